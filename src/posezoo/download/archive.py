@@ -14,6 +14,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any
@@ -41,16 +42,16 @@ _NOT_REGULAR = "is a link or a device, not a regular file"
 _MAX_READ = CHUNK
 
 
+@dataclass(slots=True)
 class _Part:
     """A part of a file, from its current position."""
 
-    def __init__(self, stream: IO[bytes], size: int) -> None:
-        self._stream = stream
-        self._left = size
+    stream: IO[bytes]
+    left: int  # in bytes
 
     def read(self, size: int) -> bytes:
-        piece = self._stream.read(min(size, self._left))
-        self._left -= len(piece)
+        piece = self.stream.read(min(size, self.left))
+        self.left -= len(piece)
         return piece
 
 

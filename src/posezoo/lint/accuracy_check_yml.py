@@ -137,17 +137,15 @@ def find_node(node: YamlNode | None, *keys: str | int) -> YamlNode | None:
 def list_below(node: YamlNode | None, key: str) -> list[YamlNode]:
     """The list of a mapping's key; empty if there is none."""
     child = find_node(node, key)
-    if child is not None and isinstance(child.value, list):
-        return child.value
-    return []
+    value = child.value if child is not None else None
+    return value if isinstance(value, list) else []
 
 
 def text_below(node: YamlNode | None, key: str) -> str:
     """The text of a mapping's key; empty if there is none."""
     child = find_node(node, key)
-    if child is not None and isinstance(child.value, str):
-        return child.value
-    return ""
+    value = child.value if child is not None else None
+    return value if isinstance(value, str) else ""
 
 
 def list_leaves(node: YamlNode | None) -> Iterator[YamlNode]:

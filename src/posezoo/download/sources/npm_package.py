@@ -28,8 +28,7 @@ from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import package_path, store_candidates
 from posezoo.download.file_download import download_file
 from posezoo.download.npm_config import read_npm_config
-from posezoo.download.npm_parts import open_npm_part
-from posezoo.download.package_parts import extract_member, needs_part
+from posezoo.download.package_parts import extract_member, needs_part, open_npm_part
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.small_answers import read_small
 from posezoo.download.source_types import SourceType

@@ -31,11 +31,10 @@ from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import store_candidates
 from posezoo.download.file_download import download_file
 from posezoo.download.package_indexes import IndexSettings, read_index_settings
-from posezoo.download.package_parts import extract_member, needs_part
+from posezoo.download.package_parts import extract_member, needs_part, open_zip_part
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.small_answers import read_small
 from posezoo.download.source_types import SourceType
-from posezoo.download.zip_parts import open_zip_part
 from posezoo.errors import DigestError, DownloadError, SourceError, redact_secrets
 from posezoo.files.verified_files import compute_digest
 from posezoo.http_headers import HostHeader
