@@ -34,8 +34,7 @@ from posezoo.download.http_connections import (
     TEMPORARY_STATUS,
     ip_address,
     is_private,
-    link_local_addresses,
-    public_addresses_only,
+    peer_rules,
     refuse_link_local,
     translate_errors,
 )
@@ -190,7 +189,7 @@ def _follow_redirects(
             )
         requested.append(url)
         try:
-            with public_addresses_only(public_only):
+            with peer_rules(public_only=public_only):
                 response = send_request(session, "GET", url, download_options, headers=headers)
         except TransientSourceError as error:
             if error.at_most == ATTEMPTS_WITHOUT_ANSWER:
@@ -217,7 +216,7 @@ def require_safe_target(url: str, target: str, download_options: DownloadOptions
     server.
 
     Returns:
-        Whether ``public_addresses_only`` must hold for the request to it.
+        Whether ``public_only`` must hold for the request to it, as one of ``peer_rules``.
 
     Raises:
         SourceError: it is not valid, or see ``refuse_unsafe_redirect``.
@@ -265,7 +264,7 @@ def send_request(
         refuse_link_local(_host(url))
     with (
         translate_errors(download_options.timeout_s),
-        link_local_addresses(is_named or _uses_proxy(url, download_options)),
+        peer_rules(link_local=is_named or _uses_proxy(url, download_options)),
     ):
         return session.request(
             method,

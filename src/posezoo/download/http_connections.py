@@ -191,7 +191,7 @@ class _Peers(threading.local):
     another one.
     """
 
-    public_only = False
+    public_only = False  # whether addresses of this machine or a private network are refused
     link_local = False  # whether the host may have a link-local address
     last = ""  # the IP address that the last request was sent to; empty before the first
 
@@ -216,25 +216,14 @@ PRIVATE_HINT = "--allow_private_redirects allows it anyway"
 
 
 @contextmanager
-def public_addresses_only(is_required: bool) -> Iterator[None]:
-    """Refuse connections of this thread to addresses of this machine or a private network, if
-    required.
-    """
-    PEERS.public_only = is_required
+def peer_rules(**rules: bool) -> Iterator[None]:
+    """Change the rules of ``_Peers`` for the connections of this thread, by their names."""
+    vars(PEERS).update(rules)
     try:
         yield
     finally:
-        PEERS.public_only = False
-
-
-@contextmanager
-def link_local_addresses(are_allowed: bool) -> Iterator[None]:
-    """Refuse connections of this thread to link-local addresses, unless they are allowed."""
-    PEERS.link_local = are_allowed
-    try:
-        yield
-    finally:
-        PEERS.link_local = False
+        for name in rules:
+            vars(PEERS).pop(name, None)
 
 
 def refuse_link_local(host: str) -> None:

@@ -140,24 +140,19 @@ def read_claims(sections: Iterable[CardSection]) -> CardClaims:
     sections = tuple(sections)
     parents = {section.path[:-1] for section in sections}
     ports = [_read_ports(section, section.path in parents) for section in sections]
-    legal = list(filter(_is_legal, sections))
+    licenses: list[MarkdownLink] = []
+    for section in sections:
+        if any(title.lower().startswith("legal") for title in section.path):
+            for number, line in section.prose_lines:
+                licenses += find_links(line, number)
     accuracy = [section for section in sections if any(map(_ACCURACY.search, section.path))]
     return CardClaims(
         ports=tuple(filter(None, ports)),
         metrics=_read_metrics(sections),
         accuracy=tuple(chain.from_iterable(map(_read_accuracy, accuracy))),
         description=_read_description(sections),
-        licenses=tuple(chain.from_iterable(map(_read_links, legal))),
+        licenses=tuple(licenses),
     )
-
-
-def _is_legal(section: CardSection) -> bool:
-    return any(title.lower().startswith("legal") for title in section.path)
-
-
-def _read_links(section: CardSection) -> Iterator[MarkdownLink]:
-    for number, line in section.prose_lines:
-        yield from find_links(line, number)
 
 
 def _find_metric(title: str) -> str:

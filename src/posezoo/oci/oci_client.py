@@ -38,7 +38,7 @@ from posezoo.download.http import (
     require_safe_target,
     send_request,
 )
-from posezoo.download.http_connections import ip_address, public_addresses_only, translate_errors
+from posezoo.download.http_connections import ip_address, peer_rules, translate_errors
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.small_answers import read_small, read_small_body
 from posezoo.errors import (
@@ -329,7 +329,7 @@ class OciClient:
             headers = {"Authorization": login} if login else {}
             send = partial(send_request, session, "GET", url, options, headers=headers)
         with (
-            public_addresses_only(public_only),
+            peer_rules(public_only=public_only),
             translate_errors(options.timeout_s),
             send() as response,
         ):

@@ -260,9 +260,10 @@ def read_yaml_bytes(path: Path) -> bytes:
         raise _file_error(str(path), problem) from error
 
 
-def _file_error(
-    file: str, problem: str, *, line: int = 1, column: int = 1, hint: str = ""
-) -> SpecError:
+def _file_error(file: str, problem: str, mark: Any = None, *, hint: str = "") -> SpecError:
+    """An error at a mark of the parser; at the beginning of the file if there is none."""
+    line = mark.line + 1 if mark else 1
+    column = mark.column + 1 if mark else 1
     return SpecError(file, line, column, "", problem=problem, hint=hint)
 
 
@@ -274,11 +275,8 @@ def parse_yaml(content: bytes, file: str) -> YamlNode:
     try:
         node = _build(iter(parser.get_event, None), file)  # twice as fast as yaml.parse
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        column = mark.column + 1 if mark else 1
         problem = f"not YAML: {error.problem or error.context}"
-        raise _file_error(file, problem, line=line, column=column) from error
+        raise _file_error(file, problem, error.problem_mark or error.context_mark) from error
     except yaml.YAMLError as error:
         raise _file_error(file, f"not YAML: {sanitize(str(error))}") from error
     if node is None:
@@ -297,8 +295,8 @@ def _decode(content: bytes, file: str) -> str:
         before = content[: error.start]
         line = before.count(b"\n") + 1
         column = error.start - before.rfind(b"\n")
-        raise _file_error(
-            file, "is not UTF-8", line=line, column=column, hint="save it as UTF-8"
+        raise SpecError(
+            file, line, column, "", problem="is not UTF-8", hint="save it as UTF-8"
         ) from error
 
 
@@ -311,17 +309,19 @@ def _build(events: Iterable[Any], file: str) -> YamlNode | None:
     for count, event in enumerate(events):
         kind = type(event)
         if count == MAX_EVENTS:
-            raise _refused(event, file, f"contains more than {MAX_EVENTS} values")
+            problem = f"contains more than {MAX_EVENTS} values"
+            raise _file_error(file, problem, event.start_mark)
         if kind in _ENDS:
             parent = parent.parent if parent is not None else None
             depth -= 1
             continue
         if kind is yaml.DocumentStartEvent and root is not None:
-            raise _refused(event, file, "contains a second document")
+            raise _file_error(file, "contains a second document", event.start_mark)
         if kind not in _STARTS:
             continue
         if kind is yaml.AliasEvent or event.anchor is not None or event.tag is not None:
-            raise _refused(event, file, "anchors and aliases, and tags, are not used here")
+            problem = "anchors and aliases, and tags, are not used here"
+            raise _file_error(file, problem, event.start_mark)
         node = _node(event, file, parent, key)
         if parent is None:
             root = node
@@ -330,7 +330,8 @@ def _build(events: Iterable[Any], file: str) -> YamlNode | None:
         if kind is yaml.ScalarEvent:
             continue
         if depth == MAX_DEPTH:
-            raise _refused(event, file, f"is nested deeper than {MAX_DEPTH} levels")
+            problem = f"is nested deeper than {MAX_DEPTH} levels"
+            raise _file_error(file, problem, event.start_mark)
         parent = node
         depth += 1
     return root
@@ -374,12 +375,6 @@ def _node(event: Any, file: str, parent: YamlNode | None, key: YamlNode | None) 
         key_node=key,
         value=value,
         is_quoted=is_quoted,
-    )
-
-
-def _refused(event: Any, file: str, problem: str) -> SpecError:
-    return _file_error(
-        file, problem, line=event.start_mark.line + 1, column=event.start_mark.column + 1
     )
 
 
