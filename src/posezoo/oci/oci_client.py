@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -124,8 +123,7 @@ class OciClient:
         # Docker Hub has another name for its registry.
         host = "registry-1.docker.io" if address.host == "docker.io" else address.host
         self._root = f"https://{host}/v2/"
-        named = replace(context.options, named_urls=(self._root,))
-        self._context = context.with_options(named)
+        self._context = context.with_options(named_urls=(self._root,))
         self._login: tuple[HostHeader, ...] = ()
         self._login_ends = -math.inf
         self._lock = threading.Lock()
@@ -264,9 +262,7 @@ class OciClient:
         with self._lock:
             if time.monotonic() > self._login_ends:
                 self._log_in()
-            return self._context.with_options(
-                replace(options, headers=(*self._login, *options.headers))
-            )
+            return self._context.with_options(headers=(*self._login, *options.headers))
 
     def _log_in(self) -> None:
         """Ask which login the registry wants, and get a token if it wants one.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from functools import partial
 from urllib.parse import quote
 
@@ -51,7 +50,7 @@ def open_hugging_face(
             raise SourceError(
                 "HF_ENDPOINT is not a URL", hint=f"set it to {_HUB}, or remove it"
             ) from error
-    context = context.with_options(replace(context.options, named_urls=(hub,)))
+    context = context.with_options(named_urls=(hub,))
     url = f"{hub}/{source.repository}/resolve/{source.revision}/{quote(source.file)}"
     return open_url(url, file, context, resume, headers=headers)
 

@@ -76,13 +76,10 @@ class NpmClient:
         self._host = urlsplit(self._registry).hostname
         options = context.options
         self._context = context.with_options(
-            replace(
-                options,
-                ca_bundle=options.ca_bundle or self._config.ca_file(),
-                proxies=options.proxies or self._config.proxies(),
-                named_urls=(self._registry,),
-                allow_http=options.allow_http or file.checksum is not None,
-            )
+            ca_bundle=options.ca_bundle or self._config.ca_file(),
+            proxies=options.proxies or self._config.proxies(),
+            named_urls=(self._registry,),
+            allow_http=options.allow_http or file.checksum is not None,
         )
 
     def find_tarball(self) -> Tarball:

@@ -12,7 +12,6 @@ import html
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
@@ -146,13 +145,10 @@ def _asking(settings: IndexSettings, context: DownloadContext) -> DownloadContex
     options = context.options
     proxy = settings.proxy
     return context.with_options(
-        replace(
-            options,
-            ca_bundle=options.ca_bundle or (Path(settings.ca_file) if settings.ca_file else None),
-            proxies=options.proxies or ({"http": proxy, "https": proxy} if proxy else {}),
-            allow_http=True,
-            named_urls=(*settings.indexes, *settings.find_links),
-        )
+        ca_bundle=options.ca_bundle or (Path(settings.ca_file) if settings.ca_file else None),
+        proxies=options.proxies or ({"http": proxy, "https": proxy} if proxy else {}),
+        allow_http=True,
+        named_urls=(*settings.indexes, *settings.find_links),
     )
 
 
