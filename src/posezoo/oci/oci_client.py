@@ -238,10 +238,14 @@ class OciClient:
             raise SourceError("names an address with another login for an upload")
         is_registry = address.hostname == urlsplit(self._root).hostname
         refuse_unsafe_redirect(self._root, url, options, by_proxy=False)  # it may name any address
+        public_only = not is_registry and require_safe_target(self._root, url, options)
         session = context.pool.session()
-        with send_request(
-            session, method, url, options, headers=headers, data=data, netrc=is_registry
-        ) as response:
+        with (
+            peer_rules(public_only=public_only),
+            send_request(
+                session, method, url, options, headers=headers, data=data, netrc=is_registry
+            ) as response,
+        ):
             try:
                 refuse_status(response, expected)
             except SourceError as error:
