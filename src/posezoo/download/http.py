@@ -104,17 +104,14 @@ def open_response(
         if not start and not file.name.endswith(".html"):
             _refuse_web_page(first, pieces)
         _refuse_length(response, file, start, stop)
-        is_resumable = content_encoding(response) == "identity"
-        etag = _strong_etag(response)
-        size = _stated_size(response)
         yield ByteStream(
             chain((first,), pieces),
             start,
-            etag,
-            is_resumable,
+            _strong_etag(response),
+            is_resumable=content_encoding(response) == "identity",
             stop=stop,
             url=response.url,
-            size=size,
+            size=_stated_size(response),
         )
 
 

@@ -38,6 +38,7 @@ FIRST_USE = "first_use"
 MADE = "made"
 
 _SHA384 = re.compile("[0-9a-f]{96}")
+_OPTIONAL = ("revision", "before", "decisive")
 
 #: Model, file, and whether it was converted here, because a published IR may have the same name.
 LockKey = tuple[str, str, bool]
@@ -202,11 +203,9 @@ def format_entries(entries: Iterable[LockEntry]) -> bytes:
     """The bytes of a lock with these entries."""
     lines = []
     for entry in sorted(entries, key=lambda entry: entry.key):
-        fields = asdict(entry)
-        for name in ("revision", "before", "decisive"):
-            if not fields[name]:
-                del fields[name]
-        lines.append(json.dumps(fields) + "\n")
+        fields = asdict(entry).items()
+        given = {name: value for name, value in fields if value or name not in _OPTIONAL}
+        lines.append(json.dumps(given) + "\n")
     return "".join(lines).encode()
 
 

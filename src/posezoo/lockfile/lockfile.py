@@ -279,10 +279,11 @@ class LockFile:
 
     def _require(self, spec: ModelSpec) -> None:
         """Refuse a model whose declaration or files differ from the locked ones."""
+        hint = f"posezoo lock {spec.full_name} records the present files"
         for present in declaration_entries(spec, self.timestamp):
             locked = self.entries.get(present.key)
             if locked is None:
-                raise _unknown_file_error(self.path, spec.full_name, present.file)
+                raise _unknown_file_error(self.path, spec.full_name, present.file, hint)
             if locked.has_same_content(present):
                 continue
             path = spec.path if present.file == MODEL_YML else spec.path.parents[1] / COMPOSITE_YML
@@ -305,7 +306,7 @@ class LockFile:
         for file in spec.files:
             locked = self.entries.get((model_key(spec), file.name, False))
             if locked is None:
-                raise _unknown_file_error(self.path, spec.full_name, file.name)
+                raise _unknown_file_error(self.path, spec.full_name, file.name, hint)
             declared = file.checksum
             if (
                 declared is not None
@@ -333,10 +334,8 @@ class AgreedIr:
         for suffix, file in self.files.items():
             if suffix not in self.digests:
                 made = f"posezoo get {self.model}, then posezoo lock {self.model}"
-                raise LockError(
-                    f"{self.model}: {file} is not in {self.lock}, and --locked allows nothing else",
-                    hint=f"where the lock is made: {made}",
-                )
+                hint = f"where the lock is made: {made}"
+                raise _unknown_file_error(self.lock, self.model, file, hint)
 
     def require(self, contents: Mapping[str, FileContent]) -> None:
         """Raise a LockError if the lock does not list the IR, or lists other ``contents`` of its
@@ -355,8 +354,6 @@ class AgreedIr:
                 )
 
 
-def _unknown_file_error(lock: Path, model: str, file: str) -> LockError:
-    return LockError(
-        f"{model}: {file} is not in {lock}, and --locked allows nothing else",
-        hint=f"posezoo lock {model} records the present files",
-    )
+def _unknown_file_error(lock: Path, model: str, file: str, hint: str) -> LockError:
+    problem = f"{model}: {file} is not in {lock}, and --locked allows nothing else"
+    return LockError(problem, hint=hint)

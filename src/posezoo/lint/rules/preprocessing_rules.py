@@ -7,10 +7,9 @@ from dataclasses import replace
 from itertools import chain
 
 from posezoo.lint.card_claims import CardValue, Numbers, Shape
-from posezoo.lint.facts import Facts, Statement, fact
 from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import rule
+from posezoo.lint.rule import Facts, Statement, fact, rule
 from posezoo.spec.model import ColorOrder, Input
 
 #: Usual training constants: means and divisors of ImageNet's channels in 0..255, RGB, and similar
