@@ -226,9 +226,11 @@ def _open_tar_members(path: Path, format: str, label: str, only: str) -> Members
 
 @contextmanager
 def open_member(
-    archive: Path, format: str, label: str, name: str, file: SourceFile
+    archive: Path, format: str, label: str, name: str, file: SourceFile, *, hint: str = ""
 ) -> Iterator[ByteStream]:
     """Read one member of an archive, which errors call by its label, as a published file.
+
+    ``hint`` is that of the error if there is no such member.
 
     Raises:
         ArchiveError: the member is missing, or the archive cannot be read or is not safe; reading
@@ -239,7 +241,7 @@ def open_member(
         with translate_archive_errors(label):
             opened = next(members, None)
         if opened is None:
-            raise ArchiveError(f"{label} has no member {name}")
+            raise ArchiveError(f"{label} has no member {name}", hint=hint)
         _, size, stream = opened
         if file.size not in (None, size):
             raise SizeError(f"{name} has {size} bytes, {file.size} are declared")

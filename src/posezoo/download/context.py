@@ -264,11 +264,8 @@ class DownloadContext:
                 case FileDownloadProgress(model=model, model_file=package, size=received):
                     listener(PackageDownloadProgress(model, package, received))
                 case FileDownloadFinished(model=model, model_file=package):
-                    success = event.successful
-                    is_part = size is not None
-                    listener(
-                        PackageDownloadFinished(model, package, success, event.reason, is_part)
-                    )
+                    outcome = (event.successful, event.reason, size is not None)
+                    listener(PackageDownloadFinished(model, package, *outcome))
 
         changed._listener = listen
         return changed

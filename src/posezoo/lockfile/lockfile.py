@@ -245,10 +245,6 @@ class LockFile:
         locked = self.entries.get((model_key(spec), MODEL_YML, False))
         return locked is not None and locked.decides_the_same(next(declaration_entries(spec, "")))
 
-    def lists_ir(self, spec: ModelSpec) -> bool:
-        """Whether an IR of the model is in the lock."""
-        return bool(self.made_entries(spec))
-
     def made_entries(self, spec: ModelSpec) -> list[LockEntry]:
         """The entries of a model's IR."""
         entries = self.entries

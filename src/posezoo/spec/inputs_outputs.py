@@ -13,6 +13,7 @@ from posezoo.spec.field_types import (
     WORD,
     FieldType,
     Key,
+    explained,
     integer,
     list_of,
     one_of,
@@ -44,14 +45,6 @@ def _read_shape(node: YamlNode) -> tuple[int, ...]:
     if not shape or 0 in shape:
         raise node.make_error("expected sizes of at least 1, or -1 for any size")
     return shape
-
-
-def _read_layout(node: YamlNode) -> str:
-    text = node.text()
-    reason = explain_invalid_layout(text)
-    if reason:
-        raise node.make_error(reason)
-    return text
 
 
 def explain_other_rank(port: Input | Output) -> str:
@@ -111,7 +104,7 @@ _LAYOUT_SCHEMA = {
     "maxLength": MAX_DIMENSIONS,
     "description": "Such as NCHW; ? for a dimension without a letter.",
 }
-LAYOUT = FieldType(_read_layout, _LAYOUT_SCHEMA)
+LAYOUT = explained(explain_invalid_layout, "{reason}", _LAYOUT_SCHEMA)
 _VALUES = list_of(
     NUMBER, minimum=1, maximum=4096, empty="is empty: give one value for each channel"
 )

@@ -17,6 +17,7 @@ from posezoo.spec.field_types import (
     FieldType,
     Key,
     Schema,
+    explained,
     hex_digits,
     integer,
     list_of,
@@ -252,16 +253,6 @@ def explain_unsafe_regex(pattern: str) -> str:
     return ""
 
 
-def _read_pattern(node: YamlNode) -> str:
-    reason = explain_unsafe_regex(node.text())
-    if reason:
-        raise node.make_error(
-            f"the pattern {reason}",
-            hint="use a regular expression without nested repetitions and special constructs",
-        )
-    return node.text()
-
-
 def _check_replacement(fields: YamlMapping, step: model.RegexReplace) -> None:
     if _PLAIN_REPLACEMENT.fullmatch(step.replacement):
         return
@@ -286,7 +277,12 @@ def _check_archive(fields: YamlMapping, step: model.UnpackArchive) -> None:
         )
 
 
-_PATTERN_SCHEMA: Schema = {"allOf": [ref("text"), {"maxLength": MAX_PATTERN_LENGTH}]}
+_PATTERN = explained(
+    explain_unsafe_regex,
+    "the pattern {reason}",
+    {"allOf": [ref("text"), {"maxLength": MAX_PATTERN_LENGTH}]},
+    hint="use a regular expression without nested repetitions and special constructs",
+)
 
 
 def _read_replacement(node: YamlNode) -> str:
@@ -300,7 +296,7 @@ _REPLACEMENT_SCHEMA = {"type": ["string", "number", "boolean"]}
 _REGEX_REPLACE = record(
     model.RegexReplace,
     required_key("file", FILE_NAME),
-    required_key("pattern", FieldType(_read_pattern, _PATTERN_SCHEMA)),
+    required_key("pattern", _PATTERN),
     required_key("replacement", FieldType(_read_replacement, _REPLACEMENT_SCHEMA)),
     Key("count", integer(0, 1_000_000)),
     check=_check_replacement,

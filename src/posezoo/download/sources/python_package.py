@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
@@ -57,10 +56,9 @@ class _Link:
     digest: Digest | None  # None if it is not stated
 
 
-@contextmanager
 def open_wheel_member(
     source: PythonPackageSource, file: SourceFile, context: DownloadContext, resume: ResumeState
-) -> Iterator[ByteStream]:
+) -> AbstractContextManager[ByteStream]:
     """Read a member of a wheel, which comes from the cache, a mirror or a package index; a whole
     wheel is then cached.
 
@@ -70,13 +68,10 @@ def open_wheel_member(
     """
     part = _extract_part(source, file, context)
     if part is not None:
-        with open_local_file(part, resume) as stream:
-            yield stream
-        return
+        return open_local_file(part, resume)
     target = context.temp_dir() / source.wheel.name
     download_wheel(source, target, context.for_package())
-    with open_member(target, "zip", source.wheel.name, source.member, file=file) as stream:
-        yield stream
+    return open_member(target, "zip", source.wheel.name, source.member, file)
 
 
 def _extract_part(
