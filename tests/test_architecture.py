@@ -210,7 +210,7 @@ def test_only_the_pipeline_transfers_files_of_stores():
         if "files.stores" in modules_named_in(path.read_text("utf-8"), {"files.stores"})
     }
     assert importers == {
-        "download/stored_file.py",
+        "download/candidates.py",
         "pipeline/get.py",
         "pipeline/store_transfers.py",
     }

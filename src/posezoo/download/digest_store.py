@@ -23,12 +23,12 @@ from posezoo.download.candidates import (
     OpenCandidate,
     ResumeState,
     open_local_file,
+    open_stored_file,
     reading,
 )
 from posezoo.download.context import DownloadContext
 from posezoo.download.origins import entry_path, is_in_store, mirror_folder
 from posezoo.download.parallel_ranges import open_url
-from posezoo.download.stored_file import open_stored_file
 from posezoo.errors import SourceError, os_reason, redact_secrets
 from posezoo.files.file_lock import discard, lock_file, remove_lock
 from posezoo.files.staging import create_parent
@@ -60,7 +60,7 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
             )
         elif is_in_store(address):
             name = f"{address}/{path_in_store}"
-            read = partial(open_stored_file, name, file, context)
+            read = partial(open_stored_file, name, file, context.options.timeout_s)
             candidates.append(Candidate(redact_secrets(name), CandidateKind.MIRROR, read))
         else:
             read = partial(open_url, f"{address.rstrip('/')}/{path_in_store}", file, context)

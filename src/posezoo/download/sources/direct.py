@@ -6,11 +6,15 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from posezoo.download.candidates import ByteStream, ResumeState, open_local_file
+from posezoo.download.candidates import (
+    ByteStream,
+    ResumeState,
+    open_local_file,
+    open_stored_file,
+)
 from posezoo.download.context import DownloadContext
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.source_types import SourceType
-from posezoo.download.stored_file import open_stored_file
 from posezoo.errors import SourceError
 from posezoo.spec.model import SourceFile
 from posezoo.spec.sources import FileSource, HttpSource, StorageSource
@@ -41,7 +45,7 @@ def open_storage(
             " this one",
             hint="--allow_http allows it anyway",
         )
-    return open_stored_file(source.url, file, context, resume)
+    return open_stored_file(source.url, file, context.options.timeout_s, resume)
 
 
 HTTP_TYPE = SourceType(HttpSource, open_http)
