@@ -18,7 +18,7 @@ parse = cache(ast.parse)
 #: From the ground up: a package, or a module beside the packages, imports only from rows
 #: above its own.
 LAYERS: tuple[set[str], ...] = (
-    {"arrays", "user_folders"},
+    {"arrays", "user_folders", "values"},
     {"errors", "events", "http_headers", "versions"},
     {"console", "event_log", "plugins"},
     {"checkpoints", "settings", "spec", "workers"},
@@ -210,7 +210,7 @@ def test_only_the_pipeline_transfers_files_of_stores():
         if "files.stores" in modules_named_in(path.read_text("utf-8"), {"files.stores"})
     }
     assert importers == {
-        "download/stored_file.py",
+        "download/candidates.py",
         "pipeline/get.py",
         "pipeline/store_transfers.py",
     }

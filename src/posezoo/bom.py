@@ -12,7 +12,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,13 @@ from posezoo.ir.provenance import Provenance
 from posezoo.registry import license_path, read_copyright_line
 from posezoo.spec.model import Digest, Input, ModelSpec, Output, Precision
 from posezoo.spec.spdx_licenses import is_license
+from posezoo.values import frozen
 from posezoo.versions import version
 
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _File:
     """A published file, or a file of an IR."""
 
@@ -47,19 +48,9 @@ class _File:
     made_from: Mapping[str, Digest] = field(default_factory=dict)  # the published files of an IR
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A model or composite, and what had to be verified on this machine to describe it."""
-
-    facts: ModelFacts
-    files: tuple[_File, ...]
-    properties: Json  # that CycloneDX has no field for
-
-
 def render_bom(models: Sequence[ModelFacts]) -> bytes:
     """The bill of materials of models and composites."""
-    entries = [_Entry(facts, tuple(_files(facts)), _properties(facts)) for facts in models]
-    content = _cyclonedx(entries, _stated_time())
+    content = _cyclonedx(models, _stated_time())
     text = json.dumps(content, indent=2, ensure_ascii=False)
     return text.encode() + b"\n"
 
@@ -110,12 +101,12 @@ def _ir_files(xml: Path, precision: Precision, record: Provenance) -> Iterator[_
             yield _File(name, content.size, content.digest, how, made_from)
 
 
-def _metrics(facts: ModelFacts) -> Iterator[tuple[str, str, str, tuple[float, ...]]]:
-    """Name, value, conditions and 95 % interval of each published or measured figure."""
+def _metrics(facts: ModelFacts) -> Iterator[Json]:
+    """Each published or measured figure."""
     for part in _described_parts(facts):
         for claim in part.published.accuracy:
             conditions = join("published", claim.dataset, format_protocol(claim))
-            yield claim.metric, f"{claim.value:.6g}", conditions, ()
+            yield _metric(claim.metric, claim.value, conditions)
     for model, measured in facts.measurements():
         if model is not facts.model:
             continue
@@ -123,7 +114,7 @@ def _metrics(facts: ModelFacts) -> Iterator[tuple[str, str, str, tuple[float, ..
         where = join(measured.precision, measured.machine, settings, measured.date)
         for name, value in measured.figures.items():
             interval = measured.intervals.get(name, ())
-            yield name, f"{value:.6g}", f"measured {measured.kind}: {where}", interval
+            yield _metric(name, value, f"measured {measured.kind}: {where}", interval)
 
 
 def _properties(facts: ModelFacts) -> Json:
@@ -157,17 +148,11 @@ def _count_verified_files(facts: ModelFacts, part: ModelSpec) -> int:
     return sum(is_verified_file(path, file, remember=False) for path, file in paths)
 
 
-def _license_text(part: ModelSpec) -> str:
-    if read_copyright_line(part):
-        return license_path(part).read_text("utf-8")
-    return ""
-
-
-def _cyclonedx(entries: Sequence[_Entry], time: str) -> Json:
+def _cyclonedx(models: Sequence[ModelFacts], time: str) -> Json:
     tool = {"type": "application", "name": "posezoo", "version": version()}
     metadata: Json = {"timestamp": time} if time else {}
     metadata["tools"] = {"components": [tool]}
-    composites = [entry.facts for entry in entries if entry.facts.stages]
+    composites = (facts for facts in models if facts.stages)
     dependencies = [{"ref": facts.name, "dependsOn": list(facts.stages)} for facts in composites]
     content: Json = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -175,20 +160,19 @@ def _cyclonedx(entries: Sequence[_Entry], time: str) -> Json:
         "specVersion": "1.6",
         "version": 1,
         "metadata": metadata,
-        "components": list(map(_ml_component, entries)),
+        "components": list(map(_ml_component, models)),
         "dependencies": dependencies,
     }
     serial = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(content, sort_keys=True))
     return {**content, "serialNumber": f"urn:uuid:{serial}"}
 
 
-def _ml_component(entry: _Entry) -> Json:
-    facts = entry.facts
+def _ml_component(facts: ModelFacts) -> Json:
     repositories = unique(part.origin.repository for part in _described_parts(facts))
-    metrics = [_metric(*each) for each in _metrics(facts)]
+    properties = _properties(facts).items()
     model_card = {
         "modelParameters": _model_parameters(facts),
-        "quantitativeAnalysis": {"performanceMetrics": metrics},
+        "quantitativeAnalysis": {"performanceMetrics": list(_metrics(facts))},
         "considerations": {"technicalLimitations": facts.limits},
     }
     return {
@@ -198,35 +182,26 @@ def _ml_component(entry: _Entry) -> Json:
         "version": f"{facts.revision}",
         "description": facts.model.description,
         "licenses": distinct(map(_license, facts.parts)),
-        "copyright": _copyright(facts),
+        "copyright": "; ".join(unique(map(read_copyright_line, facts.parts))),
         "externalReferences": [{"type": "vcs", "url": url} for url in repositories],
-        "components": [_published_file(file, facts.name) for file in entry.files],
+        "components": [_published_file(file, facts.name) for file in _files(facts)],
         "modelCard": model_card,
-        "properties": [{"name": name, "value": value} for name, value in entry.properties.items()],
+        "properties": [{"name": name, "value": value} for name, value in properties],
     }
-
-
-def _copyright(facts: ModelFacts) -> str:
-    return "; ".join(unique(map(read_copyright_line, facts.parts)))
 
 
 def _license(part: ModelSpec) -> Json:
     spdx = part.license.spdx
     name = spdx or part.license.url or "not declared"
-    license: Json = {"id" if _is_listed(spdx) else "name": name}
-    text = _license_text(part)
-    if text:
+    # One identifier of SPDX's list, and no expression.
+    is_listed = spdx and " " not in spdx and "LicenseRef-" not in spdx and is_license(spdx)
+    license: Json = {"id" if is_listed else "name": name}
+    if read_copyright_line(part):
+        text = license_path(part).read_text("utf-8")
         license["text"] = {"contentType": "text/plain", "content": text}
     if part.license.url:
         license["url"] = part.license.url
     return {"license": license}
-
-
-def _is_listed(spdx: str) -> bool:
-    """Whether this is one identifier of SPDX's list."""
-    if not spdx or " " in spdx or "LicenseRef-" in spdx:
-        return False
-    return is_license(spdx)
 
 
 def _file_component(name: str, digest: Digest | None) -> Json:
@@ -250,8 +225,9 @@ def _published_file(file: _File, model: str) -> Json:
     return component
 
 
-def _metric(name: str, value: str, conditions: str, interval: Sequence[float]) -> Json:
-    metric: Json = {"type": name, "value": value, "slice": conditions}
+def _metric(name: str, value: float, conditions: str, interval: Sequence[float] = ()) -> Json:
+    """A figure; ``interval`` has its 95 % bounds."""
+    metric: Json = {"type": name, "value": f"{value:.6g}", "slice": conditions}
     if interval:
         lower, upper = (f"{bound:.6g}" for bound in interval)
         metric["confidenceInterval"] = {"lowerBound": lower, "upperBound": upper}

@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from posezoo.spec.field_types import (
 from posezoo.spec.model import Model, ModelSpec, Precision
 from posezoo.spec.model_yml import TAG
 from posezoo.spec.yaml_nodes import YamlNode, parse_yaml, read_yaml, read_yaml_bytes
+from posezoo.values import frozen
 
 NAME = "measured.yml"
 
@@ -43,7 +44,7 @@ _LEFT_OUT = (("tag", ""), ("weights", "published"))
 Scalar = str | int | float | bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MeasurementKind:
     """A kind of measurement."""
 
@@ -114,7 +115,7 @@ _PRECISIONS = tuple(Precision)
 _YAML_WORDS = ("true", "false", "null", "yes", "off")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Measurement:
     """The result of a measurement."""
 
@@ -185,7 +186,7 @@ def read_measured(path: Path) -> tuple[Measurement, ...]:
 @lru_cache(maxsize=1024)
 def _parse_measured(content: bytes, file: str) -> tuple[Measurement, ...]:
     measurements = []
-    for kind, nodes in parse_yaml(content, file).as_mapping(KINDS):
+    for kind, nodes in parse_yaml(content, file).as_mapping(KINDS).items():
         for node in nodes.as_list():
             measurements.append(_read_measurement(node, kind))
     return tuple(measurements)
@@ -314,7 +315,7 @@ def _read_measurement(node: YamlNode, kind: str, more_keys: Collection[str] = ()
 
     limits = definition.figures
     figure_nodes = values.pop("figures").as_mapping(limits)
-    figures = {name: _read_figure(each, limits[name]) for name, each in figure_nodes}
+    figures = {name: _read_figure(each, limits[name]) for name, each in figure_nodes.items()}
     if not figures:
         raise fields["figures"].make_error("is empty: a measurement has at least one value")
     if figures.get("AP", 0.0) > figures.get("AP50", 1.0):
@@ -322,7 +323,7 @@ def _read_measurement(node: YamlNode, kind: str, more_keys: Collection[str] = ()
         raise fields["figures"].make_error(problem)
     intervals = {}
     if "intervals" in values:
-        for name, node in values.pop("intervals").as_mapping(figures):
+        for name, node in values.pop("intervals").as_mapping(figures).items():
             intervals[name] = _read_interval(node, name, figures[name], limits[name])
     return Measurement(kind=kind, figures=figures, intervals=intervals, **values)
 

@@ -15,7 +15,7 @@ import shlex
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -46,6 +46,7 @@ from posezoo.lockfile.entries import (
 from posezoo.lockfile.signature import SUFFIX
 from posezoo.registry import license_path, open_registry, read_copyright_line
 from posezoo.spec.model import Digest, ModelSpec, SourceFile
+from posezoo.values import frozen
 from posezoo.verify import file_state, find_untracked_below
 
 NOTICE = "NOTICE"
@@ -57,7 +58,7 @@ def registry_wheel(name: str) -> SourceFile:
     return replace(source.package_file, sources=(source,))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MirroredFile:
     """A file of a mirror, and its state: good, missing, changed, extra, symlinked or special."""
 
@@ -77,16 +78,14 @@ class MirrorRecord:
     def __init__(self, lock: LockFile) -> None:
         self.lock = lock
         self._pending: list[ModelSnapshot] = []
-        self._mutex = threading.Lock()
+        self._mutex = threading.RLock()
 
     def add(self, snapshot: ModelSnapshot) -> None:
         """Record a model; errors are those of ``LockFile.record``."""
         with self._mutex:
             self._pending.append(snapshot)
-            if len(self._pending) < len(self.lock.entries):
-                return
-            pending, self._pending = self._pending, []
-            self.lock.record(pending)
+            if len(self._pending) >= len(self.lock.entries):
+                self.write()
 
     def write(self) -> None:
         """Write the models that were recorded since; errors are those of ``LockFile.record``."""
@@ -96,7 +95,7 @@ class MirrorRecord:
                 self.lock.record(pending)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mirror:
     """The folder of a mirror; it may not exist yet."""
 

@@ -13,7 +13,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
 from importlib.util import find_spec
@@ -33,6 +33,7 @@ from posezoo.errors import (
 from posezoo.settings import OMZ_REGISTRIES, user_folder
 from posezoo.spec.model import CompositeSpec, Family, Model, ModelSpec
 from posezoo.spec.safe_names import case_folded, explain_invalid_model_name
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.spec.other_names import LeftOut, OtherNames
@@ -44,7 +45,7 @@ TAG_MARK = "@"
 STAND_IN_DATA = "posezoo_openvino_dev_data"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RegistryEntry:
     """A model.yml or composite-model.yml that was found, but not read."""
 
@@ -84,7 +85,7 @@ class RegistryEntry:
         return read_model(self.path, family=self.family, name=self.name, composite=self.composite)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Selection:
     """The models and composites that a user asked for, and the files that cannot be read.
 

@@ -4,6 +4,7 @@ import pytest
 
 from fakes.files import declared
 from posezoo.download.http import refuse_unsafe_redirect, refuse_unsafe_url
+from posezoo.download.http_connections import is_private, refuse_link_local
 from posezoo.download.options import DownloadOptions
 from posezoo.errors import SourceError
 from posezoo.http_headers import HostHeader
@@ -27,6 +28,10 @@ PRIVATE = (
     "0.0.0.0",
     "[::1]",
     "[::ffff:127.0.0.1]",
+    "[64:ff9b::127.0.0.1]",  # NAT64
+    "[64:ff9b::a9fe:a9fe]",
+    "[2002:7f00:1::]",  # 6to4
+    "[2002:a9fe:a9fe::1]",
     "[fe80::1%25eth0]",
     "[fd00::1]",
 )
@@ -44,6 +49,18 @@ def test_a_public_name_leads_to_no_private_address_unless_that_is_allowed(host, 
         url, target, DownloadOptions(None, allow_private_redirects=True), by_proxy=False
     )
     refuse_unsafe_redirect(url, target, DownloadOptions(None), by_proxy=True)
+
+
+@pytest.mark.parametrize("address", ["64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1"])
+def test_an_address_that_a_gateway_makes_link_local_is_refused(address):
+    with pytest.raises(SourceError, match="a link-local address"):
+        refuse_link_local(address)
+
+
+@pytest.mark.parametrize("address", ["64:ff9b::808:808", "2002:808:808::1"])
+def test_an_address_that_a_gateway_makes_public_is_public(address):
+    refuse_link_local(address)
+    assert not is_private(address)
 
 
 @pytest.mark.parametrize("host", PRIVATE)

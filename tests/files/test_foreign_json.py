@@ -1,5 +1,8 @@
 """JSON from strangers is an object with limits, or a ValueError that says why not."""
 
+import tracemalloc
+from contextlib import suppress
+
 import pytest
 
 from posezoo.files.foreign_json import _MAX_BYTES, parse_json
@@ -34,6 +37,26 @@ def test_what_is_no_plausible_object_is_an_error_with_its_reason(content, reason
 def test_a_text_that_is_too_large_is_not_parsed():
     with pytest.raises(ValueError, match="more than 67108864 bytes"):
         parse_json(b'{"a": "' + bytes(_MAX_BYTES) + b'"}')
+
+
+@pytest.mark.parametrize("part", [b"{}", b"[]", b'{"a":{"a":{}}}', b'{"a":1.5,"b":2.5}', b"1.5"])
+def test_a_text_of_4_mib_takes_less_than_100_mib_of_memory(part):
+    count = (4 << 20) // (len(part) + 1)
+    content = b'{"a":[' + b",".join([part] * (count - 2)) + b"]}"
+    tracemalloc.start()
+    try:
+        with suppress(ValueError):
+            parse_json(content)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 100 << 20
+
+
+def test_a_text_of_nothing_but_lists_and_objects_is_not_parsed():
+    with pytest.raises(ValueError, match="too many lists and objects for its size"):
+        parse_json(b'{"a":[' + b"{}," * (1 << 18) + b"{}]}")
+    assert len(parse_json(b'{"a":[' + b"{}," * 99_999 + b"{}]}")["a"]) == 100_000
 
 
 def test_numbers_and_levels_are_taken_up_to_their_limits():

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import zipfile
@@ -766,6 +767,40 @@ def test_a_push_sends_no_login_where_the_registry_leads_it(zoo, token_registry, 
         sent = place.requests[-1]
     assert sent.body == b"net"
     assert sent.headers["Authorization"] == ("Bearer t0ken" if is_own_host else None)
+
+
+def test_an_upload_is_not_sent_to_a_name_of_a_private_address(zoo, token_registry, monkeypatch):
+    """A public registry must not lead the body to a machine that only this network can reach."""
+    from posezoo.download.context import DownloadContext
+    from posezoo.download.options import DownloadOptions
+    from posezoo.oci.oci_client import OciClient
+
+    look_up = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *more, **kw: look_up("127.0.0.1", *more, **kw)
+    )
+    # The registry counts as public.
+    monkeypatch.setattr("posezoo.download.http.is_private", lambda host: False)
+    server, host = token_registry
+    inside = server.url("inside").replace("localhost", "storage.corp")
+    server.serve("v2/", b"{}")
+    server.serve("v2/team/net/blobs/sha256:1", status=[404] * 9)
+    server.serve("v2/team/net/blobs/uploads/", status=[202] * 9, headers={"Location": inside})
+    server.serve("inside?digest=sha256:1", status=[201])
+    address = OciAddress(host.replace("localhost", "registry.example"), "team/net", "1")
+
+    def upload(**more: bool) -> None:
+        options = DownloadOptions(None, attempts=1, allow_http=True, **more)
+        with DownloadContext("a", options) as context:
+            client = OciClient(address, context, writes=True)
+            client.upload_blob("sha256:1", lambda: io.BytesIO(b"net"))
+
+    with pytest.raises(SourceError, match=r"redirects to a host at 127\.0\.0\.1") as told:
+        upload()
+    assert "--allow_private_redirects" in told.value.hint
+    assert server.asked("inside?digest=sha256:1") == 0
+    upload(allow_private_redirects=True)
+    assert server.asked("inside?digest=sha256:1") == 1
 
 
 def test_an_upload_is_not_sent_with_another_login_to_the_registry(zoo, token_registry):

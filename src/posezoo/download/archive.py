@@ -14,6 +14,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any
@@ -41,6 +42,23 @@ _NOT_REGULAR = "is a link or a device, not a regular file"
 _MAX_READ = CHUNK
 
 
+@dataclass(slots=True)
+class _Part:
+    """A part of a file, from its current position."""
+
+    stream: IO[bytes]
+    left: int  # in bytes
+
+    def read(self, size: int) -> bytes:
+        piece = self.stream.read(min(size, self.left))
+        self.left -= len(piece)
+        return piece
+
+
+#: The name, the declared size in bytes and the open stream of each member, in the archive's order.
+Members = Generator[tuple[str, int, IO[bytes] | _Part], None, None]
+
+
 def unpack_archive(
     archive: Path, format: str, place: Callable[[str], Path | None], *, index: Path | None = None
 ) -> list[Path]:
@@ -62,7 +80,6 @@ def unpack_archive(
     remove_stale_staging_dirs(archive.parent)
     with staging_dir(archive.parent) as folder:
         with translate_archive_errors(archive.name):
-            opened: Iterator[tuple[str, int, IO[bytes] | _Part]]
             opened = _open_packed(archive, index) if index else open_members(archive, format)
             targets = _unpack_aside(archive, opened, place, folder)
         for target in targets:
@@ -77,7 +94,7 @@ def unpack_archive(
 
 def _unpack_aside(
     archive: Path,
-    members: Iterator[tuple[str, int, IO[bytes] | _Part]],
+    members: Members,
     place: Callable[[str], Path | None],
     folder: Path,
 ) -> list[Path]:
@@ -156,11 +173,8 @@ def _limit(archive: Path) -> int:
     return min(MAX_BYTES, max(SMALL_BYTES, MAX_RATIO * archive.stat().st_size))
 
 
-def open_members(
-    path: Path, format: str, label: str = "", *, only: str = ""
-) -> Generator[tuple[str, int, IO[bytes]], None, None]:
-    """The name, the declared size in bytes and the open stream of each member, in the archive's
-    order.
+def open_members(path: Path, format: str, label: str = "", *, only: str = "") -> Members:
+    """The members of an archive.
 
     Use it within ``translate_archive_errors``. The format is ``zip``, ``tar`` or ``gztar``; errors
     name the ``label``, or else the path. If a name is given with ``only``, all other members are
@@ -177,7 +191,7 @@ def open_members(
         yield from _open_tar_members(path, format, label, only)
 
 
-def _open_zip_members(path: Path, label: str, only: str) -> Iterator[tuple[str, int, IO[bytes]]]:
+def _open_zip_members(path: Path, label: str, only: str) -> Members:
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             name = member.filename
@@ -191,9 +205,7 @@ def _open_zip_members(path: Path, label: str, only: str) -> Iterator[tuple[str, 
                     yield name, member.file_size, stream
 
 
-def _open_tar_members(
-    path: Path, format: str, label: str, only: str
-) -> Iterator[tuple[str, int, IO[bytes]]]:
+def _open_tar_members(path: Path, format: str, label: str, only: str) -> Members:
     with (
         gzip.open(path) if format == "gztar" else open(path, "rb") as packed,
         tarfile.open(fileobj=_BoundedStream(path, label, packed), mode="r:") as archive,  # type: ignore[call-overload]
@@ -214,9 +226,11 @@ def _open_tar_members(
 
 @contextmanager
 def open_member(
-    archive: Path, format: str, label: str, name: str, file: SourceFile
+    archive: Path, format: str, label: str, name: str, file: SourceFile, *, hint: str = ""
 ) -> Iterator[ByteStream]:
     """Read one member of an archive, which errors call by its label, as a published file.
+
+    ``hint`` is that of the error if there is no such member.
 
     Raises:
         ArchiveError: the member is missing, or the archive cannot be read or is not safe; reading
@@ -227,20 +241,14 @@ def open_member(
         with translate_archive_errors(label):
             opened = next(members, None)
         if opened is None:
-            raise ArchiveError(f"{label} has no member {name}")
+            raise ArchiveError(f"{label} has no member {name}", hint=hint)
         _, size, stream = opened
         if file.size not in (None, size):
             raise SizeError(f"{name} has {size} bytes, {file.size} are declared")
-
-        def read_pieces() -> Iterator[bytes]:
-            with translate_archive_errors(label):
-                while piece := stream.read(CHUNK):
-                    yield piece
-
-        yield ByteStream(read_pieces())
+        yield ByteStream(_read_pieces(label, stream))
 
 
-def _open_packed(path: Path, index: Path) -> Iterator[tuple[str, int, _Part]]:
+def _open_packed(path: Path, index: Path) -> Members:
     """The members, as in ``open_members``, of a .data file of Emscripten's file_packager.
 
     Its script calls ``loadPackage({"files": [{"filename": ..., "start": ..., "end": ...}], ...})``;
@@ -275,19 +283,6 @@ def _read_index(path: Path, index: Path) -> dict[str, Any]:
         raise ArchiveError(f"{index.name}: does not list the members of {path.name}")
     listed, _ = json.JSONDecoder().raw_decode(script[call.end() :].decode())
     return dict(listed)
-
-
-class _Part:
-    """A part of a file, from its current position."""
-
-    def __init__(self, stream: IO[bytes], size: int) -> None:
-        self._stream = stream
-        self._left = size
-
-    def read(self, size: int) -> bytes:
-        piece = self._stream.read(min(size, self._left))
-        self._left -= len(piece)
-        return piece
 
 
 class _BoundedStream:

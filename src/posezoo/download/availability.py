@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,6 +30,7 @@ from posezoo.spec.sources import (
     PackageSource,
     StorageSource,
 )
+from posezoo.values import frozen
 
 # Of these types of sources, no other program has copies on this machine.
 _WITHOUT_COPIES = (FileSource, GoogleDriveSource, HttpSource, PackageSource, StorageSource)
@@ -48,7 +49,7 @@ _TIMEOUT_S = 10.0
 _JOBS = 16
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Availability:
     """Where the files of a model's precisions come from.
 

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.download.digest_store import remove_stale_staging
@@ -17,6 +16,7 @@ from posezoo.files.file_record import RECORDS_DIR, record_path, update_record
 from posezoo.files.verified_files import is_verified, writing
 from posezoo.spec.model import Digest, ModelSpec, SourceFile
 from posezoo.spec.sources import PackageSource
+from posezoo.values import frozen
 
 # The sample photos, which earlier versions stored in caches and mirrors.
 _SAMPLES = (
@@ -42,7 +42,7 @@ _SAMPLES = (
 _ALGORITHMS = {126: "sha512", 94: "sha384", 62: "sha256", 38: "sha1"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CacheEntry:
     """An entry of a cache."""
 

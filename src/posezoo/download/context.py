@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import copy
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -258,26 +259,21 @@ class DownloadContext:
                 case WarningIssued():
                     listener(event)
                 case FileDownloadStarted(model=model, model_file=package, size=received):
-                    started = PackageDownloadStarted(model, package, received)
-                    if size is not None:
-                        started = PackageDownloadStarted(model, package, size, received)
-                    listener(started)
+                    sizes = (received,) if size is None else (size, received)
+                    listener(PackageDownloadStarted(model, package, *sizes))
                 case FileDownloadProgress(model=model, model_file=package, size=received):
                     listener(PackageDownloadProgress(model, package, received))
                 case FileDownloadFinished(model=model, model_file=package):
-                    success = event.successful
-                    is_part = size is not None
-                    listener(
-                        PackageDownloadFinished(model, package, success, event.reason, is_part)
-                    )
+                    outcome = (event.successful, event.reason, size is not None)
+                    listener(PackageDownloadFinished(model, package, *outcome))
 
         changed._listener = listen
         return changed
 
-    def with_options(self, options: DownloadOptions) -> DownloadContext:
-        """A copy of the context with other options for requests."""
+    def with_options(self, **changes: Any) -> DownloadContext:
+        """A copy of the context with changes to the options for requests."""
         changed = copy(self)
-        changed.options = options
+        changed.options = replace(self.options, **changes)
         return changed
 
     def probing(self) -> DownloadContext:

@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -21,14 +21,14 @@ from posezoo.download.candidates import (
     CandidateKind,
     NotFoundError,
     OpenCandidate,
+    ResumeState,
     open_local_file,
+    open_stored_file,
     reading,
 )
 from posezoo.download.context import DownloadContext
 from posezoo.download.origins import entry_path, is_in_store, mirror_folder
 from posezoo.download.parallel_ranges import open_url
-from posezoo.download.partial import ResumeState
-from posezoo.download.stored_file import open_stored_file
 from posezoo.errors import SourceError, os_reason, redact_secrets
 from posezoo.files.file_lock import discard, lock_file, remove_lock
 from posezoo.files.staging import create_parent
@@ -60,7 +60,7 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
             )
         elif is_in_store(address):
             name = f"{address}/{path_in_store}"
-            read = partial(open_stored_file, name, file, context)
+            read = partial(open_stored_file, name, file, context.options.timeout_s)
             candidates.append(Candidate(redact_secrets(name), CandidateKind.MIRROR, read))
         else:
             read = partial(open_url, f"{address.rstrip('/')}/{path_in_store}", file, context)
@@ -167,8 +167,7 @@ def _staging_path(entry: Path) -> Path:
     return entry.parents[1] / "staging" / f"{entry.parent.name}{entry.name}.new"
 
 
-@contextmanager
-def _open_folder(root: Path, path: Path, resume: ResumeState) -> Iterator[ByteStream]:
+def _open_folder(root: Path, path: Path, resume: ResumeState) -> AbstractContextManager[ByteStream]:
     with reading():
         if not root.is_dir():  # otherwise a mistyped mirror would look like an empty one
             raise SourceError(
@@ -180,5 +179,4 @@ def _open_folder(root: Path, path: Path, resume: ResumeState) -> Iterator[ByteSt
             )
     if not os.path.exists(path):
         raise NotFoundError("does not have it")
-    with open_local_file(path, resume) as stream:
-        yield stream
+    return open_local_file(path, resume)

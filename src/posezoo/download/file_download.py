@@ -6,7 +6,6 @@ only after it is verified, so a wrong download never replaces a good file.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -20,10 +19,11 @@ from posezoo.download.candidates import (
     CandidateKind,
     NotFoundError,
     RangeMismatchError,
+    ResumeState,
 )
 from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import cache_entry_lock, is_cached, store
-from posezoo.download.partial import PartialFile, ResumeState, remove_partial
+from posezoo.download.partial import PartialFile, remove_partial
 from posezoo.download.provenance_json import remember_origin
 from posezoo.download.source_types import list_candidates
 from posezoo.errors import (
@@ -44,6 +44,7 @@ from posezoo.events import (
     FileUpToDate,
 )
 from posezoo.files.verified_files import (
+    Hasher,
     compute_digests,
     explain_wrong_members,
     is_verified_file,
@@ -53,6 +54,9 @@ from posezoo.spec.model import Digest, SourceFile
 from posezoo.workers.retries import TransientSourceError, ask_again
 
 _CHANGED = "the file changed at its source, or was damaged during the download"
+
+#: The candidates that did not send the file, with their errors.
+Failures = Sequence[tuple[Candidate, DownloadError]]
 
 # Ten progress events per second are enough.
 _PROGRESS_EVERY_S = 0.1
@@ -183,15 +187,15 @@ def _hash_stream(
     """The digest of what a candidate sends."""
 
     def receive() -> Digest:
-        hashed = hashlib.new(algorithm)
+        hasher = Hasher([algorithm])
         size = 0
         with candidate.open(ResumeState()) as stream:
             for piece in stream.pieces:
                 size += len(piece)
                 if size > file.read_limit:
                     raise SizeError(f"sends more than the {file.read_limit} bytes of the limit")
-                hashed.update(piece)
-        return Digest(algorithm, hashed.hexdigest())
+                hasher.update(piece)
+        return hasher.digests[0]
 
     return ask_again(receive, context.options.limits)
 
@@ -253,28 +257,21 @@ def _fill(
         candidates = sorted(candidates, key=lambda candidate: candidate.name != resume.source)
     for candidate in candidates:
         is_source = candidate.kind is CandidateKind.SOURCE
-        ask = _ask_source if is_source else _ask_copy
-        error = ask(candidate, file, partial, context)
-        if error is None:
+        try:
+            if is_source:
+                with _reporting(candidate, file, context):
+                    _fill_from(candidate, file, partial, context)
+            else:
+                _ask_copy(candidate, file, partial, context)
+        except DownloadError as error:
+            is_missing = isinstance(error, NotFoundError)
+            if not is_missing or candidate.kind is not CandidateKind.CACHE:
+                failures.append((candidate, error))
+            if (is_source or not is_missing) and candidate is not candidates[-1]:
+                context.warn(f"{file.name}: {candidate.name}: {error.problem}")
+        else:
             return candidate
-        is_missing = isinstance(error, NotFoundError)
-        if not is_missing or candidate.kind is not CandidateKind.CACHE:
-            failures.append((candidate, error))
-        if (is_source or not is_missing) and candidate is not candidates[-1]:
-            context.warn(f"{file.name}: {candidate.name}: {error.problem}")
     raise _combine(file, failures, partial.load_resume_state(file).size)
-
-
-def _ask_source(
-    candidate: Candidate, file: SourceFile, partial: PartialFile, context: DownloadContext
-) -> DownloadError | None:
-    """Fill the part from a source, and report that; the error if it does not send the file."""
-    try:
-        with _reporting(candidate, file, context):
-            _fill_from(candidate, file, partial, context)
-    except DownloadError as error:
-        return error
-    return None
 
 
 @contextmanager
@@ -291,15 +288,13 @@ def _reporting(candidate: Candidate, file: SourceFile, context: DownloadContext)
 
 def _ask_copy(
     candidate: Candidate, file: SourceFile, partial: PartialFile, context: DownloadContext
-) -> DownloadError | None:
-    """Fill the part from a cache or mirror, and report that; the error if it has no such file."""
-    try:
-        if not _clone(candidate, file, partial):
-            _fill_from(candidate, file, partial, context)
-    except DownloadError as error:
-        return error
+) -> None:
+    """Fill the part from a cache or mirror, and report that; a DownloadError if it has no such
+    file.
+    """
+    if not _clone(candidate, file, partial):
+        _fill_from(candidate, file, partial, context)
     context.emit(CachedFileUsed(context.model, file.name, candidate.name))
-    return None
 
 
 def _clone(candidate: Candidate, file: SourceFile, partial: PartialFile) -> bool:
@@ -425,9 +420,7 @@ def _require_digests(
                 raise DigestError(problem)
 
 
-def _combine(
-    file: SourceFile, failures: Sequence[tuple[Candidate, DownloadError]], resume_size: int
-) -> DownloadError:
+def _combine(file: SourceFile, failures: Failures, resume_size: int) -> DownloadError:
     """Combine the errors of all candidates into one."""
     hint = _find_hint(file, failures, resume_size)
     if not failures:
@@ -445,7 +438,7 @@ def _combine(
     return combined
 
 
-def _describe_failures(failures: Sequence[tuple[Candidate, DownloadError]]) -> str:
+def _describe_failures(failures: Failures) -> str:
     """What went wrong at each address; the hosts alone if all have the same problem, as without a
     network.
     """
@@ -456,7 +449,7 @@ def _describe_failures(failures: Sequence[tuple[Candidate, DownloadError]]) -> s
     return f"{', '.join(dict.fromkeys(names))}: {problems.pop()}"
 
 
-def _is_missing(failures: Sequence[tuple[Candidate, DownloadError]]) -> bool:
+def _is_missing(failures: Failures) -> bool:
     """Whether all candidates answered that they do not have the file."""
     return bool(failures) and all(isinstance(error, NotFoundError) for _, error in failures)
 
@@ -467,9 +460,7 @@ def _resume_hint(size: int) -> str:
     return f"run the same command again: it resumes after the {size} bytes already downloaded"
 
 
-def _find_hint(
-    file: SourceFile, failures: Sequence[tuple[Candidate, DownloadError]], resume_size: int
-) -> str:
+def _find_hint(file: SourceFile, failures: Failures, resume_size: int) -> str:
     """What the user can do after all candidates failed."""
     if failures and resume_size:
         return _resume_hint(resume_size)

@@ -24,6 +24,7 @@ from posezoo.download.candidates import (
     NotFoundError,
     RangeMismatchError,
     RateLimitedError,
+    ResumeState,
 )
 from posezoo.download.http_connections import (
     ATTEMPTS_WITHOUT_ANSWER,
@@ -33,13 +34,11 @@ from posezoo.download.http_connections import (
     TEMPORARY_STATUS,
     ip_address,
     is_private,
-    link_local_addresses,
-    public_addresses_only,
+    peer_rules,
     refuse_link_local,
     translate_errors,
 )
 from posezoo.download.options import DownloadOptions
-from posezoo.download.partial import ResumeState
 from posezoo.download.response_body import (
     StallDetectingReader,
     content_encoding,
@@ -105,17 +104,14 @@ def open_response(
         if not start and not file.name.endswith(".html"):
             _refuse_web_page(first, pieces)
         _refuse_length(response, file, start, stop)
-        is_resumable = content_encoding(response) == "identity"
-        etag = _strong_etag(response)
-        size = _stated_size(response)
         yield ByteStream(
             chain((first,), pieces),
             start,
-            etag,
-            is_resumable,
+            _strong_etag(response),
+            is_resumable=content_encoding(response) == "identity",
             stop=stop,
             url=response.url,
-            size=size,
+            size=_stated_size(response),
         )
 
 
@@ -190,7 +186,7 @@ def _follow_redirects(
             )
         requested.append(url)
         try:
-            with public_addresses_only(public_only):
+            with peer_rules(public_only=public_only):
                 response = send_request(session, "GET", url, download_options, headers=headers)
         except TransientSourceError as error:
             if error.at_most == ATTEMPTS_WITHOUT_ANSWER:
@@ -217,7 +213,7 @@ def require_safe_target(url: str, target: str, download_options: DownloadOptions
     server.
 
     Returns:
-        Whether ``public_addresses_only`` must hold for the request to it.
+        Whether ``public_only`` must hold for the request to it, as one of ``peer_rules``.
 
     Raises:
         SourceError: it is not valid, or see ``refuse_unsafe_redirect``.
@@ -265,7 +261,7 @@ def send_request(
         refuse_link_local(_host(url))
     with (
         translate_errors(download_options.timeout_s),
-        link_local_addresses(is_named or _uses_proxy(url, download_options)),
+        peer_rules(link_local=is_named or _uses_proxy(url, download_options)),
     ):
         return session.request(
             method,

@@ -191,7 +191,7 @@ class _Peers(threading.local):
     another one.
     """
 
-    public_only = False
+    public_only = False  # whether addresses of this machine or a private network are refused
     link_local = False  # whether the host may have a link-local address
     last = ""  # the IP address that the last request was sent to; empty before the first
 
@@ -212,29 +212,19 @@ class _Peers(threading.local):
 
 
 PEERS = _Peers()
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 PRIVATE_HINT = "--allow_private_redirects allows it anyway"
 
 
 @contextmanager
-def public_addresses_only(is_required: bool) -> Iterator[None]:
-    """Refuse connections of this thread to addresses of this machine or a private network, if
-    required.
-    """
-    PEERS.public_only = is_required
+def peer_rules(**rules: bool) -> Iterator[None]:
+    """Change the rules of ``_Peers`` for the connections of this thread, by their names."""
+    vars(PEERS).update(rules)
     try:
         yield
     finally:
-        PEERS.public_only = False
-
-
-@contextmanager
-def link_local_addresses(are_allowed: bool) -> Iterator[None]:
-    """Refuse connections of this thread to link-local addresses, unless they are allowed."""
-    PEERS.link_local = are_allowed
-    try:
-        yield
-    finally:
-        PEERS.link_local = False
+        for name in rules:
+            vars(PEERS).pop(name, None)
 
 
 def refuse_link_local(host: str) -> None:
@@ -242,8 +232,7 @@ def refuse_link_local(host: str) -> None:
 
     Clouds give their machines passwords at such an address, 169.254.169.254.
     """
-    address = ip_address(host)
-    if address is not None and address.is_link_local:
+    if any(address.is_link_local for address in _reached_addresses(host)):
         raise SourceError(
             f"leads to {host}, a link-local address",
             hint="such an address is only used if you name it yourself, as a mirror or a registry",
@@ -254,8 +243,21 @@ def is_private(host: str) -> bool:
     """Whether a host is an IP address, or localhost, that only this machine or network can
     reach.
     """
+    return any(not address.is_global for address in _reached_addresses(host))
+
+
+def _reached_addresses(host: str) -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """The IP address of a host, and the IPv4 address in it that a gateway makes of it: NAT64 (RFC
+    6052, 2.1), 6to4 (RFC 3056).
+    """
     address = ip_address(host)
-    return address is not None and not address.is_global
+    if address is not None:
+        yield address
+    if isinstance(address, ipaddress.IPv6Address):
+        if address in _NAT64:
+            yield ipaddress.IPv4Address(address.packed[-4:])
+        elif address.sixtofour is not None:
+            yield address.sixtofour
 
 
 def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

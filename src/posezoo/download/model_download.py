@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.download.candidates import Candidate
@@ -28,12 +27,13 @@ from posezoo.files.postprocess_state import is_unpacked
 from posezoo.files.verified_files import has_size, is_verified_file
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import ModelSpec, SourceFile
+from posezoo.values import frozen
 
 # The files of a model, each with its path.
 Places = Sequence[tuple[SourceFile, Path]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Downloaded:
     """A model whose published files exist and are verified; ``files`` has the order of its
     model.yml.
@@ -43,7 +43,7 @@ class Downloaded:
     files: tuple[Path, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlannedFile:
     """What a download would do about one file."""
 

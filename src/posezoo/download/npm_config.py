@@ -15,13 +15,13 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from posezoo.errors import SourceError, os_reason, redact_secrets
+from posezoo.values import frozen
 
 # A setting of npm 6 that npm itself refuses today, because it would be sent to every host.
 _LOGINS_WITHOUT_HOST = ("_authToken", "_auth", "username", "_password")
@@ -33,7 +33,7 @@ class NpmSettingsError(SourceError):
     """npm's configuration on this machine cannot be used; no request was sent."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NpmRegistry:
     """A registry that npm is configured with."""
 
@@ -43,7 +43,7 @@ class NpmRegistry:
     has_login: bool  # whether credentials are configured for it
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NpmConfig:
     """The settings by key, in layers by their origin: the environment, then a file each; the first
     counts.
@@ -205,16 +205,9 @@ def _ask_npm(npm: str) -> str:
     command = [npm, "config", "get", "registry"]
     command += [f"--userconfig={no_file}", f"--globalconfig={no_file}.global"]
     with suppress(OSError, subprocess.SubprocessError):
-        ended = subprocess.run(
-            command,
-            cwd="/",
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
-        return ended.stdout.strip()
+        return subprocess.check_output(
+            command, stderr=subprocess.DEVNULL, cwd="/", env=environment, text=True, timeout=60
+        ).strip()
     return ""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -15,13 +15,14 @@ from posezoo.errors import LicenseError
 from posezoo.http_headers import HostHeader
 from posezoo.registry import format_command
 from posezoo.spec.model import Digest, License, ModelSpec, SourceFile
+from posezoo.values import frozen
 from posezoo.workers.retries import RequestLimits
 
 #: Receives a file of a model, its size in bytes and its SHA-384.
 FirstUse = Callable[[ModelSpec, SourceFile, int, Digest], None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DownloadOptions:
     """Cache, mirrors, time limits, and what is allowed."""
 

@@ -14,7 +14,6 @@ import zipfile
 from collections.abc import Iterator
 from configparser import Error, RawConfigParser
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,10 +21,11 @@ from typing import Any
 from urllib.parse import quote
 
 from posezoo.errors import SourceError
+from posezoo.values import frozen
 from posezoo.workers.program import run_program
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IndexSettings:
     """The settings of pip and uv for downloads; their URLs can have passwords."""
 

@@ -2,31 +2,56 @@
 
 The digest of the package cannot be checked from a part of it, so the member's own digest is. A
 part that cannot be used is no error: the whole package is downloaded in its place.
+
+Of a zip file, the central directory and the member's own bytes are read:
+https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT (4.3)
+
+An npm tarball is one stream of deflate (RFC 1951), in blocks. At a block that starts with a whole
+byte, zlib can start if it is given the 32 KiB of contents before.
 """
 
 from __future__ import annotations
 
+import base64
+import shutil
+import struct
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from posezoo.download.archive import open_member, translate_archive_errors
 from posezoo.download.candidates import (
     ByteStream,
     Candidate,
     CandidateKind,
     NoRangesError,
     RangeMismatchError,
+    ResumeState,
 )
 from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import package_path, store_candidates
 from posezoo.download.file_download import download_part
-from posezoo.download.partial import ResumeState
-from posezoo.download.transfer import can_be_in_part
+from posezoo.download.small_answers import join_pieces
+from posezoo.download.transfer import AccessPoint, can_be_in_part
 from posezoo.errors import ArchiveError, DigestError, DownloadError, SizeError
 from posezoo.files.verified_files import Hasher, writing
 from posezoo.spec.model import SourceFile
+from posezoo.values import frozen
+
+# The directory of a wheel with 760 members has 75 kB.
+_TAIL = 96 << 10
+
+# A zip file with 100,000 members has a directory of about 10 MB.
+_MAX_DIRECTORY = 16 << 20
+
+_END = b"PK\5\6"
+
+# Deflate makes at most 1032 bytes of one.
+_PIECE = 1 << 16
 
 #: Opens the bytes of a package after those of the state, up to a stop.
 OpenRange = Callable[[ResumeState, int], AbstractContextManager[ByteStream]]
@@ -111,3 +136,115 @@ def refuse_whole_file(stream: ByteStream, start: int) -> None:
     """Raise a NoRangesError if a server sends a whole file, and not its bytes from ``start`` on."""
     if stream.start != start or stream.stop is None:
         raise NoRangesError("its server sends only whole files")
+
+
+@frozen
+class ZipEnd:
+    """The end of a zip file, from its central directory on."""
+
+    start: int  # the position of its first byte in the file
+    content: bytes
+
+
+@contextmanager
+def open_zip_part(
+    package: SourceFile,
+    member: str,
+    file: SourceFile,
+    open_range: OpenRange,
+    context: DownloadContext,
+) -> Iterator[ByteStream]:
+    """Read one member of a zip file over ranges, in one request if its directory is known.
+
+    Raises:
+        ArchiveError: it has no such member, or cannot be read.
+        DownloadError: see ``open_part``.
+    """
+    size = package.size or 0
+    with translate_archive_errors(package.name):
+        key = (ZipEnd, package.checksum)
+        end = context.pool.once(key, lambda: _read_end(open_range, size, context))
+    path = context.temp_dir() / package.name
+    with writing(path):
+        # The bytes between the parts are holes, which take no space on most disks.
+        sparse = tempfile.NamedTemporaryFile(dir=path.parent)  # noqa: SIM115 closed below
+    with sparse:
+        with writing(path):
+            sparse.truncate(size)
+            sparse.seek(end.start)
+            sparse.write(end.content)
+            sparse.flush()
+        with translate_archive_errors(package.name):
+            part = _find_part(Path(sparse.name), member, end.start)
+        with open_part(package, part, open_range, context) as received:
+            with writing(path), open(received, "rb") as compressed:
+                sparse.seek(part.start)
+                shutil.copyfileobj(compressed, sparse)
+                sparse.flush()
+            with open_member(Path(sparse.name), "zip", package.name, member, file) as stream:
+                yield stream
+
+
+def _read_end(open_range: OpenRange, size: int, context: DownloadContext) -> ZipEnd:
+    """The central directory, in one request if it has at most 96 KiB, else in two."""
+    start = max(0, size - _TAIL)
+    content = _read(open_range, start, size, context)
+    record = content.rindex(_END)
+    (directory,) = struct.unpack_from("<I", content, record + 16)
+    if size - directory > _MAX_DIRECTORY:
+        raise ArchiveError("its directory is too large")
+    if directory < start:
+        content = _read(open_range, directory, start, context) + content
+        start = directory
+    return ZipEnd(start, content)
+
+
+def _read(open_range: OpenRange, start: int, stop: int, context: DownloadContext) -> bytes:
+    with open_range(ResumeState(start), stop) as stream:
+        refuse_whole_file(stream, start)
+        limit_s = context.options.timeout_s
+        return join_pieces(stream.pieces, stop - start, limit_s, "the directory")
+
+
+def _find_part(path: Path, member: str, end: int) -> range:
+    """The positions of a member with its header; the next member, or the directory, follows."""
+    with zipfile.ZipFile(path) as archive:
+        starts = {each.header_offset for each in archive.infolist()}
+        try:
+            start = archive.getinfo(member).header_offset
+        except KeyError as error:
+            raise ArchiveError(f"has no member {member}") from error
+    return range(start, min((each for each in starts if each > start), default=end))
+
+
+@contextmanager
+def open_npm_part(
+    package: SourceFile,
+    point: AccessPoint,
+    file: SourceFile,
+    open_range: OpenRange,
+    context: DownloadContext,
+) -> Iterator[ByteStream]:
+    """Read a member of a tarball from an access point, in one request.
+
+    Raises:
+        ArchiveError: decompression cannot start there; reading the pieces can raise it too.
+        DownloadError: see ``open_part``.
+    """
+    with open_part(package, point.part, open_range, context) as path:
+        yield ByteStream(_inflate(path, package.name, point, file.size or 0))
+
+
+def _inflate(path: Path, label: str, point: AccessPoint, size: int) -> Iterator[bytes]:
+    skip = point.skip
+    with translate_archive_errors(label), open(path, "rb") as compressed:
+        window = zlib.decompress(base64.b64decode(point.window))
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS, zdict=window)
+        while size and (block := compressed.read(_PIECE)):
+            contents = inflater.decompress(block)
+            piece = contents[skip : skip + size]
+            skip = max(0, skip - len(contents))
+            size -= len(piece)
+            yield piece
+    if size:
+        raise ArchiveError(f"the part ends {size} bytes too early")

@@ -14,9 +14,8 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 
-from posezoo.download.candidates import ByteStream, RangeMismatchError
+from posezoo.download.candidates import ByteStream, RangeMismatchError, ResumeState
 from posezoo.download.context import DownloadContext
-from posezoo.download.partial import ResumeState
 from posezoo.http_headers import HostHeader
 from posezoo.spec.model import SourceFile
 from posezoo.workers.threads import ThreadPool

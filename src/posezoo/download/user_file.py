@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from posezoo.download.candidates import ResumeState
 from posezoo.download.context import DownloadContext
 from posezoo.download.options import DownloadOptions
 from posezoo.download.parallel_ranges import open_url
-from posezoo.download.partial import ResumeState
 from posezoo.errors import SizeError, SourceError, redact_secrets
 from posezoo.events import Listener, ignore_event
 from posezoo.files.verified_files import write_error

@@ -83,8 +83,7 @@ def read_wheel_registry(name: str, options: DownloadOptions) -> Path:
             except OSError as error:
                 if not root.is_dir():  # otherwise another process was faster
                     raise OutputError(
-                        f"{root.parent}: cannot be written: {os_reason(error)}",
-                        hint="remove it",
+                        f"{root.parent}: cannot be written: {os_reason(error)}", hint="remove it"
                     ) from error
     except DownloadError as error:
         # Not every verb has the flag.

@@ -55,12 +55,7 @@ def _with_pins(block: Sequence[str], file: SourceFile, origin: Mapping[str, Any]
         if (key, value) == ("size", "unknown"):
             yield f"{indent}size: {origin['size']}"
             if file.declared_checksum is None:
-                yield f"{indent}checksum: {_checksum(origin)}"
+                checksum = origin.get("sha384") or f"{{$type: sha256, value: {origin['sha256']}}}"
+                yield f"{indent}checksum: {checksum}"
         elif key != "max_size" and (key, value) != ("checksum", "unknown"):
             yield line
-
-
-def _checksum(origin: Mapping[str, Any]) -> str:
-    if "sha384" in origin:
-        return str(origin["sha384"])
-    return f"{{$type: sha256, value: {origin['sha256']}}}"

@@ -59,7 +59,7 @@ def read_papers(path: Path) -> Mapping[str, Paper]:
 @lru_cache(maxsize=16)
 def _parse_papers(content: bytes, file: str) -> Mapping[str, Paper]:
     papers = {}
-    for address, node in parse_yaml(content, file).as_mapping():
+    for address, node in parse_yaml(content, file).as_mapping().items():
         if not re.fullmatch(r"https?://[^\s{}]+", address):
             raise node.make_error("the key of a paper is its address, http(s)://...")
         papers[address] = record(partial(Paper, address), *_KEYS).read(node)

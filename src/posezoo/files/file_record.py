@@ -10,13 +10,14 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from posezoo.files.file_lock import WAIT_S, discard, lock_file
 from posezoo.files.foreign_json import parse_json
 from posezoo.files.staging import create_parent
+from posezoo.values import frozen
 
 #: Our folder for records, beside the files.
 RECORDS_DIR = ".posezoo"
@@ -27,7 +28,7 @@ Json = Mapping[str, Any]
 _OLD_SUFFIXES = (".stamp", ".part", ".came", ".made", ".unpacked.json")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileRecord:
     """The sections of a record, as in its JSON; empty sections are not written.
 
@@ -70,7 +71,8 @@ def update_record(path: Path, **sections: Json) -> None:
     """
 
     def change(stored: Json) -> dict[str, Any]:
-        return _to_json(replace(_from_json(path, stored), **sections))
+        changed = asdict(replace(_from_json(path, stored), **sections))
+        return {name: section for name, section in changed.items() if section}
 
     record = read_record(path)
     if replace(record, **sections) == record:
@@ -148,11 +150,6 @@ def _from_json(path: Path, stored: Json) -> FileRecord:
             if isinstance(stored.get(section.name), dict)
         }
     )
-
-
-def _to_json(record: FileRecord) -> dict[str, Any]:
-    sections = {each.name: getattr(record, each.name) for each in fields(record)}
-    return {name: dict(section) for name, section in sections.items() if section}
 
 
 def _old_paths(path: Path) -> Iterator[Path]:

@@ -12,6 +12,10 @@ _MAX_BYTES = 64 << 20
 
 _MAX_DEPTH = 100
 
+# Of this many lists and objects, each takes up to 232 bytes of memory; a larger text may have one
+# for each 16 bytes. A manifest has one for each 200 bytes.
+_MANY = 1 << 18
+
 # The most digits of a plausible integer.
 _MAX_DIGITS = 30
 
@@ -25,6 +29,8 @@ def parse_json(content: bytes) -> dict[str, Any]:
     """
     if len(content) > _MAX_BYTES:
         raise ValueError(f"it has more than {_MAX_BYTES} bytes")
+    if content.count(b"{") + content.count(b"[") > max(_MANY, len(content) // 16):
+        raise ValueError("it has too many lists and objects for its size")
     try:
         value = json.loads(content, parse_int=_integer, parse_float=_finite, parse_constant=_finite)
     except RecursionError as error:

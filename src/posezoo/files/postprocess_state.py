@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.files.file_record import fingerprint, read_record, update_record
 from posezoo.files.verified_files import compute_digest, sync
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
+from posezoo.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PostprocessRecord:
     """A recipe, and the fingerprint and SHA-384 of each file that it read or made."""
 

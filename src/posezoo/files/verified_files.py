@@ -154,13 +154,12 @@ def explain_wrong_members(path: Path, file: SourceFile) -> str:
 
     If only the first digits of a digest are known, only these are compared.
     """
-    import hashlib
     import zipfile
     import zlib
 
     for member, expected in file.contains.items():
         try:
-            hasher = hashlib.new(expected.algorithm, usedforsecurity=False)
+            hasher = Hasher([expected.algorithm])
             with (
                 zipfile.ZipFile(path) as archive,
                 archive.open(_find_member(archive.namelist(), member)) as stream,
@@ -169,7 +168,7 @@ def explain_wrong_members(path: Path, file: SourceFile) -> str:
                     hasher.update(piece)
                     if stream.tell() > MAX_MEMBER:
                         raise ValueError(f"is larger than {MAX_MEMBER >> 30} GiB")
-            actual = Digest(expected.algorithm, hasher.hexdigest())
+            (actual,) = hasher.digests
         except KeyError:
             return f"does not contain {member}"
         # zipfile raises RuntimeError for a member that needs a password.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from posezoo.lint.card_claims import Numbers
 from posezoo.spec.yaml_nodes import YamlNode
+from posezoo.values import frozen
 
 #: Frameworks that run the converted model.
 CONVERTED = frozenset(("dlsdk", "openvino", "g-api"))
@@ -17,7 +17,7 @@ _CHANNEL_SWAPS = ("bgr_to_rgb", "rgb_to_bgr")
 _READERS = {"": "BGR", "opencv_imread": "BGR", "pillow_imread": "RGB"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AccuracyCheckRun:
     """One evaluation of a model: one framework, one data set."""
 
@@ -137,17 +137,15 @@ def find_node(node: YamlNode | None, *keys: str | int) -> YamlNode | None:
 def list_below(node: YamlNode | None, key: str) -> list[YamlNode]:
     """The list of a mapping's key; empty if there is none."""
     child = find_node(node, key)
-    if child is not None and isinstance(child.value, list):
-        return child.value
-    return []
+    value = child.value if child is not None else None
+    return value if isinstance(value, list) else []
 
 
 def text_below(node: YamlNode | None, key: str) -> str:
     """The text of a mapping's key; empty if there is none."""
     child = find_node(node, key)
-    if child is not None and isinstance(child.value, str):
-        return child.value
-    return ""
+    value = child.value if child is not None else None
+    return value if isinstance(value, str) else ""
 
 
 def list_leaves(node: YamlNode | None) -> Iterator[YamlNode]:

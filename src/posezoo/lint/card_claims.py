@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import accumulate, chain
 from typing import Any, Generic, TypeVar
 
 from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard, find_links
+from posezoo.values import frozen
 
 ValueT = TypeVar("ValueT")
 Numbers = tuple[float, ...]
@@ -22,7 +23,7 @@ Numbers = tuple[float, ...]
 Shape = tuple[int | str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CardValue(Generic[ValueT]):
     """A value with its text and position in the card."""
 
@@ -37,7 +38,7 @@ NO_TEXT: CardValue[str] = CardValue("", "", 0)
 NO_SHAPE: CardValue[Shape] = CardValue((), "", 0)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CardPort:
     """An input or an output; ``format`` is ("B", "C", "H", "W"), or contains sizes: (1, 1, "N",
     7). A value that is not stated is empty.
@@ -48,7 +49,7 @@ class CardPort:
     format: CardValue[Shape] = NO_SHAPE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CardPorts:
     """The inputs or the outputs in one section of a card.
 
@@ -64,7 +65,7 @@ class CardPorts:
     values: Mapping[str, list[CardValue[Any]]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CardClaims:
     """What a card states about one model."""
 
@@ -139,24 +140,19 @@ def read_claims(sections: Iterable[CardSection]) -> CardClaims:
     sections = tuple(sections)
     parents = {section.path[:-1] for section in sections}
     ports = [_read_ports(section, section.path in parents) for section in sections]
-    legal = list(filter(_is_legal, sections))
+    licenses: list[MarkdownLink] = []
+    for section in sections:
+        if any(title.lower().startswith("legal") for title in section.path):
+            for number, line in section.prose_lines:
+                licenses += find_links(line, number)
     accuracy = [section for section in sections if any(map(_ACCURACY.search, section.path))]
     return CardClaims(
         ports=tuple(filter(None, ports)),
         metrics=_read_metrics(sections),
         accuracy=tuple(chain.from_iterable(map(_read_accuracy, accuracy))),
         description=_read_description(sections),
-        licenses=tuple(chain.from_iterable(map(_read_links, legal))),
+        licenses=tuple(licenses),
     )
-
-
-def _is_legal(section: CardSection) -> bool:
-    return any(title.lower().startswith("legal") for title in section.path)
-
-
-def _read_links(section: CardSection) -> Iterator[MarkdownLink]:
-    for number, line in section.prose_lines:
-        yield from find_links(line, number)
 
 
 def _find_metric(title: str) -> str:
@@ -243,7 +239,7 @@ def _read_section(kind: str, side: str, section: CardSection) -> CardPorts:
     return CardPorts(kind, side, section.line, tuple(ports), values=values)
 
 
-@dataclass(frozen=True)
+@frozen
 class TextBlock:
     """A paragraph or a list item, with each line's offset in the text and its line number in the
     card.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from enum import Enum
 
 from posezoo.errors import SpecError, escape_control_characters
 from posezoo.spec.yaml_nodes import YamlNode
+from posezoo.values import frozen
 
 
 class Severity(str, Enum):
@@ -20,7 +21,7 @@ class Severity(str, Enum):
     __str__ = str.__str__
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileLocation:
     """A position in a file; lines and columns count from 1."""
 
@@ -33,7 +34,7 @@ class FileLocation:
 Place = FileLocation | YamlNode | SpecError
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RuleViolation:
     """A violation of a rule in one model."""
 
@@ -50,7 +51,7 @@ class RuleViolation:
 Violations = Iterator[RuleViolation]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """A violation of a rule in one model, in the form that is reported."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.cards.card_reader import CardTable, ParsedCard, TableRow, to_plain_text
 from posezoo.lint.card_claims import CardValue
+from posezoo.values import frozen
 
 _BREAK = re.compile(r"<br ?/?>", re.IGNORECASE)
 #: A border of a cell.
@@ -26,7 +26,7 @@ _COLUMNS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IndexRow:
     """What an index page states about one model."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, product
 from pathlib import Path
@@ -41,6 +40,7 @@ from posezoo.spec.model_yml import OURS
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import SKELETONS
 from posezoo.spec.yaml_nodes import YamlNode
+from posezoo.values import frozen
 
 #: If more than this fraction of a folder's models are on a page, the others should be there, too.
 USUAL_SHARE = 0.8
@@ -66,7 +66,7 @@ class RegistryView:
     def __init__(self, registry: Registry, only: Collection[str] | None = None) -> None:
         self.registry = registry
         self._only = only
-        self._groups: dict[object, Any] = {}
+        self._computed: dict[object, Any] = {}
 
     @cached_property
     def models(self) -> Mapping[str, ModelView]:
@@ -139,17 +139,24 @@ class RegistryView:
         self, read: Callable[[ModelView], Iterable[tuple[KeyT, ItemT]]]
     ) -> Mapping[KeyT, list[ItemT]]:
         """The items that a function reads from all models, by their keys; read once."""
-        if read not in self._groups:
-            views = self.models.values()
-            self._groups[read] = _group(pair for view in views for pair in read(view))
-        groups: Mapping[KeyT, list[ItemT]] = self._groups[read]
-        return groups
+        views = self.models.values()
+        return self._once(read, lambda: _group(pair for view in views for pair in read(view)))
+
+    def models_by(
+        self, read: Callable[[ModelView], Iterable[KeyT]]
+    ) -> Mapping[KeyT, list[ModelView]]:
+        """The models by the keys that a function reads from them; read once."""
+        views = self.models.values()
+        return self._once(read, lambda: _group((key, view) for view in views for key in read(view)))
 
     def once(self, compute: Callable[[RegistryView], ItemT]) -> ItemT:
         """What a function computes from all models; computed once."""
-        if compute not in self._groups:
-            self._groups[compute] = compute(self)
-        result: ItemT = self._groups[compute]
+        return self._once(compute, lambda: compute(self))
+
+    def _once(self, key: object, compute: Callable[[], ItemT]) -> ItemT:
+        if key not in self._computed:
+            self._computed[key] = compute()
+        result: ItemT = self._computed[key]
         return result
 
     def lacks_file(self, path: str) -> bool:
@@ -198,7 +205,7 @@ class RegistryView:
         return frozenset(changed)
 
 
-@dataclass(frozen=True)
+@frozen
 class ConverterArgument:
     """An argument of a converter, and its node in model.yml."""
 
@@ -289,9 +296,9 @@ class ModelView:
         owners = read_names(address) & names.keys()
         owners |= {file[:end] for end in range(1, len(file) + 1)} & names.keys()
         # Several models have a deploy.prototxt, which the addresses of still others end with.
-        users = self.zoo.group(_read_source_users).get(file, ())
+        users = self.zoo.models_by(_read_addressed_files).get(file, ())
         if len({*users}) <= 2:
-            owners |= {*self.zoo.group(_read_file_owners).get(file, ())}
+            owners |= {each.name for each in self.zoo.models_by(_read_files).get(file, ())}
         # The name of a base network may be the beginning of the model's name.
         others = [name for name in owners - self.related_names if not self.name.startswith(name)]
         if not others or self.name in owners:
@@ -512,14 +519,14 @@ def _group(pairs: Iterable[tuple[KeyT, ItemT]]) -> dict[KeyT, list[ItemT]]:
     return groups
 
 
-def _read_file_owners(view: ModelView) -> Iterator[tuple[str, str]]:
-    """The name of each file without its folders, and the name of the model."""
-    return ((file_name(file.name), view.name) for _, file, _ in view.sources)
+def _read_files(view: ModelView) -> Iterator[str]:
+    """The name of each file without its folders."""
+    return (file_name(file.name) for _, file, _ in view.sources)
 
 
-def _read_source_users(view: ModelView) -> Iterator[tuple[str, str]]:
-    """The name of the file in each address, and the name of the model."""
-    return ((file_name(str(source)), view.name) for _, _, source in view.sources)
+def _read_addressed_files(view: ModelView) -> Iterator[str]:
+    """The name of the file in each address."""
+    return (file_name(str(source)) for _, _, source in view.sources)
 
 
 def _read_tree(path: Path) -> YamlNode | SpecError | None:

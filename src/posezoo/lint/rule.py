@@ -1,12 +1,18 @@
-"""A lint rule: a requirement for every model, and the function that finds violations."""
+"""A lint rule: a requirement for every model, and the function that finds violations.
+
+Of a fact that several files state, one comparison finds which of the statements is wrong.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
+from operator import eq
+from typing import Any
 
-from posezoo.lint.finding import Severity, Violations
+from posezoo.lint.finding import Place, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
+from posezoo.values import frozen
 
 FindViolations = Callable[[ModelView], Violations]
 #: Ids of rules that are now part of another rule; baselines and users may still use these ids.
@@ -36,7 +42,7 @@ FORMER_IDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RuleInfo:
     """A requirement for every model."""
 
@@ -46,7 +52,7 @@ class RuleInfo:
     example: str  # a mistake that the rule finds
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule(RuleInfo):
     """A rule on metadata."""
 
@@ -80,6 +86,75 @@ def rule(
         )
 
     return decorate
+
+
+#: Whether two values of a fact agree; the order of the arguments does not matter.
+Agree = Callable[[Any, Any], bool]
+
+
+@frozen
+class Statement:
+    """What one place states of a fact; ``where`` continues a sentence: on the card."""
+
+    where: str
+    place: Place
+    value: Any
+    text: str
+
+
+#: The statements of each fact, the most trusted first, with the field that violations name.
+Facts = Iterable[tuple[str, Sequence[Statement]]]
+ReadFacts = Callable[[ModelView], Facts]
+
+
+def fact(
+    *, agree: Agree = eq, nearly: Agree | None = None, unless: tuple[str, ...] = ()
+) -> Callable[[ReadFacts], Rule]:
+    """Decorator that makes a rule from a reader: of statements that do not agree, one is a
+    violation.
+
+    Args:
+        agree: compares two values.
+        nearly: compares two values that do not agree; if they nearly agree, it is only a warning.
+        unless: as of ``Rule``.
+    """
+
+    def decorate(read: ReadFacts) -> Rule:
+        @rule(unless=unless)
+        @wraps(read)
+        def find(view: ModelView) -> Violations:
+            for field, statements in read(view):
+                wrong, other = find_contradiction(statements, agree)
+                if wrong is None or other is None:
+                    continue
+                is_near = nearly is not None and nearly(wrong.value, other.value)
+                severity = Severity.WARNING if is_near else None
+                texts = (wrong.text or "nothing", other.text or "nothing")
+                title = field.rpartition(".")[2]
+                message = f"{title}: {texts[0]} {wrong.where}, and {texts[1]} {other.where}"
+                yield RuleViolation(
+                    wrong.place, message, field, wrong.text, expected=other.text, severity=severity
+                )
+
+        return find
+
+    return decorate
+
+
+def find_contradiction(
+    statements: Sequence[Statement], agree: Agree
+) -> tuple[Statement | None, Statement | None]:
+    """The statement that most others contradict, or the last such, and the first that contradicts
+    it.
+    """
+    contradicting = [
+        [other for other in statements if not agree(one.value, other.value)] for one in statements
+    ]
+    most = max(map(len, contradicting), default=0)
+    if not most:
+        return None, None
+    index = max(index for index, others in enumerate(contradicting) if len(others) == most)
+    return statements[index], contradicting[index][0]
 
 
 def defined_rules(namespace: Mapping[str, object]) -> tuple[Rule, ...]:

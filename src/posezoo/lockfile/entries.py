@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from posezoo.ir import provenance
 from posezoo.layout import ModelLayout
 from posezoo.registry import RegistryEntry, format_command
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision, SourceFile
+from posezoo.values import frozen
 
 NAME = "posezoo.lock"
 MODEL_YML = "model.yml"
@@ -37,12 +38,13 @@ FIRST_USE = "first_use"
 MADE = "made"
 
 _SHA384 = re.compile("[0-9a-f]{96}")
+_OPTIONAL = ("revision", "before", "decisive")
 
 #: Model, file, and whether it was converted here, because a published IR may have the same name.
 LockKey = tuple[str, str, bool]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LockEntry:
     """The content of one file."""
 
@@ -131,7 +133,7 @@ def _decisive_digest(spec: ModelSpec, path: Path) -> str:
     return hashlib.sha384(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModelSnapshot:
     """The present state of one model."""
 
@@ -201,11 +203,9 @@ def format_entries(entries: Iterable[LockEntry]) -> bytes:
     """The bytes of a lock with these entries."""
     lines = []
     for entry in sorted(entries, key=lambda entry: entry.key):
-        fields = asdict(entry)
-        for name in ("revision", "before", "decisive"):
-            if not fields[name]:
-                del fields[name]
-        lines.append(json.dumps(fields) + "\n")
+        fields = asdict(entry).items()
+        given = {name: value for name, value in fields if value or name not in _OPTIONAL}
+        lines.append(json.dumps(given) + "\n")
     return "".join(lines).encode()
 
 
@@ -256,7 +256,7 @@ def _entry(line: str) -> LockEntry | None:
     return entry if is_valid and all(map(_SHA384.fullmatch, digests)) else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LockChange:
     """One line of a lock that is added, removed or changed."""
 

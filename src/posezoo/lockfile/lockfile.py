@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from posezoo.lockfile.entries import (
 )
 from posezoo.registry import Registry
 from posezoo.spec.model import Digest, ModelSpec, Precision, SourceFile
+from posezoo.values import frozen
 
 
 def _now() -> datetime:
@@ -244,10 +245,6 @@ class LockFile:
         locked = self.entries.get((model_key(spec), MODEL_YML, False))
         return locked is not None and locked.decides_the_same(next(declaration_entries(spec, "")))
 
-    def lists_ir(self, spec: ModelSpec) -> bool:
-        """Whether an IR of the model is in the lock."""
-        return bool(self.made_entries(spec))
-
     def made_entries(self, spec: ModelSpec) -> list[LockEntry]:
         """The entries of a model's IR."""
         entries = self.entries
@@ -278,10 +275,11 @@ class LockFile:
 
     def _require(self, spec: ModelSpec) -> None:
         """Refuse a model whose declaration or files differ from the locked ones."""
+        hint = f"posezoo lock {spec.full_name} records the present files"
         for present in declaration_entries(spec, self.timestamp):
             locked = self.entries.get(present.key)
             if locked is None:
-                raise _unknown_file_error(self.path, spec.full_name, present.file)
+                raise _unknown_file_error(self.path, spec.full_name, present.file, hint)
             if locked.has_same_content(present):
                 continue
             path = spec.path if present.file == MODEL_YML else spec.path.parents[1] / COMPOSITE_YML
@@ -304,7 +302,7 @@ class LockFile:
         for file in spec.files:
             locked = self.entries.get((model_key(spec), file.name, False))
             if locked is None:
-                raise _unknown_file_error(self.path, spec.full_name, file.name)
+                raise _unknown_file_error(self.path, spec.full_name, file.name, hint)
             declared = file.checksum
             if (
                 declared is not None
@@ -318,7 +316,7 @@ class LockFile:
                 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AgreedIr:
     """The entries of one IR in a strict lock."""
 
@@ -332,10 +330,8 @@ class AgreedIr:
         for suffix, file in self.files.items():
             if suffix not in self.digests:
                 made = f"posezoo get {self.model}, then posezoo lock {self.model}"
-                raise LockError(
-                    f"{self.model}: {file} is not in {self.lock}, and --locked allows nothing else",
-                    hint=f"where the lock is made: {made}",
-                )
+                hint = f"where the lock is made: {made}"
+                raise _unknown_file_error(self.lock, self.model, file, hint)
 
     def require(self, contents: Mapping[str, FileContent]) -> None:
         """Raise a LockError if the lock does not list the IR, or lists other ``contents`` of its
@@ -354,8 +350,6 @@ class AgreedIr:
                 )
 
 
-def _unknown_file_error(lock: Path, model: str, file: str) -> LockError:
-    return LockError(
-        f"{model}: {file} is not in {lock}, and --locked allows nothing else",
-        hint=f"posezoo lock {model} records the present files",
-    )
+def _unknown_file_error(lock: Path, model: str, file: str, hint: str) -> LockError:
+    problem = f"{model}: {file} is not in {lock}, and --locked allows nothing else"
+    return LockError(problem, hint=hint)

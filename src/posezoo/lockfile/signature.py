@@ -38,11 +38,7 @@ def sign(lock: Path, private_key: Path) -> Path:
     signing = import_optional("model_signing.signing", extra="sign")
     _require_file(lock, "there is no lock to sign", "posezoo lock --all makes one")
     _require_file(private_key, "there is no such key", _NEW_KEY_COMMAND)
-    config = _configure(
-        private_key,
-        lambda: signing.Config().use_elliptic_key_signer(private_key=private_key),
-        "private",
-    )
+    config = _configure(signing.Config().use_elliptic_key_signer, private_key=private_key)
     target = signature_path(lock)
     with writing(target), tempfile.TemporaryDirectory() as folder:
         signed = Path(folder, target.name)
@@ -63,11 +59,7 @@ def require_signature(lock: Path, public_key: Path) -> None:
     _require_file(lock, "there is no lock", "check --lock")
     _require_file(signature, "there is no signature", "posezoo lock --sign KEY makes one")
     _require_file(public_key, "there is no such key", "openssl ec -in KEY -pubout -out PUBLIC_KEY")
-    config = _configure(
-        public_key,
-        lambda: verifying.Config().use_elliptic_key_verifier(public_key=public_key),
-        "public",
-    )
+    config = _configure(verifying.Config().use_elliptic_key_verifier, public_key=public_key)
     try:
         config.verify(lock, signature)
     # The library raises errors of json and cryptography, and its own ValueErrors.
@@ -90,10 +82,12 @@ def _require_file(path: Path, problem: str, hint: str) -> None:
         raise LockError(f"{path}: {problem}", hint=hint)
 
 
-def _configure(path: Path, read: Callable[[], Any], kind: str) -> Any:
+def _configure(use: Callable[..., Any], **key: Path) -> Any:
     try:
-        return read()
+        return use(**key)
     except Exception as error:  # cryptography raises many types of errors
+        ((name, path),) = key.items()
+        kind = name.partition("_")[0]
         reason = " ".join(str(error).split()).partition(". ")[0][:120]
         raise LockError(
             f"{path}: is not a usable {kind} key: {reason}",

@@ -13,8 +13,9 @@ import io
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -27,8 +28,7 @@ from posezoo.download.provenance_json import update_provenance_json
 from posezoo.errors import DigestError, OutputError, SizeError, SourceError, UnknownModelError
 from posezoo.events import ArtifactUploadProgress, Listener, ignore_event
 from posezoo.files.foreign_json import parse_json
-from posezoo.files.staging import create_parent
-from posezoo.files.verified_files import compute_digests, is_verified, write_atomically, writing
+from posezoo.files.verified_files import compute_digests, is_verified, write_atomically
 from posezoo.ir.provenance import (
     SUFFIXES,
     FileContent,
@@ -48,6 +48,7 @@ from posezoo.spec.safe_names import (
     explain_invalid_model_name,
     explain_unsafe_file_name,
 )
+from posezoo.values import frozen
 from posezoo.verify import check_artifacts
 
 Item = TypeVar("Item")
@@ -74,7 +75,7 @@ _OTHER_ARTIFACT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArtifactFile:
     """A file of an artifact."""
 
@@ -100,13 +101,12 @@ def list_places(model: Model, layout: ModelLayout) -> dict[str, Path]:
     members of an archive are not among them, because model.yml does not state their digests.
     """
     names = [*_card_names(model), _LICENSE]
+    published = {}
     if isinstance(model, ModelSpec):
-        for precision in Precision:
-            names += _ir_names(model, precision)
+        names += chain.from_iterable(_ir_names(model, precision) for precision in Precision)
+        published = {file.name: layout.file_path(model, file) for file in model.files}
     folder = layout.model_dir(model)
-    paths = {name: folder / name for name in names}
-    if isinstance(model, ModelSpec):
-        paths |= {file.name: layout.file_path(model, file) for file in model.files}
+    paths = {name: folder / name for name in names} | published
     return {f"{model.subdirectory}/{name}": path for name, path in paths.items()}
 
 
@@ -263,10 +263,8 @@ def _model_config(
     time.
     """
     has_irs = any(file.media_type == WEIGHT_CONFIG for file in files)
-    if len(models) == 1:
-        name = models[0].full_name
-    else:
-        name = address.repository.rpartition("/")[2]
+    names = [model.full_name for model in models]
+    name = names[0] if len(names) == 1 else address.repository.rpartition("/")[2]
     return {
         "descriptor": {
             "name": name,
@@ -357,7 +355,7 @@ def find_model(path: str, registry: Registry) -> Model | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PulledFile:
     """A file that may be pulled."""
 
@@ -367,7 +365,7 @@ class PulledFile:
     is_trusted: bool = False  # whether only the artifact states the digest of a published file
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PullPlan:
     """The files of one model that may be pulled."""
 
@@ -510,7 +508,12 @@ def read_records(
                 continue
             trust = f"trusted from {host}"
             if precision in plan.locked:
-                _require_same_sources(provenance, spec, path)
+                if provenance.sources != source_digests(spec):  # else another file was converted
+                    problem = (
+                        f"{path}: the artifact's record states other published files than"
+                        f" {spec.path}"
+                    )
+                    raise DigestError(problem, hint=_OTHER_ARTIFACT)
                 trust = "signed" if is_signed else "locked"
             contents[path] = format_received_record(provenance, spec, trust, received)
     return contents
@@ -532,13 +535,6 @@ def _read_record(
     path = next(iter(ir_files.values())).file.path
     problem = f"{path}: the artifact has no record that states this IR"
     raise DigestError(problem, hint=_OTHER_ARTIFACT)
-
-
-def _require_same_sources(record: Provenance, spec: ModelSpec, path: Path) -> None:
-    """Raise a DigestError if the IR was made from other published files than the declared ones."""
-    if record.sources != source_digests(spec):
-        problem = f"{path}: the artifact's record states other published files than {spec.path}"
-        raise DigestError(problem, hint=_OTHER_ARTIFACT)
 
 
 def _pin(declared: SourceFile, file: ArtifactFile) -> SourceFile:
@@ -580,8 +576,6 @@ def pull_files(
         file = planned.file
         target = planned.target
         expected = planned.expected
-        with writing(target):
-            create_parent(target)
         candidates = (
             *store_candidates(expected, context),
             client.blob_candidate(file.sha256, expected),

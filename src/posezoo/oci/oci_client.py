@@ -15,17 +15,30 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeVar
+from typing import IO, TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from posezoo.download.candidates import ByteStream, Candidate, CandidateKind, NotFoundError
+import requests
+
+from posezoo.download.candidates import (
+    ByteStream,
+    Candidate,
+    CandidateKind,
+    NotFoundError,
+    ResumeState,
+)
 from posezoo.download.context import DownloadContext
+from posezoo.download.http import (
+    refuse_status,
+    refuse_unsafe_redirect,
+    require_safe_target,
+    send_request,
+)
+from posezoo.download.http_connections import ip_address, peer_rules, translate_errors
 from posezoo.download.parallel_ranges import open_url
-from posezoo.download.partial import ResumeState
 from posezoo.download.small_answers import read_small, read_small_body
 from posezoo.errors import (
     DigestError,
@@ -39,11 +52,9 @@ from posezoo.files.file_record import read_json
 from posezoo.files.foreign_json import parse_json
 from posezoo.http_headers import HostHeader
 from posezoo.spec.model import SourceFile
+from posezoo.values import frozen
 from posezoo.workers.program import run_program
 from posezoo.workers.retries import TransientSourceError, ask_again
-
-if TYPE_CHECKING:
-    import requests
 
 Result = TypeVar("Result")
 
@@ -75,7 +86,7 @@ _ADDRESS = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OciAddress:
     """A tag, or a digest (``sha256:...``), in a repository of a registry."""
 
@@ -110,12 +121,9 @@ class OciClient:
         self._address = address
         self._scope = f"repository:{address.repository}:{'pull,push' if writes else 'pull'}"
         # Docker Hub has another name for its registry.
-        host = "registry-1.docker.io"
-        if address.host != "docker.io":
-            host = address.host
+        host = "registry-1.docker.io" if address.host == "docker.io" else address.host
         self._root = f"https://{host}/v2/"
-        named = replace(context.options, named_urls=(self._root,))
-        self._context = context.with_options(named)
+        self._context = context.with_options(named_urls=(self._root,))
         self._login: tuple[HostHeader, ...] = ()
         self._login_ends = -math.inf
         self._lock = threading.Lock()
@@ -123,32 +131,29 @@ class OciClient:
     def read_manifest(self) -> bytes:
         """The manifest of the address; a NotFoundError if the registry has none."""
         reference = self._address.reference
-        content, digest = self._read(f"manifests/{reference}", _MAX_MANIFEST, "the manifest")
-        if ":" in reference and digest != reference:
-            problem = f"the registry sends a manifest with the digest {digest}"
-            raise DigestError(f"{self._address}: {problem}")
-        return content
+        digest = reference if ":" in reference else ""
+        return self._read(f"manifests/{reference}", digest, _MAX_MANIFEST, "the manifest")
 
     def read_record(self, digest: str) -> bytes:
         """A small blob (``sha256:...``), the record of an IR; a DigestError if its bytes are
         others.
         """
-        content, actual = self._read(f"blobs/{digest}", _MAX_RECORD, "the record of an IR")
-        if actual != digest:
-            problem = f"the registry sends other bytes for the blob {digest}"
-            raise DigestError(f"{self._address}: {problem}")
-        return content
+        return self._read(f"blobs/{digest}", digest, _MAX_RECORD, "the record of an IR")
 
-    def _read(self, path: str, limit: int, name: str) -> tuple[bytes, str]:
-        """A small file, and its digest."""
+    def _read(self, path: str, digest: str, limit: int, name: str) -> bytes:
+        """A small file; its digest is empty if it is not known."""
 
         def read() -> bytes:
             context = self._logged_in()
-            headers = (self._accept(),)
+            headers = self._accept()
             return read_small(self._url(path), limit, context, name=name, headers=headers).content
 
         content = self._ask(read)
-        return content, f"sha256:{sha256(content).hexdigest()}"
+        actual = f"sha256:{sha256(content).hexdigest()}"
+        if digest not in ("", actual):
+            problem = f"the registry sends {name} with the digest {actual}, expected {digest}"
+            raise DigestError(f"{self._address}: {problem}")
+        return content
 
     def blob_candidate(self, sha256: str, file: SourceFile) -> Candidate:
         """A blob as a candidate of ``download_file``."""
@@ -199,19 +204,17 @@ class OciClient:
     def _open(self, path: str, file: SourceFile, resume: ResumeState) -> Iterator[ByteStream]:
         try:
             context = self._logged_in()
-            headers = (self._accept(),)
-            with open_url(self._url(path), file, context, resume, headers=headers) as stream:
+            url = self._url(path)
+            with open_url(url, file, context, resume, headers=self._accept()) as stream:
                 yield stream
         except SourceError as error:
             self._add_hint(error)
             raise
 
-    def _accept(self) -> HostHeader:
-        return HostHeader.for_url(self._root, "Accept", f"{MANIFEST}, */*;q=0.1")
+    def _accept(self) -> tuple[HostHeader, ...]:
+        return (HostHeader.for_url(self._root, "Accept", f"{MANIFEST}, */*;q=0.1"),)
 
     def _url(self, path: str) -> str:
-        from posezoo.download.http_connections import translate_errors
-
         with translate_errors(self._context.options.timeout_s):
             return urljoin(f"{self._root}{self._address.repository}/", path)
 
@@ -226,8 +229,6 @@ class OciClient:
         """Send a request about the repository, and raise an error unless the status is expected, or
         200.
         """
-        from posezoo.download.http import refuse_status, refuse_unsafe_redirect, send_request
-
         context = self._logged_in()
         options = context.options
         headers = {"Content-Type": content_type} if content_type else {}
@@ -237,10 +238,14 @@ class OciClient:
             raise SourceError("names an address with another login for an upload")
         is_registry = address.hostname == urlsplit(self._root).hostname
         refuse_unsafe_redirect(self._root, url, options, by_proxy=False)  # it may name any address
+        public_only = not is_registry and require_safe_target(self._root, url, options)
         session = context.pool.session()
-        with send_request(
-            session, method, url, options, headers=headers, data=data, netrc=is_registry
-        ) as response:
+        with (
+            peer_rules(public_only=public_only),
+            send_request(
+                session, method, url, options, headers=headers, data=data, netrc=is_registry
+            ) as response,
+        ):
             try:
                 refuse_status(response, expected)
             except SourceError as error:
@@ -261,17 +266,13 @@ class OciClient:
         with self._lock:
             if time.monotonic() > self._login_ends:
                 self._log_in()
-            return self._context.with_options(
-                replace(options, headers=(*self._login, *options.headers))
-            )
+            return self._context.with_options(headers=(*self._login, *options.headers))
 
     def _log_in(self) -> None:
         """Ask which login the registry wants, and get a token if it wants one.
 
         https://distribution.github.io/distribution/spec/auth/token/
         """
-        from posezoo.download.http import refuse_status
-
         self._login = ()
         response = self._ping()
         ends = math.inf
@@ -309,9 +310,6 @@ class OciClient:
         """A token from the service that the registry names for logins, and when to get the next
         one.
         """
-        from posezoo.download.http import refuse_status, require_safe_target, send_request
-        from posezoo.download.http_connections import public_addresses_only, translate_errors
-
         options = self._context.options
         realm = challenge.get("realm", "")
         if not realm.startswith(("https://", f"{self._root.partition(':')[0]}://")):
@@ -331,7 +329,7 @@ class OciClient:
             headers = {"Authorization": login} if login else {}
             send = partial(send_request, session, "GET", url, options, headers=headers)
         with (
-            public_addresses_only(public_only),
+            peer_rules(public_only=public_only),
             translate_errors(options.timeout_s),
             send() as response,
         ):
@@ -364,9 +362,6 @@ class OciClient:
         """Ask for the login; over http if the registry has no TLS and is on this machine, or if
         allowed.
         """
-        from posezoo.download.http import send_request
-        from posezoo.download.http_connections import ip_address
-
         session = self._context.pool.session()
         options = self._context.options
         try:

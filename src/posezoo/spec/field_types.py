@@ -8,32 +8,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from posezoo.errors import sanitize
 from posezoo.spec.safe_names import MODEL, explain_invalid_model_name, explain_unsafe_file_name
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.spec.yaml_nodes import YamlMapping, YamlNode
 
 ItemT = TypeVar("ItemT")
+ItemT_co = TypeVar("ItemT_co", covariant=True)
 WordT = TypeVar("WordT", bound=str)
 Schema = dict[str, Any]
 
 WORD_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 
-@dataclass(frozen=True, slots=True)
-class FieldType(Generic[ItemT]):
+@frozen
+class FieldType(Generic[ItemT_co]):
     """A type of value."""
 
     #: Returns a node's value, or raises SpecError with its position.
-    read: Callable[[YamlNode], ItemT]
+    read: Callable[[YamlNode], ItemT_co]
     schema: Schema  # the values as JSON Schema, as far as it can describe them
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Key:
     """A key of a mapping."""
 
@@ -156,7 +157,7 @@ def mapping_of(item: FieldType[ItemT]) -> FieldType[dict[str, ItemT]]:
     """A mapping with any keys, whose values are all of one type."""
 
     def read(node: YamlNode) -> dict[str, ItemT]:
-        return {key: item.read(value) for key, value in node.as_mapping()}
+        return {key: item.read(value) for key, value in node.as_mapping().items()}
 
     return FieldType(read, {"type": "object", "additionalProperties": item.schema})
 
@@ -185,23 +186,38 @@ def positive(maximum: float) -> FieldType[float]:
     return FieldType(read, {"type": "number", "exclusiveMinimum": 0, "maximum": maximum})
 
 
+def explained(
+    explain: Callable[[str], str], problem: str, schema: Schema, *, hint: str = ""
+) -> FieldType[str]:
+    """A text; if ``explain`` returns a reason, it is invalid.
+
+    ``problem`` is the error, with ``{text}`` and ``{reason}`` for both.
+    """
+
+    def read(node: YamlNode) -> str:
+        text = node.text()
+        reason = explain(text)
+        if reason:
+            raise node.make_error(problem.format(text=sanitize(text), reason=reason), hint=hint)
+        return text
+
+    return FieldType(read, schema)
+
+
 def matching(pattern: re.Pattern[str], label: str, *, numbers: bool = True) -> FieldType[str]:
     """A text that matches a pattern, for ``re`` and for JSON Schema, as a whole; errors call it by
     its label.
 
     ``numbers`` is whether the text may look like a number; editors read such a text as a number.
     """
-
-    def read(node: YamlNode) -> str:
-        text = node.text()
-        if not pattern.fullmatch(text):
-            raise node.make_error(f"expected {label}, got {sanitize(text)}")
-        return text
-
     schema: Schema = {"type": "string", "pattern": f"^(?:{pattern.pattern})$"}
     if numbers:
         schema = {"anyOf": [schema, {"type": "number", "minimum": 0}]}
-    return FieldType(read, schema)
+    return explained(
+        lambda text: "" if pattern.fullmatch(text) else label,
+        "expected {reason}, got {text}",
+        schema,
+    )
 
 
 def hex_digits(*lengths: int, label: str) -> FieldType[str]:
@@ -225,26 +241,6 @@ def hex_digits(*lengths: int, label: str) -> FieldType[str]:
     return FieldType(read, {"anyOf": schemas})
 
 
-def read_file_name(node: YamlNode) -> str:
-    """A relative path with / between its parts that is safe on every system."""
-    name = node.text()
-    reason = explain_unsafe_file_name(name)
-    if reason:
-        raise node.make_error(
-            f"{sanitize(name)} {reason}", hint="use a relative path with / between its parts"
-        )
-    return name
-
-
-def read_model_name(node: YamlNode) -> str:
-    """A valid name of a model's folder."""
-    name = node.text()
-    reason = explain_invalid_model_name(name)
-    if reason:
-        raise node.make_error(f"{sanitize(name)} is not a model name: {reason}")
-    return name
-
-
 def ref(name: str) -> Schema:
     """A reference to a definition of the schema; see ``json_schema``."""
     return {"$ref": f"#/$defs/{name}"}
@@ -265,8 +261,16 @@ SCALAR = FieldType(lambda node: node.scalar(), ref("scalar"))
 _WORD = matching(WORD_PATTERN, "letters, digits, and . _ + - after the first")
 WORD = FieldType(_WORD.read, ref("word"))
 WORD_SCHEMA = _WORD.schema
-FILE_NAME = FieldType(read_file_name, ref("file_name"))
-MODEL_NAME = FieldType(read_model_name, ref("model_name"))
+#: A relative path with / between its parts that is safe on every system.
+FILE_NAME = explained(
+    explain_unsafe_file_name,
+    "{text} {reason}",
+    ref("file_name"),
+    hint="use a relative path with / between its parts",
+)
+MODEL_NAME = explained(
+    explain_invalid_model_name, "{text} is not a model name: {reason}", ref("model_name")
+)
 MODEL_NAME_SCHEMA = matching(MODEL, "").schema
 
 

@@ -13,6 +13,7 @@ from posezoo.spec.field_types import (
     WORD,
     FieldType,
     Key,
+    explained,
     integer,
     list_of,
     one_of,
@@ -46,23 +47,19 @@ def _read_shape(node: YamlNode) -> tuple[int, ...]:
     return shape
 
 
-def _read_layout(node: YamlNode) -> str:
-    text = node.text()
-    reason = explain_invalid_layout(text)
-    if reason:
-        raise node.make_error(reason)
-    return text
+def explain_other_rank(port: Input | Output) -> str:
+    """Why the layout does not fit the shape; empty if it does, or one of both is not declared."""
+    rank = len(port.shape)
+    dimensions = len(port.layout)
+    if not rank or dimensions in (0, rank):
+        return ""
+    return f"{port.layout} names {dimensions} dimensions, the shape has {rank}"
 
 
 def _check_layout(fields: YamlMapping, port: Input | Output) -> None:
-    layout = fields.get("layout")
-    if layout is None or not port.shape:
-        return
-    dimensions = len(port.layout)
-    if dimensions != len(port.shape):
-        raise layout.make_error(
-            f"{port.layout} names {dimensions} dimensions, the shape has {len(port.shape)}"
-        )
+    reason = explain_other_rank(port)
+    if reason:
+        raise fields["layout"].make_error(reason)
 
 
 def _check_input(fields: YamlMapping, port: Input) -> None:
@@ -107,7 +104,7 @@ _LAYOUT_SCHEMA = {
     "maxLength": MAX_DIMENSIONS,
     "description": "Such as NCHW; ? for a dimension without a letter.",
 }
-LAYOUT = FieldType(_read_layout, _LAYOUT_SCHEMA)
+LAYOUT = explained(explain_invalid_layout, "{reason}", _LAYOUT_SCHEMA)
 _VALUES = list_of(
     NUMBER, minimum=1, maximum=4096, empty="is empty: give one value for each channel"
 )

@@ -9,18 +9,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeVar
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
 
 from posezoo.errors import SpecError, sanitize
 from posezoo.spec import supported_mo_args
-from posezoo.spec.inputs_outputs import MAX_DIMENSION, MAX_DIMENSIONS, explain_invalid_layout
+from posezoo.spec.inputs_outputs import (
+    MAX_DIMENSION,
+    MAX_DIMENSIONS,
+    explain_invalid_layout,
+    explain_other_rank,
+)
 from posezoo.spec.model import Input, ModelSpec, Output
 from posezoo.spec.region_configs import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG, find_detector
 from posezoo.spec.safe_names import explain_unsafe_file_name
 from posezoo.spec.yaml_nodes import YamlNode
+from posezoo.values import frozen
 
 ArgumentT = TypeVar("ArgumentT")
+Inputs = tuple[Input, ...]
 
 _INPUT_FLAGS = ("--input", "--input_shape", "--layout", "--mean_values", "--scale_values")
 #: Flags that become fields of a ModelSpec, with their short forms.
@@ -97,6 +104,10 @@ class _FlagValue(NamedTuple):
         return self.node.make_error(f"expected {expected}, got {sanitize(part)}")
 
 
+#: The values by flag.
+Given = Mapping[str, _FlagValue]
+
+
 class _InputItem(NamedTuple):
     """One item of --input: name[shape]{type}->value."""
 
@@ -106,17 +117,17 @@ class _InputItem(NamedTuple):
     value: str  # the constant that replaces the input; empty if it stays an input
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MoArguments:
     """The meaning of a list of arguments: typed fields, and (flag, value) for all others."""
 
-    inputs: tuple[Input, ...] = ()
+    inputs: Inputs = ()
     outputs: tuple[Output, ...] = ()
     input_model: str = ""
     kept: tuple[tuple[str, str], ...] = ()
 
 
-def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArguments:
+def read_arguments(node: YamlNode | None, inputs: Inputs) -> MoArguments:
     """The meaning of ``model_optimizer_args``, added to the ``inputs`` that ``input_info``
     declares.
 
@@ -269,8 +280,8 @@ def _input_items(given: _FlagValue) -> list[_InputItem]:
             raise given.make_error(f"a type such as {types}", text)
         element_type = ELEMENT_TYPES.get(type_name, "")
         item = _InputItem(match["name"], match["shape"], element_type, match["value"] or "")
-        for flag, frozen in _frozen([item]):
-            reason = supported_mo_args.explain_unsupported_value(flag, frozen)
+        for flag, constant in _frozen([item]):
+            reason = supported_mo_args.explain_unsupported_value(flag, constant)
             if reason:
                 raise given.node.make_error(f"{flag}: {reason}, got {sanitize(text)}")
         items.append(item)
@@ -278,9 +289,7 @@ def _input_items(given: _FlagValue) -> list[_InputItem]:
     return items
 
 
-def _named(
-    inputs: tuple[Input, ...], given: Mapping[str, _FlagValue], items: Sequence[_InputItem]
-) -> tuple[Input, ...]:
+def _named(inputs: Inputs, given: Given, items: Sequence[_InputItem]) -> Inputs:
     """The inputs that --input names; without it, the declared inputs, or those that other flags
     name.
     """
@@ -306,9 +315,7 @@ def _named(
     return (Input("", ()),) * (unnamed or bool(others))
 
 
-def _with_shapes(
-    inputs: tuple[Input, ...], given: Mapping[str, _FlagValue], items: Sequence[_InputItem]
-) -> tuple[Input, ...]:
+def _with_shapes(inputs: Inputs, given: Given, items: Sequence[_InputItem]) -> Inputs:
     texts = [item.shape for item in items]
     has_shapes = any(text is not None for text in texts)
     source = given.get("--input_shape")
@@ -352,9 +359,7 @@ def _read_size(size: str, given: _FlagValue, text: str) -> int:
     return -1 if ".." in size else int(size)
 
 
-def _with_channel_values(
-    inputs: tuple[Input, ...], given: Mapping[str, _FlagValue]
-) -> tuple[Input, ...]:
+def _with_channel_values(inputs: Inputs, given: Given) -> Inputs:
     """The inputs with their means, divisors and reversed channels."""
     means = _numbers_for_each(inputs, given.get("--mean_values"))
     scale = given.get("--scale")
@@ -374,9 +379,7 @@ def _with_channel_values(
     return _with_reversed_channels(inputs, given.get("--reverse_input_channels"))
 
 
-def _with_reversed_channels(
-    inputs: tuple[Input, ...], given: _FlagValue | None
-) -> tuple[Input, ...]:
+def _with_reversed_channels(inputs: Inputs, given: _FlagValue | None) -> Inputs:
     if given is None or given.text.lower() == "false":
         return inputs
     # Every input that has three channels is reversed, as by Model Optimizer.
@@ -386,9 +389,7 @@ def _with_reversed_channels(
     return inputs
 
 
-def _numbers_for_each(
-    inputs: tuple[Input, ...], given: _FlagValue | None
-) -> list[tuple[float, ...]]:
+def _numbers_for_each(inputs: Inputs, given: _FlagValue | None) -> list[tuple[float, ...]]:
     """The numbers of a flag for each input; none if there are none for it."""
     if given is None:
         return [()] * len(inputs)
@@ -403,15 +404,18 @@ def _numbers(given: _FlagValue, text: str) -> tuple[float, ...]:
     return tuple(map(float, parts))
 
 
-def _with_layouts(inputs: tuple[Input, ...], given: Mapping[str, _FlagValue]) -> tuple[Input, ...]:
+def _with_layouts(inputs: Inputs, given: Given) -> Inputs:
     """The inputs with the layouts of the network and of the IR, and a mean and scale for each
     channel.
     """
     layout = given.get("--layout")
     if layout is not None:
         pairs = _assigned(layout, inputs, list(_layouts(layout)))
-        inputs = tuple(_with_layout(port, both) for port, both in pairs)
-        _refuse_other_ranks(inputs, layout)
+        inputs = tuple(replace(port, **(layouts or {})) for port, layouts in pairs)
+        for port in inputs:
+            reason = explain_other_rank(port)
+            if reason:
+                raise layout.node.make_error(reason)
     completed = []
     for port in inputs:
         _check_channels(port, port.mean, given.get("--mean_values"))
@@ -422,24 +426,6 @@ def _with_layouts(inputs: tuple[Input, ...], given: Mapping[str, _FlagValue]) ->
     return tuple(completed)
 
 
-def _with_layout(port: Input, both: tuple[str, str] | None) -> Input:
-    if both is None:
-        return port
-    layout, target = both
-    return replace(port, layout=layout, to_layout=target)
-
-
-def _refuse_other_ranks(inputs: Sequence[Input], given: _FlagValue) -> None:
-    """Refuse a layout with another number of dimensions than the shape."""
-    for port in inputs:
-        rank = len(port.shape)
-        dimensions = len(port.layout)
-        if rank and dimensions and rank != dimensions:
-            raise given.node.make_error(
-                f"{port.layout} names {dimensions} dimensions, the shape has {rank}"
-            )
-
-
 def _check_channels(port: Input, values: tuple[float, ...], given: _FlagValue | None) -> None:
     count = len(values)
     if given is not None and count > 1 and not _may_have(port, count):
@@ -447,8 +433,8 @@ def _check_channels(port: Input, values: tuple[float, ...], given: _FlagValue | 
         raise given.node.make_error(f"gives {count} values for {name}, which has no such channels")
 
 
-def _layouts(given: _FlagValue) -> Iterator[tuple[str, tuple[str, str]]]:
-    """An input's name, the network's layout, and the IR's layout if it differs."""
+def _layouts(given: _FlagValue) -> Iterator[tuple[str, dict[str, Any]]]:
+    """An input's name, and by attribute its layout, and that of the IR if it differs."""
     for part in _COMMA_OUTSIDE_BRACKETS.split(given.text):
         match = _LAYOUT.fullmatch(part.strip())
         name = ""
@@ -468,7 +454,7 @@ def _layouts(given: _FlagValue) -> Iterator[tuple[str, tuple[str, str]]]:
             raise given.node.make_error(f"{sanitize(target)} does not have the letters of {layout}")
         if target == layout:
             target = ""
-        yield name.strip(), (layout, target)
+        yield name.strip(), {"layout": layout, "to_layout": target}
 
 
 def _normalize_layout(text: str) -> str:
@@ -514,7 +500,7 @@ def _refuse_duplicates(given: _FlagValue, names: list[str]) -> None:
 
 
 def _assigned(
-    given: _FlagValue, inputs: tuple[Input, ...], values: Sequence[tuple[str, ArgumentT]]
+    given: _FlagValue, inputs: Inputs, values: Sequence[tuple[str, ArgumentT]]
 ) -> list[tuple[Input, ArgumentT | None]]:
     """Each input and its value: by name, or if there are no names, one for each input in order."""
     names = [name for name, _ in values]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from posezoo.plugins import installed
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.spec.skeleton import Skeleton
@@ -88,7 +89,7 @@ class ColorOrder(_StrEnum):
 SHA1_DIGITS = 40
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Digest:
     """The hash of bytes in lower-case hex: ``sha512``, ``sha384``, ``sha256``, or the weak
     ``sha1``.
@@ -106,7 +107,7 @@ class Digest:
         return f"{self.algorithm.upper().replace('SHA', 'SHA-')} {self.value[:12]}…"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """Where a file comes from; ``str(source)`` is the name that users see. The types are in
     ``spec.sources``, and plug-ins add others.
@@ -115,7 +116,7 @@ class Source:
     type: ClassVar[str] = ""  # its ``$type`` in model.yml; that of a plug-in may be empty
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SourceFile:
     """A published file. Its digest decides whether a download is correct, not its source."""
 
@@ -189,7 +190,7 @@ class SourceFile:
         return "no pin"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RegexReplace:
     """A change to a downloaded text file, as ``re.sub`` makes it.
 
@@ -203,7 +204,7 @@ class RegexReplace:
     count: int = 0  # the expected number of replacements; 0: any number, but at least one
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnpackArchive:
     """A downloaded archive that is unpacked into its own folder."""
 
@@ -215,7 +216,7 @@ class UnpackArchive:
 PostprocessingStep = RegexReplace | UnpackArchive
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Input:
     """An input of a model."""
 
@@ -270,7 +271,7 @@ class Input:
         return ColorOrder.BGR if self.color is ColorOrder.RGB else ColorOrder.RGB
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Output:
     """An output of a model; ``role`` says what a decoder uses it for."""
 
@@ -284,7 +285,7 @@ class Output:
     unit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetworkChoice:
     """Our network that a checkpoint belongs to: a name of ``networks.NETWORKS``, and its
     arguments.
@@ -296,7 +297,7 @@ class NetworkChoice:
     names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decoder:
     """The decoder that turns the outputs into poses: its name and options."""
 
@@ -307,7 +308,7 @@ class Decoder:
     skeleton: Skeleton | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decoding:
     """The decoder inside an IR (--decode).
 
@@ -322,7 +323,7 @@ class Decoding:
     min_score: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class License:
     """The license of the weights.
 
@@ -335,7 +336,7 @@ class License:
     url: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModelOrigin:
     """Where a model comes from."""
 
@@ -345,7 +346,7 @@ class ModelOrigin:
     framework: Framework | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Deprecation:
     """A model that should no longer be used."""
 
@@ -357,7 +358,7 @@ class Deprecation:
         return f"deprecated since {self.since}{instead}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PublishedAccuracy:
     """An accuracy that the publisher states."""
 
@@ -372,7 +373,7 @@ class PublishedAccuracy:
     is_of_ir: bool = False  # whether the publisher states a value only for its own IR
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PublishedMetrics:
     """The metrics that a publisher states for a model.
 
@@ -385,7 +386,7 @@ class PublishedMetrics:
     known_difference: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Training:
     """URLs of a model's training command and log; empty if not published."""
 
@@ -393,7 +394,7 @@ class Training:
     log: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SelfCheckSettings:
     """How closely the IR must match the original, if the default does not fit."""
 
@@ -416,7 +417,7 @@ WHOLE_IMAGE = "the whole image"
 TRACKING = "tracking"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class People:
     """How the people are found that a top-down model processes one at a time.
 
@@ -432,7 +433,7 @@ class People:
     whole_image: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordedOutputs:
     """Outputs that the publisher's runtime computed, in a file beside the model.yml."""
 
@@ -445,7 +446,7 @@ class RecordedOutputs:
 TARGET_DEVICES = ("ANY", "CPU", "GPU", "NPU", "CPU_SPR")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FloatLayers:
     """Layers that stay in floating point when a model is quantized, as the FP32 IR names them."""
 
@@ -454,7 +455,7 @@ class FloatLayers:
     types: tuple[str, ...] = ()  # OpenVINO's: Convolution, GroupConvolution, MVN, ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuantizationSettings:
     """How a model's weights and activations are quantized to INT8, and how much its results may
     change.
@@ -477,7 +478,7 @@ class QuantizationSettings:
 Plain = str | int | float | bool | tuple["Plain", ...] | Mapping[str, "Plain"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModelSpec:
     """One model of the zoo, as its model.yml declares it."""
 
@@ -612,7 +613,7 @@ class ModelSpec:
         return () if is_unreadable else (Precision.FP32, Precision.FP16)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CompositeSpec:
     """Several models that only work together, in the order in which they run."""
 

@@ -144,7 +144,7 @@ def _named(
 
     def read(node: YamlNode) -> ItemT:
         fields = node.as_mapping()
-        arguments = {key: argument.read(value) for key, value in fields if key != "name"}
+        arguments = {key: argument.read(value) for key, value in fields.items() if key != "name"}
         return make(WORD.read(fields["name"]), arguments)
 
     schema = {
@@ -383,7 +383,7 @@ def read_model(
         return replace(spec, warnings=tuple(warnings))
     tags: dict[str, str] = {}
     specs: list[model.ModelSpec] = []
-    for tag, variant in variants.as_mapping():
+    for tag, variant in variants.as_mapping().items():
         if not TAG.fullmatch(tag):
             raise variant.make_error("a tag has up to 40 letters, digits, - and _")
         twin = tags.setdefault(case_folded(tag), tag)
@@ -421,8 +421,7 @@ def _read_variant(
             )
     top["files"]
     values = read_keys(top, MODEL_KEYS)
-    if isinstance(values.get("skeleton"), Skeleton):
-        _give_to_decoder(values, top["skeleton"])
+    _give_to_decoder(values, top)
     arguments = read_arguments(
         values.pop("model_optimizer_args", None), values.pop("input_info", ())
     )
@@ -450,11 +449,13 @@ def _read_variant(
     return with_darknet_weights(spec)
 
 
-def _give_to_decoder(values: dict[str, Any], node: YamlNode) -> None:
-    """Give the decoder the skeleton that the package does not have."""
-    skeleton = values["skeleton"]
+def _give_to_decoder(values: dict[str, Any], top: YamlMapping) -> None:
+    """Give the decoder a skeleton that the package does not have."""
+    skeleton = values.get("skeleton")
+    if not isinstance(skeleton, Skeleton):
+        return
     if "decoder" not in values:
-        raise node.make_error("is given without a decoder, which finds its keypoints")
+        raise top["skeleton"].make_error("is given without a decoder, which finds its keypoints")
     values["decoder"] = replace(values["decoder"], skeleton=skeleton)
     values["skeleton"] = skeleton.name
 
@@ -475,8 +476,7 @@ def _check_references(top: YamlMapping, spec: model.ModelSpec) -> None:
     _check_checkpoint(top, spec, is_listed=unpacked or spec.checkpoint in published)
     if spec.self_check.tolerance:
         tolerance = top["self_check"].as_mapping()["tolerance"]
-        outputs = [output.name for output in spec.outputs]
-        tolerance.as_mapping([*outputs, "*"])
+        tolerance.as_mapping([*spec.output_names, "*"])
     _refuse_itself(top, spec)
 
 
@@ -519,8 +519,7 @@ def read_composite(path: Path, *, family: model.Family, name: str) -> model.Comp
             "is given in addition to stages: only one of them is allowed"
         )
     values = read_keys(top, COMPOSITE_KEYS)
-    if isinstance(values.get("skeleton"), Skeleton):
-        _give_to_decoder(values, top["skeleton"])
+    _give_to_decoder(values, top)
     listed = values.pop("stages_order", None)
     stages = values.pop("stages", listed)
     if stages is None:

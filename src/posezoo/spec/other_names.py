@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -17,11 +17,12 @@ from posezoo.spec.field_types import (
     required_key,
 )
 from posezoo.spec.yaml_nodes import read_yaml
+from posezoo.values import frozen
 
 NAME = "names.yml"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LeftOut:
     """Models that a registry does not have, and why.
 
@@ -39,7 +40,7 @@ class LeftOut:
         return f"{self.reason} Instead: {', '.join(self.instead)}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OtherNames:
     """``aliases`` has the name of a model by each word for a task."""
 

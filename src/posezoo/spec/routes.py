@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from posezoo.spec.darknet_files import is_darknet
 from posezoo.spec.mo_args import is_supported
 from posezoo.spec.model import Framework, ModelSpec, Route
@@ -13,9 +11,10 @@ from posezoo.spec.region_configs import (
     find_detector,
     is_region_config,
 )
+from posezoo.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Obstacle:
     """Why posezoo does not convert a model to IR."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+
+from posezoo.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LimbField:
     """The part affinity field of a limb (OpenPose).
 
@@ -21,7 +22,7 @@ class LimbField:
     length: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Skeleton:
     """The keypoints that a network finds, and the limbs between them.
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
 from functools import partial
 from pathlib import PurePosixPath
+from typing import Any
 
 from posezoo.errors import sanitize
 from posezoo.spec import model
@@ -17,6 +17,7 @@ from posezoo.spec.field_types import (
     FieldType,
     Key,
     Schema,
+    explained,
     hex_digits,
     integer,
     list_of,
@@ -66,12 +67,12 @@ _HEX_SHA1 = hex_digits(model.SHA1_DIGITS, 8, label="40 hex digits of SHA-1, or t
 _MEMBER_DIGEST = tagged({"sha1": _digest("sha1", _HEX_SHA1), "sha256": _SHA256})
 
 
-def _read_sha384(node: YamlNode) -> model.Digest:
-    return model.Digest("sha384", _HEX_SHA384.read(node))
+def _plain_digest(algorithm: str, digits: FieldType[str]) -> FieldType[model.Digest]:
+    """A digest in hex alone."""
+    return FieldType(lambda node: model.Digest(algorithm, digits.read(node)), digits.schema)
 
 
-#: A SHA-384 in hex.
-SHA384 = FieldType(_read_sha384, _HEX_SHA384.schema)
+SHA384 = _plain_digest("sha384", _HEX_SHA384)
 
 
 def _read_checksum(node: YamlNode) -> model.Digest | None:
@@ -84,7 +85,7 @@ def _read_checksum(node: YamlNode) -> model.Digest | None:
 
 def _read_members(node: YamlNode) -> dict[str, model.Digest]:
     members = {}
-    for member, value in node.as_mapping():
+    for member, value in node.as_mapping().items():
         reason = explain_unsafe_file_name(member)
         if reason:
             raise value.make_error(f"{sanitize(member)} {reason}")
@@ -120,7 +121,7 @@ FILE_KEYS = (
     required_key("size", _SIZE),
     Key("max_size", integer(1, MAX_SIZE), "Bytes: the limit if the size is unknown."),
     Key("checksum", _CHECKSUM, "SHA-384 in hex, {$type, value}, or unknown."),
-    Key("sha256", HEX_SHA256),
+    Key("sha256", _plain_digest("sha256", HEX_SHA256), attribute="checksum"),
     Key(
         "contains",
         _MEMBERS,
@@ -132,23 +133,11 @@ FILE_KEYS = (
 
 
 def _make_file(
-    name: str,
-    size: int | None,
-    source: tuple[model.Source, ...],
-    original_source: tuple[model.Source, ...] = (),
-    max_size: int = 0,
-    checksum: model.Digest | None = None,
-    sha256: str = "",
-    contains: Mapping[str, model.Digest] | None = None,
+    source: tuple[model.Source, ...], original_source: tuple[model.Source, ...] = (), **values: Any
 ) -> model.SourceFile:
-    if sha256:
-        checksum = model.Digest("sha256", sha256)
     # Open Model Zoo's copy comes first and the publisher's last, because publishers' files
     # disappear.
-    sources = (*source, *original_source)
-    return model.SourceFile(
-        name, size, checksum, sources, max_size=max_size, contains=contains or {}
-    )
+    return model.SourceFile(sources=(*source, *original_source), **values)
 
 
 def _check_file(fields: YamlMapping, file: model.SourceFile) -> None:
@@ -264,18 +253,7 @@ def explain_unsafe_regex(pattern: str) -> str:
     return ""
 
 
-def _read_pattern(node: YamlNode) -> str:
-    reason = explain_unsafe_regex(node.text())
-    if reason:
-        raise node.make_error(
-            f"the pattern {reason}",
-            hint="use a regular expression without nested repetitions and special constructs",
-        )
-    return node.text()
-
-
-def _check_replacement(fields: YamlMapping, step: model.PostprocessingStep) -> None:
-    assert isinstance(step, model.RegexReplace)
+def _check_replacement(fields: YamlMapping, step: model.RegexReplace) -> None:
     if _PLAIN_REPLACEMENT.fullmatch(step.replacement):
         return
     try:
@@ -285,8 +263,7 @@ def _check_replacement(fields: YamlMapping, step: model.PostprocessingStep) -> N
         raise fields["replacement"].make_error(f"cannot replace its pattern: {error}") from error
 
 
-def _check_archive(fields: YamlMapping, step: model.PostprocessingStep) -> None:
-    assert isinstance(step, model.UnpackArchive)
+def _check_archive(fields: YamlMapping, step: model.UnpackArchive) -> None:
     expected = _ARCHIVE_FORMATS.get(step.file.lower().rpartition(".")[2])
     if expected not in (None, step.format):
         problem = f"expected {expected} for {step.file}, got {step.format}"
@@ -300,7 +277,12 @@ def _check_archive(fields: YamlMapping, step: model.PostprocessingStep) -> None:
         )
 
 
-_PATTERN_SCHEMA: Schema = {"allOf": [ref("text"), {"maxLength": MAX_PATTERN_LENGTH}]}
+_PATTERN = explained(
+    explain_unsafe_regex,
+    "the pattern {reason}",
+    {"allOf": [ref("text"), {"maxLength": MAX_PATTERN_LENGTH}]},
+    hint="use a regular expression without nested repetitions and special constructs",
+)
 
 
 def _read_replacement(node: YamlNode) -> str:
@@ -311,16 +293,16 @@ def _read_replacement(node: YamlNode) -> str:
 
 
 _REPLACEMENT_SCHEMA = {"type": ["string", "number", "boolean"]}
-_REGEX_REPLACE: FieldType[model.PostprocessingStep] = record(
+_REGEX_REPLACE = record(
     model.RegexReplace,
     required_key("file", FILE_NAME),
-    required_key("pattern", FieldType(_read_pattern, _PATTERN_SCHEMA)),
+    required_key("pattern", _PATTERN),
     required_key("replacement", FieldType(_read_replacement, _REPLACEMENT_SCHEMA)),
     Key("count", integer(0, 1_000_000)),
     check=_check_replacement,
     tag="regex_replace",
 )
-_UNPACK_ARCHIVE: FieldType[model.PostprocessingStep] = record(
+_UNPACK_ARCHIVE = record(
     model.UnpackArchive,
     required_key("file", FILE_NAME),
     required_key("format", one_of(("zip", "tar", "gztar", "emscripten"))),
@@ -328,6 +310,6 @@ _UNPACK_ARCHIVE: FieldType[model.PostprocessingStep] = record(
     check=_check_archive,
     tag="unpack_archive",
 )
-#: The steps by ``$type``.
-STEPS = {"regex_replace": _REGEX_REPLACE, "unpack_archive": _UNPACK_ARCHIVE}
-STEP = tagged(STEPS)
+STEP: FieldType[model.PostprocessingStep] = tagged(
+    {"regex_replace": _REGEX_REPLACE, "unpack_archive": _UNPACK_ARCHIVE}
+)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote, urlsplit
@@ -31,6 +30,7 @@ from posezoo.spec.field_types import (
 )
 from posezoo.spec.model import Digest, Source, SourceFile
 from posezoo.user_folders import STORES
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     # The help of a verb imports this module, and is not to wait for yaml.
@@ -42,7 +42,7 @@ MAX_SIZE = 1 << 50  # bytes
 _PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.-]+/[A-Za-z0-9._/+=&?%~-]*")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HttpSource(Source):
     """A file at an http or https URL."""
 
@@ -54,7 +54,7 @@ class HttpSource(Source):
         return redact_secrets(self.url)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GoogleDriveSource(Source):
     """A file that is shared on Google Drive."""
 
@@ -66,7 +66,7 @@ class GoogleDriveSource(Source):
         return f"https://drive.google.com/file/d/{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HuggingFaceSource(Source):
     """A file of a model repository on the Hugging Face Hub, at one commit."""
 
@@ -80,7 +80,7 @@ class HuggingFaceSource(Source):
         return f"https://huggingface.co/{self.repository}/blob/{self.revision}/{self.file}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StorageSource(Source):
     """A file in a store that has its own protocol: s3, gs, az or sftp."""
 
@@ -92,7 +92,7 @@ class StorageSource(Source):
         return redact_secrets(self.url)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileSource(Source):
     """A file on this machine or a mounted share; a relative path starts at the model.yml's
     folder.
@@ -106,7 +106,7 @@ class FileSource(Source):
         return str(self.path)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PackageSource(Source):
     """A member of a package on a package index; nothing of the package is installed or run."""
 
@@ -121,7 +121,7 @@ class PackageSource(Source):
         raise NotImplementedError
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wheel:
     """One built distribution of a Python package on a package index."""
 
@@ -130,7 +130,7 @@ class Wheel:
     sha256: str  # hex, as indexes publish it
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PythonPackageSource(PackageSource):
     """A member of a wheel."""
 
@@ -150,7 +150,7 @@ class PythonPackageSource(PackageSource):
         return f"{self.member} of the Python package {self.package} {self.version}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NpmPackageSource(PackageSource):
     """A member of the tarball of an npm package, such as @mediapipe/pose; the version is exact,
     since tags and ranges move.
@@ -239,8 +239,7 @@ def _normalize_package(name: str) -> str:
     return re.sub("[-_.]+", "_", name).lower()
 
 
-def _check_wheel(fields: YamlMapping, source: Source) -> None:
-    assert isinstance(source, PythonPackageSource)
+def _check_wheel(fields: YamlMapping, source: PythonPackageSource) -> None:
     package, version, *_ = source.wheel.name.split("-")
     is_of_package = _normalize_package(package) == _normalize_package(source.package)
     if not is_of_package or version != source.version:
@@ -268,10 +267,6 @@ _INTEGRITY_TEXT = matching(
 )
 
 
-def _read_integrity(node: YamlNode) -> Digest | None:
-    return parse_integrity(_INTEGRITY_TEXT.read(node))
-
-
 _DRIVE_ID = matching(re.compile(r"[A-Za-z0-9_-]{10,100}"), "the id of a file on Google Drive")
 _COMMIT = matching(re.compile(r"[0-9a-f]{40}"), "a commit of 40 hex digits, since branches move")
 #: user/name; a few old repositories have no user.
@@ -279,7 +274,7 @@ _REPOSITORY = matching(
     re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,95}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,95}"),
     "a repository such as user/name",
 )
-_PYTHON_PACKAGE: FieldType[Source] = record(
+_PYTHON_PACKAGE = record(
     PythonPackageSource,
     required_key("package", _PACKAGE),
     required_key("version", WORD),
@@ -288,8 +283,10 @@ _PYTHON_PACKAGE: FieldType[Source] = record(
     check=_check_wheel,
     tag="python_package",
 )
-_SUBRESOURCE_INTEGRITY = FieldType(_read_integrity, _INTEGRITY_TEXT.schema)
-_NPM: FieldType[Source] = record(
+_SUBRESOURCE_INTEGRITY = FieldType(
+    lambda node: parse_integrity(_INTEGRITY_TEXT.read(node)), _INTEGRITY_TEXT.schema
+)
+_NPM = record(
     NpmPackageSource,
     required_key("package", _NPM_PACKAGE),
     required_key("version", _NPM_VERSION),

@@ -10,7 +10,7 @@ its type; YAML's own type rules are not used.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
@@ -90,11 +90,7 @@ class YamlNode:
         """This value as text, which is not empty and has no control or invisible characters."""
         if not isinstance(self.value, str) or not self.value.strip():
             raise self._unexpected("text")
-        unprintable = UNPRINTABLE.search(self.value)
-        if unprintable:
-            raise self.make_error(
-                f"contains control or invisible characters: {sanitize(unprintable[0])}"
-            )
+        self.refuse_unprintable(self.value)
         return self.value
 
     def choice(self, allowed: Iterable[str]) -> str:
@@ -187,6 +183,14 @@ class YamlNode:
             raise error
         warnings.append(f"{error.problem}, left out; {hint}")
 
+    def refuse_unprintable(self, text: str, subject: str = "") -> None:
+        """Raise a SpecError if a text at this position has control or invisible characters."""
+        unprintable = UNPRINTABLE.search(text)
+        if unprintable:
+            raise self.make_error(
+                f"{subject}contains control or invisible characters: {sanitize(unprintable[0])}"
+            )
+
     def _finite(self, text: str) -> float:
         number = float(text)
         if not isfinite(number):
@@ -203,28 +207,15 @@ class YamlNode:
         return self.make_error(f"expected {expected}, got {actual}")
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class YamlMapping:
-    """The keys of a mapping."""
+class YamlMapping(dict[str, YamlNode]):
+    """The values of a mapping by key; a SpecError if a key is read that is missing."""
 
-    node: YamlNode
-    _nodes: dict[str, YamlNode]
+    def __init__(self, node: YamlNode, nodes: Mapping[str, YamlNode]) -> None:
+        super().__init__(nodes)
+        self.node = node
 
-    def __getitem__(self, key: str) -> YamlNode:
-        """The value of a required key."""
-        if key not in self._nodes:
-            raise self.node.make_error(f"the key {key} is missing")
-        return self._nodes[key]
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._nodes
-
-    def __iter__(self) -> Iterator[tuple[str, YamlNode]]:
-        return iter(self._nodes.items())
-
-    def get(self, key: str) -> YamlNode | None:
-        """The value of an optional key."""
-        return self._nodes.get(key)
+    def __missing__(self, key: str) -> YamlNode:
+        raise self.node.make_error(f"the key {key} is missing")
 
     def merged_with(self, other: YamlMapping, item_by_item: Collection[str] = ()) -> YamlMapping:
         """These keys and those of ``other``; if both have a key, the value of ``other`` is used.
@@ -232,10 +223,10 @@ class YamlMapping:
         The lists at the keys ``item_by_item`` contain mappings, which are merged one by one in the
         same way; both lists must have the same length.
         """
-        nodes = self._nodes | other._nodes
+        nodes = self | other
         for key in item_by_item:
-            old_list = self._nodes.get(key)
-            new_list = other._nodes.get(key)
+            old_list = self.get(key)
+            new_list = other.get(key)
             if old_list is None or new_list is None:
                 continue
             old_items = old_list.as_list()
@@ -243,7 +234,7 @@ class YamlMapping:
             if len(old_items) != len(new_items):
                 raise new_list.make_error(f"expected {len(old_items)} items, got {len(new_items)}")
             items = [
-                replace(new, value=old.as_mapping()._nodes | new.as_mapping()._nodes)
+                replace(new, value=old.as_mapping() | new.as_mapping())
                 for old, new in zip(old_items, new_items, strict=True)
             ]
             nodes[key] = replace(new_list, value=items)
@@ -269,9 +260,10 @@ def read_yaml_bytes(path: Path) -> bytes:
         raise _file_error(str(path), problem) from error
 
 
-def _file_error(
-    file: str, problem: str, *, line: int = 1, column: int = 1, hint: str = ""
-) -> SpecError:
+def _file_error(file: str, problem: str, mark: Any = None, *, hint: str = "") -> SpecError:
+    """An error at a mark of the parser; at the beginning of the file if there is none."""
+    line = mark.line + 1 if mark else 1
+    column = mark.column + 1 if mark else 1
     return SpecError(file, line, column, "", problem=problem, hint=hint)
 
 
@@ -283,11 +275,8 @@ def parse_yaml(content: bytes, file: str) -> YamlNode:
     try:
         node = _build(iter(parser.get_event, None), file)  # twice as fast as yaml.parse
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        column = mark.column + 1 if mark else 1
         problem = f"not YAML: {error.problem or error.context}"
-        raise _file_error(file, problem, line=line, column=column) from error
+        raise _file_error(file, problem, error.problem_mark or error.context_mark) from error
     except yaml.YAMLError as error:
         raise _file_error(file, f"not YAML: {sanitize(str(error))}") from error
     if node is None:
@@ -306,8 +295,8 @@ def _decode(content: bytes, file: str) -> str:
         before = content[: error.start]
         line = before.count(b"\n") + 1
         column = error.start - before.rfind(b"\n")
-        raise _file_error(
-            file, "is not UTF-8", line=line, column=column, hint="save it as UTF-8"
+        raise SpecError(
+            file, line, column, "", problem="is not UTF-8", hint="save it as UTF-8"
         ) from error
 
 
@@ -320,17 +309,19 @@ def _build(events: Iterable[Any], file: str) -> YamlNode | None:
     for count, event in enumerate(events):
         kind = type(event)
         if count == MAX_EVENTS:
-            raise _refused(event, file, f"contains more than {MAX_EVENTS} values")
+            problem = f"contains more than {MAX_EVENTS} values"
+            raise _file_error(file, problem, event.start_mark)
         if kind in _ENDS:
             parent = parent.parent if parent is not None else None
             depth -= 1
             continue
         if kind is yaml.DocumentStartEvent and root is not None:
-            raise _refused(event, file, "contains a second document")
+            raise _file_error(file, "contains a second document", event.start_mark)
         if kind not in _STARTS:
             continue
         if kind is yaml.AliasEvent or event.anchor is not None or event.tag is not None:
-            raise _refused(event, file, "anchors and aliases, and tags, are not used here")
+            problem = "anchors and aliases, and tags, are not used here"
+            raise _file_error(file, problem, event.start_mark)
         node = _node(event, file, parent, key)
         if parent is None:
             root = node
@@ -339,7 +330,8 @@ def _build(events: Iterable[Any], file: str) -> YamlNode | None:
         if kind is yaml.ScalarEvent:
             continue
         if depth == MAX_DEPTH:
-            raise _refused(event, file, f"is nested deeper than {MAX_DEPTH} levels")
+            problem = f"is nested deeper than {MAX_DEPTH} levels"
+            raise _file_error(file, problem, event.start_mark)
         parent = node
         depth += 1
     return root
@@ -386,20 +378,10 @@ def _node(event: Any, file: str, parent: YamlNode | None, key: YamlNode | None) 
     )
 
 
-def _refused(event: Any, file: str, problem: str) -> SpecError:
-    return _file_error(
-        file, problem, line=event.start_mark.line + 1, column=event.start_mark.column + 1
-    )
-
-
 def _refuse_bad_key(key: YamlNode, siblings: dict[str, YamlNode]) -> None:
     if not isinstance(key.value, str) or not key.value:
         raise key.make_error("a key must be text")
-    unprintable = UNPRINTABLE.search(key.value)
-    if unprintable:
-        raise key.make_error(
-            f"a key contains control or invisible characters: {sanitize(unprintable[0])}"
-        )
+    key.refuse_unprintable(key.value, "a key ")
     if len(key.value) > MAX_KEY_LENGTH:
         raise key.make_error(f"a key is longer than {MAX_KEY_LENGTH} characters")
     if len(key.value) <= 60:

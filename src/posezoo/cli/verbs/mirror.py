@@ -170,7 +170,7 @@ class _Creation:
         lacking = [
             spec.full_name
             for spec in self.selection.models
-            if lock.has_declaration(spec) and spec.is_converted and not lock.lists_ir(spec)
+            if lock.has_declaration(spec) and spec.is_converted and not lock.made_entries(spec)
         ]
         if lacking:
             names = ", ".join(lacking[:3]) + (" and others" if len(lacking) > 3 else "")

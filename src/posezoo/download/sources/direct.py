@@ -1,16 +1,23 @@
-"""Read a file from an http or https URL, or from a path on this machine or a mounted share."""
+"""Read a file by its address: an http or https URL, a path on this machine or a share, or in
+a store with its own protocol (s3, gs, az, sftp).
+"""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from posezoo.download.candidates import ByteStream, open_local_file
+from posezoo.download.candidates import (
+    ByteStream,
+    ResumeState,
+    open_local_file,
+    open_stored_file,
+)
 from posezoo.download.context import DownloadContext
 from posezoo.download.parallel_ranges import open_url
-from posezoo.download.partial import ResumeState
 from posezoo.download.source_types import SourceType
+from posezoo.errors import SourceError
 from posezoo.spec.model import SourceFile
-from posezoo.spec.sources import FileSource, HttpSource
+from posezoo.spec.sources import FileSource, HttpSource, StorageSource
 
 
 def open_http(
@@ -27,5 +34,20 @@ def open_file(
     return open_local_file(context.base / source.path, resume)
 
 
+def open_storage(
+    source: StorageSource, file: SourceFile, context: DownloadContext, resume: ResumeState
+) -> AbstractContextManager[ByteStream]:
+    """Read a file of a store; errors are those of ``open_stored_file``."""
+    is_sftp = source.url.lower().startswith("sftp:")
+    if is_sftp and file.checksum is None and not context.options.allow_http:
+        raise SourceError(
+            "uses sftp without a SHA-256 or SHA-384 checksum, so another host could pose as"
+            " this one",
+            hint="--allow_http allows it anyway",
+        )
+    return open_stored_file(source.url, file, context.options.timeout_s, resume)
+
+
 HTTP_TYPE = SourceType(HttpSource, open_http)
 FILE_TYPE = SourceType(FileSource, open_file)
+STORAGE_TYPE = SourceType(StorageSource, open_storage)

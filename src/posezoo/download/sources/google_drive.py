@@ -9,10 +9,9 @@ from contextlib import ExitStack, contextmanager
 from html.parser import HTMLParser
 from urllib.parse import urlencode, urlsplit
 
-from posezoo.download.candidates import ByteStream, HtmlResponseError
+from posezoo.download.candidates import ByteStream, HtmlResponseError, ResumeState
 from posezoo.download.context import DownloadContext
 from posezoo.download.parallel_ranges import open_url
-from posezoo.download.partial import ResumeState
 from posezoo.download.source_types import SourceType
 from posezoo.errors import SourceError
 from posezoo.spec.model import SourceFile

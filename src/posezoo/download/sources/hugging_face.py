@@ -9,17 +9,20 @@ https://huggingface.co/docs/huggingface_hub/package_reference/environment_variab
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import AbstractContextManager
 from functools import partial
 from urllib.parse import quote
 
-from posezoo.download.candidates import ByteStream, Candidate, CandidateKind, open_local_file
+from posezoo.download.candidates import (
+    ByteStream,
+    Candidate,
+    CandidateKind,
+    ResumeState,
+    open_local_file,
+)
 from posezoo.download.context import DownloadContext
 from posezoo.download.origins import hub_cache_path
 from posezoo.download.parallel_ranges import open_url
-from posezoo.download.partial import ResumeState
 from posezoo.download.source_types import SourceType
 from posezoo.errors import SourceError
 from posezoo.http_headers import HostHeader
@@ -29,10 +32,9 @@ from posezoo.spec.sources import HuggingFaceSource
 _HUB = "https://huggingface.co"
 
 
-@contextmanager
 def open_hugging_face(
     source: HuggingFaceSource, file: SourceFile, context: DownloadContext, resume: ResumeState
-) -> Iterator[ByteStream]:
+) -> AbstractContextManager[ByteStream]:
     """Read a file from the hub; the token is sent only to the hub, not to hosts that it redirects
     to.
     """
@@ -48,10 +50,9 @@ def open_hugging_face(
             raise SourceError(
                 "HF_ENDPOINT is not a URL", hint=f"set it to {_HUB}, or remove it"
             ) from error
-    context = context.with_options(replace(context.options, named_urls=(hub,)))
+    context = context.with_options(named_urls=(hub,))
     url = f"{hub}/{source.repository}/resolve/{source.revision}/{quote(source.file)}"
-    with open_url(url, file, context, resume, headers=headers) as stream:
-        yield stream
+    return open_url(url, file, context, resume, headers=headers)
 
 
 def find_in_local_cache(source: HuggingFaceSource) -> Candidate | None:

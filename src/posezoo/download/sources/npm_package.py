@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
@@ -21,24 +21,24 @@ from posezoo.download.candidates import (
     Candidate,
     CandidateKind,
     NotFoundError,
+    ResumeState,
     open_local_file,
 )
 from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import package_path, store_candidates
 from posezoo.download.file_download import download_file
 from posezoo.download.npm_config import read_npm_config
-from posezoo.download.npm_parts import open_npm_part
-from posezoo.download.package_parts import extract_member, needs_part
+from posezoo.download.package_parts import extract_member, needs_part, open_npm_part
 from posezoo.download.parallel_ranges import open_url
-from posezoo.download.partial import ResumeState
 from posezoo.download.small_answers import read_small
 from posezoo.download.source_types import SourceType
 from posezoo.download.transfer import find_access_point
-from posezoo.errors import ArchiveError, DigestError, SourceError
+from posezoo.errors import DigestError, SourceError
 from posezoo.files.foreign_json import parse_json
 from posezoo.http_headers import HostHeader
 from posezoo.spec.model import Digest, SourceFile
 from posezoo.spec.sources import NpmPackageSource, parse_integrity
+from posezoo.values import frozen
 
 # The largest known document of a package has about 30 MB.
 _MAX_DOCUMENT = 64 << 20
@@ -47,7 +47,7 @@ _HINT = "see which registry is in use: posezoo doctor; or give a folder with a c
 _LOGIN_HINT = "log in with npm login, or write //HOST/:_authToken=... to ~/.npmrc"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tarball:
     """Where a registry has the tarball of a version, and its digest; None if the registry states
     none.
@@ -76,13 +76,10 @@ class NpmClient:
         self._host = urlsplit(self._registry).hostname
         options = context.options
         self._context = context.with_options(
-            replace(
-                options,
-                ca_bundle=options.ca_bundle or self._config.ca_file(),
-                proxies=options.proxies or self._config.proxies(),
-                named_urls=(self._registry,),
-                allow_http=options.allow_http or file.checksum is not None,
-            )
+            ca_bundle=options.ca_bundle or self._config.ca_file(),
+            proxies=options.proxies or self._config.proxies(),
+            named_urls=(self._registry,),
+            allow_http=options.allow_http or file.checksum is not None,
         )
 
     def find_tarball(self) -> Tarball:
@@ -161,10 +158,9 @@ class NpmClient:
         return url
 
 
-@contextmanager
 def open_npm_member(
     source: NpmPackageSource, file: SourceFile, context: DownloadContext, resume: ResumeState
-) -> Iterator[ByteStream]:
+) -> AbstractContextManager[ByteStream]:
     """Read a member of a package's tarball, which comes from the cache, a mirror or the registry.
 
     Raises:
@@ -173,19 +169,11 @@ def open_npm_member(
     """
     part = _extract_part(source, file, context)
     if part is not None:
-        with open_local_file(part, resume) as stream:
-            yield stream
-        return
+        return open_local_file(part, resume)
     path = _download_tarball(source, file, context)
-    try:
-        with open_member(
-            path, "gztar", source.package_file.name, source.member, file=file
-        ) as stream:
-            yield stream
-    except ArchiveError as error:
-        if "has no member" in error.problem and not source.member.startswith("package/"):
-            error.hint = f"is it package/{source.member}?"
-        raise
+    name = source.package_file.name
+    hint = "" if source.member.startswith("package/") else f"is it package/{source.member}?"
+    return open_member(path, "gztar", name, source.member, file, hint=hint)
 
 
 def _extract_part(

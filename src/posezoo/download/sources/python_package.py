@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
@@ -23,6 +21,7 @@ from posezoo.download.candidates import (
     Candidate,
     CandidateKind,
     NotFoundError,
+    ResumeState,
     open_local_file,
     reading,
 )
@@ -30,17 +29,16 @@ from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import store_candidates
 from posezoo.download.file_download import download_file
 from posezoo.download.package_indexes import IndexSettings, read_index_settings
-from posezoo.download.package_parts import extract_member, needs_part
+from posezoo.download.package_parts import extract_member, needs_part, open_zip_part
 from posezoo.download.parallel_ranges import open_url
-from posezoo.download.partial import ResumeState
 from posezoo.download.small_answers import read_small
 from posezoo.download.source_types import SourceType
-from posezoo.download.zip_parts import open_zip_part
 from posezoo.errors import DigestError, DownloadError, SourceError, redact_secrets
 from posezoo.files.verified_files import compute_digest
 from posezoo.http_headers import HostHeader
 from posezoo.spec.model import Digest, SourceFile
 from posezoo.spec.sources import PythonPackageSource, Wheel
+from posezoo.values import frozen
 
 # A page of links to the wheels of a package; the largest known one has about 20 MB.
 _MAX_PAGE = 256 << 20
@@ -50,7 +48,7 @@ _HINT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Link:
     """Where a wheel is, and its digest there."""
 
@@ -58,10 +56,9 @@ class _Link:
     digest: Digest | None  # None if it is not stated
 
 
-@contextmanager
 def open_wheel_member(
     source: PythonPackageSource, file: SourceFile, context: DownloadContext, resume: ResumeState
-) -> Iterator[ByteStream]:
+) -> AbstractContextManager[ByteStream]:
     """Read a member of a wheel, which comes from the cache, a mirror or a package index; a whole
     wheel is then cached.
 
@@ -71,13 +68,10 @@ def open_wheel_member(
     """
     part = _extract_part(source, file, context)
     if part is not None:
-        with open_local_file(part, resume) as stream:
-            yield stream
-        return
+        return open_local_file(part, resume)
     target = context.temp_dir() / source.wheel.name
     download_wheel(source, target, context.for_package())
-    with open_member(target, "zip", source.wheel.name, source.member, file=file) as stream:
-        yield stream
+    return open_member(target, "zip", source.wheel.name, source.member, file)
 
 
 def _extract_part(
@@ -146,13 +140,10 @@ def _asking(settings: IndexSettings, context: DownloadContext) -> DownloadContex
     options = context.options
     proxy = settings.proxy
     return context.with_options(
-        replace(
-            options,
-            ca_bundle=options.ca_bundle or (Path(settings.ca_file) if settings.ca_file else None),
-            proxies=options.proxies or ({"http": proxy, "https": proxy} if proxy else {}),
-            allow_http=True,
-            named_urls=(*settings.indexes, *settings.find_links),
-        )
+        ca_bundle=options.ca_bundle or (Path(settings.ca_file) if settings.ca_file else None),
+        proxies=options.proxies or ({"http": proxy, "https": proxy} if proxy else {}),
+        allow_http=True,
+        named_urls=(*settings.indexes, *settings.find_links),
     )
 
 

@@ -116,9 +116,9 @@ def dead_link(view: ModelView) -> Violations:
         if any(anchor not in {"", *card.anchors} for card in cards):
             yield RuleViolation(place, f"{target} leads to no heading", "link", target)
         elif view.zoo.lacks_file(path):
-            names = view.zoo.group(_read_link_paths)[path]
-            if names[0] == view.name:  # one missing file is one finding
-                also = f"; {len(names)} links lead there" if len(names) > 1 else ""
+            models = view.zoo.models_by(_read_link_paths)[path]
+            if models[0] is view:  # one missing file is one finding
+                also = f"; {len(models)} links lead there" if len(models) > 1 else ""
                 message = f"{target} leads to {path}, which does not exist{also}"
                 yield RuleViolation(place, message, "link", target)
 
@@ -128,8 +128,8 @@ def _read_card_path(view: ModelView) -> Iterator[tuple[str, ParsedCard]]:
         yield str(view.card_path), view.own_card
 
 
-def _read_link_paths(view: ModelView) -> Iterator[tuple[str, str]]:
-    return ((view.resolve_link(target), view.name) for target, _ in view.link_targets())
+def _read_link_paths(view: ModelView) -> Iterator[str]:
+    return (view.resolve_link(target) for target, _ in view.link_targets())
 
 
 @rule()
@@ -290,7 +290,7 @@ def description_differs(view: ModelView) -> Violations:
         return
     declared = words(spec.description)
     card_words = words(on_card.value)
-    others = view.zoo.group(_read_description_words).get(frozenset(declared.items()), ())
+    others = view.zoo.models_by(_read_description_words).get(frozenset(declared.items()), ())
     is_usual = _is_usual(view, _read_description_answer)
     # model.yml may use other or fewer words than the card, unless most models in this folder repeat
     # it.
@@ -302,7 +302,7 @@ def description_differs(view: ModelView) -> Violations:
         return
     only_declared = select_words(spec.description, declared - card_words)
     only_on_card = select_words(on_card.value, card_words - declared)
-    copied = "".join(f", as in {name}" for name in others[:1])
+    copied = "".join(f", as in {other.name}" for other in others[:1])
     message = (
         "model.yml and the card describe the model in different words: "
         f"{' '.join(only_declared[:8]) or 'nothing'} here{copied}, "
@@ -312,9 +312,9 @@ def description_differs(view: ModelView) -> Violations:
     yield view.declared("description", message, actual, expected)
 
 
-def _read_description_words(view: ModelView) -> Iterator[tuple[frozenset[tuple[str, int]], str]]:
+def _read_description_words(view: ModelView) -> Iterator[frozenset[tuple[str, int]]]:
     if view.has_own_card and view.claims.description is not None:
-        yield frozenset(words(view.claims.description.value).items()), view.name
+        yield frozenset(words(view.claims.description.value).items())
 
 
 def _read_description_answer(view: ModelView) -> Iterator[tuple[Path, bool]]:
@@ -358,8 +358,8 @@ def misspelt_heading(view: ModelView) -> Violations:
 
 
 def _find_common_headings(zoo: RegistryView) -> list[str]:
-    cards = zoo.group(_read_headings)
-    return [title for title, names in cards.items() if len(names) >= COMMON]
+    cards = zoo.models_by(_read_headings)
+    return [title for title, models in cards.items() if len(models) >= COMMON]
 
 
 def _normalize_heading(title: str) -> str:
@@ -369,10 +369,9 @@ def _normalize_heading(title: str) -> str:
     return title.lower().replace("-", " ").rstrip("s:")
 
 
-def _read_headings(view: ModelView) -> Iterator[tuple[str, str]]:
+def _read_headings(view: ModelView) -> set[str]:
     """The different headings of the model's own card."""
-    titles = dict.fromkeys(_normalize_heading(section.title) for section in view.own_sections)
-    return ((title, view.name) for title in titles)
+    return {_normalize_heading(section.title) for section in view.own_sections}
 
 
 @rule()

@@ -89,16 +89,14 @@ def source_of_another(view: ModelView) -> Violations:
 
 def _find_trained(view: ModelView, address: str) -> str:
     """Another model with the same address of a training, whose name fits it better."""
-    names = view.zoo.group(_read_training_addresses)[address] if address else [view.name]
-    best = max(names, key=lambda name: _count_named(view.zoo.models[name], address))
-    counts = [_count_named(view.zoo.models[name], address) for name in (view.name, best)]
-    return best if counts[0] < counts[1] else ""
+    models = view.zoo.models_by(_read_training_addresses)[address] if address else [view]
+    best = max(models, key=lambda each: _count_named(each, address))
+    return best.name if _count_named(view, address) < _count_named(best, address) else ""
 
 
-def _read_training_addresses(view: ModelView) -> Iterator[tuple[str, str]]:
+def _read_training_addresses(view: ModelView) -> Iterator[str]:
     for variant in view.variants:
-        yield variant.training.command, view.name
-        yield variant.training.log, view.name
+        yield from (variant.training.command, variant.training.log)
 
 
 @rule()
@@ -138,16 +136,16 @@ def copied_description(view: ModelView) -> Violations:
     Example: the description of the model whose model.yml was copied
     """
     text = view.declaration.description
-    others = view.zoo.group(_read_own_description).get(text, [view.name])
-    best = max(others, key=lambda other: _count_named(view.zoo.models[other], text))
-    if view.is_native and view.name != best:
-        message = f"the description is that of {best}"
-        yield view.declared("description", message, text, best)
+    models = view.zoo.models_by(_read_own_description).get(text, [view])
+    best = max(models, key=lambda each: _count_named(each, text))
+    if view.is_native and view is not best:
+        message = f"the description is that of {best.name}"
+        yield view.declared("description", message, text, best.name)
 
 
-def _read_own_description(view: ModelView) -> Iterator[tuple[str, str]]:
+def _read_own_description(view: ModelView) -> Iterator[str]:
     if view.is_native and view.declaration.description:
-        yield view.declaration.description, view.name
+        yield view.declaration.description
 
 
 def _count_named(view: ModelView, text: str) -> int:

@@ -9,6 +9,7 @@ from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import find_intended
+from posezoo.spec import export_arguments
 from posezoo.spec.mo_args import OTHER_ORIGINALS, TYPED
 from posezoo.spec.model import UnpackArchive
 from posezoo.spec.supported_mo_args import CARRIED_OUT
@@ -31,11 +32,7 @@ CONVERTER = (
 )  # fmt: skip
 #: Flags that give the export the shapes of its inputs.
 EXPORTED_SHAPES = ("--input-shape", "--input-shapes")
-EXPORT = (
-    "--model-name", "--model-path", "--model-param", "--import-module", "--weights",
-    "--input-names", "--input-shapes", "--input-shape", "--output-names", "--output-file",
-    "--inputs-dtype", "--conversion-param", "--opset_version", "--model-loader",
-)  # fmt: skip
+EXPORT = (*export_arguments.FLAGS, "--input-shape", "--model-loader")
 
 
 @rule()

@@ -6,9 +6,10 @@ The sizes of outputs follow from the input, the skeleton and the classes; each d
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from math import isnan, nan
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from posezoo.errors import InferenceError
@@ -28,6 +29,9 @@ _CLASSES = re.compile(r"\b([1-9][0-9]{0,4}) classes\b")
 DATASETS = {"COCO-WholeBody": 133, "Halpe": 26, "COCO": 17}
 
 
+_PARTS: Callable[[ModelView], Sequence[str]] = attrgetter("parts")
+
+
 class Reader(NamedTuple):
     """What reads the outputs of a model: its own decoder, or that of its composite."""
 
@@ -45,7 +49,7 @@ class Reader(NamedTuple):
 
 def find_reader(view: ModelView) -> Reader | None:
     """None if there is no decoder, or posezoo does not have it."""
-    for owner in (view, *view.zoo.group(_read_stages).get(view.name, ())):
+    for owner in (view, *view.zoo.models_by(_PARTS).get(view.name, ())):
         declared = owner.declaration.decoder
         if declared is None:
             continue
@@ -61,10 +65,6 @@ def find_reader(view: ModelView) -> Reader | None:
         skeleton = view.known_skeleton or owner.known_skeleton
         return Reader(declared.name, decoder, options, network, skeleton)
     return None
-
-
-def _read_stages(view: ModelView) -> Iterator[tuple[str, ModelView]]:
-    return ((part, view) for part in view.parts)
 
 
 def _select_network(view: ModelView, decoder: DecoderType) -> tuple[Output, ...]:

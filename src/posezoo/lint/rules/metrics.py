@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from posezoo.cards.card_reader import to_plain_text
@@ -19,13 +19,13 @@ from posezoo.errors import (
     import_optional,
 )
 from posezoo.lint.card_claims import CardClaims, CardValue
-from posezoo.lint.facts import Agree, Facts, Statement, fact
 from posezoo.lint.finding import FileLocation, RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import rule
+from posezoo.lint.rule import Agree, Facts, Statement, fact, rule
 from posezoo.lint.text_comparison import equals_rounded, parse_numbers, simplify
 from posezoo.measured import counted_figures as read_counted_figures
 from posezoo.spec.model import Framework, ModelSpec, Precision, PublishedAccuracy
+from posezoo.values import frozen
 
 TITLES = {"gflops": "GFLOPs", "mparams": "MParams"}
 #: Files that contain only weights, and archives, which may also contain other files.
@@ -71,7 +71,7 @@ Number = tuple[float, int]
 _COMMA = re.compile(r"([0-9]{1,3}),([0-9]{1,6})")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileSize:
     """The MParams on a card, and the parameters that the model's files can contain."""
 
@@ -172,23 +172,25 @@ def copied_figures(view: ModelView) -> Violations:
     if size is None or gflops is None:
         return
     texts = (gflops.value, size.on_card.value)
-    for name in view.zoo.group(_read_metric_texts)[texts]:
-        other = read_size(view.zoo.models[name])
+    for model in view.zoo.models_by(_read_metric_texts)[texts]:
+        other = read_size(model)
         if other is None or other.is_exact != size.is_exact:
             continue
         ratio = other.millions / size.millions
         if not 1 / 1.5 < ratio < 1.5 and size.misfit > other.misfit:
             comparative = "smaller" if ratio < 1 else "larger"
             difference = f"{comparative} by a factor of {max(ratio, 1 / ratio):.1f}"
-            message = f"the card has the GFLOPs and MParams of {name}, whose files are {difference}"
+            message = (
+                f"the card has the GFLOPs and MParams of {model.name}, whose files are {difference}"
+            )
             place = view.card_location(size.on_card)
             yield RuleViolation(place, message, "figures", " / ".join(texts))
             return
 
 
-def _read_metric_texts(view: ModelView) -> Iterator[tuple[tuple[str, ...], str]]:
-    cells = list(map(view.claims.metrics.get, TITLES))
-    yield tuple(cell.value for cell in cells if cell is not None), view.name
+def _read_metric_texts(view: ModelView) -> Iterator[tuple[str, ...]]:
+    cells = map(view.claims.metrics.get, TITLES)
+    yield tuple(cell.value for cell in cells if cell is not None)
 
 
 @rule()
@@ -281,15 +283,20 @@ def _read_index(view: ModelView, kind: str, read: Callable[[str], Any]) -> Itera
             yield Statement("in the index", FileLocation(row.file, row.line), read(text), text)
 
 
-def _equal_rounded(one: Sequence[Number], other: Sequence[Number]) -> bool:
-    return any(equals_rounded(a, b) for a in one for b in other)
+#: Whether two numbers are the same.
+Same = Callable[[Number, Number], bool]
 
 
-def _nearly_equal(one: Sequence[Number], other: Sequence[Number]) -> bool:
-    return any(abs(a - b) <= ROUNDING * max(a, b) for a, _ in one for b, _ in other)
+def _within(share: float) -> Same:
+    return lambda one, other: abs(one[0] - other[0]) <= share * max(one[0], other[0])
 
 
-@fact(agree=_equal_rounded, nearly=_nearly_equal)
+def _share_one(same: Same) -> Agree:
+    """Compares two lists: they agree if they have one number in common."""
+    return lambda one, other: any(same(a, b) for a in one for b in other)
+
+
+@fact(agree=_share_one(equals_rounded), nearly=_share_one(_within(ROUNDING)))
 def index_figures(view: ModelView) -> Facts:
     """GFLOPs and MParams are the same on the card, in the index and in model.yml; a difference in
     the last digits is only a warning.
@@ -370,7 +377,7 @@ def _count_millions(spec: ModelSpec) -> float:
     return 0.0
 
 
-def _knows_all(same: Callable[[Number, Number], bool]) -> Agree:
+def _knows_all(same: Same) -> Agree:
     """Compares two lists: they contradict each other if each has values that the other does not
     have.
     """
@@ -390,11 +397,7 @@ def _is_same_accuracy(one: Number, other: Number) -> bool:
     )
 
 
-def _is_near_accuracy(one: Number, other: Number) -> bool:
-    return abs(one[0] - other[0]) <= ACCURACY_ROUNDING * max(one[0], other[0])
-
-
-@fact(agree=_knows_all(_is_same_accuracy), nearly=_knows_all(_is_near_accuracy))
+@fact(agree=_knows_all(_is_same_accuracy), nearly=_knows_all(_within(ACCURACY_ROUNDING)))
 def accuracy(view: ModelView) -> Facts:
     """The accuracy in the index and in model.yml is also on the card; a difference in the last
     digits is only a warning.

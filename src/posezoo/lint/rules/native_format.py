@@ -18,18 +18,16 @@ from posezoo.lint.text_comparison import simplify
 from posezoo.measured import NAME, read_measured
 from posezoo.registry import license_path, read_copyright_line, registry_root
 from posezoo.spec.model import Input, ModelSpec
+from posezoo.spec.skeletons import SKELETONS
 from posezoo.spec.spdx_licenses import is_license, suggest_license
 
+_BSD = "Redistribution and use in source and binary forms, with or without modification"
 #: Words that occur only in license texts.
 PHRASES = {
     "Apache-2.0": "Apache License Version 2.0",
     "MIT": "Permission is hereby granted, free of charge, to any person obtaining a copy",
-    "BSD-2-Clause": (
-        "Redistribution and use in source and binary forms, with or without modification"
-    ),
-    "BSD-3-Clause": (
-        "Redistribution and use in source and binary forms, with or without modification"
-    ),
+    "BSD-2-Clause": _BSD,
+    "BSD-3-Clause": _BSD,
 }
 
 
@@ -90,18 +88,20 @@ def _find_licensed_model(view: ModelView, spec: ModelSpec) -> str:
     there.
     """
     holder = simplify(spec.license.text.removeprefix(spec.license.spdx).removesuffix(".txt"))
-    users = view.zoo.group(_read_license_text)[spec.license.text]
-    is_shared = any(
-        other.origin.repository == spec.origin.repository for other in users if other is not spec
-    )
+    others = [
+        each.spec
+        for each in view.zoo.models_by(_read_license_text)[spec.license.text]
+        if each is not view
+    ]
+    is_shared = any(other.origin.repository == spec.origin.repository for other in others)
     if not holder or is_shared or _names_project(spec, holder):
         return ""
-    return next((other.name for other in users if _names_project(other, holder)), "")
+    return next((other.name for other in others if _names_project(other, holder)), "")
 
 
-def _read_license_text(view: ModelView) -> Iterator[tuple[str, ModelSpec]]:
+def _read_license_text(view: ModelView) -> Iterator[str]:
     if view.variants:
-        yield view.spec.license.text, view.spec
+        yield view.spec.license.text
 
 
 def _names_project(spec: ModelSpec, project: str) -> bool:
@@ -116,11 +116,7 @@ def known_skeleton(view: ModelView) -> Violations:
     Example: skeleton: coco-71
     """
     name = view.skeleton
-    if not name:
-        return
-    from posezoo.spec.skeletons import SKELETONS
-
-    if view.known_skeleton is None:
+    if name and view.known_skeleton is None:
         names = ", ".join(SKELETONS)
         message = f"skeleton: no skeleton is called {name}; the skeletons: {names}"
         yield view.declared("skeleton", message, name, names)

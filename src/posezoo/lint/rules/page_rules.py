@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice, zip_longest
 from pathlib import Path
+from typing import NamedTuple
 
 from posezoo.cards.card_reader import read_text
 from posezoo.cards.model_card import FACTS
@@ -21,6 +22,15 @@ _ROW = re.compile(r"\]\(([^()\s]{1,300})/README\.md\)")
 MAX_CHANGED = 3
 #: The largest number of characters of a line that is repeated in full.
 MAX_LINE = 80
+
+
+class ChangedLine(NamedTuple):
+    """A line of a page that posezoo would draw in another way now."""
+
+    path: Path  # of the page
+    number: int
+    text: str
+    drawn: str  # the text now
 
 
 @rule()
@@ -69,8 +79,7 @@ def drawn_card(view: ModelView) -> Violations:
         yield from islice(_wrong_declarations(view), 1)
         return
     for path in pages:
-        number, line, expected = next(_changed_lines(view.zoo, path))
-        yield _violation(view, path, number, line, drawn=expected)
+        yield _violation(view, next(_changed_lines(view.zoo, path)))
 
 
 @rule()
@@ -83,26 +92,27 @@ def drawn_index(view: ModelView) -> Violations:
     is_first = view is next(iter(view.zoo.models.values()))
     rows = view.zoo.once(_find_changed_rows)
     for folder in (view.folder, None) if is_first else (view.folder,):
-        for path, number, line, expected in rows.get(folder, ()):
-            yield _violation(view, path, number, line, drawn=expected)
+        for changed in rows.get(folder, ()):
+            yield _violation(view, changed)
 
 
-def _find_changed_rows(zoo: RegistryView) -> dict[Path | None, list[tuple[Path, int, str, str]]]:
-    """The changed lines of each index, with their numbers and expected texts, by the folder of the
-    model that a line links to; None: other lines.
+def _find_changed_rows(zoo: RegistryView) -> dict[Path | None, list[ChangedLine]]:
+    """The changed lines of each index, by the folder of the model that a line links to; None: other
+    lines.
     """
-    rows: dict[Path | None, list[tuple[Path, int, str, str]]] = {}
+    rows: dict[Path | None, list[ChangedLine]] = {}
     if any(path.name != INDEX for path in zoo.changed_pages):
         return rows  # what makes a card differ makes the index differ, too
     for path in sorted(zoo.changed_pages):
-        for number, line, expected in _changed_lines(zoo, path):
-            row = _ROW.search(expected)
+        for changed in _changed_lines(zoo, path):
+            row = _ROW.search(changed.drawn)
             folder = path.parent / row[1] if row else None
-            rows.setdefault(folder, []).append((path, number, line, expected))
+            rows.setdefault(folder, []).append(changed)
     return rows
 
 
-def _violation(view: ModelView, path: Path, number: int, line: str, drawn: str) -> RuleViolation:
+def _violation(view: ModelView, changed: ChangedLine) -> RuleViolation:
+    path, number, line, drawn = changed
     for separator in (" | ", ", "):  # of a long line only the first part that differs
         parts = line.strip("| ").split(separator)
         drawn_parts = drawn.strip("| ").split(separator)
@@ -112,11 +122,8 @@ def _violation(view: ModelView, path: Path, number: int, line: str, drawn: str) 
     texts = [f"'{text}'" if text else "nothing" for text in (line, drawn)]
     message = f"{texts[0]} here, and {texts[1]} if {path.name} is drawn again"
     place = FileLocation(str(path), number)
-    return RuleViolation(place, message, path.stem, line, expected=drawn, severity=_severity(view))
-
-
-def _severity(view: ModelView) -> Severity | None:
-    return view.zoo.once(_find_severity)
+    severity = view.zoo.once(_find_severity)
+    return RuleViolation(place, message, path.stem, line, expected=drawn, severity=severity)
 
 
 def _find_severity(zoo: RegistryView) -> Severity | None:
@@ -126,15 +133,13 @@ def _find_severity(zoo: RegistryView) -> Severity | None:
     return Severity.WARNING if changed > max(MAX_CHANGED, drawn // 2) else None
 
 
-def _changed_lines(zoo: RegistryView, path: Path) -> Iterator[tuple[int, str, str]]:
-    """Number, text and expected text of each changed line; of the first one if lines are
-    missing.
-    """
+def _changed_lines(zoo: RegistryView, path: Path) -> Iterator[ChangedLine]:
+    """The changed lines of a page; the first one if lines are missing."""
     lines = (read_text(path) or "").splitlines()
     expected_lines = zoo.drawn_pages[path].splitlines()
     for number, (line, expected) in enumerate(zip_longest(lines, expected_lines, fillvalue=""), 1):
         if line != expected:
-            yield number, line, expected
+            yield ChangedLine(path, number, line, expected)
             if len(lines) != len(expected_lines):
                 return
 
@@ -155,6 +160,7 @@ def _wrong_declarations(view: ModelView) -> Violations:
     # A value may occur several times; the keys of card.json are mostly those of model.yml.
     nodes |= {f"{node.key.lower()}: {node.value}".rstrip("0"): node for node in leaves}
     advice = "correct it, or draw the pages again"
+    severity = view.zoo.once(_find_severity)
     for keys in changed:
         text = f"{drawn[keys]:.12g}" if isinstance(drawn[keys], float) else str(drawn[keys])
         short = text.rstrip("0")
@@ -165,17 +171,13 @@ def _wrong_declarations(view: ModelView) -> Violations:
                 f"{node.field_path}: {text}, and {on_card} in the drawn card and card.json:"
                 f" {advice}"
             )
-            yield RuleViolation(
-                node, message, actual=text, expected=on_card, severity=_severity(view)
-            )
+            yield RuleViolation(node, message, actual=text, expected=on_card, severity=severity)
     is_measured = any(f"{keys[0]}.yml" == NAME for keys in changed)
     if is_measured or not view.entry.is_composite:  # the card of a composite also shows its parts
         file = view.folder / NAME if is_measured else view.entry.path
         message = f"{file.name} and the drawn pages have other values: {advice}"
         place = FileLocation(str(file))
-        yield RuleViolation(
-            place, message, file.name, expected="other values", severity=_severity(view)
-        )
+        yield RuleViolation(place, message, file.name, expected="other values", severity=severity)
 
 
 def _list_values(value: object, *keys: str) -> Iterator[tuple[tuple[str, ...], object]]:

@@ -6,14 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 
-from posezoo.lint.accuracy_check_yml import AccuracyCheckRun
 from posezoo.lint.card_claims import CardValue, Numbers, Shape
-from posezoo.lint.facts import Facts, Statement, fact
 from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import rule
+from posezoo.lint.rule import Facts, Statement, fact, rule
 from posezoo.spec.model import ColorOrder, Input
-from posezoo.spec.yaml_nodes import YamlNode
 
 #: Usual training constants: means and divisors of ImageNet's channels in 0..255, RGB, and similar
 #: values.
@@ -211,8 +208,10 @@ def _read_values(view: ModelView, kind: str) -> list[Statement]:
     for run in view.runs:
         if run.normalization is not None and not run.is_converted:
             values = run.normalization[kind == "scale"]
+            steps = (node for step, node in run.steps if step == "normalization")
+            place = next(steps, run.dataset)
             text = format_numbers(values)
-            statements.append(Statement("in accuracy-check.yml", _normalization(run), values, text))
+            statements.append(Statement("in accuracy-check.yml", place, values, text))
     # A slip may have been copied, so that a usual constant is right even if it is stated only once.
     num_usual = sum(is_usual(each.value) for each in statements)
     if not num_usual:
@@ -226,10 +225,6 @@ def _read_card(view: ModelView, kind: str, *sides: str) -> Iterator[Statement]:
     for section in view.claims.sections_on("input", *sides):
         for each in section.values[kind]:
             yield Statement("on the card", view.card_location(each), each.value, each.text)
-
-
-def _normalization(run: AccuracyCheckRun) -> YamlNode:
-    return next((node for kind, node in run.steps if kind == "normalization"), run.dataset)
 
 
 @fact(unless=("misspelt-flag",))
