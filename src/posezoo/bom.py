@@ -129,8 +129,8 @@ def _metrics(facts: ModelFacts) -> Iterator[tuple[str, str, str, tuple[float, ..
 def _properties(facts: ModelFacts) -> Json:
     """The facts that CycloneDX has no field for; empty ones are left out."""
     properties: Json = {
-        "posezoo:revision": f"{facts.revision}",
-        "posezoo:parts": ", ".join(facts.stages),
+        "posezoo:revision": f"{facts.model.revision}",
+        "posezoo:parts": ", ".join(facts.model.stages),
     }
     for part in _described_parts(facts):
         count = len(part.files)
@@ -167,8 +167,8 @@ def _cyclonedx(entries: Sequence[_Entry], time: str) -> Json:
     tool = {"type": "application", "name": "posezoo", "version": version()}
     metadata: Json = {"timestamp": time} if time else {}
     metadata["tools"] = {"components": [tool]}
-    composites = [entry.facts for entry in entries if entry.facts.stages]
-    dependencies = [{"ref": facts.name, "dependsOn": list(facts.stages)} for facts in composites]
+    composites = [entry.facts.model for entry in entries if entry.facts.model.stages]
+    dependencies = [{"ref": model.name, "dependsOn": list(model.stages)} for model in composites]
     content: Json = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -195,7 +195,7 @@ def _ml_component(entry: _Entry) -> Json:
         "type": "machine-learning-model",
         "bom-ref": facts.name,
         "name": facts.name,
-        "version": f"{facts.revision}",
+        "version": f"{facts.model.revision}",
         "description": facts.model.description,
         "licenses": distinct(map(_license, facts.parts)),
         "copyright": _copyright(facts),

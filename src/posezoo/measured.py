@@ -31,7 +31,7 @@ from posezoo.spec.field_types import (
     read_keys,
     required_key,
 )
-from posezoo.spec.model import Model, ModelSpec, Precision
+from posezoo.spec.model import Model, Precision
 from posezoo.spec.model_yml import TAG
 from posezoo.spec.yaml_nodes import YamlNode, parse_yaml, read_yaml, read_yaml_bytes
 
@@ -155,9 +155,8 @@ def load_measurements(spec: Model) -> tuple[Measurement, ...]:
     """The measurements of a composite, or of this variant of a model; empty if there is no
     measured.yml.
     """
-    tag = spec.tag if isinstance(spec, ModelSpec) else ""
     measurements = read_measured(spec.path.with_name(NAME))
-    return tuple(measurement for measurement in measurements if measurement.tag == tag)
+    return tuple(measurement for measurement in measurements if measurement.tag == spec.tag)
 
 
 def counted_figures(spec: Model, precision: Precision) -> list[Mapping[str, float]]:

@@ -430,7 +430,7 @@ def registry_root(spec: Model) -> Path:
     them.
     """
     folders = spec.path.parents
-    depth = 3 if isinstance(spec, ModelSpec) and spec.composite else 2
+    depth = 3 if spec.composite else 2
     return folders[min(depth, len(folders) - 1)]
 
 
@@ -461,8 +461,7 @@ def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
     Args:
         folder: the root of the model's files or IR, as ``--weights_dir``.
     """
-    name = spec.full_name if isinstance(spec, ModelSpec) else spec.name
-    words = ["posezoo", verb, name]
+    words = ["posezoo", verb, spec.full_name]
     usual = None
     if spec.path.name.endswith("model.yml"):  # the user's own weights are in no registry
         root = registry_root(spec)

@@ -20,7 +20,8 @@ _LONGEST_HOST = 32
 
 #: Keys of a model in JSON.
 _MODEL = (
-    "size_bytes download_bytes revision deprecated=model.deprecated description=model.description"
+    "size_bytes download_bytes revision=model.revision deprecated=model.deprecated"
+    " description=model.description"
 )
 
 
@@ -97,7 +98,7 @@ def model_to_json(facts: ModelFacts, selection: Selection, weights: Weights) -> 
     """The object of a model for ``--format json``; the module's docstring explains the keys."""
     model = facts.model
     return {
-        **project(facts, "name composite? parts=stages task=model.task"),
+        **project(facts, "name composite=model.composite? parts=model.stages task=model.task"),
         "framework": " ".join(facts.frameworks),
         "precisions": to_json(facts.precisions),
         "license": " ".join(facts.licenses),

@@ -167,10 +167,9 @@ class CaseMaker:
 
     def _cases_of_poses(self, model: Model, precision: Precision) -> Iterator[BenchmarkCase]:
         if model.decoder is None:
-            composite = model.composite if isinstance(model, ModelSpec) else None
             raise InferenceError(
                 f"{model.full_name}: finds no poses alone: it has no decoder",
-                hint=f"name {composite}" if composite else "",
+                hint=f"name {model.composite}" if model.composite else "",
             )
         own_irs = get_irs(model, precision, self.context, listener=self.listener)
         irs = load.detector_irs(model, self.context, listener=self.listener) | own_irs

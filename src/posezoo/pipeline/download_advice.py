@@ -45,7 +45,7 @@ def _find_models_instead(spec: ModelSpec, context: Context) -> list[str]:
     selection = context.registry.select()
     models: list[Model] = [*selection.composites, *selection.models]
     for model in models:
-        if model.task != spec.task or model.full_name == spec.full_name or _is_part(model):
+        if model.task != spec.task or model.full_name == spec.full_name or model.composite:
             continue
         origins: set[str] = set()
         for part in context.registry.parts(model):
@@ -56,7 +56,3 @@ def _find_models_instead(spec: ModelSpec, context: Context) -> list[str]:
         elif origins <= LOCAL | PACKAGE_INDEXES:
             indexed.append(model.full_name)
     return [*local, *indexed][:3]
-
-
-def _is_part(model: Model) -> bool:
-    return isinstance(model, ModelSpec) and bool(model.composite)

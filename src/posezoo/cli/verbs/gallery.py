@@ -122,7 +122,9 @@ def _require_packages(args: argparse.Namespace) -> None:
 def _shown_models(selection: Selection, registry: Registry) -> list[ModelFacts]:
     """The models that get a page; that of a composite needs all of its parts."""
     models = [
-        facts for facts in facts_of(selection, registry) if len(facts.parts) >= len(facts.stages)
+        facts
+        for facts in facts_of(selection, registry)
+        if len(facts.parts) >= len(facts.model.stages)
     ]
     if not models:
         raise PosezooError(

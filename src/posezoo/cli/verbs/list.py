@@ -108,7 +108,7 @@ def _table(
     models: Sequence[ModelFacts], selection: Selection, weights: Mapping[str, Weights]
 ) -> Iterator[str]:
     """The lines of the table, as wide as the terminal; parts of a composite are indented."""
-    parts = {stage for facts in models for stage in facts.stages}
+    parts = {stage for facts in models for stage in facts.model.stages}
     rows: list[tuple[str, ...]] = [HEADERS]
     for facts in models:
         name, *others = _row(facts, selection, weights[facts.name])
@@ -139,7 +139,7 @@ def _note(facts: ModelFacts, selection: Selection) -> str:
     return join(
         registry if registry in OMZ_REGISTRIES else "",
         f"also in {others}" if others else "",
-        f"revision {facts.revision}" if facts.revision > 1 else "",
+        f"revision {facts.model.revision}" if facts.model.revision > 1 else "",
         str(facts.model.deprecated or ""),
     )
 

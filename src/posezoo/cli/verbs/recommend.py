@@ -118,7 +118,7 @@ def _has_keypoints(facts: ModelFacts, count: int | None) -> bool:
     """Whether a model, which is no part of a composite, finds this number of keypoints; by default,
     fewer than of a whole body.
     """
-    if facts.skeleton is None or facts.composite:
+    if facts.skeleton is None or facts.model.composite:
         return False
     keypoint_count = len(facts.skeleton.keypoints)
     return keypoint_count == count if count is not None else 0 < keypoint_count < _WHOLE_BODY

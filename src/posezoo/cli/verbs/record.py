@@ -117,19 +117,18 @@ def _explain_spread(spec: Model, measurement: Measurement) -> PosezooError | Non
 
 def _figures(context: Context, file: Path) -> Iterator[tuple[Model, Measurement]]:
     from posezoo.measured import read_measurement_file
-    from posezoo.spec.model import ModelSpec
 
     for name, measurement in read_measurement_file(file):
         try:
             spec = context.registry.find(name)
         except PosezooError as error:
             raise type(error)(f"{file}: {error.problem}", hint=error.hint) from error
-        if measurement.kind == "complexity" and not isinstance(spec, ModelSpec):
+        if measurement.kind == "complexity" and spec.stages:
             hint = f"name {' or '.join(spec.stages)}"
             raise PosezooError(
                 f"{file}: {name}: is a composite, whose parts are counted", hint=hint
             )
-        yield spec, replace(measurement, tag=spec.tag if isinstance(spec, ModelSpec) else "")
+        yield spec, replace(measurement, tag=spec.tag)
 
 
 @dataclass(frozen=True, slots=True)
