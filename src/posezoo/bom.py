@@ -36,7 +36,7 @@ from posezoo.versions import version
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _File:
     """A published file, or a file of an IR."""
 
@@ -47,7 +47,7 @@ class _File:
     made_from: Mapping[str, Digest] = field(default_factory=dict)  # the published files of an IR
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Entry:
     """A model or composite, and what had to be verified on this machine to describe it."""
 

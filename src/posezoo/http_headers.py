@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 _FORM = re.compile(
@@ -13,6 +14,7 @@ _LINE = re.compile(r"(?P<name>[!#$%&'*+.^_`|~\w-]+):\s*(?P<value>[ -~]*[!-~])", 
 _PORTS = {"https": 443, "http": 80}
 
 
+@dataclass(frozen=True, repr=False)
 class HostHeader:
     """A header for one host; its value is often secret.
 
@@ -23,12 +25,9 @@ class HostHeader:
         value: the value to send, which is never shown.
     """
 
-    __slots__ = ("host", "name", "value")
-
-    def __init__(self, host: str, name: str, value: str) -> None:
-        self.host = host
-        self.name = name
-        self.value = value
+    host: str
+    name: str
+    value: str
 
     @classmethod
     def for_url(cls, url: str, name: str, value: str) -> HostHeader:

@@ -43,7 +43,7 @@ _LEFT_OUT = (("tag", ""), ("weights", "published"))
 Scalar = str | int | float | bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MeasurementKind:
     """A kind of measurement."""
 
@@ -111,7 +111,7 @@ _PRECISIONS = tuple(Precision)
 _YAML_WORDS = ("true", "false", "null", "yes", "off")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Measurement:
     """The result of a measurement."""
 

@@ -44,7 +44,7 @@ TAG_MARK = "@"
 STAND_IN_DATA = "posezoo_openvino_dev_data"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RegistryEntry:
     """A model.yml or composite-model.yml that was found, but not read."""
 
@@ -84,7 +84,7 @@ class RegistryEntry:
         return read_model(self.path, family=self.family, name=self.name, composite=self.composite)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Selection:
     """The models and composites that a user asked for, and the files that cannot be read.
 

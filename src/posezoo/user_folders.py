@@ -32,7 +32,7 @@ def find_user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path
     return home / f".{kind}" / "posezoo"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StorePath:
     """A file or folder in a store.
 

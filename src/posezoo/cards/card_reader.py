@@ -45,7 +45,7 @@ _DEFINITION = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MarkdownLink:
     """A link or an image; ``target`` is the text in the card."""
 
@@ -55,7 +55,7 @@ class MarkdownLink:
     target: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TableRow:
     """A row of a table: its cells as written (``raw``), and as plain text."""
 
@@ -64,7 +64,7 @@ class TableRow:
     cells: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CardTable:
     """A table; each row has as many cells as there are headers."""
 
@@ -72,7 +72,7 @@ class CardTable:
     rows: tuple[TableRow, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CardMetric:
     """A number in a table."""
 
@@ -85,7 +85,7 @@ class CardMetric:
     section: tuple[str, ...]  # the path of its section
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CardSection:
     """The text below one heading, up to the next heading; the first section may have no heading."""
 

@@ -153,7 +153,7 @@ TYPES: dict[str, Callable[[str], Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Flag:
     """A flag or a positional argument."""
 
@@ -251,9 +251,7 @@ def download_dir_flag(default: str = "the folder of --weights_dir") -> Flag:
     )
 
 
-def output_flag(
-    summary: str, default: str = "", *, type: Callable[[str], Path] | None = None
-) -> Flag:
+def output_flag(summary: str, default: str, *, type: Callable[[str], Path] | None = None) -> Flag:
     """--output, the folder where a verb writes its results."""
     text = f"{summary} (default: {default})" if default else summary
     return Flag("-o, --output DIR", text, type, former="--output_dir")

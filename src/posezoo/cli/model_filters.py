@@ -37,7 +37,7 @@ def facts_of(selection: Selection, registry: Registry) -> list[ModelFacts]:
     return list(facts.values())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelFilters:
     """What the user wants a model to be; as text, the flags that say so, or nothing."""
 

@@ -71,7 +71,7 @@ def format_planned_file(planned: PlannedFile) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """What was done for a model, or would be done. If it is None, a value is not shown."""
 
@@ -88,7 +88,7 @@ class Answer:
         return {"name": name, **given, **self.facts}
 
 
-@dataclass(slots=True)
+@dataclass
 class JobReport:
     """The results: an answer for each model that succeeded, and a reason for each that failed."""
 

@@ -25,7 +25,7 @@ _MODEL = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Weights:
     """Where the published files of a model are."""
 

@@ -36,4 +36,4 @@ def artifact_to_json(
     rows = [
         {key: value for key, value in asdict(file).items() if key != "source"} for file in files
     ]
-    return {"address": str(address), "digest": digest, "files": rows}
+    return {"address": address, "digest": digest, "files": rows}

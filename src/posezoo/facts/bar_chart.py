@@ -42,7 +42,7 @@ _STYLES: dict[MetricSource, tuple[Color, Color]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rectangle:
     """A rectangle, in pixels from the upper left corner; colours are RGB."""
 
@@ -54,7 +54,7 @@ class Rectangle:
     edge: Color
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TextLabel:
     """A line of text; ``y`` is its baseline."""
 
@@ -64,7 +64,7 @@ class TextLabel:
     color: Color = INK
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Chart:
     """Shapes and labels that are drawn on a white background, in this order."""
 

@@ -44,7 +44,7 @@ OWN_DETECTOR_LIMIT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelFacts:
     """A model, one of its variants, or a composite."""
 
@@ -237,7 +237,7 @@ def find_detector(model: Model, registry: Registry) -> ModelSpec | None:
     return detector if isinstance(detector, ModelSpec) else None
 
 
-def measurements_of(model: Model, kind: str = "") -> Sequence[Measurement]:
+def measurements_of(model: Model, kind: str) -> Sequence[Measurement]:
     """The measurements of a model or composite, of one kind or of all; SpecError as
     ``load_measurements``.
     """

@@ -14,7 +14,7 @@ from posezoo.spec.yaml_nodes import read_yaml
 NAME = "outside_references.yml"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OutsideModel:
     """A model and what its publisher states: AP as a share, GFLOPs, millions of parameters."""
 
@@ -34,7 +34,7 @@ class OutsideModel:
         return {key: value for key, value in figures.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OutsideReference:
     """Models of one publisher, whose page is the ``source`` of their values."""
 

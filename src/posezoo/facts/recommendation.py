@@ -15,7 +15,7 @@ PERMISSIVE = ("Apache-2.0", "MIT", "BSD-*", "0BSD", "ISC", "Zlib", "Unlicense", 
 LATENCIES = {1: "single_p50_ms", 4: "latency_p50_ms"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RequiredValues:
     """What a model must meet; None and empty ones accept all.
 
@@ -41,7 +41,7 @@ def ap_of(row: ComparisonRow) -> SourcedMetric | None:
     return row.values["AP"] if row.is_opened else row.values["published_AP"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Recommendation:
     """The models that meet all limits, those of the highest AP first, in two lists: AP measured
     here and AP as published, which are of other data and other people, are not compared.

@@ -27,14 +27,14 @@ _LETTERS_OF_A_LINE = 66
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Point:
     name: str
     ap: SourcedMetric
     speed: SourcedMetric
 
 
-@dataclass(slots=True)
+@dataclass
 class _Plot:
     """What is drawn, and the scales from values to pixels: AP is linear, the speed logarithmic."""
 
@@ -77,7 +77,7 @@ def draw_pipeline_chart(comparison: ModelComparison) -> Chart | None:
 
 
 def draw_network_chart(
-    comparison: ModelComparison, references: Sequence[OutsideReference] = ()
+    comparison: ModelComparison, references: Sequence[OutsideReference]
 ) -> Chart | None:
     """The published AP, and the measured speed of the network alone.
 

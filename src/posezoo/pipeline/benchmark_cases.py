@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BenchmarkOptions:
     """What is measured of each model.
 
@@ -60,7 +60,7 @@ class BenchmarkOptions:
         return [replace(self.runtime, requests=requests) for requests in self.requests]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CaseMaker:
     """Makes the cases of IR and models.
 

@@ -20,7 +20,7 @@ from posezoo.resolve.stage_context import Context
 from posezoo.spec.model import ModelSpec, Precision
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ExportOptions:
     """What models are exported for, and where the files go; ``choose_export`` makes it.
 

@@ -21,7 +21,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outcome(Generic[Item, Result]):
     """The result or the error of one item."""
 
@@ -30,7 +30,7 @@ class Outcome(Generic[Item, Result]):
     error: PosezooError | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Executor:
     """Where the tasks of ``for_each`` run: here, in threads, in child processes, or on a Dask
     cluster.

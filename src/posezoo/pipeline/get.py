@@ -49,7 +49,7 @@ CONVERT = "convert and self-check"
 TimeStep = Callable[[str], AbstractContextManager[object]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Converted:
     """A model, and the paths of its IR (.xml) by precision."""
 
@@ -57,7 +57,7 @@ class Converted:
     irs: Mapping[Precision, Path]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ConversionTask:
     """Makes the IR and the card of a model; it is pickled for other processes."""
 
@@ -143,7 +143,7 @@ def get(
 
 
 def bring_irs_and_plan(
-    resolved: Resolved, context: Context, options: ConversionOptions, *, downloads: bool = True
+    resolved: Resolved, context: Context, options: ConversionOptions, *, downloads: bool
 ) -> Plan:
     """The plan of a real run, as from ``make_plan``: IR that are up to date are on this machine."""
     plan = make_plan(resolved, context, options, downloads=downloads)

@@ -57,7 +57,7 @@ def plan_int8(
     )
 
 
-def make_int8(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Quantized:
+def make_int8(plan: QuantizationPlan, *, listener: Listener) -> Quantized:
     """Make the INT8 IR of a plan, see ``quantize.quantization.quantize``."""
     from posezoo.quantize.quantization import quantize
 
@@ -69,7 +69,7 @@ def make_int8(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Q
 
 
 def plan_required_irs(
-    spec: ModelSpec, context: Context, dataset_dir: Path, *, is_dry_run: bool = False
+    spec: ModelSpec, context: Context, dataset_dir: Path, *, is_dry_run: bool
 ) -> list[Plan]:
     """Plan the IR that have to be made before a quantization, or brought from a store; nothing is
     downloaded yet.

@@ -54,7 +54,7 @@ _UNAVAILABLE = (SourceError, DownloadError)
 _MASKS = "segmentation"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChosenModel:
     """What the user wants to load: a model, with the user's own weights or without, or an IR.
 
@@ -70,7 +70,7 @@ class ChosenModel:
     is_unnamed: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Loader:
     """Makes the IR of a model and of its detector, which are downloaded if they are missing.
 
@@ -188,7 +188,7 @@ class Loader:
             return make_irs(context, checkpoint=chosen.checkpoint)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PreparedModel:
     """A model whose IR are on this machine; it can be compiled several times."""
 
@@ -444,7 +444,7 @@ def _with_detector(
 def explain_no_people(
     estimator: Estimator,
     context: Context,
-    min_person_score: float | None = None,
+    min_person_score: float | None,
     inputs: Sequence[str] = (),
 ) -> str:
     """Why a model found no person, and what to try, for a user of the command line.

@@ -42,7 +42,7 @@ from posezoo.spec.model import Model, ModelSpec
 from posezoo.versions import version
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Proving:
     """How models are proven.
 

@@ -12,7 +12,7 @@ from posezoo.spec.routes import Obstacle, select_route
 _CONVERTERS = {Route.IR: Converter.PUBLISHED, Route.MO: Converter.MODEL_OPTIMIZER}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChosenRoute:
     """The route of a model; the fields are those of ``Resolved`` and ``Target``."""
 

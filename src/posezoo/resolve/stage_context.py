@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # importing these takes 30 ms, which commands that only list 
     from posezoo.lockfile import LockFile
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Context:
     """What the settings name, opened; ``pipeline.zoo_context`` opens it."""
 

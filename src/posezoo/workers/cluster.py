@@ -141,7 +141,7 @@ def _claimed_memory(item: object, needed: int, largest: int, listener: Listener)
     return largest
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Run:
     """What all items of one run share; it is pickled for the workers."""
 
@@ -258,7 +258,7 @@ def _scheduler_lost(address: str) -> PosezooError:
     return PosezooError(f"{address}: the connection to the scheduler was lost", hint=_RUN_AGAIN)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _WorkerState:
     address: str
     nanny: str  # the address of the process that restarts it; empty if there is none

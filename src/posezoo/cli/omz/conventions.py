@@ -125,7 +125,7 @@ class _Parser(argparse.ArgumentParser):
         super().error(f"{message} ({hint})" if hint else message)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OmzCommand:
     """One of the commands."""
 
@@ -224,8 +224,12 @@ def omz_patterns_from_args(args: argparse.Namespace) -> list[str] | None:
     return args.name.split(",") if args.list is None else read_list_file(args.list)
 
 
-def select_omz_models(args: argparse.Namespace, settings: Settings) -> tuple[Settings, Selection]:
+def select_omz_models(
+    args: argparse.Namespace, settings: Settings | None = None
+) -> tuple[Settings, Selection]:
     """The settings, with the registries that are needed, and the models that the flags select.
+
+    ``settings`` are by default those of the flags.
 
     Errors in the files of these models are shown at once. Names that posezoo's own registry lacks
     are looked up in Open Model Zoo's, unless the settings name the folders or registries to search.
@@ -235,6 +239,7 @@ def select_omz_models(args: argparse.Namespace, settings: Settings) -> tuple[Set
     also matches its models; older and newer releases answer only what this one lacks.
     """
     output = LineBuffer()
+    settings = settings or to_settings(omz_settings_from_args(args))
     patterns = omz_patterns_from_args(args)
     release = _meant_release(args, settings)
     globs = []

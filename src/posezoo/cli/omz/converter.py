@@ -20,7 +20,6 @@ from posezoo.cli.omz import conventions
 from posezoo.cli.omz.conventions import LineBuffer
 from posezoo.cli.omz.event_output import JsonConversionReporter, TextReporter, print_planned_ir
 from posezoo.errors import PosezooError
-from posezoo.settings import to_settings
 from posezoo.spec.model import Precision
 from posezoo.workers.threads import available_cores
 
@@ -81,8 +80,7 @@ FLAGS = (
 
 
 def _run(args: argparse.Namespace) -> int:
-    settings = to_settings(conventions.omz_settings_from_args(args))
-    settings, selection = conventions.select_omz_models(args, settings)
+    settings, selection = conventions.select_omz_models(args)
     requested = conventions.precisions_from_args(args)
     if not all(spec.is_ir for spec in selection.models):
         flags.require_model_optimizer(args)
@@ -193,7 +191,7 @@ def _print_summary(failed: Mapping[str, PosezooError], names: Sequence[str], sty
     return code
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _ReportedConversion:
     """Converts a model and reports the result; it is pickled if each job is a separate process."""
 

@@ -227,7 +227,7 @@ def _options_from_args(args: argparse.Namespace, settings: Settings) -> Benchmar
     )
 
 
-@dataclass(slots=True)
+@dataclass
 class _Measuring:
     """Measures the selected cases, and collects their results."""
 
@@ -309,7 +309,7 @@ def _refuse_flags_of_the_other_kind(args: argparse.Namespace) -> None:
             args.parser.error(problem)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _MeasurementTask:
     """Measures a case; it is pickled for the workers of a cluster."""
 

@@ -121,7 +121,7 @@ def _get(args: argparse.Namespace) -> int:
             )
         options = replace(download_options(settings), cache_dir=None, mirrors=())
         files = download_dataset(dataset, folder, options, console, name=args.name)
-    answer = {"name": args.name, "folder": str(folder), "files": len(files)}
+    answer = {"name": args.name, "folder": folder, "files": len(files)}
     print_result(args.format, answer, folder)
     return 0
 

@@ -494,7 +494,7 @@ def _play(player: Player) -> BaseException | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _PoseWriter:
     """Prints and writes the poses of a frame, as the flags request."""
 

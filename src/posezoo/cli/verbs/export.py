@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
         exported.append(model)
         facts = {
             "precision": options.precision.value,
-            "ir": f"{model.xml}",
+            "ir": model.xml,
             "people_from": _tell_people(model.spec, console),
         }
         return Answer(facts=facts)
@@ -120,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
         if exported:
             _tell_next(options, exported[0], console)
             lines += _describe_changes(changes, options)
-    answer = {"target": args.to[0], "output": f"{options.folder}", "models": [], **asdict(changes)}
+    answer = {"target": args.to[0], "output": options.folder, "models": [], **asdict(changes)}
     print_result(args.format, answer | report.to_json(), *lines)
     return report.exit_code
 

@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
         write = plan_site if args.dry_run else write_site
         changes = write(args.output, pages, force=args.force)
         answer = {
-            "output": str(args.output),
+            "output": args.output,
             "models": len(data.entries),
             "bytes": sum(map(len, pages.values())),
             "written": list(changes.written),

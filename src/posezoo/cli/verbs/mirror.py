@@ -111,7 +111,7 @@ def _find_wheels(registries: Sequence[str]) -> dict[str, SourceFile]:
     return {name: registry_wheel(name) for name in registries if name in OMZ_REGISTRIES}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Creation:
     """Adds models and registries to a mirror, or plans that."""
 

@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
     words = shlex.join([args.name, *flags.registry_arguments(args)])
     print_result(
         args.format,
-        {"model": args.name, "file": str(path), "left_to_fill_in": missing},
+        {"model": args.name, "file": path, "left_to_fill_in": missing},
         path,
         *([license_text] if args.license_text is not None else []),
         "left to fill in:",

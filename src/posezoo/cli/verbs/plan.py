@@ -171,12 +171,12 @@ def _file(planned: PlannedFile) -> dict[str, Any]:
         **project(planned.file, "name size max_size?"),
         **project(planned, "place=origin from=candidate_names"),
         "pinned": not planned.is_unpinned,
-        "path": f"{planned.target}",
+        "path": planned.target,
     }
 
 
 def _ir(ir: PlannedIr) -> dict[str, Any]:
-    return {"precision": ir.precision.value, "path": f"{ir.xml}", "since": ir.reason or None}
+    return project(ir, "precision path=xml since=reason?")
 
 
 def _block(plan: Plan) -> list[str]:

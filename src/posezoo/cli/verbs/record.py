@@ -131,7 +131,7 @@ def _figures(context: Context, file: Path) -> Iterator[tuple[Model, Measurement]
         yield spec, replace(measurement, tag=spec.tag)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _CountTask:
     """Counts a model and records the result; it is pickled for other processes."""
 

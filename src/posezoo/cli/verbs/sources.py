@@ -122,7 +122,7 @@ def _progress(models: Selection, *, quiet: bool) -> Progress:
 
 
 def _row(checked: CheckedSource) -> dict[str, object]:
-    row = asdict(checked) | {"model_yml": str(checked.path)}
+    row = asdict(checked) | {"model_yml": checked.path}
     del row["path"]
     return row
 
