@@ -47,19 +47,9 @@ class _File:
     made_from: Mapping[str, Digest] = field(default_factory=dict)  # the published files of an IR
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """A model or composite, and what had to be verified on this machine to describe it."""
-
-    facts: ModelFacts
-    files: tuple[_File, ...]
-    properties: Json  # that CycloneDX has no field for
-
-
 def render_bom(models: Sequence[ModelFacts]) -> bytes:
     """The bill of materials of models and composites."""
-    entries = [_Entry(facts, tuple(_files(facts)), _properties(facts)) for facts in models]
-    content = _cyclonedx(entries, _stated_time())
+    content = _cyclonedx(models, _stated_time())
     text = json.dumps(content, indent=2, ensure_ascii=False)
     return text.encode() + b"\n"
 
@@ -74,9 +64,7 @@ def _stated_time() -> str:
 
 def _described_parts(facts: ModelFacts) -> tuple[ModelSpec, ...]:
     """The model itself; nothing for a composite, whose parts have entries of their own."""
-    if not isinstance(facts.model, ModelSpec):
-        return ()
-    return (facts.model,)
+    return () if facts.model.stages else facts.parts
 
 
 def _files(facts: ModelFacts) -> Iterator[_File]:
@@ -163,11 +151,11 @@ def _license_text(part: ModelSpec) -> str:
     return ""
 
 
-def _cyclonedx(entries: Sequence[_Entry], time: str) -> Json:
+def _cyclonedx(models: Sequence[ModelFacts], time: str) -> Json:
     tool = {"type": "application", "name": "posezoo", "version": version()}
     metadata: Json = {"timestamp": time} if time else {}
     metadata["tools"] = {"components": [tool]}
-    composites = [entry.facts.model for entry in entries if entry.facts.model.stages]
+    composites = [facts.model for facts in models if facts.model.stages]
     dependencies = [{"ref": model.name, "dependsOn": list(model.stages)} for model in composites]
     content: Json = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -175,15 +163,14 @@ def _cyclonedx(entries: Sequence[_Entry], time: str) -> Json:
         "specVersion": "1.6",
         "version": 1,
         "metadata": metadata,
-        "components": list(map(_ml_component, entries)),
+        "components": list(map(_ml_component, models)),
         "dependencies": dependencies,
     }
     serial = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(content, sort_keys=True))
     return {**content, "serialNumber": f"urn:uuid:{serial}"}
 
 
-def _ml_component(entry: _Entry) -> Json:
-    facts = entry.facts
+def _ml_component(facts: ModelFacts) -> Json:
     repositories = unique(part.origin.repository for part in _described_parts(facts))
     metrics = [_metric(*each) for each in _metrics(facts)]
     model_card = {
@@ -198,16 +185,14 @@ def _ml_component(entry: _Entry) -> Json:
         "version": f"{facts.model.revision}",
         "description": facts.model.description,
         "licenses": distinct(map(_license, facts.parts)),
-        "copyright": _copyright(facts),
+        "copyright": "; ".join(unique(map(read_copyright_line, facts.parts))),
         "externalReferences": [{"type": "vcs", "url": url} for url in repositories],
-        "components": [_published_file(file, facts.name) for file in entry.files],
+        "components": [_published_file(file, facts.name) for file in _files(facts)],
         "modelCard": model_card,
-        "properties": [{"name": name, "value": value} for name, value in entry.properties.items()],
+        "properties": [
+            {"name": name, "value": value} for name, value in _properties(facts).items()
+        ],
     }
-
-
-def _copyright(facts: ModelFacts) -> str:
-    return "; ".join(unique(map(read_copyright_line, facts.parts)))
 
 
 def _license(part: ModelSpec) -> Json:

@@ -84,8 +84,8 @@ class Diagnosis:
     settings: tuple[Setting, ...]
     devices: dict[str, str]
     problems: tuple[DoctorIssue, ...]
-    npm_registries: tuple[NpmRegistry, ...] = ()
-    package_indexes: tuple[str, ...] = ()  # and folders of wheels, of pip's and uv's settings
+    npm_registries: tuple[NpmRegistry, ...]
+    package_indexes: tuple[str, ...]  # and folders of wheels, of pip's and uv's settings
 
 
 def _openvino_dev() -> Iterator[PackageStatus]:

@@ -77,16 +77,14 @@ class MirrorRecord:
     def __init__(self, lock: LockFile) -> None:
         self.lock = lock
         self._pending: list[ModelSnapshot] = []
-        self._mutex = threading.Lock()
+        self._mutex = threading.RLock()
 
     def add(self, snapshot: ModelSnapshot) -> None:
         """Record a model; errors are those of ``LockFile.record``."""
         with self._mutex:
             self._pending.append(snapshot)
-            if len(self._pending) < len(self.lock.entries):
-                return
-            pending, self._pending = self._pending, []
-            self.lock.record(pending)
+            if len(self._pending) >= len(self.lock.entries):
+                self.write()
 
     def write(self) -> None:
         """Write the models that were recorded since; errors are those of ``LockFile.record``."""

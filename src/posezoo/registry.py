@@ -214,6 +214,16 @@ class Registry:
             raise _unknown_tag(spec, tag)
         return variants[tag]
 
+    def find_single(self, name: str) -> ModelSpec:
+        """As ``find``, also an UnknownModelError if the name is that of a composite."""
+        model = self.find(name)
+        if isinstance(model, CompositeSpec):
+            raise UnknownModelError(
+                f"{name} is a composite, and a file belongs to one of its parts",
+                hint=f"name {' or '.join(model.stages)}",
+            )
+        return model
+
     def parts(self, model: Model) -> tuple[ModelSpec, ...]:
         """A composite's parts in the order in which they run; for a model, only the model itself.
 

@@ -30,7 +30,7 @@ class BenchmarkRound:
 
     throughput_fps: float
     latencies_ms: tuple[float, ...]
-    memory_mib: float | None = None
+    memory_mib: float | None
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ class NetworkWorkload:
     """
 
     xml: Path
-    batch: int = 1
+    batch: int
     size: tuple[int, int] | None = None
 
     @property
@@ -158,7 +158,7 @@ class PipelineWorkload:
     image: Path
     compile: Callable[[RuntimeConfig], Estimator]
     irs: tuple[Path, ...]
-    shown: int = 0
+    shown: int
 
     @property
     def description(self) -> str:

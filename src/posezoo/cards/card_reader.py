@@ -98,7 +98,7 @@ class CardSection:
     tables: tuple[CardTable, ...]  # the tables in the text
     #: For each fenced block: its fence's line, its language, and its text.
     code: tuple[tuple[int, str, str], ...]
-    first: int = 1  # the line on which the text begins
+    first: int  # the line on which the text begins
 
     @property
     def rows(self) -> Iterator[TableRow]:
@@ -124,7 +124,7 @@ class ParsedCard:
 
     sections: tuple[CardSection, ...]
     links: tuple[MarkdownLink, ...]
-    truncation_note: str = ""
+    truncation_note: str
 
     def subsections(self, section: CardSection) -> tuple[CardSection, ...]:
         """A section and its subsections."""

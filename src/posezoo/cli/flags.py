@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.errors import PosezooError, SettingsError, explain_windows_path
+from posezoo.errors import SettingsError, explain_windows_path
 from posezoo.settings import (
     INFERENCE_PRECISIONS,
     SETTING_TYPES,
@@ -22,14 +22,13 @@ from posezoo.settings import (
     read_settings,
     to_settings,
 )
-from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
+from posezoo.spec.model import Precision
 from posezoo.user_folders import STORES, StorePath
 
 if TYPE_CHECKING:
     from posezoo.console import Console
     from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.pipeline.for_each import Executor
-    from posezoo.registry import Registry
     from posezoo.resolve.input_options import InputOptions
     from posezoo.resolve.stage_context import Context
     from posezoo.spec.skeleton import Skeleton
@@ -658,17 +657,6 @@ def require_local(verb: str, *folders: Path) -> None:
             raise SettingsError(problem, hint="copy it with a tool of the store, and name the copy")
 
 
-def require_single_model(registry: Registry, name: str) -> ModelSpec:
-    """The model with this name; a PosezooError if there is none, or it is a composite."""
-    model = registry.find(name)
-    if isinstance(model, CompositeSpec):
-        raise PosezooError(
-            f"{name}: is a composite, and a file belongs to one of its parts",
-            hint=f"name {' or '.join(model.stages)}",
-        )
-    return model
-
-
 def skeleton_from_args(args: argparse.Namespace) -> Skeleton | None:
     """The skeleton of ``--skeleton``; None if it is not given. It must come with a file."""
     if not args.skeleton:
@@ -678,23 +666,6 @@ def skeleton_from_args(args: argparse.Namespace) -> Skeleton | None:
     if args.checkpoint is None and not os.path.isfile(args.model or ""):
         args.parser.error("--skeleton requires a checkpoint or an IR: a model declares its own")
     return find_skeleton(args.skeleton)
-
-
-def model_with_checkpoint(
-    registry: Registry,
-    name: str,
-    checkpoint: Path,
-    ir_name: str = "",
-    skeleton: Skeleton | None = None,
-) -> ModelSpec:
-    """A model of the registry, or one of our networks, with the user's own weights."""
-    from posezoo.networks import is_network
-    from posezoo.resolve.custom_weights import spec_with_checkpoint
-
-    if name not in registry.entries and is_network(name):
-        return spec_with_checkpoint(name, checkpoint, ir_name, skeleton)
-    model = require_single_model(registry, name)
-    return spec_with_checkpoint(model, checkpoint, ir_name, skeleton)
 
 
 def input_options_from_args(args: argparse.Namespace) -> InputOptions:

@@ -135,10 +135,10 @@ class GalleryData:
 
     entries: tuple[GalleryEntry, ...]
     axes: Mapping[str, ComparisonColumn]
-    speed_setting: str = ""
-    network_setting: str = ""
-    accuracy_conditions: str = ""
-    references: tuple[OutsideReference, ...] = ()
+    speed_setting: str
+    network_setting: str
+    accuracy_conditions: str
+    references: tuple[OutsideReference, ...]
 
 
 def collect_gallery_data(

@@ -13,14 +13,14 @@ import numpy as np
 from posezoo import images
 from posezoo.benchmarking.workloads import BenchmarkCase, NetworkWorkload, PipelineWorkload
 from posezoo.errors import InferenceError, import_cv2
-from posezoo.events import Listener, ignore_event
+from posezoo.events import Listener
 from posezoo.pipeline import complexity_count, load
 from posezoo.pipeline.get import get_irs
 from posezoo.pipeline.store_transfers import bring_irs
 from posezoo.pipeline.zoo_context import open_context
 from posezoo.resolve.stage_context import Context
 from posezoo.runtime.graph import Graph
-from posezoo.runtime.runtime_config import RuntimeConfig, require_device
+from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig, require_device
 from posezoo.settings import Settings
 from posezoo.spec.model import CompositeSpec, Model, ModelSpec, Precision
 from posezoo.workers.processes import run_in_child
@@ -45,14 +45,14 @@ class BenchmarkOptions:
     """
 
     runtime: RuntimeConfig
-    requests: Sequence[int] = (0,)
-    batches: Sequence[int] = (1,)
-    precisions: Sequence[Precision] = (Precision.FP16,)
-    size: tuple[int, int] | None = None
-    is_pipeline: bool = False
-    image: Path | None = None
-    people: int = 4
-    generates: bool = False
+    requests: Sequence[int]
+    batches: Sequence[int]
+    precisions: Sequence[Precision]
+    size: tuple[int, int] | None
+    is_pipeline: bool
+    image: Path | None
+    people: int
+    generates: bool
 
     @property
     def runtimes(self) -> list[RuntimeConfig]:
@@ -71,7 +71,7 @@ class CaseMaker:
     options: BenchmarkOptions
     context: Context
     folder: Path
-    listener: Listener = ignore_event
+    listener: Listener
 
     def require_runnable(self) -> None:
         """Check the requirements before anything is downloaded.
@@ -219,8 +219,6 @@ def _compiled(
     """Compile a model and its detector as ``posezoo run`` does, without a cache; runs in a child
     process.
     """
-    from posezoo.runtime.runtime_config import LoadOptions
-
     context = open_context(settings)
     options = LoadOptions(runtime)
     if isinstance(model, Path):

@@ -22,6 +22,7 @@ from posezoo.errors import (
 )
 from posezoo.events import Listener, WarningIssued, ignore_event
 from posezoo.pipeline.get import CONVERT, DOWNLOAD, TimeStep, get_irs, with_checkpoint_dir
+from posezoo.pose.decoders import find_decoder, require_top_down, resolve_options
 from posezoo.registry import Registry, open_registry
 from posezoo.resolve.people import declared_people, resolve_people
 from posezoo.resolve.stage_context import Context
@@ -32,7 +33,15 @@ from posezoo.settings import (
     Settings,
     user_folder,
 )
-from posezoo.spec.model import TRACKING, WHOLE_IMAGE, Model, ModelSpec, People, Precision
+from posezoo.spec.model import (
+    TRACKING,
+    WHOLE_IMAGE,
+    Decoder,
+    Model,
+    ModelSpec,
+    People,
+    Precision,
+)
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import UNKNOWN
 
@@ -280,8 +289,6 @@ def require_detector_used(detector: str | None, model: Model, decoder: str = "")
     Raises:
         InferenceError: the model finds people itself.
     """
-    from posezoo.pose.decoders import require_top_down
-
     declared = model.decoder.name if model.decoder is not None else model.task
     if detector and detector not in ("none", "usual"):
         require_top_down(decoder or declared, model.full_name)
@@ -298,8 +305,6 @@ def require_decodable(model: Model) -> None:
 
 
 def _has_masks(model: Model) -> bool:
-    from posezoo.pose.decoders import find_decoder
-
     decoder = model.decoder
     return decoder is not None and hasattr(find_decoder(decoder.name).options, _MASKS)
 
@@ -417,7 +422,6 @@ def _with_detector(
     find_irs: Callable[[Model], Mapping[str, Path]],
     is_video: bool,
 ) -> Estimator:
-    from posezoo.pose.decoders import find_decoder
     from posezoo.runtime.loading import load_detector
 
     people = resolve_people(estimator.model, context.settings.detector, estimator.decoder)
@@ -454,9 +458,6 @@ def explain_no_people(
         min_person_score: the minimum score that the user chose; None for the decoder's.
         inputs: the values of the flag ``--input``, for a command to paste.
     """
-    from posezoo.pose.decoders import find_decoder, resolve_options
-    from posezoo.spec.model import Decoder
-
     noun = "person" if estimator.finds_people else "object"
     detector = None
     if estimator.people_from != WHOLE_IMAGE:

@@ -54,8 +54,8 @@ class Proving:
 
     context: Context
     folder: Path
-    dataset: CocoDataset | None = None
-    is_fresh: bool = False
+    dataset: CocoDataset | None
+    is_fresh: bool
 
     def __call__(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
         """The report of a model; an earlier one, if the same posezoo made it from the same

@@ -24,13 +24,14 @@ from posezoo.files.file_record import read_record
 from posezoo.files.stores import Info, has_file, is_changed, is_current, publish, pull
 from posezoo.files.verified_files import is_verified_file, writing
 from posezoo.layout import DECODED, ModelLayout
+from posezoo.lockfile.entries import NAME as LOCK
+from posezoo.lockfile.entries import LockEntry, merge_entries
 from posezoo.spec.model import ModelSpec, Precision, SourceFile
 from posezoo.spec.safe_names import explain_unsafe_file_name
 from posezoo.user_folders import StorePath
 from posezoo.workers.retries import RequestLimits
 
 if TYPE_CHECKING:
-    from posezoo.lockfile.entries import LockEntry
     from posezoo.mirror import Mirror
 
 
@@ -203,8 +204,6 @@ def shared_mirror(
 
     If another machine replaced the mirror's lock meanwhile, the entries are added to that lock.
     """
-    from posezoo.lockfile.entries import NAME as LOCK
-
     root = mirror.root
     limits = options.limits
     targets = {mirror.store_path(file.checksum): file for file in files if file.checksum}
@@ -237,9 +236,6 @@ def _list_changed(root: Path) -> list[Path]:
 
 def _publish_lock(mirror: Mirror, present: Sequence[LockEntry], limits: RequestLimits) -> None:
     """Add entries to the lock in the store, and again if another machine replaces it meanwhile."""
-    from posezoo.lockfile.entries import NAME as LOCK
-    from posezoo.lockfile.entries import merge_entries
-
     if StorePath.of(mirror.root) is None:
         return
     for _ in range(limits.attempts):

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.cli import flags
+from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
@@ -107,7 +107,6 @@ def _record(
     console: Console,
 ) -> _Recorded:
     """Record the selected models; ``gone`` are those of the lock that the registry lacks."""
-    from posezoo.cli import model_jobs
     from posezoo.lockfile.entries import collect_entries, update_entries
     from posezoo.registry import format_command
 
