@@ -97,10 +97,14 @@ class Selection:
     also_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
+    def all(self) -> tuple[Model, ...]:
+        """The composites, then the models."""
+        return *self.composites, *self.models
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """The unknown keys that were left out of these models and composites."""
-        specs: tuple[Model, ...] = (*self.composites, *self.models)
-        return tuple(warning for spec in specs for warning in spec.warnings)
+        return tuple(warning for spec in self.all for warning in spec.warnings)
 
     @property
     def tops(self) -> list[Model]:

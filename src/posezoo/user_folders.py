@@ -60,6 +60,11 @@ class StorePath:
         return _working_copies() / self.address.replace("://", "/", 1)
 
 
+def in_store(path: Path | None) -> bool:
+    """Whether a path is a working copy of something in a store."""
+    return path is not None and StorePath.of(path) is not None
+
+
 def show_addresses(text: str) -> str:
     """Write the paths of working copies in a text as the addresses that the user knows."""
     if not any(f"{os.sep}{store}{os.sep}" in text for store in STORES):

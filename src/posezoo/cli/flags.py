@@ -23,7 +23,7 @@ from posezoo.settings import (
     to_settings,
 )
 from posezoo.spec.model import Precision
-from posezoo.user_folders import STORES, StorePath
+from posezoo.user_folders import STORES, in_store
 
 if TYPE_CHECKING:
     from posezoo.console import Console
@@ -565,7 +565,7 @@ def executor_from_args(
     entries = list(context.registry.entries.values())
     model_yml = entries[0].path if entries else None
     used = (context.layout.output_dir, context.layout.download_dir, model_yml, *folders)
-    local = [folder for folder in filter(None, used) if StorePath.of(folder) is None]
+    local = [folder for folder in filter(None, used) if not in_store(folder)]
     warning = _OWN_SECRETS if context.has_secrets else ""
     return Executor(
         in_processes=True,
@@ -652,7 +652,7 @@ def require_local(verb: str, *folders: Path) -> None:
         SettingsError: one of the folders is in a store.
     """
     for folder in folders:
-        if StorePath.of(folder) is not None:
+        if in_store(folder):
             problem = f"{folder}: is in a store, but posezoo {verb} needs a local folder"
             raise SettingsError(problem, hint="copy it with a tool of the store, and name the copy")
 

@@ -216,17 +216,14 @@ class ModelFacts:
                     yield part, precision, record
 
 
-def describe_model(
-    model: Model, registry: Registry, layout: ModelLayout | None = None
-) -> ModelFacts:
+def describe_model(model: Model, registry: Registry) -> ModelFacts:
     """The facts about a model of a registry, with its parts and its detector."""
-    return ModelFacts(model, registry.parts(model), layout, find_detector(model, registry))
+    return ModelFacts(model, registry.parts(model), detector=find_detector(model, registry))
 
 
 def describe_models(selection: Selection, registry: Registry) -> list[ModelFacts]:
     """The facts about selected models: composites, then the others."""
-    models: list[Model] = [*selection.composites, *selection.models]
-    return [describe_model(model, registry) for model in models]
+    return [describe_model(model, registry) for model in selection.all]
 
 
 def find_detector(model: Model, registry: Registry) -> ModelSpec | None:

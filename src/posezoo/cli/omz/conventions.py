@@ -20,12 +20,17 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.selection import read_list_file, select_models, warn_of_deprecated_composites
 from posezoo.errors import PosezooError, error_lines, escape_control_characters, printable, suggest
 from posezoo.pipeline.zoo_context import registry_from_settings
-from posezoo.registry import open_registry, registry_name, registry_root, wheel_registry_root
+from posezoo.registry import (
+    Selection,
+    open_registry,
+    registry_name,
+    registry_root,
+    wheel_registry_root,
+)
 from posezoo.settings import OMZ_REGISTRIES, Setting, Settings, read_settings, to_settings
 from posezoo.user_folders import show_addresses
 
 if TYPE_CHECKING:
-    from posezoo.registry import Selection
     from posezoo.spec.model import ModelSpec
 
 GROUP = "#" * 16 + "||"

@@ -20,14 +20,13 @@ from posezoo.cli.omz import conventions
 from posezoo.cli.omz.conventions import LineBuffer
 from posezoo.cli.omz.event_output import JsonConversionReporter, TextReporter, print_planned_ir
 from posezoo.errors import PosezooError
-from posezoo.spec.model import Precision
+from posezoo.spec.model import ModelSpec, Precision
 from posezoo.workers.threads import available_cores
 
 if TYPE_CHECKING:
     from posezoo.events import Listener
     from posezoo.pipeline.get import ConversionTask
     from posezoo.registry import Selection
-    from posezoo.spec.model import ModelSpec
 
 
 def _jobs(text: str) -> int:

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 from posezoo.cli.omz import conventions
 from posezoo.facts.json_projection import project
 from posezoo.pipeline.zoo_context import model_roots
-from posezoo.registry import open_registry
+from posezoo.registry import Registry, open_registry
 
 if TYPE_CHECKING:
-    from posezoo.registry import Registry
     from posezoo.spec.model import ModelSpec, SourceFile
 
 _INPUT = "name shape layout mean scale reverse_input_channels"

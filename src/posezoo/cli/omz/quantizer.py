@@ -13,13 +13,12 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.omz import conventions
 from posezoo.cli.omz.event_output import TextReporter, print_planned_ir
 from posezoo.cli.quantization_flags import QUANTIZATION_FLAGS, require_dataset_dir
-from posezoo.spec.model import Precision
+from posezoo.spec.model import ModelSpec, Precision
 
 if TYPE_CHECKING:
     from posezoo.events import Listener
     from posezoo.quantize.quantization_plan import QuantizationPlan
     from posezoo.resolve.stage_context import Context
-    from posezoo.spec.model import ModelSpec
 
 #: Flags that old scripts give, and why they have no effect.
 UNUSED_FLAGS = {

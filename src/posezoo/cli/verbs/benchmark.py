@@ -31,7 +31,7 @@ from posezoo.cli.report import print_result
 from posezoo.cli.run_main import command_line
 from posezoo.console import Console
 from posezoo.errors import InferenceError, PosezooError
-from posezoo.events import RunStarted
+from posezoo.events import Listener, RunStarted
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from posezoo.benchmarking.benchmark_result import BenchmarkResult
     from posezoo.benchmarking.workloads import BenchmarkCase
     from posezoo.cli.benchmark_planner import BenchmarkPlanner
-    from posezoo.events import Listener
     from posezoo.pipeline.benchmark_cases import BenchmarkOptions
     from posezoo.pipeline.for_each import Executor
     from posezoo.settings import Settings

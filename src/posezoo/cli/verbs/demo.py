@@ -21,7 +21,7 @@ from posezoo.cli.report import print_result
 from posezoo.cli.verbs import SUMMARIES
 from posezoo.console import Console
 from posezoo.errors import DecoderError, PosezooError, TargetSizeError, UnknownModelError
-from posezoo.settings import DEFAULT_MODEL, INFERENCE_PRECISIONS
+from posezoo.settings import DEFAULT_MODEL, INFERENCE_PRECISIONS, Settings
 from posezoo.spec.model import TRACKING, Precision
 from posezoo.workers.signals import SignalExit
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from posezoo.resolve.stage_context import Context
     from posezoo.runtime.estimator import Estimator
     from posezoo.runtime.runtime_config import LoadOptions
-    from posezoo.settings import Settings
     from posezoo.video.frame_outputs import JsonListWriter
     from posezoo.video.frame_publishers import FramePublisher
     from posezoo.video.frame_sources import Frame, FrameSource

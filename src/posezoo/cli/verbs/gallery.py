@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,9 +95,7 @@ def run(args: argparse.Namespace) -> int:
             "output": args.output,
             "models": len(data.entries),
             "bytes": sum(map(len, pages.values())),
-            "written": list(changes.written),
-            "unchanged": list(changes.unchanged),
-            "removed": list(changes.removed),
+            **asdict(changes),
         }
         would = "would be " if args.dry_run else ""
         console.print_line(

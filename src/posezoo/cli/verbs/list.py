@@ -36,7 +36,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
@@ -50,11 +49,8 @@ from posezoo.cli.report import (
 from posezoo.errors import MessageWriter
 from posezoo.facts.labels import format_megabytes, join
 from posezoo.facts.model_facts import ModelFacts
-from posezoo.registry import registry_name, registry_root
+from posezoo.registry import Selection, registry_name, registry_root
 from posezoo.settings import OMZ_REGISTRIES
-
-if TYPE_CHECKING:
-    from posezoo.registry import Selection
 
 EXAMPLES = """
 posezoo list

@@ -46,7 +46,7 @@ from posezoo.errors import printable
 from posezoo.facts.json_projection import project, to_json
 from posezoo.facts.labels import format_count
 from posezoo.spec import supported_mo_args
-from posezoo.spec.model import Precision
+from posezoo.spec.model import Input, ModelSpec, Precision
 
 if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import PlannedIr
@@ -55,7 +55,6 @@ if TYPE_CHECKING:
     from posezoo.ir.device_support import DeviceSupport
     from posezoo.layout import ModelLayout
     from posezoo.pipeline.plan import Plan
-    from posezoo.spec.model import Input, ModelSpec
     from posezoo.spec.supported_mo_args import FrozenValue
 
 #: The keys of an input in JSON: the steps before the network have the names of OpenVINO's
