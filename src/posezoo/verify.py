@@ -40,7 +40,7 @@ _OWN_FILES = frozenset(
 _STATES = {"file": "extra", "folder": "extra"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ArtifactState:
     """One artifact and its state."""
 

@@ -55,7 +55,7 @@ METADATA_FLAGS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MetadataCheck:
     """What ``verify --metadata`` does besides its usual check."""
 

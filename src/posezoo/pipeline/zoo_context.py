@@ -100,7 +100,6 @@ def open_context(
         options,
         _model_optimizer(settings),
         mo_python,
-        settings.allow_upstream_code,
         image_layout=image_layout,
     )
 

@@ -29,8 +29,6 @@ class Context:
     download_options: DownloadOptions  # how files may be downloaded
     mo: Path | None = None  # the Model Optimizer of the settings, unless it is posezoo's stand-in
     mo_python: Path | None = None  # starts the Model Optimizer; None: the Python in the same folder
-    #: Whether code that comes with a model may be run, in a sandbox.
-    allow_upstream_code: bool = False
     #: The usual layout of images in a framework's files; empty if there is none.
     image_layout: Callable[[str], str] = field(kw_only=True)
 

@@ -130,7 +130,7 @@ def _without_unsupported(selection: Selection, context: Context, console: Consol
     return replace(selection, models=tuple(quantizable))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _QuantizationTask:
     """Quantizes a model, or only compares its INT8 IR; it is pickled for other processes."""
 
