@@ -222,5 +222,5 @@ def _compiled(
     context = open_context(settings)
     options = LoadOptions(runtime)
     if isinstance(model, Path):
-        return load.compile_ir_estimator(model, context, options)
+        return load.Loader(context).compile_ir(model, options)
     return load.compile_estimator(model, context, irs, options)

@@ -122,14 +122,12 @@ def load_model(
         require_decoded_task(model)
     xml = chosen.xml
     if xml is not None:
-        load_ir = partial(
-            load.compile_ir_estimator, xml, context, options, named_detector=chosen.detector
-        )
+        loader = load.Loader(context, chosen.detector)
         folder = xml.resolve().parent.name  # converters name it by the precision
         precision = Precision(folder) if folder in list(Precision) else chosen.precision
-        estimator = load_ir(listener=listener)
+        estimator = replace(loader, listener=listener).compile_ir(xml, options)
         protocol = EvaluationProtocol(estimator, precision, options, boxes, irs=[xml])
-        return LoadedModel(chosen, protocol, load_ir)
+        return LoadedModel(chosen, protocol, partial(loader.compile_ir, xml, options))
     assert model is not None
     load.require_detector_used(chosen.detector or boxes, model)
     load.require_decodable(model)

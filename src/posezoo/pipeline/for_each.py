@@ -10,15 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import starmap
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic
 
 from posezoo.errors import PosezooError, import_optional, os_reason
 from posezoo.events import Listener, WarningIssued, WorkFinished, WorkStarted, ignore_event
 from posezoo.resolve.stage_context import Context
-from posezoo.workers.threads import CancelCheck, cancellable, map_ordered
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+from posezoo.workers.threads import CancelCheck, Item, Result, cancellable, map_ordered
 
 
 @dataclass(frozen=True)

@@ -136,6 +136,54 @@ class Loader:
             loader, detector = self._get_detector(model)
         return PreparedModel(loader, model, detector | irs)
 
+    def compile_ir(
+        self, xml: Path, options: LoadOptions | None = None, like: ModelSpec | None = None
+    ) -> Estimator:
+        """Compile an IR that no model.yml describes, and its detector, which is downloaded if it is
+        missing.
+
+        Args:
+            options: where and how it runs; None for the device in the settings.
+            like: as in ``ChosenModel``.
+
+        Raises:
+            InferenceError: it cannot be read or compiled, no decoder is known for its outputs, or
+                it finds people itself although a detector is named.
+            FetchError: a file of the detector cannot be downloaded.
+        """
+        from posezoo.runtime.decoder_matching import AGPL, find_similar, original_preprocessing
+        from posezoo.runtime.graph import Graph, Preprocessing
+        from posezoo.runtime.loading import load_ir
+        from posezoo.runtime.runtime_config import LoadOptions
+
+        context = self.context
+        listener = self.listener
+        options = options or LoadOptions(default_runtime(context.settings))
+        graph = Graph(xml)
+        estimator = load_ir(graph, self.decoder, options, like)
+        similar = find_similar(graph, estimator.decoder) if like is None else None
+        if similar is not None and original_preprocessing(similar) != Preprocessing():
+            listener(
+                WarningIssued(
+                    f"{xml}: does not say how images are prepared for it, so it gets them"
+                    f" unchanged: is it like {similar.name}? Run with --as {similar.name}"
+                )
+            )
+        require_detector_used(self.named_detector, estimator.model, estimator.decoder)
+        if estimator.model.license.spdx == AGPL:
+            listener(
+                WarningIssued(
+                    f"{xml}: was exported by Ultralytics, whose weights are under AGPL-3.0: a"
+                    " program that uses them must offer its source code, unless you have another"
+                    " license"
+                )
+            )
+
+        def get_detector(detector: Model) -> dict[str, Path]:
+            return get_irs(detector, Precision.FP16, context, listener=listener)
+
+        return _with_detector(estimator, context, options, get_detector, self.is_video)
+
     def _prepare_default(self, precision: Precision) -> PreparedModel:
         """As ``prepare``, for the default model, or the second one if that is out of reach."""
         registry = self.context.registry
@@ -211,7 +259,7 @@ class PreparedModel:
         """Compile it and its detector; None for the device of the settings.
 
         Raises:
-            InferenceError: as for ``compile_estimator`` and ``compile_ir_estimator``.
+            InferenceError: as for ``compile_estimator`` and ``Loader.compile_ir``.
             FetchError: the detector of an IR cannot be downloaded.
         """
         loader = self.loader
@@ -223,16 +271,7 @@ class PreparedModel:
                     self.model, loader.context, self.irs, options, is_video=loader.is_video
                 )
             assert self.xml is not None
-            return compile_ir_estimator(
-                self.xml,
-                loader.context,
-                options,
-                decoder=loader.decoder,
-                named_detector=loader.named_detector,
-                is_video=loader.is_video,
-                listener=loader.listener,
-                like=self.like,
-            )
+            return loader.compile_ir(self.xml, options, self.like)
 
 
 def select_detector(
@@ -354,65 +393,6 @@ def compile_estimator(
     options = options or LoadOptions(default_runtime(context.settings))
     estimator = load_estimator(model, irs, options)
     return _with_detector(estimator, context, options, lambda _detector: irs, is_video)
-
-
-def compile_ir_estimator(
-    xml: Path,
-    context: Context,
-    options: LoadOptions | None = None,
-    *,
-    decoder: str | None = None,
-    named_detector: str | None = None,
-    is_video: bool = False,
-    listener: Listener = ignore_event,
-    like: ModelSpec | None = None,
-) -> Estimator:
-    """Compile an IR that no model.yml describes, and its detector, which is downloaded if it is
-    missing.
-
-    Args:
-        context: names the detector.
-        options: where and how it runs; None for the device in the settings.
-        decoder: the decoder of its outputs; None if the IR's metadata or outputs decide.
-        named_detector: the detector that the user named for this IR, which must be one that needs a
-            detector.
-        is_video: as for ``select_detector``.
-        like: as in ``ChosenModel``.
-
-    Raises:
-        InferenceError: it cannot be read or compiled, no decoder is known for its outputs, or it
-            finds people itself although a detector is named.
-        FetchError: a file of the detector cannot be downloaded.
-    """
-    from posezoo.runtime.decoder_matching import AGPL, find_similar, original_preprocessing
-    from posezoo.runtime.graph import Graph, Preprocessing
-    from posezoo.runtime.loading import load_ir
-    from posezoo.runtime.runtime_config import LoadOptions
-
-    options = options or LoadOptions(default_runtime(context.settings))
-    graph = Graph(xml)
-    estimator = load_ir(graph, decoder, options, like)
-    similar = find_similar(graph, estimator.decoder) if like is None else None
-    if similar is not None and original_preprocessing(similar) != Preprocessing():
-        listener(
-            WarningIssued(
-                f"{xml}: does not say how images are prepared for it, so it gets them unchanged: "
-                f"is it like {similar.name}? Run with --as {similar.name}"
-            )
-        )
-    require_detector_used(named_detector, estimator.model, estimator.decoder)
-    if estimator.model.license.spdx == AGPL:
-        listener(
-            WarningIssued(
-                f"{xml}: was exported by Ultralytics, whose weights are under AGPL-3.0: a program"
-                " that uses them must offer its source code, unless you have another license"
-            )
-        )
-
-    def get_detector(detector: Model) -> dict[str, Path]:
-        return get_irs(detector, Precision.FP16, context, listener=listener)
-
-    return _with_detector(estimator, context, options, get_detector, is_video)
 
 
 def _with_detector(

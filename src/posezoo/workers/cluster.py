@@ -28,7 +28,7 @@ from functools import lru_cache, partial
 from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
 from distributed import (
@@ -48,10 +48,8 @@ from posezoo.events import ClusterJoined, Event, Listener, WarningIssued, Worker
 from posezoo.user_folders import StorePath
 from posezoo.versions import package_versions, version
 from posezoo.workers.processes import ChildPool, ProcessEndedError
-from posezoo.workers.threads import Cancelled, ThreadPool
+from posezoo.workers.threads import Cancelled, Item, Result, ThreadPool
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 Reducers = Mapping[type, Callable[[Any], tuple[Any, ...]]]
 
 _INSTALL = "install posezoo, in the same version, where the scheduler and the workers run"

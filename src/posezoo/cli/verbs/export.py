@@ -126,25 +126,26 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _options_from_args(args: argparse.Namespace) -> ExportOptions:
-    from posezoo.pipeline.export import choose_export
+    from posezoo.pipeline.export import ExportOptions, with_target_inputs
 
     parser: CommandParser = args.parser
     name, folder = args.to
-    find_target(name)
+    target = find_target(name)
     if "://" in folder:
         problem = f"{folder}: posezoo export needs a local folder"
         raise ExportError(problem, hint="copy it with a tool of the store afterwards")
     flags.require_model_optimizer(args)
+    options = ExportOptions(
+        target,
+        Path(folder),
+        args.precision,
+        flags.input_options_from_args(args),
+        storage_uri=args.storage_uri,
+        has_precisions=args.layout == "NAME/PRECISION",
+        is_dry_run=args.dry_run,
+    )
     try:
-        return choose_export(
-            name,
-            Path(folder),
-            args.precision,
-            inputs=flags.input_options_from_args(args),
-            storage_uri=args.storage_uri,
-            has_precisions=args.layout == "NAME/PRECISION",
-            is_dry_run=args.dry_run,
-        )
+        return with_target_inputs(options, name)
     except ExportError as error:
         parser.error(error.problem)
 
