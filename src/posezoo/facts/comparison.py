@@ -136,6 +136,11 @@ class ComparisonRow:
         return self.model if is_usual else f"{self.model} ({self.precision})"
 
     @property
+    def ap(self) -> SourcedMetric | None:
+        """The AP that was measured here if the weights were opened, else the published one."""
+        return self.values["AP" if self.is_opened else "published_AP"]
+
+    @property
     def as_json(self) -> dict[str, Any]:
         """The record as ``compare`` and ``recommend`` print it."""
         values = {key: value and value.as_json for key, value in self.values.items()}

@@ -106,24 +106,20 @@ def for_each(
 def _attempt(
     task: Callable[[Item, Listener], Result], item: Item, listener: Listener
 ) -> Outcome[Item, Result]:
-    listener(WorkStarted(_name(item), f"{os.getpid()}"))
-    outcome = _run(task, item, listener)
-    reason = outcome.error.problem if outcome.error is not None else ""
-    listener(WorkFinished(_name(item), outcome.error is None, reason))
-    return outcome
-
-
-def _run(
-    task: Callable[[Item, Listener], Result], item: Item, listener: Listener
-) -> Outcome[Item, Result]:
+    name = _name(item)
+    listener(WorkStarted(name, f"{os.getpid()}"))
+    result = None
+    failure = None
     try:
-        return Outcome(item, task(item, listener))
+        result = task(item, listener)
     except PosezooError as error:
-        return Outcome(item, error=error)
+        failure = error
     except MemoryError:
-        return Outcome(item, error=PosezooError(f"{_name(item)}: there is not enough memory"))
+        failure = PosezooError(f"{name}: there is not enough memory")
     except OSError as error:  # for example, a folder that may not be read
-        return Outcome(item, error=PosezooError(f"{error.filename or item}: {os_reason(error)}"))
+        failure = PosezooError(f"{error.filename or item}: {os_reason(error)}")
+    listener(WorkFinished(name, failure is None, failure.problem if failure is not None else ""))
+    return Outcome(item, result, failure)
 
 
 def _lost(item: Item, error: PosezooError, listener: Listener) -> Outcome[Item, Result]:
