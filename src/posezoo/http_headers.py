@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 _FORM = re.compile(
@@ -14,7 +13,7 @@ _LINE = re.compile(r"(?P<name>[!#$%&'*+.^_`|~\w-]+):\s*(?P<value>[ -~]*[!-~])", 
 _PORTS = {"https": 443, "http": 80}
 
 
-@dataclass(frozen=True, repr=False)
+# No dataclass: dataclasses.asdict would give the value away.
 class HostHeader:
     """A header for one host; its value is often secret.
 
@@ -25,9 +24,12 @@ class HostHeader:
         value: the value to send, which is never shown.
     """
 
-    host: str
-    name: str
-    value: str
+    __slots__ = ("host", "name", "value")
+
+    def __init__(self, host: str, name: str, value: str) -> None:
+        self.host = host
+        self.name = name
+        self.value = value
 
     @classmethod
     def for_url(cls, url: str, name: str, value: str) -> HostHeader:
