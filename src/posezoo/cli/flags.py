@@ -491,24 +491,20 @@ ABSENT: dict[str, object] = {
 def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -> None:
     """Add flags to a parser; a text contains names of flags in ``FLAGS``, separated by spaces."""
     parser.set_defaults(**ABSENT)
+    in_sections = " ".join(SECTIONS.values()).split()
     named = []
     for flag in flags:
-        if isinstance(flag, str):
-            named += flag.split()
-            _add_outside_sections(parser, flag.split())
-        else:
+        if not isinstance(flag, str):
             flag.add_to(parser)
+            continue
+        for name in flag.split():
+            named.append(name)
+            if name not in in_sections:
+                FLAGS[name].add_to(parser)
     for title, names in SECTIONS.items():
         members = [FLAGS[name] for name in names.split() if name in named]
         if members:
             FlagGroup(*members, title=title).add_to(parser)
-
-
-def _add_outside_sections(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
-    in_sections = " ".join(SECTIONS.values()).split()
-    for name in names:
-        if name not in in_sections:
-            FLAGS[name].add_to(parser)
 
 
 # --- Settings and options from the values
@@ -591,11 +587,11 @@ def given_settings(
     args: argparse.Namespace, overrides: Mapping[str, object] | None = None
 ) -> dict[str, object]:
     """The values of the settings' flags, in the form that ``read_settings`` takes."""
-    given = {name: value for name, value in vars(args).items() if name in SETTING_TYPES}
-    given |= {name: None for name, value in given.items() if value is False}  # a switch
-    given |= overrides or {}
-    given |= {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
-    return given
+    given: dict[str, object] = {}
+    for name, value in vars(args).items():
+        if name in SETTING_TYPES and value is not False:  # else it is a switch
+            given[name] = tuple(value) if isinstance(value, list) else value
+    return given | (overrides or {})
 
 
 def registry_arguments(args: argparse.Namespace) -> list[str]:
