@@ -591,7 +591,8 @@ def given_settings(
     for name, value in vars(args).items():
         if name in SETTING_TYPES and value is not False:  # else it is a switch
             given[name] = tuple(value) if isinstance(value, list) else value
-    return given | (overrides or {})
+    given |= overrides or {}
+    return given
 
 
 def registry_arguments(args: argparse.Namespace) -> list[str]:

@@ -185,12 +185,10 @@ class CaseMaker:
         *,
         is_recordable: bool = True,
     ) -> Iterator[BenchmarkCase]:
-        workload = PipelineWorkload(self._image(), compiled, tuple(irs), self._shown())
+        shown = self.options.people if self.options.image is None else 0
+        workload = PipelineWorkload(self._image(), compiled, tuple(irs), shown)
         for runtime in self.options.runtimes:
             yield BenchmarkCase(name, precision, workload, runtime, is_recordable=is_recordable)
-
-    def _shown(self) -> int:
-        return self.options.people if self.options.image is None else 0
 
     def _image(self) -> Path:
         if self.options.image is not None:

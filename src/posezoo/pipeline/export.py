@@ -81,8 +81,7 @@ def with_export_dir(context: Context, inputs: InputOptions) -> Context:
     """
     if inputs == InputOptions():
         return context
-    folder = context.layout.output_dir / "exported" / inputs.folder_name
-    return replace(context, layout=replace(context.layout, output_dir=folder))
+    return context.with_output_dir(context.layout.output_dir / "exported" / inputs.folder_name)
 
 
 def prepare_export(

@@ -337,8 +337,7 @@ def with_checkpoint_dir(context: Context, model: Model) -> Context:
     Args:
         model: from ``spec_with_checkpoint``.
     """
-    folder = context.layout.output_dir / checkpoint_dir(model)
-    return replace(context, layout=replace(context.layout, output_dir=folder))
+    return context.with_output_dir(context.layout.output_dir / checkpoint_dir(model))
 
 
 def get_irs(
@@ -391,9 +390,7 @@ def write_model_card(model: Model, context: Context, output_dir: Path | None = N
     from posezoo.facts.model_facts import ModelFacts, find_detector
 
     parts = tuple(map(context.lock.with_pins, context.registry.parts(model)))
-    layout = (
-        context.layout if output_dir is None else replace(context.layout, output_dir=output_dir)
-    )
+    layout = context.with_output_dir(output_dir).layout
     is_in_store = in_store(layout.output_dir)
     if is_in_store:
         for part in parts:  # another machine may have made its IR

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,12 @@ class Context:
     mo_python: Path | None = None  # starts the Model Optimizer; None: the Python in the same folder
     #: The usual layout of images in a framework's files; empty if there is none.
     image_layout: Callable[[str], str] = field(kw_only=True)
+
+    def with_output_dir(self, folder: Path | None) -> Context:
+        """The context with another folder of the IR; the same one for None."""
+        if folder is None:
+            return self
+        return replace(self, layout=replace(self.layout, output_dir=folder))
 
     @property
     def has_model_optimizer(self) -> bool:
