@@ -32,6 +32,7 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.report import align_columns, print_result
 from posezoo.console import Console
 from posezoo.errors import DatasetError, DownloadError, escape_control_characters, suggest
+from posezoo.facts.json_projection import project
 
 if TYPE_CHECKING:
     from posezoo.coco import CocoDataset
@@ -134,9 +135,7 @@ def _facts(dataset: CocoDataset) -> dict[str, Any]:
     for joint, name in enumerate(dataset.keypoints):
         labelled[name] = sum(bool(person.keypoints[joint, 2]) for person in people)
     return {
-        "name": dataset.name,
-        "annotations": str(dataset.annotations),
-        "images": str(dataset.folder),
+        **project(dataset, "name annotations images=folder"),
         "pictures": len(dataset.images),
         "with_people": sum(bool(picture.people) for picture in dataset.images),
         "people": dataset.person_count(keypoints=bool(dataset.keypoints)),
