@@ -85,7 +85,7 @@ def _text_lines(facts: dict[str, Any]) -> list[str]:
     others = f"{facts['without_keypoints']} more without keypoints, {facts['crowds']} crowds"
     counts = ", ".join(f"{name} {count}" for name, count in facts["labelled"].items())
     rows = [
-        ("annotations", facts["annotations"]),
+        ("annotations", f"{facts['annotations']}"),
         ("images", images),
         ("people", f"{facts['people']}, {others}"),
         ("keypoints", counts or "none"),
