@@ -15,7 +15,6 @@ from fakes.rows import best_rows
 from posezoo.facts.comparison import COLUMNS, ComparisonRow, MeasurementSelection
 from posezoo.facts.labels import format_ap, format_figure, format_megabytes
 from posezoo.facts.model_facts import describe_model
-from posezoo.facts.recommendation import ap_of
 from posezoo.layout import ModelLayout
 from posezoo.registry import open_registry
 
@@ -39,7 +38,7 @@ def of_recommend(limits: tuple[str, ...], latency: str) -> Pairs:
     ended = posezoo("recommend", *limits, "--format", "json")
     for model in json.loads(ended.stdout)["models"]:
         row = ROWS[model["name"]]
-        ap = ap_of(row)
+        ap = row.ap
         yield row.model, number(model["ap"]), ap and ap.number
         yield row.model, number(model["latency_ms"]), value(row, latency)
         for key in COLUMNS.keys() - {"size_bytes"}:

@@ -17,10 +17,10 @@ from posezoo.pipeline.get import get_irs
 from posezoo.pipeline.load import ChosenModel, Loader, default_runtime
 from posezoo.pipeline.zoo_context import open_context
 from posezoo.registry import TAG_MARK
-from posezoo.resolve.custom_weights import require_network, spec_with_checkpoint
+from posezoo.resolve.custom_weights import find_with_checkpoint, require_network
 from posezoo.resolve.stage_context import Context
 from posezoo.settings import SETTING_NAMES, SETTING_TYPES, read_settings, to_settings
-from posezoo.spec.model import CompositeSpec, Model, ModelSpec, NetworkChoice, Precision
+from posezoo.spec.model import Model, ModelSpec, NetworkChoice, Precision
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import find_skeleton
 
@@ -275,16 +275,7 @@ def _find_model(
                 f"model_name={model_name!r} is only for a checkpoint", hint="remove it"
             )
         return context.registry.find(name)
-    means_network = name not in context.registry.entries and is_network(name)
-    model = name if means_network else _require_single(context, name)
-    return spec_with_checkpoint(model, checkpoint, model_name, skeleton)
-
-
-def _require_single(context: Context, name: str) -> ModelSpec:
-    model = context.registry.find(name)
-    if isinstance(model, CompositeSpec):
-        raise UnknownModelError(f"{name} is a composite", hint=f"name {' or '.join(model.stages)}")
-    return model
+    return find_with_checkpoint(context.registry, name, checkpoint, model_name, skeleton)
 
 
 def _model_with_network(context: Context, name: str) -> ModelSpec:
@@ -302,7 +293,7 @@ def _model_with_network(context: Context, name: str) -> ModelSpec:
             subject = "several models have"
             hint = f"name one of {', '.join(model.name for model in models)}"
         raise UnknownModelError(f"{name} is a network, and {subject} weights for it", hint=hint)
-    return _require_single(context, name)
+    return context.registry.find_single(name)
 
 
 def _open(flags: dict[str, Any], trust_on_first_use: bool) -> Context:

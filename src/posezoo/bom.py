@@ -65,9 +65,7 @@ def _stated_time() -> str:
 
 def _described_parts(facts: ModelFacts) -> tuple[ModelSpec, ...]:
     """The model itself; nothing for a composite, whose parts have entries of their own."""
-    if not isinstance(facts.model, ModelSpec):
-        return ()
-    return (facts.model,)
+    return () if facts.model.stages else facts.parts
 
 
 def _files(facts: ModelFacts) -> Iterator[_File]:
@@ -120,8 +118,8 @@ def _metrics(facts: ModelFacts) -> Iterator[Json]:
 def _properties(facts: ModelFacts) -> Json:
     """The facts that CycloneDX has no field for; empty ones are left out."""
     properties: Json = {
-        "posezoo:revision": f"{facts.revision}",
-        "posezoo:parts": ", ".join(facts.stages),
+        "posezoo:revision": f"{facts.model.revision}",
+        "posezoo:parts": ", ".join(facts.model.stages),
     }
     for part in _described_parts(facts):
         count = len(part.files)
@@ -152,8 +150,8 @@ def _cyclonedx(models: Sequence[ModelFacts], time: str) -> Json:
     tool = {"type": "application", "name": "posezoo", "version": version()}
     metadata: Json = {"timestamp": time} if time else {}
     metadata["tools"] = {"components": [tool]}
-    composites = (facts for facts in models if facts.stages)
-    dependencies = [{"ref": facts.name, "dependsOn": list(facts.stages)} for facts in composites]
+    composites = [facts.model for facts in models if facts.model.stages]
+    dependencies = [{"ref": model.name, "dependsOn": list(model.stages)} for model in composites]
     content: Json = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -179,7 +177,7 @@ def _ml_component(facts: ModelFacts) -> Json:
         "type": "machine-learning-model",
         "bom-ref": facts.name,
         "name": facts.name,
-        "version": f"{facts.revision}",
+        "version": f"{facts.model.revision}",
         "description": facts.model.description,
         "licenses": distinct(map(_license, facts.parts)),
         "copyright": "; ".join(unique(map(read_copyright_line, facts.parts))),

@@ -159,7 +159,7 @@ RESULT_LINES: dict[type[events.Event], Callable[[Any], Iterator[str]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EventLine:
     """The line of an event, with its fields in braces; None if it has no line.
 

@@ -44,7 +44,7 @@ PLUGIN_GROUPS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PackageStatus:
     """A package that posezoo can use; the version is empty if it is not installed."""
 
@@ -53,7 +53,7 @@ class PackageStatus:
     purpose: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class InstalledPlugin:
     """A plug-in of another package; using it runs that package's code."""
 
@@ -62,7 +62,7 @@ class InstalledPlugin:
     package: str  # the distribution that contains it, with the version
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DoctorIssue:
     """A problem, and how to fix it."""
 
@@ -70,7 +70,7 @@ class DoctorIssue:
     mend: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Diagnosis:
     """The state of an installation; ``devices`` maps OpenVINO's device names to the names of the
     hardware.
@@ -84,8 +84,8 @@ class Diagnosis:
     settings: tuple[Setting, ...]
     devices: dict[str, str]
     problems: tuple[DoctorIssue, ...]
-    npm_registries: tuple[NpmRegistry, ...] = ()
-    package_indexes: tuple[str, ...] = ()  # and folders of wheels, of pip's and uv's settings
+    npm_registries: tuple[NpmRegistry, ...]
+    package_indexes: tuple[str, ...]  # and folders of wheels, of pip's and uv's settings
 
 
 def _openvino_dev() -> Iterator[PackageStatus]:

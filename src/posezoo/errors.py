@@ -10,7 +10,6 @@ import shutil
 import sys
 import threading
 from collections.abc import Iterable
-from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -367,6 +366,8 @@ def suggest(word: str, valid: Iterable[str]) -> str:
     >>> suggest("movenet", ["movenet-lightning", "movenet-thunder"])
     'did you mean movenet-lightning or movenet-thunder?'
     """
+    from difflib import get_close_matches
+
     words = list(valid)
     matches = [each for each in words if len(word) > 2 and each.startswith(word)][:5]
     *others, last = matches or get_close_matches(word, words, n=1, cutoff=0.6) or [""]

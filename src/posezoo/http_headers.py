@@ -13,6 +13,7 @@ _LINE = re.compile(r"(?P<name>[!#$%&'*+.^_`|~\w-]+):\s*(?P<value>[ -~]*[!-~])", 
 _PORTS = {"https": 443, "http": 80}
 
 
+# No dataclass: dataclasses.asdict would give the value away.
 class HostHeader:
     """A header for one host; its value is often secret.
 

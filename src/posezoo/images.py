@@ -36,7 +36,7 @@ MAX_PIXELS = 1 << 28
 MAX_BYTES = MAX_PIXELS * 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ImageHeader:
     """Width and height in pixels, and whether the file is complete, read without decoding it."""
 

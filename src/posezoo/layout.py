@@ -18,7 +18,7 @@ from posezoo.workers.retries import RequestLimits
 DECODED = "decoded"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelLayout:
     """The root folders of published files and IRs, which are often the same folder."""
 

@@ -19,7 +19,7 @@ from posezoo.versions import version
 _RULE = "=" * 79
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LicenseTerms:
     """The license of a downloaded model."""
 

@@ -8,7 +8,6 @@ changed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -17,7 +16,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from posezoo.files.verified_files import compute_digest, write_atomically
 from posezoo.spec.field_types import (
     LINE,
     SCALAR,
@@ -31,7 +29,7 @@ from posezoo.spec.field_types import (
     read_keys,
     required_key,
 )
-from posezoo.spec.model import Model, ModelSpec, Precision
+from posezoo.spec.model import Model, Precision
 from posezoo.spec.model_yml import TAG
 from posezoo.spec.yaml_nodes import YamlNode, parse_yaml, read_yaml, read_yaml_bytes
 from posezoo.values import frozen
@@ -159,9 +157,8 @@ def load_measurements(spec: Model) -> tuple[Measurement, ...]:
     """The measurements of a composite, or of this variant of a model; empty if there is no
     measured.yml.
     """
-    tag = spec.tag if isinstance(spec, ModelSpec) else ""
     measurements = read_measured(spec.path.with_name(NAME))
-    return tuple(measurement for measurement in measurements if measurement.tag == tag)
+    return tuple(measurement for measurement in measurements if measurement.tag == spec.tag)
 
 
 def counted_figures(spec: Model, precision: Precision) -> list[Mapping[str, float]]:
@@ -223,16 +220,22 @@ def digest_irs(xmls: Iterable[Path]) -> str:
     """16 hexadecimal digits that depend on the bytes of some IR, in any order: each .xml and its
     .bin.
     """
+    from hashlib import sha256  # lists, which only read measured.yml, import neither
+
+    from posezoo.files.verified_files import compute_digest
+
     files = [file for xml in xmls for file in (xml, xml.with_suffix(".bin"))]
     digests = sorted(compute_digest(file).value for file in files)
     joined = " ".join(digests)
-    return hashlib.sha256(joined.encode()).hexdigest()[:16]
+    return sha256(joined.encode()).hexdigest()[:16]
 
 
 def update_measured_yml(path: Path, measurements: Iterable[Measurement]) -> bool:
     """Add measurements to a measured.yml, in place of those with the same key; return whether it
     changed.
     """
+    from posezoo.files.verified_files import write_atomically
+
     by_key = {measurement.key: measurement for measurement in (*read_measured(path), *measurements)}
     ordered = [by_key[key] for key in sorted(by_key)]
     content = format_measured_yml(ordered).encode()

@@ -28,7 +28,7 @@ from posezoo.download.origins import entry_path
 from posezoo.download.sources.python_package import download_wheel
 from posezoo.download.wheel_registry import WHEEL_REGISTRIES
 from posezoo.errors import LockError, PosezooError, SpecError, UnknownModelError, os_reason
-from posezoo.events import Listener, ignore_event
+from posezoo.events import Listener
 from posezoo.files import verified_files
 from posezoo.files.staging import create_parent
 from posezoo.license_notice import LicenseTerms, format_notice
@@ -143,8 +143,8 @@ class Mirror:
         download_options: DownloadOptions,
         agreed: LockFile,
         record: MirrorRecord,
-        listener: Listener = ignore_event,
-        pool: ConnectionPool | None = None,
+        listener: Listener,
+        pool: ConnectionPool | None,
     ) -> list[Path]:
         """Add a model's files, its model.yml, its license and its lock entries; verified files are
         kept.
@@ -193,7 +193,7 @@ class Mirror:
         return tuple(plan_file(file, self._download_path(file), context, stored) for file in files)
 
     def add_registry(
-        self, name: str, download_options: DownloadOptions, listener: Listener = ignore_event
+        self, name: str, download_options: DownloadOptions, listener: Listener
     ) -> list[Path]:
         """Add the wheel from which a registry of ``WHEEL_REGISTRIES`` is read.
 

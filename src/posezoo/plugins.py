@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PartT = TypeVar("PartT")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LazyTable(Generic[PartT]):
     """Parts of one type by name."""
 

@@ -98,10 +98,14 @@ class Selection:
     also_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
+    def all(self) -> tuple[Model, ...]:
+        """The composites, then the models."""
+        return *self.composites, *self.models
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """The unknown keys that were left out of these models and composites."""
-        specs: tuple[Model, ...] = (*self.composites, *self.models)
-        return tuple(warning for spec in specs for warning in spec.warnings)
+        return tuple(warning for spec in self.all for warning in spec.warnings)
 
     @property
     def tops(self) -> list[Model]:
@@ -214,6 +218,16 @@ class Registry:
         if tag not in variants:
             raise _unknown_tag(spec, tag)
         return variants[tag]
+
+    def find_single(self, name: str) -> ModelSpec:
+        """As ``find``, also an UnknownModelError if the name is that of a composite."""
+        model = self.find(name)
+        if isinstance(model, CompositeSpec):
+            raise UnknownModelError(
+                f"{name} is a composite, and a file belongs to one of its parts",
+                hint=f"name {' or '.join(model.stages)}",
+            )
+        return model
 
     def parts(self, model: Model) -> tuple[ModelSpec, ...]:
         """A composite's parts in the order in which they run; for a model, only the model itself.
@@ -431,7 +445,7 @@ def registry_root(spec: Model) -> Path:
     them.
     """
     folders = spec.path.parents
-    depth = 3 if isinstance(spec, ModelSpec) and spec.composite else 2
+    depth = 3 if spec.composite else 2
     return folders[min(depth, len(folders) - 1)]
 
 
@@ -462,8 +476,7 @@ def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
     Args:
         folder: the root of the model's files or IR, as ``--weights_dir``.
     """
-    name = spec.full_name if isinstance(spec, ModelSpec) else spec.name
-    words = ["posezoo", verb, name]
+    words = ["posezoo", verb, spec.full_name]
     usual = None
     if spec.path.name.endswith("model.yml"):  # the user's own weights are in no registry
         root = registry_root(spec)

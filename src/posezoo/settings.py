@@ -243,7 +243,7 @@ def _inference_precision(value: object) -> str:
 # ruff: noqa: RUF009 (``_setting`` returns a dataclasses.field)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SettingType:
     """The definition of one setting, which posezoo.cfg, the environment and the flag share."""
 
@@ -280,7 +280,7 @@ def _cached(name: str) -> Callable[[Mapping[str, str]], Path]:
     return lambda environ: user_folder("cache", environ) / name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Settings:
     """The values of all settings, typed and checked."""
 
@@ -441,7 +441,7 @@ SETTING_NAMES = {*SETTING_TYPES, *(kind.former_name for kind in SETTING_TYPES.va
 # --- Reading them
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Setting:
     """The value of a setting, and its origin: a flag, a variable, the path of a posezoo.cfg, or
     "default".

@@ -32,7 +32,7 @@ def find_user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path
     return home / f".{kind}" / "posezoo"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StorePath:
     """A file or folder in a store.
 
@@ -58,6 +58,11 @@ class StorePath:
     def working_copy(self) -> Path:
         """Its path on this machine, in the user's cache folder."""
         return _working_copies() / self.address.replace("://", "/", 1)
+
+
+def in_store(path: Path | None) -> bool:
+    """Whether a path is a working copy of something in a store."""
+    return path is not None and StorePath.of(path) is not None
 
 
 def show_addresses(text: str) -> str:

@@ -30,13 +30,13 @@ def test_a_composite_has_the_frameworks_licenses_and_size_of_all_its_parts(facts
     write_model(root, "whole/first", model_yml())
     write_model(root, "whole/second", model_yml(framework="onnx", license="https://terms.invalid/"))
     whole = facts("whole")
-    assert whole.stages == ("first", "second")
+    assert whole.model.stages == ("first", "second")
     assert whole.frameworks == ["onnx", "tflite"]
     assert whole.framework_labels == ["ONNX", "TensorFlow Lite"]
     assert whole.licenses == ["Apache-2.0", "https://terms.invalid/"]
     assert whole.size_bytes == facts("first").size_bytes + facts("second").size_bytes
     assert [model.full_name for model in whole.models] == ["whole", "first", "second"]
-    assert facts("first").composite == "whole"
+    assert facts("first").model.composite == "whole"
 
 
 def test_a_package_that_contains_several_files_is_transferred_once(facts, tmp_path):

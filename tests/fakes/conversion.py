@@ -18,6 +18,7 @@ from posezoo.pipeline.plan import Plan, make_plan
 from posezoo.pipeline.zoo_context import download_options
 from posezoo.registry import Registry
 from posezoo.resolve import camera_input
+from posezoo.resolve.input_options import InputOptions
 from posezoo.resolve.resolution import resolve_model
 from posezoo.resolve.resolved import Resolved
 from posezoo.resolve.stage_context import Context
@@ -91,7 +92,9 @@ def is_up_to_date(
 
 def with_camera_input(spec: ModelSpec, **options: Any) -> ModelSpec:
     """The model with camera input, in the usual layout of its format."""
-    return camera_input.with_camera_input(spec, image_layout(spec.framework), **options)
+    return camera_input.with_camera_input(
+        spec, InputOptions(**options), image_layout(spec.framework)
+    )
 
 
 def get_model(

@@ -143,7 +143,7 @@ def test_a_picture_is_of_the_default_variant(tmp_path):
 def test_open_model_zoos_2021_models_have_the_metrics_of_their_cards(shared):
     rows = gathered(shared / "data" / "omz-2021.4" / "models")
     entries = by_name(rows)
-    assert len([entry for entry in rows.entries if not entry.facts.stages]) == 283
+    assert len([entry for entry in rows.entries if not entry.facts.model.stages]) == 283
     single = entries["single-human-pose-estimation-0001"].published
     assert [single[key].number for key in ("published_AP", "gflops", "mparams")] == [
         0.6904,

@@ -26,7 +26,8 @@ BOTH = (Precision.FP32, Precision.FP16)
 def row(context: Context, spec: ModelSpec) -> str:
     cells = [spec.full_name]
     for mo, allowed in ((None, False), (Path("mo"), False), (None, True), (Path("mo"), True)):
-        resolved = resolve_model(spec, BOTH, replace(context, mo=mo, allow_upstream_code=allowed))
+        settings = replace(context.settings, allow_upstream_code=allowed)
+        resolved = resolve_model(spec, BOTH, replace(context, mo=mo, settings=settings))
         # Whether the model is published in these precisions is no matter of its route.
         obstacles = [target.obstacle for target in resolved.targets if target.obstacle is not None]
         reasons = [obstacle.reason for obstacle in obstacles if obstacle.reason != "precision"]

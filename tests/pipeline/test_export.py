@@ -9,16 +9,19 @@ import pytest
 from fakes.irs import write_ir
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.errors import ExportError
+from posezoo.export.targets import find_target
 from posezoo.pipeline.export import (
-    choose_export,
+    ExportOptions,
     prepare_export,
     with_export_dir,
+    with_target_inputs,
     write_exports,
 )
 from posezoo.pipeline.plan import Plan
 from posezoo.pipeline.zoo_context import open_context
 from posezoo.resolve.input_options import InputOptions
 from posezoo.settings import read_settings, to_settings
+from posezoo.spec.model import Precision
 
 
 @pytest.fixture
@@ -38,31 +41,41 @@ def context(tmp_path):
     return open_context(to_settings(read_settings(given)))
 
 
+def options_of(
+    target: str,
+    folder: Path,
+    *,
+    inputs: InputOptions = InputOptions(),  # noqa: B008 immutable
+    is_dry_run: bool = False,
+) -> ExportOptions:
+    record = find_target(target)
+    return ExportOptions(record, folder, Precision.FP16, inputs, "", False, is_dry_run)
+
+
 def test_a_model_is_planned_then_prepared_and_written(context, tmp_path):
     spec = context.registry.find("net")
-    planned = prepare_export(
-        spec, choose_export("folder", tmp_path / "out", is_dry_run=True), context
-    )
+    planned = prepare_export(spec, options_of("folder", tmp_path / "out", is_dry_run=True), context)
     assert isinstance(planned, Plan)
-    options = choose_export("folder", tmp_path / "out")
+    options = options_of("folder", tmp_path / "out")
     changes = write_exports([prepare_export(spec, options, context)], options)
     assert "net/SHA256SUMS" in changes.created
     assert (tmp_path / "out" / "net" / "net.xml").is_file()
 
 
 def test_no_model_writes_nothing(tmp_path):
-    assert write_exports([], choose_export("ovms", tmp_path / "out")).created == ()
+    assert write_exports([], options_of("ovms", tmp_path / "out")).created == ()
     assert not (tmp_path / "out").exists()
 
 
 def test_a_target_decides_how_its_ir_take_images():
-    options = choose_export("cpp", Path("out"), inputs=InputOptions(resize=True))
+    wanted = options_of("cpp", Path("out"), inputs=InputOptions(resize=True))
+    options = with_target_inputs(wanted, "cpp")
     assert options.inputs == InputOptions(
         element_type="u8", layout="NHWC", resize=True, decode=True
     )
     wrong = InputOptions(element_type="f32")
     with pytest.raises(ExportError, match="--to cpp always has --input_type u8 and --input_layout"):
-        choose_export("cpp", Path("out"), inputs=wrong)
+        with_target_inputs(options_of("cpp", Path("out"), inputs=wrong), "cpp")
 
 
 def test_other_inputs_have_a_folder_of_their_own(context):

@@ -184,7 +184,7 @@ def test_a_detector_that_the_user_named_is_not_replaced(npm_context):
 @pytest.mark.slow
 def test_an_ir_alone_has_its_detector_fetched(context, one_at_a_time):
     (xml,) = one_at_a_time[1].values()
-    assert load.compile_ir_estimator(xml, asked(context, BLAZEPOSE)).people_from == BLAZEPOSE
+    assert load.Loader(asked(context, BLAZEPOSE)).compile_ir(xml).people_from == BLAZEPOSE
 
 
 def test_who_sees_everybody_has_no_detector(context):

@@ -30,11 +30,12 @@ HIGHER_HRNET = "higher-hrnet-w32-human-pose-estimation"
 def context_in(
     folder: Path, *, lock: LockFile | None = None, has_mo: bool = False, allowed: bool = False
 ) -> Context:
+    context = context_of(ModelLayout(folder, folder))
     return replace(
-        context_of(ModelLayout(folder, folder)),
+        context,
+        settings=replace(context.settings, allow_upstream_code=allowed),
         lock=lock or LockFile(folder / "posezoo.lock"),
         mo_python=Path("python") if has_mo else None,
-        allow_upstream_code=allowed,
     )
 
 

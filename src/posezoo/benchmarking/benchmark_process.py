@@ -26,7 +26,7 @@ from posezoo.workers.processes import ChildProcess, ProcessEndedError, never_can
 MIN_ROUNDS = 5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BenchmarkSchedule:
     """The number and duration of rounds.
 

@@ -18,7 +18,7 @@ from posezoo.spec.model import Precision
 from posezoo.versions import package_versions
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BenchmarkRound:
     """The measurements of one round.
 
@@ -30,10 +30,10 @@ class BenchmarkRound:
 
     throughput_fps: float
     latencies_ms: tuple[float, ...]
-    memory_mib: float | None = None
+    memory_mib: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MedianRange:
     """The minimum, median and maximum of several rounds."""
 
@@ -47,7 +47,7 @@ class MedianRange:
         return cls(min(values), median(values), max(values))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BenchmarkResult:
     """The rounds of one case so far.
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Work = Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WorkloadInfo:
     """How a loaded workload runs.
 
@@ -57,7 +57,7 @@ class WorkloadInfo:
     cores: int = field(default_factory=available_cores)  # of the machine that it runs on
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BenchmarkCase:
     """The case that one row of the results measures.
 
@@ -88,7 +88,7 @@ class BenchmarkCase:
         return f"{self.model} ({', '.join([*precision, self.workload.description, requests])})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NetworkWorkload:
     """An IR as it is on disk; its input is random data in its own format.
 
@@ -99,7 +99,7 @@ class NetworkWorkload:
     """
 
     xml: Path
-    batch: int = 1
+    batch: int
     size: tuple[int, int] | None = None
 
     @property
@@ -143,7 +143,7 @@ class NetworkWorkload:
         return work, _describe(network, compile_s, hardware, settings, batch=self.batch)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PipelineWorkload:
     """A model's whole pipeline: read an image file, find its people, and draw them.
 
@@ -158,7 +158,7 @@ class PipelineWorkload:
     image: Path
     compile: Callable[[RuntimeConfig], Estimator]
     irs: tuple[Path, ...]
-    shown: int = 0
+    shown: int
 
     @property
     def description(self) -> str:

@@ -77,13 +77,13 @@ from posezoo.spec.model import (
     Precision,
     PublishedAccuracy,
     SourceFile,
-    Training,
 )
 
 FORMAT = 1
 
 _MODEL = (
-    "name kind family=model.family composite? parts=stages tag? task=model.task approach?"
+    "name kind family=model.family composite=model.composite? parts=model.stages tag=model.tag?"
+    " task=model.task approach?"
     " description=model.description frameworks"
 )
 _FILE = "name size max_size? checksum=declared_checksum contains pin sources=addresses"
@@ -109,7 +109,7 @@ def _legal(facts: ModelFacts) -> dict[str, Any]:
         "license": distinct(map(_license, facts.parts)),
         "origin": list(map(to_json, origins)),
         "citation": list(map(format_bibtex, facts.papers)),
-        "revision": facts.revision,
+        "revision": facts.model.revision,
         "deprecated": to_json(facts.model.deprecated),
     }
 
@@ -139,14 +139,13 @@ def _results(facts: ModelFacts) -> dict[str, Any]:
     for model, result in facts.measurements():
         measured.append(measurement_to_json(model.full_name, result))
     differences = (part.published.known_difference for part in parts)
-    training = facts.model.training if isinstance(facts.model, ModelSpec) else Training()
     return {
         "accuracy": [_accuracy(part, claim) for part, claim in facts.published_accuracies],
         "complexity": list(map(_complexity, parts)),
         "known_difference": " ".join(filter(None, differences)),
         "measured": measured,
         "limits": facts.limits,
-        "training": to_json(training),
+        "training": to_json(facts.model.training),
         "made": [_made(*record) for record in facts.ir_records()],
     }
 

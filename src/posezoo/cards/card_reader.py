@@ -45,7 +45,7 @@ _DEFINITION = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MarkdownLink:
     """A link or an image; ``target`` is the text in the card."""
 
@@ -55,7 +55,7 @@ class MarkdownLink:
     target: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TableRow:
     """A row of a table: its cells as written (``raw``), and as plain text."""
 
@@ -64,7 +64,7 @@ class TableRow:
     cells: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CardTable:
     """A table; each row has as many cells as there are headers."""
 
@@ -72,7 +72,7 @@ class CardTable:
     rows: tuple[TableRow, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CardMetric:
     """A number in a table."""
 
@@ -85,7 +85,7 @@ class CardMetric:
     section: tuple[str, ...]  # the path of its section
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CardSection:
     """The text below one heading, up to the next heading; the first section may have no heading."""
 
@@ -98,7 +98,7 @@ class CardSection:
     tables: tuple[CardTable, ...]  # the tables in the text
     #: For each fenced block: its fence's line, its language, and its text.
     code: tuple[tuple[int, str, str], ...]
-    first: int = 1  # the line on which the text begins
+    first: int  # the line on which the text begins
 
     @property
     def rows(self) -> Iterator[TableRow]:
@@ -124,7 +124,7 @@ class ParsedCard:
 
     sections: tuple[CardSection, ...]
     links: tuple[MarkdownLink, ...]
-    truncation_note: str = ""
+    truncation_note: str
 
     def subsections(self, section: CardSection) -> tuple[CardSection, ...]:
         """A section and its subsections."""

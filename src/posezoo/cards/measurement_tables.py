@@ -101,7 +101,7 @@ FLIP_LEGEND = "With flip, the results for the image and for its mirror image are
 COSTS = {"gflops": "GFLOPs", "mparams": "MParams"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MeasurementTable:
     """Measurements of one kind that were made under the same conditions."""
 

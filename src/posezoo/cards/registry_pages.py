@@ -134,7 +134,7 @@ def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Iterator[s
     by_task: dict[str, list[ModelFacts]] = {}
     task = ""
     for facts in models:
-        if not facts.composite:
+        if not facts.model.composite:
             task = facts.model.task
         by_task.setdefault(task, []).append(facts)
     for task, rows in sorted(by_task.items(), key=lambda item: -len(item[1])):
@@ -198,7 +198,7 @@ def _row(facts: ModelFacts, root: Path, compared: ComparisonRow | None) -> tuple
         if part.license.text
     }
     return (
-        Markdown(f"↳ {name}") if facts.composite else name,
+        Markdown(f"↳ {name}") if model.composite else name,
         format_megabytes(facts.download_bytes),
         Markdown(", ".join(sorted(licenses))),
         _measured_accuracy(compared),

@@ -190,7 +190,7 @@ def format_shortest_command(facts: ModelFacts, precision: Precision, inputs: str
 def finds_keypoints(facts: ModelFacts) -> bool:
     """Whether it is run by itself and finds keypoints, so that its results can be drawn."""
     skeleton = facts.skeleton
-    if facts.composite or facts.model.decoder is None:
+    if facts.model.composite or facts.model.decoder is None:
         return False
     return skeleton is not None and bool(skeleton.keypoints)
 

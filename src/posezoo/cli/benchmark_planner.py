@@ -22,7 +22,7 @@ from posezoo.spec.model import Model, ModelSpec, Precision
 XML = ".xml"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BenchmarkPlanner:
     """Turns names into benchmark cases.
 

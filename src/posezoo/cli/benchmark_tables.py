@@ -11,12 +11,19 @@ from typing import Any
 from posezoo.benchmarking.benchmark_result import BenchmarkResult, select_best_batch
 from posezoo.benchmarking.workloads import NetworkWorkload
 from posezoo.cli.report import align_columns
+from posezoo.facts.json_projection import project
 from posezoo.measured import WEIGHTS, measurement_to_json
 
 HEADERS = (
     "IMAGES/S", "SPREAD", "P50 MS", "P90 MS", "P99 MS", "COMPILE S", "MIB",
     "BATCH", "REQUESTS", "STREAMS", "DEVICE", "RAN IN", "PRECISION", "MODEL",
 )  # fmt: skip
+
+# The keys of results in JSON.
+_MODEL = "model=case.model precision=case.precision?"
+_BEST_BATCH = (
+    f"{_MODEL} requests=info.requests batch=info.batch throughput_fps=throughput_fps.median"
+)
 
 
 def format_results(
@@ -53,18 +60,13 @@ def results_to_json(
     """The same results as one JSON object."""
     best_batches = []
     for best in _best_batches(results):
-        figures = {
-            "requests": best.info.requests,
-            "batch": best.info.batch,
-            "throughput_fps": best.throughput_fps.median,
-        }
-        best_batches.append(_model_to_json(best) | figures)
+        best_batches.append(project(best, _BEST_BATCH))
     comparisons = []
     if is_compared:
         for other in results[1:]:
             ratio = asdict(other.speed_ratio(results[0]))
             comparisons.append(
-                {**_model_to_json(other), "settings": other.settings, "ratio": ratio}
+                {**project(other, _MODEL), "settings": other.settings, "ratio": ratio}
             )
     return {
         "measurements": measurements_to_json(results, today),
@@ -120,11 +122,6 @@ def _best_batches(results: Sequence[BenchmarkResult]) -> Iterator[BenchmarkResul
         best = select_best_batch([*group])
         if best:
             yield best
-
-
-def _model_to_json(result: BenchmarkResult) -> dict[str, str | None]:
-    precision = result.case.precision
-    return {"model": result.case.model, "precision": precision.value if precision else None}
 
 
 def _name(result: BenchmarkResult) -> str:

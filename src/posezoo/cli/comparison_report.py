@@ -10,9 +10,14 @@ from posezoo.cards.markdown import escape, format_table
 from posezoo.cli.report import fit_columns
 from posezoo.facts.bar_chart import describe_measurement_settings
 from posezoo.facts.comparison import COLUMNS, ModelComparison
+from posezoo.facts.json_projection import project
 
 #: The mark after a value, by its origin; a value measured on the published weights has no mark.
 _MARKS = {"measured": "", "measured on generated weights": " g", "declared": " d"}
+
+
+# The keys of the settings in JSON.
+_WAYS = "speed_way=speed_setting network_way=network_setting accuracy_way=accuracy_conditions"
 
 
 def format_text(comparison: ModelComparison) -> str:
@@ -33,9 +38,7 @@ def format_json(comparison: ModelComparison) -> str:
     """The JSON object that ``cli.verbs.compare`` describes."""
     answer = {
         "models": [row.as_json for row in comparison.rows],
-        "speed_way": comparison.speed_setting,
-        "network_way": comparison.network_setting,
-        "accuracy_way": comparison.accuracy_conditions,
+        **project(comparison, _WAYS),
     }
     return json.dumps(answer, indent=2)
 

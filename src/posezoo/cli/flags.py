@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.errors import PosezooError, SettingsError, explain_windows_path
+from posezoo.errors import SettingsError, explain_windows_path
 from posezoo.settings import (
     INFERENCE_PRECISIONS,
     SETTING_TYPES,
@@ -22,14 +22,13 @@ from posezoo.settings import (
     read_settings,
     to_settings,
 )
-from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
-from posezoo.user_folders import STORES, StorePath
+from posezoo.spec.model import Precision
+from posezoo.user_folders import STORES, in_store
 
 if TYPE_CHECKING:
     from posezoo.console import Console
     from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.pipeline.for_each import Executor
-    from posezoo.registry import Registry
     from posezoo.resolve.input_options import InputOptions
     from posezoo.resolve.stage_context import Context
     from posezoo.spec.skeleton import Skeleton
@@ -153,7 +152,7 @@ TYPES: dict[str, Callable[[str], Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Flag:
     """A flag or a positional argument."""
 
@@ -251,9 +250,7 @@ def download_dir_flag(default: str = "the folder of --weights_dir") -> Flag:
     )
 
 
-def output_flag(
-    summary: str, default: str = "", *, type: Callable[[str], Path] | None = None
-) -> Flag:
+def output_flag(summary: str, default: str, *, type: Callable[[str], Path] | None = None) -> Flag:
     """--output, the folder where a verb writes its results."""
     text = f"{summary} (default: {default})" if default else summary
     return Flag("-o, --output DIR", text, type, former="--output_dir")
@@ -494,24 +491,20 @@ ABSENT: dict[str, object] = {
 def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -> None:
     """Add flags to a parser; a text contains names of flags in ``FLAGS``, separated by spaces."""
     parser.set_defaults(**ABSENT)
+    in_sections = " ".join(SECTIONS.values()).split()
     named = []
     for flag in flags:
-        if isinstance(flag, str):
-            named += flag.split()
-            _add_outside_sections(parser, flag.split())
-        else:
+        if not isinstance(flag, str):
             flag.add_to(parser)
+            continue
+        for name in flag.split():
+            named.append(name)
+            if name not in in_sections:
+                FLAGS[name].add_to(parser)
     for title, names in SECTIONS.items():
         members = [FLAGS[name] for name in names.split() if name in named]
         if members:
             FlagGroup(*members, title=title).add_to(parser)
-
-
-def _add_outside_sections(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
-    in_sections = " ".join(SECTIONS.values()).split()
-    for name in names:
-        if name not in in_sections:
-            FLAGS[name].add_to(parser)
 
 
 # --- Settings and options from the values
@@ -568,7 +561,7 @@ def executor_from_args(
     entries = list(context.registry.entries.values())
     model_yml = entries[0].path if entries else None
     used = (context.layout.output_dir, context.layout.download_dir, model_yml, *folders)
-    local = [folder for folder in filter(None, used) if StorePath.of(folder) is None]
+    local = [folder for folder in filter(None, used) if not in_store(folder)]
     warning = _OWN_SECRETS if context.has_secrets else ""
     return Executor(
         in_processes=True,
@@ -594,10 +587,11 @@ def given_settings(
     args: argparse.Namespace, overrides: Mapping[str, object] | None = None
 ) -> dict[str, object]:
     """The values of the settings' flags, in the form that ``read_settings`` takes."""
-    given = {name: value for name, value in vars(args).items() if name in SETTING_TYPES}
-    given |= {name: None for name, value in given.items() if value is False}  # a switch
+    given: dict[str, object] = {}
+    for name, value in vars(args).items():
+        if name in SETTING_TYPES and value is not False:  # else it is a switch
+            given[name] = tuple(value) if isinstance(value, list) else value
     given |= overrides or {}
-    given |= {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
     return given
 
 
@@ -655,20 +649,9 @@ def require_local(verb: str, *folders: Path) -> None:
         SettingsError: one of the folders is in a store.
     """
     for folder in folders:
-        if StorePath.of(folder) is not None:
+        if in_store(folder):
             problem = f"{folder}: is in a store, but posezoo {verb} needs a local folder"
             raise SettingsError(problem, hint="copy it with a tool of the store, and name the copy")
-
-
-def require_single_model(registry: Registry, name: str) -> ModelSpec:
-    """The model with this name; a PosezooError if there is none, or it is a composite."""
-    model = registry.find(name)
-    if isinstance(model, CompositeSpec):
-        raise PosezooError(
-            f"{name}: is a composite, and a file belongs to one of its parts",
-            hint=f"name {' or '.join(model.stages)}",
-        )
-    return model
 
 
 def skeleton_from_args(args: argparse.Namespace) -> Skeleton | None:
@@ -680,23 +663,6 @@ def skeleton_from_args(args: argparse.Namespace) -> Skeleton | None:
     if args.checkpoint is None and not os.path.isfile(args.model or ""):
         args.parser.error("--skeleton requires a checkpoint or an IR: a model declares its own")
     return find_skeleton(args.skeleton)
-
-
-def model_with_checkpoint(
-    registry: Registry,
-    name: str,
-    checkpoint: Path,
-    ir_name: str = "",
-    skeleton: Skeleton | None = None,
-) -> ModelSpec:
-    """A model of the registry, or one of our networks, with the user's own weights."""
-    from posezoo.networks import is_network
-    from posezoo.resolve.custom_weights import spec_with_checkpoint
-
-    if name not in registry.entries and is_network(name):
-        return spec_with_checkpoint(name, checkpoint, ir_name, skeleton)
-    model = require_single_model(registry, name)
-    return spec_with_checkpoint(model, checkpoint, ir_name, skeleton)
 
 
 def input_options_from_args(args: argparse.Namespace) -> InputOptions:

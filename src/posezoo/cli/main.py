@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run_main.run_main(lambda: _complete(completed))
     args = argparse.Namespace()
     return run_main.run_main(
-        lambda: _run_verb(words, args), report_error=partial(_report_error, args)
+        partial(_run_verb, words, args), report_error=partial(_report_error, args)
     )
 
 

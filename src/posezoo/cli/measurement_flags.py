@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag
@@ -12,7 +14,9 @@ from posezoo.errors import PosezooError
 if TYPE_CHECKING:
     from posezoo.console import Console
     from posezoo.facts.comparison import MeasurementSelection
+    from posezoo.measured import Measurement
     from posezoo.registry import Registry
+    from posezoo.spec.model import Model
 
 
 def _setting(text: str) -> tuple[str, str]:
@@ -47,21 +51,32 @@ MEASUREMENT_FLAGS = (
 )
 
 
+def read_measurements(file: Path, registry: Registry) -> Iterator[tuple[Model, Measurement]]:
+    """The measurements in a file, with their models.
+
+    Raises:
+        SpecError: the file is not valid.
+        UnknownModelError: the registry has no model of a name.
+    """
+    from posezoo.measured import read_measurement_file
+
+    for name, measurement in read_measurement_file(file):
+        try:
+            yield registry.find(name), measurement
+        except PosezooError as error:
+            raise type(error)(f"{file}: {error.problem}", hint=error.hint) from error
+
+
 def measurement_selection(args: argparse.Namespace, registry: Registry) -> MeasurementSelection:
     """The measurements that the flags select."""
     from posezoo.facts.comparison import MeasurementSelection
-    from posezoo.measured import read_measurement_file
 
     measurements = []
     for file in args.figures:
         if not file.is_file():
             hint = f"posezoo benchmark MODEL --output {shlex.quote(str(file))}"
             raise PosezooError(f"{file}: no such file", hint=hint)
-        for name, measurement in read_measurement_file(file):
-            try:
-                model = registry.find(name)
-            except PosezooError as error:
-                raise type(error)(f"{file}: {error.problem}", hint=error.hint) from error
+        for model, measurement in read_measurements(file, registry):
             measurements.append((model.full_name, measurement))
     return MeasurementSelection(tuple(measurements), args.machine, dict(args.setting))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.selection import select_models
 from posezoo.facts.model_facts import ModelFacts, find_detector
-from posezoo.spec.model import CompositeSpec, Framework, Precision
+from posezoo.spec.model import Framework, Precision
 
 if TYPE_CHECKING:
     from posezoo.errors import MessageWriter
@@ -26,23 +26,18 @@ def facts_of(selection: Selection, registry: Registry) -> list[ModelFacts]:
     they run.
     """
     models = {spec.full_name: spec for spec in selection.models}
-    parts = {}
-    for composite in selection.composites:
-        # A part is missing here if its file cannot be read.
-        stages = [stage for stage in composite.stages if stage in models]
-        parts[composite.name] = tuple(models[stage] for stage in stages)
     facts = {}  # a part of several composites follows the first
     for model in sorted(selection.tops, key=lambda model: model.full_name):
-        of_model = parts[model.name] if isinstance(model, CompositeSpec) else (model,)
-        facts[model.full_name] = ModelFacts(
-            model, of_model, detector=find_detector(model, registry)
-        )
-        for part in of_model:
+        # A part is missing here if its file cannot be read.
+        names = model.stages or (model.full_name,)
+        parts = tuple(models[name] for name in names if name in models)
+        facts[model.full_name] = ModelFacts(model, parts, detector=find_detector(model, registry))
+        for part in parts:
             facts.setdefault(part.full_name, ModelFacts(part, (part,)))
     return list(facts.values())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelFilters:
     """What the user wants a model to be; as text, the flags that say so, or nothing."""
 

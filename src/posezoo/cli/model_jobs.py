@@ -15,7 +15,7 @@ from posezoo.cli.report import print_json
 from posezoo.cli.run_main import command_line
 from posezoo.cli.selection import select_models, warn_of_deprecated_composites
 from posezoo.errors import DiskError, PosezooError, UnpinnedFileError
-from posezoo.events import RunStarted
+from posezoo.events import Listener, RunStarted
 from posezoo.facts.json_projection import to_json
 from posezoo.pipeline.for_each import Executor, for_each
 from posezoo.user_folders import show_addresses
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from posezoo.console import Console
     from posezoo.convert.conversion_plan import PlannedIr
     from posezoo.download.model_download import PlannedFile
-    from posezoo.events import Listener
     from posezoo.pipeline.get import ConversionTask, Converted
     from posezoo.pipeline.plan import Plan
     from posezoo.registry import Selection
@@ -71,7 +70,7 @@ def format_planned_file(planned: PlannedFile) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """What was done for a model, or would be done. If it is None, a value is not shown."""
 
@@ -88,7 +87,7 @@ class Answer:
         return {"name": name, **given, **self.facts}
 
 
-@dataclass(slots=True)
+@dataclass
 class JobReport:
     """The results: an answer for each model that succeeded, and a reason for each that failed."""
 

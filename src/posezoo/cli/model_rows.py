@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from posezoo.facts.json_projection import project, to_json
-from posezoo.registry import registry_name, registry_root
-from posezoo.user_folders import StorePath
+from posezoo.registry import Selection, registry_name, registry_root
+from posezoo.user_folders import in_store
 
 if TYPE_CHECKING:
     from posezoo.download.availability import Availability
     from posezoo.facts.model_facts import ModelFacts
-    from posezoo.registry import Selection
     from posezoo.settings import Settings
 
 _LONGEST_HOST = 32
 
 #: Keys of a model in JSON.
 _MODEL = (
-    "size_bytes download_bytes revision deprecated=model.deprecated description=model.description"
+    "size_bytes download_bytes revision=model.revision deprecated=model.deprecated"
+    " description=model.description"
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Weights:
     """Where the published files of a model are."""
 
@@ -62,7 +62,7 @@ def find_weights(
     layout = ModelLayout(settings.weights_dir, settings.weights_dir, limits=options.limits)
     parts = {part.full_name: part for facts in models for part in facts.parts}
     stored = dict.fromkeys(parts, NONE_STORED)
-    if any(folder and StorePath.of(folder) for folder in (layout.download_dir, options.cache_dir)):
+    if in_store(layout.download_dir) or in_store(options.cache_dir):
         from posezoo.pipeline.store_transfers import observe
 
         stored = {name: observe(part, layout, options) for name, part in parts.items()}
@@ -97,7 +97,7 @@ def model_to_json(facts: ModelFacts, selection: Selection, weights: Weights) -> 
     """The object of a model for ``--format json``; the module's docstring explains the keys."""
     model = facts.model
     return {
-        **project(facts, "name composite? parts=stages task=model.task"),
+        **project(facts, "name composite=model.composite? parts=model.stages task=model.task"),
         "framework": " ".join(facts.frameworks),
         "precisions": to_json(facts.precisions),
         "license": " ".join(facts.licenses),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag
+from posezoo.facts.json_projection import project
 
 if TYPE_CHECKING:
     from posezoo.oci.model_artifact import ArtifactFile
@@ -33,7 +33,5 @@ def artifact_to_json(
     address: OciAddress, digest: str, files: Sequence[ArtifactFile]
 ) -> dict[str, object]:
     """An artifact in JSON's types."""
-    rows = [
-        {key: value for key, value in asdict(file).items() if key != "source"} for file in files
-    ]
-    return {"address": str(address), "digest": digest, "files": rows}
+    rows = [project(file, "model path media_type size sha256 sha384") for file in files]
+    return {"address": address, "digest": digest, "files": rows}

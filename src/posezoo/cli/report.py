@@ -59,7 +59,7 @@ def truncate_to_width(line: str, width: int | None) -> str:
     return (start + ELLIPSIS)[:width]
 
 
-def fit_columns(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> list[str]:
+def fit_columns(rows: Sequence[Sequence[str]], *, right: frozenset[int]) -> list[str]:
     """Format rows as ``align_columns`` does, no wider than the terminal: the last columns that do
     not fit are left out, and named in a last line.
 

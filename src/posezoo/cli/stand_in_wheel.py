@@ -175,7 +175,7 @@ def _read_members(prefix: str, folder: Path, patterns: str) -> Iterator[tuple[st
 
 
 def pack_stand_in(
-    release: str, commands: Mapping[str, str], registry: str, models: Path | None = None
+    release: str, commands: Mapping[str, str], registry: str, models: Path | None
 ) -> tuple[str, bytes]:
     """The name and the bytes of the stand-in for openvino-dev, which requires the running posezoo.
 

@@ -20,7 +20,7 @@ from posezoo.pose.decoders import find_decoder
 from posezoo.resolve.people import ITSELF
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.spec.model import ModelSpec, Precision, PublishedAccuracy, PublishedMetrics
+from posezoo.spec.model import Precision, PublishedAccuracy, PublishedMetrics
 from posezoo.versions import package_versions
 
 #: The number of images in COCO's val2017.
@@ -127,7 +127,7 @@ def create_accuracy_measurement(
         "accuracy",
         protocol.precision,
         result.figures,
-        model.tag if isinstance(model, ModelSpec) else "",
+        model.tag,
         settings=settings | protocol.to_settings(),
         # OpenCV 5 warps crops a little differently from OpenCV 4.
         tools={

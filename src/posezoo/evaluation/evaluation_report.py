@@ -25,7 +25,7 @@ from posezoo.files.verified_files import write_atomically
 from posezoo.measured import measurement_to_json
 from posezoo.pose.drawing import draw
 from posezoo.pose.keypoints import Pose, from_pixel_indices
-from posezoo.spec.model import ModelSpec, PublishedAccuracy, PublishedMetrics
+from posezoo.spec.model import PublishedAccuracy, PublishedMetrics
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import SKELETONS
 
@@ -41,10 +41,7 @@ class EvaluationReport:
     @property
     def published(self) -> PublishedMetrics:
         """The metrics that the publisher states for the model; empty for a composite."""
-        model = self.protocol.estimator.model
-        if isinstance(model, ModelSpec):
-            return model.published
-        return PublishedMetrics()
+        return self.protocol.estimator.model.published
 
     def published_comparisons(self) -> list[tuple[PublishedAccuracy, list[str]]]:
         """The published APs, the same flip setting first, and why the measured AP may differ from

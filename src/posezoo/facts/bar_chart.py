@@ -7,7 +7,7 @@ OpenCV. Bars begin at 0, and each column has its own scale. If a value is unknow
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
@@ -42,7 +42,7 @@ _STYLES: dict[MetricSource, tuple[Color, Color]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rectangle:
     """A rectangle, in pixels from the upper left corner; colours are RGB."""
 
@@ -54,24 +54,34 @@ class Rectangle:
     edge: Color
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TextLabel:
     """A line of text; ``y`` is its baseline."""
 
     x: float
     y: float
     text: str
-    color: Color = INK
+    color: Color
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(kw_only=True)
 class Chart:
     """Shapes and labels that are drawn on a white background, in this order."""
 
-    width: int
-    height: int
-    rectangles: tuple[Rectangle, ...]
-    labels: tuple[TextLabel, ...]
+    width: int = 0
+    height: int = 0
+    rectangles: list[Rectangle] = field(default_factory=list)
+    labels: list[TextLabel] = field(default_factory=list)
+
+    def draw(
+        self, x: float, y: float, width: float, height: float, fill: Color, edge: Color
+    ) -> None:
+        """Add a rectangle."""
+        self.rectangles.append(Rectangle(x, y, width, height, fill, edge))
+
+    def write(self, x: float, y: float, text: str, color: Color = INK) -> None:
+        """Add a label."""
+        self.labels.append(TextLabel(x, y, text, color))
 
 
 def draw_chart(comparison: ModelComparison) -> Chart:
@@ -84,29 +94,30 @@ def draw_chart(comparison: ModelComparison) -> Chart:
     left = _GAP + _width(names) + _GAP  # start of the first column
     right = left + len(columns) * _COLUMN  # start of the licenses
     width = max(right + _width([*licenses, "LICENSE"]), _width(notes) + _GAP) + _GAP
-    rule = Rectangle(_GAP, _LINE + 8, width - 2 * _GAP, 1, fill=RULE, edge=RULE)
-    rectangles = [rule]
-    labels = [TextLabel(right, _LINE, "LICENSE", _PALE)]
+    chart = Chart(width=round(width))
+    chart.draw(_GAP, _LINE + 8, width - 2 * _GAP, 1, RULE, RULE)
+    chart.write(right, _LINE, "LICENSE", _PALE)
     for number, (key, column) in enumerate(columns.items()):
         x = left + number * _COLUMN
-        labels.append(TextLabel(x, _LINE, column.heading, _PALE))
-        _draw_bars(x, [row.values[key] for row in rows], column, rectangles, labels=labels)
+        chart.write(x, _LINE, column.heading, _PALE)
+        _draw_bars(x, [row.values[key] for row in rows], column, chart)
     for number, row in enumerate(rows):
         baseline = _top_of(number) + _BASELINE
-        labels.append(TextLabel(_GAP, baseline, names[number]))
-        labels.append(TextLabel(right, baseline, row.license))
+        chart.write(_GAP, baseline, names[number])
+        chart.write(right, baseline, row.license)
 
     y = _top_of(len(rows)) + _GAP
     origins = {metric.origin for row in rows for metric in row.values.values() if metric}
     for origin in MetricSource:
         if origin in origins:
-            rectangles.append(Rectangle(_GAP, y, _BAR, _BAR, *_STYLES[origin]))
-            labels.append(TextLabel(_GAP + 22, y + _BASELINE, str(origin)))
+            chart.draw(_GAP, y, _BAR, _BAR, *_STYLES[origin])
+            chart.write(_GAP + 22, y + _BASELINE, str(origin))
             y += _LINE
     for note in notes:
-        labels.append(TextLabel(_GAP, y + _BASELINE, note, _PALE))
+        chart.write(_GAP, y + _BASELINE, note, _PALE)
         y += _LINE
-    return Chart(round(width), y + _GAP, tuple(rectangles), tuple(labels))
+    chart.height = y + _GAP
+    return chart
 
 
 def _top_of(row: int) -> int:
@@ -117,8 +128,7 @@ def _draw_bars(
     x: float,
     metrics: Sequence[SourcedMetric | None],
     column: ComparisonColumn,
-    rectangles: list[Rectangle],
-    labels: list[TextLabel],
+    chart: Chart,
 ) -> None:
     """The bars of a column and their values; the largest value has the longest bar."""
     largest = max((metric.number for metric in metrics if metric), default=0)
@@ -127,9 +137,8 @@ def _draw_bars(
             continue
         top = _top_of(number)
         length = max(1, _LONGEST * metric.number / largest) if largest else 1
-        rectangles.append(Rectangle(x, top, length, _BAR, *_STYLES[metric.origin]))
-        text = column.in_words(metric.number)
-        labels.append(TextLabel(x + length + 4, top + _BASELINE, text))
+        chart.draw(x, top, length, _BAR, *_STYLES[metric.origin])
+        chart.write(x + length + 4, top + _BASELINE, column.in_words(metric.number))
 
 
 def describe_measurement_settings(comparison: ModelComparison) -> Iterator[str]:

@@ -42,7 +42,7 @@ class MetricSource(str, Enum):
     __str__ = str.__str__
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SourcedMetric:
     """A value in the metric's unit, its origin, and its data set or settings (empty if stated
     elsewhere).
@@ -61,7 +61,7 @@ class SourcedMetric:
         return project(self, "number origin how=conditions")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MeasurementSelection:
     """The user's own measurements, and the selection of measurements to use.
 
@@ -113,7 +113,7 @@ def is_of_pipeline(measurement: Measurement) -> bool:
     return measurement.kind == "accuracy" or "pipeline" in measurement.settings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ComparisonRow:
     """The record of one model in one precision, with people found as it does by default.
 
@@ -136,6 +136,11 @@ class ComparisonRow:
         return self.model if is_usual else f"{self.model} ({self.precision})"
 
     @property
+    def ap(self) -> SourcedMetric | None:
+        """The AP that was measured here if the weights were opened, else the published one."""
+        return self.values["AP" if self.is_opened else "published_AP"]
+
+    @property
     def as_json(self) -> dict[str, Any]:
         """The record as ``compare`` and ``recommend`` print it."""
         values = {key: value and value.as_json for key, value in self.values.items()}
@@ -143,7 +148,7 @@ class ComparisonRow:
         return described | values
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ComparisonColumn:
     """How tables and charts show a metric; the gallery's script uses the same attribute names."""
 
@@ -212,7 +217,7 @@ COLUMNS: Mapping[str, ComparisonColumn] = {
 _NETWORK_NAMES = {"throughput_fps": "network_fps", "latency_p50_ms": "network_p50_ms"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelComparison:
     """All rows, and the settings of their measurements (empty if none was measured).
 

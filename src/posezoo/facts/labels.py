@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from posezoo.spec.model import Framework, Input, Output, PublishedAccuracy
+from posezoo.spec.model import Input, Output, PublishedAccuracy
 
 if TYPE_CHECKING:
     from posezoo.measured import Measurement
 
+#: The usual spellings of frameworks, by their names in model.yml.
 FRAMEWORKS = {
-    Framework.CAFFE: "Caffe",
-    Framework.CAFFE2: "Caffe2",
-    Framework.DLDT: "OpenVINO IR",
-    Framework.MXNET: "MXNet",
-    Framework.ONNX: "ONNX",
-    Framework.PADDLE: "PaddlePaddle",
-    Framework.PYTORCH: "PyTorch",
-    Framework.TF: "TensorFlow",
-    Framework.TFLITE: "TensorFlow Lite",
+    "caffe": "Caffe",
+    "caffe2": "Caffe2",
+    "dldt": "OpenVINO IR",
+    "mxnet": "MXNet",
+    "onnx": "ONNX",
+    "paddle": "PaddlePaddle",
+    "pytorch": "PyTorch",
+    "tf": "TensorFlow",
+    "tflite": "TensorFlow Lite",
 }
 
 

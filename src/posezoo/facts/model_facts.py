@@ -44,7 +44,7 @@ OWN_DETECTOR_LIMIT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelFacts:
     """A model, one of its variants, or a composite."""
 
@@ -65,34 +65,12 @@ class ModelFacts:
     @property
     def kind(self) -> str:
         """``model`` or ``composite``."""
-        return "model" if isinstance(self.model, ModelSpec) else "composite"
-
-    @property
-    def tag(self) -> str:
-        """The tag of a published variant; empty for all others."""
-        return self.model.tag if isinstance(self.model, ModelSpec) else ""
-
-    @property
-    def composite(self) -> str:
-        """The composite that it is a part of; empty for all others."""
-        return self.model.composite if isinstance(self.model, ModelSpec) else ""
-
-    @property
-    def stages(self) -> tuple[str, ...]:
-        """The names of a composite's parts in the order in which they run; empty for a model."""
-        return self.model.stages if isinstance(self.model, CompositeSpec) else ()
-
-    @property
-    def revision(self) -> int:
-        """A number that increases when the files change; 1 for a composite."""
-        return self.model.revision if isinstance(self.model, ModelSpec) else 1
+        return "composite" if self.model.stages else "model"
 
     @property
     def models(self) -> tuple[Model, ...]:
         """A composite and its parts, or only the model."""
-        if isinstance(self.model, CompositeSpec):
-            return self.model, *self.parts
-        return (self.model,)
+        return (self.model, *self.parts) if self.model.stages else (self.model,)
 
     @property
     def published_accuracies(self) -> list[tuple[ModelSpec, PublishedAccuracy]]:
@@ -107,9 +85,9 @@ class ModelFacts:
     @property
     def variants(self) -> tuple[ModelFacts, ...]:
         """The facts of each other variant that the publisher offers."""
-        variants = self.model.variants if isinstance(self.model, ModelSpec) else ()
         return tuple(
-            ModelFacts(variant, (variant,), detector=self.detector) for variant in variants
+            ModelFacts(variant, (variant,), detector=self.detector)
+            for variant in self.model.variants
         )
 
     @property
@@ -198,8 +176,9 @@ class ModelFacts:
     def limits(self) -> list[str]:
         """What the model cannot do, a sentence or two each."""
         by_approach = LIMITS.get(self.approach, "")
-        if self.stages and self.approach == "top-down":
-            by_approach = OWN_DETECTOR_LIMIT.format(detector=self.stages[0])
+        stages = self.model.stages
+        if stages and self.approach == "top-down":
+            by_approach = OWN_DETECTOR_LIMIT.format(detector=stages[0])
         return unique([by_approach, self.model.limits, *(part.limits for part in self.parts)])
 
     @property
@@ -237,27 +216,25 @@ class ModelFacts:
                     yield part, precision, record
 
 
-def describe_model(
-    model: Model, registry: Registry, layout: ModelLayout | None = None
-) -> ModelFacts:
+def describe_model(model: Model, registry: Registry) -> ModelFacts:
     """The facts about a model of a registry, with its parts and its detector."""
-    return ModelFacts(model, registry.parts(model), layout, find_detector(model, registry))
+    return ModelFacts(model, registry.parts(model), detector=find_detector(model, registry))
 
 
 def describe_models(selection: Selection, registry: Registry) -> list[ModelFacts]:
     """The facts about selected models: composites, then the others."""
-    models: list[Model] = [*selection.composites, *selection.models]
-    return [describe_model(model, registry) for model in models]
+    return [describe_model(model, registry) for model in selection.all]
 
 
 def find_detector(model: Model, registry: Registry) -> ModelSpec | None:
     """The detector that a model.yml declares, if the registry has it."""
-    people = model.people.photo if isinstance(model, ModelSpec) and model.people else ""
-    detector = registry.find(people) if people in registry.entries else None
+    if model.people is None or model.people.photo not in registry.entries:
+        return None
+    detector = registry.find(model.people.photo)
     return detector if isinstance(detector, ModelSpec) else None
 
 
-def measurements_of(model: Model, kind: str = "") -> Sequence[Measurement]:
+def measurements_of(model: Model, kind: str) -> Sequence[Measurement]:
     """The measurements of a model or composite, of one kind or of all; SpecError as
     ``load_measurements``.
     """

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from posezoo.facts.json_projection import project
 from posezoo.spec.field_types import LINE, MODEL_NAME, Key, list_of, positive, record, required_key
 from posezoo.spec.sources import WEB_URL
 from posezoo.spec.yaml_nodes import read_yaml
@@ -14,7 +15,7 @@ from posezoo.spec.yaml_nodes import read_yaml
 NAME = "outside_references.yml"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OutsideModel:
     """A model and what its publisher states: AP as a share, GFLOPs, millions of parameters."""
 
@@ -26,15 +27,11 @@ class OutsideModel:
     @property
     def figures(self) -> Mapping[str, float]:
         """The known values by the names of ``comparison.COLUMNS``."""
-        figures = {
-            "published_AP": self.published_AP,
-            "gflops": self.gflops,
-            "mparams": self.mparams,
-        }
+        figures = project(self, "published_AP gflops mparams")
         return {key: value for key, value in figures.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OutsideReference:
     """Models of one publisher, whose page is the ``source`` of their values."""
 

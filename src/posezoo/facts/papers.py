@@ -31,7 +31,7 @@ _KEYS = (
 _ARXIV = re.compile(r"https?://arxiv\.org/abs/(\d{4}\.\d{4,5})")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Paper:
     """A paper; ``booktitle`` or ``journal`` says where it was published, unless it is only at its
     address.

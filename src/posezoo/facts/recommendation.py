@@ -15,7 +15,7 @@ PERMISSIVE = ("Apache-2.0", "MIT", "BSD-*", "0BSD", "ISC", "Zlib", "Unlicense", 
 LATENCIES = {1: "single_p50_ms", 4: "latency_p50_ms"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RequiredValues:
     """What a model must meet; None and empty ones accept all.
 
@@ -36,12 +36,7 @@ class RequiredValues:
         return row.values[LATENCIES[self.people]]
 
 
-def ap_of(row: ComparisonRow) -> SourcedMetric | None:
-    """The AP that was measured here if the weights were opened, else the published one."""
-    return row.values["AP"] if row.is_opened else row.values["published_AP"]
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Recommendation:
     """The models that meet all limits, those of the highest AP first, in two lists: AP measured
     here and AP as published, which are of other data and other people, are not compared.
@@ -53,6 +48,11 @@ class Recommendation:
     measured: tuple[ComparisonRow, ...]
     published: tuple[ComparisonRow, ...]
     unknown: dict[str, list[str]]
+
+    @property
+    def rows(self) -> tuple[ComparisonRow, ...]:
+        """The models of both lists."""
+        return self.measured + self.published
 
     @property
     def lists(self) -> dict[str, tuple[ComparisonRow, ...]]:
@@ -68,7 +68,7 @@ def recommend(rows: Iterable[ComparisonRow], limits: RequiredValues) -> Recommen
     for row in sorted(rows, key=_rank):
         if not _is_licensed(row, limits) or _is_outside(row, limits):
             continue
-        missing = [] if ap_of(row) else ["AP"]
+        missing = [] if row.ap else ["AP"]
         if limits.max_latency_ms is not None and limits.latency_of(row) is None:
             missing.append("latency")
         if missing:
@@ -81,8 +81,7 @@ def recommend(rows: Iterable[ComparisonRow], limits: RequiredValues) -> Recommen
 
 
 def _rank(row: ComparisonRow) -> tuple[bool, float, str]:
-    ap = ap_of(row)
-    return not row.is_opened, -ap.number if ap else 0.0, row.model
+    return not row.is_opened, -row.ap.number if row.ap else 0.0, row.model
 
 
 def _is_licensed(row: ComparisonRow, limits: RequiredValues) -> bool:
@@ -96,8 +95,7 @@ def _is_licensed(row: ComparisonRow, limits: RequiredValues) -> bool:
 
 def _is_outside(row: ComparisonRow, limits: RequiredValues) -> bool:
     """Whether a known value is outside; a pipeline takes at least as long as its network."""
-    ap = ap_of(row)
-    if limits.min_ap is not None and ap and ap.number < limits.min_ap:
+    if limits.min_ap is not None and row.ap and row.ap.number < limits.min_ap:
         return True
     latency = limits.latency_of(row) or row.values["network_p50_ms"]
     return bool(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import log10
 from textwrap import wrap
 
-from posezoo.facts.bar_chart import FULL, INK, RULE, WHITE, Chart, Color, Rectangle, TextLabel
+from posezoo.facts.bar_chart import FULL, INK, RULE, WHITE, Chart, Color
 from posezoo.facts.comparison import ComparisonRow, MetricSource, ModelComparison, SourcedMetric
 from posezoo.facts.labels import format_ap, format_figure
 from posezoo.facts.outside_references import OutsideModel, OutsideReference
@@ -27,23 +27,21 @@ _LETTERS_OF_A_LINE = 66
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Point:
     name: str
     ap: SourcedMetric
     speed: SourcedMetric
 
 
-@dataclass(slots=True)
-class _Plot:
-    """What is drawn, and the scales from values to pixels: AP is linear, the speed logarithmic."""
+@dataclass(kw_only=True)
+class _Plot(Chart):
+    """A chart, and the scales from values to pixels: AP is linear, the speed logarithmic."""
 
     least_ap: float
     most_ap: float
     slowest: float
     fastest: float
-    shapes: list[Rectangle] = field(default_factory=list)
-    labels: list[TextLabel] = field(default_factory=list)
 
     def x_of(self, speed: float) -> float:
         share = log10(speed / self.slowest) / log10(self.fastest / self.slowest)
@@ -53,17 +51,14 @@ class _Plot:
         share = (100 * ap - self.least_ap) / (self.most_ap - self.least_ap)
         return _BOTTOM - (_BOTTOM - _TOP) * share
 
-    def write(self, x: float, y: float, text: str, color: Color = INK) -> None:
-        self.labels.append(TextLabel(x, y, text, color))
-
     def draw_horizontal(self, y: float, color: Color) -> None:
-        self.shapes.append(Rectangle(_LEFT, y, _RIGHT - _LEFT, 0.2, fill=color, edge=color))
+        self.draw(_LEFT, y, _RIGHT - _LEFT, 0.2, color, color)
 
     def draw_vertical(self, x: float, top: float, bottom: float, color: Color) -> None:
-        self.shapes.append(Rectangle(x, top, 0.2, bottom - top, fill=color, edge=color))
+        self.draw(x, top, 0.2, bottom - top, color, color)
 
     def draw_mark(self, left: float, top: float, fill: Color, edge: Color) -> None:
-        self.shapes.append(Rectangle(left, top, _MARK_WIDTH, _MARK_HEIGHT, fill=fill, edge=edge))
+        self.draw(left, top, _MARK_WIDTH, _MARK_HEIGHT, fill, edge)
 
 
 def draw_pipeline_chart(comparison: ModelComparison) -> Chart | None:
@@ -77,7 +72,7 @@ def draw_pipeline_chart(comparison: ModelComparison) -> Chart | None:
 
 
 def draw_network_chart(
-    comparison: ModelComparison, references: Sequence[OutsideReference] = ()
+    comparison: ModelComparison, references: Sequence[OutsideReference]
 ) -> Chart | None:
     """The published AP, and the measured speed of the network alone.
 
@@ -114,7 +109,8 @@ def _draw(
         _draw_point(number, point, mark, plot, line)
     for point, mark in zip(points, marks, strict=True):
         _draw_place(point, plot, mark)
-    return Chart(_WIDTH, end + 8, tuple(plot.shapes), tuple(plot.labels))
+    plot.height = end + 8
+    return plot
 
 
 def _write_lines(plot: _Plot, top: int, text: str) -> int:
@@ -143,7 +139,13 @@ def _start_plot(points: Sequence[_Point], outside: Sequence[OutsideModel]) -> _P
     speeds = [point.speed.number for point in points]
     least_ap = max(0, (min(aps) - 1) // 5 * 5)
     most_ap = -(-max(aps) // 5) * 5
-    return _Plot(least_ap, most_ap, min(speeds) / 1.3, max(speeds) * 1.3)
+    return _Plot(
+        width=_WIDTH,
+        least_ap=least_ap,
+        most_ap=most_ap,
+        slowest=min(speeds) / 1.3,
+        fastest=max(speeds) * 1.3,
+    )
 
 
 def _draw_grid(plot: _Plot) -> None:
@@ -185,7 +187,7 @@ def _draw_place(point: _Point, plot: _Plot, mark: tuple[float, float]) -> None:
     y = plot.y_of(point.ap.number)
     _, top = mark
     if not top <= y <= top + _MARK_HEIGHT:
-        plot.shapes.append(Rectangle(x - 2, y - 2, 4, 4, fill=FULL, edge=WHITE))
+        plot.draw(x - 2, y - 2, 4, 4, FULL, WHITE)
 
 
 def _draw_point(

@@ -57,7 +57,7 @@ OPENED = "opened here"
 MAX_PICTURE_BYTES = 200_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Picture:
     """One or more photos with the poses that a model finds."""
 
@@ -67,7 +67,7 @@ class Picture:
     note: str = ""  # the photo, or the precision if the command uses another one
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GalleryEntry:
     """A model, a variant, a composite or a part of one in the index."""
 
@@ -127,7 +127,7 @@ class GalleryEntry:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GalleryData:
     """All entries in alphabetical order, and the settings of the measurements (empty if there are
     none).
@@ -135,10 +135,10 @@ class GalleryData:
 
     entries: tuple[GalleryEntry, ...]
     axes: Mapping[str, ComparisonColumn]
-    speed_setting: str = ""
-    network_setting: str = ""
-    accuracy_conditions: str = ""
-    references: tuple[OutsideReference, ...] = ()
+    speed_setting: str
+    network_setting: str
+    accuracy_conditions: str
+    references: tuple[OutsideReference, ...]
 
 
 def collect_gallery_data(

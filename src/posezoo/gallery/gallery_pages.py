@@ -220,11 +220,10 @@ def _legal(facts: ModelFacts) -> dict[str, object]:
         terms = part.license
         licenses.append((terms.spdx, terms.url, read_copyright_line(part), part.license_note))
         origins.append((part.origin.repository, part.origin.paper))
-    training = to_json(facts.model.training) if isinstance(facts.model, ModelSpec) else {}
     return {
         "licenses": unique(licenses),
         "origins": unique(origins),
-        "training": training,
+        "training": to_json(facts.model.training),
         "citations": list(map(format_bibtex, facts.papers)),
     }
 
@@ -237,8 +236,8 @@ def _tags(entry: GalleryEntry) -> list[str]:
 def _related_models(facts: ModelFacts) -> list[tuple[str, str, str]]:
     """The relations to other models, in words, their names and pages."""
     related = []
-    if facts.composite:
-        related.append(("A part of", facts.composite))
+    if facts.model.composite:
+        related.append(("A part of", facts.model.composite))
     related += [("There is also", variant.name) for variant in facts.variants]
     return [(relation, name, f"{name}.html".replace("@", "%40")) for relation, name in related]
 

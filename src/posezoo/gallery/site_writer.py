@@ -20,7 +20,7 @@ NOTE = "written by posezoo gallery: its own files, by SHA-256"
 HINT = "choose another folder, or use --force: it only replaces files that have the names of pages"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SiteChanges:
     """The changes of writing a site: paths below its folder, with / between their parts."""
 

@@ -13,14 +13,14 @@ import numpy as np
 from posezoo import images
 from posezoo.benchmarking.workloads import BenchmarkCase, NetworkWorkload, PipelineWorkload
 from posezoo.errors import InferenceError, import_cv2
-from posezoo.events import Listener, ignore_event
+from posezoo.events import Listener
 from posezoo.pipeline import complexity_count, load
 from posezoo.pipeline.get import get_irs
 from posezoo.pipeline.store_transfers import bring_irs
 from posezoo.pipeline.zoo_context import open_context
 from posezoo.resolve.stage_context import Context
 from posezoo.runtime.graph import Graph
-from posezoo.runtime.runtime_config import RuntimeConfig, require_device
+from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig, require_device
 from posezoo.settings import Settings
 from posezoo.spec.model import CompositeSpec, Model, ModelSpec, Precision
 from posezoo.workers.processes import run_in_child
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BenchmarkOptions:
     """What is measured of each model.
 
@@ -45,14 +45,14 @@ class BenchmarkOptions:
     """
 
     runtime: RuntimeConfig
-    requests: Sequence[int] = (0,)
-    batches: Sequence[int] = (1,)
-    precisions: Sequence[Precision] = (Precision.FP16,)
-    size: tuple[int, int] | None = None
-    is_pipeline: bool = False
-    image: Path | None = None
-    people: int = 4
-    generates: bool = False
+    requests: Sequence[int]
+    batches: Sequence[int]
+    precisions: Sequence[Precision]
+    size: tuple[int, int] | None
+    is_pipeline: bool
+    image: Path | None
+    people: int
+    generates: bool
 
     @property
     def runtimes(self) -> list[RuntimeConfig]:
@@ -60,7 +60,7 @@ class BenchmarkOptions:
         return [replace(self.runtime, requests=requests) for requests in self.requests]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CaseMaker:
     """Makes the cases of IR and models.
 
@@ -71,7 +71,7 @@ class CaseMaker:
     options: BenchmarkOptions
     context: Context
     folder: Path
-    listener: Listener = ignore_event
+    listener: Listener
 
     def require_runnable(self) -> None:
         """Check the requirements before anything is downloaded.
@@ -167,10 +167,9 @@ class CaseMaker:
 
     def _cases_of_poses(self, model: Model, precision: Precision) -> Iterator[BenchmarkCase]:
         if model.decoder is None:
-            composite = model.composite if isinstance(model, ModelSpec) else None
             raise InferenceError(
                 f"{model.full_name}: finds no poses alone: it has no decoder",
-                hint=f"name {composite}" if composite else "",
+                hint=f"name {model.composite}" if model.composite else "",
             )
         own_irs = get_irs(model, precision, self.context, listener=self.listener)
         irs = load.detector_irs(model, self.context, listener=self.listener) | own_irs
@@ -186,12 +185,10 @@ class CaseMaker:
         *,
         is_recordable: bool = True,
     ) -> Iterator[BenchmarkCase]:
-        workload = PipelineWorkload(self._image(), compiled, tuple(irs), self._shown())
+        shown = self.options.people if self.options.image is None else 0
+        workload = PipelineWorkload(self._image(), compiled, tuple(irs), shown)
         for runtime in self.options.runtimes:
             yield BenchmarkCase(name, precision, workload, runtime, is_recordable=is_recordable)
-
-    def _shown(self) -> int:
-        return self.options.people if self.options.image is None else 0
 
     def _image(self) -> Path:
         if self.options.image is not None:
@@ -220,10 +217,8 @@ def _compiled(
     """Compile a model and its detector as ``posezoo run`` does, without a cache; runs in a child
     process.
     """
-    from posezoo.runtime.runtime_config import LoadOptions
-
     context = open_context(settings)
     options = LoadOptions(runtime)
     if isinstance(model, Path):
-        return load.compile_ir_estimator(model, context, options)
+        return load.Loader(context).compile_ir(model, options)
     return load.compile_estimator(model, context, irs, options)

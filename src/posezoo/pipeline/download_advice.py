@@ -8,7 +8,7 @@ from posezoo.errors import DownloadError
 from posezoo.pipeline import store_transfers
 from posezoo.resolve.resolved import Resolved
 from posezoo.resolve.stage_context import Context
-from posezoo.spec.model import Model, ModelSpec
+from posezoo.spec.model import ModelSpec
 
 
 def advise_after_failure(error: DownloadError, resolved: Resolved, context: Context) -> None:
@@ -42,10 +42,8 @@ def _find_models_instead(spec: ModelSpec, context: Context) -> list[str]:
 
     local = []
     indexed = []
-    selection = context.registry.select()
-    models: list[Model] = [*selection.composites, *selection.models]
-    for model in models:
-        if model.task != spec.task or model.full_name == spec.full_name or _is_part(model):
+    for model in context.registry.select().all:
+        if model.task != spec.task or model.full_name == spec.full_name or model.composite:
             continue
         origins: set[str] = set()
         for part in context.registry.parts(model):
@@ -56,7 +54,3 @@ def _find_models_instead(spec: ModelSpec, context: Context) -> list[str]:
         elif origins <= LOCAL | PACKAGE_INDEXES:
             indexed.append(model.full_name)
     return [*local, *indexed][:3]
-
-
-def _is_part(model: Model) -> bool:
-    return isinstance(model, ModelSpec) and bool(model.composite)

@@ -16,7 +16,7 @@ from posezoo.evaluation import EvaluationResult, evaluate
 from posezoo.evaluation.evaluation_protocol import EvaluationProtocol, cache_key
 from posezoo.evaluation.image_predictions import ImagePredictions
 from posezoo.evaluation.run_evaluation import ImagePredictor
-from posezoo.events import Listener, ignore_event
+from posezoo.events import Listener
 from posezoo.ir.model_procs import decoded_task
 from posezoo.measured import ANNOTATED_BOXES
 from posezoo.pipeline import load
@@ -41,7 +41,7 @@ TRUTH = "truth"
 _Predictions = Generator[tuple[DatasetImage, ImagePredictions | ImageError], None, None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EvaluatedModel:
     """What is evaluated.
 
@@ -83,7 +83,7 @@ class EvaluatedModel:
         return decoded_task(self.model)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LoadedModel:
     """A model that is ready to be evaluated, and a function that loads it in another process."""
 
@@ -104,7 +104,7 @@ def load_model(
     options: LoadOptions,
     context: Context,
     *,
-    listener: Listener = ignore_event,
+    listener: Listener,
 ) -> LoadedModel:
     """Load a model or IR; a model is downloaded and converted if needed.
 
@@ -122,14 +122,12 @@ def load_model(
         require_decoded_task(model)
     xml = chosen.xml
     if xml is not None:
-        load_ir = partial(
-            load.compile_ir_estimator, xml, context, options, named_detector=chosen.detector
-        )
+        loader = load.Loader(context, chosen.detector)
         folder = xml.resolve().parent.name  # converters name it by the precision
         precision = Precision(folder) if folder in list(Precision) else chosen.precision
-        estimator = load_ir(listener=listener)
+        estimator = replace(loader, listener=listener).compile_ir(xml, options)
         protocol = EvaluationProtocol(estimator, precision, options, boxes, irs=[xml])
-        return LoadedModel(chosen, protocol, load_ir)
+        return LoadedModel(chosen, protocol, partial(loader.compile_ir, xml, options))
     assert model is not None
     load.require_detector_used(chosen.detector or boxes, model)
     load.require_decodable(model)
@@ -157,7 +155,7 @@ def evaluate_model(
     is_fresh: bool = False,
     skip_unreadable: bool = False,
     executor: Executor | None = None,
-    listener: Listener = ignore_event,
+    listener: Listener,
 ) -> EvaluationResult:
     """Run a model on each image that has no predictions yet, and compute the metrics.
 
@@ -211,7 +209,7 @@ def _read_boxes(
     return read_detector_boxes(Path(source)), [Path(source)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Shard:
     """Some images of an evaluation, which one process evaluates."""
 

@@ -11,7 +11,6 @@ from posezoo.events import Listener, ignore_event
 from posezoo.export.export_writer import ExportChanges, write_export
 from posezoo.export.ir_facts import declared_facts, read_ir_facts
 from posezoo.export.target_type import ExportedModel, ExportFolder, ExportTarget, render_files
-from posezoo.export.targets import find_target
 from posezoo.pipeline.get import get
 from posezoo.pipeline.plan import Plan, make_plan
 from posezoo.resolve.input_options import InputOptions
@@ -20,9 +19,9 @@ from posezoo.resolve.stage_context import Context
 from posezoo.spec.model import ModelSpec, Precision
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ExportOptions:
-    """What models are exported for, and where the files go; ``choose_export`` makes it.
+    """What models are exported for, and where the files go; ``with_target_inputs`` completes it.
 
     Attributes:
         target: what the files are for.
@@ -58,42 +57,22 @@ def _with_fixed_inputs(inputs: InputOptions, fixed: InputOptions, target: str) -
     )
 
 
-def choose_export(
-    target: str,
-    folder: Path,
-    precision: Precision = Precision.FP16,
-    *,
-    inputs: InputOptions = InputOptions(),  # noqa: B008 immutable
-    storage_uri: str = "",
-    has_precisions: bool = False,
-    is_dry_run: bool = False,
-) -> ExportOptions:
-    """The options of an export to a target, which may decide how its IR take images.
-
-    Args:
-        target: its name.
-        inputs: how the user wants the IR to take images.
+def with_target_inputs(options: ExportOptions, name: str) -> ExportOptions:
+    """The options with the inputs that the target of this name always has.
 
     Raises:
-        ExportError: there is no such target, or it does not take these options.
+        ExportError: the target does not take these options.
     """
-    record = find_target(target)
-    if storage_uri and not (record.takes_storage_uri and "://" in storage_uri):
+    target = options.target
+    uri = options.storage_uri
+    if uri and not (target.takes_storage_uri and "://" in uri):
         problem = "--storage_uri is an address such as s3://bucket/models, for --to kserve"
         raise ExportError(problem)
-    if has_precisions and not record.takes_precisions:
+    if options.has_precisions and not target.takes_precisions:
         raise ExportError("--layout NAME/PRECISION is for --to dlstreamer")
-    if record.inputs is not None:
-        inputs = _with_fixed_inputs(inputs, record.inputs, target)
-    return ExportOptions(
-        record,
-        folder,
-        precision,
-        inputs,
-        storage_uri=storage_uri,
-        has_precisions=has_precisions,
-        is_dry_run=is_dry_run,
-    )
+    if target.inputs is None:
+        return options
+    return replace(options, inputs=_with_fixed_inputs(options.inputs, target.inputs, name))
 
 
 def with_export_dir(context: Context, inputs: InputOptions) -> Context:
@@ -102,8 +81,7 @@ def with_export_dir(context: Context, inputs: InputOptions) -> Context:
     """
     if inputs == InputOptions():
         return context
-    folder = context.layout.output_dir / "exported" / inputs.folder_name
-    return replace(context, layout=replace(context.layout, output_dir=folder))
+    return context.with_output_dir(context.layout.output_dir / "exported" / inputs.folder_name)
 
 
 def prepare_export(

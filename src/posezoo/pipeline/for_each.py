@@ -10,18 +10,15 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import starmap
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic
 
 from posezoo.errors import PosezooError, import_optional, os_reason
 from posezoo.events import Listener, WarningIssued, WorkFinished, WorkStarted, ignore_event
 from posezoo.resolve.stage_context import Context
-from posezoo.workers.threads import CancelCheck, cancellable, map_ordered
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+from posezoo.workers.threads import CancelCheck, Item, Result, cancellable, map_ordered
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outcome(Generic[Item, Result]):
     """The result or the error of one item."""
 
@@ -30,7 +27,7 @@ class Outcome(Generic[Item, Result]):
     error: PosezooError | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Executor:
     """Where the tasks of ``for_each`` run: here, in threads, in child processes, or on a Dask
     cluster.
@@ -109,24 +106,20 @@ def for_each(
 def _attempt(
     task: Callable[[Item, Listener], Result], item: Item, listener: Listener
 ) -> Outcome[Item, Result]:
-    listener(WorkStarted(_name(item), f"{os.getpid()}"))
-    outcome = _run(task, item, listener)
-    reason = outcome.error.problem if outcome.error is not None else ""
-    listener(WorkFinished(_name(item), outcome.error is None, reason))
-    return outcome
-
-
-def _run(
-    task: Callable[[Item, Listener], Result], item: Item, listener: Listener
-) -> Outcome[Item, Result]:
+    name = _name(item)
+    listener(WorkStarted(name, f"{os.getpid()}"))
+    result = None
+    failure = None
     try:
-        return Outcome(item, task(item, listener))
+        result = task(item, listener)
     except PosezooError as error:
-        return Outcome(item, error=error)
+        failure = error
     except MemoryError:
-        return Outcome(item, error=PosezooError(f"{_name(item)}: there is not enough memory"))
+        failure = PosezooError(f"{name}: there is not enough memory")
     except OSError as error:  # for example, a folder that may not be read
-        return Outcome(item, error=PosezooError(f"{error.filename or item}: {os_reason(error)}"))
+        failure = PosezooError(f"{error.filename or item}: {os_reason(error)}")
+    listener(WorkFinished(name, failure is None, failure.problem if failure is not None else ""))
+    return Outcome(item, result, failure)
 
 
 def _lost(item: Item, error: PosezooError, listener: Listener) -> Outcome[Item, Result]:

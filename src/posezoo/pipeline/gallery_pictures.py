@@ -8,7 +8,7 @@ from pathlib import Path
 from posezoo.cards.card_reader import to_plain_text
 from posezoo.cards.usage_section import CREDIT, finds_keypoints
 from posezoo.errors import ConversionError, DownloadError, InferenceError
-from posezoo.events import Event, Listener, WarningIssued, ignore_event
+from posezoo.events import Event, Listener, WarningIssued
 from posezoo.facts.labels import join
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.gallery.gallery_data import Picture
@@ -24,7 +24,7 @@ def draw_pictures(
     context: Context,
     *,
     are_samples: bool,
-    listener: Listener = ignore_event,
+    listener: Listener,
 ) -> dict[str, list[Picture]]:
     """The pictures of each pose model whose files can be downloaded, by its name; others cause a
     warning.

@@ -35,7 +35,7 @@ from posezoo.resolve.resolution import resolve_model
 from posezoo.resolve.resolved import Resolved, Target
 from posezoo.resolve.stage_context import Context
 from posezoo.spec.model import CompositeSpec, Model, ModelSpec, Precision
-from posezoo.user_folders import StorePath
+from posezoo.user_folders import in_store
 
 if TYPE_CHECKING:
     from posezoo.convert.model_optimizer import ModelOptimizer
@@ -49,7 +49,7 @@ CONVERT = "convert and self-check"
 TimeStep = Callable[[str], AbstractContextManager[object]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Converted:
     """A model, and the paths of its IR (.xml) by precision."""
 
@@ -57,7 +57,7 @@ class Converted:
     irs: Mapping[Precision, Path]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ConversionTask:
     """Makes the IR and the card of a model; it is pickled for other processes."""
 
@@ -143,7 +143,7 @@ def get(
 
 
 def bring_irs_and_plan(
-    resolved: Resolved, context: Context, options: ConversionOptions, *, downloads: bool = True
+    resolved: Resolved, context: Context, options: ConversionOptions, *, downloads: bool
 ) -> Plan:
     """The plan of a real run, as from ``make_plan``: IR that are up to date are on this machine."""
     plan = make_plan(resolved, context, options, downloads=downloads)
@@ -159,7 +159,7 @@ def _bring_published_files(resolved: Resolved, context: Context) -> None:
 
     spec = resolved.spec
     layout = resolved.layout
-    if StorePath.of(layout.download_dir) is None or layout.custom_checkpoint(spec) is not None:
+    if not in_store(layout.download_dir) or layout.custom_checkpoint(spec) is not None:
         return
     options = context.download_options
     with store_transfers.shared_files(spec, layout, options):
@@ -230,8 +230,7 @@ def convert(
         return _published_irs(resolved, plan)
     irs = {ir.precision: ir.xml for ir in plan.irs}
     due = select_due(spec.full_name, plan.irs, listener)
-    is_in_store = StorePath.of(layout.output_dir) is not None
-    if not (due or is_in_store or options.keep_onnx):
+    if not (due or in_store(layout.output_dir) or options.keep_onnx):
         remove_stale_staging_dirs(layout.model_dir(spec))
         return Converted(resolved, irs)
     with store_transfers.exclusive_copy(layout.model_dir(spec)):
@@ -338,8 +337,7 @@ def with_checkpoint_dir(context: Context, model: Model) -> Context:
     Args:
         model: from ``spec_with_checkpoint``.
     """
-    folder = context.layout.output_dir / checkpoint_dir(model)
-    return replace(context, layout=replace(context.layout, output_dir=folder))
+    return context.with_output_dir(context.layout.output_dir / checkpoint_dir(model))
 
 
 def get_irs(
@@ -392,10 +390,8 @@ def write_model_card(model: Model, context: Context, output_dir: Path | None = N
     from posezoo.facts.model_facts import ModelFacts, find_detector
 
     parts = tuple(map(context.lock.with_pins, context.registry.parts(model)))
-    layout = (
-        context.layout if output_dir is None else replace(context.layout, output_dir=output_dir)
-    )
-    is_in_store = StorePath.of(layout.output_dir) is not None
+    layout = context.with_output_dir(output_dir).layout
+    is_in_store = in_store(layout.output_dir)
     if is_in_store:
         for part in parts:  # another machine may have made its IR
             store_transfers.bring_irs(part, layout, ())

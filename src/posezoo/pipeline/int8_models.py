@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from posezoo.errors import QuantizationError
 from posezoo.events import Listener, ignore_event
-from posezoo.layout import ModelLayout
 from posezoo.pipeline import store_transfers
 from posezoo.pipeline.load import select_detector
 from posezoo.pipeline.plan import Plan, make_plan, require_current_ir
@@ -50,14 +49,14 @@ def plan_int8(
     """
     from posezoo.quantize.quantization_plan import plan_quantization
 
-    layout = _int8_layout(context, output_dir)
+    layout = context.with_output_dir(output_dir).layout
     store_transfers.bring_irs(spec, layout, options.precisions)
     return plan_quantization(
         _target(spec, context), layout, context.lock, dataset_dir, options=options
     )
 
 
-def make_int8(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Quantized:
+def make_int8(plan: QuantizationPlan, *, listener: Listener) -> Quantized:
     """Make the INT8 IR of a plan, see ``quantize.quantization.quantize``."""
     from posezoo.quantize.quantization import quantize
 
@@ -69,7 +68,7 @@ def make_int8(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Q
 
 
 def plan_required_irs(
-    spec: ModelSpec, context: Context, dataset_dir: Path, *, is_dry_run: bool = False
+    spec: ModelSpec, context: Context, dataset_dir: Path, *, is_dry_run: bool
 ) -> list[Plan]:
     """Plan the IR that have to be made before a quantization, or brought from a store; nothing is
     downloaded yet.
@@ -125,7 +124,7 @@ def compare_ir_with_fp32(
     from posezoo.quantize.int8_comparison import Fp32Reference
     from posezoo.quantize.quantization_plan import split_photos
 
-    layout = _int8_layout(context, output_dir)
+    layout = context.with_output_dir(output_dir).layout
     store_transfers.bring_irs(spec, layout, (precision,))
     ours = layout.converted_ir_path(spec, precision)
     paths = dict.fromkeys((ours, layout.ir_path(spec, precision)))
@@ -189,9 +188,3 @@ def _quantizable_model(spec: ModelSpec, context: Context) -> Model:
     if reason:
         raise QuantizationError(f"{spec.full_name}: is not quantized: {reason}")
     return context.registry.composite_of(spec)
-
-
-def _int8_layout(context: Context, output_dir: Path | None) -> ModelLayout:
-    if output_dir is None:
-        return context.layout
-    return replace(context.layout, output_dir=output_dir)

@@ -22,6 +22,7 @@ from posezoo.errors import (
 )
 from posezoo.events import Listener, WarningIssued, ignore_event
 from posezoo.pipeline.get import CONVERT, DOWNLOAD, TimeStep, get_irs, with_checkpoint_dir
+from posezoo.pose.decoders import find_decoder, require_top_down, resolve_options
 from posezoo.registry import Registry, open_registry
 from posezoo.resolve.people import declared_people, resolve_people
 from posezoo.resolve.stage_context import Context
@@ -32,7 +33,15 @@ from posezoo.settings import (
     Settings,
     user_folder,
 )
-from posezoo.spec.model import TRACKING, WHOLE_IMAGE, Model, ModelSpec, People, Precision
+from posezoo.spec.model import (
+    TRACKING,
+    WHOLE_IMAGE,
+    Decoder,
+    Model,
+    ModelSpec,
+    People,
+    Precision,
+)
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import UNKNOWN
 
@@ -54,7 +63,7 @@ _UNAVAILABLE = (SourceError, DownloadError)
 _MASKS = "segmentation"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChosenModel:
     """What the user wants to load: a model, with the user's own weights or without, or an IR.
 
@@ -70,7 +79,7 @@ class ChosenModel:
     is_unnamed: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Loader:
     """Makes the IR of a model and of its detector, which are downloaded if they are missing.
 
@@ -126,6 +135,54 @@ class Loader:
         with self.time_step(DOWNLOAD):
             loader, detector = self._get_detector(model)
         return PreparedModel(loader, model, detector | irs)
+
+    def compile_ir(
+        self, xml: Path, options: LoadOptions | None = None, like: ModelSpec | None = None
+    ) -> Estimator:
+        """Compile an IR that no model.yml describes, and its detector, which is downloaded if it is
+        missing.
+
+        Args:
+            options: where and how it runs; None for the device in the settings.
+            like: as in ``ChosenModel``.
+
+        Raises:
+            InferenceError: it cannot be read or compiled, no decoder is known for its outputs, or
+                it finds people itself although a detector is named.
+            FetchError: a file of the detector cannot be downloaded.
+        """
+        from posezoo.runtime.decoder_matching import AGPL, find_similar, original_preprocessing
+        from posezoo.runtime.graph import Graph, Preprocessing
+        from posezoo.runtime.loading import load_ir
+        from posezoo.runtime.runtime_config import LoadOptions
+
+        context = self.context
+        listener = self.listener
+        options = options or LoadOptions(default_runtime(context.settings))
+        graph = Graph(xml)
+        estimator = load_ir(graph, self.decoder, options, like)
+        similar = find_similar(graph, estimator.decoder) if like is None else None
+        if similar is not None and original_preprocessing(similar) != Preprocessing():
+            listener(
+                WarningIssued(
+                    f"{xml}: does not say how images are prepared for it, so it gets them"
+                    f" unchanged: is it like {similar.name}? Run with --as {similar.name}"
+                )
+            )
+        require_detector_used(self.named_detector, estimator.model, estimator.decoder)
+        if estimator.model.license.spdx == AGPL:
+            listener(
+                WarningIssued(
+                    f"{xml}: was exported by Ultralytics, whose weights are under AGPL-3.0: a"
+                    " program that uses them must offer its source code, unless you have another"
+                    " license"
+                )
+            )
+
+        def get_detector(detector: Model) -> dict[str, Path]:
+            return get_irs(detector, Precision.FP16, context, listener=listener)
+
+        return _with_detector(estimator, context, options, get_detector, self.is_video)
 
     def _prepare_default(self, precision: Precision) -> PreparedModel:
         """As ``prepare``, for the default model, or the second one if that is out of reach."""
@@ -188,7 +245,7 @@ class Loader:
             return make_irs(context, checkpoint=chosen.checkpoint)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PreparedModel:
     """A model whose IR are on this machine; it can be compiled several times."""
 
@@ -202,7 +259,7 @@ class PreparedModel:
         """Compile it and its detector; None for the device of the settings.
 
         Raises:
-            InferenceError: as for ``compile_estimator`` and ``compile_ir_estimator``.
+            InferenceError: as for ``compile_estimator`` and ``Loader.compile_ir``.
             FetchError: the detector of an IR cannot be downloaded.
         """
         loader = self.loader
@@ -214,16 +271,7 @@ class PreparedModel:
                     self.model, loader.context, self.irs, options, is_video=loader.is_video
                 )
             assert self.xml is not None
-            return compile_ir_estimator(
-                self.xml,
-                loader.context,
-                options,
-                decoder=loader.decoder,
-                named_detector=loader.named_detector,
-                is_video=loader.is_video,
-                listener=loader.listener,
-                like=self.like,
-            )
+            return loader.compile_ir(self.xml, options, self.like)
 
 
 def select_detector(
@@ -280,8 +328,6 @@ def require_detector_used(detector: str | None, model: Model, decoder: str = "")
     Raises:
         InferenceError: the model finds people itself.
     """
-    from posezoo.pose.decoders import require_top_down
-
     declared = model.decoder.name if model.decoder is not None else model.task
     if detector and detector not in ("none", "usual"):
         require_top_down(decoder or declared, model.full_name)
@@ -298,8 +344,6 @@ def require_decodable(model: Model) -> None:
 
 
 def _has_masks(model: Model) -> bool:
-    from posezoo.pose.decoders import find_decoder
-
     decoder = model.decoder
     return decoder is not None and hasattr(find_decoder(decoder.name).options, _MASKS)
 
@@ -351,65 +395,6 @@ def compile_estimator(
     return _with_detector(estimator, context, options, lambda _detector: irs, is_video)
 
 
-def compile_ir_estimator(
-    xml: Path,
-    context: Context,
-    options: LoadOptions | None = None,
-    *,
-    decoder: str | None = None,
-    named_detector: str | None = None,
-    is_video: bool = False,
-    listener: Listener = ignore_event,
-    like: ModelSpec | None = None,
-) -> Estimator:
-    """Compile an IR that no model.yml describes, and its detector, which is downloaded if it is
-    missing.
-
-    Args:
-        context: names the detector.
-        options: where and how it runs; None for the device in the settings.
-        decoder: the decoder of its outputs; None if the IR's metadata or outputs decide.
-        named_detector: the detector that the user named for this IR, which must be one that needs a
-            detector.
-        is_video: as for ``select_detector``.
-        like: as in ``ChosenModel``.
-
-    Raises:
-        InferenceError: it cannot be read or compiled, no decoder is known for its outputs, or it
-            finds people itself although a detector is named.
-        FetchError: a file of the detector cannot be downloaded.
-    """
-    from posezoo.runtime.decoder_matching import AGPL, find_similar, original_preprocessing
-    from posezoo.runtime.graph import Graph, Preprocessing
-    from posezoo.runtime.loading import load_ir
-    from posezoo.runtime.runtime_config import LoadOptions
-
-    options = options or LoadOptions(default_runtime(context.settings))
-    graph = Graph(xml)
-    estimator = load_ir(graph, decoder, options, like)
-    similar = find_similar(graph, estimator.decoder) if like is None else None
-    if similar is not None and original_preprocessing(similar) != Preprocessing():
-        listener(
-            WarningIssued(
-                f"{xml}: does not say how images are prepared for it, so it gets them unchanged: "
-                f"is it like {similar.name}? Run with --as {similar.name}"
-            )
-        )
-    require_detector_used(named_detector, estimator.model, estimator.decoder)
-    if estimator.model.license.spdx == AGPL:
-        listener(
-            WarningIssued(
-                f"{xml}: was exported by Ultralytics, whose weights are under AGPL-3.0: a program"
-                " that uses them must offer its source code, unless you have another license"
-            )
-        )
-
-    def get_detector(detector: Model) -> dict[str, Path]:
-        return get_irs(detector, Precision.FP16, context, listener=listener)
-
-    return _with_detector(estimator, context, options, get_detector, is_video)
-
-
 def _with_detector(
     estimator: Estimator,
     context: Context,
@@ -417,7 +402,6 @@ def _with_detector(
     find_irs: Callable[[Model], Mapping[str, Path]],
     is_video: bool,
 ) -> Estimator:
-    from posezoo.pose.decoders import find_decoder
     from posezoo.runtime.loading import load_detector
 
     people = resolve_people(estimator.model, context.settings.detector, estimator.decoder)
@@ -444,7 +428,7 @@ def _with_detector(
 def explain_no_people(
     estimator: Estimator,
     context: Context,
-    min_person_score: float | None = None,
+    min_person_score: float | None,
     inputs: Sequence[str] = (),
 ) -> str:
     """Why a model found no person, and what to try, for a user of the command line.
@@ -454,9 +438,6 @@ def explain_no_people(
         min_person_score: the minimum score that the user chose; None for the decoder's.
         inputs: the values of the flag ``--input``, for a command to paste.
     """
-    from posezoo.pose.decoders import find_decoder, resolve_options
-    from posezoo.spec.model import Decoder
-
     noun = "person" if estimator.finds_people else "object"
     detector = None
     if estimator.people_from != WHOLE_IMAGE:

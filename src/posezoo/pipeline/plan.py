@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from posezoo.convert.model_optimizer import ModelOptimizer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """The work to do for one model."""
 

@@ -42,7 +42,7 @@ from posezoo.spec.model import Model, ModelSpec
 from posezoo.versions import version
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Proving:
     """How models are proven.
 
@@ -54,8 +54,8 @@ class Proving:
 
     context: Context
     folder: Path
-    dataset: CocoDataset | None = None
-    is_fresh: bool = False
+    dataset: CocoDataset | None
+    is_fresh: bool
 
     def __call__(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
         """The report of a model; an earlier one, if the same posezoo made it from the same

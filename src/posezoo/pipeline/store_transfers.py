@@ -24,13 +24,14 @@ from posezoo.files.file_record import read_record
 from posezoo.files.stores import Info, has_file, is_changed, is_current, publish, pull
 from posezoo.files.verified_files import is_verified_file, writing
 from posezoo.layout import DECODED, ModelLayout
+from posezoo.lockfile.entries import NAME as LOCK
+from posezoo.lockfile.entries import LockEntry, merge_entries
 from posezoo.spec.model import ModelSpec, Precision, SourceFile
 from posezoo.spec.safe_names import explain_unsafe_file_name
-from posezoo.user_folders import StorePath
+from posezoo.user_folders import in_store
 from posezoo.workers.retries import RequestLimits
 
 if TYPE_CHECKING:
-    from posezoo.lockfile.entries import LockEntry
     from posezoo.mirror import Mirror
 
 
@@ -76,7 +77,7 @@ def bring(
     afresh: bool = False,
 ) -> Mapping[Path, Info]:
     """``files.stores.pull``, while no other process changes the working copy."""
-    if StorePath.of(folder) is None:
+    if not in_store(folder):
         return {}
     with exclusive_copy(folder):
         return pull(folder, limits, wanted, afresh=afresh)
@@ -108,7 +109,7 @@ def publish_irs(irs: Iterable[Path], limits: RequestLimits) -> None:
 @contextmanager
 def exclusive_copy(folder: Path) -> Iterator[None]:
     """Make other processes that work in this folder wait, if it is a working copy."""
-    if StorePath.of(folder) is None:
+    if not in_store(folder):
         yield
         return
     with writing(folder):
@@ -187,7 +188,7 @@ def _publish_entry(entry: Path, limits: RequestLimits) -> None:
 
 def _cache_entries(files: Iterable[SourceFile], options: DownloadOptions) -> Iterator[Path]:
     """The paths of files, and of the packages that contain them, in a cache that is in a store."""
-    if options.cache_dir is None or StorePath.of(options.cache_dir) is None:
+    if options.cache_dir is None or not in_store(options.cache_dir):
         return
     for file in files:
         for digest in (file.checksum, *map(package_digest, file.sources)):
@@ -203,8 +204,6 @@ def shared_mirror(
 
     If another machine replaced the mirror's lock meanwhile, the entries are added to that lock.
     """
-    from posezoo.lockfile.entries import NAME as LOCK
-
     root = mirror.root
     limits = options.limits
     targets = {mirror.store_path(file.checksum): file for file in files if file.checksum}
@@ -223,7 +222,7 @@ def shared_mirror(
 def _list_changed(root: Path) -> list[Path]:
     """The files of a working copy that are not in the store yet."""
     changed: list[Path] = []
-    if StorePath.of(root) is None:
+    if not in_store(root):
         return changed
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
@@ -237,10 +236,7 @@ def _list_changed(root: Path) -> list[Path]:
 
 def _publish_lock(mirror: Mirror, present: Sequence[LockEntry], limits: RequestLimits) -> None:
     """Add entries to the lock in the store, and again if another machine replaces it meanwhile."""
-    from posezoo.lockfile.entries import NAME as LOCK
-    from posezoo.lockfile.entries import merge_entries
-
-    if StorePath.of(mirror.root) is None:
+    if not in_store(mirror.root):
         return
     for _ in range(limits.attempts):
         pull(mirror.root, limits, {LOCK}.__contains__)

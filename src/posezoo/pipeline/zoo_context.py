@@ -14,7 +14,7 @@ from posezoo.errors import redact_secrets
 from posezoo.registry import Registry, builtin_models_dir, wheel_registry_root
 from posezoo.resolve.stage_context import Context
 from posezoo.settings import Settings, config_file, read_settings, to_settings
-from posezoo.user_folders import StorePath
+from posezoo.user_folders import in_store
 
 if TYPE_CHECKING:  # importing these takes 30 ms, which commands that only list models do not need
     from posezoo.download.options import DownloadOptions, FirstUse
@@ -30,8 +30,8 @@ def reduce_for_worker(context: Context) -> tuple[Any, ...]:
         ),
     }
     values = {each.name: getattr(context, each.name) for each in fields(context)}
-    is_in_store = any(StorePath.of(root) is not None for root in context.settings.models_dir)
-    entries = context.registry.entries.values() if is_in_store else ()
+    is_stored = any(map(in_store, context.settings.models_dir))
+    entries = context.registry.entries.values() if is_stored else ()
     return _open_on_worker, (values | changed, [entry.path for entry in entries])
 
 
@@ -100,7 +100,6 @@ def open_context(
         options,
         _model_optimizer(settings),
         mo_python,
-        settings.allow_upstream_code,
         image_layout=image_layout,
     )
 
@@ -149,7 +148,7 @@ def model_roots(settings: Settings) -> list[Path]:
     them.
     """
     for root in settings.models_dir:
-        if StorePath.of(root) is not None:
+        if in_store(root):
             from posezoo.pipeline.store_transfers import bring
 
             for folder in (root, root.parent / "licenses"):

@@ -72,7 +72,7 @@ class QuantizationTarget:
     @property
     def network_index(self) -> int:
         """The network's index in the pipeline, counted from the end: -1 is the last network."""
-        stages = self.model.stages if isinstance(self.model, CompositeSpec) else (self.spec.name,)
+        stages = self.model.stages or (self.spec.name,)
         return stages.index(self.spec.name) - len(stages)
 
     @property

@@ -7,34 +7,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 from posezoo.errors import ConversionError
+from posezoo.resolve.input_options import InputOptions
 from posezoo.spec.model import ColorOrder, Input, ModelSpec
 
 
-def with_camera_input(
-    spec: ModelSpec,
-    usual_layout: str,
-    *,
-    element_type: str = "",
-    layout: str = "",
-    resize: bool = False,
-) -> ModelSpec:
+def with_camera_input(spec: ModelSpec, options: InputOptions, usual_layout: str) -> ModelSpec:
     """The model, changed so that its IR converts the type, layout, colours and size of each image
     input.
 
     A frame is BGR: if the network is known to take RGB, the IR converts it.
 
     Args:
+        options: the element type, the layout and the size that the IR takes.
         usual_layout: the layout of images in the model's format; empty if there is none.
-        element_type: the element type that the IR takes, by OpenVINO's name; empty for the
-            network's own.
-        layout: NCHW or NHWC; empty for the model's own.
-        resize: whether the IR resizes images of any height and width to the network's size.
 
     Raises:
         ConversionError: the model is published as IR, takes no images, or has no fixed size to
             resize to.
     """
-    if not (element_type or layout or resize):
+    if not (options.element_type or options.layout or options.resize):
         return spec
     if not spec.is_converted:
         raise ConversionError(
@@ -52,9 +43,9 @@ def with_camera_input(
             inputs.append(port)
             continue
         has_image = True
-        if resize:
+        if options.resize:
             _require_fixed_size(spec, image)
-        inputs.append(_take_frames(image, element_type, layout, resize))
+        inputs.append(_take_frames(image, options))
     if not has_image:
         raise ConversionError(
             f"{spec.full_name}: none of its inputs is declared as an image with three channels",
@@ -63,14 +54,14 @@ def with_camera_input(
     return replace(spec, inputs=tuple(inputs))
 
 
-def _take_frames(port: Input, element_type: str, layout: str, resize: bool) -> Input:
-    target = layout or port.ir_layout or port.layout
+def _take_frames(port: Input, options: InputOptions) -> Input:
+    target = options.layout or port.ir_layout or port.layout
     return replace(
         port,
         to_layout=target if target != port.layout else "",
-        element_type=element_type or port.element_type,
+        element_type=options.element_type or port.element_type,
         reverse_input_channels=port.reverse_input_channels or port.color is ColorOrder.RGB,
-        resize=resize or port.resize,
+        resize=options.resize or port.resize,
     )
 
 

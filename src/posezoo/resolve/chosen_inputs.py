@@ -31,11 +31,5 @@ def with_inputs(
     spec = with_added_mo_args(spec, options.mo_arguments, has_mo=has_mo)
     if options.decode:
         spec = with_decoding(spec, decoder, options.max_people, options.min_score)
-    spec = with_camera_input(
-        spec,
-        usual_layout,
-        element_type=options.element_type,
-        layout=options.layout,
-        resize=options.resize,
-    )
+    spec = with_camera_input(spec, options, usual_layout)
     return with_dynamic_shape(spec) if options.dynamic else spec

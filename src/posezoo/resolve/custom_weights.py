@@ -16,8 +16,8 @@ from typing import TypeVar
 
 from posezoo.errors import CheckpointError, ConversionError, PosezooError, import_optional
 from posezoo.files import verified_files
-from posezoo.networks import build_network, find_network, pretrained
-from posezoo.registry import open_registry
+from posezoo.networks import build_network, find_network, is_network, pretrained
+from posezoo.registry import Registry, open_registry
 from posezoo.spec.model import (
     OWN_CHECKPOINT,
     Decoder,
@@ -117,6 +117,23 @@ def find_fitting_network(checkpoint: Path) -> str:
             ),
         )
     return fitting[0]
+
+
+def find_with_checkpoint(
+    registry: Registry,
+    name: str,
+    checkpoint: Path,
+    ir_name: str = "",
+    skeleton: Skeleton | None = None,
+) -> ModelSpec:
+    """A model of the registry, or one of our networks, with the user's own weights.
+
+    Raises:
+        PosezooError: as for ``spec_with_checkpoint``.
+    """
+    is_of_network = name not in registry.entries and is_network(name)
+    model = name if is_of_network else registry.find_single(name)
+    return spec_with_checkpoint(model, checkpoint, ir_name, skeleton)
 
 
 def spec_with_checkpoint(

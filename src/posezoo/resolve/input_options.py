@@ -26,7 +26,7 @@ _GIVEN_ELSEWHERE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class InputOptions:
     """How the IR's inputs and outputs differ from model.yml's; each option changes the IR and its
     key.

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from posezoo.pose.decoders import DECODERS
 from posezoo.settings import DEFAULT_DETECTOR
-from posezoo.spec.model import TRACKING, WHOLE_IMAGE, Model, ModelSpec, People
+from posezoo.spec.model import TRACKING, WHOLE_IMAGE, Model, People
 
 #: The setting ``people_from`` of results of a model that finds the people itself, in words.
 ITSELF = "the model"
@@ -25,7 +25,7 @@ def declared_people(model: Model, decoder: str = "") -> People | None:
     record = DECODERS.find(name) if name else None
     if record is None or not record.takes_boxes:
         return None
-    if isinstance(model, ModelSpec) and model.people is not None:
+    if model.people is not None:
         return model.people
     return People(DEFAULT_DETECTOR, TRACKING if record.next_crop is not None else DEFAULT_DETECTOR)
 

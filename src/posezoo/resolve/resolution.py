@@ -56,12 +56,7 @@ def resolve_model(
             has_mo=context.has_model_optimizer,
         )
     spec = context.lock.with_pins(spec)
-    chosen = choose_route(
-        spec,
-        has_model_optimizer=context.has_model_optimizer,
-        stand_in=context.settings.mo if context.mo is None else None,
-        allow_upstream_code=context.allow_upstream_code,
-    )
+    chosen = choose_route(spec, context)
     layout = replace(context.layout, checkpoint=checkpoint)
     targets = choose_targets(spec, precisions, chosen, layout, context.lock)
     decoder = spec.decoding.decoder if spec.decoding else _own_decoder(spec, context)

@@ -32,7 +32,7 @@ class Converter(Enum):
     QUANTIZATION = "quantization"  # made from the FP32 IR and photos, by another command
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Target:
     """One requested IR."""
 
@@ -45,7 +45,7 @@ class Target:
     agreed: AgreedIr | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Resolved:
     """A model, and how it is converted to IR."""
 

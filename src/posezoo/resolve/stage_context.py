@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # importing these takes 30 ms, which commands that only list 
     from posezoo.lockfile import LockFile
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Context:
     """What the settings name, opened; ``pipeline.zoo_context`` opens it."""
 
@@ -29,10 +29,14 @@ class Context:
     download_options: DownloadOptions  # how files may be downloaded
     mo: Path | None = None  # the Model Optimizer of the settings, unless it is posezoo's stand-in
     mo_python: Path | None = None  # starts the Model Optimizer; None: the Python in the same folder
-    #: Whether code that comes with a model may be run, in a sandbox.
-    allow_upstream_code: bool = False
     #: The usual layout of images in a framework's files; empty if there is none.
     image_layout: Callable[[str], str] = field(kw_only=True)
+
+    def with_output_dir(self, folder: Path | None) -> Context:
+        """The context with another folder of the IR; the same one for None."""
+        if folder is None:
+            return self
+        return replace(self, layout=replace(self.layout, output_dir=folder))
 
     @property
     def has_model_optimizer(self) -> bool:

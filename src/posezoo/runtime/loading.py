@@ -22,7 +22,6 @@ from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.runtime.task_decoders import with_task_decoder
 from posezoo.spec.model import (
     ColorOrder,
-    CompositeSpec,
     Decoder,
     Model,
     ModelSpec,
@@ -108,7 +107,7 @@ def _decoder_overrides(record: DecoderType, options: LoadOptions) -> dict[str, A
 def _require_decoder(model: Model) -> Decoder:
     if model.decoder is not None:
         return model.decoder
-    if isinstance(model, ModelSpec) and model.composite:
+    if model.composite:
         raise InferenceError(
             f"{model.name} finds no poses alone: it is a part of {model.composite}",
             hint=f"run {model.composite}",
@@ -181,7 +180,7 @@ def load_ir(
 def _ir_paths(
     model: Model, decoder: Decoder, irs: Mapping[str, Path | Graph]
 ) -> tuple[Path | Graph, ...]:
-    names = model.stages if isinstance(model, CompositeSpec) else (model.name,)
+    names = model.stages or (model.name,)
     needed = len(find_decoder(decoder.name).networks)
     if len(names) != needed:
         raise InferenceError(

@@ -534,6 +534,7 @@ class ModelSpec:
     variants: tuple[ModelSpec, ...] = ()
     #: Unknown keys that were left out, one line each, with their positions.
     warnings: tuple[str, ...] = ()
+    stages: ClassVar[tuple[str, ...]] = ()  # only a composite has some
 
     @property
     def full_name(self) -> str:
@@ -630,6 +631,14 @@ class CompositeSpec:
     limits: str = ""
     deprecated: Deprecation | None = None
     warnings: tuple[str, ...] = ()  # as in ModelSpec
+    # What a composite does not have, as a ModelSpec without it.
+    composite: ClassVar[str] = ""
+    people: ClassVar[People | None] = None
+    published: ClassVar[PublishedMetrics] = PublishedMetrics()
+    revision: ClassVar[int] = 1
+    tag: ClassVar[str] = ""
+    training: ClassVar[Training] = Training()
+    variants: ClassVar[tuple[ModelSpec, ...]] = ()
 
     @property
     def own_skeleton(self) -> Skeleton | None:

@@ -28,7 +28,7 @@ from functools import lru_cache, partial
 from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
 from distributed import (
@@ -48,10 +48,8 @@ from posezoo.events import ClusterJoined, Event, Listener, WarningIssued, Worker
 from posezoo.user_folders import StorePath
 from posezoo.versions import package_versions, version
 from posezoo.workers.processes import ChildPool, ProcessEndedError
-from posezoo.workers.threads import Cancelled, ThreadPool
+from posezoo.workers.threads import Cancelled, Item, Result, ThreadPool
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 Reducers = Mapping[type, Callable[[Any], tuple[Any, ...]]]
 
 _INSTALL = "install posezoo, in the same version, where the scheduler and the workers run"
@@ -141,7 +139,7 @@ def _claimed_memory(item: object, needed: int, largest: int, listener: Listener)
     return largest
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Run:
     """What all items of one run share; it is pickled for the workers."""
 
@@ -258,7 +256,7 @@ def _scheduler_lost(address: str) -> PosezooError:
     return PosezooError(f"{address}: the connection to the scheduler was lost", hint=_RUN_AGAIN)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _WorkerState:
     address: str
     nanny: str  # the address of the process that restarts it; empty if there is none

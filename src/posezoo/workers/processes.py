@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Generic, TypeVar
+from typing import IO, Any, Generic
 
 from posezoo.errors import ConversionError, PosezooError
 from posezoo.events import Listener
@@ -32,14 +32,13 @@ from posezoo.workers.program import kill_session, python_command
 from posezoo.workers.signals import signals_raise
 from posezoo.workers.threads import (
     CancelCheck,
+    Item,
     MemoryBudget,
+    Result,
     available_memory,
     limit_library_threads,
     map_ordered,
 )
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 # How often a thread that waits for its process checks whether the run was cancelled.
 _POLL_S = 0.1

@@ -22,7 +22,7 @@ TAIL_BYTES = 1 << 20
 _EXCEPTION = re.compile(r"(?:[a-z_]+\.)*[A-Za-z]+(?:Error|Exception): ")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ProgramResult:
     """How a program ended."""
 

@@ -19,7 +19,7 @@ _LONGEST_PAUSE_S = 8.0
 _NOTICED_PAUSE_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RequestLimits:
     """How often a source or a store is asked if it fails temporarily, and how long without data."""
 

@@ -20,12 +20,17 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.selection import read_list_file, select_models, warn_of_deprecated_composites
 from posezoo.errors import PosezooError, error_lines, escape_control_characters, printable, suggest
 from posezoo.pipeline.zoo_context import registry_from_settings
-from posezoo.registry import open_registry, registry_name, registry_root, wheel_registry_root
+from posezoo.registry import (
+    Selection,
+    open_registry,
+    registry_name,
+    registry_root,
+    wheel_registry_root,
+)
 from posezoo.settings import OMZ_REGISTRIES, Setting, Settings, read_settings, to_settings
 from posezoo.user_folders import show_addresses
 
 if TYPE_CHECKING:
-    from posezoo.registry import Selection
     from posezoo.spec.model import ModelSpec
 
 GROUP = "#" * 16 + "||"
@@ -125,7 +130,7 @@ class _Parser(argparse.ArgumentParser):
         super().error(f"{message} ({hint})" if hint else message)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OmzCommand:
     """One of the commands."""
 
@@ -224,8 +229,12 @@ def omz_patterns_from_args(args: argparse.Namespace) -> list[str] | None:
     return args.name.split(",") if args.list is None else read_list_file(args.list)
 
 
-def select_omz_models(args: argparse.Namespace, settings: Settings) -> tuple[Settings, Selection]:
+def select_omz_models(
+    args: argparse.Namespace, settings: Settings | None = None
+) -> tuple[Settings, Selection]:
     """The settings, with the registries that are needed, and the models that the flags select.
+
+    ``settings`` are by default those of the flags.
 
     Errors in the files of these models are shown at once. Names that posezoo's own registry lacks
     are looked up in Open Model Zoo's, unless the settings name the folders or registries to search.
@@ -235,6 +244,7 @@ def select_omz_models(args: argparse.Namespace, settings: Settings) -> tuple[Set
     also matches its models; older and newer releases answer only what this one lacks.
     """
     output = LineBuffer()
+    settings = settings or to_settings(omz_settings_from_args(args))
     patterns = omz_patterns_from_args(args)
     release = _meant_release(args, settings)
     globs = []

@@ -20,15 +20,13 @@ from posezoo.cli.omz import conventions
 from posezoo.cli.omz.conventions import LineBuffer
 from posezoo.cli.omz.event_output import JsonConversionReporter, TextReporter, print_planned_ir
 from posezoo.errors import PosezooError
-from posezoo.settings import to_settings
-from posezoo.spec.model import Precision
+from posezoo.spec.model import ModelSpec, Precision
 from posezoo.workers.threads import available_cores
 
 if TYPE_CHECKING:
     from posezoo.events import Listener
     from posezoo.pipeline.get import ConversionTask
     from posezoo.registry import Selection
-    from posezoo.spec.model import ModelSpec
 
 
 def _jobs(text: str) -> int:
@@ -81,8 +79,7 @@ FLAGS = (
 
 
 def _run(args: argparse.Namespace) -> int:
-    settings = to_settings(conventions.omz_settings_from_args(args))
-    settings, selection = conventions.select_omz_models(args, settings)
+    settings, selection = conventions.select_omz_models(args)
     requested = conventions.precisions_from_args(args)
     if not all(spec.is_ir for spec in selection.models):
         flags.require_model_optimizer(args)
@@ -193,7 +190,7 @@ def _print_summary(failed: Mapping[str, PosezooError], names: Sequence[str], sty
     return code
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _ReportedConversion:
     """Converts a model and reports the result; it is pickled if each job is a separate process."""
 

@@ -95,7 +95,7 @@ def _run(args: argparse.Namespace) -> int:
     return conventions.print_failures(failed, skipped=skipped, text=args.progress_format == "text")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _ReportedDownload:
     context: Context
     precisions: frozenset[str]

@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING, Any
 from posezoo.cli.omz import conventions
 from posezoo.facts.json_projection import project
 from posezoo.pipeline.zoo_context import model_roots
-from posezoo.registry import open_registry
-from posezoo.settings import to_settings
+from posezoo.registry import Registry, open_registry
 
 if TYPE_CHECKING:
-    from posezoo.registry import Registry
     from posezoo.spec.model import ModelSpec, SourceFile
 
 _INPUT = "name shape layout mean scale reverse_input_channels"
 
 
 def _run(args: argparse.Namespace) -> int:
-    settings = to_settings(conventions.omz_settings_from_args(args))
-    settings, selection = conventions.select_omz_models(args, settings)
+    settings, selection = conventions.select_omz_models(args)
     registry = open_registry(model_roots(settings))
     facts = [collect_omz_facts(spec, registry) for spec in selection.models]
     print(json.dumps(facts, indent=4))
@@ -42,7 +39,7 @@ def collect_omz_facts(spec: ModelSpec, registry: Registry) -> dict[str, Any]:
     return {
         **project(spec, "name=full_name composite_model_name=composite? description framework"),
         "license_url": license_url,
-        "accuracy_config": str(config) if config.is_file() else None,
+        "accuracy_config": f"{config}" if config.is_file() else None,
         "model_config": str(spec.path),
         "precisions": sorted(conventions.available_precisions(spec)),
         "quantization_output_precisions": int8,

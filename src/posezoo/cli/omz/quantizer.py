@@ -13,14 +13,12 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.omz import conventions
 from posezoo.cli.omz.event_output import TextReporter, print_planned_ir
 from posezoo.cli.quantization_flags import QUANTIZATION_FLAGS, require_dataset_dir
-from posezoo.settings import to_settings
-from posezoo.spec.model import Precision
+from posezoo.spec.model import ModelSpec, Precision
 
 if TYPE_CHECKING:
     from posezoo.events import Listener
     from posezoo.quantize.quantization_plan import QuantizationPlan
     from posezoo.resolve.stage_context import Context
-    from posezoo.spec.model import ModelSpec
 
 #: Flags that old scripts give, and why they have no effect.
 UNUSED_FLAGS = {
@@ -52,30 +50,20 @@ FLAGS: tuple[Flag | str, ...] = (
 
 
 def _run(args: argparse.Namespace) -> int:
-    settings = to_settings(conventions.omz_settings_from_args(args))
     require_dataset_dir(args)
-    settings, selection = conventions.select_omz_models(args, settings)
+    settings, selection = conventions.select_omz_models(args)
     requested = conventions.precisions_from_args(args)
-    for flag, value in {"python": args.python, "pot": args.pot}.items():
-        if value is not None:
-            reason = UNUSED_FLAGS[flag]
-            conventions.LineBuffer().warn(f"--{flag} {reason}")
+    output = conventions.LineBuffer()
+    for flag, reason in UNUSED_FLAGS.items():
+        if getattr(args, flag) is not None:
+            output.warn(f"--{flag} {reason}")
     from posezoo.pipeline.for_each import for_each
     from posezoo.pipeline.zoo_context import open_context
 
     model_dir = args.model_dir or Path.cwd()
     context = open_context(replace(settings, weights_dir=model_dir), download_dir=model_dir)
-    task = _ReportedQuantization(
-        context,
-        requested,
-        args.target_device,
-        args.force,
-        args.dataset_dir,
-        args.output_dir,
-        is_dry_run=args.dry_run,
-    )
+    task = _ReportedQuantization(context, requested, args)
     failed = conventions.names_of_unreadable(selection)
-    output = conventions.LineBuffer()
     for outcome in for_each(selection.models, task):
         if outcome.error is not None:
             output.print_error(outcome.error)
@@ -84,17 +72,13 @@ def _run(args: argparse.Namespace) -> int:
     return conventions.print_failures(failed)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _ReportedQuantization:
     """Quantizes a model and reports the result."""
 
     context: Context
     requested: frozenset[str]  # the precisions
-    target_device: str
-    force: bool
-    dataset_dir: Path
-    output_dir: Path | None
-    is_dry_run: bool
+    args: argparse.Namespace
 
     def __call__(self, spec: ModelSpec, _listener: Listener) -> None:
         from posezoo.pipeline.get import write_model_card
@@ -105,13 +89,13 @@ class _ReportedQuantization:
         plan = self._plan(spec, lines)
         if plan is None:
             return
-        if self.is_dry_run:
+        if self.args.dry_run:
             for ir in plan.irs:
                 heading = f"Quantizing {spec.full_name} from FP32 to {ir.precision}"
                 print_planned_ir(lines, spec.full_name, ir, heading)
             return
         make_int8(plan, listener=lines)
-        write_model_card(spec, self.context, self.output_dir)
+        write_model_card(spec, self.context, self.args.output_dir)
         lines.print_line("")
 
     def _plan(self, spec: ModelSpec, lines: TextReporter) -> QuantizationPlan | None:
@@ -130,8 +114,9 @@ class _ReportedQuantization:
             names = " or ".join(sorted(self.requested))
             lines.start_step(f"Skipping {spec.full_name} (no quantization makes {names})\n")
             return None
-        options = QuantizationOptions(precisions, self.target_device, self.force)
-        return plan_int8(spec, self.context, self.dataset_dir, options, output_dir=self.output_dir)
+        args = self.args
+        options = QuantizationOptions(precisions, args.target_device, args.force)
+        return plan_int8(spec, self.context, args.dataset_dir, options, output_dir=args.output_dir)
 
 
 COMMAND = conventions.OmzCommand(

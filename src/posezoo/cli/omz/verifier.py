@@ -8,7 +8,6 @@ from pathlib import Path
 
 from posezoo.cli import flags, metadata_check
 from posezoo.cli.artifact_check import run_artifact_check
-from posezoo.cli.flags import Flag
 from posezoo.cli.omz import conventions
 from posezoo.events import ignore_event
 from posezoo.pipeline.zoo_context import download_options
@@ -20,12 +19,7 @@ FLAGS = (
     flags.download_dir_flag("the output folder"),
     *metadata_check.METADATA_FLAGS,
     flags.LOCK,
-    Flag(
-        "--format",
-        "the format of the report on the standard output",
-        choices=metadata_check.FORMATS,
-        default="text",
-    ),
+    flags.format_flag(metadata_check.FORMATS),
 )
 
 

@@ -27,7 +27,7 @@ VERB_GROUPS: dict[str, dict[str, str]] = json.loads(
 SUMMARIES = {name: text for group in VERB_GROUPS.values() for name, text in group.items()}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Verb:
     """A verb of the command line."""
 

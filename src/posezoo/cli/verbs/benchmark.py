@@ -31,7 +31,7 @@ from posezoo.cli.report import print_result
 from posezoo.cli.run_main import command_line
 from posezoo.console import Console
 from posezoo.errors import InferenceError, PosezooError
-from posezoo.events import RunStarted
+from posezoo.events import Listener, RunStarted
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from posezoo.benchmarking.benchmark_result import BenchmarkResult
     from posezoo.benchmarking.workloads import BenchmarkCase
     from posezoo.cli.benchmark_planner import BenchmarkPlanner
-    from posezoo.events import Listener
     from posezoo.pipeline.benchmark_cases import BenchmarkOptions
     from posezoo.pipeline.for_each import Executor
     from posezoo.settings import Settings
@@ -227,7 +226,7 @@ def _options_from_args(args: argparse.Namespace, settings: Settings) -> Benchmar
     )
 
 
-@dataclass(slots=True)
+@dataclass
 class _Measuring:
     """Measures the selected cases, and collects their results."""
 
@@ -309,7 +308,7 @@ def _refuse_flags_of_the_other_kind(args: argparse.Namespace) -> None:
             args.parser.error(problem)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _MeasurementTask:
     """Measures a case; it is pickled for the workers of a cluster."""
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,7 +99,7 @@ def _select(
         damaged = [entry for entry in entries if entry.is_damaged()]
         return damaged, f"{len(damaged)} of {len(entries)} files are damaged"
     if args.what == "prune":
-        unused = list(filter(_prune_rule(args).removes, entries))
+        unused = [entry for entry in entries if _is_unused(entry, args)]
         action = "would be removed" if args.dry_run else "were removed"
         return unused, f"{len(unused)} of {len(entries)} files {action}"
     return entries, f"{len(entries)} files"
@@ -112,25 +111,13 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
         args.parser.error("--damaged, --older_than, --everything and --dry_run are only for prune")
 
 
-def _prune_rule(args: argparse.Namespace) -> _PruneRule:
-    is_aged = args.older_than is not None
-    written_before = time.time() - args.older_than * _DAY_S if is_aged else 0.0
-    return _PruneRule(args.everything, args.damaged, written_before)
-
-
-@dataclass(frozen=True, slots=True)
-class _PruneRule:
-    """Which files are removed besides those that belong to no model."""
-
-    everything: bool
-    damaged: bool
-    written_before: float  # seconds since 1970
-
-    def removes(self, entry: CacheEntry) -> bool:
-        """Whether this file is removed; it is read if damaged files are."""
-        if self.everything or not entry.names:
-            return True
-        return entry.changed < self.written_before or (self.damaged and entry.is_damaged())
+def _is_unused(entry: CacheEntry, args: argparse.Namespace) -> bool:
+    """Whether prune removes this file; it is read if damaged files are removed."""
+    if args.everything or not entry.names:
+        return True
+    if args.older_than is not None and time.time() - entry.changed > args.older_than * _DAY_S:
+        return True
+    return args.damaged and entry.is_damaged()
 
 
 def _describe(
@@ -150,5 +137,5 @@ def _describe(
         lines = align_columns(rows, right=frozenset({0}))
     size = sum(entry.size for entry in entries)
     total = f", {size / 1e6:.1f} MB" if entries else ""
-    answer = {"cache_dir": str(root), "bytes": size, "entries": answers}
+    answer = {"cache_dir": root, "bytes": size, "entries": answers}
     return answer, [*lines, f"{root}: {summary}{total}"]

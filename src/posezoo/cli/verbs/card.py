@@ -111,7 +111,7 @@ def _print_cards(models: Sequence[ModelFacts], style: str) -> None:
     from posezoo.cards.model_card import render_card
 
     # A part has no card of its own if the card of its composite is printed.
-    parts = {stage for facts in models for stage in facts.stages}
+    parts = {stage for facts in models for stage in facts.model.stages}
     tops = [facts for facts in models if facts.name not in parts]
     if style == "json":
         print(json.dumps([card_json(facts) for facts in tops], indent=1))

@@ -80,7 +80,7 @@ def _select_with_checkpoint(args: argparse.Namespace, context: Context) -> Selec
     from posezoo.registry import Selection
     from posezoo.resolve.custom_weights import spec_with_checkpoint
 
-    model = args.network or flags.require_single_model(context.registry, args.models[0])
+    model = args.network or context.registry.find_single(args.models[0])
     skeleton = flags.skeleton_from_args(args)
     spec = spec_with_checkpoint(model, args.checkpoint, args.model_name or "", skeleton)
     return Selection((spec,))

@@ -32,6 +32,7 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.report import align_columns, print_result
 from posezoo.console import Console
 from posezoo.errors import DatasetError, DownloadError, escape_control_characters, suggest
+from posezoo.facts.json_projection import project
 
 if TYPE_CHECKING:
     from posezoo.coco import CocoDataset
@@ -84,7 +85,7 @@ def _text_lines(facts: dict[str, Any]) -> list[str]:
     others = f"{facts['without_keypoints']} more without keypoints, {facts['crowds']} crowds"
     counts = ", ".join(f"{name} {count}" for name, count in facts["labelled"].items())
     rows = [
-        ("annotations", facts["annotations"]),
+        ("annotations", f"{facts['annotations']}"),
         ("images", images),
         ("people", f"{facts['people']}, {others}"),
         ("keypoints", counts or "none"),
@@ -121,7 +122,7 @@ def _get(args: argparse.Namespace) -> int:
             )
         options = replace(download_options(settings), cache_dir=None, mirrors=())
         files = download_dataset(dataset, folder, options, console, name=args.name)
-    answer = {"name": args.name, "folder": str(folder), "files": len(files)}
+    answer = {"name": args.name, "folder": folder, "files": len(files)}
     print_result(args.format, answer, folder)
     return 0
 
@@ -134,9 +135,7 @@ def _facts(dataset: CocoDataset) -> dict[str, Any]:
     for joint, name in enumerate(dataset.keypoints):
         labelled[name] = sum(bool(person.keypoints[joint, 2]) for person in people)
     return {
-        "name": dataset.name,
-        "annotations": str(dataset.annotations),
-        "images": str(dataset.folder),
+        **project(dataset, "name annotations images=folder"),
         "pictures": len(dataset.images),
         "with_people": sum(bool(picture.people) for picture in dataset.images),
         "people": dataset.person_count(keypoints=bool(dataset.keypoints)),

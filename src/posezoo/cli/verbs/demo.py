@@ -21,7 +21,8 @@ from posezoo.cli.report import print_result
 from posezoo.cli.verbs import SUMMARIES
 from posezoo.console import Console
 from posezoo.errors import DecoderError, PosezooError, TargetSizeError, UnknownModelError
-from posezoo.settings import DEFAULT_MODEL, INFERENCE_PRECISIONS
+from posezoo.facts.json_projection import project
+from posezoo.settings import DEFAULT_MODEL, INFERENCE_PRECISIONS, Settings
 from posezoo.spec.model import TRACKING, Precision
 from posezoo.workers.signals import SignalExit
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from posezoo.resolve.stage_context import Context
     from posezoo.runtime.estimator import Estimator
     from posezoo.runtime.runtime_config import LoadOptions
-    from posezoo.settings import Settings
     from posezoo.video.frame_outputs import JsonListWriter
     from posezoo.video.frame_publishers import FramePublisher
     from posezoo.video.frame_sources import Frame, FrameSource
@@ -264,7 +264,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the model on the source; 1 if something could not be read, or a source was
     disconnected.
     """
-    input_flags = _require_input_flags_allowed(args)
+    input_flags = _given_input_flags(args)
     from posezoo.pipeline.load import Loader, explain_no_people
     from posezoo.runtime.runtime_config import require_device
     from posezoo.video.frame_outputs import open_output
@@ -349,9 +349,15 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _require_input_flags_allowed(args: argparse.Namespace) -> str:
-    """The flags that describe the input of an IR; they do nothing for other models."""
-    input_flags = ", ".join(_given_input_flags(args))
+def _given_input_flags(args: argparse.Namespace) -> str:
+    """The given flags that describe the input of an .xml; they are refused for other models."""
+    values = {
+        "--layout": args.layout,
+        "--reverse_input_channels": args.reverse_input_channels,
+        "--mean_values": args.mean_values,
+        "--scale_values": args.scale_values,
+    }
+    input_flags = ", ".join(flag for flag, value in values.items() if value)
     if input_flags and not (args.model or "").lower().endswith(".xml"):
         args.parser.error(
             f"{input_flags}: only for an .xml; models of the zoo describe their input"
@@ -494,7 +500,7 @@ def _play(player: Player) -> BaseException | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _PoseWriter:
     """Prints and writes the poses of a frame, as the flags request."""
 
@@ -519,15 +525,13 @@ class _PoseWriter:
                 self.results.append(pose.to_coco(coco_image_id(frame, self.source)))
 
 
+#: The facts about a loaded model in JSON.
+_ESTIMATOR = "model=model.full_name decoder device executed_precision input_size requests streams"
+
+
 def _describe(estimator: Estimator, is_tracking: bool) -> dict[str, Any]:
     return {
-        "model": estimator.model.full_name,
-        "decoder": estimator.decoder,
-        "device": estimator.device,
-        "executed_precision": estimator.executed_precision,
-        "input_size": estimator.input_size,
-        "requests": estimator.requests,
-        "streams": estimator.streams,
+        **project(estimator, _ESTIMATOR),
         "people_from": TRACKING if is_tracking else estimator.people_from,
         "tracking": is_tracking,
     }
@@ -542,17 +546,6 @@ def _describe_in_words(description: Mapping[str, Any]) -> str:
     if description["tracking"]:
         text += ": each frame is cropped to the person in the frame before"
     return text
-
-
-def _given_input_flags(args: argparse.Namespace) -> list[str]:
-    """The given flags that describe the input of an .xml file."""
-    values = {
-        "--layout": args.layout,
-        "--reverse_input_channels": args.reverse_input_channels,
-        "--mean_values": args.mean_values,
-        "--scale_values": args.scale_values,
-    }
-    return [flag for flag, value in values.items() if value]
 
 
 def _flatten(groups: list[tuple[float, ...]] | None) -> tuple[float, ...] | None:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from posezoo.cli.flags import Flag
 from posezoo.errors import redact_secrets
 from posezoo.user_folders import show_addresses
 
@@ -23,14 +22,7 @@ posezoo doctor
 posezoo doctor --format json
 """
 
-FLAGS = (
-    Flag(
-        "--format",
-        "the format of the report on the standard output",
-        choices=("text", "json"),
-        default="text",
-    ),
-)
+FLAGS = ("format",)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,8 +34,8 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "json":
         text = json.dumps(asdict(diagnosis), indent=2, default=str)
         print(redact_secrets(show_addresses(text)))
-        return 1 if diagnosis.problems else 0
-    print("\n".join(_text_lines(diagnosis)))
+    else:
+        print("\n".join(_text_lines(diagnosis)))
     return 1 if diagnosis.problems else 0
 
 

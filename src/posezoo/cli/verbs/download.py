@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     return report.print(args.format)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _DownloadTask:
     """Downloads the files of a model; it is pickled for other processes, which share no
     connections.

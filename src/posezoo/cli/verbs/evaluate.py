@@ -191,6 +191,7 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
 
 def _choose_model(args: argparse.Namespace, context: Context) -> EvaluatedModel:
     from posezoo.pipeline.evaluation import EvaluatedModel
+    from posezoo.resolve.custom_weights import find_with_checkpoint
 
     boxes = args.boxes or ""
     if args.model.endswith(SUFFIX):
@@ -200,9 +201,7 @@ def _choose_model(args: argparse.Namespace, context: Context) -> EvaluatedModel:
         model = context.registry.find(args.model)
     else:
         skeleton = flags.skeleton_from_args(args)
-        model = flags.model_with_checkpoint(
-            context.registry, args.model, args.checkpoint, name, skeleton
-        )
+        model = find_with_checkpoint(context.registry, args.model, args.checkpoint, name, skeleton)
     return EvaluatedModel(
         model,
         None,

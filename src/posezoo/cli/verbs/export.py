@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
         exported.append(model)
         facts = {
             "precision": options.precision.value,
-            "ir": f"{model.xml}",
+            "ir": model.xml,
             "people_from": _tell_people(model.spec, console),
         }
         return Answer(facts=facts)
@@ -120,31 +120,32 @@ def run(args: argparse.Namespace) -> int:
         if exported:
             _tell_next(options, exported[0], console)
             lines += _describe_changes(changes, options)
-    answer = {"target": args.to[0], "output": f"{options.folder}", "models": [], **asdict(changes)}
+    answer = {"target": args.to[0], "output": options.folder, "models": [], **asdict(changes)}
     print_result(args.format, answer | report.to_json(), *lines)
     return report.exit_code
 
 
 def _options_from_args(args: argparse.Namespace) -> ExportOptions:
-    from posezoo.pipeline.export import choose_export
+    from posezoo.pipeline.export import ExportOptions, with_target_inputs
 
     parser: CommandParser = args.parser
     name, folder = args.to
-    find_target(name)
+    target = find_target(name)
     if "://" in folder:
         problem = f"{folder}: posezoo export needs a local folder"
         raise ExportError(problem, hint="copy it with a tool of the store afterwards")
     flags.require_model_optimizer(args)
+    options = ExportOptions(
+        target,
+        Path(folder),
+        args.precision,
+        flags.input_options_from_args(args),
+        storage_uri=args.storage_uri,
+        has_precisions=args.layout == "NAME/PRECISION",
+        is_dry_run=args.dry_run,
+    )
     try:
-        return choose_export(
-            name,
-            Path(folder),
-            args.precision,
-            inputs=flags.input_options_from_args(args),
-            storage_uri=args.storage_uri,
-            has_precisions=args.layout == "NAME/PRECISION",
-            is_dry_run=args.dry_run,
-        )
+        return with_target_inputs(options, name)
     except ExportError as error:
         parser.error(error.problem)
 

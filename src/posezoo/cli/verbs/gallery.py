@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,12 +92,10 @@ def run(args: argparse.Namespace) -> int:
         write = plan_site if args.dry_run else write_site
         changes = write(args.output, pages, force=args.force)
         answer = {
-            "output": str(args.output),
+            "output": args.output,
             "models": len(data.entries),
             "bytes": sum(map(len, pages.values())),
-            "written": list(changes.written),
-            "unchanged": list(changes.unchanged),
-            "removed": list(changes.removed),
+            **asdict(changes),
         }
         would = "would be " if args.dry_run else ""
         console.print_line(
@@ -122,7 +121,9 @@ def _require_packages(args: argparse.Namespace) -> None:
 def _shown_models(selection: Selection, registry: Registry) -> list[ModelFacts]:
     """The models that get a page; that of a composite needs all of its parts."""
     models = [
-        facts for facts in facts_of(selection, registry) if len(facts.parts) >= len(facts.stages)
+        facts
+        for facts in facts_of(selection, registry)
+        if len(facts.parts) >= len(facts.model.stages)
     ]
     if not models:
         raise PosezooError(

@@ -163,8 +163,8 @@ def info_json(facts: ModelFacts, selection: Selection, weights: Weights) -> dict
         **declared,
         "decoder": model.decoder.name if model.decoder else None,
         "skeleton": model.skeleton or None,
-        "declared_in": str(model.path),
-        "card": str(card) if card.is_file() else None,
+        "declared_in": model.path,
+        "card": card if card.is_file() else None,
     }
 
 

@@ -36,7 +36,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
@@ -50,11 +49,8 @@ from posezoo.cli.report import (
 from posezoo.errors import MessageWriter
 from posezoo.facts.labels import format_megabytes, join
 from posezoo.facts.model_facts import ModelFacts
-from posezoo.registry import registry_name, registry_root
+from posezoo.registry import Selection, registry_name, registry_root
 from posezoo.settings import OMZ_REGISTRIES
-
-if TYPE_CHECKING:
-    from posezoo.registry import Selection
 
 EXAMPLES = """
 posezoo list
@@ -108,7 +104,7 @@ def _table(
     models: Sequence[ModelFacts], selection: Selection, weights: Mapping[str, Weights]
 ) -> Iterator[str]:
     """The lines of the table, as wide as the terminal; parts of a composite are indented."""
-    parts = {stage for facts in models for stage in facts.stages}
+    parts = {stage for facts in models for stage in facts.model.stages}
     rows: list[tuple[str, ...]] = [HEADERS]
     for facts in models:
         name, *others = _row(facts, selection, weights[facts.name])
@@ -139,7 +135,7 @@ def _note(facts: ModelFacts, selection: Selection) -> str:
     return join(
         registry if registry in OMZ_REGISTRIES else "",
         f"also in {others}" if others else "",
-        f"revision {facts.revision}" if facts.revision > 1 else "",
+        f"revision {facts.model.revision}" if facts.model.revision > 1 else "",
         str(facts.model.deprecated or ""),
     )
 

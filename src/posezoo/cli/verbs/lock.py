@@ -19,11 +19,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.cli import flags
+from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
 from posezoo.console import Console
+from posezoo.errors import LockError
 from posezoo.facts.labels import format_count
 
 if TYPE_CHECKING:
@@ -57,17 +58,7 @@ FLAGS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Recording:
-    """How the lock is compared with the present files, and changed."""
-
-    is_check: bool
-    is_dry_run: bool
-    allow_rollback: bool
-    prunes: bool  # whether models that the registry lacks are removed
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Recorded:
     changes: list[LockChange]
     warnings: int  # the number of IR that differ from their records
@@ -80,41 +71,42 @@ def run(args: argparse.Namespace) -> int:
         return _signature(args, flags.settings_from_args(args).lock)
     context = flags.context_from_args(args, {"locked": False})  # the lock must accept a newer state
     flags.require_local("lock", context.layout.download_dir, context.layout.output_dir)
-    recording = _Recording(args.check, args.dry_run, args.allow_rollback, args.prune)
     with Console(quiet=args.quiet) as console:
         patterns, gone = _patterns(args, context)
         selection = select_models(context.registry, patterns, console)
-        recorded = _record(recording, selection, gone, context, console=console)
+        recorded = _record(args, selection, gone, context, console=console)
     rows = [asdict(change) for change in recorded.changes]
-    answer = {"lock": str(context.lock.path), "changes": rows, "failed": recorded.failures}
-    summary = _summary(recording, context.lock.path, recorded)
+    answer = {"lock": context.lock.path, "changes": rows, "failed": recorded.failures}
+    summary = _summary(args, context.lock.path, recorded)
     print_result(args.format, answer, *recorded.changes, summary)
     differs = recorded.changes or recorded.warnings
     return 1 if recorded.failures or (args.check and differs) else 0
 
 
-def _summary(recording: _Recording, path: Path, recorded: _Recorded) -> str:
+def _summary(args: argparse.Namespace, path: Path, recorded: _Recorded) -> str:
     if not recorded.changes:
         if not recorded.warnings:
             return f"{path} is up to date"
         are = "are" if recorded.warnings > 1 else "is"
         return f"{path} is up to date, but {recorded.warnings} IR {are} not recorded"
     lines = format_count(len(recorded.changes), "line")
-    if recording.is_check:
+    if args.check:
         decisive = [change for change in recorded.changes if not change.is_text_alone]
         same = "" if decisive else ", which change no file and no IR"
         return f"{path} differs in {lines}{same}; posezoo lock writes the present state"
-    if recording.is_dry_run:
+    if args.dry_run:
         return f"would write {lines} of {path}"
     return f"{lines} of {path} written"
 
 
 def _record(
-    recording: _Recording, selection: Selection, gone: list[str], context: Context, console: Console
+    args: argparse.Namespace,
+    selection: Selection,
+    gone: list[str],
+    context: Context,
+    console: Console,
 ) -> _Recorded:
     """Record the selected models; ``gone`` are those of the lock that the registry lacks."""
-    from posezoo.cli import model_jobs
-    from posezoo.errors import LockError
     from posezoo.lockfile.entries import collect_entries, update_entries
     from posezoo.registry import format_command
 
@@ -124,7 +116,7 @@ def _record(
     def inspect(spec: ModelSpec, _listener: Listener) -> model_jobs.Answer:
         snapshot = collect_entries(lock.with_pins(spec), context.layout, lock.timestamp)
         # An error here concerns only this model; nothing has been written yet.
-        update_entries(lock.entries, snapshot.entries, allow_rollback=recording.allow_rollback)
+        update_entries(lock.entries, snapshot.entries, allow_rollback=args.allow_rollback)
         for line in snapshot.warnings:
             console.warn(line)
         for name in snapshot.unpinned:
@@ -136,7 +128,7 @@ def _record(
         return model_jobs.Answer()
 
     report = model_jobs.run_for_each(selection, inspect, console)
-    for name in () if recording.prunes else gone:
+    for name in () if args.prune else gone:
         error = LockError(
             f"{name}: is in {lock.path}, but not in this registry: it is older, or a different one",
             hint="use the newer registry, or use --prune",
@@ -145,9 +137,9 @@ def _record(
         report.add_failure(name, error)
     changes = lock.record(
         snapshots,
-        gone=gone if recording.prunes else (),
-        allow_rollback=recording.allow_rollback,
-        is_dry_run=recording.is_check or recording.is_dry_run,
+        gone=gone if args.prune else (),
+        allow_rollback=args.allow_rollback,
+        is_dry_run=args.check or args.dry_run,
     )
     warnings = sum(len(snapshot.warnings) for snapshot in snapshots)
     return _Recorded(changes, warnings, report.failures)
@@ -157,8 +149,6 @@ def _patterns(args: argparse.Namespace, context: Context) -> tuple[Sequence[str]
     """The patterns that select models, by default the names in the lock; and the names that are
     gone.
     """
-    from posezoo.errors import LockError
-
     is_named = args.models or args.all
     locked = sorted({entry.model for entry in context.lock.entries.values()})
     gone = [name for name in locked if not context.registry.matches_any(name)]
@@ -180,9 +170,9 @@ def _signature(args: argparse.Namespace, lock: Path) -> int:
     if args.verify_signature is not None:
         require_signature(lock, args.verify_signature)
         answer = {
-            "lock": str(lock),
-            "signature": str(signature_path(lock)),
-            "key": str(args.verify_signature),
+            "lock": lock,
+            "signature": signature_path(lock),
+            "key": args.verify_signature,
         }
         text = (
             f"{lock} was signed with the private key of {args.verify_signature}, and not changed"
@@ -190,7 +180,7 @@ def _signature(args: argparse.Namespace, lock: Path) -> int:
         )
     else:
         path = signature_path(lock) if args.dry_run else sign(lock, args.sign)
-        answer = {"lock": str(lock), "signature": str(path)}
+        answer = {"lock": lock, "signature": path}
         text = f"would write {path}" if args.dry_run else str(path)
     print_result(args.format, answer, text)
     return 0

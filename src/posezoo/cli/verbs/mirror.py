@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
-from posezoo.cli.model_jobs import Answer
+from posezoo.cli.model_jobs import Answer, JobReport
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import read_list_file, select_models
 from posezoo.console import Console
 from posezoo.errors import DownloadError, OutputError, UnknownModelError
 
 if TYPE_CHECKING:
-    from posezoo.cli.model_jobs import JobReport
     from posezoo.download.model_download import PlannedFile
     from posezoo.events import Listener
     from posezoo.mirror import Mirror, MirroredFile
@@ -111,7 +110,7 @@ def _find_wheels(registries: Sequence[str]) -> dict[str, SourceFile]:
     return {name: registry_wheel(name) for name in registries if name in OMZ_REGISTRIES}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Creation:
     """Adds models and registries to a mirror, or plans that."""
 

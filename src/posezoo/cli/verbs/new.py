@@ -6,18 +6,14 @@ import argparse
 import os
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
 from posezoo.console import Console
 from posezoo.errors import OutputError, PosezooError, SettingsError
-from posezoo.registry import builtin_models_dir
+from posezoo.registry import Registry, builtin_models_dir
 from posezoo.spec.model import Family, Framework, License
-
-if TYPE_CHECKING:
-    from posezoo.registry import Registry
 
 EXAMPLES = """
 posezoo new my-pose --from https://host/my-pose.onnx --license MIT
@@ -106,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     words = shlex.join([args.name, *flags.registry_arguments(args)])
     print_result(
         args.format,
-        {"model": args.name, "file": str(path), "left_to_fill_in": missing},
+        {"model": args.name, "file": path, "left_to_fill_in": missing},
         path,
         *([license_text] if args.license_text is not None else []),
         "left to fill in:",

@@ -46,7 +46,7 @@ from posezoo.errors import printable
 from posezoo.facts.json_projection import project, to_json
 from posezoo.facts.labels import format_count
 from posezoo.spec import supported_mo_args
-from posezoo.spec.model import Precision
+from posezoo.spec.model import Input, ModelSpec, Precision
 
 if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import PlannedIr
@@ -55,7 +55,6 @@ if TYPE_CHECKING:
     from posezoo.ir.device_support import DeviceSupport
     from posezoo.layout import ModelLayout
     from posezoo.pipeline.plan import Plan
-    from posezoo.spec.model import Input, ModelSpec
     from posezoo.spec.supported_mo_args import FrozenValue
 
 #: The keys of an input in JSON: the steps before the network have the names of OpenVINO's
@@ -171,12 +170,12 @@ def _file(planned: PlannedFile) -> dict[str, Any]:
         **project(planned.file, "name size max_size?"),
         **project(planned, "place=origin from=candidate_names"),
         "pinned": not planned.is_unpinned,
-        "path": f"{planned.target}",
+        "path": planned.target,
     }
 
 
 def _ir(ir: PlannedIr) -> dict[str, Any]:
-    return {"precision": ir.precision.value, "path": f"{ir.xml}", "since": ir.reason or None}
+    return project(ir, "precision path=xml since=reason?")
 
 
 def _block(plan: Plan) -> list[str]:

@@ -118,7 +118,7 @@ def _has_keypoints(facts: ModelFacts, count: int | None) -> bool:
     """Whether a model, which is no part of a composite, finds this number of keypoints; by default,
     fewer than of a whole body.
     """
-    if facts.skeleton is None or facts.composite:
+    if facts.skeleton is None or facts.model.composite:
         return False
     keypoint_count = len(facts.skeleton.keypoints)
     return keypoint_count == count if count is not None else 0 < keypoint_count < _WHOLE_BODY
@@ -126,7 +126,7 @@ def _has_keypoints(facts: ModelFacts, count: int | None) -> bool:
 
 def _answer_json(answer: Recommendation, limits: RequiredValues) -> dict[str, Any]:
     return {
-        "models": [_model_json(row, limits) for row in (*answer.measured, *answer.published)],
+        "models": [_model_json(row, limits) for row in answer.rows],
         "ranked_by": "AP",
         "unknown": answer.unknown,
         "gallery": _gallery_address(answer, limits),
@@ -143,18 +143,16 @@ def _gallery_address(answer: Recommendation, limits: RequiredValues) -> str:
     if limits.min_ap is not None:
         parameters.append(("accuracy_min", f"{limits.min_ap:g}"))
     if limits.licenses:
-        rows = (*answer.measured, *answer.published)
-        parameters += [("license", name) for name in dict.fromkeys(row.license for row in rows)]
+        licenses = dict.fromkeys(row.license for row in answer.rows)
+        parameters += [("license", name) for name in licenses]
     return f"index.html#{urlencode(parameters)}"
 
 
 def _model_json(row: ComparisonRow, limits: RequiredValues) -> dict[str, Any]:
-    from posezoo.facts.recommendation import ap_of
-
-    ap, latency = ap_of(row), limits.latency_of(row)
+    latency = limits.latency_of(row)
     return {
         "name": row.model,
-        "ap": ap and ap.as_json,
+        "ap": row.ap and row.ap.as_json,
         "latency_ms": latency and latency.as_json,
         **row.as_json,
         "command": _command(row),
@@ -205,10 +203,8 @@ def _unknown_lines(
 
 
 def _describe(row: ComparisonRow, limits: RequiredValues) -> str:
-    from posezoo.facts.recommendation import ap_of
-
     facts = []
-    if ap := ap_of(row):
+    if ap := row.ap:
         conditions = f": {ap.conditions}" if ap.conditions else ""
         facts.append(f"AP {ap.number:.3f} ({ap.origin}{conditions})")
     latency = limits.latency_of(row)

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
+from posezoo.cli.measurement_flags import read_measurements
 from posezoo.cli.model_jobs import Answer, JobReport
 from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError
-from posezoo.events import CountStarted
+from posezoo.events import CountStarted, Listener
 
 if TYPE_CHECKING:
     from posezoo.console import Console
-    from posezoo.events import Listener
     from posezoo.measured import Measurement
     from posezoo.resolve.stage_context import Context
     from posezoo.spec.model import Model, ModelSpec
@@ -116,23 +116,16 @@ def _explain_spread(spec: Model, measurement: Measurement) -> PosezooError | Non
 
 
 def _figures(context: Context, file: Path) -> Iterator[tuple[Model, Measurement]]:
-    from posezoo.measured import read_measurement_file
-    from posezoo.spec.model import ModelSpec
-
-    for name, measurement in read_measurement_file(file):
-        try:
-            spec = context.registry.find(name)
-        except PosezooError as error:
-            raise type(error)(f"{file}: {error.problem}", hint=error.hint) from error
-        if measurement.kind == "complexity" and not isinstance(spec, ModelSpec):
+    for spec, measurement in read_measurements(file, context.registry):
+        if measurement.kind == "complexity" and spec.stages:
             hint = f"name {' or '.join(spec.stages)}"
             raise PosezooError(
-                f"{file}: {name}: is a composite, whose parts are counted", hint=hint
+                f"{file}: {spec.name}: is a composite, whose parts are counted", hint=hint
             )
-        yield spec, replace(measurement, tag=spec.tag if isinstance(spec, ModelSpec) else "")
+        yield spec, replace(measurement, tag=spec.tag)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _CountTask:
     """Counts a model and records the result; it is pickled for other processes."""
 

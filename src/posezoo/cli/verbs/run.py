@@ -30,7 +30,7 @@ from posezoo.console import Console
 from posezoo.errors import PosezooError, UnknownModelError, import_cv2
 from posezoo.facts.labels import format_count
 from posezoo.files.verified_files import write_atomically
-from posezoo.settings import DEFAULT_MODEL, SECOND_MODEL
+from posezoo.settings import DEFAULT_MODEL, SECOND_MODEL, user_folder
 from posezoo.spec.model import Precision
 from posezoo.video.run_inputs import VIDEO_SUFFIXES, ImageInput, RunInputs, open_inputs
 
@@ -103,7 +103,6 @@ def run(args: argparse.Namespace) -> int:
     """
     from posezoo.images import SAMPLE_PHOTOS
     from posezoo.pipeline.load import Loader, describe_assumed_skeleton
-    from posezoo.settings import user_folder
     from posezoo.video.frame_publishers import is_stdout, open_publisher
     from posezoo.video.frame_rate import StepTimer
     from posezoo.video.input_runner import InputRunner
@@ -274,7 +273,7 @@ def _choose_model(args: argparse.Namespace, context: Context) -> ChosenModel:
     path = Path(text)
     suffix = path.suffix.lower()
     if text.endswith(".xml") or (suffix == ".onnx" and os.path.isfile(text)):
-        like = flags.require_single_model(context.registry, args.like) if args.like else None
+        like = context.registry.find_single(args.like) if args.like else None
         return ChosenModel(xml=path, like=like)
     if suffix in CHECKPOINTS and os.path.isfile(text):
         return _choose_checkpoint(args, path, None, context)
@@ -332,11 +331,11 @@ def _choose_checkpoint(
             the weights.
     """
     from posezoo.pipeline.load import ChosenModel
-    from posezoo.resolve.custom_weights import find_fitting_network
+    from posezoo.resolve.custom_weights import find_fitting_network, find_with_checkpoint
 
     name = name or find_fitting_network(checkpoint)
     skeleton = flags.skeleton_from_args(args)
-    model = flags.model_with_checkpoint(context.registry, name, checkpoint, skeleton=skeleton)
+    model = find_with_checkpoint(context.registry, name, checkpoint, skeleton=skeleton)
     return ChosenModel(model, args.precision, checkpoint=checkpoint)
 
 

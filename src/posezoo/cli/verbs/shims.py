@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from posezoo.cli.flags import Flag
+from posezoo.cli.run_main import print_to_stderr
 from posezoo.errors import OutputError, PosezooError, os_reason
 
 EXAMPLES = """
@@ -171,10 +172,9 @@ def _read_models(registry: str) -> Path | None:
     try:
         return read_wheel_registry(registry, download_options(to_settings(read_settings({}))))
     except PosezooError as error:
-        print(
-            f"warning: the stand-in has no models of its release, so its commands will read them"
-            f" from the index: {error.problem}",
-            file=sys.stderr,
+        print_to_stderr(
+            "warning: the stand-in has no models of its release, so its commands will read them"
+            f" from the index: {error.problem}"
         )
         return None
 
@@ -217,12 +217,11 @@ def _warn_of_others(folder: Path) -> None:
     others = [path for path in commands if path.parent.resolve() != folder]
     others = [path for path in others if not _is_ours(path) and not is_stand_in(path)]
     if others:
-        print(
-            f"warning: your PATH finds {others[0]}, and not the one in {folder}; {first}",
-            file=sys.stderr,
+        print_to_stderr(
+            f"warning: your PATH finds {others[0]}, and not the one in {folder}; {first}"
         )
     elif not commands:
-        print(f"warning: {folder} is not on your PATH; {first}", file=sys.stderr)
+        print_to_stderr(f"warning: {folder} is not on your PATH; {first}")
 
 
 def shim_script(module: str, registry: str) -> str:

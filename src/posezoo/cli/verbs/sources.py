@@ -18,7 +18,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,9 @@ posezoo sources check --all --registry omz --format sarif
 _JOBS = 16
 # An unreachable host takes a timeout for each attempt.
 _ATTEMPTS = 2
+
+#: The keys of a source in JSON.
+_ROW = "model file source type host state compared problem line model_yml=path"
 
 #: What a source must have, and an example of a mistake, by the state of a bad source.
 RULES = {
@@ -105,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
         print_json(_to_sarif(bad))
     else:
         answer = {
-            "sources": [_row(each) for each in checked],
+            "sources": [project(each, _ROW) for each in checked],
             "counts": Counter(each.state for each in checked),
             "failed": [project(each, "name=file reason=problem hint") for each in models.problems],
         }
@@ -119,12 +122,6 @@ def _progress(models: Selection, *, quiet: bool) -> Progress:
     if sys.stderr.isatty() and not quiet:
         progress.show_bar("sources", sys.stderr, "source")
     return progress
-
-
-def _row(checked: CheckedSource) -> dict[str, object]:
-    row = asdict(checked) | {"model_yml": str(checked.path)}
-    del row["path"]
-    return row
 
 
 def _text_lines(
