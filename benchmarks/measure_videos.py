@@ -12,11 +12,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
+from posezoo.arrays import Array
 from posezoo.images import read_image
 from posezoo.pipeline.get import get_irs
 from posezoo.pipeline.zoo_context import open_context
@@ -39,7 +43,7 @@ FOUND = 0.5
 CHANGE = 0.01
 
 
-def read_people(photos: Path) -> list[tuple[np.ndarray, dict]]:
+def read_people(photos: Path) -> list[tuple[Array, dict[str, Any]]]:
     """Each person with enough annotated keypoints, and the photo."""
     annotated = json.loads((photos / "person_keypoints.json").read_text("utf-8"))
     files = {image["id"]: photos / image["file_name"] for image in annotated["images"]}
@@ -50,9 +54,9 @@ def read_people(photos: Path) -> list[tuple[np.ndarray, dict]]:
     ]
 
 
-def measure_video(estimator: Estimator, video: list, is_video: bool) -> np.ndarray:
+def measure_video(estimator: Estimator, video: Sequence[Any], is_video: bool) -> Array:
     """The similarity of the first pose of each frame to the person; NaN if no keypoint is seen."""
-    from fakes.people import likeness
+    likeness = import_module("fakes.people").likeness
 
     frames, people = zip(*video, strict=True)
     found = (poses for _, poses in estimator.stream(frames, is_video=is_video))
@@ -64,9 +68,9 @@ def measure_video(estimator: Estimator, video: list, is_video: bool) -> np.ndarr
     )
 
 
-def measure_model(name: str, people: list[tuple[np.ndarray, dict]]) -> dict[str, object]:
+def measure_model(name: str, people: list[tuple[Array, dict[str, Any]]]) -> dict[str, object]:
     """The row of a model."""
-    from fakes.moving_camera import film
+    film = import_module("fakes.moving_camera").film
 
     context = open_context(to_settings(read_settings({"output_dir": ROOT / "build" / "measure"})))
     spec = context.registry.find(name)

@@ -301,7 +301,8 @@ def video_rows() -> Iterator[tuple[str, ...]]:
 def movenet_videos() -> dict[str, Any]:
     """What benchmarks/measure_videos.py measured."""
     path = ROOT / "benchmarks" / "results" / "movenet_videos.json"
-    return json.loads(path.read_text("utf-8"))
+    measured: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return measured
 
 
 def detector_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
@@ -350,25 +351,27 @@ def summary_table() -> str:
     selection = MeasurementSelection()
     compared = compare_models(models, (), ModelLayout(ROOT, ROOT), selection)
     rows = []
-    shown = [row for row in compared.rows if row.values["AP"] and row.task != "detection"]
-    for row in shown:
+    aps: dict[str, float] = {}
+    shares: dict[str, float] = {}
+    for row in compared.rows:
         keys = ("AP", "AR50_several", "throughput_fps", "transfer_bytes")
         ap, several, speed, size = (row.values[key] for key in keys)
+        if ap is None or several is None or row.task == "detection":
+            continue
+        aps[row.name] = ap.number
+        shares[row.name] = several.number
         alike = selection.select_of_pipeline(by_name[row.model], "accuracy")
         ratios = (int8_ratio(each, alike) for each in alike)
         ratio = next((f"{each:.2f}" for each in ratios if each is not None), "")
         fps = format_figure(speed.number) if speed else "not measured"
         download = format_megabytes(int(size.number) if size else None)
         stated = format_ap(ap.number, ap.interval)
-        found = f"{several.number:.2f}" if several else ""
+        found = f"{several.number:.2f}"
         rows.append((row.name, row.people_from, stated, found, ratio, fps, download))
     table = format_table(SUMMARY_HEADERS, rows)
     machine = compared.speed_setting.partition("; ")[0]
     where = f" on {machine}" if machine else ""
-    best, most = (
-        max(shown, key=lambda row, key=key: row.values[key].number).name
-        for key in ("AP", "AR50_several")
-    )
+    best, most = (max(values, key=values.__getitem__) for values in (aps, shares))
     answer = (
         f"For photos of several people, `{best}` has the highest AP, and `{most}` finds the most."
     )
