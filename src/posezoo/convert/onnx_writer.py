@@ -1,0 +1,404 @@
+"""Write a network that posezoo's readers of Caffe and Darknet built as ONNX.
+
+They build it of few of OpenVINO's operations, and its sizes are static: ``_OPERATIONS`` has what
+each becomes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from posezoo.errors import ConversionError, import_optional, sanitize
+from posezoo.versions import version
+
+Array = npt.NDArray[Any]
+
+#: The first opset with Mish. ONNX Runtime reads it since 1.14, OpenCV since 5.0.
+OPSET = 18
+# The version of the file's format that came with this opset.
+_IR_VERSION = 8
+
+
+class _Graph:
+    """Nodes in their order, with the constants that they read."""
+
+    def __init__(self, make_node: Callable[..., Any]) -> None:
+        self._make_node = make_node
+        self.nodes: list[Any] = []
+        self.constants: dict[str, Array] = {}
+        self._tensors: dict[tuple[str, int], str] = {}
+
+    def add(self, kind: str, *inputs: str, outputs: int = 1, **attributes: object) -> str:
+        """A node with new outputs; the name of the first is returned, and is that of the node."""
+        name = f"{kind}_{len(self.nodes)}"
+        names = [name, *(f"{name}:{number}" for number in range(1, outputs))]
+        self.nodes.append(self._make_node(kind, inputs, names, name, **attributes))
+        return name
+
+    def constant(self, values: Any) -> str:
+        """Numbers as float32, whole numbers as int64."""
+        array = np.asarray(values)
+        name = f"constant_{len(self.constants)}"
+        self.constants[name] = array.astype(np.int64 if array.dtype.kind in "iu" else np.float32)
+        return name
+
+    def input(self, node: Any, number: int = 0) -> str:
+        """The tensor that an operation of OpenVINO reads."""
+        source = node.input_value(number)
+        if source.get_node().get_type_name() == "Constant":
+            return self.constant(source.get_node().data)
+        return self._tensors[_place(source)]
+
+    def set_outputs(self, node: Any) -> None:
+        """The last node computes what an operation of OpenVINO computes."""
+        # MaxPool of OpenVINO has a second output, which no layer reads.
+        for output, tensor in zip(node.outputs(), self.nodes[-1].output, strict=False):
+            self._tensors[_place(output)] = tensor
+
+    def add_input(self, parameter: Any) -> None:
+        self._tensors[_place(parameter.output(0))] = name_port(parameter.output(0))
+
+    def name_tensors(self, network: Any) -> None:
+        """Give the tensors the names that they have in the network."""
+        names = {
+            self._tensors[_place(output)]: name_port(output)
+            for node in network.get_ordered_ops()
+            for output in node.outputs()
+            if _place(output) in self._tensors and output.names
+        }
+        for node in self.nodes:
+            for ports in (node.input, node.output):
+                ports[:] = [names.get(tensor, tensor) for tensor in ports]
+
+
+def name_port(output: Any) -> str:
+    """The name of a tensor of a network, in ONNX as in OpenVINO."""
+    return str(output.any_name)
+
+
+#: Adds the nodes that compute what an operation of OpenVINO computes; its outputs are those of the
+#: last.
+_Writer = Callable[[_Graph, Any], None]
+
+
+def _place(output: Any) -> tuple[str, int]:
+    return output.get_node().get_name(), output.get_index()
+
+
+def write_onnx(network: Any, metadata: Mapping[str, str]) -> bytes:
+    """The content of an ONNX file, whose inputs and outputs have the network's names and sizes.
+
+    Args:
+        network: an ``openvino.Model`` of static sizes; parts that read no input become constants.
+        metadata: further facts for the file, by their names.
+
+    Raises:
+        ConversionError: an operation cannot be written; the error names the layer.
+        MissingPackageError: the package onnx is not installed.
+    """
+    onnx = import_optional("onnx", extra="onnx")
+    helper = onnx.helper
+    _fold_constants(network)
+    graph = _Graph(helper.make_node)
+    for node in network.get_ordered_ops():
+        kind = node.get_type_name()
+        if kind == "Parameter":
+            graph.add_input(node)
+        elif kind not in ("Constant", "Result"):
+            _find_writer(node)(graph, node)
+            graph.set_outputs(node)
+    graph.name_tensors(network)
+    inputs, outputs = (
+        [
+            helper.make_tensor_value_info(name_port(port), onnx.TensorProto.FLOAT, list(port.shape))
+            for port in ports
+        ]
+        for ports in (network.inputs, network.outputs)
+    )
+    constants = [
+        onnx.numpy_helper.from_array(array, name) for name, array in graph.constants.items()
+    ]
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes, network.get_friendly_name(), inputs, outputs, initializer=constants
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=_IR_VERSION,
+        producer_name="posezoo",
+        producer_version=version(),
+    )
+    helper.set_model_props(model, metadata)
+    onnx.checker.check_model(model, full_check=True)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def _fold_constants(network: Any) -> None:
+    from openvino.passes import ConstantFolding, Manager
+
+    manager = Manager()
+    manager.register_pass(ConstantFolding())
+    manager.run_passes(network)
+
+
+def _find_writer(node: Any) -> _Writer:
+    writer = _OPERATIONS.get(node.get_type_name())
+    if writer is None:
+        raise _make_error(node, "cannot be written as ONNX")
+    return writer
+
+
+def _make_error(node: Any, problem: str) -> ConversionError:
+    name = sanitize(node.get_friendly_name())
+    return ConversionError(f"layer {name} ({node.get_type_name()}): {problem}")
+
+
+def _rename(kind: str, *attributes: str) -> _Writer:
+    """An operation that ONNX also has, with the attributes of these names."""
+
+    def write(graph: _Graph, node: Any) -> None:
+        inputs = [graph.input(node, number) for number in range(node.get_input_size())]
+        values = node.get_attributes()
+        graph.add(kind, *inputs, **{name: values[name] for name in attributes})
+
+    return write
+
+
+def _constant_of(node: Any, number: int) -> Array:
+    """The values of a constant that an operation reads."""
+    values: Array = node.input_value(number).get_node().data
+    return values
+
+
+def _write_convolution(graph: _Graph, node: Any) -> None:
+    kind = node.get_type_name()
+    attributes = node.get_attributes()
+    weights = _constant_of(node, 1)
+    groups = 1
+    if kind.startswith("Group"):
+        groups = len(weights)
+        weights = weights.reshape(-1, *weights.shape[2:])
+    graph.add(
+        "ConvTranspose" if "Backprop" in kind else "Conv",
+        graph.input(node),
+        graph.constant(weights),
+        strides=attributes["strides"],
+        pads=attributes["pads_begin"] + attributes["pads_end"],
+        dilations=attributes["dilations"],
+        group=groups,
+    )
+
+
+def _write_pooling(graph: _Graph, node: Any) -> None:
+    attributes = node.get_attributes()
+    begin = attributes["pads_begin"]
+    window = {"kernel_shape": attributes["kernel"], "strides": attributes["strides"]}
+    # The padding that the last window reaches, in place of a mode of rounding.
+    sizes = zip(node.get_input_shape(0)[2:], node.get_output_shape(0)[2:], begin, strict=True)
+    end = [
+        max(0, (count - 1) * stride + side - size - before)
+        for side, stride, (size, count, before) in zip(*window.values(), sizes, strict=True)
+    ]
+    window["pads"] = begin + end
+    if node.get_type_name() == "MaxPool":
+        graph.add("MaxPool", graph.input(node), **window)
+        return
+    # OpenVINO counts the padding that is declared, and nothing beyond the values if there is none.
+    counts = int(any(begin + attributes["pads_end"]))
+    graph.add("AveragePool", graph.input(node), count_include_pad=counts, **window)
+
+
+def _write_matmul(graph: _Graph, node: Any) -> None:
+    weights = _constant_of(node, 1)
+    if node.get_attributes()["transpose_b"]:
+        weights = weights.T
+    graph.add("MatMul", graph.input(node), graph.constant(weights))
+
+
+def _write_reshape(graph: _Graph, node: Any) -> None:
+    shape = graph.constant(list(node.get_output_shape(0)))
+    graph.add("Reshape", graph.input(node), shape)
+
+
+def _write_transpose(graph: _Graph, node: Any) -> None:
+    graph.add("Transpose", graph.input(node), perm=_constant_of(node, 1).tolist())
+
+
+def _write_split(graph: _Graph, node: Any) -> None:
+    axis = int(_constant_of(node, 1))
+    sizes = [output.shape[axis] for output in node.outputs()]
+    parts = graph.constant(sizes)
+    graph.add("Split", graph.input(node), parts, outputs=len(sizes), axis=axis)
+
+
+def _write_prelu(graph: _Graph, node: Any) -> None:
+    slopes = _constant_of(node, 1)
+    if slopes.size == 1:
+        graph.add("LeakyRelu", graph.input(node), alpha=float(slopes.reshape(())))
+        return
+    shape = [-1] + [1] * (len(node.get_input_shape(0)) - 2)
+    graph.add("PRelu", graph.input(node), graph.constant(slopes.reshape(shape)))
+
+
+def _write_lrn(graph: _Graph, node: Any) -> None:
+    attributes = node.get_attributes()
+    values = graph.input(node)
+    if _constant_of(node, 1).tolist() == [1]:
+        graph.add("LRN", values, **attributes)
+        return
+    size = attributes["size"]
+    mean = graph.add(
+        "AveragePool",
+        graph.add("Mul", values, values),
+        kernel_shape=[size] * 2,
+        pads=[(size - 1) // 2] * 2 + [size // 2] * 2,
+        count_include_pad=1,
+    )
+    scaled = graph.add("Mul", mean, graph.constant(attributes["alpha"]))
+    total = graph.add("Add", scaled, graph.constant(attributes["bias"]))
+    graph.add("Div", values, graph.add("Pow", total, graph.constant(attributes["beta"])))
+
+
+def _write_normalize(graph: _Graph, node: Any) -> None:
+    values = graph.input(node)
+    squares = graph.add("Mul", values, values)
+    total = graph.add("ReduceSum", squares, graph.input(node, 1))
+    raised = graph.add("Add", total, graph.constant(node.get_attributes()["eps"]))
+    graph.add("Div", values, graph.add("Sqrt", raised))
+
+
+def _write_slice(graph: _Graph, node: Any) -> None:
+    data, start, stop, step, axes = (graph.input(node, number) for number in range(5))
+    graph.add("Slice", data, start, stop, axes, step)
+
+
+def _write_enlargement(graph: _Graph, node: Any) -> None:
+    factors = np.divide(node.get_output_shape(0), node.get_input_shape(0))
+    graph.add(
+        "Resize",
+        graph.input(node),
+        "",
+        graph.constant(factors),
+        mode="nearest",
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
+    )
+
+
+def _write_detections(graph: _Graph, node: Any) -> None:
+    """Rows of image, class, score and corners, by class and score, always as many as OpenVINO's;
+    the image of the row after the last detection is -1.
+    """
+    attributes = node.get_attributes()
+    if node.get_input_shape(0)[0] != 1 or not attributes["share_location"]:
+        raise _make_error(node, "of several images, or boxes of each class, is not written as ONNX")
+    priors = _constant_of(node, 2)
+    count = priors.shape[2] // 4
+    classes = math.prod(node.get_input_shape(1)) // count
+    boxes = graph.add("Unsqueeze", _write_boxes(graph, node, priors), graph.constant([0]))
+    labels = [each for each in range(classes) if each != attributes["background_label_id"]]
+    scores = graph.add("Reshape", graph.input(node, 1), graph.constant([1, count, classes]))
+    scores = graph.add("Transpose", scores, perm=[0, 2, 1])
+    scores = graph.add("Gather", scores, graph.constant(labels), axis=1)
+    threshold = graph.constant(attributes["confidence_threshold"])
+    if 0 < attributes["top_k"] < count:
+        best = graph.add("TopK", scores, graph.constant([attributes["top_k"]]), outputs=2)
+        least = graph.add("ReduceMin", best, graph.constant([2]))
+        is_best = graph.add("GreaterOrEqual", scores, least)
+        scores = graph.add("Where", is_best, scores, threshold)
+    chosen = graph.add(
+        "NonMaxSuppression",
+        boxes,
+        scores,
+        graph.constant([count]),
+        graph.constant([attributes["nms_threshold"]]),
+        graph.constant([attributes["confidence_threshold"]]),
+    )
+    places = graph.add("Split", chosen, graph.constant([1, 1, 1]), outputs=3, axis=1)
+    image, label, box = places, f"{places}:1", f"{places}:2"
+    found = [
+        graph.add("Cast", image, to=1),
+        graph.add("Gather", graph.constant(np.float32(labels)), label),
+        graph.add("Unsqueeze", graph.add("GatherND", scores, chosen), graph.constant([1])),
+        graph.add("GatherND", boxes, graph.add("Concat", image, box, axis=1)),
+    ]
+    rows = graph.add("Concat", *found, axis=1)
+    limit = node.get_output_shape(0)[2]
+    empty = np.zeros((limit, 7))
+    empty[0, 0] = -1
+    rows = graph.add("Concat", rows, graph.constant(empty), axis=0)
+    ranks = graph.add("Concat", found[2], graph.constant(np.full((limit, 1), -np.inf)), axis=0)
+    best = graph.add("TopK", ranks, graph.constant([limit]), outputs=2, axis=0)
+    kept = graph.add("Reshape", f"{best}:1", graph.constant([limit]))
+    # They stay in their order: by class, then by score.
+    in_order = graph.add("TopK", kept, graph.constant([limit]), outputs=2, largest=0)
+    rows = graph.add("Gather", rows, in_order, axis=0)
+    graph.add("Reshape", rows, graph.constant([1, 1, limit, 7]))
+
+
+def _write_boxes(graph: _Graph, node: Any, priors: Array) -> str:
+    """The corners of all boxes: prior boxes, moved by what the network says."""
+    attributes = node.get_attributes()
+    low, high = np.split(priors[0, 0].reshape(-1, 4), 2, 1)
+    sides = high - low
+    variances = np.ones_like(np.hstack([low, high]))
+    if not attributes["variance_encoded_in_target"]:
+        variances = priors[0, 1].reshape(-1, 4)
+    moves = graph.add("Reshape", graph.input(node), graph.constant([-1, 4]))
+    moves = graph.add("Mul", moves, graph.constant(variances))
+    code = attributes["code_type"].rpartition(".")[2]
+    if code != "CENTER_SIZE":
+        if code == "CORNER_SIZE":
+            moves = graph.add("Mul", moves, graph.constant(np.hstack([sides, sides])))
+        return graph.add("Add", moves, graph.constant(np.hstack([low, high])))
+    shift = graph.add("Split", moves, graph.constant([2, 2]), outputs=2, axis=1)
+    growth = graph.add("Exp", f"{shift}:1")
+    shift = graph.add("Mul", shift, graph.constant(sides))
+    center = graph.add("Add", shift, graph.constant((low + high) / 2))
+    half = graph.add("Mul", growth, graph.constant(sides / 2))
+    ends = [graph.add("Sub", center, half), graph.add("Add", center, half)]
+    return graph.add("Concat", *ends, axis=1)
+
+
+_OPERATIONS: Mapping[str, _Writer] = {
+    "Abs": _rename("Abs"),
+    "Add": _rename("Add"),
+    "AvgPool": _write_pooling,
+    "Concat": _rename("Concat", "axis"),
+    "Convolution": _write_convolution,
+    "ConvolutionBackpropData": _write_convolution,
+    "DetectionOutput": _write_detections,
+    "Elu": _rename("Elu", "alpha"),
+    "Exp": _rename("Exp"),
+    "Greater": _rename("Greater"),
+    "GroupConvolution": _write_convolution,
+    "GroupConvolutionBackpropData": _write_convolution,
+    "Interpolate": _write_enlargement,
+    "LRN": _write_lrn,
+    "MatMul": _write_matmul,
+    "MaxPool": _write_pooling,
+    "Maximum": _rename("Max"),
+    "Mish": _rename("Mish"),
+    "Multiply": _rename("Mul"),
+    "NormalizeL2": _write_normalize,
+    "PRelu": _write_prelu,
+    "Power": _rename("Pow"),
+    "ReduceMax": _rename("ReduceMax"),
+    "ReduceMean": _rename("ReduceMean"),
+    "Relu": _rename("Relu"),
+    "Reshape": _write_reshape,
+    "Select": _rename("Where"),
+    "Sigmoid": _rename("Sigmoid"),
+    "Slice": _write_slice,
+    "Softmax": _rename("Softmax", "axis"),
+    "Split": _write_split,
+    "Tanh": _rename("Tanh"),
+    "Transpose": _write_transpose,
+    "Unsqueeze": _write_reshape,
+    "VariadicSplit": _write_split,
+}
