@@ -70,7 +70,9 @@ def _read_anchors(layer: Section) -> Any:
     """Width and height of each anchor that the layer uses."""
     anchors = layer.numbers("anchors")
     if len(anchors) != 2 * layer.integer("num"):
-        raise layer.make_error(f"has {len(anchors)} numbers for {layer.integer('num')} anchors", "anchors")
+        raise layer.make_error(
+            f"has {len(anchors)} numbers for {layer.integer('num')} anchors", "anchors"
+        )
     pairs = np.array(anchors).reshape(-1, 2)
     if layer.kind == "region":
         return pairs

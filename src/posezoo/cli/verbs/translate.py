@@ -1,0 +1,117 @@
+"""posezoo translate: convert one file outside of any registry, to ONNX or IR."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli import flags
+from posezoo.cli.flags import Flag
+from posezoo.console import show_progress
+from posezoo.errors import OutputError
+
+if TYPE_CHECKING:
+    from posezoo.convert.onnx_conversion import OnnxReport
+
+USAGE = "posezoo translate FILE [FILE] -o OUTPUT [options]   (-h lists them)"
+
+EXAMPLES = """
+posezoo translate deploy.prototxt res10.caffemodel -o res10.onnx
+posezoo translate yolov4.cfg yolov4.weights -o yolov4.onnx
+posezoo translate pose_deploy.prototxt pose.caffemodel --input_shape [1,3,368,656] -o pose.onnx
+posezoo translate net.tflite -o net.xml --precision FP32
+posezoo translate yolov4.cfg yolov4.weights -o yolov4.onnx --dry_run
+"""
+
+FLAGS = (
+    Flag(
+        "files FILE",
+        "a Caffe network (.prototxt and .caffemodel) or a Darknet network (.cfg and .weights); for"
+        " an IR also .onnx, .tflite, .pb, a TensorFlow.js model.json, or the folder of a SavedModel",
+        nargs="+",
+    ),
+    Flag(
+        "-o, --output FILE",
+        "the file to write: .onnx for ONNX (opset 18), .xml for an IR",
+        required=True,
+    ),
+    Flag(
+        "--input_shape SHAPE",
+        "the shape of each input, such as [1,3,368,656] (default: that of the file)",
+    ),
+    Flag(
+        "--precision",
+        "precision of the weights of an IR (default: FP16); ONNX has FP32",
+        choices=("FP32", "FP16"),
+        default="FP16",
+    ),
+    Flag("--force", "replace the file if it exists"),
+    Flag("--dry_run", "read the network and print what would be written"),
+)
+
+_LAYERS = (".prototxt", ".cfg")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert the file, and print what was written."""
+    from posezoo.cli.omz import mo
+
+    flags.require_suffix(args, "output", (".onnx", ".xml"))
+    output: Path = args.output.absolute()
+    if output.exists() and not args.force:
+        raise OutputError(f"{output}: exists already", hint="--force replaces it")
+    arguments = mo.create_parser().parse_args(_arguments_of_mo(args, output))
+    if output.suffix == ".onnx":
+        return _write_onnx(arguments, output, is_dry_run=args.dry_run)
+    if args.dry_run:
+        spec, original = mo.read_command_line(arguments)
+        print(f"would convert {original} ({spec.framework}) to {output}")
+        return 0
+    print(f"wrote {mo.convert(arguments, show_progress)}")
+    return 0
+
+
+def _arguments_of_mo(args: argparse.Namespace, output: Path) -> list[str]:
+    """The command line of mo that converts the same file."""
+    layers = [path for path in args.files if path.suffix in _LAYERS]
+    others = [path for path in args.files if path not in layers]
+    if len(layers) > 1 or len(others) != 1:
+        args.parser.error(
+            "give one file with weights, and for Caffe or Darknet the one with the layers"
+        )
+    words = [f"--input_model={others[0]}", f"--output_dir={output.parent}"]
+    words += [f"--model_name={output.stem}", f"--compress_to_fp16={args.precision == 'FP16'}"]
+    words += [f"--input_proto={path}" for path in layers]
+    if args.input_shape:
+        words.append(f"--input_shape={args.input_shape}")
+    return words
+
+
+def _write_onnx(arguments: argparse.Namespace, output: Path, *, is_dry_run: bool) -> int:
+    from posezoo.cli.omz import mo
+    from posezoo.convert.onnx_conversion import convert_to_onnx
+    from posezoo.convert.reader_process import run_in_reader_process
+    from posezoo.layout import FlatLayout
+
+    spec, original = mo.read_command_line(arguments)
+    folders = FlatLayout(original.parent, output.parent, checkpoint=original)
+    work = partial(convert_to_onnx, is_dry_run=is_dry_run)
+    report = run_in_reader_process(work, spec, folders, output, source=original)
+    print(f"{'would write' if is_dry_run else 'wrote'} {output}")
+    _print_report(report, output)
+    return 0
+
+
+def _print_report(report: OnnxReport, output: Path) -> None:
+    for kind, ports in (("input", report.inputs), ("output", report.outputs)):
+        for name, shape in ports.items():
+            print(f"  {kind:7} {name} [{','.join(map(str, shape))}]")
+    print(f"  values  {report.preprocessing}")
+    for name in report.unprovable:
+        print(f"  {name}: not proven, since a rounding of the input changes it too much")
+    if report.runtime:
+        for runtime, difference in report.differences.items():
+            print(f"  {report.runtime} differs by {difference:.1e} from {runtime}")
+        print(f'In OpenCV: net = cv2.dnn.readNetFromONNX("{output}")')
