@@ -127,8 +127,9 @@ def _prove(
     from_ir = 0.0
     for case, results in zip(reference.cases, computed, strict=True):
         expected = run_compiled(compiled, case.feed)
-        differences = [compute_difference(expected[name], results[name]) for name in names]
-        from_ir = max(from_ir, *differences)
+        from_ir = max(
+            from_ir, *(compute_difference(expected[name], results[name]) for name in names)
+        )
     differences = {f"OpenVINO {package_version('openvino')}, which reads it for an IR": from_ir}
     if reference.is_independent:
         differences[reference.runtime] = max(outputs[name].difference for name in names)

@@ -6,29 +6,29 @@ each becomes.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from posezoo.errors import ConversionError, import_optional, sanitize
+from posezoo.ir.openvino_import import fold_constants
 from posezoo.versions import version
 
 Array = npt.NDArray[Any]
 
-#: The first opset with Mish. ONNX Runtime reads it since 1.14, OpenCV since 5.0.
-OPSET = 18
-# The version of the file's format that came with this opset.
-_IR_VERSION = 8
+# Also has the opset: 18, the first with Mish, which ONNX Runtime reads since 1.14, and OpenCV 5.
+_FUNCTIONS = Path(__file__).with_name("onnx_functions.txt")
 
 
 class _Graph:
     """Nodes in their order, with the constants that they read."""
 
-    def __init__(self, make_node: Callable[..., Any]) -> None:
+    def __init__(self, make_node: Callable[..., Any], functions: Collection[str]) -> None:
         self._make_node = make_node
+        self._functions = functions
         self.nodes: list[Any] = []
         self.constants: dict[str, Array] = {}
         self._tensors: dict[tuple[str, int], str] = {}
@@ -37,7 +37,9 @@ class _Graph:
         """A node with new outputs; the name of the first is returned, and is that of the node."""
         name = f"{kind}_{len(self.nodes)}"
         names = [name, *(f"{name}:{number}" for number in range(1, outputs))]
-        self.nodes.append(self._make_node(kind, inputs, names, name, **attributes))
+        domain = "posezoo" if kind in self._functions else ""
+        node = self._make_node(kind, inputs, names, name, domain=domain, **attributes)
+        self.nodes.append(node)
         return name
 
     def constant(self, values: Any) -> str:
@@ -102,9 +104,10 @@ def write_onnx(network: Any, metadata: Mapping[str, str]) -> bytes:
         MissingPackageError: the package onnx is not installed.
     """
     onnx = import_optional("onnx", extra="onnx")
-    helper = onnx.helper
-    _fold_constants(network)
-    graph = _Graph(helper.make_node)
+    inliner = import_optional("onnx.inliner", extra="onnx")
+    fold_constants(network)
+    model = onnx.parser.parse_model(_FUNCTIONS.read_text("utf-8"))
+    graph = _Graph(onnx.helper.make_node, [function.name for function in model.functions])
     for node in network.get_ordered_ops():
         kind = node.get_type_name()
         if kind == "Parameter":
@@ -115,7 +118,7 @@ def write_onnx(network: Any, metadata: Mapping[str, str]) -> bytes:
     graph.name_tensors(network)
     inputs, outputs = (
         [
-            helper.make_tensor_value_info(name_port(port), onnx.TensorProto.FLOAT, list(port.shape))
+            onnx.helper.make_tensor_value_info(name_port(port), onnx.TensorProto.FLOAT, port.shape)
             for port in ports
         ]
         for ports in (network.inputs, network.outputs)
@@ -123,27 +126,19 @@ def write_onnx(network: Any, metadata: Mapping[str, str]) -> bytes:
     constants = [
         onnx.numpy_helper.from_array(array, name) for name, array in graph.constants.items()
     ]
-    model = helper.make_model(
-        helper.make_graph(
+    model.graph.CopyFrom(
+        onnx.helper.make_graph(
             graph.nodes, network.get_friendly_name(), inputs, outputs, initializer=constants
-        ),
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=_IR_VERSION,
-        producer_name="posezoo",
-        producer_version=version(),
+        )
     )
-    helper.set_model_props(model, metadata)
+    model.producer_name = "posezoo"
+    model.producer_version = version()
+    onnx.helper.set_model_props(model, metadata)
+    model = inliner.inline_local_functions(model)
+    del model.opset_import[1:]  # that of the functions
     onnx.checker.check_model(model, full_check=True)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
-
-
-def _fold_constants(network: Any) -> None:
-    from openvino.passes import ConstantFolding, Manager
-
-    manager = Manager()
-    manager.register_pass(ConstantFolding())
-    manager.run_passes(network)
 
 
 def _find_writer(node: Any) -> _Writer:
@@ -247,29 +242,18 @@ def _write_prelu(graph: _Graph, node: Any) -> None:
 
 def _write_lrn(graph: _Graph, node: Any) -> None:
     attributes = node.get_attributes()
-    values = graph.input(node)
     if _constant_of(node, 1).tolist() == [1]:
-        graph.add("LRN", values, **attributes)
+        graph.add("LRN", graph.input(node), **attributes)
         return
     size = attributes["size"]
-    mean = graph.add(
-        "AveragePool",
-        graph.add("Mul", values, values),
-        kernel_shape=[size] * 2,
-        pads=[(size - 1) // 2] * 2 + [size // 2] * 2,
-        count_include_pad=1,
-    )
-    scaled = graph.add("Mul", mean, graph.constant(attributes["alpha"]))
-    total = graph.add("Add", scaled, graph.constant(attributes["bias"]))
-    graph.add("Div", values, graph.add("Pow", total, graph.constant(attributes["beta"])))
+    values = [graph.constant(attributes[name]) for name in ("alpha", "beta", "bias")]
+    pads = [(size - 1) // 2] * 2 + [size // 2] * 2
+    graph.add("SpatialLRN", graph.input(node), *values, kernel_shape=[size, size], pads=pads)
 
 
 def _write_normalize(graph: _Graph, node: Any) -> None:
-    values = graph.input(node)
-    squares = graph.add("Mul", values, values)
-    total = graph.add("ReduceSum", squares, graph.input(node, 1))
-    raised = graph.add("Add", total, graph.constant(node.get_attributes()["eps"]))
-    graph.add("Div", values, graph.add("Sqrt", raised))
+    epsilon = graph.constant(node.get_attributes()["eps"])
+    graph.add("NormalizeL2", graph.input(node), graph.input(node, 1), epsilon)
 
 
 def _write_slice(graph: _Graph, node: Any) -> None:
@@ -291,78 +275,51 @@ def _write_enlargement(graph: _Graph, node: Any) -> None:
 
 
 def _write_detections(graph: _Graph, node: Any) -> None:
-    """Rows of image, class, score and corners, by class and score, always as many as OpenVINO's;
-    the image of the row after the last detection is -1.
+    """The rows have the order and the number of OpenVINO's; the image of the row after the last
+    detection is -1.
     """
     attributes = node.get_attributes()
     if node.get_input_shape(0)[0] != 1 or not attributes["share_location"]:
         raise _make_error(node, "of several images, or boxes of each class, is not written as ONNX")
-    priors = _constant_of(node, 2)
-    count = priors.shape[2] // 4
-    classes = math.prod(node.get_input_shape(1)) // count
-    boxes = graph.add("Unsqueeze", _write_boxes(graph, node, priors), graph.constant([0]))
-    labels = [each for each in range(classes) if each != attributes["background_label_id"]]
-    scores = graph.add("Reshape", graph.input(node, 1), graph.constant([1, count, classes]))
-    scores = graph.add("Transpose", scores, perm=[0, 2, 1])
-    scores = graph.add("Gather", scores, graph.constant(labels), axis=1)
-    threshold = graph.constant(attributes["confidence_threshold"])
-    if 0 < attributes["top_k"] < count:
-        best = graph.add("TopK", scores, graph.constant([attributes["top_k"]]), outputs=2)
-        least = graph.add("ReduceMin", best, graph.constant([2]))
-        is_best = graph.add("GreaterOrEqual", scores, least)
-        scores = graph.add("Where", is_best, scores, threshold)
-    chosen = graph.add(
-        "NonMaxSuppression",
-        boxes,
-        scores,
-        graph.constant([count]),
-        graph.constant([attributes["nms_threshold"]]),
-        graph.constant([attributes["confidence_threshold"]]),
-    )
-    places = graph.add("Split", chosen, graph.constant([1, 1, 1]), outputs=3, axis=1)
-    image, label, box = places, f"{places}:1", f"{places}:2"
-    found = [
-        graph.add("Cast", image, to=1),
-        graph.add("Gather", graph.constant(np.float32(labels)), label),
-        graph.add("Unsqueeze", graph.add("GatherND", scores, chosen), graph.constant([1])),
-        graph.add("GatherND", boxes, graph.add("Concat", image, box, axis=1)),
-    ]
-    rows = graph.add("Concat", *found, axis=1)
+    priors = _constant_of(node, 2).reshape(-1, node.get_input_shape(0)[1] // 4, 4)
+    count = len(priors[0])
+    classes = list(range(node.get_input_shape(1)[1] // count))
+    if attributes["background_label_id"] in classes:
+        classes.remove(attributes["background_label_id"])
+    # A value below 1 is no limit.
+    top_k = min(attributes["top_k"], count) if attributes["top_k"] > 0 else count
     limit = node.get_output_shape(0)[2]
     empty = np.zeros((limit, 7))
     empty[0, 0] = -1
-    rows = graph.add("Concat", rows, graph.constant(empty), axis=0)
-    ranks = graph.add("Concat", found[2], graph.constant(np.full((limit, 1), -np.inf)), axis=0)
-    best = graph.add("TopK", ranks, graph.constant([limit]), outputs=2, axis=0)
-    kept = graph.add("Reshape", f"{best}:1", graph.constant([limit]))
-    # They stay in their order: by class, then by score.
-    in_order = graph.add("TopK", kept, graph.constant([limit]), outputs=2, largest=0)
-    rows = graph.add("Gather", rows, in_order, axis=0)
-    graph.add("Reshape", rows, graph.constant([1, 1, limit, 7]))
+    boxes = _write_boxes(graph, node, priors)
+    scores = graph.add("Reshape", graph.input(node, 1), graph.constant([1, count, -1]))
+    parameters = (
+        classes,
+        np.array(classes, np.float32),
+        [top_k],
+        attributes["confidence_threshold"],
+        attributes["nms_threshold"],
+        empty,
+        [limit],
+    )
+    graph.add("Detections", boxes, scores, *map(graph.constant, parameters))
 
 
 def _write_boxes(graph: _Graph, node: Any, priors: Array) -> str:
     """The corners of all boxes: prior boxes, moved by what the network says."""
     attributes = node.get_attributes()
-    low, high = np.split(priors[0, 0].reshape(-1, 4), 2, 1)
-    sides = high - low
-    variances = np.ones_like(np.hstack([low, high]))
-    if not attributes["variance_encoded_in_target"]:
-        variances = priors[0, 1].reshape(-1, 4)
+    corners = priors[0]
+    sides = corners[:, 2:] - corners[:, :2]
     moves = graph.add("Reshape", graph.input(node), graph.constant([-1, 4]))
-    moves = graph.add("Mul", moves, graph.constant(variances))
+    if not attributes["variance_encoded_in_target"]:
+        moves = graph.add("Mul", moves, graph.constant(priors[1]))
     code = attributes["code_type"].rpartition(".")[2]
-    if code != "CENTER_SIZE":
-        if code == "CORNER_SIZE":
-            moves = graph.add("Mul", moves, graph.constant(np.hstack([sides, sides])))
-        return graph.add("Add", moves, graph.constant(np.hstack([low, high])))
-    shift = graph.add("Split", moves, graph.constant([2, 2]), outputs=2, axis=1)
-    growth = graph.add("Exp", f"{shift}:1")
-    shift = graph.add("Mul", shift, graph.constant(sides))
-    center = graph.add("Add", shift, graph.constant((low + high) / 2))
-    half = graph.add("Mul", growth, graph.constant(sides / 2))
-    ends = [graph.add("Sub", center, half), graph.add("Add", center, half)]
-    return graph.add("Concat", *ends, axis=1)
+    if code == "CENTER_SIZE":
+        centers = graph.constant((corners[:, :2] + corners[:, 2:]) / 2)
+        return graph.add("CenterSizeBoxes", moves, centers, graph.constant(sides))
+    if code == "CORNER_SIZE":
+        moves = graph.add("Mul", moves, graph.constant(np.hstack([sides, sides])))
+    return graph.add("Add", moves, graph.constant(corners))
 
 
 _OPERATIONS: Mapping[str, _Writer] = {

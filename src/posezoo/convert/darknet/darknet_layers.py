@@ -1,4 +1,4 @@
-"""A Darknet network as an ``openvino.Model``, with the outputs of keras-YOLOv3-model-set or OpenCV 4.
+"""A Darknet network as an ``openvino.Model``, with the outputs of keras-YOLOv3-model-set or OpenCV.
 
 The former are the maps before the layers of boxes, [yolo] and [region]. The layers are described in
 https://github.com/AlexeyAB/darknet/wiki/CFG-Parameters-in-the-different-layers.
