@@ -289,13 +289,17 @@ def _write_detections(graph: _Graph, node: Any) -> None:
     # A value below 1 is no limit.
     top_k = min(attributes["top_k"], count) if attributes["top_k"] > 0 else count
     limit = node.get_output_shape(0)[2]
-    empty = np.zeros((limit, 7))
-    empty[0, 0] = -1
+    # The first empty row has another box than the others, for its image.
+    empty = np.array([[0, len(classes), count + 1]] * limit)
+    empty[0, 2] = count
+    images = np.zeros(count + 2)
+    images[count] = -1
     boxes = _write_boxes(graph, node, priors)
     scores = graph.add("Reshape", graph.input(node, 1), graph.constant([1, count, -1]))
     parameters = (
         classes,
-        np.array(classes, np.float32),
+        np.array([*classes, 0], np.float32),
+        images,
         [top_k],
         attributes["confidence_threshold"],
         attributes["nms_threshold"],
@@ -309,17 +313,14 @@ def _write_boxes(graph: _Graph, node: Any, priors: Array) -> str:
     """The corners of all boxes: prior boxes, moved by what the network says."""
     attributes = node.get_attributes()
     corners = priors[0]
-    sides = corners[:, 2:] - corners[:, :2]
     moves = graph.add("Reshape", graph.input(node), graph.constant([-1, 4]))
     if not attributes["variance_encoded_in_target"]:
         moves = graph.add("Mul", moves, graph.constant(priors[1]))
-    code = attributes["code_type"].rpartition(".")[2]
-    if code == "CENTER_SIZE":
-        centers = graph.constant((corners[:, :2] + corners[:, 2:]) / 2)
-        return graph.add("CenterSizeBoxes", moves, centers, graph.constant(sides))
-    if code == "CORNER_SIZE":
-        moves = graph.add("Mul", moves, graph.constant(np.hstack([sides, sides])))
-    return graph.add("Add", moves, graph.constant(corners))
+    if attributes["code_type"].endswith("CORNER"):
+        return graph.add("Add", moves, graph.constant(corners))
+    low, high = np.split(corners, 2, 1)
+    centers = graph.constant((low + high) / 2)
+    return graph.add("CenterSizeBoxes", moves, centers, graph.constant(high - low))
 
 
 _OPERATIONS: Mapping[str, _Writer] = {
