@@ -11,7 +11,7 @@ import pytest
 from openvino import opset14 as ops
 
 from fakes.caffe import CaffeNet, detector
-from fakes.layer_networks import caffe_networks, darknet_networks, run_in_opencv_5
+from fakes.layer_networks import caffe_networks, darknet_networks, draw_image, run_in_opencv_5
 from fakes.opencv import needs_opencv_4
 from posezoo.convert.caffe.network import read_caffe
 from posezoo.convert.darknet.cfg import read_cfg
@@ -36,7 +36,9 @@ def as_onnx(net, folder: Path) -> bytes:
     weights = net.save(folder)
     if isinstance(net, CaffeNet):
         return write_onnx(read_caffe(weights.with_suffix(".prototxt"), weights), {})
-    return write_onnx(build_as_opencv(read_cfg(weights.with_suffix(".cfg")), WeightsReader(weights)), {})
+    return write_onnx(
+        build_as_opencv(read_cfg(weights.with_suffix(".cfg")), WeightsReader(weights)), {}
+    )
 
 
 def computed(content: bytes, image: np.ndarray) -> dict[str, np.ndarray]:
@@ -45,9 +47,9 @@ def computed(content: bytes, image: np.ndarray) -> dict[str, np.ndarray]:
     return dict(zip(names, session.run(names, {"data": image}), strict=True))
 
 
-def draw_image(content: bytes) -> np.ndarray:
+def image_for(name: str, content: bytes) -> np.ndarray:
     (port,) = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"]).get_inputs()
-    return np.random.default_rng(1).uniform(0, 1, port.shape).astype(np.float32)
+    return draw_image(name, port.shape)
 
 
 def run_original(folder: Path, image: np.ndarray) -> dict[str, np.ndarray]:
@@ -55,7 +57,9 @@ def run_original(folder: Path, image: np.ndarray) -> dict[str, np.ndarray]:
     if (folder / "net.cfg").exists():
         judge = cv2.dnn.readNetFromDarknet(str(folder / "net.cfg"), str(folder / "net.weights"))
     else:
-        judge = cv2.dnn.readNetFromCaffe(str(folder / "net.prototxt"), str(folder / "net.caffemodel"))
+        judge = cv2.dnn.readNetFromCaffe(
+            str(folder / "net.prototxt"), str(folder / "net.caffemodel")
+        )
     judge.enableFusion(False)
     judge.enableWinograd(False)
     judge.setInput(image)
@@ -74,7 +78,9 @@ def without_overlapping_boxes(rows: np.ndarray) -> np.ndarray:
     kept = rows.copy()
     kept[:, 5:] = 0
     for column in range(5, rows.shape[1]):
-        chosen = cv2.dnn.NMSBoxes(corners.astype(float).tolist(), rows[:, column].tolist(), 0.001, 0.4)
+        chosen = cv2.dnn.NMSBoxes(
+            corners.astype(float).tolist(), rows[:, column].tolist(), 0.001, 0.4
+        )
         kept[chosen, column] = rows[chosen, column]
     return kept
 
@@ -82,18 +88,20 @@ def without_overlapping_boxes(rows: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("name", CAFFE)
 def test_a_layer_of_caffe_computes_as_onnx_what_it_computes_in_opencv_4(name, tmp_path):
     content = as_onnx(CAFFE[name], tmp_path)
-    image = draw_image(content)
+    image = image_for(name, content)
     (ours,) = computed(content, image).values()
     (theirs,) = run_original(tmp_path, image).values()
     if name.startswith("DetectionOutput"):
-        theirs = arrange_detections(theirs[:, :, :0] if "without" in name else theirs, ours.shape[2])
+        theirs = arrange_detections(
+            theirs[:, :, :0] if "without" in name else theirs, ours.shape[2]
+        )
     assert_near(ours, theirs)
 
 
 @pytest.mark.parametrize("name", DARKNET)
 def test_a_layer_of_darknet_computes_as_onnx_what_it_computes_in_opencv_4(name, tmp_path):
     content = as_onnx(DARKNET[name], tmp_path)
-    image = draw_image(content)
+    image = image_for(name, content)
     ours = computed(content, image)
     theirs = run_original(tmp_path, image)
     assert ours.keys() == theirs.keys()
@@ -106,10 +114,10 @@ def test_a_layer_of_darknet_computes_as_onnx_what_it_computes_in_opencv_4(name, 
 @pytest.mark.skipif(not OPENCV_5.is_file(), reason="needs OpenCV 5: make demo-env")
 def test_opencv_5_computes_what_onnx_runtime_computes(tmp_path):
     cases = {}
-    for number, net in enumerate([*CAFFE.values(), *DARKNET.values()]):
+    for number, (name, net) in enumerate({**CAFFE, **DARKNET}.items()):
         content = as_onnx(net, tmp_path)
         (tmp_path / f"{number}.onnx").write_bytes(content)
-        image = draw_image(content)
+        image = image_for(name, content)
         cases[str(number)] = {"image": image, **computed(content, image)}
     assert len(cases) >= 60
     run_in_opencv_5(OPENCV_5, tmp_path, cases)
@@ -141,7 +149,9 @@ def test_boxes_that_differ_between_classes_are_refused_by_the_name_of_the_layer(
     added = CaffeNet()
     added.add("Concat", "loc loc loc", "all", "concat_param { axis: 1 }")
     net.text = head + added.text.splitlines()[-1] + "\n" + mark + tail
-    with pytest.raises(ConversionError, match=r"layer 'detections' \(DetectionOutput\): .* boxes of each class"):
+    with pytest.raises(
+        ConversionError, match=r"layer 'detections' \(DetectionOutput\): .* boxes of each class"
+    ):
         as_onnx(net, tmp_path)
 
 

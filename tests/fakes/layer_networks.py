@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -58,15 +58,34 @@ def caffe_networks() -> Iterator[tuple[str, CaffeNet]]:
     yield "Normalize", _normalize()
     yield "a classifier", squeeze_net()
     for code in ("CENTER_SIZE", "CORNER"):
-        net = detector()
+        net = _detector()
         net.text = net.text.replace("CENTER_SIZE", code)
         yield f"DetectionOutput {code}", net
-    net = detector()
+    net = _detector()
     net.text = net.text.replace("confidence_threshold: 0.4", "confidence_threshold: 1.0")
     yield "DetectionOutput without detections", net
-    net = detector()
-    net.text = net.text.replace("top_k: 100", "top_k: 10").replace("keep_top_k: 50", "keep_top_k: 7")
+    net = _detector()
+    net.text = net.text.replace("top_k: 100", "top_k: 10").replace(
+        "keep_top_k: 50", "keep_top_k: 7"
+    )
     yield "DetectionOutput with few rows", net
+
+
+def draw_image(name: str, shape: Sequence[int]) -> np.ndarray:
+    """An image for the network of this name: values to 255 for a detector, to 1 for others."""
+    largest = 255 if name.startswith("DetectionOutput") else 1
+    return np.random.default_rng(1).uniform(0, largest, shape).astype(np.float32)
+
+
+def _detector() -> CaffeNet:
+    """One whose boxes are near the image if its pixels are bytes."""
+    net = detector()
+    head, mark, tail = net.text.partition('layer { name: "stem"')
+    scaled = CaffeNet()
+    scaled.add("Power", "data", "scaled", "power_param { scale: 0.008 shift: -1 }")
+    tail = tail.replace('bottom: "data"', 'bottom: "scaled"', 1)
+    net.text = head + scaled.text.splitlines()[-1] + "\n" + mark + tail
+    return net
 
 
 def _batch_norm() -> CaffeNet:
@@ -98,7 +117,13 @@ def _gate() -> CaffeNet:
 def _normalize() -> CaffeNet:
     net = CaffeNet()
     factors = [np.abs(net.draw(3)) + 4]
-    net.add("Normalize", "data", "out", "norm_param { across_spatial: false channel_shared: false }", factors)
+    net.add(
+        "Normalize",
+        "data",
+        "out",
+        "norm_param { across_spatial: false channel_shared: false }",
+        factors,
+    )
     return net
 
 
@@ -132,7 +157,15 @@ def darknet_networks() -> Iterator[tuple[str, DarknetNet]]:
     yield "YOLOv4", net
     net = DarknetNet()
     net.convolve(3, 21, activation="logistic", normalize=False)
-    net.add("yolo", mask="0,2,1", anchors="4,4, 8,9.5, 12,12", classes=2, num=3, new_coords=1, scale_x_y=2)
+    net.add(
+        "yolo",
+        mask="0,2,1",
+        anchors="4,4, 8,9.5, 12,12",
+        classes=2,
+        num=3,
+        new_coords=1,
+        scale_x_y=2,
+    )
     yield "scaled YOLOv4", net
     yield "YOLOv2", yolo_v2_tiny()
 
@@ -150,7 +183,9 @@ for path in Path(sys.argv[1]).glob("*.onnx"):
 """
 
 
-def run_in_opencv_5(python: Path, folder: Path, cases: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+def run_in_opencv_5(
+    python: Path, folder: Path, cases: Mapping[str, Mapping[str, np.ndarray]]
+) -> None:
     """Run each name.onnx in the folder, and write its outputs to name.5.npz.
 
     Args:

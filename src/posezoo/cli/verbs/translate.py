@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.console import show_progress
-from posezoo.errors import OutputError
+from posezoo.errors import ConversionError, OutputError
 
 if TYPE_CHECKING:
     from posezoo.convert.onnx_conversion import OnnxReport
+    from posezoo.spec.model import ModelSpec
 
 USAGE = "posezoo translate FILE [FILE] -o OUTPUT [options]   (-h lists them)"
 
@@ -29,7 +30,8 @@ FLAGS = (
     Flag(
         "files FILE",
         "a Caffe network (.prototxt and .caffemodel) or a Darknet network (.cfg and .weights); for"
-        " an IR also .onnx, .tflite, .pb, a TensorFlow.js model.json, or the folder of a SavedModel",
+        " an IR also .onnx, .tflite, .pb, a model.json of TensorFlow.js or the folder of a"
+        " SavedModel",
         nargs="+",
     ),
     Flag(
@@ -59,48 +61,57 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.cli.omz import mo
 
     flags.require_suffix(args, "output", (".onnx", ".xml"))
-    output: Path = args.output.absolute()
-    if output.exists() and not args.force:
-        raise OutputError(f"{output}: exists already", hint="--force replaces it")
-    arguments = mo.create_parser().parse_args(_arguments_of_mo(args, output))
-    if output.suffix == ".onnx":
-        return _write_onnx(arguments, output, is_dry_run=args.dry_run)
-    if args.dry_run:
-        spec, original = mo.read_command_line(arguments)
-        print(f"would convert {original} ({spec.framework}) to {output}")
-        return 0
-    print(f"wrote {mo.convert(arguments, show_progress)}")
+    for path in args.files:
+        if not path.exists():
+            raise ConversionError(f"{path}: does not exist")
+    if args.output.exists() and not args.force:
+        raise OutputError(f"{args.output}: exists already", hint="--force replaces it")
+    arguments = mo.create_parser().parse_args(_arguments_of_mo(args))
+    if args.output.suffix == ".onnx":
+        return _write_onnx(args, *mo.read_command_line(arguments))
+    if not args.dry_run:
+        mo.convert(arguments, show_progress)
+    print(f"{'would write' if args.dry_run else 'wrote'} {args.output}")
     return 0
 
 
-def _arguments_of_mo(args: argparse.Namespace, output: Path) -> list[str]:
+def _arguments_of_mo(args: argparse.Namespace) -> list[str]:
     """The command line of mo that converts the same file."""
+    from posezoo.cli.omz import mo
+
     layers = [path for path in args.files if path.suffix in _LAYERS]
     others = [path for path in args.files if path not in layers]
     if len(layers) > 1 or len(others) != 1:
         args.parser.error(
             "give one file with weights, and for Caffe or Darknet the one with the layers"
         )
-    words = [f"--input_model={others[0]}", f"--output_dir={output.parent}"]
-    words += [f"--model_name={output.stem}", f"--compress_to_fp16={args.precision == 'FP16'}"]
+    (original,) = others
+    if not (original.is_dir() or original.suffix.lower() in mo.FRAMEWORKS):
+        raise ConversionError(
+            f"{original}: the ending of its name is not that of a network",
+            hint="posezoo translate --help lists the endings",
+        )
+    if args.input_shape and original.suffix == ".weights":
+        args.parser.error("--input_shape: the sizes of a Darknet network are in its .cfg")
+    words = [f"--input_model={original}", f"--output_dir={args.output.parent}"]
+    words += [f"--model_name={args.output.stem}", f"--compress_to_fp16={args.precision == 'FP16'}"]
     words += [f"--input_proto={path}" for path in layers]
     if args.input_shape:
         words.append(f"--input_shape={args.input_shape}")
     return words
 
 
-def _write_onnx(arguments: argparse.Namespace, output: Path, *, is_dry_run: bool) -> int:
-    from posezoo.cli.omz import mo
+def _write_onnx(args: argparse.Namespace, spec: ModelSpec, original: Path) -> int:
     from posezoo.convert.onnx_conversion import convert_to_onnx
     from posezoo.convert.reader_process import run_in_reader_process
     from posezoo.layout import FlatLayout
 
-    spec, original = mo.read_command_line(arguments)
+    output = args.output.absolute()
     folders = FlatLayout(original.parent, output.parent, checkpoint=original)
-    work = partial(convert_to_onnx, is_dry_run=is_dry_run)
+    work = partial(convert_to_onnx, is_dry_run=args.dry_run)
     report = run_in_reader_process(work, spec, folders, output, source=original)
-    print(f"{'would write' if is_dry_run else 'wrote'} {output}")
-    _print_report(report, output)
+    print(f"{'would write' if args.dry_run else 'wrote'} {args.output}")
+    _print_report(report, args.output)
     return 0
 
 
