@@ -90,7 +90,7 @@ def convert_to_onnx(
     network = model_format.read_network(spec, path)
     network = preprocess.apply_model_yml(network, spec, is_complete=False)
     preprocessing = _PREPROCESSING[spec.framework]
-    metadata = {"preprocessing": preprocessing, "source": str(compute_digest(path))}
+    metadata = {"preprocessing": preprocessing, "source": f"{path.name} {compute_digest(path)}"}
     content = write_onnx(network, metadata)
     inputs, outputs = (
         {name_port(port): tuple(port.shape) for port in ports}

@@ -49,7 +49,7 @@ def find_prototxt(spec: ModelSpec, caffemodel: Path) -> Path:
 def _read_network(spec: ModelSpec, path: Path) -> Any:
     from posezoo.convert.caffe.network import read_caffe
 
-    return read_caffe(find_prototxt(spec, path), path)
+    return read_caffe(find_prototxt(spec, path), path, spec.inputs)
 
 
 def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
