@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -127,8 +128,27 @@ def _normalize() -> CaffeNet:
     return net
 
 
+#: What published files say of each layer, and readers may want, also where it is the default.
+_SAID = {
+    "convolutional": {"stride": 1},
+    "yolo": {"scale_x_y": 1},
+    "region": dict.fromkeys(("object_scale", "noobject_scale", "class_scale", "coord_scale"), 1),
+}
+
+
 def darknet_networks() -> Iterator[tuple[str, DarknetNet]]:
-    """Each with its name; all end in [yolo], but for one."""
+    """Each with its name; all end in [yolo], but for one, which ends in [region]."""
+    for name, net in _short_networks():
+        sections = re.split(r"(?m)^(?=\[)", net.text)
+        for number, section in enumerate(sections):
+            said = _SAID.get(section[1:].partition("]")[0], {})
+            added = [f"{key} = {value}\n" for key, value in said.items() if key not in section]
+            sections[number] = section.rstrip("\n") + "\n" + "".join(added) + "\n"
+        net.text = "".join(sections)
+        yield name, net
+
+
+def _short_networks() -> Iterator[tuple[str, DarknetNet]]:
     for name, values in DARKNET_CONVOLUTIONS.items():
         net = DarknetNet(19, 21)
         net.convolve(3, 8)

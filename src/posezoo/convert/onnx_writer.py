@@ -35,7 +35,7 @@ class _Graph:
 
     def add(self, kind: str, *inputs: str, outputs: int = 1, **attributes: object) -> str:
         """A node with new outputs; the name of the first is returned, and is that of the node."""
-        name = f"{kind}_{len(self.nodes)}"
+        name = f"{kind}:{len(self.nodes)}"
         names = [name, *(f"{name}:{number}" for number in range(1, outputs))]
         domain = "posezoo" if kind in self._functions else ""
         node = self._make_node(kind, inputs, names, name, domain=domain, **attributes)
@@ -45,7 +45,7 @@ class _Graph:
     def constant(self, values: Any) -> str:
         """Numbers as float32, whole numbers as int64."""
         array = np.asarray(values)
-        name = f"constant_{len(self.constants)}"
+        name = f"constant:{len(self.constants)}"
         self.constants[name] = array.astype(np.int64 if array.dtype.kind in "iu" else np.float32)
         return name
 
@@ -57,25 +57,18 @@ class _Graph:
         return self._tensors[_place(source)]
 
     def set_outputs(self, node: Any) -> None:
-        """The last node computes what an operation of OpenVINO computes."""
+        """The last node computes what an operation of OpenVINO computes; its outputs get the names
+        that they have there.
+        """
+        made = self.nodes[-1].output
         # MaxPool of OpenVINO has a second output, which no layer reads.
-        for output, tensor in zip(node.outputs(), self.nodes[-1].output, strict=False):
-            self._tensors[_place(output)] = tensor
+        for number, output in enumerate(node.outputs()[: len(made)]):
+            if output.names:
+                made[number] = name_port(output)
+            self._tensors[_place(output)] = made[number]
 
     def add_input(self, parameter: Any) -> None:
         self._tensors[_place(parameter.output(0))] = name_port(parameter.output(0))
-
-    def name_tensors(self, network: Any) -> None:
-        """Give the tensors the names that they have in the network."""
-        names = {
-            self._tensors[_place(output)]: name_port(output)
-            for node in network.get_ordered_ops()
-            for output in node.outputs()
-            if _place(output) in self._tensors and output.names
-        }
-        for node in self.nodes:
-            for ports in (node.input, node.output):
-                ports[:] = [names.get(tensor, tensor) for tensor in ports]
 
 
 def name_port(output: Any) -> str:
@@ -113,9 +106,10 @@ def write_onnx(network: Any, metadata: Mapping[str, str]) -> bytes:
         if kind == "Parameter":
             graph.add_input(node)
         elif kind not in ("Constant", "Result"):
-            _find_writer(node)(graph, node)
+            if kind not in _OPERATIONS:
+                raise _make_error(node, "cannot be written as ONNX")
+            _OPERATIONS[kind](graph, node)
             graph.set_outputs(node)
-    graph.name_tensors(network)
     inputs, outputs = (
         [
             onnx.helper.make_tensor_value_info(name_port(port), onnx.TensorProto.FLOAT, port.shape)
@@ -139,13 +133,6 @@ def write_onnx(network: Any, metadata: Mapping[str, str]) -> bytes:
     onnx.checker.check_model(model, full_check=True)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
-
-
-def _find_writer(node: Any) -> _Writer:
-    writer = _OPERATIONS.get(node.get_type_name())
-    if writer is None:
-        raise _make_error(node, "cannot be written as ONNX")
-    return writer
 
 
 def _make_error(node: Any, problem: str) -> ConversionError:
@@ -323,17 +310,19 @@ def _write_boxes(graph: _Graph, node: Any, priors: Array) -> str:
     return graph.add("CenterSizeBoxes", moves, centers, graph.constant(high - low))
 
 
+#: Operations that have the same name in ONNX, and no attributes.
+_ALIKE = (
+    "Abs", "Add", "Exp", "Greater", "Mish", "ReduceMax", "ReduceMean", "Relu", "Sigmoid", "Tanh",
+)  # fmt: skip
+
 _OPERATIONS: Mapping[str, _Writer] = {
-    "Abs": _rename("Abs"),
-    "Add": _rename("Add"),
+    **{kind: _rename(kind) for kind in _ALIKE},
     "AvgPool": _write_pooling,
     "Concat": _rename("Concat", "axis"),
     "Convolution": _write_convolution,
     "ConvolutionBackpropData": _write_convolution,
     "DetectionOutput": _write_detections,
     "Elu": _rename("Elu", "alpha"),
-    "Exp": _rename("Exp"),
-    "Greater": _rename("Greater"),
     "GroupConvolution": _write_convolution,
     "GroupConvolutionBackpropData": _write_convolution,
     "Interpolate": _write_enlargement,
@@ -341,21 +330,15 @@ _OPERATIONS: Mapping[str, _Writer] = {
     "MatMul": _write_matmul,
     "MaxPool": _write_pooling,
     "Maximum": _rename("Max"),
-    "Mish": _rename("Mish"),
     "Multiply": _rename("Mul"),
     "NormalizeL2": _write_normalize,
     "PRelu": _write_prelu,
     "Power": _rename("Pow"),
-    "ReduceMax": _rename("ReduceMax"),
-    "ReduceMean": _rename("ReduceMean"),
-    "Relu": _rename("Relu"),
     "Reshape": _write_reshape,
     "Select": _rename("Where"),
-    "Sigmoid": _rename("Sigmoid"),
     "Slice": _write_slice,
     "Softmax": _rename("Softmax", "axis"),
     "Split": _write_split,
-    "Tanh": _rename("Tanh"),
     "Transpose": _write_transpose,
     "Unsqueeze": _write_reshape,
     "VariadicSplit": _write_split,

@@ -48,9 +48,9 @@ def read_caffe(prototxt: Path, caffemodel: Path, inputs: Sequence[Input] = ()) -
     weights = read_weights(caffemodel)
     ports = describe_ports(net)
     shapes = dict(ports.inputs)
-    for name, declared in zip(ports.inputs, inputs, strict=False):
-        if declared.shape and min(declared.shape) > 0:
-            shapes[declared.name or name] = declared.shape
+    for name, asked in zip(ports.inputs, inputs, strict=False):
+        if asked.shape and min(asked.shape) > 0:
+            shapes[asked.name or name] = asked.shape
     parameters = [_create_parameter(name, shapes[name]) for name in ports.inputs]
     tensors = {parameter.get_friendly_name(): parameter.output(0) for parameter in parameters}
     for declared in layers:

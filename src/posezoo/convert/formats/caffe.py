@@ -99,6 +99,8 @@ def arrange_detections(rows: Array, count: int) -> Array:
     import numpy as np
 
     detected = rows.reshape(-1, 7)
+    # OpenCV has one row of zeros if it detects nothing.
+    detected = detected[detected.any(1)]
     order = np.lexsort((-detected[:, 2], detected[:, 1]))
     if count > 0:
         order = order[:count]
