@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.console import show_progress
-from posezoo.errors import ConversionError, OutputError
+from posezoo.errors import ConversionError, OutputError, SelfCheckError
 
 if TYPE_CHECKING:
     from posezoo.convert.onnx_conversion import OnnxReport
     from posezoo.spec.model import ModelSpec
-
-USAGE = "posezoo translate FILE [FILE] -o OUTPUT [options]   (-h lists them)"
 
 EXAMPLES = """
 posezoo translate deploy.prototxt res10.caffemodel -o res10.onnx
@@ -70,7 +68,11 @@ def run(args: argparse.Namespace) -> int:
     if args.output.suffix == ".onnx":
         return _write_onnx(args, *mo.read_command_line(arguments))
     if not args.dry_run:
-        mo.convert(arguments, show_progress)
+        try:
+            mo.convert(arguments, show_progress)
+        except SelfCheckError as error:
+            error.hint = "nothing was written"
+            raise
     print(f"{'would write' if args.dry_run else 'wrote'} {args.output}")
     return 0
 
