@@ -150,7 +150,7 @@ def darknet_networks() -> Iterator[tuple[str, DarknetNet]]:
 
 def _short_networks() -> Iterator[tuple[str, DarknetNet]]:
     for name, values in DARKNET_CONVOLUTIONS.items():
-        net = DarknetNet(19, 21)
+        net = DarknetNet(20, 24)
         net.convolve(3, 8)
         net.convolve(8, 8, **values)
         net.end(8)
@@ -162,13 +162,13 @@ def _short_networks() -> Iterator[tuple[str, DarknetNet]]:
         net.end(4)
         yield f"maxpool of {size} by {stride}", net
     net = DarknetNet()
-    net.convolve(3, 12)
-    net.add("route", layers=-1, groups=3, group_id=2)
+    net.convolve(3, 8)
+    net.add("route", layers=-1, groups=2, group_id=1)
     net.end(4)
     yield "route of a group", net
     for factor in (2, 4):
         net = DarknetNet()
-        net.convolve(3, 4)
+        net.convolve(3, 4, stride=4)
         net.add("upsample", stride=factor)
         net.end(4)
         yield f"upsample by {factor}", net

@@ -11,7 +11,7 @@ from typing import Any
 
 from posezoo.convert import frontends, preprocess
 from posezoo.convert.formats import Shape
-from posezoo.convert.formats.onnx import ONNX
+from posezoo.convert.formats.onnx import open_runtime
 from posezoo.convert.onnx_writer import name_port, write_onnx
 from posezoo.convert.reference_outputs import EXACT, compute_reference, run_compiled
 from posezoo.convert.self_check import (
@@ -112,7 +112,7 @@ def _prove(
 ) -> OnnxReport:
     """Compare what ONNX Runtime computes with the original and with the network of the IR."""
     reference = compute_reference(spec, source, by_openvino=True)
-    runtime = ONNX.open_runtime(spec, onnx, {}) if ONNX.open_runtime else None
+    runtime = open_runtime(spec, onnx, {})
     if reference is None or runtime is None:
         raise SelfCheckError(f"{spec.full_name}: ONNX Runtime cannot read the ONNX", hint=_HINT)
     names = tuple(report.outputs)

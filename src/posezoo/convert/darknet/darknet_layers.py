@@ -41,6 +41,7 @@ _ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "mish": ops.mish,
     "relu": ops.relu,
     "logistic": ops.sigmoid,
+    "swish": lambda output: ops.multiply(output, ops.sigmoid(output)),
 }
 
 
@@ -315,7 +316,8 @@ Builder = Callable[[Section, _Progress], Any]
 _LAYERS: dict[str, tuple[Builder, str]] = {
     "convolutional": (
         _build_convolutional,
-        "batch_normalize filters size stride pad groups activation",
+        # stopbackward is for the training.
+        "batch_normalize filters size stride pad groups activation stopbackward",
     ),
     "maxpool": (_build_maxpool, "size stride"),
     "route": (_build_route, "layers groups group_id"),
