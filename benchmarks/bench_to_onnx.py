@@ -171,6 +171,9 @@ def measure(tool: Tool) -> tuple[int, Count]:
             except Exception as error:  # noqa: BLE001 of a peer, or of ONNX Runtime
                 count.failures.append(f"{name}: {type(error).__name__}")
                 continue
+            if difference == float("inf"):
+                count.failures.append(f"{name}: other sizes")
+                continue
             count.differences[name] = difference
             count.exact += difference <= LIMIT
     return len(networks), count

@@ -13,9 +13,11 @@ from openvino import opset14 as ops
 from fakes.caffe import CaffeNet, detector
 from fakes.layer_networks import caffe_networks, darknet_networks, draw_image, run_in_opencv_5
 from fakes.opencv import needs_opencv_4
+from posezoo.convert.caffe.common_layers import COMMON_LAYERS
+from posezoo.convert.caffe.detection_layers import DETECTION_LAYERS
 from posezoo.convert.caffe.network import read_caffe
 from posezoo.convert.darknet.cfg import read_cfg
-from posezoo.convert.darknet.darknet_layers import build_as_opencv
+from posezoo.convert.darknet.darknet_layers import _LAYERS, build_as_opencv
 from posezoo.convert.darknet.weights import WeightsReader
 from posezoo.convert.formats.caffe import arrange_detections
 from posezoo.convert.onnx_writer import write_onnx
@@ -118,6 +120,25 @@ def test_opencv_5_computes_what_onnx_runtime_computes(tmp_path):
         with np.load(tmp_path / f"{name}.5.npz") as found:
             for output in found:
                 assert_near(found[output].reshape(arrays[output].shape), arrays[output])
+
+
+def test_every_type_of_layer_is_among_the_networks():
+    """OpenCV has no Axpy, which the next test has, and calls a depthwise convolution a convolution."""
+    text = "".join(net.text for net in CAFFE.values())
+    missing = {kind for kind in {**COMMON_LAYERS, **DETECTION_LAYERS} if f'"{kind}"' not in text}
+    assert missing == {"Axpy", "ConvolutionDepthwise", "DepthwiseConvolution"}
+    text = "".join(net.text for net in DARKNET.values())
+    assert [kind for kind in _LAYERS if f"[{kind}]" not in text] == []
+
+
+def test_axpy_is_a_product_and_a_sum(tmp_path):
+    net = CaffeNet((1, 3, 4, 5))
+    net.add("Pooling", "data", "factor", "pooling_param { pool: AVE global_pooling: true }")
+    net.add("Axpy", "factor data data", "out")
+    content = as_onnx(net, tmp_path)
+    image = image_for("Axpy", content)
+    expected = image * image.mean((2, 3), keepdims=True) + image
+    assert_near(computed(content, image)["out"], expected)
 
 
 def test_tensors_keep_the_names_of_caffe_s_tops(tmp_path):
