@@ -12,7 +12,7 @@ from typing import Any
 from posezoo.convert import frontends, preprocess
 from posezoo.convert.formats import Shape
 from posezoo.convert.formats.onnx import open_runtime
-from posezoo.convert.onnx_writer import name_port, write_onnx
+from posezoo.convert.onnx_writer import write_onnx
 from posezoo.convert.reference_outputs import EXACT, compute_reference, run_compiled
 from posezoo.convert.self_check import (
     compare_with_noise,
@@ -21,7 +21,7 @@ from posezoo.convert.self_check import (
     find_wrong,
 )
 from posezoo.errors import ConversionError, SelfCheckError, import_optional
-from posezoo.files.staging import staging_dir
+from posezoo.files.staging import remove_stale_staging_dirs, staging_dir
 from posezoo.files.verified_files import compute_digest, replace_atomically, writing
 from posezoo.ir.openvino_import import openvino_core
 from posezoo.layout import FlatLayout
@@ -93,12 +93,13 @@ def convert_to_onnx(
     metadata = {"preprocessing": preprocessing, "source": f"{path.name} {compute_digest(path)}"}
     content = write_onnx(network, metadata)
     inputs, outputs = (
-        {name_port(port): tuple(port.shape) for port in ports}
+        {port.any_name: tuple(port.shape) for port in ports}
         for ports in (network.inputs, network.outputs)
     )
     report = OnnxReport(inputs, outputs, preprocessing)
     if is_dry_run:
         return report
+    remove_stale_staging_dirs(output.parent)
     with writing(output), staging_dir(output.parent) as folder:
         part = folder / output.name
         part.write_bytes(content)

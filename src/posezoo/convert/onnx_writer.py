@@ -64,16 +64,11 @@ class _Graph:
         # MaxPool of OpenVINO has a second output, which no layer reads.
         for number, output in enumerate(node.outputs()[: len(made)]):
             if output.names:
-                made[number] = name_port(output)
+                made[number] = output.any_name
             self._tensors[_place(output)] = made[number]
 
     def add_input(self, parameter: Any) -> None:
-        self._tensors[_place(parameter.output(0))] = name_port(parameter.output(0))
-
-
-def name_port(output: Any) -> str:
-    """The name of a tensor of a network, in ONNX as in OpenVINO."""
-    return str(output.any_name)
+        self._tensors[_place(parameter.output(0))] = parameter.output(0).any_name
 
 
 #: Adds the nodes that compute what an operation of OpenVINO computes; its outputs are those of the
@@ -112,7 +107,7 @@ def write_onnx(network: Any, metadata: Mapping[str, str]) -> bytes:
             graph.set_outputs(node)
     inputs, outputs = (
         [
-            onnx.helper.make_tensor_value_info(name_port(port), onnx.TensorProto.FLOAT, port.shape)
+            onnx.helper.make_tensor_value_info(port.any_name, onnx.TensorProto.FLOAT, port.shape)
             for port in ports
         ]
         for ports in (network.inputs, network.outputs)
