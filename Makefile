@@ -12,7 +12,7 @@ PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test test-all test-slow test-release test-hostile test-again test-mo coverage check zoo cards site docs examples mo-env demo-env bench bench-once measure resolve \
-        posenet-env judges npm-models node-env soak release image clean
+        posenet-env judges onnx-judges npm-models node-env soak release image clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -177,6 +177,21 @@ build/tfjs-judge/.installed:
 JUDGES = build/judges/.installed build/network-judges/.installed build/omz-judge/.installed $(if $(shell command -v npm),build/tfjs-judge/.installed) \
   build/mediapipe-env/.installed
 judges: $(JUDGES)  ## publishers' own programs, which tests compare with ours: rtmlib, transformers, rfdetr, torchvision, timm, pose-detection (with npm), Open Model Zoo, MediaPipe; other trackers
+
+# Old converters of Caffe and Darknet, for benchmarks/bench_to_onnx.py: those of Caffe need numpy and protobuf of their
+# time, darknet2any PyTorch, which is in the environment of the tests.
+build/onnx-judges/.installed: $(VENV)/.installed-test
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 11))' || \
+	  { echo "Python 3.12 is too new for numpy 1.23: make onnx-judges PYTHON=python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv build/onnx-judges
+	build/onnx-judges/bin/python -m pip --disable-pip-version-check --quiet install \
+	  numpy==1.23.5 protobuf==3.20.3 onnx==1.14.1
+	build/onnx-judges/bin/python -m pip --disable-pip-version-check --quiet install --no-deps \
+	  caffe-onnx==0.1.2 caffe2onnx==2.0.1
+	$(PIP) install --no-deps --target build/onnx-judges/darknet darknet2any==0.7.6
+	@touch $@
+
+onnx-judges: build/onnx-judges/.installed  ## other converters of Caffe and Darknet to ONNX, which a benchmark compares with ours
 
 # Types alone: the library of openvino-node comes from elsewhere than the package index.
 build/node-env/.installed:

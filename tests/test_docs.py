@@ -19,7 +19,9 @@ import pytest
 
 import posezoo
 from conftest import by_digest
+from fakes.caffe import squeeze_net
 from fakes.checkout import git
+from fakes.darknet import yolo_v3_tiny
 from fakes.network import network
 from fakes.oci import OciRegistry, require_programs
 from fakes.pages import ROOT, blocks, commands, environ_of, put_on_path
@@ -154,6 +156,10 @@ def put_on_desk(desk: Path, shared: Path, photos: Path, text: str) -> None:
         for shift in range(5):
             video.write(np.roll(photo, shift * 8, axis=1))
         video.release()
+    if "yolov3-tiny.weights" in text:
+        yolo_v3_tiny().save(desk).rename(desk / "yolov3-tiny.weights")
+        (desk / "net.cfg").rename(desk / "yolov3-tiny.cfg")
+        squeeze_net().save(desk, "deploy").rename(desk / "res10.caffemodel")
     if "mine.pth" in text:
         torch = pytest.importorskip("torch", reason="needs torch")
         torch.manual_seed(0)

@@ -78,7 +78,9 @@ SHOWN_BY = {
         "licenses",
     ),
     "registry.py": tuple(
-        verb for verb in VERBS if verb not in ("completion", "dataset", "doctor", "shims")
+        verb
+        for verb in VERBS
+        if verb not in ("completion", "dataset", "doctor", "shims", "translate")
     ),
 }
 #: Flags that only users of some of these verbs can have given, or that belong to Model Optimizer.

@@ -78,7 +78,7 @@ def test_the_wheel_holds_every_module_model_and_license_and_nothing_else(built, 
     parts = ("templates/", "assets/")
     modules |= {
         f"posezoo/{package}/{name}"
-        for package in ("export", "gallery", "ir")
+        for package in ("convert", "export", "gallery", "ir")
         for name in files_of(f"src/posezoo/{package}")
         if name.startswith(parts) or name.endswith((".yml", ".txt"))
     }

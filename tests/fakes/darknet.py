@@ -114,3 +114,30 @@ def yolo_v2_tiny(side: int = 64) -> DarknetNet:
     anchors = ", ".join(["1, 2"] * 5)
     net.add("region", anchors=anchors, classes=80, coords=4, num=5, softmax=1)
     return net
+
+
+def yolo_v3_tiny() -> DarknetNet:
+    """The layers of the published YOLOv3-tiny, whose .weights have the same size."""
+    net = DarknetNet(416, 416)
+    channels = 3
+    for filters in (16, 32, 64, 128, 256, 512):
+        net.convolve(channels, filters)
+        net.add("maxpool", size=2, stride=1 if filters == 512 else 2)
+        channels = filters
+    net.convolve(512, 1024)
+    net.convolve(1024, 256, size=1)
+    net.convolve(256, 512)
+    _end_of_coco(net, 512, "3,4,5")
+    net.add("route", layers=-4)
+    net.convolve(256, 128, size=1)
+    net.add("upsample", stride=2)
+    net.add("route", layers="-1, 8")
+    net.convolve(384, 256)
+    _end_of_coco(net, 256, "0,1,2")
+    return net
+
+
+def _end_of_coco(net: DarknetNet, channels: int, mask: str) -> None:
+    net.convolve(channels, 255, size=1, activation="linear", normalize=False)
+    anchors = "10,14,  23,27,  37,58,  81,82,  135,169,  344,319"
+    net.add("yolo", mask=mask, anchors=anchors, classes=80, num=6, jitter=0.3, ignore_thresh=0.7)

@@ -32,8 +32,8 @@ _EXTRAS = {
 # As in setup.cfg. The folder of the models may be an output folder too, so weights must be left
 # out.
 _CODE = (
-    "**/*.py py.typed cards/*.json cli/*/*.json export/templates/*.* gallery/*/*.* ir/*.*"
-    " networks/**/*.json samples/*.* spec/*.json spec/skeletons/*.yml"
+    "**/*.py py.typed cards/*.json cli/*/*.json convert/*.txt export/templates/*.* gallery/*/*.*"
+    " ir/*.* networks/**/*.json samples/*.* spec/*.json spec/skeletons/*.yml"
 )
 _REGISTRY = "**/*.yml **/*.md **/*.jpg **/*.json **/*.safetensors **/*.svg **/pre-convert.py"
 

@@ -380,6 +380,7 @@ def _draw_image(
             ir_shape[height] = shape[height] * 3 // 2 + 1
             ir_shape[width] = shape[width] * 2 // 3 + 1
     drawn = draw_test_image(spec.self_check.inputs, ir_shape, port.layout, seed)
+    drawn *= spec.self_check.largest / 255
     if port.element_type:
         dtype = np.dtype(getattr(import_openvino().Type, port.element_type).to_dtype())
     image = drawn.astype(dtype)

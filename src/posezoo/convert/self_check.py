@@ -185,10 +185,10 @@ def check_ir(
     except RuntimeError as error:
         raise _create_error(spec, precision, f"cannot be run: {error_text(error)}") from error
 
-    outputs, unprovable = _compare_with_noise(spec, precision, names, reference, computed=computed)
+    outputs, unprovable = compare_with_noise(spec, precision, names, reference, computed=computed)
     problem = _describe_changed(changed)
-    if wrong := _find_wrong(outputs, unprovable):
-        problem = _describe_wrong(spec, wrong, outputs, reference.runtime)
+    if wrong := find_wrong(outputs, unprovable):
+        problem = describe_wrong(spec, wrong, outputs, reference.runtime)
         if changed:
             problem += f"; its constant {changed}"
         else:
@@ -255,7 +255,7 @@ def _name_outputs(spec: ModelSpec, reference: ReferenceOutputs) -> tuple[str, ..
     return tuple(match_roles(spec, {name: each.shape for name, each in originals.items()}).values())
 
 
-def _compare_with_noise(
+def compare_with_noise(
     spec: ModelSpec,
     precision: Precision,
     names: Sequence[str],
@@ -275,7 +275,7 @@ def _compare_with_noise(
         spec, precision, names, cases, computed=computed, moved=moved
     )
     # Each draw of the noise can only raise the limit, so there are only as many as needed.
-    while _find_wrong(outputs, unprovable) and (more := reference.move(len(moved[0]))):
+    while find_wrong(outputs, unprovable) and (more := reference.move(len(moved[0]))):
         for case_draws, new in zip(moved, more, strict=True):
             case_draws.extend(select_compared_rows(spec, draw) for draw in new)
         outputs, unprovable = _compare_outputs(
@@ -284,9 +284,10 @@ def _compare_with_noise(
     return outputs, unprovable
 
 
-def _describe_wrong(
+def describe_wrong(
     spec: ModelSpec, wrong: Sequence[str], outputs: Mapping[str, OutputDifference], runtime: str
 ) -> str:
+    """The outputs that are wrong, and how far the worst of them is off."""
     name = max(wrong, key=lambda name: outputs[name].difference)
     worst = outputs[name]
     return (
@@ -467,7 +468,7 @@ def _check_recorded(
         moved=recorded.moved,
     )
     # A wrongly read network may amplify roundings, so no output is excepted.
-    if wrong := _find_wrong(outputs, ()):
+    if wrong := find_wrong(outputs, ()):
         name = max(wrong, key=lambda name: outputs[name].difference)
         worst = outputs[name]
         raise _create_error(
@@ -521,7 +522,8 @@ def _check_decoding(
     return {name: OutputDifference(*values) for name, values in compared.items()}
 
 
-def _find_wrong(outputs: Mapping[str, OutputDifference], unprovable: Sequence[str]) -> list[str]:
+def find_wrong(outputs: Mapping[str, OutputDifference], unprovable: Sequence[str]) -> list[str]:
+    """The outputs that differ by more than is allowed."""
     # "not <=" instead of ">", so that nan also counts.
     return [
         name

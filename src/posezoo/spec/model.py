@@ -403,6 +403,8 @@ class SelfCheckSettings:
     measure: str = "max"
     #: ``noise`` (seeded, blocky) or ``photo`` (a drawn scene with a photo's statistics).
     inputs: str = "noise"
+    #: The largest value of the test images.
+    largest: float = 255
     #: By output name; ``*`` for all others.
     tolerance: Mapping[str, float] = field(default_factory=dict)
     reason: str = ""  # why the default does not fit

@@ -54,6 +54,7 @@ CONVOLUTIONS = {
     "mish": {"activation": "mish"},
     "relu": {"activation": "relu"},
     "logistic": {"activation": "logistic"},
+    "swish": {"activation": "swish", "stopbackward": 800},
     "linear": {"activation": "linear"},
 }
 

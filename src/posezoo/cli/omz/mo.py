@@ -23,7 +23,15 @@ from posezoo.console import result_lines
 from posezoo.errors import ConversionError, PosezooError, SelfCheckError, sanitize
 from posezoo.layout import FlatLayout
 from posezoo.resolve.input_options import read_given_arguments
-from posezoo.spec.model import Family, Framework, License, ModelSpec, Precision, SourceFile
+from posezoo.spec.model import (
+    Family,
+    Framework,
+    License,
+    ModelSpec,
+    Precision,
+    SelfCheckSettings,
+    SourceFile,
+)
 from posezoo.spec.region_configs import (
     PIPELINE_CONFIG,
     TRANSFORMATIONS_CONFIG,
@@ -70,7 +78,7 @@ FRAMEWORKS = {
     ".onnx": "onnx", ".pb": "tf", ".meta": "tf", ".tflite": "tflite", ".pdmodel": "paddle",
     ".pt": "pytorch", ".pth": "pytorch", ".caffemodel": "caffe", ".prototxt": "caffe",
     ".params": "mxnet", ".nnet": "kaldi", ".mdl": "kaldi", ".pbtxt": "tf-text", ".h5": "keras",
-    ".keras": "keras",
+    ".keras": "keras", ".weights": "tf", ".json": "tf",
 }  # fmt: skip
 #: The frameworks whose files are read.
 READ = ("onnx", "tf", "tflite", "caffe")
@@ -202,7 +210,7 @@ def convert_model(input_model: object = None, **arguments: object) -> Model:
         args.output_dir = folder
         core = import_openvino().Core()
         core.set_property({"ENABLE_MMAP": False})  # the files are removed
-        network: Model = core.read_model(_convert(args, events.ignore_event))
+        network: Model = core.read_model(convert(args, events.ignore_event))
     return network
 
 
@@ -284,15 +292,19 @@ def _as_named(name: str, value: object) -> str:
 
 
 def _run(args: argparse.Namespace) -> int:
-    xml = _convert(args, _print_event)
+    xml = convert(args, _print_event)
     print("[ SUCCESS ] Generated IR version 11 model.")
     print(f"[ SUCCESS ] XML file: {xml}")
     print(f"[ SUCCESS ] BIN file: {xml.with_suffix('.bin')}")
     return 0
 
 
-def _convert(args: argparse.Namespace, listener: Listener) -> Path:
-    """Convert the file that the arguments name, and return the path of the .xml."""
+def convert(args: argparse.Namespace, listener: Listener) -> Path:
+    """Convert the file that the arguments name, and return the path of the .xml.
+
+    Raises:
+        PosezooError: the file cannot be converted, or an argument is not carried out.
+    """
     spec, original = read_command_line(args)
     requested = requested_precision(spec.mo_args)
     if args.compress_to_fp16 is not None:
@@ -330,6 +342,7 @@ def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:
     outputs = () if find_detector(transformation) else declared.outputs
     # The file gets another name here, because it may have one that a model.yml cannot declare.
     file_name = SAVED_MODEL_FILE if is_saved_model else f"model{original.suffix.lower()}"
+    largest = 1 if _is_darknet(original) else 255
     spec = ModelSpec(
         name=name,
         family=Family.PUBLIC,
@@ -341,19 +354,27 @@ def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:
         files=(SourceFile(file_name, None, None, ()),),
         inputs=declared.inputs,
         outputs=outputs,
-        mo_args=declared.kept + _prototxt_argument(args, framework, original) + transformation,
+        self_check=SelfCheckSettings(largest=largest),
+        mo_args=declared.kept + _layers_argument(args, framework, original) + transformation,
     )
     return spec, original / SAVED_MODEL_FILE if is_saved_model else original
 
 
-def _prototxt_argument(
+def _layers_argument(
     args: argparse.Namespace, framework: Framework, original: Path
 ) -> tuple[tuple[str, str], ...]:
-    """The argument for the layers of a Caffe network, with a path that no model.yml may have."""
-    if framework is not Framework.CAFFE:
+    """The argument for the layers of a network of Caffe or Darknet, with a path that no model.yml
+    may have.
+    """
+    if framework is not Framework.CAFFE and not _is_darknet(original):
         return ()
-    prototxt = Path(args.input_proto or original.with_suffix(".prototxt"))
-    return ((INPUT_PROTO, str(prototxt.absolute())),)
+    suffix = ".cfg" if _is_darknet(original) else ".prototxt"
+    layers = Path(args.input_proto or original.with_suffix(suffix))
+    return ((INPUT_PROTO, str(layers.absolute())),)
+
+
+def _is_darknet(original: Path) -> bool:
+    return original.suffix.lower() == ".weights"
 
 
 def _transformation_arguments(

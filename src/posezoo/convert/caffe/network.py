@@ -12,6 +12,7 @@ from posezoo.convert.caffe.layer import Layer, LayerBuilder
 from posezoo.convert.caffe.prototxt import Message, read_prototxt
 from posezoo.errors import sanitize
 from posezoo.ir.openvino_import import import_openvino
+from posezoo.spec.model import Input
 
 # Layers that change nothing in a network that is only run, and those whose results are not read.
 _IDENTITIES = ("Dropout", "Split")
@@ -27,9 +28,15 @@ _OLD_NAMES = {
 } | {"INNER_PRODUCT": "InnerProduct"}  # fmt: skip
 
 
-def read_caffe(prototxt: Path, caffemodel: Path) -> Any:
+def read_caffe(prototxt: Path, caffemodel: Path, inputs: Sequence[Input] = ()) -> Any:
     """The network of both files; its tensors have the names of Caffe's tops, its operations those
     of the layers.
+
+    Args:
+        prototxt: the layers.
+        caffemodel: the weights.
+        inputs: declarations whose static shapes replace those of the .prototxt, by name or, if they
+            have none, in order: OpenPose declares images of one pixel.
 
     Raises:
         ConversionError: a file is damaged, or a layer has a type or parameter that is not
@@ -40,7 +47,11 @@ def read_caffe(prototxt: Path, caffemodel: Path) -> Any:
     builders = _find_builders(layers)
     weights = read_weights(caffemodel)
     ports = describe_ports(net)
-    parameters = [_create_parameter(name, shape) for name, shape in ports.inputs.items()]
+    shapes = dict(ports.inputs)
+    for name, asked in zip(ports.inputs, inputs, strict=False):
+        if asked.shape and min(asked.shape) > 0:
+            shapes[asked.name or name] = asked.shape
+    parameters = [_create_parameter(name, shapes[name]) for name in ports.inputs]
     tensors = {parameter.get_friendly_name(): parameter.output(0) for parameter in parameters}
     for declared in layers:
         if type_of(declared) != "Input":

@@ -20,6 +20,7 @@ _MAX_NUMBERS = 100
 
 _HEADING = re.compile(r"\[(\w{1,40})\]")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,7}")
+_NUMBER = re.compile(r"[-+]?[0-9]{0,7}\.?[0-9]{1,20}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,20 @@ class Section:
 
     def integers(self, key: str, default: str = "") -> list[int]:
         """Whole numbers between commas; a ConversionError if the value has another form."""
+        return list(map(int, self._split(key, default, _INTEGER, "whole numbers")))
+
+    def numbers(self, key: str, default: str = "") -> list[float]:
+        """Numbers between commas; a ConversionError if the value has another form."""
+        return list(map(float, self._split(key, default, _NUMBER, "numbers")))
+
+    def _split(self, key: str, default: str, form: re.Pattern[str], expected: str) -> list[str]:
         text = self.text(key, default)
         parts = [part.strip() for part in text.split(",")]
-        if not all(map(_INTEGER.fullmatch, parts)):
-            raise self.make_error(f"{key}: expected whole numbers, got {sanitize(text)}", key)
+        if not all(map(form.fullmatch, parts)):
+            raise self.make_error(f"{key}: expected {expected}, got {sanitize(text)}", key)
         if len(parts) > _MAX_NUMBERS:
             raise self.make_error(f"{key}: has {len(parts)} numbers, at most {_MAX_NUMBERS}", key)
-        return list(map(int, parts))
+        return parts
 
     def integer(self, key: str, default: str = "", *, least: int = 1) -> int:
         """One whole number; a ConversionError if it is smaller than the least."""

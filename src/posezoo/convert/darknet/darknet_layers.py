@@ -1,13 +1,13 @@
-"""A Darknet network as an ``openvino.Model``, with the outputs that keras-YOLOv3-model-set makes.
+"""A Darknet network as an ``openvino.Model``, with the outputs of keras-YOLOv3-model-set or OpenCV.
 
-These are the maps before the layers of boxes, [yolo] and [region]. The layers are described in
+The former are the maps before the layers of boxes, [yolo] and [region]. The layers are described in
 https://github.com/AlexeyAB/darknet/wiki/CFG-Parameters-in-the-different-layers.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,15 +15,18 @@ from typing import Any
 import numpy as np
 from openvino import opset14 as ops
 
+from posezoo.convert.darknet.boxes import decode_boxes
 from posezoo.convert.darknet.cfg import Section
 from posezoo.convert.darknet.weights import Array, WeightsReader
 from posezoo.errors import ConversionError, sanitize
 from posezoo.ir.openvino_import import import_openvino
 
 INPUT = "image_input"
+OPENCV_INPUT = "data"
 
 #: What is added to a variance: Keras's default, which keras-YOLOv3-model-set has. Darknet has 1e-5.
 EPSILON = np.float32(1e-3)
+OPENCV_EPSILON = np.float32(1e-6)
 
 #: The largest output of a layer, in values; that of YOLOv4 has 12 million.
 _MAX_VALUES = 1 << 28
@@ -38,6 +41,7 @@ _ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "mish": ops.mish,
     "relu": ops.relu,
     "logistic": ops.sigmoid,
+    "swish": lambda output: ops.multiply(output, ops.sigmoid(output)),
 }
 
 
@@ -56,11 +60,12 @@ FROZEN_GRAPH = EndNames("{}/BiasAdd:0", "{}/BiasAdd")
 @dataclass(frozen=True, slots=True)
 class _Progress:
     """The weights that no layer has taken, and the outputs: that of the image, then those of the
-    layers; that of boxes is None.
+    layers; that of boxes is None. The epsilon is added to variances.
     """
 
     weights: WeightsReader
     outputs: list[Any]
+    epsilon: np.float32
 
     def find(self, layer: Section, number: int) -> Any:
         """The output of a layer; a number below 0 counts back from the layer that reads it."""
@@ -85,24 +90,61 @@ def build_network(sections: Sequence[Section], weights: WeightsReader, names: En
     """
     net, *layers = _require_known(sections)
     ends = find_ends(layers)
-    sizes = list(map(net.integer, ("height", "width", "channels")))
+    image = _create_image(net, INPUT, ("height", "width", "channels"))
+    progress = _Progress(weights, [_transpose(image, _TO_NCHW)], EPSILON)
+    _build_layers(layers, progress)
+    results = {}
+    for name, number in ends.items():
+        end = _transpose(progress.outputs[number + 1], _TO_NHWC)
+        end.get_node().set_friendly_name(names.operation.format(name))
+        results[names.tensor.format(name)] = end
+    return _create_model(image, results)
+
+
+def build_as_opencv(sections: Sequence[Section], weights: WeightsReader) -> Any:
+    """The network of a .cfg with the input and the outputs that OpenCV 4 gives it: an image in
+    NCHW, RGB from 0 to 1, and the rows of each layer of boxes (``decode_boxes``), or the output of
+    the last layer if there are none.
+
+    Raises:
+        ConversionError: as ``build_network``.
+    """
+    net, *layers = _require_known(sections)
+    image = _create_image(net, OPENCV_INPUT, ("channels", "height", "width"))
+    progress = _Progress(weights, [image.output(0)], OPENCV_EPSILON)
+    _build_layers(layers, progress)
+    results = {}
+    for number, layer in enumerate(layers):
+        if layer.kind in _BOXES:
+            name = "detection_out" if layer.kind == "region" else f"yolo_{number}"
+            maps = progress.find(layer, number - 1)
+            results[name] = decode_boxes(layer, maps, image.get_output_shape(0)[2:])
+    return _create_model(image, results or {"output": progress.outputs[-1]})
+
+
+def _create_image(net: Section, name: str, axes: Sequence[str]) -> Any:
+    """The input, with its sizes along these axes, of one image."""
+    sizes = list(map(net.integer, axes))
     if math.prod(sizes) > _MAX_VALUES:
         raise net.make_error(f"the image {sizes} is too large")
     ov = import_openvino()
     image = ov.op.Parameter(ov.Type.f32, ov.PartialShape([1, *sizes]))
-    image.set_friendly_name(INPUT)
-    image.output(0).set_names({INPUT})
-    progress = _Progress(weights, [_transpose(image, _TO_NCHW)])
+    image.set_friendly_name(name)
+    image.output(0).set_names({name})
+    return image
+
+
+def _build_layers(layers: Sequence[Section], progress: _Progress) -> None:
     for layer in layers:
         progress.outputs.append(_build_layer(layer, progress))
-    weights.require_end()
-    results = []
-    for name, number in ends.items():
-        end = _transpose(progress.outputs[number + 1], _TO_NHWC)
-        end.get_node().set_friendly_name(names.operation.format(name))
-        end.set_names({names.tensor.format(name)})
-        results.append(ov.op.Result(end))
-    return ov.Model(results, [image], "darknet")
+    progress.weights.require_end()
+
+
+def _create_model(image: Any, ends: Mapping[str, Any]) -> Any:
+    ov = import_openvino()
+    for name, end in ends.items():
+        end.set_names({name})
+    return ov.Model(list(map(ov.op.Result, ends.values())), [image], "darknet")
 
 
 def find_ends(layers: Sequence[Section]) -> dict[str, int]:
@@ -169,7 +211,7 @@ def _build_convolutional(layer: Section, progress: _Progress) -> Any:
     if filters % groups or channels % groups:
         raise layer.make_error(f"{channels} channels and {filters} filters in {groups} groups")
     size = layer.integer("size")
-    kernel, bias = _take_kernel(layer, progress.weights, (filters, channels // groups, size, size))
+    kernel, bias = _take_kernel(layer, progress, (filters, channels // groups, size, size))
     strides = [layer.integer("stride", "1")] * 2
     pads = [size // 2 if layer.integer("pad", "0", least=0) else 0] * 2
     if groups > 1:
@@ -180,9 +222,10 @@ def _build_convolutional(layer: Section, progress: _Progress) -> Any:
 
 
 def _take_kernel(
-    layer: Section, weights: WeightsReader, shape: tuple[int, ...]
+    layer: Section, progress: _Progress, shape: tuple[int, ...]
 ) -> tuple[Array, Array]:
     """The weights and the bias of a convolution, with its normalization."""
+    weights = progress.weights
     filters = shape[0]
     bias = weights.take(layer, filters)
     if not layer.integer("batch_normalize", "0", least=0):
@@ -193,7 +236,7 @@ def _take_kernel(
     weights.variances.append(variance)
     kernel = weights.take(layer, *shape)
     with np.errstate(all="ignore"):  # the self-check reports numbers that are not finite
-        factor = scale / np.sqrt(variance + EPSILON)
+        factor = scale / np.sqrt(variance + progress.epsilon)
         return kernel * factor.reshape(-1, 1, 1, 1), bias - mean * factor
 
 
@@ -273,7 +316,8 @@ Builder = Callable[[Section, _Progress], Any]
 _LAYERS: dict[str, tuple[Builder, str]] = {
     "convolutional": (
         _build_convolutional,
-        "batch_normalize filters size stride pad groups activation",
+        # stopbackward is for the training.
+        "batch_normalize filters size stride pad groups activation stopbackward",
     ),
     "maxpool": (_build_maxpool, "size stride"),
     "route": (_build_route, "layers groups group_id"),

@@ -49,7 +49,7 @@ def find_prototxt(spec: ModelSpec, caffemodel: Path) -> Path:
 def _read_network(spec: ModelSpec, path: Path) -> Any:
     from posezoo.convert.caffe.network import read_caffe
 
-    return read_caffe(find_prototxt(spec, path), path)
+    return read_caffe(find_prototxt(spec, path), path, spec.inputs)
 
 
 def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
@@ -99,6 +99,8 @@ def arrange_detections(rows: Array, count: int) -> Array:
     import numpy as np
 
     detected = rows.reshape(-1, 7)
+    # OpenCV has one row of zeros if it detects nothing.
+    detected = detected[detected.any(1)]
     order = np.lexsort((-detected[:, 2], detected[:, 1]))
     if count > 0:
         order = order[:count]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,10 @@ from posezoo.errors import ConversionError
 from posezoo.spec.darknet_files import find_cfg, is_frozen
 from posezoo.spec.model import ModelSpec
 from posezoo.spec.region_configs import TRANSFORMATIONS_CONFIG
+from posezoo.spec.supported_mo_args import INPUT_PROTO
 
 if TYPE_CHECKING:
+    from posezoo.convert.darknet.cfg import Section
     from posezoo.convert.formats import Array
 
 _MODULE = "cv2"
@@ -35,7 +37,7 @@ def _recognises(path: Path) -> bool:
 
 
 def _find_cfg(spec: ModelSpec, path: Path) -> Path:
-    name = find_cfg(spec)
+    name = dict(spec.mo_args).get(INPUT_PROTO) or find_cfg(spec)
     if name is None:
         raise ConversionError(
             f"{spec.full_name}: the .weights need one .cfg among its files",
@@ -46,11 +48,14 @@ def _find_cfg(spec: ModelSpec, path: Path) -> Path:
 
 def _read_network(spec: ModelSpec, path: Path) -> Any:
     from posezoo.convert.darknet.cfg import read_cfg
-    from posezoo.convert.darknet.darknet_layers import build_network
+    from posezoo.convert.darknet.darknet_layers import build_as_opencv, build_network
     from posezoo.convert.darknet.weights import WeightsReader
 
     sections = read_cfg(_find_cfg(spec, path))
-    return build_network(sections, WeightsReader(path), _select_names(spec))
+    weights = WeightsReader(path)
+    if INPUT_PROTO in dict(spec.mo_args):
+        return build_as_opencv(sections, weights)
+    return build_network(sections, weights, _select_names(spec))
 
 
 def _select_names(spec: ModelSpec) -> Any:
@@ -77,16 +82,16 @@ def _open_runtime(
 
     cfg = _find_cfg(spec, path)
     sections = read_cfg(cfg)
+    if INPUT_PROTO in dict(spec.mo_args):
+        return _open_with_boxes(module, cfg, path, sections)
     weights = WeightsReader(path)
     names = _select_names(spec)
     network = build_network(sections, weights, names)
     for variance in weights.variances:
         variance += EPSILON - _EPSILON
-    try:
-        net = module.dnn.readNetFromDarknet(np.fromfile(cfg, np.uint8), weights.content)
-    except module.error:  # it also needs values that change no map, such as anchors
+    net = _read_with_opencv(module, cfg, weights.content)
+    if net is None:
         return None
-    make_exact(net)
     numbers = find_ends(sections[1:])
     ends = {names.tensor.format(name): f"conv_{number}" for name, number in numbers.items()}
     shape = sizes.get(INPUT, tuple(network.input(0).shape))
@@ -98,6 +103,42 @@ def _open_runtime(
         return {name: each.transpose(0, 2, 3, 1) for name, each in zip(ends, maps, strict=True)}
 
     return ReferenceRuntime(describe_opencv(module), {INPUT: signature}, ends, run)
+
+
+def _read_with_opencv(module: Any, cfg: Path, weights: Array) -> Any:
+    """OpenCV's network; None if it refuses it: it also needs values that change no map."""
+    import numpy as np
+
+    try:
+        net = module.dnn.readNetFromDarknet(np.fromfile(cfg, np.uint8), weights)
+    except module.error:
+        return None
+    make_exact(net)
+    return net
+
+
+def _open_with_boxes(
+    module: Any, cfg: Path, path: Path, sections: Sequence[Section]
+) -> ReferenceRuntime | None:
+    """The network as it is published; None if it has a [region], whose boxes OpenCV removes where
+    they overlap.
+    """
+    import numpy as np
+
+    from posezoo.convert.darknet.darknet_layers import OPENCV_INPUT
+
+    net = _read_with_opencv(module, cfg, np.fromfile(path, np.uint8))
+    if net is None or any(section.kind == "region" for section in sections):
+        return None
+    ends = net.getUnconnectedOutLayersNames()
+    shape = (1, *map(sections[0].integer, ("channels", "height", "width")))
+
+    def run(feed: Mapping[str, Array]) -> dict[str, Array]:
+        net.setInput(feed[OPENCV_INPUT])
+        return dict(zip(ends, run_opencv(module, net, ends), strict=True))
+
+    signature = shape, np.dtype(np.float32)
+    return ReferenceRuntime(describe_opencv(module), {OPENCV_INPUT: signature}, ends, run)
 
 
 DARKNET = ModelFormat(

@@ -143,9 +143,10 @@ def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[Array]:
                 yield from read_array(path, start, end, dtype, shape)
 
 
-def _open_runtime(
+def open_runtime(
     _spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]
 ) -> ReferenceRuntime | None:
+    """A model in ONNX Runtime; None if that is missing or cannot run it in these sizes."""
     module = import_runtime(_MODULE)
     if module is None:
         return None
@@ -191,6 +192,6 @@ ONNX = ModelFormat(
     external_files=external_data_files,
     node_outputs=_node_outputs,
     runtime_module=_MODULE,
-    open_runtime=_open_runtime,
+    open_runtime=open_runtime,
     read_constants=_read_constants,
 )

@@ -1,0 +1,162 @@
+"""posezoo translate: one file outside of any registry becomes ONNX or IR."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from fakes.caffe import CaffeNet, squeeze_net
+from fakes.darknet import DarknetNet, yolo_v4
+from fakes.network import network
+from fakes.opencv import needs_opencv_4
+from posezoo.cli.main import main
+from posezoo.ir.openvino_import import import_openvino
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(capfd, *words: str) -> tuple[int, str, str]:
+    """The exit code, the standard output and the standard error."""
+    capfd.readouterr()
+    try:
+        code = main(["translate", *words])
+    except SystemExit as ended:
+        code = ended.code
+    return code, *capfd.readouterr()
+
+
+@needs_opencv_4
+def test_a_caffe_network_becomes_onnx_that_computes_what_opencv_4_computes(folder, capfd):
+    squeeze_net().save(folder)
+    code, shown, _ = run(capfd, "net.prototxt", "net.caffemodel", "-o", "net.onnx")
+    assert code == 0
+    first, image, output, values, ir, original, line = shown.splitlines()
+    assert (first, image, output) == (
+        "wrote net.onnx", "  input   data [1,3,67,67]", "  output  prob [1,10]"
+    )  # fmt: skip
+    assert "BGR, 0 to 255" in values
+    assert "ONNX Runtime" in ir and "OpenVINO" in ir
+    assert "OpenCV 4" in original
+    assert line == 'In OpenCV: net = cv2.dnn.readNetFromONNX("net.onnx")'
+    pixels = np.random.default_rng(0).uniform(0, 255, (1, 3, 67, 67)).astype(np.float32)
+    judge = cv2.dnn.readNetFromCaffe("net.prototxt", "net.caffemodel")
+    judge.setInput(pixels)
+    (result,) = onnxruntime.InferenceSession("net.onnx").run(None, {"data": pixels})
+    np.testing.assert_allclose(result, judge.forward(), atol=1e-5)
+
+
+@needs_opencv_4
+def test_a_darknet_network_becomes_onnx_with_the_rows_of_opencv_4(folder, capfd):
+    yolo_v4().save(folder)
+    code, shown, _ = run(capfd, "net.cfg", "net.weights", "-o", "net.onnx")
+    assert code == 0
+    assert "  output  yolo_15 [4608,7]\n" in shown
+    assert "  values  RGB, 0 to 1\n" in shown
+    model = onnx.load("net.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    assert [each.version for each in model.opset_import] == [18]
+    metadata = {each.key: each.value for each in model.metadata_props}
+    assert metadata["preprocessing"] == "RGB, 0 to 1"
+    assert metadata["source"].startswith("net.weights")
+
+
+def test_the_cfg_beside_the_weights_is_found(folder, capfd):
+    yolo_v4().save(folder)
+    assert run(capfd, "net.weights", "-o", "deep/net.onnx")[0] == 0
+    assert (folder / "deep" / "net.onnx").stat().st_size > 1000
+
+
+def test_a_dry_run_reads_the_network_and_writes_nothing(folder, capfd):
+    squeeze_net().save(folder)
+    before = set(folder.iterdir())
+    for output in ("net.onnx", "net.xml"):
+        code, shown, _ = run(capfd, "net.prototxt", "net.caffemodel", "-o", output, "--dry_run")
+        assert (code, shown.splitlines()[0]) == (0, f"would write {output}")
+    assert set(folder.iterdir()) == before
+
+
+def test_another_file_of_that_name_is_only_replaced_on_request(folder, capfd):
+    squeeze_net().save(folder)
+    (folder / "net.onnx").write_bytes(b"mine")
+    words = "net.caffemodel", "-o", "net.onnx"
+    code, _, problem = run(capfd, *words)
+    assert (code, problem) == (
+        1, "error: net.onnx: exists already\n  hint: --force replaces it\n"
+    )  # fmt: skip
+    assert (folder / "net.onnx").read_bytes() == b"mine"
+    assert run(capfd, *words, "--force")[0] == 0
+    assert onnx.load("net.onnx").producer_name == "posezoo"
+
+
+def test_the_size_that_a_network_of_openpose_gets_at_run_time_is_given(folder, capfd):
+    net = CaffeNet((1, 3, 1, 1))
+    net.convolve("data", "conv", (4, 3, 3, 3), "pad: 1")
+    net.add("Pooling", "conv", "pool", "pooling_param { pool: MAX kernel_size: 2 stride: 2 }")
+    net.save(folder)
+    shape = "[1,3,46,62]"
+    assert run(capfd, "net.caffemodel", "--input_shape", shape, "-o", "net.onnx")[0] == 0
+    (result,) = onnxruntime.InferenceSession("net.onnx").run(
+        None, {"data": np.zeros((1, 3, 46, 62), np.float32)}
+    )
+    assert result.shape == (1, 4, 23, 31)
+
+
+@pytest.mark.parametrize("kind", ["onnx", "tflite", "pb"])
+def test_files_of_other_frameworks_become_ir(kind, folder, capfd):
+    (folder / f"net.{kind}").write_bytes(network(kind))
+    code, shown, _ = run(capfd, f"net.{kind}", "-o", "ir/mine.xml", "--precision", "FP32")
+    assert (code, shown) == (0, "wrote ir/mine.xml\n")
+    import_openvino().Core().read_model(folder / "ir" / "mine.xml")
+
+
+def test_darknet_networks_become_ir_that_is_compared_with_opencv(folder, capfd):
+    net = DarknetNet()
+    net.convolve(3, 4)
+    net.end(4)
+    net.save(folder)
+    code, _, told = run(capfd, "net.cfg", "net.weights", "-o", "net.xml")
+    assert code == 0
+    assert "self-check passed" in told
+    model = import_openvino().Core().read_model(folder / "net.xml")
+    assert [port.any_name for port in model.inputs + model.outputs] == ["data", "yolo_2"]
+
+
+#: The words, and a part of the error.
+REFUSED = {
+    "no output": (["net.caffemodel"], "are required: -o/--output"),
+    "a missing file": (["other.caffemodel", "-o", "a.onnx"], "other.caffemodel: does not exist"),
+    "another output": (["net.caffemodel", "-o", "a.txt"], "a name that ends with .onnx or .xml"),
+    "layers alone": (["net.prototxt", "-o", "a.onnx"], "give one file with weights"),
+    "a photo": (["photo.jpg", "-o", "a.onnx"], "photo.jpg: the ending of its name is not"),
+    "other weights": (["net.onnx", "-o", "a.onnx"], "only networks of Caffe and Darknet are"),
+    "a size of Darknet": (
+        ["net.weights", "--input_shape", "[1,3,8,8]", "-o", "a.onnx"], "are in its .cfg",
+    ),
+    "an unknown layer": (["mvn.prototxt", "net.caffemodel", "-o", "a.onnx"], "mvn.prototxt:5: "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_converted_is_refused_and_nothing_is_written(name, folder, capfd):
+    net = CaffeNet()
+    net.convolve("data", "conv", (4, 3, 1, 1))
+    net.save(folder)
+    (folder / "mvn.prototxt").write_text(net.text + 'layer { type: "MVN" bottom: "conv" }\n')
+    for other in ("photo.jpg", "net.weights"):
+        (folder / other).touch()
+    (folder / "net.onnx").write_bytes(network("onnx"))
+    before = set(folder.iterdir())
+    words, problem = REFUSED[name]
+    code, shown, told = run(capfd, *words)
+    assert code in (1, 2)
+    assert problem in told
+    assert shown == ""
+    assert set(folder.iterdir()) == before

@@ -1,0 +1,180 @@
+"""Networks of Caffe and Darknet as ONNX: OpenCV 4 runs the originals, ONNX Runtime and OpenCV 5 what posezoo writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+import pytest
+from openvino import opset14 as ops
+
+from fakes.caffe import CaffeNet, detector
+from fakes.layer_networks import caffe_networks, darknet_networks, draw_image, run_in_opencv_5
+from fakes.opencv import needs_opencv_4
+from posezoo.convert.caffe.common_layers import COMMON_LAYERS
+from posezoo.convert.caffe.detection_layers import DETECTION_LAYERS
+from posezoo.convert.caffe.network import read_caffe
+from posezoo.convert.darknet.cfg import read_cfg
+from posezoo.convert.darknet.darknet_layers import _LAYERS, build_as_opencv
+from posezoo.convert.darknet.weights import WeightsReader
+from posezoo.convert.formats.caffe import arrange_detections
+from posezoo.convert.onnx_writer import write_onnx
+from posezoo.errors import ConversionError
+from posezoo.ir.openvino_import import import_openvino
+from test_opencv_versions import OPENCV_5
+
+pytestmark = needs_opencv_4
+
+CAFFE = dict(caffe_networks())
+DARKNET = dict(darknet_networks())
+
+#: The largest difference, relative to the largest value of an output.
+LIMIT = 1e-4
+
+
+def as_onnx(net, folder: Path) -> bytes:
+    weights = net.save(folder)
+    if isinstance(net, CaffeNet):
+        return write_onnx(read_caffe(weights.with_suffix(".prototxt"), weights), {})
+    return write_onnx(
+        build_as_opencv(read_cfg(weights.with_suffix(".cfg")), WeightsReader(weights)), {}
+    )
+
+
+def computed(content: bytes, image: np.ndarray) -> dict[str, np.ndarray]:
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    names = [port.name for port in session.get_outputs()]
+    return dict(zip(names, session.run(names, {"data": image}), strict=True))
+
+
+def image_for(name: str, content: bytes) -> np.ndarray:
+    (port,) = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"]).get_inputs()
+    return draw_image(name, port.shape)
+
+
+def run_original(folder: Path, image: np.ndarray) -> dict[str, np.ndarray]:
+    """All outputs of the network in a folder, by OpenCV 4."""
+    if (folder / "net.cfg").exists():
+        judge = cv2.dnn.readNetFromDarknet(str(folder / "net.cfg"), str(folder / "net.weights"))
+    else:
+        judge = cv2.dnn.readNetFromCaffe(
+            str(folder / "net.prototxt"), str(folder / "net.caffemodel")
+        )
+    judge.enableFusion(False)
+    judge.enableWinograd(False)
+    judge.setInput(image)
+    names = judge.getUnconnectedOutLayersNames()
+    return dict(zip(names, judge.forward(names), strict=True))
+
+
+def assert_near(ours: np.ndarray, theirs: np.ndarray) -> None:
+    assert ours.shape == theirs.shape
+    assert np.abs(ours - theirs).max() <= LIMIT * np.abs(theirs).max()
+
+
+def without_removed_boxes(rows: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """Our rows without the scores that OpenCV itself removes from a [region], where boxes overlap."""
+    kept = rows.copy()
+    kept[:, 5:][theirs[:, 5:] == 0] = 0
+    return kept
+
+
+@pytest.mark.parametrize("name", CAFFE)
+def test_a_layer_of_caffe_computes_as_onnx_what_it_computes_in_opencv_4(name, tmp_path):
+    content = as_onnx(CAFFE[name], tmp_path)
+    image = image_for(name, content)
+    (ours,) = computed(content, image).values()
+    (theirs,) = run_original(tmp_path, image).values()
+    if name.startswith("DetectionOutput"):
+        theirs = arrange_detections(theirs, ours.shape[2])
+    assert_near(ours, theirs)
+
+
+@pytest.mark.parametrize("name", DARKNET)
+def test_a_layer_of_darknet_computes_as_onnx_what_it_computes_in_opencv_4(name, tmp_path):
+    content = as_onnx(DARKNET[name], tmp_path)
+    image = image_for(name, content)
+    ours = computed(content, image)
+    theirs = run_original(tmp_path, image)
+    assert ours.keys() == theirs.keys()
+    for output, rows in ours.items():
+        is_region = output == "detection_out"
+        compared = without_removed_boxes(rows, theirs[output]) if is_region else rows
+        assert_near(compared, theirs[output])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not OPENCV_5.is_file(), reason="needs OpenCV 5: make demo-env")
+def test_opencv_5_computes_what_onnx_runtime_computes(tmp_path):
+    cases = {}
+    for number, (name, net) in enumerate({**CAFFE, **DARKNET}.items()):
+        content = as_onnx(net, tmp_path)
+        (tmp_path / f"{number}.onnx").write_bytes(content)
+        image = image_for(name, content)
+        cases[str(number)] = {"image": image, **computed(content, image)}
+    assert len(cases) >= 60
+    run_in_opencv_5(OPENCV_5, tmp_path, cases)
+    for name, arrays in cases.items():
+        with np.load(tmp_path / f"{name}.5.npz") as found:
+            for output in found:
+                assert_near(found[output].reshape(arrays[output].shape), arrays[output])
+
+
+def test_every_type_of_layer_is_among_the_networks():
+    """OpenCV has no Axpy, which the next test has, and calls a depthwise convolution a convolution."""
+    text = "".join(net.text for net in CAFFE.values())
+    missing = {kind for kind in {**COMMON_LAYERS, **DETECTION_LAYERS} if f'"{kind}"' not in text}
+    assert missing == {"Axpy", "ConvolutionDepthwise", "DepthwiseConvolution"}
+    text = "".join(net.text for net in DARKNET.values())
+    assert [kind for kind in _LAYERS if f"[{kind}]" not in text] == []
+
+
+def test_axpy_is_a_product_and_a_sum(tmp_path):
+    net = CaffeNet((1, 3, 4, 5))
+    net.add("Pooling", "data", "factor", "pooling_param { pool: AVE global_pooling: true }")
+    net.add("Axpy", "factor data data", "out")
+    content = as_onnx(net, tmp_path)
+    image = image_for("Axpy", content)
+    expected = image * image.mean((2, 3), keepdims=True) + image
+    assert_near(computed(content, image)["out"], expected)
+
+
+def test_tensors_keep_the_names_of_caffe_s_tops(tmp_path):
+    net = CaffeNet()
+    net.convolve("data", "conv", (4, 3, 1, 1))
+    net.add("ReLU", "conv", "conv")
+    net.add("Softmax", "conv", "prob")
+    session = onnxruntime.InferenceSession(as_onnx(net, tmp_path))
+    assert [port.name for port in session.get_inputs()] == ["data"]
+    assert [port.name for port in session.get_outputs()] == ["prob"]
+
+
+def test_the_same_network_becomes_the_same_bytes(tmp_path):
+    assert as_onnx(detector(), tmp_path) == as_onnx(detector(), tmp_path)
+
+
+def test_boxes_that_differ_between_classes_are_refused_by_the_name_of_the_layer(tmp_path):
+    net = detector()
+    net.text = net.text.replace("share_location: true", "share_location: false")
+    net.text = net.text.replace('bottom: "loc" bottom: "scores"', 'bottom: "all" bottom: "scores"')
+    head, mark, tail = net.text.partition('layer { name: "detections"')
+    added = CaffeNet()
+    added.add("Concat", "loc loc loc", "all", "concat_param { axis: 1 }")
+    net.text = head + added.text.splitlines()[-1] + "\n" + mark + tail
+    with pytest.raises(
+        ConversionError, match=r"layer 'detections' \(DetectionOutput\): .* boxes of each class"
+    ):
+        as_onnx(net, tmp_path)
+
+
+def test_an_operation_that_has_no_onnx_is_refused_by_the_name_of_its_layer():
+    openvino = import_openvino()
+    image = openvino.op.Parameter(openvino.Type.f32, openvino.PartialShape([1, 3]))
+    node = ops.erf(image)
+    node.set_friendly_name("curve")
+    network = openvino.Model([openvino.op.Result(node.output(0))], [image], "net")
+    image.output(0).set_names({"data"})
+    with pytest.raises(ConversionError, match=r"layer 'curve' \(Erf\): cannot be written as ONNX"):
+        write_onnx(network, {})

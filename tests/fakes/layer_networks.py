@@ -1,0 +1,217 @@
+"""Small networks of Caffe and Darknet with random weights, one for each layer and way to use it, and some whole ones."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from convert.caffe.test_network import CONVOLUTIONS, LAYERS
+from convert.darknet.test_darknet_layers import CONVOLUTIONS as DARKNET_CONVOLUTIONS
+from fakes.caffe import CaffeNet, detector, squeeze_net
+from fakes.darknet import DarknetNet, yolo_v2_tiny, yolo_v4
+
+WINDOWS = (
+    "kernel_size: 3 stride: 2",
+    "kernel_size: 2 stride: 2",
+    "kernel_size: 3 stride: 2 pad: 1",
+    "kernel_size: 2 stride: 2 pad: 1",
+    "kernel_size: 3 stride: 1 pad: 1",
+    "kernel_h: 3 kernel_w: 2 stride_h: 3 stride_w: 2",
+    "kernel_size: 5 stride: 4 pad: 2",
+    "global_pooling: true",
+)
+
+
+def caffe_networks() -> Iterator[tuple[str, CaffeNet]]:
+    """Each with its name."""
+    for name, (kernel, parameters) in CONVOLUTIONS.items():
+        net = CaffeNet()
+        net.convolve("data", "conv", kernel, parameters)
+        yield f"Convolution {name}", net
+    for groups in (1, 3):
+        net = CaffeNet()
+        parameters = f"num_output: 3 kernel_size: 4 stride: 2 pad: 1 group: {groups}"
+        blobs = [net.draw(3, 3 // groups, 4, 4), net.draw(3)]
+        net.add("Deconvolution", "data", "up", f"convolution_param {{ {parameters} }}", blobs)
+        yield f"Deconvolution in {groups} groups", net
+    for pool in ("MAX", "AVE"):
+        for window in WINDOWS:
+            net = CaffeNet((1, 3, 14, 17))
+            net.add("Pooling", "data", "pool", f"pooling_param {{ pool: {pool} {window} }}")
+            yield f"Pooling {pool} {window}", net
+    for name, (parameters, shapes) in LAYERS.items():
+        net = CaffeNet()
+        net.add(name.split()[0], "data", "out", parameters, [net.draw(*shape) for shape in shapes])
+        yield name, net
+    for operation in ("SUM coeff: 0.5 coeff: -2", "PROD", "MAX"):
+        net = CaffeNet()
+        net.convolve("data", "left", (3, 3, 1, 1))
+        net.convolve("data", "right", (3, 3, 3, 3), "pad: 1")
+        net.add("Eltwise", "left right", "out", f"eltwise_param {{ operation: {operation} }}")
+        yield f"Eltwise {operation}", net
+    yield "BatchNorm", _batch_norm()
+    yield "Concat and Slice", _slice()
+    yield "Scale by a branch", _gate()
+    yield "Normalize", _normalize()
+    yield "a classifier", squeeze_net()
+    for code in ("CENTER_SIZE", "CORNER"):
+        net = _detector()
+        net.text = net.text.replace("CENTER_SIZE", code)
+        yield f"DetectionOutput {code}", net
+    net = _detector()
+    net.text = net.text.replace("confidence_threshold: 0.4", "confidence_threshold: 1.0")
+    yield "DetectionOutput without detections", net
+    net = _detector()
+    net.text = net.text.replace("top_k: 100", "top_k: 10").replace(
+        "keep_top_k: 50", "keep_top_k: 7"
+    )
+    yield "DetectionOutput with few rows", net
+
+
+def draw_image(name: str, shape: Sequence[int]) -> np.ndarray:
+    """An image for the network of this name: values to 255 for a detector, to 1 for others."""
+    largest = 255 if name.startswith("DetectionOutput") else 1
+    return np.random.default_rng(1).uniform(0, largest, shape).astype(np.float32)
+
+
+def _detector() -> CaffeNet:
+    """One whose boxes are near the image if its pixels are bytes."""
+    net = detector()
+    head, mark, tail = net.text.partition('layer { name: "stem"')
+    scaled = CaffeNet()
+    scaled.add("Power", "data", "scaled", "power_param { scale: 0.008 shift: -1 }")
+    tail = tail.replace('bottom: "data"', 'bottom: "scaled"', 1)
+    net.text = head + scaled.text.splitlines()[-1] + "\n" + mark + tail
+    return net
+
+
+def _batch_norm() -> CaffeNet:
+    net = CaffeNet()
+    blobs = [net.draw(3), np.abs(net.draw(3)) + 1, np.array([3.5])]
+    net.add("BatchNorm", "data", "norm", "batch_norm_param { eps: 1e-4 }", blobs)
+    return net
+
+
+def _slice() -> CaffeNet:
+    net = CaffeNet()
+    net.add("Concat", f"data {net.convolve('data', 'conv', (2, 3, 1, 1))}", "five")
+    net.text += (
+        'layer { name: "cut" type: "Slice" bottom: "five" top: "first" top: "rest"'
+        " slice_param { axis: 1 slice_point: 2 } }\n"
+    )
+    net.add("Eltwise", f"first {net.convolve('rest', 'two', (2, 3, 1, 1))}", "out")
+    return net
+
+
+def _gate() -> CaffeNet:
+    net = CaffeNet()
+    net.add("Pooling", "data", "average", "pooling_param { pool: AVE global_pooling: true }")
+    net.add("Sigmoid", net.convolve("average", "fc", (3, 3, 1, 1)), "gate")
+    net.add("Scale", "data gate", "out", "scale_param { axis: 0 }")
+    return net
+
+
+def _normalize() -> CaffeNet:
+    net = CaffeNet()
+    factors = [np.abs(net.draw(3)) + 4]
+    net.add(
+        "Normalize",
+        "data",
+        "out",
+        "norm_param { across_spatial: false channel_shared: false }",
+        factors,
+    )
+    return net
+
+
+#: What published files say of each layer, and readers may want, also where it is the default.
+_SAID = {
+    "convolutional": {"stride": 1},
+    "yolo": {"scale_x_y": 1},
+    "region": dict.fromkeys(("object_scale", "noobject_scale", "class_scale", "coord_scale"), 1),
+}
+
+
+def darknet_networks() -> Iterator[tuple[str, DarknetNet]]:
+    """Each with its name; all end in [yolo], but for one, which ends in [region]."""
+    for name, net in _short_networks():
+        sections = re.split(r"(?m)^(?=\[)", net.text)
+        for number, section in enumerate(sections):
+            said = _SAID.get(section[1:].partition("]")[0], {})
+            added = [f"{key} = {value}\n" for key, value in said.items() if key not in section]
+            sections[number] = section.rstrip("\n") + "\n" + "".join(added) + "\n"
+        net.text = "".join(sections)
+        yield name, net
+
+
+def _short_networks() -> Iterator[tuple[str, DarknetNet]]:
+    for name, values in DARKNET_CONVOLUTIONS.items():
+        net = DarknetNet(20, 24)
+        net.convolve(3, 8)
+        net.convolve(8, 8, **values)
+        net.end(8)
+        yield f"convolutional {name}", net
+    for size, stride in ((2, 1), (2, 2), (3, 2), (5, 1)):
+        net = DarknetNet(20, 16)
+        net.convolve(3, 4, activation="linear")
+        net.add("maxpool", size=size, stride=stride)
+        net.end(4)
+        yield f"maxpool of {size} by {stride}", net
+    net = DarknetNet()
+    net.convolve(3, 8)
+    net.add("route", layers=-1, groups=2, group_id=1)
+    net.end(4)
+    yield "route of a group", net
+    for factor in (2, 4):
+        net = DarknetNet()
+        net.convolve(3, 4, stride=4)
+        net.add("upsample", stride=factor)
+        net.end(4)
+        yield f"upsample by {factor}", net
+    net = yolo_v4()
+    net.text = net.text.replace("[yolo]", "[yolo]\nscale_x_y = 1.1\nthresh = 0.3")
+    yield "YOLOv4", net
+    net = DarknetNet()
+    net.convolve(3, 21, activation="logistic", normalize=False)
+    net.add(
+        "yolo",
+        mask="0,2,1",
+        anchors="4,4, 8,9.5, 12,12",
+        classes=2,
+        num=3,
+        new_coords=1,
+        scale_x_y=2,
+    )
+    yield "scaled YOLOv4", net
+    yield "YOLOv2", yolo_v2_tiny()
+
+
+_RUN_ONNX = """
+import sys
+from pathlib import Path
+import cv2, numpy as np
+for path in Path(sys.argv[1]).glob("*.onnx"):
+    net = cv2.dnn.readNetFromONNX(str(path))
+    with np.load(path.with_suffix(".npz")) as arrays:
+        net.setInput(arrays["image"])
+        names = [name for name in arrays if name != "image"]
+    np.savez(path.with_suffix(".5.npz"), **dict(zip(names, net.forward(names))))
+"""
+
+
+def run_in_opencv_5(
+    python: Path, folder: Path, cases: Mapping[str, Mapping[str, np.ndarray]]
+) -> None:
+    """Run each name.onnx in the folder, and write its outputs to name.5.npz.
+
+    Args:
+        python: that of an environment with OpenCV 5.
+        cases: by name, the ``image`` and the outputs that are expected, of which only the names are used.
+    """
+    for name, arrays in cases.items():
+        np.savez(folder / f"{name}.npz", **arrays)
+    subprocess.run([python, "-c", _RUN_ONNX, folder], check=True)
