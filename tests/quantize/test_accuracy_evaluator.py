@@ -42,9 +42,9 @@ def test_ap_before_and_after_is_measured_on_photos_kept_apart_from_calibration(b
     bench = bench()
     bench.quantize(annotations=truth_of(bench))
     (compared,) = bench.of(AccuracyCompared)
-    assert compared.ap_fp32 == pytest.approx(1)
-    assert 0.5 < compared.ap_int8 <= 1
-    assert compared.people == 3
+    assert compared.fp32 == pytest.approx(1)
+    assert 0.5 < compared.int8 <= 1
+    assert compared.images == 3
 
 
 @pytest.mark.slow
@@ -56,7 +56,7 @@ def test_layers_go_back_to_floating_point_until_ap_is_within_its_limit(bench):
         bench.quantize(annotations=annotations)
     bench.quantize(annotations=annotations, max_drop=0.1)
     (compared,) = bench.of(AccuracyCompared)
-    assert compared.ap_fp32 - compared.ap_int8 <= 0.1
+    assert compared.fp32 - compared.int8 <= 0.1
     assert (
         json.loads(bench.xml.with_name("provenance.json").read_text())["key"]["quantization"][
             "max_drop"

@@ -90,6 +90,7 @@ def describe_own_ir(
     from posezoo.quantize.quantization_plan import TASKS, QuantizationTarget
     from posezoo.runtime.decoder_matching import describe_ir, states_preprocessing
     from posezoo.runtime.graph import Graph, Preprocessing
+    from posezoo.runtime.task_decoders import with_task_decoder
 
     graph = Graph(xml)
     if len(layers_in_float(graph.model)) < count_layers(graph.model):
@@ -117,6 +118,7 @@ def describe_own_ir(
         element_type=graph.model.input(name).get_element_type().get_type_name(),
     )
     spec = replace(spec, name=xml.stem, inputs=(port,))
+    with_task_decoder(spec, {spec.name: graph})  # an error if no decoder takes its outputs
     return QuantizationTarget(spec, spec, {spec.name: xml}, is_own=True, labels=tuple(labels))
 
 

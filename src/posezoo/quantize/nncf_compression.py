@@ -99,7 +99,7 @@ def quantize_network(
 
         validation = nncf.Dataset([image.id for image in evaluator.dataset.images])
         controlled = nncf.quantize_with_accuracy_control(
-            network, calibration, validation, compute_metric, evaluator.max_drop, **options
+            network, calibration, validation, compute_metric, max_drop=evaluator.max_drop, **options
         )
         in_float = layers_in_float(controlled)
         if len(in_float) == count_layers(controlled) or evaluator.measure_drop(controlled) >= drop:
