@@ -95,9 +95,7 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Quantize, and print the paths of the IR."""
-    require_dataset_dir(args)
-    if args.max_drop is not None and not (args.annotations or args.metric):
-        args.parser.error("--max_drop requires --annotations or --metric")
+    _refuse_invalid_flags(args)
     import json
 
     from posezoo.files.verified_files import write_atomically
@@ -130,9 +128,8 @@ def run(args: argparse.Namespace) -> int:
         is_dry_run=args.dry_run,
     )
     with flags.console_from_args(args) as console:
-        if own_irs:
-            selection = Selection(tuple(target.spec for target in own_irs.values()))
-        else:
+        selection = Selection(tuple(target.spec for target in own_irs.values()))
+        if not own_irs:
             selection = select_models(context.registry, flags.patterns_from_args(args), console)
         if args.all:
             selection = _without_unsupported(selection, context, console)
@@ -150,6 +147,22 @@ def run(args: argparse.Namespace) -> int:
     return report.print(args.format) or int(misses_limit)
 
 
+def _refuse_invalid_flags(args: argparse.Namespace) -> None:
+    require_dataset_dir(args)
+    if args.max_drop is not None and not (args.annotations or args.metric):
+        args.parser.error("--max_drop requires --annotations or --metric")
+    xmls = _own_xmls(args)
+    if xmls and (xmls != args.models or args.all or args.measure_only):
+        args.parser.error("name either .xml files, or models; --measure_only is for models")
+    names = ("like", "labels", *flags.PREPROCESSING.split())
+    if not xmls and any(getattr(args, name) for name in names):
+        args.parser.error("--as, --labels and the preparation of images are for an .xml")
+
+
+def _own_xmls(args: argparse.Namespace) -> list[str]:
+    return [name for name in args.models if name.endswith(".xml")]
+
+
 def _describe_own_irs(args: argparse.Namespace, context: Context) -> dict[Path, QuantizationTarget]:
     """The networks of the IR that the user names instead of models, by their paths."""
     from posezoo.pipeline.int8_models import describe_own_ir
@@ -160,18 +173,11 @@ def _describe_own_irs(args: argparse.Namespace, context: Context) -> dict[Path, 
         mean=flags.flatten_numbers(args.mean_values),
         scale=flags.flatten_numbers(args.scale_values),
     )
-    xmls = [name for name in args.models if name.endswith(".xml")]
-    if not xmls:
-        if args.like or args.labels or given != LoadOptions():
-            args.parser.error("--as, --labels and the preparation of images are for an .xml")
-        return {}
-    if xmls != args.models or args.all or args.measure_only:
-        args.parser.error("name either .xml files, or models; --measure_only is for models")
     like = flags.require_single_model(context.registry, args.like) if args.like else None
     labels = _read_labels(args.labels) if args.labels else ()
     metric = args.metric or ""
-    described = (describe_own_ir(Path(xml), metric, like, given, labels) for xml in xmls)
-    return {target.spec.path: target for target in described}
+    xmls = map(Path, _own_xmls(args))
+    return {xml: describe_own_ir(xml, metric, like, given, labels) for xml in xmls}
 
 
 def _read_labels(path: Path) -> list[str]:
