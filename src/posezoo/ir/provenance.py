@@ -239,7 +239,7 @@ def parse_provenance(content: bytes) -> Provenance | None:
             was_checked="reference" in check,
             trust=str(record.get("trust", "locked" if record.get("locked") is True else "")),
             received=str(record.get("received", "")),
-            **_read_int8(record),
+            **(_read_int8(record) if "in_float" in record else {}),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None

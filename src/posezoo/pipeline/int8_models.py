@@ -161,7 +161,7 @@ def plan_own_int8(
         if ir.xml.exists() and not is_ours and not options.force:
             raise QuantizationError(
                 f"{ir.xml}: exists, and posezoo did not make it",
-                hint="name another folder with --output, or replace it with --force",
+                hint="name another folder; or --force replaces it",
             )
     return plan
 

@@ -214,13 +214,13 @@ def _read_annotations(plan: QuantizationPlan) -> CocoDataset:
 
 def _find_annotations(folder: Path, metric: str) -> Path:
     """The file of annotations in the folder of a data set, or in its folder ``annotations``."""
-    found: Sequence[Path] = sorted((*folder.glob("*.json"), *folder.glob("annotations/*.json")))
-    named = [path for path in found if _WORDS[metric] in path.name]
-    if len(found) > 1:
-        found = named
-    if len(found) == 1:
-        return found[0]
-    listed = ", ".join(path.name for path in found) or "none"
+    files: Sequence[Path] = sorted((*folder.glob("*.json"), *folder.glob("annotations/*.json")))
+    named = [path for path in files if _WORDS[metric] in path.name]
+    if len(files) > 1:
+        files = named
+    if len(files) == 1:
+        return files[0]
+    listed = ", ".join(path.name for path in files) or "none"
     raise DatasetError(
         f"{folder}: expected one file of annotations in COCO's format, *{_WORDS[metric]}*.json;"
         f" there is {listed}",

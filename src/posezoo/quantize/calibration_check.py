@@ -75,17 +75,17 @@ def _check_channel_order(
     error = float(warmth.std(ddof=1)) / math.sqrt(len(warmth)) if len(warmth) > 1 else 0.0
     if not error or float(warmth.mean()) / error * _declared_warmth(port) > -_SUSPICIOUS:
         return
-    found = f"the images for calibration have {-warmth.mean():.0f} levels more blue than red"
+    colors = f"the images for calibration have {-warmth.mean():.0f} levels more blue than red"
     if _declared_warmth(port) < 0:
-        found = f"the images for calibration have {warmth.mean():.0f} levels more red than blue"
+        colors = f"the images for calibration have {warmth.mean():.0f} levels more red than blue"
     if evaluator is None:
-        warn(WarningIssued(f"{found}: are red and blue exchanged?"))
+        warn(WarningIssued(f"{colors}: are red and blue exchanged?"))
         return
     before = evaluator.compute_fp32_metric()
     after = evaluator.compute_fp32_metric(reverse=True)
     if after > before + _BETTER:
         raise QuantizationError(
-            f"{found}, and FP32 has {evaluator.metric} {after:.3f} with red and blue exchanged,"
+            f"{colors}, and FP32 has {evaluator.metric} {after:.3f} with red and blue exchanged,"
             f" {before:.3f} as declared ({port.color or 'no color'})",
             hint="save the images in the usual order, or declare the other color",
         )
