@@ -103,7 +103,9 @@ ONLY = {
     "--detector": ("run", "demo", "evaluate"),
     "--allow_rollback": ("lock",),
     "--skeleton": ("convert", "run", "evaluate"),
-    "--as": ("run",),
+    "--as": ("run", "quantize"),
+    **dict.fromkeys(("--mean_values", "--scale_values", "--metric"), ("quantize",)),
+    "--reverse_input_channels": ("quantize",),
 }
 
 

@@ -120,19 +120,8 @@ def _displacement_lines(event: events.DisplacementMeasured) -> Iterator[str]:
     )
 
 
-def _speed_lines(event: events.SpeedCompared) -> Iterator[str]:
-    yield (
-        f"{event.precision} takes {event.cpu_ms_int8:.2f} ms of CPU time for an inference on this "
-        f"machine ({event.processor}), FP16 {event.cpu_ms_fp16:.2f} ms"
-        + (": INT8 is no faster here" if event.cpu_ms_int8 > 0.95 * event.cpu_ms_fp16 else "")
-    )
-
-
-def _accuracy_lines(event: events.AccuracyCompared) -> Iterator[str]:
-    yield (
-        f"{event.precision} has AP {event.ap_int8:.3f}, FP32 {event.ap_fp32:.3f}, "
-        f"on the {event.people} people in photos that were not used for calibration"
-    )
+def _own_text(event: events.Event) -> Iterator[str]:
+    yield str(event)
 
 
 def _noise_lines(event: events.LayerNoiseMeasured) -> Iterator[str]:
@@ -153,8 +142,9 @@ def _noise_lines(event: events.LayerNoiseMeasured) -> Iterator[str]:
 RESULT_LINES: dict[type[events.Event], Callable[[Any], Iterator[str]]] = {
     events.SelfCheckPassed: _self_check_lines,
     events.DisplacementMeasured: _displacement_lines,
-    events.SpeedCompared: _speed_lines,
-    events.AccuracyCompared: _accuracy_lines,
+    **dict.fromkeys(
+        (events.SpeedCompared, events.AccuracyCompared, events.FloatLayersKept), _own_text
+    ),
     events.LayerNoiseMeasured: _noise_lines,
 }
 

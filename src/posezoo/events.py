@@ -7,7 +7,7 @@ Model Zoo, since scripts read them: fields may be added, never removed or rename
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 
@@ -278,29 +278,84 @@ class DisplacementMeasured(ModelEvent):
 
 @dataclass(frozen=True)
 class SpeedCompared(ModelEvent):
-    """The CPU time of one inference on this machine: of INT8, and of the FP32 IR, which is also
-    FP16's.
+    """The time of one inference on a device: of INT8, and of the FP32 IR, which is also FP16's.
 
-    The CPU computes FP16 and FP32 IR in f32, as posezoo does by default. Both times are medians in
-    ms.
+    Both compute the layers in floating point in the precision of the settings. The times are
+    medians in ms.
     """
 
     precision: str
-    cpu_ms_int8: float
-    cpu_ms_fp16: float
-    processor: str
+    int8_ms: float
+    fp16_ms: float
+    device: str
+
+    def __str__(self) -> str:
+        text = (
+            f"{self.precision} takes {self.int8_ms:.2f} ms for an inference on {self.device}, FP16"
+            f" {self.fp16_ms:.2f} ms"
+        )
+        return text + (": INT8 is not faster here" if self.int8_ms > 0.95 * self.fp16_ms else "")
 
 
 @dataclass(frozen=True)
 class AccuracyCompared(ModelEvent):
-    """COCO's AP before and after quantization, 0..1, on photos that were not used for
-    calibration.
+    """A metric before and after quantization, 0..1, on images that were not used for calibration.
+
+    Attributes:
+        metric: AP of keypoints, mAP of boxes, or top1 of classes.
+        interval: the 95 % confidence interval of the drop.
+        images, calibration_images: how many were measured on, and calibrated on.
+        images_to_decide: about how many images to measure on would decide whether the drop is
+            within the limit; 0 if these do, or if there is no limit.
+        max_drop: the limit; None: there is none.
     """
 
     precision: str
-    ap_fp32: float
-    ap_int8: float
-    people: int
+    metric: str
+    fp32: float
+    int8: float
+    interval: tuple[float, float]
+    images: int
+    calibration_images: int
+    images_to_decide: int
+    max_drop: float | None = None
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether the metric drops by more than the limit."""
+        return self.max_drop is not None and self.fp32 - self.int8 > self.max_drop + 1e-9
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        text = (
+            f"{self.precision} has {self.metric} {self.int8:.3f}, FP32 {self.fp32:.3f}: a drop of"
+            f" {100 * (self.fp32 - self.int8):.1f} points (95 % interval {100 * low:.1f} to"
+            f" {100 * high:.1f}) on {self.images} images, after calibration on"
+            f" {self.calibration_images} others"
+        )
+        if self.max_drop is not None:
+            verdict = "misses" if self.is_missed else "is within"
+            text += f"; it {verdict} the limit of {100 * self.max_drop:g} points"
+        if self.images_to_decide:
+            text += f", but about {self.images_to_decide:,} images to measure on would decide that"
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class FloatLayersKept(ModelEvent):
+    """The layers with weights that INT8 keeps in floating point: the reason for each, by name."""
+
+    precision: str
+    layers: Mapping[str, str]
+    of: int
+
+    def __str__(self) -> str:
+        text = f"{self.precision} keeps {len(self.layers)} of {self.of} layers in floating point"
+        for reason in dict.fromkeys(self.layers.values()):
+            names = [name for name, why in self.layers.items() if why == reason]
+            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+            text += f"; {', '.join(names[:5])}{more}: {reason}"
+        return text
 
 
 @dataclass(frozen=True)
@@ -433,6 +488,7 @@ EVENT_TYPES: dict[type[Event], tuple[str, str]] = {
     DisplacementMeasured: ("quantization", "model_shift_measured"),
     SpeedCompared: ("quantization", "model_speed_compared"),
     AccuracyCompared: ("quantization", "model_accuracy_held"),
+    FloatLayersKept: ("quantization", "model_float_layers_kept"),
     LayerNoiseMeasured: ("quantization", "model_layers_compared"),
     QuantizationFinished: ("quantization", "model_quantization_end"),
     ConversionUpToDate: ("conversion", "model_conversion_up_to_date"),

@@ -96,8 +96,8 @@ def test_both_name_the_machine_and_say_if_int8_is_no_faster_there(capsys):
     slow, fast = (
         events.SpeedCompared("net", "FP16-INT8", ms, 10.0, "Some CPU") for ms in (9.9, 4.0)
     )
-    spoken = "FP16-INT8 takes {:.2f} ms of CPU time for an inference on this machine (Some CPU), FP16 10.00 ms"
-    lines = [spoken.format(9.9) + ": INT8 is no faster here", spoken.format(4.0)]
+    spoken = "FP16-INT8 takes {:.2f} ms for an inference on Some CPU, FP16 10.00 ms"
+    lines = [spoken.format(9.9) + ": INT8 is not faster here", spoken.format(4.0)]
     assert shown(slow, fast) == [f"net: {line}" for line in lines]
     assert report(capsys, slow, fast) == lines
 

@@ -136,6 +136,14 @@ def render_ir_section(facts: ModelFacts) -> Iterator[str]:
         yield "## Quantization"
         yield SHIFT_LEGEND
         yield format_table(SHIFT_HEADERS, shifts)
+        yield from _render_int8(facts)
+
+
+def _render_int8(facts: ModelFacts) -> Iterator[str]:
+    """The accuracy and the speed of INT8, and the layers in floating point, as far as measured."""
+    for part, _, record in facts.ir_records():
+        for measured in filter(None, (record.accuracy, record.speed, record.in_float)):
+            yield f"{part.full_name}: {escape(str(measured))}."
 
 
 def _render_trust(facts: ModelFacts) -> Iterator[str]:

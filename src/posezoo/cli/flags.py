@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +103,15 @@ def parse_sides(text: str, separator: str, expected: str) -> tuple[int, int]:
     if not match:
         raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
     return int(match[1]), int(match[2])
+
+
+def parse_numbers(text: str) -> tuple[float, ...]:
+    """Numbers that are separated by commas or spaces, in brackets or not."""
+    try:
+        numbers = tuple(float(word) for word in re.split(r"[,\s]+", text.strip(" []()")))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected numbers, got {text!r}") from error
+    return numbers
 
 
 def _parse_cluster(text: str) -> str:
@@ -285,6 +295,12 @@ SPELLINGS = {"attempts": "--attempts, --num_attempts", "jobs": "-j, --jobs"}
 _SHARED = (
     Flag("--all", "all models"),
     Flag(
+        "--as MODEL",
+        "for an .xml or .onnx that does not say so itself: prepare its images, and decode its "
+        "outputs, as those of this model's original",
+        dest="like",
+    ),
+    Flag(
         "--checkpoint FILE",
         "your own weights for one of posezoo's networks: a .pth, .safetensors or .params file whose"
         " keys fit",
@@ -400,6 +416,16 @@ _SHARED = (
         _parse_mqtt,
     ),
     Flag("-q, --quiet", "show only warnings and errors"),
+    Flag("--reverse_input_channels", "the input of the .xml is RGB, not BGR"),
+    *(
+        Flag(
+            f"{flag} V",
+            f"{verb} these, one for each channel or one for all, such as 127.5 127.5 127.5",
+            parse_numbers,
+            nargs="+",
+        )
+        for flag, verb in (("--mean_values", "subtract"), ("--scale_values", "divide by"))
+    ),
     Flag("--resize", "make an IR that accepts images of any height and width, and resizes them"),
     Flag(
         "--reconnect SECONDS",
@@ -453,6 +479,7 @@ MODELS = "models all"
 FORMAT = "format quiet"
 CLUSTER = "cluster cluster_wait log"
 CAMERA_INPUT = "input_type input_layout resize"
+PREPROCESSING = "reverse_input_channels mean_values scale_values"
 DECODE = "decode max_people min_score"
 CHECKPOINT = "checkpoint model_name skeleton self_check dynamic keep_onnx"
 CONVERTERS = "mo allow_upstream_code"
@@ -476,6 +503,7 @@ SECTIONS = {
     "trust": TRUST,
     "registry": REGISTRY,
     "conversion": CONVERTERS,
+    "an .xml that does not describe its input": f"as {PREPROCESSING}",
 }
 
 
@@ -663,6 +691,13 @@ def skeleton_from_args(args: argparse.Namespace) -> Skeleton | None:
     if args.checkpoint is None and not os.path.isfile(args.model or ""):
         args.parser.error("--skeleton requires a checkpoint or an IR: a model declares its own")
     return find_skeleton(args.skeleton)
+
+
+def flatten_numbers(groups: Sequence[Sequence[float]] | None) -> tuple[float, ...] | None:
+    """All values of a flag such as ``--mean_values 1,2 3`` in one tuple; None if the flag is not
+    given.
+    """
+    return None if groups is None else tuple(chain.from_iterable(groups))
 
 
 def input_options_from_args(args: argparse.Namespace) -> InputOptions:

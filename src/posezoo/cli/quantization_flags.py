@@ -9,9 +9,10 @@ from posezoo.spec.model import TARGET_DEVICES
 
 QUANTIZATION_FLAGS = (
     Flag(
-        "--dataset_dir DIR",
-        "folder of photos with people: two thirds are used for calibration, the others to compare"
-        " INT8 with FP32",
+        "--dataset, --dataset_dir DIR",
+        "folder of photos with people, or of what the model finds: two thirds are used for"
+        " calibration, every third one by name to compare INT8 with FP32",
+        dest="dataset_dir",
     ),
     Flag(
         "--target_device",

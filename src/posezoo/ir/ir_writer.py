@@ -31,7 +31,7 @@ def prepare_for_writing(network: Any, spec: ModelSpec, decoder: Decoder | None) 
     Names from the original are kept; a name is from the original if a tensor of the operation also
     has it.
     """
-    _rename_numbered_operations(network)
+    rename_numbered_operations(network)
     for name, value in build_rt_info(spec, decoder).items():
         network.set_rt_info(value, [SECTION, name])
     if network.has_rt_info([MODEL_INFO]):
@@ -53,7 +53,8 @@ def _read_output_shapes(network: Any, spec: ModelSpec) -> dict[str, tuple[int, .
     return shapes
 
 
-def _rename_numbered_operations(network: Any) -> None:
+def rename_numbered_operations(network: Any) -> None:
+    """Give operations that OpenVINO numbered the same names in each run."""
     numbered = []
     kept_names = set()
     for operation in network.get_ordered_ops():

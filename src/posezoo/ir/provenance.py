@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.errors import redact_secrets
+from posezoo.events import AccuracyCompared, Event, FloatLayersKept, SpeedCompared
 from posezoo.ir.complexity import Complexity
 from posezoo.ir.model_procs import find_labels
 from posezoo.spec.model import Decoder, Digest, Input, ModelSpec
@@ -36,6 +37,14 @@ SHIFT = (
     *("calibration_photos", "measured_photos", "shift_p50_px", "shift_p90_px"),
     *("found_fp32", "found_int8", "agreement"),
 )
+
+#: What else is measured of an INT8 IR, by the attributes of ``Provenance``, which are also the keys
+#: of the record.
+INT8_EVENTS: dict[type[Event], str] = {
+    AccuracyCompared: "accuracy",
+    SpeedCompared: "speed",
+    FloatLayersKept: "in_float",
+}
 
 #: Whether a file has this size and digest.
 IsGood = Callable[[Path, int, Digest], bool]
@@ -109,6 +118,9 @@ class Provenance:
     #: ``locked`` (a posezoo.lock lists it), or ``trusted from HOST``; empty if it was made here.
     trust: str = ""
     received: str = ""  # the SHA-384 of the other machine's record
+    accuracy: AccuracyCompared | None = None  # of an INT8 IR, if it was measured
+    speed: SpeedCompared | None = None
+    in_float: FloatLayersKept | None = None
 
     @property
     def sources(self) -> Mapping[str, object]:
@@ -227,9 +239,17 @@ def parse_provenance(content: bytes) -> Provenance | None:
             was_checked="reference" in check,
             trust=str(record.get("trust", "locked" if record.get("locked") is True else "")),
             received=str(record.get("received", "")),
+            **(_read_int8(record) if "in_float" in record else {}),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
+
+
+def _read_int8(record: Mapping[str, Any]) -> dict[str, Any]:
+    events = {name: kind(**record[name]) for kind, name in INT8_EVENTS.items() if name in record}
+    for event in events.values():
+        str(event)  # a value of another type is an error
+    return events
 
 
 def _read_figures(record: Mapping[str, Any], key: str, names: Iterable[str]) -> dict[str, float]:
@@ -346,6 +366,7 @@ def format_provenance(
     complexity: Complexity | None = None,
     quantization: Mapping[str, object] | None = None,
     shift: Mapping[str, object] | None = None,
+    int8: Mapping[str, Event] | None = None,
     model_optimizer: str = "",
 ) -> bytes:
     """A record as JSON.
@@ -356,6 +377,7 @@ def format_provenance(
         complexity: the cost of one inference; None if sizes are dynamic.
         quantization: the part of the key that only an INT8 IR has; None for any other IR.
         shift: the displacement of an INT8 IR's keypoints against FP32.
+        int8: what else was measured of it, by the names of ``INT8_EVENTS``.
         model_optimizer: the version of the Model Optimizer that made the IR; empty if posezoo made
             it.
     """
@@ -377,4 +399,5 @@ def format_provenance(
     }
     if shift is not None:
         record["shift"] = shift
+    record |= {name: asdict(event) for name, event in (int8 or {}).items()}
     return _format_record(record)

@@ -4,19 +4,22 @@ them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.errors import QuantizationError
 from posezoo.events import Listener, ignore_event
+from posezoo.layout import ModelLayout
 from posezoo.pipeline import store_transfers
+from posezoo.pipeline.get import get_irs
 from posezoo.pipeline.load import select_detector
 from posezoo.pipeline.plan import Plan, make_plan, require_current_ir
 from posezoo.registry import format_command
 from posezoo.resolve.resolution import resolve_model
 from posezoo.resolve.stage_context import Context
-from posezoo.spec.model import Model, ModelSpec, Precision
+from posezoo.spec.model import ColorOrder, Model, ModelSpec, Precision
 
 if TYPE_CHECKING:
     from posezoo.quantize.displacement import KeypointDisplacement
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
         QuantizationPlan,
         QuantizationTarget,
     )
+    from posezoo.runtime.runtime_config import LoadOptions
 
 
 def plan_int8(
@@ -54,6 +58,112 @@ def plan_int8(
     return plan_quantization(
         _target(spec, context), layout, context.lock, dataset_dir, options=options
     )
+
+
+class OwnIrLayout(ModelLayout):
+    """The folders of the INT8 IR of an IR that no model.yml describes: one for each precision."""
+
+    __slots__ = ()
+
+    def model_dir(self, _spec: Model) -> Path:
+        """The folder that has those of the precisions."""
+        return self.output_dir
+
+
+def describe_own_ir(
+    xml: Path, metric: str, like: ModelSpec | None, given: LoadOptions, labels: Sequence[str] = ()
+) -> QuantizationTarget:
+    """The network of an IR that no model.yml describes, without its person detector.
+
+    Args:
+        metric: as in ``QuantizationOptions``; it decides what the outputs are.
+        like: as in ``ChosenModel``.
+        given: the preprocessing that the user states, which replaces that of the IR.
+        labels: the names of its classes, if the IR does not contain them.
+
+    Raises:
+        InferenceError: the IR cannot be read, or no decoder takes its outputs.
+        QuantizationError: it does not say how images are prepared, or is in INT8 already.
+    """
+    from posezoo.pose.decoders import find_decoder
+    from posezoo.quantize.nncf_compression import count_layers, layers_in_float
+    from posezoo.quantize.quantization_plan import TASKS, QuantizationTarget
+    from posezoo.runtime.decoder_matching import describe_ir, states_preprocessing
+    from posezoo.runtime.graph import Graph, Preprocessing
+    from posezoo.runtime.task_decoders import with_task_decoder
+
+    graph = Graph(xml)
+    if len(layers_in_float(graph.model)) < count_layers(graph.model):
+        raise QuantizationError(f"{xml}: its weights are quantized already", hint="name an FP32 IR")
+    is_given = like is not None or given.override(Preprocessing()) != Preprocessing()
+    if not is_given and not states_preprocessing(graph):
+        raise QuantizationError(
+            f"{xml}: does not say how images are prepared for it: mean, scale, and order of colors",
+            hint="--as MODEL, or --mean_values, --scale_values (1 1 1 for images as they are) and"
+            " --reverse_input_channels",
+        )
+    task = TASKS.get(metric, "")
+    spec, preprocessing = describe_ir(graph, None, like, task)
+    if not metric and spec.decoder is not None:
+        task = find_decoder(spec.decoder.name).task
+        spec = replace(spec, task=task or spec.task, decoder=None if task else spec.decoder)
+    preprocessing = given.override(preprocessing)
+    (name,) = graph.inputs or ("",)
+    port = replace(
+        spec.inputs[0],
+        layout=preprocessing.layout or spec.inputs[0].layout,
+        color=ColorOrder.RGB if preprocessing.reverse_input_channels else ColorOrder.BGR,
+        mean=preprocessing.mean,
+        scale=preprocessing.scale,
+        element_type=graph.model.input(name).get_element_type().get_type_name(),
+    )
+    spec = replace(spec, name=xml.stem, inputs=(port,))
+    with_task_decoder(spec, {spec.name: graph})  # an error if no decoder takes its outputs
+    return QuantizationTarget(spec, spec, {spec.name: xml}, is_own=True, labels=tuple(labels))
+
+
+def plan_own_int8(
+    target: QuantizationTarget,
+    context: Context,
+    dataset_dir: Path,
+    options: QuantizationOptions,
+    *,
+    output_dir: Path | None = None,
+    listener: Listener | None = None,
+) -> QuantizationPlan:
+    """As ``plan_int8``, for a target of ``describe_own_ir``.
+
+    Args:
+        output_dir: the folder that gets one for each precision; None: that of the IR, or the one
+            that contains it if it is named by its precision.
+        listener: receives the events if the person detector is downloaded; None: it is left out.
+
+    Raises:
+        QuantizationError: as for ``plan_int8``, or a file would be replaced that posezoo did not
+            make.
+    """
+    from posezoo.ir.provenance import read_provenance
+    from posezoo.quantize.quantization_plan import plan_quantization
+
+    folder = target.fp32_xml.parent
+    if folder.name in list(Precision):
+        folder = folder.parent
+    layout = OwnIrLayout(context.layout.download_dir, output_dir or folder)
+    spec = target.spec
+    decoder = spec.decoder.name if spec.decoder is not None else ""
+    detector = select_detector(context, spec, decoder)
+    if detector is not None and listener is not None:
+        irs = get_irs(detector, Precision.FP16, context, listener=listener)
+        target = replace(target, detector=(detector, irs))
+    plan = plan_quantization(target, layout, context.lock, dataset_dir, options)
+    for ir in plan.irs:
+        is_ours = read_provenance(ir.xml.with_name("provenance.json")) is not None
+        if ir.xml.exists() and not is_ours and not options.force:
+            raise QuantizationError(
+                f"{ir.xml}: exists, and posezoo did not make it",
+                hint="name another folder; or --force replaces it",
+            )
+    return plan
 
 
 def make_int8(plan: QuantizationPlan, *, listener: Listener) -> Quantized:

@@ -4,6 +4,7 @@ order.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,22 @@ from posezoo import images
 from posezoo.errors import ImageError, QuantizationError
 from posezoo.events import Listener, WarningIssued, ignore_event
 from posezoo.pose.decoders import find_decoder
-from posezoo.quantize.quantization_plan import PHOTOS_HINT, PhotoSplit, QuantizationTarget
+from posezoo.quantize.quantization_plan import (
+    MAX_MEASURED,
+    PHOTOS_HINT,
+    PhotoSplit,
+    QuantizationTarget,
+    spread,
+)
 from posezoo.runtime.compiled_network import Array
 from posezoo.runtime.estimator import Estimator
+from posezoo.runtime.graph import Graph, Preprocessing
 from posezoo.runtime.loading import load_detector, load_estimator
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import ColorOrder, Input
+
+#: The types of inputs that are not float32, in OpenVINO's words.
+_TYPES = {"u8": np.uint8, "f16": np.float16}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -29,6 +40,7 @@ class CalibrationSample:
 
     image: NDArray[np.uint8]
     port: Input  # as declared in model.yml
+    is_own: bool = False  # whether the IR leaves the mean and scale of the port to the caller
 
     @property
     def size(self) -> tuple[int, int]:
@@ -36,11 +48,17 @@ class CalibrationSample:
         return self.image.shape[2], self.image.shape[1]
 
     def inputs(self) -> dict[str, Array]:
-        """The input by the name of the IR's input: float32, in the IR's layout and colour order."""
-        image = self.image[..., ::-1] if self.port.ir_color is ColorOrder.RGB else self.image
+        """The input by the name of the IR's input, in the IR's layout, type and colour order."""
+        image: Array = self.image
+        if self.port.ir_color is ColorOrder.RGB:
+            image = image[..., ::-1]
+        if self.is_own:
+            image = image - np.array(self.port.mean or 0, np.float32)
+            image = image / np.array(self.port.scale or 1, np.float32)
         if self.port.ir_layout == "NCHW":
             image = image.transpose(0, 3, 1, 2)
-        return {self.port.name: np.ascontiguousarray(image, np.float32)}
+        dtype = _TYPES.get(self.port.element_type, np.float32)
+        return {self.port.name: np.ascontiguousarray(image, dtype)}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -92,11 +110,12 @@ def collect_calibration_data(
                 continue
             readable += 1
             for inputs in estimator.collect_network_inputs(image, target.network_index):
-                samples += [CalibrationSample(array, port) for array in inputs.values()]
+                arrays = inputs.values()
+                samples += [CalibrationSample(array, port, target.is_own) for array in arrays]
         return readable, tuple(samples)
 
     calibration_photos, calibration = collect(photos.calibration)
-    measured_photos, measured = collect(photos.measured)
+    measured_photos, measured = collect(spread(photos.measured, MAX_MEASURED))
     folder = photos.calibration[0].parent
     if not all((calibration_photos, measured_photos)):
         total = calibration_photos + measured_photos
@@ -119,7 +138,17 @@ def create_estimator(target: QuantizationTarget, options: LoadOptions | None = N
     Raises:
         InferenceError: an FP32 IR cannot be run, or there is no pipeline for the model.
     """
-    estimator = load_estimator(target.model, target.irs, options)
+    irs: dict[str, Path | Graph] = {**target.irs}
+    preprocessing = None
+    if target.is_own:
+        port = target.port
+        is_rgb = port.ir_color is ColorOrder.RGB
+        preprocessing = Preprocessing(port.ir_layout, is_rgb, port.mean, port.scale)
+    if target.labels:
+        graph = irs[target.spec.name] = Graph(target.fp32_xml)
+        labels = (re.sub(r"\s", "_", label) for label in target.labels)
+        graph.model.set_rt_info(" ".join(labels), ["model_info", "labels"])
+    estimator = load_estimator(target.model, irs, options, preprocessing=preprocessing)
     if target.detector is None:
         return estimator
     return estimator.with_detector(load_detector(*target.detector))

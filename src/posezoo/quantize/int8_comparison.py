@@ -23,13 +23,13 @@ from posezoo.quantize.quantization_plan import QuantizationTarget
 from posezoo.runtime.compiled_network import Array, CompiledNetwork, Outputs
 from posezoo.runtime.decoder_matching import match_output_roles
 from posezoo.runtime.graph import Graph
-from posezoo.runtime.runtime_config import available_devices
+from posezoo.runtime.runtime_config import RuntimeConfig, available_devices
 from posezoo.spec.model import Precision
 
 Size = tuple[int, int]
 
 # Both networks run in turns, because other processes may slow down a round.
-_ROUNDS = 5
+_ROUNDS = 9
 _INFERENCES = 3
 
 #: Reads detections from the outputs by name, and the width and height of the input.
@@ -93,18 +93,28 @@ class Fp32Reference:
         InferenceError: it is missing or damaged.
     """
 
-    def __init__(self, target: QuantizationTarget, samples: Sequence[CalibrationSample]) -> None:
+    def __init__(
+        self,
+        target: QuantizationTarget,
+        samples: Sequence[CalibrationSample],
+        runtime: RuntimeConfig | None = None,
+    ) -> None:
         self._target = target
+        self._runtime = runtime or RuntimeConfig()
         self._samples = samples
-        self._read, self._network = select_output_reader(target), self._compile(target.fp32_xml)
+        self._read = select_output_reader(target)
+        self._network = self._compile(target.fp32_xml, RuntimeConfig())
+        self._timed = self._network
+        if self._runtime != RuntimeConfig():
+            self._timed = self._compile(target.fp32_xml, self._runtime)
         self._detected = self._detect(self._network)
 
-    def _compile(self, xml: Path) -> CompiledNetwork:
+    def _compile(self, xml: Path, runtime: RuntimeConfig) -> CompiledNetwork:
         graph = Graph(xml)
         for output in self._target.spec.outputs:
             if output.name in graph.outputs:  # the tensor may have further names
                 graph.model.output(output.name).set_names({output.name})
-        return CompiledNetwork(graph)
+        return CompiledNetwork(graph, runtime)
 
     def _detect(self, network: CompiledNetwork) -> list[DetectedPoints]:
         detected = []
@@ -116,9 +126,9 @@ class Fp32Reference:
     def compare(
         self, xml: Path, precision: Precision, listener: Listener
     ) -> tuple[KeypointDisplacement, str]:
-        """Measure and report the displacement and the CPU time of an INT8 IR.
+        """Measure and report the displacement of an INT8 IR, and its time on the device.
 
-        Floating-point layers run in f32.
+        The displacement is that on the CPU, where floating-point layers run in f32.
 
         Returns:
             The displacement, and the reason why it exceeds the model's bounds; empty if it does
@@ -129,7 +139,7 @@ class Fp32Reference:
                 no person.
             InferenceError: it is missing or damaged.
         """
-        int8 = self._compile(xml)
+        int8 = self._compile(xml, RuntimeConfig())
         # Compare the numbers of axes, not the sizes: a quantization makes sizes dynamic.
         if _count_axes(int8) != _count_axes(self._network):
             raise QuantizationError(
@@ -160,14 +170,16 @@ class Fp32Reference:
                 min_agreement=settings.min_agreement,
             )
         )
+        if self._runtime != RuntimeConfig():
+            int8 = self._compile(xml, self._runtime)
         inputs = self._samples[0].inputs()
-        rounds = [(_cpu_ms(int8, inputs), _cpu_ms(self._network, inputs)) for _ in range(_ROUNDS)]
-        cpu_ms_int8, cpu_ms_fp32 = map(median, zip(*rounds, strict=True))
-        listener(
-            SpeedCompared(
-                name, precision, cpu_ms_int8, cpu_ms_fp32, processor=available_devices()["CPU"]
-            )
-        )
+        networks = (int8, self._timed)
+        rounds = [[_measure_ms(network, inputs) for network in networks] for _ in range(_ROUNDS)]
+        int8_ms, fp16_ms = map(median, zip(*rounds, strict=True))
+        device = self._runtime.device
+        full_name = available_devices().get(device, "")
+        named = f"{device} ({full_name})" if full_name else device
+        listener(SpeedCompared(name, precision, int8_ms, fp16_ms, named))
         problem = ""
         if displacement.agreement < settings.min_agreement:
             problem = (
@@ -191,9 +203,9 @@ def _count_axes(network: CompiledNetwork) -> list[dict[str, int]]:
     ]
 
 
-def _cpu_ms(network: CompiledNetwork, inputs: Mapping[str, Array]) -> float:
-    start_time = time.process_time()
+def _measure_ms(network: CompiledNetwork, inputs: Mapping[str, Array]) -> float:
+    start_time = time.perf_counter()
     for _ in range(_INFERENCES):
         with network.infer(inputs):
             pass
-    return 1e3 * (time.process_time() - start_time) / _INFERENCES
+    return 1e3 * (time.perf_counter() - start_time) / _INFERENCES

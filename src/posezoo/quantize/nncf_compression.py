@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import translate
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,13 @@ from posezoo.spec.model import FloatLayers, QuantizationSettings
 from posezoo.versions import explain_nncf_mismatch
 
 if TYPE_CHECKING:
-    from posezoo.quantize.ap_evaluator import AccuracyEvaluator
+    from posezoo.quantize.accuracy_evaluator import AccuracyEvaluator
+
+#: The operations that compute with weights.
+_WEIGHTED = ("Convolution", "ConvolutionBackpropData", "GroupConvolution", "MatMul")
+
+# What NNCF and the conversion put between weights and the operation that takes them.
+_BETWEEN = ("Convert", "FakeQuantize", "Multiply", "Reshape", "Subtract", "Transpose")
 
 
 def quantize_network(
@@ -34,7 +40,7 @@ def quantize_network(
     target_device: str,
     report_progress: Callable[[int, int], None],
     evaluator: AccuracyEvaluator | None,
-) -> Any:
+) -> tuple[Any, dict[str, str]]:
     """The same network with INT8 weights and activations.
 
     Args:
@@ -42,11 +48,11 @@ def quantize_network(
         samples: the samples for measuring activations, in this order.
         target_device: one of ``spec.model.TARGET_DEVICES``.
         report_progress: called with the number of each sample, and the number of all samples.
-        evaluator: if it limits the drop of AP, layers return to floating point until AP is within
-            the limit.
+        evaluator: if it limits the drop of its metric, layers return to floating point until it is
+            within the limit. If it never is, the result is the one that drops least.
 
     Returns:
-        An ``openvino.Model``.
+        An ``openvino.Model``, and why layers stayed in floating point, by their names.
 
     Raises:
         QuantizationError: the settings name layers that the network does not have, or NNCF fails.
@@ -69,7 +75,7 @@ def quantize_network(
         "target_device": nncf.TargetDevice(target_device),
         "subset_size": len(samples),
         "model_type": None,
-        "ignored_scope": nncf.IgnoredScope(names=float_layers, validate=False),
+        "ignored_scope": nncf.IgnoredScope(names=list(float_layers), validate=False),
     }
     if settings.model_type:
         options["model_type"] = nncf.ModelType(settings.model_type)
@@ -79,24 +85,60 @@ def quantize_network(
     before = console.quiet, logger.disabled
     console.quiet = logger.disabled = True
     try:
+        quantized = nncf.quantize(network.clone(), calibration, **options)
+        never = "NNCF does not quantize them"
+        reasons = {name: float_layers.get(name, never) for name in layers_in_float(quantized)}
         if evaluator is None or evaluator.max_drop is None:
-            return nncf.quantize(network, calibration, **options)
+            return quantized, reasons
+        drop = evaluator.measure_drop(quantized)
+        if drop <= evaluator.max_drop:
+            return quantized, reasons
 
-        def compute_ap(compiled: Any, image_ids: Iterable[int]) -> tuple[float, None]:
-            return evaluator.compute_ap(compiled, set(image_ids)), None
+        def compute_metric(compiled: Any, image_ids: Iterable[int]) -> tuple[float, None]:
+            return evaluator.compute_metric(compiled, set(image_ids)), None
 
         validation = nncf.Dataset([image.id for image in evaluator.dataset.images])
-        return nncf.quantize_with_accuracy_control(
-            network, calibration, validation, compute_ap, max_drop=evaluator.max_drop, **options
+        controlled = nncf.quantize_with_accuracy_control(
+            network, calibration, validation, compute_metric, max_drop=evaluator.max_drop, **options
         )
+        in_float = layers_in_float(controlled)
+        if len(in_float) == count_layers(controlled) or evaluator.measure_drop(controlled) >= drop:
+            return quantized, reasons  # nothing in INT8 drops less
+        lost = f"in INT8, {evaluator.metric} drops by more than the limit"
+        return controlled, {name: reasons.get(name, lost) for name in in_float}
     except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
         raise QuantizationError(f"NNCF cannot quantize it: {error_text(error)}") from error
     finally:
         console.quiet, logger.disabled = before
 
 
-def float_layer_names(network: Any, float_layers: Sequence[FloatLayers]) -> list[str]:
-    """The names of the operations that stay in floating point.
+def count_layers(network: Any) -> int:
+    """The number of operations with weights."""
+    return len(list(_find_weights(network)))
+
+
+def layers_in_float(network: Any) -> list[str]:
+    """The names of the operations whose weights are not in INT8."""
+    return [name for name, is_float in _find_weights(network) if is_float]
+
+
+def _find_weights(network: Any) -> Iterator[tuple[str, bool]]:
+    """The name of each operation with weights, and whether these are in floating point."""
+    for operation in network.get_ordered_ops():
+        if operation.get_type_name() not in _WEIGHTED:
+            continue
+        source = operation.input_value(1).get_node()
+        is_rounded = False
+        while source.get_type_name() in _BETWEEN:
+            is_rounded = is_rounded or source.get_type_name() == "FakeQuantize"
+            source = source.input_value(0).get_node()
+        if source.get_type_name() == "Constant":
+            is_float = not is_rounded and source.get_element_type().is_real()
+            yield operation.get_friendly_name(), is_float
+
+
+def float_layer_names(network: Any, float_layers: Sequence[FloatLayers]) -> dict[str, str]:
+    """Why operations stay in floating point, by their names.
 
     Raises:
         QuantizationError: no operation has one of the names or types.
@@ -108,7 +150,7 @@ def float_layer_names(network: Any, float_layers: Sequence[FloatLayers]) -> list
         if kind not in ("Constant", "Parameter", "Result"):
             operations.append(operation.get_friendly_name())
             of_kind[kind].append(operations[-1])
-    names: dict[str, None] = {}
+    names: dict[str, str] = {}
     for layers in float_layers:
         matches = {}
         for pattern in layers.layers:
@@ -122,5 +164,5 @@ def float_layer_names(network: Any, float_layers: Sequence[FloatLayers]) -> list
                     f"quantization.in_float: {declared}: the FP32 IR has none",
                     hint="names and types are those of the .xml: <layer name= type=>",
                 )
-            names |= dict.fromkeys(matching)
-    return list(names)
+            names |= dict.fromkeys(matching, layers.reason)
+    return names

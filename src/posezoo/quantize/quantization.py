@@ -15,6 +15,8 @@ from posezoo.convert.publish import StagedIr, read_contents, replace_irs
 from posezoo.errors import InferenceError, PosezooError, QuantizationError
 from posezoo.events import (
     CalibrationProgress,
+    Event,
+    FloatLayersKept,
     LayerNoiseMeasured,
     Listener,
     QuantizationFinished,
@@ -25,12 +27,13 @@ from posezoo.files.staging import remove_stale_staging_dirs, staging_dir
 from posezoo.ir import ir_writer, provenance
 from posezoo.ir.openvino_import import error_text, openvino_core
 from posezoo.measured import KINDS, Measurement, digest_irs, measurement_to_json
-from posezoo.quantize.ap_evaluator import AccuracyEvaluator, create_accuracy_evaluator
+from posezoo.quantize.accuracy_evaluator import AccuracyEvaluator, create_accuracy_evaluator
+from posezoo.quantize.calibration_check import check_calibration_data
 from posezoo.quantize.calibration_data import CalibrationData, collect_calibration_data
 from posezoo.quantize.displacement import KeypointDisplacement
 from posezoo.quantize.int8_comparison import Fp32Reference
 from posezoo.quantize.layer_noise import compare_layers
-from posezoo.quantize.nncf_compression import quantize_network
+from posezoo.quantize.nncf_compression import count_layers, quantize_network
 from posezoo.quantize.quantization_plan import QuantizationPlan, QuantizationTarget
 from posezoo.registry import format_command
 from posezoo.spec.model import Precision
@@ -57,15 +60,27 @@ class Quantized:
         """The .xml files by precision."""
         return {planned.precision: planned.xml for planned in self.plan.irs}
 
+    @property
+    def missed(self) -> dict[Precision, str]:
+        """What the record of each IR says that misses its limit."""
+        missed = {}
+        for precision, xml in self.irs.items():
+            record = provenance.read_provenance(xml.with_name("provenance.json"))
+            if record is not None and record.accuracy is not None and record.accuracy.is_missed:
+                missed[precision] = str(record.accuracy)
+        return missed
+
 
 def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Quantized:
     """Make the INT8 IR of a model that has an FP32 IR, except those that are up to date.
 
     The same FP32 IR, photos and settings give the same bytes, on any number of threads. If an error
-    occurs, earlier IR stay in place.
+    occurs, earlier IR stay in place. An IR that drops by more than the limit of the options is the
+    best that was reached, and ``missed`` and its record say so.
 
     Raises:
-        QuantizationError: INT8 differs from FP32 by more than the model's settings allow.
+        QuantizationError: the photos do not fit the model; or there is no limit in the options, and
+            INT8 differs from FP32 by more than the model's settings allow.
         LockError: a strict lock does not list an IR.
         InferenceError: the FP32 IR is damaged or another network's.
         OutputError: an IR cannot be written.
@@ -86,7 +101,8 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
         try:
             evaluator = create_accuracy_evaluator(plan)
             data = collect_calibration_data(target, photos, listener=listener)
-            reference = Fp32Reference(target, data.measured)
+            check_calibration_data(data, evaluator, photos, listener)
+            reference = Fp32Reference(target, data.measured, plan.options.runtime)
             job = _QuantizationJob(plan, data, reference, evaluator, listener=listener)
             counts = {
                 "calibration_photos": data.calibration_photos,
@@ -98,7 +114,8 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
                 staged = []
                 for ir in due:
                     xml = staging / ir.precision / ir.xml.name
-                    displacement = displacements[ir.precision] = job.make_ir(ir.precision, xml)
+                    displacement, measured = job.make_ir(ir.precision, xml)
+                    displacements[ir.precision] = displacement
                     contents = read_contents(xml)
                     record = provenance.format_provenance(
                         target.spec,
@@ -106,6 +123,7 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
                         contents,
                         quantization=plan.key["quantization"],
                         shift={**counts, **displacement.to_json()},
+                        int8=measured,
                     )
                     staged.append(StagedIr(xml, ir, contents, record))
                 replace_irs(staged)
@@ -126,12 +144,21 @@ class _QuantizationJob:
     evaluator: AccuracyEvaluator | None
     listener: Listener
 
-    def make_ir(self, precision: Precision, xml: Path) -> KeypointDisplacement:
-        """Write an INT8 IR.
+    def make_ir(
+        self, precision: Precision, xml: Path
+    ) -> tuple[KeypointDisplacement, dict[str, Event]]:
+        """Write an INT8 IR; what was measured of it, by the keys of its record.
 
         Raises:
-            QuantizationError: it differs too much from FP32, or its AP drops too much.
+            QuantizationError: it differs too much from FP32, and the options set no other limit.
         """
+        measured: dict[str, Event] = {}
+
+        def listen(event: Event) -> None:
+            if type(event) in provenance.INT8_EVENTS:
+                measured[provenance.INT8_EVENTS[type(event)]] = event
+            self.listener(event)
+
         target = self.plan.target
         options = self.plan.options
         name = target.spec.full_name
@@ -141,7 +168,7 @@ class _QuantizationJob:
             # INT8.
             half = ir_writer.write_ir(network, xml.with_name("half.xml"), Precision.FP16)
             network = openvino_core(extra="quantize").read_model(half)
-        network = quantize_network(
+        network, in_float = quantize_network(
             network,
             self.data.calibration,
             target.settings,
@@ -152,11 +179,17 @@ class _QuantizationJob:
             evaluator=self.evaluator,
         )
         quantized = network.clone()  # still has the layer names of the FP32 IR
-        ir_writer.prepare_for_writing(network, target.spec, target.model.decoder)
+        listen(FloatLayersKept(name, precision, in_float, count_layers(network)))
+        if target.is_own:
+            ir_writer.rename_numbered_operations(network)
+        else:
+            ir_writer.prepare_for_writing(network, target.spec, target.model.decoder)
         ir_writer.write_ir(network, xml, precision)
-        displacement, problem = self.reference.compare(xml, precision, self.listener)
-        if not problem and self.evaluator is not None:
-            problem = self.evaluator.compare(xml, precision, self.listener)
+        displacement, problem = self.reference.compare(xml, precision, listen)
+        if self.evaluator is not None:
+            self.evaluator.compare(xml, precision, listen)
+        if options.max_drop is not None:
+            problem = ""  # that limit counts
         if problem or options.compare_layers:
             samples = self.data.measured[:COMPARED_SAMPLES]
             self.listener(
@@ -170,7 +203,7 @@ class _QuantizationJob:
                     " with the most noise in floating point"
                 ),
             )
-        return displacement
+        return displacement, measured
 
 
 def _read_fp32(target: QuantizationTarget) -> Any:

@@ -5,8 +5,8 @@ NNCF.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from posezoo.lockfile import LockFile
 from posezoo.pose.decoders import DECODERS, finds_boxes
 from posezoo.resolve.resolved import INT8_PRECISIONS, Converter, Target
 from posezoo.runtime.graph import Graph
+from posezoo.runtime.runtime_config import RuntimeConfig
 from posezoo.runtime.task_decoders import has_task_decoder, with_task_decoder
 from posezoo.spec.model import (
     UNREAD_FRAMEWORKS,
@@ -34,11 +35,14 @@ from posezoo.spec.model import (
 )
 from posezoo.versions import package_version
 
-#: One photo in three is used only for comparison, up to this many.
+#: One photo in three is used only for comparison; displacements are measured on up to so many.
 KEPT_APART = 3
 MAX_MEASURED = 100
 
 _LATER_KEYS = ("refused",)
+
+#: The tasks of models that declare no decoder, by the metric of their accuracy.
+TASKS = {"map": "detection", "top1": "classification"}
 
 #: The hint of the errors that other photos avoid.
 PHOTOS_HINT = (
@@ -57,12 +61,17 @@ class QuantizationTarget:
         irs: the FP32 .xml of each network of this pipeline, by its model's name.
         detector: the person detector of a top-down model, with the .xml of its networks; None if
             the model does not need one, or if each photo shows one person.
+        is_own: whether the network is an IR of the user's, which no model.yml describes: it leaves
+            the mean and scale of its declared input to the caller.
+        labels: the names of its classes, if it does not contain them.
     """
 
     spec: ModelSpec
     model: ModelSpec | CompositeSpec
     irs: Mapping[str, Path]
     detector: tuple[ModelSpec | CompositeSpec, Mapping[str, Path]] | None = None
+    is_own: bool = False
+    labels: tuple[str, ...] = ()
 
     @property
     def fp32_xml(self) -> Path:
@@ -103,6 +112,13 @@ class QuantizationTarget:
         return finds_boxes(self.decoder)
 
     @property
+    def metric(self) -> str:
+        """The metric: ``ap`` of keypoints, ``map`` of boxes, ``top1`` of classes."""
+        if self.task == "classification":
+            return "top1"
+        return "map" if self.task or self.is_detector else "ap"
+
+    @property
     def settings(self) -> QuantizationSettings:
         """How the network is quantized, and how much INT8 may differ from FP32."""
         return self.spec.quantization or QuantizationSettings()
@@ -132,13 +148,16 @@ class QuantizationOptions:
         target_device: one of ``spec.model.TARGET_DEVICES``.
         force: make IR again even if they are up to date.
         compare_layers: report the quantization noise of each layer, even if the result is accepted.
-        annotations: people in the photos, in COCO's format. If given, AP before and after is
-            reported, on the photos for comparison.
-        max_drop: the largest allowed drop of AP, 0..1; layers return to floating point until AP is
-            within it.
+        annotations: what the images show, in COCO's format, or a list of classes. If given, the
+            accuracy before and after is reported, on the images for comparison.
+        max_drop: the largest allowed drop of the metric, 0..1; layers return to floating point
+            until the drop is within it.
+        metric: as in ``QuantizationTarget``; if given, the accuracy is reported, and annotations
+            are found in the folder of the images. Empty: that of the model.
+        runtime: where the speeds of FP16 and INT8 are measured.
 
     Raises:
-        QuantizationError: ``max_drop`` is given without annotations.
+        QuantizationError: ``max_drop`` is given without annotations or a metric.
     """
 
     precisions: tuple[Precision, ...] = (Precision.FP16_INT8,)
@@ -147,12 +166,19 @@ class QuantizationOptions:
     compare_layers: bool = False
     annotations: Path | None = None
     max_drop: float | None = None
+    metric: str = ""
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
     def __post_init__(self) -> None:
-        if self.max_drop is not None and self.annotations is None:
+        if self.max_drop is not None and not self.measures_accuracy:
             raise QuantizationError(
-                "max_drop needs annotations of the photos", hint="--annotations FILE"
+                "max_drop needs annotations of the photos", hint="--annotations FILE, or --metric"
             )
+
+    @property
+    def measures_accuracy(self) -> bool:
+        """Whether the accuracy is measured, and not only the displacement."""
+        return bool(self.annotations or self.metric)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +237,13 @@ def plan_quantization(
         QuantizationError: there are too few photos, a precision is not one of ``INT8_PRECISIONS``,
             or an IR would replace the publisher's IR.
     """
-    photos = split_photos(dataset_dir, target.settings.subset_size)
+    if options.metric not in ("", target.metric):
+        raise QuantizationError(
+            f"{target.spec.full_name}: its metric is {target.metric}, not {options.metric}",
+            hint=f"--metric {target.metric}",
+        )
+    most = None if options.measures_accuracy else MAX_MEASURED
+    photos = split_photos(dataset_dir, target.settings.subset_size, most)
     key = quantization_key(target, photos, options.target_device, options.max_drop)
     spec = target.spec
     irs = []
@@ -238,7 +270,9 @@ def plan_quantization(
     )
 
 
-def split_photos(folder: Path, subset_size: int) -> PhotoSplit:
+def split_photos(
+    folder: Path, subset_size: int, max_measured: int | None = MAX_MEASURED
+) -> PhotoSplit:
     """Choose photos in a folder and its subfolders: one in three is for comparison; no content is
     used twice.
 
@@ -247,6 +281,7 @@ def split_photos(folder: Path, subset_size: int) -> PhotoSplit:
 
     Args:
         subset_size: the largest number of photos for calibration.
+        max_measured: that for comparison; None: all that are kept apart.
 
     Raises:
         QuantizationError: there is no such folder, or it has fewer than two images.
@@ -264,12 +299,9 @@ def split_photos(folder: Path, subset_size: int) -> PhotoSplit:
     seen: set[str] = set()
     hasher = hashlib.sha384()
     groups = []
-    for group, size in ((others, subset_size), (kept_apart, MAX_MEASURED)):
+    for group, size in ((others, subset_size), (kept_apart, max_measured or len(kept_apart))):
         distinct = []
-        # At most ``size`` photos, evenly spread over the group.
-        count = min(size, len(group))
-        for index in range(count):
-            path = group[index * len(group) // count]
+        for path in spread(group, size):
             digest = _content_digest(path)
             if digest not in seen:
                 seen.add(digest)
@@ -278,6 +310,12 @@ def split_photos(folder: Path, subset_size: int) -> PhotoSplit:
         hasher.update(b"|")
         groups.append(tuple(distinct))
     return PhotoSplit(groups[0], groups[1], hasher.hexdigest())
+
+
+def spread(photos: Sequence[Path], size: int) -> list[Path]:
+    """At most so many photos, evenly spread over all of them."""
+    count = min(size, len(photos))
+    return [photos[index * len(photos) // count] for index in range(count)]
 
 
 def _content_digest(photo: Path) -> str:

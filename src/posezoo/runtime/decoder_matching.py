@@ -84,7 +84,7 @@ def _refuse_outputs(graph: Graph, name: str) -> DecoderError:
 
 
 def describe_ir(
-    graph: Graph, decoder: str | None = None, like: ModelSpec | None = None
+    graph: Graph, decoder: str | None = None, like: ModelSpec | None = None, task: str = ""
 ) -> tuple[ModelSpec, Preprocessing]:
     """The specification that a model.yml would give for an IR, and the preprocessing that the IR
     needs.
@@ -95,22 +95,26 @@ def describe_ir(
             the one that the outputs fit.
         like: a model whose original takes such images and has such outputs, if the IR's metadata
             say nothing; None: images are not changed.
+        task: ``detection`` or ``classification``, whose decoder is found as for a model of Open
+            Model Zoo; empty: the decoder is of people.
 
     Raises:
         DecoderError: no decoder is known for the outputs, or the decoder needs others.
         InferenceError: there is no such decoder, or nothing says how images are prepared.
     """
     if like is not None:
-        selected, preprocessing = _as_of(like, graph)
+        _refuse_stated(graph)
+    selected = None if task else _select_decoder(graph, decoder, like)
+    if like is not None:
+        preprocessing = original_preprocessing(like)
     else:
-        selected = _select_decoder(graph, decoder)
-        preprocessing = _read_preprocessing(graph, selected.name)
+        preprocessing = _read_preprocessing(graph, selected.name if selected else task)
     spec = ModelSpec(
         name=graph.read_rt_info("posezoo", "model") or graph.path.stem,
         family=Family.PUBLIC,
         path=graph.path,
         description="",
-        task="human_pose_estimation",
+        task=task or "human_pose_estimation",
         framework=Framework.DLDT,
         license=License(spdx=AGPL if graph.ultralytics else ""),
         files=(),
@@ -121,6 +125,8 @@ def describe_ir(
         decoder=selected,
         skeleton=graph.read_rt_info("posezoo", "skeleton"),
     )
+    if selected is None:
+        return spec, preprocessing
     spec = with_skeleton(spec, _read_skeleton(graph, spec.skeleton))
     roles = {name: role for role, name in match_output_roles(spec, selected.name, graph).items()}
     outputs = (
@@ -155,21 +161,20 @@ def find_similar(graph: Graph, decoder: str) -> ModelSpec | None:
     return None
 
 
-def _as_of(like: ModelSpec, graph: Graph) -> tuple[Decoder, Preprocessing]:
-    """The decoder and the preprocessing of the original of a model."""
+def _refuse_stated(graph: Graph) -> None:
     if states_preprocessing(graph):
         raise InferenceError(
             f"{graph.path}: says itself how images are prepared for it", hint="leave out --as"
         )
-    if like.decoder is None:
-        raise InferenceError(f"{like.full_name}: has no decoder", hint="name a model of poses")
-    return like.decoder, original_preprocessing(like)
 
 
 def original_preprocessing(model: ModelSpec) -> Preprocessing:
     """What the original of a model leaves to the caller."""
     image = model.inputs[0]
-    return Preprocessing("", image.color is ColorOrder.RGB, image.mean, image.scale)
+    is_rgb = image.color is ColorOrder.RGB
+    if image.color is None:  # as in Open Model Zoo
+        is_rgb = image.reverse_input_channels
+    return Preprocessing("", is_rgb, image.mean, image.scale)
 
 
 def _read_skeleton(graph: Graph, name: str) -> Skeleton | None:
@@ -182,8 +187,14 @@ def _read_skeleton(graph: Graph, name: str) -> Skeleton | None:
     return parse_skeleton(name, text, f"{graph.path} (own_skeleton)")
 
 
-def _select_decoder(graph: Graph, name: str | None) -> Decoder:
-    """The decoder, with its options from the IR's metadata if that names the same decoder."""
+def _select_decoder(graph: Graph, name: str | None, like: ModelSpec | None) -> Decoder:
+    """The decoder, with its options from the IR's metadata if that names the same decoder, or that
+    of a model.
+    """
+    if like is not None and like.decoder is None:
+        raise InferenceError(f"{like.full_name}: has no decoder", hint="name a model of poses")
+    if like is not None and like.decoder is not None:
+        return like.decoder
     named = _named_decoder(graph)
     if named is not None:
         if name in (None, named.name):

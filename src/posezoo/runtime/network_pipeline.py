@@ -129,10 +129,10 @@ class NetworkPipeline:
         self._options = config.decoder_options
         graph = config.read_graph()
         self._roles = match_output_roles(config.model, config.decoder, graph)
+        self._stated_labels = graph.read_rt_info("model_info", "labels").split()
         graph.keep_outputs(list(self._roles.values()))
         self._model = config.model
         self._shapes = graph.outputs
-        self._stated_labels = graph.read_rt_info("model_info", "labels").split()
         self._is_decoded = bool(graph.decoded_outputs)
         self._min_score = 0.0
         if self._is_decoded:

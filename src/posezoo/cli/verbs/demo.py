@@ -94,14 +94,6 @@ def _layout(text: str) -> str:
     return layout
 
 
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        numbers = tuple(float(word) for word in re.split(r"[,\s]+", text.strip(" []()")))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"expected numbers, got {text!r}") from error
-    return numbers
-
-
 def _monitors(text: str) -> frozenset[str]:
     unknown = set(text.lower()) - set("cdmh ,")
     if unknown or not text:
@@ -230,16 +222,7 @@ FLAGS = (
     ),
     FlagGroup(
         Flag("--layout LAYOUT", "NCHW or NHWC", _layout),
-        Flag("--reverse_input_channels", "the input of the .xml is RGB, not BGR"),
-        *(
-            Flag(
-                f"{flag} V",
-                f"{verb} these, one for each channel or one for all, such as 127.5 127.5 127.5",
-                _numbers,
-                nargs="+",
-            )
-            for flag, verb in (("--mean_values", "subtract"), ("--scale_values", "divide by"))
-        ),
+        *map(flags.FLAGS.__getitem__, flags.PREPROCESSING.split()),
         title="an .xml that does not describe its input",
     ),
     flags.weights_dir_flag("folder of the models' files and IR", former=""),
@@ -398,8 +381,8 @@ def _load_options(args: argparse.Namespace, settings: Settings, source: FrameSou
         aspect_size=source.size,
         layout=args.layout or "",
         reverse_input_channels=args.reverse_input_channels or None,
-        mean=_flatten(args.mean_values),
-        scale=_flatten(args.scale_values),
+        mean=flags.flatten_numbers(args.mean_values),
+        scale=flags.flatten_numbers(args.scale_values),
     )
     streams = args.num_streams or ""
     # With --detect_every, frames are processed one after the other.
@@ -546,12 +529,3 @@ def _describe_in_words(description: Mapping[str, Any]) -> str:
     if description["tracking"]:
         text += ": each frame is cropped to the person in the frame before"
     return text
-
-
-def _flatten(groups: list[tuple[float, ...]] | None) -> tuple[float, ...] | None:
-    """All values of a flag such as ``--mean_values 1,2 3`` in one tuple; None if the flag is not
-    given.
-    """
-    if groups is None:
-        return None
-    return tuple(number for group in groups for number in group)

@@ -13,6 +13,9 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.model_jobs import Answer
 from posezoo.cli.quantization_flags import QUANTIZATION_FLAGS, require_dataset_dir
 from posezoo.cli.selection import select_models
+from posezoo.errors import QuantizationError, os_reason
+from posezoo.events import WarningIssued
+from posezoo.registry import Selection
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
@@ -20,8 +23,11 @@ if TYPE_CHECKING:
     from posezoo.events import Listener
     from posezoo.pipeline.plan import Plan
     from posezoo.quantize.displacement import KeypointDisplacement
-    from posezoo.quantize.quantization_plan import QuantizationOptions, QuantizationPlan
-    from posezoo.registry import Selection
+    from posezoo.quantize.quantization_plan import (
+        QuantizationOptions,
+        QuantizationPlan,
+        QuantizationTarget,
+    )
     from posezoo.resolve.stage_context import Context
     from posezoo.spec.model import ModelSpec
 
@@ -31,10 +37,17 @@ posezoo quantize blazepose-full --dataset_dir photos --precisions FP16-INT8,FP32
 posezoo quantize tf-pose-mobilenet-v2-small --dataset_dir photos --layers
 posezoo quantize person-detection-retail-0013 --dataset_dir photos --measure_only
 posezoo quantize --all --dataset_dir photos --dry_run
+posezoo quantize mine.xml --dataset coco --metric ap --max_drop 0.5 --as rtmo-s
 """
 
 FLAGS = (
-    flags.MODELS,
+    Flag(
+        "models MODEL|XML",
+        "a name or a case-sensitive glob, as NAME@TAG for a variant; or the .xml of an FP32 IR of"
+        " your own",
+        nargs="*",
+    ),
+    "all",
     *QUANTIZATION_FLAGS,
     flags.output_flag("folder of the INT8 IR", "beside the FP32 IR", type=flags.folder_or_store),
     flags.weights_dir_flag("folder of the FP32 IR", former="--model_dir"),
@@ -46,15 +59,24 @@ FLAGS = (
     ),
     Flag(
         "--annotations FILE",
-        "the people in the photos, as a file in COCO's format: also report the AP of FP32 and INT8,"
-        " on the photos that are not used for calibration",
+        "what the photos show, as a file in COCO's format, or a list of images and classes: also"
+        " report the accuracy of FP32 and INT8, on the photos that are not used for calibration",
+    ),
+    Flag(
+        "--metric",
+        "report the accuracy, with the annotations in the folder of the photos: AP of keypoints,"
+        " mAP of boxes (a file of annotations in COCO's format), or top1 of classes (a folder for"
+        " each class). For an .xml, it says what the outputs are",
+        choices=("ap", "map", "top1"),
     ),
     Flag(
         "--max_drop D",
-        "with --annotations: the largest allowed drop of AP, such as 0.01; more layers stay in"
-        " floating point until the drop is small enough",
-        flags.parse_fraction,
+        "with --annotations or --metric: the largest allowed drop of the accuracy, in points: 0.5"
+        " allows AP 0.605 after 0.610. More layers stay in floating point until the drop is small"
+        " enough; if it never is, the exit code is 1, and the best IR is written all the same",
+        flags.number(0, 100),
     ),
+    Flag("--labels FILE", "the names of the classes of an .xml without them, one on each line"),
     Flag("--report FILE", "write the measurements as JSON, for posezoo record"),
     Flag(
         "--layers",
@@ -65,30 +87,35 @@ FLAGS = (
         "quantize nothing: compare existing INT8 IR, converted here or published, with FP32",
     ),
     (
-        f"{flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY} {flags.CLUSTER} dry_run"
-        f" {flags.FORMAT}"
+        f"as {flags.PREPROCESSING} {flags.INFERENCE} {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}"
+        f" {flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}"
     ),
 )
 
 
 def run(args: argparse.Namespace) -> int:
     """Quantize, and print the paths of the IR."""
-    require_dataset_dir(args)
-    if args.max_drop is not None and args.annotations is None:
-        args.parser.error("--max_drop requires --annotations")
+    _refuse_invalid_flags(args)
     import json
 
     from posezoo.files.verified_files import write_atomically
+    from posezoo.pipeline.load import default_runtime
     from posezoo.quantize.quantization_plan import QuantizationOptions
+    from posezoo.runtime.runtime_config import require_device
 
     context = flags.context_from_args(args)
+    require_device(context.settings.device)
+    own_irs = _describe_own_irs(args, context)
     options = QuantizationOptions(
         args.precisions,
         args.target_device,
         args.force,
         args.layers,
         annotations=args.annotations,
-        max_drop=args.max_drop,
+        max_drop=None if args.max_drop is None else args.max_drop / 100,
+        metric=args.metric or "",
+        # Networks that are only measured are not kept.
+        runtime=replace(default_runtime(context.settings), cache_dir=None),
     )
     photo = next(filter(Path.is_file, args.dataset_dir.glob("*")), None)
     work = _QuantizationTask(
@@ -96,11 +123,14 @@ def run(args: argparse.Namespace) -> int:
         options,
         args.dataset_dir,
         args.output,
+        own_irs,
         measures_only=args.measure_only,
         is_dry_run=args.dry_run,
     )
     with flags.console_from_args(args) as console:
-        selection = select_models(context.registry, flags.patterns_from_args(args), console)
+        selection = Selection(tuple(target.spec for target in own_irs.values()))
+        if not own_irs:
+            selection = select_models(context.registry, flags.patterns_from_args(args), console)
         if args.all:
             selection = _without_unsupported(selection, context, console)
         report = model_jobs.run_for_each(
@@ -113,7 +143,49 @@ def run(args: argparse.Namespace) -> int:
     measurements = [row for _, answer in report.answers for row in answer.measurements]
     if args.report is not None and not args.dry_run:
         write_atomically(args.report, json.dumps(measurements, indent=2).encode() + b"\n")
-    return report.print(args.format)
+    misses_limit = any("missed" in answer.facts for _, answer in report.answers)
+    return report.print(args.format) or int(misses_limit)
+
+
+def _refuse_invalid_flags(args: argparse.Namespace) -> None:
+    require_dataset_dir(args)
+    if args.max_drop is not None and not (args.annotations or args.metric):
+        args.parser.error("--max_drop requires --annotations or --metric")
+    xmls = _own_xmls(args)
+    if xmls and (xmls != args.models or args.all or args.measure_only):
+        args.parser.error("name either .xml files, or models; --measure_only is for models")
+    names = ("like", "labels", *flags.PREPROCESSING.split())
+    if not xmls and any(getattr(args, name) for name in names):
+        args.parser.error("--as, --labels and the preparation of images are for an .xml")
+
+
+def _own_xmls(args: argparse.Namespace) -> list[str]:
+    return [name for name in args.models if name.endswith(".xml")]
+
+
+def _describe_own_irs(args: argparse.Namespace, context: Context) -> dict[Path, QuantizationTarget]:
+    """The networks of the IR that the user names instead of models, by their paths."""
+    from posezoo.pipeline.int8_models import describe_own_ir
+    from posezoo.runtime.runtime_config import LoadOptions
+
+    given = LoadOptions(
+        reverse_input_channels=args.reverse_input_channels or None,
+        mean=flags.flatten_numbers(args.mean_values),
+        scale=flags.flatten_numbers(args.scale_values),
+    )
+    like = flags.require_single_model(context.registry, args.like) if args.like else None
+    labels = _read_labels(args.labels) if args.labels else ()
+    metric = args.metric or ""
+    xmls = map(Path, _own_xmls(args))
+    return {xml: describe_own_ir(xml, metric, like, given, labels) for xml in xmls}
+
+
+def _read_labels(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = os_reason(error) if isinstance(error, OSError) else "is not UTF-8"
+        raise QuantizationError(f"{path}: cannot be read: {reason}") from error
 
 
 def _without_unsupported(selection: Selection, context: Context, console: Console) -> Selection:
@@ -138,6 +210,7 @@ class _QuantizationTask:
     options: QuantizationOptions
     dataset_dir: Path
     output_dir: Path | None
+    own_irs: Mapping[Path, QuantizationTarget]
     measures_only: bool
     is_dry_run: bool
 
@@ -146,24 +219,40 @@ class _QuantizationTask:
         from posezoo.pipeline.get import get, write_model_card
         from posezoo.quantize.quantization import to_measurements
 
-        required = int8_models.plan_required_irs(
-            spec, self.context, self.dataset_dir, is_dry_run=self.is_dry_run
-        )
+        required: list[Plan] = []
+        if not self.own_irs:
+            required = int8_models.plan_required_irs(
+                spec, self.context, self.dataset_dir, is_dry_run=self.is_dry_run
+            )
         if self.is_dry_run:
             return Answer(plan=self._plan_lines(spec, required))
         for due in required:
             get(due.resolved, self.context, listener=listener)
         if self.measures_only:
             return self._compare(spec, listener)
-        plan = self._plan_int8(spec)
+        plan = self._plan_int8(spec, listener)
         quantized = int8_models.make_int8(plan, listener=listener)
-        write_model_card(spec, self.context, self.output_dir)
+        if not self.own_irs:
+            write_model_card(spec, self.context, self.output_dir)
         facts = _shifts(quantized.displacements) if quantized.displacements else {}
+        if quantized.missed:
+            facts["missed"] = quantized.missed
+        for problem in quantized.missed.values():
+            listener(WarningIssued(f"{spec.full_name}: the limit is missed: {problem}"))
         return Answer(irs=quantized.irs, facts=facts, measurements=list(to_measurements(quantized)))
 
-    def _plan_int8(self, spec: ModelSpec) -> QuantizationPlan:
+    def _plan_int8(self, spec: ModelSpec, listener: Listener | None = None) -> QuantizationPlan:
         from posezoo.pipeline import int8_models
 
+        if self.own_irs:
+            return int8_models.plan_own_int8(
+                self.own_irs[spec.path],
+                self.context,
+                self.dataset_dir,
+                self.options,
+                output_dir=self.output_dir,
+                listener=listener,
+            )
         return int8_models.plan_int8(
             spec, self.context, self.dataset_dir, self.options, output_dir=self.output_dir
         )

@@ -81,13 +81,7 @@ FLAGS = (
         "the number of frames of a video, camera or stream (default: all; a camera until ^C)",
         flags.whole_number(1),
     ),
-    "precision checkpoint skeleton",
-    Flag(
-        "--as MODEL",
-        "for an .xml or .onnx that does not say so itself: prepare its images, and decode its "
-        "outputs, as those of this model's original",
-        dest="like",
-    ),
+    "precision checkpoint skeleton as",
     Flag(
         "--min_score S",
         "the minimum score of keypoints that are drawn (default: the decoder's, 0.1 to 0.5)",

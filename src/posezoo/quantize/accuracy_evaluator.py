@@ -1,0 +1,228 @@
+"""The accuracy of a model that runs one of its networks in another precision, on annotated images
+that are not used for calibration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from posezoo.coco import (
+    CocoDataset,
+    read_class_dataset,
+    read_coco_dataset,
+    read_object_dataset,
+)
+from posezoo.errors import DatasetError, QuantizationError
+from posezoo.evaluation import EvaluationResult, evaluate
+from posezoo.evaluation.metric_drop import MetricDrop, measure_drop
+from posezoo.events import AccuracyCompared, Listener
+from posezoo.ir.openvino_import import openvino_core
+from posezoo.quantize.calibration_data import CalibrationSample, create_estimator
+from posezoo.quantize.quantization_plan import QuantizationPlan
+from posezoo.runtime.compiled_network import Array, Outputs
+from posezoo.runtime.runtime_config import LoadOptions
+from posezoo.spec.model import Precision
+
+#: The names of the metrics in lines and records, by their words in flags.
+METRICS = {"ap": "AP", "map": "mAP", "top1": "top1"}
+
+# With less, FP32 itself is wrong, and INT8 proves nothing.
+_LEAST = 0.01
+
+#: What the annotation files of a metric have in their names, where there are several.
+_WORDS = {"ap": "keypoints", "map": "instances"}
+
+
+@dataclass(frozen=True, eq=False)
+class AccuracyEvaluator:
+    """Measures the accuracy on the annotated images that are not used for calibration.
+
+    Attributes:
+        plan: names the network, and the model whose pipeline runs it.
+        annotated: all annotated images.
+        dataset: those that are measured on.
+    """
+
+    plan: QuantizationPlan
+    annotated: CocoDataset
+    dataset: CocoDataset
+
+    @property
+    def max_drop(self) -> float | None:
+        """The largest allowed drop of the metric, 0..1; None if it is only reported."""
+        return self.plan.options.max_drop
+
+    @property
+    def metric(self) -> str:
+        """The name of the metric."""
+        return METRICS[self.plan.target.metric]
+
+    @property
+    def _figure(self) -> str:
+        return "top1" if self.dataset.is_classified else "AP"
+
+    @cached_property
+    def fp32(self) -> EvaluationResult:
+        """The evaluation of the FP32 IR.
+
+        Raises:
+            QuantizationError: its accuracy is about 0.
+        """
+        target = self.plan.target
+        result = self._evaluate(_compile(target.fp32_xml))
+        value = result.figures.get(self._figure, 0.0)
+        if value < _LEAST:
+            raise QuantizationError(
+                f"{target.spec.full_name}: FP32 itself has {self.metric} {value:.3f} on"
+                f" {self.dataset.annotations}",
+                hint="are the preparation of images, the classes, and the annotations right?",
+            )
+        return result
+
+    def compute_fp32_metric(self, *, reverse: bool = False) -> float:
+        """The metric of the FP32 IR; with ``reverse``, if red and blue of each image are
+        exchanged.
+        """
+        result = self.fp32
+        if reverse:
+            result = self._evaluate(_compile(self.plan.target.fp32_xml), reverse=True)
+        return result.figures.get(self._figure, 0.0)
+
+    def compute_metric(self, compiled: Any, image_ids: Collection[int] | None = None) -> float:
+        """COCO's AP, or the share of images whose class is right, 0..1.
+
+        Args:
+            compiled: an ``openvino.CompiledModel`` that replaces the network.
+            image_ids: evaluate only these images; None for all.
+
+        Raises:
+            EvaluationError: no person counts, or the skeleton does not match the annotations.
+            MissingPackageError: faster-coco-eval is not installed.
+        """
+        return self._evaluate(compiled, image_ids).figures.get(self._figure, 0.0)
+
+    def measure_drop(self, network: Any) -> float:
+        """How much less the metric of an ``openvino.Model`` is than that of the FP32 IR."""
+        return self.compute_fp32_metric() - self.compute_metric(_compile(network))
+
+    def compare(self, xml: Path, precision: Precision, listener: Listener) -> AccuracyCompared:
+        """Measure and report the accuracy of an INT8 IR and of the FP32 IR; their floating-point
+        layers run in f32.
+        """
+        after = self._evaluate(_compile(xml))
+        drop = measure_drop(self.fp32, after, self._figure, of_boxes=self._of_boxes)
+        event = self._describe(drop, precision)
+        listener(event)
+        return event
+
+    def _describe(self, drop: MetricDrop, precision: Precision) -> AccuracyCompared:
+        plan = self.plan
+        limit = self.max_drop
+        return AccuracyCompared(
+            plan.target.spec.full_name,
+            precision,
+            self.metric,
+            drop.before,
+            drop.after,
+            interval=drop.interval,
+            images=drop.images,
+            calibration_images=len(plan.photos.calibration),
+            images_to_decide=drop.images_to_decide(limit) if limit is not None else 0,
+            max_drop=limit,
+        )
+
+    @property
+    def _of_boxes(self) -> bool:
+        return self.plan.target.is_detector or self.dataset.is_classified
+
+    def _evaluate(
+        self, compiled: Any, image_ids: Collection[int] | None = None, *, reverse: bool = False
+    ) -> EvaluationResult:
+        target = self.plan.target
+        port = target.port
+
+        def infer(inputs: Mapping[str, Array]) -> Outputs:
+            (image,) = inputs.values()
+            if reverse:
+                image = image[..., ::-1]
+            outputs = compiled(CalibrationSample(image, port, target.is_own).inputs())
+            return {name: array for output, array in outputs.items() for name in output.names}
+
+        # AP needs all boxes, regardless of their score.
+        options = LoadOptions(decoder_options={"min_box_score": 0.0} if target.is_detector else {})
+        estimator = create_estimator(target, options)
+        predictor = estimator.with_network_override(infer, target.network_index)
+        dataset = self.dataset
+        if image_ids is not None:
+            dataset = dataset.excluding({image.id for image in dataset.images} - set(image_ids))
+        return evaluate(predictor, dataset, of_boxes=self._of_boxes, skip_unreadable=True)
+
+
+def _compile(network: Any) -> Any:
+    core = openvino_core(extra="quantize")
+    return core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+
+def create_accuracy_evaluator(plan: QuantizationPlan) -> AccuracyEvaluator | None:
+    """An evaluator on the images of a plan that are not used for calibration; None if the accuracy
+    is not measured.
+
+    Raises:
+        DatasetError: the annotations are invalid, or there is not one file of them.
+        QuantizationError: the annotations have nothing in these images.
+    """
+    if not plan.options.measures_accuracy:
+        return None
+    target = plan.target
+    annotated = _read_annotations(plan).described_by(target.model.own_skeleton)
+    kept_apart = {path.resolve() for path in plan.photos.measured}
+    dataset = annotated.excluding(
+        {image.id for image in annotated.images if image.path.resolve() not in kept_apart}
+    )
+    if not dataset.person_count(keypoints=target.metric == "ap"):
+        noun = "person" if target.metric == "ap" else "annotation"
+        raise QuantizationError(
+            f"{dataset.annotations}: has no {noun} in the {len(kept_apart)} photos that are kept"
+            " apart to measure on",
+            hint=f"annotate the photos in {plan.dataset_dir}",
+        )
+    return AccuracyEvaluator(plan, annotated, dataset)
+
+
+def _read_annotations(plan: QuantizationPlan) -> CocoDataset:
+    target = plan.target
+    folder = plan.dataset_dir
+    annotations = plan.options.annotations
+    if target.metric == "top1":
+        return read_class_dataset(folder, annotations)
+    annotations = annotations or _find_annotations(folder, target.metric)
+
+    def read(images: Path) -> CocoDataset:
+        if target.task:
+            return read_object_dataset(annotations, images)
+        return read_coco_dataset(annotations, images, keypoints=target.metric == "ap")
+
+    dataset = read(folder)
+    first = dataset.images[0].file_name
+    folders = [path for path in sorted(folder.iterdir()) if (path / first).is_file()]
+    return dataset if (folder / first).is_file() or not folders else read(folders[0])
+
+
+def _find_annotations(folder: Path, metric: str) -> Path:
+    """The file of annotations in the folder of a data set, or in its folder ``annotations``."""
+    files: Sequence[Path] = sorted((*folder.glob("*.json"), *folder.glob("annotations/*.json")))
+    named = [path for path in files if _WORDS[metric] in path.name]
+    if len(files) > 1:
+        files = named
+    if len(files) == 1:
+        return files[0]
+    listed = ", ".join(path.name for path in files) or "none"
+    raise DatasetError(
+        f"{folder}: expected one file of annotations in COCO's format, *{_WORDS[metric]}*.json;"
+        f" there is {listed}",
+        hint="--annotations FILE names it",
+    )

@@ -1,0 +1,192 @@
+"""AP before and after, on photos that were not used for calibration, and a limit to its drop."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+import pytest
+
+from fakes import coco, seeker
+from fakes.command import posezoo
+from posezoo import images
+from posezoo.coco import read_coco_dataset
+from posezoo.errors import DatasetError, QuantizationError
+from posezoo.events import AccuracyCompared, FloatLayersKept
+from posezoo.runtime.compiled_network import CompiledNetwork
+from posezoo.runtime.loading import load_estimator
+from posezoo.spec.model import Precision
+
+
+@pytest.fixture(autouse=True)
+def _evaluates():
+    pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
+
+
+def truth_of(bench, name: str = "truth.json", area: float = 1600.0) -> Path:
+    """What FP32 detects in each photo, as annotations, so that its AP is 1."""
+    network, people, photos = CompiledNetwork(bench.fp32), [], sorted(bench.photos.iterdir())
+    for number, photo in enumerate(photos, 1):
+        keypoints = network({"image": images.read_image(photo)[None].astype(np.float32)})[
+            "keypoints"
+        ][0, 0]
+        points = np.column_stack([keypoints[:, [1, 0]] * seeker.SIDE - 0.5, np.full(17, 2)])
+        low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
+        people.append(coco.person(number, number, points, bbox=(*low, *(high - low)), area=area))
+    content = coco.annotations(len(photos), people, (seeker.SIDE, seeker.SIDE))
+    for entry, photo in zip(content["images"], photos, strict=True):
+        entry["file_name"] = photo.name
+    return coco.written(bench.photos.parent, content, name)
+
+
+@pytest.mark.slow
+def test_ap_before_and_after_is_measured_on_photos_kept_apart_from_calibration(bench):
+    bench = bench()
+    bench.quantize(annotations=truth_of(bench))
+    (compared,) = bench.of(AccuracyCompared)
+    assert compared.fp32 == pytest.approx(1)
+    assert 0.5 < compared.int8 <= 1
+    assert compared.images == 3
+
+
+@pytest.mark.slow
+def test_layers_go_back_to_floating_point_until_ap_is_within_its_limit(bench):
+    settings = {"min_agreement": 0.01, "max_shift_px": 64.0}
+    bench = bench(loud=True, quantization=settings)
+    annotations = truth_of(bench)
+    with pytest.raises(QuantizationError, match="finds 0 people"):
+        bench.quantize(annotations=annotations)
+    bench.quantize(annotations=annotations, max_drop=0.1)
+    (compared,) = bench.of(AccuracyCompared)
+    assert compared.fp32 - compared.int8 <= 0.1
+    assert (
+        json.loads(bench.xml.with_name("provenance.json").read_text())["key"]["quantization"][
+            "max_drop"
+        ]
+        == 0.1
+    )
+
+
+def test_a_limit_of_the_drop_needs_annotations(bench):
+    with pytest.raises(QuantizationError, match="max_drop needs annotations"):
+        bench().quantize(max_drop=0.1)
+
+
+def test_annotations_of_other_photos_are_refused(bench):
+    bench = bench()
+    annotations = truth_of(bench)
+    content = json.loads(annotations.read_text())
+    for entry in content["images"]:
+        entry["file_name"] = f"other-{entry['file_name']}"
+    annotations.write_text(json.dumps(content))
+    with pytest.raises(
+        QuantizationError, match="has no person in the 3 photos that are kept apart"
+    ):
+        bench.quantize(annotations=annotations)
+    assert not bench.xml.exists()
+
+
+def test_invalid_annotations_are_refused(bench):
+    bench = bench()
+    (bench.photos.parent / "truth.json").write_text("[]")
+    with pytest.raises(DatasetError, match="is not a COCO annotation file"):
+        bench.quantize(annotations=bench.photos.parent / "truth.json")
+
+
+def test_a_model_of_another_skeleton_is_refused(bench):
+    bench = bench()
+    annotations = truth_of(bench)
+    bench.spec = replace(bench.spec, skeleton="coco-17")
+    content = json.loads(annotations.read_text())
+    content["categories"][0]["keypoints"] = [f"point_{n}" for n in range(17)]
+    annotations.write_text(json.dumps(content))
+    with pytest.raises(Exception, match=r"skeleton|keypoints"):
+        bench.quantize(annotations=annotations)
+    assert not bench.xml.exists()
+
+
+def accuracy_of(bench) -> dict[str, object]:
+    return json.loads(bench.xml.with_name("provenance.json").read_text())["accuracy"]
+
+
+def float_layers(network) -> set[str]:
+    """The convolutions whose weights are no whole numbers."""
+    names = set()
+    for operation in network.get_ops():
+        if operation.get_type_name() != "Convolution":
+            continue
+        source = operation.input_value(1).get_node()
+        while source.get_type_name() in ("Convert", "Multiply", "Subtract"):
+            source = source.input_value(0).get_node()
+        if source.get_element_type().is_real():
+            names.add(operation.get_friendly_name())
+    return names
+
+
+@pytest.mark.slow
+def test_the_layers_in_floating_point_are_those_of_nncfs_own_accuracy_control(bench):
+    import nncf
+
+    from posezoo.evaluation import evaluate
+
+    bench = bench(loud=True)
+    annotations = truth_of(bench)
+    bench.quantize(annotations=annotations, max_drop=0.1, precisions=(Precision.FP32_INT8,))
+    (kept,) = bench.of(FloatLayersKept)
+    photos = sorted(bench.photos.iterdir())
+    calibration = nncf.Dataset(
+        [path for index, path in enumerate(photos) if index % 3 != 2],
+        lambda path: {"image": images.read_image(path)[None].astype(np.float32)},
+    )
+    dataset = read_coco_dataset(annotations, bench.photos)
+    apart = [image for image in dataset.images if image.path in photos[2::3]]
+    dataset = replace(dataset, images=tuple(apart))
+
+    def validate(compiled, ids):
+        estimator = load_estimator(bench.spec, {seeker.NAME: bench.fp32})
+        predictor = estimator.with_network_override(
+            lambda inputs: {
+                "keypoints": compiled(next(iter(inputs.values())).astype(np.float32))["keypoints"]
+            },
+            -1,
+        )
+        chosen = dataset.excluding({image.id for image in apart} - set(ids))
+        return evaluate(predictor, chosen).figures.get("AP", 0.0), None
+
+    judged = nncf.quantize_with_accuracy_control(
+        ov.Core().read_model(bench.fp32),
+        calibration,
+        nncf.Dataset([image.id for image in apart]),
+        validate,
+        max_drop=0.1,
+        preset=nncf.QuantizationPreset.PERFORMANCE,
+        subset_size=6,
+    )
+    assert set(kept.layers) == float_layers(judged) == {"head"}
+    assert kept.of == 2
+    assert set(kept.layers.values()) == {"in INT8, AP drops by more than the limit"}
+
+
+@pytest.mark.slow
+def test_the_best_ir_is_written_and_marked_if_the_limit_is_never_met(bench, tmp_path):
+    bench = bench()
+    annotations = truth_of(bench, area=4.0)  # a fraction of a pixel counts
+    flags = ("--models_dir", tmp_path / "registry", "--weights_dir", tmp_path / "models")
+    command = (
+        "quantize", seeker.NAME, *flags, "--dataset", bench.photos, "--annotations", annotations,
+        "--output", bench.output_dir, "--max_drop", "0",
+    )  # fmt: skip
+    done = posezoo(*command)
+    assert bench.xml.exists(), done.stderr
+    record = accuracy_of(bench)
+    assert record["max_drop"] == 0 and record["fp32"] > record["int8"] > 0
+    assert done.returncode == 1
+    assert f"{bench.xml}\n" == done.stdout
+    assert "it misses the limit of 0 points" in done.stderr
+    card = (bench.xml.parents[1] / "README.md").read_text()
+    assert "it misses the limit of 0 points" in card
+    again = posezoo(*command)
+    assert again.returncode == 1 and "the limit is missed" in again.stderr

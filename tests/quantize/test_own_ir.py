@@ -1,0 +1,146 @@
+"""posezoo quantize of an IR that no model.yml describes, and what is refused about its images."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import openvino as ov
+import pytest
+
+from fakes import tints
+from fakes.command import posezoo
+
+PREPARATION = ("--mean_values", ",".join(map(str, tints.MEAN)), "--reverse_input_channels")
+
+
+@pytest.fixture
+def own(tmp_path) -> tuple[Path, Path]:
+    """The IR, in a folder with the name of its precision, and the pictures."""
+    return tints.write_ir(tmp_path / "net" / "FP32"), tints.write_pictures(tmp_path / "pictures")
+
+
+def quantize(own: tuple[Path, Path], *flags: object):
+    xml, pictures = own
+    return posezoo("quantize", xml, "--dataset", pictures, "--metric", "top1", *flags)
+
+
+def predicted(xml: Path, paths: list[Path]) -> list[str]:
+    """The classes of pictures by OpenVINO alone."""
+    compiled = ov.Core().compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    classes = []
+    for path in paths:
+        rgb = cv2.imread(str(path))[..., ::-1] - np.float32(tints.MEAN)
+        (scores,) = compiled(rgb.transpose(2, 0, 1)[None].astype(np.float32)).values()
+        classes.append(tints.CLASSES[int(scores.argmax())])
+    return classes
+
+
+@pytest.fixture
+def labels(tmp_path) -> Path:
+    path = tmp_path / "labels.txt"
+    path.write_text("\n".join(tints.CLASSES))
+    return path
+
+
+@pytest.mark.slow
+def test_the_accuracy_is_that_of_scikit_learn_on_images_that_were_not_calibrated_on(own, labels):
+    pytest.importorskip("nncf", reason="needs nncf")
+    metrics = pytest.importorskip("sklearn.metrics", reason="needs scikit-learn")
+    xml, pictures = own
+    done = quantize(own, *PREPARATION, "--labels", labels, "--max_drop", "0.5")
+    assert done.returncode == 0, done.stderr
+    int8 = xml.parents[1] / "FP16-INT8" / "tints.xml"
+    assert done.stdout == f"{int8}\n"
+    record = json.loads(int8.with_name("provenance.json").read_text())
+    kept_apart = sorted(pictures.rglob("*.png"))[2::3]
+    truth = [path.parent.name for path in kept_apart]
+    for network, name in ((xml, "fp32"), (int8, "int8")):
+        expected = metrics.accuracy_score(truth, predicted(network, kept_apart))
+        assert record["accuracy"][name] == pytest.approx(expected)
+    assert record["accuracy"]["images"] == 6 and record["accuracy"]["calibration_images"] == 12
+    assert "on 6 images, after calibration on 12 others" in done.stderr
+    assert "but about 600 images to measure on would decide that" in done.stderr
+    assert f"{record['speed']['fp16_ms']:.2f} ms" in done.stderr and "CPU" in done.stderr
+    assert record["in_float"] == {"model": "tints", "precision": "FP16-INT8", "layers": {}, "of": 2}
+    before, after = (ov.Core().read_model(path) for path in (xml, int8))
+    assert [port.names for port in before.inputs] == [port.names for port in after.inputs]
+    again = quantize(own, *PREPARATION, "--labels", labels, "--max_drop", "0.5")
+    assert again.returncode == 0 and "measuring on" not in again.stderr
+
+
+def test_an_ir_that_does_not_say_how_images_are_prepared_is_refused(own):
+    done = quantize(own)
+    assert done.returncode == 1
+    assert "does not say how images are prepared for it" in done.stderr
+    assert "--as MODEL, or --mean_values" in done.stderr
+
+
+def test_an_ir_whose_outputs_fit_another_metric_is_refused(own):
+    xml, pictures = own
+    done = posezoo("quantize", xml, "--dataset", pictures, "--metric", "map", *PREPARATION)
+    assert done.returncode == 1
+    assert "no decoder for detection takes its outputs scores 1x3" in done.stderr
+
+
+def test_an_ir_of_another_program_is_not_replaced(own, labels):
+    xml, _ = own
+    folder = xml.parents[1] / "FP16-INT8"
+    folder.mkdir()
+    (folder / "tints.xml").write_text("mine")
+    done = quantize(own, *PREPARATION, "--labels", labels)
+    assert done.returncode == 1 and "exists, and posezoo did not make it" in done.stderr
+    assert (folder / "tints.xml").read_text() == "mine"
+
+
+def test_flags_for_an_ir_are_refused_for_models(tmp_path):
+    done = posezoo("quantize", "seeker", "--dataset", tmp_path, "--scale_values", "255")
+    assert done.returncode == 2
+    assert "--as, --labels and the preparation of images are for an .xml" in done.stderr
+
+
+def test_a_mean_for_values_from_0_to_1_is_refused(own, labels):
+    flags = ("--mean_values", "0.485", "0.456", "0.406", "--labels", labels)
+    done = quantize(own, *flags)
+    assert done.returncode == 1
+    assert "are for values from 0 to 1, and images have 0 to 255" in done.stderr
+
+
+def test_images_that_were_prepared_for_a_network_are_refused(own, labels):
+    for path in own[1].rglob("*.png"):
+        cv2.imwrite(str(path), cv2.imread(str(path)) // 128)
+    done = quantize(own, *PREPARATION, "--labels", labels)
+    assert done.returncode == 1
+    assert "use only the values 0 to 1 of 0 to 255" in done.stderr
+
+
+def test_images_with_red_and_blue_exchanged_are_refused(own, labels):
+    for path in own[1].rglob("*.png"):
+        cv2.imwrite(str(path), cv2.imread(str(path))[..., ::-1])
+    done = quantize(own, *PREPARATION, "--labels", labels)
+    assert done.returncode == 1
+    assert "levels more blue than red, and FP32 has top1 1.000 with red and blue" in done.stderr
+
+
+def test_images_without_a_class_for_calibration_are_refused(own, labels):
+    xml, pictures = own
+    lines = []
+    for number, path in enumerate(sorted(pictures.rglob("*.png"), key=lambda path: path.name)):
+        shutil.move(path, pictures / f"{number:02}.png")
+        lines.append(f"{number:02}.png {path.parent.name}")
+    (pictures / "val.txt").write_text("\n".join(lines))
+    done = quantize(
+        (xml, pictures), *PREPARATION, "--labels", labels, "--annotations", pictures / "val.txt"
+    )
+    assert done.returncode == 1
+    assert "the class red is in 6 of 6 images to measure on, and in none of the 12" in done.stderr
+
+
+def test_fp32_that_is_wrong_itself_proves_nothing(own, tmp_path):
+    (tmp_path / "labels.txt").write_text("green\nred\nblue")
+    done = quantize(own, *PREPARATION, "--labels", tmp_path / "labels.txt")
+    assert done.returncode == 1
+    assert "tints: FP32 itself has top1 0.000" in done.stderr
