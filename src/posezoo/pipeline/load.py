@@ -38,6 +38,7 @@ from posezoo.spec.skeletons import UNKNOWN
 
 if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
+    from posezoo.runtime.graph import Graph
     from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 # The time limit for an answer about the default model.
@@ -194,8 +195,9 @@ class PreparedModel:
 
     loader: Loader
     model: Model | None = None
-    irs: Mapping[str, Path] = field(default_factory=dict)  # also of the detector; empty for an IR
-    xml: Path | None = None
+    #: Also of the detector; empty for an IR. Compiling prepares a graph that was read for images.
+    irs: Mapping[str, Path | Graph] = field(default_factory=dict)
+    xml: Path | Graph | None = None
     like: ModelSpec | None = None  # as in ``ChosenModel``
 
     def compile(self, options: LoadOptions | None = None) -> Estimator:
@@ -326,7 +328,7 @@ def detector_irs(
 def compile_estimator(
     model: Model,
     context: Context,
-    irs: Mapping[str, Path],
+    irs: Mapping[str, Path | Graph],
     options: LoadOptions | None = None,
     *,
     is_video: bool = False,
@@ -336,7 +338,8 @@ def compile_estimator(
 
     Args:
         context: names the detector.
-        irs: the .xml of each part of the model and of its detector, by name.
+        irs: the .xml of each part of the model and of its detector, by name, or the graph that was
+            read from it.
         options: where and how it runs; None for the device in the settings.
         is_video: as for ``select_detector``.
 
@@ -352,7 +355,7 @@ def compile_estimator(
 
 
 def compile_ir_estimator(
-    xml: Path,
+    xml: Path | Graph,
     context: Context,
     options: LoadOptions | None = None,
     *,
@@ -366,6 +369,7 @@ def compile_ir_estimator(
     missing.
 
     Args:
+        xml: its path, or the graph that was read from it.
         context: names the detector.
         options: where and how it runs; None for the device in the settings.
         decoder: the decoder of its outputs; None if the IR's metadata or outputs decide.
@@ -385,13 +389,13 @@ def compile_ir_estimator(
     from posezoo.runtime.runtime_config import LoadOptions
 
     options = options or LoadOptions(default_runtime(context.settings))
-    graph = Graph(xml)
+    graph = xml if isinstance(xml, Graph) else Graph(xml)
     estimator = load_ir(graph, decoder, options, like)
     similar = find_similar(graph, estimator.decoder) if like is None else None
     if similar is not None and original_preprocessing(similar) != Preprocessing():
         listener(
             WarningIssued(
-                f"{xml}: does not say how images are prepared for it, so it gets them unchanged: "
+                f"{graph.path}: does not say how images are prepared for it, so it gets them unchanged: "
                 f"is it like {similar.name}? Run with --as {similar.name}"
             )
         )
@@ -399,12 +403,12 @@ def compile_ir_estimator(
     if estimator.model.license.spdx == AGPL:
         listener(
             WarningIssued(
-                f"{xml}: was exported by Ultralytics, whose weights are under AGPL-3.0: a program"
+                f"{graph.path}: was exported by Ultralytics, whose weights are under AGPL-3.0: a program"
                 " that uses them must offer its source code, unless you have another license"
             )
         )
 
-    def get_detector(detector: Model) -> dict[str, Path]:
+    def get_detector(detector: Model) -> Mapping[str, Path | Graph]:
         return get_irs(detector, Precision.FP16, context, listener=listener)
 
     return _with_detector(estimator, context, options, get_detector, is_video)
@@ -414,7 +418,7 @@ def _with_detector(
     estimator: Estimator,
     context: Context,
     options: LoadOptions,
-    find_irs: Callable[[Model], Mapping[str, Path]],
+    find_irs: Callable[[Model], Mapping[str, Path | Graph]],
     is_video: bool,
 ) -> Estimator:
     from posezoo.pose.decoders import find_decoder
