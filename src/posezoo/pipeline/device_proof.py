@@ -14,7 +14,9 @@ from posezoo.convert.check_images import IMAGE_KINDS, draw_test_image
 from posezoo.convert.reference_outputs import SEEDS
 from posezoo.events import WarningIssued
 from posezoo.facts.json_projection import project
+from posezoo.files.verified_files import writing
 from posezoo.images import SAMPLE_PHOTOS, Image, read_image
+from posezoo.ir.openvino_import import import_openvino
 from posezoo.pipeline.load import PreparedModel, default_runtime
 from posezoo.pose.keypoints import Pose, pose_similarity
 from posezoo.runtime.compiled_network import Array
@@ -23,6 +25,7 @@ from posezoo.runtime.device_comparison import (
     DIFFERS,
     PROVES_NOTHING,
     DeviceComparison,
+    FirstDifference,
     TensorDifference,
 )
 from posezoo.runtime.device_proofs import find_proof, store_proof
@@ -144,7 +147,7 @@ def prove_once(prepared: PreparedModel) -> str:
         prepared.loader.listener(
             WarningIssued(
                 f"{name}: {proof['devices']} computes it wrongly: posezoo verify {name} --device"
-                f" {settings.device} --nodes shows where"
+                f" {settings.device} --nodes DIR shows where"
             )
         )
     return str(proof["verdict"])
@@ -194,3 +197,41 @@ def _compare_poses(
         distances.append(float(np.hypot(*offsets.T).max(initial=0)))
     oks = float(np.mean(similarities))
     return PoseComparison(f"{photo}", len(expected), len(found), oks, max(distances))
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenDifference:
+    """Where a network begins to differ, and the IR of the smallest subgraph that shows it.
+
+    Its inputs are beside it, in an .npz.
+    """
+
+    network: str
+    first: FirstDifference
+    path: Path
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        keys = "network name=first.name kind=first.kind tensor=first.tensor is_shown=first.is_shown"
+        return {**project(self, keys), "path": f"{self.path}"}
+
+
+def write_first_differences(proof: DeviceProof, folder: Path) -> list[WrittenDifference]:
+    """Find where each network with an output that differs begins to do so, and write the subgraph.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    found = []
+    for network, outputs in proof.networks.items():
+        wrong = [name for name, output in outputs.items() if output.verdict == DIFFERS]
+        if not wrong:
+            continue
+        first = proof.comparisons[network].find_first_difference(wrong[0])
+        path = folder / f"{network}-difference.xml"
+        with writing(path):
+            folder.mkdir(parents=True, exist_ok=True)
+            import_openvino().save_model(first.subgraph, path, compress_to_fp16=False)
+            np.savez(path.with_suffix(".npz"), **dict(first.inputs))  # type: ignore[arg-type]
+        found.append(WrittenDifference(network, first, path))
+    return found

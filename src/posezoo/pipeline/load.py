@@ -395,16 +395,17 @@ def compile_ir_estimator(
     if similar is not None and original_preprocessing(similar) != Preprocessing():
         listener(
             WarningIssued(
-                f"{graph.path}: does not say how images are prepared for it, so it gets them unchanged: "
-                f"is it like {similar.name}? Run with --as {similar.name}"
+                f"{graph.path}: does not say how images are prepared for it, so it gets them"
+                f" unchanged: is it like {similar.name}? Run with --as {similar.name}"
             )
         )
     require_detector_used(named_detector, estimator.model, estimator.decoder)
     if estimator.model.license.spdx == AGPL:
         listener(
             WarningIssued(
-                f"{graph.path}: was exported by Ultralytics, whose weights are under AGPL-3.0: a program"
-                " that uses them must offer its source code, unless you have another license"
+                f"{graph.path}: was exported by Ultralytics, whose weights are under AGPL-3.0: a"
+                " program that uses them must offer its source code, unless you have another"
+                " license"
             )
         )
 

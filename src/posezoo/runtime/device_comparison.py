@@ -115,8 +115,8 @@ class DeviceComparison:
         Raises:
             InferenceError: the device cannot run the network.
         """
-        names = [port.any_name for port in self.exact.outputs]
-        return dict(zip(names, self._measure(_find_outputs(self.exact)), strict=True))
+        outputs = _find_outputs(self.exact)
+        return dict(zip(outputs, self._measure(list(outputs.values())), strict=True))
 
     def find_first_difference(self, output: str) -> FirstDifference:
         """Where an output that differs begins to do so.
@@ -124,8 +124,7 @@ class DeviceComparison:
         Raises:
             InferenceError: the device cannot run a part of the network.
         """
-        names = [port.any_name for port in self.exact.outputs]
-        first, _ = _find_outputs(self.exact)[names.index(output)]
+        first, _ = _find_outputs(self.exact)[output]
         order = _OperationOrder(self.exact)
         differs = {first: True}
         while candidates := order.find_candidates(first, differs):
@@ -228,10 +227,15 @@ def _find_real(node: Any) -> list[Tensor]:
     return [(name, place) for place, port in places if port.get_element_type().is_real()]
 
 
-def _find_outputs(network: Any) -> list[Tensor]:
-    """The tensors that are the outputs of a network, in order."""
-    ports = [result.input_value(0) for result in network.get_results()]
-    return [(port.get_node().get_friendly_name(), port.get_index()) for port in ports]
+def _find_outputs(network: Any) -> dict[str, Tensor]:
+    """The tensors that are the outputs of a network, by the output's name, in order."""
+    outputs = {}
+    for result in network.get_results():
+        port = result.input_value(0)
+        tensor = port.get_node().get_friendly_name(), port.get_index()
+        # Outputs of old IR have no name.
+        outputs[min(result.output(0).names, default=tensor[0])] = tensor
+    return outputs
 
 
 def _run(

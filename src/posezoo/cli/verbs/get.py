@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 
 from posezoo.cli import flags, model_jobs
+from posezoo.cli.device_check import prove_selected
+from posezoo.cli.flags import Flag
 
 EXAMPLES = """
 posezoo get blazepose-full
 posezoo get blazepose-full --precisions FP16 --weights_dir models
 posezoo get --all --format json
+posezoo get movenet-thunder --device GPU
 posezoo get movenet-multipose --decode --max_people 3 --weights_dir decoded
 """
 
@@ -19,6 +22,12 @@ FLAGS = (
         f"{flags.CAMERA_INPUT} {flags.DECODE} force {flags.REGISTRY} {flags.CLUSTER} dry_run"
         f" {flags.FORMAT}"
     ),
+    Flag(
+        "--device D",
+        "afterwards, compare the models on this device, such as GPU, with the CPU: once for each"
+        " driver; posezoo doctor lists the results",
+    ),
+    "inference_precision",
 )
 
 
@@ -27,8 +36,15 @@ def run(args: argparse.Namespace) -> int:
     flags.require_model_optimizer(args)
     from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.pipeline.get import ConversionTask
+    from posezoo.runtime.runtime_config import require_device
 
     context = flags.context_from_args(args)
     options = ConversionOptions(force=args.force)
     inputs = flags.input_options_from_args(args)
-    return model_jobs.make_selected(args, ConversionTask(context, args.precisions, options, inputs))
+    task = ConversionTask(context, args.precisions, options, inputs)
+    if args.device is not None:
+        require_device(context.settings.device)
+    code = model_jobs.make_selected(args, task)
+    if args.device is None or args.dry_run:
+        return code
+    return max(code, prove_selected(args, context))
