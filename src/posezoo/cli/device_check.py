@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
@@ -13,7 +13,7 @@ from posezoo.cli.report import print_result
 from posezoo.errors import InferenceError, import_cv2
 
 if TYPE_CHECKING:
-    from posezoo.pipeline.device_proof import DeviceProof, WrittenDifference
+    from posezoo.pipeline.device_proof import DeviceProof
     from posezoo.resolve.stage_context import Context
 
 DEVICE_FLAGS = FlagGroup(
@@ -66,9 +66,8 @@ def run_device_check(args: argparse.Namespace) -> int:
             row = proof.to_json()
             lines += _describe_proof(proof)
             if args.nodes:
-                written = write_first_differences(proof, args.nodes)
-                row["nodes"] = [each.to_json() for each in written]
-                lines += map(_describe_node, written)
+                row["nodes"] = write_first_differences(proof, args.nodes)
+                lines += map(_describe_node, row["nodes"])
             rows.append(row)
     print_result(args.format, {"models": rows}, *lines)
     return int(any(row["verdict"] == DIFFERS for row in rows))
@@ -104,7 +103,7 @@ def _describe_proof(proof: DeviceProof) -> Iterator[str]:
     for network, outputs in proof.networks.items():
         for name, output in outputs.items():
             yield (
-                f"  {network}: {name} {output.verdict}: it differs by {output.difference:.1e} of its"
+                f"  {network}: {name} {output.verdict}: differs by {output.difference:.1e} of its"
                 f" largest value, {output.limit:.1e} is allowed"
             )
     for photo in proof.photos:
@@ -114,12 +113,10 @@ def _describe_proof(proof: DeviceProof) -> Iterator[str]:
         )
 
 
-def _describe_node(written: WrittenDifference) -> str:
-    first = written.first
-    tensor = first.tensor
-    alone = "" if first.is_shown else ", but not without the operations before it"
+def _describe_node(row: dict[str, Any]) -> str:
+    tensor = row["tensor"]
+    alone = "" if row["is_shown"] else ", but not without the operations before it"
     return (
-        f"  {written.network}: the first operation that differs is {first.name} ({first.kind}):"
-        f" {tensor.actual} instead of {tensor.expected} at {list(tensor.index)}{alone}:"
-        f" {written.path}"
+        f"  {row['network']}: differs first in {row['name']} ({row['kind']}){alone}:"
+        f" {tensor['actual']} instead of {tensor['expected']} at {tensor['index']}: {row['path']}"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,7 +26,6 @@ from posezoo.runtime.device_comparison import (
     DIFFERS,
     PROVES_NOTHING,
     DeviceComparison,
-    FirstDifference,
     TensorDifference,
 )
 from posezoo.runtime.device_proofs import find_proof, store_proof
@@ -90,7 +90,7 @@ class DeviceProof:
 
     def to_json(self) -> dict[str, Any]:
         """The same as JSON values."""
-        return project(self, "model devices facts precision verdict networks photos")
+        return _to_json(self, "model devices facts precision verdict networks photos")
 
 
 def prove(prepared: PreparedModel, photos: Sequence[Path] = SAMPLE_PHOTOS) -> DeviceProof:
@@ -199,25 +199,9 @@ def _compare_poses(
     return PoseComparison(f"{photo}", len(expected), len(found), oks, max(distances))
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenDifference:
-    """Where a network begins to differ, and the IR of the smallest subgraph that shows it.
-
-    Its inputs are beside it, in an .npz.
-    """
-
-    network: str
-    first: FirstDifference
-    path: Path
-
-    def to_json(self) -> dict[str, Any]:
-        """The same as JSON values."""
-        keys = "network name=first.name kind=first.kind tensor=first.tensor is_shown=first.is_shown"
-        return {**project(self, keys), "path": f"{self.path}"}
-
-
-def write_first_differences(proof: DeviceProof, folder: Path) -> list[WrittenDifference]:
-    """Find where each network with an output that differs begins to do so, and write the subgraph.
+def write_first_differences(proof: DeviceProof, folder: Path) -> list[dict[str, Any]]:
+    """Find where each network with an output that differs begins to do so, as JSON values with the
+    ``path`` of an IR: the smallest subgraph that shows it. Its inputs are in an .npz beside it.
 
     Raises:
         OutputError: it cannot be written.
@@ -233,5 +217,15 @@ def write_first_differences(proof: DeviceProof, folder: Path) -> list[WrittenDif
             folder.mkdir(parents=True, exist_ok=True)
             import_openvino().save_model(first.subgraph, path, compress_to_fp16=False)
             np.savez(path.with_suffix(".npz"), **dict(first.inputs))  # type: ignore[arg-type]
-        found.append(WrittenDifference(network, first, path))
+        row = {
+            "network": network,
+            **_to_json(first, "name kind tensor is_shown"),
+            "path": str(path),
+        }
+        found.append(row)
     return found
+
+
+def _to_json(value: object, keys: str) -> dict[str, Any]:
+    """As ``project``, with nan and inf, which JSON does not have, as text."""
+    return dict(json.loads(json.dumps(project(value, keys)), parse_constant=str))

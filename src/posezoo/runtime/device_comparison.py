@@ -144,10 +144,11 @@ class DeviceComparison:
             subgraph, tensors = _cut(self.exact, name, inner, order)
             tested, _ = _cut(self.tested, name, inner, order)
             ports = [port.any_name for port in subgraph.inputs]
-            feeds = [dict(zip(ports, values, strict=True)) for values in self._run_exact(tensors)]
+            values = zip(*self._run_exact(tensors), strict=True)
+            feeds = [dict(zip(ports, each, strict=True)) for each in values]
             part = replace(self, exact=subgraph, tested=tested, feeds=feeds)
-            measured = part.compare_outputs().values()
-            worst = max(measured, key=lambda each: np.nan_to_num(each.difference, nan=np.inf))
+            measured = list(part.compare_outputs().values())
+            worst = measured[np.argmax([each.difference for each in measured])]  # nan is the worst
             is_shown = worst.verdict == DIFFERS
             larger = inner.union(*map(order.sources.__getitem__, inner))
             if is_shown or larger == inner:
@@ -160,12 +161,13 @@ class DeviceComparison:
         config = self.runtime.to_openvino_config()
         actual = _run(self.tested, tensors, self.feeds, self.runtime.device, config)
         step = STEPS.get(self.precision, STEPS["f16"])
-        noises = np.full(len(tensors), step / 2)  # the rounding of a result itself
+        noises = [step / 2] * len(tensors)  # the rounding of a result itself
         measured: list[TensorDifference] = []
         for draw in range(DRAWS):
             moved = self._run_exact(tensors, _move_constants(self.exact, step, draw))
-            noises = np.maximum(noises, _compare(exact, moved).max(axis=0))
-            measured = _describe(exact, actual, noises.tolist())
+            draws = zip(noises, exact, moved, strict=True)
+            noises = [max(noise, *map(_compare, *values)) for noise, *values in draws]
+            measured = list(map(_describe, exact, actual, noises))
             # Each draw can only raise a limit.
             if all(each.verdict != DIFFERS for each in measured):
                 break
@@ -245,7 +247,7 @@ def _run(
     device: str,
     config: Mapping[str, Any],
 ) -> list[list[Array]]:
-    """The values of tensors, for each feed."""
+    """The values of each tensor, for each feed."""
     part = network.clone()
     # A tensor that is an output already gets no second result.
     names = [port.get_node().get_friendly_name() for port in part.add_outputs(list(tensors))]
@@ -256,7 +258,7 @@ def _run(
         computed = [compiled(dict(feed)).to_tuple() for feed in feeds]
     except RuntimeError as error:
         raise InferenceError(f"{device} cannot run the network: {error_text(error)}") from error
-    return [[values[place].copy() for place in places] for values in computed]
+    return [[values[place].copy() for values in computed] for place in places]
 
 
 def _move_constants(network: Any, step: float, draw: int) -> Any:
@@ -282,39 +284,23 @@ def _move_constants(network: Any, step: float, draw: int) -> Any:
     return moved
 
 
-def _compare(exact: Sequence[Sequence[Array]], other: Sequence[Sequence[Array]]) -> Array:
-    """The relative differences, by feed and tensor."""
-    rows = [map(_compare_tensor, *pair) for pair in zip(exact, other, strict=True)]
-    return np.array([list(row) for row in rows])
-
-
-def _compare_tensor(exact: Array, other: Array) -> float:
+def _compare(exact: Array, other: Array) -> float:
     """As ``compute_difference``; 0 if the CPU's values are not finite either."""
     return compute_difference(exact, other) if np.isfinite(exact).all() else 0.0
 
 
-def _describe(
-    exact: Sequence[Sequence[Array]], actual: Sequence[Sequence[Array]], noises: Sequence[float]
-) -> list[TensorDifference]:
-    described = []
-    differences = np.nan_to_num(_compare(exact, actual), nan=np.inf)
-    for place, case in enumerate(differences.argmax(axis=0).tolist()):
-        noise = noises[place]
-        difference = float(differences[case, place])
-        tensor = TensorDifference(difference, FACTOR * noise + OFFSET, noise, case)
-        values = exact[case][place]
-        others = actual[case][place]
-        if values.shape == others.shape and values.size:
-            errors = np.abs(values.astype(np.float64) - others)
-            index = np.unravel_index(np.nan_to_num(errors, nan=np.inf).argmax(), errors.shape)
-            tensor = replace(
-                tensor,
-                index=tuple(map(int, index)),
-                expected=float(values[index]),
-                actual=float(others[index]),
-            )
-        described.append(tensor)
-    return described
+def _describe(exact: Sequence[Array], actual: Sequence[Array], noise: float) -> TensorDifference:
+    """The largest difference of a tensor, from its values for each feed."""
+    differences = list(map(_compare, exact, actual))
+    case = int(np.argmax(differences))  # nan is the largest
+    tensor = TensorDifference(differences[case], FACTOR * noise + OFFSET, noise, case)
+    values = exact[case]
+    others = actual[case]
+    if values.shape != others.shape or not values.size:
+        return tensor
+    place = np.abs(values.astype(np.float64) - others).argmax()
+    index = tuple(map(int, np.unravel_index(place, values.shape)))
+    return replace(tensor, index=index, expected=float(values[index]), actual=float(others[index]))
 
 
 def _cut(
