@@ -179,7 +179,7 @@ def _collect_feeds(
 
 
 def _compare_poses(
-    photo: Path, expected: Sequence[Pose], found: Sequence[Pose]
+    photo: Path, expected: Sequence[Pose], actual: Sequence[Pose]
 ) -> PoseComparison | None:
     """None if they have no keypoints, or the CPU finds nobody."""
     if not expected or not len(expected[0].keypoints):
@@ -187,7 +187,7 @@ def _compare_poses(
     similarities = []
     distances = [0.0]
     for pose in expected:
-        nearest = max(found, key=partial(pose_similarity, pose), default=None)
+        nearest = max(actual, key=partial(pose_similarity, pose), default=None)
         if nearest is None:
             similarities.append(0.0)
             continue
@@ -196,7 +196,7 @@ def _compare_poses(
         offsets = (pose.keypoints - nearest.keypoints)[is_found, :2]
         distances.append(float(np.hypot(*offsets.T).max(initial=0)))
     oks = float(np.mean(similarities))
-    return PoseComparison(f"{photo}", len(expected), len(found), oks, max(distances))
+    return PoseComparison(f"{photo}", len(expected), len(actual), oks, max(distances))
 
 
 def write_first_differences(proof: DeviceProof, folder: Path) -> list[dict[str, Any]]:
@@ -206,7 +206,7 @@ def write_first_differences(proof: DeviceProof, folder: Path) -> list[dict[str, 
     Raises:
         OutputError: it cannot be written.
     """
-    found = []
+    rows = []
     for network, outputs in proof.networks.items():
         wrong = [name for name, output in outputs.items() if output.verdict == DIFFERS]
         if not wrong:
@@ -222,8 +222,8 @@ def write_first_differences(proof: DeviceProof, folder: Path) -> list[dict[str, 
             **_to_json(first, "name kind tensor is_shown"),
             "path": str(path),
         }
-        found.append(row)
-    return found
+        rows.append(row)
+    return rows
 
 
 def _to_json(value: object, keys: str) -> dict[str, Any]:

@@ -192,13 +192,13 @@ class _OperationOrder:
         self.sources: dict[str, set[str]] = {}
         for node in network.get_ordered_ops():
             kind = node.get_type_name()
-            before = [port.get_node().get_friendly_name() for port in node.input_values()]
-            known = [name for name in before if name in self.kinds]
-            if kind == "Result" or not (known or kind == "Parameter"):
+            names = [port.get_node().get_friendly_name() for port in node.input_values()]
+            before = [name for name in names if name in self.kinds]
+            if kind == "Result" or not (before or kind == "Parameter"):
                 continue
             name = node.get_friendly_name()
             self.kinds[name] = kind
-            sources = ({each} if each in self.tensors else self.sources[each] for each in known)
+            sources = ({each} if each in self.tensors else self.sources[each] for each in before)
             self.sources[name] = set().union(*sources)
             if kind != "Parameter" and (tensors := _find_real(node)):
                 self.tensors[name] = tensors
@@ -225,8 +225,8 @@ class _OperationOrder:
 def _find_real(node: Any) -> list[Tensor]:
     """The results of an operation that are in floating point."""
     name = node.get_friendly_name()
-    places = enumerate(node.outputs())
-    return [(name, place) for place, port in places if port.get_element_type().is_real()]
+    ports = enumerate(node.outputs())
+    return [(name, place) for place, port in ports if port.get_element_type().is_real()]
 
 
 def _find_outputs(network: Any) -> dict[str, Tensor]:
@@ -252,13 +252,13 @@ def _run(
     # A tensor that is an output already gets no second result.
     names = [port.get_node().get_friendly_name() for port in part.add_outputs(list(tensors))]
     results = [port.get_node().get_friendly_name() for port in part.outputs]
-    places = list(map(results.index, names))
+    columns = list(map(results.index, names))
     try:
         compiled = openvino_core().compile_model(part, device, dict(config))
         computed = [compiled(dict(feed)).to_tuple() for feed in feeds]
     except RuntimeError as error:
         raise InferenceError(f"{device} cannot run the network: {error_text(error)}") from error
-    return [[values[place].copy() for values in computed] for place in places]
+    return [[values[column].copy() for values in computed] for column in columns]
 
 
 def _move_constants(network: Any, step: float, draw: int) -> Any:

@@ -36,13 +36,14 @@ def run(args: argparse.Namespace) -> int:
     flags.require_model_optimizer(args)
     from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.pipeline.get import ConversionTask
-    from posezoo.runtime.runtime_config import require_device
 
     context = flags.context_from_args(args)
     options = ConversionOptions(force=args.force)
     inputs = flags.input_options_from_args(args)
     task = ConversionTask(context, args.precisions, options, inputs)
     if args.device is not None:
+        from posezoo.runtime.runtime_config import require_device
+
         require_device(context.settings.device)
     code = model_jobs.make_selected(args, task)
     if args.device is None or args.dry_run:
