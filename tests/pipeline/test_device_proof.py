@@ -144,7 +144,8 @@ def test_a_model_is_proven_once_for_each_driver_and_a_wrong_one_is_warned_of(mir
     warned = [each.message for each in events if isinstance(each, WarningIssued)]
     assert any(f"posezoo verify {MODEL} --device AUTO --nodes" in text for text in warned)
 
-    records["AUTO f32"]["facts"] = {"NPU NPU_DRIVER_VERSION": "1"}
+    # Another driver, of a device that is not there any more.
+    records["AUTO f32"] |= {"devices": "NPU", "facts": {"NPU NPU_DRIVER_VERSION": "1"}}
     path.write_text(json.dumps(records))
     assert prove_once(prepared) == AGREES
 
@@ -173,7 +174,9 @@ def test_verify_names_the_devices_that_are_there(spots):
     [
         (["verify", "movenet-thunder", "--nodes", "report"], "--nodes requires --device"),
         (["verify", "movenet-thunder", "--inputs", "a.jpg"], "--inputs requires --device"),
+        (["verify", "movenet-thunder", "--detector", "none"], "--detector requires --device"),
         (["verify", "--device", "CPU"], "--device requires the name of a model"),
+        (["verify", "--metadata", "--device", "CPU"], "--device does not go with --metadata"),
     ],
 )
 def test_flags_that_would_do_nothing_are_refused(words, problem):

@@ -36,7 +36,7 @@ DEVICE_FLAGS = FlagGroup(
 
 def refuse_device_flags(args: argparse.Namespace) -> None:
     """Refuse flags that need --device, if it is not given."""
-    for name in ("inputs", "nodes"):
+    for name in ("inputs", "nodes", "detector"):
         if getattr(args, name):
             args.parser.error(f"--{name} requires --device")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -132,14 +133,17 @@ def prove_once(prepared: PreparedModel) -> str:
     """The verdict on a model of the zoo on the device of the settings, with a warning if it
     differs.
 
-    It is kept beside the IR, while neither they nor the device, its driver and OpenVINO change.
+    It is kept beside the IR, and holds until an IR, the device, its driver or OpenVINO changes. It
+    is empty if there is none, and none could be kept.
     """
     settings = prepared.loader.context.settings
     device = f"{settings.device} {settings.inference_precision}"
     xmls = [ir for ir in prepared.irs.values() if isinstance(ir, Path)]
     folder = xmls[-1].parent
     proof = find_proof(folder, device)
-    if not proof or proof["facts"] != describe_device(proof["devices"]):
+    if not proof or proof.get("facts") != describe_device(f"{proof.get('devices')}"):
+        if not os.access(folder, os.W_OK):
+            return ""
         proof = prove(prepared).to_json()
         store_proof(folder, device, proof, xmls)
     if proof["verdict"] == DIFFERS:
@@ -157,8 +161,9 @@ def _compile(
     prepared: PreparedModel, runtime: RuntimeConfig
 ) -> tuple[Estimator, dict[Path, Graph]]:
     """The estimator, and the graphs of its networks as they were compiled, by their paths."""
-    graphs = {name: Graph(Path(f"{ir}")) for name, ir in prepared.irs.items()}
-    xml = Graph(Path(f"{prepared.xml}")) if prepared.xml is not None else None
+    irs = prepared.irs.items()
+    graphs = {name: Graph(ir) for name, ir in irs if isinstance(ir, Path)}
+    xml = Graph(prepared.xml) if isinstance(prepared.xml, Path) else None
     read = replace(prepared, irs=graphs, xml=xml)
     estimator = read.compile(LoadOptions(runtime))
     return estimator, {graph.path: graph for graph in (*graphs.values(), xml) if graph is not None}

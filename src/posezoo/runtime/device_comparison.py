@@ -313,7 +313,7 @@ def _cut(
     part = network.clone()
     nodes = {node.get_friendly_name(): node for node in part.get_ops()}
     inputs: dict[Tensor, Any] = {}
-    for each in inner:
+    for each in sorted(inner):
         for port in nodes[each].inputs():
             source = port.get_source_output()
             tensor = source.get_node().get_friendly_name(), source.get_index()

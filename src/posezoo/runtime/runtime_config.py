@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -200,14 +201,16 @@ def describe_device(devices: str) -> dict[str, str]:
     """Hardware, architecture and driver of devices whose names commas separate, and OpenVINO's
     version.
 
-    The keys are the names of OpenVINO's properties; not every device has each.
+    The keys are the names of OpenVINO's properties; not every device has each, and one that is not
+    there any more has none.
     """
     core = import_openvino(extra="run").Core()
     facts = {"OpenVINO": package_version("openvino")}
     for device in devices.split(","):
-        for name in core.get_property(device, "SUPPORTED_PROPERTIES"):
-            if name.endswith(("FULL_DEVICE_NAME", "DEVICE_ARCHITECTURE", "DRIVER_VERSION")):
-                facts[f"{device} {name}"] = str(core.get_property(device, name))
+        with suppress(RuntimeError):
+            for name in core.get_property(device, "SUPPORTED_PROPERTIES"):
+                if name.endswith(("FULL_DEVICE_NAME", "DEVICE_ARCHITECTURE", "DRIVER_VERSION")):
+                    facts[f"{device} {name}"] = str(core.get_property(device, name))
     return facts
 
 

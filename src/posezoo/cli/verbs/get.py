@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.device_check import prove_selected
 from posezoo.cli.flags import Flag
 
 EXAMPLES = """
@@ -48,4 +47,6 @@ def run(args: argparse.Namespace) -> int:
     code = model_jobs.make_selected(args, task)
     if args.device is None or args.dry_run:
         return code
+    from posezoo.cli.device_check import prove_selected
+
     return max(code, prove_selected(args, context))

@@ -47,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
     if check:
         from posezoo.registry import open_registry
 
+        if args.device is not None:
+            args.parser.error("--device does not go with --metadata")
         if args.all and args.models:
             args.parser.error("either name models or use --all")
         roots = flags.settings_from_args(args).models_dir
