@@ -74,7 +74,16 @@ def test_poses_that_are_elsewhere_are_a_difference_even_if_numbers_prove_nothing
     same = PoseComparison("a.jpg", 1, 1, oks=0.98, distance=2.0)
     assert proof_of({"maps": unknown}, same).verdict == PROVES_NOTHING
     assert proof_of({"maps": RIGHT, "boxes": unknown}, same).verdict == AGREES
-    assert proof_of({"maps": unknown}, replace(same, oks=0.2)).verdict == DIFFERS
+    elsewhere = replace(same, oks=0.2)
+    assert proof_of({"maps": unknown}, elsewhere, same).verdict == PROVES_NOTHING
+    assert proof_of({"maps": unknown}, elsewhere, elsewhere).verdict == DIFFERS
+
+
+def test_a_detector_that_agrees_proves_nothing_about_the_network_after_it():
+    proof = proof_of({"boxes": RIGHT})
+    unknown = replace(RIGHT, noise=0.5, limit=2.5)
+    both = {"detector": {"boxes": RIGHT}, "dots": {"maps": unknown}}
+    assert replace(proof, networks=both).verdict == PROVES_NOTHING
 
 
 def test_the_first_difference_is_written_as_an_ir_that_runs(tmp_path):

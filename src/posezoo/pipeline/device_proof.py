@@ -81,13 +81,17 @@ class DeviceProof:
 
     @property
     def verdict(self) -> str:
-        """``DIFFERS`` if an output or the poses in a photo do, ``PROVES_NOTHING`` if no output can
-        prove more, else ``AGREES``.
+        """``DIFFERS`` if an output does, or the poses in all of several photos; ``AGREES`` if an
+        output of each network does; else ``PROVES_NOTHING``.
         """
-        verdicts = {each.verdict for outputs in self.networks.values() for each in outputs.values()}
-        if DIFFERS in verdicts or any(photo.oks < SAME_PERSON for photo in self.photos):
+        verdicts = [
+            {each.verdict for each in outputs.values()} for outputs in self.networks.values()
+        ]
+        # In one photo, a rounding can lead a network for one person to another one.
+        is_elsewhere = len(self.photos) > 1 and max(each.oks for each in self.photos) < SAME_PERSON
+        if is_elsewhere or any(DIFFERS in each for each in verdicts):
             return DIFFERS
-        return AGREES if AGREES in verdicts else PROVES_NOTHING
+        return AGREES if all(AGREES in each for each in verdicts) else PROVES_NOTHING
 
     def to_json(self) -> dict[str, Any]:
         """The same as JSON values."""
