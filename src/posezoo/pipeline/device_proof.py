@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -168,7 +169,8 @@ def _compile(
     irs = prepared.irs.items()
     graphs = {name: Graph(ir) for name, ir in irs if isinstance(ir, Path)}
     xml = Graph(prepared.xml) if isinstance(prepared.xml, Path) else None
-    read = replace(prepared, irs=graphs, xml=xml)
+    loader = replace(prepared.loader, time_step=nullcontext)  # it is a part of another step
+    read = replace(prepared, loader=loader, irs=graphs, xml=xml)
     estimator = read.compile(LoadOptions(runtime))
     return estimator, {graph.path: graph for graph in (*graphs.values(), xml) if graph is not None}
 
