@@ -84,6 +84,8 @@ class Diagnosis:
     settings: tuple[Setting, ...]
     devices: dict[str, str]
     problems: tuple[DoctorIssue, ...]
+    #: The models that were compared on devices: IR, device and precision, and verdict.
+    proofs: tuple[dict[str, str], ...]
     npm_registries: tuple[NpmRegistry, ...]
     package_indexes: tuple[str, ...]  # and folders of wheels, of pip's and uv's settings
 
@@ -120,10 +122,13 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
     if bubblewrap and (reason := explain_missing_sandbox()):
         problems.append(DoctorIssue(f"{reason}: code that comes with a model cannot be run", HINT))
     devices = {}
+    proofs: tuple[dict[str, str], ...] = ()
     if package_version("openvino"):
+        from posezoo.runtime.device_proofs import list_proofs
         from posezoo.runtime.runtime_config import available_devices, require_device
 
         setting = settings["device"]
+        proofs = tuple(list_proofs(settings["weights_dir"].value))
         try:
             devices = available_devices()
             if devices:
@@ -160,6 +165,7 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
         plugins=tuple(plugins),
         settings=tuple(settings.values()),
         devices=devices,
+        proofs=proofs,
         problems=tuple(problems),
         npm_registries=registries,
         package_indexes=indexes,

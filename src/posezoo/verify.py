@@ -31,7 +31,7 @@ from posezoo.spec.model import (
 _OWN_FILES = frozenset(
     {
         "provenance.json", "README.md", "card.json", "LICENSE", "model.yml", "composite-model.yml",
-        "measured.yml", f".{NAME}.guard", f".{NAME}.part",
+        "measured.yml", "device_proofs.json", f".{NAME}.guard", f".{NAME}.part",
     }
 )  # fmt: skip
 

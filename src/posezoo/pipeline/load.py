@@ -47,6 +47,7 @@ from posezoo.spec.skeletons import UNKNOWN
 
 if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
+    from posezoo.runtime.graph import Graph
     from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 # The time limit for an answer about the default model.
@@ -137,12 +138,13 @@ class Loader:
         return PreparedModel(loader, model, detector | irs)
 
     def compile_ir(
-        self, xml: Path, options: LoadOptions | None = None, like: ModelSpec | None = None
+        self, xml: Path | Graph, options: LoadOptions | None = None, like: ModelSpec | None = None
     ) -> Estimator:
         """Compile an IR that no model.yml describes, and its detector, which is downloaded if it is
         missing.
 
         Args:
+            xml: its path, or the graph that was read from it.
             options: where and how it runs; None for the device in the settings.
             like: as in ``ChosenModel``.
 
@@ -159,13 +161,13 @@ class Loader:
         context = self.context
         listener = self.listener
         options = options or LoadOptions(default_runtime(context.settings))
-        graph = Graph(xml)
+        graph = xml if isinstance(xml, Graph) else Graph(xml)
         estimator = load_ir(graph, self.decoder, options, like)
         similar = find_similar(graph, estimator.decoder) if like is None else None
         if similar is not None and original_preprocessing(similar) != Preprocessing():
             listener(
                 WarningIssued(
-                    f"{xml}: does not say how images are prepared for it, so it gets them"
+                    f"{graph.path}: does not say how images are prepared for it, so it gets them"
                     f" unchanged: is it like {similar.name}? Run with --as {similar.name}"
                 )
             )
@@ -173,13 +175,13 @@ class Loader:
         if estimator.model.license.spdx == AGPL:
             listener(
                 WarningIssued(
-                    f"{xml}: was exported by Ultralytics, whose weights are under AGPL-3.0: a"
+                    f"{graph.path}: was exported by Ultralytics, whose weights are under AGPL-3.0: a"
                     " program that uses them must offer its source code, unless you have another"
                     " license"
                 )
             )
 
-        def get_detector(detector: Model) -> dict[str, Path]:
+        def get_detector(detector: Model) -> Mapping[str, Path | Graph]:
             return get_irs(detector, Precision.FP16, context, listener=listener)
 
         return _with_detector(estimator, context, options, get_detector, self.is_video)
@@ -251,8 +253,9 @@ class PreparedModel:
 
     loader: Loader
     model: Model | None = None
-    irs: Mapping[str, Path] = field(default_factory=dict)  # also of the detector; empty for an IR
-    xml: Path | None = None
+    #: Also of the detector; empty for an IR. Compiling prepares a graph that was read for images.
+    irs: Mapping[str, Path | Graph] = field(default_factory=dict)
+    xml: Path | Graph | None = None
     like: ModelSpec | None = None  # as in ``ChosenModel``
 
     def compile(self, options: LoadOptions | None = None) -> Estimator:
@@ -370,7 +373,7 @@ def detector_irs(
 def compile_estimator(
     model: Model,
     context: Context,
-    irs: Mapping[str, Path],
+    irs: Mapping[str, Path | Graph],
     options: LoadOptions | None = None,
     *,
     is_video: bool = False,
@@ -380,7 +383,8 @@ def compile_estimator(
 
     Args:
         context: names the detector.
-        irs: the .xml of each part of the model and of its detector, by name.
+        irs: the .xml of each part of the model and of its detector, by name, or the graph that was
+            read from it.
         options: where and how it runs; None for the device in the settings.
         is_video: as for ``select_detector``.
 
@@ -399,7 +403,7 @@ def _with_detector(
     estimator: Estimator,
     context: Context,
     options: LoadOptions,
-    find_irs: Callable[[Model], Mapping[str, Path]],
+    find_irs: Callable[[Model], Mapping[str, Path | Graph]],
     is_video: bool,
 ) -> Estimator:
     from posezoo.runtime.loading import load_detector

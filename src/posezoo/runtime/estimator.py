@@ -38,6 +38,7 @@ class Estimator:
         model: its declaration; for an IR without a model.yml, it is derived from the IR's metadata
             and outputs.
         decoder: the decoder of its outputs: a name of ``pose.decoders.DECODERS``.
+        networks: all networks that it uses, in the order in which they run.
         device: where it runs, as OpenVINO names it.
         executed_precision: the actual precision of the computation: f32, bf16, ...
         requests: how many images may be processed at the same time.
@@ -75,6 +76,7 @@ class Estimator:
         self.finds_people = not find_decoder(decoder).needs_task and not (
             declared is not None and declared.options.get("all_classes")
         )
+        self.networks = networks
         self._pipeline = pipeline
 
     def __call__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from posezoo.ir.openvino_import import import_openvino
 from posezoo.pose.decoders import Option
 from posezoo.runtime.graph import Preprocessing
 from posezoo.spec.skeleton import Skeleton
+from posezoo.versions import package_version
 
 # OpenVINO's plug-ins that distribute work to real devices.
 VIRTUAL_DEVICES = ("AUTO", "BATCH", "HETERO", "MULTI")
@@ -193,6 +195,23 @@ def available_devices() -> dict[str, str]:
     return {
         name: str(core.get_property(name, "FULL_DEVICE_NAME")) for name in core.available_devices
     }
+
+
+def describe_device(devices: str) -> dict[str, str]:
+    """Hardware, architecture and driver of devices whose names commas separate, and OpenVINO's
+    version.
+
+    The keys are the names of OpenVINO's properties; not every device has each, and one that is not
+    there any more has none.
+    """
+    core = import_openvino(extra="run").Core()
+    facts = {"OpenVINO": package_version("openvino")}
+    for device in devices.split(","):
+        with suppress(RuntimeError):
+            for name in core.get_property(device, "SUPPORTED_PROPERTIES"):
+                if name.endswith(("FULL_DEVICE_NAME", "DEVICE_ARCHITECTURE", "DRIVER_VERSION")):
+                    facts[f"{device} {name}"] = str(core.get_property(device, name))
+    return facts
 
 
 def require_device(device: str) -> None:

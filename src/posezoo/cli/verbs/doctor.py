@@ -59,6 +59,9 @@ def _text_lines(diagnosis: Diagnosis) -> Iterator[str]:
     yield "\ndevices"
     for name, hardware in diagnosis.devices.items():
         yield f"  {name:8} {hardware}"
+    yield "\nmodels that were compared with the CPU, and on which device"
+    for proof in diagnosis.proofs:
+        yield f"  {proof['device']:24} {proof['verdict']:14} {proof['ir']}"
     yield ""
     for problem in diagnosis.problems:
         yield f"problem: {problem.message}\n    fix: {problem.mend}"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 
 from posezoo.cli import flags, model_jobs
+from posezoo.cli.flags import Flag
 
 EXAMPLES = """
 posezoo get blazepose-full
 posezoo get blazepose-full --precisions FP16 --weights_dir models
 posezoo get --all --format json
+posezoo get movenet-thunder --device GPU
 posezoo get movenet-multipose --decode --max_people 3 --weights_dir decoded
 """
 
@@ -19,6 +21,12 @@ FLAGS = (
         f"{flags.CAMERA_INPUT} {flags.DECODE} force {flags.REGISTRY} {flags.CLUSTER} dry_run"
         f" {flags.FORMAT}"
     ),
+    Flag(
+        "--device D",
+        "afterwards, compare the models on this device, such as GPU, with the CPU: once for each"
+        " driver; posezoo doctor lists the results",
+    ),
+    "inference_precision",
 )
 
 
@@ -31,4 +39,14 @@ def run(args: argparse.Namespace) -> int:
     context = flags.context_from_args(args)
     options = ConversionOptions(force=args.force)
     inputs = flags.input_options_from_args(args)
-    return model_jobs.make_selected(args, ConversionTask(context, args.precisions, options, inputs))
+    task = ConversionTask(context, args.precisions, options, inputs)
+    if args.device is not None:
+        from posezoo.runtime.runtime_config import require_device
+
+        require_device(context.settings.device)
+    code = model_jobs.make_selected(args, task)
+    if args.device is None or args.dry_run:
+        return code
+    from posezoo.cli.device_check import prove_selected
+
+    return max(code, prove_selected(args, context))

@@ -200,6 +200,11 @@ def _load(
     card = None
     if prepared.model is not None and chosen.checkpoint is None:
         card = write_model_card(prepared.model, loader.context)
+        if loader.context.settings.device != "CPU":
+            from posezoo.pipeline.device_proof import prove_once
+
+            with loader.time_step("compare the device with the CPU"):
+                prove_once(prepared)
     options = LoadOptions(
         default_runtime(loader.context.settings),
         min_person_score=args.min_person_score,

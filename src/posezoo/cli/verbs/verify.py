@@ -1,4 +1,4 @@
-"""posezoo verify: check files and IR on disk, or the metadata of a registry."""
+"""posezoo verify: check files and IR on disk, the metadata of a registry, or models on a device."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 
 from posezoo.cli import flags
 from posezoo.cli.artifact_check import run_artifact_check
+from posezoo.cli.device_check import DEVICE_FLAGS, refuse_device_flags, run_device_check
 from posezoo.cli.metadata_check import (
     FORMATS,
     METADATA_FLAGS,
@@ -19,6 +20,8 @@ from posezoo.events import RunStarted
 EXAMPLES = """
 posezoo verify blazepose-full
 posezoo verify --all --weights_dir models --format json
+posezoo verify movenet-thunder --device NPU
+posezoo verify pose.xml --device GPU --inputs me.jpg crowd.jpg --nodes report
 posezoo verify --metadata
 posezoo verify --metadata --models_dir open_model_zoo/models --format sarif
 posezoo verify --metadata --changed_since main --baseline known.json
@@ -28,19 +31,24 @@ posezoo verify --explain unusual-constant
 FLAGS = (
     flags.MODELS,
     *METADATA_FLAGS,
+    DEVICE_FLAGS,
     flags.download_dir_flag(),
-    f"weights_dir {flags.LOCK} {flags.REGISTRY}",
+    f"weights_dir detector {flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY}",
     flags.format_flag(FORMATS),
     "log quiet",
 )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the state of each artifact, or the findings in the metadata; 1 if anything is wrong."""
+    """Print the state of each artifact, the findings in the metadata, or the differences on a
+    device; 1 if anything is wrong.
+    """
     check = metadata_check_from_args(args)
     if check:
         from posezoo.registry import open_registry
 
+        if args.device is not None:
+            args.parser.error("--device does not go with --metadata")
         if args.all and args.models:
             args.parser.error("either name models or use --all")
         roots = flags.settings_from_args(args).models_dir
@@ -50,6 +58,9 @@ def run(args: argparse.Namespace) -> int:
             console(RunStarted(command_line(), len(args.models or registry.entries)))
             return run_metadata_check(check, registry, args.models or None)
 
+    if args.device is not None:
+        return run_device_check(args)
+    refuse_device_flags(args)
     patterns = flags.patterns_from_args(args)
     context = flags.context_from_args(args)
     with flags.console_from_args(args) as console:

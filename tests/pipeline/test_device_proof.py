@@ -1,0 +1,209 @@
+"""A model is proven on the device that will run it, once for each driver."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+import pytest
+
+from fakes.command import posezoo
+from fakes.faulty_networks import FORMS, SIDE, Builder
+from fakes.posenet import spot_network
+from posezoo.events import WarningIssued
+from posezoo.images import SAMPLE_PHOTOS
+from posezoo.pipeline.device_proof import (
+    DeviceProof,
+    PoseComparison,
+    prove,
+    prove_once,
+    write_first_differences,
+)
+from posezoo.pipeline.load import ChosenModel, Loader
+from posezoo.pipeline.zoo_context import open_context
+from posezoo.runtime.device_comparison import (
+    AGREES,
+    DIFFERS,
+    PROVES_NOTHING,
+    DeviceComparison,
+    TensorDifference,
+)
+from posezoo.runtime.device_proofs import NAME, find_proof, list_proofs, store_proof
+from posezoo.runtime.runtime_config import RuntimeConfig, describe_device
+from posezoo.settings import read_settings, to_settings
+
+pytest.importorskip("cv2")
+
+MODEL = "blazepose-full"
+LAST = f"public/{MODEL}/pose-landmark-full-mediapipe"
+RIGHT = TensorDifference(0.0, limit=1e-5, noise=1e-6, case=0)
+
+
+@pytest.fixture
+def spots(tmp_path) -> Path:
+    """An IR that decodes to people."""
+    return spot_network(tmp_path / "spot.xml", (97, 97))
+
+
+def loader(folder: Path, listener=print, **settings: object) -> Loader:
+    given = {"weights_dir": folder, "cache_dir": folder / "cache", "device": "AUTO", **settings}
+    return Loader(open_context(to_settings(read_settings(given))), listener=listener)
+
+
+def proof_of(outputs: dict[str, TensorDifference], *photos: PoseComparison) -> DeviceProof:
+    return DeviceProof("dots", "CPU", {}, "f32", {"dots": outputs}, photos, {})
+
+
+def test_an_ir_agrees_with_itself_on_another_device(spots):
+    prepared = loader(spots.parent).prepare(ChosenModel(xml=spots))
+    proof = prove(prepared, SAMPLE_PHOTOS[:1])
+    assert (proof.verdict, proof.devices, proof.precision) == (AGREES, "CPU", "f32")
+    assert set(proof.networks) == {"spot"}
+    assert len(proof.networks["spot"]) == 4
+    assert proof.facts["OpenVINO"] and proof.facts["CPU FULL_DEVICE_NAME"]
+    (feeds,) = [comparison.feeds for comparison in proof.comparisons.values()]
+    # Two random images and the photo, as the pipeline prepares it.
+    assert [feed["image"].shape for feed in feeds] == [(1, 97, 97, 3)] * 3
+
+
+def test_poses_that_are_elsewhere_are_a_difference_even_if_numbers_prove_nothing():
+    unknown = replace(RIGHT, noise=0.5, limit=2.5)
+    same = PoseComparison("a.jpg", 1, 1, oks=0.98, distance=2.0)
+    assert proof_of({"maps": unknown}, same).verdict == PROVES_NOTHING
+    assert proof_of({"maps": RIGHT, "boxes": unknown}, same).verdict == AGREES
+    elsewhere = replace(same, oks=0.2)
+    assert proof_of({"maps": unknown}, elsewhere, same).verdict == PROVES_NOTHING
+    assert proof_of({"maps": unknown}, elsewhere, elsewhere).verdict == DIFFERS
+
+
+def test_a_detector_that_agrees_proves_nothing_about_the_network_after_it():
+    proof = proof_of({"boxes": RIGHT})
+    unknown = replace(RIGHT, noise=0.5, limit=2.5)
+    both = {"detector": {"boxes": RIGHT}, "dots": {"maps": unknown}}
+    assert replace(proof, networks=both).verdict == PROVES_NOTHING
+
+
+def test_the_first_difference_is_written_as_an_ir_that_runs(tmp_path):
+    exact, tested = (
+        FORMS["residual"](Builder(fault)) for fault in (None, ("b second", "one value"))
+    )
+    image = np.random.default_rng(2).integers(0, 255, (1, SIDE, SIDE, 3)).astype(np.uint8)
+    comparison = DeviceComparison(exact, tested, RuntimeConfig(), "f16", [{"image": image}])
+    outputs = comparison.compare_outputs()
+    proof = replace(proof_of(outputs), comparisons={"dots": comparison})
+    assert proof.verdict == DIFFERS
+    (written,) = write_first_differences(proof, tmp_path / "new" / "report")
+    assert (written["name"], written["kind"], written["is_shown"]) == (
+        "b second",
+        "Convolution",
+        True,
+    )
+    compiled = ov.Core().compile_model(written["path"], "CPU")
+    inputs = np.load(Path(written["path"]).with_suffix(".npz"))
+    (values,) = compiled(dict(inputs)).to_tuple()
+    expected = written["tensor"]["expected"]
+    assert values[tuple(written["tensor"]["index"])] == pytest.approx(expected, rel=2e-2)
+
+
+def test_numbers_that_json_does_not_have_are_text():
+    output = replace(RIGHT, difference=float("nan"), actual=float("inf"))
+    record = json.loads(json.dumps(proof_of({"maps": output}).to_json(), allow_nan=False))
+    assert record["networks"]["dots"]["maps"]["difference"] == "NaN"
+    assert record["verdict"] == DIFFERS
+
+
+def test_a_proof_holds_until_the_ir_changes(spots):
+    folder = spots.parent
+    store_proof(folder, "NPU f32", {"verdict": AGREES}, [spots])
+    assert find_proof(folder, "NPU f32")["verdict"] == AGREES
+    assert find_proof(folder, "GPU f32") == {}
+    assert list(list_proofs(folder.parent)) == [
+        {"ir": folder.name, "device": "NPU f32", "verdict": AGREES}
+    ]
+    spots.with_suffix(".bin").write_bytes(b"other weights")
+    assert find_proof(folder, "NPU f32") == {}
+    assert list(list_proofs(folder.parent)) == []
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"AUTO f32": 1}', '{"AUTO f32": {"sha384": []}}'])
+def test_a_damaged_record_proves_nothing(tmp_path, content):
+    (tmp_path / NAME).write_text(content)
+    assert find_proof(tmp_path, "AUTO f32") == {}
+
+
+@pytest.mark.slow
+def test_a_model_is_proven_once_for_each_driver_and_a_wrong_one_is_warned_of(mirror, tmp_path):
+    events: list[object] = []
+    made = loader(tmp_path, events.append, mirror=(str(mirror),), attempts=1)
+    prepared = made.prepare(ChosenModel(made.context.registry.find(MODEL)))
+    assert prove_once(prepared) == AGREES
+    (path,) = tmp_path.rglob(NAME)
+    first = path.stat().st_mtime_ns
+    assert prove_once(prepared) == AGREES
+    assert path.stat().st_mtime_ns == first
+
+    records = json.loads(path.read_text())
+    assert records["AUTO f32"]["facts"] == describe_device("CPU")
+    records["AUTO f32"]["verdict"] = DIFFERS
+    path.write_text(json.dumps(records))
+    assert prove_once(prepared) == DIFFERS
+    warned = [each.message for each in events if isinstance(each, WarningIssued)]
+    assert any(f"posezoo verify {MODEL} --device AUTO --nodes" in text for text in warned)
+
+    # Another driver, of a device that is not there any more.
+    records["AUTO f32"] |= {"devices": "NPU", "facts": {"NPU NPU_DRIVER_VERSION": "1"}}
+    path.write_text(json.dumps(records))
+    assert prove_once(prepared) == AGREES
+
+    shown = posezoo("doctor", POSEZOO_WEIGHTS_DIR=str(tmp_path)).stdout
+    assert f"AUTO f32                 agrees         {LAST}/FP16" in shown
+
+
+def test_verify_shows_how_a_model_differs_on_a_device(spots):
+    ended = posezoo("verify", spots, "--device", "AUTO", "--format", "json", "--nodes", "report")
+    assert ended.returncode == 0, ended.stderr
+    (row,) = json.loads(ended.stdout)["models"]
+    assert (row["verdict"], row["devices"], row["nodes"]) == (AGREES, "CPU", [])
+    shown = posezoo("verify", spots, "--device", "AUTO", "--inputs", SAMPLE_PHOTOS[1])
+    assert "spot agrees: on CPU in f32 (OpenVINO 20" in shown.stdout
+    assert "spot: heatmap agrees: differs by 0.0e+00" in shown.stdout
+
+
+def test_verify_names_the_devices_that_are_there(spots):
+    ended = posezoo("verify", spots, "--device", "NPU")
+    assert ended.returncode == 1
+    assert "no device 'NPU' was found, only CPU" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["verify", "movenet-thunder", "--nodes", "report"], "--nodes requires --device"),
+        (["verify", "movenet-thunder", "--inputs", "a.jpg"], "--inputs requires --device"),
+        (["verify", "movenet-thunder", "--detector", "none"], "--detector requires --device"),
+        (["verify", "--device", "CPU"], "--device requires the name of a model"),
+        (["verify", "--metadata", "--device", "CPU"], "--device does not go with --metadata"),
+    ],
+)
+def test_flags_that_would_do_nothing_are_refused(words, problem):
+    ended = posezoo(*words)
+    assert ended.returncode == 2
+    assert problem in ended.stderr
+
+
+@pytest.mark.slow
+def test_get_and_run_prove_a_model_on_a_device_that_is_not_the_cpu(mirror, tmp_path):
+    environ = {"POSEZOO_MIRROR": str(mirror), "POSEZOO_WEIGHTS_DIR": str(tmp_path)}
+    words = ("--device", "AUTO")
+    got = posezoo("get", MODEL, "--precisions", "FP32", *words, **environ)
+    assert got.returncode == 0, got.stderr
+    ran = posezoo("run", MODEL, "--output", tmp_path / "results", *words, **environ)
+    assert ran.returncode == 0, ran.stderr
+    assert "s  compare the device with the CPU" in ran.stdout
+    proven = sorted(proof["ir"] for proof in list_proofs(tmp_path))
+    assert proven == [f"{LAST}/FP16", f"{LAST}/FP32"]
+    checked = posezoo("verify", MODEL, **environ)
+    assert checked.returncode == 0, checked.stdout
