@@ -175,8 +175,8 @@ class Loader:
         if estimator.model.license.spdx == AGPL:
             listener(
                 WarningIssued(
-                    f"{graph.path}: was exported by Ultralytics, whose weights are under AGPL-3.0: a"
-                    " program that uses them must offer its source code, unless you have another"
+                    f"{graph.path}: was exported by Ultralytics, whose weights are under AGPL-3.0:"
+                    " a program that uses them must offer its source code, unless you have another"
                     " license"
                 )
             )

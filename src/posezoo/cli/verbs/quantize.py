@@ -173,7 +173,7 @@ def _describe_own_irs(args: argparse.Namespace, context: Context) -> dict[Path, 
         mean=flags.flatten_numbers(args.mean_values),
         scale=flags.flatten_numbers(args.scale_values),
     )
-    like = flags.require_single_model(context.registry, args.like) if args.like else None
+    like = context.registry.find_single(args.like) if args.like else None
     labels = _read_labels(args.labels) if args.labels else ()
     metric = args.metric or ""
     xmls = map(Path, _own_xmls(args))
