@@ -10,13 +10,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from posezoo import events
 from posezoo.errors import MessageWriter, escape_control_characters, os_reason, printable
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -149,7 +150,7 @@ RESULT_LINES: dict[type[events.Event], Callable[[Any], Iterator[str]]] = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class EventLine:
     """The line of an event, with its fields in braces; None if it has no line.
 

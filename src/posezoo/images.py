@@ -9,7 +9,6 @@ from __future__ import annotations
 import stat
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from posezoo.errors import ImageError, import_cv2, os_reason
 from posezoo.files.verified_files import write_atomically
+from posezoo.values import frozen
 
 Image = NDArray[np.uint8]
 
@@ -36,7 +36,7 @@ MAX_PIXELS = 1 << 28
 MAX_BYTES = MAX_PIXELS * 4
 
 
-@dataclass(frozen=True)
+@frozen
 class ImageHeader:
     """Width and height in pixels, and whether the file is complete, read without decoding it."""
 

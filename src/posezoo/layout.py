@@ -8,17 +8,18 @@ A part of a composite is one level deeper: ``<root>/public/<composite>/<part>/..
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from posezoo.spec.model import Model, ModelSpec, Precision, RegexReplace, SourceFile
+from posezoo.values import frozen
 from posezoo.workers.retries import RequestLimits
 
 #: The folder, in a model's own, of published IR that got a decoder.
 DECODED = "decoded"
 
 
-@dataclass(frozen=True)
+@frozen
 class ModelLayout:
     """The root folders of published files and IRs, which are often the same folder."""
 

@@ -7,19 +7,19 @@ the license, the copyright line, and whether the files were changed (an IR is a 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.facts.labels import format_count
 from posezoo.layout import ModelLayout
 from posezoo.registry import license_path, read_copyright_line
 from posezoo.spec.model import ModelSpec, Precision
+from posezoo.values import frozen
 from posezoo.versions import version
 
 _RULE = "=" * 79
 
 
-@dataclass(frozen=True)
+@frozen
 class LicenseTerms:
     """The license of a downloaded model."""
 

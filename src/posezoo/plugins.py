@@ -9,12 +9,12 @@ takes 30 ms.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from posezoo.errors import PluginError, PosezooError, suggest
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PartT = TypeVar("PartT")
 
 
-@dataclass(frozen=True)
+@frozen
 class LazyTable(Generic[PartT]):
     """Parts of one type by name."""
 

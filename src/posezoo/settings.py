@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 from posezoo.errors import SettingsError, explain_windows_path, redact_secrets, suggest
 from posezoo.http_headers import HostHeader, parse_header
 from posezoo.user_folders import STORES, StorePath, find_user_folder, show_addresses
+from posezoo.values import frozen
 
 #: With ``default``, the device chooses; many CPUs use bf16, which moves keypoints by some pixels.
 INFERENCE_PRECISIONS = ("f32", "f16", "bf16", "default")
@@ -240,10 +241,9 @@ def _inference_precision(value: object) -> str:
 
 
 # --- The settings
-# ruff: noqa: RUF009 (``_setting`` returns a dataclasses.field)
 
 
-@dataclass(frozen=True)
+@frozen
 class SettingType:
     """The definition of one setting, which posezoo.cfg, the environment and the flag share."""
 
@@ -280,7 +280,7 @@ def _cached(name: str) -> Callable[[Mapping[str, str]], Path]:
     return lambda environ: user_folder("cache", environ) / name
 
 
-@dataclass(frozen=True)
+@frozen
 class Settings:
     """The values of all settings, typed and checked."""
 
@@ -441,7 +441,7 @@ SETTING_NAMES = {*SETTING_TYPES, *(kind.former_name for kind in SETTING_TYPES.va
 # --- Reading them
 
 
-@dataclass(frozen=True)
+@frozen
 class Setting:
     """The value of a setting, and its origin: a flag, a variable, the path of a posezoo.cfg, or
     "default".

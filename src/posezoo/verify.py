@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.download.provenance_json import NAME
@@ -25,6 +24,7 @@ from posezoo.spec.model import (
     SourceFile,
     UnpackArchive,
 )
+from posezoo.values import frozen
 
 # Files that posezoo writes beside a model's files and IR, or that a registry has beside its
 # model.yml. A killed process may leave the last two.
@@ -40,7 +40,7 @@ _OWN_FILES = frozenset(
 _STATES = {"file": "extra", "folder": "extra"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArtifactState:
     """One artifact and its state."""
 

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,14 @@ from posezoo.benchmarking.benchmark_result import BenchmarkResult, BenchmarkRoun
 from posezoo.benchmarking.workloads import BenchmarkCase, Work, WorkloadInfo
 from posezoo.errors import InferenceError, PosezooError
 from posezoo.events import BenchmarkProgress, BenchmarkStarted, Listener, ignore_event
+from posezoo.values import frozen
 from posezoo.workers.processes import ChildProcess, ProcessEndedError, never_cancelled
 
 #: With fewer rounds the range of the values is unknown.
 MIN_ROUNDS = 5
 
 
-@dataclass(frozen=True)
+@frozen
 class BenchmarkSchedule:
     """The number and duration of rounds.
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from statistics import median
 
@@ -15,10 +14,11 @@ import numpy as np
 from posezoo.benchmarking.workloads import BenchmarkCase, NetworkWorkload, WorkloadInfo
 from posezoo.measured import WEIGHTS, Measurement, Scalar, digest_irs
 from posezoo.spec.model import Precision
+from posezoo.values import frozen
 from posezoo.versions import package_versions
 
 
-@dataclass(frozen=True)
+@frozen
 class BenchmarkRound:
     """The measurements of one round.
 
@@ -33,7 +33,7 @@ class BenchmarkRound:
     memory_mib: float | None
 
 
-@dataclass(frozen=True)
+@frozen
 class MedianRange:
     """The minimum, median and maximum of several rounds."""
 
@@ -47,7 +47,7 @@ class MedianRange:
         return cls(min(values), median(values), max(values))
 
 
-@dataclass(frozen=True)
+@frozen
 class BenchmarkResult:
     """The rounds of one case so far.
 

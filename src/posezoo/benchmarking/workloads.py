@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from posezoo.runtime.compiled_network import CompiledNetwork
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.runtime_config import RuntimeConfig, available_devices
 from posezoo.spec.model import Precision
+from posezoo.values import frozen
 from posezoo.workers.threads import available_cores
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 Work = Callable[[], None]
 
 
-@dataclass(frozen=True)
+@frozen
 class WorkloadInfo:
     """How a loaded workload runs.
 
@@ -57,7 +58,7 @@ class WorkloadInfo:
     cores: int = field(default_factory=available_cores)  # of the machine that it runs on
 
 
-@dataclass(frozen=True)
+@frozen
 class BenchmarkCase:
     """The case that one row of the results measures.
 
@@ -88,7 +89,7 @@ class BenchmarkCase:
         return f"{self.model} ({', '.join([*precision, self.workload.description, requests])})"
 
 
-@dataclass(frozen=True)
+@frozen
 class NetworkWorkload:
     """An IR as it is on disk; its input is random data in its own format.
 
@@ -143,7 +144,7 @@ class NetworkWorkload:
         return work, _describe(network, compile_s, hardware, settings, batch=self.batch)
 
 
-@dataclass(frozen=True)
+@frozen
 class PipelineWorkload:
     """A model's whole pipeline: read an image file, find its people, and draw them.
 

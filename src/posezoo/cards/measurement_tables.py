@@ -5,7 +5,7 @@ speed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from posezoo.cards.markdown import escape, format_code, render_compact_table
 from posezoo.facts.comparison import INT8_BASELINES, int8_ratio, is_of_pipeline
@@ -22,6 +22,7 @@ from posezoo.facts.labels import (
 from posezoo.facts.model_facts import ModelFacts, measurements_of, unique
 from posezoo.measured import KINDS, Measurement
 from posezoo.spec.model import ModelSpec, PublishedAccuracy
+from posezoo.values import frozen
 
 #: Open Model Zoo's names of the metrics.
 METRICS = {"AP": "Average Precision (AP)", "MPJPE": "MPJPE (mm)"}
@@ -101,7 +102,7 @@ FLIP_LEGEND = "With flip, the results for the image and for its mirror image are
 COSTS = {"gflops": "GFLOPs", "mparams": "MParams"}
 
 
-@dataclass(frozen=True)
+@frozen
 class MeasurementTable:
     """Measurements of one kind that were made under the same conditions."""
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from heapq import nlargest
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from posezoo.checkpoints.mapped_file import Array, truncate
 from posezoo.errors import CheckpointError, suggest
+from posezoo.values import frozen
 
 #: A count of training steps, which inference does not need; PyTorch before 0.4.1 and MXNet do not
 #: save it.
@@ -30,7 +30,7 @@ _MAX_COMPARED = 20
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CheckpointMismatch:
     """The differences between a checkpoint and a network."""
 

@@ -9,7 +9,6 @@ view of a storage. Source: torch/_utils.py (``_rebuild_*``) and torch/serializat
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from posezoo.checkpoints.mapped_file import (
     shorten,
 )
 from posezoo.checkpoints.safe_pickle import GlobalName, PickleSequence, Vocabulary
+from posezoo.values import frozen
 
 # Keys under which training programs save the weights, in addition to values such as an optimizer's
 # state.
@@ -55,7 +55,7 @@ _STORAGES = {
 } | dict.fromkeys(("torch.storage.UntypedStorage", "torch.UntypedStorage"), _UNTYPED)  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StorageInfo:
     """A storage: consecutive numbers in the file."""
 
@@ -69,7 +69,7 @@ class StorageInfo:
         return self.count * (1 if self.kind == _UNTYPED else dtype_size(self.kind))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TensorView:
     """A view of a storage; offset and strides are counted in numbers, not in bytes."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from posezoo.benchmarking.benchmark_process import BenchmarkSchedule
@@ -18,11 +18,12 @@ from posezoo.pipeline.benchmark_cases import CaseMaker
 from posezoo.pipeline.plan import make_plan
 from posezoo.resolve.resolution import resolve_model
 from posezoo.spec.model import Model, ModelSpec, Precision
+from posezoo.values import frozen
 
 XML = ".xml"
 
 
-@dataclass(frozen=True)
+@frozen
 class BenchmarkPlanner:
     """Turns names into benchmark cases.
 

@@ -9,7 +9,6 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from posezoo.settings import (
 )
 from posezoo.spec.model import Precision
 from posezoo.user_folders import STORES, in_store
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.console import Console
@@ -162,7 +162,7 @@ TYPES: dict[str, Callable[[str], Any]] = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Flag:
     """A flag or a positional argument."""
 

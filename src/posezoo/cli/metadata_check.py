@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from posezoo.cli.run_main import print_to_stderr
 from posezoo.errors import SettingsError, suggest
 from posezoo.facts.labels import format_count
 from posezoo.registry import TAG_MARK
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.lint.finding import Finding
@@ -55,7 +55,7 @@ METADATA_FLAGS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MetadataCheck:
     """What ``verify --metadata`` does besides its usual check."""
 

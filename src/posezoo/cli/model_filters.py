@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.selection import select_models
 from posezoo.facts.model_facts import ModelFacts, find_detector
 from posezoo.spec.model import Framework, Precision
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.errors import MessageWriter
@@ -37,7 +37,7 @@ def facts_of(selection: Selection, registry: Registry) -> list[ModelFacts]:
     return list(facts.values())
 
 
-@dataclass(frozen=True)
+@frozen
 class ModelFilters:
     """What the user wants a model to be; as text, the flags that say so, or nothing."""
 

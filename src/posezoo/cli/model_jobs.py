@@ -19,6 +19,7 @@ from posezoo.events import Listener, RunStarted
 from posezoo.facts.json_projection import to_json
 from posezoo.pipeline.for_each import Executor, for_each
 from posezoo.user_folders import show_addresses
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.console import Console
@@ -70,7 +71,7 @@ def format_planned_file(planned: PlannedFile) -> str:
     )
 
 
-@dataclass(frozen=True)
+@frozen
 class Answer:
     """What was done for a model, or would be done. If it is None, a value is not shown."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from posezoo.facts.json_projection import project, to_json
 from posezoo.registry import Selection, registry_name, registry_root
 from posezoo.user_folders import in_store
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.download.availability import Availability
@@ -24,7 +24,7 @@ _MODEL = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Weights:
     """Where the published files of a model are."""
 

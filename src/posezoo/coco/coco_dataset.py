@@ -14,6 +14,7 @@ import numpy as np
 
 from posezoo.arrays import Doubles
 from posezoo.spec.skeleton import Skeleton
+from posezoo.values import frozen
 
 #: x0, y0, x1, y1 in image pixels, and the score, 0..1.
 CocoBox = tuple[float, float, float, float, float]
@@ -50,7 +51,7 @@ class PersonAnnotation:
         return left, top, left + width, top + height, 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImageLicense:
     """The terms under which an image may be used."""
 

@@ -6,7 +6,6 @@ This module imports neither OpenVINO nor numpy, so that a run with nothing to do
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from posezoo.layout import ModelLayout
 from posezoo.registry import format_command
 from posezoo.resolve.resolved import Converter, Resolved, Target
 from posezoo.spec.model import OWN_CHECKPOINT, ModelSpec, Precision
+from posezoo.values import frozen
 
 #: The hint of the error if a file with the same name was made from other weights.
 KEEP_OR_REPLACE = (
@@ -26,7 +26,7 @@ KEEP_OR_REPLACE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConversionOptions:
     """How IR are made."""
 
@@ -39,7 +39,7 @@ class ConversionOptions:
     is_strict: bool = False  # also refuse an IR whose outputs the self-check cannot prove
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlannedIr:
     """One requested IR."""
 

@@ -7,7 +7,6 @@ OpenVINO stores a constant in FP16 followed by a conversion to FP32, or keeps it
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from posezoo.arrays import Array
 from posezoo.errors import ConversionError
 from posezoo.ir.provenance import OutputRounding
 from posezoo.spec.model import Output
+from posezoo.values import frozen
 
 #: The largest number of FP16; OpenVINO replaces larger ones with it.
 LARGEST = 65504.0
@@ -31,7 +31,7 @@ _INFINITE = 0x7C00
 _TYPES = {"f64": "<f8", "f32": "<f4", "f16": "<f2"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fp16Comparison:
     """How an IR in FP16 differs from the FP32 IR with its constants rounded."""
 
@@ -40,7 +40,7 @@ class Fp16Comparison:
     is_exact: bool = True  # whether the rounding changes no constant
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredConstant:
     """A constant of an IR.
 
@@ -71,7 +71,7 @@ class StoredConstant:
         return values.reshape(self.shape) if self.is_float else values
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _IrNode:
     """An operation in a form that does not depend on the numbers of layers."""
 

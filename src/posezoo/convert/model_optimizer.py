@@ -13,7 +13,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from posezoo.resolve.resolved import Resolved, Target
 from posezoo.spec.mo_args import TYPED, has_other_original, write_arguments
 from posezoo.spec.model import Framework, ModelSpec, Precision
 from posezoo.spec.region_configs import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
+from posezoo.values import frozen
 from posezoo.workers.program import find_exception, run_program
 
 #: The newest Python that OpenVINO 2024.6, the last one with Model Optimizer, has wheels for.
@@ -80,7 +81,7 @@ print(json.dumps([folder, version, list(sys.version_info[:2])]))
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModelOptimizer:
     """An installed Model Optimizer."""
 

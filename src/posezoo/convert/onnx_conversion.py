@@ -5,7 +5,7 @@ OpenCV 5.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from posezoo.files.verified_files import compute_digest, replace_atomically, wri
 from posezoo.ir.openvino_import import openvino_core
 from posezoo.layout import FlatLayout
 from posezoo.spec.model import Framework, ModelSpec, Precision
+from posezoo.values import frozen
 from posezoo.versions import package_version
 
 _HINT = "nothing was written; posezoo converts a layer of this network wrongly: report it"
@@ -37,7 +38,7 @@ _PREPROCESSING = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OnnxReport:
     """An ONNX file, and how it was proven.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,10 @@ from posezoo.ir.provenance import FileContent
 from posezoo.layout import ModelLayout
 from posezoo.resolve.resolved import Target
 from posezoo.spec.model import Decoder, ModelSpec, Precision
+from posezoo.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StagedIr:
     """A complete IR in a staging folder.
 

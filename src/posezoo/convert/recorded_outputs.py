@@ -8,7 +8,6 @@ it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from posezoo.checkpoints import read_checkpoint
 from posezoo.errors import ConversionError, PosezooError
 from posezoo.files.verified_files import compute_digest
 from posezoo.spec.model import ModelSpec
+from posezoo.values import frozen
 
 #: The seed of each kind of image.
 SEEDS = {"noise": 2024, "blocks": 2025}
@@ -30,7 +30,7 @@ MAX_VALUES = 1024
 _BLOCK = 16
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordedInput:
     """An input of the original: its shape, and the values that stand for black and white."""
 
@@ -39,7 +39,7 @@ class RecordedInput:
     high: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recording:
     """The content of a file with recorded outputs.
 

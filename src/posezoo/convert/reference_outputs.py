@@ -8,7 +8,7 @@ independently.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -31,6 +31,7 @@ from posezoo.errors import SelfCheckError, install_command
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core, static_sizes
 from posezoo.spec import supported_mo_args
 from posezoo.spec.model import Input, ModelSpec, Output
+from posezoo.values import frozen
 from posezoo.versions import package_version
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ DRAWS = (1, 5)
 RECORDED_DRAWS = 3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReferenceSample:
     """One image and the original's outputs for it; inputs and outputs are by name."""
 
@@ -75,7 +76,7 @@ class ReferenceSample:
     moved_outputs: Mapping[str, Array] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordedComparison:
     """Outputs in the registry, and what the original computes as it is read here, for the same
     images.
@@ -93,7 +94,7 @@ class RecordedComparison:
     moved: tuple[Sequence[Mapping[str, Array]], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReferenceOutputs:
     """The outputs that the IR of a model must reproduce, and the runtime that computed them."""
 

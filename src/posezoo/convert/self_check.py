@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from posezoo.errors import PosezooError, SelfCheckError, memory_hint
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.ir.provenance import OutputRounding
 from posezoo.spec.model import ModelSpec, Output, Precision
+from posezoo.values import frozen
 
 Array = npt.NDArray[Any]
 
@@ -69,7 +70,7 @@ MEASURES: dict[str, Callable[[Array], Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OutputDifference:
     """The largest difference of an output and its limit, relative to the output's largest value.
 
@@ -86,7 +87,7 @@ class OutputDifference:
     rounding: OutputRounding | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SelfCheckResult:
     """The values of a check that an IR passed.
 

@@ -12,6 +12,7 @@ from posezoo.coco import CocoDataset, DatasetImage
 from posezoo.evaluation.coco_matching import ImageMatches, keypoint_similarities
 from posezoo.evaluation.coco_metrics import keypoint_sigmas
 from posezoo.evaluation.image_predictions import ImagePredictions
+from posezoo.values import frozen
 
 #: A keypoint counts as found at this similarity or more.
 FOUND_AT = 0.5
@@ -39,7 +40,7 @@ class ImageScore:
     similarity: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeypointScore:
     """How well a model finds one keypoint.
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,14 @@ from posezoo.resolve.people import ITSELF
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import Precision, PublishedAccuracy, PublishedMetrics
+from posezoo.values import frozen
 from posezoo.versions import package_versions
 
 #: The number of images in COCO's val2017.
 VAL2017_IMAGES = 5000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EvaluationProtocol:
     """How a model is evaluated.
 

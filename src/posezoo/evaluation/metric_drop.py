@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from posezoo.evaluation.coco_matching import (
 )
 from posezoo.evaluation.image_predictions import ImagePredictions
 from posezoo.evaluation.run_evaluation import EvaluationResult
+from posezoo.values import frozen
 
 _Predictions = Mapping[int, ImagePredictions]
 #: The metric if each image occurs so often; nan if nothing counts then.
@@ -37,7 +38,7 @@ _RULE_OF_THREE = 3
 _RESOLUTION = 1e-3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MetricDrop:
     """The drop of a metric, 0..1.
 

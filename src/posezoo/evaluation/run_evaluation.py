@@ -39,6 +39,7 @@ from posezoo.events import EvaluationProgress, Listener, ignore_event
 from posezoo.images import Image
 from posezoo.pose.keypoints import Pose
 from posezoo.runtime.result_stream import ResultStream
+from posezoo.values import frozen
 
 #: An estimator, or a function that returns poses for an image, (H, W, 3) uint8 BGR. It is called
 #: with ``boxes=`` if boxes are given.
@@ -173,7 +174,7 @@ def _unreadable_error(unreadable: Mapping[str, str], dataset: CocoDataset) -> Ev
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImagePredictor:
     """Reads an image of a data set, and predicts its people; an image that cannot be read gives its
     error.

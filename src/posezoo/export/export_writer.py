@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.errors import OutputError
@@ -20,13 +19,14 @@ from posezoo.files.file_lock import exclusive
 from posezoo.files.file_manifest import digest, digest_of_file, read_manifest, write_manifest
 from posezoo.files.staging import create_parent, staging_dir
 from posezoo.files.verified_files import write_error, writing
+from posezoo.values import frozen
 
 MANIFEST = "posezoo-export.json"
 NOTE = "written by posezoo export: its own files, by SHA-256"
 _HINT = "move it away, or choose another folder"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExportChanges:
     """The changes of an export: paths below its folder, with / between their parts.
 

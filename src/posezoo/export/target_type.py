@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from posezoo.errors import ExportError
 from posezoo.layout import ModelLayout
 from posezoo.resolve.input_options import InputOptions
 from posezoo.spec.model import ModelSpec, Precision
+from posezoo.values import frozen
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -23,7 +24,7 @@ MARK = re.compile(r"@\{(.*?)\}")
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Port:
     """An input or output, as the IR has it."""
 
@@ -40,7 +41,7 @@ class Port:
         return dict(zip(self.layout, self.shape, strict=False))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExportedModel:
     """The facts of a model that targets use.
 
@@ -95,7 +96,7 @@ class ExportedModel:
         ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExportFile:
     """A file to write.
 
@@ -110,7 +111,7 @@ class ExportFile:
     digest: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExportFolder:
     """What a target knows about the folder, and what the user chose for it.
 
@@ -139,7 +140,7 @@ class ExportFolder:
         return latest if same else latest + 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExportTarget:
     """A target.
 

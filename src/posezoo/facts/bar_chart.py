@@ -13,6 +13,7 @@ from typing import Any
 
 from posezoo.errors import import_cv2
 from posezoo.facts.comparison import ComparisonColumn, MetricSource, ModelComparison, SourcedMetric
+from posezoo.values import frozen
 
 # In pixels: height of a line, a bar and text; width of a column, the longest bar and gaps.
 _LINE = 26
@@ -42,7 +43,7 @@ _STYLES: dict[MetricSource, tuple[Color, Color]] = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Rectangle:
     """A rectangle, in pixels from the upper left corner; colours are RGB."""
 
@@ -54,7 +55,7 @@ class Rectangle:
     edge: Color
 
 
-@dataclass(frozen=True)
+@frozen
 class TextLabel:
     """A line of text; ``y`` is its baseline."""
 

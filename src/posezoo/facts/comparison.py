@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from posezoo.layout import ModelLayout
 from posezoo.measured import SHOWN, WEIGHTS, Measurement
 from posezoo.resolve.people import ITSELF, people_from
 from posezoo.spec.model import ModelSpec, Precision
+from posezoo.values import frozen
 
 #: Settings that the tool chooses, or that follow from the model; they may differ between models.
 _MODEL_DEPENDENT = (
@@ -42,7 +43,7 @@ class MetricSource(str, Enum):
     __str__ = str.__str__
 
 
-@dataclass(frozen=True)
+@frozen
 class SourcedMetric:
     """A value in the metric's unit, its origin, and its data set or settings (empty if stated
     elsewhere).
@@ -61,7 +62,7 @@ class SourcedMetric:
         return project(self, "number origin how=conditions")
 
 
-@dataclass(frozen=True)
+@frozen
 class MeasurementSelection:
     """The user's own measurements, and the selection of measurements to use.
 
@@ -113,7 +114,7 @@ def is_of_pipeline(measurement: Measurement) -> bool:
     return measurement.kind == "accuracy" or "pipeline" in measurement.settings
 
 
-@dataclass(frozen=True)
+@frozen
 class ComparisonRow:
     """The record of one model in one precision, with people found as it does by default.
 
@@ -148,7 +149,7 @@ class ComparisonRow:
         return described | values
 
 
-@dataclass(frozen=True)
+@frozen
 class ComparisonColumn:
     """How tables and charts show a metric; the gallery's script uses the same attribute names."""
 
@@ -217,7 +218,7 @@ COLUMNS: Mapping[str, ComparisonColumn] = {
 _NETWORK_NAMES = {"throughput_fps": "network_fps", "latency_p50_ms": "network_p50_ms"}
 
 
-@dataclass(frozen=True)
+@frozen
 class ModelComparison:
     """All rows, and the settings of their measurements (empty if none was measured).
 

@@ -7,11 +7,12 @@ This module imports little, so that lists are shown at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from posezoo.facts.labels import FRAMEWORKS
 from posezoo.spec.model import CompositeSpec, Input, ModelSpec, Precision, PublishedAccuracy
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.facts.papers import Paper
@@ -44,7 +45,7 @@ OWN_DETECTOR_LIMIT = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class ModelFacts:
     """A model, one of its variants, or a composite."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,11 +10,12 @@ from posezoo.facts.json_projection import project
 from posezoo.spec.field_types import LINE, MODEL_NAME, Key, list_of, positive, record, required_key
 from posezoo.spec.sources import WEB_URL
 from posezoo.spec.yaml_nodes import read_yaml
+from posezoo.values import frozen
 
 NAME = "outside_references.yml"
 
 
-@dataclass(frozen=True)
+@frozen
 class OutsideModel:
     """A model and what its publisher states: AP as a share, GFLOPs, millions of parameters."""
 
@@ -31,7 +31,7 @@ class OutsideModel:
         return {key: value for key, value in figures.items() if value is not None}
 
 
-@dataclass(frozen=True)
+@frozen
 class OutsideReference:
     """Models of one publisher, whose page is the ``source`` of their values."""
 

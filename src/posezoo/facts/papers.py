@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from posezoo.registry import registry_root
 from posezoo.spec.field_types import LINE, Key, integer, list_of, matching, record, required_key
 from posezoo.spec.model import ModelSpec
 from posezoo.spec.yaml_nodes import parse_yaml, read_yaml_bytes
+from posezoo.values import frozen
 
 NAME = "papers.yml"
 
@@ -31,7 +31,7 @@ _KEYS = (
 _ARXIV = re.compile(r"https?://arxiv\.org/abs/(\d{4}\.\d{4,5})")
 
 
-@dataclass(frozen=True)
+@frozen
 class Paper:
     """A paper; ``booktitle`` or ``journal`` says where it was published, unless it is only at its
     address.

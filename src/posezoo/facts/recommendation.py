@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from posezoo.facts.comparison import ComparisonRow, SourcedMetric
+from posezoo.values import frozen
 
 #: What ``--license permissive`` accepts: licenses that ask for no more than a notice.
 PERMISSIVE = ("Apache-2.0", "MIT", "BSD-*", "0BSD", "ISC", "Zlib", "Unlicense", "CC0-1.0")
@@ -15,7 +15,7 @@ PERMISSIVE = ("Apache-2.0", "MIT", "BSD-*", "0BSD", "ISC", "Zlib", "Unlicense", 
 LATENCIES = {1: "single_p50_ms", 4: "latency_p50_ms"}
 
 
-@dataclass(frozen=True)
+@frozen
 class RequiredValues:
     """What a model must meet; None and empty ones accept all.
 
@@ -36,7 +36,7 @@ class RequiredValues:
         return row.values[LATENCIES[self.people]]
 
 
-@dataclass(frozen=True)
+@frozen
 class Recommendation:
     """The models that meet all limits, those of the highest AP first, in two lists: AP measured
     here and AP as published, which are of other data and other people, are not compared.

@@ -11,6 +11,7 @@ from posezoo.facts.bar_chart import FULL, INK, RULE, WHITE, Chart, Color
 from posezoo.facts.comparison import ComparisonRow, MetricSource, ModelComparison, SourcedMetric
 from posezoo.facts.labels import format_ap, format_figure
 from posezoo.facts.outside_references import OutsideModel, OutsideReference
+from posezoo.values import frozen
 
 # In pixels: the width, at which the text can be read on a phone; the plot's edges, a mark, a line
 # of the list.
@@ -27,7 +28,7 @@ _LETTERS_OF_A_LINE = 66
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
-@dataclass(frozen=True)
+@frozen
 class _Point:
     name: str
     ap: SourcedMetric

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.cards.card_reader import CardMetric, read_card, to_plain_text
@@ -31,6 +30,7 @@ from posezoo.facts.outside_references import OutsideReference, read_outside_refe
 from posezoo.layout import ModelLayout
 from posezoo.registry import registry_root
 from posezoo.spec.model import ModelSpec, Precision
+from posezoo.values import frozen
 
 #: The sections of a card that state metrics.
 SECTIONS = ("specification", "accuracy")
@@ -57,7 +57,7 @@ OPENED = "opened here"
 MAX_PICTURE_BYTES = 200_000
 
 
-@dataclass(frozen=True)
+@frozen
 class Picture:
     """One or more photos with the poses that a model finds."""
 
@@ -67,7 +67,7 @@ class Picture:
     note: str = ""  # the photo, or the precision if the command uses another one
 
 
-@dataclass(frozen=True)
+@frozen
 class GalleryEntry:
     """A model, a variant, a composite or a part of one in the index."""
 
@@ -127,7 +127,7 @@ class GalleryEntry:
         }
 
 
-@dataclass(frozen=True)
+@frozen
 class GalleryData:
     """All entries in alphabetical order, and the settings of the measurements (empty if there are
     none).

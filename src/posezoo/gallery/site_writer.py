@@ -8,19 +8,19 @@ without the removed pages.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.errors import OutputError, os_reason
 from posezoo.files.file_manifest import digest, digest_of_file, read_manifest, write_manifest
 from posezoo.files.verified_files import write_atomically, write_error
+from posezoo.values import frozen
 
 MANIFEST = "posezoo-gallery.json"
 NOTE = "written by posezoo gallery: its own files, by SHA-256"
 HINT = "choose another folder, or use --force: it only replaces files that have the names of pages"
 
 
-@dataclass(frozen=True)
+@frozen
 class SiteChanges:
     """The changes of writing a site: paths below its folder, with / between their parts."""
 

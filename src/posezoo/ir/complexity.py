@@ -10,16 +10,16 @@ precision.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from itertools import chain
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from posezoo.ir.openvino_import import fold_constants, import_openvino
+from posezoo.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Complexity:
     """The cost of one inference."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from posezoo.errors import PosezooError
 from posezoo.ir.openvino_import import error_text, openvino_core
+from posezoo.values import frozen
 
 #: The device that can be checked although it is not there.
 NPU = "NPU"
@@ -17,7 +17,7 @@ NPU = "NPU"
 _LIST = Path(__file__).with_name("npu_operations.txt")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeviceSupport:
     """What a device cannot run.
 

@@ -5,7 +5,6 @@ from model_procs.yml.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -14,12 +13,13 @@ from typing import Any
 import yaml
 
 from posezoo.spec.model import OWN_CHECKPOINT, ModelSpec
+from posezoo.values import frozen
 
 _FOLDER = Path(__file__).parent
 _IMAGENET = "imagenet_1000"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModelProc:
     """The inputs and outputs of a model-proc file, with the keys that DL Streamer reads."""
 

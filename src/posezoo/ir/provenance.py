@@ -11,7 +11,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from posezoo.ir.complexity import Complexity
 from posezoo.ir.model_procs import find_labels
 from posezoo.spec.model import Decoder, Digest, Input, ModelSpec
 from posezoo.spec.region_configs import find_detector
+from posezoo.values import frozen
 from posezoo.versions import package_version, version
 
 #: Incremented if a change of posezoo's conversion changes the bytes of the IR for the same input.
@@ -62,7 +63,7 @@ _CHANGES = {
 _TOOLS = ("openvino", "numpy", "ai-edge-litert", "onnxruntime", "torch", "nncf")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileContent:
     """Size and digest of a published file."""
 
@@ -70,7 +71,7 @@ class FileContent:
     digest: Digest
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OutputRounding:
     """How far the rounding of the constants to FP16 moves an output: the largest change of a
     value.
@@ -81,7 +82,7 @@ class OutputRounding:
     unit: str = ""  # of ``absolute``, as model.yml declares it
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OutputCheck:
     """The self-check of one output; difference and tolerance are relative to the output's largest
     value.
@@ -95,7 +96,7 @@ class OutputCheck:
     rounding: OutputRounding | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Provenance:
     """The content of a provenance.json."""
 

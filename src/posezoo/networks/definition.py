@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from posezoo.errors import NetworkError, import_optional, suggest
 from posezoo.networks.gluon_names import torch_names
 from posezoo.plugins import import_attribute
 from posezoo.spec.model import Input, SelfCheckSettings
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,7 +22,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 Tensors = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetworkArgument:
     """An argument in which the checkpoints of one network can differ."""
 
@@ -38,7 +39,7 @@ class NetworkArgument:
         return " or ".join(map(str, self.allowed))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetworkDefinition:
     """One network."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +12,13 @@ from posezoo import networks
 from posezoo.errors import CheckpointError, NetworkError, import_optional
 from posezoo.networks import ArgumentValue, NetworkDefinition
 from posezoo.networks.gluon_names import rename_tensors
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetworkCheckpoint:
     """A checkpoint's tensors by the keys of a network; reading it does not need PyTorch."""
 

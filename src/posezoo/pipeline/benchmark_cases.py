@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,13 +23,14 @@ from posezoo.runtime.graph import Graph
 from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig, require_device
 from posezoo.settings import Settings
 from posezoo.spec.model import CompositeSpec, Model, ModelSpec, Precision
+from posezoo.values import frozen
 from posezoo.workers.processes import run_in_child
 
 if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
 
 
-@dataclass(frozen=True)
+@frozen
 class BenchmarkOptions:
     """What is measured of each model.
 
@@ -60,7 +61,7 @@ class BenchmarkOptions:
         return [replace(self.runtime, requests=requests) for requests in self.requests]
 
 
-@dataclass(frozen=True)
+@frozen
 class CaseMaker:
     """Makes the cases of IR and models.
 

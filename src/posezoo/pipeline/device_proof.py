@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from posezoo.runtime.device_proofs import find_proof, store_proof
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig, describe_device
+from posezoo.values import frozen
 
 #: How many inputs a network takes from each photo at most: crops of people.
 CROPS = 2
@@ -42,7 +43,7 @@ CROPS = 2
 SAME_PERSON = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PoseComparison:
     """The poses in a photo.
 
@@ -59,7 +60,7 @@ class PoseComparison:
     distance: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeviceProof:
     """How a model on a device differs from the same model on the CPU in f32.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from posezoo.runtime.result_stream import ResultStream
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.runtime.task_decoders import require_decoded_task
 from posezoo.spec.model import Model, ModelSpec, Precision
+from posezoo.values import frozen
 
 #: On a cluster, the images are divided into at least this number of shards of at most this size.
 MIN_SHARDS = 8
@@ -41,7 +42,7 @@ TRUTH = "truth"
 _Predictions = Generator[tuple[DatasetImage, ImagePredictions | ImageError], None, None]
 
 
-@dataclass(frozen=True)
+@frozen
 class EvaluatedModel:
     """What is evaluated.
 
@@ -83,7 +84,7 @@ class EvaluatedModel:
         return decoded_task(self.model)
 
 
-@dataclass(frozen=True)
+@frozen
 class LoadedModel:
     """A model that is ready to be evaluated, and a function that loads it in another process."""
 
@@ -209,7 +210,7 @@ def _read_boxes(
     return read_detector_boxes(Path(source)), [Path(source)]
 
 
-@dataclass(frozen=True)
+@frozen
 class _Shard:
     """Some images of an evaluation, which one process evaluates."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from posezoo.errors import ExportError
@@ -17,9 +17,10 @@ from posezoo.resolve.input_options import InputOptions
 from posezoo.resolve.resolution import resolve_model
 from posezoo.resolve.stage_context import Context
 from posezoo.spec.model import ModelSpec, Precision
+from posezoo.values import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class ExportOptions:
     """What models are exported for, and where the files go; ``with_target_inputs`` completes it.
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import starmap
 from pathlib import Path
@@ -15,10 +14,11 @@ from typing import Generic
 from posezoo.errors import PosezooError, import_optional, os_reason
 from posezoo.events import Listener, WarningIssued, WorkFinished, WorkStarted, ignore_event
 from posezoo.resolve.stage_context import Context
+from posezoo.values import frozen
 from posezoo.workers.threads import CancelCheck, Item, Result, cancellable, map_ordered
 
 
-@dataclass(frozen=True)
+@frozen
 class Outcome(Generic[Item, Result]):
     """The result or the error of one item."""
 
@@ -27,7 +27,7 @@ class Outcome(Generic[Item, Result]):
     error: PosezooError | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Executor:
     """Where the tasks of ``for_each`` run: here, in threads, in child processes, or on a Dask
     cluster.

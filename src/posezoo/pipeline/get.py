@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ from posezoo.resolve.resolved import Resolved, Target
 from posezoo.resolve.stage_context import Context
 from posezoo.spec.model import CompositeSpec, Model, ModelSpec, Precision
 from posezoo.user_folders import in_store
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.convert.model_optimizer import ModelOptimizer
@@ -49,7 +50,7 @@ CONVERT = "convert and self-check"
 TimeStep = Callable[[str], AbstractContextManager[object]]
 
 
-@dataclass(frozen=True)
+@frozen
 class Converted:
     """A model, and the paths of its IR (.xml) by precision."""
 
@@ -57,7 +58,7 @@ class Converted:
     irs: Mapping[Precision, Path]
 
 
-@dataclass(frozen=True)
+@frozen
 class ConversionTask:
     """Makes the IR and the card of a model; it is pickled for other processes."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +44,7 @@ from posezoo.spec.model import (
 )
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import UNKNOWN
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
@@ -64,7 +65,7 @@ _UNAVAILABLE = (SourceError, DownloadError)
 _MASKS = "segmentation"
 
 
-@dataclass(frozen=True)
+@frozen
 class ChosenModel:
     """What the user wants to load: a model, with the user's own weights or without, or an IR.
 
@@ -80,7 +81,7 @@ class ChosenModel:
     is_unnamed: bool = True
 
 
-@dataclass(frozen=True)
+@frozen
 class Loader:
     """Makes the IR of a model and of its detector, which are downloaded if they are missing.
 
@@ -247,7 +248,7 @@ class Loader:
             return make_irs(context, checkpoint=chosen.checkpoint)
 
 
-@dataclass(frozen=True)
+@frozen
 class PreparedModel:
     """A model whose IR are on this machine; it can be compiled several times."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +18,13 @@ from posezoo.resolve.resolved import Converter, Resolved, Target
 from posezoo.resolve.stage_context import Context
 from posezoo.spec.model import Digest, Precision
 from posezoo.spec.routes import Obstacle
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.convert.model_optimizer import ModelOptimizer
 
 
-@dataclass(frozen=True)
+@frozen
 class Plan:
     """The work to do for one model."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +38,11 @@ from posezoo.resolve.resolution import resolve_model
 from posezoo.resolve.stage_context import Context
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import Model, ModelSpec
+from posezoo.values import frozen
 from posezoo.versions import version
 
 
-@dataclass(frozen=True)
+@frozen
 class Proving:
     """How models are proven.
 

@@ -34,6 +34,7 @@ from posezoo.pose.letterbox import (
 )
 from posezoo.pose.ssd_detection import box_corners
 from posezoo.spec.model import Output
+from posezoo.values import frozen
 
 SKELETON = "blazepose-33"
 
@@ -74,7 +75,7 @@ _SAME_REGION = 0.5
 _HIP, _TOP = 0, 1  # the detector's keypoints that define the body's position, size and rotation
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BlazePoseOptions:
     """Options of the decoder blazepose.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from posezoo.arrays import Floats
@@ -11,6 +9,7 @@ from posezoo.errors import InferenceError
 from posezoo.pose.decoder_type import DecoderType, Maps, check_counts, declare_outputs
 from posezoo.pose.keypoints import Pose, sort_descending
 from posezoo.pose.letterbox import Size
+from posezoo.values import frozen
 
 SKELETON = "class"
 
@@ -22,7 +21,7 @@ IMAGENET = (1000, 1001)
 CENTRAL_SHARE = 0.875
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClassificationOptions:
     """Options of the decoder classification.
 

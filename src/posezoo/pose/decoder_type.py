@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from math import nan
 from typing import Any
 
@@ -15,6 +15,7 @@ from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.spec.model import Output
 from posezoo.spec.shapes import fits
 from posezoo.spec.skeleton import Skeleton
+from posezoo.values import frozen
 
 #: Output arrays by role.
 Maps = Mapping[str, Floats]
@@ -42,7 +43,7 @@ PEAK_IS_VISIBLE = 0.1
 KEYPOINTS_PRINTED = ("pose.keypoints", "x and y in pixels of the image, score")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DecoderGraph:
     """How a decoder becomes part of an IR (``--decode``).
 
@@ -72,7 +73,7 @@ def require_equal_rows(name: str, maps: Maps) -> None:
         raise InferenceError(f"{name}: the outputs have different numbers of rows: {given}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetworkFacts:
     """What the sizes of a network's outputs follow from.
 
@@ -105,7 +106,7 @@ class NetworkFacts:
         return sum((self.width // stride) * (self.height // stride) for stride in strides)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DecoderType:
     """How the outputs of one or more networks become poses.
 

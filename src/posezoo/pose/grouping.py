@@ -8,7 +8,6 @@ limb has an unusual length for a body of this height.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import combinations, product
 
 import numpy as np
@@ -17,6 +16,7 @@ from posezoo.arrays import Array, Floats
 from posezoo.pose.assignment import match_pairs
 from posezoo.pose.decoder_type import check_counts, check_options
 from posezoo.pose.limbs import LimbCandidates, LimbTable
+from posezoo.values import frozen
 
 # Weights that decide between pairs that exclude each other, in addition to the fit of the field.
 # The values are in the middle of the range in which synthetic groups of every kind are recovered
@@ -53,7 +53,7 @@ _STUB_SHARE = 0.6
 _MAX_LOG_RATIO = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GroupingOptions:
     """Options for finding keypoints and joining them.
 

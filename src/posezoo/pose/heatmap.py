@@ -9,7 +9,6 @@ center of a pixel.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import starmap
 
 import numpy as np
@@ -39,9 +38,10 @@ from posezoo.pose.top_down import (
     crop_stretch,
 )
 from posezoo.spec.skeleton import Skeleton
+from posezoo.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HeatmapOptions(TopDownOptions):
     """Options of the decoder heatmap.
 
@@ -246,7 +246,7 @@ def newton_step(log: Floats, differences: Array) -> Array:
     return step if np.abs(step).max() < LONGEST_STEP else np.zeros(2)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HeatmapConvention:
     """How published code crops people, and computes pixels from the highest cells.
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from posezoo.arrays import Array, Doubles, Floats
 from posezoo.errors import import_cv2
 from posezoo.pose.keypoints import Pose, create_poses
+from posezoo.values import frozen
 
 Image = NDArray[np.uint8]
 #: Width and height of an image or of a network's input, in pixels.
@@ -142,7 +143,7 @@ def _warp(image: Image, matrix: Doubles, size: Size, **border: Any) -> Image:
     return warped
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InputSizing:
     """How images are fitted to the input of a bottom-up network.
 

@@ -15,8 +15,6 @@ confuses eyes and ears. Here joints are matched by their names.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from posezoo.arrays import Array, Doubles, Floats
@@ -33,6 +31,7 @@ from posezoo.pose.keypoints import Pose, Pose3D, bounding_box
 from posezoo.pose.letterbox import ImageTransform, InputSizing, Size
 from posezoo.pose.openpose import decode_openpose
 from posezoo.spec.skeletons import SKELETONS
+from posezoo.values import frozen
 
 SKELETON = "panoptic-19"
 JOINTS = 19
@@ -62,7 +61,7 @@ LIMBS = [
 _DEFAULT_FOCAL_LENGTH = 0.8
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LiftingOptions(GroupingOptions):
     """Options of the decoder lifting_3d, in addition to ``GroupingOptions`` for the poses in the
     image.

@@ -5,8 +5,6 @@ The layout of the output is that of tfjs-models (pose-detection/src/movenet/dete
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from posezoo.pose.decoder_type import (
@@ -21,12 +19,13 @@ from posezoo.pose.decoder_type import (
 )
 from posezoo.pose.keypoints import Pose, best_first, create_poses
 from posezoo.pose.letterbox import InputSizing, Size
+from posezoo.values import frozen
 
 SKELETON = "coco-17"
 JOINTS = 17
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MultiPoseOptions:
     """Options of MoveNet MultiPose.
 

@@ -7,7 +7,6 @@ arXiv:2006.04388.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import nan
 
 import numpy as np
@@ -24,6 +23,7 @@ from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
 from posezoo.pose.ssd_detection import MAX_BOXES, BoxDecoder, suppress_boxes
 from posezoo.spec.model import Output
+from posezoo.values import frozen
 
 STRIDES = (8, 16, 32)
 
@@ -31,7 +31,7 @@ STRIDES = (8, 16, 32)
 PERSON = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NanoDetOptions:
     """Options of the decoder nanodet.
 

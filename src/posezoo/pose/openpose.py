@@ -18,7 +18,6 @@ cancel in the field, and a joint whose neighbors are all hidden belongs to no pe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -47,11 +46,12 @@ from posezoo.pose.limbs import (
 from posezoo.pose.peaks import find_peaks, locate_peaks, upsample
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import SKELETONS
+from posezoo.values import frozen
 
 SKELETON = "openpose-18"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OpenPoseOptions(GroupingOptions):
     """Options of the decoder openpose.
 

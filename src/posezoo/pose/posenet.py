@@ -8,7 +8,6 @@ digit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from math import floor
 
@@ -30,6 +29,7 @@ from posezoo.pose.decoder_type import (
 from posezoo.pose.keypoints import Pose, best_first, create_poses, sort_descending
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.spec.skeletons import SKELETONS
+from posezoo.values import frozen
 
 SKELETON = "coco-17"
 JOINTS = 17
@@ -52,7 +52,7 @@ Keypoint = tuple[float, float, float]
 _REFINEMENTS = 2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PoseNetOptions:
     """Options of PoseNet; the defaults are those of the published decoder.
 

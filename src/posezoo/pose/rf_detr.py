@@ -7,7 +7,6 @@ whose keypoints are uncertain get a lower score.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import nan
 
 import numpy as np
@@ -25,6 +24,7 @@ from posezoo.pose.decoder_type import (
 from posezoo.pose.keypoints import Pose, best_first, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.spec.skeleton import Skeleton
+from posezoo.values import frozen
 
 #: The class of people, the first one.
 PERSON = 0
@@ -43,7 +43,7 @@ VALUES = 8
 EXPONENT = 0.2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RfDetrOptions:
     """Options of the decoder rf_detr.
 

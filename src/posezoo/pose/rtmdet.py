@@ -7,7 +7,7 @@ arXiv:2212.07784.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -28,12 +28,13 @@ from posezoo.pose.ssd_detection import (
     create_box_poses,
 )
 from posezoo.pose.yolox_boxes import TOP_LEFT_ON_GREY
+from posezoo.values import frozen
 
 #: The label of people, the first class.
 PERSON = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RtmdetOptions(DetectionOptions):
     """Options of the decoder rtmdet: those of detection, with the ``min_box_score`` of MMPose's
     demo.

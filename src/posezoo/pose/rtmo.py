@@ -7,7 +7,6 @@ Runtime the last anchor, in OpenVINO zeros.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -26,6 +25,7 @@ from posezoo.pose.keypoints import Pose, best_first, create_poses
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.rtmdet import find_rows
 from posezoo.spec.skeleton import Skeleton
+from posezoo.values import frozen
 
 SKELETON = "coco-17"
 JOINTS = 17
@@ -35,7 +35,7 @@ JOINTS = 17
 NMS_SCORE = 0.15
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RtmoOptions:
     """Options of the decoder rtmo.
 

@@ -8,7 +8,6 @@ arXiv:2107.03332; as implemented in RTMPose (T. Jiang et al., 2023, arXiv:2303.0
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -28,9 +27,10 @@ from posezoo.pose.keypoints import Pose, create_poses, flip_order_of
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import CropFunction, TopDownOptions, crop_affine
 from posezoo.spec.skeleton import Skeleton
+from posezoo.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SimccOptions(TopDownOptions):
     """Options of the decoder simcc.
 

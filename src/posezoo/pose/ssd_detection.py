@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -21,6 +20,7 @@ from posezoo.pose.decoder_type import (
 )
 from posezoo.pose.keypoints import Pose, best_first
 from posezoo.pose.letterbox import Size
+from posezoo.values import frozen
 
 SKELETON = "box"
 
@@ -34,7 +34,7 @@ MAX_BOXES = 100
 PERSON = 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Box:
     """The box of a person: left, top, right and bottom in image pixels, and the score, 0..1."""
 
@@ -67,7 +67,7 @@ class Box:
         return Box(x0, y0, x1, y1, score=self.score)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DetectionOptions:
     """Options of the decoder detection.
 

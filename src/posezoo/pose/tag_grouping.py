@@ -6,8 +6,6 @@ HigherHRNet (B. Cheng et al., 2020, arXiv:1908.10357, ``lib/core/group.py``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from posezoo.arrays import Array, Floats, Ints
@@ -15,12 +13,13 @@ from posezoo.pose.assignment import solve_assignment
 from posezoo.pose.decoder_type import check_counts, check_options
 from posezoo.pose.peaks import Peaks
 from posezoo.spec.skeleton import Skeleton
+from posezoo.values import frozen
 
 #: Of COCO's keypoints: head, trunk, then limbs: the joints with the most reliable tags come first.
 JOINT_ORDER = (0, 1, 2, 3, 4, 5, 6, 11, 12, 7, 8, 9, 10, 13, 14, 15, 16)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AssociativeEmbeddingOptions:
     """Options of the decoder associative_embedding.
 

@@ -17,11 +17,12 @@ from posezoo.pose.decoder_type import check_counts, check_options, check_shares
 from posezoo.pose.keypoints import HALF_PIXEL, Pose, pose_similarity
 from posezoo.pose.letterbox import Image, ImageTransform, Size
 from posezoo.pose.ssd_detection import Box
+from posezoo.values import frozen
 
 Color = tuple[float, float, float]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TopDownOptions:
     """Options that all top-down decoders have.
 

@@ -6,8 +6,6 @@ code and weights are under AGPL-3.0, so the registry has none of its models.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from posezoo.arrays import Floats
@@ -29,6 +27,7 @@ from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.ssd_detection import box_corners, find_best_boxes
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import known_counts
+from posezoo.values import frozen
 
 #: The numbers of a row before its scores, which are the box; and, with the suppression of
 #: overlapping people in the network, before its keypoints: the box, the score and the class.
@@ -47,7 +46,7 @@ _KNOWN_COUNTS = known_counts()
 _CELLS = 21
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class YoloPoseOptions:
     """Options of the decoder yolo_pose; the defaults are Ultralytics'.
 

@@ -6,8 +6,6 @@ publisher's ONNX files, which leave out the grid (``demo_postprocess`` in its re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from posezoo.arrays import Array
@@ -27,6 +25,7 @@ from posezoo.pose.ssd_detection import (
     clip_boxes,
     suppress_boxes,
 )
+from posezoo.values import frozen
 
 STRIDES = (8, 16, 32)
 
@@ -39,7 +38,7 @@ PERSON = 5
 TOP_LEFT_ON_GREY = InputSizing(padding=114, centered=False, truncates=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class YoloxOptions:
     """Options of the decoder yolox.
 

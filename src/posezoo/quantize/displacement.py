@@ -9,6 +9,8 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
+from posezoo.values import frozen
+
 #: Two detections are the same person if they share half of the points, and the median distance of
 #: these is at most this share of the person's extent.
 SAME_PERSON = 0.3
@@ -30,7 +32,7 @@ class DetectedPoints:
         return len(self.points)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeypointDisplacement:
     """The displacement of INT8's detections from FP32's.
 

@@ -5,7 +5,6 @@ bounds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -37,13 +36,14 @@ from posezoo.quantize.nncf_compression import count_layers, quantize_network
 from posezoo.quantize.quantization_plan import QuantizationPlan, QuantizationTarget
 from posezoo.registry import format_command
 from posezoo.spec.model import Precision
+from posezoo.values import frozen
 from posezoo.versions import package_versions
 
 #: Layers are compared on this many inputs: large noise is visible in the first input.
 COMPARED_SAMPLES = 2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Quantized:
     """A model in INT8.
 
@@ -134,7 +134,7 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
     return Quantized(plan, displacements)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _QuantizationJob:
     """The state that all IR of one quantization share."""
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from posezoo.spec.model import (
     Precision,
     QuantizationSettings,
 )
+from posezoo.values import frozen
 from posezoo.versions import package_version
 
 #: One photo in three is used only for comparison; displacements are measured on up to so many.
@@ -50,7 +51,7 @@ PHOTOS_HINT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuantizationTarget:
     """One network to quantize.
 
@@ -139,7 +140,7 @@ def explain_unsupported(spec: ModelSpec, model: ModelSpec | CompositeSpec) -> st
     return ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuantizationOptions:
     """How a model is quantized.
 
@@ -181,7 +182,7 @@ class QuantizationOptions:
         return bool(self.annotations or self.metric)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PhotoSplit:
     """The photos of a folder that are used.
 
@@ -196,7 +197,7 @@ class PhotoSplit:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuantizationPlan:
     """The quantization of one model.
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from posezoo.resolve.resolved import UPSTREAM_RESULTS, Converter
 from posezoo.resolve.stage_context import Context
 from posezoo.spec.model import Framework, ModelSpec, Route
 from posezoo.spec.routes import Obstacle, select_route
+from posezoo.values import frozen
 
 _CONVERTERS = {Route.IR: Converter.PUBLISHED, Route.MO: Converter.MODEL_OPTIMIZER}
 
 
-@dataclass(frozen=True)
+@frozen
 class ChosenRoute:
     """The route of a model; the fields are those of ``Resolved`` and ``Target``."""
 

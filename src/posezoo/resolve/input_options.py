@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 from posezoo.errors import PosezooError, SpecError, suggest
 from posezoo.spec.mo_args import OTHER_ORIGINALS, TYPED, MoArguments, read_arguments
 from posezoo.spec.model import Input, ModelSpec
 from posezoo.spec.supported_mo_args import CARRIED_OUT
 from posezoo.spec.yaml_nodes import parse_yaml
+from posezoo.values import frozen
 
 # These do not change the IR.
 _WITHOUT_EFFECT = ("--silent", "--log_level", "--progress", "--stream_output")
@@ -26,7 +27,7 @@ _GIVEN_ELSEWHERE = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class InputOptions:
     """How the IR's inputs and outputs differ from model.yml's; each option changes the IR and its
     key.

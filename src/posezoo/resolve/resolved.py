@@ -4,7 +4,7 @@ pickled.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from posezoo.layout import ModelLayout
 from posezoo.lockfile import AgreedIr
 from posezoo.spec.model import Decoder, ModelSpec, Precision, Route
 from posezoo.spec.routes import Obstacle, describe_obstacle
+from posezoo.values import frozen
 
 #: In ``input_model``, this stands for the folder with the results of upstream code
 #: (``layout.conversions``).
@@ -32,7 +33,7 @@ class Converter(Enum):
     QUANTIZATION = "quantization"  # made from the FP32 IR and photos, by another command
 
 
-@dataclass(frozen=True)
+@frozen
 class Target:
     """One requested IR."""
 
@@ -45,7 +46,7 @@ class Target:
     agreed: AgreedIr | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Resolved:
     """A model, and how it is converted to IR."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.errors import redact_secrets
 from posezoo.registry import Registry
 from posezoo.settings import Settings
+from posezoo.values import frozen
 
 if TYPE_CHECKING:  # importing these takes 30 ms, which commands that only list models do not need
     from posezoo.download.options import DownloadOptions
@@ -17,7 +18,7 @@ if TYPE_CHECKING:  # importing these takes 30 ms, which commands that only list 
     from posezoo.lockfile import LockFile
 
 
-@dataclass(frozen=True)
+@frozen
 class Context:
     """What the settings name, opened; ``pipeline.zoo_context`` opens it."""
 

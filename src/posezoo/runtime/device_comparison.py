@@ -9,7 +9,7 @@ nothing if it is within its limit.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from posezoo.convert.self_check import FACTOR, LARGEST_NOISE, OFFSET, compute_di
 from posezoo.errors import InferenceError
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.runtime.runtime_config import RuntimeConfig
+from posezoo.values import frozen
 
 Array = npt.NDArray[Any]
 
@@ -43,7 +44,7 @@ PROVES_NOTHING = "proves nothing"
 Tensor = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TensorDifference:
     """How much a tensor on the device differs from the CPU's, relative to its largest value.
 
@@ -70,7 +71,7 @@ class TensorDifference:
         return AGREES if self.noise <= LARGEST_NOISE else PROVES_NOTHING
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FirstDifference:
     """The first operation whose result differs by more than its limit, though those before do not.
 
@@ -91,7 +92,7 @@ class FirstDifference:
     is_shown: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeviceComparison:
     """One network on the CPU in f32 and on a device.
 

@@ -5,7 +5,6 @@ compiled.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite, prod
 from pathlib import Path
@@ -22,6 +21,7 @@ from posezoo.ir.openvino_import import (
     openvino_core,
     static_sizes,
 )
+from posezoo.values import frozen
 
 Shape = tuple[int, ...]
 
@@ -32,7 +32,7 @@ _AUTHOR = "Ultralytics"
 _MAX_METADATA = 64 << 10
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Preprocessing:
     """The preprocessing of images that is added to the graph.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,10 @@ from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import Model, ModelSpec
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import SKELETONS, skeleton_of
+from posezoo.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PipelineConfig:
     """The configuration of a pipeline: a model, its IRs, and how they are run.
 

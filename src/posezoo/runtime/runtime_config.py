@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from posezoo.ir.openvino_import import import_openvino
 from posezoo.pose.decoders import Option
 from posezoo.runtime.graph import Preprocessing
 from posezoo.spec.skeleton import Skeleton
+from posezoo.values import frozen
 from posezoo.versions import package_version
 
 # OpenVINO's plug-ins that distribute work to real devices.
@@ -23,7 +24,7 @@ _DRIVERS = "its driver is not part of OpenVINO; posezoo doctor lists the devices
 HINTS = ("LATENCY", "THROUGHPUT", "NONE")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RuntimeConfig:
     """Where and how a network runs.
 
@@ -97,7 +98,7 @@ class RuntimeConfig:
         return properties
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoadOptions:
     """How a model is run.
 

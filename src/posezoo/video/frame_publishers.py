@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from posezoo.errors import OutputError, import_optional
 from posezoo.files.staging import create_parent
 from posezoo.files.verified_files import write_error
 from posezoo.pose.keypoints import Pose
+from posezoo.values import frozen
 from posezoo.video.frame_outputs import frame_to_json
 from posezoo.video.frame_sources import Frame, FrameSource
 
@@ -126,7 +126,7 @@ def _close(stream: TextIO) -> None:
         stream.close()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MqttTopic:
     """A topic of a broker."""
 

@@ -31,6 +31,7 @@ from posezoo.facts.labels import format_count
 from posezoo.images import MAX_PIXELS, SUFFIXES, Image
 from posezoo.pose.letterbox import Size
 from posezoo.runtime.estimator import USUAL_FPS
+from posezoo.values import frozen
 
 ReportError = Callable[[PosezooError], None]
 
@@ -224,7 +225,7 @@ class ImageSource(FrameSource):
                 return
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reconnection:
     """How a live source that dropped is opened again.
 

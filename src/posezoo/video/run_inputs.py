@@ -7,13 +7,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from posezoo.errors import ImageError, PosezooError, explain_windows_path, redact_secrets
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.download.options import DownloadOptions
@@ -30,7 +30,7 @@ VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".m
 _RECONNECT_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImageInput:
     """An image file, and the name that the user gave; they differ for an address."""
 
@@ -38,7 +38,7 @@ class ImageInput:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VideoInput:
     """A video, a camera or a stream, and a name for its results."""
 
@@ -47,7 +47,7 @@ class VideoInput:
     is_live: bool  # whether its frames must be processed in time
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunInputs:
     """All inputs of a run."""
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from posezoo.errors import PosezooError, import_cv2
 from posezoo.images import Image
+from posezoo.values import frozen
 
 #: The monitors by letter. The letter is used in the flag, and as the key that shows and hides the
 #: monitor.
@@ -34,7 +34,7 @@ _BLUE = (255, 178, 29)
 _WIDTH, _ROW, _GRAPH = 190, 16, 48  # pixels, for a frame of height 480
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SystemLoad:
     """One sample of the machine's load.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from posezoo.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VideoOptions:
     """Arguments of ``Estimator.stream``."""
 

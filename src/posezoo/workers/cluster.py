@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future as ThreadFuture
 from concurrent.futures import TimeoutError as NoAnswerError
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache, partial
 from operator import attrgetter
 from pathlib import Path
@@ -46,6 +46,7 @@ from distributed.system import MEMORY_LIMIT
 from posezoo.errors import ConversionError, PosezooError, os_reason
 from posezoo.events import ClusterJoined, Event, Listener, WarningIssued, WorkerChanged, WorkStarted
 from posezoo.user_folders import StorePath
+from posezoo.values import frozen
 from posezoo.versions import package_versions, version
 from posezoo.workers.processes import ChildPool, ProcessEndedError
 from posezoo.workers.threads import Cancelled, Item, Result, ThreadPool
@@ -139,7 +140,7 @@ def _claimed_memory(item: object, needed: int, largest: int, listener: Listener)
     return largest
 
 
-@dataclass(frozen=True)
+@frozen
 class _Run:
     """What all items of one run share; it is pickled for the workers."""
 
@@ -256,7 +257,7 @@ def _scheduler_lost(address: str) -> PosezooError:
     return PosezooError(f"{address}: the connection to the scheduler was lost", hint=_RUN_AGAIN)
 
 
-@dataclass(frozen=True)
+@frozen
 class _WorkerState:
     address: str
     nanny: str  # the address of the process that restarts it; empty if there is none

@@ -10,10 +10,11 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 from typing import IO
+
+from posezoo.values import frozen
 
 #: How many bytes at the end of a stream are kept; a program may print without limit.
 TAIL_BYTES = 1 << 20
@@ -22,7 +23,7 @@ TAIL_BYTES = 1 << 20
 _EXCEPTION = re.compile(r"(?:[a-z_]+\.)*[A-Za-z]+(?:Error|Exception): ")
 
 
-@dataclass(frozen=True)
+@frozen
 class ProgramResult:
     """How a program ended."""
 

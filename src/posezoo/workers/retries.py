@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from posezoo.errors import SourceError
+from posezoo.values import frozen
 
 Result = TypeVar("Result")
 
@@ -19,7 +19,7 @@ _LONGEST_PAUSE_S = 8.0
 _NOTICED_PAUSE_S = 1.0
 
 
-@dataclass(frozen=True)
+@frozen
 class RequestLimits:
     """How often a source or a store is asked if it fails temporarily, and how long without data."""
 

@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -29,6 +29,7 @@ from posezoo.registry import (
 )
 from posezoo.settings import OMZ_REGISTRIES, Setting, Settings, read_settings, to_settings
 from posezoo.user_folders import show_addresses
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.spec.model import ModelSpec
@@ -130,7 +131,7 @@ class _Parser(argparse.ArgumentParser):
         super().error(f"{message} ({hint})" if hint else message)
 
 
-@dataclass(frozen=True)
+@frozen
 class OmzCommand:
     """One of the commands."""
 

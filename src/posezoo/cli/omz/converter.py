@@ -9,7 +9,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from posezoo.cli.omz.conventions import LineBuffer
 from posezoo.cli.omz.event_output import JsonConversionReporter, TextReporter, print_planned_ir
 from posezoo.errors import PosezooError
 from posezoo.spec.model import ModelSpec, Precision
+from posezoo.values import frozen
 from posezoo.workers.threads import available_cores
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ def _print_summary(failed: Mapping[str, PosezooError], names: Sequence[str], sty
     return code
 
 
-@dataclass(frozen=True)
+@frozen
 class _ReportedConversion:
     """Converts a model and reports the result; it is pickled if each job is a separate process."""
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from posezoo.cli.omz.conventions import LineBuffer
 from posezoo.cli.omz.event_output import JsonReporter, TextReporter
 from posezoo.errors import PosezooError, UnpinnedFileError
 from posezoo.settings import MOST_JOBS, to_settings
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.download.context import ConnectionPool
@@ -95,7 +96,7 @@ def _run(args: argparse.Namespace) -> int:
     return conventions.print_failures(failed, skipped=skipped, text=args.progress_format == "text")
 
 
-@dataclass(frozen=True)
+@frozen
 class _ReportedDownload:
     context: Context
     precisions: frozenset[str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from posezoo.cli.omz import conventions
 from posezoo.cli.omz.event_output import TextReporter, print_planned_ir
 from posezoo.cli.quantization_flags import QUANTIZATION_FLAGS, require_dataset_dir
 from posezoo.spec.model import ModelSpec, Precision
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.events import Listener
@@ -72,7 +73,7 @@ def _run(args: argparse.Namespace) -> int:
     return conventions.print_failures(failed)
 
 
-@dataclass(frozen=True)
+@frozen
 class _ReportedQuantization:
     """Quantizes a model and reports the result."""
 

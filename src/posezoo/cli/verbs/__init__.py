@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.plugins import LazyTable
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -27,7 +27,7 @@ VERB_GROUPS: dict[str, dict[str, str]] = json.loads(
 SUMMARIES = {name: text for group in VERB_GROUPS.values() for name, text in group.items()}
 
 
-@dataclass(frozen=True)
+@frozen
 class Verb:
     """A verb of the command line."""
 

@@ -33,6 +33,7 @@ from posezoo.console import Console
 from posezoo.errors import InferenceError, PosezooError
 from posezoo.events import Listener, RunStarted
 from posezoo.spec.model import Precision
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.benchmarking.benchmark_process import BenchmarkSchedule
@@ -308,7 +309,7 @@ def _refuse_flags_of_the_other_kind(args: argparse.Namespace) -> None:
             args.parser.error(problem)
 
 
-@dataclass(frozen=True)
+@frozen
 class _MeasurementTask:
     """Measures a case; it is pickled for the workers of a cluster."""
 

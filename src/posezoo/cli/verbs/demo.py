@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -24,6 +24,7 @@ from posezoo.errors import DecoderError, PosezooError, TargetSizeError, UnknownM
 from posezoo.facts.json_projection import project
 from posezoo.settings import DEFAULT_MODEL, INFERENCE_PRECISIONS, Settings
 from posezoo.spec.model import TRACKING, Precision
+from posezoo.values import frozen
 from posezoo.workers.signals import SignalExit
 
 if TYPE_CHECKING:
@@ -483,7 +484,7 @@ def _play(player: Player) -> BaseException | None:
     return None
 
 
-@dataclass(frozen=True)
+@frozen
 class _PoseWriter:
     """Prints and writes the poses of a frame, as the flags request."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.model_jobs import Answer
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.download.context import ConnectionPool
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     return report.print(args.format)
 
 
-@dataclass(frozen=True)
+@frozen
 class _DownloadTask:
     """Downloads the files of a model; it is pickled for other processes, which share no
     connections.

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from posezoo.cli.selection import select_models
 from posezoo.console import Console
 from posezoo.errors import LockError
 from posezoo.facts.labels import format_count
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.events import Listener
@@ -58,7 +59,7 @@ FLAGS = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class _Recorded:
     changes: list[LockChange]
     warnings: int  # the number of IR that differ from their records

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from posezoo.cli.report import print_result
 from posezoo.cli.selection import read_list_file, select_models
 from posezoo.console import Console
 from posezoo.errors import DownloadError, OutputError, UnknownModelError
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.download.model_download import PlannedFile
@@ -110,7 +111,7 @@ def _find_wheels(registries: Sequence[str]) -> dict[str, SourceFile]:
     return {name: registry_wheel(name) for name in registries if name in OMZ_REGISTRIES}
 
 
-@dataclass(frozen=True)
+@frozen
 class _Creation:
     """Adds models and registries to a mirror, or plans that."""
 

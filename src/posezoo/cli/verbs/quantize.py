@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from posezoo.errors import QuantizationError, os_reason
 from posezoo.events import WarningIssued
 from posezoo.registry import Selection
 from posezoo.spec.model import Precision
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.console import Console
@@ -202,7 +203,7 @@ def _without_unsupported(selection: Selection, context: Context, console: Consol
     return replace(selection, models=tuple(quantizable))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _QuantizationTask:
     """Quantizes a model, or only compares its INT8 IR; it is pickled for other processes."""
 

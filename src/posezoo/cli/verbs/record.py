@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from posezoo.cli.model_jobs import Answer, JobReport
 from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError
 from posezoo.events import CountStarted, Listener
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.console import Console
@@ -125,7 +126,7 @@ def _figures(context: Context, file: Path) -> Iterator[tuple[Model, Measurement]
         yield spec, replace(measurement, tag=spec.tag)
 
 
-@dataclass(frozen=True)
+@frozen
 class _CountTask:
     """Counts a model and records the result; it is pickled for other processes."""
 

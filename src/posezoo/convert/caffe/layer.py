@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,12 @@ import numpy.typing as npt
 
 from posezoo.convert.caffe.prototxt import Message
 from posezoo.errors import ConversionError, sanitize
+from posezoo.values import frozen
 
 Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Layer:
     """A layer with its weights and the outputs (``openvino.Output``) that it reads."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from posezoo.convert.caffe.prototxt import Message, read_prototxt
 from posezoo.errors import sanitize
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.spec.model import Input
+from posezoo.values import frozen
 
 # Layers that change nothing in a network that is only run, and those whose results are not read.
 _IDENTITIES = ("Dropout", "Split")
@@ -64,7 +64,7 @@ def read_caffe(prototxt: Path, caffemodel: Path, inputs: Sequence[Input] = ()) -
     return ov.Model(results, parameters, net.text("name", "caffe"))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CaffePorts:
     """What a network takes and makes, by names of its .prototxt.
 

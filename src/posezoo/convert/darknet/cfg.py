@@ -6,11 +6,12 @@ A line is a layer (``[route]``), one of its values (``layers = -1, -7``), or a c
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from posezoo.convert.layers_text import read_layers_text
 from posezoo.errors import ConversionError, sanitize
+from posezoo.values import frozen
 
 #: The largest file that is read; YOLOv4 has 12 KB.
 MAX_BYTES = 256 << 10
@@ -23,7 +24,7 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,7}")
 _NUMBER = re.compile(r"[-+]?[0-9]{0,7}\.?[0-9]{1,20}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Section:
     """A layer, or the first section, ``[net]``, with its values as text."""
 

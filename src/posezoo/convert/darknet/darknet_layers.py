@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -20,6 +19,7 @@ from posezoo.convert.darknet.cfg import Section
 from posezoo.convert.darknet.weights import Array, WeightsReader
 from posezoo.errors import ConversionError, sanitize
 from posezoo.ir.openvino_import import import_openvino
+from posezoo.values import frozen
 
 INPUT = "image_input"
 OPENCV_INPUT = "data"
@@ -45,7 +45,7 @@ _ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EndNames:
     """How TensorFlow names an output and its operation, after the name of Keras's layer."""
 
@@ -57,7 +57,7 @@ SAVED_MODEL = EndNames("{}", "model/{}/BiasAdd")
 FROZEN_GRAPH = EndNames("{}/BiasAdd:0", "{}/BiasAdd")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Progress:
     """The weights that no layer has taken, and the outputs: that of the image, then those of the
     layers; that of boxes is None. The epsilon is added to variances.

@@ -7,7 +7,6 @@ stretched.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,9 +24,10 @@ from posezoo.convert.decoding.nodes import (
 from posezoo.pose.decoders import find_decoder, fit_to_input
 from posezoo.pose.letterbox import KEPT_RESOLUTION, InputSizing, Size
 from posezoo.spec.model import ModelSpec
+from posezoo.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FrameFit:
     """How frames are fitted into the network's input.
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.plugins import LazyTable
 from posezoo.spec.model import ModelSpec
+from posezoo.values import frozen
 from posezoo.versions import package_version
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ Shape = tuple[int, ...]
 _DEFAULT_SIZES = {"N": 1, "H": 128, "W": 128}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReferenceRuntime:
     """Runs an original model."""
 
@@ -58,7 +59,7 @@ class ReferenceRuntime:
 OpenRuntime = Callable[[ModelSpec, Path, Mapping[str, Shape]], ReferenceRuntime | None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModelFormat:
     """One format of published models."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from posezoo.networks.zoo.published_networks import NETWORKS, PUBLISHED, PublishedClass
 from posezoo.spec.export_arguments import values_by_flag
 from posezoo.spec.model import Input, ModelSpec, NetworkChoice, Output
+from posezoo.values import frozen
 
 _DOWNLOADS = "$dl_dir/"
 # The parameters of a published function that name the checkpoint.
@@ -18,7 +19,7 @@ _WEIGHTS = ("weights", "weights_path")
 _NO_CHOICE = ("num_classes", "config_path", "file_config")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Export:
     """What conversion_to_onnx_args says."""
 

@@ -5,12 +5,13 @@ load.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from posezoo.networks.catalog_file import read_catalog, read_definition
 from posezoo.networks.definition import NetworkDefinition
 from posezoo.networks.zoo import published_tensors
+from posezoo.values import frozen
 
 _LIBRARIES = ("torchvision", "timm")
 
@@ -25,7 +26,7 @@ _ADAPTERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PublishedClass:
     """The Python class or function that builds a network where it was published.
 
