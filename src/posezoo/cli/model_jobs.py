@@ -166,7 +166,7 @@ def run_selected(
     work: Callable[[ModelSpec, Listener], Answer | Plan],
     *,
     selection: Selection | None = None,
-    executor: Executor = Executor(),  # noqa: B008 immutable
+    executor: Executor = Executor(),
 ) -> JobReport:
     """Do the work for each model that the flags select, or that is given."""
     with flags.console_from_args(args) as console:
@@ -191,7 +191,7 @@ def run_for_each(
     console: Console,
     *,
     skip_unpinned: bool = False,
-    executor: Executor = Executor(),  # noqa: B008 immutable
+    executor: Executor = Executor(),
     memory: Callable[[ModelSpec], int] = lambda _spec: 0,
 ) -> JobReport:
     """Do the work for each model, and collect the results.
