@@ -191,7 +191,7 @@ def test_the_objects_of_a_detector_are_those_of_model_api(detector, shared, tmp_
     photo = shared / "data" / "photos" / "000000000790.jpg"
     done = posezoo("run", DETECTOR, *detector, "--input", photo, "--output", tmp_path / "run")
     assert done.returncode == 0, done.stderr
-    assert "4 person" in done.stdout
+    assert "4 people" in done.stdout
     (image,) = json.loads((tmp_path / "run" / "poses.json").read_text())["images"]
     done = posezoo("export", DETECTOR, *detector, "--to", "modelapi", tmp_path / "export")
     assert done.returncode == 0, done.stderr

@@ -196,12 +196,11 @@ class _QuantizationJob:
                 LayerNoiseMeasured(name, compare_layers(_read_fp32(target), quantized, samples))
             )
         if problem:
+            way = "--max_drop D" if target.is_own else "quantization.in_float in model.yml"
             raise QuantizationError(
                 problem,
-                hint=(
-                    "nothing was published; quantization.in_float in model.yml keeps the layers"
-                    " with the most noise in floating point"
-                ),
+                hint=f"nothing was published; {way} keeps the layers with the most noise in floating"
+                " point",
             )
         return displacement, measured
 

@@ -380,7 +380,10 @@ def _describe_found(poses: Sequence[dict[str, Any]], finds_people: bool) -> str:
     if poses[0]["skeleton"] == "class":
         return ", ".join(f"{pose['label']} {pose['score']:.2f}" for pose in poses[:3])
     counts = Counter(pose["label"] for pose in poses)
-    return ", ".join(f"{count} {label}" for label, count in counts.items())
+    return ", ".join(
+        _count_found(count, True) if label == "person" else format_count(count, label)
+        for label, count in counts.items()
+    )
 
 
 def _count_found(number: int, finds_people: bool) -> str:
