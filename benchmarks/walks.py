@@ -93,7 +93,9 @@ def hidden_walk(walkers: int = 10, frames: int = 300, *, seed: int = 0) -> Walk:
         x[:, person] = _way(start, pace[person], stops, round(enters_s * FPS), frames, rng)
     drift = 10 * np.sin(np.arange(frames)[:, None] / FPS * rng.uniform(0.3, 0.8, people))
     phase = 2 * np.pi * 0.9 * np.arange(frames)[:, None] / FPS + rng.uniform(0, 6, people)
-    points = _place(_bodies(people, rng) * heights[:, None, None], x, _feet(heights, rng) + drift, phase)
+    points = _place(
+        _bodies(people, rng) * heights[:, None, None], x, _feet(heights, rng) + drift, phase
+    )
     return Walk(points, heights, pillars)
 
 
@@ -114,7 +116,9 @@ def _way(
             wait -= 1
             continue
         x[frame] += pace / FPS
-        if any(min(x[frame - 1 : frame + 1]) <= stop < max(x[frame - 1 : frame + 1]) for stop in stops):
+        if any(
+            min(x[frame - 1 : frame + 1]) <= stop < max(x[frame - 1 : frame + 1]) for stop in stops
+        ):
             kind = rng.choice(["on", "wait", "turn"], p=[0.5, 0.2, 0.3])
             wait = round(FPS * rng.uniform(0.2, 0.8)) if kind != "on" else 0
             pace *= -1 if kind == "turn" else 1
