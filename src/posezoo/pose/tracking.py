@@ -31,7 +31,7 @@ _MIN_SIMILARITY = 0.13
 _MAX_GAP_S = 3.0
 
 # Who was seen so recently is expected first; after that, a person is hidden.
-_RECENT_S = 0.12
+_RECENT_S = 0.24
 
 # Who comes back is as large as before, up to this standard deviation of the size's logarithm, and
 # on the way on which they were expected, up to these in x and y, in body sizes: at once, and for
@@ -53,7 +53,7 @@ _AREA = 0.2
 _NEW_VELOCITY = 1.0
 _ACCELERATION = 1.0
 _POSITION = 0.017
-_SHAPE = 0.17
+_SHAPE = 0.2
 
 
 @dataclass(slots=True)
