@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,18 +38,25 @@ class Walk:
     Attributes:
         keypoints: (T, N, 17, 2) in pixels.
         heights: (N,) of the people, in pixels.
+        pillars: (P, 2), the left and right edges of what hides everyone behind it, in pixels.
     """
 
     keypoints: NDArray[np.float64]
     heights: NDArray[np.float64]
+    pillars: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
+
+    @property
+    def is_inside(self) -> NDArray[np.bool_]:
+        """(T, N), whether the middle of each person is in the picture."""
+        middle = self.keypoints[..., 0].mean(axis=2)
+        return (middle >= 0) & (middle < SIZE[0])
 
 
 def walk(people: int = 10, frames: int = 300, *, seed: int = 0, speed: float = WALKING) -> Walk:
     """People who walk to and fro on lines of their own; at a speed of 0 they stand still."""
     rng = np.random.default_rng(seed)
     heights = rng.uniform(150, 320, people)
-    # Those who are nearer are larger, and their feet are lower in the image.
-    feet = 380 + 320 * (heights - 150) / 170 + rng.normal(0, 15, people)
+    feet = _feet(heights, rng)
     times = np.arange(frames) / FPS
     pace = speed * rng.uniform(0.6, 1.2, people) * rng.choice([-1, 1], people)
     reach = SIZE[0] - 160
@@ -58,13 +65,94 @@ def walk(people: int = 10, frames: int = 300, *, seed: int = 0, speed: float = W
     x = SIZE[0] / 2 + reach / np.pi * np.arcsin(0.97 * np.sin(way))
     drift = 25 * np.sin(times[:, None] * rng.uniform(0.3, 0.8, people)) * (speed > 0)
     phase = 2 * np.pi * 0.9 * times[:, None] * (speed > 0) + rng.uniform(0, 6, people)
-    swing = np.sin(phase)[..., None] * _SWING
-    points = np.broadcast_to(_STANDING, (frames, people, 17, 2)).copy()
-    points[..., 0] += swing
-    points *= heights[:, None, None]
-    points[..., 0] += x[..., None]
-    points[..., 1] += (feet + drift)[..., None]
-    return Walk(points, heights)
+    bodies = np.broadcast_to(_STANDING, (people, 17, 2))
+    return Walk(_place(bodies * heights[:, None, None], x, feet + drift, phase), heights)
+
+
+def hidden_walk(walkers: int = 10, frames: int = 300, *, seed: int = 0) -> Walk:
+    """People who cross a place with two pillars, where they are hidden for 0.5 to 2.5 seconds.
+
+    Some turn back behind a pillar, and some wait there. Six are there at first; the others enter
+    at the sides, and all leave. Two more, near to the camera, walk slowly and hide those behind.
+    """
+    rng = np.random.default_rng(seed)
+    heights = np.append(rng.uniform(150, 320, walkers), rng.uniform(340, 420, 2))
+    people = len(heights)
+    middles = SIZE[0] * np.array([0.33, 0.67]) + rng.uniform(-80, 80, 2)
+    pillars = middles[:, None] + rng.uniform(40, 90, 2)[:, None] * [-1, 1]
+    pace = WALKING * rng.uniform(0.6, 1.2, people) * rng.choice([-1, 1], people) * heights
+    pace[walkers:] *= 0.4
+    x = np.zeros((frames, people))
+    for person in range(people):
+        enters_s = 0.0 if person < 6 or person >= walkers else rng.uniform(0, 6)
+        start = rng.uniform(60, SIZE[0] - 60)
+        if enters_s:
+            start = -60 if pace[person] > 0 else SIZE[0] + 60
+        is_near = person >= walkers
+        stops = [] if is_near else middles.tolist()
+        x[:, person] = _way(start, pace[person], stops, round(enters_s * FPS), frames, rng)
+    drift = 10 * np.sin(np.arange(frames)[:, None] / FPS * rng.uniform(0.3, 0.8, people))
+    phase = 2 * np.pi * 0.9 * np.arange(frames)[:, None] / FPS + rng.uniform(0, 6, people)
+    points = _place(
+        _bodies(people, rng) * heights[:, None, None], x, _feet(heights, rng) + drift, phase
+    )
+    return Walk(points, heights, pillars)
+
+
+def _way(
+    start: float,
+    pace: float,
+    stops: list[float],
+    enters: int,
+    frames: int,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """(T,), where someone is who goes on, waits or turns at each stop."""
+    x = np.full(frames, start)
+    wait = 0
+    for frame in range(max(enters, 1), frames):
+        x[frame] = x[frame - 1]
+        if wait:
+            wait -= 1
+            continue
+        x[frame] += pace / FPS
+        if any(
+            min(x[frame - 1 : frame + 1]) <= stop < max(x[frame - 1 : frame + 1]) for stop in stops
+        ):
+            kind = rng.choice(["on", "wait", "turn"], p=[0.5, 0.2, 0.3])
+            wait = round(FPS * rng.uniform(0.2, 0.8)) if kind != "on" else 0
+            pace *= -1 if kind == "turn" else 1
+    return x
+
+
+def _bodies(people: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """(N, 17, 2), in body heights: adults differ in breadth and in the length of their legs."""
+    bodies = np.repeat(_STANDING[None], people, axis=0)
+    for body, breadth, legs in zip(
+        bodies, rng.normal(1, 0.08, people), rng.normal(1, 0.03, people), strict=True
+    ):
+        body[:, 0] *= breadth
+        body[:, 1] = np.interp(body[:, 1], [-0.95, -0.5, 0], [-0.95, -0.5 * legs, 0])
+    return bodies
+
+
+def _feet(heights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Those who are nearer are larger, and their feet are lower in the image."""
+    return 380 + 320 * (heights - 150) / 170 + rng.normal(0, 15, len(heights))
+
+
+def _place(
+    bodies: NDArray[np.float64],
+    x: NDArray[np.float64],
+    feet: NDArray[np.float64],
+    phase: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """(T, N, 17, 2): bodies, (N, 17, 2) in pixels, that swing their limbs where they are."""
+    points = np.repeat(bodies[None], len(x), axis=0)
+    heights = -bodies[:, 0, 1] / 0.93
+    points[..., 0] += np.sin(phase)[..., None] * _SWING * heights[:, None] + x[..., None]
+    points[..., 1] += feet[..., None]
+    return points
 
 
 def detections(
@@ -81,10 +169,13 @@ def detections(
         ghosts: the number of poses of nobody in a frame.
     """
     rng = np.random.default_rng(seed + 1)
-    for points in walked.keypoints:
+    for points, is_inside in zip(walked.keypoints, walked.is_inside, strict=True):
         found: list[tuple[Pose, int]] = []
-        for person, height in enumerate(walked.heights):
+        for person in np.flatnonzero(is_inside):
+            height = walked.heights[person]
             covered = _covered(points, walked.heights, person)
+            x = points[person, :, :1]
+            covered |= ((x >= walked.pillars[:, 0]) & (x <= walked.pillars[:, 1])).any(axis=1)
             if covered.mean() > 0.7 or rng.random() < miss:
                 continue
             spread = noise * height * np.where(covered, 3, 1)[:, None]

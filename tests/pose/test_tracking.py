@@ -46,6 +46,39 @@ def test_ten_people_who_cross_switch_their_numbers_at_most_twice_in_300_frames(s
     assert np.mean([len(each) for each in numbers.values()]) > 200
 
 
+def test_people_who_are_hidden_for_up_to_two_and_a_half_seconds_keep_their_numbers():
+    total = 0
+    for seed in range(4):
+        frames = list(walks.detections(walks.hidden_walk(seed=seed), seed=seed))
+        total += sum(map(switches, numbers_by_person(frames, follow(frames)).values()))
+    assert total <= 4 * 2
+
+
+def test_who_turns_while_hidden_keeps_the_number_and_a_smaller_person_there_has_another():
+    def seen_again(height: float) -> int | None:
+        tracker = PoseTracker()
+        way = [300 + 8 * step for step in range(30)]
+        for number, x in enumerate(way):
+            tracker.update([box(x)], number / 30)
+        empty = np.zeros((0, 3), np.float32)
+        # A second later they come back on the same side.
+        for number, x in enumerate(way[:-5:-1], start=60):
+            back = Pose(empty, "box", 0.9, (x, 400 - height, x + height / 3, 400))
+            (pose,) = tracker.update([back], number / 30)
+        return pose.track_id
+
+    assert seen_again(300) == 1
+    assert seen_again(180) == 2
+
+
+def test_after_a_cut_everybody_has_another_number_at_once():
+    tracker = PoseTracker()
+    tracker.update([box(100), box(600)], 0)
+    tracker.begin_scene()
+    tracked = tracker.update([box(100), box(600)], 0.04)
+    assert [pose.track_id for pose in tracked] == [3, 4]
+
+
 @pytest.mark.parametrize("fps", [10, 15])
 def test_numbers_are_kept_at_low_frame_rates(fps):
     every = round(walks.FPS / fps)

@@ -37,7 +37,7 @@ def videos(photos):
     """Each photo of one person, whose keypoints are nearly all labelled."""
     alone = [(photo, people[0]) for photo, people in photos if len(people) == 1]
     clear = [(photo, person) for photo, person in alone if person["num_keypoints"] >= 12]
-    assert len(clear) >= 3
+    assert len(clear) >= 4
     return [list(film(photo, person, FRAMES)) for photo, person in clear]
 
 
@@ -68,8 +68,17 @@ def test_the_first_frame_is_processed_whole_and_each_video_is_followed_separatel
     np.testing.assert_array_equal(first, second)
     (alone,) = movenet(images[0])
     np.testing.assert_array_equal(first[0], alone.keypoints)
-    other = keypoints(movenet.stream([videos[1][0][0], *images], is_video=True))
-    assert not np.array_equal(other[1:], first)
+
+
+def test_at_a_cut_the_crop_and_the_numbers_begin_anew(movenet, videos):
+    scenes = [[image for image, _ in video[:4]] for video in (videos[0], videos[3])]
+    options = {"is_video": True, "track": True}
+    apart = [keypoints(movenet.stream(images, **options)) for images in scenes]
+    together = list(movenet.stream([*scenes[0], *scenes[1]], **options))
+    np.testing.assert_array_equal(keypoints(together), [*apart[0], *apart[1]])
+    numbers = [pose.track_id for _, (pose,) in together]
+    assert set(numbers[:4]) <= {1, None}
+    assert numbers[4:] == [2] * 4
 
 
 @pytest.mark.slow

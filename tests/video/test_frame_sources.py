@@ -201,6 +201,49 @@ def test_frames_of_a_video_have_the_times_that_the_video_states(tmp_path, report
     assert times[4] > times[3]  # it is played again
 
 
+def missing_frames(warnings: list[str]) -> list[int]:
+    return [int(re.search(r"(\d+) frames? missing", each)[1]) for each in warnings]
+
+
+def test_frames_that_a_video_lacks_in_the_middle_are_counted_at_the_end(tmp_path, reported):
+    ticks = [*range(15), *range(18, 34)]
+    path = write_uneven_video(tmp_path / "v.mkv", ticks=ticks)
+    warnings: list[str] = []
+    frames = open_source(str(path), report_error=reported.append, warn=warnings.append).frames()
+    next(frames)
+    assert not warnings
+    assert len(list(frames)) == len(ticks) - 1
+    assert missing_frames(warnings) == [3]
+    assert not reported
+
+
+def test_a_phones_video_whose_frames_are_not_equally_far_apart_lacks_none(tmp_path, reported):
+    ticks = np.cumsum(np.random.default_rng(0).integers(1, 4, 30)).tolist()
+    path = write_uneven_video(tmp_path / "v.mkv", ticks=ticks)
+    warnings: list[str] = []
+    source = open_source(str(path), report_error=reported.append, warn=warnings.append)
+    assert len(list(source.frames())) == 30
+    assert not warnings
+
+
+def test_a_stream_states_the_times_of_its_frames_and_damaged_ones_are_counted(tmp_path, reported):
+    path = write_video(tmp_path / "v.ts", 30, "mp4v")
+    packets = [path.read_bytes()[start:][:188] for start in range(0, path.stat().st_size, 188)]
+    video = [place for place, packet in enumerate(packets) if packet[1:3] == b"\x41\x00"]
+    for place in video[12:14]:
+        packets[place] = bytes(188)
+    warnings: list[str] = []
+    with Server() as server:
+        address = server.serve("v.ts", b"".join(packets))
+        source = open_source(address, report_error=reported.append, warn=warnings.append)
+        times = [source.time_s(each) for each in source.frames()]
+    (lost,) = missing_frames(warnings)
+    assert 1 <= lost <= 4
+    # They were all read at once.
+    assert times[-1] - times[0] == pytest.approx(29 / 25, abs=0.05)
+    assert len(times) == 30 - lost
+
+
 def test_a_network_cameras_password_is_not_shown(reported):
     with pytest.raises(ImageError) as caught:
         open_source("http://ann:s3cret@localhost:9/camera", report_error=reported.append)

@@ -274,6 +274,24 @@ def test_people_keep_their_numbers_when_the_mode_is_switched():
     assert {mode.speed.frames for mode in playing.modes} == {3}
 
 
+def test_people_get_other_numbers_after_a_cut():
+    found = []
+    scenes = np.random.default_rng(0).integers(0, 2, (2, *BLANK.shape), dtype=np.uint8)
+    source = Frames(4)
+    source.frames = lambda: (
+        Frame(number, "video", scenes[number // 2] * (100 + 100 * (number // 2)), 0.0)
+        for number in range(4)
+    )
+    playing, _ = player(
+        source,
+        Finder(poses=[pose()]),
+        video=VideoOptions(track=True),
+        on_poses=lambda frame, poses: found.extend(poses),
+    )
+    playing.play()
+    assert [each.track_id for each in found] == [1, 1, 2, 2]
+
+
 def test_frames_and_poses_are_scaled_to_the_requested_size():
     small = draw_poses(BLANK, [pose()], min_score=0.1, within=(160, 1000))
     assert small.shape == (120, 160, 3)

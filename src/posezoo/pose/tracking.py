@@ -2,8 +2,9 @@
 
 A pose is compared with the poses that are expected from earlier frames, by COCO's object keypoint
 similarity: the last keypoints of each person, moved on by a Kalman filter with the body's velocity.
-The tolerance is the annotators' (sigmas) and the filter's uncertainty, which grows while a person
-is not seen.
+The tolerance is the annotators' (sigmas) and the filter's uncertainty. Who was hidden, and may have
+waited or turned, is known by size and way when they are seen for the second time: few false
+detections appear twice at the same place.
 """
 
 from __future__ import annotations
@@ -22,10 +23,23 @@ from posezoo.spec.skeleton import Skeleton
 
 # Less similar poses are not of the same person. These values were chosen on generated walks
 # (benchmarks/bench_tracking.py).
-_MIN_SIMILARITY = 0.08
+_MIN_SIMILARITY = 0.13
 
 # A person is expected again for so long after they were last seen.
 _MAX_GAP_S = 3.0
+
+# Who was seen so recently is expected first; after that, a person is hidden.
+_RECENT_S = 0.24
+
+# Who comes back is as large as before, up to this standard deviation of the size's logarithm, and
+# on the way on which they were expected, up to these in x and y, in body sizes: at once, and for
+# each second. Feet stay on the ground.
+_GROWTH = 0.09
+_ASIDE = np.array([0.2, 0.05])
+_ASIDE_IN_A_SECOND = np.array([0.2, 0.12])
+
+# Half of the square of a distance in standard deviations: those further away are other people.
+_MAX_DISTANCE = 4.5
 
 # The area of a person as a share of the square of their size: COCO's people cover 0.53 of a box,
 # whose width is about 0.4 of its height.
@@ -34,9 +48,9 @@ _AREA = 0.2
 # Standard deviations in body sizes: of the velocity of a new person in a second (people run at 3
 # sizes a second), of the change of a velocity in a second, of a measured position, and of the pose
 # after a second.
-_NEW_VELOCITY = 1.5
+_NEW_VELOCITY = 1.0
 _ACCELERATION = 1.0
-_POSITION = 0.02
+_POSITION = 0.017
 _SHAPE = 0.2
 
 
@@ -111,8 +125,8 @@ class PoseTracker:
     """Numbers the people in the frames of one video, from 1.
 
     A person gets a number when they are seen for the second time, since few false detections appear
-    twice at the same place; in the first frame, at once. The number of a person who is not seen is
-    kept for 3 seconds.
+    twice at the same place; in the first frame, at once. Who was not seen for up to 3 seconds gets
+    the same number again.
 
     Args:
         smooth: whether the poses of each person are smoothed.
@@ -125,6 +139,11 @@ class PoseTracker:
         self._count = 0
         self._is_first = True
 
+    def begin_scene(self) -> None:
+        """Forget everybody, as at a cut of the video: the next frame has new numbers."""
+        self._tracks = []
+        self._is_first = True
+
     def update(self, poses: Sequence[Pose], time_s: float) -> list[Pose]:
         """The poses of the next frame, in the same order, with ``track_id``.
 
@@ -132,12 +151,15 @@ class PoseTracker:
             poses: all of the same skeleton.
             time_s: the time of the frame.
         """
-        self._tracks = [track for track in self._tracks if self._is_expected(track, time_s)]
+        expected = [track for track in self._tracks if self._is_expected(track, time_s)]
+        recent = [track for track in expected if self._is_recent(track, time_s)]
         step_s = max(time_s - self._time_s, 0.0)
         self._time_s = time_s
-        for track in self._tracks:
+        for track in expected:
             track.predict(step_s)
-        tracks = self._find_tracks(poses) if poses else []
+        tracks = self._find_tracks(poses, expected, recent) if poses else []
+        found = {track.track_id for track in tracks}
+        self._tracks = [track for track in expected if track.track_id not in found] + tracks
         self._is_first = False
         if self._smooth and poses:
             poses = smooth_poses([track.filter for track in tracks], poses, time_s)
@@ -146,25 +168,53 @@ class PoseTracker:
             for pose, track in zip(poses, tracks, strict=True)
         ]
 
-    def _find_tracks(self, poses: Sequence[Pose]) -> list[_Track]:
-        """The person of each pose; new people are added."""
+    def _find_tracks(
+        self, poses: Sequence[Pose], expected: list[_Track], recent: list[_Track]
+    ) -> list[_Track]:
+        """The person of each pose, also new ones."""
         seen = _points(poses)
         sizes = [_size(pose) for pose in poses]
-        matches = self._match(seen, poses[0].layout)
+        matches = self._match(seen, poses[0].layout, recent)
         matched = list(matches)
         if matched:
             matched_sizes = [sizes[place] for place in matched]
             _correct(list(matches.values()), seen[matched], matched_sizes, self._time_s)
-        for track in matches.values():
+        missed = [track for track in expected if track.track_id and track.seen_s < self._time_s]
+        seen_twice = [track for track in matches.values() if track.track_id is None]
+        self._recognize(seen_twice, missed)
+        for track in seen_twice:
             self._number(track)
         tracks = []
         for place, points in enumerate(seen):
             tracks.append(matches.get(place) or self._add(points, sizes[place]))
         return tracks
 
+    def _recognize(self, tracks: list[_Track], missed: list[_Track]) -> None:
+        """Give people who were missed, and come back, the numbers that they had."""
+        if not (tracks and missed):
+            return
+        columns = _assign(self._distances(tracks, missed), _MAX_DISTANCE)
+        for track, column in zip(tracks, columns, strict=True):
+            if column is not None:
+                track.track_id = missed[column].track_id
+                track.filter = missed[column].filter
+
+    def _distances(self, tracks: list[_Track], missed: list[_Track]) -> Doubles:
+        """(N, M): how far each track is from being that of each person who was missed."""
+        seen, expected = (np.stack([track.points for track in each]) for each in (tracks, missed))
+        away, growth = _changes(seen, expected)
+        gaps_s = self._time_s - np.array([[track.seen_s] for track in missed])
+        # Who is hidden may wait or turn: all places on the expected way are as likely.
+        way = np.stack([track.motion.velocity for track in missed]) * gaps_s
+        share = ((away + way) * way).sum(axis=2) / ((way * way).sum(axis=1) + 1e-9)
+        aside = away + way - share.clip(0, 1)[:, :, None] * way
+        sizes = np.array([[track.size] for track in missed])
+        tolerated = sizes * (_ASIDE + gaps_s * _ASIDE_IN_A_SECOND)
+        distances: Doubles = ((aside / tolerated) ** 2).sum(axis=2) / 2 + growth
+        return distances
+
     def _add(self, points: Doubles, size: float) -> _Track:
         track = _Track(points, size, self._time_s)
-        self._tracks.append(track)
         if self._is_first:
             self._number(track)
         return track
@@ -173,6 +223,10 @@ class PoseTracker:
         if track.track_id is None:
             self._count += 1
             track.track_id = self._count
+
+    def _is_recent(self, track: _Track, time_s: float) -> bool:
+        """Whether a person was seen in the frame before, or just before it."""
+        return track.seen_s == self._time_s or time_s - track.seen_s <= _RECENT_S
 
     def _is_expected(self, track: _Track, time_s: float) -> bool:
         """Whether a person may appear again; without a number, they must be in each frame.
@@ -185,26 +239,19 @@ class PoseTracker:
             return track.seen_s == self._time_s
         return time_s - track.seen_s <= _MAX_GAP_S
 
-    def _match(self, seen: Doubles, skeleton: Skeleton) -> dict[int, _Track]:
+    def _match(self, seen: Doubles, skeleton: Skeleton, recent: list[_Track]) -> dict[int, _Track]:
         """The people whom poses, (N, K, 3), show, by the place of the pose; without new people."""
-        if not self._tracks:
+        if not recent:
             return {}
-        similarity = self._similarity(seen, _variances(skeleton))
-        # A further column for each pose stands for a new person.
-        threshold = np.full((len(seen), len(seen)), _MIN_SIMILARITY)
-        columns = solve_assignment(-np.hstack([similarity, threshold]))
-        return {
-            place: self._tracks[column]
-            for place, column in enumerate(columns)
-            if column < len(self._tracks) and similarity[place, column] >= _MIN_SIMILARITY
-        }
+        columns = _assign(-self._similarity(seen, recent, _variances(skeleton)), -_MIN_SIMILARITY)
+        return {place: recent[column] for place, column in enumerate(columns) if column is not None}
 
-    def _similarity(self, seen: Doubles, variances: Doubles) -> Doubles:
+    def _similarity(self, seen: Doubles, tracks: list[_Track], variances: Doubles) -> Doubles:
         """(N, T), 0 to 1: how well each pose, (N, K, 3), fits each expected one."""
-        expected = np.stack([track.points for track in self._tracks])
-        sizes = np.array([track.size for track in self._tracks])
-        moved = np.array([track.motion.position_variance for track in self._tracks])
-        gaps_s = self._time_s - np.array([track.seen_s for track in self._tracks])
+        expected = np.stack([track.points for track in tracks])
+        sizes = np.array([track.size for track in tracks])
+        moved = np.array([track.motion.position_variance for track in tracks])
+        gaps_s = self._time_s - np.array([track.seen_s for track in tracks])
         tolerance = moved + _SHAPE**2 * np.minimum(gaps_s, 1)
         widened = variances + tolerance[:, None]  # (T, K)
         difference = seen[:, None, :, :2] - expected[:, :, :2]
@@ -214,7 +261,37 @@ class PoseTracker:
         likeness *= (variances / widened) ** 0.25
         weights = (seen[:, None, :, 2] * expected[:, :, 2]) ** 2 + 1e-9
         similarity: Doubles = (weights * likeness).sum(axis=2) / weights.sum(axis=2)
-        return similarity
+        return similarity * np.exp(-_changes(seen, expected)[1])
+
+
+def _assign(costs: Doubles, limit: float) -> list[int | None]:
+    """The column for each row of (N, M) costs, or None, if that would cost more than the limit."""
+    rows, columns = costs.shape
+    # A further column for each row stands for none.
+    chosen = solve_assignment(np.hstack([costs, np.full((rows, rows), limit)]))
+    return [
+        column if column < columns and costs[row, column] <= limit else None
+        for row, column in enumerate(chosen)
+    ]
+
+
+def _changes(seen: Doubles, expected: Doubles) -> tuple[Doubles, Doubles]:
+    """What makes expected poses, (T, K, 3), those seen, (N, K, 3).
+
+    Returns:
+        How far they are moved: (N, T, 2) in pixels. How unlikely their change of size is: (N, T),
+        half of the square of standard deviations.
+    """
+    weights = (seen[:, None, :, 2] * expected[:, :, 2]) ** 2 + 1e-9
+    weights = (weights / weights.sum(axis=2, keepdims=True))[..., None]
+    middles, variances = [], []
+    for xy in (seen[:, None, :, :2], expected[None, :, :, :2]):
+        middle = (weights * xy).sum(axis=2)
+        away = xy - middle[:, :, None]
+        middles.append(middle)
+        variances.append((weights * away * away).sum(axis=(2, 3)) + 1)
+    growth = np.log(variances[0] / variances[1]) / 2
+    return middles[0] - middles[1], (growth / _GROWTH) ** 2 / 2
 
 
 def _points(poses: Sequence[Pose]) -> Doubles:

@@ -19,11 +19,12 @@ from posezoo.runtime.inference_pipeline import (
     InferFunction,
     Pipeline,
     VideoPipeline,
-    restart_at_each_size,
+    restart_at_each_scene,
     run_batched,
     run_pipeline,
 )
 from posezoo.runtime.result_stream import Item, ResultStream
+from posezoo.runtime.scene_cuts import SceneCuts
 from posezoo.runtime.top_down_pipeline import TopDownPipeline
 from posezoo.spec.model import WHOLE_IMAGE, Model
 
@@ -171,14 +172,14 @@ class Estimator:
         Args:
             items: any objects; they are read in the caller's thread.
             image: returns the image of an item, as for ``__call__``, in BGR; it is called in other
-                threads.
+                threads, and if people are numbered, once more in the caller's.
             is_video: whether the items are the frames of one video. If ``can_track`` is true,
                 people are expected where they were in the frame before: MoveNet then sees only a
                 square around its person, BlazePose's detector still looks for new ones. Frames are
                 processed one after the other, whatever ``requests`` is, and the results do not
                 depend on it.
-            track: number the people, who keep their ``Pose.track_id`` through the video; a person
-                is numbered when they are seen for the second time.
+            track: number the people, who keep their ``Pose.track_id`` through the video, until a
+                cut; a person is numbered when they are seen for the second time.
             smooth: also smooth keypoints and boxes over time; it implies ``track``.
             detect_every: the detector runs on every Nth frame; in between, people are
                 expected around their last keypoints, and new ones are not found. BlazePose's runs
@@ -191,12 +192,15 @@ class Estimator:
             InferenceError: ``detect_every`` is above 1, and no detector runs.
         """
         tracker = PoseTracker(smooth=smooth) if track or smooth else None
+        cuts = SceneCuts()
         frames = count()
         seconds = time_s or (lambda _item: next(frames) / USUAL_FPS)
 
         def finish(item: Item, poses: list[Pose]) -> list[Pose]:
             if tracker is None:
                 return poses
+            if cuts.begins(to_bgr(image(item))):
+                tracker.begin_scene()
             return tracker.update(poses, seconds(item))
 
         steps = self._steps_of_video(is_video, detect_every)
@@ -212,9 +216,9 @@ class Estimator:
         """The steps for the next frame, if it is processed with what the last one had."""
         if detect_every > 1:
             start = partial(self._require_video().detect_every, detect_every)
-            return restart_at_each_size(start)
+            return restart_at_each_scene(start)
         if is_video and self.can_track:
-            return restart_at_each_size(self._require_video().track)
+            return restart_at_each_scene(self._require_video().track)
         return None
 
     def _require_video(self) -> VideoPipeline:

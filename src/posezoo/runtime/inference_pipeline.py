@@ -13,8 +13,9 @@ from typing import Protocol, TypeVar, runtime_checkable
 import numpy as np
 
 from posezoo.pose.keypoints import Pose
-from posezoo.pose.letterbox import Image, Size, image_size
+from posezoo.pose.letterbox import Image, Size
 from posezoo.runtime.compiled_network import Array, CompiledNetwork, Outputs
+from posezoo.runtime.scene_cuts import SceneCuts
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -85,22 +86,19 @@ class VideoPipeline(Protocol):
         ...
 
 
-def restart_at_each_size(start: Callable[[], FrameSteps]) -> FrameSteps:
-    """The steps for a video in which the size of the frames may change: people are followed through
-    frames of the same size.
+def restart_at_each_scene(start: Callable[[], FrameSteps]) -> FrameSteps:
+    """The steps for a video in which people are followed through frames of the same scene and size.
 
     Args:
-        start: returns the steps for frames of one size.
+        start: returns the steps for the frames of one scene.
     """
     steps = start()
-    last_size: Size | None = None
+    cuts = SceneCuts()
 
     def restart_or_continue(image: Image) -> PipelineSteps:
-        nonlocal steps, last_size
-        size = image_size(image)
-        if last_size not in (None, size):
+        nonlocal steps
+        if cuts.begins(image):
             steps = start()
-        last_size = size
         return steps(image)
 
     return restart_or_continue

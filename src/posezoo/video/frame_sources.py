@@ -10,6 +10,7 @@ import os
 import stat
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
@@ -51,6 +52,12 @@ _TOLERATED_SHARE = 0.05
 _TOLERATED_FRAMES = 5
 
 
+# Gaps between frames are damage only in a video whose frames are equally far apart otherwise: at
+# most this share of at least so many steps are gaps.
+_MAX_GAPS = 0.05
+_MIN_STEPS = 20
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Frame:
     """One image of a source.
@@ -60,8 +67,8 @@ class Frame:
         name: the path of the image file, or the name of the video, camera or stream.
         image: (height, width, 3) uint8, BGR; it is not shared, so it may be drawn into.
         begun: ``time.perf_counter()`` before it was read.
-        shown_s: when the video says that it is shown, in seconds after its start; None if nothing
-            says so.
+        shown_s: when the video or stream says that it is shown, or a camera was read, in seconds
+            after the start; None of an image.
     """
 
     index: int
@@ -87,8 +94,8 @@ class FrameSource(ABC):
     size: Size
 
     def time_s(self, frame: Frame) -> float:
-        """When a frame is shown at normal speed, or of a live source was read: in seconds after the
-        start.
+        """When a frame is shown at normal speed, or of a live source was taken: in seconds after
+        the start.
         """
         return frame.index / self.fps if frame.shown_s is None else frame.shown_s
 
@@ -246,6 +253,28 @@ class Reconnection:
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
+class FrameSteps:
+    """The times from frame to frame of a video, in which a gap shows that frames were lost."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[int] = Counter()  # by milliseconds
+
+    def add(self, step_s: float) -> None:
+        """Count a step."""
+        self._counts[round(1000 * step_s)] += 1
+
+    def count_lost(self) -> int:
+        """How many frames the gaps lack; 0 if the frames are not equally far apart otherwise."""
+        total = self._counts.total()
+        if total < _MIN_STEPS:
+            return 0
+        ((usual, _),) = self._counts.most_common(1)
+        gaps = {step: number for step, number in self._counts.items() if step > 1.5 * usual}
+        if usual <= 0 or sum(gaps.values()) > _MAX_GAPS * total:
+            return 0
+        return sum(number * (round(step / usual) - 1) for step, number in gaps.items())
+
+
 class VideoSource(FrameSource):
     """A video, a camera or a stream, read with OpenCV.
 
@@ -279,8 +308,10 @@ class VideoSource(FrameSource):
         self._is_camera = not (is_stream or is_file)
         self._is_live = is_stream or self._is_camera
         self._rounds = 1 if self._is_live else rounds
+        self._steps = FrameSteps()
         self._capture = self._open()
-        self._opened = time.perf_counter()
+        self._last_begun = time.perf_counter()
+        self._stated_s = 0.0
         try:
             self._read_properties()
         except ImageError:
@@ -291,6 +322,10 @@ class VideoSource(FrameSource):
         cv2 = import_quiet_opencv()
         self._stated_frames = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         fps = self._capture.get(cv2.CAP_PROP_FPS)
+        is_mjpeg = int(self._capture.get(cv2.CAP_PROP_FOURCC)) == cv2.VideoWriter.fourcc(*"MJPG")
+        # Over HTTP, FFmpeg takes such frames to be equally far apart.
+        is_untimed = is_mjpeg and str(self._target).startswith("http")
+        self._has_times = not (self._is_camera or is_untimed)
         self.fps = fps if 1 <= fps <= 1000 else USUAL_FPS
         width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
@@ -301,12 +336,6 @@ class VideoSource(FrameSource):
                 f"{self.name}: {width} x {height} pixels are too many: at most {MAX_PIXELS:,}"
             )
         self.size = width, height
-
-    def time_s(self, frame: Frame) -> float:
-        """As for ``FrameSource``."""
-        if self._is_live:
-            return frame.begun - self._opened
-        return super().time_s(frame)
 
     def _open(self) -> Any:
         cv2 = import_quiet_opencv()
@@ -339,6 +368,11 @@ class VideoSource(FrameSource):
             yield from frames
         finally:
             self._capture.release()
+            if lost := self._steps.count_lost():
+                missing = f"{format_count(lost, 'frame')} missing in the middle"
+                self._reconnection.warn(
+                    f"{self.name}: is damaged or was filmed unevenly: {missing}"
+                )
 
     def _frames_of_rounds(self) -> Generator[Frame, None, None]:
         indices = count()
@@ -374,21 +408,43 @@ class VideoSource(FrameSource):
             read += 1
             # Frames of a phone's video are not equally far apart.
             stated_s = start_s + self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            if read > 1:
+                self._steps.add(stated_s - shown_s)
             shown_s = max(shown_s, stated_s)
             yield Frame(next(indices), self.name, images.to_bgr(image), begun, shown_s)
 
     def _frames_of_stream(self) -> Generator[Frame, None, None]:
         indices = count()
         pauses = self._reconnection.pauses()
+        shown_s = 0.0
         while True:
             opened = time.monotonic()
-            read, _ = yield from self._frames_until_end(indices, 0.0)
+            read = 0
+            while True:
+                begun = time.perf_counter()
+                is_read, image = self._capture.read()
+                if not is_read:
+                    break
+                shown_s += self._step_s(begun, is_first=not read)
+                read += 1
+                yield Frame(next(indices), self.name, images.to_bgr(image), begun, shown_s)
             dropped = f"{self.name}: was disconnected after {format_count(read, 'frame')}"
             if time.monotonic() - opened > _STEADY_S:
                 pauses = self._reconnection.pauses()
             if not self._open_again(dropped, pauses):
                 self._report_error(ImageError(dropped))
                 return
+
+    def _step_s(self, begun: float, *, is_first: bool) -> float:
+        """The time since the last frame as the stream states it; else, from read to read."""
+        cv2 = import_quiet_opencv()
+        stated_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        step_s, read_step_s = stated_s - self._stated_s, begun - self._last_begun
+        self._stated_s, self._last_begun = stated_s, begun
+        if is_first or not self._has_times or not 0 < step_s < _SILENCE_MS / 1000:
+            return read_step_s
+        self._steps.add(step_s)
+        return step_s
 
     def _open_again(self, dropped: str, pauses: Iterator[float]) -> bool:
         """Open a live source that dropped; False if that fails after each of the pauses."""

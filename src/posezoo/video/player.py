@@ -25,6 +25,7 @@ from posezoo.pose.drawing import draw, write_text
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
 from posezoo.pose.tracking import PoseTracker
+from posezoo.runtime.scene_cuts import SceneCuts
 from posezoo.video.frame_outputs import FrameOutput
 from posezoo.video.frame_rate import FrameRateMeter, StepTimer
 from posezoo.video.frame_sources import Frame, FrameSource
@@ -99,6 +100,7 @@ class Player:
     _is_exhausted: bool = False
     _is_quitting: bool = False
     _is_switching: bool = False
+    _cuts: SceneCuts = field(default_factory=SceneCuts)
     # When the model got a frame, by its index.
     _submitted: dict[int, float] = field(default_factory=dict)
 
@@ -183,6 +185,8 @@ class Player:
         if not (self.video.track or self.video.smooth):
             return selected
         # Not by the stream, since each mode has its own.
+        if self._cuts.begins(frame.image):
+            self._tracker.begin_scene()
         return self._tracker.update(selected, self.source.time_s(frame))
 
     def _draw(self, frame: Frame, poses: Sequence[Pose]) -> Image:
