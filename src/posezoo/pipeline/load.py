@@ -463,7 +463,7 @@ def explain_no_people(
         advice.append("--detector none if one person fills the photo")
     if not estimator.finds_people:
         advice.append("a photo in which objects are larger")
-    elif estimator.model.name != FALLBACK_MODEL:
+    elif estimator.model.name != FALLBACK_MODEL and estimator.model.task != "detection":
         given = ["--input", *inputs] if inputs else []
         advice.append(shlex.join(["posezoo", "run", FALLBACK_MODEL, *given]))
     else:
@@ -501,14 +501,15 @@ def advise_for_groups(model: Model, context: Context) -> str:
     ]
     models = [describe_model(registry.find(name), registry) for name in compared_names]
     compared = compare_models(models, (), context.layout, MeasurementSelection())
-    aps = [row.values["AP"] for row in compared.rows]
-    match aps:
-        case [own, other] if own and other and own.interval and own.interval[1] < other.number:
-            return (
-                f"does it miss people? On photos of several, {FALLBACK_MODEL} has AP"
-                f" {other.number:.3f}, and {model.full_name} {own.number:.3f}: posezoo run"
-                f" {FALLBACK_MODEL}"
-            )
+    measured = [(row.values["AP"], row.values["AR50_several"]) for row in compared.rows]
+    match measured:
+        case [(ap, found), (other_ap, other_found)] if ap and found and other_ap and other_found:
+            if ap.interval and ap.interval[1] < other_ap.number:
+                return (
+                    f"does it miss people? On photos of several, {FALLBACK_MODEL} finds"
+                    f" {other_found.number:.0%} of them, and {model.full_name}"
+                    f" {found.number:.0%}: posezoo run {FALLBACK_MODEL}"
+                )
     return ""
 
 
