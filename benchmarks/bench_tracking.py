@@ -93,7 +93,8 @@ def track_by_bytetrack(frames: Frames) -> Tracked:
     from supervision import Detections
     from trackers import ByteTrackTracker
 
-    tracker, tracked = ByteTrackTracker(frame_rate=FPS), []
+    tracker = ByteTrackTracker(frame_rate=FPS)
+    tracked: Tracked = []
     for poses in frames:
         seen = Detections(
             xyxy=np.reshape([pose.box for pose in poses], (-1, 4)),

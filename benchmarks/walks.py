@@ -49,7 +49,8 @@ class Walk:
     def is_inside(self) -> NDArray[np.bool_]:
         """(T, N), whether the middle of each person is in the picture."""
         middle = self.keypoints[..., 0].mean(axis=2)
-        return (middle >= 0) & (middle < SIZE[0])
+        is_inside: NDArray[np.bool_] = (middle >= 0) & (middle < SIZE[0])
+        return is_inside
 
 
 def walk(people: int = 10, frames: int = 300, *, seed: int = 0, speed: float = WALKING) -> Walk:
@@ -171,7 +172,7 @@ def detections(
     rng = np.random.default_rng(seed + 1)
     for points, is_inside in zip(walked.keypoints, walked.is_inside, strict=True):
         found: list[tuple[Pose, int]] = []
-        for person in np.flatnonzero(is_inside):
+        for person in np.flatnonzero(is_inside).tolist():
             height = walked.heights[person]
             covered = _covered(points, walked.heights, person)
             x = points[person, :, :1]

@@ -158,8 +158,8 @@ class PoseTracker:
         for track in expected:
             track.predict(step_s)
         tracks = self._find_tracks(poses, expected, recent) if poses else []
-        found = {track.track_id for track in tracks}
-        self._tracks = [track for track in expected if track.track_id not in found] + tracks
+        seen_ids = {track.track_id for track in tracks}
+        self._tracks = [track for track in expected if track.track_id not in seen_ids] + tracks
         self._is_first = False
         if self._smooth and poses:
             poses = smooth_poses([track.filter for track in tracks], poses, time_s)

@@ -60,7 +60,9 @@ class SceneCuts:
 def _count_colors(pixels: Image) -> NDArray[np.float64]:
     """(64,) the share of the pixels with each color, of four levels in each channel."""
     levels = (pixels >> 6).astype(np.int64)
-    return np.bincount((levels @ [16, 4, 1]).ravel(), minlength=64) / (_ROWS * _COLUMNS)
+    counts = np.bincount((levels @ [16, 4, 1]).ravel(), minlength=64)
+    shares: NDArray[np.float64] = counts / (_ROWS * _COLUMNS)
+    return shares
 
 
 def _blocks(pixels: Image) -> NDArray[np.float64]:
@@ -69,5 +71,6 @@ def _blocks(pixels: Image) -> NDArray[np.float64]:
     grid = gray.reshape(_BLOCKS, _ROWS // _BLOCKS, _BLOCKS, _COLUMNS // _BLOCKS)
     blocks = grid.swapaxes(1, 2).reshape(_BLOCKS**2, -1)
     blocks -= blocks.mean(axis=1, keepdims=True)
-    lengths: NDArray[np.float64] = np.linalg.norm(blocks, axis=1, keepdims=True)
-    return blocks / (lengths + 1)
+    lengths = np.linalg.norm(blocks, axis=1, keepdims=True)
+    directions: NDArray[np.float64] = blocks / (lengths + 1)
+    return directions

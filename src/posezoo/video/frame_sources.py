@@ -438,7 +438,7 @@ class VideoSource(FrameSource):
     def _step_s(self, begun: float, *, is_first: bool) -> float:
         """The time since the last frame as the stream states it; else, from read to read."""
         cv2 = import_quiet_opencv()
-        stated_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        stated_s: float = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
         step_s, read_step_s = stated_s - self._stated_s, begun - self._last_begun
         self._stated_s, self._last_begun = stated_s, begun
         if is_first or not self._has_times or not 0 < step_s < _SILENCE_MS / 1000:
