@@ -23,9 +23,10 @@ from posezoo.spec.yaml_nodes import YamlNode
 ArgumentT = TypeVar("ArgumentT")
 
 _INPUT_FLAGS = ("--input", "--input_shape", "--layout", "--mean_values", "--scale_values")
+_LAYOUT_FLAGS = ("--layout", "--source_layout", "--target_layout")
 #: Flags that become fields of a ModelSpec, with their short forms.
 TYPED = {
-    **dict.fromkeys(_INPUT_FLAGS, ""),
+    **dict.fromkeys((*_INPUT_FLAGS, *_LAYOUT_FLAGS), ""),
     "--scale": "-s",
     "--reverse_input_channels": "",
     "--output": "",
@@ -63,13 +64,12 @@ _BRACKETED = re.compile(
 #: (0:operation).
 _INPUT_ITEM = re.compile(
     r"(?P<name>[^\s\[\](){}>$]+?)"
-    r"\s*(?:\[(?P<shape>[^\[\]]{0,200})\])?"
-    r"\s*(?:\{(?P<type>[^{}]{0,40})\})?"
+    r"(?:\s*(?:\[(?P<shape>[^\[\]]{0,200})\]|\{(?P<type>[^{}]{0,40})\})){0,2}"
     r"\s*(?:->\s*(?P<value>\[[^\[\]]{0,4000}\]|[^\s,\[\]]+))?"
 )
 #: OpenVINO's names of element types, by Model Optimizer's other names for them.
 ELEMENT_TYPES = {
-    **{name: name for name in ("f64", "f32", "f16", "i64", "i32", "i16", "i8", "u8", "boolean")},
+    **{name: name for name in ("f64", "f32", "f16", "i64", "i32", "i16", "i8", "u64", "u32", "u8", "boolean")},
     "float64": "f64",
     "float32": "f32",
     "float": "f32",
@@ -78,6 +78,8 @@ ELEMENT_TYPES = {
     "int32": "i32",
     "int16": "i16",
     "int8": "i8",
+    "uint64": "u64",
+    "uint32": "u32",
     "uint8": "u8",
     "bool": "boolean",
 }
@@ -85,7 +87,8 @@ _NUMBER = "[1-9][0-9]{0,8}"
 #: A size, any size (-1), or a range: 1..4, 1.. or ..4.
 _SIZE = re.compile(rf"-1|({_NUMBER})|(?=\.*[0-9])({_NUMBER})?\.\.({_NUMBER})?")
 _COMMA_OUTSIDE_BRACKETS = re.compile(r",(?![^\[(]*[\])])")
-_LAYOUT = re.compile(r"([^()]*?)\(([^()]*)\)|([^()]+)")
+#: name(nchw), name(nchw->nhwc), name[n,c,h,w]->[n,h,w,c], and each without a name.
+_LAYOUT = re.compile(r"([^()\[\]>]*?)(?:\(([^()]*)\)|(\[[^()]*|[^()\[\]]+))")
 
 
 class _FlagValue(NamedTuple):
@@ -293,17 +296,13 @@ def _named(
         return tuple(named)
     if inputs:
         return inputs
-    names: dict[str, None] = {}
-    for flag in ("--layout", "--mean_values", "--scale_values"):
-        if flag in given and re.search(r"[\[(]", given[flag].text):
-            names |= dict.fromkeys(name for name, _ in _bracketed(given[flag]) if name)
+    readers = dict.fromkeys(_INPUT_FLAGS, _bracketed) | dict.fromkeys(_LAYOUT_FLAGS, _layouts)
+    named = [[name for name, _ in readers[flag](given[flag])] for flag in readers if flag in given]
+    names = dict.fromkeys(name for each in named for name in each if name)
     if names:
         return tuple(Input(name, ()) for name in names)
-    unnamed = 0
-    if "--input_shape" in given:
-        unnamed = len(list(_bracketed(given["--input_shape"])))
     others = TYPED.keys() & given.keys() - {"--output", "--input_model"}
-    return (Input("", ()),) * (unnamed or bool(others))
+    return (Input("", ()),) * max(map(len, named), default=bool(others))
 
 
 def _with_shapes(
@@ -407,11 +406,14 @@ def _with_layouts(inputs: tuple[Input, ...], given: Mapping[str, _FlagValue]) ->
     """The inputs with the layouts of the network and of the IR, and a mean and scale for each
     channel.
     """
-    layout = given.get("--layout")
-    if layout is not None:
-        pairs = _assigned(layout, inputs, list(_layouts(layout)))
-        inputs = tuple(_with_layout(port, both) for port, both in pairs)
-        _refuse_other_ranks(inputs, layout)
+    flags = [flag for flag in _LAYOUT_FLAGS if flag in given]
+    if len(flags) > 1 and "--layout" in flags:
+        raise given["--layout"].node.make_error(f"gives layouts, and so does {flags[1]}")
+    for flag in flags:
+        texts = list(_layouts(given[flag]))
+        pairs = _assigned(given[flag], inputs, texts)
+        inputs = tuple(_with_layout(port, text, flag, given[flag]) for port, text in pairs)
+        _refuse_other_ranks(inputs, given[flag])
     completed = []
     for port in inputs:
         _check_channels(port, port.mean, given.get("--mean_values"))
@@ -422,11 +424,24 @@ def _with_layouts(inputs: tuple[Input, ...], given: Mapping[str, _FlagValue]) ->
     return tuple(completed)
 
 
-def _with_layout(port: Input, both: tuple[str, str] | None) -> Input:
-    if both is None:
+def _with_layout(port: Input, text: str | None, flag: str, given: _FlagValue) -> Input:
+    """The input with a layout of the network, of the IR, or both: ``nhwc->nchw``."""
+    if text is None:
         return port
-    layout, target = both
-    return replace(port, layout=layout, to_layout=target)
+    layout, _, target = text.partition("->")
+    if flag == "--target_layout":
+        layout, target = "", text
+    layout = _normalize_layout(layout) or port.layout
+    target = _normalize_layout(target)
+    # Without a layout of the network, Model Optimizer keeps the order, too.
+    layout = layout or target
+    reason = explain_invalid_layout(layout) or (target and explain_invalid_layout(target))
+    if reason:
+        raise given.node.make_error(reason)
+    if target and sorted(target) != sorted(layout):
+        problem = f"{sanitize(target)} does not have the letters of {layout}"
+        raise given.node.make_error(problem)
+    return replace(port, layout=layout, to_layout=target if target != layout else "")
 
 
 def _refuse_other_ranks(inputs: Sequence[Input], given: _FlagValue) -> None:
@@ -447,28 +462,13 @@ def _check_channels(port: Input, values: tuple[float, ...], given: _FlagValue | 
         raise given.node.make_error(f"gives {count} values for {name}, which has no such channels")
 
 
-def _layouts(given: _FlagValue) -> Iterator[tuple[str, tuple[str, str]]]:
-    """An input's name, the network's layout, and the IR's layout if it differs."""
+def _layouts(given: _FlagValue) -> Iterator[tuple[str, str]]:
+    """Each input's name and the text of its layout."""
     for part in _COMMA_OUTSIDE_BRACKETS.split(given.text):
         match = _LAYOUT.fullmatch(part.strip())
-        name = ""
-        requested = ""
-        if match:
-            name = match[1] or ""
-            requested = match[2] or match[3] or ""
-        before, arrow, after = requested.partition("->")
-        layout = _normalize_layout(before)
-        target = _normalize_layout(after)
-        reason = explain_invalid_layout(layout)
-        if arrow and not reason:
-            reason = explain_invalid_layout(target)
-        if reason:
-            raise given.node.make_error(reason)
-        if arrow and sorted(target) != sorted(layout):
-            raise given.node.make_error(f"{sanitize(target)} does not have the letters of {layout}")
-        if target == layout:
-            target = ""
-        yield name.strip(), (layout, target)
+        if match is None:
+            raise given.make_error("layouts, each as nchw, name(nchw) or name(nchw->nhwc)", part)
+        yield match[1].strip(), match[2] or match[3] or ""
 
 
 def _normalize_layout(text: str) -> str:

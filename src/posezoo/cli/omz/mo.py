@@ -26,6 +26,7 @@ from posezoo.resolve.input_options import read_given_arguments
 from posezoo.spec.model import Family, Framework, License, ModelSpec, Precision, SourceFile
 from posezoo.spec.region_configs import (
     PIPELINE_CONFIG,
+    REGION_CONFIGS,
     TRANSFORMATIONS_CONFIG,
     find_detector,
     is_region_config,
@@ -90,7 +91,7 @@ SAVED_MODEL_FILE = "saved_model.pb"
 # The arguments whose text is read as in model.yml.
 _TEXTS = (
     "input", "output", "input_shape", "layout", "mean_values", "scale_values", "scale",
-    "freeze_placeholder_with_value", "data_type",
+    "freeze_placeholder_with_value", "data_type", "source_layout", "target_layout",
 )  # fmt: skip
 _SWITCHES = ("reverse_input_channels", "static_shape")
 
@@ -366,7 +367,7 @@ def _transformation_arguments(
         return ()
     path = Path(config or "")
     own_file = f"$dl_dir/{path.absolute()}"
-    is_own = path.is_file() and is_region_config(own_file)
+    is_own = path.is_file() and (is_region_config(own_file) or path.name in REGION_CONFIGS)
     arguments = [(TRANSFORMATIONS_CONFIG, own_file if is_own else f"$mo_dir/{path.name}")]
     if pipeline is not None:
         arguments.append((PIPELINE_CONFIG, f"$dl_dir/{Path(pipeline).absolute()}"))
