@@ -24,8 +24,8 @@ _HINT = "a Model Optimizer of OpenVINO 2024.6 may convert it: --mo PATH"
 
 
 def add_regions(network: Any, spec: ModelSpec, source: Path) -> Any:
-    """The network with the RegionYolo layers that the model's configuration asks for, by their names
-    in alphabetical order, as Model Optimizer has them.
+    """The network with the RegionYolo layers that the model's configuration asks for, sorted by
+    their names, as by Model Optimizer.
 
     Without a configuration, the network is returned as it is; otherwise it must not be used
     afterwards.

@@ -69,7 +69,10 @@ _INPUT_ITEM = re.compile(
 )
 #: OpenVINO's names of element types, by Model Optimizer's other names for them.
 ELEMENT_TYPES = {
-    **{name: name for name in ("f64", "f32", "f16", "i64", "i32", "i16", "i8", "u64", "u32", "u8", "boolean")},
+    **{
+        name: name
+        for name in ("f64", "f32", "f16", "i64", "i32", "i16", "i8", "u64", "u32", "u8", "boolean")
+    },
     "float64": "f64",
     "float32": "f32",
     "float": "f32",
@@ -392,6 +395,11 @@ def _numbers_for_each(
     if given is None:
         return [()] * len(inputs)
     values = [(name, _numbers(given, text)) for name, text in _bracketed(given)]
+    firsts = [numbers[0] for name, numbers in values if not name]
+    if firsts != sorted(firsts):
+        raise given.node.make_error(
+            "Model Optimizer would sort these sets: give their inputs' names"
+        )
     return [numbers or () for _, numbers in _assigned(given, inputs, values)]
 
 

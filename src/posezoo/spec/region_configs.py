@@ -38,8 +38,10 @@ REGION_CONFIGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 
 
 def is_region_config(value: str) -> bool:
-    """Whether a value of ``--transformations_config`` is one of YOLO: by the name of a model's file,
-    which may not be there yet, and by the content of a file on the user's disk, ``$dl_dir//...``.
+    """Whether a value of ``--transformations_config`` is one of YOLO.
+
+    A model's file, which may not be there yet, is known by its name; one on the user's disk,
+    ``$dl_dir//...``, by its content.
     """
     folder, _, name = value.partition("/")
     if folder != "$dl_dir":
@@ -53,9 +55,7 @@ def is_region_config(value: str) -> bool:
 
 
 def read_region_config(path: Path) -> Mapping[str, Any]:
-    """The only configuration in a file of Model Optimizer's form, with its ``id``; a ValueError if it
-    cannot be read.
-    """
+    """The only configuration in a file, with its ``id``; a ValueError if it cannot be read."""
     config: Mapping[str, Any]
     try:
         (config,) = json.loads(path.read_text("utf-8"))

@@ -23,7 +23,7 @@ from posezoo.console import result_lines
 from posezoo.errors import ConversionError, PosezooError, SelfCheckError, sanitize
 from posezoo.layout import FlatLayout
 from posezoo.resolve.input_options import read_given_arguments
-from posezoo.spec.model import Family, Framework, License, ModelSpec, Precision, SourceFile
+from posezoo.spec.model import Family, Framework, Input, License, ModelSpec, Precision, SourceFile
 from posezoo.spec.region_configs import (
     PIPELINE_CONFIG,
     REGION_CONFIGS,
@@ -340,11 +340,20 @@ def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:
         framework=framework,
         license=License(),
         files=(SourceFile(file_name, None, None, ()),),
-        inputs=declared.inputs,
+        inputs=declared.inputs + _other_inputs(args, declared.inputs),
         outputs=outputs,
         mo_args=declared.kept + _prototxt_argument(args, framework, original) + transformation,
     )
     return spec, original / SAVED_MODEL_FILE if is_saved_model else original
+
+
+def _other_inputs(args: argparse.Namespace, declared: Sequence[Input]) -> tuple[Input, ...]:
+    """What Model Optimizer does to all inputs, for those that the arguments do not name."""
+    if not (declared and declared[-1].name):
+        return ()
+    texts = _arguments_of_model_yml(args)
+    general = [text for text in texts if text.startswith(("--scale=", "--reverse_input_channels"))]
+    return read_given_arguments(general).inputs
 
 
 def _prototxt_argument(
