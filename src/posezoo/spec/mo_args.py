@@ -300,12 +300,13 @@ def _named(
     if inputs:
         return inputs
     readers = dict.fromkeys(_INPUT_FLAGS, _bracketed) | dict.fromkeys(_LAYOUT_FLAGS, _layouts)
-    named = [[name for name, _ in readers[flag](given[flag])] for flag in readers if flag in given]
-    names = dict.fromkeys(name for each in named for name in each if name)
+    used = [flag for flag in readers if flag in given]
+    sets = [[name for name, _ in readers[flag](given[flag])] for flag in used]
+    names = dict.fromkeys(name for each in sets for name in each if name)
     if names:
         return tuple(Input(name, ()) for name in names)
     others = TYPED.keys() & given.keys() - {"--output", "--input_model"}
-    return (Input("", ()),) * max(map(len, named), default=bool(others))
+    return (Input("", ()),) * max(map(len, sets), default=bool(others))
 
 
 def _with_shapes(
