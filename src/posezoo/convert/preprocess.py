@@ -136,7 +136,7 @@ def fill_in_inputs(spec: ModelSpec, network: Any) -> ModelSpec:
     if _reverses(inputs) and not _reverses(completed):
         raise ConversionError(
             f"{spec.full_name}: no input has three channels to reverse",
-            hint="remove --reverse_input_channels, or declare a layout",
+            hint="its layout may be another: a C where it has three",
         )
     return replace(spec, inputs=(*completed, *inputs[len(network.inputs) :]))
 

@@ -11,7 +11,6 @@ import math
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,18 +118,12 @@ def read_array(path: Path, start: int, end: int, dtype: str, shape: Sequence[int
     return [np.fromfile(path, dtype, math.prod(shape), offset=start).reshape(shape)]
 
 
-def cut_at_tensors(
-    input_model: Any,
-    _spec: ModelSpec,
-    outputs: Sequence[str],
-    find_place: Callable[[Any, str], Any] | None = None,
-) -> None:
+def cut_at_tensors(input_model: Any, _spec: ModelSpec, outputs: Sequence[str]) -> None:
     """Make an OpenVINO InputModel end at inner tensors, whose names its frontend loses at the
-    conversion; ``find_place`` finds them by other names, too.
+    conversion.
     """
     names = {name for place in input_model.get_outputs() for name in place.get_names()}
-    find = partial(find_place, input_model) if find_place else input_model.get_place_by_tensor_name
-    cuts = list(map(find, outputs))
+    cuts = list(map(input_model.get_place_by_tensor_name, outputs))
     # TensorFlow's tensor heatmaps:0 is also called heatmaps.
     if not all(name in names or f"{name}:0" in names for name in outputs) and all(cuts):
         input_model.override_all_outputs(cuts)

@@ -71,7 +71,7 @@ class _Node(NamedTuple):
 
 def _cut_input_model(input_model: Any, spec: ModelSpec, outputs: Sequence[str]) -> None:
     """Cut a graph before the frontend rewrites it, which moves transpositions across the cuts."""
-    cut_at_tensors(input_model, spec, outputs, _find_place)
+    cut_at_tensors(input_model, spec, outputs)
     inputs = input_model.get_inputs()
     input_names = {name.removesuffix(":0") for place in inputs for name in place.get_names()}
     declared = [port for port in spec.inputs if port.name]
