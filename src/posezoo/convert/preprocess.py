@@ -142,15 +142,16 @@ def fill_in_inputs(spec: ModelSpec, network: Any) -> ModelSpec:
 
 
 def keep_order(spec: ModelSpec, network: Any) -> ModelSpec:
-    """The model without its outputs if they are all those of the network, whose order Model
-    Optimizer keeps then.
+    """The model with its outputs in the order of the network, if they are all that it has, as Model
+    Optimizer does it.
     """
-    found = [find_output(network, name) for name in spec.output_names]
-    names = set(spec.output_names)
-    if None in found or len(found) != len(network.outputs):
-        return spec
-    is_same = all(names & port.names for port in network.outputs)
-    return replace(spec, outputs=()) if is_same else spec
+    for name in spec.output_names:
+        find_output(network, name)  # it adds TensorFlow's short name
+    ports = network.outputs
+    ordered = [output for port in ports for output in spec.outputs if output.name in port.names]
+    if len(ordered) == len(ports) == len(spec.outputs):
+        return replace(spec, outputs=tuple(ordered))
+    return spec
 
 
 def _describes_others(inputs: Sequence[Input]) -> bool:
