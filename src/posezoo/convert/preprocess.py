@@ -161,10 +161,10 @@ def _describes_others(inputs: Sequence[Input]) -> bool:
 
 def _find_others(spec: ModelSpec, network: Any, names: Iterable[str]) -> list[str]:
     """The names of the inputs that are neither named nor frozen."""
-    known = {*names, *supported_mo_args.frozen_inputs(spec.mo_args)}
-    for name in known:
+    given_names = {*names, *supported_mo_args.frozen_inputs(spec.mo_args)}
+    for name in given_names:
         find_input(network, name)  # it adds TensorFlow's short name
-    return [port.any_name for port in network.inputs if not known & port.names]
+    return [port.any_name for port in network.inputs if not given_names & port.names]
 
 
 def _reverses(inputs: Sequence[Input]) -> bool:
