@@ -348,7 +348,8 @@ def test_the_function_takes_a_shape_of_openvino(folder):
     for given in ([("image", [2, 3, 18, 24])], [2, 3, 18, 24], {"image": (2, 3, 18, 24)}):
         network = mo.convert_model("net.onnx", input=given, output=("pafs", "heatmaps"))
         assert list(network.inputs[0].shape) == [2, 3, 18, 24]
-        assert [port.any_name for port in network.outputs] == ["pafs", "heatmaps"]
+        # All outputs of the file are named: Model Optimizer keeps their order.
+        assert [port.any_name for port in network.outputs] == ["heatmaps", "pafs"]
 
 
 def test_the_function_converts_a_module_of_pytorch(folder):
@@ -648,10 +649,20 @@ def test_yolo_is_cut_by_a_file_of_the_user_or_one_of_model_optimizer(folder, cap
     (folder / "net.pb").write_bytes(yolo_v3())
     (folder / "my_yolo.json").write_text(json.dumps([CONFIG]))
     assert run(capfd, "--input_model=net.pb", f"--{flag}=my_yolo.json")[0] == 0
-    assert "head/BiasAdd/YoloRegion" in read(folder / "net.xml").outputs[0].names
+    assert "head/BiasAdd/YoloRegion" in read(folder / "net.xml").outputs[1].names
+    (folder / "my_yolo.json").rename(folder / "heads.json")  # its id is read, not its name
+    assert run(capfd, "--input_model=net.pb", f"--{flag}=heads.json")[0] == 0
+    assert "head/BiasAdd/YoloRegion" in read(folder / "net.xml").outputs[1].names
     (folder / "net.pb").write_bytes(yolo_v2())
     assert run(capfd, "--input_model=net.pb", f"--{flag}=tf/yolo_v2_tiny_voc.json")[0] == 0
     assert "head/BiasAdd/YoloRegion" in read(folder / "net.xml").outputs[0].names
+
+
+def test_a_file_with_the_name_of_model_optimizers_and_another_content_is_refused(folder, capfd):
+    (folder / "yolo_v3.json").write_text(json.dumps([{**CONFIG, "id": "Other"}]))
+    line = "--input_model=net.pb --transformations_config=yolo_v3.json"
+    code, _, err = run(capfd, *line.split())
+    assert (code, "--transformations_config: is not carried out here" in err) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,40 @@ CARRIED_OUT = (
     "--input_model ssd.caffemodel --input_shape [1,3,100,100] --mean_values [127.5,127.5,127.5] --scale 127.5",
     "--input_model squeezed.caffemodel --input_proto squeezed.prototxt --output prob --reverse_input_channels",
     "--framework caffe --input_model squeezed.caffemodel --input_shape [2,3,67,67] --output inner,prob",
+    "--input_model net.onnx --source_layout nchw",
+    "--input_model net.onnx --source_layout nchw --target_layout nhwc",
+    "--input_model net.onnx --target_layout nhwc",
+    "--input_model net.onnx --source_layout image(nchw) --target_layout image(nhwc) --mean_values [1,2,3]",
+    "--input_model net.onnx --source_layout [n,c,h,w] --target_layout [n,h,w,c] --reverse_input_channels",
+    "--input_model net.onnx --layout [n,c,h,w]->[n,h,w,c]",
+    "--input_model net.onnx --layout image[n,c,h,w]->[n,h,w,c] --scale_values [4,5,6]",
+    "--input_model net.onnx --layout nchw->",
+    "--input_model net.onnx --layout nchw --mean_values image[1,2,3] --reverse_input_channels",
+    "--input_model net.onnx --output pafs,heatmaps",
+    "--input_model pair.onnx --layout nchw,nchw",
+    "--input_model pair.onnx --layout nchw->nhwc,nchw",
+    "--input_model pair.onnx --source_layout left(nchw),right(nchw) --target_layout left(nhwc)",
+    "--input_model pair.onnx --source_layout left(nchw) --target_layout right(nhwc)",
+    "--input_model pair.onnx --source_layout [n,c,h,w],[n,c,h,w] --target_layout [n,h,w,c],[n,c,h,w]",
+    "--input_model pair.onnx --layout left(nchw->nhwc) --reverse_input_channels",
+    "--input_model pair.onnx --mean_values left[1,2,3] --reverse_input_channels --scale 2",
+    "--input_model pair.onnx --mean_values [1,2,3],[4,5,6] --scale_values [2,2,2],[3,3,3]",
+    "--input_model three.onnx --reverse_input_channels",
+    "--input_model three.onnx --reverse_input_channels --layout mask(nchw)",
+    "--input_model three.onnx --mean_values [1,2,3],[4],[5] --reverse_input_channels",
+    "--input_model clip.onnx --reverse_input_channels --mean_values [1,2,3]",
+    "--input_model words.onnx --input words{i32}[1,7]",
+    "--input_model words.onnx --input words[1,7]{i32}",
+    "--input_model offs.onnx --input x,shift[3,1,1]->[1,2,3]",
+    "--input_model offs.onnx --input 'x,shift->[1 2 3]'",
+    "--input_model offs.onnx --input x[2,3,4,6],shift{f32}[3,1,1]->[1,2,3]",
+    "--input_model gated.onnx --input x,training{boolean}->True,which->[0]",
+    "--input_model open.onnx --input image{f32}[1,3,16,16] --source_layout nchw --target_layout nhwc",
+    "--input_model net.tflite --source_layout image(nhwc) --target_layout image(nchw) --reverse_input_channels",
+    "--input_model net.pb --output pafs:0,heatmaps:0",
+    "--saved_model_dir folder --source_layout nhwc --target_layout nchw --reverse_input_channels",
+    "--saved_model_dir folder --output pafs,heatmaps",
+    "--input_meta_graph net.meta --input_shape [1,24,24,3] --layout nhwc->nchw",
 )
 #: Lines that both refuse, and the exit code of both.
 REFUSED = {
@@ -72,6 +106,12 @@ REFUSED = {
     "--input_model net.onnx --output_dir net.pb/out": 1,
     "--input_model damaged.caffemodel": 1,
     "--input_model net.onnx --transformations_config gone.json": 1,
+    "--input_model net.onnx --layout nchw --target_layout nhwc": 1,
+    "--input_model net.onnx --source_layout nchwd": 1,
+    "--input_model gray.onnx --reverse_input_channels": 1,
+    "--input_model gray.onnx --reverse_input_channels --layout nchw": 1,
+    "--input_model net.onnx --reverse_input_channels --layout nhwc": 1,
+    "--input_model offs.onnx --input x,shift[3,1,1]->[1,2]": 1,
 }
 
 
@@ -81,6 +121,22 @@ def last_channels() -> bytes:
     return graphs.written(
         "last", [helper.make_node("Tanh", ["image"], ["y"], "y")], ports[:1], ports[1:]
     )
+
+
+def each_by_itself(**shapes: tuple[int, ...]) -> bytes:
+    """A network of inputs that do not meet."""
+    inputs = [(name, graphs.FLOAT, shape) for name, shape in shapes.items()]
+    outputs = [(f"{name}_end", kind, shape) for name, kind, shape in inputs]
+    nodes = [helper.make_node("Tanh", [name], [f"{name}_end"], name) for name in shapes]
+    return graphs.written("apart", nodes, inputs, outputs)
+
+
+def shifted() -> bytes:
+    """A picture, and a number for each of its channels."""
+    x, y = ((name, graphs.FLOAT, (1, 3, 4, 6)) for name in ("x", "y"))
+    shift = ("shift", graphs.FLOAT, (3, 1, 1))
+    nodes = [helper.make_node("Add", ["x", "shift"], ["y"], "y")]
+    return graphs.written("shifted", nodes, [x, shift], [y])
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +151,11 @@ def originals(tmp_path_factory, mirror) -> Path:
         "rows.onnx": graphs.rows(),
         "gated.onnx": gated(),
         "last.onnx": last_channels(),
+        "three.onnx": each_by_itself(photo=(1, 3, 4, 6), mask=(1, 1, 4, 6), sizes=(1, 3)),
+        "gray.onnx": each_by_itself(image=(1, 1, 4, 6)),
+        "offs.onnx": shifted(),
+        "clip.onnx": graphs.clip(),
+        "words.onnx": graphs.words(),
         "damaged.onnx": network("onnx")[:300],
         "damaged.caffemodel": b"weights",
         "net.meta": meta,

@@ -95,8 +95,14 @@ def test_without_model_optimizer_the_reason_and_the_flag_are_named(zoo):
     assert "--mo PATH, or POSEZOO_MO" in ended.stderr
 
 
+def test_a_stale_flag_is_an_error_of_the_model_that_needs_it(zoo):
+    ended = converter(zoo, "--mo", zoo / "nope")
+    assert ended.returncode == 1
+    assert f"{zoo}/nope: there is no such file" in ended.stderr.partition("warning: ")[2]
+
+
 @pytest.mark.parametrize("verb", ["convert", "get", "plan"])
-def test_a_wrong_flag_is_refused_even_if_no_model_needs_model_optimizer(zoo, verb):
+def test_a_stale_flag_is_a_warning_if_no_model_needs_model_optimizer(zoo, verb):
     places = ("--models_dir", zoo / "models", "-o", zoo / "out")
     write_model(zoo / "models", "published", omz_yml(files=IR_FILES, framework="dldt"))
 
@@ -104,10 +110,9 @@ def test_a_wrong_flag_is_refused_even_if_no_model_needs_model_optimizer(zoo, ver
         dry = () if verb == "plan" else ("--dry_run",)
         return posezoo_process(verb, "published", *dry, *places, *flags, **environ)
 
-    refused = run("--mo", zoo / "nope")
-    assert refused.returncode == 1
-    assert f"{zoo}/nope: there is no such file" in refused.stderr
-    assert refused.stdout == ""
+    warned, alone = run("--mo", zoo / "nope"), run()
+    assert warned.stderr.startswith(f"warning: --mo {zoo}/nope: there is no such file")
+    assert (warned.returncode, warned.stdout) == (alone.returncode, alone.stdout)
     assert "there is no such file" not in run(POSEZOO_MO=str(zoo / "nope")).stderr
 
 

@@ -110,7 +110,8 @@ def test_another_output_shape_is_refused(tmp_path):
 @pytest.mark.parametrize(
     "image",
     [
-        replace(IMAGE, layout="NCHW"),  # 12 channels, three means
+        # 12 channels, three means
+        replace(IMAGE, layout="NCHW", reverse_input_channels=False),
         replace(IMAGE, mean=(1.0, 2.0)),
         replace(IMAGE, layout="NHWCD"),
     ],
@@ -122,6 +123,12 @@ def test_preprocessing_that_does_not_match_the_input_is_refused(tmp_path, image)
         "tiny-pose: the declared inputs and outputs do not match the network: "
     )
     assert error.hint == "check the declared shape, layout, mean and scale"
+
+
+def test_channels_that_are_not_three_are_not_reversed(tmp_path):
+    error = refusal(tmp_path, inputs=(replace(IMAGE, layout="NCHW"),))
+    assert error.problem == "tiny-pose: no input has three channels to reverse"
+    assert error.hint == "its layout may be another: a C where it has three"
 
 
 @pytest.mark.parametrize("kind", KINDS)

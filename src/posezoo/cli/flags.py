@@ -647,8 +647,8 @@ def patterns_from_args(args: argparse.Namespace) -> Sequence[str] | None:
 
 
 def require_model_optimizer(args: argparse.Namespace) -> None:
-    """Raise a ConversionError if --mo names no Model Optimizer, even if no selected model needs
-    one.
+    """Raise a ConversionError if --mo names a file that is no Model Optimizer, even if no selected
+    model needs one; one that does not exist is a warning then.
 
     Only the flag is checked here. A value from posezoo.cfg or the environment may not be meant for
     these models, so it is checked only if a model needs it. The ``mo`` of our stand-in for
@@ -656,9 +656,12 @@ def require_model_optimizer(args: argparse.Namespace) -> None:
     """
     if args.mo is None:
         return
+    from posezoo.cli.run_main import print_to_stderr
     from posezoo.convert.model_optimizer import find_model_optimizer, is_stand_in
 
-    if not is_stand_in(args.mo):
+    if not args.mo.exists():  # a model that needs it reports an error
+        print_to_stderr(f"warning: --mo {args.mo}: there is no such file")
+    elif not is_stand_in(args.mo):
         find_model_optimizer(args.mo, args.python)
 
 

@@ -182,6 +182,7 @@ def convert_file(
             spec, files=(*spec.files, *(SourceFile(name, None, None, ()) for name in external))
         )
     network = frontends.read_network(spec, path)
+    spec = preprocess.keep_order(spec, network)
     if batch is not None:
         spec = preprocess.with_batch(spec, network, batch)
     network = preprocess.apply_model_yml(network, spec, is_complete=False)

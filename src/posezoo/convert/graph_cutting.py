@@ -147,6 +147,8 @@ def to_frozen_array(
     sizes = list(map(abs, shape))  # a dynamic size becomes 1
     if math.prod(sizes) > MAX_SIZE:
         raise ValueError(value)
+    if array.size == math.prod(sizes):
+        return array.reshape(sizes)
     return np.ascontiguousarray(np.broadcast_to(array, sizes))
 
 
@@ -182,6 +184,8 @@ def _insert_parameters(network: Any, inputs: Sequence[Input]) -> list[Any]:
         targets = _find_consumers(network, declared.name)
         if not targets:
             continue
+        if any(target.get_node().get_type_name() == "Result" for target in targets):
+            raise ConversionError(f"{declared.name}: is an output of the network, and no input")
         requested = declared.bounds or list(declared.shape)
         shape = ov.PartialShape(requested) if requested else targets[0].get_partial_shape()
         parameter = ov.op.Parameter(targets[0].get_element_type(), shape)

@@ -9,7 +9,7 @@ to 966.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -33,6 +33,9 @@ from posezoo.ir.openvino_import import (
 from posezoo.spec import supported_mo_args
 from posezoo.spec.model import Input, ModelSpec, Output
 from posezoo.spec.region_configs import find_detector
+
+#: The layouts that three channels show, by the number of dimensions and that of the channels.
+_LAYOUTS = {4: {1: "NCHW", 3: "NHWC"}, 5: {1: "NCDHW", 4: "NDHWC"}}
 
 
 def apply_model_yml(network: Any, spec: ModelSpec, *, is_complete: bool = True) -> Any:
@@ -111,40 +114,95 @@ def fill_in_inputs(spec: ModelSpec, network: Any) -> ModelSpec:
 
     Inputs without a name get the names of the network's inputs, in order. A colour image without a
     layout gets the one that its three channels show, or else the usual layout of its framework. A
-    single input without name, shape and layout describes all inputs.
+    last input without name, shape and layout describes all that are not named.
+
+    Raises:
+        ConversionError: channels are to be reversed, and no input has three.
     """
     inputs = spec.inputs
-    if len(inputs) == 1 < len(network.inputs):
-        (only,) = inputs
-        if not any((only.name, only.shape, only.layout)):
-            inputs = tuple(_describe_input(only, port.partial_shape) for port in network.inputs)
+    if inputs and _describes_others(inputs):
+        *named, last = inputs
+        others = _find_others(spec, network, [port.name for port in named])
+        inputs = (*named, *(replace(last, name=name) for name in others))
     completed = []
     for declared, port in zip(inputs, network.inputs, strict=False):
-        name = declared.name or port.any_name
-        shape = (find_input(network, name) or port).partial_shape
+        declared = replace(declared, name=declared.name or port.any_name)
+        actual = find_input(network, declared.name) or port
+        if declared.reverse_input_channels and not _has_three_channels(declared, actual):
+            declared = replace(declared, reverse_input_channels=False)
+        shape = actual.partial_shape
         layout = declared.layout or _image_layout(declared, shape, spec.framework)
-        completed.append(replace(declared, name=name, layout=layout))
+        completed.append(replace(declared, layout=layout))
+    if _reverses(inputs) and not _reverses(completed):
+        raise ConversionError(
+            f"{spec.full_name}: no input has three channels to reverse",
+            hint="its layout may be another: a C where it has three",
+        )
     return replace(spec, inputs=(*completed, *inputs[len(network.inputs) :]))
 
 
-def _describe_input(declared: Input, shape: Any) -> Input:
-    """One of the inputs that a single one describes.
-
-    Only inputs with three channels are images whose channels can be reversed.
+def keep_order(spec: ModelSpec, network: Any) -> ModelSpec:
+    """The model with its outputs in the order of the network, if they are all that it has, as Model
+    Optimizer does it.
     """
-    is_reversed = declared.reverse_input_channels and len(shape) == 4 and 3 in static_sizes(shape)
-    return replace(declared, reverse_input_channels=is_reversed)
+    for name in spec.output_names:
+        find_output(network, name)  # it adds TensorFlow's short name
+    ports = network.outputs
+    ordered = [output for port in ports for output in spec.outputs if output.name in port.names]
+    if len(ordered) == len(ports) == len(spec.outputs):
+        return replace(spec, outputs=tuple(ordered))
+    return spec
+
+
+def _describes_others(inputs: Sequence[Input]) -> bool:
+    *named, last = inputs
+    return all(port.name for port in named) and not any((last.name, last.shape, last.layout))
+
+
+def _find_others(spec: ModelSpec, network: Any, names: Iterable[str]) -> list[str]:
+    """The names of the inputs that are neither named nor frozen."""
+    given_names = {*names, *supported_mo_args.frozen_inputs(spec.mo_args)}
+    for name in given_names:
+        find_input(network, name)  # it adds TensorFlow's short name
+    return [port.any_name for port in network.inputs if not given_names & port.names]
+
+
+def _reverses(inputs: Sequence[Input]) -> bool:
+    return any(declared.reverse_input_channels for declared in inputs)
+
+
+def _has_three_channels(declared: Input, port: Any) -> bool:
+    """Whether Model Optimizer would reverse the channels of an input, a port of the network as read
+    or of the IR.
+    """
+    shape = port.partial_shape
+    if shape.rank.is_dynamic:
+        return False
+    sizes = static_sizes(shape)
+    if declared.layout:
+        layout = port.get_node().layout  # an IR has its own
+        if layout.empty:
+            layout = import_openvino().Layout(declared.layout)
+        return layout.has_name("C") and sizes[layout.get_index_by_name("C")] in (3, -1)
+    if declared.reshaped:
+        sizes = declared.shape
+    return bool(_shown_layouts(sizes))
+
+
+def _shown_layouts(sizes: Sequence[int]) -> list[str]:
+    layouts = _LAYOUTS.get(len(sizes), {})
+    return [layout for axis, layout in layouts.items() if sizes[axis] == 3]
 
 
 def _image_layout(declared: Input, shape: Any, framework: str) -> str:
     """The layout of an image that is preprocessed; empty if it is none."""
     is_prepared = declared.mean or declared.scale or declared.reverse_input_channels
-    if not is_prepared or shape.rank.is_dynamic or len(shape) != 4:
+    if not is_prepared or shape.rank.is_dynamic or len(shape) not in _LAYOUTS:
         return ""
-    _, second, _, fourth = static_sizes(shape)
-    if (second == 3) != (fourth == 3):
-        return "NCHW" if second == 3 else "NHWC"
-    return image_layout(framework)
+    layouts = _shown_layouts(static_sizes(shape))
+    if len(layouts) == 1:
+        return layouts[0]
+    return image_layout(framework) if len(shape) == 4 else ""
 
 
 def with_batch(spec: ModelSpec, network: Any, batch: int) -> ModelSpec:
@@ -158,8 +216,7 @@ def with_batch(spec: ModelSpec, network: Any, batch: int) -> ModelSpec:
     """
     spec = fill_in_inputs(spec, network)
     ports = {port.name: find_input(network, port.name) for port in spec.inputs}
-    names = {*ports, *supported_mo_args.frozen_inputs(spec.mo_args)}
-    others = [Input(port.any_name, ()) for port in network.inputs if not names & port.names]
+    others = [Input(name, ()) for name in _find_others(spec, network, ports)]
     inputs = []
     for declared in (*spec.inputs, *others):
         port = ports.get(declared.name) or find_input(network, declared.name)

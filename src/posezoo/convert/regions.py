@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,16 +10,22 @@ from typing import Any
 from posezoo.errors import ConversionError, sanitize
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.spec.model import ModelSpec
-from posezoo.spec.region_configs import REGION_CONFIGS, TRANSFORMATIONS_CONFIG, is_region_config
+from posezoo.spec.region_configs import (
+    REGION_CONFIGS,
+    TRANSFORMATIONS_CONFIG,
+    WITH_HEADS,
+    WITH_OUTPUTS,
+    is_region_config,
+    read_region_config,
+)
 
-_WITH_HEADS = "TFYOLOV3"
-_WITH_OUTPUTS = "TFYOLO"
 _TO_NCHW = [0, 3, 1, 2]
 _HINT = "a Model Optimizer of OpenVINO 2024.6 may convert it: --mo PATH"
 
 
 def add_regions(network: Any, spec: ModelSpec, source: Path) -> Any:
-    """The network with the RegionYolo layers that the model's configuration asks for.
+    """The network with the RegionYolo layers that the model's configuration asks for, sorted by
+    their names, as by Model Optimizer.
 
     Without a configuration, the network is returned as it is; otherwise it must not be used
     afterwards.
@@ -48,6 +53,7 @@ def add_regions(network: Any, spec: ModelSpec, source: Path) -> Any:
         problem = f"{title}: does not fit the network: {sanitize(str(error).splitlines()[-1])}"
         raise ConversionError(problem, hint=_HINT) from error
     ov = import_openvino()
+    results.sort(key=lambda result: result.input_value(0).get_node().get_friendly_name())
     return ov.Model(results, network.get_parameters(), network.get_friendly_name())
 
 
@@ -58,21 +64,19 @@ def _read_config(value: str, spec: ModelSpec, source: Path) -> tuple[Mapping[str
         return REGION_CONFIGS[name], name
     path = spec.path_beside_source(source, value.removeprefix("$dl_dir/"))
     try:
-        configs = json.loads(path.read_text("utf-8"))
-        (config,) = configs
-        kind = config["id"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        config = read_region_config(path)
+    except ValueError as error:
         problem = f"{path}: is not a configuration of Model Optimizer"
         raise ConversionError(problem, hint="download the model again") from error
-    if kind not in (_WITH_HEADS, _WITH_OUTPUTS):
-        problem = f"{path}: the transformation {sanitize(str(kind))} is not supported"
+    if config["id"] not in (WITH_HEADS, WITH_OUTPUTS):
+        problem = f"{path}: the transformation {sanitize(config['id'])} is not supported"
         raise ConversionError(problem, hint=_HINT)
     return config, str(path)
 
 
 def _find_ends(network: Any, kind: str, attributes: Mapping[str, Any]) -> list[Any]:
     """The tensors that become the inputs of the layers."""
-    if kind == _WITH_OUTPUTS:
+    if kind == WITH_OUTPUTS:
         return [result.input_value(0) for result in network.get_results()]
     operations = {node.get_friendly_name(): node for node in network.get_ordered_ops()}
     return [operations[name].input_value(0) for name in attributes["entry_points"]]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from posezoo.errors import SpecError, sanitize
 from posezoo.spec import supported_mo_args
@@ -30,9 +30,10 @@ ArgumentT = TypeVar("ArgumentT")
 Inputs = tuple[Input, ...]
 
 _INPUT_FLAGS = ("--input", "--input_shape", "--layout", "--mean_values", "--scale_values")
+_LAYOUT_FLAGS = ("--layout", "--source_layout", "--target_layout")
 #: Flags that become fields of a ModelSpec, with their short forms.
 TYPED = {
-    **dict.fromkeys(_INPUT_FLAGS, ""),
+    **dict.fromkeys((*_INPUT_FLAGS, *_LAYOUT_FLAGS), ""),
     "--scale": "-s",
     "--reverse_input_channels": "",
     "--output": "",
@@ -70,13 +71,15 @@ _BRACKETED = re.compile(
 #: (0:operation).
 _INPUT_ITEM = re.compile(
     r"(?P<name>[^\s\[\](){}>$]+?)"
-    r"\s*(?:\[(?P<shape>[^\[\]]{0,200})\])?"
-    r"\s*(?:\{(?P<type>[^{}]{0,40})\})?"
+    r"(?:\s*(?:\[(?P<shape>[^\[\]]{0,200})\]|\{(?P<type>[^{}]{0,40})\})){0,2}"
     r"\s*(?:->\s*(?P<value>\[[^\[\]]{0,4000}\]|[^\s,\[\]]+))?"
 )
 #: OpenVINO's names of element types, by Model Optimizer's other names for them.
 ELEMENT_TYPES = {
-    **{name: name for name in ("f64", "f32", "f16", "i64", "i32", "i16", "i8", "u8", "boolean")},
+    **{
+        name: name
+        for name in ("f64", "f32", "f16", "i64", "i32", "i16", "i8", "u64", "u32", "u8", "boolean")
+    },
     "float64": "f64",
     "float32": "f32",
     "float": "f32",
@@ -85,6 +88,8 @@ ELEMENT_TYPES = {
     "int32": "i32",
     "int16": "i16",
     "int8": "i8",
+    "uint64": "u64",
+    "uint32": "u32",
     "uint8": "u8",
     "bool": "boolean",
 }
@@ -92,7 +97,8 @@ _NUMBER = "[1-9][0-9]{0,8}"
 #: A size, any size (-1), or a range: 1..4, 1.. or ..4.
 _SIZE = re.compile(rf"-1|({_NUMBER})|(?=\.*[0-9])({_NUMBER})?\.\.({_NUMBER})?")
 _COMMA_OUTSIDE_BRACKETS = re.compile(r",(?![^\[(]*[\])])")
-_LAYOUT = re.compile(r"([^()]*?)\(([^()]*)\)|([^()]+)")
+#: name(nchw), name(nchw->nhwc), name[n,c,h,w]->[n,h,w,c], and each without a name.
+_LAYOUT = re.compile(r"([^()\[\]>]*?)(?:\(([^()]*)\)|(\[[^()]*|[^()\[\]]+))")
 
 
 class _FlagValue(NamedTuple):
@@ -302,17 +308,14 @@ def _named(inputs: Inputs, given: Given, items: Sequence[_InputItem]) -> Inputs:
         return tuple(named)
     if inputs:
         return inputs
-    names: dict[str, None] = {}
-    for flag in ("--layout", "--mean_values", "--scale_values"):
-        if flag in given and re.search(r"[\[(]", given[flag].text):
-            names |= dict.fromkeys(name for name, _ in _bracketed(given[flag]) if name)
+    readers = dict.fromkeys(_INPUT_FLAGS, _bracketed) | dict.fromkeys(_LAYOUT_FLAGS, _layouts)
+    used = [flag for flag in readers if flag in given]
+    sets = [[name for name, _ in readers[flag](given[flag])] for flag in used]
+    names = dict.fromkeys(name for each in sets for name in each if name)
     if names:
         return tuple(Input(name, ()) for name in names)
-    unnamed = 0
-    if "--input_shape" in given:
-        unnamed = len(list(_bracketed(given["--input_shape"])))
     others = TYPED.keys() & given.keys() - {"--output", "--input_model"}
-    return (Input("", ()),) * (unnamed or bool(others))
+    return (Input("", ()),) * max(map(len, sets), default=bool(others))
 
 
 def _with_shapes(inputs: Inputs, given: Given, items: Sequence[_InputItem]) -> Inputs:
@@ -394,6 +397,11 @@ def _numbers_for_each(inputs: Inputs, given: _FlagValue | None) -> list[tuple[fl
     if given is None:
         return [()] * len(inputs)
     values = [(name, _numbers(given, text)) for name, text in _bracketed(given)]
+    firsts = [numbers[0] for name, numbers in values if not name]
+    if firsts != sorted(firsts):
+        raise given.node.make_error(
+            "Model Optimizer would sort these sets: give their inputs' names"
+        )
     return [numbers or () for _, numbers in _assigned(given, inputs, values)]
 
 
@@ -408,14 +416,15 @@ def _with_layouts(inputs: Inputs, given: Given) -> Inputs:
     """The inputs with the layouts of the network and of the IR, and a mean and scale for each
     channel.
     """
-    layout = given.get("--layout")
-    if layout is not None:
-        pairs = _assigned(layout, inputs, list(_layouts(layout)))
-        inputs = tuple(replace(port, **(layouts or {})) for port, layouts in pairs)
-        for port in inputs:
-            reason = explain_other_rank(port)
-            if reason:
-                raise layout.node.make_error(reason)
+    flags = [flag for flag in _LAYOUT_FLAGS if flag in given]
+    if len(flags) > 1 and "--layout" in flags:
+        raise given["--layout"].node.make_error(f"gives layouts, and so does {flags[1]}")
+    for flag in flags:
+        texts = list(_layouts(given[flag]))
+        pairs = _assigned(given[flag], inputs, texts)
+        inputs = tuple(_with_layout(port, text, flag, given[flag]) for port, text in pairs)
+        for reason in filter(None, map(explain_other_rank, inputs)):
+            raise given[flag].node.make_error(reason)
     completed = []
     for port in inputs:
         _check_channels(port, port.mean, given.get("--mean_values"))
@@ -426,6 +435,26 @@ def _with_layouts(inputs: Inputs, given: Given) -> Inputs:
     return tuple(completed)
 
 
+def _with_layout(port: Input, text: str | None, flag: str, given: _FlagValue) -> Input:
+    """The input with a layout of the network, of the IR, or both: ``nhwc->nchw``."""
+    if text is None:
+        return port
+    layout, _, target = text.partition("->")
+    if flag == "--target_layout":
+        layout, target = "", text
+    layout = _normalize_layout(layout) or port.layout
+    target = _normalize_layout(target)
+    # Without a layout of the network, Model Optimizer keeps the order, too.
+    layout = layout or target
+    reason = explain_invalid_layout(layout) or (target and explain_invalid_layout(target))
+    if reason:
+        raise given.node.make_error(reason)
+    if target and sorted(target) != sorted(layout):
+        problem = f"{sanitize(target)} does not have the letters of {layout}"
+        raise given.node.make_error(problem)
+    return replace(port, layout=layout, to_layout=target if target != layout else "")
+
+
 def _check_channels(port: Input, values: tuple[float, ...], given: _FlagValue | None) -> None:
     count = len(values)
     if given is not None and count > 1 and not _may_have(port, count):
@@ -433,28 +462,13 @@ def _check_channels(port: Input, values: tuple[float, ...], given: _FlagValue | 
         raise given.node.make_error(f"gives {count} values for {name}, which has no such channels")
 
 
-def _layouts(given: _FlagValue) -> Iterator[tuple[str, dict[str, Any]]]:
-    """An input's name, and by attribute its layout, and that of the IR if it differs."""
+def _layouts(given: _FlagValue) -> Iterator[tuple[str, str]]:
+    """Each input's name and the text of its layout."""
     for part in _COMMA_OUTSIDE_BRACKETS.split(given.text):
         match = _LAYOUT.fullmatch(part.strip())
-        name = ""
-        requested = ""
-        if match:
-            name = match[1] or ""
-            requested = match[2] or match[3] or ""
-        before, arrow, after = requested.partition("->")
-        layout = _normalize_layout(before)
-        target = _normalize_layout(after)
-        reason = explain_invalid_layout(layout)
-        if arrow and not reason:
-            reason = explain_invalid_layout(target)
-        if reason:
-            raise given.node.make_error(reason)
-        if arrow and sorted(target) != sorted(layout):
-            raise given.node.make_error(f"{sanitize(target)} does not have the letters of {layout}")
-        if target == layout:
-            target = ""
-        yield name.strip(), {"layout": layout, "to_layout": target}
+        if match is None:
+            raise given.make_error("layouts, each as nchw, name(nchw) or name(nchw->nhwc)", part)
+        yield match[1].strip(), match[2] or match[3] or ""
 
 
 def _normalize_layout(text: str) -> str:

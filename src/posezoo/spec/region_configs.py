@@ -1,9 +1,9 @@
 """The configurations with which Model Optimizer ends networks of YOLO 1 to 3 at RegionYolo layers,
 and those of TensorFlow's Object Detection API at a DetectionOutput layer.
 
-They are the values of ``--transformations_config``: files of Model Optimizer itself, or files of
-the model, whose names contain "yolo". region_configs.json has the contents of Model Optimizer's
-files for YOLO.
+They are the values of ``--transformations_config``: files of Model Optimizer itself, files of the
+model, whose names contain "yolo", or files of the user. region_configs.json has the contents of
+Model Optimizer's files for YOLO.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ PIPELINE_CONFIG = "--tensorflow_object_detection_api_pipeline_config"
 #: The input with height and width of the picture, and 1: [1, 3].
 SIZE_INPUT = "image_info"
 
+#: The transformations for YOLO: the ends of the network, or the places that the file names.
+WITH_OUTPUTS = "TFYOLO"
+WITH_HEADS = "TFYOLOV3"
+
 #: Of ``ssd_support.json``, for graphs before 2018, and of those of TensorFlow 2 nothing is known.
 _DETECTOR_CONFIG = re.compile(
     r"(?!ssd_support\.json)(ssd|faster_rcnn|mask_rcnn|rfcn)(?:_v2)?_support(?:_api_v1\.(\d+))?\.json"
@@ -34,11 +38,33 @@ REGION_CONFIGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 
 
 def is_region_config(value: str) -> bool:
-    """Whether a value of ``--transformations_config`` is one of YOLO, by its name."""
-    folder, _, _ = value.partition("/")
-    if folder == "$dl_dir":
+    """Whether a value of ``--transformations_config`` is one of YOLO.
+
+    A model's file, which may not be there yet, is known by its name; one on the user's disk,
+    ``$dl_dir//...``, by its content.
+    """
+    folder, _, name = value.partition("/")
+    if folder != "$dl_dir":
+        return _is_of_model_optimizer(value) and posixpath.basename(value) in REGION_CONFIGS
+    if not name.startswith("/"):
         return bool(re.fullmatch(r".*yolo.*\.json", posixpath.basename(value)))
-    return _is_of_model_optimizer(value) and posixpath.basename(value) in REGION_CONFIGS
+    try:
+        return read_region_config(Path(name))["id"] in (WITH_HEADS, WITH_OUTPUTS)
+    except ValueError:
+        return False
+
+
+def read_region_config(path: Path) -> Mapping[str, Any]:
+    """The only configuration in a file, with its ``id``; a ValueError if it cannot be read."""
+    config: Mapping[str, Any]
+    try:
+        (config,) = json.loads(path.read_text("utf-8"))
+        is_named = isinstance(config["id"], str)
+    except (OSError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(path) from error
+    if not is_named:
+        raise ValueError(path)
+    return config
 
 
 class Detector(NamedTuple):

@@ -26,6 +26,7 @@ from posezoo.resolve.input_options import read_given_arguments
 from posezoo.spec.model import (
     Family,
     Framework,
+    Input,
     License,
     ModelSpec,
     Precision,
@@ -34,6 +35,7 @@ from posezoo.spec.model import (
 )
 from posezoo.spec.region_configs import (
     PIPELINE_CONFIG,
+    REGION_CONFIGS,
     TRANSFORMATIONS_CONFIG,
     find_detector,
     is_region_config,
@@ -98,7 +100,7 @@ SAVED_MODEL_FILE = "saved_model.pb"
 # The arguments whose text is read as in model.yml.
 _TEXTS = (
     "input", "output", "input_shape", "layout", "mean_values", "scale_values", "scale",
-    "freeze_placeholder_with_value", "data_type",
+    "freeze_placeholder_with_value", "data_type", "source_layout", "target_layout",
 )  # fmt: skip
 _SWITCHES = ("reverse_input_channels", "static_shape")
 
@@ -352,12 +354,21 @@ def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:
         framework=framework,
         license=License(),
         files=(SourceFile(file_name, None, None, ()),),
-        inputs=declared.inputs,
+        inputs=declared.inputs + _other_inputs(args, declared.inputs),
         outputs=outputs,
         self_check=SelfCheckSettings(largest=largest),
         mo_args=declared.kept + _layers_argument(args, framework, original) + transformation,
     )
     return spec, original / SAVED_MODEL_FILE if is_saved_model else original
+
+
+def _other_inputs(args: argparse.Namespace, declared: Sequence[Input]) -> tuple[Input, ...]:
+    """What Model Optimizer does to all inputs, for those that the arguments do not name."""
+    if not (declared and declared[-1].name):
+        return ()
+    texts = _arguments_of_model_yml(args)
+    general = [text for text in texts if text.startswith(("--scale=", "--reverse_input_channels"))]
+    return read_given_arguments(general).inputs
 
 
 def _layers_argument(
@@ -387,7 +398,7 @@ def _transformation_arguments(
         return ()
     path = Path(config or "")
     own_file = f"$dl_dir/{path.absolute()}"
-    is_own = path.is_file() and is_region_config(own_file)
+    is_own = path.is_file() and (is_region_config(own_file) or path.name in REGION_CONFIGS)
     arguments = [(TRANSFORMATIONS_CONFIG, own_file if is_own else f"$mo_dir/{path.name}")]
     if pipeline is not None:
         arguments.append((PIPELINE_CONFIG, f"$dl_dir/{Path(pipeline).absolute()}"))

@@ -214,7 +214,11 @@ FROZEN_GRAPH = ModelFormat(
         ".json": GRAPH_MODEL,
         ".weights": DARKNET,
         ".meta": ModelFormat(
-            "a TensorFlow MetaGraph", is_meta_graph, frontend="tf", image_layout="NHWC"
+            "a TensorFlow MetaGraph",
+            is_meta_graph,
+            frontend="tf",
+            image_layout="NHWC",
+            cut_before_conversion=_cut_input_model,
         ),
     },
 )
