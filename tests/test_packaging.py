@@ -86,7 +86,7 @@ def test_the_wheel_holds_every_module_model_and_license_and_nothing_else(built, 
     modules |= {f"posezoo/spec/skeletons/{name}.yml" for name in SKELETONS}
     modules |= {"posezoo/cli/omz/mo_arguments.json", "posezoo/cli/verbs/summaries.json"}
     modules |= {"posezoo/spec/region_configs.json", "posezoo/networks/layer_tables.json"}
-    modules |= {"posezoo/networks/zoo/published_networks.json"}
+    modules |= {"posezoo/networks/zoo/published_networks.json", "posezoo/networks/catalog.json"}
     models = {f"posezoo/models/{name}" for name in files_of("models") if not name.startswith(".")}
     licenses = {f"posezoo/licenses/{name}" for name in files_of("licenses")}
     photos = {f"posezoo/samples/{name}" for name in files_of("src/posezoo/samples")}
