@@ -91,7 +91,7 @@ class DeviceProof:
         ]
         # In one photo, a rounding can lead a network for one person to another one.
         is_elsewhere = len(self.photos) > 1 and max(each.oks for each in self.photos) < SAME_PERSON
-        if is_elsewhere or any(DIFFERS in each for each in verdicts):
+        if is_elsewhere or DIFFERS in set().union(*verdicts):
             return DIFFERS
         return AGREES if all(AGREES in each for each in verdicts) else PROVES_NOTHING
 

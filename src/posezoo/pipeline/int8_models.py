@@ -142,7 +142,6 @@ def plan_own_int8(
         QuantizationError: as for ``plan_int8``, or a file would be replaced that posezoo did not
             make.
     """
-    from posezoo.ir.provenance import read_provenance
     from posezoo.quantize.quantization_plan import plan_quantization
 
     folder = target.fp32_xml.parent
@@ -156,13 +155,7 @@ def plan_own_int8(
         irs = get_irs(detector, Precision.FP16, context, listener=listener)
         target = replace(target, detector=(detector, irs))
     plan = plan_quantization(target, layout, context.lock, dataset_dir, options)
-    for ir in plan.irs:
-        is_ours = read_provenance(ir.xml.with_name("provenance.json")) is not None
-        if ir.xml.exists() and not is_ours and not options.force:
-            raise QuantizationError(
-                f"{ir.xml}: exists, and posezoo did not make it",
-                hint="name another folder; or --force replaces it",
-            )
+    plan.refuse_foreign_files()
     return plan
 
 

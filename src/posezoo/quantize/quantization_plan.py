@@ -133,7 +133,7 @@ def explain_unsupported(spec: ModelSpec, model: ModelSpec | CompositeSpec) -> st
         return spec.quantization.refused
     if spec.framework in UNREAD_FRAMEWORKS:
         return f"{spec.framework} cannot be converted"
-    if model.decoder is None and isinstance(model, ModelSpec) and has_task_decoder(model):
+    if model.decoder is None and has_task_decoder(model):
         return ""
     if model.decoder is None or DECODERS.find(model.decoder.name) is None:
         return "quantization not supported: there is no decoder for its outputs"
@@ -218,6 +218,20 @@ class QuantizationPlan:
     photos: PhotoSplit
     key: Mapping[str, Any]
     irs: tuple[PlannedIr, ...]
+
+    def refuse_foreign_files(self) -> None:
+        """Refuse to replace an IR that posezoo did not make, unless the options say so.
+
+        Raises:
+            QuantizationError: there is such an IR.
+        """
+        for ir in self.irs:
+            is_ours = provenance.read_provenance(ir.xml.with_name("provenance.json")) is not None
+            if ir.xml.exists() and not is_ours and not self.options.force:
+                raise QuantizationError(
+                    f"{ir.xml}: exists, and posezoo did not make it",
+                    hint="name another folder; or --force replaces it",
+                )
 
 
 def plan_quantization(

@@ -14,9 +14,10 @@ from posezoo.runtime.graph import Graph, format_shape, read_graph
 from posezoo.spec.model import Model, ModelSpec
 
 
-def has_task_decoder(model: ModelSpec) -> bool:
+def has_task_decoder(model: Model) -> bool:
     """Whether the task of a model that declares no decoder has one."""
-    return decoded_task(model) in {decoder.task for _, decoder in DECODERS.items()}
+    tasks = {decoder.task for _, decoder in DECODERS.items()}
+    return isinstance(model, ModelSpec) and decoded_task(model) in tasks
 
 
 def require_decoded_task(model: Model) -> None:
