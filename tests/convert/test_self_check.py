@@ -194,11 +194,21 @@ def test_a_wrong_layout_is_detected(model):
 
 @pytest.mark.slow
 def test_reversed_rows_instead_of_channels_are_detected(model):
-    """The other layout said of a network: without a mean nothing but the values tells."""
+    """As if the axis of channels were another one: without a mean nothing but the values tells."""
     spec, layout = model
     spec = with_image(spec, mean=(), scale=())
+    wrong = preprocess.apply_model_yml(
+        read(spec, layout), with_image(spec, reverse_input_channels=False)
+    )
     other = OTHER_LAYOUT[spec.inputs[0].layout]
-    wrong = preprocess.apply_model_yml(read(spec, layout), with_image(spec, layout=other))
+    ov = import_openvino()
+    readers = list(wrong.input().get_target_inputs())
+    axis = other.index("C")
+    last = wrong.input().get_partial_shape()[axis].get_length() - 1
+    order = np.arange(last, -1, -1)
+    rows = ov.opset8.gather(wrong.input().get_node(), order, np.int64(axis))
+    for reader in readers:
+        reader.replace_source_output(rows.output(0))
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 

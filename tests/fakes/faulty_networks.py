@@ -135,7 +135,7 @@ def pyramid(build: Builder) -> Model:
     low = build.enlarge(build.convolution(low, "narrow", 8, side=1), "enlarged")
     joined = ops.concat([high, low], 1)
     joined.set_friendly_name("joined")
-    return _model(image, maps=build.convolution(joined, "head", 6))
+    return _model(image, maps=build.convolution(joined, "maps", 6))
 
 
 def attention(build: Builder) -> Model:

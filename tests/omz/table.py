@@ -205,7 +205,6 @@ ROWS = (
         says="Converting net to IR (FP16)",
     ),
     Row("converter", "--name net --precisions FP16 --add-mo-arg=--nonsense", {"models": "arguments are ours"}, files={"public/net/net.onnx": "{net}"}, says="FAILED:\nnet\n"),
-    Row("converter", "--name net --precisions FP16 --mo missing.py -p nowhere", {"models": "mo first"}, files={"public/net/net.onnx": "{net}"}),
     Row("converter", "--name pair --precisions FP32", {"failed": "composites"}, says="FAILED:"),
     # what is described
     Row("info_dumper", "--name one"),

@@ -184,7 +184,7 @@ def _insert_parameters(network: Any, inputs: Sequence[Input]) -> list[Any]:
         targets = _find_consumers(network, declared.name)
         if not targets:
             continue
-        if any(target.get_node().get_type_name() == "Result" for target in targets):
+        if all(target.get_node().get_type_name() == "Result" for target in targets):
             raise ConversionError(f"{declared.name}: is an output of the network, and no input")
         requested = declared.bounds or list(declared.shape)
         shape = ov.PartialShape(requested) if requested else targets[0].get_partial_shape()

@@ -88,15 +88,14 @@ def _find_licensed_model(view: ModelView, spec: ModelSpec) -> str:
     there.
     """
     holder = simplify(spec.license.text.removeprefix(spec.license.spdx).removesuffix(".txt"))
-    others = [
-        each.spec
-        for each in view.zoo.models_by(_read_license_text)[spec.license.text]
-        if each is not view
-    ]
-    is_shared = any(other.origin.repository == spec.origin.repository for other in others)
+    users = view.zoo.models_by(_read_license_text)[spec.license.text]
+    # The first one of the same project decides, so that not all are looked at for each model.
+    is_shared = any(
+        each.spec.origin.repository == spec.origin.repository for each in users if each is not view
+    )
     if not holder or is_shared or _names_project(spec, holder):
         return ""
-    return next((other.name for other in others if _names_project(other, holder)), "")
+    return next((each.spec.name for each in users if _names_project(each.spec, holder)), "")
 
 
 def _read_license_text(view: ModelView) -> Iterator[str]:
