@@ -25,7 +25,7 @@ REASONS = {
     "records": "ours leaves provenance.json and a card beside an IR, and its IR are other bytes: another OpenVINO",
     "dry run works": "the newest converter's dry run reads the IR that it did not make, and crashes",
     "one bad model.yml": "a model.yml that cannot be read fails alone; Open Model Zoo's tools end all",
-    "mo first": "a Model Optimizer that --mo names is looked for before the first model",
+    "mo is not needed": "a Model Optimizer that --mo names and that is not there is a warning, unless a model needs it",
     "names alone": "names are those of folders: no model.yml is read to print them",
     "arguments are ours": "what --add_mo_arg says is carried out by us, or refused where no --mo takes it",
     "no traceback": "what Open Model Zoo ends with a traceback is one line of error and the same exit code",
@@ -205,6 +205,7 @@ ROWS = (
         says="Converting net to IR (FP16)",
     ),
     Row("converter", "--name net --precisions FP16 --add-mo-arg=--nonsense", {"models": "arguments are ours"}, files={"public/net/net.onnx": "{net}"}, says="FAILED:\nnet\n"),
+    Row("converter", "--name net --precisions FP16 --mo missing.py -p nowhere", dict.fromkeys(("exit", "files"), "mo is not needed"), files={"public/net/net.onnx": "{net}"}),
     Row("converter", "--name pair --precisions FP32", {"failed": "composites"}, says="FAILED:"),
     # what is described
     Row("info_dumper", "--name one"),
