@@ -163,15 +163,16 @@ def accuracy_page() -> str:
         if accuracy.metric == "AP" and spec.task != "detection"
     ]
     template = (ROOT / "docs" / "accuracy.in.md").read_text("utf-8")
+    videos = movenet_videos()
     return template.format(
         table=format_table(["Model", "Published AP", "Measured on", "Command"], rows),
         measured=format_table(MEASURED_HEADERS, [*measured_rows(registry)]),
         origins=format_table(ORIGIN_HEADERS, [*origin_rows(registry)]),
         detectors=format_table(DETECTOR_HEADERS, [*detector_rows(registry)]),
         tools=measuring_tools(registry),
-        videos=format_table(VIDEO_HEADERS, [*video_rows()]),
-        measured_videos=movenet_videos(),
-        videos_tools=format_tools(movenet_videos()["tools"]),
+        videos=format_table(VIDEO_HEADERS, [*video_rows(videos)]),
+        measured_videos=videos,
+        videos_tools=format_tools(videos["tools"]),
     )
 
 
@@ -285,9 +286,9 @@ def format_tools(tools: Mapping[str, str]) -> str:
     return ", ".join(f"{tool} {version}" for tool, version in sorted(tools.items()))
 
 
-def video_rows() -> Iterator[tuple[str, ...]]:
+def video_rows(videos: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     """For each MoveNet: how well it finds a person in each frame alone, and from frame to frame."""
-    for row in movenet_videos()["rows"]:
+    for row in videos["rows"]:
         alone, tracked = row["alone"], row["tracked"]
         yield (
             row["model"],

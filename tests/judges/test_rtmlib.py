@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fakes.colored_discs import COLORS, SimccDiscs, discs_onnx, draw_disc
+from fakes.colored_discs import COLORS, SimccDiscs, check_drawn_discs, discs_onnx
 from judges.agreement import Agreement
 from judges.packages import judge, name_of
 from judges.photos import pixel_indices, random_boxes
@@ -104,15 +104,9 @@ def test_rtmpose_finds_the_keypoints_of_rtmlib(rtmlib, pictures, discs):
 @pytest.mark.slow
 @pytest.mark.parametrize("keypoint", range(len(COLORS)))
 def test_rtmpose_finds_a_disc_where_it_was_drawn(discs, keypoint):
-    """A box of 24 pixels is enlarged nine times, so a bin is a twentieth of a pixel."""
+    """A bin is a twentieth of a pixel."""
     estimator, _ = discs
-    rng = np.random.default_rng(keypoint)
-    for _ in range(4):
-        x, y = rng.uniform((40, 40), (60, 60))
-        image = draw_disc((x, y), COLORS[keypoint], (100, 100))
-        left, top = rng.uniform((x - 12, y - 16), (x - 6, y - 8))
-        (pose,) = estimator(image, boxes=[(left, top, left + 18, top + 24)])
-        assert np.abs(pose.keypoints[keypoint, :2] - (x, y)).max() <= 0.1
+    check_drawn_discs(estimator, keypoint)
 
 
 @pytest.mark.slow

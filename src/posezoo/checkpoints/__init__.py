@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from posezoo.arrays import Array
 from posezoo.checkpoints import mxnet_params, safetensors, torch_files
 from posezoo.checkpoints.key_matching import match_tensors
-from posezoo.checkpoints.mapped_file import Array, CheckpointFormatError, MappedFile
+from posezoo.checkpoints.mapped_file import CheckpointFormatError, MappedFile
 from posezoo.errors import CheckpointError, os_reason
 
 __all__ = ["has_checkpoint_header", "match_tensors", "read_checkpoint"]

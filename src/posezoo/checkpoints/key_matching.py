@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from posezoo.checkpoints.mapped_file import Array, truncate
+from posezoo.arrays import Array
+from posezoo.checkpoints.mapped_file import truncate
 from posezoo.errors import CheckpointError, suggest
 from posezoo.values import frozen
 

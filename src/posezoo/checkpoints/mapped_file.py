@@ -11,12 +11,10 @@ import mmap
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from posezoo.arrays import Array
 
 #: The most tensors of a checkpoint. The zoo's largest network has 1 900, and 5 000 with the two
 #: that Adam adds for each parameter.

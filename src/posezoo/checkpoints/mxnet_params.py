@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from posezoo.arrays import Array
 from posezoo.checkpoints.mapped_file import (
     BFLOAT16,
     BOOL,
     MAX_DIMENSIONS,
     MAX_TENSORS,
-    Array,
     CheckpointFormatError,
     FileCursor,
     MappedFile,

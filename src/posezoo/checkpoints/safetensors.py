@@ -12,11 +12,11 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 
+from posezoo.arrays import Array
 from posezoo.checkpoints.mapped_file import (
     BFLOAT16,
     BOOL,
     MAX_TENSORS,
-    Array,
     CheckpointFormatError,
     FileCursor,
     MappedFile,

@@ -10,9 +10,9 @@ import struct
 import zipfile
 from pathlib import PurePosixPath
 
+from posezoo.arrays import Array
 from posezoo.checkpoints.mapped_file import (
     MAX_HEADER,
-    Array,
     CheckpointFormatError,
     FileCursor,
     MappedFile,

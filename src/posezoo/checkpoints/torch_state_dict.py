@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from posezoo.arrays import Array
 from posezoo.checkpoints.mapped_file import (
     BFLOAT16,
     BOOL,
     MAX_TENSORS,
-    Array,
     CheckpointFormatError,
     MappedFile,
     dtype_size,

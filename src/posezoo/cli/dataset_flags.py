@@ -79,9 +79,7 @@ def read_dataset(
                     f"or posezoo dataset get {DEFAULT_DATASET}"
                 ),
             )
-    if task:
-        return coco.read_object_dataset(annotations, images)
-    return coco.read_coco_dataset(annotations, images, keypoints=keypoints)
+    return coco.read_task_dataset(annotations, images, task, keypoints=keypoints)
 
 
 def default_dataset_dir(name: str) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from posezoo.coco.annotations import (
     read_coco_dataset,
     read_detector_boxes,
@@ -13,8 +15,25 @@ from posezoo.coco.coco_dataset import CocoBox, CocoDataset, DatasetImage, Person
 __all__ = [
     "CocoBox", "CocoDataset", "DatasetImage", "PersonAnnotation",
     "read", "read_class_dataset", "read_coco_dataset", "read_detector_boxes",
-    "read_object_dataset",
+    "read_object_dataset", "read_task_dataset",
 ]  # fmt: skip
 
 #: The documented name in Python.
 read = read_coco_dataset
+
+
+def read_task_dataset(
+    annotations: Path, images: Path, task: str, *, keypoints: bool = True
+) -> CocoDataset:
+    """The data set in COCO's format: objects of all categories for a task such as ``detection``,
+    people without one.
+
+    Args:
+        keypoints: whether those of people are required.
+
+    Raises:
+        DatasetError: the file is not a data set of that kind.
+    """
+    if task:
+        return read_object_dataset(annotations, images)
+    return read_coco_dataset(annotations, images, keypoints=keypoints)

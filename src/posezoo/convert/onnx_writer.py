@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from posezoo.arrays import Array
 from posezoo.errors import ConversionError, import_optional, sanitize
 from posezoo.ir.openvino_import import fold_constants
 from posezoo.versions import version
-
-Array = npt.NDArray[Any]
 
 # Also has the opset: 18, the first with Mish, which ONNX Runtime reads since 1.14, and OpenCV 5.
 _FUNCTIONS = Path(__file__).with_name("onnx_functions.txt")

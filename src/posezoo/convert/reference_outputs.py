@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from posezoo.arrays import Array
 from posezoo.convert import frontends
 from posezoo.convert.check_images import draw_test_image
 from posezoo.convert.formats import (
@@ -36,8 +36,6 @@ from posezoo.versions import package_version
 
 if TYPE_CHECKING:
     from posezoo.convert.formats import TensorSignature
-
-Array = npt.NDArray[Any]
 
 #: The seeds of the random images, one for each seed, on which the original and the IR are run.
 SEEDS = (1, 2)

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from posezoo.arrays import Array
 from posezoo.convert import frontends
 from posezoo.convert.compared_rows import select_compared_rows
 from posezoo.convert.constant_check import find_changed_constant
@@ -40,8 +40,6 @@ from posezoo.ir.openvino_import import error_text, import_openvino, openvino_cor
 from posezoo.ir.provenance import OutputRounding
 from posezoo.spec.model import ModelSpec, Output, Precision
 from posezoo.values import frozen
-
-Array = npt.NDArray[Any]
 
 #: An output may differ by ``FACTOR`` times its noise plus ``OFFSET``.
 FACTOR = 5

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Ints
 from posezoo.coco import CocoDataset
 from posezoo.evaluation.coco_matching import (
     DRAWS,
@@ -25,7 +25,7 @@ from posezoo.values import frozen
 
 _Predictions = Mapping[int, ImagePredictions]
 #: The metric if each image occurs so often; nan if nothing counts then.
-_Resample = Callable[[NDArray[np.int64]], float]
+_Resample = Callable[[Ints], float]
 
 #: The draws for a data set with many categories.
 _FEWEST_DRAWS = 100

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from posezoo.arrays import Array
 from posezoo.convert.check_images import IMAGE_KINDS, draw_test_image
 from posezoo.convert.reference_outputs import SEEDS
 from posezoo.events import WarningIssued
@@ -22,7 +23,6 @@ from posezoo.images import SAMPLE_PHOTOS, Image, read_image
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.pipeline.load import PreparedModel, default_runtime
 from posezoo.pose.keypoints import Pose, pose_similarity
-from posezoo.runtime.compiled_network import Array
 from posezoo.runtime.device_comparison import (
     AGREES,
     DIFFERS,

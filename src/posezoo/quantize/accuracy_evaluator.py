@@ -10,12 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from posezoo.coco import (
-    CocoDataset,
-    read_class_dataset,
-    read_coco_dataset,
-    read_object_dataset,
-)
+from posezoo.arrays import Array
+from posezoo.coco import CocoDataset, read_class_dataset, read_task_dataset
 from posezoo.errors import DatasetError, QuantizationError
 from posezoo.evaluation import EvaluationResult, evaluate
 from posezoo.evaluation.metric_drop import MetricDrop, measure_drop
@@ -23,7 +19,7 @@ from posezoo.events import AccuracyCompared, Listener
 from posezoo.ir.openvino_import import openvino_core
 from posezoo.quantize.calibration_data import CalibrationSample, create_estimator
 from posezoo.quantize.quantization_plan import QuantizationPlan
-from posezoo.runtime.compiled_network import Array, Outputs
+from posezoo.runtime.compiled_network import Outputs
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import Precision
 
@@ -202,9 +198,8 @@ def _read_annotations(plan: QuantizationPlan) -> CocoDataset:
     annotations = annotations or _find_annotations(folder, target.metric)
 
     def read(images: Path) -> CocoDataset:
-        if target.task:
-            return read_object_dataset(annotations, images)
-        return read_coco_dataset(annotations, images, keypoints=target.metric == "ap")
+        keypoints = target.metric == "ap"
+        return read_task_dataset(annotations, images, target.task, keypoints=keypoints)
 
     dataset = read(folder)
     first = dataset.images[0].file_name

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo import images
+from posezoo.arrays import Array
 from posezoo.errors import ImageError, QuantizationError
 from posezoo.events import Listener, WarningIssued, ignore_event
 from posezoo.pose.decoders import find_decoder
@@ -23,7 +24,6 @@ from posezoo.quantize.quantization_plan import (
     QuantizationTarget,
     spread,
 )
-from posezoo.runtime.compiled_network import Array
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.graph import Graph, Preprocessing
 from posezoo.runtime.loading import load_detector, load_estimator

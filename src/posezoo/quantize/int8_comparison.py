@@ -9,6 +9,7 @@ from statistics import median
 
 import numpy as np
 
+from posezoo.arrays import Array
 from posezoo.errors import QuantizationError
 from posezoo.events import DisplacementMeasured, Listener, SpeedCompared
 from posezoo.pose import blazepose
@@ -20,7 +21,7 @@ from posezoo.quantize.displacement import (
     measure_keypoint_displacement,
 )
 from posezoo.quantize.quantization_plan import QuantizationTarget
-from posezoo.runtime.compiled_network import Array, CompiledNetwork, Outputs
+from posezoo.runtime.compiled_network import CompiledNetwork, Outputs
 from posezoo.runtime.decoder_matching import match_output_roles
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.runtime_config import RuntimeConfig, available_devices

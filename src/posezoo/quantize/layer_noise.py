@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from posezoo.arrays import Array
 from posezoo.events import LayerNoise
 from posezoo.ir.openvino_import import import_openvino, openvino_core
 from posezoo.quantize.calibration_data import CalibrationSample
-from posezoo.runtime.compiled_network import Array
 
 #: The layers that are compared: quantized layers, and MVN, which divides by its input's standard
 #: deviation.

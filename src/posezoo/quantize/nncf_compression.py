@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import translate
 from typing import TYPE_CHECKING, Any
 
+from posezoo.arrays import Array
 from posezoo.errors import MissingPackageError, QuantizationError, import_optional
 from posezoo.ir.openvino_import import error_text, import_openvino
 from posezoo.quantize.calibration_data import CalibrationSample
-from posezoo.runtime.compiled_network import Array
 from posezoo.spec.model import FloatLayers, QuantizationSettings
 from posezoo.versions import explain_nncf_mismatch
 

@@ -10,15 +10,13 @@ from pathlib import Path
 from queue import LifoQueue
 from typing import Any
 
-from numpy.typing import NDArray
-
+from posezoo.arrays import Array
 from posezoo.errors import InferenceError, memory_hint, suggest
 from posezoo.ir.openvino_import import error_text, static_sizes
 from posezoo.runtime import compiled_model_cache
 from posezoo.runtime.graph import Graph, Shape, format_shape, port_name, read_graph
 from posezoo.runtime.runtime_config import RuntimeConfig, require_device
 
-Array = NDArray[Any]
 Outputs = Mapping[str, Array]
 
 _PRECISIONS = ("f32", "bf16", "f16", "i8", "u8")

@@ -13,16 +13,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from posezoo.arrays import Array
 from posezoo.convert.reference_outputs import EXACT
 from posezoo.convert.self_check import FACTOR, LARGEST_NOISE, OFFSET, compute_difference
 from posezoo.errors import InferenceError
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.runtime.runtime_config import RuntimeConfig
 from posezoo.values import frozen
-
-Array = npt.NDArray[Any]
 
 #: The relative step between two numbers of a precision.
 STEPS = {"f32": 2.0**-23, "f16": 2.0**-10, "bf16": 2.0**-7}

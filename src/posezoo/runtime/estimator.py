@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import count
 
+from posezoo.arrays import Array
 from posezoo.errors import InferenceError
 from posezoo.images import to_bgr
 from posezoo.pose.decoders import find_decoder, require_top_down
@@ -13,7 +14,7 @@ from posezoo.pose.keypoints import Pose
 from posezoo.pose.ssd_detection import Box, parse_boxes
 from posezoo.pose.tracking import PoseTracker
 from posezoo.resolve.people import ITSELF
-from posezoo.runtime.compiled_network import Array, Outputs
+from posezoo.runtime.compiled_network import Outputs
 from posezoo.runtime.inference_pipeline import (
     FrameSteps,
     InferFunction,

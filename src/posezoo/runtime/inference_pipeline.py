@@ -12,9 +12,10 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
+from posezoo.arrays import Array
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Image, Size
-from posezoo.runtime.compiled_network import Array, CompiledNetwork, Outputs
+from posezoo.runtime.compiled_network import CompiledNetwork, Outputs
 from posezoo.runtime.scene_cuts import SceneCuts
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from posezoo.arrays import Array
 from posezoo.errors import InferenceError, TargetSizeError
 from posezoo.ir.model_procs import find_labels
 from posezoo.pose.classification import CENTRAL_SHARE, IMAGENET
@@ -30,7 +31,7 @@ from posezoo.pose.letterbox import (
     to_image_pixels,
 )
 from posezoo.pose.ssd_detection import create_box_poses
-from posezoo.runtime.compiled_network import Array, CompiledNetwork, Outputs
+from posezoo.runtime.compiled_network import CompiledNetwork, Outputs
 from posezoo.runtime.decoder_matching import match_output_roles
 from posezoo.runtime.graph import Graph, Preprocessing, format_shape, read_graph
 from posezoo.runtime.inference_pipeline import InferenceRequest, PipelineSteps, Steps

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posezoo.arrays import Doubles
 from posezoo.images import Image
 from posezoo.pose.letterbox import Size
 
@@ -57,20 +57,20 @@ class SceneCuts:
         return bool(kept_colors < 1 - _NEW_COLORS and same_blocks < _SAME_BLOCKS)
 
 
-def _count_colors(pixels: Image) -> NDArray[np.float64]:
+def _count_colors(pixels: Image) -> Doubles:
     """(64,) the share of the pixels with each color, of four levels in each channel."""
     levels = (pixels >> 6).astype(np.int64)
     counts = np.bincount((levels @ [16, 4, 1]).ravel(), minlength=64)
-    shares: NDArray[np.float64] = counts / (_ROWS * _COLUMNS)
+    shares: Doubles = counts / (_ROWS * _COLUMNS)
     return shares
 
 
-def _blocks(pixels: Image) -> NDArray[np.float64]:
+def _blocks(pixels: Image) -> Doubles:
     """(16, N) the brightness in each block, less its mean, as vectors of length 1."""
     gray = pixels.sum(axis=2, dtype=np.float64)
     grid = gray.reshape(_BLOCKS, _ROWS // _BLOCKS, _BLOCKS, _COLUMNS // _BLOCKS)
     blocks = grid.swapaxes(1, 2).reshape(_BLOCKS**2, -1)
     blocks -= blocks.mean(axis=1, keepdims=True)
     lengths = np.linalg.norm(blocks, axis=1, keepdims=True)
-    directions: NDArray[np.float64] = blocks / (lengths + 1)
+    directions: Doubles = blocks / (lengths + 1)
     return directions

@@ -183,7 +183,7 @@ def _describe_own_irs(args: argparse.Namespace, context: Context) -> dict[Path, 
 
 def _read_labels(path: Path) -> list[str]:
     try:
-        return path.read_text("utf-8").split("\n")
+        return path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = os_reason(error) if isinstance(error, OSError) else "is not UTF-8"
         raise QuantizationError(f"{path}: cannot be read: {reason}") from error

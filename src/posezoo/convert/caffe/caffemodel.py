@@ -9,11 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from posezoo.arrays import Array
 from posezoo.convert.protobuf_reader import (
     LENGTH,
     VARINT,
@@ -26,8 +25,6 @@ from posezoo.convert.protobuf_reader import (
     read_integers,
 )
 from posezoo.errors import ConversionError, sanitize
-
-Array = npt.NDArray[Any]
 
 # A network's layers, and its layers in the format before 2014: in both, the numbers of a layer's
 # name and of its weights.

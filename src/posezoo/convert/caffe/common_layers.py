@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from openvino import opset14 as ops
 
+from posezoo.arrays import Array
 from posezoo.convert.caffe.layer import (
-    Array,
     Layer,
     LayerBuilder,
     along_axis,

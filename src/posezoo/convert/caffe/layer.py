@@ -6,13 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from posezoo.arrays import Array
 from posezoo.convert.caffe.prototxt import Message
 from posezoo.errors import ConversionError, sanitize
 from posezoo.values import frozen
-
-Array = npt.NDArray[Any]
 
 
 @frozen

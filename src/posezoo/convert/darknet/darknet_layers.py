@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from openvino import opset14 as ops
 
+from posezoo.arrays import Array
 from posezoo.convert.darknet.boxes import decode_boxes
 from posezoo.convert.darknet.cfg import Section
-from posezoo.convert.darknet.weights import Array, WeightsReader
+from posezoo.convert.darknet.weights import WeightsReader
 from posezoo.errors import ConversionError, sanitize
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.values import frozen

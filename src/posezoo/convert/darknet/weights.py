@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 import struct
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from posezoo.arrays import Array
 from posezoo.convert.darknet.cfg import Section
 from posezoo.errors import ConversionError
-
-Array = npt.NDArray[Any]
 
 #: Larger parts of a version are those of another file.
 _MAX_VERSION = 1000

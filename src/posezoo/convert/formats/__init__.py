@@ -22,9 +22,9 @@ from posezoo.versions import package_version
 
 if TYPE_CHECKING:
     import numpy as np
-    import numpy.typing as npt
 
-    Array = npt.NDArray[Any]
+    from posezoo.arrays import Array
+
     TensorSignature = tuple[tuple[int, ...], np.dtype[Any]]
 
 Shape = tuple[int, ...]

@@ -22,7 +22,7 @@ from posezoo.spec.model import ModelSpec
 from posezoo.spec.supported_mo_args import INPUT_PROTO
 
 if TYPE_CHECKING:
-    from posezoo.convert.formats import Array
+    from posezoo.arrays import Array
 
 _MODULE = "cv2"
 

@@ -22,8 +22,8 @@ from posezoo.spec.region_configs import TRANSFORMATIONS_CONFIG
 from posezoo.spec.supported_mo_args import INPUT_PROTO
 
 if TYPE_CHECKING:
+    from posezoo.arrays import Array
     from posezoo.convert.darknet.cfg import Section
-    from posezoo.convert.formats import Array
 
 _MODULE = "cv2"
 #: What OpenCV adds to a variance.

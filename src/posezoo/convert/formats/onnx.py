@@ -34,7 +34,7 @@ from posezoo.versions import package_version
 from posezoo.workers.threads import library_threads
 
 if TYPE_CHECKING:
-    from posezoo.convert.formats import Array
+    from posezoo.arrays import Array
 
 _MODULE = "onnxruntime"
 

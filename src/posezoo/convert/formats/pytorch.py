@@ -19,7 +19,7 @@ from posezoo.versions import package_version
 from posezoo.workers.program import python_command, run_program
 
 if TYPE_CHECKING:
-    from posezoo.convert.formats import Array
+    from posezoo.arrays import Array
     from posezoo.networks.pretrained import NetworkCheckpoint
 
 # The process computes with one thread; further threads, which libraries start on import, would be

@@ -27,7 +27,7 @@ from posezoo.spec.model import Input, ModelSpec
 from posezoo.spec.region_configs import find_detector
 
 if TYPE_CHECKING:
-    from posezoo.convert.formats import Array
+    from posezoo.arrays import Array
 
 # GraphDef of tensorflow/core/framework/graph.proto; its nodes are field 1.
 _GRAPH = {1: LENGTH, 2: LENGTH, 3: VARINT, 4: LENGTH, 5: LENGTH}

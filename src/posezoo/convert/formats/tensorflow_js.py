@@ -24,7 +24,7 @@ from posezoo.spec.model import ModelSpec
 from posezoo.spec.safe_names import explain_unsafe_file_name
 
 if TYPE_CHECKING:
-    from posezoo.convert.formats import Array
+    from posezoo.arrays import Array
 
 # tensorflow/core/framework/types.proto
 _TYPES = {

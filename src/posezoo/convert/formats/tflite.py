@@ -19,7 +19,7 @@ from posezoo.spec.model import ModelSpec
 from posezoo.versions import package_version
 
 if TYPE_CHECKING:
-    from posezoo.convert.formats import Array
+    from posezoo.arrays import Array
 
 _MODULE = "ai_edge_litert.interpreter"
 
