@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from convert.caffe.test_network import CONVOLUTIONS, LAYERS
+from convert.caffe.test_network import CONVOLUTIONS, LAYERS, batch_norm, cut_channels
 from convert.darknet.test_darknet_layers import CONVOLUTIONS as DARKNET_CONVOLUTIONS
 from fakes.caffe import CaffeNet, detector, squeeze_net
 from fakes.darknet import DarknetNet, yolo_v2_tiny, yolo_v4
@@ -53,8 +53,8 @@ def caffe_networks() -> Iterator[tuple[str, CaffeNet]]:
         net.convolve("data", "right", (3, 3, 3, 3), "pad: 1")
         net.add("Eltwise", "left right", "out", f"eltwise_param {{ operation: {operation} }}")
         yield f"Eltwise {operation}", net
-    yield "BatchNorm", _batch_norm()
-    yield "Concat and Slice", _slice()
+    yield "BatchNorm", batch_norm()
+    yield "Concat and Slice", cut_channels()
     yield "Scale by a branch", _gate()
     yield "Normalize", _normalize()
     yield "a classifier", squeeze_net()
@@ -86,24 +86,6 @@ def _detector() -> CaffeNet:
     scaled.add("Power", "data", "scaled", "power_param { scale: 0.008 shift: -1 }")
     tail = tail.replace('bottom: "data"', 'bottom: "scaled"', 1)
     net.text = head + scaled.text.splitlines()[-1] + "\n" + mark + tail
-    return net
-
-
-def _batch_norm() -> CaffeNet:
-    net = CaffeNet()
-    blobs = [net.draw(3), np.abs(net.draw(3)) + 1, np.array([3.5])]
-    net.add("BatchNorm", "data", "norm", "batch_norm_param { eps: 1e-4 }", blobs)
-    return net
-
-
-def _slice() -> CaffeNet:
-    net = CaffeNet()
-    net.add("Concat", f"data {net.convolve('data', 'conv', (2, 3, 1, 1))}", "five")
-    net.text += (
-        'layer { name: "cut" type: "Slice" bottom: "five" top: "first" top: "rest"'
-        " slice_param { axis: 1 slice_point: 2 } }\n"
-    )
-    net.add("Eltwise", f"first {net.convolve('rest', 'two', (2, 3, 1, 1))}", "out")
     return net
 
 

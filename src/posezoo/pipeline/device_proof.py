@@ -20,7 +20,7 @@ from posezoo.events import WarningIssued
 from posezoo.facts.json_projection import project
 from posezoo.files.verified_files import writing
 from posezoo.images import SAMPLE_PHOTOS, Image, read_image
-from posezoo.ir.openvino_import import import_openvino
+from posezoo.ir.ir_writer import write_ir
 from posezoo.pipeline.load import PreparedModel, default_runtime
 from posezoo.pose.keypoints import Pose, pose_similarity
 from posezoo.runtime.device_comparison import (
@@ -34,6 +34,7 @@ from posezoo.runtime.device_proofs import find_proof, store_proof
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig, describe_device
+from posezoo.spec.model import Precision
 from posezoo.values import frozen
 
 #: How many inputs a network takes from each photo at most: crops of people.
@@ -225,9 +226,8 @@ def write_first_differences(proof: DeviceProof, folder: Path) -> list[dict[str, 
             continue
         first = proof.comparisons[network].find_first_difference(wrong[0])
         path = folder / f"{network}-difference.xml"
+        write_ir(first.subgraph, path, Precision.FP32)
         with writing(path):
-            folder.mkdir(parents=True, exist_ok=True)
-            import_openvino().save_model(first.subgraph, path, compress_to_fp16=False)
             np.savez(path.with_suffix(".npz"), **dict(first.inputs))  # type: ignore[arg-type]
         row = {
             "network": network,
