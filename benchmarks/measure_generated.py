@@ -60,6 +60,8 @@ def generate(name: str, declared: dict[str, Any], people: int, folder: Path) -> 
         (output, _) = declared["outputs"]
         rtmpose = import_module("fakes.rtmpose")
         return bytes(rtmpose.rtmpose_onnx(folder, size, output["shape"][1], height, width))
+    if family == "rtmdet":
+        return bytes(import_module("fakes.rtmdet").generate_onnx(folder, height, places_of(people)))
     networks = import_module("fakes.yolox_networks")
     return bytes(networks.generate_onnx(folder, f"{family}-{size}", height, places_of(people)))
 
@@ -109,7 +111,7 @@ def measure(name: str, people: int, words: list[str]) -> bool:
             output = folder / "speed.json"
             places = ["--models_dir", str(folder / "models"), "--cache_dir", str(folder / "cache")]
             places += ["--weights_dir", str(folder / "weights"), "--output", str(output)]
-            if not run("benchmark", *words, *places, "--seconds", "0.4"):
+            if not run("benchmark", *words, *places, "--seconds", "1"):
                 return False
             rows = json.loads(output.read_text("utf-8"))
         for row in rows:

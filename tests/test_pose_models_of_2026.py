@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 
 from fakes.published_models import MEAN, SCALE, Place, place_of
+from fakes.rtmdet import RTMDet
 from fakes.rtmo import rtmdet_onnx, rtmo_onnx, yolox_onnx
 from fakes.rtmpose import RTMPose, drawn_scene, rtmpose_onnx
 from fakes.yolox_networks import YOLOX, generate_onnx
@@ -45,6 +46,12 @@ def test_our_yolox_has_the_published_number_of_parameters(size):
     network = YOLOX(size, 416, [])
     millions = sum(parameter.numel() for parameter in network.parameters()) / 1e6
     assert millions == pytest.approx(YOLOX_PARAMETERS[size], rel=0.005)
+
+
+def test_our_rtmdet_has_the_published_number_of_parameters():
+    """0.99 million, as MMPose's table states the nano size."""
+    millions = sum(parameter.numel() for parameter in RTMDet(320, []).parameters()) / 1e6
+    assert round(millions, 2) == 0.99
 
 
 @pytest.mark.slow

@@ -1,0 +1,158 @@
+"""RTMDet-nano with the layers of the published detector of people and generated weights, for measurements of speed.
+
+C. Lyu et al., RTMDet, arXiv:2212.07784; MMPose 759b39c1, ``rtmdet_nano_320-8xb32_coco-person``. How long it takes does
+not depend on the values of the weights, except for the number of people: so it answers with people at given places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from fakes.rtmo import export_onnx, select_people
+from fakes.rtmpose import STAGES, Block, ChannelAttention, ConvModule, SPPBottleneck
+from fakes.yolox_networks import CERTAIN, Box, doubled, person_logit, wide_conv
+
+DEEPEN, WIDEN = 0.33, 0.25
+#: Channels of each output of the neck, and of the head.
+WIDTH = 64
+STRIDES = (8, 16, 32)
+
+
+def separable(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
+    return wide_conv(inputs, outputs, stride, is_nano=True)
+
+
+class SmallBlock(Block):
+    """A block whose first convolution is depthwise, too."""
+
+    def __init__(self, channels: int, *, adds: bool) -> None:
+        super().__init__(channels, adds=adds)
+        self.conv1 = separable(channels, channels)
+
+
+class CrossStage(nn.Module):
+    """Half of the channels go through blocks; in the backbone, all are weighted at the end."""
+
+    def __init__(self, inputs: int, outputs: int, blocks: int = 1, *, in_backbone: bool) -> None:
+        super().__init__()
+        middle = outputs // 2
+        self.main_conv, self.short_conv = ConvModule(inputs, middle), ConvModule(inputs, middle)
+        adds = in_backbone and outputs != int(STAGES[-1][1] * WIDEN)
+        self.blocks = nn.Sequential(*(SmallBlock(middle, adds=adds) for _ in range(blocks)))
+        self.attention = ChannelAttention(outputs) if in_backbone else nn.Identity()
+        self.final_conv = ConvModule(outputs, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        both = torch.cat((self.blocks(self.main_conv(x)), self.short_conv(x)), 1)
+        return self.final_conv(self.attention(both))
+
+
+class Backbone(nn.Module):
+    """CSPNeXt; returns its features at 1/8, 1/16 and 1/32 of the image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        first = int(64 * WIDEN)
+        halves = (3, first // 2, 2), (first // 2, first // 2, 1), (first // 2, first, 1)
+        self.stem = nn.Sequential(*(ConvModule(old, new, 3, stride) for old, new, stride in halves))
+        self.stages = nn.ModuleList()
+        for inputs, outputs, blocks, _ in STAGES:
+            channels = int(outputs * WIDEN)
+            layers = [separable(int(inputs * WIDEN), channels, 2)]
+            layers += [SPPBottleneck(channels)] if outputs == STAGES[-1][1] else []
+            count = max(round(blocks * DEEPEN), 1)
+            layers.append(CrossStage(channels, channels, count, in_backbone=True))
+            self.stages.append(nn.Sequential(*layers))
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        features = [self.stem(image)]
+        for stage in self.stages:
+            features.append(stage(features[-1]))
+        return features[2:]
+
+
+class Neck(nn.Module):
+    """A pyramid in both directions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        small, middle, large = channels = [int(each[1] * WIDEN) for each in STAGES[1:]]
+        self.reduce_large, self.reduce_middle = ConvModule(large, middle), ConvModule(middle, small)
+        self.down_middle = CrossStage(2 * middle, middle, in_backbone=False)
+        self.down_small = CrossStage(2 * small, small, in_backbone=False)
+        self.half_small, self.half_middle = separable(small, small, 2), separable(middle, middle, 2)
+        self.up_middle = CrossStage(2 * small, middle, in_backbone=False)
+        self.up_large = CrossStage(2 * middle, large, in_backbone=False)
+        self.out_convs = nn.ModuleList(separable(count, WIDTH) for count in channels)
+
+    def forward(self, features: list[Tensor]) -> list[Tensor]:
+        small, middle, large = features
+        large = self.reduce_large(large)
+        middle = self.reduce_middle(self.down_middle(torch.cat((doubled(large), middle), 1)))
+        small = self.down_small(torch.cat((doubled(middle), small), 1))
+        middle = self.up_middle(torch.cat((self.half_small(small), middle), 1))
+        large = self.up_large(torch.cat((self.half_middle(middle), large), 1))
+        outputs = zip(self.out_convs, (small, middle, large), strict=True)
+        return [convolve(x) for convolve, x in outputs]
+
+
+class Head(nn.Module):
+    """The scores of one class and the distances to the sides of the boxes at one scale."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cls_convs, self.reg_convs = (
+            nn.Sequential(*(separable(WIDTH, WIDTH) for _ in "ab")) for _ in "ab"
+        )
+        self.rtm_cls, self.rtm_reg = nn.Conv2d(WIDTH, 1, 1), nn.Conv2d(WIDTH, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores = self.rtm_cls(self.cls_convs(x))
+        return torch.cat((scores, self.rtm_reg(self.reg_convs(x))), 1).flatten(2)
+
+
+class RTMDet(nn.Module):
+    """Boxes of people, without those that overlap; ``people`` are the only ones with a score."""
+
+    def __init__(self, side: int, people: Sequence[Box]) -> None:
+        super().__init__()
+        self.backbone, self.neck = Backbone(), Neck()
+        self.heads = nn.ModuleList(Head() for _ in STRIDES)
+        grids = [torch.arange(side // stride) * float(stride) for stride in STRIDES]
+        centers = torch.cat([torch.cartesian_prod(grid, grid).flip(1) for grid in grids])
+        strides = [torch.full((len(grid) ** 2, 1), side / len(grid)) for grid in grids]
+        answer = torch.full((1, len(centers), 1), -CERTAIN)
+        boxes = torch.zeros(1, len(centers), 4)
+        for number, (left, top, width, height) in enumerate(people):
+            middle = torch.tensor([left + width / 2, top + height / 2]) * side
+            anchor = (centers - middle).norm(dim=1).argmin()
+            answer[0, anchor] = person_logit(number)
+            corners = torch.tensor([left, top, left + width, top + height]) * side
+            boxes[0, anchor] = corners - centers[anchor].repeat(2)
+        self.register_buffer("centers", centers)
+        self.register_buffer("strides", torch.cat(strides))
+        self.register_buffer("answer", answer)
+        self.register_buffer("boxes", boxes)
+        self.register_buffer("other", (answer < 0).float())
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.neck(self.backbone(image))
+        rows = torch.cat([head(x) for head, x in zip(self.heads, features, strict=True)], 2)
+        rows = rows.transpose(1, 2)
+        scores = (rows[..., :1] * self.other + self.answer).sigmoid()
+        sides = rows[..., 1:] * self.strides * self.other
+        corners = torch.cat((-sides[..., :2], sides[..., 2:]), -1) + self.boxes
+        boxes = corners + self.centers.repeat(1, 2)
+        first, keep = torch.zeros(1, 1, dtype=torch.long), select_people(boxes, scores)
+        dets = torch.cat((boxes, scores), 2)[first, keep]
+        return dets, (dets[..., 0] * 0).to(torch.int64)
+
+
+def generate_onnx(folder: Path, side: int, people: Sequence[Box]) -> bytes:
+    """The ONNX of the detector for a square image of this side."""
+    torch.manual_seed(0)
+    return export_onnx(folder, RTMDet(side, people), side, ["input", "dets", "labels"])
