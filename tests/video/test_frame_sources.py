@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from fakes.rtsp import Camera
 from fakes.server import Server
 from fakes.videos import MJPEG, SIZE, frame, mjpeg, number_of, write_uneven_video, write_video
 from fakes.waiting import HANG_S
@@ -242,6 +243,43 @@ def test_a_stream_states_the_times_of_its_frames_and_damaged_ones_are_counted(tm
     # They were all read at once.
     assert times[-1] - times[0] == pytest.approx(29 / 25, abs=0.05)
     assert len(times) == 30 - lost
+
+
+def test_an_rtsp_camera_with_a_login_states_the_times_of_its_frames_and_lost_ones_are_counted(
+    reported,
+):
+    ticks = [number / 25 for number in (*range(10), *range(13, 40))]
+    warnings: list[str] = []
+    with Camera([frame(number % 8) for number in range(37)], ticks, "ann:s3cret") as camera:
+        source = open_source(camera.address, report_error=reported.append, warn=warnings.append)
+        frames = list(source.frames())
+    assert [number_of(each.image) for each in frames] == [number % 8 for number in range(37)]
+    # They were all read at once. FFmpeg knows no time of the first one.
+    shown = [source.time_s(each) - source.time_s(frames[1]) for each in frames[1:]]
+    assert shown == pytest.approx([tick - ticks[1] for tick in ticks[1:]])
+    assert missing_frames(warnings) == [3]
+    shown_address = camera.address.replace("ann:s3cret@", "")
+    assert [each.problem for each in reported] == [
+        f"{shown_address}: was disconnected after 37 frames"
+    ]
+
+
+def test_an_rtsp_camera_that_drops_is_opened_again(reported, monkeypatch):
+    monkeypatch.setattr(frame_sources, "_FIRST_PAUSE_S", 0.01)
+    warnings: list[str] = []
+    with Camera(
+        [frame(number) for number in range(5)], [number / 25 for number in range(5)]
+    ) as camera:
+        source = open_source(
+            camera.address, report_error=reported.append, reconnect_s=0.05, warn=warnings.append
+        )
+        frames = source.frames()
+        seen = [number_of(each.image) for each in itertools.islice(frames, 13)]
+        frames.close()
+        assert camera.plays == 3
+    assert seen == [0, 1, 2, 3, 4] * 2 + [0, 1, 2]
+    assert len(warnings) == 2
+    assert not reported
 
 
 def test_a_network_cameras_password_is_not_shown(reported):
