@@ -70,6 +70,9 @@ def caffe_networks() -> Iterator[tuple[str, CaffeNet]]:
         "keep_top_k: 50", "keep_top_k: 7"
     )
     yield "DetectionOutput with few rows", net
+    net = _detector()
+    net.text = net.text.replace("num_classes: 3", "num_classes: 3 clip: 1")
+    yield "DetectionOutput with clipped boxes", net
 
 
 def draw_image(name: str, shape: Sequence[int]) -> np.ndarray:

@@ -275,6 +275,10 @@ def _write_detections(graph: _Graph, node: Any) -> None:
     images = np.zeros(count + 2)
     images[count] = -1
     boxes = _write_boxes(graph, node, priors)
+    if attributes["clip_before_nms"]:
+        boxes = graph.add(
+            "Clip", boxes, graph.constant(np.float32(0)), graph.constant(np.float32(1))
+        )
     scores = graph.add("Reshape", graph.input(node, 1), graph.constant([1, count, -1]))
     parameters = (
         classes,

@@ -74,6 +74,8 @@ def _build_detection_output(layer: Layer) -> Any:
         "confidence_threshold": declared.number("confidence_threshold", 0.0),
         "share_location": declared.flag("share_location", True),
         "variance_encoded_in_target": declared.flag("variance_encoded_in_target", False),
+        # OpenCV's addition, which its face detector declares.
+        "clip_before_nms": declared.flag("clip", False),
         "normalized": True,
     }
     return ops.detection_output(locations, scores, boxes, attributes)

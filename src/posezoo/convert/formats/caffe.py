@@ -69,11 +69,13 @@ def _open_runtime(
     prototxt = find_prototxt(spec, path)
     ports = describe_ports(read_prototxt(prototxt))
     names = spec.output_names or list(ports.ends)
-    layers = list(map(ports.writers.get, names))
-    if None in layers:
+    if not ports.writers.keys() >= set(names):
         return None
     net = module.dnn.readNetFromCaffe(str(prototxt), str(path))
     make_exact(net)
+    # OpenCV names some layers by their top.
+    known = frozenset(net.getLayerNames())
+    layers = [name if name in known else ports.writers[name] for name in names]
     import numpy as np
 
     dtype = np.dtype(np.float32)
