@@ -33,8 +33,7 @@ class CaffeNet:
         self.text += (
             f'layer {{ name: "{name}" type: "{kind}" {links} top: "{top}" {parameters} }}\n'
         )
-        layer = _field(1, name.encode()) + _field(2, kind.encode())
-        self.weights += _field(100, layer + b"".join(_field(7, write_blob(each)) for each in blobs))
+        self.weights += write_layer(name, kind, blobs)
         return top
 
     def convolve(self, bottom: str, top: str, kernel: tuple[int, ...], parameters: str = "") -> str:
@@ -56,6 +55,12 @@ class CaffeNet:
         path = folder / f"{name}.caffemodel"
         path.write_bytes(self.weights)
         return path
+
+
+def write_layer(name: str, kind: str, blobs: Sequence[np.ndarray]) -> bytes:
+    """The layer of a .caffemodel, with its weights."""
+    layer = _field(1, name.encode()) + _field(2, kind.encode())
+    return _field(100, layer + b"".join(_field(7, write_blob(each)) for each in blobs))
 
 
 def write_blob(array: np.ndarray) -> bytes:

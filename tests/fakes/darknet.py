@@ -52,6 +52,12 @@ class DarknetNet:
         kernel = self.random.normal(size=(filters, inputs, size, size))
         self.arrays.append(kernel / np.sqrt(inputs * size * size))
 
+    def connect(self, inputs: int, outputs: int, activation: str) -> None:
+        """A layer of which each output depends on all of so many inputs."""
+        self.add("connected", output=outputs, activation=activation)
+        self.arrays.append(self.random.normal(0, 0.3, outputs))
+        self.arrays.append(self.random.normal(size=(outputs, inputs)) / np.sqrt(inputs))
+
     def end(self, channels: int) -> None:
         """The convolution before the boxes of two classes, and the boxes."""
         self.convolve(channels, 21, size=1, activation="linear", normalize=False)

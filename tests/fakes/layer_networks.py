@@ -122,7 +122,7 @@ _SAID = {
 
 
 def darknet_networks() -> Iterator[tuple[str, DarknetNet]]:
-    """Each with its name; all end in [yolo], but for one, which ends in [region]."""
+    """Each with its name; all end in [yolo], but for a [region] and a classifier."""
     for name, net in _short_networks():
         sections = re.split(r"(?m)^(?=\[)", net.text)
         for number, section in enumerate(sections):
@@ -157,6 +157,28 @@ def _short_networks() -> Iterator[tuple[str, DarknetNet]]:
         net.add("upsample", stride=factor)
         net.end(4)
         yield f"upsample by {factor}", net
+    for channels in (4, 6, 9):
+        net = DarknetNet()
+        net.convolve(3, channels)
+        net.convolve(channels, 6)
+        net.add("shortcut", from_=-2, activation="leaky")
+        net.end(6)
+        yield f"shortcut of {channels} and 6 channels", net
+    net = DarknetNet()
+    net.convolve(3, 8)
+    net.add("reorg", stride=2)
+    net.end(32)
+    yield "reorg", net
+    net = DarknetNet()
+    net.convolve(3, 8)
+    net.add("avgpool")
+    net.convolve(8, 8, size=1, activation="logistic")
+    net.add("scale_channels", from_=-3)
+    net.convolve(8, 8, activation="logistic")
+    net.add("sam", from_=-2, activation="linear")
+    net.end(8)
+    yield "attention of channels and of pixels", net
+    yield "classifier", _classifier()
     net = yolo_v4()
     net.text = net.text.replace("[yolo]", "[yolo]\nscale_x_y = 1.1\nthresh = 0.3")
     yield "YOLOv4", net
@@ -173,6 +195,19 @@ def _short_networks() -> Iterator[tuple[str, DarknetNet]]:
     )
     yield "scaled YOLOv4", net
     yield "YOLOv2", yolo_v2_tiny()
+
+
+def _classifier() -> DarknetNet:
+    net = DarknetNet(13, 16)
+    net.convolve(3, 5, stride=4, padding=1)
+    net.text = net.text.replace("pad = 1\n", "")
+    net.add("maxpool", size=3, stride=2, padding=0)
+    net.connect(5, 7, "relu")
+    net.add("dropout", probability=0.5)
+    net.connect(7, 4, "linear")
+    net.add("softmax", groups=1)
+    net.add("cost", type="sse")
+    return net
 
 
 _RUN_ONNX = """

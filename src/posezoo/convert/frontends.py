@@ -44,6 +44,7 @@ _OTHER_KINDS = {
     b"PK\x03\x04": "a zip archive",
     b"\x1f\x8b": "a gzip archive",
     b"<": "a web page or XML",
+    b"version https://git-lfs": "a Git LFS pointer: the file itself was not downloaded",
     b"%PDF": "a PDF",
 }
 
@@ -184,9 +185,10 @@ def open_for_frontend(spec: ModelSpec, path: Path) -> Path | bytes:
 
 def _describe_kind(path: Path) -> str:
     with open(path, "rb") as stream:
-        head = stream.read(16)
+        head = stream.read(64)
     if not head:
         return "empty"
+    head = head.lstrip() or head  # pages often begin with empty lines
     for magic, kind in _OTHER_KINDS.items():
         if head.startswith(magic):
             return kind

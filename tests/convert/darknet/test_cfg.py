@@ -40,6 +40,18 @@ def test_what_is_missing_has_its_default_or_is_an_error_with_the_section(read):
         section.integer("height")
 
 
+def test_a_comment_may_follow_a_value(read):
+    """In Scaled-YOLOv4 of AlexeyAB."""
+    assert read("[route]\nlayers=180 ###P6")[0].integers("layers") == [180]
+
+
+def test_of_a_value_for_training_that_is_given_twice_the_first_counts(read):
+    """In EfficientNet and YOLO9000 of AlexeyAB."""
+    assert read("[net]\nbatch=1\nbatch=64")[0].integer("batch") == 1
+    with pytest.raises(ConversionError, match=r"net\.cfg:3: 'width' is given twice"):
+        read("[net]\nwidth=1\nwidth=64")
+
+
 def test_a_file_has_at_most_2000_sections(read):
     assert len(read("[net]\n" * MAX_LAYERS)) == MAX_LAYERS
     with pytest.raises(ConversionError, match=r"net\.cfg:2001: more than 2000 layers"):

@@ -179,7 +179,10 @@ def _build_layer(
         node = builders[kind](layer)
     except (RuntimeError, ValueError, IndexError) as error:
         reason = str(error).strip().splitlines()[-1]
-        raise layer.make_error(f"cannot be built: {sanitize(reason)}") from error
+        hint = ""
+        if inputs and list(inputs[0].get_shape()[2:]) == [1, 1]:  # as in OpenPose's own files
+            hint = "give the size of the image: --input_shape [1,3,368,656]"
+        raise layer.make_error(f"cannot be built: {sanitize(reason)}", hint) from error
     node.set_friendly_name(name)
     outputs: Sequence[Any] = node.outputs()
     return outputs

@@ -19,6 +19,9 @@ MAX_BYTES = 256 << 10
 MAX_LAYERS = 2000
 _MAX_NUMBERS = 100
 
+#: The values of [net] that inference needs.
+_SIZES = ("channels", "height", "width")
+
 _HEADING = re.compile(r"\[(\w{1,40})\]")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,7}")
 _NUMBER = re.compile(r"[-+]?[0-9]{0,7}\.?[0-9]{1,20}")
@@ -93,7 +96,8 @@ def read_cfg(path: Path) -> list[Section]:
             raise ConversionError(
                 f"{path}:{number}: expected [layer] or key = value, got {sanitize(line)}"
             )
-        _add_value(sections[-1], key.strip(), value.strip(), number)
+        text, *_ = value.split("#", 1)
+        _add_value(sections[-1], key.strip(), text.strip(), number)
     if not sections:
         raise ConversionError(f"{path}: is empty")
     return sections
@@ -101,6 +105,8 @@ def read_cfg(path: Path) -> list[Section]:
 
 def _add_value(section: Section, key: str, value: str, line: int) -> None:
     if key in section.values:
+        if section.kind == "net" and key not in _SIZES:
+            return  # for the training
         raise ConversionError(f"{section.file}:{line}: {sanitize(key)} is given twice")
     section.values[key] = value
     section.lines[key] = line

@@ -24,6 +24,7 @@ from posezoo.values import frozen
 
 INPUT = "image_input"
 OPENCV_INPUT = "data"
+ONLY_OUTPUT = "output"
 
 #: What is added to a variance: Keras's default, which keras-YOLOv3-model-set has. Darknet has 1e-5.
 EPSILON = np.float32(1e-3)
@@ -89,7 +90,7 @@ def build_network(sections: Sequence[Section], weights: WeightsReader, names: En
         ConversionError: a layer or a value is not supported, or the weights are those of another
             network.
     """
-    net, *layers = _require_known(sections)
+    net, *layers = _require_known(sections, _LAYERS)
     ends = find_ends(layers)
     image = _create_image(net, INPUT, ("height", "width", "channels"))
     progress = _Progress(weights, [_transpose(image, _TO_NCHW)], EPSILON)
@@ -110,7 +111,7 @@ def build_as_opencv(sections: Sequence[Section], weights: WeightsReader) -> Any:
     Raises:
         ConversionError: as ``build_network``.
     """
-    net, *layers = _require_known(sections)
+    net, *layers = _require_known(sections, _LAYERS | _LAYERS_OF_OPENCV)
     image = _create_image(net, OPENCV_INPUT, ("channels", "height", "width"))
     progress = _Progress(weights, [image.output(0)], OPENCV_EPSILON)
     _build_layers(layers, progress)
@@ -120,7 +121,7 @@ def build_as_opencv(sections: Sequence[Section], weights: WeightsReader) -> Any:
             name = "detection_out" if layer.kind == "region" else f"yolo_{number}"
             maps = progress.find(layer, number - 1)
             results[name] = decode_boxes(layer, maps, image.get_output_shape(0)[2:])
-    return _create_model(image, results or {"output": progress.outputs[-1]})
+    return _create_model(image, results or {ONLY_OUTPUT: progress.outputs[-1]})
 
 
 def _create_image(net: Section, name: str, axes: Sequence[str]) -> Any:
@@ -173,16 +174,18 @@ def find_ends(layers: Sequence[Section]) -> dict[str, int]:
     return dict(sorted(ends.items()))
 
 
-def _require_known(sections: Sequence[Section]) -> Sequence[Section]:
+def _require_known(
+    sections: Sequence[Section], supported: Mapping[str, LayerRecord]
+) -> Sequence[Section]:
     """The sections; a ConversionError names the first that is not supported."""
     if len(sections) < 2 or sections[0].kind != "net":
         raise sections[0].make_error("expected [net] and layers")
     for layer in sections[1:]:
         if layer.kind in _BOXES:
             continue
-        if layer.kind not in _LAYERS:
+        if layer.kind not in supported:
             raise layer.make_error(f"layers of the type [{layer.kind}] are not supported")
-        _, known_keys = _LAYERS[layer.kind]
+        _, known_keys = supported[layer.kind]
         for key in layer.values:
             if key not in known_keys.split():
                 raise layer.make_error(f"{sanitize(key)} is not supported", key)
@@ -193,7 +196,7 @@ def _build_layer(layer: Section, progress: _Progress) -> Any:
     """The output of a layer; None for boxes."""
     if layer.kind in _BOXES:
         return None
-    build, _ = _LAYERS[layer.kind]
+    build, _ = _LAYERS.get(layer.kind) or _LAYERS_OF_OPENCV[layer.kind]
     try:
         output = build(layer, progress)
     except (RuntimeError, ValueError) as error:
@@ -214,7 +217,8 @@ def _build_convolutional(layer: Section, progress: _Progress) -> Any:
     size = layer.integer("size")
     kernel, bias = _take_kernel(layer, progress, (filters, channels // groups, size, size))
     strides = [layer.integer("stride", "1")] * 2
-    pads = [size // 2 if layer.integer("pad", "0", least=0) else 0] * 2
+    is_padded = layer.integer("pad", "0", least=0)
+    pads = [size // 2 if is_padded else layer.integer("padding", "0", least=0)] * 2
     if groups > 1:
         kernel = kernel.reshape(groups, -1, *kernel.shape[1:])
     convolve = ops.group_convolution if groups > 1 else ops.convolution
@@ -242,10 +246,11 @@ def _take_kernel(
 
 
 def _build_maxpool(layer: Section, progress: _Progress) -> Any:
-    size = layer.integer("size")
     stride = layer.integer("stride", "1")
-    begin = [(size - 1) // 2] * 2
-    end = [size // 2] * 2
+    size = layer.integer("size", str(stride))
+    padding = layer.integer("padding", str(size - 1), least=0)
+    begin = [padding // 2] * 2
+    end = [padding - padding // 2] * 2
     image = progress.find_previous(layer)
     return ops.max_pool(
         image, [stride] * 2, [1, 1], begin, pads_end=end, kernel_shape=[size] * 2
@@ -278,9 +283,64 @@ def _build_shortcut(layer: Section, progress: _Progress) -> Any:
     if others:
         raise layer.make_error("only one layer can be added", "from")
     other = progress.find(layer, number)
-    if last.get_shape() != other.get_shape():
-        raise layer.make_error("the layers that it adds have different shapes")
-    return _activate(layer, ops.add(last, other).output(0))
+    if last.get_shape()[2:] != other.get_shape()[2:]:
+        raise layer.make_error("the layers that it adds have different sizes")
+    return _activate(layer, _add_common_channels(last, other).output(0))
+
+
+def _add_common_channels(last: Any, other: Any) -> Any:
+    """The last output, to whose first channels those of another one are added."""
+    channels, others = last.get_shape()[1], other.get_shape()[1]
+    if channels == others:
+        return ops.add(last, other)
+    if channels < others:
+        return ops.add(last, ops.slice(other, [0], [channels], [1], [1]))
+    first, rest = ops.variadic_split(last, 1, [others, channels - others]).outputs()
+    return ops.concat([ops.add(first, other), rest], 1)
+
+
+def _build_average(layer: Section, progress: _Progress) -> Any:
+    return ops.reduce_mean(progress.find_previous(layer), [2, 3], keep_dims=True).output(0)
+
+
+def _build_connected(layer: Section, progress: _Progress) -> Any:
+    image = progress.find_previous(layer)
+    outputs = layer.integer("output")
+    kernel, bias = _take_kernel(layer, progress, (outputs, math.prod(image.get_shape()), 1, 1))
+    flat = ops.reshape(image, [1, -1], False)
+    product = ops.matmul(flat, kernel.reshape(outputs, -1), False, True)
+    return _activate(layer, ops.add(product, bias.reshape(1, -1)).output(0))
+
+
+def _build_product(layer: Section, progress: _Progress) -> Any:
+    """The last output times another one, of which each may have a value for each channel."""
+    other = progress.find(layer, layer.integer("from", least=-_MAX_VALUES))
+    product = ops.multiply(other, progress.find_previous(layer)).output(0)
+    return _activate(layer, product, "linear")
+
+
+def _pass(layer: Section, progress: _Progress) -> Any:
+    """Of a layer that only the training uses."""
+    return progress.find_previous(layer)
+
+
+def _build_reorg(layer: Section, progress: _Progress) -> Any:
+    """The values of squares as channels, in the order of Darknet, which is not that of others: it
+    first takes them for an image of ``stride`` times the height and width.
+    """
+    image = progress.find_previous(layer)
+    stride = layer.integer("stride")
+    _, channels, height, width = image.get_shape()
+    if channels % stride**2 or height % stride or width % stride:
+        raise layer.make_error(f"{channels} channels of {height} x {width} in squares of {stride}")
+    squares = ops.reshape(image, [channels // stride**2, height, stride, width, stride], False)
+    ordered = ops.transpose(squares, [2, 4, 0, 1, 3])
+    shape = [1, channels * stride**2, height // stride, width // stride]
+    return ops.reshape(ordered, shape, False).output(0)
+
+
+def _build_softmax(layer: Section, progress: _Progress) -> Any:
+    return ops.softmax(progress.find_previous(layer), 1).output(0)
 
 
 def _build_upsample(layer: Section, progress: _Progress) -> Any:
@@ -299,8 +359,8 @@ def _build_upsample(layer: Section, progress: _Progress) -> Any:
     return enlarged.output(0)
 
 
-def _activate(layer: Section, output: Any) -> Any:
-    name = layer.text("activation")
+def _activate(layer: Section, output: Any, default: str = "") -> Any:
+    name = layer.text("activation", default)
     if name not in _ACTIVATIONS:
         raise layer.make_error(f"the activation {sanitize(name)} is not supported", "activation")
     activated = _ACTIVATIONS[name](output)
@@ -311,17 +371,30 @@ def _transpose(output: Any, order: Sequence[int]) -> Any:
     return ops.transpose(output, order).output(0)
 
 
-Builder = Callable[[Section, _Progress], Any]
+LayerRecord = tuple[Callable[[Section, _Progress], Any], str]
 
 #: What builds a layer of each type, and the values that it may have.
-_LAYERS: dict[str, tuple[Builder, str]] = {
+_LAYERS: dict[str, LayerRecord] = {
     "convolutional": (
         _build_convolutional,
-        # stopbackward is for the training.
-        "batch_normalize filters size stride pad groups activation stopbackward",
+        # The last two are for the training.
+        "batch_normalize filters size stride pad padding groups activation"
+        " stopbackward onlyforward",
     ),
-    "maxpool": (_build_maxpool, "size stride"),
+    "maxpool": (_build_maxpool, "size stride padding"),
     "route": (_build_route, "layers groups group_id"),
     "shortcut": (_build_shortcut, "from activation"),
     "upsample": (_build_upsample, "stride"),
+}
+
+#: The layers of classifiers, and those that keras-YOLOv3-model-set has not.
+_LAYERS_OF_OPENCV: dict[str, LayerRecord] = {
+    "avgpool": (_build_average, ""),
+    "connected": (_build_connected, "output activation"),
+    "cost": (_pass, "type"),
+    "dropout": (_pass, "probability"),
+    "reorg": (_build_reorg, "stride"),
+    "sam": (_build_product, "from activation"),
+    "scale_channels": (_build_product, "from activation"),
+    "softmax": (_build_softmax, "groups"),
 }

@@ -125,20 +125,22 @@ def _open_with_boxes(
     """
     import numpy as np
 
-    from posezoo.convert.darknet.darknet_layers import OPENCV_INPUT
+    from posezoo.convert.darknet.darknet_layers import ONLY_OUTPUT, OPENCV_INPUT
 
     net = _read_with_opencv(module, cfg, np.fromfile(path, np.uint8))
     if net is None or any(section.kind == "region" for section in sections):
         return None
-    ends = net.getUnconnectedOutLayersNames()
+    layers = net.getUnconnectedOutLayersNames()
+    has_boxes = any(section.kind == "yolo" for section in sections)
+    names = layers if has_boxes else (ONLY_OUTPUT,)
     shape = (1, *map(sections[0].integer, ("channels", "height", "width")))
 
     def run(feed: Mapping[str, Array]) -> dict[str, Array]:
         net.setInput(feed[OPENCV_INPUT])
-        return dict(zip(ends, run_opencv(module, net, ends), strict=True))
+        return dict(zip(names, run_opencv(module, net, layers), strict=True))
 
     signature = shape, np.dtype(np.float32)
-    return ReferenceRuntime(describe_opencv(module), {OPENCV_INPUT: signature}, ends, run)
+    return ReferenceRuntime(describe_opencv(module), {OPENCV_INPUT: signature}, names, run)
 
 
 DARKNET = ModelFormat(
