@@ -85,6 +85,8 @@ def write_darknet(published: Path, folder: Path) -> tuple[Path, Path]:
     text = published.read_text("utf-8", errors="replace")
     if re.search(r"(?m)^\[(region|yolo)\]", text):
         text = re.sub(r"(?m)^(width|height) *=.*$", rf"\1={SIDE}", text)
+    if not re.search("(?m)^thresh", text):  # a score at the threshold is 0 in one of two programs
+        text = text.replace("[yolo]", "[yolo]\nthresh=0")
     cfg = folder / published.name
     cfg.write_text(text, "utf-8")
     written: Any = WrittenWeights()
