@@ -14,6 +14,7 @@ import numpy as np
 
 from posezoo.arrays import Array, Bools, Doubles, Ints
 from posezoo.coco import CocoDataset, DatasetImage, PersonAnnotation
+from posezoo.errors import import_optional
 from posezoo.evaluation.coco_metrics import keypoint_sigmas
 from posezoo.evaluation.image_predictions import ImagePredictions
 from posezoo.pose.keypoints import sort_descending
@@ -103,12 +104,12 @@ def match_dataset(
         crowds = [person.is_crowd for person in image.people]
         counts = [bool(boxes or person.num_keypoints) for person in image.people]
         ignored = np.array(crowds, bool) | ~np.array(counts, bool)
-        similarities = np.zeros((len(order), len(image.people)))
-        points = predicted.keypoints[order]
-        for column, person in enumerate(image.people):
-            if boxes:
-                similarities[:, column] = box_iou(predicted.boxes[order], person)
-            else:
+        if boxes:
+            similarities = box_ious(predicted.boxes[order], image.people)
+        else:
+            points = predicted.keypoints[order]
+            similarities = np.zeros((len(order), len(image.people)))
+            for column, person in enumerate(image.people):
                 similarities[:, column] = object_keypoint_similarity(points, person, sigmas)
         matches = [
             _match_greedily(similarities, ignored, crowds, threshold) for threshold in THRESHOLDS
@@ -152,24 +153,15 @@ def keypoint_similarities(keypoints: Doubles, person: PersonAnnotation, sigmas: 
     return similarities
 
 
-def box_iou(boxes: Doubles, person: PersonAnnotation) -> Doubles:
-    """(N,): intersection over union of (N, 4) boxes with a person's box.
+def box_ious(boxes: Doubles, people: Sequence[PersonAnnotation]) -> Doubles:
+    """(N, P): intersection over union of (N, 4) boxes with the boxes of P people.
 
     For a crowd, the intersection is divided by the area of the predicted box.
     """
-    left, top, width, height = person.bbox
-    x, y, widths, heights = boxes.T
-    right = np.minimum(x + widths, left + width)
-    bottom = np.minimum(y + heights, top + height)
-    across = right - np.maximum(x, left)
-    down = bottom - np.maximum(y, top)
-    intersection = np.maximum(across, 0) * np.maximum(down, 0)
-    own_area = widths * heights
-    union = own_area
-    if not person.is_crowd:
-        union = own_area + width * height - intersection
-    iou: Doubles = np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
-    return iou
+    library = import_optional("faster_coco_eval", extra="evaluate")
+    truth = np.array([person.bbox for person in people]).reshape(-1, 4)
+    crowds = [person.is_crowd for person in people]
+    return np.array(library.mask.iou(boxes, truth, crowds)).reshape(len(boxes), len(people))
 
 
 def _match_greedily(

@@ -21,6 +21,7 @@ from posezoo.evaluation.evaluation_protocol import (
     explain_difference,
 )
 from posezoo.evaluation.run_evaluation import EvaluationResult, read_dataset_image
+from posezoo.facts.json_projection import project
 from posezoo.files.verified_files import write_atomically
 from posezoo.measured import measurement_to_json
 from posezoo.pose.drawing import draw
@@ -28,6 +29,9 @@ from posezoo.pose.keypoints import Pose, from_pixel_indices
 from posezoo.spec.model import PublishedAccuracy, PublishedMetrics
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import SKELETONS
+
+#: The keys of an image in the tables.
+_PICTURE = "image=image.file_name id=image.id people found wrong similarity"
 
 
 @dataclass(slots=True)
@@ -82,17 +86,7 @@ class EvaluationReport:
         }
 
     def _tables(self) -> dict[str, Any]:
-        pictures = [
-            {
-                "image": score.image.file_name,
-                "id": score.image.id,
-                "people": score.people,
-                "found": score.found,
-                "wrong": score.wrong,
-                "similarity": score.similarity,
-            }
-            for score in self.result.image_scores
-        ]
+        pictures = [project(score, _PICTURE) for score in self.result.image_scores]
         keypoints = list(map(asdict, self.result.keypoint_scores))
         unreadable = dict(self.result.unreadable)
         return {"keypoints": keypoints, "pictures": pictures, "unreadable": unreadable}
