@@ -76,7 +76,6 @@ from posezoo.spec.model import (
     Output,
     Precision,
     PublishedAccuracy,
-    SourceFile,
 )
 
 FORMAT = 1
@@ -96,7 +95,6 @@ def card_json(facts: ModelFacts) -> dict[str, Any]:
         "format": FORMAT,
         **project(facts, _MODEL),
         **_legal(facts),
-        **_poses(facts),
         **_data(facts),
         **_results(facts),
         "variants": list(map(card_json, facts.variants)),
@@ -114,20 +112,15 @@ def _legal(facts: ModelFacts) -> dict[str, Any]:
     }
 
 
-def _poses(facts: ModelFacts) -> dict[str, Any]:
+def _data(facts: ModelFacts) -> dict[str, Any]:
+    parts = facts.parts
     decoder = facts.model.decoder
     skeleton = facts.skeleton
     return {
         "decoder": project(decoder, "name options") if decoder else None,
         "skeleton": project(skeleton, "name keypoints limbs") if skeleton else None,
         **project(facts, "precisions size_bytes"),
-    }
-
-
-def _data(facts: ModelFacts) -> dict[str, Any]:
-    parts = facts.parts
-    return {
-        "files": [_file(part, file) for part in parts for file in part.files],
+        "files": [_of_part(part, file, _FILE) for part in parts for file in part.files],
         "inputs": [_input(part, port) for part in parts for port in part.inputs],
         "outputs": [_output(part, port) for part in parts for port in part.outputs],
     }
@@ -158,14 +151,13 @@ def _license(part: ModelSpec) -> dict[str, str]:
     }
 
 
-def _file(part: ModelSpec, file: SourceFile) -> dict[str, Any]:
-    return {"model": part.full_name, **project(file, _FILE)}
+def _of_part(part: ModelSpec, value: object, keys: str) -> dict[str, Any]:
+    return {"model": part.full_name, **project(value, keys)}
 
 
 def _input(part: ModelSpec, port: Input) -> dict[str, Any]:
     return {
-        "model": part.full_name,
-        "name": port.name,
+        **_of_part(part, port, "name"),
         "original": project(port, _PORT),
         "converted": project(converted_input(part, port), _PORT),
     }
@@ -174,8 +166,7 @@ def _input(part: ModelSpec, port: Input) -> dict[str, Any]:
 def _output(part: ModelSpec, port: Output) -> dict[str, Any]:
     shape = project(port, "shape layout")
     return {
-        "model": part.full_name,
-        "name": port.name,
+        **_of_part(part, port, "name"),
         "original": shape,
         "converted": shape,
         **project(port, "role note"),
@@ -185,8 +176,7 @@ def _output(part: ModelSpec, port: Output) -> dict[str, Any]:
 
 def _accuracy(part: ModelSpec, claim: PublishedAccuracy) -> dict[str, Any]:
     return {
-        "model": part.full_name,
-        **project(claim, "metric value"),
+        **_of_part(part, claim, "metric value"),
         "unit": "mm" if claim.metric == "MPJPE" else "share",
         **project(claim, "ap50 ap75 converted dataset protocol flip"),
         "how": format_protocol(claim),

@@ -150,13 +150,13 @@ def _render_cost_table(models: Sequence[ModelFacts]) -> Iterator[str]:
         if isinstance(facts.model, CompositeSpec):
             continue
         published = facts.model.published
-        gflops, mparams = format_complexity(facts.model)
+        counted = format_complexity(facts.model)
         aps = (format_ap(claim.value) for claim in published.accuracy if claim.metric == "AP")
         costs = (
             _digits(published.gflops),
-            gflops,
+            counted["gflops"],
             _digits(published.mparams),
-            mparams,
+            counted["mparams"],
             next(aps, ""),
         )
         if any(costs):

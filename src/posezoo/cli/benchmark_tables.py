@@ -12,6 +12,7 @@ from posezoo.benchmarking.benchmark_result import BenchmarkResult, select_best_b
 from posezoo.benchmarking.workloads import NetworkWorkload
 from posezoo.cli.report import align_columns
 from posezoo.facts.json_projection import project
+from posezoo.facts.labels import format_count
 from posezoo.measured import WEIGHTS, measurement_to_json
 
 HEADERS = (
@@ -136,5 +137,4 @@ def _settings(result: BenchmarkResult) -> str:
 
 
 def _requests(result: BenchmarkResult) -> str:
-    count = result.info.requests
-    return f"{count} request{'s' * (count > 1)}"
+    return format_count(result.info.requests, "request")

@@ -16,7 +16,7 @@ from posezoo.arrays import Array, Bools, Doubles, Ints
 from posezoo.coco import CocoDataset, DatasetImage, PersonAnnotation
 from posezoo.errors import import_optional
 from posezoo.evaluation.coco_metrics import keypoint_sigmas
-from posezoo.evaluation.image_predictions import ImagePredictions
+from posezoo.evaluation.image_predictions import ImagePredictions, predictions_from_poses
 from posezoo.pose.keypoints import sort_descending
 
 #: The maximum number of predictions that count in an image: poses, and boxes (pycocotools'
@@ -90,14 +90,9 @@ def match_dataset(
     Raises:
         EvaluationError: COCO's sigma of a keypoint is unknown.
     """
-    sigmas = np.zeros(0)
-    num_keypoints = 0
-    limit = MAX_BOXES
-    if not boxes:
-        sigmas = 2 * np.array(keypoint_sigmas(dataset))
-        num_keypoints = len(dataset.keypoints)
-        limit = MAX_POSES
-    nothing = ImagePredictions(np.zeros((0, num_keypoints, 3)), np.zeros(0), np.zeros((0, 4)))
+    limit = MAX_BOXES if boxes else MAX_POSES
+    sigmas = np.zeros(0) if boxes else 2 * np.array(keypoint_sigmas(dataset))
+    nothing = predictions_from_poses((), dataset.keypoints)
     for image in dataset.images:
         predicted = predictions.get(image.id, nothing)
         order = sort_descending(predicted.scores)[:limit]

@@ -64,32 +64,26 @@ def compute_coco_metrics(
     results: list[dict[str, Any]] = []
     for image in dataset.images:
         for person in image.people:
-            annotation = _annotation(
-                len(truth) + 1, image.id, person.keypoints, person.bbox, area=person.area
-            )
+            annotation = _annotation(image.id, person.keypoints, person.bbox, person.area)
             annotation["category_id"] = person.category if dataset.categories else PERSON
             annotation["iscrowd"] = int(person.is_crowd)
             truth.append({**annotation, "num_keypoints": person.num_keypoints})
         predicted = predictions.get(image.id)
-        if predicted is None or not len(predicted):
+        if predicted is None:
             continue
         extents = predicted.boxes[:, 2:]
         if not boxes:
             # Of all keypoints, including missing ones at (0, 0), as in pycocotools' loadRes.
             extents = np.ptp(predicted.keypoints[:, :, :2], axis=1)
-        areas = extents.prod(axis=1)
-        scores = predicted.scores.tolist()
-        box_rows = predicted.boxes.tolist()
-        rows = zip(
+        for category, score, keypoints, box, area in zip(
             predicted.category_ids,
-            scores,
+            predicted.scores.tolist(),
             predicted.keypoints,
-            box_rows,
-            areas.tolist(),
+            predicted.boxes.tolist(),
+            extents.prod(axis=1).tolist(),
             strict=True,
-        )
-        for category, score, keypoints, box, area in rows:
-            annotation = _annotation(len(results) + 1, image.id, keypoints, box, area=area)
+        ):
+            annotation = _annotation(image.id, keypoints, box, area)
             results.append({**annotation, "category_id": category, "iscrowd": 0, "score": score})
     indexed_truth = _index(library, dataset, truth)
     indexed_results = _index(library, dataset, results)
@@ -160,14 +154,8 @@ def keypoint_sigmas(dataset: CocoDataset) -> list[float]:
     return [round(10 * (sigma or 0), 2) / 10.0 for sigma in sigmas]
 
 
-def _annotation(number: int, image: int, keypoints: Any, box: Any, area: float) -> dict[str, Any]:
-    return {
-        "id": number,
-        "image_id": image,
-        "keypoints": keypoints.ravel(),
-        "bbox": list(box),
-        "area": area,
-    }
+def _annotation(image: int, keypoints: Any, box: Any, area: float) -> dict[str, Any]:
+    return {"image_id": image, "keypoints": keypoints.ravel(), "bbox": list(box), "area": area}
 
 
 def _index(library: Any, dataset: CocoDataset, annotations: list[dict[str, Any]]) -> Any:
@@ -175,7 +163,7 @@ def _index(library: Any, dataset: CocoDataset, annotations: list[dict[str, Any]]
     index = library.COCO()
     index.dataset = {
         "images": [{"id": image.id} for image in dataset.images],
-        "annotations": annotations,
+        "annotations": [{"id": number, **each} for number, each in enumerate(annotations, 1)],
         "categories": [{"id": number} for number in ids],
     }
     index.createIndex()

@@ -21,7 +21,7 @@ from posezoo.evaluation.evaluation_protocol import (
     explain_difference,
 )
 from posezoo.evaluation.run_evaluation import EvaluationResult, read_dataset_image
-from posezoo.facts.json_projection import project
+from posezoo.facts.json_projection import project, to_json
 from posezoo.files.verified_files import write_atomically
 from posezoo.measured import measurement_to_json
 from posezoo.pose.drawing import draw
@@ -30,7 +30,8 @@ from posezoo.spec.model import PublishedAccuracy, PublishedMetrics
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import SKELETONS
 
-#: The keys of an image in the tables.
+#: The keys of a protocol in JSON, and of an image in the tables.
+_PROTOCOL = "model=estimator.model.full_name precision device=estimator.device people_from"
 _PICTURE = "image=image.file_name id=image.id people found wrong similarity"
 
 
@@ -64,18 +65,14 @@ class EvaluationReport:
     def to_json(self) -> dict[str, Any]:
         """The JSON object that ``cli.verbs.evaluate`` describes."""
         result = self.result
-        estimator = self.protocol.estimator
         published = []
         for accuracy, reasons in self.published_comparisons():
             how = describe_published_protocol(accuracy)
             published.append({"value": accuracy.value, "how": how, "differences": reasons})
         return {
-            "model": estimator.model.full_name,
-            "precision": self.protocol.precision.value,
-            "device": estimator.device,
-            "people_from": self.protocol.people_from,
+            **project(self.protocol, _PROTOCOL),
             **result.figures,
-            "intervals": {name: list(interval) for name, interval in result.intervals.items()},
+            "intervals": to_json(result.intervals),
             "images": len(result.dataset.images),
             "people": result.people,
             "kept": result.cached_count,

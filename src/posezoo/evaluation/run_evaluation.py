@@ -149,7 +149,11 @@ def evaluate(
                     cache.add(image, predicted)
                 listener(EvaluationProgress(name, count, len(dataset.images)))
     if unreadable and not skip_unreadable:
-        raise _unreadable_error(unreadable, dataset)
+        raise EvaluationError(
+            f"{len(unreadable)} of {len(dataset.images)} images cannot be used: "
+            f"{_join_names(list(unreadable))} ({next(iter(unreadable.values()))})",
+            hint="repair them and run again, or leave them out: --skip_unreadable",
+        )
     left_out = {image.id for image in dataset.images if image.file_name in unreadable}
     readable = dataset.excluding(left_out)
     return _compare(readable, predictions, unreadable, cached_count, of_boxes=of_boxes)
@@ -163,15 +167,6 @@ def _heading(
     if dataset.categories:
         complete["categories"] = dict(dataset.categories)
     return complete
-
-
-def _unreadable_error(unreadable: Mapping[str, str], dataset: CocoDataset) -> EvaluationError:
-    first = next(iter(unreadable.values()))
-    return EvaluationError(
-        f"{len(unreadable)} of {len(dataset.images)} images cannot be used: "
-        f"{_join_names(list(unreadable))} ({first})",
-        hint="repair them and run again, or leave them out: --skip_unreadable",
-    )
 
 
 @frozen

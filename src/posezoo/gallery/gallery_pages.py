@@ -118,10 +118,11 @@ def index_data(gallery: GalleryData) -> dict[str, Any]:
     outside   models that the registry does not have: name, figures (numbers), license, publisher,
               source, protocol
     """
+    compared = gallery.comparison
     settings = {
-        "Speed of whole pipelines": gallery.speed_setting,
-        "Speed of networks alone": gallery.network_setting,
-        "AP measured with": gallery.accuracy_conditions,
+        "Speed of whole pipelines": compared.speed_setting,
+        "Speed of networks alone": compared.network_setting,
+        "AP measured with": compared.accuracy_conditions,
     }
     known_settings = (f"{title}: {one_line(text)}" for title, text in settings.items() if text)
     families = {entry.facets["family"] for entry in gallery.entries}
@@ -314,12 +315,12 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData, scope: str) -> dic
         cells = [_format_metric(metrics.get(key), axis, name) for key, axis in axes.items()]
         rows.append((name, *cells))
     title = "Network alone"
-    speed_setting = gallery.network_setting
+    speed_setting = gallery.comparison.network_setting
     if scope == "pipeline":
         people = people_from(entry.facts.model)
         title = f"Whole pipeline, people from {people}" if people else "Whole pipeline"
-        speed_setting = gallery.speed_setting
-    notes = _metric_notes(by_row, speed_setting, gallery.accuracy_conditions)
+        speed_setting = gallery.comparison.speed_setting
+    notes = _metric_notes(by_row, speed_setting, gallery.comparison.accuracy_conditions)
     return {
         "title": title,
         "headers": ["", *map(_column_title, axes.values())],

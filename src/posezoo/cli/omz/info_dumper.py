@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.omz import conventions
@@ -67,7 +66,3 @@ COMMAND = conventions.OmzCommand(
 )
 create_parser = COMMAND.create_parser
 main = COMMAND.main
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from posezoo.cli import flags, metadata_check
@@ -60,7 +59,3 @@ COMMAND = conventions.OmzCommand(
 )
 create_parser = COMMAND.create_parser
 main = COMMAND.main
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -30,7 +30,6 @@ from posezoo.cli.dataset_flags import (
 )
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import align_columns, print_result
-from posezoo.console import Console
 from posezoo.errors import DatasetError, DownloadError, escape_control_characters, suggest
 from posezoo.facts.json_projection import project
 
@@ -111,7 +110,7 @@ def _get(args: argparse.Namespace) -> int:
     folder = args.output or default_dataset_dir(args.name)
     flags.require_local("dataset", folder)
     settings = flags.settings_from_args(args)
-    with Console(quiet=args.quiet) as console:
+    with flags.console_from_args(args) as console:
         if not args.quiet or not args.accept_terms:
             for line in dataset.terms:
                 run_main.print_to_stderr(line)

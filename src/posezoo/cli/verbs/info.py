@@ -65,7 +65,6 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.model_filters import FILTER_FLAGS, filters_from_args, select_filtered
 from posezoo.cli.model_rows import Weights, find_weights, model_to_json
 from posezoo.cli.report import print_result
-from posezoo.console import Console
 from posezoo.errors import PosezooError, escape_control_characters
 from posezoo.facts.json_projection import project, to_json
 from posezoo.facts.model_facts import ModelFacts
@@ -108,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
     by_filters = str(filters) and not args.all and not args.models
     patterns = None if by_filters else flags.patterns_from_args(args)
     settings = flags.settings_from_args(args)
-    with Console(quiet=args.quiet) as console:
+    with flags.console_from_args(args) as console:
         models, selection = select_filtered(settings, filters, patterns, console, is_all=args.all)
         weights = find_weights(settings, models)
         answers = [info_json(facts, selection, weights[facts.name]) for facts in models]

@@ -49,7 +49,6 @@ from posezoo.spec import supported_mo_args
 from posezoo.spec.model import Input, ModelSpec, Precision
 
 if TYPE_CHECKING:
-    from posezoo.convert.conversion_plan import PlannedIr
     from posezoo.download.model_download import PlannedFile
     from posezoo.events import Listener
     from posezoo.ir.device_support import DeviceSupport
@@ -60,6 +59,7 @@ if TYPE_CHECKING:
 #: The keys of an input in JSON: the steps before the network have the names of OpenVINO's
 #: PrePostProcessor.
 _INPUT = "name shape layout reverse_channels=reverse_input_channels mean scale ir_layout"
+_IR = "precision path=xml since=reason?"
 
 EXAMPLES = """
 posezoo plan blazepose-full
@@ -152,7 +152,7 @@ def _facts(plan: Plan) -> dict[str, Any]:
         "static_shape": supported_mo_args.wants_static_shape(spec.mo_args),
         "network": to_json(spec.network),
     }
-    irs = [] if plan.obstacle else list(map(_ir, plan.irs))
+    irs = [] if plan.obstacle else [project(ir, _IR) for ir in plan.irs]
     return {
         **project(spec, "composite? framework"),
         "route": plan.resolved.route.value,
@@ -172,10 +172,6 @@ def _file(planned: PlannedFile) -> dict[str, Any]:
         "pinned": not planned.is_unpinned,
         "path": planned.target,
     }
-
-
-def _ir(ir: PlannedIr) -> dict[str, Any]:
-    return project(ir, "precision path=xml since=reason?")
 
 
 def _block(plan: Plan) -> list[str]:
