@@ -12,6 +12,7 @@ from posezoo.facts.comparison import INT8_BASELINES, int8_ratio, is_of_pipeline
 from posezoo.facts.labels import (
     describe_settings,
     format_ap,
+    format_conditions,
     format_figure,
     format_pairs,
     format_percent,
@@ -210,7 +211,7 @@ def specification_accuracy(part: ModelSpec) -> tuple[str, str] | None:
         return None
     first = part.published.accuracy[0]
     value = _format_value(first.value, first.metric)
-    conditions = join(first.dataset, format_protocol(first))
+    conditions = format_conditions(first)
     if conditions:
         value += f" ({conditions})"
     return METRICS[first.metric], value

@@ -17,11 +17,11 @@ from posezoo.evaluation.breakdown import worst_images
 from posezoo.evaluation.evaluation_protocol import (
     EvaluationProtocol,
     create_accuracy_measurement,
-    describe_published_protocol,
     explain_difference,
 )
 from posezoo.evaluation.run_evaluation import EvaluationResult, read_dataset_image
 from posezoo.facts.json_projection import project, to_json
+from posezoo.facts.labels import format_conditions
 from posezoo.files.verified_files import write_atomically
 from posezoo.measured import measurement_to_json
 from posezoo.pose.drawing import draw
@@ -67,7 +67,7 @@ class EvaluationReport:
         result = self.result
         published = []
         for accuracy, reasons in self.published_comparisons():
-            how = describe_published_protocol(accuracy)
+            how = format_conditions(accuracy)
             published.append({"value": accuracy.value, "how": how, "differences": reasons})
         return {
             **project(self.protocol, _PROTOCOL),

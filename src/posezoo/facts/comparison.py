@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.facts.json_projection import project
-from posezoo.facts.labels import format_ap, format_pairs, join
+from posezoo.facts.labels import format_ap, format_conditions, format_pairs, join
 from posezoo.facts.model_facts import Model, ModelFacts, measurements_of
 from posezoo.layout import ModelLayout
 from posezoo.measured import SHOWN, WEIGHTS, Measurement
@@ -390,9 +390,7 @@ def published_metrics(spec: ModelSpec) -> dict[str, SourcedMetric]:
     for claim in published.accuracy:
         # MPJPE is in mm, not a fraction; the AP of boxes is not comparable with that of keypoints.
         if claim.metric != "MPJPE" and spec.task != "detection":
-            flip = "flip" if claim.flip else ""
-            conditions = join(claim.dataset, claim.protocol, flip)
-            metric = SourcedMetric(claim.value, MetricSource.DECLARED, conditions)
+            metric = SourcedMetric(claim.value, MetricSource.DECLARED, format_conditions(claim))
             metrics.setdefault(f"published_{claim.metric}", metric)
     for name, number in (("gflops", published.gflops), ("mparams", published.mparams)):
         if number is not None:
