@@ -180,7 +180,6 @@ def _round(number: float) -> float:
 def _render_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collection[str]) -> bytes:
     """A model's page; ``pages`` are the names of all models that have one."""
     facts = entry.facts
-    related = [each for each in _related_models(facts) if each[1] in pages]
     ports = [_ports(part) for part in facts.parts if part.inputs or part.outputs]
     files = [_file_row(file) for part in facts.parts for file in part.files]
     return render_page(
@@ -191,12 +190,14 @@ def _render_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collect
         facts=facts,
         pages=pages,
         tags=_tags(entry),
-        related=related,
         ports=ports,
         commands=_commands(facts),
         files=files,
+        licenses=unique(
+            (part.license, read_copyright_line(part), part.license_note) for part in facts.parts
+        ),
+        citations=list(map(format_bibtex, facts.papers)),
         **_performance(entry, gallery),
-        **_legal(facts),
     )
 
 
@@ -214,33 +215,9 @@ def _performance(entry: GalleryEntry, gallery: GalleryData) -> dict[str, object]
     }
 
 
-def _legal(facts: ModelFacts) -> dict[str, object]:
-    licenses = []
-    origins = []
-    for part in facts.parts:
-        terms = part.license
-        licenses.append((terms.spdx, terms.url, read_copyright_line(part), part.license_note))
-        origins.append((part.origin.repository, part.origin.paper))
-    return {
-        "licenses": unique(licenses),
-        "origins": unique(origins),
-        "training": to_json(facts.model.training),
-        "citations": list(map(format_bibtex, facts.papers)),
-    }
-
-
 def _tags(entry: GalleryEntry) -> list[str]:
     facets = [value for key, value in entry.facets.items() if key not in ("license", "approach")]
     return list(filter(None, (*facets, *to_json(entry.precisions))))
-
-
-def _related_models(facts: ModelFacts) -> list[tuple[str, str, str]]:
-    """The relations to other models, in words, their names and pages."""
-    related = []
-    if facts.model.composite:
-        related.append(("A part of", facts.model.composite))
-    related += [("There is also", variant.name) for variant in facts.variants]
-    return [(relation, name, f"{name}.html".replace("@", "%40")) for relation, name in related]
 
 
 def _card_row(metric: CardMetric) -> Row:
