@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from posezoo.coco import CocoDataset, DatasetImage
-from posezoo.evaluation.coco_matching import ImageMatches, keypoint_similarities
+from posezoo.evaluation.coco_matching import ImageMatches
 from posezoo.evaluation.coco_metrics import keypoint_sigmas
 from posezoo.evaluation.image_predictions import ImagePredictions
 from posezoo.values import frozen
@@ -116,12 +116,13 @@ def score_keypoints(
                 continue
             place = image_matches.order[rows[index]]
             points = predictions[image.id].keypoints[place]
-            (similarities,) = keypoint_similarities(points[None], person, sigmas)
-            similarity = similarities * is_labelled
-            similarity_sum += similarity
-            num_found += similarity >= FOUND_AT
             offsets = points[:, :2] - person.keypoints[:, :2]
             distances = np.hypot(*offsets.T)
+            # The terms of COCO's object keypoint similarity.
+            spread = 2 * sigmas**2 * (person.area + np.spacing(1))
+            similarity = np.exp(-(distances**2) / spread) * is_labelled
+            similarity_sum += similarity
+            num_found += similarity >= FOUND_AT
             is_predicted = points[:, 2] > 0
             for keypoint in np.flatnonzero(is_labelled & is_predicted).tolist():
                 errors[keypoint].append(float(distances[keypoint]))

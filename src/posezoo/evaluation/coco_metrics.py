@@ -59,6 +59,27 @@ def compute_coco_metrics(
         MissingPackageError: faster-coco-eval is not installed.
     """
     require_people(dataset, boxes=boxes)
+    # In pycocotools' order; of boxes, 6 and 7 are the AR of 1 and of 10 boxes.
+    stats = run_library(dataset, predictions, boxes=boxes, sigmas=sigmas).stats
+    values = [*stats[:6], *stats[8:12]] if boxes else stats[:10]
+    names = BOX_METRICS if boxes else KEYPOINT_METRICS
+    metrics = zip(names, map(float, values), strict=True)
+    return {name: value for name, value in metrics if value >= 0}
+
+
+def run_library(
+    dataset: CocoDataset,
+    predictions: Mapping[int, ImagePredictions],
+    *,
+    boxes: bool,
+    sigmas: Sequence[float] = (),
+) -> Any:
+    """faster-coco-eval's evaluation, with the arguments and errors of ``compute_coco_metrics``.
+
+    Its ``stats`` are the metrics. Its ``ious`` have by image and category the similarity of each
+    prediction that counts, by descending score, to each annotation; they are empty if there is none
+    of either.
+    """
     library = import_optional("faster_coco_eval", extra="evaluate")
     truth: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
@@ -87,26 +108,15 @@ def compute_coco_metrics(
             results.append({**annotation, "category_id": category, "iscrowd": 0, "score": score})
     indexed_truth = _index(library, dataset, truth)
     indexed_results = _index(library, dataset, results)
-    kind = "bbox"
-    names = BOX_METRICS
-    used_sigmas = None
-    if not boxes:
-        kind = "keypoints"
-        names = KEYPOINT_METRICS
-        used_sigmas = sigmas or keypoint_sigmas(dataset)
     evaluation = library.COCOeval_faster(
         indexed_truth,
         indexed_results,
-        iouType=kind,
+        iouType="bbox" if boxes else "keypoints",
         print_function=logging.getLogger(__name__).debug,
-        kpt_oks_sigmas=used_sigmas,
+        kpt_oks_sigmas=None if boxes else sigmas or keypoint_sigmas(dataset),
     )
     evaluation.run()
-    # In pycocotools' order; of boxes, 6 and 7 are the AR of 1 and of 10 boxes.
-    stats = evaluation.stats
-    values = [*stats[:6], *stats[8:12]] if boxes else stats[:10]
-    metrics = zip(names, map(float, values), strict=True)
-    return {name: value for name, value in metrics if value >= 0}
+    return evaluation
 
 
 #: COCO's metrics of boxes, as ``compute_coco_metrics``.

@@ -128,7 +128,7 @@ def _select_category(dataset: CocoDataset, number: int) -> CocoDataset:
     for image in dataset.images:
         people = tuple(each for each in image.people if each.category == number)
         images.append(replace(image, people=people))
-    return replace(dataset, images=tuple(images))
+    return replace(dataset, images=tuple(images), categories={})
 
 
 def _of_category(predictions: ImagePredictions, number: int) -> ImagePredictions:

@@ -177,19 +177,19 @@ class ImagePredictor:
     Attributes:
         predictor, boxes: as for ``evaluate``.
         names: the names of the annotations' keypoints; empty if only boxes count.
-        dataset: the data set whose categories count; None: people.
+        dataset: the data set, whose categories count if it has any, else people.
     """
 
     predictor: Predictor
     names: tuple[str, ...]
-    boxes: Mapping[int, Sequence[CocoBox]] | None = None
-    dataset: CocoDataset | None = None
+    boxes: Mapping[int, Sequence[CocoBox]] | None
+    dataset: CocoDataset
 
     def __call__(self, image: DatasetImage) -> ImagePredictions | ImageError:
         """The people in an image, or why it cannot be read."""
         try:
             pixels = read_dataset_image(image)
-            if self.dataset is not None and self.dataset.categories:
+            if self.dataset.categories:
                 return predictions_of_objects(self.predictor(pixels), self.dataset)
             if self.boxes is None:
                 return predictions_from_poses(self.predictor(pixels), self.names)

@@ -56,8 +56,9 @@ def run(args: argparse.Namespace) -> int:
         specs = _list_present(selection, context, skips_absent=args.all)
         if not args.dry_run:
             _write_cards(selection, specs, context)
-        models = [*specs, *selection.composites]
-        files = collect_files(models, context.layout, with_irs=not args.without_ir)
+        files = collect_files(
+            [*specs, *selection.composites], context.layout, with_irs=not args.without_ir
+        )
         digest = ""
         if not args.dry_run:
             digest = push_files(
