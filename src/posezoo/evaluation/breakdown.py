@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from posezoo.coco import CocoDataset, DatasetImage
 from posezoo.evaluation.coco_matching import ImageMatches
 from posezoo.evaluation.coco_metrics import keypoint_sigmas
 from posezoo.evaluation.image_predictions import ImagePredictions
-from posezoo.values import frozen
+from posezoo.values import frozen, frozen_with_arrays
 
 #: A keypoint counts as found at this similarity or more.
 FOUND_AT = 0.5
@@ -21,7 +20,7 @@ FOUND_AT = 0.5
 ROOT = "neck"
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class ImageScore:
     """How well a model did on one image, at the matches' first threshold.
 

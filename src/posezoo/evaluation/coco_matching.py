@@ -8,7 +8,6 @@ same.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from posezoo.coco.coco_dataset import PERSON
 from posezoo.evaluation.coco_metrics import run_library
 from posezoo.evaluation.image_predictions import ImagePredictions
 from posezoo.pose.keypoints import sort_descending
+from posezoo.values import frozen_with_arrays
 
 #: The maximum number of predictions that count in an image: poses, and boxes (pycocotools'
 #: ``maxDets``).
@@ -40,7 +40,7 @@ Interval = tuple[float, float]
 _RECALLS = np.linspace(0, 1, 101)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class ImageMatches:
     """Which prediction matches which annotated person in one image.
 

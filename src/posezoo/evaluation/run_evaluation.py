@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -39,14 +39,14 @@ from posezoo.events import EvaluationProgress, Listener, ignore_event
 from posezoo.images import Image
 from posezoo.pose.keypoints import Pose
 from posezoo.runtime.result_stream import ResultStream
-from posezoo.values import frozen
+from posezoo.values import frozen, frozen_with_arrays
 
 #: An estimator, or a function that returns poses for an image, (H, W, 3) uint8 BGR. It is called
 #: with ``boxes=`` if boxes are given.
 Predictor = Callable[..., Sequence[Pose]]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class EvaluationResult:
     """How well a model did on a data set.
 
