@@ -61,9 +61,7 @@ In ``files``, ``inputs``, ``outputs``, ``accuracy``, ``complexity`` and ``measur
 
 from __future__ import annotations
 
-from typing import Any
-
-from posezoo.facts.json_projection import distinct, project, to_json
+from posezoo.facts.json_projection import Json, distinct, project, to_json
 from posezoo.facts.labels import format_protocol
 from posezoo.facts.model_facts import ModelFacts, converted_input, measurements_of, unique
 from posezoo.facts.papers import format_bibtex
@@ -89,7 +87,7 @@ _FILE = "name size max_size? checksum=declared_checksum contains pin sources=add
 _PORT = "shape layout color? mean scale"
 
 
-def card_json(facts: ModelFacts) -> dict[str, Any]:
+def card_json(facts: ModelFacts) -> Json:
     """The content of card.json; the module's docstring explains its keys."""
     return {
         "format": FORMAT,
@@ -101,7 +99,7 @@ def card_json(facts: ModelFacts) -> dict[str, Any]:
     }
 
 
-def _legal(facts: ModelFacts) -> dict[str, Any]:
+def _legal(facts: ModelFacts) -> Json:
     origins = unique(part.origin for part in facts.parts)
     return {
         "license": distinct(map(_license, facts.parts)),
@@ -112,7 +110,7 @@ def _legal(facts: ModelFacts) -> dict[str, Any]:
     }
 
 
-def _data(facts: ModelFacts) -> dict[str, Any]:
+def _data(facts: ModelFacts) -> Json:
     parts = facts.parts
     decoder = facts.model.decoder
     skeleton = facts.skeleton
@@ -126,7 +124,7 @@ def _data(facts: ModelFacts) -> dict[str, Any]:
     }
 
 
-def _results(facts: ModelFacts) -> dict[str, Any]:
+def _results(facts: ModelFacts) -> Json:
     parts = facts.parts
     measured = []
     for model, result in facts.measurements():
@@ -151,11 +149,11 @@ def _license(part: ModelSpec) -> dict[str, str]:
     }
 
 
-def _of_part(part: ModelSpec, value: object, keys: str) -> dict[str, Any]:
+def _of_part(part: ModelSpec, value: object, keys: str) -> Json:
     return {"model": part.full_name, **project(value, keys)}
 
 
-def _input(part: ModelSpec, port: Input) -> dict[str, Any]:
+def _input(part: ModelSpec, port: Input) -> Json:
     return {
         **_of_part(part, port, "name"),
         "original": project(port, _PORT),
@@ -163,7 +161,7 @@ def _input(part: ModelSpec, port: Input) -> dict[str, Any]:
     }
 
 
-def _output(part: ModelSpec, port: Output) -> dict[str, Any]:
+def _output(part: ModelSpec, port: Output) -> Json:
     shape = project(port, "shape layout")
     return {
         **_of_part(part, port, "name"),
@@ -174,7 +172,7 @@ def _output(part: ModelSpec, port: Output) -> dict[str, Any]:
     }
 
 
-def _accuracy(part: ModelSpec, claim: PublishedAccuracy) -> dict[str, Any]:
+def _accuracy(part: ModelSpec, claim: PublishedAccuracy) -> Json:
     return {
         **_of_part(part, claim, "metric value"),
         "unit": "mm" if claim.metric == "MPJPE" else "share",
@@ -183,7 +181,7 @@ def _accuracy(part: ModelSpec, claim: PublishedAccuracy) -> dict[str, Any]:
     }
 
 
-def _made(part: ModelSpec, precision: Precision, record: Provenance) -> dict[str, Any]:
+def _made(part: ModelSpec, precision: Precision, record: Provenance) -> Json:
     files = []
     for suffix, content in record.contents.items():
         files.append({"suffix": suffix, **project(content, "size checksum=digest")})
@@ -198,10 +196,10 @@ def _made(part: ModelSpec, precision: Precision, record: Provenance) -> dict[str
     }
 
 
-def _complexity(part: ModelSpec) -> dict[str, Any]:
+def _complexity(part: ModelSpec) -> Json:
     counts = measurements_of(part, "complexity")
     counted = counts[0].figures if counts else {}
-    complexity: dict[str, Any] = {"model": part.full_name}
+    complexity: Json = {"model": part.full_name}
     for name, published in project(part.published, "gflops mparams").items():
         complexity[name] = {"published": published, "counted": counted.get(name)}
     return complexity

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from posezoo.coco import CocoDataset, DatasetImage
 from posezoo.evaluation.coco_matching import ImageMatches
 from posezoo.evaluation.coco_metrics import keypoint_sigmas
-from posezoo.evaluation.image_predictions import ImagePredictions
+from posezoo.evaluation.image_predictions import Predictions
 from posezoo.values import frozen, frozen_with_arrays
 
 #: A keypoint counts as found at this similarity or more.
@@ -91,7 +91,7 @@ def worst_images(scores: Sequence[ImageScore], count: int) -> list[ImageScore]:
 
 def score_keypoints(
     dataset: CocoDataset,
-    predictions: Mapping[int, ImagePredictions],
+    predictions: Predictions,
     matches: Sequence[ImageMatches],
 ) -> tuple[KeypointScore, ...]:
     """A score for each keypoint, from predictions by image id, at the first threshold of all
@@ -139,7 +139,7 @@ def score_keypoints(
 
 def compute_mpjpe(
     dataset: CocoDataset,
-    predictions: Mapping[int, ImagePredictions],
+    predictions: Predictions,
     matches: Sequence[ImageMatches],
 ) -> float | None:
     """The mean distance of joints from the ground truth, in mm, with the necks aligned.

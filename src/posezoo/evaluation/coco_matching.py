@@ -15,7 +15,7 @@ from posezoo.arrays import Array, Bools, Doubles, Ints
 from posezoo.coco import CocoDataset, DatasetImage
 from posezoo.coco.coco_dataset import PERSON
 from posezoo.evaluation.coco_metrics import run_library
-from posezoo.evaluation.image_predictions import ImagePredictions
+from posezoo.evaluation.image_predictions import Predictions
 from posezoo.pose.keypoints import sort_descending
 from posezoo.values import frozen_with_arrays
 
@@ -83,7 +83,7 @@ class ImageMatches:
 
 
 def match_dataset(
-    dataset: CocoDataset, predictions: Mapping[int, ImagePredictions], *, boxes: bool = False
+    dataset: CocoDataset, predictions: Predictions, *, boxes: bool = False
 ) -> Iterator[ImageMatches]:
     """The matches of every image of a data set.
 

@@ -7,7 +7,7 @@ Ids are renumbered from 1, because both packages interpret 0 as "no match".
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from posezoo.coco import CocoDataset
 from posezoo.coco.coco_dataset import PERSON
 from posezoo.errors import EvaluationError, import_optional
-from posezoo.evaluation.image_predictions import ImagePredictions
+from posezoo.evaluation.image_predictions import Predictions
 from posezoo.pose.keypoints import sigmas_of
 
 #: COCO's ten metrics by object keypoint similarity (OKS), in the order in which they are always
@@ -37,7 +37,7 @@ def require_people(dataset: CocoDataset, *, boxes: bool = False) -> None:
 
 def compute_coco_metrics(
     dataset: CocoDataset,
-    predictions: Mapping[int, ImagePredictions],
+    predictions: Predictions,
     *,
     boxes: bool = False,
     sigmas: Sequence[float] = (),
@@ -69,7 +69,7 @@ def compute_coco_metrics(
 
 def run_library(
     dataset: CocoDataset,
-    predictions: Mapping[int, ImagePredictions],
+    predictions: Predictions,
     *,
     boxes: bool,
     sigmas: Sequence[float] = (),
@@ -123,9 +123,7 @@ def run_library(
 compute_box_metrics = partial(compute_coco_metrics, boxes=True)
 
 
-def compute_class_metrics(
-    dataset: CocoDataset, predictions: Mapping[int, ImagePredictions]
-) -> dict[str, float]:
+def compute_class_metrics(dataset: CocoDataset, predictions: Predictions) -> dict[str, float]:
     """The shares of images, 0..1, whose class is the first, or one of the first five predicted:
     ``top1`` and ``top5``.
     """

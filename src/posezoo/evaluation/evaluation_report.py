@@ -20,7 +20,7 @@ from posezoo.evaluation.evaluation_protocol import (
     explain_difference,
 )
 from posezoo.evaluation.run_evaluation import EvaluationResult, read_dataset_image
-from posezoo.facts.json_projection import project, to_json
+from posezoo.facts.json_projection import Json, project, to_json
 from posezoo.facts.labels import format_conditions
 from posezoo.files.verified_files import write_atomically
 from posezoo.measured import measurement_to_json
@@ -62,7 +62,7 @@ class EvaluationReport:
             comparisons.append((accuracy, list(reasons)))
         return comparisons
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """The JSON object that ``cli.verbs.evaluate`` describes."""
         result = self.result
         published = []
@@ -82,7 +82,7 @@ class EvaluationReport:
             "files": self.files,
         }
 
-    def _tables(self) -> dict[str, Any]:
+    def _tables(self) -> Json:
         pictures = [project(score, _PICTURE) for score in self.result.image_scores]
         keypoints = list(map(asdict, self.result.keypoint_scores))
         unreadable = dict(self.result.unreadable)

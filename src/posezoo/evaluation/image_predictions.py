@@ -91,6 +91,10 @@ class ImagePredictions:
         ]
 
 
+#: By the id of an image.
+Predictions = Mapping[int, ImagePredictions]
+
+
 def _flat(values: Doubles) -> Doubles:
     """One flat row for each person; this also works if there are none."""
     return values.reshape(len(values), math.prod(values.shape[1:]))

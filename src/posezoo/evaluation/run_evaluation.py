@@ -31,6 +31,7 @@ from posezoo.evaluation.coco_metrics import (
 from posezoo.evaluation.dataset_parts import compute_part_metrics
 from posezoo.evaluation.image_predictions import (
     ImagePredictions,
+    Predictions,
     open_prediction_cache,
     predictions_from_poses,
     predictions_of_objects,
@@ -69,7 +70,7 @@ class EvaluationResult:
     people: int
     dataset: CocoDataset
     unreadable: Mapping[str, str]
-    predictions: Mapping[int, ImagePredictions]
+    predictions: Predictions
     cached_count: int
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     image_scores: tuple[breakdown.ImageScore, ...] = ()
@@ -209,7 +210,7 @@ PredictElsewhere = Callable[
 
 def _compare(
     dataset: CocoDataset,
-    predictions: Mapping[int, ImagePredictions],
+    predictions: Predictions,
     unreadable: Mapping[str, str],
     cached_count: int,
     *,
@@ -247,9 +248,7 @@ def _compare(
     )
 
 
-def _require_known_categories(
-    dataset: CocoDataset, predictions: Mapping[int, ImagePredictions]
-) -> None:
+def _require_known_categories(dataset: CocoDataset, predictions: Predictions) -> None:
     """Refuse a data set of which the model found no category, perhaps for another name of it."""
     predicted = set(chain.from_iterable(each.categories for each in predictions.values()))
     if predicted != {ANOTHER}:

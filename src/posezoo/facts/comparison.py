@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
-from posezoo.facts.json_projection import project
+from posezoo.facts.json_projection import Json, project
 from posezoo.facts.labels import format_ap, format_conditions, format_pairs, join
 from posezoo.facts.model_facts import Model, ModelFacts, measurements_of
 from posezoo.layout import ModelLayout
@@ -57,7 +56,7 @@ class SourcedMetric:
     interval: tuple[float, float] | None = None
 
     @property
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """Number, origin, and how it was measured."""
         return project(self, "number origin how=conditions")
 
@@ -142,7 +141,7 @@ class ComparisonRow:
         return self.values["AP" if self.is_opened else "published_AP"]
 
     @property
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """The record as ``compare`` and ``recommend`` print it."""
         values = {key: value and value.as_json for key, value in self.values.items()}
         described = project(self, "model precision license people_from weights_opened=is_opened")

@@ -8,7 +8,6 @@ models side by side. Only the index needs JavaScript; on the other pages, it onl
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
 
 from posezoo.cards.card_reader import CardMetric, to_plain_text
 from posezoo.cards.markdown import one_line
@@ -20,7 +19,7 @@ from posezoo.cards.usage_section import (
     render_usage_sections,
 )
 from posezoo.facts.comparison import ComparisonColumn, MetricSource, SourcedMetric
-from posezoo.facts.json_projection import project, to_json
+from posezoo.facts.json_projection import Json, project, to_json
 from posezoo.facts.labels import (
     format_count,
     format_figure,
@@ -106,7 +105,7 @@ def render_gallery_pages(
     return pages
 
 
-def index_data(gallery: GalleryData) -> dict[str, Any]:
+def index_data(gallery: GalleryData) -> Json:
     """The data of the index's script::
 
     axes      by name: title, unit, factor (from a value to the shown number), more, log, accuracy
@@ -139,7 +138,7 @@ def index_data(gallery: GalleryData) -> dict[str, Any]:
     }
 
 
-def _model(entry: GalleryEntry) -> dict[str, Any]:
+def _model(entry: GalleryEntry) -> Json:
     description = one_line(entry.facts.model.description)
     if len(description) > 160:  # the model's page shows the whole text
         # Without a blank, as in Chinese, rsplit gives the whole text.
@@ -237,7 +236,7 @@ def _render_side_by_side(entries: Sequence[GalleryEntry]) -> bytes:
     )
 
 
-def _hero(entry: GalleryEntry) -> dict[str, Any]:
+def _hero(entry: GalleryEntry) -> Json:
     """What a page shows of a model first: pictures or the skeleton, the command, size and
     license.
     """

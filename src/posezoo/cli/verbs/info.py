@@ -66,7 +66,7 @@ from posezoo.cli.model_filters import FILTER_FLAGS, filters_from_args, select_fi
 from posezoo.cli.model_rows import Weights, find_weights, model_to_json
 from posezoo.cli.report import print_result
 from posezoo.errors import PosezooError, escape_control_characters
-from posezoo.facts.json_projection import project, to_json
+from posezoo.facts.json_projection import Json, project, to_json
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.spec.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
 
@@ -152,7 +152,7 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {key}: {words}"
 
 
-def info_json(facts: ModelFacts, selection: Selection, weights: Weights) -> dict[str, Any]:
+def info_json(facts: ModelFacts, selection: Selection, weights: Weights) -> Json:
     """The object of a model for ``--format json``; the module's docstring explains the keys."""
     model = facts.model
     card = model.path.with_name("README.md")
@@ -167,7 +167,7 @@ def info_json(facts: ModelFacts, selection: Selection, weights: Weights) -> dict
     }
 
 
-def _declared(spec: ModelSpec) -> dict[str, Any]:
+def _declared(spec: ModelSpec) -> Json:
     from posezoo.registry import license_path, read_copyright_line
     from posezoo.spec.routes import select_route
 
@@ -197,7 +197,7 @@ def _declared(spec: ModelSpec) -> dict[str, Any]:
     }
 
 
-def _file(file: SourceFile) -> dict[str, Any]:
+def _file(file: SourceFile) -> Json:
     checksum = file.checksum
     described = project(file, "name size")
     if checksum:

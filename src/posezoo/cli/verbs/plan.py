@@ -37,13 +37,13 @@ import argparse
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
 from posezoo.errors import printable
-from posezoo.facts.json_projection import project, to_json
+from posezoo.facts.json_projection import Json, project, to_json
 from posezoo.facts.labels import format_count
 from posezoo.spec import supported_mo_args
 from posezoo.spec.model import Input, ModelSpec, Precision
@@ -140,7 +140,7 @@ def _totals(plans: Sequence[Plan]) -> str:
     return f"{models}: {format_count(missing, 'file')} to download, {size:,} bytes"
 
 
-def _facts(plan: Plan) -> dict[str, Any]:
+def _facts(plan: Plan) -> Json:
     from posezoo.spec.routes import Obstacle
 
     spec = plan.resolved.spec
@@ -165,7 +165,7 @@ def _facts(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _file(planned: PlannedFile) -> dict[str, Any]:
+def _file(planned: PlannedFile) -> Json:
     return {
         **project(planned.file, "name size max_size?"),
         **project(planned, "place=origin from=candidate_names"),
