@@ -61,6 +61,10 @@ class SourcedMetric:
         return project(self, "number origin how=conditions")
 
 
+#: By the names of ``COLUMNS``, and of accuracies that only a card states.
+Metrics = dict[str, SourcedMetric]
+
+
 @frozen
 class MeasurementSelection:
     """The user's own measurements, and the selection of measurements to use.
@@ -307,7 +311,7 @@ def _has_ir(part: ModelSpec, precision: Precision, layout: ModelLayout) -> bool:
 
 def _static_metrics(
     facts: ModelFacts, precision: Precision, layout: ModelLayout, selection: MeasurementSelection
-) -> dict[str, SourcedMetric]:
+) -> Metrics:
     """Published values, the complexity, and the size of the IR; for a composite, the sums of its
     parts.
     """
@@ -326,7 +330,7 @@ def _static_metrics(
     return _sum_metrics(by_part)
 
 
-def _sum_metrics(by_part: Sequence[Mapping[str, SourcedMetric]]) -> dict[str, SourcedMetric]:
+def _sum_metrics(by_part: Sequence[Metrics]) -> Metrics:
     """The sums of those that all parts have."""
     sums = {}
     for key in ("gflops", "mparams", "size_bytes"):
@@ -339,7 +343,7 @@ def _sum_metrics(by_part: Sequence[Mapping[str, SourcedMetric]]) -> dict[str, So
 
 def _count_metrics(
     part: ModelSpec, precision: Precision, selection: MeasurementSelection
-) -> dict[str, SourcedMetric]:
+) -> Metrics:
     """GFLOPs and MParams as counted; they do not depend on the weights or the precision."""
     counts = selection.select(part, "complexity")
     count = min(counts, key=lambda each: each.precision is not precision, default=None)
@@ -366,7 +370,7 @@ def _ir_size(part: ModelSpec, precision: Precision, layout: ModelLayout) -> Sour
     return None
 
 
-def _measured_metrics(measurement: Measurement | None) -> dict[str, SourcedMetric]:
+def _measured_metrics(measurement: Measurement | None) -> Metrics:
     if measurement is None:
         return {}
     origin = MetricSource.MEASURED if measurement.weights == WEIGHTS[0] else MetricSource.GENERATED
@@ -378,13 +382,13 @@ def _measured_metrics(measurement: Measurement | None) -> dict[str, SourcedMetri
     return metrics
 
 
-def published_metrics(spec: ModelSpec) -> dict[str, SourcedMetric]:
+def published_metrics(spec: ModelSpec) -> Metrics:
     """The publisher's values: ``published_AP`` and other accuracies as fractions, ``gflops`` and
     ``mparams``.
 
     If a metric has several values, the first one is used.
     """
-    metrics: dict[str, SourcedMetric] = {}
+    metrics: Metrics = {}
     published = spec.published
     for claim in published.accuracy:
         # MPJPE is in mm, not a fraction; the AP of boxes is not comparable with that of keypoints.

@@ -19,6 +19,7 @@ from posezoo.facts.comparison import (
     ComparisonColumn,
     ComparisonRow,
     MeasurementSelection,
+    Metrics,
     MetricSource,
     ModelComparison,
     SourcedMetric,
@@ -74,10 +75,10 @@ class GalleryEntry:
 
     facts: ModelFacts
     pictures: Sequence[Picture]
-    published: Mapping[str, SourcedMetric]  # the values that its publisher states
+    published: Metrics  # the values that its publisher states
     from_card: tuple[CardMetric, ...]  # the metrics on the card of a foreign registry, as written
     #: The metrics of each IR, without those of ``published``.
-    measured: Mapping[Precision, Mapping[str, SourcedMetric]]
+    measured: Mapping[Precision, Metrics]
 
     @property
     def name(self) -> str:
@@ -224,9 +225,9 @@ def name_family(name: str) -> str:
     return re.split(r"[-_]", name)[0]
 
 
-def _first_of_each(metrics: Iterable[CardMetric]) -> dict[str, SourcedMetric]:
+def _first_of_each(metrics: Iterable[CardMetric]) -> Metrics:
     """The first value of each cost and accuracy that a card states; accuracies as fractions."""
-    first: dict[str, SourcedMetric] = {}
+    first: Metrics = {}
     for metric in metrics:
         names = (name for name, pattern in _SPELLINGS if pattern.search(metric.label))
         name = next(names, "")

@@ -18,7 +18,7 @@ from posezoo.cards.usage_section import (
     render_example_section,
     render_usage_sections,
 )
-from posezoo.facts.comparison import ComparisonColumn, MetricSource, SourcedMetric
+from posezoo.facts.comparison import ComparisonColumn, Metrics, MetricSource, SourcedMetric
 from posezoo.facts.json_projection import Json, project, to_json
 from posezoo.facts.labels import (
     format_count,
@@ -157,7 +157,7 @@ def _model(entry: GalleryEntry) -> Json:
     }
 
 
-def _values(metrics: Mapping[str, SourcedMetric]) -> dict[str, list[object]]:
+def _values(metrics: Metrics) -> dict[str, list[object]]:
     values = {}
     for key, metric in metrics.items():
         number = _round(metric.number)
@@ -282,7 +282,7 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData, scope: str) -> dic
     has a row. Metrics that depend on neither pipeline nor network are those of the network.
     """
     axes = {key: axis for key, axis in gallery.axes.items() if _is_in_scope(key, axis, scope)}
-    by_row: dict[str, Mapping[str, SourcedMetric]] = {}
+    by_row: dict[str, Metrics] = {}
     for name, metrics in ((PUBLISHED, entry.published), *entry.measured.items()):
         if axes.keys() & metrics.keys():
             by_row[name] = {key: metrics[key] for key in axes if key in metrics}
@@ -315,7 +315,7 @@ def _column_title(axis: ComparisonColumn) -> str:
 
 
 def _metric_notes(
-    by_row: Mapping[str, Mapping[str, SourcedMetric]], speed_setting: str, ap_conditions: str
+    by_row: Mapping[str, Metrics], speed_setting: str, ap_conditions: str
 ) -> Iterator[str]:
     """What the marks of a table's values mean, and how the values were measured."""
     metrics = [metric for row in by_row.values() for metric in row.items()]
