@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from posezoo.cards.markdown import escape, format_code, render_compact_table
+from posezoo.cards.markdown import Paragraphs, escape, format_code, render_compact_table
 from posezoo.facts.comparison import INT8_BASELINES, int8_ratio, is_of_pipeline
 from posezoo.facts.labels import (
     describe_settings,
@@ -165,7 +165,7 @@ def _describe_conditions(measurement: Measurement) -> str:
     return join(measurement.machine, described, tools, measurement.date, separator="; ")
 
 
-def render_measurement_sections(facts: ModelFacts) -> Iterator[str]:
+def render_measurement_sections(facts: ModelFacts) -> Paragraphs:
     """A section for each kind of measurement that exists: a heading and tables."""
     seen = ""
     for table in tabulate_measurements(facts):
@@ -217,7 +217,7 @@ def specification_accuracy(part: ModelSpec) -> tuple[str, str] | None:
     return METRICS[first.metric], value
 
 
-def render_accuracy_section(facts: ModelFacts) -> Iterator[str]:
+def render_accuracy_section(facts: ModelFacts) -> Paragraphs:
     """The section Accuracy: a table of published and measured values, and known differences."""
     parts = facts.parts
     rows = [row for part in parts for row in _rows(part, "" if len(parts) == 1 else part.name)]
@@ -235,7 +235,7 @@ def render_accuracy_section(facts: ModelFacts) -> Iterator[str]:
             yield f"Known difference: {escape(part.published.known_difference)}"
 
 
-def render_variants_section(facts: ModelFacts) -> Iterator[str]:
+def render_variants_section(facts: ModelFacts) -> Paragraphs:
     """The section Variants: the other variants that the publisher offers under this name."""
     for part in facts.parts:
         if not part.variants:
