@@ -140,8 +140,6 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
     for key, value in answer.items():
         if key == "name" or value in _EMPTY:
             continue
-        if key == "figures":
-            value = [{name: item} for name, item in value.items() if item not in _EMPTY]
         if isinstance(value, list) and isinstance(value[0], (dict, list)):
             yield f"  {key}:"
             for item in value:
