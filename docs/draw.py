@@ -143,7 +143,7 @@ With `--artifacts DIR`, the files and the IR in that folder are checked too:
 def accuracy_page() -> str:
     """The published accuracy of each model, and the command that measures it again."""
     from posezoo.cards.markdown import format_code, format_table
-    from posezoo.evaluation.evaluation_protocol import describe_published_protocol
+    from posezoo.facts.labels import format_conditions
     from posezoo.registry import open_registry
 
     registry = open_registry()
@@ -155,7 +155,7 @@ def accuracy_page() -> str:
         (
             name,
             f"{accuracy.value:g}",
-            describe_published_protocol(accuracy),
+            format_conditions(accuracy),
             format_code(rerun_command(spec, accuracy)),
         )
         for name, spec in sorted(models.items())

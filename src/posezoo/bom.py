@@ -15,9 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
-from posezoo.facts.json_projection import distinct
+from posezoo.facts.json_projection import Json, distinct
 from posezoo.facts.labels import (
     describe_settings,
     format_port_shape,
@@ -33,8 +32,6 @@ from posezoo.spec.model import Digest, Input, ModelSpec, Output, Precision
 from posezoo.spec.spdx_licenses import is_license
 from posezoo.values import frozen
 from posezoo.versions import version
-
-Json = dict[str, Any]
 
 
 @frozen

@@ -14,5 +14,10 @@ if TYPE_CHECKING:
     def frozen(cls: type[ClassT]) -> type[ClassT]:
         """Make a dataclass that is frozen and has slots, as ``attrs.frozen`` does."""
 
+    @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(field,))
+    def frozen_with_arrays(cls: type[ClassT]) -> type[ClassT]:
+        """The same for a class with arrays, which ``==`` cannot compare: it only equals itself."""
+
 else:
     frozen = dataclass(frozen=True, slots=True)
+    frozen_with_arrays = dataclass(frozen=True, eq=False, slots=True)

@@ -61,9 +61,7 @@ In ``files``, ``inputs``, ``outputs``, ``accuracy``, ``complexity`` and ``measur
 
 from __future__ import annotations
 
-from typing import Any
-
-from posezoo.facts.json_projection import distinct, project, to_json
+from posezoo.facts.json_projection import Json, distinct, project, to_json
 from posezoo.facts.labels import format_protocol
 from posezoo.facts.model_facts import ModelFacts, converted_input, measurements_of, unique
 from posezoo.facts.papers import format_bibtex
@@ -76,7 +74,6 @@ from posezoo.spec.model import (
     Output,
     Precision,
     PublishedAccuracy,
-    SourceFile,
 )
 
 FORMAT = 1
@@ -90,20 +87,19 @@ _FILE = "name size max_size? checksum=declared_checksum contains pin sources=add
 _PORT = "shape layout color? mean scale"
 
 
-def card_json(facts: ModelFacts) -> dict[str, Any]:
+def card_json(facts: ModelFacts) -> Json:
     """The content of card.json; the module's docstring explains its keys."""
     return {
         "format": FORMAT,
         **project(facts, _MODEL),
         **_legal(facts),
-        **_poses(facts),
         **_data(facts),
         **_results(facts),
         "variants": list(map(card_json, facts.variants)),
     }
 
 
-def _legal(facts: ModelFacts) -> dict[str, Any]:
+def _legal(facts: ModelFacts) -> Json:
     origins = unique(part.origin for part in facts.parts)
     return {
         "license": distinct(map(_license, facts.parts)),
@@ -114,26 +110,21 @@ def _legal(facts: ModelFacts) -> dict[str, Any]:
     }
 
 
-def _poses(facts: ModelFacts) -> dict[str, Any]:
+def _data(facts: ModelFacts) -> Json:
+    parts = facts.parts
     decoder = facts.model.decoder
     skeleton = facts.skeleton
     return {
         "decoder": project(decoder, "name options") if decoder else None,
         "skeleton": project(skeleton, "name keypoints limbs") if skeleton else None,
         **project(facts, "precisions size_bytes"),
-    }
-
-
-def _data(facts: ModelFacts) -> dict[str, Any]:
-    parts = facts.parts
-    return {
-        "files": [_file(part, file) for part in parts for file in part.files],
+        "files": [_of_part(part, file, _FILE) for part in parts for file in part.files],
         "inputs": [_input(part, port) for part in parts for port in part.inputs],
         "outputs": [_output(part, port) for part in parts for port in part.outputs],
     }
 
 
-def _results(facts: ModelFacts) -> dict[str, Any]:
+def _results(facts: ModelFacts) -> Json:
     parts = facts.parts
     measured = []
     for model, result in facts.measurements():
@@ -158,24 +149,22 @@ def _license(part: ModelSpec) -> dict[str, str]:
     }
 
 
-def _file(part: ModelSpec, file: SourceFile) -> dict[str, Any]:
-    return {"model": part.full_name, **project(file, _FILE)}
+def _of_part(part: ModelSpec, value: object, keys: str) -> Json:
+    return {"model": part.full_name, **project(value, keys)}
 
 
-def _input(part: ModelSpec, port: Input) -> dict[str, Any]:
+def _input(part: ModelSpec, port: Input) -> Json:
     return {
-        "model": part.full_name,
-        "name": port.name,
+        **_of_part(part, port, "name"),
         "original": project(port, _PORT),
         "converted": project(converted_input(part, port), _PORT),
     }
 
 
-def _output(part: ModelSpec, port: Output) -> dict[str, Any]:
+def _output(part: ModelSpec, port: Output) -> Json:
     shape = project(port, "shape layout")
     return {
-        "model": part.full_name,
-        "name": port.name,
+        **_of_part(part, port, "name"),
         "original": shape,
         "converted": shape,
         **project(port, "role note"),
@@ -183,17 +172,16 @@ def _output(part: ModelSpec, port: Output) -> dict[str, Any]:
     }
 
 
-def _accuracy(part: ModelSpec, claim: PublishedAccuracy) -> dict[str, Any]:
+def _accuracy(part: ModelSpec, claim: PublishedAccuracy) -> Json:
     return {
-        "model": part.full_name,
-        **project(claim, "metric value"),
+        **_of_part(part, claim, "metric value"),
         "unit": "mm" if claim.metric == "MPJPE" else "share",
         **project(claim, "ap50 ap75 converted dataset protocol flip"),
         "how": format_protocol(claim),
     }
 
 
-def _made(part: ModelSpec, precision: Precision, record: Provenance) -> dict[str, Any]:
+def _made(part: ModelSpec, precision: Precision, record: Provenance) -> Json:
     files = []
     for suffix, content in record.contents.items():
         files.append({"suffix": suffix, **project(content, "size checksum=digest")})
@@ -208,10 +196,10 @@ def _made(part: ModelSpec, precision: Precision, record: Provenance) -> dict[str
     }
 
 
-def _complexity(part: ModelSpec) -> dict[str, Any]:
+def _complexity(part: ModelSpec) -> Json:
     counts = measurements_of(part, "complexity")
     counted = counts[0].figures if counts else {}
-    complexity: dict[str, Any] = {"model": part.full_name}
+    complexity: Json = {"model": part.full_name}
     for name, published in project(part.published, "gflops mparams").items():
         complexity[name] = {"published": published, "counted": counted.get(name)}
     return complexity

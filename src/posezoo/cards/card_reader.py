@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.errors import import_optional
+from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -45,7 +46,7 @@ _DEFINITION = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class MarkdownLink:
     """A link or an image; ``target`` is the text in the card."""
 
@@ -55,7 +56,7 @@ class MarkdownLink:
     target: str
 
 
-@dataclass(frozen=True)
+@frozen
 class TableRow:
     """A row of a table: its cells as written (``raw``), and as plain text."""
 
@@ -64,7 +65,7 @@ class TableRow:
     cells: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class CardTable:
     """A table; each row has as many cells as there are headers."""
 
@@ -72,7 +73,7 @@ class CardTable:
     rows: tuple[TableRow, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class CardMetric:
     """A number in a table."""
 
@@ -85,7 +86,7 @@ class CardMetric:
     section: tuple[str, ...]  # the path of its section
 
 
-@dataclass(frozen=True)
+@frozen
 class CardSection:
     """The text below one heading, up to the next heading; the first section may have no heading."""
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from posezoo.cards.markdown import (
     Markdown,
+    Paragraphs,
     escape,
     format_code,
     format_link,
@@ -32,7 +31,7 @@ SHIFT_HEADERS = (
 )  # fmt: skip
 
 
-def render_files_section(facts: ModelFacts) -> Iterator[str]:
+def render_files_section(facts: ModelFacts) -> Paragraphs:
     """The section Files: size, digest and sources of each file, including the files of variants."""
     models = facts.parts_and_variants
     files = [(model, file) for model in models for file in model.files]
@@ -86,7 +85,7 @@ def _format_rounding(rounding: OutputRounding | None) -> str:
     return f"{rounding.relative:.1e}{in_unit}" if rounding.relative else "none"
 
 
-def render_ir_section(facts: ModelFacts) -> Iterator[str]:
+def render_ir_section(facts: ModelFacts) -> Paragraphs:
     """The section on the IR beside the card: digests, complexity, self-checks and INT8 accuracy."""
     files: list[tuple[str, ...]] = []
     costs: dict[str, tuple[str, ...]] = {}
@@ -139,14 +138,14 @@ def render_ir_section(facts: ModelFacts) -> Iterator[str]:
         yield from _render_int8(facts)
 
 
-def _render_int8(facts: ModelFacts) -> Iterator[str]:
+def _render_int8(facts: ModelFacts) -> Paragraphs:
     """The accuracy and the speed of INT8, and the layers in floating point, as far as measured."""
     for part, _, record in facts.ir_records():
         for measured in filter(None, (record.accuracy, record.speed, record.in_float)):
             yield f"{part.full_name}: {escape(str(measured))}."
 
 
-def _render_trust(facts: ModelFacts) -> Iterator[str]:
+def _render_trust(facts: ModelFacts) -> Paragraphs:
     """Who vouches for the IR that another machine made."""
     irs: dict[str, list[str]] = {}
     for part, precision, record in facts.ir_records():

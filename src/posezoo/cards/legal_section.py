@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from posezoo.cards.markdown import (
+    Paragraphs,
     escape,
     format_code,
     format_code_block,
@@ -26,7 +26,7 @@ from posezoo.spec.model import License, ModelSpec
 SHORT = 4000
 
 
-def render_training_section(facts: ModelFacts) -> Iterator[str]:
+def render_training_section(facts: ModelFacts) -> Paragraphs:
     """The section Training Pipeline: how the publisher trained the model and its variants."""
     rows = []
     models = facts.parts_and_variants
@@ -43,7 +43,7 @@ def render_training_section(facts: ModelFacts) -> Iterator[str]:
         yield "\n\n".join(rows)
 
 
-def render_limitations_section(facts: ModelFacts) -> Iterator[str]:
+def render_limitations_section(facts: ModelFacts) -> Paragraphs:
     """The section Limitations: what the model cannot do."""
     limits = facts.limits
     if limits:
@@ -51,7 +51,7 @@ def render_limitations_section(facts: ModelFacts) -> Iterator[str]:
         yield "\n".join(f"- {escape(limit)}" for limit in limits)
 
 
-def render_legal_sections(facts: ModelFacts) -> Iterator[str]:
+def render_legal_sections(facts: ModelFacts) -> Paragraphs:
     """The sections Legal Information and Citation."""
     parts = facts.parts
     folder = facts.model.path.parent if facts.layout is None else None
@@ -71,7 +71,7 @@ def render_legal_sections(facts: ModelFacts) -> Iterator[str]:
         yield format_code_block("bibtex", map(format_bibtex, facts.papers))
 
 
-def _license(part: ModelSpec, folder: Path | None) -> Iterator[str]:
+def _license(part: ModelSpec, folder: Path | None) -> Paragraphs:
     """The terms of a part, its copyright line, and its license text if it is short."""
     terms = _terms(part.license, part, folder)
     yield f"The model is distributed under {terms}." if terms else "No license is declared."

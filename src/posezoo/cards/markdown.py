@@ -7,7 +7,7 @@ markup, no HTML, no invisible characters, one line.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 
 from posezoo.errors import escape_control_characters
@@ -19,6 +19,10 @@ class Markdown(str):
     """Text that is already Markdown; all other text is escaped."""
 
     __slots__ = ()
+
+
+#: The paragraphs of a page, or of a section of it, in Markdown.
+Paragraphs = Iterator[str]
 
 
 def escape(text: str) -> Markdown:

@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from posezoo.cards.markdown import escape, format_code, render_compact_table
+from posezoo.cards.markdown import Paragraphs, escape, format_code, render_compact_table
 from posezoo.facts.comparison import INT8_BASELINES, int8_ratio, is_of_pipeline
 from posezoo.facts.labels import (
     describe_settings,
     format_ap,
+    format_conditions,
     format_figure,
     format_pairs,
     format_percent,
@@ -113,12 +114,10 @@ class MeasurementTable:
     conditions: str  # machine, settings, weights, versions and date, in words
 
 
-def format_complexity(spec: ModelSpec) -> tuple[str, str]:
+def format_complexity(spec: ModelSpec) -> dict[str, str]:
     """GFLOPs and MParams of a model's first IR; empty if they were not counted."""
     counts = measurements_of(spec, "complexity")
-    if counts:
-        return _figure(counts[0], "gflops"), _figure(counts[0], "mparams")
-    return "", ""
+    return format_costs(counts[0]) if counts else dict.fromkeys(COSTS, "")
 
 
 def tabulate_measurements(facts: ModelFacts) -> Iterator[MeasurementTable]:
@@ -127,19 +126,22 @@ def tabulate_measurements(facts: ModelFacts) -> Iterator[MeasurementTable]:
         names = [name for name in KINDS[kind].figures if name not in _NO_COLUMN]
         titles = [_COLUMN_TITLES.get(name, name.replace("_", " ")) for name in names]
         owner = () if len(facts.models) == 1 else ("Model",)
-        ratio_of = []
-        if kind in INT8_BASELINES:
-            ratio_of = [f"INT8 / {INT8_BASELINES[kind][0]}"]
-        headers = (*owner, "Precision", *_ROW_SETTINGS.values(), *ratio_of, *titles)
+        baseline, _ = INT8_BASELINES.get(kind, ("", ""))
+        headers = (
+            *owner,
+            "Precision",
+            *_ROW_SETTINGS.values(),
+            f"INT8 / {baseline}",
+            *titles,
+        )
         by_conditions: dict[tuple[bool, str], list[Sequence[str]]] = {}
         for model, each in facts.measurements(kind):
             row = [each.precision.value]
             if owner:
                 row.insert(0, model.full_name)
             row += (str(each.settings.get(name, "")) for name in _ROW_SETTINGS)
-            if ratio_of:
-                ratio = int8_ratio(each, measurements_of(model, kind))
-                row.append("" if ratio is None else f"{ratio:.2f}")
+            ratio = int8_ratio(each, measurements_of(model, kind))
+            row.append("" if ratio is None else f"{ratio:.2f}")
             row += (_figure(each, name) for name in names)
             alike = is_of_pipeline(each), _describe_conditions(each)
             by_conditions.setdefault(alike, []).append(row)
@@ -163,7 +165,7 @@ def _describe_conditions(measurement: Measurement) -> str:
     return join(measurement.machine, described, tools, measurement.date, separator="; ")
 
 
-def render_measurement_sections(facts: ModelFacts) -> Iterator[str]:
+def render_measurement_sections(facts: ModelFacts) -> Paragraphs:
     """A section for each kind of measurement that exists: a heading and tables."""
     seen = ""
     for table in tabulate_measurements(facts):
@@ -209,13 +211,13 @@ def specification_accuracy(part: ModelSpec) -> tuple[str, str] | None:
         return None
     first = part.published.accuracy[0]
     value = _format_value(first.value, first.metric)
-    conditions = join(first.dataset, format_protocol(first))
+    conditions = format_conditions(first)
     if conditions:
         value += f" ({conditions})"
     return METRICS[first.metric], value
 
 
-def render_accuracy_section(facts: ModelFacts) -> Iterator[str]:
+def render_accuracy_section(facts: ModelFacts) -> Paragraphs:
     """The section Accuracy: a table of published and measured values, and known differences."""
     parts = facts.parts
     rows = [row for part in parts for row in _rows(part, "" if len(parts) == 1 else part.name)]
@@ -233,7 +235,7 @@ def render_accuracy_section(facts: ModelFacts) -> Iterator[str]:
             yield f"Known difference: {escape(part.published.known_difference)}"
 
 
-def render_variants_section(facts: ModelFacts) -> Iterator[str]:
+def render_variants_section(facts: ModelFacts) -> Paragraphs:
     """The section Variants: the other variants that the publisher offers under this name."""
     for part in facts.parts:
         if not part.variants:
@@ -248,12 +250,11 @@ def render_variants_section(facts: ModelFacts) -> Iterator[str]:
 
 def _variant_row(variant: ModelSpec) -> tuple[str, ...]:
     shapes = "; ".join(map(format_port_shape, variant.inputs))
-    gflops, mparams = format_complexity(variant)
-    aps = format_aps(variant, flip=False)
-    aps_with_flip = format_aps(variant, flip=True)
+    costs = format_complexity(variant).values()
+    aps = (format_aps(variant, flip=flip) for flip in (False, True))
     datasets = unique(claim.dataset for claim in variant.published.accuracy)
     name = format_code(variant.full_name)
-    return name, shapes, gflops, mparams, aps, aps_with_flip, ", ".join(datasets)
+    return name, shapes, *costs, *aps, ", ".join(datasets)
 
 
 def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:

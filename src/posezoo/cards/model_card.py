@@ -21,6 +21,7 @@ from posezoo.cards.legal_section import (
 )
 from posezoo.cards.markdown import (
     Markdown,
+    Paragraphs,
     escape,
     format_code,
     format_image,
@@ -168,7 +169,7 @@ def render_card(facts: ModelFacts) -> str:
     return "\n\n".join(paragraphs) + "\n"
 
 
-def _paragraphs(facts: ModelFacts) -> Iterator[str]:
+def _paragraphs(facts: ModelFacts) -> Paragraphs:
     in_registry = facts.layout is None
     # The user's own weights have no source, so no command can download them.
     published = all(file.sources for part in facts.parts for file in part.files)
@@ -207,7 +208,7 @@ def _render_front_matter(facts: ModelFacts, note: str) -> str:
     return "\n".join([*lines, *_results(facts, pipeline or "other"), "---"])
 
 
-def _figures(facts: ModelFacts) -> Iterator[str]:
+def _figures(facts: ModelFacts) -> Paragraphs:
     yield from render_accuracy_section(facts)
     yield from render_measurement_sections(facts)
     if not any(facts.measurements("speed")):
@@ -281,7 +282,7 @@ def _quoted(value: str | list[str]) -> str:
     return re.sub(r"[<>&\[\]`*|~]", lambda match: f"\\u{ord(match.group()):04x}", quoted)
 
 
-def _use_case(facts: ModelFacts) -> Iterator[str]:
+def _use_case(facts: ModelFacts) -> Paragraphs:
     model = facts.model
     if model.deprecated is not None:
         yield f"> **This model is {escape(str(model.deprecated))}.**"
@@ -315,7 +316,7 @@ def _link_to_model(facts: ModelFacts, folder: str, name: str) -> Markdown:
     return format_local_link(path.as_posix(), name)
 
 
-def _specification(facts: ModelFacts) -> Iterator[str]:
+def _specification(facts: ModelFacts) -> Paragraphs:
     size = facts.size_bytes
     parts = facts.parts
     rows = [("Type", task_label(facts.model.task))]
@@ -368,7 +369,7 @@ def _cost_rows(part: ModelSpec, owner: str, *, is_counted: bool) -> Iterator[tup
         yield f"{title}, counted on the IR", "; ".join(values)
 
 
-def _ports(facts: ModelFacts) -> Iterator[str]:
+def _ports(facts: ModelFacts) -> Paragraphs:
     if len(facts.parts) == 1:
         yield from render_ports_sections(facts.parts[0])
         return
@@ -377,7 +378,7 @@ def _ports(facts: ModelFacts) -> Iterator[str]:
         yield from render_ports_sections(part, "###")
 
 
-def _keypoints(facts: ModelFacts) -> Iterator[str]:
+def _keypoints(facts: ModelFacts) -> Paragraphs:
     model = facts.model
     skeleton = facts.skeleton
     if skeleton is None or not skeleton.keypoints:

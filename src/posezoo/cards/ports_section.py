@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from posezoo.cards.markdown import (
     Markdown,
+    Paragraphs,
     escape,
     format_code,
     format_code_block,
@@ -32,7 +33,7 @@ LEGEND = {
 }
 
 
-def render_ports_sections(part: ModelSpec, level: str = "##") -> Iterator[str]:
+def render_ports_sections(part: ModelSpec, level: str = "##") -> Paragraphs:
     """The sections Input and Output, each with the subsections Original Model and Converted Model.
 
     ``level`` is the heading level of the sections: ``##``, or deeper in a composite's card.
@@ -53,7 +54,7 @@ def render_ports_sections(part: ModelSpec, level: str = "##") -> Iterator[str]:
         yield f"Layout: {', '.join(meanings)}."
 
 
-def _classes(part: ModelSpec) -> Iterator[str]:
+def _classes(part: ModelSpec) -> Paragraphs:
     """The names of the classes; of ImageNet's, the first and the last."""
     names = find_labels(part, [output.shape for output in part.outputs])
     numbered = [f"{index} {name}" for index, name in enumerate(names)]
@@ -63,7 +64,7 @@ def _classes(part: ModelSpec) -> Iterator[str]:
         yield escape(f"{len(names)} classes: {', '.join(numbered)}.")
 
 
-def _both_outputs(outputs: Sequence[Output], level: str) -> Iterator[str]:
+def _both_outputs(outputs: Sequence[Output], level: str) -> Paragraphs:
     yield f"{level}# Original Model"
     yield _outputs([replace(output, note=output.original or output.note) for output in outputs])
     yield f"{level}# Converted Model"
@@ -81,7 +82,7 @@ def _original_inputs(part: ModelSpec) -> Markdown:
     return render_compact_table(("Name", "Shape", "Layout", "Colour order", "Mean", "Scale"), rows)
 
 
-def _both_inputs(part: ModelSpec, level: str) -> Iterator[str]:
+def _both_inputs(part: ModelSpec, level: str) -> Paragraphs:
     yield f"{level}# Original Model"
     yield _original_inputs(part)
     yield f"{level}# Converted Model"

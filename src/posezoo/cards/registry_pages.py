@@ -12,6 +12,7 @@ from pathlib import Path
 
 from posezoo.cards.markdown import (
     Markdown,
+    Paragraphs,
     escape,
     format_code,
     format_image,
@@ -127,7 +128,7 @@ def _draw_charts(models: Sequence[ModelFacts], root: Path) -> Iterator[tuple[str
         yield NETWORK_PICTURE, chart, title, NETWORK_PICTURE_LEGEND
 
 
-def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Iterator[str]:
+def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Paragraphs:
     """A table for each task; the parts of a composite follow it, whatever their task."""
     compared = compare_models(models, (), ModelLayout(root, root), MeasurementSelection())
     by_name = {row.model: row for row in compared.rows}
@@ -143,20 +144,20 @@ def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Iterator[s
     yield LEGEND
 
 
-def _render_cost_table(models: Sequence[ModelFacts]) -> Iterator[str]:
+def _render_cost_table(models: Sequence[ModelFacts]) -> Paragraphs:
     """What the networks cost, and what their publishers state; nothing if no value is known."""
     rows = []
     for facts in models:
         if isinstance(facts.model, CompositeSpec):
             continue
         published = facts.model.published
-        gflops, mparams = format_complexity(facts.model)
+        counted = format_complexity(facts.model)
         aps = (format_ap(claim.value) for claim in published.accuracy if claim.metric == "AP")
         costs = (
             _digits(published.gflops),
-            gflops,
+            counted["gflops"],
             _digits(published.mparams),
-            mparams,
+            counted["mparams"],
             next(aps, ""),
         )
         if any(costs):
@@ -219,7 +220,7 @@ def _digits(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
 
 
-def _render_gluoncv_tables(models: Sequence[Model]) -> Iterator[str]:
+def _render_gluoncv_tables(models: Sequence[Model]) -> Paragraphs:
     """The paragraphs of the three tables and their footnotes; nothing if there is no GluonCV
     model.
     """

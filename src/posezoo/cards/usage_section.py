@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
 from posezoo.cards.markdown import (
+    Paragraphs,
     escape,
     format_code,
     format_code_block,
@@ -33,7 +33,7 @@ CREDIT = (
 )
 
 
-def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Iterator[str]:
+def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Paragraphs:
     """The section Example: the model's results on an image, and the shortest way to run the model.
 
     ``linked``: whether the card is in the registry, so that it can show an image beside it.
@@ -64,7 +64,7 @@ def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Iterat
         yield from _describe_people(facts, people, linked=linked)
 
 
-def _describe_people(facts: ModelFacts, people: People, *, linked: bool) -> Iterator[str]:
+def _describe_people(facts: ModelFacts, people: People, *, linked: bool) -> Paragraphs:
     """How the people in an image and in a video are found."""
     named = format_code("--detector MODEL")
     if people.photo == WHOLE_IMAGE:
@@ -103,7 +103,7 @@ def _link_to_model(facts: ModelFacts, name: str, *, linked: bool) -> str:
     return format_local_link(Path(path).as_posix(), name)
 
 
-def render_usage_sections(facts: ModelFacts) -> Iterator[str]:
+def render_usage_sections(facts: ModelFacts) -> Paragraphs:
     """The sections about downloading, converting, quantizing and using a model."""
     yield from _download_section(facts)
     yield from _quantization(facts)
@@ -123,7 +123,7 @@ def render_usage_sections(facts: ModelFacts) -> Iterator[str]:
         yield format_code_block("sh", demos)
 
 
-def _download_section(facts: ModelFacts) -> Iterator[str]:
+def _download_section(facts: ModelFacts) -> Paragraphs:
     name = facts.name
     title = "## Download a Model"
     ours = [_command(facts, f"download {name}")]
@@ -139,7 +139,7 @@ def _download_section(facts: ModelFacts) -> Iterator[str]:
         yield format_code_block("sh", omz)
 
 
-def _quantization(facts: ModelFacts) -> Iterator[str]:
+def _quantization(facts: ModelFacts) -> Paragraphs:
     """The command that quantizes the model or some of its parts, and why others are not."""
     names = []
     refused = {}
@@ -164,7 +164,7 @@ def _is_quantizable(facts: ModelFacts) -> bool:
     return Precision.FP32 in facts.precisions and Precision.FP16_INT8 not in facts.precisions
 
 
-def render_performance_hint(facts: ModelFacts) -> Iterator[str]:
+def render_performance_hint(facts: ModelFacts) -> Paragraphs:
     """The section Performance of a model whose speed was not measured; it says how to measure
     it.
     """

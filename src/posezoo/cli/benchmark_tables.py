@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import date
 from itertools import groupby
-from typing import Any
 
 from posezoo.benchmarking.benchmark_result import BenchmarkResult, select_best_batch
 from posezoo.benchmarking.workloads import NetworkWorkload
 from posezoo.cli.report import align_columns
-from posezoo.facts.json_projection import project
+from posezoo.facts.json_projection import Json, project
+from posezoo.facts.labels import format_count
 from posezoo.measured import WEIGHTS, measurement_to_json
 
 HEADERS = (
@@ -54,9 +54,7 @@ def format_results(
         yield f"on {line}"
 
 
-def results_to_json(
-    results: Sequence[BenchmarkResult], today: date, *, is_compared: bool
-) -> dict[str, Any]:
+def results_to_json(results: Sequence[BenchmarkResult], today: date, *, is_compared: bool) -> Json:
     """The same results as one JSON object."""
     best_batches = []
     for best in _best_batches(results):
@@ -136,5 +134,4 @@ def _settings(result: BenchmarkResult) -> str:
 
 
 def _requests(result: BenchmarkResult) -> str:
-    count = result.info.requests
-    return f"{count} request{'s' * (count > 1)}"
+    return format_count(result.info.requests, "request")

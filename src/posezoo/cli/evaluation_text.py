@@ -8,9 +8,8 @@ from posezoo.cli.report import align_columns
 from posezoo.errors import escape_control_characters
 from posezoo.evaluation.breakdown import worst_images
 from posezoo.evaluation.coco_metrics import BOX_METRICS, KEYPOINT_METRICS
-from posezoo.evaluation.evaluation_protocol import describe_published_protocol
 from posezoo.evaluation.evaluation_report import EvaluationReport
-from posezoo.facts.labels import format_count
+from posezoo.facts.labels import format_conditions, format_count
 
 #: The maximum number of table rows that are printed; the files contain all rows.
 MOST_ROWS = 10
@@ -58,7 +57,7 @@ def _heading(report: EvaluationReport) -> Iterator[str]:
 
 def _published_lines(report: EvaluationReport) -> Iterator[str]:
     for accuracy, reasons in report.published_comparisons():
-        conditions = describe_published_protocol(accuracy)
+        conditions = format_conditions(accuracy)
         suffix = f" ({conditions})" if conditions else ""
         yield f"published: AP {accuracy.value:g}{suffix}"
         for reason in reasons:

@@ -548,19 +548,25 @@ def settings_from_args(
 
 
 def context_from_args(
-    args: argparse.Namespace, overrides: Mapping[str, object] | None = None
+    args: argparse.Namespace, overrides: Mapping[str, object] | None = None, *, local: str = ""
 ) -> Context:
     """Open the context of the effective settings; a flag that the verb does not have counts as not
     given.
+
+    Args:
+        local: the verb, if it cannot read folders in stores (``require_local``).
     """
     from posezoo.pipeline.zoo_context import open_context
 
-    return open_context(
+    context = open_context(
         settings_from_args(args, overrides),
         download_dir=args.download_dir,
         trust_on_first_use=args.trust_on_first_use,
         verify=args.verify,
     )
+    if local:
+        require_local(local, context.layout.download_dir, context.layout.output_dir)
+    return context
 
 
 def video_options_from_args(args: argparse.Namespace) -> VideoOptions:

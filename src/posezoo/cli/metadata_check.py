@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag
@@ -14,7 +13,6 @@ from posezoo.cli.run_main import print_to_stderr
 from posezoo.errors import SettingsError, suggest
 from posezoo.facts.labels import format_count
 from posezoo.registry import TAG_MARK
-from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.lint.finding import Finding
@@ -55,46 +53,28 @@ METADATA_FLAGS = (
 )
 
 
-@frozen
-class MetadataCheck:
-    """What ``verify --metadata`` does besides its usual check."""
-
-    explain: str | None
-    changed_since: str | None
-    baseline: Path | None
-    write_baseline: Path | None
-    artifacts: Path | None
-    style: str  # of the output; one of ``FORMATS``
-
-
-def metadata_check_from_args(args: argparse.Namespace) -> MetadataCheck | None:
-    """The check; None if only files and IR are checked.
+def wants_metadata_check(args: argparse.Namespace) -> bool:
+    """Whether the metadata is checked, and not files and IR.
 
     The parser reports an error if flags of the check come without --metadata.
     """
-    own_flags = {
-        "explain": args.explain,
-        "changed_since": args.changed_since,
-        "baseline": args.baseline,
-        "write_baseline": args.write_baseline,
-        "artifacts": args.artifacts,
-    }
-    given = [name for name, value in own_flags.items() if value is not None]
+    own_flags = ("explain", "changed_since", "baseline", "write_baseline", "artifacts")
+    given = [name for name in own_flags if getattr(args, name) is not None]
     if not args.metadata and given != ["explain"]:
         if given:
             args.parser.error(f"--{given[0]} requires --metadata")
         if args.format not in ("text", "json"):
             args.parser.error(f"--format {args.format} requires --metadata")
-        return None
+        return False
     if args.registries:
         args.parser.error(
             "--registry does not go with --metadata, which checks folders: --models_dir"
         )
-    return MetadataCheck(**own_flags, style=args.format)
+    return True
 
 
 def run_metadata_check(
-    check: MetadataCheck, registry: Registry, patterns: Sequence[str] | None
+    args: argparse.Namespace, registry: Registry, patterns: Sequence[str] | None
 ) -> int:
     """Check the models that match the patterns (None: all), print the findings, and return the exit
     code.
@@ -103,32 +83,32 @@ def run_metadata_check(
     from posezoo.lint.rule import FORMER_IDS
     from posezoo.lint.rules import check_registry
 
-    if check.explain is not None:
-        _explain_rules(FORMER_IDS.get(check.explain, check.explain))
+    if args.explain is not None:
+        _explain_rules(FORMER_IDS.get(args.explain, args.explain))
         return 0
-    _require_folders(check, registry)
+    _require_folders(args, registry)
     names = _select_names(registry, patterns)
-    if check.changed_since is not None:
-        names = _select_changed(registry, names, check.changed_since)
-    accepted = frozenset() if check.baseline is None else read_baseline(check.baseline)
-    alone = patterns is not None and check.changed_since is None
+    if args.changed_since is not None:
+        names = _select_changed(registry, names, args.changed_since)
+    accepted = frozenset() if args.baseline is None else read_baseline(args.baseline)
+    alone = patterns is not None and args.changed_since is None
     findings = list(check_registry(registry, names, alone=alone))
-    if check.artifacts is not None:
+    if args.artifacts is not None:
         from posezoo.lint.recomputation import recompute_artifacts
 
-        findings += recompute_artifacts(registry, names, check.artifacts)
-    if check.write_baseline is not None:
-        write_baseline(check.write_baseline, findings, registry.roots)
+        findings += recompute_artifacts(registry, names, args.artifacts)
+    if args.write_baseline is not None:
+        write_baseline(args.write_baseline, findings, registry.roots)
     findings = [each for each in findings if baseline_key(each, registry.roots) not in accepted]
-    _print_findings(findings, check.style, len(registry.entries) if names is None else len(names))
+    _print_findings(findings, args.format, len(registry.entries) if names is None else len(names))
     return int(any(finding.severity == "error" for finding in findings))
 
 
-def _require_folders(check: MetadataCheck, registry: Registry) -> None:
+def _require_folders(args: argparse.Namespace, registry: Registry) -> None:
     if registry.empty_message:  # a wrong --models_dir must not pass the check
         raise SettingsError(registry.empty_message, hint="check --models_dir")
-    if check.artifacts is not None and not check.artifacts.is_dir():
-        raise SettingsError(f"--artifacts: {check.artifacts}: no such folder")
+    if args.artifacts is not None and not args.artifacts.is_dir():
+        raise SettingsError(f"--artifacts: {args.artifacts}: no such folder")
 
 
 def _explain_rules(name: str) -> None:

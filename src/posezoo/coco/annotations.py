@@ -41,6 +41,9 @@ _WHOLE_BODY_KEYS = ("keypoints", "foot_kpts", "face_kpts", "lefthand_kpts", "rig
 _LARGEST = 1e12
 
 _FILE_NAME = re.compile(r"[^\0]+")
+#: An object of the file.
+_Entry = Mapping[str, Any]
+
 _TYPE_NAMES = {int: "a whole number", str: "a text"}
 
 
@@ -112,7 +115,7 @@ def read_detector_boxes(path: Path) -> Mapping[int, Sequence[CocoBox]]:
     return boxes
 
 
-def _read_object(annotations: Path) -> Mapping[str, Any]:
+def _read_object(annotations: Path) -> _Entry:
     content = _read_json(annotations, "name the file of annotations")
     if not isinstance(content, dict):
         raise DatasetError(
@@ -147,7 +150,7 @@ class _AnnotationParser:
     messages.
     """
 
-    def __init__(self, path: Path, content: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, content: _Entry) -> None:
         self._path = path
         self._content = content
 
@@ -180,7 +183,7 @@ class _AnnotationParser:
         entries = self._items("annotations")
         return bool(entries) and _WHOLE_BODY_KEYS[-1] in entries[0][1]
 
-    def _category(self, where: str, entry: Mapping[str, Any]) -> _Category:
+    def _category(self, where: str, entry: _Entry) -> _Category:
         names = entry.get("keypoints", [])
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise self._error(f"{where}.keypoints: expected a list of names")
@@ -209,7 +212,7 @@ class _AnnotationParser:
             raise self._error("has no annotations" + (" of people" if category else ""))
         return people
 
-    def _person(self, entry: Mapping[str, Any], where: str, num_keypoints: int) -> PersonAnnotation:
+    def _person(self, entry: _Entry, where: str, num_keypoints: int) -> PersonAnnotation:
         left, top, width, height = self._numbers(entry.get("bbox"), 4, f"{where}.bbox")
         if not num_keypoints:
             entry = {**entry, "keypoints": [], "num_keypoints": 0}
@@ -244,7 +247,7 @@ class _AnnotationParser:
             category=entry["category_id"],
         )
 
-    def _keypoints(self, entry: Mapping[str, Any], where: str, count: int) -> list[float]:
+    def _keypoints(self, entry: _Entry, where: str, count: int) -> list[float]:
         if not self.is_whole_body:
             flat = entry.get("keypoints", None if count else [])
             return self._numbers(flat, 3 * count, f"{where}.keypoints")
@@ -296,7 +299,7 @@ class _AnnotationParser:
             licenses[self._value(entry, "id", int, where)] = terms
         return licenses
 
-    def _size(self, entry: Mapping[str, Any], where: str) -> tuple[int, int] | None:
+    def _size(self, entry: _Entry, where: str) -> tuple[int, int] | None:
         width = entry.get("width")
         height = entry.get("height")
         if width is None and height is None:
@@ -307,7 +310,7 @@ class _AnnotationParser:
             )
         return entry["width"], entry["height"]
 
-    def _items(self, key: str) -> list[tuple[str, Mapping[str, Any]]]:
+    def _items(self, key: str) -> list[tuple[str, _Entry]]:
         items = self._content.get(key)
         if not isinstance(items, list):
             raise self._error(
@@ -318,7 +321,7 @@ class _AnnotationParser:
                 raise self._error(f"{key}[{index}]: expected an object")
         return [(f"{key}[{index}]", entry) for index, entry in enumerate(items)]
 
-    def _value(self, entry: Mapping[str, Any], key: str, kind: type, where: str) -> Any:
+    def _value(self, entry: _Entry, key: str, kind: type, where: str) -> Any:
         value = entry.get(key)
         if not isinstance(value, kind) or isinstance(value, bool):
             got = "nothing" if value is None else repr(value)[:40]

@@ -7,14 +7,14 @@ pixel. Boxes are in pixels from the image's top left corner.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 import numpy as np
 
 from posezoo.arrays import Doubles
 from posezoo.spec.skeleton import Skeleton
-from posezoo.values import frozen
+from posezoo.values import frozen, frozen_with_arrays
 
 #: x0, y0, x1, y1 in image pixels, and the score, 0..1.
 CocoBox = tuple[float, float, float, float, float]
@@ -25,7 +25,7 @@ PERSON = 1
 ANOTHER = -1
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class PersonAnnotation:
     """One annotated person, or object."""
 
@@ -59,7 +59,7 @@ class ImageLicense:
     url: str = ""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class DatasetImage:
     """One image of a data set."""
 
@@ -75,7 +75,7 @@ class DatasetImage:
     crowd_index: float | None = None
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class CocoDataset:
     """Images and the people annotated in them."""
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
 from posezoo.coco import CocoDataset, DatasetImage
-from posezoo.evaluation.coco_matching import ImageMatches, keypoint_similarities
+from posezoo.evaluation.coco_matching import ImageMatches
 from posezoo.evaluation.coco_metrics import keypoint_sigmas
-from posezoo.evaluation.image_predictions import ImagePredictions
-from posezoo.values import frozen
+from posezoo.evaluation.image_predictions import Predictions
+from posezoo.values import frozen, frozen_with_arrays
 
 #: A keypoint counts as found at this similarity or more.
 FOUND_AT = 0.5
@@ -21,7 +20,7 @@ FOUND_AT = 0.5
 ROOT = "neck"
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class ImageScore:
     """How well a model did on one image, at the matches' first threshold.
 
@@ -92,7 +91,7 @@ def worst_images(scores: Sequence[ImageScore], count: int) -> list[ImageScore]:
 
 def score_keypoints(
     dataset: CocoDataset,
-    predictions: Mapping[int, ImagePredictions],
+    predictions: Predictions,
     matches: Sequence[ImageMatches],
 ) -> tuple[KeypointScore, ...]:
     """A score for each keypoint, from predictions by image id, at the first threshold of all
@@ -116,12 +115,13 @@ def score_keypoints(
                 continue
             place = image_matches.order[rows[index]]
             points = predictions[image.id].keypoints[place]
-            (similarities,) = keypoint_similarities(points[None], person, sigmas)
-            similarity = similarities * is_labelled
-            similarity_sum += similarity
-            num_found += similarity >= FOUND_AT
             offsets = points[:, :2] - person.keypoints[:, :2]
             distances = np.hypot(*offsets.T)
+            # The terms of COCO's object keypoint similarity.
+            spread = 2 * sigmas**2 * (person.area + np.spacing(1))
+            similarity = np.exp(-(distances**2) / spread) * is_labelled
+            similarity_sum += similarity
+            num_found += similarity >= FOUND_AT
             is_predicted = points[:, 2] > 0
             for keypoint in np.flatnonzero(is_labelled & is_predicted).tolist():
                 errors[keypoint].append(float(distances[keypoint]))
@@ -139,7 +139,7 @@ def score_keypoints(
 
 def compute_mpjpe(
     dataset: CocoDataset,
-    predictions: Mapping[int, ImagePredictions],
+    predictions: Predictions,
     matches: Sequence[ImageMatches],
 ) -> float | None:
     """The mean distance of joints from the ground truth, in mm, with the necks aligned.

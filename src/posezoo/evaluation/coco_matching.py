@@ -1,6 +1,6 @@
 """Match predictions with annotated people by COCO's rules, for tables and confidence intervals.
 
-This reimplements pycocotools' ``computeOks`` and ``evaluateImg`` for people of any size. The
+This reimplements pycocotools' ``evaluateImg`` for people of any size. The similarities and the
 reported metrics come from ``coco_metrics``; the tests check that the AP of these matches is the
 same.
 """
@@ -8,15 +8,16 @@ same.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from posezoo.arrays import Array, Bools, Doubles, Ints
-from posezoo.coco import CocoDataset, DatasetImage, PersonAnnotation
-from posezoo.evaluation.coco_metrics import keypoint_sigmas
-from posezoo.evaluation.image_predictions import ImagePredictions
+from posezoo.coco import CocoDataset, DatasetImage
+from posezoo.coco.coco_dataset import PERSON
+from posezoo.evaluation.coco_metrics import run_library
+from posezoo.evaluation.image_predictions import Predictions
 from posezoo.pose.keypoints import sort_descending
+from posezoo.values import frozen_with_arrays
 
 #: The maximum number of predictions that count in an image: poses, and boxes (pycocotools'
 #: ``maxDets``).
@@ -39,7 +40,7 @@ Interval = tuple[float, float]
 _RECALLS = np.linspace(0, 1, 101)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class ImageMatches:
     """Which prediction matches which annotated person in one image.
 
@@ -82,94 +83,32 @@ class ImageMatches:
 
 
 def match_dataset(
-    dataset: CocoDataset, predictions: Mapping[int, ImagePredictions], *, boxes: bool = False
+    dataset: CocoDataset, predictions: Predictions, *, boxes: bool = False
 ) -> Iterator[ImageMatches]:
     """The matches of every image of a data set.
 
     Raises:
         EvaluationError: COCO's sigma of a keypoint is unknown.
     """
-    sigmas = np.zeros(0)
-    num_keypoints = 0
-    limit = MAX_BOXES
-    if not boxes:
-        sigmas = 2 * np.array(keypoint_sigmas(dataset))
-        num_keypoints = len(dataset.keypoints)
-        limit = MAX_POSES
-    nothing = ImagePredictions(np.zeros((0, num_keypoints, 3)), np.zeros(0), np.zeros((0, 4)))
+    limit = MAX_BOXES if boxes else MAX_POSES
+    all_similarities = run_library(dataset, predictions, boxes=boxes).ious
     for image in dataset.images:
-        predicted = predictions.get(image.id, nothing)
-        order = sort_descending(predicted.scores)[:limit]
+        predicted = predictions.get(image.id)
+        scores = np.zeros(0) if predicted is None else predicted.scores
+        order = sort_descending(scores)[:limit]
         crowds = [person.is_crowd for person in image.people]
         counts = [bool(boxes or person.num_keypoints) for person in image.people]
         ignored = np.array(crowds, bool) | ~np.array(counts, bool)
-        similarities = np.zeros((len(order), len(image.people)))
-        points = predicted.keypoints[order]
-        for column, person in enumerate(image.people):
-            if boxes:
-                similarities[:, column] = box_iou(predicted.boxes[order], person)
-            else:
-                similarities[:, column] = object_keypoint_similarity(points, person, sigmas)
+        similarities = np.reshape(
+            all_similarities[image.id, PERSON], (len(order), len(image.people))
+        )
         matches = [
             _match_greedily(similarities, ignored, crowds, threshold) for threshold in THRESHOLDS
         ]
         persons = np.array(matches, np.int64).reshape(len(THRESHOLDS), len(order))
         yield ImageMatches(
-            image, order, predicted.scores[order], similarities, persons=persons, ignored=ignored
+            image, order, scores[order], similarities, persons=persons, ignored=ignored
         )
-
-
-def object_keypoint_similarity(
-    keypoints: Doubles, person: PersonAnnotation, sigmas: Doubles
-) -> Doubles:
-    """(N,): COCO's object keypoint similarity (OKS) of (N, K, 3) keypoints to a person.
-
-    For a person without labelled keypoints, it depends on the distance of each keypoint from the
-    person's box, which is first extended by its own width and height on each side. ``sigmas``,
-    (K,), are twice COCO's.
-    """
-    labelled = person.keypoints[:, 2] > 0
-    similarities = keypoint_similarities(keypoints, person, sigmas)
-    if labelled.any():
-        similarities = similarities[:, labelled]
-    mean: Doubles = similarities.mean(axis=1)
-    return mean
-
-
-def keypoint_similarities(keypoints: Doubles, person: PersonAnnotation, sigmas: Doubles) -> Doubles:
-    """(N, K): the similarity of each keypoint."""
-    points = keypoints[:, :, :2]
-    if (person.keypoints[:, 2] > 0).any():
-        offsets = points - person.keypoints[:, :2]
-    else:
-        left, top, width, height = person.bbox
-        low = np.array([left - width, top - height])
-        high = np.array([left + 2 * width, top + 2 * height])
-        offsets = np.maximum(low - points, 0) + np.maximum(points - high, 0)
-    squared = (offsets**2).sum(axis=2)
-    spread = 2 * sigmas**2 * (person.area + np.spacing(1))
-    similarities: Doubles = np.exp(-squared / spread)
-    return similarities
-
-
-def box_iou(boxes: Doubles, person: PersonAnnotation) -> Doubles:
-    """(N,): intersection over union of (N, 4) boxes with a person's box.
-
-    For a crowd, the intersection is divided by the area of the predicted box.
-    """
-    left, top, width, height = person.bbox
-    x, y, widths, heights = boxes.T
-    right = np.minimum(x + widths, left + width)
-    bottom = np.minimum(y + heights, top + height)
-    across = right - np.maximum(x, left)
-    down = bottom - np.maximum(y, top)
-    intersection = np.maximum(across, 0) * np.maximum(down, 0)
-    own_area = widths * heights
-    union = own_area
-    if not person.is_crowd:
-        union = own_area + width * height - intersection
-    iou: Doubles = np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
-    return iou
 
 
 def _match_greedily(

@@ -7,7 +7,7 @@ Ids are renumbered from 1, because both packages interpret 0 as "no match".
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from posezoo.coco import CocoDataset
 from posezoo.coco.coco_dataset import PERSON
 from posezoo.errors import EvaluationError, import_optional
-from posezoo.evaluation.image_predictions import ImagePredictions
+from posezoo.evaluation.image_predictions import Predictions
 from posezoo.pose.keypoints import sigmas_of
 
 #: COCO's ten metrics by object keypoint similarity (OKS), in the order in which they are always
@@ -37,7 +37,7 @@ def require_people(dataset: CocoDataset, *, boxes: bool = False) -> None:
 
 def compute_coco_metrics(
     dataset: CocoDataset,
-    predictions: Mapping[int, ImagePredictions],
+    predictions: Predictions,
     *,
     boxes: bool = False,
     sigmas: Sequence[float] = (),
@@ -59,69 +59,71 @@ def compute_coco_metrics(
         MissingPackageError: faster-coco-eval is not installed.
     """
     require_people(dataset, boxes=boxes)
+    # In pycocotools' order; of boxes, 6 and 7 are the AR of 1 and of 10 boxes.
+    stats = run_library(dataset, predictions, boxes=boxes, sigmas=sigmas).stats
+    values = [*stats[:6], *stats[8:12]] if boxes else stats[:10]
+    names = BOX_METRICS if boxes else KEYPOINT_METRICS
+    metrics = zip(names, map(float, values), strict=True)
+    return {name: value for name, value in metrics if value >= 0}
+
+
+def run_library(
+    dataset: CocoDataset,
+    predictions: Predictions,
+    *,
+    boxes: bool,
+    sigmas: Sequence[float] = (),
+) -> Any:
+    """faster-coco-eval's evaluation, with the arguments and errors of ``compute_coco_metrics``.
+
+    Its ``stats`` are the metrics. Its ``ious`` have by image and category the similarity of each
+    prediction that counts, by descending score, to each annotation; they are empty if there is none
+    of either.
+    """
     library = import_optional("faster_coco_eval", extra="evaluate")
     truth: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
     for image in dataset.images:
         for person in image.people:
-            annotation = _annotation(
-                len(truth) + 1, image.id, person.keypoints, person.bbox, area=person.area
-            )
+            annotation = _annotation(image.id, person.keypoints, person.bbox, person.area)
             annotation["category_id"] = person.category if dataset.categories else PERSON
             annotation["iscrowd"] = int(person.is_crowd)
             truth.append({**annotation, "num_keypoints": person.num_keypoints})
         predicted = predictions.get(image.id)
-        if predicted is None or not len(predicted):
+        if predicted is None:
             continue
         extents = predicted.boxes[:, 2:]
         if not boxes:
             # Of all keypoints, including missing ones at (0, 0), as in pycocotools' loadRes.
             extents = np.ptp(predicted.keypoints[:, :, :2], axis=1)
-        areas = extents.prod(axis=1)
-        scores = predicted.scores.tolist()
-        box_rows = predicted.boxes.tolist()
-        rows = zip(
+        for category, score, keypoints, box, area in zip(
             predicted.category_ids,
-            scores,
+            predicted.scores.tolist(),
             predicted.keypoints,
-            box_rows,
-            areas.tolist(),
+            predicted.boxes.tolist(),
+            extents.prod(axis=1).tolist(),
             strict=True,
-        )
-        for category, score, keypoints, box, area in rows:
-            annotation = _annotation(len(results) + 1, image.id, keypoints, box, area=area)
+        ):
+            annotation = _annotation(image.id, keypoints, box, area)
             results.append({**annotation, "category_id": category, "iscrowd": 0, "score": score})
     indexed_truth = _index(library, dataset, truth)
     indexed_results = _index(library, dataset, results)
-    kind = "bbox"
-    names = BOX_METRICS
-    used_sigmas = None
-    if not boxes:
-        kind = "keypoints"
-        names = KEYPOINT_METRICS
-        used_sigmas = sigmas or keypoint_sigmas(dataset)
     evaluation = library.COCOeval_faster(
         indexed_truth,
         indexed_results,
-        iouType=kind,
+        iouType="bbox" if boxes else "keypoints",
         print_function=logging.getLogger(__name__).debug,
-        kpt_oks_sigmas=used_sigmas,
+        kpt_oks_sigmas=None if boxes else sigmas or keypoint_sigmas(dataset),
     )
     evaluation.run()
-    # In pycocotools' order; of boxes, 6 and 7 are the AR of 1 and of 10 boxes.
-    stats = evaluation.stats
-    values = [*stats[:6], *stats[8:12]] if boxes else stats[:10]
-    metrics = zip(names, map(float, values), strict=True)
-    return {name: value for name, value in metrics if value >= 0}
+    return evaluation
 
 
 #: COCO's metrics of boxes, as ``compute_coco_metrics``.
 compute_box_metrics = partial(compute_coco_metrics, boxes=True)
 
 
-def compute_class_metrics(
-    dataset: CocoDataset, predictions: Mapping[int, ImagePredictions]
-) -> dict[str, float]:
+def compute_class_metrics(dataset: CocoDataset, predictions: Predictions) -> dict[str, float]:
     """The shares of images, 0..1, whose class is the first, or one of the first five predicted:
     ``top1`` and ``top5``.
     """
@@ -160,14 +162,8 @@ def keypoint_sigmas(dataset: CocoDataset) -> list[float]:
     return [round(10 * (sigma or 0), 2) / 10.0 for sigma in sigmas]
 
 
-def _annotation(number: int, image: int, keypoints: Any, box: Any, area: float) -> dict[str, Any]:
-    return {
-        "id": number,
-        "image_id": image,
-        "keypoints": keypoints.ravel(),
-        "bbox": list(box),
-        "area": area,
-    }
+def _annotation(image: int, keypoints: Any, box: Any, area: float) -> dict[str, Any]:
+    return {"image_id": image, "keypoints": keypoints.ravel(), "bbox": list(box), "area": area}
 
 
 def _index(library: Any, dataset: CocoDataset, annotations: list[dict[str, Any]]) -> Any:
@@ -175,7 +171,7 @@ def _index(library: Any, dataset: CocoDataset, annotations: list[dict[str, Any]]
     index = library.COCO()
     index.dataset = {
         "images": [{"id": image.id} for image in dataset.images],
-        "annotations": annotations,
+        "annotations": [{"id": number, **each} for number, each in enumerate(annotations, 1)],
         "categories": [{"id": number} for number in ids],
     }
     index.createIndex()

@@ -4,12 +4,12 @@ of COCO-WholeBody's bodies.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 from posezoo.coco import CocoDataset, DatasetImage, PersonAnnotation
 from posezoo.evaluation.coco_metrics import compute_coco_metrics, keypoint_sigmas
-from posezoo.evaluation.image_predictions import ImagePredictions
+from posezoo.evaluation.image_predictions import Predictions
 from posezoo.pose.keypoints import WHOLE_BODY
 from posezoo.spec.skeletons import SKELETONS
 
@@ -24,8 +24,6 @@ BODY_PARTS = {
     "lefthand": slice(91, 112),
     "righthand": slice(112, 133),
 }
-
-Predictions = Mapping[int, ImagePredictions]
 
 
 def compute_part_metrics(dataset: CocoDataset, predictions: Predictions) -> dict[str, float]:

@@ -177,10 +177,3 @@ def explain_difference(
         (metrics.known_difference, metrics.known_difference),
     )
     return [text for applies, text in differences if applies]
-
-
-def describe_published_protocol(published: PublishedAccuracy) -> str:
-    """How a published value was measured, as far as this is published."""
-    flip = "with flip" if published.flip else ""
-    model = "measured on the converted model" if published.is_of_ir else ""
-    return "; ".join(filter(None, (published.dataset, published.protocol, flip, model)))

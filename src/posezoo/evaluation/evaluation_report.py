@@ -17,10 +17,11 @@ from posezoo.evaluation.breakdown import worst_images
 from posezoo.evaluation.evaluation_protocol import (
     EvaluationProtocol,
     create_accuracy_measurement,
-    describe_published_protocol,
     explain_difference,
 )
 from posezoo.evaluation.run_evaluation import EvaluationResult, read_dataset_image
+from posezoo.facts.json_projection import Json, project, to_json
+from posezoo.facts.labels import format_conditions
 from posezoo.files.verified_files import write_atomically
 from posezoo.measured import measurement_to_json
 from posezoo.pose.drawing import draw
@@ -28,6 +29,10 @@ from posezoo.pose.keypoints import Pose, from_pixel_indices
 from posezoo.spec.model import PublishedAccuracy, PublishedMetrics
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import SKELETONS
+
+#: The keys of a protocol in JSON, and of an image in the tables.
+_PROTOCOL = "model=estimator.model.full_name precision device=estimator.device people_from"
+_PICTURE = "image=image.file_name id=image.id people found wrong similarity"
 
 
 @dataclass(slots=True)
@@ -57,21 +62,17 @@ class EvaluationReport:
             comparisons.append((accuracy, list(reasons)))
         return comparisons
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """The JSON object that ``cli.verbs.evaluate`` describes."""
         result = self.result
-        estimator = self.protocol.estimator
         published = []
         for accuracy, reasons in self.published_comparisons():
-            how = describe_published_protocol(accuracy)
+            how = format_conditions(accuracy)
             published.append({"value": accuracy.value, "how": how, "differences": reasons})
         return {
-            "model": estimator.model.full_name,
-            "precision": self.protocol.precision.value,
-            "device": estimator.device,
-            "people_from": self.protocol.people_from,
+            **project(self.protocol, _PROTOCOL),
             **result.figures,
-            "intervals": {name: list(interval) for name, interval in result.intervals.items()},
+            "intervals": to_json(result.intervals),
             "images": len(result.dataset.images),
             "people": result.people,
             "kept": result.cached_count,
@@ -81,18 +82,8 @@ class EvaluationReport:
             "files": self.files,
         }
 
-    def _tables(self) -> dict[str, Any]:
-        pictures = [
-            {
-                "image": score.image.file_name,
-                "id": score.image.id,
-                "people": score.people,
-                "found": score.found,
-                "wrong": score.wrong,
-                "similarity": score.similarity,
-            }
-            for score in self.result.image_scores
-        ]
+    def _tables(self) -> Json:
+        pictures = [project(score, _PICTURE) for score in self.result.image_scores]
         keypoints = list(map(asdict, self.result.keypoint_scores))
         unreadable = dict(self.result.unreadable)
         return {"keypoints": keypoints, "pictures": pictures, "unreadable": unreadable}

@@ -13,7 +13,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,10 @@ from posezoo.files.staging import create_parent
 from posezoo.files.verified_files import write_atomically, write_error
 from posezoo.pose.keypoints import Pose, Pose3D, to_pixel_indices
 from posezoo.spec.skeleton import Skeleton
+from posezoo.values import frozen_with_arrays
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class ImagePredictions:
     """The people that a model found in one image, in the model's order, in the form of COCO's
     annotations.
@@ -88,6 +89,10 @@ class ImagePredictions:
             for category, score, row in rows
             if category != ANOTHER
         ]
+
+
+#: By the id of an image.
+Predictions = Mapping[int, ImagePredictions]
 
 
 def _flat(values: Doubles) -> Doubles:

@@ -5,7 +5,7 @@ interval.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -19,11 +19,10 @@ from posezoo.evaluation.coco_matching import (
     PooledMatches,
     match_dataset,
 )
-from posezoo.evaluation.image_predictions import ImagePredictions
+from posezoo.evaluation.image_predictions import ImagePredictions, Predictions
 from posezoo.evaluation.run_evaluation import EvaluationResult
 from posezoo.values import frozen
 
-_Predictions = Mapping[int, ImagePredictions]
 #: The metric if each image occurs so often; nan if nothing counts then.
 _Resample = Callable[[Ints], float]
 
@@ -97,7 +96,7 @@ def measure_drop(
 
 
 def _samplers(
-    dataset: CocoDataset, predictions: _Predictions, *, of_boxes: bool
+    dataset: CocoDataset, predictions: Predictions, *, of_boxes: bool
 ) -> Iterator[_Resample]:
     """The metric, or that of each category, whose mean it is."""
     if dataset.is_classified:
@@ -112,7 +111,7 @@ def _samplers(
             yield _resample_ap(PooledMatches(tuple(match_dataset(part, chosen, boxes=of_boxes))))
 
 
-def _resample_top1(dataset: CocoDataset, predictions: _Predictions) -> _Resample:
+def _resample_top1(dataset: CocoDataset, predictions: Predictions) -> _Resample:
     right = [
         image.people[0].category in predictions[image.id].categories[:1] for image in dataset.images
     ]
@@ -128,7 +127,7 @@ def _select_category(dataset: CocoDataset, number: int) -> CocoDataset:
     for image in dataset.images:
         people = tuple(each for each in image.people if each.category == number)
         images.append(replace(image, people=people))
-    return replace(dataset, images=tuple(images))
+    return replace(dataset, images=tuple(images), categories={})
 
 
 def _of_category(predictions: ImagePredictions, number: int) -> ImagePredictions:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from posezoo.evaluation.coco_metrics import (
 from posezoo.evaluation.dataset_parts import compute_part_metrics
 from posezoo.evaluation.image_predictions import (
     ImagePredictions,
+    Predictions,
     open_prediction_cache,
     predictions_from_poses,
     predictions_of_objects,
@@ -39,14 +40,14 @@ from posezoo.events import EvaluationProgress, Listener, ignore_event
 from posezoo.images import Image
 from posezoo.pose.keypoints import Pose
 from posezoo.runtime.result_stream import ResultStream
-from posezoo.values import frozen
+from posezoo.values import frozen, frozen_with_arrays
 
 #: An estimator, or a function that returns poses for an image, (H, W, 3) uint8 BGR. It is called
 #: with ``boxes=`` if boxes are given.
 Predictor = Callable[..., Sequence[Pose]]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class EvaluationResult:
     """How well a model did on a data set.
 
@@ -69,7 +70,7 @@ class EvaluationResult:
     people: int
     dataset: CocoDataset
     unreadable: Mapping[str, str]
-    predictions: Mapping[int, ImagePredictions]
+    predictions: Predictions
     cached_count: int
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     image_scores: tuple[breakdown.ImageScore, ...] = ()
@@ -149,7 +150,11 @@ def evaluate(
                     cache.add(image, predicted)
                 listener(EvaluationProgress(name, count, len(dataset.images)))
     if unreadable and not skip_unreadable:
-        raise _unreadable_error(unreadable, dataset)
+        raise EvaluationError(
+            f"{len(unreadable)} of {len(dataset.images)} images cannot be used: "
+            f"{_join_names(list(unreadable))} ({next(iter(unreadable.values()))})",
+            hint="repair them and run again, or leave them out: --skip_unreadable",
+        )
     left_out = {image.id for image in dataset.images if image.file_name in unreadable}
     readable = dataset.excluding(left_out)
     return _compare(readable, predictions, unreadable, cached_count, of_boxes=of_boxes)
@@ -165,15 +170,6 @@ def _heading(
     return complete
 
 
-def _unreadable_error(unreadable: Mapping[str, str], dataset: CocoDataset) -> EvaluationError:
-    first = next(iter(unreadable.values()))
-    return EvaluationError(
-        f"{len(unreadable)} of {len(dataset.images)} images cannot be used: "
-        f"{_join_names(list(unreadable))} ({first})",
-        hint="repair them and run again, or leave them out: --skip_unreadable",
-    )
-
-
 @frozen
 class ImagePredictor:
     """Reads an image of a data set, and predicts its people; an image that cannot be read gives its
@@ -182,19 +178,19 @@ class ImagePredictor:
     Attributes:
         predictor, boxes: as for ``evaluate``.
         names: the names of the annotations' keypoints; empty if only boxes count.
-        dataset: the data set whose categories count; None: people.
+        dataset: the data set, whose categories count if it has any, else people.
     """
 
     predictor: Predictor
     names: tuple[str, ...]
-    boxes: Mapping[int, Sequence[CocoBox]] | None = None
-    dataset: CocoDataset | None = None
+    boxes: Mapping[int, Sequence[CocoBox]] | None
+    dataset: CocoDataset
 
     def __call__(self, image: DatasetImage) -> ImagePredictions | ImageError:
         """The people in an image, or why it cannot be read."""
         try:
             pixels = read_dataset_image(image)
-            if self.dataset is not None and self.dataset.categories:
+            if self.dataset.categories:
                 return predictions_of_objects(self.predictor(pixels), self.dataset)
             if self.boxes is None:
                 return predictions_from_poses(self.predictor(pixels), self.names)
@@ -214,7 +210,7 @@ PredictElsewhere = Callable[
 
 def _compare(
     dataset: CocoDataset,
-    predictions: Mapping[int, ImagePredictions],
+    predictions: Predictions,
     unreadable: Mapping[str, str],
     cached_count: int,
     *,
@@ -252,9 +248,7 @@ def _compare(
     )
 
 
-def _require_known_categories(
-    dataset: CocoDataset, predictions: Mapping[int, ImagePredictions]
-) -> None:
+def _require_known_categories(dataset: CocoDataset, predictions: Predictions) -> None:
     """Refuse a data set of which the model found no category, perhaps for another name of it."""
     predicted = set(chain.from_iterable(each.categories for each in predictions.values()))
     if predicted != {ANOTHER}:

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
-from posezoo.facts.json_projection import project
-from posezoo.facts.labels import format_ap, format_pairs, join
+from posezoo.facts.json_projection import Json, project
+from posezoo.facts.labels import format_ap, format_conditions, format_pairs, join
 from posezoo.facts.model_facts import Model, ModelFacts, measurements_of
 from posezoo.layout import ModelLayout
 from posezoo.measured import SHOWN, WEIGHTS, Measurement
@@ -57,9 +56,13 @@ class SourcedMetric:
     interval: tuple[float, float] | None = None
 
     @property
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """Number, origin, and how it was measured."""
         return project(self, "number origin how=conditions")
+
+
+#: By the names of ``COLUMNS``, and of accuracies that only a card states.
+Metrics = dict[str, SourcedMetric]
 
 
 @frozen
@@ -142,7 +145,7 @@ class ComparisonRow:
         return self.values["AP" if self.is_opened else "published_AP"]
 
     @property
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """The record as ``compare`` and ``recommend`` print it."""
         values = {key: value and value.as_json for key, value in self.values.items()}
         described = project(self, "model precision license people_from weights_opened=is_opened")
@@ -308,7 +311,7 @@ def _has_ir(part: ModelSpec, precision: Precision, layout: ModelLayout) -> bool:
 
 def _static_metrics(
     facts: ModelFacts, precision: Precision, layout: ModelLayout, selection: MeasurementSelection
-) -> dict[str, SourcedMetric]:
+) -> Metrics:
     """Published values, the complexity, and the size of the IR; for a composite, the sums of its
     parts.
     """
@@ -327,7 +330,7 @@ def _static_metrics(
     return _sum_metrics(by_part)
 
 
-def _sum_metrics(by_part: Sequence[Mapping[str, SourcedMetric]]) -> dict[str, SourcedMetric]:
+def _sum_metrics(by_part: Sequence[Metrics]) -> Metrics:
     """The sums of those that all parts have."""
     sums = {}
     for key in ("gflops", "mparams", "size_bytes"):
@@ -340,7 +343,7 @@ def _sum_metrics(by_part: Sequence[Mapping[str, SourcedMetric]]) -> dict[str, So
 
 def _count_metrics(
     part: ModelSpec, precision: Precision, selection: MeasurementSelection
-) -> dict[str, SourcedMetric]:
+) -> Metrics:
     """GFLOPs and MParams as counted; they do not depend on the weights or the precision."""
     counts = selection.select(part, "complexity")
     count = min(counts, key=lambda each: each.precision is not precision, default=None)
@@ -367,7 +370,7 @@ def _ir_size(part: ModelSpec, precision: Precision, layout: ModelLayout) -> Sour
     return None
 
 
-def _measured_metrics(measurement: Measurement | None) -> dict[str, SourcedMetric]:
+def _measured_metrics(measurement: Measurement | None) -> Metrics:
     if measurement is None:
         return {}
     origin = MetricSource.MEASURED if measurement.weights == WEIGHTS[0] else MetricSource.GENERATED
@@ -379,20 +382,18 @@ def _measured_metrics(measurement: Measurement | None) -> dict[str, SourcedMetri
     return metrics
 
 
-def published_metrics(spec: ModelSpec) -> dict[str, SourcedMetric]:
+def published_metrics(spec: ModelSpec) -> Metrics:
     """The publisher's values: ``published_AP`` and other accuracies as fractions, ``gflops`` and
     ``mparams``.
 
     If a metric has several values, the first one is used.
     """
-    metrics: dict[str, SourcedMetric] = {}
+    metrics: Metrics = {}
     published = spec.published
     for claim in published.accuracy:
         # MPJPE is in mm, not a fraction; the AP of boxes is not comparable with that of keypoints.
         if claim.metric != "MPJPE" and spec.task != "detection":
-            flip = "flip" if claim.flip else ""
-            conditions = join(claim.dataset, claim.protocol, flip)
-            metric = SourcedMetric(claim.value, MetricSource.DECLARED, conditions)
+            metric = SourcedMetric(claim.value, MetricSource.DECLARED, format_conditions(claim))
             metrics.setdefault(f"published_{claim.metric}", metric)
     for name, number in (("gflops", published.gflops), ("mparams", published.mparams)):
         if number is not None:

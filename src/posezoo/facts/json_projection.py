@@ -12,6 +12,9 @@ from enum import Enum
 from operator import attrgetter
 from typing import Any
 
+#: An object in JSON's types.
+Json = dict[str, Any]
+
 
 def to_json(value: object) -> Any:
     """A nested value in JSON's types: a dataclass becomes an object, a tuple a list."""
@@ -26,7 +29,7 @@ def to_json(value: object) -> Any:
     return value
 
 
-def distinct(values: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def distinct(values: Iterable[Json]) -> list[Json]:
     """The objects in order, without duplicates."""
     kept = []
     for value in values:
@@ -35,7 +38,7 @@ def distinct(values: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return kept
 
 
-def project(value: object, keys: str) -> dict[str, Any]:
+def project(value: object, keys: str) -> Json:
     """An object with some attributes of a value.
 
     Args:

@@ -72,6 +72,13 @@ def format_protocol(claim: PublishedAccuracy) -> str:
     return join(claim.protocol, flip, subject)
 
 
+def format_conditions(claim: PublishedAccuracy) -> str:
+    """The data set and the protocol of a published accuracy, as far as the publisher states them:
+    ``COCO val2017, single scale, flip``.
+    """
+    return join(claim.dataset, format_protocol(claim))
+
+
 def format_port_shape(port: Input | Output) -> str:
     """The sizes of an input or output: ``1, 3, any, 456``."""
     sizes = ("any" if size == -1 else str(size) for size in port.shape)

@@ -19,7 +19,9 @@ from posezoo.facts.comparison import (
     ComparisonColumn,
     ComparisonRow,
     MeasurementSelection,
+    Metrics,
     MetricSource,
+    ModelComparison,
     SourcedMetric,
     compare_models,
     published_metrics,
@@ -73,10 +75,10 @@ class GalleryEntry:
 
     facts: ModelFacts
     pictures: Sequence[Picture]
-    published: Mapping[str, SourcedMetric]  # the values that its publisher states
+    published: Metrics  # the values that its publisher states
     from_card: tuple[CardMetric, ...]  # the metrics on the card of a foreign registry, as written
     #: The metrics of each IR, without those of ``published``.
-    measured: Mapping[Precision, Mapping[str, SourcedMetric]]
+    measured: Mapping[Precision, Metrics]
 
     @property
     def name(self) -> str:
@@ -129,15 +131,11 @@ class GalleryEntry:
 
 @frozen
 class GalleryData:
-    """All entries in alphabetical order, and the settings of the measurements (empty if there are
-    none).
-    """
+    """All entries in alphabetical order, and the comparison that their metrics are from."""
 
     entries: tuple[GalleryEntry, ...]
     axes: Mapping[str, ComparisonColumn]
-    speed_setting: str
-    network_setting: str
-    accuracy_conditions: str
+    comparison: ModelComparison
     references: tuple[OutsideReference, ...]
 
 
@@ -161,7 +159,9 @@ def collect_gallery_data(
     for name, facts in sorted(by_name.items()):
         examples = read_example(facts) if pictures is None else pictures.get(name, ())
         from_card = _read_card_metrics(facts.model.path.with_name(NAME))
-        published = _collect_published(facts, from_card)
+        published = {}
+        if isinstance(facts.model, ModelSpec):
+            published = published_metrics(facts.model) or _first_of_each(from_card)
         metrics = {}
         for row in rows.get(name, ()):
             new = {key: value for key, value in row.values.items() if value != published.get(key)}
@@ -170,14 +170,7 @@ def collect_gallery_data(
     references: list[OutsideReference] = []
     for root in unique(registry_root(facts.model) for facts in models):
         references += read_outside_references(root)
-    return GalleryData(
-        tuple(entries),
-        _used_axes(entries),
-        compared.speed_setting,
-        compared.network_setting,
-        accuracy_conditions=compared.accuracy_conditions,
-        references=tuple(references),
-    )
+    return GalleryData(tuple(entries), _used_axes(entries), compared, tuple(references))
 
 
 def _read_card_metrics(path: Path) -> tuple[CardMetric, ...]:
@@ -187,14 +180,6 @@ def _read_card_metrics(path: Path) -> tuple[CardMetric, ...]:
         return ()
     metrics = [metric for metric in card.metrics if metric.section]
     return tuple(metric for metric in metrics if metric.section[0].casefold().startswith(SECTIONS))
-
-
-def _collect_published(
-    facts: ModelFacts, from_card: Iterable[CardMetric]
-) -> dict[str, SourcedMetric]:
-    if not isinstance(facts.model, ModelSpec):
-        return {}
-    return published_metrics(facts.model) or _first_of_each(from_card)
 
 
 def _used_axes(entries: Iterable[GalleryEntry]) -> Mapping[str, ComparisonColumn]:
@@ -240,23 +225,17 @@ def name_family(name: str) -> str:
     return re.split(r"[-_]", name)[0]
 
 
-def _first_of_each(metrics: Iterable[CardMetric]) -> dict[str, SourcedMetric]:
+def _first_of_each(metrics: Iterable[CardMetric]) -> Metrics:
     """The first value of each cost and accuracy that a card states; accuracies as fractions."""
-    first: dict[str, SourcedMetric] = {}
+    first: Metrics = {}
     for metric in metrics:
-        name = _name_metric(metric.label)
+        names = (name for name, pattern in _SPELLINGS if pattern.search(metric.label))
+        name = next(names, "")
         value = metric.value if name in ("gflops", "mparams") else _to_fraction(metric)
         if name and value > 0:
             conditions = metric.label if name == "published_AP" else ""
             first.setdefault(name, SourcedMetric(value, MetricSource.DECLARED, conditions))
     return first
-
-
-def _name_metric(label: str) -> str:
-    for name, pattern in _SPELLINGS:
-        if pattern.search(label):
-            return name
-    return ""
 
 
 def _to_fraction(metric: CardMetric) -> float:

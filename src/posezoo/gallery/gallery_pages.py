@@ -8,7 +8,6 @@ models side by side. Only the index needs JavaScript; on the other pages, it onl
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
 
 from posezoo.cards.card_reader import CardMetric, to_plain_text
 from posezoo.cards.markdown import one_line
@@ -19,8 +18,8 @@ from posezoo.cards.usage_section import (
     render_example_section,
     render_usage_sections,
 )
-from posezoo.facts.comparison import ComparisonColumn, MetricSource, SourcedMetric
-from posezoo.facts.json_projection import project, to_json
+from posezoo.facts.comparison import ComparisonColumn, Metrics, MetricSource, SourcedMetric
+from posezoo.facts.json_projection import Json, project, to_json
 from posezoo.facts.labels import (
     format_count,
     format_figure,
@@ -106,7 +105,7 @@ def render_gallery_pages(
     return pages
 
 
-def index_data(gallery: GalleryData) -> dict[str, Any]:
+def index_data(gallery: GalleryData) -> Json:
     """The data of the index's script::
 
     axes      by name: title, unit, factor (from a value to the shown number), more, log, accuracy
@@ -118,10 +117,11 @@ def index_data(gallery: GalleryData) -> dict[str, Any]:
     outside   models that the registry does not have: name, figures (numbers), license, publisher,
               source, protocol
     """
+    compared = gallery.comparison
     settings = {
-        "Speed of whole pipelines": gallery.speed_setting,
-        "Speed of networks alone": gallery.network_setting,
-        "AP measured with": gallery.accuracy_conditions,
+        "Speed of whole pipelines": compared.speed_setting,
+        "Speed of networks alone": compared.network_setting,
+        "AP measured with": compared.accuracy_conditions,
     }
     known_settings = (f"{title}: {one_line(text)}" for title, text in settings.items() if text)
     families = {entry.facets["family"] for entry in gallery.entries}
@@ -138,7 +138,7 @@ def index_data(gallery: GalleryData) -> dict[str, Any]:
     }
 
 
-def _model(entry: GalleryEntry) -> dict[str, Any]:
+def _model(entry: GalleryEntry) -> Json:
     description = one_line(entry.facts.model.description)
     if len(description) > 160:  # the model's page shows the whole text
         # Without a blank, as in Chinese, rsplit gives the whole text.
@@ -157,7 +157,7 @@ def _model(entry: GalleryEntry) -> dict[str, Any]:
     }
 
 
-def _values(metrics: Mapping[str, SourcedMetric]) -> dict[str, list[object]]:
+def _values(metrics: Metrics) -> dict[str, list[object]]:
     values = {}
     for key, metric in metrics.items():
         number = _round(metric.number)
@@ -179,7 +179,6 @@ def _round(number: float) -> float:
 def _render_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collection[str]) -> bytes:
     """A model's page; ``pages`` are the names of all models that have one."""
     facts = entry.facts
-    related = [each for each in _related_models(facts) if each[1] in pages]
     ports = [_ports(part) for part in facts.parts if part.inputs or part.outputs]
     files = [_file_row(file) for part in facts.parts for file in part.files]
     return render_page(
@@ -190,12 +189,14 @@ def _render_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collect
         facts=facts,
         pages=pages,
         tags=_tags(entry),
-        related=related,
         ports=ports,
         commands=_commands(facts),
         files=files,
+        licenses=unique(
+            (part.license, read_copyright_line(part), part.license_note) for part in facts.parts
+        ),
+        citations=list(map(format_bibtex, facts.papers)),
         **_performance(entry, gallery),
-        **_legal(facts),
     )
 
 
@@ -213,33 +214,9 @@ def _performance(entry: GalleryEntry, gallery: GalleryData) -> dict[str, object]
     }
 
 
-def _legal(facts: ModelFacts) -> dict[str, object]:
-    licenses = []
-    origins = []
-    for part in facts.parts:
-        terms = part.license
-        licenses.append((terms.spdx, terms.url, read_copyright_line(part), part.license_note))
-        origins.append((part.origin.repository, part.origin.paper))
-    return {
-        "licenses": unique(licenses),
-        "origins": unique(origins),
-        "training": to_json(facts.model.training),
-        "citations": list(map(format_bibtex, facts.papers)),
-    }
-
-
 def _tags(entry: GalleryEntry) -> list[str]:
     facets = [value for key, value in entry.facets.items() if key not in ("license", "approach")]
     return list(filter(None, (*facets, *to_json(entry.precisions))))
-
-
-def _related_models(facts: ModelFacts) -> list[tuple[str, str, str]]:
-    """The relations to other models, in words, their names and pages."""
-    related = []
-    if facts.model.composite:
-        related.append(("A part of", facts.model.composite))
-    related += [("There is also", variant.name) for variant in facts.variants]
-    return [(relation, name, f"{name}.html".replace("@", "%40")) for relation, name in related]
 
 
 def _card_row(metric: CardMetric) -> Row:
@@ -259,7 +236,7 @@ def _render_side_by_side(entries: Sequence[GalleryEntry]) -> bytes:
     )
 
 
-def _hero(entry: GalleryEntry) -> dict[str, Any]:
+def _hero(entry: GalleryEntry) -> Json:
     """What a page shows of a model first: pictures or the skeleton, the command, size and
     license.
     """
@@ -305,7 +282,7 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData, scope: str) -> dic
     has a row. Metrics that depend on neither pipeline nor network are those of the network.
     """
     axes = {key: axis for key, axis in gallery.axes.items() if _is_in_scope(key, axis, scope)}
-    by_row: dict[str, Mapping[str, SourcedMetric]] = {}
+    by_row: dict[str, Metrics] = {}
     for name, metrics in ((PUBLISHED, entry.published), *entry.measured.items()):
         if axes.keys() & metrics.keys():
             by_row[name] = {key: metrics[key] for key in axes if key in metrics}
@@ -314,12 +291,12 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData, scope: str) -> dic
         cells = [_format_metric(metrics.get(key), axis, name) for key, axis in axes.items()]
         rows.append((name, *cells))
     title = "Network alone"
-    speed_setting = gallery.network_setting
+    speed_setting = gallery.comparison.network_setting
     if scope == "pipeline":
         people = people_from(entry.facts.model)
         title = f"Whole pipeline, people from {people}" if people else "Whole pipeline"
-        speed_setting = gallery.speed_setting
-    notes = _metric_notes(by_row, speed_setting, gallery.accuracy_conditions)
+        speed_setting = gallery.comparison.speed_setting
+    notes = _metric_notes(by_row, speed_setting, gallery.comparison.accuracy_conditions)
     return {
         "title": title,
         "headers": ["", *map(_column_title, axes.values())],
@@ -338,7 +315,7 @@ def _column_title(axis: ComparisonColumn) -> str:
 
 
 def _metric_notes(
-    by_row: Mapping[str, Mapping[str, SourcedMetric]], speed_setting: str, ap_conditions: str
+    by_row: Mapping[str, Metrics], speed_setting: str, ap_conditions: str
 ) -> Iterator[str]:
     """What the marks of a table's values mean, and how the values were measured."""
     metrics = [metric for row in by_row.values() for metric in row.items()]

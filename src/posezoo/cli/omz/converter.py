@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ from posezoo.cli.omz import conventions
 from posezoo.cli.omz.conventions import LineBuffer
 from posezoo.cli.omz.event_output import JsonConversionReporter, TextReporter, print_planned_ir
 from posezoo.errors import PosezooError
+from posezoo.facts.json_projection import project
 from posezoo.spec.model import ModelSpec, Precision
 from posezoo.values import frozen
 from posezoo.workers.threads import available_cores
@@ -61,9 +61,10 @@ FLAGS = (
         " --add_mo_arg=--mean_values=[127,127,127]; may be given several times",
         repeats=True,
         default=[],
+        former="--add-mo-arg",
     ),
     f"allow_upstream_code {flags.LOCK}",
-    Flag("--dry_run", "print what would be done, and write nothing"),
+    Flag("--dry_run", "print what would be done, and write nothing", former="--dry-run"),
     Flag("--no_card", "write no model card beside the IR"),
     Flag(
         "-j, --jobs N|auto",
@@ -73,9 +74,6 @@ FLAGS = (
     ),
     conventions.PROGRESS_FORMAT,
     f"{flags.CHECKPOINT} {flags.CAMERA_INPUT} {flags.DECODE} force",
-    # Old scripts use these spellings.
-    Flag("--add-mo-arg", argparse.SUPPRESS, repeats=True, dest="add_mo_arg"),
-    Flag("--dry-run", argparse.SUPPRESS, dest="dry_run"),
 )
 
 
@@ -176,8 +174,7 @@ def _print_summary(failed: Mapping[str, PosezooError], names: Sequence[str], sty
     """Print the models that failed, and, for several models, the reasons; return the exit code."""
     if style == "json":
         facts = [
-            {"name": name, "reason": each.problem, "hint": each.hint}
-            for name, each in failed.items()
+            {"name": name, **project(each, "reason=problem hint")} for name, each in failed.items()
         ]
         done = [name for name in names if name not in failed]
         print(
@@ -275,7 +272,3 @@ COMMAND = conventions.OmzCommand(
 )
 create_parser = COMMAND.create_parser
 main = COMMAND.main
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posezoo.cli.omz import conventions
-from posezoo.facts.json_projection import project
+from posezoo.facts.json_projection import Json, project
 from posezoo.pipeline.zoo_context import model_roots
 from posezoo.registry import Registry, open_registry
 
@@ -28,7 +27,7 @@ def _run(args: argparse.Namespace) -> int:
     return selection.exit_code
 
 
-def collect_omz_facts(spec: ModelSpec, registry: Registry) -> dict[str, Any]:
+def collect_omz_facts(spec: ModelSpec, registry: Registry) -> Json:
     """The JSON object of a model: first Open Model Zoo's keys, then posezoo's own keys."""
     from posezoo.quantize.quantization_plan import explain_unsupported
 
@@ -53,7 +52,7 @@ def collect_omz_facts(spec: ModelSpec, registry: Registry) -> dict[str, Any]:
     }
 
 
-def _file(file: SourceFile) -> dict[str, Any]:
+def _file(file: SourceFile) -> Json:
     checksum = file.checksum
     return {
         **project(file, "name size_bytes=size"),
@@ -67,7 +66,3 @@ COMMAND = conventions.OmzCommand(
 )
 create_parser = COMMAND.create_parser
 main = COMMAND.main
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,8 +44,7 @@ FLAGS: tuple[Flag | str, ...] = (
     ),
     Flag("-p, --python PYTHON", "not needed: no other Python is started"),
     Flag("--pot POT", "not needed: NNCF works in this process"),
-    Flag("--dry_run", "print what would be done; change nothing"),
-    Flag("--dry-run", argparse.SUPPRESS, dest="dry_run"),
+    Flag("--dry_run", "print what would be done; change nothing", former="--dry-run"),
 )
 
 
@@ -125,7 +123,3 @@ COMMAND = conventions.OmzCommand(
 )
 create_parser = COMMAND.create_parser
 main = COMMAND.main
-
-
-if __name__ == "__main__":
-    sys.exit(main())

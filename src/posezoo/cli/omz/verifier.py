@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from posezoo.cli import flags, metadata_check
@@ -28,13 +27,12 @@ def _run(args: argparse.Namespace) -> int:
     from posezoo.lockfile import LockFile
 
     settings = to_settings(conventions.omz_settings_from_args(args))
-    check = metadata_check.metadata_check_from_args(args)
-    if check:
+    if metadata_check.wants_metadata_check(args):
         flags.require_local("verify --metadata", *settings.models_dir)
         registry = open_registry(settings.models_dir)
         chosen = args.name is not None or args.list is not None
         patterns = conventions.omz_patterns_from_args(args) if chosen else None
-        return metadata_check.run_metadata_check(check, registry, patterns)
+        return metadata_check.run_metadata_check(args, registry, patterns)
     settings, selection = conventions.select_omz_models(args, settings)
     output_dir = args.output_dir or Path.cwd()
     downloads = args.download_dir or output_dir
@@ -61,7 +59,3 @@ COMMAND = conventions.OmzCommand(
 )
 create_parser = COMMAND.create_parser
 main = COMMAND.main
-
-
-if __name__ == "__main__":
-    sys.exit(main())

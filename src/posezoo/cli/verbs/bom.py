@@ -9,7 +9,6 @@ from dataclasses import replace
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.selection import select_models
-from posezoo.console import Console
 
 EXAMPLES = """
 posezoo bom blazepose-full
@@ -33,9 +32,8 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.files.verified_files import write_atomically
 
     patterns = flags.patterns_from_args(args)
-    context = flags.context_from_args(args, {"locked": False})
-    flags.require_local("bom", context.layout.download_dir, context.layout.output_dir)
-    with Console(quiet=args.quiet) as console:
+    context = flags.context_from_args(args, {"locked": False}, local="bom")
+    with flags.console_from_args(args) as console:
         selection = select_models(context.registry, patterns, console)
         described = facts_of(selection, context.registry)
         models = [replace(facts, layout=context.layout) for facts in described]

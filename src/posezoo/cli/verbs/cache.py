@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import align_columns, print_result
-from posezoo.console import Console
 from posezoo.facts.json_projection import project
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     root = settings.cache_dir
     flags.require_local("cache", root)
     selection = registry_from_settings(settings).select(None)
-    with Console(quiet=args.quiet) as console:
+    with flags.console_from_args(args) as console:
         for problem in selection.problems:  # the files of this model may look unused
             console.warn(problem.problem)
         entries = list_entries(root, file_names_by_digest(selection.models))

@@ -34,7 +34,6 @@ from posezoo.cli.measurement_flags import (
     warn_if_none_matched,
 )
 from posezoo.cli.selection import select_models
-from posezoo.console import Console
 from posezoo.errors import PosezooError, import_cv2
 
 if TYPE_CHECKING:
@@ -75,9 +74,8 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.facts.comparison import compare_models
     from posezoo.facts.model_facts import describe_models
 
-    context = flags.context_from_args(args)
-    flags.require_local("compare", context.layout.output_dir)
-    with Console(quiet=args.quiet) as console:
+    context = flags.context_from_args(args, local="compare")
+    with flags.console_from_args(args) as console:
         measurements = measurement_selection(args, context.registry)
         selection = select_models(context.registry, patterns, console)
         models = describe_models(selection, context.registry)

@@ -19,7 +19,7 @@ import argparse
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, run_main
 from posezoo.cli.dataset_flags import (
@@ -30,9 +30,8 @@ from posezoo.cli.dataset_flags import (
 )
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import align_columns, print_result
-from posezoo.console import Console
 from posezoo.errors import DatasetError, DownloadError, escape_control_characters, suggest
-from posezoo.facts.json_projection import project
+from posezoo.facts.json_projection import Json, project
 
 if TYPE_CHECKING:
     from posezoo.coco import CocoDataset
@@ -80,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if facts["missing"] else 0
 
 
-def _text_lines(facts: dict[str, Any]) -> list[str]:
+def _text_lines(facts: Json) -> list[str]:
     images = f"{facts['pictures']} ({facts['with_people']} with people) below {facts['images']}"
     others = f"{facts['without_keypoints']} more without keypoints, {facts['crowds']} crowds"
     counts = ", ".join(f"{name} {count}" for name, count in facts["labelled"].items())
@@ -111,7 +110,7 @@ def _get(args: argparse.Namespace) -> int:
     folder = args.output or default_dataset_dir(args.name)
     flags.require_local("dataset", folder)
     settings = flags.settings_from_args(args)
-    with Console(quiet=args.quiet) as console:
+    with flags.console_from_args(args) as console:
         if not args.quiet or not args.accept_terms:
             for line in dataset.terms:
                 run_main.print_to_stderr(line)
@@ -127,7 +126,7 @@ def _get(args: argparse.Namespace) -> int:
     return 0
 
 
-def _facts(dataset: CocoDataset) -> dict[str, Any]:
+def _facts(dataset: CocoDataset) -> Json:
     people = [person for image in dataset.images for person in image.people]
     crowds = [person for person in people if person.is_crowd]
     unlabelled = [person for person in people if not person.num_keypoints]

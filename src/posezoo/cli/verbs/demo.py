@@ -22,8 +22,8 @@ from posezoo.cli.verbs import SUMMARIES
 from posezoo.console import Console
 from posezoo.errors import DecoderError, PosezooError, TargetSizeError, UnknownModelError
 from posezoo.facts.json_projection import project
-from posezoo.settings import DEFAULT_MODEL, INFERENCE_PRECISIONS, Settings
-from posezoo.spec.model import TRACKING, Precision
+from posezoo.settings import DEFAULT_MODEL, Settings
+from posezoo.spec.model import TRACKING
 from posezoo.values import frozen
 from posezoo.workers.signals import SignalExit
 
@@ -123,13 +123,7 @@ FLAGS = (
             choices=ARCHITECTURES,
             default="auto",
         ),
-        Flag(
-            "--precision P",
-            "precision of the IR, if MODEL is a model of the zoo: FP16, FP32, or another one that"
-            " it is published in (default: FP16)",
-            flags.parse_precision,
-            default=Precision.FP16,
-        ),
+        flags.FLAGS["precision"],
         Flag(
             "--tsize PIXELS",
             "the size that images are resized to: the height for openpose, the shorter side for ae"
@@ -156,11 +150,7 @@ FLAGS = (
             " them",
             _device,
         ),
-        Flag(
-            "--inference_precision P",
-            f"precision of the computation: {', '.join(INFERENCE_PRECISIONS)} (default: f32)",
-            choices=INFERENCE_PRECISIONS,
-        ),
+        flags.FLAGS["inference_precision"],
         Flag(
             "-nireq, --num_infer_requests N",
             "number of frames to process at the same time (default: 0, the device's optimal"

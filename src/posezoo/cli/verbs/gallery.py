@@ -76,8 +76,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.gallery.site_writer import plan_site, write_site
 
     _require_packages(args)
-    context = flags.context_from_args(args)
-    flags.require_local("gallery", context.layout.output_dir)
+    context = flags.context_from_args(args, local="gallery")
     with Console(quiet=args.quiet) as console:
         measurements = measurement_selection(args, context.registry)
         selection = select_models(context.registry, args.models or None, console)
@@ -86,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         if args.pictures is not None:
             pictures = _draw_pictures(args.pictures, models, context, console)
         data = collect_gallery_data(models, context.layout, measurements, pictures)
-        if not data.speed_setting:
+        if not data.comparison.speed_setting:
             warn_if_none_matched(args, console)
         pages = render_gallery_pages(data, args.title or TITLE, first=DEFAULT_MODEL)
         write = plan_site if args.dry_run else write_site

@@ -65,9 +65,8 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.model_filters import FILTER_FLAGS, filters_from_args, select_filtered
 from posezoo.cli.model_rows import Weights, find_weights, model_to_json
 from posezoo.cli.report import print_result
-from posezoo.console import Console
 from posezoo.errors import PosezooError, escape_control_characters
-from posezoo.facts.json_projection import project, to_json
+from posezoo.facts.json_projection import Json, project, to_json
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.spec.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
 
@@ -108,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
     by_filters = str(filters) and not args.all and not args.models
     patterns = None if by_filters else flags.patterns_from_args(args)
     settings = flags.settings_from_args(args)
-    with Console(quiet=args.quiet) as console:
+    with flags.console_from_args(args) as console:
         models, selection = select_filtered(settings, filters, patterns, console, is_all=args.all)
         weights = find_weights(settings, models)
         answers = [info_json(facts, selection, weights[facts.name]) for facts in models]
@@ -151,7 +150,7 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {key}: {words}"
 
 
-def info_json(facts: ModelFacts, selection: Selection, weights: Weights) -> dict[str, Any]:
+def info_json(facts: ModelFacts, selection: Selection, weights: Weights) -> Json:
     """The object of a model for ``--format json``; the module's docstring explains the keys."""
     model = facts.model
     card = model.path.with_name("README.md")
@@ -166,7 +165,7 @@ def info_json(facts: ModelFacts, selection: Selection, weights: Weights) -> dict
     }
 
 
-def _declared(spec: ModelSpec) -> dict[str, Any]:
+def _declared(spec: ModelSpec) -> Json:
     from posezoo.registry import license_path, read_copyright_line
     from posezoo.spec.routes import select_route
 
@@ -196,7 +195,7 @@ def _declared(spec: ModelSpec) -> dict[str, Any]:
     }
 
 
-def _file(file: SourceFile) -> dict[str, Any]:
+def _file(file: SourceFile) -> Json:
     checksum = file.checksum
     described = project(file, "name size")
     if checksum:

@@ -17,7 +17,6 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_json
 from posezoo.cli.selection import select_models
-from posezoo.console import Console
 from posezoo.errors import PosezooError
 from posezoo.facts.json_projection import project
 
@@ -55,9 +54,8 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.files.verified_files import write_atomically
     from posezoo.license_notice import format_notice
 
-    context = flags.context_from_args(args, {"locked": False})
-    flags.require_local("licenses", context.layout.download_dir, context.layout.output_dir)
-    with Console(quiet=args.quiet) as console:
+    context = flags.context_from_args(args, {"locked": False}, local="licenses")
+    with flags.console_from_args(args) as console:
         selection = select_models(context.registry, args.models or None, console)
         terms = _collect_terms(selection, context.layout, is_named=bool(args.models))
         if not terms:  # the problems were reported above

@@ -70,8 +70,8 @@ def run(args: argparse.Namespace) -> int:
     """Record, check, sign, or verify a signature."""
     if args.sign is not None or args.verify_signature is not None:
         return _signature(args, flags.settings_from_args(args).lock)
-    context = flags.context_from_args(args, {"locked": False})  # the lock must accept a newer state
-    flags.require_local("lock", context.layout.download_dir, context.layout.output_dir)
+    # The lock must accept a newer state.
+    context = flags.context_from_args(args, {"locked": False}, local="lock")
     with Console(quiet=args.quiet) as console:
         patterns, gone = _patterns(args, context)
         selection = select_models(context.registry, patterns, console)

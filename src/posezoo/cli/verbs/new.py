@@ -10,7 +10,6 @@ from pathlib import Path
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
-from posezoo.console import Console
 from posezoo.errors import OutputError, PosezooError, SettingsError
 from posezoo.registry import Registry, builtin_models_dir
 from posezoo.spec.model import Family, Framework, License
@@ -83,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"would write {path}")
         return 0
 
-    with Console(quiet=args.quiet) as console:
+    with flags.console_from_args(args) as console:
         spec, reason = describe_files(spec, context.layout, context.download_options, console)
         if reason:
             console.warn(f"{spec.files[0].name}: inputs and outputs could not be read: {reason}")

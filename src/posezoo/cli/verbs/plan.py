@@ -37,19 +37,18 @@ import argparse
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
 from posezoo.errors import printable
-from posezoo.facts.json_projection import project, to_json
+from posezoo.facts.json_projection import Json, project, to_json
 from posezoo.facts.labels import format_count
 from posezoo.spec import supported_mo_args
 from posezoo.spec.model import Input, ModelSpec, Precision
 
 if TYPE_CHECKING:
-    from posezoo.convert.conversion_plan import PlannedIr
     from posezoo.download.model_download import PlannedFile
     from posezoo.events import Listener
     from posezoo.ir.device_support import DeviceSupport
@@ -60,6 +59,7 @@ if TYPE_CHECKING:
 #: The keys of an input in JSON: the steps before the network have the names of OpenVINO's
 #: PrePostProcessor.
 _INPUT = "name shape layout reverse_channels=reverse_input_channels mean scale ir_layout"
+_IR = "precision path=xml since=reason?"
 
 EXAMPLES = """
 posezoo plan blazepose-full
@@ -140,7 +140,7 @@ def _totals(plans: Sequence[Plan]) -> str:
     return f"{models}: {format_count(missing, 'file')} to download, {size:,} bytes"
 
 
-def _facts(plan: Plan) -> dict[str, Any]:
+def _facts(plan: Plan) -> Json:
     from posezoo.spec.routes import Obstacle
 
     spec = plan.resolved.spec
@@ -152,7 +152,7 @@ def _facts(plan: Plan) -> dict[str, Any]:
         "static_shape": supported_mo_args.wants_static_shape(spec.mo_args),
         "network": to_json(spec.network),
     }
-    irs = [] if plan.obstacle else list(map(_ir, plan.irs))
+    irs = [] if plan.obstacle else [project(ir, _IR) for ir in plan.irs]
     return {
         **project(spec, "composite? framework"),
         "route": plan.resolved.route.value,
@@ -165,17 +165,13 @@ def _facts(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _file(planned: PlannedFile) -> dict[str, Any]:
+def _file(planned: PlannedFile) -> Json:
     return {
         **project(planned.file, "name size max_size?"),
         **project(planned, "place=origin from=candidate_names"),
         "pinned": not planned.is_unpinned,
         "path": planned.target,
     }
-
-
-def _ir(ir: PlannedIr) -> dict[str, Any]:
-    return project(ir, "precision path=xml since=reason?")
 
 
 def _block(plan: Plan) -> list[str]:

@@ -57,10 +57,8 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.oci.model_artifact import plan_pull
     from posezoo.oci.oci_client import OciClient
 
-    context = flags.context_from_args(args)
+    context = flags.context_from_args(args, local="pull")
     options = context.download_options
-    output_dir = context.layout.output_dir
-    flags.require_local("pull", output_dir)
     if args.verify_signature is not None:
         require_signature(context.lock.path, args.verify_signature)
     with Console(quiet=args.quiet) as console, ConnectionPool(options) as pool:
@@ -84,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
             key = args.verify_signature
             _pull(plans, client, context, pool, console=console, host=host, key=key)
     would = "would download " if args.dry_run else ""
-    paths = [f"{would}{output_dir / file.path}" for file in files]
+    paths = [f"{would}{context.layout.output_dir / file.path}" for file in files]
     digest = f"sha256:{sha256(manifest).hexdigest()}"
     print_result(args.format, artifact_to_json(args.address, digest, files), *paths)
     return 0

@@ -21,7 +21,6 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.oci_artifacts import ADDRESS, artifact_to_json
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
-from posezoo.console import Console
 from posezoo.errors import OutputError
 
 if TYPE_CHECKING:
@@ -51,15 +50,15 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.oci.model_artifact import collect_files, push_files
 
     patterns = flags.patterns_from_args(args)
-    context = flags.context_from_args(args, {"locked": False})
-    layout = context.layout
-    flags.require_local("push", layout.download_dir, layout.output_dir)
-    with Console(quiet=args.quiet) as console:
+    context = flags.context_from_args(args, {"locked": False}, local="push")
+    with flags.console_from_args(args) as console:
         selection = select_models(context.registry, patterns, console)
         specs = _list_present(selection, context, skips_absent=args.all)
         if not args.dry_run:
             _write_cards(selection, specs, context)
-        files = collect_files([*specs, *selection.composites], layout, with_irs=not args.without_ir)
+        files = collect_files(
+            [*specs, *selection.composites], context.layout, with_irs=not args.without_ir
+        )
         digest = ""
         if not args.dry_run:
             digest = push_files(

@@ -24,7 +24,6 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.measurement_flags import MEASUREMENT_FLAGS, measurement_selection
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
-from posezoo.console import Console
 
 if TYPE_CHECKING:
     from posezoo.facts.comparison import ComparisonRow, ModelComparison
@@ -101,17 +100,23 @@ def run(args: argparse.Namespace) -> int:
         licenses += PERMISSIVE if name == "permissive" else [name]
     limits = RequiredValues(args.min_ap, args.max_latency, int(args.people), licenses)
     context = flags.context_from_args(args)
-    with Console(quiet=args.quiet) as console:
+    with flags.console_from_args(args) as console:
         measurements = measurement_selection(args, context.registry)
         selection = select_models(context.registry, None, console)
         models = describe_models(selection, context.registry)
         models = [facts for facts in models if _has_keypoints(facts, args.keypoints)]
         comparison = compare_models(models, (), context.layout, measurements)
         answer = recommend(comparison.rows, limits)
-    answer_json = _answer_json(answer, limits)
-    lines = [*_lines(answer, limits, comparison), f"in a gallery: {answer_json['gallery']}"]
+    gallery = _gallery_address(answer, limits)
+    answer_json = {
+        "models": [_model_json(row, limits) for row in answer.rows],
+        "ranked_by": "AP",
+        "unknown": answer.unknown,
+        "gallery": gallery,
+    }
+    lines = [*_lines(answer, limits, comparison), f"in a gallery: {gallery}"]
     print_result(args.format, answer_json, *lines)
-    return 0 if answer_json["models"] and not selection.problems else 1
+    return 0 if answer.rows and not selection.problems else 1
 
 
 def _has_keypoints(facts: ModelFacts, count: int | None) -> bool:
@@ -122,15 +127,6 @@ def _has_keypoints(facts: ModelFacts, count: int | None) -> bool:
         return False
     keypoint_count = len(facts.skeleton.keypoints)
     return keypoint_count == count if count is not None else 0 < keypoint_count < _WHOLE_BODY
-
-
-def _answer_json(answer: Recommendation, limits: RequiredValues) -> dict[str, Any]:
-    return {
-        "models": [_model_json(row, limits) for row in answer.rows],
-        "ranked_by": "AP",
-        "unknown": answer.unknown,
-        "gallery": _gallery_address(answer, limits),
-    }
 
 
 def _gallery_address(answer: Recommendation, limits: RequiredValues) -> str:

@@ -10,8 +10,8 @@ from posezoo.cli.device_check import DEVICE_FLAGS, refuse_device_flags, run_devi
 from posezoo.cli.metadata_check import (
     FORMATS,
     METADATA_FLAGS,
-    metadata_check_from_args,
     run_metadata_check,
+    wants_metadata_check,
 )
 from posezoo.cli.run_main import command_line
 from posezoo.cli.selection import select_models
@@ -43,8 +43,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the state of each artifact, the findings in the metadata, or the differences on a
     device; 1 if anything is wrong.
     """
-    check = metadata_check_from_args(args)
-    if check:
+    if wants_metadata_check(args):
         from posezoo.registry import open_registry
 
         if args.device is not None:
@@ -56,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         registry = open_registry(roots)
         with flags.console_from_args(args) as console:
             console(RunStarted(command_line(), len(args.models or registry.entries)))
-            return run_metadata_check(check, registry, args.models or None)
+            return run_metadata_check(args, registry, args.models or None)
 
     if args.device is not None:
         return run_device_check(args)
