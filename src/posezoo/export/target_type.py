@@ -72,13 +72,12 @@ class ExportedModel:
         """``model_info`` of its IR; for a published IR what it would be."""
         # They import numpy.
         from posezoo.ir.model_info import build_model_info
-        from posezoo.ir.model_procs import decoded_task
-        from posezoo.pose.decoders import find_task_decoder
+        from posezoo.runtime.task_decoders import find_task_decoder
 
         outputs = {port.name: port.shape for port in self.outputs}
         decoder = self.spec.decoding.decoder if self.spec.decoding else self.spec.decoder
         if decoder is None:
-            decoder = find_task_decoder(decoded_task(self.spec), outputs)
+            decoder = find_task_decoder(self.spec, outputs)
         return {
             name: str(value)
             for name, value in build_model_info(outputs, self.spec, decoder).items()

@@ -77,6 +77,21 @@ def decoded_task(spec: ModelSpec) -> str:
     return spec.task
 
 
+def find_anchors(name: str) -> dict[str, str | bool]:
+    """The options of the decoder of YOLO 1 to 4 for a model of that name; empty for any other
+    model.
+    """
+    record = find_model_proc(name)
+    output = record.outputs[0] if record is not None else {}
+    if "anchors" not in output:
+        return {}
+    sides = output["anchors"]
+    masks = output.get("masks", range(len(sides) // 2))
+    pairs = (f"{sides[2 * mask]},{sides[2 * mask + 1]}" for mask in masks)
+    has_logits = output.get("output_sigmoid_activation", False)
+    return {"anchors": ",".join(pairs), "has_logits": has_logits}
+
+
 def read_labels(labels: Sequence[str] | str, classes: int = 0) -> list[str]:
     """The labels of an output.
 

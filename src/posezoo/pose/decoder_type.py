@@ -202,6 +202,11 @@ class DecoderType:
     needs_task: bool = False
 
     @property
+    def finds_classes(self) -> bool:
+        """Whether it finds the classes of an image, and nobody's place."""
+        return self.skeleton == "class"
+
+    @property
     def takes_skeleton(self) -> bool:
         """Whether it finds the keypoints of any skeleton. Its options then have one, ``skeleton``,
         which model.yml does not give as an option; None if none is declared.
