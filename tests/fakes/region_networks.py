@@ -1,4 +1,4 @@
-"""IR that end as Open Model Zoo's YOLO 1 to 4 and CenterNet do, with random weights."""
+"""IR that end as Open Model Zoo's YOLO 1 to 4, CenterNet and classifiers of attributes do, with random weights."""
 
 from __future__ import annotations
 
@@ -109,7 +109,20 @@ def centernet_network() -> ov.Model:
     return ov.Model(results, [image], "ctdet_coco_dlav0_512")
 
 
-def publish_ir(network: ov.Model, folder: Path, family: str = "public") -> tuple[object, ...]:
+def attributes_network(name: str, side: int, outputs: dict[str, int]) -> ov.Model:
+    """A classifier with several outputs: of one number 0..1, or the softmax of several."""
+    image = ops.parameter([1, 3, side, side], np.float32, "data")
+    results = []
+    for output, count in outputs.items():
+        weights = np.random.default_rng(count).normal(size=(count, 3))
+        maps = maps_of_cells(image, side, weights, np.zeros(count))
+        shares = ops.sigmoid(maps) if count == 1 else ops.softmax(maps, 1)
+        shares.output(0).set_names({output})
+        results.append(ops.result(shares))
+    return ov.Model(results, [image], name)
+
+
+def publish_ir(network: ov.Model, folder: Path, task: str = "detection") -> tuple[object, ...]:
     """A registry with a network as published IR, in Open Model Zoo's form; the flags that select it."""
     name = network.get_friendly_name()
     files = []
@@ -122,11 +135,11 @@ def publish_ir(network: ov.Model, folder: Path, family: str = "public") -> tuple
             for file in (xml, xml.with_suffix(".bin"))
         ]
     content = omz_yml(
-        task_type="detection", framework="dldt", files=files, model_optimizer_args=None,
+        task_type=task, framework="dldt", files=files, model_optimizer_args=None,
         input_info=[
             {"name": port.any_name, "shape": [*port.shape], "layout": "NCHW"}
             for port in network.inputs
         ],
     )  # fmt: skip
-    write_model(folder / "models", name, content, family=family)
+    write_model(folder / "models", name, content)
     return "--models_dir", folder / "models", "--weights_dir", folder / "weights"

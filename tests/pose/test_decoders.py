@@ -124,6 +124,14 @@ NOBODY = {
     },
     "yolo_pose": {"predictions": zeros(1, 56, CELLS)},
     "boxes_labels": {"dets": zeros(1, 5), "labels": zeros(1)},
+    "centernet": {
+        "centers": np.full((1, 80, 16, 16), -9, np.float32),
+        "sizes": zeros(1, 2, 16, 16),
+        "offsets": zeros(1, 2, 16, 16),
+    },
+    "yolo_anchors": {
+        f"maps_{stride}": zeros(1, 3 * 85, 64 // stride, 64 // stride) for stride in (32, 16, 8)
+    },
     "classification": {"scores": zeros(1, 10)},
 }
 
@@ -282,6 +290,17 @@ def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
         cells = np.array([52 - x, 52 - y, 8, 8])[:, None] / 8
         shares = (1 - abs(np.arange(11) - cells)).clip(1e-20)
         maps["distances_8"][0, 54] = np.log(shares).ravel()
+        return maps
+    if decoder == "centernet":  # at the corner of a cell of 4 x 4
+        maps = {role: each.copy() for role, each in NOBODY["centernet"].items()}
+        maps["centers"][0, 0, 12, 12] = 9
+        maps["offsets"][0, :, 12, 12] = np.array([x + 60, y + 60]) / 8 - 12
+        maps["sizes"][0, :, 12, 12] = np.array([60 - x, 60 - y]) / 4
+        return maps
+    if decoder == "yolo_anchors":  # in the first cell, of 32 x 32
+        maps = {role: each.copy() for role, each in NOBODY["yolo_anchors"].items()}
+        sizes = np.log(np.array([60 - x, 60 - y]) / (116, 90))
+        maps["maps_32"][0, :6, 0, 0] = [*np.array([x + 60, y + 60]) / 64, *sizes, 1, 1]
         return maps
     if decoder == "simcc":  # two bins a pixel, from the center of the first pixel
         bins = np.eye(128, dtype=np.float32)

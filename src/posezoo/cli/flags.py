@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.errors import SettingsError, explain_windows_path
+from posezoo.errors import InferenceError, SettingsError, explain_windows_path
 from posezoo.settings import (
     INFERENCE_PRECISIONS,
     SETTING_TYPES,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from posezoo.pipeline.for_each import Executor
     from posezoo.resolve.input_options import InputOptions
     from posezoo.resolve.stage_context import Context
+    from posezoo.runtime.estimator import Estimator
     from posezoo.spec.skeleton import Skeleton
     from posezoo.video.frame_publishers import MqttTopic
     from posezoo.video.video_options import VideoOptions
@@ -563,10 +564,23 @@ def context_from_args(
     )
 
 
-def video_options_from_args(args: argparse.Namespace) -> VideoOptions:
-    """How the people in videos are followed, from ``VIDEO``."""
+def video_options_from_args(args: argparse.Namespace, estimator: Estimator) -> VideoOptions:
+    """How the people in videos are followed, from ``VIDEO``.
+
+    Raises:
+        InferenceError: the model finds the classes of images, and a flag is for people.
+    """
+    from posezoo.pose.decoders import find_decoder
     from posezoo.video.video_options import VideoOptions
 
+    names = ("track", "smooth", "whole_image")
+    given = [f"--{name}" for name in names if getattr(args, name)]
+    if given and find_decoder(estimator.decoder).finds_classes:
+        raise InferenceError(
+            f"{estimator.model.full_name} finds the classes of a whole image, and nobody in it:"
+            f" {', '.join(given)} would change nothing",
+            hint=f"leave out {' and '.join(given)}",
+        )
     return VideoOptions(args.track, args.smooth, args.detect_every or 1)
 
 

@@ -19,11 +19,15 @@ from posezoo.pose.decoder_type import DecoderType, Maps
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import crop_stretch
+from posezoo.settings import SECOND_MODEL
 from posezoo.spec.model import Decoder, Input, Output
 from posezoo.spec.shapes import fits
 from posezoo.spec.skeleton import Skeleton
 
 Option = str | int | float | bool
+
+#: The option of a decoder whose poses have ``mask`` then.
+MASKS = "segmentation"
 
 #: The order matters: an IR is assigned to the first decoder that its outputs fit. For example, the
 #: outputs for lifting_3d also fit openpose.
@@ -119,10 +123,11 @@ def decode(
     - yolo_pose: ``predictions`` (1, 5 + 3 K, N) or (1, N, 6 + 3 K), with any number of keypoints K
     - centernet: ``centers`` (1, 80, H, W), ``sizes`` and ``offsets`` (1, 2, H, W); it returns
       poses without keypoints
-    - yolo_anchors: ``maps_32``, optionally ``maps_16`` and ``maps_8`` (1, A (5 + classes), H, W), and
-      the option ``anchors`` of A anchors for each; it returns poses without keypoints
+    - yolo_anchors: ``maps_32``, optionally ``maps_16`` and ``maps_8`` (1, A (5 + classes), H, W),
+      and the option ``anchors`` with A anchors of each; it returns poses without keypoints
     - boxes_labels: ``dets`` (N, 5) and ``labels`` (N,); it returns poses without keypoints
-    - classification: ``scores`` (1, classes); it returns poses without keypoints, with labels
+    - classification: ``scores`` (1, classes), optionally ``more_scores`` of other classes and
+      ``value`` (1, 1); it returns poses without keypoints, with labels
 
     Args:
         decoder: a name of ``DECODERS``.
@@ -278,6 +283,20 @@ def require_top_down(decoder: str, model: str) -> None:
     if record is not None and not record.takes_boxes:
         raise InferenceError(
             f"{model} processes whole images: it takes neither boxes nor a detector"
+        )
+
+
+def require_masks(decoder: str, model: str) -> None:
+    """Make sure that a decoder can find the people's masks.
+
+    Raises:
+        InferenceError: it cannot.
+    """
+    record = DECODERS.find(decoder)
+    if record is None or not hasattr(record.options, MASKS):
+        raise InferenceError(
+            f"{model}: its network finds no masks",
+            hint=f"run BlazePose, which does: {SECOND_MODEL}",
         )
 
 

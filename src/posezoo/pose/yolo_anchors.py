@@ -1,4 +1,4 @@
-"""Decoder of YOLO 1 to 4, networks whose boxes start from anchors in the cells of one to three maps.
+"""Decoder of YOLO 1 to 4, whose boxes start from anchors in the cells of one to three maps.
 
 J. Redmon and A. Farhadi, YOLO9000, 2016, arXiv:1612.08242, and YOLOv3, 2018, arXiv:1804.02767; A.
 Bochkovskiy et al., YOLOv4, 2020, arXiv:2004.10934.
@@ -40,6 +40,7 @@ class YoloAnchorsOptions:
         all_classes: whether objects of all classes are found, not only people.
         anchors: width and height of each anchor, those of the map with the largest cells first,
             with commas: in pixels of the input for several maps (YOLO 3 and 4), in cells for one.
+            The default is YOLO 3's.
         has_logits: whether the network leaves the logistic function to the decoder, for all but
             the boxes' widths and heights.
     """
@@ -47,7 +48,7 @@ class YoloAnchorsOptions:
     min_box_score: float = 0.5
     max_overlap: float = 0.5
     all_classes: bool = False
-    anchors: str = ""
+    anchors: str = "116,90,156,198,373,326,30,61,62,45,59,119,10,13,16,30,33,23"
     has_logits: bool = False
 
     def __post_init__(self) -> None:
@@ -72,21 +73,21 @@ def decode_yolo_anchors(maps: Maps, size: Size, options: YoloAnchorsOptions) -> 
     is_in_cells = len(maps) == 1
     all_rows = []
     all_boxes = []
-    for stride, own in zip(STRIDES, anchors, strict=False):
+    for stride, own_anchors in zip(STRIDES, anchors, strict=False):
         cells, _ = generate_cells(size, [stride])
         values = maps[f"maps_{stride}"]
-        columns, rest = divmod(values.size, max(1, len(own) * len(cells)))
+        columns, rest = divmod(values.size, max(1, len(own_anchors) * len(cells)))
         if rest or columns <= PERSON:
             raise InferenceError(
-                f"yolo_anchors: {len(cells)} cells with {len(own)} anchors and {PERSON + 1} or more"
-                f" numbers do not fit {values.size} numbers of maps_{stride}"
+                f"yolo_anchors: {len(cells)} cells with {len(own_anchors)} anchors of {PERSON + 1}"
+                f" or more numbers do not fit {values.size} numbers of maps_{stride}"
             )
-        rows = values.reshape(len(own), columns, len(cells)).transpose(0, 2, 1)
+        rows = values.reshape(len(own_anchors), columns, len(cells)).transpose(0, 2, 1)
         rows = _apply_logistic(rows) if options.has_logits else rows
         centers = (rows[..., :2] + cells) * stride
         unit = stride if is_in_cells else 1
         with np.errstate(over="ignore", invalid="ignore"):
-            halves = np.exp(rows[..., 2:4]) * own[:, None] * unit / 2
+            halves = np.exp(rows[..., 2:4]) * own_anchors[:, None] * unit / 2
             all_boxes.append(box_corners(centers.reshape(-1, 2), halves.reshape(-1, 2)))
         all_rows.append(rows.reshape(-1, columns))
     boxes = np.concatenate(all_boxes)
