@@ -109,6 +109,45 @@ def centernet_network() -> ov.Model:
     return ov.Model(results, [image], "ctdet_coco_dlav0_512")
 
 
+def ssd_network(name: str, side: int, label: int) -> ov.Model:
+    """Rows of SSD's DetectionOutput: one box for each cell of 8 x 8, with a score by its colors."""
+    image = ops.parameter([1, 3, side, side], np.float32, "image")
+    scores = ops.sigmoid(maps_of_cells(image, side // 8, np.array([[3, -3, 3]]), np.array([0.0])))
+    results = [ops.result(ops.concat([_rows([0, label]), _scores_of(scores), _boxes(1.0)], 3))]
+    return _named(results, ["detection_out"], image, name)
+
+
+def boxes_labels_network(name: str, side: int) -> ov.Model:
+    """The same boxes in pixels, with their scores, and labels."""
+    image = ops.parameter([1, 3, side, side], np.float32, "image")
+    scores = ops.sigmoid(maps_of_cells(image, side // 8, np.array([[3, -3, 3]]), np.array([0.0])))
+    rows = ops.concat([_boxes(float(side)), _scores_of(scores)], 3)
+    labels = ops.multiply(ops.reshape(scores, [64], False), np.float32(0))
+    results = [ops.result(ops.reshape(rows, [64, 5], False)), ops.result(labels)]
+    return _named(results, ["boxes", "labels"], image, name)
+
+
+def _rows(values: list[float]) -> object:
+    return ops.constant(np.tile(np.float32(values), (1, 1, 64, 1)))
+
+
+def _scores_of(maps: object) -> object:
+    return ops.reshape(maps, [1, 1, 64, 1], False)
+
+
+def _boxes(scale: float) -> object:
+    """x0, y0, x1, y1 of 8 x 8 cells, row by row, which fill an area of this side."""
+    rows, columns = np.divmod(np.arange(64), 8)
+    corners = np.stack([columns, rows, columns + 1, rows + 1], 1) / 8 * scale
+    return ops.constant(corners[None, None].astype(np.float32))
+
+
+def _named(results: list[object], names: list[str], image: object, name: str) -> ov.Model:
+    for result, output in zip(results, names, strict=True):
+        result.input_value(0).set_names({output})
+    return ov.Model(results, [image], name)
+
+
 def attributes_network(name: str, side: int, outputs: dict[str, int]) -> ov.Model:
     """A classifier with several outputs: of one number 0..1, or the softmax of several."""
     image = ops.parameter([1, 3, side, side], np.float32, "data")
