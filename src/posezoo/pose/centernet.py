@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from posezoo.pose.blazepose import sigmoid
 from posezoo.pose.decoder_type import Maps, OutputRule, declare_outputs, has_shape
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
@@ -42,8 +43,7 @@ def decode_centernet(maps: Maps, size: Size, options: CenterNetOptions) -> list[
         size: width and height of the input, in pixels.
     """
     logits = maps["centers"] if options.all_classes else maps["centers"][:1]
-    with np.errstate(over="ignore"):
-        heatmaps = 1 / (1 + np.exp(-logits))
+    heatmaps = sigmoid(logits)
     peaks = find_peaks(heatmaps, threshold=options.min_box_score, radius=1, limit=MAX_BOXES)
     cells = np.stack([peaks.columns, peaks.rows])
     offsets = maps["offsets"][:, peaks.rows, peaks.columns]

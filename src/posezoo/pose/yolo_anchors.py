@@ -10,6 +10,7 @@ import numpy as np
 
 from posezoo.arrays import Array, Floats
 from posezoo.errors import InferenceError
+from posezoo.pose.blazepose import sigmoid
 from posezoo.pose.decoder_type import (
     Maps,
     OutputRule,
@@ -120,8 +121,7 @@ def _read_anchors(text: str, maps: int) -> Array:
 
 def _apply_logistic(rows: Floats) -> Floats:
     """Rows of all but logarithms of sizes as shares."""
-    with np.errstate(over="ignore"):
-        shares: Floats = 1 / (1 + np.exp(-rows))
+    shares = sigmoid(rows)
     shares[..., 2:4] = rows[..., 2:4]
     return shares
 
