@@ -354,6 +354,16 @@ def test_a_classifier_with_several_outputs_names_the_best_class_of_each(
     )
 
 
+def test_values_that_are_no_shares_of_classes_are_no_classes(tmp_path):
+    """Each of the seven says whether a person has something, such as a hat."""
+    name = "person-attributes-recognition-crossroad-0234"
+    network = attributes_network(name, 80, {"attributes": 7})
+    flags = publish_ir(network, tmp_path, "object_attributes")
+    done = posezoo("run", name, *flags, "--input", SAMPLE_PHOTOS[0])
+    assert done.returncode == 1
+    assert f"{name} is for object attributes, which posezoo does not run" in done.stderr
+
+
 def test_a_model_for_another_task_is_refused_before_anything_is_transferred(tmp_path):
     write_model(tmp_path / "models", "roads", omz_yml(task_type="semantic_segmentation"))
     done = posezoo("run", "roads", "--models_dir", tmp_path / "models", "--input", SAMPLE_PHOTOS[0])

@@ -573,14 +573,14 @@ def video_options_from_args(args: argparse.Namespace, estimator: Estimator) -> V
     from posezoo.pose.decoders import find_decoder
     from posezoo.video.video_options import VideoOptions
 
-    names = ("track", "smooth", "whole_image")
-    given = [f"--{name}" for name in names if getattr(args, name)]
-    if given and find_decoder(estimator.decoder).finds_classes:
-        raise InferenceError(
-            f"{estimator.model.full_name} finds the classes of a whole image, and nobody in it:"
-            f" {', '.join(given)} would change nothing",
-            hint=f"leave out {' and '.join(given)}",
-        )
+    finds_classes = find_decoder(estimator.decoder).finds_classes
+    for name in ("track", "smooth", "whole_image"):
+        if finds_classes and getattr(args, name):
+            raise InferenceError(
+                f"{estimator.model.full_name} finds the classes of a whole image, and nobody in it:"
+                f" --{name} would change nothing",
+                hint=f"leave out --{name}",
+            )
     return VideoOptions(args.track, args.smooth, args.detect_every or 1)
 
 

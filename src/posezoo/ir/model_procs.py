@@ -58,6 +58,8 @@ def find_labels(spec: ModelSpec, shapes: Iterable[Sequence[int]]) -> list[str]:
     record = find_model_proc(spec.name)
     if record is None or spec.checkpoint == OWN_CHECKPOINT:
         return []
+    if record.outputs[0].get("method") == "compound":
+        return []  # each value says whether an object has an attribute
     sizes = set(chain.from_iterable(shapes))
     labels: list[str] = []
     for output in sorted(record.outputs, key=lambda output: output.get("converter") == "text"):
