@@ -10,12 +10,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnx
+import openvino
 import pytest
 import yaml
 from onnx import helper, numpy_helper
 
 import posezoo as posezoo_package
 from fakes.command import posezoo
+from fakes.region_networks import attributes_network, publish_ir
 from fakes.zoo import declared_file, omz_yml, write_model
 from posezoo.coco import read_class_dataset
 from posezoo.coco.coco_dataset import ANOTHER
@@ -112,6 +114,40 @@ def test_a_classifier_names_the_classes_of_an_image(classifier, pictures, tmp_pa
     assert image["poses"][0]["label"] == label
     assert f"{label} {shares[best[0]]:.2f}" in done.stdout
     assert "people" not in done.stdout
+
+
+@pytest.fixture
+def video(pictures, tmp_path) -> Path:
+    """Three pictures as a video."""
+    path = tmp_path / "video.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (256, 256))
+    for picture in sorted(pictures.glob("*.png"))[:3]:
+        writer.write(cv2.imread(str(picture)))
+    writer.release()
+    return path
+
+
+def test_a_video_of_classes_counts_no_results(classifier, video, tmp_path):
+    _, flags = classifier
+    done = posezoo("run", CLASSIFIER, *flags, "--input", video, "--output", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert f"{video}: 3 frames -> " in done.stdout
+
+
+@pytest.mark.parametrize("verb", ["run", "demo"])
+@pytest.mark.parametrize("flag", ["--track", "--smooth", "--whole_image=0.5"])
+def test_a_flag_for_people_is_refused_for_classes(classifier, video, tmp_path, verb, flag):
+    _, flags = classifier
+    model = (CLASSIFIER,)
+    if verb == "demo":
+        model = ("-m", CLASSIFIER, "--no_show", "--output", tmp_path / "out.avi")
+    done = posezoo(verb, *model, *flags, "--input", video, flag)
+    assert done.returncode == 1
+    name = flag.partition("=")[0]
+    assert (
+        f"{CLASSIFIER} finds the classes of a whole image, and nobody in it: {name}" in done.stderr
+    )
+    assert f"hint: leave out {name}" in done.stderr
 
 
 def test_the_accuracy_of_a_classifier_is_that_of_scikit_learn(classifier, pictures, tmp_path):
@@ -271,6 +307,61 @@ def test_a_data_set_without_a_class_of_the_model_is_refused(classifier, pictures
     )
     assert done.returncode == 1
     assert "the model found nothing of its categories: dragon" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "outputs", "labels"),
+    [
+        (
+            "age-gender-recognition-retail-0013",
+            62,
+            {"age_conv3": 1, "prob": 2},
+            {"prob": ["Female", "Male"], "age_conv3": ["age/100"]},
+        ),
+        (
+            "vehicle-attributes-recognition-barrier-0042",
+            72,
+            {"color": 7, "type": 4},
+            {
+                "color": ["white", "gray", "yellow", "red", "green", "blue", "black"],
+                "type": ["car", "bus", "truck", "van"],
+            },
+        ),
+    ],
+)
+def test_a_classifier_with_several_outputs_names_the_best_class_of_each(
+    name, side, outputs, labels, tmp_path
+):
+    network = attributes_network(name, side, outputs)
+    flags = publish_ir(network, tmp_path, "object_attributes")
+    picture = np.random.default_rng(5).integers(0, 256, (side, side, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "face.png"), picture)
+    done = posezoo(
+        "run", name, *flags, "--precision", "FP32", "--input", tmp_path / "face.png",
+        "--output", tmp_path / "run",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    compiled = openvino.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    computed = compiled([np.float32(picture.transpose(2, 0, 1)[None])])
+    expected = []
+    for output, names in labels.items():
+        shares = computed[output].ravel()
+        expected.append((names[shares.argmax()], pytest.approx(float(shares.max()), abs=1e-3)))
+    (image,) = json.loads((tmp_path / "run" / "poses.json").read_text())["images"]
+    assert [(each["label"], each["score"]) for each in image["poses"]] == expected
+    assert (
+        ", ".join(f"{each['label']} {each['score']:.2f}" for each in image["poses"]) in done.stdout
+    )
+
+
+def test_values_that_are_no_shares_of_classes_are_no_classes(tmp_path):
+    """Each of the seven says whether a person has something, such as a hat."""
+    name = "person-attributes-recognition-crossroad-0234"
+    network = attributes_network(name, 80, {"attributes": 7})
+    flags = publish_ir(network, tmp_path, "object_attributes")
+    done = posezoo("run", name, *flags, "--input", SAMPLE_PHOTOS[0])
+    assert done.returncode == 1
+    assert f"{name} is for object attributes, which posezoo does not run" in done.stderr
 
 
 def test_a_model_for_another_task_is_refused_before_anything_is_transferred(tmp_path):

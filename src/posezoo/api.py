@@ -107,6 +107,7 @@ def load(
     target_size: int | None = None,
     aspect: tuple[int, int] | None = None,
     decoder_options: Mapping[str, Option] | None = None,
+    like: str = "",
     skeleton: Skeleton | str | None = None,
     listener: Listener | None = show_progress,
     **settings: Any,
@@ -150,6 +151,8 @@ def load(
             possible.
         decoder_options: options of the model's decoder, such as ``{"segmentation": True}`` for
             ``Pose.mask`` of BlazePose; None for those that the model declares.
+        like: a model of the zoo whose original is prepared for and decoded as the file ``name``,
+            which does not say it; empty for a file that does, and for any model of the zoo.
         skeleton: of the network's keypoints: a skeleton, the path of its YAML file, or the name of
             one of posezoo's; None for the one that the model or IR declares.
         listener: receives events, see ``posezoo.events``; by default they are shown on the standard
@@ -191,7 +194,10 @@ def load(
                 f"{name}: is an IR already",
                 hint="checkpoint, model_name, tag and force are only for the name of a model",
             )
-        return loader.prepare(ChosenModel(xml=Path(name))).compile(options)
+        original = context.registry.find_single(like) if like else None
+        return loader.prepare(ChosenModel(xml=Path(name), like=original)).compile(options)
+    if like:
+        raise PosezooError("like is only for an .xml or .onnx", hint="leave out like")
     weights = None if checkpoint is None else Path(checkpoint)
     model = _find_model(context, name, tag, weights, model_name, options.skeleton)
     chosen = ChosenModel(

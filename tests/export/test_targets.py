@@ -301,6 +301,29 @@ def test_triton_gets_a_config_with_the_ports_of_the_ir(make_model, tmp_path):
         ]
 
 
+@pytest.mark.parametrize("target", ["triton", "ovms"])
+def test_servers_get_the_names_of_the_classes(make_model, tmp_path, target):
+    outputs = {"name": "prob", "shape": [1, 1000]}
+    model = make_model("resnet-50-tf", outputs, task_type="classification")
+    export(tmp_path / "out", target, model)
+    folder = tmp_path / "out" / "resnet-50-tf"
+    labels = (folder / "labels.txt").read_text("utf-8").splitlines()
+    assert len(labels) == 1000 and labels[:2] == ["tench", "goldfish"]
+    assert '`posezoo.decode("classification", ...)` makes classes' in (
+        folder / "README.md"
+    ).read_text("utf-8")
+    if target == "ovms":
+        return
+    model_config_pb2 = pytest.importorskip(
+        "tritonclient.grpc.model_config_pb2", reason="needs tritonclient"
+    )
+    from google.protobuf import text_format
+
+    text = (folder / "config.pbtxt").read_text("utf-8")
+    (output,) = text_format.Parse(text, model_config_pb2.ModelConfig()).output
+    assert output.label_filename == "labels.txt" and list(output.dims) == [1, 1000]
+
+
 @pytest.mark.parametrize("layouts", [(), ("NCHW",), ("NCHW", "N...")])
 @pytest.mark.parametrize("batch", [1, -1])
 def test_triton_loads_a_model_when_it_starts_with_its_defaults(

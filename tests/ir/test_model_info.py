@@ -153,7 +153,7 @@ def test_a_declared_model_info_is_used_instead_of_ours_without_the_steps_that_th
         ("resnet-50-tf", 10, ""),  # another model of this name
         ("yolo-v3-tf", 255, "person bicycle car"),
         ("aclnet", 53, "Dog Rooster Pig Cow Frog Cat Hen Insects_(flying)"),
-        ("age-gender-recognition-retail-0013", 2, ""),  # two outputs, and one of them has classes
+        ("age-gender-recognition-retail-0013", 2, "Female Male age/100"),
     ],
 )
 def test_the_classes_of_known_models_are_named_as_words(tmp_path, name, size, labels):

@@ -6,13 +6,10 @@ places: theirs are at quarters of a cell. Photos are cut to squares: beside anot
 
 from __future__ import annotations
 
-import importlib.util
 import sys
-from pathlib import Path
 
 import numpy as np
 import openvino
-import openvino.opset8
 import pytest
 
 from fakes import crowds, omz_decoders
@@ -29,32 +26,11 @@ from posezoo.spec.model import Precision
 
 pytestmark = pytest.mark.slow
 
-FOLDER = Path(__file__).resolve().parents[2] / "build" / "omz-judge"
 JUDGE = "Open Model Zoo 2022.3.0"
 
 #: Of a network with an input of 512 x 512; a cell of the maps is 4 or 8 pixels wide.
 SIZE = (512, 512)
 SCENES = [(kind, seed) for kind in ("plain", "sizes", "overlapping") for seed in range(8)]
-
-
-@pytest.fixture(scope="module")
-def model_zoo():
-    """Its models and adapters, beside a later package that is called model_api, too."""
-    folder = FOLDER / "openvino" / "model_zoo" / "model_api"
-    if not folder.is_dir():
-        pytest.skip("needs make judges")
-    with pytest.MonkeyPatch.context() as patch:
-        # OpenVINO 2026 has these names without "runtime".
-        patch.setitem(sys.modules, "openvino.runtime", openvino)
-        patch.setitem(sys.modules, "openvino.runtime.opset8", openvino.opset8)
-        spec = importlib.util.spec_from_file_location(
-            "model_zoo_api", folder / "__init__.py", submodule_search_locations=[str(folder)]
-        )
-        package = importlib.util.module_from_spec(spec)
-        patch.setitem(sys.modules, "model_zoo_api", package)
-        spec.loader.exec_module(package)
-        names = "models", "adapters"
-        yield [importlib.import_module(f"model_zoo_api.{name}") for name in names]
 
 
 def known(keypoints: np.ndarray) -> np.ndarray:

@@ -124,6 +124,14 @@ NOBODY = {
     },
     "yolo_pose": {"predictions": zeros(1, 56, CELLS)},
     "boxes_labels": {"dets": zeros(1, 5), "labels": zeros(1)},
+    "centernet": {
+        "centers": np.full((1, 80, 16, 16), -9, np.float32),
+        "sizes": zeros(1, 2, 16, 16),
+        "offsets": zeros(1, 2, 16, 16),
+    },
+    "yolo_anchors": {
+        f"maps_{stride}": zeros(1, 3 * 85, 64 // stride, 64 // stride) for stride in (32, 16, 8)
+    },
     "classification": {"scores": zeros(1, 10)},
 }
 
@@ -256,10 +264,8 @@ def test_blazepose_landmarks_are_in_pixels_of_their_input():
 
 def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
     """Outputs with every keypoint, or the box's top left corner, at this pixel of an input of 64 x 64."""
-    if decoder in ("rtmo", "rtmdet", "yolox", "rf_detr", "yolo_pose"):
+    if decoder in ("boxes_labels", "rtmo", "rtmdet", "yolox", "rf_detr", "yolo_pose"):
         return rows_at(decoder, x, y)
-    if decoder == "boxes_labels":
-        return {"dets": np.float32([[x, y, 60, 60, 0.9]]), "labels": zeros(1)}
     if decoder == "detection":
         return {"detections": np.array([[[[0, 1, 0.9, x / 64, y / 64, 1, 1]]]], np.float32)}
     if decoder == "blazepose":
@@ -283,6 +289,8 @@ def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
         shares = (1 - abs(np.arange(11) - cells)).clip(1e-20)
         maps["distances_8"][0, 54] = np.log(shares).ravel()
         return maps
+    if decoder in ("centernet", "yolo_anchors"):
+        return box_maps_at(decoder, x, y)
     if decoder == "simcc":  # two bins a pixel, from the center of the first pixel
         bins = np.eye(128, dtype=np.float32)
         return {
@@ -296,8 +304,24 @@ def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
     return {"heatmaps": cells}
 
 
+def box_maps_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
+    """The same of a network with maps of boxes."""
+    maps = {role: each.copy() for role, each in NOBODY[decoder].items()}
+    center = np.array([x + 60, y + 60]) / 2
+    size = 60 - np.array([x, y])
+    if decoder == "centernet":  # seen from the corner of a cell of 4 x 4
+        maps["centers"][0, 0, 12, 12] = 9
+        maps["offsets"][0, :, 12, 12] = center / 4 - 12
+        maps["sizes"][0, :, 12, 12] = size / 4
+    else:  # in the first cell, of 32 x 32
+        maps["maps_32"][0, :6, 0, 0] = [*center / 32, *np.log(size / (116, 90)), 1, 1]
+    return maps
+
+
 def rows_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
     """The same of a network with a row or a column for each person or cell."""
+    if decoder == "boxes_labels":
+        return {"dets": np.float32([[x, y, 60, 60, 0.9]]), "labels": zeros(1)}
     if decoder == "rtmo":
         boxes = np.float32([[[x, y, 60, 60, 0.9]]])
         return {"dets": boxes, "keypoints": np.tile(np.float32([x, y, 0.9]), (1, 1, 17, 1))}

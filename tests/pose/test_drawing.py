@@ -27,6 +27,14 @@ def test_the_image_itself_stays_as_it_was():
     assert (image == 128).all() and (drawn != image).any()
 
 
+def test_a_label_stays_below_the_upper_edge_of_the_image():
+    image = np.zeros((480, 640, 3), np.uint8)
+    nothing = np.zeros((0, 3), np.float32)
+    pose = Pose(nothing, "class", 0.9, (0, 0, 640, 480), class_id=7, label="Tall")
+    written = draw(image, [pose]).any(axis=2)
+    assert written.any() and not written[:2].any()
+
+
 def test_drawing_in_place_gives_the_same_result():
     image = np.full((480, 640, 3), 128, np.uint8)
     people = [person((640, 480), 320, 60, 380), person((640, 480), 400, 80, 300)]

@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.errors import SettingsError, explain_windows_path
+from posezoo.errors import InferenceError, SettingsError, explain_windows_path
 from posezoo.settings import (
     INFERENCE_PRECISIONS,
     SETTING_TYPES,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from posezoo.pipeline.for_each import Executor
     from posezoo.resolve.input_options import InputOptions
     from posezoo.resolve.stage_context import Context
+    from posezoo.runtime.estimator import Estimator
     from posezoo.spec.skeleton import Skeleton
     from posezoo.video.frame_publishers import MqttTopic
     from posezoo.video.video_options import VideoOptions
@@ -569,10 +570,23 @@ def context_from_args(
     return context
 
 
-def video_options_from_args(args: argparse.Namespace) -> VideoOptions:
-    """How the people in videos are followed, from ``VIDEO``."""
+def video_options_from_args(args: argparse.Namespace, estimator: Estimator) -> VideoOptions:
+    """How the people in videos are followed, from ``VIDEO``.
+
+    Raises:
+        InferenceError: the model finds the classes of images, and a flag is for people.
+    """
+    from posezoo.pose.decoders import find_decoder
     from posezoo.video.video_options import VideoOptions
 
+    finds_classes = find_decoder(estimator.decoder).finds_classes
+    for name in ("track", "smooth", "whole_image"):
+        if finds_classes and getattr(args, name):
+            raise InferenceError(
+                f"{estimator.model.full_name} finds the classes of a whole image, and nobody in it:"
+                f" --{name} would change nothing",
+                hint=f"leave out --{name}",
+            )
     return VideoOptions(args.track, args.smooth, args.detect_every or 1)
 
 

@@ -72,7 +72,8 @@ def create_draft_spec(
         if framework is model.Framework.DLDT:
             precisions = [word for word in _PRECISIONS if f"/{word}/" in address]
             precision = precisions[0] if precisions else "FP32"
-            file_name = f"{precision}/{file_name}"
+            # An IR is found by the model's name.
+            file_name = f"{precision}/{name}{PurePosixPath(file_name).suffix}"
         reason = explain_unsafe_file_name(file_name)
         if reason:
             problem = f"--from: {sanitize(address)}: its name {reason}"

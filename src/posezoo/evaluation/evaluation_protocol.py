@@ -57,7 +57,7 @@ class EvaluationProtocol:
     def of_boxes(self) -> bool:
         """Whether no keypoints are compared, but boxes, as for a detector, or classes."""
         record = find_decoder(self.estimator.decoder)
-        return record.finds_boxes or record.needs_task
+        return record.finds_boxes or record.finds_classes
 
     def to_settings(self) -> dict[str, Scalar]:
         """The protocol as the settings of a record; defaults are left out."""

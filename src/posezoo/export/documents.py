@@ -1,5 +1,5 @@
-"""README.md, NOTICE and LICENSE of an exported model, for copies of the export in images and
-buckets.
+"""README.md, NOTICE, LICENSE and labels.txt of an exported model, for copies of the export in
+images and buckets.
 """
 
 from __future__ import annotations
@@ -8,9 +8,12 @@ from collections.abc import Iterator
 
 from posezoo.export.target_type import ExportedModel, ExportFile, ExportTarget, Port, render
 from posezoo.license_notice import collect_license_terms, format_notice
-from posezoo.pose.decoders import finds_boxes
+from posezoo.pose.decoders import find_decoder
 from posezoo.resolve.people import people_from
 from posezoo.spec.model import WHOLE_IMAGE
+
+#: The names of the classes, one a line.
+LABELS = "labels.txt"
 
 # How posezoo fits a picture into the input, by model_info's resize_type.
 _FITTED = {
@@ -45,7 +48,8 @@ def render_documents(
 
 
 def render_texts(model: ExportedModel, target: ExportTarget, card: str = "") -> dict[str, bytes]:
-    """README.md, NOTICE, and LICENSE if posezoo has its text: their bytes by name.
+    """README.md, NOTICE, LICENSE if posezoo has its text, and labels.txt if the model has classes
+    whose names are known: their bytes by name.
 
     README.md begins with the model's card, if it is given.
     """
@@ -72,6 +76,8 @@ def render_texts(model: ExportedModel, target: ExportTarget, card: str = "") -> 
     for each in terms:
         if each.text:
             texts["LICENSE"] = each.text.read_bytes()
+    if model.labels:
+        texts[LABELS] = "".join(f"{label}\n" for label in model.labels).encode()
     return texts
 
 
@@ -124,10 +130,11 @@ def _describe_decoding(model: ExportedModel) -> str:
             f"`posezoo run {spec.composite}` makes poses of them and of the outputs of its other"
             " part."
         )
-    if spec.decoder is None:
+    decoder = model.decoder
+    if decoder is None:
         return "posezoo has no decoder for them."
-    made = "boxes of people" if finds_boxes(spec.decoder) else "poses"
-    return f'`posezoo.decode("{spec.decoder.name}", ...)` makes {made} of them.'
+    made = {"box": "boxes", "class": "classes"}.get(find_decoder(decoder.name).skeleton, "poses")
+    return f'`posezoo.decode("{decoder.name}", ...)` makes {made} of them.'
 
 
 def _describe_computation(model: ExportedModel, target: ExportTarget) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from posezoo.errors import ExportError
 from posezoo.layout import ModelLayout
 from posezoo.resolve.input_options import InputOptions
-from posezoo.spec.model import ModelSpec, Precision
+from posezoo.spec.model import Decoder, ModelSpec, Precision
 from posezoo.values import frozen
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -70,19 +70,31 @@ class ExportedModel:
     @property
     def model_info(self) -> dict[str, str]:
         """``model_info`` of its IR; for a published IR what it would be."""
-        # They import numpy.
-        from posezoo.ir.model_info import build_model_info
-        from posezoo.ir.model_procs import decoded_task
-        from posezoo.pose.decoders import find_task_decoder
+        from posezoo.ir.model_info import build_model_info  # it imports numpy
 
-        outputs = {port.name: port.shape for port in self.outputs}
-        decoder = self.spec.decoding.decoder if self.spec.decoding else self.spec.decoder
-        if decoder is None:
-            decoder = find_task_decoder(decoded_task(self.spec), outputs)
-        return {
-            name: str(value)
-            for name, value in build_model_info(outputs, self.spec, decoder).items()
-        }
+        info = build_model_info(self._output_shapes, self.spec, self.decoder)
+        return {name: str(value) for name, value in info.items()}
+
+    @property
+    def decoder(self) -> Decoder | None:
+        """That of its outputs, or in its graph; without one, that of its task; None: none is
+        known.
+        """
+        from posezoo.runtime.task_decoders import find_task_decoder  # it imports numpy
+
+        declared = self.spec.decoding.decoder if self.spec.decoding else self.spec.decoder
+        return declared or find_task_decoder(self.spec, self._output_shapes)
+
+    @property
+    def labels(self) -> list[str]:
+        """The names of its classes by their numbers; empty if they are not known."""
+        from posezoo.ir.model_procs import find_labels
+
+        return find_labels(self.spec, self._output_shapes.values())
+
+    @property
+    def _output_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {port.name: port.shape for port in self.outputs}
 
     def ir_files(self, folder: str, stem: str = "") -> list[ExportFile]:
         """Copies of the .bin and the .xml in a folder below the export's; ``stem`` replaces the

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator
 
 from posezoo.errors import ExportError
-from posezoo.export.documents import render_documents
+from posezoo.export.documents import LABELS, render_documents
 from posezoo.export.target_type import (
     ExportedModel,
     ExportFile,
@@ -21,6 +21,7 @@ from posezoo.export.target_type import (
     Port,
     render,
 )
+from posezoo.pose.decoders import find_decoder
 
 #: Triton's types by OpenVINO's; the backend takes no others.
 TYPES = {
@@ -45,6 +46,9 @@ def render_triton(model: ExportedModel, folder: ExportFolder) -> Iterator[Export
     batch = int(all(port.has_batch for port in (*model.inputs, *model.outputs)))
     lines = [_format_port("input", port, batch, model) for port in model.inputs]
     lines += [_format_port("output", port, batch, model) for port in model.outputs]
+    is_classifier = model.decoder is not None and find_decoder(model.decoder.name).finds_classes
+    if is_classifier and model.labels and len(model.outputs) == 1:
+        lines[-1] = f"{lines[-1].removesuffix('}')}label_filename: {json.dumps(LABELS)} }}"
     text = render("config.pbtxt", name=json.dumps(model.name), batch=batch, ports="\n".join(lines))
     yield ExportFile(f"{model.name}/config.pbtxt", text)
 

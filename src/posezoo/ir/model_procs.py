@@ -44,8 +44,8 @@ def find_model_proc(name: str) -> ModelProc | None:
 
 
 def find_labels(spec: ModelSpec, shapes: Iterable[Sequence[int]]) -> list[str]:
-    """The classes of a model of Open Model Zoo, in the order of its output; empty if they are not
-    known, if there are several outputs, or if the weights are the user's own.
+    """The classes of a model of Open Model Zoo, in the order of its outputs, values last; empty if
+    they are not known, or if the weights are the user's own.
 
     ImageNet's have the first of their names, as in ``model_info`` of Open Model Zoo.
 
@@ -58,14 +58,19 @@ def find_labels(spec: ModelSpec, shapes: Iterable[Sequence[int]]) -> list[str]:
     record = find_model_proc(spec.name)
     if record is None or spec.checkpoint == OWN_CHECKPOINT:
         return []
-    if len(record.outputs) > 1:
-        return []
+    if record.outputs[0].get("method") == "compound":
+        return []  # each value says whether an object has an attribute
     sizes = set(chain.from_iterable(shapes))
-    names = read_labels(record.outputs[0].get("labels", ()), max(sizes, default=0))
-    is_classifier = record.converter == "label"
-    if is_classifier and sizes and len(names) not in sizes:
-        return []  # a model of this name with other classes
-    return [name.split(", ")[0] for name in names]
+    labels: list[str] = []
+    for output in sorted(record.outputs, key=lambda output: output.get("converter") == "text"):
+        names = read_labels(output.get("labels", ()), max(sizes, default=0))
+        if output.get("converter") == "text":
+            names = [f"{output['attribute_name']}/{output['text_scale']}"]
+        is_classifier = output.get("converter") == "label"
+        if is_classifier and sizes and len(names) not in sizes:
+            return []  # a model of this name with other classes
+        labels += (name.split(", ")[0] for name in names)
+    return labels
 
 
 def decoded_task(spec: ModelSpec) -> str:
@@ -75,6 +80,21 @@ def decoded_task(spec: ModelSpec) -> str:
     if spec.task == "object_attributes" and find_labels(spec, ()):
         return "classification"
     return spec.task
+
+
+def find_anchors(name: str) -> dict[str, str | bool]:
+    """The options of the decoder of YOLO 1 to 4 for a model of that name; empty for any other
+    model.
+    """
+    record = find_model_proc(name)
+    output = record.outputs[0] if record is not None else {}
+    if "anchors" not in output:
+        return {}
+    sides = output["anchors"]
+    masks = output.get("masks", range(len(sides) // 2))
+    pairs = (f"{sides[2 * mask]},{sides[2 * mask + 1]}" for mask in masks)
+    has_logits = output.get("output_sigmoid_activation", False)
+    return {"anchors": ",".join(pairs), "has_logits": has_logits}
 
 
 def read_labels(labels: Sequence[str] | str, classes: int = 0) -> list[str]:

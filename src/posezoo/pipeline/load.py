@@ -22,7 +22,13 @@ from posezoo.errors import (
 )
 from posezoo.events import Listener, WarningIssued, ignore_event
 from posezoo.pipeline.get import CONVERT, DOWNLOAD, TimeStep, get_irs, with_checkpoint_dir
-from posezoo.pose.decoders import find_decoder, require_top_down, resolve_options
+from posezoo.pose.decoders import (
+    MASKS,
+    find_decoder,
+    require_masks,
+    require_top_down,
+    resolve_options,
+)
 from posezoo.registry import Registry, open_registry
 from posezoo.resolve.people import declared_people, resolve_people
 from posezoo.resolve.stage_context import Context
@@ -59,10 +65,6 @@ FALLBACK_MODEL = "posenet-mobilenet-v1"
 
 # Not a wrong digest or license: then the user has to decide.
 _UNAVAILABLE = (SourceError, DownloadError)
-
-
-# The option of a decoder whose poses have ``mask`` then.
-_MASKS = "segmentation"
 
 
 @frozen
@@ -126,11 +128,8 @@ class Loader:
             from posezoo.runtime.task_decoders import require_decoded_task
 
             require_decoded_task(model)
-        if self.masks and not _has_masks(model):
-            raise InferenceError(
-                f"{model.full_name}: its network finds no masks",
-                hint=f"run BlazePose, which does: {SECOND_MODEL}",
-            )
+        if self.masks:
+            require_masks(model.decoder.name if model.decoder else "", model.full_name)
         irs = self._get_irs(chosen, model)
         if chosen.checkpoint is not None and model.decoder is None:
             return PreparedModel(self, xml=irs[model.name])  # the outputs decide on the decoder
@@ -268,7 +267,7 @@ class PreparedModel:
         """
         loader = self.loader
         if loader.masks and options is not None:
-            options = replace(options, decoder_options={**options.decoder_options, _MASKS: True})
+            options = replace(options, decoder_options={**options.decoder_options, MASKS: True})
         with loader.time_step("compile"):
             if self.model is not None:
                 return compile_estimator(
@@ -345,11 +344,6 @@ def require_decodable(model: Model) -> None:
     """
     if isinstance(model, ModelSpec) and model.network and not model.decoder and model.warnings:
         raise InferenceError(model.warnings[-1])
-
-
-def _has_masks(model: Model) -> bool:
-    decoder = model.decoder
-    return decoder is not None and hasattr(find_decoder(decoder.name).options, _MASKS)
 
 
 def detector_irs(

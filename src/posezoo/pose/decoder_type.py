@@ -160,6 +160,7 @@ class DecoderType:
             that mean this decoder.
         approach: ``top-down``, ``bottom-up``, or empty for a decoder that does not estimate poses.
         finds_boxes: whether it finds only the boxes of people, and no keypoints.
+        finds_classes: whether it finds the classes of an image, and nobody's place.
         labels: the names of the classes of boxes, by their index.
         stretches: whether the network sees images stretched to its input.
         printed: the part of a pose that the example on a model card prints, and its comment.
@@ -194,6 +195,7 @@ class DecoderType:
     architectures: tuple[str, ...] = ()
     approach: str = ""
     finds_boxes: bool = False
+    finds_classes: bool = False
     labels: tuple[str, ...] = ()
     stretches: bool = False
     printed: tuple[str, str] = KEYPOINTS_PRINTED

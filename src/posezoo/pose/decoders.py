@@ -19,11 +19,15 @@ from posezoo.pose.decoder_type import DecoderType, Maps
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import crop_stretch
+from posezoo.settings import SECOND_MODEL
 from posezoo.spec.model import Decoder, Input, Output
 from posezoo.spec.shapes import fits
 from posezoo.spec.skeleton import Skeleton
 
 Option = str | int | float | bool
+
+#: The option of a decoder whose poses have ``mask`` then.
+MASKS = "segmentation"
 
 #: The order matters: an IR is assigned to the first decoder that its outputs fit. For example, the
 #: outputs for lifting_3d also fit openpose.
@@ -46,8 +50,10 @@ DECODERS: LazyTable[DecoderType] = LazyTable(
         "rtmdet": "posezoo.pose.rtmdet:DECODER",
         "yolox": "posezoo.pose.yolox_boxes:DECODER",
         "rf_detr": "posezoo.pose.rf_detr:DECODER",
+        "centernet": "posezoo.pose.centernet:DECODER",
         "yolo_pose": "posezoo.pose.yolo_pose:DECODER",
         "boxes_labels": "posezoo.pose.rtmdet:BOXES_LABELS",
+        "yolo_anchors": "posezoo.pose.yolo_anchors:DECODER",
         "classification": "posezoo.pose.classification:DECODER",
     },
 )
@@ -61,16 +67,6 @@ def recognize_decoder(outputs: Mapping[str, tuple[int, ...]]) -> str:
         if not decoder.needs_task and decoder.recognize_outputs(outputs):
             return name
     return ""
-
-
-def find_task_decoder(task: str, outputs: Mapping[str, tuple[int, ...]]) -> Decoder | None:
-    """The decoder of a model that declares none, by its task and the shapes of its outputs; None if
-    there is none.
-    """
-    for name, decoder in DECODERS.items():
-        if decoder.task == task and decoder.recognize_outputs(outputs):
-            return Decoder(name, decoder.task_options)
-    return None
 
 
 def find_decoder(name: str) -> DecoderType:
@@ -125,8 +121,13 @@ def decode(
     - yolox: ``predictions`` (1, cells, 5 + classes); it returns poses without keypoints
     - rf_detr: ``dets`` (1, N, 4), ``labels`` (1, N, classes) and ``keypoints`` (1, N, K, 8)
     - yolo_pose: ``predictions`` (1, 5 + 3 K, N) or (1, N, 6 + 3 K), with any number of keypoints K
+    - centernet: ``centers`` (1, 80, H, W), ``sizes`` and ``offsets`` (1, 2, H, W); it returns
+      poses without keypoints
+    - yolo_anchors: ``maps_32``, optionally ``maps_16`` and ``maps_8`` (1, A (5 + classes), H, W),
+      and the option ``anchors`` with A anchors of each; it returns poses without keypoints
     - boxes_labels: ``dets`` (N, 5) and ``labels`` (N,); it returns poses without keypoints
-    - classification: ``scores`` (1, classes); it returns poses without keypoints, with labels
+    - classification: ``scores`` (1, classes), optionally ``more_scores`` of other classes and
+      ``value`` (1, 1); it returns poses without keypoints, with labels
 
     Args:
         decoder: a name of ``DECODERS``.
@@ -282,6 +283,20 @@ def require_top_down(decoder: str, model: str) -> None:
     if record is not None and not record.takes_boxes:
         raise InferenceError(
             f"{model} processes whole images: it takes neither boxes nor a detector"
+        )
+
+
+def require_masks(decoder: str, model: str) -> None:
+    """Make sure that a decoder can find the people's masks.
+
+    Raises:
+        InferenceError: it cannot.
+    """
+    record = DECODERS.find(decoder)
+    if record is None or not hasattr(record.options, MASKS):
+        raise InferenceError(
+            f"{model}: its network finds no masks",
+            hint=f"run BlazePose, which does: {SECOND_MODEL}",
         )
 
 

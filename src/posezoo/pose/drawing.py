@@ -160,7 +160,7 @@ def _draw_text(canvas: Image, pose: Pose, text: str, color: Color, line: int = 0
     (width,) = _line_widths(canvas, [pose]).tolist()
     scale = max(0.5, width / 5)
     left, top = pose.box[:2]
-    bottom = max(round(top - 8 * scale), round(24 * scale)) + round(32 * scale * line)
+    bottom = max(round(top - 8 * scale), round(28 * scale)) + round(32 * scale * line)
     position = (round(left), bottom)
     write_text(canvas, text, position, scale, color, _OUTLINE)
 

@@ -6,6 +6,8 @@ publisher's ONNX files, which leave out the grid (``demo_postprocess`` in its re
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from posezoo.arrays import Array
@@ -102,11 +104,11 @@ def decode_yolox(maps: Maps, size: Size, options: YoloxOptions) -> list[Pose]:
     )
 
 
-def generate_cells(size: Size) -> tuple[Array, Array]:
-    """The column and row of each cell, (N, 2), and its side in pixels, (N, 1)."""
+def generate_cells(size: Size, strides: Sequence[int] = STRIDES) -> tuple[Array, Array]:
+    """The column and row of each cell of these grids, (N, 2), and its side in pixels, (N, 1)."""
     cells: list[Array] = []
     sides: list[Array] = []
-    for stride in STRIDES:
+    for stride in strides:
         columns = size[0] // stride
         rows = size[1] // stride
         number = np.arange(columns * rows)

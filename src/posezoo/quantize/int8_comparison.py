@@ -74,7 +74,7 @@ def select_output_reader(target: QuantizationTarget) -> OutputReader:
         if not poses:
             return DetectedPoints(np.empty((0, 0, 2), np.float32), np.empty((0, 0), bool))
         keypoints = np.stack([pose.keypoints for pose in poses])
-        if find_decoder(decoder.name).needs_task:
+        if find_decoder(decoder.name).finds_classes:
             # The point of an image is the number of its best class, so that others are elsewhere.
             classes = np.array([[[poses[0].class_id, 0]]], np.float32)
             return DetectedPoints(classes, np.ones((1, 1), bool))

@@ -75,7 +75,7 @@ class Estimator:
         takes_whole_image = isinstance(pipeline, TopDownPipeline) and not detector
         self.people_from = WHOLE_IMAGE if takes_whole_image else detector or ITSELF
         declared = model.decoder
-        self.finds_people = not find_decoder(decoder).needs_task and not (
+        self.finds_people = not find_decoder(decoder).finds_classes and not (
             declared is not None and declared.options.get("all_classes")
         )
         self.networks = networks

@@ -10,7 +10,7 @@ from typing import Any
 from posezoo.errors import InferenceError
 from posezoo.plugins import import_attribute
 from posezoo.pose.decoder_type import TOP_DOWN, DecoderType
-from posezoo.pose.decoders import find_decoder, resolve_options
+from posezoo.pose.decoders import MASKS, find_decoder, require_masks, resolve_options
 from posezoo.pose.top_down import TopDownOptions
 from posezoo.runtime.bottom_up_pipeline import TestTimeAugmentation
 from posezoo.runtime.decoder_matching import describe_ir
@@ -61,6 +61,8 @@ def load_estimator(
     is_decoded = any(isinstance(ir, Graph) and ir.decoded_outputs for ir in irs.values())
     if is_decoded:
         _refuse_options_of_others(model, options)
+    if options.decoder_options.get(MASKS):
+        require_masks(decoder.name, model.full_name)
     overrides = _decoder_overrides(record, options)
     if overrides.get("flip"):
         options = replace(options, flip=False)
@@ -86,7 +88,7 @@ def load_estimator(
 
 def _refuse_options_of_others(model: Model, options: LoadOptions) -> None:
     """Refuse options that only an IR without its decoder can have."""
-    if options.has_several_passes or options.decoder_options.get("segmentation"):
+    if options.has_several_passes or options.decoder_options.get(MASKS):
         raise InferenceError(
             f"{model.name}: its IR contains the decoder: images are not run mirrored or at several"
             " scales, and there are no masks",

@@ -247,8 +247,8 @@ class ClassifierPipeline(NetworkPipeline):
 
     def __init__(self, config: PipelineConfig) -> None:
         super().__init__(config)
-        (scores,) = self._network.outputs.values()
-        self._is_imagenet = math.prod(scores) in IMAGENET
+        sizes = map(math.prod, self._network.outputs.values())
+        self._is_imagenet = any(size in IMAGENET for size in sizes)
 
     def _fit_image(self, image: Image) -> tuple[ImageTransform, Image]:
         if not self._is_imagenet:

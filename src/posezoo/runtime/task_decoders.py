@@ -8,10 +8,11 @@ from pathlib import Path
 
 from posezoo.errors import InferenceError
 from posezoo.facts.labels import task_label
-from posezoo.ir.model_procs import decoded_task
-from posezoo.pose.decoders import DECODERS, find_task_decoder
+from posezoo.ir.model_procs import decoded_task, find_anchors
+from posezoo.pose.decoder_type import Shape
+from posezoo.pose.decoders import DECODERS
 from posezoo.runtime.graph import Graph, format_shape, read_graph
-from posezoo.spec.model import Model, ModelSpec
+from posezoo.spec.model import Decoder, Model, ModelSpec
 
 
 def has_task_decoder(model: Model) -> bool:
@@ -39,6 +40,17 @@ def require_decoded_task(model: Model) -> None:
     )
 
 
+def find_task_decoder(spec: ModelSpec, outputs: Mapping[str, Shape]) -> Decoder | None:
+    """The decoder of a model that declares none, by its task and the shapes of its outputs; None if
+    there is none.
+    """
+    task = decoded_task(spec)
+    for name, decoder in DECODERS.items():
+        if decoder.task == task and decoder.recognize_outputs(outputs):
+            return Decoder(name, {**decoder.task_options, **find_anchors(spec.name)})
+    return None
+
+
 def with_task_decoder(
     model: ModelSpec, irs: Mapping[str, Path | Graph]
 ) -> tuple[ModelSpec, Mapping[str, Path | Graph]]:
@@ -52,7 +64,7 @@ def with_task_decoder(
         return model, irs
     graph = read_graph(irs[model.name])
     outputs = graph.distinct_outputs
-    decoder = find_task_decoder(decoded_task(model), outputs)
+    decoder = find_task_decoder(model, outputs)
     if decoder is not None:
         return replace(model, decoder=decoder), {**irs, model.name: graph}
     shapes = ", ".join(f"{name} {format_shape(shape)}" for name, shape in outputs.items())

@@ -164,13 +164,14 @@ def as_written(zoo, line):
     return posezoo(*words, cwd=zoo, **environ)
 
 
-def test_the_files_of_an_ir_are_named_below_their_precision(zoo, server):
+@pytest.mark.parametrize("stem", ["my-ir", "published_v2"])
+def test_the_files_of_an_ir_are_named_below_their_precision_by_the_model(zoo, server, stem):
     from fakes.irs import write_ir
 
-    xml = write_ir(zoo / "FP16" / "my-ir.xml", {"maps": (1, 5, 8, 12)})
+    xml = write_ir(zoo / "FP16" / f"{stem}.xml", {"maps": (1, 5, 8, 12)})
     for suffix in (".xml", ".bin"):
-        server.serve(f"FP16/my-ir{suffix}", xml.with_suffix(suffix).read_bytes())
-    addresses = [server.url(f"FP16/my-ir{suffix}") for suffix in (".xml", ".bin")]
+        server.serve(f"FP16/{stem}{suffix}", xml.with_suffix(suffix).read_bytes())
+    addresses = [server.url(f"FP16/{stem}{suffix}") for suffix in (".xml", ".bin")]
     ended = new(zoo, "my-ir", "--from", *addresses, "--license", "Apache-2.0", "--family", "intel")
     assert ended.returncode == 0, ended.stderr
     written = yaml.safe_load(model_of(zoo, "my-ir", "intel").read_text())

@@ -119,6 +119,19 @@ def test_whole_bodies_are_ranked_only_if_they_are_asked_for(zoo):
     assert recommend(zoo, "--license", "apache-2.0").returncode == 0
 
 
+def test_detectors_are_ranked_by_the_ap_of_their_boxes_if_they_are_asked_for(zoo):
+    for name, ap in (("good", 0.4), ("better", 0.5)):
+        path = write_model(zoo / "models", name, model_yml(task_type="detection"))
+        measured = [Measurement("accuracy", Precision.FP16, {"AP": ap}, settings={"of": "boxes"})]
+        update_measured_yml(path.with_name("measured.yml"), measured)
+    assert "posezoo run good " not in recommend(zoo).stdout
+    answer = json.loads(recommend(zoo, "--task", "detection", "--format", "json").stdout)
+    assert [model["name"] for model in answer["models"]] == ["better", "good"]
+    assert "task=Detection" in answer["gallery"]
+    ended = recommend(zoo, "--task", "detection", "--keypoints", "17")
+    assert ended.returncode == 2 and "--keypoints is only for" in ended.stderr
+
+
 def test_the_command_of_a_model_without_a_checksum_trusts_its_first_use():
     """Of the zoo itself, where some publishers state no checksum."""
     answer = json.loads(posezoo("recommend", "--format", "json").stdout)

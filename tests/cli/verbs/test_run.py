@@ -17,6 +17,7 @@ import pytest
 
 from conftest import by_digest
 from fakes.command import heed_interrupts, posezoo, posezoo_process
+from fakes.irs import write_ir
 from fakes.mosquitto import Broker, subscriber
 from fakes.server import Server
 from fakes.videos import MJPEG, mjpeg, read_video
@@ -535,6 +536,13 @@ def test_a_model_without_masks_is_refused_before_it_is_downloaded(verb, camera, 
     error, hint = ended.stderr.splitlines()
     assert error == "error: movenet-thunder: its network finds no masks"
     assert hint == "  hint: run BlazePose, which does: blazepose-full"
+
+
+def test_a_file_without_masks_is_refused_in_the_same_words(camera, tmp_path):
+    xml = write_ir(tmp_path / "net.xml", {"heatmaps": (1, 17, 16, 24)}, image=(1, 3, 64, 96))
+    ended = posezoo("run", xml, "-i", camera, "--masks", "-o", tmp_path / "out")
+    assert ended.returncode == 1
+    assert "error: net: its network finds no masks" in ended.stderr
 
 
 @pytest.mark.slow

@@ -277,7 +277,6 @@ def run(args: argparse.Namespace) -> int:
 
         context = flags.context_from_args(args)
         require_device(context.settings.device)
-        video = flags.video_options_from_args(args)
         is_video = not source.image_paths and not args.no_tracking
         decoder = _decoder_of(args.architecture_type)
         prepared = Loader(
@@ -292,6 +291,7 @@ def run(args: argparse.Namespace) -> int:
             console.warn(f"{input_flags}: override the input that {args.model} declares")
         options = _load_options(args, context.settings, source)
         estimator, is_tracking = _load_first(prepared, options, is_video=is_video)
+        video = flags.video_options_from_args(args, estimator)
         description = _describe(estimator, is_tracking)
         console.print_line(_describe_in_words(description))
         modes = [

@@ -35,6 +35,7 @@ posezoo recommend --min_ap 0.6
 posezoo recommend --min_ap 0.3 --max_latency 60ms --license permissive
 posezoo recommend --max_latency 100ms --people 4 --figures speed.json
 posezoo recommend --keypoints 133
+posezoo recommend --task detection --license permissive
 """
 
 # Of so many models of which something is unknown, the figures are printed.
@@ -53,6 +54,8 @@ def _milliseconds(text: str) -> float:
     return float(match[1]) * (1000 if match[2] == "s" else 1)
 
 
+_TASKS = ("human_pose_estimation", "detection")
+
 FLAGS = (
     Flag(
         "--min_ap SHARE",
@@ -70,6 +73,12 @@ FLAGS = (
         "the number of people on the image, for --max_latency (default: 1)",
         default="1",
         choices=("1", "4"),
+    ),
+    Flag(
+        "--task TASK",
+        "the task: human_pose_estimation (default), or detection, whose AP is of boxes",
+        choices=_TASKS,
+        default=_TASKS[0],
     ),
     Flag(
         "--keypoints N",
@@ -95,6 +104,8 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.facts.model_facts import describe_models
     from posezoo.facts.recommendation import PERMISSIVE, RequiredValues, recommend
 
+    if args.keypoints and args.task != _TASKS[0]:
+        args.parser.error(f"--keypoints is only for --task {_TASKS[0]}")
     licenses: list[str] = []
     for name in args.license:
         licenses += PERMISSIVE if name == "permissive" else [name]
@@ -104,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
         measurements = measurement_selection(args, context.registry)
         selection = select_models(context.registry, None, console)
         models = describe_models(selection, context.registry)
-        models = [facts for facts in models if _has_keypoints(facts, args.keypoints)]
+        models = [facts for facts in models if _is_for_task(facts, args.task, args.keypoints)]
         comparison = compare_models(models, (), context.layout, measurements)
         answer = recommend(comparison.rows, limits)
     gallery = _gallery_address(answer, limits)
@@ -119,11 +130,15 @@ def run(args: argparse.Namespace) -> int:
     return 0 if answer.rows and not selection.problems else 1
 
 
-def _has_keypoints(facts: ModelFacts, count: int | None) -> bool:
-    """Whether a model, which is no part of a composite, finds this number of keypoints; by default,
-    fewer than of a whole body.
+def _is_for_task(facts: ModelFacts, task: str, count: int | None) -> bool:
+    """Whether a model, which is no part of a composite, is for this task; one for poses finds this
+    number of keypoints, by default fewer than of a whole body.
     """
-    if facts.skeleton is None or facts.model.composite:
+    if facts.model.composite:
+        return False
+    if task == "detection":
+        return facts.model.task == task
+    if facts.skeleton is None:
         return False
     keypoint_count = len(facts.skeleton.keypoints)
     return keypoint_count == count if count is not None else 0 < keypoint_count < _WHOLE_BODY
@@ -131,11 +146,14 @@ def _has_keypoints(facts: ModelFacts, count: int | None) -> bool:
 
 def _gallery_address(answer: Recommendation, limits: RequiredValues) -> str:
     """The page of a gallery with the same models in the same order; it has no limit of latency."""
+    from posezoo.facts.labels import task_label
     from posezoo.facts.recommendation import LATENCIES
 
     ap = "AP" if answer.measured else "published_AP"
     cost = LATENCIES[limits.people] if answer.measured else "network_p50_ms"
     parameters = [("y", ap), ("x", cost), ("sort", f"-{ap}")]
+    if {row.task for row in answer.rows} == {_TASKS[1]}:
+        parameters.append(("task", task_label(_TASKS[1])))
     if limits.min_ap is not None:
         parameters.append(("accuracy_min", f"{limits.min_ap:g}"))
     if limits.licenses:

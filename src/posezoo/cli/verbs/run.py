@@ -132,7 +132,7 @@ def run(args: argparse.Namespace) -> int:
             results,
             min_score=args.min_score,
             limit=args.limit,
-            video=flags.video_options_from_args(args),
+            video=flags.video_options_from_args(args, estimator),
             publish=publisher,
             timer=timer,
             report_failure=failures.report,
@@ -157,7 +157,7 @@ def run(args: argparse.Namespace) -> int:
         ran = f"{summary['model']} ({precision} IR)"
         if not precision:
             ran = f"{chosen.xml} (decoder {estimator.decoder})"
-        lines = [*_summary_lines(summary, results, ran, estimator.finds_people)]
+        lines = [*_summary_lines(summary, results, ran, estimator)]
     advice = _advise(args, estimator, runner, context)
     if advice:
         lines.append(f"hint        {advice}")
@@ -350,16 +350,21 @@ def _precision_of(chosen: ChosenModel) -> str:
 
 
 def _summary_lines(
-    summary: dict[str, Any], results: Path, ran: str, finds_people: bool
+    summary: dict[str, Any], results: Path, ran: str, estimator: Estimator
 ) -> Iterator[str]:
+    from posezoo.pose.decoders import find_decoder
+
+    finds_people = estimator.finds_people
+    finds_classes = find_decoder(estimator.decoder).finds_classes
     kind = "keypoints" if finds_people else "results"
     for image in summary["images"]:
         described = _describe_found(image["poses"], finds_people)
         yield f"{image['image']}: {described} -> {image['picture']}"
     for video in summary["videos"]:
         frames = format_count(video["frames"], "frame")
-        described = _count_found(video["people"], finds_people)
-        yield f"{video['video']}: {frames}, at most {described} in one -> {video['picture']}"
+        if not finds_classes:
+            frames += f", at most {_count_found(video['people'], finds_people)} in one"
+        yield f"{video['video']}: {frames} -> {video['picture']}"
         yield f"{video['video']}: {kind} of each frame -> {video['keypoints']}"
     yield f"{kind:11} {results / 'poses.json'}"
     if summary["assumed"]:

@@ -1,0 +1,87 @@
+"""Open Model Zoo's own wrappers of detectors and ours, on the same IR."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import openvino
+import pytest
+
+from fakes.command import posezoo
+from fakes.region_networks import (
+    NETWORKS,
+    centernet_network,
+    publish_ir,
+    read_anchors,
+    yolo_network,
+)
+
+pytestmark = pytest.mark.slow
+
+CENTERNET = "ctdet_coco_dlav0_512"
+
+
+def paint_photo(side: int) -> np.ndarray:
+    """Areas of random colors with noise, of the size of a network's input: nothing is resized."""
+    rng = np.random.default_rng(3)
+    small = rng.integers(40, 210, (9, 9, 3), np.uint8)
+    photo = cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC)
+    return photo + rng.integers(0, 9, photo.shape, np.uint8)
+
+
+def run(network: openvino.Model, photo: np.ndarray, folder) -> list[dict[str, object]]:
+    """The objects that posezoo finds: many, but fewer than it finds at most."""
+    name = network.get_friendly_name()
+    flags = publish_ir(network, folder)
+    cv2.imwrite(str(folder / "photo.png"), photo)
+    done = posezoo(
+        "run", name, *flags, "--precision", "FP32", "--input", folder / "photo.png", "--output", folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (image,) = json.loads((folder / "poses.json").read_text())["images"]
+    assert 10 < len(image["poses"]) < 100
+    return image["poses"]
+
+
+def open_wrapper(model_zoo, kind: str, folder, name: str, **configuration: object):
+    models, adapters = model_zoo
+    xml = folder / "published" / "FP32" / f"{name}.xml"
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    adapter = adapters.OpenvinoAdapter(openvino.Core(), str(xml), plugin_config=exact)
+    settings = {"resize_type": "standard", **configuration}
+    return models.Model.create_model(kind, adapter, settings, preload=True)
+
+
+def assert_same(judged, ours: list[dict[str, object]]) -> None:
+    """The same objects in any order of equal scores; theirs are in whole pixels."""
+    assert len(judged) == len(ours)
+    for each in judged:
+        box = [each.xmin, each.ymin, each.xmax, each.ymax]
+        assert any(
+            int(each.id) == other["class_id"]
+            and abs(each.score - other["score"]) < 1e-3
+            and np.allclose(box, other["box"], atol=1.01)
+            for other in ours
+        ), (each, ours)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_objects_of_yolo_are_those_of_open_model_zoo(model_zoo, name, shared, tmp_path):
+    pairs, masks = read_anchors(name, shared)
+    network = yolo_network(name, pairs, masks)
+    photo = paint_photo(NETWORKS[name][0])
+    ours = run(network, photo, tmp_path)
+    wrapper = open_wrapper(model_zoo, "YOLOV4" if "v4" in name else "YOLO", tmp_path, name)
+    judged, _ = wrapper(photo)
+    assert_same(judged, ours)
+
+
+def test_the_objects_of_centernet_are_those_of_open_model_zoo(model_zoo, tmp_path, monkeypatch):
+    monkeypatch.setattr(np, "float", float, raising=False)  # before NumPy 1.24
+    photo = paint_photo(512)
+    ours = run(centernet_network(), photo, tmp_path)
+    wrapper = open_wrapper(model_zoo, "centernet", tmp_path, CENTERNET, confidence_threshold=0.3)
+    judged, _ = wrapper(photo)
+    assert_same(judged, ours)
