@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from math import isclose
 from typing import Any
 
 from posezoo.cards.card_reader import to_plain_text
@@ -288,7 +289,7 @@ Same = Callable[[Number, Number], bool]
 
 
 def _within(share: float) -> Same:
-    return lambda one, other: abs(one[0] - other[0]) <= share * max(one[0], other[0])
+    return lambda one, other: isclose(one[0], other[0], rel_tol=share)
 
 
 def _share_one(same: Same) -> Agree:
@@ -303,7 +304,7 @@ def index_figures(view: ModelView) -> Facts:
 
     Example: GFLOPs 0.037 on the card, 0.0758 in the index
     """
-    for kind in ("gflops", "mparams"):
+    for kind in TITLES:
         yield f"figures.{kind}", _read_figures(view, kind)
 
 
@@ -343,7 +344,7 @@ def counted_figures(view: ModelView) -> Facts:
         counts = read_counted_figures(spec, Precision.FP32)
     if not counts:
         return
-    for kind in ("gflops", "mparams"):
+    for kind in TITLES:
         place = view.location("published", kind)
         counted = counts[0].get(kind)
         published = getattr(spec.published, kind)
