@@ -425,14 +425,14 @@ def _with_layouts(inputs: Inputs, given: Given) -> Inputs:
         inputs = tuple(_with_layout(port, text, flag, given[flag]) for port, text in pairs)
         for reason in filter(None, map(explain_other_rank, inputs)):
             raise given[flag].node.make_error(reason)
-    completed = []
-    for port in inputs:
-        _check_channels(port, port.mean, given.get("--mean_values"))
-        _check_channels(port, port.scale, given.get("--scale_values"))
-        mean = _for_each_channel(port, port.mean)
-        scale = _for_each_channel(port, port.scale)
-        completed.append(replace(port, mean=mean, scale=scale))
-    return tuple(completed)
+    return tuple(
+        replace(
+            port,
+            mean=_for_each_channel(port, port.mean, given.get("--mean_values")),
+            scale=_for_each_channel(port, port.scale, given.get("--scale_values")),
+        )
+        for port in inputs
+    )
 
 
 def _with_layout(port: Input, text: str | None, flag: str, given: _FlagValue) -> Input:
@@ -453,13 +453,6 @@ def _with_layout(port: Input, text: str | None, flag: str, given: _FlagValue) ->
         problem = f"{sanitize(target)} does not have the letters of {layout}"
         raise given.node.make_error(problem)
     return replace(port, layout=layout, to_layout=target if target != layout else "")
-
-
-def _check_channels(port: Input, values: tuple[float, ...], given: _FlagValue | None) -> None:
-    count = len(values)
-    if given is not None and count > 1 and not _may_have(port, count):
-        name = port.name or "an input"
-        raise given.node.make_error(f"gives {count} values for {name}, which has no such channels")
 
 
 def _layouts(given: _FlagValue) -> Iterator[tuple[str, str]]:
@@ -493,10 +486,17 @@ def _may_have(port: Input, channels: int) -> bool:
     return _channels(port) in (channels, -1)
 
 
-def _for_each_channel(port: Input, values: tuple[float, ...]) -> tuple[float, ...]:
-    if len(values) == 1 and _channels(port) > 0:
-        return values * _channels(port)
-    return values
+def _for_each_channel(
+    port: Input, values: tuple[float, ...], given: _FlagValue | None
+) -> tuple[float, ...]:
+    """The values, a single one for all channels; a SpecError if the flag gives another number of
+    values than the input may have channels.
+    """
+    count = len(values)
+    if given is not None and count > 1 and not _may_have(port, count):
+        name = port.name or "an input"
+        raise given.node.make_error(f"gives {count} values for {name}, which has no such channels")
+    return values * max(1, _channels(port)) if count == 1 else values
 
 
 def _outputs(given: _FlagValue) -> tuple[Output, ...]:
