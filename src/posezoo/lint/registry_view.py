@@ -30,7 +30,6 @@ from posezoo.spec.model import (
     Family,
     Framework,
     Input,
-    License,
     ModelSpec,
     Output,
     Source,
@@ -236,16 +235,7 @@ class ModelView:
         """The model; without any contents for a composite, or if model.yml cannot be read."""
         if isinstance(self.parsed, ModelSpec):
             return self.parsed
-        return ModelSpec(
-            name=self.name,
-            family=Family.PUBLIC,
-            path=self.entry.path,
-            description="",
-            task="",
-            framework=Framework.ONNX,
-            license=License(),
-            files=(),
-        )
+        return ModelSpec(self.name, Family.PUBLIC, self.entry.path, Framework.ONNX)
 
     @property
     def declaration(self) -> ModelSpec | CompositeSpec:
