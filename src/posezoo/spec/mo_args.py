@@ -228,10 +228,15 @@ def read_export_arguments(node: YamlNode) -> tuple[str, ...]:
     return tuple(_argument(item)[0].strip() for item in node.as_list())
 
 
-def _argument(node: YamlNode) -> tuple[str, str, str]:
+def _text(node: YamlNode) -> str:
     text = node.text()
     if len(text) > MAX_LENGTH:
         raise node.make_error(f"is longer than {MAX_LENGTH} characters")
+    return text
+
+
+def _argument(node: YamlNode) -> tuple[str, str, str]:
+    text = _text(node)
     match = _ARGUMENT.fullmatch(text.strip())
     if match is None:
         raise node.make_error(f"expected --flag or --flag=value, got {sanitize(text)}")
@@ -247,9 +252,7 @@ def _flags(node: YamlNode) -> Iterator[tuple[YamlNode, str, str]]:
         flag = _SHORT.get(flag, flag)
         may_take_next = flag in _TAKES_A_VALUE and "=" not in text and bool(items)
         if may_take_next and not _ARGUMENT.fullmatch(items[0].text().strip()):
-            value = items.pop(0).text().strip()
-            if len(value) > MAX_LENGTH:
-                raise item.make_error(f"is longer than {MAX_LENGTH} characters")
+            value = _text(items.pop(0)).strip()
         _check_value(item, flag, value)
         yield item, flag, value
 
