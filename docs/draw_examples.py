@@ -19,7 +19,7 @@ def main(names: Sequence[str]) -> int:
     from posezoo.facts.model_facts import describe_model
     from posezoo.files.verified_files import write_atomically
     from posezoo.images import SAMPLE_PHOTOS, read_image
-    from posezoo.pipeline.example_pictures import draw_examples, encode_example, join_side_by_side
+    from posezoo.pipeline.example_pictures import draw_examples, encode_example
     from posezoo.pipeline.zoo_context import open_context
     from posezoo.settings import read_settings, to_settings
     from posezoo.spec.model import Model
@@ -41,7 +41,7 @@ def main(names: Sequence[str]) -> int:
             print(f"{model.name}: only its {precision} IR can be downloaded")
             continue
         path = model.path.with_name(PICTURE)
-        write_atomically(path, encode_example(join_side_by_side(pictures)))
+        write_atomically(path, encode_example(pictures))
         print(f"drew {path}")
     return 0
 

@@ -105,13 +105,13 @@ class HostLimiter:
         return int(self._limit)
 
 
-class ConnectionPool:
+class ConnectionPool(ExitStack[None]):
     """A context manager that closes its connections and stops its threads on exit."""
 
     def __init__(self, options: DownloadOptions) -> None:
+        super().__init__()
         self._jobs = options.jobs
         self._most_connections = options.jobs * options.connections
-        self._exit_stack = ExitStack()
         self._lock = threading.Lock()
         self._session: requests.Session | None = None
         self._thread_pool: ThreadPool | None = None
@@ -119,19 +119,13 @@ class ConnectionPool:
         self._kept: dict[Hashable, Any] = {}
         self._kept_locks: dict[Hashable, threading.Lock] = {}
 
-    def __enter__(self) -> ConnectionPool:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._exit_stack.close()
-
     def session(self) -> requests.Session:
         """The session; created with the first request, because importing requests takes time."""
         with self._lock:
             if self._session is None:
                 from posezoo.download.http_connections import new_session
 
-                self._session = self._exit_stack.enter_context(new_session(self._most_connections))
+                self._session = self.enter_context(new_session(self._most_connections))
             return self._session
 
     def limiter_for(self, url: str) -> HostLimiter:
@@ -171,7 +165,7 @@ class ConnectionPool:
         with self._lock:
             if self._thread_pool is None:
                 self._thread_pool = ThreadPool(self._jobs)
-                self._exit_stack.callback(self._thread_pool.shutdown)
+                self.callback(self._thread_pool.shutdown)
             thread_pool = self._thread_pool
         tasks = [thread_pool.submit(partial(unless_failed, number)) for number in range(len(items))]
         results: list[Any] = [task.result() for task in tasks]
@@ -185,7 +179,7 @@ class ConnectionPool:
             self._thread_pool.raise_if_cancelled()
 
 
-class DownloadContext:
+class DownloadContext(ExitStack[None]):
     """A context manager that closes its connections and removes its temporary folder on exit.
 
     Args:
@@ -205,6 +199,7 @@ class DownloadContext:
         pool: ConnectionPool | None = None,
         records_origins: bool = False,
     ) -> None:
+        super().__init__()
         self.options = options
         if isinstance(model, str):
             self.model = model
@@ -223,16 +218,9 @@ class DownloadContext:
         self.records_origins = records_origins
         self.is_probe = False  # whether only the first byte of a file is wanted
         self._listener = listener
-        self._exit_stack = ExitStack()
         self._lock = threading.RLock()  # files come in parallel; listeners need not be thread-safe
         self._temp_dir: Path | None = None
-        self.pool = pool or self._exit_stack.enter_context(ConnectionPool(options))
-
-    def __enter__(self) -> DownloadContext:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._exit_stack.close()
+        self.pool = pool or self.enter_context(ConnectionPool(options))
 
     def emit(self, event: Event) -> None:
         """Pass an event to the listener, unless the run is being cancelled."""
@@ -295,5 +283,5 @@ class DownloadContext:
                         f"cannot create a temporary folder: {os_reason(error)}",
                         hint="set TMPDIR to a folder with free space",
                     ) from error
-                self._temp_dir = Path(self._exit_stack.enter_context(folder))
+                self._temp_dir = Path(self.enter_context(folder))
             return self._temp_dir

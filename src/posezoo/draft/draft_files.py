@@ -87,9 +87,8 @@ def create_draft_spec(
         name,
         family,
         Path(name),
-        description="",
+        framework,
         task=task,
-        framework=framework,
         license=license,
         files=tuple(files.values()),
     )

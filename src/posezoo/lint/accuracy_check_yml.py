@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from posezoo.lint.card_claims import Numbers
 from posezoo.spec.yaml_nodes import YamlNode
@@ -54,10 +55,10 @@ class AccuracyCheckRun:
             if own_mean is None or own_scale is None:
                 return None
             if own_mean:  # ((x - m1) / s1 - m2) / s2 is (x - m1 - m2 * s1) / (s1 * s2)
-                channels = _by_channel(mean or (0.0,), scale or (1.0,), own_mean)
+                channels = by_channel(mean or (0.0,), scale or (1.0,), own_mean)
                 mean = tuple(m + s * other for m, s, other in channels)
             if own_scale:
-                scale = tuple(s * other for s, other in _by_channel(scale or (1.0,), own_scale))
+                scale = tuple(s * other for s, other in by_channel(scale or (1.0,), own_scale))
         return mean, scale
 
     @property
@@ -74,7 +75,7 @@ class AccuracyCheckRun:
         return order
 
 
-def _by_channel(*lists: Numbers) -> Iterator[tuple[float, ...]]:
+def by_channel(*lists: Numbers) -> Iterator[tuple[float, ...]]:
     """The values of the lists for each channel; a single value is used for all channels."""
     length = max(map(len, lists))
     repeated = [values * length if len(values) == 1 else values for values in lists]
@@ -124,27 +125,22 @@ def _read_numbers(node: YamlNode | None) -> Numbers | None:
 def find_node(node: YamlNode | None, *keys: str | int) -> YamlNode | None:
     """The value below these keys of mappings and indices of lists, or None."""
     for key in keys:
-        value = node.value if node is not None else None
-        children: dict[str | int, YamlNode] = {}
-        if isinstance(value, dict):
-            children.update(value)
-        elif isinstance(value, list):
-            children.update(enumerate(value))
-        node = children.get(key)
+        value: Any = node.value if node is not None else None
+        if isinstance(value, list):
+            value = dict(enumerate(value))
+        node = value.get(key) if isinstance(value, dict) else None
     return node
 
 
 def list_below(node: YamlNode | None, key: str) -> list[YamlNode]:
     """The list of a mapping's key; empty if there is none."""
-    child = find_node(node, key)
-    value = child.value if child is not None else None
+    value = getattr(find_node(node, key), "value", None)
     return value if isinstance(value, list) else []
 
 
 def text_below(node: YamlNode | None, key: str) -> str:
     """The text of a mapping's key; empty if there is none."""
-    child = find_node(node, key)
-    value = child.value if child is not None else None
+    value = getattr(find_node(node, key), "value", None)
     return value if isinstance(value, str) else ""
 
 

@@ -65,9 +65,7 @@ def _sarif_result(finding: Finding, rule_index: int) -> dict[str, object]:
     region = {"startLine": finding.line, "startColumn": finding.column}
     location = {"artifactLocation": {"uri": uri}, "region": region}
     # The fingerprint does not depend on the line number, so it stays the same if lines move.
-    name = Path(finding.file).name
-    identity = (finding.rule, finding.model, name, finding.field, finding.found, finding.expected)
-    content = "\0".join(identity).encode(errors="surrogateescape")
+    content = "\0".join(baseline_key(finding)).encode(errors="surrogateescape")
     fingerprint = sha256(content).hexdigest()[:32]
     return {
         "ruleId": finding.rule,
@@ -146,8 +144,10 @@ def write_baseline(path: Path, findings: Iterable[Finding], roots: Sequence[Path
     write_atomically(path, f"{text}\n".encode())
 
 
-def baseline_key(finding: Finding, roots: Sequence[Path]) -> tuple[str, ...]:
-    """The values of ``KEYS`` for a finding; its file is relative to the registry's root."""
+def baseline_key(finding: Finding, roots: Sequence[Path] = ()) -> tuple[str, ...]:
+    """The values of ``KEYS`` for a finding; its file is relative to the registry's root, or without
+    its folders.
+    """
     file = Path(finding.file)
     root = next(filter(file.is_relative_to, roots), file.parent)
     relative = file.relative_to(root).as_posix()

@@ -42,7 +42,7 @@ _RULES = (
      "The arguments in an IR's rt_info are those that model.yml declares.",
      "mean_values in rt_info that differ from the declared ones"),
 )  # fmt: skip
-ARTIFACT_RULES = {rule[0]: RuleInfo(rule[0], Severity.ERROR, rule[1], rule[2]) for rule in _RULES}
+ARTIFACT_RULES = {id: RuleInfo(id, Severity.ERROR, *texts) for id, *texts in _RULES}
 #: The id of each rule with a violation of it.
 Artifacts = Iterator[tuple[str, RuleViolation]]
 #: If there are fewer bytes of constants, most of them may not be weights.

@@ -30,7 +30,6 @@ from posezoo.spec.model import (
     Family,
     Framework,
     Input,
-    License,
     ModelSpec,
     Output,
     Source,
@@ -198,11 +197,8 @@ class RegistryView:
     @cached_property
     def changed_pages(self) -> frozenset[Path]:
         """The drawn pages whose text has changed since; a missing page is not among them."""
-        changed = set()
-        for path, text in self.drawn_pages.items():
-            if read_text(path) not in (None, text):
-                changed.add(path)
-        return frozenset(changed)
+        pages = self.drawn_pages.items()
+        return frozenset(path for path, text in pages if read_text(path) not in (None, text))
 
 
 @frozen
@@ -236,16 +232,7 @@ class ModelView:
         """The model; without any contents for a composite, or if model.yml cannot be read."""
         if isinstance(self.parsed, ModelSpec):
             return self.parsed
-        return ModelSpec(
-            name=self.name,
-            family=Family.PUBLIC,
-            path=self.entry.path,
-            description="",
-            task="",
-            framework=Framework.ONNX,
-            license=License(),
-            files=(),
-        )
+        return ModelSpec(self.name, Family.PUBLIC, self.entry.path, Framework.ONNX)
 
     @property
     def declaration(self) -> ModelSpec | CompositeSpec:
@@ -262,8 +249,7 @@ class ModelView:
         """The declared skeleton: of model.yml itself, the registry or posezoo; None if it is
         unknown.
         """
-        own_skeleton = self.declaration.own_skeleton if self.declaration is not None else None
-        return own_skeleton or SKELETONS.get(self.skeleton)
+        return self.declaration.own_skeleton or SKELETONS.get(self.skeleton)
 
     @cached_property
     def is_native(self) -> bool:
@@ -275,9 +261,8 @@ class ModelView:
     @property
     def variants(self) -> tuple[ModelSpec, ...]:
         """The model and all its variants; empty for a composite, or if model.yml cannot be read."""
-        if not isinstance(self.parsed, ModelSpec):
-            return ()
-        return (self.parsed, *self.parsed.variants)
+        is_model = isinstance(self.parsed, ModelSpec)
+        return (self.spec, *self.spec.variants) if is_model else ()
 
     @property
     def sources(self) -> Iterator[tuple[int, SourceFile, Source]]:
@@ -319,9 +304,7 @@ class ModelView:
     def model_yml(self) -> YamlNode | None:
         """The tree of model.yml."""
         tree = _read_tree(self.entry.path)
-        if not isinstance(tree, YamlNode):
-            return None
-        return tree
+        return tree if isinstance(tree, YamlNode) else None
 
     def node(self, *keys: str | int) -> YamlNode | None:
         """The value below these keys of model.yml, or None."""
@@ -401,16 +384,12 @@ class ModelView:
     @cached_property
     def own_card(self) -> ParsedCard | None:
         """The model's own card; None if it has none, or only its composite's card."""
-        if not self.has_own_card:
-            return None
-        return read_card(self.card_path)
+        return read_card(self.card_path) if self.has_own_card else None
 
     @property
     def own_sections(self) -> tuple[CardSection, ...]:
         """The sections of the model's own card."""
-        if self.own_card is None:
-            return ()
-        return self.own_card.sections
+        return self.own_card.sections if self.own_card is not None else ()
 
     @property
     def own_lines(self) -> Iterator[tuple[int, str]]:
@@ -420,9 +399,7 @@ class ModelView:
     @property
     def own_links(self) -> Sequence[MarkdownLink]:
         """The links of the model's own card."""
-        if self.own_card is None:
-            return ()
-        return self.own_card.links
+        return self.own_card.links if self.own_card is not None else ()
 
     def find_on_card(
         self, pattern: re.Pattern[str]
@@ -507,9 +484,7 @@ class ModelView:
     def runs(self) -> tuple[AccuracyCheckRun, ...]:
         """The evaluations of accuracy-check.yml."""
         tree = self.accuracy_check
-        if not isinstance(tree, YamlNode):
-            return ()
-        return tuple(read_runs(tree))
+        return tuple(read_runs(tree)) if isinstance(tree, YamlNode) else ()
 
 
 def _group(pairs: Iterable[tuple[KeyT, ItemT]]) -> dict[KeyT, list[ItemT]]:

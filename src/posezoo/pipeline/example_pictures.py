@@ -1,5 +1,5 @@
-"""Example pictures of models: photos with the poses that a model finds, small enough for cards and
-sites.
+"""Example pictures of models: photos with the poses that a model finds, small enough for cards,
+galleries and sites.
 """
 
 from __future__ import annotations
@@ -9,10 +9,20 @@ from pathlib import Path
 
 import numpy as np
 
-from posezoo.errors import DownloadError, ImageError, InferenceError, import_cv2
-from posezoo.events import Listener, ignore_event
+from posezoo.cards.card_reader import to_plain_text
+from posezoo.cards.usage_section import CREDIT, finds_keypoints
+from posezoo.errors import (
+    ConversionError,
+    DownloadError,
+    ImageError,
+    InferenceError,
+    import_cv2,
+)
+from posezoo.events import Event, Listener, WarningIssued, ignore_event
+from posezoo.facts.labels import join
 from posezoo.facts.model_facts import ModelFacts
-from posezoo.images import Image
+from posezoo.gallery.gallery_data import Picture
+from posezoo.images import Image, read_image
 from posezoo.pipeline.get import get_irs
 from posezoo.pipeline.load import compile_estimator, detector_irs
 from posezoo.pose.drawing import draw
@@ -70,21 +80,16 @@ def _get_first_irs(
     raise first_error or InferenceError(f"{facts.name} is available in no precision")
 
 
-def join_side_by_side(pictures: Sequence[Image]) -> Image:
-    """Several pictures of the same height as one."""
-    joined: Image = np.hstack(pictures)
-    return joined
-
-
-def encode_example(picture: Image) -> bytes:
-    """A picture as JPEG: at most ``LONGEST_SIDE`` pixels wide and high, and of at most
-    ``MAX_BYTES``.
+def encode_example(pictures: Sequence[Image]) -> bytes:
+    """Pictures of the same height side by side as JPEG: at most ``LONGEST_SIDE`` pixels wide and
+    high, and of at most ``MAX_BYTES``.
 
     Raises:
         ImageError: it cannot be made that small.
         MissingPackageError: OpenCV is not installed.
     """
     cv2 = import_cv2()
+    picture = np.hstack(pictures)
     scale = min(1.0, LONGEST_SIDE / max(picture.shape[:2]))
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     for quality in _QUALITIES:
@@ -94,3 +99,62 @@ def encode_example(picture: Image) -> bytes:
     raise ImageError(
         f"the picture has too many details for {MAX_BYTES:,} bytes", hint="use another photo"
     )
+
+
+def draw_pictures(
+    models: Sequence[ModelFacts],
+    photos: Sequence[Path],
+    context: Context,
+    *,
+    are_samples: bool,
+    listener: Listener,
+) -> dict[str, list[Picture]]:
+    """The pictures of each pose model whose files can be downloaded, by its name; others cause a
+    warning.
+
+    Args:
+        are_samples: whether the photos are the sample photos, which become one picture.
+
+    Raises:
+        ImageError: a photo cannot be read.
+    """
+    images = {path: read_image(path) for path in photos}
+    names = [] if are_samples else [path.name for path in images]
+    pictures = {}
+    not_available = []
+
+    def listen(event: Event) -> None:
+        # Models whose files cannot be downloaded are named together at the end.
+        if not isinstance(event, WarningIssued):
+            listener(event)
+
+    for facts in filter(finds_keypoints, models):
+        try:
+            precision, drawn = draw_examples(facts, [*images.values()], context, listener=listen)
+        except DownloadError:
+            not_available.append(facts.name)
+        except (ConversionError, InferenceError) as error:
+            listener(WarningIssued(f"{facts.name}: no picture: {error.problem}"))
+        else:
+            pictures[facts.name] = _encode_pictures(facts, precision, drawn, names)
+    if not_available:
+        missing = ", ".join(not_available)
+        text = f"no picture of models whose files cannot be downloaded: {missing}"
+        listener(WarningIssued(text))
+    return pictures
+
+
+def _encode_pictures(
+    facts: ModelFacts, precision: Precision, drawn: Sequence[Image], names: Sequence[str]
+) -> list[Picture]:
+    """A picture of each photo of the user; without ``names``, the sample photos as one picture."""
+    other = precision.value if precision is Precision.FP16_INT8 else ""
+    if not names:
+        jpeg = encode_example(drawn)
+        text = f"what {facts.name} finds in two photos"
+        return [Picture(jpeg, text, to_plain_text(CREDIT), other)]
+    pictures = []
+    for name, picture in zip(names, drawn, strict=True):
+        text = f"what {facts.name} finds in {name}"
+        pictures.append(Picture(encode_example([picture]), text, note=join(name, other)))
+    return pictures

@@ -8,11 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from posezoo.errors import SpecError, UnknownModelError
-from posezoo.resolve.chosen_inputs import with_inputs
+from posezoo.resolve.camera_input import with_camera_input
 from posezoo.resolve.chosen_route import choose_route
 from posezoo.resolve.chosen_targets import choose_targets
-from posezoo.resolve.custom_weights import require_fitting_skeleton, with_known_network
-from posezoo.resolve.input_options import InputOptions
+from posezoo.resolve.custom_weights import (
+    require_fitting_skeleton,
+    with_dynamic_shape,
+    with_known_network,
+)
+from posezoo.resolve.decoding import with_decoding
+from posezoo.resolve.input_options import InputOptions, with_added_mo_args
 from posezoo.resolve.resolved import Resolved
 from posezoo.resolve.stage_context import Context
 from posezoo.spec.model import Decoder, ModelSpec, Precision
@@ -48,13 +53,7 @@ def resolve_model(
     if spec.own_skeleton is not None:
         require_fitting_skeleton(spec)
     if inputs is not None and inputs != InputOptions():
-        spec = with_inputs(
-            spec,
-            inputs,
-            _own_decoder(spec, context),
-            context.image_layout(spec.framework),
-            has_mo=context.has_model_optimizer,
-        )
+        spec = _with_inputs(spec, inputs, context)
     spec = context.lock.with_pins(spec)
     chosen = choose_route(spec, context)
     layout = replace(context.layout, checkpoint=checkpoint)
@@ -63,6 +62,16 @@ def resolve_model(
     return Resolved(
         spec, chosen.source, chosen.route, chosen.runs_upstream_code, decoder, layout, targets
     )
+
+
+def _with_inputs(spec: ModelSpec, options: InputOptions, context: Context) -> ModelSpec:
+    """The model, changed so that its IR has these inputs and outputs."""
+    decoder = _own_decoder(spec, context)
+    spec = with_added_mo_args(spec, options.mo_arguments, has_mo=context.has_model_optimizer)
+    if options.decode:
+        spec = with_decoding(spec, decoder, options.max_people, options.min_score)
+    spec = with_camera_input(spec, options, context.image_layout(spec.framework))
+    return with_dynamic_shape(spec) if options.dynamic else spec
 
 
 def _own_decoder(spec: ModelSpec, context: Context) -> Decoder | None:

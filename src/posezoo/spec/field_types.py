@@ -233,12 +233,9 @@ def hex_digits(*lengths: int, label: str) -> FieldType[str]:
             )
         return text
 
-    schemas: list[Schema] = []
-    for length in lengths:
-        schemas.append({"type": "string", "pattern": f"^[0-9a-fA-F]{{{length}}}$"})
-    if len(schemas) == 1:
-        return FieldType(read, schemas[0])
-    return FieldType(read, {"anyOf": schemas})
+    digits = "[0-9a-fA-F]"
+    schemas = [{"type": "string", "pattern": f"^{digits}{{{length}}}$"} for length in lengths]
+    return FieldType(read, {"anyOf": schemas} if len(schemas) > 1 else schemas[0])
 
 
 def ref(name: str) -> Schema:

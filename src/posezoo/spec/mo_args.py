@@ -228,10 +228,15 @@ def read_export_arguments(node: YamlNode) -> tuple[str, ...]:
     return tuple(_argument(item)[0].strip() for item in node.as_list())
 
 
-def _argument(node: YamlNode) -> tuple[str, str, str]:
+def _text(node: YamlNode) -> str:
     text = node.text()
     if len(text) > MAX_LENGTH:
         raise node.make_error(f"is longer than {MAX_LENGTH} characters")
+    return text
+
+
+def _argument(node: YamlNode) -> tuple[str, str, str]:
+    text = _text(node)
     match = _ARGUMENT.fullmatch(text.strip())
     if match is None:
         raise node.make_error(f"expected --flag or --flag=value, got {sanitize(text)}")
@@ -247,9 +252,7 @@ def _flags(node: YamlNode) -> Iterator[tuple[YamlNode, str, str]]:
         flag = _SHORT.get(flag, flag)
         may_take_next = flag in _TAKES_A_VALUE and "=" not in text and bool(items)
         if may_take_next and not _ARGUMENT.fullmatch(items[0].text().strip()):
-            value = items.pop(0).text().strip()
-            if len(value) > MAX_LENGTH:
-                raise item.make_error(f"is longer than {MAX_LENGTH} characters")
+            value = _text(items.pop(0)).strip()
         _check_value(item, flag, value)
         yield item, flag, value
 
@@ -425,14 +428,14 @@ def _with_layouts(inputs: Inputs, given: Given) -> Inputs:
         inputs = tuple(_with_layout(port, text, flag, given[flag]) for port, text in pairs)
         for reason in filter(None, map(explain_other_rank, inputs)):
             raise given[flag].node.make_error(reason)
-    completed = []
-    for port in inputs:
-        _check_channels(port, port.mean, given.get("--mean_values"))
-        _check_channels(port, port.scale, given.get("--scale_values"))
-        mean = _for_each_channel(port, port.mean)
-        scale = _for_each_channel(port, port.scale)
-        completed.append(replace(port, mean=mean, scale=scale))
-    return tuple(completed)
+    return tuple(
+        replace(
+            port,
+            mean=_for_each_channel(port, port.mean, given.get("--mean_values")),
+            scale=_for_each_channel(port, port.scale, given.get("--scale_values")),
+        )
+        for port in inputs
+    )
 
 
 def _with_layout(port: Input, text: str | None, flag: str, given: _FlagValue) -> Input:
@@ -453,13 +456,6 @@ def _with_layout(port: Input, text: str | None, flag: str, given: _FlagValue) ->
         problem = f"{sanitize(target)} does not have the letters of {layout}"
         raise given.node.make_error(problem)
     return replace(port, layout=layout, to_layout=target if target != layout else "")
-
-
-def _check_channels(port: Input, values: tuple[float, ...], given: _FlagValue | None) -> None:
-    count = len(values)
-    if given is not None and count > 1 and not _may_have(port, count):
-        name = port.name or "an input"
-        raise given.node.make_error(f"gives {count} values for {name}, which has no such channels")
 
 
 def _layouts(given: _FlagValue) -> Iterator[tuple[str, str]]:
@@ -493,10 +489,17 @@ def _may_have(port: Input, channels: int) -> bool:
     return _channels(port) in (channels, -1)
 
 
-def _for_each_channel(port: Input, values: tuple[float, ...]) -> tuple[float, ...]:
-    if len(values) == 1 and _channels(port) > 0:
-        return values * _channels(port)
-    return values
+def _for_each_channel(
+    port: Input, values: tuple[float, ...], given: _FlagValue | None
+) -> tuple[float, ...]:
+    """The values, a single one for all channels; a SpecError if the flag gives another number of
+    values than the input may have channels.
+    """
+    count = len(values)
+    if given is not None and count > 1 and not _may_have(port, count):
+        name = port.name or "an input"
+        raise given.node.make_error(f"gives {count} values for {name}, which has no such channels")
+    return values * max(1, _channels(port)) if count == 1 else values
 
 
 def _outputs(given: _FlagValue) -> tuple[Output, ...]:

@@ -384,9 +384,6 @@ def _refuse_bad_key(key: YamlNode, siblings: dict[str, YamlNode]) -> None:
     key.refuse_unprintable(key.value, "a key ")
     if len(key.value) > MAX_KEY_LENGTH:
         raise key.make_error(f"a key is longer than {MAX_KEY_LENGTH} characters")
-    if len(key.value) <= 60:
-        key.key = key.value
-    else:
-        key.key = key.value[:57] + "..."
+    key.key = key.value if len(key.value) <= 60 else f"{key.value[:57]}..."
     if key.value in siblings:
         raise key.make_error(f"is given twice, first in line {siblings[key.value].line}")

@@ -136,7 +136,7 @@ def _draw_pictures(
 ) -> dict[str, list[Picture]]:
     """The pictures of what the models find on the named photos, or on the sample photos."""
     from posezoo.images import SAMPLE_PHOTOS
-    from posezoo.pipeline.gallery_pictures import draw_pictures
+    from posezoo.pipeline.example_pictures import draw_pictures
 
     photos: Sequence[Path]
     if names:

@@ -25,8 +25,8 @@ MAX_FINDINGS = 50
 #: A rule that finds the cause of what others find comes before them.
 _MODULES = (
     "declared_files", "decoder_rules", "contradictions", "converter_arguments", "native_format",
-    "preprocessing_rules", "metrics", "shapes_and_names", "accuracy_check",
-    "card_text", "page_rules",
+    "preprocessing_rules", "metrics", "shapes_and_names", "card_text",
+    "page_rules",
 )  # fmt: skip
 #: Each part is a module, all of whose rules count, or one rule, or a tuple of rules.
 FAMILIES: LazyTable[object] = LazyTable(

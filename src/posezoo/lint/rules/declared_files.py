@@ -130,9 +130,7 @@ def hash_name(view: ModelView) -> Violations:
             digests.append(file.checksum)
         values = [digest.value for digest in digests if digest.algorithm in ("sha1", "sha256")]
         tag = f"-{variant.tag}.params" if digests else ""
-        texts = " ".join(
-            (file.name, *file.contains, variant.checkpoint, tag, *map(str, file.sources))
-        )
+        texts = " ".join((file.name, *file.contains, variant.checkpoint, tag, *file.addresses))
         for digits in dict.fromkeys(_HASH.findall(texts) if values else ()):
             if not any(value.startswith(digits) for value in values):
                 message = f"{file.name}: {digits} is not the beginning of {' or '.join(values)}"
@@ -180,10 +178,8 @@ def _find_same(view: ModelView, file: SourceFile) -> Iterator[tuple[str, SourceF
 
 
 def _file_keys(file: SourceFile) -> list[str]:
-    checksums = []
-    if file.checksum is not None:
-        checksums = [file.checksum.value]
-    return [*map(str, file.sources), *checksums]
+    checksum = [file.checksum.value] if file.checksum is not None else []
+    return [*file.addresses, *checksum]
 
 
 def _read_file_keys(view: ModelView) -> Iterator[tuple[str, tuple[str, SourceFile]]]:

@@ -5,9 +5,10 @@ index.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from math import isclose
 from typing import Any
 
 from posezoo.cards.card_reader import to_plain_text
@@ -93,41 +94,35 @@ def read_size(view: ModelView) -> FileSize | None:
     """
     spec = view.spec
     on_card = view.claims.metrics.get("mparams")
-    if on_card is None:
+    numbers = parse_numbers(on_card.value) if on_card is not None else []
+    if on_card is None or len(numbers) != 1 or not numbers[0][0]:
         return None
-    numbers = parse_numbers(on_card.value)
-    if len(numbers) != 1 or not numbers[0][0]:
+    millions = _count_in_ir(spec) if spec.is_ir else _count_in_files(spec)
+    if not millions:
         return None
-    mparams = numbers[0][0]
-    sizes = {file.name: file.size for file in spec.files}
-    if spec.is_ir:
-        millions = _count_ir_millions(sizes)
-        if millions:
-            return FileSize(on_card, mparams, millions, is_exact=True, is_ir=True)
-        return None
-    if None in sizes.values():
-        return None
-    plain = _sum_sizes(sizes, PLAIN)
-    packed = _sum_sizes(sizes, ARCHIVES)
-    if not plain and not packed:
-        return None
-    is_exact = not packed and sum(name.endswith(PLAIN) for name in sizes) == 1
-    millions = (plain + packed / COMPRESSED) / 4e6
-    return FileSize(on_card, mparams, millions, is_exact=is_exact, is_ir=False)
+    packed = _sum_sizes(spec, ARCHIVES)
+    is_exact = not packed and sum(name.endswith(PLAIN) for name in spec.file_names) == 1
+    return FileSize(
+        on_card, numbers[0][0], millions, is_exact=spec.is_ir or is_exact, is_ir=spec.is_ir
+    )
 
 
-def _sum_sizes(sizes: Mapping[str, int | None], suffixes: tuple[str, ...]) -> int:
-    return sum(size or 0 for name, size in sizes.items() if name.endswith(suffixes))
+def _sum_sizes(spec: ModelSpec, suffixes: str | tuple[str, ...], folder: str = "") -> int:
+    """The bytes of the files in a folder with these suffixes."""
+    files = [file for file in spec.files if file.name.startswith(folder)]
+    return sum(file.size or 0 for file in files if file.name.endswith(suffixes))
 
 
-def _count_ir_millions(sizes: Mapping[str, int | None]) -> float:
-    """The parameters that a published IR can contain; 0 if no size is known."""
-    for folder, width in (("FP32/", 4), ("FP16/", 2)):
-        weights = [name for name in sizes if name.startswith(folder) and name.endswith(".bin")]
-        size = sum(sizes[name] or 0 for name in weights)
-        if size:
-            return size / width / 1e6
-    return 0.0
+def _count_in_ir(spec: ModelSpec) -> float:
+    """The millions of parameters that a published IR can contain; 0 if no size is known."""
+    return _sum_sizes(spec, ".bin", "FP32/") / 4e6 or _sum_sizes(spec, ".bin", "FP16/") / 2e6
+
+
+def _count_in_files(spec: ModelSpec) -> float:
+    """The millions of parameters that files can contain; 0 if a size is not known."""
+    if any(file.size is None for file in spec.files):
+        return 0.0
+    return (_sum_sizes(spec, PLAIN) + _sum_sizes(spec, ARCHIVES) / COMPRESSED) / 4e6
 
 
 @rule()
@@ -288,7 +283,7 @@ Same = Callable[[Number, Number], bool]
 
 
 def _within(share: float) -> Same:
-    return lambda one, other: abs(one[0] - other[0]) <= share * max(one[0], other[0])
+    return lambda one, other: isclose(one[0], other[0], rel_tol=share)
 
 
 def _share_one(same: Same) -> Agree:
@@ -303,7 +298,7 @@ def index_figures(view: ModelView) -> Facts:
 
     Example: GFLOPs 0.037 on the card, 0.0758 in the index
     """
-    for kind in ("gflops", "mparams"):
+    for kind in TITLES:
         yield f"figures.{kind}", _read_figures(view, kind)
 
 
@@ -343,7 +338,7 @@ def counted_figures(view: ModelView) -> Facts:
         counts = read_counted_figures(spec, Precision.FP32)
     if not counts:
         return
-    for kind in ("gflops", "mparams"):
+    for kind in TITLES:
         place = view.location("published", kind)
         counted = counts[0].get(kind)
         published = getattr(spec.published, kind)

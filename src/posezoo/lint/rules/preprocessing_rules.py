@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
+from math import isclose
 
+from posezoo.lint.accuracy_check_yml import by_channel
 from posezoo.lint.card_claims import CardValue, Numbers, Shape
 from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
@@ -38,14 +40,9 @@ def are_equal(one: Numbers, other: Numbers) -> bool:
     """Whether two lists are equal except for rounding; a single value is used for all channels."""
     if not one or not other:
         return one == other
-    length = max(len(one), len(other))
-    if len(one) not in (1, length) or len(other) not in (1, length):
+    if len(one) != len(other) and 1 not in (len(one), len(other)):
         return False
-    one = one * (length // len(one))
-    other = other * (length // len(other))
-    return all(
-        abs(a - b) <= ROUNDING * max(abs(a), abs(b)) for a, b in zip(one, other, strict=True)
-    )
+    return all(isclose(a, b, rel_tol=ROUNDING) for a, b in by_channel(one, other))
 
 
 def is_usual(values: Numbers) -> bool:
@@ -117,7 +114,9 @@ def unusual_constant(view: ModelView) -> Violations:
             )
         for each in statements:
             is_inverse = kind == "scale" and is_factor(each.value)
-            expected = _invert(each.value) if is_inverse else _find_intended(each.value)
+            expected = _find_intended(each.value)
+            if is_inverse:
+                expected = tuple(1 / value for value in each.value if value)
             if expected:
                 text = format_numbers(expected)
                 message = f"the {kind} {each.text} is not the usual {text}"
@@ -132,10 +131,6 @@ def _read_declared(view: ModelView, kind: str, values: Numbers, *keys: str | int
     if argument is not None:
         return Statement("in model.yml", argument.node, values, argument.value)
     return Statement("in model.yml", view.location(*keys), values, format_numbers(values))
-
-
-def _invert(values: Numbers) -> Numbers:
-    return tuple(1 / value for value in values if value)
 
 
 def _find_intended(values: Numbers) -> Numbers:

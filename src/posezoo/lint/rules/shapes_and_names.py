@@ -1,21 +1,23 @@
-"""Rules on the names, shapes and layouts of inputs and outputs: model.yml compared with the
-card.
+"""Rules on the names, shapes and layouts of inputs and outputs: model.yml and accuracy-check.yml
+compared with the card.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below
 from posezoo.lint.card_claims import CardPort, CardPorts, CardValue, Shape
 from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.rules.converter_arguments import EXPORTED_SHAPES
-from posezoo.spec.model import Framework, Input
+from posezoo.spec.model import Framework, Input, UnpackArchive
 from posezoo.spec.shapes import fits
+from posezoo.spec.yaml_nodes import YamlNode
 
 #: Letters of cards, and the letters of layouts with the same meaning.
 _LETTERS = {"B": "N", "CH": "C", "CN": "C"}
@@ -35,9 +37,15 @@ _AXIS = re.compile(
     r"\s*[-*+]\s+`?([BCHNW])`?\s*[-–—:]\s*"
     r"(?:the |number of |input |image |mask )*(batch|channels?|height|width|horizontal|vertical)\b"
 )
+#: Keys of an adapter that name an output; raw_output does not.
+_OUTPUT_KEYS = re.compile(r"(?!raw_output$).*_out(?:put)?")
+#: Arguments that name a file which the original framework may evaluate.
+_FILE_FLAGS = ("--output-file", "--input_model")
+#: What a name is for, its node, and the names that the model has; empty if these are unknown.
+EvaluatedName = tuple[str, YamlNode | None, list[str]]
 
 
-def base_name(name: str) -> str:
+def _base_name(name: str) -> str:
     """A tensor's name without the node's port number, in any of its spellings."""
     return _PORT.sub("", name.replace("\\", "").strip("\"'"))
 
@@ -50,7 +58,7 @@ def port_name(view: ModelView) -> Violations:
     Example: name - `prob` on the card, --output=softmax
     """
     for kind, ports in (("input", view.inputs), ("output", view.outputs)):
-        declared = [base_name(port.name) for port in ports if port.name]
+        declared = [_base_name(port.name) for port in ports if port.name]
         groups = [_read_names(view, kind, side) for side in ("original", "converted", "")]
         are_renamed = _are_renamed(view, kind, *groups[:2])
         if are_renamed:  # inputs keep the names that the converter is given
@@ -59,7 +67,7 @@ def port_name(view: ModelView) -> Violations:
             else:
                 groups = [groups[0] | groups[1] | groups[2]]
         for names in filter(None, groups):
-            missing = [name for name in declared if not is_listed(name, names)]
+            missing = [name for name in declared if not _is_listed(name, names)]
             if are_renamed and kind == "output":
                 missing = [name for name in missing if get_close_matches(name, names, cutoff=0.9)]
             if missing:
@@ -84,7 +92,7 @@ def _missing_name(
 def _read_names(view: ModelView, kind: str, *sides: str) -> dict[str, CardValue[str]]:
     """The names on the card, by their base names."""
     names = [port.name for port in view.claims.ports_on(kind, *sides)]
-    return {base_name(name.value): name for name in reversed(names) if name.value}
+    return {_base_name(name.value): name for name in reversed(names) if name.value}
 
 
 def _are_renamed(
@@ -105,7 +113,7 @@ def _is_tensorflow(view: ModelView) -> bool:
     return view.spec.framework is Framework.TF
 
 
-def is_listed(name: str, names: Collection[str]) -> bool:
+def _is_listed(name: str, names: Collection[str]) -> bool:
     """Whether a name is among others, which may include a pattern such as state_*."""
     return name in names or any("*" in pattern and fnmatchcase(name, pattern) for pattern in names)
 
@@ -313,3 +321,73 @@ def _find_last_channels(view: ModelView, declared: Input) -> Violations:
         if format.value[1:] == ("H", "W", "C"):
             message = f"the converter makes the card's format {format.text} B, C, H, W"
             yield view.quote(format, message, "input.format", "B, C, H, W")
+
+
+@rule()
+def evaluated_names(view: ModelView) -> Violations:
+    """accuracy-check.yml evaluates this model, one of its files or what its export writes, and uses
+    the names of inputs and of the converted model's outputs that the card has.
+
+    Example: heatmaps_out: maps, and name - `heatmaps` on the card
+    """
+    for run in view.runs:
+        for kind, place, model_names in _list_names(view, run):
+            if place is None or not place.is_text():
+                continue
+            text = str(place.value)
+            name = text.rpartition("/")[2] if kind == "file" else _base_name(text)
+            if model_names and not _is_listed(name, ("", *model_names)):
+                listed = ", ".join(model_names)
+                message = f"accuracy-check.yml names the {kind} {name}; the model has {listed}"
+                yield RuleViolation(place, message, actual=name, expected=listed)
+
+
+def _list_names(view: ModelView, run: AccuracyCheckRun) -> Iterator[EvaluatedName]:
+    model = find_node(run.node, "name")
+    if model is not None and not str(model.value).startswith(view.name):
+        yield "model", model, [view.name]
+    inputs = _list_on_card(view, run, "input")
+    for node in list_below(run.launcher, "inputs"):
+        yield "input", find_node(node, "name"), inputs
+    if run.is_converted:  # the original framework may have other names for its outputs
+        outputs = _list_on_card(view, run, "output")
+        for node in _find_outputs(run):
+            yield "output", node, outputs
+    else:
+        files = _list_files(view)
+        for key in ("model", "weights"):
+            yield "file", find_node(run.launcher, key), files
+
+
+def _list_files(view: ModelView) -> list[str]:
+    """The names of files that may be evaluated; empty if an archive has unknown files."""
+    spec = view.spec
+    if not view.variants or any(isinstance(step, UnpackArchive) for step in spec.postprocessing):
+        return []
+    arguments = (*view.arguments, *view.export_arguments)
+    paths = [argument.value for argument in arguments if argument.flag in _FILE_FLAGS]
+    paths += spec.file_names
+    return sorted({path.rpartition("/")[2] for path in paths})
+
+
+def _list_on_card(view: ModelView, run: AccuracyCheckRun, kind: str) -> list[str]:
+    """The names on the card; empty if a port has none."""
+    ports = view.claims.ports_on(kind, run.side, "")
+    on_card = [_base_name(port.name.value) for port in ports]
+    if not on_card or "" in on_card:
+        return []
+    # If model.yml has the name, too, then the card is wrong, and another rule reports it.
+    is_declared = kind == "input" and not run.is_converted
+    declared = []
+    if is_declared:
+        declared = [_base_name(port.name) for port in view.inputs if port.name]
+    return list(dict.fromkeys([*on_card, *declared]))
+
+
+def _find_outputs(run: AccuracyCheckRun) -> list[YamlNode]:
+    adapter = find_node(run.launcher, "adapter")
+    keys = {}
+    if adapter is not None and isinstance(adapter.value, dict):
+        keys = adapter.value
+    named = [node for key, node in keys.items() if _OUTPUT_KEYS.fullmatch(key)]
+    return [*named, *list_below(adapter, "outputs")]
