@@ -252,6 +252,7 @@ def _fill(
     candidate.
     """
     failures = []
+    warnings = []  # only if a later candidate sends the file: else the error says all of them
     resume = partial.load_resume_state(file)
     if resume.size and resume.size == file.size:  # complete: put the candidate that sent it first
         candidates = sorted(candidates, key=lambda candidate: candidate.name != resume.source)
@@ -267,9 +268,11 @@ def _fill(
             is_missing = isinstance(error, NotFoundError)
             if not is_missing or candidate.kind is not CandidateKind.CACHE:
                 failures.append((candidate, error))
-            if (is_source or not is_missing) and candidate is not candidates[-1]:
-                context.warn(f"{file.name}: {candidate.name}: {error.problem}")
+            if is_source or not is_missing:
+                warnings.append(f"{file.name}: {candidate.name}: {error.problem}")
         else:
+            for warning in warnings:
+                context.warn(warning)
             return candidate
     raise _combine(file, failures, partial.load_resume_state(file).size)
 
