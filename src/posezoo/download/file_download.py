@@ -256,20 +256,19 @@ def _fill(
     if resume.size and resume.size == file.size:  # complete: put the candidate that sent it first
         candidates = sorted(candidates, key=lambda candidate: candidate.name != resume.source)
     for candidate in candidates:
-        is_source = candidate.kind is CandidateKind.SOURCE
         try:
-            if is_source:
+            if candidate.kind is CandidateKind.SOURCE:
                 with _reporting(candidate, file, context):
                     _fill_from(candidate, file, partial, context)
             else:
                 _ask_copy(candidate, file, partial, context)
         except DownloadError as error:
-            is_missing = isinstance(error, NotFoundError)
-            if not is_missing or candidate.kind is not CandidateKind.CACHE:
+            if candidate.kind is not CandidateKind.CACHE or not isinstance(error, NotFoundError):
                 failures.append((candidate, error))
-            if (is_source or not is_missing) and candidate is not candidates[-1]:
-                context.warn(f"{file.name}: {candidate.name}: {error.problem}")
         else:
+            for failed, reason in failures:  # the error at the end says all of them
+                if failed.kind is CandidateKind.SOURCE or not isinstance(reason, NotFoundError):
+                    context.warn(f"{file.name}: {failed.name}: {reason.problem}")
             return candidate
     raise _combine(file, failures, partial.load_resume_state(file).size)
 

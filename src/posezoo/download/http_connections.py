@@ -147,10 +147,11 @@ def translate_errors(timeout_s: float, when: str = "") -> Iterator[None]:
         ) from error
     except requests.ConnectionError as error:
         reason = getattr(error.args[0] if error.args else None, "reason", None)
-        limit = None
-        if isinstance(reason, NewConnectionError):
-            limit = ATTEMPTS_WITHOUT_ANSWER
-        raise TransientSourceError(f"no connection: {_root_cause(error)}", at_most=limit) from error
+        is_offline = isinstance(reason, NewConnectionError)
+        limit = ATTEMPTS_WITHOUT_ANSWER if is_offline else None
+        problem = TransientSourceError(f"no connection: {_root_cause(error)}", at_most=limit)
+        problem.is_offline = is_offline
+        raise problem from error
     except urllib3.exceptions.HTTPError as error:
         raise TransientSourceError(f"the connection broke{when}: {_root_cause(error)}") from error
     except (OSError, ValueError) as error:  # requests' errors are OSErrors; bad addresses are both

@@ -1,7 +1,7 @@
 """Which bytes a download transfers: of a package only a part, if a part is enough.
 
 Where decompression of npm tarballs can start, for a part of them, is in the file of a registry that
-``tools/access_points.py`` writes::
+``posezoo new`` writes::
 
     {"sha512:<digest of a tarball>": {
         "windows": {"<start>": "<base64 of 32 KiB of contents, compressed by zlib>"},

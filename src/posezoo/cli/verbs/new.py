@@ -12,7 +12,7 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
 from posezoo.errors import OutputError, PosezooError, SettingsError
 from posezoo.registry import Registry, builtin_models_dir
-from posezoo.spec.model import Family, Framework, License
+from posezoo.spec.model import Family, Framework, License, ModelSpec
 
 EXAMPLES = """
 posezoo new my-pose --from https://host/my-pose.onnx --license MIT
@@ -97,6 +97,11 @@ def run(args: argparse.Namespace) -> int:
         raise write_error(path, error) from error
     write_atomically(path, format_model_yml(spec).encode())
 
+    if not _write_access_points(spec, root, context.download_options.cache_dir):
+        console.warn(
+            f"{args.name}: users will download its whole npm tarball: for a part of it, install the"
+            f" extra points (indexed_gzip), remove {path}, and draft it again with a cache"
+        )
     missing = list_missing_fields(spec, "" if license_text.is_file() else str(license_text))
     words = shlex.join([args.name, *flags.registry_arguments(args)])
     print_result(
@@ -109,6 +114,25 @@ def run(args: argparse.Namespace) -> int:
         f"then: posezoo verify --metadata {words}; posezoo get {words}",
     )
     return 0
+
+
+def _write_access_points(spec: ModelSpec, registry: Path, cache_dir: Path | None) -> bool:
+    """Write where the parts of npm tarballs are, and return whether all could be written."""
+    from importlib.util import find_spec
+
+    from posezoo.download.origins import entry_path
+    from posezoo.draft.access_points import write_access_point
+    from posezoo.spec.sources import NpmPackageSource
+
+    for file in spec.files:
+        source = file.sources[0]
+        if isinstance(source, NpmPackageSource):
+            assert source.integrity is not None  # else it was not downloaded
+            tarball = (cache_dir or registry) / entry_path(source.integrity)
+            if not find_spec("indexed_gzip") or not tarball.is_file():
+                return False
+            write_access_point(source, tarball, registry)
+    return True
 
 
 def _writable_root(registry: Registry) -> Path:
