@@ -225,10 +225,10 @@ class NodeProof:
 
     def __str__(self) -> str:
         if not self.equal + self.within_noise + self.unprovable:
-            return "not proven by nodes"
+            return "not proven by nodes: no runtime here gives the inner tensors of the original"
         return (
-            f"of its inner tensors {self.equal} equal, {self.within_noise} within noise,"
-            f" {self.unprovable} prove nothing, {self.no_partner} have no partner"
+            f"inner tensors: {self.equal} equal, {self.within_noise} within noise,"
+            f" {self.unprovable} prove nothing, {self.no_partner} without a partner"
         )
 
 

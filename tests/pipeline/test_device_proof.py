@@ -31,7 +31,7 @@ from posezoo.runtime.device_comparison import (
     DeviceComparison,
     TensorDifference,
 )
-from posezoo.runtime.device_proofs import NAME, find_proof, list_proofs, store_proof
+from posezoo.facts.device_proofs import NAME, find_proof, list_proofs, store_proof
 from posezoo.runtime.runtime_config import RuntimeConfig, describe_device
 from posezoo.settings import read_settings, to_settings
 

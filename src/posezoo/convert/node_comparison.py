@@ -18,7 +18,7 @@ from posezoo.convert.difference import (
     allow_difference,
     compute_difference,
 )
-from posezoo.convert.formats import InnerTensors, ReferenceRuntime, Shape, Tensor
+from posezoo.convert.formats import InnerTensors, Partner, ReferenceRuntime, Tensor
 from posezoo.convert.inner_tensors import OperationOrder, run_tensors
 from posezoo.convert.reference_outputs import DRAWS, EXACT, ReferenceSample, draw_inputs
 from posezoo.events import NodeProof
@@ -101,11 +101,11 @@ class _Comparison:
     case: ReferenceSample
     ir: Any
 
-    def split(self) -> Iterator[dict[Tensor, tuple[str, Shape]]]:
+    def split(self) -> Iterator[dict[Tensor, Partner]]:
         """The partners of the tensors with a known size, by tensor, in batches."""
         partners = self.inner.find_partners(self.ir)
         nodes = {node.get_friendly_name(): node for node in self.ir.get_ops()}
-        batch: dict[Tensor, tuple[str, Shape]] = {}
+        batch: dict[Tensor, Partner] = {}
         size = 0
         for tensors in OperationOrder(self.ir).tensors.values():
             for tensor in tensors:
@@ -122,7 +122,7 @@ class _Comparison:
         if batch:
             yield batch
 
-    def compare(self, batch: Mapping[Tensor, tuple[str, Shape]]) -> list[InnerDifference]:
+    def compare(self, batch: Mapping[Tensor, Partner]) -> list[InnerDifference]:
         """The difference of each tensor, in order, without those that are no floats."""
         expected = self._run_original(batch, self.case.prepared)
         computed = run_tensors(self.ir, list(batch), [self.case.feed], "CPU", EXACT)
@@ -137,13 +137,13 @@ class _Comparison:
         for tensor, difference in differences.items():
             operation = f"{tensor[0]} ({kinds[tensor[0]]})"
             noise = noises.get(tensor)
-            limit = self._allow(noise)
+            limit = self._allow(batch[tensor], noise)
             compared.append(InnerDifference(operation, difference, noise or 0.0, limit))
         return compared
 
     def _measure_noise(
         self,
-        batch: Mapping[Tensor, tuple[str, Shape]],
+        batch: Mapping[Tensor, Partner],
         expected: Mapping[Tensor, Array],
         differences: Mapping[Tensor, float],
     ) -> dict[Tensor, float]:
@@ -151,7 +151,11 @@ class _Comparison:
 
         Each draw can only raise a limit, so there are only as many as needed.
         """
-        unsure = [tensor for tensor, value in differences.items() if not value <= self._allow(None)]
+        unsure = [
+            tensor
+            for tensor, difference in differences.items()
+            if not difference <= self._allow(batch[tensor], None)
+        ]
         noises = dict.fromkeys(unsure, 0.0)
         for draw in range(DRAWS[-1]):
             moved = draw_inputs(self.spec, self.original, self.case.seed, draw).moved
@@ -160,17 +164,22 @@ class _Comparison:
             results = self._run_original({tensor: batch[tensor] for tensor in unsure}, moved)
             for tensor, values in results.items():
                 noises[tensor] = max(noises[tensor], self._compute(expected[tensor], values))
-            unsure = [each for each in unsure if not differences[each] <= self._allow(noises[each])]
+            unsure = [
+                tensor
+                for tensor in unsure
+                if not differences[tensor] <= self._allow(batch[tensor], noises[tensor])
+            ]
         return noises
 
-    def _allow(self, noise: float | None) -> float:
-        return max(allow_difference(noise), *self.spec.self_check.tolerance.values(), 0)
+    def _allow(self, partner: Partner, noise: float | None) -> float:
+        declared = self.spec.self_check.tolerance
+        return max(allow_difference(noise), declared.get(partner[0], declared.get("*", 0)))
 
     def _compute(self, expected: Array, actual: Array) -> float:
         return compute_difference(expected, actual, self.spec.self_check.measure)
 
     def _run_original(
-        self, batch: Mapping[Tensor, tuple[str, Shape]], feed: Mapping[str, Array]
+        self, batch: Mapping[Tensor, Partner], feed: Mapping[str, Array]
     ) -> dict[Tensor, Array]:
         """The values of the partners in floating point."""
         values = self.inner.run([name for name, _ in batch.values()], feed)

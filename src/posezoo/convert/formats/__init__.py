@@ -36,14 +36,17 @@ _DEFAULT_SIZES = {"N": 1, "H": 128, "W": 128}
 #: The name of an operation of an IR, and the number of its output.
 Tensor = tuple[str, int]
 
+#: The name of the original's tensor, and the order of the IR's axes in which it has them; an empty
+#: order is the same one.
+Partner = tuple[str, Shape]
+
 
 @frozen
 class InnerTensors:
     """The tensors inside of an original that a runtime can give."""
 
-    #: For the tensors of an IR (``openvino.Model``): the name of the original's tensor, and the
-    #: order of the IR's axes in which it has them; an empty order is the same one.
-    find_partners: Callable[[Any], Mapping[Tensor, tuple[str, Shape]]]
+    #: The partners of the tensors of an IR (``openvino.Model``).
+    find_partners: Callable[[Any], Mapping[Tensor, Partner]]
     #: Computes the tensors with these names from the inputs by name.
     run: Callable[[Sequence[str], Mapping[str, Array]], Mapping[str, Array]]
 
@@ -146,9 +149,9 @@ def cut_at_tensors(input_model: Any, _spec: ModelSpec, outputs: Sequence[str]) -
         input_model.override_all_outputs(cuts)
 
 
-def find_same_names(ir: Any, names: Collection[str]) -> dict[Tensor, tuple[str, Shape]]:
+def find_same_names(ir: Any, names: Collection[str]) -> dict[Tensor, Partner]:
     """The tensors of an IR, an ``openvino.Model``, that have one of the names of the original's."""
-    partners: dict[Tensor, tuple[str, Shape]] = {}
+    partners: dict[Tensor, Partner] = {}
     for node in ir.get_ordered_ops():
         for place, port in enumerate(node.outputs()):
             if common := port.names.intersection(names):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from posezoo.convert.formats import (
     InnerTensors,
     ModelFormat,
+    Partner,
     ReferenceRuntime,
     Shape,
     Tensor,
@@ -156,7 +157,7 @@ def _run_inner(
     return _run(interpreter, tensors, feed)
 
 
-def _find_partners(path: Path, names: Collection[str], ir: Any) -> dict[Tensor, tuple[str, Shape]]:
+def _find_partners(path: Path, names: Collection[str], ir: Any) -> dict[Tensor, Partner]:
     """The partners of an IR's tensors.
 
     OpenVINO's frontend drops the name of a tensor if it orders its axes otherwise. So it reads the
@@ -170,7 +171,7 @@ def _find_partners(path: Path, names: Collection[str], ir: Any) -> dict[Tensor, 
     places = [model.get_place_by_tensor_name(name) for name in names if name not in declared]
     model.override_all_outputs([*outputs, *filter(None, places)])
     network = frontend.convert(model)
-    named: dict[Tensor, tuple[str, Shape]] = {}
+    named: dict[Tensor, Partner] = {}
     for number, result in enumerate(network.get_results()):
         port = result.input_value(0)
         order: Shape = ()
