@@ -151,9 +151,9 @@ def _render_checks(facts: ModelFacts) -> Iterator[str]:
         yield format_table(CHECK_HEADERS, checks)
     if nodes:
         yield (
-            "The tensors inside of the IR. Equal are those within 1e-5 of their largest value. Those"
-            " without a partner have none in the original; all are 0 if no runtime gives the tensors"
-            " of the original."
+            "The tensors inside of the IR. Equal are those within 1e-5 of their largest value."
+            " Those without a partner have none in the original; all are 0 if no runtime gives the"
+            " tensors of the original."
         )
         yield format_table(NODE_HEADERS, nodes)
     if proofs := list(facts.device_proofs()):

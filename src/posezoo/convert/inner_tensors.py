@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from posezoo.arrays import Array
@@ -62,19 +62,19 @@ def _find_real(node: Any) -> list[Tensor]:
     return [(name, place) for place, port in ports if port.get_element_type().is_real()]
 
 
-def run_tensors(
-    network: Any,
-    tensors: Sequence[Tensor | str],
-    feeds: Sequence[Mapping[str, Array]],
-    device: str,
-    config: Mapping[str, Any],
-) -> list[list[Array]]:
-    """The values of each tensor, for each feed; a RuntimeError if the device cannot run them."""
+def compile_tensors(
+    network: Any, tensors: Sequence[Tensor | str], device: str, config: Mapping[str, Any]
+) -> Callable[[Mapping[str, Array]], list[Array]]:
+    """What computes these tensors from the inputs by name; a RuntimeError if the device cannot."""
     part = network.clone()
     # A tensor that is an output already gets no second result.
     names = [port.get_node().get_friendly_name() for port in part.add_outputs(list(tensors))]
     results = [port.get_node().get_friendly_name() for port in part.outputs]
     columns = list(map(results.index, names))
     compiled = openvino_core().compile_model(part, device, dict(config))
-    computed = [compiled(dict(feed)).to_tuple() for feed in feeds]
-    return [[values[column].copy() for values in computed] for column in columns]
+
+    def run(feed: Mapping[str, Array]) -> list[Array]:
+        values = compiled(dict(feed)).to_tuple()
+        return [values[column].copy() for column in columns]
+
+    return run

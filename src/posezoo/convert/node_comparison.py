@@ -19,7 +19,7 @@ from posezoo.convert.difference import (
     compute_difference,
 )
 from posezoo.convert.formats import InnerTensors, Partner, ReferenceRuntime, Tensor
-from posezoo.convert.inner_tensors import OperationOrder, run_tensors
+from posezoo.convert.inner_tensors import OperationOrder, compile_tensors
 from posezoo.convert.reference_outputs import DRAWS, EXACT, ReferenceSample, draw_inputs
 from posezoo.events import NodeProof
 from posezoo.ir.openvino_import import openvino_core
@@ -124,52 +124,42 @@ class _Comparison:
 
     def compare(self, batch: Mapping[Tensor, Partner]) -> list[InnerDifference]:
         """The difference of each tensor, in order, without those that are no floats."""
-        expected = self._run_original(batch, self.case.prepared)
-        computed = run_tensors(self.ir, list(batch), [self.case.feed], "CPU", EXACT)
+        run_original = self.inner.open([name for name, _ in batch.values()])
+        run_ir = compile_tensors(self.ir, list(batch), "CPU", EXACT)
+        expected = run_original(self.case.prepared)
         differences = {}
-        for (tensor, (_, order)), (actual,) in zip(batch.items(), computed, strict=True):
-            if tensor in expected:
+        for (tensor, (name, order)), actual in zip(
+            batch.items(), run_ir(self.case.feed), strict=True
+        ):
+            if expected[name].dtype.kind == "f":
                 arranged = actual.transpose(order) if order else actual
-                differences[tensor] = self._compute(expected[tensor], arranged)
-        noises = self._measure_noise(batch, expected, differences)
+                differences[tensor] = self._compute(expected[name], arranged)
+        noises: dict[Tensor, float] = {}
+        for draw in range(DRAWS[-1]):
+            # Each draw can only raise a limit, so there are only as many as needed.
+            unsure = [
+                tensor
+                for tensor, difference in differences.items()
+                if not difference <= self._allow(batch[tensor], noises.get(tensor))
+            ]
+            moved = draw_inputs(self.spec, self.original, self.case.seed, draw).moved
+            if moved is None:
+                noises = dict.fromkeys(unsure, 0.0)
+            if not unsure or moved is None:
+                break
+            others = run_original(moved)
+            for tensor in unsure:
+                name, _ = batch[tensor]
+                noise = self._compute(expected[name], others[name])
+                noises[tensor] = max(noises.get(tensor, 0.0), noise)
         kinds = {node.get_friendly_name(): node.get_type_name() for node in self.ir.get_ops()}
         compared = []
         for tensor, difference in differences.items():
             operation = f"{tensor[0]} ({kinds[tensor[0]]})"
-            noise = noises.get(tensor)
-            limit = self._allow(batch[tensor], noise)
-            compared.append(InnerDifference(operation, difference, noise or 0.0, limit))
+            limit = self._allow(batch[tensor], noises.get(tensor))
+            noise = noises.get(tensor, 0.0)
+            compared.append(InnerDifference(operation, difference, noise, limit))
         return compared
-
-    def _measure_noise(
-        self,
-        batch: Mapping[Tensor, Partner],
-        expected: Mapping[Tensor, Array],
-        differences: Mapping[Tensor, float],
-    ) -> dict[Tensor, float]:
-        """The noise of the tensors whose difference is not small enough without it.
-
-        Each draw can only raise a limit, so there are only as many as needed.
-        """
-        unsure = [
-            tensor
-            for tensor, difference in differences.items()
-            if not difference <= self._allow(batch[tensor], None)
-        ]
-        noises = dict.fromkeys(unsure, 0.0)
-        for draw in range(DRAWS[-1]):
-            moved = draw_inputs(self.spec, self.original, self.case.seed, draw).moved
-            if not unsure or moved is None:
-                break
-            results = self._run_original({tensor: batch[tensor] for tensor in unsure}, moved)
-            for tensor, values in results.items():
-                noises[tensor] = max(noises[tensor], self._compute(expected[tensor], values))
-            unsure = [
-                tensor
-                for tensor in unsure
-                if not differences[tensor] <= self._allow(batch[tensor], noises[tensor])
-            ]
-        return noises
 
     def _allow(self, partner: Partner, noise: float | None) -> float:
         declared = self.spec.self_check.tolerance
@@ -177,11 +167,3 @@ class _Comparison:
 
     def _compute(self, expected: Array, actual: Array) -> float:
         return compute_difference(expected, actual, self.spec.self_check.measure)
-
-    def _run_original(
-        self, batch: Mapping[Tensor, Partner], feed: Mapping[str, Array]
-    ) -> dict[Tensor, Array]:
-        """The values of the partners in floating point."""
-        values = self.inner.run([name for name, _ in batch.values()], feed)
-        partners = {tensor: values[name] for tensor, (name, _) in batch.items()}
-        return {tensor: each for tensor, each in partners.items() if each.dtype.kind == "f"}

@@ -28,7 +28,7 @@ from posezoo.convert.formats import (
     with_default_sizes,
 )
 from posezoo.convert.graph_cutting import cut_inputs, cut_outputs, find_input, to_frozen_array
-from posezoo.convert.inner_tensors import run_tensors
+from posezoo.convert.inner_tensors import compile_tensors
 from posezoo.convert.recorded_outputs import Recording, draw_feed, read_recording, sample_values
 from posezoo.errors import SelfCheckError, install_command
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core, static_sizes
@@ -463,11 +463,12 @@ def open_openvino(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Re
         results = run_compiled(compiled, feed)
         return {name: results[name] for name in outputs}
 
-    def run_inner(names: Sequence[str], feed: Mapping[str, Array]) -> dict[str, Array]:
-        computed = run_tensors(network, names, [feed], "CPU", EXACT)
-        return {name: values for name, (values,) in zip(names, computed, strict=True)}
+    def open_inner(names: Sequence[str]) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+        run_inner = compile_tensors(network, names, "CPU", EXACT)
+        return lambda feed: dict(zip(names, run_inner(feed), strict=True))
 
-    names = {name for node in network.get_ops() for port in node.outputs() for name in port.names}
+    ports = [port for node in network.get_ordered_ops() for port in node.outputs()]
+    names = [name for port in ports for name in sorted(port.names)]
     model_format = frontends.select_format(spec)
     runtime = f"OpenVINO {package_version('openvino')}, {model_format.shared_reading}"
     return ReferenceRuntime(
@@ -477,7 +478,7 @@ def open_openvino(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Re
         run,
         is_independent=model_format.frontend == "ir",
         float_inputs=float_inputs,
-        inner=InnerTensors(partial(find_same_names, names=names), run_inner),
+        inner=InnerTensors(partial(find_same_names, names=names), open_inner),
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from posezoo.arrays import Array
 from posezoo.convert.difference import FACTOR, LARGEST_NOISE, OFFSET, compute_difference
 from posezoo.convert.formats import Tensor
-from posezoo.convert.inner_tensors import OperationOrder, run_tensors
+from posezoo.convert.inner_tensors import OperationOrder, compile_tensors
 from posezoo.convert.reference_outputs import EXACT
 from posezoo.errors import InferenceError
 from posezoo.ir.openvino_import import error_text, import_openvino
@@ -193,9 +193,10 @@ def _run(
     device: str,
     config: Mapping[str, Any],
 ) -> list[list[Array]]:
-    """As ``run_tensors``; an InferenceError if the device cannot run the network."""
+    """The values of each tensor, for each feed."""
     try:
-        return run_tensors(network, tensors, feeds, device, config)
+        run = compile_tensors(network, tensors, device, config)
+        return list(map(list, zip(*map(run, feeds), strict=True)))
     except RuntimeError as error:
         raise InferenceError(f"{device} cannot run the network: {error_text(error)}") from error
 

@@ -47,8 +47,8 @@ class InnerTensors:
 
     #: The partners of the tensors of an IR (``openvino.Model``).
     find_partners: Callable[[Any], Mapping[Tensor, Partner]]
-    #: Computes the tensors with these names from the inputs by name.
-    run: Callable[[Sequence[str], Mapping[str, Array]], Mapping[str, Array]]
+    #: Returns what computes the tensors with these names from the inputs by name.
+    open: Callable[[Sequence[str]], Callable[[Mapping[str, Array]], Mapping[str, Array]]]
 
 
 @frozen
@@ -149,13 +149,19 @@ def cut_at_tensors(input_model: Any, _spec: ModelSpec, outputs: Sequence[str]) -
         input_model.override_all_outputs(cuts)
 
 
-def find_same_names(ir: Any, names: Collection[str]) -> dict[Tensor, Partner]:
-    """The tensors of an IR, an ``openvino.Model``, that have one of the names of the original's."""
+def find_same_names(ir: Any, names: Sequence[str]) -> dict[Tensor, Partner]:
+    """The tensors of an IR, an ``openvino.Model``, with names of the original's, which are in its
+    order.
+
+    A tensor has the names of all operations that are left out after it: the last one counts.
+    """
+    places = {name: place for place, name in enumerate(names)}
     partners: dict[Tensor, Partner] = {}
     for node in ir.get_ordered_ops():
-        for place, port in enumerate(node.outputs()):
-            if common := port.names.intersection(names):
-                partners[node.get_friendly_name(), place] = min(common), ()
+        for number, port in enumerate(node.outputs()):
+            if common := places.keys() & port.names:
+                last = max(common, key=places.__getitem__)
+                partners[node.get_friendly_name(), number] = last, ()
     return partners
 
 

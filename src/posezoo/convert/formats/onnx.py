@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -170,14 +170,14 @@ def open_runtime(
     except Exception:  # noqa: BLE001 one of its many: it lacks an operation that OpenVINO knows
         return None
     outputs = [port.name for port in session.get_outputs()]
-    names = set(_node_outputs(path).values())
+    names = list(_node_outputs(path).values())
     return ReferenceRuntime(
         f"ONNX Runtime {package_version('onnxruntime')}",
         inputs,
         outputs,
         partial(_run, session, outputs),
         inner=InnerTensors(
-            partial(find_same_names, names=names), partial(_run_inner, module, path, outputs)
+            partial(find_same_names, names=names), partial(_open_inner, module, path, outputs)
         ),
     )
 
@@ -207,14 +207,13 @@ def _run(session: Any, names: Sequence[str], feed: Mapping[str, Array]) -> dict[
         raise RuntimeError(error_text(error)) from error
 
 
-def _run_inner(
+def _open_inner(
     module: Any,
     path: Path,
     outputs: Sequence[str],
     names: Sequence[str],
-    feed: Mapping[str, Array],
-) -> dict[str, Array]:
-    """Run the model with more outputs: messages that follow each other are one message, with the
+) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+    """Open the model with more outputs: messages that follow each other are one message, with the
     fields of both.
     """
     added = b""
@@ -226,7 +225,7 @@ def _run_inner(
         session = _open_session(module, path, content)
     except Exception as error:
         raise RuntimeError(error_text(error)) from error
-    return _run(session, names, feed)
+    return partial(_run, session, names)
 
 
 ONNX = ModelFormat(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from functools import partial
 from pathlib import Path
@@ -105,7 +105,7 @@ def _open_runtime(
         shape = tuple(map(int, port["shape"]))
         signatures[port["name"]] = shape, np.dtype(port["dtype"])
 
-    run_inner = partial(_run_inner, module, path, sizes)
+    open_inner = partial(_open_inner, module, path, sizes)
     floats = [
         port["name"] for port in interpreter.get_tensor_details() if port["dtype"] == np.float32
     ]
@@ -114,7 +114,7 @@ def _open_runtime(
         signatures,
         [port["name"] for port in outputs],
         partial(_run, interpreter, outputs),
-        inner=InnerTensors(partial(_find_partners, path, floats), run_inner),
+        inner=InnerTensors(partial(_find_partners, path, floats), open_inner),
     )
 
 
@@ -145,16 +145,15 @@ def _run(
     return {port["name"]: interpreter.get_tensor(port["index"]) for port in tensors}
 
 
-def _run_inner(
+def _open_inner(
     module: Any,
     path: Path,
     sizes: Mapping[str, Shape],
     names: Collection[str],
-    feed: Mapping[str, Array],
-) -> dict[str, Array]:
+) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
     interpreter = _open_interpreter(module, path, sizes, keeps_tensors=True)
     tensors = [port for port in interpreter.get_tensor_details() if port["name"] in names]
-    return _run(interpreter, tensors, feed)
+    return partial(_run, interpreter, tensors)
 
 
 def _find_partners(path: Path, names: Collection[str], ir: Any) -> dict[Tensor, Partner]:
