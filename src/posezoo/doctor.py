@@ -124,7 +124,7 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
     devices = {}
     proofs: tuple[dict[str, str], ...] = ()
     if package_version("openvino"):
-        from posezoo.runtime.device_proofs import list_proofs
+        from posezoo.facts.device_proofs import list_proofs
         from posezoo.runtime.runtime_config import available_devices, require_device
 
         setting = settings["device"]

@@ -207,6 +207,32 @@ class ConversionStarted(ModelEvent):
 
 
 @frozen
+class NodeProof:
+    """How many tensors inside of an IR are those of the original (``--proof nodes``); all 0 if
+    nothing gives the tensors inside of the original.
+
+    Attributes:
+        equal: they differ by at most 1e-5 of their largest value.
+        within_noise: they differ by no more than is allowed for the roundings before them.
+        unprovable: roundings change them so much that their numbers prove nothing.
+        no_partner: the original has none of the same name.
+    """
+
+    equal: int = 0
+    within_noise: int = 0
+    unprovable: int = 0
+    no_partner: int = 0
+
+    def __str__(self) -> str:
+        if not self.equal + self.within_noise + self.unprovable:
+            return "not proven by nodes: no runtime here gives the inner tensors of the original"
+        return (
+            f"inner tensors: {self.equal} equal, {self.within_noise} within noise,"
+            f" {self.unprovable} prove nothing, {self.no_partner} without a partner"
+        )
+
+
+@frozen
 class SelfCheckPassed(ModelEvent):
     """An IR and its original compute the same outputs.
 
@@ -220,6 +246,8 @@ class SelfCheckPassed(ModelEvent):
     share of the output's largest value, and ``rounded_output`` is this output. If it has a
     ``unit``, ``rounding_in_unit`` is the same change in it. None: the IR is not in FP16, or this
     was not measured.
+
+    ``nodes`` is the comparison of inner tensors; None if it was not requested.
     """
 
     precision: str
@@ -232,6 +260,7 @@ class SelfCheckPassed(ModelEvent):
     rounding_in_unit: float | None = None
     unit: str = ""
     proof: str = ""
+    nodes: NodeProof | None = None
 
 
 class ConversionFinished(TaskFinished):

@@ -16,6 +16,7 @@ from fakes.network import source_file
 from fakes.reader_faults import FAULTS, read_wrongly
 from posezoo.convert.conversion import convert_with_openvino
 from posezoo.convert.conversion_plan import ConversionOptions, plan_irs
+from posezoo.convert.difference import WITHOUT_NOISE
 from posezoo.convert.recorded_outputs import (
     SEEDS,
     RecordedInput,
@@ -26,7 +27,6 @@ from posezoo.convert.recorded_outputs import (
     recording_tensors,
     sample_values,
 )
-from posezoo.convert.self_check import WITHOUT_NOISE
 from posezoo.errors import ConversionError, SelfCheckError
 from posezoo.events import SelfCheckPassed
 from posezoo.files.verified_files import compute_digest

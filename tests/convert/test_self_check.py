@@ -29,10 +29,11 @@ from posezoo.console import result_lines
 from posezoo.convert import frontends, preprocess, self_check
 from posezoo.convert.constant_check import find_changed_constant
 from posezoo.convert.conversion_plan import ConversionOptions, plan_irs
+from posezoo.convert.difference import compute_difference
 from posezoo.convert.fp16_check import Fp16Comparison, compare_with_fp32
 from posezoo.convert.publish import write_checked_irs
 from posezoo.convert.reference_outputs import ReferenceSample, compute_reference
-from posezoo.convert.self_check import check_ir, compute_difference
+from posezoo.convert.self_check import check_ir
 from posezoo.errors import ConversionError, SelfCheckError
 from posezoo.events import Event, SelfCheckPassed
 from posezoo.ir import ir_writer, provenance

@@ -14,6 +14,7 @@ from fakes.command import posezoo
 from fakes.faulty_networks import FORMS, SIDE, Builder
 from fakes.posenet import spot_network
 from posezoo.events import WarningIssued
+from posezoo.facts.device_proofs import NAME, find_proof, list_proofs, store_proof
 from posezoo.images import SAMPLE_PHOTOS
 from posezoo.pipeline.device_proof import (
     DeviceProof,
@@ -31,7 +32,6 @@ from posezoo.runtime.device_comparison import (
     DeviceComparison,
     TensorDifference,
 )
-from posezoo.runtime.device_proofs import NAME, find_proof, list_proofs, store_proof
 from posezoo.runtime.runtime_config import RuntimeConfig, describe_device
 from posezoo.settings import read_settings, to_settings
 

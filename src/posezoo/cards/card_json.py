@@ -49,10 +49,13 @@ or changes its meaning::
     made          list          the IR beside the card; empty in a registry: model, precision,
                                 openvino (its version), files (suffix, size, checksum), gflops and
                                 mparams (or null), checks (output, difference, tolerance, reference,
-                                rounding: relative, absolute, unit; or null), shift (INT8 compared
-                                with FP32, or null), trust (who vouches for an IR of another
-                                machine: signed, locked, or trusted from HOST; empty if it was made
-                                here)
+                                rounding: relative, absolute, unit; or null), nodes (inner tensors:
+                                equal, within_noise, unprovable, no_partner; null without --proof
+                                nodes), shift (INT8 compared with FP32, or null), trust (who vouches
+                                for an IR of another machine: signed, locked, or trusted from HOST;
+                                empty if it was made here)
+    devices       list          the devices compared with the CPU: ir, device, verdict (agrees,
+                                proves nothing, differs)
     variants      list          only for the default variant: the facts of the other variants
 
 In ``files``, ``inputs``, ``outputs``, ``accuracy``, ``complexity`` and ``measured`` the key
@@ -138,6 +141,7 @@ def _results(facts: ModelFacts) -> Json:
         "limits": facts.limits,
         "training": to_json(facts.model.training),
         "made": [_made(*record) for record in facts.ir_records()],
+        "devices": list(facts.device_proofs()),
     }
 
 
@@ -192,7 +196,7 @@ def _made(part: ModelSpec, precision: Precision, record: Provenance) -> Json:
         "files": files,
         "gflops": record.complexity.get("gflops"),
         "mparams": record.complexity.get("mparams"),
-        **project(record, "checks shift? trust"),
+        **project(record, "checks nodes? shift? trust"),
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 from posezoo.cards.markdown import (
     Markdown,
     Paragraphs,
@@ -25,6 +27,7 @@ CHECK_HEADERS = (
     "Rounding to FP16",
     "Original run by",
 )
+NODE_HEADERS = ("Model", "Precision", "Equal", "Within noise", "Prove nothing", "No partner")
 SHIFT_HEADERS = (
     "Model", "Precision", "Median shift", "90th percentile", "People, FP32", "People, INT8",
     "Agreement", "Photos", "Calibration photos",
@@ -89,7 +92,6 @@ def render_ir_section(facts: ModelFacts) -> Paragraphs:
     """The section on the IR beside the card: digests, complexity, self-checks and INT8 accuracy."""
     files: list[tuple[str, ...]] = []
     costs: dict[str, tuple[str, ...]] = {}
-    checks: list[tuple[str, ...]] = []
     shifts = []
     openvino = set()
     for part, precision, record in facts.ir_records():
@@ -107,11 +109,6 @@ def render_ir_section(facts: ModelFacts) -> Paragraphs:
             people = (f"{shift[name]:.0f}" for name in ("found_fp32", "found_int8"))
             photos = (f"{shift[name]:.0f}" for name in ("measured_photos", "calibration_photos"))
             shifts.append((*ir, *moved, *people, f"{shift['agreement']:.0%}", *photos))
-        for check in record.checks:
-            values = (f"{check.difference:.1e}", f"{check.tolerance:g}")
-            checks.append(
-                (*ir, check.output, *values, _format_rounding(check.rounding), check.reference)
-            )
     if files:
         yield "## Converted Files"
         versions = escape(", ".join(sorted(openvino)))
@@ -124,6 +121,27 @@ def render_ir_section(facts: ModelFacts) -> Paragraphs:
             "Counted on the IR by the rule of Open Model Zoo's cards; the same in every precision."
         )
         yield format_table(("Model", "GFLOPs", "MParams"), list(costs.values()))
+    yield from _render_checks(facts)
+    if shifts:
+        yield "## Quantization"
+        yield SHIFT_LEGEND
+        yield format_table(SHIFT_HEADERS, shifts)
+        yield from _render_int8(facts)
+
+
+def _render_checks(facts: ModelFacts) -> Iterator[str]:
+    """The self-checks, and the comparisons on devices."""
+    checks: list[tuple[str, ...]] = []
+    nodes: list[tuple[str, ...]] = []
+    for part, precision, record in facts.ir_records():
+        ir = (part.full_name, precision.value)
+        for check in record.checks:
+            values = (f"{check.difference:.1e}", f"{check.tolerance:g}")
+            checks.append(
+                (*ir, check.output, *values, _format_rounding(check.rounding), check.reference)
+            )
+        if record.nodes is not None:
+            nodes.append((*ir, *map(str, astuple(record.nodes))))
     if checks:
         yield "## Self-Check"
         yield (
@@ -131,11 +149,17 @@ def render_ir_section(facts: ModelFacts) -> Paragraphs:
             " constants to FP16 moves it. Both are relative to its largest value."
         )
         yield format_table(CHECK_HEADERS, checks)
-    if shifts:
-        yield "## Quantization"
-        yield SHIFT_LEGEND
-        yield format_table(SHIFT_HEADERS, shifts)
-        yield from _render_int8(facts)
+    if nodes:
+        yield (
+            "The tensors inside of the IR. Equal are those within 1e-5 of their largest value."
+            " Those without a partner have none in the original; all are 0 if no runtime gives the"
+            " tensors of the original."
+        )
+        yield format_table(NODE_HEADERS, nodes)
+    if proofs := list(facts.device_proofs()):
+        yield "## Devices"
+        yield "What the IR compute on devices, compared with the CPU in f32."
+        yield format_table(("IR", "Device", "Result"), [tuple(proof.values()) for proof in proofs])
 
 
 def _render_int8(facts: ModelFacts) -> Paragraphs:

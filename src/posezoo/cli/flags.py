@@ -416,6 +416,12 @@ _SHARED = (
         " before it, encrypted. MQTT_USERNAME and MQTT_PASSWORD, or ~/.netrc, have the login",
         _parse_mqtt,
     ),
+    Flag(
+        "--proof",
+        "nodes compares an IR with its original at every tensor that both have, not only at the"
+        " outputs (ONNX and TFLite)",
+        choices=("outputs", "nodes"),
+    ),
     Flag("-q, --quiet", "show only warnings and errors"),
     Flag("--reverse_input_channels", "the input of the .xml is RGB, not BGR"),
     *(
@@ -482,7 +488,7 @@ CLUSTER = "cluster cluster_wait log"
 CAMERA_INPUT = "input_type input_layout resize"
 PREPROCESSING = "reverse_input_channels mean_values scale_values"
 DECODE = "decode max_people min_score"
-CHECKPOINT = "checkpoint model_name skeleton self_check dynamic keep_onnx"
+CHECKPOINT = "checkpoint model_name skeleton self_check proof dynamic keep_onnx"
 CONVERTERS = "mo allow_upstream_code"
 CONVERSION = f"precisions {CONVERTERS}"
 HTTP = "stall_timeout header ca_bundle allow_http allow_private_redirects"
@@ -752,5 +758,6 @@ def conversion_options_from_args(args: argparse.Namespace) -> ConversionOptions:
         force=args.force,
         self_check=args.self_check != "off",
         is_strict=args.self_check == "strict",
+        by_nodes=args.proof == "nodes",
         keep_onnx=args.keep_onnx,
     )

@@ -129,6 +129,7 @@ def convert_with_openvino(
             targets,
             self_check=self_check,
             is_strict=options.is_strict,
+            by_nodes=options.by_nodes,
             reference=reference,
             decoder=resolved.decoder,
             listener=listener,

@@ -37,6 +37,7 @@ class ConversionOptions:
     #: Also write the intermediate ONNX of a checkpoint, as ``<name>.onnx`` in the model's folder.
     keep_onnx: bool = False
     is_strict: bool = False  # also refuse an IR whose outputs the self-check cannot prove
+    by_nodes: bool = False  # also compare the tensors inside of the networks
 
 
 @frozen
@@ -97,6 +98,7 @@ def plan_irs(
                 is_good,
                 is_checked=is_checked,
                 is_proven=is_checked and options.is_strict,
+                by_nodes=is_checked and options.by_nodes,
                 mo_version=mo_version,
             )
         irs.append(PlannedIr(target, reason))
@@ -113,13 +115,14 @@ def explain_stale_ir(
     *,
     is_checked: bool = False,
     is_proven: bool = False,
+    by_nodes: bool = False,
     mo_version: str = "",
 ) -> str:
     """Why an IR differs from the one that a conversion would make now; empty if it does not."""
     source = resolved.source_of(target)
     key = partial(provenance.conversion_key, source, resolved.decoder, model_optimizer=mo_version)
     return provenance.explain_stale_record(
-        target.xml, key, is_good, is_checked=is_checked, is_proven=is_proven
+        target.xml, key, is_good, is_checked=is_checked, is_proven=is_proven, by_nodes=by_nodes
     )
 
 

@@ -1,77 +1,169 @@
-"""Find where an IR begins to differ from its original, as OpenVINO reads the original.
+"""Compare an IR with its original at every tensor that both have, not only at the outputs.
 
-This takes seconds, because both networks are compiled with many outputs: it runs only after a
-failed check.
+A fault in a branch that adds 0.1 % to an output is as large there as anywhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from posezoo.arrays import Array
-from posezoo.convert.reference_outputs import EXACT, ReferenceSample, read_original, run_compiled
+from posezoo.convert.difference import (
+    LARGEST_NOISE,
+    OFFSET,
+    allow_difference,
+    compute_difference,
+)
+from posezoo.convert.formats import InnerTensors, Partner, ReferenceRuntime, Tensor
+from posezoo.convert.inner_tensors import OperationOrder, compile_tensors
+from posezoo.convert.reference_outputs import DRAWS, EXACT, ReferenceSample, draw_inputs
+from posezoo.events import NodeProof
 from posezoo.ir.openvino_import import openvino_core
 from posezoo.spec.model import ModelSpec
+from posezoo.values import frozen
 
-#: The tensors that are compared at a time; all those of a large network take gigabytes.
-BATCH = 64
-
-#: Whether values differ, from those of the original, of the IR, and of the original with its input
-#: moved.
-Differs = Callable[[Array, Array, Array], bool]
+#: The bytes of the tensors of one network that are compared at a time; all those of a large network
+#: take gigabytes.
+BATCH = 256 << 20
 
 
-def find_first_difference(
-    spec: ModelSpec, source: Path, xml: Path, sample: ReferenceSample, differs: Differs
-) -> str:
-    """The name and type of the first operation of an IR whose values differ; empty if none does.
+@frozen
+class InnerDifference:
+    """The difference of a tensor, relative to its largest value.
 
-    Only operations with a tensor whose name is from the original, at ``source``, are compared.
+    Attributes:
+        operation: the name and the type of the operation of the IR that computes it.
+        noise: what a rounding of the input changes; 0 if the difference is small enough without it.
     """
-    core = openvino_core()
-    original, _ = read_original(
-        spec, source, {name: values.shape for name, values in sample.prepared.items()}
+
+    operation: str
+    difference: float
+    noise: float
+    limit: float
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the difference is an error."""
+        # "not <=" instead of ">", so that nan also counts.
+        return not self.difference <= self.limit and self.noise <= LARGEST_NOISE
+
+
+def compare_nodes(
+    spec: ModelSpec, original: ReferenceRuntime, xml: Path, case: ReferenceSample
+) -> tuple[NodeProof, InnerDifference | None]:
+    """Compare the tensors in an IR with those of its original for one image.
+
+    Returns:
+        How many were compared, and the first one that differs by more than is allowed; none is
+        compared after the batch with that one.
+
+    Raises:
+        RuntimeError: one of the two networks cannot be run.
+    """
+    if original.inner is None:
+        return NodeProof(), None
+    ir = openvino_core().read_model(xml)
+    if ir.is_dynamic():
+        ir.reshape({name: list(values.shape) for name, values in case.feed.items()})
+    comparison = _Comparison(spec, original, original.inner, case, ir)
+    compared: list[InnerDifference] = []
+    for batch in comparison.split():
+        compared += comparison.compare(batch)
+        if wrong := next((each for each in compared if each.is_wrong), None):
+            return NodeProof(), wrong
+    tensors = OperationOrder(ir).tensors
+    equal = [each for each in compared if each.difference <= OFFSET]
+    unprovable = [each for each in compared if each.noise > LARGEST_NOISE]
+    proof = NodeProof(
+        equal=len(equal),
+        within_noise=len(compared) - len(equal) - len(unprovable),
+        unprovable=len(unprovable),
+        no_partner=sum(map(len, tensors.values())) - len(compared),
     )
-    ir = core.read_model(xml)
-    nodes = _find_common_nodes(original, ir)
-    for start in range(0, len(nodes), BATCH):
-        names = list(nodes)[start : start + BATCH]
-        (actual,) = _run(core, ir, names, [sample.feed])
-        expected, moved = _run(
-            core, original, names, [sample.prepared, sample.moved or sample.prepared]
-        )
-        for name in names:
-            values = expected[name], actual[name], moved[name]
-            if values[0].shape != values[1].shape or differs(*values):
-                return f"{nodes[name].get_friendly_name()} ({nodes[name].get_type_name()})"
-    return ""
+    return proof, None
 
 
-def _find_common_nodes(original: Any, ir: Any) -> dict[str, Any]:
-    """The operations of an IR by the name of a tensor that the original has, too, in order."""
-    common: set[str] = set()
-    for node in original.get_ordered_ops():
-        common |= set().union(*(port.names for port in node.outputs()))
-    nodes = {}
-    for node in ir.get_ordered_ops():
-        if node.get_type_name() in ("Parameter", "Constant", "Result"):
-            continue
-        for port in node.outputs():
-            names = port.names & common
-            if names and port.get_element_type().is_real():
-                nodes[min(names)] = node
-    return nodes
+@frozen
+class _Comparison:
+    """An IR and its original with the inputs of both.
 
+    Attributes:
+        ir: an ``openvino.Model`` of static sizes.
+    """
 
-def _run(
-    core: Any, network: Any, names: Sequence[str], feeds: Sequence[Mapping[str, Array]]
-) -> list[dict[str, Array]]:
-    """The values of some tensors of an ``openvino.Model`` by name, for each feed."""
-    part = network.clone()
-    part.add_outputs(
-        [name for name in names if not any(name in port.names for port in part.outputs)]
-    )
-    compiled = core.compile_model(part, "CPU", EXACT)
-    return [run_compiled(compiled, feed) for feed in feeds]
+    spec: ModelSpec
+    original: ReferenceRuntime
+    inner: InnerTensors
+    case: ReferenceSample
+    ir: Any
+
+    def split(self) -> Iterator[dict[Tensor, Partner]]:
+        """The partners of the tensors with a known size, by tensor, in batches."""
+        partners = self.inner.find_partners(self.ir)
+        nodes = {node.get_friendly_name(): node for node in self.ir.get_ops()}
+        batch: dict[Tensor, Partner] = {}
+        size = 0
+        for tensors in OperationOrder(self.ir).tensors.values():
+            for tensor in tensors:
+                name, place = tensor
+                shape = nodes[name].get_output_partial_shape(place)
+                if tensor not in partners or shape.is_dynamic:
+                    continue
+                batch[tensor] = partners[tensor]
+                size += 4 * int(np.prod(shape.to_shape()))
+                if size > BATCH:
+                    yield batch
+                    batch = {}
+                    size = 0
+        if batch:
+            yield batch
+
+    def compare(self, batch: Mapping[Tensor, Partner]) -> list[InnerDifference]:
+        """The difference of each tensor, in order, without those that are no floats."""
+        run_original = self.inner.open([name for name, _ in batch.values()])
+        run_ir = compile_tensors(self.ir, list(batch), "CPU", EXACT)
+        expected = run_original(self.case.prepared)
+        differences = {}
+        for (tensor, (name, order)), actual in zip(
+            batch.items(), run_ir(self.case.feed), strict=True
+        ):
+            if expected[name].dtype.kind == "f":
+                arranged = actual.transpose(order) if order else actual
+                differences[tensor] = self._compute(expected[name], arranged)
+        noises: dict[Tensor, float] = {}
+        for draw in range(DRAWS[-1]):
+            # Each draw can only raise a limit, so there are only as many as needed.
+            unsure = [
+                tensor
+                for tensor, difference in differences.items()
+                if not difference <= self._allow(batch[tensor], noises.get(tensor))
+            ]
+            moved = draw_inputs(self.spec, self.original, self.case.seed, draw).moved
+            if moved is None:
+                noises = dict.fromkeys(unsure, 0.0)
+            if not unsure or moved is None:
+                break
+            others = run_original(moved)
+            for tensor in unsure:
+                name, _ = batch[tensor]
+                noise = self._compute(expected[name], others[name])
+                noises[tensor] = max(noises.get(tensor, 0.0), noise)
+        kinds = {node.get_friendly_name(): node.get_type_name() for node in self.ir.get_ops()}
+        compared = []
+        for tensor, difference in differences.items():
+            operation = f"{tensor[0]} ({kinds[tensor[0]]})"
+            limit = self._allow(batch[tensor], noises.get(tensor))
+            noise = noises.get(tensor, 0.0)
+            compared.append(InnerDifference(operation, difference, noise, limit))
+        return compared
+
+    def _allow(self, partner: Partner, noise: float | None) -> float:
+        declared = self.spec.self_check.tolerance
+        return max(allow_difference(noise), declared.get(partner[0], declared.get("*", 0)))
+
+    def _compute(self, expected: Array, actual: Array) -> float:
+        return compute_difference(expected, actual, self.spec.self_check.measure)

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.convert import frontends, preprocess
+from posezoo.convert.difference import compute_difference
 from posezoo.convert.formats import Shape
 from posezoo.convert.formats.onnx import open_runtime
 from posezoo.convert.onnx_writer import write_onnx
 from posezoo.convert.reference_outputs import EXACT, compute_reference, run_compiled
 from posezoo.convert.self_check import (
     compare_with_noise,
-    compute_difference,
     describe_wrong,
     find_wrong,
 )

@@ -1,5 +1,5 @@
 """A small reader of Protocol Buffers, which recognises a file's format before a full parser reads
-it.
+it, and a writer of single fields.
 
 It skips the values of fields without reading them: the time depends on the number of fields, not on
 the size of the file.
@@ -8,6 +8,7 @@ the size of the file.
 from __future__ import annotations
 
 import mmap
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
@@ -137,3 +138,20 @@ def read_varint(buffer: Buffer, at: int, end: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, at
     raise ProtobufError
+
+
+def encode_field(number: int, value: bytes | int | float) -> bytes:
+    """A field of a protobuf message."""
+    if isinstance(value, bytes):
+        return _encode_varint(number << 3 | LENGTH) + _encode_varint(len(value)) + value
+    if isinstance(value, float):
+        return _encode_varint(number << 3 | FIXED32) + struct.pack("<f", value)
+    return _encode_varint(number << 3 | VARINT) + _encode_varint(value & (1 << 64) - 1)
+
+
+def _encode_varint(value: int) -> bytes:
+    groups = bytearray()
+    while value > 0x7F:
+        groups.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*groups, value])

@@ -65,6 +65,7 @@ def write_checked_irs(
     *,
     self_check: bool = True,
     is_strict: bool = False,
+    by_nodes: bool = False,
     reference: Future[ReferenceOutputs | None] | None = None,
     decoder: Decoder | None = None,
     has_record: bool = True,
@@ -79,6 +80,7 @@ def write_checked_irs(
             original.
         self_check: whether to compare the outputs of the IR with those of the original.
         is_strict: whether what cannot be proven is an error; see ``check_ir``.
+        by_nodes: whether the tensors inside of the networks are compared, too.
         reference: the outputs of the original, if the caller has already started to compute them.
         decoder: the decoder that the record names.
         has_record: whether a provenance.json is written beside each IR.
@@ -107,7 +109,13 @@ def write_checked_irs(
             # requested.
             fp32 = ir_writer.write_ir(network, paths[exact], Precision.FP32)
             checks[exact] = pool.submit(
-                check_ir, spec_with_names, fp32, source, reference, is_strict=is_strict
+                check_ir,
+                spec_with_names,
+                fp32,
+                source,
+                reference,
+                is_strict=is_strict,
+                by_nodes=by_nodes,
             )
         written = []
         for target in targets:
@@ -158,6 +166,7 @@ def _passed(spec: ModelSpec, precision: Precision, result: SelfCheckResult) -> S
         reference=result.reference,
         unprovable=result.unprovable,
         proof="" if result.reference else find_missing_runtime(spec),
+        nodes=result.nodes,
     )
     if result.largest_rounding is None:
         return passed

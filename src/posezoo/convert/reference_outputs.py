@@ -20,12 +20,15 @@ from posezoo.arrays import Array
 from posezoo.convert import frontends
 from posezoo.convert.check_images import draw_test_image
 from posezoo.convert.formats import (
+    InnerTensors,
     ReferenceRuntime,
     Shape,
+    find_same_names,
     import_runtime,
     with_default_sizes,
 )
 from posezoo.convert.graph_cutting import cut_inputs, cut_outputs, find_input, to_frozen_array
+from posezoo.convert.inner_tensors import compile_tensors
 from posezoo.convert.recorded_outputs import Recording, draw_feed, read_recording, sample_values
 from posezoo.errors import SelfCheckError, install_command
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core, static_sizes
@@ -96,7 +99,7 @@ class RecordedComparison:
 class ReferenceOutputs:
     """The outputs that the IR of a model must reproduce, and the runtime that computed them."""
 
-    runtime: str
+    original: ReferenceRuntime
     cases: tuple[ReferenceSample, ...]
     is_independent: bool  # whether the runtime shares no reader of the original with the conversion
     #: The runtime's outputs for the images whose outputs the registry has; None if it has none, or
@@ -106,6 +109,11 @@ class ReferenceOutputs:
     #: takes how often each image was moved already; empty if it is often enough, or no input can be
     #: moved.
     move: Callable[[int], Sequence[Sequence[Mapping[str, Array]]]]
+
+    @property
+    def runtime(self) -> str:
+        """The name of the runtime."""
+        return self.original.name
 
     def shows_noise(self) -> bool:
         """Run the original with moved images, and say whether that changes each output.
@@ -150,7 +158,7 @@ def compute_reference(
             is_needed = recording or spec.decoding or by_openvino
             if not is_needed and find_missing_runtime(spec):
                 return None
-            runtime = _open_openvino(spec, path, _choose_all_sizes(spec, recording))
+            runtime = open_openvino(spec, path, _choose_all_sizes(spec, recording))
         cases = _run_samples(spec, runtime)
         if recording is not None and not runtime.is_independent:
             recorded = _run_recording(spec, path, runtime, recording)
@@ -162,7 +170,7 @@ def compute_reference(
     _require_finite(spec, cases)
     is_independent = runtime.is_independent or recorded is not None
     move = partial(_run_moved, spec, runtime, cases)
-    return ReferenceOutputs(runtime.name, cases, is_independent, recorded, move=move)
+    return ReferenceOutputs(runtime, cases, is_independent, recorded, move=move)
 
 
 def find_missing_runtime(spec: ModelSpec) -> str:
@@ -199,7 +207,7 @@ def _has_ports(runtime: ReferenceRuntime, spec: ModelSpec) -> bool:
 
 
 def _run_samples(spec: ModelSpec, runtime: ReferenceRuntime) -> tuple[ReferenceSample, ...]:
-    samples = [_draw_inputs(spec, runtime, seed) for seed in SEEDS]
+    samples = [draw_inputs(spec, runtime, seed) for seed in SEEDS]
     feeds = [sample.prepared for sample in samples]
     if runtime.run_several:
         # It takes longer to start PyTorch's process again than to run a network once more.
@@ -234,7 +242,7 @@ def _run_moved(
     feeds = []
     for case in cases:
         for draw in range(done, end):
-            sample = _draw_inputs(spec, runtime, case.seed, draw)
+            sample = draw_inputs(spec, runtime, case.seed, draw)
             if sample.moved is not None:
                 feeds.append(sample.moved)
     if not feeds:
@@ -270,7 +278,7 @@ def _run_recording(
     runtime_sizes = {name: shape for name, (shape, _) in runtime.inputs.items()}
     if sizes != runtime_sizes or not recording.shapes.keys() <= set(runtime.outputs):
         outputs = tuple(Output(name, ()) for name in recording.shapes)
-        runtime = _open_openvino(replace(spec, outputs=outputs), path, sizes)
+        runtime = open_openvino(replace(spec, outputs=outputs), path, sizes)
     dtypes = {name: dtype for name, (_, dtype) in runtime.inputs.items()}
     if set(dtypes) != set(recording.inputs):
         names = ", ".join(dtypes)
@@ -332,7 +340,7 @@ def _move(values: Array, rng: np.random.Generator) -> Array:
     return moved.astype(dtype)
 
 
-def _draw_inputs(
+def draw_inputs(
     spec: ModelSpec, runtime: ReferenceRuntime, seed: int, draw: int = 0
 ) -> ReferenceSample:
     """A sample without outputs; the draw decides how the image is moved."""
@@ -438,7 +446,7 @@ def preprocess(image: Array, port: Input) -> Array:
     return np.ascontiguousarray(image)
 
 
-def _open_openvino(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> ReferenceRuntime:
+def open_openvino(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> ReferenceRuntime:
     """The original in OpenVINO, without preprocessing.
 
     A comparison with it checks the preprocessing and the written IR, but not how the original is
@@ -455,6 +463,12 @@ def _open_openvino(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> R
         results = run_compiled(compiled, feed)
         return {name: results[name] for name in outputs}
 
+    def open_inner(names: Sequence[str]) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+        run_inner = compile_tensors(network, names, "CPU", EXACT)
+        return lambda feed: dict(zip(names, run_inner(feed), strict=True))
+
+    ports = [port for node in network.get_ordered_ops() for port in node.outputs()]
+    names = [name for port in ports for name in sorted(port.names)]
     model_format = frontends.select_format(spec)
     runtime = f"OpenVINO {package_version('openvino')}, {model_format.shared_reading}"
     return ReferenceRuntime(
@@ -464,6 +478,7 @@ def _open_openvino(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> R
         run,
         is_independent=model_format.frontend == "ir",
         float_inputs=float_inputs,
+        inner=InnerTensors(partial(find_same_names, names=names), open_inner),
     )
 
 

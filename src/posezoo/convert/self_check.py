@@ -11,7 +11,7 @@ no limit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, field, replace
 from pathlib import Path
@@ -23,9 +23,14 @@ from posezoo.arrays import Array
 from posezoo.convert import frontends
 from posezoo.convert.compared_rows import select_compared_rows
 from posezoo.convert.constant_check import find_changed_constant
+from posezoo.convert.difference import (
+    LARGEST_NOISE,
+    allow_difference,
+    compute_difference,
+)
 from posezoo.convert.fp16_check import compare_with_fp32, measure_rounding
 from posezoo.convert.graph_cutting import join_names
-from posezoo.convert.node_comparison import find_first_difference
+from posezoo.convert.node_comparison import compare_nodes
 from posezoo.convert.reference_outputs import (
     EXACT,
     RecordedComparison,
@@ -33,24 +38,15 @@ from posezoo.convert.reference_outputs import (
     ReferenceSample,
     compute_reference,
     find_missing_runtime,
+    open_openvino,
     run_compiled,
 )
 from posezoo.errors import PosezooError, SelfCheckError, memory_hint
+from posezoo.events import NodeProof
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.ir.provenance import OutputRounding
 from posezoo.spec.model import ModelSpec, Output, Precision
 from posezoo.values import frozen
-
-#: An output may differ by ``FACTOR`` times its noise plus ``OFFSET``.
-FACTOR = 5
-OFFSET = 1e-5
-
-#: The allowed difference of an output whose noise cannot be measured: no input has a floating-point
-#: type, or the network rounds its input to a few levels first.
-WITHOUT_NOISE = 1e-3
-
-#: If the noise is larger, the outputs of a correct IR and of a wrong one cannot be distinguished.
-LARGEST_NOISE = 0.05
 
 #: The allowed difference of an IR in FP16 with a constant that is too large for FP16.
 CLIPPED = 2e-2
@@ -59,13 +55,6 @@ _NOT_INDEPENDENT = (
     "cannot be proven: only the reader that the IR is made by read the original, and the registry"
     " has no outputs of another runtime"
 )
-
-#: The statistics that can summarise the differences of an output's values.
-MEASURES: dict[str, Callable[[Array], Any]] = {
-    "max": np.max,
-    "p99": lambda differences: np.percentile(differences, 99),
-    "median": np.median,
-}
 
 
 @frozen
@@ -96,6 +85,7 @@ class SelfCheckResult:
             read here; empty if the registry has none, or another runtime was available.
         is_independent: whether something else than the reader that the IR is made by read the
             original.
+        nodes: the comparison of inner tensors; None if it was not requested.
         computed: the outputs of the IR for each image; they are not recorded.
     """
 
@@ -107,6 +97,7 @@ class SelfCheckResult:
     unprovable: tuple[str, ...] = ()
     recorded: Mapping[str, OutputDifference] = field(default_factory=dict)
     is_independent: bool = True
+    nodes: NodeProof | None = None
     computed: Sequence[Mapping[str, Array]] = field(default=(), repr=False, compare=False)
 
     @property
@@ -141,6 +132,7 @@ def check_ir(
     *,
     precision: Precision = Precision.FP32,
     is_strict: bool = False,
+    by_nodes: bool = False,
 ) -> SelfCheckResult:
     """Compare an IR on disk with its original.
 
@@ -155,14 +147,15 @@ def check_ir(
         precision: the precision of the IR; for FP16 the tolerance is ``CLIPPED``.
         is_strict: whether it is an error if numbers cannot prove an output, or if the reader that
             the IR is made by is the only one that read the original.
+        by_nodes: whether the tensors inside of the networks are compared, too.
 
     Raises:
         ConversionError: the constants of the original cannot be read.
         SelfCheckError: the IR or the original cannot be run; an input or output differs in name,
             order or shape; a constant differs from the original's; an output contains inf or nan,
-            or differs by more than its tolerance; the original as it is read here differs from the
-            recorded outputs; or the check is strict, and numbers cannot prove an output or nothing
-            else read the original.
+            or an inner tensor differs by more than its tolerance; the original as it is read here
+            differs from the recorded outputs; or the check is strict, and numbers cannot prove an
+            output or nothing else read the original.
     """
     reference = running.result()
     if is_strict:
@@ -194,6 +187,7 @@ def check_ir(
             problem += _describe_first_difference(spec, source, xml, reference)
     if problem:
         raise _create_error(spec, precision, problem)
+    nodes = _check_nodes(spec, precision, xml, reference) if by_nodes else None
     for case, actual in zip(reference.cases, computed, strict=True):
         outputs |= _check_decoding(spec, precision, case, actual, names=names)
     if unprovable and is_strict:
@@ -207,6 +201,7 @@ def check_ir(
         unprovable=unprovable,
         recorded=recorded,
         is_independent=reference.is_independent,
+        nodes=nodes,
         computed=computed,
     )
 
@@ -446,9 +441,7 @@ def _compare_outputs(
 
 def _usual_tolerance(precision: Precision, noise: float | None) -> float:
     """The tolerance of an output without a declared one; ``noise`` is 0 if it was not measured."""
-    if precision == Precision.FP16:
-        return CLIPPED
-    return WITHOUT_NOISE if noise == 0 else FACTOR * (noise or 0) + OFFSET
+    return CLIPPED if precision == Precision.FP16 else allow_difference(noise)
 
 
 def _check_recorded(
@@ -531,38 +524,40 @@ def find_wrong(outputs: Mapping[str, OutputDifference], unprovable: Sequence[str
     ]
 
 
-def compute_difference(reference: Array, actual: Array, measure: str = "max") -> float:
-    """The difference of an output, relative to the largest absolute value of the original's.
-
-    It is 0 if both are empty, and infinite if their shapes differ.
-    """
-    if reference.shape != actual.shape:
-        return float("inf")
-    if not reference.size:
-        return 0.0
-    reference = reference.astype(np.float64)
-    actual = actual.astype(np.float64)
-    difference = float(MEASURES[measure](np.abs(reference - actual)))
-    largest = float(np.abs(reference).max())
-    if difference == 0:
-        return 0.0
-    return difference / largest if largest else float("inf")
-
-
 def _describe_first_difference(
     spec: ModelSpec, source: Path, xml: Path, reference: ReferenceOutputs
 ) -> str:
-    def differs(expected: Array, actual: Array, moved: Array) -> bool:
-        noise = compute_difference(expected, moved)
-        return not compute_difference(expected, actual) <= FACTOR * noise + OFFSET
-
+    original = reference.original
+    case = reference.cases[0]
     try:
-        node = find_first_difference(spec, source, xml, reference.cases[0], differs=differs)
+        if original.inner is None:
+            sizes = {name: values.shape for name, values in case.prepared.items()}
+            original = open_openvino(spec, source, sizes)
+        _, first = compare_nodes(spec, original, xml, case)
     except (PosezooError, RuntimeError):
         return ""  # the check's own result is more important
-    if node:
-        return f"; the first node that differs is {node}"
-    return "; each node computes what OpenVINO computes when it reads the original"
+    if first is None:
+        return f"; each node computes what {original.name}, computes"
+    return f"; the first node that differs is {first.operation}"
+
+
+def _check_nodes(
+    spec: ModelSpec, precision: Precision, xml: Path, reference: ReferenceOutputs
+) -> NodeProof:
+    """Compare the inner tensors with those of an independent runtime."""
+    if not reference.original.is_independent:
+        return NodeProof()
+    proof, first = compare_nodes(spec, reference.original, xml, reference.cases[0])
+    if first is None:
+        return proof
+    raise _create_error(
+        spec,
+        precision,
+        f"has the outputs of the original, but differs from it inside: first in {first.operation},"
+        f" by {first.difference:.1e} of its largest value, {first.limit:.0e} is allowed (by"
+        f" {reference.runtime})",
+        hint="nothing was published; without --proof nodes only outputs and constants are compared",
+    )
 
 
 def _create_error(

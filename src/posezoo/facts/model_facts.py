@@ -216,6 +216,14 @@ class ModelFacts:
                 if record is not None:
                     yield part, precision, record
 
+    def device_proofs(self) -> Iterator[dict[str, str]]:
+        """The devices on which the IR in the folders of ``layout`` were compared with the CPU."""
+        from posezoo.facts.device_proofs import list_proofs
+
+        if self.layout is not None:
+            for part in self.parts:
+                yield from list_proofs(self.layout.model_dir(part))
+
 
 def describe_model(model: Model, registry: Registry) -> ModelFacts:
     """The facts about a model of a registry, with its parts and its detector."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.errors import redact_secrets
-from posezoo.events import AccuracyCompared, Event, FloatLayersKept, SpeedCompared
+from posezoo.events import AccuracyCompared, Event, FloatLayersKept, NodeProof, SpeedCompared
 from posezoo.ir.complexity import Complexity
 from posezoo.ir.model_procs import find_labels
 from posezoo.spec.model import Decoder, Digest, Input, ModelSpec
@@ -114,6 +114,7 @@ class Provenance:
     unprovable: tuple[str, ...] = ()
     #: Whether another reader than the conversion's own read the original.
     is_independent: bool = False
+    nodes: NodeProof | None = None  # None if inner tensors were not to be compared
     was_checked: bool = False  # whether the self-check was not skipped
     #: Who vouches for an IR that another machine made, in place of a self-check: ``signed`` or
     #: ``locked`` (a posezoo.lock lists it), or ``trusted from HOST``; empty if it was made here.
@@ -237,6 +238,7 @@ def parse_provenance(content: bytes) -> Provenance | None:
             shift=_read_figures(record, "shift", SHIFT),
             unprovable=tuple(map(str, check.get("unprovable", ()))),
             is_independent=check.get("is_independent") is True,
+            nodes=NodeProof(**check["nodes"]) if check.get("nodes") else None,
             was_checked="reference" in check,
             trust=str(record.get("trust", "locked" if record.get("locked") is True else "")),
             received=str(record.get("received", "")),
@@ -300,12 +302,13 @@ def explain_stale_record(
     *,
     is_checked: bool = False,
     is_proven: bool = False,
+    by_nodes: bool = False,
 ) -> str:
     """Why an IR must be made; empty if it exists, is complete, and its record has the same key.
 
     ``key_now`` computes the key that a conversion would have now; it is called only if the IR has a
     record. The IR may also be required to have passed a self-check, or one that proved all of its
-    outputs.
+    outputs, or one that compared its inner tensors.
     """
     if not xml.is_file():
         return "it does not exist yet"
@@ -318,12 +321,21 @@ def explain_stale_record(
     for suffix, content in record.contents.items():
         if not is_good(xml.with_suffix(suffix), content.size, content.digest):
             return f"its {suffix} is not the file that was published"
+    return _explain_unproven(record, is_checked=is_checked, is_proven=is_proven, by_nodes=by_nodes)
+
+
+def _explain_unproven(
+    record: Provenance, *, is_checked: bool, is_proven: bool, by_nodes: bool
+) -> str:
+    """Why the self-check of an IR is not the required one; empty if it is."""
     if is_checked and not (record.was_checked or record.trust):
         return "it was not self-checked"
     if is_proven and record.unprovable:
         return "its self-check could not prove its outputs"
     if is_proven and not record.is_independent:
         return "its self-check compared it with nothing that another runtime computed"
+    if by_nodes and record.nodes is None:
+        return "its self-check compared outputs only"
     return ""
 
 

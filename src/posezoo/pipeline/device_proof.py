@@ -17,6 +17,7 @@ from posezoo.arrays import Array
 from posezoo.convert.check_images import IMAGE_KINDS, draw_test_image
 from posezoo.convert.reference_outputs import SEEDS
 from posezoo.events import WarningIssued
+from posezoo.facts.device_proofs import find_proof, store_proof
 from posezoo.facts.json_projection import project
 from posezoo.files.verified_files import writing
 from posezoo.images import SAMPLE_PHOTOS, Image, read_image
@@ -30,7 +31,6 @@ from posezoo.runtime.device_comparison import (
     DeviceComparison,
     TensorDifference,
 )
-from posezoo.runtime.device_proofs import find_proof, store_proof
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig, describe_device

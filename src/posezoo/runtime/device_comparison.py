@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 
 from posezoo.arrays import Array
+from posezoo.convert.difference import FACTOR, LARGEST_NOISE, OFFSET, compute_difference
+from posezoo.convert.formats import Tensor
+from posezoo.convert.inner_tensors import OperationOrder, compile_tensors
 from posezoo.convert.reference_outputs import EXACT
-from posezoo.convert.self_check import FACTOR, LARGEST_NOISE, OFFSET, compute_difference
 from posezoo.errors import InferenceError
-from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
+from posezoo.ir.openvino_import import error_text, import_openvino
 from posezoo.runtime.runtime_config import RuntimeConfig
 from posezoo.values import frozen
 
@@ -37,9 +39,6 @@ WIDTH = 16
 AGREES = "agrees"
 DIFFERS = "differs"
 PROVES_NOTHING = "proves nothing"
-
-#: The name of an operation, and the number of its output.
-Tensor = tuple[str, int]
 
 
 @frozen
@@ -124,7 +123,7 @@ class DeviceComparison:
             InferenceError: the device cannot run a part of the network.
         """
         first, _ = _find_outputs(self.exact)[output]
-        order = _OperationOrder(self.exact)
+        order = OperationOrder(self.exact)
         differs = {first: True}
         while candidates := order.find_candidates(first, differs):
             step = -(-len(candidates) // WIDTH)
@@ -136,7 +135,7 @@ class DeviceComparison:
             first = next((name for name in chosen if differs[name]), first)
         return self._cut_out(first, order)
 
-    def _cut_out(self, name: str, order: _OperationOrder) -> FirstDifference:
+    def _cut_out(self, name: str, order: OperationOrder) -> FirstDifference:
         """The smallest subgraph that ends in an operation and shows that it differs."""
         inner = {name}
         while True:
@@ -176,58 +175,6 @@ class DeviceComparison:
         return _run(network or self.exact, tensors, self.feeds, "CPU", EXACT)
 
 
-class _OperationOrder:
-    """Which operations of a network depend on which.
-
-    Attributes:
-        kinds: the type of each operation that depends on an input, by its name, in order.
-        tensors: of these operations, the results in floating point.
-        sources: of these operations, those with such results that come next before it.
-    """
-
-    def __init__(self, network: Any) -> None:
-        self.kinds: dict[str, str] = {}
-        self.tensors: dict[str, list[Tensor]] = {}
-        self.sources: dict[str, set[str]] = {}
-        for node in network.get_ordered_ops():
-            kind = node.get_type_name()
-            names = [port.get_node().get_friendly_name() for port in node.input_values()]
-            before = [name for name in names if name in self.kinds]
-            if kind == "Result" or not (before or kind == "Parameter"):
-                continue
-            name = node.get_friendly_name()
-            self.kinds[name] = kind
-            sources = ({each} if each in self.tensors else self.sources[each] for each in before)
-            self.sources[name] = set().union(*sources)
-            if kind != "Parameter" and (tensors := _find_real(node)):
-                self.tensors[name] = tensors
-
-    def find_candidates(self, first: str, differs: Mapping[str, bool]) -> list[str]:
-        """The operations before ``first`` that were not measured, in order, without those before a
-        good one, unless ``first`` takes their results.
-        """
-        good = [name for name, is_different in differs.items() if not is_different]
-        excluded = self._find_before(good) - self.sources[first]
-        wanted = self._find_before([first]) - excluded - differs.keys()
-        return [name for name in self.tensors if name in wanted]
-
-    def _find_before(self, names: Sequence[str]) -> set[str]:
-        before: set[str] = set()
-        waiting = list(names)
-        while waiting:
-            new = self.sources[waiting.pop()] - before
-            before |= new
-            waiting += new
-        return before
-
-
-def _find_real(node: Any) -> list[Tensor]:
-    """The results of an operation that are in floating point."""
-    name = node.get_friendly_name()
-    ports = enumerate(node.outputs())
-    return [(name, place) for place, port in ports if port.get_element_type().is_real()]
-
-
 def _find_outputs(network: Any) -> dict[str, Tensor]:
     """The tensors that are the outputs of a network, by the output's name, in order."""
     outputs = {}
@@ -247,17 +194,11 @@ def _run(
     config: Mapping[str, Any],
 ) -> list[list[Array]]:
     """The values of each tensor, for each feed."""
-    part = network.clone()
-    # A tensor that is an output already gets no second result.
-    names = [port.get_node().get_friendly_name() for port in part.add_outputs(list(tensors))]
-    results = [port.get_node().get_friendly_name() for port in part.outputs]
-    columns = list(map(results.index, names))
     try:
-        compiled = openvino_core().compile_model(part, device, dict(config))
-        computed = [compiled(dict(feed)).to_tuple() for feed in feeds]
+        run = compile_tensors(network, tensors, device, config)
+        return list(map(list, zip(*map(run, feeds), strict=True)))
     except RuntimeError as error:
         raise InferenceError(f"{device} cannot run the network: {error_text(error)}") from error
-    return [[values[column].copy() for values in computed] for column in columns]
 
 
 def _move_constants(network: Any, step: float, draw: int) -> Any:
@@ -303,7 +244,7 @@ def _describe(exact: Sequence[Array], actual: Sequence[Array], noise: float) -> 
 
 
 def _cut(
-    network: Any, name: str, inner: set[str], order: _OperationOrder
+    network: Any, name: str, inner: set[str], order: OperationOrder
 ) -> tuple[Any, list[Tensor]]:
     """The operations ``inner`` of a network, of which ``name`` is the last, as a network; and the
     tensors that are its inputs.

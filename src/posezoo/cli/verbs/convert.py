@@ -19,6 +19,7 @@ EXAMPLES = """
 posezoo convert blazepose-full
 posezoo convert --all --precisions FP16 --download_dir models --weights_dir ir
 posezoo convert blazepose-full --dry_run
+posezoo convert blazepose-full --proof nodes
 posezoo convert --network higher_hrnet --checkpoint mine.pth --model_name mine
 posezoo convert blazepose-full --input_type u8 --input_layout NHWC --resize --weights_dir frames
 posezoo convert movenet-lightning --decode --input_type u8 --input_layout NHWC --resize --weights_dir decoded

@@ -130,7 +130,7 @@ FLAGS = (
         "with --checkpoint: the name of the IR and of its folder (default: a folder named after the"
         " checkpoint's digest)",
     ),
-    f"self_check force {flags.CLUSTER} {flags.ESTIMATOR} {flags.FORMAT}",
+    f"self_check proof force {flags.CLUSTER} {flags.ESTIMATOR} {flags.FORMAT}",
 )
 
 

@@ -11,6 +11,7 @@ EXAMPLES = """
 posezoo get blazepose-full
 posezoo get blazepose-full --precisions FP16 --weights_dir models
 posezoo get --all --format json
+posezoo get blazepose-full --proof nodes
 posezoo get movenet-thunder --device GPU
 posezoo get movenet-multipose --decode --max_people 3 --weights_dir decoded
 """
@@ -18,7 +19,7 @@ posezoo get movenet-multipose --decode --max_people 3 --weights_dir decoded
 FLAGS = (
     f"{flags.MODELS} weights_dir {flags.CACHE} {flags.DOWNLOAD} {flags.CONVERSION}",
     (
-        f"{flags.CAMERA_INPUT} {flags.DECODE} force {flags.REGISTRY} {flags.CLUSTER} dry_run"
+        f"{flags.CAMERA_INPUT} {flags.DECODE} force proof {flags.REGISTRY} {flags.CLUSTER} dry_run"
         f" {flags.FORMAT}"
     ),
     Flag(
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.pipeline.get import ConversionTask
 
     context = flags.context_from_args(args)
-    options = ConversionOptions(force=args.force)
+    options = ConversionOptions(force=args.force, by_nodes=args.proof == "nodes")
     inputs = flags.input_options_from_args(args)
     task = ConversionTask(context, args.precisions, options, inputs)
     if args.device is not None:

@@ -33,6 +33,24 @@ Shape = tuple[int, ...]
 _DEFAULT_SIZES = {"N": 1, "H": 128, "W": 128}
 
 
+#: The name of an operation of an IR, and the number of its output.
+Tensor = tuple[str, int]
+
+#: The name of the original's tensor, and the order of the IR's axes in which it has them; an empty
+#: order is the same one.
+Partner = tuple[str, Shape]
+
+
+@frozen
+class InnerTensors:
+    """The tensors inside of an original that a runtime can give."""
+
+    #: The partners of the tensors of an IR (``openvino.Model``).
+    find_partners: Callable[[Any], Mapping[Tensor, Partner]]
+    #: Returns what computes the tensors with these names from the inputs by name.
+    open: Callable[[Sequence[str]], Callable[[Mapping[str, Array]], Mapping[str, Array]]]
+
+
 @frozen
 class ReferenceRuntime:
     """Runs an original model."""
@@ -46,6 +64,7 @@ class ReferenceRuntime:
     run_several: Callable[[Sequence[Mapping[str, Array]]], list[dict[str, Array]]] | None = None
     is_independent: bool = True  # whether it shares no reader of the original with the conversion
     float_inputs: Collection[str] = ()  # the integer inputs that also take float32
+    inner: InnerTensors | None = None  # None if it gives outputs only
 
     def run_all(self, feeds: Sequence[Mapping[str, Array]]) -> list[dict[str, Array]]:
         """All outputs by name, for each of several inputs."""
@@ -128,6 +147,22 @@ def cut_at_tensors(input_model: Any, _spec: ModelSpec, outputs: Sequence[str]) -
     # TensorFlow's tensor heatmaps:0 is also called heatmaps.
     if not all(name in names or f"{name}:0" in names for name in outputs) and all(cuts):
         input_model.override_all_outputs(cuts)
+
+
+def find_same_names(ir: Any, names: Sequence[str]) -> dict[Tensor, Partner]:
+    """The tensors of an IR, an ``openvino.Model``, with names of the original's, which are in its
+    order.
+
+    A tensor has the names of all operations that are left out after it: the last one counts.
+    """
+    places = {name: place for place, name in enumerate(names)}
+    partners: dict[Tensor, Partner] = {}
+    for node in ir.get_ordered_ops():
+        for number, port in enumerate(node.outputs()):
+            if common := places.keys() & port.names:
+                last = max(common, key=places.__getitem__)
+                partners[node.get_friendly_name(), number] = last, ()
+    return partners
 
 
 def image_layout(framework: str) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from posezoo.convert.formats import (
+    InnerTensors,
     ModelFormat,
     ReferenceRuntime,
     Shape,
+    find_same_names,
     import_runtime,
     read_array,
     with_default_sizes,
@@ -20,6 +23,7 @@ from posezoo.convert.protobuf_reader import (
     Buffer,
     ProtobufError,
     ProtobufField,
+    encode_field,
     find_messages,
     has_fields,
     map_file,
@@ -152,16 +156,9 @@ def open_runtime(
         return None
     import numpy as np
 
-    options = module.SessionOptions()
-    # Without optimizations it computes the nodes exactly as they are in the file.
-    options.graph_optimization_level = module.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
-    options.intra_op_num_threads = library_threads()
-    # Idle threads would spin and slow down the compilation of the IR, which runs at the same time.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     inputs = {}
     try:
-        session = module.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = _open_session(module, path)
         for port in session.get_inputs():
             # A dynamic size is a name or None instead of a number.
             declared = [size if isinstance(size, int) else -1 for size in port.shape]
@@ -173,14 +170,62 @@ def open_runtime(
     except Exception:  # noqa: BLE001 one of its many: it lacks an operation that OpenVINO knows
         return None
     outputs = [port.name for port in session.get_outputs()]
+    names = list(_node_outputs(path).values())
+    return ReferenceRuntime(
+        f"ONNX Runtime {package_version('onnxruntime')}",
+        inputs,
+        outputs,
+        partial(_run, session, outputs),
+        inner=InnerTensors(
+            partial(find_same_names, names=names), partial(_open_inner, module, path, outputs)
+        ),
+    )
 
-    def run(feed: Mapping[str, Array]) -> dict[str, Array]:
-        try:
-            return dict(zip(outputs, session.run(outputs, dict(feed)), strict=True))
-        except Exception as error:  # its classes derive from Exception directly
-            raise RuntimeError(error_text(error)) from error
 
-    return ReferenceRuntime(f"ONNX Runtime {package_version('onnxruntime')}", inputs, outputs, run)
+def _open_session(module: Any, path: Path, content: bytes = b"") -> Any:
+    """The file in ONNX Runtime; ``content`` in its place if it is given."""
+    options = module.SessionOptions()
+    # Without optimizations it computes the nodes exactly as they are in the file.
+    options.graph_optimization_level = module.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    options.intra_op_num_threads = library_threads()
+    # Idle threads would spin and slow down the compilation of the IR, which runs at the same time.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if content:
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", str(path.parent)
+        )
+    return module.InferenceSession(
+        content or str(path), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def _run(session: Any, names: Sequence[str], feed: Mapping[str, Array]) -> dict[str, Array]:
+    try:
+        return dict(zip(names, session.run(names, dict(feed)), strict=True))
+    except Exception as error:  # its classes derive from Exception directly
+        raise RuntimeError(error_text(error)) from error
+
+
+def _open_inner(
+    module: Any,
+    path: Path,
+    outputs: Sequence[str],
+    names: Sequence[str],
+) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+    """Open the model with more outputs: messages that follow each other are one message, with the
+    fields of both.
+    """
+    added = b""
+    for name in names:
+        if name not in outputs:
+            added += encode_field(12, encode_field(1, name.encode()))
+    content = path.read_bytes() + encode_field(7, added)
+    try:
+        session = _open_session(module, path, content)
+    except Exception as error:
+        raise RuntimeError(error_text(error)) from error
+    return partial(_run, session, names)
 
 
 ONNX = ModelFormat(

@@ -11,14 +11,13 @@ from __future__ import annotations
 import base64
 import json
 import math
-import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from posezoo.convert.formats import ModelFormat
-from posezoo.convert.protobuf_reader import FIXED32, LENGTH, VARINT
+from posezoo.convert.protobuf_reader import encode_field
 from posezoo.errors import ConversionError, sanitize
 from posezoo.spec.model import ModelSpec
 from posezoo.spec.safe_names import explain_unsafe_file_name
@@ -330,13 +329,13 @@ class _UnfusedOperations:
 
 def encode_node(node: Operation) -> bytes:
     """A node of GraphDef (node_def.proto)."""
-    parts = [_field(1, node.name.encode()), _field(2, node.operation.encode())]
-    parts += [_field(3, name.encode()) for name in node.inputs]
+    parts = [encode_field(1, node.name.encode()), encode_field(2, node.operation.encode())]
+    parts += [encode_field(3, name.encode()) for name in node.inputs]
     for key, value in node.attributes.items():
         attribute = value if isinstance(value, bytes) else _encode_attribute(value)
-        entry = _field(1, key.encode()) + _field(2, attribute)
-        parts.append(_field(5, entry))
-    return _field(1, b"".join(parts))
+        entry = encode_field(1, key.encode()) + encode_field(2, attribute)
+        parts.append(encode_field(5, entry))
+    return encode_field(1, b"".join(parts))
 
 
 def _encode_attribute(value: Mapping[str, Any]) -> bytes:
@@ -346,10 +345,10 @@ def _encode_attribute(value: Mapping[str, Any]) -> bytes:
         if kind == "list":
             pairs = [(key, each) for key, values in content.items() for each in values]
             entries = b"".join(_encode_attribute({key: each}) for key, each in pairs)
-            encoded += _field(1, entries)
+            encoded += encode_field(1, entries)
         elif kind in _ATTRIBUTES:
             number, encode = _ATTRIBUTES[kind]
-            encoded += _field(number, encode(content))
+            encoded += encode_field(number, encode(content))
         else:
             raise ValueError(f"has an attribute of kind {kind}, which is not supported")
     return encoded
@@ -368,11 +367,11 @@ def _decode_text(value: str) -> bytes:
 def _encode_shape(shape: Mapping[str, Any]) -> bytes:
     """A TensorShapeProto (tensor_shape.proto); JSON omits a size of 0."""
     if shape.get("unknownRank"):
-        return _field(3, 1)
+        return encode_field(3, 1)
     encoded = b""
     for dim in shape.get("dim", ()):
         size = int(dim.get("size", 0))
-        encoded += _field(2, _field(1, size))
+        encoded += encode_field(2, encode_field(1, size))
     return encoded
 
 
@@ -391,26 +390,9 @@ def _encode_constant(array: Array, kind: str) -> bytes:
     """A TensorProto (tensor.proto) in an AttrValue."""
     shape = _encode_shape({"dim": [{"size": size} for size in array.shape]})
     values = array.astype(_CONSTANTS[kind]).tobytes()
-    encoded = _field(1, _TYPES[kind])
-    encoded += _field(2, shape)
-    return _field(8, encoded + _field(4, values))
-
-
-def _field(number: int, value: bytes | int | float) -> bytes:
-    """A field of a protobuf message."""
-    if isinstance(value, bytes):
-        return _varint(number << 3 | LENGTH) + _varint(len(value)) + value
-    if isinstance(value, float):
-        return _varint(number << 3 | FIXED32) + struct.pack("<f", value)
-    return _varint(number << 3 | VARINT) + _varint(value & (1 << 64) - 1)
-
-
-def _varint(value: int) -> bytes:
-    groups = bytearray()
-    while value > 0x7F:
-        groups.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*groups, value])
+    encoded = encode_field(1, _TYPES[kind])
+    encoded += encode_field(2, shape)
+    return encode_field(8, encoded + encode_field(4, values))
 
 
 @contextmanager

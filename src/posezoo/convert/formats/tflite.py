@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from posezoo.convert.formats import (
+    InnerTensors,
     ModelFormat,
+    Partner,
     ReferenceRuntime,
     Shape,
+    Tensor,
     cut_at_tensors,
     import_runtime,
     read_array,
 )
+from posezoo.ir.openvino_import import import_openvino
 from posezoo.spec.model import ModelSpec
 from posezoo.versions import package_version
 
@@ -22,6 +28,18 @@ if TYPE_CHECKING:
     from posezoo.arrays import Array
 
 _MODULE = "ai_edge_litert.interpreter"
+
+#: Operations that only change the form of a tensor, and constants.
+_FORMS = {
+    "Constant",
+    "Convert",
+    "Parameter",
+    "Reshape",
+    "Result",
+    "Squeeze",
+    "Transpose",
+    "Unsqueeze",
+}
 
 
 def is_tflite(path: Path) -> bool:
@@ -79,17 +97,7 @@ def _open_runtime(
         return None
     import numpy as np
 
-    interpreter = module.Interpreter(
-        model_path=str(path),
-        # The default delegate is faster and less exact.
-        experimental_op_resolver_type=module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
-    for port in interpreter.get_input_details():
-        shape = tuple(port["shape"])
-        size = sizes.get(port["name"], shape)
-        if size != shape:
-            interpreter.resize_tensor_input(port["index"], size)
-    interpreter.allocate_tensors()
+    interpreter = _open_interpreter(module, path, sizes)
     inputs = interpreter.get_input_details()
     outputs = interpreter.get_output_details()
     signatures = {}
@@ -97,14 +105,104 @@ def _open_runtime(
         shape = tuple(map(int, port["shape"]))
         signatures[port["name"]] = shape, np.dtype(port["dtype"])
 
-    def run(feed: Mapping[str, Array]) -> dict[str, Array]:
-        for port in inputs:
-            interpreter.set_tensor(port["index"], feed[port["name"]])
-        interpreter.invoke()
-        return {port["name"]: interpreter.get_tensor(port["index"]) for port in outputs}
+    open_inner = partial(_open_inner, module, path, sizes)
+    floats = [
+        port["name"] for port in interpreter.get_tensor_details() if port["dtype"] == np.float32
+    ]
+    return ReferenceRuntime(
+        f"LiteRT {package_version('ai-edge-litert')}",
+        signatures,
+        [port["name"] for port in outputs],
+        partial(_run, interpreter, outputs),
+        inner=InnerTensors(partial(_find_partners, path, floats), open_inner),
+    )
 
-    name = f"LiteRT {package_version('ai-edge-litert')}"
-    return ReferenceRuntime(name, signatures, [port["name"] for port in outputs], run)
+
+def _open_interpreter(
+    module: Any, path: Path, sizes: Mapping[str, Shape], *, keeps_tensors: bool = False
+) -> Any:
+    interpreter = module.Interpreter(
+        model_path=str(path),
+        # The default delegate is faster and less exact.
+        experimental_op_resolver_type=module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        experimental_preserve_all_tensors=keeps_tensors,
+    )
+    for port in interpreter.get_input_details():
+        shape = tuple(port["shape"])
+        size = sizes.get(port["name"], shape)
+        if size != shape:
+            interpreter.resize_tensor_input(port["index"], size)
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def _run(
+    interpreter: Any, tensors: Sequence[Mapping[str, Any]], feed: Mapping[str, Array]
+) -> dict[str, Array]:
+    for port in interpreter.get_input_details():
+        interpreter.set_tensor(port["index"], feed[port["name"]])
+    interpreter.invoke()
+    return {port["name"]: interpreter.get_tensor(port["index"]) for port in tensors}
+
+
+def _open_inner(
+    module: Any,
+    path: Path,
+    sizes: Mapping[str, Shape],
+    names: Collection[str],
+) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+    interpreter = _open_interpreter(module, path, sizes, keeps_tensors=True)
+    tensors = [port for port in interpreter.get_tensor_details() if port["name"] in names]
+    return partial(_run, interpreter, tensors)
+
+
+def _find_partners(path: Path, names: Collection[str], ir: Any) -> dict[Tensor, Partner]:
+    """The partners of an IR's tensors.
+
+    OpenVINO's frontend drops the name of a tensor if it orders its axes otherwise. So it reads the
+    file again with all tensors as outputs. Their operations are found in the IR by their types and
+    sizes, in order.
+    """
+    frontend = import_openvino().frontend.FrontEndManager().load_by_framework("tflite")
+    model = frontend.load(path)
+    outputs = model.get_outputs()
+    declared = {name for place in outputs for name in place.get_names()}
+    places = [model.get_place_by_tensor_name(name) for name in names if name not in declared]
+    model.override_all_outputs([*outputs, *filter(None, places)])
+    network = frontend.convert(model)
+    named: dict[Tensor, Partner] = {}
+    for number, result in enumerate(network.get_results()):
+        port = result.input_value(0)
+        order: Shape = ()
+        name = min(port.names.intersection(names), default="")
+        if port.get_node().get_type_name() == "Transpose":
+            order = tuple(port.get_node().input_value(1).get_node().data)
+            port = port.get_node().input_value(0)
+        if name:
+            named[port.get_node().get_friendly_name(), port.get_index()] = name, order
+        if number >= len(outputs):  # it would change the order of operations
+            network.remove_result(result)
+    before, after = _list_operations(network), _list_operations(ir)
+    matcher = SequenceMatcher(None, list(before.values()), list(after.values()), autojunk=False)
+    partners = {}
+    for start, other, count in matcher.get_matching_blocks():
+        for place in range(count):
+            original = list(before)[start + place]
+            if original in named:
+                partners[list(after)[other + place]] = named[original]
+    return partners
+
+
+def _list_operations(network: Any) -> dict[Tensor, tuple[str, str]]:
+    """Type and shape of the results of a network's operations, in order, but for ``_FORMS``."""
+    operations = {}
+    for node in network.get_ordered_ops():
+        kind = node.get_type_name()
+        if kind not in _FORMS:
+            for port in node.outputs():
+                shape = str(port.get_partial_shape())
+                operations[node.get_friendly_name(), port.get_index()] = kind, shape
+    return operations
 
 
 TFLITE = ModelFormat(

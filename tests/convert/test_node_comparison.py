@@ -1,0 +1,184 @@
+"""A fault inside of an IR is found where it is, also if the outputs hardly show it; a correct IR is not refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import onnx
+import pytest
+
+from fakes.conversion import convert_model
+from fakes.faulty_conversions import FORMS, SIDE, Fault, Writer, faults_of
+from fakes.network import HEIGHT, WIDTH, downloaded, network, spec_of
+from posezoo.convert import frontends, node_comparison, preprocess
+from posezoo.convert.node_comparison import compare_nodes
+from posezoo.convert.reference_outputs import ReferenceOutputs, compute_reference
+from posezoo.convert.self_check import SelfCheckResult, check_ir
+from posezoo.errors import SelfCheckError
+from posezoo.events import NodeProof
+from posezoo.ir import ir_writer
+from posezoo.layout import ModelLayout
+from posezoo.spec.model import ModelSpec, Output, Precision
+
+FP32 = Precision.FP32
+
+
+@dataclass
+class Original:
+    """A network as ONNX, and what it computes."""
+
+    form: str
+    is_weak: bool
+    spec: ModelSpec
+    layout: ModelLayout
+    reference: ReferenceOutputs
+
+    @property
+    def source(self) -> Path:
+        return frontends.source_model_path(self.spec, self.layout)
+
+    def convert(self, fault: Fault | None = None) -> Path:
+        """The IR of a conversion that reads the network with a fault."""
+        content = FORMS[self.form](Writer(fault, is_weak=self.is_weak))
+        faulty = self.source.with_name("faulty.onnx")
+        faulty.write_bytes(content)
+        ir = preprocess.apply_model_yml(frontends.read_network(self.spec, faulty), self.spec)
+        return ir_writer.write_ir(ir, self.layout.output_dir / "ir" / "network.xml", FP32)
+
+    def check(self, xml: Path, *, by_nodes: bool = True) -> SelfCheckResult:
+        running: Future[ReferenceOutputs | None] = Future()
+        running.set_result(self.reference)
+        return check_ir(self.spec, xml, self.source, running, by_nodes=by_nodes)
+
+    def refusal(self, fault: Fault, *, by_nodes: bool = True) -> str:
+        """Why the IR with a fault is refused; empty if it is not."""
+        try:
+            self.check(self.convert(fault), by_nodes=by_nodes)
+        except SelfCheckError as error:
+            return error.problem
+        return ""
+
+
+def write_original(folder: Path, form: str, *, is_weak: bool = False, seed: int = 0) -> Original:
+    content = FORMS[form](Writer(is_weak=is_weak, seed=seed))
+    ports = onnx.load_from_string(content).graph.output
+    outputs = [
+        Output(port.name, tuple(size.dim_value for size in port.type.tensor_type.shape.dim))
+        for port in ports
+    ]
+    spec = spec_of(content, folder, outputs=tuple(outputs))
+    spec = replace(spec, inputs=(replace(spec.inputs[0], shape=(1, 3, SIDE, SIDE)),))
+    layout = downloaded(spec, content, folder)
+    reference = compute_reference(spec, frontends.source_model_path(spec, layout))
+    assert reference is not None
+    return Original(form, is_weak, spec, layout, reference)
+
+
+def test_a_fault_in_a_weak_branch_is_found_that_the_outputs_hide(tmp_path):
+    original = write_original(tmp_path, "residual", is_weak=True)
+    fault = "b relu", "saturation"
+    assert original.refusal(fault, by_nodes=False) == ""
+    problem = original.refusal(fault)
+    assert "has the outputs of the original, but differs from it inside" in problem
+    assert "first in b relu (Clamp)" in problem
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_all_named_tensors_of_a_correct_ir_are_equal(tmp_path, form):
+    original = write_original(tmp_path, form)
+    proof = original.check(original.convert()).nodes
+    assert proof is not None
+    assert proof.equal >= 10
+    assert proof.unprovable == 0
+
+
+def test_tensors_are_compared_in_batches(tmp_path, monkeypatch):
+    original = write_original(tmp_path, "mobile")
+    xml = original.convert()
+    at_once = original.check(xml).nodes
+    monkeypatch.setattr(node_comparison, "BATCH", 4 * 16 * 16 * 20)
+    assert original.check(xml).nodes == at_once
+    assert "differs from it inside" in write_original(
+        tmp_path / "weak", "residual", is_weak=True
+    ).refusal(("c relu", "dropped"))
+
+
+def test_tensors_of_tflite_are_found_though_openvino_reorders_their_axes(tmp_path):
+    content = network("tflite")
+    spec = spec_of(content, tmp_path)
+    layout = downloaded(spec, content, tmp_path)
+    source = frontends.source_model_path(spec, layout)
+    reference = compute_reference(spec, source)
+    assert reference is not None
+    right = preprocess.apply_model_yml(frontends.read_network(spec, source), spec)
+    xml = ir_writer.write_ir(right, tmp_path / "ir.xml", FP32)
+    proof, wrong = compare_nodes(spec, reference.original, xml, reference.cases[0])
+    assert (proof.equal, proof.within_noise, wrong) == (3, 0, None)
+    text = xml.read_text()
+    assert 'type="ReLU"' in text
+    xml.write_text(text.replace('type="ReLU"', 'type="Sigmoid"'))
+    _, wrong = compare_nodes(spec, reference.original, xml, reference.cases[0])
+    assert wrong is not None
+
+
+def test_an_ir_of_any_size_is_compared_in_the_size_of_the_check(tmp_path):
+    content = network("onnx", open_sizes=True)
+    spec = spec_of(content, tmp_path)
+    image = replace(spec.inputs[0], shape=(1, 3, HEIGHT, WIDTH))
+    layout = downloaded(spec, content, tmp_path)
+    source = frontends.source_model_path(spec, layout)
+    reference = compute_reference(replace(spec, inputs=(image,)), source)
+    assert reference is not None
+    ir = preprocess.apply_model_yml(
+        frontends.read_network(spec, source),
+        replace(spec, inputs=(replace(image, shape=(1, 3, -1, WIDTH)),)),
+    )
+    xml = ir_writer.write_ir(ir, tmp_path / "ir.xml", FP32)
+    assert compare_nodes(spec, reference.original, xml, reference.cases[0])[0].equal == 4
+
+
+def test_a_network_without_inner_tensors_is_not_proven_by_nodes(tmp_path):
+    content = network("pb")
+    spec = spec_of(content, tmp_path)
+    layout = downloaded(spec, content, tmp_path)
+    converted = convert_model(spec, layout, precisions=[FP32], by_nodes=True)
+    record = json.loads(converted.irs[FP32].with_name("provenance.json").read_text())
+    assert NodeProof(**record["self_check"]["nodes"]) == NodeProof()
+    assert str(NodeProof()).startswith("not proven by nodes: ")
+
+
+def correct_networks(folder: Path) -> Iterator[Original]:
+    """120, of which a half has weak branches."""
+    for form in FORMS:
+        for seed in range(15):
+            for is_weak in (False, True):
+                place = folder / f"{form} {seed} {is_weak}"
+                place.mkdir()
+                yield write_original(place, form, is_weak=is_weak, seed=seed)
+
+
+@pytest.mark.slow
+def test_no_correct_network_is_refused(tmp_path):
+    compared = 0
+    for original in correct_networks(tmp_path):
+        xml = original.layout.output_dir / "right.xml"
+        ir = frontends.read_network(original.spec, original.source)
+        ir_writer.write_ir(preprocess.apply_model_yml(ir, original.spec), xml, FP32)
+        proof = original.check(xml).nodes
+        compared += proof.equal + proof.within_noise
+    assert compared > 1500
+
+
+@pytest.mark.slow
+def test_every_injected_fault_is_found(tmp_path):
+    missed = []
+    for form in FORMS:
+        place = tmp_path / form
+        place.mkdir()
+        original = write_original(place, form, is_weak=True)
+        missed += [(form, *fault) for fault in faults_of(form) if not original.refusal(fault)]
+    assert missed == []
