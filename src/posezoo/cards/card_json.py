@@ -115,11 +115,9 @@ def _legal(facts: ModelFacts) -> Json:
 
 def _data(facts: ModelFacts) -> Json:
     parts = facts.parts
-    decoder = facts.model.decoder
-    skeleton = facts.skeleton
     return {
-        "decoder": project(decoder, "name options") if decoder else None,
-        "skeleton": project(skeleton, "name keypoints limbs") if skeleton else None,
+        "decoder": _given(facts.model.decoder, "name options"),
+        "skeleton": _given(facts.skeleton, "name keypoints limbs"),
         **project(facts, "precisions size_bytes"),
         "files": [_of_part(part, file, _FILE) for part in parts for file in part.files],
         "inputs": [_input(part, port) for part in parts for port in part.inputs],
@@ -151,6 +149,10 @@ def _license(part: ModelSpec) -> dict[str, str]:
         "holder": read_copyright_line(part),
         "note": part.license_note,
     }
+
+
+def _given(value: object, keys: str) -> Json | None:
+    return project(value, keys) if value else None
 
 
 def _of_part(part: ModelSpec, value: object, keys: str) -> Json:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -272,3 +273,7 @@ COMMAND = conventions.OmzCommand(
 )
 create_parser = COMMAND.create_parser
 main = COMMAND.main
+
+
+if __name__ == "__main__":
+    sys.exit(main())

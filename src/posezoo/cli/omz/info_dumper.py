@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from typing import TYPE_CHECKING
 
 from posezoo.cli.omz import conventions
@@ -66,3 +67,7 @@ COMMAND = conventions.OmzCommand(
 )
 create_parser = COMMAND.create_parser
 main = COMMAND.main
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -474,3 +475,7 @@ def _print_error(error: PosezooError) -> None:
     if isinstance(error, SelfCheckError) and "strict" not in (hint or ""):
         hint = "nothing was written; --self_check off writes the IR without this comparison"
     run_main.print_to_stderr(f"[ ERROR ]  {error.problem}" + (f"\n  hint: {hint}" if hint else ""))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,3 +124,7 @@ COMMAND = conventions.OmzCommand(
 )
 create_parser = COMMAND.create_parser
 main = COMMAND.main
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from posezoo.cli import flags, metadata_check
@@ -59,3 +60,7 @@ COMMAND = conventions.OmzCommand(
 )
 create_parser = COMMAND.create_parser
 main = COMMAND.main
+
+
+if __name__ == "__main__":
+    sys.exit(main())
