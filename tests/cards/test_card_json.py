@@ -91,11 +91,13 @@ def test_the_facts_of_a_composite_name_the_part_that_they_belong_to(tmp_path):
 def test_every_decoder_that_finds_poses_has_an_approach():
     assert {name for name, decoder in DECODERS.items() if not decoder.approach} == {
         "boxes_labels",
+        "centernet",
         "classification",
         "detection",
         "nanodet",
         "rtmdet",
         "yolox",
+        "yolo_anchors",
     }
     for _, decoder in DECODERS.items():
         finds_poses = not (decoder.finds_boxes or decoder.needs_task)

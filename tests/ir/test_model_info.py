@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import yaml
 
 from fakes.model_api import FRAMES, SIMCC, SIZE, convert_simcc, simcc_network, simcc_spec
 from posezoo.ir import ir_writer, provenance
 from posezoo.ir.model_info import MODEL_INFO, build_model_info
+from posezoo.ir.model_procs import find_labels, find_model_proc
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.ir.provenance import conversion_key
 from posezoo.registry import open_registry
@@ -163,6 +165,36 @@ def test_the_classes_of_known_models_are_named_as_words(tmp_path, name, size, la
     assert not {",", ";"} & {*"".join(words)}
     retrained = replace(spec, checkpoint=OWN_CHECKPOINT)
     assert "labels" not in info_of(retrained, None)
+
+
+#: By the data set of accuracy-check.yml: how many classes a model has, with the first of them.
+DATA_SETS = {
+    "imagenet_1000_classes": (1000, "tench"),
+    "imagenet_1001_classes": (1001, "background"),
+    "ms_coco_detection_80_class_without_background": (80, "person"),
+    "ms_coco_detection_80_class_with_background": (81, "background"),
+    "ms_coco_detection_90_class_without_background": (91, "person"),
+    "ms_coco_detection_91_classes": (92, "background"),
+    "VOC2007_detection": (21, "background"),
+}
+
+
+def test_the_classes_of_other_models_are_those_that_open_model_zoo_measures_them_with(
+    shared, tmp_path
+):
+    spec = model_with(SIMCC, tmp_path, Output("prob", (1, 1000)))
+    seen = set()
+    for path in (shared / "data" / "omz-2021.4" / "models").glob("*/*/accuracy-check.yml"):
+        name = path.parent.name
+        named = find_labels(replace(spec, name=name), ())
+        if not named or find_model_proc(name) is not None:
+            continue
+        data_set = yaml.safe_load(path.read_text())["models"][-1]["datasets"][0]["name"]
+        count, first = DATA_SETS[data_set]
+        labels = find_labels(replace(spec, name=name), [(1, count)])
+        assert (len(labels), labels[0]) == (count, first), name
+        seen.add(data_set)
+    assert seen == {*DATA_SETS}
 
 
 def test_other_classes_are_another_conversion(tmp_path, monkeypatch):

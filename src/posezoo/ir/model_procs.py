@@ -37,7 +37,7 @@ def find_model_proc(name: str) -> ModelProc | None:
 
     The labels of an output are a list, or the name of one for ``read_labels``.
     """
-    record = _read_records().get(name)
+    record = _read_records("model_procs").get(name)
     if record is None:
         return None
     return ModelProc(record.get("inputs", ()), record["outputs"])
@@ -55,14 +55,15 @@ def find_labels(spec: ModelSpec, shapes: Iterable[Sequence[int]]) -> list[str]:
     """
     if spec.skeleton:  # it has keypoints, no classes
         return []
-    record = find_model_proc(spec.name)
-    if record is None or spec.checkpoint == OWN_CHECKPOINT:
+    records = _read_records("other_models") | _read_records("model_procs")
+    outputs = records.get(spec.name, {}).get("outputs", ())
+    if not outputs or spec.checkpoint == OWN_CHECKPOINT:
         return []
-    if record.outputs[0].get("method") == "compound":
+    if outputs[0].get("method") == "compound":
         return []  # each value says whether an object has an attribute
     sizes = set(chain.from_iterable(shapes))
     labels: list[str] = []
-    for output in sorted(record.outputs, key=lambda output: output.get("converter") == "text"):
+    for output in sorted(outputs, key=lambda output: output.get("converter") == "text"):
         names = read_labels(output.get("labels", ()), max(sizes, default=0))
         if output.get("converter") == "text":
             names = [f"{output['attribute_name']}/{output['text_scale']}"]
@@ -120,5 +121,5 @@ def _read_file() -> Any:
 
 
 @cache
-def _read_records() -> dict[str, Any]:
-    return {name: record for record in _read_file()["model_procs"] for name in record["models"]}
+def _read_records(section: str) -> dict[str, Any]:
+    return {name: record for record in _read_file()[section] for name in record["models"]}
