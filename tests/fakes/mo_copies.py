@@ -26,7 +26,7 @@ def ask(
     arguments: Sequence[str],
     folder: str,
     environment: Mapping[str, str],
-    streams: Sequence[int] = (0, 1, 2),
+    streams: Sequence[int],
 ) -> int:
     """The exit code of Model Optimizer; a negative one is the number of a signal."""
     call = {"arguments": list(arguments), "folder": folder, "environment": dict(environment)}
