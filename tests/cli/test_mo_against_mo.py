@@ -170,26 +170,24 @@ def originals(tmp_path_factory, mirror) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def modules(tmp_path_factory) -> str:
+    """The real program imports TensorFlow only to ask whether the path of a file is one of its objects."""
+    folder = tmp_path_factory.mktemp("modules")
+    (folder / "tensorflow.py").write_text(TENSORFLOW)
+    return str(folder)
+
+
 def run_both(
-    line: str, originals: Path, folder: Path, monkeypatch, capfd
+    line: str, originals: Path, modules: str, folder: Path, monkeypatch, capfd
 ) -> dict[str, tuple[int, set[str]]]:
     """The exit code and the new files of the real program and of ours, each in its own folder."""
-    monkeypatch.setenv("HOME", str(folder / "home"))
-    (folder / "home" / "intel").mkdir(parents=True)
-    (folder / "home" / "intel" / "openvino_telemetry").write_text("0")
-    # The real program imports TensorFlow only to ask whether the path of a file is one of its objects.
-    (folder / "modules").mkdir()
-    (folder / "modules" / "tensorflow.py").write_text(TENSORFLOW)
     ended = {}
     for who in ("theirs", "ours"):
         place = shutil.copytree(originals, folder / who)
         before = set(place.rglob("*"))
         if who == "theirs":
-            command = [model_optimizer.MO, *shlex.split(line)]
-            environment = {**os.environ, "PYTHONPATH": str(folder / "modules")}
-            code = subprocess.run(
-                command, cwd=place, env=environment, capture_output=True, timeout=300, check=False
-            ).returncode
+            code = model_optimizer.run_copy(shlex.split(line), place, modules).returncode
         else:
             monkeypatch.chdir(place)
             try:
@@ -209,10 +207,10 @@ def run_both(
 @model_optimizer.needs_mo
 @pytest.mark.parametrize("line", CARRIED_OUT)
 def test_both_leave_the_same_files_which_compute_the_same(
-    line, originals, tmp_path, monkeypatch, capfd
+    line, originals, modules, tmp_path, monkeypatch, capfd
 ):
     line = line.replace("", "")
-    ended = run_both(line, originals, tmp_path, monkeypatch, capfd)
+    ended = run_both(line, originals, modules, tmp_path, monkeypatch, capfd)
     assert ended["ours"] == ended["theirs"]
     code, files = ended["ours"]
     assert code == 0 and len(files) == 2
@@ -241,7 +239,38 @@ def test_both_leave_the_same_files_which_compute_the_same(
 @model_optimizer.needs_mo
 @pytest.mark.parametrize("line", REFUSED)
 def test_both_refuse_with_the_same_exit_code_and_write_nothing(
-    line, originals, tmp_path, monkeypatch, capfd
+    line, originals, modules, tmp_path, monkeypatch, capfd
 ):
-    ended = run_both(line, originals, tmp_path, monkeypatch, capfd)
+    ended = run_both(line, originals, modules, tmp_path, monkeypatch, capfd)
     assert ended["ours"] == ended["theirs"] == (REFUSED[line], set())
+
+
+@model_optimizer.needs_mo
+@pytest.mark.parametrize("line", ["--input_model net.pb --scale 2", "--input_model gone.onnx"])
+def test_a_copy_of_the_program_does_what_the_command_does(line, originals, modules, tmp_path):
+    """The other tests ask copies of a process that has imported the program."""
+    words, folders = shlex.split(line), [tmp_path / who for who in ("command", "copy")]
+    for folder in folders:
+        shutil.copytree(originals, folder)
+    command = subprocess.run(
+        [model_optimizer.MO, *words],
+        cwd=folders[0],
+        env={**os.environ, "PYTHONPATH": modules},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    copy = model_optimizer.run_copy(words, folders[1], modules)
+    assert command.returncode == copy.returncode
+    assert command.stderr == copy.stderr
+    made = [
+        {
+            path.name: path.read_bytes()
+            for path in folder.iterdir()
+            if path.suffix in (".xml", ".bin")
+        }
+        for folder in folders
+    ]
+    assert made[0] == made[1]
+    assert bool(made[0]) is (copy.returncode == 0)

@@ -13,10 +13,13 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from fakes import mo_copies
 
 ENVIRONMENT = Path(__file__).resolve().parents[2] / "build" / "mo-env"
 MO = ENVIRONMENT / "bin" / "mo"
@@ -56,28 +59,54 @@ def _version() -> str:
 
 
 def _run(source: Path, arguments: Sequence[str], folder: Path) -> None:
-    home = folder / "home"
-    (home / "intel").mkdir(parents=True)
-    (home / "intel" / "openvino_telemetry").write_text("0")
-    (program,) = ENVIRONMENT.glob(f"lib/*/site-packages/{PROGRAM}")
-    command = [ENVIRONMENT / "bin" / "python", program]
-    ended = subprocess.run(
-        [
-            *command,
-            f"--input_model={source}",
-            *arguments,
-            f"--output_dir={folder}",
-            "--model_name=net",
-        ],
-        env={**os.environ, "HOME": str(home), "PYTHONPATH": ""},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    shutil.rmtree(home)
+    line = [f"--input_model={source}", *arguments, f"--output_dir={folder}", "--model_name=net"]
+    ended = run_copy(line, Path.cwd())
     if ended.returncode:
         raise ModelOptimizerError(ended.stderr[-2000:] or ended.stdout[-2000:])
+
+
+def run_copy(
+    arguments: Sequence[str], folder: Path, import_path: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run Model Optimizer in a folder, as a copy of a process that has imported it.
+
+    Args:
+        import_path: its PYTHONPATH.
+    """
+    with tempfile.TemporaryDirectory() as home:
+        (Path(home) / "intel").mkdir()
+        (Path(home) / "intel" / "openvino_telemetry").write_text("0")
+        environment = {**os.environ, "HOME": home, "PYTHONPATH": import_path}
+        outputs = [Path(home) / name for name in ("stdout", "stderr")]
+        with open(os.devnull) as stdin, outputs[0].open("w") as out, outputs[1].open("w") as err:
+            streams = [stream.fileno() for stream in (stdin, out, err)]
+            address = start_copies(import_path)
+            code = mo_copies.ask(address, arguments, str(folder), environment, streams)
+        printed = [output.read_text("utf-8") for output in outputs]
+    return subprocess.CompletedProcess(list(arguments), code, *printed)
+
+
+#: Each ends when its standard input is closed, which is with this process.
+_started: list[subprocess.Popen[bytes]] = []
+
+
+@cache
+def start_copies(import_path: str) -> str:
+    """The address at which a process makes copies with this PYTHONPATH, until this one ends."""
+    digest = hashlib.sha256(import_path.encode()).hexdigest()[:8]
+    address = f"posezoo-tests-{os.getpid()}-mo-{digest}"
+    (program,) = ENVIRONMENT.glob(f"lib/*/site-packages/{PROGRAM}")
+    process = subprocess.Popen(
+        [ENVIRONMENT / "bin" / "python", mo_copies.__file__, program, address],
+        env={**os.environ, "PYTHONPATH": import_path},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with process.stdout:
+        process.stdout.read()  # it closes the stream when it listens
+    process.returncode = 0  # nobody waits for it
+    _started.append(process)
+    return address
 
 
 class ModelOptimizerError(Exception):
