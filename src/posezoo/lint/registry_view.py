@@ -35,7 +35,7 @@ from posezoo.spec.model import (
     Source,
     SourceFile,
 )
-from posezoo.spec.model_yml import OURS
+from posezoo.spec.model_yml import is_in_our_form
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import SKELETONS
 from posezoo.spec.yaml_nodes import YamlNode
@@ -254,9 +254,7 @@ class ModelView:
     @cached_property
     def is_native(self) -> bool:
         """Whether model.yml has a key that Open Model Zoo's format does not have."""
-        license = self.node("license")
-        has_terms = license is not None and not license.is_text()
-        return has_terms or any(self.node(key) is not None for key in OURS)
+        return self.model_yml is not None and is_in_our_form(self.model_yml)
 
     @property
     def variants(self) -> tuple[ModelSpec, ...]:

@@ -373,7 +373,7 @@ def read_model(
         SpecError: the first mistake in the file, with its position.
     """
     node = read_yaml(path)
-    warnings = _collect_unknown_keys(node)
+    warnings = [] if is_in_our_form(node) else node.collect_unknown_keys()
     top = node.as_mapping((*names_of(MODEL_KEYS), "variants"))
     variants = top.get("variants")
     if variants is None:
@@ -398,15 +398,11 @@ def read_model(
     return replace(specs[0], variants=tuple(specs[1:]))
 
 
-def _collect_unknown_keys(node: YamlNode) -> list[str]:
-    """The list that collects unknown keys in Open Model Zoo's form; in our form they are errors."""
+def is_in_our_form(node: YamlNode) -> bool:
+    """Whether a file has a key, or a value of ``license``, that Open Model Zoo does not have."""
     keys = node.value if isinstance(node.value, dict) else {}
     terms = keys.get("license")
-    if terms is not None and not terms.is_text():
-        return []
-    if not OURS.isdisjoint(keys):
-        return []
-    return node.collect_unknown_keys()
+    return not OURS.isdisjoint(keys) or (terms is not None and not terms.is_text())
 
 
 def _read_variant(
@@ -512,7 +508,7 @@ def read_composite(path: Path, *, family: model.Family, name: str) -> model.Comp
         SpecError: the first mistake in the file, with its position.
     """
     node = read_yaml(path)
-    warnings = _collect_unknown_keys(node)
+    warnings = [] if is_in_our_form(node) else node.collect_unknown_keys()
     top = node.as_mapping(names_of(COMPOSITE_KEYS))
     if "stages" in top and "stages_order" in top:
         raise top["stages_order"].make_error(

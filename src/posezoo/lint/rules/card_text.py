@@ -173,9 +173,7 @@ def misplaced_section(view: ModelView) -> Violations:
     Example: ### Input below ## Accuracy
     """
     for section in view.own_sections:
-        parent = ""
-        if len(section.path) > 1:
-            parent = section.path[-2].lower()
+        parent = section.path[-2].lower() if len(section.path) > 1 else ""
         kinds = [title for title in PLAIN_SECTIONS if section.title.lower().startswith(title)]
         if kinds and parent.startswith(PLAIN_SECTIONS) and not parent.startswith(kinds[0]):
             message = f"the section {section.title} is inside the section {section.path[-2]}"

@@ -19,7 +19,7 @@ from posezoo.errors import (
     UnknownModelError,
     import_optional,
 )
-from posezoo.lint.card_claims import CardClaims, CardValue
+from posezoo.lint.card_claims import NO_TEXT, CardClaims, CardValue
 from posezoo.lint.finding import FileLocation, RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import Agree, Facts, Statement, fact, rule
@@ -233,15 +233,17 @@ def missing_figures(view: ModelView) -> Violations:
     if not view.variants or view.claims == CardClaims():
         return
     for kind, title in TITLES.items():
-        on_card = metrics.get(kind)
-        text = on_card.value if on_card is not None else ""
-        if on_card is not None and (match := _COMMA.fullmatch(text.strip())):
+        on_card = metrics.get(kind, NO_TEXT)
+        text = on_card.value
+        if match := _COMMA.fullmatch(text.strip()):
             message = f"{title} are {text}: is {match[1]}.{match[2]} or {match[1]}{match[2]} meant?"
             yield view.quote(on_card, message, f"figures.{kind}")
         has_others = kind == "gflops" and "operations" in metrics
-        if parse_numbers(text) or (on_card is None and (has_others or _is_in_text(view, title))):
+        if parse_numbers(text) or (
+            kind not in metrics and (has_others or _is_in_text(view, title))
+        ):
             continue
-        location = view.card_line(on_card.line if on_card else 1)
+        location = view.card_line(on_card.line or 1)
         yield RuleViolation(location, f"the card does not state {title}", f"figures.{kind}", text)
 
 

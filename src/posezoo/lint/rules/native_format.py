@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, replace
 
 from posezoo.cards.card_reader import read_text
 from posezoo.errors import ConversionError, NetworkError, SpecError, UnknownModelError
@@ -174,14 +174,10 @@ def _compare_inputs(inputs: Sequence[Input], expected: Input) -> str:
     if len(inputs) != 1:
         return f"there are {len(inputs)}"
     declared = replace(inputs[0], shape=expected.shape, dynamic=expected.dynamic)
-    pairs = [
-        (field.name, getattr(declared, field.name), getattr(expected, field.name))
-        for field in fields(expected)
-    ]
-    differences = [
-        f"{name} is {value}, not {usual}" for name, value, usual in pairs if value != usual
-    ]
-    return ", ".join(differences)
+    usual = asdict(expected)
+    pairs = asdict(declared).items()
+    differences = [(name, value) for name, value in pairs if value != usual[name]]
+    return ", ".join(f"{name} is {value}, not {usual[name]}" for name, value in differences)
 
 
 @rule()

@@ -377,11 +377,9 @@ def _list_on_card(view: ModelView, run: AccuracyCheckRun, kind: str) -> list[str
     if not on_card or "" in on_card:
         return []
     # If model.yml has the name, too, then the card is wrong, and another rule reports it.
-    is_declared = kind == "input" and not run.is_converted
-    declared = []
-    if is_declared:
-        declared = [_base_name(port.name) for port in view.inputs if port.name]
-    return list(dict.fromkeys([*on_card, *declared]))
+    if kind == "input" and not run.is_converted:
+        on_card += [_base_name(port.name) for port in view.inputs if port.name]
+    return list(dict.fromkeys(on_card))
 
 
 def _find_outputs(run: AccuracyCheckRun) -> list[YamlNode]:
