@@ -1,7 +1,7 @@
 """What an older posezoo left on a machine works with this one: its lock, IR, mirror, cache and records.
 
 Each golden/state/machine-*.tar.gz was written by the commit that it is named after: ``posezoo get``, ``posezoo lock`` and
-``posezoo mirror create`` for one small network. A change of a format adds an archive.
+``posezoo mirror create`` for one small network; the later ones also have measurements. A change of a format adds an archive.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from fakes.command import posezoo
+from posezoo.measured import read_measured
 
 STATES = Path(__file__).parent / "golden" / "state"
 
@@ -77,7 +78,6 @@ def test_its_mirror_is_good(state):
 
 
 def test_its_lock_is_upgraded_by_the_next_record(state):
-    assert "decisive" not in (state / "posezoo.lock").read_text()
     checked = run(state, "lock", "--check", "-o", "out", "--format", "json")
     assert checked.returncode == 1
     (change,) = json.loads(checked.stdout)["changes"]
@@ -86,6 +86,16 @@ def test_its_lock_is_upgraded_by_the_next_record(state):
     assert run(state, "lock", "--check", "-o", "out").returncode == 0
     assert (state / "posezoo.lock").read_text().count("decisive") == 1
     assert run(state, "get", "net", "-o", "out", "--locked").stderr == ""
+
+
+def test_its_measurements_are_read_and_kept(state):
+    path = state / "models" / "public" / "net" / "measured.yml"
+    before = [each for each in read_measured(path) if each.kind != "complexity"]
+    recorded = run(state, "record", "net", "--weights_dir", "out")
+    assert recorded.returncode == 0, recorded.stderr
+    after = read_measured(path)
+    assert [each for each in after if each.kind != "complexity"] == before
+    assert len(after) == len(before) + 2
 
 
 @pytest.mark.parametrize(
@@ -100,7 +110,11 @@ def test_its_lock_refuses_other_files_and_ir_as_before(state, key, change, probl
     content = yaml.safe_load(declaration.read_text("utf-8"))
     content[key][0] |= change
     declaration.write_text(yaml.safe_dump(content), "utf-8")
+    says_what_decides = "decisive" in (state / "posezoo.lock").read_text()
     refused = run(state, "get", "net", "-o", "again", "--locked")
     assert refused.returncode == 1
+    if says_what_decides:
+        problem = f"error: {declaration.relative_to(state)}: makes other files or IR"
+        assert "are accepted" not in refused.stderr
     assert problem in refused.stderr
     assert not list((state / "again").rglob("net.xml"))

@@ -6,8 +6,10 @@ import io
 import json
 import os
 import stat
+import struct
 import subprocess
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -16,6 +18,8 @@ import pytest
 from posezoo.download import archive as archive_module
 from posezoo.download.archive import unpack_archive
 from posezoo.errors import ArchiveError, OutputError
+from posezoo.files.verified_files import explain_wrong_members
+from posezoo.spec.model import Digest, SourceFile
 
 
 def zip_of(path: Path, *members: tuple[str | zipfile.ZipInfo, bytes]) -> Path:
@@ -270,6 +274,39 @@ def test_folders_are_counted_too(tmp_path, monkeypatch, only):
     monkeypatch.setattr(archive_module, "_MAX_HEADERS", 200)
     with pytest.raises(ArchiveError, match="contains more than 200 files and folders"):
         list(read(archive, "gztar", only=only))
+
+
+def directory_of(path: Path, count: int) -> Path:
+    """A zip file with so many folders of the same name, and nothing else."""
+    numbers = (20, 20, *[0] * 6, 0, 2, *[0] * 6)
+    entry = b"PK\1\2" + struct.pack("<6H3I5H2I", *numbers) + b"f/"
+    size = len(entry) * count
+    counted = min(count, 0xFFFF)
+    path.write_bytes(
+        entry * count + b"PK\5\6" + struct.pack("<4H2IH", 0, 0, counted, counted, size, 0, 0)
+    )
+    return path
+
+
+def test_the_directory_of_a_zip_is_not_read_if_it_needs_much_memory(tmp_path):
+    archive = directory_of(tmp_path / "x.zip", 2_000_000)
+    tracemalloc.start()
+    with pytest.raises(ArchiveError, match=r"its directory has 96000000 bytes, more than 16777216"):
+        unpack_archive(archive, "zip", tmp_path.joinpath)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 << 20
+    digests = {"net.bin": Digest("sha384", "0" * 96)}
+    reason = explain_wrong_members(archive, SourceFile("x.zip", contains=digests))
+    assert "its directory has 96000000 bytes" in reason
+
+
+@pytest.mark.slow
+def test_a_zip_of_300_000_files_is_refused_after_20_000(tmp_path):
+    archive = zip_of(tmp_path / "x.zip", *((f"f{number}", b"") for number in range(300_000)))
+    with pytest.raises(ArchiveError, match=r"x\.zip: contains more than 20000 files"):
+        unpack_archive(archive, "zip", tmp_path.joinpath)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.zip"]
 
 
 def test_a_member_that_claims_to_lie_beyond_everything_is_not_looked_for(tmp_path):

@@ -6,6 +6,7 @@ Python's own ``shutil.unpack_archive`` follows links and ``..`` and has no limit
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import re
@@ -22,7 +23,7 @@ from typing import IO, Any
 from posezoo.download.candidates import ByteStream
 from posezoo.errors import ArchiveError, PosezooError, SizeError
 from posezoo.files.staging import prepare_target, remove_stale_staging_dirs, staging_dir
-from posezoo.files.verified_files import CHUNK, writing
+from posezoo.files.verified_files import CHUNK, ZipReader, writing
 from posezoo.spec.model import SourceFile
 from posezoo.spec.safe_names import case_folded, explain_unsafe_file_name
 
@@ -192,7 +193,7 @@ def open_members(path: Path, format: str, label: str = "", *, only: str = "") ->
 
 
 def _open_zip_members(path: Path, label: str, only: str) -> Members:
-    with zipfile.ZipFile(path) as archive:
+    with ZipReader(io.FileIO(path)) as packed, zipfile.ZipFile(packed) as archive:
         for member in archive.infolist():
             name = member.filename
             if member.is_dir():

@@ -38,15 +38,12 @@ from posezoo.download.file_download import download_part
 from posezoo.download.small_answers import join_pieces
 from posezoo.download.transfer import AccessPoint, can_be_in_part
 from posezoo.errors import ArchiveError, DigestError, DownloadError, SizeError
-from posezoo.files.verified_files import Hasher, writing
+from posezoo.files.verified_files import MAX_DIRECTORY, Hasher, writing
 from posezoo.spec.model import SourceFile
 from posezoo.values import frozen
 
 # The directory of a wheel with 760 members has 75 kB.
 _TAIL = 96 << 10
-
-# A zip file with 100,000 members has a directory of about 10 MB.
-_MAX_DIRECTORY = 16 << 20
 
 _END = b"PK\5\6"
 
@@ -191,7 +188,7 @@ def _read_end(open_range: OpenRange, size: int, context: DownloadContext) -> Zip
     content = _read(open_range, start, size, context)
     record = content.rindex(_END)
     (directory,) = struct.unpack_from("<I", content, record + 16)
-    if size - directory > _MAX_DIRECTORY:
+    if size - directory > MAX_DIRECTORY:
         raise ArchiveError("its directory is too large")
     if directory < start:
         content = _read(open_range, directory, start, context) + content

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 import threading
@@ -22,6 +23,9 @@ _LARGE = 16 << 20
 
 #: The largest member of an archive that is hashed, in bytes.
 MAX_MEMBER = 4 << 30
+
+#: The largest directory of a zip file, in bytes: one of 100,000 members has about 10 MB.
+MAX_DIRECTORY = 16 << 20
 
 _UMASK_LOCK = threading.Lock()
 
@@ -149,6 +153,16 @@ def remember_verified(path: Path, digest: Digest, *, is_synced: bool = False) ->
         update_record(path, verified={digest.algorithm: digest.value, **fingerprint(path)})
 
 
+class ZipReader(io.BufferedReader):
+    """A zip file, whose directory must be small: in memory, it becomes ten times as large."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """The next bytes; a ValueError for a size that only a directory has."""
+        if size is not None and size > MAX_DIRECTORY:
+            raise ValueError(f"its directory has {size} bytes, more than {MAX_DIRECTORY}")
+        return super().read(size)
+
+
 def explain_wrong_members(path: Path, file: SourceFile) -> str:
     """Why a zip does not contain its expected members; empty if it does.
 
@@ -161,7 +175,8 @@ def explain_wrong_members(path: Path, file: SourceFile) -> str:
         try:
             hasher = Hasher([expected.algorithm])
             with (
-                zipfile.ZipFile(path) as archive,
+                ZipReader(io.FileIO(path)) as packed,
+                zipfile.ZipFile(packed) as archive,
                 archive.open(_find_member(archive.namelist(), member)) as stream,
             ):
                 while piece := stream.read(CHUNK):

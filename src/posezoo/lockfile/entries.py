@@ -73,6 +73,13 @@ class LockEntry:
         is_equal = self.decisive != "" and self.decisive == other.decisive
         return is_equal or self.has_same_content(other)
 
+    def accepts(self, other: LockEntry) -> bool:
+        """Whether another declaration may make the same files and IR.
+
+        Older locks do not say what decides bytes. They list the digests of all files and IR.
+        """
+        return not self.decisive or self.decides_the_same(other)
+
     def is_unchanged(self, other: LockEntry) -> bool:
         """Whether the other entry has the same content and the same revision."""
         return self.has_same_content(other) and self.revision == other.revision

@@ -271,7 +271,10 @@ class LockFile:
 
     def _has_other_text(self, spec: ModelSpec) -> bool:
         pairs = ((self.entries.get(entry.key), entry) for entry in declaration_entries(spec, ""))
-        return any(locked and not locked.has_same_content(present) for locked, present in pairs)
+        return any(
+            locked and not locked.has_same_content(present) and locked.accepts(present)
+            for locked, present in pairs
+        )
 
     def _require(self, spec: ModelSpec) -> None:
         """Refuse a model whose declaration or files differ from the locked ones."""
@@ -292,8 +295,7 @@ class LockFile:
                         " changed"
                     ),
                 )
-            # Older locks do not say what decides bytes. They list the digests of all files and IR.
-            if not locked.decisive or locked.decides_the_same(present):
+            if locked.accepts(present):
                 continue
             raise LockError(
                 f"{path}: makes other files or IR than the {present.file} recorded in {self.path}",
