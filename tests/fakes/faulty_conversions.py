@@ -146,7 +146,7 @@ def pyramid(write: Writer) -> bytes:
     high = write.relu(write.convolution("image", "high", 3, 8), "high relu")
     low = write.relu(write.convolution(write.pool(high, "pool"), "low", 8, 16), "low relu")
     low = write.enlarge(write.convolution(low, "narrow", 16, 8, side=1), "enlarged")
-    joined = write.relu(write.add(high, low, "joined"), "joined relu")
+    joined = write.add(high, low, "joined")
     return write.finish({write.convolution(joined, "maps", 8, 6): (1, 6, SIDE, SIDE)})
 
 

@@ -187,6 +187,7 @@ def check_ir(
             problem += _describe_first_difference(spec, source, xml, reference)
     if problem:
         raise _create_error(spec, precision, problem)
+    del compiled  # its memory is needed
     nodes = _check_nodes(spec, precision, xml, reference) if by_nodes else None
     for case, actual in zip(reference.cases, computed, strict=True):
         outputs |= _check_decoding(spec, precision, case, actual, names=names)
