@@ -209,7 +209,7 @@ class IrFiles:
     def _readers(self) -> dict[str, set[str]]:
         readers: dict[str, set[str]] = {name: set() for name in self.by_id}
         for edge in self.edges:
-            readers[edge.get("from-layer")].add(edge.get("to-layer"))
+            readers[str(edge.get("from-layer"))].add(str(edge.get("to-layer")))
         return readers
 
     def of_type(self, *kinds: str) -> list[Any]:

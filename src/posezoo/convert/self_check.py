@@ -557,7 +557,7 @@ def _check_nodes(
         f"has the outputs of the original, but differs from it inside: first in {first.operation},"
         f" by {first.difference:.1e} of its largest value, {first.limit:.0e} is allowed (by"
         f" {reference.runtime})",
-        hint="nothing was published; without --proof nodes only outputs and constants are compared",
+        hint="nothing was published; a conversion that compares outputs only would publish it",
     )
 
 
