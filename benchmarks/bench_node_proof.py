@@ -2,9 +2,9 @@
 
 Every network of posezoo gets seeded random weights, and a branch in its middle that adds about
 0.1 % to a sum. It is converted; then one fault at a time is built into the files of its IR, in that
-branch and elsewhere, which the self-check compares with and without inner tensors. Each network with
-other weights must not be refused. The exit code is 1 if a fault is not found, or a correct IR is
-refused.
+branch and elsewhere, which the self-check compares with and without inner tensors. Each network
+with other weights must not be refused. The exit code is 1 if a fault is not found, or a correct IR
+is refused.
 
     python benchmarks/bench_node_proof.py [--draws 6] [--only NETWORK ...]
 """
@@ -209,7 +209,7 @@ class IrFiles:
     def _readers(self) -> dict[str, set[str]]:
         readers: dict[str, set[str]] = {name: set() for name in self.by_id}
         for edge in self.edges:
-            readers[edge.get("from-layer")].add(edge.get("to-layer"))
+            readers[str(edge.get("from-layer"))].add(str(edge.get("to-layer")))
         return readers
 
     def of_type(self, *kinds: str) -> list[Any]:

@@ -117,12 +117,12 @@ class Writer:
 
 
 def residual(write: Writer) -> bytes:
-    """Blocks with a shortcut, as in ResNet."""
-    x = write.relu(write.convolution("image", "stem", 3, 8, stride=2), "stem relu")
+    """Blocks with a shortcut, as in the second ResNet."""
+    x = write.convolution("image", "stem", 3, 8, stride=2)
     for block in "abc":
-        y = write.relu(write.convolution(x, f"{block} first", 8, 8), f"{block} relu")
-        y = write.convolution(y, f"{block} second", 8, 8)
-        x = write.relu(write.add(x, y, f"{block} sum"), f"{block} end")
+        y = write.convolution(write.relu(x, f"{block} start"), f"{block} first", 8, 8)
+        y = write.convolution(write.relu(y, f"{block} relu"), f"{block} second", 8, 8)
+        x = write.add(x, y, f"{block} sum")
     heatmaps = write.convolution(x, "heatmaps", 8, 5, side=1)
     return write.finish({heatmaps: (1, 5, 16, 16)})
 
@@ -146,7 +146,7 @@ def pyramid(write: Writer) -> bytes:
     high = write.relu(write.convolution("image", "high", 3, 8), "high relu")
     low = write.relu(write.convolution(write.pool(high, "pool"), "low", 8, 16), "low relu")
     low = write.enlarge(write.convolution(low, "narrow", 16, 8, side=1), "enlarged")
-    joined = write.relu(write.add(high, low, "joined"), "joined relu")
+    joined = write.add(high, low, "joined")
     return write.finish({write.convolution(joined, "maps", 8, 6): (1, 6, SIDE, SIDE)})
 
 

@@ -53,9 +53,8 @@ or changes its meaning::
                                 equal, within_noise, unprovable, no_partner; null without --proof
                                 nodes), shift (INT8 compared with FP32, or null), trust (who vouches
                                 for an IR of another machine: signed, locked, or trusted from HOST;
-                                empty if it was made here)
-    devices       list          the devices compared with the CPU: ir, device, verdict (agrees,
-                                proves nothing, differs)
+                                empty if it was made here), devices (compared with the CPU: device,
+                                verdict: agrees, proves nothing or differs)
     variants      list          only for the default variant: the facts of the other variants
 
 In ``files``, ``inputs``, ``outputs``, ``accuracy``, ``complexity`` and ``measured`` the key
@@ -138,8 +137,7 @@ def _results(facts: ModelFacts) -> Json:
         "measured": measured,
         "limits": facts.limits,
         "training": to_json(facts.model.training),
-        "made": [_made(*record) for record in facts.ir_records()],
-        "devices": list(facts.device_proofs()),
+        "made": [_made(facts, *record) for record in facts.ir_records()],
     }
 
 
@@ -187,7 +185,7 @@ def _accuracy(part: ModelSpec, claim: PublishedAccuracy) -> Json:
     }
 
 
-def _made(part: ModelSpec, precision: Precision, record: Provenance) -> Json:
+def _made(facts: ModelFacts, part: ModelSpec, precision: Precision, record: Provenance) -> Json:
     files = []
     for suffix, content in record.contents.items():
         files.append({"suffix": suffix, **project(content, "size checksum=digest")})
@@ -199,6 +197,10 @@ def _made(part: ModelSpec, precision: Precision, record: Provenance) -> Json:
         "gflops": record.complexity.get("gflops"),
         "mparams": record.complexity.get("mparams"),
         **project(record, "checks nodes? shift? trust"),
+        "devices": [
+            {"device": proof["device"], "verdict": proof["verdict"]}
+            for proof in facts.device_proofs(part, precision)
+        ],
     }
 
 

@@ -134,8 +134,11 @@ def _render_checks(facts: ModelFacts) -> Iterator[str]:
     """The self-checks, and the comparisons on devices."""
     checks: list[tuple[str, ...]] = []
     nodes: list[tuple[str, ...]] = []
+    devices: list[tuple[str, ...]] = []
     for part, precision, record in facts.ir_records():
         ir = (part.full_name, precision.value)
+        for proof in facts.device_proofs(part, precision):
+            devices.append((*ir, proof["device"], proof["verdict"]))
         for check in record.checks:
             values = (f"{check.difference:.1e}", f"{check.tolerance:g}")
             checks.append(
@@ -157,10 +160,10 @@ def _render_checks(facts: ModelFacts) -> Iterator[str]:
             " tensors of the original."
         )
         yield format_table(NODE_HEADERS, nodes)
-    if proofs := list(facts.device_proofs()):
+    if devices:
         yield "## Devices"
         yield "What the IR compute on devices, compared with the CPU in f32."
-        yield format_table(("IR", "Device", "Result"), [tuple(proof.values()) for proof in proofs])
+        yield format_table(("Model", "Precision", "Device", "Result"), devices)
 
 
 def _render_int8(facts: ModelFacts) -> Paragraphs:

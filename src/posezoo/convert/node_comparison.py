@@ -6,10 +6,10 @@ A fault in a branch that adds 0.1 % to an output is as large there as anywhere.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
+from math import prod
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from posezoo.arrays import Array
 from posezoo.convert.difference import (
@@ -69,20 +69,20 @@ def compare_nodes(
     ir = openvino_core().read_model(xml)
     if ir.is_dynamic():
         ir.reshape({name: list(values.shape) for name, values in case.feed.items()})
-    comparison = _Comparison(spec, original, original.inner, case, ir)
+    order = OperationOrder(ir)
+    comparison = _Comparison(spec, original, original.inner, case, ir, order)
     compared: list[InnerDifference] = []
     for batch in comparison.split():
         compared += comparison.compare(batch)
         if wrong := next((each for each in compared if each.is_wrong), None):
             return NodeProof(), wrong
-    tensors = OperationOrder(ir).tensors
     equal = [each for each in compared if each.difference <= OFFSET]
     unprovable = [each for each in compared if each.noise > LARGEST_NOISE]
     proof = NodeProof(
         equal=len(equal),
         within_noise=len(compared) - len(equal) - len(unprovable),
         unprovable=len(unprovable),
-        no_partner=sum(map(len, tensors.values())) - len(compared),
+        no_partner=sum(map(len, order.tensors.values())) - len(compared),
     )
     return proof, None
 
@@ -100,6 +100,7 @@ class _Comparison:
     inner: InnerTensors
     case: ReferenceSample
     ir: Any
+    order: OperationOrder
 
     def split(self) -> Iterator[dict[Tensor, Partner]]:
         """The partners of the tensors with a known size, by tensor, in batches."""
@@ -107,18 +108,17 @@ class _Comparison:
         nodes = {node.get_friendly_name(): node for node in self.ir.get_ops()}
         batch: dict[Tensor, Partner] = {}
         size = 0
-        for tensors in OperationOrder(self.ir).tensors.values():
-            for tensor in tensors:
-                name, place = tensor
-                shape = nodes[name].get_output_partial_shape(place)
-                if tensor not in partners or shape.is_dynamic:
-                    continue
-                batch[tensor] = partners[tensor]
-                size += 4 * int(np.prod(shape.to_shape()))
-                if size > BATCH:
-                    yield batch
-                    batch = {}
-                    size = 0
+        for tensor in chain.from_iterable(self.order.tensors.values()):
+            name, place = tensor
+            shape = nodes[name].get_output_partial_shape(place)
+            if tensor not in partners or shape.is_dynamic:
+                continue
+            batch[tensor] = partners[tensor]
+            size += 4 * prod(shape.to_shape())
+            if size > BATCH:
+                yield batch
+                batch = {}
+                size = 0
         if batch:
             yield batch
 
@@ -142,20 +142,20 @@ class _Comparison:
                 for tensor, difference in differences.items()
                 if not difference <= self._allow(batch[tensor], noises.get(tensor))
             ]
+            if not unsure:
+                break
             moved = draw_inputs(self.spec, self.original, self.case.seed, draw).moved
             if moved is None:
                 noises = dict.fromkeys(unsure, 0.0)
-            if not unsure or moved is None:
                 break
             others = run_original(moved)
             for tensor in unsure:
                 name, _ = batch[tensor]
                 noise = self._compute(expected[name], others[name])
                 noises[tensor] = max(noises.get(tensor, 0.0), noise)
-        kinds = {node.get_friendly_name(): node.get_type_name() for node in self.ir.get_ops()}
         compared = []
         for tensor, difference in differences.items():
-            operation = f"{tensor[0]} ({kinds[tensor[0]]})"
+            operation = f"{tensor[0]} ({self.order.kinds[tensor[0]]})"
             limit = self._allow(batch[tensor], noises.get(tensor))
             noise = noises.get(tensor, 0.0)
             compared.append(InnerDifference(operation, difference, noise, limit))

@@ -216,13 +216,13 @@ class ModelFacts:
                 if record is not None:
                     yield part, precision, record
 
-    def device_proofs(self) -> Iterator[dict[str, str]]:
-        """The devices on which the IR in the folders of ``layout`` were compared with the CPU."""
+    def device_proofs(self, part: ModelSpec, precision: Precision) -> list[dict[str, str]]:
+        """The devices on which an IR in the folders of ``layout`` was compared with the CPU."""
         from posezoo.facts.device_proofs import list_proofs
 
-        if self.layout is not None:
-            for part in self.parts:
-                yield from list_proofs(self.layout.model_dir(part))
+        if self.layout is None:
+            return []
+        return list(list_proofs(self.layout.ir_path(part, precision).parent))
 
 
 def describe_model(model: Model, registry: Registry) -> ModelFacts:

@@ -321,21 +321,19 @@ def explain_stale_record(
     for suffix, content in record.contents.items():
         if not is_good(xml.with_suffix(suffix), content.size, content.digest):
             return f"its {suffix} is not the file that was published"
-    return _explain_unproven(record, is_checked=is_checked, is_proven=is_proven, by_nodes=by_nodes)
-
-
-def _explain_unproven(
-    record: Provenance, *, is_checked: bool, is_proven: bool, by_nodes: bool
-) -> str:
-    """Why the self-check of an IR is not the required one; empty if it is."""
-    if is_checked and not (record.was_checked or record.trust):
-        return "it was not self-checked"
-    if is_proven and record.unprovable:
-        return "its self-check could not prove its outputs"
-    if is_proven and not record.is_independent:
-        return "its self-check compared it with nothing that another runtime computed"
-    if by_nodes and record.nodes is None:
-        return "its self-check compared outputs only"
+    requirements = (
+        (is_checked, record.was_checked or record.trust, "it was not self-checked"),
+        (is_proven, not record.unprovable, "its self-check could not prove its outputs"),
+        (
+            is_proven,
+            record.is_independent,
+            "its self-check compared it with nothing that another runtime computed",
+        ),
+        (by_nodes, record.nodes is not None, "its self-check compared outputs only"),
+    )
+    for is_required, is_met, reason in requirements:
+        if is_required and not is_met:
+            return reason
     return ""
 
 

@@ -155,12 +155,12 @@ def find_same_names(ir: Any, names: Sequence[str]) -> dict[Tensor, Partner]:
 
     A tensor has the names of all operations that are left out after it: the last one counts.
     """
-    places = {name: place for place, name in enumerate(names)}
+    order = {name: number for number, name in enumerate(names)}
     partners: dict[Tensor, Partner] = {}
     for node in ir.get_ordered_ops():
         for number, port in enumerate(node.outputs()):
-            if common := places.keys() & port.names:
-                last = max(common, key=places.__getitem__)
+            if common := order.keys() & port.names:
+                last = max(common, key=order.__getitem__)
                 partners[node.get_friendly_name(), number] = last, ()
     return partners
 

@@ -220,7 +220,8 @@ def _open_inner(
     for name in names:
         if name not in outputs:
             added += encode_field(12, encode_field(1, name.encode()))
-    content = path.read_bytes() + encode_field(7, added)
+    with map_file(path) as buffer:
+        content = b"".join((buffer, encode_field(7, added)))
     try:
         session = _open_session(module, path, content)
     except Exception as error:

@@ -167,8 +167,8 @@ def _find_partners(path: Path, names: Collection[str], ir: Any) -> dict[Tensor, 
     model = frontend.load(path)
     outputs = model.get_outputs()
     declared = {name for place in outputs for name in place.get_names()}
-    places = [model.get_place_by_tensor_name(name) for name in names if name not in declared]
-    model.override_all_outputs([*outputs, *filter(None, places)])
+    inner = [model.get_place_by_tensor_name(name) for name in names if name not in declared]
+    model.override_all_outputs([*outputs, *filter(None, inner)])
     network = frontend.convert(model)
     named: dict[Tensor, Partner] = {}
     for number, result in enumerate(network.get_results()):
