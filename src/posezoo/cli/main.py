@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from posezoo.cli import run_main, shell_completion
+from posezoo.cli import run_main
 from posezoo.cli.parsers import CommandParser, HelpFormatter
 from posezoo.cli.verbs import SUMMARIES, VERB_GROUPS, find_verb, plugin_names
 from posezoo.errors import PluginError, PosezooError, suggest
@@ -62,16 +63,18 @@ def create_parser(verb_names: Sequence[str] = VERBS) -> CommandParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     words = sys.argv[1:] if argv is None else argv
-    completed = shell_completion.completed_words()
-    if completed is not None:
-        return run_main.run_main(lambda: _complete(completed))
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks at each TAB
+        return run_main.run_main(_complete)
     args = argparse.Namespace()
     return run_main.run_main(
         partial(_run_verb, words, args), report_error=partial(_report_error, args)
     )
 
 
-def _complete(words: Sequence[str]) -> int:
+def _complete() -> int:
+    from posezoo.cli import shell_completion
+
+    words = os.environ.get("COMP_LINE", "").split(" ")[1:-1]  # before the one that it asks for
     is_verb = bool(words) and find_verb(words[0]) is not None
     top = create_parser(words[:1] if is_verb else (*VERBS, *plugin_names()))
     shell_completion.answer(top, verb_parsers(top).values())

@@ -163,7 +163,7 @@ def conversion_key(
     labels = "\n".join(find_labels(spec, [port.shape for port in spec.outputs]))
     if labels:
         arguments["labels"] = hashlib.sha256(labels.encode()).hexdigest()
-    detector = find_detector(spec.mo_args)
+    detector = find_detector(spec.mo_args) if spec.mo_args else None
     if detector is not None and detector.difference and not model_optimizer:
         arguments["unlike_model_optimizer"] = detector.difference
     key = {
