@@ -47,6 +47,7 @@ def read_parsed(
     """
     states = {str(each): _state(each) for each in (path, *beside)}
     key = (_code_state(), states)
+    value: ValueT
     before, value = _read_before.get(path, (None, None))
     if before == key:
         return value
