@@ -71,10 +71,6 @@ class RegistryEntry:
         Raises:
             SpecError: the file has a mistake.
         """
-        reason = explain_invalid_model_name(self.name)
-        if reason:
-            problem = f"the folder name {sanitize(self.name)} is not a model name: {reason}"
-            raise SpecError(str(self.path), 1, 1, "", problem=problem, hint="rename the folder")
         if self.twin is not None:
             problem = f"the name {self.name} is also used by {self.twin}"
             raise SpecError(
@@ -90,6 +86,10 @@ class RegistryEntry:
         # Importing the YAML reader takes 50 ms, which a file that was read before does not need.
         from posezoo.spec.model_yml import read_composite, read_model
 
+        reason = explain_invalid_model_name(self.name)
+        if reason:
+            problem = f"the folder name {sanitize(self.name)} is not a model name: {reason}"
+            raise SpecError(str(self.path), 1, 1, "", problem=problem, hint="rename the folder")
         if self.is_composite:
             return read_composite(self.path, family=self.family, name=self.name)
         return read_model(self.path, family=self.family, name=self.name, composite=self.composite)

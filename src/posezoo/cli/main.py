@@ -86,7 +86,7 @@ def _run_verb(words: Sequence[str], args: argparse.Namespace) -> int:
     if not words or words[0].startswith("-") or find_verb(words[0]) is None:
         _answer_without_verb(words)
     verb, *others = words
-    parser = verb_parsers(create_parser([verb]))[verb]
+    parser = _TopParser().add_verb(verb)
     # Unlike parse_known_args, this accepts flags between the positional arguments.
     _, unknown = parser.parse_known_intermixed_args(others, args)
     if unknown:
@@ -172,13 +172,13 @@ class _TopParser(CommandParser):
         """Add a verb for the help, which needs only its summary."""
         self.verbs.add_parser(name, help=summary)
 
-    def add_verb(self, name: str) -> None:
-        """Add a verb with its flags."""
+    def add_verb(self, name: str) -> CommandParser:
+        """Add a verb with its flags; returns its parser."""
         from posezoo.cli.flags import add_flags
 
         record = find_verb(name)
         assert record is not None
-        verb = self.verbs.add_parser(
+        verb: CommandParser = self.verbs.add_parser(
             name,
             usage=record.usage,
             help=record.summary,
@@ -188,6 +188,7 @@ class _TopParser(CommandParser):
         )
         add_flags(verb, *record.flags)
         verb.set_defaults(run=record.run, parser=verb)
+        return verb
 
     def format_help(self) -> str:
         """The help of the whole command line, also with the verbs of installed packages."""
