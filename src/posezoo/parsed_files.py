@@ -99,9 +99,9 @@ class _KnownClasses(pickle.Unpickler):
         if name in ("PosixPath", "WindowsPath") and module.startswith("pathlib"):
             return super().find_class(module, name)
         if module in self.modules and "." not in name:
-            found = super().find_class(module, name)
-            if isinstance(found, type) and found.__module__ == module:
-                return found
+            value_class = super().find_class(module, name)
+            if isinstance(value_class, type) and value_class.__module__ == module:
+                return value_class
         raise pickle.UnpicklingError(f"{module}.{name} is not a class of kept values")
 
 
