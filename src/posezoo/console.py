@@ -293,7 +293,7 @@ class Console(MessageWriter):
         stream: TextIO | None = None,
         *,
         quiet: bool = False,
-        log: events.Listener = events.ignore_event,
+        log: events.Listener | None = None,
     ) -> None:
         super().__init__(stream, quiet=quiet)
         self._log = log
@@ -323,7 +323,8 @@ class Console(MessageWriter):
     def __call__(self, event: events.Event) -> None:
         """Show one event."""
         with self._lock:
-            self._write_to_log(event)
+            if self._log is not None:
+                self._write_to_log(self._log, event)
             for line in event_lines(event):
                 self.print_line(line)
             if type(event) in COUNTS:
@@ -331,11 +332,11 @@ class Console(MessageWriter):
             elif type(event) in _REACTIONS:
                 _REACTIONS[type(event)](self, event)
 
-    def _write_to_log(self, event: events.Event) -> None:
+    def _write_to_log(self, log: events.Listener, event: events.Event) -> None:
         try:
-            self._log(event)
+            log(event)
         except OSError as error:
-            self._log = events.ignore_event
+            self._log = None
             self.warn(f"--log: {os_reason(error)}: nothing more is written to it")
 
     def _write(self, line: str) -> None:

@@ -12,10 +12,11 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import field
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from posezoo.parsed_files import read_parsed
 from posezoo.spec.field_types import (
     LINE,
     SCALAR,
@@ -30,9 +31,11 @@ from posezoo.spec.field_types import (
     required_key,
 )
 from posezoo.spec.model import Model, Precision
-from posezoo.spec.model_yml import TAG
-from posezoo.spec.yaml_nodes import YamlNode, parse_yaml, read_yaml, read_yaml_bytes
+from posezoo.spec.safe_names import TAG
 from posezoo.values import frozen
+
+if TYPE_CHECKING:
+    from posezoo.spec.yaml_nodes import YamlNode
 
 NAME = "measured.yml"
 
@@ -176,14 +179,16 @@ def read_measured(path: Path) -> tuple[Measurement, ...]:
     """
     if not path.is_file():
         return ()
-    return _parse_measured(read_yaml_bytes(path), str(path))
+    return read_parsed(
+        path, partial(_parse_measured, path), ("posezoo.measured", "posezoo.spec.model")
+    )
 
 
-# Each card compares its model with all others, so that a registry's pages need a file many times.
-@lru_cache(maxsize=1024)
-def _parse_measured(content: bytes, file: str) -> tuple[Measurement, ...]:
+def _parse_measured(path: Path) -> tuple[Measurement, ...]:
+    from posezoo.spec.yaml_nodes import read_yaml
+
     measurements = []
-    for kind, nodes in parse_yaml(content, file).as_mapping(KINDS).items():
+    for kind, nodes in read_yaml(path).as_mapping(KINDS).items():
         for node in nodes.as_list():
             measurements.append(_read_measurement(node, kind))
     return tuple(measurements)
@@ -199,6 +204,8 @@ def read_measurement_file(path: Path) -> tuple[tuple[str, Measurement], ...]:
     Raises:
         SpecError: the first invalid value, with its place in the file.
     """
+    from posezoo.spec.yaml_nodes import read_yaml
+
     root = read_yaml(path)  # the YAML reader also reads JSON, and reports the place of an error
     measurements = []
     for node in root.as_list() if isinstance(root.value, list) else (root,):

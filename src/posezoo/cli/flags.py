@@ -629,11 +629,12 @@ def executor_from_args(
 def console_from_args(args: argparse.Namespace) -> Console:
     """The console of a verb that handles models, from ``--quiet`` and ``--log``."""
     from posezoo.console import Console
-    from posezoo.event_log import EventLog
-    from posezoo.events import ignore_event
 
-    is_logged = args.log is not None and not args.dry_run  # in a dry run nothing happens
-    log = EventLog(args.log) if is_logged else ignore_event
+    log = None
+    if args.log is not None and not args.dry_run:  # in a dry run nothing happens
+        from posezoo.event_log import EventLog
+
+        log = EventLog(args.log)
     return Console(quiet=args.quiet, log=log)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from posezoo.cli import run_main, shell_completion
+from posezoo.cli import run_main
 from posezoo.cli.parsers import CommandParser, HelpFormatter
 from posezoo.cli.verbs import SUMMARIES, VERB_GROUPS, find_verb, plugin_names
 from posezoo.errors import PluginError, PosezooError, suggest
@@ -62,16 +63,18 @@ def create_parser(verb_names: Sequence[str] = VERBS) -> CommandParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     words = sys.argv[1:] if argv is None else argv
-    completed = shell_completion.completed_words()
-    if completed is not None:
-        return run_main.run_main(lambda: _complete(completed))
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks at each TAB
+        return run_main.run_main(_complete)
     args = argparse.Namespace()
     return run_main.run_main(
         partial(_run_verb, words, args), report_error=partial(_report_error, args)
     )
 
 
-def _complete(words: Sequence[str]) -> int:
+def _complete() -> int:
+    from posezoo.cli import shell_completion
+
+    words = os.environ.get("COMP_LINE", "").split(" ")[1:-1]  # before the one that it asks for
     is_verb = bool(words) and find_verb(words[0]) is not None
     top = create_parser(words[:1] if is_verb else (*VERBS, *plugin_names()))
     shell_completion.answer(top, verb_parsers(top).values())
@@ -83,7 +86,7 @@ def _run_verb(words: Sequence[str], args: argparse.Namespace) -> int:
     if not words or words[0].startswith("-") or find_verb(words[0]) is None:
         _answer_without_verb(words)
     verb, *others = words
-    parser = verb_parsers(create_parser([verb]))[verb]
+    parser = _TopParser().add_verb(verb)
     # Unlike parse_known_args, this accepts flags between the positional arguments.
     _, unknown = parser.parse_known_intermixed_args(others, args)
     if unknown:
@@ -169,13 +172,13 @@ class _TopParser(CommandParser):
         """Add a verb for the help, which needs only its summary."""
         self.verbs.add_parser(name, help=summary)
 
-    def add_verb(self, name: str) -> None:
-        """Add a verb with its flags."""
+    def add_verb(self, name: str) -> CommandParser:
+        """Add a verb with its flags; returns its parser."""
         from posezoo.cli.flags import add_flags
 
         record = find_verb(name)
         assert record is not None
-        verb = self.verbs.add_parser(
+        verb: CommandParser = self.verbs.add_parser(
             name,
             usage=record.usage,
             help=record.summary,
@@ -185,6 +188,7 @@ class _TopParser(CommandParser):
         )
         add_flags(verb, *record.flags)
         verb.set_defaults(run=record.run, parser=verb)
+        return verb
 
     def format_help(self) -> str:
         """The help of the whole command line, also with the verbs of installed packages."""

@@ -5,15 +5,11 @@ shells.
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 #: The shells whose TAB posezoo completes.
 SHELLS = ("bash", "zsh", "fish")
-
-# The set-up of a shell runs the command with this variable at each TAB.
-_REQUEST = "_ARGCOMPLETE"
 
 
 def shell_script(shell: str) -> str:
@@ -21,13 +17,6 @@ def shell_script(shell: str) -> str:
     from argcomplete.shell_integration import shellcode
 
     return shellcode(["posezoo"], shell=shell) + "\n"
-
-
-def completed_words() -> list[str] | None:
-    """The words before the one that a shell asks for; None if no shell asks."""
-    if _REQUEST not in os.environ:
-        return None
-    return os.environ.get("COMP_LINE", "").split(" ")[1:-1]
 
 
 def answer(top: argparse.ArgumentParser, verbs: Iterable[argparse.ArgumentParser]) -> None:

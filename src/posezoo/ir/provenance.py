@@ -156,6 +156,9 @@ def conversion_key(
         arguments["network"] = {"name": spec.network.name, "arguments": chosen}
     if spec.mo_args:
         arguments["mo_args"] = spec.mo_args
+        detector = find_detector(spec.mo_args)
+        if detector is not None and detector.difference and not model_optimizer:
+            arguments["unlike_model_optimizer"] = detector.difference
     if spec.model_info:
         arguments["model_info"] = spec.model_info
     if spec.decoding is not None:
@@ -164,9 +167,6 @@ def conversion_key(
     labels = "\n".join(find_labels(spec, [port.shape for port in spec.outputs]))
     if labels:
         arguments["labels"] = hashlib.sha256(labels.encode()).hexdigest()
-    detector = find_detector(spec.mo_args)
-    if detector is not None and detector.difference and not model_optimizer:
-        arguments["unlike_model_optimizer"] = detector.difference
     key = {
         "conversion_format": CONVERSION_FORMAT,
         "openvino": package_version("openvino"),

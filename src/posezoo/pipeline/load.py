@@ -53,6 +53,7 @@ from posezoo.spec.skeletons import UNKNOWN
 from posezoo.values import frozen
 
 if TYPE_CHECKING:
+    from posezoo.measured import Measurement
     from posezoo.runtime.estimator import Estimator
     from posezoo.runtime.graph import Graph
     from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig
@@ -486,25 +487,34 @@ def advise_for_groups(model: Model, context: Context) -> str:
     """Which model finds more of several people, if measured APs say so; else empty."""
     if model.full_name in (DEFAULT_MODEL, FALLBACK_MODEL):
         return ""  # these have the highest APs
-    from posezoo.facts.comparison import MeasurementSelection, compare_models
-    from posezoo.facts.model_facts import describe_model
+    own_found = _pipeline_accuracy(model)
+    if own_found is None or FALLBACK_MODEL not in context.registry.entries:
+        return ""
+    other_found = _pipeline_accuracy(context.registry.find(FALLBACK_MODEL))
+    if other_found is None or own_found.intervals["AP"][1] >= other_found.figures["AP"]:
+        return ""
+    from posezoo.facts.comparison import format_measurement_setting
 
-    registry = context.registry
-    compared_names = [
-        name for name in (model.full_name, FALLBACK_MODEL) if name in registry.entries
+    if format_measurement_setting(own_found) != format_measurement_setting(other_found):
+        return ""
+    return (
+        f"does it miss people? On photos of several, {FALLBACK_MODEL} finds"
+        f" {other_found.figures['AR50_several']:.0%} of them, and {model.full_name}"
+        f" {own_found.figures['AR50_several']:.0%}: posezoo run {FALLBACK_MODEL}"
+    )
+
+
+def _pipeline_accuracy(model: Model) -> Measurement | None:
+    """The measured accuracy, with people found as usual, that has bounds: of FP16, or any."""
+    from posezoo.facts.comparison import MeasurementSelection
+
+    measured = [
+        each
+        for each in MeasurementSelection().select_of_pipeline(model, "accuracy")
+        if "AP" in each.intervals and "AR50_several" in each.figures
     ]
-    models = [describe_model(registry.find(name), registry) for name in compared_names]
-    compared = compare_models(models, (), context.layout, MeasurementSelection())
-    measured = [(row.values["AP"], row.values["AR50_several"]) for row in compared.rows]
-    match measured:
-        case [(ap, found), (other_ap, other_found)] if ap and found and other_ap and other_found:
-            if ap.interval and ap.interval[1] < other_ap.number:
-                return (
-                    f"does it miss people? On photos of several, {FALLBACK_MODEL} finds"
-                    f" {other_found.number:.0%} of them, and {model.full_name}"
-                    f" {found.number:.0%}: posezoo run {FALLBACK_MODEL}"
-                )
-    return ""
+    measured.sort(key=lambda each: each.precision is not Precision.FP16)
+    return next(iter(measured), None)
 
 
 def default_runtime(settings: Settings) -> RuntimeConfig:

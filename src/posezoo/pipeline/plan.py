@@ -18,6 +18,7 @@ from posezoo.resolve.resolved import Converter, Resolved, Target
 from posezoo.resolve.stage_context import Context
 from posezoo.spec.model import Digest, Precision
 from posezoo.spec.routes import Obstacle
+from posezoo.user_folders import in_store
 from posezoo.values import frozen
 
 if TYPE_CHECKING:
@@ -102,7 +103,11 @@ def make_plan(
     """
     options = options or ConversionOptions()
     optimizer = _find_model_optimizer(resolved, context)
-    stored = store_transfers.observe(resolved.spec, resolved.layout, context.download_options)
+    layout = resolved.layout
+    stored: Mapping[Path, int] = {}
+    cache_dir = context.download_options.cache_dir
+    if any(map(in_store, (layout.output_dir, layout.download_dir, cache_dir))):
+        stored = store_transfers.observe(resolved.spec, layout, context.download_options)
 
     def is_good(path: Path, size: int, digest: Digest) -> bool:
         if path in stored:

@@ -41,7 +41,7 @@ from posezoo.spec.field_types import (
 )
 from posezoo.spec.inputs_outputs import INPUT_INFO, INPUT_KEYS, INPUTS, OUTPUT_KEYS, OUTPUTS
 from posezoo.spec.mo_args import ARGUMENT_SCHEMA, read_arguments, read_export_arguments
-from posezoo.spec.safe_names import case_folded
+from posezoo.spec.safe_names import TAG, case_folded
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeleton_yml import SKELETON, read_skeleton
 from posezoo.spec.skeletons import FOLDER
@@ -86,8 +86,6 @@ MAX_SAMPLES = 10_000
 MAX_SHIFT_PX = 64.0
 #: OpenVINO's names of operations: Convolution, MVN, ROIPooling.
 OPERATION = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
-#: The part of a folder's name after the @.
-TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
 def _read_framework(node: YamlNode) -> model.Framework:

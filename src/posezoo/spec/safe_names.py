@@ -6,6 +6,8 @@ import re
 import unicodedata
 
 MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,119}")
+#: The part of a folder's name after the @.
+TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 FORBIDDEN = set('\\:*?"<>|')
 RESERVED = {"con", "prn", "aux", "nul"} | {
     f"{name}{digit}" for name in ("com", "lpt") for digit in range(1, 10)
