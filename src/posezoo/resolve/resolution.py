@@ -105,32 +105,6 @@ def _own_decoder(spec: ModelSpec, context: Context) -> Decoder | None:
     return spec.decoder
 
 
-def _with_inputs(
-    spec: ModelSpec,
-    options: InputOptions,
-    decoder: Decoder | None,
-    usual_layout: str,
-    *,
-    has_mo: bool,
-) -> ModelSpec:
-    """The model, changed so that its IR has these inputs and outputs.
-
-    Args:
-        decoder: the model's decoder, or that of its composite.
-        usual_layout: the layout of images in the model's format; empty if there is none.
-        has_mo: whether the user named a Model Optimizer.
-
-    Raises:
-        ConversionError: the options do not fit the model.
-        PosezooError: an argument for Model Optimizer is unknown or not valid.
-    """
-    spec = with_added_mo_args(spec, options.mo_arguments, has_mo=has_mo)
-    if options.decode:
-        spec = with_decoding(spec, decoder, options.max_people, options.min_score)
-    spec = with_camera_input(spec, options, usual_layout)
-    return with_dynamic_shape(spec) if options.dynamic else spec
-
-
 def _choose_route(spec: ModelSpec, context: Context) -> _ChosenRoute:
     """The route of a model with the converters that the context has."""
     source = spec
