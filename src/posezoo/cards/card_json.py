@@ -50,7 +50,8 @@ or changes its meaning::
                                 openvino (its version), files (suffix, size, checksum), gflops and
                                 mparams (or null), checks (output, difference, tolerance, reference,
                                 rounding: relative, absolute, unit; or null), shift (INT8 compared
-                                with FP32, or null), trust (who vouches for an IR of another
+                                with FP32, or null), accuracy, speed and in_float (of INT8: as in
+                                provenance.json, or null), trust (who vouches for an IR of another
                                 machine: signed, locked, or trusted from HOST; empty if it was made
                                 here)
     variants      list          only for the default variant: the facts of the other variants
@@ -204,7 +205,7 @@ def _made(part: ModelSpec, precision: Precision, record: Provenance) -> dict[str
         "files": files,
         "gflops": record.complexity.get("gflops"),
         "mparams": record.complexity.get("mparams"),
-        **project(record, "checks shift? trust"),
+        **project(record, "checks shift? accuracy? speed? in_float? trust"),
     }
 
 
