@@ -160,8 +160,8 @@ def evaluate(
         return result
     matches = match_dataset(readable, predictions, boxes=of_boxes)
     intervals = bootstrap_intervals(tuple(matches))
-    known = {name: interval for name, interval in intervals.items() if name in result.figures}
-    return replace(result, intervals=known)
+    of_figures = {name: interval for name, interval in intervals.items() if name in result.figures}
+    return replace(result, intervals=of_figures)
 
 
 def _heading(
