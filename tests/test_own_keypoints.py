@@ -13,6 +13,7 @@ import yaml
 
 import posezoo as posezoo_package
 from fakes.command import posezoo
+from posezoo.errors import PosezooError
 from posezoo.images import SAMPLE_PHOTOS, read_image
 from posezoo.networks import build_network
 from posezoo.pose.letterbox import letterbox_image
@@ -368,3 +369,16 @@ def test_what_cannot_be_run_is_refused_before_it_is_converted(tmp_path):
     (tmp_path / "short.yml").write_text("keypoints: [a, b]\nlimbs: [[a, c]]\n")
     refused = posezoo("run", tmp_path / "mine.pth", "--skeleton", tmp_path / "short.yml")
     assert "short.yml:2:13: limbs[0][1]: expected one of a, b, got 'c'" in refused.stderr
+
+
+def test_demo_and_get_take_a_skeleton_only_with_a_file_of_ones_own(tmp_path):
+    chosen = ("--skeleton", "coco-17", "-i", SAMPLE_PHOTOS[0], "-no_show")
+    refused = posezoo("demo", *chosen)
+    assert refused.returncode == 2 and "requires a checkpoint or an IR" in refused.stderr
+    with pytest.raises(PosezooError, match="only for a checkpoint"):
+        posezoo_package.get("hrnet-w32", skeleton="coco-17", weights_dir=tmp_path, listener=None)
+    assert not list(tmp_path.iterdir())
+    network = build_network("lightweight_openpose", **NETWORKS["lightweight_openpose"])
+    torch.save(network.state_dict(), tmp_path / "mine.pth")
+    refused = posezoo("demo", "-m", tmp_path / "mine.pth", *chosen)
+    assert refused.returncode == 1 and "self-check" not in refused.stderr

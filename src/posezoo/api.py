@@ -40,6 +40,7 @@ def get(
     model_name: str = "",
     force: bool = False,
     trust_on_first_use: bool = False,
+    skeleton: Skeleton | str | None = None,
     listener: Listener | None = show_progress,
     **settings: Any,
 ) -> dict[str, Path]:
@@ -59,6 +60,7 @@ def get(
             weights.
         trust_on_first_use: accept a file whose publisher states no checksum; its checksum is then
             recorded in posezoo.lock (the setting ``lock``).
+        skeleton: with ``checkpoint``, that of the network's keypoints, as for ``load``.
         listener: receives events, see ``posezoo.events``; by default they are shown on the standard
             error, as by the command line; None shows nothing.
         settings: any of ``posezoo.settings.Settings``, such as ``weights_dir`` or ``mirror``.
@@ -76,7 +78,11 @@ def get(
     listener = listener or ignore_event
     context = _open(settings, trust_on_first_use)
     weights = None if checkpoint is None else Path(checkpoint)
-    model = _find_model(context, name, tag, weights, model_name)
+    if skeleton is not None and weights is None:
+        raise PosezooError(
+            "skeleton is only for a checkpoint: a model declares its own", hint="remove it"
+        )
+    model = _find_model(context, name, tag, weights, model_name, _as_skeleton(skeleton))
     conversion = ConversionOptions(force=force)
     return get_irs(
         model,
@@ -182,7 +188,7 @@ def load(
         target_size=target_size,
         aspect_size=aspect,
         decoder_options=decoder_options or {},
-        skeleton=find_skeleton(skeleton) if isinstance(skeleton, str) else skeleton,
+        skeleton=_as_skeleton(skeleton),
     )
     conversion = ConversionOptions(force=force)
     loader = Loader(context, detector, conversion=conversion, listener=listener)
@@ -262,6 +268,10 @@ def network(
     if pretrained is False:
         return build_network(choice.name, **choice.arguments)
     return read_network_checkpoint(Path(pretrained), choice.name, assumed=choice.arguments).load()
+
+
+def _as_skeleton(skeleton: Skeleton | str | None) -> Skeleton | None:
+    return find_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
 
 
 def _find_model(

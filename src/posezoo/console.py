@@ -190,6 +190,10 @@ EVENT_LINES: dict[type[events.Event], EventLine] = {
         omz="{section} Keeping {model} ({precision}): it is up to date"
     ),
     events.ConversionSkipped: EventLine("Skipping {model} ({reason})"),
+    events.AccuracySearched: EventLine(
+        "{model}: {step}; after {evaluations} evaluations and {seconds} s, the best drops by"
+        " {best_drop}, with {in_float} layers in floating point"
+    ),
     events.QuantizationStarted: EventLine(
         "{model}: quantizing to {precisions}: calibrating on {calibration_photos} photos,"
         " measuring on {measured_photos} others",
@@ -220,6 +224,7 @@ def _format_size(size: int) -> str:
 #: The fields that lines show in other words.
 _WORDS: dict[str, Callable[[Any], str]] = {
     "action": _ACTIONS.__getitem__,
+    "best_drop": lambda drop: f"{100 * drop:.1f} points",
     "dashboard": lambda address: f"; dashboard: {address}" if address else "",
     "precisions": ", ".join,
     "part_size": _format_size,

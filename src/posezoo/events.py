@@ -287,6 +287,25 @@ class CalibrationProgress(ModelEvent):
 
 
 @frozen
+class AccuracySearched(ModelEvent):
+    """The progress of the search for layers that must stay in floating point.
+
+    Attributes:
+        step: what it does, in words.
+        evaluations: how often the accuracy was measured.
+        seconds: since it began.
+        best_drop: the smallest drop of the metric until now, 0..1.
+        in_float: how many layers are in floating point then.
+    """
+
+    step: str
+    evaluations: int
+    seconds: int
+    best_drop: float
+    in_float: int
+
+
+@frozen
 class DisplacementMeasured(ModelEvent):
     """How far the results of INT8 differ from those of FP32, on photos that were not used for
     calibration.
@@ -515,6 +534,7 @@ EVENT_TYPES: dict[type[Event], tuple[str, str]] = {
     ConversionFinished: ("conversion", "model_conversion_end"),
     QuantizationStarted: ("quantization", "model_quantization_begin"),
     CalibrationProgress: ("quantization", "model_calibration_progress"),
+    AccuracySearched: ("quantization", "model_accuracy_searched"),
     DisplacementMeasured: ("quantization", "model_shift_measured"),
     SpeedCompared: ("quantization", "model_speed_compared"),
     AccuracyCompared: ("quantization", "model_accuracy_held"),

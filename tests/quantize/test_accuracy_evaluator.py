@@ -186,6 +186,11 @@ def test_the_best_ir_is_written_and_marked_if_the_limit_is_never_met(bench, tmp_
     assert done.returncode == 1
     assert f"{bench.xml}\n" == done.stdout
     assert "it misses the limit of 0 points" in done.stderr
+    assert "the best drops by" in done.stderr  # the progress of the search
+    made = json.loads((bench.xml.parents[1] / "card.json").read_text())["made"]
+    (int8,) = [each for each in made if each["precision"] == "FP16-INT8"]
+    assert int8["accuracy"] == record
+    assert int8["speed"]["int8_ms"] > 0 and int8["in_float"]["of"] == 2
     card = (bench.xml.parents[1] / "README.md").read_text()
     assert "it misses the limit of 0 points" in card
     again = posezoo(*command)

@@ -718,7 +718,7 @@ def skeleton_from_args(args: argparse.Namespace) -> Skeleton | None:
         return None
     from posezoo.spec.skeletons import find_skeleton
 
-    if args.checkpoint is None and not os.path.isfile(args.model or ""):
+    if getattr(args, "checkpoint", None) is None and not os.path.isfile(args.model or ""):
         args.parser.error("--skeleton requires a checkpoint or an IR: a model declares its own")
     return find_skeleton(args.skeleton)
 

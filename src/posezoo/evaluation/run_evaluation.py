@@ -91,6 +91,7 @@ def evaluate(
     of_boxes: bool = False,
     boxes: Mapping[int, Sequence[CocoBox]] | None = None,
     skip_unreadable: bool = False,
+    with_intervals: bool = True,
     keep: Path | None = None,
     heading: Mapping[str, Any] | None = None,
     at_once: int = 1,
@@ -109,6 +110,8 @@ def evaluate(
             returns the annotated boxes.
         skip_unreadable: leave out images that are missing or cannot be read; ``unreadable`` lists
             them.
+        with_intervals: compute the confidence intervals; for a few images, this takes half of the
+            time.
         keep: a file for predictions; the next run then processes only the remaining images.
         heading: everything that predictions depend on besides the images: a file with another
             heading is not used.
@@ -157,7 +160,13 @@ def evaluate(
         )
     left_out = {image.id for image in dataset.images if image.file_name in unreadable}
     readable = dataset.excluding(left_out)
-    return _compare(readable, predictions, unreadable, cached_count, of_boxes=of_boxes)
+    result = _compare(readable, predictions, unreadable, cached_count, of_boxes=of_boxes)
+    if not with_intervals or dataset.categories or result.people >= ENOUGH_PEOPLE:
+        return result
+    matches = match_dataset(readable, predictions, boxes=of_boxes)
+    intervals = bootstrap_intervals(tuple(matches))
+    of_figures = {name: interval for name, interval in intervals.items() if name in result.figures}
+    return replace(result, intervals=of_figures)
 
 
 def _heading(
@@ -238,11 +247,9 @@ def _compare(
         }
         metrics |= compute_part_metrics(dataset, predictions)
         metrics |= {name: value for name, value in further.items() if value is not None}
-    intervals = bootstrap_intervals(matches) if people < ENOUGH_PEOPLE else {}
     return replace(
         result,
         figures=metrics,
-        intervals={name: interval for name, interval in intervals.items() if name in metrics},
         image_scores=image_scores,
         keypoint_scores=keypoint_scores,
     )

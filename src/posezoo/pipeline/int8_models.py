@@ -86,7 +86,7 @@ def describe_own_ir(
         QuantizationError: it does not say how images are prepared, or is in INT8 already.
     """
     from posezoo.pose.decoders import find_decoder
-    from posezoo.quantize.nncf_compression import count_layers, layers_in_float
+    from posezoo.quantize.int8_layers import count_layers, layers_in_float
     from posezoo.quantize.quantization_plan import TASKS, QuantizationTarget
     from posezoo.runtime.decoder_matching import describe_ir, states_preprocessing
     from posezoo.runtime.graph import Graph, Preprocessing

@@ -20,6 +20,7 @@ from posezoo.ir.openvino_import import openvino_core
 from posezoo.quantize.calibration_data import CalibrationSample, create_estimator
 from posezoo.quantize.quantization_plan import QuantizationPlan
 from posezoo.runtime.compiled_network import Outputs
+from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import Precision
 
@@ -101,10 +102,6 @@ class AccuracyEvaluator:
         """
         return self._evaluate(compiled, image_ids).figures.get(self._figure, 0.0)
 
-    def measure_drop(self, network: Any) -> float:
-        """How much less the metric of an ``openvino.Model`` is than that of the FP32 IR."""
-        return self.compute_fp32_metric() - self.compute_metric(_compile(network))
-
     def compare(self, xml: Path, precision: Precision, listener: Listener) -> AccuracyCompared:
         """Measure and report the accuracy of an INT8 IR and of the FP32 IR; their floating-point
         layers run in f32.
@@ -135,6 +132,13 @@ class AccuracyEvaluator:
     def _of_boxes(self) -> bool:
         return self.plan.target.is_detector or self.dataset.is_classified
 
+    @cached_property
+    def _estimator(self) -> Estimator:
+        target = self.plan.target
+        # AP needs all boxes, regardless of their score.
+        options = LoadOptions(decoder_options={"min_box_score": 0.0} if target.is_detector else {})
+        return create_estimator(target, options)
+
     def _evaluate(
         self, compiled: Any, image_ids: Collection[int] | None = None, *, reverse: bool = False
     ) -> EvaluationResult:
@@ -148,14 +152,17 @@ class AccuracyEvaluator:
             outputs = compiled(CalibrationSample(image, port, target.is_own).inputs())
             return {name: array for output, array in outputs.items() for name in output.names}
 
-        # AP needs all boxes, regardless of their score.
-        options = LoadOptions(decoder_options={"min_box_score": 0.0} if target.is_detector else {})
-        estimator = create_estimator(target, options)
-        predictor = estimator.with_network_override(infer, target.network_index)
+        predictor = self._estimator.with_network_override(infer, target.network_index)
         dataset = self.dataset
         if image_ids is not None:
             dataset = dataset.excluding({image.id for image in dataset.images} - set(image_ids))
-        return evaluate(predictor, dataset, of_boxes=self._of_boxes, skip_unreadable=True)
+        return evaluate(
+            predictor,
+            dataset,
+            of_boxes=self._of_boxes,
+            skip_unreadable=True,
+            with_intervals=False,
+        )
 
 
 def _compile(network: Any) -> Any:

@@ -11,25 +11,22 @@ from __future__ import annotations
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import translate
 from typing import TYPE_CHECKING, Any
 
 from posezoo.arrays import Array
 from posezoo.errors import MissingPackageError, QuantizationError, import_optional
+from posezoo.events import CalibrationProgress, Listener
 from posezoo.ir.openvino_import import error_text, import_openvino
+from posezoo.quantize.accuracy_control import restore_accuracy
 from posezoo.quantize.calibration_data import CalibrationSample
+from posezoo.quantize.int8_layers import layers_in_float
 from posezoo.spec.model import FloatLayers, QuantizationSettings
 from posezoo.versions import explain_nncf_mismatch
 
 if TYPE_CHECKING:
     from posezoo.quantize.accuracy_evaluator import AccuracyEvaluator
-
-#: The operations that compute with weights.
-_WEIGHTED = ("Convolution", "ConvolutionBackpropData", "GroupConvolution", "MatMul")
-
-# What NNCF and the conversion put between weights and the operation that takes them.
-_BETWEEN = ("Convert", "FakeQuantize", "Multiply", "Reshape", "Subtract", "Transpose")
 
 
 def quantize_network(
@@ -37,8 +34,9 @@ def quantize_network(
     samples: Sequence[CalibrationSample],
     settings: QuantizationSettings,
     *,
+    name: str,
     target_device: str,
-    report_progress: Callable[[int, int], None],
+    listener: Listener,
     evaluator: AccuracyEvaluator | None,
 ) -> tuple[Any, dict[str, str]]:
     """The same network with INT8 weights and activations.
@@ -46,8 +44,9 @@ def quantize_network(
     Args:
         network: an ``openvino.Model`` in FP32; it is changed.
         samples: the samples for measuring activations, in this order.
+        name: the model's, for the listener.
         target_device: one of ``spec.model.TARGET_DEVICES``.
-        report_progress: called with the number of each sample, and the number of all samples.
+        listener: receives the progress.
         evaluator: if it limits the drop of its metric, layers return to floating point until it is
             within the limit. If it never is, the result is the one that drops least.
 
@@ -58,15 +57,17 @@ def quantize_network(
         QuantizationError: the settings name layers that the network does not have, or NNCF fails.
         MissingPackageError: NNCF is not installed, or does not support this OpenVINO.
     """
-    float_layers = float_layer_names(network, settings.in_float)
+    kept = float_layer_names(network, settings.in_float)
+    never = "NNCF does not quantize them"
     import_openvino(extra="quantize")  # turns off OpenVINO's telemetry, which NNCF uses too
     if reason := explain_nncf_mismatch():
         raise MissingPackageError("nncf", extra="quantize", reason=reason)
     nncf = import_optional("nncf", extra="quantize")
+    transformations = import_optional("openvino._offline_transformations", extra="quantize")
 
     def to_inputs(numbered: tuple[int, CalibrationSample]) -> Mapping[str, Array]:
         number, sample = numbered
-        report_progress(number, len(samples))
+        listener(CalibrationProgress(name, number, len(samples)))
         return sample.inputs()
 
     calibration = nncf.Dataset(list(enumerate(samples, 1)), to_inputs)
@@ -75,7 +76,7 @@ def quantize_network(
         "target_device": nncf.TargetDevice(target_device),
         "subset_size": len(samples),
         "model_type": None,
-        "ignored_scope": nncf.IgnoredScope(names=list(float_layers), validate=False),
+        "ignored_scope": nncf.IgnoredScope(names=list(kept), validate=False),
     }
     if settings.model_type:
         options["model_type"] = nncf.ModelType(settings.model_type)
@@ -85,56 +86,22 @@ def quantize_network(
     before = console.quiet, logger.disabled
     console.quiet = logger.disabled = True
     try:
-        quantized = nncf.quantize(network.clone(), calibration, **options)
-        never = "NNCF does not quantize them"
-        reasons = {name: float_layers.get(name, never) for name in layers_in_float(quantized)}
         if evaluator is None or evaluator.max_drop is None:
-            return quantized, reasons
-        drop = evaluator.measure_drop(quantized)
-        if drop <= evaluator.max_drop:
-            return quantized, reasons
-
-        def compute_metric(compiled: Any, image_ids: Iterable[int]) -> tuple[float, None]:
-            return evaluator.compute_metric(compiled, set(image_ids)), None
-
-        validation = nncf.Dataset([image.id for image in evaluator.dataset.images])
-        controlled = nncf.quantize_with_accuracy_control(
-            network, calibration, validation, compute_metric, max_drop=evaluator.max_drop, **options
+            quantized = nncf.quantize(network, calibration, **options)
+            return quantized, {name: kept.get(name, never) for name in layers_in_float(quantized)}
+        unpacked = nncf.AdvancedQuantizationParameters(backend_params={"compress_weights": False})
+        quantized = nncf.quantize(
+            network.clone(), calibration, advanced_parameters=unpacked, **options
         )
-        in_float = layers_in_float(controlled)
-        if len(in_float) == count_layers(controlled) or evaluator.measure_drop(controlled) >= drop:
-            return quantized, reasons  # nothing in INT8 drops less
+        reasons = {name: kept.get(name, never) for name in layers_in_float(quantized)}
+        best = restore_accuracy(network, quantized, len(samples), evaluator, listener)
+        transformations.compress_quantize_weights_transformation(best)
         lost = f"in INT8, {evaluator.metric} drops by more than the limit"
-        return controlled, {name: reasons.get(name, lost) for name in in_float}
+        return best, {name: reasons.get(name, lost) for name in layers_in_float(best)}
     except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
         raise QuantizationError(f"NNCF cannot quantize it: {error_text(error)}") from error
     finally:
         console.quiet, logger.disabled = before
-
-
-def count_layers(network: Any) -> int:
-    """The number of operations with weights."""
-    return len(list(_find_weights(network)))
-
-
-def layers_in_float(network: Any) -> list[str]:
-    """The names of the operations whose weights are not in INT8."""
-    return [name for name, is_float in _find_weights(network) if is_float]
-
-
-def _find_weights(network: Any) -> Iterator[tuple[str, bool]]:
-    """The name of each operation with weights, and whether these are in floating point."""
-    for operation in network.get_ordered_ops():
-        if operation.get_type_name() not in _WEIGHTED:
-            continue
-        source = operation.input_value(1).get_node()
-        is_rounded = False
-        while source.get_type_name() in _BETWEEN:
-            is_rounded = is_rounded or source.get_type_name() == "FakeQuantize"
-            source = source.input_value(0).get_node()
-        if source.get_type_name() == "Constant":
-            is_float = not is_rounded and source.get_element_type().is_real()
-            yield operation.get_friendly_name(), is_float
 
 
 def float_layer_names(network: Any, float_layers: Sequence[FloatLayers]) -> dict[str, str]:

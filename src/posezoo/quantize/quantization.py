@@ -13,7 +13,6 @@ from posezoo.convert.conversion_plan import select_due
 from posezoo.convert.publish import StagedIr, read_contents, replace_irs
 from posezoo.errors import InferenceError, PosezooError, QuantizationError
 from posezoo.events import (
-    CalibrationProgress,
     Event,
     FloatLayersKept,
     LayerNoiseMeasured,
@@ -31,8 +30,9 @@ from posezoo.quantize.calibration_check import check_calibration_data
 from posezoo.quantize.calibration_data import CalibrationData, collect_calibration_data
 from posezoo.quantize.displacement import KeypointDisplacement
 from posezoo.quantize.int8_comparison import Fp32Reference
+from posezoo.quantize.int8_layers import count_layers
 from posezoo.quantize.layer_noise import compare_layers
-from posezoo.quantize.nncf_compression import count_layers, quantize_network
+from posezoo.quantize.nncf_compression import quantize_network
 from posezoo.quantize.quantization_plan import QuantizationPlan, QuantizationTarget
 from posezoo.registry import format_command
 from posezoo.spec.model import Precision
@@ -172,10 +172,9 @@ class _QuantizationJob:
             network,
             self.data.calibration,
             target.settings,
+            name=name,
             target_device=options.target_device,
-            report_progress=lambda done, total: self.listener(
-                CalibrationProgress(name, done, total)
-            ),
+            listener=self.listener,
             evaluator=self.evaluator,
         )
         quantized = network.clone()  # still has the layer names of the FP32 IR

@@ -217,8 +217,8 @@ FLAGS = (
         title="an .xml that does not describe its input",
     ),
     flags.weights_dir_flag("folder of the models' files and IR", former=""),
-    f"{flags.VIDEO} detector min_person_score whole_image masks {flags.CACHE} {flags.TRUST}",
-    f"{flags.CONVERTERS} {flags.REGISTRY} {flags.FORMAT}",
+    f"skeleton {flags.VIDEO} detector min_person_score whole_image masks {flags.CACHE}",
+    f"{flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY} {flags.FORMAT}",
 )
 
 
@@ -374,6 +374,7 @@ def _load_options(args: argparse.Namespace, settings: Settings, source: FrameSou
         reverse_input_channels=args.reverse_input_channels or None,
         mean=flags.flatten_numbers(args.mean_values),
         scale=flags.flatten_numbers(args.scale_values),
+        skeleton=flags.skeleton_from_args(args),
     )
     streams = args.num_streams or ""
     # With --detect_every, frames are processed one after the other.
@@ -392,6 +393,7 @@ def _choose_model(args: argparse.Namespace, context: Context, decoder: str | Non
     from posezoo.pipeline.load import ChosenModel
     from posezoo.resolve.custom_weights import find_fitting_network, spec_with_checkpoint
 
+    skeleton = flags.skeleton_from_args(args)
     text = args.model
     if text is None:
         if decoder:
@@ -401,7 +403,7 @@ def _choose_model(args: argparse.Namespace, context: Context, decoder: str | Non
     if text.lower().endswith((".xml", ".onnx")):
         return ChosenModel(xml=path)
     if os.path.isfile(text):
-        spec = spec_with_checkpoint(find_fitting_network(path), path)
+        spec = spec_with_checkpoint(find_fitting_network(path), path, skeleton=skeleton)
         return ChosenModel(spec, checkpoint=path)
     try:
         model = context.registry.find(text)
