@@ -112,8 +112,7 @@ def known_model(view: ModelView) -> Violations:
         if name not in view.zoo.registry.entries:
             yield view.declared(key, f"{key}: no model is called {name}", name)
             continue
-        other = view.zoo.models.get(name)
-        reader = find_reader(other) if other is not None else None
+        reader = next(map(find_reader, view.zoo.find_models([name])), None)
         if key.startswith("people") and reader is not None and not reader.decoder.finds_boxes:
             yield view.declared(key, f"{key}: {name} finds keypoints, not boxes of people", name)
 
