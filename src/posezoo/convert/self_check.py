@@ -188,7 +188,7 @@ def check_ir(
     if problem:
         raise _create_error(spec, precision, problem)
     del compiled  # its memory is needed
-    nodes = _check_nodes(spec, precision, xml, reference) if by_nodes else None
+    nodes = _check_nodes(spec, precision, xml, reference, by_nodes=by_nodes)
     for case, actual in zip(reference.cases, computed, strict=True):
         outputs |= _check_decoding(spec, precision, case, actual, names=names)
     if unprovable and is_strict:
@@ -543,9 +543,16 @@ def _describe_first_difference(
 
 
 def _check_nodes(
-    spec: ModelSpec, precision: Precision, xml: Path, reference: ReferenceOutputs
-) -> NodeProof:
-    """Compare the inner tensors with those of an independent runtime."""
+    spec: ModelSpec,
+    precision: Precision,
+    xml: Path,
+    reference: ReferenceOutputs,
+    *,
+    by_nodes: bool,
+) -> NodeProof | None:
+    """Compare the inner tensors with those of an independent runtime, if that was requested."""
+    if not by_nodes:
+        return None
     if not reference.original.is_independent:
         return NodeProof()
     proof, first = compare_nodes(spec, reference.original, xml, reference.cases[0])
