@@ -161,12 +161,19 @@ def evaluate(
     left_out = {image.id for image in dataset.images if image.file_name in unreadable}
     readable = dataset.excluding(left_out)
     result = _compare(readable, predictions, unreadable, cached_count, of_boxes=of_boxes)
-    if not with_intervals or dataset.categories or result.people >= ENOUGH_PEOPLE:
+    return _with_intervals(result, of_boxes=of_boxes) if with_intervals else result
+
+
+def _with_intervals(result: EvaluationResult, *, of_boxes: bool) -> EvaluationResult:
+    """The result with its confidence intervals, if it has few people."""
+    if result.dataset.categories or result.people >= ENOUGH_PEOPLE:
         return result
-    matches = match_dataset(readable, predictions, boxes=of_boxes)
+    matches = match_dataset(result.dataset, result.predictions, boxes=of_boxes)
     intervals = bootstrap_intervals(tuple(matches))
-    of_figures = {name: interval for name, interval in intervals.items() if name in result.figures}
-    return replace(result, intervals=of_figures)
+    figures = result.figures
+    return replace(
+        result, intervals={name: value for name, value in intervals.items() if name in figures}
+    )
 
 
 def _heading(
