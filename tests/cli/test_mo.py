@@ -24,7 +24,7 @@ from fakes.two_stage import TwoStage
 from fakes.yolo import CONFIG, yolo_v2, yolo_v3
 from omz.projects import omz_projects
 from posezoo.cli.omz import mo
-from posezoo.convert import self_check
+from posezoo.convert import difference
 from posezoo.errors import PosezooError
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.spec.model import Precision
@@ -442,7 +442,7 @@ def test_strict_writes_only_what_another_runtime_has_read(folder, capfd):
 
 
 def test_an_ir_that_differs_is_not_written(folder, capfd, monkeypatch, in_this_process):
-    monkeypatch.setattr(self_check, "OFFSET", -1)  # no difference is small enough
+    monkeypatch.setattr(difference, "OFFSET", -1)  # no difference is small enough
     code, _, err = run(capfd, "--input_model", "net.onnx")
     assert code == 1
     assert err.startswith("[ ERROR ]  net: the FP32 IR differs from the original in heatmaps, pafs")

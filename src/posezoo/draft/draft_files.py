@@ -87,8 +87,9 @@ def create_draft_spec(
         name,
         family,
         Path(name),
-        framework,
+        description="",
         task=task,
+        framework=framework,
         license=license,
         files=tuple(files.values()),
     )

@@ -30,6 +30,7 @@ from posezoo.spec.model import (
     Family,
     Framework,
     Input,
+    License,
     ModelSpec,
     Output,
     Source,
@@ -232,7 +233,16 @@ class ModelView:
         """The model; without any contents for a composite, or if model.yml cannot be read."""
         if isinstance(self.parsed, ModelSpec):
             return self.parsed
-        return ModelSpec(self.name, Family.PUBLIC, self.entry.path, Framework.ONNX)
+        return ModelSpec(
+            name=self.name,
+            family=Family.PUBLIC,
+            path=self.entry.path,
+            description="",
+            task="",
+            framework=Framework.ONNX,
+            license=License(),
+            files=(),
+        )
 
     @property
     def declaration(self) -> ModelSpec | CompositeSpec:

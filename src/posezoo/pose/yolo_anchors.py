@@ -14,9 +14,9 @@ from posezoo.pose.blazepose import sigmoid
 from posezoo.pose.decoder_type import (
     Maps,
     OutputRule,
+    Shape,
     check_shares,
     declare_outputs,
-    has_shape,
 )
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
@@ -140,6 +140,14 @@ def _are_maps(side: int) -> OutputRule:
     return lambda _name, shape: len(shape) == 4 and (side, side) in (shape[1:3], shape[2:])
 
 
+def _is_flat_map(_name: str, shape: Shape) -> bool:
+    """Of five anchors with a class or more, as YOLO 2 has."""
+    cells = [side * side for side in _SIDES]
+    return len(shape) == 2 and any(
+        shape[1] % count == 0 and shape[1] >= 30 * count for count in cells
+    )
+
+
 _FORMS = tuple(
     {f"maps_{stride}": _are_maps(side * 32 // stride) for stride in STRIDES[:count]}
     for count in (3, 2, 1)
@@ -153,8 +161,7 @@ DECODER = BoxDecoder(
     decode=decode_yolo_anchors,
     pipeline="posezoo.runtime.network_pipeline:DetectorPipeline",
     needs="one to three maps of boxes",
-    # YOLO 2 has one output of one axis.
-    rules=(*_FORMS, {"maps_32": has_shape(1, -1)}),
+    rules=(*_FORMS, {"maps_32": _is_flat_map}),
     convert_outputs=_flatten,
     stretches=True,
     needs_task=True,

@@ -286,6 +286,8 @@ def _spec_of_network(name: str, checkpoint: Path) -> ModelSpec:
         description=f"The network {name} with weights of one's own.",
         task="human_pose_estimation",
         framework=Framework.PYTORCH,
+        license=License(),
+        files=(),
         inputs=(definition.input,),
         outputs=outputs,
         self_check=definition.self_check,

@@ -113,12 +113,15 @@ def describe_ir(
         name=graph.read_rt_info("posezoo", "model") or graph.path.stem,
         family=Family.PUBLIC,
         path=graph.path,
+        description="",
         task=task or "human_pose_estimation",
         framework=Framework.DLDT,
         license=License(spdx=AGPL if graph.ultralytics else ""),
+        files=(),
         inputs=tuple(
             Input(name, shape, graph.image_layout(name)) for name, shape in graph.inputs.items()
         ),
+        outputs=(),
         decoder=selected,
         skeleton=graph.read_rt_info("posezoo", "skeleton"),
     )

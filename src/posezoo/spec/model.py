@@ -487,11 +487,11 @@ class ModelSpec:
     name: str
     family: Family
     path: Path  # of the model.yml
+    description: str
+    task: str
     framework: Framework
-    description: str = ""
-    task: str = ""
-    license: License = License()
-    files: tuple[SourceFile, ...] = ()
+    license: License
+    files: tuple[SourceFile, ...]
     inputs: tuple[Input, ...] = ()
     outputs: tuple[Output, ...] = ()
     decoder: Decoder | None = None

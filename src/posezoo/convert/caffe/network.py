@@ -181,7 +181,7 @@ def _build_layer(
         reason = str(error).strip().splitlines()[-1]
         hint = ""
         if inputs and list(inputs[0].get_shape()[2:]) == [1, 1]:  # as in OpenPose's own files
-            hint = "give the size of the image: --input_shape [1,3,368,656]"
+            hint = "the .prototxt leaves the size of the image open: give the shape of the input"
         raise layer.make_error(f"cannot be built: {sanitize(reason)}", hint) from error
     node.set_friendly_name(name)
     outputs: Sequence[Any] = node.outputs()

@@ -74,8 +74,8 @@ def _open_runtime(
     net = module.dnn.readNetFromCaffe(str(prototxt), str(path))
     make_exact(net)
     # OpenCV names some layers by their top.
-    known = frozenset(net.getLayerNames())
-    layers = [name if name in known else ports.writers[name] for name in names]
+    opencv_names = frozenset(net.getLayerNames())
+    layers = [name if name in opencv_names else ports.writers[name] for name in names]
     import numpy as np
 
     dtype = np.dtype(np.float32)
