@@ -24,6 +24,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
+from fakes.mo_copies import receive
 from posezoo.workers.program import python_command
 
 #: The functions that children of posezoo run, and what they import for it.
@@ -84,7 +85,7 @@ class Popen(subprocess.Popen):
         socket.send_fds(self._template, [len(content).to_bytes(8, "little")], [*streams, folder])
         os.close(folder)
         self._template.sendall(content)
-        self.pid = int.from_bytes(_receive(self._template, 8), "little")
+        self.pid = int.from_bytes(receive(self._template, 8), "little")
         self._child_created = True
         self._close_pipe_fds(*pipes)
 
@@ -96,7 +97,7 @@ class Popen(subprocess.Popen):
         timeout = 0 if wait_flags & os.WNOHANG else None
         if not select.select([self._template], [], [], timeout)[0]:
             return 0, 0
-        status = int.from_bytes(_receive(self._template, 8), "little")
+        status = int.from_bytes(receive(self._template, 8), "little")
         self._template.close()
         return self.pid, status
 
@@ -169,14 +170,6 @@ def _start_template(function: tuple[str, str]) -> None:
     template.returncode = 0  # it ends with the tests: nobody waits for it
 
 
-def _receive(connection: socket.socket, size: int) -> bytes:
-    received = b""
-    while len(received) < size and (more := connection.recv(size - len(received))):
-        received += more
-    assert len(received) == size, "the other process has ended"
-    return received
-
-
 def make_copies(owner: int, function: tuple[str, str]) -> None:
     """The main function of a template."""
     global _owner
@@ -212,7 +205,7 @@ def _copy_and_wait(connection: socket.socket, function: tuple[str, str]) -> NoRe
     """Start a copy, and tell its number and how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     header, descriptors, *_ = socket.recv_fds(connection, 8, 4)
-    request = json.loads(_receive(connection, int.from_bytes(header, "little")))
+    request = json.loads(receive(connection, int.from_bytes(header, "little")))
     reading, writing = os.pipe()
     copy = os.fork()
     if not copy:

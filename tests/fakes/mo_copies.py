@@ -35,7 +35,7 @@ def ask(
         connection.connect(f"\0{address}")
         socket.send_fds(connection, [len(content).to_bytes(8, "little")], streams)
         connection.sendall(content)
-        return int(_receive(connection, 8))
+        return int(receive(connection, 8))
 
 
 def serve(program: str, address: str) -> None:
@@ -65,7 +65,7 @@ def _copy_and_wait(connection: socket.socket, program: str) -> NoReturn:
     """Start a copy, and tell how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     header, streams, *_ = socket.recv_fds(connection, 8, 3)
-    call = json.loads(_receive(connection, int.from_bytes(header, "little")))
+    call = json.loads(receive(connection, int.from_bytes(header, "little")))
     copy = os.fork()
     if not copy:
         connection.close()
@@ -88,7 +88,8 @@ def _run(program: str, call: dict, streams: Sequence[int]) -> NoReturn:
     sys.exit()
 
 
-def _receive(connection: socket.socket, size: int) -> bytes:
+def receive(connection: socket.socket, size: int) -> bytes:
+    """Exactly so many bytes."""
     received = b""
     while len(received) < size and (more := connection.recv(size - len(received))):
         received += more

@@ -5,7 +5,7 @@ A fault in a branch that adds 0.1 % to an output is as large there as anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from math import prod
 from pathlib import Path
@@ -128,12 +128,28 @@ class _Comparison:
         run_ir = compile_tensors(self.ir, list(batch), "CPU", EXACT)
         expected = run_original(self.case.prepared)
         differences = {}
-        for (tensor, (name, order)), actual in zip(
-            batch.items(), run_ir(self.case.feed), strict=True
-        ):
+        pairs = zip(batch.items(), run_ir(self.case.feed), strict=True)
+        for (tensor, (name, order)), actual in pairs:
             if expected[name].dtype.kind == "f":
                 arranged = actual.transpose(order) if order else actual
                 differences[tensor] = self._compute(expected[name], arranged)
+        noises = self._measure_noises(batch, differences, expected, run_original)
+        compared = []
+        for tensor, difference in differences.items():
+            operation = f"{tensor[0]} ({self.order.kinds[tensor[0]]})"
+            limit = self._allow(batch[tensor], noises.get(tensor))
+            noise = noises.get(tensor, 0.0)
+            compared.append(InnerDifference(operation, difference, noise, limit))
+        return compared
+
+    def _measure_noises(
+        self,
+        batch: Mapping[Tensor, Partner],
+        differences: Mapping[Tensor, float],
+        expected: Mapping[str, Array],
+        run_original: Callable[[Mapping[str, Array]], Mapping[str, Array]],
+    ) -> dict[Tensor, float]:
+        """What a rounding of the input changes in the tensors whose difference needs it."""
         noises: dict[Tensor, float] = {}
         for draw in range(DRAWS[-1]):
             # Each draw can only raise a limit, so there are only as many as needed.
@@ -146,20 +162,13 @@ class _Comparison:
                 break
             moved = draw_inputs(self.spec, self.original, self.case.seed, draw).moved
             if moved is None:
-                noises = dict.fromkeys(unsure, 0.0)
-                break
+                return dict.fromkeys(unsure, 0.0)
             others = run_original(moved)
             for tensor in unsure:
                 name, _ = batch[tensor]
                 noise = self._compute(expected[name], others[name])
                 noises[tensor] = max(noises.get(tensor, 0.0), noise)
-        compared = []
-        for tensor, difference in differences.items():
-            operation = f"{tensor[0]} ({self.order.kinds[tensor[0]]})"
-            limit = self._allow(batch[tensor], noises.get(tensor))
-            noise = noises.get(tensor, 0.0)
-            compared.append(InnerDifference(operation, difference, noise, limit))
-        return compared
+        return noises
 
     def _allow(self, partner: Partner, noise: float | None) -> float:
         declared = self.spec.self_check.tolerance

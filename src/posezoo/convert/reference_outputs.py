@@ -21,8 +21,10 @@ from posezoo.convert import frontends
 from posezoo.convert.check_images import draw_test_image
 from posezoo.convert.formats import (
     InnerTensors,
+    Partner,
     ReferenceRuntime,
     Shape,
+    Tensor,
     find_same_names,
     import_runtime,
     with_default_sizes,
@@ -467,8 +469,10 @@ def open_openvino(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Re
         run_inner = compile_tensors(network, names, "CPU", EXACT)
         return lambda feed: dict(zip(names, run_inner(feed), strict=True))
 
-    ports = [port for node in network.get_ordered_ops() for port in node.outputs()]
-    names = [name for port in ports for name in sorted(port.names)]
+    def find_partners(ir: Any) -> dict[Tensor, Partner]:
+        ports = [port for node in network.get_ordered_ops() for port in node.outputs()]
+        return find_same_names(ir, [name for port in ports for name in sorted(port.names)])
+
     model_format = frontends.select_format(spec)
     runtime = f"OpenVINO {package_version('openvino')}, {model_format.shared_reading}"
     return ReferenceRuntime(
@@ -478,7 +482,7 @@ def open_openvino(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Re
         run,
         is_independent=model_format.frontend == "ir",
         float_inputs=float_inputs,
-        inner=InnerTensors(partial(find_same_names, names=names), open_inner),
+        inner=InnerTensors(find_partners, open_inner),
     )
 
 

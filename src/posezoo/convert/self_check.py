@@ -538,7 +538,7 @@ def _describe_first_difference(
     except (PosezooError, RuntimeError):
         return ""  # the check's own result is more important
     if first is None:
-        return f"; each node computes what {original.name}, computes"
+        return f"; each node agrees with {original.name}"
     return f"; the first node that differs is {first.operation}"
 
 

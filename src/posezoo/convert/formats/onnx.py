@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from posezoo.convert.formats import (
     InnerTensors,
     ModelFormat,
+    Partner,
     ReferenceRuntime,
     Shape,
+    Tensor,
     find_same_names,
     import_runtime,
     read_array,
@@ -170,14 +172,13 @@ def open_runtime(
     except Exception:  # noqa: BLE001 one of its many: it lacks an operation that OpenVINO knows
         return None
     outputs = [port.name for port in session.get_outputs()]
-    names = list(_node_outputs(path).values())
     return ReferenceRuntime(
         f"ONNX Runtime {package_version('onnxruntime')}",
         inputs,
         outputs,
         partial(_run, session, outputs),
         inner=InnerTensors(
-            partial(find_same_names, names=names), partial(_open_inner, module, path, outputs)
+            partial(_find_partners, path), partial(_open_inner, module, path, outputs)
         ),
     )
 
@@ -205,6 +206,10 @@ def _run(session: Any, names: Sequence[str], feed: Mapping[str, Array]) -> dict[
         return dict(zip(names, session.run(names, dict(feed)), strict=True))
     except Exception as error:  # its classes derive from Exception directly
         raise RuntimeError(error_text(error)) from error
+
+
+def _find_partners(path: Path, ir: Any) -> dict[Tensor, Partner]:
+    return find_same_names(ir, list(_node_outputs(path).values()))
 
 
 def _open_inner(

@@ -105,16 +105,14 @@ def _open_runtime(
         shape = tuple(map(int, port["shape"]))
         signatures[port["name"]] = shape, np.dtype(port["dtype"])
 
-    open_inner = partial(_open_inner, module, path, sizes)
-    floats = [
-        port["name"] for port in interpreter.get_tensor_details() if port["dtype"] == np.float32
-    ]
     return ReferenceRuntime(
         f"LiteRT {package_version('ai-edge-litert')}",
         signatures,
         [port["name"] for port in outputs],
         partial(_run, interpreter, outputs),
-        inner=InnerTensors(partial(_find_partners, path, floats), open_inner),
+        inner=InnerTensors(
+            partial(_find_partners, path, interpreter), partial(_open_inner, module, path, sizes)
+        ),
     )
 
 
@@ -156,13 +154,15 @@ def _open_inner(
     return partial(_run, interpreter, tensors)
 
 
-def _find_partners(path: Path, names: Collection[str], ir: Any) -> dict[Tensor, Partner]:
-    """The partners of an IR's tensors.
+def _find_partners(path: Path, interpreter: Any, ir: Any) -> dict[Tensor, Partner]:
+    """The partners of an IR's tensors, which are in FP32.
 
     OpenVINO's frontend drops the name of a tensor if it orders its axes otherwise. So it reads the
     file again with all tensors as outputs. Their operations are found in the IR by their types and
     sizes, in order.
     """
+    details = interpreter.get_tensor_details()
+    names = [port["name"] for port in details if port["dtype"].__name__ == "float32"]
     frontend = import_openvino().frontend.FrontEndManager().load_by_framework("tflite")
     model = frontend.load(path)
     outputs = model.get_outputs()
