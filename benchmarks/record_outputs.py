@@ -17,6 +17,7 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,11 @@ from posezoo.convert.recorded_outputs import (
     Recording,
     draw_feed,
     recording_tensors,
-    sample_values,
 )
 from posezoo.files.verified_files import compute_digest
 from posezoo.layout import ModelLayout
 from posezoo.registry import open_registry
-from posezoo.spec.model import Input, ModelSpec
+from posezoo.spec.model import Input, ModelSpec, Output
 
 SCRIPT = Path(__file__).parent / "tensorflow_js" / "run.js"
 
@@ -136,9 +136,31 @@ def describe_input(port: Input, shape: Sequence[int] | None) -> RecordedInput:
     )
 
 
+def find_inner(spec: ModelSpec, path: Path) -> list[str]:
+    """The tensors of floats inside of a graph of TensorFlow.js, each by one name."""
+    if path.suffix != ".json":
+        return []
+    nodes = json.loads(path.read_bytes())["modelTopology"]["node"]
+    names = [f"{node['name']}:0" for node in nodes if node["op"] not in ("Const", "Placeholder")]
+    inner = tuple(Output(name, ()) for name in names)
+    network = frontends.read_network(replace(spec, outputs=(*spec.outputs, *inner)), path)
+    found: dict[tuple[str, int], str] = {}
+    for port in network.outputs:
+        source = port.node.input_value(0)
+        kind = source.node.get_type_name()
+        if port.element_type.is_real() and kind not in ("Constant", "Parameter"):
+            tensor = source.node.friendly_name, source.index
+            declared = port.names & set(spec.output_names)
+            found.setdefault(tensor, next(iter(declared or port.names & set(names)), ""))
+    inner_names = set(found.values()) - set(spec.output_names)
+    return [name for name in names if name in inner_names]
+
+
 def record(spec: ModelSpec, path: Path, shape: Sequence[int] | None) -> str:
     """Write the file of a model, and return the lines for its model.yml."""
     inputs = {port.name: describe_input(port, shape) for port in spec.inputs}
+    inner = find_inner(spec, path)
+    spec = replace(spec, outputs=(*spec.outputs, *(Output(name, ()) for name in inner)))
     if path.suffix == ".json":
         runtime, outputs = run_tensorflow_js(spec, path, inputs)
     elif path.suffix == ".pb":
@@ -146,13 +168,20 @@ def record(spec: ModelSpec, path: Path, shape: Sequence[int] | None) -> str:
     else:
         runtime, outputs = run_format(spec, path, inputs)
     shapes = {name: values.shape for name, values in outputs[0].items()}
-    values = {}
-    for kind, computed in zip(SEEDS, outputs, strict=True):
-        values[kind] = {
-            name: np.ascontiguousarray(sample_values(each)) for name, each in computed.items()
+    inner_shapes = {
+        name: shape
+        for name in inner
+        if (shape := shapes.pop(name)) and all(np.isfinite(each[name]).all() for each in outputs)
+    }
+    recording = Recording(inputs, shapes, inner_shapes, {})
+    values = {
+        kind: {
+            name: np.ascontiguousarray(each) for name, each in recording.sample(computed).items()
         }
+        for kind, computed in zip(SEEDS, outputs, strict=True)
+    }
     target = spec.path.with_name("recorded_outputs.safetensors")
-    target.write_bytes(save(recording_tensors(Recording(inputs, shapes, values))))
+    target.write_bytes(save(recording_tensors(replace(recording, values=values))))
     digest = compute_digest(target).value
     return f"recorded_outputs:\n  runtime: {runtime}\n  file: {target.name}\n  checksum: {digest}\n"
 

@@ -216,14 +216,19 @@ class NodeProof:
         within_noise: they differ by no more than is allowed for the roundings before them.
         unprovable: roundings change them so much that their numbers prove nothing.
         no_partner: the original has none of the same name.
+        recorded: if no other runtime reads the original, how many of its tensors, as they are read
+            here, are those that the registry records of its publisher's runtime.
     """
 
     equal: int = 0
     within_noise: int = 0
     unprovable: int = 0
     no_partner: int = 0
+    recorded: int = 0
 
     def __str__(self) -> str:
+        if self.recorded:
+            return f"inner tensors: {self.recorded} of the original are as recorded in the registry"
         if not self.equal + self.within_noise + self.unprovable:
             return "not proven by nodes: no runtime here gives the inner tensors of the original"
         return (

@@ -28,7 +28,7 @@ from posezoo.convert.recorded_outputs import (
     sample_values,
 )
 from posezoo.errors import ConversionError, SelfCheckError
-from posezoo.events import SelfCheckPassed
+from posezoo.events import NodeProof, SelfCheckPassed
 from posezoo.files.verified_files import compute_digest
 from posezoo.ir import provenance
 from posezoo.layout import ModelLayout
@@ -93,7 +93,7 @@ def recorded(spec, folder, dtype=np.float32, **changes):
     for kind in SEEDS:
         outputs = compute(draw_feed(kind, inputs, {name: dtype}))
         values[kind] = {"heatmaps": np.ascontiguousarray(sample_values(outputs))}
-    recording = Recording(inputs, {"heatmaps": outputs.shape}, values)
+    recording = Recording(inputs, {"heatmaps": outputs.shape}, {}, values)
     path = folder / "recorded.safetensors"
     save_file({**recording_tensors(recording), **changes}, path)
     declared = RecordedOutputs("NumPy 2", path.name, compute_digest(path))
@@ -132,10 +132,17 @@ def test_a_recording_survives_its_file():
     recording = Recording(
         {"image": RecordedInput((1, 2, 2, 3), -1.0, 1.0)},
         {"maps/nose": (1, 2)},
-        {"noise": {"maps/nose": np.array([1, 2], np.float32)}},
+        {"block/conv:0": (1, 4, 4, 8)},
+        {
+            "noise": {
+                "maps/nose": np.array([1, 2], np.float32),
+                "block/conv:0": np.arange(32, dtype=np.float32),
+            }
+        },
     )
     again = parse_recording(recording_tensors(recording))
     assert (again.inputs, again.shapes) == (recording.inputs, recording.shapes)
+    assert again.inner == recording.inner
     np.testing.assert_array_equal(again.values["noise"]["maps/nose"], [1, 2])
 
 
@@ -159,6 +166,64 @@ def test_a_fault_of_the_reader_is_found_only_with_recorded_outputs(tmp_path, fau
     ) as refused:
         convert_model(recorded(spec, tmp_path), layout, force=True)
     assert "from what NumPy 2 computed" in refused.value.problem
+
+
+def with_weak_branch(tmp_path, factor=1.0):
+    """A network with a branch that adds less to its output than roundings do, times a factor."""
+    model, _ = network()
+    nodes = model["modelTopology"]["node"]
+    weak = {"weak": (WEIGHTS["head"] * 1e-8 * factor).astype(np.float32)}
+    nodes[-1]["name"] = "main"
+    nodes += [
+        constant("weak"),
+        convolution("side", "features", "weak", "shift", "BiasAdd"),
+        node("out", "AddV2", "main", "side", T={"type": "DT_FLOAT"}),
+    ]
+    weak["shift"] = np.zeros(40, np.float32)
+    return saved(*graph_model(nodes, WEIGHTS | weak, {"heatmaps": "out:0"}), tmp_path)
+
+
+def record_weak_branch(spec, folder):
+    """Its output and the inner tensor ``side``, as numpy computes them."""
+    inputs = {"image:0": RecordedInput(SHAPE, -1.0, 1.0)}
+    recording = Recording(inputs, {"heatmaps": (1, 40, 48, 40)}, {"side:0": (1, 40, 48, 40)}, {})
+    values = {}
+    for kind in SEEDS:
+        feed = draw_feed(kind, inputs, {"image:0": np.float32})["image:0"]
+        features = np.clip(convolve(feed, WEIGHTS["kernel"], WEIGHTS["bias"]), 0, 6)
+        outputs = convolve(features, WEIGHTS["head"], 0)
+        both = {"heatmaps": outputs, "side:0": convolve(features, WEIGHTS["head"] * 1e-8, 0)}
+        sampled = recording.sample({name: each.astype(np.float32) for name, each in both.items()})
+        values[kind] = {name: np.ascontiguousarray(each) for name, each in sampled.items()}
+    path = folder / "recorded.safetensors"
+    save_file(recording_tensors(replace(recording, values=values)), path)
+    declared = RecordedOutputs("NumPy 2", path.name, compute_digest(path))
+    return replace(spec, path=folder / "model.yml", recorded_outputs=declared)
+
+
+def convert_by_nodes(spec, layout):
+    events = []
+    options = ConversionOptions(by_nodes=True, force=True)
+    resolved = resolved_of(spec, layout, [FP32])
+    convert_with_openvino(resolved, layout, resolved.targets, options, listener=events.append)
+    (event,) = (event for event in events if isinstance(event, SelfCheckPassed))
+    return event
+
+
+def test_a_wrongly_read_weak_branch_is_found_by_its_recorded_tensor(tmp_path):
+    spec, layout = with_weak_branch(tmp_path)
+    spec = record_weak_branch(spec, tmp_path)
+    event = convert_by_nodes(spec, layout)
+    assert event.nodes == NodeProof(recorded=1)
+    assert str(event.nodes) == "inner tensors: 1 of the original are as recorded in the registry"
+    record = json.loads(layout.provenance_path(spec, FP32).read_text())["self_check"]
+    assert set(record["recorded"]) == {"heatmaps"}
+
+    spec, layout = with_weak_branch(tmp_path, factor=1.5)
+    spec = record_weak_branch(spec, tmp_path)
+    assert "recorded in the registry" in passed(spec, layout).reference
+    with pytest.raises(SelfCheckError, match="wrong reading of the original: side:0 differs"):
+        convert_by_nodes(spec, layout)
 
 
 @pytest.mark.parametrize("fault", ["", *FAULTS])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from fakes.conversion import convert_model
+from fakes.network import downloaded, network, spec_of
 from fakes.zoo import model_yml, write_model
 from posezoo.download.transfer import transfer_bytes
 from posezoo.facts.comparison import (
@@ -12,6 +14,7 @@ from posezoo.facts.comparison import (
     compare_models,
     int8_ratio,
 )
+from posezoo.facts.device_proofs import store_proof
 from posezoo.facts.model_facts import ModelFacts, describe_model
 from posezoo.layout import ModelLayout
 from posezoo.measured import ANNOTATED_BOXES, Measurement, update_measured_yml
@@ -243,6 +246,24 @@ def test_the_size_of_an_ir_is_that_on_disk(zoo, tmp_path):
     assert column(zoo(one=()), "size_bytes") == [None]
     (folder / "one.bin").write_bytes(b"123")
     assert column(zoo(one=()), "size_bytes") == [8]
+
+
+def test_a_row_says_what_the_ir_on_disk_was_compared_with(tmp_path):
+    content = network("onnx")
+    spec = spec_of(content, tmp_path)
+    layout = downloaded(spec, content, tmp_path)
+    convert_model(spec, layout, precisions=[Precision.FP32], by_nodes=True)
+    xml = layout.ir_path(spec, Precision.FP32)
+    store_proof(xml.parent, "GPU", {"verdict": "agrees"}, [xml])
+    facts = ModelFacts(spec, (spec,), layout=layout)
+    precisions = (Precision.FP32, Precision.FP16)
+    rows = compare_models([facts], precisions, layout, MeasurementSelection()).rows
+    runtime, nodes, device = rows[0].compared_with
+    assert runtime.startswith("ONNX Runtime ")
+    assert nodes.startswith("inner tensors: ")
+    assert device == "GPU: agrees"
+    assert rows[0].as_json["compared_with"] == [runtime, nodes, device]
+    assert rows[1].compared_with == ()
 
 
 def test_a_quantized_ir_on_disk_has_a_row(zoo, tmp_path):

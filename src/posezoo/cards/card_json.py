@@ -50,12 +50,12 @@ or changes its meaning::
                                 openvino (its version), files (suffix, size, checksum), gflops and
                                 mparams (or null), checks (output, difference, tolerance, reference,
                                 rounding: relative, absolute, unit; or null), nodes (inner tensors:
-                                equal, within_noise, unprovable, no_partner; null without --proof
-                                nodes), shift (INT8 compared with FP32, or null), accuracy, speed
-                                and in_float (of INT8: as in provenance.json, or null), trust (who
-                                vouches for an IR of another machine: signed, locked, or trusted
-                                from HOST; empty if it was made here), devices (compared with the
-                                CPU: device, verdict: agrees, proves nothing or differs)
+                                equal, within_noise, unprovable, no_partner, recorded; null without
+                                --proof nodes), shift (INT8 compared with FP32, or null), accuracy,
+                                speed and in_float (of INT8: as in provenance.json, or null), trust
+                                (who vouches for an IR of another machine: signed, locked, or
+                                trusted from HOST; empty if it was made here), devices (compared
+                                with the CPU: device, verdict: agrees, proves nothing or differs)
     variants      list          only for the default variant: the facts of the other variants
 
 In ``files``, ``inputs``, ``outputs``, ``accuracy``, ``complexity`` and ``measured`` the key

@@ -28,7 +28,9 @@ CHECK_HEADERS = (
     "Rounding to FP16",
     "Original run by",
 )
-NODE_HEADERS = ("Model", "Precision", "Equal", "Within noise", "Prove nothing", "No partner")
+NODE_HEADERS = (
+    "Model", "Precision", "Equal", "Within noise", "Prove nothing", "No partner", "As recorded",
+)  # fmt: skip
 SHIFT_HEADERS = (
     "Model", "Precision", "Median shift", "90th percentile", "People, FP32", "People, INT8",
     "Agreement", "Photos", "Calibration photos",
@@ -156,7 +158,8 @@ def _render_checks(facts: ModelFacts) -> Iterator[str]:
     if nodes:
         yield (
             "The tensors inside of the IR. Equal are those within 1e-5 of their largest value."
-            " Those without a partner have none in the original; all are 0 if no runtime gives the"
+            " Those without a partner have none in the original. As recorded are those of the"
+            " original that its publisher's runtime computes, too. All are 0 if nothing gives the"
             " tensors of the original."
         )
         yield format_table(NODE_HEADERS, nodes)

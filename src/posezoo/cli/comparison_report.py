@@ -84,4 +84,9 @@ def _notes(comparison: ModelComparison) -> list[str]:
     marks = [
         f"{mark.strip()}: {origin}" for origin, mark in _MARKS.items() if mark and origin in origins
     ]
-    return [*marks, *describe_measurement_settings(comparison)]
+    proofs = [
+        f"{row.name}: its IR here was compared with {'; '.join(row.compared_with)}"
+        for row in comparison.rows
+        if row.compared_with
+    ]
+    return [*marks, *describe_measurement_settings(comparison), *proofs]

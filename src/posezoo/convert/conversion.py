@@ -109,7 +109,7 @@ def convert_with_openvino(
         is_known = all(port.name and port.layout for port in spec.inputs)
         reference = None
         if self_check and is_known:
-            reference = pool.submit(compute_reference, spec, path)
+            reference = pool.submit(compute_reference, spec, path, by_nodes=options.by_nodes)
         onnx = layout.onnx_path(spec) if keep_onnx else None
         try:
             network = preprocess.apply_model_yml(

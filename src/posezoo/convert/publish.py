@@ -98,7 +98,9 @@ def write_checked_irs(
         source = Path()
         if self_check:
             source = frontends.source_model_path(spec, layout)
-            reference = reference or pool.submit(compute_reference, spec_with_names, source)
+            reference = reference or pool.submit(
+                compute_reference, spec_with_names, source, by_nodes=by_nodes
+            )
         # A published IR keeps the types of its constants, and is compared with itself.
         exact = targets[0].precision if spec.is_ir else Precision.FP32
         precisions = [exact, *(target.precision for target in targets)]

@@ -1,5 +1,5 @@
-"""Outputs of a model that its publisher's runtime computed, recorded in a file beside the
-model.yml.
+"""Outputs and inner tensors of a model that its publisher's runtime computed, recorded in a file
+beside the model.yml.
 
 The file has them for images that the names of its tensors determine; docs/model_yml.md describes
 it.
@@ -8,6 +8,7 @@ it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ SEEDS = {"noise": 2024, "blocks": 2025}
 
 #: The most values of an output that are recorded; of a larger one, every n-th value is.
 MAX_VALUES = 1024
+
+#: How many values of an inner tensor are recorded.
+INNER_VALUES = 32
 
 #: The side of the squares of ``blocks``; an axis with at least two of them is taken for height or
 #: width.
@@ -46,12 +50,27 @@ class Recording:
     Attributes:
         inputs: the original's inputs by name.
         shapes: the shape of each output by name.
-        values: for each kind of image, some values of each output by name, from ``sample_values``.
+        inner: the shape of each inner tensor by name, in the order of the original.
+        values: for each kind of image, some values of each of these by name, from ``sample``.
     """
 
     inputs: Mapping[str, RecordedInput]
     shapes: Mapping[str, tuple[int, ...]]
+    inner: Mapping[str, tuple[int, ...]]
     values: Mapping[str, Mapping[str, Array]]
+
+    def sample(self, computed: Mapping[str, Array]) -> dict[str, Array]:
+        """The values that are recorded, of all values of outputs and inner tensors."""
+        outputs = {name: sample_values(computed[name]) for name in self.shapes}
+        return outputs | {name: _sample_inner(computed[name]) for name in self.inner}
+
+    def without_inner(self) -> Recording:
+        """What is recorded of the outputs alone."""
+        values = {
+            kind: {name: values[name] for name in self.shapes}
+            for kind, values in self.values.items()
+        }
+        return replace(self, inner={}, values=values)
 
 
 def read_recording(spec: ModelSpec) -> Recording:
@@ -85,16 +104,21 @@ def parse_recording(tensors: Mapping[str, Array]) -> Recording:
     for title, tensor in tensors.items():
         group, _, name = title.partition("/")
         groups.setdefault(group, {})[name] = tensor
-    shapes = {name: tuple(map(int, sizes)) for name, sizes in groups.pop("output").items()}
+    shapes = _to_shapes(groups.pop("output"))
+    inner = _to_shapes(groups.pop("inner", {}))
     ranges = groups.pop("range")
     inputs = {}
     for name, sizes in groups.pop("input").items():
         low, high = map(float, ranges[name])
         inputs[name] = RecordedInput(tuple(map(int, sizes)), low, high)
     for kind, values in groups.items():
-        if kind not in SEEDS or set(values) != set(shapes):
-            raise ValueError(f"{kind} is not an image with a value of each output")
-    return Recording(inputs, shapes, groups)
+        if kind not in SEEDS or values.keys() != shapes.keys() | inner.keys():
+            raise ValueError(f"{kind} is not an image with values of each output")
+    return Recording(inputs, shapes, inner, groups)
+
+
+def _to_shapes(tensors: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(map(int, sizes)) for name, sizes in tensors.items()}
 
 
 def recording_tensors(recording: Recording) -> dict[str, Array]:
@@ -103,8 +127,9 @@ def recording_tensors(recording: Recording) -> dict[str, Array]:
     for name, port in recording.inputs.items():
         tensors[f"input/{name}"] = np.array(port.shape, np.int64)
         tensors[f"range/{name}"] = np.array([port.low, port.high], np.float32)
-    for name, shape in recording.shapes.items():
-        tensors[f"output/{name}"] = np.array(shape, np.int64)
+    for group, shapes in (("output", recording.shapes), ("inner", recording.inner)):
+        for name, shape in shapes.items():
+            tensors[f"{group}/{name}"] = np.array(shape, np.int64)
     for kind, outputs in recording.values.items():
         tensors |= {f"{kind}/{name}": values for name, values in outputs.items()}
     return tensors
@@ -154,3 +179,10 @@ def sample_values(values: Array) -> Array:
     """Every n-th value of an output, so that there are at most ``MAX_VALUES``."""
     step = -(-values.size // MAX_VALUES) or 1
     return values.reshape(-1)[::step]
+
+
+def _sample_inner(values: Array) -> Array:
+    """At most ``INNER_VALUES`` values of a tensor, from its first to its last, of all channels."""
+    count = min(values.size, INNER_VALUES)
+    places = np.arange(count) * (values.size - 1) // max(count - 1, 1)
+    return values.reshape(-1)[places]

@@ -31,7 +31,7 @@ from posezoo.convert.formats import (
 )
 from posezoo.convert.graph_cutting import cut_inputs, cut_outputs, find_input, to_frozen_array
 from posezoo.convert.inner_tensors import compile_tensors
-from posezoo.convert.recorded_outputs import Recording, draw_feed, read_recording, sample_values
+from posezoo.convert.recorded_outputs import Recording, draw_feed, read_recording
 from posezoo.errors import SelfCheckError, install_command
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core, static_sizes
 from posezoo.spec import supported_mo_args
@@ -89,12 +89,14 @@ class RecordedComparison:
         recorded: these outputs by name, for each image.
         cases: our outputs for these images; only ``outputs`` and ``moved`` are used.
         moved: our outputs for each image and each draw of a moved image.
+        inner: the names of the recorded inner tensors, which are compared as outputs are.
     """
 
     runtime: str
     recorded: tuple[Mapping[str, Array], ...]
     cases: tuple[ReferenceSample, ...]
     moved: tuple[Sequence[Mapping[str, Array]], ...]
+    inner: frozenset[str]
 
 
 @frozen
@@ -138,14 +140,14 @@ class ReferenceOutputs:
 
 
 def compute_reference(
-    spec: ModelSpec, path: Path, *, by_openvino: bool = False
+    spec: ModelSpec, path: Path, *, by_openvino: bool = False, by_nodes: bool = False
 ) -> ReferenceOutputs | None:
     """Run the original on seeded images.
 
     Returns:
         The outputs; None if a runtime that reads the original is not installed, so that only the
         reader that makes the IR could compute them. ``by_openvino`` asks for these, too; a decoder
-        in the IR is always compared.
+        in the IR is always compared. With ``by_nodes``, recorded inner tensors are compared, too.
 
     Raises:
         ConversionError: the recorded outputs that the model declares cannot be read.
@@ -153,6 +155,8 @@ def compute_reference(
             shape than the recorded one.
     """
     recording = read_recording(spec) if spec.recorded_outputs is not None else None
+    if recording is not None and not by_nodes:
+        recording = recording.without_inner()
     recorded = None
     try:
         runtime = _open_runtime(spec, path, recording)
@@ -278,8 +282,9 @@ def _run_recording(
     assert spec.recorded_outputs is not None
     sizes = {name: port.shape for name, port in recording.inputs.items()}
     runtime_sizes = {name: shape for name, (shape, _) in runtime.inputs.items()}
-    if sizes != runtime_sizes or not recording.shapes.keys() <= set(runtime.outputs):
-        outputs = tuple(Output(name, ()) for name in recording.shapes)
+    tensors = [*recording.shapes, *recording.inner]
+    if sizes != runtime_sizes or not set(tensors) <= set(runtime.outputs):
+        outputs = tuple(Output(name, ()) for name in tensors)
         runtime = open_openvino(replace(spec, outputs=outputs), path, sizes)
     dtypes = {name: dtype for name, (_, dtype) in runtime.inputs.items()}
     if set(dtypes) != set(recording.inputs):
@@ -297,29 +302,27 @@ def _run_recording(
         draws = [_move_feed(feed, runtime, draw) for draw in range(RECORDED_DRAWS)]
         computed, *others = runtime.run_all([feed, *filter(None, draws)])
         _require_recorded_shapes(spec, computed, recording)
-        sampled = _sample_outputs(computed, recording)
+        sampled = recording.sample(computed)
         cases.append(ReferenceSample(0, {}, feed, draws[0] or None, outputs=sampled))
-        moved.append([_sample_outputs(each, recording) for each in others])
+        moved.append([recording.sample(each) for each in others])
     values = tuple(recording.values.values())
-    return RecordedComparison(spec.recorded_outputs.runtime, values, tuple(cases), tuple(moved))
+    runtime_name = spec.recorded_outputs.runtime
+    inner = frozenset(recording.inner)
+    return RecordedComparison(runtime_name, values, tuple(cases), tuple(moved), inner)
 
 
 def _require_recorded_shapes(
     spec: ModelSpec, computed: Mapping[str, Array], recording: Recording
 ) -> None:
     assert spec.recorded_outputs is not None
-    for name, shape in recording.shapes.items():
+    for name, shape in {**recording.shapes, **recording.inner}.items():
         if computed[name].shape != shape:
             raise SelfCheckError(
-                f"{spec.full_name}: the original has the output {name} in the shape"
+                f"{spec.full_name}: the original has {name} in the shape"
                 f" {list(computed[name].shape)}, {spec.recorded_outputs.runtime} computed"
                 f" {list(shape)}",
                 hint="the file is read in a wrong way, or is another one",
             )
-
-
-def _sample_outputs(outputs: Mapping[str, Array], recording: Recording) -> dict[str, Array]:
-    return {name: sample_values(outputs[name]) for name in recording.shapes}
 
 
 def _move_feed(feed: Mapping[str, Array], runtime: ReferenceRuntime, draw: int) -> dict[str, Array]:

@@ -132,6 +132,7 @@ class ComparisonRow:
     is_opened: bool = False  # whether the published weights were measured, and not only declared
     task: str = ""  # as in model.yml
     is_pinned: bool = True  # whether all of its files have a checksum
+    compared_with: tuple[str, ...] = ()  # what proves the IR of this machine
 
     @property
     def name(self) -> str:
@@ -148,7 +149,8 @@ class ComparisonRow:
     def as_json(self) -> Json:
         """The record as ``compare`` and ``recommend`` print it."""
         values = {key: value and value.as_json for key, value in self.values.items()}
-        described = project(self, "model precision license people_from weights_opened=is_opened")
+        keys = "model precision license people_from weights_opened=is_opened compared_with"
+        described = project(self, keys)
         return described | values
 
 
@@ -298,11 +300,26 @@ def compare_models(
             is_opened=facts.is_opened,
             task=facts.model.task,
             is_pinned=facts.is_pinned,
+            compared_with=_list_proofs(facts, precision),
         )
         rows.append(row)
     return ModelComparison(
         tuple(rows), speed_setting, network_setting, accuracy_setting, single_setting
     )
+
+
+def _list_proofs(facts: ModelFacts, precision: Precision) -> tuple[str, ...]:
+    """What the IR in the folders of the facts were compared with: originals, devices."""
+    proofs: dict[str, None] = {}
+    for part, made, record in facts.ir_records():
+        if made is not precision:
+            continue
+        proofs |= dict.fromkeys(check.reference for check in record.checks)
+        if record.nodes is not None:
+            proofs[str(record.nodes)] = None
+        for proof in facts.device_proofs(part, precision):
+            proofs[f"{proof['device']}: {proof['verdict']}"] = None
+    return tuple(proofs)
 
 
 def _has_ir(part: ModelSpec, precision: Precision, layout: ModelLayout) -> bool:

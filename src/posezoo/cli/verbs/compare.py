@@ -3,7 +3,9 @@
 With ``--format json``, the output is an object::
 
     models        list   a row for each model and precision: model, precision, license, people_from,
-                         weights_opened (whether the published weights were measured);
+                         weights_opened (whether the published weights were measured),
+                         compared_with (of IR in --weights_dir: the runtimes of their originals,
+                         inner tensors, and devices with the result);
                          and of the whole pipeline AP (a share), AR50_several (the share of people
                          found on images with two or more), throughput_fps and
                          latency_p50_ms with four people, single_p50_ms with one, and
@@ -23,6 +25,7 @@ CSV has the same columns, and for each value a column with its origin.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +61,7 @@ FLAGS = (
     ),
     *MEASUREMENT_FLAGS,
     Flag("--picture FILE", "also draw a chart, as an .svg or .png file"),
-    flags.weights_dir_flag("folder of the IR, to show their sizes"),
+    flags.weights_dir_flag("folder of the IR, to show their sizes, and what proves them"),
     flags.REGISTRY,
     flags.format_flag(("text", "json", "csv", "markdown")),
     "quiet",
@@ -78,7 +81,10 @@ def run(args: argparse.Namespace) -> int:
     with flags.console_from_args(args) as console:
         measurements = measurement_selection(args, context.registry)
         selection = select_models(context.registry, patterns, console)
-        models = describe_models(selection, context.registry)
+        models = [
+            replace(facts, layout=context.layout)
+            for facts in describe_models(selection, context.registry)
+        ]
         comparison = compare_models(models, args.precisions, context.layout, measurements)
         if not comparison.rows:
             requested = ", ".join(args.precisions or ("any precision",))
