@@ -41,9 +41,11 @@ def compute_difference(reference: Array, actual: Array, measure: str = "max") ->
     """
     if reference.shape != actual.shape:
         return float("inf")
-    is_compared = np.isfinite(reference) | (reference != actual)
-    reference = reference[is_compared].astype(np.float64)
-    actual = actual[is_compared].astype(np.float64)
+    is_left_out = ~np.isfinite(reference) & (reference == actual)
+    if is_left_out.any():
+        reference = reference[~is_left_out]
+        actual = actual[~is_left_out]
+    reference = reference.astype(np.float64)
     if not reference.size:
         return 0.0
     difference = float(MEASURES[measure](np.abs(reference - actual)))
