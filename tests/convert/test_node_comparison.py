@@ -96,6 +96,23 @@ def test_all_named_tensors_of_a_correct_ir_are_equal(tmp_path, form):
     assert proof.unprovable == 0
 
 
+def test_nodes_of_onnx_need_no_names(tmp_path):
+    model = onnx.load_from_string(network("onnx"))
+    proofs = []
+    for name in ("named", "unnamed"):
+        folder = tmp_path / name
+        folder.mkdir()
+        content = model.SerializeToString()
+        spec = spec_of(content, folder)
+        layout = downloaded(spec, content, folder)
+        converted = convert_model(spec, layout, precisions=[FP32], by_nodes=True)
+        record = json.loads(converted.irs[FP32].with_name("provenance.json").read_text())
+        proofs.append(NodeProof(**record["self_check"]["nodes"]))
+        for node in model.graph.node:
+            node.ClearField("name")
+    assert proofs[0].equal == proofs[1].equal > 2
+
+
 def test_tensors_are_compared_in_batches(tmp_path, monkeypatch):
     original = write_original(tmp_path, "mobile")
     xml = original.convert()

@@ -119,14 +119,19 @@ def _node_outputs(path: Path) -> dict[str, str]:
     ``node``.
     """
     tensors = {}
+    for outputs, names in _read_nodes(path):
+        for name in filter(None, names[-1:]):
+            for index, tensor in enumerate(outputs):
+                tensors[f"{name}:{index}"] = tensor
+                tensors.setdefault(name, tensor)
+    return tensors
+
+
+def _read_nodes(path: Path) -> Iterator[Sequence[list[str]]]:
+    """Of each node the names of its outputs, and its own name if it has one."""
     with map_file(path) as buffer:
         for node in find_messages(buffer, 7, 1):  # the graph, its nodes
-            outputs, names = read_texts(buffer, node, 2, 3)
-            for name in filter(None, names[-1:]):
-                for index, tensor in enumerate(outputs):
-                    tensors[f"{name}:{index}"] = tensor
-                    tensors.setdefault(name, tensor)
-    return tensors
+            yield read_texts(buffer, node, 2, 3)
 
 
 def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[Array]:
@@ -209,7 +214,8 @@ def _run(session: Any, names: Sequence[str], feed: Mapping[str, Array]) -> dict[
 
 
 def _find_partners(path: Path, ir: Any) -> dict[Tensor, Partner]:
-    return find_same_names(ir, list(_node_outputs(path).values()))
+    names = [name for outputs, _ in _read_nodes(path) for name in outputs]
+    return find_same_names(ir, names)
 
 
 def _open_inner(
