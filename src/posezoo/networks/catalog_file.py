@@ -31,8 +31,7 @@ def read_catalog(file: Path) -> dict[str, dict[str, Any]]:
 
     They are ``class`` (its torch module), and those of ``read_definition``.
     """
-    fields: dict[str, dict[str, Any]] = json.loads(file.read_text("utf-8"))
-    return fields
+    return json.loads(file.read_text("utf-8"))
 
 
 def read_definition(

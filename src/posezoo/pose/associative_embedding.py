@@ -66,7 +66,7 @@ def decode_associative_embedding(
     peak_tags = tags[peaks.maps, peaks.rows, peaks.columns]
     owners = group_by_tags(peaks, points, peak_tags, options.max_tag_distance, joints)
     count = int(owners.max(initial=-1)) + 1
-    keypoints: Floats = np.zeros((count, joints, 3), np.float32)
+    keypoints = np.zeros((count, joints, 3), np.float32)
     keypoints[owners, peaks.maps] = points
     scores = keypoints[:, :, 2].mean(axis=1)
     kept = best_first(scores, scores > options.min_score)

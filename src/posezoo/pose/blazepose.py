@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -34,7 +34,7 @@ from posezoo.pose.letterbox import (
 )
 from posezoo.pose.ssd_detection import box_corners
 from posezoo.spec.model import Output
-from posezoo.values import frozen
+from posezoo.values import frozen, frozen_with_arrays
 
 SKELETON = "blazepose-33"
 
@@ -113,7 +113,7 @@ class BlazePoseOptions:
         check_counts(self, "max_people")
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class FaceDetections:
     """N faces, highest score first, in pixels of the detector's input or of the image.
 
@@ -346,8 +346,7 @@ def refine_landmarks(points: Floats, heatmaps: Floats, size: Size) -> Floats:
     x = column + weights.sum(axis=1) @ offsets / total
     y = row + weights.sum(axis=2) @ offsets / total
     is_refined = is_inside & (weights.max(axis=(1, 2)) >= MIN_CONFIDENCE)
-    refined: Floats = np.where(is_refined[:, None], np.stack([x, y], axis=1) * cell, points)
-    return refined
+    return np.where(is_refined[:, None], np.stack([x, y], axis=1) * cell, points)
 
 
 def decode_pose(maps: Maps, transform: ImageTransform, size: Size) -> Pose | None:
@@ -370,7 +369,7 @@ def decode_pose(maps: Maps, transform: ImageTransform, size: Size) -> Pose | Non
     if not (np.isfinite(raw).all() and math.isfinite(presence)):
         return None
     body = raw[:BODY]
-    keypoints: Floats = np.empty((BODY, 3), np.float32)
+    keypoints = np.empty((BODY, 3), np.float32)
     keypoints[:, :2] = transform.to_image(_refined_points(maps, slice(BODY), transform.size))
     keypoints[:, 2] = sigmoid(body[:, 3])
     scale, _ = transform.scales

@@ -56,7 +56,7 @@ def decode_classes(maps: Maps, size: Size, options: ClassificationOptions) -> li
     Raises:
         InferenceError: a score is not finite.
     """
-    no_keypoints: Floats = np.zeros((0, 3), np.float32)
+    no_keypoints = np.zeros((0, 3), np.float32)
     box = (0.0, 0.0, float(size[0]), float(size[1]))
     limit = options.max_classes if len(maps) == 1 else 1
     first = 0

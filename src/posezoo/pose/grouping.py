@@ -311,7 +311,7 @@ class _PersonAssembly:
         """
         pairs = self._pairs[chosen]
         length = pairs.lengths * np.float32(self._cell)
-        weights: Floats = 1 + pairs.scores * (1 + LENGTH_BONUS * length)
+        weights = 1 + pairs.scores * (1 + LENGTH_BONUS * length)
         log_heights = np.log(heights)
         # The ratios and the height below are logarithms, too.
         one = log_heights[pairs.starts]

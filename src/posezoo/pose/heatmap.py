@@ -119,10 +119,10 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
         return []
     rows, columns = np.divmod(best, width)
     cells = np.stack([columns, rows], axis=1)
-    refined: Array = cells
+    refined = cells
     if convention.refine:
         refined = cells + convention.refine(heatmaps, cells, options.blur)
-    keypoints: Floats = np.zeros((1, count, 3), np.float32)
+    keypoints = np.zeros((1, count, 3), np.float32)
     keypoints[0, :, :2] = refined * cell_size(convention, size, (width, height))
     keypoints[0, :, 2] = scores
     keypoints[0, ~is_found] = 0
@@ -197,7 +197,7 @@ def dark_offsets(heatmaps: Floats, cells: Array, blur: int) -> Floats:
     """
     cv2 = import_cv2()
     height, width = heatmaps.shape[1:]
-    offsets: Floats = np.zeros(cells.shape, np.float32)
+    offsets = np.zeros(cells.shape, np.float32)
     for joint, (x, y) in enumerate(cells.tolist()):
         top = float(heatmaps[joint, y, x])
         is_inside = 1 < x < width - 2 and 1 < y < height - 2
@@ -218,7 +218,7 @@ def udp_offsets(heatmaps: Floats, cells: Array, blur: int) -> Floats:
     Pose Estimation, 2020, arXiv:1911.07524.
     """
     cv2 = import_cv2()
-    offsets: Floats = np.zeros(cells.shape, np.float32)
+    offsets = np.zeros(cells.shape, np.float32)
     for joint, (x, y) in enumerate(cells.tolist()):
         smooth = cv2.GaussianBlur(heatmaps[joint], (blur, blur), 0)
         log = np.log(smooth.clip(*UDP_VALUES))

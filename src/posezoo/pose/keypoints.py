@@ -7,7 +7,7 @@ height) its bottom right corner. The center of the top left pixel is (0.5, 0.5).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from functools import cache
 from typing import Any
 
@@ -19,6 +19,7 @@ from posezoo.errors import InferenceError, PosezooError
 from posezoo.pose.mask_encoding import encode_mask
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import SKELETONS, skeleton_of
+from posezoo.values import frozen_with_arrays
 
 Color = tuple[int, int, int]
 
@@ -128,7 +129,7 @@ def from_pixel_indices(keypoints: Floats) -> Floats:
     return continuous
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class Pose:
     """One person: keypoints in image pixels.
 
@@ -243,7 +244,7 @@ class Pose:
         }
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class Pose3D(Pose):
     """One person, in image pixels and in space.
 
@@ -354,7 +355,7 @@ def read_people(
     rows = np.flatnonzero((values.reshape(len(values), -1) != 0).any(axis=1))
     if values.ndim == 3:
         return create_poses(values[rows], scores[rows], skeleton, size)
-    empty: Floats = np.zeros((0, 3), np.float32)
+    empty = np.zeros((0, 3), np.float32)
     name = skeleton.name
     return [Pose(empty, name, float(scores[row]), tuple(values[row].tolist())) for row in rows]
 

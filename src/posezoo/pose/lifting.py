@@ -110,7 +110,7 @@ def lift_poses(
     solve = solve_weak_perspective if options.weak_perspective else solve_perspective
     lifted: list[Pose] = []
     for pose in decode_openpose(maps, transform.size, options):
-        keypoints: Floats = np.zeros((JOINTS, 3), np.float32)
+        keypoints = np.zeros((JOINTS, 3), np.float32)
         keypoints[_FROM_OPENPOSE] = pose.keypoints
         is_found = keypoints[:, 2] > 0
         if not is_found[_NECK]:

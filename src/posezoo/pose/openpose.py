@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 
-from posezoo.arrays import Floats
 from posezoo.pose.augmentation_merge import merge_openpose
 from posezoo.pose.decoder_type import (
     BOTTOM_UP,
@@ -122,7 +121,7 @@ def decode_openpose(
     is_kept = is_large & (totals >= options.min_score * counts)
     kept_peaks = is_kept[groups].nonzero()[0]
     person_of = is_kept.cumsum() - 1  # by group
-    keypoints: Floats = np.zeros((np.count_nonzero(is_kept), table.joints, 3), np.float32)
+    keypoints = np.zeros((np.count_nonzero(is_kept), table.joints, 3), np.float32)
     in_pixels = points[kept_peaks]
     in_pixels[:, :2] += np.float32(0.5)
     in_pixels[:, :2] *= np.array((size[0] / width, size[1] / height), np.float32)

@@ -110,7 +110,7 @@ def decode_posenet(maps: Maps, size: Size, options: PoseNetOptions) -> list[Pose
     else:
         people, totals = _find_people(scores, tracer, options)
     order = best_first(totals, totals >= options.min_score)
-    keypoints: Floats = np.array(people, np.float32).reshape(-1, JOINTS, 3)[order]
+    keypoints = np.array(people, np.float32).reshape(-1, JOINTS, 3)[order]
     return create_poses(keypoints, totals[order], SKELETON, size)
 
 

@@ -82,7 +82,7 @@ def decode_rf_detr(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]
     is_person &= np.isfinite(rows).all(axis=(1, 2))
     is_person &= np.isfinite(maps["dets"]).all(axis=1)
     people = best_first(scores, is_person)
-    keypoints: Floats = np.empty((len(people), rows.shape[1], 3), np.float32)
+    keypoints = np.empty((len(people), rows.shape[1], 3), np.float32)
     keypoints[:, :, :2] = rows[people][:, :, PLACE] * size
     keypoints[:, :, 2] = visibility[people]
     return create_poses(keypoints, scores[people], options.skeleton, size)

@@ -71,8 +71,7 @@ def find_rows(maps: Maps, min_score: float) -> Bools:
     """The rows of ``dets`` (1, N, 5) with higher scores; a row that MMDeploy appends has a lower
     one.
     """
-    is_found: Bools = maps["dets"][0, :, 4] > min_score
-    return is_found
+    return maps["dets"][0, :, 4] > min_score
 
 
 DECODER = BoxDecoder(

@@ -86,7 +86,7 @@ def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
         )
     if len(across) != len(down):
         raise InferenceError(f"simcc has {len(across)} keypoints in x, and {len(down)} in y")
-    keypoints: Floats = np.zeros((len(across), 3), np.float32)
+    keypoints = np.zeros((len(across), 3), np.float32)
     keypoints[:, 0] = across.argmax(axis=1) / options.split
     keypoints[:, 1] = down.argmax(axis=1) / options.split
     scores = keypoints[:, 2]

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.arrays import Array, Bools, Floats
+from posezoo.arrays import Array, Bools
 from posezoo.errors import InferenceError, import_cv2
 from posezoo.pose.decoder_type import (
     DecoderGraph,
@@ -121,7 +121,7 @@ def create_box_poses(
     inside, has_size = clip_boxes(boxes, size)
     poses = []
     for row in np.flatnonzero(has_size).tolist():
-        no_keypoints: Floats = np.zeros((0, 3), np.float32)
+        no_keypoints = np.zeros((0, 3), np.float32)
         box = tuple(inside[row].tolist())
         score = min(float(scores[row]), 1.0)
         number = None if classes is None else int(classes[row])

@@ -63,7 +63,7 @@ def group_by_tags(
         max_distance: the maximum distance between a joint's tag and the mean tag of its person.
         joints: the number of keypoints of a person.
     """
-    owners: Ints = np.full(len(peaks), -1)
+    owners = np.full(len(peaks), -1)
     if not len(peaks):
         return owners
     order = np.argsort(tags[:, 0], kind="stable")
@@ -99,7 +99,7 @@ def match_by_tags(kinds: Array, points: Floats, tags: Floats, max_distance: floa
     Model Zoo's decoder (``hpe_associative_embedding.py``), exact to the last bit, because rounding
     makes small differences large.
     """
-    owners: Ints = np.full(len(kinds), -1)
+    owners = np.full(len(kinds), -1)
     means: list[Floats] = []
     centers: list[Array] = []
     sizes: list[int] = []
@@ -108,7 +108,7 @@ def match_by_tags(kinds: Array, points: Floats, tags: Floats, max_distance: floa
         if not len(new):
             continue
         chosen = [0] * len(new)  # a number that no person has means a new person
-        distances: Floats = np.empty((len(new), len(means)), np.float32)
+        distances = np.empty((len(new), len(means)), np.float32)
         if means:
             distances = np.linalg.norm(tags[new][:, None] - np.stack(means), axis=2)
             positions = points[new, None, :2].astype(np.float64)

@@ -9,7 +9,6 @@ coordinates are half a pixel less.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from posezoo.pose.decoder_type import check_counts, check_options, check_shares
 from posezoo.pose.keypoints import HALF_PIXEL, Pose, pose_similarity
 from posezoo.pose.letterbox import Image, ImageTransform, Size
 from posezoo.pose.ssd_detection import Box
-from posezoo.values import frozen
+from posezoo.values import frozen, frozen_with_arrays
 
 Color = tuple[float, float, float]
 
@@ -62,7 +61,7 @@ def _is_padding(value: float) -> bool:
     return value == 0 or 0.1 <= value <= 10
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class PersonCrop:
     """The crop of one person.
 

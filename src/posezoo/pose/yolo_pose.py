@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from posezoo.arrays import Floats
 from posezoo.errors import InferenceError
 from posezoo.pose.decoder_type import (
     BOTTOM_UP,
@@ -116,7 +115,7 @@ def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[P
     order = order[: options.max_people]
     scores = scores[order].clip(0, 1)
     count = (rows.shape[1] - first) // options.values
-    keypoints: Floats = rows[order, first:].reshape(len(order), count, options.values)
+    keypoints = rows[order, first:].reshape(len(order), count, options.values)
     if options.values == 2:
         shared = np.broadcast_to(scores[:, None, None], (len(order), count, 1))
         keypoints = np.concatenate([keypoints, shared], axis=2)

@@ -7,7 +7,6 @@ decides whether to infer now, with another network, or for several images at onc
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -17,9 +16,10 @@ from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Image, Size
 from posezoo.runtime.compiled_network import CompiledNetwork, Outputs
 from posezoo.runtime.scene_cuts import SceneCuts
+from posezoo.values import frozen_with_arrays
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class InferenceRequest:
     """A request for the outputs of a network, for arrays by input name."""
 

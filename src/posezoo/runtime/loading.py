@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from posezoo.runtime.bottom_up_pipeline import TestTimeAugmentation
 from posezoo.runtime.decoder_matching import describe_ir
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.graph import Graph, Preprocessing, read_graph
-from posezoo.runtime.inference_pipeline import Pipeline
 from posezoo.runtime.network_pipeline import PipelineConfig
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.runtime.task_decoders import with_task_decoder
@@ -80,7 +79,7 @@ def load_estimator(
         options.override(preprocessing or _declared_preprocessing(model)),
         options,
     )
-    create_pipeline: Callable[[PipelineConfig], Pipeline] = import_attribute(pipeline)
+    create_pipeline = import_attribute(pipeline)
     if options.has_several_passes:
         create_pipeline = TestTimeAugmentation
     return Estimator(model, decoder.name, create_pipeline(config))

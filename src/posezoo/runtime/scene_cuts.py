@@ -61,8 +61,7 @@ def _count_colors(pixels: Image) -> Doubles:
     """(64,) the share of the pixels with each color, of four levels in each channel."""
     levels = (pixels >> 6).astype(np.int64)
     counts = np.bincount((levels @ [16, 4, 1]).ravel(), minlength=64)
-    shares: Doubles = counts / (_ROWS * _COLUMNS)
-    return shares
+    return counts / (_ROWS * _COLUMNS)
 
 
 def _blocks(pixels: Image) -> Doubles:
