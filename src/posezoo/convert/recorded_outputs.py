@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from posezoo.arrays import Array
+from posezoo.arrays import Array, NamedArrays
 from posezoo.checkpoints import read_checkpoint
 from posezoo.errors import ConversionError, PosezooError
 from posezoo.files.verified_files import compute_digest
@@ -51,7 +51,7 @@ class Recording:
 
     inputs: Mapping[str, RecordedInput]
     shapes: Mapping[str, tuple[int, ...]]
-    values: Mapping[str, Mapping[str, Array]]
+    values: Mapping[str, NamedArrays]
 
 
 def read_recording(spec: ModelSpec) -> Recording:
@@ -74,7 +74,7 @@ def read_recording(spec: ModelSpec) -> Recording:
         raise ConversionError(f"{path}: is not a file with recorded outputs: {error}") from error
 
 
-def parse_recording(tensors: Mapping[str, Array]) -> Recording:
+def parse_recording(tensors: NamedArrays) -> Recording:
     """The recorded outputs in the tensors of a file.
 
     Raises:
