@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from itertools import chain
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -43,13 +44,10 @@ def conv_bn(
     inputs: int,
     outputs: int,
     kernel: int = 3,
-    *,
-    stride: int = 1,
-    dilation: int = 1,
-    groups: int = 1,
+    **options: Any,
 ) -> nn.Sequential:
-    """Convolution without bias, and batch normalization."""
-    conv = conv2d(inputs, outputs, kernel, stride=stride, dilation=dilation, groups=groups)
+    """Convolution without bias, and batch normalization; ``options`` as for ``conv2d``."""
+    conv = conv2d(inputs, outputs, kernel, **options)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs))
 
 
@@ -58,13 +56,11 @@ def conv_bn_relu(
     outputs: int,
     kernel: int = 3,
     *,
-    stride: int = 1,
-    dilation: int = 1,
-    groups: int = 1,
     activation: type[nn.Module] = nn.ReLU,
+    **options: Any,
 ) -> nn.Sequential:
     """As ``conv_bn``, and ReLU or another activation."""
-    layers = conv_bn(inputs, outputs, kernel, stride=stride, dilation=dilation, groups=groups)
+    layers = conv_bn(inputs, outputs, kernel, **options)
     return layers.append(activation(inplace=True))
 
 
@@ -294,7 +290,7 @@ def stage(
 
 def inverted_residuals(*, nests: bool = False, key: str = "conv") -> list[nn.Module]:
     """The blocks of MobileNet v2, from 32 to 320 channels; arguments as in ``InvertedResidual``."""
-    blocks: list[nn.Module] = []
+    blocks = []
     inputs = 32
     # Expansion, channels, blocks and stride of each group of blocks (the paper's table 2).
     for expansion, outputs, count, stride in LAYER_TABLES["mobilenet_v2"]:

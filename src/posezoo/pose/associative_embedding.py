@@ -96,9 +96,9 @@ def _refine(
         cells = np.flatnonzero(heat.reshape(-1) > _MIN_MAXIMUM)
         values = heat.reshape(-1)[cells]
         own_tags = tags[joint].reshape(-1, tags.shape[3])[cells]
-        people: list[int] = []
-        cells_of_people: list[tuple[int, int]] = []
-        scores: list[float] = []
+        people = []
+        cells_of_people = []
+        scores = []
         for person in missing.tolist():
             # The published cost is the rounded distance minus the heatmap value, which is below 1.
             distances = np.abs(own_tags - means[person]).max(axis=1)

@@ -72,7 +72,7 @@ def merge_embeddings(
             right are not known.
     """
     size = _finest_size(passes)
-    tags: list[Floats] = []
+    tags = []
     heatmaps: dict[float, list[Floats]] = {}
     for outputs in passes:
         # Non-maximum suppression in the graph inverts the sign of non-peaks; the average needs

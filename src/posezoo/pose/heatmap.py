@@ -21,9 +21,9 @@ from posezoo.pose.decoder_type import (
     DecoderGraph,
     DecoderType,
     Maps,
+    Share,
     are_coco_heatmaps,
-    check_options,
-    check_shares,
+    check_option,
     declare_outputs,
 )
 from posezoo.pose.keypoints import Pose, create_poses, flip_order_of
@@ -58,7 +58,7 @@ class HeatmapOptions(TopDownOptions):
 
     convention: str = "dark"
     blur: int = 11
-    box_score: float = 1.0
+    box_score: Share = 1.0
     flip: bool = False
     shift_flipped: bool = True
     skeleton: Skeleton | None = None
@@ -71,8 +71,7 @@ class HeatmapOptions(TopDownOptions):
                 f"decoder option convention: expected {expected}, got {self.convention}",
                 hint=suggest(self.convention, CONVENTIONS),
             )
-        check_options(self, "an odd number", lambda value: value >= 1 and value % 2 == 1, "blur")
-        check_shares(self, "box_score")
+        check_option(self, "an odd number", lambda value: value >= 1 and value % 2 == 1, "blur")
 
     @property
     def crop(self) -> CropFunction:

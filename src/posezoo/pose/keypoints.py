@@ -198,19 +198,13 @@ class Pose:
         list has all of its own, in their order.
         """
         points = self.keypoints if coco_order(self.layout) is None else self.coco_keypoints()
-        result = {
-            "category_id": category_id,
-            "keypoints": to_pixel_indices(points).ravel().tolist(),
-            "score": float(self.score),
-            **self._track_json(),
-        }
-        return result if image_id is None else {"image_id": image_id, **result}
-
-    def _track_json(self) -> dict[str, int]:
-        return {} if self.track_id is None else {"track_id": self.track_id}
-
-    def _class_json(self) -> dict[str, Any]:
-        return {} if self.class_id is None else {"class_id": self.class_id, "label": self.label}
+        return _drop_unknown(
+            image_id=image_id,
+            category_id=category_id,
+            keypoints=to_pixel_indices(points).ravel().tolist(),
+            score=float(self.score),
+            track_id=self.track_id,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain Python values: ``skeleton``, ``score``, ``box``, ``keypoints`` (name, x, y, score
@@ -227,21 +221,25 @@ class Pose:
         if self.world is not None:
             columns |= zip(("x_m", "y_m", "z_m"), self.world.T, strict=True)
         rows = np.stack([*columns.values()], axis=1).tolist()
-        origin = {"people_from": self.people_from} if self.people_from else {}
-        mask = {} if self.mask is None else {"mask": encode_mask(self.mask > 0.5)}
-        return {
-            **self._track_json(),
-            **origin,
-            **self._class_json(),
-            "skeleton": self.skeleton,
-            "score": float(self.score),
-            "box": [float(side) for side in self.box],
-            "keypoints": [
+        return _drop_unknown(
+            track_id=self.track_id,
+            people_from=self.people_from or None,
+            class_id=self.class_id,
+            label=None if self.class_id is None else self.label,
+            skeleton=self.skeleton,
+            score=float(self.score),
+            box=[float(side) for side in self.box],
+            keypoints=[
                 {"name": name, **dict(zip(columns, row, strict=True))}
                 for name, row in zip(names, rows, strict=True)
             ],
-            **mask,
-        }
+            mask=None if self.mask is None else encode_mask(self.mask > 0.5),
+        )
+
+
+def _drop_unknown(**values: Any) -> dict[str, Any]:
+    """The values by name, without those that are None."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 @frozen_with_arrays
@@ -292,9 +290,8 @@ def bounding_box(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float
     """
     groups = (keypoints[keypoints[:, 2] >= MIN_SCORE], keypoints[keypoints[:, 2] > 0], keypoints)
     points = next(group for group in groups if len(group))[:, :2].clip(0, size)
-    x0, y0 = points.min(axis=0).tolist()
-    x1, y1 = points.max(axis=0).tolist()
-    return x0, y0, x1, y1
+    corners = np.concatenate([points.min(axis=0), points.max(axis=0)])
+    return tuple(corners.tolist())
 
 
 def create_poses(
@@ -326,8 +323,8 @@ def create_poses(
     high = np.where(missing, np.float32(0), points).max(axis=1)
     boxes = np.concatenate([np.maximum(low, 0), np.minimum(high, corner)], axis=1).tolist()
     return [
-        Pose(keypoints[place], skeleton.name, score, (x0, y0, x1, y1), own_skeleton=skeleton)
-        for place, (score, (x0, y0, x1, y1)) in enumerate(zip(scores.tolist(), boxes, strict=True))
+        Pose(rows, skeleton.name, score, tuple(box), own_skeleton=skeleton)
+        for rows, score, box in zip(keypoints, scores.tolist(), boxes, strict=True)
     ]
 
 

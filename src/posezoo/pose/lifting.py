@@ -23,7 +23,7 @@ from posezoo.pose.decoder_type import (
     DecoderType,
     Maps,
     are_maps,
-    check_options,
+    check_option,
     declare_outputs,
 )
 from posezoo.pose.grouping import GroupingOptions
@@ -80,8 +80,8 @@ class LiftingOptions(GroupingOptions):
 
     def __post_init__(self) -> None:
         GroupingOptions.__post_init__(self)
-        check_options(self, "0 or more pixels", lambda value: 0 <= value < 1e6, "focal_length")
-        check_options(self, "above 0", lambda value: 0 < value < 1e6, "person_height_cm")
+        check_option(self, "0 or more pixels", lambda value: 0 <= value < 1e6, "focal_length")
+        check_option(self, "above 0", lambda value: 0 < value < 1e6, "person_height_cm")
 
 
 def decode_lifting(maps: Maps, size: Size, options: LiftingOptions) -> list[Pose]:

@@ -164,11 +164,6 @@ def _channels_first(maps: Any, channels: int) -> Any:
     return maps
 
 
-def _are_both(_name: str, shape: tuple[int, ...]) -> bool:
-    # are_maps(57) would fail if a side is 17, 19 or 38 cells.
-    return len(shape) == 4 and _BOTH in (shape[1], shape[3])
-
-
 DECODER = DecoderType(
     networks=(declare_outputs(heatmaps=(1, _HEATMAPS, -1, -1), pafs=(1, _PAFS, -1, -1)),),
     options=OpenPoseOptions,
@@ -184,7 +179,8 @@ DECODER = DecoderType(
     needs="19 heatmaps and 38 PAFs",
     rules=(
         {"heatmaps": are_maps(_HEATMAPS), "pafs": are_maps(_PAFS)},
-        {"heatmaps_and_pafs": _are_both},
+        # are_maps(57) would fail if a side is 17, 19 or 38 cells.
+        {"heatmaps_and_pafs": lambda _name, shape: len(shape) == 4 and _BOTH in shape[1::2]},
     ),
     omz_model_types=("openpose",),
     convert_outputs=_split_heatmaps_and_pafs,

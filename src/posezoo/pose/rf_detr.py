@@ -14,9 +14,10 @@ import numpy as np
 from posezoo.arrays import Doubles, Floats
 from posezoo.pose.decoder_type import (
     DecoderGraph,
+    DecoderOptions,
     DecoderType,
     Maps,
-    check_shares,
+    Share,
     declare_outputs,
     has_shape,
     require_equal_rows,
@@ -44,18 +45,15 @@ EXPONENT = 0.2
 
 
 @frozen
-class RfDetrOptions:
+class RfDetrOptions(DecoderOptions):
     """Options of the decoder rf_detr.
 
     Attributes:
         min_score: the minimum score of a person, 0..1; rfdetr's default is 0.5.
     """
 
-    min_score: float = 0.5
+    min_score: Share = 0.5
     skeleton: Skeleton | None = None
-
-    def __post_init__(self) -> None:
-        check_shares(self, "min_score")
 
 
 def decode_rf_detr(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]:

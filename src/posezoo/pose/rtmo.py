@@ -14,9 +14,10 @@ import numpy as np
 from posezoo.pose.decoder_type import (
     BOTTOM_UP,
     DecoderGraph,
+    DecoderOptions,
     DecoderType,
     Maps,
-    check_shares,
+    Share,
     declare_outputs,
     has_shape,
     require_equal_rows,
@@ -36,7 +37,7 @@ NMS_SCORE = 0.15
 
 
 @frozen
-class RtmoOptions:
+class RtmoOptions(DecoderOptions):
     """Options of the decoder rtmo.
 
     Attributes:
@@ -44,11 +45,8 @@ class RtmoOptions:
             count as a person.
     """
 
-    min_score: float = 0.3
+    min_score: Share = 0.3
     skeleton: Skeleton | None = None
-
-    def __post_init__(self) -> None:
-        check_shares(self, "min_score")
 
 
 def decode_rtmo(maps: Maps, size: Size, options: RtmoOptions) -> list[Pose]:

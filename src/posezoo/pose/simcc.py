@@ -20,7 +20,8 @@ from posezoo.pose.decoder_type import (
     DecoderGraph,
     DecoderType,
     Maps,
-    check_options,
+    Shape,
+    check_option,
     declare_outputs,
 )
 from posezoo.pose.keypoints import Pose, create_poses, flip_order_of
@@ -46,7 +47,7 @@ class SimccOptions(TopDownOptions):
 
     def __post_init__(self) -> None:
         TopDownOptions.__post_init__(self)
-        check_options(self, "above 0 to 100", lambda value: 0 < value <= 100, "split")
+        check_option(self, "above 0 to 100", lambda value: 0 < value <= 100, "split")
 
     @property
     def crop(self) -> CropFunction:
@@ -114,7 +115,7 @@ def _average_with_mirrored(maps: Maps, skeleton: Skeleton | None) -> tuple[Float
     return across, down
 
 
-def _are_bins(name: str, shape: tuple[int, ...], axis: str) -> bool:
+def _are_bins(name: str, shape: Shape, axis: str) -> bool:
     return len(shape) == 3 and shape[1] < shape[2] and name.lower().endswith(axis)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from posezoo.arrays import Array, Floats, Ints
 from posezoo.pose.assignment import solve_assignment
-from posezoo.pose.decoder_type import check_counts, check_options
+from posezoo.pose.decoder_type import Count, DecoderOptions, Positive, PositiveShare
 from posezoo.pose.peaks import Peaks
 from posezoo.spec.skeleton import Skeleton
 from posezoo.values import frozen
@@ -20,7 +20,7 @@ JOINT_ORDER = (0, 1, 2, 3, 4, 5, 6, 11, 12, 7, 8, 9, 10, 13, 14, 15, 16)
 
 
 @frozen
-class AssociativeEmbeddingOptions:
+class AssociativeEmbeddingOptions(DecoderOptions):
     """Options of the decoder associative_embedding.
 
     Attributes:
@@ -35,19 +35,14 @@ class AssociativeEmbeddingOptions:
             the center.
     """
 
-    min_keypoint_score: float = 0.1
-    max_tag_distance: float = 1.0
-    max_people: int = 30
+    min_keypoint_score: PositiveShare = 0.1
+    max_tag_distance: Positive = 1.0
+    max_people: Count = 30
     min_score: float = 0.1
     adjust: bool = True
     refine: bool = True
     offset: float = 0.5
     skeleton: Skeleton | None = None
-
-    def __post_init__(self) -> None:
-        check_options(self, "above 0 to 1", lambda value: 0 < value <= 1, "min_keypoint_score")
-        check_options(self, "above 0", lambda value: value > 0, "max_tag_distance")
-        check_counts(self, "max_people")
 
 
 def group_by_tags(
@@ -102,7 +97,7 @@ def match_by_tags(kinds: Array, points: Floats, tags: Floats, max_distance: floa
     owners = np.full(len(kinds), -1)
     means: list[Floats] = []
     centers: list[Array] = []
-    sizes: list[int] = []
+    sizes = []
     for joint in dict.fromkeys((*JOINT_ORDER, *np.unique(kinds).tolist())):
         new = np.flatnonzero(kinds == joint)
         if not len(new):

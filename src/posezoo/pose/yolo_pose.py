@@ -11,14 +11,16 @@ import numpy as np
 from posezoo.errors import InferenceError
 from posezoo.pose.decoder_type import (
     BOTTOM_UP,
+    Count,
     DecoderGraph,
+    DecoderOptions,
     DecoderType,
     Maps,
     NetworkFacts,
+    Shape,
+    Share,
     Sizes,
-    check_counts,
-    check_options,
-    check_shares,
+    check_option,
     declare_outputs,
 )
 from posezoo.pose.keypoints import Pose, create_poses, sort_descending
@@ -46,7 +48,7 @@ _CELLS = 21
 
 
 @frozen
-class YoloPoseOptions:
+class YoloPoseOptions(DecoderOptions):
     """Options of the decoder yolo_pose; the defaults are Ultralytics'.
 
     Attributes:
@@ -59,17 +61,16 @@ class YoloPoseOptions:
             of a keypoint is its person's.
     """
 
-    min_score: float = 0.25
-    max_overlap: float = 0.7
-    max_people: int = 300
-    classes: int = 1
+    min_score: Share = 0.25
+    max_overlap: Share = 0.7
+    max_people: Count = 300
+    classes: Count = 1
     values: int = 3
     skeleton: Skeleton | None = None
 
     def __post_init__(self) -> None:
-        check_shares(self, "min_score", "max_overlap")
-        check_counts(self, "max_people", "classes")
-        check_options(self, "2 or 3", lambda value: value in (2, 3), "values")
+        DecoderOptions.__post_init__(self)
+        check_option(self, "2 or 3", lambda value: value in (2, 3), "values")
 
     @property
     def raw(self) -> int:
@@ -122,7 +123,7 @@ def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[P
     return create_poses(keypoints, scores, options.skeleton, size)
 
 
-def is_raw(shape: tuple[int, ...], options: YoloPoseOptions = _USUAL) -> bool:
+def is_raw(shape: Shape, options: YoloPoseOptions = _USUAL) -> bool:
     """Whether these are columns; if they may be rows too, a known number of keypoints decides."""
     raw = _raw_count(shape, options)
     suppressed = _suppressed_count(shape, options)
@@ -133,20 +134,20 @@ def is_raw(shape: tuple[int, ...], options: YoloPoseOptions = _USUAL) -> bool:
     return shape[1] % _CELLS == 0
 
 
-def _raw_count(shape: tuple[int, ...], options: YoloPoseOptions = _USUAL) -> int:
+def _raw_count(shape: Shape, options: YoloPoseOptions = _USUAL) -> int:
     """The number of keypoints of columns; 0 if these are no columns."""
     columns, people = shape
     count, rest = divmod(columns - options.raw, options.values)
     return max(count, 0) if rest == 0 and columns < people else 0
 
 
-def _suppressed_count(shape: tuple[int, ...], options: YoloPoseOptions = _USUAL) -> int:
+def _suppressed_count(shape: Shape, options: YoloPoseOptions = _USUAL) -> int:
     """The number of keypoints of rows; 0 if these are no rows."""
     count, rest = divmod(shape[1] - SUPPRESSED, options.values)
     return count if rest == 0 and 0 < count <= MOST_KEYPOINTS else 0
 
 
-def _are_predictions(_name: str, shape: tuple[int, ...]) -> bool:
+def _are_predictions(_name: str, shape: Shape) -> bool:
     if len(shape) != 3 or -1 in shape[1:]:
         return False
     counts = {_raw_count(shape[1:]), _suppressed_count(shape[1:])}

@@ -160,7 +160,7 @@ class DeviceComparison:
         actual = _run(self.tested, tensors, self.feeds, self.runtime.device, config)
         step = STEPS.get(self.precision, STEPS["f16"])
         noises = [step / 2] * len(tensors)  # the rounding of a result itself
-        measured: list[TensorDifference] = []
+        measured = []
         for draw in range(DRAWS):
             moved = self._run_exact(tensors, _move_constants(self.exact, step, draw))
             draws = zip(noises, exact, moved, strict=True)

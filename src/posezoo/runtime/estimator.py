@@ -259,7 +259,7 @@ class Estimator:
         # The outputs lead to no further inputs: no inference is needed.
         if len(self._pipeline.networks) == 1:
             return [next(steps).inputs]
-        collected: list[NamedArrays] = []
+        collected = []
 
         def infer(inputs: NamedArrays) -> Outputs:
             collected.append(inputs)
