@@ -18,9 +18,8 @@ import numpy as np
 from posezoo.arrays import Floats
 from posezoo.pose.augmentation_merge import merge_embeddings
 from posezoo.pose.decoder_type import (
-    BOTTOM_UP,
     PEAK_IS_VISIBLE,
-    DecoderType,
+    BottomUpDecoder,
     Maps,
     are_coco_embeddings,
     are_coco_heatmaps,
@@ -131,12 +130,10 @@ _MIN_MAXIMUM = 0.02
 
 _MAPS = (1, 17, -1, -1)
 
-DECODER = DecoderType(
+DECODER = BottomUpDecoder(
     networks=(declare_outputs(heatmaps=_MAPS, embeddings=_MAPS),),
     options=AssociativeEmbeddingOptions,
-    person_score="min_score",
     decode=decode_associative_embedding,
-    pipeline=BOTTOM_UP,
     sizes=lambda facts, _options: dict.fromkeys(
         ("heatmaps", "embeddings"), facts.maps(facts.keypoints)
     ),
@@ -159,5 +156,4 @@ DECODER = DecoderType(
     input_sizing=InputSizing(stride=32, default_target=512, by_height=False),
     merge_passes=merge_embeddings,
     architectures=("ae", "higherhrnet"),
-    approach="bottom-up",
 )

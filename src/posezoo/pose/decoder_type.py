@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import field, fields, replace
+from functools import partial
 from math import nan
 from typing import Any
 
@@ -252,6 +253,20 @@ def _of_any_skeleton(output: Output) -> Output:
     return replace(output, shape=(1, -1, -1, *kept)) if kept else output
 
 
+#: What the decoders of all networks that find people in a whole image have in common.
+BottomUpDecoder = partial(
+    DecoderType, pipeline=BOTTOM_UP, person_score="min_score", approach="bottom-up"
+)
+#: What the decoders of all networks that process one person at a time have in common.
+TopDownDecoder = partial(
+    DecoderType,
+    pipeline=TOP_DOWN,
+    takes_boxes=True,
+    visible_score=MAXIMUM_IS_VISIBLE,
+    approach="top-down",
+)
+
+
 def declare_outputs(**shapes: Shape) -> tuple[Output, ...]:
     """Outputs by role, to which each model gives its own names."""
     return tuple(Output("", shape, role=role) for role, shape in shapes.items())
@@ -295,6 +310,13 @@ class DecoderOptions:
         for option in fields(self):
             if option.type in _RANGES:
                 check_option(self, *_RANGES[option.type], option.name)
+
+
+@frozen
+class SkeletonOptions(DecoderOptions):
+    """Options of a decoder that finds the keypoints of any skeleton; None: the usual one."""
+
+    skeleton: Skeleton | None = None
 
 
 def has_shape(*sides: int | Collection[int], word: str = "") -> OutputRule:

@@ -16,12 +16,10 @@ import numpy as np
 from posezoo.arrays import Array, Floats
 from posezoo.errors import InferenceError, import_cv2, suggest
 from posezoo.pose.decoder_type import (
-    MAXIMUM_IS_VISIBLE,
-    TOP_DOWN,
     DecoderGraph,
-    DecoderType,
     Maps,
     Share,
+    TopDownDecoder,
     are_coco_heatmaps,
     check_option,
     declare_outputs,
@@ -285,20 +283,16 @@ CONVENTIONS: dict[str, HeatmapConvention] = {
 
 _MAPS = (1, -1, -1, -1)
 
-DECODER = DecoderType(
+DECODER = TopDownDecoder(
     networks=(declare_outputs(heatmaps=_MAPS),),
     options=HeatmapOptions,
     decode=decode_heatmap,
-    pipeline=TOP_DOWN,
     sizes=lambda facts, _options: {"heatmaps": facts.maps(facts.keypoints)},
     needs="one heatmap for each keypoint",
     rules=({"heatmaps": are_coco_heatmaps},),
     optional=declare_outputs(flipped_heatmaps=_MAPS),
-    takes_boxes=True,
     has_pixel_centers=True,
-    visible_score=MAXIMUM_IS_VISIBLE,
     graph=DecoderGraph("posezoo.convert.decoding.heatmap_graph:build"),
     model_info=lambda _options: {"model_type": "keypoints_hrnet"},
     architectures=("topdown",),
-    approach="top-down",
 )

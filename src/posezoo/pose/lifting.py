@@ -20,7 +20,7 @@ import numpy as np
 from posezoo.arrays import Array, Doubles, Floats
 from posezoo.pose.decoder_type import (
     PEAK_IS_VISIBLE,
-    DecoderType,
+    BottomUpDecoder,
     Maps,
     are_maps,
     check_option,
@@ -204,14 +204,13 @@ def solve_weak_perspective(joints: Array, seen: Array, focal_length: float) -> A
     return shift
 
 
-DECODER = DecoderType(
+DECODER = BottomUpDecoder(
     networks=(
         declare_outputs(
             coordinates=(1, 57, -1, -1), heatmaps=(1, 19, -1, -1), pafs=(1, 38, -1, -1)
         ),
     ),
     options=LiftingOptions,
-    person_score="min_score",
     decode=decode_lifting,
     pipeline="posezoo.runtime.bottom_up_pipeline:LiftingPipeline",
     sizes=lambda facts, _options: {
@@ -225,6 +224,5 @@ DECODER = DecoderType(
     visible_score=PEAK_IS_VISIBLE,
     # The model's demo crops the image to a multiple of the stride. The network sees grey as zero.
     input_sizing=InputSizing(stride=8, default_target=256, padding=128),
-    approach="bottom-up",
     printed=("pose.camera", "x to the right, y down, z away from the camera, in cm"),
 )

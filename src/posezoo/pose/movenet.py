@@ -13,15 +13,14 @@ import numpy as np
 
 from posezoo.arrays import Floats
 from posezoo.pose.decoder_type import (
-    BOTTOM_UP,
     MAXIMUM_IS_VISIBLE,
-    TOP_DOWN,
+    BottomUpDecoder,
     Corners,
     DecoderGraph,
     DecoderOptions,
-    DecoderType,
     Maps,
     Share,
+    TopDownDecoder,
     declare_outputs,
     has_shape,
 )
@@ -131,28 +130,22 @@ def decode_multipose(maps: Maps, size: Size, options: MultiPoseOptions) -> list[
     return create_poses(points, people[:, 55].clip(0, 1), SKELETON, size)
 
 
-DECODER = DecoderType(
+DECODER = TopDownDecoder(
     networks=(declare_outputs(keypoints=(1, 1, 17, 3)),),
     options=TopDownOptions,
     decode=decode_movenet,
-    pipeline=TOP_DOWN,
     sizes=lambda facts, _options: {"keypoints": (1, 1, facts.keypoints, 3)},
     skeleton=SKELETON,
     needs="17 keypoints",
     rules=({"keypoints": has_shape(-1, 1, 17, 3)},),
-    takes_boxes=True,
-    visible_score=MAXIMUM_IS_VISIBLE,
     next_crop=next_crop,
     graph=DecoderGraph("posezoo.convert.decoding.movenet_graph:build"),
-    approach="top-down",
 )
 
-MULTIPOSE = DecoderType(
+MULTIPOSE = BottomUpDecoder(
     networks=(declare_outputs(people=(1, 6, 56)),),
     options=MultiPoseOptions,
-    person_score="min_score",
     decode=decode_multipose,
-    pipeline=BOTTOM_UP,
     sizes=lambda facts, _options: {"people": (1, 6, 3 * facts.keypoints + 5)},  # and a box
     skeleton=SKELETON,
     needs="6 people of 56 numbers",
@@ -160,5 +153,4 @@ MULTIPOSE = DecoderType(
     visible_score=MAXIMUM_IS_VISIBLE,
     input_sizing=InputSizing(default_target=256, centered=False),
     graph=DecoderGraph("posezoo.convert.decoding.movenet_graph:build_multipose", "min_score"),
-    approach="bottom-up",
 )

@@ -25,10 +25,9 @@ import numpy as np
 
 from posezoo.pose.augmentation_merge import merge_openpose
 from posezoo.pose.decoder_type import (
-    BOTTOM_UP,
     PEAK_IS_VISIBLE,
+    BottomUpDecoder,
     DecoderGraph,
-    DecoderType,
     Maps,
     are_maps,
     declare_outputs,
@@ -164,12 +163,10 @@ def _channels_first(maps: Any, channels: int) -> Any:
     return maps
 
 
-DECODER = DecoderType(
+DECODER = BottomUpDecoder(
     networks=(declare_outputs(heatmaps=(1, _HEATMAPS, -1, -1), pafs=(1, _PAFS, -1, -1)),),
     options=OpenPoseOptions,
-    person_score="min_score",
     decode=_decode,
-    pipeline=BOTTOM_UP,
     sizes=lambda facts, _options: {
         "heatmaps": facts.maps(facts.keypoints + 1),  # and the background
         "pafs": facts.maps(2 * facts.limb_fields),
@@ -197,5 +194,4 @@ DECODER = DecoderType(
     model_info=lambda _options: {"model_type": "keypoints_openpose"},
     reader_names={"heatmaps": "Mconv7_stage2_L2", "pafs": "Mconv7_stage2_L1"},
     architectures=("openpose",),
-    approach="bottom-up",
 )

@@ -16,11 +16,10 @@ import numpy as np
 from posezoo.arrays import Doubles, Floats
 from posezoo.errors import import_cv2
 from posezoo.pose.decoder_type import (
-    BOTTOM_UP,
     MAXIMUM_IS_VISIBLE,
+    BottomUpDecoder,
     Count,
     DecoderOptions,
-    DecoderType,
     Maps,
     Positive,
     Share,
@@ -228,12 +227,10 @@ _RULES = {
     for role, channels in _CHANNELS.items()
 }
 
-DECODER = DecoderType(
+DECODER = BottomUpDecoder(
     networks=(declare_outputs(**_SHAPES),),
     options=PoseNetOptions,
-    person_score="min_score",
     decode=decode_posenet,
-    pipeline=BOTTOM_UP,
     sizes=lambda facts, _options: {
         "heatmaps": facts.maps(facts.keypoints),
         "offsets": facts.maps(2 * facts.keypoints),
@@ -249,5 +246,4 @@ DECODER = DecoderType(
     # The published code mirrors a keypoint to width - 1 - x.
     has_pixel_centers=True,
     input_sizing=InputSizing(stride=16, extra=1, default_target=385, by_height=False),
-    approach="bottom-up",
 )

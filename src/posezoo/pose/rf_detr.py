@@ -13,18 +13,17 @@ import numpy as np
 
 from posezoo.arrays import Doubles, Floats
 from posezoo.pose.decoder_type import (
+    BottomUpDecoder,
     DecoderGraph,
-    DecoderOptions,
-    DecoderType,
     Maps,
     Share,
+    SkeletonOptions,
     declare_outputs,
     has_shape,
     require_equal_rows,
 )
 from posezoo.pose.keypoints import Pose, best_first, create_poses
 from posezoo.pose.letterbox import Size
-from posezoo.spec.skeleton import Skeleton
 from posezoo.values import frozen
 
 #: The class of people, the first one.
@@ -45,7 +44,7 @@ EXPONENT = 0.2
 
 
 @frozen
-class RfDetrOptions(DecoderOptions):
+class RfDetrOptions(SkeletonOptions):
     """Options of the decoder rf_detr.
 
     Attributes:
@@ -53,7 +52,6 @@ class RfDetrOptions(DecoderOptions):
     """
 
     min_score: Share = 0.5
-    skeleton: Skeleton | None = None
 
 
 def decode_rf_detr(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]:
@@ -101,10 +99,9 @@ def _sigmoid(logits: Floats) -> Doubles:
     return shares
 
 
-DECODER = DecoderType(
+DECODER = BottomUpDecoder(
     networks=(declare_outputs(dets=(1, -1, 4), labels=(1, -1, -1), keypoints=(1, -1, -1, VALUES)),),
     options=RfDetrOptions,
-    person_score="min_score",
     decode=decode_rf_detr,
     pipeline="posezoo.runtime.network_pipeline:NetworkPipeline",
     sizes=lambda facts, _options: {
@@ -123,5 +120,4 @@ DECODER = DecoderType(
     visible_score=0.5,
     stretches=True,
     graph=DecoderGraph("posezoo.convert.decoding.rf_detr_graph:build", "min_score"),
-    approach="bottom-up",
 )

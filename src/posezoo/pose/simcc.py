@@ -15,12 +15,10 @@ import numpy as np
 from posezoo.arrays import Floats
 from posezoo.errors import InferenceError
 from posezoo.pose.decoder_type import (
-    MAXIMUM_IS_VISIBLE,
-    TOP_DOWN,
     DecoderGraph,
-    DecoderType,
     Maps,
     Shape,
+    TopDownDecoder,
     check_option,
     declare_outputs,
 )
@@ -131,12 +129,11 @@ def _model_info(options: SimccOptions) -> dict[str, str]:
 
 _BINS = (1, -1, -1)
 
-DECODER = DecoderType(
+DECODER = TopDownDecoder(
     networks=(declare_outputs(simcc_x=_BINS, simcc_y=_BINS),),
     optional=declare_outputs(flipped_simcc_x=_BINS, flipped_simcc_y=_BINS),
     options=SimccOptions,
     decode=decode_simcc,
-    pipeline=TOP_DOWN,
     sizes=lambda facts, options: {
         "simcc_x": (1, facts.keypoints, facts.width * options.split),
         "simcc_y": (1, facts.keypoints, facts.height * options.split),
@@ -144,10 +141,7 @@ DECODER = DecoderType(
     needs="a row of bins for each keypoint, for x and for y",
     rules=({"simcc_x": partial(_are_bins, axis="x"), "simcc_y": partial(_are_bins, axis="y")},),
     omz_model_types=("keypoint_detection",),
-    takes_boxes=True,
     has_pixel_centers=True,
-    visible_score=MAXIMUM_IS_VISIBLE,
     graph=DecoderGraph("posezoo.convert.decoding.simcc_graph:build"),
     model_info=_model_info,
-    approach="top-down",
 )

@@ -10,9 +10,8 @@ import numpy as np
 
 from posezoo.arrays import Array, Floats, Ints
 from posezoo.pose.assignment import solve_assignment
-from posezoo.pose.decoder_type import Count, DecoderOptions, Positive, PositiveShare
+from posezoo.pose.decoder_type import Count, Positive, PositiveShare, SkeletonOptions
 from posezoo.pose.peaks import Peaks
-from posezoo.spec.skeleton import Skeleton
 from posezoo.values import frozen
 
 #: Of COCO's keypoints: head, trunk, then limbs: the joints with the most reliable tags come first.
@@ -20,7 +19,7 @@ JOINT_ORDER = (0, 1, 2, 3, 4, 5, 6, 11, 12, 7, 8, 9, 10, 13, 14, 15, 16)
 
 
 @frozen
-class AssociativeEmbeddingOptions(DecoderOptions):
+class AssociativeEmbeddingOptions(SkeletonOptions):
     """Options of the decoder associative_embedding.
 
     Attributes:
@@ -42,7 +41,6 @@ class AssociativeEmbeddingOptions(DecoderOptions):
     adjust: bool = True
     refine: bool = True
     offset: float = 0.5
-    skeleton: Skeleton | None = None
 
 
 def group_by_tags(

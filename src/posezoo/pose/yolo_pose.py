@@ -10,23 +10,21 @@ import numpy as np
 
 from posezoo.errors import InferenceError
 from posezoo.pose.decoder_type import (
-    BOTTOM_UP,
+    BottomUpDecoder,
     Count,
     DecoderGraph,
-    DecoderOptions,
-    DecoderType,
     Maps,
     NetworkFacts,
     Shape,
     Share,
     Sizes,
+    SkeletonOptions,
     check_option,
     declare_outputs,
 )
 from posezoo.pose.keypoints import Pose, create_poses, sort_descending
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.ssd_detection import box_corners, find_best_boxes
-from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import known_counts
 from posezoo.values import frozen
 
@@ -48,7 +46,7 @@ _CELLS = 21
 
 
 @frozen
-class YoloPoseOptions(DecoderOptions):
+class YoloPoseOptions(SkeletonOptions):
     """Options of the decoder yolo_pose; the defaults are Ultralytics'.
 
     Attributes:
@@ -66,10 +64,9 @@ class YoloPoseOptions(DecoderOptions):
     max_people: Count = 300
     classes: Count = 1
     values: int = 3
-    skeleton: Skeleton | None = None
 
     def __post_init__(self) -> None:
-        DecoderOptions.__post_init__(self)
+        SkeletonOptions.__post_init__(self)
         check_option(self, "2 or 3", lambda value: value in (2, 3), "values")
 
     @property
@@ -161,17 +158,14 @@ def _find_sizes(facts: NetworkFacts, options: YoloPoseOptions) -> dict[str, Size
     return {"predictions": (1, facts.rows, SUPPRESSED + options.values * facts.keypoints)}
 
 
-DECODER = DecoderType(
+DECODER = BottomUpDecoder(
     networks=(declare_outputs(predictions=(1, -1, -1)),),
     options=YoloPoseOptions,
-    person_score="min_score",
     decode=decode_yolo_pose,
-    pipeline=BOTTOM_UP,
     sizes=_find_sizes,
     needs="5 + 3 K columns, or rows of 6 + 3 K numbers, for K keypoints",
     rules=({"predictions": _are_predictions},),
     visible_score=0.5,  # as Ultralytics draws them
     input_sizing=InputSizing(default_target=640, padding=114),
     graph=DecoderGraph("posezoo.convert.decoding.yolo_pose_graph:build", "min_score"),
-    approach="bottom-up",
 )

@@ -29,7 +29,7 @@ from posezoo.errors import (
 )
 from posezoo.facts.labels import format_count
 from posezoo.images import MAX_PIXELS, SUFFIXES, Image
-from posezoo.pose.letterbox import Size
+from posezoo.pose.letterbox import Size, image_size
 from posezoo.runtime.estimator import USUAL_FPS
 from posezoo.values import frozen, frozen_with_arrays
 
@@ -198,8 +198,7 @@ class ImageSource(FrameSource):
         failures = []
         for path in paths:
             try:
-                height, width = images.read_image(path).shape[:2]
-                self.size = width, height
+                self.size = image_size(images.read_image(path))
                 return
             except ImageError as error:
                 failures.append(error)
