@@ -80,7 +80,7 @@ class NetworkDefinition:
         """
         chosen = self.complete_arguments(**arguments)
         import_optional("torch", extra="torch")
-        network = import_attribute(self.module_class)(**self.fixed, **chosen)
+        network: nn.Module = import_attribute(self.module_class)(**self.fixed, **chosen)
         return network.eval()
 
     def complete_arguments(self, **arguments: ArgumentValue) -> dict[str, ArgumentValue]:
