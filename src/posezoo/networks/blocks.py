@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from posezoo.networks.layer_tables import LAYER_TABLES
 
-#: Makes the shortcut of a block from its input channels, output channels and stride.
-Shortcut = Callable[[int, int, int], nn.Module]
+#: Makes a block, or its shortcut, from its input channels, output channels and stride.
+MakeBlock = Callable[[int, int, int], nn.Module]
 
 
 def conv2d(
@@ -90,7 +90,7 @@ def projection(inputs: int, outputs: int, stride: int) -> nn.Sequential:
 
 
 def resize_input(
-    inputs: int, outputs: int, stride: int, shortcut: Shortcut = projection
+    inputs: int, outputs: int, stride: int, shortcut: MakeBlock = projection
 ) -> nn.Module:
     """The shortcut of a block; the input itself if it has the shape of the output."""
     if stride == 1 and inputs == outputs:
@@ -163,7 +163,7 @@ class BasicBlock(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, stride: int = 1, shortcut: Shortcut = projection
+        self, inputs: int, outputs: int, stride: int = 1, shortcut: MakeBlock = projection
     ) -> None:
         super().__init__()
         # Built first, as upstream: initial weights depend on the order.
@@ -198,7 +198,7 @@ class Bottleneck(nn.Module):
         inputs: int,
         outputs: int,
         stride: int = 1,
-        shortcut: Shortcut = projection,
+        shortcut: MakeBlock = projection,
         attention: Callable[[int], nn.Module] = nn.Identity,
     ) -> None:
         super().__init__()
@@ -277,14 +277,8 @@ class ImageMean(nn.Module):
         return x.mean(dim=(2, 3))
 
 
-def stage(
-    block: Callable[[int, int, int], nn.Module], inputs: int, outputs: int, count: int, stride: int
-) -> list[nn.Module]:
-    """Blocks in a row; the first has the stride and changes the channels.
-
-    Args:
-        block: makes a block from its input channels, output channels and stride.
-    """
+def stage(block: MakeBlock, inputs: int, outputs: int, count: int, stride: int) -> list[nn.Module]:
+    """Blocks in a row; the first has the stride and changes the channels."""
     return [block(inputs, outputs, stride), *(block(outputs, outputs, 1) for _ in range(count - 1))]
 
 
