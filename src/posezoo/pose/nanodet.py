@@ -60,23 +60,23 @@ def decode_nanodet(maps: Maps, size: Size, options: NanoDetOptions) -> list[Pose
     rows = np.concatenate([maps[f"scores_{stride}"][:, PERSON:last] for stride in STRIDES])
     logits = np.concatenate([maps[f"distances_{stride}"] for stride in STRIDES])
     scores = rows.max(axis=1)
-    found = np.flatnonzero(scores >= options.min_box_score)
-    is_finite = np.isfinite(scores[found]) & np.isfinite(logits[found]).all(axis=1)
-    found = found[is_finite]
+    likely = np.flatnonzero(scores >= options.min_box_score)
+    is_finite = np.isfinite(scores[likely]) & np.isfinite(logits[likely]).all(axis=1)
+    likely = likely[is_finite]
     corners, sides = generate_cells(size)
-    bins = logits[found].reshape(-1, 4, numbers // 4)
+    bins = logits[likely].reshape(-1, 4, numbers // 4)
     shares = np.exp(bins - bins.max(axis=2, keepdims=True))
     sums = shares @ np.arange(bins.shape[2])
-    distances = sides[found] * sums / shares.sum(axis=2)
-    centers = (corners[found] + 0.5) * sides[found]
+    distances = sides[likely] * sums / shares.sum(axis=2)
+    centers = (corners[likely] + 0.5) * sides[likely]
     boxes = np.concatenate([centers - distances[:, :2], centers + distances[:, 2:]], axis=1)
     return suppress_boxes(
         boxes.clip(0, [*size, *size]),
-        scores[found],
+        scores[likely],
         size,
         options.max_overlap,
         MAX_BOXES,
-        rows[found].argmax(axis=1) if options.all_classes else None,
+        rows[likely].argmax(axis=1) if options.all_classes else None,
     )
 
 
