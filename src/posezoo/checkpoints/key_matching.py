@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from posezoo.arrays import Array
+from posezoo.arrays import Array, NamedArrays
 from posezoo.checkpoints.mapped_file import truncate
 from posezoo.errors import CheckpointError, suggest
 from posezoo.values import frozen
@@ -44,7 +44,7 @@ class CheckpointMismatch:
         return bool(self.missing or self.unexpected or self.reshaped)
 
 
-def match_tensors(tensors: Mapping[str, Array], requested: Shapes) -> dict[str, Array]:
+def match_tensors(tensors: NamedArrays, requested: Shapes) -> dict[str, Array]:
     """The tensors of a checkpoint in the order of a network's keys.
 
     Args:
@@ -70,7 +70,7 @@ def match_tensors(tensors: Mapping[str, Array], requested: Shapes) -> dict[str, 
     return matched
 
 
-def compare_keys(tensors: Mapping[str, Array], requested: Shapes) -> CheckpointMismatch:
+def compare_keys(tensors: NamedArrays, requested: Shapes) -> CheckpointMismatch:
     """The differences between a checkpoint and a network."""
     missing = (key for key in requested if key not in tensors and not _is_counter(key))
     unexpected = []
@@ -108,7 +108,7 @@ def _is_counter(key: str) -> bool:
 
 
 def _format_differences(
-    differences: CheckpointMismatch, tensors: Mapping[str, Array], requested: Shapes
+    differences: CheckpointMismatch, tensors: NamedArrays, requested: Shapes
 ) -> str:
     # A renamed key is missing under one name and unexpected under the other.
     candidates = differences.unexpected or tensors

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from posezoo.arrays import Array
+from posezoo.arrays import NamedArrays
 from posezoo.spec.model import ModelSpec
 
 
-def select_compared_rows(spec: ModelSpec, outputs: Mapping[str, Array]) -> Mapping[str, Array]:
+def select_compared_rows(spec: ModelSpec, outputs: NamedArrays) -> NamedArrays:
     """Outputs by name, with only the rows that the model's decoder compares between runtimes.
 
     They are unchanged if the decoder compares outputs as a whole, or the model declares no roles.

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from posezoo.arrays import Array
+from posezoo.arrays import Array, NamedArrays
 from posezoo.errors import ConversionError
 from posezoo.ir.provenance import OutputRounding
 from posezoo.spec.model import Output
@@ -119,7 +119,7 @@ def _compare_values(values32: Array, values16: Array) -> tuple[bool, bool]:
 
 
 def measure_rounding(
-    port: Output, fp32: Sequence[Mapping[str, Array]], fp16: Sequence[Mapping[str, Array]]
+    port: Output, fp32: Sequence[NamedArrays], fp16: Sequence[NamedArrays]
 ) -> OutputRounding:
     """How far the rounding to FP16 moves the values of an output.
 

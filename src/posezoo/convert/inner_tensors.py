@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from posezoo.arrays import Array
+from posezoo.arrays import Array, NamedArrays
 from posezoo.convert.formats import Tensor
 from posezoo.ir.openvino_import import openvino_core
 
@@ -64,7 +64,7 @@ def _find_real(node: Any) -> list[Tensor]:
 
 def compile_tensors(
     network: Any, tensors: Sequence[Tensor | str], device: str, config: Mapping[str, Any]
-) -> Callable[[Mapping[str, Array]], list[Array]]:
+) -> Callable[[NamedArrays], list[Array]]:
     """What computes these tensors from the inputs by name; a RuntimeError if the device cannot."""
     part = network.clone()
     # A tensor that is an output already gets no second result.
@@ -73,7 +73,7 @@ def compile_tensors(
     columns = list(map(results.index, names))
     compiled = openvino_core().compile_model(part, device, dict(config))
 
-    def run(feed: Mapping[str, Array]) -> list[Array]:
+    def run(feed: NamedArrays) -> list[Array]:
         values = compiled(dict(feed)).to_tuple()
         return [values[column].copy() for column in columns]
 

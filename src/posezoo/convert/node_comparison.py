@@ -11,7 +11,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from posezoo.arrays import Array
+from posezoo.arrays import Array, NamedArrays
 from posezoo.convert.difference import (
     LARGEST_NOISE,
     OFFSET,
@@ -146,8 +146,8 @@ class _Comparison:
         self,
         batch: Mapping[Tensor, Partner],
         differences: Mapping[Tensor, float],
-        expected: Mapping[str, Array],
-        run_original: Callable[[Mapping[str, Array]], Mapping[str, Array]],
+        expected: NamedArrays,
+        run_original: Callable[[NamedArrays], NamedArrays],
     ) -> dict[Tensor, float]:
         """What a rounding of the input changes in the tensors whose difference needs it."""
         noises: dict[Tensor, float] = {}

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from posezoo.arrays import Array
+from posezoo.arrays import Array, NamedArrays
 from posezoo.checkpoints import read_checkpoint
 from posezoo.errors import ConversionError, PosezooError
 from posezoo.files.verified_files import compute_digest
@@ -57,9 +57,9 @@ class Recording:
     inputs: Mapping[str, RecordedInput]
     shapes: Mapping[str, tuple[int, ...]]
     inner: Mapping[str, tuple[int, ...]]
-    values: Mapping[str, Mapping[str, Array]]
+    values: Mapping[str, NamedArrays]
 
-    def sample(self, computed: Mapping[str, Array]) -> dict[str, Array]:
+    def sample(self, computed: NamedArrays) -> dict[str, Array]:
         """The values that are recorded, of all values of outputs and inner tensors."""
         outputs = {name: sample_values(computed[name]) for name in self.shapes}
         return outputs | {name: _sample_inner(computed[name]) for name in self.inner}
@@ -93,7 +93,7 @@ def read_recording(spec: ModelSpec) -> Recording:
         raise ConversionError(f"{path}: is not a file with recorded outputs: {error}") from error
 
 
-def parse_recording(tensors: Mapping[str, Array]) -> Recording:
+def parse_recording(tensors: NamedArrays) -> Recording:
     """The recorded outputs in the tensors of a file.
 
     Raises:
@@ -117,7 +117,7 @@ def parse_recording(tensors: Mapping[str, Array]) -> Recording:
     return Recording(inputs, shapes, inner, groups)
 
 
-def _to_shapes(tensors: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
+def _to_shapes(tensors: NamedArrays) -> dict[str, tuple[int, ...]]:
     return {name: tuple(map(int, sizes)) for name, sizes in tensors.items()}
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from posezoo.arrays import Array
+from posezoo.arrays import Array, NamedArrays
 from posezoo.convert import frontends
 from posezoo.convert.check_images import draw_test_image
 from posezoo.convert.formats import (
@@ -69,14 +69,14 @@ class ReferenceSample:
     """One image and the original's outputs for it; inputs and outputs are by name."""
 
     seed: int  # the seed of the random image
-    feed: Mapping[str, Array]  # the IR's inputs, with values from 0 to 255
-    prepared: Mapping[str, Array]  # the original's inputs, with the preprocessing done
+    feed: NamedArrays  # the IR's inputs, with values from 0 to 255
+    prepared: NamedArrays  # the original's inputs, with the preprocessing done
     #: The original's inputs if each value of the image is moved by one rounding; None if no input
     #: has a floating-point type.
-    moved: Mapping[str, Array] | None
-    outputs: Mapping[str, Array] = field(default_factory=dict)  # the original's outputs
+    moved: NamedArrays | None
+    outputs: NamedArrays = field(default_factory=dict)  # the original's outputs
     #: The original's outputs for ``moved``; None if they were not computed yet.
-    moved_outputs: Mapping[str, Array] | None = None
+    moved_outputs: NamedArrays | None = None
 
 
 @frozen
@@ -93,9 +93,9 @@ class RecordedComparison:
     """
 
     runtime: str
-    recorded: tuple[Mapping[str, Array], ...]
+    recorded: tuple[NamedArrays, ...]
     cases: tuple[ReferenceSample, ...]
-    moved: tuple[Sequence[Mapping[str, Array]], ...]
+    moved: tuple[Sequence[NamedArrays], ...]
     inner: frozenset[str]
 
 
@@ -112,7 +112,7 @@ class ReferenceOutputs:
     #: Computes the outputs of each case if its image is moved by other roundings each time. It
     #: takes how often each image was moved already; empty if it is often enough, or no input can be
     #: moved.
-    move: Callable[[int], Sequence[Sequence[Mapping[str, Array]]]]
+    move: Callable[[int], Sequence[Sequence[NamedArrays]]]
 
     @property
     def runtime(self) -> str:
@@ -311,9 +311,7 @@ def _run_recording(
     return RecordedComparison(runtime_name, values, tuple(cases), tuple(moved), inner)
 
 
-def _require_recorded_shapes(
-    spec: ModelSpec, computed: Mapping[str, Array], recording: Recording
-) -> None:
+def _require_recorded_shapes(spec: ModelSpec, computed: NamedArrays, recording: Recording) -> None:
     assert spec.recorded_outputs is not None
     for name, shape in {**recording.shapes, **recording.inner}.items():
         if computed[name].shape != shape:
@@ -325,7 +323,7 @@ def _require_recorded_shapes(
             )
 
 
-def _move_feed(feed: Mapping[str, Array], runtime: ReferenceRuntime, draw: int) -> dict[str, Array]:
+def _move_feed(feed: NamedArrays, runtime: ReferenceRuntime, draw: int) -> dict[str, Array]:
     """Inputs that are moved by one rounding; empty if none can be."""
     rng = np.random.default_rng(draw)
     moved = {
@@ -464,11 +462,11 @@ def open_openvino(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Re
     # Of the names of one tensor, one is compared.
     outputs = spec.output_names or [port.any_name for port in network.outputs]
 
-    def run(feed: Mapping[str, Array]) -> dict[str, Array]:
+    def run(feed: NamedArrays) -> dict[str, Array]:
         results = run_compiled(compiled, feed)
         return {name: results[name] for name in outputs}
 
-    def open_inner(names: Sequence[str]) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+    def open_inner(names: Sequence[str]) -> Callable[[NamedArrays], dict[str, Array]]:
         run_inner = compile_tensors(network, names, "CPU", EXACT)
         return lambda feed: dict(zip(names, run_inner(feed), strict=True))
 
@@ -524,7 +522,7 @@ def read_original(
     return cut_outputs(network, spec.output_names, spec.name), inputs
 
 
-def run_compiled(compiled: Any, feed: Mapping[str, Array]) -> dict[str, Array]:
+def run_compiled(compiled: Any, feed: NamedArrays) -> dict[str, Array]:
     """All outputs of an ``openvino.CompiledModel`` by name, copied out of its memory."""
     results = compiled(dict(feed))
     return {name: results[port].copy() for port in compiled.outputs for name in port.names}

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from posezoo.arrays import Array
+from posezoo.arrays import NamedArrays
 from posezoo.convert import frontends
 from posezoo.convert.compared_rows import select_compared_rows
 from posezoo.convert.constant_check import find_changed_constant
@@ -98,7 +98,7 @@ class SelfCheckResult:
     recorded: Mapping[str, OutputDifference] = field(default_factory=dict)
     is_independent: bool = True
     nodes: NodeProof | None = None
-    computed: Sequence[Mapping[str, Array]] = field(default=(), repr=False, compare=False)
+    computed: Sequence[NamedArrays] = field(default=(), repr=False, compare=False)
 
     @property
     def worst_difference(self) -> OutputDifference:
@@ -255,7 +255,7 @@ def compare_with_noise(
     precision: Precision,
     names: Sequence[str],
     reference: ReferenceOutputs,
-    computed: Sequence[Mapping[str, Array]],
+    computed: Sequence[NamedArrays],
 ) -> tuple[dict[str, OutputDifference], tuple[str, ...]]:
     """The differences by output, and the outputs that cannot be proven."""
     cases = [
@@ -402,8 +402,8 @@ def _compare_outputs(
     precision: Precision,
     names: Sequence[str],
     cases: Sequence[ReferenceSample],
-    computed: Sequence[Mapping[str, Array]],
-    moved: Sequence[Sequence[Mapping[str, Array]]],
+    computed: Sequence[NamedArrays],
+    moved: Sequence[Sequence[NamedArrays]],
 ) -> tuple[dict[str, OutputDifference], tuple[str, ...]]:
     """The difference of each output, and the outputs that numbers cannot prove.
 
@@ -491,7 +491,7 @@ def _check_decoding(
     spec: ModelSpec,
     precision: Precision,
     case: ReferenceSample,
-    actual: Mapping[str, Array],
+    actual: NamedArrays,
     names: Sequence[str],
 ) -> dict[str, OutputDifference]:
     """Compare the outputs of a decoder in the IR with those of the numpy decoder for the IR's own

@@ -6,13 +6,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from itertools import chain
+from typing import Any
 
 from torch import Tensor, nn
 
 from posezoo.networks.layer_tables import LAYER_TABLES
 
-#: Makes the shortcut of a block from its input channels, output channels and stride.
-Shortcut = Callable[[int, int, int], nn.Module]
+#: Makes a block, or its shortcut, from its input channels, output channels and stride.
+MakeBlock = Callable[[int, int, int], nn.Module]
 
 
 def conv2d(
@@ -43,13 +44,10 @@ def conv_bn(
     inputs: int,
     outputs: int,
     kernel: int = 3,
-    *,
-    stride: int = 1,
-    dilation: int = 1,
-    groups: int = 1,
+    **options: Any,
 ) -> nn.Sequential:
-    """Convolution without bias, and batch normalization."""
-    conv = conv2d(inputs, outputs, kernel, stride=stride, dilation=dilation, groups=groups)
+    """Convolution without bias, and batch normalization; ``options`` as for ``conv2d``."""
+    conv = conv2d(inputs, outputs, kernel, **options)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs))
 
 
@@ -58,13 +56,11 @@ def conv_bn_relu(
     outputs: int,
     kernel: int = 3,
     *,
-    stride: int = 1,
-    dilation: int = 1,
-    groups: int = 1,
     activation: type[nn.Module] = nn.ReLU,
+    **options: Any,
 ) -> nn.Sequential:
     """As ``conv_bn``, and ReLU or another activation."""
-    layers = conv_bn(inputs, outputs, kernel, stride=stride, dilation=dilation, groups=groups)
+    layers = conv_bn(inputs, outputs, kernel, **options)
     return layers.append(activation(inplace=True))
 
 
@@ -94,7 +90,7 @@ def projection(inputs: int, outputs: int, stride: int) -> nn.Sequential:
 
 
 def resize_input(
-    inputs: int, outputs: int, stride: int, shortcut: Shortcut = projection
+    inputs: int, outputs: int, stride: int, shortcut: MakeBlock = projection
 ) -> nn.Module:
     """The shortcut of a block; the input itself if it has the shape of the output."""
     if stride == 1 and inputs == outputs:
@@ -167,7 +163,7 @@ class BasicBlock(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, stride: int = 1, shortcut: Shortcut = projection
+        self, inputs: int, outputs: int, stride: int = 1, shortcut: MakeBlock = projection
     ) -> None:
         super().__init__()
         # Built first, as upstream: initial weights depend on the order.
@@ -202,7 +198,7 @@ class Bottleneck(nn.Module):
         inputs: int,
         outputs: int,
         stride: int = 1,
-        shortcut: Shortcut = projection,
+        shortcut: MakeBlock = projection,
         attention: Callable[[int], nn.Module] = nn.Identity,
     ) -> None:
         super().__init__()
@@ -281,20 +277,14 @@ class ImageMean(nn.Module):
         return x.mean(dim=(2, 3))
 
 
-def stage(
-    block: Callable[[int, int, int], nn.Module], inputs: int, outputs: int, count: int, stride: int
-) -> list[nn.Module]:
-    """Blocks in a row; the first has the stride and changes the channels.
-
-    Args:
-        block: makes a block from its input channels, output channels and stride.
-    """
+def stage(block: MakeBlock, inputs: int, outputs: int, count: int, stride: int) -> list[nn.Module]:
+    """Blocks in a row; the first has the stride and changes the channels."""
     return [block(inputs, outputs, stride), *(block(outputs, outputs, 1) for _ in range(count - 1))]
 
 
 def inverted_residuals(*, nests: bool = False, key: str = "conv") -> list[nn.Module]:
     """The blocks of MobileNet v2, from 32 to 320 channels; arguments as in ``InvertedResidual``."""
-    blocks: list[nn.Module] = []
+    blocks = []
     inputs = 32
     # Expansion, channels, blocks and stride of each group of blocks (the paper's table 2).
     for expansion, outputs, count, stride in LAYER_TABLES["mobilenet_v2"]:

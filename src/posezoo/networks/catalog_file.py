@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.networks.definition import (
-    ArgumentValue,
     NetworkArgument,
     NetworkDefinition,
+    ReadArgument,
     Shapes,
     Tensors,
 )
@@ -31,8 +31,7 @@ def read_catalog(file: Path) -> dict[str, dict[str, Any]]:
 
     They are ``class`` (its torch module), and those of ``read_definition``.
     """
-    fields: dict[str, dict[str, Any]] = json.loads(file.read_text("utf-8"))
-    return fields
+    return json.loads(file.read_text("utf-8"))
 
 
 def read_definition(
@@ -95,12 +94,7 @@ def _read_argument(fields: Mapping[str, Any]) -> NetworkArgument:
     return NetworkArgument(fields["default"], allowed, *readers)
 
 
-def _first_size(key: str) -> Callable[[Shapes], ArgumentValue | None]:
-    """The first size of this tensor, mostly the output channels of a convolution."""
-    return lambda shapes: next(iter(shapes.get(key, ())), None)
-
-
-def _count_numbers(name: str) -> Callable[[Shapes], ArgumentValue | None]:
+def _count_numbers(name: str) -> ReadArgument:
     """2 for ``name.0.weight`` and ``name.1.weight``."""
 
     def read(shapes: Shapes) -> int | None:
@@ -113,8 +107,9 @@ def _count_numbers(name: str) -> Callable[[Shapes], ArgumentValue | None]:
 
 
 # What shows an argument in the shapes of a checkpoint.
-_READERS: Mapping[str, Callable[[str], Callable[[Shapes], ArgumentValue | None]]] = {
-    "size_of": _first_size,
+_READERS: Mapping[str, Callable[[str], ReadArgument]] = {
+    # The first size of this tensor, mostly the output channels of a convolution.
+    "size_of": lambda key: lambda shapes: next(iter(shapes.get(key, ())), None),
     "numbers_of": _count_numbers,
     "presence_of": lambda key: lambda shapes: key in shapes,
 }

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ArgumentValue = bool | int | str
 #: The shape of each tensor of a checkpoint, by its key.
 Shapes = Mapping[str, tuple[int, ...]]
+ReadArgument = Callable[[Shapes], ArgumentValue | None]
 #: The numpy arrays of a checkpoint, by its key.
 Tensors = Mapping[str, Any]
 
@@ -31,7 +32,7 @@ class NetworkArgument:
     #: may come from a checkpoint's keys, and memory grows with their square.
     allowed: range | tuple[ArgumentValue, ...]
     #: Reads the value from a checkpoint's shapes; returns None if the keys do not show it.
-    read: Callable[[Shapes], ArgumentValue | None] = lambda shapes: None
+    read: ReadArgument = lambda shapes: None
 
     def __str__(self) -> str:
         if isinstance(self.allowed, range):

@@ -69,7 +69,7 @@ class HighResolutionNet(nn.Module):
                 raise NetworkError(f"{problem}, not {height} x {width}", hint="pad the image")
         x = self.relu(self.bn1(self.conv1(image)))
         x = self.relu(self.bn2(self.conv2(x)))
-        maps: list[Tensor] = [self.layer1(x)]
+        maps = [self.layer1(x)]
         for transition, modules in (
             (self.transition1, self.stage2),
             (self.transition2, self.stage3),

@@ -104,8 +104,8 @@ class SimplePose(nn.Module):
         super().__init__()
         self.resnet = without_names(resnet(depth, deep=deep))
         self.deconv_layers = deconv_bn_relu(512 if depth == 18 else 2048, CHANNELS)
-        self.deconv_layers.extend(deconv_bn_relu(CHANNELS, CHANNELS))
-        self.deconv_layers.extend(deconv_bn_relu(CHANNELS, CHANNELS))
+        for _ in range(2):
+            self.deconv_layers.extend(deconv_bn_relu(CHANNELS, CHANNELS))
         self.final_layer = nn.Conv2d(CHANNELS, keypoints, 1)
 
     def forward(self, image: Tensor) -> Tensor:

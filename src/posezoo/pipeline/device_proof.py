@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from posezoo.arrays import Array
+from posezoo.arrays import NamedArrays
 from posezoo.convert.check_images import IMAGE_KINDS, draw_test_image
 from posezoo.convert.reference_outputs import SEEDS
 from posezoo.events import WarningIssued
@@ -177,12 +177,10 @@ def _compile(
     return estimator, {graph.path: graph for graph in (*graphs.values(), xml) if graph is not None}
 
 
-def _collect_feeds(
-    estimator: Estimator, place: int, images: Sequence[Image]
-) -> list[Mapping[str, Array]]:
+def _collect_feeds(estimator: Estimator, place: int, images: Sequence[Image]) -> list[NamedArrays]:
     """The inputs of a network: random images of its size, and those that it gets from photos."""
     ((name, shape),) = estimator.networks[place].inputs.items()
-    feeds: list[Mapping[str, Array]] = []
+    feeds: list[NamedArrays] = []
     if -1 not in shape:
         for kind, seed in zip(IMAGE_KINDS, SEEDS, strict=True):
             feeds.append({name: draw_test_image(kind, shape, "NHWC", seed).astype(np.uint8)})

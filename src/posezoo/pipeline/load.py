@@ -5,7 +5,7 @@ of the settings.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import field, replace
 from functools import partial
@@ -55,7 +55,7 @@ from posezoo.values import frozen
 if TYPE_CHECKING:
     from posezoo.measured import Measurement
     from posezoo.runtime.estimator import Estimator
-    from posezoo.runtime.graph import Graph
+    from posezoo.runtime.graph import Graph, NamedIrs
     from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 # The time limit for an answer about the default model.
@@ -182,7 +182,7 @@ class Loader:
                 )
             )
 
-        def get_detector(detector: Model) -> Mapping[str, Path | Graph]:
+        def get_detector(detector: Model) -> NamedIrs:
             return get_irs(detector, Precision.FP16, context, listener=listener)
 
         return _with_detector(estimator, context, options, get_detector, self.is_video)
@@ -255,7 +255,7 @@ class PreparedModel:
     loader: Loader
     model: Model | None = None
     #: Also of the detector; empty for an IR. Compiling prepares a graph that was read for images.
-    irs: Mapping[str, Path | Graph] = field(default_factory=dict)
+    irs: NamedIrs = field(default_factory=dict)
     xml: Path | Graph | None = None
     like: ModelSpec | None = None  # as in ``ChosenModel``
 
@@ -369,7 +369,7 @@ def detector_irs(
 def compile_estimator(
     model: Model,
     context: Context,
-    irs: Mapping[str, Path | Graph],
+    irs: NamedIrs,
     options: LoadOptions | None = None,
     *,
     is_video: bool = False,
@@ -399,7 +399,7 @@ def _with_detector(
     estimator: Estimator,
     context: Context,
     options: LoadOptions,
-    find_irs: Callable[[Model], Mapping[str, Path | Graph]],
+    find_irs: Callable[[Model], NamedIrs],
     is_video: bool,
 ) -> Estimator:
     from posezoo.runtime.loading import load_detector

@@ -18,9 +18,8 @@ import numpy as np
 from posezoo.arrays import Floats
 from posezoo.pose.augmentation_merge import merge_embeddings
 from posezoo.pose.decoder_type import (
-    BOTTOM_UP,
     PEAK_IS_VISIBLE,
-    DecoderType,
+    BottomUpDecoder,
     Maps,
     are_coco_embeddings,
     are_coco_heatmaps,
@@ -66,7 +65,7 @@ def decode_associative_embedding(
     peak_tags = tags[peaks.maps, peaks.rows, peaks.columns]
     owners = group_by_tags(peaks, points, peak_tags, options.max_tag_distance, joints)
     count = int(owners.max(initial=-1)) + 1
-    keypoints: Floats = np.zeros((count, joints, 3), np.float32)
+    keypoints = np.zeros((count, joints, 3), np.float32)
     keypoints[owners, peaks.maps] = points
     scores = keypoints[:, :, 2].mean(axis=1)
     kept = best_first(scores, scores > options.min_score)
@@ -96,9 +95,9 @@ def _refine(
         cells = np.flatnonzero(heat.reshape(-1) > _MIN_MAXIMUM)
         values = heat.reshape(-1)[cells]
         own_tags = tags[joint].reshape(-1, tags.shape[3])[cells]
-        people: list[int] = []
-        cells_of_people: list[tuple[int, int]] = []
-        scores: list[float] = []
+        people = []
+        cells_of_people = []
+        scores = []
         for person in missing.tolist():
             # The published cost is the rounded distance minus the heatmap value, which is below 1.
             distances = np.abs(own_tags - means[person]).max(axis=1)
@@ -131,12 +130,10 @@ _MIN_MAXIMUM = 0.02
 
 _MAPS = (1, 17, -1, -1)
 
-DECODER = DecoderType(
+DECODER = BottomUpDecoder(
     networks=(declare_outputs(heatmaps=_MAPS, embeddings=_MAPS),),
     options=AssociativeEmbeddingOptions,
-    person_score="min_score",
     decode=decode_associative_embedding,
-    pipeline=BOTTOM_UP,
     sizes=lambda facts, _options: dict.fromkeys(
         ("heatmaps", "embeddings"), facts.maps(facts.keypoints)
     ),
@@ -159,5 +156,4 @@ DECODER = DecoderType(
     input_sizing=InputSizing(stride=32, default_target=512, by_height=False),
     merge_passes=merge_embeddings,
     architectures=("ae", "higherhrnet"),
-    approach="bottom-up",
 )

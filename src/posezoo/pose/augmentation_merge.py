@@ -7,7 +7,6 @@ All passes see the same part of the image.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
 
@@ -19,9 +18,10 @@ from posezoo.pose.keypoints import flip_order_of
 from posezoo.pose.letterbox import Size
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import SKELETONS
+from posezoo.values import frozen_with_arrays
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class AugmentedOutputs:
     """The outputs of a network for one pass: maps by role, with a batch of one."""
 
@@ -72,7 +72,7 @@ def merge_embeddings(
             right are not known.
     """
     size = _finest_size(passes)
-    tags: list[Floats] = []
+    tags = []
     heatmaps: dict[float, list[Floats]] = {}
     for outputs in passes:
         # Non-maximum suppression in the graph inverts the sign of non-peaks; the average needs

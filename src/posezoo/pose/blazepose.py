@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -17,13 +17,14 @@ import numpy as np
 
 from posezoo.arrays import Array, Floats
 from posezoo.pose.decoder_type import (
+    Count,
     DecoderGraph,
+    DecoderOptions,
     DecoderType,
     Maps,
     NetworkFacts,
+    Share,
     Sizes,
-    check_counts,
-    check_shares,
 )
 from posezoo.pose.keypoints import Pose, bounding_box, pose_similarity, sort_descending
 from posezoo.pose.letterbox import (
@@ -34,7 +35,7 @@ from posezoo.pose.letterbox import (
 )
 from posezoo.pose.ssd_detection import box_corners
 from posezoo.spec.model import Output
-from posezoo.values import frozen
+from posezoo.values import frozen, frozen_with_arrays
 
 SKELETON = "blazepose-33"
 
@@ -76,7 +77,7 @@ _HIP, _TOP = 0, 1  # the detector's keypoints that define the body's position, s
 
 
 @frozen
-class BlazePoseOptions:
+class BlazePoseOptions(DecoderOptions):
     """Options of the decoder blazepose.
 
     The defaults are MediaPipe's, which has no ``max_similarity``, ``max_people`` and ``quarters``;
@@ -98,22 +99,17 @@ class BlazePoseOptions:
         segmentation: whether the landmark network's output for ``Pose.mask`` is computed, too.
     """
 
-    min_detection_score: float = 0.5
-    max_overlap: float = 0.3
+    min_detection_score: Share = 0.5
+    max_overlap: Share = 0.3
     weighted: bool = True
-    min_presence: float = 0.5
-    max_similarity: float = 0.3
-    max_people: int = 20
+    min_presence: Share = 0.5
+    max_similarity: Share = 0.3
+    max_people: Count = 20
     quarters: bool = False
     segmentation: bool = False
 
-    def __post_init__(self) -> None:
-        shares = "min_detection_score", "max_overlap", "min_presence", "max_similarity"
-        check_shares(self, *shares)
-        check_counts(self, "max_people")
 
-
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class FaceDetections:
     """N faces, highest score first, in pixels of the detector's input or of the image.
 
@@ -270,14 +266,12 @@ def body_region(hip: Array, top: Array) -> ImageTransform | None:
         top: (2,): the point above the head, in image pixels; its distance and direction from the
             hip define the square's size and rotation.
     """
-    dx = float(top[0] - hip[0])
-    dy = float(top[1] - hip[1])
+    dx, dy = (top - hip).tolist()
     side = _REGION_SCALE * math.hypot(dx, dy)
     if not 1 <= side < math.inf:
         return None
-    center = (float(hip[0]), float(hip[1]))
     angle = math.atan2(dx, -dy)
-    return rotated_square_transform(center, side, angle, LANDMARK_SIZE)
+    return rotated_square_transform(tuple(hip.tolist()), side, angle, LANDMARK_SIZE)
 
 
 def body_regions(faces: FaceDetections) -> list[ImageTransform]:
@@ -346,8 +340,7 @@ def refine_landmarks(points: Floats, heatmaps: Floats, size: Size) -> Floats:
     x = column + weights.sum(axis=1) @ offsets / total
     y = row + weights.sum(axis=2) @ offsets / total
     is_refined = is_inside & (weights.max(axis=(1, 2)) >= MIN_CONFIDENCE)
-    refined: Floats = np.where(is_refined[:, None], np.stack([x, y], axis=1) * cell, points)
-    return refined
+    return np.where(is_refined[:, None], np.stack([x, y], axis=1) * cell, points)
 
 
 def decode_pose(maps: Maps, transform: ImageTransform, size: Size) -> Pose | None:
@@ -370,7 +363,7 @@ def decode_pose(maps: Maps, transform: ImageTransform, size: Size) -> Pose | Non
     if not (np.isfinite(raw).all() and math.isfinite(presence)):
         return None
     body = raw[:BODY]
-    keypoints: Floats = np.empty((BODY, 3), np.float32)
+    keypoints = np.empty((BODY, 3), np.float32)
     keypoints[:, :2] = transform.to_image(_refined_points(maps, slice(BODY), transform.size))
     keypoints[:, 2] = sigmoid(body[:, 3])
     scale, _ = transform.scales

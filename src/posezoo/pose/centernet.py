@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from posezoo.pose.blazepose import sigmoid
-from posezoo.pose.decoder_type import Maps, OutputRule, declare_outputs, has_shape
+from posezoo.pose.decoder_type import Maps, Share, declare_outputs, has_shape
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
 from posezoo.pose.peaks import find_peaks
@@ -29,7 +29,7 @@ class CenterNetOptions(DetectionOptions):
     CenterNet's demo.
     """
 
-    min_box_score: float = 0.3
+    min_box_score: Share = 0.3
 
 
 def decode_centernet(maps: Maps, size: Size, options: CenterNetOptions) -> list[Pose]:
@@ -56,17 +56,12 @@ def decode_centernet(maps: Maps, size: Size, options: CenterNetOptions) -> list[
     return create_box_poses(boxes[best], peaks.scores[best], size, classes)
 
 
-def _is_named(part: str) -> OutputRule:
-    return lambda name, shape: len(shape) == 4 and part in name.lower()
-
-
 DECODER = BoxDecoder(
     networks=(
         declare_outputs(centers=(1, 80, -1, -1), sizes=(1, 2, -1, -1), offsets=(1, 2, -1, -1)),
     ),
     options=CenterNetOptions,
     decode=decode_centernet,
-    pipeline="posezoo.runtime.network_pipeline:LetterboxDetectorPipeline",
     sizes=lambda facts, _options: {
         "centers": facts.maps(facts.classes),
         "sizes": facts.maps(2),
@@ -76,8 +71,8 @@ DECODER = BoxDecoder(
     rules=(
         {
             "centers": has_shape(1, 80, -1, -1),
-            "sizes": _is_named("width_height"),
-            "offsets": _is_named("regression"),
+            "sizes": has_shape(-1, -1, -1, -1, word="width_height"),
+            "offsets": has_shape(-1, -1, -1, -1, word="regression"),
         },
     ),
     needs_task=True,

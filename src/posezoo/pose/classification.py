@@ -9,10 +9,11 @@ import numpy as np
 from posezoo.arrays import Doubles, Floats
 from posezoo.errors import InferenceError
 from posezoo.pose.decoder_type import (
+    Count,
+    DecoderOptions,
     DecoderType,
     Maps,
     OutputRule,
-    check_counts,
     declare_outputs,
 )
 from posezoo.pose.keypoints import Pose, sort_descending
@@ -30,17 +31,14 @@ CENTRAL_SHARE = 0.875
 
 
 @frozen
-class ClassificationOptions:
+class ClassificationOptions(DecoderOptions):
     """Options of the decoder classification.
 
     Attributes:
         max_classes: the number of classes that are returned, those with the highest scores.
     """
 
-    max_classes: int = 5
-
-    def __post_init__(self) -> None:
-        check_counts(self, "max_classes")
+    max_classes: Count = 5
 
 
 def decode_classes(maps: Maps, size: Size, options: ClassificationOptions) -> list[Pose]:
@@ -56,7 +54,7 @@ def decode_classes(maps: Maps, size: Size, options: ClassificationOptions) -> li
     Raises:
         InferenceError: a score is not finite.
     """
-    no_keypoints: Floats = np.zeros((0, 3), np.float32)
+    no_keypoints = np.zeros((0, 3), np.float32)
     box = (0.0, 0.0, float(size[0]), float(size[1]))
     limit = options.max_classes if len(maps) == 1 else 1
     first = 0
@@ -92,10 +90,6 @@ def _is_named(word: str) -> OutputRule:
     return lambda name, shape: name == word and _are_scores(name, shape)
 
 
-def _flatten(outputs: Maps) -> Maps:
-    return {role: array.reshape(1, -1) for role, array in outputs.items()}
-
-
 DECODER = DecoderType(
     networks=(declare_outputs(scores=(1, -1)),),
     options=ClassificationOptions,
@@ -112,7 +106,7 @@ DECODER = DecoderType(
         {"scores": _are_scores},
     ),
     omz_model_types=("classification",),
-    convert_outputs=_flatten,
+    convert_outputs=lambda outputs: {role: array.reshape(1, -1) for role, array in outputs.items()},
     model_info=lambda _options: {"model_type": "Classification"},
     finds_classes=True,
     stretches=True,

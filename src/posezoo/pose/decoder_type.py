@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import field, fields, replace
+from functools import partial
 from math import nan
 from typing import Any
 
@@ -252,39 +253,81 @@ def _of_any_skeleton(output: Output) -> Output:
     return replace(output, shape=(1, -1, -1, *kept)) if kept else output
 
 
+#: What the decoders of all networks that find people in a whole image have in common.
+BottomUpDecoder = partial(
+    DecoderType, pipeline=BOTTOM_UP, person_score="min_score", approach="bottom-up"
+)
+#: What the decoders of all networks that process one person at a time have in common.
+TopDownDecoder = partial(
+    DecoderType,
+    pipeline=TOP_DOWN,
+    takes_boxes=True,
+    visible_score=MAXIMUM_IS_VISIBLE,
+    approach="top-down",
+)
+
+
 def declare_outputs(**shapes: Shape) -> tuple[Output, ...]:
     """Outputs by role, to which each model gives its own names."""
     return tuple(Output("", shape, role=role) for role, shape in shapes.items())
 
 
-def check_options(
-    options: object, expected: str, is_valid: Callable[[Any], bool], *names: str
+def check_option(
+    options: object, expected: str, is_valid: Callable[[Any], bool], name: str
 ) -> None:
-    """Check the values of some options of a decoder.
+    """Check the value of an option of a decoder.
 
     Raises:
-        InferenceError: a value is invalid; the message says that ``expected`` is valid.
+        InferenceError: it is invalid; the message says that ``expected`` is valid.
     """
-    for name in names:
-        if not is_valid(value := getattr(options, name)):
-            raise InferenceError(f"decoder option {name}: expected {expected}, got {value}")
+    if not is_valid(value := getattr(options, name)):
+        raise InferenceError(f"decoder option {name}: expected {expected}, got {value}")
 
 
-def check_shares(options: object, *names: str) -> None:
-    """As ``check_options``, for values between 0 and 1, inclusive."""
-    check_options(options, "0 to 1", lambda value: 0 <= value <= 1, *names)
+#: The types of options of which not every number is valid.
+Count = int
+Positive = float
+PositiveShare = float
+Share = float
+
+_RANGES: dict[Any, tuple[str, Callable[[float], bool]]] = {
+    "Count": ("1 or more", lambda value: value >= 1),
+    "Positive": ("above 0", lambda value: value > 0),
+    "PositiveShare": ("above 0 to 1", lambda value: 0 < value <= 1),
+    "Share": ("0 to 1", lambda value: 0 <= value <= 1),
+}
 
 
-def check_counts(options: object, *names: str) -> None:
-    """As ``check_options``, for values of 1 or more."""
-    check_options(options, "1 or more", lambda value: value >= 1, *names)
+@frozen
+class DecoderOptions:
+    """The options of a decoder.
+
+    Raises:
+        InferenceError: the value of an option of one of the types above is invalid.
+    """
+
+    def __post_init__(self) -> None:
+        for option in fields(self):
+            if option.type in _RANGES:
+                check_option(self, *_RANGES[option.type], option.name)
 
 
-def has_shape(*sides: int) -> OutputRule:
-    """The rule for outputs with these sides; -1 stands for any size."""
-    return lambda _name, shape: (
+@frozen
+class SkeletonOptions(DecoderOptions):
+    """Options of a decoder that finds the keypoints of any skeleton; None: the usual one."""
+
+    skeleton: Skeleton | None = None
+
+
+def has_shape(*sides: int | Collection[int], word: str = "") -> OutputRule:
+    """The rule for outputs with these sides, and with a word in their names, in lower case; -1
+    stands for any size, a collection for one of several.
+    """
+    allowed = [{side} if isinstance(side, int) else side for side in sides]
+    return lambda name, shape: (
         len(shape) == len(sides)
-        and all(side in (-1, given) for side, given in zip(sides, shape, strict=True))
+        and word in name.lower()
+        and all(-1 in each or given in each for each, given in zip(allowed, shape, strict=True))
     )
 
 

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from posezoo.errors import InferenceError, suggest
 from posezoo.plugins import LazyTable
-from posezoo.pose.decoder_type import DecoderType, Maps
+from posezoo.pose.decoder_type import DecoderType, Maps, Shape
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import crop_stretch
@@ -40,7 +40,7 @@ DECODERS: LazyTable[DecoderType] = LazyTable(
         "openpose": "posezoo.pose.openpose:DECODER",
         "associative_embedding": "posezoo.pose.associative_embedding:DECODER",
         "movenet": "posezoo.pose.movenet:DECODER",
-        "movenet_multipose": "posezoo.pose.movenet_multipose:DECODER",
+        "movenet_multipose": "posezoo.pose.movenet:MULTIPOSE",
         "posenet": "posezoo.pose.posenet:DECODER",
         "heatmap": "posezoo.pose.heatmap:DECODER",
         "simcc": "posezoo.pose.simcc:DECODER",
@@ -59,7 +59,7 @@ DECODERS: LazyTable[DecoderType] = LazyTable(
 )
 
 
-def recognize_decoder(outputs: Mapping[str, tuple[int, ...]]) -> str:
+def recognize_decoder(outputs: Mapping[str, Shape]) -> str:
     """The first decoder that a network's outputs fit, by their names and shapes; empty if there is
     none.
     """
@@ -216,7 +216,7 @@ def _refuse_different_sizes(name: str, maps: Mapping[str, Any], outputs: Sequenc
         raise InferenceError(f"{name}: maps of one image have one size, these do not: {given}")
 
 
-def _fits(shape: tuple[int, ...], output: Output) -> bool:
+def _fits(shape: Shape, output: Output) -> bool:
     if output.role == "embeddings" and len(shape) == 5:
         shape = shape[:4]  # several tags for each cell
     return fits(shape, output.shape) and 0 not in shape
@@ -226,7 +226,7 @@ def _describe(outputs: tuple[Output, ...]) -> str:
     return " and ".join(f"{output.role} {_format_shape(output.shape)}" for output in outputs)
 
 
-def _format_shape(shape: tuple[int, ...]) -> str:
+def _format_shape(shape: Shape) -> str:
     return ",".join("?" if side == -1 else str(side) for side in shape)
 
 

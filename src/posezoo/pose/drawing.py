@@ -103,7 +103,7 @@ def _draw_people(
     lines = points[:, pairs]
     bars = _bars(points, pairs, widths)
     spots = points[:, :, None]
-    are_limbs: Bools = np.asarray(is_visible[:, pairs].all(axis=2))
+    are_limbs = np.asarray(is_visible[:, pairs].all(axis=2))
     draw_lines = partial(cv2.polylines, canvas, lineType=cv2.LINE_8, shift=_SHIFT)
     for person, width in enumerate(widths.tolist()):
         number = poses[person].track_id

@@ -8,13 +8,14 @@ limb has an unusual length for a body of this height.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import combinations, product
 
 import numpy as np
 
 from posezoo.arrays import Array, Floats
 from posezoo.pose.assignment import match_pairs
-from posezoo.pose.decoder_type import check_counts, check_options
+from posezoo.pose.decoder_type import Count, DecoderOptions, PositiveShare, check_option
 from posezoo.pose.limbs import LimbCandidates, LimbTable
 from posezoo.values import frozen
 
@@ -54,7 +55,7 @@ _MAX_LOG_RATIO = 0.5
 
 
 @frozen
-class GroupingOptions:
+class GroupingOptions(DecoderOptions):
     """Options for finding keypoints and joining them.
 
     Attributes:
@@ -68,19 +69,17 @@ class GroupingOptions:
         subpixel: refine keypoints to subpixel positions.
     """
 
-    min_keypoint_score: float = 0.1
-    min_affinity: float = 0.05
-    min_keypoints: int = 3
+    min_keypoint_score: PositiveShare = 0.1
+    min_affinity: PositiveShare = 0.05
+    min_keypoints: Count = 3
     min_score: float = 0.2
-    max_peaks: int = 100
+    max_peaks: Count = 100
     upsample: int = 1
     subpixel: bool = True
 
     def __post_init__(self) -> None:
-        check_options(self, "1 to 8", lambda value: 1 <= value <= 8, "upsample")
-        thresholds = "min_keypoint_score", "min_affinity"
-        check_options(self, "above 0 to 1", lambda value: 0 < value <= 1, *thresholds)
-        check_counts(self, "min_keypoints", "max_peaks")
+        DecoderOptions.__post_init__(self)
+        check_option(self, "1 to 8", lambda value: 1 <= value <= 8, "upsample")
 
 
 #: The size in input pixels of a cell of the networks that the thresholds were tuned for. Distances
@@ -124,7 +123,7 @@ def assemble_people(
             parts are joined.
         single_pass: resolve all conflicts at once, and join no parts, as a graph does.
     """
-    assembly = _PersonAssembly(points[:, 2], kinds, candidates, cell, find_weak, table=table)
+    assembly = _PersonAssembly(points[:, 2], kinds, candidates, cell, find_weak, table)
     # True if no other pair of the same limb shares an end.
     offsets = candidates.limbs * len(points)
     starts = offsets + candidates.starts
@@ -139,29 +138,23 @@ def assemble_people(
     return assembly.to_groups()
 
 
+@dataclass
 class _PersonAssembly:
     """Groups of peaks that become people. At first, each peak is a group of its own."""
 
-    def __init__(
-        self,
-        scores: Floats,
-        kinds: list[int],
-        pairs: LimbCandidates,
-        cell: float,
-        find_weak: FindWeakLimbs,
-        table: LimbTable,
-    ) -> None:
-        self._table = table
-        self._shares = table.lengths
-        self._scores = scores
-        self._kinds = kinds
-        self._cell = cell
-        self._find_weak = find_weak
-        self._pairs = pairs
-        self._is_joined = np.zeros(len(pairs.limbs), bool)
-        self._group_of = list(range(len(kinds)))  # by peak
+    _scores: Floats
+    _kinds: list[int]
+    _pairs: LimbCandidates
+    _cell: float
+    _find_weak: FindWeakLimbs
+    _table: LimbTable
+
+    def __post_init__(self) -> None:
+        self._shares = self._table.lengths
+        self._is_joined = np.zeros(len(self._pairs.limbs), bool)
+        self._group_of = list(range(len(self._kinds)))  # by peak
         self._peaks = [[peak] for peak in self._group_of]  # by group
-        self._joints = [1 << kind for kind in kinds]  # by group, as bits
+        self._joints = [1 << kind for kind in self._kinds]  # by group, as bits
 
     def join(self, chosen: Array) -> None:
         """Join the groups at the ends of these pairs, unless a person would get two joints of a
@@ -311,7 +304,7 @@ class _PersonAssembly:
         """
         pairs = self._pairs[chosen]
         length = pairs.lengths * np.float32(self._cell)
-        weights: Floats = 1 + pairs.scores * (1 + LENGTH_BONUS * length)
+        weights = 1 + pairs.scores * (1 + LENGTH_BONUS * length)
         log_heights = np.log(heights)
         # The ratios and the height below are logarithms, too.
         one = log_heights[pairs.starts]

@@ -16,14 +16,12 @@ import numpy as np
 from posezoo.arrays import Array, Floats
 from posezoo.errors import InferenceError, import_cv2, suggest
 from posezoo.pose.decoder_type import (
-    MAXIMUM_IS_VISIBLE,
-    TOP_DOWN,
     DecoderGraph,
-    DecoderType,
     Maps,
+    Share,
+    TopDownDecoder,
     are_coco_heatmaps,
-    check_options,
-    check_shares,
+    check_option,
     declare_outputs,
 )
 from posezoo.pose.keypoints import Pose, create_poses, flip_order_of
@@ -58,7 +56,7 @@ class HeatmapOptions(TopDownOptions):
 
     convention: str = "dark"
     blur: int = 11
-    box_score: float = 1.0
+    box_score: Share = 1.0
     flip: bool = False
     shift_flipped: bool = True
     skeleton: Skeleton | None = None
@@ -71,8 +69,7 @@ class HeatmapOptions(TopDownOptions):
                 f"decoder option convention: expected {expected}, got {self.convention}",
                 hint=suggest(self.convention, CONVENTIONS),
             )
-        check_options(self, "an odd number", lambda value: value >= 1 and value % 2 == 1, "blur")
-        check_shares(self, "box_score")
+        check_option(self, "an odd number", lambda value: value >= 1 and value % 2 == 1, "blur")
 
     @property
     def crop(self) -> CropFunction:
@@ -119,10 +116,10 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
         return []
     rows, columns = np.divmod(best, width)
     cells = np.stack([columns, rows], axis=1)
-    refined: Array = cells
+    refined = cells
     if convention.refine:
         refined = cells + convention.refine(heatmaps, cells, options.blur)
-    keypoints: Floats = np.zeros((1, count, 3), np.float32)
+    keypoints = np.zeros((1, count, 3), np.float32)
     keypoints[0, :, :2] = refined * cell_size(convention, size, (width, height))
     keypoints[0, :, 2] = scores
     keypoints[0, ~is_found] = 0
@@ -197,7 +194,7 @@ def dark_offsets(heatmaps: Floats, cells: Array, blur: int) -> Floats:
     """
     cv2 = import_cv2()
     height, width = heatmaps.shape[1:]
-    offsets: Floats = np.zeros(cells.shape, np.float32)
+    offsets = np.zeros(cells.shape, np.float32)
     for joint, (x, y) in enumerate(cells.tolist()):
         top = float(heatmaps[joint, y, x])
         is_inside = 1 < x < width - 2 and 1 < y < height - 2
@@ -218,7 +215,7 @@ def udp_offsets(heatmaps: Floats, cells: Array, blur: int) -> Floats:
     Pose Estimation, 2020, arXiv:1911.07524.
     """
     cv2 = import_cv2()
-    offsets: Floats = np.zeros(cells.shape, np.float32)
+    offsets = np.zeros(cells.shape, np.float32)
     for joint, (x, y) in enumerate(cells.tolist()):
         smooth = cv2.GaussianBlur(heatmaps[joint], (blur, blur), 0)
         log = np.log(smooth.clip(*UDP_VALUES))
@@ -286,20 +283,16 @@ CONVENTIONS: dict[str, HeatmapConvention] = {
 
 _MAPS = (1, -1, -1, -1)
 
-DECODER = DecoderType(
+DECODER = TopDownDecoder(
     networks=(declare_outputs(heatmaps=_MAPS),),
     options=HeatmapOptions,
     decode=decode_heatmap,
-    pipeline=TOP_DOWN,
     sizes=lambda facts, _options: {"heatmaps": facts.maps(facts.keypoints)},
     needs="one heatmap for each keypoint",
     rules=({"heatmaps": are_coco_heatmaps},),
     optional=declare_outputs(flipped_heatmaps=_MAPS),
-    takes_boxes=True,
     has_pixel_centers=True,
-    visible_score=MAXIMUM_IS_VISIBLE,
     graph=DecoderGraph("posezoo.convert.decoding.heatmap_graph:build"),
     model_info=lambda _options: {"model_type": "keypoints_hrnet"},
     architectures=("topdown",),
-    approach="top-down",
 )

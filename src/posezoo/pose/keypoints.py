@@ -7,7 +7,7 @@ height) its bottom right corner. The center of the top left pixel is (0.5, 0.5).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from functools import cache
 from typing import Any
 
@@ -19,6 +19,7 @@ from posezoo.errors import InferenceError, PosezooError
 from posezoo.pose.mask_encoding import encode_mask
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import SKELETONS, skeleton_of
+from posezoo.values import frozen_with_arrays
 
 Color = tuple[int, int, int]
 
@@ -128,7 +129,7 @@ def from_pixel_indices(keypoints: Floats) -> Floats:
     return continuous
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class Pose:
     """One person: keypoints in image pixels.
 
@@ -197,19 +198,13 @@ class Pose:
         list has all of its own, in their order.
         """
         points = self.keypoints if coco_order(self.layout) is None else self.coco_keypoints()
-        result = {
-            "category_id": category_id,
-            "keypoints": to_pixel_indices(points).ravel().tolist(),
-            "score": float(self.score),
-            **self._track_json(),
-        }
-        return result if image_id is None else {"image_id": image_id, **result}
-
-    def _track_json(self) -> dict[str, int]:
-        return {} if self.track_id is None else {"track_id": self.track_id}
-
-    def _class_json(self) -> dict[str, Any]:
-        return {} if self.class_id is None else {"class_id": self.class_id, "label": self.label}
+        return _drop_unknown(
+            image_id=image_id,
+            category_id=category_id,
+            keypoints=to_pixel_indices(points).ravel().tolist(),
+            score=float(self.score),
+            track_id=self.track_id,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain Python values: ``skeleton``, ``score``, ``box``, ``keypoints`` (name, x, y, score
@@ -226,24 +221,28 @@ class Pose:
         if self.world is not None:
             columns |= zip(("x_m", "y_m", "z_m"), self.world.T, strict=True)
         rows = np.stack([*columns.values()], axis=1).tolist()
-        origin = {"people_from": self.people_from} if self.people_from else {}
-        mask = {} if self.mask is None else {"mask": encode_mask(self.mask > 0.5)}
-        return {
-            **self._track_json(),
-            **origin,
-            **self._class_json(),
-            "skeleton": self.skeleton,
-            "score": float(self.score),
-            "box": [float(side) for side in self.box],
-            "keypoints": [
+        return _drop_unknown(
+            track_id=self.track_id,
+            people_from=self.people_from or None,
+            class_id=self.class_id,
+            label=None if self.class_id is None else self.label,
+            skeleton=self.skeleton,
+            score=float(self.score),
+            box=[float(side) for side in self.box],
+            keypoints=[
                 {"name": name, **dict(zip(columns, row, strict=True))}
                 for name, row in zip(names, rows, strict=True)
             ],
-            **mask,
-        }
+            mask=None if self.mask is None else encode_mask(self.mask > 0.5),
+        )
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+def _drop_unknown(**values: Any) -> dict[str, Any]:
+    """The values by name, without those that are None."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+@frozen_with_arrays
 class Pose3D(Pose):
     """One person, in image pixels and in space.
 
@@ -291,9 +290,8 @@ def bounding_box(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float
     """
     groups = (keypoints[keypoints[:, 2] >= MIN_SCORE], keypoints[keypoints[:, 2] > 0], keypoints)
     points = next(group for group in groups if len(group))[:, :2].clip(0, size)
-    x0, y0 = points.min(axis=0).tolist()
-    x1, y1 = points.max(axis=0).tolist()
-    return x0, y0, x1, y1
+    corners = np.concatenate([points.min(axis=0), points.max(axis=0)])
+    return tuple(corners.tolist())
 
 
 def create_poses(
@@ -325,8 +323,8 @@ def create_poses(
     high = np.where(missing, np.float32(0), points).max(axis=1)
     boxes = np.concatenate([np.maximum(low, 0), np.minimum(high, corner)], axis=1).tolist()
     return [
-        Pose(keypoints[place], skeleton.name, score, (x0, y0, x1, y1), own_skeleton=skeleton)
-        for place, (score, (x0, y0, x1, y1)) in enumerate(zip(scores.tolist(), boxes, strict=True))
+        Pose(rows, skeleton.name, score, tuple(box), own_skeleton=skeleton)
+        for rows, score, box in zip(keypoints, scores.tolist(), boxes, strict=True)
     ]
 
 
@@ -354,7 +352,7 @@ def read_people(
     rows = np.flatnonzero((values.reshape(len(values), -1) != 0).any(axis=1))
     if values.ndim == 3:
         return create_poses(values[rows], scores[rows], skeleton, size)
-    empty: Floats = np.zeros((0, 3), np.float32)
+    empty = np.zeros((0, 3), np.float32)
     name = skeleton.name
     return [Pose(empty, name, float(scores[row]), tuple(values[row].tolist())) for row in rows]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from posezoo.arrays import Array, Doubles, Floats
 from posezoo.errors import import_cv2
 from posezoo.pose.keypoints import Pose, create_poses
-from posezoo.values import frozen
+from posezoo.values import frozen, frozen_with_arrays
 
 Image = NDArray[np.uint8]
 #: Width and height of an image or of a network's input, in pixels.
@@ -34,7 +33,7 @@ def image_size(image: Array) -> Size:
 _LONGEST_SIDE = 2**15 - 2
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class ImageTransform:
     """The mapping from an image to a network's input.
 
@@ -254,7 +253,7 @@ def letterbox_image(
         left = (size[0] - inner[0]) // 2
         top = (size[1] - inner[1]) // 2
     transform = ImageTransform(np.array([[scales[0], 0, left], [0, scales[1], top]]), size)
-    letterboxed: Image = np.full((size[1], size[0], 3), padding, image.dtype)
+    letterboxed = np.full((size[1], size[0], 3), padding, image.dtype)
     inside = letterboxed[top : top + inner[1], left : left + inner[0]]
     reduced = _shrink(image, scales)
     cv2.resize(reduced, inner, dst=inside, interpolation=cv2.INTER_LINEAR)

@@ -20,10 +20,10 @@ import numpy as np
 from posezoo.arrays import Array, Doubles, Floats
 from posezoo.pose.decoder_type import (
     PEAK_IS_VISIBLE,
-    DecoderType,
+    BottomUpDecoder,
     Maps,
     are_maps,
-    check_options,
+    check_option,
     declare_outputs,
 )
 from posezoo.pose.grouping import GroupingOptions
@@ -80,8 +80,8 @@ class LiftingOptions(GroupingOptions):
 
     def __post_init__(self) -> None:
         GroupingOptions.__post_init__(self)
-        check_options(self, "0 or more pixels", lambda value: 0 <= value < 1e6, "focal_length")
-        check_options(self, "above 0", lambda value: 0 < value < 1e6, "person_height_cm")
+        check_option(self, "0 or more pixels", lambda value: 0 <= value < 1e6, "focal_length")
+        check_option(self, "above 0", lambda value: 0 < value < 1e6, "person_height_cm")
 
 
 def decode_lifting(maps: Maps, size: Size, options: LiftingOptions) -> list[Pose]:
@@ -110,7 +110,7 @@ def lift_poses(
     solve = solve_weak_perspective if options.weak_perspective else solve_perspective
     lifted: list[Pose] = []
     for pose in decode_openpose(maps, transform.size, options):
-        keypoints: Floats = np.zeros((JOINTS, 3), np.float32)
+        keypoints = np.zeros((JOINTS, 3), np.float32)
         keypoints[_FROM_OPENPOSE] = pose.keypoints
         is_found = keypoints[:, 2] > 0
         if not is_found[_NECK]:
@@ -204,14 +204,13 @@ def solve_weak_perspective(joints: Array, seen: Array, focal_length: float) -> A
     return shift
 
 
-DECODER = DecoderType(
+DECODER = BottomUpDecoder(
     networks=(
         declare_outputs(
             coordinates=(1, 57, -1, -1), heatmaps=(1, 19, -1, -1), pafs=(1, 38, -1, -1)
         ),
     ),
     options=LiftingOptions,
-    person_score="min_score",
     decode=decode_lifting,
     pipeline="posezoo.runtime.bottom_up_pipeline:LiftingPipeline",
     sizes=lambda facts, _options: {
@@ -225,6 +224,5 @@ DECODER = DecoderType(
     visible_score=PEAK_IS_VISIBLE,
     # The model's demo crops the image to a multiple of the stride. The network sees grey as zero.
     input_sizing=InputSizing(stride=8, default_target=256, padding=128),
-    approach="bottom-up",
     printed=("pose.camera", "x to the right, y down, z away from the camera, in cm"),
 )

@@ -17,6 +17,7 @@ from posezoo.arrays import Array, Bools, Floats
 from posezoo.errors import InferenceError
 from posezoo.pose.peaks import Peaks
 from posezoo.spec.skeleton import Skeleton
+from posezoo.values import frozen_with_arrays
 
 #: The number of samples of the field for a limb, and how many of them must agree.
 SAMPLES = 10
@@ -26,7 +27,7 @@ ENOUGH = 9
 WEAK = 2
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class LimbTable:
     """The fields of a skeleton as arrays, (L,).
 

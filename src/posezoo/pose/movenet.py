@@ -1,8 +1,10 @@
-"""Decoder of MoveNet, whose network itself computes the keypoints of one person.
+"""Decoders of MoveNet, whose network itself computes the keypoints of one person, and of MoveNet
+MultiPose, whose network computes those of up to six people.
 
 R. Votel and N. Li, Next-Generation Pose Detection with MoveNet and TensorFlow.js, 2021; the layout
-of the output is described in its model card. The crops in videos, and their constants, are those of
-tfjs-models (pose-detection/src/movenet/crop_utils.ts, constants.ts and detector.ts).
+of the output is described in its model card, that of MultiPose in tfjs-models
+(pose-detection/src/movenet/detector.ts). The crops in videos, and their constants, are those of
+crop_utils.ts, constants.ts and detector.ts there.
 """
 
 from __future__ import annotations
@@ -12,19 +14,23 @@ import numpy as np
 from posezoo.arrays import Floats
 from posezoo.pose.decoder_type import (
     MAXIMUM_IS_VISIBLE,
-    TOP_DOWN,
+    BottomUpDecoder,
     Corners,
     DecoderGraph,
-    DecoderType,
+    DecoderOptions,
     Maps,
+    Share,
+    TopDownDecoder,
     declare_outputs,
     has_shape,
 )
-from posezoo.pose.keypoints import Pose, create_poses
-from posezoo.pose.letterbox import Size
+from posezoo.pose.keypoints import Pose, best_first, create_poses
+from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.top_down import TopDownOptions
+from posezoo.values import frozen
 
 SKELETON = "coco-17"
+JOINTS = 17
 
 _SHOULDERS = [5, 6]
 _HIPS = [11, 12]
@@ -92,22 +98,59 @@ def next_crop(keypoints: Floats, size: Size, crop: Corners | None) -> Corners | 
     square = np.concatenate([center - half, center + half])
     if crop is not None:
         square = _NEW_SHARE * square + (1 - _NEW_SHARE) * np.array(crop)
-    x0, y0, x1, y1 = square.tolist()
-    return x0, y0, x1, y1
+    return tuple(square.tolist())
 
 
-DECODER = DecoderType(
+@frozen
+class MultiPoseOptions(DecoderOptions):
+    """Options of MoveNet MultiPose.
+
+    Attributes:
+        min_score: the minimum score of a person, 0..1.
+    """
+
+    min_score: Share = 0.2
+
+
+def decode_multipose(maps: Maps, size: Size, options: MultiPoseOptions) -> list[Pose]:
+    """The people, highest score first.
+
+    Args:
+        maps: ``people`` (6, 56) float32, for each person: 17 times y and x as shares of the input's
+            height and width and a score, 0..1; then a box, which is not used, and the person's
+            score.
+    """
+    people = maps["people"]
+    scores = people[:, 55]
+    is_person = np.isfinite(people).all(axis=1) & (scores > 0) & (scores >= options.min_score)
+    people = people[best_first(scores, is_person)]
+    points = people[:, : 3 * JOINTS].reshape(-1, JOINTS, 3)[:, :, [1, 0, 2]] * np.array(
+        [*size, 1], np.float32
+    )
+    return create_poses(points, people[:, 55].clip(0, 1), SKELETON, size)
+
+
+DECODER = TopDownDecoder(
     networks=(declare_outputs(keypoints=(1, 1, 17, 3)),),
     options=TopDownOptions,
     decode=decode_movenet,
-    pipeline=TOP_DOWN,
     sizes=lambda facts, _options: {"keypoints": (1, 1, facts.keypoints, 3)},
     skeleton=SKELETON,
     needs="17 keypoints",
     rules=({"keypoints": has_shape(-1, 1, 17, 3)},),
-    takes_boxes=True,
-    visible_score=MAXIMUM_IS_VISIBLE,
     next_crop=next_crop,
     graph=DecoderGraph("posezoo.convert.decoding.movenet_graph:build"),
-    approach="top-down",
+)
+
+MULTIPOSE = BottomUpDecoder(
+    networks=(declare_outputs(people=(1, 6, 56)),),
+    options=MultiPoseOptions,
+    decode=decode_multipose,
+    sizes=lambda facts, _options: {"people": (1, 6, 3 * facts.keypoints + 5)},  # and a box
+    skeleton=SKELETON,
+    needs="6 people of 56 numbers",
+    rules=({"people": has_shape(-1, 6, 56)},),
+    visible_score=MAXIMUM_IS_VISIBLE,
+    input_sizing=InputSizing(default_target=256, centered=False),
+    graph=DecoderGraph("posezoo.convert.decoding.movenet_graph:build_multipose", "min_score"),
 )

@@ -12,42 +12,24 @@ from math import nan
 import numpy as np
 
 from posezoo.errors import InferenceError
-from posezoo.pose.decoder_type import (
-    Maps,
-    NetworkFacts,
-    OutputRule,
-    Sizes,
-    check_shares,
-)
+from posezoo.pose.decoder_type import Maps, NetworkFacts, Share, Sizes, has_shape
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
-from posezoo.pose.ssd_detection import MAX_BOXES, BoxDecoder, suppress_boxes
+from posezoo.pose.ssd_detection import MAX_BOXES, BoxDecoder, OverlapOptions, suppress_boxes
+from posezoo.pose.yolox_boxes import STRIDES, generate_cells
 from posezoo.spec.model import Output
 from posezoo.values import frozen
-
-STRIDES = (8, 16, 32)
 
 #: The column of the scores of people, which are the first of COCO's 80 classes.
 PERSON = 0
 
 
 @frozen
-class NanoDetOptions:
-    """Options of the decoder nanodet.
+class NanoDetOptions(OverlapOptions):
+    """Options of the decoder nanodet, with the ``min_box_score`` of NanoDet's demo for OpenVINO."""
 
-    Attributes:
-        min_box_score: boxes with lower scores are left out, 0..1. NanoDet's demo for OpenVINO uses
-            0.4.
-        max_overlap: of boxes with a larger intersection over union, only the best is kept, 0..1.
-        all_classes: whether objects of all classes are found, not only people.
-    """
-
-    min_box_score: float = 0.4
-    max_overlap: float = 0.6
-    all_classes: bool = False
-
-    def __post_init__(self) -> None:
-        check_shares(self, "min_box_score", "max_overlap")
+    min_box_score: Share = 0.4
+    max_overlap: Share = 0.6
 
 
 def decode_nanodet(maps: Maps, size: Size, options: NanoDetOptions) -> list[Pose]:
@@ -63,54 +45,44 @@ def decode_nanodet(maps: Maps, size: Size, options: NanoDetOptions) -> list[Pose
     Raises:
         InferenceError: the number of cells or of logits does not fit.
     """
-    boxes = []
-    scores = []
-    classes = []
-    last = None if options.all_classes else PERSON + 1
+    numbers = maps["distances_8"].shape[1]
     for stride in STRIDES:
         cells = maps[f"scores_{stride}"]
         logits = maps[f"distances_{stride}"]
-        columns = size[0] // stride
-        count = columns * (size[1] // stride)
-        if len(cells) != count or len(logits) != count or logits.shape[1] % 4:
+        count = (size[0] // stride) * (size[1] // stride)
+        if {len(cells), len(logits)} != {count} or logits.shape[1] != numbers or numbers % 4:
             raise InferenceError(
                 f"nanodet: an input of {size[0]}x{size[1]} has {count} cells with stride"
                 f" {stride}; the scores have {len(cells)}, the distances {len(logits)} of"
                 f" {logits.shape[1]} logits"
             )
-        cell_classes = cells[:, PERSON:last].argmax(axis=1)
-        cell_scores = cells[:, PERSON:last].max(axis=1)
-        cells_above = np.flatnonzero(cell_scores >= options.min_box_score)
-        is_finite = np.isfinite(cell_scores[cells_above])
-        is_finite &= np.isfinite(logits[cells_above]).all(axis=1)
-        cells_above = cells_above[is_finite]
-        positions = np.stack([cells_above % columns, cells_above // columns], axis=1)
-        centers = (positions + 0.5) * stride
-        bins = logits[cells_above].reshape(-1, 4, logits.shape[1] // 4)
-        shares = np.exp(bins - bins.max(axis=2, keepdims=True))
-        sums = shares @ np.arange(bins.shape[2])
-        distances = stride * sums / shares.sum(axis=2)
-        low = centers - distances[:, :2]
-        high = centers + distances[:, 2:]
-        boxes.append(np.concatenate([low, high], axis=1))
-        scores.append(cell_scores[cells_above])
-        classes.append(cell_classes[cells_above])
+    last = None if options.all_classes else PERSON + 1
+    rows = np.concatenate([maps[f"scores_{stride}"][:, PERSON:last] for stride in STRIDES])
+    logits = np.concatenate([maps[f"distances_{stride}"] for stride in STRIDES])
+    scores = rows.max(axis=1)
+    likely = np.flatnonzero(scores >= options.min_box_score)
+    is_finite = np.isfinite(scores[likely]) & np.isfinite(logits[likely]).all(axis=1)
+    likely = likely[is_finite]
+    corners, sides = generate_cells(size)
+    bins = logits[likely].reshape(-1, 4, numbers // 4)
+    shares = np.exp(bins - bins.max(axis=2, keepdims=True))
+    sums = shares @ np.arange(bins.shape[2])
+    distances = sides[likely] * sums / shares.sum(axis=2)
+    centers = (corners[likely] + 0.5) * sides[likely]
+    boxes = np.concatenate([centers - distances[:, :2], centers + distances[:, 2:]], axis=1)
     return suppress_boxes(
-        np.concatenate(boxes).clip(0, [*size, *size]),
-        np.concatenate(scores),
+        boxes.clip(0, [*size, *size]),
+        scores[likely],
         size,
         options.max_overlap,
         MAX_BOXES,
-        np.concatenate(classes) if options.all_classes else None,
+        rows[likely].argmax(axis=1) if options.all_classes else None,
     )
 
 
-def _is_output(stride: int, *channels: int) -> OutputRule:
-    """The rule for an output with this stride, for NanoDet's inputs of 320x320 and 416x416
-    pixels.
-    """
-    cells = {(side // stride) ** 2 for side in (320, 416)}
-    return lambda _name, shape: len(shape) == 3 and shape[1] in cells and shape[2] in channels
+def _count_cells(stride: int) -> set[int]:
+    """The cells of NanoDet's inputs of 320x320 and 416x416 pixels."""
+    return {(side // stride) ** 2 for side in (320, 416)}
 
 
 def _find_sizes(facts: NetworkFacts, _options: NanoDetOptions) -> dict[str, Sizes]:
@@ -132,14 +104,15 @@ DECODER = BoxDecoder(
     ),
     options=NanoDetOptions,
     decode=decode_nanodet,
-    pipeline="posezoo.runtime.network_pipeline:LetterboxDetectorPipeline",
     sizes=_find_sizes,
     needs="three outputs of 80 scores and three of 32 or 44 logits",
     # Distances have 8 or 11 logits each.
     rules=(
         {
-            **{f"scores_{stride}": _is_output(stride, 80) for stride in STRIDES},
-            **{f"distances_{stride}": _is_output(stride, 32, 44) for stride in STRIDES},
+            **{f"scores_{side}": has_shape(-1, _count_cells(side), 80) for side in STRIDES},
+            **{
+                f"distances_{side}": has_shape(-1, _count_cells(side), (32, 44)) for side in STRIDES
+            },
         },
     ),
 )

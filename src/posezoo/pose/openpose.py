@@ -23,13 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from posezoo.arrays import Floats
 from posezoo.pose.augmentation_merge import merge_openpose
 from posezoo.pose.decoder_type import (
-    BOTTOM_UP,
     PEAK_IS_VISIBLE,
+    BottomUpDecoder,
     DecoderGraph,
-    DecoderType,
     Maps,
     are_maps,
     declare_outputs,
@@ -122,7 +120,7 @@ def decode_openpose(
     is_kept = is_large & (totals >= options.min_score * counts)
     kept_peaks = is_kept[groups].nonzero()[0]
     person_of = is_kept.cumsum() - 1  # by group
-    keypoints: Floats = np.zeros((np.count_nonzero(is_kept), table.joints, 3), np.float32)
+    keypoints = np.zeros((np.count_nonzero(is_kept), table.joints, 3), np.float32)
     in_pixels = points[kept_peaks]
     in_pixels[:, :2] += np.float32(0.5)
     in_pixels[:, :2] *= np.array((size[0] / width, size[1] / height), np.float32)
@@ -165,17 +163,10 @@ def _channels_first(maps: Any, channels: int) -> Any:
     return maps
 
 
-def _are_both(_name: str, shape: tuple[int, ...]) -> bool:
-    # are_maps(57) would fail if a side is 17, 19 or 38 cells.
-    return len(shape) == 4 and _BOTH in (shape[1], shape[3])
-
-
-DECODER = DecoderType(
+DECODER = BottomUpDecoder(
     networks=(declare_outputs(heatmaps=(1, _HEATMAPS, -1, -1), pafs=(1, _PAFS, -1, -1)),),
     options=OpenPoseOptions,
-    person_score="min_score",
     decode=_decode,
-    pipeline=BOTTOM_UP,
     sizes=lambda facts, _options: {
         "heatmaps": facts.maps(facts.keypoints + 1),  # and the background
         "pafs": facts.maps(2 * facts.limb_fields),
@@ -185,7 +176,8 @@ DECODER = DecoderType(
     needs="19 heatmaps and 38 PAFs",
     rules=(
         {"heatmaps": are_maps(_HEATMAPS), "pafs": are_maps(_PAFS)},
-        {"heatmaps_and_pafs": _are_both},
+        # are_maps(57) would fail if a side is 17, 19 or 38 cells.
+        {"heatmaps_and_pafs": lambda _name, shape: len(shape) == 4 and _BOTH in shape[1::2]},
     ),
     omz_model_types=("openpose",),
     convert_outputs=_split_heatmaps_and_pafs,
@@ -202,5 +194,4 @@ DECODER = DecoderType(
     model_info=lambda _options: {"model_type": "keypoints_openpose"},
     reader_names={"heatmaps": "Mconv7_stage2_L2", "pafs": "Mconv7_stage2_L1"},
     architectures=("openpose",),
-    approach="bottom-up",
 )

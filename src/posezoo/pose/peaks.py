@@ -72,7 +72,7 @@ def find_peaks(
     # margin of the row above. A step up from the first map is a negative index, which ends in the
     # margin of the last map.
     count, height, width = maps.shape
-    padded: Floats = np.full((count, height + radius, width + radius), -np.inf, np.float32)
+    padded = np.full((count, height + radius, width + radius), -np.inf, np.float32)
     padded[:, :height, :width] = maps
     # First find maxima of 3 x 3 cells, of which there are few; then compare these with the whole
     # square.
@@ -97,7 +97,7 @@ def _around(pitch: int, radius: int) -> tuple[Ints, Ints]:
     cells.
     """
     steps = np.arange(-radius, radius + 1)
-    around: Ints = (steps[:, None] * pitch + steps).reshape(-1)
+    around = (steps[:, None] * pitch + steps).reshape(-1)
     half = len(around) // 2
     return around[:half], around[half:]
 
@@ -193,7 +193,7 @@ def quarter_offset(maps: Floats, kinds: Ints, x: Ints, y: Ints) -> Floats:
     height, width = maps.shape[1:]
     inside = (x >= FIRST_INSIDE) & (x < width - 1)
     inside &= (y >= FIRST_INSIDE) & (y < height - 1)
-    offsets: Floats = np.zeros((len(x), 2), np.float32)
+    offsets = np.zeros((len(x), 2), np.float32)
     kinds = kinds[inside]
     x = x[inside]
     y = y[inside]

@@ -16,15 +16,15 @@ import numpy as np
 from posezoo.arrays import Doubles, Floats
 from posezoo.errors import import_cv2
 from posezoo.pose.decoder_type import (
-    BOTTOM_UP,
     MAXIMUM_IS_VISIBLE,
-    DecoderType,
+    BottomUpDecoder,
+    Count,
+    DecoderOptions,
     Maps,
-    OutputRule,
-    check_counts,
-    check_options,
-    check_shares,
+    Positive,
+    Share,
     declare_outputs,
+    has_shape,
 )
 from posezoo.pose.keypoints import Pose, best_first, create_poses, sort_descending
 from posezoo.pose.letterbox import InputSizing, Size
@@ -53,7 +53,7 @@ _REFINEMENTS = 2
 
 
 @frozen
-class PoseNetOptions:
+class PoseNetOptions(DecoderOptions):
     """Options of PoseNet; the defaults are those of the published decoder.
 
     Attributes:
@@ -69,17 +69,12 @@ class PoseNetOptions:
         stride: the distance between cells of the maps, in input pixels.
     """
 
-    min_keypoint_score: float = 0.5
-    min_score: float = 0.0
-    max_people: int = 5
-    nms_radius: float = 20.0
+    min_keypoint_score: Share = 0.5
+    min_score: Share = 0.0
+    max_people: Count = 5
+    nms_radius: Positive = 20.0
     single: bool = False
-    stride: int = 16
-
-    def __post_init__(self) -> None:
-        check_shares(self, "min_keypoint_score", "min_score")
-        check_counts(self, "max_people", "stride")
-        check_options(self, "above 0", lambda value: value > 0, "nms_radius")
+    stride: Count = 16
 
 
 def decode_posenet(maps: Maps, size: Size, options: PoseNetOptions) -> list[Pose]:
@@ -110,7 +105,7 @@ def decode_posenet(maps: Maps, size: Size, options: PoseNetOptions) -> list[Pose
     else:
         people, totals = _find_people(scores, tracer, options)
     order = best_first(totals, totals >= options.min_score)
-    keypoints: Floats = np.array(people, np.float32).reshape(-1, JOINTS, 3)[order]
+    keypoints = np.array(people, np.float32).reshape(-1, JOINTS, 3)[order]
     return create_poses(keypoints, totals[order], SKELETON, size)
 
 
@@ -127,7 +122,7 @@ def _find_people(
     root_scores = scores.reshape(-1)[roots]
     roots = roots[sort_descending(root_scores)]
     people: list[list[Keypoint]] = []
-    totals: list[float] = []
+    totals = []
 
     def is_taken(part: int, keypoint: Keypoint) -> bool:
         for person in people:
@@ -219,10 +214,6 @@ def _find_route(root: int) -> list[tuple[int, int, int, bool]]:
 _ROUTES = [_find_route(root) for root in range(JOINTS)]
 
 
-def _has_channels(channels: int, word: str = "") -> OutputRule:
-    return lambda name, shape: len(shape) == 4 and shape[3] == channels and word in name.lower()
-
-
 _CHANNELS = {
     "heatmaps": JOINTS,
     "offsets": 2 * JOINTS,
@@ -232,15 +223,14 @@ _CHANNELS = {
 
 _SHAPES = {role: (1, -1, -1, channels) for role, channels in _CHANNELS.items()}
 _RULES = {
-    role: _has_channels(channels, role.partition("_")[2]) for role, channels in _CHANNELS.items()
+    role: has_shape(-1, -1, -1, channels, word=role.partition("_")[2])
+    for role, channels in _CHANNELS.items()
 }
 
-DECODER = DecoderType(
+DECODER = BottomUpDecoder(
     networks=(declare_outputs(**_SHAPES),),
     options=PoseNetOptions,
-    person_score="min_score",
     decode=decode_posenet,
-    pipeline=BOTTOM_UP,
     sizes=lambda facts, _options: {
         "heatmaps": facts.maps(facts.keypoints),
         "offsets": facts.maps(2 * facts.keypoints),
@@ -256,5 +246,4 @@ DECODER = DecoderType(
     # The published code mirrors a keypoint to width - 1 - x.
     has_pixel_centers=True,
     input_sizing=InputSizing(stride=16, extra=1, default_target=385, by_height=False),
-    approach="bottom-up",
 )

@@ -13,17 +13,17 @@ import numpy as np
 
 from posezoo.arrays import Doubles, Floats
 from posezoo.pose.decoder_type import (
+    BottomUpDecoder,
     DecoderGraph,
-    DecoderType,
     Maps,
-    check_shares,
+    Share,
+    SkeletonOptions,
     declare_outputs,
     has_shape,
     require_equal_rows,
 )
 from posezoo.pose.keypoints import Pose, best_first, create_poses
 from posezoo.pose.letterbox import Size
-from posezoo.spec.skeleton import Skeleton
 from posezoo.values import frozen
 
 #: The class of people, the first one.
@@ -44,18 +44,14 @@ EXPONENT = 0.2
 
 
 @frozen
-class RfDetrOptions:
+class RfDetrOptions(SkeletonOptions):
     """Options of the decoder rf_detr.
 
     Attributes:
         min_score: the minimum score of a person, 0..1; rfdetr's default is 0.5.
     """
 
-    min_score: float = 0.5
-    skeleton: Skeleton | None = None
-
-    def __post_init__(self) -> None:
-        check_shares(self, "min_score")
+    min_score: Share = 0.5
 
 
 def decode_rf_detr(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]:
@@ -82,7 +78,7 @@ def decode_rf_detr(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]
     is_person &= np.isfinite(rows).all(axis=(1, 2))
     is_person &= np.isfinite(maps["dets"]).all(axis=1)
     people = best_first(scores, is_person)
-    keypoints: Floats = np.empty((len(people), rows.shape[1], 3), np.float32)
+    keypoints = np.empty((len(people), rows.shape[1], 3), np.float32)
     keypoints[:, :, :2] = rows[people][:, :, PLACE] * size
     keypoints[:, :, 2] = visibility[people]
     return create_poses(keypoints, scores[people], options.skeleton, size)
@@ -103,10 +99,9 @@ def _sigmoid(logits: Floats) -> Doubles:
     return shares
 
 
-DECODER = DecoderType(
+DECODER = BottomUpDecoder(
     networks=(declare_outputs(dets=(1, -1, 4), labels=(1, -1, -1), keypoints=(1, -1, -1, VALUES)),),
     options=RfDetrOptions,
-    person_score="min_score",
     decode=decode_rf_detr,
     pipeline="posezoo.runtime.network_pipeline:NetworkPipeline",
     sizes=lambda facts, _options: {
@@ -125,5 +120,4 @@ DECODER = DecoderType(
     visible_score=0.5,
     stretches=True,
     graph=DecoderGraph("posezoo.convert.decoding.rf_detr_graph:build", "min_score"),
-    approach="bottom-up",
 )

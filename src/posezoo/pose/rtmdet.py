@@ -16,6 +16,7 @@ from posezoo.arrays import Bools
 from posezoo.pose.decoder_type import (
     DecoderGraph,
     Maps,
+    Share,
     declare_outputs,
     has_shape,
     require_equal_rows,
@@ -40,7 +41,7 @@ class RtmdetOptions(DetectionOptions):
     demo.
     """
 
-    min_box_score: float = 0.3
+    min_box_score: Share = 0.3
 
 
 def decode_rtmdet(maps: Maps, size: Size, options: RtmdetOptions) -> list[Pose]:
@@ -71,15 +72,13 @@ def find_rows(maps: Maps, min_score: float) -> Bools:
     """The rows of ``dets`` (1, N, 5) with higher scores; a row that MMDeploy appends has a lower
     one.
     """
-    is_found: Bools = maps["dets"][0, :, 4] > min_score
-    return is_found
+    return maps["dets"][0, :, 4] > min_score
 
 
 DECODER = BoxDecoder(
     networks=(declare_outputs(dets=(1, -1, 5), labels=(1, -1)),),
     options=RtmdetOptions,
     decode=decode_rtmdet,
-    pipeline="posezoo.runtime.network_pipeline:LetterboxDetectorPipeline",
     sizes=lambda facts, _options: {"dets": (1, facts.rows, 5), "labels": (1, facts.rows)},
     needs="boxes of 5 numbers, and labels",
     rules=({"dets": has_shape(-1, -1, 5), "labels": has_shape(-1, -1)},),
@@ -89,16 +88,11 @@ DECODER = BoxDecoder(
 )
 
 
-def _add_batch_axes(outputs: Maps) -> Maps:
-    return {role: rows[None] for role, rows in outputs.items()}
-
-
 #: The form of person-detection-0203 and others: (N, 5) and (N,), of stretched images.
 BOXES_LABELS = replace(
     DECODER,
-    pipeline="posezoo.runtime.network_pipeline:DetectorPipeline",
     rules=({"dets": has_shape(-1, 5), "labels": has_shape(-1)},),
-    convert_outputs=_add_batch_axes,
+    convert_outputs=lambda outputs: {role: rows[None] for role, rows in outputs.items()},
     find_rows=None,
     graph=None,
     stretches=True,

@@ -12,11 +12,11 @@ from functools import partial
 import numpy as np
 
 from posezoo.pose.decoder_type import (
-    BOTTOM_UP,
+    BottomUpDecoder,
     DecoderGraph,
-    DecoderType,
     Maps,
-    check_shares,
+    Share,
+    SkeletonOptions,
     declare_outputs,
     has_shape,
     require_equal_rows,
@@ -24,7 +24,6 @@ from posezoo.pose.decoder_type import (
 from posezoo.pose.keypoints import Pose, best_first, create_poses
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.rtmdet import find_rows
-from posezoo.spec.skeleton import Skeleton
 from posezoo.values import frozen
 
 SKELETON = "coco-17"
@@ -36,7 +35,7 @@ NMS_SCORE = 0.15
 
 
 @frozen
-class RtmoOptions:
+class RtmoOptions(SkeletonOptions):
     """Options of the decoder rtmo.
 
     Attributes:
@@ -44,11 +43,7 @@ class RtmoOptions:
             count as a person.
     """
 
-    min_score: float = 0.3
-    skeleton: Skeleton | None = None
-
-    def __post_init__(self) -> None:
-        check_shares(self, "min_score")
+    min_score: Share = 0.3
 
 
 def decode_rtmo(maps: Maps, size: Size, options: RtmoOptions) -> list[Pose]:
@@ -77,12 +72,10 @@ def decode_rtmo(maps: Maps, size: Size, options: RtmoOptions) -> list[Pose]:
     return create_poses(keypoints[rows], scores[rows].clip(0, 1), options.skeleton, size)
 
 
-DECODER = DecoderType(
+DECODER = BottomUpDecoder(
     networks=(declare_outputs(dets=(1, -1, 5), keypoints=(1, -1, JOINTS, 3)),),
     options=RtmoOptions,
-    person_score="min_score",
     decode=decode_rtmo,
-    pipeline=BOTTOM_UP,
     sizes=lambda facts, _options: {
         "dets": (1, facts.rows, 5),
         "keypoints": (1, facts.rows, facts.keypoints, 3),
@@ -94,5 +87,4 @@ DECODER = DecoderType(
     visible_score=0.3,  # as rtmlib draws them
     input_sizing=InputSizing(default_target=640, padding=114),
     graph=DecoderGraph("posezoo.convert.decoding.rtmo_graph:build", "min_score"),
-    approach="bottom-up",
 )

@@ -15,12 +15,11 @@ import numpy as np
 from posezoo.arrays import Floats
 from posezoo.errors import InferenceError
 from posezoo.pose.decoder_type import (
-    MAXIMUM_IS_VISIBLE,
-    TOP_DOWN,
     DecoderGraph,
-    DecoderType,
     Maps,
-    check_options,
+    Shape,
+    TopDownDecoder,
+    check_option,
     declare_outputs,
 )
 from posezoo.pose.keypoints import Pose, create_poses, flip_order_of
@@ -46,7 +45,7 @@ class SimccOptions(TopDownOptions):
 
     def __post_init__(self) -> None:
         TopDownOptions.__post_init__(self)
-        check_options(self, "above 0 to 100", lambda value: 0 < value <= 100, "split")
+        check_option(self, "above 0 to 100", lambda value: 0 < value <= 100, "split")
 
     @property
     def crop(self) -> CropFunction:
@@ -86,7 +85,7 @@ def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
         )
     if len(across) != len(down):
         raise InferenceError(f"simcc has {len(across)} keypoints in x, and {len(down)} in y")
-    keypoints: Floats = np.zeros((len(across), 3), np.float32)
+    keypoints = np.zeros((len(across), 3), np.float32)
     keypoints[:, 0] = across.argmax(axis=1) / options.split
     keypoints[:, 1] = down.argmax(axis=1) / options.split
     scores = keypoints[:, 2]
@@ -114,7 +113,7 @@ def _average_with_mirrored(maps: Maps, skeleton: Skeleton | None) -> tuple[Float
     return across, down
 
 
-def _are_bins(name: str, shape: tuple[int, ...], axis: str) -> bool:
+def _are_bins(name: str, shape: Shape, axis: str) -> bool:
     return len(shape) == 3 and shape[1] < shape[2] and name.lower().endswith(axis)
 
 
@@ -130,12 +129,11 @@ def _model_info(options: SimccOptions) -> dict[str, str]:
 
 _BINS = (1, -1, -1)
 
-DECODER = DecoderType(
+DECODER = TopDownDecoder(
     networks=(declare_outputs(simcc_x=_BINS, simcc_y=_BINS),),
     optional=declare_outputs(flipped_simcc_x=_BINS, flipped_simcc_y=_BINS),
     options=SimccOptions,
     decode=decode_simcc,
-    pipeline=TOP_DOWN,
     sizes=lambda facts, options: {
         "simcc_x": (1, facts.keypoints, facts.width * options.split),
         "simcc_y": (1, facts.keypoints, facts.height * options.split),
@@ -143,10 +141,7 @@ DECODER = DecoderType(
     needs="a row of bins for each keypoint, for x and for y",
     rules=({"simcc_x": partial(_are_bins, axis="x"), "simcc_y": partial(_are_bins, axis="y")},),
     omz_model_types=("keypoint_detection",),
-    takes_boxes=True,
     has_pixel_centers=True,
-    visible_score=MAXIMUM_IS_VISIBLE,
     graph=DecoderGraph("posezoo.convert.decoding.simcc_graph:build"),
     model_info=_model_info,
-    approach="top-down",
 )

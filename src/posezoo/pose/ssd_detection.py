@@ -8,13 +8,14 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.arrays import Array, Bools, Floats
+from posezoo.arrays import Array, Bools
 from posezoo.errors import InferenceError, import_cv2
 from posezoo.pose.decoder_type import (
     DecoderGraph,
+    DecoderOptions,
     DecoderType,
     Maps,
-    check_shares,
+    Share,
     declare_outputs,
     has_shape,
 )
@@ -68,7 +69,7 @@ class Box:
 
 
 @frozen
-class DetectionOptions:
+class DetectionOptions(DecoderOptions):
     """Options of the decoder detection.
 
     Attributes:
@@ -77,11 +78,19 @@ class DetectionOptions:
         all_classes: whether objects of all classes are found, not only people.
     """
 
-    min_box_score: float = 0.5
+    min_box_score: Share = 0.5
     all_classes: bool = False
 
-    def __post_init__(self) -> None:
-        check_shares(self, "min_box_score")
+
+@frozen
+class OverlapOptions(DetectionOptions):
+    """Options of a decoder that suppresses overlapping boxes: those of detection, and
+
+    Attributes:
+        max_overlap: of boxes with a larger intersection over union, only the best is kept, 0..1.
+    """
+
+    max_overlap: Share = 0.5
 
 
 def decode_ssd(maps: Maps, size: Size, options: DetectionOptions) -> list[Pose]:
@@ -121,7 +130,7 @@ def create_box_poses(
     inside, has_size = clip_boxes(boxes, size)
     poses = []
     for row in np.flatnonzero(has_size).tolist():
-        no_keypoints: Floats = np.zeros((0, 3), np.float32)
+        no_keypoints = np.zeros((0, 3), np.float32)
         box = tuple(inside[row].tolist())
         score = min(float(scores[row]), 1.0)
         number = None if classes is None else int(classes[row])
@@ -223,6 +232,7 @@ def _model_info(options: DetectionOptions) -> dict[str, str]:
 #: What the decoders of all detectors have in common.
 BoxDecoder = partial(
     DecoderType,
+    pipeline="posezoo.runtime.network_pipeline:DetectorPipeline",
     person_score="min_box_score",
     skeleton=SKELETON,
     finds_boxes=True,
@@ -235,7 +245,6 @@ DECODER = BoxDecoder(
     networks=(declare_outputs(detections=(1, 1, -1, 7)),),
     options=DetectionOptions,
     decode=decode_ssd,
-    pipeline="posezoo.runtime.network_pipeline:DetectorPipeline",
     needs="boxes of 7 numbers",
     rules=({"detections": has_shape(-1, -1, -1, 7)},),
     graph=DecoderGraph("posezoo.convert.decoding.detection_graph:build", "min_box_score"),

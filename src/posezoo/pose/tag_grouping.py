@@ -10,9 +10,8 @@ import numpy as np
 
 from posezoo.arrays import Array, Floats, Ints
 from posezoo.pose.assignment import solve_assignment
-from posezoo.pose.decoder_type import check_counts, check_options
+from posezoo.pose.decoder_type import Count, Positive, PositiveShare, SkeletonOptions
 from posezoo.pose.peaks import Peaks
-from posezoo.spec.skeleton import Skeleton
 from posezoo.values import frozen
 
 #: Of COCO's keypoints: head, trunk, then limbs: the joints with the most reliable tags come first.
@@ -20,7 +19,7 @@ JOINT_ORDER = (0, 1, 2, 3, 4, 5, 6, 11, 12, 7, 8, 9, 10, 13, 14, 15, 16)
 
 
 @frozen
-class AssociativeEmbeddingOptions:
+class AssociativeEmbeddingOptions(SkeletonOptions):
     """Options of the decoder associative_embedding.
 
     Attributes:
@@ -35,19 +34,13 @@ class AssociativeEmbeddingOptions:
             the center.
     """
 
-    min_keypoint_score: float = 0.1
-    max_tag_distance: float = 1.0
-    max_people: int = 30
+    min_keypoint_score: PositiveShare = 0.1
+    max_tag_distance: Positive = 1.0
+    max_people: Count = 30
     min_score: float = 0.1
     adjust: bool = True
     refine: bool = True
     offset: float = 0.5
-    skeleton: Skeleton | None = None
-
-    def __post_init__(self) -> None:
-        check_options(self, "above 0 to 1", lambda value: 0 < value <= 1, "min_keypoint_score")
-        check_options(self, "above 0", lambda value: value > 0, "max_tag_distance")
-        check_counts(self, "max_people")
 
 
 def group_by_tags(
@@ -63,7 +56,7 @@ def group_by_tags(
         max_distance: the maximum distance between a joint's tag and the mean tag of its person.
         joints: the number of keypoints of a person.
     """
-    owners: Ints = np.full(len(peaks), -1)
+    owners = np.full(len(peaks), -1)
     if not len(peaks):
         return owners
     order = np.argsort(tags[:, 0], kind="stable")
@@ -99,16 +92,16 @@ def match_by_tags(kinds: Array, points: Floats, tags: Floats, max_distance: floa
     Model Zoo's decoder (``hpe_associative_embedding.py``), exact to the last bit, because rounding
     makes small differences large.
     """
-    owners: Ints = np.full(len(kinds), -1)
+    owners = np.full(len(kinds), -1)
     means: list[Floats] = []
     centers: list[Array] = []
-    sizes: list[int] = []
+    sizes = []
     for joint in dict.fromkeys((*JOINT_ORDER, *np.unique(kinds).tolist())):
         new = np.flatnonzero(kinds == joint)
         if not len(new):
             continue
         chosen = [0] * len(new)  # a number that no person has means a new person
-        distances: Floats = np.empty((len(new), len(means)), np.float32)
+        distances = np.empty((len(new), len(means)), np.float32)
         if means:
             distances = np.linalg.norm(tags[new][:, None] - np.stack(means), axis=2)
             positions = points[new, None, :2].astype(np.float64)

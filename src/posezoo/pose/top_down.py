@@ -9,21 +9,20 @@ coordinates are half a pixel less.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from posezoo.pose.decoder_type import check_counts, check_options, check_shares
+from posezoo.pose.decoder_type import Count, DecoderOptions, Share, check_option
 from posezoo.pose.keypoints import HALF_PIXEL, Pose, pose_similarity
 from posezoo.pose.letterbox import Image, ImageTransform, Size
 from posezoo.pose.ssd_detection import Box
-from posezoo.values import frozen
+from posezoo.values import frozen, frozen_with_arrays
 
 Color = tuple[float, float, float]
 
 
 @frozen
-class TopDownOptions:
+class TopDownOptions(DecoderOptions):
     """Options that all top-down decoders have.
 
     Attributes:
@@ -34,13 +33,14 @@ class TopDownOptions:
     """
 
     padding: float = 0.0
-    max_people: int = 100
-    max_similarity: float = 0.9
+    max_people: Count = 100
+    max_similarity: Share = 0.9
 
     def __post_init__(self) -> None:
-        check_shares(self, "max_similarity")
-        check_options(self, "0, or 0.1 to 10", _is_padding, "padding")
-        check_counts(self, "max_people")
+        DecoderOptions.__post_init__(self)
+        check_option(
+            self, "0, or 0.1 to 10", lambda value: value == 0 or 0.1 <= value <= 10, "padding"
+        )
 
     @property
     def crop(self) -> CropFunction:
@@ -58,11 +58,7 @@ class TopDownOptions:
         return False
 
 
-def _is_padding(value: float) -> bool:
-    return value == 0 or 0.1 <= value <= 10
-
-
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class PersonCrop:
     """The crop of one person.
 

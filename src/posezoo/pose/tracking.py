@@ -314,5 +314,4 @@ def _size(pose: Pose) -> float:
 def _variances(skeleton: Skeleton) -> Doubles:
     """(K,) in squares of a body size: COCO's (2 sigma)^2 times the area of a person."""
     sigmas = usual_sigmas(skeleton) or [USUAL_SIGMA] * 2  # the two corners of a box
-    variances: Doubles = _AREA * (2 * np.array(sigmas)) ** 2
-    return variances
+    return _AREA * (2 * np.array(sigmas)) ** 2

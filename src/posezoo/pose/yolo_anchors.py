@@ -15,12 +15,17 @@ from posezoo.pose.decoder_type import (
     Maps,
     OutputRule,
     Shape,
-    check_shares,
     declare_outputs,
 )
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
-from posezoo.pose.ssd_detection import MAX_BOXES, BoxDecoder, box_corners, suppress_boxes
+from posezoo.pose.ssd_detection import (
+    MAX_BOXES,
+    BoxDecoder,
+    OverlapOptions,
+    box_corners,
+    suppress_boxes,
+)
 from posezoo.pose.yolox_boxes import OBJECT, PERSON, generate_cells
 from posezoo.values import frozen
 
@@ -32,13 +37,10 @@ _SIDES = range(8, 21)
 
 
 @frozen
-class YoloAnchorsOptions:
-    """Options of the decoder yolo_anchors.
+class YoloAnchorsOptions(OverlapOptions):
+    """Options of the decoder yolo_anchors, with the ``min_box_score`` of Open Model Zoo's demos.
 
     Attributes:
-        min_box_score: boxes with lower scores are left out, 0..1. Open Model Zoo's demos use 0.5.
-        max_overlap: of boxes with a larger intersection over union, only the best is kept, 0..1.
-        all_classes: whether objects of all classes are found, not only people.
         anchors: width and height of each anchor, those of the map with the largest cells first,
             with commas: in pixels of the input for several maps (YOLO 3 and 4), in cells for one.
             The default is YOLO 3's.
@@ -46,14 +48,8 @@ class YoloAnchorsOptions:
             the boxes' widths and heights.
     """
 
-    min_box_score: float = 0.5
-    max_overlap: float = 0.5
-    all_classes: bool = False
     anchors: str = "116,90,156,198,373,326,30,61,62,45,59,119,10,13,16,30,33,23"
     has_logits: bool = False
-
-    def __post_init__(self) -> None:
-        check_shares(self, "min_box_score", "max_overlap")
 
 
 def decode_yolo_anchors(maps: Maps, size: Size, options: YoloAnchorsOptions) -> list[Pose]:
@@ -159,7 +155,6 @@ DECODER = BoxDecoder(
     optional=declare_outputs(maps_16=(1, -1), maps_8=(1, -1)),
     options=YoloAnchorsOptions,
     decode=decode_yolo_anchors,
-    pipeline="posezoo.runtime.network_pipeline:DetectorPipeline",
     needs="one to three maps of boxes",
     rules=(*_FORMS, {"maps_32": _is_flat_map}),
     convert_outputs=_flatten,

@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from posezoo.arrays import Floats
 from posezoo.errors import InferenceError
 from posezoo.pose.decoder_type import (
-    BOTTOM_UP,
+    BottomUpDecoder,
+    Count,
     DecoderGraph,
-    DecoderType,
     Maps,
     NetworkFacts,
+    Shape,
+    Share,
     Sizes,
-    check_counts,
-    check_options,
-    check_shares,
+    SkeletonOptions,
+    check_option,
     declare_outputs,
 )
 from posezoo.pose.keypoints import Pose, create_poses, sort_descending
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.ssd_detection import box_corners, find_best_boxes
-from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import known_counts
 from posezoo.values import frozen
 
@@ -47,7 +46,7 @@ _CELLS = 21
 
 
 @frozen
-class YoloPoseOptions:
+class YoloPoseOptions(SkeletonOptions):
     """Options of the decoder yolo_pose; the defaults are Ultralytics'.
 
     Attributes:
@@ -60,17 +59,15 @@ class YoloPoseOptions:
             of a keypoint is its person's.
     """
 
-    min_score: float = 0.25
-    max_overlap: float = 0.7
-    max_people: int = 300
-    classes: int = 1
+    min_score: Share = 0.25
+    max_overlap: Share = 0.7
+    max_people: Count = 300
+    classes: Count = 1
     values: int = 3
-    skeleton: Skeleton | None = None
 
     def __post_init__(self) -> None:
-        check_shares(self, "min_score", "max_overlap")
-        check_counts(self, "max_people", "classes")
-        check_options(self, "2 or 3", lambda value: value in (2, 3), "values")
+        SkeletonOptions.__post_init__(self)
+        check_option(self, "2 or 3", lambda value: value in (2, 3), "values")
 
     @property
     def raw(self) -> int:
@@ -116,14 +113,14 @@ def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[P
     order = order[: options.max_people]
     scores = scores[order].clip(0, 1)
     count = (rows.shape[1] - first) // options.values
-    keypoints: Floats = rows[order, first:].reshape(len(order), count, options.values)
+    keypoints = rows[order, first:].reshape(len(order), count, options.values)
     if options.values == 2:
         shared = np.broadcast_to(scores[:, None, None], (len(order), count, 1))
         keypoints = np.concatenate([keypoints, shared], axis=2)
     return create_poses(keypoints, scores, options.skeleton, size)
 
 
-def is_raw(shape: tuple[int, ...], options: YoloPoseOptions = _USUAL) -> bool:
+def is_raw(shape: Shape, options: YoloPoseOptions = _USUAL) -> bool:
     """Whether these are columns; if they may be rows too, a known number of keypoints decides."""
     raw = _raw_count(shape, options)
     suppressed = _suppressed_count(shape, options)
@@ -134,20 +131,20 @@ def is_raw(shape: tuple[int, ...], options: YoloPoseOptions = _USUAL) -> bool:
     return shape[1] % _CELLS == 0
 
 
-def _raw_count(shape: tuple[int, ...], options: YoloPoseOptions = _USUAL) -> int:
+def _raw_count(shape: Shape, options: YoloPoseOptions = _USUAL) -> int:
     """The number of keypoints of columns; 0 if these are no columns."""
     columns, people = shape
     count, rest = divmod(columns - options.raw, options.values)
     return max(count, 0) if rest == 0 and columns < people else 0
 
 
-def _suppressed_count(shape: tuple[int, ...], options: YoloPoseOptions = _USUAL) -> int:
+def _suppressed_count(shape: Shape, options: YoloPoseOptions = _USUAL) -> int:
     """The number of keypoints of rows; 0 if these are no rows."""
     count, rest = divmod(shape[1] - SUPPRESSED, options.values)
     return count if rest == 0 and 0 < count <= MOST_KEYPOINTS else 0
 
 
-def _are_predictions(_name: str, shape: tuple[int, ...]) -> bool:
+def _are_predictions(_name: str, shape: Shape) -> bool:
     if len(shape) != 3 or -1 in shape[1:]:
         return False
     counts = {_raw_count(shape[1:]), _suppressed_count(shape[1:])}
@@ -161,17 +158,14 @@ def _find_sizes(facts: NetworkFacts, options: YoloPoseOptions) -> dict[str, Size
     return {"predictions": (1, facts.rows, SUPPRESSED + options.values * facts.keypoints)}
 
 
-DECODER = DecoderType(
+DECODER = BottomUpDecoder(
     networks=(declare_outputs(predictions=(1, -1, -1)),),
     options=YoloPoseOptions,
-    person_score="min_score",
     decode=decode_yolo_pose,
-    pipeline=BOTTOM_UP,
     sizes=_find_sizes,
     needs="5 + 3 K columns, or rows of 6 + 3 K numbers, for K keypoints",
     rules=({"predictions": _are_predictions},),
     visible_score=0.5,  # as Ultralytics draws them
     input_sizing=InputSizing(default_target=640, padding=114),
     graph=DecoderGraph("posezoo.convert.decoding.yolo_pose_graph:build", "min_score"),
-    approach="bottom-up",
 )

@@ -12,17 +12,12 @@ import numpy as np
 
 from posezoo.arrays import Array
 from posezoo.errors import InferenceError
-from posezoo.pose.decoder_type import (
-    DecoderGraph,
-    Maps,
-    check_counts,
-    check_shares,
-    declare_outputs,
-)
+from posezoo.pose.decoder_type import Count, DecoderGraph, Maps, Share, declare_outputs, has_shape
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.ssd_detection import (
     BoxDecoder,
+    OverlapOptions,
     box_corners,
     clip_boxes,
     suppress_boxes,
@@ -41,24 +36,16 @@ TOP_LEFT_ON_GREY = InputSizing(padding=114, centered=False, truncates=True)
 
 
 @frozen
-class YoloxOptions:
-    """Options of the decoder yolox.
+class YoloxOptions(OverlapOptions):
+    """Options of the decoder yolox, with the ``min_box_score`` of DWPose.
 
     Attributes:
-        min_box_score: boxes with lower scores are left out, 0..1. DWPose uses 0.3.
-        max_overlap: of boxes with a larger intersection over union, only the best is kept, 0..1.
         max_people: the maximum number of people, or of objects.
-        all_classes: whether objects of all classes are found, not only people.
     """
 
-    min_box_score: float = 0.3
-    max_overlap: float = 0.45
-    max_people: int = 300
-    all_classes: bool = False
-
-    def __post_init__(self) -> None:
-        check_shares(self, "min_box_score", "max_overlap")
-        check_counts(self, "max_people")
+    min_box_score: Share = 0.3
+    max_overlap: Share = 0.45
+    max_people: Count = 300
 
 
 def decode_yolox(maps: Maps, size: Size, options: YoloxOptions) -> list[Pose]:
@@ -106,8 +93,8 @@ def decode_yolox(maps: Maps, size: Size, options: YoloxOptions) -> list[Pose]:
 
 def generate_cells(size: Size, strides: Sequence[int] = STRIDES) -> tuple[Array, Array]:
     """The column and row of each cell of these grids, (N, 2), and its side in pixels, (N, 1)."""
-    cells: list[Array] = []
-    sides: list[Array] = []
+    cells = []
+    sides = []
     for stride in strides:
         columns = size[0] // stride
         rows = size[1] // stride
@@ -122,20 +109,15 @@ def generate_cells(size: Size, strides: Sequence[int] = STRIDES) -> tuple[Array,
 _COUNTS = {sum((side // stride) ** 2 for stride in STRIDES) for side in (416, 640)}
 
 
-def _are_predictions(_name: str, shape: tuple[int, ...]) -> bool:
-    return len(shape) == 3 and shape[1] in _COUNTS and shape[2] == PERSON + 80
-
-
 DECODER = BoxDecoder(
     networks=(declare_outputs(predictions=(1, -1, -1)),),
     options=YoloxOptions,
     decode=decode_yolox,
-    pipeline="posezoo.runtime.network_pipeline:LetterboxDetectorPipeline",
     sizes=lambda facts, _options: {
         "predictions": (1, facts.count_cells(*STRIDES), PERSON + facts.classes)
     },
     needs="rows of 85 numbers",
-    rules=({"predictions": _are_predictions},),
+    rules=({"predictions": has_shape(-1, _COUNTS, PERSON + 80)},),
     input_sizing=TOP_LEFT_ON_GREY,
     graph=DecoderGraph("posezoo.convert.decoding.yolox_graph:build", "min_box_score"),
 )

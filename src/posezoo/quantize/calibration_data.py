@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,12 +28,13 @@ from posezoo.runtime.graph import Graph, Preprocessing
 from posezoo.runtime.loading import load_detector, load_estimator
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import ColorOrder, Input
+from posezoo.values import frozen_with_arrays
 
 #: The types of inputs that are not float32, in OpenVINO's words.
 _TYPES = {"u8": np.uint8, "f16": np.float16}
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class CalibrationSample:
     """One input of a network, as its pipeline makes it: uint8 (1, height, width, 3), BGR."""
 
@@ -61,7 +61,7 @@ class CalibrationSample:
         return {self.port.name: np.ascontiguousarray(image, dtype)}
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class CalibrationData:
     """The samples for calibration and for comparison, and the number of their photos."""
 

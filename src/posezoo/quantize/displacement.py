@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.values import frozen
+from posezoo.values import frozen, frozen_with_arrays
 
 #: Two detections are the same person if they share half of the points, and the median distance of
 #: these is at most this share of the person's extent.
 SAME_PERSON = 0.3
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class DetectedPoints:
     """A network's detections in one input.
 

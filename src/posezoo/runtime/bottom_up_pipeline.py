@@ -18,7 +18,6 @@ from posezoo.pose.letterbox import (
     ImageTransform,
     Size,
     image_size,
-    letterbox_image,
 )
 from posezoo.pose.lifting import lift_poses
 from posezoo.runtime.compiled_network import Outputs
@@ -33,16 +32,7 @@ from posezoo.runtime.network_pipeline import (
 
 
 class BottomUpPipeline(NetworkPipeline):
-    """Runs a network on the whole image, letterboxed."""
-
-    def __init__(self, config: PipelineConfig) -> None:
-        self._sizing = find_decoder(config.decoder).input_sizing
-        self._target = config.options.target_size or self._sizing.default_target
-        super().__init__(config)
-
-    def _fit_image(self, image: Image) -> tuple[ImageTransform, Image]:
-        size = self.input_size or self._sizing.input_size(self._target, image_size(image))
-        return letterbox_image(image, size, self._sizing.padding, sizing=self._sizing)
+    """Runs a network on the whole image, letterboxed to an input that may be resized."""
 
     def _fit_input(self, graph: Graph, config: PipelineConfig) -> Size | None:
         options = config.options
@@ -52,9 +42,9 @@ class BottomUpPipeline(NetworkPipeline):
         aspect = options.aspect_size or (None if is_dynamic else declared_size)
         if (options.target_size is None and options.aspect_size is None) or aspect is None:
             return None if is_dynamic else declared_size
-        target = options.target_size or (
-            self._sizing.default_target if is_dynamic else self._sizing.target_size(declared_size)
-        )
+        target = self._target
+        if options.target_size is None and not is_dynamic:
+            target = self._sizing.target_size(declared_size)
         size = self._sizing.input_size(target, aspect)
         try:
             graph.resize(name, layout, size)

@@ -33,15 +33,11 @@ def cache_path(graph: Graph, config: dict[str, Any], folder: Path) -> Path | Non
         return None
     processor = graph.core.get_property("CPU", "FULL_DEVICE_NAME")
     versions = [(state.st_size, state.st_mtime_ns) for state in states]
-    facts = (
-        *(package_version("openvino"), processor),
-        *(str(graph.path.resolve()), versions),
-        *(graph.changes, sorted(config.items())),
-    )
-    return (
-        folder
-        / f"{graph.path.stem}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}.compiled"
-    )
+    path = str(graph.path.resolve())
+    openvino = package_version("openvino")
+    facts = (openvino, processor, path, versions, graph.changes, sorted(config.items()))
+    digest = hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+    return folder / f"{graph.path.stem}-{digest}.compiled"
 
 
 def load_compiled(core: Any, path: Path, config: dict[str, Any]) -> Any:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import LifoQueue
 from typing import Any
 
-from posezoo.arrays import Array
+from posezoo.arrays import Array, NamedArrays
 from posezoo.errors import InferenceError, memory_hint, suggest
 from posezoo.ir.openvino_import import error_text, static_sizes
 from posezoo.runtime import compiled_model_cache
 from posezoo.runtime.graph import Graph, Shape, format_shape, port_name, read_graph
 from posezoo.runtime.runtime_config import RuntimeConfig, require_device
 
-Outputs = Mapping[str, Array]
+Outputs = NamedArrays
 
 _PRECISIONS = ("f32", "bf16", "f16", "i8", "u8")
 _HEAVY_LAYERS = ("Convolution", "Deconvolution", "FullyConnected", "MatMul")
@@ -80,7 +80,7 @@ class CompiledNetwork:
         shapes = (*self.inputs.values(), *self.outputs.values())
         return all(shape[:1] == (-1,) for shape in shapes)
 
-    def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    def __call__(self, inputs: NamedArrays) -> dict[str, Array]:
         """All outputs by name, for arrays by input name.
 
         Raises:
@@ -90,7 +90,7 @@ class CompiledNetwork:
             return {name: array.copy() for name, array in outputs.items()}
 
     @contextmanager
-    def infer(self, inputs: Mapping[str, Array]) -> Iterator[Outputs]:
+    def infer(self, inputs: NamedArrays) -> Iterator[Outputs]:
         """All outputs by name, in the network's own memory: they are read-only, and valid inside
         the block.
 
@@ -131,7 +131,7 @@ class CompiledNetwork:
         finally:
             self._idle.put(request)
 
-    def _check(self, inputs: Mapping[str, Array]) -> None:
+    def _check(self, inputs: NamedArrays) -> None:
         for name in inputs.keys() - self.inputs.keys():
             raise InferenceError(
                 f"{self.path}: no input {name}: it has {', '.join(self.inputs)}",

@@ -102,8 +102,10 @@ def describe_ir(
         DecoderError: no decoder is known for the outputs, or the decoder needs others.
         InferenceError: there is no such decoder, or nothing says how images are prepared.
     """
-    if like is not None:
-        _refuse_stated(graph)
+    if like is not None and states_preprocessing(graph):
+        raise InferenceError(
+            f"{graph.path}: says itself how images are prepared for it", hint="leave out --as"
+        )
     selected = None if task else _select_decoder(graph, decoder, like)
     if like is not None:
         preprocessing = original_preprocessing(like)
@@ -159,13 +161,6 @@ def find_similar(graph: Graph, decoder: str) -> ModelSpec | None:
         if sizes == [(sides["W"], sides["H"])]:
             return model
     return None
-
-
-def _refuse_stated(graph: Graph) -> None:
-    if states_preprocessing(graph):
-        raise InferenceError(
-            f"{graph.path}: says itself how images are prepared for it", hint="leave out --as"
-        )
 
 
 def original_preprocessing(model: ModelSpec) -> Preprocessing:

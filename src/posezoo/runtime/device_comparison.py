@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from posezoo.arrays import Array
+from posezoo.arrays import Array, NamedArrays
 from posezoo.convert.difference import FACTOR, LARGEST_NOISE, OFFSET, compute_difference
 from posezoo.convert.formats import Tensor
 from posezoo.convert.inner_tensors import OperationOrder, compile_tensors
@@ -85,7 +85,7 @@ class FirstDifference:
     kind: str
     tensor: TensorDifference
     subgraph: Any
-    inputs: Mapping[str, Array]
+    inputs: NamedArrays
     is_shown: bool
 
 
@@ -105,7 +105,7 @@ class DeviceComparison:
     tested: Any
     runtime: RuntimeConfig
     precision: str
-    feeds: Sequence[Mapping[str, Array]]
+    feeds: Sequence[NamedArrays]
 
     def compare_outputs(self) -> dict[str, TensorDifference]:
         """The largest difference of each output, by its name.
@@ -160,7 +160,7 @@ class DeviceComparison:
         actual = _run(self.tested, tensors, self.feeds, self.runtime.device, config)
         step = STEPS.get(self.precision, STEPS["f16"])
         noises = [step / 2] * len(tensors)  # the rounding of a result itself
-        measured: list[TensorDifference] = []
+        measured = []
         for draw in range(DRAWS):
             moved = self._run_exact(tensors, _move_constants(self.exact, step, draw))
             draws = zip(noises, exact, moved, strict=True)
@@ -189,7 +189,7 @@ def _find_outputs(network: Any) -> dict[str, Tensor]:
 def _run(
     network: Any,
     tensors: Sequence[Tensor],
-    feeds: Sequence[Mapping[str, Array]],
+    feeds: Sequence[NamedArrays],
     device: str,
     config: Mapping[str, Any],
 ) -> list[list[Array]]:

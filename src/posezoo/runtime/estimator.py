@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import count
 
-from posezoo.arrays import Array
+from posezoo.arrays import NamedArrays
 from posezoo.errors import InferenceError
 from posezoo.images import to_bgr
 from posezoo.pose.decoders import find_decoder, require_top_down
@@ -240,7 +240,7 @@ class Estimator:
         network = self._pipeline.networks[place]
         return lambda image: run_pipeline(self._pipeline(to_bgr(image)), network, infer)
 
-    def collect_network_inputs(self, image: object, place: int) -> list[Mapping[str, Array]]:
+    def collect_network_inputs(self, image: object, place: int) -> list[NamedArrays]:
         """The inputs of one of the networks for an image, for example to calibrate it.
 
         Args:
@@ -259,9 +259,9 @@ class Estimator:
         # The outputs lead to no further inputs: no inference is needed.
         if len(self._pipeline.networks) == 1:
             return [next(steps).inputs]
-        collected: list[Mapping[str, Array]] = []
+        collected = []
 
-        def infer(inputs: Mapping[str, Array]) -> Outputs:
+        def infer(inputs: NamedArrays) -> Outputs:
             collected.append(inputs)
             return network(inputs)
 

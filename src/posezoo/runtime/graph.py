@@ -337,6 +337,10 @@ class Graph:
             ) from error
 
 
+#: By the names of models, the .xml of an IR or the graph that was read from it.
+NamedIrs = Mapping[str, Path | Graph]
+
+
 def read_graph(ir: Path | Graph) -> Graph:
     """The graph of a file, or one that was read from it."""
     return ir if isinstance(ir, Graph) else Graph(ir)

@@ -6,25 +6,25 @@ decides whether to infer now, with another network, or for several images at onc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
-from posezoo.arrays import Array
+from posezoo.arrays import NamedArrays
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Image, Size
 from posezoo.runtime.compiled_network import CompiledNetwork, Outputs
 from posezoo.runtime.scene_cuts import SceneCuts
+from posezoo.values import frozen_with_arrays
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class InferenceRequest:
     """A request for the outputs of a network, for arrays by input name."""
 
     network: CompiledNetwork
-    inputs: Mapping[str, Array]
+    inputs: NamedArrays
 
 
 Result = TypeVar("Result")
@@ -37,7 +37,7 @@ Steps = Generator[InferenceRequest, Outputs, Result]
 PipelineSteps = Steps[list[Pose]]
 
 #: Replaces a network: takes arrays by input name, and returns outputs by name.
-InferFunction = Callable[[Mapping[str, Array]], Outputs]
+InferFunction = Callable[[NamedArrays], Outputs]
 
 
 class Pipeline(Protocol):

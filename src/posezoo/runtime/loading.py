@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,7 @@ from posezoo.pose.top_down import TopDownOptions
 from posezoo.runtime.bottom_up_pipeline import TestTimeAugmentation
 from posezoo.runtime.decoder_matching import describe_ir
 from posezoo.runtime.estimator import Estimator
-from posezoo.runtime.graph import Graph, Preprocessing, read_graph
-from posezoo.runtime.inference_pipeline import Pipeline
+from posezoo.runtime.graph import Graph, NamedIrs, Preprocessing, read_graph
 from posezoo.runtime.network_pipeline import PipelineConfig
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.runtime.task_decoders import with_task_decoder
@@ -31,7 +29,7 @@ from posezoo.spec.model import (
 
 def load_estimator(
     model: Model,
-    irs: Mapping[str, Path | Graph],
+    irs: NamedIrs,
     options: LoadOptions | None = None,
     *,
     preprocessing: Preprocessing | None = None,
@@ -80,7 +78,7 @@ def load_estimator(
         options.override(preprocessing or _declared_preprocessing(model)),
         options,
     )
-    create_pipeline: Callable[[PipelineConfig], Pipeline] = import_attribute(pipeline)
+    create_pipeline = import_attribute(pipeline)
     if options.has_several_passes:
         create_pipeline = TestTimeAugmentation
     return Estimator(model, decoder.name, create_pipeline(config))
@@ -129,9 +127,7 @@ def _declared_preprocessing(model: Model) -> Preprocessing:
     )
 
 
-def load_detector(
-    model: Model, irs: Mapping[str, Path | Graph], options: LoadOptions | None = None
-) -> Estimator:
+def load_detector(model: Model, irs: NamedIrs, options: LoadOptions | None = None) -> Estimator:
     """Compile a model as the person detector of another model.
 
     Args:
@@ -179,9 +175,7 @@ def load_ir(
     return load_estimator(model, {model.name: graph}, options, preprocessing=preprocessing)
 
 
-def _ir_paths(
-    model: Model, decoder: Decoder, irs: Mapping[str, Path | Graph]
-) -> tuple[Path | Graph, ...]:
+def _ir_paths(model: Model, decoder: Decoder, irs: NamedIrs) -> tuple[Path | Graph, ...]:
     names = model.stages or (model.name,)
     needed = len(find_decoder(decoder.name).networks)
     if len(names) != needed:

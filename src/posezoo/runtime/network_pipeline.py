@@ -124,10 +124,13 @@ def copy_outputs(outputs: Outputs) -> dict[str, Array]:
 
 
 class NetworkPipeline:
-    """Runs one network on the whole image, stretched to its input as in its training."""
+    """Runs one network on the whole image, stretched or letterboxed as in its training."""
 
     def __init__(self, config: PipelineConfig) -> None:
         self._decoder = config.decoder
+        self._record = find_decoder(config.decoder)
+        self._sizing = self._record.input_sizing
+        self._target = config.options.target_size or self._sizing.default_target
         self._options = config.decoder_options
         graph = config.read_graph()
         self._roles = match_output_roles(config.model, config.decoder, graph)
@@ -159,8 +162,7 @@ class NetworkPipeline:
         if (declared := config.model.own_skeleton) is not None:
             require_count(declared, count)
             return declared
-        record = find_decoder(config.decoder)
-        fixed = "" if record.takes_skeleton else record.skeleton
+        fixed = "" if self._record.takes_skeleton else self._record.skeleton
         skeleton = SKELETONS[fixed or skeleton_of(count)]
         needed = len(skeleton.keypoints)
         if count not in (0, needed):
@@ -193,8 +195,10 @@ class NetworkPipeline:
 
     def _fit_image(self, image: Image) -> tuple[ImageTransform, Image]:
         """The transform from an image to the input, and the input."""
-        assert self.input_size is not None
-        transform = stretch_transform(image_size(image), self.input_size)
+        size = self.input_size or self._sizing.input_size(self._target, image_size(image))
+        if not self._record.stretches:
+            return letterbox_image(image, size, self._sizing.padding, sizing=self._sizing)
+        transform = stretch_transform(image_size(image), size)
         return transform, transform.warp(image)
 
     def _decode(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
@@ -209,7 +213,7 @@ class NetworkPipeline:
     @cached_property
     def _class_names(self) -> Sequence[str]:
         """By the numbers of the classes: those of a model of Open Model Zoo, else of the IR."""
-        labels: list[str] = []
+        labels = []
         if isinstance(self._model, ModelSpec):
             labels = find_labels(self._model, self._shapes.values())
         return labels or self._stated_labels
@@ -228,13 +232,12 @@ class NetworkPipeline:
 
     def _decode_outputs(self, maps: Outputs, size: Size) -> list[Pose]:
         """The people in outputs by role, in continuous coordinates of an input of this size."""
-        decoder = find_decoder(self._decoder)
         if self._is_decoded:
             values, scores = (maps[role].copy() for role in self._roles)
             people = read_people(values, scores, self._skeleton, size)
             return [pose for pose in people if pose.score >= self._min_score]
         poses = decode_with_options(self._decoder, maps, size, self._options)
-        if decoder.has_pixel_centers:
+        if self._record.has_pixel_centers:
             for pose in poses:
                 pose.keypoints[pose.keypoints[:, 2] > 0, :2] += 0.5
         return poses
@@ -265,7 +268,7 @@ class ClassifierPipeline(NetworkPipeline):
 
 
 class DetectorPipeline(NetworkPipeline):
-    """Runs a detector on the whole image, stretched to its input as in its training."""
+    """Runs a detector on the whole image, stretched or letterboxed as in its training."""
 
     def _decode(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
         people = self._decode_outputs(maps, transform.size)
@@ -276,12 +279,3 @@ class DetectorPipeline(NetworkPipeline):
         if any(pose.class_id is not None for pose in people):
             classes = np.array([pose.class_id for pose in people])
         return self._name_classes(create_box_poses(boxes, scores, image, classes))
-
-
-class LetterboxDetectorPipeline(DetectorPipeline):
-    """Runs a detector on the whole image, letterboxed as in its training."""
-
-    def _fit_image(self, image: Image) -> tuple[ImageTransform, Image]:
-        assert self.input_size is not None
-        sizing = find_decoder(self._decoder).input_sizing
-        return letterbox_image(image, self.input_size, sizing.padding, sizing=sizing)

@@ -81,6 +81,6 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
 
     def __del__(self) -> None:
         # The caller's loop ended early: running work is completed, and no new work begins.
-        pool: ThreadPoolExecutor | None = getattr(self, "_pool", None)
+        pool = getattr(self, "_pool", None)
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from posezoo.arrays import Doubles
 from posezoo.images import Image
-from posezoo.pose.letterbox import Size
+from posezoo.pose.letterbox import Size, image_size
 
 # A frame is compared by so many of its pixels, in blocks. These values were chosen on photos, for
 # pans by a third of the picture, flashes, and people who walk past the camera.
@@ -40,14 +40,15 @@ class SceneCuts:
 
         A frame of another size does. Frames that show nothing, such as black ones, are passed over.
         """
-        height, width = image.shape[:2]
+        size = image_size(image)
+        width, height = size
         rows = np.arange(_ROWS) * height // _ROWS
         columns = np.arange(_COLUMNS) * width // _COLUMNS
         pixels = image[rows[:, None], columns]
-        if self._size == (width, height) and pixels.std() < _EMPTY:
+        if self._size == size and pixels.std() < _EMPTY:
             return False
         last_size, last_colors, last_blocks = self._size, self._colors, self._blocks
-        self._size = width, height
+        self._size = size
         self._colors, self._blocks = _count_colors(pixels), _blocks(pixels)
         if last_size != self._size:
             return last_size is not None
@@ -61,8 +62,7 @@ def _count_colors(pixels: Image) -> Doubles:
     """(64,) the share of the pixels with each color, of four levels in each channel."""
     levels = (pixels >> 6).astype(np.int64)
     counts = np.bincount((levels @ [16, 4, 1]).ravel(), minlength=64)
-    shares: Doubles = counts / (_ROWS * _COLUMNS)
-    return shares
+    return counts / (_ROWS * _COLUMNS)
 
 
 def _blocks(pixels: Image) -> Doubles:

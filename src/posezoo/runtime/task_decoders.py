@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from posezoo.errors import InferenceError
 from posezoo.facts.labels import task_label
 from posezoo.ir.model_procs import decoded_task, find_anchors
 from posezoo.pose.decoder_type import Shape
 from posezoo.pose.decoders import DECODERS
-from posezoo.runtime.graph import Graph, format_shape, read_graph
+from posezoo.runtime.graph import NamedIrs, format_shape, read_graph
 from posezoo.spec.model import Decoder, Model, ModelSpec
 
 
@@ -51,9 +50,7 @@ def find_task_decoder(spec: ModelSpec, outputs: Mapping[str, Shape]) -> Decoder 
     return None
 
 
-def with_task_decoder(
-    model: ModelSpec, irs: Mapping[str, Path | Graph]
-) -> tuple[ModelSpec, Mapping[str, Path | Graph]]:
+def with_task_decoder(model: ModelSpec, irs: NamedIrs) -> tuple[ModelSpec, NamedIrs]:
     """A model with the decoder that its task and its outputs name, and its IR, which was read for
     it; unchanged if it declares a decoder.
 

@@ -13,7 +13,6 @@ import numpy as np
 
 from posezoo.errors import InferenceError
 from posezoo.pose.decoder_type import Corners
-from posezoo.pose.decoders import find_decoder
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Image, Size, image_size, to_image_pixels
 from posezoo.pose.ssd_detection import Box
@@ -52,9 +51,8 @@ class TopDownPipeline(NetworkPipeline):
         self._size: Size = self.input_size
         self._crop = self._options.crop
         self._blank = _mean_color(config) if self._options.blank_is_mean else _BLACK
-        decoder = find_decoder(config.decoder)
-        self._next_crop = decoder.next_crop
-        self._visible_score = decoder.visible_score
+        self._next_crop = self._record.next_crop
+        self._visible_score = self._record.visible_score
         self._detector: Pipeline | None = None
         self._whole_image: float | None = None
         self.can_track = self._next_crop is not None
@@ -106,7 +104,7 @@ class TopDownPipeline(NetworkPipeline):
                 "no detector runs, so it cannot run on each Nth frame",
                 hint="name a --detector, such as nanodet-g",
             )
-        last: list[Box] = []
+        last = []
         frames = count()
 
         def steps(image: Image) -> PipelineSteps:
@@ -160,8 +158,8 @@ class TopDownPipeline(NetworkPipeline):
     ) -> Steps[list[tuple[Pose, Box]]]:
         """The pose in each box, without duplicates."""
         size = image_size(image)
-        people: list[tuple[Pose, Box]] = []
-        areas: list[float] = []
+        people = []
+        areas = []
         for box in boxes:
             visible = box.clip(size)
             # Not `<= 0`: a side may be NaN.

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -24,7 +25,7 @@ from posezoo.files.staging import create_parent
 from posezoo.files.verified_files import is_device, write_error
 from posezoo.images import SUFFIXES, Image
 from posezoo.pose.keypoints import Pose
-from posezoo.pose.letterbox import Size, letterbox_image
+from posezoo.pose.letterbox import Size, image_size, letterbox_image
 from posezoo.video.frame_sources import Frame, FrameSource, import_quiet_opencv
 
 #: FOURCC by video suffix; every FFmpeg in OpenCV can write these codecs.
@@ -138,6 +139,7 @@ def _name_images(folder: Path, images: Sequence[Path]) -> dict[str, Path]:
     return {name: target for target, name in targets.items()}
 
 
+@dataclass
 class ImageOutput(FrameOutput):
     """Images in the format of their suffix; no frame is dropped.
 
@@ -147,10 +149,9 @@ class ImageOutput(FrameOutput):
         targets: the paths of frames by the frame's name; other frames have numbers in the folder.
     """
 
-    def __init__(self, path: Path, limit: int, targets: Mapping[str, Path]) -> None:
-        self.path = path
-        self._limit = limit
-        self._targets = targets
+    path: Path
+    _limit: int
+    _targets: Mapping[str, Path]
 
     def write(self, frame: Frame, image: Image) -> None:
         """Write an image."""
@@ -195,7 +196,7 @@ class VideoOutput(FrameOutput):
             return
         if self._encoder is None:
             cv2 = import_quiet_opencv()
-            height, width = image.shape[:2]
+            width, height = image_size(image)
             self._size = (max(2, width // 2 * 2), max(2, height // 2 * 2))
             codec = cv2.VideoWriter_fourcc(*CODECS[self.path.suffix.lower()])
             encoder = cv2.VideoWriter(str(self._part), cv2.CAP_FFMPEG, codec, self._fps, self._size)
@@ -262,7 +263,7 @@ def pad_to_size(image: Image, size: Size) -> Image:
     """An image fitted to a size with black borders; the image itself if it already has this
     size.
     """
-    height, width = image.shape[:2]
+    width, height = image_size(image)
     if (width, height) == size:
         return image
     if (width // 2 * 2, height // 2 * 2) == size:
@@ -336,7 +337,7 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
 
 def frame_to_json(frame: Frame, poses: Sequence[Pose]) -> dict[str, Any]:
     """A frame's poses as JSON values: ``frame``, ``name``, ``width``, ``height``, ``poses``."""
-    height, width = frame.image.shape[:2]
+    width, height = image_size(frame.image)
     return {
         "frame": frame.index,
         "name": frame.name,

@@ -12,7 +12,6 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
 from glob import glob, has_magic
 from itertools import count, islice
 from pathlib import Path
@@ -30,9 +29,9 @@ from posezoo.errors import (
 )
 from posezoo.facts.labels import format_count
 from posezoo.images import MAX_PIXELS, SUFFIXES, Image
-from posezoo.pose.letterbox import Size
+from posezoo.pose.letterbox import Size, image_size
 from posezoo.runtime.estimator import USUAL_FPS
-from posezoo.values import frozen
+from posezoo.values import frozen, frozen_with_arrays
 
 ReportError = Callable[[PosezooError], None]
 
@@ -58,7 +57,7 @@ _MAX_GAPS = 0.05
 _MIN_STEPS = 20
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen_with_arrays
 class Frame:
     """One image of a source.
 
@@ -199,8 +198,7 @@ class ImageSource(FrameSource):
         failures = []
         for path in paths:
             try:
-                height, width = images.read_image(path).shape[:2]
-                self.size = width, height
+                self.size = image_size(images.read_image(path))
                 return
             except ImageError as error:
                 failures.append(error)

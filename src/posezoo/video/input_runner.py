@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import KW_ONLY, dataclass
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
@@ -28,42 +29,34 @@ from posezoo.workers.signals import SignalExit
 ReportFailure = Callable[[str, str, PosezooError], None]
 
 
+@dataclass
 class InputRunner:
     """Runs a model on all inputs, and collects the results as JSON values.
 
     Args:
         results: the folder of the annotated images and videos.
-        min_score: of keypoints that are drawn; None for the decoder's.
+        min_score: of keypoints that are drawn.
         limit: the number of frames of a video; None for all.
         video: how the people in videos are followed.
         publish: receives the source, each frame of a video, and its poses.
         report_failure: receives ``image``, its name, and why it could not be read or written.
     """
 
-    def __init__(
-        self,
-        estimator: Estimator,
-        inputs: RunInputs,
-        results: Path,
-        *,
-        min_score: float | None,
-        limit: int | None,
-        video: VideoOptions,
-        publish: FramePublisher,
-        timer: StepTimer,
-        report_failure: ReportFailure,
-    ) -> None:
-        self._limit = limit
-        self._video = video
-        self._publish = publish
-        self._estimator = estimator
-        self._results = results
-        self._inputs = inputs
-        self._timer = timer
-        self._report_failure = report_failure
-        self._min_score = estimator.seen_from if min_score is None else min_score
-        videos = (Path(video.source.name) for video in inputs.videos)
-        self._names = OutputNames(results, [*(image.path for image in inputs.images), *videos])
+    estimator: Estimator
+    inputs: RunInputs
+    results: Path
+    _: KW_ONLY
+    min_score: float
+    limit: int | None
+    video: VideoOptions
+    publish: FramePublisher
+    timer: StepTimer
+    report_failure: ReportFailure
+
+    def __post_init__(self) -> None:
+        videos = (Path(video.source.name) for video in self.inputs.videos)
+        paths = [*(image.path for image in self.inputs.images), *videos]
+        self._names = OutputNames(self.results, paths)
         self.images: list[dict[str, Any]] = []
         self.videos: list[dict[str, Any]] = []
         self.skeletons: set[Skeleton] = set()  # of the poses
@@ -74,7 +67,7 @@ class InputRunner:
         """Where people come from in the images, and in the videos."""
         origins = [video["people_from"] for video in self.videos]
         if self.images or not self.videos:
-            origins.insert(0, self._estimator.people_from)
+            origins.insert(0, self.estimator.people_from)
         return list(dict.fromkeys(origins))
 
     @property
@@ -91,28 +84,28 @@ class InputRunner:
     def run_all(self) -> None:
         """Run the model on the images, then on the videos."""
         # A folder that cannot be written is one error, not one for each image.
-        with staging_dir(self._results):
+        with staging_dir(self.results):
             pass
-        for image in self._inputs.images:
+        for image in self.inputs.images:
             try:
                 self._run_on_image(image)
             except DiskError:
                 raise
             except (ImageError, OutputError) as error:
-                self._report_failure("image", image.name, error)
-        for video in self._inputs.videos:
+                self.report_failure("image", image.name, error)
+        for video in self.inputs.videos:
             if self.ended_by is None:
                 self._run_on_video(video)
 
     def _run_on_image(self, image: ImageInput) -> None:
-        with self._timer.time_step("read images"):
+        with self.timer.time_step("read images"):
             pixels = read_image(image.path)
-        with self._timer.time_step("find poses"):
-            poses = self._estimator(pixels)
+        with self.timer.time_step("find poses"):
+            poses = self.estimator(pixels)
         self.skeletons |= {pose.layout for pose in poses}
         target = self._names.output_path(image.path)
-        with self._timer.time_step("draw and write"):
-            write_image(target, draw(pixels, poses, min_score=self._min_score, in_place=True))
+        with self.timer.time_step("draw and write"):
+            write_image(target, draw(pixels, poses, min_score=self.min_score, in_place=True))
         self.images.append(
             {
                 "image": image.name,
@@ -135,26 +128,26 @@ class InputRunner:
             closing(source.frames()) as read,
             closing(open_output(target, source, may_drop=video.is_live)) as output,
             JsonListWriter(keypoints, "frames") as written,
-            self._timer.time_step("videos"),
+            self.timer.time_step("videos"),
         ):
             try:
-                results = self._estimator.stream(
-                    islice(read, self._limit),
+                results = self.estimator.stream(
+                    islice(read, self.limit),
                     attrgetter("image"),
                     is_video=True,
-                    track=self._video.track,
-                    smooth=self._video.smooth,
-                    detect_every=self._video.detect_every,
+                    track=self.video.track,
+                    smooth=self.video.smooth,
+                    detect_every=self.video.detect_every,
                     time_s=source.time_s,
                 )
                 with closing(results):
                     for frame, poses in results:
                         self.skeletons |= {pose.layout for pose in poses}
-                        self._publish(source, frame, poses)
+                        self.publish(source, frame, poses)
                         written.append(frame_to_json(frame, poses))
                         output.write(
                             frame,
-                            draw(frame.image, poses, min_score=self._min_score, in_place=True),
+                            draw(frame.image, poses, min_score=self.min_score, in_place=True),
                         )
                         frames += 1
                         people = max(people, len(poses))
@@ -162,8 +155,8 @@ class InputRunner:
                 self.ended_by = signal
         if not frames:
             return
-        people_from = self._estimator.people_from
-        if self._estimator.can_track and people_from != ITSELF:
+        people_from = self.estimator.people_from
+        if self.estimator.can_track and people_from != ITSELF:
             people_from = TRACKING
         width, height = source.size
         self.videos.append(

@@ -23,7 +23,7 @@ from posezoo.facts.labels import format_count
 from posezoo.images import Image
 from posezoo.pose.drawing import draw, write_text
 from posezoo.pose.keypoints import Pose
-from posezoo.pose.letterbox import Size
+from posezoo.pose.letterbox import Size, image_size
 from posezoo.pose.tracking import PoseTracker
 from posezoo.runtime.scene_cuts import SceneCuts
 from posezoo.video.frame_outputs import FrameOutput
@@ -231,7 +231,7 @@ def draw_poses(
             limit.
         in_place: whether an image that keeps its size may be drawn into.
     """
-    height, width = image.shape[:2]
+    width, height = image_size(image)
     scale = 1.0
     if within is not None:
         scale = min(1.0, within[0] / width, within[1] / height)

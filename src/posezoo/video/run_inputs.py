@@ -89,9 +89,9 @@ def open_inputs(
     """
     from posezoo.video.frame_sources import open_source
 
-    images: list[ImageInput] = []
-    videos: list[VideoInput] = []
-    plain: list[str] = []
+    images = []
+    videos = []
+    plain = []
     for name in names:
         if _is_file_address(name):
             path = _download(name, folder, options, listener)
@@ -182,7 +182,7 @@ def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> lis
     """
     from posezoo.images import SUFFIXES
 
-    images: list[Path] = []
+    images = []
     for name in names:
         candidates = _list_candidates(name)
         if candidates is None:

@@ -130,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
             estimator,
             inputs,
             results,
-            min_score=args.min_score,
+            min_score=estimator.seen_from if args.min_score is None else args.min_score,
             limit=args.limit,
             video=flags.video_options_from_args(args, estimator),
             publish=publisher,

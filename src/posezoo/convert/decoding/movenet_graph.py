@@ -1,4 +1,4 @@
-"""MoveNet in a graph: ``pose.movenet`` and ``movenet_multipose`` with OpenVINO's operations."""
+"""MoveNet in a graph: ``pose.movenet`` with OpenVINO's operations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from posezoo.convert.decoding.nodes import (
     without_batch,
 )
 from posezoo.pose.letterbox import Size
-from posezoo.pose.movenet_multipose import JOINTS, MultiPoseOptions
+from posezoo.pose.movenet import JOINTS, MultiPoseOptions
 from posezoo.pose.top_down import TopDownOptions
 
 

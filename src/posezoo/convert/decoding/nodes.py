@@ -164,8 +164,8 @@ def pick_apart(sides: Sequence[Any], ranks: Any, max_overlap: float, count: int)
     length = ranks.shape[1]
     every = constant([range(length)])
     last = constant(length - 1)
-    picked: list[Any] = []
-    highest: list[Any] = []
+    picked = []
+    highest = []
     # The highest of those that are left; those that overlap it are then removed.
     for _ in range(count):
         # Few nodes, since each costs more than its computation; TopK would take longer than two

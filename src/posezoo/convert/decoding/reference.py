@@ -4,12 +4,12 @@ self-check.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from posezoo.arrays import Array
+from posezoo.arrays import Array, NamedArrays
 from posezoo.convert.decoding import BOXES, KEYPOINTS, SCORES, decoding_of, inner_name, match_roles
 from posezoo.convert.decoding.frames import FrameFit
 from posezoo.convert.formats import image_layout
@@ -69,7 +69,7 @@ def view_of(spec: ModelSpec, frame: tuple[int, ...], prepared: tuple[int, ...]) 
 
 
 def compare_decoding(
-    spec: ModelSpec, outputs: Mapping[str, Array], decoded: Sequence[Array], view: ImageTransform
+    spec: ModelSpec, outputs: NamedArrays, decoded: Sequence[Array], view: ImageTransform
 ) -> dict[str, tuple[float, float]]:
     """The largest differences of an IR's outputs from those of the numpy decoder, and their limits,
     by name.
@@ -118,7 +118,7 @@ def compare_decoding(
     }
 
 
-def _decode(spec: ModelSpec, outputs: Mapping[str, Array], size: Size) -> list[Pose]:
+def _decode(spec: ModelSpec, outputs: NamedArrays, size: Size) -> list[Pose]:
     """The poses that the numpy decoder finds in a network's outputs."""
     decoder = decoding_of(spec).decoder
     roles = match_roles(spec, {name: array.shape for name, array in outputs.items()})

@@ -23,7 +23,7 @@ from posezoo.versions import package_version
 if TYPE_CHECKING:
     import numpy as np
 
-    from posezoo.arrays import Array
+    from posezoo.arrays import Array, NamedArrays
 
     TensorSignature = tuple[tuple[int, ...], np.dtype[Any]]
 
@@ -48,7 +48,7 @@ class InnerTensors:
     #: The partners of the tensors of an IR (``openvino.Model``).
     find_partners: Callable[[Any], Mapping[Tensor, Partner]]
     #: Returns what computes the tensors with these names from the inputs by name.
-    open: Callable[[Sequence[str]], Callable[[Mapping[str, Array]], Mapping[str, Array]]]
+    open: Callable[[Sequence[str]], Callable[[NamedArrays], NamedArrays]]
 
 
 @frozen
@@ -59,14 +59,14 @@ class ReferenceRuntime:
     inputs: Mapping[str, TensorSignature]  # shape and type of each input by its name
     outputs: Collection[str]  # the names of the outputs
     #: Computes all outputs by name from the inputs by name.
-    run: Callable[[Mapping[str, Array]], dict[str, Array]]
+    run: Callable[[NamedArrays], dict[str, Array]]
     #: The same for several inputs, if a runtime can do this faster than one by one.
-    run_several: Callable[[Sequence[Mapping[str, Array]]], list[dict[str, Array]]] | None = None
+    run_several: Callable[[Sequence[NamedArrays]], list[dict[str, Array]]] | None = None
     is_independent: bool = True  # whether it shares no reader of the original with the conversion
     float_inputs: Collection[str] = ()  # the integer inputs that also take float32
     inner: InnerTensors | None = None  # None if it gives outputs only
 
-    def run_all(self, feeds: Sequence[Mapping[str, Array]]) -> list[dict[str, Array]]:
+    def run_all(self, feeds: Sequence[NamedArrays]) -> list[dict[str, Array]]:
         """All outputs by name, for each of several inputs."""
         if self.run_several:
             return self.run_several(feeds)

@@ -22,7 +22,7 @@ from posezoo.spec.region_configs import TRANSFORMATIONS_CONFIG
 from posezoo.spec.supported_mo_args import INPUT_PROTO
 
 if TYPE_CHECKING:
-    from posezoo.arrays import Array
+    from posezoo.arrays import Array, NamedArrays
     from posezoo.convert.darknet.cfg import Section
 
 _MODULE = "cv2"
@@ -97,7 +97,7 @@ def _open_runtime(
     shape = sizes.get(INPUT, tuple(network.input(0).shape))
     signature = shape, np.dtype(np.float32)
 
-    def run(feed: Mapping[str, Array]) -> dict[str, Array]:
+    def run(feed: NamedArrays) -> dict[str, Array]:
         net.setInput(feed[INPUT].transpose(0, 3, 1, 2))
         maps = run_opencv(module, net, list(ends.values()))
         return {name: each.transpose(0, 2, 3, 1) for name, each in zip(ends, maps, strict=True)}
@@ -135,7 +135,7 @@ def _open_with_boxes(
     names = layers if has_boxes else (ONLY_OUTPUT,)
     shape = (1, *map(sections[0].integer, ("channels", "height", "width")))
 
-    def run(feed: Mapping[str, Array]) -> dict[str, Array]:
+    def run(feed: NamedArrays) -> dict[str, Array]:
         net.setInput(feed[OPENCV_INPUT])
         return dict(zip(names, run_opencv(module, net, layers), strict=True))
 

@@ -40,7 +40,7 @@ from posezoo.versions import package_version
 from posezoo.workers.threads import library_threads
 
 if TYPE_CHECKING:
-    from posezoo.arrays import Array
+    from posezoo.arrays import Array, NamedArrays
 
 _MODULE = "onnxruntime"
 
@@ -206,7 +206,7 @@ def _open_session(module: Any, path: Path, content: bytes = b"") -> Any:
     )
 
 
-def _run(session: Any, names: Sequence[str], feed: Mapping[str, Array]) -> dict[str, Array]:
+def _run(session: Any, names: Sequence[str], feed: NamedArrays) -> dict[str, Array]:
     try:
         return dict(zip(names, session.run(names, dict(feed)), strict=True))
     except Exception as error:  # its classes derive from Exception directly
@@ -223,7 +223,7 @@ def _open_inner(
     path: Path,
     outputs: Sequence[str],
     names: Sequence[str],
-) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+) -> Callable[[NamedArrays], dict[str, Array]]:
     """Open the model with more outputs: messages that follow each other are one message, with the
     fields of both.
     """

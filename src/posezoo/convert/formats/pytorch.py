@@ -19,7 +19,7 @@ from posezoo.versions import package_version
 from posezoo.workers.program import python_command, run_program
 
 if TYPE_CHECKING:
-    from posezoo.arrays import Array
+    from posezoo.arrays import Array, NamedArrays
     from posezoo.networks.pretrained import NetworkCheckpoint
 
 # The process computes with one thread; further threads, which libraries start on import, would be
@@ -78,7 +78,7 @@ def _open_runtime(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Re
 
     names = checkpoint.network.output_names(**checkpoint.arguments)
 
-    def run_several(feeds: Sequence[Mapping[str, Array]]) -> list[dict[str, Array]]:
+    def run_several(feeds: Sequence[NamedArrays]) -> list[dict[str, Array]]:
         images = [image for feed in feeds for image in feed.values()]
         npz = io.BytesIO()
         np.savez(npz, *images)
@@ -89,7 +89,7 @@ def _open_runtime(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Re
                 for number in range(len(images))
             ]
 
-    def run(feed: Mapping[str, Array]) -> dict[str, Array]:
+    def run(feed: NamedArrays) -> dict[str, Array]:
         return run_several([feed])[0]
 
     runtime = f"PyTorch {package_version('torch')}, with our definition of the network"

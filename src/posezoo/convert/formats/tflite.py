@@ -25,7 +25,7 @@ from posezoo.spec.model import ModelSpec
 from posezoo.versions import package_version
 
 if TYPE_CHECKING:
-    from posezoo.arrays import Array
+    from posezoo.arrays import Array, NamedArrays
 
 _MODULE = "ai_edge_litert.interpreter"
 
@@ -135,7 +135,7 @@ def _open_interpreter(
 
 
 def _run(
-    interpreter: Any, tensors: Sequence[Mapping[str, Any]], feed: Mapping[str, Array]
+    interpreter: Any, tensors: Sequence[Mapping[str, Any]], feed: NamedArrays
 ) -> dict[str, Array]:
     for port in interpreter.get_input_details():
         interpreter.set_tensor(port["index"], feed[port["name"]])
@@ -148,7 +148,7 @@ def _open_inner(
     path: Path,
     sizes: Mapping[str, Shape],
     names: Collection[str],
-) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+) -> Callable[[NamedArrays], dict[str, Array]]:
     interpreter = _open_interpreter(module, path, sizes, keeps_tensors=True)
     tensors = [port for port in interpreter.get_tensor_details() if port["name"] in names]
     return partial(_run, interpreter, tensors)

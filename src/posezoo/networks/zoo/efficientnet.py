@@ -6,6 +6,7 @@ arXiv:2104.00298. The keys are those of timm/models/efficientnet.py.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from math import ceil
@@ -14,7 +15,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from posezoo.networks.blocks import ImageMean, conv2d, stage
+from posezoo.networks.blocks import ImageMean, SqueezeExcite, conv2d, stage
 from posezoo.networks.layer_tables import LAYER_TABLES
 
 
@@ -108,7 +109,7 @@ class _EfficientBlock(nn.Module):
             if number < len(convolutions) or row.kind == "plain":
                 self.add_module(f"act{number}", nn.SiLU())
             if name == "conv_dw" and row.attention:
-                self.se = _Attention(layer.out_channels, inputs // 4)
+                self.se = _attention(layer.out_channels, inputs // 4)
 
     def forward(self, x: Tensor) -> Tensor:
         y = x
@@ -156,16 +157,10 @@ class _PaddedConvolution(nn.Conv2d):
         return super().forward(x)
 
 
-class _Attention(nn.Module):
-    """Squeeze and excitation: scales each channel by a number that all channels decide."""
-
-    def __init__(self, channels: int, hidden: int) -> None:
-        super().__init__()
-        self.conv_reduce = nn.Conv2d(channels, hidden, 1)
-        self.act = nn.SiLU(inplace=True)
-        self.conv_expand = nn.Conv2d(hidden, channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        mean = x.mean(dim=(2, 3), keepdim=True)
-        hidden = self.act(self.conv_reduce(mean))
-        return x * self.conv_expand(hidden).sigmoid()
+def _attention(channels: int, hidden: int) -> SqueezeExcite:
+    reduce = nn.Conv2d(channels, hidden, 1)
+    expand = nn.Conv2d(hidden, channels, 1)
+    act = nn.SiLU(inplace=True)
+    return SqueezeExcite(
+        OrderedDict(conv_reduce=reduce, act=act, conv_expand=expand, sigmoid=nn.Sigmoid())
+    )

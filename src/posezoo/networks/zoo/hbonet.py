@@ -6,7 +6,6 @@ of its authors.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from posezoo.networks.blocks import (
     ImageMean,
     InvertedResidual,
+    MakeBlock,
     conv_bn_relu6,
     depthwise_bn,
     projection,
@@ -64,7 +64,7 @@ class _HarmoniousBlock(nn.Module):
 
 
 #: Block, number of blocks, and stride of the first one.
-STAGES: tuple[tuple[Callable[[int, int, int], nn.Module], int, int], ...] = (
+STAGES: tuple[tuple[MakeBlock, int, int], ...] = (
     (partial(InvertedResidual, 1), 1, 1),
     (_HarmoniousBlock, 1, 1),
     (_HarmoniousBlock, 3, 2),
