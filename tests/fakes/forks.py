@@ -24,7 +24,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-from fakes.mo_copies import receive
+from fakes.program_copies import receive
 from posezoo.workers.program import python_command
 
 #: The functions that children of posezoo run, and what they import for it.
