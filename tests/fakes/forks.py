@@ -135,7 +135,7 @@ def _function_of(command: object) -> tuple[str, str] | None:
 
 
 def _shadows(folder: str) -> bool:
-    return any(Path(folder, name).exists() for name in SHADOWED)
+    return any(Path(folder, name).is_dir() for name in SHADOWED)
 
 
 def _address(function: tuple[str, str]) -> str:

@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import select
+import shlex
 import signal
 import socket
 import subprocess
@@ -65,6 +66,13 @@ def start(python: Path, statements: str, environment: Mapping[str, str]) -> str:
     assert process.poll() is None, printed.decode()
     process.returncode = 0  # nobody waits for it
     return address
+
+
+def write_command(path: Path, address: str, *words: object) -> None:
+    """Write a command that runs a program, with its first arguments, in a copy of the process at an address."""
+    asking = [sys.executable, "-I", "-S", __file__, "ask", address, *words]
+    path.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, asking))} "$@"\n')
+    path.chmod(0o755)
 
 
 def serve(address: str, statements: str) -> None:

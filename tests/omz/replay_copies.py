@@ -5,7 +5,6 @@ Most of a line's time would be to start Python and to import Open Model Zoo's to
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -91,7 +90,7 @@ class CopiedSides:
         tools.write_text(THEIRS)
         python = self.zoos.mo_env / "bin" / "python"
         imports = _THEIRS.format(program=str(tools))
-        words = [*_ask(program_copies.start(python, imports, self._their_environ)), tools]
+        address = program_copies.start(python, imports, self._their_environ)
         version = next(self.zoos.mo_env.glob("lib/*/site-packages/openvino_dev-*")).name
         mo = _KEEPING_MO.format(
             python=python,
@@ -107,19 +106,20 @@ class CopiedSides:
             (folder / "mo").chmod(0o755)
             for tool in TOOLS:
                 if tool != "quantizer":  # the last release with it is 2022.3
-                    write_command(folder, f"omz_{tool}", *words, tool, self.zoos.folder / zoo)
+                    words = (tools, tool, self.zoos.folder / zoo)
+                    program_copies.write_command(folder / f"omz_{tool}", address, *words)
                 write_command(folder, f"{tool}.py", f"omz_{tool}")
 
     def _write_our_commands(self) -> None:
         programs = self.zoos.environment / "bin"
         imports = _OURS.format(tests=str(Path(__file__).parents[1]))
         environ = {"HOME": str(self.zoos.home)}
-        words = _ask(program_copies.start(programs / "python", imports, environ))
+        address = program_copies.start(programs / "python", imports, environ)
         folder = self.zoos.folder / "bin-ours"
         folder.mkdir()
         for command in programs.iterdir():
             if command.name.startswith("omz_"):
-                write_command(folder, command.name, *words, command)
+                program_copies.write_command(folder / command.name, address, command)
             elif command.name.startswith("python"):  # a link would not know its environment
                 write_command(folder, command.name, command)
             else:
@@ -129,11 +129,6 @@ class CopiedSides:
         """posezoo asks the Python beside a command which Model Optimizer it has."""
         folder = self.zoos.folder / "mo"
         folder.mkdir()
-        write_command(folder, "mo", *_ask(start_copies("")), program())
+        program_copies.write_command(folder / "mo", start_copies(""), program())
         write_command(folder, "python", self.zoos.mo_env / "bin" / "python")
         return folder / "mo"
-
-
-def _ask(address: str) -> list[object]:
-    """The words that run a program in a copy of the process at this address."""
-    return [sys.executable, "-I", "-S", program_copies.__file__, "ask", address]
