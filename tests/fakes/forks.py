@@ -181,7 +181,8 @@ def make_copies(owner: int, function: tuple[str, str]) -> None:
         return
     _import_libraries(function)
     listener.listen(64)
-    os.dup2(0, 1)
+    for stream in (1, 2):  # who reads them waits until they are closed
+        os.dup2(0, stream)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait for copies
     while Path(f"/proc/{owner}").exists():
         if select.select([listener], [], [], 1.0)[0]:
