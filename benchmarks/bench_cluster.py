@@ -157,7 +157,7 @@ def measure_costs(folder: Path, count_by_kind: Mapping[str, int]) -> tuple[dict[
         add_models(kind, several, folder)
         convert_s(folder, f"{kind}-00", 1)  # fills the disk cache
         one, all_of_them = (
-            median(convert_s(folder, models, 1)[0] for _ in range(3))
+            median(convert_s(folder, models, 1)[0] for _ in range(amount(3)))
             for models in (f"{kind}-00", f"{kind}-*")
         )
         files = [

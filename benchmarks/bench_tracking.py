@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import exit_code, machine, record
+from harness import amount, exit_code, machine, record
 from numpy.typing import NDArray
 from walks import FPS, WALKING, Walk, detections, hidden_walk, walk
 
@@ -33,8 +33,8 @@ sys.path.append(str(Path(__file__).parents[1] / "build" / "judges"))
 
 #: The values of the tracker were chosen on hidden walks with seeds from 100.
 SETS = {
-    "crossing": [(seed, walk(seed=seed)) for seed in range(5)],
-    "hidden": [(seed, hidden_walk(seed=seed)) for seed in range(200, 212)],
+    "crossing": [(seed, walk(seed=seed)) for seed in range(amount(5))],
+    "hidden": [(seed, hidden_walk(seed=seed)) for seed in range(200, 200 + amount(12))],
 }
 #: The mean of the switches in 300 frames, and the most milliseconds of CPU time to track and smooth
 #: a frame.

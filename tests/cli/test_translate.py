@@ -60,6 +60,7 @@ def test_a_darknet_network_becomes_onnx_with_the_rows_of_opencv_4(folder, capfd)
     assert code == 0
     assert "  output  yolo_15 [4608,7]\n" in shown
     assert "  values  RGB, 0 to 1\n" in shown
+    assert "from OpenCV 4" in shown
     model = onnx.load("net.onnx")
     onnx.checker.check_model(model, full_check=True)
     assert [each.version for each in model.opset_import] == [18]

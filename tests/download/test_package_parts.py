@@ -367,6 +367,7 @@ def test_a_directory_beyond_the_end_of_a_wheel_takes_another_request(server, tmp
     package = Package(server, tmp_path, f"files/{NAME}", path.read_bytes(), (file,))
     assert package.download() == [BODIES["net.bin"]]
     assert len(package.asked_ranges) == 3
+    assert package.warnings == "" and package.sent_bytes < len(package.content) / 4
 
 
 def test_a_member_that_is_not_in_the_wheel_is_named(wheel):

@@ -24,7 +24,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-from fakes.mo_copies import receive
+from fakes.program_copies import receive
 from posezoo.workers.program import python_command
 
 #: The functions that children of posezoo run, and what they import for it.
@@ -135,7 +135,7 @@ def _function_of(command: object) -> tuple[str, str] | None:
 
 
 def _shadows(folder: str) -> bool:
-    return any(Path(folder, name).exists() for name in SHADOWED)
+    return any(Path(folder, name).is_dir() for name in SHADOWED)
 
 
 def _address(function: tuple[str, str]) -> str:
@@ -181,7 +181,8 @@ def make_copies(owner: int, function: tuple[str, str]) -> None:
         return
     _import_libraries(function)
     listener.listen(64)
-    os.dup2(0, 1)
+    for stream in (1, 2):  # who reads them waits until they are closed
+        os.dup2(0, stream)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait for copies
     while Path(f"/proc/{owner}").exists():
         if select.select([listener], [], [], 1.0)[0]:

@@ -13,14 +13,25 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
+
+import numpy as np
 
 from fakes.checkpoints import params
 from fakes.server import Server
 from fakes.weights import torch
+from posezoo.convert.check_images import draw_test_image
+from posezoo.convert.reference_outputs import EXACT, preprocess
+from posezoo.ir import provenance
+from posezoo.ir.openvino_import import import_openvino
+from posezoo.layout import ModelLayout
 from posezoo.registry import license_path
-from posezoo.spec.model import ModelSpec, SourceFile, UnpackArchive
+from posezoo.spec.model import ModelSpec, Precision, SourceFile, UnpackArchive
 from posezoo.spec.sources import HttpSource
+
+#: How far IR and PyTorch may be apart, as a share of an output's largest value.
+BARS = {Precision.FP32: 3e-4, Precision.FP16: 2e-2}
 
 
 def serve(
@@ -149,3 +160,37 @@ _FORMS: dict[str, Callable[[object], bytes]] = {
     "lightweight-openpose-mobilenet-v1": as_training_leaves_it,
     "human-pose-estimation-3d-0001": as_pth,
 }
+
+
+def assert_ir_is_as_the_original(spec: ModelSpec, out: Path) -> None:
+    """The IR of both precisions, below a folder, computes what PyTorch does."""
+    for precision, bar in BARS.items():
+        _computes_what_pytorch_does(spec, ModelLayout(out, out), precision, bar)
+
+
+def _computes_what_pytorch_does(
+    spec: ModelSpec, layout: ModelLayout, precision: Precision, bar: float
+) -> None:
+    """The IR has the declared form, and the record beside it says how near it is to the original."""
+    record = provenance.read_provenance(layout.provenance_path(spec, precision))
+    assert record is not None
+    assert all(check.reference.startswith("PyTorch ") for check in record.checks)
+    assert 0 < max(check.difference for check in record.checks) <= bar, record.checks
+    network = import_openvino().Core().read_model(layout.ir_path(spec, precision))
+    ports = [(port.any_name, tuple(port.shape)) for port in (*network.inputs, *network.outputs)]
+    assert ports == [(port.name, port.shape) for port in (*spec.inputs, *spec.outputs)]
+
+
+def assert_peaks_are_the_same(network: Any, spec: ModelSpec, xml: Path) -> None:
+    """The IR computes what PyTorch does everywhere, but for signs where two neighbours are a rounding apart."""
+    (port,) = spec.inputs
+    image = draw_test_image("photo", port.shape, port.layout, 3)
+    found = import_openvino().Core().compile_model(xml, "CPU", EXACT)(image)
+    with torch.no_grad():
+        outputs = network(torch.from_numpy(preprocess(image, port)))
+    for name, requested in zip(
+        ("heatmaps", "embeddings"), map(torch.Tensor.numpy, outputs), strict=True
+    ):
+        difference = np.abs(np.abs(found[name]) - np.abs(requested)).max() / np.abs(requested).max()
+        assert 0 < difference <= BARS[Precision.FP32]
+        assert np.count_nonzero((found[name] < 0) != (requested < 0)) <= 1e-4 * requested.size

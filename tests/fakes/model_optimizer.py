@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from fakes import mo_copies
+from fakes import program_copies
 
 ENVIRONMENT = Path(__file__).resolve().parents[2] / "build" / "mo-env"
 MO = ENVIRONMENT / "bin" / "mo"
@@ -81,32 +81,30 @@ def run_copy(
         with open(os.devnull) as stdin, outputs[0].open("w") as out, outputs[1].open("w") as err:
             streams = [stream.fileno() for stream in (stdin, out, err)]
             address = start_copies(import_path)
-            code = mo_copies.ask(address, arguments, str(folder), environment, streams)
+            command = [str(program()), *arguments]
+            code = program_copies.ask(address, command, str(folder), environment, streams)
         printed = [output.read_text("utf-8") for output in outputs]
     return subprocess.CompletedProcess(list(arguments), code, *printed)
 
 
-#: Each ends when its standard input is closed, which is with this process.
-_started: list[subprocess.Popen[bytes]] = []
+def program() -> Path:
+    """The file of ``PROGRAM`` in the environment of make mo-env."""
+    return next(ENVIRONMENT.glob(f"lib/*/site-packages/{PROGRAM}"))
 
 
 @cache
 def start_copies(import_path: str) -> str:
-    """The address at which a process makes copies with this PYTHONPATH, until this one ends."""
-    digest = hashlib.sha256(import_path.encode()).hexdigest()[:8]
-    address = f"posezoo-tests-{os.getpid()}-mo-{digest}"
-    (program,) = ENVIRONMENT.glob(f"lib/*/site-packages/{PROGRAM}")
-    process = subprocess.Popen(
-        [ENVIRONMENT / "bin" / "python", mo_copies.__file__, program, address],
-        env={**os.environ, "PYTHONPATH": import_path},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    with process.stdout:
-        process.stdout.read()  # it closes the stream when it listens
-    process.returncode = 0  # nobody waits for it
-    _started.append(process)
-    return address
+    """The address at which a process makes copies of Model Optimizer with this PYTHONPATH."""
+    statements = f"""
+import runpy, sys
+sys.path.insert(0, {str(program().parent)!r})
+runpy.run_path({str(program())!r})
+del sys.path[0]
+from openvino.tools.mo.utils.cli_parser import get_all_cli_parser
+get_all_cli_parser()
+"""
+    python = ENVIRONMENT / "bin" / "python"
+    return program_copies.start(python, statements, {**os.environ, "PYTHONPATH": import_path})
 
 
 class ModelOptimizerError(Exception):

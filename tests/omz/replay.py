@@ -16,14 +16,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import redirect_stderr
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from fakes.model_optimizer import KEPT, PROGRAM
 from fakes.server import Server
 from omz.projects import omz_projects
 from omz.replay_zoo import GeneratedZoo, find_declarations
-from omz.runs import ROOT, THEIRS, known
+from omz.runs import ROOT, known
+
+if TYPE_CHECKING:
+    from omz.replay_copies import CopiedSides
 
 TOOLS = ("downloader", "converter", "info_dumper", "quantizer")
 RELEASES = ("omz", "omz@2022.1", "omz@2021.4")
@@ -45,29 +47,6 @@ class Module: pass
 Graph = GenericFunction = ConcreteFunction = Module
 keras = SimpleNamespace(Model=Module, layers=SimpleNamespace(Layer=Module))
 types = SimpleNamespace(experimental=SimpleNamespace(GenericFunction=Module, ConcreteFunction=Module))
-"""
-
-# Model Optimizer, asked once for each file and arguments: what it makes is kept outside of the clone.
-_KEEPING_MO = """#!{python}
-import hashlib, json, os, shutil, subprocess, sys
-from pathlib import Path
-told = [argument.partition("=") for argument in sys.argv[1:]]
-said = {{flag: value for flag, _, value in told if flag in ("--output_dir", "--model_name")}}
-digests = [hashlib.sha256(Path(value).read_bytes()).hexdigest() for _, _, value in told if os.path.isfile(value)]
-key = json.dumps([digests, [each for each in told if each[0] != "--output_dir" and not os.path.isfile(each[2])]])
-kept = Path("{kept}") / hashlib.sha256(key.encode()).hexdigest()
-out = Path(said["--output_dir"])
-if not (kept / "done").exists():
-    code = subprocess.run([sys.executable, "{mo}", *sys.argv[1:]]).returncode
-    if code == 0:
-        kept.mkdir(parents=True, exist_ok=True)
-        for path in out.glob(said["--model_name"] + ".*"):
-            shutil.copyfile(path, kept / path.name)
-        (kept / "done").touch()
-    sys.exit(code)
-out.mkdir(parents=True, exist_ok=True)
-for path in kept.glob(said["--model_name"] + ".*"):
-    shutil.copyfile(path, out / path.name)
 """
 
 
@@ -130,7 +109,7 @@ class Zoos:
         shutil.copytree(home / ".cache" / "posezoo" / "registries" / "omz" / "models", self.newest)
         environment = _own_environment(folder, home)
         for tool in TOOLS:
-            _write_command(environment / "bin", f"{tool}.py", f'exec omz_{tool} "$@"')
+            write_command(environment / "bin", f"{tool}.py", f"omz_{tool}")
         package = next(environment.glob("lib/*/site-packages/posezoo"))
         zoo.write(ROOT / "models", package / "models", models)
         # Model Optimizer imports TensorFlow only to ask whether the name of a file is one of its objects.
@@ -143,43 +122,7 @@ class Zoos:
             for name, path in find_declarations(self.newest).items()
             if path.name != "model.yml"
         }
-        self.home, self.mo_env, self._environment = home, mo_env, environment
-        for each in ("all", "newest", "sample"):
-            self._write_their_commands(each)
-
-    def theirs(self, zoo: str) -> Side:
-        """Open Model Zoo's side with a zoo: "all", the "newest" release, or the "sample"."""
-        environ = {
-            "HOME": str(self.folder / "home-theirs"),
-            "PYTHONPATH": str(self.folder / "tensorflow"),
-        }
-        python = self.mo_env / "bin" / "python"
-        folder = self.folder / f"bin-{zoo}"
-        return Side(folder, python, environ, folder / "mo")
-
-    def _write_their_commands(self, zoo: str) -> None:
-        folder = self.folder / f"bin-{zoo}"
-        folder.mkdir()
-        version = next(self.mo_env.glob("lib/*/site-packages/openvino_dev-*"), folder).name
-        programs = self.mo_env / "bin"
-        script = _KEEPING_MO.format(
-            python=programs / "python",
-            mo=next(self.mo_env.glob(f"lib/*/site-packages/{PROGRAM}"), programs / "mo"),
-            kept=KEPT / version,
-        )
-        (folder / "mo").write_text(script)
-        (folder / "mo").chmod(0o755)
-        for tool in TOOLS:
-            words = [
-                str(self.mo_env / "bin" / "python"),
-                "-c",
-                THEIRS,
-                tool,
-                str(self.folder / zoo),
-            ]
-            if tool != "quantizer":  # the last release with it is 2022.3
-                _write_command(folder, f"omz_{tool}", f'exec {shlex.join(words)} "$@"')
-            _write_command(folder, f"{tool}.py", f'exec omz_{tool} "$@"')
+        self.home, self.mo_env, self.environment = home, mo_env, environment
 
     def ours(self, zoo: str, settings: Mapping[str, str]) -> Side:
         """posezoo's side with a zoo and environment variables."""
@@ -188,7 +131,7 @@ class Zoos:
             environ["POSEZOO_MODELS_DIR"] = str(self.folder / "sample")
         elif zoo == "newest":
             environ["POSEZOO_REGISTRIES"] = "omz"
-        python = self._environment / "bin" / "python"
+        python = self.environment / "bin" / "python"
         return Side(python.parent, python, environ, self.mo_env / "bin" / "mo")
 
 
@@ -208,12 +151,13 @@ def _own_environment(folder: Path, home: Path) -> Path:
     packages = next(environment.glob("lib/*/site-packages"))
     others = [path for path in sys.path if Path(path).name == "site-packages"]
     (packages / "others.pth").write_text("\n".join(others))
-    _write_command(environment / "bin", "pip", 'exec python -m pip "$@"')
+    write_command(environment / "bin", "pip", "python", "-m", "pip")
     return environment
 
 
-def _write_command(folder: Path, name: str, script: str) -> None:
-    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+def write_command(folder: Path, name: str, *words: object) -> None:
+    """Write a command that runs these words, followed by its own arguments."""
+    (folder / name).write_text(f'#!/bin/sh\nexec {shlex.join(map(str, words))} "$@"\n')
     (folder / name).chmod(0o755)
 
 
@@ -275,21 +219,22 @@ class Result:
     why: str = ""
 
 
-def replay(calls: Sequence[Call], zoos: Zoos, folder: Path) -> list[Result]:
+def replay(calls: Sequence[Call], sides: CopiedSides, folder: Path) -> list[Result]:
     """Run the calls of one script in their order, in one folder for each side."""
-    theirs = _run_script(calls, lambda zoo: zoos.theirs(zoo), folder / "theirs")
-    ours = _run_script(calls, lambda zoo: zoos.ours(zoo, {}), folder / "ours")
-    results = [compare(*each, zoos.composites) for each in zip(calls, theirs, ours, strict=True)]
+    composites = sides.zoos.composites
+    theirs = _run_script(calls, sides.theirs, folder / "theirs")
+    ours = _run_script(calls, lambda zoo: sides.ours(zoo, {}), folder / "ours")
+    results = [compare(*each, composites) for each in zip(calls, theirs, ours, strict=True)]
     wanting = [
         number
         for number, (left, result) in enumerate(zip(ours, results, strict=True))
         if "POSEZOO_MO" in left.stderr and result.outcome == "differs"
     ]
     if wanting:
-        settings = {"POSEZOO_MO": str(zoos.mo_env / "bin" / "mo")}
-        again = _run_script(calls, lambda zoo: zoos.ours(zoo, settings), folder / "ours-mo")
+        settings = {"POSEZOO_MO": str(sides.mo)}
+        again = _run_script(calls, lambda zoo: sides.ours(zoo, settings), folder / "ours-mo")
         for number in wanting:
-            result = compare(calls[number], theirs[number], again[number], zoos.composites)
+            result = compare(calls[number], theirs[number], again[number], composites)
             needs, reasons = _needs(ours[number])
             results[number] = replace(
                 result, needs=needs, why=result.why if result.outcome == "differs" else reasons

@@ -32,12 +32,13 @@ sys.modules["openvino_telemetry"] = None
 import yaml
 from omz_tools import _common
 yaml.safe_load = lambda stream: yaml.load(stream, yaml.CSafeLoader)  # the same in a tenth of the time
-tool, root = sys.argv[1:3]
-_common.MODEL_ROOT = Path(root)
 # Those of older releases, whose models it would refuse.
 _common.KNOWN_FRAMEWORKS.update(dict.fromkeys(("caffe", "mxnet", "paddle")), caffe2="caffe2_to_onnx.py")
-sys.argv[:3] = [tool]
-import_module(f"omz_tools.omz_{tool}").main()
+if __name__ == "__main__":
+    tool, root = sys.argv[1:3]
+    _common.MODEL_ROOT = Path(root)
+    sys.argv[:3] = [tool]
+    import_module(f"omz_tools.omz_{tool}").main()
 """
 
 # The same for one call after the other, each in a fork: to import the tools takes longer than most of what they do.

@@ -19,6 +19,7 @@ from fakes.fence import online
 from fakes.server import Server
 from omz.projects import DOCS, omz_projects
 from omz.replay import RELEASES, Call, Left, Result, Zoos, compare, replay
+from omz.replay_copies import CopiedSides
 from omz.runs import MO_ENV
 from posezoo.download.options import DownloadOptions
 from posezoo.download.wheel_registry import read_wheel_registry
@@ -56,10 +57,10 @@ def results(zoos, tmp_path_factory, request) -> dict[object, Result]:
     for line in CALLS:
         if (line.project, line.path) in scripts:
             scripts[line.project, line.path].append(Call.of(line))
-    folder = tmp_path_factory.mktemp("scripts")
+    folder, sides = tmp_path_factory.mktemp("scripts"), CopiedSides(zoos)
 
     def run(number: int, calls: list[Call]) -> list[Result]:
-        return replay(calls, zoos, folder / str(number))
+        return replay(calls, sides, folder / str(number))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         ended = list(pool.map(run, range(len(scripts)), scripts.values()))

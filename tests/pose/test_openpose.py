@@ -185,6 +185,13 @@ def test_values_that_are_not_finite_give_no_people(poison):
         assert decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, SIZE) == []
 
 
+@pytest.mark.parametrize("affinity", [np.nan, np.inf, -np.inf])
+def test_keypoints_between_which_the_field_is_not_finite_are_not_joined(affinity):
+    heatmaps, pafs = crowds.openpose_maps(standing((200, 128, 200)), 1)
+    pafs[:] = affinity
+    assert decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, SIZE) == []
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
