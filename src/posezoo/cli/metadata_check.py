@@ -12,12 +12,11 @@ from posezoo.cli.report import print_json
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.errors import SettingsError, suggest
 from posezoo.facts.labels import format_count
-from posezoo.registry import TAG_MARK
+from posezoo.registry import TAG_MARK, Registry
 
 if TYPE_CHECKING:
     from posezoo.lint.finding import Finding
     from posezoo.lint.rule import RuleInfo
-    from posezoo.registry import Registry
 
 FORMATS = ("text", "json", "sarif", "github")
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_jobs import Answer
-
-if TYPE_CHECKING:
-    from posezoo.events import Listener
-    from posezoo.registry import Selection
-    from posezoo.resolve.stage_context import Context
-    from posezoo.spec.model import ModelSpec
+from posezoo.events import Listener
+from posezoo.registry import Selection
+from posezoo.resolve.stage_context import Context
+from posezoo.spec.model import ModelSpec
 
 EXAMPLES = """
 posezoo convert blazepose-full
@@ -78,7 +75,6 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
 
 def _select_with_checkpoint(args: argparse.Namespace, context: Context) -> Selection:
     """The one model, or network, with the user's own weights."""
-    from posezoo.registry import Selection
     from posezoo.resolve.custom_weights import spec_with_checkpoint
 
     model = args.network or context.registry.find_single(args.models[0])

@@ -26,12 +26,12 @@ from posezoo.cli.selection import select_models
 from posezoo.console import Console
 from posezoo.errors import LockError
 from posezoo.facts.labels import format_count
+from posezoo.registry import Selection, format_command
 from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.events import Listener
     from posezoo.lockfile.entries import LockChange
-    from posezoo.registry import Selection
     from posezoo.resolve.stage_context import Context
     from posezoo.spec.model import ModelSpec
 
@@ -109,7 +109,6 @@ def _record(
 ) -> _Recorded:
     """Record the selected models; ``gone`` are those of the lock that the registry lacks."""
     from posezoo.lockfile.entries import collect_entries, update_entries
-    from posezoo.registry import format_command
 
     lock = context.lock
     snapshots = []

@@ -22,15 +22,15 @@ from posezoo.cli.report import print_result
 from posezoo.cli.selection import read_list_file, select_models
 from posezoo.console import Console
 from posezoo.errors import DownloadError, OutputError, UnknownModelError
+from posezoo.registry import Selection, open_registry
+from posezoo.settings import OMZ_REGISTRIES, Settings
 from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.download.model_download import PlannedFile
     from posezoo.events import Listener
     from posezoo.mirror import Mirror, MirroredFile
-    from posezoo.registry import Selection
     from posezoo.resolve.stage_context import Context
-    from posezoo.settings import Settings
     from posezoo.spec.model import ModelSpec, SourceFile
 
 EXAMPLES = """
@@ -106,7 +106,6 @@ def _refuse_invalid_selection(args: argparse.Namespace, patterns: list[str]) -> 
 def _find_wheels(registries: Sequence[str]) -> dict[str, SourceFile]:
     """The wheels of the registries in use, by the registry's name."""
     from posezoo.mirror import registry_wheel
-    from posezoo.settings import OMZ_REGISTRIES
 
     return {name: registry_wheel(name) for name in registries if name in OMZ_REGISTRIES}
 
@@ -229,7 +228,6 @@ def _check(
     """The states of all files, or of those of the models that the patterns select."""
     from posezoo.pipeline.store_transfers import bring
     from posezoo.pipeline.zoo_context import download_options
-    from posezoo.registry import open_registry
 
     bring(mirror.root, download_options(settings).limits, afresh=True)
     mirror.specs()  # raises an error if the folder is not a mirror
