@@ -491,7 +491,7 @@ def _read_each(
     path = config_file(environ, folder)
     configured = {}
     try:
-        configured = _read_config(path) if path is not None else {}
+        configured = _read_config(path) if path else {}
     except SettingsError as error:
         report(error)
     if _CONSENT in configured and path != user_folder("config", environ) / "posezoo.cfg":

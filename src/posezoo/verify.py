@@ -127,7 +127,7 @@ def _check_converted_irs(spec: ModelSpec, layout: ModelLayout) -> Iterator[Artif
         for suffix in provenance.SUFFIXES:
             path = xml.with_suffix(suffix)
             artifact = path.relative_to(layout.model_dir(spec)).as_posix()
-            if record is not None:
+            if record:
                 content = record.contents[suffix]
                 state = file_state(path, content.size, content.digest)
                 flags = provenance.conversion_flags(record, spec)
@@ -196,7 +196,7 @@ def _expected_files(spec: ModelSpec, layout: ModelLayout) -> set[Path]:
         expected |= {layout.file_path(spec, file), downloads / file.name}
     for name in _card_images(spec):
         expected.add(layout.model_dir(spec) / name)
-    if spec.recorded_outputs is not None:
+    if spec.recorded_outputs:
         expected.add(downloads / spec.recorded_outputs.file)
     for step in spec.postprocessing:
         if isinstance(step, UnpackArchive):

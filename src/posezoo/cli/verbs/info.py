@@ -183,7 +183,7 @@ def _declared(spec: ModelSpec) -> Json:
         "inputs": [project(port, _INPUT) for port in spec.inputs],
         **project(spec, "outputs people"),
         "route": route.value,
-        "reason": obstacle.reason if obstacle is not None else None,
+        "reason": obstacle.reason if obstacle else None,
         **project(spec, "network checkpoint? published training license_note? limits? tag?"),
         "variants": [variant.full_name for variant in spec.variants],
         "postprocessing": steps,

@@ -213,7 +213,7 @@ def _with_required_models(context: Context, selection: Selection, console: Conso
         parts = [spec, *(context.registry.parts(whole) if spec.composite else ())]
         try:
             detector = select_detector(context, whole)
-            if detector is not None:
+            if detector:
                 parts += context.registry.parts(detector)
         except UnknownModelError as error:
             console.warn(f"{error.problem}; it is skipped")

@@ -127,7 +127,7 @@ def _write_access_points(spec: ModelSpec, registry: Path, cache_dir: Path | None
     for file in spec.files:
         source = file.sources[0]
         if isinstance(source, NpmPackageSource):
-            assert source.integrity is not None  # else it was not downloaded
+            assert source.integrity  # else it was not downloaded
             tarball = (cache_dir or registry) / entry_path(source.integrity)
             if not find_spec("indexed_gzip") or not tarball.is_file():
                 return False
