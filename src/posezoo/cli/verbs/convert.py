@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     flags.require_model_optimizer(args)
     context = flags.context_from_args(args)
     selection = None
-    if args.checkpoint is not None:
+    if args.checkpoint:
         selection = _select_with_checkpoint(args, context)
     if args.onnx_only:
         return _export(args, context, selection)
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 def _refuse_invalid_flags(args: argparse.Namespace) -> None:
     if args.dynamic and args.resize:
         args.parser.error("--dynamic leaves the size open, --resize sets it: give one of them")
-    if args.checkpoint is not None:
+    if args.checkpoint:
         if args.all or len(args.models) != (args.network is None):
             args.parser.error("--checkpoint requires one model, or --network without a model")
         return

@@ -68,7 +68,7 @@ class _Recorded:
 
 def run(args: argparse.Namespace) -> int:
     """Record, check, sign, or verify a signature."""
-    if args.sign is not None or args.verify_signature is not None:
+    if args.sign or args.verify_signature:
         return _signature(args, flags.settings_from_args(args).lock)
     # The lock must accept a newer state.
     context = flags.context_from_args(args, {"locked": False}, local="lock")
@@ -167,7 +167,7 @@ def _signature(args: argparse.Namespace, lock: Path) -> int:
 
     if args.models or args.all:
         args.parser.error("a signature covers the whole lock: name no models")
-    if args.verify_signature is not None:
+    if args.verify_signature:
         require_signature(lock, args.verify_signature)
         answer = {
             "lock": lock,

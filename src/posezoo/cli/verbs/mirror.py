@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     names = []
     if args.name is not None:
         names = args.name.split(",")
-    listed = read_list_file(args.list) if args.list is not None else []
+    listed = read_list_file(args.list) if args.list else []
     patterns = [*args.models, *names, *listed]
     with Console(quiet=args.quiet) as console:
         if args.what == "check":
@@ -95,7 +95,7 @@ def _refuse_invalid_selection(args: argparse.Namespace, patterns: list[str]) -> 
         args.parser.error("either name models or use --all")
     if args.all or patterns:
         return
-    if args.list is not None:
+    if args.list:
         args.parser.error(f"{args.list} names no model")
     args.parser.error(
         "name models (as MODEL, or by --name or --list), or use --all; posezoo list shows all"

@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     license_text = beside / "licenses" / license.text
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if args.license_text is not None:
+        if args.license_text:
             license_text.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(license_text, args.license_text.read_bytes())
     except OSError as error:
@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
         args.format,
         {"model": args.name, "file": path, "left_to_fill_in": missing},
         path,
-        *([license_text] if args.license_text is not None else []),
+        *([license_text] if args.license_text else []),
         "left to fill in:",
         *(f"  {line}" for line in missing),
         f"then: posezoo verify --metadata {words}; posezoo get {words}",
@@ -185,5 +185,5 @@ def _check_arguments(args: argparse.Namespace, registry: Registry) -> None:
         raise SettingsError(
             f"--task: there is no task_type {args.task!a}", hint=f"one of {', '.join(TASKS)}"
         )
-    if args.license_text is not None and not args.license_text.is_file():
+    if args.license_text and not args.license_text.is_file():
         raise SettingsError(f"--license_text: {args.license_text}: no such file")

@@ -140,7 +140,7 @@ def run(args: argparse.Namespace) -> int:
             executor=flags.executor_from_args(args, context, args.output, photo),
         )
     measurements = [row for _, answer in report.answers for row in answer.measurements]
-    if args.report is not None and not args.dry_run:
+    if args.report and not args.dry_run:
         write_atomically(args.report, json.dumps(measurements, indent=2).encode() + b"\n")
     misses_limit = any("missed" in answer.facts for _, answer in report.answers)
     return report.print(args.format) or int(misses_limit)

@@ -181,7 +181,7 @@ def _advise(
 
 
 def _refuse_invalid_flags(args: argparse.Namespace) -> None:
-    if args.checkpoint is not None and (args.model or "").endswith(".xml"):
+    if args.checkpoint and (args.model or "").endswith(".xml"):
         args.parser.error("--checkpoint requires a model or network, not an IR")
     if args.like and Path(args.model or "").suffix.lower() not in (".xml", ".onnx"):
         args.parser.error("--as requires an .xml or .onnx")
@@ -264,7 +264,7 @@ def _choose_model(args: argparse.Namespace, context: Context) -> ChosenModel:
     """The model that the user names: by a name, an IR, or a checkpoint; else the default one."""
     from posezoo.pipeline.load import ChosenModel
 
-    if args.checkpoint is not None:
+    if args.checkpoint:
         return _choose_checkpoint(args, args.checkpoint, args.model, context)
     if args.model is None:
         return ChosenModel(precision=args.precision)
