@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     """Download the files, write the model.yml, and print which fields the user must complete."""
     from posezoo.draft.draft_files import create_draft_spec, describe_files, guess_framework
     from posezoo.draft.model_yml_text import format_model_yml, list_missing_fields
-    from posezoo.files.verified_files import write_atomically, write_error
+    from posezoo.files.verified_files import write_atomically, writing
 
     context = flags.context_from_args(args)
     flags.require_local("new", context.layout.output_dir, *context.registry.roots)
@@ -88,13 +88,11 @@ def run(args: argparse.Namespace) -> int:
             console.warn(f"{spec.files[0].name}: inputs and outputs could not be read: {reason}")
     beside = root.parent if root == builtin_models_dir() else root
     license_text = beside / "licenses" / license.text
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if args.license_text:
             license_text.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(license_text, args.license_text.read_bytes())
-    except OSError as error:
-        raise write_error(path, error) from error
     write_atomically(path, format_model_yml(spec).encode())
 
     if not _write_access_points(spec, root, context.download_options.cache_dir):
