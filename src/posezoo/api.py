@@ -299,7 +299,7 @@ def _model_with_network(context: Context, name: str) -> ModelSpec:
     if name not in context.registry.entries and is_network(name):
         models = []
         for model in context.registry.select().models:
-            if model.network is not None and model.network.name == name:
+            if model.network and model.network.name == name:
                 models.append(model)
         if len(models) == 1:
             return models[0]

@@ -73,7 +73,7 @@ def _files(facts: ModelFacts) -> Iterator[_File]:
     if not _described_parts(facts):
         return
     for part, precision, record in facts.ir_records():
-        assert facts.layout is not None
+        assert facts.layout
         xml = facts.layout.converted_ir_path(part, precision)
         yield from _ir_files(xml, precision, record)
 
@@ -201,7 +201,7 @@ def _license(part: ModelSpec) -> Json:
 
 def _file_component(name: str, digest: Digest | None) -> Json:
     hashes = []
-    if digest is not None:
+    if digest:
         algorithm = digest.algorithm.upper().replace("SHA", "SHA-")
         hashes.append({"alg": algorithm, "content": digest.value})
     return {"type": "file", "name": name, "hashes": hashes}

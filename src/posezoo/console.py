@@ -110,7 +110,7 @@ def _self_check_lines(event: events.SelfCheckPassed) -> Iterator[str]:
         f"{event.precision} self-check passed: difference {event.difference:.1e}, "
         f"{event.tolerance:.0e} allowed, compared with {event.reference}{_describe_rounding(event)}"
     )
-    if event.nodes is not None:
+    if event.nodes:
         yield f"{event.precision} {event.nodes}"
 
 

@@ -41,7 +41,7 @@ class ModelLayout:
     def published_path(self, spec: ModelSpec, name: str) -> Path:
         """The path of a file's original; if model.yml changes its text, this is NAME.orig."""
         checkpoint = self.custom_checkpoint(spec)
-        if checkpoint is not None:
+        if checkpoint:
             return checkpoint
         rewritten = any(
             isinstance(step, RegexReplace) and step.file == name for step in spec.postprocessing

@@ -289,7 +289,7 @@ class Mirror:
         """The files that are not in the lock, because a model or posezoo itself declares them."""
         for spec in specs:
             recorded = spec.recorded_outputs
-            if recorded is not None:
+            if recorded:
                 path = spec.path.parent / recorded.file
                 state = file_state(path, None, recorded.checksum)
                 yield MirroredFile(spec.full_name, recorded.file, path, state)
@@ -312,7 +312,7 @@ class Mirror:
         """Add a file; a file without a checksum is moved to its path after its digest is known."""
         path = self._download_path(file)
         download_file(file, path, context)
-        if file.checksum is not None:
+        if file.checksum:
             return path
         target = self.store_path(verified_files.compute_digest(path))
         with verified_files.writing(target):
@@ -321,7 +321,7 @@ class Mirror:
         return target
 
     def _download_path(self, file: SourceFile) -> Path:
-        if file.checksum is not None:
+        if file.checksum:
             return self.store_path(file.checksum)
         identity = repr((file.name, list(map(str, file.sources)), dict(file.contains)))
         name = sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
@@ -334,7 +334,7 @@ class Mirror:
             copies[folder.parent / COMPOSITE_YML] = spec.path.parents[1] / COMPOSITE_YML
         if spec.has_pre_convert:  # never run here, but it determines the model's conversion route
             copies[folder / "pre-convert.py"] = spec.path.with_name("pre-convert.py")
-        if spec.recorded_outputs is not None:
+        if spec.recorded_outputs:
             name = spec.recorded_outputs.file
             copies[folder / name] = spec.path.parent / name
         if read_copyright_line(spec):
@@ -354,5 +354,5 @@ def _is_among(model: str, names: Collection[str]) -> bool:
 
 def _find_digest(spec: ModelSpec | None, name: str) -> Digest | None:
     """The digest that model.yml declares for a file."""
-    files = spec.files if spec is not None else ()
+    files = spec.files if spec else ()
     return next((file.checksum for file in files if file.name == name), None)

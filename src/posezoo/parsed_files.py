@@ -109,7 +109,7 @@ def _load(kept: Path | None, key: object, modules: Collection[str]) -> Any:
     """A kept value; None if there is none for this key."""
     # Damaged pickles raise nearly anything, and so do those of another Python.
     with suppress(Exception):
-        if kept is not None:
+        if kept:
             with open(kept, "rb") as stream:
                 if _KnownClasses(stream, ()).load() == key:
                     return _KnownClasses(stream, modules).load()

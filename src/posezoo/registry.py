@@ -71,7 +71,7 @@ class RegistryEntry:
         Raises:
             SpecError: the file has a mistake.
         """
-        if self.twin is not None:
+        if self.twin:
             problem = f"the name {self.name} is also used by {self.twin}"
             raise SpecError(
                 str(self.path), 1, 1, "", problem=problem, hint="rename one of the folders"
@@ -255,7 +255,7 @@ class Registry:
         for stage in model.stages:
             entry = self.entries.get(stage)
             spec = None
-            if entry is not None and (entry.composite or entry.twin):
+            if entry and (entry.composite or entry.twin):
                 spec = self._read(entry)
             if not isinstance(spec, ModelSpec):
                 problem = f"{model.name} has no part {stage}"

@@ -250,8 +250,8 @@ class SettingType:
     parse: Callable[[Any], Any]
     default: Any  # a value, or a function of the environment
     help: str
-    metavar: str  # the placeholder in the flag's help; empty for a switch
-    repeats: bool  # whether the flag may be given several times
+    metavar: str = ""  # the placeholder in the flag's help; empty for a switch
+    repeats: bool = False  # whether the flag may be given several times
     flag: str = ""  # the flag, if it has not the setting's name
     former_name: str = ""  # its name in earlier versions, which is read, too
 
@@ -260,20 +260,9 @@ class SettingType:
         return self.default(environ) if callable(self.default) else self.default
 
 
-def _setting(
-    parse: Callable[[Any], Any],
-    default: Any,
-    help: str,
-    metavar: str = "",
-    *,
-    repeats: bool = False,
-    flag: str = "",
-    former_name: str = "",
-) -> Any:
-    kind = SettingType(
-        parse, default, help, metavar, repeats=repeats, flag=flag, former_name=former_name
-    )
-    return field(metadata={"type": kind})
+def _setting(*definition: Any, **named: Any) -> Any:
+    """A field of Settings; the arguments are those of ``SettingType``."""
+    return field(metadata={"type": SettingType(*definition, **named)})
 
 
 def _cached(name: str) -> Callable[[Mapping[str, str]], Path]:
@@ -502,7 +491,7 @@ def _read_each(
     path = config_file(environ, folder)
     configured = {}
     try:
-        configured = _read_config(path) if path is not None else {}
+        configured = _read_config(path) if path else {}
     except SettingsError as error:
         report(error)
     if _CONSENT in configured and path != user_folder("config", environ) / "posezoo.cfg":

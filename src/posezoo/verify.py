@@ -51,7 +51,7 @@ class ArtifactState:
     #: declared nor made by posezoo), ``symlinked`` (any symbolic link) or ``special`` (a folder
     #: instead of a file, a pipe, a socket or a device).
     state: str
-    converted: bool  # whether the file was made by a conversion, not downloaded
+    converted: bool = False  # whether the file was made by a conversion, not downloaded
     expected: str = ""  # the expected checksum
     flags: str = ""  # the conversion flags that change the input images, with a space before each
     #: Who vouches for an IR that another machine made (``Provenance.trust``); empty for others.
@@ -73,9 +73,7 @@ def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactSt
     for path, state in _find_untracked(spec, layout):
         is_made = path.is_relative_to(layout.model_dir(spec))
         root = layout.model_dir(spec) if is_made else layout.model_download_dir(spec)
-        yield ArtifactState(
-            spec.full_name, path.relative_to(root).as_posix(), path, state, converted=False
-        )
+        yield ArtifactState(spec.full_name, path.relative_to(root).as_posix(), path, state)
 
 
 def _check_published_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
@@ -91,9 +89,7 @@ def _check_published_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[Art
             state = "changed"
             if is_verified_file(path, file, trust_record=False):
                 state = "good"
-        yield ArtifactState(
-            spec.full_name, file.name, path, state or "unknown", converted=False, expected=expected
-        )
+        yield ArtifactState(spec.full_name, file.name, path, state or "unknown", expected=expected)
 
 
 def _requested_files(spec: ModelSpec, layout: ModelLayout) -> list[SourceFile]:
@@ -115,9 +111,7 @@ def _check_unpacked_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[Arti
                 artifact = path.relative_to(downloads).as_posix()
                 state = file_state(path, None, digest)
                 expected = f"{digest}, of {step.file}"
-                yield ArtifactState(
-                    spec.full_name, artifact, path, state, converted=False, expected=expected
-                )
+                yield ArtifactState(spec.full_name, artifact, path, state, expected=expected)
 
 
 def _check_converted_irs(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
@@ -127,7 +121,7 @@ def _check_converted_irs(spec: ModelSpec, layout: ModelLayout) -> Iterator[Artif
         for suffix in provenance.SUFFIXES:
             path = xml.with_suffix(suffix)
             artifact = path.relative_to(layout.model_dir(spec)).as_posix()
-            if record is not None:
+            if record:
                 content = record.contents[suffix]
                 state = file_state(path, content.size, content.digest)
                 flags = provenance.conversion_flags(record, spec)
@@ -153,9 +147,7 @@ def check_composite(composite: CompositeSpec, layout: ModelLayout) -> Iterator[A
             names = {path.name, path.name.partition("@")[0]}
             is_part = kind == "folder" and not names.isdisjoint(composite.stages)
             if not is_part and path.name not in _card_images(composite):
-                yield ArtifactState(
-                    composite.name, path.name, path, _STATES.get(kind, kind), converted=False
-                )
+                yield ArtifactState(composite.name, path.name, path, _STATES.get(kind, kind))
 
 
 def file_state(path: Path, size: int | None, digest: Digest) -> str:
@@ -196,7 +188,7 @@ def _expected_files(spec: ModelSpec, layout: ModelLayout) -> set[Path]:
         expected |= {layout.file_path(spec, file), downloads / file.name}
     for name in _card_images(spec):
         expected.add(layout.model_dir(spec) / name)
-    if spec.recorded_outputs is not None:
+    if spec.recorded_outputs:
         expected.add(downloads / spec.recorded_outputs.file)
     for step in spec.postprocessing:
         if isinstance(step, UnpackArchive):

@@ -28,7 +28,7 @@ def refresh_card(facts: ModelFacts) -> Path:
     The record of the card has a digest of what it was drawn from, and of the card itself: it is
     drawn again also if the user removed or changed it.
     """
-    assert facts.layout is not None
+    assert facts.layout
     card = facts.layout.model_dir(facts.model) / "README.md"
     if read_record(card).drawn == _describe_sources(facts, card):
         return card
@@ -49,7 +49,7 @@ def _describe_sources(facts: ModelFacts, card: Path) -> dict[str, str]:
 
 def _list_files(facts: ModelFacts, card: Path) -> Iterator[Path]:
     """All files that a card is drawn from, then the card and the files beside it."""
-    assert facts.layout is not None
+    assert facts.layout
     for model in facts.models:
         yield model.path
         yield model.path.with_name(MEASURED)

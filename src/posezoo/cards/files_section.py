@@ -146,7 +146,7 @@ def _render_checks(facts: ModelFacts) -> Iterator[str]:
             checks.append(
                 (*ir, check.output, *values, _format_rounding(check.rounding), check.reference)
             )
-        if record.nodes is not None:
+        if record.nodes:
             nodes.append((*ir, *map(str, astuple(record.nodes))))
     if checks:
         yield "## Self-Check"

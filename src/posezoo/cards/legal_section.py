@@ -88,7 +88,7 @@ def _terms(license: License, part: ModelSpec, folder: Path | None) -> str:
 
     ``folder`` is the card's; None if the card is outside the registry and cannot link to its files.
     """
-    if license.text and folder is not None:
+    if license.text and folder:
         path = Path(os.path.relpath(license_path(part), folder))
         return format_local_link(path.as_posix(), license.spdx)
     if license.text:

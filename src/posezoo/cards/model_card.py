@@ -113,7 +113,7 @@ def write_card(facts: ModelFacts) -> Path:
     not changed either: it is the registry's own page of the model, was published with the model, or
     is the user's file.
     """
-    assert facts.layout is not None
+    assert facts.layout
     path = facts.layout.model_dir(facts.model) / NAME
     if path.exists() and not has_note(path, OURS):
         return path
@@ -238,7 +238,7 @@ def _results(facts: ModelFacts, pipeline: str) -> list[str]:
     figures.
     """
     rows = []
-    if facts.layout is not None:
+    if facts.layout:
         rows = list(_list_accuracies(facts))
     if not rows:
         return []
@@ -284,7 +284,7 @@ def _quoted(value: str | list[str]) -> str:
 
 def _use_case(facts: ModelFacts) -> Paragraphs:
     model = facts.model
-    if model.deprecated is not None:
+    if model.deprecated:
         yield f"> **This model is {escape(str(model.deprecated))}.**"
     yield "## Use Case and High-Level Description"
     yield escape(model.description)
@@ -305,12 +305,12 @@ def _describe_download(facts: ModelFacts) -> str:
     size = facts.download_bytes
     if size in (None, facts.size_bytes):
         return ""
-    detector = f", with {facts.detector.name}" if facts.detector is not None else ""
+    detector = f", with {facts.detector.name}" if facts.detector else ""
     return f"{format_megabytes(size)} in {facts.usual_precision}{detector}"
 
 
 def _link_to_model(facts: ModelFacts, folder: str, name: str) -> Markdown:
-    if facts.layout is not None:
+    if facts.layout:
         return format_code(name)
     path = Path(os.path.relpath(folder, facts.model.subdirectory), NAME)
     return format_local_link(path.as_posix(), name)
@@ -344,7 +344,7 @@ def _own_definitions(parts: Sequence[ModelSpec]) -> Iterator[str]:
     """Of the models whose model.yml names a class of their authors' code, which is not run."""
     for part in parts:
         network = with_known_network(part).network
-        if network is not None and network.names:
+        if network and network.names:
             yield f"posezoo's own definition, {network.name}, with the published weights"
 
 

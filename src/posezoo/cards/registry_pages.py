@@ -189,7 +189,7 @@ def _read_models(root: Path) -> Iterator[ModelFacts]:
 def _row(facts: ModelFacts, root: Path, compared: ComparisonRow | None) -> tuple[str, ...]:
     model = facts.model
     name = _link(facts)
-    if model.deprecated is not None:
+    if model.deprecated:
         name = Markdown(f"{name} (deprecated)")
     licenses = {
         format_local_link(

@@ -60,7 +60,7 @@ def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Paragr
         "sh", [run, format_shortest_command(facts, precision, f" --input {PHOTO}")]
     )
     people = declared_people(model)
-    if people is not None:
+    if people:
         yield from _describe_people(facts, people, linked=linked)
 
 

@@ -79,7 +79,7 @@ def _check_models(
         states, refusal = _check_model(spec, layout, lock)
         artifacts += states
         problems = [f"{each.artifact} is {each.state}" for each in states if each.state != "good"]
-        if refusal is not None:
+        if refusal:
             refusals.append(refusal)
             problems.insert(0, refusal.problem)
         listener(WorkFinished(spec.full_name, not problems, "; ".join(problems)))
@@ -137,7 +137,7 @@ def _check_model(
             for precision in Precision:
                 record = read_provenance(layout.provenance_path(spec, precision))
                 agreed = lock.agreed_ir(spec, precision)
-                if record is not None and agreed is not None:
+                if record and agreed:
                     agreed.require(record.contents)
     except LockError as error:
         return states, error

@@ -43,9 +43,9 @@ DATASET_FLAGS = (
 
 def refuse_invalid_flags(args: argparse.Namespace) -> None:
     """Exit with code 2 if flags contradict each other."""
-    if args.annotations is not None and args.images is None:
+    if args.annotations and args.images is None:
         args.parser.error("--annotations requires --images")
-    if args.annotations is not None and args.coco_home is not None:
+    if args.annotations and args.coco_home:
         args.parser.error("either --annotations and --images, or --coco_home")
 
 

@@ -631,7 +631,7 @@ def console_from_args(args: argparse.Namespace) -> Console:
     from posezoo.console import Console
 
     log = None
-    if args.log is not None and not args.dry_run:  # in a dry run nothing happens
+    if args.log and not args.dry_run:  # in a dry run nothing happens
         from posezoo.event_log import EventLog
 
         log = EventLog(args.log)

@@ -177,7 +177,7 @@ class _TopParser(CommandParser):
         from posezoo.cli.flags import add_flags
 
         record = find_verb(name)
-        assert record is not None
+        assert record
         verb: CommandParser = self.verbs.add_parser(
             name,
             usage=record.usage,
@@ -216,7 +216,7 @@ def _summary_of_plugin(name: str) -> str:
         verb = find_verb(name)
     except PluginError as error:  # the others can still be used
         return error.problem
-    return verb.summary if verb is not None else ""
+    return verb.summary if verb else ""
 
 
 class _VersionAction(argparse.Action):

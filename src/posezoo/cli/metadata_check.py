@@ -12,12 +12,11 @@ from posezoo.cli.report import print_json
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.errors import SettingsError, suggest
 from posezoo.facts.labels import format_count
-from posezoo.registry import TAG_MARK
+from posezoo.registry import TAG_MARK, Registry
 
 if TYPE_CHECKING:
     from posezoo.lint.finding import Finding
     from posezoo.lint.rule import RuleInfo
-    from posezoo.registry import Registry
 
 FORMATS = ("text", "json", "sarif", "github")
 
@@ -93,11 +92,11 @@ def run_metadata_check(
     accepted = frozenset() if args.baseline is None else read_baseline(args.baseline)
     alone = patterns is not None and args.changed_since is None
     findings = list(check_registry(registry, names, alone=alone))
-    if args.artifacts is not None:
+    if args.artifacts:
         from posezoo.lint.recomputation import recompute_artifacts
 
         findings += recompute_artifacts(registry, names, args.artifacts)
-    if args.write_baseline is not None:
+    if args.write_baseline:
         write_baseline(args.write_baseline, findings, registry.roots)
     findings = [each for each in findings if baseline_key(each, registry.roots) not in accepted]
     _print_findings(findings, args.format, len(registry.entries) if names is None else len(names))
@@ -107,7 +106,7 @@ def run_metadata_check(
 def _require_folders(args: argparse.Namespace, registry: Registry) -> None:
     if registry.empty_message:  # a wrong --models_dir must not pass the check
         raise SettingsError(registry.empty_message, hint="check --models_dir")
-    if args.artifacts is not None and not args.artifacts.is_dir():
+    if args.artifacts and not args.artifacts.is_dir():
         raise SettingsError(f"--artifacts: {args.artifacts}: no such folder")
 
 

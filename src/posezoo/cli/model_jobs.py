@@ -37,7 +37,7 @@ def format_plan(plan: Plan) -> list[str]:
     from posezoo.spec.routes import describe_obstacle
 
     spec = plan.resolved.spec
-    if plan.obstacle is not None:
+    if plan.obstacle:
         text = describe_obstacle(spec, plan.resolved.route, plan.obstacle)
         return [text.removeprefix(f"{spec.full_name}: ")]
     lines = [format_planned_file(file) for file in plan.files]

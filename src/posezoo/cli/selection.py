@@ -62,7 +62,7 @@ def select_models(
 def warn_of_deprecated_composites(selection: Selection, output: MessageOutput) -> None:
     """Warn of the selected composites that are deprecated; for models, the download does that."""
     for composite in selection.composites:
-        if composite.deprecated is not None:
+        if composite.deprecated:
             output.warn(f"{composite.name}: {composite.deprecated}")
 
 

@@ -229,7 +229,7 @@ def pack_stand_in(
         refusal = f"raise ImportError({_explain_missing(name, instead)!r}, name={name!r})\n"
         code[f"{name.replace('.', '/')}/__init__.py"] = refusal
     members = {path: text.encode() for path, text in code.items()}
-    if models is not None:
+    if models:
         folder = f"{STAND_IN_DATA}/registries/{registry}/models"
         for path in models.rglob("*"):
             if path.is_file():

@@ -36,7 +36,7 @@ def write_access_point(source: NpmPackageSource, tarball: Path, registry: Path) 
     """
     import indexed_gzip
 
-    assert source.integrity is not None
+    assert source.integrity
     key = f"{source.integrity.algorithm}:{source.integrity.value}"
     path = registry / ACCESS_POINTS
     with (

@@ -85,7 +85,7 @@ def _format_source(source: Source) -> str:
     if isinstance(source, FileSource):
         return f"{{$type: file, path: {format_scalar(str(source.path))}}}"
     if isinstance(source, NpmPackageSource):
-        assert source.integrity is not None  # else it was not downloaded
+        assert source.integrity  # else it was not downloaded
         digest = base64.b64encode(bytes.fromhex(source.integrity.value)).decode()
         pairs = {
             "$type": source.type,

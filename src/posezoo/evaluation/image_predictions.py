@@ -26,7 +26,7 @@ from posezoo.coco.coco_dataset import ANOTHER, PERSON
 from posezoo.errors import EvaluationError
 from posezoo.files.file_lock import exclusive
 from posezoo.files.staging import create_parent
-from posezoo.files.verified_files import write_atomically, write_error
+from posezoo.files.verified_files import write_atomically, writing
 from posezoo.pose.keypoints import Pose, Pose3D, to_pixel_indices
 from posezoo.spec.skeleton import Skeleton
 from posezoo.values import frozen_with_arrays
@@ -181,11 +181,8 @@ class PredictionCache:
         if self._path is None:
             return
         line = {"id": image.id, "file": _fingerprint(image), **predictions.to_json()}
-        try:
-            with open(self._path, "a", encoding="utf-8") as stream:
-                stream.write(json.dumps(line) + "\n")
-        except OSError as error:
-            raise write_error(self._path, error) from error
+        with writing(self._path), open(self._path, "a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
 
 
 @contextmanager
@@ -205,7 +202,7 @@ def open_prediction_cache(
     if path is None:
         yield PredictionCache(None, {})
         return
-    try:
+    with writing(path):
         create_parent(path)
         with exclusive(path, wait_s=0.5):
             entries = _read(path, heading, num_keypoints)
@@ -218,8 +215,6 @@ def open_prediction_cache(
                     if stream.read(1) != b"\n":
                         stream.write(b"\n")
             yield PredictionCache(path, entries or {})
-    except OSError as error:
-        raise write_error(path, error) from error
 
 
 def _read(

@@ -71,14 +71,14 @@ def render_dlstreamer(model: ExportedModel, folder: ExportFolder) -> Iterator[Ex
     declared = model.spec.decoder
     model_proc = find_model_proc(model.spec.name)
     ir_folder = f"{model.precision}/" if folder.has_precisions else ""
-    if model_proc is not None and declared is None:
+    if model_proc and declared is None:
         yield from _render_known(model, model_proc, ir_folder)
         return
     info = model.model_info
-    decoder = DECODERS.find(declared.name) if declared is not None else None
+    decoder = DECODERS.find(declared.name) if declared else None
     converter = _choose_converter(model, info, decoder)
     outputs = {port.role: port.name for port in model.spec.outputs if port.role}
-    required = decoder.reader_names if decoder is not None else {}
+    required = decoder.reader_names if decoder else {}
     if required and converter != "raw_data_copy" and outputs != required and model.xml.is_file():
         yield from _rename_outputs(model, ir_folder, outputs, required, converter=converter)
         outputs = dict(required)
@@ -136,7 +136,7 @@ def _choose_converter(
     named = [info[key] for key in sorted(info) if "model_type" in key][-1:]
     if named and named[0] in _PIPELINES and named[0] != "raw_data_copy":
         return named[0]
-    if decoder is not None and spec.decoder is not None:
+    if decoder and spec.decoder:
         layouts = {port.role: port.layout for port in spec.outputs}
         if decoder.reader_names and layouts == dict.fromkeys(decoder.reader_names, "NCHW"):
             return decoder.model_info(resolve_options(spec.decoder))["model_type"]
@@ -151,7 +151,7 @@ def _require_converter(spec: ModelSpec) -> None:
 
 def _explain_refusal(spec: ModelSpec, decoder: DecoderType | None) -> ExportError:
     name = exported_name(spec)
-    if spec.composite or (decoder is not None and decoder.graph is not None):
+    if spec.composite or (decoder and decoder.graph is not None):
         return ExportError(
             f"{name}: DL Streamer has a converter for its outputs only with --decode",
             hint=(

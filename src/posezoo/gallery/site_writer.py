@@ -12,7 +12,7 @@ from pathlib import Path
 
 from posezoo.errors import OutputError, os_reason
 from posezoo.files.file_manifest import digest, digest_of_file, read_manifest, write_manifest
-from posezoo.files.verified_files import write_atomically, write_error
+from posezoo.files.verified_files import write_atomically, writing
 from posezoo.values import frozen
 
 MANIFEST = "posezoo-gallery.json"
@@ -86,10 +86,8 @@ def write_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False)
         for name in changes.written:
             write_atomically(folder / name, pages[name], lasting=False)
         for name in changes.removed:
-            try:
+            with writing(folder / name):
                 (folder / name).unlink(missing_ok=True)
-            except OSError as error:
-                raise write_error(folder / name, error) from error
         write_manifest(folder / MANIFEST, NOTE, digests)
     return changes
 

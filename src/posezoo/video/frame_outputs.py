@@ -11,9 +11,9 @@ import os
 import tempfile
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -22,7 +22,7 @@ from posezoo import images
 from posezoo.errors import OutputError
 from posezoo.files.file_lock import discard
 from posezoo.files.staging import create_parent
-from posezoo.files.verified_files import is_device, write_error
+from posezoo.files.verified_files import is_device, write_error, writing
 from posezoo.images import SUFFIXES, Image
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size, image_size, letterbox_image
@@ -181,13 +181,11 @@ class VideoOutput(FrameOutput):
         self._size: Size = (0, 0)
         self._thread = ThreadPoolExecutor(1, "video writer")
         self._waiting: deque[Future[None]] = deque()
-        try:
+        with writing(path):
             create_parent(path)
             # A folder that cannot be written is reported before anything is computed.
             _require_space(path)
             self._part.touch()
-        except OSError as error:
-            raise write_error(path, error) from error
 
     def write(self, _frame: Frame, image: Image) -> None:
         """Give a frame to the encoder's thread, or drop it if too many frames wait."""
@@ -298,14 +296,14 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
             path.exists() and not path.is_file() and not path.is_dir()
         )
         self._part = path if self._is_stream else path.with_name(f".{path.name}.{os.getpid()}.part")
-        with self._translated_errors():
+        with writing(self.path):
             create_parent(path)
             self._stream: TextIO = open(self._part, "w", encoding="utf-8")  # noqa: SIM115
             self._stream.write(f'{{"{key}": [' if key else "[")
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            with self._translated_errors():
+            with writing(self.path):
                 with self._stream:
                     more = "".join(
                         f',\n"{name}": {json.dumps(value)}' for name, value in self.rest.items()
@@ -323,16 +321,9 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
         Raises:
             OutputError: it cannot be written.
         """
-        with self._translated_errors():
+        with writing(self.path):
             self._stream.write((",\n" if self._count else "\n") + json.dumps(value))
         self._count += 1
-
-    @contextmanager
-    def _translated_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise write_error(self.path, error) from error
 
 
 def frame_to_json(frame: Frame, poses: Sequence[Pose]) -> dict[str, Any]:

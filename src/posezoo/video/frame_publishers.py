@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from posezoo.errors import OutputError, import_optional
 from posezoo.files.staging import create_parent
-from posezoo.files.verified_files import write_error
+from posezoo.files.verified_files import write_error, writing
 from posezoo.pose.keypoints import Pose
 from posezoo.values import frozen
 from posezoo.video.frame_outputs import frame_to_json
@@ -102,11 +102,9 @@ def open_publisher(
 
 
 def _open(path: Path, stack: ExitStack) -> TextIO:
-    try:
+    with writing(path):
         create_parent(path)
         stream = open(path, "a", encoding="utf-8")  # noqa: SIM115 the stack closes it
-    except OSError as error:
-        raise write_error(path, error) from error
     stack.callback(_close, stream)
     return stream
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from posezoo.cli import flags, parsers, run_main
 from posezoo.cli.flags import Flag
@@ -28,11 +28,9 @@ from posezoo.registry import (
     wheel_registry_root,
 )
 from posezoo.settings import OMZ_REGISTRIES, Setting, Settings, read_settings, to_settings
+from posezoo.spec.model import ModelSpec
 from posezoo.user_folders import show_addresses
 from posezoo.values import frozen
-
-if TYPE_CHECKING:
-    from posezoo.spec.model import ModelSpec
 
 GROUP = "#" * 16 + "||"
 SECTION = "=" * 10

@@ -118,7 +118,7 @@ def _run(args: argparse.Namespace) -> int:
     for outcome in for_each(selection.models, task, executor=executor, memory=memory_need):
         paper, error = outcome.result or task.report_lost_process(outcome.item, outcome.error)
         paper.flush()
-        if error is not None:
+        if error:
             failed[outcome.item.full_name] = error
     if not args.dry_run and not args.no_card:
         conversion.write_composite_cards(selection.composites, failed)
@@ -218,7 +218,7 @@ class _ReportedConversion:
         self, spec: ModelSpec, error: PosezooError | None
     ) -> tuple[LineBuffer, PosezooError | None]:
         """Report a model whose process ended unexpectedly."""
-        assert error is not None
+        assert error
         paper = LineBuffer(buffered=self.is_buffered)
         self._reporter(spec, paper).print_error(error)
         return paper, error
@@ -254,9 +254,9 @@ class _ReportedConversion:
             for ir in plan.irs:
                 heading = f"Converting {spec.full_name} to IR ({ir.precision})"
                 print_planned_ir(lines, spec.full_name, ir, heading)
-            if plan.obstacle is not None:
+            if plan.obstacle:
                 raise resolved.error(plan.obstacle)
-            if plan.source_error is not None:  # it may be downloaded until the real run
+            if plan.source_error:  # it may be downloaded until the real run
                 lines.warn(plan.source_error)
             return False
         conversion(spec, events.both(listener, lines))

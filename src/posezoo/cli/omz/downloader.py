@@ -88,9 +88,9 @@ def _run(args: argparse.Namespace) -> int:
         )
         for outcome in for_each(selection.models, task, executor=Executor(settings.jobs)):
             paper, error = outcome.result or (None, outcome.error)
-            if paper is not None:
+            if paper:
                 paper.flush()
-            if error is not None:
+            if error:
                 is_skipped = args.all and isinstance(error, UnpinnedFileError)
                 (skipped if is_skipped else failed).append(outcome.item.full_name)
     return conventions.print_failures(failed, skipped=skipped, text=args.progress_format == "text")

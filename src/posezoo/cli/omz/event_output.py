@@ -69,7 +69,7 @@ class TextReporter:
         return omz_lines(event, section=SECTION, path=path, source=source)
 
     def _name_source(self, origin: str) -> str:
-        if self._cache_dir is not None and Path(origin).is_relative_to(self._cache_dir):
+        if self._cache_dir and Path(origin).is_relative_to(self._cache_dir):
             return "the cache"
         return origin
 

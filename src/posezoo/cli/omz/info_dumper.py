@@ -7,15 +7,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import TYPE_CHECKING
 
 from posezoo.cli.omz import conventions
 from posezoo.facts.json_projection import Json, project
 from posezoo.pipeline.zoo_context import model_roots
 from posezoo.registry import Registry, open_registry
-
-if TYPE_CHECKING:
-    from posezoo.spec.model import ModelSpec, SourceFile
+from posezoo.spec.model import ModelSpec, SourceFile
 
 _INPUT = "name shape layout mean scale reverse_input_channels"
 

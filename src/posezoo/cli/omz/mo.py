@@ -76,12 +76,7 @@ WITHOUT_EFFECT: dict[str, str] = _ARGUMENTS["without_effect"]
 #: Arguments that are refused, and why.
 REFUSED: dict[str, str] = _ARGUMENTS["refused"]
 #: The framework of a file, by the ending of its name.
-FRAMEWORKS = {
-    ".onnx": "onnx", ".pb": "tf", ".meta": "tf", ".tflite": "tflite", ".pdmodel": "paddle",
-    ".pt": "pytorch", ".pth": "pytorch", ".caffemodel": "caffe", ".prototxt": "caffe",
-    ".params": "mxnet", ".nnet": "kaldi", ".mdl": "kaldi", ".pbtxt": "tf-text", ".h5": "keras",
-    ".keras": "keras", ".weights": "tf", ".json": "tf",
-}  # fmt: skip
+FRAMEWORKS: dict[str, str] = _ARGUMENTS["frameworks"]
 #: The frameworks whose files are read.
 READ = ("onnx", "tf", "tflite", "caffe")
 #: What to do with a file of another framework.

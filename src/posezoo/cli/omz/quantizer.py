@@ -65,7 +65,7 @@ def _run(args: argparse.Namespace) -> int:
     task = _ReportedQuantization(context, requested, args)
     failed = conventions.names_of_unreadable(selection)
     for outcome in for_each(selection.models, task):
-        if outcome.error is not None:
+        if outcome.error:
             output.print_error(outcome.error)
             output.write_out()
             failed.append(outcome.item.full_name)

@@ -167,7 +167,7 @@ def run(args: argparse.Namespace) -> int:
     is_interrupted = False
     # Generated IR and images must be visible to the workers of a cluster.
     shared = context.settings.weights_dir if args.cluster and not args.dry_run else None
-    if shared is not None:
+    if shared:
         shared.mkdir(parents=True, exist_ok=True)
     temporary = tempfile.TemporaryDirectory(prefix="posezoo-", dir=shared)
     with flags.console_from_args(args) as console, temporary as folder:
@@ -260,7 +260,7 @@ class _Measuring:
         task = _MeasurementTask(self.schedule)
         for outcome in for_each(cases, task, executor=executor, listener=self.console):
             with self.planner.report_failure(outcome.item.model):
-                if outcome.error is not None:
+                if outcome.error:
                     raise outcome.error
                 self.results.extend(outcome.result or ())
 

@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
             is_complete = _draw_in_place(
                 registry, None if args.all else models, console, check=args.check
             )
-        elif args.output is not None:
+        elif args.output:
             _write_cards(models, args.output, console)
         else:
             _print_cards(models, args.format)

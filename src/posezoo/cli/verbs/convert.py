@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_jobs import Answer
-
-if TYPE_CHECKING:
-    from posezoo.events import Listener
-    from posezoo.registry import Selection
-    from posezoo.resolve.stage_context import Context
-    from posezoo.spec.model import ModelSpec
+from posezoo.events import Listener
+from posezoo.registry import Selection
+from posezoo.resolve.stage_context import Context
+from posezoo.spec.model import ModelSpec
 
 EXAMPLES = """
 posezoo convert blazepose-full
@@ -47,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     flags.require_model_optimizer(args)
     context = flags.context_from_args(args)
     selection = None
-    if args.checkpoint is not None:
+    if args.checkpoint:
         selection = _select_with_checkpoint(args, context)
     if args.onnx_only:
         return _export(args, context, selection)
@@ -67,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 def _refuse_invalid_flags(args: argparse.Namespace) -> None:
     if args.dynamic and args.resize:
         args.parser.error("--dynamic leaves the size open, --resize sets it: give one of them")
-    if args.checkpoint is not None:
+    if args.checkpoint:
         if args.all or len(args.models) != (args.network is None):
             args.parser.error("--checkpoint requires one model, or --network without a model")
         return
@@ -78,7 +75,6 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
 
 def _select_with_checkpoint(args: argparse.Namespace, context: Context) -> Selection:
     """The one model, or network, with the user's own weights."""
-    from posezoo.registry import Selection
     from posezoo.resolve.custom_weights import spec_with_checkpoint
 
     model = args.network or context.registry.find_single(args.models[0])

@@ -411,7 +411,7 @@ def _choose_model(args: argparse.Namespace, context: Context, decoder: str | Non
         if os.sep in text or "." in text:
             raise UnknownModelError(f"{text}: no such file, and no model of the zoo") from error
         raise
-    declared = model.decoder.name if model.decoder is not None else ""
+    declared = model.decoder.name if model.decoder else ""
     if decoder and declared and decoder != declared:
         raise DecoderError(
             f"{text} is decoded by {declared}, not by {decoder}",
@@ -436,7 +436,7 @@ def _architecture_for(decoder: str) -> str:
     from posezoo.pose.decoders import DECODERS
 
     record = DECODERS.find(decoder)
-    return next(iter(record.architectures), "auto") if record is not None else "auto"
+    return next(iter(record.architectures), "auto") if record else "auto"
 
 
 def _compile(prepared: PreparedModel, options: LoadOptions) -> Estimator:

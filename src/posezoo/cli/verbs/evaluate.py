@@ -185,7 +185,7 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
         args.parser.error("either --boxes or --detector")
     if args.model_name is not None and args.checkpoint is None:
         args.parser.error("--model_name requires --checkpoint")
-    if args.checkpoint is not None and args.model.endswith(SUFFIX):
+    if args.checkpoint and args.model.endswith(SUFFIX):
         args.parser.error("--checkpoint requires a model or network, not an IR")
 
 

@@ -30,6 +30,7 @@ from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
 from posezoo.errors import ExportError
 from posezoo.export.targets import TARGETS, find_target
+from posezoo.spec.model import WHOLE_IMAGE, ModelSpec
 
 if TYPE_CHECKING:
     from posezoo.console import Console
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from posezoo.export.export_writer import ExportChanges
     from posezoo.export.target_type import ExportedModel
     from posezoo.pipeline.export import ExportOptions
-    from posezoo.spec.model import ModelSpec
 
 EXAMPLES = """
 posezoo export blazepose-full --to ovms models
@@ -153,7 +153,6 @@ def _options_from_args(args: argparse.Namespace) -> ExportOptions:
 def _tell_people(spec: ModelSpec, console: Console) -> str:
     """Who finds the people; the user is told if the network does not."""
     from posezoo.resolve.people import ITSELF, people_from
-    from posezoo.spec.model import WHOLE_IMAGE
 
     people = people_from(spec)
     if people not in ("", WHOLE_IMAGE):

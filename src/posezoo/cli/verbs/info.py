@@ -58,7 +58,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
@@ -68,10 +68,8 @@ from posezoo.cli.report import print_result
 from posezoo.errors import PosezooError, escape_control_characters
 from posezoo.facts.json_projection import Json, project, to_json
 from posezoo.facts.model_facts import ModelFacts
+from posezoo.registry import TAG_MARK, Registry, Selection, license_path, read_copyright_line
 from posezoo.spec.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
-
-if TYPE_CHECKING:
-    from posezoo.registry import Registry, Selection
 
 EXAMPLES = """
 posezoo info blazepose-full
@@ -122,7 +120,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _explain_missing(name: str, registry: Registry, style: str) -> int:
     """Print why a registry does not have a model; an UnknownModelError if no reason is known."""
-    from posezoo.registry import TAG_MARK
 
     untagged, _, _ = name.partition(TAG_MARK)
     if registry.real_name(untagged) in registry.entries:
@@ -166,7 +163,6 @@ def info_json(facts: ModelFacts, selection: Selection, weights: Weights) -> Json
 
 
 def _declared(spec: ModelSpec) -> Json:
-    from posezoo.registry import license_path, read_copyright_line
     from posezoo.spec.routes import select_route
 
     route, obstacle = select_route(spec)
@@ -187,7 +183,7 @@ def _declared(spec: ModelSpec) -> Json:
         "inputs": [project(port, _INPUT) for port in spec.inputs],
         **project(spec, "outputs people"),
         "route": route.value,
-        "reason": obstacle.reason if obstacle is not None else None,
+        "reason": obstacle.reason if obstacle else None,
         **project(spec, "network checkpoint? published training license_note? limits? tag?"),
         "variants": [variant.full_name for variant in spec.variants],
         "postprocessing": steps,

@@ -65,11 +65,11 @@ def run(args: argparse.Namespace) -> int:
                 name = term.spec.full_name
                 console.warn(f"{name}: its license text, which names the holder, is not available")
     text = format_notice(terms)
-    if args.output is not None:
+    if args.output:
         write_atomically(args.output, text.encode())
     if args.format == "json":
         print_json({"models": [project(term, _KEYS) for term in terms]})
-    elif args.output is not None:
+    elif args.output:
         print(args.output)
     else:
         print(text, end="")

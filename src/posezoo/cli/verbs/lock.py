@@ -26,12 +26,12 @@ from posezoo.cli.selection import select_models
 from posezoo.console import Console
 from posezoo.errors import LockError
 from posezoo.facts.labels import format_count
+from posezoo.registry import Selection, format_command
 from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.events import Listener
     from posezoo.lockfile.entries import LockChange
-    from posezoo.registry import Selection
     from posezoo.resolve.stage_context import Context
     from posezoo.spec.model import ModelSpec
 
@@ -68,7 +68,7 @@ class _Recorded:
 
 def run(args: argparse.Namespace) -> int:
     """Record, check, sign, or verify a signature."""
-    if args.sign is not None or args.verify_signature is not None:
+    if args.sign or args.verify_signature:
         return _signature(args, flags.settings_from_args(args).lock)
     # The lock must accept a newer state.
     context = flags.context_from_args(args, {"locked": False}, local="lock")
@@ -109,7 +109,6 @@ def _record(
 ) -> _Recorded:
     """Record the selected models; ``gone`` are those of the lock that the registry lacks."""
     from posezoo.lockfile.entries import collect_entries, update_entries
-    from posezoo.registry import format_command
 
     lock = context.lock
     snapshots = []
@@ -168,7 +167,7 @@ def _signature(args: argparse.Namespace, lock: Path) -> int:
 
     if args.models or args.all:
         args.parser.error("a signature covers the whole lock: name no models")
-    if args.verify_signature is not None:
+    if args.verify_signature:
         require_signature(lock, args.verify_signature)
         answer = {
             "lock": lock,

@@ -22,15 +22,15 @@ from posezoo.cli.report import print_result
 from posezoo.cli.selection import read_list_file, select_models
 from posezoo.console import Console
 from posezoo.errors import DownloadError, OutputError, UnknownModelError
+from posezoo.registry import Selection, open_registry
+from posezoo.settings import OMZ_REGISTRIES, Settings
 from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.download.model_download import PlannedFile
     from posezoo.events import Listener
     from posezoo.mirror import Mirror, MirroredFile
-    from posezoo.registry import Selection
     from posezoo.resolve.stage_context import Context
-    from posezoo.settings import Settings
     from posezoo.spec.model import ModelSpec, SourceFile
 
 EXAMPLES = """
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     names = []
     if args.name is not None:
         names = args.name.split(",")
-    listed = read_list_file(args.list) if args.list is not None else []
+    listed = read_list_file(args.list) if args.list else []
     patterns = [*args.models, *names, *listed]
     with Console(quiet=args.quiet) as console:
         if args.what == "check":
@@ -95,7 +95,7 @@ def _refuse_invalid_selection(args: argparse.Namespace, patterns: list[str]) -> 
         args.parser.error("either name models or use --all")
     if args.all or patterns:
         return
-    if args.list is not None:
+    if args.list:
         args.parser.error(f"{args.list} names no model")
     args.parser.error(
         "name models (as MODEL, or by --name or --list), or use --all; posezoo list shows all"
@@ -106,7 +106,6 @@ def _refuse_invalid_selection(args: argparse.Namespace, patterns: list[str]) -> 
 def _find_wheels(registries: Sequence[str]) -> dict[str, SourceFile]:
     """The wheels of the registries in use, by the registry's name."""
     from posezoo.mirror import registry_wheel
-    from posezoo.settings import OMZ_REGISTRIES
 
     return {name: registry_wheel(name) for name in registries if name in OMZ_REGISTRIES}
 
@@ -214,7 +213,7 @@ def _with_required_models(context: Context, selection: Selection, console: Conso
         parts = [spec, *(context.registry.parts(whole) if spec.composite else ())]
         try:
             detector = select_detector(context, whole)
-            if detector is not None:
+            if detector:
                 parts += context.registry.parts(detector)
         except UnknownModelError as error:
             console.warn(f"{error.problem}; it is skipped")
@@ -229,7 +228,6 @@ def _check(
     """The states of all files, or of those of the models that the patterns select."""
     from posezoo.pipeline.store_transfers import bring
     from posezoo.pipeline.zoo_context import download_options
-    from posezoo.registry import open_registry
 
     bring(mirror.root, download_options(settings).limits, afresh=True)
     mirror.specs()  # raises an error if the folder is not a mirror

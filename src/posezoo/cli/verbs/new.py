@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     """Download the files, write the model.yml, and print which fields the user must complete."""
     from posezoo.draft.draft_files import create_draft_spec, describe_files, guess_framework
     from posezoo.draft.model_yml_text import format_model_yml, list_missing_fields
-    from posezoo.files.verified_files import write_atomically, write_error
+    from posezoo.files.verified_files import write_atomically, writing
 
     context = flags.context_from_args(args)
     flags.require_local("new", context.layout.output_dir, *context.registry.roots)
@@ -88,13 +88,11 @@ def run(args: argparse.Namespace) -> int:
             console.warn(f"{spec.files[0].name}: inputs and outputs could not be read: {reason}")
     beside = root.parent if root == builtin_models_dir() else root
     license_text = beside / "licenses" / license.text
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        if args.license_text is not None:
+        if args.license_text:
             license_text.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(license_text, args.license_text.read_bytes())
-    except OSError as error:
-        raise write_error(path, error) from error
     write_atomically(path, format_model_yml(spec).encode())
 
     if not _write_access_points(spec, root, context.download_options.cache_dir):
@@ -108,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
         args.format,
         {"model": args.name, "file": path, "left_to_fill_in": missing},
         path,
-        *([license_text] if args.license_text is not None else []),
+        *([license_text] if args.license_text else []),
         "left to fill in:",
         *(f"  {line}" for line in missing),
         f"then: posezoo verify --metadata {words}; posezoo get {words}",
@@ -127,7 +125,7 @@ def _write_access_points(spec: ModelSpec, registry: Path, cache_dir: Path | None
     for file in spec.files:
         source = file.sources[0]
         if isinstance(source, NpmPackageSource):
-            assert source.integrity is not None  # else it was not downloaded
+            assert source.integrity  # else it was not downloaded
             tarball = (cache_dir or registry) / entry_path(source.integrity)
             if not find_spec("indexed_gzip") or not tarball.is_file():
                 return False
@@ -185,5 +183,5 @@ def _check_arguments(args: argparse.Namespace, registry: Registry) -> None:
         raise SettingsError(
             f"--task: there is no task_type {args.task!a}", hint=f"one of {', '.join(TASKS)}"
         )
-    if args.license_text is not None and not args.license_text.is_file():
+    if args.license_text and not args.license_text.is_file():
         raise SettingsError(f"--license_text: {args.license_text}: no such file")

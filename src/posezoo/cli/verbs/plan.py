@@ -116,7 +116,7 @@ def _check_device(plan: Plan, layout: ModelLayout, device: str) -> DeviceSupport
     spec = plan.resolved.spec
     paths = (layout.ir_path(spec, precision) for precision in Precision)
     xml = next(filter(Path.is_file, paths), None)
-    return check_support(xml, device) if xml is not None else None
+    return check_support(xml, device) if xml else None
 
 
 def _describe_support(support: DeviceSupport | None, device: str) -> str:
@@ -178,7 +178,7 @@ def _block(plan: Plan) -> list[str]:
     spec = plan.resolved.spec
     obstacle = plan.obstacle
     head = f"{spec.full_name} ({spec.framework}): {plan.resolved.route}"
-    if obstacle is not None:
+    if obstacle:
         hint = [f"  hint: {obstacle.hint}"] if obstacle.hint else []
         return [f"{head}, {obstacle.reason}: {obstacle.why}", *hint]
     lines = [model_jobs.format_planned_file(file) for file in plan.files]

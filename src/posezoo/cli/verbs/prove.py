@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
     refuse_invalid_flags(args)
     context = flags.context_from_args(args, {"registries": ()})  # it writes beside model.yml
-    names_dataset = args.annotations is not None or args.coco_home is not None
+    names_dataset = args.annotations or args.coco_home
     dataset = read_dataset(args) if names_dataset else None
     proving = Proving(context, args.output, dataset, is_fresh=args.fresh)
 

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
     context = flags.context_from_args(args, local="pull")
     options = context.download_options
-    if args.verify_signature is not None:
+    if args.verify_signature:
         require_signature(context.lock.path, args.verify_signature)
     with Console(quiet=args.quiet) as console, ConnectionPool(options) as pool:
         asking = DownloadContext(str(args.address), options, console, pool=pool)

@@ -14,14 +14,13 @@ from posezoo.cli.model_jobs import Answer
 from posezoo.cli.quantization_flags import QUANTIZATION_FLAGS, require_dataset_dir
 from posezoo.cli.selection import select_models
 from posezoo.errors import QuantizationError, os_reason
-from posezoo.events import WarningIssued
+from posezoo.events import Listener, WarningIssued
 from posezoo.registry import Selection
-from posezoo.spec.model import Precision
+from posezoo.spec.model import ModelSpec, Precision
 from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.console import Console
-    from posezoo.events import Listener
     from posezoo.pipeline.plan import Plan
     from posezoo.quantize.displacement import KeypointDisplacement
     from posezoo.quantize.quantization_plan import (
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
         QuantizationTarget,
     )
     from posezoo.resolve.stage_context import Context
-    from posezoo.spec.model import ModelSpec
 
 EXAMPLES = """
 posezoo quantize person-detection-retail-0013 --dataset_dir photos --output int8
@@ -142,7 +140,7 @@ def run(args: argparse.Namespace) -> int:
             executor=flags.executor_from_args(args, context, args.output, photo),
         )
     measurements = [row for _, answer in report.answers for row in answer.measurements]
-    if args.report is not None and not args.dry_run:
+    if args.report and not args.dry_run:
         write_atomically(args.report, json.dumps(measurements, indent=2).encode() + b"\n")
     misses_limit = any("missed" in answer.facts for _, answer in report.answers)
     return report.print(args.format) or int(misses_limit)

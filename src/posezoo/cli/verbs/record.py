@@ -93,7 +93,7 @@ def _record(spec: Model, measurement: Measurement, report: JobReport, console: C
     from posezoo.pipeline.complexity_count import record_measurements
 
     error = _explain_spread(spec, measurement)
-    if error is not None:
+    if error:
         console.print_error(error)
         report.add_failure(spec.full_name, error)
         return

@@ -181,7 +181,7 @@ def _advise(
 
 
 def _refuse_invalid_flags(args: argparse.Namespace) -> None:
-    if args.checkpoint is not None and (args.model or "").endswith(".xml"):
+    if args.checkpoint and (args.model or "").endswith(".xml"):
         args.parser.error("--checkpoint requires a model or network, not an IR")
     if args.like and Path(args.model or "").suffix.lower() not in (".xml", ".onnx"):
         args.parser.error("--as requires an .xml or .onnx")
@@ -198,7 +198,7 @@ def _load(
 
     prepared = loader.prepare(chosen)
     card = None
-    if prepared.model is not None and chosen.checkpoint is None:
+    if prepared.model and chosen.checkpoint is None:
         card = write_model_card(prepared.model, loader.context)
         if loader.context.settings.device != "CPU":
             from posezoo.pipeline.device_proof import prove_once
@@ -257,14 +257,14 @@ def _open_inputs(
 def _name_of(chosen: ChosenModel) -> str:
     """The name of the file that the user chose; empty for a model of the zoo."""
     path = chosen.checkpoint or chosen.xml
-    return path.stem if path is not None else ""
+    return path.stem if path else ""
 
 
 def _choose_model(args: argparse.Namespace, context: Context) -> ChosenModel:
     """The model that the user names: by a name, an IR, or a checkpoint; else the default one."""
     from posezoo.pipeline.load import ChosenModel
 
-    if args.checkpoint is not None:
+    if args.checkpoint:
         return _choose_checkpoint(args, args.checkpoint, args.model, context)
     if args.model is None:
         return ChosenModel(precision=args.precision)
@@ -305,7 +305,7 @@ def _require_runnable(chosen: ChosenModel, detector: str | None, context: Contex
 
     import_cv2()
     require_device(context.settings.device)
-    if chosen.model is not None:
+    if chosen.model:
         load.require_detector_used(detector, chosen.model)
         load.select_detector(context, chosen.model)
 

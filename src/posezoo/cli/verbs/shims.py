@@ -107,15 +107,15 @@ def run(args: argparse.Namespace) -> int:
     if args.folder is None and args.wheel is None:
         args.parser.error("name a folder for the commands, or --wheel DIR")
     lines = []
-    if args.wheel is not None:
+    if args.wheel:
         if not args.force:
             _refuse_older_openvino()
         lines = _write_wheels(args.wheel, args.wheel_version)
-    if args.folder is not None:
+    if args.folder:
         lines += _write_commands(args.folder, args.wheel_version, replaces=args.force)
     if not args.quiet:
         print(*lines, sep="\n")
-    if args.folder is not None:
+    if args.folder:
         _warn_of_others(args.folder.resolve())
     return 0
 
