@@ -328,7 +328,7 @@ class Console(MessageWriter):
     def __call__(self, event: events.Event) -> None:
         """Show one event."""
         with self._lock:
-            if self._log is not None:
+            if self._log:
                 self._write_to_log(self._log, event)
             for line in event_lines(event):
                 self.print_line(line)

@@ -318,7 +318,7 @@ class MessageWriter:
     """
 
     def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
-        self._stream = stream if stream is not None else sys.stderr
+        self._stream = stream or sys.stderr
         self._quiet = quiet
         self._warnings: set[str] = set()
         self._lock = threading.RLock()

@@ -13,7 +13,7 @@ def select_compared_rows(spec: ModelSpec, outputs: NamedArrays) -> NamedArrays:
     """
     from posezoo.pose.decoders import DECODERS
 
-    decoder = spec.decoding.decoder if spec.decoding is not None else spec.decoder
+    decoder = spec.decoding.decoder if spec.decoding else spec.decoder
     record = DECODERS.find(decoder.name) if decoder is not None else None
     roles = {port.role: port.name for port in spec.outputs if port.name in outputs}
     if record is None or record.find_rows is None:

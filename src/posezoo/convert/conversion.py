@@ -115,7 +115,7 @@ def convert_with_openvino(
             network = preprocess.apply_model_yml(
                 frontends.read_network(spec, path, keep_onnx=onnx), spec
             )
-            if spec.decoding is not None:
+            if spec.decoding:
                 network = decoding.append_decoder(network, spec)
             ir_writer.prepare_for_writing(network, spec, resolved.decoder)
         finally:

@@ -138,11 +138,11 @@ def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[
         if target.agreed is None:
             continue
         record = provenance.read_provenance(target.xml.with_name("provenance.json"))
-        if record is not None:
+        if record:
             target.agreed.require(record.contents)
     due = [ir.target for ir in irs if not ir.is_up_to_date]
     for target in due:
-        if target.agreed is not None:  # checked before hours of work, and before upstream code runs
+        if target.agreed:  # checked before hours of work, and before upstream code runs
             target.agreed.require_known()
     return due
 
@@ -159,7 +159,7 @@ def refuse_to_replace(model: ModelSpec, layout: ModelLayout) -> None:
         if not xml.is_file():
             continue
         record = provenance.read_provenance(layout.provenance_path(model, precision))
-        made_from = record.sources if record is not None else {}
+        made_from = record.sources if record else {}
         is_custom = layout.custom_checkpoint(model) is not None or set(made_from) == {
             OWN_CHECKPOINT
         }

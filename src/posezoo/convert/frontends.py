@@ -54,7 +54,7 @@ def select_format(spec: ModelSpec) -> ModelFormat:
     model.
     """
     route, obstacle = select_route(spec)
-    if obstacle is not None:
+    if obstacle:
         raise ConversionError(describe_obstacle(spec, route, obstacle), hint=obstacle.hint)
     model_format = FORMATS.find(spec.framework)
     if model_format is None:
@@ -73,7 +73,7 @@ def source_model_path(spec: ModelSpec, layout: ModelLayout) -> Path:
             f"{spec.full_name}: its model.yml names no file", hint="add the original to its files"
         )
     name = _source_name(spec)
-    if layout.conversions is not None and name.startswith(f"{UPSTREAM_RESULTS}/"):
+    if layout.conversions and name.startswith(f"{UPSTREAM_RESULTS}/"):
         return layout.conversions / name.removeprefix(f"{UPSTREAM_RESULTS}/")
     if name.startswith("$") or explain_unsafe_file_name(name):  # $conv_dir/net.onnx
         raise ConversionError(
@@ -211,7 +211,7 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
     """
     model_format = select_format(spec)
     source = open_for_frontend(spec, path)
-    if isinstance(source, bytes) and keep_onnx is not None:
+    if isinstance(source, bytes) and keep_onnx:
         verified_files.write_atomically(keep_onnx, source)
     declared = model_format.output_names(path)
     names = [*spec.output_names, *declared.values()]
@@ -223,7 +223,7 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
                 graph = Path(folder, "graph.pb")
                 graph.write_bytes(source)
                 source = graph
-            if model_format.read_network is not None:
+            if model_format.read_network:
                 network = _simplify(model_format.read_network(spec, path))
             else:
                 network = _read(model_format, source, spec, names)
@@ -300,7 +300,7 @@ def _read(
     else:
         frontend = ov.frontend.FrontEndManager().load_by_framework(model_format.frontend)
         input_model = frontend.load(readable)
-        if model_format.cut_before_conversion is not None:
+        if model_format.cut_before_conversion:
             model_format.cut_before_conversion(input_model, spec, outputs)
         network = frontend.convert(input_model)
     return _simplify(network)

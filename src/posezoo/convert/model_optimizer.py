@@ -102,7 +102,7 @@ def find_model_optimizer(named: Path | None, python: Path | None = None) -> Mode
         ConversionError: the path does not exist, or its Python has no Model Optimizer.
     """
     script: Path | None = None
-    if named is not None:
+    if named:
         script = _find_script(named)
         if script.name.startswith("python"):
             script, python = None, python or script
@@ -113,7 +113,7 @@ def find_model_optimizer(named: Path | None, python: Path | None = None) -> Mode
     folder, version, python_version = _probe(python)
     if version.endswith(f"+{STAND_IN_VERSION}"):
         folder = ""  # its openvino.tools.mo runs posezoo
-    if script is not None and script.suffix == ".py":
+    if script and script.suffix == ".py":
         return ModelOptimizer((str(python), str(script)), script.parent, version)
     if not folder:
         hint = HINT

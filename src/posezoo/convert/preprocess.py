@@ -285,7 +285,7 @@ def _prepend_preprocessing(network: Any, spec: ModelSpec) -> Any:
         _declare_tensor(port, declared)
         steps = port.preprocess()
         own_type = network.input(declared.name).element_type
-        if declared.resize and spec.decoding is not None:
+        if declared.resize and spec.decoding:
             from posezoo.convert.decoding.frames import FrameFit
 
             steps.custom(partial(FrameFit.of(spec).fit, element_type=own_type))

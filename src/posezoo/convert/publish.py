@@ -198,7 +198,7 @@ def replace_irs(staged: Sequence[StagedIr]) -> None:
         OutputError: one cannot be moved. An existing IR is then still complete, or has no .xml.
     """
     for ir in staged:
-        if ir.target.agreed is not None:
+        if ir.target.agreed:
             ir.target.agreed.require(ir.contents)
     for ir in staged:
         if ir.record is not None:

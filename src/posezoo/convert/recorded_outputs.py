@@ -80,7 +80,7 @@ def read_recording(spec: ModelSpec) -> Recording:
         ConversionError: the file is missing, has another digest, or is not such a file.
     """
     declared = spec.recorded_outputs
-    assert declared is not None
+    assert declared
     path = spec.path.parent / declared.file
     hint = "it comes with model.yml: get both from the same place"
     if not path.is_file():

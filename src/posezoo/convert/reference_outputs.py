@@ -154,8 +154,8 @@ def compute_reference(
         SelfCheckError: no runtime can run the original; an output is not finite, or has another
             shape than the recorded one.
     """
-    recording = read_recording(spec) if spec.recorded_outputs is not None else None
-    if recording is not None and not by_nodes:
+    recording = read_recording(spec) if spec.recorded_outputs else None
+    if recording and not by_nodes:
         recording = recording.without_inner()
     recorded = None
     try:
@@ -166,7 +166,7 @@ def compute_reference(
                 return None
             runtime = open_openvino(spec, path, _choose_all_sizes(spec, recording))
         cases = _run_samples(spec, runtime)
-        if recording is not None and not runtime.is_independent:
+        if recording and not runtime.is_independent:
             recorded = _run_recording(spec, path, runtime, recording)
     except (RuntimeError, ValueError) as error:
         raise SelfCheckError(
@@ -279,7 +279,7 @@ def _run_recording(
     spec: ModelSpec, path: Path, runtime: ReferenceRuntime, recording: Recording
 ) -> RecordedComparison:
     """What OpenVINO computes from the original for the images of the recorded outputs."""
-    assert spec.recorded_outputs is not None
+    assert spec.recorded_outputs
     sizes = {name: port.shape for name, port in recording.inputs.items()}
     runtime_sizes = {name: shape for name, (shape, _) in runtime.inputs.items()}
     tensors = [*recording.shapes, *recording.inner]
@@ -312,7 +312,7 @@ def _run_recording(
 
 
 def _require_recorded_shapes(spec: ModelSpec, computed: NamedArrays, recording: Recording) -> None:
-    assert spec.recorded_outputs is not None
+    assert spec.recorded_outputs
     for name, shape in {**recording.shapes, **recording.inner}.items():
         if computed[name].shape != shape:
             raise SelfCheckError(

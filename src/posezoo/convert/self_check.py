@@ -384,7 +384,7 @@ def _measure_rounding(
 def _compile_ir(spec: ModelSpec, xml: Path, names: Sequence[str]) -> Any:
     """The IR, compiled; one with a decoder also puts out the outputs of its network."""
     network: Any = xml
-    if spec.decoding is not None:
+    if spec.decoding:
         from posezoo.convert.decoding.reference import add_network_outputs
 
         network = add_network_outputs(openvino_core().read_model(xml), names)
@@ -479,7 +479,7 @@ def _require_independence(
     spec: ModelSpec, precision: Precision, reference: ReferenceOutputs | None
 ) -> None:
     """Refuse an original that only the reader read that the IR is made by."""
-    if reference is not None and reference.is_independent:
+    if reference and reference.is_independent:
         return
     hint = "nothing was published; without --self_check strict it is, and its record says so"
     if command := find_missing_runtime(spec):

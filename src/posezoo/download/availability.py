@@ -148,9 +148,9 @@ def _find_copy(
 
 
 def _list_copies(file: SourceFile, options: DownloadOptions) -> Iterator[tuple[FileOrigin, Path]]:
-    if file.checksum is not None:
+    if file.checksum:
         name = entry_path(file.checksum)
-        if options.cache_dir is not None:
+        if options.cache_dir:
             yield FileOrigin.CACHE, options.cache_dir / name
         for root in filter(None, map(mirror_folder, options.mirrors)):
             yield FileOrigin.MIRROR, root / name
@@ -161,7 +161,7 @@ def _list_copies(file: SourceFile, options: DownloadOptions) -> Iterator[tuple[F
             from posezoo.download.source_types import find_source_type
 
             copy = find_source_type(source).find_local_copy(source)
-            if copy is not None and copy.path is not None:
+            if copy and copy.path is not None:
                 yield FileOrigin(copy.kind.value), copy.path
 
 

@@ -85,7 +85,7 @@ def _stored_names(file: SourceFile) -> Iterator[tuple[str, str]]:
     for source in file.sources:
         if isinstance(source, PackageSource):
             yield from _stored_names(source.package_file)
-    if file.checksum is not None:
+    if file.checksum:
         yield file.checksum.value, file.name
 
 

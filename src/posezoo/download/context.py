@@ -175,7 +175,7 @@ class ConnectionPool(ExitStack[None]):
 
     def raise_if_cancelled(self) -> None:
         """Raise Cancelled if the run is being cancelled."""
-        if self._thread_pool is not None:
+        if self._thread_pool:
             self._thread_pool.raise_if_cancelled()
 
 
@@ -211,9 +211,7 @@ class DownloadContext(ExitStack[None]):
             self.model = model.full_name
             self.base = model.path.parent
             self.registry = registry_root(model)
-            self.first_use = (
-                partial(options.first_use, model) if options.first_use is not None else None
-            )
+            self.first_use = partial(options.first_use, model) if options.first_use else None
         self.cache_dir = options.cache_dir  # None after a write failed
         self.records_origins = records_origins
         self.is_probe = False  # whether only the first byte of a file is wanted

@@ -46,14 +46,14 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
         return ()
     path_in_store = entry_path(file.checksum)
     candidates = []
-    if context.cache_dir is not None:
+    if context.cache_dir:
         path = context.cache_dir / path_in_store
         name = show_addresses(f"{path}")
         read: OpenCandidate = partial(open_local_file, path)
         candidates.append(Candidate(name, CandidateKind.CACHE, read, path))
     for address in context.options.mirrors:
         root = mirror_folder(address)
-        if root is not None:
+        if root:
             path = root / path_in_store
             candidates.append(
                 Candidate(address, CandidateKind.MIRROR, partial(_open_folder, root, path), path)
@@ -74,7 +74,7 @@ def package_path(package: SourceFile, context: DownloadContext) -> Path:
     It is the package's entry in the cache, where an interrupted download resumes; without a cache,
     it is a temporary file for the other members of this call.
     """
-    if context.cache_dir is not None and package.checksum is not None:
+    if context.cache_dir and package.checksum:
         path = context.cache_dir / entry_path(package.checksum)
         with suppress(OSError):
             create_parent(path)
@@ -92,7 +92,7 @@ def cache_entry_lock(file: SourceFile, context: DownloadContext) -> Iterator[Non
     handle = None
     lock = Path()
     entry = _find_entry(file, context)
-    if entry is not None:
+    if entry:
         lock = _staging_path(entry).with_suffix(_LOCK)
         waiting = f"{file.name}: waiting for another process that is downloading it into the cache"
         with suppress(OSError):

@@ -89,7 +89,7 @@ def download_file(
         remove_partial(target)
         _add_to_cache(file, target, context)
         return
-    algorithms = [file.checksum.algorithm if file.checksum is not None else "sha384"]
+    algorithms = [file.checksum.algorithm if file.checksum else "sha384"]
     algorithms += [digest.algorithm for digest in also]
     with PartialFile(target, _waiting(file, context), algorithms) as partial:
         if _is_downloaded(file, target, context):  # by the process that we waited for
@@ -216,7 +216,7 @@ def _finish(
     if context.records_origins:
         remember_origin(target, candidate, partial.source_url, size, digest=digest)
     partial.replace_target()
-    if file.checksum is not None:
+    if file.checksum:
         remember_verified(target, file.checksum, is_synced=True)
     # If a killed run left a complete part, no candidate is asked, and the one returned may not be
     # the one that sent the bytes.
@@ -468,7 +468,7 @@ def _find_hint(file: SourceFile, failures: Failures, resume_size: int) -> str:
         hint = "check the network connection and the proxy settings"
         if _is_missing(failures):
             hint = "check the address"
-        if file.checksum is not None:  # a mirror finds a file by the digest of the file itself
+        if file.checksum:  # a mirror finds a file by the digest of the file itself
             hint += ", or give a folder with a copy: --mirror DIR"
     mirrors = [
         candidate.name

@@ -374,7 +374,7 @@ def refuse_unsafe_url(url: str, file: SourceFile, download_options: DownloadOpti
         raise SourceError(f"leads to {scheme[:16]!r}, which is neither http nor https")
     address = ip_address(_host(url))
     is_loopback = address is not None and address.is_loopback
-    if scheme == "https" or download_options.allow_http or file.checksum is not None or is_loopback:
+    if scheme == "https" or download_options.allow_http or file.checksum or is_loopback:
         return
     raise SourceError(
         "uses plain http without a SHA-256 or SHA-384 checksum, so a changed file would not be"

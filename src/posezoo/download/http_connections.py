@@ -96,7 +96,7 @@ class TimerThread:
                     self._changed.wait(min(wait_s, threading.TIMEOUT_MAX) if self._timers else None)
                 call = heapq.heappop(self._timers).call
             with suppress(Exception):  # else one failed call would stop all later ones
-                if call is not None:
+                if call:
                     call()
 
 

@@ -128,7 +128,7 @@ def _download_missing(
             context.emit(FileUpToDate(spec.full_name, file.name))
         else:
             needed.append((file, target))
-    if context.cache_dir is not None:
+    if context.cache_dir:
         remove_stale_staging(context.cache_dir)
     context.pool.run_all(lambda place: download_file(*place, context, candidates), needed)
 
@@ -175,7 +175,7 @@ def plan_download(
 
 def _report_notes(spec: ModelSpec, targets: Iterable[Path], listener: Listener) -> None:
     """Warn of a deprecated model, and of the terms of files that are not on this machine yet."""
-    if spec.deprecated is not None:
+    if spec.deprecated:
         listener(WarningIssued(f"{spec.full_name}: {spec.deprecated}"))
     if spec.license_note and not all(map(Path.exists, targets)):
         listener(WarningIssued(f"{spec.full_name}: license: {spec.license_note}"))

@@ -80,7 +80,7 @@ def extract_member(
             may succeed, which continues where this one stopped.
         OutputError: the temporary file cannot be written.
     """
-    assert file.checksum is not None
+    assert file.checksum
     hasher = Hasher([file.checksum.algorithm])
     path = context.temp_dir() / package.name
     with writing(path):
@@ -119,7 +119,7 @@ def open_part(
             refuse_whole_file(stream, state.size)
             yield replace(stream, start=resume.size, stop=None)
 
-    assert package.checksum is not None
+    assert package.checksum
     path = package_path(package, context)
     target = path.with_name(f"{path.name}.{part.start}-{part.stop}")
     wanted = SourceFile(package.name, len(part))

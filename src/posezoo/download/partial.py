@@ -111,7 +111,7 @@ class PartialFile:
         if start.size == 0:
             self.truncate()
         identity = self._identity or file.checksum
-        if resumable and self._is_findable and identity is not None:
+        if resumable and self._is_findable and identity:
             state = {identity.algorithm: identity.value, "source": start.source, "etag": start.etag}
             update_record(self.target, partial=state)
         self._hasher = Hasher(self._algorithms)
@@ -179,7 +179,7 @@ class PartialFile:
         path = self.content
         with writing(self.target):
             replace_atomically(path, self.target)
-        if self._linked is not None:
+        if self._linked:
             with suppress(OSError):
                 # The rename does nothing if both names are the same file.
                 self._linked.unlink(missing_ok=True)

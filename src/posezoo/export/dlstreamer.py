@@ -151,7 +151,7 @@ def _require_converter(spec: ModelSpec) -> None:
 
 def _explain_refusal(spec: ModelSpec, decoder: DecoderType | None) -> ExportError:
     name = exported_name(spec)
-    if spec.composite or (decoder and decoder.graph is not None):
+    if spec.composite or (decoder and decoder.graph):
         return ExportError(
             f"{name}: DL Streamer has a converter for its outputs only with --decode",
             hint=(

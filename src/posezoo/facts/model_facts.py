@@ -213,7 +213,7 @@ class ModelFacts:
         for part in self.parts:
             for precision in Precision:
                 record = read_provenance(self.layout.provenance_path(part, precision))
-                if record is not None:
+                if record:
                     yield part, precision, record
 
     def device_proofs(self, part: ModelSpec, precision: Precision) -> list[dict[str, str]]:

@@ -128,7 +128,7 @@ def _points(rows: Sequence[ComparisonRow], ap_key: str, speed_key: str) -> Itera
     for row in rows:
         ap = row.values[ap_key]
         speed = row.values[speed_key]
-        if ap is not None and speed is not None:
+        if ap and speed:
             yield _Point(row.name, ap, speed)
 
 

@@ -178,7 +178,7 @@ def publish(paths: Sequence[Path], limits: RequestLimits) -> None:
         SourceError: the store cannot be read.
         OutputError: the store cannot be written, or another writer replaces the files each time.
     """
-    stored = [path for path in paths if StorePath.of(path) is not None and path.is_file()]
+    stored = [path for path in paths if StorePath.of(path) and path.is_file()]
     if not stored:
         return
     folder = stored[-1].parent
@@ -295,7 +295,7 @@ def _remove(path: Path, limits: RequestLimits) -> None:
 
 def _address(path: Path) -> str:
     stored = StorePath.of(path)
-    assert stored is not None, path
+    assert stored, path
     return stored.address
 
 

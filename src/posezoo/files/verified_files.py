@@ -119,7 +119,7 @@ def is_verified_file(
     """``is_verified`` for a published file, with any kind of pin; a file without a pin is never
     verified.
     """
-    if file.checksum is not None:
+    if file.checksum:
         return is_verified(
             path, file.size, file.checksum, trust_record=trust_record, remember=remember
         )

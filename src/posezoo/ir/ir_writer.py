@@ -103,7 +103,7 @@ def build_rt_info(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
         "skeleton": spec.skeleton,
         "own_skeleton": spec.own_skeleton.to_json() if spec.own_skeleton else "",
     }
-    if decoder is not None:
+    if decoder:
         facts["decoder"] = decoder.name
         facts["decoder_options"] = json.dumps(dict(decoder.options), sort_keys=True)
     if spec.decoding:

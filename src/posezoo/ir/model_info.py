@@ -56,7 +56,7 @@ def build_model_info(
             # Both readers have BGR images, and reverse their channels if this is true.
             info["color_space"] = port.ir_color
             info["reverse_input_channels"] = str(port.ir_color == "RGB")
-        if decoder is not None:
+        if decoder:
             with suppress(PosezooError):  # an unknown decoder or option; posezoo run reports it
                 info |= _describe_outputs(outputs, spec, decoder)
                 info |= _describe_fitting(decoder, port)

@@ -88,7 +88,7 @@ def find_anchors(name: str) -> dict[str, str | bool]:
     model.
     """
     record = find_model_proc(name)
-    output = record.outputs[0] if record is not None else {}
+    output = record.outputs[0] if record else {}
     if "anchors" not in output:
         return {}
     sides = output["anchors"]

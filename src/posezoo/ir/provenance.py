@@ -149,9 +149,9 @@ def conversion_key(
         "decoder": None,
         "skeleton": spec.own_skeleton.to_json() if spec.own_skeleton else spec.skeleton,
     }
-    if decoder is not None:
+    if decoder:
         arguments["decoder"] = {"name": decoder.name, "options": dict(decoder.options)}
-    if spec.network is not None:
+    if spec.network:
         chosen = dict(spec.network.arguments)
         arguments["network"] = {"name": spec.network.name, "arguments": chosen}
     if spec.mo_args:
@@ -161,7 +161,7 @@ def conversion_key(
             arguments["unlike_model_optimizer"] = detector.difference
     if spec.model_info:
         arguments["model_info"] = spec.model_info
-    if spec.decoding is not None:
+    if spec.decoding:
         arguments["decoding"] = asdict(spec.decoding)
         del arguments["decoding"]["decoder"]["skeleton"]
     labels = "\n".join(find_labels(spec, [port.shape for port in spec.outputs]))

@@ -125,7 +125,7 @@ def _read_numbers(node: YamlNode | None) -> Numbers | None:
 def find_node(node: YamlNode | None, *keys: str | int) -> YamlNode | None:
     """The value below these keys of mappings and indices of lists, or None."""
     for key in keys:
-        value: Any = node.value if node is not None else None
+        value: Any = node.value if node else None
         if isinstance(value, list):
             value = dict(enumerate(value))
         node = value.get(key) if isinstance(value, dict) else None
@@ -146,10 +146,10 @@ def text_below(node: YamlNode | None, key: str) -> str:
 
 def list_leaves(node: YamlNode | None) -> Iterator[YamlNode]:
     """The nodes of a tree that are neither mappings nor lists."""
-    value = node.value if node is not None else None
+    value = node.value if node else None
     if isinstance(value, dict | list):
         children = value.values() if isinstance(value, dict) else value
         for child in children:
             yield from list_leaves(child)
-    elif node is not None:
+    elif node:
         yield node

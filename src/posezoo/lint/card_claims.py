@@ -182,7 +182,7 @@ def _read_accuracy(section: CardSection) -> Iterator[CardValue[float]]:
 def _read_description(sections: Iterable[CardSection]) -> CardValue[str] | None:
     """The text of the first section of level 2."""
     summary = next((section for section in sections if section.level == 2), None)
-    prose = summary.prose_lines if summary is not None else ()
+    prose = summary.prose_lines if summary else ()
     lines = [(number, line) for number, line in prose if line.strip()]
     text = "\n".join(line for _, line in lines)
     if not lines:
@@ -271,7 +271,7 @@ class TextBlock:
         names: list[CardValue[str]] = []
         for match in _NAME.finditer(self.text):
             following: re.Match[str] | None = match
-            while following is not None:  # `a`, `b` and `c`
+            while following:  # `a`, `b` and `c`
                 names.append(self.value(following[following.lastindex or 0].strip(), following))
                 following = _NEXT_NAME.match(self.text, following.end())
         if not names and (bare := _BARE_NAME.match(self.text)):

@@ -96,7 +96,7 @@ class RegistryView:
         for root, family, name in product(self.registry.roots, families, (INDEX, DEVICES)):
             path = root / family / name
             page = read_card(path)
-            if page is not None:
+            if page:
                 pages[path] = page
         return pages
 
@@ -397,7 +397,7 @@ class ModelView:
     @property
     def own_sections(self) -> tuple[CardSection, ...]:
         """The sections of the model's own card."""
-        return self.own_card.sections if self.own_card is not None else ()
+        return self.own_card.sections if self.own_card else ()
 
     @property
     def own_lines(self) -> Iterator[tuple[int, str]]:
@@ -407,7 +407,7 @@ class ModelView:
     @property
     def own_links(self) -> Sequence[MarkdownLink]:
         """The links of the model's own card."""
-        return self.own_card.links if self.own_card is not None else ()
+        return self.own_card.links if self.own_card else ()
 
     def find_on_card(
         self, pattern: re.Pattern[str]

@@ -236,7 +236,7 @@ def read_entries(path: Path) -> LockEntries:
             continue
         entry = _entry(line)
         problem = "is not an entry" if entry is None else ""
-        if entry is not None and entries.setdefault(entry.key, entry) != entry:
+        if entry and entries.setdefault(entry.key, entry) != entry:
             problem = f"contradicts another entry of {entry.model}: {entry.file}"
         if problem:
             raise PosezooError(
@@ -312,7 +312,7 @@ def merge_entries(
     kept: LockEntries = {}
     for key, entry in entries.items():
         declaration = declarations.get(entry.model)
-        locked = entries.get(declaration.key) if declaration is not None else None
+        locked = entries.get(declaration.key) if declaration else None
         if declaration is None or _may_be_valid(entry, declaration, locked, unpinned):
             kept[key] = entry
     return kept | updated

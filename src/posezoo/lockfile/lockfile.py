@@ -95,7 +95,7 @@ class LockFile:
 
     def _with_pin(self, file: SourceFile, spec: ModelSpec) -> SourceFile:
         entry = self.entries.get((model_key(spec), file.name, False))
-        if file.checksum is not None or entry is None:
+        if file.checksum or entry is None:
             return file
         # The lock's entry of an archive is valid only for the model.yml that was locked with it.
         if file.is_pinned and not self.has_declaration(spec):
@@ -131,7 +131,7 @@ class LockFile:
     def require_listed_digest(self, spec: ModelSpec, file: str, sha384: str) -> None:
         """Raise a LockError if the lock lists another digest of a published file."""
         entry = self.entries.get((model_key(spec), file, False))
-        if entry is not None and entry.sha384 != sha384:
+        if entry and entry.sha384 != sha384:
             raise LockError(
                 f"{spec.full_name}: {file} is {Digest('sha384', sha384)}, "
                 f"{self.path} has {entry.sha384[:12]}…",
@@ -143,7 +143,7 @@ class LockFile:
         digests = {}
         for suffix, file in files.items():
             entry = self.entries.get((model_key(spec), file, True))
-            if entry is not None:
+            if entry:
                 digests[suffix] = entry.sha384
         return AgreedIr(self.path, spec.full_name, files, digests)
 
@@ -306,11 +306,7 @@ class LockFile:
             if locked is None:
                 raise _unknown_file_error(self.path, spec.full_name, file.name, hint)
             declared = file.checksum
-            if (
-                declared is not None
-                and declared.algorithm == "sha384"
-                and declared.value != locked.sha384
-            ):
+            if declared and declared.algorithm == "sha384" and declared.value != locked.sha384:
                 raise LockError(
                     f"{spec.full_name}: {file.name} is declared as {declared}, "
                     f"{self.path} has {locked.sha384[:12]}…",

@@ -523,14 +523,14 @@ def _read_record(
     ir_files: Mapping[str, PulledFile], record: PulledFile | None, client: OciClient
 ) -> tuple[Path, Provenance, str]:
     """The path here, the content and the SHA-384 of the record that states an IR."""
-    if record is not None:
+    if record:
         received = record.file.sha384
         provenance = read_provenance(record.target)
         is_own = is_verified(record.target, record.file.size, Digest("sha384", received))
         if provenance is None or not (is_own or provenance.received == received):
             provenance = parse_provenance(client.read_record(f"sha256:{record.file.sha256}"))
         contents = {suffix: each.file.content for suffix, each in ir_files.items()}
-        if provenance is not None and provenance.contents == contents:
+        if provenance and provenance.contents == contents:
             return record.target, provenance, received
     path = next(iter(ir_files.values())).file.path
     problem = f"{path}: the artifact has no record that states this IR"

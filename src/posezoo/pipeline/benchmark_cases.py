@@ -192,7 +192,7 @@ class CaseMaker:
             yield BenchmarkCase(name, precision, workload, runtime, is_recordable=is_recordable)
 
     def _image(self) -> Path:
-        if self.options.image is not None:
+        if self.options.image:
             return self.options.image
         crowd = self.folder / f"people-{self.options.people}.jpg"
         if not crowd.is_file():

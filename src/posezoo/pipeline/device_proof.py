@@ -131,7 +131,7 @@ def prove(prepared: PreparedModel, photos: Sequence[Path] = SAMPLE_PHOTOS) -> De
         describe_device(tested.device),
         tested.executed_precision,
         {name: comparison.compare_outputs() for name, comparison in comparisons.items()},
-        [each for each in poses if each is not None],
+        [each for each in poses if each],
         comparisons,
     )
 
@@ -174,7 +174,7 @@ def _compile(
     loader = replace(prepared.loader, time_step=nullcontext)  # it is a part of another step
     read = replace(prepared, loader=loader, irs=graphs, xml=xml)
     estimator = read.compile(LoadOptions(runtime))
-    return estimator, {graph.path: graph for graph in (*graphs.values(), xml) if graph is not None}
+    return estimator, {graph.path: graph for graph in (*graphs.values(), xml) if graph}
 
 
 def _collect_feeds(estimator: Estimator, place: int, images: Sequence[Image]) -> list[NamedArrays]:

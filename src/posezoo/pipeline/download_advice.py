@@ -26,7 +26,7 @@ def advise_after_failure(error: DownloadError, resolved: Resolved, context: Cont
     if not error.is_gone:
         return
     advice = [error.hint]
-    if spec.network is not None:
+    if spec.network:
         advice.append(f"posezoo run {spec.full_name} --checkpoint FILE runs weights of your own")
     models = _find_models_instead(spec, context)
     if models:

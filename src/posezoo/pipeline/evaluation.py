@@ -79,7 +79,7 @@ class EvaluatedModel:
         """The task of a model that declares no decoder, such as those of Open Model Zoo; empty for
         any other.
         """
-        if not isinstance(self.model, ModelSpec) or self.model.decoder is not None:
+        if not isinstance(self.model, ModelSpec) or self.model.decoder:
             return ""
         return decoded_task(self.model)
 
@@ -119,17 +119,17 @@ def load_model(
     if chosen.finds_boxes:  # AP needs all boxes, even those with a low score
         options = replace(options, decoder_options={"min_box_score": 0.0})
     model = chosen.model
-    if model is not None and chosen.task:
+    if model and chosen.task:
         require_decoded_task(model)
     xml = chosen.xml
-    if xml is not None:
+    if xml:
         loader = load.Loader(context, chosen.detector)
         folder = xml.resolve().parent.name  # converters name it by the precision
         precision = Precision(folder) if folder in list(Precision) else chosen.precision
         estimator = replace(loader, listener=listener).compile_ir(xml, options)
         protocol = EvaluationProtocol(estimator, precision, options, boxes, irs=[xml])
         return LoadedModel(chosen, protocol, partial(loader.compile_ir, xml, options))
-    assert model is not None
+    assert model
     load.require_detector_used(chosen.detector or boxes, model)
     load.require_decodable(model)
     own_irs = get_irs(
@@ -181,7 +181,7 @@ def evaluate_model(
     if is_fresh:
         predictions.unlink(missing_ok=True)
     elsewhere = None
-    if executor is not None:
+    if executor:
         task = _ShardTask(loaded.load, boxes, dataset.limited_to(0))
         elsewhere = partial(_predict_elsewhere, executor, task, name, listener)
     return evaluate(
@@ -261,6 +261,6 @@ def _predict_elsewhere(
     shared = tuple(image.path for image in images if image.path.is_file())[:1]
     executor = replace(executor, folders=(*executor.folders, *shared))
     for outcome in for_each(shards, task, executor=executor, listener=listener):
-        if outcome.error is not None:
+        if outcome.error:
             raise outcome.error
         yield from outcome.result or ()

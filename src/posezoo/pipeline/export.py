@@ -101,13 +101,13 @@ def prepare_export(
     spec = resolved.spec
     target.require(spec)
     declared = declared_facts(spec, precision, context.layout)
-    if declared is not None:
+    if declared:
         _require_accepted(declared, target)
     if options.is_dry_run:
         plan = make_plan(resolved, context, is_dry_run=True)
         xml = plan.irs[0].xml
         is_here = xml.with_suffix(".bin").is_file()  # else a real run reads it from a store
-        if plan.obstacle is not None or plan.is_due or not is_here:
+        if plan.obstacle or plan.is_due or not is_here:
             return plan
     else:
         xml = get(resolved, context, listener=listener).irs[precision]

@@ -118,7 +118,7 @@ def _attempt(
         failure = PosezooError(f"{name}: there is not enough memory")
     except OSError as error:  # for example, a folder that may not be read
         failure = PosezooError(f"{error.filename or item}: {os_reason(error)}")
-    listener(WorkFinished(name, failure is None, failure.problem if failure is not None else ""))
+    listener(WorkFinished(name, failure is None, failure.problem if failure else ""))
     return Outcome(item, result, failure)
 
 
@@ -129,7 +129,7 @@ def _lost(item: Item, error: PosezooError, listener: Listener) -> Outcome[Item, 
 
 def _name_worker(worker: str, outcome: Outcome[Item, Result]) -> Outcome[Item, Result]:
     """The outcome; an error also says on which worker of the cluster it happened."""
-    if outcome.error is not None:
+    if outcome.error:
         outcome.error.problem += f" (on the worker {worker})"
     return outcome
 

@@ -87,7 +87,7 @@ class ConversionTask:
         plan = make_plan(
             resolved, self.context, self.options, downloads=self.downloads, is_dry_run=True
         )
-        if plan.source_error is not None:
+        if plan.source_error:
             raise plan.source_error
         if not self.downloads and not spec.is_converted:
             convert(resolved, plan, self.options)  # it only looks for the published IR
@@ -160,7 +160,7 @@ def _bring_published_files(resolved: Resolved, context: Context) -> None:
 
     spec = resolved.spec
     layout = resolved.layout
-    if not in_store(layout.download_dir) or layout.custom_checkpoint(spec) is not None:
+    if not in_store(layout.download_dir) or layout.custom_checkpoint(spec):
         return
     options = context.download_options
     with store_transfers.shared_files(spec, layout, options):
@@ -179,7 +179,7 @@ def download(plan: Plan, context: Context, *, listener: Listener = ignore_event)
         FetchError: a file cannot be downloaded.
     """
     resolved = plan.resolved
-    if plan.obstacle is not None:
+    if plan.obstacle:
         raise resolved.error(plan.obstacle)
     if not plan.files:
         return resolved
@@ -224,7 +224,7 @@ def convert(
     layout = resolved.layout
     if options.keep_onnx:
         require_network(spec)
-    if plan.obstacle is not None:
+    if plan.obstacle:
         raise resolved.error(plan.obstacle)
     if not spec.is_converted:
         listener(ConversionSkipped(spec.full_name, "published as IR"))
@@ -313,7 +313,7 @@ def _make_irs_in_reader_process(
     listener: Listener,
 ) -> None:
     """Convert the file of a model to the IR that are due."""
-    if model_optimizer is not None:
+    if model_optimizer:
         from posezoo.convert.model_optimizer import convert_with_model_optimizer
 
         convert_with_model_optimizer(resolved, layout, model_optimizer, due)
@@ -364,7 +364,7 @@ def get_irs(
         ConversionError: an IR cannot be made, or was not published in this precision.
     """
     irs = {}
-    if checkpoint is not None:  # a model of the zoo was selected with its warnings
+    if checkpoint:  # a model of the zoo was selected with its warnings
         for warning in model.warnings:
             listener(WarningIssued(warning))
     for part in context.registry.parts(model):

@@ -104,7 +104,7 @@ def describe_own_ir(
         )
     task = TASKS.get(metric, "")
     spec, preprocessing = describe_ir(graph, None, like, task)
-    if not metric and spec.decoder is not None:
+    if not metric and spec.decoder:
         task = find_decoder(spec.decoder.name).task
         spec = replace(spec, task=task or spec.task, decoder=None if task else spec.decoder)
     preprocessing = given.override(preprocessing)
@@ -149,9 +149,9 @@ def plan_own_int8(
         folder = folder.parent
     layout = OwnIrLayout(context.layout.download_dir, output_dir or folder)
     spec = target.spec
-    decoder = spec.decoder.name if spec.decoder is not None else ""
+    decoder = spec.decoder.name if spec.decoder else ""
     detector = select_detector(context, spec, decoder)
-    if detector is not None and listener is not None:
+    if detector and listener:
         irs = get_irs(detector, Precision.FP16, context, listener=listener)
         target = replace(target, detector=(detector, irs))
     plan = plan_quantization(target, layout, context.lock, dataset_dir, options)
@@ -191,7 +191,7 @@ def plan_required_irs(
     model = _quantizable_model(spec, context)
     detector = select_detector(context, model)
     needed = [(part, Precision.FP32) for part in context.registry.parts(model)]
-    if detector is not None:
+    if detector:
         needed += [(part, Precision.FP16) for part in context.registry.parts(detector)]
     due = []
     for part, precision in needed:

@@ -118,7 +118,7 @@ class Loader:
             InferenceError: the model finds people itself, but a detector is named; or it has no
                 masks, but they are wanted.
         """
-        if chosen.xml is not None:
+        if chosen.xml:
             return PreparedModel(self, xml=chosen.xml, like=chosen.like)
         model = chosen.model
         if model is None:
@@ -132,7 +132,7 @@ class Loader:
         if self.masks:
             require_masks(model.decoder.name if model.decoder else "", model.full_name)
         irs = self._get_irs(chosen, model)
-        if chosen.checkpoint is not None and model.decoder is None:
+        if chosen.checkpoint and model.decoder is None:
             return PreparedModel(self, xml=irs[model.name])  # the outputs decide on the decoder
         with self.time_step(DOWNLOAD):
             loader, detector = self._get_detector(model)
@@ -165,7 +165,7 @@ class Loader:
         graph = xml if isinstance(xml, Graph) else Graph(xml)
         estimator = load_ir(graph, self.decoder, options, like)
         similar = find_similar(graph, estimator.decoder) if like is None else None
-        if similar is not None and original_preprocessing(similar) != Preprocessing():
+        if similar and original_preprocessing(similar) != Preprocessing():
             listener(
                 WarningIssued(
                     f"{graph.path}: does not say how images are prepared for it, so it gets them"
@@ -267,14 +267,14 @@ class PreparedModel:
             FetchError: the detector of an IR cannot be downloaded.
         """
         loader = self.loader
-        if loader.masks and options is not None:
+        if loader.masks and options:
             options = replace(options, decoder_options={**options.decoder_options, MASKS: True})
         with loader.time_step("compile"):
-            if self.model is not None:
+            if self.model:
                 return compile_estimator(
                     self.model, loader.context, self.irs, options, is_video=loader.is_video
                 )
-            assert self.xml is not None
+            assert self.xml
             return loader.compile_ir(self.xml, options, self.like)
 
 
@@ -311,7 +311,7 @@ def _find_detector(people: People | None, registry: Registry, is_video: bool) ->
     except UnknownModelError as error:
         hint = error.hint or "name another detector, or none"
         raise UnknownModelError(f"the person detector: {error.problem}", hint=hint) from error
-    if declared_people(detector) is not None:
+    if declared_people(detector):
         raise InferenceError(
             f"{name} is not a detector: it processes one person at a time",
             hint=f"use {DEFAULT_DETECTOR}",
@@ -332,7 +332,7 @@ def require_detector_used(detector: str | None, model: Model, decoder: str = "")
     Raises:
         InferenceError: the model finds people itself.
     """
-    declared = model.decoder.name if model.decoder is not None else model.task
+    declared = model.decoder.name if model.decoder else model.task
     if detector and detector not in ("none", "usual"):
         require_top_down(decoder or declared, model.full_name)
 
@@ -406,7 +406,7 @@ def _with_detector(
 
     people = resolve_people(estimator.model, context.settings.detector, estimator.decoder)
     detector = _find_detector(people, context.registry, is_video)
-    if people is not None and detector is not None:
+    if people and detector:
         loaded = load_detector(detector, find_irs(detector), options)
         whole_image = people.whole_image if options.whole_image is None else options.whole_image
         return estimator.with_detector(
@@ -454,7 +454,7 @@ def explain_no_people(
         problem += f" with a score of {least:g} or more"
         if least:
             advice.append(f"--min_person_score {least / 2:g}")
-    if detector is not None:
+    if detector:
         advice.append("--detector none if one person fills the photo")
     if not estimator.finds_people:
         advice.append("a photo in which objects are larger")

@@ -120,11 +120,11 @@ def make_plan(
     obstacle = next((ir.target.obstacle for ir in irs if ir.reason and ir.target.obstacle), None)
     plan = Plan(resolved, irs, obstacle=obstacle, model_optimizer=optimizer, stored=stored)
     is_done = resolved.spec.is_converted and not plan.is_due
-    if obstacle is not None or is_done:
+    if obstacle or is_done:
         return plan
     if resolved.runs_upstream_code:
         plan = _with_upstream_code(plan)
-    if plan.obstacle is not None:
+    if plan.obstacle:
         return plan
     return _with_files(plan, context, downloads=downloads, is_dry_run=is_dry_run)
 

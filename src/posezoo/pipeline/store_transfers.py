@@ -192,7 +192,7 @@ def _cache_entries(files: Iterable[SourceFile], options: DownloadOptions) -> Ite
         return
     for file in files:
         for digest in (file.checksum, *map(package_digest, file.sources)):
-            if digest is not None:
+            if digest:
                 yield options.cache_dir / entry_path(digest)
 
 

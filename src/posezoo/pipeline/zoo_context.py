@@ -43,7 +43,7 @@ def _open_on_worker(values: dict[str, Any], declared: Sequence[Path]) -> Context
         declared: the files of that registry that the worker needs.
     """
     path = config_file()
-    worker_settings = _worker_settings(path, path.stat().st_mtime_ns if path is not None else 0)
+    worker_settings = _worker_settings(path, path.stat().st_mtime_ns if path else 0)
     by_shown_address = {redact_secrets(mirror): mirror for mirror in worker_settings.mirror}
     settings = values["settings"]
     mirror = tuple(by_shown_address.get(each, each) for each in settings.mirror)

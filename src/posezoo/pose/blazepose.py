@@ -278,7 +278,7 @@ def body_regions(faces: FaceDetections) -> list[ImageTransform]:
     """The regions of faces in image pixels."""
     axes = faces.keypoints[:, (_HIP, _TOP)]
     regions = [body_region(hip, top) for hip, top in axes]
-    return [region for region in regions if region is not None]
+    return [region for region in regions if region]
 
 
 def next_region(maps: Maps, transform: ImageTransform) -> ImageTransform | None:

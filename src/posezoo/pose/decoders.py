@@ -163,7 +163,7 @@ def decode_with_options(
             arrays[role] = np.asarray(output)
         except ValueError as error:  # lists whose rows differ in length
             raise InferenceError(f"{name}: {role} cannot be read as an array: {error}") from error
-    if decoder.convert_outputs is not None:
+    if decoder.convert_outputs:
         arrays = dict(decoder.convert_outputs(arrays))
     maps = _checked_maps(name, decoder, arrays, getattr(options, "skeleton", None))
     return decoder.decode(maps, (width, height), options)
@@ -266,7 +266,7 @@ def fit_to_input(decoder: Decoder, port: Input) -> tuple[bool, tuple[float, ...]
 
 def finds_boxes(decoder: Decoder | None) -> bool:
     """Whether a model with this decoder finds only the boxes of people, and no keypoints."""
-    record = DECODERS.find(decoder.name) if decoder is not None else None
+    record = DECODERS.find(decoder.name) if decoder else None
     return record is not None and record.finds_boxes
 
 
@@ -280,7 +280,7 @@ def require_top_down(decoder: str, model: str) -> None:
         InferenceError: the model processes whole images.
     """
     record = DECODERS.find(decoder) if decoder else None
-    if record is not None and not record.takes_boxes:
+    if record and not record.takes_boxes:
         raise InferenceError(
             f"{model} processes whole images: it takes neither boxes nor a detector"
         )
@@ -313,7 +313,7 @@ def resolve_options(decoder: Decoder, overrides: Mapping[str, Option] | None = N
     skeleton = {}
     if record.takes_skeleton:
         skeleton = {"skeleton": decoder.skeleton}
-    elif decoder.skeleton is not None:
+    elif decoder.skeleton:
         raise InferenceError(
             f"decoder {decoder.name} finds the keypoints of {record.skeleton}, and no other"
             f" skeleton: {decoder.skeleton.name}",

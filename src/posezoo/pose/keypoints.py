@@ -79,7 +79,7 @@ def sigmas_of(keypoints: Sequence[str], declared: Skeleton | None = None) -> lis
     """
     sigmas: dict[str, float] = {}
     for skeleton in (SKELETONS[skeleton_of(len(keypoints))], declared):
-        if skeleton is not None and skeleton.sigmas:
+        if skeleton and skeleton.sigmas:
             sigmas |= zip(skeleton.keypoints, skeleton.sigmas, strict=True)
     return [sigmas.get(name) or keypoint_sigma(name) for name in keypoints]
 

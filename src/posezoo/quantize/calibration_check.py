@@ -43,7 +43,7 @@ def check_calibration_data(
     """
     port = data.calibration[0].port
     _check_range(data, port)
-    if evaluator is not None:
+    if evaluator:
         _check_classes(evaluator, photos)
         evaluator.compute_fp32_metric()  # an error if it is about 0
     _check_channel_order(data, port, evaluator, warn)

@@ -45,7 +45,7 @@ def select_output_reader(target: QuantizationTarget) -> OutputReader:
         InferenceError: the decoder does not have the options that the model declares.
     """
     decoder = target.decoder
-    assert decoder is not None  # explain_unsupported checks this
+    assert decoder  # explain_unsupported checks this
     options = resolve_options(decoder)
 
     def read_person_detections(outputs: Outputs, _size: Size) -> DetectedPoints:

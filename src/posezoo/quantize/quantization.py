@@ -66,7 +66,7 @@ class Quantized:
         missed = {}
         for precision, xml in self.irs.items():
             record = provenance.read_provenance(xml.with_name("provenance.json"))
-            if record is not None and record.accuracy is not None and record.accuracy.is_missed:
+            if record and record.accuracy is not None and record.accuracy.is_missed:
                 missed[precision] = str(record.accuracy)
         return missed
 
@@ -185,7 +185,7 @@ class _QuantizationJob:
             ir_writer.prepare_for_writing(network, target.spec, target.model.decoder)
         ir_writer.write_ir(network, xml, precision)
         displacement, problem = self.reference.compare(xml, precision, listen)
-        if self.evaluator is not None:
+        if self.evaluator:
             self.evaluator.compare(xml, precision, listen)
         if options.max_drop is not None:
             problem = ""  # that limit counts

@@ -129,7 +129,7 @@ def explain_unsupported(spec: ModelSpec, model: ModelSpec | CompositeSpec) -> st
     """Why a model cannot be quantized; empty if it can."""
     if spec.quantized:
         return "its weights are quantized already"
-    if spec.quantization is not None and spec.quantization.refused:
+    if spec.quantization and spec.quantization.refused:
         return spec.quantization.refused
     if spec.framework in UNREAD_FRAMEWORKS:
         return f"{spec.framework} cannot be converted"

@@ -61,13 +61,13 @@ def with_known_network(spec: ModelSpec) -> ModelSpec:
     The network is that of the model with the same name in our own registry, if the size of the file
     with the weights is also the same; or it is the one that the arguments of its export name.
     """
-    if spec.framework is not Framework.PYTORCH or spec.network is not None:
+    if spec.framework is not Framework.PYTORCH or spec.network:
         return spec
     if spec.upstream_export:
         from posezoo.networks.zoo.declarations import with_declared_network
 
         declared = with_declared_network(spec)
-        if declared.network is not None:
+        if declared.network:
             return declared
     registry = _own_registry()
     ours = None
@@ -176,7 +176,7 @@ def spec_with_checkpoint(
             ports = (Output("", ()),) * len(names)
         named = zip(names, ports, strict=True)
         outputs = tuple(replace(port, name=name, shape=()) for name, port in named)
-    if skeleton is not None or changed & _OUTPUT_ARGUMENTS:
+    if skeleton or changed & _OUTPUT_ARGUMENTS:
         model = _with_keypoints(model, outputs, arguments, skeleton)
     if name:  # a model with its own name is neither a part of a composite nor a variant
         reason = explain_invalid_model_name(name)
@@ -219,11 +219,11 @@ def _with_keypoints(
     model = replace(model, decoder=decoder, skeleton="", model_info={})
     count = _keypoint_count(arguments)
     if decoder is None or not count or not find_decoder(decoder.name).takes_skeleton:
-        if skeleton is not None:
+        if skeleton:
             problem = f"{model.name}: its outputs are not decoded to the keypoints of a skeleton"
             raise ConversionError(problem, hint="leave out --skeleton")
         return replace(model, decoder=None)
-    if skeleton is not None:
+    if skeleton:
         model = with_skeleton(model, skeleton)
         require_fitting_skeleton(model, arguments)
         return model
@@ -302,7 +302,7 @@ def checkpoint_dir(model: Model) -> Path:
     """
     assert isinstance(model, ModelSpec)
     digest = model.files[0].checksum
-    assert digest is not None
+    assert digest
     return Path("checkpoints", digest.value[:16])
 
 

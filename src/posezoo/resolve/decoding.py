@@ -38,7 +38,7 @@ def with_decoding(
         raise _refused(spec, "has no decoder to put into its IR")
     decoder = DECODERS.find(named.name)
     if decoder is None or decoder.graph is None:
-        names = sorted(name for name, other in DECODERS.items() if other.graph is not None)
+        names = sorted(name for name, other in DECODERS.items() if other.graph)
         hint = f"remove --decode; these can: {', '.join(names)}"
         raise _refused(spec, f"its decoder {named.name} cannot be put into an IR", hint)
     option = _find_score_option(spec, decoder, named.name, max_people)
@@ -73,7 +73,7 @@ def _find_score_option(
     if max_people is not None and decoder.approach == "top-down":
         problem = f"finds one person, so --max_people {max_people} cannot be used"
         raise _refused(spec, problem, "remove --max_people")
-    return decoder.graph.score_option if decoder.graph is not None else ""
+    return decoder.graph.score_option if decoder.graph else ""
 
 
 def _with_usual_size(port: Input) -> Input:

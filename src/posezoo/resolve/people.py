@@ -21,13 +21,13 @@ def declared_people(model: Model, decoder: str = "") -> People | None:
             photos.
         decoder: the decoder in use; empty for the one that the model declares.
     """
-    name = decoder or (model.decoder.name if model.decoder is not None else "")
+    name = decoder or (model.decoder.name if model.decoder else "")
     record = DECODERS.find(name) if name else None
     if record is None or not record.takes_boxes:
         return None
-    if model.people is not None:
+    if model.people:
         return model.people
-    return People(DEFAULT_DETECTOR, TRACKING if record.next_crop is not None else DEFAULT_DETECTOR)
+    return People(DEFAULT_DETECTOR, TRACKING if record.next_crop else DEFAULT_DETECTOR)
 
 
 def resolve_people(model: Model, named: str, decoder: str = "") -> People | None:

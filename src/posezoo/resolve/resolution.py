@@ -72,9 +72,9 @@ def resolve_model(
         InferenceError: the model's own skeleton does not fit its network.
     """
     spec = with_known_network(spec)
-    if spec.own_skeleton is not None:
+    if spec.own_skeleton:
         require_fitting_skeleton(spec)
-    if inputs is not None and inputs != InputOptions():
+    if inputs and inputs != InputOptions():
         spec = _with_inputs(spec, inputs, context)
     spec = context.lock.with_pins(spec)
     chosen = _choose_route(spec, context)
@@ -120,7 +120,7 @@ def _choose_route(spec: ModelSpec, context: Context) -> _ChosenRoute:
         converter_route, obstacle = select_route(source)
     if converter_route is Route.MO and context.has_model_optimizer:
         obstacle = None
-    elif converter_route is Route.MO and obstacle is not None and context.settings.mo is not None:
+    elif converter_route is Route.MO and obstacle and context.settings.mo:
         note = f"{context.settings.mo} is that of posezoo's stand-in for openvino-dev"
         obstacle = replace(obstacle, hint=f"{obstacle.hint}; {note}")
     converter = _CONVERTERS.get(converter_route, Converter.OPENVINO)

@@ -79,7 +79,7 @@ class BlazePosePipeline:
                 detected = yield from self._detect(image)
                 regions = [*followed, *blazepose.find_new_regions(followed, detected)]
             people = yield from self._estimate(image, regions, is_video=True)
-            followed = [region for _, region in people if region is not None]
+            followed = [region for _, region in people if region]
             return _best_first(people)
 
         return steps
@@ -106,7 +106,7 @@ class BlazePosePipeline:
             outputs = yield _request(self._landmarks, picture)
             maps = {output.role: outputs[output.name] for output in self._outputs}
             pose = blazepose.decode_pose(maps, region, image_size(image))
-            if pose is not None and pose.score >= options.min_presence:
+            if pose and pose.score >= options.min_presence:
                 following = blazepose.next_region(maps, region) if is_video else None
                 people.append((pose, following))
         poses = [pose for pose, _ in people]

@@ -75,7 +75,7 @@ class TestTimeAugmentation(BottomUpPipeline):
     def __init__(self, config: PipelineConfig) -> None:
         decoder = find_decoder(config.decoder)
         if decoder.merge_passes is None:
-            names = [name for name, other in DECODERS.items() if other.merge_passes is not None]
+            names = [name for name, other in DECODERS.items() if other.merge_passes]
             raise InferenceError(
                 f"{config.model.full_name}: test-time augmentation is not supported for decoder "
                 f"{config.decoder}",
@@ -122,7 +122,7 @@ class TestTimeAugmentation(BottomUpPipeline):
                 if mirrored:
                     taken = np.ascontiguousarray(picture[:, ::-1])
                 maps: Maps = copy_outputs((yield from pipeline._infer(taken)))
-                if self._convert_outputs is not None:
+                if self._convert_outputs:
                     maps = self._convert_outputs(maps)
                 passes.append(AugmentedOutputs(maps, mirrored, scale))
         return self._decode(

@@ -163,10 +163,10 @@ def _shapes_by_name(ports: Any, compiled_ports: Any) -> dict[str, Shape]:
 def _load_or_compile(graph: Graph, runtime: RuntimeConfig) -> Any:
     config = runtime.to_openvino_config()
     path = None
-    if runtime.cache_dir is not None and runtime.device == "CPU":
+    if runtime.cache_dir and runtime.device == "CPU":
         path = compiled_model_cache.cache_path(graph, config, runtime.cache_dir)
     compiled = None
-    if path is not None:
+    if path:
         compiled = compiled_model_cache.load_compiled(graph.core, path, config)
     if compiled is not None:
         return compiled
@@ -177,7 +177,7 @@ def _load_or_compile(graph: Graph, runtime: RuntimeConfig) -> Any:
             f"{graph.path}: cannot be compiled for {runtime.device}: {error_text(error)}",
             hint=memory_hint(error),
         ) from error
-    if path is not None:
+    if path:
         compiled_model_cache.store_compiled(compiled, path)
     return compiled
 

@@ -52,7 +52,7 @@ def match_output_roles(model: Model, name: str, graph: Graph) -> dict[str, str]:
     decoder = find_decoder(name)
     outputs = graph.distinct_outputs
     exported = _ultralytics_decoder(graph)
-    if exported is not None and exported.name == name and len(outputs) == 1:
+    if exported and exported.name == name and len(outputs) == 1:
         return {"predictions": next(iter(outputs))}
     roles = _declared_roles(model, decoder, graph) or decoder.match_outputs(outputs)
     if not roles:
@@ -102,12 +102,12 @@ def describe_ir(
         DecoderError: no decoder is known for the outputs, or the decoder needs others.
         InferenceError: there is no such decoder, or nothing says how images are prepared.
     """
-    if like is not None and states_preprocessing(graph):
+    if like and states_preprocessing(graph):
         raise InferenceError(
             f"{graph.path}: says itself how images are prepared for it", hint="leave out --as"
         )
     selected = None if task else _select_decoder(graph, decoder, like)
-    if like is not None:
+    if like:
         preprocessing = original_preprocessing(like)
     else:
         preprocessing = _read_preprocessing(graph, selected.name if selected else task)
@@ -186,12 +186,12 @@ def _select_decoder(graph: Graph, name: str | None, like: ModelSpec | None) -> D
     """The decoder, with its options from the IR's metadata if that names the same decoder, or that
     of a model.
     """
-    if like is not None and like.decoder is None:
+    if like and like.decoder is None:
         raise InferenceError(f"{like.full_name}: has no decoder", hint="name a model of poses")
-    if like is not None and like.decoder is not None:
+    if like and like.decoder is not None:
         return like.decoder
     named = _named_decoder(graph)
-    if named is not None:
+    if named:
         if name in (None, named.name):
             return named
         if graph.decoded_outputs:
@@ -226,7 +226,7 @@ def _ultralytics_decoder(graph: Graph) -> Decoder | None:
 def _named_decoder(graph: Graph) -> Decoder | None:
     """The decoder that the IR's metadata names."""
     name = graph.read_rt_info("posezoo", "decoder")
-    if name and DECODERS.find(name) is not None:
+    if name and DECODERS.find(name):
         try:
             options = json.loads(graph.read_rt_info("posezoo", "decoder_options") or "{}")
         except ValueError:
@@ -266,7 +266,7 @@ def _read_onnx_preprocessing(graph: Graph, decoder: str) -> Preprocessing:
         return Preprocessing(reverse_input_channels=True, scale=(255.0,))
     similar = find_similar(graph, decoder)
     hint = "posezoo new drafts a model.yml: state color, mean, scale and decoder there"
-    if similar is not None:
+    if similar:
         hint = f"is it like {similar.name}? posezoo run FILE --as {similar.name}; else {hint}"
     raise InferenceError(
         f"{graph.path}: does not say how images are prepared for it: its outputs fit {decoder}",

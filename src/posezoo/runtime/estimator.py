@@ -76,7 +76,7 @@ class Estimator:
         self.people_from = WHOLE_IMAGE if takes_whole_image else detector or ITSELF
         declared = model.decoder
         self.finds_people = not find_decoder(decoder).finds_classes and not (
-            declared is not None and declared.options.get("all_classes")
+            declared and declared.options.get("all_classes")
         )
         self.networks = networks
         self._pipeline = pipeline

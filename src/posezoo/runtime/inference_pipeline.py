@@ -121,7 +121,7 @@ def run_pipeline(
     try:
         request = next(steps)
         while True:
-            if infer is not None and request.network is network:
+            if infer and request.network is network:
                 request = steps.send(infer(request.inputs))
             else:
                 with request.network.infer(request.inputs) as outputs:

@@ -105,7 +105,7 @@ def _decoder_overrides(record: DecoderType, options: LoadOptions) -> dict[str, A
 
 
 def _require_decoder(model: Model) -> Decoder:
-    if model.decoder is not None:
+    if model.decoder:
         return model.decoder
     if model.composite:
         raise InferenceError(
@@ -139,9 +139,7 @@ def load_detector(model: Model, irs: NamedIrs, options: LoadOptions | None = Non
         InferenceError, MissingPackageError: as for ``load_estimator``.
     """
     options = options or LoadOptions()
-    decoder_options = (
-        find_decoder(model.decoder.name).detector_options if model.decoder is not None else {}
-    )
+    decoder_options = find_decoder(model.decoder.name).detector_options if model.decoder else {}
     options = LoadOptions(
         options.runtime, decoder_options=decoder_options, min_person_score=options.min_person_score
     )

@@ -69,7 +69,7 @@ class RuntimeConfig:
             config["PERFORMANCE_HINT"] = hint
         if self.inference_precision != "default":
             config["INFERENCE_PRECISION_HINT"] = self.inference_precision
-        if self.cache_dir is not None and self.device != "CPU":
+        if self.cache_dir and self.device != "CPU":
             config["CACHE_DIR"] = str(self.cache_dir)
         if self.device.split(":")[0] in VIRTUAL_DEVICES:
             for device, properties in self._device_properties().items():

@@ -26,7 +26,7 @@ def require_decoded_task(model: Model) -> None:
     Raises:
         InferenceError: the model declares no decoder, and its task has none.
     """
-    if not isinstance(model, ModelSpec) or model.decoder is not None or model.composite:
+    if not isinstance(model, ModelSpec) or model.decoder or model.composite:
         return
     if model.task.startswith("human_pose_estimation"):
         return  # its outputs may name a decoder
@@ -57,12 +57,12 @@ def with_task_decoder(model: ModelSpec, irs: NamedIrs) -> tuple[ModelSpec, Named
     Raises:
         InferenceError: no decoder of its task takes its outputs.
     """
-    if model.decoder is not None or model.composite:
+    if model.decoder or model.composite:
         return model, irs
     graph = read_graph(irs[model.name])
     outputs = graph.distinct_outputs
     decoder = find_task_decoder(model, outputs)
-    if decoder is not None:
+    if decoder:
         return replace(model, decoder=decoder), {**irs, model.name: graph}
     shapes = ", ".join(f"{name} {format_shape(shape)}" for name, shape in outputs.items())
     raise InferenceError(

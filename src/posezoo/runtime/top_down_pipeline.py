@@ -124,7 +124,7 @@ class TopDownPipeline(NetworkPipeline):
         return steps
 
     def _detect(self, image: Image) -> Steps[list[Box]]:
-        assert self._detector is not None
+        assert self._detector
         people = yield from self._detector(image)
         return [Box(*pose.box, pose.score) for pose in people]
 
@@ -143,7 +143,7 @@ class TopDownPipeline(NetworkPipeline):
             nonlocal crop
             size = image_size(image)
             poses = yield from self._estimate(image, [Box(*(crop or (0, 0, *size)))], padding=1)
-            assert self._next_crop is not None
+            assert self._next_crop
             crop = self._next_crop(poses[0].keypoints, size, crop) if poses else None
             return poses
 

@@ -57,7 +57,7 @@ def read_keys(fields: YamlMapping, keys: Iterable[Key]) -> dict[str, Any]:
     values = {}
     for key in keys:
         node = fields[key.name] if key.required else fields.get(key.name)
-        if node is not None:
+        if node:
             values[key.attribute or key.name] = key.type.read(node)
     return values
 
@@ -104,7 +104,7 @@ def record(
         values = read_keys(fields, keys)
         values.pop("$type", None)
         value = make(**values)
-        if check is not None:
+        if check:
             check(fields, value)
         return value
 
@@ -140,7 +140,7 @@ def list_of(
         if len(nodes) < minimum:
             raise node.make_error(empty)
         values = tuple(map(item.read, nodes))
-        if unique is not None:
+        if unique:
             names = set()
             for child, value in zip(nodes, values, strict=True):
                 name = unique(value)

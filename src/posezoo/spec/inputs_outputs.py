@@ -69,7 +69,7 @@ def _check_input(fields: YamlMapping, port: Input) -> None:
         channels = port.shape[port.layout.index("C")]
     for name, values in (("mean", port.mean), ("scale", port.scale)):
         node = fields.get(name)
-        if node is not None and len(values) != channels:
+        if node and len(values) != channels:
             problem = "needs a layout with C and a fixed number of channels there"
             if channels > 0:
                 problem = f"expected {channels} values, one for each channel, got {len(values)}"
@@ -77,7 +77,7 @@ def _check_input(fields: YamlMapping, port: Input) -> None:
     if 0.0 in port.scale:
         raise fields["scale"].make_error("a scale of 0 divides by zero")
     dynamic = fields.get("dynamic")
-    if dynamic is not None:
+    if dynamic:
         if not port.layout:
             raise dynamic.make_error("needs a layout, because it refers to letters of the layout")
         letters = port.layout.replace("?", "")

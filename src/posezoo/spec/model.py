@@ -144,7 +144,7 @@ class SourceFile:
     @property
     def declared_digests(self) -> Mapping[str, Digest]:
         """The digests that the publisher states for the file or for its members, by name."""
-        if self.declared_checksum is not None:
+        if self.declared_checksum:
             return {self.name: self.declared_checksum}
         return {f"{self.name}/{member}": digest for member, digest in self.contains.items()}
 
@@ -159,7 +159,7 @@ class SourceFile:
     @property
     def is_weakly_pinned(self) -> bool:
         """Whether it has no declared SHA-256 or SHA-384, of the whole file or of its members."""
-        if self.checksum is not None:
+        if self.checksum:
             return self.first_use
         algorithms = {digest.algorithm for digest in self.contains.values()}
         return algorithms != {"sha256"}
@@ -179,7 +179,7 @@ class SourceFile:
     @property
     def pin_text(self) -> str:
         """The expected digest, for messages."""
-        if self.checksum is not None:
+        if self.checksum:
             if self.by_lock:
                 return f"{self.checksum} of posezoo.lock"
             if self.first_use:
@@ -546,7 +546,7 @@ class ModelSpec:
     @property
     def own_skeleton(self) -> Skeleton | None:
         """Its skeleton, if the package does not have it."""
-        return self.decoder.skeleton if self.decoder is not None else None
+        return self.decoder.skeleton if self.decoder else None
 
     @property
     def source_model(self) -> SourceFile | str:
@@ -645,7 +645,7 @@ class CompositeSpec:
     @property
     def own_skeleton(self) -> Skeleton | None:
         """As in ModelSpec."""
-        return self.decoder.skeleton if self.decoder is not None else None
+        return self.decoder.skeleton if self.decoder else None
 
     @property
     def full_name(self) -> str:

@@ -119,7 +119,7 @@ def _check_values(fields: YamlMapping, accuracy: model.PublishedAccuracy) -> Non
         raise fields.node.make_error("the key value is missing")
     for name in ("value", "converted"):
         node = fields.get(name)
-        if node is not None:
+        if node:
             positive(METRICS[accuracy.metric]).read(node)
 
 
@@ -408,7 +408,7 @@ def _read_variant(
 ) -> model.ModelSpec:
     for ours, theirs in EXCLUSIVE:
         node = top.get(theirs)
-        if node is not None and ours in top:
+        if node and ours in top:
             raise node.make_error(
                 f"is given together with {ours}: declare inputs and outputs in one of the two forms"
                 " only"
@@ -489,7 +489,7 @@ def _check_checkpoint(top: YamlMapping, spec: model.ModelSpec, *, is_listed: boo
 
 
 def _refuse_itself(top: YamlMapping, spec: model.ModelSpec | model.CompositeSpec) -> None:
-    if spec.deprecated is not None and spec.deprecated.use == spec.name:
+    if spec.deprecated and spec.deprecated.use == spec.name:
         use = top["deprecated"].as_mapping()["use"]
         raise use.make_error(
             "is the model itself: name the model that replaces it, or leave it out"

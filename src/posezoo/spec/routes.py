@@ -86,7 +86,7 @@ def select_route(spec: ModelSpec) -> tuple[Route, Obstacle | None]:
     """
     if spec.is_ir:
         return Route.IR, None
-    if spec.framework is Framework.PYTORCH and spec.network is not None:
+    if spec.framework is Framework.PYTORCH and spec.network:
         return Route.NETWORK, None
     obstacle = _UNREADABLE.get(spec.framework)
     if obstacle:

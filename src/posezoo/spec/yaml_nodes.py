@@ -176,9 +176,9 @@ class YamlNode:
         hint = suggest(key, allowed) or f"known: {', '.join(allowed)}"
         error = node.make_error("unknown key", hint=hint)
         collector: YamlNode | None = self
-        while collector is not None and collector.unknown_keys is None:
+        while collector and collector.unknown_keys is None:
             collector = collector.parent
-        warnings = collector.unknown_keys if collector is not None else None
+        warnings = collector.unknown_keys if collector else None
         if warnings is None or len(warnings) == MAX_UNKNOWN_KEYS:
             raise error
         warnings.append(f"{error.problem}, left out; {hint}")
@@ -312,10 +312,10 @@ def _build(events: Iterable[Any], file: str) -> YamlNode | None:
             problem = f"contains more than {MAX_EVENTS} values"
             raise _file_error(file, problem, event.start_mark)
         if kind in _ENDS:
-            parent = parent.parent if parent is not None else None
+            parent = parent.parent if parent else None
             depth -= 1
             continue
-        if kind is yaml.DocumentStartEvent and root is not None:
+        if kind is yaml.DocumentStartEvent and root:
             raise _file_error(file, "contains a second document", event.start_mark)
         if kind not in _STARTS:
             continue
@@ -361,9 +361,9 @@ def _node(event: Any, file: str, parent: YamlNode | None, key: YamlNode | None) 
     else:
         value = {} if kind is yaml.MappingStartEvent else []
     name = ""
-    if key is not None:
+    if key:
         name = str(key.value)
-    elif parent is not None and type(parent.value) is list:
+    elif parent and type(parent.value) is list:
         name = f"[{len(parent.value)}]"
     mark = event.start_mark
     return YamlNode(

@@ -91,10 +91,10 @@ def open_publisher(
         MissingPackageError: paho-mqtt is not installed.
     """
     receivers: list[Callable[[str], None]] = []
-    if json_lines is not None:
+    if json_lines:
         stream = sys.stdout if is_stdout(json_lines) else _open(json_lines, stack)
         receivers.append(partial(_append, json_lines, stream))
-    if mqtt is not None:
+    if mqtt:
         connection = MqttConnection(mqtt, warn)
         stack.callback(connection.close)
         receivers.append(connection.send)

@@ -160,10 +160,10 @@ class Player:
     def _finish(self, frame: Frame, poses: Sequence[Pose]) -> None:
         poses = self._select(frame, poses)
         key = ""
-        if self.screen is not None or self.outputs:
+        if self.screen or self.outputs:
             with self.steps.time_step("draw"):
                 image = self._draw(frame, poses)
-            if self.screen is not None:
+            if self.screen:
                 with self.steps.time_step("show"):
                     key = self.screen.show(image)
         with self.steps.time_step("write"):
@@ -206,7 +206,7 @@ class Player:
 
     def _handle_key(self, key: str) -> bool:
         """Handle a key; returns whether the frame must be drawn again."""
-        if key in QUIT or (self.screen is not None and not self.screen.is_open):
+        if key in QUIT or (self.screen and not self.screen.is_open):
             self._is_quitting = True
         elif key == TAB:
             self._is_switching = True

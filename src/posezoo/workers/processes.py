@@ -259,7 +259,7 @@ class ChildProcess:
             raise ProcessEndedError(
                 f"no process could be started: {error}", hint=_MEMORY_HINT
             ) from error
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin and self._process.stdout
         self._messages = _Messages(self._process.stdout, self._process.stdin)
         self._ending = threading.Lock()
         self._is_waiting = False  # for the answer of a call
@@ -295,7 +295,7 @@ class ChildProcess:
                 sys.stdout.write(value)
                 sys.stdout.flush()
             else:
-                assert listener is not None
+                assert listener
                 listener(value)
             kind, value = self._receive(check)
         self._is_waiting = False
@@ -384,7 +384,7 @@ class _Messages:
                 self._received.put(stream.read(int.from_bytes(size, "little")))
         self.have_ended = True
         self._received.put(b"")
-        if self._at_end is not None:
+        if self._at_end:
             self._at_end()
 
 

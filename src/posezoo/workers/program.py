@@ -65,7 +65,7 @@ def run_program(
         start_new_session=True,
         pass_fds=pass_fds,
     )
-    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+    assert process.stdin and process.stdout and process.stderr
     output = bytearray()
     errors = bytearray()
     timed_out = False

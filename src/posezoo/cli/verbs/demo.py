@@ -318,7 +318,7 @@ def run(args: argparse.Namespace) -> int:
     if player.frames and not player.has_people:
         lines.append(f"hint: {explain_no_people(estimator, context, args.min_person_score)}")
     print_result(args.format, summary, *lines, is_taken=is_stdout(args.json_lines))
-    if ended is not None:
+    if ended:
         raise ended
     return 1 if failures else 0
 
@@ -491,7 +491,7 @@ class _PoseWriter:
         from posezoo.video.player import format_pose
 
         self.publish(self.source, frame, poses)
-        if self.raw_output is not None:
+        if self.raw_output:
             for pose in poses:
                 print(format_pose(pose), file=self.raw_output)
         if self.frames is not None:

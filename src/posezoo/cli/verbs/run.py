@@ -162,7 +162,7 @@ def run(args: argparse.Namespace) -> int:
     if advice:
         lines.append(f"hint        {advice}")
     print_result(args.format, summary, *lines, is_taken=is_stdout(args.json_lines))
-    if runner.ended_by is not None:
+    if runner.ended_by:
         raise runner.ended_by
     return 1 if failures.rows else 0
 

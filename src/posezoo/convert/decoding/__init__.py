@@ -29,7 +29,7 @@ SCORES = "scores"
 
 def decoding_of(spec: ModelSpec) -> Decoding:
     """The decoder that is put into the IR of this model, which has one."""
-    assert spec.decoding is not None
+    assert spec.decoding
     return spec.decoding
 
 
@@ -96,7 +96,7 @@ def append_decoder(network: Any, spec: ModelSpec) -> Any:
     ov = import_openvino()
     size = _input_size(network, spec)
     record = find_decoder(decoding.decoder.name)
-    assert record.graph is not None
+    assert record.graph
     if not spec.is_ir:  # folding would make INT8 weights f32
         # Else OpenVINO does not know in FP16 which sizes follow from the image's.
         fold_constants(network)

@@ -50,7 +50,7 @@ class FrameFit:
         """As our pipelines fit images into the first input of this model, which has a fixed
         size.
         """
-        assert spec.decoding is not None
+        assert spec.decoding
         decoder = spec.decoding.decoder
         port = spec.inputs[0]
         stretches, color = fit_to_input(decoder, port)

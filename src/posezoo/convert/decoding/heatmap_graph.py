@@ -39,7 +39,7 @@ def build(maps: Maps, size: Size, options: HeatmapOptions, _max_people: int) -> 
     rows = ops.subtract(best, columns) / integers(width)
     cells = ops.concat([columns, rows], 1)
     positions = to_float(cells)
-    if convention.refine is not None:
+    if convention.refine:
         refine = _REFINEMENTS[convention.refine]
         positions = positions + refine(heatmaps, cells, scores, options.blur)
     cell = heatmap.cell_size(convention, size, (width, height))

@@ -125,7 +125,7 @@ def _decode(spec: ModelSpec, outputs: NamedArrays, size: Size) -> list[Pose]:
     maps = {role: outputs[name] for role, name in roles.items()}
     record = find_decoder(decoder.name)
     options = resolve_options(decoder)
-    decode_first = record.graph.decode_first if record.graph is not None else None
+    decode_first = record.graph.decode_first if record.graph else None
     is_last = {output.role for output in record.networks[-1]} <= maps.keys()
     if decode_first is not None and not is_last:
         return decode_first(maps, size, options)

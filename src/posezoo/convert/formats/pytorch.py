@@ -110,7 +110,7 @@ def _read_checkpoint(spec: ModelSpec, path: Path) -> NetworkCheckpoint:
 
 
 def _network_choice(spec: ModelSpec) -> NetworkChoice:
-    assert spec.network is not None  # only models with a network of posezoo take this route
+    assert spec.network  # only models with a network of posezoo take this route
     return spec.network
 
 

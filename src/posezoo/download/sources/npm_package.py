@@ -168,7 +168,7 @@ def open_npm_member(
             ``open_member``.
     """
     part = _extract_part(source, file, context)
-    if part is not None:
+    if part:
         return open_local_file(part, resume)
     path = _download_tarball(source, file, context)
     name = source.package_file.name
@@ -184,7 +184,7 @@ def _extract_part(
     """
     tarball = replace(source.package_file, max_size=MAX_BYTES)
     point = None
-    if context.registry is not None:
+    if context.registry:
         point = find_access_point(context.registry, tarball.checksum, source.member)
     if point is None or not needs_part(tarball, file, context):
         return None

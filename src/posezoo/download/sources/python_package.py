@@ -67,7 +67,7 @@ def open_wheel_member(
             ``open_member``.
     """
     part = _extract_part(source, file, context)
-    if part is not None:
+    if part:
         return open_local_file(part, resume)
     target = context.temp_dir() / source.wheel.name
     download_wheel(source, target, context.for_package())

@@ -124,7 +124,7 @@ def dead_link(view: ModelView) -> Violations:
 
 
 def _read_card_path(view: ModelView) -> Iterator[tuple[str, ParsedCard]]:
-    if view.own_card is not None:
+    if view.own_card:
         yield str(view.card_path), view.own_card
 
 
@@ -269,7 +269,7 @@ def title(view: ModelView) -> Violations:
     Example: # resnet-50 in resnet-101/README.md
     """
     section = next((section for section in view.own_sections if section.level == 1), None)
-    if section is not None and simplify(view.name) not in simplify(section.title):
+    if section and simplify(view.name) not in simplify(section.title):
         message = f"the title of the card is {section.title}"
         place = view.card_line(section.line)
         yield RuleViolation(place, message, "title", section.title, expected=view.name)
@@ -408,9 +408,9 @@ def label_range(view: ModelView) -> Violations:
             count = high - low + 1
             reason = ""
             severity = None
-            if categories is not None and int(categories[1]) not in (count, high):
+            if categories and int(categories[1]) not in (count, high):
                 reason = categories[0]
-            elif labels is not None:
+            elif labels:
                 if int(labels[1]) != count:
                     reason = f"the labels in {labels[0]}"
                 elif bool(labels[2]) != (low == 1):

@@ -120,10 +120,10 @@ def known_model(view: ModelView) -> Violations:
 def _list_named_models(view: ModelView) -> Iterator[tuple[str, str]]:
     """The keys of model.yml that name other models, with their names."""
     deprecated = view.declaration.deprecated
-    if deprecated is not None:
+    if deprecated:
         yield "deprecated.use", deprecated.use
     people = view.spec.people
-    if people is not None:
+    if people:
         yield "people.photo", people.photo
         yield "people.video", people.video
 
@@ -162,7 +162,7 @@ def pattern(view: ModelView) -> Violations:
     Example: layers: ["Convolution_[0-4"]
     """
     settings = view.spec.quantization
-    for index, group in enumerate(settings.in_float if settings is not None else ()):
+    for index, group in enumerate(settings.in_float if settings else ()):
         for glob in group.layers:
             if re.search(r"\[[^\]]*$", glob):
                 message = f"the pattern {glob} does not close its bracket"

@@ -53,7 +53,7 @@ def too_large(view: ModelView) -> Violations:
 
     Example: a README.md of ten megabytes
     """
-    if view.own_card is not None and view.own_card.truncation_note:
+    if view.own_card and view.own_card.truncation_note:
         message = f"the card is too large: {view.own_card.truncation_note}"
         yield RuleViolation(view.card_line(), message, "card")
 
@@ -178,7 +178,7 @@ def _find_same(view: ModelView, file: SourceFile) -> Iterator[tuple[str, SourceF
 
 
 def _file_keys(file: SourceFile) -> list[str]:
-    checksum = [file.checksum.value] if file.checksum is not None else []
+    checksum = [file.checksum.value] if file.checksum else []
     return [*file.addresses, *checksum]
 
 
@@ -195,7 +195,7 @@ def _compare_files(file: SourceFile, other: SourceFile, name: str, *, is_own: bo
     digest = file.checksum
     digests = {digest, other.checksum}
     # Checksums of different algorithms cannot be compared.
-    algorithms = {each.algorithm for each in digests if each is not None}
+    algorithms = {each.algorithm for each in digests if each}
     is_other = None not in digests and len(digests) == 2 and len(algorithms) == 1
     is_twice = is_own and not set(other.sources).isdisjoint(file.sources)
     is_sized = file.size and other.size

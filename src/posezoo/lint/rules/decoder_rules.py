@@ -102,7 +102,7 @@ def missing_decoder(view: ModelView) -> Violations:
     Example: skeleton: coco-17 without a decoder
     """
     declared = view.declaration
-    if declared.decoder is not None or view.entry.composite:
+    if declared.decoder or view.entry.composite:
         return
     if declared.skeleton or any(output.role for output in view.outputs):
         message = "there is no decoder, so that nothing reads the outputs"
@@ -279,7 +279,7 @@ def _read_stride(variant: ModelSpec, reader: Reader) -> float:
 
 
 def _count_keypoints(skeleton: Skeleton | None) -> float:
-    return _or_unknown(len(skeleton.keypoints)) if skeleton is not None else nan
+    return _or_unknown(len(skeleton.keypoints)) if skeleton else nan
 
 
 def _count_limb_fields(skeleton: Skeleton | None) -> float:

@@ -314,7 +314,7 @@ def _read_figures(view: ModelView, kind: str) -> list[Statement]:
         )
     published = getattr(view.spec.published, kind)
     size = read_size(view) if kind == "mparams" else None
-    evidence = size.millions if size is not None and size.is_exact else published
+    evidence = size.millions if size and size.is_exact else published
     if evidence:
         statements.sort(
             key=lambda each: min((abs(value - evidence) for value, _ in each.value), default=0)

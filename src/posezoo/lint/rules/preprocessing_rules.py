@@ -128,7 +128,7 @@ def unusual_constant(view: ModelView) -> Violations:
 def _read_declared(view: ModelView, kind: str, values: Numbers, *keys: str | int) -> Statement:
     """What model.yml states about the mean or the scale: as an argument, or else at these keys."""
     argument = view.argument(f"--{kind}_values")
-    if argument is not None:
+    if argument:
         return Statement("in model.yml", argument.node, values, argument.value)
     return Statement("in model.yml", view.location(*keys), values, format_numbers(values))
 

@@ -103,7 +103,7 @@ def _are_renamed(
     """
     if not original or not converted or original.keys() == converted.keys():
         return False
-    if _is_tensorflow(view) or view.argument("--transformations_config") is not None:
+    if _is_tensorflow(view) or view.argument("--transformations_config"):
         return True
     flags = {argument.flag for argument in view.arguments if ":" in argument.value}
     return f"--{kind}" in flags
@@ -344,7 +344,7 @@ def evaluated_names(view: ModelView) -> Violations:
 
 def _list_names(view: ModelView, run: AccuracyCheckRun) -> Iterator[EvaluatedName]:
     model = find_node(run.node, "name")
-    if model is not None and not str(model.value).startswith(view.name):
+    if model and not str(model.value).startswith(view.name):
         yield "model", model, [view.name]
     inputs = _list_on_card(view, run, "input")
     for node in list_below(run.launcher, "inputs"):
@@ -385,7 +385,7 @@ def _list_on_card(view: ModelView, run: AccuracyCheckRun, kind: str) -> list[str
 def _find_outputs(run: AccuracyCheckRun) -> list[YamlNode]:
     adapter = find_node(run.launcher, "adapter")
     keys = {}
-    if adapter is not None and isinstance(adapter.value, dict):
+    if adapter and isinstance(adapter.value, dict):
         keys = adapter.value
     named = [node for key, node in keys.items() if _OUTPUT_KEYS.fullmatch(key)]
     return [*named, *list_below(adapter, "outputs")]
