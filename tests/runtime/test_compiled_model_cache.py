@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fakes.irs import write_ir
-from posezoo.runtime import compiled_model_cache
+from posezoo.runtime import compiled_network
 from posezoo.runtime.compiled_network import CompiledNetwork
 from posezoo.runtime.graph import Graph, Preprocessing
 from posezoo.runtime.runtime_config import RuntimeConfig
@@ -124,7 +124,7 @@ def test_the_oldest_go_when_there_is_too_much(ir, tmp_path, monkeypatch):
     loaded(ir, folder)
     (oldest,) = folder.iterdir()
     os.utime(oldest, ns=(1, 1))
-    monkeypatch.setattr(compiled_model_cache, "_MAX_BYTES", oldest.stat().st_size * 3 // 2)
+    monkeypatch.setattr(compiled_network, "_MAX_BYTES", oldest.stat().st_size * 3 // 2)
     loaded(ir, folder, streams="2")
     assert len(stamps(folder)) == 1 and not oldest.exists()
 

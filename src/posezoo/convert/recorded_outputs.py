@@ -184,5 +184,5 @@ def sample_values(values: Array) -> Array:
 def _sample_inner(values: Array) -> Array:
     """At most ``INNER_VALUES`` values of a tensor, from its first to its last, of all channels."""
     count = min(values.size, INNER_VALUES)
-    places = np.arange(count) * (values.size - 1) // max(count - 1, 1)
-    return values.reshape(-1)[places]
+    indices = np.arange(count) * (values.size - 1) // max(count - 1, 1)
+    return values.reshape(-1)[indices]

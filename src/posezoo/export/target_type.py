@@ -80,7 +80,7 @@ class ExportedModel:
         """That of its outputs, or in its graph; without one, that of its task; None: none is
         known.
         """
-        from posezoo.runtime.task_decoders import find_task_decoder  # it imports numpy
+        from posezoo.runtime.decoder_matching import find_task_decoder  # it imports numpy
 
         declared = self.spec.decoding.decoder if self.spec.decoding else self.spec.decoder
         return declared or find_task_decoder(self.spec, self._output_shapes)

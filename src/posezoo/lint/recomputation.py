@@ -21,8 +21,7 @@ from posezoo.lint.registry_view import ModelView, RegistryView
 from posezoo.lint.rule import RuleInfo
 from posezoo.measured import counted_figures
 from posezoo.registry import Registry
-from posezoo.spec.model import Input, ModelSpec, Output, Precision
-from posezoo.spec.shapes import fits
+from posezoo.spec.model import Input, ModelSpec, Output, Precision, fits
 from posezoo.verify import check_artifacts
 
 _RULES = (

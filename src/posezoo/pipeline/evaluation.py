@@ -25,10 +25,10 @@ from posezoo.pipeline.get import get_irs, with_checkpoint_dir
 from posezoo.pose.decoders import finds_boxes
 from posezoo.resolve.custom_weights import checkpoint_dir
 from posezoo.resolve.stage_context import Context
+from posezoo.runtime.decoder_matching import require_decoded_task
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.result_stream import ResultStream
 from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.runtime.task_decoders import require_decoded_task
 from posezoo.spec.model import Model, ModelSpec, Precision
 from posezoo.values import frozen
 

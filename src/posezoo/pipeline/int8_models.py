@@ -88,9 +88,12 @@ def describe_own_ir(
     from posezoo.pose.decoders import find_decoder
     from posezoo.quantize.int8_layers import count_layers, layers_in_float
     from posezoo.quantize.quantization_plan import TASKS, QuantizationTarget
-    from posezoo.runtime.decoder_matching import describe_ir, states_preprocessing
+    from posezoo.runtime.decoder_matching import (
+        describe_ir,
+        states_preprocessing,
+        with_task_decoder,
+    )
     from posezoo.runtime.graph import Graph, Preprocessing
-    from posezoo.runtime.task_decoders import with_task_decoder
 
     graph = Graph(xml)
     if len(layers_in_float(graph.model)) < count_layers(graph.model):

@@ -126,7 +126,7 @@ class Loader:
         require_detector_used(self.named_detector, model, self.decoder or "")
         require_decodable(model)
         if chosen.checkpoint is None and model.decoder is None:
-            from posezoo.runtime.task_decoders import require_decoded_task
+            from posezoo.runtime.decoder_matching import require_decoded_task
 
             require_decoded_task(model)
         if self.masks:

@@ -13,8 +13,7 @@ from posezoo.errors import InferenceError
 from posezoo.pose.augmentation_merge import AugmentedOutputs
 from posezoo.pose.keypoints import MIN_SCORE, Pose
 from posezoo.pose.letterbox import InputSizing, Size
-from posezoo.spec.model import Output
-from posezoo.spec.shapes import fits
+from posezoo.spec.model import Output, fits
 from posezoo.spec.skeleton import Skeleton
 from posezoo.values import frozen
 

@@ -20,8 +20,7 @@ from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import crop_stretch
 from posezoo.settings import SECOND_MODEL
-from posezoo.spec.model import Decoder, Input, Output
-from posezoo.spec.shapes import fits
+from posezoo.spec.model import Decoder, Input, Output, fits
 from posezoo.spec.skeleton import Skeleton
 
 Option = str | int | float | bool

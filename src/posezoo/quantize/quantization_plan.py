@@ -21,9 +21,9 @@ from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
 from posezoo.pose.decoders import DECODERS, finds_boxes
 from posezoo.resolve.resolved import INT8_PRECISIONS, Converter, Target
+from posezoo.runtime.decoder_matching import has_task_decoder, with_task_decoder
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.runtime_config import RuntimeConfig
-from posezoo.runtime.task_decoders import has_task_decoder, with_task_decoder
 from posezoo.spec.model import (
     UNREAD_FRAMEWORKS,
     CompositeSpec,

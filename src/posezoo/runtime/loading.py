@@ -12,12 +12,11 @@ from posezoo.pose.decoder_type import TOP_DOWN, DecoderType
 from posezoo.pose.decoders import MASKS, find_decoder, require_masks, resolve_options
 from posezoo.pose.top_down import TopDownOptions
 from posezoo.runtime.bottom_up_pipeline import TestTimeAugmentation
-from posezoo.runtime.decoder_matching import describe_ir
+from posezoo.runtime.decoder_matching import describe_ir, with_task_decoder
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.graph import Graph, NamedIrs, Preprocessing, read_graph
 from posezoo.runtime.network_pipeline import PipelineConfig
 from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.runtime.task_decoders import with_task_decoder
 from posezoo.spec.model import (
     ColorOrder,
     Decoder,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from enum import Enum
 from pathlib import Path
@@ -668,3 +668,11 @@ def with_skeleton(model: ModelT, skeleton: Skeleton | None) -> ModelT:
         return model
     decoder = replace(model.decoder, skeleton=skeleton)
     return replace(model, decoder=decoder, skeleton=skeleton.name)
+
+
+def fits(shape: Sequence[int], other: Sequence[int | str]) -> bool:
+    """Whether two shapes are equal; -1 and letters stand for any size."""
+    if len(shape) != len(other):
+        return False
+    pairs = zip(shape, other, strict=True)
+    return all(isinstance(b, str) or a == b or -1 in (a, b) for a, b in pairs)

@@ -16,8 +16,7 @@ from posezoo.errors import InferenceError
 from posezoo.lint.finding import Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
-from posezoo.spec.model import ModelSpec, Output
-from posezoo.spec.shapes import fits
+from posezoo.spec.model import ModelSpec, Output, fits
 from posezoo.spec.skeleton import Skeleton
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.rules.converter_arguments import EXPORTED_SHAPES
-from posezoo.spec.model import Framework, Input, UnpackArchive
-from posezoo.spec.shapes import fits
+from posezoo.spec.model import Framework, Input, UnpackArchive, fits
 from posezoo.spec.yaml_nodes import YamlNode
 
 #: Letters of cards, and the letters of layouts with the same meaning.
