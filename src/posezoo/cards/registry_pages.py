@@ -208,8 +208,7 @@ def _row(facts: ModelFacts, root: Path, compared: ComparisonRow | None) -> tuple
 
 def _measured_accuracy(row: ComparisonRow | None) -> str:
     """The AP of the default pipeline, with a precision other than FP16 and the source of people."""
-    ap = row.values["AP"] if row else None
-    if row is None or ap is None:
+    if row is None or not (ap := row.values["AP"]):
         return ""
     precision = "" if row.precision is Precision.FP16 else row.precision.value
     people = "" if row.people_from == ITSELF else f"people from {row.people_from}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from enum import Enum
 from pathlib import Path
 
@@ -300,7 +300,7 @@ def compare_models(
             is_opened=facts.is_opened,
             task=facts.model.task,
             is_pinned=facts.is_pinned,
-            compared_with=_list_proofs(facts, precision),
+            compared_with=_list_proofs(replace(facts, layout=layout), precision),
         )
         rows.append(row)
     return ModelComparison(

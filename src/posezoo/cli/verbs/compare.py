@@ -25,7 +25,6 @@ CSV has the same columns, and for each value a column with its origin.
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,10 +80,7 @@ def run(args: argparse.Namespace) -> int:
     with flags.console_from_args(args) as console:
         measurements = measurement_selection(args, context.registry)
         selection = select_models(context.registry, patterns, console)
-        models = [
-            replace(facts, layout=context.layout)
-            for facts in describe_models(selection, context.registry)
-        ]
+        models = describe_models(selection, context.registry)
         comparison = compare_models(models, args.precisions, context.layout, measurements)
         if not comparison.rows:
             requested = ", ".join(args.precisions or ("any precision",))
