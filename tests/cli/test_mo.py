@@ -205,6 +205,21 @@ def test_inputs_that_are_not_named_stay(folder, capfd):
     assert np.allclose(results["more"], expected, atol=1e-3)
 
 
+def test_a_layout_may_be_that_of_an_output(folder, capfd):
+    (folder / "net.onnx").write_bytes(network("onnx"))
+    line = ("--input_model", "net.onnx", "--layout")
+    assert run(capfd, *line, "image(nchw),pafs(nchw)")[0] == 0
+    written = read(folder / "net.xml")
+    assert [port.any_name for port in written.outputs] == ["heatmaps", "pafs"]
+    assert str(written.output("pafs").node.layout) == "[N,C,H,W]"
+    (folder / "net.xml").unlink()
+    code, _, err = run(capfd, *line, "pafs(nchw->nhwc)")
+    assert code == 1 and "pafs: is an output of the network, and takes a layout only" in err
+    code, _, err = run(capfd, *line, "nchw,nchw")
+    assert code == 1 and "describes 2 inputs, it has 1" in err
+    assert not (folder / "net.xml").exists()
+
+
 @pytest.mark.parametrize(
     ("shape", "axis"), [((1, 4, 6, 3), 3), ((1, 3, 6, 4), 1), ((1, 3, 4, 3), 1)]
 )

@@ -61,6 +61,9 @@ CARRIED_OUT = (
     "--input_model net.onnx --layout [n,c,h,w]->[n,h,w,c]",
     "--input_model net.onnx --layout image[n,c,h,w]->[n,h,w,c] --scale_values [4,5,6]",
     "--input_model net.onnx --layout nchw->",
+    "--input_model net.onnx --layout image(nchw),heatmaps(nchw)",
+    "--input_model net.onnx --layout pafs(nchw)",
+    "--input_model net.onnx --output pafs --layout image(nchw->nhwc),pafs(nchw)",
     "--input_model net.onnx --layout nchw --mean_values image[1,2,3] --reverse_input_channels",
     "--input_model net.onnx --output pafs,heatmaps",
     "--input_model pair.onnx --layout nchw,nchw",
@@ -226,6 +229,7 @@ def test_both_leave_the_same_files_which_compute_the_same(
     expected, found = infer(theirs, feeds[1]), infer(ours, feeds[0])
     for our, their in zip(ours.outputs, theirs.outputs, strict=True):
         assert our.names & their.names
+        assert our.node.layout == their.node.layout
         assert (our.partial_shape, our.element_type) == (their.partial_shape, their.element_type)
         # What each folds into the weights may round to the next value of FP16: 2**-11 of each.
         tolerance = 1e-5 if "fp16=" in line.lower() else 2**-9

@@ -183,6 +183,7 @@ def convert_file(
             spec, files=(*spec.files, *(SourceFile(name, None, None, ()) for name in external))
         )
     network = frontends.read_network(spec, path)
+    spec = preprocess.move_output_layouts(spec, network)
     spec = preprocess.keep_order(spec, network)
     if batch is not None:
         spec = preprocess.with_batch(spec, network, batch)

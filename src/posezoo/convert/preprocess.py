@@ -154,6 +154,32 @@ def keep_order(spec: ModelSpec, network: Any) -> ModelSpec:
     return spec
 
 
+def move_output_layouts(spec: ModelSpec, network: Any) -> ModelSpec:
+    """The model with the layouts of its outputs, which Model Optimizer takes among those of the
+    inputs.
+
+    Raises:
+        ConversionError: more than a layout is given of an output.
+    """
+    ends = {name for port in network.outputs for name in port.names}
+    layouts = {port.name: port.layout for port in spec.inputs if port.name in ends}
+    inputs = tuple(port for port in spec.inputs if port.name not in layouts)
+    for port in set(spec.inputs).difference(inputs):
+        if port != Input(port.name, (), port.layout):
+            raise ConversionError(
+                f"{port.name}: is an output of the network, and takes a layout only"
+            )
+    if not layouts:
+        return spec
+    outputs = spec.outputs
+    if not outputs:
+        ports = network.outputs
+        names = [next(iter(port.names & layouts.keys()), port.any_name) for port in ports]
+        outputs = tuple(Output(name, ()) for name in names)
+    outputs = tuple(replace(port, layout=layouts.get(port.name, port.layout)) for port in outputs)
+    return replace(spec, inputs=inputs, outputs=outputs)
+
+
 def _describes_others(inputs: Sequence[Input]) -> bool:
     *named, last = inputs
     return all(port.name for port in named) and not any((last.name, last.shape, last.layout))
@@ -246,6 +272,11 @@ def _check_ports(
 ) -> None:
     """Check that every declared port exists in the network, in the declared shape."""
     for port in declared:
+        if not port.name:
+            count = len(network.inputs)
+            raise ConversionError(
+                f"{spec.full_name}: describes {len(declared)} inputs, it has {count}"
+            )
         actual = (
             find_input(network, port.name) if kind == "input" else find_output(network, port.name)
         )
