@@ -318,14 +318,17 @@ def test_a_data_set_without_a_class_of_the_model_is_refused(classifier, pictures
             {"age_conv3": 1, "prob": 2},
             {"prob": ["Female", "Male"], "age_conv3": ["age/100"]},
         ),
-        (
-            "vehicle-attributes-recognition-barrier-0042",
-            72,
-            {"color": 7, "type": 4},
-            {
-                "color": ["white", "gray", "yellow", "red", "green", "blue", "black"],
-                "type": ["car", "bus", "truck", "van"],
-            },
+        *(
+            (
+                f"vehicle-attributes-recognition-barrier-{number}",
+                72,
+                {"color": 7, "type": 4},
+                {
+                    "color": ["white", "gray", "yellow", "red", "green", "blue", "black"],
+                    "type": ["car", "van", "truck", "bus"],
+                },
+            )
+            for number in ("0039", "0042")
         ),
     ],
 )

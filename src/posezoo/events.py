@@ -301,6 +301,7 @@ class AccuracySearched(ModelEvent):
         seconds: since it began.
         best_drop: the smallest drop of the metric until now, 0..1.
         in_float: how many layers are in floating point then.
+        is_interrupted: whether the user ended it: a new run searches again.
     """
 
     step: str
@@ -308,6 +309,7 @@ class AccuracySearched(ModelEvent):
     seconds: int
     best_drop: float
     in_float: int
+    is_interrupted: bool = False
 
 
 @frozen

@@ -15,7 +15,7 @@ from fakes.command import posezoo
 from posezoo import images
 from posezoo.coco import read_coco_dataset
 from posezoo.errors import DatasetError, QuantizationError
-from posezoo.events import AccuracyCompared, FloatLayersKept
+from posezoo.events import AccuracyCompared, AccuracySearched, ConversionUpToDate, FloatLayersKept
 from posezoo.runtime.compiled_network import CompiledNetwork
 from posezoo.runtime.loading import load_estimator
 from posezoo.spec.model import Precision
@@ -195,3 +195,27 @@ def test_the_best_ir_is_written_and_marked_if_the_limit_is_never_met(bench, tmp_
     assert "it misses the limit of 0 points" in card
     again = posezoo(*command)
     assert again.returncode == 1 and "the limit is missed" in again.stderr
+
+
+class Impatient(list):
+    """Events, until the user interrupts the search once."""
+
+    def append(self, event):
+        super().append(event)
+        searched = [each for each in self if isinstance(each, AccuracySearched)]
+        if event in searched and len(searched) == 1:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+def test_an_interrupted_search_is_begun_again_by_the_next_run(bench):
+    bench = bench(loud=True)
+    bench.received = Impatient()
+    options = {"annotations": truth_of(bench), "max_drop": 0.1}
+    assert bench.quantize(**options).missed
+    best = bench.pair
+    bench.received = []
+    assert not bench.quantize(**options).missed
+    assert bench.pair != best
+    bench.quantize(**options)
+    assert [type(event) for event in bench.received] == [ConversionUpToDate]

@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.errors import redact_secrets
-from posezoo.events import AccuracyCompared, Event, FloatLayersKept, NodeProof, SpeedCompared
+from posezoo.events import (
+    AccuracyCompared,
+    AccuracySearched,
+    Event,
+    FloatLayersKept,
+    NodeProof,
+    SpeedCompared,
+)
 from posezoo.ir.complexity import Complexity
 from posezoo.ir.model_procs import find_labels
 from posezoo.spec.model import Decoder, Digest, Input, ModelSpec
@@ -45,6 +52,7 @@ INT8_EVENTS: dict[type[Event], str] = {
     AccuracyCompared: "accuracy",
     SpeedCompared: "speed",
     FloatLayersKept: "in_float",
+    AccuracySearched: "search",
 }
 
 #: Whether a file has this size and digest.
@@ -123,6 +131,7 @@ class Provenance:
     accuracy: AccuracyCompared | None = None  # of an INT8 IR, if it was measured
     speed: SpeedCompared | None = None
     in_float: FloatLayersKept | None = None
+    search: AccuracySearched | None = None  # the end of the search for layers in floating point
 
     @property
     def sources(self) -> Mapping[str, object]:
@@ -321,7 +330,9 @@ def explain_stale_record(
     for suffix, content in record.contents.items():
         if not is_good(xml.with_suffix(suffix), content.size, content.digest):
             return f"its {suffix} is not the file that was published"
+    is_whole = record.search is None or not record.search.is_interrupted
     requirements = (
+        (True, is_whole, "the search for its layers in floating point was interrupted"),
         (is_checked, record.was_checked or record.trust, "it was not self-checked"),
         (is_proven, not record.unprovable, "its self-check could not prove its outputs"),
         (

@@ -31,6 +31,9 @@ def restore_accuracy(
         samples: the largest number of images that rank the layers.
         evaluator: limits the drop of its metric.
         listener: receives the progress. If the user interrupts the search, it ends.
+
+    Raises:
+        KeyboardInterrupt: the user interrupts it before anything was measured.
     """
     nncf = import_optional("nncf", extra="quantize")
     control = "nncf.quantization.algorithms.accuracy_control"
@@ -56,7 +59,10 @@ def restore_accuracy(
             restorer = restoring.QuantizationAccuracyRestorer(samples, max_drop=limit)
             restorer.apply(network, before, quantized, after, validation, len(images), recorder)
     except KeyboardInterrupt:
-        search.report("was interrupted; its best is taken")
+        if search.best is None:
+            raise
+        step = "was interrupted; its best is taken until a new run searches again"
+        search.report(step, is_interrupted=True)
     return search.best if search.best is not None else quantized
 
 
@@ -93,7 +99,7 @@ class _Search:
             self.best, self.drop, self._in_float = network, drop, in_float
         self.report(f"measured {in_float} layers in floating point, a drop of {100 * drop:.1f}")
 
-    def report(self, step: str) -> None:
+    def report(self, step: str, *, is_interrupted: bool = False) -> None:
         """Say what the search does, and what it reached."""
         if self.best is None:
             return
@@ -105,5 +111,6 @@ class _Search:
                 round(time.monotonic() - self._began),
                 best_drop=self.drop,
                 in_float=self._in_float,
+                is_interrupted=is_interrupted,
             )
         )

@@ -174,7 +174,7 @@ class _QuantizationJob:
             target.settings,
             name=name,
             target_device=options.target_device,
-            listener=self.listener,
+            listener=listen,
             evaluator=self.evaluator,
         )
         quantized = network.clone()  # still has the layer names of the FP32 IR
