@@ -272,20 +272,11 @@ def _check_ports(
 ) -> None:
     """Check that every declared port exists in the network, in the declared shape."""
     for port in declared:
-        if not port.name:
-            count = len(network.inputs)
-            raise ConversionError(
-                f"{spec.full_name}: describes {len(declared)} inputs, it has {count}"
-            )
         actual = (
             find_input(network, port.name) if kind == "input" else find_output(network, port.name)
         )
         if actual is None:
-            names = join_names(network.inputs if kind == "input" else network.outputs)
-            raise ConversionError(
-                f"{spec.full_name}: the network has no {kind} named {port.name}",
-                hint=f"its {kind}s: {names}",
-            )
+            raise _missing_port_error(kind, spec, port.name, network)
         if isinstance(port, Input) and port.reshaped:  # the network gets this shape
             continue
         shape = actual.partial_shape
@@ -306,6 +297,15 @@ def _check_ports(
                 f" {list(port.shape)}",
                 hint=hint,
             )
+
+
+def _missing_port_error(kind: str, spec: ModelSpec, name: str, network: Any) -> ConversionError:
+    """The error of a declared port that the network lacks; one without a name is one too many."""
+    port = f"{kind} named {name}" if name else f"further {kind}"
+    names = join_names(network.inputs if kind == "input" else network.outputs)
+    return ConversionError(
+        f"{spec.full_name}: the network has no {port}", hint=f"its {kind}s: {names}"
+    )
 
 
 def _prepend_preprocessing(network: Any, spec: ModelSpec) -> Any:
