@@ -1,14 +1,18 @@
-"""The stages of one model in their order: resolve, plan, download, convert."""
+"""The stages of one model in their order: resolve, plan, download, convert, draw the card."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from posezoo import cards
+from posezoo import facts as facts_package
 from posezoo.convert.conversion_plan import ConversionOptions, select_due
 from posezoo.errors import (
     ConversionError,
@@ -23,12 +27,14 @@ from posezoo.events import (
     WarningIssued,
     ignore_event,
 )
+from posezoo.files.file_record import fingerprint, read_record, update_record
 from posezoo.files.staging import remove_stale_staging_dirs
 from posezoo.files.stores import publish
 from posezoo.layout import ModelLayout
+from posezoo.measured import NAME as MEASURED
 from posezoo.pipeline import store_transfers
 from posezoo.pipeline.plan import Plan, make_plan
-from posezoo.registry import format_command
+from posezoo.registry import format_command, license_path, registry_root
 from posezoo.resolve.custom_weights import checkpoint_dir, require_network
 from posezoo.resolve.input_options import InputOptions
 from posezoo.resolve.resolution import resolve_model
@@ -37,9 +43,11 @@ from posezoo.resolve.stage_context import Context
 from posezoo.spec.model import CompositeSpec, Model, ModelSpec, Precision
 from posezoo.user_folders import in_store
 from posezoo.values import frozen
+from posezoo.versions import version
 
 if TYPE_CHECKING:
     from posezoo.convert.model_optimizer import ModelOptimizer
+    from posezoo.facts.model_facts import ModelFacts
 
 
 #: The steps of ``get``, by the names that ``posezoo run`` prints.
@@ -387,7 +395,6 @@ def write_model_card(model: Model, context: Context, output_dir: Path | None = N
     Raises:
         OutputError: the card cannot be written.
     """
-    from posezoo.cards.card_refresh import refresh_card
     from posezoo.facts.model_facts import ModelFacts, find_detector
 
     parts = tuple(map(context.lock.with_pins, context.registry.parts(model)))
@@ -403,3 +410,57 @@ def write_model_card(model: Model, context: Context, output_dir: Path | None = N
     pictures = sorted(card.parent.glob("*.svg"))
     publish([*pictures, card.with_name("card.json"), card], layout.limits)
     return card
+
+
+#: In posezoo's own folders, for those who change how a card is drawn.
+_CODE = (Path(cards.__file__).parent, Path(facts_package.__file__).parent)
+
+
+def refresh_card(facts: ModelFacts) -> Path:
+    """The path of a model's card beside its IR; see ``model_card.write_card``.
+
+    The record of the card has a digest of what it was drawn from, and of the card itself: it is
+    drawn again also if the user removed or changed it.
+    """
+    assert facts.layout
+    card = facts.layout.model_dir(facts.model) / "README.md"
+    if read_record(card).drawn == _describe_sources(facts, card):
+        return card
+    from posezoo.cards.model_card import write_card
+
+    write_card(facts)
+    if card.is_file():
+        update_record(card, drawn=_describe_sources(facts, card))
+    return card
+
+
+def _describe_sources(facts: ModelFacts, card: Path) -> dict[str, str]:
+    pins = [(file.name, str(file.checksum)) for part in facts.parts for file in part.files]
+    files = {str(path): _fingerprint(path) for path in _list_files(facts, card)}
+    content = json.dumps([version(), pins, files])
+    return {"digest": hashlib.sha256(content.encode()).hexdigest()}
+
+
+def _list_files(facts: ModelFacts, card: Path) -> Iterator[Path]:
+    """All files that a card is drawn from, then the card and the files beside it."""
+    assert facts.layout
+    for model in facts.models:
+        yield model.path
+        yield model.path.with_name(MEASURED)
+    yield registry_root(facts.model) / "papers.yml"
+    for part in facts.parts:
+        yield license_path(part)
+        for precision in Precision:
+            yield facts.layout.provenance_path(part, precision)
+    for folder in _CODE:
+        yield from sorted(folder.glob("*.py"))
+    yield card
+    yield card.with_name("card.json")
+    yield from sorted(card.parent.glob("*.svg"))
+
+
+def _fingerprint(path: Path) -> dict[str, int] | None:
+    try:
+        return fingerprint(path)
+    except OSError:
+        return None

@@ -18,13 +18,7 @@ from posezoo.resolve.custom_weights import (
 )
 from posezoo.resolve.decoding import with_decoding
 from posezoo.resolve.input_options import InputOptions, with_added_mo_args
-from posezoo.resolve.resolved import (
-    INT8_PRECISIONS,
-    UPSTREAM_RESULTS,
-    Converter,
-    Resolved,
-    Target,
-)
+from posezoo.resolve.resolved import INT8_PRECISIONS, UPSTREAM_RESULTS, Converter, Resolved, Target
 from posezoo.resolve.stage_context import Context
 from posezoo.spec import supported_mo_args
 from posezoo.spec.model import Decoder, Framework, ModelSpec, Precision, Route
@@ -71,7 +65,8 @@ def resolve_model(
         LockError: the lock is strict, and does not list the model as it is declared.
         InferenceError: the model's own skeleton does not fit its network.
     """
-    spec = with_known_network(spec)
+    if spec.framework is Framework.PYTORCH and not spec.network:
+        spec = with_known_network(spec)
     if spec.own_skeleton:
         require_fitting_skeleton(spec)
     if inputs and inputs != InputOptions():

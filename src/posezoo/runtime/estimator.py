@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import count
 
+import numpy as np
+
 from posezoo.arrays import NamedArrays
 from posezoo.errors import InferenceError
 from posezoo.images import to_bgr
@@ -14,15 +16,15 @@ from posezoo.pose.keypoints import Pose
 from posezoo.pose.ssd_detection import Box, parse_boxes
 from posezoo.pose.tracking import PoseTracker
 from posezoo.resolve.people import ITSELF
-from posezoo.runtime.compiled_network import Outputs
+from posezoo.runtime.compiled_network import CompiledNetwork, Outputs
 from posezoo.runtime.inference_pipeline import (
     FrameSteps,
+    InferenceRequest,
     InferFunction,
     Pipeline,
+    PipelineSteps,
     VideoPipeline,
     restart_at_each_scene,
-    run_batched,
-    run_pipeline,
 )
 from posezoo.runtime.result_stream import Item, ResultStream
 from posezoo.runtime.scene_cuts import SceneCuts
@@ -103,8 +105,8 @@ class Estimator:
         """
         bgr = to_bgr(image, color)
         if boxes is None:
-            return run_pipeline(self._pipeline(bgr))
-        return run_pipeline(self._require_top_down().steps_for_boxes(bgr, parse_boxes(boxes)))
+            return _run_pipeline(self._pipeline(bgr))
+        return _run_pipeline(self._require_top_down().steps_for_boxes(bgr, parse_boxes(boxes)))
 
     def with_detector(
         self, detector: Estimator, *, tracks_videos: bool = False, whole_image: float | None = None
@@ -143,7 +145,7 @@ class Estimator:
             InferenceError: the device fails.
         """
         if any(network.supports_batching for network in self._pipeline.networks):
-            return run_batched([self._pipeline(to_bgr(image, color)) for image in images])
+            return _run_batched([self._pipeline(to_bgr(image, color)) for image in images])
         with self.stream(images, lambda image: to_bgr(image, color)) as stream:
             return [poses for _, poses in stream]
 
@@ -207,7 +209,7 @@ class Estimator:
         steps = self._steps_of_video(is_video, detect_every)
         return ResultStream(
             items,
-            lambda item: run_pipeline((steps or self._pipeline)(to_bgr(image(item)))),
+            lambda item: _run_pipeline((steps or self._pipeline)(to_bgr(image(item)))),
             self.requests,
             in_turn=steps is not None,
             finish=finish,
@@ -238,7 +240,7 @@ class Estimator:
             place: the index of the network, in the order in which the model's networks run.
         """
         network = self._pipeline.networks[place]
-        return lambda image: run_pipeline(self._pipeline(to_bgr(image)), network, infer)
+        return lambda image: _run_pipeline(self._pipeline(to_bgr(image)), network, infer)
 
     def collect_network_inputs(self, image: object, place: int) -> list[NamedArrays]:
         """The inputs of one of the networks for an image, for example to calibrate it.
@@ -265,5 +267,72 @@ class Estimator:
             collected.append(inputs)
             return network(inputs)
 
-        run_pipeline(steps, network, infer)
+        _run_pipeline(steps, network, infer)
         return collected
+
+
+def _run_pipeline(
+    steps: PipelineSteps, network: CompiledNetwork | None = None, infer: InferFunction | None = None
+) -> list[Pose]:
+    """Run the steps, one inference after the other.
+
+    Args:
+        steps: of one image.
+        network: one of the pipeline's networks, which ``infer`` replaces.
+        infer: computes the outputs of ``network``.
+
+    Raises:
+        InferenceError: a device fails.
+    """
+    try:
+        request = next(steps)
+        while True:
+            if infer and request.network is network:
+                request = steps.send(infer(request.inputs))
+            else:
+                with request.network.infer(request.inputs) as outputs:
+                    request = steps.send(outputs)
+    except StopIteration as done:
+        return list(done.value)
+
+
+def _run_batched(pipelines: Sequence[PipelineSteps]) -> list[list[Pose]]:
+    """Run the steps of several images together; requests to the same network become a batch if
+    possible.
+
+    Raises:
+        InferenceError: a device fails.
+    """
+    results: dict[int, list[Pose]] = {}
+    requests: dict[int, InferenceRequest] = {}
+
+    def advance(place: int, outputs: Outputs | None) -> None:
+        try:
+            steps = pipelines[place]
+            requests[place] = next(steps) if outputs is None else steps.send(outputs)
+        except StopIteration as done:
+            results[place] = done.value
+
+    for place in range(len(pipelines)):
+        advance(place, None)
+    while requests:
+        first = next(iter(requests.values()))
+        alike = [place for place, request in requests.items() if _is_alike(request, first)]
+        if not first.network.supports_batching:
+            del alike[1:]
+        batch = list(map(requests.pop, alike))
+        inputs = {
+            name: np.concatenate([request.inputs[name] for request in batch])
+            for name in first.inputs
+        }
+        with first.network.infer(inputs) as outputs:
+            for row, place in enumerate(alike):
+                advance(place, {name: output[row : row + 1] for name, output in outputs.items()})
+    return [results[place] for place in range(len(pipelines))]
+
+
+def _is_alike(request: InferenceRequest, other: InferenceRequest) -> bool:
+    """Whether two requests can be in one batch."""
+    return request.network is other.network and all(
+        request.inputs[name].shape == array.shape for name, array in other.inputs.items()
+    )

@@ -6,10 +6,8 @@ decides whether to infer now, with another network, or for several images at onc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from typing import Protocol, TypeVar, runtime_checkable
-
-import numpy as np
 
 from posezoo.arrays import NamedArrays
 from posezoo.pose.keypoints import Pose
@@ -103,70 +101,3 @@ def restart_at_each_scene(start: Callable[[], FrameSteps]) -> FrameSteps:
         return steps(image)
 
     return restart_or_continue
-
-
-def run_pipeline(
-    steps: PipelineSteps, network: CompiledNetwork | None = None, infer: InferFunction | None = None
-) -> list[Pose]:
-    """Run the steps, one inference after the other.
-
-    Args:
-        steps: of one image.
-        network: one of the pipeline's networks, which ``infer`` replaces.
-        infer: computes the outputs of ``network``.
-
-    Raises:
-        InferenceError: a device fails.
-    """
-    try:
-        request = next(steps)
-        while True:
-            if infer and request.network is network:
-                request = steps.send(infer(request.inputs))
-            else:
-                with request.network.infer(request.inputs) as outputs:
-                    request = steps.send(outputs)
-    except StopIteration as done:
-        return list(done.value)
-
-
-def run_batched(pipelines: Sequence[PipelineSteps]) -> list[list[Pose]]:
-    """Run the steps of several images together; requests to the same network become a batch if
-    possible.
-
-    Raises:
-        InferenceError: a device fails.
-    """
-    results: dict[int, list[Pose]] = {}
-    requests: dict[int, InferenceRequest] = {}
-
-    def advance(place: int, outputs: Outputs | None) -> None:
-        try:
-            steps = pipelines[place]
-            requests[place] = next(steps) if outputs is None else steps.send(outputs)
-        except StopIteration as done:
-            results[place] = done.value
-
-    for place in range(len(pipelines)):
-        advance(place, None)
-    while requests:
-        first = next(iter(requests.values()))
-        alike = [place for place, request in requests.items() if _is_alike(request, first)]
-        if not first.network.supports_batching:
-            del alike[1:]
-        batch = list(map(requests.pop, alike))
-        inputs = {
-            name: np.concatenate([request.inputs[name] for request in batch])
-            for name in first.inputs
-        }
-        with first.network.infer(inputs) as outputs:
-            for row, place in enumerate(alike):
-                advance(place, {name: output[row : row + 1] for name, output in outputs.items()})
-    return [results[place] for place in range(len(pipelines))]
-
-
-def _is_alike(request: InferenceRequest, other: InferenceRequest) -> bool:
-    """Whether two requests can be in one batch."""
-    return request.network is other.network and all(
-        request.inputs[name].shape == array.shape for name, array in other.inputs.items()
-    )

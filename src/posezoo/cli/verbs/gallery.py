@@ -32,7 +32,6 @@ from posezoo.cli.selection import select_models
 from posezoo.console import Console
 from posezoo.errors import PosezooError, import_cv2, import_optional
 from posezoo.settings import DEFAULT_MODEL
-from posezoo.video.run_inputs import expand_image_paths
 
 if TYPE_CHECKING:
     from posezoo.facts.model_facts import ModelFacts
@@ -140,6 +139,8 @@ def _draw_pictures(
 
     photos: Sequence[Path]
     if names:
+        from posezoo.video.run_inputs import expand_image_paths
+
         photos = expand_image_paths(names, console.warn)
     else:
         photos = SAMPLE_PHOTOS

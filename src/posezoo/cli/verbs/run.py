@@ -32,13 +32,12 @@ from posezoo.facts.labels import format_count
 from posezoo.files.verified_files import write_atomically
 from posezoo.settings import DEFAULT_MODEL, SECOND_MODEL, user_folder
 from posezoo.spec.model import Precision
-from posezoo.video.run_inputs import VIDEO_SUFFIXES, ImageInput, RunInputs, open_inputs
 
 if TYPE_CHECKING:
     from posezoo.pipeline.load import ChosenModel, Loader
     from posezoo.resolve.stage_context import Context
     from posezoo.runtime.estimator import Estimator
-    from posezoo.video.input_runner import InputRunner
+    from posezoo.video.run_inputs import InputRunner, RunInputs
 
 EXAMPLES = """
 posezoo run
@@ -99,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.pipeline.load import Loader, describe_assumed_skeleton
     from posezoo.video.frame_publishers import is_stdout, open_publisher
     from posezoo.video.frame_rate import StepTimer
-    from posezoo.video.input_runner import InputRunner
+    from posezoo.video.run_inputs import ImageInput, InputRunner, RunInputs
 
     _refuse_invalid_flags(args)
     context = flags.context_from_args(args)
@@ -242,6 +241,8 @@ class _Failures:
 def _open_inputs(
     args: argparse.Namespace, context: Context, stack: ExitStack, failures: _Failures
 ) -> RunInputs:
+    from posezoo.video.run_inputs import open_inputs
+
     console = failures.console
     return open_inputs(
         args.input,
@@ -291,6 +292,7 @@ def _choose_model(args: argparse.Namespace, context: Context) -> ChosenModel:
 def _kind_of_input(text: str, suffix: str) -> str:
     """What a name that is no model probably names; empty if it is no input either."""
     from posezoo.images import SUFFIXES
+    from posezoo.video.run_inputs import VIDEO_SUFFIXES
 
     if suffix in VIDEO_SUFFIXES:
         return "a video"

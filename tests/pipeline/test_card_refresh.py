@@ -9,9 +9,9 @@ import pytest
 
 from fakes.zoo import as_yaml, model_yml
 from posezoo.cards import model_card
-from posezoo.cards.card_refresh import refresh_card
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.layout import ModelLayout
+from posezoo.pipeline.get import refresh_card
 from posezoo.registry import Registry
 from posezoo.spec.model import Digest
 
