@@ -3,8 +3,8 @@
     python tests/mutants.py --seed 1 --count 80 [--only download,files] [--thorough] [--report FILE]
 
 The seed decides which mutants are made. Each is made in a copy of src, in a temporary folder. The quick tests that most
-likely run the changed line come first: those of the module, then those of modules that import it, then those of its
-package; with --thorough all others at last.
+likely run the changed line come first: those of the module or in a folder of its name, then those of modules that
+import it, then those of its package; with --thorough all others at last.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ class TestFiles:
         importers = [each for each, names in self._modules.items() if name in names]
         folders = {TESTS / folder for folder in Path(path).parents} - {TESTS}
         stages = [
-            self._mirror(path),
+            self._mirror(path) or self._namesakes(Path(path)),
             [test for test, names in self._tests.items() if name in names],
             [test for importer in importers for test in self._mirror(importer)],
             [test for test in self._tests if test.parent in folders],
@@ -183,6 +183,11 @@ class TestFiles:
             seen.update(unseen)
             if unseen:
                 yield unseen
+
+    def _namesakes(self, path: Path) -> list[Path]:
+        """The tests in the folder of a module's name, such as convert/darknet of convert/formats/darknet.py."""
+        folder = TESTS / path.parts[0] / path.stem
+        return [test for test in self._tests if test.parent == folder]
 
     def _mirror(self, path: str) -> list[Path]:
         mirror = TESTS / Path(path).parent / f"test_{Path(path).name}"

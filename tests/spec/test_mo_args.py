@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from fakes.zoo import as_yaml
 from posezoo.convert.model_optimizer import refuse_unsafe_arguments
 from posezoo.errors import SpecError
 from posezoo.spec import supported_mo_args
+from posezoo.spec.inputs_outputs import with_full_layouts
 from posezoo.spec.mo_args import MoArguments, read_arguments, write_arguments
 from posezoo.spec.model import Family, Framework, Input, License, ModelSpec, Output, Precision
 from posezoo.spec.yaml_nodes import parse_yaml
@@ -114,6 +116,29 @@ def test_another_layout_for_the_ir_is_told_from_the_networks():
     assert (image.shape, image.ir_shape) == ((1, 4, 6, 3), (1, 3, 4, 6))
 
 
+@pytest.mark.parametrize(
+    ("text", "layouts"),
+    [
+        ("n...", ("N???", "")),
+        ("nc...", ("NC??", "")),
+        ("...hw", ("??HW", "")),
+        ("nchw...", ("NCHW", "")),
+        ("nc...->nhwc", ("NCHW", "NHWC")),
+        ("nchw->n...c", ("NCHW", "NHWC")),
+        ("nc...->n...c", ("NCEF", "NEFC")),
+        ("nc...->nc...", ("NC??", "")),
+    ],
+)
+def test_three_dots_in_a_layout_stand_for_the_other_dimensions(text, layouts):
+    sized, unsized = Input("image", (1, 3, 4, 6), ""), Input("image", (), "")
+    (image,) = read(f"--layout={text}", inputs=(sized,)).inputs
+    assert (image.layout, image.to_layout) == layouts
+    (image,) = read(f"--layout={text}", inputs=(unsized,)).inputs
+    assert with_full_layouts(image, rank=4) == replace(
+        image, layout=layouts[0], to_layout=layouts[1]
+    )
+
+
 def test_an_input_that_is_frozen_is_none_any_more():
     read_once = read(
         "--input=image,training", "--freeze_placeholder_with_value=training->False", inputs=()
@@ -145,6 +170,7 @@ def test_frozen_values_are_read_in_the_forms_of_mo():
         ("--static_shape=3", "takes no value, or True or False"),
         ("--saved_model_dir", "expected a folder"),
         ("--layout=image(nchw->nhw)", "does not have the letters of NCHW"),
+        ("--layout=n...c...", "expected different capital letters such as NCHW, got 'N?C...'"),
     ],
 )
 def test_values_that_cannot_be_meant_are_told_where_they_stand(argument, problem):

@@ -106,7 +106,9 @@ def convert_with_openvino(
         path = frontends.source_model_path(spec, layout)
         # Reading uses one core only, so the original is run at the same time, if its inputs are
         # declared.
-        is_known = all(port.name and port.layout for port in spec.inputs)
+        is_known = all(
+            port.name and port.layout and not port.has_open_layout for port in spec.inputs
+        )
         reference = None
         if self_check and is_known:
             reference = pool.submit(compute_reference, spec, path, by_nodes=options.by_nodes)

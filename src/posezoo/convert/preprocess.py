@@ -31,6 +31,7 @@ from posezoo.ir.openvino_import import (
     static_sizes,
 )
 from posezoo.spec import supported_mo_args
+from posezoo.spec.inputs_outputs import with_full_layouts
 from posezoo.spec.model import Input, ModelSpec, Output
 from posezoo.spec.region_configs import find_detector
 
@@ -132,7 +133,8 @@ def fill_in_inputs(spec: ModelSpec, network: Any) -> ModelSpec:
             declared = replace(declared, reverse_input_channels=False)
         shape = actual.partial_shape
         layout = declared.layout or _image_layout(declared, shape, spec.framework)
-        completed.append(replace(declared, layout=layout))
+        declared = replace(declared, layout=layout)
+        completed.append(with_full_layouts(declared, len(shape)))
     if _reverses(inputs) and not _reverses(completed):
         raise ConversionError(
             f"{spec.full_name}: no input has three channels to reverse",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from posezoo.errors import sanitize
 from posezoo.spec.field_types import (
@@ -27,6 +28,9 @@ LAYOUT_PATTERN = re.compile(r"[A-Z?]+")
 MAX_DIMENSIONS = 8
 MAX_DIMENSION = 1 << 24
 
+#: Mean nothing in a layout of OpenVINO, in which B is another name of N.
+_FREE_LETTERS = "EFGIJKLM"
+
 
 def explain_invalid_layout(text: str) -> str:
     """Why a text is not a layout; empty if it is one."""
@@ -37,6 +41,30 @@ def explain_invalid_layout(text: str) -> str:
     if len(text) <= MAX_DIMENSIONS:
         return ""
     return f"names more than {MAX_DIMENSIONS} dimensions"
+
+
+def with_full_layouts(port: Input, rank: int) -> Input:
+    """The input with a letter for each dimension, where Model Optimizer's "..." stands for some.
+
+    Args:
+        port: with layouts such as N...C. If the IR takes another one than the network, dimensions
+            keep their letters.
+        rank: the number of dimensions.
+    """
+    if not port.has_open_layout:
+        return port
+    layout, target = (
+        text.replace("...", "?" * (rank - len(text) + 3)) for text in (port.layout, port.to_layout)
+    )
+    if target:
+        layout = _with_letters(layout, target + _FREE_LETTERS)
+        target = _with_letters(target, layout)
+    return replace(port, layout=layout, to_layout=target if target != layout else "")
+
+
+def _with_letters(layout: str, letters: str) -> str:
+    unused = iter([letter for letter in letters if letter not in layout])
+    return "".join(next(unused, letter) if letter == "?" else letter for letter in layout)
 
 
 def _read_shape(node: YamlNode) -> tuple[int, ...]:

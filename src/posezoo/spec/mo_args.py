@@ -19,6 +19,7 @@ from posezoo.spec.inputs_outputs import (
     MAX_DIMENSIONS,
     explain_invalid_layout,
     explain_other_rank,
+    with_full_layouts,
 )
 from posezoo.spec.model import Input, ModelSpec, Output
 from posezoo.spec.region_configs import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG, find_detector
@@ -449,13 +450,17 @@ def _with_layout(port: Input, text: str | None, flag: str, given: _FlagValue) ->
     target = _normalize_layout(target)
     # Without a layout of the network, Model Optimizer keeps the order, too.
     layout = layout or target
-    reason = explain_invalid_layout(layout) or (target and explain_invalid_layout(target))
-    if reason:
-        raise given.node.make_error(reason)
-    if target and sorted(target) != sorted(layout):
-        problem = f"{sanitize(target)} does not have the letters of {layout}"
+    for text in filter(None, (layout, target)):
+        if reason := explain_invalid_layout(text.replace("...", "?", 1)):
+            raise given.node.make_error(reason)
+    port = replace(port, layout=layout, to_layout=target if target != layout else "")
+    if port.shape:
+        port = with_full_layouts(port, len(port.shape))
+    is_full = port.to_layout and not port.has_open_layout
+    if is_full and sorted(port.to_layout) != sorted(port.layout):
+        problem = f"{sanitize(target)} does not have the letters of {port.layout}"
         raise given.node.make_error(problem)
-    return replace(port, layout=layout, to_layout=target if target != layout else "")
+    return port
 
 
 def _layouts(given: _FlagValue) -> Iterator[tuple[str, str]]:

@@ -249,6 +249,11 @@ class Input:
         return self.to_layout or self.layout
 
     @property
+    def has_open_layout(self) -> bool:
+        """Whether a layout has "..." (nc...), which Model Optimizer takes for any dimensions."""
+        return "..." in self.layout + self.to_layout
+
+    @property
     def sides(self) -> dict[str, int]:
         """The sizes by the letters of the layout; empty if one of both is not declared."""
         return dict(zip(self.layout, self.shape, strict=False))
