@@ -338,6 +338,16 @@ def test_a_saved_model_and_a_meta_graph_are_read(tmp_path):
         assert np.array_equal(found["heatmaps"], frozen["heatmaps"]), argument
 
 
+def test_a_saved_model_has_the_outputs_of_its_signature(tmp_path):
+    whole, _ = saved_model()
+    files = (source_file("saved_model.pb", whole, tmp_path),)
+    arguments = ("--saved_model_dir=$dl_dir", "--output=features")
+    spec, layout = model(whole, tmp_path, *arguments, framework=Framework.TF, files=files)
+    with pytest.raises(ConversionError, match="has no output named features") as refused:
+        convert_model(spec, layout)
+    assert refused.value.hint == "its outputs: heatmaps, pafs"
+
+
 def test_another_file_with_the_name_of_a_saved_model_is_recognised(tmp_path):
     content = network("pb")
     for name, kind in (("saved_model.pb", "SavedModel"), ("net.meta", "MetaGraph")):

@@ -75,11 +75,13 @@ def join_names(ports: Iterable[Any]) -> str:
 
 
 def cut_outputs(network: Any, names: Sequence[str], title: str) -> Any:
-    """A network with these outputs or inner tensors, which must exist; without names, with all of
-    its own.
+    """A network with these outputs or inner tensors; without names, with all of its own.
 
     The given network, an ``openvino.Model``, must not be used afterwards; ``title`` names the new
     one.
+
+    Raises:
+        ConversionError: there is no output or tensor of a name.
     """
     ov = import_openvino()
     ends = {name: result for result in network.get_results() for name in result.output(0).names}
@@ -87,8 +89,13 @@ def cut_outputs(network: Any, names: Sequence[str], title: str) -> Any:
     for name in names:
         if name in ends:
             results.append(ends[name])
+        elif port := find_output(network, name):
+            results.append(ov.op.Result(port))
         else:
-            results.append(ov.op.Result(find_output(network, name)))
+            raise ConversionError(
+                f"{title}: the network has no tensor named {name} when it is read again",
+                hint="name a tensor of the file; OpenVINO numbers its own at each reading",
+            )
     results = results or network.get_results()
     # A new model has no record of OpenVINO's conversion, which would contain the original's path.
     return ov.Model(results, network.get_parameters(), title)

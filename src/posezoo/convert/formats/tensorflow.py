@@ -89,6 +89,11 @@ def _cut_input_model(input_model: Any, spec: ModelSpec, outputs: Sequence[str]) 
     _set_shapes(input_model, zip(declared, starts, strict=False))
 
 
+def _cut_saved_model(input_model: Any, spec: ModelSpec, _outputs: Sequence[str]) -> None:
+    """Cut at inputs; the frontend would drop outputs that the file's signature does not name."""
+    _cut_input_model(input_model, spec, ())
+
+
 def _set_shapes(input_model: Any, placed: Iterable[tuple[Input, Any]]) -> None:
     """Give places of a graph the sizes that inputs declare."""
     for port, place in placed:
@@ -209,7 +214,7 @@ FROZEN_GRAPH = ModelFormat(
             frontend="tf",
             image_layout="NHWC",
             openvino_input=lambda spec, path: path.parent,
-            cut_before_conversion=_cut_input_model,
+            cut_before_conversion=_cut_saved_model,
         ),
         ".json": GRAPH_MODEL,
         ".weights": DARKNET,
