@@ -40,9 +40,9 @@ test: $(VENV)/.installed-test  ## run the quick tests (about 6 minutes on 2 core
 	$(PYTEST) -m "not slow and not mo"
 
 test-all: $(VENV)/.installed-test  ## run all tests, also the slow ones, but for those of a release
-	$(PYTEST) -m "not mo and not release"
+	$(PYTEST) -m "not mo and not release and not soak"
 
-MARKS ?= slow and not mo and not release
+MARKS ?= slow and not mo and not release and not soak
 test-slow: $(VENV)/.installed-test  ## run the tests that make test leaves out
 	$(PYTEST) -m "$(MARKS)"
 
@@ -66,7 +66,7 @@ mutants: $(VENV)/.installed-test  ## measure how many changes of the code the qu
 	$(BIN)/python tests/mutants.py --seed $(SEED) --count $(COUNT)
 
 # A test may fail because measuring makes it slow; `make test` decides whether the tests pass.
-COVERED ?= not mo
+COVERED ?= not mo and not soak
 coverage: $(VENV)/.installed-test $(VENV)/.installed-check  ## measure how much of src the tests run: build/coverage/html
 	rm -rf build/coverage && mkdir -p build/coverage
 	-$(BIN)/coverage run -m pytest --numprocesses auto --dist loadfile -m "$(COVERED)"
@@ -252,9 +252,10 @@ image:  ## build the container image posezoo (docs/container.md)
 	$(DOCKER) build --tag posezoo --build-arg BASE=$(BASE) --secret id=pip,src=$(PIP_CONF) \
 	  --build-arg VERSION=$$(sed -n 's/^version = //p' setup.cfg) --build-arg REVISION=$$(git rev-parse HEAD) .
 
-soak: $(VENV)/.installed-test  ## break downloads for long: kill -9 at 200 moments, every fault twice (15 minutes)
+soak: $(VENV)/.installed-test  ## test for long: kill -9 at 200 moments, every fault twice, all forms (40 minutes)
 	for turn in 1 2; do $(BIN)/python -m pytest -q tests/download/test_source_errors.py || exit 1; done
 	SOAK_MOMENTS=200 $(BIN)/python -m pytest -q tests/download/test_kills.py
+	$(PYTEST) -m soak $$(grep -rlw soak tests --include 'test_*.py')
 
 clean:  ## remove what the verbs made
 	rm -rf $(VENV) build dist quickstart .pytest_cache .mypy_cache .ruff_cache

@@ -211,6 +211,7 @@ def test_a_few_scenes_are_never_worse():
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_five_hundred_scenes_are_never_worse():
     assert len(SCENES) * len(SCENE_SEEDS) > 500
     assert worse((*scene, seed) for seed in SCENE_SEEDS for scene in SCENES) == []

@@ -39,6 +39,8 @@ MODELS = {
     "googlenet-v3-pytorch": ("data", (1, 3, 299, 299), {"prob": (1, 1000)}),
 }
 QUICK = "mobilenet-v2-pytorch"
+#: The largest network takes as long as ten others.
+MARKS = {QUICK: (), "text-recognition-resnet-fc": (pytest.mark.slow, pytest.mark.soak)}
 
 
 @pytest.fixture
@@ -73,7 +75,7 @@ def ports(xml):
 
 @pytest.mark.parametrize(
     "name",
-    [name if name == QUICK else pytest.param(name, marks=pytest.mark.slow) for name in MODELS],
+    [pytest.param(name, marks=MARKS.get(name, pytest.mark.slow)) for name in MODELS],
 )
 def test_the_ir_has_the_ports_of_model_optimizer_and_passes_its_self_check(
     name, generate, tmp_path
