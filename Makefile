@@ -255,7 +255,7 @@ image:  ## build the container image posezoo (docs/container.md)
 soak: $(VENV)/.installed-test  ## test for long: kill -9 at 200 moments, every fault twice, all forms (40 minutes)
 	for turn in 1 2; do $(BIN)/python -m pytest -q tests/download/test_source_errors.py || exit 1; done
 	SOAK_MOMENTS=200 $(BIN)/python -m pytest -q tests/download/test_kills.py
-	$(PYTEST) -m soak $$(grep -rlw soak tests --include 'test_*.py')
+	$(PYTEST) -m soak $$(grep -rlw soak tests --exclude-dir fakes --exclude-dir __pycache__)
 
 clean:  ## remove what the verbs made
 	rm -rf $(VENV) build dist quickstart .pytest_cache .mypy_cache .ruff_cache

@@ -243,7 +243,7 @@ def test_a_disconnected_camera_ends_the_demo(demo, tiny, tmp_path):
         address = server.serve(
             "camera", body, headers=MJPEG, without_length=True, cut_at=len(body) // 2
         )
-        ended = demo("-m", tiny, "-i", address, "-o", tmp_path / "out.mp4")
+        ended = demo("-m", tiny, "-i", address, "--reconnect", "1", "-o", tmp_path / "out.mp4")
     assert ended.code == 1
     assert f"error: {address}: was disconnected after " in ended.err
     assert f"{tmp_path / 'out.mp4'}: {len(read_video(tmp_path / 'out.mp4'))} written" in ended.out
