@@ -188,7 +188,7 @@ def test_no_correct_network_is_refused(tmp_path, form):
         ir_writer.write_ir(preprocess.apply_model_yml(ir, original.spec), xml, FP32)
         proof = original.check(xml).nodes
         compared += proof.equal + proof.within_noise
-    assert compared > 300
+    assert compared > 250
 
 
 @pytest.mark.slow
