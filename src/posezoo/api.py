@@ -82,7 +82,9 @@ def get(
         raise PosezooError(
             "skeleton is only for a checkpoint: a model declares its own", hint="remove it"
         )
-    model = _find_model(context, name, tag, weights, model_name, _as_skeleton(skeleton))
+    model = _find_model(
+        context, name, tag, weights, model_name=model_name, skeleton=_as_skeleton(skeleton)
+    )
     conversion = ConversionOptions(force=force)
     return get_irs(
         model,
@@ -205,7 +207,9 @@ def load(
     if like:
         raise PosezooError("like is only for an .xml or .onnx", hint="leave out like")
     weights = None if checkpoint is None else Path(checkpoint)
-    model = _find_model(context, name, tag, weights, model_name, options.skeleton)
+    model = _find_model(
+        context, name, tag, weights, model_name=model_name, skeleton=options.skeleton
+    )
     chosen = ChosenModel(
         model, _precision(precision), checkpoint=weights, is_unnamed=not model_name
     )
@@ -291,7 +295,7 @@ def _find_model(
                 f"model_name={model_name!r} is only for a checkpoint", hint="remove it"
             )
         return context.registry.find(name)
-    return find_with_checkpoint(context.registry, name, checkpoint, model_name, skeleton)
+    return find_with_checkpoint(context.registry, name, checkpoint, model_name, skeleton=skeleton)
 
 
 def _model_with_network(context: Context, name: str) -> ModelSpec:

@@ -93,7 +93,7 @@ def _ir_files(xml: Path, precision: Precision, record: Provenance) -> Iterator[_
         path = xml.with_suffix(suffix)
         if is_verified(path, content.size, content.digest, remember=False):
             name = f"{precision}/{path.name}"
-            yield _File(name, content.size, content.digest, how, made_from)
+            yield _File(name, content.size, content.digest, how, made_from=made_from)
 
 
 def _metrics(facts: ModelFacts) -> Iterator[Json]:

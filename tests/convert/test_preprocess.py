@@ -16,6 +16,7 @@ from fakes.network import (
     network,
     spec_of,
 )
+from posezoo.convert import preprocess
 from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.spec.model import ColorOrder, Input, Output, Precision
@@ -180,3 +181,15 @@ def test_a_model_that_declares_no_ports_keeps_the_network_as_it_is(tmp_path):
     assert not [
         node for node in model.get_ops() if node.get_type_name() in ("Subtract", "Divide", "Gather")
     ]
+
+
+def test_a_network_that_begins_inside_may_have_inputs_of_unknown_rank(tmp_path):
+    ov = import_openvino()
+    image = ov.opset13.parameter(ov.PartialShape.dynamic(), name="image")
+    image.output(0).set_names({"image"})
+    cut = ov.Model([ov.opset13.relu(image)], [image], "cut")
+    open_layout = Input("image", (), "N...")
+    spec = replace(spec_of(network(), tmp_path), inputs=(open_layout,))
+    assert preprocess.fill_in_inputs(spec, cut).inputs[0].layout == "N..."
+    with pytest.raises(ConversionError, match="its number of sizes is unknown"):
+        preprocess.with_batch(spec, cut, 2)

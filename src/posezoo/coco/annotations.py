@@ -80,7 +80,7 @@ def read_object_dataset(annotations: Path, images: Path) -> CocoDataset:
     objects = parser.read_annotations(None, 0)
     dataset_images = parser.read_images(images, objects)
     return CocoDataset(
-        annotations.stem, annotations, images, (), dataset_images, categories=categories
+        annotations.stem, annotations, images, (), images=dataset_images, categories=categories
     )
 
 

@@ -70,7 +70,7 @@ def compare_nodes(
     if ir.is_dynamic():
         ir.reshape({name: list(values.shape) for name, values in case.feed.items()})
     order = OperationOrder(ir)
-    comparison = _Comparison(spec, original, original.inner, case, ir, order)
+    comparison = _Comparison(spec, original, original.inner, case, ir=ir, order=order)
     compared: list[InnerDifference] = []
     for batch in comparison.split():
         compared += comparison.compare(batch)

@@ -104,7 +104,9 @@ def convert_to_onnx(
     with writing(output), staging_dir(output.parent) as folder:
         part = folder / output.name
         part.write_bytes(content)
-        proven = _prove(report, preprocess.fill_in_inputs(spec, network), path, part, network)
+        proven = _prove(
+            report, preprocess.fill_in_inputs(spec, network), path, part, network=network
+        )
         replace_atomically(part, output)
     return proven
 

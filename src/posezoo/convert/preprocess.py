@@ -134,7 +134,9 @@ def fill_in_inputs(spec: ModelSpec, network: Any) -> ModelSpec:
         shape = actual.partial_shape
         layout = declared.layout or _image_layout(declared, shape, spec.framework)
         declared = replace(declared, layout=layout)
-        completed.append(with_full_layouts(declared, len(shape)))
+        if declared.has_open_layout and shape.rank.is_static:
+            declared = with_full_layouts(declared, len(shape))
+        completed.append(declared)
     if _reverses(inputs) and not _reverses(completed):
         raise ConversionError(
             f"{spec.full_name}: no input has three channels to reverse",

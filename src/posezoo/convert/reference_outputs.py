@@ -308,7 +308,7 @@ def _run_recording(
     values = tuple(recording.values.values())
     runtime_name = spec.recorded_outputs.runtime
     inner = frozenset(recording.inner)
-    return RecordedComparison(runtime_name, values, tuple(cases), tuple(moved), inner)
+    return RecordedComparison(runtime_name, values, tuple(cases), tuple(moved), inner=inner)
 
 
 def _require_recorded_shapes(spec: ModelSpec, computed: NamedArrays, recording: Recording) -> None:

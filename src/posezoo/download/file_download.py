@@ -100,7 +100,7 @@ def download_file(
             try:
                 _require_digests(file, also, partial.digests)
                 if not file.is_pinned:
-                    _compare_with_another_source(file, partial, candidate, sources, context)
+                    _compare_with_another_source(file, partial, candidate, sources, context=context)
             except DigestError:
                 partial.truncate()
                 raise

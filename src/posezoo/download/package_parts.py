@@ -125,7 +125,7 @@ def open_part(
     wanted = SourceFile(package.name, len(part))
     candidate = Candidate(package.name, CandidateKind.SOURCE, open_rest)
     reporting = context.for_package(package.size or 0)
-    with download_part(wanted, target, reporting, candidate, package.checksum) as received:
+    with download_part(wanted, target, reporting, candidate, package=package.checksum) as received:
         yield received
 
 
@@ -178,7 +178,7 @@ def open_zip_part(
                 sparse.seek(part.start)
                 shutil.copyfileobj(compressed, sparse)
                 sparse.flush()
-            with open_member(Path(sparse.name), "zip", package.name, member, file) as stream:
+            with open_member(Path(sparse.name), "zip", package.name, member, file=file) as stream:
                 yield stream
 
 

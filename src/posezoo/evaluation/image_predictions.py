@@ -240,7 +240,7 @@ def _read(
                         scores.reshape(count),
                         boxes.reshape(count, 4),
                         space.reshape(count, num_space, 3),
-                        entry.get("categories", ()),
+                        categories=entry.get("categories", ()),
                     )
                     entries[int(entry["id"])] = (list(entry["file"]), predictions)
     except (OSError, ValueError, RecursionError):

@@ -240,7 +240,9 @@ def _compare(
     else:
         metrics = compute_coco_metrics(dataset, predictions, boxes=of_boxes)
     people = dataset.person_count(keypoints=not (of_boxes or dataset.categories))
-    result = EvaluationResult(metrics, people, dataset, unreadable, predictions, cached_count)
+    result = EvaluationResult(
+        metrics, people, dataset, unreadable, predictions=predictions, cached_count=cached_count
+    )
     if dataset.categories:
         return result
     matches = tuple(match_dataset(dataset, predictions, boxes=of_boxes))

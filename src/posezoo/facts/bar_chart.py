@@ -78,7 +78,7 @@ class Chart:
         self, x: float, y: float, width: float, height: float, fill: Color, edge: Color
     ) -> None:
         """Add a rectangle."""
-        self.rectangles.append(Rectangle(x, y, width, height, fill, edge))
+        self.rectangles.append(Rectangle(x, y, width, height, fill=fill, edge=edge))
 
     def write(self, x: float, y: float, text: str, color: Color = INK) -> None:
         """Add a label."""

@@ -304,7 +304,7 @@ def compare_models(
         )
         rows.append(row)
     return ModelComparison(
-        tuple(rows), speed_setting, network_setting, accuracy_setting, single_setting
+        tuple(rows), speed_setting, network_setting, accuracy_setting, single_setting=single_setting
     )
 
 

@@ -107,7 +107,7 @@ def _draw(
         marks.append(_place_mark(point, plot, marks))
     for number, (point, mark) in enumerate(zip(points, marks, strict=True), 1):
         line = start + (number - 1) * _LINE
-        _draw_point(number, point, mark, plot, line)
+        _draw_point(number, point, mark, plot, line=line)
     for point, mark in zip(points, marks, strict=True):
         _draw_place(point, plot, mark)
     plot.height = end + 8

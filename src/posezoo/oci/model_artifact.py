@@ -456,7 +456,7 @@ def _plan_model(
             expected = _pin(SourceFile(name), file)
             group = records if name.endswith(f"/{_RECORD}") else pulled
             group.append(PulledFile(file, targets[file.path], expected))
-    return PullPlan(model, pulled, records, locked, documents)
+    return PullPlan(model, pulled, records, locked, documents=documents)
 
 
 def _list_irs(

@@ -121,7 +121,7 @@ def prove(prepared: PreparedModel, photos: Sequence[Path] = SAMPLE_PHOTOS) -> De
                 tested_graphs[path].model,
                 runtime,
                 network.executed_precision,
-                _collect_feeds(exact, place, images),
+                feeds=_collect_feeds(exact, place, images),
             )
     pairs = zip(photos, images, strict=True)
     poses = [_compare_poses(photo, exact(image), tested(image)) for photo, image in pairs]
@@ -130,9 +130,9 @@ def prove(prepared: PreparedModel, photos: Sequence[Path] = SAMPLE_PHOTOS) -> De
         tested.device,
         describe_device(tested.device),
         tested.executed_precision,
-        {name: comparison.compare_outputs() for name, comparison in comparisons.items()},
-        [each for each in poses if each],
-        comparisons,
+        networks={name: comparison.compare_outputs() for name, comparison in comparisons.items()},
+        photos=[each for each in poses if each],
+        comparisons=comparisons,
     )
 
 
@@ -207,7 +207,7 @@ def _compare_poses(
         offsets = (pose.keypoints - nearest.keypoints)[is_found, :2]
         distances.append(float(np.hypot(*offsets.T).max(initial=0)))
     oks = float(np.mean(similarities))
-    return PoseComparison(f"{photo}", len(expected), len(actual), oks, max(distances))
+    return PoseComparison(f"{photo}", len(expected), len(actual), oks, distance=max(distances))
 
 
 def write_first_differences(proof: DeviceProof, folder: Path) -> list[dict[str, Any]]:

@@ -91,7 +91,7 @@ def for_each(
             items,
             executor.scheduler,
             listener,
-            _lost,
+            lost=_lost,
             folders=executor.folders,
             memory=memory,
             wait_s=executor.cluster_wait_s,
@@ -100,7 +100,7 @@ def for_each(
         return starmap(_name_worker, results)
     from posezoo.workers.processes import map_in_processes
 
-    return map_in_processes(attempt, items, executor.jobs, listener, _lost, memory)
+    return map_in_processes(attempt, items, executor.jobs, listener, lost=_lost, memory=memory)
 
 
 def _attempt(

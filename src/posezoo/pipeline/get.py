@@ -245,7 +245,7 @@ def convert(
     with store_transfers.exclusive_copy(layout.model_dir(spec)):
         remove_stale_staging_dirs(layout.model_dir(spec))
         if due:
-            _make_irs(resolved, due, plan.model_optimizer, options, listener)
+            _make_irs(resolved, due, plan.model_optimizer, options, listener=listener)
         # Also those that an earlier run made, which may have been killed before it published them.
         store_transfers.publish_irs(irs.values(), layout.limits)
         if due and options.keep_onnx:

@@ -157,7 +157,7 @@ def plan_own_int8(
     if detector and listener:
         irs = get_irs(detector, Precision.FP16, context, listener=listener)
         target = replace(target, detector=(detector, irs))
-    plan = plan_quantization(target, layout, context.lock, dataset_dir, options)
+    plan = plan_quantization(target, layout, context.lock, dataset_dir, options=options)
     plan.refuse_foreign_files()
     return plan
 

@@ -185,7 +185,7 @@ class Loader:
         def get_detector(detector: Model) -> NamedIrs:
             return get_irs(detector, Precision.FP16, context, listener=listener)
 
-        return _with_detector(estimator, context, options, get_detector, self.is_video)
+        return _with_detector(estimator, context, options, get_detector, is_video=self.is_video)
 
     def _prepare_default(self, precision: Precision) -> PreparedModel:
         """As ``prepare``, for the default model, or the second one if that is out of reach."""
@@ -392,7 +392,7 @@ def compile_estimator(
 
     options = options or LoadOptions(default_runtime(context.settings))
     estimator = load_estimator(model, irs, options)
-    return _with_detector(estimator, context, options, lambda _detector: irs, is_video)
+    return _with_detector(estimator, context, options, lambda _detector: irs, is_video=is_video)
 
 
 def _with_detector(

@@ -97,9 +97,9 @@ def open_context(
         registry,
         layout,
         lock,
-        options,
-        _model_optimizer(settings),
-        mo_python,
+        download_options=options,
+        mo=_model_optimizer(settings),
+        mo_python=mo_python,
         image_layout=image_layout,
     )
 

@@ -63,7 +63,7 @@ def decode_associative_embedding(
     ).with_finite_tags(tags)
     points = locate_peaks(heatmaps, peaks, subpixel=options.adjust)
     peak_tags = tags[peaks.maps, peaks.rows, peaks.columns]
-    owners = group_by_tags(peaks, points, peak_tags, options.max_tag_distance, joints)
+    owners = group_by_tags(peaks, points, peak_tags, options.max_tag_distance, joints=joints)
     count = int(owners.max(initial=-1)) + 1
     keypoints = np.zeros((count, joints, 3), np.float32)
     keypoints[owners, peaks.maps] = points

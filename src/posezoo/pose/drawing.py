@@ -73,7 +73,7 @@ def _draw_words(canvas: Image, pose: Pose, line: int) -> None:
     if pose.track_id is not None:
         _draw_text(canvas, pose, str(pose.track_id), _track_color(pose.track_id))
     elif pose.label:
-        _draw_text(canvas, pose, f"{pose.label} {pose.score:.2f}", _BOX, line)
+        _draw_text(canvas, pose, f"{pose.label} {pose.score:.2f}", _BOX, line=line)
 
 
 def _draw_mask(canvas: Image, mask: Floats, color: Color) -> None:
@@ -162,7 +162,7 @@ def _draw_text(canvas: Image, pose: Pose, text: str, color: Color, line: int = 0
     left, top = pose.box[:2]
     bottom = max(round(top - 8 * scale), round(28 * scale)) + round(32 * scale * line)
     position = (round(left), bottom)
-    write_text(canvas, text, position, scale, color, _OUTLINE)
+    write_text(canvas, text, position, scale, color=color, edge=_OUTLINE)
 
 
 def write_text(

@@ -75,7 +75,7 @@ def limb_table(skeleton: Skeleton) -> LimbTable:
     starts, ends = np.array([field.limb for field in fields]).T
     channels = np.array([field.channel for field in fields])
     lengths = np.array([field.length or np.nan for field in fields], np.float32)
-    return LimbTable(len(skeleton.keypoints), starts, ends, channels, lengths)
+    return LimbTable(len(skeleton.keypoints), starts, ends, channels, lengths=lengths)
 
 
 def require_channels(table: LimbTable, count: int) -> None:
@@ -234,7 +234,7 @@ class _PeakPairs:
         limbs = self.limbs.take(kept)
         starts = self.starts.take(kept)
         ends = self.ends.take(kept)
-        return LimbCandidates(limbs, starts, ends, sums / counts, self.lengths.take(kept))
+        return LimbCandidates(limbs, starts, ends, sums / counts, lengths=self.lengths.take(kept))
 
     def sample_field(self, pafs: Floats, min_affinity: float) -> tuple[Floats, Bools]:
         """(10, N) the affinities at the samples of each pair, and whether they agree."""

@@ -75,8 +75,8 @@ def decode_nanodet(maps: Maps, size: Size, options: NanoDetOptions) -> list[Pose
         scores[likely],
         size,
         options.max_overlap,
-        MAX_BOXES,
-        rows[likely].argmax(axis=1) if options.all_classes else None,
+        max_boxes=MAX_BOXES,
+        classes=rows[likely].argmax(axis=1) if options.all_classes else None,
     )
 
 

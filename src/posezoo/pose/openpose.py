@@ -104,7 +104,7 @@ def decode_openpose(
         limit=options.max_peaks,
     )
     points = locate_peaks(joints, peaks, subpixel=options.subpixel)
-    limbs = find_limb_candidates(points, peaks, pafs, options.min_affinity, table)
+    limbs = find_limb_candidates(points, peaks, pafs, options.min_affinity, table=table)
     find_weak = partial(
         find_weak_limb_candidates,
         points,
@@ -113,7 +113,13 @@ def decode_openpose(
         table=table,
     )
     groups, totals = assemble_people(
-        points, peaks.maps.tolist(), limbs, cell, find_weak, table=table, single_pass=single_pass
+        points,
+        peaks.maps.tolist(),
+        limbs,
+        cell,
+        find_weak=find_weak,
+        table=table,
+        single_pass=single_pass,
     )
     counts = np.bincount(groups, minlength=len(totals))
     is_large = counts >= max(2, options.min_keypoints)

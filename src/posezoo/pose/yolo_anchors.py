@@ -98,8 +98,8 @@ def decode_yolo_anchors(maps: Maps, size: Size, options: YoloAnchorsOptions) -> 
         scores[is_found],
         size,
         options.max_overlap,
-        MAX_BOXES,
-        shares[is_found].argmax(axis=1) if options.all_classes else None,
+        max_boxes=MAX_BOXES,
+        classes=shares[is_found].argmax(axis=1) if options.all_classes else None,
     )
 
 

@@ -86,8 +86,8 @@ def decode_yolox(maps: Maps, size: Size, options: YoloxOptions) -> list[Pose]:
         scores[is_found],
         size,
         options.max_overlap,
-        options.max_people,
-        classes[is_found] if options.all_classes else None,
+        max_boxes=options.max_people,
+        classes=classes[is_found] if options.all_classes else None,
     )
 
 

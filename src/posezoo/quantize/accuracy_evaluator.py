@@ -120,7 +120,7 @@ class AccuracyEvaluator:
             precision,
             self.metric,
             drop.before,
-            drop.after,
+            int8=drop.after,
             interval=drop.interval,
             images=drop.images,
             calibration_images=len(plan.photos.calibration),

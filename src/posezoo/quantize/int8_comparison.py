@@ -180,7 +180,7 @@ class Fp32Reference:
         device = self._runtime.device
         full_name = available_devices().get(device, "")
         named = f"{device} ({full_name})" if full_name else device
-        listener(SpeedCompared(name, precision, int8_ms, fp16_ms, named))
+        listener(SpeedCompared(name, precision, int8_ms, fp16_ms, device=named))
         problem = ""
         if displacement.agreement < settings.min_agreement:
             problem = (

@@ -94,7 +94,7 @@ def quantize_network(
             network.clone(), calibration, advanced_parameters=unpacked, **options
         )
         reasons = {name: kept.get(name, never) for name in layers_in_float(quantized)}
-        best = restore_accuracy(network, quantized, len(samples), evaluator, listener)
+        best = restore_accuracy(network, quantized, len(samples), evaluator, listener=listener)
         transformations.compress_quantize_weights_transformation(best)
         lost = f"in INT8, {evaluator.metric} drops by more than the limit"
         return best, {name: reasons.get(name, lost) for name in layers_in_float(best)}

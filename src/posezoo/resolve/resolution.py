@@ -74,10 +74,16 @@ def resolve_model(
     spec = context.lock.with_pins(spec)
     chosen = _choose_route(spec, context)
     layout = replace(context.layout, checkpoint=checkpoint)
-    targets = _choose_targets(spec, precisions, chosen, layout, context.lock)
+    targets = _choose_targets(spec, precisions, chosen, layout, lock=context.lock)
     decoder = spec.decoding.decoder if spec.decoding else _own_decoder(spec, context)
     return Resolved(
-        spec, chosen.source, chosen.route, chosen.runs_upstream_code, decoder, layout, targets
+        spec,
+        chosen.source,
+        chosen.route,
+        chosen.runs_upstream_code,
+        decoder=decoder,
+        layout=layout,
+        targets=targets,
     )
 
 

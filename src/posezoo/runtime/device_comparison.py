@@ -151,13 +151,15 @@ class DeviceComparison:
             larger = inner.union(*map(order.sources.__getitem__, inner))
             if is_shown or larger == inner:
                 feed = feeds[worst.case]
-                return FirstDifference(name, order.kinds[name], worst, subgraph, feed, is_shown)
+                return FirstDifference(
+                    name, order.kinds[name], worst, subgraph, inputs=feed, is_shown=is_shown
+                )
             inner = larger
 
     def _measure(self, tensors: Sequence[Tensor]) -> list[TensorDifference]:
         exact = self._run_exact(tensors)
         config = self.runtime.to_openvino_config()
-        actual = _run(self.tested, tensors, self.feeds, self.runtime.device, config)
+        actual = _run(self.tested, tensors, self.feeds, self.runtime.device, config=config)
         step = STEPS.get(self.precision, STEPS["f16"])
         noises = [step / 2] * len(tensors)  # the rounding of a result itself
         measured = []
@@ -172,7 +174,7 @@ class DeviceComparison:
         return measured
 
     def _run_exact(self, tensors: Sequence[Tensor], network: Any = None) -> list[list[Array]]:
-        return _run(network or self.exact, tensors, self.feeds, "CPU", EXACT)
+        return _run(network or self.exact, tensors, self.feeds, "CPU", config=EXACT)
 
 
 def _find_outputs(network: Any) -> dict[str, Tensor]:

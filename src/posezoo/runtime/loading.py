@@ -74,8 +74,8 @@ def load_estimator(
         tuple(irs.values()) if is_decoded else _ir_paths(model, decoder, irs),
         decoder.name,
         decoder_options,
-        options.override(preprocessing or _declared_preprocessing(model)),
-        options,
+        preprocessing=options.override(preprocessing or _declared_preprocessing(model)),
+        options=options,
     )
     create_pipeline = import_attribute(pipeline)
     if options.has_several_passes:

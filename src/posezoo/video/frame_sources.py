@@ -409,7 +409,7 @@ class VideoSource(FrameSource):
             if read > 1:
                 self._steps.add(stated_s - shown_s)
             shown_s = max(shown_s, stated_s)
-            yield Frame(next(indices), self.name, images.to_bgr(image), begun, shown_s)
+            yield Frame(next(indices), self.name, images.to_bgr(image), begun, shown_s=shown_s)
 
     def _frames_of_stream(self) -> Generator[Frame, None, None]:
         indices = count()
@@ -425,7 +425,7 @@ class VideoSource(FrameSource):
                     break
                 shown_s += self._step_s(begun, is_first=not read)
                 read += 1
-                yield Frame(next(indices), self.name, images.to_bgr(image), begun, shown_s)
+                yield Frame(next(indices), self.name, images.to_bgr(image), begun, shown_s=shown_s)
             dropped = f"{self.name}: was disconnected after {format_count(read, 'frame')}"
             if time.monotonic() - opened > _STEADY_S:
                 pauses = self._reconnection.pauses()

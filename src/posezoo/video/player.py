@@ -253,7 +253,7 @@ def draw_text(canvas: Image, lines: Sequence[str]) -> None:
     scale = min(max(0.4, canvas.shape[0] / 900), canvas.shape[1] / 600)
     for number, line in enumerate(lines, start=1):
         position = (round(12 * scale), round(30 * scale * number))
-        write_text(canvas, line, position, 0.8 * scale, _TEXT, _EDGE)
+        write_text(canvas, line, position, 0.8 * scale, color=_TEXT, edge=_EDGE)
 
 
 def format_pose(pose: Pose) -> str:

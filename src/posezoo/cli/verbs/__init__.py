@@ -52,7 +52,7 @@ def find_verb(name: str) -> Verb | None:
         return PLUGINS.find(name)
     module = import_module(f"posezoo.cli.verbs.{name}")
     usage = getattr(module, "USAGE", None)
-    return Verb(SUMMARIES[name], module.run, module.FLAGS, module.EXAMPLES, usage)
+    return Verb(SUMMARIES[name], module.run, module.FLAGS, module.EXAMPLES, usage=usage)
 
 
 def plugin_names() -> list[str]:

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         args.precisions,
         flags.conversion_options_from_args(args),
         flags.input_options_from_args(args),
-        args.checkpoint,
+        checkpoint=args.checkpoint,
         downloads=False,
     )
     return model_jobs.make_selected(args, task, selection)

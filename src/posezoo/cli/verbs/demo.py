@@ -348,7 +348,7 @@ def _pose_writer(
     stream = sys.stderr if args.format == "json" or is_stdout(args.json_lines) else sys.stdout
     raw_output = stream if args.raw_output_message else None
     frames = _open_list(stack, args.json, "frames")
-    return _PoseWriter(source, publish, raw_output, frames, _open_list(stack, args.coco))
+    return _PoseWriter(source, publish, raw_output, frames, results=_open_list(stack, args.coco))
 
 
 def _open_list(stack: ExitStack, path: Path | None, *keys: str) -> JsonListWriter | None:

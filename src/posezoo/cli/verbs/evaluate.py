@@ -201,7 +201,9 @@ def _choose_model(args: argparse.Namespace, context: Context) -> EvaluatedModel:
         model = context.registry.find(args.model)
     else:
         skeleton = flags.skeleton_from_args(args)
-        model = find_with_checkpoint(context.registry, args.model, args.checkpoint, name, skeleton)
+        model = find_with_checkpoint(
+            context.registry, args.model, args.checkpoint, name, skeleton=skeleton
+        )
     return EvaluatedModel(
         model,
         None,

@@ -122,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
         options,
         args.dataset_dir,
         args.output,
-        own_irs,
+        own_irs=own_irs,
         measures_only=args.measure_only,
         is_dry_run=args.dry_run,
     )
@@ -176,7 +176,7 @@ def _describe_own_irs(args: argparse.Namespace, context: Context) -> dict[Path, 
     labels = _read_labels(args.labels) if args.labels else ()
     metric = args.metric or ""
     xmls = map(Path, _own_xmls(args))
-    return {xml: describe_own_ir(xml, metric, like, given, labels) for xml in xmls}
+    return {xml: describe_own_ir(xml, metric, like, given, labels=labels) for xml in xmls}
 
 
 def _read_labels(path: Path) -> list[str]:

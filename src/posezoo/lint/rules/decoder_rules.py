@@ -62,7 +62,7 @@ def find_reader(view: ModelView) -> Reader | None:
         decoder = find_decoder(declared.name)
         network = _select_network(view, decoder)
         skeleton = view.known_skeleton or owner.known_skeleton
-        return Reader(declared.name, decoder, options, network, skeleton)
+        return Reader(declared.name, decoder, options, network, skeleton=skeleton)
     return None
 
 

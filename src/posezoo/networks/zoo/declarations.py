@@ -78,9 +78,9 @@ def _read_export(spec: ModelSpec) -> _Export:
         last["--model-name"],
         {key: parameters[key] for key in chosen},
         "".join(weights),
-        tuple(map(int, shape)),
-        tuple(last["--input-names"].split(",")),
-        tuple(last["--output-names"].split(",")),
+        shape=tuple(map(int, shape)),
+        inputs=tuple(last["--input-names"].split(",")),
+        outputs=tuple(last["--output-names"].split(",")),
     )
 
 

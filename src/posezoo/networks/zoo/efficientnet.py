@@ -102,7 +102,7 @@ class _EfficientBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.adds = stride == 1 and inputs == outputs
-        convolutions = _convolutions(row, convolution, inputs, outputs, stride)
+        convolutions = _convolutions(row, convolution, inputs, outputs, stride=stride)
         for number, (name, layer) in enumerate(convolutions.items(), 1):
             self.add_module(name, layer)
             self.add_module(f"bn{number}", norm(layer.out_channels))
