@@ -30,6 +30,8 @@ OTHER_DEPTHS = {
     "simple_pose_resnet101_v1b",
     "simple_pose_resnet101_v1d",
     "simple_pose_resnet152_v1b",
+    "simple_pose_resnet152_v1d",
+    "vitpose-plus-base",
     "vitpose-plus-large",
 }
 #: Their generated weights do not behave as trained ones: half precision changes much.
