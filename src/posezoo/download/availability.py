@@ -102,11 +102,7 @@ def find_availability(
     for file in spec.files:
         is_known = file.is_pinned or options.first_use is not None
         origin = None
-        if (
-            is_known
-            and (has_folder or stored)
-            and _is_here(file, spec, layout, options, stored=stored)
-        ):
+        if is_known and (has_folder or stored) and _is_here(file, spec, layout, options, stored):
             origin = FileOrigin.HERE
         elif is_known:
             origin = _find_copy(file, options, stored)
