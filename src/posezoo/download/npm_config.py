@@ -293,13 +293,14 @@ def _read_npmrc(path: Path) -> dict[str, str]:
         if line.startswith("["):  # npm has no settings in sections
             break
         key, separator, value = line.partition("=")
-        if key.strip()[:1] not in ("", ";", "#"):
-            key = _expand(_unquote(key))
-            value = _expand(_unquote(value)) if separator else "true"
-            if key.endswith("[]"):  # a list
-                key = key.removesuffix("[]")
-                value = ",".join(filter(None, (values.get(key), value)))
-            values[key] = value
+        key = _expand(_unquote(key))
+        if not key:  # an empty line or a comment
+            continue
+        value = _expand(_unquote(value)) if separator else "true"
+        if key.endswith("[]"):  # a list
+            key = key.removesuffix("[]")
+            value = ",".join(filter(None, (values.get(key), value)))
+        values[key] = value
     return values
 
 
