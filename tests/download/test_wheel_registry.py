@@ -166,6 +166,12 @@ def test_a_wheel_is_read_once_and_then_not_needed(wheels, run, tmp_path):
     assert left_in_cache() == ["omz"]
 
 
+def test_each_reading_names_the_folder_of_the_models(wheels):
+    root = wheel_registry_root("omz")
+    assert read_wheel_registry("omz", DownloadOptions(None)) == root
+    assert read_wheel_registry("omz", DownloadOptions(None)) == root
+
+
 def test_the_models_reach_the_disk_before_their_folder_gets_its_name(wheels, run, monkeypatch):
     root = wheel_registry_root("omz")
     synced_early = set()

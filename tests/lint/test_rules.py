@@ -513,6 +513,18 @@ def test_outputs_that_the_decoder_does_not_take_are_found_at_one_place(capsys, t
     assert places() == [("first", message)]
 
 
+def test_roles_that_have_changed_places_are_found_by_the_shapes(capsys, tmp_path):
+    outputs = [
+        {"name": "first", "shape": [1, 19, 32, 57], "role": "pafs"},
+        {"name": "second", "shape": [1, 38, 32, 57], "role": "heatmaps"},
+    ]
+    planted = model_yml(outputs=outputs, decoder={"name": "openpose"}, skeleton="openpose-18")
+    write_model(tmp_path / "models", "planted", planted)
+    findings = check(capsys, tmp_path / "models")[1]
+    (message,) = [each["message"] for each in findings if each["rule"] == "decoder-outputs"]
+    assert message == "planted: by its shape, second has the role pafs"
+
+
 def test_an_unknown_skeleton_is_found_and_the_known_ones_are_named(capsys, tmp_path):
     write_model(tmp_path / "models", "planted", model_yml(skeleton="coco-71"))
     found = {str(each["rule"]): each for each in check(capsys, tmp_path / "models")[1]}

@@ -70,6 +70,13 @@ def test_options_limit_score_overlap_and_number():
     assert len(decode("yolo_pose", maps, SIZE, max_people=2)) == 2
 
 
+def test_at_most_300_people_are_found_unless_the_options_say_otherwise():
+    boxes, scores, points = people(301)
+    maps = {"predictions": raw(boxes, scores, points)}
+    assert len(decode("yolo_pose", maps, SIZE)) == 300
+    assert len(decode("yolo_pose", maps, SIZE, max_people=400)) == 301
+
+
 def test_values_that_are_not_finite_are_no_people():
     boxes, scores, points = people(3)
     points[1, 4] = np.nan

@@ -96,6 +96,12 @@ def test_the_files_of_the_package_fit_the_schema_for_editors(name):
     jsonschema.validate(yaml.safe_load(path.read_text()), skeleton_schema())
 
 
+def test_the_schema_for_editors_wants_two_keypoints_in_a_pair():
+    of_three = {"keypoints": ["a", "b", "c"], "flips": [["a", "b", "c"]]}
+    with pytest.raises(jsonschema.ValidationError, match="too long"):
+        jsonschema.validate(of_three, skeleton_schema())
+
+
 MODEL = """\
 description: Three keypoints.
 task_type: human_pose_estimation

@@ -17,7 +17,6 @@ from posezoo.evaluation.evaluation_protocol import EvaluationProtocol, cache_key
 from posezoo.evaluation.image_predictions import ImagePredictions
 from posezoo.evaluation.run_evaluation import ImagePredictor
 from posezoo.events import Listener
-from posezoo.ir.model_procs import decoded_task
 from posezoo.measured import ANNOTATED_BOXES
 from posezoo.pipeline import load
 from posezoo.pipeline.for_each import Executor, for_each
@@ -25,11 +24,11 @@ from posezoo.pipeline.get import get_irs, with_checkpoint_dir
 from posezoo.pose.decoders import finds_boxes
 from posezoo.resolve.custom_weights import checkpoint_dir
 from posezoo.resolve.stage_context import Context
-from posezoo.runtime.decoder_matching import require_decoded_task
+from posezoo.runtime.decoder_matching import require_decoded_task, undeclared_task
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.result_stream import ResultStream
 from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.spec.model import Model, ModelSpec, Precision
+from posezoo.spec.model import Model, Precision
 from posezoo.values import frozen
 
 #: On a cluster, the images are divided into at least this number of shards of at most this size.
@@ -76,12 +75,8 @@ class EvaluatedModel:
 
     @property
     def task(self) -> str:
-        """The task of a model that declares no decoder, such as those of Open Model Zoo; empty for
-        any other.
-        """
-        if not isinstance(self.model, ModelSpec) or self.model.decoder:
-            return ""
-        return decoded_task(self.model)
+        """As ``undeclared_task`` of the model."""
+        return undeclared_task(self.model)
 
 
 @frozen
@@ -140,6 +135,8 @@ def load_model(
         options=chosen.conversion,
         listener=listener,
     )
+    model = load.with_found_decoder(model, own_irs)
+    load.require_detector_used(chosen.detector or boxes, model)
     irs = load.detector_irs(model, context, listener=listener) | own_irs
     load_again = partial(load.compile_estimator, model, context, irs, options)
     protocol = EvaluationProtocol(

@@ -14,7 +14,7 @@ from posezoo.events import Listener, ignore_event
 from posezoo.layout import ModelLayout
 from posezoo.pipeline import store_transfers
 from posezoo.pipeline.get import get_irs
-from posezoo.pipeline.load import select_detector
+from posezoo.pipeline.load import select_detector, with_found_decoder
 from posezoo.pipeline.plan import Plan, make_plan, require_current_ir
 from posezoo.registry import format_command
 from posezoo.resolve.resolution import resolve_model
@@ -272,6 +272,7 @@ def _target(spec: ModelSpec, context: Context) -> QuantizationTarget:
         require_current_ir(resolved, target, "quantized")
         irs[part.name] = target.xml
     spec = context.lock.with_pins(spec)
+    model = with_found_decoder(model, irs)
     detector = select_detector(context, model)
     if detector is None:
         return QuantizationTarget(spec, model, irs)

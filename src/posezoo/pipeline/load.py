@@ -47,6 +47,7 @@ from posezoo.spec.model import (
     ModelSpec,
     People,
     Precision,
+    finds_poses,
 )
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import UNKNOWN
@@ -134,6 +135,8 @@ class Loader:
         irs = self._get_irs(chosen, model)
         if chosen.checkpoint and model.decoder is None:
             return PreparedModel(self, xml=irs[model.name])  # the outputs decide on the decoder
+        model = with_found_decoder(model, irs)
+        require_detector_used(self.named_detector, model)
         with self.time_step(DOWNLOAD):
             loader, detector = self._get_detector(model)
         return PreparedModel(loader, model, detector | irs)
@@ -345,6 +348,20 @@ def require_decodable(model: Model) -> None:
     """
     if isinstance(model, ModelSpec) and model.network and not model.decoder and model.warnings:
         raise InferenceError(model.warnings[-1])
+
+
+def with_found_decoder(model: Model, irs: NamedIrs) -> Model:
+    """A model of poses that declares no decoder, such as those of Open Model Zoo, with the one that
+    the outputs of its IR fit; any other model as it is.
+
+    Raises:
+        InferenceError: no decoder takes its outputs.
+    """
+    if not isinstance(model, ModelSpec) or model.decoder or not finds_poses(model):
+        return model
+    from posezoo.runtime.decoder_matching import with_task_decoder
+
+    return with_task_decoder(model, irs)[0]
 
 
 def detector_irs(

@@ -16,12 +16,11 @@ from posezoo.convert.conversion_plan import PlannedIr
 from posezoo.errors import QuantizationError
 from posezoo.files import verified_files
 from posezoo.ir import provenance
-from posezoo.ir.model_procs import decoded_task
 from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
 from posezoo.pose.decoders import DECODERS, finds_boxes
 from posezoo.resolve.resolved import INT8_PRECISIONS, Converter, Target
-from posezoo.runtime.decoder_matching import has_task_decoder, with_task_decoder
+from posezoo.runtime.decoder_matching import has_task_decoder, undeclared_task, with_task_decoder
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.runtime_config import RuntimeConfig
 from posezoo.spec.model import (
@@ -102,10 +101,8 @@ class QuantizationTarget:
 
     @property
     def task(self) -> str:
-        """The task of a model that declares no decoder; empty for any other."""
-        if isinstance(self.model, ModelSpec) and self.model.decoder is None:
-            return decoded_task(self.model)
-        return ""
+        """As ``undeclared_task`` of the model."""
+        return undeclared_task(self.model)
 
     @property
     def is_detector(self) -> bool:

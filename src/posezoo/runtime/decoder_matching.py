@@ -35,6 +35,7 @@ from posezoo.spec.model import (
     Model,
     ModelSpec,
     Output,
+    finds_poses,
     with_skeleton,
 )
 from posezoo.spec.skeleton import Skeleton
@@ -295,10 +296,21 @@ def _read_numbers(graph: Graph, name: str) -> tuple[float, ...]:
         ) from error
 
 
+def undeclared_task(model: Model | None) -> str:
+    """The task of a model that declares no decoder, such as those of Open Model Zoo; empty for one
+    of poses, as for any other model.
+    """
+    if not isinstance(model, ModelSpec) or model.decoder or finds_poses(model):
+        return ""
+    return decoded_task(model)
+
+
 def has_task_decoder(model: Model) -> bool:
     """Whether the task of a model that declares no decoder has one."""
     tasks = {decoder.task for _, decoder in DECODERS.items()}
-    return isinstance(model, ModelSpec) and decoded_task(model) in tasks
+    if not isinstance(model, ModelSpec) or model.composite:
+        return False
+    return finds_poses(model) or decoded_task(model) in tasks
 
 
 def require_decoded_task(model: Model) -> None:
@@ -309,9 +321,7 @@ def require_decoded_task(model: Model) -> None:
     """
     if not isinstance(model, ModelSpec) or model.decoder or model.composite:
         return
-    if model.task.startswith("human_pose_estimation"):
-        return  # its outputs may name a decoder
-    if has_task_decoder(model):
+    if has_task_decoder(model):  # of a model of poses, the outputs may name one
         return
     raise InferenceError(
         f"{model.name} is for {task_label(model.task).lower()}, which posezoo does not run: it runs"
@@ -324,6 +334,9 @@ def find_task_decoder(spec: ModelSpec, outputs: Mapping[str, Shape]) -> Decoder 
     """The decoder of a model that declares none, by its task and the shapes of its outputs; None if
     there is none.
     """
+    if finds_poses(spec):
+        recognized = recognize_decoder(outputs)
+        return Decoder(recognized) if recognized else None
     task = decoded_task(spec)
     for name, decoder in DECODERS.items():
         if decoder.task == task and decoder.recognize_outputs(outputs):

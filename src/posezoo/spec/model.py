@@ -667,6 +667,11 @@ Model = ModelSpec | CompositeSpec
 ModelT = TypeVar("ModelT", bound=Model)
 
 
+def finds_poses(model: Model) -> bool:
+    """Whether a model is for human poses, whatever its outputs are."""
+    return model.task.startswith("human_pose_estimation")
+
+
 def with_skeleton(model: ModelT, skeleton: Skeleton | None) -> ModelT:
     """The model with this skeleton for its decoder; unchanged if one of both is None."""
     if skeleton is None or model.decoder is None:

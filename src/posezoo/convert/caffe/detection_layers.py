@@ -30,7 +30,7 @@ def _build_normalize(layer: Layer) -> Any:
 def _build_prior_box(layer: Layer) -> Any:
     declared = layer.declared.message("prior_box_param")
     _refuse_sides(layer, declared)
-    features, image = layer.require_inputs(2)[:2]
+    features, image, *_ = layer.require_inputs(2)
     attributes = {
         "min_size": declared.numbers("min_size"),
         "max_size": declared.numbers("max_size"),
