@@ -21,7 +21,9 @@ from fakes.region_networks import attributes_network, publish_ir
 from fakes.zoo import declared_file, omz_yml, write_model
 from posezoo.coco import read_class_dataset
 from posezoo.coco.coco_dataset import ANOTHER
+from posezoo.evaluation import evaluate
 from posezoo.images import SAMPLE_PHOTOS
+from posezoo.pose.keypoints import Pose
 from posezoo.registry import open_registry
 
 #: Names of Open Model Zoo, whose classes are known.
@@ -270,6 +272,55 @@ def test_the_ap_of_objects_is_that_of_pycocotools(detector, shared, tmp_path):
     assert figures["AP50"] > 0.1
 
 
+@pytest.fixture(scope="module")
+def published(mirror, tmp_path_factory) -> Path:
+    """The IR of a person detector, as posezoo gets it."""
+    folder = tmp_path_factory.mktemp("published")
+    done = posezoo(
+        "get", DETECTOR, "--precisions", "FP32", "--weights_dir", folder, "--mirror", mirror
+    )
+    assert done.returncode == 0, done.stderr
+    return Path(done.stdout.strip())
+
+
+def evaluated(
+    subject: object, images: Path, annotations: Path, output: Path, *flags: object
+) -> dict[str, float]:
+    done = posezoo(
+        "evaluate", subject, "--annotations", annotations, "--output", output, *flags,
+        "--images", images, "--format", "json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.slow
+def test_the_ap_of_an_ir_is_that_of_its_model(published, shared, mirror, tmp_path):
+    people = shared / "data" / "photos" / "person_keypoints.json"
+    flags = ("--weights_dir", published.parents[3], "--mirror", mirror, "--precision", "FP32")
+    of_model = evaluated(DETECTOR, people.parent, people, tmp_path / "model", *flags)
+    of_ir = evaluated(published, people.parent, people, tmp_path / "ir")
+    assert of_ir["AP"] == of_model["AP"] > 0.1
+
+
+@pytest.mark.slow
+def test_an_ir_that_names_its_classes_finds_them(published, shared, tmp_path):
+    network = openvino.Core().read_model(published)
+    for section in list(network.rt_info):
+        del network.rt_info[section]
+    network.set_rt_info("background dog", ["model_info", "labels"])
+    xml = tmp_path / "dogs.xml"
+    openvino.save_model(network, xml)
+    photo = shared / "data" / "photos" / "000000000790.jpg"
+    done = posezoo("run", xml, "--input", photo, "--output", tmp_path / "run")
+    assert done.returncode == 0 and "4 dogs" in done.stdout, done.stderr
+    content = json.loads((photo.parent / "person_keypoints.json").read_text())
+    content["categories"][0]["name"] = "dog"
+    annotations = tmp_path / "dogs.json"
+    annotations.write_text(json.dumps(content))
+    assert evaluated(xml, photo.parent, annotations, tmp_path / "out")["AP"] > 0.1
+
+
 def test_a_class_of_another_name_is_not_taken_for_one_of_the_same_place(
     classifier, pictures, tmp_path
 ):
@@ -307,6 +358,16 @@ def test_a_data_set_without_a_class_of_the_model_is_refused(classifier, pictures
     )
     assert done.returncode == 1
     assert "the model found nothing of its categories: dragon" in done.stderr
+
+
+def test_a_part_of_a_data_set_may_show_none_of_the_models_classes(tmp_path):
+    path = tmp_path / "classes" / "dragon" / "00.png"
+    path.parent.mkdir(parents=True)
+    cv2.imwrite(str(path), np.zeros((8, 8, 3), np.uint8))
+    dataset = read_class_dataset(path.parents[1], None)
+    horse = Pose(np.zeros((0, 3)), "class", 0.9, (0, 0, 8, 8), class_id=3, label="horse")
+    result = evaluate(lambda image: [horse], dataset, of_boxes=True, of_part=True)
+    assert result.figures["top1"] == 0
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,8 @@ def test_the_accuracy_is_that_of_scikit_learn_on_images_that_were_not_calibrated
     assert record["in_float"] == {"model": "tints", "precision": "FP16-INT8", "layers": {}, "of": 2}
     before, after = (ov.Core().read_model(path) for path in (xml, int8))
     assert [port.names for port in before.inputs] == [port.names for port in after.inputs]
+    names = after.get_rt_info(["model_info", "labels"]).astype(str)
+    assert names.split() == list(tints.CLASSES)
     again = quantize(own, *PREPARATION, "--labels", labels, "--max_drop", "0.5")
     assert again.returncode == 0 and "measuring on" not in again.stderr
 

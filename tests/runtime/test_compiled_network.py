@@ -81,6 +81,13 @@ def test_only_the_outputs_that_are_needed_are_computed(small_ir, image):
     assert caught.value.hint == "did you mean double?"
 
 
+def test_a_graph_says_the_same_of_itself_whatever_outputs_are_kept(small_ir):
+    graph = Graph(small_ir[0])
+    graph.model.set_rt_info("people", ["posezoo", "model"])
+    graph.keep_outputs(["double"])
+    assert graph.read_rt_info("posezoo", "model") == "people"
+
+
 def test_an_output_with_several_names_is_given_by_the_name_that_is_asked_for(small_ir, image):
     """TensorFlow's tensors have the name of the signature and those of operations."""
     graph = Graph(small_ir[0])

@@ -91,7 +91,7 @@ def evaluate(
     of_boxes: bool = False,
     boxes: Mapping[int, Sequence[CocoBox]] | None = None,
     skip_unreadable: bool = False,
-    with_intervals: bool = True,
+    of_part: bool = False,
     keep: Path | None = None,
     heading: Mapping[str, Any] | None = None,
     at_once: int = 1,
@@ -110,8 +110,8 @@ def evaluate(
             returns the annotated boxes.
         skip_unreadable: leave out images that are missing or cannot be read; ``unreadable`` lists
             them.
-        with_intervals: compute the confidence intervals; for a few images, this takes half of the
-            time.
+        of_part: the images are a part of a data set: they need not show a category that the model
+            knows, and there are no confidence intervals, which would take half of the time.
         keep: a file for predictions; the next run then processes only the remaining images.
         heading: everything that predictions depend on besides the images: a file with another
             heading is not used.
@@ -160,8 +160,10 @@ def evaluate(
         )
     left_out = {image.id for image in dataset.images if image.file_name in unreadable}
     readable = dataset.excluding(left_out)
+    if dataset.categories and not of_part:
+        _require_known_categories(readable, predictions)
     result = _compare(readable, predictions, unreadable, cached_count, of_boxes=of_boxes)
-    return _with_intervals(result, of_boxes=of_boxes) if with_intervals else result
+    return result if of_part else _with_intervals(result, of_boxes=of_boxes)
 
 
 def _with_intervals(result: EvaluationResult, *, of_boxes: bool) -> EvaluationResult:
@@ -234,7 +236,6 @@ def _compare(
 ) -> EvaluationResult:
     """Compare the predictions for the readable images with the ground truth."""
     if dataset.categories:
-        _require_known_categories(dataset, predictions)
         compute_metrics = compute_class_metrics if dataset.is_classified else compute_box_metrics
         metrics = compute_metrics(dataset, predictions)
     else:

@@ -21,7 +21,7 @@ from posezoo.measured import ANNOTATED_BOXES
 from posezoo.pipeline import load
 from posezoo.pipeline.for_each import Executor, for_each
 from posezoo.pipeline.get import get_irs, with_checkpoint_dir
-from posezoo.pose.decoders import finds_boxes
+from posezoo.pose.decoders import finds_boxes, named_task
 from posezoo.resolve.custom_weights import checkpoint_dir
 from posezoo.resolve.stage_context import Context
 from posezoo.runtime.decoder_matching import require_decoded_task, undeclared_task
@@ -46,7 +46,7 @@ class EvaluatedModel:
     """What is evaluated.
 
     Attributes:
-        model: None for an IR, which describes itself.
+        model: the model; for an IR, as it describes itself.
         xml: that IR; None for a model.
         precision: of a model's IR.
         detector: the detector that the user named for it; None if there is none.
@@ -57,7 +57,7 @@ class EvaluatedModel:
         conversion: how IR are made.
     """
 
-    model: Model | None
+    model: Model
     xml: Path | None = None
     precision: Precision = Precision.FP16
     detector: str | None = None
@@ -68,14 +68,14 @@ class EvaluatedModel:
 
     @property
     def finds_boxes(self) -> bool:
-        """Whether the model is a detector; an IR is taken for a network that finds poses."""
-        if self.model is None:
-            return False
+        """Whether the model is a detector."""
         return finds_boxes(self.model.decoder) or self.task == "detection"
 
     @property
     def task(self) -> str:
-        """As ``undeclared_task`` of the model."""
+        """As ``undeclared_task`` of the model; of an IR that names its classes, their task."""
+        if self.xml and self.model.decoder:
+            return named_task(self.model.decoder)
         return undeclared_task(self.model)
 
 
@@ -114,7 +114,7 @@ def load_model(
     if chosen.finds_boxes:  # AP needs all boxes, even those with a low score
         options = replace(options, decoder_options={"min_box_score": 0.0})
     model = chosen.model
-    if model and chosen.task:
+    if chosen.task and not chosen.xml:
         require_decoded_task(model)
     xml = chosen.xml
     if xml:
@@ -124,7 +124,6 @@ def load_model(
         estimator = replace(loader, listener=listener).compile_ir(xml, options)
         protocol = EvaluationProtocol(estimator, precision, options, boxes, irs=[xml])
         return LoadedModel(chosen, protocol, partial(loader.compile_ir, xml, options))
-    assert model
     load.require_detector_used(chosen.detector or boxes, model)
     load.require_decodable(model)
     own_irs = get_irs(

@@ -269,6 +269,12 @@ def finds_boxes(decoder: Decoder | None) -> bool:
     return record is not None and record.finds_boxes
 
 
+def named_task(decoder: Decoder) -> str:
+    """The task of objects or images whose classes have names; empty for people."""
+    record = find_decoder(decoder.name)
+    return record.task if record.finds_classes or decoder.options.get("all_classes") else ""
+
+
 def require_top_down(decoder: str, model: str) -> None:
     """Make sure that a model processes one person at a time, so that boxes or a detector can be
     given.

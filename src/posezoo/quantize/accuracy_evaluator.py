@@ -73,10 +73,13 @@ class AccuracyEvaluator:
         result = self._evaluate(_compile(target.fp32_xml))
         value = result.figures.get(self._figure, 0.0)
         if value < _LEAST:
+            hint = "are the preparation of images, the classes, and the annotations right?"
+            if target.is_own and target.task and not target.labels:
+                hint += " --labels FILE names the classes, if the IR does not"
             raise QuantizationError(
                 f"{target.spec.full_name}: FP32 itself has {self.metric} {value:.3f} on"
                 f" {self.dataset.annotations}",
-                hint="are the preparation of images, the classes, and the annotations right?",
+                hint=hint,
             )
         return result
 
@@ -161,7 +164,7 @@ class AccuracyEvaluator:
             dataset,
             of_boxes=self._of_boxes,
             skip_unreadable=True,
-            with_intervals=False,
+            of_part=True,
         )
 
 

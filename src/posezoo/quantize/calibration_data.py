@@ -5,8 +5,9 @@ order.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from posezoo import images
 from posezoo.arrays import Array
 from posezoo.errors import ImageError, QuantizationError
 from posezoo.events import Listener, WarningIssued, ignore_event
+from posezoo.ir.model_info import MODEL_INFO
 from posezoo.pose.decoders import find_decoder
 from posezoo.quantize.quantization_plan import (
     MAX_MEASURED,
@@ -132,6 +134,12 @@ def collect_calibration_data(
     return CalibrationData(calibration[:size], measured, calibration_photos, measured_photos)
 
 
+def set_labels(network: Any, labels: Iterable[str]) -> None:
+    """Write the names of the classes into a network's metadata, where the pipelines read them."""
+    names = (re.sub(r"\s", "_", label) for label in labels)
+    network.set_rt_info(" ".join(names), [MODEL_INFO, "labels"])
+
+
 def create_estimator(target: QuantizationTarget, options: LoadOptions | None = None) -> Estimator:
     """The model in FP32, with its person detector.
 
@@ -146,8 +154,7 @@ def create_estimator(target: QuantizationTarget, options: LoadOptions | None = N
         preprocessing = Preprocessing(port.ir_layout, is_rgb, port.mean, port.scale)
     if target.labels:
         graph = irs[target.spec.name] = Graph(target.fp32_xml)
-        labels = (re.sub(r"\s", "_", label) for label in target.labels)
-        graph.model.set_rt_info(" ".join(labels), ["model_info", "labels"])
+        set_labels(graph.model, target.labels)
     estimator = load_estimator(target.model, irs, options, preprocessing=preprocessing)
     if target.detector is None:
         return estimator

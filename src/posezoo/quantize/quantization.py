@@ -27,7 +27,11 @@ from posezoo.ir.openvino_import import error_text, openvino_core
 from posezoo.measured import KINDS, Measurement, digest_irs, measurement_to_json
 from posezoo.quantize.accuracy_evaluator import AccuracyEvaluator, create_accuracy_evaluator
 from posezoo.quantize.calibration_check import check_calibration_data
-from posezoo.quantize.calibration_data import CalibrationData, collect_calibration_data
+from posezoo.quantize.calibration_data import (
+    CalibrationData,
+    collect_calibration_data,
+    set_labels,
+)
 from posezoo.quantize.displacement import KeypointDisplacement
 from posezoo.quantize.int8_comparison import Fp32Reference
 from posezoo.quantize.int8_layers import count_layers
@@ -181,6 +185,8 @@ class _QuantizationJob:
         listen(FloatLayersKept(name, precision, in_float, count_layers(network)))
         if target.is_own:
             ir_writer.rename_numbered_operations(network)
+            if target.labels:
+                set_labels(network, target.labels)
         else:
             ir_writer.prepare_for_writing(network, target.spec, target.model.decoder)
         ir_writer.write_ir(network, xml, precision)

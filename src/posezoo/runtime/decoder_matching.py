@@ -215,7 +215,7 @@ def _select_decoder(graph: Graph, name: str | None, like: ModelSpec | None) -> D
     if exported := _ultralytics_decoder(graph):
         return exported
     if recognized := recognize_decoder(graph.distinct_outputs):
-        return Decoder(recognized)
+        return _with_classes(recognized, graph)
     outputs = " and ".join(
         f"{output} {format_shape(shape)}" for output, shape in graph.distinct_outputs.items()
     )
@@ -248,8 +248,14 @@ def _named_decoder(graph: Graph) -> Decoder | None:
     if model_type:
         for other, decoder in DECODERS.items():
             if model_type in decoder.omz_model_types:
-                return Decoder(other)
+                return _with_classes(other, graph)
     return None
+
+
+def _with_classes(decoder: str, graph: Graph) -> Decoder:
+    """A decoder of people; of an IR that names its classes, it finds all of them."""
+    names = graph.read_rt_info("model_info", "labels")
+    return Decoder(decoder, find_decoder(decoder).task_options if names else {})
 
 
 def _read_preprocessing(graph: Graph, decoder: str) -> Preprocessing:

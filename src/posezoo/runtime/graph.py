@@ -218,7 +218,10 @@ class Graph:
         for name in outputs:
             ports[name].set_names({name})
         results = [ports[name].node for name in outputs]
-        self.model = ov.Model(results, self.model.get_parameters(), self.model.get_name())
+        kept = ov.Model(results, self.model.get_parameters(), self.model.get_name())
+        for section, info in self.model.rt_info.items():
+            kept.set_rt_info(info, section)
+        self.model = kept
         self.changes.append(f"keep only {list(outputs)}")
 
     def resize(self, name: str, layout: str, size: tuple[int, int]) -> None:

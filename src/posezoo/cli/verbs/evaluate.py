@@ -192,10 +192,14 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
 def _choose_model(args: argparse.Namespace, context: Context) -> EvaluatedModel:
     from posezoo.pipeline.evaluation import EvaluatedModel
     from posezoo.resolve.custom_weights import find_with_checkpoint
+    from posezoo.runtime.decoder_matching import describe_ir
+    from posezoo.runtime.graph import read_graph
 
     boxes = args.boxes or ""
     if args.model.endswith(SUFFIX):
-        return EvaluatedModel(None, Path(args.model), args.precision, args.detector, boxes=boxes)
+        xml = Path(args.model)
+        described, _ = describe_ir(read_graph(xml))
+        return EvaluatedModel(described, xml, args.precision, args.detector, boxes=boxes)
     name = args.model_name or ""
     if args.checkpoint is None:
         model = context.registry.find(args.model)
