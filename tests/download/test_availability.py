@@ -10,7 +10,7 @@ from fakes.files import declared, model, put
 from posezoo.download.availability import REFUSED, find_availability, name_source
 from posezoo.download.model_download import plan_download
 from posezoo.download.options import DownloadOptions
-from posezoo.download.origins import FileOrigin
+from posezoo.download.origins import FileOrigin, entry_path
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import Framework, License, SourceFile
 from posezoo.spec.sources import FileSource, GoogleDriveSource, HttpSource, HuggingFaceSource
@@ -69,6 +69,14 @@ def test_a_file_in_a_store_counts_as_here(tmp_path):
     options = DownloadOptions(None)
     assert find_availability(spec, layout, options, stored).best_places == ("here",)
     assert find_availability(spec, layout, options).best_places == ("models.invalid",)
+
+
+def test_a_copy_in_the_cache_of_a_store_counts_as_in_the_cache(tmp_path):
+    file = declared("pose.onnx", WEIGHTS, "https://models.invalid/n")
+    spec, layout = model(file), ModelLayout(tmp_path, tmp_path)
+    stored = {tmp_path / "cache" / entry_path(file.checksum): len(WEIGHTS)}
+    options = DownloadOptions(tmp_path / "cache")
+    assert find_availability(spec, layout, options, stored).best_places == ("cache",)
 
 
 def test_a_license_that_is_not_allowed_is_said_for_each_precision(tmp_path):

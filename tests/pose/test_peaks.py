@@ -68,6 +68,14 @@ def test_the_highest_come_first_and_the_lowest_are_too_many():
     assert np.allclose(found(crowded, hill(3, 3), limit=2).scores, [0.9, 0.8, 1.0])
 
 
+def test_cells_beside_values_below_0_are_suppressed_unless_the_network_may_do_it():
+    cells = np.full((6, 6), -1, np.float32)
+    cells[2:4, 1] = (0.5, 0.9)
+    alone = find_peaks(cells[None], threshold=0.1, radius=1, limit=100)
+    assert places(alone) == [(0, 1, 3)]
+    assert sorted(places(found(cells))) == [(0, 1, 2), (0, 1, 3)]
+
+
 def test_maps_whose_signs_were_turned_by_the_network_are_taken_as_they_are():
     raw = np.maximum(hill(10, 10, 2), hill(29, 3, 2))
     turned = -raw
