@@ -38,6 +38,7 @@ class EvaluationProtocol:
         given_boxes: the source of person boxes that replace those of the detector; empty if there
             are none.
         irs: the .xml of each of its networks and of its detector's.
+        like: the name of the model whose images and outputs an IR has; empty if it says so itself.
     """
 
     estimator: Estimator
@@ -45,6 +46,7 @@ class EvaluationProtocol:
     options: LoadOptions
     given_boxes: str = ""
     irs: Sequence[Path] = ()
+    like: str = ""
 
     @property
     def people_from(self) -> str:
@@ -74,6 +76,7 @@ class EvaluationProtocol:
         if self.people_from != ITSELF:
             settings["people_from"] = self.people_from
         settings["arithmetic"] = self.estimator.executed_precision
+        settings["as"] = self.like
         changed = {key: value for key, value in settings.items() if value not in ("", 0, False)}
         # A decoder option is kept even if it is 0 or False, since its default may be another value.
         return changed | dict(options.decoder_options)

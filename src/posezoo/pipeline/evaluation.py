@@ -28,7 +28,7 @@ from posezoo.runtime.decoder_matching import require_decoded_task, undeclared_ta
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.result_stream import ResultStream
 from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.spec.model import Model, Precision
+from posezoo.spec.model import Model, ModelSpec, Precision
 from posezoo.values import frozen
 
 #: On a cluster, the images are divided into at least this number of shards of at most this size.
@@ -53,6 +53,7 @@ class EvaluatedModel:
         boxes: person boxes instead of a detector's: ``truth`` for the annotated ones, or a file in
             COCO's format; empty for those of the detector.
         checkpoint: the user's own weights.
+        like: as in ``ChosenModel``.
         is_unnamed: whether the IR of these weights have no name of their own.
         conversion: how IR are made.
     """
@@ -63,6 +64,7 @@ class EvaluatedModel:
     detector: str | None = None
     boxes: str = ""
     checkpoint: Path | None = None
+    like: ModelSpec | None = None
     is_unnamed: bool = False
     conversion: ConversionOptions = field(default_factory=ConversionOptions)
 
@@ -121,9 +123,11 @@ def load_model(
         loader = load.Loader(context, chosen.detector)
         folder = xml.resolve().parent.name  # converters name it by the precision
         precision = Precision(folder) if folder in list(Precision) else chosen.precision
-        estimator = replace(loader, listener=listener).compile_ir(xml, options)
-        protocol = EvaluationProtocol(estimator, precision, options, boxes, irs=[xml])
-        return LoadedModel(chosen, protocol, partial(loader.compile_ir, xml, options))
+        like = chosen.like
+        estimator = replace(loader, listener=listener).compile_ir(xml, options, like)
+        name = like.full_name if like else ""
+        protocol = EvaluationProtocol(estimator, precision, options, boxes, irs=[xml], like=name)
+        return LoadedModel(chosen, protocol, partial(loader.compile_ir, xml, options, like))
     load.require_detector_used(chosen.detector or boxes, model)
     load.require_decodable(model)
     own_irs = get_irs(

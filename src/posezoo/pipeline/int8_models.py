@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.errors import QuantizationError
+from posezoo.errors import InferenceError, QuantizationError
 from posezoo.events import Listener, ignore_event
 from posezoo.layout import ModelLayout
 from posezoo.pipeline import store_transfers
@@ -107,9 +107,15 @@ def describe_own_ir(
         )
     task = TASKS.get(metric, "")
     spec, preprocessing = describe_ir(graph, None, like, task)
-    if not metric and spec.decoder:
-        task = find_decoder(spec.decoder.name).task
-        spec = replace(spec, task=task or spec.task, decoder=None if task else spec.decoder)
+    if spec.decoder:
+        record = find_decoder(spec.decoder.name)
+        if metric and record.task != task:
+            raise QuantizationError(
+                f"{xml}: --metric {metric} is not for the decoder {spec.decoder.name}",
+                hint="name another model with --as",
+            )
+        decoder = replace(spec.decoder, options={**spec.decoder.options, **record.task_options})
+        spec = replace(spec, task=record.task or spec.task, decoder=decoder)
     preprocessing = given.override(preprocessing)
     (name,) = graph.inputs or ("",)
     port = replace(
@@ -121,7 +127,11 @@ def describe_own_ir(
         element_type=graph.model.input(name).get_element_type().get_type_name(),
     )
     spec = replace(spec, name=xml.stem, inputs=(port,))
-    with_task_decoder(spec, {spec.name: graph})  # an error if no decoder takes its outputs
+    try:
+        spec, _ = with_task_decoder(spec, {spec.name: graph})
+    except InferenceError as error:
+        hint = "--as MODEL names one that has such outputs, but for the number of classes"
+        raise InferenceError(error.problem, hint=hint) from error
     return QuantizationTarget(spec, spec, {spec.name: xml}, is_own=True, labels=tuple(labels))
 
 

@@ -108,7 +108,7 @@ def describe_ir(
         like: a model whose original takes such images and has such outputs, if the IR's metadata
             say nothing; None: images are not changed.
         task: ``detection`` or ``classification``, whose decoder is found as for a model of Open
-            Model Zoo; empty: the decoder is of people.
+            Model Zoo, if there is no ``like``; empty: the decoder is of people.
 
     Raises:
         DecoderError: no decoder is known for the outputs, or the decoder needs others.
@@ -118,7 +118,7 @@ def describe_ir(
         raise InferenceError(
             f"{graph.path}: says itself how images are prepared for it", hint="leave out --as"
         )
-    selected = None if task else _select_decoder(graph, decoder, like)
+    selected = None if task and like is None else _select_decoder(graph, decoder, like)
     if like:
         preprocessing = original_preprocessing(like)
     else:
@@ -201,7 +201,7 @@ def _select_decoder(graph: Graph, name: str | None, like: ModelSpec | None) -> D
     if like and like.decoder is None:
         raise InferenceError(f"{like.full_name}: has no decoder", hint="name a model of poses")
     if like and like.decoder is not None:
-        return like.decoder
+        return _with_classes(like.decoder, graph, like)
     named = _named_decoder(graph)
     if named:
         if name in (None, named.name):
@@ -215,7 +215,7 @@ def _select_decoder(graph: Graph, name: str | None, like: ModelSpec | None) -> D
     if exported := _ultralytics_decoder(graph):
         return exported
     if recognized := recognize_decoder(graph.distinct_outputs):
-        return _with_classes(recognized, graph)
+        return _with_classes(Decoder(recognized), graph)
     outputs = " and ".join(
         f"{output} {format_shape(shape)}" for output, shape in graph.distinct_outputs.items()
     )
@@ -248,14 +248,22 @@ def _named_decoder(graph: Graph) -> Decoder | None:
     if model_type:
         for other, decoder in DECODERS.items():
             if model_type in decoder.omz_model_types:
-                return _with_classes(other, graph)
+                return _with_classes(Decoder(other), graph)
     return None
 
 
-def _with_classes(decoder: str, graph: Graph) -> Decoder:
-    """A decoder of people; of an IR that names its classes, it finds all of them."""
-    names = graph.read_rt_info("model_info", "labels")
-    return Decoder(decoder, find_decoder(decoder).task_options if names else {})
+def _with_classes(decoder: Decoder, graph: Graph, like: ModelSpec | None = None) -> Decoder:
+    """A decoder of people; it finds all classes if the IR names them, or has not those of the model
+    that it is like.
+    """
+    record = find_decoder(decoder.name)
+    is_other = False
+    if like and record.finds_boxes:
+        columns = {shape[-1] for shape in graph.distinct_outputs.values()}
+        is_other = columns != {output.shape[-1] for output in like.outputs}
+    if is_other or graph.read_rt_info("model_info", "labels"):
+        return replace(decoder, options={**decoder.options, **record.task_options})
+    return decoder
 
 
 def _read_preprocessing(graph: Graph, decoder: str) -> Preprocessing:

@@ -48,6 +48,7 @@ posezoo evaluate human-pose-estimation-0001 --precision FP16-INT8 --height 368 -
 posezoo evaluate blazepose-full --annotations people.json --images photos --worst 12
 posezoo evaluate simple_pose_resnet18_v1b --boxes truth --flip --limit 500
 posezoo evaluate my/network.xml --annotations people.json --images photos --format json
+posezoo evaluate my/yolox.xml --as yolox-tiny-coco --annotations cats.json --images photos
 """
 
 #: A name with this suffix is an IR; any other name is a model.
@@ -130,7 +131,7 @@ FLAGS = (
         "with --checkpoint: the name of the IR and of its folder (default: a folder named after the"
         " checkpoint's digest)",
     ),
-    f"self_check proof force {flags.CLUSTER} {flags.ESTIMATOR} {flags.FORMAT}",
+    f"as self_check proof force {flags.CLUSTER} {flags.ESTIMATOR} {flags.FORMAT}",
 )
 
 
@@ -187,6 +188,8 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
         args.parser.error("--model_name requires --checkpoint")
     if args.checkpoint and args.model.endswith(SUFFIX):
         args.parser.error("--checkpoint requires a model or network, not an IR")
+    if args.like and not args.model.endswith(SUFFIX):
+        args.parser.error("--as requires an .xml")
 
 
 def _choose_model(args: argparse.Namespace, context: Context) -> EvaluatedModel:
@@ -198,8 +201,9 @@ def _choose_model(args: argparse.Namespace, context: Context) -> EvaluatedModel:
     boxes = args.boxes or ""
     if args.model.endswith(SUFFIX):
         xml = Path(args.model)
-        described, _ = describe_ir(read_graph(xml))
-        return EvaluatedModel(described, xml, args.precision, args.detector, boxes=boxes)
+        like = context.registry.find_single(args.like) if args.like else None
+        described, _ = describe_ir(read_graph(xml), None, like)
+        return EvaluatedModel(described, xml, args.precision, args.detector, boxes=boxes, like=like)
     name = args.model_name or ""
     if args.checkpoint is None:
         model = context.registry.find(args.model)
