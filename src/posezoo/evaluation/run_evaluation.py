@@ -160,14 +160,13 @@ def evaluate(
         )
     left_out = {image.id for image in dataset.images if image.file_name in unreadable}
     readable = dataset.excluding(left_out)
-    if dataset.categories and not of_part:
-        _require_known_categories(readable, predictions)
     result = _compare(readable, predictions, unreadable, cached_count, of_boxes=of_boxes)
-    return result if of_part else _with_intervals(result, of_boxes=of_boxes)
+    return result if of_part else _complete(result, of_boxes=of_boxes)
 
 
-def _with_intervals(result: EvaluationResult, *, of_boxes: bool) -> EvaluationResult:
-    """The result with its confidence intervals, if it has few people."""
+def _complete(result: EvaluationResult, *, of_boxes: bool) -> EvaluationResult:
+    """The result for a whole data set: with its confidence intervals, if it has few people."""
+    _require_known_categories(result.dataset, result.predictions)
     if result.dataset.categories or result.people >= ENOUGH_PEOPLE:
         return result
     matches = match_dataset(result.dataset, result.predictions, boxes=of_boxes)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         QuantizationPlan,
         QuantizationTarget,
     )
+    from posezoo.runtime.graph import Graph
     from posezoo.runtime.runtime_config import LoadOptions
 
 
@@ -85,14 +86,9 @@ def describe_own_ir(
         InferenceError: the IR cannot be read, or no decoder takes its outputs.
         QuantizationError: it does not say how images are prepared, or is in INT8 already.
     """
-    from posezoo.pose.decoders import find_decoder
     from posezoo.quantize.int8_layers import count_layers, layers_in_float
     from posezoo.quantize.quantization_plan import TASKS, QuantizationTarget
-    from posezoo.runtime.decoder_matching import (
-        describe_ir,
-        states_preprocessing,
-        with_task_decoder,
-    )
+    from posezoo.runtime.decoder_matching import describe_ir, states_preprocessing
     from posezoo.runtime.graph import Graph, Preprocessing
 
     graph = Graph(xml)
@@ -105,17 +101,7 @@ def describe_own_ir(
             hint="--as MODEL, or --mean_values, --scale_values (1 1 1 for images as they are) and"
             " --reverse_input_channels",
         )
-    task = TASKS.get(metric, "")
-    spec, preprocessing = describe_ir(graph, None, like, task)
-    if spec.decoder:
-        record = find_decoder(spec.decoder.name)
-        if metric and record.task != task:
-            raise QuantizationError(
-                f"{xml}: --metric {metric} is not for the decoder {spec.decoder.name}",
-                hint="name another model with --as",
-            )
-        decoder = replace(spec.decoder, options={**spec.decoder.options, **record.task_options})
-        spec = replace(spec, task=record.task or spec.task, decoder=decoder)
+    spec, preprocessing = describe_ir(graph, None, like, TASKS.get(metric, ""))
     preprocessing = given.override(preprocessing)
     (name,) = graph.inputs or ("",)
     port = replace(
@@ -126,13 +112,30 @@ def describe_own_ir(
         scale=preprocessing.scale,
         element_type=graph.model.input(name).get_element_type().get_type_name(),
     )
-    spec = replace(spec, name=xml.stem, inputs=(port,))
-    try:
-        spec, _ = with_task_decoder(spec, {spec.name: graph})
-    except InferenceError as error:
-        hint = "--as MODEL names one that has such outputs, but for the number of classes"
-        raise InferenceError(error.problem, hint=hint) from error
+    spec = _with_own_decoder(replace(spec, name=xml.stem, inputs=(port,)), graph, metric)
     return QuantizationTarget(spec, spec, {spec.name: xml}, is_own=True, labels=tuple(labels))
+
+
+def _with_own_decoder(spec: ModelSpec, graph: Graph, metric: str) -> ModelSpec:
+    """An IR's description with the decoder of the metric, for all classes."""
+    from posezoo.pose.decoders import find_decoder
+    from posezoo.quantize.quantization_plan import TASKS
+    from posezoo.runtime.decoder_matching import with_task_decoder
+
+    if spec.decoder is None:
+        try:
+            return with_task_decoder(spec, {spec.name: graph})[0]
+        except InferenceError as error:
+            hint = "--as MODEL names one that has such outputs, but for the number of classes"
+            raise InferenceError(error.problem, hint=hint) from error
+    record = find_decoder(spec.decoder.name)
+    if metric and record.task != TASKS.get(metric, ""):
+        raise QuantizationError(
+            f"{graph.path}: --metric {metric} is not for the decoder {spec.decoder.name}",
+            hint="name another model with --as",
+        )
+    decoder = replace(spec.decoder, options={**spec.decoder.options, **record.task_options})
+    return replace(spec, task=record.task or spec.task, decoder=decoder)
 
 
 def plan_own_int8(
