@@ -13,6 +13,7 @@ from networks.published import outputs_of, torch
 from posezoo import networks
 from posezoo.errors import NetworkError
 from posezoo.networks import NETWORKS
+from posezoo.networks.catalog_file import read_definition
 from posezoo.networks.gluon_names import torch_names
 from posezoo.spec.model import ColorOrder
 
@@ -75,6 +76,32 @@ def test_keys_order_and_shapes_are_the_published_ones(file, published):
     network = built_from(shapes, name)
     assert list(networks.tensor_shapes(network).items()) == list(shapes.items())
     assert sum(p.numel() for p in network.parameters()) == published.table(file)["parameters"]
+
+
+class Record(dict):
+    """An object of a catalog, with the keys that have not been read yet."""
+
+    def __init__(self, fields):
+        super().__init__(fields)
+        self.unread = set(fields)
+
+    def __getitem__(self, key):
+        self.unread.discard(key)
+        return super().__getitem__(key)
+
+    def get(self, key, default=None):
+        self.unread.discard(key)
+        return super().get(key, default)
+
+
+@pytest.mark.parametrize("file", ["catalog.json", "zoo/published_networks.json"])
+def test_each_key_of_a_catalog_is_read(file):
+    path = Path(networks.__file__).parent / file
+    for name, record in json.loads(path.read_text("utf-8"), object_hook=Record).items():
+        read_definition(name, record, "package", dict)
+        parts = (record, record.get("input", Record({})), *record.get("arguments", {}).values())
+        unread = set().union(*(part.unread for part in parts)) - {"published"}
+        assert not unread, f"{file}: {name}: read_definition knows no key {unread}"
 
 
 @pytest.mark.parametrize("name", GLUON)
