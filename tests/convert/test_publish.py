@@ -101,6 +101,14 @@ def test_if_one_record_cannot_be_written_neither_precision_is_replaced(tmp_path,
     assert [pair_of(layout.ir_path(spec, precision)) for precision in PRECISIONS] == before
 
 
+def test_a_folder_in_the_place_of_an_ir_is_to_be_moved_away(tmp_path, in_this_process):
+    spec, layout = tiny(tmp_path)
+    layout.ir_path(spec, FP16).mkdir(parents=True)
+    with pytest.raises(OutputError, match="Is a directory") as caught:
+        convert_model(spec, layout, precisions=[FP16])
+    assert caught.value.hint == "move that folder away"
+
+
 def test_the_files_have_the_permissions_of_the_umask(tmp_path, in_this_process):
     spec, layout = tiny(tmp_path)
     mask = os.umask(0o027)

@@ -18,10 +18,9 @@ from posezoo.convert.reference_outputs import (
     find_missing_runtime,
 )
 from posezoo.convert.self_check import SelfCheckResult, check_fp16, check_ir
-from posezoo.errors import OutputError, os_reason
 from posezoo.events import Listener, SelfCheckPassed, ignore_event
 from posezoo.files import verified_files
-from posezoo.files.staging import create_parent, staging_dir
+from posezoo.files.staging import create_parent, output_error, staging_dir
 from posezoo.ir import ir_writer, provenance
 from posezoo.ir.complexity import compute_complexity
 from posezoo.ir.provenance import FileContent
@@ -226,7 +225,4 @@ def replace_irs(staged: Sequence[StagedIr]) -> None:
             if ir.record is not None:
                 os.replace(ir.xml.with_name("provenance.json"), record)
         except OSError as error:
-            raise OutputError(
-                f"{xml}: cannot be moved to its folder: {os_reason(error)}",
-                hint="check the folder's permissions",
-            ) from error
+            raise output_error(f"{xml}: cannot be moved to its folder", error) from error
