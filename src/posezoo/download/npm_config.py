@@ -204,6 +204,7 @@ def _ask_npm(npm: str) -> str:
     no_file = f"{os.devnull}/npmrc"
     command = [npm, "config", "get", "registry"]
     command += [f"--userconfig={no_file}", f"--globalconfig={no_file}.global"]
+    command.append(f"--cache={no_file}")  # where npm would write a log
     with suppress(OSError, subprocess.SubprocessError):
         return subprocess.check_output(
             command, stderr=subprocess.DEVNULL, cwd="/", env=environment, text=True, timeout=60

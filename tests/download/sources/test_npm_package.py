@@ -358,6 +358,16 @@ def test_the_default_registry_is_the_one_that_npm_itself_names(project):
     assert read_npm_config().registry_for("pose") == npm_config.default_registry()
 
 
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_npm_writes_nothing_into_the_home_folder(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    npm_config._ask_npm.cache_clear()
+    assert npm_config.default_registry()
+    assert not list(home.iterdir())
+
+
 def test_the_registry_of_a_scope_counts_before_that_of_all_packages(server, fetch, project):
     npmrc(
         "registry=http://localhost:1/",
