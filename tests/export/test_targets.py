@@ -533,7 +533,7 @@ def test_the_notice_has_the_text_of_the_license(make_model, tmp_path):
     model = make_model()
     model.xml.with_name("provenance.json").write_text("{}")  # the license is that of a converted IR
     export(tmp_path / "out", "folder", model)
-    notice = (tmp_path / "out" / "net" / "NOTICE").read_text()
+    notice = (tmp_path / "out" / "net" / "NOTICE").read_text("utf-8")
     assert "Copyright 2026 The tests" in notice
     assert "The terms." in notice
 
