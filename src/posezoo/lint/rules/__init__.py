@@ -37,7 +37,7 @@ FAMILIES: LazyTable[object] = LazyTable(
 @cache
 def load_rules() -> Mapping[str, Rule]:
     """Every rule by its id; a PluginError if a plug-in has no rule, or one that already exists."""
-    rules = {}
+    rules: dict[str, Rule] = {}
     for name, part in FAMILIES.items():
         if isinstance(part, ModuleType):
             part = defined_rules(vars(part))
@@ -45,7 +45,9 @@ def load_rules() -> Mapping[str, Rule]:
             if not isinstance(rule, Rule) or rule.id in rules:
                 problem = f"{rule!r} is not a Rule"
                 if isinstance(rule, Rule):
-                    problem = f"{rule.id} exists already"
+                    problem = f"{rule.id} exists already in {rules[rule.id].find.__module__}"
+                if name in FAMILIES.builtin:
+                    raise PluginError(f"{FAMILIES.builtin[name]}: {problem}")
                 raise PluginError(
                     f"the plug-in {name} ({FAMILIES.group}): {problem}",
                     hint="update or remove its package",
