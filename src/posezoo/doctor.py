@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from posezoo.download.npm_config import NpmRegistry, read_npm_config
 from posezoo.download.package_indexes import read_index_settings
 from posezoo.errors import PosezooError, SettingsError, install_command, pip_command
-from posezoo.plugins import installed
+from posezoo.plugins import PLUGIN_GROUPS, installed
 from posezoo.settings import Setting
 from posezoo.values import frozen
 from posezoo.versions import explain_nncf_mismatch, package_version, parse_version, version
@@ -36,11 +36,6 @@ PACKAGES = (
 OPENCV = (
     "opencv-python-headless", "opencv-python",
     "opencv-contrib-python", "opencv-contrib-python-headless",
-)  # fmt: skip
-#: The entry-point groups of plug-ins.
-PLUGIN_GROUPS = (
-    "posezoo.decoders", "posezoo.source_types", "posezoo.formats",
-    "posezoo.networks", "posezoo.lint_rules", "posezoo.export_targets", "posezoo.verbs",
 )  # fmt: skip
 
 

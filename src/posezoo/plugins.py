@@ -8,9 +8,11 @@ takes 30 ms.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from posezoo.errors import PluginError, PosezooError, suggest
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 PartT = TypeVar("PartT")
+
+#: The entry-point groups of plug-ins.
+PLUGIN_GROUPS = (
+    "posezoo.decoders", "posezoo.source_types", "posezoo.formats",
+    "posezoo.networks", "posezoo.lint_rules", "posezoo.export_targets", "posezoo.verbs",
+)  # fmt: skip
 
 
 @frozen
@@ -43,8 +51,7 @@ class LazyTable(Generic[PartT]):
         entry_point = installed(self.group).get(name)
         if entry_point is None:
             return None
-        package = entry_point.dist.name if entry_point.dist is not None else entry_point.value
-        what = f"the plug-in {entry_point.name} ({self.group}) of the package {package}"
+        package, what = _describe(self.group, entry_point)
         try:
             part = entry_point.load()
         except Exception as error:  # whatever a plug-in's import raises
@@ -90,6 +97,25 @@ class LazyTable(Generic[PartT]):
             part = self.find(name)
             assert part is not None
             yield name, part
+
+
+def _describe(group: str, entry_point: EntryPoint) -> tuple[str, str]:
+    """The package of a plug-in, and the words that name the plug-in in a message."""
+    package = entry_point.dist.name if entry_point.dist is not None else entry_point.value
+    return package, f"the plug-in {entry_point.name} ({group}) of the package {package}"
+
+
+def find_plugin_in_trace(error: BaseException) -> str:
+    """The words that name the plug-in whose code raised an error, or called what raised it; else
+    empty.
+    """
+    frames = (frame for frame, _ in walk_tb(error.__traceback__))
+    packages = {frame.f_globals["__name__"].partition(".")[0] for frame in frames}
+    for group in PLUGIN_GROUPS:
+        for entry_point in installed(group).values():
+            if re.split("[.:]", entry_point.value)[0] in packages:
+                return _describe(group, entry_point)[1]
+    return ""
 
 
 @cache

@@ -73,6 +73,21 @@ def test_a_verb_that_cannot_be_imported_leaves_the_others(tmp_path, capsys):
     assert "hint: update or remove broke" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("body", "code", "shown"),
+    [
+        ("lambda args: 1 // 0, ()", 3, "a bug in the plug-in rest (posezoo.verbs) of the package"),
+        ("print, ('--times',)", 1, "posezoo rest: no shared flag is called --times"),
+    ],
+)
+def test_a_fault_of_an_added_verb_names_it(tmp_path, capsys, monkeypatch, body, code, shown):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    module = f"from posezoo.cli.verbs import Verb\nVERB = Verb('rest', {body}, 'posezoo rest')"
+    with plugin_package(tmp_path, "posezoo.verbs: rest = resting:VERB", resting=module):
+        assert command_line.main(["rest"]) == code
+    assert f"error: {shown}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("columns", [80, 120])
 def test_every_help_fits_the_terminal_and_its_usage_is_one_line(monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))

@@ -15,6 +15,7 @@ from posezoo.errors import PluginError
 from posezoo.lint import rules
 from posezoo.lint.rule import rule
 from posezoo.lint.rules import load_rules
+from posezoo.plugins import LazyTable
 
 CODE = """\
 from posezoo.lint.finding import RuleViolation, Severity
@@ -33,6 +34,7 @@ def long_name(view):
         yield RuleViolation(view.location(), f"{view.name} is too long")
 
 TWICE = (short_name, short_name)
+FAULT = (rule("fault", "The code of a rule has no fault.", "pose")(lambda view: [1 / 0]),)
 """
 
 
@@ -69,6 +71,28 @@ def test_an_entry_point_is_a_module_with_rules_or_a_rule_or_a_tuple_of_rules(
 def test_a_rule_exists_wherever_it_is_in_its_module(install):
     install("extra_rules")
     assert {"short-name", "long-name"} <= load_rules().keys()
+
+
+def test_a_rule_whose_code_fails_is_named_with_its_package(install, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    install("extra_rules:FAULT")
+    models = write_omz_zoo(tmp_path / "zoo" / "models")
+    assert main(["verify", "--metadata", "--models_dir", str(models)]) == 3
+    shown = capsys.readouterr().err
+    plugin = "the plug-in extra (posezoo.lint_rules) of the package extra-rules"
+    assert f"a bug in {plugin}: ZeroDivisionError" in shown
+    assert "please report them to its makers" in shown
+
+
+def test_an_id_that_two_of_our_modules_have_names_both(tmp_path, monkeypatch):
+    modules = {"names": "own_names", "sizes": "own_sizes"}
+    code = CODE.partition("TWICE")[0]
+    with plugin_package(tmp_path, **dict.fromkeys(modules.values(), code)):
+        monkeypatch.setattr(rules, "FAMILIES", LazyTable("posezoo.lint_rules", object, modules))
+        load_rules.cache_clear()
+        with pytest.raises(PluginError, match="own_sizes: short-name exists already in own_names"):
+            load_rules()
+    load_rules.cache_clear()
 
 
 def test_each_module_of_rules_is_in_the_table():

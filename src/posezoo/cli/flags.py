@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.errors import InferenceError, SettingsError, explain_windows_path
+from posezoo.errors import InferenceError, PluginError, SettingsError, explain_windows_path
 from posezoo.settings import (
     INFERENCE_PRECISIONS,
     SETTING_TYPES,
@@ -533,6 +533,11 @@ def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -
             flag.add_to(parser)
             continue
         for name in flag.split():
+            if name not in FLAGS:
+                raise PluginError(
+                    f"{parser.prog}: no shared flag is called {name}",
+                    hint="a text in flags names shared flags, without hyphens; any other is a Flag",
+                )
             named.append(name)
             if name not in in_sections:
                 FLAGS[name].add_to(parser)

@@ -85,7 +85,7 @@ def run_main(
     except Exception as error:  # noqa: BLE001 any other exception is a bug, or a limit of the system
         failure = _find_system_limit(error)
         if failure is None:
-            return _report_bug()
+            return _report_bug(error)
         report_error(failure)
         return 1
 
@@ -133,15 +133,20 @@ def command_line() -> str:
     return redact_secrets(f"posezoo {' '.join(words)}")
 
 
-def _report_bug() -> int:
+def _report_bug(error: Exception) -> int:
     import tempfile
     import traceback
+
+    from posezoo.plugins import find_plugin_in_trace
 
     trace = traceback.format_exc()
     with tempfile.NamedTemporaryFile(
         "w", prefix="posezoo-", suffix=".log", delete=False, encoding="utf-8"
     ) as log:
         log.write(redact_secrets(f"{command_line()}\n\n{trace}"))
-    print_to_stderr(f"error: a bug in posezoo: {trace.strip().splitlines()[-1]}")
-    print_to_stderr(f"  hint: the details are in {log.name}: please report them")
+    plugin = find_plugin_in_trace(error)
+    what = trace.strip().splitlines()[-1]
+    print_to_stderr(f"error: a bug in {plugin or 'posezoo'}: {what}")
+    to_whom = " to its makers" if plugin else ""
+    print_to_stderr(f"  hint: the details are in {log.name}: please report them{to_whom}")
     return 3
