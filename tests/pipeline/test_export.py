@@ -78,6 +78,13 @@ def test_a_target_decides_how_its_ir_take_images():
         with_target_inputs(options_of("cpp", Path("out"), inputs=wrong), "cpp")
 
 
+def test_a_model_whose_decoder_cannot_be_in_its_ir_is_refused_by_a_target_that_needs_it(context):
+    options = with_target_inputs(options_of("cpp", Path("out"), is_dry_run=True), "cpp")
+    with pytest.raises(ExportError, match="net: has no decoder to put into its IR") as caught:
+        prepare_export(context.registry.find("net"), options, context)
+    assert caught.value.hint == "choose another target"
+
+
 def test_other_inputs_have_a_folder_of_their_own(context):
     assert with_export_dir(context, InputOptions()) == context
     other = with_export_dir(context, InputOptions(resize=True)).layout.output_dir

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from posezoo.errors import ExportError
+from posezoo.errors import ConversionError, ExportError
 from posezoo.events import Listener, ignore_event
 from posezoo.export.export_writer import ExportChanges, write_export
 from posezoo.export.ir_facts import declared_facts, read_ir_facts
@@ -97,7 +97,13 @@ def prepare_export(
     """
     target = options.target
     precision = options.precision
-    resolved = resolve_model(spec, (precision,), context, inputs=options.inputs)
+    try:
+        resolved = resolve_model(spec, (precision,), context, inputs=options.inputs)
+    except ConversionError as error:
+        if not (target.inputs and target.inputs.decode):
+            raise
+        hint = error.hint.replace("remove --decode", "choose another target")
+        raise ExportError(error.problem, hint=hint) from error
     spec = resolved.spec
     target.require(spec)
     declared = declared_facts(spec, precision, context.layout)

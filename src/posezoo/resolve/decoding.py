@@ -39,7 +39,7 @@ def with_decoding(
     decoder = DECODERS.find(named.name)
     if decoder is None or decoder.graph is None:
         names = sorted(name for name, other in DECODERS.items() if other.graph)
-        hint = f"remove --decode; these can: {', '.join(names)}"
+        hint = f"remove --decode; these decoders can: {', '.join(names)}"
         raise _refused(spec, f"its decoder {named.name} cannot be put into an IR", hint)
     option = _find_score_option(spec, decoder, named.name, max_people)
     options = {**decoder.graph.options, **named.options}
