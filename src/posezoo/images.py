@@ -78,6 +78,11 @@ def read_image(path: Path) -> Image:
     return image
 
 
+def require_image(path: Path) -> None:
+    """Raise the ImageError of ``read_image`` if the file does not begin like an image."""
+    _read_header(path, _read_file(path))
+
+
 def _read_file(path: Path) -> bytes:
     try:
         # Before it is opened: a pipe would wait for a writer, a device never ends.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from posezoo.download.options import DownloadOptions
 from posezoo.errors import ImageError
-from posezoo.video.run_inputs import OutputNames, expand_image_paths
+from posezoo.video.run_inputs import OutputNames, expand_image_paths, open_inputs
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -45,6 +47,15 @@ def test_a_name_without_images_is_a_warning_and_without_any_image_an_error(tmp_p
     assert caught.value.hint.startswith("a shell replaces ~ only outside of quotes: /")
     with pytest.raises(ImageError, match="no image to work on"):
         expand_image_paths([str(tmp_path / "missing.jpg")], pytest.fail)
+
+
+def test_files_of_which_none_is_an_image_are_refused_before_a_model_is_loaded(tmp_path):
+    text = tmp_path / "text.jpg"
+    text.write_text("no image")
+    names = [str(text), os.devnull]
+    told = dict.fromkeys(("listener", "warn", "report_error"), pytest.fail)
+    with pytest.raises(ImageError, match=r"text\.jpg: is not an image of a known format"):
+        open_inputs(names, tmp_path, DownloadOptions(None), **told)
 
 
 def test_output_names_differ_from_inputs_and_from_each_other(tmp_path):

@@ -25,7 +25,7 @@ from posezoo.errors import (
     redact_secrets,
 )
 from posezoo.files.staging import staging_dir
-from posezoo.images import read_image, write_image
+from posezoo.images import read_image, require_image, write_image
 from posezoo.pose.drawing import draw
 from posezoo.resolve.people import ITSELF
 from posezoo.runtime.estimator import Estimator
@@ -107,7 +107,7 @@ def open_inputs(
         reconnect_s: for how many seconds a live source that dropped is opened again.
 
     Raises:
-        ImageError: a video cannot be opened, or there is no image at all.
+        ImageError: a video cannot be opened, or no file is an image.
         SourceError: a file cannot be downloaded.
     """
     from posezoo.video.frame_sources import open_source
@@ -140,7 +140,20 @@ def open_inputs(
             plain.append(name)
     if plain:
         images += [ImageInput(path, str(path)) for path in expand_image_paths(plain, warn)]
+    if not videos:
+        _require_one_image(images)
     return RunInputs(tuple(images), tuple(videos))
+
+
+def _require_one_image(images: Sequence[ImageInput]) -> None:
+    """Raise an ImageError, before a model is downloaded, if no file is an image."""
+    errors = []
+    for image in images:
+        try:
+            return require_image(image.path)
+        except ImageError as error:
+            errors.append(error)
+    raise errors[0]
 
 
 def reconnect_seconds(name: str, chosen_s: float | None) -> float:
