@@ -143,6 +143,12 @@ def test_images_are_named_as_files_folders_and_globs(blazepose, camera, tmp_path
     assert images == ["camera_poses.png", "a_poses.png", "b_poses.png", "a_poses_2.png"]
 
 
+def test_a_quiet_run_prints_nothing(blazepose, camera, tmp_path):
+    ended = run(blazepose, "-i", camera, "-o", tmp_path / "out", "--quiet")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    assert (tmp_path / "out" / "poses.json").is_file()
+
+
 def test_an_unreadable_photo_is_reported_and_the_others_are_processed(blazepose, camera, tmp_path):
     (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8 no photo")
     ended = run(

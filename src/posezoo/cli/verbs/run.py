@@ -160,6 +160,8 @@ def run(args: argparse.Namespace) -> int:
     advice = _advise(args, estimator, runner, context)
     if advice:
         lines.append(f"hint        {advice}")
+    if args.quiet:
+        lines = []
     print_result(args.format, summary, *lines, is_taken=is_stdout(args.json_lines))
     if runner.ended_by:
         raise runner.ended_by
