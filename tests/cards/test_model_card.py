@@ -416,6 +416,7 @@ def test_a_page_that_posezoo_did_not_draw_stays(tmp_path):
         assert not page.with_name("card.json").exists()
     page.unlink()
     write_card(ModelFacts(spec, (spec,), layout))
+    assert "what you change here is lost" in page.read_text("utf-8").splitlines()[1]
     changed = replace(spec, description="Another one.")
     write_card(ModelFacts(changed, (changed,), layout))
     assert "Another one." in page.read_text("utf-8")

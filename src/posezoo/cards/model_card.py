@@ -69,7 +69,7 @@ NOTE = "drawn by `make cards` from model.yml: change it there"
 
 #: Marks a card beside IR that posezoo generated; posezoo does not own any other README.md there.
 #: The text must not change: cards of earlier versions would not be refreshed any more.
-OURS = "drawn by posezoo beside the IR, and anew at each conversion"
+OURS = "drawn by posezoo beside the IR"
 
 #: What hubs call tasks; the others have no word there.
 _HUB_TASKS = {
@@ -173,7 +173,8 @@ def _paragraphs(facts: ModelFacts) -> Paragraphs:
     in_registry = facts.layout is None
     # The user's own weights have no source, so no command can download them.
     published = all(file.sources for part in facts.parts for file in part.files)
-    yield _render_front_matter(facts, NOTE if in_registry else OURS)
+    note = NOTE if in_registry else f"{OURS}: what you change here is lost when it is drawn again"
+    yield _render_front_matter(facts, note)
     yield f"# {escape(facts.name)}"
     yield from _use_case(facts)
     if published:
