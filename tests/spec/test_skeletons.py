@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import jsonschema
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from posezoo.errors import PosezooError, SpecError
+from posezoo.pose.decoders import DECODERS
 from posezoo.registry import Registry
 from posezoo.spec.json_schema import skeleton_schema
 from posezoo.spec.skeleton import LimbField
@@ -94,6 +96,16 @@ def test_no_name_leads_out_of_the_package(tmp_path):
 def test_the_files_of_the_package_fit_the_schema_for_editors(name):
     path = Path(__file__).parents[2] / "src/posezoo/spec/skeletons" / f"{name}.yml"
     jsonschema.validate(yaml.safe_load(path.read_text()), skeleton_schema())
+
+
+def test_the_page_of_model_yml_names_the_skeletons_and_the_decoders_that_take_any():
+    page = (Path(__file__).parents[2] / "docs" / "model_yml.md").read_text("utf-8")
+    skeletons, decoders = re.findall(
+        r"posezoo has (`.*?)\. .*takes any skeleton: (.*?)\.", page, re.S
+    )[0]
+    assert set(re.findall("`(.+?)`", skeletons)) == set(SKELETONS) - {"class"}
+    taking = {name for name, decoder in DECODERS.items() if decoder.takes_skeleton}
+    assert set(re.findall(r"\w+", decoders)) - {"or"} == taking
 
 
 def test_the_schema_for_editors_wants_two_keypoints_in_a_pair():
