@@ -84,6 +84,11 @@ def test_the_help_of_all_verbs_imports_none_of_them(args):
     assert imported(f"{code}\nassert not {also}, {also}") == set()
 
 
+def test_the_modules_of_source_types_import_nothing_heavy():
+    code = "from posezoo.download.source_types import SOURCE_TYPES; [*SOURCE_TYPES.items()]"
+    assert imported(code, allowed=("requests",)) == set()
+
+
 def test_importing_posezoo_imports_nothing_heavy():
     assert imported("import posezoo") == set()
 
