@@ -140,7 +140,7 @@ def open_inputs(
             plain.append(name)
     if plain:
         images += [ImageInput(path, str(path)) for path in expand_image_paths(plain, warn)]
-    if not videos:
+    if images and not videos:
         _require_one_image(images)
     return RunInputs(tuple(images), tuple(videos))
 
