@@ -50,6 +50,10 @@ OF_DECODERS = [
     Change("numbers of a keypoint", "rf-detr-keypoint", {"[1, 100, 17, 8]": "[1, 100, 17, 3]"}),
     Change("queries of one output", "rf-detr-keypoint", {"[1, 100, 2]": "[1, 300, 2]"}),
     Change("boxes without a score", "rtmo-t", {"[1, -1, 5]": "[1, -1, 4]"}),
+    Change("finer heatmaps", "vitpose-base", {HEATMAPS: "[1, 17, 128, 96]"}),
+    Change("coarser heatmaps", "vitpose-plus-base", {HEATMAPS: "[1, 17, 32, 24]"}),
+    Change("heatmaps of a larger crop", "hrnet-w32", {HEATMAPS: "[1, 17, 128, 96]"}),
+    Change("input of a larger network", "hrnet-w32", {"[1, 3, 256, 192]": "[1, 3, 384, 288]"}),
     Change("heatmaps of a smaller network", "hrnet-w48-384x288", {"[1, 17, 96, 72]": HEATMAPS}),
     Change("anchors of another input", "pose_landmarker_lite/pose_landmarker-detector", {"[1, 224, 224, 3]": "[1, 256, 256, 3]"}),
     Change("landmarks without helpers", "pose_landmarker_lite/pose_landmarker_lite-landmarks", {"[1, 195]": "[1, 165]"}),
@@ -135,8 +139,6 @@ CORRECT = [
     Change("91 classes", "rf-detr-keypoint", {"[1, 100, 2]": "[1, 100, 91]"}),
     Change("boxes of fixed rows", "rtmdet-nano", {"[1, -1, 5]": "[1, 100, 5]", "[1, -1]": "[1, 100]"}),
     Change("boxes of another input", "rtmdet-m", {"[1, 3, 640, 640]": "[1, 3, 320, 320]"}),
-    Change("finer heatmaps", "vitpose-base", {HEATMAPS: "[1, 17, 128, 96]"}),
-    Change("coarser heatmaps", "vitpose-plus-base", {HEATMAPS: "[1, 17, 32, 24]"}),
     Change("heatmaps with channels last", "vitpose-plus-small", {"[1, 17, 64, 48], layout: NCHW": "[1, 64, 48, 17], layout: NHWC"}),
     Change("heatmaps without a layout", "vitpose-plus-large", {f"{HEATMAPS}, layout: NCHW": HEATMAPS}),
     Change("heatmaps of any size", "hrnet-w32", {HEATMAPS: "[1, 17, -1, -1]"}),
@@ -238,7 +240,7 @@ def list_found(registry: Path, folder: Path, changes: Sequence[Change]) -> set[s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("mistakes", "least"), [(OF_DECODERS, 16), (OF_ANY_KIND, 40)])
+@pytest.mark.parametrize(("mistakes", "least"), [(OF_DECODERS, 21), (OF_ANY_KIND, 40)])
 def test_most_mistakes_are_errors_in_their_model(registry, tmp_path, mistakes, least):
     found = list_found(registry, tmp_path, mistakes)
     missed = [each.title for each in mistakes if each.title not in found]

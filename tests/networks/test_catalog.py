@@ -68,6 +68,15 @@ def built_from(shapes, name):
         return networks.build_network(name, **NETWORKS[name].infer_arguments(shapes))
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_stride_is_that_of_the_outputs(name):
+    definition = NETWORKS[name]
+    with torch.device("meta"):
+        maps = outputs_of(definition.build(), torch.empty(definition.input.shape))
+    sides = [side // definition.stride for side in definition.input.shape[2:]]
+    assert [list(each.shape[2:]) for each in maps] == [sides] * len(maps)
+
+
 @pytest.mark.parametrize("file", FORMS)
 def test_keys_order_and_shapes_are_the_published_ones(file, published):
     name, arguments = FORMS[file]

@@ -67,6 +67,7 @@ def read_definition(
         self_check=SelfCheckSettings(**fields.get("self_check", {})),
         ir_order=tuple(fields.get("ir_order", ())),
         adapt_tensors=adapt,
+        stride=fields.get("stride", 0),
     )
 
 

@@ -61,6 +61,8 @@ class NetworkDefinition:
     ir_order: tuple[int, ...] = ()
     #: From the tensors of published checkpoints to those of the module.
     adapt_tensors: Callable[[Tensors], dict[str, Any]] = torch_names
+    #: The pixels of the input for one cell of the outputs, in each direction; 0 if unknown.
+    stride: int = 0
 
     def with_names(self, names: Sequence[str]) -> NetworkDefinition:
         """The network with these names of its input and outputs; unchanged if there are none."""

@@ -24,7 +24,7 @@ MAX_FINDINGS = 50
 
 #: A rule that finds the cause of what others find comes before them.
 _MODULES = (
-    "declared_files", "decoder_rules", "contradictions", "converter_arguments", "native_format",
+    "declared_files", "contradictions", "converter_arguments", "native_format", "decoder_rules",
     "preprocessing_rules", "metrics", "shapes_and_names", "card_text",
     "page_rules",
 )  # fmt: skip

@@ -16,6 +16,7 @@ from posezoo.errors import InferenceError
 from posezoo.lint.finding import Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
+from posezoo.networks import find_network, is_network
 from posezoo.spec.model import ModelSpec, Output, fits
 from posezoo.spec.skeleton import Skeleton
 
@@ -127,11 +128,12 @@ def decoder_task(view: ModelView) -> Violations:
         yield view.declared("task_type", message, declared.task, expected)
 
 
-@rule()
+@rule(unless=("known-network",))
 def decoder_outputs(view: ModelView) -> Violations:
     """The outputs have the roles that the decoder takes, and the sizes that follow from the input,
-    from the skeleton's number of keypoints and from the number of classes; a composite's stages are
-    in the order in which its decoder takes their outputs, and the last one has its skeleton.
+    from the network's stride, from the skeleton's number of keypoints and from the number of
+    classes; a composite's stages are in the order in which its decoder takes their outputs, and the
+    last one has its skeleton.
 
     Example: skeleton: openpose-18 and 17 heatmaps; or shape: [1, 8400, 84] for 80 classes
     """
@@ -238,7 +240,7 @@ def _read_facts(view: ModelView, variant: ModelSpec, reader: Reader) -> NetworkF
     return NetworkFacts(
         width=width,
         height=height,
-        stride=_read_stride(view.variants[0], reader),
+        stride=_network_stride(view.spec) or _read_stride(view.variants[0], reader),
         rows=_or_unknown(*rows),
         keypoints=_count_keypoints(reader.skeleton),
         limb_fields=_count_limb_fields(reader.skeleton),
@@ -256,6 +258,13 @@ def _read_size(variant: ModelSpec) -> tuple[float, float]:
     if len(images) != 1:
         return nan, nan
     return _or_unknown(images[0]["H"]), _or_unknown(images[0]["W"])
+
+
+def _network_stride(spec: ModelSpec) -> int:
+    """The stride of the network that a model declares; 0 if it is unknown."""
+    if spec.network is None or not is_network(spec.network.name):
+        return 0
+    return find_network(spec.network.name).stride
 
 
 def _read_stride(variant: ModelSpec, reader: Reader) -> float:

@@ -134,7 +134,8 @@ def declared_ends(view: ModelView) -> Violations:
 
 @rule()
 def known_network(view: ModelView) -> Violations:
-    """The network exists, takes the declared arguments, and has the declared inputs and outputs.
+    """The network exists, takes the declared arguments, and has the declared input and names of
+    outputs.
 
     Example: network: {name: higher_hrnet, width: 9000}
     """
