@@ -45,6 +45,8 @@ OF_DECODERS = [
     Change("17 points with an AP on whole bodies", "rtmpose-m", {"COCO val2017": "COCO-WholeBody 1.0 val"}),
     Change("checkpoint that is not in the archive", "rtmpose-t", {"\ncheckpoint: 20230831/": "\ncheckpoint: 20230813/"}),
     Change("cells of NanoDet", "nanodet-g", {"[1, 3, 416, 416]": "[1, 3, 320, 320]"}),
+    Change("fewer distances of stride 8", "nanodet-g", {"[1, 2704, 44]": "[1, 2704, 32]"}),
+    Change("fewer distances of stride 16", "nanodet-g", {"[1, 676, 44]": "[1, 676, 40]"}),
     Change("bins of another input", "rtmw-l", {"[1, 133, 384]": "[1, 133, 576]"}),
     Change("keypoints of y", "rtmpose-s", {Y: "simcc_y, shape: [1, 26, 512]"}),
     Change("numbers of a keypoint", "rf-detr-keypoint", {"[1, 100, 17, 8]": "[1, 100, 17, 3]"}),
@@ -240,11 +242,18 @@ def list_found(registry: Path, folder: Path, changes: Sequence[Change]) -> set[s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("mistakes", "least"), [(OF_DECODERS, 21), (OF_ANY_KIND, 40)])
+@pytest.mark.parametrize(("mistakes", "least"), [(OF_DECODERS, 23), (OF_ANY_KIND, 40)])
 def test_most_mistakes_are_errors_in_their_model(registry, tmp_path, mistakes, least):
     found = list_found(registry, tmp_path, mistakes)
     missed = [each.title for each in mistakes if each.title not in found]
     assert len(found) >= least, missed
+
+
+def test_a_size_that_is_not_declared_is_not_named(registry, tmp_path):
+    models = shutil.copytree(registry, tmp_path, dirs_exist_ok=True) / "models"
+    change(models, [Change("", "posenet-mobilenet-v1", {"[1, -1, -1, 34]": "[1, -1, -1, 17]"})])
+    (finding,) = check_registry(Registry([models]))
+    assert finding.message.endswith("; expected of 17 keypoints: 1, 34, ?, ?")
 
 
 @pytest.mark.slow

@@ -440,5 +440,5 @@ def test_a_skeleton_that_does_not_fit_names_the_shape_that_would(bare_models):
     (finding,) = check_registry(Registry([bare_models]))
     assert finding.message == (
         "human-pose-estimation-0001: Mconv7_stage2_L1 has the shape 1, 38, 32, 57;"
-        " 17 keypoints and an input of 456x256 make it 1, 36, 32, 57"
+        " expected of 17 keypoints and an input of 456x256: 1, 36, 32, 57"
     )

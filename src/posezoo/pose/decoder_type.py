@@ -84,6 +84,7 @@ class NetworkFacts:
         height: of the input, in pixels.
         stride: the pixels of the input for one cell of the maps, in each direction.
         rows: of outputs with one row for each person or box.
+        columns: the numbers in a row of the last output.
         keypoints: of one person.
         limb_fields: part affinity fields, one for each limb.
         classes: of objects.
@@ -93,6 +94,7 @@ class NetworkFacts:
     height: float = nan
     stride: float = nan
     rows: float = nan
+    columns: float = nan
     keypoints: float = nan
     limb_fields: float = nan
     classes: float = nan

@@ -7,8 +7,6 @@ arXiv:2006.04388.
 
 from __future__ import annotations
 
-from math import nan
-
 import numpy as np
 
 from posezoo.errors import InferenceError
@@ -90,7 +88,7 @@ def _find_sizes(facts: NetworkFacts, _options: NanoDetOptions) -> dict[str, Size
     for stride in STRIDES:
         cells = facts.count_cells(stride)
         sizes[f"scores_{stride}"] = (1, cells, facts.classes)
-        sizes[f"distances_{stride}"] = (1, cells, nan)
+        sizes[f"distances_{stride}"] = (1, cells, facts.columns // 4 * 4)
     return sizes
 
 

@@ -197,10 +197,13 @@ def _describe_sizes(view: ModelView, variant: ModelSpec, reader: Reader) -> str:
         shape = _order_axes(output)
         expected = sizes.get(output.role)
         if expected is not None and not _are_sizes(shape, expected):
-            given = f"an input of {facts.width:g}x{facts.height:g}"
+            given = []
             if not isnan(facts.keypoints):
-                given = f"{facts.keypoints} keypoints and {given}"
-            return f"{_format(output)}; {given} make it {_join(expected)}"
+                given.append(f"{facts.keypoints} keypoints")
+            if not isnan(facts.width * facts.height):
+                given.append(f"an input of {facts.width:g}x{facts.height:g}")
+            of = f" of {' and '.join(given)}" if given else ""
+            return f"{_format(output)}; expected{of}: {_join(expected)}"
         if not fits(output.shape[:4], taken.get(output.role, output.shape)[:4]):
             return f"{_format(output)}, and not {_join(taken[output.role])}"
     return ""
@@ -236,12 +239,14 @@ def _read_facts(view: ModelView, variant: ModelSpec, reader: Reader) -> NetworkF
 
     by_role = {output.role: output.shape for output in variant.outputs}
     rows = by_role.get(reader.network[0].role, ())[1:2]
+    columns = by_role.get(reader.network[-1].role, ())[-1:]
     height, width = _read_size(variant)
     return NetworkFacts(
         width=width,
         height=height,
         stride=_network_stride(view.spec) or _read_stride(view.variants[0], reader),
         rows=_or_unknown(*rows),
+        columns=_or_unknown(*columns),
         keypoints=_count_keypoints(reader.skeleton),
         limb_fields=_count_limb_fields(reader.skeleton),
         classes=_count_classes(variant),
