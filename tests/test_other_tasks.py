@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -136,8 +137,13 @@ def test_a_video_of_classes_counts_no_results(classifier, video, tmp_path):
     assert f"{video}: 3 frames -> " in done.stdout
 
 
-@pytest.mark.parametrize("verb", ["run", "demo"])
-@pytest.mark.parametrize("flag", ["--track", "--smooth", "--whole_image=0.5"])
+FLAGS_FOR_PEOPLE = ("--track", "--smooth", "--whole_image=0.5")
+
+
+@pytest.mark.parametrize(
+    ("verb", "flag"),
+    [*product(("run", "demo"), FLAGS_FOR_PEOPLE), ("demo", "--coco=coco.json")],
+)
 def test_a_flag_for_people_is_refused_for_classes(classifier, video, tmp_path, verb, flag):
     _, flags = classifier
     model = (CLASSIFIER,)

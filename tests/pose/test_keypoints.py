@@ -163,6 +163,16 @@ def test_a_pose_becomes_a_coco_result():
     json.dumps(result)
 
 
+def test_an_object_becomes_a_coco_result_with_its_box():
+    box = Pose(np.zeros((0, 3), np.float32), "box", 0.5, (1, 2, 11, 22), class_id=2, label="car")
+    assert box.to_coco(785, 3) == {
+        "image_id": 785,
+        "category_id": 3,
+        "bbox": [1, 2, 10, 20],
+        "score": 0.5,
+    }
+
+
 def test_a_pose_becomes_json_with_names():
     said = json.loads(json.dumps(person().to_json()))
     assert said["skeleton"] == "blazepose-33" and len(said["keypoints"]) == 33

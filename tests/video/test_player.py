@@ -316,6 +316,13 @@ def test_a_raw_line_is_the_score_then_x_y_and_score_of_each_keypoint():
     assert words == ["0.75", "1.0", "2.0", "0.50", "3.5", "4.0", "0.25", "0.0", "0.0", "0.00"]
 
 
+def test_a_raw_line_of_an_object_is_its_label_score_and_box_and_of_a_class_its_label_and_score():
+    empty = np.zeros((0, 3), np.float32)
+    assert format_pose(Pose(empty, "box", 0.67, (1, 2, 3, 4))) == "person 0.67 1.0 2.0 3.0 4.0"
+    image_class = Pose(empty, "class", 0.5, (0, 0, 9, 9), class_id=7, label="cock")
+    assert format_pose(image_class) == "cock 0.50"
+
+
 def person_of_three() -> Pose:
     return Pose(
         np.array([[1, 2, 0.5], [3.5, 4, 0.25], [0, 0, 0]], np.float32),

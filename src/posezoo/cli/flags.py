@@ -591,11 +591,11 @@ def video_options_from_args(args: argparse.Namespace, estimator: Estimator) -> V
     from posezoo.video.video_options import VideoOptions
 
     finds_classes = find_decoder(estimator.decoder).finds_classes
-    for name in ("track", "smooth", "whole_image"):
-        if finds_classes and getattr(args, name):
+    for name in ("track", "smooth", "whole_image", "coco"):
+        if finds_classes and getattr(args, name, None):
             raise InferenceError(
                 f"{estimator.model.full_name} finds the classes of a whole image, and nobody in it:"
-                f" --{name} would change nothing",
+                f" --{name} is for people and objects",
                 hint=f"leave out --{name}",
             )
     return VideoOptions(args.track, args.smooth, args.detect_every or 1)

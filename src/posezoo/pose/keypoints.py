@@ -190,18 +190,21 @@ class Pose:
         return self.keypoints[order]
 
     def to_coco(self, image_id: int | None = None, category_id: int = 1) -> dict[str, Any]:
-        """An entry of a COCO file of keypoint results.
+        """An entry of a COCO file of results.
 
         It has ``category_id``, ``keypoints`` (a flat list of 17 times x, y, score; x and y are
         indices of pixels, half a pixel less than ours), ``score``, ``track_id`` if the person has
         one, and ``image_id`` if it is given. If the skeleton lacks some of COCO's keypoints, the
-        list has all of its own, in their order.
+        list has all of its own, in their order. An object has ``bbox`` in place of ``keypoints``:
+        left, top, width and height in pixels.
         """
+        x0, y0, x1, y1 = map(float, self.box)
         points = self.keypoints if coco_order(self.layout) is None else self.coco_keypoints()
         return _drop_unknown(
             image_id=image_id,
             category_id=category_id,
-            keypoints=to_pixel_indices(points).ravel().tolist(),
+            keypoints=to_pixel_indices(points).ravel().tolist() or None,
+            bbox=None if len(points) else [x0, y0, x1 - x0, y1 - y0],
             score=float(self.score),
             track_id=self.track_id,
         )

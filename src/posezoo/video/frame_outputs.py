@@ -24,6 +24,7 @@ from posezoo.files.file_lock import discard
 from posezoo.files.staging import create_parent
 from posezoo.files.verified_files import is_device, write_error, writing
 from posezoo.images import SUFFIXES, Image
+from posezoo.ir.model_procs import read_labels
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size, image_size, letterbox_image
 from posezoo.video.frame_sources import Frame, FrameSource, import_quiet_opencv
@@ -336,6 +337,14 @@ def frame_to_json(frame: Frame, poses: Sequence[Pose]) -> dict[str, Any]:
         "height": height,
         "poses": [pose.to_json() for pose in poses],
     }
+
+
+def coco_category_id(pose: Pose) -> int:
+    """COCO's id of a class with this label; the number of another class, and 1 for a person."""
+    if pose.class_id is None:
+        return 1
+    labels = read_labels("coco_91")  # in the order of COCO's ids
+    return labels.index(pose.label) if pose.label in labels else pose.class_id
 
 
 def coco_image_id(frame: Frame, source: FrameSource) -> int:

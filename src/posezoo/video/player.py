@@ -257,7 +257,12 @@ def draw_text(canvas: Image, lines: Sequence[str]) -> None:
 
 
 def format_pose(pose: Pose) -> str:
-    """A pose as numbers: its score, then x, y in pixels and the score of each keypoint."""
+    """A pose as numbers: its score, then x, y in pixels and the score of each keypoint; without
+    keypoints its label and score, then the box in pixels if it is not the whole image.
+    """
+    if not len(pose.keypoints):
+        box = () if pose.skeleton == "class" else pose.box
+        return " ".join([pose.label or "person", f"{pose.score:.2f}", *(f"{x:.1f}" for x in box)])
     numbers = (f"{x:.1f} {y:.1f} {score:.2f}" for x, y, score in pose.keypoints.tolist())
     return f"{pose.score:.2f} " + " ".join(numbers)
 

@@ -205,10 +205,11 @@ FLAGS = (
         ),
         Flag(
             "-r, --raw_output_message",
-            "print a line for each pose: its score, then x, y and score of each keypoint",
+            "print a line for each pose: its score, then x, y and score of each keypoint; for each"
+            " object its label, score and box",
         ),
         Flag("--json FILE", "write the keypoints of each frame as JSON"),
-        Flag("--coco FILE", "write the keypoints of each frame in COCO's format for results"),
+        Flag("--coco FILE", "write keypoints or boxes of each frame in COCO's format for results"),
         title="input and output",
     ),
     FlagGroup(
@@ -487,7 +488,7 @@ class _PoseWriter:
     results: JsonListWriter | None
 
     def __call__(self, frame: Frame, poses: list[Pose]) -> None:
-        from posezoo.video.frame_outputs import coco_image_id, frame_to_json
+        from posezoo.video.frame_outputs import coco_category_id, coco_image_id, frame_to_json
         from posezoo.video.player import format_pose
 
         self.publish(self.source, frame, poses)
@@ -498,7 +499,8 @@ class _PoseWriter:
             self.frames.append(frame_to_json(frame, poses))
         if self.results is not None:
             for pose in poses:
-                self.results.append(pose.to_coco(coco_image_id(frame, self.source)))
+                image = coco_image_id(frame, self.source)
+                self.results.append(pose.to_coco(image, coco_category_id(pose)))
 
 
 #: The facts about a loaded model in JSON.
