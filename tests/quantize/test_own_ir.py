@@ -104,6 +104,12 @@ def test_flags_for_an_ir_are_refused_for_models(tmp_path):
     assert "--as, --labels and the preparation of images are for an .xml" in done.stderr
 
 
+def test_a_mean_of_two_numbers_is_refused_before_the_start(own):
+    done = quantize(own, "--mean_values", "1", "2")
+    assert done.returncode == 2 and "quantizing" not in done.stderr
+    assert "--mean_values: expected one number, or one for each of 3 channels" in done.stderr
+
+
 def test_a_mean_for_values_from_0_to_1_is_refused(own, labels):
     flags = ("--mean_values", "0.485", "0.456", "0.406", "--labels", labels)
     done = quantize(own, *flags)

@@ -156,6 +156,10 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
     names = ("like", "labels", *flags.PREPROCESSING.split())
     if not xmls and any(getattr(args, name) for name in names):
         args.parser.error("--as, --labels and the preparation of images are for an .xml")
+    for name in ("mean_values", "scale_values"):
+        numbers = flags.flatten_numbers(getattr(args, name))
+        if numbers and len(numbers) not in (1, 3):
+            args.parser.error(f"--{name}: expected one number, or one for each of 3 channels")
 
 
 def _own_xmls(args: argparse.Namespace) -> list[str]:
