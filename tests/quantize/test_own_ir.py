@@ -74,6 +74,16 @@ def test_the_accuracy_is_that_of_scikit_learn_on_images_that_were_not_calibrated
     assert again.returncode == 0 and "measuring on" not in again.stderr
 
 
+@pytest.mark.slow
+def test_a_picture_that_cannot_be_read_is_not_counted_as_one_for_calibration(own, labels):
+    pytest.importorskip("nncf", reason="needs nncf")
+    _, pictures = own
+    min(pictures.rglob("*.png")).write_bytes(b"not a picture")
+    done = quantize(own, *PREPARATION, "--labels", labels)
+    assert done.returncode == 0, done.stderr
+    assert "after calibration on 11 others" in done.stderr
+
+
 def test_an_ir_that_does_not_say_how_images_are_prepared_is_refused(own):
     done = quantize(own)
     assert done.returncode == 1

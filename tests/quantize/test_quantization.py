@@ -33,6 +33,7 @@ from posezoo.pipeline import int8_models
 from posezoo.pipeline.get import write_model_card
 from posezoo.quantize.calibration_data import CalibrationSample
 from posezoo.quantize.int8_comparison import Fp32Reference
+from posezoo.quantize.quantization import to_measurements
 from posezoo.quantize.quantization_plan import QuantizationOptions, QuantizationTarget
 from posezoo.registry import open_registry
 from posezoo.runtime.compiled_network import CompiledNetwork
@@ -211,9 +212,11 @@ def test_unsuitable_photos_are_refused(bench, spoil, problem):
 def test_an_unreadable_photo_is_left_out_with_a_warning(bench):
     bench = bench()
     (bench.photos / "00.png").write_bytes(b"not a picture")
-    (displacement,) = bench.quantize().displacements.values()
+    quantized = bench.quantize()
+    (displacement,) = quantized.displacements.values()
     (warned,) = bench.of(WarningIssued)
     assert "00.png" in warned.message
+    assert to_measurements(quantized)[0]["settings"] == {"photos": 3, "calibrated on": 5}
     record = json.loads(bench.xml.with_name("provenance.json").read_text())
     assert record["shift"]["calibration_photos"] == 5
     assert displacement.found_fp32 == 3

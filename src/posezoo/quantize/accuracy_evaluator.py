@@ -105,28 +105,31 @@ class AccuracyEvaluator:
         """
         return self._evaluate(compiled, image_ids).figures.get(self._figure, 0.0)
 
-    def compare(self, xml: Path, precision: Precision, listener: Listener) -> AccuracyCompared:
-        """Measure and report the accuracy of an INT8 IR and of the FP32 IR; their floating-point
-        layers run in f32.
+    def compare(
+        self, xml: Path, precision: Precision, calibration_photos: int, listener: Listener
+    ) -> AccuracyCompared:
+        """Measure and report the accuracy of an INT8 IR, which was calibrated on so many photos,
+        and of the FP32 IR; their floating-point layers run in f32.
         """
         after = self._evaluate(_compile(xml))
         drop = measure_drop(self.fp32, after, self._figure, of_boxes=self._of_boxes)
-        event = self._describe(drop, precision)
+        event = self._describe(drop, precision, calibration_photos)
         listener(event)
         return event
 
-    def _describe(self, drop: MetricDrop, precision: Precision) -> AccuracyCompared:
-        plan = self.plan
+    def _describe(
+        self, drop: MetricDrop, precision: Precision, calibration_photos: int
+    ) -> AccuracyCompared:
         limit = self.max_drop
         return AccuracyCompared(
-            plan.target.spec.full_name,
+            self.plan.target.spec.full_name,
             precision,
             self.metric,
             drop.before,
             int8=drop.after,
             interval=drop.interval,
             images=drop.images,
-            calibration_images=len(plan.photos.calibration),
+            calibration_images=calibration_photos,
             images_to_decide=drop.images_to_decide(limit) if limit is not None else 0,
             max_drop=limit,
         )

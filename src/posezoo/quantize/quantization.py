@@ -54,10 +54,13 @@ class Quantized:
     Attributes:
         plan: what was requested.
         displacements: the displacements from FP32 of the IR that were made now.
+        photos: how many photos these were compared and calibrated on, as ``settings`` of a
+            measurement.
     """
 
     plan: QuantizationPlan
     displacements: Mapping[Precision, KeypointDisplacement]
+    photos: Mapping[str, int]
 
     @property
     def irs(self) -> dict[Precision, Path]:
@@ -95,6 +98,7 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
     folder = plan.layout.model_dir(plan.target.spec)
     name = target.spec.full_name
     photos = plan.photos
+    used: dict[str, int] = {}
     displacements: dict[Precision, KeypointDisplacement] = {}
     if due := select_due(name, plan.irs, listener):
         remove_stale_staging_dirs(folder)
@@ -105,6 +109,7 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
         try:
             evaluator = create_accuracy_evaluator(plan)
             data = collect_calibration_data(target, photos, listener=listener)
+            used = {"photos": data.measured_photos, "calibrated on": data.calibration_photos}
             check_calibration_data(data, evaluator, photos, listener)
             reference = Fp32Reference(target, data.measured, plan.options.runtime)
             job = _QuantizationJob(plan, data, reference, evaluator, listener=listener)
@@ -135,7 +140,7 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
             listener(QuantizationFinished(name, False, error.problem))
             raise
         listener(QuantizationFinished(name, True))
-    return Quantized(plan, displacements)
+    return Quantized(plan, displacements, used)
 
 
 @frozen
@@ -192,7 +197,7 @@ class _QuantizationJob:
         ir_writer.write_ir(network, xml, precision)
         displacement, problem = self.reference.compare(xml, precision, listen)
         if self.evaluator:
-            self.evaluator.compare(xml, precision, listen)
+            self.evaluator.compare(xml, precision, self.data.calibration_photos, listen)
         if options.max_drop is not None:
             problem = ""  # that limit counts
         if problem or options.compare_layers:
@@ -233,7 +238,6 @@ def to_measurements(quantized: Quantized) -> list[dict[str, object]]:
     reads.
     """
     plan = quantized.plan
-    photos = {"photos": len(plan.photos.measured), "calibrated on": len(plan.photos.calibration)}
     fp32_size = plan.target.fp32_xml.with_suffix(".bin").stat().st_size
     measurements = []
     for precision, displacement in quantized.displacements.items():
@@ -243,7 +247,7 @@ def to_measurements(quantized: Quantized) -> list[dict[str, object]]:
             "quantization",
             precision,
             {name: metrics[name] for name in KINDS["quantization"].figures},
-            settings=photos,
+            settings=quantized.photos,
             tools=package_versions("nncf", "openvino"),
             date=datetime.now(timezone.utc).date().isoformat(),
             irs=digest_irs([quantized.irs[precision]]),
