@@ -19,7 +19,7 @@ from onnx import helper, numpy_helper
 import posezoo as posezoo_package
 from fakes.command import posezoo
 from fakes.region_networks import attributes_network, publish_ir
-from fakes.zoo import declared_file, omz_yml, write_model
+from fakes.zoo import declared_file, omz_yml, write_composite, write_model
 from posezoo.coco import read_class_dataset
 from posezoo.coco.coco_dataset import ANOTHER
 from posezoo.evaluation import evaluate
@@ -434,11 +434,33 @@ def test_values_that_are_no_shares_of_classes_are_no_classes(tmp_path):
     assert f"{name} is for object attributes, which posezoo does not run" in done.stderr
 
 
-def test_a_model_for_another_task_is_refused_before_anything_is_transferred(tmp_path):
-    write_model(tmp_path / "models", "roads", omz_yml(task_type="semantic_segmentation"))
-    done = posezoo("run", "roads", "--models_dir", tmp_path / "models", "--input", SAMPLE_PHOTOS[0])
+ROADS = "roads is for semantic segmentation, which posezoo does not run"
+ACTS = "acts has several networks for action recognition, and no decoder for their outputs"
+
+
+@pytest.mark.parametrize(
+    ("command", "problem"),
+    [
+        (("run", "roads", "--input"), ROADS),
+        (("quantize", "roads", "--dataset"), ROADS),
+        (("run", "acts", "--input"), ACTS),
+        (
+            ("run", "acts-encoder", "--input"),
+            "acts-encoder is a part of acts, and is not run alone",
+        ),
+        (("quantize", "acts-encoder", "--dataset"), ACTS),
+    ],
+)
+def test_a_model_for_another_task_is_refused_before_anything_is_transferred(
+    command, problem, tmp_path
+):
+    models = tmp_path / "models"
+    write_model(models, "roads", omz_yml(task_type="semantic_segmentation"))
+    write_model(models, "acts/acts-encoder", omz_yml(task_type="detection"))
+    write_composite(models, "acts", ["acts-encoder"], task_type="action_recognition")
+    done = posezoo(*command, SAMPLE_PHOTOS[0].parent, "--models_dir", models)
     assert done.returncode == 1
-    assert "roads is for semantic segmentation, which posezoo does not run" in done.stderr
+    assert problem in done.stderr
     assert "models.invalid" not in done.stderr
 
 

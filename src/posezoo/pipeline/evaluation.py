@@ -116,7 +116,7 @@ def load_model(
     if chosen.finds_boxes:  # AP needs all boxes, even those with a low score
         options = replace(options, decoder_options={"min_box_score": 0.0})
     model = chosen.model
-    if chosen.task and not chosen.xml:
+    if not chosen.xml:
         require_decoded_task(model)
     xml = chosen.xml
     if xml:

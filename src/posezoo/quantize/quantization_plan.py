@@ -20,7 +20,7 @@ from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
 from posezoo.pose.decoders import DECODERS, find_decoder, finds_boxes
 from posezoo.resolve.resolved import INT8_PRECISIONS, Converter, Target
-from posezoo.runtime.decoder_matching import has_task_decoder, undeclared_task, with_task_decoder
+from posezoo.runtime.decoder_matching import explain_undecoded, undeclared_task, with_task_decoder
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.runtime_config import RuntimeConfig
 from posezoo.spec.model import (
@@ -132,9 +132,9 @@ def explain_unsupported(spec: ModelSpec, model: ModelSpec | CompositeSpec) -> st
         return spec.quantization.refused
     if spec.framework in UNREAD_FRAMEWORKS:
         return f"{spec.framework} cannot be converted"
-    if model.decoder is None and has_task_decoder(model):
-        return ""
-    if model.decoder is None or DECODERS.find(model.decoder.name) is None:
+    if reason := explain_undecoded(model):
+        return f"{model.name} {reason}"
+    if model.decoder and DECODERS.find(model.decoder.name) is None:
         return "quantization not supported: there is no decoder for its outputs"
     return ""
 

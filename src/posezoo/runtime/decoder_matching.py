@@ -327,21 +327,30 @@ def has_task_decoder(model: Model) -> bool:
     return finds_poses(model) or decoded_task(model) in tasks
 
 
+def explain_undecoded(model: Model) -> str:
+    """Why no decoder is for a model; empty if it declares one, or if its task has one."""
+    if model.decoder or has_task_decoder(model):  # of a model of poses, the outputs may name one
+        return ""
+    task = task_label(model.task).lower()
+    if model.composite:
+        return f"is a part of {model.composite}, and is not run alone"
+    if model.stages:
+        return f"has several networks for {task}, and no decoder for their outputs"
+    return (
+        f"is for {task}, which posezoo does not run: it runs models for human pose estimation,"
+        " detection and classification"
+    )
+
+
 def require_decoded_task(model: Model) -> None:
-    """Refuse a model whose task has no decoder, before anything is downloaded.
+    """Refuse a model whose outputs have no decoder, before anything is downloaded.
 
     Raises:
         InferenceError: the model declares no decoder, and its task has none.
     """
-    if not isinstance(model, ModelSpec) or model.decoder or model.composite:
-        return
-    if has_task_decoder(model):  # of a model of poses, the outputs may name one
-        return
-    raise InferenceError(
-        f"{model.name} is for {task_label(model.task).lower()}, which posezoo does not run: it runs"
-        " models for human pose estimation, detection and classification",
-        hint=f"posezoo get {model.name} makes its IR",
-    )
+    if reason := explain_undecoded(model):
+        hint = f"posezoo get {model.name} makes its IR"
+        raise InferenceError(f"{model.name} {reason}", hint=hint)
 
 
 def find_task_decoder(spec: ModelSpec, outputs: Mapping[str, Shape]) -> Decoder | None:

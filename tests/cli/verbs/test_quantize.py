@@ -225,7 +225,7 @@ def test_open_model_zoos_exit_codes(place, args, code, says):
 
 
 def test_what_cannot_be_quantized_is_skipped(place):
-    write_model(place.root / "registry", "other", model_yml())
+    write_model(place.root / "registry", "other", model_yml(task_type="semantic_segmentation"))
     ended = quantizer("--name", "other", *place.flags)
     assert ended.returncode == 0
     assert ended.stdout.startswith("========== Skipping other (quantization not supported)\n")
