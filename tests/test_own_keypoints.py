@@ -385,6 +385,21 @@ def test_what_cannot_be_run_is_refused_before_it_is_converted(tmp_path):
     assert "short.yml:2:13: limbs[0][1]: expected one of a, b, got 'c'" in refused.stderr
 
 
+def test_convert_refuses_weights_whose_limbs_are_unknown_and_says_that_others_are_numbered(
+    checkpoint, tmp_path
+):
+    network = build_network("lightweight_openpose", **NETWORKS["lightweight_openpose"])
+    torch.save(network.state_dict(), tmp_path / "mine.pth")
+    own = ("--network", "lightweight_openpose", "--checkpoint", tmp_path / "mine.pth")
+    refused = posezoo("convert", *own, "--model_name", "lop", "--weights_dir", tmp_path / "ir")
+    assert refused.returncode == 1 and "their limbs are unknown; --skeleton FILE" in refused.stderr
+    assert not (tmp_path / "ir").exists()
+    own = ("--network", NETWORK, "--checkpoint", checkpoint, "--weights_dir", tmp_path / "ir")
+    planned = posezoo("convert", *own, "--dry_run")
+    assert planned.returncode == 0
+    assert f"warning: {NETWORK}: its 12 keypoints are only numbered" in planned.stderr
+
+
 def test_demo_and_get_take_a_skeleton_only_with_a_file_of_ones_own(tmp_path):
     chosen = ("--skeleton", "coco-17", "-i", SAMPLE_PHOTOS[0], "-no_show")
     refused = posezoo("demo", *chosen)

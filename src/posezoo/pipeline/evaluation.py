@@ -129,7 +129,6 @@ def load_model(
         protocol = EvaluationProtocol(estimator, precision, options, boxes, irs=[xml], like=name)
         return LoadedModel(chosen, protocol, partial(loader.compile_ir, xml, options, like))
     load.require_detector_used(chosen.detector or boxes, model)
-    load.require_decodable(model)
     own_irs = get_irs(
         model,
         chosen.precision,

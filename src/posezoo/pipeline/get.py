@@ -17,6 +17,7 @@ from posezoo.convert.conversion_plan import ConversionOptions, select_due
 from posezoo.errors import (
     ConversionError,
     DownloadError,
+    InferenceError,
     PosezooError,
 )
 from posezoo.events import (
@@ -40,7 +41,7 @@ from posezoo.resolve.input_options import InputOptions
 from posezoo.resolve.resolution import resolve_model
 from posezoo.resolve.resolved import Resolved, Target
 from posezoo.resolve.stage_context import Context
-from posezoo.spec.model import CompositeSpec, Model, ModelSpec, Precision
+from posezoo.spec.model import OWN_CHECKPOINT, CompositeSpec, Model, ModelSpec, Precision
 from posezoo.user_folders import in_store
 from posezoo.values import frozen
 from posezoo.versions import version
@@ -89,9 +90,10 @@ class ConversionTask:
             write_model_card(converted.resolved.spec, context)
         return converted
 
-    def plan(self, spec: ModelSpec, _listener: Listener = ignore_event) -> Plan:
+    def plan(self, spec: ModelSpec, listener: Listener = ignore_event) -> Plan:
         """What would be done for a model; nothing is written."""
         resolved = self.resolve(spec)
+        check_own_weights(resolved.spec, listener)
         plan = make_plan(
             resolved, self.context, self.options, downloads=self.downloads, is_dry_run=True
         )
@@ -139,7 +141,9 @@ def get(
         ConversionError: no IR can be made from the files, or none is published in these precisions;
             or an IR of the user's own weights would be replaced.
         LockError: a strict lock does not list a file or an IR.
+        InferenceError: as for ``check_own_weights``.
     """
+    check_own_weights(resolved.spec, listener)
     options = options or ConversionOptions()
     with time_step(DOWNLOAD):
         plan = bring_irs_and_plan(resolved, context, options, downloads=downloads)
@@ -149,6 +153,20 @@ def get(
             _bring_published_files(resolved, context)
     with time_step(CONVERT):
         return convert(resolved, plan, options, listener=listener)
+
+
+def check_own_weights(spec: ModelSpec, listener: Listener) -> None:
+    """Report what is assumed about the keypoints of the user's own weights.
+
+    Raises:
+        InferenceError: no decoder takes their number of keypoints.
+    """
+    if spec.checkpoint != OWN_CHECKPOINT:
+        return
+    if spec.warnings and not spec.decoder:
+        raise InferenceError(spec.warnings[-1])
+    for warning in spec.warnings:
+        listener(WarningIssued(warning))
 
 
 def bring_irs_and_plan(
@@ -372,9 +390,6 @@ def get_irs(
         ConversionError: an IR cannot be made, or was not published in this precision.
     """
     irs = {}
-    if checkpoint:  # a model of the zoo was selected with its warnings
-        for warning in model.warnings:
-            listener(WarningIssued(warning))
     for part in context.registry.parts(model):
         both = (Precision.FP32, Precision.FP16)
         makes_both = with_both and precision in both and not part.is_ir

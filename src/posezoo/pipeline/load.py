@@ -125,7 +125,6 @@ class Loader:
         if model is None:
             return self._prepare_default(chosen.precision)
         require_detector_used(self.named_detector, model, self.decoder or "")
-        require_decodable(model)
         if chosen.checkpoint is None and model.decoder is None:
             from posezoo.runtime.decoder_matching import require_decoded_task
 
@@ -338,16 +337,6 @@ def require_detector_used(detector: str | None, model: Model, decoder: str = "")
     declared = model.decoder.name if model.decoder else model.task
     if detector and detector not in ("none", "usual"):
         require_top_down(decoder or declared, model.full_name)
-
-
-def require_decodable(model: Model) -> None:
-    """Refuse the user's own weights whose outputs no decoder takes, before they are converted.
-
-    Raises:
-        InferenceError: their number of keypoints fits no decoder, as a warning says.
-    """
-    if isinstance(model, ModelSpec) and model.network and not model.decoder and model.warnings:
-        raise InferenceError(model.warnings[-1])
 
 
 def with_found_decoder(model: Model, irs: NamedIrs) -> Model:
