@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from posezoo.runtime.decoder_matching import describe_ir
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.loading import load_ir
 from posezoo.runtime.runtime_config import LoadOptions
+from posezoo.spec.skeleton import LimbField, Skeleton
 
 pytest.importorskip("cv2")
 
@@ -85,6 +88,16 @@ def test_the_outputs_tell_the_decoder(tmp_path, outputs, decoder, roles):
     spec, _ = describe_ir(Graph(write_ir(tmp_path / "net.xml", outputs)))
     assert spec.decoder.name == decoder
     assert {output.name: output.role for output in spec.outputs if output.role} == roles
+
+
+def test_a_skeleton_with_fields_names_the_decoder_of_heatmaps_and_pafs(tmp_path):
+    outputs = {"1_heatmaps": (1, 3, 8, 12), "0_pafs": (1, 2, 8, 12)}
+    arm = Skeleton("arm", ("elbow", "wrist"), limbs=((0, 1),), fields=(LimbField((0, 1), 0),))
+    xml = write_ir(tmp_path / "net.xml", outputs)
+    estimator = load_ir(xml, options=LoadOptions(skeleton=arm))
+    assert estimator.decoder == "openpose" and estimator.model.skeleton == "arm"
+    with pytest.raises(DecoderError, match="no decoder is known for its outputs"):
+        load_ir(xml, options=LoadOptions(skeleton=replace(arm, fields=())))
 
 
 def test_further_names_of_an_output_do_not_matter(tmp_path):

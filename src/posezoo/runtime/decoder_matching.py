@@ -96,7 +96,11 @@ def _refuse_outputs(graph: Graph, name: str) -> DecoderError:
 
 
 def describe_ir(
-    graph: Graph, decoder: str | None = None, like: ModelSpec | None = None, task: str = ""
+    graph: Graph,
+    decoder: str | None = None,
+    like: ModelSpec | None = None,
+    task: str = "",
+    skeleton: Skeleton | None = None,
 ) -> tuple[ModelSpec, Preprocessing]:
     """The specification that a model.yml would give for an IR, and the preprocessing that the IR
     needs.
@@ -109,6 +113,7 @@ def describe_ir(
             say nothing; None: images are not changed.
         task: ``detection`` or ``classification``, whose decoder is found as for a model of Open
             Model Zoo, if there is no ``like``; empty: the decoder is of people.
+        skeleton: that the user names; one with part affinity fields is for the decoder openpose.
 
     Raises:
         DecoderError: no decoder is known for the outputs, or the decoder needs others.
@@ -118,7 +123,9 @@ def describe_ir(
         raise InferenceError(
             f"{graph.path}: says itself how images are prepared for it", hint="leave out --as"
         )
-    selected = None if task and like is None else _select_decoder(graph, decoder, like)
+    selected = None
+    if like or not task:
+        selected = _select_decoder(graph, decoder, like, skeleton)
     if like:
         preprocessing = original_preprocessing(like)
     else:
@@ -194,7 +201,9 @@ def _read_skeleton(graph: Graph, name: str) -> Skeleton | None:
     return parse_skeleton(name, text, f"{graph.path} (own_skeleton)")
 
 
-def _select_decoder(graph: Graph, name: str | None, like: ModelSpec | None) -> Decoder:
+def _select_decoder(
+    graph: Graph, name: str | None, like: ModelSpec | None, skeleton: Skeleton | None
+) -> Decoder:
     """The decoder, with its options from the IR's metadata if that names the same decoder, or that
     of a model.
     """
@@ -216,6 +225,9 @@ def _select_decoder(graph: Graph, name: str | None, like: ModelSpec | None) -> D
         return exported
     if recognized := recognize_decoder(graph.distinct_outputs):
         return _with_classes(Decoder(recognized), graph)
+    if skeleton and skeleton.fields:
+        if find_decoder("openpose").match_outputs(graph.distinct_outputs):
+            return Decoder("openpose")
     outputs = " and ".join(
         f"{output} {format_shape(shape)}" for output, shape in graph.distinct_outputs.items()
     )

@@ -168,7 +168,8 @@ def load_ir(
         MissingPackageError: OpenVINO is not installed.
     """
     graph = read_graph(xml)
-    model, preprocessing = describe_ir(graph, decoder, like)
+    skeleton = options.skeleton if options else None
+    model, preprocessing = describe_ir(graph, decoder, like, skeleton=skeleton)
     return load_estimator(model, {model.name: graph}, options, preprocessing=preprocessing)
 
 
