@@ -221,13 +221,16 @@ def _select_decoder(
     if name is not None:
         find_decoder(name)
         return Decoder(name)
-    if exported := _ultralytics_decoder(graph):
-        return exported
+    return _ultralytics_decoder(graph) or _recognize_decoder(graph, skeleton)
+
+
+def _recognize_decoder(graph: Graph, skeleton: Skeleton | None) -> Decoder:
+    """The decoder that the outputs fit; those of OpenPose also by the fields of a skeleton."""
     if recognized := recognize_decoder(graph.distinct_outputs):
         return _with_classes(Decoder(recognized), graph)
-    if skeleton and skeleton.fields:
-        if find_decoder("openpose").match_outputs(graph.distinct_outputs):
-            return Decoder("openpose")
+    openpose = find_decoder("openpose")
+    if skeleton and skeleton.fields and openpose.match_outputs(graph.distinct_outputs):
+        return Decoder("openpose")
     outputs = " and ".join(
         f"{output} {format_shape(shape)}" for output, shape in graph.distinct_outputs.items()
     )

@@ -153,9 +153,7 @@ def run(args: argparse.Namespace) -> int:
     # If no input could be read, the errors say all there is to say.
     lines = []
     if runner.has_results:
-        ran = f"{summary['model']} ({precision} IR)"
-        if not precision:
-            ran = f"{chosen.xml} (decoder {estimator.decoder})"
+        ran = _describe_ir(summary, precision, chosen, estimator)
         lines = [*_summary_lines(summary, results, ran, estimator)]
     advice = _advise(args, estimator, runner, context)
     if advice:
@@ -351,6 +349,14 @@ def _precision_of(chosen: ChosenModel) -> str:
         return chosen.precision.value
     folder = chosen.xml.resolve().parent.name
     return folder if folder in list(Precision) else ""
+
+
+def _describe_ir(
+    summary: dict[str, Any], precision: str, chosen: ChosenModel, estimator: Estimator
+) -> str:
+    if precision:
+        return f"{summary['model']} ({precision} IR)"
+    return f"{chosen.xml} (decoder {estimator.decoder})"
 
 
 def _summary_lines(
