@@ -51,6 +51,12 @@ def test_an_option_that_cannot_be_meant_is_refused(options, problem, hint):
     assert hint in caught.value.hint
 
 
+@pytest.mark.parametrize("name", ["heatmap", "simcc"])
+def test_decoders_of_one_person_refuse_the_same_options(name):
+    with pytest.raises(InferenceError, match=r"padding: expected 0, or 0.1 to 10"):
+        resolve_options(Decoder(name, {"padding": 20.0}))
+
+
 def test_an_unknown_decoder_names_the_nearest():
     with pytest.raises(
         InferenceError, match="no decoder is called blazpose; the decoders: blazepose"
