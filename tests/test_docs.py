@@ -248,6 +248,7 @@ def test_the_commands_of_a_card_run_as_pasted(desk, mirror):
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_the_quantization_commands_of_a_card_run_as_pasted(desk, mirror, photos):
     pytest.importorskip("nncf")
     (desk / "photos").symlink_to(photos)

@@ -32,8 +32,14 @@ FEEDS = [
     for seed, kind in enumerate(("noise", "photo"), 1)
 ]
 FAULTS = [(form, fault) for form in FORMS for fault in faults_of(form)]
-#: They differ from simple_pose_resnet50 in how many blocks they have.
-DEEPER = {f"simple_pose_resnet{depth}_{form}" for depth in (101, 152) for form in ("v1b", "v1d")}
+#: Large networks, of layers that smaller ones have, too.
+LARGE = {
+    "higher_hrnet",
+    "alpha_pose_resnet101_v1b_coco",
+    "mobile_pose_resnet50_v1b",
+    "simple_pose_resnet50_v1d",
+    *(f"simple_pose_resnet{depth}_{form}" for depth in (101, 152) for form in ("v1b", "v1d")),
+}
 
 
 def compare(form: str, fault=None, *, runtime=RuntimeConfig(), precision="f32") -> DeviceComparison:  # noqa: B008
@@ -174,7 +180,7 @@ def round_to_f16(network: ov.Model) -> ov.Model:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", [soak(name) if name in DEEPER else name for name in networks.NETWORKS]
+    "name", [soak(name) if name in LARGE else name for name in networks.NETWORKS]
 )
 def test_our_networks_raise_no_false_alarm_in_bf16_and_f16(name):
     from fakes.weights import conditioned, torch
