@@ -217,7 +217,6 @@ def run_both(
 def test_both_leave_the_same_files_which_compute_the_same(
     line, originals, modules, tmp_path, monkeypatch, capfd
 ):
-    line = line.replace("", "")
     ended = run_both(line, originals, modules, tmp_path, monkeypatch, capfd)
     assert ended["ours"] == ended["theirs"]
     code, files = ended["ours"]

@@ -15,6 +15,7 @@ from convert.test_graph_cutting import FP16, FP32, converted, gated, model, size
 from fakes import graphs
 from fakes.model_optimizer import ModelOptimizerError, by_model_optimizer, needs_mo
 from fakes.network import network, spec_of
+from fakes.soak import soak
 from posezoo.convert.formats.pytorch import export_to_onnx
 from posezoo.errors import SpecError
 from posezoo.ir.openvino_import import import_openvino
@@ -166,7 +167,7 @@ def test_our_ir_computes_what_model_optimizers_ir_computes(case, tmp_path):
 
 
 @needs_mo
-@pytest.mark.parametrize("case", HALVES)
+@pytest.mark.parametrize("case", ["nothing", *map(soak, HALVES[1:])])
 def test_fp16_is_equal_too_within_its_rounding(case, tmp_path):
     name, arguments = CASES[case]
     # Both round the same weights; what is folded into them may round the other way: 2**-11 of each.
