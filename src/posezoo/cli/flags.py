@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from posezoo.resolve.input_options import InputOptions
     from posezoo.resolve.stage_context import Context
     from posezoo.runtime.estimator import Estimator
+    from posezoo.spec.model import ModelSpec
     from posezoo.spec.skeleton import Skeleton
     from posezoo.video.frame_publishers import MqttTopic
     from posezoo.video.video_options import VideoOptions
@@ -728,11 +729,22 @@ def skeleton_from_args(args: argparse.Namespace) -> Skeleton | None:
     return find_skeleton(args.skeleton)
 
 
-def flatten_numbers(groups: Sequence[Sequence[float]] | None) -> tuple[float, ...] | None:
-    """All values of a flag such as ``--mean_values 1,2 3`` in one tuple; None if the flag is not
-    given.
+def like_from_args(args: argparse.Namespace, context: Context) -> ModelSpec | None:
+    """The model of ``--as``; None if it is not given."""
+    return context.registry.find_single(args.like) if args.like else None
+
+
+def channel_values_from_args(args: argparse.Namespace, name: str) -> tuple[float, ...] | None:
+    """The values of a flag such as ``--mean_values 1,2 3`` in one tuple: one, or one for each
+    channel; None if the flag is not given.
     """
-    return None if groups is None else tuple(chain.from_iterable(groups))
+    groups = getattr(args, name)
+    if groups is None:
+        return None
+    values = tuple(chain.from_iterable(groups))
+    if len(values) not in (1, 3):
+        args.parser.error(f"--{name}: expected one number, or one for each of 3 channels")
+    return values
 
 
 def input_options_from_args(args: argparse.Namespace) -> InputOptions:

@@ -116,8 +116,6 @@ def load_model(
     if chosen.finds_boxes:  # AP needs all boxes, even those with a low score
         options = replace(options, decoder_options={"min_box_score": 0.0})
     model = chosen.model
-    if not chosen.xml:
-        require_decoded_task(model)
     xml = chosen.xml
     if xml:
         loader = load.Loader(context, chosen.detector)
@@ -128,6 +126,7 @@ def load_model(
         name = like.full_name if like else ""
         protocol = EvaluationProtocol(estimator, precision, options, boxes, irs=[xml], like=name)
         return LoadedModel(chosen, protocol, partial(loader.compile_ir, xml, options, like))
+    require_decoded_task(model)
     load.require_detector_used(chosen.detector or boxes, model)
     own_irs = get_irs(
         model,

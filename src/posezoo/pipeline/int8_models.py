@@ -118,7 +118,7 @@ def describe_own_ir(
 
 def _with_own_decoder(spec: ModelSpec, graph: Graph, metric: str) -> ModelSpec:
     """An IR's description with the decoder of the metric, for all classes."""
-    from posezoo.pose.decoders import find_decoder
+    from posezoo.pose.decoders import find_decoder, with_all_classes
     from posezoo.quantize.quantization_plan import TASKS
     from posezoo.runtime.decoder_matching import with_task_decoder
 
@@ -134,8 +134,7 @@ def _with_own_decoder(spec: ModelSpec, graph: Graph, metric: str) -> ModelSpec:
             f"{graph.path}: --metric {metric} is not for the decoder {spec.decoder.name}",
             hint="name another model with --as",
         )
-    decoder = replace(spec.decoder, options={**spec.decoder.options, **record.task_options})
-    return replace(spec, task=record.task or spec.task, decoder=decoder)
+    return replace(spec, task=record.task or spec.task, decoder=with_all_classes(spec.decoder))
 
 
 def plan_own_int8(

@@ -7,7 +7,7 @@ another package in the group ``posezoo.decoders``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -273,6 +273,11 @@ def named_task(decoder: Decoder) -> str:
     """The task of objects or images whose classes have names; empty for people."""
     record = find_decoder(decoder.name)
     return record.task if record.finds_classes or decoder.options.get("all_classes") else ""
+
+
+def with_all_classes(decoder: Decoder) -> Decoder:
+    """A decoder of boxes for objects of all classes, not only for people; any other as it is."""
+    return replace(decoder, options={**decoder.options, **find_decoder(decoder.name).task_options})
 
 
 def require_top_down(decoder: str, model: str) -> None:

@@ -18,7 +18,7 @@ from posezoo.files import verified_files
 from posezoo.ir import provenance
 from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
-from posezoo.pose.decoders import DECODERS, find_decoder, finds_boxes
+from posezoo.pose.decoders import DECODERS, finds_boxes, named_task
 from posezoo.resolve.resolved import INT8_PRECISIONS, Converter, Target
 from posezoo.runtime.decoder_matching import explain_undecoded, undeclared_task, with_task_decoder
 from posezoo.runtime.graph import Graph
@@ -103,7 +103,7 @@ class QuantizationTarget:
     def task(self) -> str:
         """As ``undeclared_task`` of the model; of the user's own IR, that of its decoder."""
         if self.is_own and self.model.decoder:
-            return find_decoder(self.model.decoder.name).task
+            return named_task(self.model.decoder)
         return undeclared_task(self.model)
 
     @property

@@ -15,7 +15,7 @@ from posezoo.errors import DecoderError, InferenceError
 from posezoo.facts.labels import task_label
 from posezoo.ir.model_procs import decoded_task, find_anchors
 from posezoo.pose.decoder_type import DecoderType, Shape, channel_count
-from posezoo.pose.decoders import DECODERS, find_decoder, recognize_decoder
+from posezoo.pose.decoders import DECODERS, find_decoder, recognize_decoder, with_all_classes
 from posezoo.registry import open_registry
 from posezoo.runtime.graph import (
     Graph,
@@ -277,7 +277,7 @@ def _with_classes(decoder: Decoder, graph: Graph, like: ModelSpec | None = None)
         columns = {shape[-1] for shape in graph.distinct_outputs.values()}
         is_other = columns != {output.shape[-1] for output in like.outputs}
     if is_other or graph.read_rt_info("model_info", "labels"):
-        return replace(decoder, options={**decoder.options, **record.task_options})
+        return with_all_classes(decoder)
     return decoder
 
 
@@ -325,7 +325,7 @@ def _read_numbers(graph: Graph, name: str) -> tuple[float, ...]:
         ) from error
 
 
-def undeclared_task(model: Model | None) -> str:
+def undeclared_task(model: Model) -> str:
     """The task of a model that declares no decoder, such as those of Open Model Zoo; empty for one
     of poses, as for any other model.
     """

@@ -11,7 +11,7 @@ import numpy as np
 from posezoo.arrays import NamedArrays
 from posezoo.errors import InferenceError
 from posezoo.images import to_bgr
-from posezoo.pose.decoders import find_decoder, require_top_down
+from posezoo.pose.decoders import find_decoder, named_task, require_top_down
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.ssd_detection import Box, parse_boxes
 from posezoo.pose.tracking import PoseTracker
@@ -29,7 +29,7 @@ from posezoo.runtime.inference_pipeline import (
 from posezoo.runtime.result_stream import Item, ResultStream
 from posezoo.runtime.scene_cuts import SceneCuts
 from posezoo.runtime.top_down_pipeline import TopDownPipeline
-from posezoo.spec.model import WHOLE_IMAGE, Model
+from posezoo.spec.model import WHOLE_IMAGE, Decoder, Model
 
 #: Frames per second of a video whose rate is unknown; most cameras have this rate.
 USUAL_FPS = 30.0
@@ -76,10 +76,7 @@ class Estimator:
         self.can_track = isinstance(pipeline, VideoPipeline) and pipeline.can_track
         takes_whole_image = isinstance(pipeline, TopDownPipeline) and not detector
         self.people_from = WHOLE_IMAGE if takes_whole_image else detector or ITSELF
-        declared = model.decoder
-        self.finds_people = not find_decoder(decoder).finds_classes and not (
-            declared and declared.options.get("all_classes")
-        )
+        self.finds_people = not named_task(model.decoder or Decoder(decoder))
         self.networks = networks
         self._pipeline = pipeline
 

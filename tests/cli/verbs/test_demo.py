@@ -183,6 +183,12 @@ def test_invalid_flags_are_wrong_usage(demo, tiny, video, args, said):
     assert len(ended.err.splitlines()) == 2
 
 
+def test_a_mean_for_two_of_three_channels_is_wrong_usage(demo, tiny, video):
+    ended = demo("-m", tiny, "-i", video, "--mean_values", "1", "2")
+    assert ended.code == 2
+    assert "--mean_values: expected one number, or one for each of 3 channels" in ended.err
+
+
 @pytest.mark.parametrize(
     "flag", [("--mean_values", "1"), ("--reverse_input_channels",), ("--layout", "NCHW")]
 )

@@ -373,8 +373,8 @@ def _load_options(args: argparse.Namespace, settings: Settings, source: FrameSou
         aspect_size=source.size,
         layout=args.layout or "",
         reverse_input_channels=args.reverse_input_channels or None,
-        mean=flags.flatten_numbers(args.mean_values),
-        scale=flags.flatten_numbers(args.scale_values),
+        mean=flags.channel_values_from_args(args, "mean_values"),
+        scale=flags.channel_values_from_args(args, "scale_values"),
         skeleton=flags.skeleton_from_args(args),
     )
     streams = args.num_streams or ""

@@ -201,8 +201,9 @@ def _choose_model(args: argparse.Namespace, context: Context) -> EvaluatedModel:
     boxes = args.boxes or ""
     if args.model.endswith(SUFFIX):
         xml = Path(args.model)
-        like = context.registry.find_single(args.like) if args.like else None
-        described, _ = describe_ir(read_graph(xml), None, like)
+        like = flags.like_from_args(args, context)
+        skeleton = flags.skeleton_from_args(args)
+        described, _ = describe_ir(read_graph(xml), None, like, skeleton=skeleton)
         return EvaluatedModel(described, xml, args.precision, args.detector, boxes=boxes, like=like)
     name = args.model_name or ""
     if args.checkpoint is None:

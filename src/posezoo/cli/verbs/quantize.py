@@ -156,10 +156,6 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
     names = ("like", "labels", *flags.PREPROCESSING.split())
     if not xmls and any(getattr(args, name) for name in names):
         args.parser.error("--as, --labels and the preparation of images are for an .xml")
-    for name in ("mean_values", "scale_values"):
-        numbers = flags.flatten_numbers(getattr(args, name))
-        if numbers and len(numbers) not in (1, 3):
-            args.parser.error(f"--{name}: expected one number, or one for each of 3 channels")
 
 
 def _own_xmls(args: argparse.Namespace) -> list[str]:
@@ -173,10 +169,10 @@ def _describe_own_irs(args: argparse.Namespace, context: Context) -> dict[Path, 
 
     given = LoadOptions(
         reverse_input_channels=args.reverse_input_channels or None,
-        mean=flags.flatten_numbers(args.mean_values),
-        scale=flags.flatten_numbers(args.scale_values),
+        mean=flags.channel_values_from_args(args, "mean_values"),
+        scale=flags.channel_values_from_args(args, "scale_values"),
     )
-    like = context.registry.find_single(args.like) if args.like else None
+    like = flags.like_from_args(args, context)
     labels = _read_labels(args.labels) if args.labels else ()
     metric = args.metric or ""
     xmls = map(Path, _own_xmls(args))

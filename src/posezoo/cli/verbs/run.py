@@ -153,7 +153,7 @@ def run(args: argparse.Namespace) -> int:
     # If no input could be read, the errors say all there is to say.
     lines = []
     if runner.has_results:
-        ran = _describe_ir(summary, precision, chosen, estimator)
+        ran = _name_ir(summary, precision, chosen, estimator)
         lines = [*_summary_lines(summary, results, ran, estimator)]
     advice = _advise(args, estimator, runner, context)
     if advice:
@@ -273,8 +273,7 @@ def _choose_model(args: argparse.Namespace, context: Context) -> ChosenModel:
     path = Path(text)
     suffix = path.suffix.lower()
     if text.endswith(".xml") or (suffix == ".onnx" and os.path.isfile(text)):
-        like = context.registry.find_single(args.like) if args.like else None
-        return ChosenModel(xml=path, like=like)
+        return ChosenModel(xml=path, like=flags.like_from_args(args, context))
     if suffix in CHECKPOINTS and os.path.isfile(text):
         return _choose_checkpoint(args, path, None, context)
     try:
@@ -351,9 +350,10 @@ def _precision_of(chosen: ChosenModel) -> str:
     return folder if folder in list(Precision) else ""
 
 
-def _describe_ir(
+def _name_ir(
     summary: dict[str, Any], precision: str, chosen: ChosenModel, estimator: Estimator
 ) -> str:
+    """By its model and precision; an .xml of no known precision by its path and decoder."""
     if precision:
         return f"{summary['model']} ({precision} IR)"
     return f"{chosen.xml} (decoder {estimator.decoder})"
