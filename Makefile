@@ -8,7 +8,9 @@ PIN    ?= -c constraints.txt
 MO_EXTRAS ?= caffe
 # No program of this project reports to the makers of ONNX Runtime, neither tests nor measured peers.
 export ORT_DISABLE_TELEMETRY = 1
-PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
+# On a terminal pip shows what it downloads.
+QUIET  := $(shell test -t 2 || echo --quiet)
+PIP     = $(BIN)/python -m pip --disable-pip-version-check $(QUIET)
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test test-all test-slow test-release test-hostile test-again test-mo coverage check zoo cards site docs examples mo-env demo-env bench bench-once measure resolve \
@@ -22,6 +24,7 @@ $(VENV)/.installed-%: setup.cfg pyproject.toml constraints.txt
 	@test -x $(BIN)/pip || { $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and \
 	  "posezoo needs Python 3.10 or newer, and this is %d.%d: make PYTHON=python3.11" % sys.version_info[:2])' && \
 	  $(PYTHON) -m venv $(VENV); }
+	@echo "installing posezoo and what its extra '$*' names into $(VENV)"
 	$(PIP) install $(PIN) --editable '.[$*]'
 	@touch $@
 

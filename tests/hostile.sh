@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Runs the quick tests on a machine that could not be less like ours: tests/hostile.sh [PYTEST ARGUMENTS]
 #
-# In a copy of the checkout in a folder with a space, by a user who is not root (if root starts it), with settings of
-# git, pip, AWS, Docker, proxies, the terminal and posezoo in the way. Afterwards neither the user's repository nor the
-# home folder may have changed. PYTHON is the environment's Python, by default this checkout's.
+# In a copy of the checkout and with a Python in a folder with a space, by a user who is not root (if root starts it),
+# with settings of git, pip, AWS, Docker, proxies, the terminal and posezoo in the way. Afterwards neither the user's
+# repository nor the home folder may have changed. PYTHON is the environment's Python, by default this checkout's.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 python=${PYTHON:-$root/.venv/bin/python}
@@ -30,6 +30,9 @@ printf '{"credsStore": "none-of-this-name"}' >"$home/.docker/config.json"
 printf 'machine localhost login somebody password wrong\n' >"$home/.netrc"
 printf '#!/bin/sh\nexit 1\n' >"$place/bin/uv"
 chmod 755 "$place" "$place/bin/uv"
+# An environment is where its Python is named.
+ln -s "$(cd "$(dirname "$python")/.." && pwd)" "$place/a folder/environment"
+python="$place/a folder/environment/bin/$(basename "$python")"
 
 hostile=(
   HOME="$home" XDG_CONFIG_HOME="$home/.config" TMPDIR="$place/tmp" PATH="$place/bin:$PATH"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -234,9 +235,8 @@ def test_an_unknown_model_ends_with_1_and_a_hint():
 def test_a_closed_pipe_is_no_error(tmp_path):
     for number in range(2000):
         write_model(tmp_path / "models", f"model-{number}", model_yml(description="x" * 200 + "."))
-    command = (
-        f"{sys.executable} -m posezoo list --models_dir {tmp_path}/models --format json | head -1"
-    )
+    words = [sys.executable, "-m", "posezoo", "list", "--models_dir", f"{tmp_path}/models"]
+    command = f"{shlex.join(words)} --format json | head -1"
     ended = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, timeout=60
     )

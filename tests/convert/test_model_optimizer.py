@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import stat
 import subprocess
 import sys
@@ -168,7 +169,8 @@ def test_the_python_of_the_stand_in_has_no_model_optimizer(tmp_path):
     metadata = "Metadata-Version: 2.1\nName: openvino-dev\nVersion: 2024.6.0+posezoo\n"
     (site / "openvino_dev-2024.6.0+posezoo.dist-info" / "METADATA").write_text(metadata)
     python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\nPYTHONPATH={site} exec {sys.executable} "$@"\n')
+    words = shlex.join(["env", f"PYTHONPATH={site}", sys.executable])
+    python.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
     python.chmod(0o755)
     with pytest.raises(
         ConversionError, match=r"has no Model Optimizer: its OpenVINO is 2024\.6\.0\+posezoo"

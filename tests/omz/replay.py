@@ -307,7 +307,7 @@ def _seed(call: Call, folder: Path, root: Path, side: Side) -> None:
     args = call.args
     assert args is not None
     texts = {
-        "python": f'#!/bin/sh\nexec {side.python} "$@"\n',
+        "python": f'#!/bin/sh\nexec {shlex.quote(str(side.python))} "$@"\n',
         "mo": f"import os, sys\nos.execv({str(side.mo)!r}, ['mo', *sys.argv[1:]])\n",
     }
     for flag, text in texts.items():

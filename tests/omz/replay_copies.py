@@ -5,6 +5,7 @@ Most of a line's time would be to start Python and to import Open Model Zoo's to
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -34,8 +35,11 @@ from posezoo.ir.openvino_import import import_openvino
 import_openvino()
 """
 
-# Model Optimizer, asked once for each file and arguments: what it makes is kept outside of the clone.
-_KEEPING_MO = """#!{python}
+# Model Optimizer, asked once for each file and arguments: what it makes is kept outside of the clone. The shell starts
+# Python, as in pip's commands: no path after #! may have a space.
+_KEEPING_MO = """#!/bin/sh
+'''exec' {python} "$0" "$@"
+' '''
 import hashlib, json, os, shutil, sys
 from pathlib import Path
 told = [argument.partition("=") for argument in sys.argv[1:]]
@@ -93,7 +97,7 @@ class CopiedSides:
         address = program_copies.start(python, imports, self._their_environ)
         version = next(self.zoos.mo_env.glob("lib/*/site-packages/openvino_dev-*")).name
         mo = _KEEPING_MO.format(
-            python=python,
+            python=shlex.quote(str(python)),
             fakes=Path(program_copies.__file__).parent,
             address=start_copies(self._their_environ["PYTHONPATH"]),
             mo=program(),

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import shutil
 import subprocess
 import sys
@@ -41,7 +42,7 @@ def home(tmp_path):
     shown.parent.mkdir()
     shown.write_text(
         "#!/bin/sh\n"
-        f'[ -n "$_ARGCOMPLETE" ] && exec {sys.executable} -m posezoo "$@"\n'
+        f'[ -n "$_ARGCOMPLETE" ] && exec {shlex.quote(sys.executable)} -m posezoo "$@"\n'
         'for word in "$@"; do printf "<%s>" "$word"; done; echo " was run"\n'
     )
     shown.chmod(0o755)
@@ -165,7 +166,7 @@ def asked(line, **variables):
         "COMP_POINT": str(len(line)),
     }
     ended = subprocess.run(
-        ["sh", "-c", f"exec {sys.executable} -m posezoo 8>&1 >/dev/null"],
+        ["sh", "-c", 'exec "$0" -m posezoo 8>&1 >/dev/null', sys.executable],
         env={**os.environ, **request, **variables},
         capture_output=True,
         text=True,
