@@ -7,11 +7,13 @@ pages.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,20 +30,70 @@ ROOT = Path(__file__).resolve().parents[1]
 OPENPOSE_HEIGHT = 368
 
 
+#: A flag that so many verbs share is described once.
+MANY_VERBS = 3
+
+
 def cli_page() -> str:
-    """Every verb's help, as the terminal shows it."""
+    """The flags of every verb, as the terminal shows them; those that verbs share once."""
     os.environ["COLUMNS"] = "100"
     from posezoo.cli.main import VERBS, create_parser, verb_parsers
+    from posezoo.cli.parsers import HelpFormatter
 
     top = create_parser()
-    verbs = verb_parsers(top)
-    sections = [f"# The command line\n\n```text\n{top.format_help().rstrip()}\n```\n"]
-    sections += [
-        f"## posezoo {name}\n\n```text\n{verbs[name].format_help().rstrip()}\n```\n"
-        for name in VERBS
+    overview = top.format_help().rstrip()
+    parsers = {name: verb_parsers(top)[name] for name in VERBS}
+    shared = _shared_flags(parsers.values())
+    once = HelpFormatter("posezoo")
+    once.add_arguments(sorted(shared.values(), key=lambda action: action.option_strings[-1]))
+    flags = textwrap.dedent(once.format_help()).strip()
+    sections = [
+        f"# The command line\n\n```text\n{overview}\n```\n",
+        "## Flags of several verbs\n\nEach verb names below which of these it has. `posezoo VERB --help`"
+        f" shows all flags of a verb.\n\n```text\n{flags}\n```\n",
     ]
+    sections += [_verb_section(name, parser, shared) for name, parser in parsers.items()]
     note = "<!-- drawn by `make docs` from the code: change it there -->\n"
     return note + "\n".join(sections)
+
+
+def _flag_key(action: argparse.Action) -> tuple[object, ...]:
+    return (*action.option_strings, action.metavar, action.help)
+
+
+def _shared_flags(
+    parsers: Iterable[argparse.ArgumentParser],
+) -> dict[tuple[object, ...], argparse.Action]:
+    """The flags that many verbs have, with the same help; of two texts for one flag, the one that
+    more verbs have.
+    """
+    actions = [
+        action
+        for parser in parsers
+        for action in parser._actions
+        if action.option_strings and action.help != argparse.SUPPRESS
+    ]
+    counts = Counter(map(_flag_key, actions))
+    by_flag = {
+        action.option_strings[-1]: copy.copy(action)
+        for action in sorted(actions, key=lambda action: counts[_flag_key(action)])
+    }
+    shared = {_flag_key(action): action for action in by_flag.values()}
+    return {key: action for key, action in shared.items() if counts[key] >= MANY_VERBS}
+
+
+def _verb_section(
+    name: str, parser: argparse.ArgumentParser, shared: Collection[tuple[object, ...]]
+) -> str:
+    """A verb's help without the flags that are described above; it names these."""
+    also = []
+    for action in parser._actions:
+        if _flag_key(action) in shared:
+            also.append(action.option_strings[-1])
+            action.help = argparse.SUPPRESS
+    text = f"## posezoo {name}\n\n```text\n{parser.format_help().rstrip()}\n```\n"
+    flags = ", ".join(f"`{flag}`" for flag in sorted(also))
+    return text + "\n" + textwrap.fill(f"Also: {flags}.", 120, break_on_hyphens=False) + "\n"
 
 
 def model_schema() -> str:
