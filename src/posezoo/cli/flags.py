@@ -679,7 +679,7 @@ def patterns_from_args(args: argparse.Namespace) -> Sequence[str] | None:
     return list(args.models)
 
 
-def require_model_optimizer(args: argparse.Namespace) -> None:
+def require_model_optimizer(args: argparse.Namespace, *, is_plan: bool = False) -> None:
     """Raise a ConversionError if --mo names a file that is no Model Optimizer, even if no selected
     model needs one; one that does not exist is a warning then.
 
@@ -690,12 +690,16 @@ def require_model_optimizer(args: argparse.Namespace) -> None:
     if args.mo is None:
         return
     from posezoo.cli.run_main import print_to_stderr
-    from posezoo.convert.model_optimizer import find_model_optimizer, is_stand_in
+    from posezoo.convert import model_optimizer
 
     if not args.mo.exists():  # a model that needs it reports an error
         print_to_stderr(f"warning: --mo {args.mo}: there is no such file")
-    elif not is_stand_in(args.mo):
-        find_model_optimizer(args.mo, args.python)
+    elif model_optimizer.is_stand_in(args.mo):
+        return
+    elif is_plan or vars(args).get("dry_run"):
+        model_optimizer.inspect_model_optimizer(args.mo, args.python)
+    else:
+        model_optimizer.find_model_optimizer(args.mo, args.python)
 
 
 def require_suffix(args: argparse.Namespace, flag: str, suffixes: Sequence[str]) -> None:
