@@ -376,7 +376,7 @@ def test_the_registry_of_a_scope_counts_before_that_of_all_packages(server, fetc
     assert fetch(FILE).read_bytes() == WEIGHTS
 
 
-def test_environment_project_user_and_global_file_count_in_this_order(
+def test_environment_user_and_global_file_count_in_this_order(
     project, tmp_path, monkeypatch, own_npm
 ):
     def registry() -> str:
@@ -388,15 +388,16 @@ def test_environment_project_user_and_global_file_count_in_this_order(
     assert registry() == "https://global.invalid/"
     npmrc("; a comment", "registry='https://user.invalid'")
     assert registry() == "https://user.invalid/"
-    (project / "package.json").write_text("{}")
-    (project / ".npmrc").write_text(
-        'registry="https://project.invalid/npm"\n[section]\nregistry=https://no.invalid'
-    )
-    (project / "below").mkdir()
-    monkeypatch.chdir(project / "below")
-    assert registry() == "https://project.invalid/npm/"
     monkeypatch.setenv("NPM_CONFIG_REGISTRY", "https://environment.invalid")
     assert registry() == "https://environment.invalid/"
+
+
+def test_the_file_of_a_folder_sends_nothing_to_its_registry(project, monkeypatch):
+    npmrc("registry=https://user.invalid")
+    monkeypatch.setenv("SECRET", "hush")
+    (project / "package.json").write_text("{}")
+    (project / ".npmrc").write_text("registry=https://folder.invalid/${SECRET}")
+    assert read_npm_config().registry_for("pose") == "https://user.invalid/"
 
 
 def test_another_user_file_can_be_named(project, tmp_path, monkeypatch):
