@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.command import posezoo_process
 from posezoo.errors import SettingsError
 from posezoo.settings import SETTING_TYPES, read_settings, to_settings, user_folder
 
@@ -189,3 +190,13 @@ def test_a_folder_adds_to_the_users_own_file_and_takes_no_restriction_away(tmp_p
     (folder / "posezoo.cfg").write_text("[posezoo]\nlocked = no\ndevice = NPU\n")
     settings = to_settings(read_settings({}, {"HOME": str(tmp_path)}, folder))
     assert (settings.locked, settings.device, settings.jobs) == (True, "NPU", 3)
+
+
+def test_a_misspelt_variable_is_named_once():
+    right = posezoo_process("list", "movenet-lightning", POSEZOO_DEVICE="CPU")
+    assert (right.returncode, right.stderr) == (0, "")
+    wrong = posezoo_process("list", "movenet-lightning", POSEZOO_DEVISE="CPU")
+    assert (wrong.returncode, wrong.stdout) == (0, right.stdout)
+    assert (
+        wrong.stderr == "warning: POSEZOO_DEVISE: unknown setting; did you mean POSEZOO_DEVICE?\n"
+    )

@@ -522,13 +522,17 @@ def read_settings_leniently() -> tuple[dict[str, Setting], list[SettingsError]]:
     """Read every setting without raising; an invalid one gets its default, and its error is
     returned.
     """
+    problems = list(unknown_variables(os.environ))
+    return _read_each({}, os.environ, None, problems.append), problems
+
+
+def unknown_variables(environ: Mapping[str, str]) -> Iterator[SettingsError]:
+    """Each variable that looks like a setting and is none, with the one that may be meant."""
     variables = set(map(_variable, SETTING_NAMES))
-    problems = []
-    for name in os.environ:
+    for name in environ:
         if name.startswith("POSEZOO_") and name not in variables:
             hint = suggest(name, map(_variable, SETTING_TYPES))
-            problems.append(SettingsError(f"{name}: unknown setting", hint=hint))
-    return _read_each({}, os.environ, None, problems.append), problems
+            yield SettingsError(f"{name}: unknown setting", hint=hint)
 
 
 def to_settings(settings: Mapping[str, Setting]) -> Settings:

@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from posezoo.settings import (
     parse_folder,
     read_settings,
     to_settings,
+    unknown_variables,
 )
 from posezoo.spec.model import Precision
 from posezoo.user_folders import STORES, in_store
@@ -557,7 +559,16 @@ def settings_from_args(
     """The settings: override > flag > POSEZOO_* > posezoo.cfg > default; None counts as not
     given.
     """
+    _warn_of_unknown_variables()
     return to_settings(read_settings(given_settings(args, overrides)))
+
+
+@cache
+def _warn_of_unknown_variables() -> None:
+    from posezoo.cli.run_main import print_to_stderr
+
+    for error in unknown_variables(os.environ):
+        print_to_stderr(f"warning: {error.problem}{f'; {error.hint}' if error.hint else ''}")
 
 
 def context_from_args(
