@@ -12,7 +12,6 @@ import base64
 import json
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
@@ -23,6 +22,7 @@ from urllib.parse import urlsplit
 
 from posezoo.errors import SourceError, os_reason, redact_secrets
 from posezoo.values import frozen
+from posezoo.workers.program import find_program
 
 # A setting of npm 6 that npm itself refuses today, because it would be sent to every host.
 _LOGINS_WITHOUT_HOST = ("_authToken", "_auth", "username", "_password")
@@ -194,7 +194,7 @@ def _registry_key(scope: str) -> str:
 
 def default_registry() -> str:
     """The registry that npm uses if none is configured; empty if npm is not installed."""
-    return _ask_npm(shutil.which("npm") or "")
+    return _ask_npm(find_program("npm") or "")
 
 
 @cache
@@ -253,7 +253,7 @@ def _default_prefix() -> str | Path:
     prefix = os.environ.get("PREFIX")
     if prefix:
         return prefix
-    node = shutil.which("node")
+    node = find_program("node")
     return Path(node).resolve().parent.parent if node else "/usr/local"
 
 

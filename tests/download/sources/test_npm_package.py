@@ -468,7 +468,7 @@ def test_a_missing_home_is_passed_over(project, monkeypatch):
     monkeypatch.delenv("HOME")
     monkeypatch.setattr("pwd.getpwuid", lambda _uid: {}["none"])
     monkeypatch.delenv("NPM_CONFIG_GLOBALCONFIG")
-    monkeypatch.setattr("shutil.which", lambda _name: "/node")
+    monkeypatch.setattr("shutil.which", lambda _name, **_: "/node")
     assert read_npm_config().find_registries()[0].url == ""
     with pytest.raises(
         SourceError, match="no npm registry is configured, and npm is not installed"
