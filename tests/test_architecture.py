@@ -19,7 +19,7 @@ parse = cache(ast.parse)
 #: above its own.
 LAYERS: tuple[set[str], ...] = (
     {"arrays", "user_folders", "values"},
-    {"errors", "events", "http_headers", "parsed_files", "versions"},
+    {"errors", "events", "http_headers", "versions"},
     {"console", "event_log", "plugins"},
     {"checkpoints", "settings", "spec", "workers"},
     {"layout", "networks", "pose"},

@@ -37,7 +37,9 @@ def test_another_form_is_refused_without_repeating_it(text):
 
 
 def test_posezoo_cfg_holds_several_a_line_each(tmp_path):
-    (tmp_path / "posezoo.cfg").write_text(
+    own = tmp_path / ".config" / "posezoo"
+    own.mkdir(parents=True)
+    (own / "posezoo.cfg").write_text(
         "[posezoo]\nheader = a.org=A: 1\n  b.org=B: 2, 3\nallow_http = yes\n"
     )
     found = read_settings({}, {"HOME": str(tmp_path)}, tmp_path)

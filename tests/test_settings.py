@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from fakes.command import posezoo_process
 from posezoo.errors import SettingsError
-from posezoo.settings import read_settings, to_settings, user_folder
+from posezoo.settings import SETTING_TYPES, read_settings, to_settings, user_folder
 
 
 def test_the_defaults_are_in_the_users_cache_folder(tmp_path):
@@ -35,10 +36,10 @@ def test_a_flag_wins_over_the_environment_the_file_and_the_default(tmp_path):
 
 
 def test_a_setting_is_also_read_by_its_name_of_earlier_versions(tmp_path):
-    (tmp_path / "posezoo.cfg").write_text("[posezoo]\noutput_dir = /from/file\n")
+    (tmp_path / "posezoo.cfg").write_text("[posezoo]\noutput_dir = from/file\n")
     environ = {"HOME": str(tmp_path)}
     found = read_settings({}, environ, tmp_path)["weights_dir"]
-    assert (found.value, found.origin) == (Path("/from/file"), str(tmp_path / "posezoo.cfg"))
+    assert (found.value, found.origin) == (Path("from/file"), str(tmp_path / "posezoo.cfg"))
 
     environ["POSEZOO_OUTPUT_DIR"] = "/from/variable"
     found = read_settings({}, environ, tmp_path)["weights_dir"]
@@ -76,7 +77,7 @@ def test_the_users_file_is_used_if_the_working_folder_has_none(tmp_path):
         ),
         ("[posezoo]\nstall_timeout = -1\n", "more than 0", ""),
         ("[posezoo]\ninference_precision = f8\n", "expected one of f32", ""),
-        ("\xff", "cannot be read", ""),
+        ("\xff", "is not UTF-8 text", "save it as UTF-8"),
     ],
 )
 def test_an_invalid_file_is_named(tmp_path, content, problem, hint):
@@ -123,8 +124,79 @@ def test_only_the_word_sandboxed_allows_it(tmp_path, value):
         read_settings({}, environ, tmp_path)
 
 
-def test_the_file_of_a_folder_cannot_allow_it(tmp_path):
-    (tmp_path / "posezoo.cfg").write_text("[posezoo]\nallow_upstream_code = sandboxed\n")
-    with pytest.raises(SettingsError, match="a folder cannot allow that code is run") as caught:
-        read_settings({}, {"HOME": str(tmp_path / "home")}, tmp_path)
-    assert "config folder" in caught.value.hint
+#: Settings that decide what is run, who is trusted, or what is sent.
+NEVER_IN_A_FOLDER = {
+    "allow_upstream_code": "sandboxed",
+    "mo": "env",
+    "allow_http": "yes",
+    "allow_private_redirects": "yes",
+    "login_host": "auth.invalid",
+    "ca_bundle": "ca.pem",
+    "header": "host.invalid=X: y",
+}
+
+
+def test_a_folder_sets_what_its_records_allow():
+    allowed = {name for name, kind in SETTING_TYPES.items() if kind.in_folder}
+    assert SETTING_TYPES.keys() - allowed == NEVER_IN_A_FOLDER.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *NEVER_IN_A_FOLDER.items(),
+        ("weights_dir", "/elsewhere"),
+        ("output_dir", "../beside"),
+        ("weights_dir", "~/models"),
+        ("cache_dir", "s3://bucket/cache"),
+        ("lock", "../posezoo.lock"),
+        ("mirror", "https://host.invalid/mirror"),
+        ("mirror", "local,sftp://host.invalid/mirror"),
+        ("models_dir", "gs://bucket/models"),
+    ],
+)
+def test_the_file_of_a_folder_cannot_run_trust_or_send_anything(tmp_path, name, value):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "ca.pem").touch()
+    (folder / "posezoo.cfg").write_text(f"[posezoo]\ndevice = GPU\n{name} = {value}\n")
+    with pytest.raises(SettingsError) as caught:
+        read_settings({}, {"HOME": str(tmp_path)}, folder)
+    assert caught.value.problem.startswith(f"{folder / 'posezoo.cfg'}:3: {name} ")
+    assert caught.value.problem.endswith(
+        " in the posezoo.cfg of a folder, which may come from others"
+    )
+    assert str(tmp_path / ".config" / "posezoo" / "posezoo.cfg") in caught.value.hint
+
+
+def test_the_users_own_file_may_set_all(tmp_path, monkeypatch):
+    own = tmp_path / ".config" / "posezoo"
+    own.mkdir(parents=True)
+    (own / "ca.pem").touch()
+    values = {**NEVER_IN_A_FOLDER, "ca_bundle": str(own / "ca.pem"), "weights_dir": "/elsewhere"}
+    lines = [f"{name} = {value}" for name, value in values.items()]
+    (own / "posezoo.cfg").write_text("\n".join(["[posezoo]", *lines]))
+    read_settings({}, {"HOME": str(tmp_path)}, tmp_path)
+    monkeypatch.chdir(own)  # where it is the file of the working folder, too
+    read_settings({}, {"HOME": str(tmp_path)})
+
+
+def test_a_folder_adds_to_the_users_own_file_and_takes_no_restriction_away(tmp_path):
+    own = tmp_path / ".config" / "posezoo"
+    own.mkdir(parents=True)
+    (own / "posezoo.cfg").write_text("[posezoo]\nlocked = yes\ndevice = GPU\njobs = 3\n")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "posezoo.cfg").write_text("[posezoo]\nlocked = no\ndevice = NPU\n")
+    settings = to_settings(read_settings({}, {"HOME": str(tmp_path)}, folder))
+    assert (settings.locked, settings.device, settings.jobs) == (True, "NPU", 3)
+
+
+def test_a_misspelt_variable_is_named_once():
+    right = posezoo_process("list", "movenet-lightning", POSEZOO_DEVICE="CPU")
+    assert (right.returncode, right.stderr) == (0, "")
+    wrong = posezoo_process("list", "movenet-lightning", POSEZOO_DEVISE="CPU")
+    assert (wrong.returncode, wrong.stdout) == (0, right.stdout)
+    assert (
+        wrong.stderr == "warning: POSEZOO_DEVISE: unknown setting; did you mean POSEZOO_DEVICE?\n"
+    )

@@ -9,14 +9,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import field
-from pathlib import Path
+from pathlib import Path, PurePath
 
+from posezoo.errors import OutputError, sanitize
 from posezoo.spec.model import Model, ModelSpec, Precision, RegexReplace, SourceFile
 from posezoo.values import frozen
 from posezoo.workers.retries import RequestLimits
 
 #: The folder, in a model's own, of published IR that got a decoder.
 DECODED = "decoded"
+
+
+def path_below(folder: Path, name: PurePath | str) -> Path:
+    """The path of a file below a folder, for a name that a model declares.
+
+    model.yml cannot declare another one. This holds for a model from anywhere: its files are
+    written at such paths only.
+
+    Raises:
+        OutputError: the path is not below the folder.
+    """
+    relative = PurePath(name)
+    if relative.is_absolute() or ".." in relative.parts:
+        shown = sanitize(str(name))
+        raise OutputError(f"{shown}: is outside of {folder}, where the files of the model belong")
+    return folder / relative
 
 
 @frozen
@@ -32,7 +49,7 @@ class ModelLayout:
 
     def model_download_dir(self, spec: ModelSpec) -> Path:
         """The folder of a model's published files."""
-        return self.download_dir / spec.subdirectory
+        return path_below(self.download_dir, spec.subdirectory)
 
     def file_path(self, spec: ModelSpec, file: SourceFile) -> Path:
         """The path of a published file with its original content."""
@@ -46,7 +63,15 @@ class ModelLayout:
         rewritten = any(
             isinstance(step, RegexReplace) and step.file == name for step in spec.postprocessing
         )
-        return self.model_download_dir(spec) / (f"{name}.orig" if rewritten else name)
+        return self.download_path(spec, f"{name}.orig" if rewritten else name)
+
+    def download_path(self, spec: ModelSpec, name: str) -> Path:
+        """The path of a file in the folder of the published files.
+
+        Raises:
+            OutputError: it would be outside of this folder.
+        """
+        return path_below(self.model_download_dir(spec), name)
 
     def custom_checkpoint(self, spec: ModelSpec) -> Path | None:
         """The user's own checkpoint, if it is this model's file; None for any other model.
@@ -59,7 +84,7 @@ class ModelLayout:
 
     def model_dir(self, spec: Model) -> Path:
         """The folder of a model's card; the IRs are in its subfolders."""
-        return self.output_dir / spec.subdirectory
+        return path_below(self.output_dir, spec.subdirectory)
 
     def ir_path(self, spec: ModelSpec, precision: Precision) -> Path:
         """The .xml of an IR, the published one if the model is published as IR; the .bin is next to
@@ -67,7 +92,7 @@ class ModelLayout:
         """
         if spec.is_converted:
             return self.converted_ir_path(spec, precision)
-        return self.model_download_dir(spec) / precision / f"{spec.name}.xml"
+        return self.download_path(spec, f"{precision}/{spec.name}.xml")
 
     def converted_ir_path(self, spec: ModelSpec, precision: Precision) -> Path:
         """The .xml of an IR that posezoo made, even if the model is published as IR.
@@ -75,18 +100,18 @@ class ModelLayout:
         A published IR with a decoder gets a folder of its own, so that the original is kept.
         """
         folder = DECODED if spec.is_ir and spec.is_converted else ""
-        return self.model_dir(spec) / folder / precision / f"{spec.name}.xml"
+        return path_below(self.model_dir(spec) / folder, f"{precision}/{spec.name}.xml")
 
     def made_irs(self, spec: ModelSpec) -> Iterator[Path]:
         """The .xml of each IR that posezoo may have made of a model."""
         for precision in Precision:
             yield self.converted_ir_path(spec, precision)
             if spec.is_ir:
-                yield self.model_dir(spec) / DECODED / precision / f"{spec.name}.xml"
+                yield path_below(self.model_dir(spec), f"{DECODED}/{precision}/{spec.name}.xml")
 
     def onnx_path(self, spec: ModelSpec) -> Path:
         """The path of the intermediate ONNX file of a checkpoint, if it is kept."""
-        return self.model_dir(spec) / f"{spec.name}.onnx"
+        return path_below(self.model_dir(spec), f"{spec.name}.onnx")
 
     def provenance_path(self, spec: ModelSpec, precision: Precision) -> Path:
         """The path of the record of how posezoo made an IR: its inputs, the tools, and the time."""
@@ -108,4 +133,4 @@ class FlatLayout(ModelLayout):
 
     def converted_ir_path(self, spec: ModelSpec, precision: Precision) -> Path:  # noqa: ARG002
         """The .xml of the IR; the folder has one IR of that name, in any precision."""
-        return self.output_dir / f"{spec.name}.xml"
+        return path_below(self.output_dir, f"{spec.name}.xml")

@@ -12,11 +12,10 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import field
-from functools import partial
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.parsed_files import read_parsed
 from posezoo.spec.field_types import (
     LINE,
     SCALAR,
@@ -179,16 +178,18 @@ def read_measured(path: Path) -> tuple[Measurement, ...]:
     """
     if not path.is_file():
         return ()
-    return read_parsed(
-        path, partial(_parse_measured, path), ("posezoo.measured", "posezoo.spec.model")
-    )
+    from posezoo.spec.yaml_nodes import read_yaml_bytes
+
+    return _parse_measured(read_yaml_bytes(path), str(path))
 
 
-def _parse_measured(path: Path) -> tuple[Measurement, ...]:
-    from posezoo.spec.yaml_nodes import read_yaml
+# Each card compares its model with all others, so that a registry's pages need a file many times.
+@lru_cache(maxsize=1024)
+def _parse_measured(content: bytes, file: str) -> tuple[Measurement, ...]:
+    from posezoo.spec.yaml_nodes import parse_yaml
 
     measurements = []
-    for kind, nodes in read_yaml(path).as_mapping(KINDS).items():
+    for kind, nodes in parse_yaml(content, file).as_mapping(KINDS).items():
         for node in nodes.as_list():
             measurements.append(_read_measurement(node, kind))
     return tuple(measurements)

@@ -31,6 +31,7 @@ from posezoo.errors import LockError, PosezooError, SpecError, UnknownModelError
 from posezoo.events import Listener
 from posezoo.files import verified_files
 from posezoo.files.staging import create_parent
+from posezoo.layout import path_below
 from posezoo.license_notice import LicenseTerms, format_notice
 from posezoo.lockfile import NAME, LockFile
 from posezoo.lockfile.entries import (
@@ -328,7 +329,7 @@ class Mirror:
         return Path(str(self.root)) / "1" / "staging" / name  # never in a store
 
     def _copy_declarations(self, spec: ModelSpec) -> None:
-        folder = self.models_dir / replace(spec, is_default=True).subdirectory
+        folder = path_below(self.models_dir, replace(spec, is_default=True).subdirectory)
         copies = {folder / MODEL_YML: spec.path}
         if spec.composite:
             copies[folder.parent / COMPOSITE_YML] = spec.path.parents[1] / COMPOSITE_YML
@@ -336,9 +337,9 @@ class Mirror:
             copies[folder / "pre-convert.py"] = spec.path.with_name("pre-convert.py")
         if spec.recorded_outputs:
             name = spec.recorded_outputs.file
-            copies[folder / name] = spec.path.parent / name
+            copies[path_below(folder, name)] = spec.path.parent / name
         if read_copyright_line(spec):
-            copies[self.root / "licenses" / spec.license.text] = license_path(spec)
+            copies[path_below(self.root / "licenses", spec.license.text)] = license_path(spec)
         for target, source in copies.items():
             try:
                 content = source.read_bytes()

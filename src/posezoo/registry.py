@@ -30,7 +30,6 @@ from posezoo.errors import (
     sanitize,
     suggest,
 )
-from posezoo.parsed_files import read_parsed
 from posezoo.settings import OMZ_REGISTRIES, user_folder
 from posezoo.spec.model import CompositeSpec, Family, Model, ModelSpec
 from posezoo.spec.safe_names import case_folded, explain_invalid_model_name
@@ -44,8 +43,6 @@ TAG_MARK = "@"
 
 #: The folder of the stand-in for openvino-dev with the registry of its release.
 STAND_IN_DATA = "posezoo_openvino_dev_data"
-
-_SPEC_MODULES = ("posezoo.spec.model", "posezoo.spec.sources")
 
 
 @frozen
@@ -76,14 +73,7 @@ class RegistryEntry:
             raise SpecError(
                 str(self.path), 1, 1, "", problem=problem, hint="rename one of the folders"
             )
-        folder = self.path.parent
-        skeletons = (root / "skeletons" for root in self.path.parents[2:4])
-        parts = sorted(folder.glob("*/model.yml")) if self.is_composite else ()
-        beside = (folder / "pre-convert.py", *skeletons, *parts)
-        return read_parsed(self.path, self._parse, _SPEC_MODULES, beside)
-
-    def _parse(self) -> Model:
-        # Importing the YAML reader takes 50 ms, which a file that was read before does not need.
+        # Importing the YAML reader takes 50 ms, which commands without a model do not need.
         from posezoo.spec.model_yml import read_composite, read_model
 
         reason = explain_invalid_model_name(self.name)

@@ -1,17 +1,21 @@
 """Reads the settings. Priority: flag > POSEZOO_* variable > posezoo.cfg > default.
 
-posezoo.cfg is read from the working folder, or, if it is not there, from the user's config folder::
+posezoo.cfg is read from the working folder and from the user's config folder; the working folder's
+comes first::
 
     [posezoo]
     mirror = /mnt/models
     device = GPU
+
+A folder may come from others, so its file sets only what cannot run a program, trust a server or
+send something: the settings whose record has ``in_folder``.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field, fields
 from functools import partial
 from pathlib import Path
@@ -41,9 +45,6 @@ OMZ_REGISTRIES = ("omz", "omz@2022.1", "omz@2021.4")
 REGISTRIES = ("posezoo", *OMZ_REGISTRIES)
 _REGISTRY_ALIASES = {"omz@2024.6": "omz"}
 
-# The setting that no posezoo.cfg of a working folder may have: that may come from others.
-_CONSENT = "allow_upstream_code"
-
 #: The maximum number of parallel downloads; more would only use more memory.
 MOST_JOBS = 64
 
@@ -62,12 +63,19 @@ def user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def config_file(environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Path | None:
-    """The posezoo.cfg in use: the working folder's, else the user's; None if neither exists."""
-    candidates = (
-        (folder or Path()) / "posezoo.cfg",
-        user_folder("config", environ) / "posezoo.cfg",
-    )
-    return next(filter(os.path.isfile, candidates), None)
+    """The first posezoo.cfg in use: the working folder's, else the user's; None if neither
+    exists.
+    """
+    return next(iter(_config_files(environ, folder)), None)
+
+
+def _users_config(environ: Mapping[str, str]) -> Path:
+    return user_folder("config", environ) / "posezoo.cfg"
+
+
+def _config_files(environ: Mapping[str, str], folder: Path | None) -> list[Path]:
+    candidates = dict.fromkeys(((folder or Path()) / "posezoo.cfg", _users_config(environ)))
+    return list(filter(os.path.isfile, candidates))
 
 
 # --- Folders in stores
@@ -240,6 +248,27 @@ def _inference_precision(value: object) -> str:
     return str(value)
 
 
+# --- What the posezoo.cfg of a folder may set. Each function takes the folder and the text of a
+# value, and returns why it is refused; empty if it is allowed.
+
+
+def _any_value(_folder: Path, _value: str) -> str:
+    return ""
+
+
+def _local_paths(_folder: Path, value: str) -> str:
+    is_address = any("://" in each for each in re.split(r"[,\n]", value))
+    return "may only name local folders" if is_address else ""
+
+
+def _below_folder(folder: Path, value: str) -> str:
+    base = os.path.realpath(folder)
+    path = os.path.realpath(Path(base, value))
+    if value.startswith("~") or "://" in value or os.path.commonpath([base, path]) != base:
+        return "may only name what is below the folder"
+    return ""
+
+
 # --- The settings
 
 
@@ -254,6 +283,10 @@ class SettingType:
     repeats: bool = False  # whether the flag may be given several times
     flag: str = ""  # the flag, if it has not the setting's name
     former_name: str = ""  # its name in earlier versions, which is read, too
+    #: Whether the posezoo.cfg of a working folder may have a value; None if it may have none.
+    in_folder: Callable[[Path, str], str] | None = None
+    #: Whether it restricts: the user's own posezoo.cfg comes before that of a folder.
+    restricts: bool = False
 
     def default_value(self, environ: Mapping[str, str]) -> Any:
         """The value that is used if the setting is not set."""
@@ -280,6 +313,7 @@ class Settings:
         " (default: your cache folder)",
         "DIR",
         former_name="output_dir",
+        in_folder=_below_folder,
     )
     cache_dir: Path = _setting(
         parse_folder,
@@ -287,6 +321,7 @@ class Settings:
         "folder that keeps a copy of each published file, named by its digest; nothing is removed "
         "automatically (default: in your cache folder)",
         "DIR",
+        in_folder=_below_folder,
     )
     mirror: tuple[str, ...] = _setting(
         _mirrors,
@@ -295,6 +330,7 @@ class Settings:
         " published sources",
         "DIR|URL",
         repeats=True,
+        in_folder=_local_paths,
     )
     models_dir: tuple[Path, ...] = _setting(
         _models_dirs,
@@ -303,6 +339,7 @@ class Settings:
         " posezoo's own models",
         "DIR",
         repeats=True,
+        in_folder=_local_paths,
     )
     registries: tuple[str, ...] = _setting(
         _registry_names,
@@ -313,12 +350,14 @@ class Settings:
         "NAME",
         repeats=True,
         flag="--registry",
+        in_folder=_any_value,
     )
     device: str = _setting(
         _text,
         "CPU",
         "OpenVINO device (default: CPU); posezoo doctor lists the devices of this machine",
         "DEVICE",
+        in_folder=_any_value,
     )
     detector: str = _setting(
         _text,
@@ -327,18 +366,21 @@ class Settings:
         " to treat the whole image as one person (default: usual, as the model's card says; in"
         " videos, MoveNet then follows one person instead)",
         "MODEL",
+        in_folder=_any_value,
     )
     inference_precision: str = _setting(
         _inference_precision,
         "f32",
         "precision of the computation (default: f32); the value default lets the device choose:"
         " many CPUs choose bf16, which moves keypoints by some pixels",
+        in_folder=_any_value,
     )
     attempts: int = _setting(
         _integer_up_to(100),
         5,
         "number of attempts for a source that fails temporarily (default: 5)",
         "N",
+        in_folder=_any_value,
     )
     stall_timeout: float = _setting(
         _seconds,
@@ -346,6 +388,7 @@ class Settings:
         "abort a download attempt after this many seconds without data, and give a server up that"
         " asks for a longer pause (default: 30)",
         "SECONDS",
+        in_folder=_any_value,
     )
     header: tuple[HostHeader, ...] = _setting(
         lambda value: tuple(map(parse_header, _split_texts(value, "\n"))),
@@ -378,12 +421,14 @@ class Settings:
         1,
         "number of files to download at the same time (default: 1)",
         "N",
+        in_folder=_any_value,
     )
     connections: int = _setting(
         _integer_up_to(16),
         1,
         "number of connections for each large file, if its server supports this (default: 1)",
         "N",
+        in_folder=_any_value,
     )
     mo: Path | None = _setting(
         _file,
@@ -406,15 +451,22 @@ class Settings:
         " first use (default: posezoo.lock beside the posezoo.cfg in use, else in the working"
         " folder)",
         "FILE",
+        in_folder=_below_folder,
     )
     locked: bool = _setting(
-        _switch, False, "refuse every model, file and IR that is not in posezoo.lock"
+        _switch,
+        False,
+        "refuse every model, file and IR that is not in posezoo.lock",
+        in_folder=_any_value,
+        restricts=True,
     )
     allow_licenses: tuple[str, ...] = _setting(
         _license_globs,
         (),
         "allowed licenses: SPDX identifiers or globs, separated by commas",
         "GLOB[,GLOB]",
+        in_folder=_any_value,
+        restricts=True,
     )
 
 
@@ -428,6 +480,9 @@ SETTING_NAMES = {*SETTING_TYPES, *(kind.former_name for kind in SETTING_TYPES.va
 
 
 # --- Reading them
+
+#: The path of a posezoo.cfg, and its values.
+_ConfigFile = tuple[str, dict[str, str]]
 
 
 @frozen
@@ -467,13 +522,17 @@ def read_settings_leniently() -> tuple[dict[str, Setting], list[SettingsError]]:
     """Read every setting without raising; an invalid one gets its default, and its error is
     returned.
     """
+    problems = list(unknown_variables(os.environ))
+    return _read_each({}, os.environ, None, problems.append), problems
+
+
+def unknown_variables(environ: Mapping[str, str]) -> Iterator[SettingsError]:
+    """Each variable that looks like a setting and is none, with the one that may be meant."""
     variables = set(map(_variable, SETTING_NAMES))
-    problems = []
-    for name in os.environ:
+    for name in environ:
         if name.startswith("POSEZOO_") and name not in variables:
             hint = suggest(name, map(_variable, SETTING_TYPES))
-            problems.append(SettingsError(f"{name}: unknown setting", hint=hint))
-    return _read_each({}, os.environ, None, problems.append), problems
+            yield SettingsError(f"{name}: unknown setting", hint=hint)
 
 
 def to_settings(settings: Mapping[str, Setting]) -> Settings:
@@ -488,26 +547,56 @@ def _read_each(
     report: Callable[[SettingsError], None],
 ) -> dict[str, Setting]:
     """Every setting; a setting that cannot be read is reported and gets its default."""
-    path = config_file(environ, folder)
-    configured = {}
-    try:
-        configured = _read_config(path) if path else {}
-    except SettingsError as error:
-        report(error)
-    if _CONSENT in configured and path != user_folder("config", environ) / "posezoo.cfg":
-        del configured[_CONSENT]
-        problem = f"{path}: {_CONSENT}: a folder cannot allow that code is run"
-        hint = "set it in the posezoo.cfg of your config folder, or give the flag"
-        report(SettingsError(problem, hint=hint))
+    configured: list[_ConfigFile] = []
+    for path in _config_files(environ, folder):
+        try:
+            values = _read_config(path)
+        except SettingsError as error:
+            report(error)
+            continue
+        if not _is_same_file(path, _users_config(environ)):
+            for error in _refuse_untrusted(values, path, environ):
+                report(error)
+        configured.append((str(path), values))
     settings = {}
     for name, kind in SETTING_TYPES.items():
         setting = None
+        files = configured[::-1] if kind.restricts else configured
         try:
-            setting = _read_one(name, kind, flags, environ, configured=configured, path=f"{path}")
+            setting = _read_one(name, kind, flags, environ, configured=files)
         except SettingsError as error:
             report(error)
         settings[name] = setting or Setting(name, kind.default_value(environ), "default")
     return settings
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    return other.is_file() and one.samefile(other)
+
+
+def _refuse_untrusted(
+    values: dict[str, str], path: Path, environ: Mapping[str, str]
+) -> Iterator[SettingsError]:
+    """Remove what the posezoo.cfg of a folder may not set, and say so."""
+    by_name = {
+        each: kind for name, kind in SETTING_TYPES.items() for each in (name, kind.former_name)
+    }
+    for name in list(values):
+        rule = by_name[name].in_folder
+        reason = "is not read" if rule is None else rule(path.parent, values[name])
+        if reason:
+            del values[name]
+            yield SettingsError(
+                f"{path}:{_line_of(name, path)}: {name} {reason} in the posezoo.cfg of a folder,"
+                " which may come from others",
+                hint=f"set it in {_users_config(environ)}, as {_variable(name)}, or by its flag",
+            )
+
+
+def _line_of(name: str, path: Path) -> int:
+    lines = path.read_text("utf-8-sig").splitlines()
+    is_key = re.compile(rf"\s*{re.escape(name)}\s*[=:]", re.IGNORECASE)
+    return next((at for at, line in enumerate(lines, 1) if is_key.match(line)), 1)
 
 
 def _read_one(
@@ -515,8 +604,7 @@ def _read_one(
     kind: SettingType,
     flags: Mapping[str, Any],
     environ: Mapping[str, str],
-    configured: Mapping[str, str],
-    path: str,
+    configured: Iterable[_ConfigFile],
 ) -> Setting | None:
     """A setting from the first place that has it; None if no place does."""
     flag = kind.flag or f"--{name}"
@@ -524,7 +612,8 @@ def _read_one(
     candidates = [(flags.get(each), flag, flag) for each in names]
     for variable in map(_variable, names):
         candidates.append((environ.get(variable) or None, variable, variable))
-    candidates += [(configured.get(each), path, f"{path}: {each}") for each in names]
+    for path, values in configured:
+        candidates += [(values.get(each), path, f"{path}: {each}") for each in names]
     for value, origin, where in candidates:
         if value is None:
             continue
@@ -552,7 +641,9 @@ def _read_config(path: Path) -> dict[str, str]:
             f"{path}:{error.lineno}: stands before the first section",
             hint="begin the file with the line [posezoo]",
         ) from error
-    except (OSError, UnicodeDecodeError, configparser.Error) as error:
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: is not UTF-8 text", hint="save it as UTF-8") from error
+    except (OSError, configparser.Error) as error:
         raise SettingsError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
     for section in parser.sections():
         if section != "posezoo":

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import random
 import re
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -394,6 +397,55 @@ def test_a_tarball_without_usable_points_is_downloaded_whole(tarball, change):
         path.unlink()
     else:
         path.write_text(change(path.read_text()))
+    assert tarball.download() == [*BODIES.values()]
+    assert tarball.asked_ranges == [None]
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"start": -5},
+        {"start": 50, "stop": 50},
+        {"start": 500, "stop": 10},
+        {"stop": 10**15},
+        {"start": 10**30, "stop": 10**31},
+        {"skip": -7},
+        {"skip": 10**30},
+    ],
+    ids=str,
+)
+def test_a_point_outside_of_the_tarball_counts_as_none(tarball, numbers):
+    path = tarball.folder / "models" / ACCESS_POINTS
+    points = json.loads(path.read_text())
+    (described,) = points.values()
+    for point in described["members"].values():
+        window = described["windows"][str(point["start"])]
+        point |= numbers
+        described["windows"][str(point["start"])] = window
+    path.write_text(json.dumps(points))
+    assert tarball.download() == [*BODIES.values()]
+    assert tarball.asked_ranges == [None]
+
+
+@pytest.mark.parametrize("size", [(1 << 15) + 1, 1 << 30], ids=["a byte more", "1 GiB"])
+def test_a_window_that_unpacks_to_more_than_32_kib_counts_as_none(tarball, size):
+    path = tarball.folder / "models" / ACCESS_POINTS
+    points = json.loads(path.read_text())
+    (described,) = points.values()
+    packer = zlib.compressobj(9)
+    block = bytes(1 << 20)
+    packed = b"".join(packer.compress(block[: size - at]) for at in range(0, size, len(block)))
+    bomb = base64.b64encode(packed + packer.flush()).decode()
+    described["windows"] = dict.fromkeys(described["windows"], bomb)
+    path.write_text(json.dumps(points))
+    assert tarball.download() == [*BODIES.values()]
+    assert tarball.asked_ranges == [None]
+
+
+def test_a_pipe_in_place_of_the_points_counts_as_none(tarball):
+    path = tarball.folder / "models" / ACCESS_POINTS
+    path.unlink()
+    os.mkfifo(path)
     assert tarball.download() == [*BODIES.values()]
     assert tarball.asked_ranges == [None]
 

@@ -12,7 +12,7 @@ import pytest
 from fakes.command import heed_interrupts
 from fakes.items import is_running
 from fakes.waiting import HANG_S, wait_until
-from posezoo.workers.program import run_program
+from posezoo.workers.program import find_program, run_program
 
 
 def run_python(code, **options):
@@ -96,3 +96,15 @@ def test_an_interrupt_of_the_caller_kills_the_program(tmp_path):
     process.send_signal(signal.SIGINT)
     assert "KeyboardInterrupt" in process.communicate(timeout=HANG_S)[1]
     wait_until(lambda: not is_running(int(started.read_text())))
+
+
+def test_no_program_of_the_working_folder_is_found(tmp_path, monkeypatch):
+    for folder in ("here", "elsewhere"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "git").write_text("#!/bin/sh\n")
+        (tmp_path / folder / "git").chmod(0o755)
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("PATH", ".")
+    assert find_program("git") is None
+    monkeypatch.setenv("PATH", f".::{tmp_path / 'elsewhere'}")
+    assert find_program("git") == str(tmp_path / "elsewhere" / "git")

@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from posezoo.settings import (
     parse_folder,
     read_settings,
     to_settings,
+    unknown_variables,
 )
 from posezoo.spec.model import Precision
 from posezoo.user_folders import STORES, in_store
@@ -557,7 +559,16 @@ def settings_from_args(
     """The settings: override > flag > POSEZOO_* > posezoo.cfg > default; None counts as not
     given.
     """
+    _warn_of_unknown_variables()
     return to_settings(read_settings(given_settings(args, overrides)))
+
+
+@cache
+def _warn_of_unknown_variables() -> None:
+    from posezoo.cli.run_main import print_to_stderr
+
+    for error in unknown_variables(os.environ):
+        print_to_stderr(f"warning: {error.problem}{f'; {error.hint}' if error.hint else ''}")
 
 
 def context_from_args(
@@ -679,7 +690,7 @@ def patterns_from_args(args: argparse.Namespace) -> Sequence[str] | None:
     return list(args.models)
 
 
-def require_model_optimizer(args: argparse.Namespace) -> None:
+def require_model_optimizer(args: argparse.Namespace, *, is_plan: bool = False) -> None:
     """Raise a ConversionError if --mo names a file that is no Model Optimizer, even if no selected
     model needs one; one that does not exist is a warning then.
 
@@ -690,12 +701,16 @@ def require_model_optimizer(args: argparse.Namespace) -> None:
     if args.mo is None:
         return
     from posezoo.cli.run_main import print_to_stderr
-    from posezoo.convert.model_optimizer import find_model_optimizer, is_stand_in
+    from posezoo.convert import model_optimizer
 
     if not args.mo.exists():  # a model that needs it reports an error
         print_to_stderr(f"warning: --mo {args.mo}: there is no such file")
-    elif not is_stand_in(args.mo):
-        find_model_optimizer(args.mo, args.python)
+    elif model_optimizer.is_stand_in(args.mo):
+        return
+    elif is_plan or vars(args).get("dry_run"):
+        model_optimizer.inspect_model_optimizer(args.mo, args.python)
+    else:
+        model_optimizer.find_model_optimizer(args.mo, args.python)
 
 
 def require_suffix(args: argparse.Namespace, flag: str, suffixes: Sequence[str]) -> None:

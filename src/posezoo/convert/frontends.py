@@ -81,7 +81,7 @@ def source_model_path(spec: ModelSpec, layout: ModelLayout) -> Path:
             " files",
             hint="code that comes with the model would make it: --allow_upstream_code",
         )
-    return layout.custom_checkpoint(spec) or layout.model_download_dir(spec) / name
+    return layout.custom_checkpoint(spec) or layout.download_path(spec, name)
 
 
 def _source_name(spec: ModelSpec) -> str:

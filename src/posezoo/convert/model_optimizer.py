@@ -131,6 +131,25 @@ def find_model_optimizer(named: Path | None, python: Path | None = None) -> Mode
     return ModelOptimizer(command, Path(folder), version)
 
 
+def inspect_model_optimizer(named: Path | None, python: Path | None = None) -> ModelOptimizer:
+    """Find a Model Optimizer for a plan: no program is run.
+
+    Its version is that of the package in the environment of its Python; empty if it lies elsewhere.
+
+    Raises:
+        ConversionError: the path does not exist, or no Python is beside it.
+    """
+    if named is None and python is None:
+        raise ConversionError("no Model Optimizer was named", hint=HINT)
+    script = _find_script(named) if named else None
+    if script and not script.name.startswith("python"):
+        python = python or _find_python(script)
+    environment = (python or script or Path()).absolute().parents[1]
+    packages = environment.glob("[Ll]ib/**/site-packages/openvino_dev-*.dist-info")
+    versions = [path.name.removesuffix(".dist-info").partition("-")[2] for path in packages]
+    return ModelOptimizer((str(script or python),), environment, "".join(versions[:1]))
+
+
 def is_stand_in(named: Path) -> bool:
     """Whether a path is the ``mo`` of our stand-in for openvino-dev, or an environment with that
     ``mo``.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import struct
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from posezoo.workers.program import ProgramResult, run_program
+from posezoo.workers.program import ProgramResult, find_program, run_program
 
 #: What the sandbox allows, for the user.
 PROMISE = (
@@ -72,14 +71,20 @@ _SYSTEM_CALLS = {
 
 
 @cache
-def explain_missing_sandbox() -> str:
-    """Why the sandbox cannot be started on this system; empty if it can."""
+def explain_missing_sandbox(*, starts: bool = True) -> str:
+    """Why the sandbox cannot be started on this system; empty if it can.
+
+    Args:
+        starts: whether it is started to see this; if False, only the program is looked for.
+    """
     if sys.platform != "linux":
         return "bubblewrap exists only for Linux"
     if platform.machine() not in _SYSTEM_CALLS:
         return f"posezoo does not know the system calls of {platform.machine()}"
-    if shutil.which("bwrap") is None:
+    if find_program("bwrap") is None:
         return "bubblewrap is not installed"
+    if not starts:
+        return ""
     result = run_sandboxed(["-c", ""], b"", reads=(), writes=(), timeout_s=60)
     lines = result.errors.strip().splitlines() or ["without a message"]
     if result.exit_code:
@@ -89,7 +94,7 @@ def explain_missing_sandbox() -> str:
 
 def bwrap_version() -> str:
     """The version of bubblewrap; empty if it is not installed."""
-    program = shutil.which("bwrap")
+    program = find_program("bwrap")
     if program is None:
         return ""
     return (
@@ -117,7 +122,7 @@ def run_sandboxed(
         OSError: the sandbox cannot be started (``explain_missing_sandbox``).
     """
     command = [
-        shutil.which("bwrap") or "bwrap",
+        find_program("bwrap") or "bwrap",
         # --unshare-user, because --unshare-all goes on without a user namespace if root starts it.
         *(
             "--unshare-user",
@@ -193,10 +198,10 @@ def _mounting(folder: str) -> tuple[str, ...]:
     """
     options = f"size={TEMPORARY_BYTES},nr_inodes={TEMPORARY_FILES}"
     return (
-        *(shutil.which("bwrap") or "bwrap", "--unshare-user", "--uid", "0", "--gid", "0"),
+        *(find_program("bwrap") or "bwrap", "--unshare-user", "--uid", "0", "--gid", "0"),
         *("--cap-add", "ALL", "--die-with-parent", "--dev-bind", "/", "/", "--"),
         *("/bin/sh", "-c", '"$0" -t tmpfs -o "$1" tmpfs "$2" && shift 2 && exec "$@"'),
-        *(shutil.which("mount") or "mount", options, folder),
+        *(find_program("mount") or "mount", options, folder),
     )
 
 
@@ -220,7 +225,7 @@ def _memory_scope(limit: int) -> tuple[str, ...]:
 @cache
 def has_memory_scope() -> bool:
     """Whether systemd can limit the memory of a program, with what the kernel keeps for it."""
-    if shutil.which("systemd-run") is None:
+    if find_program("systemd-run") is None:
         return False
     command = [*_scope_command(1 << 30), "/bin/sh", "-c", "exit 0"]
     return run_program(command, timeout_s=60).exit_code == 0
@@ -228,7 +233,7 @@ def has_memory_scope() -> bool:
 
 def _scope_command(limit: int) -> tuple[str, ...]:
     return (
-        *(shutil.which("systemd-run") or "systemd-run", "--scope", "--quiet", "--collect"),
+        *(find_program("systemd-run") or "systemd-run", "--scope", "--quiet", "--collect"),
         *(("--user",) if os.geteuid() else ()),
         *("--property", f"MemoryMax={limit}", "--property", "MemorySwapMax=0", "--"),
     )

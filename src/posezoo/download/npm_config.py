@@ -1,8 +1,9 @@
 """npm's configuration: the registry of a package, and the credentials, proxies and certificates for
 it.
 
-It is read from npm's own files and environment variables (`npm help npmrc`): what works for npm
-works here.
+It is read from npm's own files and environment variables (`npm help npmrc`), but not from the
+.npmrc of a project: a folder may come from others, and its file could send the values of
+environment variables to a registry of its choice.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import base64
 import json
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from posezoo.errors import SourceError, os_reason, redact_secrets
 from posezoo.values import frozen
+from posezoo.workers.program import find_program
 
 # A setting of npm 6 that npm itself refuses today, because it would be sent to every host.
 _LOGINS_WITHOUT_HOST = ("_authToken", "_auth", "username", "_password")
@@ -193,7 +194,7 @@ def _registry_key(scope: str) -> str:
 
 def default_registry() -> str:
     """The registry that npm uses if none is configured; empty if npm is not installed."""
-    return _ask_npm(shutil.which("npm") or "")
+    return _ask_npm(find_program("npm") or "")
 
 
 @cache
@@ -213,7 +214,7 @@ def _ask_npm(npm: str) -> str:
 
 
 def read_npm_config() -> NpmConfig:
-    """npm's configuration for the current folder: environment, project, user and global file.
+    """npm's configuration of this user: environment, user and global file.
 
     Raises:
         NpmSettingsError: a file cannot be read, or has a login without a host, which npm refuses
@@ -221,11 +222,7 @@ def read_npm_config() -> NpmConfig:
     """
     layers: dict[str, Mapping[str, str]] = {"environment": _read_environment()}
     config = NpmConfig(layers)
-    project = _find_project() / ".npmrc"
     user = _path(config.get("userconfig") or "~/.npmrc")
-    if project != user:
-        layers[str(project)] = _read_npmrc(project)
-        user = _path(config.get("userconfig") or str(user))
     layers[str(user)] = _read_npmrc(user)
     prefix = config.get("prefix") or _default_prefix()
     shared = Path(config.get("globalconfig") or Path(prefix, "etc", "npmrc"))
@@ -256,23 +253,8 @@ def _default_prefix() -> str | Path:
     prefix = os.environ.get("PREFIX")
     if prefix:
         return prefix
-    node = shutil.which("node")
+    node = find_program("node")
     return Path(node).resolve().parent.parent if node else "/usr/local"
-
-
-def _find_project() -> Path:
-    """The folder whose .npmrc npm reads: the nearest one with package.json or node_modules, else
-    this one.
-    """
-    try:
-        here = Path.cwd()
-    except OSError:  # the current folder was removed
-        return Path("/")
-    marks = ("package.json", "node_modules")
-    projects = (
-        each for each in (here, *here.parents) if any(os.path.exists(each / mark) for mark in marks)
-    )
-    return next(projects, here)
 
 
 def _path(text: str) -> Path:

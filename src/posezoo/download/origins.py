@@ -52,7 +52,13 @@ def select_files(spec: ModelSpec, precisions: Collection[str] | None) -> tuple[S
 
 
 def entry_path(digest: Digest) -> str:
-    """The path of a file relative to a store's root, with / as the separator."""
+    """The path of a file relative to a store's root, with / as the separator.
+
+    Raises:
+        ValueError: the digest is no hexadecimal number, so it would name another place.
+    """
+    if not digest.value.isalnum():
+        raise ValueError(f"{digest.value!r} is not a digest")
     return f"1/{digest.value[:2]}/{digest.value[2:]}"
 
 

@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 from posezoo.errors import SourceError
 from posezoo.values import frozen
-from posezoo.workers.program import run_program
+from posezoo.workers.program import find_program, run_program
 
 
 @frozen
@@ -164,7 +164,7 @@ def _pip_default() -> str:
 def _uv_default() -> str:
     """The index that uv uses by default, as its help says; empty if it is not here."""
     with suppress(OSError):
-        ended = run_program(["uv", "pip", "install", "--help"], timeout_s=60)
+        ended = run_program([find_program("uv") or "/uv", "pip", "install", "--help"], timeout_s=60)
         match = re.search(r"by default: <(\S+)>", ended.output.decode("utf-8", "replace"))
         if match:
             return match[1]

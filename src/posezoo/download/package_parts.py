@@ -12,7 +12,6 @@ byte, zlib can start if it is given the 32 KiB of contents before.
 
 from __future__ import annotations
 
-import base64
 import shutil
 import struct
 import tempfile
@@ -235,8 +234,7 @@ def open_npm_part(
 def _inflate(path: Path, label: str, point: AccessPoint, size: int) -> Iterator[bytes]:
     skip = point.skip
     with translate_archive_errors(label), open(path, "rb") as compressed:
-        window = zlib.decompress(base64.b64decode(point.window))
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS, zdict=window)
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS, zdict=point.window)
         while size and (block := compressed.read(_PIECE)):
             contents = inflater.decompress(block)
             piece = contents[skip : skip + size]

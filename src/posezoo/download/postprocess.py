@@ -84,7 +84,7 @@ def postprocess(
         for step in steps:
             if isinstance(step, UnpackArchive):
                 # Another process may have been killed while it unpacked the same archive.
-                remove_stale_staging_dirs((layout.model_download_dir(spec) / step.file).parent)
+                remove_stale_staging_dirs(layout.download_path(spec, step.file).parent)
                 record = archive_record(step, spec, layout)
                 if not record.is_up_to_date(rehash=rehash):
                     listener(FilePostprocessingStarted(spec.full_name, step.file, "unpack"))
@@ -98,7 +98,7 @@ def postprocess(
             if not record.is_up_to_date(rehash=rehash):
                 listener(FilePostprocessingStarted(spec.full_name, file, "replace_text"))
                 published = layout.published_path(spec, file)
-                target = layout.model_download_dir(spec) / file
+                target = layout.download_path(spec, file)
                 write_atomically(target, replace_text(file, published, of_file).encode())
                 record.write([published, target])
     except PosezooError as error:
@@ -162,7 +162,7 @@ def _unpack(
     """Unpack an archive into its folder, and return the paths of both."""
     from posezoo.download.archive import unpack_archive
 
-    archive = layout.model_download_dir(spec) / step.file
+    archive = layout.download_path(spec, step.file)
     index = layout.published_path(spec, step.index) if step.index else None
     placement = _Placement(step, spec, layout)
     unpacked = unpack_archive(archive, step.format, placement.place, index=index)

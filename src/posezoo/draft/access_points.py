@@ -14,15 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from posezoo.download.archive import translate_archive_errors
-from posezoo.download.transfer import ACCESS_POINTS
+from posezoo.download.transfer import ACCESS_POINTS, WINDOW_BYTES
 from posezoo.files.verified_files import write_atomically
 from posezoo.spec.sources import NpmPackageSource
 
 #: Contents between two points, which indexed_gzip allows from 32 KiB on. Each finds others.
 _SPACINGS = range(33_500, 80_000, 7_750)
-
-#: Decompression needs so much of the contents before a point.
-_WINDOW = 1 << 15
 
 
 def write_access_point(source: NpmPackageSource, tarball: Path, registry: Path) -> None:
@@ -50,7 +47,7 @@ def write_access_point(source: NpmPackageSource, tarball: Path, registry: Path) 
         body = contents.pread(member.size, member.offset_data)
         compressed = memoryview(tarball.read_bytes())
         for contents_start, start in _list_points(tarball, member.offset_data):
-            before = max(0, contents_start - _WINDOW)
+            before = max(0, contents_start - WINDOW_BYTES)
             window = contents.pread(contents_start - before, before)
             skip = member.offset_data - contents_start
             size = _find_size(compressed[start:], window, skip, body)

@@ -94,7 +94,7 @@ def archive_record(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout) ->
             expected[name] = str(digest.value)
     unpack = f"{step.format} {step.index}".rstrip()
     recipe = {"unpack": unpack, "rewritten": rewritten, "promised": expected}
-    return PostprocessRecord(layout.model_download_dir(spec) / step.file, recipe, removable=True)
+    return PostprocessRecord(layout.download_path(spec, step.file), recipe, removable=True)
 
 
 def text_record(
@@ -102,7 +102,7 @@ def text_record(
 ) -> PostprocessRecord:
     """The record of a model's text that was changed."""
     recipe = {"replace": [[step.pattern, step.replacement, step.count] for step in steps]}
-    return PostprocessRecord(layout.model_download_dir(spec) / file, recipe)
+    return PostprocessRecord(layout.download_path(spec, file), recipe)
 
 
 def is_unpacked(
@@ -111,7 +111,7 @@ def is_unpacked(
     """Whether a file is an archive that was unpacked and removed, and all its members are up to
     date.
     """
-    if os.path.lexists(layout.model_download_dir(spec) / file.name):
+    if os.path.lexists(layout.download_path(spec, file.name)):
         return False
     records = []
     for step in spec.postprocessing:

@@ -17,6 +17,7 @@ from posezoo.registry import (
     registry_root,
 )
 from posezoo.spec.model import ModelSpec
+from posezoo.workers.program import find_program
 
 TIMEOUT_S = 60
 DECLARATIONS = ("model.yml", "composite-model.yml")
@@ -100,7 +101,7 @@ def _named_files(spec: ModelSpec) -> set[Path]:
 
 
 def _run_git(folder: Path, *words: str) -> str:
-    command = ["git", "-C", str(folder), *words]
+    command = [find_program("git") or "/git", "-C", str(folder), *words]
     try:
         result = subprocess.run(
             command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False

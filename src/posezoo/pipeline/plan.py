@@ -102,7 +102,7 @@ def make_plan(
         LicenseError: the license of the model is not allowed.
     """
     options = options or ConversionOptions()
-    optimizer = _find_model_optimizer(resolved, context)
+    optimizer = _find_model_optimizer(resolved, context, is_dry_run=is_dry_run)
     layout = resolved.layout
     stored: Mapping[Path, int] = {}
     cache_dir = context.download_options.cache_dir
@@ -123,17 +123,17 @@ def make_plan(
     if obstacle or is_done:
         return plan
     if resolved.runs_upstream_code:
-        plan = _with_upstream_code(plan)
+        plan = _with_upstream_code(plan, is_dry_run=is_dry_run)
     if plan.obstacle:
         return plan
     return _with_files(plan, context, downloads=downloads, is_dry_run=is_dry_run)
 
 
-def _with_upstream_code(plan: Plan) -> Plan:
+def _with_upstream_code(plan: Plan, *, is_dry_run: bool) -> Plan:
     from posezoo.convert.sandbox import HINT, explain_missing_sandbox
     from posezoo.convert.upstream_code import list_upstream_code
 
-    reason = explain_missing_sandbox()
+    reason = explain_missing_sandbox(starts=not is_dry_run)
     if reason:
         obstacle = Obstacle("sandbox", f"its code runs only in a sandbox: {reason}", HINT)
         return replace(plan, obstacle=obstacle)
@@ -161,15 +161,21 @@ def _with_files(plan: Plan, context: Context, *, downloads: bool, is_dry_run: bo
     return plan
 
 
-def _find_model_optimizer(resolved: Resolved, context: Context) -> ModelOptimizer | None:
-    """The Model Optimizer that makes an IR; None if another converter makes them."""
+def _find_model_optimizer(
+    resolved: Resolved, context: Context, *, is_dry_run: bool
+) -> ModelOptimizer | None:
+    """The Model Optimizer that makes an IR; None if another converter makes them. A dry run does
+    not start it.
+    """
     converters = {each.converter for each in resolved.targets if not each.obstacle}
     if Converter.MODEL_OPTIMIZER not in converters:
         return None
-    from posezoo.convert.model_optimizer import find_model_optimizer, refuse_unsafe_arguments
+    from posezoo.convert import model_optimizer
 
-    refuse_unsafe_arguments(resolved.source)
-    return find_model_optimizer(context.mo, context.mo_python)
+    model_optimizer.refuse_unsafe_arguments(resolved.source)
+    if is_dry_run:
+        return model_optimizer.inspect_model_optimizer(context.mo, context.mo_python)
+    return model_optimizer.find_model_optimizer(context.mo, context.mo_python)
 
 
 def _explain_bad_source(plan: Plan) -> ConversionError | None:

@@ -8,11 +8,10 @@ the metadata of an IR, as JSON.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 from posezoo.errors import PosezooError
-from posezoo.parsed_files import read_parsed
 from posezoo.spec.field_types import WORD_PATTERN
 from posezoo.spec.skeleton import Skeleton
 
@@ -53,10 +52,6 @@ def _find(name: str) -> Skeleton:
     path = _PACKAGED / f"{name}.yml"
     if not (WORD_PATTERN.fullmatch(name) and path.is_file()):
         raise KeyError(name)
-    return read_parsed(path, partial(_read_skeleton, path), ("posezoo.spec.skeleton",))
-
-
-def _read_skeleton(path: Path) -> Skeleton:
     from posezoo.spec.skeleton_yml import read_skeleton  # imports the YAML reader
 
     return read_skeleton(path)

@@ -47,7 +47,8 @@ def require_display() -> None:
     # This is tested in a child process, because Qt terminates a process that cannot open a window.
     command = [sys.executable, "-c", _PROBE]
     try:
-        subprocess.run(command, capture_output=True, timeout=_PROBE_TIMEOUT_S, check=True)
+        # Python imports from the current folder first, which may come from others.
+        subprocess.run(command, capture_output=True, timeout=_PROBE_TIMEOUT_S, check=True, cwd="/")
     except subprocess.SubprocessError as error:
         raise DisplayError(f"the display {display} cannot be opened", hint=_HINT) from error
 

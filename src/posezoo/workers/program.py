@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -87,6 +88,17 @@ def run_program(
     return ProgramResult(
         process.returncode, bytes(output), bytes(errors).decode("utf-8", "replace"), timed_out
     )
+
+
+def find_program(name: str) -> str | None:
+    """The path of a program on PATH; None if it is not installed.
+
+    A program of the working folder is not taken, which an empty entry of PATH would allow, and
+    which Windows searches first: the folder may come from others.
+    """
+    entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    path = shutil.which(name, path=os.pathsep.join(filter(os.path.isabs, entries)))
+    return path if path and Path(path).is_absolute() else None
 
 
 def kill_session(process: subprocess.Popen[bytes]) -> None:

@@ -222,3 +222,50 @@ def test_a_network_of_ours_takes_the_weights_of_a_foreign_zoo(shared, tmp_path):
     )
     found = {load["name"]: load["route"] for load in json.loads(ended.stdout)["models"]}
     assert found == dict.fromkeys(names, "network")
+
+
+@pytest.fixture
+def environment(zoo):
+    """An environment whose Python leaves a file behind."""
+    binaries = zoo / "env" / "bin"
+    binaries.mkdir(parents=True)
+    for name in ("python", "python3", "mo"):
+        (binaries / name).write_text(f'#!/bin/sh\ntouch "{zoo}/was-run"\necho 2024.6.0\n')
+        (binaries / name).chmod(0o755)
+    return zoo / "env"
+
+
+DRY_RUNS = [
+    ("plan", "old"),
+    ("plan", "--all"),
+    ("get", "old", "--dry_run"),
+    ("convert", "old", "--dry_run"),
+]
+
+
+@pytest.mark.parametrize("args", [*DRY_RUNS, ("get", "old"), ("convert", "old")])
+def test_the_posezoo_cfg_of_a_folder_names_no_program(zoo, environment, args):
+    (zoo / "posezoo.cfg").write_text("[posezoo]\nmodels_dir = models\nmo = env\n")
+    ended = posezoo(*args, cwd=zoo)
+    assert ended.returncode == 1
+    problem, hint = ended.stderr.splitlines()
+    assert problem == (
+        "error: posezoo.cfg:3: mo is not read in the posezoo.cfg of a folder, which may come from others"
+    )
+    assert hint.startswith("  hint: set it in ")
+    assert not (zoo / "was-run").exists()
+
+
+@pytest.mark.parametrize("args", DRY_RUNS)
+def test_a_plan_runs_no_program(zoo, environment, args):
+    (zoo / "posezoo.cfg").write_text("[posezoo]\nmodels_dir = models\n")
+    posezoo(*args, "--mo", environment, cwd=zoo)
+    assert not (zoo / "was-run").exists()
+
+
+def test_a_plan_names_the_model_optimizer_of_an_environment(zoo, environment):
+    packages = environment / "lib" / "python3.11" / "site-packages"
+    (packages / "openvino_dev-2024.6.0.dist-info").mkdir(parents=True)
+    ended = run(zoo, "get", "old", "--dry_run", "--mo", environment)
+    assert " by Model Optimizer 2024.6.0, " in ended.stdout
+    assert not (zoo / "was-run").exists()

@@ -376,7 +376,7 @@ def test_the_registry_of_a_scope_counts_before_that_of_all_packages(server, fetc
     assert fetch(FILE).read_bytes() == WEIGHTS
 
 
-def test_environment_project_user_and_global_file_count_in_this_order(
+def test_environment_user_and_global_file_count_in_this_order(
     project, tmp_path, monkeypatch, own_npm
 ):
     def registry() -> str:
@@ -388,15 +388,16 @@ def test_environment_project_user_and_global_file_count_in_this_order(
     assert registry() == "https://global.invalid/"
     npmrc("; a comment", "registry='https://user.invalid'")
     assert registry() == "https://user.invalid/"
-    (project / "package.json").write_text("{}")
-    (project / ".npmrc").write_text(
-        'registry="https://project.invalid/npm"\n[section]\nregistry=https://no.invalid'
-    )
-    (project / "below").mkdir()
-    monkeypatch.chdir(project / "below")
-    assert registry() == "https://project.invalid/npm/"
     monkeypatch.setenv("NPM_CONFIG_REGISTRY", "https://environment.invalid")
     assert registry() == "https://environment.invalid/"
+
+
+def test_the_file_of_a_folder_sends_nothing_to_its_registry(project, monkeypatch):
+    npmrc("registry=https://user.invalid")
+    monkeypatch.setenv("SECRET", "hush")
+    (project / "package.json").write_text("{}")
+    (project / ".npmrc").write_text("registry=https://folder.invalid/${SECRET}")
+    assert read_npm_config().registry_for("pose") == "https://user.invalid/"
 
 
 def test_another_user_file_can_be_named(project, tmp_path, monkeypatch):
@@ -463,23 +464,16 @@ def test_a_tarball_at_a_private_address_is_refused(project):
         assert client._tarball_url("http://public.invalid/a.tgz") == "https://public.invalid/a.tgz"
 
 
-def test_folders_that_cannot_be_read_and_a_missing_home_are_passed_over(project, monkeypatch):
-    def refuse(*_: object, **__: object) -> object:
-        raise PermissionError(13, "Permission denied")
-
+def test_a_missing_home_is_passed_over(project, monkeypatch):
     monkeypatch.delenv("HOME")
     monkeypatch.setattr("pwd.getpwuid", lambda _uid: {}["none"])
     monkeypatch.delenv("NPM_CONFIG_GLOBALCONFIG")
-    monkeypatch.setattr("shutil.which", lambda _name: "/node")
+    monkeypatch.setattr("shutil.which", lambda _name, **_: "/node")
     assert read_npm_config().find_registries()[0].url == ""
     with pytest.raises(
         SourceError, match="no npm registry is configured, and npm is not installed"
     ):
         read_npm_config().registry_for("pose")
-    monkeypatch.setattr("os.stat", refuse)
-    assert npm_config._find_project() == project
-    monkeypatch.setattr("os.getcwd", refuse)
-    assert npm_config._find_project() == Path("/")
 
 
 # --- credentials

@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.pipeline.get import ConversionTask
 
-    flags.require_model_optimizer(args)
+    flags.require_model_optimizer(args, is_plan=True)
     context = flags.context_from_args(args)
     task = ConversionTask(context, args.precisions, ConversionOptions(force=args.force))
     plans = []

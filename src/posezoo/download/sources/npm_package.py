@@ -185,7 +185,7 @@ def _extract_part(
     tarball = replace(source.package_file, max_size=MAX_BYTES)
     point = None
     if context.registry:
-        point = find_access_point(context.registry, tarball.checksum, source.member)
+        point = find_access_point(context.registry, source.package_file, source.member)
     if point is None or not needs_part(tarball, file, context):
         return None
     client = NpmClient(source, file, context)
