@@ -57,6 +57,7 @@ class Estimator:
             detector was named for it; BlazePose all of them.
         finds_people: whether it finds people; False for objects of several classes, and for the
             classes of an image.
+        labels: the names of the classes, by their numbers; empty if they are unknown.
         people_from: where the people in a photo come from: the name of the detector, the whole
             image, or the model itself.
     """
@@ -80,6 +81,7 @@ class Estimator:
         self.people_from = WHOLE_IMAGE if takes_whole_image else detector or ITSELF
         self.finds_people = not named_task(model.decoder or Decoder(decoder))
         self.networks = networks
+        self.labels: Sequence[str] = getattr(pipeline, "labels", ())
         self._pipeline = pipeline
 
     @overload

@@ -7,9 +7,9 @@ become an ``InputDescription``; the pipelines read nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from math import isnan
+from math import isnan, prod
 from typing import Any
 
 from posezoo.errors import InferenceError, suggest
@@ -187,10 +187,13 @@ class _ModelInfo:
     def preprocessing(self) -> Preprocessing:
         if self.flag("embedded_processing"):
             return Preprocessing()
+        scale = self.numbers("scale_values", 1, 3)
+        if 0 in scale:
+            raise self.refuse("scale_values", "divisors, which are not 0")
         return Preprocessing(
             reverse_input_channels=self.flag("reverse_input_channels"),
             mean=self.numbers("mean_values", 1, 3),
-            scale=self.numbers("scale_values", 1, 3),
+            scale=scale,
         )
 
     def resize_type(self) -> str:
@@ -429,6 +432,9 @@ def require_class_names(
     """
     options = resolve_options(decoder)
     roles = record.match_outputs(graph.distinct_outputs)
+    if record.finds_classes:
+        _require_scores(graph, labels, roles)
+        return
     named = record.sizes(NetworkFacts(classes=len(labels)), options)
     one_more = record.sizes(NetworkFacts(classes=len(labels) + 1), options)
     for role, sizes in named.items():
@@ -438,9 +444,25 @@ def require_class_names(
         for actual, expected, more in zip(shape, sizes, one_more[role], strict=True):
             depends = not isnan(expected) and expected != more
             if depends and actual not in (-1, expected):
-                raise InferenceError(
-                    f"{graph.path}: {len(labels)} classes are named ({', '.join([*labels][:5])}),"
-                    f" but its output {roles[role]}, {format_shape(shape)}, has"
-                    f" {actual - int(expected) + len(labels)}",
-                    hint="name one for each class, in the order of the network's outputs",
-                )
+                found = actual - int(expected) + len(labels)
+                raise _refuse_class_names(graph, labels, found, [roles[role]])
+
+
+def _require_scores(graph: Graph, labels: Collection[str], roles: Mapping[str, str]) -> None:
+    """As ``require_class_names``, for a classifier, which has a score for each class."""
+    names = [roles[role] for role in ("scores", "more_scores") if role in roles]
+    counts = [prod(graph.outputs[name]) for name in names]
+    if counts and min(counts) > 0 and sum(counts) != len(labels):
+        raise _refuse_class_names(graph, labels, sum(counts), names)
+
+
+def _refuse_class_names(
+    graph: Graph, labels: Collection[str], count: int, outputs: Sequence[str]
+) -> InferenceError:
+    shapes = " and ".join(f"{name} {format_shape(graph.outputs[name])}" for name in outputs)
+    some = ", ".join([*labels][:5])
+    return InferenceError(
+        f"{graph.path}: {len(labels)} classes are named ({some}), but its outputs {shapes} have"
+        f" {count}",
+        hint="name one for each class, in the order of the network's outputs",
+    )

@@ -134,7 +134,11 @@ def copy_outputs(outputs: Outputs) -> dict[str, Array]:
 
 
 class NetworkPipeline:
-    """Runs one network on the whole image, stretched or letterboxed as in its training."""
+    """Runs one network on the whole image, stretched or letterboxed as in its training.
+
+    Attributes:
+        labels: the names of its classes, by their numbers; empty if they are unknown.
+    """
 
     def __init__(self, config: PipelineConfig) -> None:
         self._decoder = config.decoder
@@ -144,7 +148,7 @@ class NetworkPipeline:
         if config.options.target_size:
             self._sizing = replace(self._sizing, window=None)
         self._target = config.options.target_size or self._sizing.default_target
-        self._labels = description.labels
+        self.labels = description.labels
         self._options = config.decoder_options
         graph = config.read_graph()
         self._roles = match_output_roles(config.model, config.decoder, graph)
@@ -218,7 +222,7 @@ class NetworkPipeline:
         """Poses in pixels of the image, with the names of their classes."""
         has_own_boxes = self._record.has_own_boxes and not self._is_decoded
         poses = to_image_pixels(poses, transform, image, has_own_boxes=has_own_boxes)
-        if has_own_boxes and not self._labels:  # of a single class, that nobody names
+        if has_own_boxes and not self.labels:  # of a single class, that nobody names
             return [replace(pose, class_id=None) for pose in poses]
         return self._name_classes(poses)
 
@@ -237,8 +241,8 @@ class NetworkPipeline:
             number = each.class_id
             if number is None:
                 return objects
-            is_known = 0 <= number < len(self._labels)
-            label = self._labels[number] if is_known else f"class {number}"
+            is_known = 0 <= number < len(self.labels)
+            label = self.labels[number] if is_known else f"class {number}"
             named.append(replace(each, label=label))
         return named
 
