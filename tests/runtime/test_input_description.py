@@ -22,6 +22,7 @@ from fakes.stated_inputs import (
     write_whole_input,
 )
 from posezoo.ir.openvino_import import import_openvino
+from posezoo.runtime import graph
 
 ops = pytest.importorskip("openvino.opset13")
 
@@ -366,3 +367,60 @@ def test_names_of_classes_in_a_file_replace_those_of_the_ir(tmp_path, pictures):
     assert "names.txt: has no names" in said
     ended = run_posezoo("run", "movenet-thunder", "--labels", tmp_path / "names.txt")
     assert ended.returncode == 2 and "--labels: only for an .xml or .onnx" in ended.stderr
+
+
+def write_annotations(folder, category, box):
+    """A data set of one picture with one object."""
+    cv2.imwrite(str(folder / "1.png"), np.zeros((427, 640, 3), np.uint8))
+    x0, y0, x1, y1 = box
+    content = {
+        "images": [{"id": 1, "file_name": "1.png", "width": 640, "height": 427}],
+        "categories": [{"id": 7, "name": category}],
+        "annotations": [
+            {
+                "id": 1,
+                "image_id": 1,
+                "category_id": 7,
+                "bbox": [x0, y0, x1 - x0, y1 - y0],
+                "area": (x1 - x0) * (y1 - y0),
+                "iscrowd": 0,
+            }
+        ],
+    }
+    (folder / "objects.json").write_text(json.dumps(content), "utf-8")
+    return ("--annotations", folder / "objects.json", "--images", folder)
+
+
+def test_an_ir_is_evaluated_as_it_is_described_and_read_once(tmp_path, monkeypatch):
+    pytest.importorskip("faster_coco_eval", reason="needs the extra evaluate")
+    size = (416, 416)
+    xml = write_stated(tmp_path / "b.xml", size, boxes(size), stated(GETI_BOXES, "fit_to_window"))
+    (tmp_path / "names.txt").write_text("lynx\nwolf\n", "utf-8")
+    data = write_annotations(tmp_path, "lynx", (160, 160, 480, 427))
+    reads = []
+    read = graph._require_ir
+    monkeypatch.setattr(graph, "_require_ir", lambda path: [reads.append(path), read(path)][1])
+    command = ("evaluate", xml, *data, "--format", "json", "--output", tmp_path / "out")
+    ended = run_posezoo(*command, "--labels", tmp_path / "names.txt", "--mean_values", "0")
+    assert ended.returncode == 0, ended.stderr
+    report = json.loads(ended.stdout)
+    assert report["AP"] == 1 and reads == [xml]
+    assert report["settings"]["labels"] == "lynx wolf"
+    ended = run_posezoo(*command)  # the file says cat and dog
+    assert ended.returncode == 1 and "found nothing of its categories: lynx" in ended.stderr
+
+
+def test_a_pipeline_is_measured_as_it_is_described(tmp_path, pictures):
+    size = (416, 416)
+    xml = write_stated(tmp_path / "b.xml", size, boxes(size), stated(GETI_BOXES, "standard"))
+    (tmp_path / "names.txt").write_text("lynx\nwolf\n", "utf-8")
+    flags = ("--labels", tmp_path / "names.txt", "--mean_values", "0")
+    short = ("--seconds", "0.01", "--format", "json")
+    image = ("--input", pictures[300, 300])
+    ended = run_posezoo("benchmark", "--pipeline", xml, *flags, *image, *short)
+    assert ended.returncode == 0 and json.loads(ended.stdout)["measurements"], ended.stderr
+    (tmp_path / "names.txt").write_text("", "utf-8")
+    ended = run_posezoo("benchmark", "--pipeline", xml, *flags, *image, *short)
+    assert ended.returncode == 1 and "names.txt: has no names" in ended.stderr
+    ended = run_posezoo("benchmark", xml, *flags)
+    assert ended.returncode == 2 and "requires --pipeline" in ended.stderr
