@@ -16,6 +16,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from posezoo.api import get, load, network
     from posezoo.api import list_models as list
     from posezoo.errors import PosezooError
@@ -65,5 +67,5 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'posezoo' has no attribute {name!r}")
 
 
-def __dir__() -> list[str]:
+def __dir__() -> Sequence[str]:
     return sorted([*globals(), *__all__])

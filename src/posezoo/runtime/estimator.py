@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import count
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -87,7 +87,7 @@ class Estimator:
     @overload
     def __call__(
         self,
-        image: Sequence[object],
+        image: list[Any] | tuple[Any, ...],
         color: str = ...,
         boxes: None = ...,
     ) -> list[Poses]: ...

@@ -299,7 +299,7 @@ def _describe_ultralytics(graph: Graph, record: DecoderType | None) -> InputDesc
     sizing = replace(usual_sizing(record), stride=stride, keeps_scale=True)
     window = _read_image_size(graph, stride)
     size = _input_size(graph)
-    unused = ()
+    unused: tuple[str, ...] = ()
     if window and -1 in size:
         sizing = replace(sizing, window=window)
     elif window and window != size:
