@@ -322,6 +322,31 @@ def test_metadata_of_another_network_are_an_error(tmp_path, pictures, change):
     assert "Ultralytics' metadata" in said
 
 
+def test_an_export_for_another_task_is_named(tmp_path, pictures):
+    outputs = {"output0": np.zeros((1, 84, 8400), np.float32)}
+    xml = write_stated(tmp_path / "boxes.xml", (640, 640), outputs, {})
+    (tmp_path / "metadata.yaml").write_text("author: Ultralytics\ntask: detect\n", "utf-8")
+    assert "its task is 'detect'" in refused(xml, pictures[300, 300], tmp_path)
+
+
+@pytest.mark.parametrize("by", ["flag", "file"])
+def test_classes_are_named_if_there_is_a_name_for_each(tmp_path, pictures, by):
+    """YOLOX with three classes of one's own."""
+    rows = np.zeros((1, 3549, 8), np.float32)
+    rows[0, 0] = 10, 10, 2, 2, 0.9, 0, 0.9, 0
+    for names in (["ant", "bee", "wasp"], ["ant", "bee"]):
+        (tmp_path / "names.txt").write_text("\n".join(names), "utf-8")
+        info = {"labels": " ".join(names)} if by == "file" else {}
+        flags = ("--labels", tmp_path / "names.txt") if by == "flag" else ()
+        xml = write_stated(tmp_path / "x.xml", (416, 416), {"output": rows}, info)
+        command = (xml, pictures[300, 300], tmp_path, "--as", "yolox-tiny-coco", *flags)
+        if len(names) == 3:
+            ((pose,), _) = run(*command)
+            assert pose["label"] == "bee"
+        else:
+            assert "2 classes are named (ant, bee), but its outputs output" in refused(*command)
+
+
 def test_an_export_without_its_metadata_says_which_file_is_missing(tmp_path, pictures):
     """17 rows may be 4 keypoints of 3 numbers, or 6 of 2: nothing else tells."""
     outputs = {"output0": np.zeros((1, 17, 33600), np.float32)}

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from posezoo.errors import DecoderError, InferenceError
+from posezoo.errors import DecoderError, InferenceError, sanitize
 from posezoo.facts.labels import task_label
 from posezoo.ir.model_procs import decoded_task, find_anchors
 from posezoo.pose.decoder_type import DecoderType, Shape, channel_count
@@ -167,7 +167,7 @@ def describe_ir(
         return spec, description
     if options.labels:
         _require_labels(graph, options.labels, selected, record)
-    skeleton = options.skeleton or description.skeleton or _own_skeleton(graph, spec, like)
+    skeleton = options.skeleton or description.skeleton or _read_skeleton(graph, spec.skeleton)
     spec = with_skeleton(spec, skeleton)
     roles = {name: role for role, name in match_output_roles(spec, selected.name, graph).items()}
     outputs = (
@@ -175,12 +175,6 @@ def describe_ir(
         for name, shape in graph.distinct_outputs.items()
     )
     return replace(spec, outputs=tuple(outputs)), description
-
-
-def _own_skeleton(graph: Graph, spec: ModelSpec, like: ModelSpec | None) -> Skeleton | None:
-    if like and like.decoder and like.decoder.skeleton:
-        return like.decoder.skeleton
-    return _read_skeleton(graph, spec.skeleton)
 
 
 def _require_labels(
@@ -254,20 +248,26 @@ def _format_outputs(graph: Graph) -> str:
 def _recognize_decoder(graph: Graph, skeleton: Skeleton | None) -> Decoder:
     """The decoder that the outputs fit; those of OpenPose also by the fields of a skeleton."""
     if recognized := recognize_decoder(graph.distinct_outputs):
-        decoder = Decoder(recognized)
         _require_model_type(graph, find_decoder(recognized))
-        return decoder
+        return Decoder(recognized)
     openpose = find_decoder("openpose")
     if skeleton and skeleton.fields and openpose.match_outputs(graph.distinct_outputs):
         return Decoder("openpose")
-    outputs = _format_outputs(graph)
-    problem = f"{graph.path}: no decoder is known for its outputs {outputs}"
+    raise _refuse_unknown_outputs(graph)
+
+
+def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
+    problem = f"{graph.path}: no decoder is known for its outputs {_format_outputs(graph)}"
     hint = f"the decoders: {', '.join(DECODERS.names())}"
-    if not graph.ultralytics and _is_like_ultralytics(graph):
+    task = graph.ultralytics.get("task") or "pose"
+    if task != "pose":
+        problem += f": Ultralytics' metadata say that its task is {sanitize(str(task))}"
+        hint = "posezoo runs its exports for pose"
+    elif not graph.ultralytics and _is_like_ultralytics(graph):
         beside = graph.path.with_name(ULTRALYTICS_FILE)
         problem += f"; if Ultralytics exported it, its {ULTRALYTICS_FILE} is missing"
         hint = f"copy it from the export's folder to {beside}: it names keypoints and classes"
-    raise DecoderError(problem, hint=hint)
+    return DecoderError(problem, hint=hint)
 
 
 def _is_like_ultralytics(graph: Graph) -> bool:

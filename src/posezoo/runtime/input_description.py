@@ -34,13 +34,13 @@ RESIZE_TYPES = {
 #: Its models that are ``standard`` if they state no ``resize_type``.
 _STANDARD_MODELS = ("keypoint_detection", "ssd")
 
-#: What changes its results, but is not used here, with the value that changes nothing.
+#: What changes its results, but is not used here, with the values that change nothing.
 _NEUTRAL = {
-    "apply_softmax": "False",
-    "input_dtype": "u8",
-    "intensity_mode": "none",
-    "interpolation_mode": "LINEAR",
-    "nms_execute": "False",
+    "apply_softmax": ("False", "NO"),
+    "input_dtype": ("u8",),
+    "intensity_mode": ("none",),
+    "interpolation_mode": ("LINEAR",),
+    "nms_execute": ("False", "NO"),
 }
 
 _PREPROCESSING = ("embedded_processing", "reverse_input_channels", "mean_values", "scale_values")
@@ -274,9 +274,8 @@ def _stated_sizing(info: _ModelInfo, record: DecoderType) -> InputSizing | None:
 def _unused_fields(info: _ModelInfo, record: DecoderType) -> Iterator[str]:
     """What ``model_info`` states and nothing here uses, though it would change the results."""
     for name, neutral in _NEUTRAL.items():
-        text = info[name]
-        if text and text.lower() not in (neutral.lower(), {"False": "no"}.get(neutral)):
-            yield f"{name} {text}"
+        if info[name] not in ("", *neutral):
+            yield f"{name} {info[name]}"
     if not record.person_score and float(info["confidence_threshold"] or 0):
         yield f"confidence_threshold {info['confidence_threshold']}"
     if info["pad_value"] not in ("", "0") and record.takes_boxes and not info.resize_type():
@@ -284,7 +283,8 @@ def _unused_fields(info: _ModelInfo, record: DecoderType) -> Iterator[str]:
     stated = info.stated_size()
     actual = _input_size(info.graph)
     if stated and stated != actual and not info.flag("embedded_processing"):
-        yield f"orig_width {stated[0]} and orig_height {stated[1]}: its input is {_format(actual)}"
+        size = format_shape(actual)
+        yield f"orig_width {stated[0]} and orig_height {stated[1]}: its input is {size}"
 
 
 def _describe_ultralytics(graph: Graph, record: DecoderType | None) -> InputDescription:
@@ -303,7 +303,7 @@ def _describe_ultralytics(graph: Graph, record: DecoderType | None) -> InputDesc
     if window and -1 in size:
         sizing = replace(sizing, window=window)
     elif window and window != size:
-        unused = (f"imgsz of {_format(window)} pixels: its input is {_format(size)}",)
+        unused = (f"imgsz of {format_shape(window)} pixels: its input is {format_shape(size)}",)
     return InputDescription(
         preprocessing,
         sizing,
@@ -362,10 +362,6 @@ def _input_size(graph: Graph) -> Size:
         if layout and len(graph.inputs[name]) == len(layout):
             return graph.image_size(name, layout)
     return (0, 0)
-
-
-def _format(size: Size) -> str:
-    return format_shape(size)
 
 
 def _names_keypoints(record: DecoderType) -> bool:
