@@ -767,31 +767,30 @@ def described_options_from_args(args: argparse.Namespace, options: LoadOptions) 
         mean=channel_values_from_args(args, "mean_values"),
         scale=channel_values_from_args(args, "scale_values"),
         skeleton=skeleton_from_args(args),
-        labels=_labels_from_args(args),
+        labels=_read_labels(args.labels) if args.labels else (),
     )
 
 
-def given_description(args: argparse.Namespace) -> str:
-    """The given flags of ``DESCRIPTION``, separated by commas."""
-    spellings = {name: FLAGS[name].spellings[-1] for name in DESCRIPTION.split()}
-    values = {**vars(args), "as": args.like}
-    return ", ".join(flag for name, flag in spellings.items() if values[name])
-
-
-def refuse_description(args: argparse.Namespace, *models: str | None) -> None:
-    """End with a usage error if flags describe the input of a model that is no file."""
-    given = given_description(args)
+def refuse_description(args: argparse.Namespace, *models: str | None) -> str:
+    """The given flags of ``DESCRIPTION``, separated by commas; a usage error if they describe the
+    input of a model that is no file.
+    """
+    given = []
+    for name in DESCRIPTION.split():
+        if getattr(args, FLAGS[name].dest or name):
+            given.append(FLAGS[name].spellings[-1])
+    if not given:
+        return ""
+    names = ", ".join(given)
     are_files = all(Path(model or "").suffix.lower() in (".xml", ".onnx") for model in models)
-    if given and not (models and are_files):
+    if not (models and are_files):
         args.parser.error(
-            f"{given}: only for an .xml or .onnx; models of the zoo describe their input"
+            f"{names}: only for an .xml or .onnx; models of the zoo describe their input"
         )
+    return names
 
 
-def _labels_from_args(args: argparse.Namespace) -> tuple[str, ...]:
-    path = args.labels
-    if path is None:
-        return ()
+def _read_labels(path: Path) -> tuple[str, ...]:
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

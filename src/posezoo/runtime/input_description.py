@@ -17,7 +17,15 @@ from posezoo.ir.model_procs import find_labels
 from posezoo.pose.decoder_type import DecoderType, NetworkFacts
 from posezoo.pose.decoders import resolve_options
 from posezoo.pose.letterbox import CROP, LETTERBOX, STRETCH, InputSizing, Size
-from posezoo.runtime.graph import Graph, Preprocessing, Shape, format_shape, is_named_onnx
+from posezoo.runtime.graph import (
+    Graph,
+    NamedIrs,
+    Preprocessing,
+    Shape,
+    format_shape,
+    is_named_onnx,
+    read_graph,
+)
 from posezoo.spec.model import ColorOrder, Decoder, Model, ModelSpec
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import SKELETONS, skeleton_of
@@ -76,21 +84,24 @@ def usual_sizing(record: DecoderType) -> InputSizing:
     return replace(sizing, fit=STRETCH) if record.stretches else sizing
 
 
-def describe_declared_input(model: Model, shapes: Collection[Shape]) -> InputDescription:
-    """What the IR of a model of the zoo leaves to the caller: mean and scale are in the IR.
-
-    Args:
-        shapes: of its outputs.
+def describe_declared_input(model: Model, irs: NamedIrs) -> tuple[NamedIrs, InputDescription]:
+    """What the IR of a model of the zoo leaves to the caller: mean and scale are in the IR. Also
+    its IR, which is read if the names of its classes depend on it.
     """
     if not isinstance(model, ModelSpec):
-        return InputDescription()
+        return irs, InputDescription()
     preprocessing = Preprocessing()
     if model.inputs:
         image = model.inputs[0]
         preprocessing = Preprocessing(
             layout=image.ir_layout, reverse_input_channels=image.ir_color is ColorOrder.RGB
         )
-    return InputDescription(preprocessing, labels=tuple(find_labels(model, shapes)))
+    labels = find_labels(model, ())
+    if labels and model.name in irs:
+        graph = read_graph(irs[model.name])
+        labels = find_labels(model, [*graph.outputs.values()])
+        irs = {**irs, model.name: graph}
+    return irs, InputDescription(preprocessing, labels=tuple(labels))
 
 
 def describe_stated_input(

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.errors import InferenceError
-from posezoo.ir.model_procs import find_labels
 from posezoo.plugins import import_attribute
 from posezoo.pose.decoder_type import TOP_DOWN, DecoderType
 from posezoo.pose.decoders import MASKS, find_decoder, require_masks, resolve_options
@@ -61,7 +60,7 @@ def load_estimator(
     if options.decoder_options.get(MASKS):
         require_masks(decoder.name, model.full_name)
     if description is None:
-        irs, description = _describe_declared(model, irs)
+        irs, description = describe_declared_input(model, irs)
     overrides = _decoder_overrides(record, options)
     if description.min_score is not None and record.person_score:
         overrides.setdefault(record.person_score, description.min_score)
@@ -85,17 +84,6 @@ def load_estimator(
     if options.has_several_passes:
         create_pipeline = TestTimeAugmentation
     return Estimator(model, decoder.name, create_pipeline(config))
-
-
-def _describe_declared(model: Model, irs: NamedIrs) -> tuple[NamedIrs, InputDescription]:
-    """The description that a model of the zoo declares, and its IR, which are read if the names of
-    classes depend on them.
-    """
-    if not isinstance(model, ModelSpec) or model.name not in irs or not find_labels(model, ()):
-        return irs, describe_declared_input(model, ())
-    graph = read_graph(irs[model.name])
-    description = describe_declared_input(model, [*graph.outputs.values()])
-    return {**irs, model.name: graph}, description
 
 
 def _refuse_options_of_others(model: Model, options: LoadOptions) -> None:

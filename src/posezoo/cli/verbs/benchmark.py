@@ -286,8 +286,8 @@ class _Measuring:
 
 def _refuse_invalid_flags(args: argparse.Namespace) -> None:
     flags.patterns_from_args(args)
-    _refuse_flags_of_the_other_kind(args)
-    flags.refuse_description(args, *args.models)
+    described = flags.refuse_description(args, *args.models)
+    _refuse_flags_of_the_other_kind(args, described)
     if args.compare and args.cluster:
         args.parser.error(
             "--compare measures all models in turn on one machine: leave out --cluster"
@@ -295,15 +295,14 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
     flags.require_suffix(args, "output", (".json",))
 
 
-def _refuse_flags_of_the_other_kind(args: argparse.Namespace) -> None:
+def _refuse_flags_of_the_other_kind(args: argparse.Namespace, described: str) -> None:
     """Of networks alone with ``--pipeline``, and of pipelines without it."""
-    given = flags.given_description(args)
     refused = {
         "--input requires --pipeline: a network alone is fed with random data": args.input,
         "--people requires --pipeline: a network alone finds no people": args.people != "4",
         "--detector requires --pipeline: a network alone finds no people": args.detector,
         "--skeleton requires --pipeline: a network alone finds no people": args.skeleton,
-        f"{given} requires --pipeline: a network alone is fed with random data": given,
+        f"{described} requires --pipeline: a network alone is fed with random data": described,
     }
     if args.pipeline:
         refused = {

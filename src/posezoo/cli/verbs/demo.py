@@ -226,7 +226,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the model on the source; 1 if something could not be read, or a source was
     disconnected.
     """
-    flags.refuse_description(args, args.model)
+    described = flags.refuse_description(args, args.model)
     from posezoo.pipeline.load import Loader, explain_no_people
     from posezoo.runtime.runtime_config import require_device
     from posezoo.video.frame_outputs import open_output
@@ -275,7 +275,7 @@ def run(args: argparse.Namespace) -> int:
             masks=args.masks,
             listener=console,
         ).prepare(_choose_model(args, context, decoder))
-        _warn_of_overrides(args, console)
+        _warn_of_overrides(described, args, console)
         options = _load_options(args, context.settings, source)
         estimator, is_tracking = _load_first(prepared, options, is_video=is_video)
         video = flags.video_options_from_args(args, estimator)
@@ -310,10 +310,9 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _warn_of_overrides(args: argparse.Namespace, console: Console) -> None:
-    given = flags.given_description(args)
-    if given and not args.like:
-        console.warn(f"{given}: override the input that {args.model} declares")
+def _warn_of_overrides(described: str, args: argparse.Namespace, console: Console) -> None:
+    if described and not args.like:
+        console.warn(f"{described}: override the input that {args.model} declares")
 
 
 def _pose_writer(

@@ -137,7 +137,8 @@ def run(args: argparse.Namespace) -> int:
             report_failure=failures.report,
         )
         runner.run_all()
-        _warn_of_unnamed_classes(estimator, runner, console)
+        if estimator.labels:
+            _warn_of_unnamed_classes(estimator, runner, console)
         precision = _precision_of(chosen)
         summary = {
             **_facts_of_run(estimator, runner, precision),
@@ -171,7 +172,7 @@ def _warn_of_unnamed_classes(estimator: Estimator, runner: InputRunner, console:
     count = len(estimator.labels)
     found = {pose.get("class_id") for image in runner.images for pose in image["poses"]}
     unnamed = sorted(number for number in found - {None} if number >= count)
-    if count and unnamed:
+    if unnamed:
         console.warn(
             f"{estimator.model.full_name}: found class {unnamed[0]}, but only the classes 0 to"
             f" {count - 1} have names ({', '.join(estimator.labels[:5])})"
