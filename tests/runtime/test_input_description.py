@@ -347,6 +347,20 @@ def test_classes_are_named_if_there_is_a_name_for_each(tmp_path, pictures, by):
             assert "2 classes are named (ant, bee), but its outputs output" in refused(*command)
 
 
+@pytest.mark.parametrize("labels", ["ant bee", "ant bee otx_empty_lbl", "ant", "ant bee wasp"])
+def test_a_classifier_of_geti_has_a_name_for_each_score(tmp_path, pictures, labels):
+    info = {**GETI_BOXES, "model_type": "Classification", "labels": labels}
+    info["confidence_threshold"] = "0"
+    outputs = {"logits": np.array([[0.0, 4.0]], np.float32)}
+    xml = write_stated(tmp_path / "c.xml", (64, 64), outputs, stated(info, "standard"))
+    if labels.startswith("ant bee") and "wasp" not in labels:
+        poses, said = run(xml, pictures[300, 300], tmp_path)
+        assert [pose["label"] for pose in poses] == ["bee", "ant"] and "warning" not in said
+    else:
+        said = refused(xml, pictures[300, 300], tmp_path)
+        assert "classes are named" in said and "its outputs logits 1x2 have 2" in said
+
+
 def test_an_export_without_its_metadata_says_which_file_is_missing(tmp_path, pictures):
     """17 rows may be 4 keypoints of 3 numbers, or 6 of 2: nothing else tells."""
     outputs = {"output0": np.zeros((1, 17, 33600), np.float32)}

@@ -51,6 +51,9 @@ _NEUTRAL = {
     "nms_execute": ("False", "NO"),
 }
 
+#: What OTX writes after the last class, for images of none.
+_NO_CLASS = "otx_empty_lbl"
+
 _PREPROCESSING = ("embedded_processing", "reverse_input_channels", "mean_values", "scale_values")
 _FLAGS = {"true": True, "yes": True, "1": True, "": False, "false": False, "no": False, "0": False}
 
@@ -244,7 +247,7 @@ def _with_model_info(
     size = info.embedded_size()
     if size:
         sizing = replace(sizing or usual_sizing(record), is_embedded=True)
-    names = info.words("labels")
+    names = tuple(name for name in info.words("labels") if name != _NO_CLASS)
     skeleton = description.skeleton
     if names and _names_keypoints(record):
         skeleton = name_keypoints(info.graph, names, _count_keypoints(info.graph, record))
