@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import posezoo
-from conftest import by_digest
+from conftest import ROOT, by_digest
 from fakes.checkpoints import params
+from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.events import ConversionUpToDate, SelfCheckPassed, ignore_event
-from posezoo.images import read_image
+from posezoo.images import read_image, write_image
 from posezoo.pipeline.get import download
 from posezoo.pipeline.plan import make_plan
 from posezoo.pipeline.zoo_context import open_context
@@ -31,10 +33,12 @@ def test_the_public_names_are_these():
     assert posezoo.__all__ == [
         "Pose",
         "Pose3D",
+        "Poses",
         "PosezooError",
         "decode",
         "draw",
         "get",
+        "list",
         "load",
         "network",
         "version",
@@ -55,6 +59,63 @@ def test_get_returns_the_ir_of_each_part_and_a_second_time_the_same(blazepose):
         )
         assert xml.with_suffix(".bin").is_file()
     assert posezoo.get("blazepose-full", output_dir=str(blazepose.output_dir)) == irs
+
+
+def test_list_gives_the_models_as_values(tmp_path):
+    """Names of composites come first, as in posezoo list."""
+    names = [row.name for row in posezoo.list()]
+    assert names[0] == "blazepose-full" and len(names) == len(set(names)) > 50
+    full, detection, landmark = posezoo.list("blazepose-full")
+    assert full.model.stages == (detection.name, landmark.name)
+    assert full.licenses == ["Apache-2.0"] and full.download_bytes > 1e6
+    with pytest.raises(posezoo.PosezooError, match="nope"):
+        posezoo.list("nope")
+    write_model(tmp_path, "broken", "task_type: [")
+    with pytest.raises(posezoo.PosezooError, match="broken"):
+        posezoo.list(models_dir=[tmp_path])
+
+
+def test_a_model_takes_paths_and_lists_of_images(tmp_path):
+    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
+    model = posezoo.load(path, listener=None)
+    pictures = [np.zeros((height, 64, 3), np.uint8) for height in (32, 64)]
+    write_image(tmp_path / "first.png", pictures[0])
+    first = tmp_path / "first.png"
+    for image in (pictures[0], first, str(first)):
+        (pose,) = model(image)
+        assert pose.box == (0, 0, 64, 32)
+    for images in ([first, pictures[1], str(first)], (str(first), pictures[1], pictures[0])):
+        heights = [poses[0].box[3] for poses in model(images)]
+        assert heights == [32, 64, 32]
+    assert model([]) == []
+    with pytest.raises(posezoo.PosezooError, match=r"nope\.jpg"):
+        model(tmp_path / "nope.jpg")
+    with pytest.raises(posezoo.PosezooError, match=r"nope\.jpg"):
+        model([first, "nope.jpg"])
+    with pytest.raises(posezoo.PosezooError, match="boxes are for one image"):
+        model([first], boxes=[(0, 0, 1, 1)])
+
+
+def test_poses_become_keypoints_of_supervision(tmp_path, monkeypatch):
+    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
+    poses = posezoo.load(path, listener=None)(np.zeros((32, 64, 3), np.uint8))
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "supervision", None)
+        with pytest.raises(posezoo.PosezooError, match="package supervision") as caught:
+            poses.to_supervision()
+        assert caught.value.hint == "pip install supervision"
+    judges = ROOT / "build" / "judges"
+    if not (judges / "supervision").is_dir():
+        pytest.skip("needs make judges")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(judges)])
+    found = poses.to_supervision()
+    assert found.xy.tolist() == [pose.keypoints[:, :2].tolist() for pose in poses]
+    assert found.keypoint_confidence.tolist() == [pose.keypoints[:, 2].tolist() for pose in poses]
+    assert found.class_id.tolist() == [0]
+    assert len(posezoo.Poses().to_supervision()) == 0
+    box = posezoo.Pose(np.zeros((0, 3), np.float32), "box", 1.0, (0, 0, 1, 1))
+    with pytest.raises(posezoo.PosezooError, match="needs the same keypoints"):
+        posezoo.Poses([box]).to_supervision()
 
 
 def test_load_gives_a_callable_from_image_to_poses(blazepose, mirror):

@@ -5,7 +5,7 @@ import posezoo
 
 irs = posezoo.get("blazepose-full", precision="FP16")      # part name -> .xml
 model = posezoo.load("blazepose-full", precision="FP16", device="CPU")
-poses = model(image)                                        # uint8 BGR in, list[Pose] out
+poses = model("photo.jpg")                                  # or uint8 BGR, or a list of both
 net = posezoo.network("higher_hrnet", pretrained="mine.pth")  # a PyTorch module, own weights
 poses = posezoo.decode("openpose", outputs, (456, 256))     # outputs of any runtime in
 """
@@ -16,26 +16,46 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from posezoo.api import get, load, network
+    from posezoo.api import list_models as list
     from posezoo.errors import PosezooError
     from posezoo.pose.decoders import decode
     from posezoo.pose.drawing import draw
-    from posezoo.pose.keypoints import Pose, Pose3D
+    from posezoo.pose.keypoints import Pose, Pose3D, Poses
     from posezoo.versions import version
 
-__all__ = ["Pose", "Pose3D", "PosezooError", "decode", "draw", "get", "load", "network", "version"]
+__all__ = [
+    "Pose",
+    "Pose3D",
+    "Poses",
+    "PosezooError",
+    "decode",
+    "draw",
+    "get",
+    "list",
+    "load",
+    "network",
+    "version",
+]
 
 _HOMES = {
     "Pose": "posezoo.pose.keypoints",
     "Pose3D": "posezoo.pose.keypoints",
+    "Poses": "posezoo.pose.keypoints",
     "PosezooError": "posezoo.errors",
     "decode": "posezoo.pose.decoders",
     "draw": "posezoo.pose.drawing",
     "get": "posezoo.api",
+    "list": "posezoo.api",
     "load": "posezoo.api",
     "network": "posezoo.api",
     "version": "posezoo.versions",
 }
+
+# Where the public name would hide one of Python's.
+_OWN_NAMES = {"list": "list_models"}
 
 
 def __getattr__(name: str) -> Any:
@@ -43,9 +63,9 @@ def __getattr__(name: str) -> Any:
     fast.
     """
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        return getattr(import_module(_HOMES[name]), _OWN_NAMES.get(name, name))
     raise AttributeError(f"module 'posezoo' has no attribute {name!r}")
 
 
-def __dir__() -> list[str]:
+def __dir__() -> Sequence[str]:
     return sorted([*globals(), *__all__])

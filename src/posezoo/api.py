@@ -27,6 +27,7 @@ from posezoo.spec.skeletons import find_skeleton
 if TYPE_CHECKING:
     from torch import nn
 
+    from posezoo.facts.model_facts import ModelFacts
     from posezoo.pose.decoders import Option
     from posezoo.runtime.estimator import Estimator
 
@@ -96,6 +97,30 @@ def get(
     )
 
 
+def list_models(*patterns: str, **settings: Any) -> list[ModelFacts]:
+    """The models of the zoo, as ``posezoo list`` shows them: composites first.
+
+    Args:
+        patterns: names or case-sensitive globs, such as ``human-pose-*``; none: all models.
+        settings: any of ``posezoo.settings.Settings``, such as ``models_dir``.
+
+    Returns:
+        For each model its ``name``, ``licenses``, ``frameworks``, ``precisions``, ``size_bytes``,
+        ``download_bytes``, and the declared ``model`` with ``task`` and ``description``.
+
+    Raises:
+        UnknownModelError: a pattern matches no name.
+        SpecError: a model.yml of the selected models has a mistake.
+    """
+    from posezoo.facts.model_facts import describe_models
+
+    registry = _open(settings, trust_on_first_use=False).registry
+    selection = registry.select(patterns or None)
+    for problem in selection.problems:
+        raise problem
+    return describe_models(selection, registry)
+
+
 def load(
     name: str | os.PathLike[str] | None = None,
     precision: str = "FP16",
@@ -125,7 +150,7 @@ def load(
 
     Args:
         name: a model or composite of the zoo that has a decoder; or the .xml of an IR, whose
-            metadata or outputs decide on the decoder; or an .onnx that Ultralytics exported. None:
+            metadata or outputs decide on the decoder; or an .onnx that describes its input. None:
             movenet-thunder, or if it cannot be downloaded now, blazepose-full, which has another
             skeleton.
         precision: the precision of a zoo model's IR: ``FP32``, ``FP16``, or one that it is
@@ -168,8 +193,9 @@ def load(
         settings: any of ``posezoo.settings.Settings``, such as ``weights_dir`` or ``mirror``.
 
     Returns:
-        A callable that takes a uint8 image (height, width, 3), BGR unless ``color="RGB"`` is given,
-        and returns a list of ``Pose``.
+        A callable that takes the path of an image, or a uint8 image (height, width, 3), BGR unless
+        ``color="RGB"`` is given, and returns ``Poses``, a list of ``Pose``; for a list of images,
+        it returns a list of them.
 
     Raises:
         PosezooError: it cannot be downloaded, converted or compiled, its decoder has no such

@@ -6,6 +6,7 @@ grey rest, and a file with too many pixels would need too much memory.
 
 from __future__ import annotations
 
+import os
 import stat
 import struct
 from collections.abc import Callable
@@ -135,6 +136,17 @@ def write_image(path: Path, image: Image) -> None:
             f"{path}: an image of shape {image.shape} cannot be written as {path.suffix}"
         )
     write_atomically(path, data.tobytes())
+
+
+def open_image(image: object, color: str = "BGR") -> Image:
+    """An image as (height, width, 3) uint8 BGR: read from a path, or an array as for ``to_bgr``.
+
+    Raises:
+        ImageError: as for ``read_image`` and ``to_bgr``.
+    """
+    if isinstance(image, (str, os.PathLike)):
+        return read_image(Path(os.fspath(image)))
+    return to_bgr(image, color)
 
 
 def to_bgr(frame: object, color: str = "BGR") -> Image:

@@ -111,7 +111,7 @@ def test_an_ir_of_another_program_is_not_replaced(own, labels):
 def test_flags_for_an_ir_are_refused_for_models(tmp_path):
     done = posezoo("quantize", "seeker", "--dataset", tmp_path, "--scale_values", "255")
     assert done.returncode == 2
-    assert "--as, --labels and the preparation of images are for an .xml" in done.stderr
+    assert "--scale_values: only for an .xml or .onnx" in done.stderr
 
 
 def test_a_mean_of_two_numbers_is_refused_before_the_start(own):

@@ -9,12 +9,19 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.errors import InferenceError, PluginError, SettingsError, explain_windows_path
+from posezoo.errors import (
+    InferenceError,
+    PluginError,
+    SettingsError,
+    explain_windows_path,
+    os_reason,
+)
 from posezoo.settings import (
     INFERENCE_PRECISIONS,
     SETTING_TYPES,
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
     from posezoo.resolve.input_options import InputOptions
     from posezoo.resolve.stage_context import Context
     from posezoo.runtime.estimator import Estimator
+    from posezoo.runtime.runtime_config import LoadOptions
     from posezoo.spec.model import ModelSpec
     from posezoo.spec.skeleton import Skeleton
     from posezoo.video.frame_publishers import MqttTopic
@@ -116,6 +124,14 @@ def parse_numbers(text: str) -> tuple[float, ...]:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"expected numbers, got {text!r}") from error
     return numbers
+
+
+def _parse_layout(text: str) -> str:
+    """Parse a layout in Open Model Zoo's forms: NCHW, [NCHW], input:NCHW, input[NCHW]."""
+    layout = re.sub(r"^.*[\[:]", "", text.strip().rstrip("]")).upper()
+    if layout not in ("NCHW", "NHWC"):
+        raise argparse.ArgumentTypeError(f"expected NCHW or NHWC, got {text!r}")
+    return layout
 
 
 def _parse_cluster(text: str) -> str:
@@ -362,7 +378,13 @@ _SHARED = (
         "append the poses of each frame to this file at once, as one line of JSON with time, frame,"
         " and track_id, box, scores and keypoints of each person; - for the standard output",
     ),
+    Flag(
+        "--layout LAYOUT",
+        "NCHW or NHWC, if the layout that the file states is wrong",
+        _parse_layout,
+    ),
     Flag("--keep_onnx", "also write the intermediate ONNX file"),
+    Flag("--labels FILE", "the names of the classes, one on each line, if the file has none"),
     Flag(
         "--log FILE",
         "append what happens to this file, at once: one JSON object per line with time, event,"
@@ -489,7 +511,7 @@ MODELS = "models all"
 FORMAT = "format quiet"
 CLUSTER = "cluster cluster_wait log"
 CAMERA_INPUT = "input_type input_layout resize"
-PREPROCESSING = "reverse_input_channels mean_values scale_values"
+DESCRIPTION = "as labels layout reverse_input_channels mean_values scale_values"
 DECODE = "decode max_people min_score"
 CHECKPOINT = "checkpoint model_name skeleton self_check proof dynamic keep_onnx"
 CONVERTERS = "mo allow_upstream_code"
@@ -513,7 +535,7 @@ SECTIONS = {
     "trust": TRUST,
     "registry": REGISTRY,
     "conversion": CONVERTERS,
-    "an .xml that does not describe its input": f"as {PREPROCESSING}",
+    "an .xml or .onnx that does not describe its input": DESCRIPTION,
 }
 
 
@@ -739,7 +761,9 @@ def skeleton_from_args(args: argparse.Namespace) -> Skeleton | None:
         return None
     from posezoo.spec.skeletons import find_skeleton
 
-    if getattr(args, "checkpoint", None) is None and not os.path.isfile(args.model or ""):
+    named = [args.model or ""] if "model" in args else args.models
+    is_file = any(map(os.path.isfile, named))
+    if getattr(args, "checkpoint", None) is None and not is_file:
         args.parser.error("--skeleton requires a checkpoint or an IR: a model declares its own")
     return find_skeleton(args.skeleton)
 
@@ -747,6 +771,50 @@ def skeleton_from_args(args: argparse.Namespace) -> Skeleton | None:
 def like_from_args(args: argparse.Namespace, context: Context) -> ModelSpec | None:
     """The model of ``--as``; None if it is not given."""
     return context.registry.find_single(args.like) if args.like else None
+
+
+def described_options_from_args(args: argparse.Namespace, options: LoadOptions) -> LoadOptions:
+    """The options with what the user states of the input of an .xml: ``DESCRIPTION``."""
+    return replace(
+        options,
+        layout=args.layout or "",
+        reverse_input_channels=args.reverse_input_channels or None,
+        mean=channel_values_from_args(args, "mean_values"),
+        scale=channel_values_from_args(args, "scale_values"),
+        skeleton=skeleton_from_args(args),
+        labels=_read_labels(args.labels) if args.labels else (),
+    )
+
+
+def refuse_description(args: argparse.Namespace, *models: str | None) -> str:
+    """The given flags of ``DESCRIPTION``, separated by commas; a usage error if they describe the
+    input of a model that is no file.
+    """
+    given = []
+    for name in DESCRIPTION.split():
+        if getattr(args, FLAGS[name].dest or name):
+            given.append(FLAGS[name].spellings[-1])
+    if not given:
+        return ""
+    names = ", ".join(given)
+    are_files = all(Path(model or "").suffix.lower() in (".xml", ".onnx") for model in models)
+    if not (models and are_files):
+        args.parser.error(
+            f"{names}: only for an .xml or .onnx; models of the zoo describe their input"
+        )
+    return names
+
+
+def _read_labels(path: Path) -> tuple[str, ...]:
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = os_reason(error) if isinstance(error, OSError) else "is not UTF-8"
+        raise InferenceError(f"{path}: cannot be read: {reason}") from error
+    labels = tuple(line.strip() for line in lines if line.strip())
+    if not labels:
+        raise InferenceError(f"{path}: has no names", hint="write one on each line")
+    return labels
 
 
 def channel_values_from_args(args: argparse.Namespace, name: str) -> tuple[float, ...] | None:

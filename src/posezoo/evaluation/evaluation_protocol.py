@@ -18,6 +18,7 @@ from posezoo.measured import Measurement, Scalar, digest_irs
 from posezoo.pose.decoders import find_decoder
 from posezoo.resolve.people import ITSELF
 from posezoo.runtime.estimator import Estimator
+from posezoo.runtime.graph import ULTRALYTICS_FILE
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import Precision, PublishedAccuracy, PublishedMetrics
 from posezoo.values import frozen
@@ -77,6 +78,7 @@ class EvaluationProtocol:
             settings["people_from"] = self.people_from
         settings["arithmetic"] = self.estimator.executed_precision
         settings["as"] = self.like
+        settings |= options.stated_settings()
         changed = {key: value for key, value in settings.items() if value not in ("", 0, False)}
         # A decoder option is kept even if it is 0 or False, since its default may be another value.
         return changed | dict(options.decoder_options)
@@ -94,6 +96,8 @@ def cache_key(protocol: EvaluationProtocol, *others: Path) -> dict[str, Any]:
     decoder = estimator.model.decoder
     options = dict(sorted(decoder.options.items())) if decoder else ""
     files = [file for xml in protocol.irs for file in (xml, xml.with_suffix(".bin"))]
+    beside = {xml.with_name(ULTRALYTICS_FILE) for xml in protocol.irs}
+    files += filter(Path.is_file, beside)
     # The code that turns images into poses is included: in a checkout it may change without a new
     # version.
     code = hashlib.sha256()

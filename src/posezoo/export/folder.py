@@ -12,6 +12,7 @@ from posezoo.export.documents import render_texts
 from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, render
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.files.file_manifest import digest
+from posezoo.pose.decoders import find_decoder
 
 
 def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
@@ -47,16 +48,40 @@ def render_sample(model: ExportedModel) -> bytes:
         height, width = usual
     lines = []
     if min(width, height) > 0:
-        lines.append(
-            f"image = cv2.resize(image, ({width}, {height}))  # stretched to the network's width,"
-            " height"
-        )
+        lines += _fitting_lines(model, width, height)
     if port.color == "RGB":
         lines.append("image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)")
     axes = [str("HWC".index(letter)) for letter in port.layout.replace("N", "")]
     if axes != ["0", "1", "2"]:
         lines.append(f"image = image.transpose({', '.join(axes)})  # {port.layout}")
     return render("sample.py", name=model.name, prepare="\n".join(lines))
+
+
+def _fitting_lines(model: ExportedModel, width: int, height: int) -> list[str]:
+    """Python that fits ``image`` to the input, as README.md says and as posezoo does."""
+    resize_type = model.model_info.get("resize_type", "")
+    if not resize_type.startswith("fit_to_window"):
+        return [
+            f"image = cv2.resize(image, ({width}, {height}))  # stretched to the network's width,"
+            " height"
+        ]
+    decoder = model.decoder
+    truncates = decoder is not None and find_decoder(decoder.name).input_sizing.truncates
+    whole = "int" if truncates else "round"
+    place = "left, top = 0, 0"
+    if resize_type == "fit_to_window_letterbox":
+        place = f"left, top = ({width} - width) // 2, ({height} - height) // 2"
+    value = model.model_info.get("pad_value", "0")
+    return [
+        f"scale = min({width} / image.shape[1], {height} / image.shape[0])  # the aspect is kept",
+        f"width, height = {whole}(scale * image.shape[1]), {whole}(scale * image.shape[0])",
+        "image = cv2.resize(image, (max(width, 1), max(height, 1)))",
+        "height, width = image.shape[:2]",
+        place,
+        f"right, bottom = {width} - width - left, {height} - height - top",
+        "sides = (top, bottom, left, right)",
+        f"image = cv2.copyMakeBorder(image, *sides, cv2.BORDER_CONSTANT, value=({value},) * 3)",
+    ]
 
 
 TARGET = ExportTarget(

@@ -43,6 +43,8 @@ class BenchmarkOptions:
         is_pipeline: whether the whole pipeline is measured, from an image to poses.
         image: for the pipeline; None for a photo of ``people``, one or four.
         generates: whether networks of ours without an IR get random weights.
+        described: with what the user states of the input of an IR, for the pipeline.
+        like: as in ``ChosenModel``.
     """
 
     runtime: RuntimeConfig
@@ -54,6 +56,8 @@ class BenchmarkOptions:
     image: Path | None
     people: int
     generates: bool
+    described: LoadOptions = LoadOptions()
+    like: ModelSpec | None = None
 
     @property
     def runtimes(self) -> list[RuntimeConfig]:
@@ -118,10 +122,13 @@ class CaseMaker:
             return
         from posezoo.runtime.decoder_matching import describe_ir
 
-        model, _ = describe_ir(Graph(xml), None)
+        options = self.options
+        model, _ = describe_ir(Graph(xml), None, options.like, options=options.described)
         # The detector is downloaded now, so that the download is not part of the measured time.
         detector = load.detector_irs(model, self.context, listener=self.listener)
-        compiled = partial(_compiled, self.context.settings, xml, {})
+        compiled = partial(
+            _compiled_ir, self.context.settings, xml, options.described, options.like
+        )
         irs = (xml, *detector.values())
         yield from self._pipeline_cases(xml.stem, precision, compiled, irs, is_recordable=False)
 
@@ -213,13 +220,21 @@ def _generate(settings: Settings, spec: ModelSpec, folder: Path, precision: Prec
 
 
 def _compiled(
-    settings: Settings, model: Model | Path, irs: Mapping[str, Path], runtime: RuntimeConfig
+    settings: Settings, model: Model, irs: Mapping[str, Path], runtime: RuntimeConfig
 ) -> Estimator:
     """Compile a model and its detector as ``posezoo run`` does, without a cache; runs in a child
     process.
     """
-    context = open_context(settings)
-    options = LoadOptions(runtime)
-    if isinstance(model, Path):
-        return load.Loader(context).compile_ir(model, options)
-    return load.compile_estimator(model, context, irs, options)
+    return load.compile_estimator(model, open_context(settings), irs, LoadOptions(runtime))
+
+
+def _compiled_ir(
+    settings: Settings,
+    xml: Path,
+    described: LoadOptions,
+    like: ModelSpec | None,
+    runtime: RuntimeConfig,
+) -> Estimator:
+    """As ``_compiled``, for an IR that no model.yml describes."""
+    options = replace(described, runtime=runtime)
+    return load.Loader(open_context(settings)).compile_ir(xml, options, like)

@@ -26,6 +26,7 @@ from posezoo.resolve.custom_weights import checkpoint_dir
 from posezoo.resolve.stage_context import Context
 from posezoo.runtime.decoder_matching import require_decoded_task, undeclared_task
 from posezoo.runtime.estimator import Estimator
+from posezoo.runtime.graph import Graph
 from posezoo.runtime.result_stream import ResultStream
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import Model, ModelSpec, Precision
@@ -47,7 +48,7 @@ class EvaluatedModel:
 
     Attributes:
         model: the model; for an IR, as it describes itself.
-        xml: that IR; None for a model.
+        graph: that IR, which loading prepares for images; None for a model.
         precision: of a model's IR.
         detector: the detector that the user named for it; None if there is none.
         boxes: person boxes instead of a detector's: ``truth`` for the annotated ones, or a file in
@@ -59,7 +60,7 @@ class EvaluatedModel:
     """
 
     model: Model
-    xml: Path | None = None
+    graph: Graph | None = None
     precision: Precision = Precision.FP16
     detector: str | None = None
     boxes: str = ""
@@ -76,7 +77,7 @@ class EvaluatedModel:
     @property
     def task(self) -> str:
         """As ``undeclared_task`` of the model; of an IR that names its classes, their task."""
-        if self.xml and self.model.decoder:
+        if self.graph and self.model.decoder:
             return named_task(self.model.decoder)
         return undeclared_task(self.model)
 
@@ -116,13 +117,13 @@ def load_model(
     if chosen.finds_boxes:  # AP needs all boxes, even those with a low score
         options = replace(options, decoder_options={"min_box_score": 0.0})
     model = chosen.model
-    xml = chosen.xml
-    if xml:
+    if chosen.graph:
+        xml = chosen.graph.path
         loader = load.Loader(context, chosen.detector)
         folder = xml.resolve().parent.name  # converters name it by the precision
         precision = Precision(folder) if folder in list(Precision) else chosen.precision
         like = chosen.like
-        estimator = replace(loader, listener=listener).compile_ir(xml, options, like)
+        estimator = replace(loader, listener=listener).compile_ir(chosen.graph, options, like)
         name = like.full_name if like else ""
         protocol = EvaluationProtocol(estimator, precision, options, boxes, irs=[xml], like=name)
         return LoadedModel(chosen, protocol, partial(loader.compile_ir, xml, options, like))

@@ -4,7 +4,6 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,37 +71,42 @@ class OwnIrLayout(ModelLayout):
 
 
 def describe_own_ir(
-    xml: Path, metric: str, like: ModelSpec | None, given: LoadOptions, labels: Sequence[str] = ()
+    xml: Path, metric: str, like: ModelSpec | None, given: LoadOptions
 ) -> QuantizationTarget:
     """The network of an IR that no model.yml describes, without its person detector.
 
     Args:
         metric: as in ``QuantizationOptions``; it decides what the outputs are.
         like: as in ``ChosenModel``.
-        given: the preprocessing that the user states, which replaces that of the IR.
-        labels: the names of its classes, if the IR does not contain them.
+        given: what the user states, which replaces what the IR states.
 
     Raises:
         InferenceError: the IR cannot be read, or no decoder takes its outputs.
         QuantizationError: it does not say how images are prepared, or is in INT8 already.
     """
+    from posezoo.pose.decoders import find_decoder
     from posezoo.quantize.int8_layers import count_layers, layers_in_float
     from posezoo.quantize.quantization_plan import TASKS, QuantizationTarget
-    from posezoo.runtime.decoder_matching import describe_ir, states_preprocessing
-    from posezoo.runtime.graph import Graph, Preprocessing
+    from posezoo.runtime.decoder_matching import describe_ir
+    from posezoo.runtime.graph import Graph
+    from posezoo.runtime.input_description import describe_stated_input, states_preprocessing
 
     graph = Graph(xml)
     if len(layers_in_float(graph.model)) < count_layers(graph.model):
         raise QuantizationError(f"{xml}: its weights are quantized already", hint="name an FP32 IR")
-    is_given = like is not None or given.override(Preprocessing()) != Preprocessing()
+    is_given = like is not None or given.states_preprocessing or bool(given.layout)
     if not is_given and not states_preprocessing(graph):
         raise QuantizationError(
             f"{xml}: does not say how images are prepared for it: mean, scale, and order of colors",
             hint="--as MODEL, or --mean_values, --scale_values (1 1 1 for images as they are) and"
             " --reverse_input_channels",
         )
-    spec, preprocessing = describe_ir(graph, None, like, TASKS.get(metric, ""))
-    preprocessing = given.override(preprocessing)
+    spec, description = describe_ir(graph, None, like, TASKS.get(metric, ""), given)
+    preprocessing = description.preprocessing
+    spec = _with_own_decoder(replace(spec, name=xml.stem), graph, metric)
+    if spec.decoder:
+        record = find_decoder(spec.decoder.name)
+        description = given.override(describe_stated_input(graph, spec.decoder, record, like))
     (name,) = graph.inputs or ("",)
     port = replace(
         spec.inputs[0],
@@ -112,8 +116,8 @@ def describe_own_ir(
         scale=preprocessing.scale,
         element_type=graph.model.input(name).get_element_type().get_type_name(),
     )
-    spec = _with_own_decoder(replace(spec, name=xml.stem, inputs=(port,)), graph, metric)
-    return QuantizationTarget(spec, spec, {spec.name: xml}, is_own=True, labels=tuple(labels))
+    spec = replace(spec, inputs=(port,))
+    return QuantizationTarget(spec, spec, {spec.name: xml}, description=description)
 
 
 def _with_own_decoder(spec: ModelSpec, graph: Graph, metric: str) -> ModelSpec:

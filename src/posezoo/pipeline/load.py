@@ -156,17 +156,23 @@ class Loader:
                 it finds people itself although a detector is named.
             FetchError: a file of the detector cannot be downloaded.
         """
-        from posezoo.runtime.decoder_matching import AGPL, find_similar, original_preprocessing
-        from posezoo.runtime.graph import Graph, Preprocessing
-        from posezoo.runtime.loading import load_ir
+        from posezoo.runtime.decoder_matching import AGPL, describe_ir, find_similar
+        from posezoo.runtime.graph import Preprocessing, read_graph
+        from posezoo.runtime.input_description import original_preprocessing
+        from posezoo.runtime.loading import load_estimator
         from posezoo.runtime.runtime_config import LoadOptions
 
         context = self.context
         listener = self.listener
         options = options or LoadOptions(default_runtime(context.settings))
-        graph = xml if isinstance(xml, Graph) else Graph(xml)
-        estimator = load_ir(graph, self.decoder, options, like)
-        similar = find_similar(graph, estimator.decoder) if like is None else None
+        graph = read_graph(xml)
+        model, description = describe_ir(graph, self.decoder, like, options=options)
+        similar = None
+        if like is None and not options.states_preprocessing and model.decoder:
+            similar = find_similar(graph, model.decoder.name)
+        estimator = load_estimator(model, {model.name: graph}, options, description=description)
+        for unused in description.unused:
+            listener(WarningIssued(f"{graph.path}: its metadata state {unused}: this is not used"))
         if similar and original_preprocessing(similar) != Preprocessing():
             listener(
                 WarningIssued(

@@ -27,7 +27,7 @@ from posezoo.pose.decoder_type import (
     require_equal_rows,
 )
 from posezoo.pose.keypoints import Pose, best_first, create_poses
-from posezoo.pose.letterbox import InputSizing, Size
+from posezoo.pose.letterbox import SHORTER, InputSizing, Size
 from posezoo.pose.peaks import Peaks, find_peaks, locate_peaks
 from posezoo.pose.tag_grouping import AssociativeEmbeddingOptions, group_by_tags
 
@@ -153,7 +153,7 @@ DECODER = BottomUpDecoder(
     ),
     visible_score=PEAK_IS_VISIBLE,
     # The shorter side is HigherHRNet's; its training pads with black.
-    input_sizing=InputSizing(stride=32, default_target=512, by_height=False),
+    input_sizing=InputSizing(stride=32, default_target=512, target_side=SHORTER),
     merge_passes=merge_embeddings,
     architectures=("ae", "higherhrnet"),
 )

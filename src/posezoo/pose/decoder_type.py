@@ -161,6 +161,8 @@ class DecoderType:
         architectures: the values of the demo's flag ``-at`` (Open Model Zoo's architecture types)
             that mean this decoder.
         approach: ``top-down``, ``bottom-up``, or empty for a decoder that does not estimate poses.
+        has_own_boxes: whether the box of a pose is the network's own, and the pose has a class;
+            otherwise the box is that around its keypoints.
         finds_boxes: whether it finds only the boxes of people, and no keypoints.
         finds_classes: whether it finds the classes of an image, and nobody's place.
         labels: the names of the classes of boxes, by their index.
@@ -196,6 +198,7 @@ class DecoderType:
     reader_names: Mapping[str, str] = field(default_factory=dict)
     architectures: tuple[str, ...] = ()
     approach: str = ""
+    has_own_boxes: bool = False
     finds_boxes: bool = False
     finds_classes: bool = False
     labels: tuple[str, ...] = ()

@@ -23,6 +23,7 @@ from posezoo.pose.decoder_type import (
     are_coco_heatmaps,
     check_option,
     declare_outputs,
+    has_shape,
 )
 from posezoo.pose.keypoints import Pose, create_poses, flip_order_of
 from posezoo.pose.letterbox import Size
@@ -289,7 +290,7 @@ DECODER = TopDownDecoder(
     decode=decode_heatmap,
     sizes=lambda facts, _options: {"heatmaps": facts.maps(facts.keypoints)},
     needs="one heatmap for each keypoint",
-    rules=({"heatmaps": are_coco_heatmaps},),
+    rules=({"heatmaps": are_coco_heatmaps}, {"heatmaps": has_shape(-1, -1, -1, 17)}),
     optional=declare_outputs(flipped_heatmaps=_MAPS),
     has_pixel_centers=True,
     graph=DecoderGraph("posezoo.convert.decoding.heatmap_graph:build"),

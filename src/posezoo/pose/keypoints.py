@@ -273,6 +273,41 @@ class Pose3D(Pose):
         return result
 
 
+class Poses(list[Pose]):
+    """The people or objects in one image, highest score first: a list of ``Pose``."""
+
+    def to_supervision(self) -> Any:
+        """``supervision.KeyPoints`` for the package supervision: the place (N, K, 2) and the score
+        (N, K) of each keypoint, which is 0 if it is missing, and the class (N,), 0 for people.
+
+        Raises:
+            PosezooError: supervision is not installed, or the poses do not have the same keypoints.
+        """
+        try:
+            from supervision import KeyPoints
+        except ImportError as error:
+            raise PosezooError(
+                f"the package supervision cannot be imported: {error}",
+                hint="pip install supervision",
+            ) from error
+        if not self:
+            return KeyPoints.empty()
+        counts = {len(pose.keypoints) for pose in self}
+        if len(counts) > 1 or 0 in counts:
+            raise PosezooError(
+                "supervision.KeyPoints needs the same keypoints of everybody; the poses have"
+                f" {', '.join(map(str, sorted(counts)))}",
+                hint="a detector finds boxes without keypoints",
+            )
+        keypoints = np.stack([pose.keypoints for pose in self])
+        scores = keypoints[..., 2]
+        classes = np.array([pose.class_id or 0 for pose in self])
+        # Before its version 0.29, the scores were called confidence.
+        is_former = "keypoint_confidence" not in getattr(KeyPoints, "__annotations__", {})
+        name = "confidence" if is_former else "keypoint_confidence"
+        return KeyPoints(xy=keypoints[..., :2], class_id=classes, **{name: scores})
+
+
 def sort_descending(scores: Array) -> NDArray[np.intp]:
     """The order of the scores, the highest first; equal ones stay in their order."""
     return np.argsort(-scores, kind="stable")

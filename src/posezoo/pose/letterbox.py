@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,17 @@ def image_size(image: Array) -> Size:
     height, width = image.shape[:2]
     return width, height
 
+
+#: How an image gets the input's size: ``LETTERBOX`` keeps its aspect and pads it, ``STRETCH`` may
+#: change its aspect, and ``CROP`` cuts the largest part of the input's aspect from its middle.
+LETTERBOX = "letterbox"
+STRETCH = "stretch"
+CROP = "crop"
+
+#: Which side of the input a target size is.
+HEIGHT = "height"
+SHORTER = "shorter"
+LONGER = "longer"
 
 # OpenCV warps no longer images.
 _LONGEST_SIDE = 2**15 - 2
@@ -144,32 +156,44 @@ def _warp(image: Image, matrix: Doubles, size: Size, **border: Any) -> Image:
 
 @frozen
 class InputSizing:
-    """How images are fitted to the input of a bottom-up network.
+    """How images are fitted to the input of a network.
 
     Attributes:
+        fit: ``LETTERBOX``, ``STRETCH`` or ``CROP``.
         stride: the sides of the input are multiples of this number of pixels, plus ``extra``.
         extra: 1 for a network with a cell at the first and the last pixel, and at every ``stride``
             between.
         default_target: the target size in pixels, if the IR accepts any size.
-        by_height: whether the target size is the height; otherwise it is the shorter side.
+        target_side: the side that the target size is: ``HEIGHT``, ``SHORTER`` or ``LONGER``.
+        window: the width and height within which images are fitted instead of a target size, if the
+            IR accepts any size; None: there is none.
         padding: the value of all channels outside the image, 0..255.
         centered: whether the image is in the middle of the input; otherwise it is in the upper left
             corner.
         truncates: whether the sides of the resized image are cut to whole pixels, and points are
             mapped as if they were not, as YOLOX's published code; otherwise they are rounded.
+        keeps_scale: whether points are mapped by the scale before the sides are rounded, as in
+            Model API and Ultralytics.
+        is_embedded: whether the graph itself fits images, which it takes as they are.
     """
 
+    fit: str = LETTERBOX
     stride: int = 32
     extra: int = 0
     default_target: int = 512
-    by_height: bool = True
+    target_side: str = HEIGHT
+    window: Size | None = None
     padding: int = 0
     centered: bool = True
     truncates: bool = False
+    keeps_scale: bool = False
+    is_embedded: bool = False
 
     def target_size(self, size: Size) -> int:
         """The target size of an input of this width and height."""
-        return size[1] if self.by_height else min(size)
+        if self.target_side == HEIGHT:
+            return size[1]
+        return max(size) if self.target_side == LONGER else min(size)
 
     def input_size(self, target: int, aspect: Size) -> Size:
         """Width and height of the input for images with this aspect, rounded up as in Open Model
@@ -179,6 +203,9 @@ class InputSizing:
         much memory.
         """
         scale = target / self.target_size(aspect)
+        if self.window:
+            scale = min(self.window[0] / aspect[0], self.window[1] / aspect[1])
+            target = max(self.window)
         sides = []
         for side in aspect:
             usual = min(round(side * scale), 4 * target)
@@ -207,6 +234,12 @@ def stretch_transform(image: Size, size: Size) -> ImageTransform:
     return ImageTransform(np.array([[size[0] / image[0], 0, 0], [0, size[1] / image[1], 0]]), size)
 
 
+def crop_transform(image: Size, size: Size) -> ImageTransform:
+    """The largest part in the middle of an image that has the aspect of an input of this size."""
+    scale = max(size[0] / image[0], size[1] / image[1])
+    return _center(image, size, (scale, scale))
+
+
 def center_transform(image: Size, size: Size, share: float) -> ImageTransform:
     """The square in the middle of an image, whose side is this share of the image's shorter side,
     stretched to an input of this size.
@@ -218,6 +251,27 @@ def center_transform(image: Size, size: Size, share: float) -> ImageTransform:
 #: If pixels are averaged before a resize, at least this many times the resolution of the input is
 #: kept.
 KEPT_RESOLUTION = 2
+
+
+def fit_image(image: Image, size: Size, sizing: InputSizing) -> tuple[ImageTransform, Image]:
+    """Fit an image to an input of this size: the transform, and the network's input; the image
+    itself, if the graph fits it.
+    """
+    if sizing.is_embedded:
+        return fit_transform(image_size(image), size, sizing), image
+    if sizing.fit == LETTERBOX:
+        return letterbox_image(image, size, sizing.padding, sizing=sizing)
+    transform = fit_transform(image_size(image), size, sizing)
+    return transform, transform.warp(image)
+
+
+def fit_transform(image: Size, size: Size, sizing: InputSizing) -> ImageTransform:
+    """The transform of ``fit_image``, from the size of an image."""
+    if sizing.fit == STRETCH:
+        return stretch_transform(image, size)
+    if sizing.fit == CROP:
+        return crop_transform(image, size)
+    return _place_in_letterbox(image, size, sizing)[0]
 
 
 def letterbox_image(
@@ -238,26 +292,37 @@ def letterbox_image(
     fills the input, and its aspect may change.
     """
     cv2 = import_cv2()
-    width, height = image_size(image)
+    transform, place, inner = _place_in_letterbox(image_size(image), size, sizing, stretches)
+    left, top = place
+    letterboxed = np.full((size[1], size[0], 3), padding, image.dtype)
+    inside = letterboxed[top : top + inner[1], left : left + inner[0]]
+    reduced = _shrink(image, transform.scales)
+    cv2.resize(reduced, inner, dst=inside, interpolation=cv2.INTER_LINEAR)
+    return transform, letterboxed
+
+
+def _place_in_letterbox(
+    image: Size, size: Size, sizing: InputSizing, stretches: bool = False
+) -> tuple[ImageTransform, Size, Size]:
+    """The transform to a letterbox, the left and top side of the image in it, and its size there,
+    in pixels.
+    """
+    width, height = image
     scale = min(size[0] / width, size[1] / height)
     inner = size
     if not stretches:
         to_integer = int if sizing.truncates else round
         inner = (max(1, to_integer(scale * width)), max(1, to_integer(scale * height)))
     scales = (inner[0] / width, inner[1] / height)
-    if sizing.truncates and not stretches:
+    if (sizing.truncates or sizing.keeps_scale) and not stretches:
         scales = (scale, scale)
     left = 0
     top = 0
     if sizing.centered:
         left = (size[0] - inner[0]) // 2
         top = (size[1] - inner[1]) // 2
-    transform = ImageTransform(np.array([[scales[0], 0, left], [0, scales[1], top]]), size)
-    letterboxed = np.full((size[1], size[0], 3), padding, image.dtype)
-    inside = letterboxed[top : top + inner[1], left : left + inner[0]]
-    reduced = _shrink(image, scales)
-    cv2.resize(reduced, inner, dst=inside, interpolation=cv2.INTER_LINEAR)
-    return transform, letterboxed
+    matrix = np.array([[scales[0], 0, left], [0, scales[1], top]])
+    return ImageTransform(matrix, size), (left, top), inner
 
 
 def _shrink(part: Image, scales: tuple[float, float]) -> Image:
@@ -285,9 +350,13 @@ def _divide(part: Image, across: int, down: int) -> Size:
     return max(1, width // across), max(1, height // down)
 
 
-def to_image_pixels(poses: Sequence[Pose], transform: ImageTransform, image: Size) -> list[Pose]:
+def to_image_pixels(
+    poses: Sequence[Pose], transform: ImageTransform, image: Size, *, has_own_boxes: bool = False
+) -> list[Pose]:
     """Poses of one skeleton, converted from pixels of the input to the image's; missing keypoints
     stay 0.
+
+    Their boxes are those around their keypoints; or the network's own, which are converted, too.
     """
     if not poses:
         return []
@@ -297,7 +366,15 @@ def to_image_pixels(poses: Sequence[Pose], transform: ImageTransform, image: Siz
     points = transform.to_image(keypoints[:, :, :2])
     keypoints[:, :, :2] = np.where(is_found, points, 0)
     scores = np.array([pose.score for pose in poses])
-    return create_poses(keypoints, scores, poses[0].layout, image)
+    converted = create_poses(keypoints, scores, poses[0].layout, image)
+    if not has_own_boxes:
+        return converted
+    corners = np.array([pose.box for pose in poses], np.float64).reshape(-1, 2, 2)
+    boxes = transform.to_image(corners).clip(0, image).reshape(-1, 4).tolist()
+    return [
+        replace(pose, box=tuple(box), class_id=given.class_id)
+        for pose, box, given in zip(converted, boxes, poses, strict=True)
+    ]
 
 
 def rotated_square_transform(

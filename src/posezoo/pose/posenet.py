@@ -27,7 +27,7 @@ from posezoo.pose.decoder_type import (
     has_shape,
 )
 from posezoo.pose.keypoints import Pose, best_first, create_poses, sort_descending
-from posezoo.pose.letterbox import InputSizing, Size
+from posezoo.pose.letterbox import SHORTER, InputSizing, Size
 from posezoo.spec.skeletons import SKELETONS
 from posezoo.values import frozen
 
@@ -245,5 +245,5 @@ DECODER = BottomUpDecoder(
     visible_score=MAXIMUM_IS_VISIBLE,
     # The published code mirrors a keypoint to width - 1 - x.
     has_pixel_centers=True,
-    input_sizing=InputSizing(stride=16, extra=1, default_target=385, by_height=False),
+    input_sizing=InputSizing(stride=16, extra=1, default_target=385, target_side=SHORTER),
 )

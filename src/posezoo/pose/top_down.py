@@ -14,7 +14,14 @@ import numpy as np
 
 from posezoo.pose.decoder_type import Count, DecoderOptions, Share, check_option
 from posezoo.pose.keypoints import HALF_PIXEL, Pose, pose_similarity
-from posezoo.pose.letterbox import Image, ImageTransform, Size
+from posezoo.pose.letterbox import (
+    Image,
+    ImageTransform,
+    InputSizing,
+    Size,
+    fit_image,
+    fit_transform,
+)
 from posezoo.pose.ssd_detection import Box
 from posezoo.values import frozen, frozen_with_arrays
 
@@ -66,16 +73,20 @@ class PersonCrop:
         view: from image pixels to pixels of the crop.
         shown: left, top, right and bottom of the visible part of the image, in integer pixels; the
             rest of the crop is blank.
+        sizing: how this part is fitted to the crop; None: as ``view`` maps it.
     """
 
     view: ImageTransform
     shown: tuple[int, int, int, int]
+    sizing: InputSizing | None = None
 
     def extract(self, image: Image, blank: Color = (0, 0, 0)) -> Image:
         """The cropped picture, (height, width, 3), of an (H, W, 3) image; ``blank`` fills the
         rest.
         """
         left, top, right, bottom = self.shown
+        if self.sizing:
+            return fit_image(image[top:bottom, left:right], self.view.size, self.sizing)[1]
         shift = np.array([[1, 0, left], [0, 1, top], [0, 0, 1]])
         part = ImageTransform(self.view.matrix @ shift, self.view.size)
         return part.warp(image[top:bottom, left:right], blank)
@@ -126,6 +137,23 @@ def crop_align(box: Box, image: Size, size: Size, padding: float = 0.0) -> Perso
     """
     sides = _fit_aspect(box, size, padding or PADDING)
     return PersonCrop(_view(_pixel_center(box), sides, size, border=1), (0, 0, *image))
+
+
+def crop_as_stated(
+    box: Box, image: Size, size: Size, padding: float = 0.0, *, sizing: InputSizing
+) -> PersonCrop:
+    """The box in integer pixels, fitted to the input as its metadata say; Model API's pipeline
+    (``TopDownKeypointDetectionPipeline``).
+
+    As there, the middle of the box's first pixel is in the middle of the input's first pixel,
+    whatever the scale is.
+    """
+    shown = _enlarge(box, padding or 1, image)
+    left, top, right, bottom = shown
+    view = fit_transform((right - left, bottom - top), size, sizing)
+    first = np.array([left, top]) + HALF_PIXEL
+    view.matrix[:, 2] += HALF_PIXEL - first * view.scales
+    return PersonCrop(view, shown, sizing)
 
 
 def _pixel_center(box: Box) -> tuple[float, float]:

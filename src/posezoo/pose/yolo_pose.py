@@ -6,6 +6,8 @@ code and weights are under AGPL-3.0, so the registry has none of its models.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from posezoo.errors import InferenceError
@@ -23,7 +25,7 @@ from posezoo.pose.decoder_type import (
     declare_outputs,
 )
 from posezoo.pose.keypoints import Pose, create_poses, sort_descending
-from posezoo.pose.letterbox import InputSizing, Size
+from posezoo.pose.letterbox import LONGER, InputSizing, Size
 from posezoo.pose.ssd_detection import box_corners, find_best_boxes
 from posezoo.spec.skeletons import known_counts
 from posezoo.values import frozen
@@ -40,9 +42,8 @@ MOST_KEYPOINTS = 300
 #: networks for rotated boxes and for masks have outputs of the same form.
 _KNOWN_COUNTS = known_counts()
 
-
-# The strides 8, 16 and 32 have 16, 4 and 1 columns for each 32x32 pixels of the input.
-_CELLS = 21
+#: The strides 8, 16 and 32 have 16, 4 and 1 columns for each 32x32 pixels of the input.
+CELLS = 21
 
 
 @frozen
@@ -79,7 +80,7 @@ _USUAL = YoloPoseOptions()
 
 
 def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[Pose]:
-    """The people, highest score first.
+    """The people, highest score first, with their classes, and the network's own boxes.
 
     Args:
         maps: ``predictions`` in pixels of the input, with any number of keypoints, K: (4 + C + V K,
@@ -102,10 +103,14 @@ def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[P
         )
     rows = predictions.T if is_column else predictions
     first = options.raw if is_column else SUPPRESSED
-    scores = rows[:, SCORE : options.raw if is_column else SCORE + 1].max(axis=1)
+    class_scores = rows[:, SCORE : options.raw if is_column else SCORE + 1]
+    scores = class_scores.max(axis=1)
+    classes = class_scores.argmax(axis=1) if is_column else rows[:, SCORE + 1]
     is_person = (scores >= options.min_score) & (scores > 0) & np.isfinite(rows).all(axis=1)
     rows = rows[is_person]
     scores = scores[is_person]
+    classes = classes[is_person]
+    boxes = rows[:, :4]
     order = sort_descending(scores)
     if is_column:
         boxes = box_corners(rows[:, :2], rows[:, 2:4] / 2)
@@ -117,7 +122,12 @@ def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[P
     if options.values == 2:
         shared = np.broadcast_to(scores[:, None, None], (len(order), count, 1))
         keypoints = np.concatenate([keypoints, shared], axis=2)
-    return create_poses(keypoints, scores, options.skeleton, size)
+    poses = create_poses(keypoints, scores, options.skeleton, size)
+    corners = boxes[order].clip(0, [*size, *size]).tolist()
+    return [
+        replace(pose, box=tuple(box), class_id=int(number))
+        for pose, box, number in zip(poses, corners, classes[order].tolist(), strict=True)
+    ]
 
 
 def is_raw(shape: Shape, options: YoloPoseOptions = _USUAL) -> bool:
@@ -128,7 +138,7 @@ def is_raw(shape: Shape, options: YoloPoseOptions = _USUAL) -> bool:
         return raw > 0
     if (raw in _KNOWN_COUNTS) != (suppressed in _KNOWN_COUNTS):
         return raw in _KNOWN_COUNTS
-    return shape[1] % _CELLS == 0
+    return shape[1] % CELLS == 0
 
 
 def _raw_count(shape: Shape, options: YoloPoseOptions = _USUAL) -> int:
@@ -166,6 +176,7 @@ DECODER = BottomUpDecoder(
     needs="5 + 3 K columns, or rows of 6 + 3 K numbers, for K keypoints",
     rules=({"predictions": _are_predictions},),
     visible_score=0.5,  # as Ultralytics draws them
-    input_sizing=InputSizing(default_target=640, padding=114),
+    input_sizing=InputSizing(default_target=640, target_side=LONGER, padding=114),
+    has_own_boxes=True,
     graph=DecoderGraph("posezoo.convert.decoding.yolo_pose_graph:build", "min_score"),
 )

@@ -26,7 +26,6 @@ from posezoo.quantize.quantization_plan import (
     spread,
 )
 from posezoo.runtime.estimator import Estimator
-from posezoo.runtime.graph import Graph, Preprocessing
 from posezoo.runtime.loading import load_detector, load_estimator
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import ColorOrder, Input
@@ -146,16 +145,7 @@ def create_estimator(target: QuantizationTarget, options: LoadOptions | None = N
     Raises:
         InferenceError: an FP32 IR cannot be run, or there is no pipeline for the model.
     """
-    irs: dict[str, Path | Graph] = {**target.irs}
-    preprocessing = None
-    if target.is_own:
-        port = target.port
-        is_rgb = port.ir_color is ColorOrder.RGB
-        preprocessing = Preprocessing(port.ir_layout, is_rgb, port.mean, port.scale)
-    if target.labels:
-        graph = irs[target.spec.name] = Graph(target.fp32_xml)
-        set_labels(graph.model, target.labels)
-    estimator = load_estimator(target.model, irs, options, preprocessing=preprocessing)
+    estimator = load_estimator(target.model, target.irs, options, description=target.description)
     if target.detector is None:
         return estimator
     return estimator.with_detector(load_detector(*target.detector))

@@ -22,6 +22,7 @@ from posezoo.pose.decoders import DECODERS, finds_boxes, named_task
 from posezoo.resolve.resolved import INT8_PRECISIONS, Converter, Target
 from posezoo.runtime.decoder_matching import explain_undecoded, undeclared_task, with_task_decoder
 from posezoo.runtime.graph import Graph
+from posezoo.runtime.input_description import InputDescription
 from posezoo.runtime.runtime_config import RuntimeConfig
 from posezoo.spec.model import (
     UNREAD_FRAMEWORKS,
@@ -61,17 +62,25 @@ class QuantizationTarget:
         irs: the FP32 .xml of each network of this pipeline, by its model's name.
         detector: the person detector of a top-down model, with the .xml of its networks; None if
             the model does not need one, or if each photo shows one person.
-        is_own: whether the network is an IR of the user's, which no model.yml describes: it leaves
-            the mean and scale of its declared input to the caller.
-        labels: the names of its classes, if it does not contain them.
+        description: of the input of an IR of the user's, which no model.yml describes: it leaves
+            the mean and scale of its declared input to the caller; None for a model of the zoo.
     """
 
     spec: ModelSpec
     model: ModelSpec | CompositeSpec
     irs: Mapping[str, Path]
     detector: tuple[ModelSpec | CompositeSpec, Mapping[str, Path]] | None = None
-    is_own: bool = False
-    labels: tuple[str, ...] = ()
+    description: InputDescription | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the network is an IR of the user's."""
+        return self.description is not None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the classes of an IR of the user's; empty if nothing names them."""
+        return self.description.labels if self.description else ()
 
     @property
     def fp32_xml(self) -> Path:

@@ -36,7 +36,7 @@ class BottomUpPipeline(NetworkPipeline):
 
     def _fit_input(self, graph: Graph, config: PipelineConfig) -> Size | None:
         options = config.options
-        name, layout = image_input(graph, config.preprocessing)
+        name, layout = image_input(graph, config.description.preprocessing)
         declared_size = graph.image_size(name, layout)
         is_dynamic = -1 in declared_size
         aspect = options.aspect_size or (None if is_dynamic else declared_size)

@@ -8,25 +8,39 @@ of Open Model Zoo that declares no decoder, also from its task.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from posezoo.errors import DecoderError, InferenceError
+from posezoo.errors import DecoderError, InferenceError, sanitize
 from posezoo.facts.labels import task_label
 from posezoo.ir.model_procs import decoded_task, find_anchors
 from posezoo.pose.decoder_type import DecoderType, Shape, channel_count
-from posezoo.pose.decoders import DECODERS, find_decoder, recognize_decoder, with_all_classes
+from posezoo.pose.decoders import (
+    DECODERS,
+    find_decoder,
+    recognize_decoder,
+    resolve_options,
+    with_all_classes,
+)
+from posezoo.pose.yolo_pose import CELLS, SUPPRESSED
 from posezoo.registry import open_registry
 from posezoo.runtime.graph import (
+    ULTRALYTICS_FILE,
     Graph,
     NamedIrs,
-    Preprocessing,
     format_shape,
     is_named_onnx,
     read_graph,
 )
+from posezoo.runtime.input_description import (
+    InputDescription,
+    describe_stated_input,
+    require_class_names,
+    requires_statement,
+    states_preprocessing,
+)
+from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import (
-    ColorOrder,
     Decoder,
     Family,
     Framework,
@@ -100,10 +114,9 @@ def describe_ir(
     decoder: str | None = None,
     like: ModelSpec | None = None,
     task: str = "",
-    skeleton: Skeleton | None = None,
-) -> tuple[ModelSpec, Preprocessing]:
-    """The specification that a model.yml would give for an IR, and the preprocessing that the IR
-    needs.
+    options: LoadOptions | None = None,
+) -> tuple[ModelSpec, InputDescription]:
+    """The specification that a model.yml would give for an IR, and the description of its input.
 
     Args:
         graph: the IR.
@@ -113,23 +126,27 @@ def describe_ir(
             say nothing; None: images are not changed.
         task: ``detection`` or ``classification``, whose decoder is found as for a model of Open
             Model Zoo, if there is no ``like``; empty: the decoder is of people.
-        skeleton: that the user names; one with part affinity fields is for the decoder openpose.
+        options: with what the user states, which replaces what the IR states; a skeleton with part
+            affinity fields is for the decoder openpose.
 
     Raises:
         DecoderError: no decoder is known for the outputs, or the decoder needs others.
-        InferenceError: there is no such decoder, or nothing says how images are prepared.
+        InferenceError: there is no such decoder, or nothing says how images are prepared, or what
+            is stated contradicts the network.
     """
+    options = options or LoadOptions()
     if like and states_preprocessing(graph):
         raise InferenceError(
             f"{graph.path}: says itself how images are prepared for it", hint="leave out --as"
         )
     selected = None
+    record = None
     if like or not task:
-        selected = _select_decoder(graph, decoder, like, skeleton)
-    if like:
-        preprocessing = original_preprocessing(like)
-    else:
-        preprocessing = _read_preprocessing(graph, selected.name if selected else task)
+        selected = _select_decoder(graph, decoder, like, options)
+        record = find_decoder(selected.name)
+    if requires_statement(graph) and not (like or options.states_preprocessing):
+        raise _refuse_unstated(graph, selected.name if selected else task)
+    description = options.override(describe_stated_input(graph, selected, record, like))
     spec = ModelSpec(
         name=graph.read_rt_info("posezoo", "model") or graph.path.stem,
         family=Family.PUBLIC,
@@ -146,23 +163,30 @@ def describe_ir(
         decoder=selected,
         skeleton=graph.read_rt_info("posezoo", "skeleton"),
     )
-    if selected is None:
-        return spec, preprocessing
-    spec = with_skeleton(spec, _read_skeleton(graph, spec.skeleton))
+    if selected is None or record is None:
+        return spec, description
+    if options.labels:
+        _require_labels(graph, options.labels, selected, record)
+    skeleton = options.skeleton or description.skeleton or _read_skeleton(graph, spec.skeleton)
+    spec = with_skeleton(spec, skeleton)
     roles = {name: role for role, name in match_output_roles(spec, selected.name, graph).items()}
     outputs = (
         Output(name, shape, role=roles.get(name, ""))
         for name, shape in graph.distinct_outputs.items()
     )
-    return replace(spec, outputs=tuple(outputs)), preprocessing
+    return replace(spec, outputs=tuple(outputs)), description
 
 
-def states_preprocessing(graph: Graph) -> bool:
-    """Whether the IR's metadata say how images are prepared for it."""
-    names = ("embedded_processing", "reverse_input_channels", "mean_values", "scale_values")
-    in_model_info = (graph.read_rt_info("model_info", name) for name in names)
-    is_ours = graph.read_rt_info("posezoo", "model")
-    return bool(is_ours or graph.ultralytics or any(in_model_info))
+def _require_labels(
+    graph: Graph, labels: Sequence[str], decoder: Decoder, record: DecoderType
+) -> None:
+    """Refuse names of classes for a network that finds none, or not so many."""
+    if not (record.finds_boxes or record.finds_classes or record.has_own_boxes):
+        raise InferenceError(
+            f"{graph.path}: finds keypoints of people, and no classes that have names",
+            hint="leave out --labels; --skeleton names keypoints",
+        )
+    require_class_names(graph, labels, decoder, record)
 
 
 def find_similar(graph: Graph, decoder: str) -> ModelSpec | None:
@@ -182,15 +206,6 @@ def find_similar(graph: Graph, decoder: str) -> ModelSpec | None:
     return None
 
 
-def original_preprocessing(model: ModelSpec) -> Preprocessing:
-    """What the original of a model leaves to the caller."""
-    image = model.inputs[0]
-    is_rgb = image.color is ColorOrder.RGB
-    if image.color is None:  # as in Open Model Zoo
-        is_rgb = image.reverse_input_channels
-    return Preprocessing("", is_rgb, image.mean, image.scale)
-
-
 def _read_skeleton(graph: Graph, name: str) -> Skeleton | None:
     """The skeleton in an IR's metadata; a SpecError if it has a mistake."""
     text = graph.read_rt_info("posezoo", "own_skeleton")
@@ -202,7 +217,7 @@ def _read_skeleton(graph: Graph, name: str) -> Skeleton | None:
 
 
 def _select_decoder(
-    graph: Graph, name: str | None, like: ModelSpec | None, skeleton: Skeleton | None
+    graph: Graph, name: str | None, like: ModelSpec | None, options: LoadOptions
 ) -> Decoder:
     """The decoder, with its options from the IR's metadata if that names the same decoder, or that
     of a model.
@@ -210,8 +225,8 @@ def _select_decoder(
     if like and like.decoder is None:
         raise InferenceError(f"{like.full_name}: has no decoder", hint="name a model of poses")
     if like and like.decoder is not None:
-        return _with_classes(like.decoder, graph, like)
-    named = _named_decoder(graph)
+        return _with_classes(like.decoder, graph, like, has_labels=bool(options.labels))
+    named = _named_decoder(graph, is_chosen=name is not None)
     if named:
         if name in (None, named.name):
             return named
@@ -221,37 +236,106 @@ def _select_decoder(
     if name is not None:
         find_decoder(name)
         return Decoder(name)
-    return _ultralytics_decoder(graph) or _recognize_decoder(graph, skeleton)
+    recognized = _ultralytics_decoder(graph) or _recognize_decoder(graph, options.skeleton)
+    return _with_classes(recognized, graph, has_labels=bool(options.labels))
+
+
+def _format_outputs(graph: Graph) -> str:
+    outputs = graph.distinct_outputs.items()
+    return " and ".join(f"{name} {format_shape(shape)}" for name, shape in outputs)
 
 
 def _recognize_decoder(graph: Graph, skeleton: Skeleton | None) -> Decoder:
     """The decoder that the outputs fit; those of OpenPose also by the fields of a skeleton."""
     if recognized := recognize_decoder(graph.distinct_outputs):
-        return _with_classes(Decoder(recognized), graph)
+        _require_model_type(graph, find_decoder(recognized))
+        return Decoder(recognized)
     openpose = find_decoder("openpose")
     if skeleton and skeleton.fields and openpose.match_outputs(graph.distinct_outputs):
         return Decoder("openpose")
-    outputs = " and ".join(
-        f"{output} {format_shape(shape)}" for output, shape in graph.distinct_outputs.items()
-    )
-    raise DecoderError(
-        f"{graph.path}: no decoder is known for its outputs {outputs}",
-        hint=f"the decoders: {', '.join(DECODERS.names())}",
-    )
+    raise _refuse_unknown_outputs(graph)
+
+
+def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
+    problem = f"{graph.path}: no decoder is known for its outputs {_format_outputs(graph)}"
+    hint = f"the decoders: {', '.join(DECODERS.names())}"
+    task = graph.ultralytics.get("task") or "pose"
+    if task != "pose":
+        problem += f": Ultralytics' metadata say that its task is {sanitize(str(task))}"
+        hint = "posezoo runs its exports for pose"
+    elif not graph.ultralytics and _is_like_ultralytics(graph):
+        beside = graph.path.with_name(ULTRALYTICS_FILE)
+        problem += f"; if Ultralytics exported it, its {ULTRALYTICS_FILE} is missing"
+        hint = f"copy it from the export's folder to {beside}: it names keypoints and classes"
+    return DecoderError(problem, hint=hint)
+
+
+def _is_like_ultralytics(graph: Graph) -> bool:
+    """Whether an IR has one output with a column for each cell of the strides 8, 16 and 32."""
+    if is_named_onnx(graph.path) or len(graph.distinct_outputs) != 1:
+        return False
+    (shape,) = graph.distinct_outputs.values()
+    return len(shape) == 3 and 4 < shape[1] < shape[2] and shape[2] % CELLS == 0
+
+
+#: Model API's words for models, by what their outputs are here.
+_MODEL_TYPES = {
+    "ssd": "boxes",
+    "yolox": "boxes",
+    "yolov5": "boxes",
+    "yolov8": "boxes",
+    "keypoint_detection": "keypoints",
+    "keypoints_hrnet": "keypoints",
+    "classification": "classes",
+}
+
+
+def _require_model_type(graph: Graph, record: DecoderType) -> None:
+    """Check that the outputs are what model_info says.
+
+    Raises:
+        DecoderError: they are for another kind of model.
+    """
+    model_type = graph.read_model_info("model_type")
+    stated = _MODEL_TYPES.get(model_type.lower(), "")
+    actual = "boxes" if record.finds_boxes else "classes" if record.finds_classes else "keypoints"
+    if stated not in ("", actual):
+        raise DecoderError(
+            f"{graph.path}: its model_info says model_type {model_type}, whose outputs are"
+            f" {stated}, but its outputs {_format_outputs(graph)} are {actual}",
+            hint="correct model_info, or export the model again",
+        )
 
 
 def _ultralytics_decoder(graph: Graph) -> Decoder | None:
     """The decoder of a pose model that Ultralytics exported; None for any other graph."""
     try:
-        _count, values = map(int, graph.ultralytics["kpt_shape"])
+        count, values = map(int, graph.ultralytics["kpt_shape"])
         classes = len(graph.ultralytics["names"])
     except (KeyError, TypeError, ValueError):
         return None
-    return Decoder("yolo_pose", {"classes": classes, "values": values})
+    decoder = Decoder("yolo_pose", {"classes": classes, "values": values})
+    options = resolve_options(decoder)
+    shapes = [*graph.distinct_outputs.values()]
+    rows = options.raw + count * values
+    columns = SUPPRESSED + count * values
+    for shape in shapes if len(shapes) == 1 else ():
+        if len(shape) == 3 and shape[1] not in (-1, rows) and shape[2] not in (-1, columns):
+            raise DecoderError(
+                f"{graph.path}: Ultralytics' metadata say {count} keypoints of {values} numbers and"
+                f" {classes} classes, so {rows} rows or {columns} columns, but its outputs are"
+                f" {_format_outputs(graph)}",
+                hint=f"is the {ULTRALYTICS_FILE} beside it that of another model?",
+            )
+    return decoder
 
 
-def _named_decoder(graph: Graph) -> Decoder | None:
-    """The decoder that the IR's metadata names."""
+def _named_decoder(graph: Graph, *, is_chosen: bool = False) -> Decoder | None:
+    """The decoder that the IR's metadata names.
+
+    Raises:
+        DecoderError: it is not for the IR's outputs, and the user did not choose another.
+    """
     name = graph.read_rt_info("posezoo", "decoder")
     if name and DECODERS.find(name):
         try:
@@ -259,15 +343,28 @@ def _named_decoder(graph: Graph) -> Decoder | None:
         except ValueError:
             options = {}
         return Decoder(name, options if isinstance(options, dict) else {})
-    model_type = graph.read_rt_info("model_info", "model_type").lower()
-    if model_type:
-        for other, decoder in DECODERS.items():
-            if model_type in decoder.omz_model_types:
-                return _with_classes(Decoder(other), graph)
+    model_type = graph.read_model_info("model_type")
+    for other, record in DECODERS.items():
+        if model_type and model_type.lower() in record.omz_model_types:
+            if not is_chosen and not record.match_outputs(graph.distinct_outputs):
+                raise _refuse_model_type(graph, model_type, record)
+            return _with_classes(Decoder(other), graph)
     return None
 
 
-def _with_classes(decoder: Decoder, graph: Graph, like: ModelSpec | None = None) -> Decoder:
+def _refuse_model_type(graph: Graph, model_type: str, record: DecoderType) -> DecoderError:
+    fitting = recognize_decoder(graph.distinct_outputs)
+    return DecoderError(
+        f"{graph.path}: its model_info says model_type {model_type}, which needs {record.needs},"
+        f" but its outputs are {_format_outputs(graph)}",
+        fitting=fitting,
+        hint=f"such outputs are for {fitting}: correct model_info" if fitting else _NO_DECODER,
+    )
+
+
+def _with_classes(
+    decoder: Decoder, graph: Graph, like: ModelSpec | None = None, *, has_labels: bool = False
+) -> Decoder:
     """A decoder of people; it finds all classes if the IR names them, or has not those of the model
     that it is like.
     """
@@ -276,53 +373,21 @@ def _with_classes(decoder: Decoder, graph: Graph, like: ModelSpec | None = None)
     if like and record.finds_boxes:
         columns = {shape[-1] for shape in graph.distinct_outputs.values()}
         is_other = columns != {output.shape[-1] for output in like.outputs}
-    if is_other or graph.read_rt_info("model_info", "labels"):
+    if is_other or has_labels or graph.read_model_info("labels"):
         return with_all_classes(decoder)
     return decoder
 
 
-def _read_preprocessing(graph: Graph, decoder: str) -> Preprocessing:
-    """The preprocessing from Open Model Zoo's ``model_info``, unless the IR does it itself, as ours
-    do.
-    """
-    if graph.read_rt_info("posezoo", "model"):
-        return Preprocessing(
-            reverse_input_channels=graph.read_rt_info("posezoo", "color") == ColorOrder.RGB
-        )
-    if graph.read_rt_info("model_info", "embedded_processing") == "True":
-        return Preprocessing()
-    if is_named_onnx(graph.path):
-        return _read_onnx_preprocessing(graph, decoder)
-    is_reversed = graph.read_rt_info("model_info", "reverse_input_channels").lower()
-    return Preprocessing(
-        reverse_input_channels=is_reversed in ("true", "yes"),
-        mean=_read_numbers(graph, "mean_values"),
-        scale=_read_numbers(graph, "scale_values"),
-    )
-
-
-def _read_onnx_preprocessing(graph: Graph, decoder: str) -> Preprocessing:
-    """That of Ultralytics' exports, which is in its code; other files do not state theirs."""
-    if graph.ultralytics:
-        return Preprocessing(reverse_input_channels=True, scale=(255.0,))
+def _refuse_unstated(graph: Graph, decoder: str) -> InferenceError:
+    """The error for ONNX that does not say how images are prepared."""
     similar = find_similar(graph, decoder)
     hint = "posezoo new drafts a model.yml: state color, mean, scale and decoder there"
     if similar:
         hint = f"is it like {similar.name}? posezoo run FILE --as {similar.name}; else {hint}"
-    raise InferenceError(
+    return InferenceError(
         f"{graph.path}: does not say how images are prepared for it: its outputs fit {decoder}",
         hint=hint,
     )
-
-
-def _read_numbers(graph: Graph, name: str) -> tuple[float, ...]:
-    text = graph.read_rt_info("model_info", name)
-    try:
-        return tuple(map(float, text.replace(",", " ").strip("[]() ").split()))
-    except ValueError as error:
-        raise InferenceError(
-            f"{graph.path}: {name} in its model_info is {text!r}, expected numbers"
-        ) from error
 
 
 def undeclared_task(model: Model) -> str:

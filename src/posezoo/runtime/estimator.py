@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import count
+from typing import Any, overload
 
 import numpy as np
 
-from posezoo.arrays import NamedArrays
+from posezoo.arrays import Array, NamedArrays
 from posezoo.errors import InferenceError
-from posezoo.images import to_bgr
+from posezoo.images import open_image, to_bgr
 from posezoo.pose.decoders import find_decoder, named_task, require_top_down
-from posezoo.pose.keypoints import Pose
+from posezoo.pose.keypoints import Pose, Poses
 from posezoo.pose.ssd_detection import Box, parse_boxes
 from posezoo.pose.tracking import PoseTracker
 from posezoo.resolve.people import ITSELF
@@ -55,6 +57,7 @@ class Estimator:
             detector was named for it; BlazePose all of them.
         finds_people: whether it finds people; False for objects of several classes, and for the
             classes of an image.
+        labels: the names of the classes, by their numbers; empty if they are unknown.
         people_from: where the people in a photo come from: the name of the detector, the whole
             image, or the model itself.
     """
@@ -78,29 +81,53 @@ class Estimator:
         self.people_from = WHOLE_IMAGE if takes_whole_image else detector or ITSELF
         self.finds_people = not named_task(model.decoder or Decoder(decoder))
         self.networks = networks
+        self.labels: Sequence[str] = getattr(pipeline, "labels", ())
         self._pipeline = pipeline
+
+    @overload
+    def __call__(
+        self,
+        image: list[Any] | tuple[Any, ...],
+        color: str = ...,
+        boxes: None = ...,
+    ) -> list[Poses]: ...
+
+    @overload
+    def __call__(
+        self,
+        image: Array | str | os.PathLike[str],
+        color: str = ...,
+        boxes: Iterable[Sequence[float] | Box] | None = ...,
+    ) -> Poses: ...
 
     def __call__(
         self,
         image: object,
         color: str = "BGR",
         boxes: Iterable[Sequence[float] | Box] | None = None,
-    ) -> list[Pose]:
-        """The people in an image, highest score first; an empty list if there are none.
+    ) -> Poses | list[Poses]:
+        """The people in an image, highest score first; an empty list if there are none. For a list
+        of images, a list of their results, in the same order.
 
         Args:
-            image: uint8 of shape (H, W, 3), (H, W) or (H, W, 4), any size.
-            color: the order of its channels, BGR (as ``images.read_image`` and OpenCV return it) or
-                RGB.
+            image: uint8 of shape (H, W, 3), (H, W) or (H, W, 4), any size; or the path of an image;
+                or a list or tuple of both, which is processed as by ``batch``.
+            color: the order of the channels of arrays, BGR (as ``images.read_image`` and OpenCV
+                return it) or RGB.
             boxes: the boxes of the people, for a top-down model: x0, y0, x1, y1 in image pixels,
                 and optionally a score; None: the detector finds them, or without a detector the
                 whole image is treated as one person.
 
         Raises:
-            ImageError: the image has another type or shape.
-            InferenceError: the device fails, a box is invalid, or the model finds people itself.
+            ImageError: the image has another type or shape, or cannot be read.
+            InferenceError: the device fails, a box is invalid, or the model finds people itself;
+                or there are boxes for a list of images.
         """
-        bgr = to_bgr(image, color)
+        if isinstance(image, (list, tuple)):
+            if boxes is not None:
+                raise InferenceError("boxes are for one image, not for a list of them")
+            return self.batch(image, color)
+        bgr = open_image(image, color)
         if boxes is None:
             return _run_pipeline(self._pipeline(bgr))
         return _run_pipeline(self._require_top_down().steps_for_boxes(bgr, parse_boxes(boxes)))
@@ -130,21 +157,21 @@ class Estimator:
         assert isinstance(self._pipeline, TopDownPipeline)
         return self._pipeline
 
-    def batch(self, images: Iterable[object], color: str = "BGR") -> list[list[Pose]]:
+    def batch(self, images: Iterable[object], color: str = "BGR") -> list[Poses]:
         """The people in each of several images, in one inference if the network takes batches.
 
         Args:
-            images: each as for ``__call__``.
-            color: the order of their channels.
+            images: each an array or a path, as for ``__call__``.
+            color: the order of the channels of arrays.
 
         Raises:
-            ImageError: an image has another type or shape.
+            ImageError: an image has another type or shape, or cannot be read.
             InferenceError: the device fails.
         """
         if any(network.supports_batching for network in self._pipeline.networks):
-            return _run_batched([self._pipeline(to_bgr(image, color)) for image in images])
-        with self.stream(images, lambda image: to_bgr(image, color)) as stream:
-            return [poses for _, poses in stream]
+            return _run_batched([self._pipeline(open_image(image, color)) for image in images])
+        with self.stream(images, lambda image: open_image(image, color)) as stream:
+            return [Poses(poses) for _, poses in stream]
 
     def stream(
         self,
@@ -270,7 +297,7 @@ class Estimator:
 
 def _run_pipeline(
     steps: PipelineSteps, network: CompiledNetwork | None = None, infer: InferFunction | None = None
-) -> list[Pose]:
+) -> Poses:
     """Run the steps, one inference after the other.
 
     Args:
@@ -290,17 +317,17 @@ def _run_pipeline(
                 with request.network.infer(request.inputs) as outputs:
                     request = steps.send(outputs)
     except StopIteration as done:
-        return list(done.value)
+        return Poses(done.value)
 
 
-def _run_batched(pipelines: Sequence[PipelineSteps]) -> list[list[Pose]]:
+def _run_batched(pipelines: Sequence[PipelineSteps]) -> list[Poses]:
     """Run the steps of several images together; requests to the same network become a batch if
     possible.
 
     Raises:
         InferenceError: a device fails.
     """
-    results: dict[int, list[Pose]] = {}
+    results: dict[int, Poses] = {}
     requests: dict[int, InferenceRequest] = {}
 
     def advance(place: int, outputs: Outputs | None) -> None:
@@ -308,7 +335,7 @@ def _run_batched(pipelines: Sequence[PipelineSteps]) -> list[list[Pose]]:
             steps = pipelines[place]
             requests[place] = next(steps) if outputs is None else steps.send(outputs)
         except StopIteration as done:
-            results[place] = done.value
+            results[place] = Poses(done.value)
 
     for place in range(len(pipelines)):
         advance(place, None)

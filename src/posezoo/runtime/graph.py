@@ -29,6 +29,8 @@ _LAYOUTS = ("NCHW", "NHWC")
 
 #: What Ultralytics' exporter writes to the metadata of ONNX, and beside an IR to metadata.yaml.
 _AUTHOR = "Ultralytics"
+_ULTRALYTICS_KEYS = ("author", "task", "kpt_shape", "kpt_names", "names", "imgsz", "stride")
+ULTRALYTICS_FILE = "metadata.yaml"
 _MAX_METADATA = 64 << 10
 
 
@@ -164,23 +166,37 @@ class Graph:
                 f"{self.path}: {'.'.join(path)} in its rt_info is not UTF-8"
             ) from error
 
+    def read_model_info(self, name: str) -> str:
+        """The text of a key of Model API's ``model_info``; empty if there is none.
+
+        ONNX has it as a property of its metadata, and so has an IR that was made from it.
+        """
+        for path in (
+            ("model_info", name),
+            ("framework", f"model_info {name}"),
+            ("framework", name),
+        ):
+            text = self.read_rt_info(*path).strip()
+            if text:
+                return "" if text == "None" else text
+        return ""
+
     @cached_property
     def ultralytics(self) -> Mapping[str, Any]:
         """What Ultralytics' exporter says of the model: ``kpt_shape``, the number of keypoints and
-        that of their values, and ``names``, those of the classes by number; empty if the metadata
-        do not name it as the author.
+        that of their values, ``kpt_names``, ``names``, those of the classes by number, ``imgsz``
+        and ``stride``; empty if the metadata do not name it as the author.
         """
-        if is_named_onnx(self.path):
-            keys = ("author", "kpt_shape", "names")
-            text = "\n".join(f"{key}: {self.read_rt_info('framework', key)}" for key in keys)
-        else:
-            text = _read_beginning(self.path.with_name("metadata.yaml"))
-        try:
-            metadata = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError, RecursionError):
-            return {}
-        is_known = isinstance(metadata, dict) and metadata.get("author") == _AUTHOR
-        return metadata if is_known else {}
+        beside = "" if is_named_onnx(self.path) else _read_ultralytics_yaml(self.path)
+        texts = (f"{key}: {self.read_rt_info('framework', key)}" for key in _ULTRALYTICS_KEYS)
+        for text in (beside, "\n".join(texts)):
+            try:
+                metadata = yaml.safe_load(text)
+            except (yaml.YAMLError, ValueError, RecursionError):
+                continue
+            if isinstance(metadata, dict) and metadata.get("author") == _AUTHOR:
+                return metadata
+        return {}
 
     def image_layout(self, name: str) -> str:
         """The layout of an image input: NCHW or NHWC; empty if it is unknown."""
@@ -349,10 +365,12 @@ def read_graph(ir: Path | Graph) -> Graph:
     return ir if isinstance(ir, Graph) else Graph(ir)
 
 
-def _read_beginning(path: Path) -> str:
-    """The first part of a text; empty if it cannot be read."""
+def _read_ultralytics_yaml(xml: Path) -> str:
+    """The first part of the file that Ultralytics' exporter writes beside an IR; empty if it cannot
+    be read.
+    """
     try:
-        with open(path, "rb") as stream:
+        with open(xml.with_name(ULTRALYTICS_FILE), "rb") as stream:
             return stream.read(_MAX_METADATA).decode("utf-8", "replace")
     except OSError:
         return ""

@@ -14,11 +14,11 @@ from posezoo.pose.top_down import TopDownOptions
 from posezoo.runtime.bottom_up_pipeline import TestTimeAugmentation
 from posezoo.runtime.decoder_matching import describe_ir, with_task_decoder
 from posezoo.runtime.estimator import Estimator
-from posezoo.runtime.graph import Graph, NamedIrs, Preprocessing, read_graph
+from posezoo.runtime.graph import Graph, NamedIrs, read_graph
+from posezoo.runtime.input_description import InputDescription, describe_declared_input
 from posezoo.runtime.network_pipeline import PipelineConfig
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import (
-    ColorOrder,
     Decoder,
     Model,
     ModelSpec,
@@ -31,7 +31,7 @@ def load_estimator(
     irs: NamedIrs,
     options: LoadOptions | None = None,
     *,
-    preprocessing: Preprocessing | None = None,
+    description: InputDescription | None = None,
 ) -> Estimator:
     """Compile the networks of a model.
 
@@ -40,8 +40,7 @@ def load_estimator(
         irs: the .xml, or the graph that was read from it, by the model's name; for a composite, of
             each stage by the stage's name.
         options: where and how it runs; None: the defaults.
-        preprocessing: the preprocessing that the IRs do not do themselves; None: as the model
-            declares.
+        description: how images get into the networks; None: as the model declares.
 
     Raises:
         InferenceError: the model has no decoder or an unknown one, an option has an invalid value,
@@ -60,7 +59,11 @@ def load_estimator(
         _refuse_options_of_others(model, options)
     if options.decoder_options.get(MASKS):
         require_masks(decoder.name, model.full_name)
+    if description is None:
+        irs, description = describe_declared_input(model, irs)
     overrides = _decoder_overrides(record, options)
+    if description.min_score is not None and record.person_score:
+        overrides.setdefault(record.person_score, description.min_score)
     if overrides.get("flip"):
         options = replace(options, flip=False)
     decoder_options = resolve_options(decoder, overrides)
@@ -74,7 +77,7 @@ def load_estimator(
         tuple(irs.values()) if is_decoded else _ir_paths(model, decoder, irs),
         decoder.name,
         decoder_options,
-        preprocessing=options.override(preprocessing or _declared_preprocessing(model)),
+        description=options.override(description),
         options=options,
     )
     create_pipeline = import_attribute(pipeline)
@@ -113,16 +116,6 @@ def _require_decoder(model: Model) -> Decoder:
         )
     raise InferenceError(
         f"{model.name} declares no decoder, so its outputs cannot be decoded to poses"
-    )
-
-
-def _declared_preprocessing(model: Model) -> Preprocessing:
-    """What the IR of a model of the zoo leaves to the caller: mean and scale are in the IR."""
-    if not isinstance(model, ModelSpec) or not model.inputs:
-        return Preprocessing()
-    image = model.inputs[0]
-    return Preprocessing(
-        layout=image.ir_layout, reverse_input_channels=image.ir_color is ColorOrder.RGB
     )
 
 
@@ -168,9 +161,8 @@ def load_ir(
         MissingPackageError: OpenVINO is not installed.
     """
     graph = read_graph(xml)
-    skeleton = options.skeleton if options else None
-    model, preprocessing = describe_ir(graph, decoder, like, skeleton=skeleton)
-    return load_estimator(model, {model.name: graph}, options, preprocessing=preprocessing)
+    model, description = describe_ir(graph, decoder, like, options=options)
+    return load_estimator(model, {model.name: graph}, options, description=description)
 
 
 def _ir_paths(model: Model, decoder: Decoder, irs: NamedIrs) -> tuple[Path | Graph, ...]:

@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,8 @@ import numpy as np
 
 from posezoo.arrays import Array
 from posezoo.errors import InferenceError, TargetSizeError
-from posezoo.ir.model_procs import find_labels
 from posezoo.pose.classification import CENTRAL_SHARE, IMAGENET
+from posezoo.pose.decoder_type import DecoderType
 from posezoo.pose.decoders import decode_with_options, find_decoder
 from posezoo.pose.keypoints import Pose, read_people, require_count
 from posezoo.pose.letterbox import (
@@ -25,9 +24,8 @@ from posezoo.pose.letterbox import (
     ImageTransform,
     Size,
     center_transform,
+    fit_image,
     image_size,
-    letterbox_image,
-    stretch_transform,
     to_image_pixels,
 )
 from posezoo.pose.ssd_detection import create_box_poses
@@ -35,8 +33,9 @@ from posezoo.runtime.compiled_network import CompiledNetwork, Outputs
 from posezoo.runtime.decoder_matching import match_output_roles
 from posezoo.runtime.graph import Graph, Preprocessing, format_shape, read_graph
 from posezoo.runtime.inference_pipeline import InferenceRequest, PipelineSteps, Steps
+from posezoo.runtime.input_description import InputDescription, are_channels_last, usual_sizing
 from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.spec.model import Model, ModelSpec
+from posezoo.spec.model import Model
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import SKELETONS, skeleton_of
 from posezoo.values import frozen
@@ -52,7 +51,7 @@ class PipelineConfig:
             which they run.
         decoder: a name of ``pose.decoders.DECODERS``.
         decoder_options: an instance of the decoder's ``options``.
-        preprocessing: the preprocessing that the IRs do not do themselves.
+        description: how images get into the networks, and the names of what they find.
         options: where and how the model runs.
     """
 
@@ -60,7 +59,7 @@ class PipelineConfig:
     irs: tuple[Path | Graph, ...]
     decoder: str
     decoder_options: Any
-    preprocessing: Preprocessing
+    description: InputDescription
     options: LoadOptions
 
     def read_graph(self, place: int = 0) -> Graph:
@@ -113,9 +112,20 @@ def compile_image_network(graph: Graph, config: PipelineConfig) -> CompiledNetwo
     Raises:
         InferenceError: the IR takes no images, or the device refuses it.
     """
-    name, _ = image_input(graph, config.preprocessing)
-    graph.embed_preprocessing(name, config.preprocessing)
+    preprocessing = config.description.preprocessing
+    name, _ = image_input(graph, preprocessing)
+    graph.embed_preprocessing(name, preprocessing)
     return CompiledNetwork(graph, config.options.runtime)
+
+
+def _roles_with_channels_last(
+    graph: Graph, record: DecoderType, roles: Mapping[str, str]
+) -> list[str]:
+    """The roles of maps of keypoints in NHWC, which the decoder takes in NCHW."""
+    if not record.takes_boxes or graph.decoded_outputs:
+        return []
+    of_maps = [output.role for output in record.networks[-1] if output.shape == (1, -1, -1, -1)]
+    return [role for role in of_maps if are_channels_last(graph, graph.outputs[roles[role]])]
 
 
 def copy_outputs(outputs: Outputs) -> dict[str, Array]:
@@ -124,20 +134,26 @@ def copy_outputs(outputs: Outputs) -> dict[str, Array]:
 
 
 class NetworkPipeline:
-    """Runs one network on the whole image, stretched or letterboxed as in its training."""
+    """Runs one network on the whole image, stretched or letterboxed as in its training.
+
+    Attributes:
+        labels: the names of its classes, by their numbers; empty if they are unknown.
+    """
 
     def __init__(self, config: PipelineConfig) -> None:
         self._decoder = config.decoder
         self._record = find_decoder(config.decoder)
-        self._sizing = self._record.input_sizing
+        description = config.description
+        self._sizing = description.sizing or usual_sizing(self._record)
+        if config.options.target_size:
+            self._sizing = replace(self._sizing, window=None)
         self._target = config.options.target_size or self._sizing.default_target
+        self.labels = description.labels
         self._options = config.decoder_options
         graph = config.read_graph()
         self._roles = match_output_roles(config.model, config.decoder, graph)
-        self._stated_labels = graph.read_rt_info("model_info", "labels").split()
         graph.keep_outputs(list(self._roles.values()))
-        self._model = config.model
-        self._shapes = graph.outputs
+        self._channels_last = _roles_with_channels_last(graph, self._record, self._roles)
         self._is_decoded = bool(graph.decoded_outputs)
         self._min_score = 0.0
         if self._is_decoded:
@@ -151,7 +167,7 @@ class NetworkPipeline:
                     f" {least:g}",
                     hint=f"convert it with --min_score {wanted:g}",
                 )
-        self.input_size = self._fit_input(graph, config)
+        self.input_size = description.size or self._fit_input(graph, config)
         self._network = compile_image_network(graph, config)
         self.networks: tuple[CompiledNetwork, ...] = (self._network,)
         (self._input,) = self._network.inputs
@@ -178,7 +194,7 @@ class NetworkPipeline:
         size.
         """
         config.refuse_target_size()
-        size = graph.image_size(*image_input(graph, config.preprocessing))
+        size = graph.image_size(*image_input(graph, config.description.preprocessing))
         if -1 in size:
             raise InferenceError(
                 f"{graph.path}: its input size is dynamic, so the expected size of a person is"
@@ -196,27 +212,27 @@ class NetworkPipeline:
     def _fit_image(self, image: Image) -> tuple[ImageTransform, Image]:
         """The transform from an image to the input, and the input."""
         size = self.input_size or self._sizing.input_size(self._target, image_size(image))
-        if not self._record.stretches:
-            return letterbox_image(image, size, self._sizing.padding, sizing=self._sizing)
-        transform = stretch_transform(image_size(image), size)
-        return transform, transform.warp(image)
+        return fit_image(image, size, self._sizing)
 
     def _decode(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
         """Decode outputs by role to poses in pixels of the image; ``image`` is its size."""
-        return to_image_pixels(self._decode_outputs(maps, transform.size), transform, image)
+        return self._to_image(self._decode_outputs(maps, transform.size), transform, image)
+
+    def _to_image(self, poses: list[Pose], transform: ImageTransform, image: Size) -> list[Pose]:
+        """Poses in pixels of the image, with the names of their classes."""
+        has_own_boxes = self._record.has_own_boxes and not self._is_decoded
+        poses = to_image_pixels(poses, transform, image, has_own_boxes=has_own_boxes)
+        if has_own_boxes and not self.labels:  # of a single class, that nobody names
+            return [replace(pose, class_id=None) for pose in poses]
+        return self._name_classes(poses)
 
     def _infer(self, image: Image) -> Steps[dict[str, Array]]:
         """The outputs by role for an image of the input's size."""
         outputs = yield InferenceRequest(self._network, {self._input: image[None]})
-        return {role: outputs[name] for role, name in self._roles.items()}
-
-    @cached_property
-    def _class_names(self) -> Sequence[str]:
-        """By the numbers of the classes: those of a model of Open Model Zoo, else of the IR."""
-        labels = []
-        if isinstance(self._model, ModelSpec):
-            labels = find_labels(self._model, self._shapes.values())
-        return labels or self._stated_labels
+        maps = {role: outputs[name] for role, name in self._roles.items()}
+        for role in self._channels_last:
+            maps[role] = maps[role].transpose(0, 3, 1, 2)
+        return maps
 
     def _name_classes(self, objects: list[Pose]) -> list[Pose]:
         """Objects with the names of their classes; people as they are."""
@@ -225,8 +241,8 @@ class NetworkPipeline:
             number = each.class_id
             if number is None:
                 return objects
-            is_known = 0 <= number < len(self._class_names)
-            label = self._class_names[number] if is_known else f"class {number}"
+            is_known = 0 <= number < len(self.labels)
+            label = self.labels[number] if is_known else f"class {number}"
             named.append(replace(each, label=label))
         return named
 
@@ -244,17 +260,18 @@ class NetworkPipeline:
 
 
 class ClassifierPipeline(NetworkPipeline):
-    """Runs a classifier on the central square of an image if its classes are ImageNet's, else on
-    the whole image, stretched to its input.
+    """Runs a classifier on the central square of an image if its classes are ImageNet's, and its
+    metadata do not say how images are fitted; else on the whole image, stretched to its input.
     """
 
     def __init__(self, config: PipelineConfig) -> None:
         super().__init__(config)
+        self._is_stated = config.description.sizing is not None
         sizes = map(math.prod, self._network.outputs.values())
         self._is_imagenet = any(size in IMAGENET for size in sizes)
 
     def _fit_image(self, image: Image) -> tuple[ImageTransform, Image]:
-        if not self._is_imagenet:
+        if not self._is_imagenet or self._is_stated:
             return super()._fit_image(image)
         assert self.input_size is not None
         transform = center_transform(image_size(image), self.input_size, CENTRAL_SHARE)

@@ -11,7 +11,7 @@ from typing import Any
 from posezoo.errors import InferenceError, suggest
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.pose.decoders import Option
-from posezoo.runtime.graph import Preprocessing
+from posezoo.runtime.input_description import InputDescription
 from posezoo.spec.skeleton import Skeleton
 from posezoo.values import frozen
 from posezoo.versions import package_version
@@ -124,6 +124,7 @@ class LoadOptions:
             None: the decoder's default.
         whole_image: as in ``spec.model.People``; None: as the model declares, 1: never.
         skeleton: of the keypoints; None: as the model declares.
+        labels: the names of the classes; empty: as the model declares.
 
     Raises:
         InferenceError: a size is below 1, or the layout is unknown.
@@ -142,6 +143,7 @@ class LoadOptions:
     min_person_score: float | None = None
     whole_image: float | None = None
     skeleton: Skeleton | None = None
+    labels: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         sizes = (1 if self.target_size is None else self.target_size, *(self.aspect_size or ()))
@@ -158,20 +160,38 @@ class LoadOptions:
         """Whether images are run mirrored or at several scales."""
         return self.flip or tuple(self.scales) != (1.0,)
 
-    def override(self, preprocessing: Preprocessing) -> Preprocessing:
-        """The preprocessing that a model declares, overridden by the values that these options
-        set.
-        """
+    @property
+    def states_preprocessing(self) -> bool:
+        """Whether they say how images are prepared for the network."""
+        return (self.reverse_input_channels, self.mean, self.scale) != (None, None, None)
+
+    def stated_settings(self) -> dict[str, str]:
+        """What they state of the input, for records of measurements."""
+        return {
+            "layout": self.layout,
+            "reverse_input_channels": {None: "", True: "true", False: "false"}[
+                self.reverse_input_channels
+            ],
+            "mean_values": " ".join(f"{value:g}" for value in self.mean or ()),
+            "scale_values": " ".join(f"{value:g}" for value in self.scale or ()),
+            "labels": " ".join(self.labels),
+        }
+
+    def override(self, description: InputDescription) -> InputDescription:
+        """The description of a model's input, with the values that these options set."""
+        preprocessing = description.preprocessing
         if self.reverse_input_channels is not None:
             preprocessing = replace(
                 preprocessing, reverse_input_channels=self.reverse_input_channels
             )
-        return replace(
+        preprocessing = replace(
             preprocessing,
             layout=self.layout or preprocessing.layout,
             mean=preprocessing.mean if self.mean is None else tuple(self.mean),
             scale=preprocessing.scale if self.scale is None else tuple(self.scale),
         )
+        labels = tuple(self.labels) or description.labels
+        return replace(description, preprocessing=preprocessing, labels=labels)
 
 
 def _is_number(text: str) -> bool:

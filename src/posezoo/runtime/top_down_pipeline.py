@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from itertools import count
 
 import numpy as np
@@ -16,7 +17,7 @@ from posezoo.pose.decoder_type import Corners
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Image, Size, image_size, to_image_pixels
 from posezoo.pose.ssd_detection import Box
-from posezoo.pose.top_down import Color, TopDownOptions, suppress_by_oks
+from posezoo.pose.top_down import Color, TopDownOptions, crop_as_stated, suppress_by_oks
 from posezoo.runtime.inference_pipeline import (
     FrameSteps,
     Pipeline,
@@ -50,6 +51,8 @@ class TopDownPipeline(NetworkPipeline):
         assert self.input_size is not None
         self._size: Size = self.input_size
         self._crop = self._options.crop
+        if (stated := config.description.sizing) is not None:
+            self._crop = partial(crop_as_stated, sizing=stated)
         self._blank = _mean_color(config) if self._options.blank_is_mean else _BLACK
         self._next_crop = self._record.next_crop
         self._visible_score = self._record.visible_score
@@ -196,8 +199,9 @@ def _next_box(pose: Pose, score: float, visible_score: float) -> Box:
 
 def _mean_color(config: PipelineConfig) -> Color:
     """The color, BGR, that the network sees as zero."""
-    mean = config.preprocessing.mean
-    is_rgb = config.preprocessing.reverse_input_channels
+    preprocessing = config.description.preprocessing
+    mean = preprocessing.mean
+    is_rgb = preprocessing.reverse_input_channels
     if not mean and isinstance(config.model, ModelSpec) and config.model.inputs:
         declared = config.model.inputs[0]
         mean = declared.mean

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from posezoo.cli.benchmark_planner import BenchmarkPlanner
     from posezoo.pipeline.benchmark_cases import BenchmarkOptions
     from posezoo.pipeline.for_each import Executor
-    from posezoo.settings import Settings
+    from posezoo.resolve.stage_context import Context
 
 EXAMPLES = """
 posezoo benchmark human-pose-estimation-0001
@@ -148,8 +148,8 @@ FLAGS = (
         "--output, --report FILE",
         "write the measurements to a .json file, for posezoo record or compare --figures",
     ),
-    f"detector {flags.INFERENCE} weights_dir {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}",
-    f"{flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}",
+    f"skeleton {flags.DESCRIPTION} detector {flags.INFERENCE} weights_dir {flags.CACHE}",
+    f"{flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}",
 )
 
 
@@ -162,7 +162,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.pipeline.benchmark_cases import CaseMaker
 
     context = flags.context_from_args(args)
-    options = _options_from_args(args, context.settings)
+    options = _options_from_args(args, context)
     schedule = BenchmarkSchedule(args.rounds, args.seconds)
     is_interrupted = False
     # Generated IR and images must be visible to the workers of a cluster.
@@ -203,10 +203,11 @@ def run(args: argparse.Namespace) -> int:
     return planner.report.exit_code
 
 
-def _options_from_args(args: argparse.Namespace, settings: Settings) -> BenchmarkOptions:
+def _options_from_args(args: argparse.Namespace, context: Context) -> BenchmarkOptions:
     from posezoo.pipeline.benchmark_cases import BenchmarkOptions
-    from posezoo.runtime.runtime_config import RuntimeConfig
+    from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig
 
+    settings = context.settings
     runtime = RuntimeConfig(
         device=settings.device,
         inference_precision=settings.inference_precision,
@@ -224,6 +225,8 @@ def _options_from_args(args: argparse.Namespace, settings: Settings) -> Benchmar
         image=args.input,
         people=int(args.people),
         generates=args.generated,
+        described=flags.described_options_from_args(args, LoadOptions()),
+        like=flags.like_from_args(args, context),
     )
 
 
@@ -283,7 +286,8 @@ class _Measuring:
 
 def _refuse_invalid_flags(args: argparse.Namespace) -> None:
     flags.patterns_from_args(args)
-    _refuse_flags_of_the_other_kind(args)
+    described = flags.refuse_description(args, *args.models)
+    _refuse_flags_of_the_other_kind(args, described)
     if args.compare and args.cluster:
         args.parser.error(
             "--compare measures all models in turn on one machine: leave out --cluster"
@@ -291,12 +295,14 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
     flags.require_suffix(args, "output", (".json",))
 
 
-def _refuse_flags_of_the_other_kind(args: argparse.Namespace) -> None:
+def _refuse_flags_of_the_other_kind(args: argparse.Namespace, described: str) -> None:
     """Of networks alone with ``--pipeline``, and of pipelines without it."""
     refused = {
         "--input requires --pipeline: a network alone is fed with random data": args.input,
         "--people requires --pipeline: a network alone finds no people": args.people != "4",
         "--detector requires --pipeline: a network alone finds no people": args.detector,
+        "--skeleton requires --pipeline: a network alone finds no people": args.skeleton,
+        f"{described} requires --pipeline: a network alone is fed with random data": described,
     }
     if args.pipeline:
         refused = {

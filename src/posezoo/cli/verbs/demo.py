@@ -87,14 +87,6 @@ def _resolution(text: str) -> tuple[int, int]:
     return flags.parse_sides(text, "[xX]", "width and height as 1280x720")
 
 
-def _layout(text: str) -> str:
-    """Parse a layout in Open Model Zoo's forms: NCHW, [NCHW], input:NCHW, input[NCHW]."""
-    layout = re.sub(r"^.*[\[:]", "", text.strip().rstrip("]")).upper()
-    if layout not in ("NCHW", "NHWC"):
-        raise argparse.ArgumentTypeError(f"expected NCHW or NHWC, got {text!r}")
-    return layout
-
-
 def _monitors(text: str) -> frozenset[str]:
     unknown = set(text.lower()) - set("cdmh ,")
     if unknown or not text:
@@ -212,14 +204,9 @@ FLAGS = (
         Flag("--coco FILE", "write keypoints or boxes of each frame in COCO's format for results"),
         title="input and output",
     ),
-    FlagGroup(
-        Flag("--layout LAYOUT", "NCHW or NHWC", _layout),
-        *map(flags.FLAGS.__getitem__, flags.PREPROCESSING.split()),
-        title="an .xml that does not describe its input",
-    ),
     flags.weights_dir_flag("folder of the models' files and IR", former=""),
-    f"skeleton {flags.VIDEO} detector min_person_score whole_image masks {flags.CACHE}",
-    f"{flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY} {flags.FORMAT}",
+    f"skeleton {flags.DESCRIPTION} {flags.VIDEO} detector min_person_score whole_image masks",
+    f"{flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY} {flags.FORMAT}",
 )
 
 
@@ -239,7 +226,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the model on the source; 1 if something could not be read, or a source was
     disconnected.
     """
-    input_flags = _given_input_flags(args)
+    described = flags.refuse_description(args, args.model)
     from posezoo.pipeline.load import Loader, explain_no_people
     from posezoo.runtime.runtime_config import require_device
     from posezoo.video.frame_outputs import open_output
@@ -288,8 +275,7 @@ def run(args: argparse.Namespace) -> int:
             masks=args.masks,
             listener=console,
         ).prepare(_choose_model(args, context, decoder))
-        if input_flags:
-            console.warn(f"{input_flags}: override the input that {args.model} declares")
+        _warn_of_overrides(described, args, console)
         options = _load_options(args, context.settings, source)
         estimator, is_tracking = _load_first(prepared, options, is_video=is_video)
         video = flags.video_options_from_args(args, estimator)
@@ -324,20 +310,9 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _given_input_flags(args: argparse.Namespace) -> str:
-    """The given flags that describe the input of an .xml; they are refused for other models."""
-    values = {
-        "--layout": args.layout,
-        "--reverse_input_channels": args.reverse_input_channels,
-        "--mean_values": args.mean_values,
-        "--scale_values": args.scale_values,
-    }
-    input_flags = ", ".join(flag for flag, value in values.items() if value)
-    if input_flags and not (args.model or "").lower().endswith(".xml"):
-        args.parser.error(
-            f"{input_flags}: only for an .xml; models of the zoo describe their input"
-        )
-    return input_flags
+def _warn_of_overrides(described: str, args: argparse.Namespace, console: Console) -> None:
+    if described and not args.like:
+        console.warn(f"{described}: override the input that {args.model} declares")
 
 
 def _pose_writer(
@@ -371,12 +346,8 @@ def _load_options(args: argparse.Namespace, settings: Settings, source: FrameSou
         min_person_score=args.min_person_score,
         whole_image=args.whole_image,
         aspect_size=source.size,
-        layout=args.layout or "",
-        reverse_input_channels=args.reverse_input_channels or None,
-        mean=flags.channel_values_from_args(args, "mean_values"),
-        scale=flags.channel_values_from_args(args, "scale_values"),
-        skeleton=flags.skeleton_from_args(args),
     )
+    options = flags.described_options_from_args(args, options)
     streams = args.num_streams or ""
     # With --detect_every, frames are processed one after the other.
     is_in_turn = (args.detect_every or 1) > 1
@@ -402,7 +373,7 @@ def _choose_model(args: argparse.Namespace, context: Context, decoder: str | Non
         return ChosenModel(precision=args.precision)
     path = Path(text)
     if text.lower().endswith((".xml", ".onnx")):
-        return ChosenModel(xml=path)
+        return ChosenModel(xml=path, like=flags.like_from_args(args, context))
     if os.path.isfile(text):
         spec = spec_with_checkpoint(find_fitting_network(path), path, skeleton=skeleton)
         return ChosenModel(spec, checkpoint=path)

@@ -131,7 +131,7 @@ FLAGS = (
         "with --checkpoint: the name of the IR and of its folder (default: a folder named after the"
         " checkpoint's digest)",
     ),
-    f"as self_check proof force {flags.CLUSTER} {flags.ESTIMATOR} {flags.FORMAT}",
+    f"{flags.DESCRIPTION} self_check proof force {flags.CLUSTER} {flags.ESTIMATOR} {flags.FORMAT}",
 )
 
 
@@ -149,13 +149,14 @@ def run(args: argparse.Namespace) -> int:
     context = flags.context_from_args(args, {"detector": "none"} if args.boxes else None)
     with flags.console_from_args(args) as console:
         console(RunStarted(command_line(), 1))
-        chosen = _choose_model(args, context)
+        options = _load_options(args, context)
+        chosen = _choose_model(args, context, options)
         dataset = read_dataset(args, keypoints=not chosen.finds_boxes, task=chosen.task)
         if args.limit:
             dataset = dataset.limited_to(args.limit)
         if not args.skip_unreadable:  # checked before a model is downloaded
             require_readable(dataset)
-        loaded = load_model(chosen, _load_options(args, context), context, listener=console)
+        loaded = load_model(chosen, options, context, listener=console)
         protocol = loaded.protocol
         _require_resized_side(args.height, args.short_side, protocol.estimator)
         folder = args.output or user_folder("cache") / "evaluations" / loaded.folder_name
@@ -188,23 +189,25 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
         args.parser.error("--model_name requires --checkpoint")
     if args.checkpoint and args.model.endswith(SUFFIX):
         args.parser.error("--checkpoint requires a model or network, not an IR")
-    if args.like and not args.model.endswith(SUFFIX):
-        args.parser.error("--as requires an .xml")
+    flags.refuse_description(args, args.model)
 
 
-def _choose_model(args: argparse.Namespace, context: Context) -> EvaluatedModel:
+def _choose_model(
+    args: argparse.Namespace, context: Context, options: LoadOptions
+) -> EvaluatedModel:
     from posezoo.pipeline.evaluation import EvaluatedModel
     from posezoo.resolve.custom_weights import find_with_checkpoint
     from posezoo.runtime.decoder_matching import describe_ir
-    from posezoo.runtime.graph import read_graph
+    from posezoo.runtime.graph import Graph
 
     boxes = args.boxes or ""
     if args.model.endswith(SUFFIX):
-        xml = Path(args.model)
+        graph = Graph(Path(args.model))
         like = flags.like_from_args(args, context)
-        skeleton = flags.skeleton_from_args(args)
-        described, _ = describe_ir(read_graph(xml), None, like, skeleton=skeleton)
-        return EvaluatedModel(described, xml, args.precision, args.detector, boxes=boxes, like=like)
+        described, _ = describe_ir(graph, None, like, options=options)
+        return EvaluatedModel(
+            described, graph, args.precision, args.detector, boxes=boxes, like=like
+        )
     name = args.model_name or ""
     if args.checkpoint is None:
         model = context.registry.find(args.model)
@@ -229,13 +232,13 @@ def _load_options(args: argparse.Namespace, context: Context) -> LoadOptions:
     from posezoo.pipeline.load import default_runtime
     from posezoo.runtime.runtime_config import LoadOptions
 
-    return LoadOptions(
+    options = LoadOptions(
         replace(default_runtime(context.settings), requests=args.requests),
         target_size=args.height or args.short_side,
         flip=args.flip,
         scales=args.scales,
-        skeleton=flags.skeleton_from_args(args),
     )
+    return flags.described_options_from_args(args, options)
 
 
 def _require_resized_side(height: int | None, short_side: int | None, estimator: Estimator) -> None:

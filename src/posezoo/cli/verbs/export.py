@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
 
     options = _options_from_args(args)
     patterns = flags.patterns_from_args(args)
+    _refuse_files(patterns or ())
     context = flags.context_from_args(args)
     if args.weights_dir is None:
         context = with_export_dir(context, options.inputs)
@@ -123,6 +125,17 @@ def run(args: argparse.Namespace) -> int:
     answer = {"target": args.to[0], "output": options.folder, "models": [], **asdict(changes)}
     print_result(args.format, answer | report.to_json(), *lines)
     return report.exit_code
+
+
+def _refuse_files(names: Sequence[str]) -> None:
+    """Refuse a file in place of a model, whose documents need what only a model.yml says."""
+    for name in names:
+        path = Path(name)
+        if path.suffix.lower() in (".xml", ".onnx") and path.is_file():
+            raise ExportError(
+                f"{name}: is a file, and an export names the license and sources of a model",
+                hint=f"posezoo new NAME --from {shlex.quote(name)} drafts a model.yml for it",
+            )
 
 
 def _options_from_args(args: argparse.Namespace) -> ExportOptions:

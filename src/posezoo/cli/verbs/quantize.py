@@ -13,7 +13,6 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.model_jobs import Answer
 from posezoo.cli.quantization_flags import QUANTIZATION_FLAGS, require_dataset_dir
 from posezoo.cli.selection import select_models
-from posezoo.errors import QuantizationError, os_reason
 from posezoo.events import Listener, WarningIssued
 from posezoo.registry import Selection
 from posezoo.spec.model import ModelSpec, Precision
@@ -75,7 +74,6 @@ FLAGS = (
         " enough; if it never is, the exit code is 1, and the best IR is written all the same",
         flags.number(0, 100),
     ),
-    Flag("--labels FILE", "the names of the classes of an .xml without them, one on each line"),
     Flag("--report FILE", "write the measurements as JSON, for posezoo record"),
     Flag(
         "--layers",
@@ -86,8 +84,8 @@ FLAGS = (
         "quantize nothing: compare existing INT8 IR, converted here or published, with FP32",
     ),
     (
-        f"as {flags.PREPROCESSING} {flags.INFERENCE} {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}"
-        f" {flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}"
+        f"skeleton {flags.DESCRIPTION} {flags.INFERENCE} {flags.CACHE} {flags.TRUST}"
+        f" {flags.CONVERTERS} {flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}"
     ),
 )
 
@@ -153,9 +151,7 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
     xmls = _own_xmls(args)
     if xmls and (xmls != args.models or args.all or args.measure_only):
         args.parser.error("name either .xml files, or models; --measure_only is for models")
-    names = ("like", "labels", *flags.PREPROCESSING.split())
-    if not xmls and any(getattr(args, name) for name in names):
-        args.parser.error("--as, --labels and the preparation of images are for an .xml")
+    flags.refuse_description(args, *args.models)
 
 
 def _own_xmls(args: argparse.Namespace) -> list[str]:
@@ -167,24 +163,11 @@ def _describe_own_irs(args: argparse.Namespace, context: Context) -> dict[Path, 
     from posezoo.pipeline.int8_models import describe_own_ir
     from posezoo.runtime.runtime_config import LoadOptions
 
-    given = LoadOptions(
-        reverse_input_channels=args.reverse_input_channels or None,
-        mean=flags.channel_values_from_args(args, "mean_values"),
-        scale=flags.channel_values_from_args(args, "scale_values"),
-    )
+    given = flags.described_options_from_args(args, LoadOptions())
     like = flags.like_from_args(args, context)
-    labels = _read_labels(args.labels) if args.labels else ()
     metric = args.metric or ""
     xmls = map(Path, _own_xmls(args))
-    return {xml: describe_own_ir(xml, metric, like, given, labels=labels) for xml in xmls}
-
-
-def _read_labels(path: Path) -> list[str]:
-    try:
-        return path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = os_reason(error) if isinstance(error, OSError) else "is not UTF-8"
-        raise QuantizationError(f"{path}: cannot be read: {reason}") from error
+    return {xml: describe_own_ir(xml, metric, like, given) for xml in xmls}
 
 
 def _without_unsupported(selection: Selection, context: Context, console: Console) -> Selection:

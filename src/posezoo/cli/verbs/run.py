@@ -80,7 +80,7 @@ FLAGS = (
         "the number of frames of a video, camera or stream (default: all; a camera until ^C)",
         flags.whole_number(1),
     ),
-    "precision checkpoint skeleton as",
+    f"precision checkpoint skeleton {flags.DESCRIPTION}",
     Flag(
         "--min_score S",
         "the minimum score of keypoints that are drawn (default: the decoder's, 0.1 to 0.5)",
@@ -137,6 +137,8 @@ def run(args: argparse.Namespace) -> int:
             report_failure=failures.report,
         )
         runner.run_all()
+        if estimator.labels:
+            _warn_of_unnamed_classes(estimator, runner, console)
         precision = _precision_of(chosen)
         summary = {
             **_facts_of_run(estimator, runner, precision),
@@ -166,6 +168,17 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failures.rows else 0
 
 
+def _warn_of_unnamed_classes(estimator: Estimator, runner: InputRunner, console: Console) -> None:
+    count = len(estimator.labels)
+    found = {pose.get("class_id") for image in runner.images for pose in image["poses"]}
+    unnamed = sorted(number for number in found - {None} if number >= count)
+    if unnamed:
+        console.warn(
+            f"{estimator.model.full_name}: found class {unnamed[0]}, but only the classes 0 to"
+            f" {count - 1} have names ({', '.join(estimator.labels[:5])})"
+        )
+
+
 def _advise(
     args: argparse.Namespace, estimator: Estimator, runner: InputRunner, context: Context
 ) -> str:
@@ -182,8 +195,7 @@ def _advise(
 def _refuse_invalid_flags(args: argparse.Namespace) -> None:
     if args.checkpoint and (args.model or "").endswith(".xml"):
         args.parser.error("--checkpoint requires a model or network, not an IR")
-    if args.like and Path(args.model or "").suffix.lower() not in (".xml", ".onnx"):
-        args.parser.error("--as requires an .xml or .onnx")
+    flags.refuse_description(args, args.model)
     flags.skeleton_from_args(args)  # before anything is downloaded
 
 
@@ -208,9 +220,8 @@ def _load(
         default_runtime(loader.context.settings),
         min_person_score=args.min_person_score,
         whole_image=args.whole_image,
-        skeleton=flags.skeleton_from_args(args),
     )
-    return prepared.compile(options), card
+    return prepared.compile(flags.described_options_from_args(args, options)), card
 
 
 def _facts_of_run(estimator: Estimator, runner: InputRunner, precision: str) -> dict[str, Any]:

@@ -1,0 +1,465 @@
+"""What a file states of its input is used by posezoo run: images are fitted as by Model API and Ultralytics."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+
+from fakes.command import posezoo as run_posezoo
+from fakes.stated_inputs import (
+    GETI_BOXES,
+    GETI_KEYPOINTS,
+    KEYPOINTS,
+    ULTRALYTICS,
+    bins,
+    boxes,
+    write_stated,
+    write_whole_input,
+)
+from posezoo.ir.openvino_import import import_openvino
+from posezoo.runtime import graph
+
+ops = pytest.importorskip("openvino.opset13")
+
+#: Width and height of pictures: landscape, portrait and square.
+SIZES = [(640, 427), (240, 320), (300, 300)]
+KEYPOINT_INPUT = (192, 256)
+RESIZE_TYPES = ("", "standard", "fit_to_window", "fit_to_window_letterbox")
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Smooth pictures, whose mean hardly depends on how they are resized."""
+    paths = {}
+    for width, height in SIZES:
+        shades = np.tile(np.linspace(0, 200, width), (height, 1))
+        picture = np.stack([shades, np.full((height, width), 60), 220 - shades], axis=2)
+        paths[width, height] = tmp_path / f"{width}.png"
+        cv2.imwrite(str(paths[width, height]), picture.astype(np.uint8))
+    return paths
+
+
+def run(path, picture, folder, *flags):
+    """The poses that posezoo run finds in a picture, and its standard error."""
+    command = ("run", path, "--input", picture, "--output", folder / "results", *flags)
+    ended = run_posezoo(*command, POSEZOO_DETECTOR="none")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    summary = json.loads((folder / "results" / "poses.json").read_text("utf-8"))
+    return summary["images"][0]["poses"], ended.stderr
+
+
+def refused(path, picture, folder, *flags):
+    """The standard error of posezoo run, which ends with exit code 1."""
+    command = ("run", path, "--input", picture, "--output", folder / "results", *flags)
+    ended = run_posezoo(*command, POSEZOO_DETECTOR="none")
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr
+    assert sum(line.startswith("error: ") for line in ended.stderr.splitlines()) == 1
+    return ended.stderr
+
+
+def points(pose):
+    return np.array([(keypoint["x"], keypoint["y"]) for keypoint in pose["keypoints"]])
+
+
+def run_model_api(xml, picture):
+    """What openvino-model-api finds."""
+    if sys.version_info < (3, 11):
+        pytest.skip("openvino-model-api needs Python 3.11")
+    models = pytest.importorskip("model_api.models", reason="needs openvino-model-api")
+    from model_api.adapters import OpenvinoAdapter
+
+    config = {"INFERENCE_PRECISION_HINT": "f32"}
+    core = import_openvino().Core()
+    adapter = OpenvinoAdapter(core, str(xml), device="CPU", plugin_config=config)
+    return models.Model.create_model(adapter)(cv2.imread(str(picture)))
+
+
+def stated(info, resize_type, **more):
+    return {**info, **({"resize_type": resize_type} if resize_type else {}), **more}
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("resize_type", RESIZE_TYPES)
+def test_keypoints_of_geti_are_those_of_model_api(tmp_path, pictures, resize_type, size):
+    """Its coordinates are indices of pixels, which are half a pixel less than ours."""
+    info = stated(GETI_KEYPOINTS, resize_type)
+    xml = write_stated(tmp_path / "k.xml", KEYPOINT_INPUT, bins(KEYPOINT_INPUT), info)
+    (pose,), said = run(xml, pictures[size], tmp_path)
+    expected = run_model_api(xml, pictures[size])
+    assert points(pose) == pytest.approx(expected.keypoints + 0.5, abs=0.01)
+    scores = [keypoint["score"] for keypoint in pose["keypoints"]]
+    assert scores == pytest.approx(expected.scores, abs=1e-3)
+    assert [keypoint["name"] for keypoint in pose["keypoints"]] == KEYPOINTS.split()
+    assert "warning" not in said
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("resize_type", RESIZE_TYPES)
+def test_boxes_of_geti_are_those_of_model_api(tmp_path, pictures, resize_type, size):
+    info = stated(GETI_BOXES, resize_type)
+    xml = write_stated(tmp_path / "b.xml", (416, 416), boxes((416, 416)), info)
+    (pose,), said = run(xml, pictures[size], tmp_path)  # the dog is below the threshold
+    expected = run_model_api(xml, pictures[size])
+    assert pose["box"] == pytest.approx(expected.bboxes[0], abs=0.6)  # it rounds boxes
+    assert pose["score"] == pytest.approx(float(expected.scores[0]), abs=1e-3)
+    assert pose["label"] == "cat" and "warning" not in said
+
+
+@pytest.mark.parametrize("reverse", ["True", "NO"])
+@pytest.mark.parametrize(
+    ("layout", "element_type"), [("NCHW", np.float32), ("NHWC", np.float32), ("NHWC", np.uint8)]
+)
+def test_layouts_types_and_colors_are_those_of_model_api(
+    tmp_path, pictures, layout, element_type, reverse
+):
+    more = {"reverse_input_channels": reverse, "mean_values": "10 20 30", "scale_values": "1"}
+    if element_type is np.uint8:
+        more |= {"mean_values": "", "scale_values": ""}
+    xml = write_stated(
+        tmp_path / "k.xml",
+        (320, 192),
+        bins((320, 192)),
+        stated(GETI_KEYPOINTS, "fit_to_window_letterbox", **more),
+        layout=layout,
+        element_type=element_type,
+    )
+    (pose,), _ = run(xml, pictures[240, 320], tmp_path)
+    if more["scale_values"]:  # Model API takes one scale for each channel
+        more["scale_values"] = "1 1 1"
+    expected = run_model_api(xml, pictures[240, 320])
+    assert points(pose) == pytest.approx(expected.keypoints + 0.5, abs=0.01)
+    assert pose["keypoints"][0]["score"] == pytest.approx(float(expected.scores[0]), abs=1e-3)
+
+
+def test_a_crop_is_the_middle_of_a_picture(tmp_path, pictures):
+    """The square of 427 pixels in the middle of 640."""
+    info = stated(GETI_BOXES, "crop")
+    xml = write_stated(tmp_path / "b.xml", (416, 416), boxes((416, 416)), info)
+    (pose,), _ = run(xml, pictures[640, 427], tmp_path)
+    assert pose["box"] == pytest.approx([213.25, 106.75, 426.75, 320.25], abs=0.1)
+
+
+@pytest.mark.parametrize("resize_type", RESIZE_TYPES[1:])
+def test_a_model_that_model_api_saved_fits_images_itself(tmp_path, pictures, resize_type):
+    """It takes images of any size: orig_width and orig_height say to which size it fits them."""
+    info = stated(GETI_KEYPOINTS, resize_type)
+    xml = write_stated(tmp_path / "k.xml", KEYPOINT_INPUT, bins(KEYPOINT_INPUT), info)
+    models = pytest.importorskip("model_api.models", reason="needs openvino-model-api")
+    models.Model.create_model(str(xml)).save(str(tmp_path / "saved.xml"))
+    (before,), _ = run(xml, pictures[640, 427], tmp_path)
+    (pose,), said = run(tmp_path / "saved.xml", pictures[640, 427], tmp_path)
+    assert points(pose) == pytest.approx(points(before), abs=0.01) and "warning" not in said
+
+
+def test_onnx_with_model_info_runs_as_an_ir(tmp_path, pictures):
+    """As Model API reads it: each key is a property of the metadata."""
+    outputs = bins(KEYPOINT_INPUT)
+    info = helper_info(tmp_path / "k.onnx", outputs, stated(GETI_KEYPOINTS, "fit_to_window"))
+    xml = write_stated(tmp_path / "k.xml", KEYPOINT_INPUT, outputs, info)
+    (expected,), _ = run(xml, pictures[640, 427], tmp_path)
+    (pose,), said = run(tmp_path / "k.onnx", pictures[640, 427], tmp_path)
+    assert points(pose) == pytest.approx(points(expected), abs=0.01) and "warning" not in said
+    assert [keypoint["name"] for keypoint in pose["keypoints"]] == KEYPOINTS.split()
+
+
+def helper_info(path, outputs, info):
+    """Write an ONNX file with these outputs, and this model_info, which is returned."""
+    width, height = KEYPOINT_INPUT
+    kind = onnx.TensorProto.FLOAT
+    nodes = [onnx.helper.make_node("ReduceMean", ["image"], ["mean"], keepdims=0)]
+    arrays = [onnx.numpy_helper.from_array(np.array(0, np.float32), "zero")]
+    nodes.append(onnx.helper.make_node("Mul", ["mean", "zero"], ["nothing"]))
+    for name, values in outputs.items():
+        arrays.append(onnx.numpy_helper.from_array(values, f"of_{name}"))
+        nodes.append(onnx.helper.make_node("Add", [f"of_{name}", "nothing"], [name]))
+    made = [onnx.helper.make_tensor_value_info(n, kind, v.shape) for n, v in outputs.items()]
+    image = onnx.helper.make_tensor_value_info("image", kind, (1, 3, height, width))
+    graph = onnx.helper.make_graph(nodes, "k", [image], made, arrays)
+    opset = [onnx.helper.make_opsetid("", 13)]
+    model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=8)
+    onnx.helper.set_model_props(model, {f"model_info {key}": text for key, text in info.items()})
+    onnx.save(model, path)
+    return info
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"labels": "head tail left right"}, "name 4 keypoints (head, tail, left, right), but its"),
+        ({"labels": "head tail left right left"}, "name a keypoint twice"),
+        ({"resize_type": "fit_to_windw"}, "resize_type in its model_info is 'fit_to_windw'"),
+        ({"pad_value": "300"}, "pad_value in its model_info is '300'"),
+        ({"mean_values": "1 2"}, "mean_values in its model_info is '1 2'"),
+        ({"mean_values": "a b c"}, "mean_values in its model_info is 'a b c'"),
+        ({"scale_values": "0 1 1"}, "scale_values in its model_info is '0 1 1'"),
+        ({"reverse_input_channels": "maybe"}, "reverse_input_channels in its model_info"),
+        ({"model_type": "ssd"}, "model_type ssd, whose outputs are boxes, but its outputs pred_x"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_contradicts_the_network_is_an_error_that_names_both(
+    tmp_path, pictures, change, reason
+):
+    info = GETI_KEYPOINTS | change
+    xml = write_stated(tmp_path / "k.xml", KEYPOINT_INPUT, bins(KEYPOINT_INPUT), info)
+    assert reason in refused(xml, pictures[300, 300], tmp_path)
+
+
+def test_boxes_that_are_stated_as_keypoints_are_an_error(tmp_path, pictures):
+    info = stated(GETI_BOXES, "standard", model_type="keypoint_detection")
+    xml = write_stated(tmp_path / "b.xml", (416, 416), boxes((416, 416)), info)
+    said = refused(xml, pictures[300, 300], tmp_path)
+    assert "model_type keypoint_detection" in said and "boxes 1x20x5" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "warning"),
+    [
+        ({"interpolation_mode": "CUBIC"}, "interpolation_mode CUBIC: this is not used"),
+        ({"intensity_mode": "percentile"}, "intensity_mode percentile: this is not used"),
+        ({"apply_softmax": "True"}, "apply_softmax True: this is not used"),
+        ({"orig_width": "64", "orig_height": "48"}, "its input is 192x256: this is not used"),
+    ],
+)
+def test_what_is_stated_and_not_used_is_a_warning(tmp_path, pictures, change, warning):
+    info = stated(GETI_KEYPOINTS, "standard", **change)
+    xml = write_stated(tmp_path / "k.xml", KEYPOINT_INPUT, bins(KEYPOINT_INPUT), info)
+    said = run(xml, pictures[300, 300], tmp_path)[1]
+    assert said.count("warning") == 1 and warning in said
+
+
+def test_the_threshold_of_the_file_holds_unless_the_user_names_another(tmp_path, pictures):
+    info = stated(GETI_BOXES, "standard")
+    xml = write_stated(tmp_path / "b.xml", (416, 416), boxes((416, 416)), info)
+    poses, _ = run(xml, pictures[300, 300], tmp_path, "--min_person_score", "0.1")
+    assert [pose["label"] for pose in poses] == ["cat", "dog"]
+    info = stated(GETI_BOXES, "standard", labels="cat", confidence_threshold="0.1")
+    write_stated(xml, (416, 416), boxes((416, 416)), info)
+    poses, said = run(xml, pictures[300, 300], tmp_path)
+    assert [pose["label"] for pose in poses] == ["cat", "class 1"]
+    assert "found class 1, but only the classes 0 to 0 have names (cat)" in said
+
+
+def ultralytics_rule(picture, size, stride=32):
+    """Its LetterBox with auto=True: the scale, the size of the input, and what is padded at the left and top."""
+    width, height = picture
+    window = [-(-side // stride) * stride for side in size]
+    scale = min(window[0] / height, window[1] / width)
+    inner = round(width * scale), round(height * scale)
+    pads = (window[1] - inner[0]) % stride, (window[0] - inner[1]) % stride
+    begin = [round(pad / 2 - 0.1) for pad in pads]
+    return scale, np.add(inner, pads), np.array(begin)
+
+
+@pytest.mark.parametrize("picture", SIZES, ids=str)
+@pytest.mark.parametrize(
+    "size", [(320, 320), (640, 640), (1280, 1280), (500, 500), (384, 640)], ids=str
+)
+def test_a_dynamic_export_takes_images_of_its_imgsz(tmp_path, pictures, size, picture):
+    metadata = {**ULTRALYTICS, "imgsz": str([*size])}
+    path = write_whole_input(tmp_path / "own.onnx", metadata)
+    (pose,), _ = run(path, pictures[picture], tmp_path)
+    scale, sides, begin = ultralytics_rule(picture, size)
+    assert points(pose)[0] == pytest.approx((sides - begin) / scale, abs=0.01)
+    assert pose["box"] == pytest.approx([0, 0, *picture])  # the network's own
+    assert pose["label"] == "person" and pose["score"] == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize("beside", ["onnx", "xml"])
+def test_an_ir_takes_images_of_the_imgsz_in_its_metadata(tmp_path, pictures, beside):
+    """In metadata.yaml beside it, or in what it keeps of the ONNX file."""
+    metadata = {**ULTRALYTICS, "imgsz": "[320, 320]"}
+    kept = metadata if beside == "onnx" else {}
+    path = write_whole_input(tmp_path / "own.onnx", kept)
+    ov = import_openvino()
+    ov.save_model(ov.convert_model(path), tmp_path / "own.xml", compress_to_fp16=False)
+    if beside == "xml":
+        lines = "".join(f"{key}: {value}\n" for key, value in metadata.items())
+        (tmp_path / "metadata.yaml").write_text(lines, "utf-8")
+        # Without metadata, not even the number of columns is known.
+    (pose,), _ = run(tmp_path / "own.xml", pictures[640, 427], tmp_path)
+    scale, sides, begin = ultralytics_rule((640, 427), (320, 320))
+    assert points(pose)[0] == pytest.approx((sides - begin) / scale, abs=0.01)
+
+
+def test_a_static_export_takes_images_of_its_own_size_and_says_if_imgsz_is_another(
+    tmp_path, pictures
+):
+    """640x384: the picture is 576 wide in it, with 32 pixels beside it on each side."""
+    metadata = {**ULTRALYTICS, "imgsz": "[384, 640]"}
+    path = write_whole_input(tmp_path / "own.onnx", metadata, (640, 384))
+    (pose,), said = run(path, pictures[640, 427], tmp_path)
+    assert points(pose)[0] == pytest.approx([(640 - 32) / (384 / 427), 427], abs=0.01)
+    assert "imgsz" not in said
+    write_whole_input(path, ULTRALYTICS, (640, 384))
+    (same,), said = run(path, pictures[640, 427], tmp_path)
+    assert points(same) == pytest.approx(points(pose))
+    assert "imgsz of 640x640 pixels: its input is 640x384: this is not used" in said
+
+
+def test_names_of_keypoints_of_ultralytics_are_used(tmp_path, pictures):
+    names = [f"point{number}" for number in range(17)]
+    path = write_whole_input(tmp_path / "own.onnx", {**ULTRALYTICS, "kpt_names": f"{{0: {names}}}"})
+    (pose,), _ = run(path, pictures[300, 300], tmp_path)
+    assert [keypoint["name"] for keypoint in pose["keypoints"]] == names
+    write_whole_input(path, {**ULTRALYTICS, "kpt_names": "{0: ['nose']}"})
+    assert "name 1 keypoints (nose), but its outputs have 17" in refused(
+        path, pictures[300, 300], tmp_path
+    )
+
+
+@pytest.mark.parametrize(
+    "change", [{"kpt_shape": "[5, 3]"}, {"names": "{0: 'cat', 1: 'dog'}"}, {"imgsz": "huge"}]
+)
+def test_metadata_of_another_network_are_an_error(tmp_path, pictures, change):
+    path = write_whole_input(tmp_path / "own.onnx", {**ULTRALYTICS, **change})
+    said = refused(path, pictures[300, 300], tmp_path)
+    assert "Ultralytics' metadata" in said
+
+
+def test_an_export_for_another_task_is_named(tmp_path, pictures):
+    outputs = {"output0": np.zeros((1, 84, 8400), np.float32)}
+    xml = write_stated(tmp_path / "boxes.xml", (640, 640), outputs, {})
+    (tmp_path / "metadata.yaml").write_text("author: Ultralytics\ntask: detect\n", "utf-8")
+    assert "its task is 'detect'" in refused(xml, pictures[300, 300], tmp_path)
+
+
+@pytest.mark.parametrize("by", ["flag", "file"])
+def test_classes_are_named_if_there_is_a_name_for_each(tmp_path, pictures, by):
+    """YOLOX with three classes of one's own."""
+    rows = np.zeros((1, 3549, 8), np.float32)
+    rows[0, 0] = 10, 10, 2, 2, 0.9, 0, 0.9, 0
+    for names in (["ant", "bee", "wasp"], ["ant", "bee"]):
+        (tmp_path / "names.txt").write_text("\n".join(names), "utf-8")
+        info = {"labels": " ".join(names)} if by == "file" else {}
+        flags = ("--labels", tmp_path / "names.txt") if by == "flag" else ()
+        xml = write_stated(tmp_path / "x.xml", (416, 416), {"output": rows}, info)
+        command = (xml, pictures[300, 300], tmp_path, "--as", "yolox-tiny-coco", *flags)
+        if len(names) == 3:
+            ((pose,), _) = run(*command)
+            assert pose["label"] == "bee"
+        else:
+            assert "2 classes are named (ant, bee), but its outputs output" in refused(*command)
+
+
+@pytest.mark.parametrize("labels", ["ant bee", "ant bee otx_empty_lbl", "ant", "ant bee wasp"])
+def test_a_classifier_of_geti_has_a_name_for_each_score(tmp_path, pictures, labels):
+    info = {**GETI_BOXES, "model_type": "Classification", "labels": labels}
+    info["confidence_threshold"] = "0"
+    outputs = {"logits": np.array([[0.0, 4.0]], np.float32)}
+    xml = write_stated(tmp_path / "c.xml", (64, 64), outputs, stated(info, "standard"))
+    if labels.startswith("ant bee") and "wasp" not in labels:
+        poses, said = run(xml, pictures[300, 300], tmp_path)
+        assert [pose["label"] for pose in poses] == ["bee", "ant"] and "warning" not in said
+    else:
+        said = refused(xml, pictures[300, 300], tmp_path)
+        assert "classes are named" in said and "its outputs logits 1x2 have 2" in said
+
+
+def test_an_export_without_its_metadata_says_which_file_is_missing(tmp_path, pictures):
+    """17 rows may be 4 keypoints of 3 numbers, or 6 of 2: nothing else tells."""
+    outputs = {"output0": np.zeros((1, 17, 33600), np.float32)}
+    xml = write_stated(tmp_path / "yolo4kp.xml", (1280, 1280), outputs, {})
+    said = refused(xml, pictures[300, 300], tmp_path)
+    assert "metadata.yaml is missing" in said and str(tmp_path / "metadata.yaml") in said
+    rows = {"kpt_shape": "[4, 3]", "imgsz": "[1280, 1280]"}
+    lines = "".join(f"{key}: {value}\n" for key, value in {**ULTRALYTICS, **rows}.items())
+    (tmp_path / "metadata.yaml").write_text(lines, "utf-8")
+    assert run(xml, pictures[300, 300], tmp_path)[0] == []
+
+
+@pytest.mark.parametrize("flags", [(), ("--as", "hrnet-w32")], ids=["alone", "as"])
+def test_heatmaps_with_their_channels_last_are_those_of_channels_first(tmp_path, pictures, flags):
+    heatmaps = np.zeros((1, 17, 64, 48), np.float32)
+    for number in range(17):
+        heatmaps[0, number, 10 + 2 * number, 5 + 2 * number] = 0.5
+    found = []
+    for maps in (heatmaps, heatmaps.transpose(0, 2, 3, 1)):
+        outputs = {"heatmaps": np.ascontiguousarray(maps)}
+        xml = write_stated(tmp_path / "h.xml", KEYPOINT_INPUT, outputs, {})
+        found += run(xml, pictures[640, 427], tmp_path, *flags)[0]
+    first, last = found
+    assert len(last["keypoints"]) == 17 and points(last) == pytest.approx(points(first))
+
+
+@pytest.mark.parametrize("verb", ["run", "evaluate", "quantize", "benchmark", "demo"])
+def test_each_verb_takes_the_same_description_of_an_input(verb):
+    shown = run_posezoo(verb, "--help").stdout
+    for flag in ("--as", "--labels", "--layout", "--mean_values", "--scale_values", "--skeleton"):
+        assert f"{flag} " in shown, flag
+    assert "--reverse_input_channels" in shown
+
+
+def test_names_of_classes_in_a_file_replace_those_of_the_ir(tmp_path, pictures):
+    info = stated(GETI_BOXES, "standard")
+    xml = write_stated(tmp_path / "b.xml", (416, 416), boxes((416, 416)), info)
+    (tmp_path / "names.txt").write_text("lynx\nwolf\n", "utf-8")
+    (pose,), _ = run(xml, pictures[300, 300], tmp_path, "--labels", tmp_path / "names.txt")
+    assert pose["label"] == "lynx"
+    (tmp_path / "names.txt").write_text("\n", "utf-8")
+    said = refused(xml, pictures[300, 300], tmp_path, "--labels", tmp_path / "names.txt")
+    assert "names.txt: has no names" in said
+    ended = run_posezoo("run", "movenet-thunder", "--labels", tmp_path / "names.txt")
+    assert ended.returncode == 2 and "--labels: only for an .xml or .onnx" in ended.stderr
+
+
+def write_annotations(folder, category, box):
+    """A data set of one picture with one object."""
+    cv2.imwrite(str(folder / "1.png"), np.zeros((427, 640, 3), np.uint8))
+    x0, y0, x1, y1 = box
+    content = {
+        "images": [{"id": 1, "file_name": "1.png", "width": 640, "height": 427}],
+        "categories": [{"id": 7, "name": category}],
+        "annotations": [
+            {
+                "id": 1,
+                "image_id": 1,
+                "category_id": 7,
+                "bbox": [x0, y0, x1 - x0, y1 - y0],
+                "area": (x1 - x0) * (y1 - y0),
+                "iscrowd": 0,
+            }
+        ],
+    }
+    (folder / "objects.json").write_text(json.dumps(content), "utf-8")
+    return ("--annotations", folder / "objects.json", "--images", folder)
+
+
+def test_an_ir_is_evaluated_as_it_is_described_and_read_once(tmp_path, monkeypatch):
+    pytest.importorskip("faster_coco_eval", reason="needs the extra evaluate")
+    size = (416, 416)
+    xml = write_stated(tmp_path / "b.xml", size, boxes(size), stated(GETI_BOXES, "fit_to_window"))
+    (tmp_path / "names.txt").write_text("lynx\nwolf\n", "utf-8")
+    data = write_annotations(tmp_path, "lynx", (160, 160, 480, 427))
+    reads = []
+    read = graph._require_ir
+    monkeypatch.setattr(graph, "_require_ir", lambda path: [reads.append(path), read(path)][1])
+    command = ("evaluate", xml, *data, "--format", "json", "--output", tmp_path / "out")
+    ended = run_posezoo(*command, "--labels", tmp_path / "names.txt", "--mean_values", "0")
+    assert ended.returncode == 0, ended.stderr
+    report = json.loads(ended.stdout)
+    assert report["AP"] == 1 and reads == [xml]
+    assert report["settings"]["labels"] == "lynx wolf"
+    ended = run_posezoo(*command)  # the file says cat and dog
+    assert ended.returncode == 1 and "found nothing of its categories: lynx" in ended.stderr
+
+
+def test_a_pipeline_is_measured_as_it_is_described(tmp_path, pictures):
+    size = (416, 416)
+    xml = write_stated(tmp_path / "b.xml", size, boxes(size), stated(GETI_BOXES, "standard"))
+    (tmp_path / "names.txt").write_text("lynx\nwolf\n", "utf-8")
+    flags = ("--labels", tmp_path / "names.txt", "--mean_values", "0")
+    short = ("--seconds", "0.01", "--format", "json")
+    image = ("--input", pictures[300, 300])
+    ended = run_posezoo("benchmark", "--pipeline", xml, *flags, *image, *short)
+    assert ended.returncode == 0 and json.loads(ended.stdout)["measurements"], ended.stderr
+    (tmp_path / "names.txt").write_text("", "utf-8")
+    ended = run_posezoo("benchmark", "--pipeline", xml, *flags, *image, *short)
+    assert ended.returncode == 1 and "names.txt: has no names" in ended.stderr
+    ended = run_posezoo("benchmark", xml, *flags)
+    assert ended.returncode == 2 and "requires --pipeline" in ended.stderr
