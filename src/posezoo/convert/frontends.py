@@ -8,6 +8,7 @@ verified.
 from __future__ import annotations
 
 import io
+import math
 import posixpath
 import struct
 import tempfile
@@ -35,6 +36,7 @@ from posezoo.resolve.resolved import UPSTREAM_RESULTS
 from posezoo.spec.model import ModelSpec, SourceFile
 from posezoo.spec.routes import describe_obstacle, select_route
 from posezoo.spec.safe_names import explain_unsafe_file_name
+from posezoo.workers.processes import RAISE_MEMORY_HINT, own_limits
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -234,10 +236,33 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
         raise ConversionError(f"{path}: OpenVINO cannot read it: {error_text(error)}") from error
     if problem := explain_invalid_names(network):
         raise ConversionError(f"{path}: {problem}", hint="rename it where the file is made")
+    _refuse_large_tensors(network, path)
     _keep_node_names(network, model_format, spec, path)
     if declared:
         network = _name_outputs(network, declared, spec, path)
     return add_detection_output(add_regions(network, spec, path), spec, path)
+
+
+def _refuse_large_tensors(network: Any, path: Path) -> None:
+    """Refuse a tensor that alone needs more memory than this process may use, before it is
+    computed.
+    """
+    limits = own_limits()
+    if limits is None:
+        return
+    for node in network.get_ops():
+        for port in node.outputs():
+            shape = port.get_partial_shape()
+            size = (
+                math.prod(shape.to_shape()) * port.get_element_type().size if shape.is_static else 0
+            )
+            if size > limits.memory_bytes:
+                raise ConversionError(
+                    f"{path}: the output {list(shape.to_shape())} of"
+                    f" {sanitize(node.get_friendly_name())} needs {size / 1e9:.1f} GB, the limit of"
+                    f" memory is {limits.memory_bytes / 1e9:.1f} GB",
+                    hint=RAISE_MEMORY_HINT,
+                )
 
 
 def _keep_node_names(network: Any, model_format: ModelFormat, spec: ModelSpec, path: Path) -> None:

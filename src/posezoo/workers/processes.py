@@ -59,14 +59,15 @@ _CRASH_HINT = (
 )
 _MEMORY_HINT = "is there enough memory?"
 
-#: The flags that raise the limits of a process that reads a file.
-TIME_FLAG = "--conversion_timeout SECONDS"
-MEMORY_FLAG = "--conversion_memory GB"
+_RAISE_TIME_HINT = "if you trust the file, --conversion_timeout SECONDS allows more"
+#: The hint if a file needs more memory than its limit.
+RAISE_MEMORY_HINT = "if you trust the file, --conversion_memory GB allows more"
 
 _PRIVATE_PAGES = re.compile(r"^(?:RssAnon|RssShmem|VmSwap):\s*(\d+) kB", re.MULTILINE)
 
 # The pipe of a child process to its parent; None in other processes.
 _parent: _Messages | None = None
+_own_limits: Limits | None = None
 
 
 @frozen
@@ -96,12 +97,23 @@ def is_child_process() -> bool:
 @contextmanager
 def limited(limits: Limits) -> Iterator[None]:
     """In this context, the parent of this process ends it at the limits."""
-    assert _parent
-    _parent.send(("limits", limits))
+    _announce(limits)
     try:
         yield
     finally:
-        _parent.send(("limits", None))
+        _announce(None)
+
+
+def _announce(limits: Limits | None) -> None:
+    global _own_limits
+    assert _parent
+    _own_limits = limits
+    _parent.send(("limits", limits))
+
+
+def own_limits() -> Limits | None:
+    """The limits of the work that this process does; None without limits."""
+    return _own_limits
 
 
 def run_in_child(work: Callable[..., Result], *args: object, of: str) -> Result:
@@ -444,17 +456,14 @@ class _Watch:
             return None
         self._looked_s = now_s
         if now_s - self._since_s > limits.seconds:
-            return _limit_error(f"{limits.seconds:.0f} s", TIME_FLAG)
+            return _limit_error(f"{limits.seconds:.0f} s", _RAISE_TIME_HINT)
         if _used_memory(self._pid) > limits.memory_bytes:
-            return _limit_error(f"{limits.memory_bytes / 1e9:.1f} GB of memory", MEMORY_FLAG)
+            return _limit_error(f"{limits.memory_bytes / 1e9:.1f} GB of memory", RAISE_MEMORY_HINT)
         return None
 
 
-def _limit_error(limit: str, flag: str) -> ProcessEndedError:
-    error = ProcessEndedError(
-        f"its process needed more than its limit of {limit}",
-        hint=f"if you trust the file, {flag} allows more",
-    )
+def _limit_error(limit: str, hint: str) -> ProcessEndedError:
+    error = ProcessEndedError(f"its process needed more than its limit of {limit}", hint=hint)
     error.is_crash = True
     return error
 
