@@ -182,6 +182,9 @@ def open_for_frontend(spec: ModelSpec, path: Path) -> Path | bytes:
                 " files",
                 hint="add it to the files in model.yml, if the model comes with it",
             )
+        beside = path.parent / external
+        if beside.exists() and not beside.is_file():  # reading a pipe may never end
+            raise ConversionError(f"{beside}: is not a regular file", hint=f"{path} names it")
     return model_format.openvino_input(spec, path)
 
 

@@ -16,6 +16,7 @@ from posezoo.cli.selection import select_models
 from posezoo.errors import QuantizationError, os_reason
 from posezoo.events import Listener, WarningIssued
 from posezoo.registry import Selection
+from posezoo.regular_files import read_regular_text
 from posezoo.spec.model import ModelSpec, Precision
 from posezoo.values import frozen
 
@@ -181,7 +182,7 @@ def _describe_own_irs(args: argparse.Namespace, context: Context) -> dict[Path, 
 
 def _read_labels(path: Path) -> list[str]:
     try:
-        return path.read_text("utf-8").splitlines()
+        return read_regular_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = os_reason(error) if isinstance(error, OSError) else "is not UTF-8"
         raise QuantizationError(f"{path}: cannot be read: {reason}") from error
