@@ -290,12 +290,12 @@ class ChildProcess:
         # group: the parent handles ^C, and ends the child.
         try:
             self._process, self._lifeline = start_in_session(python_command(__name__, "serve"))
-        except OSError as error:
+            assert self._process.stdin and self._process.stdout
+            self._messages = _Messages(self._process.stdout, self._process.stdin)
+        except (OSError, RuntimeError) as error:  # no more processes, or no more threads
             raise ProcessEndedError(
                 f"no process could be started: {error}", hint=_MEMORY_HINT
             ) from error
-        assert self._process.stdin and self._process.stdout
-        self._messages = _Messages(self._process.stdout, self._process.stdin)
         self._ending = threading.Lock()
         self._is_waiting = False  # for the answer of a call
         self._messages.send((work, threads, idle_s, prepare))
