@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NewType
 
 from posezoo.convert.formats import FORMATS, ModelFormat
 from posezoo.convert.formats.tensorflow import SAVED_MODEL_FILE
@@ -37,6 +37,11 @@ from posezoo.spec.model import ModelSpec, SourceFile
 from posezoo.spec.routes import describe_obstacle, select_route
 from posezoo.spec.safe_names import explain_unsafe_file_name
 from posezoo.workers.processes import RAISE_MEMORY_HINT, own_limits
+
+#: The path of a file that may be parsed: a published file that was verified, or a file that the
+#: user names. Any other file may be crafted to attack the parser. ``find_unchanged``,
+#: ``verify_source_model`` and ``users_file`` make it.
+VerifiedSource = NewType("VerifiedSource", Path)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -93,20 +98,29 @@ def _source_name(spec: ModelSpec) -> str:
     return name
 
 
-def is_source_verified(spec: ModelSpec, layout: ModelLayout) -> bool:
-    """Whether all files of the model were verified once and have not changed since."""
+def users_file(spec: ModelSpec, layout: ModelLayout) -> VerifiedSource:
+    """The file to convert of a model that the user declares, who trusts that file; errors as for
+    ``source_model_path``.
+    """
+    return VerifiedSource(source_model_path(spec, layout))
+
+
+def find_unchanged(spec: ModelSpec, layout: ModelLayout) -> VerifiedSource | None:
+    """The file to convert, if all files of the model were verified once and have not changed
+    since; no byte is read.
+    """
     if not spec.files or spec.source_model not in spec.files:
-        return False
+        return None
     for file in spec.files:
         if file.checksum is None:
-            return False
+            return None
         path = layout.file_path(spec, file)
         if not verified_files.has_verified_record(path, file.checksum):
-            return False
-    return True
+            return None
+    return VerifiedSource(source_model_path(spec, layout))
 
 
-def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> Path:
+def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> VerifiedSource:
     """Compare all files of the model with their digests, and return the path of the file to
     convert.
 
@@ -136,7 +150,7 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> Path:
                     f"{path}: differs from the file in {archive.name}",
                     hint=f"remove it; {hint} unpacks it again",
                 )
-    return path
+    return VerifiedSource(path)
 
 
 def _verify_file(path: Path, file: SourceFile, hint: str) -> None:
@@ -157,7 +171,7 @@ def _verify_file(path: Path, file: SourceFile, hint: str) -> None:
         raise ConversionError(f"{path}: its digest differs from the one in {record}", hint=hint)
 
 
-def open_for_frontend(spec: ModelSpec, path: Path) -> Path | bytes:
+def open_for_frontend(spec: ModelSpec, path: VerifiedSource) -> Path | bytes:
     """OpenVINO's input for a verified file: its path, or the content of a file that is made from
     it.
 
@@ -204,7 +218,7 @@ def _describe_kind(path: Path) -> str:
     return "something else"
 
 
-def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) -> Any:
+def read_network(spec: ModelSpec, path: VerifiedSource, *, keep_onnx: Path | None = None) -> Any:
     """The network (``openvino.Model``) of a verified file, as OpenVINO's own converter reads it.
 
     The intermediate ONNX of a checkpoint is kept at the path ``keep_onnx``, if it is given.
@@ -294,7 +308,7 @@ def _name_outputs(network: Any, declared: Mapping[str, str], spec: ModelSpec, pa
     return cut_outputs(network, list(dict.fromkeys(declared.values())), spec.name)
 
 
-def read_constants(spec: ModelSpec, path: Path) -> Iterator[npt.NDArray[Any]]:
+def read_constants(spec: ModelSpec, path: VerifiedSource) -> Iterator[npt.NDArray[Any]]:
     """The constants of a verified file; some may be missing. A ConversionError if the file is
     malformed.
     """

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from posezoo.convert.formats import FORMATS, ModelFormat
-from posezoo.convert.frontends import read_network
+from posezoo.convert.frontends import VerifiedSource, read_network
 from posezoo.convert.reader_process import limits_for, run_in_reader_process
 from posezoo.download.context import DownloadContext
 from posezoo.download.model_download import download_model
@@ -186,7 +186,7 @@ def _read_ports(
 ) -> tuple[tuple[model.Input, ...], tuple[model.Output, ...], str]:
     """The inputs and outputs of a network, and the reason why they could not be read."""
     try:
-        network = read_network(spec, path)
+        network = read_network(spec, VerifiedSource(path))
     except ConversionError as error:
         return (), (), error.problem
     problem = explain_invalid_names(network)
