@@ -84,7 +84,6 @@ def convert_with_openvino(
     """
     spec = resolved.source
     self_check = options.self_check
-    keep_onnx = options.keep_onnx
     model_format = frontends.select_format(spec)
     with ThreadPoolExecutor() as pool:
         # Hashing 115 MB takes as long as importing OpenVINO and numpy, 0.1 s: both are done at the
@@ -99,9 +98,7 @@ def convert_with_openvino(
         import_openvino()
         if self_check:
             import_runtime(model_format.runtime_module)
-        # A file that was verified at its download may be read while it is hashed again.
-        unchanged = None if keep_onnx else frontends.find_unchanged(spec, layout)
-        source = unchanged or verified.result()
+        source = verified.result()
         # Reading uses one core only, so the original is run at the same time, if its inputs are
         # declared.
         is_known = all(
@@ -110,18 +107,13 @@ def convert_with_openvino(
         reference = None
         if self_check and is_known:
             reference = pool.submit(compute_reference, spec, source, by_nodes=options.by_nodes)
-        onnx = layout.onnx_path(spec) if keep_onnx else None
-        try:
-            network = preprocess.apply_model_yml(
-                frontends.read_network(spec, source, keep_onnx=onnx), spec
-            )
-            if spec.decoding:
-                network = decoding.append_decoder(network, spec)
-            ir_writer.prepare_for_writing(network, spec, resolved.decoder)
-        finally:
-            # Nothing is made from a file with another digest; if reading failed, this is the better
-            # error.
-            verified.result()
+        onnx = layout.onnx_path(spec) if options.keep_onnx else None
+        network = preprocess.apply_model_yml(
+            frontends.read_network(spec, source, keep_onnx=onnx), spec
+        )
+        if spec.decoding:
+            network = decoding.append_decoder(network, spec)
+        ir_writer.prepare_for_writing(network, spec, resolved.decoder)
         write_checked_irs(
             network,
             spec,

@@ -39,8 +39,8 @@ from posezoo.spec.safe_names import explain_unsafe_file_name
 from posezoo.workers.processes import RAISE_MEMORY_HINT, own_limits
 
 #: The path of a file that may be parsed: a published file that was verified, or a file that the
-#: user names. Any other file may be crafted to attack the parser. ``find_unchanged``,
-#: ``verify_source_model`` and ``users_file`` make it.
+#: user names. Any other file may be crafted to attack the parser. ``verify_source_model`` and
+#: ``users_file`` make it.
 VerifiedSource = NewType("VerifiedSource", Path)
 
 if TYPE_CHECKING:
@@ -102,21 +102,6 @@ def users_file(spec: ModelSpec, layout: ModelLayout) -> VerifiedSource:
     """The file to convert of a model that the user declares, who trusts that file; errors as for
     ``source_model_path``.
     """
-    return VerifiedSource(source_model_path(spec, layout))
-
-
-def find_unchanged(spec: ModelSpec, layout: ModelLayout) -> VerifiedSource | None:
-    """The file to convert, if all files of the model were verified once and have not changed
-    since; no byte is read.
-    """
-    if not spec.files or spec.source_model not in spec.files:
-        return None
-    for file in spec.files:
-        if file.checksum is None:
-            return None
-        path = layout.file_path(spec, file)
-        if not verified_files.has_verified_record(path, file.checksum):
-            return None
     return VerifiedSource(source_model_path(spec, layout))
 
 
