@@ -13,9 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from fakes.caffe import CaffeNet
 from fakes.command import posezoo, posezoo_process
 from fakes.network import with_weights_beside
+from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.convert.caffe.prototxt import MAX_BYTES
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def translate(folder: Path, file: str, *words: object):
@@ -203,6 +202,26 @@ def test_deeply_nested_graphs_are_refused(tmp_path):
     assert translate(tmp_path, "net.onnx", "--precision", "FP32").returncode == 0
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("where", [(), ("--cluster", "local:2")], ids=["alone", "together"])
+def test_a_model_that_reaches_a_limit_fails_alone(tmp_path, where):
+    for name in ("endless", "good"):
+        source = tmp_path / "published" / name / "net.onnx"
+        source.parent.mkdir(parents=True)
+        save_loop(source, 1 << 40 if name == "endless" else 4)
+        image = {"name": "x", "shape": [1, 3, 8, 8], "layout": "NCHW"}
+        declared = model_yml(
+            framework="onnx", files=[declared_file(source)], inputs=[image], outputs=None
+        )
+        write_model(tmp_path / "models", name, declared)
+    folders = ("--models_dir", "models", "--weights_dir", "out", "--cache_dir", "cache")
+    ended = posezoo_process(
+        "get", "--all", *folders, *where, "--conversion_timeout", 10, cwd=tmp_path
+    )
+    assert_one_line(ended, "endless", "its process needed more than its limit of 10 s")
+    assert [Path(line).stem for line in ended.stdout.splitlines()] == ["good", "good"]
+
+
 def test_the_limits_are_settings_too(tmp_path):
     save_loop(tmp_path / "net.onnx", 1 << 40)
     (tmp_path / "posezoo.cfg").write_text("[posezoo]\nconversion_timeout = 2\n")
@@ -213,12 +232,6 @@ def test_the_limits_are_settings_too(tmp_path):
 
 
 # --- What is no file
-
-
-@pytest.fixture
-def pipe(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    return tmp_path / "pipe"
 
 
 @pytest.mark.parametrize(
