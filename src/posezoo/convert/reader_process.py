@@ -20,8 +20,8 @@ from posezoo.errors import ConversionError
 from posezoo.events import Listener, ignore_event
 from posezoo.workers.processes import (
     ChildPool,
-    Limits,
     ProcessEndedError,
+    ResourceLimits,
     is_child_process,
     limited,
     never_cancelled,
@@ -41,7 +41,7 @@ _BASE_MEMORY = 4e9
 _MEMORY_PER_BYTE = 16
 
 #: The default limits of an empty file.
-SMALLEST_LIMITS = Limits(_BASE_S, int(_BASE_MEMORY))
+SMALLEST_LIMITS = ResourceLimits(_BASE_S, int(_BASE_MEMORY))
 
 
 def start_reader_process() -> None:
@@ -57,7 +57,7 @@ def run_in_reader_process(
     work: Callable[..., Result],
     *args: object,
     source: Path,
-    limits: Limits = SMALLEST_LIMITS,
+    limits: ResourceLimits = SMALLEST_LIMITS,
     listener: Listener | None = None,
 ) -> Result:
     """Call a function that reads published files in the process, and return its result.
@@ -85,7 +85,9 @@ def run_in_reader_process(
     return result
 
 
-def limits_for(files: Iterable[Path], timeout_s: float | None, memory_gb: float | None) -> Limits:
+def limits_for(
+    files: Iterable[Path], timeout_s: float | None, memory_gb: float | None
+) -> ResourceLimits:
     """The limits for reading the files of a model, unless the settings state others.
 
     Args:
@@ -95,7 +97,7 @@ def limits_for(files: Iterable[Path], timeout_s: float | None, memory_gb: float 
     """
     size = sum(path.stat().st_size for path in files if path.is_file())
     memory = memory_gb * 1e9 if memory_gb else _BASE_MEMORY + size * _MEMORY_PER_BYTE
-    return Limits(timeout_s or _BASE_S + size * _S_PER_BYTE, int(memory))
+    return ResourceLimits(timeout_s or _BASE_S + size * _S_PER_BYTE, int(memory))
 
 
 def files_beside(source: Path) -> Iterator[Path]:
@@ -115,7 +117,7 @@ def _pool() -> ChildPool[Any, Any]:
 
 
 def _call(
-    item: tuple[Callable[..., Result], tuple[object, ...], bool, Limits], listener: Listener
+    item: tuple[Callable[..., Result], tuple[object, ...], bool, ResourceLimits], listener: Listener
 ) -> Result:
     work, args, reports, limits = item
     with limited(limits):

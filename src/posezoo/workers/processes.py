@@ -65,13 +65,14 @@ RAISE_MEMORY_HINT = "if you trust the file, --conversion_memory GB allows more"
 
 _PRIVATE_PAGES = re.compile(r"^(?:RssAnon|RssShmem|VmSwap):\s*(\d+) kB", re.MULTILINE)
 
+_is_child = False
 # The pipe of a child process to its parent; None in other processes.
 _parent: _Messages | None = None
-_own_limits: Limits | None = None
+_own_limits: ResourceLimits | None = None
 
 
 @frozen
-class Limits:
+class ResourceLimits:
     """What the work on one file may use. If it needs more, its process is ended."""
 
     seconds: float
@@ -91,11 +92,11 @@ class ProcessEndedError(ConversionError):
 
 def is_child_process() -> bool:
     """Whether this process is one that ``ChildProcess`` started."""
-    return _parent is not None
+    return _is_child
 
 
 @contextmanager
-def limited(limits: Limits) -> Iterator[None]:
+def limited(limits: ResourceLimits) -> Iterator[None]:
     """In this context, the parent of this process ends it at the limits."""
     _announce(limits)
     try:
@@ -104,14 +105,14 @@ def limited(limits: Limits) -> Iterator[None]:
         _announce(None)
 
 
-def _announce(limits: Limits | None) -> None:
+def _announce(limits: ResourceLimits | None) -> None:
     global _own_limits
-    assert _parent
     _own_limits = limits
-    _parent.send(("limits", limits))
+    if _parent:
+        _parent.send(("limits", limits))
 
 
-def own_limits() -> Limits | None:
+def own_limits() -> ResourceLimits | None:
     """The limits of the work that this process does; None without limits."""
     return _own_limits
 
@@ -440,10 +441,10 @@ class _Watch:
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._limits: Limits | None = None
+        self._limits: ResourceLimits | None = None
         self._since_s = self._looked_s = 0.0
 
-    def set_limits(self, limits: Limits | None) -> None:
+    def set_limits(self, limits: ResourceLimits | None) -> None:
         """Begin to watch; None to end it."""
         self._limits = limits
         self._since_s = time.monotonic()
@@ -511,7 +512,8 @@ def serve() -> int:
     """The main function of a child process, which answers one call after the other; returns the
     exit code.
     """
-    global _parent
+    global _is_child, _parent
+    _is_child = True
     # On Windows, ^C reaches all processes of a terminal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     messages = _Messages(

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from openvino import Model
 
     from posezoo.events import Listener
-    from posezoo.workers.processes import Limits
+    from posezoo.workers.processes import ResourceLimits
 
 #: The release whose arguments these are.
 RELEASE = "2024.6.0"
@@ -330,7 +330,7 @@ def convert(args: argparse.Namespace, listener: Listener) -> Path:
     )
 
 
-def reading_limits(args: argparse.Namespace, original: Path) -> Limits:
+def reading_limits(args: argparse.Namespace, original: Path) -> ResourceLimits:
     """The limits for reading a file, from the flags and settings."""
     from posezoo.convert.reader_process import files_beside, limits_for
 

@@ -69,10 +69,10 @@ _FIELDS_WITH_TENSORS: Mapping[str, Mapping[int, str]] = {
     "ExternalData": {},
 }
 
-# How deep graphs may be nested: each level doubles the time of OpenVINO's simplifications. In
-# protobuf, a graph inside a graph is three messages deeper; below a graph there are five.
+# How deep graphs may be nested: each level doubles the time of OpenVINO's simplifications.
 _MAX_GRAPHS = 8
-_MAX_DEPTH = 3 * _MAX_GRAPHS + 6
+# How deep the messages of these graphs are: a graph inside a graph is three deeper.
+_MAX_DEPTH = 3 * _MAX_GRAPHS + 1
 
 _TYPES = {
     "tensor(float)": "f4", "tensor(float16)": "f2", "tensor(double)": "f8", "tensor(uint8)": "u1",
@@ -107,7 +107,7 @@ def external_data_files(path: Path) -> frozenset[str]:
 def _locations(
     buffer: Buffer, kind: str, message: ProtobufField | None, depth: int
 ) -> Iterator[str]:
-    if depth > _MAX_DEPTH:
+    if kind == "Graph" and depth > _MAX_DEPTH:
         raise RecursionError
     members = _FIELDS_WITH_TENSORS[kind]
     texts: dict[int, bytes] = {}
