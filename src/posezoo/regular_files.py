@@ -5,6 +5,7 @@ a writer, and a device may never end.
 from __future__ import annotations
 
 import errno
+import os
 import stat
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +18,10 @@ def open_regular(path: Path) -> BinaryIO:
         OSError: it cannot be opened, or is a folder, a pipe, a device or a socket.
     """
     # Before it is opened, since a device can do something then.
-    if not stat.S_ISREG(path.stat().st_mode):
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     return open(path, "rb")
 

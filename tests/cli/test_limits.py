@@ -271,4 +271,4 @@ def test_a_list_is_read_from_a_file_only(tmp_path, kind):
         path.write_text("movenet-thunder\n")
     ended = posezoo("mirror", "create", tmp_path / "m", "--list", path, "--dry_run")
     assert (ended.returncode == 0) == (kind == "file"), ended.stderr
-    assert kind == "file" or "list: cannot be read: it is not a regular file" in ended.stderr
+    assert kind == "file" or "list: cannot be read: Is a directory" in ended.stderr
