@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from fakes.caffe import CaffeNet
 from fakes.command import posezoo, posezoo_process
 from fakes.network import with_weights_beside
+from fakes.waiting import HANG_S
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.convert.caffe.prototxt import MAX_BYTES
 
@@ -272,3 +275,18 @@ def test_a_list_is_read_from_a_file_only(tmp_path, kind):
     ended = posezoo("mirror", "create", tmp_path / "m", "--list", path, "--dry_run")
     assert (ended.returncode == 0) == (kind == "file"), ended.stderr
     assert kind == "file" or "list: cannot be read: Is a directory" in ended.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit address space")
+def test_too_little_address_space_for_many_jobs_is_one_line(tmp_path):
+    source = tmp_path / "published" / "net.onnx"
+    source.parent.mkdir()
+    save_loop(source, 4)
+    declared = model_yml(framework="onnx", files=[declared_file(source)], outputs=None)
+    write_model(tmp_path / "models", "net", declared)
+    folders = "--models_dir models --weights_dir out --cache_dir cache"
+    command = f"ulimit -v 300000; exec {sys.executable} -m posezoo get net -j 64 {folders}"
+    ended = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S
+    )
+    assert_one_line(ended)
