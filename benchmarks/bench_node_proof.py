@@ -121,7 +121,7 @@ class Converted:
     """A network as ONNX and as IR, and what its original computes."""
 
     spec: ModelSpec
-    source: Path
+    source: frontends.VerifiedSource
     xml: Path
     reference: ReferenceOutputs
     reference_s: float  # CPU time
@@ -164,7 +164,7 @@ def convert(name: str, seed: int, folder: Path) -> Converted:
     declare(title, drawing, content, folder / "models", folder / "downloads", (MEAN, SCALE))
     spec: Any = open_registry((folder / "models",)).find(title)
     spec = dataclasses.replace(spec, self_check=NETWORKS[name].self_check)
-    source = frontends.source_model_path(spec, ModelLayout(folder / "downloads", folder))
+    source = frontends.users_file(spec, ModelLayout(folder / "downloads", folder))
     ir = preprocess.apply_model_yml(frontends.read_network(spec, source), spec)
     ir_writer.prepare_for_writing(ir, spec, None)
     xml = ir_writer.write_ir(ir, folder / "right" / f"{title}.xml", Precision.FP32)

@@ -143,7 +143,9 @@ def find_inner(spec: ModelSpec, path: Path) -> list[str]:
     nodes = json.loads(path.read_bytes())["modelTopology"]["node"]
     names = [f"{node['name']}:0" for node in nodes if node["op"] not in ("Const", "Placeholder")]
     inner = tuple(Output(name, ()) for name in names)
-    network = frontends.read_network(replace(spec, outputs=(*spec.outputs, *inner)), path)
+    network = frontends.read_network(
+        replace(spec, outputs=(*spec.outputs, *inner)), frontends.VerifiedSource(path)
+    )
     found: dict[tuple[str, int], str] = {}
     for port in network.outputs:
         source = port.node.input_value(0)

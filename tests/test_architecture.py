@@ -18,7 +18,7 @@ parse = cache(ast.parse)
 #: From the ground up: a package, or a module beside the packages, imports only from rows
 #: above its own.
 LAYERS: tuple[set[str], ...] = (
-    {"arrays", "user_folders", "values"},
+    {"arrays", "regular_files", "user_folders", "values"},
     {"errors", "events", "http_headers", "versions"},
     {"console", "event_log", "plugins"},
     {"checkpoints", "settings", "spec", "workers"},

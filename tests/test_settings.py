@@ -133,6 +133,9 @@ NEVER_IN_A_FOLDER = {
     "login_host": "auth.invalid",
     "ca_bundle": "ca.pem",
     "header": "host.invalid=X: y",
+    # They protect this machine.
+    "conversion_timeout": "3600",
+    "conversion_memory": "64",
 }
 
 

@@ -232,14 +232,17 @@ def _integer_up_to(limit: int) -> Callable[[object], int]:
     return parse
 
 
-def _seconds(value: object) -> float:
-    try:
-        seconds = float(str(value))
-    except ValueError as error:
-        raise ValueError(f"expected seconds, got {value!r}") from error
-    if not 0 < seconds <= 3600:
-        raise ValueError(f"expected more than 0 and at most 3600 seconds, got {value}")
-    return seconds
+def _number_up_to(limit: int, unit: str) -> Callable[[object], float]:
+    def parse(value: object) -> float:
+        try:
+            number = float(str(value))
+        except ValueError as error:
+            raise ValueError(f"expected {unit}, got {value!r}") from error
+        if not 0 < number <= limit:
+            raise ValueError(f"expected more than 0 and at most {limit} {unit}, got {value}")
+        return number
+
+    return parse
 
 
 def _inference_precision(value: object) -> str:
@@ -383,7 +386,7 @@ class Settings:
         in_folder=_any_value,
     )
     stall_timeout: float = _setting(
-        _seconds,
+        _number_up_to(3600, "seconds"),
         30.0,
         "abort a download attempt after this many seconds without data, and give a server up that"
         " asks for a longer pause (default: 30)",
@@ -429,6 +432,20 @@ class Settings:
         "number of connections for each large file, if its server supports this (default: 1)",
         "N",
         in_folder=_any_value,
+    )
+    conversion_timeout: float | None = _setting(
+        _number_up_to(10**6, "seconds"),
+        None,
+        "end the conversion of a file after this many seconds (default: 300, and 10 for each MB of"
+        " the model's files)",
+        "SECONDS",
+    )
+    conversion_memory: float | None = _setting(
+        _number_up_to(10**6, "GB"),
+        None,
+        "end the conversion of a file that needs more memory than this many GB; only on Linux"
+        " (default: 4, and 16 times the size of the model's files)",
+        "GB",
     )
     mo: Path | None = _setting(
         _file,

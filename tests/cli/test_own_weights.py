@@ -72,6 +72,19 @@ def test_a_network_and_a_checkpoint_are_converted(converted):
     assert float(mparams) == pytest.approx(numbers_of_the_network() / 1e6, rel=1e-3)
 
 
+def test_the_onnx_of_an_ir_that_is_up_to_date_is_written_if_requested(checkpoint, tmp_path):
+    ours = ("convert", "--network", NETWORK, "--checkpoint", checkpoint, "-o", tmp_path, *FP32)
+    onnx = tmp_path / "public" / NETWORK / f"{NETWORK}.onnx"
+    for _ in range(2):
+        assert posezoo(*ours).returncode == 0
+        assert not onnx.exists()
+    xml = tmp_path / "public" / NETWORK / "FP32" / f"{NETWORK}.xml"
+    made_ns = xml.stat().st_mtime_ns
+    assert posezoo(*ours, "--keep_onnx").returncode == 0
+    assert onnx.stat().st_size > 1000
+    assert xml.stat().st_mtime_ns == made_ns
+
+
 def numbers_of_the_network():
     """Weights and biases; of a normalization, which disappears in the convolution before it, the bias."""
     from posezoo import networks

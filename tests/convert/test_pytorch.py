@@ -13,6 +13,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from fakes.conversion import convert_model, is_up_to_date, plan_conversion, resolved_of
@@ -180,6 +181,17 @@ def test_only_onnx_is_written_if_requested(made, tmp_path):
     onnx = write_onnx(resolved_of(spec, replace(layout, output_dir=tmp_path)))
     assert [path.name for path in (tmp_path / "public" / "net").iterdir()] == ["net.onnx"]
     assert onnx.read_bytes() == layout.onnx_path(spec).read_bytes()
+
+
+def test_a_declared_size_takes_the_place_of_the_network_s_own(params, tmp_path):
+    spec, layout = declared(params)
+    batch, channels, height, _ = spec.inputs[0].shape
+    shape = (batch, channels, height // 2, -1)
+    spec = replace(spec, inputs=(replace(spec.inputs[0], shape=shape),))
+    content = pytorch.export_to_onnx(spec, layout.file_path(spec, spec.files[0]))
+    (port,) = onnx.load_from_string(content).graph.input
+    sizes = [size.dim_param or size.dim_value for size in port.type.tensor_type.shape.dim]
+    assert sizes == [batch, channels, height // 2, "width"]
 
 
 @pytest.mark.slow

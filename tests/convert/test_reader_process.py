@@ -83,6 +83,26 @@ def test_one_flipped_bit_of_a_real_model_is_one_error(mirror, tmp_path):
     assert "net.tflite: reading it failed: its process was ended by SIGFPE" in ended.stderr
 
 
+def test_a_file_that_changed_after_its_download_is_never_parsed(tmp_path):
+    write_registry(tmp_path, net=network("tflite"))
+    assert run(tmp_path, "download", "net").returncode == 0
+    downloaded = tmp_path / "out" / "public" / "net" / "net.tflite"
+    right = downloaded.read_bytes()
+    # Parsed, it would end the process. It has the declared size, and is as old as the right one.
+    attack = crashing_network("SIGSEGV")[: len(right)]
+    changed_ns = downloaded.stat().st_mtime_ns
+    downloaded.write_bytes(attack.ljust(len(right), b"\0"))
+    os.utime(downloaded, ns=(changed_ns, changed_ns))
+    folders = ("--models_dir", tmp_path / "models", "--weights_dir", tmp_path / "out")
+    convert = ("convert", "net", "--precisions", "FP32", *folders)
+    refused = command(*convert)
+    assert refused.returncode == 1
+    assert "net.tflite: its digest differs from the one in model.yml" in refused.stderr
+    assert "reading it failed" not in refused.stderr
+    downloaded.write_bytes(right)
+    assert command(*convert).returncode == 0
+
+
 def test_a_draft_of_such_a_file_is_an_error(tmp_path):
     write_registry(tmp_path, other=network("tflite"))
     source = tmp_path / "mine.tflite"

@@ -71,7 +71,7 @@ def publish_as(spec, layout, network, precisions=(FP32,)):
     """Hand in a network as if it were what the spec declares."""
     ir_writer.prepare_for_writing(network, spec, None)
     targets = targets_of(spec, layout, precisions)
-    write_checked_irs(network, spec, layout, targets)
+    write_checked_irs(network, spec, layout, targets, frontends.users_file(spec, layout))
     return {target.precision: target.xml for target in targets}
 
 
@@ -429,8 +429,9 @@ def test_without_another_runtime_nothing_is_run_and_the_line_says_how_to_prove_t
     baked = preprocess.apply_model_yml(read(spec, layout), spec)
     ir_writer.prepare_for_writing(baked, spec, None)
     events: list[Event] = []
+    source = frontends.users_file(spec, layout)
     write_checked_irs(
-        baked, spec, layout, targets_of(spec, layout, (FP16,)), listener=events.append
+        baked, spec, layout, targets_of(spec, layout, (FP16,)), source, listener=events.append
     )
     assert isinstance(events[0], SelfCheckPassed)
     assert (events[0].reference, events[0].difference) == ("", 0)
@@ -440,7 +441,9 @@ def test_without_another_runtime_nothing_is_run_and_the_line_says_how_to_prove_t
     record = provenance.read_provenance(layout.provenance_path(spec, FP16))
     assert (record.was_checked, record.is_independent, record.checks) == (True, False, ())
     with pytest.raises(SelfCheckError, match="cannot be proven: only the reader"):
-        write_checked_irs(baked, spec, layout, targets_of(spec, layout, (FP32,)), is_strict=True)
+        write_checked_irs(
+            baked, spec, layout, targets_of(spec, layout, (FP32,)), source, is_strict=True
+        )
     assert not layout.ir_path(spec, FP32).exists()
 
     wrong = preprocess.apply_model_yml(
@@ -556,8 +559,9 @@ def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_stric
     right = preprocess.apply_model_yml(read(spec, layout), spec)
     ir_writer.prepare_for_writing(right, spec, None)
     events: list[Event] = []
+    source = frontends.users_file(spec, layout)
     write_checked_irs(
-        right, spec, layout, targets_of(spec, layout, (FP32, FP16)), listener=events.append
+        right, spec, layout, targets_of(spec, layout, (FP32, FP16)), source, listener=events.append
     )
     assert [event.unprovable for event in events if isinstance(event, SelfCheckPassed)] == [
         ("wave",)
@@ -568,7 +572,9 @@ def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_stric
     )
     assert provenance.read_provenance(layout.provenance_path(spec, FP16)).unprovable == ("wave",)
     with pytest.raises(SelfCheckError, match="cannot be proven by numbers") as refused:
-        write_checked_irs(right, spec, layout, targets_of(spec, layout, (FP32,)), is_strict=True)
+        write_checked_irs(
+            right, spec, layout, targets_of(spec, layout, (FP32,)), source, is_strict=True
+        )
     assert "without --self_check strict" in refused.value.hint
 
 

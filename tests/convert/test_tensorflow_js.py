@@ -225,6 +225,12 @@ def test_the_ir_pass_the_self_check_and_fp16_computes_what_fp32_computes(tmp_pat
     np.testing.assert_allclose(outputs[0], expected, rtol=1e-5, atol=1e-5)
 
 
+def test_a_weight_may_have_no_values(tmp_path):
+    nodes = [placeholder(1, 5, 4, 3), constant("none"), node("out", "Identity", "image")]
+    model, shards = graph_model(nodes, {"none": np.zeros((0, 3), np.float32)}, {"out": "out:0"})
+    np.testing.assert_array_equal(compute(model, shards, tmp_path)["out:0"], IMAGE)
+
+
 def test_an_integer_image_is_checked_with_all_values_of_a_pixel(tmp_path):
     """The input of MoveNet is int32. Other integer inputs are usually indices, and get 0 and 1."""
     image = placeholder(1, 5, 4, 3)

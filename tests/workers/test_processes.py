@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from posezoo.workers.processes import (
     never_cancelled,
     run_in_child,
 )
+from posezoo.workers.program import run_program
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -139,3 +141,32 @@ def test_a_process_that_cannot_start_is_an_error(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "nowhere"))
     with pytest.raises(ConversionError, match=r"^model: no process could be started: .*nowhere"):
         run_in_child(work, "a", ignore_event, of="model")
+
+
+def match_for_hours(started: Path) -> None:
+    """Keep Python's lock in a library: no other thread of this process runs."""
+    started.write_text(str(os.getpid()))
+    re.match("(a+)+b", "a" * 60)
+
+
+def run_a_program(started: Path) -> None:
+    code = f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    run_program([sys.executable, "-c", code])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends it at once")
+@pytest.mark.parametrize("work", [match_for_hours, run_a_program])
+def test_kill_9_ends_a_child_that_does_not_react_and_what_it_started(tmp_path, work):
+    started = tmp_path / "started"
+    program = (
+        f"import sys; sys.path.insert(0, {str(TESTS)!r})\n"
+        "from pathlib import Path\n"
+        f"from workers.test_processes import {work.__name__}\n"
+        "from posezoo.workers.processes import run_in_child\n"
+        f"run_in_child({work.__name__}, Path({str(started)!r}), of='net')"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program])
+    wait_until(lambda: started.exists() and started.read_text())
+    parent.kill()
+    parent.wait()
+    wait_until(lambda: not is_running(started.read_text()))

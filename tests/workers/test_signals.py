@@ -42,3 +42,18 @@ def test_a_signal_ends_a_command_although_python_ignores_its_exception(number, c
     )
     assert ended.returncode == code
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGINT", "SIGTERM"])
+def test_a_signal_that_is_ignored_stays_ignored(name):
+    """As under nohup, and in what a shell starts in the background."""
+    program = (
+        "import os, signal\n"
+        f"signal.signal(signal.{name}, signal.SIG_IGN)\n"
+        "from posezoo.cli.run_main import run_main\n"
+        f"raise SystemExit(run_main(lambda: os.kill(os.getpid(), signal.{name}) or 0))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=HANG_S
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from posezoo.arrays import Array
+from posezoo.regular_files import open_regular
 
 #: The most tensors of a checkpoint. The zoo's largest network has 1 900, and 5 000 with the two
 #: that Adam adds for each parameter.
@@ -57,7 +58,7 @@ class MappedFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             self.size = stream.seek(0, 2)
             if self.size == 0:
                 raise CheckpointFormatError("is empty")

@@ -22,6 +22,7 @@ from posezoo.errors import (
     explain_windows_path,
     os_reason,
 )
+from posezoo.regular_files import read_regular_text
 from posezoo.settings import (
     INFERENCE_PRECISIONS,
     SETTING_TYPES,
@@ -514,7 +515,8 @@ CAMERA_INPUT = "input_type input_layout resize"
 DESCRIPTION = "as labels layout reverse_input_channels mean_values scale_values"
 DECODE = "decode max_people min_score"
 CHECKPOINT = "checkpoint model_name skeleton self_check proof dynamic keep_onnx"
-CONVERTERS = "mo allow_upstream_code"
+LIMITS = "conversion_timeout conversion_memory"
+CONVERTERS = f"mo allow_upstream_code {LIMITS}"
 CONVERSION = f"precisions {CONVERTERS}"
 HTTP = "stall_timeout header ca_bundle allow_http allow_private_redirects"
 CACHE = f"cache_dir mirror attempts {HTTP}"
@@ -807,7 +809,7 @@ def refuse_description(args: argparse.Namespace, *models: str | None) -> str:
 
 def _read_labels(path: Path) -> tuple[str, ...]:
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = read_regular_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = os_reason(error) if isinstance(error, OSError) else "is not UTF-8"
         raise InferenceError(f"{path}: cannot be read: {reason}") from error

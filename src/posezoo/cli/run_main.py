@@ -16,6 +16,9 @@ from collections.abc import Callable
 from posezoo.errors import PosezooError, error_lines, os_reason, redact_secrets
 from posezoo.workers.signals import SignalExit, signals_raise
 
+# The end of the dynamic linker's message if there is no address space for a library.
+_NOT_MAPPED = "failed to map segment from shared object"
+
 
 def print_error(error: PosezooError) -> None:
     """Print a failure to the standard error."""
@@ -102,7 +105,7 @@ def _find_system_limit(error: Exception) -> PosezooError | None:
     """The failure that an unhandled exception means, if it is a limit of the system; None for a
     bug.
     """
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or _NOT_MAPPED in str(error):
         return PosezooError(
             "the system gives no more memory",
             hint="close other programs, or raise the limit (ulimit -v)",

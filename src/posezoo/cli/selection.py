@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from posezoo.errors import PosezooError, os_reason
+from posezoo.regular_files import open_regular
 
 if TYPE_CHECKING:
     from posezoo.registry import Registry, Selection
@@ -82,8 +83,8 @@ def read_list_file(path: Path) -> list[str]:
 
 def _read_list_text(path: Path) -> str:
     try:
-        with open(path, encoding="utf-8-sig") as stream:
-            text = stream.read(_MAX_LIST_BYTES + 1)
+        with open_regular(path) as stream:
+            text = stream.read(_MAX_LIST_BYTES + 1).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise PosezooError(f"{path}: is not UTF-8", hint="--list takes a text file") from error
     except OSError as error:

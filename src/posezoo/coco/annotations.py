@@ -27,6 +27,7 @@ from posezoo.coco.coco_dataset import (
 )
 from posezoo.errors import DatasetError, os_reason
 from posezoo.pose.keypoints import WHOLE_BODY
+from posezoo.regular_files import read_regular_bytes
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import SKELETONS
 
@@ -128,7 +129,7 @@ def _read_object(annotations: Path) -> _Entry:
 
 def _read_json(path: Path, folder_hint: str = "") -> Any:
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_regular_bytes(path))
     except OSError as error:
         hint = folder_hint if path.is_dir() else ""
         raise DatasetError(f"{path}: cannot be read: {os_reason(error)}", hint=hint) from error

@@ -9,6 +9,7 @@ import numpy as np
 
 from posezoo.coco.coco_dataset import CocoDataset, DatasetImage, PersonAnnotation
 from posezoo.errors import DatasetError, os_reason
+from posezoo.regular_files import read_regular_text
 
 #: The number of ImageNet's classes, whose folders are in their order.
 IMAGENET = 1000
@@ -77,7 +78,7 @@ def _list_folders(images: Path) -> list[tuple[str, str]]:
 
 def _read_list(path: Path) -> list[tuple[str, str]]:
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = read_regular_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = os_reason(error) if isinstance(error, OSError) else "is not UTF-8"
         raise DatasetError(f"{path}: cannot be read: {reason}") from error

@@ -84,7 +84,6 @@ def convert_with_openvino(
     """
     spec = resolved.source
     self_check = options.self_check
-    keep_onnx = options.keep_onnx
     model_format = frontends.select_format(spec)
     with ThreadPoolExecutor() as pool:
         # Hashing 115 MB takes as long as importing OpenVINO and numpy, 0.1 s: both are done at the
@@ -99,11 +98,7 @@ def convert_with_openvino(
         import_openvino()
         if self_check:
             import_runtime(model_format.runtime_module)
-        # A file that was verified at its download may be read while it is hashed again. Any other
-        # file must be verified first, because it may be crafted to attack the parser.
-        if keep_onnx or not frontends.is_source_verified(spec, layout):
-            verified.result()
-        path = frontends.source_model_path(spec, layout)
+        source = verified.result()
         # Reading uses one core only, so the original is run at the same time, if its inputs are
         # declared.
         is_known = all(
@@ -111,25 +106,20 @@ def convert_with_openvino(
         )
         reference = None
         if self_check and is_known:
-            reference = pool.submit(compute_reference, spec, path, by_nodes=options.by_nodes)
-        onnx = layout.onnx_path(spec) if keep_onnx else None
-        try:
-            network = preprocess.apply_model_yml(
-                frontends.read_network(spec, path, keep_onnx=onnx), spec
-            )
-            if spec.decoding:
-                network = decoding.append_decoder(network, spec)
-            ir_writer.prepare_for_writing(network, spec, resolved.decoder)
-        finally:
-            # Nothing is made from a file with another digest; if reading failed, this is the better
-            # error.
-            verified.result()
+            reference = pool.submit(compute_reference, spec, source, by_nodes=options.by_nodes)
+        onnx = layout.onnx_path(spec) if options.keep_onnx else None
+        network = preprocess.apply_model_yml(
+            frontends.read_network(spec, source, keep_onnx=onnx), spec
+        )
+        if spec.decoding:
+            network = decoding.append_decoder(network, spec)
+        ir_writer.prepare_for_writing(network, spec, resolved.decoder)
         write_checked_irs(
             network,
             spec,
             layout,
             targets,
-            self_check=self_check,
+            source if self_check else None,
             is_strict=options.is_strict,
             by_nodes=options.by_nodes,
             reference=reference,
@@ -171,7 +161,7 @@ def convert_file(
         MissingPackageError: OpenVINO is not installed, or too old.
     """
     model_format = frontends.select_format(spec)
-    path = frontends.source_model_path(spec, layout)
+    path = frontends.users_file(spec, layout)
     from posezoo.convert import preprocess
     from posezoo.convert.publish import write_checked_irs
     from posezoo.convert.reference_outputs import compute_reference
@@ -200,14 +190,14 @@ def convert_file(
     try:
         if self_check:
             reference.set_result(compute_reference(preprocess.fill_in_inputs(spec, network), path))
-            publish(reference=reference, is_strict=is_strict)
+            publish(source=path, reference=reference, is_strict=is_strict)
     except SelfCheckError as error:
         if is_strict or (reference.done() and _is_certain(reference.result())):
             raise
         listener(WarningIssued(f"the IR is not proven by its self-check: {error.problem}"))
         self_check = False
     if not self_check:
-        publish(self_check=False)
+        publish()
     return target.xml
 
 

@@ -38,6 +38,9 @@ class ConversionOptions:
     keep_onnx: bool = False
     is_strict: bool = False  # also refuse an IR whose outputs the self-check cannot prove
     by_nodes: bool = False  # also compare the tensors inside of the networks
+    #: The settings ``conversion_timeout`` and ``conversion_memory``; None for their defaults.
+    timeout_s: float | None = None
+    memory_gb: float | None = None
 
 
 @frozen

@@ -8,13 +8,14 @@ verified.
 from __future__ import annotations
 
 import io
+import math
 import posixpath
 import struct
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NewType
 
 from posezoo.convert.formats import FORMATS, ModelFormat
 from posezoo.convert.formats.tensorflow import SAVED_MODEL_FILE
@@ -35,6 +36,12 @@ from posezoo.resolve.resolved import UPSTREAM_RESULTS
 from posezoo.spec.model import ModelSpec, SourceFile
 from posezoo.spec.routes import describe_obstacle, select_route
 from posezoo.spec.safe_names import explain_unsafe_file_name
+from posezoo.workers.processes import RAISE_MEMORY_HINT, own_limits
+
+#: The path of a file that may be parsed: a published file that was verified, or a file that the
+#: user names. Any other file may be crafted to attack the parser. ``verify_source_model`` and
+#: ``users_file`` make it.
+VerifiedSource = NewType("VerifiedSource", Path)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -91,20 +98,14 @@ def _source_name(spec: ModelSpec) -> str:
     return name
 
 
-def is_source_verified(spec: ModelSpec, layout: ModelLayout) -> bool:
-    """Whether all files of the model were verified once and have not changed since."""
-    if not spec.files or spec.source_model not in spec.files:
-        return False
-    for file in spec.files:
-        if file.checksum is None:
-            return False
-        path = layout.file_path(spec, file)
-        if not verified_files.has_verified_record(path, file.checksum):
-            return False
-    return True
+def users_file(spec: ModelSpec, layout: ModelLayout) -> VerifiedSource:
+    """The file to convert of a model that the user declares, who trusts that file; errors as for
+    ``source_model_path``.
+    """
+    return VerifiedSource(source_model_path(spec, layout))
 
 
-def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> Path:
+def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> VerifiedSource:
     """Compare all files of the model with their digests, and return the path of the file to
     convert.
 
@@ -134,7 +135,7 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> Path:
                     f"{path}: differs from the file in {archive.name}",
                     hint=f"remove it; {hint} unpacks it again",
                 )
-    return path
+    return VerifiedSource(path)
 
 
 def _verify_file(path: Path, file: SourceFile, hint: str) -> None:
@@ -155,7 +156,7 @@ def _verify_file(path: Path, file: SourceFile, hint: str) -> None:
         raise ConversionError(f"{path}: its digest differs from the one in {record}", hint=hint)
 
 
-def open_for_frontend(spec: ModelSpec, path: Path) -> Path | bytes:
+def open_for_frontend(spec: ModelSpec, path: VerifiedSource) -> Path | bytes:
     """OpenVINO's input for a verified file: its path, or the content of a file that is made from
     it.
 
@@ -180,6 +181,9 @@ def open_for_frontend(spec: ModelSpec, path: Path) -> Path | bytes:
                 " files",
                 hint="add it to the files in model.yml, if the model comes with it",
             )
+        beside = path.parent / external
+        if beside.exists() and not beside.is_file():  # reading a pipe may never end
+            raise ConversionError(f"{beside}: is not a regular file", hint=f"{path} names it")
     return model_format.openvino_input(spec, path)
 
 
@@ -199,7 +203,7 @@ def _describe_kind(path: Path) -> str:
     return "something else"
 
 
-def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) -> Any:
+def read_network(spec: ModelSpec, path: VerifiedSource, *, keep_onnx: Path | None = None) -> Any:
     """The network (``openvino.Model``) of a verified file, as OpenVINO's own converter reads it.
 
     The intermediate ONNX of a checkpoint is kept at the path ``keep_onnx``, if it is given.
@@ -234,10 +238,33 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
         raise ConversionError(f"{path}: OpenVINO cannot read it: {error_text(error)}") from error
     if problem := explain_invalid_names(network):
         raise ConversionError(f"{path}: {problem}", hint="rename it where the file is made")
+    _refuse_large_tensors(network, path)
     _keep_node_names(network, model_format, spec, path)
     if declared:
         network = _name_outputs(network, declared, spec, path)
     return add_detection_output(add_regions(network, spec, path), spec, path)
+
+
+def _refuse_large_tensors(network: Any, path: Path) -> None:
+    """Refuse a tensor that alone needs more memory than this process may use, before it is
+    computed.
+    """
+    limits = own_limits()
+    if limits is None:
+        return
+    for node in network.get_ops():
+        for port in node.outputs():
+            shape = port.get_partial_shape()
+            size = (
+                math.prod(shape.to_shape()) * port.get_element_type().size if shape.is_static else 0
+            )
+            if size > limits.memory_bytes:
+                raise ConversionError(
+                    f"{path}: the output {list(shape.to_shape())} of"
+                    f" {sanitize(node.get_friendly_name())} needs {size / 1e9:.1f} GB, the limit of"
+                    f" memory is {limits.memory_bytes / 1e9:.1f} GB",
+                    hint=RAISE_MEMORY_HINT,
+                )
 
 
 def _keep_node_names(network: Any, model_format: ModelFormat, spec: ModelSpec, path: Path) -> None:
@@ -266,7 +293,7 @@ def _name_outputs(network: Any, declared: Mapping[str, str], spec: ModelSpec, pa
     return cut_outputs(network, list(dict.fromkeys(declared.values())), spec.name)
 
 
-def read_constants(spec: ModelSpec, path: Path) -> Iterator[npt.NDArray[Any]]:
+def read_constants(spec: ModelSpec, path: VerifiedSource) -> Iterator[npt.NDArray[Any]]:
     """The constants of a verified file; some may be missing. A ConversionError if the file is
     malformed.
     """

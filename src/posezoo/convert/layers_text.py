@@ -8,6 +8,9 @@ from pathlib import Path
 
 from posezoo.errors import ConversionError
 
+#: The largest tensor of a network, in values; the largest one of YOLOv4 has 12 million.
+MAX_VALUES = 1 << 28
+
 
 def read_layers_text(path: Path, suffix: str, max_bytes: int, *, hint: str = "") -> str:
     """The text of a file of at most ``max_bytes``; if it is none, the error says so of the

@@ -50,8 +50,8 @@ _PATHS = (
     "--tensorflow_use_custom_operations_config", "-d", PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG,
 )  # fmt: skip
 
-# Large TensorFlow models take some minutes.
-_TIMEOUT_S = 3600.0
+#: How long one run may take, in seconds. Large TensorFlow models take some minutes.
+TIMEOUT_S = 3600.0
 
 #: The module with the commands of posezoo's stand-in for openvino-dev, and its local version.
 STAND_IN_MODULE = "posezoo_openvino_dev"
@@ -285,12 +285,12 @@ def run_model_optimizer(mo: ModelOptimizer, arguments: tuple[str, ...], spec: Mo
         consent.parent.mkdir()
         consent.write_text("0")
         try:
-            result = run_program(command, environment=_environment(home), timeout_s=_TIMEOUT_S)
+            result = run_program(command, environment=_environment(home), timeout_s=TIMEOUT_S)
         except OSError as error:
             raise ConversionError(f"{command[0]}: cannot be started: {os_reason(error)}") from error
     if result.timed_out:
         raise ConversionError(
-            f"{spec.full_name}: Model Optimizer did not end within {_TIMEOUT_S / 60:g} min"
+            f"{spec.full_name}: Model Optimizer did not end within {TIMEOUT_S / 60:g} min"
         )
     if result.exit_code == 0:
         return

@@ -80,7 +80,7 @@ def convert_to_onnx(
         MissingPackageError: OpenVINO, onnx or onnxruntime is not installed.
     """
     import_optional("onnxruntime", extra="onnx")
-    path = frontends.source_model_path(spec, layout)
+    path = frontends.users_file(spec, layout)
     model_format = frontends.select_format(spec)
     if model_format.read_network is None:
         raise ConversionError(
@@ -112,7 +112,7 @@ def convert_to_onnx(
 
 
 def _prove(
-    report: OnnxReport, spec: ModelSpec, source: Path, onnx: Path, network: Any
+    report: OnnxReport, spec: ModelSpec, source: frontends.VerifiedSource, onnx: Path, network: Any
 ) -> OnnxReport:
     """Compare what ONNX Runtime computes with the original and with the network of the IR."""
     reference = compute_reference(spec, source, by_openvino=True)

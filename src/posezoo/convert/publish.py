@@ -61,8 +61,8 @@ def write_checked_irs(
     spec: ModelSpec,
     layout: ModelLayout,
     targets: Sequence[Target],
+    source: frontends.VerifiedSource | None = None,
     *,
-    self_check: bool = True,
     is_strict: bool = False,
     by_nodes: bool = False,
     reference: Future[ReferenceOutputs | None] | None = None,
@@ -75,9 +75,9 @@ def write_checked_irs(
 
     Args:
         network: an ``openvino.Model``, with its preprocessing and description.
-        layout: the folders of the model's files, from which the reference runtime reads the
-            original.
-        self_check: whether to compare the outputs of the IR with those of the original.
+        layout: the folders of the model's files.
+        source: the original, whose outputs those of the IR are compared with; None to compare
+            nothing.
         is_strict: whether what cannot be proven is an error; see ``check_ir``.
         by_nodes: whether the tensors inside of the networks are compared, too.
         reference: the outputs of the original, if the caller has already started to compute them.
@@ -94,9 +94,7 @@ def write_checked_irs(
     with staging_dir(layout.model_dir(spec)) as folder, ThreadPoolExecutor() as pool:
         # Most of these steps use one core only, and take seconds for a large network: they run in
         # parallel.
-        source = Path()
-        if self_check:
-            source = frontends.source_model_path(spec, layout)
+        if source:
             reference = reference or pool.submit(
                 compute_reference, spec_with_names, source, by_nodes=by_nodes
             )
@@ -105,7 +103,7 @@ def write_checked_irs(
         precisions = [exact, *(target.precision for target in targets)]
         paths = {each: folder / each / f"{spec.name}.xml" for each in precisions}
         checks: dict[Precision, Future[SelfCheckResult]] = {}
-        if reference:
+        if source and reference:
             # An IR in FP16 is proven by the FP32 IR, which is written first, also if it was not
             # requested.
             fp32 = ir_writer.write_ir(network, paths[exact], Precision.FP32)
@@ -124,7 +122,7 @@ def write_checked_irs(
             xml = paths[target.precision]
             if precision not in checks:
                 ir_writer.write_ir(network, xml, Precision.FP32 if spec.is_ir else precision)
-                if reference:
+                if source and reference:
                     checks[precision] = pool.submit(
                         check_fp16,
                         spec_with_names,

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from posezoo.errors import ConversionError
@@ -20,7 +21,9 @@ from posezoo.events import Listener, ignore_event
 from posezoo.workers.processes import (
     ChildPool,
     ProcessEndedError,
+    ResourceLimits,
     is_child_process,
+    limited,
     never_cancelled,
 )
 
@@ -28,6 +31,17 @@ Result = TypeVar("Result")
 
 # The process keeps OpenVINO in memory: it ends after this time without work.
 _IDLE_S = 10.0
+
+# The limits of time and memory: for any file, and for each byte of its size. Conversions of 14
+# models of 2 to 275 MB needed 0.2 to 2.6 GB of memory (``memory_need``); a checkpoint of 115 MB
+# took 71 s on two busy cores, and a small computer may need twenty times as long.
+_BASE_S = 300.0
+_S_PER_BYTE = 10e-6
+_BASE_MEMORY = 4e9
+_MEMORY_PER_BYTE = 16
+
+#: The default limits of an empty file.
+SMALLEST_LIMITS = ResourceLimits(_BASE_S, int(_BASE_MEMORY))
 
 
 def start_reader_process() -> None:
@@ -40,13 +54,18 @@ def start_reader_process() -> None:
 
 
 def run_in_reader_process(
-    work: Callable[..., Result], *args: object, source: object, listener: Listener | None = None
+    work: Callable[..., Result],
+    *args: object,
+    source: Path,
+    limits: ResourceLimits = SMALLEST_LIMITS,
+    listener: Listener | None = None,
 ) -> Result:
     """Call a function that reads published files in the process, and return its result.
 
     Args:
         work: a module-level function; the function, its arguments and its result are pickled.
         source: the file that it reads, for the error message.
+        limits: from ``limits_for``; the process is ended when it reaches one.
         listener: receives the events that the function reports to its keyword argument
             ``listener``; None: it has no such argument.
 
@@ -54,7 +73,7 @@ def run_in_reader_process(
         PosezooError: the error that the function raises; a ConversionError if its process ended
             early.
     """
-    call = work, args, listener is not None
+    call = work, args, listener is not None, limits
     if is_child_process():  # a crash already costs only this model
         return _call(call, listener or ignore_event)
     try:
@@ -66,16 +85,43 @@ def run_in_reader_process(
     return result
 
 
+def limits_for(
+    files: Iterable[Path], timeout_s: float | None, memory_gb: float | None
+) -> ResourceLimits:
+    """The limits for reading the files of a model, unless the settings state others.
+
+    Args:
+        files: the files; one that is missing has no size.
+        timeout_s: the setting ``conversion_timeout``; None for the default.
+        memory_gb: the setting ``conversion_memory``; None for the default.
+    """
+    size = sum(path.stat().st_size for path in files if path.is_file())
+    memory = memory_gb * 1e9 if memory_gb else _BASE_MEMORY + size * _MEMORY_PER_BYTE
+    return ResourceLimits(timeout_s or _BASE_S + size * _S_PER_BYTE, int(memory))
+
+
+def files_beside(source: Path) -> Iterator[Path]:
+    """A file outside of any registry, and those that belong to it by their names: external data of
+    ONNX, and the variables of TensorFlow.
+    """
+    with suppress(OSError):  # the reader reports that it does not exist
+        for path in source.parent.iterdir():
+            if path.name.startswith(source.stem):
+                yield path
+        yield from (source.parent / "variables").glob("*")
+
+
 @cache
 def _pool() -> ChildPool[Any, Any]:
     return ChildPool(_call, idle_s=_IDLE_S, prepare=_import_libraries)
 
 
 def _call(
-    item: tuple[Callable[..., Result], tuple[object, ...], bool], listener: Listener
+    item: tuple[Callable[..., Result], tuple[object, ...], bool, ResourceLimits], listener: Listener
 ) -> Result:
-    work, args, reports = item
-    return work(*args, listener=listener) if reports else work(*args)
+    work, args, reports, limits = item
+    with limited(limits):
+        return work(*args, listener=listener) if reports else work(*args)
 
 
 def _import_libraries() -> None:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import partial
 from itertools import zip_longest
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +28,7 @@ from posezoo.convert.formats import (
     import_runtime,
     with_default_sizes,
 )
+from posezoo.convert.frontends import VerifiedSource
 from posezoo.convert.graph_cutting import cut_inputs, cut_outputs, find_input, to_frozen_array
 from posezoo.convert.inner_tensors import compile_tensors
 from posezoo.convert.recorded_outputs import Recording, draw_feed, read_recording
@@ -140,7 +140,11 @@ class ReferenceOutputs:
 
 
 def compute_reference(
-    spec: ModelSpec, path: Path, *, by_openvino: bool = False, by_nodes: bool = False
+    spec: ModelSpec,
+    path: VerifiedSource,
+    *,
+    by_openvino: bool = False,
+    by_nodes: bool = False,
 ) -> ReferenceOutputs | None:
     """Run the original on seeded images.
 
@@ -188,7 +192,7 @@ def find_missing_runtime(spec: ModelSpec) -> str:
 
 
 def _open_runtime(
-    spec: ModelSpec, path: Path, recording: Recording | None
+    spec: ModelSpec, path: VerifiedSource, recording: Recording | None
 ) -> ReferenceRuntime | None:
     """The runtime of the model's format; None if the format has none, or it has not all ports."""
     open_runtime = frontends.select_format(spec).open_runtime
@@ -276,7 +280,7 @@ def _choose_sizes(port: Input, recording: Recording | None) -> Shape:
 
 
 def _run_recording(
-    spec: ModelSpec, path: Path, runtime: ReferenceRuntime, recording: Recording
+    spec: ModelSpec, path: VerifiedSource, runtime: ReferenceRuntime, recording: Recording
 ) -> RecordedComparison:
     """What OpenVINO computes from the original for the images of the recorded outputs."""
     assert spec.recorded_outputs
@@ -449,7 +453,9 @@ def preprocess(image: Array, port: Input) -> Array:
     return np.ascontiguousarray(image)
 
 
-def open_openvino(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> ReferenceRuntime:
+def open_openvino(
+    spec: ModelSpec, path: VerifiedSource, sizes: Mapping[str, Shape]
+) -> ReferenceRuntime:
     """The original in OpenVINO, without preprocessing.
 
     A comparison with it checks the preprocessing and the written IR, but not how the original is
@@ -505,7 +511,7 @@ def _accept_floats(port: Any) -> bool:
 
 
 def read_original(
-    spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]
+    spec: ModelSpec, path: VerifiedSource, sizes: Mapping[str, Shape]
 ) -> tuple[Any, dict[str, TensorSignature]]:
     """The original as an ``openvino.Model`` of static sizes, and shape and type of its inputs by
     name.

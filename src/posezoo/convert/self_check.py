@@ -29,6 +29,7 @@ from posezoo.convert.difference import (
     compute_difference,
 )
 from posezoo.convert.fp16_check import compare_with_fp32, measure_rounding
+from posezoo.convert.frontends import VerifiedSource
 from posezoo.convert.graph_cutting import join_names
 from posezoo.convert.node_comparison import compare_nodes
 from posezoo.convert.reference_outputs import (
@@ -127,7 +128,7 @@ class SelfCheckResult:
 def check_ir(
     spec: ModelSpec,
     xml: Path,
-    source: Path,
+    source: VerifiedSource,
     running: Future[ReferenceOutputs | None],
     *,
     precision: Precision = Precision.FP32,
@@ -212,7 +213,7 @@ def _describe_changed(changed: str) -> str:
 
 
 def _check_declared(
-    spec: ModelSpec, xml: Path, source: Path, precision: Precision
+    spec: ModelSpec, xml: Path, source: VerifiedSource, precision: Precision
 ) -> SelfCheckResult:
     """Check what can be compared without running the original."""
     network = openvino_core().read_model(xml)
@@ -311,7 +312,7 @@ def _explain_unprovable(name: str, output: OutputDifference) -> str:
 def check_fp16(
     spec: ModelSpec,
     xml: Path,
-    source: Path,
+    source: VerifiedSource,
     fp32_xml: Path,
     fp32: Future[SelfCheckResult],
     running: Future[ReferenceOutputs | None],
@@ -391,7 +392,9 @@ def _compile_ir(spec: ModelSpec, xml: Path, names: Sequence[str]) -> Any:
     return openvino_core().compile_model(network, "CPU", EXACT)
 
 
-def _compare_constants(spec: ModelSpec, xml: Path, source: Path, precision: Precision) -> str:
+def _compare_constants(
+    spec: ModelSpec, xml: Path, source: VerifiedSource, precision: Precision
+) -> str:
     if precision == Precision.FP16:
         return ""  # compare_with_fp32 compared them
     return find_changed_constant(spec, frontends.read_constants(spec, source), xml)
@@ -526,7 +529,7 @@ def find_wrong(outputs: Mapping[str, OutputDifference], unprovable: Sequence[str
 
 
 def _describe_first_difference(
-    spec: ModelSpec, source: Path, xml: Path, reference: ReferenceOutputs
+    spec: ModelSpec, source: VerifiedSource, xml: Path, reference: ReferenceOutputs
 ) -> str:
     original = reference.original
     case = reference.cases[0]

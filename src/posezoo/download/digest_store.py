@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
@@ -30,14 +32,14 @@ from posezoo.download.context import DownloadContext
 from posezoo.download.origins import entry_path, is_in_store, mirror_folder
 from posezoo.download.parallel_ranges import open_url
 from posezoo.errors import SourceError, os_reason, redact_secrets
-from posezoo.files.file_lock import discard, lock_file, remove_lock
+from posezoo.files.file_lock import ABANDONED_AFTER_S, discard, lock_file, remove_lock
 from posezoo.files.staging import create_parent
 from posezoo.files.verified_files import hard_link, has_size, reflink, replace_atomically
 from posezoo.spec.model import SourceFile
 from posezoo.user_folders import show_addresses
 
 _LOCK = ".lock"
-_OURS = re.compile(r"[0-9a-f]{40,128}\.(new|lock)")
+_OURS = re.compile(r"([0-9a-f]{40,128})(\.\d+-[0-9a-f]{8})?\.(new|lock)")
 
 
 def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candidate, ...]:
@@ -93,7 +95,7 @@ def cache_entry_lock(file: SourceFile, context: DownloadContext) -> Iterator[Non
     lock = Path()
     entry = _find_entry(file, context)
     if entry:
-        lock = _staging_path(entry).with_suffix(_LOCK)
+        lock = _staging_path(entry, _LOCK)
         waiting = f"{file.name}: waiting for another process that is downloading it into the cache"
         with suppress(OSError):
             create_parent(lock)
@@ -114,11 +116,11 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
     target = _find_entry(file, context)
     if target is None or path == target or (not replace and is_cached(file, context)):
         return
-    staged = _staging_path(target)
+    # A name of its own, since file systems without locks let several processes come here.
+    staged = _staging_path(target, f".{os.getpid()}-{secrets.token_hex(4)}.new")
     try:
         create_parent(staged)
         create_parent(target)
-        staged.unlink(missing_ok=True)
         with open(path, "rb") as source, open(staged, "xb") as clone:
             is_cloned = reflink(source.fileno(), clone.fileno())
         if not is_cloned:
@@ -152,19 +154,25 @@ def remove_stale_staging(root: Path) -> None:
     """Remove files that killed runs left in a cache's staging folder; files in use are kept."""
     with suppress(OSError):
         for path in sorted((root / "1" / "staging").iterdir()):
-            if not _OURS.fullmatch(path.name):
+            ours = _OURS.fullmatch(path.name)
+            if ours is None:
                 continue
-            lock = path.with_suffix(_LOCK)
+            lock = path.with_name(ours[1] + _LOCK)
             with suppress(OSError):
                 handle = lock_file(lock, wait_s=0)
                 try:
-                    path.unlink(missing_ok=True)
+                    if handle is not None or _is_old(path):
+                        path.unlink(missing_ok=True)
                 finally:
                     remove_lock(lock, handle)
 
 
-def _staging_path(entry: Path) -> Path:
-    return entry.parents[1] / "staging" / f"{entry.parent.name}{entry.name}.new"
+def _is_old(path: Path) -> bool:
+    return time.time() - path.stat().st_mtime > ABANDONED_AFTER_S
+
+
+def _staging_path(entry: Path, ending: str) -> Path:
+    return entry.parents[1] / "staging" / f"{entry.parent.name}{entry.name}{ending}"
 
 
 def _open_folder(root: Path, path: Path, resume: ResumeState) -> AbstractContextManager[ByteStream]:

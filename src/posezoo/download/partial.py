@@ -8,7 +8,6 @@ its file.
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,7 +15,13 @@ from pathlib import Path
 
 from posezoo.download.candidates import ResumeState
 from posezoo.errors import DigestError
-from posezoo.files.file_lock import FLAGS, discard, lock_file
+from posezoo.files.file_lock import (
+    FLAGS,
+    discard,
+    lock_file,
+    remove_stale_parts,
+    unique_part,
+)
 from posezoo.files.file_record import read_record, update_record
 from posezoo.files.staging import prepare_target
 from posezoo.files.verified_files import (
@@ -69,12 +74,12 @@ class PartialFile:
             # find it.
             self._is_findable = handle is not None
             if handle is None:
-                self.path = target.with_name(
-                    f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part"
-                )
+                remove_stale_parts(target.parent)
+                self.path = unique_part(target)
                 handle = os.open(self.path, FLAGS | os.O_EXCL, 0o666)
         self._handle = handle
-        discard(_link_of(target))
+        self._link = _link_of(target) if self._is_findable else _link_of(self.path)
+        discard(self._link)
 
     def __enter__(self) -> PartialFile:
         return self
@@ -127,7 +132,7 @@ class PartialFile:
         self._remove_resume_state()
         self._linked = None
         with writing(self.target):
-            _link_of(self.target).unlink(missing_ok=True)
+            self._link.unlink(missing_ok=True)
             os.lseek(self._handle, 0, os.SEEK_SET)
             os.ftruncate(self._handle, 0)
 
@@ -151,7 +156,7 @@ class PartialFile:
             DigestError: the bytes are not the expected ones.
             OSError: the file cannot be read.
         """
-        link = _link_of(self.target)
+        link = self._link
         expected = file.checksum
         if expected is None or not has_size(path, file.size):
             return False

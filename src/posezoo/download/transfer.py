@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import base64
 import json
-import stat
 import zlib
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.registry import registry_root
+from posezoo.regular_files import read_regular_text
 from posezoo.spec.model import ModelSpec, Precision, SourceFile
 from posezoo.spec.sources import NpmPackageSource, PackageSource, PythonPackageSource
 from posezoo.values import frozen
@@ -143,11 +143,9 @@ def _unpack_window(packed: str) -> bytes:
 
 def _read(path: Path) -> Mapping[str, Any]:
     status = path.stat()
-    if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:
-        return {}
-    return _parse(path, status.st_mtime_ns)
+    return {} if status.st_size > _MAX_BYTES else _parse(path, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=4)
 def _parse(path: Path, _changed: int) -> Mapping[str, Any]:
-    return dict(json.loads(path.read_bytes()))
+    return dict(json.loads(read_regular_text(path)))

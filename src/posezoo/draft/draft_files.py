@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from posezoo.convert.formats import FORMATS, ModelFormat
-from posezoo.convert.frontends import read_network
-from posezoo.convert.reader_process import run_in_reader_process
+from posezoo.convert.frontends import VerifiedSource, read_network
+from posezoo.convert.reader_process import limits_for, run_in_reader_process
 from posezoo.download.context import DownloadContext
 from posezoo.download.model_download import download_model
 from posezoo.download.options import DownloadOptions
@@ -120,8 +120,14 @@ def describe_files(
     layout: ModelLayout,
     download_options: DownloadOptions,
     listener: Listener = ignore_event,
+    *,
+    timeout_s: float | None = None,
+    memory_gb: float | None = None,
 ) -> tuple[model.ModelSpec, str]:
     """Download the files, and add their sizes, SHA-384, inputs and outputs to the model.
+
+    Args:
+        timeout_s, memory_gb: as for ``reader_process.limits_for``.
 
     Returns:
         The model, and the reason why inputs and outputs could not be read. The reason is empty if
@@ -156,7 +162,11 @@ def describe_files(
     files.sort(key=lambda file: not _is_to_convert(file.name, model_format))
     spec = replace(spec, files=tuple(files))
     path = layout.file_path(spec, spec.files[0])
-    inputs, outputs, reason = run_in_reader_process(_read_ports, spec, path, source=path)
+    paths = [layout.file_path(spec, file) for file in spec.files]
+    limits = limits_for(paths, timeout_s, memory_gb)
+    inputs, outputs, reason = run_in_reader_process(
+        _read_ports, spec, path, source=path, limits=limits
+    )
     return replace(spec, inputs=inputs, outputs=outputs), reason
 
 
@@ -176,7 +186,7 @@ def _read_ports(
 ) -> tuple[tuple[model.Input, ...], tuple[model.Output, ...], str]:
     """The inputs and outputs of a network, and the reason why they could not be read."""
     try:
-        network = read_network(spec, path)
+        network = read_network(spec, VerifiedSource(path))
     except ConversionError as error:
         return (), (), error.problem
     problem = explain_invalid_names(network)

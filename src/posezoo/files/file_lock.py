@@ -7,11 +7,14 @@ from __future__ import annotations
 import errno
 import math
 import os
+import re
+import secrets
 import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from posezoo.errors import OutputError
@@ -20,6 +23,14 @@ from posezoo.errors import OutputError
 #: disk.
 WAIT_S = 10.0
 _PAUSE_S = 0.01
+
+#: If files cannot be locked (Windows, some network shares), one of this age counts as unused.
+ABANDONED_AFTER_S = 3600.0
+
+_PART = re.compile(r"\.\d+-[0-9a-f]{8}\.part$")
+
+# If the system supports it: do not follow symbolic links, and do not wait for the writer of a pipe.
+_NO_SURPRISES = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 # If the system supports it: do not follow symbolic links, and do not convert line ends.
 FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -105,6 +116,47 @@ def lock_file(
         time.sleep(_PAUSE_S)
 
 
+def unique_part(target: Path) -> Path:
+    """A name beside a file for new bytes, which no other process or thread has."""
+    return target.with_name(f".{target.name[:64]}.{os.getpid()}-{secrets.token_hex(4)}.part")
+
+
+@cache  # a run may write thousands of files into one folder
+def remove_stale_parts(folder: Path) -> None:
+    """Remove what writers that were killed left in a folder under names of ``unique_part``.
+
+    A part is in use while it is locked. Where there are no locks, it is in use for an hour.
+    """
+    for part in folder.glob(".*-*.part"):
+        if not _PART.search(part.name):
+            continue
+        with suppress(OSError):
+            age_s = time.time() - part.stat().st_mtime
+            handle = lock_open_file(part)
+            if handle is None and age_s < ABANDONED_AFTER_S:
+                continue
+            part.unlink()
+            if handle is not None:
+                os.close(handle)
+
+
+def lock_open_file(path: Path) -> int | None:
+    """Lock an existing file until the returned handle is closed; None if there are no locks.
+
+    Raises:
+        BlockingIOError: another process or thread has the lock.
+        OSError: the file cannot be opened.
+    """
+    handle = os.open(path, os.O_RDONLY | _NO_SURPRISES)
+    is_locked = _flock(handle)
+    if is_locked:
+        return handle
+    os.close(handle)
+    if is_locked is None:
+        return None
+    raise _blocked(path)
+
+
 def discard(path: Path) -> None:
     """Remove a file that is not needed any more, if that is possible."""
     with suppress(OSError):
@@ -126,16 +178,9 @@ def lock_folder(folder: Path) -> int | None:
         FileNotFoundError: the folder does not exist any more.
     """
     try:
-        handle = os.open(folder, os.O_RDONLY)
+        return lock_open_file(folder)
     except PermissionError:  # Windows cannot open folders
         return None
-    is_locked = _flock(handle)
-    if is_locked:
-        return handle
-    os.close(handle)
-    if is_locked is None:
-        return None
-    raise _blocked(folder)
 
 
 def _blocked(path: Path) -> BlockingIOError:
@@ -154,7 +199,25 @@ def _flock(handle: int) -> bool | None:
         return False
     except (ImportError, OSError):
         return None
-    return True
+    return True if _excludes_others(handle) else None
+
+
+def _excludes_others(handle: int) -> bool:
+    """Whether a lock of ours keeps others out: on some network file systems, such as Lustre without
+    its option flock, everyone gets the lock.
+    """
+    if sys.platform != "linux":  # elsewhere a file cannot be opened again without its name
+        return True
+    import fcntl
+
+    other = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY)
+    try:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(other)
+    return False
 
 
 def _still_has_its_name(path: Path, handle: int) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import asdict, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from posezoo.files.file_lock import WAIT_S, discard, lock_file
+from posezoo.files.file_lock import WAIT_S, discard, lock_file, unique_part
 from posezoo.files.foreign_json import parse_json
 from posezoo.files.staging import create_parent
 from posezoo.values import frozen
@@ -119,6 +119,8 @@ def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None
     create_parent(path)
     part = path.with_name(f".{path.name}.part")
     handle = lock_file(part, wait_s=WAIT_S)
+    if handle is None:
+        part = unique_part(path)
     is_left = True
     try:
         before = read_json(path)

@@ -14,13 +14,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from posezoo.errors import DiskError, OutputError, os_reason
-from posezoo.files.file_lock import lock_folder
+from posezoo.files.file_lock import ABANDONED_AFTER_S, lock_folder
 
 #: The prefix of the names of such folders.
 PREFIX = ".posezoo-"
-
-# If folders cannot be locked (Windows, some network shares), a folder of this age counts as unused.
-ABANDONED_AFTER_S = 3600.0
 
 _OTHER_FOLDER = (
     "choose a folder that can be written (--weights_dir, --cache_dir, --output); posezoo doctor"

@@ -6,12 +6,12 @@ import errno
 import io
 import os
 import stat
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from posezoo.errors import OutputError
+from posezoo.files.file_lock import lock_file, remove_stale_parts, unique_part
 from posezoo.files.file_record import fingerprint, read_record, update_record
 from posezoo.files.staging import PREFIX, create_parent, output_error
 from posezoo.spec.model import Digest, SourceFile
@@ -26,8 +26,6 @@ MAX_MEMBER = 4 << 30
 
 #: The largest directory of a zip file, in bytes: one of 100,000 members has about 10 MB.
 MAX_DIRECTORY = 16 << 20
-
-_UMASK_LOCK = threading.Lock()
 
 # _IOW(0x94, 9, int) of linux/fs.h: for btrfs, XFS, bcachefs, and overlays of them.
 _FICLONE = 0x40049409
@@ -222,31 +220,28 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
     Raises:
         OutputError: the file cannot be written; an earlier file is unchanged.
     """
-    import tempfile
-
     with writing(path):
         if is_device(path):
             path.write_bytes(content)
             return
         create_parent(path)
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".part"
-        )
-        part = Path(name)
+        remove_stale_parts(path.parent)
+        part = unique_part(path)
+        # Locked, so that no other process takes it for the part of a writer that was killed.
+        handle = lock_file(part)
         try:
-            with os.fdopen(handle, "wb") as stream:
+            with (
+                open(part, "wb") if handle is None else os.fdopen(handle, "wb", closefd=False)
+            ) as stream:
                 stream.write(content)
-            # Else two threads could read each other's mask, and restore the wrong one.
-            with _UMASK_LOCK:
-                mask = os.umask(0o022)  # the only portable way to read it is to set it
-                os.umask(mask)
-            part.chmod(0o666 & ~mask)  # mkstemp's 0600 would exclude the user's group
             if lasting:
                 replace_atomically(part, path)
             else:
                 os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
+            if handle is not None:
+                os.close(handle)
 
 
 def is_device(path: Path) -> bool:

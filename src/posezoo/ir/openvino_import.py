@@ -131,4 +131,6 @@ def error_text(error: BaseException) -> str:
         return "; ".join(
             line for line in summary if not line.startswith("To facilitate the conversion")
         )
-    return lines[-1].rstrip(".") if lines else type(error).__name__
+    if not lines:
+        return type(error).__name__
+    return lines[-1].rstrip(".").replace("std::bad_alloc", "it needs more memory than there is")

@@ -27,6 +27,7 @@ from posezoo.events import (
 )
 from posezoo.ir.complexity import Complexity
 from posezoo.ir.model_procs import find_labels
+from posezoo.regular_files import read_regular_bytes
 from posezoo.spec.model import Decoder, Digest, Input, ModelSpec
 from posezoo.spec.region_configs import find_detector
 from posezoo.values import frozen
@@ -213,7 +214,7 @@ def source_digests(spec: ModelSpec) -> dict[str, str]:
 def read_provenance(path: Path) -> Provenance | None:
     """The record in a file; None if the file is missing or not a valid record."""
     try:
-        content = path.read_bytes()
+        content = read_regular_bytes(path)
     except OSError:
         return None
     return parse_provenance(content)

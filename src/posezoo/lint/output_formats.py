@@ -15,6 +15,7 @@ from posezoo.facts.json_projection import project
 from posezoo.files.verified_files import write_atomically
 from posezoo.lint.finding import Finding, to_safe_line
 from posezoo.lint.rule import FORMER_IDS, RuleInfo
+from posezoo.regular_files import read_regular_bytes
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 #: The values that identify a finding. Line numbers and the checkout's folder may change, so they
@@ -126,7 +127,7 @@ def read_baseline(path: Path) -> frozenset[tuple[str, ...]]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise SettingsError(f"{path}: is larger than any baseline")
-        rows = json.loads(path.read_bytes())["findings"]
+        rows = json.loads(read_regular_bytes(path))["findings"]
         keys = (tuple(str(row[key]) for key in KEYS) for row in rows)
         return frozenset((FORMER_IDS.get(rule, rule), *others) for rule, *others in keys)
     except OSError as error:

@@ -9,7 +9,6 @@ branches::
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import re
@@ -23,6 +22,7 @@ from posezoo.files.verified_files import compute_digest, is_verified, is_verifie
 from posezoo.ir import provenance
 from posezoo.layout import ModelLayout
 from posezoo.registry import RegistryEntry, format_command
+from posezoo.regular_files import read_regular_text
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision, SourceFile
 from posezoo.values import frozen
 
@@ -221,9 +221,7 @@ def read_entries(path: Path) -> LockEntries:
     entry.
     """
     try:
-        if path.exists() and not path.is_file():  # reading a pipe may never end
-            raise OSError(errno.EINVAL, "it is not a file")
-        text = path.read_text("utf-8")
+        text = read_regular_text(path)
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:

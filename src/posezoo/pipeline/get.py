@@ -144,7 +144,12 @@ def get(
         InferenceError: as for ``check_own_weights``.
     """
     check_own_weights(resolved.spec, listener)
-    options = options or ConversionOptions()
+    settings = context.settings
+    options = replace(
+        options or ConversionOptions(),
+        timeout_s=settings.conversion_timeout,
+        memory_gb=settings.conversion_memory,
+    )
     with time_step(DOWNLOAD):
         plan = bring_irs_and_plan(resolved, context, options, downloads=downloads)
         if downloads:
@@ -302,7 +307,8 @@ def _make_irs(
 ) -> None:
     """Run the model's own code if it is needed, and convert in the process that reads networks."""
     from posezoo.convert.frontends import source_model_path
-    from posezoo.convert.reader_process import run_in_reader_process
+    from posezoo.convert.model_optimizer import TIMEOUT_S
+    from posezoo.convert.reader_process import limits_for, run_in_reader_process
 
     name = resolved.source.full_name
     results: AbstractContextManager[ModelLayout] = nullcontext(resolved.layout)
@@ -311,6 +317,12 @@ def _make_irs(
 
         results = run_upstream_code(resolved.spec, resolved.layout, listener=listener)
     with results as layout:  # the results of upstream code exist until the context ends
+        spec = resolved.source
+        source = source_model_path(spec, layout)
+        files = {source, *(layout.file_path(spec, file) for file in spec.files)}
+        limits = limits_for(files, options.timeout_s, options.memory_gb)
+        if model_optimizer:  # it has a limit of its own
+            limits = replace(limits, seconds=limits.seconds + TIMEOUT_S * len(due))
         listener(ConversionStarted(name, tuple(target.precision for target in due)))
         try:
             run_in_reader_process(
@@ -320,7 +332,8 @@ def _make_irs(
                 due,
                 model_optimizer,
                 options,
-                source=source_model_path(resolved.source, layout),
+                source=source,
+                limits=limits,
                 listener=listener,
             )
         except PosezooError as error:

@@ -16,6 +16,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from posezoo.regular_files import read_regular_text
+
 TRANSFORMATIONS_CONFIG = "--transformations_config"
 #: Names the file with which the Object Detection API trained a network.
 PIPELINE_CONFIG = "--tensorflow_object_detection_api_pipeline_config"
@@ -58,7 +60,7 @@ def read_region_config(path: Path) -> Mapping[str, Any]:
     """The only configuration in a file, with its ``id``; a ValueError if it cannot be read."""
     config: Mapping[str, Any]
     try:
-        (config,) = json.loads(path.read_text("utf-8"))
+        (config,) = json.loads(read_regular_text(path))
         is_named = isinstance(config["id"], str)
     except (OSError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(path) from error

@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from posezoo.errors import SpecError, os_reason, sanitize, suggest
+from posezoo.regular_files import open_regular
 from posezoo.spec.model import Plain
 
 #: The largest of the 294 + 276 files of Open Model Zoo has 21 kB, 1105 values and four levels. At
@@ -253,7 +254,7 @@ def read_yaml_bytes(path: Path) -> bytes:
         SpecError: the file cannot be read.
     """
     try:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             return stream.read(MAX_BYTES + 1)
     except OSError as error:
         problem = f"cannot be read: {os_reason(error)}"

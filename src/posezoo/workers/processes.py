@@ -14,6 +14,7 @@ import io
 import os
 import pickle
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -21,14 +22,15 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Generic
 
 from posezoo.errors import ConversionError, PosezooError
 from posezoo.events import Listener
-from posezoo.workers.program import kill_session, python_command
+from posezoo.values import frozen
+from posezoo.workers.program import kill_session, python_command, start_in_session
 from posezoo.workers.signals import signals_raise
 from posezoo.workers.threads import (
     CancelCheck,
@@ -47,7 +49,6 @@ _GRACE_S = 2.0
 # A message begins with its size.
 _SIZE_BYTES = 8
 
-# The signals of a crash: the same work would end another process, too.
 _CRASHES = ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGTRAP")
 # Windows ends a process that crashes with an exit code of this size or more.
 _WINDOWS_CRASH = 0xC0000000
@@ -58,14 +59,32 @@ _CRASH_HINT = (
 )
 _MEMORY_HINT = "is there enough memory?"
 
+_RAISE_TIME_HINT = "if you trust the file, --conversion_timeout SECONDS allows more"
+#: The hint if a file needs more memory than its limit.
+RAISE_MEMORY_HINT = "if you trust the file, --conversion_memory GB allows more"
+
+_PRIVATE_PAGES = re.compile(r"^(?:RssAnon|RssShmem|VmSwap):\s*(\d+) kB", re.MULTILINE)
+
 _is_child = False
+# The pipe of a child process to its parent; None in other processes.
+_parent: _Messages | None = None
+_own_limits: ResourceLimits | None = None
+
+
+@frozen
+class ResourceLimits:
+    """What the work on one file may use. If it needs more, its process is ended."""
+
+    seconds: float
+    memory_bytes: int  # of the process and those that it started, without mapped files
 
 
 class ProcessEndedError(ConversionError):
     """A child process ended before it returned a result, or could not be started.
 
     Attributes:
-        is_crash: whether the process ended itself by an error in a library.
+        is_crash: whether the process ended itself by an error in a library, or had reached a
+            limit: the same work would end another process, too.
     """
 
     is_crash = False
@@ -74,6 +93,28 @@ class ProcessEndedError(ConversionError):
 def is_child_process() -> bool:
     """Whether this process is one that ``ChildProcess`` started."""
     return _is_child
+
+
+@contextmanager
+def limited(limits: ResourceLimits) -> Iterator[None]:
+    """In this context, the parent of this process ends it at the limits."""
+    _announce(limits)
+    try:
+        yield
+    finally:
+        _announce(None)
+
+
+def _announce(limits: ResourceLimits | None) -> None:
+    global _own_limits
+    _own_limits = limits
+    if _parent:
+        _parent.send(("limits", limits))
+
+
+def own_limits() -> ResourceLimits | None:
+    """The limits of the work that this process does; None without limits."""
+    return _own_limits
 
 
 def run_in_child(work: Callable[..., Result], *args: object, of: str) -> Result:
@@ -249,18 +290,13 @@ class ChildProcess:
         # In a session of its own, since the terminal sends ^C to all processes of a session's
         # group: the parent handles ^C, and ends the child.
         try:
-            self._process = subprocess.Popen(
-                python_command(__name__, "serve"),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                start_new_session=True,
-            )
-        except OSError as error:
+            self._process, self._lifeline = start_in_session(python_command(__name__, "serve"))
+            assert self._process.stdin and self._process.stdout
+            self._messages = _Messages(self._process.stdout, self._process.stdin)
+        except (OSError, RuntimeError) as error:  # no more processes, or no more threads
             raise ProcessEndedError(
                 f"no process could be started: {error}", hint=_MEMORY_HINT
             ) from error
-        assert self._process.stdin and self._process.stdout
-        self._messages = _Messages(self._process.stdout, self._process.stdin)
         self._ending = threading.Lock()
         self._is_waiting = False  # for the answer of a call
         self._messages.send((work, threads, idle_s, prepare))
@@ -289,15 +325,18 @@ class ChildProcess:
         """
         self._is_waiting = True
         self._messages.send((args, listener is not None, _working_folder(), dict(os.environ)))
-        kind, value = self._receive(check)
-        while kind in ("event", "output"):
+        watch = _Watch(self.pid)
+        kind, value = self._receive(check, watch)
+        while kind in ("event", "output", "limits"):
             if kind == "output":
                 sys.stdout.write(value)
                 sys.stdout.flush()
+            elif kind == "limits":
+                watch.set_limits(value)
             else:
                 assert listener
                 listener(value)
-            kind, value = self._receive(check)
+            kind, value = self._receive(check, watch)
         self._is_waiting = False
         if kind == "result":
             return value
@@ -306,8 +345,11 @@ class ChildProcess:
             error.__cause__ = RuntimeError(f"in the child process:\n{trace}")
         raise error
 
-    def _receive(self, check: CancelCheck) -> Any:
+    def _receive(self, check: CancelCheck, watch: _Watch) -> Any:
         while True:
+            if problem := watch.find_excess():
+                self.kill()
+                raise problem
             try:
                 return self._messages.receive(_POLL_S)
             except queue.Empty:
@@ -318,6 +360,11 @@ class ChildProcess:
     def signal_end(self) -> None:
         """Ask the process to end, and do not wait for it."""
         self._process.terminate()
+
+    def kill(self) -> None:
+        """End the process, and what it started, at once."""
+        kill_session(self._process)
+        self.terminate()
 
     def terminate(self) -> int:
         """End the process, unless it has ended; returns its exit code."""
@@ -330,6 +377,7 @@ class ChildProcess:
                 kill_session(self._process)
                 exit_code = self._process.wait()
             self._messages.close()
+            self._lifeline.close()
             return exit_code
 
 
@@ -388,6 +436,53 @@ class _Messages:
             self._at_end()
 
 
+class _Watch:
+    """Compares what a process uses with the limits that it has announced."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._limits: ResourceLimits | None = None
+        self._since_s = self._looked_s = 0.0
+
+    def set_limits(self, limits: ResourceLimits | None) -> None:
+        """Begin to watch; None to end it."""
+        self._limits = limits
+        self._since_s = time.monotonic()
+
+    def find_excess(self) -> ProcessEndedError | None:
+        """The error of a process that has reached a limit; looks at most every 0.1 s."""
+        now_s = time.monotonic()
+        limits = self._limits
+        if limits is None or now_s - self._looked_s < _POLL_S:
+            return None
+        self._looked_s = now_s
+        if now_s - self._since_s > limits.seconds:
+            return _limit_error(f"{limits.seconds:.0f} s", _RAISE_TIME_HINT)
+        if _used_memory(self._pid) > limits.memory_bytes:
+            return _limit_error(f"{limits.memory_bytes / 1e9:.1f} GB of memory", RAISE_MEMORY_HINT)
+        return None
+
+
+def _limit_error(limit: str, hint: str) -> ProcessEndedError:
+    error = ProcessEndedError(f"its process needed more than its limit of {limit}", hint=hint)
+    error.is_crash = True
+    return error
+
+
+def _used_memory(pid: int) -> int:
+    """The bytes of memory of a process and those that it started; 0 where that is not known.
+
+    Pages of mapped files do not count: the system takes them back when it needs them.
+    """
+    used = 0
+    with suppress(OSError):  # it has just ended, or the system is not Linux
+        status = Path(f"/proc/{pid}/status").read_text("ascii", "replace")
+        used = sum(int(size) << 10 for size in _PRIVATE_PAGES.findall(status))
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            used += sum(_used_memory(int(child)) for child in children.read_text("ascii").split())
+    return used
+
+
 def _explain_end(exit_code: int) -> ProcessEndedError:
     """The error for a process that ended with this exit code; a negative one is the number of a
     signal.
@@ -417,13 +512,14 @@ def serve() -> int:
     """The main function of a child process, which answers one call after the other; returns the
     exit code.
     """
-    global _is_child
+    global _is_child, _parent
     _is_child = True
     # On Windows, ^C reaches all processes of a terminal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     messages = _Messages(
         os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"), at_end=_end_with_parent
     )
+    _parent = messages
     _detach_standard_streams()
     sys.stdout = _ForwardedOutput(messages)
     work, threads, idle_s, prepare = messages.receive(None)

@@ -17,6 +17,11 @@ from typing import IO
 
 from posezoo.values import frozen
 
+if sys.platform == "linux":
+    import fcntl
+
+_KILLS_AT_END = sys.platform == "linux"
+
 #: How many bytes at the end of a stream are kept; a program may print without limit.
 TAIL_BYTES = 1 << 20
 
@@ -45,8 +50,8 @@ def run_program(
 ) -> ProgramResult:
     """Run a program and wait for its end.
 
-    It runs in its own session: when it ends, reaches the time limit, or the caller is interrupted,
-    its process group is killed.
+    It runs in its own session: when it ends, reaches the time limit, or the caller is interrupted
+    or killed, its process group is killed.
 
     Args:
         environment: its environment variables; None: those of this process.
@@ -57,14 +62,8 @@ def run_program(
     Raises:
         OSError: the program cannot be started.
     """
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        start_new_session=True,
-        pass_fds=pass_fds,
+    process, lifeline = start_in_session(
+        command, stderr=subprocess.PIPE, environment=environment, pass_fds=pass_fds
     )
     assert process.stdin and process.stdout and process.stderr
     output = bytearray()
@@ -83,6 +82,7 @@ def run_program(
     finally:
         kill_session(process)
         process.wait()
+        lifeline.close()
     for reader in readers:
         reader.join(5.0)  # a process that left the session may still have the stream open
     return ProgramResult(
@@ -99,6 +99,75 @@ def find_program(name: str) -> str | None:
     entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
     path = shutil.which(name, path=os.pathsep.join(filter(os.path.isabs, entries)))
     return path if path and Path(path).is_absolute() else None
+
+
+class Lifeline:
+    """A pipe to a process that was started in its own session: if this process ends for any reason,
+    the kernel closes the pipe, and kills that session.
+
+    Only Linux can do this. The kernel does it without the other process, which may be in a library
+    that returns much later, or never.
+    """
+
+    def __init__(self) -> None:
+        self._reading, self._writing = os.pipe() if _KILLS_AT_END else (-1, -1)
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What the process must inherit."""
+        return (self._reading,) if _KILLS_AT_END else ()
+
+    def tie(self, process: subprocess.Popen[bytes]) -> None:
+        """Tie the process, which has inherited the pipe, to this one."""
+        if sys.platform != "linux":
+            return
+        fcntl.fcntl(self._reading, fcntl.F_SETOWN, -process.pid)
+        fcntl.fcntl(self._reading, fcntl.F_SETSIG, signal.SIGKILL)
+        state = fcntl.fcntl(self._reading, fcntl.F_GETFL)
+        fcntl.fcntl(self._reading, fcntl.F_SETFL, state | os.O_ASYNC)
+        os.close(self._reading)
+        self._reading = -1
+
+    def close(self) -> None:
+        """Close the pipe, after the process has ended."""
+        for descriptor in (self._reading, self._writing):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._reading = self._writing = -1
+
+
+def start_in_session(
+    command: Sequence[str],
+    *,
+    stderr: int | None = None,
+    environment: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+) -> tuple[subprocess.Popen[bytes], Lifeline]:
+    """Start a program in its own session, with pipes for its input and output; it ends with this
+    process.
+
+    Returns:
+        The process, and its lifeline, which the caller closes when the process has ended.
+
+    Raises:
+        OSError: the program cannot be started.
+    """
+    lifeline = Lifeline()
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=environment,
+            start_new_session=True,
+            pass_fds=(*pass_fds, *lifeline.descriptors),
+        )
+    except BaseException:
+        lifeline.close()
+        raise
+    lifeline.tie(process)
+    return process, lifeline
 
 
 def kill_session(process: subprocess.Popen[bytes]) -> None:

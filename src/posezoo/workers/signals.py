@@ -31,7 +31,8 @@ class SignalExit(SystemExit):
 def signals_raise(*names: str) -> Iterator[None]:
     """Let these signals raise a SignalExit in the main thread, and SIGINT a KeyboardInterrupt.
 
-    Signals that this system does not have are left out.
+    Signals that this system does not have are left out, and those that are ignored stay so: nohup
+    ignores SIGHUP, and a shell SIGINT of what it starts in the background.
 
     Python ignores what is raised in a finalizer and in the callback of a weak reference, of which
     imports have many. A signal that was lost so, or a ^C, is sent again.
@@ -40,7 +41,7 @@ def signals_raise(*names: str) -> Iterator[None]:
     hook = sys.unraisablehook
     sys.unraisablehook = _send_again
     for name in names:
-        if hasattr(signal, name):
+        if hasattr(signal, name) and _is_heeded(getattr(signal, name)):
             with contextlib.suppress(ValueError):  # raised outside of the main thread
                 before[name] = signal.signal(getattr(signal, name), _raise)
     try:
@@ -49,6 +50,10 @@ def signals_raise(*names: str) -> Iterator[None]:
         sys.unraisablehook = hook
         for name, handler in before.items():
             signal.signal(getattr(signal, name), handler)
+
+
+def _is_heeded(number: int) -> bool:
+    return signal.getsignal(number) is not signal.SIG_IGN
 
 
 def _raise(number: int, _frame: FrameType | None) -> None:

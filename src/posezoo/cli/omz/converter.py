@@ -64,7 +64,7 @@ FLAGS = (
         default=[],
         former="--add-mo-arg",
     ),
-    f"allow_upstream_code {flags.LOCK}",
+    f"allow_upstream_code {flags.LIMITS} {flags.LOCK}",
     Flag("--dry_run", "print what would be done, and write nothing", former="--dry-run"),
     Flag("--no_card", "write no model card beside the IR"),
     Flag(

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from openvino import Model
 
     from posezoo.events import Listener
+    from posezoo.workers.processes import ResourceLimits
 
 #: The release whose arguments these are.
 RELEASE = "2024.6.0"
@@ -125,6 +126,8 @@ def create_parser() -> argparse.ArgumentParser:
             " own argument)"
         ),
     )
+    for name in flags.LIMITS.split():
+        flags.FLAGS[name].add_to(parser)
     types: dict[str, Callable[[str], object]] = {
         "FILE": os.path.expanduser,
         "DIR": os.path.expanduser,
@@ -311,6 +314,7 @@ def convert(args: argparse.Namespace, listener: Listener) -> Path:
     from posezoo.convert.conversion import convert_file
     from posezoo.convert.reader_process import run_in_reader_process
 
+    limits = reading_limits(args, original)
     work = partial(
         convert_file,
         batch=args.batch,
@@ -321,7 +325,19 @@ def convert(args: argparse.Namespace, listener: Listener) -> Path:
         original.parent, Path(args.output_dir or ".").absolute(), checkpoint=original
     )
     precision = requested or Precision.FP16
-    return run_in_reader_process(work, spec, folders, precision, source=original, listener=listener)
+    return run_in_reader_process(
+        work, spec, folders, precision, source=original, limits=limits, listener=listener
+    )
+
+
+def reading_limits(args: argparse.Namespace, original: Path) -> ResourceLimits:
+    """The limits for reading a file, from the flags and settings."""
+    from posezoo.convert.reader_process import files_beside, limits_for
+
+    settings = flags.settings_from_args(args)
+    return limits_for(
+        files_beside(original), settings.conversion_timeout, settings.conversion_memory
+    )
 
 
 def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:

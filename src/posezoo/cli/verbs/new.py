@@ -56,7 +56,7 @@ FLAGS = (
         choices=[str(family) for family in Family],
         default="public",
     ),
-    f"weights_dir {flags.CACHE} models_dir dry_run {flags.FORMAT}",
+    f"weights_dir {flags.CACHE} {flags.LIMITS} models_dir dry_run {flags.FORMAT}",
 )
 
 
@@ -83,7 +83,14 @@ def run(args: argparse.Namespace) -> int:
         return 0
 
     with flags.console_from_args(args) as console:
-        spec, reason = describe_files(spec, context.layout, context.download_options, console)
+        spec, reason = describe_files(
+            spec,
+            context.layout,
+            context.download_options,
+            console,
+            timeout_s=context.settings.conversion_timeout,
+            memory_gb=context.settings.conversion_memory,
+        )
         if reason:
             console.warn(f"{spec.files[0].name}: inputs and outputs could not be read: {reason}")
     beside = root.parent if root == builtin_models_dir() else root

@@ -49,6 +49,7 @@ FLAGS = (
     ),
     Flag("--force", "replace the file if it exists"),
     Flag("--dry_run", "read the network and print what would be written"),
+    flags.LIMITS,
 )
 
 _LAYERS = (".prototxt", ".cfg")
@@ -98,12 +99,14 @@ def _arguments_of_mo(args: argparse.Namespace) -> list[str]:
     words = [f"--input_model={original}", f"--output_dir={args.output.parent}"]
     words += [f"--model_name={args.output.stem}", f"--compress_to_fp16={args.precision == 'FP16'}"]
     words += [f"--input_proto={path}" for path in layers]
-    if args.input_shape:
-        words.append(f"--input_shape={args.input_shape}")
+    for flag in ("input_shape", *flags.LIMITS.split()):
+        if getattr(args, flag):
+            words.append(f"--{flag}={getattr(args, flag)}")
     return words
 
 
 def _write_onnx(args: argparse.Namespace, spec: ModelSpec, original: Path) -> int:
+    from posezoo.cli.omz import mo
     from posezoo.convert.onnx_conversion import convert_to_onnx
     from posezoo.convert.reader_process import run_in_reader_process
     from posezoo.layout import FlatLayout
@@ -111,7 +114,8 @@ def _write_onnx(args: argparse.Namespace, spec: ModelSpec, original: Path) -> in
     output = args.output.absolute()
     folders = FlatLayout(original.parent, output.parent, checkpoint=original)
     work = partial(convert_to_onnx, is_dry_run=args.dry_run)
-    report = run_in_reader_process(work, spec, folders, output, source=original)
+    limits = mo.reading_limits(args, original)
+    report = run_in_reader_process(work, spec, folders, output, source=original, limits=limits)
     print(f"{'would write' if args.dry_run else 'wrote'} {args.output}")
     _print_report(report, args.output)
     return 0

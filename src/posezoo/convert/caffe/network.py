@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from posezoo.convert.caffe.caffemodel import read_weights
 from posezoo.convert.caffe.layer import Layer, LayerBuilder
 from posezoo.convert.caffe.prototxt import Message, read_prototxt
+from posezoo.convert.layers_text import MAX_VALUES
 from posezoo.errors import sanitize
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.spec.model import Input
@@ -27,6 +29,11 @@ _OLD_NAMES = {
     )
 } | {"INNER_PRODUCT": "InnerProduct"}  # fmt: skip
 
+#: The most layers of a network; ResNet-152 has 516 with its normalizations.
+_MAX_LAYERS = 5000
+#: The most tensors that a layer reads or makes.
+_MAX_PORTS = 1000
+
 
 def read_caffe(prototxt: Path, caffemodel: Path, inputs: Sequence[Input] = ()) -> Any:
     """The network of both files; its tensors have the names of Caffe's tops, its operations those
@@ -44,6 +51,7 @@ def read_caffe(prototxt: Path, caffemodel: Path, inputs: Sequence[Input] = ()) -
     """
     net = read_prototxt(prototxt)
     layers = list(select_layers(net))
+    _refuse_too_many(layers)
     builders = _find_builders(layers)
     weights = read_weights(caffemodel)
     ports = describe_ports(net)
@@ -51,6 +59,11 @@ def read_caffe(prototxt: Path, caffemodel: Path, inputs: Sequence[Input] = ()) -
     for name, asked in zip(ports.inputs, inputs, strict=False):
         if asked.shape and min(asked.shape) > 0:
             shapes[asked.name or name] = asked.shape
+    for name in ports.inputs:
+        if math.prod(shapes[name]) > MAX_VALUES:
+            problem = f"the input {sanitize(name)} {list(shapes[name])} is too large"
+            declared = _find_declaration(net, layers, name)
+            raise declared.make_error(problem, "input_dim", "input_shape", "input_param")
     parameters = [_create_parameter(name, shapes[name]) for name in ports.inputs]
     tensors = {parameter.get_friendly_name(): parameter.output(0) for parameter in parameters}
     for declared in layers:
@@ -119,6 +132,15 @@ def type_of(layer: Message) -> str:
     return _OLD_NAMES.get(kind, kind)
 
 
+def _refuse_too_many(layers: Sequence[Message]) -> None:
+    if len(layers) > _MAX_LAYERS:
+        raise layers[_MAX_LAYERS].make_error(f"more than {_MAX_LAYERS} layers")
+    for layer in layers:
+        for kind in ("bottom", "top"):
+            if len(layer.texts(kind)) > _MAX_PORTS:
+                raise layer.make_error(f"more than {_MAX_PORTS} times {kind}")
+
+
 def _find_builders(layers: Sequence[Message]) -> dict[str, LayerBuilder]:
     """What builds each type of layer; a ConversionError names all types that nothing builds."""
     from posezoo.convert.caffe.common_layers import COMMON_LAYERS
@@ -148,6 +170,11 @@ def _read_inputs(net: Message) -> Iterator[tuple[str, tuple[int, ...]]]:
             if not shape:
                 raise layer.make_error("an input needs a shape")
             yield layer.text("top", layer.text("name")), tuple(shape)
+
+
+def _find_declaration(net: Message, layers: Sequence[Message], top: str) -> Message:
+    """What declares an input: a layer, or the network."""
+    return next((layer for layer in layers if top in layer.texts("top")), net)
 
 
 def _create_parameter(name: str, shape: Sequence[int]) -> Any:
@@ -183,6 +210,10 @@ def _build_layer(
         if inputs and list(inputs[0].get_shape()[2:]) == [1, 1]:  # as in OpenPose's own files
             hint = "the .prototxt leaves the size of the image open: give the shape of the input"
         raise layer.make_error(f"cannot be built: {sanitize(reason)}", hint) from error
+    for output in node.outputs():
+        shape = output.get_partial_shape()
+        if shape.is_static and math.prod(shape.to_shape()) > MAX_VALUES:
+            raise layer.make_error(f"its output {list(shape.to_shape())} is too large")
     node.set_friendly_name(name)
     outputs: Sequence[Any] = node.outputs()
     return outputs

@@ -15,7 +15,7 @@ from posezoo.convert.layers_text import read_layers_text
 from posezoo.errors import ConversionError, sanitize
 
 #: The largest file that is read, in bytes; the layers of ResNet-152 take 0.1 MB.
-MAX_BYTES = 16 << 20
+MAX_BYTES = 2 << 20
 #: How deep messages may be nested; Caffe's are at most 4 deep.
 MAX_DEPTH = 16
 
@@ -40,6 +40,8 @@ class Message:
     line: int
     file: Path
     fields: dict[str, list[str | Message]] = field(default_factory=lambda: defaultdict(list))
+    #: Where each name stands first.
+    lines: dict[str, int] = field(default_factory=dict)
 
     def messages(self, name: str) -> list[Message]:
         """All messages of that name; a ConversionError if one is a plain value."""
@@ -94,9 +96,12 @@ class Message:
             raise self.make_error(f"{name}: expected true or false, got {sanitize(text)}")
         return text in ("true", "1")
 
-    def make_error(self, problem: str) -> ConversionError:
-        """An error that names the line on which the message begins."""
-        return ConversionError(f"{self.file}:{self.line}: {problem}")
+    def make_error(self, problem: str, *names: str) -> ConversionError:
+        """An error that names the line of the first of these fields that there is, or that on
+        which the message begins.
+        """
+        line = next((self.lines[name] for name in names if name in self.lines), self.line)
+        return ConversionError(f"{self.file}:{line}: {problem}")
 
     def _to_number(self, name: str, text: str) -> float:
         try:
@@ -135,14 +140,16 @@ class _Parser:
 
     def _split(self, text: str) -> list[tuple[str, int]]:
         tokens = []
+        line = 1
         at = 0
         while at < len(text):
             match = _TOKEN.match(text, at)
             if match is None:
+                self._line = line
                 raise self._make_error(f"unexpected {sanitize(text[at])}")
             if match.lastgroup != "skipped":
-                tokens.append((match[0], self._line))
-            self._line += match[0].count("\n")
+                tokens.append((match[0], line))
+            line += match[0].count("\n")
             at = match.end()
         return tokens
 
@@ -154,6 +161,7 @@ class _Parser:
             if self._tokens[self._next][0] in ("}", ">"):
                 break
             name = self._take()
+            message.lines.setdefault(name, self._line)
             self._read_value(message, name, depth)
         if closing and self._take() != closing:
             raise self._make_error(f"expected {closing}")

@@ -18,6 +18,7 @@ from posezoo.arrays import Array
 from posezoo.convert.darknet.boxes import decode_boxes
 from posezoo.convert.darknet.cfg import Section
 from posezoo.convert.darknet.weights import WeightsReader
+from posezoo.convert.layers_text import MAX_VALUES
 from posezoo.errors import ConversionError, sanitize
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.values import frozen
@@ -30,8 +31,6 @@ ONLY_OUTPUT = "output"
 EPSILON = np.float32(1e-3)
 OPENCV_EPSILON = np.float32(1e-6)
 
-#: The largest output of a layer, in values; that of YOLOv4 has 12 million.
-_MAX_VALUES = 1 << 28
 _TO_NCHW = (0, 3, 1, 2)
 _TO_NHWC = (0, 2, 3, 1)
 # Their values are for training, and for what follows the maps.
@@ -127,7 +126,7 @@ def build_as_opencv(sections: Sequence[Section], weights: WeightsReader) -> Any:
 def _create_image(net: Section, name: str, axes: Sequence[str]) -> Any:
     """The input, with its sizes along these axes, of one image."""
     sizes = list(map(net.integer, axes))
-    if math.prod(sizes) > _MAX_VALUES:
+    if math.prod(sizes) > MAX_VALUES:
         raise net.make_error(f"the image {sizes} is too large")
     ov = import_openvino()
     image = ov.op.Parameter(ov.Type.f32, ov.PartialShape([1, *sizes]))
@@ -202,7 +201,7 @@ def _build_layer(layer: Section, progress: _Progress) -> Any:
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1]
         raise layer.make_error(f"cannot be built: {sanitize(reason)}") from error
-    if math.prod(output.get_shape()) > _MAX_VALUES:
+    if math.prod(output.get_shape()) > MAX_VALUES:
         raise layer.make_error(f"its output {list(output.get_shape())} is too large")
     return output
 
@@ -314,7 +313,7 @@ def _build_connected(layer: Section, progress: _Progress) -> Any:
 
 def _build_product(layer: Section, progress: _Progress) -> Any:
     """The last output times another one, of which each may have a value for each channel."""
-    other = progress.find(layer, layer.integer("from", least=-_MAX_VALUES))
+    other = progress.find(layer, layer.integer("from", least=-MAX_VALUES))
     product = ops.multiply(other, progress.find_previous(layer)).output(0)
     return _activate(layer, product, "linear")
 

@@ -34,6 +34,7 @@ from posezoo.convert.protobuf_reader import (
     read_texts,
     read_varint,
 )
+from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import error_text
 from posezoo.spec.model import ModelSpec
 from posezoo.versions import package_version
@@ -68,8 +69,10 @@ _FIELDS_WITH_TENSORS: Mapping[str, Mapping[int, str]] = {
     "ExternalData": {},
 }
 
-# The limit of nested messages in protobuf's own parsers; a graph inside a graph takes three levels.
-_MAX_DEPTH = 100
+# How deep graphs may be nested: each level doubles the time of OpenVINO's simplifications.
+_MAX_GRAPHS = 8
+# How deep the messages of these graphs are: a graph inside a graph is three deeper.
+_MAX_DEPTH = 3 * _MAX_GRAPHS + 1
 
 _TYPES = {
     "tensor(float)": "f4", "tensor(float16)": "f2", "tensor(double)": "f8", "tensor(uint8)": "u1",
@@ -90,17 +93,22 @@ def is_onnx(path: Path) -> bool:
 
 def external_data_files(path: Path) -> frozenset[str]:
     """The names, as in an ONNX file, of the external files with its tensors; ProtobufError if it is
-    none.
+    none, ConversionError if its graphs are nested too deeply.
     """
     with map_file(path) as buffer:
-        return frozenset(_locations(buffer, "Model", None, depth=0))
+        try:
+            return frozenset(_locations(buffer, "Model", None, depth=0))
+        except RecursionError as error:
+            problem = f"{path}: graphs are nested in graphs, more than {_MAX_GRAPHS} deep"
+            hint = "export the network without nested conditions and loops"
+            raise ConversionError(problem, hint=hint) from error
 
 
 def _locations(
     buffer: Buffer, kind: str, message: ProtobufField | None, depth: int
 ) -> Iterator[str]:
-    if depth > _MAX_DEPTH:
-        raise ProtobufError
+    if kind == "Graph" and depth > _MAX_DEPTH:
+        raise RecursionError
     members = _FIELDS_WITH_TENSORS[kind]
     texts: dict[int, bytes] = {}
     for field in read_fields(buffer, message):

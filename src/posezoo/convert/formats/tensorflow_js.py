@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from posezoo.convert.formats import ModelFormat
 from posezoo.convert.protobuf_reader import encode_field
 from posezoo.errors import ConversionError, sanitize
+from posezoo.regular_files import read_regular_bytes
 from posezoo.spec.model import ModelSpec
 from posezoo.spec.safe_names import explain_unsafe_file_name
 
@@ -151,7 +152,7 @@ def _end_at_tensors(input_model: Any, _spec: ModelSpec, outputs: Sequence[str]) 
 def _read_json(path: Path) -> dict[str, Any]:
     """A model.json whose graph and weights are lists."""
     try:
-        model = json.loads(path.read_bytes())
+        model = json.loads(read_regular_bytes(path))
     except json.JSONDecodeError as error:
         raise ConversionError(
             f"{path}:{error.lineno}:{error.colno}: is not valid JSON: {error.msg}"
@@ -237,7 +238,7 @@ def _read_shards(path: Path, group: Any, weights: Sequence[_Weight]) -> bytes:
     """The bytes of the weights: one may begin in one file and end in the next."""
     shards = _shard_names(path, group)
     try:
-        content = b"".join((path.parent / shard).read_bytes() for shard in shards)
+        content = b"".join(read_regular_bytes(path.parent / shard) for shard in shards)
     except OSError as error:
         raise ConversionError(f"{error.filename}: cannot be read: {error.strerror}") from error
     needed = sum(weight.size * weight.stored.itemsize for weight in weights)

@@ -1,0 +1,292 @@
+"""A file that needs too much time or memory, or that is no file at all, costs one line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from fakes.caffe import CaffeNet
+from fakes.command import posezoo, posezoo_process
+from fakes.network import with_weights_beside
+from fakes.waiting import HANG_S
+from fakes.zoo import declared_file, model_yml, write_model
+from posezoo.convert.caffe.prototxt import MAX_BYTES
+
+
+def translate(folder: Path, file: str, *words: object):
+    return posezoo("translate", folder / file, "-o", folder / "made.xml", *words)
+
+
+def assert_one_line(ended, *parts: str) -> None:
+    """It failed with these words in one line, and nothing was written."""
+    assert ended.returncode == 1
+    (error,) = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+    for part in parts:
+        assert part in ended.stderr
+    assert "Traceback" not in ended.stderr, error
+
+
+# --- Caffe: the sizes are in the file
+
+
+def test_a_caffe_input_of_gigabytes_is_refused_with_its_line(tmp_path):
+    net = CaffeNet((1, 3, 20_000, 20_000))
+    net.add("ReLU", "data", "out")
+    net.save(tmp_path)
+    line = next(
+        number
+        for number, text in enumerate((tmp_path / "net.prototxt").read_text().splitlines(), 1)
+        if "dim" in text
+    )
+    refused = f"net.prototxt:{line}: the input 'data' [1, 3, 20000, 20000] is too large"
+    assert_one_line(translate(tmp_path, "net.caffemodel"), refused)
+    sized = ("--input_shape", "[1,3,20,20]")
+    assert translate(tmp_path, "net.caffemodel", *sized).returncode == 0
+    assert (tmp_path / "made.xml").is_file()
+
+
+def test_a_caffe_layer_whose_output_needs_gigabytes_is_refused_with_its_line(tmp_path):
+    net = CaffeNet((1, 3, 13, 17))
+    net.convolve("data", "small", (4, 3, 3, 3), "pad: 1")
+    net.convolve("small", "wide", (4, 4, 3, 3), "pad: 20000")
+    net.save(tmp_path)
+    assert_one_line(
+        translate(tmp_path, "net.caffemodel"), "net.prototxt:", "layer 'wide'", "is too large"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("x: 1\n" * (MAX_BYTES // 5 + 1), "more than a network's layers need"),
+        (
+            "".join(
+                f'layer {{ name: "r{number}" type: "ReLU" bottom: "data" top: "data" }}\n'
+                for number in range(5001)
+            ),
+            "more than 5000 layers",
+        ),
+        (
+            'layer { name: "s" type: "Split" bottom: "data" ' + 'top: "t" ' * 1001 + "}",
+            "more than 1000 times top",
+        ),
+    ],
+    ids=["bytes", "layers", "names"],
+)
+def test_more_layers_or_names_than_a_network_has_are_refused(tmp_path, text, problem):
+    net = CaffeNet((1, 3, 13, 17))
+    net.convolve("data", "out", (4, 3, 3, 3))
+    net.save(tmp_path)
+    with open(tmp_path / "net.prototxt", "a") as prototxt:
+        prototxt.write(text)
+    assert_one_line(translate(tmp_path, "net.caffemodel"), "net.prototxt", problem)
+
+
+# --- ONNX
+
+
+def save_onnx(path: Path, nodes: list, **constants: object) -> None:
+    """A network that makes ``y`` from an image ``x``."""
+    ports = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("x", [1, 3, 8, 8]), ("y", None))
+    ]
+    values = [numpy_helper.from_array(np.asarray(each), name) for name, each in constants.items()]
+    graph = helper.make_graph(nodes, "net", ports[:1], ports[1:], values)
+    opset = helper.make_opsetid("", 13)
+    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=8), path)
+
+
+def save_loop(path: Path, rounds: int) -> None:
+    """A network that doubles and halves its image so many times."""
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["going"], ["goes_on"]),
+            helper.make_node("Neg", ["value"], ["next"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("round", TensorProto.INT64, []),
+            helper.make_tensor_value_info("going", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("value", TensorProto.FLOAT, [1, 3, 8, 8]),
+        ],
+        [
+            helper.make_tensor_value_info("goes_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("next", TensorProto.FLOAT, [1, 3, 8, 8]),
+        ],
+    )
+    loop = helper.make_node("Loop", ["rounds", "true", "x"], ["y"], body=body)
+    save_onnx(path, [loop], rounds=np.int64(rounds), true=np.bool_(True))
+
+
+def test_a_loop_that_never_ends_is_ended_at_the_limit_which_the_message_names(tmp_path):
+    save_loop(tmp_path / "net.onnx", 1 << 40)
+    ended = translate(tmp_path, "net.onnx", "--conversion_timeout", 3)
+    assert_one_line(
+        ended, "net.onnx: reading it failed: its process needed more than its limit of 3 s",
+        "hint: if you trust the file, --conversion_timeout SECONDS allows more",
+    )  # fmt: skip
+    assert not list(tmp_path.glob("made.*"))
+    save_loop(tmp_path / "net.onnx", 4)
+    assert translate(tmp_path, "net.onnx").returncode == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+def test_a_network_that_needs_more_memory_than_its_limit_is_ended(tmp_path):
+    nodes = [  # the size is only known once the network runs
+        helper.make_node("ReduceMax", ["x"], ["m"], keepdims=0),
+        helper.make_node("Mul", ["m", "zero"], ["z"]),
+        helper.make_node("Add", ["z", "count"], ["size"]),
+        helper.make_node("Cast", ["size"], ["whole"], to=TensorProto.INT64),
+        helper.make_node("Reshape", ["whole", "one"], ["shape"]),
+        helper.make_node("ConstantOfShape", ["shape"], ["large"]),
+        helper.make_node("Sin", ["large"], ["sine"]),
+        helper.make_node("ReduceSum", ["sine"], ["sum"], keepdims=0),
+        helper.make_node("Add", ["x", "sum"], ["y"]),
+    ]
+    constants = {"zero": np.float32(0), "one": np.array([1], np.int64)}
+    save_onnx(tmp_path / "net.onnx", nodes, count=np.float32(3e8), **constants)
+    ended = translate(tmp_path, "net.onnx", "--conversion_memory", 0.7)
+    assert_one_line(ended, "needed more than its limit of 0.7 GB of memory", "--conversion_memory")
+    save_onnx(tmp_path / "net.onnx", nodes, count=np.float32(3e3), **constants)
+    assert translate(tmp_path, "net.onnx").returncode == 0
+
+
+def test_a_declared_shape_of_gigabytes_is_refused_before_it_is_computed(tmp_path):
+    nodes = [
+        helper.make_node("ReduceMax", ["x"], ["m"], axes=[0, 1], keepdims=0),
+        helper.make_node("Tile", ["m", "times"], ["large"]),
+        helper.make_node("ReduceSum", ["large"], ["sum"], keepdims=0),
+        helper.make_node("Add", ["x", "sum"], ["y"]),
+    ]
+    save_onnx(tmp_path / "net.onnx", nodes, times=np.array([5_000, 7_500]))
+    ended = translate(tmp_path, "net.onnx")
+    assert_one_line(
+        ended, "the output [40000, 60000] of 'large' needs 9.6 GB, the limit of memory is 4.0 GB",
+        "--conversion_memory GB",
+    )  # fmt: skip
+    save_onnx(tmp_path / "net.onnx", nodes, times=np.array([5, 7]))
+    assert translate(tmp_path, "net.onnx").returncode == 0
+
+
+def save_nested(path: Path, depth: int) -> None:
+    """Conditions inside of conditions, each with two branches."""
+
+    def constant(name: str) -> onnx.GraphProto:
+        value = numpy_helper.from_array(np.ones(1, np.float32))
+        node = helper.make_node("Constant", [], [name], value=value)
+        port = helper.make_tensor_value_info(name, TensorProto.FLOAT, [1])
+        return helper.make_graph([node], name, [], [port])
+
+    graph = constant("v0")
+    for level in range(1, depth + 1):
+        node = helper.make_node(
+            "If", ["true"], [f"v{level}"], then_branch=graph, else_branch=constant(f"w{level}")
+        )
+        port = helper.make_tensor_value_info(f"v{level}", TensorProto.FLOAT, [1])
+        graph = helper.make_graph([node], f"g{level}", [], [port])
+    last = helper.make_node("Add", ["x", f"v{depth}"], ["y"])
+    save_onnx(path, [*graph.node, last], true=np.bool_(True))
+
+
+def test_deeply_nested_graphs_are_refused(tmp_path):
+    save_nested(tmp_path / "net.onnx", 30)
+    assert_one_line(
+        translate(tmp_path, "net.onnx"), "net.onnx: graphs are nested in graphs, more than 8 deep"
+    )
+    save_nested(tmp_path / "net.onnx", 2)
+    assert translate(tmp_path, "net.onnx", "--precision", "FP32").returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", [(), ("--cluster", "local:2")], ids=["alone", "together"])
+def test_a_model_that_reaches_a_limit_fails_alone(tmp_path, where):
+    for name in ("endless", "good"):
+        source = tmp_path / "published" / name / "net.onnx"
+        source.parent.mkdir(parents=True)
+        save_loop(source, 1 << 40 if name == "endless" else 4)
+        image = {"name": "x", "shape": [1, 3, 8, 8], "layout": "NCHW"}
+        declared = model_yml(
+            framework="onnx", files=[declared_file(source)], inputs=[image], outputs=None
+        )
+        write_model(tmp_path / "models", name, declared)
+    folders = ("--models_dir", "models", "--weights_dir", "out", "--cache_dir", "cache")
+    ended = posezoo_process(
+        "get", "--all", *folders, *where, "--conversion_timeout", 10, cwd=tmp_path
+    )
+    assert_one_line(ended, "endless", "its process needed more than its limit of 10 s")
+    assert [Path(line).stem for line in ended.stdout.splitlines()] == ["good", "good"]
+
+
+def test_the_limits_are_settings_too(tmp_path):
+    save_loop(tmp_path / "net.onnx", 1 << 40)
+    (tmp_path / "posezoo.cfg").write_text("[posezoo]\nconversion_timeout = 2\n")
+    ended = posezoo("translate", "net.onnx", "-o", "made.xml", cwd=tmp_path)
+    assert_one_line(ended, "needed more than its limit of 2 s")
+    for value in ("0", "-1", "long"):
+        assert translate(tmp_path, "net.onnx", "--conversion_memory", value).returncode == 2
+
+
+# --- What is no file
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("evaluate", "net.xml", "--annotations", "PIPE", "--images", "."),
+        ("verify", "--metadata", "--baseline", "PIPE", "--all"),
+        ("quantize", "net.xml", "--dataset_dir", ".", "--labels", "PIPE"),
+        ("record", "PIPE.json"),
+        ("run", "net.xml", "--skeleton", "PIPE", "--input", "."),
+        ("run", "movenet-thunder", "--input", "PIPE"),
+        ("mirror", "create", "mirror", "--list", "PIPE"),
+        ("translate", "PIPE.onnx", "-o", "made.xml"),
+        ("translate", "net.caffemodel", "-o", "made.xml"),
+        ("translate", "net.onnx", "-o", "made.xml"),
+        ("run", "PIPE.pth", "--input", "."),
+    ],
+    ids=lambda words: " ".join(words[:3]),
+)
+def test_a_named_pipe_is_one_line_and_no_hang(tmp_path, words):
+    for name in ("PIPE", "PIPE.json", "PIPE.onnx", "PIPE.pth", "net.prototxt", "weights.data"):
+        os.mkfifo(tmp_path / name)
+    (tmp_path / "net.xml").write_text("<net/>")
+    (tmp_path / "net.bin").touch()
+    (tmp_path / "net.caffemodel").write_bytes(b"\x0a\x01n")
+    (tmp_path / "net.onnx").write_bytes(with_weights_beside("weights.data")[0])
+    ended = posezoo_process(*words, cwd=tmp_path)
+    assert_one_line(ended)
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_list_is_read_from_a_file_only(tmp_path, kind):
+    path = tmp_path / "list"
+    if kind == "folder":
+        path.mkdir()
+    else:
+        path.write_text("movenet-thunder\n")
+    ended = posezoo("mirror", "create", tmp_path / "m", "--list", path, "--dry_run")
+    assert (ended.returncode == 0) == (kind == "file"), ended.stderr
+    assert kind == "file" or "list: cannot be read: Is a directory" in ended.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit address space")
+def test_too_little_address_space_for_many_jobs_is_one_line(tmp_path):
+    source = tmp_path / "published" / "net.onnx"
+    source.parent.mkdir()
+    save_loop(source, 4)
+    declared = model_yml(framework="onnx", files=[declared_file(source)], outputs=None)
+    write_model(tmp_path / "models", "net", declared)
+    folders = "--models_dir models --weights_dir out --cache_dir cache"
+    command = f"ulimit -v 300000; exec {sys.executable} -m posezoo get net -j 64 {folders}"
+    ended = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S
+    )
+    assert_one_line(ended)
