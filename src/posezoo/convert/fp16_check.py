@@ -72,6 +72,57 @@ class StoredConstant:
 
 
 @frozen
+class IrLayers:
+    """The layers of an IR, as elements of its .xml, and how they are connected.
+
+    Attributes:
+        layers: each layer by its number.
+        sources: the inputs of each layer: the port, and the layer and port before it.
+        readers: the layers after each layer.
+    """
+
+    xml: Path
+    layers: Mapping[str, Any]
+    sources: Mapping[str, Sequence[tuple[str, str, str]]]
+    readers: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def read(cls, xml: Path) -> IrLayers:
+        """The layers of an IR, without those of its bodies."""
+        graph = _read_xml(xml)
+        layers = {layer.get("id"): layer for layer in graph.iterfind("layers/layer")}
+        sources = _find_sources(graph)
+        readers: dict[str, list[str]] = {}
+        for number, inputs in sources.items():
+            for _, source, _ in inputs:
+                readers.setdefault(source, []).append(number)
+        return cls(xml, layers, sources, readers)
+
+    def find_input(self, name: str) -> Any:
+        """The input of this name; None if there is none."""
+        for layer in self.layers.values():
+            port = layer.find("output/port")
+            names = "" if port is None else port.get("names", "")
+            if layer.get("type") == "Parameter" and name in (layer.get("name"), *names.split(",")):
+                return layer
+        return None
+
+    def find_only_reader(self, layer: Any) -> Any:
+        """The layer that alone uses the values of a layer; None if there are several or none."""
+        readers = [self.layers[number] for number in self.readers.get(layer.get("id"), ())]
+        users = [reader for reader in readers if reader.get("type") != "ShapeOf"]
+        return users[0] if len(users) == 1 else None
+
+    def find_constant(self, layer: Any) -> StoredConstant | None:
+        """The constant that is a layer's second input; None if it is computed."""
+        inputs = sorted(self.sources.get(layer.get("id"), ()))
+        source = self.layers[inputs[-1][1]] if inputs else layer
+        if source.get("type") != "Const":
+            return None
+        return _describe_constant(source, self.xml)
+
+
+@frozen
 class _IrNode:
     """An operation in a form that does not depend on the numbers of layers."""
 
