@@ -10,6 +10,7 @@ the first subtraction and multiplication after their input.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
@@ -232,12 +233,13 @@ def _scale_axes(kernel: Array, original: Array) -> Array:
     )
     by_filter = _median(ratios, 1)
     relative = np.divide(ratios, by_filter, out=np.full_like(ratios, np.nan), where=by_filter != 0)
-    scaled = wanted * (by_filter * _median(relative, 0))[..., None]
+    scaled: Array = wanted * (by_filter * _median(relative, 0))[..., None]
     return scaled.reshape(len(kernel), -1)
 
 
 def _median(ratios: Array, axis: int) -> Array:
     """The median without nan; 0 if there is no other value."""
-    masked = np.ma.masked_invalid(ratios)
-    median: Array = np.ma.median(masked, axis=axis, keepdims=True).filled(0)
-    return median
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # all are nan
+        median: Array = np.nanmedian(ratios, axis=axis, keepdims=True)
+    return np.nan_to_num(median)

@@ -6,7 +6,7 @@ OpenVINO stores a constant in FP16 followed by a conversion to FP32, or keeps it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -194,6 +194,12 @@ def list_constants(xml: Path) -> list[StoredConstant]:
     """The constants of an IR, in the order of its file."""
     layers = _read_xml(xml).iter("layer")
     return [_describe_constant(layer, xml) for layer in layers if layer.get("type") == "Const"]
+
+
+def find_layer_types(xml: Path, types: Collection[str]) -> list[str]:
+    """Which of these types the layers of an IR have, also in its bodies."""
+    found = {layer.get("type") for layer in _read_xml(xml).iter("layer")}
+    return sorted(found.intersection(types))
 
 
 def _read_nodes(xml: Path) -> list[_IrNode]:

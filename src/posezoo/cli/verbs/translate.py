@@ -127,4 +127,6 @@ def _print_report(report: OnnxReport, output: Path) -> None:
     if report.runtime:
         for runtime, difference in report.differences.items():
             print(f"  {report.runtime} differs by {difference:.1e} from {runtime}")
+        if len(report.differences) == 1:
+            print("  not compared with OpenCV, which is missing or does not run this network")
         print(f'In OpenCV: net = cv2.dnn.readNetFromONNX("{output}")')

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _MODULE = "cv2"
 
+# OpenCV 4.14 computes other values of it than Caffe.
+_MISREAD = frozenset({"Axpy"})
+
 
 def find_prototxt(spec: ModelSpec, caffemodel: Path) -> Path:
     """The file with the layers: the one that ``--input_proto`` names, else that of the same name.
@@ -63,19 +66,31 @@ def _open_runtime(
     module = import_runtime(_MODULE)
     if module is None or not hasattr(module.dnn, "readNetFromCaffe"):
         return None
-    from posezoo.convert.caffe.network import describe_ports
+    from posezoo.convert.caffe.network import describe_ports, select_layers, type_of
     from posezoo.convert.caffe.prototxt import read_prototxt
 
     prototxt = find_prototxt(spec, path)
-    ports = describe_ports(read_prototxt(prototxt))
+    declared = read_prototxt(prototxt)
+    if not _MISREAD.isdisjoint(map(type_of, select_layers(declared))):
+        return None
+    ports = describe_ports(declared)
     names = spec.output_names or list(ports.ends)
     if not ports.writers.keys() >= set(names):
         return None
-    net = module.dnn.readNetFromCaffe(str(prototxt), str(path))
+    try:
+        net = module.dnn.readNetFromCaffe(str(prototxt), str(path))
+    except module.error:  # it has a layer that OpenCV lacks
+        return None
     make_exact(net)
-    # OpenCV names some layers by their top.
+    # The last layer that writes a top has its values; OpenCV names some layers by their top.
     opencv_names = frozenset(net.getLayerNames())
-    layers = [name if name in opencv_names else ports.writers[name] for name in names]
+    writers = [ports.writers[name] for name in names]
+    layers = [
+        writer if writer in opencv_names else name
+        for name, writer in zip(names, writers, strict=True)
+    ]
+    if not opencv_names.issuperset(layers):
+        return None
     import numpy as np
 
     dtype = np.dtype(np.float32)
