@@ -23,11 +23,9 @@ from posezoo.spec.supported_mo_args import INPUT_PROTO
 
 if TYPE_CHECKING:
     from posezoo.arrays import Array
+    from posezoo.convert.caffe.prototxt import Message
 
 _MODULE = "cv2"
-
-# OpenCV 4.14 computes other values of it than Caffe.
-_MISREAD = frozenset({"Axpy"})
 
 
 def find_prototxt(spec: ModelSpec, caffemodel: Path) -> Path:
@@ -66,12 +64,12 @@ def _open_runtime(
     module = import_runtime(_MODULE)
     if module is None or not hasattr(module.dnn, "readNetFromCaffe"):
         return None
-    from posezoo.convert.caffe.network import describe_ports, select_layers, type_of
+    from posezoo.convert.caffe.network import describe_ports, select_layers
     from posezoo.convert.caffe.prototxt import read_prototxt
 
     prototxt = find_prototxt(spec, path)
     declared = read_prototxt(prototxt)
-    if not _MISREAD.isdisjoint(map(type_of, select_layers(declared))):
+    if any(map(_is_misread, select_layers(declared))):
         return None
     ports = describe_ports(declared)
     names = spec.output_names or list(ports.ends)
@@ -105,6 +103,14 @@ def _open_runtime(
         return results
 
     return ReferenceRuntime(describe_opencv(module), signatures, names, run)
+
+
+def _is_misread(layer: Message) -> bool:
+    """Whether OpenCV 4.14 computes something else of a layer than Caffe."""
+    from posezoo.convert.caffe.network import type_of
+
+    is_scaled = layer.message("swish_param").number("beta", 1) != 1
+    return is_scaled or type_of(layer) == "Axpy"
 
 
 def arrange_detections(rows: Array, count: int) -> Array:
