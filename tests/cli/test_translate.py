@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import onnx
@@ -13,6 +15,7 @@ from fakes.darknet import DarknetNet, yolo_v4
 from fakes.network import network
 from fakes.opencv import needs_opencv_4
 from posezoo.cli.main import main
+from posezoo.cli.omz import mo
 from posezoo.ir.openvino_import import import_openvino
 
 
@@ -247,3 +250,65 @@ def test_a_network_that_draws_random_numbers_is_not_proven(folder, capfd, kind):
 def test_a_dropout_of_a_network_that_is_run_is_no_random_number(folder, capfd):
     write_random("net.onnx", [node("Relu", ["x"], ["r"]), node("Dropout", ["r", "half"], ["y"])])
     assert run(capfd, "net.onnx", "-o", "net.xml")[0] == 0
+
+
+def write_with_weights_in(location):
+    """The file net.onnx, whose weights are in another file."""
+    kernel = np.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype(np.float32)
+    tensor = onnx.numpy_helper.from_array(kernel, "k")
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=location)
+    ports = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        for name, shape in (("x", [1, 3, 8, 8]), ("y", [1, 4, 6, 6]))
+    ]
+    graph = onnx.helper.make_graph(
+        [node("Conv", ["x", "k"], ["y"])], "g", ports[:1], ports[1:], [tensor]
+    )
+    opsets = [onnx.helper.make_opsetid("", 15)]
+    model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    Path("net.onnx").write_bytes(model.SerializeToString())
+    return kernel.tobytes()
+
+
+COMMANDS = {
+    "translate": lambda: main(["translate", "net.onnx", "-o", "net.xml"]),
+    "mo": lambda: mo.main(["--input_model", "net.onnx", "-o", "."]),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("location", ["weights.bin", "./weights.bin", "data/weights.bin"])
+def test_weights_beside_an_onnx_file_are_read(folder, capfd, command, location):
+    weights = write_with_weights_in(location)
+    (folder / location).parent.mkdir(exist_ok=True)
+    (folder / location).write_bytes(weights)
+    assert COMMANDS[command]() == 0
+    assert (folder / "net.xml").exists()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_weights_that_are_missing_beside_an_onnx_file_are_named(folder, capfd, command):
+    write_with_weights_in("weights.bin")
+    assert COMMANDS[command]() == 1
+    error = capfd.readouterr().err
+    assert "net.onnx: keeps weights in 'weights.bin', which is missing beside it" in error
+    assert not (folder / "net.xml").exists()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("is_absolute", [False, True])
+def test_weights_outside_of_the_folder_are_refused(
+    folder, capfd, monkeypatch, command, is_absolute
+):
+    inner = folder / "inner"
+    inner.mkdir()
+    monkeypatch.chdir(inner)
+    location = str(folder / "weights.bin") if is_absolute else "../weights.bin"
+    (folder / "weights.bin").write_bytes(write_with_weights_in(location))
+    assert COMMANDS[command]() == 1
+    error = capfd.readouterr().err
+    assert "net.onnx: keeps weights in " in error
+    assert "in a file beside it" in error or command == "mo"
+    assert not (inner / "net.xml").exists()

@@ -4,6 +4,7 @@ publish.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -178,9 +179,8 @@ def convert_file(
     from posezoo.ir import ir_writer
 
     if model_format.recognises(path):  # files with weights in the same folder belong to it
-        external = (
-            name for name in model_format.external_files(path) if not explain_unsafe_file_name(name)
-        )
+        names = map(posixpath.normpath, model_format.external_files(path))
+        external = (name for name in names if not explain_unsafe_file_name(name))
         spec = replace(
             spec, files=(*spec.files, *(SourceFile(name, None, None, ()) for name in external))
         )

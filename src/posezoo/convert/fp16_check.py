@@ -273,14 +273,16 @@ def _describe_parts(
     layer: Any, xml: Path, nodes: list[_IrNode]
 ) -> Iterator[list[tuple[object, ...]]]:
     """The facts of a layer's elements; the operations of its bodies are added to the nodes."""
-    inner: dict[str, int] = {}
+    bodies: dict[str, dict[str, int]] = {}
     parts = []
     for part in layer:
         if part.find("layers") is not None:
-            inner |= _add_nodes(part, xml, nodes)
+            bodies[part.tag] = _add_nodes(part, xml, nodes)
         elif part.tag != "rt_info":
             parts.append(part)
     for part in parts:
+        # The else_port_map has numbers of layers in the else_body.
+        inner = bodies.get(part.tag.replace("port_map", "body")) or bodies.get("body", {})
         yield [_facts_of(element, inner) for element in part.iter()]
 
 
