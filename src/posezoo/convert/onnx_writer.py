@@ -226,6 +226,10 @@ def _write_clamp(graph: _Graph, node: Any) -> None:
     graph.add("Clip", graph.input(node), *limits)
 
 
+def _write_hard_sigmoid(graph: _Graph, node: Any) -> None:
+    graph.add("HardSigmoid", graph.input(node), alpha=1 / 6, beta=0.5)
+
+
 def _write_selu(graph: _Graph, node: Any) -> None:
     alpha, gamma = (float(_constant_of(node, number).reshape(())) for number in (1, 2))
     graph.add("Selu", graph.input(node), alpha=alpha, gamma=gamma)
@@ -334,9 +338,7 @@ _OPERATIONS: Mapping[str, _Writer] = {
     "Elu": _rename("Elu", "alpha"),
     "GroupConvolution": _write_convolution,
     "GroupConvolutionBackpropData": _write_convolution,
-    "HSigmoid": lambda graph, node: graph.add(
-        "HardSigmoid", graph.input(node), alpha=1 / 6, beta=0.5
-    ),
+    "HSigmoid": _write_hard_sigmoid,
     "HSwish": _rename("HardSwish"),
     "Interpolate": _write_enlargement,
     "LRN": _write_lrn,
