@@ -238,6 +238,16 @@ class NodeProof:
 
 
 @frozen
+class StepStarted(ModelEvent):
+    """A step of a conversion starts in which OpenVINO or another runtime may end the process.
+
+    ``step`` are the words of an error: "running the IR on the CPU for the self-check".
+    """
+
+    step: str
+
+
+@frozen
 class SelfCheckPassed(ModelEvent):
     """An IR and its original compute the same outputs.
 

@@ -97,6 +97,7 @@ _TEXTS = (
     "input", "output", "input_shape", "layout", "mean_values", "scale_values", "scale",
     "freeze_placeholder_with_value", "data_type", "source_layout", "target_layout",
 )  # fmt: skip
+_OFTEN_EMPTY = ("layout", "mean_values", "scale_values", "source_layout", "target_layout")
 _SWITCHES = ("reverse_input_channels", "static_shape")
 
 
@@ -309,6 +310,7 @@ def convert(args: argparse.Namespace, listener: Listener) -> Path:
     if not original.is_file():
         raise ConversionError(f"{original}: does not exist")
     from posezoo.convert.conversion import convert_file
+    from posezoo.convert.offline_transformations import read_transformations
     from posezoo.convert.reader_process import run_in_reader_process
 
     work = partial(
@@ -316,6 +318,7 @@ def convert(args: argparse.Namespace, listener: Listener) -> Path:
         batch=args.batch,
         self_check=args.self_check != "off",
         is_strict=args.self_check == "strict",
+        transformations=read_transformations(args.transform or ""),
     )
     folders = FlatLayout(
         original.parent, Path(args.output_dir or ".").absolute(), checkpoint=original
@@ -455,7 +458,9 @@ def _model_name(args: argparse.Namespace, original: Path) -> str:
 
 def _arguments_of_model_yml(args: argparse.Namespace) -> list[str]:
     """The given arguments that a model.yml may have, too, in its form."""
-    values = vars(args)
+    values = dict(vars(args))
+    for name in _OFTEN_EMPTY:  # scripts write --mean_values "" if there is none
+        values[name] = values[name] or None
     texts = [f"--{name}={values[name]}" for name in _TEXTS if values[name] is not None]
     return texts + [f"--{name}" for name in _SWITCHES if values[name]]
 
