@@ -22,7 +22,7 @@ from posezoo.runtime.graph import (
     NamedIrs,
     Preprocessing,
     format_shape,
-    is_named_onnx,
+    is_named_original,
     read_graph,
 )
 from posezoo.spec.model import (
@@ -291,7 +291,7 @@ def _read_preprocessing(graph: Graph, decoder: str) -> Preprocessing:
         )
     if graph.read_rt_info("model_info", "embedded_processing") == "True":
         return Preprocessing()
-    if is_named_onnx(graph.path):
+    if is_named_original(graph.path):
         return _read_onnx_preprocessing(graph, decoder)
     is_reversed = graph.read_rt_info("model_info", "reverse_input_channels").lower()
     return Preprocessing(

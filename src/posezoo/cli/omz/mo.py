@@ -78,13 +78,12 @@ REFUSED: dict[str, str] = _ARGUMENTS["refused"]
 #: The framework of a file, by the ending of its name.
 FRAMEWORKS: dict[str, str] = _ARGUMENTS["frameworks"]
 #: The frameworks whose files are read.
-READ = ("onnx", "tf", "tflite", "caffe")
+READ = ("onnx", "tf", "tflite", "caffe", "paddle")
 #: What to do with a file of another framework.
 UNREAD = {
     "kaldi": _REAL_MO,
     "tf-text": f"convert a binary graph (.pb); {_REAL_MO}",
     "mxnet": "Model Optimizer has not read MXNet files since 2024; look for the same model as ONNX",
-    "paddle": _REAL_MO,
     "pytorch": "export the network to ONNX first",
     "keras": "save the network as a SavedModel, and give --saved_model_dir DIR",
 }

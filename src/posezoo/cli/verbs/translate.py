@@ -28,8 +28,8 @@ FLAGS = (
     Flag(
         "files FILE",
         "a Caffe network (.prototxt and .caffemodel) or a Darknet network (.cfg and .weights); for"
-        " an IR also .onnx, .tflite, .pb, a model.json of TensorFlow.js or the folder of a"
-        " SavedModel",
+        " an IR also .onnx, .tflite, .pb, .pdmodel, a model.json of TensorFlow.js or the folder of"
+        " a SavedModel",
         nargs="+",
     ),
     Flag(
