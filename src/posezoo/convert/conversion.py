@@ -207,8 +207,8 @@ def convert_file(
             before = replace(layout, output_dir=Path(folder))
             xml = before.converted_ir_path(spec, precision)
             check(before, replace(target, xml=xml), listener=listener)
-        names = ", ".join(each.name for each in transformations)
-        listener(WarningIssued(f"the self-check compared the IR before {names}, and not after"))
+        applied = ", ".join(each.name for each in transformations)
+        listener(WarningIssued(f"the self-check compared the IR before {applied}, and not after"))
     if transformations:
         apply_transformations(network, transformations)
         ir_writer.rename_numbered_operations(network)
