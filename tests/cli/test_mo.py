@@ -574,7 +574,7 @@ def test_a_line_of_a_public_project_is_converted_or_refused_by_name(folder, capf
         Path(args.input_proto or original.with_suffix(".prototxt")).write_text(text)
     original.write_bytes(content)
     if original.suffix == ".pdmodel":
-        write_paddle(original.parent, original.stem)
+        write_paddle(original.parent, original.stem, image=args.input or "image")
     code, out, err = run(capfd, *line.arguments_of_mo)
     if (outcome := line.outcome_of_mo()) != omz_projects.CONVERTED:
         assert (code, out) == (1, "")

@@ -49,22 +49,24 @@ def _operation(kind: str, inputs: dict[str, str], outputs: dict[str, str], **att
     return described + b"".join(_attribute(name, value) for name, value in attributes.items())
 
 
-def write_paddle(folder: Path, name: str = "net", *, has_weights: bool = True) -> Path:
+def write_paddle(
+    folder: Path, name: str = "net", *, image: str = "image", has_weights: bool = True
+) -> Path:
     """A convolution and a ReLU of an image of 3x8x8; returns the .pdmodel."""
     kernel = np.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype("<f4")
     variables = [
         _variable("feed", kind=_FEED, kept=True),
         _variable("fetch", kind=_FETCH, kept=True),
-        _variable("image", (1, 3, 8, 8)),
+        _variable(image, (1, 3, 8, 8)),
         _variable("out", (1, 4, 8, 8) if has_weights else (1, 3, 8, 8)),
     ]
-    operations = [_operation("feed", {"X": "feed"}, {"Out": "image"}, col=0)]
-    source = "image"
+    operations = [_operation("feed", {"X": "feed"}, {"Out": image}, col=0)]
+    source = image
     if has_weights:
         variables += [_variable("kernel", kernel.shape, kept=True), _variable("map", (1, 4, 8, 8))]
         operations.append(
             _operation(
-                "conv2d", {"Input": "image", "Filter": "kernel"}, {"Output": "map"},
+                "conv2d", {"Input": image, "Filter": "kernel"}, {"Output": "map"},
                 strides=[1, 1], paddings=[1, 1], dilations=[1, 1], groups=1,
                 padding_algorithm="EXPLICIT", data_format="NCHW",
             )
