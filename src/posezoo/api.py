@@ -20,7 +20,7 @@ from posezoo.registry import TAG_MARK
 from posezoo.resolve.custom_weights import find_with_checkpoint, require_network
 from posezoo.resolve.stage_context import Context
 from posezoo.settings import SETTING_NAMES, SETTING_TYPES, read_settings, to_settings
-from posezoo.spec.model import Model, ModelSpec, NetworkChoice, Precision
+from posezoo.spec.model import ORIGINALS, Model, ModelSpec, NetworkChoice, Precision
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeletons import find_skeleton
 
@@ -222,7 +222,7 @@ def load(
     loader = Loader(context, detector, conversion=conversion, listener=listener)
     if name is None:
         return loader.prepare(ChosenModel(precision=_precision(precision))).compile(options)
-    if not isinstance(name, str) or name.endswith((".xml", ".onnx")):
+    if not isinstance(name, str) or name.endswith((".xml", *ORIGINALS)):
         if checkpoint is not None or model_name or tag or force:
             raise PosezooError(
                 f"{name}: is an IR already",

@@ -114,15 +114,6 @@ def _self_check_lines(event: events.SelfCheckPassed) -> Iterator[str]:
         yield f"{event.precision} {event.nodes}"
 
 
-def _displacement_lines(event: events.DisplacementMeasured) -> Iterator[str]:
-    yield (
-        f"{event.precision} moves points by {event.shift_p50_px:.2f} px in the median "
-        f"({event.max_shift_px:g} allowed), 90 % of them by less than {event.shift_p90_px:.2f} px; "
-        f"it finds {event.found_int8} people, FP32 {event.found_fp32}: "
-        f"{event.agreement:.0%} agreement ({event.min_agreement:.0%} needed)"
-    )
-
-
 def _own_text(event: events.Event) -> Iterator[str]:
     yield str(event)
 
@@ -144,9 +135,14 @@ def _noise_lines(event: events.LayerNoiseMeasured) -> Iterator[str]:
 #: The lines about a self-check or a comparison with FP32; they do not name the model.
 RESULT_LINES: dict[type[events.Event], Callable[[Any], Iterator[str]]] = {
     events.SelfCheckPassed: _self_check_lines,
-    events.DisplacementMeasured: _displacement_lines,
     **dict.fromkeys(
-        (events.SpeedCompared, events.AccuracyCompared, events.FloatLayersKept), _own_text
+        (
+            events.DisplacementMeasured,
+            events.SpeedCompared,
+            events.AccuracyCompared,
+            events.FloatLayersKept,
+        ),
+        _own_text,
     ),
     events.LayerNoiseMeasured: _noise_lines,
 }

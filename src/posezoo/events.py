@@ -238,6 +238,16 @@ class NodeProof:
 
 
 @frozen
+class StepStarted(ModelEvent):
+    """A step of a conversion starts in which OpenVINO or another runtime may end the process.
+
+    ``step`` are the words of an error: "running the IR on the CPU for the self-check".
+    """
+
+    step: str
+
+
+@frozen
 class SelfCheckPassed(ModelEvent):
     """An IR and its original compute the same outputs.
 
@@ -319,7 +329,9 @@ class DisplacementMeasured(ModelEvent):
 
     ``shift_p50_px`` and ``shift_p90_px`` are in pixels of the network's input. They are percentiles
     over the keypoints or box corners of all people that both networks found. ``agreement`` is the
-    number of these people, divided by the number of people that at least one network found.
+    number of these people, divided by the number of people that at least one network found. If the
+    ``task`` is detection, objects are counted instead of people; if it is classification, images,
+    and the share of them in which both find the same class is this number.
     """
 
     precision: str
@@ -330,6 +342,22 @@ class DisplacementMeasured(ModelEvent):
     found_int8: int
     agreement: float
     min_agreement: float
+    task: str = ""
+
+    def __str__(self) -> str:
+        agreement = f"{self.agreement:.0%} agreement ({self.min_agreement:.0%} needed)"
+        if self.task == "classification":
+            return (
+                f"{self.precision} finds a class in {self.found_int8} images, FP32 in"
+                f" {self.found_fp32}: {agreement}"
+            )
+        moved, found = ("corners of boxes", "objects") if self.task else ("points", "people")
+        return (
+            f"{self.precision} moves {moved} by {self.shift_p50_px:.2f} px in the median"
+            f" ({self.max_shift_px:g} allowed), 90 % of them by less than"
+            f" {self.shift_p90_px:.2f} px; it finds {self.found_int8} {found}, FP32"
+            f" {self.found_fp32}: {agreement}"
+        )
 
 
 @frozen

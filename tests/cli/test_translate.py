@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 
-from fakes.caffe import CaffeNet, squeeze_net
+from fakes.caffe import CaffeNet, squeeze_net, write_layer
 from fakes.darknet import DarknetNet, yolo_v4
 from fakes.network import network
 from fakes.opencv import needs_opencv_4
 from posezoo.cli.main import main
+from posezoo.cli.omz import mo
 from posezoo.ir.openvino_import import import_openvino
 
 
@@ -165,3 +168,147 @@ def test_what_cannot_be_converted_is_refused_and_nothing_is_written(name, folder
     assert problem in told
     assert shown == ""
     assert set(folder.iterdir()) == before
+
+
+CONVOLUTION = (
+    'layer { name: "conv" type: "Convolution" bottom: "data" top: "map"'
+    " convolution_param { num_output: 8 kernel_size: 3 } }\n"
+)
+
+
+@needs_opencv_4
+@pytest.mark.parametrize("kind", ["ReLU", "Sigmoid", "TanH", "Scale"])
+@pytest.mark.parametrize("top", ["map", "conv"])
+def test_a_caffe_network_that_ends_in_place_is_compared_with_its_last_layer(
+    folder, capfd, kind, top
+):
+    random = np.random.default_rng(0)
+    net = CaffeNet((1, 3, 8, 8))
+    net.text += CONVOLUTION.replace('top: "map"', f'top: "{top}"')
+    blobs = [random.normal(size=(8, 3, 3, 3)), random.normal(size=8)]
+    net.weights += write_layer("conv", "Convolution", blobs)
+    net.add(kind, top, top, blobs=[random.normal(size=8)] if kind == "Scale" else ())
+    net.save(folder)
+    code, shown, error = run(capfd, "net.prototxt", "net.caffemodel", "-o", "net.onnx")
+    assert (code, error) == (0, "")
+    assert "from OpenCV 4" in shown
+
+
+@needs_opencv_4
+def test_a_layer_that_opencv_cannot_run_is_not_compared_with_it(folder, capfd):
+    net = CaffeNet((1, 3, 8, 8))
+    net.convolve("data", "a", (8, 3, 3, 3))
+    net.convolve("data", "b", (8, 3, 3, 3))
+    net.add("Pooling", "a", "scale", "pooling_param { pool: AVE global_pooling: true }")
+    net.add("Axpy", "scale a b", "sum")
+    net.save(folder)
+    code, shown, error = run(capfd, "net.prototxt", "net.caffemodel", "-o", "net.onnx")
+    assert (code, error) == (0, "")
+    assert "not compared with OpenCV" in shown
+
+
+def write_random(name, nodes):
+    helper = onnx.helper
+    ports = [helper.make_tensor_value_info(port, onnx.TensorProto.FLOAT, [1, 64]) for port in "xy"]
+    ports[1].type.tensor_type.ClearField("shape")
+    half = onnx.numpy_helper.from_array(np.float32(0.5), "half")
+    small = onnx.numpy_helper.from_array(np.float32(1e-6), "small")
+    yes = onnx.numpy_helper.from_array(np.array(True), "yes")
+    graph = helper.make_graph(nodes, "g", ports[:1], ports[1:], [half, small, yes])
+    opsets = [helper.make_opsetid("", 15)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), name)
+
+
+node = onnx.helper.make_node
+RANDOM = {
+    "normal": [node("RandomNormalLike", ["x"], ["r"]), node("Add", ["x", "r"], ["y"])],
+    "uniform": [node("RandomUniform", [], ["r"], shape=[64]), node("Mul", ["x", "r"], ["y"])],
+    "hardly": [
+        node("RandomUniformLike", ["x"], ["r"]),
+        node("Mul", ["r", "small"], ["s"]),
+        node("Add", ["x", "s"], ["y"]),
+    ],
+    "multinomial": [
+        node("Multinomial", ["x"], ["r"], sample_size=64),
+        node("Cast", ["r"], ["y"], to=1),
+    ],
+    "dropout": [node("Dropout", ["x", "half", "yes"], ["y"])],
+    "bernoulli": [node("Sigmoid", ["x"], ["s"]), node("Bernoulli", ["s"], ["y"])],
+}
+
+
+@pytest.mark.parametrize("kind", RANDOM)
+def test_a_network_that_draws_random_numbers_is_not_proven(folder, capfd, kind):
+    write_random("net.onnx", RANDOM[kind])
+    code, _, error = run(capfd, "net.onnx", "-o", "net.xml")
+    assert code == 1
+    assert error.startswith("error: ")
+    assert "random numbers" in error or "OpenVINO cannot read it" in error
+    assert not list(folder.glob("*.xml"))
+
+
+def test_a_dropout_of_a_network_that_is_run_is_no_random_number(folder, capfd):
+    write_random("net.onnx", [node("Relu", ["x"], ["r"]), node("Dropout", ["r", "half"], ["y"])])
+    assert run(capfd, "net.onnx", "-o", "net.xml")[0] == 0
+
+
+def write_with_weights_in(location):
+    """The file net.onnx, whose weights are in another file."""
+    kernel = np.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype(np.float32)
+    tensor = onnx.numpy_helper.from_array(kernel, "k")
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=location)
+    ports = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        for name, shape in (("x", [1, 3, 8, 8]), ("y", [1, 4, 6, 6]))
+    ]
+    graph = onnx.helper.make_graph(
+        [node("Conv", ["x", "k"], ["y"])], "g", ports[:1], ports[1:], [tensor]
+    )
+    opsets = [onnx.helper.make_opsetid("", 15)]
+    model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    Path("net.onnx").write_bytes(model.SerializeToString())
+    return kernel.tobytes()
+
+
+COMMANDS = {
+    "translate": lambda: main(["translate", "net.onnx", "-o", "net.xml"]),
+    "mo": lambda: mo.main(["--input_model", "net.onnx", "-o", "."]),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("location", ["weights.bin", "./weights.bin", "data/weights.bin"])
+def test_weights_beside_an_onnx_file_are_read(folder, capfd, command, location):
+    weights = write_with_weights_in(location)
+    (folder / location).parent.mkdir(exist_ok=True)
+    (folder / location).write_bytes(weights)
+    assert COMMANDS[command]() == 0
+    assert (folder / "net.xml").exists()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_weights_that_are_missing_beside_an_onnx_file_are_named(folder, capfd, command):
+    write_with_weights_in("weights.bin")
+    assert COMMANDS[command]() == 1
+    error = capfd.readouterr().err
+    assert "net.onnx: keeps weights in 'weights.bin', which is missing beside it" in error
+    assert not (folder / "net.xml").exists()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("is_absolute", [False, True])
+def test_weights_outside_of_the_folder_are_refused(
+    folder, capfd, monkeypatch, command, is_absolute
+):
+    inner = folder / "inner"
+    inner.mkdir()
+    monkeypatch.chdir(inner)
+    location = str(folder / "weights.bin") if is_absolute else "../weights.bin"
+    (folder / "weights.bin").write_bytes(write_with_weights_in(location))
+    assert COMMANDS[command]() == 1
+    error = capfd.readouterr().err
+    assert "net.onnx: keeps weights in " in error
+    assert "in a file beside it" in error or command == "mo"
+    assert not (inner / "net.xml").exists()

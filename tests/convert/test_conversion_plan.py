@@ -69,9 +69,9 @@ def test_a_plan_reports_an_obstacle(tmp_path):
     assert error.problem == f"{original}: has 3 bytes, model.yml declares {len(network())}"
     original.unlink()
     assert str(plan_conversion(spec, layout).source_error) == f"{original}: does not exist"
-    obstacle = plan_conversion(replace(spec, framework=Framework.PADDLE), layout).obstacle
+    obstacle = plan_conversion(replace(spec, framework=Framework.MXNET), layout).obstacle
     assert obstacle is not None
-    assert obstacle.reason == "paddle"
+    assert obstacle.reason == "mxnet"
 
 
 def test_the_original_is_not_needed_if_everything_is_up_to_date(tmp_path):

@@ -192,19 +192,19 @@ def test_two_threads_may_import_the_checkpoint_readers_at_the_same_time(tmp_path
 TINY = """
 from posezoo.convert.formats import ModelFormat
 
-PADDLE = ModelFormat("a Paddle network", lambda path: path.read_bytes() == b"paddle", "onnx", "NCHW")
+JAX = ModelFormat("a JAX network", lambda path: path.read_bytes() == b"paddle", "onnx", "NCHW")
 """
 
 
 def test_an_installed_package_adds_a_format(tmp_path):
-    assert image_layout("paddle") == ""
-    with plugin_package(tmp_path, "posezoo.formats: paddle = tiny_format:PADDLE", tiny_format=TINY):
-        model_format = FORMATS.find("paddle")
+    assert image_layout("jax") == ""
+    with plugin_package(tmp_path, "posezoo.formats: jax = tiny_format:JAX", tiny_format=TINY):
+        model_format = FORMATS.find("jax")
         assert model_format is not None
         (tmp_path / "net.pdmodel").write_bytes(b"paddle")
         assert model_format.recognises(tmp_path / "net.pdmodel")
-        assert image_layout("paddle") == "NCHW"
-        assert FORMATS.names() == (*FORMATS.builtin, "paddle")
+        assert image_layout("jax") == "NCHW"
+        assert FORMATS.names() == (*FORMATS.builtin, "jax")
 
 
 def test_a_cut_graph_has_only_what_its_ends_need(tmp_path):

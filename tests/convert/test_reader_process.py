@@ -23,7 +23,7 @@ from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.convert import reader_process
 from posezoo.convert.reader_process import run_in_reader_process, start_reader_process
 from posezoo.errors import ConversionError
-from posezoo.events import SelfCheckPassed, WarningIssued
+from posezoo.events import SelfCheckPassed, StepStarted, WarningIssued
 
 # A bit in the number of input channels of the first convolution of MediaPipe's person detector.
 DETECTOR = "4c90f7348ab99aff5b7b9290d6b4d0336a7fc8540dbc93e5d2708545a2f05f7fef22870a5e59cd75734f5c8d0a46a95b"
@@ -72,6 +72,23 @@ def test_a_file_that_ends_its_reader_fails_alone(tmp_path, signal_name, where):
     assert "hint: the file may be damaged" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert not (tmp_path / "out" / "public" / "middle" / "FP16").exists()
+
+
+def crash_in_step(step, *, listener):
+    if step:
+        listener(StepStarted("net", step))
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+@pytest.mark.parametrize("step", ["", "running the IR on the CPU for the self-check"])
+def test_an_error_says_what_crashed(step):
+    reported = []
+    with pytest.raises(ConversionError) as failure:
+        run_in_reader_process(crash_in_step, step, source="net.onnx", listener=reported.append)
+    problem = f"net.onnx: {step or 'reading it'} failed: its process was ended by SIGSEGV"
+    assert failure.value.problem == problem
+    assert ("--self_check off" in failure.value.hint) == bool(step)
+    assert [event.step for event in reported] == [step][: bool(step)]
 
 
 @pytest.mark.slow

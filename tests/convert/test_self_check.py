@@ -838,8 +838,12 @@ def test_the_noise_is_measured_only_until_the_difference_is_allowed(
         replace(case, outputs={"heatmaps": case.outputs["heatmaps"] * (1 + off)})
         for case in computed.cases
     )
+    original = replace(
+        computed.original,
+        run=lambda feed: {"heatmaps": computed.original.run(feed)["heatmaps"] * (1 + off)},
+    )
     running = Future()
-    running.set_result(replace(computed, cases=cases, move=move))
+    running.set_result(replace(computed, original=original, cases=cases, move=move))
     right = preprocess.apply_model_yml(read(spec, layout), spec)
     xml = ir_writer.write_ir(right, tmp_path / "net.xml", FP32)
     if 5 in measured:

@@ -35,7 +35,6 @@ CONFIG = "--transformations_config"
         ),
         ({"framework": Framework.PYTORCH}, (Route.UPSTREAM_CODE, "pytorch-export")),
         ({"framework": Framework.CAFFE2}, (Route.REMOVED, "caffe2")),
-        ({"framework": Framework.PADDLE}, (Route.MO, "paddle")),
         ({"has_pre_convert": True}, (Route.UPSTREAM_CODE, "pre-convert")),
         ({"input_model": "$conv_dir/net.pb"}, (Route.UPSTREAM_CODE, "made-by-upstream")),
         ({"mo_args": ((CONFIG, "a.json"),)}, (Route.MO, "transformations-config")),
@@ -74,7 +73,7 @@ def test_the_declared_facts_decide_the_route(tmp_path, changes, expected):
 
 def test_why_not_is_one_line_with_the_word_and_a_hint():
     obstacles = [value for value in vars(routes).values() if isinstance(value, Obstacle)]
-    assert len(obstacles) == 8
+    assert len(obstacles) == 7
     for obstacle in (*obstacles, *routes._UNREADABLE.values()):
         assert obstacle.reason == obstacle.reason.lower().replace(" ", "-")
         assert obstacle.why, obstacle

@@ -2,13 +2,15 @@
 
 The outputs do not show a weight that hardly affects them. A kernel of the IR belongs to a kernel of
 the original if most of its filters are similar up to a factor: a normalization that is folded into
-a convolution leaves such factors. Then all of its filters must be equal up to a factor. The
-declared mean and scale must be among the constants if similar values are.
+a convolution leaves such factors, and a scale of the image leaves factors by channel. Then all of
+its filters must be equal up to such factors. The declared mean and scale must be the constants of
+the first subtraction and multiplication after their input.
 """
 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
@@ -17,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from posezoo.arrays import Array
-from posezoo.convert.fp16_check import StoredConstant, list_constants
-from posezoo.spec.model import ModelSpec
+from posezoo.convert.fp16_check import IrLayers, StoredConstant, list_constants
+from posezoo.spec.model import Input, ModelSpec
 
 #: The fewest values of a kernel and of one of its filters that can be matched.
 MIN_SIZE = 64
@@ -31,8 +33,15 @@ ROUNDING = 1e-5
 #: bits.
 SIMILAR_FILTER = 2e-3
 
-#: Values are similar to a declared mean or scale if they differ by at most this share.
+#: The same for an original in FP16, into which factors are folded in FP16.
+ROUNDING_FP16 = SIMILAR_FILTER
+
+#: A first subtraction or multiplication by values that differ from the declared ones by more than
+#: this share is the network's own: the declared ones were folded into other operations.
 SIMILAR = 0.05
+
+# Operations that a conversion puts before those of the mean and the scale.
+_MOVING = frozenset({"Convert", "Transpose", "Gather", "Interpolate", "Reshape"})
 
 # So many values of so many filters are compared first.
 _VALUES = 16
@@ -71,23 +80,61 @@ def find_changed_constant(spec: ModelSpec, originals: Iterable[Array], xml: Path
     """Which constant of an IR in FP32 differs from those of the original, and how; empty if none
     does.
     """
+    changed = _find_changed_preprocessing(spec, IrLayers.read(xml))
+    if changed:
+        return changed
     constants = [constant for constant in list_constants(xml) if constant.is_float]
-    changed = _find_changed_preprocessing(spec, constants)
-    return changed or _find_changed_kernel(originals, constants)
+    is_reversed = any(port.reverse_input_channels for port in spec.inputs)
+    return _find_changed_kernel(originals, constants, is_reversed=is_reversed)
 
 
-def _find_changed_preprocessing(spec: ModelSpec, constants: Sequence[StoredConstant]) -> str:
+def _find_changed_preprocessing(spec: ModelSpec, layers: IrLayers) -> str:
     for port in spec.inputs:
-        for title, declared in (("mean", port.mean), ("scale", port.scale)):
-            if not declared:
-                continue
-            name = _find_similar(np.asarray(declared, np.float32), constants)
-            if name:
-                return f"{name} is not the declared {title}"
+        mean, scale = _find_preprocessing(layers, port)
+        if mean and any(port.mean) and _is_changed(mean, np.asarray(port.mean, np.float32)):
+            return f"{mean.name} is not the declared mean"
+        is_scaled = any(value != 1 for value in port.scale)
+        if scale and is_scaled and _is_changed(scale, np.asarray(port.scale, np.float32)):
+            return f"{scale.name} is not the declared scale"
     return ""
 
 
-def _find_changed_kernel(originals: Iterable[Array], constants: Sequence[StoredConstant]) -> str:
+def _find_preprocessing(
+    layers: IrLayers, port: Input
+) -> tuple[StoredConstant | None, StoredConstant | None]:
+    """The constants of the first subtraction and of the first multiplication or division after an
+    input; None for one that is folded into another operation.
+    """
+    mean = None
+    layer = layers.find_input(port.name)
+    while layer is not None and (layer := layers.find_only_reader(layer)) is not None:
+        kind = layer.get("type")
+        if kind in _MOVING:
+            continue
+        constant = layers.find_constant(layer)
+        if kind in ("Multiply", "Divide"):
+            return mean, constant
+        if kind != "Subtract" or mean:
+            break
+        mean = constant
+    return mean, None
+
+
+def _is_changed(constant: StoredConstant, declared: Array) -> bool:
+    """Whether a constant is similar to the declared values, but not equal."""
+    flat = constant.read().reshape(-1)
+    if constant.element_type != "f32" or declared.size not in (flat.size, 1):
+        return False
+    inverse = np.float32(1) / declared
+    orders = (declared, declared[::-1], inverse, inverse[::-1])
+    if any(np.all(flat == order) for order in orders):
+        return False
+    return any(np.all(np.abs(flat - order) <= SIMILAR * np.abs(order)) for order in orders)
+
+
+def _find_changed_kernel(
+    originals: Iterable[Array], constants: Sequence[StoredConstant], *, is_reversed: bool
+) -> str:
     groups = _group_kernels(constants)
     for array in originals:
         original = array.squeeze()
@@ -96,6 +143,9 @@ def _find_changed_kernel(originals: Iterable[Array], constants: Sequence[StoredC
         for kernels in groups:
             for view in _oriented(original, kernels.shape):
                 kernels.compare(view)
+                # The reversal of the image's channels is folded into the first kernel.
+                if is_reversed and view.shape[1] == 3:
+                    kernels.compare(view[:, ::-1])
     changes = {
         kernels.constants[number].name: (changed, kernels.shape[0])
         for kernels in groups
@@ -119,24 +169,6 @@ def _group_kernels(constants: Iterable[StoredConstant]) -> Collection[_Kernels]:
         group.constants.append(constant)
         group.directions.append(_directions(constant.read().squeeze()))
     return groups.values()
-
-
-def _find_similar(declared: Array, constants: Iterable[StoredConstant]) -> str:
-    """The name of a constant that is similar to a mean or scale, if none is equal."""
-    similar = ""
-    inverse = np.float32(1) / declared
-    orders = (declared, declared[::-1], inverse, inverse[::-1])
-    for constant in constants:
-        if math.prod(constant.shape) != declared.size or constant.element_type != "f32":
-            continue
-        flat = constant.read().reshape(-1)
-        for order in orders:
-            if np.array_equal(flat, order):
-                return ""
-            differences = np.abs(flat - order)
-            if np.all(differences <= SIMILAR * np.abs(order)):
-                similar = constant.name
-    return similar
 
 
 def _oriented(kernel: Array, shape: tuple[int, ...]) -> Iterator[Array]:
@@ -163,9 +195,7 @@ def _directions(kernel: Array) -> Array:
 
 
 def _count_changed_filters(kernel: Array, original: Array) -> int | None:
-    """How many filters are not equal up to a factor; None if fewer than half of them are
-    similar.
-    """
+    """How many filters are not equal up to factors; None if fewer than half of them are similar."""
     if np.array_equal(kernel, original):
         return 0
     count = len(kernel)
@@ -178,10 +208,38 @@ def _count_changed_filters(kernel: Array, original: Array) -> int | None:
     is_equal = np.all(rows == wanted, axis=1)
     if 2 * is_equal.sum() > len(rows):
         return int((~is_equal).sum())
-    differences = np.abs(rows - factors[:, None] * wanted).max(1)
-    largest = np.abs(rows).max(1)
-    differences /= np.maximum(largest, np.finfo(np.float32).tiny)
-    similar = (differences <= SIMILAR_FILTER).sum()
-    if 2 * similar <= len(rows):
+    largest = np.maximum(np.abs(rows).max(1), np.finfo(np.float32).tiny)
+    differences = np.abs(rows - factors[:, None] * wanted).max(1) / largest
+    if 2 * (differences <= SIMILAR_FILTER).sum() <= len(rows):
         return None
-    return int((differences > ROUNDING).sum())
+    rounding = ROUNDING_FP16 if original.dtype == np.float16 else ROUNDING
+    changed = differences > rounding
+    if changed.any():
+        rest = np.abs(rows - _scale_axes(kernel, original)).max(1) / largest
+        changed &= ~(rest <= rounding)
+    return int(changed.sum())
+
+
+def _scale_axes(kernel: Array, original: Array) -> Array:
+    """The filters of the original times the factors by filter and by channel that most values of
+    the kernel show.
+    """
+    shape = *kernel.shape[:2], -1
+    values = kernel.reshape(shape).astype(np.float64)
+    wanted = original.reshape(shape).astype(np.float64)
+    squares = (wanted**2).sum(-1)
+    ratios = np.divide(
+        (values * wanted).sum(-1), squares, out=np.full_like(squares, np.nan), where=squares != 0
+    )
+    by_filter = _median(ratios, 1)
+    relative = np.divide(ratios, by_filter, out=np.full_like(ratios, np.nan), where=by_filter != 0)
+    scaled: Array = wanted * (by_filter * _median(relative, 0))[..., None]
+    return scaled.reshape(len(kernel), -1)
+
+
+def _median(ratios: Array, axis: int) -> Array:
+    """The median without nan; 0 if there is no other value."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # all are nan
+        median: Array = np.nanmedian(ratios, axis=axis, keepdims=True)
+    return np.nan_to_num(median)

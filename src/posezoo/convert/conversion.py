@@ -4,18 +4,20 @@ publish.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import posixpath
+import tempfile
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from posezoo.convert import frontends
 from posezoo.convert.conversion_plan import KEEP_OR_REPLACE, ConversionOptions, refuse_to_replace
 from posezoo.convert.formats import import_runtime
 from posezoo.errors import ConversionError, SelfCheckError
-from posezoo.events import Listener, WarningIssued, ignore_event
+from posezoo.events import Listener, StepStarted, WarningIssued, ignore_event
 from posezoo.files import verified_files
 from posezoo.files.staging import remove_stale_staging_dirs
 from posezoo.ir.openvino_import import import_openvino
@@ -26,6 +28,7 @@ from posezoo.spec.model import ModelSpec, Precision, SourceFile
 from posezoo.spec.safe_names import explain_unsafe_file_name
 
 if TYPE_CHECKING:
+    from posezoo.convert.offline_transformations import Transformation
     from posezoo.convert.reference_outputs import ReferenceOutputs
 
 
@@ -136,6 +139,7 @@ def convert_file(
     batch: int | None = None,
     self_check: bool = True,
     is_strict: bool = False,
+    transformations: Sequence[Transformation] = (),
     listener: Listener = ignore_event,
 ) -> Path:
     """Convert a file outside of any registry to one IR, with no other file beside it.
@@ -150,6 +154,7 @@ def convert_file(
             (``ReferenceOutputs.shows_noise``), the listener receives a warning, and the IR is
             written nevertheless.
         is_strict: whether what cannot be proven is an error instead.
+        transformations: what is applied to the network after the self-check.
 
     Returns:
         The path of the .xml; the .bin is beside it.
@@ -163,14 +168,13 @@ def convert_file(
     model_format = frontends.select_format(spec)
     path = frontends.users_file(spec, layout)
     from posezoo.convert import preprocess
+    from posezoo.convert.offline_transformations import apply_transformations
     from posezoo.convert.publish import write_checked_irs
-    from posezoo.convert.reference_outputs import compute_reference
     from posezoo.ir import ir_writer
 
     if model_format.recognises(path):  # files with weights in the same folder belong to it
-        external = (
-            name for name in model_format.external_files(path) if not explain_unsafe_file_name(name)
-        )
+        names = map(posixpath.normpath, model_format.external_files(path))
+        external = (name for name in names if not explain_unsafe_file_name(name))
         spec = replace(
             spec, files=(*spec.files, *(SourceFile(name, None, None, ()) for name in external))
         )
@@ -181,24 +185,57 @@ def convert_file(
         spec = preprocess.with_batch(spec, network, batch)
     network = preprocess.apply_model_yml(network, spec, is_complete=False)
     ir_writer.prepare_for_writing(network, spec, None)
-    target = Target(precision, layout.converted_ir_path(spec, precision), Converter.OPENVINO)
     remove_stale_staging_dirs(layout.output_dir)
-    publish = partial(
-        write_checked_irs, network, spec, layout, [target], has_record=False, listener=listener
-    )
+    target = Target(precision, layout.converted_ir_path(spec, precision), Converter.OPENVINO)
+    publish = partial(write_checked_irs, network, spec, has_record=False, listener=listener)
+    check = partial(_publish_checked, publish, spec, network, path, is_strict=is_strict)
+    is_published = False
+    if self_check and not transformations:
+        is_published = check(layout, target, listener=listener)
+    elif self_check:
+        with tempfile.TemporaryDirectory(prefix="posezoo-") as folder:
+            before = replace(layout, output_dir=Path(folder))
+            xml = before.converted_ir_path(spec, precision)
+            check(before, replace(target, xml=xml), listener=listener)
+        applied = ", ".join(each.name for each in transformations)
+        listener(WarningIssued(f"the self-check compared the IR before {applied}, and not after"))
+    if transformations:
+        apply_transformations(network, transformations)
+        ir_writer.rename_numbered_operations(network)
+    if not is_published:
+        publish(layout, [target])
+    return target.xml
+
+
+def _publish_checked(
+    publish: Callable[..., None],
+    spec: ModelSpec,
+    network: Any,
+    path: VerifiedSource,
+    layout: FlatLayout,
+    target: Target,
+    *,
+    is_strict: bool,
+    listener: Listener,
+) -> bool:
+    """Whether the IR was published, because it has the outputs of the original; if these are not
+    certain, the listener receives a warning instead.
+    """
+    from posezoo.convert import preprocess
+    from posezoo.convert.reference_outputs import compute_reference
+
     reference: Future[ReferenceOutputs | None] = Future()
     try:
-        if self_check:
-            reference.set_result(compute_reference(preprocess.fill_in_inputs(spec, network), path))
-            publish(source=path, reference=reference, is_strict=is_strict)
+        listener(StepStarted(spec.full_name, "running the original for the self-check"))
+        reference.set_result(compute_reference(preprocess.fill_in_inputs(spec, network), path))
+        listener(StepStarted(spec.full_name, "running the IR on the CPU for the self-check"))
+        publish(layout, [target], source=path, reference=reference, is_strict=is_strict)
     except SelfCheckError as error:
         if is_strict or (reference.done() and _is_certain(reference.result())):
             raise
         listener(WarningIssued(f"the IR is not proven by its self-check: {error.problem}"))
-        self_check = False
-    if not self_check:
-        publish()
-    return target.xml
+        return False
+    return True
 
 
 def _is_certain(reference: ReferenceOutputs | None) -> bool:

@@ -6,7 +6,7 @@ OpenVINO stores a constant in FP16 followed by a conversion to FP32, or keeps it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,57 @@ class StoredConstant:
         count = self.size // dtype.itemsize
         values = np.fromfile(self.path, dtype, count, offset=self.offset)
         return values.reshape(self.shape) if self.is_float else values
+
+
+@frozen
+class IrLayers:
+    """The layers of an IR, as elements of its .xml, and how they are connected.
+
+    Attributes:
+        layers: each layer by its number.
+        sources: the inputs of each layer: the port, and the layer and port before it.
+        readers: the layers after each layer.
+    """
+
+    xml: Path
+    layers: Mapping[str, Any]
+    sources: Mapping[str, Sequence[tuple[str, str, str]]]
+    readers: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def read(cls, xml: Path) -> IrLayers:
+        """The layers of an IR, without those of its bodies."""
+        graph = _read_xml(xml)
+        layers = {layer.get("id"): layer for layer in graph.iterfind("layers/layer")}
+        sources = _find_sources(graph)
+        readers: dict[str, list[str]] = {}
+        for number, inputs in sources.items():
+            for _, source, _ in inputs:
+                readers.setdefault(source, []).append(number)
+        return cls(xml, layers, sources, readers)
+
+    def find_input(self, name: str) -> Any:
+        """The input of this name; None if there is none."""
+        for layer in self.layers.values():
+            port = layer.find("output/port")
+            names = "" if port is None else port.get("names", "")
+            if layer.get("type") == "Parameter" and name in (layer.get("name"), *names.split(",")):
+                return layer
+        return None
+
+    def find_only_reader(self, layer: Any) -> Any:
+        """The layer that alone uses the values of a layer; None if there are several or none."""
+        readers = [self.layers[number] for number in self.readers.get(layer.get("id"), ())]
+        users = [reader for reader in readers if reader.get("type") != "ShapeOf"]
+        return users[0] if len(users) == 1 else None
+
+    def find_constant(self, layer: Any) -> StoredConstant | None:
+        """The constant that is a layer's second input; None if it is computed."""
+        inputs = sorted(self.sources.get(layer.get("id"), ()))
+        source = self.layers[inputs[-1][1]] if inputs else layer
+        if source.get("type") != "Const":
+            return None
+        return _describe_constant(source, self.xml)
 
 
 @frozen
@@ -145,6 +196,12 @@ def list_constants(xml: Path) -> list[StoredConstant]:
     return [_describe_constant(layer, xml) for layer in layers if layer.get("type") == "Const"]
 
 
+def find_layer_types(xml: Path, types: Collection[str]) -> list[str]:
+    """Which of these types the layers of an IR have, also in its bodies."""
+    found = {layer.get("type") for layer in _read_xml(xml).iter("layer")}
+    return sorted(found.intersection(types))
+
+
 def _read_nodes(xml: Path) -> list[_IrNode]:
     """The operations of an IR in the order of its file, without conversions of constants from
     FP16.
@@ -216,14 +273,16 @@ def _describe_parts(
     layer: Any, xml: Path, nodes: list[_IrNode]
 ) -> Iterator[list[tuple[object, ...]]]:
     """The facts of a layer's elements; the operations of its bodies are added to the nodes."""
-    inner: dict[str, int] = {}
+    bodies: dict[str, dict[str, int]] = {}
     parts = []
     for part in layer:
         if part.find("layers") is not None:
-            inner |= _add_nodes(part, xml, nodes)
+            bodies[part.tag] = _add_nodes(part, xml, nodes)
         elif part.tag != "rt_info":
             parts.append(part)
     for part in parts:
+        # The else_port_map has numbers of layers in the else_body.
+        inner = bodies.get(part.tag.replace("port_map", "body")) or bodies.get("body", {})
         yield [_facts_of(element, inner) for element in part.iter()]
 
 

@@ -176,10 +176,17 @@ def open_for_frontend(spec: ModelSpec, path: VerifiedSource) -> Path | bytes:
     names = spec.file_names
     for external in sorted(model_format.external_files(path)):
         if posixpath.normpath(posixpath.join(folder, external)) not in names:
+            is_outside = posixpath.isabs(external) or external.startswith("..")
+            hint = "add it to the files in model.yml, if the model comes with it"
             raise ConversionError(
                 f"{path}: keeps weights in {sanitize(external)}, which is none of the model's"
                 " files",
-                hint="add it to the files in model.yml, if the model comes with it",
+                hint="save it again with its weights in a file beside it" if is_outside else hint,
+            )
+        if not (path.parent / external).is_file():
+            raise ConversionError(
+                f"{path}: keeps weights in {sanitize(external)}, which is missing beside it",
+                hint=f"copy {sanitize(external)} from where {sanitize(path.name)} comes from",
             )
         beside = path.parent / external
         if beside.exists() and not beside.is_file():  # reading a pipe may never end
@@ -321,9 +328,7 @@ def _read(
     if not _simplifications():
         return ov.convert_model(readable)
     if model_format.frontend == "onnx":
-        # The network is the same, but a frontend that Python calls does not release Python's lock
-        # (GIL).
-        network = openvino_core().read_model(readable)
+        network = _read_onnx(source)
     else:
         frontend = ov.frontend.FrontEndManager().load_by_framework(model_format.frontend)
         input_model = frontend.load(readable)
@@ -331,6 +336,23 @@ def _read(
             model_format.cut_before_conversion(input_model, spec, outputs)
         network = frontend.convert(input_model)
     return _simplify(network)
+
+
+def _read_onnx(source: Path | bytes) -> Any:
+    """The network, without the functions whose operations OpenVINO lacks."""
+    # A frontend that Python calls would not release Python's lock (GIL).
+    core = openvino_core()
+    if isinstance(source, bytes):
+        return core.read_model(io.BytesIO(source))
+    try:
+        return core.read_model(source)
+    except RuntimeError as error:
+        from posezoo.convert.onnx_inlining import inline_functions
+
+        inlined = inline_functions(source, error_text(error))
+        if inlined is None:
+            raise
+        return core.read_model(io.BytesIO(inlined))
 
 
 def _simplify(network: Any) -> Any:

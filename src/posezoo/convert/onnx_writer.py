@@ -220,6 +220,21 @@ def _write_prelu(graph: _Graph, node: Any) -> None:
     graph.add("PRelu", graph.input(node), graph.constant(slopes.reshape(shape)))
 
 
+def _write_clamp(graph: _Graph, node: Any) -> None:
+    attributes = node.get_attributes()
+    limits = (graph.constant(float(attributes[name])) for name in ("min", "max"))
+    graph.add("Clip", graph.input(node), *limits)
+
+
+def _write_hard_sigmoid(graph: _Graph, node: Any) -> None:
+    graph.add("HardSigmoid", graph.input(node), alpha=1 / 6, beta=0.5)
+
+
+def _write_selu(graph: _Graph, node: Any) -> None:
+    alpha, gamma = (float(_constant_of(node, number).reshape(())) for number in (1, 2))
+    graph.add("Selu", graph.input(node), alpha=alpha, gamma=gamma)
+
+
 def _write_lrn(graph: _Graph, node: Any) -> None:
     attributes = node.get_attributes()
     if _constant_of(node, 1).tolist() == [1]:
@@ -315,6 +330,7 @@ _ALIKE = (
 _OPERATIONS: Mapping[str, _Writer] = {
     **{kind: _rename(kind) for kind in _ALIKE},
     "AvgPool": _write_pooling,
+    "Clamp": _write_clamp,
     "Concat": _rename("Concat", "axis"),
     "Convolution": _write_convolution,
     "ConvolutionBackpropData": _write_convolution,
@@ -322,6 +338,8 @@ _OPERATIONS: Mapping[str, _Writer] = {
     "Elu": _rename("Elu", "alpha"),
     "GroupConvolution": _write_convolution,
     "GroupConvolutionBackpropData": _write_convolution,
+    "HSigmoid": _write_hard_sigmoid,
+    "HSwish": _rename("HardSwish"),
     "Interpolate": _write_enlargement,
     "LRN": _write_lrn,
     "MatMul": _write_matmul,
@@ -333,7 +351,9 @@ _OPERATIONS: Mapping[str, _Writer] = {
     "Power": _rename("Pow"),
     "Reshape": _write_reshape,
     "Select": _rename("Where"),
+    "Selu": _write_selu,
     "Slice": _write_slice,
+    "SoftPlus": _rename("Softplus"),
     "Softmax": _rename("Softmax", "axis"),
     "Split": _write_split,
     "Transpose": _write_transpose,

@@ -79,11 +79,13 @@ def read_fields(buffer: Buffer, message: ProtobufField | None = None) -> Iterato
         start = stop
 
 
-def find_messages(buffer: Buffer, *path: int) -> list[ProtobufField]:
-    """The messages inside a file's message at a path of field numbers, in order; ProtobufError as
-    above.
+def find_messages(
+    buffer: Buffer, *path: int, within: ProtobufField | None = None
+) -> list[ProtobufField]:
+    """The messages inside a message, or a file's message, at a path of field numbers, in order;
+    ProtobufError as above.
     """
-    messages = [_whole(buffer)]
+    messages = [within or _whole(buffer)]
     for number in path:
         fields = chain.from_iterable(read_fields(buffer, message) for message in messages)
         messages = [field for field in fields if (field.number, field.kind) == (number, LENGTH)]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from posezoo.errors import ConversionError
-from posezoo.events import Listener, ignore_event
+from posezoo.events import Event, Listener, StepStarted, ignore_event
 from posezoo.workers.processes import (
     ChildPool,
     ProcessEndedError,
@@ -28,6 +28,8 @@ from posezoo.workers.processes import (
 )
 
 Result = TypeVar("Result")
+
+_HINT = "it was read; without its self-check (--self_check off), only the reading has to work"
 
 # The process keeps OpenVINO in memory: it ends after this time without work.
 _IDLE_S = 10.0
@@ -76,12 +78,20 @@ def run_in_reader_process(
     call = work, args, listener is not None, limits
     if is_child_process():  # a crash already costs only this model
         return _call(call, listener or ignore_event)
+    step = "reading it"
+
+    def listen(event: Event) -> None:
+        nonlocal step
+        if isinstance(event, StepStarted):
+            step = event.step
+        if listener:
+            listener(event)
+
     try:
-        result: Result = _pool().call(listener or ignore_event, call, never_cancelled)
+        result: Result = _pool().call(listen, call, never_cancelled)
     except ProcessEndedError as error:
-        raise ConversionError(
-            f"{source}: reading it failed: {error.problem}", hint=error.hint
-        ) from error
+        hint = error.hint if step == "reading it" else _HINT
+        raise ConversionError(f"{source}: {step} failed: {error.problem}", hint=hint) from error
     return result
 
 

@@ -28,7 +28,7 @@ from posezoo.convert.difference import (
     allow_difference,
     compute_difference,
 )
-from posezoo.convert.fp16_check import compare_with_fp32, measure_rounding
+from posezoo.convert.fp16_check import compare_with_fp32, find_layer_types, measure_rounding
 from posezoo.convert.frontends import VerifiedSource
 from posezoo.convert.graph_cutting import join_names
 from posezoo.convert.node_comparison import compare_nodes
@@ -51,6 +51,9 @@ from posezoo.values import frozen
 
 #: The allowed difference of an IR in FP16 with a constant that is too large for FP16.
 CLIPPED = 2e-2
+
+# OpenVINO's operations that compute other values in each run.
+_RANDOM = frozenset({"Multinomial", "RandomUniform"})
 
 _NOT_INDEPENDENT = (
     "cannot be proven: only the reader that the IR is made by read the original, and the registry"
@@ -178,6 +181,7 @@ def check_ir(
     except RuntimeError as error:
         raise _create_error(spec, precision, f"cannot be run: {error_text(error)}") from error
 
+    _refuse_random_operations(spec, precision, xml)
     outputs, unprovable = compare_with_noise(spec, precision, names, reference, computed=computed)
     problem = _describe_changed(changed)
     if wrong := find_wrong(outputs, unprovable):
@@ -270,6 +274,8 @@ def compare_with_noise(
     outputs, unprovable = _compare_outputs(
         spec, precision, names, cases, computed=computed, moved=moved
     )
+    if find_wrong(outputs, unprovable) and reference.is_random():
+        raise _create_random_error(spec, precision, "two runs of the original differ")
     # Each draw of the noise can only raise the limit, so there are only as many as needed.
     while find_wrong(outputs, unprovable) and (more := reference.move(len(moved[0]))):
         for case_draws, new in zip(moved, more, strict=True):
@@ -278,6 +284,20 @@ def compare_with_noise(
             spec, precision, names, cases, computed=computed, moved=moved
         )
     return outputs, unprovable
+
+
+def _refuse_random_operations(spec: ModelSpec, precision: Precision, xml: Path) -> None:
+    if kinds := find_layer_types(xml, _RANDOM):
+        raise _create_random_error(spec, precision, f"it has the operation {', '.join(kinds)}")
+
+
+def _create_random_error(spec: ModelSpec, precision: Precision, reason: str) -> SelfCheckError:
+    return _create_error(
+        spec,
+        precision,
+        f"cannot be compared with its original, which draws random numbers: {reason}",
+        hint="export the network for inference, or give --self_check off",
+    )
 
 
 def describe_wrong(

@@ -10,7 +10,7 @@ from statistics import median
 import numpy as np
 
 from posezoo.arrays import Array
-from posezoo.errors import QuantizationError
+from posezoo.errors import QuantizationError, sanitize
 from posezoo.events import DisplacementMeasured, Listener, SpeedCompared
 from posezoo.pose import blazepose
 from posezoo.pose.decoders import decode_with_options, find_decoder, resolve_options
@@ -28,6 +28,9 @@ from posezoo.runtime.runtime_config import RuntimeConfig, available_devices
 from posezoo.spec.model import Precision
 
 Size = tuple[int, int]
+
+# What is moved and what is found, by task: "" is that of poses.
+_WORDS = {"": ("points", "people"), "classification": ("classes", "classes")}
 
 # Both networks run in turns, because other processes may slow down a round.
 _ROUNDS = 9
@@ -70,7 +73,15 @@ def select_output_reader(target: QuantizationTarget) -> OutputReader:
 
     def read_poses(outputs: Outputs, size: Size) -> DetectedPoints:
         maps = {role: outputs[name] for role, name in roles.items()}
-        poses = decode_with_options(decoder.name, maps, size, options)
+        try:
+            poses = decode_with_options(decoder.name, maps, size, options)
+        except (ValueError, IndexError) as error:
+            shapes = ", ".join(f"{name} {list(each.shape)}" for name, each in outputs.items())
+            raise QuantizationError(
+                f"{target.fp32_xml}: the decoder {decoder.name} does not fit its outputs {shapes}:"
+                f" {sanitize(str(error))}",
+                hint="--as MODEL names one with such outputs",
+            ) from error
         if not poses:
             return DetectedPoints(np.empty((0, 0, 2), np.float32), np.empty((0, 0), bool))
         keypoints = np.stack([pose.keypoints for pose in poses])
@@ -151,7 +162,8 @@ class Fp32Reference:
         displacement = measure_keypoint_displacement(pairs)
         name = self._target.spec.full_name
         settings = self._target.settings
-        noun = "objects" if self._target.task else "people"
+        task = self._target.task
+        moved, noun = _WORDS.get(task, ("corners of boxes", "objects"))
         if not displacement.found_fp32:
             raise QuantizationError(
                 f"{name}: FP32 detects no {noun} in the {len(self._samples)} images for the"
@@ -169,6 +181,7 @@ class Fp32Reference:
                 found_int8=displacement.found_int8,
                 agreement=displacement.agreement,
                 min_agreement=settings.min_agreement,
+                task=task,
             )
         )
         if self._runtime != RuntimeConfig():
@@ -182,15 +195,22 @@ class Fp32Reference:
         named = f"{device} ({full_name})" if full_name else device
         listener(SpeedCompared(name, precision, int8_ms, fp16_ms, device=named))
         problem = ""
-        if displacement.agreement < settings.min_agreement:
+        if displacement.agreement < settings.min_agreement and task == "classification":
+            problem = (
+                f"{name}: {precision} finds the class of FP32 in {displacement.found_both} of"
+                f" {displacement.found_fp32} images: agreement {displacement.agreement:.0%},"
+                f" required {settings.min_agreement:.0%}"
+            )
+        elif displacement.agreement < settings.min_agreement:
             problem = (
                 f"{name}: {precision} finds {displacement.found_int8} {noun}, FP32 finds "
                 f"{displacement.found_fp32}, and {displacement.found_both} are the same: agreement "
                 f"{displacement.agreement:.0%}, required {settings.min_agreement:.0%}"
             )
         elif displacement.shift_p50_px > settings.max_shift_px:
+            shift = f"{displacement.shift_p50_px:.1f} px"
             problem = (
-                f"{name}: {precision} displaces points by {displacement.shift_p50_px:.1f} px in the"
+                f"{name}: {precision} displaces {moved} by {shift} in the"
                 f" median, {settings.max_shift_px:g} px of the network's input are allowed"
             )
         return displacement, problem

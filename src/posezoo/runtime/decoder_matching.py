@@ -29,7 +29,6 @@ from posezoo.runtime.graph import (
     Graph,
     NamedIrs,
     format_shape,
-    is_named_onnx,
     read_graph,
 )
 from posezoo.runtime.input_description import (
@@ -272,7 +271,7 @@ def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
 
 def _is_like_ultralytics(graph: Graph) -> bool:
     """Whether an IR has one output with a column for each cell of the strides 8, 16 and 32."""
-    if is_named_onnx(graph.path) or len(graph.distinct_outputs) != 1:
+    if is_named_original(graph.path) or len(graph.distinct_outputs) != 1:
         return False
     (shape,) = graph.distinct_outputs.values()
     return len(shape) == 3 and 4 < shape[1] < shape[2] and shape[2] % CELLS == 0

@@ -21,6 +21,7 @@ from posezoo.ir.openvino_import import (
     openvino_core,
     static_sizes,
 )
+from posezoo.spec.model import ORIGINALS
 from posezoo.values import frozen
 
 Shape = tuple[int, ...]
@@ -83,11 +84,13 @@ class Graph:
         self.path = xml
         self.core = openvino_core(extra="run")
         # Otherwise OpenVINO tries all its readers and prints errors.
-        self.files = _require_onnx(xml) if is_named_onnx(xml) else _require_ir(xml)
+        self.files = _require_original(xml) if is_named_original(xml) else _require_ir(xml)
         try:
             self.model = self.core.read_model(xml)
         except RuntimeError as error:
-            kind, verb = ("ONNX", "export") if is_named_onnx(xml) else ("an IR", "convert")
+            kind, verb = "an IR", "convert"
+            if is_named_original(xml):
+                kind, verb = _KINDS[xml.suffix.lower()], "export"
             raise InferenceError(
                 f"{xml}: cannot be read as {kind}: {error_text(error)}",
                 hint=f"{verb} the model again",
@@ -187,7 +190,7 @@ class Graph:
         that of their values, ``kpt_names``, ``names``, those of the classes by number, ``imgsz``
         and ``stride``; empty if the metadata do not name it as the author.
         """
-        beside = "" if is_named_onnx(self.path) else _read_ultralytics_yaml(self.path)
+        beside = "" if is_named_original(self.path) else _read_ultralytics_yaml(self.path)
         texts = (f"{key}: {self.read_rt_info('framework', key)}" for key in _ULTRALYTICS_KEYS)
         for text in (beside, "\n".join(texts)):
             try:
@@ -356,6 +359,8 @@ class Graph:
             ) from error
 
 
+_KINDS = {".onnx": "ONNX", ".pdmodel": "PaddlePaddle"}
+
 #: By the names of models, the .xml of an IR or the graph that was read from it.
 NamedIrs = Mapping[str, Path | Graph]
 
@@ -376,9 +381,9 @@ def _read_ultralytics_yaml(xml: Path) -> str:
         return ""
 
 
-def is_named_onnx(path: Path) -> bool:
-    """Whether a file is ONNX, by its name."""
-    return path.suffix.lower() == ".onnx"
+def is_named_original(path: Path) -> bool:
+    """Whether a file is an original that OpenVINO reads in place of an IR, by its name."""
+    return path.suffix.lower() in ORIGINALS
 
 
 def _require_ir(xml: Path) -> tuple[Path, ...]:
@@ -392,14 +397,19 @@ def _require_ir(xml: Path) -> tuple[Path, ...]:
     return files
 
 
-def _require_onnx(path: Path) -> tuple[Path, ...]:
-    from posezoo.convert.formats import onnx
+def _require_original(path: Path) -> tuple[Path, ...]:
+    from posezoo.convert.formats import FORMATS
 
+    model_format = FORMATS.find(ORIGINALS[path.suffix.lower()])
+    assert model_format
     if not path.is_file():
         raise InferenceError(f"{path}: no such file")
-    if not onnx.is_onnx(path):
-        raise InferenceError(f"{path}: is no complete ONNX file", hint="export the model again")
-    weights = [path.parent / name for name in sorted(onnx.external_data_files(path))]
+    if not model_format.recognises(path):
+        raise InferenceError(
+            f"{path}: is no complete {_KINDS[path.suffix.lower()]} file",
+            hint="export the model again",
+        )
+    weights = [path.parent / name for name in sorted(model_format.external_files(path))]
     for file in weights:
         if not file.is_file():
             problem = f"{path}: its weights {sanitize(file.name)} are not beside it"

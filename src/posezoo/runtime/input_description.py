@@ -23,7 +23,7 @@ from posezoo.runtime.graph import (
     Preprocessing,
     Shape,
     format_shape,
-    is_named_onnx,
+    is_named_original,
     read_graph,
 )
 from posezoo.spec.model import ColorOrder, Decoder, Model, ModelSpec
@@ -146,7 +146,7 @@ def states_preprocessing(graph: Graph) -> bool:
 
 def requires_statement(graph: Graph) -> bool:
     """Whether somebody has to say how images are prepared: IR get them unchanged, as ever."""
-    return is_named_onnx(graph.path) and not states_preprocessing(graph)
+    return is_named_original(graph.path) and not states_preprocessing(graph)
 
 
 def original_preprocessing(model: ModelSpec) -> Preprocessing:

@@ -55,8 +55,11 @@ class Framework(_StrEnum):
         return member
 
 
+#: By the ending of its name, a file that OpenVINO also runs without a conversion.
+ORIGINALS = {".onnx": Framework.ONNX, ".pdmodel": Framework.PADDLE}
+
 #: Current OpenVINO reads these only by way of another program, or not at all.
-UNREAD_FRAMEWORKS = (Framework.CAFFE2, Framework.MXNET, Framework.PADDLE)
+UNREAD_FRAMEWORKS = (Framework.CAFFE2, Framework.MXNET)
 
 
 class Precision(_StrEnum):

@@ -67,7 +67,6 @@ _PRE_CONVERT = Obstacle("pre-convert", "a pre-convert.py makes the file to conve
 _MADE_BY_UPSTREAM = Obstacle(
     "made-by-upstream", "its authors' code makes the file to convert", _AUTHORS
 )
-_PADDLE = Obstacle("paddle", "posezoo does not read PaddlePaddle networks", _MO)
 _PIPELINE = Obstacle(
     "object-detection-pipeline", "Model Optimizer converts it according to its pipeline.config", _MO
 )
@@ -113,8 +112,6 @@ def _find_upstream_code(spec: ModelSpec) -> Obstacle | None:
 
 def _find_unsupported(spec: ModelSpec) -> Obstacle | None:
     """What only Model Optimizer converts."""
-    if spec.framework is Framework.PADDLE:
-        return _PADDLE
     flags = _unsupported_flags(spec)
     if PIPELINE_CONFIG in flags:
         return _PIPELINE

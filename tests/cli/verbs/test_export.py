@@ -25,7 +25,7 @@ def zoo(tmp_path):
     write_model(tmp_path / "models", "net", content)
     write_composite(tmp_path / "models", "whole", ["part"])
     write_model(tmp_path / "models", "whole/part", content)
-    write_model(tmp_path / "models", "old", model_yml(framework="paddle"))
+    write_model(tmp_path / "models", "old", model_yml(framework="mxnet"))
     return tmp_path
 
 
@@ -216,5 +216,5 @@ def test_an_ir_whose_inputs_are_not_declared_is_exported(zoo):
 
 def test_a_model_that_cannot_be_converted_is_not_said_to_be_exported(zoo):
     ended = run(zoo, "old", "--to", "folder", "out", "-o", "irs", "--dry_run")
-    assert "posezoo does not read PaddlePaddle networks" in ended.stdout
+    assert "Model Optimizer has not read MXNet files since 2024" in ended.stdout
     assert "would" not in ended.stdout

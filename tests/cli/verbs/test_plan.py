@@ -37,7 +37,7 @@ def zoo(tmp_path):
         "net",
         omz_yml(files=[declared_file(origin)], input_info=info, model_optimizer_args=arguments),
     )
-    write_model(root, "old", model_yml(framework="paddle"))
+    write_model(root, "old", model_yml(framework="mxnet"))
     file = {
         "name": "FP16/ready.xml",
         "size": 7,
@@ -96,9 +96,9 @@ def test_a_plan_names_files_bytes_places_arguments_and_irs(zoo):
 def test_a_plan_says_why_not_in_a_word_and_a_sentence(zoo):
     old = planned(zoo, "--all")["old"]
     assert (old["route"], old["reason"], old["why"]) == (
-        "mo",
-        "paddle",
-        "posezoo does not read PaddlePaddle networks",
+        "removed-from-mo-2024",
+        "mxnet",
+        "Model Optimizer has not read MXNet files since 2024",
     )
     assert (old["files"], old["irs"], old["fetch_bytes"]) == ([], [], 0)
 
@@ -133,7 +133,7 @@ def test_a_model_that_is_not_converted_here_is_refused_before_anything_is_fetche
     refused = run(zoo, "get", "old", "-o", zoo / "out")
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[0] == (
-        "error: old: cannot be converted here (mo, paddle): posezoo does not read PaddlePaddle networks"
+        "error: old: cannot be converted here (removed-from-mo-2024, mxnet): Model Optimizer has not read MXNet files since 2024"
     )
     assert not (zoo / "out").exists()
 
@@ -153,8 +153,13 @@ def test_in_text_a_model_is_a_block_and_the_sum_stands_at_the_end(zoo):
         "  input image [1,3,12,20] NCHW: reverse_channels, mean 1 2 3, scale 255 255 255" in lines
     )
     assert "  outputs pafs, heatmaps" in lines
-    assert "old (paddle): mo, paddle: posezoo does not read PaddlePaddle networks" in lines
-    assert lines[-1].startswith("3 models (1 convert, 1 mo, 1 ir): 2 files to download, ")
+    assert (
+        "old (mxnet): removed-from-mo-2024, mxnet: Model Optimizer has not read MXNet files since 2024"
+        in lines
+    )
+    assert lines[-1].startswith(
+        "3 models (1 convert, 1 removed-from-mo-2024, 1 ir): 2 files to download, "
+    )
 
 
 def test_what_is_frozen_and_turned_is_told(zoo):

@@ -113,7 +113,7 @@ def test_the_heads_of_yolo_v4_are_those_of_darknet_under_the_names_of_keras(tmp_
 MISTAKES = {
     "a layer": ("[upsample]", "[lstm]", r"net\.cfg:73: layers of the type \[lstm\] are not"),
     "a value": ("layers = -2", "layers = -2\nscale = 3", r"net\.cfg:58: 'scale' is not supported"),
-    "an activation": ("= mish", "= selu", r"net\.cfg:12: the activation 'selu' is not supported"),
+    "an activation": ("= mish", "= stair", r"net\.cfg:12: the activation 'stair' is not supported"),
     "a number": ("filters = 8", "filters = many", r"net\.cfg:9: filters: expected whole numbers"),
     "two numbers": ("filters = 8", "filters = 8, 8", r"net\.cfg:9: filters: expected one number"),
     "no filters": ("filters = 8", "filters = 0", r"net\.cfg:9: filters: expected one number"),

@@ -79,13 +79,12 @@ REFUSED: dict[str, str] = _ARGUMENTS["refused"]
 #: The framework of a file, by the ending of its name.
 FRAMEWORKS: dict[str, str] = _ARGUMENTS["frameworks"]
 #: The frameworks whose files are read.
-READ = ("onnx", "tf", "tflite", "caffe")
+READ = ("onnx", "tf", "tflite", "caffe", "paddle")
 #: What to do with a file of another framework.
 UNREAD = {
     "kaldi": _REAL_MO,
     "tf-text": f"convert a binary graph (.pb); {_REAL_MO}",
     "mxnet": "Model Optimizer has not read MXNet files since 2024; look for the same model as ONNX",
-    "paddle": _REAL_MO,
     "pytorch": "export the network to ONNX first",
     "keras": "save the network as a SavedModel, and give --saved_model_dir DIR",
 }
@@ -98,6 +97,7 @@ _TEXTS = (
     "input", "output", "input_shape", "layout", "mean_values", "scale_values", "scale",
     "freeze_placeholder_with_value", "data_type", "source_layout", "target_layout",
 )  # fmt: skip
+_OFTEN_EMPTY = ("layout", "mean_values", "scale_values", "source_layout", "target_layout")
 _SWITCHES = ("reverse_input_channels", "static_shape")
 
 
@@ -312,6 +312,7 @@ def convert(args: argparse.Namespace, listener: Listener) -> Path:
     if not original.is_file():
         raise ConversionError(f"{original}: does not exist")
     from posezoo.convert.conversion import convert_file
+    from posezoo.convert.offline_transformations import read_transformations
     from posezoo.convert.reader_process import run_in_reader_process
 
     limits = reading_limits(args, original)
@@ -320,6 +321,7 @@ def convert(args: argparse.Namespace, listener: Listener) -> Path:
         batch=args.batch,
         self_check=args.self_check != "off",
         is_strict=args.self_check == "strict",
+        transformations=read_transformations(args.transform or ""),
     )
     folders = FlatLayout(
         original.parent, Path(args.output_dir or ".").absolute(), checkpoint=original
@@ -471,7 +473,9 @@ def _model_name(args: argparse.Namespace, original: Path) -> str:
 
 def _arguments_of_model_yml(args: argparse.Namespace) -> list[str]:
     """The given arguments that a model.yml may have, too, in its form."""
-    values = vars(args)
+    values = dict(vars(args))
+    for name in _OFTEN_EMPTY:  # scripts write --mean_values "" if there is none
+        values[name] = values[name] or None
     texts = [f"--{name}={values[name]}" for name in _TEXTS if values[name] is not None]
     return texts + [f"--{name}" for name in _SWITCHES if values[name]]
 

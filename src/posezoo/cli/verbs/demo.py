@@ -23,7 +23,7 @@ from posezoo.console import Console
 from posezoo.errors import DecoderError, PosezooError, TargetSizeError, UnknownModelError
 from posezoo.facts.json_projection import project
 from posezoo.settings import DEFAULT_MODEL, Settings
-from posezoo.spec.model import TRACKING
+from posezoo.spec.model import ORIGINALS, TRACKING
 from posezoo.values import frozen
 from posezoo.workers.signals import SignalExit
 
@@ -372,7 +372,7 @@ def _choose_model(args: argparse.Namespace, context: Context, decoder: str | Non
             args.parser.error("--architecture_type: only with --model")
         return ChosenModel(precision=args.precision)
     path = Path(text)
-    if text.lower().endswith((".xml", ".onnx")):
+    if path.suffix.lower() in (".xml", *ORIGINALS):
         return ChosenModel(xml=path, like=flags.like_from_args(args, context))
     if os.path.isfile(text):
         spec = spec_with_checkpoint(find_fitting_network(path), path, skeleton=skeleton)

@@ -31,7 +31,7 @@ from posezoo.errors import PosezooError, UnknownModelError, import_cv2
 from posezoo.facts.labels import format_count
 from posezoo.files.verified_files import write_atomically
 from posezoo.settings import DEFAULT_MODEL, SECOND_MODEL, user_folder
-from posezoo.spec.model import Precision
+from posezoo.spec.model import ORIGINALS, Precision
 
 if TYPE_CHECKING:
     from posezoo.pipeline.load import ChosenModel, Loader
@@ -283,14 +283,14 @@ def _choose_model(args: argparse.Namespace, context: Context) -> ChosenModel:
     text = args.model
     path = Path(text)
     suffix = path.suffix.lower()
-    if text.endswith(".xml") or (suffix == ".onnx" and os.path.isfile(text)):
+    if text.endswith(".xml") or (suffix in ORIGINALS and os.path.isfile(text)):
         return ChosenModel(xml=path, like=flags.like_from_args(args, context))
     if suffix in CHECKPOINTS and os.path.isfile(text):
         return _choose_checkpoint(args, path, None, context)
     try:
         return ChosenModel(context.registry.find(text), args.precision)
     except UnknownModelError as error:
-        if suffix in (*CHECKPOINTS, ".onnx"):
+        if suffix in (*CHECKPOINTS, *ORIGINALS):
             raise UnknownModelError(f"{text}: no such file, and no model of the zoo") from error
         kind = _kind_of_input(text, suffix)
         if kind:

@@ -28,8 +28,8 @@ FLAGS = (
     Flag(
         "files FILE",
         "a Caffe network (.prototxt and .caffemodel) or a Darknet network (.cfg and .weights); for"
-        " an IR also .onnx, .tflite, .pb, a model.json of TensorFlow.js or the folder of a"
-        " SavedModel",
+        " an IR also .onnx, .tflite, .pb, .pdmodel, a model.json of TensorFlow.js or the folder of"
+        " a SavedModel",
         nargs="+",
     ),
     Flag(
@@ -131,4 +131,6 @@ def _print_report(report: OnnxReport, output: Path) -> None:
     if report.runtime:
         for runtime, difference in report.differences.items():
             print(f"  {report.runtime} differs by {difference:.1e} from {runtime}")
+        if len(report.differences) == 1:
+            print("  not compared with OpenCV, which is missing or does not run this network")
         print(f'In OpenCV: net = cv2.dnn.readNetFromONNX("{output}")')

@@ -293,11 +293,23 @@ def _build_axpy(layer: Layer) -> Any:
     return ops.add(ops.multiply(factors, values), offset)
 
 
-#: By the layer's type.
+def _build_swish(layer: Layer) -> Any:
+    beta = layer.declared.message("swish_param").number("beta", 1)
+    scaled = layer.input if beta == 1 else ops.multiply(layer.input, constant(beta))
+    return ops.multiply(layer.input, ops.sigmoid(scaled))
+
+
+def _build_clip(layer: Layer) -> Any:
+    declared = layer.declared.message("clip_param")
+    return ops.clamp(layer.input, declared.number("min", 0), declared.number("max", 0))
+
+
+#: By the layer's type; ``find_activation`` has further layers without parameters.
 COMMON_LAYERS: Mapping[str, LayerBuilder] = {
     "AbsVal": lambda layer: ops.absolute(layer.input),
     "Axpy": _build_axpy,
     "BatchNorm": _build_batch_norm,
+    "Clip": _build_clip,
     "Concat": _build_concat,
     "Convolution": _build_convolution,
     "ConvolutionDepthwise": _build_convolution,
@@ -317,8 +329,8 @@ COMMON_LAYERS: Mapping[str, LayerBuilder] = {
     "ReLU": _build_relu,
     "Reshape": _build_reshape,
     "Scale": _build_scale,
-    "Sigmoid": lambda layer: ops.sigmoid(layer.input),
+    "SiLU": _build_swish,
     "Slice": _build_slice,
     "Softmax": _build_softmax,
-    "TanH": lambda layer: ops.tanh(layer.input),
+    "Swish": _build_swish,
 }

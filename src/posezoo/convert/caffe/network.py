@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posezoo.convert.caffe.caffemodel import read_weights
 from posezoo.convert.caffe.layer import Layer, LayerBuilder
@@ -15,6 +16,9 @@ from posezoo.errors import sanitize
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.spec.model import Input
 from posezoo.values import frozen
+
+if TYPE_CHECKING:
+    from posezoo.convert.activations import Activation
 
 # Layers that change nothing in a network that is only run, and those whose results are not read.
 _IDENTITIES = ("Dropout", "Split")
@@ -143,16 +147,29 @@ def _refuse_too_many(layers: Sequence[Message]) -> None:
 
 def _find_builders(layers: Sequence[Message]) -> dict[str, LayerBuilder]:
     """What builds each type of layer; a ConversionError names all types that nothing builds."""
+    from posezoo.convert.activations import find_activation
     from posezoo.convert.caffe.common_layers import COMMON_LAYERS
     from posezoo.convert.caffe.detection_layers import DETECTION_LAYERS
 
     builders = {**COMMON_LAYERS, **DETECTION_LAYERS}
+    spelled = {kind.lower() for kind in builders}  # Relu is no type of Caffe
+    for kind in {type_of(layer) for layer in layers}:
+        activate = find_activation(kind)
+        if activate and kind.lower() not in spelled:
+            builders[kind] = partial(_activate, activate)
     known_types = {*builders, *_IDENTITIES, "Input"}
     unknown = [layer for layer in layers if type_of(layer) not in known_types]
     if unknown:
         kinds = sorted({sanitize(type_of(layer)) for layer in unknown})
         raise unknown[0].make_error(f"posezoo has no layers of type {', '.join(kinds)}")
     return builders
+
+
+def _activate(activate: Activation, layer: Layer) -> Any:
+    parameters = [name for name in layer.declared.fields if name.endswith("_param")]
+    if parameters:
+        raise layer.make_error(f"its {sanitize(parameters[0])} is not supported")
+    return activate(layer.input)
 
 
 def _read_inputs(net: Message) -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 from openvino import opset14 as ops
 
 from posezoo.arrays import Array
+from posezoo.convert.activations import find_activation
 from posezoo.convert.darknet.boxes import decode_boxes
 from posezoo.convert.darknet.cfg import Section
 from posezoo.convert.darknet.weights import WeightsReader
@@ -35,15 +35,6 @@ _TO_NCHW = (0, 3, 1, 2)
 _TO_NHWC = (0, 2, 3, 1)
 # Their values are for training, and for what follows the maps.
 _BOXES = ("yolo", "region")
-
-_ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
-    "linear": lambda output: output,
-    "leaky": partial(ops.prelu, slope=np.array([0.1], np.float32)),
-    "mish": ops.mish,
-    "relu": ops.relu,
-    "logistic": ops.sigmoid,
-    "swish": lambda output: ops.multiply(output, ops.sigmoid(output)),
-}
 
 
 @frozen
@@ -94,12 +85,22 @@ def build_network(sections: Sequence[Section], weights: WeightsReader, names: En
     image = _create_image(net, INPUT, ("height", "width", "channels"))
     progress = _Progress(weights, [_transpose(image, _TO_NCHW)], EPSILON)
     _build_layers(layers, progress)
+    for number, layer in enumerate(layers):
+        if layer.kind in _BOXES and "classes" in layer.values:
+            _require_classes(layer, progress.find(layer, number - 1))
     results = {}
     for name, number in ends.items():
         end = _transpose(progress.outputs[number + 1], _TO_NHWC)
         end.get_node().set_friendly_name(names.operation.format(name))
         results[names.tensor.format(name)] = end
     return _create_model(image, results)
+
+
+def _require_classes(layer: Section, maps: Any) -> None:
+    classes = layer.integer("classes")
+    channels = maps.get_shape()[1]
+    if channels % (5 + classes):
+        raise layer.make_error(f"{classes} classes do not fit {channels} channels", "classes")
 
 
 def build_as_opencv(sections: Sequence[Section], weights: WeightsReader) -> Any:
@@ -360,9 +361,10 @@ def _build_upsample(layer: Section, progress: _Progress) -> Any:
 
 def _activate(layer: Section, output: Any, default: str = "") -> Any:
     name = layer.text("activation", default)
-    if name not in _ACTIVATIONS:
+    activate = find_activation(name)
+    if activate is None:
         raise layer.make_error(f"the activation {sanitize(name)} is not supported", "activation")
-    activated = _ACTIVATIONS[name](output)
+    activated = activate(output)
     return activated if activated is output else activated.output(0)
 
 

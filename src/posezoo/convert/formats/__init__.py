@@ -125,6 +125,7 @@ FORMATS: LazyTable[ModelFormat] = LazyTable(
         "tf": "posezoo.convert.formats.tensorflow:FROZEN_GRAPH",
         "tflite": "posezoo.convert.formats.tflite:TFLITE",
         "caffe": "posezoo.convert.formats.caffe:CAFFE",
+        "paddle": "posezoo.convert.formats.paddle:PADDLE",
     },
 )
 

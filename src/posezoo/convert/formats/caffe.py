@@ -23,6 +23,7 @@ from posezoo.spec.supported_mo_args import INPUT_PROTO
 
 if TYPE_CHECKING:
     from posezoo.arrays import Array
+    from posezoo.convert.caffe.prototxt import Message
 
 _MODULE = "cv2"
 
@@ -63,19 +64,31 @@ def _open_runtime(
     module = import_runtime(_MODULE)
     if module is None or not hasattr(module.dnn, "readNetFromCaffe"):
         return None
-    from posezoo.convert.caffe.network import describe_ports
+    from posezoo.convert.caffe.network import describe_ports, select_layers
     from posezoo.convert.caffe.prototxt import read_prototxt
 
     prototxt = find_prototxt(spec, path)
-    ports = describe_ports(read_prototxt(prototxt))
+    declared = read_prototxt(prototxt)
+    if any(map(_is_misread, select_layers(declared))):
+        return None
+    ports = describe_ports(declared)
     names = spec.output_names or list(ports.ends)
     if not ports.writers.keys() >= set(names):
         return None
-    net = module.dnn.readNetFromCaffe(str(prototxt), str(path))
+    try:
+        net = module.dnn.readNetFromCaffe(str(prototxt), str(path))
+    except module.error:  # it has a layer that OpenCV lacks
+        return None
     make_exact(net)
-    # OpenCV names some layers by their top.
+    # The last layer that writes a top has its values; OpenCV names some layers by their top.
     opencv_names = frozenset(net.getLayerNames())
-    layers = [name if name in opencv_names else ports.writers[name] for name in names]
+    writers = [ports.writers[name] for name in names]
+    layers = [
+        writer if writer in opencv_names else name
+        for name, writer in zip(names, writers, strict=True)
+    ]
+    if not opencv_names.issuperset(layers):
+        return None
     import numpy as np
 
     dtype = np.dtype(np.float32)
@@ -90,6 +103,14 @@ def _open_runtime(
         return results
 
     return ReferenceRuntime(describe_opencv(module), signatures, names, run)
+
+
+def _is_misread(layer: Message) -> bool:
+    """Whether OpenCV 4.14 computes something else of a layer than Caffe."""
+    from posezoo.convert.caffe.network import type_of
+
+    is_scaled = layer.message("swish_param").number("beta", 1) != 1
+    return is_scaled or type_of(layer) == "Axpy"
 
 
 def arrange_detections(rows: Array, count: int) -> Array:

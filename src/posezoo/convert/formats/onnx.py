@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from posezoo.convert.formats import (
     InnerTensors,
@@ -73,6 +73,13 @@ _FIELDS_WITH_TENSORS: Mapping[str, Mapping[int, str]] = {
 _MAX_GRAPHS = 8
 # How deep the messages of these graphs are: a graph inside a graph is three deeper.
 _MAX_DEPTH = 3 * _MAX_GRAPHS + 1
+# Operations that keep the values of a constant; sums and products, which a conversion joins; and
+# layers whose weights get another order.
+_PASSING = frozenset(
+    {"Cast", "Constant", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
+)
+_LINEAR = frozenset({"Add", "Sub", "Mul", "Div"})
+_REORDERING = frozenset({"GRU", "LSTM", "RNN"})
 
 _TYPES = {
     "tensor(float)": "f4", "tensor(float16)": "f2", "tensor(double)": "f8", "tensor(uint8)": "u1",
@@ -143,23 +150,108 @@ def _read_nodes(path: Path) -> Iterator[Sequence[list[str]]]:
 
 
 def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[Array]:
-    """The initializers whose values are in the file as they are in memory."""
+    """The float weights that an IR has as they are in the file, and not after a computation."""
     with map_file(path) as buffer:
-        for tensor in find_messages(buffer, 7, 5):  # the graph, its initializers
-            shape: list[int] = []
-            start = end = 0
-            dtype = ""
-            for field in read_fields(buffer, tensor):
-                if field.number == 1:  # dims, one by one or packed
-                    shape += read_integers(buffer, field)
-                elif field.number == 2:  # data_type
-                    kind, _ = read_varint(buffer, field.start, field.end)
-                    dtype = {1: "<f4", 10: "<f2"}.get(kind, "")
-                elif field.number in (4, 9) and field.kind == LENGTH:  # float_data, raw_data
-                    start = field.start
-                    end = field.end
-            if dtype:
-                yield from read_array(path, start, end, dtype, shape)
+        nodes = [_read_node(buffer, field) for field in find_messages(buffer, 7, 1)]
+        # The graph, its initializers.
+        weights = [_read_tensor(buffer, tensor) for tensor in find_messages(buffer, 7, 5)]
+        for node in nodes:
+            if node.kind == "Constant":
+                for value in find_messages(buffer, 5, 5, within=node.field):
+                    weights.append(_read_tensor(buffer, value)._replace(name=node.outputs[0]))
+        names = {weight.name for weight in weights}
+        computed = _find_computed(nodes, names)
+        for weight in weights:
+            if weight.name not in computed:
+                yield from _read_values(path, weight)
+
+
+class _Node(NamedTuple):
+    field: ProtobufField
+    kind: str
+    inputs: list[str]
+    outputs: list[str]
+    has_graphs: bool
+
+
+def _read_node(buffer: Buffer, field: ProtobufField) -> _Node:
+    inputs, outputs, kinds = read_texts(buffer, field, 1, 2, 4)
+    attributes = find_messages(buffer, 5, within=field)
+    has_graphs = any(
+        part.number in (6, 11) for value in attributes for part in read_fields(buffer, value)
+    )
+    return _Node(field, kinds[-1] if kinds else "", inputs, outputs, has_graphs)
+
+
+def _find_computed(nodes: Sequence[_Node], constants: Collection[str]) -> frozenset[str]:
+    """The constants from which a conversion computes other constants."""
+    known = set(constants)
+    linear: dict[str, _Node] = {}  # by output: sums and products with a constant, which are joined
+    folded = []
+    computed: set[str] = set()
+    for node in nodes:
+        given = known.intersection(node.inputs)
+        others = set(node.inputs) - known - {""}
+        if not others and not node.has_graphs:
+            known.update(node.outputs)
+            folded.append(node)
+        elif node.has_graphs or node.kind in _REORDERING:
+            computed |= given
+        elif given and node.kind in _LINEAR:
+            for before in filter(None, map(linear.get, others)):
+                computed |= given | known.intersection(before.inputs)
+            linear.update(dict.fromkeys(node.outputs, node))
+    for node in reversed(folded):
+        if node.kind not in _PASSING or not computed.isdisjoint(node.outputs):
+            computed.update(node.inputs)
+    return frozenset(computed)
+
+
+class _Weight(NamedTuple):
+    name: str
+    dtype: str  # empty for a type that is not compared
+    shape: list[int]
+    start: int
+    end: int
+    external: Mapping[str, str]  # where its values are, if they are in another file
+
+
+def _read_tensor(buffer: Buffer, tensor: ProtobufField) -> _Weight:
+    shape: list[int] = []
+    start = end = 0
+    dtype = name = ""
+    external: dict[str, str] = {}
+    for field in read_fields(buffer, tensor):
+        if field.number == 1:  # dims, one by one or packed
+            shape += read_integers(buffer, field)
+        elif field.number == 2:  # data_type
+            kind, _ = read_varint(buffer, field.start, field.end)
+            dtype = {1: "<f4", 10: "<f2", 11: "<f8"}.get(kind, "")
+        elif field.number == 8:
+            name = buffer[field.start : field.end].decode("utf-8", "replace")
+        elif field.number in (4, 9, 10) and field.kind == LENGTH:
+            start = field.start  # float_data, raw_data, double_data
+            end = field.end
+        elif field.number == 13:  # external_data
+            (key,), (value,) = read_texts(buffer, field, 1, 2)
+            external[key] = value
+    return _Weight(name, dtype, shape, start, end, external)
+
+
+def _read_values(path: Path, weight: _Weight) -> list[Array]:
+    if not weight.dtype:
+        return []
+    if not weight.external:
+        return read_array(path, weight.start, weight.end, weight.dtype, weight.shape)
+    path = path.parent / weight.external.get("location", "")
+    if not path.is_file():
+        return []
+    size = path.stat().st_size
+    start = int(weight.external.get("offset", 0))
+    end = start + int(weight.external.get("length", size - start))
+    if not 0 <= start <= end <= size:
+        return []
+    return read_array(path, start, end, weight.dtype, weight.shape)
 
 
 def open_runtime(

@@ -1,0 +1,79 @@
+"""The activations of Caffe's and Darknet's layers, by their names and second names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from openvino import opset14 as ops
+
+#: Adds the operations of an activation, and returns the node, or the output itself if it is linear.
+Activation = Callable[[Any], Any]
+
+
+def _constant(value: float) -> Any:
+    return ops.constant(np.float32(value))
+
+
+def _clip(low: float, high: float) -> Activation:
+    return lambda output: ops.clamp(output, low, high)
+
+
+def _slope(below: float) -> Activation:
+    return lambda output: ops.prelu(output, np.array([below], np.float32))
+
+
+def _swish(output: Any) -> Any:
+    return ops.multiply(output, ops.sigmoid(output))
+
+
+def _gelu(output: Any) -> Any:
+    """Darknet's approximation (activations.h)."""
+    cube = ops.multiply(output, ops.multiply(output, output))
+    inner = ops.add(
+        ops.multiply(output, _constant(0.797885)), ops.multiply(cube, _constant(0.035677))
+    )
+    half = ops.multiply(output, _constant(0.5))
+    return ops.multiply(half, ops.add(ops.tanh(inner), _constant(1)))
+
+
+def _selu(output: Any) -> Any:
+    return ops.selu(output, _constant(1.6732632), _constant(1.0507010))
+
+
+_ACTIVATIONS: dict[str, Activation] = {
+    "elu": lambda output: ops.elu(output, 1.0),
+    "gelu": _gelu,
+    "hardsigmoid": ops.hsigmoid,
+    "hardswish": ops.hswish,
+    "hardtanh": _clip(-1, 1),
+    "leaky": _slope(0.1),
+    "linear": lambda output: output,
+    "mish": ops.mish,
+    "relie": _slope(0.01),
+    "relu": ops.relu,
+    "relu6": _clip(0, 6),
+    "selu": _selu,
+    "sigmoid": ops.sigmoid,
+    "softplus": ops.softplus,
+    "swish": _swish,
+    "tanh": ops.tanh,
+}
+
+_ALIASES = {
+    "bnll": "softplus",  # Caffe's
+    "hardtan": "hardtanh",
+    "hsigmoid": "hardsigmoid",
+    "hswish": "hardswish",
+    "leakyrelu": "leaky",
+    "logistic": "sigmoid",
+    "lrelu": "leaky",
+    "silu": "swish",
+}
+
+
+def find_activation(name: str) -> Activation | None:
+    """The activation of this name or second name, without regard to case and underscores."""
+    plain = name.lower().replace("_", "")
+    return _ACTIVATIONS.get(_ALIASES.get(plain, plain))

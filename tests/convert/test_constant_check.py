@@ -1,0 +1,107 @@
+"""The constants of an IR are compared with those of the original, and only with their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from fakes.misleading_networks import (
+    FORMS,
+    PREPROCESSING,
+    Graph,
+    misleading_networks,
+    one_convolution,
+    own_mean_and_scale,
+)
+from posezoo.cli.omz import mo
+from posezoo.convert import frontends, preprocess
+from posezoo.convert.constant_check import find_changed_constant
+from posezoo.ir.openvino_import import openvino_core
+
+
+def test_no_right_conversion_is_refused(tmp_path, capsys):
+    refused = []
+    names = []
+    for name, content, arguments in misleading_networks():
+        names.append(name)
+        path = tmp_path / "net.onnx"
+        path.write_bytes(content)
+        if mo.main(["--input_model", str(path), "-o", str(tmp_path / "ir"), *arguments]):
+            refused.append((name, capsys.readouterr().err))
+    assert refused == []
+    assert len(set(names)) == len(FORMS) * len(PREPROCESSING) > 200
+    assert "not proven" not in capsys.readouterr().err
+
+
+def find_changed(original: Path, xml: Path, *words: str) -> str:
+    """What is wrong with an IR, if it were made by mo with these words."""
+    arguments = mo.create_parser().parse_args(["--input_model", str(original), *words])
+    spec, _ = mo.read_command_line(arguments)
+    spec = preprocess.fill_in_inputs(spec, openvino_core().read_model(xml))
+    return find_changed_constant(spec, frontends.read_constants(spec, original), xml)
+
+
+def write_ir(original: Path, *words: str) -> Path:
+    folder = original.parent / "ir"
+    command = ["--input_model", str(original), "-o", str(folder), "--compress_to_fp16=False"]
+    assert mo.main([*command, *words]) == 0
+    return folder / f"{original.stem}.xml"
+
+
+def write_network(path: Path, form: Callable[[Graph], str]) -> Path:
+    net = Graph(0)
+    path.write_bytes(net.finish(form(net)))
+    return path
+
+
+def one_activation(net: Graph) -> str:
+    return net.node("Relu", "image")
+
+
+@pytest.mark.parametrize("form", [one_convolution, one_activation, own_mean_and_scale])
+def test_a_mean_that_is_slightly_wrong_is_found(tmp_path, form):
+    original = write_network(tmp_path / "net.onnx", form)
+    scale = "--scale_values", "[128]"
+    xml = write_ir(original, "--mean_values", "[127.5001]", *scale)
+    problem = find_changed(original, xml, "--mean_values", "[127.5]", *scale)
+    assert problem.endswith("is not the declared mean")
+    assert not find_changed(original, xml, "--mean_values", "[127.5001]", *scale)
+
+
+def test_a_scale_that_is_slightly_wrong_is_found(tmp_path):
+    original = write_network(tmp_path / "net.onnx", one_activation)
+    mean = "--mean_values", "[127.5]"
+    xml = write_ir(original, "--scale_values", "[127.5001]", *mean)
+    problem = find_changed(original, xml, "--scale_values", "[127.5]", *mean)
+    assert problem.endswith("is not the declared scale")
+    assert not find_changed(original, xml, "--scale_values", "[127.5001]", *mean)
+
+
+@pytest.mark.parametrize("is_external", [False, True])
+def test_one_wrong_value_of_a_kernel_is_found_also_if_another_kernel_is_near(tmp_path, is_external):
+    kernel = np.random.default_rng(0).normal(size=(16, 3, 3, 3))
+    other = kernel * 1.0005 + 1e-5
+    wrong = other.copy()
+    wrong[-1, 0, 0, 0] *= 1.01
+
+    def write(name: str, second: Any) -> Path:
+        def twins(net: Graph) -> str:
+            return net.node("Add", *(net.convolve("image", each) for each in (kernel, second)))
+
+        path = write_network(tmp_path / name, twins)
+        if is_external:
+            onnx.save(
+                onnx.load(path), path, save_as_external_data=True, location=f"{name}.bin",
+                size_threshold=0,
+            )  # fmt: skip
+        return path
+
+    original = write("right.onnx", other)
+    assert not find_changed(original, write_ir(original))
+    problem = find_changed(original, write_ir(write("wrong.onnx", wrong)))
+    assert problem.endswith("differs from the original's in 1 of 16 filters")

@@ -1,0 +1,87 @@
+"""Models of PaddlePaddle are converted as far as OpenVINO reads them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fakes.command import posezoo
+from fakes.paddle import write_paddle
+from fakes.zoo import declared_file, model_yml, write_model
+from posezoo.cli.main import main
+from posezoo.cli.omz import mo
+from posezoo.ir.openvino_import import openvino_core
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_paddle(tmp_path)
+    return tmp_path
+
+
+def expected(image):
+    """A convolution of the image, which has no further values around it, and the ReLU."""
+    kernel = np.random.default_rng(0).normal(size=(4, 3, 3, 3))
+    padded = np.pad(image, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (2, 3))
+    return np.maximum(np.einsum("ncyxhw,ochw->noyx", windows, kernel), 0)
+
+
+def require_right(xml, scale=1.0):
+    image = np.random.default_rng(1).normal(size=(1, 3, 8, 8)).astype(np.float32)
+    compiled = openvino_core().compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    np.testing.assert_allclose(compiled(image)["out"], expected(image / scale), atol=1e-2)
+
+
+def test_a_file_is_translated_and_the_line_says_what_it_was_compared_with(folder, capfd):
+    assert main(["translate", "net.pdmodel", "-o", "net.xml"]) == 0
+    require_right("net.xml")
+    assert "reading the original as it did for the IR" in capfd.readouterr().err
+
+
+def test_a_network_without_weights_needs_no_file_beside_it(folder):
+    write_paddle(folder, "plain", has_weights=False)
+    assert main(["translate", "plain.pdmodel", "-o", "plain.xml"]) == 0
+
+
+def test_mo_adds_the_preprocessing(folder):
+    assert mo.main(["--input_model", "net.pdmodel", "--scale_values", "[2]"]) == 0
+    require_right("net.xml", scale=2)
+
+
+def test_a_model_yml_is_converted(folder):
+    files = [declared_file(folder / f"net.{kind}") for kind in ("pdmodel", "pdiparams")]
+    image = {"name": "image", "shape": [1, 3, 8, 8], "layout": "NCHW"}
+    declared = model_yml(framework="paddle", files=files, inputs=[image], outputs=None)
+    write_model(folder / "models", "net", declared)
+    done = posezoo("get", "net", "--models_dir", folder / "models", "--weights_dir", folder / "out")
+    assert done.returncode == 0, done.stderr
+    require_right(done.stdout.splitlines()[0])
+
+
+@pytest.mark.parametrize("command", ["translate", "mo", "run"])
+def test_missing_weights_are_named(folder, capfd, command):
+    (folder / "net.pdiparams").unlink()
+    commands = {
+        "translate": lambda: main(["translate", "net.pdmodel", "-o", "net.xml"]),
+        "mo": lambda: mo.main(["--input_model", "net.pdmodel"]),
+        "run": lambda: main(["run", "net.pdmodel"]),
+    }
+    assert commands[command]() == 1
+    error = capfd.readouterr().err
+    assert "net.pdiparams" in error and "beside it" in error
+    assert not (folder / "net.xml").exists()
+
+
+def test_run_reads_the_file_and_says_if_no_decoder_takes_its_outputs(folder, capfd):
+    assert main(["run", "net.pdmodel"]) == 1
+    assert "no decoder is known for its outputs out 1x4x8x8" in capfd.readouterr().err
+
+
+def test_a_file_that_is_cut_is_one_clear_error(folder, capfd):
+    path = folder / "net.pdmodel"
+    path.write_bytes(path.read_bytes()[:-9])
+    assert main(["translate", "net.pdmodel", "-o", "net.xml"]) == 1
+    error = capfd.readouterr().err
+    assert error.startswith("error: net.pdmodel: ") and "Traceback" not in error
