@@ -91,7 +91,10 @@ def _run_verb(words: Sequence[str], args: argparse.Namespace) -> int:
     _, unknown = parser.parse_known_intermixed_args(others, args)
     if unknown:
         _refuse_unknown(unknown, others, verb, parser)
-    code: int = args.run(args)
+    from posezoo.cli.flags import protected_files
+
+    with protected_files(args):
+        code: int = args.run(args)
     return code
 
 

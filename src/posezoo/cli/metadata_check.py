@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from posezoo.cli.flags import Flag
+from posezoo.cli.flags import Flag, OutputFile
 from posezoo.cli.report import print_json
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.errors import SettingsError, suggest
@@ -42,7 +42,9 @@ METADATA_FLAGS = (
         "with --metadata: do not report the known findings, which are listed in this file",
     ),
     Flag(
-        "--write_baseline FILE", "with --metadata: write all findings to this file, for --baseline"
+        "--write_baseline FILE",
+        "with --metadata: write all findings to this file, for --baseline",
+        output=OutputFile(signs=('{\n "findings": [',)),
     ),
     Flag(
         "--artifacts DIR",

@@ -183,7 +183,8 @@ class OmzCommand:
             if reason:
                 args.parser.error(reason)
             if not args.print_all:
-                return self.run(args)
+                with flags.protected_files(args):
+                    return self.run(args)
             for name in _all_names(args):
                 print(name)
             return 0

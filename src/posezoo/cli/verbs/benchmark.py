@@ -147,6 +147,7 @@ FLAGS = (
     Flag(
         "--output, --report FILE",
         "write the measurements to a .json file, for posezoo record or compare --figures",
+        output=flags.MEASUREMENTS,
     ),
     f"detector {flags.INFERENCE} weights_dir {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}",
     f"{flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}",

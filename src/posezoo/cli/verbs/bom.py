@@ -18,7 +18,11 @@ SOURCE_DATE_EPOCH=1767225600 posezoo bom movenet-lightning --weights_dir models
 
 FLAGS = (
     flags.MODELS,
-    Flag("--output FILE", "write it to this file (default: print it)"),
+    Flag(
+        "--output FILE",
+        "write it to this file (default: print it)",
+        output=flags.OutputFile(signs=('"bomFormat": "CycloneDX"', '"name": "posezoo"')),
+    ),
     flags.weights_dir_flag("folder of the models' files and IR"),
     flags.download_dir_flag(),
     f"lock {flags.REGISTRY} quiet",

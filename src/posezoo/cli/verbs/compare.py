@@ -59,7 +59,7 @@ FLAGS = (
         default=(),
     ),
     *MEASUREMENT_FLAGS,
-    Flag("--picture FILE", "also draw a chart, as an .svg or .png file"),
+    Flag("--picture FILE", "also draw a chart, as an .svg or .png file", output=flags.RESULT),
     flags.weights_dir_flag("folder of the IR, to show their sizes, and what proves them"),
     flags.REGISTRY,
     flags.format_flag(("text", "json", "csv", "markdown")),

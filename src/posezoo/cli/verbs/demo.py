@@ -183,6 +183,7 @@ FLAGS = (
         Flag(
             "-o, --output PATH",
             "where to write annotated frames: an image, a folder or a video, as the input is",
+            output=flags.RESULT,
         ),
         Flag(
             "-limit, --output_limit N",
@@ -208,8 +209,12 @@ FLAGS = (
             "print a line for each pose: its score, then x, y and score of each keypoint; for each"
             " object its label, score and box",
         ),
-        Flag("--json FILE", "write the keypoints of each frame as JSON"),
-        Flag("--coco FILE", "write keypoints or boxes of each frame in COCO's format for results"),
+        Flag("--json FILE", "write the keypoints of each frame as JSON", output=flags.RESULT),
+        Flag(
+            "--coco FILE",
+            "write keypoints or boxes of each frame in COCO's format for results",
+            output=flags.RESULT,
+        ),
         title="input and output",
     ),
     FlagGroup(
@@ -232,7 +237,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     flags.add_flags(parser, *FLAGS)
     parser.set_defaults(parser=parser)
-    return run_main.run_main(lambda: run(parser.parse_args(argv)))
+    return run_main.run_main(lambda: _run_protected(parser.parse_args(argv)))
+
+
+def _run_protected(args: argparse.Namespace) -> int:
+    with flags.protected_files(args):
+        return run(args)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -270,7 +280,7 @@ def run(args: argparse.Namespace) -> int:
         monitors = UtilizationMonitor(args.utilization_monitors)
         outputs = []
         if args.output:
-            outputs = [open_output(args.output, source, limit=args.output_limit)]
+            outputs = [open_output(args.output, source, limit=args.output_limit, force=args.force)]
         for output in outputs:
             stack.callback(output.close)
         publisher = open_publisher(args.json_lines, args.mqtt, stack, warn=console.warn)

@@ -19,6 +19,7 @@ from posezoo.cli.report import print_json
 from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError
 from posezoo.facts.json_projection import project
+from posezoo.license_notice import NOTICE_SIGNS
 
 if TYPE_CHECKING:
     from posezoo.layout import ModelLayout
@@ -43,7 +44,11 @@ FLAGS = (
         "names or globs (default: all models with a downloaded file or an IR)",
         nargs="*",
     ),
-    Flag("--output FILE", "write the NOTICE to this file"),
+    Flag(
+        "--output FILE",
+        "write the NOTICE to this file",
+        output=flags.OutputFile(signs=NOTICE_SIGNS),
+    ),
     flags.download_dir_flag(),
     f"weights_dir {flags.REGISTRY} {flags.FORMAT}",
 )

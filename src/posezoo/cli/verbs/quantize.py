@@ -76,7 +76,11 @@ FLAGS = (
         flags.number(0, 100),
     ),
     Flag("--labels FILE", "the names of the classes of an .xml without them, one on each line"),
-    Flag("--report FILE", "write the measurements as JSON, for posezoo record"),
+    Flag(
+        "--report FILE",
+        "write the measurements as JSON, for posezoo record",
+        output=flags.MEASUREMENTS,
+    ),
     Flag(
         "--layers",
         "show the layers with the most quantization noise, even if the result is accepted",

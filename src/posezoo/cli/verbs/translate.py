@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.console import show_progress
-from posezoo.errors import ConversionError, OutputError, SelfCheckError
+from posezoo.errors import ConversionError, SelfCheckError
 
 if TYPE_CHECKING:
     from posezoo.convert.onnx_conversion import OnnxReport
@@ -36,6 +36,7 @@ FLAGS = (
         "-o, --output FILE",
         "the file to write: .onnx for ONNX (opset 18), .xml for an IR",
         required=True,
+        output=flags.RESULT,
     ),
     Flag(
         "--input_shape SHAPE",
@@ -47,7 +48,6 @@ FLAGS = (
         choices=("FP32", "FP16"),
         default="FP16",
     ),
-    Flag("--force", "replace the file if it exists"),
     Flag("--dry_run", "read the network and print what would be written"),
 )
 
@@ -62,14 +62,13 @@ def run(args: argparse.Namespace) -> int:
     for path in args.files:
         if not path.exists():
             raise ConversionError(f"{path}: does not exist")
-    if args.output.exists() and not args.force:
-        raise OutputError(f"{args.output}: exists already", hint="--force replaces it")
     arguments = mo.create_parser().parse_args(_arguments_of_mo(args))
     if args.output.suffix == ".onnx":
         return _write_onnx(args, *mo.read_command_line(arguments))
     if not args.dry_run:
         try:
-            mo.convert(arguments, show_progress)
+            with mo.protected_files(arguments, force=args.force):
+                mo.convert(arguments, show_progress)
         except SelfCheckError as error:
             error.hint = "nothing was written"
             raise
