@@ -46,12 +46,9 @@ def words_for(parser: ArgumentParser, tried: Action, value: str) -> list[str]:
         given = value if action is tried else "no-such-thing"
         if action.choices and action is not tried:
             given = str(next(iter(action.choices)))
-        is_needed = action.required or (not action.option_strings and action.nargs != "?")
-        if action is tried or is_needed:
-            words += [
-                *action.option_strings[:1],
-                *[given] * (action.nargs if isinstance(action.nargs, int) else 1),
-            ]
+        if action is tried or action.required or not action.option_strings:
+            count = action.nargs if isinstance(action.nargs, int) else 1
+            words += [*action.option_strings[:1], *[given] * count]
     if "--no_show" in parser._option_string_actions:
         words.append("--no_show")
     return words

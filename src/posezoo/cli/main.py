@@ -6,7 +6,6 @@ Exit codes: 0 success · 1 a failure · 2 wrong flags; for the others see ``cli.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import textwrap
@@ -129,9 +128,11 @@ def _hint_for_flag(flag: str, verb: str, verb_flags: Sequence[str]) -> str:
 
 
 def _report_error(args: argparse.Namespace, error: PosezooError) -> None:
+    from posezoo.cli.report import print_json
+
     run_main.print_error(error)
     if vars(args).get("format") == "json":
-        print(json.dumps({"error": {"problem": error.problem, "hint": error.hint}}, indent=2))
+        print_json({"error": {"problem": error.problem, "hint": error.hint}})
 
 
 def verb_parsers(top: CommandParser) -> Mapping[str, CommandParser]:

@@ -8,6 +8,8 @@ import textwrap
 from collections.abc import Iterable
 from typing import NoReturn
 
+from posezoo.errors import printable
+
 #: The maximum width of help texts; longer lines are hard to read.
 MOST_COLUMNS = 100
 
@@ -50,10 +52,18 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
         return super()._fill_text(text, width, indent)
 
 
-class CommandParser(argparse.ArgumentParser):
+class SafeParser(argparse.ArgumentParser):
+    """Quotes what the user gave in one line, and without passwords."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with code 2."""
+        super().error(printable(message))
+
+
+class CommandParser(SafeParser):
     """Shows a wrong flag and what to do next, without the usage, which would hide them."""
 
     def error(self, message: str, hint: str = "") -> NoReturn:
         """Exit with code 2."""
         hint = hint or f"{self.prog} --help shows its usage"
-        self.exit(2, f"{self.prog}: error: {message}\n  hint: {hint}\n")
+        self.exit(2, f"{self.prog}: error: {printable(message)}\n  hint: {printable(hint)}\n")

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from posezoo import events
 from posezoo.cli import flags, parsers, run_main
+from posezoo.cli.report import print_lines
 from posezoo.console import result_lines
 from posezoo.errors import (
     ConversionError,
@@ -110,7 +111,7 @@ _SWITCHES = ("reverse_input_channels", "static_shape")
 
 def create_parser() -> argparse.ArgumentParser:
     """The parser of the command; it accepts the abbreviations that Model Optimizer accepts."""
-    parser = argparse.ArgumentParser(
+    parser = parsers.SafeParser(
         prog="mo",
         usage="mo [options]",
         description=(
@@ -299,9 +300,11 @@ def _as_named(name: str, value: object) -> str:
 def _run(args: argparse.Namespace) -> int:
     with protected_files(args):
         xml = convert(args, _print_event)
-    print("[ SUCCESS ] Generated IR version 11 model.")
-    print(f"[ SUCCESS ] XML file: {xml}")
-    print(f"[ SUCCESS ] BIN file: {xml.with_suffix('.bin')}")
+    print_lines(
+        "[ SUCCESS ] Generated IR version 11 model.",
+        f"[ SUCCESS ] XML file: {xml}",
+        f"[ SUCCESS ] BIN file: {xml.with_suffix('.bin')}",
+    )
     return 0
 
 
@@ -494,7 +497,7 @@ def _print_event(event: events.Event) -> None:
     if isinstance(event, events.WarningIssued):
         run_main.print_to_stderr(f"[ WARNING ]  {event.message}")
     for line in result_lines(event):
-        print(f"[ INFO ] {line}")
+        print_lines(f"[ INFO ] {line}")
 
 
 def _print_error(error: PosezooError) -> None:
@@ -505,7 +508,9 @@ def _print_error(error: PosezooError) -> None:
         hint = "give another --output_dir, or another --model_name"
     if isinstance(error, SelfCheckError) and "strict" not in (hint or ""):
         hint = "nothing was written; --self_check off writes the IR without this comparison"
-    run_main.print_to_stderr(f"[ ERROR ]  {error.problem}" + (f"\n  hint: {hint}" if hint else ""))
+    run_main.print_to_stderr(f"[ ERROR ]  {error.problem}")
+    if hint:
+        run_main.print_to_stderr(f"  hint: {hint}")
 
 
 if __name__ == "__main__":

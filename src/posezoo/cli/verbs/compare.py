@@ -35,6 +35,7 @@ from posezoo.cli.measurement_flags import (
     measurement_selection,
     warn_if_none_matched,
 )
+from posezoo.cli.report import print_text
 from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError, import_cv2
 
@@ -93,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
         if args.picture:
             _draw(comparison, args.picture)
             console.print_line(f"drawn: {args.picture}")
-    print(FORMATS[args.format](comparison))
+    print_text(FORMATS[args.format](comparison))
     return selection.exit_code
 
 

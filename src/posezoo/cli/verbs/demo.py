@@ -20,7 +20,7 @@ from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.report import print_result
 from posezoo.cli.verbs import SUMMARIES
 from posezoo.console import Console
-from posezoo.errors import DecoderError, PosezooError, TargetSizeError, UnknownModelError
+from posezoo.errors import DecoderError, PosezooError, TargetSizeError, UnknownModelError, printable
 from posezoo.facts.json_projection import project
 from posezoo.settings import DEFAULT_MODEL, Settings
 from posezoo.spec.model import TRACKING
@@ -232,7 +232,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo as a separate script, and return its exit code."""
     summary = SUMMARIES["demo"]
     description = f"{summary[0].upper()}{summary[1:]}."
-    parser = argparse.ArgumentParser(
+    parser = parsers.SafeParser(
         usage=USAGE, description=description, formatter_class=parsers.HelpFormatter
     )
     flags.add_flags(parser, *FLAGS)
@@ -504,7 +504,7 @@ class _PoseWriter:
         self.publish(self.source, frame, poses)
         if self.raw_output:
             for pose in poses:
-                print(format_pose(pose), file=self.raw_output)
+                print(printable(format_pose(pose)), file=self.raw_output)
         if self.frames is not None:
             self.frames.append(frame_to_json(frame, poses))
         if self.results is not None:

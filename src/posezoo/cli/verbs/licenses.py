@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import print_json
+from posezoo.cli.report import print_json, print_lines, print_text
 from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError
 from posezoo.facts.json_projection import project
@@ -75,9 +75,9 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "json":
         print_json({"models": [project(term, _KEYS) for term in terms]})
     elif args.output:
-        print(args.output)
+        print_lines(args.output)
     else:
-        print(text, end="")
+        print_text(text)
     return selection.exit_code
 
 

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from posezoo.cli.flags import Flag
+from posezoo.cli.report import print_text
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.errors import OutputError, PosezooError, os_reason
 
@@ -114,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
     if args.folder:
         lines += _write_commands(args.folder, args.wheel_version, replaces=args.force)
     if not args.quiet:
-        print(*lines, sep="\n")
+        print_text("\n".join(lines))
     if args.folder:
         _warn_of_others(args.folder.resolve())
     return 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
+from posezoo.cli.report import print_lines
 from posezoo.console import show_progress
 from posezoo.errors import ConversionError, SelfCheckError
 
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         except SelfCheckError as error:
             error.hint = "nothing was written"
             raise
-    print(f"{'would write' if args.dry_run else 'wrote'} {args.output}")
+    print_lines(f"{'would write' if args.dry_run else 'wrote'} {args.output}")
     return 0
 
 
@@ -111,7 +112,7 @@ def _write_onnx(args: argparse.Namespace, spec: ModelSpec, original: Path) -> in
     folders = FlatLayout(original.parent, output.parent, checkpoint=original)
     work = partial(convert_to_onnx, is_dry_run=args.dry_run)
     report = run_in_reader_process(work, spec, folders, output, source=original)
-    print(f"{'would write' if args.dry_run else 'wrote'} {args.output}")
+    print_lines(f"{'would write' if args.dry_run else 'wrote'} {args.output}")
     _print_report(report, args.output)
     return 0
 
@@ -119,11 +120,11 @@ def _write_onnx(args: argparse.Namespace, spec: ModelSpec, original: Path) -> in
 def _print_report(report: OnnxReport, output: Path) -> None:
     for kind, ports in (("input", report.inputs), ("output", report.outputs)):
         for name, shape in ports.items():
-            print(f"  {kind:7} {name} [{','.join(map(str, shape))}]")
-    print(f"  values  {report.preprocessing}")
+            print_lines(f"  {kind:7} {name} [{','.join(map(str, shape))}]")
+    print_lines(f"  values  {report.preprocessing}")
     for name in report.unprovable:
-        print(f"  {name}: not proven, since a rounding of the input changes it too much")
+        print_lines(f"  {name}: not proven, since a rounding of the input changes it too much")
     if report.runtime:
         for runtime, difference in report.differences.items():
-            print(f"  {report.runtime} differs by {difference:.1e} from {runtime}")
-        print(f'In OpenCV: net = cv2.dnn.readNetFromONNX("{output}")')
+            print_lines(f"  {report.runtime} differs by {difference:.1e} from {runtime}")
+        print_lines(f'In OpenCV: net = cv2.dnn.readNetFromONNX("{output}")')
