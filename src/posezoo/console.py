@@ -266,9 +266,10 @@ def omz_lines(event: events.Event, **values: object) -> Iterator[str]:
     text = _find_line(event).omz
     if text is None:
         return
-    others = {name: escape_control_characters(f"{value}") for name, value in values.items()}
     for precision in getattr(event, "precisions", ("",)):
-        yield text.format_map({**_words_of(event), **others, "precision": precision})
+        others = {**values, "precision": precision}
+        escaped = {name: escape_control_characters(f"{value}") for name, value in others.items()}
+        yield text.format_map({**_words_of(event), **escaped})
 
 
 def _find_line(event: events.Event) -> EventLine:

@@ -50,18 +50,18 @@ _OWN_SECRETS = (
 
 
 def parse_precisions(text: str) -> tuple[Precision, ...]:
-    """An argparse type: precisions of an IR, separated by commas."""
-    words = {word.strip() for word in text.split(",")} - {""}
+    """An argparse type: precisions of an IR in any case, separated by commas."""
+    words = {word.strip().upper() for word in text.split(",")} - {""}
     if not words or not words <= set(Precision):
         raise argparse.ArgumentTypeError(f"expected some of {', '.join(Precision)}, got {text!r}")
     return tuple(precision for precision in Precision if precision in words)
 
 
 def parse_precision(text: str) -> Precision:
-    """An argparse type: the precision of an IR."""
-    if text not in list(Precision):
+    """An argparse type: the precision of an IR, in any case."""
+    if text.upper() not in list(Precision):
         raise argparse.ArgumentTypeError(f"expected one of {', '.join(Precision)}, got {text!r}")
-    return Precision(text)
+    return Precision(text.upper())
 
 
 def number(lowest: float, highest: float) -> Callable[[str], float]:
@@ -389,6 +389,7 @@ _SHARED = (
     Flag(
         "--inference_precision",
         SETTING_TYPES["inference_precision"].help,
+        str.lower,
         choices=INFERENCE_PRECISIONS,
     ),
     format_flag(),

@@ -178,7 +178,7 @@ class _TopParser(CommandParser):
 
     def add_verb(self, name: str) -> CommandParser:
         """Add a verb with its flags; returns its parser."""
-        from posezoo.cli.flags import add_flags
+        from posezoo.cli.flags import FLAGS, add_flags
 
         record = find_verb(name)
         assert record
@@ -191,6 +191,8 @@ class _TopParser(CommandParser):
             formatter_class=HelpFormatter,
         )
         add_flags(verb, *record.flags)
+        if "--quiet" not in verb._option_string_actions:  # each verb accepts it
+            FLAGS["quiet"].add_to(verb)
         verb.set_defaults(run=record.run, parser=verb)
         return verb
 

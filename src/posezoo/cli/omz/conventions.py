@@ -385,8 +385,9 @@ def precisions_from_args(args: argparse.Namespace) -> frozenset[str]:
     """The precisions that --precisions names; all known precisions if the flag is not given."""
     if args.precisions is None:
         return frozenset(PRECISIONS)
-    requested = frozenset(args.precisions.split(","))
-    unknown = requested.difference(PRECISIONS)
+    words = args.precisions.split(",")
+    requested = frozenset(map(str.upper, words))
+    unknown = {word for word in words if word.upper() not in PRECISIONS}
     if unknown:
         raise OmzError(
             f"Unknown precisions specified: {', '.join(sorted(unknown))}.",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_lines
-from posezoo.console import show_progress
+from posezoo.console import Console
 from posezoo.errors import ConversionError, SelfCheckError
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ FLAGS = (
     Flag(
         "--precision",
         "precision of the weights of an IR (default: FP16); ONNX has FP32",
+        str.upper,
         choices=("FP32", "FP16"),
         default="FP16",
     ),
@@ -68,13 +69,21 @@ def run(args: argparse.Namespace) -> int:
         return _write_onnx(args, *mo.read_command_line(arguments))
     if not args.dry_run:
         try:
-            with mo.protected_files(arguments, force=args.force):
-                mo.convert(arguments, show_progress)
+            with (
+                Console(quiet=args.quiet) as console,
+                mo.protected_files(arguments, force=args.force),
+            ):
+                mo.convert(arguments, console)
         except SelfCheckError as error:
             error.hint = "nothing was written"
             raise
-    print_lines(f"{'would write' if args.dry_run else 'wrote'} {args.output}")
+    _print_result(args)
     return 0
+
+
+def _print_result(args: argparse.Namespace) -> None:
+    if not args.quiet:
+        print_lines(f"{'would write' if args.dry_run else 'wrote'} {args.output}")
 
 
 def _arguments_of_mo(args: argparse.Namespace) -> list[str]:
@@ -112,8 +121,9 @@ def _write_onnx(args: argparse.Namespace, spec: ModelSpec, original: Path) -> in
     folders = FlatLayout(original.parent, output.parent, checkpoint=original)
     work = partial(convert_to_onnx, is_dry_run=args.dry_run)
     report = run_in_reader_process(work, spec, folders, output, source=original)
-    print_lines(f"{'would write' if args.dry_run else 'wrote'} {args.output}")
-    _print_report(report, args.output)
+    _print_result(args)
+    if not args.quiet:
+        _print_report(report, args.output)
     return 0
 
 
