@@ -307,10 +307,18 @@ def download_dir_flag(default: str = "the folder of --weights_dir") -> Flag:
     )
 
 
-def output_flag(summary: str, default: str, *, type: Callable[[str], Path] | None = None) -> Flag:
-    """--output, the folder where a verb writes its results."""
+def output_flag(
+    summary: str,
+    default: str,
+    *,
+    type: Callable[[str], Path] | None = None,
+    output: OutputFile | None = RESULT,
+) -> Flag:
+    """--output, the folder where a verb writes its results; ``output`` is None if the verb itself
+    keeps all files there that it did not write.
+    """
     text = f"{summary} (default: {default})" if default else summary
-    return Flag("-o, --output DIR", text, type, former="--output_dir", output=RESULT)
+    return Flag("-o, --output DIR", text, type, former="--output_dir", output=output)
 
 
 def _setting_flag(name: str) -> Flag:

@@ -40,6 +40,7 @@ FLAGS = (
             "write README.md, card.json and an image of the skeleton to DIR/<public|intel>/<name>;"
             " such a card also describes the IR in that folder",
             "print the card",
+            output=None,
         ),
         Flag(
             "--in_place",

@@ -60,6 +60,7 @@ FLAGS = (
         "with get: the folder of the data set",
         "datasets/NAME in your cache folder",
         type=flags.folder_or_store,
+        output=None,
     ),
     f"attempts {flags.HTTP} {flags.FORMAT}",
 )

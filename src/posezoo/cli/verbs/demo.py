@@ -328,8 +328,12 @@ def run(args: argparse.Namespace) -> int:
     lines = format_summary(summary)
     if player.frames and not player.has_people:
         lines.append(f"hint: {explain_no_people(estimator, context, args.min_person_score)}")
-    shown = () if args.quiet else lines
-    print_result(args.format, summary, *shown, is_taken=is_stdout(args.json_lines))
+    print_result(
+        args.format,
+        summary,
+        *(() if args.quiet else lines),
+        is_taken=is_stdout(args.json_lines),
+    )
     if ended:
         raise ended
     return 1 if failures else 0
