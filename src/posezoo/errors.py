@@ -311,7 +311,9 @@ def escape_control_characters(text: str) -> str:
 # An address with a user and a password, also one that is malformed: with one slash or none, no
 # scheme, a slash in the password, or no host.
 _LOGIN = re.compile(
-    r"\s*(?:--?\w+=)?(?:[\w+.-]*:?//?|[\w+.-]+:(?=[^@]*:))?[^/@:]*:(?P<password>.+)@", re.DOTALL
+    r"\s*(?:--?\w+=)?(?!npm:[^:]*$)(?:[\w+.-]*:?//?|[\w+.-]+:(?=[^@]*:))?"
+    r"[^/@:]*:(?!\d{1,5}/)(?P<password>.+)@",
+    re.DOTALL,
 )
 # A text that looks like an address, and has a password in place of a port.
 _NO_PORT = re.compile(r"\s*(?:--?\w+=)?[\w+.-]*://?[^/@:\s]+:(?P<password>(?!\d+(?:/|$))[^/@]+)")
@@ -334,7 +336,7 @@ def _passwords_in(words: Sequence[str]) -> tuple[str, ...]:
     passwords: set[str] = set()
     for word in words:
         match = _LOGIN.match(word) or _NO_PORT.match(word)
-        if match:
+        if match and not os.path.isfile(word):
             password = match["password"]
             parts = {password, *re.split(r"[/@:,#?\s]", password)}
             passwords |= {part for part in parts if len(part) > 2}

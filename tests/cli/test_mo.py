@@ -443,11 +443,11 @@ def test_a_file_of_the_user_that_is_no_ir_is_not_replaced(folder, capfd, name):
 
 
 def test_the_file_to_convert_is_not_replaced_by_its_ir(folder, capfd):
-    assert run(capfd, "--input_model", "net.onnx")[0] == 0
-    before = (folder / "net.xml").read_bytes()
-    code, _, err = run(capfd, "--input_model", "net.xml", "--data_type", "FP32")
-    assert (code, err.partition("\n")[0]) == (1, "[ ERROR ]  net.xml: is the file to convert")
-    assert (folder / "net.xml").read_bytes() == before
+    (folder / "net.onnx").rename(folder / "net.bin")
+    before = (folder / "net.bin").read_bytes()
+    code, _, err = run(capfd, "--input_model", "net.bin", "--framework", "onnx")
+    assert (code, err.partition("\n")[0]) == (1, "[ ERROR ]  net.bin: is the file to convert")
+    assert (folder / "net.bin").read_bytes() == before
 
 
 def test_a_network_that_cannot_be_run_is_converted_with_a_warning(folder, capfd):

@@ -15,6 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from posezoo.cli.parsers import NamedOutput, OutputFile
 from posezoo.errors import InferenceError, PluginError, SettingsError, explain_windows_path
 from posezoo.settings import (
     INFERENCE_PRECISIONS,
@@ -178,24 +179,6 @@ def _refuse_empty(parse: Callable[[str], Any], text: str) -> Any:
     if not text.strip():
         raise argparse.ArgumentTypeError("expected a path, got an empty text")
     return parse(text)
-
-
-@frozen
-class OutputFile:
-    """What is known about the file that a flag names for a result (``cli.outputs``)."""
-
-    #: Texts that each such file has near its beginning; without them, its record tells.
-    signs: tuple[str, ...] = ()
-    appends: bool = False  # whether lines are appended to it
-
-
-@frozen
-class NamedOutput:
-    """The file or folder that a flag names for a result."""
-
-    flag: str
-    path: Path
-    kind: OutputFile
 
 
 #: The file or folder of a result, which has no signs.

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from posezoo.cli.flags import Flag, OutputFile
+from posezoo.cli.flags import Flag
+from posezoo.cli.parsers import OutputFile
 from posezoo.cli.report import print_json, print_lines, print_text
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.errors import SettingsError, suggest

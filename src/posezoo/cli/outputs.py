@@ -15,7 +15,7 @@ from glob import iglob
 from pathlib import Path
 from typing import Any
 
-from posezoo.cli.flags import NamedOutput
+from posezoo.cli.parsers import NamedOutput
 from posezoo.errors import OutputError
 from posezoo.files.outputs import has_signs, is_own, replacing_own
 from posezoo.settings import SETTING_TYPES

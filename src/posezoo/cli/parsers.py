@@ -1,4 +1,4 @@
-"""The parser and the help texts of all commands; importing this is fast."""
+"""The parser, the help texts and the outputs of all commands; importing this is fast."""
 
 from __future__ import annotations
 
@@ -6,12 +6,32 @@ import argparse
 import shutil
 import textwrap
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NoReturn
 
 from posezoo.errors import printable
+from posezoo.values import frozen
 
 #: The maximum width of help texts; longer lines are hard to read.
 MOST_COLUMNS = 100
+
+
+@frozen
+class OutputFile:
+    """What is known about the file that a flag names for a result (``cli.outputs``)."""
+
+    #: Texts that each such file has near its beginning; without them, its record tells.
+    signs: tuple[str, ...] = ()
+    appends: bool = False  # whether lines are appended to it
+
+
+@frozen
+class NamedOutput:
+    """The file or folder that a flag names for a result."""
+
+    flag: str
+    path: Path
+    kind: OutputFile
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 
-from posezoo.errors import escape_control_characters, hide_passwords, printable
+from posezoo.errors import escape_control_characters, printable
 from posezoo.user_folders import show_addresses
 
 _LEAST_CUT = 12  # columns of the terminal
@@ -22,7 +22,7 @@ def print_json(value: object) -> None:
     """Print the result of a command as JSON; a value of another type, such as a path, as its
     text.
     """
-    print(hide_passwords(show_addresses(json.dumps(value, indent=2, default=str))))
+    print(show_addresses(json.dumps(value, indent=2, default=str)))
 
 
 def print_lines(*lines: object) -> None:

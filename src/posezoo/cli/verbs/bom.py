@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
+from posezoo.cli.parsers import OutputFile
 from posezoo.cli.selection import select_models
 
 EXAMPLES = """
@@ -21,7 +22,7 @@ FLAGS = (
     Flag(
         "--output FILE",
         "write it to this file (default: print it)",
-        output=flags.OutputFile(signs=('"bomFormat": "CycloneDX"', '"name": "posezoo"')),
+        output=OutputFile(signs=('"bomFormat": "CycloneDX"', '"name": "posezoo"')),
     ),
     flags.weights_dir_flag("folder of the models' files and IR"),
     flags.download_dir_flag(),

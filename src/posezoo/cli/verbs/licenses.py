@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
+from posezoo.cli.parsers import OutputFile
 from posezoo.cli.report import print_json, print_lines, print_text
 from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError
@@ -47,7 +48,7 @@ FLAGS = (
     Flag(
         "--output FILE",
         "write the NOTICE to this file",
-        output=flags.OutputFile(signs=NOTICE_SIGNS),
+        output=OutputFile(signs=NOTICE_SIGNS),
     ),
     flags.download_dir_flag(),
     f"weights_dir {flags.REGISTRY} {flags.FORMAT}",
