@@ -236,7 +236,8 @@ class Flag:
         elif self.usage.startswith("-") and not placeholder and not self.type and not self.choices:
             options["action"] = "store_true"
         action = parser.add_argument(*self.spellings, help=self.help, **options)
-        action.output = self.output  # type: ignore[attr-defined] read by cli.outputs
+        # For protected_files.
+        action.output = self.output  # type: ignore[attr-defined]
         if self.former:
             options |= {"dest": action.dest, "default": argparse.SUPPRESS}
             parser.add_argument(*self.former.split(", "), help=argparse.SUPPRESS, **options)
@@ -621,7 +622,7 @@ def protected_files(args: argparse.Namespace) -> AbstractContextManager[None]:
         value = vars(args).get(action.dest)
         is_named = value is not None and f"{value}" != "-"
         if kind and is_named and action.help != argparse.SUPPRESS:
-            outputs.append(NamedOutput(action.option_strings[-1], Path(value), kind))
+            outputs.append(NamedOutput(action.option_strings[-1], Path(f"{value}"), kind))
     if not outputs:
         return contextlib.nullcontext()
     from posezoo.cli.outputs import protect_files

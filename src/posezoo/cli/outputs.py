@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from glob import iglob
 from pathlib import Path
 from typing import Any
@@ -59,20 +59,20 @@ def _refuse_same_files(outputs: Sequence[NamedOutput]) -> None:
 
 def _refuse_input(output: NamedOutput, args: argparse.Namespace) -> None:
     """Refuse the file of an input, and a file of the user in the folder of an input."""
-    for path in _input_paths(args):
-        with suppress(OSError, ValueError):
-            where = ""
-            if path.samefile(output.path):
-                where = "is"
-            elif path.is_dir() and path.resolve() in output.path.resolve().parents:
-                where = "" if _is_known(output) else f"is in {path},"
-            if where:
-                what = "append to" if output.kind.appends else "replace"
-                raise OutputError(
-                    f"{output.path}: {where} an input of this command, and {output.flag} would"
-                    f" {what} it",
-                    hint="write to another file",
-                )
+    paths = [*filter(Path.exists, _input_paths(args))]
+    where = ""
+    if any(path.samefile(output.path) for path in paths):
+        where = "is"
+    elif not _is_known(output):
+        above = output.path.resolve().parents
+        folder = next((path for path in paths if path.resolve() in above), None)
+        where = f"is in {folder}," if folder else ""
+    if where:
+        raise OutputError(
+            f"{output.path}: {where} an input of this command, and {output.flag} would"
+            f" {'append to' if output.kind.appends else 'replace'} it",
+            hint="write to another file",
+        )
 
 
 def _is_known(output: NamedOutput) -> bool:
@@ -104,9 +104,7 @@ def _paths_in(value: Any) -> Iterator[Path]:
     if isinstance(value, list | tuple):
         for each in value:
             yield from _paths_in(each)
-    elif isinstance(value, Path):
-        yield value
-    elif isinstance(value, str) and os.path.exists(value):
+    elif isinstance(value, Path) or (isinstance(value, str) and os.path.exists(value)):
         yield Path(value)
     elif isinstance(value, str) and any(mark in value for mark in "*?["):
         yield from map(Path, iglob(value, recursive=True))
