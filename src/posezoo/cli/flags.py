@@ -614,7 +614,7 @@ def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -
 
 def protected_files(args: argparse.Namespace) -> AbstractContextManager[None]:
     """The context that a command runs in: it protects the user's files from flags that name
-    results, as ``cli.outputs.protect_files`` does.
+    results, as ``cli.named_outputs.protect_files`` does.
     """
     outputs = []
     for action in args.parser._actions:
@@ -625,7 +625,7 @@ def protected_files(args: argparse.Namespace) -> AbstractContextManager[None]:
             outputs.append(NamedOutput(action.option_strings[-1], Path(f"{value}"), kind))
     if not outputs:
         return contextlib.nullcontext()
-    from posezoo.cli.outputs import protect_files
+    from posezoo.cli.named_outputs import protect_files
 
     return protect_files(outputs, args)
 

@@ -18,7 +18,7 @@ MOST_COLUMNS = 100
 
 @frozen
 class OutputFile:
-    """What is known about the file that a flag names for a result (``cli.outputs``)."""
+    """What is known about the file that a flag names for a result (``cli.named_outputs``)."""
 
     #: Texts that each such file has near its beginning; without them, its record tells.
     signs: tuple[str, ...] = ()
