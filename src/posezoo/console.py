@@ -258,12 +258,14 @@ def event_lines(event: events.Event) -> Iterator[str]:
 
 def omz_lines(event: events.Event, **values: object) -> Iterator[str]:
     """The lines of Open Model Zoo's tools for an event; ``values`` as in ``EventLine``."""
-    yield from result_lines(event)
+    yield from map(escape_control_characters, result_lines(event))
     text = _find_line(event).omz
     if text is None:
         return
     for precision in getattr(event, "precisions", ("",)):
-        yield text.format_map({**_words_of(event), **values, "precision": precision})
+        others = {**values, "precision": precision}
+        escaped = {name: escape_control_characters(f"{value}") for name, value in others.items()}
+        yield text.format_map({**_words_of(event), **escaped})
 
 
 def _find_line(event: events.Event) -> EventLine:
@@ -275,9 +277,11 @@ def _find_line(event: events.Event) -> EventLine:
 
 
 def _words_of(event: events.Event) -> dict[str, str]:
-    return {
-        each.name: _WORDS.get(each.name, str)(getattr(event, each.name)) for each in fields(event)
-    }
+    words = {}
+    for each in fields(event):
+        text = _WORDS.get(each.name, str)(getattr(event, each.name))
+        words[each.name] = escape_control_characters(text)  # each stays on its line
+    return words
 
 
 class Console(MessageWriter):

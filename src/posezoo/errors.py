@@ -9,7 +9,8 @@ import shlex
 import shutil
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -307,9 +308,51 @@ def escape_control_characters(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
+# An address with a user and a password, also one that is malformed: with one slash or none, no
+# scheme, a slash in the password, or no host.
+_LOGIN = re.compile(
+    r"\s*(?:--?\w+=)?(?!npm:[^:]*$)(?:[\w+.-]*:?//?|[\w+.-]+:(?=[^@]*:))?"
+    r"[^/@:]*:(?!\d{1,5}/)(?P<password>.+)@",
+    re.DOTALL,
+)
+# A text that looks like an address, and has a password in place of a port.
+_NO_PORT = re.compile(r"\s*(?:--?\w+=)?[\w+.-]*://?[^/@:\s]+:(?P<password>(?!\d+(?:/|$))[^/@]+)")
+
+
+def hide_passwords(text: str) -> str:
+    """Replace the passwords in the addresses of the command line by ``***``, wherever a text quotes
+    them, since a malformed address is quoted in an error message.
+    """
+    for password in _passwords_in(tuple(sys.argv[1:])):
+        text = text.replace(password, "***")
+    return text
+
+
+@lru_cache(maxsize=1)
+def _passwords_in(words: Sequence[str]) -> tuple[str, ...]:
+    """The passwords in words, and their spellings in Python and in addresses, the longest first."""
+    from urllib.parse import quote
+
+    passwords: set[str] = set()
+    for word in words:
+        match = _LOGIN.match(word) or _NO_PORT.match(word)
+        if match and not os.path.isfile(word):
+            password = match["password"]
+            parts = {password, *re.split(r"[/@:,#?\s]", password)}
+            passwords |= {part for part in parts if len(part) > 2}
+    spellings = {spell(each) for each in passwords for spell in (str, _in_python, quote)}
+    return tuple(sorted(spellings, key=len, reverse=True))
+
+
+def _in_python(text: str) -> str:
+    return ascii(text)[1:-1]
+
+
 def printable(text: str) -> str:
-    """A message for the user: it shows paths in stores as addresses, and no control characters."""
-    return escape_control_characters(show_addresses(text))
+    """One line for the user: it shows paths in stores as addresses, no passwords of the command
+    line, and no control characters.
+    """
+    return escape_control_characters(show_addresses(hide_passwords(text)))
 
 
 class MessageWriter:
@@ -348,7 +391,7 @@ class MessageWriter:
 
 def sanitize(text: str) -> str:
     """Text from a file or a user, without secrets, shortened and safe to print on a terminal."""
-    text = redact_secrets(text)
+    text = redact_secrets(hide_passwords(text))
     return ascii(text if len(text) <= 60 else text[:57] + "...")
 
 

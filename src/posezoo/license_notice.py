@@ -19,6 +19,10 @@ from posezoo.versions import version
 _RULE = "=" * 79
 
 
+#: Texts at the beginning of each NOTICE.
+NOTICE_SIGNS = ("NOTICE of ", ", written by posezoo ")
+
+
 @frozen
 class LicenseTerms:
     """The license of a downloaded model."""

@@ -30,9 +30,10 @@ from posezoo.download.wheel_registry import WHEEL_REGISTRIES
 from posezoo.errors import LockError, PosezooError, SpecError, UnknownModelError, os_reason
 from posezoo.events import Listener
 from posezoo.files import verified_files
+from posezoo.files.outputs import write_output
 from posezoo.files.staging import create_parent
 from posezoo.layout import path_below
-from posezoo.license_notice import LicenseTerms, format_notice
+from posezoo.license_notice import NOTICE_SIGNS, LicenseTerms, format_notice
 from posezoo.lockfile import NAME, LockFile
 from posezoo.lockfile.entries import (
     COMPOSITE_YML,
@@ -217,7 +218,7 @@ class Mirror:
         for spec in self.specs():
             holder = read_copyright_line(spec)
             terms.append(LicenseTerms(spec, holder, license_path(spec) if holder else None, False))
-        verified_files.write_atomically(self.root / NOTICE, format_notice(terms).encode())
+        write_output(self.root / NOTICE, format_notice(terms).encode(), NOTICE_SIGNS)
 
     def specs(self, names: Collection[str] = ()) -> tuple[ModelSpec, ...]:
         """The mirror's models, from its registry, in its lock's order; only those in ``names``, if

@@ -419,18 +419,36 @@ def test_the_function_raises_what_the_command_prints(folder, model, arguments, p
 
 
 def test_an_existing_ir_is_replaced_only_by_a_complete_one(folder, capfd):
-    (folder / "net.xml").write_text("old xml")
+    old = '<net name="old"><layers></layers></net>'
+    (folder / "net.xml").write_text(old)
     (folder / "net.bin").write_text("old bin")
     assert run(capfd, "--input_model", "net.onnx", "--output", "nothing")[0] == 1
-    assert ((folder / "net.xml").read_text(), (folder / "net.bin").read_text()) == (
-        "old xml",
-        "old bin",
-    )
+    assert ((folder / "net.xml").read_text(), (folder / "net.bin").read_text()) == (old, "old bin")
     assert run(capfd, "--input_model", "net.onnx")[0] == 0
     assert read(folder / "net.xml").outputs
     assert sorted(path.name for path in folder.iterdir()) == [
         "net.bin", "net.onnx", "net.pb", "net.tflite", "net.xml",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["net.xml", "net.bin"])
+def test_a_file_of_the_user_that_is_no_ir_is_not_replaced(folder, capfd, name):
+    (folder / name).write_text("mine")
+    code, _, err = run(capfd, "--input_model", "net.onnx")
+    assert (code, err) == (
+        1,
+        f"[ ERROR ]  {name}: exists, and is not as posezoo wrote it\n"
+        "  hint: give another --output_dir, or another --model_name\n",
+    )
+    assert (folder / name).read_text() == "mine"
+
+
+def test_the_file_to_convert_is_not_replaced_by_its_ir(folder, capfd):
+    (folder / "net.onnx").rename(folder / "net.bin")
+    before = (folder / "net.bin").read_bytes()
+    code, _, err = run(capfd, "--input_model", "net.bin", "--framework", "onnx")
+    assert (code, err.partition("\n")[0]) == (1, "[ ERROR ]  net.bin: is the file to convert")
+    assert (folder / "net.bin").read_bytes() == before
 
 
 def test_a_network_that_cannot_be_run_is_converted_with_a_warning(folder, capfd):

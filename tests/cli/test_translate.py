@@ -93,11 +93,14 @@ def test_another_file_of_that_name_is_only_replaced_on_request(folder, capfd):
     words = "net.caffemodel", "-o", "net.onnx"
     code, _, problem = run(capfd, *words)
     assert (code, problem) == (
-        1, "error: net.onnx: exists already\n  hint: --force replaces it\n"
-    )  # fmt: skip
+        1,
+        "error: net.onnx: exists, and is not as posezoo wrote it\n"
+        "  hint: --force replaces it; or write to another file or folder\n",
+    )
     assert (folder / "net.onnx").read_bytes() == b"mine"
     assert run(capfd, *words, "--force")[0] == 0
     assert onnx.load("net.onnx").producer_name == "posezoo"
+    assert run(capfd, *words)[0] == 0  # the same command again
 
 
 def test_the_size_that_a_network_of_openpose_gets_at_run_time_is_given(folder, capfd):

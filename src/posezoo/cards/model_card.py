@@ -53,6 +53,7 @@ from posezoo.facts.labels import (
     task_label,
 )
 from posezoo.facts.model_facts import ModelFacts, measurements_of
+from posezoo.files.outputs import is_own
 from posezoo.files.verified_files import write_atomically
 from posezoo.registry import registry_root
 from posezoo.resolve.custom_weights import with_known_network
@@ -101,6 +102,9 @@ _KNOWN = (
     "cc-by-nc-4.0",
     "gpl-3.0",
 )
+# Texts near the beginning of each card.json.
+_FACTS_SIGNS = ('{\n "format": ', ' "name": "', ' "family": "', ' "composite": ')
+
 #: The note is within this many characters of a file's beginning.
 _HEAD = 200
 
@@ -120,7 +124,8 @@ def write_card(facts: ModelFacts) -> Path:
     for name, text in render_card_files(facts).items():
         target = path.with_name(name)
         content = text.encode()
-        is_ours = name in (NAME, FACTS) or not target.exists()
+        is_facts = name == FACTS and is_own(target, _FACTS_SIGNS)
+        is_ours = name == NAME or is_facts or not target.exists()
         if is_ours and not (target.is_file() and target.read_bytes() == content):
             write_atomically(target, content)
     return path

@@ -66,7 +66,7 @@ def run_device_check(args: argparse.Namespace) -> int:
             row = proof.to_json()
             lines += _describe_proof(proof)
             if args.nodes:
-                row["nodes"] = write_first_differences(proof, args.nodes)
+                row["nodes"] = write_first_differences(proof, args.nodes, force=args.force)
                 lines += map(_describe_node, row["nodes"])
             rows.append(row)
     print_result(args.format, {"models": rows}, *lines)

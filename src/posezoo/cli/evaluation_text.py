@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from posezoo.cli.report import align_columns
-from posezoo.errors import escape_control_characters
+from posezoo.cli.report import align_columns, print_lines
 from posezoo.evaluation.breakdown import worst_images
 from posezoo.evaluation.coco_metrics import BOX_METRICS, KEYPOINT_METRICS
 from posezoo.evaluation.evaluation_report import EvaluationReport
@@ -20,7 +19,7 @@ _NUMBERS = frozenset({1, 2, 3})
 
 def print_report(report: EvaluationReport) -> None:
     """Print the report as text."""
-    print("\n".join(_heading(report)))
+    print_lines(*_heading(report))
     blocks = (
         _metric_lines(report),
         _published_lines(report),
@@ -30,11 +29,11 @@ def print_report(report: EvaluationReport) -> None:
     for block in blocks:
         lines = list(block)
         if lines:
-            print("", *lines, sep="\n")
-    print()
+            print_lines("", *lines)
+    print_lines("")
     for name, path in report.files.items():
-        print(f"{name:10}{path}")
-    print(f"posezoo record {report.files['accuracy']} adds the metrics to a checkout")
+        print_lines(f"{name:10}{path}")
+    print_lines(f"posezoo record {report.files['accuracy']} adds the metrics to a checkout")
 
 
 def _heading(report: EvaluationReport) -> Iterator[str]:
@@ -52,7 +51,7 @@ def _heading(report: EvaluationReport) -> Iterator[str]:
         yield f"people from {protocol.people_from}"
         yield f"{images}, {result.people} people of {result.dataset.name}"
     for name, reason in result.unreadable.items():
-        yield f"left out: {escape_control_characters(name)}: {escape_control_characters(reason)}"
+        yield f"left out: {name}: {reason}"
 
 
 def _published_lines(report: EvaluationReport) -> Iterator[str]:

@@ -9,12 +9,14 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from posezoo.cli.parsers import NamedOutput, OutputFile
 from posezoo.errors import (
     InferenceError,
     PluginError,
@@ -59,18 +61,18 @@ _OWN_SECRETS = (
 
 
 def parse_precisions(text: str) -> tuple[Precision, ...]:
-    """An argparse type: precisions of an IR, separated by commas."""
-    words = {word.strip() for word in text.split(",")} - {""}
+    """An argparse type: precisions of an IR in any case, separated by commas."""
+    words = {word.strip().upper() for word in text.split(",")} - {""}
     if not words or not words <= set(Precision):
         raise argparse.ArgumentTypeError(f"expected some of {', '.join(Precision)}, got {text!r}")
     return tuple(precision for precision in Precision if precision in words)
 
 
 def parse_precision(text: str) -> Precision:
-    """An argparse type: the precision of an IR."""
-    if text not in list(Precision):
+    """An argparse type: the precision of an IR, in any case."""
+    if text.upper() not in list(Precision):
         raise argparse.ArgumentTypeError(f"expected one of {', '.join(Precision)}, got {text!r}")
-    return Precision(text)
+    return Precision(text.upper())
 
 
 def number(lowest: float, highest: float) -> Callable[[str], float]:
@@ -163,7 +165,8 @@ def folder_or_store(text: str) -> Path:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _local_path(text: str) -> Path:
+def local_path(text: str) -> Path:
+    """An argparse type: a path on this machine."""
     stores = tuple(f"{store}://" for store in STORES)
     if text.startswith(stores):
         raise argparse.ArgumentTypeError(f"{text} is in a store, but a local path is needed")
@@ -177,10 +180,29 @@ def _local_path(text: str) -> Path:
 
 #: The types of values, by their placeholders in the help.
 TYPES: dict[str, Callable[[str], Any]] = {
-    **dict.fromkeys(("DIR", "FILE", "PATH"), _local_path),
+    **dict.fromkeys(("DIR", "FILE", "PATH"), local_path),
     "H,W": parse_image_size,
     "P[,P]": parse_precisions,
 }
+
+
+#: Placeholders that contain one of these words stand for a path or an address.
+_PATHS = re.compile("DIR|FILE|PATH|INPUT|IMAGE|PHOTO|PYTHON|URL|XML")
+
+
+def _refuse_empty(parse: Callable[[str], Any], text: str) -> Any:
+    """Parse a path. An empty one is a variable of the shell without a value, and ``Path`` would
+    take it for the working folder.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a path, got an empty text")
+    return parse(text)
+
+
+#: The file or folder of a result, which has no signs.
+RESULT = OutputFile()
+#: Measurements, for posezoo record.
+MEASUREMENTS = OutputFile(signs=('"model": "', '"kind": "', '"precision": "', '"figures": '))
 
 
 @frozen
@@ -201,6 +223,8 @@ class Flag:
     dest: str | None = None
     required: bool | None = None  # whether the flag must be given
     former: str = ""  # its spellings in earlier versions, which are accepted, but not shown
+    #: If it names a result. The command gets --force then, unless all its results are appended to.
+    output: OutputFile | None = None
 
     @property
     def spellings(self) -> list[str]:
@@ -223,11 +247,15 @@ class Flag:
                 options["metavar"] = tuple(placeholder.split())
         elif isinstance(self.choices, tuple) and not self.usage.startswith("-"):
             options["metavar"] = f"{{{','.join(self.choices)}}}"  # errors show it, too
+        if _PATHS.search(placeholder):
+            options["type"] = partial(_refuse_empty, options.get("type") or str)
         if self.repeats:
             options["action"] = "append"
         elif self.usage.startswith("-") and not placeholder and not self.type and not self.choices:
             options["action"] = "store_true"
         action = parser.add_argument(*self.spellings, help=self.help, **options)
+        # For protected_files.
+        action.output = self.output  # type: ignore[attr-defined]
         if self.former:
             options |= {"dest": action.dest, "default": argparse.SUPPRESS}
             parser.add_argument(*self.former.split(", "), help=argparse.SUPPRESS, **options)
@@ -281,10 +309,18 @@ def download_dir_flag(default: str = "the folder of --weights_dir") -> Flag:
     )
 
 
-def output_flag(summary: str, default: str, *, type: Callable[[str], Path] | None = None) -> Flag:
-    """--output, the folder where a verb writes its results."""
+def output_flag(
+    summary: str,
+    default: str,
+    *,
+    type: Callable[[str], Path] | None = None,
+    output: OutputFile | None = RESULT,
+) -> Flag:
+    """--output, the folder where a verb writes its results; ``output`` is None if the verb itself
+    keeps all files there that it did not write.
+    """
     text = f"{summary} (default: {default})" if default else summary
-    return Flag("-o, --output DIR", text, type, former="--output_dir")
+    return Flag("-o, --output DIR", text, type, former="--output_dir", output=output)
 
 
 def _setting_flag(name: str) -> Flag:
@@ -355,10 +391,15 @@ _SHARED = (
         "make the sizes dynamic that model.yml names, or height and width if it names none; only"
         " for posezoo's own networks",
     ),
-    Flag("--force", "convert again, even if the IR is up to date or was made from other weights"),
+    Flag(
+        "--force",
+        "convert again, even if the IR is up to date or was made from other weights; also replace"
+        " files that posezoo did not write where results go",
+    ),
     Flag(
         "--inference_precision",
         SETTING_TYPES["inference_precision"].help,
+        str.lower,
         choices=INFERENCE_PRECISIONS,
     ),
     format_flag(),
@@ -378,6 +419,7 @@ _SHARED = (
         "--json_lines FILE",
         "append the poses of each frame to this file at once, as one line of JSON with time, frame,"
         " and track_id, box, scores and keypoints of each person; - for the standard output",
+        output=OutputFile(('{"time": "', '"seconds": ', '"frame": ', '"poses": '), appends=True),
     ),
     Flag(
         "--layout LAYOUT",
@@ -390,6 +432,7 @@ _SHARED = (
         "--log FILE",
         "append what happens to this file, at once: one JSON object per line with time, event,"
         " model, stage, worker, seconds and bytes",
+        output=OutputFile(('{"time": "', '"event": "', '"stage": "', '"worker": "'), appends=True),
     ),
     Flag(
         "--masks",
@@ -477,7 +520,6 @@ _SHARED = (
         "--skeleton FILE|NAME",
         "the names of the network's keypoints, limbs and sigmas: a skeleton's YAML file, or one of"
         " posezoo's skeletons (default: as the model or IR declares)",
-        default="",
     ),
     Flag(
         "--smooth",
@@ -544,15 +586,36 @@ SECTIONS = {
 #: The values of flags that a command does not have.
 ABSENT: dict[str, object] = {
     **dict.fromkeys(("checkpoint", "cluster", "download_dir", "log", "python", "registries")),
-    **dict.fromkeys(("all", "dry_run", "dynamic", "keep_onnx"), False),
+    **dict.fromkeys(("all", "dry_run", "dynamic", "force", "keep_onnx"), False),
     **dict.fromkeys(("trust_on_first_use", "verify"), False),
     "add_mo_arg": (),
 }
 
 
+#: --force of a command that has it only for its results.
+FORCE = Flag("--force", "replace files that posezoo did not write where results go")
+
+
+def _replaces_files(flags: Sequence[Flag | FlagGroup | str]) -> bool:
+    """Whether a flag names a file that is replaced, and none of them is --force."""
+    flat: list[Flag] = []
+    for flag in flags:
+        if isinstance(flag, Flag):
+            flat.append(flag)
+        elif isinstance(flag, FlagGroup):
+            flat += flag.flags
+        else:
+            flat += map(FLAGS.__getitem__, filter(FLAGS.__contains__, flag.split()))
+    outputs = [flag.output for flag in flat if flag.output]
+    has_force = any("--force" in flag.spellings for flag in flat)
+    return not has_force and any(not output.appends for output in outputs)
+
+
 def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -> None:
     """Add flags to a parser; a text contains names of flags in ``FLAGS``, separated by spaces."""
     parser.set_defaults(**ABSENT)
+    if _replaces_files(flags):
+        flags = (*flags, FORCE)
     in_sections = " ".join(SECTIONS.values()).split()
     named = []
     for flag in flags:
@@ -572,6 +635,24 @@ def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -
         members = [FLAGS[name] for name in names.split() if name in named]
         if members:
             FlagGroup(*members, title=title).add_to(parser)
+
+
+def protected_files(args: argparse.Namespace) -> AbstractContextManager[None]:
+    """The context that a command runs in: it protects the user's files from flags that name
+    results, as ``cli.named_outputs.protect_files`` does.
+    """
+    outputs = []
+    for action in args.parser._actions:
+        kind = getattr(action, "output", None)
+        value = vars(args).get(action.dest)
+        is_named = value is not None and f"{value}" != "-"
+        if kind and is_named and action.help != argparse.SUPPRESS:
+            outputs.append(NamedOutput(action.option_strings[-1], Path(f"{value}"), kind))
+    if not outputs:
+        return contextlib.nullcontext()
+    from posezoo.cli.named_outputs import protect_files
+
+    return protect_files(outputs, args)
 
 
 # --- Settings and options from the values

@@ -6,7 +6,6 @@ Exit codes: 0 success · 1 a failure · 2 wrong flags; for the others see ``cli.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import textwrap
@@ -91,7 +90,10 @@ def _run_verb(words: Sequence[str], args: argparse.Namespace) -> int:
     _, unknown = parser.parse_known_intermixed_args(others, args)
     if unknown:
         _refuse_unknown(unknown, others, verb, parser)
-    code: int = args.run(args)
+    from posezoo.cli.flags import protected_files
+
+    with protected_files(args):
+        code: int = args.run(args)
     return code
 
 
@@ -126,9 +128,11 @@ def _hint_for_flag(flag: str, verb: str, verb_flags: Sequence[str]) -> str:
 
 
 def _report_error(args: argparse.Namespace, error: PosezooError) -> None:
+    from posezoo.cli.report import print_json
+
     run_main.print_error(error)
     if vars(args).get("format") == "json":
-        print(json.dumps({"error": {"problem": error.problem, "hint": error.hint}}, indent=2))
+        print_json({"error": {"problem": error.problem, "hint": error.hint}})
 
 
 def verb_parsers(top: CommandParser) -> Mapping[str, CommandParser]:
@@ -174,7 +178,7 @@ class _TopParser(CommandParser):
 
     def add_verb(self, name: str) -> CommandParser:
         """Add a verb with its flags; returns its parser."""
-        from posezoo.cli.flags import add_flags
+        from posezoo.cli.flags import FLAGS, add_flags
 
         record = find_verb(name)
         assert record
@@ -187,6 +191,8 @@ class _TopParser(CommandParser):
             formatter_class=HelpFormatter,
         )
         add_flags(verb, *record.flags)
+        if "--quiet" not in verb._option_string_actions:  # each verb accepts it
+            FLAGS["quiet"].add_to(verb)
         verb.set_defaults(run=record.run, parser=verb)
         return verb
 

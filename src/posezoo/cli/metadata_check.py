@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import print_json
+from posezoo.cli.parsers import OutputFile
+from posezoo.cli.report import print_json, print_lines, print_text
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.errors import SettingsError, suggest
 from posezoo.facts.labels import format_count
@@ -42,7 +43,9 @@ METADATA_FLAGS = (
         "with --metadata: do not report the known findings, which are listed in this file",
     ),
     Flag(
-        "--write_baseline FILE", "with --metadata: write all findings to this file, for --baseline"
+        "--write_baseline FILE",
+        "with --metadata: write all findings to this file, for --baseline",
+        output=OutputFile(signs=('{\n "findings": [',)),
     ),
     Flag(
         "--artifacts DIR",
@@ -121,7 +124,7 @@ def _explain_rules(name: str) -> None:
         hint = suggest(name, rules) or f"the rules: {', '.join(rules)}"
         raise SettingsError(f"no rule is called {name!a}", hint=hint)
     for rule in explained:
-        print(f"{rule.id} ({rule.severity})\n  {rule.explanation}\n  Example: {rule.example}")
+        print_text(f"{rule.id} ({rule.severity})\n  {rule.explanation}\n  Example: {rule.example}")
 
 
 def _select_names(registry: Registry, patterns: Sequence[str] | None) -> frozenset[str] | None:
@@ -176,10 +179,10 @@ def _print_findings(findings: Sequence[Finding], style: str, count: int) -> None
         output_formats.to_github_annotation if style == "github" else output_formats.to_text
     )
     for finding in findings:
-        print(format_line(finding))
+        print_lines(format_line(finding))
     total = format_count(len(findings), "finding")
     summary = f"{count} models and composites, {len(load_rules())} rules, {total}"
-    print(f"{summary}: {_count_by_severity(findings)}" if findings else summary)
+    print_lines(f"{summary}: {_count_by_severity(findings)}" if findings else summary)
 
 
 def _count_by_severity(findings: Sequence[Finding]) -> str:

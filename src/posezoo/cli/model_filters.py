@@ -143,6 +143,7 @@ FILTER_FLAGS = FlagGroup(
     Flag(
         "--precision P",
         f"precision that is published or can be made: {', '.join(Precision)}",
+        str.upper,
         repeats=True,
         choices=tuple(map(str, Precision)),
     ),

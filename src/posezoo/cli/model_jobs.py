@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
-from posezoo.cli.report import print_json
+from posezoo.cli.report import print_json, print_lines
 from posezoo.cli.run_main import command_line
 from posezoo.cli.selection import select_models, warn_of_deprecated_composites
 from posezoo.errors import DiskError, PosezooError, UnpinnedFileError
 from posezoo.events import Listener, RunStarted
 from posezoo.facts.json_projection import to_json
 from posezoo.pipeline.for_each import Executor, for_each
-from posezoo.user_folders import show_addresses
 from posezoo.values import frozen
 
 if TYPE_CHECKING:
@@ -127,11 +126,9 @@ class JobReport:
         if style == "json":
             print_json(self.to_json())
             return self.exit_code
-        for line in self.plan_lines:
-            print(show_addresses(line))
+        print_lines(*self.plan_lines)
         for _, answer in self.answers:
-            for path in (*(answer.files or ()), *(answer.irs or {}).values()):
-                print(show_addresses(f"{path}"))
+            print_lines(*(answer.files or ()), *(answer.irs or {}).values())
         return self.exit_code
 
 

@@ -1,4 +1,4 @@
-"""The parser and the help texts of all commands; importing this is fast."""
+"""The parser, the help texts and the outputs of all commands; importing this is fast."""
 
 from __future__ import annotations
 
@@ -6,10 +6,32 @@ import argparse
 import shutil
 import textwrap
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NoReturn
+
+from posezoo.errors import printable
+from posezoo.values import frozen
 
 #: The maximum width of help texts; longer lines are hard to read.
 MOST_COLUMNS = 100
+
+
+@frozen
+class OutputFile:
+    """What is known about the file that a flag names for a result (``cli.named_outputs``)."""
+
+    #: Texts that each such file has near its beginning; without them, its record tells.
+    signs: tuple[str, ...] = ()
+    appends: bool = False  # whether lines are appended to it
+
+
+@frozen
+class NamedOutput:
+    """The file or folder that a flag names for a result."""
+
+    flag: str
+    path: Path
+    kind: OutputFile
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
@@ -50,10 +72,18 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
         return super()._fill_text(text, width, indent)
 
 
-class CommandParser(argparse.ArgumentParser):
+class SafeParser(argparse.ArgumentParser):
+    """Quotes what the user gave in one line, and without passwords."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with code 2."""
+        super().error(printable(message))
+
+
+class CommandParser(SafeParser):
     """Shows a wrong flag and what to do next, without the usage, which would hide them."""
 
     def error(self, message: str, hint: str = "") -> NoReturn:
         """Exit with code 2."""
         hint = hint or f"{self.prog} --help shows its usage"
-        self.exit(2, f"{self.prog}: error: {message}\n  hint: {hint}\n")
+        self.exit(2, f"{self.prog}: error: {printable(message)}\n  hint: {printable(hint)}\n")

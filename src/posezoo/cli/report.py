@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 
-from posezoo.errors import escape_control_characters
+from posezoo.errors import escape_control_characters, printable
 from posezoo.user_folders import show_addresses
 
 _LEAST_CUT = 12  # columns of the terminal
@@ -25,6 +25,19 @@ def print_json(value: object) -> None:
     print(show_addresses(json.dumps(value, indent=2, default=str)))
 
 
+def print_lines(*lines: object) -> None:
+    """Print lines of text. Each stays one line, and what a file or a server wrote into it cannot
+    control the terminal.
+    """
+    for line in lines:
+        print(printable(f"{line}"))
+
+
+def print_text(text: str) -> None:
+    """Print a text of several lines, such as a license."""
+    print_lines(*text.splitlines())
+
+
 def print_result(style: str, answer: object, *lines: object, is_taken: bool = False) -> None:
     """Print the result of a command in the style that --format names: as JSON, or as lines of
     text; on the standard error if the standard output is taken.
@@ -33,8 +46,7 @@ def print_result(style: str, answer: object, *lines: object, is_taken: bool = Fa
         if style == "json":
             print_json(answer)
             return
-        for line in lines:
-            print(show_addresses(f"{line}"))
+        print_lines(*lines)
 
 
 def terminal_width() -> int | None:

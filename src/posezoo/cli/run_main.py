@@ -13,7 +13,14 @@ import signal
 import sys
 from collections.abc import Callable
 
-from posezoo.errors import PosezooError, error_lines, os_reason, redact_secrets
+from posezoo.errors import (
+    PosezooError,
+    error_lines,
+    hide_passwords,
+    os_reason,
+    printable,
+    redact_secrets,
+)
 from posezoo.workers.signals import SignalExit, signals_raise
 
 # The end of the dynamic linker's message if there is no address space for a library.
@@ -27,9 +34,9 @@ def print_error(error: PosezooError) -> None:
 
 
 def print_to_stderr(line: str, end: str = "\n") -> None:
-    """Print to the standard error, unless it is closed."""
+    """Print a line to the standard error, unless it is closed."""
     with contextlib.suppress(OSError, ValueError):
-        print(line, end=end, file=sys.stderr, flush=True)
+        print(printable(line), end=end, file=sys.stderr, flush=True)
 
 
 def _prepare_streams() -> None:
@@ -133,7 +140,7 @@ def command_line() -> str:
             words[index] = "--header=***"
         elif index and sys.argv[index] == "--header":
             words[index] = "***"
-    return redact_secrets(f"posezoo {' '.join(words)}")
+    return hide_passwords(redact_secrets(f"posezoo {' '.join(words)}"))
 
 
 def _report_bug(error: Exception) -> int:
@@ -146,7 +153,7 @@ def _report_bug(error: Exception) -> int:
     with tempfile.NamedTemporaryFile(
         "w", prefix="posezoo-", suffix=".log", delete=False, encoding="utf-8"
     ) as log:
-        log.write(redact_secrets(f"{command_line()}\n\n{trace}"))
+        log.write(hide_passwords(redact_secrets(f"{command_line()}\n\n{trace}")))
     plugin = find_plugin_in_trace(error)
     what = trace.strip().splitlines()[-1]
     print_to_stderr(f"error: a bug in {plugin or 'posezoo'}: {what}")

@@ -211,7 +211,7 @@ def _publish_checked(
     publish: Callable[..., None],
     spec: ModelSpec,
     network: Any,
-    path: VerifiedSource,
+    path: frontends.VerifiedSource,
     layout: FlatLayout,
     target: Target,
     *,

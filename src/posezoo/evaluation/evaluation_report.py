@@ -22,6 +22,12 @@ from posezoo.evaluation.evaluation_protocol import (
 from posezoo.evaluation.run_evaluation import EvaluationResult, read_dataset_image
 from posezoo.facts.json_projection import Json, project, to_json
 from posezoo.facts.labels import format_conditions
+from posezoo.files.outputs import (
+    is_own,
+    replacing_own,
+    require_own,
+    write_output,
+)
 from posezoo.files.verified_files import write_atomically
 from posezoo.measured import measurement_to_json
 from posezoo.pose.drawing import draw
@@ -88,9 +94,18 @@ class EvaluationReport:
         unreadable = dict(self.result.unreadable)
         return {"keypoints": keypoints, "pictures": pictures, "unreadable": unreadable}
 
-    def write(self, folder: Path, *, worst: int = 0, report: Path | None = None) -> None:
+    def write(
+        self, folder: Path, *, worst: int = 0, report: Path | None = None, force: bool = False
+    ) -> None:
         """Write metrics for ``posezoo record``, results in COCO's form, tables, and the worst
-        images; ``report`` is the file for the metrics, None for ``accuracy.json`` in the folder.
+        images.
+
+        Args:
+            folder: where they are written.
+            worst: the number of images.
+            report: the file for the metrics, which may be replaced; None for ``accuracy.json`` in
+                the folder.
+            force: whether files are replaced that posezoo did not write.
         """
         measurement = create_accuracy_measurement(self.protocol, self.result)
         model = self.protocol.estimator.model
@@ -100,19 +115,21 @@ class EvaluationReport:
             ("tables", self._tables(), 2),
         )
         for name, value, indent in content:
-            path = folder / f"{name}.json"
-            if name == "accuracy" and report:
-                path = report
+            path = result_paths(folder, report)[name]
             text = json.dumps(value, indent=indent) + "\n"
-            write_atomically(path, text.encode())
+            if path == report:
+                write_atomically(path, text.encode())
+            else:
+                write_output(path, text.encode(), force=force)
             self.files[name] = str(path)
         if worst:
-            self._write_worst_images(folder, worst)
+            self._write_worst_images(folder, worst, force=force)
 
-    def _write_worst_images(self, folder: Path, count: int) -> None:
+    def _write_worst_images(self, folder: Path, count: int, *, force: bool) -> None:
         """Write the worst images: the ground truth on the left, the predictions on the right."""
         for old in (folder / "worst").glob("[0-9][0-9]*_*.jpg"):  # an earlier run may have had more
-            old.unlink(missing_ok=True)
+            if is_own(old):
+                old.unlink(missing_ok=True)
         dataset = self.result.dataset
         if self.protocol.of_boxes:
             dataset = replace(dataset, keypoints=())
@@ -132,9 +149,27 @@ class EvaluationReport:
             ]
             pixels = read_dataset_image(score.image)
             halves = [draw(pixels, annotated), draw(pixels, predicted, min_score=0.1)]
-            name = f"{number:02}_{Path(score.image.file_name).stem}.jpg"
-            images.write_image(folder / "worst" / name, np.concatenate(halves, axis=1))
+            path = folder / "worst" / f"{number:02}_{Path(score.image.file_name).stem}.jpg"
+            with replacing_own(path, force=force):
+                images.write_image(path, np.concatenate(halves, axis=1))
         self.files["worst"] = str(folder / "worst")
+
+
+def result_paths(folder: Path, report: Path | None) -> dict[str, Path]:
+    """The files that ``EvaluationReport.write`` writes, by what they have."""
+    paths = {name: folder / f"{name}.json" for name in ("accuracy", "results", "tables")}
+    return {**paths, "accuracy": report or paths["accuracy"]}
+
+
+def require_own_results(folder: Path, report: Path | None, *, force: bool) -> None:
+    """Check before an evaluation that its results replace no file that posezoo did not write.
+
+    Raises:
+        OutputError: one would.
+    """
+    for path in result_paths(folder, report).values():
+        if path != report:
+            require_own(path, force=force)
 
 
 def _pose(

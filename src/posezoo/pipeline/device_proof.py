@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from posezoo.convert.reference_outputs import SEEDS
 from posezoo.events import WarningIssued
 from posezoo.facts.device_proofs import find_proof, store_proof
 from posezoo.facts.json_projection import project
+from posezoo.files.outputs import replacing_own
 from posezoo.files.verified_files import writing
 from posezoo.images import SAMPLE_PHOTOS, Image, read_image
 from posezoo.ir.ir_writer import write_ir
@@ -210,12 +211,17 @@ def _compare_poses(
     return PoseComparison(f"{photo}", len(expected), len(actual), oks, distance=max(distances))
 
 
-def write_first_differences(proof: DeviceProof, folder: Path) -> list[dict[str, Any]]:
+def write_first_differences(
+    proof: DeviceProof, folder: Path, *, force: bool = False
+) -> list[dict[str, Any]]:
     """Find where each network with an output that differs begins to do so, as JSON values with the
     ``path`` of an IR: the smallest subgraph that shows it. Its inputs are in an .npz beside it.
 
+    Args:
+        force: whether files are replaced that posezoo did not write.
+
     Raises:
-        OutputError: it cannot be written.
+        OutputError: it cannot be written, or would replace a file that is not ours.
     """
     rows = []
     for network, outputs in proof.networks.items():
@@ -224,8 +230,11 @@ def write_first_differences(proof: DeviceProof, folder: Path) -> list[dict[str, 
             continue
         first = proof.comparisons[network].find_first_difference(wrong[0])
         path = folder / f"{network}-difference.xml"
-        write_ir(first.subgraph, path, Precision.FP32)
-        with writing(path):
+        with ExitStack() as stack:
+            for suffix in (".xml", ".bin", ".npz"):
+                stack.enter_context(replacing_own(path.with_suffix(suffix), force=force))
+            write_ir(first.subgraph, path, Precision.FP32)
+            stack.enter_context(writing(path))
             np.savez(path.with_suffix(".npz"), **dict(first.inputs))  # type: ignore[arg-type]
         row = {
             "network": network,

@@ -22,7 +22,8 @@ from posezoo.evaluation.evaluation_report import EvaluationReport
 from posezoo.events import Listener, WarningIssued
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.files.file_record import read_json
-from posezoo.files.verified_files import compute_digest, write_atomically
+from posezoo.files.outputs import replacing_own, write_output
+from posezoo.files.verified_files import compute_digest
 from posezoo.images import SAMPLE_PHOTOS, read_image, write_image
 from posezoo.pipeline.complexity_count import (
     count_complexity,
@@ -41,6 +42,10 @@ from posezoo.spec.model import Model, ModelSpec
 from posezoo.values import frozen
 from posezoo.versions import version
 
+#: Texts near the beginning of each page and each report.
+PAGE_SIGNS = ("| Model | Sources | Pins written |",)
+_REPORT_SIGNS = ('"sources": ', '"bad_sources": ')
+
 
 @frozen
 class Proving:
@@ -50,12 +55,14 @@ class Proving:
         folder: a report for each model, which the next run keeps, and the pictures.
         dataset: annotated images for AP; None if none is there.
         is_fresh: whether models are proven again that have a report.
+        force: whether files are replaced that posezoo did not write.
     """
 
     context: Context
     folder: Path
     dataset: CocoDataset | None
     is_fresh: bool
+    force: bool = False
 
     def __call__(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
         """The report of a model; an earlier one, if the same posezoo made it from the same
@@ -74,7 +81,8 @@ class Proving:
             report = self._prove(spec, listener)
             report["made_from"] = self._made_from(spec)  # after missing checksums were written
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, f"{json.dumps(report, indent=2)}\n".encode())
+            text = f"{json.dumps(report, indent=2)}\n"
+            write_output(path, text.encode(), _REPORT_SIGNS, force=self.force)
         return report
 
     def list_reports(self) -> dict[str, dict[str, Any]]:
@@ -146,7 +154,9 @@ class Proving:
             poses = estimator(photo)
             counts.append(sum(pose.score >= estimator.seen_from for pose in poses))
             pictures.append(draw(photo, poses, min_score=estimator.seen_from))
-        write_image(self.folder / f"{model.full_name}.jpg", np.hstack(pictures))
+        path = self.folder / f"{model.full_name}.jpg"
+        with replacing_own(path, force=self.force):
+            write_image(path, np.hstack(pictures))
         return counts
 
     def _evaluate(self, model: Model, loaded: LoadedModel, listener: Listener) -> dict[str, float]:
@@ -154,7 +164,7 @@ class Proving:
             return {}
         folder = self.folder / "evaluations" / loaded.folder_name
         result = evaluate_model(loaded, self.dataset, folder, listener=listener)
-        EvaluationReport(loaded.protocol, result).write(folder)
+        EvaluationReport(loaded.protocol, result).write(folder, force=self.force)
         record_measurements(model, [create_accuracy_measurement(loaded.protocol, result)])
         return {"AP": result.figures["AP"]}
 

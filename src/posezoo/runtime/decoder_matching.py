@@ -29,6 +29,7 @@ from posezoo.runtime.graph import (
     Graph,
     NamedIrs,
     format_shape,
+    is_named_original,
     read_graph,
 )
 from posezoo.runtime.input_description import (

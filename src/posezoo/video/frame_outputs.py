@@ -21,6 +21,7 @@ from typing import Any, TextIO
 from posezoo import images
 from posezoo.errors import OutputError
 from posezoo.files.file_lock import discard
+from posezoo.files.outputs import replacing_own, require_own
 from posezoo.files.staging import create_parent
 from posezoo.files.verified_files import is_device, write_error, writing
 from posezoo.images import SUFFIXES, Image
@@ -37,6 +38,11 @@ _MAX_WAITING = 30
 
 # The usual block of a file system, in bytes.
 _BLOCK = 4096
+
+
+def is_picture_or_video(path: Path) -> bool:
+    """Whether a path for results is that of a picture or video, and not of a folder."""
+    return path.suffix.lower() in (*SUFFIXES, *CODECS) and not path.is_dir()
 
 
 class FrameOutput(ABC):
@@ -73,7 +79,12 @@ class FrameOutput(ABC):
 
 
 def open_output(
-    path: Path, source: FrameSource, *, limit: int = 0, may_drop: bool = True
+    path: Path,
+    source: FrameSource,
+    *,
+    limit: int = 0,
+    may_drop: bool = True,
+    force: bool = False,
 ) -> FrameOutput:
     """The output for a path: an image, a video, or a folder.
 
@@ -83,9 +94,10 @@ def open_output(
         limit: the maximum number of frames to write; 0: all.
         may_drop: whether frames of a video are dropped if encoding is too slow; otherwise the
             caller waits.
+        force: whether files are replaced that posezoo did not write.
 
     Raises:
-        OutputError: the path does not fit the source.
+        OutputError: the path does not fit the source, or there is a file that is not ours.
     """
     suffix = path.suffix.lower()
     is_folder = os.path.isdir(path) or not suffix
@@ -102,8 +114,9 @@ def open_output(
             raise OutputError(
                 f"{target}: is the input itself", hint="write to another name or folder"
             )
+        require_own(target, force=force)
     if is_folder or is_image:
-        return ImageOutput(path, limit, targets)
+        return ImageOutput(path, limit, targets, force)
     return VideoOutput(path, source.fps, limit, may_drop=may_drop)
 
 
@@ -148,19 +161,21 @@ class ImageOutput(FrameOutput):
         path: the image, or the folder of the images.
         limit: the maximum number of frames to write; 0: all.
         targets: the paths of frames by the frame's name; other frames have numbers in the folder.
+        force: whether files are replaced that posezoo did not write.
     """
 
     path: Path
     _limit: int
     _targets: Mapping[str, Path]
+    _force: bool
 
     def write(self, frame: Frame, image: Image) -> None:
         """Write an image."""
         if self._limit and self.written >= self._limit:
             return
-        images.write_image(
-            self._targets.get(frame.name, self.path / f"{frame.index:06}.jpg"), image
-        )
+        target = self._targets.get(frame.name, self.path / f"{frame.index:06}.jpg")
+        with replacing_own(target, force=self._force):
+            images.write_image(target, image)
         self.written += 1
 
 

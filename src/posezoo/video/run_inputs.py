@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import KW_ONLY, dataclass
 from glob import glob
 from itertools import islice
@@ -24,6 +24,7 @@ from posezoo.errors import (
     explain_windows_path,
     redact_secrets,
 )
+from posezoo.files.outputs import replacing_own
 from posezoo.files.staging import staging_dir
 from posezoo.images import read_image, require_image, write_image
 from posezoo.pose.drawing import draw
@@ -32,7 +33,13 @@ from posezoo.runtime.estimator import Estimator
 from posezoo.spec.model import TRACKING
 from posezoo.spec.skeleton import Skeleton
 from posezoo.values import frozen
-from posezoo.video.frame_outputs import JsonListWriter, frame_to_json, open_output
+from posezoo.video.frame_outputs import (
+    CODECS,
+    JsonListWriter,
+    frame_to_json,
+    is_picture_or_video,
+    open_output,
+)
 from posezoo.video.frame_publishers import FramePublisher
 from posezoo.video.frame_rate import StepTimer
 from posezoo.video.video_options import VideoOptions
@@ -252,19 +259,48 @@ def _list_candidates(name: str) -> list[Path] | None:
     return None
 
 
-class OutputNames:
-    """Gives each result a unique name that is never the name of an input (``inputs``)."""
+def require_fitting_output(output: Path, inputs: RunInputs) -> None:
+    """Check that a picture or video, if it is one, fits the input.
 
-    def __init__(self, folder: Path, inputs: Sequence[Path]) -> None:
-        self._folder = folder
+    Raises:
+        OutputError: there are several inputs, or the only one is of the other kind.
+    """
+    if not is_picture_or_video(output):
+        return
+    is_video = output.suffix.lower() in CODECS
+    kind, count = ("video", len(inputs.videos)) if is_video else ("picture", len(inputs.images))
+    if count != 1 or len(inputs.videos) + len(inputs.images) != 1:
+        raise OutputError(
+            f"{output}: is the name of one {kind}, and the input is not one {kind}",
+            hint="name a folder",
+        )
+
+
+class OutputNames:
+    """Gives each result a unique name that is never the name of an input (``inputs``).
+
+    Args:
+        results: the folder of the results; or the picture or video of the only input.
+        inputs: the files of the inputs.
+    """
+
+    def __init__(self, results: Path, inputs: Sequence[Path]) -> None:
+        self._folder = results
+        self._file = results if is_picture_or_video(results) else None
         self._taken = {path.resolve() for path in inputs}
 
     def output_path(self, image: Path) -> Path:
         """A new path: ``me.jpg`` becomes ``me_poses.jpg``; formats other than JPEG become PNG."""
+        if self._file:
+            return self._file
         suffix = ".png"
         if image.suffix.lower() in (".jpg", ".jpeg"):
             suffix = image.suffix.lower()
         return self.path_for(image.stem, suffix)
+
+    def video_path(self, stem: str) -> Path:
+        """A new path of a video: ``clip`` becomes ``clip_poses.mp4``."""
+        return self._file or self.path_for(stem, ".mp4")
 
     def path_for(self, stem: str, suffix: str) -> Path:
         """A new path of a result: ``clip`` becomes ``clip_poses.mp4``."""
@@ -286,12 +322,14 @@ class InputRunner:
     """Runs a model on all inputs, and collects the results as JSON values.
 
     Args:
-        results: the folder of the annotated images and videos.
+        results: the folder of the annotated images and videos; or the picture or video itself, and
+            nothing else is written.
         min_score: of keypoints that are drawn.
         limit: the number of frames of a video; None for all.
         video: how the people in videos are followed.
         publish: receives the source, each frame of a video, and its poses.
         report_failure: receives ``image``, its name, and why it could not be read or written.
+        force: whether files are replaced that posezoo did not write.
     """
 
     estimator: Estimator
@@ -304,11 +342,13 @@ class InputRunner:
     publish: FramePublisher
     timer: StepTimer
     report_failure: ReportFailure
+    force: bool = False
 
     def __post_init__(self) -> None:
         videos = (Path(video.source.name) for video in self.inputs.videos)
         paths = [*(image.path for image in self.inputs.images), *videos]
         self._names = OutputNames(self.results, paths)
+        self.is_file = is_picture_or_video(self.results)
         self.images: list[dict[str, Any]] = []
         self.videos: list[dict[str, Any]] = []
         self.skeletons: set[Skeleton] = set()  # of the poses
@@ -336,7 +376,7 @@ class InputRunner:
     def run_all(self) -> None:
         """Run the model on the images, then on the videos."""
         # A folder that cannot be written is one error, not one for each image.
-        with staging_dir(self.results):
+        with staging_dir(self.results.parent if self.is_file else self.results):
             pass
         for image in self.inputs.images:
             try:
@@ -356,7 +396,10 @@ class InputRunner:
             poses = self.estimator(pixels)
         self.skeletons |= {pose.layout for pose in poses}
         target = self._names.output_path(image.path)
-        with self.timer.time_step("draw and write"):
+        with (
+            self.timer.time_step("draw and write"),
+            replacing_own(target, force=self.force),
+        ):
             write_image(target, draw(pixels, poses, min_score=self.min_score, in_place=True))
         self.images.append(
             {
@@ -373,15 +416,19 @@ class InputRunner:
         done.
         """
         source = video.source
-        target = self._names.path_for(video.stem, ".mp4")
-        keypoints = self._names.path_for(video.stem, ".json")
+        target = self._names.video_path(video.stem)
+        keypoints = None if self.is_file else self._names.path_for(video.stem, ".json")
         frames = people = 0
-        with (
-            closing(source.frames()) as read,
-            closing(open_output(target, source, may_drop=video.is_live)) as output,
-            JsonListWriter(keypoints, "frames") as written,
-            self.timer.time_step("videos"),
-        ):
+        with ExitStack() as stack:
+            stack.enter_context(self.timer.time_step("videos"))
+            written = None
+            if keypoints:
+                stack.enter_context(replacing_own(keypoints, force=self.force))
+                written = stack.enter_context(JsonListWriter(keypoints, "frames"))
+            stack.enter_context(replacing_own(target, force=self.force))
+            output = open_output(target, source, may_drop=video.is_live, force=self.force)
+            stack.callback(output.close)
+            read = stack.enter_context(closing(source.frames()))
             try:
                 results = self.estimator.stream(
                     islice(read, self.limit),
@@ -396,7 +443,8 @@ class InputRunner:
                     for frame, poses in results:
                         self.skeletons |= {pose.layout for pose in poses}
                         self.publish(source, frame, poses)
-                        written.append(frame_to_json(frame, poses))
+                        if written:
+                            written.append(frame_to_json(frame, poses))
                         output.write(
                             frame,
                             draw(frame.image, poses, min_score=self.min_score, in_place=True),
@@ -415,7 +463,7 @@ class InputRunner:
             {
                 "video": source.name,
                 "picture": str(target),
-                "keypoints": str(keypoints),
+                "keypoints": str(keypoints) if keypoints else None,
                 "frames": frames,
                 "people": people,
                 "people_from": people_from,

@@ -48,6 +48,23 @@ def test_shards_in_several_processes_give_the_same_report(evaluate, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["accuracy.json", "results.json", "tables.json", "mine.json"])
+def test_files_of_the_user_in_the_folder_of_the_results_stay(evaluate, tmp_path, name):
+    mine = tmp_path / "out" / name
+    mine.parent.mkdir()
+    mine.write_bytes(b"mine")
+    flags = ("--height", 256, "--limit", 1, "--quiet")
+    ended = evaluate(*flags)
+    assert mine.read_bytes() == b"mine"
+    if name == "mine.json":
+        assert ended.returncode == evaluate(*flags).returncode == 0  # the same command again
+    else:
+        assert ended.returncode == 1
+        assert f"error: {mine}: exists, and is not as posezoo wrote it" in ended.stderr
+        assert evaluate(*flags, "--force").returncode == 0
+
+
+@pytest.mark.slow
 def test_metrics_results_tables_and_images_of_a_model_on_photos(evaluate, shared, tmp_path):
     first = evaluate("--height", 368, "--limit", 3, "--worst", 2, "--format", "json", "--quiet")
     assert first.returncode == 0, first.stderr

@@ -311,6 +311,49 @@ def test_people_in_a_video_are_numbered_and_published_as_they_are_found(
     assert [line["poses"] for line in lines] == [frame["poses"] for frame in frames]
 
 
+def test_the_output_of_one_input_may_be_named(blazepose, camera, tmp_path):
+    clip = video_of(camera, tmp_path / "clip.avi", frames=2)
+    for source, name in ((clip, "out.mp4"), (camera, "out.jpg"), (clip, "out.mp4")):
+        told = run(blazepose, "-i", source, "-o", tmp_path / name, "--format", "json")
+        assert told.returncode == 0, told.stderr
+        (row,) = [*json.loads(told.stdout)["images"], *json.loads(told.stdout)["videos"]]
+        assert (row["picture"], row.get("keypoints")) == (str(tmp_path / name), None)
+    assert len(read_video(tmp_path / "out.mp4")) == 2
+    assert cv2.imread(str(tmp_path / "out.jpg")).shape == cv2.imread(str(camera)).shape
+    assert not (tmp_path / "poses.json").exists()
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.jpg"])
+def test_one_output_for_several_inputs_is_refused(blazepose, camera, tmp_path, name):
+    clip = video_of(camera, tmp_path / "clip.avi", frames=2)
+    ended = run(blazepose, "-i", clip, camera, "-o", tmp_path / name)
+    assert ended.returncode == 1
+    assert f"{name}: is the name of one" in ended.stderr and "hint: name a folder" in ended.stderr
+    assert not (tmp_path / name).exists()
+
+
+def test_an_output_without_a_name_is_wrong_usage(blazepose, camera, tmp_path):
+    ended = run(blazepose, "-i", camera, "-o", "")
+    assert ended.returncode == 2
+    assert "argument -o/--output: expected a path, got an empty text" in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["poses.json", "camera_poses.png", "clip_poses.mp4"])
+def test_files_of_the_user_in_the_folder_of_the_results_stay(blazepose, camera, tmp_path, name):
+    clip = video_of(camera, tmp_path / "clip.avi", frames=2)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_bytes(b"mine")
+    words = ("-i", camera, clip, "-o", out, "--quiet")
+    refused = run(blazepose, *words)
+    assert refused.returncode == 1
+    assert f"error: {out / name}: exists, and is not as posezoo wrote it" in refused.stderr
+    assert (out / name).read_bytes() == b"mine"
+    assert run(blazepose, *words, "--force").returncode == 0
+    assert (out / name).read_bytes() != b"mine"
+    assert run(blazepose, *words).returncode == 0  # the same command again
+
+
 def test_flags_for_videos_without_a_video_are_refused(blazepose, camera, tmp_path):
     alone = run(blazepose, "-i", camera, "-o", tmp_path / "out", "--track", "--detect_every", "2")
     assert alone.returncode == 1

@@ -17,8 +17,9 @@ from typing import Any, NoReturn
 
 from posezoo.cli import flags, parsers, run_main
 from posezoo.cli.flags import Flag
+from posezoo.cli.report import print_lines
 from posezoo.cli.selection import read_list_file, select_models, warn_of_deprecated_composites
-from posezoo.errors import PosezooError, error_lines, escape_control_characters, printable, suggest
+from posezoo.errors import PosezooError, error_lines, printable, suggest
 from posezoo.pipeline.zoo_context import registry_from_settings
 from posezoo.registry import (
     Selection,
@@ -29,7 +30,6 @@ from posezoo.registry import (
 )
 from posezoo.settings import OMZ_REGISTRIES, Setting, Settings, read_settings, to_settings
 from posezoo.spec.model import ModelSpec
-from posezoo.user_folders import show_addresses
 from posezoo.values import frozen
 
 GROUP = "#" * 16 + "||"
@@ -79,12 +79,12 @@ class LineBuffer:
         self._buffer: list[tuple[bool, str]] | None = [] if buffered else None
 
     def write_out(self, text: str = "", end: str = "\n") -> None:
-        """Write a line to the standard output."""
-        self._write(False, show_addresses(text) + end)
+        """Write lines to the standard output."""
+        self._write(False, _printable_lines(text) + end)
 
     def write_error(self, text: str) -> None:
         """Write a line to the standard error."""
-        self._write(True, text + "\n")
+        self._write(True, printable(text) + "\n")
 
     def warn(self, message: str) -> None:
         """Write a warning to the standard error, marked as in Open Model Zoo."""
@@ -106,13 +106,17 @@ class LineBuffer:
         if self._buffer is not None:
             self._buffer.append((to_stderr, text))
         elif to_stderr:
-            run_main.print_to_stderr(text, end="")
+            run_main.print_to_stderr(text.removesuffix("\n"))
         else:
             sys.stdout.write(text)
             sys.stdout.flush()
 
 
-class _Parser(argparse.ArgumentParser):
+def _printable_lines(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
+
+
+class _Parser(parsers.SafeParser):
     """Reads an abbreviation as Open Model Zoo's parser does, although there are more flags here."""
 
     def _get_option_tuples(self, option_string: str) -> list[Any]:
@@ -183,9 +187,9 @@ class OmzCommand:
             if reason:
                 args.parser.error(reason)
             if not args.print_all:
-                return self.run(args)
-            for name in _all_names(args):
-                print(name)
+                with flags.protected_files(args):
+                    return self.run(args)
+            print_lines(*_all_names(args))
             return 0
 
         return run_main.run_main(work, report_error=LineBuffer().print_error)
@@ -374,17 +378,16 @@ def _names_of_release(release: str) -> list[str]:
 
 def names_of_unreadable(selection: Selection) -> list[str]:
     """The names of the models whose files cannot be read, for the list below FAILED:."""
-    return [
-        escape_control_characters(Path(problem.file).parent.name) for problem in selection.problems
-    ]
+    return [Path(problem.file).parent.name for problem in selection.problems]
 
 
 def precisions_from_args(args: argparse.Namespace) -> frozenset[str]:
     """The precisions that --precisions names; all known precisions if the flag is not given."""
     if args.precisions is None:
         return frozenset(PRECISIONS)
-    requested = frozenset(args.precisions.split(","))
-    unknown = requested.difference(PRECISIONS)
+    words = args.precisions.split(",")
+    requested = frozenset(map(str.upper, words))
+    unknown = {word for word in words if word.upper() not in PRECISIONS}
     if unknown:
         raise OmzError(
             f"Unknown precisions specified: {', '.join(sorted(unknown))}.",
@@ -408,9 +411,10 @@ def print_failures(names: Sequence[str], *, skipped: Sequence[str] = (), text: b
     code.
     """
     if skipped and text:
-        print("SKIPPED (no pin):", *skipped, sep="\n", flush=True)
+        print_lines("SKIPPED (no pin):", *skipped)
     if names and text:
-        print("FAILED:", *names, sep="\n", flush=True)
+        print_lines("FAILED:", *names)
+    sys.stdout.flush()
     return 1 if names or skipped else 0
 
 

@@ -12,15 +12,24 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from posezoo import events
 from posezoo.cli import flags, parsers, run_main
+from posezoo.cli.report import print_lines
 from posezoo.console import result_lines
-from posezoo.errors import ConversionError, PosezooError, SelfCheckError, sanitize
+from posezoo.errors import (
+    ConversionError,
+    OutputError,
+    PosezooError,
+    SelfCheckError,
+    sanitize,
+)
+from posezoo.files.outputs import has_signs, replacing_own
 from posezoo.layout import FlatLayout
 from posezoo.resolve.input_options import read_given_arguments
 from posezoo.spec.model import (
@@ -103,7 +112,7 @@ _SWITCHES = ("reverse_input_channels", "static_shape")
 
 def create_parser() -> argparse.ArgumentParser:
     """The parser of the command; it accepts the abbreviations that Model Optimizer accepts."""
-    parser = argparse.ArgumentParser(
+    parser = parsers.SafeParser(
         prog="mo",
         usage="mo [options]",
         description=(
@@ -292,10 +301,13 @@ def _as_named(name: str, value: object) -> str:
 
 
 def _run(args: argparse.Namespace) -> int:
-    xml = convert(args, _print_event)
-    print("[ SUCCESS ] Generated IR version 11 model.")
-    print(f"[ SUCCESS ] XML file: {xml}")
-    print(f"[ SUCCESS ] BIN file: {xml.with_suffix('.bin')}")
+    with protected_files(args):
+        xml = convert(args, _print_event)
+    print_lines(
+        "[ SUCCESS ] Generated IR version 11 model.",
+        f"[ SUCCESS ] XML file: {xml}",
+        f"[ SUCCESS ] BIN file: {xml.with_suffix('.bin')}",
+    )
     return 0
 
 
@@ -340,6 +352,27 @@ def reading_limits(args: argparse.Namespace, original: Path) -> ResourceLimits:
     return limits_for(
         files_beside(original), settings.conversion_timeout, settings.conversion_memory
     )
+
+
+@contextmanager
+def protected_files(args: argparse.Namespace, *, force: bool = False) -> Iterator[None]:
+    """While the IR is written: another IR is replaced, as by Model Optimizer, but no other file.
+
+    Raises:
+        OutputError: the IR would replace the original, or, without ``force``, a file that is no IR.
+    """
+    spec, original = read_command_line(args)
+    xml = Path(args.output_dir or ".") / f"{spec.name}.xml"
+    replaces = force or has_signs(xml, ("<net ", "<layers>"))
+    with ExitStack() as stack:
+        for path in (xml, xml.with_suffix(".bin")):
+            if path.exists() and original.exists() and path.samefile(original):
+                raise OutputError(
+                    f"{path}: is the file to convert",
+                    hint="give another --output_dir, or another --model_name",
+                )
+            stack.enter_context(replacing_own(path, force=replaces))
+        yield
 
 
 def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:
@@ -484,16 +517,20 @@ def _print_event(event: events.Event) -> None:
     if isinstance(event, events.WarningIssued):
         run_main.print_to_stderr(f"[ WARNING ]  {event.message}")
     for line in result_lines(event):
-        print(f"[ INFO ] {line}")
+        print_lines(f"[ INFO ] {line}")
 
 
 def _print_error(error: PosezooError) -> None:
     hint = error.hint
     if hint and "--mo PATH" in hint:  # a flag of converter.py
         hint = _REAL_MO
+    if isinstance(error, OutputError) and "--force" in hint:  # a flag of posezoo's verbs
+        hint = "give another --output_dir, or another --model_name"
     if isinstance(error, SelfCheckError) and "strict" not in (hint or ""):
         hint = "nothing was written; --self_check off writes the IR without this comparison"
-    run_main.print_to_stderr(f"[ ERROR ]  {error.problem}" + (f"\n  hint: {hint}" if hint else ""))
+    run_main.print_to_stderr(f"[ ERROR ]  {error.problem}")
+    if hint:
+        run_main.print_to_stderr(f"  hint: {hint}")
 
 
 if __name__ == "__main__":

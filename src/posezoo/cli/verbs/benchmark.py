@@ -147,6 +147,7 @@ FLAGS = (
     Flag(
         "--output, --report FILE",
         "write the measurements to a .json file, for posezoo record or compare --figures",
+        output=flags.MEASUREMENTS,
     ),
     f"skeleton {flags.DESCRIPTION} detector {flags.INFERENCE} weights_dir {flags.CACHE}",
     f"{flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}",

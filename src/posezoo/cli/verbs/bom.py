@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
+from posezoo.cli.parsers import OutputFile
 from posezoo.cli.selection import select_models
 
 EXAMPLES = """
@@ -18,7 +19,11 @@ SOURCE_DATE_EPOCH=1767225600 posezoo bom movenet-lightning --weights_dir models
 
 FLAGS = (
     flags.MODELS,
-    Flag("--output FILE", "write it to this file (default: print it)"),
+    Flag(
+        "--output FILE",
+        "write it to this file (default: print it)",
+        output=OutputFile(signs=('"bomFormat": "CycloneDX"', '"name": "posezoo"')),
+    ),
     flags.weights_dir_flag("folder of the models' files and IR"),
     flags.download_dir_flag(),
     f"lock {flags.REGISTRY} quiet",

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.model_filters import facts_of
-from posezoo.cli.report import terminal_width
+from posezoo.cli.report import print_text, terminal_width
 from posezoo.cli.selection import select_models
 from posezoo.console import Console
-from posezoo.errors import escape_control_characters
 
 if TYPE_CHECKING:
     from posezoo.facts.model_facts import ModelFacts
@@ -41,6 +40,7 @@ FLAGS = (
             "write README.md, card.json and an image of the skeleton to DIR/<public|intel>/<name>;"
             " such a card also describes the IR in that folder",
             "print the card",
+            output=None,
         ),
         Flag(
             "--in_place",
@@ -120,7 +120,7 @@ def _print_cards(models: Sequence[ModelFacts], style: str) -> None:
         text = render_card(facts)
         if terminal_width() is not None:  # the front matter is for model hubs
             text = text.partition("\n---\n\n")[2]
-        print("\n".join(map(escape_control_characters, text.splitlines())))
+        print_text(text)
 
 
 def _draw_in_place(

@@ -35,6 +35,7 @@ from posezoo.cli.measurement_flags import (
     measurement_selection,
     warn_if_none_matched,
 )
+from posezoo.cli.report import print_text
 from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError, import_cv2
 
@@ -59,7 +60,7 @@ FLAGS = (
         default=(),
     ),
     *MEASUREMENT_FLAGS,
-    Flag("--picture FILE", "also draw a chart, as an .svg or .png file"),
+    Flag("--picture FILE", "also draw a chart, as an .svg or .png file", output=flags.RESULT),
     flags.weights_dir_flag("folder of the IR, to show their sizes, and what proves them"),
     flags.REGISTRY,
     flags.format_flag(("text", "json", "csv", "markdown")),
@@ -93,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
         if args.picture:
             _draw(comparison, args.picture)
             console.print_line(f"drawn: {args.picture}")
-    print(FORMATS[args.format](comparison))
+    print_text(FORMATS[args.format](comparison))
     return selection.exit_code
 
 

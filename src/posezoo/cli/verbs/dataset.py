@@ -30,7 +30,7 @@ from posezoo.cli.dataset_flags import (
 )
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import align_columns, print_result
-from posezoo.errors import DatasetError, DownloadError, escape_control_characters, suggest
+from posezoo.errors import DatasetError, DownloadError, suggest
 from posezoo.facts.json_projection import Json, project
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ FLAGS = (
         "with get: the folder of the data set",
         "datasets/NAME in your cache folder",
         type=flags.folder_or_store,
+        output=None,
     ),
     f"attempts {flags.HTTP} {flags.FORMAT}",
 )
@@ -93,7 +94,7 @@ def _text_lines(facts: Json) -> list[str]:
     for terms in facts["licenses"]:
         text = f"{terms['name'] or 'not stated'}: {terms['pictures']} images {terms['url']}"
         rows.append(("license", text.rstrip()))
-    missing = [f"missing: {escape_control_characters(name)}" for name in facts["missing"]]
+    missing = [f"missing: {name}" for name in facts["missing"]]
     return [*align_columns(rows), *missing]
 
 

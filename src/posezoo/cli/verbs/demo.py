@@ -20,7 +20,7 @@ from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.report import print_result
 from posezoo.cli.verbs import SUMMARIES
 from posezoo.console import Console
-from posezoo.errors import DecoderError, PosezooError, TargetSizeError, UnknownModelError
+from posezoo.errors import DecoderError, PosezooError, TargetSizeError, UnknownModelError, printable
 from posezoo.facts.json_projection import project
 from posezoo.settings import DEFAULT_MODEL, Settings
 from posezoo.spec.model import ORIGINALS, TRACKING
@@ -175,6 +175,7 @@ FLAGS = (
         Flag(
             "-o, --output PATH",
             "where to write annotated frames: an image, a folder or a video, as the input is",
+            output=flags.RESULT,
         ),
         Flag(
             "-limit, --output_limit N",
@@ -200,8 +201,12 @@ FLAGS = (
             "print a line for each pose: its score, then x, y and score of each keypoint; for each"
             " object its label, score and box",
         ),
-        Flag("--json FILE", "write the keypoints of each frame as JSON"),
-        Flag("--coco FILE", "write keypoints or boxes of each frame in COCO's format for results"),
+        Flag("--json FILE", "write the keypoints of each frame as JSON", output=flags.RESULT),
+        Flag(
+            "--coco FILE",
+            "write keypoints or boxes of each frame in COCO's format for results",
+            output=flags.RESULT,
+        ),
         title="input and output",
     ),
     flags.weights_dir_flag("folder of the models' files and IR", former=""),
@@ -214,12 +219,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo as a separate script, and return its exit code."""
     summary = SUMMARIES["demo"]
     description = f"{summary[0].upper()}{summary[1:]}."
-    parser = argparse.ArgumentParser(
+    parser = parsers.SafeParser(
         usage=USAGE, description=description, formatter_class=parsers.HelpFormatter
     )
     flags.add_flags(parser, *FLAGS)
     parser.set_defaults(parser=parser)
-    return run_main.run_main(lambda: run(parser.parse_args(argv)))
+    return run_main.run_main(lambda: _run_protected(parser.parse_args(argv)))
+
+
+def _run_protected(args: argparse.Namespace) -> int:
+    with flags.protected_files(args):
+        return run(args)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -257,7 +267,7 @@ def run(args: argparse.Namespace) -> int:
         monitors = UtilizationMonitor(args.utilization_monitors)
         outputs = []
         if args.output:
-            outputs = [open_output(args.output, source, limit=args.output_limit)]
+            outputs = [open_output(args.output, source, limit=args.output_limit, force=args.force)]
         for output in outputs:
             stack.callback(output.close)
         publisher = open_publisher(args.json_lines, args.mqtt, stack, warn=console.warn)
@@ -304,7 +314,12 @@ def run(args: argparse.Namespace) -> int:
     lines = format_summary(summary)
     if player.frames and not player.has_people:
         lines.append(f"hint: {explain_no_people(estimator, context, args.min_person_score)}")
-    print_result(args.format, summary, *lines, is_taken=is_stdout(args.json_lines))
+    print_result(
+        args.format,
+        summary,
+        *(() if args.quiet else lines),
+        is_taken=is_stdout(args.json_lines),
+    )
     if ended:
         raise ended
     return 1 if failures else 0
@@ -465,7 +480,7 @@ class _PoseWriter:
         self.publish(self.source, frame, poses)
         if self.raw_output:
             for pose in poses:
-                print(format_pose(pose), file=self.raw_output)
+                print(printable(format_pose(pose)), file=self.raw_output)
         if self.frames is not None:
             self.frames.append(frame_to_json(frame, poses))
         if self.results is not None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from posezoo.cli.report import print_lines
 from posezoo.errors import redact_secrets
 from posezoo.user_folders import show_addresses
 
@@ -35,36 +36,44 @@ def run(args: argparse.Namespace) -> int:
         text = json.dumps(asdict(diagnosis), indent=2, default=str)
         print(redact_secrets(show_addresses(text)))
     else:
-        print("\n".join(_text_lines(diagnosis)))
+        print_lines(*_text_lines(diagnosis))
     return 1 if diagnosis.problems else 0
 
 
 def _text_lines(diagnosis: Diagnosis) -> Iterator[str]:
     yield f"posezoo {diagnosis.posezoo}, Python {diagnosis.python}, {diagnosis.system}"
-    yield "\npackages"
+    yield ""
+    yield "packages"
     for package in diagnosis.packages:
         yield f"  {package.name:24} {package.version or '-':14} {package.purpose}"
     if diagnosis.plugins:
-        yield "\nplug-ins (using one runs the code of its package)"
+        yield ""
+        yield "plug-ins (using one runs the code of its package)"
     for plugin in diagnosis.plugins:
         yield f"  {plugin.name:24} {plugin.group:21} {plugin.package}"
-    yield "\nsettings"
+    yield ""
+    yield "settings"
     for setting in diagnosis.settings:
         yield f"  {setting.name:20} {_value_text(setting.value):50} {setting.origin}"
-    yield "\npackage indexes and folders of wheels"
+    yield ""
+    yield "package indexes and folders of wheels"
     for index in diagnosis.package_indexes:
         yield f"  {redact_secrets(index)}"
-    yield "\nnpm registries"
+    yield ""
+    yield "npm registries"
     yield from map(_npm_line, diagnosis.npm_registries)
-    yield "\ndevices"
+    yield ""
+    yield "devices"
     for name, hardware in diagnosis.devices.items():
         yield f"  {name:8} {hardware}"
-    yield "\nmodels that were compared with the CPU, and on which device"
+    yield ""
+    yield "models that were compared with the CPU, and on which device"
     for proof in diagnosis.proofs:
         yield f"  {proof['device']:24} {proof['verdict']:14} {proof['ir']}"
     yield ""
     for problem in diagnosis.problems:
-        yield f"problem: {problem.message}\n    fix: {problem.mend}"
+        yield f"problem: {problem.message}"
+        yield f"    fix: {problem.mend}"
     if not diagnosis.problems:
         yield "no problems found"
 

@@ -116,7 +116,7 @@ FLAGS = (
         "--report FILE",
         "write the metrics to this .json file, for posezoo record (default: accuracy.json in the"
         " folder)",
-        Path,
+        output=flags.MEASUREMENTS,
     ),
     flags.weights_dir_flag("folder of the models' files and IR", former="-d, --download_dir"),
     Flag("--fresh", "run the model on every image again; ignore predictions of earlier runs"),
@@ -138,7 +138,7 @@ FLAGS = (
 def run(args: argparse.Namespace) -> int:
     """Run the model on each image that has no predictions yet; write and print the metrics."""
     from posezoo.cli.evaluation_text import print_report
-    from posezoo.evaluation.evaluation_report import EvaluationReport
+    from posezoo.evaluation.evaluation_report import EvaluationReport, require_own_results
     from posezoo.evaluation.run_evaluation import require_readable
     from posezoo.pipeline.evaluation import evaluate_model, load_model
     from posezoo.settings import user_folder
@@ -160,6 +160,7 @@ def run(args: argparse.Namespace) -> int:
         protocol = loaded.protocol
         _require_resized_side(args.height, args.short_side, protocol.estimator)
         folder = args.output or user_folder("cache") / "evaluations" / loaded.folder_name
+        require_own_results(folder, args.report, force=args.force)
         executor = None
         if args.cluster:
             executor = flags.executor_from_args(args, context, *protocol.irs)
@@ -173,7 +174,7 @@ def run(args: argparse.Namespace) -> int:
             listener=console,
         )
         report = EvaluationReport(protocol, result)
-        report.write(folder, worst=args.worst, report=args.report)
+        report.write(folder, worst=args.worst, report=args.report, force=args.force)
     if args.format == "json":
         print_json(report.to_json())
     else:

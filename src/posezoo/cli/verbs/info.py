@@ -65,7 +65,7 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.model_filters import FILTER_FLAGS, filters_from_args, select_filtered
 from posezoo.cli.model_rows import Weights, find_weights, model_to_json
 from posezoo.cli.report import print_result
-from posezoo.errors import PosezooError, escape_control_characters
+from posezoo.errors import PosezooError
 from posezoo.facts.json_projection import Json, project, to_json
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.registry import TAG_MARK, Registry, Selection, license_path, read_copyright_line
@@ -109,12 +109,10 @@ def run(args: argparse.Namespace) -> int:
         models, selection = select_filtered(settings, filters, patterns, console, is_all=args.all)
         weights = find_weights(settings, models)
         answers = [info_json(facts, selection, weights[facts.name]) for facts in models]
-    blocks = []
+    lines: list[str] = []
     for answer in answers:
-        lines = map(escape_control_characters, _lines(answer))
-        blocks.append("\n".join(lines))
-    texts = ["\n\n".join(blocks)] if blocks else []
-    print_result(args.format, answers, *texts)
+        lines += [*([""] if lines else []), *_lines(answer)]
+    print_result(args.format, answers, *lines)
     return selection.exit_code
 
 

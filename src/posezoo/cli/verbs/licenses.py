@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import print_json
+from posezoo.cli.parsers import OutputFile
+from posezoo.cli.report import print_json, print_lines, print_text
 from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError
 from posezoo.facts.json_projection import project
+from posezoo.license_notice import NOTICE_SIGNS
 
 if TYPE_CHECKING:
     from posezoo.layout import ModelLayout
@@ -43,7 +45,11 @@ FLAGS = (
         "names or globs (default: all models with a downloaded file or an IR)",
         nargs="*",
     ),
-    Flag("--output FILE", "write the NOTICE to this file"),
+    Flag(
+        "--output FILE",
+        "write the NOTICE to this file",
+        output=OutputFile(signs=NOTICE_SIGNS),
+    ),
     flags.download_dir_flag(),
     f"weights_dir {flags.REGISTRY} {flags.FORMAT}",
 )
@@ -70,9 +76,9 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "json":
         print_json({"models": [project(term, _KEYS) for term in terms]})
     elif args.output:
-        print(args.output)
+        print_lines(args.output)
     else:
-        print(text, end="")
+        print_text(text)
     return selection.exit_code
 
 

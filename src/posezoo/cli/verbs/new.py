@@ -9,7 +9,7 @@ from pathlib import Path
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import print_result
+from posezoo.cli.report import print_lines, print_result
 from posezoo.errors import OutputError, PosezooError, SettingsError
 from posezoo.registry import Registry, builtin_models_dir
 from posezoo.spec.model import Family, Framework, License, ModelSpec
@@ -78,8 +78,9 @@ def run(args: argparse.Namespace) -> int:
     path = root / args.family / args.name / "model.yml"
     if args.dry_run:
         for file in spec.files:
-            print(f"would download {file.sources[0]} to {context.layout.file_path(spec, file)}")
-        print(f"would write {path}")
+            place = context.layout.file_path(spec, file)
+            print_lines(f"would download {file.sources[0]} to {place}")
+        print_lines(f"would write {path}")
         return 0
 
     with flags.console_from_args(args) as console:

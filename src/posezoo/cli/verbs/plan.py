@@ -42,7 +42,6 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
-from posezoo.errors import printable
 from posezoo.facts.json_projection import Json, project, to_json
 from posezoo.facts.labels import format_count
 from posezoo.spec import supported_mo_args
@@ -105,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
         return model_jobs.Answer(facts=facts)
 
     report = model_jobs.run_selected(args, context, work)
-    print_result(args.format, report.to_json(), *map(printable, lines), _totals(plans))
+    print_result(args.format, report.to_json(), *lines, _totals(plans))
     return report.exit_code
 
 

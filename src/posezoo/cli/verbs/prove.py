@@ -40,6 +40,7 @@ FLAGS = (
         "folder of the reports, pictures and README.md of all runs; models with a report are not"
         " proven again (default: proof)",
         default=Path("proof"),
+        output=flags.RESULT,
     ),
     Flag("--fresh", "prove all models again; ignore the reports of earlier runs"),
     flags.download_dir_flag(),
@@ -51,15 +52,17 @@ FLAGS = (
 def run(args: argparse.Namespace) -> int:
     """Prove each model, write the page with all results, and print its path."""
     from posezoo.convert.conversion_plan import ConversionOptions
-    from posezoo.files.verified_files import write_atomically
+    from posezoo.files.outputs import require_own, write_output
     from posezoo.pipeline.get import ConversionTask
-    from posezoo.pipeline.proof import Proving, render_table
+    from posezoo.pipeline.proof import PAGE_SIGNS, Proving, render_table
 
     refuse_invalid_flags(args)
     context = flags.context_from_args(args, {"registries": ()})  # it writes beside model.yml
     names_dataset = args.annotations or args.coco_home
     dataset = read_dataset(args) if names_dataset else None
-    proving = Proving(context, args.output, dataset, is_fresh=args.fresh)
+    page = args.output / "README.md"
+    require_own(page, PAGE_SIGNS, force=args.force)
+    proving = Proving(context, args.output, dataset, is_fresh=args.fresh, force=args.force)
 
     def prove(spec: ModelSpec, listener: Listener) -> model_jobs.Answer | Plan:
         if args.dry_run:
@@ -69,12 +72,11 @@ def run(args: argparse.Namespace) -> int:
     report = model_jobs.run_selected(args, context, prove)
     if args.dry_run:
         return report.print(args.format)
-    page = args.output / "README.md"
     failures = {failure["name"]: failure["reason"] for failure in report.failures}
     reports = proving.list_reports()
     for name in failures.keys() & reports.keys():
         del reports[name]
     args.output.mkdir(parents=True, exist_ok=True)
-    write_atomically(page, render_table(reports, failures).encode())
+    write_output(page, render_table(reports, failures).encode(), PAGE_SIGNS, force=args.force)
     has_bad_source = any(answer.facts["bad_sources"] for _, answer in report.answers)
     return max(report.print(args.format), int(has_bad_source))

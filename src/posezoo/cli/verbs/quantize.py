@@ -74,7 +74,11 @@ FLAGS = (
         " enough; if it never is, the exit code is 1, and the best IR is written all the same",
         flags.number(0, 100),
     ),
-    Flag("--report FILE", "write the measurements as JSON, for posezoo record"),
+    Flag(
+        "--report FILE",
+        "write the measurements as JSON, for posezoo record",
+        output=flags.MEASUREMENTS,
+    ),
     Flag(
         "--layers",
         "show the layers with the most quantization noise, even if the result is accepted",

@@ -4,8 +4,9 @@ The results folder then has an annotated image for each image, an annotated vide
 with the keypoints of each frame for each video, and poses.json, which ``--format json`` prints::
 
     images    list    image, picture, width, height, poses
-    videos    list    video, picture, keypoints (a file: frames with frame, width, height, poses),
-                      frames, people (the most in one frame), people_from, width, height
+    videos    list    video, picture, keypoints (a file: frames with frame, width, height, poses;
+                      null if --output names the video), frames, people (the most in one frame),
+                      people_from, width, height
     failed    list    image or video, and reason
     assumed   str     what is assumed about the keypoints; empty if a skeleton is declared
 """
@@ -29,7 +30,7 @@ from posezoo.cli.report import print_result
 from posezoo.console import Console
 from posezoo.errors import PosezooError, UnknownModelError, import_cv2
 from posezoo.facts.labels import format_count
-from posezoo.files.verified_files import write_atomically
+from posezoo.files.outputs import require_own, write_output
 from posezoo.settings import DEFAULT_MODEL, SECOND_MODEL, user_folder
 from posezoo.spec.model import ORIGINALS, Precision
 
@@ -56,6 +57,9 @@ posezoo run mine.onnx --as rtmpose-m --input me.jpg
 #: The suffixes of checkpoints, to tell a missing file from the name of a model.
 CHECKPOINTS = (".pth", ".pt", ".safetensors", ".params")
 
+# Texts near the beginning of each poses.json.
+_SIGNS = ('"people_from": ', '"executed_precision": ', '"images": ')
+
 FLAGS = (
     Flag(
         "model MODEL|XML|FILE",
@@ -71,7 +75,8 @@ FLAGS = (
         nargs="+",
     ),
     flags.output_flag(
-        "folder for the drawn images and videos, and poses.json",
+        "folder for the drawn images and videos, and poses.json; of one input, also the name of its"
+        " picture or video alone, such as out.mp4",
         "results/MODEL in your cache folder",
     ),
     flags.weights_dir_flag("folder of the models' files and IR", former="-d, --download_dir"),
@@ -98,7 +103,12 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.pipeline.load import Loader, describe_assumed_skeleton
     from posezoo.video.frame_publishers import is_stdout, open_publisher
     from posezoo.video.frame_rate import StepTimer
-    from posezoo.video.run_inputs import ImageInput, InputRunner, RunInputs
+    from posezoo.video.run_inputs import (
+        ImageInput,
+        InputRunner,
+        RunInputs,
+        require_fitting_output,
+    )
 
     _refuse_invalid_flags(args)
     context = flags.context_from_args(args)
@@ -112,6 +122,9 @@ def run(args: argparse.Namespace) -> int:
         else:
             inputs = RunInputs(tuple(ImageInput(photo, str(photo)) for photo in SAMPLE_PHOTOS))
         _require_video(args, inputs)
+        if args.output:
+            require_fitting_output(args.output, inputs)
+            require_own(args.output / "poses.json", _SIGNS, force=args.force)
         publisher = open_publisher(args.json_lines, args.mqtt, stack, warn=console.warn)
         loader = Loader(
             context,
@@ -135,6 +148,7 @@ def run(args: argparse.Namespace) -> int:
             publish=publisher,
             timer=timer,
             report_failure=failures.report,
+            force=args.force,
         )
         runner.run_all()
         if estimator.labels:
@@ -149,14 +163,14 @@ def run(args: argparse.Namespace) -> int:
             "card": str(card) if card else None,
             "seconds": {name: round(value, 4) for name, value in timer.seconds.items()},
         }
-        if runner.has_results:
+        if runner.has_results and not runner.is_file:
             text = json.dumps(summary, indent=2) + "\n"
-            write_atomically(results / "poses.json", text.encode())
+            write_output(results / "poses.json", text.encode(), _SIGNS, force=args.force)
     # If no input could be read, the errors say all there is to say.
     lines = []
     if runner.has_results:
         ran = _name_ir(summary, precision, chosen, estimator)
-        lines = [*_summary_lines(summary, results, ran, estimator)]
+        lines = [*_summary_lines(summary, results, ran, estimator, is_file=runner.is_file)]
     advice = _advise(args, estimator, runner, context)
     if advice:
         lines.append(f"hint        {advice}")
@@ -371,7 +385,7 @@ def _name_ir(
 
 
 def _summary_lines(
-    summary: dict[str, Any], results: Path, ran: str, estimator: Estimator
+    summary: dict[str, Any], results: Path, ran: str, estimator: Estimator, *, is_file: bool
 ) -> Iterator[str]:
     from posezoo.pose.decoders import find_decoder
 
@@ -386,8 +400,10 @@ def _summary_lines(
         if not finds_classes:
             frames += f", at most {_count_found(video['people'], finds_people)} in one"
         yield f"{video['video']}: {frames} -> {video['picture']}"
-        yield f"{video['video']}: {kind} of each frame -> {video['keypoints']}"
-    yield f"{kind:11} {results / 'poses.json'}"
+        if video["keypoints"]:
+            yield f"{video['video']}: {kind} of each frame -> {video['keypoints']}"
+    if not is_file:
+        yield f"{kind:11} {results / 'poses.json'}"
     if summary["assumed"]:
         yield f"skeleton    none is declared: {summary['assumed']}; --skeleton FILE declares one"
     if summary["card"]:

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from posezoo.cli.flags import Flag
+from posezoo.cli.report import print_text
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.errors import OutputError, PosezooError, os_reason
 
@@ -110,11 +111,11 @@ def run(args: argparse.Namespace) -> int:
     if args.wheel:
         if not args.force:
             _refuse_older_openvino()
-        lines = _write_wheels(args.wheel, args.wheel_version)
+        lines = _write_wheels(args.wheel, args.wheel_version, force=args.force)
     if args.folder:
         lines += _write_commands(args.folder, args.wheel_version, replaces=args.force)
     if not args.quiet:
-        print(*lines, sep="\n")
+        print_text("\n".join(lines))
     if args.folder:
         _warn_of_others(args.folder.resolve())
     return 0
@@ -133,16 +134,16 @@ def _refuse_older_openvino() -> None:
         )
 
 
-def _write_wheels(folder: Path, release: str) -> list[str]:
+def _write_wheels(folder: Path, release: str, *, force: bool) -> list[str]:
     """Write the wheels; returns what to print."""
     from posezoo.cli.stand_in_wheel import pack_posezoo, pack_stand_in
-    from posezoo.files.verified_files import write_atomically
+    from posezoo.files.outputs import write_output
 
     name, content = pack_posezoo()
-    write_atomically(folder / name, content)
+    write_output(folder / name, content, force=force)
     registry = _registry_of(release)
     stand_in, content = pack_stand_in(release, COMMANDS, registry, _read_models(registry))
-    write_atomically(folder / stand_in, content)
+    write_output(folder / stand_in, content, force=force)
     path = folder.resolve()
     # pip separates several values at blanks.
     if " " in str(path):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.console import show_progress
-from posezoo.errors import ConversionError, OutputError, SelfCheckError
+from posezoo.cli.report import print_lines
+from posezoo.console import Console
+from posezoo.errors import ConversionError, SelfCheckError
 
 if TYPE_CHECKING:
     from posezoo.convert.onnx_conversion import OnnxReport
@@ -36,6 +37,7 @@ FLAGS = (
         "-o, --output FILE",
         "the file to write: .onnx for ONNX (opset 18), .xml for an IR",
         required=True,
+        output=flags.RESULT,
     ),
     Flag(
         "--input_shape SHAPE",
@@ -44,10 +46,10 @@ FLAGS = (
     Flag(
         "--precision",
         "precision of the weights of an IR (default: FP16); ONNX has FP32",
+        str.upper,
         choices=("FP32", "FP16"),
         default="FP16",
     ),
-    Flag("--force", "replace the file if it exists"),
     Flag("--dry_run", "read the network and print what would be written"),
     flags.LIMITS,
 )
@@ -63,19 +65,26 @@ def run(args: argparse.Namespace) -> int:
     for path in args.files:
         if not path.exists():
             raise ConversionError(f"{path}: does not exist")
-    if args.output.exists() and not args.force:
-        raise OutputError(f"{args.output}: exists already", hint="--force replaces it")
     arguments = mo.create_parser().parse_args(_arguments_of_mo(args))
     if args.output.suffix == ".onnx":
         return _write_onnx(args, *mo.read_command_line(arguments))
     if not args.dry_run:
         try:
-            mo.convert(arguments, show_progress)
+            with (
+                Console(quiet=args.quiet) as console,
+                mo.protected_files(arguments, force=args.force),
+            ):
+                mo.convert(arguments, console)
         except SelfCheckError as error:
             error.hint = "nothing was written"
             raise
-    print(f"{'would write' if args.dry_run else 'wrote'} {args.output}")
+    _print_result(args)
     return 0
+
+
+def _print_result(args: argparse.Namespace) -> None:
+    if not args.quiet:
+        print_lines(f"{'would write' if args.dry_run else 'wrote'} {args.output}")
 
 
 def _arguments_of_mo(args: argparse.Namespace) -> list[str]:
@@ -116,21 +125,22 @@ def _write_onnx(args: argparse.Namespace, spec: ModelSpec, original: Path) -> in
     work = partial(convert_to_onnx, is_dry_run=args.dry_run)
     limits = mo.reading_limits(args, original)
     report = run_in_reader_process(work, spec, folders, output, source=original, limits=limits)
-    print(f"{'would write' if args.dry_run else 'wrote'} {args.output}")
-    _print_report(report, args.output)
+    _print_result(args)
+    if not args.quiet:
+        _print_report(report, args.output)
     return 0
 
 
 def _print_report(report: OnnxReport, output: Path) -> None:
     for kind, ports in (("input", report.inputs), ("output", report.outputs)):
         for name, shape in ports.items():
-            print(f"  {kind:7} {name} [{','.join(map(str, shape))}]")
-    print(f"  values  {report.preprocessing}")
+            print_lines(f"  {kind:7} {name} [{','.join(map(str, shape))}]")
+    print_lines(f"  values  {report.preprocessing}")
     for name in report.unprovable:
-        print(f"  {name}: not proven, since a rounding of the input changes it too much")
+        print_lines(f"  {name}: not proven, since a rounding of the input changes it too much")
     if report.runtime:
         for runtime, difference in report.differences.items():
-            print(f"  {report.runtime} differs by {difference:.1e} from {runtime}")
+            print_lines(f"  {report.runtime} differs by {difference:.1e} from {runtime}")
         if len(report.differences) == 1:
-            print("  not compared with OpenCV, which is missing or does not run this network")
-        print(f'In OpenCV: net = cv2.dnn.readNetFromONNX("{output}")')
+            print_lines("  not compared with OpenCV, which is missing or does not run this network")
+        print_lines(f'In OpenCV: net = cv2.dnn.readNetFromONNX("{output}")')

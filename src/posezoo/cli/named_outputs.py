@@ -1,0 +1,110 @@
+"""Protects the user's files from the flags that name results (``Flag.output``).
+
+Before a command runs, the file that such a flag names must be ours, and none of the command's
+inputs. After it, the files that it wrote are recorded as ours. What a command writes into a folder
+is checked where it is written, by ``files.outputs``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from glob import iglob
+from pathlib import Path
+from typing import Any
+
+from posezoo.cli.parsers import NamedOutput
+from posezoo.errors import OutputError
+from posezoo.files.outputs import has_signs, is_own, replacing_own
+from posezoo.settings import SETTING_TYPES
+
+#: Flags for folders that also have files which posezoo writes.
+_MODEL_FOLDERS = {*SETTING_TYPES, "download_dir", "model_dir", "output_dir"}
+
+
+@contextmanager
+def protect_files(outputs: Sequence[NamedOutput], args: argparse.Namespace) -> Iterator[None]:
+    """While a command runs: check the files of its results before, and record them after.
+
+    Raises:
+        OutputError: a result would replace an input, another result, or a file that is not ours.
+    """
+    _refuse_same_files(outputs)
+    with ExitStack() as stack:
+        for output in outputs:
+            if output.path.is_file():
+                _refuse_input(output, args)
+            if output.kind.appends:
+                _refuse_foreign_lines(output)
+            else:
+                signs = output.kind.signs
+                stack.enter_context(replacing_own(output.path, signs, force=args.force))
+        yield
+
+
+def _refuse_same_files(outputs: Sequence[NamedOutput]) -> None:
+    seen: dict[Path, str] = {}
+    for output in outputs:
+        path = output.path.resolve()
+        is_file = path.is_file() or not path.exists()
+        if is_file and path in seen:
+            raise OutputError(
+                f"{output.path}: both {seen[path]} and {output.flag} would write to it",
+                hint="name two files",
+            )
+        seen[path] = output.flag
+
+
+def _refuse_input(output: NamedOutput, args: argparse.Namespace) -> None:
+    """Refuse the file of an input, and a file of the user in the folder of an input."""
+    paths = [*filter(Path.exists, _input_paths(args))]
+    where = ""
+    if any(path.samefile(output.path) for path in paths):
+        where = "is"
+    elif not _is_known(output):
+        above = output.path.resolve().parents
+        folder = next((path for path in paths if path.resolve() in above), None)
+        where = f"is in {folder}," if folder else ""
+    if where:
+        raise OutputError(
+            f"{output.path}: {where} an input of this command, and {output.flag} would"
+            f" {'append to' if output.kind.appends else 'replace'} it",
+            hint="write to another file",
+        )
+
+
+def _is_known(output: NamedOutput) -> bool:
+    """Whether posezoo wrote the file."""
+    if output.kind.appends:
+        return not output.path.stat().st_size or has_signs(output.path, output.kind.signs)
+    return is_own(output.path, output.kind.signs)
+
+
+def _refuse_foreign_lines(output: NamedOutput) -> None:
+    if output.path.is_file() and not _is_known(output):
+        raise OutputError(
+            f"{output.path}: exists, and its first line is none that {output.flag} writes",
+            hint="append to another file",
+        )
+
+
+def _input_paths(args: argparse.Namespace) -> Iterator[Path]:
+    """The files and folders that the other flags name, without the folders of models and IR."""
+    actions = args.parser._actions
+    results = {action.dest for action in actions if getattr(action, "output", None)}
+    for name in {action.dest for action in actions} - results:
+        for path in _paths_in(vars(args).get(name)):
+            if name not in _MODEL_FOLDERS or path.is_file():
+                yield path
+
+
+def _paths_in(value: Any) -> Iterator[Path]:
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from _paths_in(each)
+    elif isinstance(value, Path) or (isinstance(value, str) and os.path.exists(value)):
+        yield Path(value)
+    elif isinstance(value, str) and any(mark in value for mark in "*?["):
+        yield from map(Path, iglob(value, recursive=True))

@@ -1,0 +1,130 @@
+"""No flag costs a file of the user: each flag of each command is tried, from its parser."""
+
+from __future__ import annotations
+
+import os
+import re
+from argparse import Action, ArgumentParser
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from posezoo.cli import main as verbs
+from posezoo.cli.omz import converter, downloader, info_dumper, mo, quantizer, verifier
+from posezoo.cli.verbs import demo
+
+MINE = b'{"mine": [1, 2, 3]}\n'
+
+#: The commands: the parser of each, and the function that a user runs.
+COMMANDS: dict[str, tuple[ArgumentParser, Callable[[list[str]], int]]] = {
+    **{
+        module.COMMAND.name: (module.create_parser(), module.main)
+        for module in (converter, downloader, info_dumper, quantizer, verifier)
+    },
+    "mo": (mo.create_parser(), mo.main),
+}
+for _name, _parser in verbs.verb_parsers(verbs.create_parser()).items():
+    COMMANDS[_name] = (_parser, lambda words, name=_name: verbs.main([name, *words]))
+COMMANDS["demo.py"] = (COMMANDS["demo"][0], demo.main)
+
+
+def is_path(action: Action) -> bool:
+    return action.nargs != 0 and bool(
+        re.search("FILE|PATH|DIR|INPUT|IMAGE|PHOTO|XML|URL", str(action.metavar))
+    )
+
+
+def names_output(action: Action) -> bool:
+    return getattr(action, "output", None) is not None
+
+
+def words_for(parser: ArgumentParser, tried: Action, value: str) -> list[str]:
+    """A command line with this flag, and with what else must be given."""
+    words: list[str] = []
+    for action in parser._actions:
+        given = value if action is tried else "no-such-thing"
+        if action.choices and action is not tried:
+            given = str(next(iter(action.choices)))
+        if action is tried or action.required or not action.option_strings:
+            count = action.nargs if isinstance(action.nargs, int) else 1
+            words += [*action.option_strings[:1], *[given] * count]
+    if "--no_show" in parser._option_string_actions:
+        words.append("--no_show")
+    return words
+
+
+def run(command: str, words: list[str]) -> int:
+    try:
+        return COMMANDS[command][1](words)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+
+
+FLAGS = [
+    pytest.param(command, action, id=f"{command} {(action.option_strings or [action.dest])[-1]}")
+    for command, (parser, _) in COMMANDS.items()
+    for action in parser._actions
+    if is_path(action)
+]
+OUTPUTS = [param for param in FLAGS if names_output(param.values[1])]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("command", "action"), FLAGS)
+def test_a_file_of_the_user_stays_whatever_flag_names_it(folder, command, action):
+    for suffix in (".json", ".xml", ".jpg", ".mp4"):
+        mine = folder / f"mine{suffix}"
+        mine.write_bytes(MINE)
+        run(command, words_for(COMMANDS[command][0], action, mine.name))
+        assert mine.read_bytes() == MINE
+
+
+@pytest.mark.parametrize(("command", "action"), FLAGS)
+def test_a_flag_that_writes_a_file_is_declared_to_do_so(command, action):
+    """``Flag.output`` is what protects files."""
+    writes = re.search(r"\b(write|append|draw)\b", str(action.help).partition(",")[0])
+    is_file = re.fullmatch("FILE|PATH", str(action.metavar))
+    assert bool(writes and is_file) <= names_output(action)
+
+
+def test_the_flags_that_write_are_known():
+    """An empty list would mean that the test below tries nothing."""
+    assert len(OUTPUTS) > 30
+
+
+@pytest.mark.parametrize(("command", "action"), OUTPUTS)
+@pytest.mark.parametrize(
+    "link", [None, os.link, os.symlink], ids=["", "hard link", "symbolic link"]
+)
+def test_an_input_is_never_replaced_not_even_with_force(folder, capsys, command, action, link):
+    parser = COMMANDS[command][0]
+    inputs = [
+        each
+        for each in parser._actions
+        if is_path(each)
+        and not names_output(each)
+        and each.option_strings
+        and each.nargs != 0
+        and each.dest
+        in ("input", "annotations", "figures", "baseline", "checkpoint", "header", "ca_bundle")
+    ]
+    if not inputs:
+        pytest.skip("it reads no file")
+    name = "mine.onnx" if command == "translate" else "mine.json"
+    (folder / name).write_bytes(MINE)
+    named = name
+    if link:
+        named = f"linked{Path(name).suffix}"
+        link(name, named)
+    words = [*words_for(parser, action, named), inputs[0].option_strings[-1], name]
+    if "--force" in parser._option_string_actions:
+        words.append("--force")
+    assert run(command, words) == 1
+    assert f"{named}: is an input of this command" in capsys.readouterr().err
+    assert (folder / name).read_bytes() == MINE

@@ -1,0 +1,60 @@
+"""Results never replace a file that posezoo did not write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from posezoo.errors import OutputError
+from posezoo.files.outputs import is_own, replacing_own, write_output
+
+
+def test_what_posezoo_wrote_is_replaced_again(tmp_path):
+    path = tmp_path / "new" / "report.json"
+    write_output(path, b"[1]")
+    write_output(path, b"[2]")
+    assert path.read_bytes() == b"[2]"
+    assert list(path.parent.iterdir()) == [path]  # the record is elsewhere
+
+
+def test_a_file_of_the_user_is_replaced_only_on_request(tmp_path):
+    path = tmp_path / "report.json"
+    path.write_bytes(b"mine")
+    with pytest.raises(OutputError, match="exists, and is not as posezoo wrote it"):
+        write_output(path, b"[1]")
+    assert path.read_bytes() == b"mine"
+    write_output(path, b"[1]", force=True)
+    write_output(path, b"[2]")
+
+
+def test_a_result_that_the_user_changed_is_the_users(tmp_path):
+    path = tmp_path / "report.json"
+    write_output(path, b"[1]")
+    path.write_bytes(b"[1, 2]")
+    assert not is_own(path)
+
+
+def test_a_result_with_signs_is_recognized_on_another_machine(tmp_path):
+    path = tmp_path / "report.json"
+    path.write_bytes(b'{"kind": "accuracy"}')
+    assert is_own(path, ('"kind": ',))
+    assert not is_own(path, ('"kind": ', '"model": '))
+    assert not is_own(path)
+
+
+def test_nothing_is_lost_with_an_empty_file_or_a_device(tmp_path):
+    (tmp_path / "empty").touch()
+    assert all(map(is_own, (tmp_path / "empty", tmp_path / "missing", Path("/dev/null"))))
+
+
+def test_what_was_written_before_a_failure_is_known(tmp_path):
+    path = tmp_path / "frames.json"
+
+    def fail() -> None:
+        path.write_bytes(b"[1]")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), replacing_own(path):
+        fail()
+    assert is_own(path)
