@@ -7,10 +7,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from posezoo.errors import SpecError, redact_secrets
 from posezoo.lint.accuracy_check_yml import list_leaves, text_below
-from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
+from posezoo.lint.finding import (
+    FileLocation,
+    RuleViolation,
+    Severity,
+    Violations,
+    describe_error,
+)
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.rules.metrics import ARCHIVES
@@ -42,9 +49,7 @@ def readable(view: ModelView) -> Violations:
     """
     for error in (view.parsed, view.accuracy_check):
         if isinstance(error, SpecError):
-            problem = error.problem.removeprefix(f"{error.file}:{error.line}:{error.column}: ")
-            hint = f"; {error.hint}" if error.hint else ""
-            yield RuleViolation(error, f"{problem}{hint}", error.field)
+            yield RuleViolation(error, describe_error(error), error.field)
 
 
 @rule()
@@ -77,12 +82,15 @@ def known_keys(view: ModelView) -> Violations:
 
 @rule()
 def safe_sources(view: ModelView) -> Violations:
-    """Files are downloaded over https: with http, an attacker on the network could change them. An
-    original_source, which is tried last and often only documents the origin, is a warning.
+    """Files are downloaded over https, without a login in the address: with http, an attacker on
+    the network could change them. An original_source, which is tried last and often only documents the origin, is a warning.
 
     Example: source: http://download.example.org/net.pb
     """
     for index, file, source in view.sources:
+        if isinstance(source, HttpSource) and "@" in urlsplit(source.url).netloc:
+            message = f"{file.name} comes from an address with a login, which everybody can read"
+            yield view.declared(f"files[{index}].source", f"{message}: {source}", str(source))
         if isinstance(source, HttpSource) and not source.url.startswith("https://"):
             nodes = (node for node in list_leaves(view.model_yml) if node.value == source.url)
             place = next(nodes, view.location("files", index))

@@ -348,7 +348,7 @@ def counted_figures(view: ModelView) -> Facts:
             measured = Statement("in measured.yml", place, counted, f"{counted:g}")
             declared = Statement("in model.yml", place, published, f"{published:g}")
             yield f"published.{kind}", [measured, declared]
-    of_network = _count_millions(spec)
+    of_network = count_millions(spec)
     counted = counts[0].get("mparams")
     # The IR has no separate batch norms.
     if counted and of_network and abs(of_network / counted - 1) > BATCH_NORMS:
@@ -358,7 +358,7 @@ def counted_figures(view: ModelView) -> Facts:
         yield "network.mparams", [measured, built]
 
 
-def _count_millions(spec: ModelSpec) -> float:
+def count_millions(spec: ModelSpec) -> float:
     """The millions of parameters of the network; 0 for the default arguments, or if unknown."""
     from posezoo import networks
 

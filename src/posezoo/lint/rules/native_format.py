@@ -22,6 +22,13 @@ from posezoo.spec.skeletons import SKELETONS
 from posezoo.spec.spdx_licenses import is_license, suggest_license
 
 _BSD = "Redistribution and use in source and binary forms, with or without modification"
+#: Words near the end of license texts: without them, the text was cut.
+ENDS = {
+    "Apache-2.0": "END OF TERMS AND CONDITIONS",
+    "MIT": "OTHER DEALINGS IN THE SOFTWARE",
+    "BSD-2-Clause": "POSSIBILITY OF SUCH DAMAGE",
+    "BSD-3-Clause": "POSSIBILITY OF SUCH DAMAGE",
+}
 #: Words that occur only in license texts.
 PHRASES = {
     "Apache-2.0": "Apache License Version 2.0",
@@ -81,6 +88,9 @@ def license_kind(view: ModelView) -> Violations:
         expected = spec.license.spdx
         message = f"license: {spec.license.text} is the text of {actual}, not of {expected}"
         yield view.declared("license.text", message, actual, expected)
+    elif names and ENDS[spec.license.spdx].lower() not in text.lower():
+        message = f"license: {spec.license.text} ends before '{ENDS[spec.license.spdx]}'"
+        yield view.declared("license.text", message, spec.license.text, ENDS[spec.license.spdx])
 
 
 def _find_licensed_model(view: ModelView, spec: ModelSpec) -> str:

@@ -13,7 +13,7 @@ from posezoo.cards.card_reader import read_text
 from posezoo.cards.model_card import FACTS
 from posezoo.lint.accuracy_check_yml import list_leaves
 from posezoo.lint.finding import FileLocation, RuleViolation, Violations
-from posezoo.lint.registry_view import CARD, INDEX, ModelView, RegistryView
+from posezoo.lint.registry_view import CARD, ModelView, RegistryView
 from posezoo.lint.rule import rule
 from posezoo.measured import NAME
 
@@ -72,7 +72,10 @@ def drawn_card(view: ModelView) -> Violations:
 
     Example: value: 0.32, and 64.64% on the card and 0.6464 in card.json
     """
-    pages = {view.folder / CARD, view.folder / FACTS} & view.zoo.changed_pages
+    own_pages = {view.folder / CARD, view.folder / FACTS}
+    for path in sorted(own_pages & view.zoo.missing_pages):
+        yield _missing_page(path)
+    pages = own_pages & view.zoo.changed_pages
     if len(pages) == 2:
         yield from islice(_wrong_declarations(view), 1)
         return
@@ -82,13 +85,16 @@ def drawn_card(view: ModelView) -> Violations:
 
 @rule()
 def drawn_index(view: ModelView) -> Violations:
-    """An index that posezoo drew has the rows of all models, with the values of model.yml; it is
-    checked if all cards are as drawn.
+    """An index and the pictures that posezoo drew show all models, with the values of model.yml;
+    they are checked if all cards are as drawn.
 
     Example: 64.46% in the index, value: 0.6464 and 64.64% on the card
     """
     is_first = view is next(iter(view.zoo.models.values()))
     rows = view.zoo.once(_find_changed_rows)
+    for path in sorted(view.zoo.missing_pages) if is_first else ():
+        if path.name not in (CARD, FACTS):
+            yield _missing_page(path)
     for folder in (view.folder, None) if is_first else (view.folder,):
         for changed in rows.get(folder, ()):
             yield _violation(changed)
@@ -99,7 +105,7 @@ def _find_changed_rows(zoo: RegistryView) -> dict[Path | None, list[ChangedLine]
     lines.
     """
     rows: dict[Path | None, list[ChangedLine]] = {}
-    if any(path.name != INDEX for path in zoo.changed_pages):
+    if any(path.name in (CARD, FACTS) for path in zoo.changed_pages | zoo.missing_pages):
         return rows  # what makes a card differ makes the index differ, too
     for path in sorted(zoo.changed_pages):
         for changed in _changed_lines(zoo, path):
@@ -121,6 +127,11 @@ def _violation(changed: ChangedLine) -> RuleViolation:
     message = f"{texts[0]} here, and {texts[1]} if {path.name} is drawn again"
     place = FileLocation(str(path), number)
     return RuleViolation(place, message, path.stem, line, expected=drawn)
+
+
+def _missing_page(path: Path) -> RuleViolation:
+    message = f"{path.name} is missing: posezoo card --all --in_place draws it again"
+    return RuleViolation(FileLocation(str(path)), message, path.stem)
 
 
 def _changed_lines(zoo: RegistryView, path: Path) -> Iterator[ChangedLine]:
