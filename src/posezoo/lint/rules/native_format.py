@@ -56,14 +56,17 @@ def license_text(view: ModelView) -> Violations:
 
 @rule(severity=Severity.WARNING)
 def license_name(view: ModelView) -> Violations:
-    """Terms have the name that SPDX lists, or LicenseRef-NAME.
+    """Terms have the name that SPDX lists, or LicenseRef-NAME; a name that is much like one that
+    SPDX lists is an error.
 
     Example: license: {spdx: Apache2, text: Apache-2.0-Intel.txt}
     """
     name = view.spec.license.spdx
     if name and not is_license(name):
-        message = f"license.spdx: SPDX does not list {name}: {suggest_license(name)}"
-        yield view.declared("license.spdx", message, name)
+        hint = suggest_license(name)
+        severity = Severity.ERROR if hint.startswith("did you mean") else None
+        message = f"license.spdx: SPDX does not list {name}: {hint}"
+        yield view.declared("license.spdx", message, name, severity=severity)
 
 
 @rule(unless=("moving-source",))
