@@ -260,9 +260,9 @@ DETECTOR_HEADERS = ("Detector", "AP (95 % interval)", "AR50")
 VIDEO_HEADERS = (
     "Model (FP32)",
     "OKS, whole frames",
-    "tracking",
+    "OKS, tracking",
     "Found, whole frames",
-    "tracking",
+    "Found, tracking",
     "Better",
     "Worse",
 )

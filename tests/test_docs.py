@@ -41,6 +41,13 @@ PAGES = sorted(
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
 
 
+def test_no_two_columns_of_a_table_have_the_same_heading():
+    for path in PAGES:
+        for table in parse_card(path.read_text("utf-8")).tables:
+            headings = list(filter(None, table.headers))
+            assert len({*headings}) == len(headings), f"{path.relative_to(ROOT)}: {headings}"
+
+
 @pytest.fixture
 def desk(mirror, shared, tmp_path) -> Path:
     """A working folder with a photo, the tools and a zoo, and this Python's commands on the PATH."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
+import numpy
 import pytest
 
 import posezoo as posezoo_package
@@ -65,6 +68,62 @@ def test_an_openvino_that_converts_wrongly_is_found(tmp_path):
     install(tmp_path, "openvino", "2025.0.0")
     reported = problems(doctor("--format", "json", site=tmp_path))
     assert "openvino 2025.0.0 is not supported, openvino>=2025.2 is" in reported
+
+
+@pytest.fixture
+def without(tmp_path):
+    """Runs doctor in an installation that lacks the packages with these prefixes."""
+
+    def run(*prefixes: str):
+        site = tmp_path / "site"
+        site.mkdir()
+        for item in Path(numpy.__file__).parents[1].iterdir():
+            if not item.name.lower().startswith(prefixes) and item.suffix != ".pth":
+                (site / item.name).symlink_to(item)
+        source = Path(posezoo_package.__file__).parents[1]
+        environ = {
+            name: value for name, value in os.environ.items() if not name.startswith("POSEZOO_")
+        }
+        environ |= {"PYTHONPATH": f"{site}{os.pathsep}{source}", "PATH": str(tmp_path)}
+        return subprocess.run(
+            [sys.executable, "-S", "-m", "posezoo", "doctor", "--format", "json"],
+            env=environ,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+
+    return run
+
+
+OPENCV, OPENVINO = ("cv2", "opencv_"), ("openvino-", "openvino", "nncf")
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "missing"),
+    [
+        (OPENCV, "OpenCV is not installed: models can be converted, but not run on images"),
+        (
+            OPENVINO,
+            "openvino is not installed: models can be downloaded, but not converted or run",
+        ),
+    ],
+)
+def test_an_extra_that_is_not_installed_is_no_problem(without, prefixes, missing):
+    """Such as in an environment of the stand-in for openvino-dev, whose commands need no OpenCV."""
+    ended = without(*prefixes)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    report = json.loads(ended.stdout)
+    assert report["problems"] == []
+    assert [each["message"] for each in report["not_installed"]] == [missing]
+    assert "[run]" in report["not_installed"][0]["mend"]
+
+
+def test_a_package_that_every_verb_needs_is_a_problem(without):
+    ended = without("tqdm")
+    assert ended.returncode == 1
+    assert "tqdm is not installed: progress bars" in problems(ended)
 
 
 @pytest.mark.slow

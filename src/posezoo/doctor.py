@@ -79,6 +79,8 @@ class Diagnosis:
     settings: tuple[Setting, ...]
     devices: dict[str, str]
     problems: tuple[DoctorIssue, ...]
+    #: Extras that are not installed, which is no problem for who does not use what they are for.
+    not_installed: tuple[DoctorIssue, ...]
     #: The models that were compared on devices: IR, device and precision, and verdict.
     proofs: tuple[dict[str, str], ...]
     npm_registries: tuple[NpmRegistry, ...]
@@ -162,6 +164,7 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
         devices=devices,
         proofs=proofs,
         problems=tuple(problems),
+        not_installed=tuple(_missing_extras()),
         npm_registries=registries,
         package_indexes=indexes,
     )
@@ -178,9 +181,6 @@ def _package_problems() -> Iterator[DoctorIssue]:
             problem = f"{name} is not installed: {purpose}"
         if problem:
             yield DoctorIssue(problem, f'{pip_command()} install "{requirement}"')
-    if not package_version("openvino"):
-        problem = "openvino is not installed: models can be downloaded, but not converted or run"
-        yield DoctorIssue(problem, install_command("run"))
     reason = explain_nncf_mismatch()
     if reason:
         problem = f"nncf: {reason}: models cannot be quantized"
@@ -202,9 +202,15 @@ def _opencv_problems() -> Iterator[DoctorIssue]:
             f"{pip_command()} uninstall {' '.join(opencv)}, then install one: posezoo[run] without"
             " windows, posezoo[window] with them",
         )
-    elif not opencv:
-        problem = "OpenCV is not installed: models can be converted, but not run on images"
-        yield DoctorIssue(problem, install_command("run"))
+
+
+def _missing_extras() -> Iterator[DoctorIssue]:
+    if not package_version("openvino"):
+        message = "openvino is not installed: models can be downloaded, but not converted or run"
+        yield DoctorIssue(message, install_command("run"))
+    elif not any(map(package_version, OPENCV)):
+        message = "OpenCV is not installed: models can be converted, but not run on images"
+        yield DoctorIssue(message, install_command("run"))
 
 
 def _folder_problems(settings: dict[str, Setting]) -> Iterator[DoctorIssue]:

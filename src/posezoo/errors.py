@@ -400,9 +400,9 @@ def os_reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def suggest(word: str, valid: Iterable[str]) -> str:
+def suggest(word: str, valid: Iterable[str], *, cutoff: float = 0.6) -> str:
     """A hint with the valid words of which a part is given, or else with the most similar one;
-    empty if none.
+    empty if none. Words are similar from ``cutoff`` on, which is 1 for equal words.
 
     >>> suggest("chekpoint", ["checkpoint", "files"])
     'did you mean checkpoint?'
@@ -413,7 +413,7 @@ def suggest(word: str, valid: Iterable[str]) -> str:
 
     words = list(valid)
     matches = [each for each in words if len(word) > 2 and each.startswith(word)][:5]
-    *others, last = matches or get_close_matches(word, words, n=1, cutoff=0.6) or [""]
+    *others, last = matches or get_close_matches(word, words, n=1, cutoff=cutoff) or [""]
     before = f"{', '.join(others)} or " if others else ""
     return f"did you mean {before}{last}?" if last else ""
 

@@ -129,7 +129,7 @@ class Registry:
     """
 
     def __init__(self, roots: Sequence[Path]) -> None:
-        self.roots = tuple(dict.fromkeys(roots))
+        self.roots = tuple(dict.fromkeys(map(_with_name, roots)))
         self._parsed: dict[Path, Model | SpecError] = {}
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -429,6 +429,13 @@ def _folders(folder: Path) -> list[Path]:
         raise PosezooError(f"{folder}: cannot be read: {os_reason(error)}") from error
 
 
+def _with_name(root: Path) -> Path:
+    """The path of a root with the folder's own name: license texts are beside it, and the parent of
+    ``.`` is again ``.``.
+    """
+    return root.resolve() if root.name in ("", "..") else root
+
+
 @cache
 def builtin_models_dir() -> Path:
     """The folder of posezoo's own models: in the installed package, or the checkout's models/.
@@ -468,6 +475,21 @@ def registry_name(root: Path) -> str:
         return "posezoo"
     is_wheel = root.parent.name in OMZ_REGISTRIES and root.parents[1].name == "registries"
     return root.parent.name if is_wheel else f"{root}"
+
+
+def is_copy_of_ours(root: Path) -> bool:
+    """Whether a registry is posezoo's own, or a copy of it: it has most of its folders of models.
+
+    Neither the path by which it was named nor an edited model.yml makes a difference.
+    """
+    ours = _builtin_folders()
+    return sum((root / folder).is_dir() for folder in ours) * 2 > len(ours)
+
+
+@cache
+def _builtin_folders() -> frozenset[str]:
+    root = builtin_models_dir()
+    return frozenset(entry.path.parent.relative_to(root).as_posix() for entry in _scan(root))
 
 
 def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:

@@ -156,6 +156,19 @@ def test_one_section_says_which_figures_are_of_the_whole_pipeline_and_which_of_t
     assert page.count("Performance</h2>") == 1
 
 
+def test_no_two_columns_of_a_table_have_the_same_heading(our_pages):
+    counted = 0
+    for name, page in our_pages.items():
+        for table in re.findall(r"<thead>(.*?)</thead>", page.decode(), re.DOTALL):
+            headings = re.findall(r"<th[^>]*>([^<]*)</th>", table)
+            assert len({*headings}) == len(headings), (name, headings)
+            counted += 1
+    assert counted > 100
+    thunder = our_pages["models/movenet-thunder.html"].decode()
+    for people in ("1 person", "4 people"):
+        assert f">Latency, {people}, ms, median</th>" in thunder
+
+
 def test_a_model_without_a_picture_shows_its_skeleton_and_the_command(our_pages):
     page = our_pages["models/simple_pose_resnet50_v1b.html"].decode()
     first = page.partition('aria-label="Example"')[2].partition("</section>")[0]

@@ -15,7 +15,7 @@ from posezoo.cards.markdown import (
     format_local_link,
 )
 from posezoo.facts.model_facts import ModelFacts
-from posezoo.registry import registry_name, registry_root
+from posezoo.registry import is_copy_of_ours, registry_name, registry_root
 from posezoo.resolve.custom_weights import with_known_network
 from posezoo.resolve.people import declared_people
 from posezoo.settings import OMZ_REGISTRIES
@@ -205,17 +205,20 @@ def _select_registry(facts: ModelFacts) -> str:
 
 
 def _registry_flag(facts: ModelFacts) -> tuple[str, str]:
-    """The flag that selects the model's registry, and its value; empty for posezoo's own.
+    """The flag that selects the model's registry, and its value; empty for posezoo's own and its
+    copies.
 
-    A folder is given by its name alone, so that a card says nothing of the machine that drew it.
+    A folder is given by its name alone, so that a card says nothing of the machine that drew it,
+    nor of the path by which the folder was named.
     """
-    name = registry_name(registry_root(facts.model))
+    root = registry_root(facts.model)
     is_own_weights = not facts.model.path.name.endswith("model.yml")
-    if name == "posezoo" or is_own_weights:
+    if is_own_weights or is_copy_of_ours(root):
         return "", ""
+    name = registry_name(root)
     if name in OMZ_REGISTRIES:
         return "--registry", name
-    return "--models_dir", Path(name).name
+    return "--models_dir", root.resolve().name
 
 
 def _trust(facts: ModelFacts) -> str:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from functools import partial
+from mimetypes import guess_type
 from pathlib import Path
 from typing import NoReturn
 
@@ -49,6 +51,10 @@ WITHOUT = {
         "verify reads this machine's files; --metadata compares all models with each other"
     ),
 }
+
+
+#: How similar a word is to the verb that is meant: rnu to run, but not serve to prove.
+NEAR = 0.65
 
 
 def create_parser(verb_names: Sequence[str] = VERBS) -> CommandParser:
@@ -103,9 +109,23 @@ def _answer_without_verb(words: Sequence[str]) -> NoReturn:
     for name, summary in SUMMARIES.items():
         top.add_summary(name, summary)
     if words and not words[0].startswith("-"):
-        top.error(f"no verb is called '{words[0]}'", suggest(words[0], (*VERBS, *plugin_names())))
+        top.error(f"no verb is called '{words[0]}'", _hint_for_word(words[0]))
     _, unknown = top.parse_known_args(words)
     top.error(f"unrecognized arguments: {' '.join(unknown)}", "the verb is the first word")
+
+
+def _hint_for_word(word: str) -> str:
+    """What to use in place of a word that is no verb: a verb that is much like it, or its flag."""
+    kind, _ = guess_type(word)
+    if Path(word).is_file() and (kind or "").startswith(("image/", "video/")):
+        return f"to find the poses in it: posezoo run --input {shlex.quote(word)}"
+    verbs = (*VERBS, *plugin_names())
+    return suggest(word, [verb for verb in verbs if _is_near(verb, word)], cutoff=NEAR)
+
+
+def _is_near(verb: str, word: str) -> bool:
+    """Whether a verb begins with a word, or has about as many letters: prune is not run."""
+    return verb.startswith(word) or abs(len(verb) - len(word)) * 3 <= len(word)
 
 
 def _refuse_unknown(

@@ -310,7 +310,8 @@ def _is_in_scope(key: str, axis: ComparisonColumn, scope: str) -> bool:
 
 
 def _column_title(axis: ComparisonColumn) -> str:
-    title, _, _ = axis.title.partition(", ")
+    """The title without its scope, which is in that of the table."""
+    title = axis.title.removesuffix(", whole pipeline").removesuffix(", network alone")
     return f"{title}, {axis.unit}"
 
 

@@ -94,6 +94,12 @@ def create_finding(rule: str, severity: Severity, model: str, violation: RuleVio
     )
 
 
+def describe_error(error: SpecError) -> str:
+    """What is wrong in a file, without its position, and what to do."""
+    problem = error.problem.removeprefix(f"{error.file}:{error.line}:{error.column}: ")
+    return f"{problem}; {error.hint}" if error.hint else problem
+
+
 def to_safe_line(text: str) -> str:
     """An untrusted text as one short line that is safe on a terminal."""
     short = text if len(text) <= MAX_TEXT_LENGTH else f"{text[: MAX_TEXT_LENGTH - 1]}…"

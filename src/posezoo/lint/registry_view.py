@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard, read_card, read_text
 from posezoo.cards.model_card import NOTE, has_note
-from posezoo.cards.registry_pages import render_pages
+from posezoo.cards.registry_pages import PICTURE, render_pages
 from posezoo.errors import SpecError
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
@@ -187,13 +187,29 @@ class RegistryView:
         pages: dict[Path, str] = {}
         for root in self.registry.roots:
             drawn = [page for page in (root / INDEX, *root.rglob(CARD)) if has_note(page, NOTE)]
-            if not drawn:
+            if not drawn and not (root / PICTURE).is_file():
                 continue
             try:
                 pages |= {root / name: text for name, text in render_pages(root).items()}
             except SpecError:  # other rules report it
                 pages |= {page: read_text(page) or "" for page in drawn}
         return pages
+
+    @cached_property
+    def missing_pages(self) -> frozenset[Path]:
+        """The pages that posezoo drew with the index or the charts of a registry, and that are gone
+        since; none in a folder whose card is of another origin.
+        """
+        missing = set()
+        for root in self.registry.roots:
+            if has_note(root / INDEX, NOTE) or (root / PICTURE).is_file():
+                missing |= {page for page in self.drawn_pages if page.is_relative_to(root)}
+        pages = (page for page in missing if not page.exists())
+        return frozenset(
+            page
+            for page in pages
+            if not page.with_name(CARD).exists() or has_note(page.with_name(CARD), NOTE)
+        )
 
     @cached_property
     def changed_pages(self) -> frozenset[Path]:
@@ -311,7 +327,7 @@ class ModelView:
     @cached_property
     def model_yml(self) -> YamlNode | None:
         """The tree of model.yml."""
-        tree = _read_tree(self.entry.path)
+        tree = read_tree(self.entry.path)
         return tree if isinstance(tree, YamlNode) else None
 
     def node(self, *keys: str | int) -> YamlNode | None:
@@ -486,7 +502,7 @@ class ModelView:
         """The tree of accuracy-check.yml, or the error if it cannot be read; None if there is
         none.
         """
-        return _read_tree(self.folder / ACCURACY_CHECK)
+        return read_tree(self.folder / ACCURACY_CHECK)
 
     @cached_property
     def runs(self) -> tuple[AccuracyCheckRun, ...]:
@@ -512,7 +528,8 @@ def _read_addressed_files(view: ModelView) -> Iterator[str]:
     return (file_name(str(source)) for _, _, source in view.sources)
 
 
-def _read_tree(path: Path) -> YamlNode | SpecError | None:
+def read_tree(path: Path) -> YamlNode | SpecError | None:
+    """The tree of a YAML file, or the error if it cannot be read; None if there is none."""
     if not path.is_file():
         return None
     try:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,12 @@ def _read(node: YamlNode) -> Skeleton:
     joint = FieldType(lambda name: index[name.choice(index)], WORD.schema)
     values = read_keys(node.as_mapping(), _keys(joint))
     limbs = [pair for chain in values.get("limbs", ()) for pair in pairwise(chain)]
-    partners = dict(values.get("flips", ()))
+    flips = values.get("flips", ())
+    for place, times in Counter(chain.from_iterable(flips)).items():
+        if times > 1:
+            problem = f"{keypoints[place]} is in {times} pairs: each keypoint has one partner"
+            raise node.as_mapping()["flips"].make_error(problem)
+    partners = dict(flips)
     for left, place in index.items():
         right = index.get(left.replace("left", "right"), place)
         if right not in (place, *partners.values()):

@@ -27,7 +27,7 @@ FLAGS = ("format",)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the report; 1 if there is a problem."""
+    """Print the report; 1 if there is a problem, which a missing extra is not."""
     from posezoo.doctor import diagnose
     from posezoo.settings import read_settings_leniently
 
@@ -71,6 +71,12 @@ def _text_lines(diagnosis: Diagnosis) -> Iterator[str]:
     for proof in diagnosis.proofs:
         yield f"  {proof['device']:24} {proof['verdict']:14} {proof['ir']}"
     yield ""
+    yield from _conclusion_lines(diagnosis)
+
+
+def _conclusion_lines(diagnosis: Diagnosis) -> Iterator[str]:
+    for missing in diagnosis.not_installed:
+        yield f"{missing.message}\n    to add it: {missing.mend}"
     for problem in diagnosis.problems:
         yield f"problem: {problem.message}"
         yield f"    fix: {problem.mend}"

@@ -12,7 +12,7 @@ from itertools import islice
 from types import ModuleType
 
 from posezoo.errors import PluginError
-from posezoo.lint.finding import Finding, create_finding
+from posezoo.lint.finding import Finding, Severity, create_finding
 from posezoo.lint.registry_view import ModelView, RegistryView
 from posezoo.lint.rule import Rule, defined_rules
 from posezoo.plugins import LazyTable
@@ -26,7 +26,7 @@ MAX_FINDINGS = 50
 _MODULES = (
     "declared_files", "contradictions", "converter_arguments", "native_format", "decoder_rules",
     "preprocessing_rules", "metrics", "shapes_and_names", "card_text",
-    "page_rules",
+    "page_rules", "registry_files",
 )  # fmt: skip
 #: Each part is a module, all of whose rules count, or one rule, or a tuple of rules.
 FAMILIES: LazyTable[object] = LazyTable(
@@ -70,7 +70,7 @@ def check_registry(
 
 
 def _check_model(model: ModelView) -> Iterator[Finding]:
-    reported: set[str] = set()  # the rules and the files with findings
+    reported: set[str] = set()  # the rules with findings, and the files with errors
     for rule in load_rules().values():
         if not reported.isdisjoint(rule.unless):
             continue
@@ -79,4 +79,6 @@ def _check_model(model: ModelView) -> Iterator[Finding]:
             # Pages that were drawn before a mistake that another rule has found.
             if rule.id != "drawn-card" or finding.file not in reported:
                 yield finding
-            reported |= {rule.id, finding.file}
+            reported.add(rule.id)
+            if finding.severity is Severity.ERROR:
+                reported.add(finding.file)

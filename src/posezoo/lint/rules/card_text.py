@@ -13,7 +13,7 @@ from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard
 from posezoo.lint.accuracy_check_yml import list_leaves
 from posezoo.lint.card_claims import read_blocks
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
-from posezoo.lint.registry_view import ModelView, RegistryView
+from posezoo.lint.registry_view import CARD, ModelView, RegistryView
 from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import find_intended, select_words, simplify, words
 from posezoo.spec.model import ModelSpec
@@ -257,7 +257,8 @@ def no_card(view: ModelView) -> Violations:
 
     Example: a folder with a model.yml and no README.md
     """
-    if view.card is None and view.zoo.mostly_has_cards:
+    is_drawn = view.folder / CARD in view.zoo.missing_pages  # another rule reports it
+    if view.card is None and view.zoo.mostly_has_cards and not is_drawn:
         message = f"{view.card_path.name}, which should describe the model, is missing"
         yield RuleViolation(FileLocation(str(view.entry.path)), message, "card")
 

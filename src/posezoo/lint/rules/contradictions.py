@@ -9,17 +9,42 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from urllib.parse import urlsplit
 
-from posezoo.errors import SpecError
+from posezoo.errors import SpecError, redact_secrets, suggest
 from posezoo.lint.finding import RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.rules.decoder_rules import find_reader
+from posezoo.lint.rules.metrics import count_millions
 from posezoo.lint.text_comparison import simplify
 from posezoo.measured import load_measurements
-from posezoo.spec.model import TRACKING, WHOLE_IMAGE, ModelSpec
+from posezoo.spec.model import TRACKING, WHOLE_IMAGE, ModelSpec, Source
 from posezoo.spec.sources import HttpSource
 
+#: Addresses of pages of code hosts and file hosts that show a file, and the address of the file.
+_WEB_PAGES = (
+    (re.compile(r"(//(?:www\.)?github\.com/[^/]+/[^/]+)/blob/"), r"\1/raw/"),
+    (re.compile(r"(//[^/]*gitlab[^/]*/.+)/-/blob/"), r"\1/-/raw/"),
+    (re.compile(r"(//(?:www\.)?(?:huggingface\.co|hf\.co)/[^/]+/[^/]+)/blob/"), r"\1/resolve/"),
+    (re.compile(r"(//(?:www\.)?dropbox\.com/.*[?&]dl=)0"), r"\g<1>1"),
+    (
+        re.compile(r"^.*//(?:drive|docs)\.google\.com/(?:file/d/|open\?id=)([\w-]+).*$"),
+        r"{$type: google_drive, id: \1}",
+    ),
+    (re.compile(r"^.*//(?:[^/]*git(?:hub|lab)[^/]*|huggingface\.co|hf\.co)/.*/tree/.*$"), ""),
+    (re.compile(r"^.*//drive\.google\.com/drive/.*$"), ""),
+    (re.compile(r"^[^?#]*(?:\.html?|\.aspx?|\.php|/)$"), ""),
+)
+#: Endings of files with weights, graphs and archives; those of one row may stand for each other.
+_ENDINGS = tuple(
+    tuple(endings.split())
+    for endings in (
+        ".pth .pt .ckpt .pkl", ".tar.gz .tgz", ".zip", ".tar", ".onnx", ".tflite", ".caffemodel",
+        ".prototxt", ".pb", ".pbtxt", ".params", ".safetensors", ".h5", ".xml", ".bin", ".json",
+        ".weights", ".cfg", ".pdmodel", ".pdiparams", ".task",
+    )
+)  # fmt: skip
 #: Addresses of files that their publisher replaces: those of the last release, and those on a
 #: branch.
 _LATEST = re.compile(r"/latest/")
@@ -63,6 +88,50 @@ def moving_source(view: ModelView) -> Violations:
             message = f"{file.name} comes from an address {what}, whose file may change: {source}"
             severity = None if is_latest else Severity.WARNING
             yield view.declared(f"files[{index}].source", message, str(source), severity=severity)
+
+
+@rule()
+def page_source(view: ModelView) -> Violations:
+    """An address is that of a file, and not of a web page that shows or offers it.
+
+    Example: source: https://github.com/owner/project/blob/main/net.onnx
+    """
+    for index, file, source in view.sources:
+        url = source.url if isinstance(source, HttpSource) else ""
+        for pattern, address in _WEB_PAGES:
+            if pattern.search(url):
+                expected = redact_secrets(pattern.sub(address, url))
+                message = f"{file.name} comes from {source}, which is a web page"
+                if expected:
+                    message += f": the file is {expected}"
+                yield view.declared(f"files[{index}].source", message, str(source), expected)
+                break
+
+
+@rule(unless=("source-name", "page-source"))
+def source_ending(view: ModelView) -> Violations:
+    """The address of a file has the ending of its name.
+
+    Example: name: net.onnx, and source: https://host/net.pth
+    """
+    for index, file, source in view.sources:
+        ending = _find_ending(file.name)
+        other = _find_ending(_read_path(source))
+        if ending and other and ending != other:
+            message = f"{file.name} comes from {source}, which ends with {other[0]}"
+            yield view.declared(f"files[{index}].source", message, str(source), ending[0])
+
+
+def _find_ending(name: str) -> tuple[str, ...]:
+    """The endings that may stand for that of a name; empty if it is no known one."""
+    return next((endings for endings in _ENDINGS if name.lower().endswith(endings)), ())
+
+
+def _read_path(source: Source) -> str:
+    """The path of the file at its source; empty if the source does not say it."""
+    if isinstance(source, HttpSource):
+        return urlsplit(source.url).path
+    return str(getattr(source, "member", "") or getattr(source, "file", ""))
 
 
 @rule()
@@ -110,7 +179,9 @@ def known_model(view: ModelView) -> Violations:
         if name in ("", WHOLE_IMAGE, TRACKING):
             continue
         if name not in view.zoo.registry.entries:
-            yield view.declared(key, f"{key}: no model is called {name}", name)
+            hint = suggest(name, view.zoo.registry.entries)
+            message = f"{key}: no model is called {name}" + (f"; {hint}" if hint else "")
+            yield view.declared(key, message, name)
             continue
         reader = next(map(find_reader, view.zoo.find_models([name])), None)
         if key.startswith("people") and reader is not None and not reader.decoder.finds_boxes:
@@ -179,6 +250,9 @@ def weights_size(view: ModelView) -> Violations:
     spec = view.spec
     mparams = _read_mparams(spec)
     least = 0.7e6 * mparams
+    if not mparams:  # a checkpoint has at least two bytes for each
+        mparams = count_millions(spec)
+        least = 1.8e6 * mparams
     sizes = {
         file.name: file.read_limit or least for file in spec.files if _has_weights(spec, file.name)
     }
@@ -190,7 +264,7 @@ def weights_size(view: ModelView) -> Violations:
         full = sizes.get(file.name.replace("FP16/", "FP32/", 1), 0) if spec.is_ir else 0
         if total < least:
             message = (
-                f"{file.name} has {total:,.0f} bytes, too few for {mparams:g} million parameters"
+                f"{file.name} has {total:,.0f} bytes, too few for {mparams:.4g} million parameters"
             )
         elif file.name.startswith("FP16/") and full and not 1.1 < full / file.read_limit < 2.05:
             message = f"{file.name} has {file.size} bytes, and not half of the {full} of FP32"

@@ -7,15 +7,22 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from posezoo.errors import SpecError, redact_secrets
 from posezoo.lint.accuracy_check_yml import list_leaves, text_below
-from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
+from posezoo.lint.finding import (
+    FileLocation,
+    RuleViolation,
+    Severity,
+    Violations,
+    describe_error,
+)
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.rules.metrics import ARCHIVES
 from posezoo.spec.model import CompositeSpec, SourceFile
-from posezoo.spec.sources import HttpSource
+from posezoo.spec.sources import HttpSource, NpmPackageSource
 from posezoo.spec.yaml_nodes import YamlNode
 
 _WARNING = re.compile(r":([0-9]+):([0-9]+): (\S+): unknown key, left out; (.*)$", re.DOTALL)
@@ -42,9 +49,7 @@ def readable(view: ModelView) -> Violations:
     """
     for error in (view.parsed, view.accuracy_check):
         if isinstance(error, SpecError):
-            problem = error.problem.removeprefix(f"{error.file}:{error.line}:{error.column}: ")
-            hint = f"; {error.hint}" if error.hint else ""
-            yield RuleViolation(error, f"{problem}{hint}", error.field)
+            yield RuleViolation(error, describe_error(error), error.field)
 
 
 @rule()
@@ -77,12 +82,16 @@ def known_keys(view: ModelView) -> Violations:
 
 @rule()
 def safe_sources(view: ModelView) -> Violations:
-    """Files are downloaded over https: with http, an attacker on the network could change them. An
-    original_source, which is tried last and often only documents the origin, is a warning.
+    """Files are downloaded over https, without a login in the address: with http, an attacker on
+    the network could change them. An original_source, which is tried last and often only documents
+    the origin, is a warning.
 
     Example: source: http://download.example.org/net.pb
     """
     for index, file, source in view.sources:
+        if isinstance(source, HttpSource) and "@" in urlsplit(source.url).netloc:
+            message = f"{file.name} comes from an address with a login, which everybody can read"
+            yield view.declared(f"files[{index}].source", f"{message}: {source}", str(source))
         if isinstance(source, HttpSource) and not source.url.startswith("https://"):
             nodes = (node for node in list_leaves(view.model_yml) if node.value == source.url)
             place = next(nodes, view.location("files", index))
@@ -206,6 +215,34 @@ def _compare_files(file: SourceFile, other: SourceFile, name: str, *, is_own: bo
         f"{file.name} has the same {what} as {other.name} of {name}, which is declared there with"
         f" {other.size} bytes, {other.pin_text}, and here with {file.size} bytes, {digest}"
     )
+
+
+@rule()
+def same_package(view: ModelView) -> Violations:
+    """A version of a package has one digest and one size, whichever of its files models need.
+
+    Example: tarball_size: 144509169, and 14450916 for another file of the same package
+    """
+    for index, file, source in view.sources:
+        if not isinstance(source, NpmPackageSource):
+            continue
+        facts = _package_facts(source)
+        stated = view.zoo.group(_read_packages)[source.package, source.version]
+        usual, count = Counter(stated).most_common(1)[0]
+        if facts != usual and count > stated.count(facts):
+            message = f"{file.name}: {source.package} {source.version} has {facts} here"
+            message += f", and {usual} for {count} other files"
+            yield view.declared(f"files[{index}].source", message, facts, usual)
+
+
+def _read_packages(view: ModelView) -> Iterator[tuple[tuple[str, str], str]]:
+    for _, _, source in view.sources:
+        if isinstance(source, NpmPackageSource):
+            yield (source.package, source.version), _package_facts(source)
+
+
+def _package_facts(source: NpmPackageSource) -> str:
+    return f"{source.tarball_size or 'no'} bytes and the digest {source.integrity}"
 
 
 @rule()

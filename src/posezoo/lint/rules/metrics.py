@@ -329,8 +329,7 @@ def _read_figures(view: ModelView, kind: str) -> list[Statement]:
 @fact(agree=lambda one, other: abs(one / other - 1) <= COUNTED)
 def counted_figures(view: ModelView) -> Facts:
     """The published GFLOPs and MParams, and the parameters of the network, are near those that were
-    counted on the IR; a network is checked for arguments other than the default, if PyTorch is
-    installed.
+    counted on the IR; a network that takes arguments is checked if PyTorch is installed.
 
     Example: gflops: 9.9, and 5.9206 were counted
     """
@@ -348,7 +347,7 @@ def counted_figures(view: ModelView) -> Facts:
             measured = Statement("in measured.yml", place, counted, f"{counted:g}")
             declared = Statement("in model.yml", place, published, f"{published:g}")
             yield f"published.{kind}", [measured, declared]
-    of_network = _count_millions(spec)
+    of_network = count_millions(spec)
     counted = counts[0].get("mparams")
     # The IR has no separate batch norms.
     if counted and of_network and abs(of_network / counted - 1) > BATCH_NORMS:
@@ -358,8 +357,49 @@ def counted_figures(view: ModelView) -> Facts:
         yield "network.mparams", [measured, built]
 
 
-def _count_millions(spec: ModelSpec) -> float:
-    """The millions of parameters of the network; 0 for the default arguments, or if unknown."""
+@rule(unless=("counted-figures",))
+def same_network(view: ModelView) -> Violations:
+    """Models with the same network and the same arguments have the same number of parameters.
+
+    Example: network: {name: vitpose, width: 768} in the model whose width is 384
+    """
+    for key, (millions, _) in _read_network(view):
+        others = [each for each in view.zoo.group(_read_network)[key] if each[1] != view.name]
+        differing = [each for each in others if abs(millions / each[0] - 1) > BATCH_NORMS]
+        is_usual = len(differing) * 2 < len(others) or _names_arguments(view.name, key)
+        if differing and not is_usual:
+            counted, name = differing[0]
+            message = (
+                f"network: {' '.join(key)} is that of {name}, which has {counted:g} million"
+                f" parameters, and {millions:g} were counted here"
+            )
+            yield view.declared("network", message, key[0])
+
+
+def _names_arguments(name: str, key: Sequence[str]) -> bool:
+    """Whether a model is named after the arguments of its network, such as hrnet-w32."""
+    values = {argument.partition("=")[2] for argument in key[1:]}
+    return not values.isdisjoint(re.findall(r"[0-9]+", name))
+
+
+def _read_network(view: ModelView) -> Iterator[tuple[tuple[str, ...], tuple[float, str]]]:
+    """The network with its arguments; the counted millions of parameters, and the model."""
+    from posezoo import networks
+
+    spec = view.spec
+    if spec.network is None:
+        return
+    with suppress(SpecError, UnknownModelError, NetworkError):  # other rules report it
+        network = networks.find_network(spec.network.name)
+        arguments = network.complete_arguments(**spec.network.arguments)
+        counts = read_counted_figures(spec, Precision.FP32)
+        if counts and counts[0].get("mparams"):
+            key = (network.name, *(f"{name}={value}" for name, value in sorted(arguments.items())))
+            yield key, (counts[0]["mparams"], view.name)
+
+
+def count_millions(spec: ModelSpec) -> float:
+    """The millions of parameters of the network; 0 if it takes no arguments, or if unknown."""
     from posezoo import networks
 
     if spec.network is None:
@@ -367,7 +407,7 @@ def _count_millions(spec: ModelSpec) -> float:
     arguments = spec.network.arguments
     with suppress(UnknownModelError, NetworkError, MissingPackageError):
         network = networks.find_network(spec.network.name)
-        if network.complete_arguments(**arguments) != network.complete_arguments():
+        if network.complete_arguments(**arguments):
             with import_optional("torch", extra="torch").device("meta"):
                 parameters = network.build(**arguments).parameters()
             return sum(each.numel() for each in parameters) / 1e6

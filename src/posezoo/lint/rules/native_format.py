@@ -22,6 +22,13 @@ from posezoo.spec.skeletons import SKELETONS
 from posezoo.spec.spdx_licenses import is_license, suggest_license
 
 _BSD = "Redistribution and use in source and binary forms, with or without modification"
+#: Words near the end of license texts: without them, the text was cut.
+ENDS = {
+    "Apache-2.0": "END OF TERMS AND CONDITIONS",
+    "MIT": "OTHER DEALINGS IN THE SOFTWARE",
+    "BSD-2-Clause": "POSSIBILITY OF SUCH DAMAGE",
+    "BSD-3-Clause": "POSSIBILITY OF SUCH DAMAGE",
+}
 #: Words that occur only in license texts.
 PHRASES = {
     "Apache-2.0": "Apache License Version 2.0",
@@ -49,14 +56,17 @@ def license_text(view: ModelView) -> Violations:
 
 @rule(severity=Severity.WARNING)
 def license_name(view: ModelView) -> Violations:
-    """Terms have the name that SPDX lists, or LicenseRef-NAME.
+    """Terms have the name that SPDX lists, or LicenseRef-NAME; a name that is much like one that
+    SPDX lists is an error.
 
     Example: license: {spdx: Apache2, text: Apache-2.0-Intel.txt}
     """
     name = view.spec.license.spdx
     if name and not is_license(name):
-        message = f"license.spdx: SPDX does not list {name}: {suggest_license(name)}"
-        yield view.declared("license.spdx", message, name)
+        hint = suggest_license(name)
+        severity = Severity.ERROR if hint.startswith("did you mean") else None
+        message = f"license.spdx: SPDX does not list {name}: {hint}"
+        yield view.declared("license.spdx", message, name, severity=severity)
 
 
 @rule(unless=("moving-source",))
@@ -81,6 +91,9 @@ def license_kind(view: ModelView) -> Violations:
         expected = spec.license.spdx
         message = f"license: {spec.license.text} is the text of {actual}, not of {expected}"
         yield view.declared("license.text", message, actual, expected)
+    elif names and ENDS[spec.license.spdx].lower() not in text.lower():
+        message = f"license: {spec.license.text} ends before '{ENDS[spec.license.spdx]}'"
+        yield view.declared("license.text", message, spec.license.text, ENDS[spec.license.spdx])
 
 
 def _find_licensed_model(view: ModelView, spec: ModelSpec) -> str:

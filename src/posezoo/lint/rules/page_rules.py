@@ -12,14 +12,12 @@ from typing import NamedTuple
 from posezoo.cards.card_reader import read_text
 from posezoo.cards.model_card import FACTS
 from posezoo.lint.accuracy_check_yml import list_leaves
-from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
-from posezoo.lint.registry_view import CARD, INDEX, ModelView, RegistryView
+from posezoo.lint.finding import FileLocation, RuleViolation, Violations
+from posezoo.lint.registry_view import CARD, ModelView, RegistryView
 from posezoo.lint.rule import rule
 from posezoo.measured import NAME
 
 _ROW = re.compile(r"\]\(([^()\s]{1,300})/README\.md\)")
-#: If more cards than this differ, and most of them, another version of posezoo drew them.
-MAX_CHANGED = 3
 #: The largest number of characters of a line that is repeated in full.
 MAX_LINE = 80
 
@@ -74,26 +72,32 @@ def drawn_card(view: ModelView) -> Violations:
 
     Example: value: 0.32, and 64.64% on the card and 0.6464 in card.json
     """
-    pages = {view.folder / CARD, view.folder / FACTS} & view.zoo.changed_pages
+    own_pages = {view.folder / CARD, view.folder / FACTS}
+    for path in sorted(own_pages & view.zoo.missing_pages):
+        yield _missing_page(path)
+    pages = own_pages & view.zoo.changed_pages
     if len(pages) == 2:
         yield from islice(_wrong_declarations(view), 1)
         return
     for path in pages:
-        yield _violation(view, next(_changed_lines(view.zoo, path)))
+        yield _violation(next(_changed_lines(view.zoo, path)))
 
 
 @rule()
 def drawn_index(view: ModelView) -> Violations:
-    """An index that posezoo drew has the rows of all models, with the values of model.yml; it is
-    checked if all cards are as drawn.
+    """An index and the pictures that posezoo drew show all models, with the values of model.yml;
+    they are checked if all cards are as drawn.
 
     Example: 64.46% in the index, value: 0.6464 and 64.64% on the card
     """
     is_first = view is next(iter(view.zoo.models.values()))
     rows = view.zoo.once(_find_changed_rows)
+    for path in sorted(view.zoo.missing_pages) if is_first else ():
+        if path.name not in (CARD, FACTS):
+            yield _missing_page(path)
     for folder in (view.folder, None) if is_first else (view.folder,):
         for changed in rows.get(folder, ()):
-            yield _violation(view, changed)
+            yield _violation(changed)
 
 
 def _find_changed_rows(zoo: RegistryView) -> dict[Path | None, list[ChangedLine]]:
@@ -101,7 +105,7 @@ def _find_changed_rows(zoo: RegistryView) -> dict[Path | None, list[ChangedLine]
     lines.
     """
     rows: dict[Path | None, list[ChangedLine]] = {}
-    if any(path.name != INDEX for path in zoo.changed_pages):
+    if any(path.name in (CARD, FACTS) for path in zoo.changed_pages | zoo.missing_pages):
         return rows  # what makes a card differ makes the index differ, too
     for path in sorted(zoo.changed_pages):
         for changed in _changed_lines(zoo, path):
@@ -111,7 +115,7 @@ def _find_changed_rows(zoo: RegistryView) -> dict[Path | None, list[ChangedLine]
     return rows
 
 
-def _violation(view: ModelView, changed: ChangedLine) -> RuleViolation:
+def _violation(changed: ChangedLine) -> RuleViolation:
     path, number, line, drawn = changed
     for separator in (" | ", ", "):  # of a long line only the first part that differs
         parts = line.strip("| ").split(separator)
@@ -122,15 +126,12 @@ def _violation(view: ModelView, changed: ChangedLine) -> RuleViolation:
     texts = [f"'{text}'" if text else "nothing" for text in (line, drawn)]
     message = f"{texts[0]} here, and {texts[1]} if {path.name} is drawn again"
     place = FileLocation(str(path), number)
-    severity = view.zoo.once(_find_severity)
-    return RuleViolation(place, message, path.stem, line, expected=drawn, severity=severity)
+    return RuleViolation(place, message, path.stem, line, expected=drawn)
 
 
-def _find_severity(zoo: RegistryView) -> Severity | None:
-    drawn, changed = (
-        sum(path.name == CARD for path in pages) for pages in (zoo.drawn_pages, zoo.changed_pages)
-    )
-    return Severity.WARNING if changed > max(MAX_CHANGED, drawn // 2) else None
+def _missing_page(path: Path) -> RuleViolation:
+    message = f"{path.name} is missing: posezoo card --all --in_place draws it again"
+    return RuleViolation(FileLocation(str(path)), message, path.stem)
 
 
 def _changed_lines(zoo: RegistryView, path: Path) -> Iterator[ChangedLine]:
@@ -160,7 +161,6 @@ def _wrong_declarations(view: ModelView) -> Violations:
     # A value may occur several times; the keys of card.json are mostly those of model.yml.
     nodes |= {f"{node.key.lower()}: {node.value}".rstrip("0"): node for node in leaves}
     advice = "correct it, or draw the pages again"
-    severity = view.zoo.once(_find_severity)
     for keys in changed:
         text = f"{drawn[keys]:.12g}" if isinstance(drawn[keys], float) else str(drawn[keys])
         short = text.rstrip("0")
@@ -171,13 +171,13 @@ def _wrong_declarations(view: ModelView) -> Violations:
                 f"{node.field_path}: {text}, and {on_card} in the drawn card and card.json:"
                 f" {advice}"
             )
-            yield RuleViolation(node, message, actual=text, expected=on_card, severity=severity)
+            yield RuleViolation(node, message, actual=text, expected=on_card)
     is_measured = any(f"{keys[0]}.yml" == NAME for keys in changed)
     if is_measured or not view.entry.is_composite:  # the card of a composite also shows its parts
         file = view.folder / NAME if is_measured else view.entry.path
         message = f"{file.name} and the drawn pages have other values: {advice}"
         place = FileLocation(str(file))
-        yield RuleViolation(place, message, file.name, expected="other values", severity=severity)
+        yield RuleViolation(place, message, file.name, expected="other values")
 
 
 def _list_values(value: object, *keys: str) -> Iterator[tuple[tuple[str, ...], object]]:

@@ -10,7 +10,7 @@ from math import isclose
 from posezoo.lint.accuracy_check_yml import by_channel
 from posezoo.lint.card_claims import CardValue, Numbers, Shape
 from posezoo.lint.finding import RuleViolation, Violations
-from posezoo.lint.registry_view import ModelView
+from posezoo.lint.registry_view import USUAL_SHARE, ModelView
 from posezoo.lint.rule import Facts, Statement, fact, rule
 from posezoo.spec.model import ColorOrder, Input
 
@@ -23,6 +23,8 @@ CONSTANTS = (*MEANS, *SCALES, (127.5, 127.5, 127.5), (255.0, 255.0, 255.0), (128
 ROUNDING = 2e-3
 ORIGINAL_SIDES = ("original", "", "preamble")
 _OTHER_COLOR = {"RGB": "BGR", "BGR": "RGB"}
+#: In a registry with fewer models, none is unusual.
+MANY = 10
 
 
 def declared_values(view: ModelView, kind: str) -> Numbers | None:
@@ -165,6 +167,10 @@ def channel_values(view: ModelView) -> Violations:
 
 
 def _find_channel_problem(port: Input) -> str:
+    if min((*port.mean, *port.scale), default=0) < 0:
+        return "a negative one is of values below 0"
+    if port.scale and not port.mean and is_usual(port.scale) and len({*port.scale}) > 1:
+        return "there is no mean to this scale"
     if any(port.mean) and max(port.mean) <= 1:
         return "a mean from 0 to 1 is of values that were divided by 255"
     if port.scale and max(port.scale) < 1 and not is_factor(port.scale):
@@ -176,6 +182,41 @@ def _find_channel_problem(port: Input) -> str:
     if port.color is not None and is_other_order:
         return f"their order is not that of {port.color}"
     return ""
+
+
+@rule()
+def reversed_channels(view: ModelView) -> Violations:
+    """The IR of a model takes images in the colour order that those of almost all models of the
+    registry take: a camera gives BGR, so that a network for RGB has reverse_input_channels.
+
+    Example: color: RGB without reverse_input_channels, in a registry whose IR take BGR
+    """
+    orders = view.zoo.group(_read_ir_colors)
+    for index, port in enumerate(view.inputs if view.is_native else ()):
+        if port.color not in _OTHER_COLOR:
+            continue
+        taken = _ir_color(port)
+        others = len(orders.get(_OTHER_COLOR[taken], ()))
+        if others < MANY or others < USUAL_SHARE * (others + len(orders[taken])):
+            continue
+        expected = "false" if port.reverse_input_channels else "true"
+        message = (
+            f"the IR takes {taken}, and that of {others} others {_OTHER_COLOR[taken]}:"
+            f" did you mean reverse_input_channels: {expected}?"
+        )
+        yield view.declared(f"inputs[{index}].color", message, str(port.color), expected)
+
+
+def _read_ir_colors(view: ModelView) -> Iterator[tuple[str, str]]:
+    """The colour order that the IR takes, and the model, of each input of a model in our format."""
+    for port in view.inputs if view.is_native else ():
+        if port.color in _OTHER_COLOR:
+            yield _ir_color(port), view.name
+
+
+def _ir_color(port: Input) -> str:
+    color = str(port.color)
+    return _OTHER_COLOR[color] if port.reverse_input_channels else color
 
 
 def is_factor(scale: Numbers) -> bool:

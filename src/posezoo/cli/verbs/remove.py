@@ -1,0 +1,130 @@
+"""posezoo remove: remove the files and IR of models that posezoo wrote; others are kept and named.
+
+``posezoo remove MODEL --format json``::
+
+    removed  list  paths, also with --dry_run
+    kept     list  path, state (as in posezoo verify)
+    bytes    int   of what is removed
+    cache    dict  dir, files (paths of the models' files in the cache, which stay there), bytes
+
+The exit code is 1 if a file of the models is kept because it was changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from posezoo.cli import flags
+from posezoo.cli.flags import Flag
+from posezoo.cli.report import print_result
+from posezoo.cli.selection import select_models
+from posezoo.facts.json_projection import project
+from posezoo.facts.labels import format_count, format_megabytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from posezoo.download.cache_entries import CacheEntry
+    from posezoo.registry import Selection
+    from posezoo.removal import RemovalPlan
+
+EXAMPLES = """
+posezoo remove movenet-lightning
+posezoo remove blazepose-full --dry_run
+posezoo remove "rtmpose-*" --weights_dir weights --yes
+"""
+
+FLAGS = (
+    Flag("models MODEL", "names or globs of the models", nargs="+"),
+    Flag("--yes", "do not ask; needed if nobody can be asked, because the input is no terminal"),
+    Flag("--dry_run", "only report what would be removed"),
+    flags.download_dir_flag(),
+    Flag("--cache_dir DIR", "folder of the cache, whose files stay", flags.folder_or_store),
+    f"weights_dir {flags.REGISTRY} {flags.FORMAT}",
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Report what is removed and what is kept, ask, and remove it."""
+    from posezoo.removal import plan_removal, remove
+
+    is_silent = args.yes or args.dry_run
+    if not is_silent and not sys.stdin.isatty():
+        args.parser.error("the input is no terminal, so that nobody can be asked: add --yes")
+    context = flags.context_from_args(args, {"locked": False}, local="remove")
+    with flags.console_from_args(args) as console:
+        selection = select_models(context.registry, args.models, console)
+        plan = plan_removal(selection.models, selection.composites, context.layout)
+        if plan.removed and not (is_silent or _ask(plan)):
+            console.print_line("nothing was removed")
+            return 1
+        if not args.dry_run:
+            remove(plan, context.layout)
+    cached = _list_cached(selection, context.settings.cache_dir)
+    answer = {
+        "removed": plan.removed,
+        "kept": [project(artifact, "path state") for artifact in plan.kept],
+        "bytes": plan.size_bytes,
+        "cache": {
+            "dir": context.settings.cache_dir,
+            "files": [entry.path for entry in cached],
+            "bytes": sum(entry.size for entry in cached),
+        },
+    }
+    lines = [f"{path}" for path in plan.removed]
+    lines += [f"kept: {artifact.path} ({_REASONS[artifact.state]})" for artifact in plan.kept]
+    action = "would be removed" if args.dry_run else "were removed"
+    lines.append(f"{_count(plan)} {action}")
+    lines += _describe_cached(cached)
+    print_result(args.format, answer, *lines)
+    is_changed = any(artifact.state != "extra" for artifact in plan.kept)
+    return 1 if is_changed or selection.problems else 0
+
+
+#: Why a file is kept, by its state.
+_REASONS = {
+    "changed": "it was changed since posezoo wrote it",
+    "unknown": "posezoo has no record of it",
+    "extra": "posezoo did not write it",
+    "symlinked": "it is a link",
+    "special": "it is no regular file",
+}
+
+
+def _count(plan: RemovalPlan) -> str:
+    return f"{format_count(len(plan.removed), 'file')}, {format_megabytes(plan.size_bytes)},"
+
+
+def _ask(plan: RemovalPlan) -> bool:
+    """Ask on the terminal whether the files are removed; anything but yes means no."""
+    for path in plan.removed:
+        print(path, file=sys.stderr)
+    print(f"remove {_count(plan)} for good? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _list_cached(selection: Selection, cache_dir: Path) -> Sequence[CacheEntry]:
+    """The files of the models in the cache."""
+    from posezoo.download.cache_entries import file_names_by_digest, list_entries
+    from posezoo.user_folders import in_store
+
+    if in_store(cache_dir):
+        return ()
+    entries = list_entries(cache_dir, file_names_by_digest(selection.models))
+    models = {variant.full_name for spec in selection.models for variant in (spec, *spec.variants)}
+    return [
+        entry
+        for entry in entries
+        if not models.isdisjoint(name.partition(":")[0] for name in entry.names)
+    ]
+
+
+def _describe_cached(cached: Sequence[CacheEntry]) -> list[str]:
+    if not cached:
+        return []
+    size = format_megabytes(sum(entry.size for entry in cached))
+    count = format_count(len(cached), "file")
+    return [f"the cache keeps {count} of these models, {size}: posezoo cache list shows all"]

@@ -1,0 +1,209 @@
+"""Rules on the files of a registry that belong to no single model: names, references, skeletons,
+starts of members of packages; and on the pictures of models.
+
+Findings that concern all models are reported with the first one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+from posezoo.cards.card_reader import read_text
+from posezoo.cards.usage_section import PICTURE
+from posezoo.download.transfer import ACCESS_POINTS
+from posezoo.errors import SpecError, suggest
+from posezoo.facts import outside_references
+from posezoo.lint.accuracy_check_yml import find_node, list_below
+from posezoo.lint.finding import FileLocation, Place, RuleViolation, Violations, describe_error
+from posezoo.lint.registry_view import USUAL_SHARE, ModelView, read_tree
+from posezoo.lint.rule import rule
+from posezoo.spec import other_names
+from posezoo.spec.skeleton import Skeleton
+from posezoo.spec.skeleton_yml import read_skeleton
+from posezoo.spec.skeletons import FOLDER
+from posezoo.spec.yaml_nodes import YamlNode
+
+#: The first and the last bytes of a JPEG image.
+_JPEG = (b"\xff\xd8\xff", b"\xff\xd9")
+
+
+@rule()
+def registry_files(view: ModelView) -> Violations:
+    """names.yml, outside_references.yml, access_points.json and the skeletons of a registry can be
+    read: otherwise they are ignored, or no page can be drawn.
+
+    Example: left_ot: in names.yml, where left_out is meant
+    """
+    for root in _roots_of(view):
+        for path, error in _find_unreadable(root):
+            if isinstance(error, SpecError):
+                yield RuleViolation(error, describe_error(error), path.name)
+            else:
+                yield RuleViolation(FileLocation(str(path)), f"{error}", path.name)
+
+
+def _roots_of(view: ModelView) -> Iterable[Path]:
+    """The registry's folders for its first model; none for the others."""
+    is_first = view is next(iter(view.zoo.models.values()))
+    return view.zoo.registry.roots if is_first else ()
+
+
+def _find_unreadable(root: Path) -> Iterator[tuple[Path, SpecError | ValueError]]:
+    names = root / other_names.NAME
+    # It may be a file of another program.
+    is_ours = any(key in (read_text(names) or "") for key in ("aliases:", "left_out:"))
+    readers: dict[Path, Callable[[], object]] = {
+        root / outside_references.NAME: partial(outside_references.read_outside_references, root),
+        root / ACCESS_POINTS: partial(_read_access_points, root / ACCESS_POINTS),
+        **({names: partial(other_names.read_other_names, root)} if is_ours else {}),
+        **{path: partial(read_skeleton, path) for path in sorted((root / FOLDER).glob("*.yml"))},
+    }
+    for path, read in readers.items():
+        try:
+            read()
+        except (SpecError, ValueError) as error:
+            yield path, error
+
+
+def _read_access_points(path: Path) -> None:
+    """Raise a ValueError if a member starts nowhere."""
+    if not path.is_file():
+        return
+    try:
+        for package in json.loads(path.read_bytes()).values():
+            for member, point in package["members"].items():
+                if f"{point['start']}" not in package["windows"]:
+                    raise ValueError(
+                        f"{member}: there is no window for its start, {point['start']}"
+                    )
+    except (LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"it is not what posezoo new writes: {error!r}") from error
+
+
+@rule()
+def known_names(view: ModelView) -> Violations:
+    """The aliases of names.yml, and the models that it names instead of others, are models of the
+    registry, and no alias is itself the name of a model.
+
+    Example: aliases: {pose: rtmpose-mm}
+    """
+    for root in _roots_of(view):
+        path = root / other_names.NAME
+        tree = read_tree(path) if path.is_file() else None
+        if not isinstance(tree, YamlNode):
+            continue
+        for node, name in _list_named(tree):
+            if name not in view.zoo.registry.entries:
+                hint = suggest(name, view.zoo.registry.entries)
+                message = f"no model is called {name}" + (f"; {hint}" if hint else "")
+                yield RuleViolation(node, message, actual=name)
+        for alias, node in _mapping(find_node(tree, "aliases")).items():
+            if alias in view.zoo.registry.entries:
+                message = f"{alias} is a model of this registry, so that the alias is never used"
+                yield RuleViolation(node, message, actual=alias)
+
+
+def _list_named(tree: YamlNode) -> Iterator[tuple[YamlNode, str]]:
+    """The names of models in a names.yml."""
+    nodes = [*_mapping(find_node(tree, "aliases")).values()]
+    for models in list_below(tree, "left_out"):
+        nodes += list_below(models, "instead")
+    for node in nodes:
+        if isinstance(node.value, str):
+            yield node, node.value
+
+
+def _mapping(node: YamlNode | None) -> dict[str, YamlNode]:
+    return node.value if node and isinstance(node.value, dict) else {}
+
+
+@rule()
+def skeleton_sides(view: ModelView) -> Violations:
+    """The keypoints of a skeleton come in pairs: each left one has its right one, the pairs in
+    flips are of one body part, and both of a pair have the same sigma, if almost all pairs have.
+
+    Example: flips: [[left_eye, right_ear]]
+    """
+    own = view.declaration.own_skeleton
+    if own and _mapping(view.node("skeleton")):  # else it is in a file
+        yield from _check_skeleton(own, view.location("skeleton"), view.node("skeleton"))
+    for root in _roots_of(view):
+        for path in sorted((root / FOLDER).glob("*.yml")):
+            try:
+                skeleton = read_skeleton(path)
+            except SpecError:
+                continue  # another rule reports it
+            tree = read_tree(path)
+            node = tree if isinstance(tree, YamlNode) else None
+            yield from _check_skeleton(skeleton, FileLocation(str(path)), node)
+
+
+def _check_skeleton(skeleton: Skeleton, place: Place, tree: YamlNode | None) -> Violations:
+    for key, message in (*_find_wrong_pairs(skeleton), *_find_wrong_sigmas(skeleton)):
+        yield RuleViolation(
+            find_node(tree, key) or place, f"skeleton: {message}", f"skeleton.{key}"
+        )
+
+
+def _find_wrong_pairs(skeleton: Skeleton) -> Iterator[tuple[str, str]]:
+    """One that is of different body parts, else keypoints without a partner, if others have one."""
+    names = skeleton.keypoints
+    pairs = [(names[left], names[right]) for left, right in skeleton.flip_pairs]
+    for left, right in pairs:
+        if right != _mirror_name(left) != left:
+            yield "flips", f"{left} is paired with {right}, and not with {_mirror_name(left)}"
+            return
+    paired = {name for pair in pairs for name in pair}
+    for name in names if pairs else ():
+        if name not in paired and _mirror_name(name) != name:
+            yield "keypoints", f"{name} has no partner {_mirror_name(name)} on the other side"
+
+
+def _mirror_name(name: str) -> str:
+    """The name of the keypoint on the other side; the same name for one that is on no side."""
+    sides = {"left": "right", "right": "left"}
+    return re.sub("left|right", lambda match: sides[match[0]], name)
+
+
+def _find_wrong_sigmas(skeleton: Skeleton) -> Iterator[tuple[str, str]]:
+    pairs = skeleton.flip_pairs if skeleton.sigmas else ()
+    differing = [pair for pair in pairs if skeleton.sigmas[pair[0]] != skeleton.sigmas[pair[1]]]
+    # COCO-WholeBody's own sigmas of feet, face and hands are not the same on both sides.
+    if len(differing) > max(1, (1 - USUAL_SHARE) * len(pairs)):
+        return
+    for left, right in differing:
+        one, other = (f"{skeleton.sigmas[i]:g} of {skeleton.keypoints[i]}" for i in (left, right))
+        yield "sigmas", f"the sigma is {one}, and {other}"
+
+
+@rule()
+def example_picture(view: ModelView) -> Violations:
+    """The picture beside a model.yml is a JPEG image, and that of no other model.
+
+    Example: an example.jpg that was cut, or copied with the folder of another model
+    """
+    path = view.folder / PICTURE
+    if not path.is_file():
+        return
+    content = path.read_bytes()
+    message = ""
+    if not (content.startswith(_JPEG[0]) and content.rstrip(b"\0").endswith(_JPEG[1])):
+        message = f"{PICTURE} is no complete JPEG image"
+    else:
+        owners = view.zoo.models_by(_read_picture)[sha256(content).digest()]
+        others = [other.name for other in owners if other is not view]
+        if others:
+            message = f"{PICTURE} is that of {others[0]}, too"
+    if message:
+        yield RuleViolation(FileLocation(str(path)), f"{message}: make examples draws it", PICTURE)
+
+
+def _read_picture(view: ModelView) -> Iterator[bytes]:
+    path = view.folder / PICTURE
+    if path.is_file():
+        yield sha256(path.read_bytes()).digest()

@@ -1,0 +1,174 @@
+"""posezoo remove: what posezoo wrote of a model goes, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.zoo import declared_file, model_yml, write_model
+
+BODIES = {"one": b"1" * 2000, "two": b"2" * 3000}
+
+
+@pytest.fixture
+def zoo(tmp_path) -> Path:
+    """A folder with the files of two models, and their cache."""
+    for name, body in BODIES.items():
+        source = tmp_path / f"{name}.tflite"
+        source.write_bytes(body)
+        write_model(tmp_path / "zoo", name, model_yml(files=[declared_file(source)]))
+    assert posezoo("download", "--all", *places(tmp_path)).returncode == 0
+    return tmp_path
+
+
+def places(folder: Path) -> tuple[str, ...]:
+    names = {"--models_dir": "zoo", "--weights_dir": "weights", "--cache_dir": "cache"}
+    return tuple(word for flag, name in names.items() for word in (flag, f"{folder / name}"))
+
+
+def remove(zoo: Path, *words: object):
+    return posezoo("remove", *words, *places(zoo))
+
+
+def files_in(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+
+def test_the_files_of_a_model_go_with_their_records_and_others_stay(zoo):
+    before = files_in(zoo / "weights")
+    ended = remove(zoo, "one", "--yes")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    left = files_in(zoo / "weights")
+    assert left == {name for name in before if not name.startswith("public/one")}
+    assert "public/two/two.tflite" in left
+    assert str(zoo / "weights" / "public" / "one" / "one.tflite") in ended.stdout
+    assert "the cache keeps 1 file of these models, 0.0 MB" in ended.stdout
+    assert (zoo / "cache").is_dir() and (zoo / "zoo" / "public" / "one" / "model.yml").is_file()
+    assert posezoo("verify", "two", *places(zoo)[:4]).returncode == 0
+    again = remove(zoo, "one", "--yes", "--format", "json")
+    assert (again.returncode, json.loads(again.stdout)["removed"]) == (0, [])
+
+
+def test_after_it_the_cache_gives_the_files_again(zoo):
+    for source in zoo.glob("*.tflite"):
+        source.unlink()
+    remove(zoo, "*", "--yes")
+    assert not (zoo / "weights" / "public").exists()
+    assert posezoo("download", "--all", *places(zoo)).returncode == 0
+    assert (zoo / "weights" / "public" / "one" / "one.tflite").read_bytes() == BODIES["one"]
+
+
+def test_a_dry_run_removes_nothing(zoo):
+    before = files_in(zoo)
+    ended = remove(zoo, "*", "--dry_run", "--format", "json")
+    report = json.loads(ended.stdout)
+    assert ended.returncode == 0
+    assert {Path(path).name for path in report["removed"]} >= {"one.tflite", "two.tflite"}
+    assert report["kept"] == []
+    assert report["bytes"] >= 5000
+    assert report["cache"]["bytes"] == 5000
+    assert files_in(zoo) == before
+
+
+def test_a_changed_file_and_a_strangers_file_stay(zoo):
+    folder = zoo / "weights" / "public" / "one"
+    (folder / "one.tflite").write_bytes(b"trained for a week")
+    (folder / "notes.txt").write_text("mine")
+    (folder / "README.md").write_text("mine, too")
+    ended = remove(zoo, "one", "two", "--yes")
+    assert ended.returncode == 1
+    assert f"kept: {folder}/one.tflite (it was changed since posezoo wrote it)" in ended.stdout
+    assert f"kept: {folder}/notes.txt (posezoo did not write it)" in ended.stdout
+    assert (folder / "one.tflite").read_bytes() == b"trained for a week"
+    assert {"notes.txt", "README.md"} <= files_in(folder)
+    assert not (zoo / "weights" / "public" / "two").exists()
+
+
+def test_a_strangers_file_alone_is_no_failure(zoo):
+    (zoo / "weights" / "public" / "one" / "notes.txt").write_text("mine")
+    assert remove(zoo, "one", "--yes").returncode == 0
+    assert files_in(zoo / "weights" / "public" / "one") == {"notes.txt"}
+
+
+def test_a_link_is_neither_followed_nor_removed(zoo):
+    path = zoo / "weights" / "public" / "one" / "one.tflite"
+    path.rename(zoo / "elsewhere.tflite")
+    path.symlink_to(zoo / "elsewhere.tflite")
+    assert remove(zoo, "one", "--yes").returncode == 1
+    assert path.is_symlink() and (zoo / "elsewhere.tflite").read_bytes() == BODIES["one"]
+
+
+def test_the_registry_in_the_same_folder_stays(zoo):
+    shared = (
+        "--models_dir",
+        zoo / "zoo",
+        "--weights_dir",
+        zoo / "zoo",
+        "--cache_dir",
+        zoo / "cache",
+    )
+    before = files_in(zoo / "zoo")
+    assert posezoo("download", "--all", *shared).returncode == 0
+    assert posezoo("remove", "one", "two", "--yes", *shared).returncode == 0
+    assert files_in(zoo / "zoo") == before
+
+
+def test_without_a_terminal_it_asks_for_yes_and_removes_nothing(zoo):
+    before = files_in(zoo)
+    ended = subprocess.run(
+        [sys.executable, "-m", "posezoo", "remove", "one", *places(zoo)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "the input is no terminal, so that nobody can be asked: add --yes" in ended.stderr
+    assert files_in(zoo) == before
+
+
+@pytest.mark.parametrize(("typed", "is_removed"), [("y\n", True), ("\n", False), ("no\n", False)])
+def test_on_a_terminal_only_yes_removes(zoo, typed, is_removed):
+    master, slave = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "posezoo", "remove", "one", *places(zoo)],
+        stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    os.close(slave)
+    os.write(master, typed.encode())
+    _, asked = child.communicate(timeout=100)
+    os.close(master)
+    assert "for good? [y/N]" in asked
+    assert child.returncode == (0 if is_removed else 1)
+    assert (zoo / "weights" / "public" / "one" / "one.tflite").exists() is not is_removed
+
+
+def test_an_unknown_name_and_no_name_are_errors(zoo):
+    assert remove(zoo, "--yes").returncode == 2
+    ended = remove(zoo, "onne", "--yes")
+    assert (ended.returncode, "did you mean one?" in ended.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("serve", "posezoo --help shows its usage"),
+        ("prune", "posezoo --help shows its usage"),
+        ("remov", "did you mean remove?"),
+        ("rnu", "did you mean run?"),
+        ("evaluation", "did you mean evaluate?"),
+        ("plain.png", "to find the poses in it: posezoo run --input plain.png"),
+        ("gone.png", "posezoo --help shows its usage"),
+    ],
+)
+def test_a_word_that_is_no_verb_is_answered_with_what_is_meant_or_with_nothing(
+    tmp_path, word, hint
+):
+    (tmp_path / "plain.png").write_bytes(b"")
+    ended = posezoo(word, cwd=tmp_path)
+    assert ended.returncode == 2
+    assert ended.stderr == f"posezoo: error: no verb is called '{word}'\n  hint: {hint}\n"

