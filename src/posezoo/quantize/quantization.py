@@ -107,7 +107,7 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
             QuantizationStarted(name, precisions, len(photos.calibration), len(photos.measured))
         )
         try:
-            evaluator = create_accuracy_evaluator(plan)
+            evaluator = create_accuracy_evaluator(plan, listener)
             data = collect_calibration_data(target, photos, listener=listener)
             used = {"photos": data.measured_photos, "calibrated on": data.calibration_photos}
             check_calibration_data(data, evaluator, photos, listener)

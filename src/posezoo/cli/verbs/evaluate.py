@@ -150,7 +150,7 @@ def run(args: argparse.Namespace) -> int:
     with flags.console_from_args(args) as console:
         console(RunStarted(command_line(), 1))
         chosen = _choose_model(args, context)
-        dataset = read_dataset(args, keypoints=not chosen.finds_boxes, task=chosen.task)
+        dataset = read_dataset(args, console, keypoints=not chosen.finds_boxes, task=chosen.task)
         if args.limit:
             dataset = dataset.limited_to(args.limit)
         if not args.skip_unreadable:  # checked before a model is downloaded

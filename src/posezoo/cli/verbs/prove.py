@@ -58,7 +58,10 @@ def run(args: argparse.Namespace) -> int:
     refuse_invalid_flags(args)
     context = flags.context_from_args(args, {"registries": ()})  # it writes beside model.yml
     names_dataset = args.annotations or args.coco_home
-    dataset = read_dataset(args) if names_dataset else None
+    dataset = None
+    if names_dataset:
+        with flags.console_from_args(args) as console:
+            dataset = read_dataset(args, console)
     proving = Proving(context, args.output, dataset, is_fresh=args.fresh)
 
     def prove(spec: ModelSpec, listener: Listener) -> model_jobs.Answer | Plan:
