@@ -287,3 +287,42 @@ def test_a_dry_run_of_onnx_only_fails_as_the_run_would(zoo, tmp_path):
         "pose-detection-mediapipe: is published as tflite, and is not one of posezoo's networks"
         in refused.stderr
     )
+
+
+def test_the_checkpoint_of_a_training_is_converted_as_it_is(other, tmp_path):
+    """What Lightning and torch.compile save beside and around the weights does not matter."""
+    import argparse
+
+    import numpy as np
+    import torch
+
+    plain = torch.load(other)
+    content = {
+        "state_dict": {f"model._orig_mod.{key}": tensor for key, tensor in plain.items()},
+        "hyper_parameters": argparse.Namespace(lr=1e-3),
+        "callbacks": {"ModelCheckpoint": {"dirpath": Path("/data"), "scores": np.arange(3.0)}},
+    }
+    torch.save(content, tmp_path / "last.ckpt")
+    ours = ("convert", "--network", NETWORK, "-o", tmp_path / "out", *FP32)
+    names = ("--model_name", "plain", "--checkpoint", other)
+    assert posezoo(*ours, *names).returncode == 0
+    ended = posezoo(*ours, "--model_name", "last", "--checkpoint", tmp_path / "last.ckpt")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    weights = [
+        tmp_path / "out" / "public" / name / "FP32" / f"{name}.bin" for name in ("plain", "last")
+    ]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_a_saved_object_is_refused_with_the_line_that_saves_its_weights(tmp_path):
+    import torch
+
+    torch.save(torch.nn.Sequential(torch.nn.ReLU()), tmp_path / "net.pth")
+    ours = ("convert", "--network", NETWORK, "--checkpoint", tmp_path / "net.pth", *FP32)
+    ended = posezoo(*ours, "-o", tmp_path / "out")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "net.pth: contains no named tensors, but refers to 'torch.nn.modules" in ended.stderr
+    assert (
+        "hint: save only the weights where the network is: torch.save(net.state_dict(), FILE)"
+        in ended.stderr
+    )

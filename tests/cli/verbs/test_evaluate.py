@@ -270,6 +270,7 @@ def test_one_of_two_categories_with_keypoints_is_chosen(evaluate, shared, tmp_pa
     assert chosen.returncode == 0, chosen.stderr
 
 
+@pytest.mark.slow
 def test_boxes_of_other_images_are_refused(evaluate, shared, tmp_path):
     photos = shared / "data" / "photos"
     content = json.loads((photos / "person_keypoints.json").read_text())
@@ -277,14 +278,16 @@ def test_boxes_of_other_images_are_refused(evaluate, shared, tmp_path):
         {"image_id": each["image_id"], "category_id": 1, "bbox": each["bbox"], "score": 0.9}
         for each in content["annotations"]
     ]
-    flags = ("--precision", "FP16", "--limit", 1)
+    network = "mobile_pose_mobilenetv3_small"
+    weights = shared / "data" / "checkpoints" / f"{network}.params"
+    flags = ("--precision", "FP16", "--limit", 1, "--checkpoint", weights)
     flags += ("--boxes", written(tmp_path, boxes, "boxes.json"))
-    right = evaluate(*flags, model="movenet-lightning")
+    right = evaluate(*flags, model=network)
     assert right.returncode == 0, right.stderr
     for each in boxes:
         each["image_id"] = f"{each['image_id']:012}"
     written(tmp_path, boxes, "boxes.json")
-    wrong = evaluate(*flags, model="movenet-lightning")
+    wrong = evaluate(*flags, model=network)
     assert (wrong.returncode, wrong.stdout) == (1, "")
     assert "boxes are of images that" in wrong.stderr
     assert "hint: 000000397133 is a file name: write the id of its image, 397133" in wrong.stderr
