@@ -4,6 +4,7 @@ format.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,7 +77,8 @@ def read_checkpoint(path: Path) -> dict[str, Array]:
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {os_reason(error)}") from error
     except CheckpointFormatError as error:
-        raise CheckpointError(f"{path}: {error}", hint=error.hint) from error
+        hint = error.hint.replace("FILE.pt", shlex.quote(str(path)))
+        raise CheckpointError(f"{path}: {error}", hint=hint) from error
 
 
 def has_checkpoint_header(head: bytes) -> bool:

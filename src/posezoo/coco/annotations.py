@@ -269,8 +269,8 @@ class _AnnotationParser:
     def _num_labelled(self, entry: _Entry, where: str, keypoints: Doubles) -> int:
         """The number of labelled keypoints as the file states it: by it, COCO's figures count."""
         marked = int((keypoints[:, 2] > 0).sum())
-        stated = entry.get("num_keypoints")
-        if stated is None or not len(keypoints) or self.is_whole_body:
+        declared = entry.get("num_keypoints")
+        if declared is None or not len(keypoints) or self.is_whole_body:
             return marked  # COCO-WholeBody states those of the body
         labelled = self._whole_number(entry, "num_keypoints", where)
         if bool(labelled) != bool(marked):
@@ -450,9 +450,9 @@ class _AnnotationParser:
 
     def _warnings(self) -> Iterable[str]:
         """One for each kind of problem."""
-        for problem, places in self._noted.items():
-            more = f" and {len(places) - 1} more" if len(places) > 1 else ""
-            yield f"{self._path}: {places[0]}{more}: {problem}"
+        for problem, positions in self._noted.items():
+            more = f" and {len(positions) - 1} more" if len(positions) > 1 else ""
+            yield f"{self._path}: {positions[0]}{more}: {problem}"
 
     def _error(self, problem: str, hint: str = "") -> DatasetError:
         return DatasetError(f"{self._path}: {problem}", hint=hint)

@@ -41,9 +41,9 @@ def read_detector_boxes(path: Path, dataset: CocoDataset) -> Mapping[ImageId, Se
     content = read_json(path)
     if not isinstance(content, list):
         raise DatasetError(f"{path}: is not a file of COCO results: expected a list")
-    found = [_read_box(path, index, entry) for index, entry in enumerate(content)]
-    categories = Counter(category for category, _ in found)
-    people = [box for category, box in found if category == PERSON]
+    rows = [_read_box(path, index, entry) for index, entry in enumerate(content)]
+    categories = Counter(category for category, _ in rows)
+    people = [box for category, box in rows if category == PERSON]
     if not people:
         listed = ", ".join(f"{category!r:.20} ({n})" for category, n in categories.most_common(5))
         raise DatasetError(
@@ -81,8 +81,8 @@ def _read_box(path: Path, index: int, entry: object) -> tuple[object, _Box]:
 
 def _check_images(path: Path, boxes: Sequence[_Box], dataset: CocoDataset) -> None:
     """Raise a DatasetError if boxes are of other images, as pycocotools does."""
-    known = {image.id for image in dataset.images} | set(dataset.other_images)
-    unknown = [box.image for box in boxes if box.image not in known]
+    listed_ids = {image.id for image in dataset.images} | set(dataset.other_images)
+    unknown = [box.image for box in boxes if box.image not in listed_ids]
     if unknown:
         raise DatasetError(
             f"{path}: {len(unknown)} of {len(boxes)} boxes are of images that"
@@ -113,9 +113,9 @@ def _check_unit(path: Path, boxes: Sequence[_Box], dataset: CocoDataset) -> None
             hint="bbox is left, top, width, height in pixels: multiply by the image's size",
         )
     images = {image.id: image for image in dataset.images}
-    known = [(box, images[box.image]) for box in boxes if box.image in images]
-    outside = [box for box, image in known if _reaches_outside(box, image)]
-    if outside and all(_could_be_corners(box, image) for box, image in known):
+    boxes_of_images = [(box, images[box.image]) for box in boxes if box.image in images]
+    outside = [box for box, image in boxes_of_images if _reaches_outside(box, image)]
+    if outside and all(_could_be_corners(box, image) for box, image in boxes_of_images):
         raise DatasetError(
             f"{path}: its boxes reach beyond their images, such as {list(outside[0].values)} of"
             f" image {outside[0].image!r}: they seem to be left, top, right, bottom",

@@ -541,6 +541,8 @@ class ModelSpec:
     variants: tuple[ModelSpec, ...] = ()
     #: Unknown keys that were left out, one line each, with their positions.
     warnings: tuple[str, ...] = ()
+    #: What is assumed about the keypoints of the user's own weights; empty if nothing is.
+    assumption: str = ""
     stages: ClassVar[tuple[str, ...]] = ()  # only a composite has some
 
     @property

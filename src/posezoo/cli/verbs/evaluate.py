@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags
 from posezoo.cli.dataset_flags import DATASET_FLAGS, read_dataset, refuse_invalid_flags
 from posezoo.cli.flags import Flag, FlagGroup
+from posezoo.cli.model_argument import find_named_model, is_network_file
 from posezoo.cli.report import print_json
 from posezoo.cli.run_main import command_line
 from posezoo.errors import EvaluationError, import_optional
@@ -51,9 +52,6 @@ posezoo evaluate my/network.xml --annotations people.json --images photos --form
 posezoo evaluate my/yolox.xml --as yolox-tiny-coco --annotations cats.json --images photos
 """
 
-#: A name with this suffix is an IR; any other name is a model.
-SUFFIX = ".xml"
-
 
 def _scales(text: str) -> tuple[float, ...]:
     try:
@@ -70,7 +68,11 @@ def _scales(text: str) -> tuple[float, ...]:
 
 
 FLAGS = (
-    Flag("model MODEL|XML", "a model's name, or the .xml of an IR"),
+    Flag(
+        "model MODEL|XML|FILE",
+        "the name of a model, the .xml of an IR, an .onnx, or a checkpoint of one of posezoo's"
+        " networks",
+    ),
     *DATASET_FLAGS,
     Flag("--limit N", "evaluate only the first N images", flags.whole_number(1)),
     Flag(
@@ -186,41 +188,38 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
         args.parser.error("either --boxes or --detector")
     if args.model_name is not None and args.checkpoint is None:
         args.parser.error("--model_name requires --checkpoint")
-    if args.checkpoint and args.model.endswith(SUFFIX):
+    if args.checkpoint and is_network_file(args.model):
         args.parser.error("--checkpoint requires a model or network, not an IR")
-    if args.like and not args.model.endswith(SUFFIX):
-        args.parser.error("--as requires an .xml")
+    if args.like and not is_network_file(args.model):
+        args.parser.error("--as requires an .xml or .onnx")
 
 
 def _choose_model(args: argparse.Namespace, context: Context) -> EvaluatedModel:
     from posezoo.pipeline.evaluation import EvaluatedModel
-    from posezoo.resolve.custom_weights import find_with_checkpoint
     from posezoo.runtime.decoder_matching import describe_ir
     from posezoo.runtime.graph import read_graph
 
     boxes = args.boxes or ""
-    if args.model.endswith(SUFFIX):
-        xml = Path(args.model)
-        like = flags.like_from_args(args, context)
-        skeleton = flags.skeleton_from_args(args)
-        described, _ = describe_ir(read_graph(xml), None, like, skeleton=skeleton)
-        return EvaluatedModel(described, xml, args.precision, args.detector, boxes=boxes, like=like)
     name = args.model_name or ""
-    if args.checkpoint is None:
-        model = context.registry.find(args.model)
-    else:
-        skeleton = flags.skeleton_from_args(args)
-        model = find_with_checkpoint(
-            context.registry, args.model, args.checkpoint, name, skeleton=skeleton
+    skeleton = flags.skeleton_from_args(args)
+    named = find_named_model(
+        args.model, context, checkpoint=args.checkpoint, ir_name=name, skeleton=skeleton
+    )
+    if named.file:
+        like = flags.like_from_args(args, context)
+        described, _ = describe_ir(read_graph(named.file), None, like, skeleton=skeleton)
+        return EvaluatedModel(
+            described, named.file, args.precision, args.detector, boxes=boxes, like=like
         )
+    assert named.model
     return EvaluatedModel(
-        model,
+        named.model,
         None,
         args.precision,
         args.detector,
         boxes=boxes,
-        checkpoint=args.checkpoint,
-        is_unnamed=args.checkpoint is not None and not name,
+        checkpoint=named.checkpoint,
+        is_unnamed=named.checkpoint is not None and not name,
         conversion=flags.conversion_options_from_args(args),
     )
 
