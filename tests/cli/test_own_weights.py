@@ -388,21 +388,3 @@ def test_a_number_of_keypoints_of_ones_own_is_asked_for_where_it_belongs(twelve,
     write_model(registry, "mine", model_yml(**fields))
     right = posezoo("get", *chosen)
     assert right.returncode == 0, right.stderr
-
-
-def test_an_unknown_key_of_model_yml_does_not_refuse_own_weights(other, tmp_path):
-    fields = {
-        "framework": "pytorch",
-        "network": {"name": NETWORK},
-        "checkpoint": "other.pth",
-        "files": [declared_file(other)],
-        "decoder": None,
-        "inputs": [{"name": "data", "shape": [1, 3, 256, 192], "layout": "NCHW", "color": "RGB"}],
-        "outputs": [{"name": "heatmaps", "shape": [1, 17, 64, 48], "layout": "NCHW"}],
-        "favourite_colour": "blue",
-    }
-    write_model(tmp_path / "models", "mine", model_yml(**fields))
-    chosen = ("mine", "--models_dir", tmp_path / "models", "--checkpoint", other, *FP32[:-1])
-    ended = posezoo("convert", *chosen, "--model_name", "own", "-o", tmp_path / "out")
-    assert ended.returncode == 0, ended.stderr
-    assert "warning: " in ended.stderr and "favourite_colour" in ended.stderr

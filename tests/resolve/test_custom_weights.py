@@ -295,3 +295,16 @@ def test_published_weights_may_take_the_place_of_the_same_weights_from_a_file_of
     with pytest.raises(ConversionError, match="is the IR of another checkpoint"):
         other = replace(file, checksum=Digest("sha384", "01"))
         refuse_to_replace(replace(published, files=(other,)), layout)
+
+
+def test_an_unknown_key_of_model_yml_does_not_refuse_own_weights(tmp_path):
+    """Open Model Zoo's format may have keys that we do not know: they are left out."""
+    from posezoo.pipeline.get import check_own_weights
+
+    mine = spec_with_checkpoint("lightweight_openpose", keys(tmp_path))
+    assert mine.decoder is None
+    events = []
+    check_own_weights(replace(mine, warnings=("model.yml:3:1: x: unknown key",)), events.append)
+    assert events == []
+    with pytest.raises(InferenceError, match="limbs are unknown"):
+        check_own_weights(replace(mine, assumption="its limbs are unknown"), events.append)
