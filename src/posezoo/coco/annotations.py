@@ -279,7 +279,7 @@ class _AnnotationParser:
 
     def _keypoints(self, entry: _Entry, where: str, count: int) -> Doubles:
         """(count, 3): all 0 if the entry has none."""
-        flat: list[object] = []
+        flat: list[Any] = []
         for key in (_WHOLE_BODY_KEYS if self.is_whole_body else _WHOLE_BODY_KEYS[:1]) * bool(count):
             values = entry.get(key)
             if values is None and not self.is_whole_body:
@@ -439,7 +439,7 @@ class _AnnotationParser:
             raise self._error(f"{where}: expected {count} numbers, got {got}")
         numbers = []
         for value in values:
-            number = to_number(value) if isinstance(value, str) else value
+            number: Any = to_number(value) if isinstance(value, str) else value
             if type(number) not in (int, float) or not abs(number) <= _LARGEST:
                 raise self._error(f"{where}: expected numbers, got {value!r:.40}")
             numbers.append(number)

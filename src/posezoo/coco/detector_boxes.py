@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from posezoo.coco.coco_dataset import PERSON, CocoBox, CocoDataset, DatasetImage, ImageId
-from posezoo.coco.json_values import read_json, to_number
+from posezoo.coco.json_values import read_json, to_number, to_whole_number
 from posezoo.errors import DatasetError
 
 #: Boxes reach beyond the image by this share of its side only if they are not left, top, width and
@@ -69,10 +69,11 @@ def _read_box(path: Path, index: int, entry: object) -> tuple[object, _Box]:
     bbox = entry.get("bbox")
     score = to_number(entry.get("score"))
     image = entry.get("image_id")
+    if isinstance(image, float):
+        image = to_whole_number(image)
     values = [to_number(value) for value in bbox] if isinstance(bbox, list) else []
     left, top, width, height = values if len(values) == 4 else [None] * 4
-    is_complete = score is not None and isinstance(image, (int, float, str))
-    if not is_complete or "category_id" not in entry:
+    if score is None or not isinstance(image, (int, str)) or "category_id" not in entry:
         raise DatasetError(f"{path}: [{index}] is not a box: {_EXPECTED}")
     if left is None or top is None or width is None or height is None:
         raise DatasetError(f"{path}: [{index}].bbox is {bbox!r:.60}: {_EXPECTED}")
