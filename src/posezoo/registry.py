@@ -80,7 +80,7 @@ class RegistryEntry:
         folder = self.path.parent
         skeletons = (root / "skeletons" for root in self.path.parents[2:4])
         parts = sorted(folder.glob("*/model.yml")) if self.is_composite else ()
-        beside = (folder / "pre-convert.py", *skeletons, *parts)
+        beside = (folder / "pre-convert.py", folder / "quantization.yml", *skeletons, *parts)
         return read_parsed(self.path, self._parse, _SPEC_MODULES, beside)
 
     def _parse(self) -> Model:

@@ -19,6 +19,7 @@ from posezoo.events import (
     Listener,
     QuantizationFinished,
     QuantizationStarted,
+    WarningIssued,
     ignore_event,
 )
 from posezoo.files.staging import remove_stale_staging_dirs, staging_dir
@@ -106,6 +107,8 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
         listener(
             QuantizationStarted(name, precisions, len(photos.calibration), len(photos.measured))
         )
+        if unread := target.settings.unread:
+            listener(WarningIssued(f"{name}: quantization.yml: not used: {', '.join(unread)}"))
         try:
             evaluator = create_accuracy_evaluator(plan, listener)
             data = collect_calibration_data(target, photos, listener=listener)

@@ -479,6 +479,7 @@ class QuantizationSettings:
     min_agreement: float = 0.75
     in_float: tuple[FloatLayers, ...] = ()  # the layers that stay in floating point, and why
     refused: str = ""  # why INT8 is not made, with the AP that it keeps; empty if it is made
+    unread: tuple[str, ...] = ()  # parameters of a quantization.yml that are not used
 
 
 #: A nested value of model.yml that posezoo only passes on.
