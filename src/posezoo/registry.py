@@ -33,7 +33,6 @@ from posezoo.errors import (
 from posezoo.parsed_files import read_parsed
 from posezoo.settings import OMZ_REGISTRIES, user_folder
 from posezoo.spec.model import CompositeSpec, Family, Model, ModelSpec
-from posezoo.spec.model_files import CHECKPOINTS, NETWORKS, explain_model_file
 from posezoo.spec.safe_names import case_folded, explain_invalid_model_name
 from posezoo.values import frozen
 
@@ -372,6 +371,8 @@ class Registry:
         return parsed
 
     def _unknown(self, name: str) -> UnknownModelError:
+        from posezoo.spec.model_files import CHECKPOINTS, NETWORKS, explain_model_file
+
         problem, hint = explain_model_file(name)
         if problem:
             return UnknownModelError(problem, hint=hint)

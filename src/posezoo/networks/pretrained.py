@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo import networks
-from posezoo.arrays import NamedArrays
 from posezoo.errors import CheckpointError, NetworkError, import_optional
 from posezoo.networks import ArgumentValue, NetworkDefinition
 from posezoo.networks.gluon_names import rename_tensors
@@ -17,6 +16,8 @@ from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from posezoo.arrays import NamedArrays
 
 
 # A prefix has at most this number of words, such as ``model.net.``.

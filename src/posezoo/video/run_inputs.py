@@ -260,7 +260,9 @@ def _explain_missing(name: str) -> str:
     if similar := suggest(path.name, neighbours):
         return f"there is no such file: {similar}"
     if not path.suffix:
-        return f"there is no such file; a model stands before --input: posezoo run {name} --input"
+        return (
+            f"there is no such file; a model stands before --input: posezoo run {name} --input FILE"
+        )
     return "there is no such file: name images, folders or quoted globs"
 
 
