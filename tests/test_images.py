@@ -242,3 +242,22 @@ def test_the_sample_photos_are_those_of_scikit_image_unchanged():
         "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04",
     ]
     assert [read_image(photo).shape for photo in SAMPLE_PHOTOS] == [(512, 512, 3)] * 2
+
+
+@pytest.mark.parametrize("ending", [".avif", ".jp2"])
+def test_photos_in_boxes_are_read_or_refused_if_they_are_incomplete(tmp_path, scene, ending):
+    path = tmp_path / f"scene{ending}"
+    if not cv2.haveImageWriter(path.name):
+        pytest.skip(f"this OpenCV does not write {ending}")
+    cv2.imwrite(str(path), scene)
+    assert read_image(path).shape == scene.shape
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ImageError, match=f"scene{ending}: the image file is incomplete"):
+        read_image(path)
+
+
+def test_a_raw_photo_of_a_camera_is_named(tmp_path):
+    (tmp_path / "me.CR2").write_bytes(b"II*\0" + bytes(100))
+    with pytest.raises(ImageError, match="is a raw photo of a camera") as caught:
+        read_image(tmp_path / "me.CR2")
+    assert "me.jpg" in caught.value.hint

@@ -17,7 +17,7 @@ from posezoo.pipeline.get import get_irs
 from posezoo.pipeline.load import ChosenModel, Loader, default_runtime
 from posezoo.pipeline.zoo_context import open_context
 from posezoo.registry import TAG_MARK
-from posezoo.resolve.custom_weights import find_with_checkpoint, require_network
+from posezoo.resolve.custom_weights import find_with_checkpoint, require_network, with_known_network
 from posezoo.resolve.stage_context import Context
 from posezoo.settings import SETTING_NAMES, SETTING_TYPES, read_settings, to_settings
 from posezoo.spec.model import ORIGINALS, Model, ModelSpec, NetworkChoice, Precision
@@ -283,7 +283,7 @@ def network(
 
     context = _open(settings, trust_on_first_use)
     if pretrained is True:
-        spec = _model_with_network(context, name)
+        spec = with_known_network(_model_with_network(context, name))
         choice = require_network(spec)
         lock = context.lock
         layout = context.layout
@@ -294,7 +294,7 @@ def network(
         return read_network_checkpoint(path, choice.name, choice.arguments).load()
     choice = NetworkChoice(name)
     if not is_network(name):
-        choice = require_network(_model_with_network(context, name))
+        choice = require_network(with_known_network(_model_with_network(context, name)))
     if pretrained is False:
         return build_network(choice.name, **choice.arguments)
     return read_network_checkpoint(Path(pretrained), choice.name, assumed=choice.arguments).load()

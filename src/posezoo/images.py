@@ -22,7 +22,10 @@ from posezoo.values import frozen
 Image = NDArray[np.uint8]
 
 #: The suffixes of image files in a folder.
-SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+SUFFIXES = frozenset({".avif", ".bmp", ".jp2", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+
+# The suffixes of cameras' raw photos: in some of them, OpenCV would read only a small preview.
+_RAW_SUFFIXES = frozenset({".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".raw", ".rw2"})
 
 #: Two free photos of 512 x 512 pixels: a portrait in colour, and a man behind a camera in grey.
 #: README.txt beside them credits them.
@@ -102,16 +105,27 @@ def _read_file(path: Path) -> bytes:
     return data
 
 
+def is_still(path: Path) -> bool:
+    """Whether the suffix is that of an image, not of a video."""
+    return path.suffix.lower() in SUFFIXES | _RAW_SUFFIXES
+
+
 def _read_header(path: Path, data: bytes) -> ImageHeader:
+    if path.suffix.lower() in _RAW_SUFFIXES:
+        raise ImageError(
+            f"{path}: is a raw photo of a camera, which is not read",
+            hint="save it as JPEG with the program of the camera, or: darktable-cli"
+            f" {path.name} {path.with_suffix('.jpg').name}",
+        )
     parse = next((parse for is_kind, parse in _KINDS if is_kind(data)), None)
     if parse is None:
         raise ImageError(
             f"{path}: is not an image of a known format",
-            hint="supported formats: JPEG, PNG, WebP, BMP and TIFF",
+            hint="supported formats: JPEG, PNG, WebP, AVIF, JPEG 2000, BMP and TIFF",
         )
     try:
         return parse(data)
-    except (struct.error, IndexError, KeyError):
+    except (struct.error, IndexError, KeyError, ValueError):
         return ImageHeader(0, 0, is_complete=False)
 
 
@@ -261,10 +275,45 @@ def _tiff(data: bytes) -> ImageHeader:
     return ImageHeader(sides[256], sides[257], is_complete=True)
 
 
+def _avif(data: bytes) -> ImageHeader:
+    """AVIF: boxes to the end of the file (ISO/IEC 14496-12); ``ispe`` has the size of an image, of
+    which a grid has several.
+    """
+    sides = []
+    place = data.find(b"ispe")
+    while place >= 0:
+        sides.append(struct.unpack_from(">II", data, place + 8))
+        place = data.find(b"ispe", place + 4)
+    width, height = max(sides)
+    return ImageHeader(width, height, is_complete=_has_complete_boxes(data))
+
+
+def _jpeg_2000(data: bytes) -> ImageHeader:
+    """JPEG 2000: boxes to the end of the file; ``ihdr`` has the size (ISO/IEC 15444-1, annex I)."""
+    place = data.index(b"ihdr")
+    height, width = struct.unpack_from(">II", data, place + 4)
+    return ImageHeader(width, height, is_complete=_has_complete_boxes(data))
+
+
+def _has_complete_boxes(data: bytes) -> bool:
+    """Whether the last of the boxes ends with the file; a size of 0 means that it does."""
+    place = 0
+    while place < len(data):
+        (size,) = struct.unpack_from(">I", data, place)
+        if size == 1:
+            (size,) = struct.unpack_from(">Q", data, place + 8)
+        if size == 0:
+            return True
+        place += max(size, 8)
+    return place == len(data)
+
+
 _KINDS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes], ImageHeader]], ...] = (
     (lambda data: data.startswith(b"\x89PNG\r\n\x1a\n"), _png),
     (lambda data: data.startswith(b"\xff\xd8\xff"), _jpeg),
     (lambda data: data.startswith(b"RIFF") and data[8:12] == b"WEBP", _webp),
     (lambda data: data.startswith(b"BM"), _bmp),
     (lambda data: data.startswith((b"II*\0", b"MM\0*")), _tiff),
+    (lambda data: data[4:12] in (b"ftypavif", b"ftypavis"), _avif),
+    (lambda data: data[4:8] == b"jP  ", _jpeg_2000),
 )

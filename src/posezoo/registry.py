@@ -176,9 +176,15 @@ class Registry:
         return other_names
 
     def real_name(self, name: str) -> str:
-        """The name of the model for which an alias stands; any other name is returned unchanged."""
+        """The name of the model for which an alias or the path of its model.yml stands; any other
+        name is returned unchanged.
+        """
         if name in self.entries:
             return name
+        if name.endswith("model.yml"):
+            path = Path(name).resolve()
+            named = (entry.name for entry in self.entries.values() if entry.path.resolve() == path)
+            return next(named, name)
         aliases = (names.aliases for names in self.other_names)
         return next((names[name] for names in aliases if name in names), name)
 
@@ -355,10 +361,15 @@ class Registry:
         return parsed
 
     def _unknown(self, name: str) -> UnknownModelError:
+        from posezoo.spec.model_files import CHECKPOINTS, NETWORKS, explain_model_file
+
+        problem, hint = explain_model_file(name)
+        if problem:
+            return UnknownModelError(problem, hint=hint)
         hint = self.empty_message or self._other_registry(name)
         hint = hint or str(self.why_not(name) or "") or suggest(name, self.entries)
-        if name.endswith((".pth", ".safetensors", ".params")):
-            hint = "how to convert your own weights: posezoo convert --help"
+        if name.endswith((*CHECKPOINTS, *NETWORKS)):
+            hint = "and there is no such file"
         if not hint:
             hint = "posezoo list shows them all"
             if not any(registry_name(root) in OMZ_REGISTRIES for root in self.roots):

@@ -572,8 +572,8 @@ def _read_each(
             report(error)
             continue
         if not _is_same_file(path, _users_config(environ)):
-            for error in _refuse_untrusted(values, path, environ):
-                report(error)
+            for refused in _refuse_untrusted(values, path, environ):
+                report(refused)
         configured.append((str(path), values))
     settings = {}
     for name, kind in SETTING_TYPES.items():

@@ -111,4 +111,18 @@ def test_a_prefix_of_all_keys_is_named():
     del wrapped["model.net.conv1.bias"]
     with pytest.raises(CheckpointError) as failure:
         checkpoints.match_tensors(wrapped, WANTED)
-    assert "another variant" in failure.value.hint
+    assert "another network, or was renamed" in failure.value.hint
+
+
+def test_a_checkpoint_with_more_tensors_is_not_called_that_of_another_network():
+    with pytest.raises(CheckpointError, match="1 unexpected: ema") as failure:
+        checkpoints.match_tensors(tensors(ema=np.ones(1)), WANTED)
+    assert "save it without the others" in failure.value.hint
+
+
+@pytest.mark.parametrize("head", ["head", "keypoint_head"])
+def test_names_of_mmpose_are_recognized(head):
+    found = {"backbone.a.weight": np.ones(1), f"{head}.a.weight": np.ones(1)}
+    with pytest.raises(CheckpointError) as failure:
+        checkpoints.match_tensors(found, WANTED)
+    assert failure.value.hint.startswith("its names are those of mmpose")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import enum
 import zipfile
-from collections import Counter, OrderedDict
+from argparse import Namespace
+from collections import Counter, OrderedDict, defaultdict, deque
+from datetime import datetime, timedelta, timezone
+from fractions import Fraction
+from pathlib import PurePosixPath
 
 import numpy as np
 import pytest
@@ -121,6 +126,21 @@ WRAPPINGS = {
     "model": lambda state: {"model": state},
     "model.state_dict": lambda state: {"model": {"state_dict": state}},
     "module.": lambda state: {f"module.{key}": each for key, each in state.items()},
+    "the only dict with tensors": lambda state: {"pose_net": state, "epoch": 1},
+    "compiled": lambda state: {f"_orig_mod.{key}": each for key, each in state.items()},
+    "compiled, of several devices": lambda state: {
+        f"module._orig_mod.module.{key}": state[key] for key in state
+    },
+    "averaged": lambda state: {
+        **{f"module.{key}": each for key, each in state.items()},
+        "n_averaged": torch.tensor(5),
+    },
+    "profiled": lambda state: {
+        **state,
+        "total_ops": torch.ones(1),
+        "a.total_params": torch.ones(1),
+    },
+    "with a loss": lambda state: {**state, "criterion.sigmas": torch.ones(17)},
     "module. twice": lambda state: {
         "state_dict": {f"module.module.{key}": state[key] for key in state}
     },
@@ -140,18 +160,53 @@ def test_two_names_that_differ_by_module_alone_are_refused(save):
 
 def test_a_checkpoint_without_weights_is_refused_with_its_keys(save):
     with pytest.raises(
-        CheckpointError, match=r"no named tensors, but 'generator', 'epoch'$"
+        CheckpointError, match=r"no named tensors, but 'generator', 'teacher', 'epoch'$"
     ) as failure:
-        checkpoints.read_checkpoint(save({"generator": {"a": torch.ones(1)}, "epoch": 1}))
+        state = {"a": torch.ones(1)}
+        checkpoints.read_checkpoint(save({"generator": state, "teacher": state, "epoch": 1}))
     assert "state_dict" in failure.value.hint
+
+
+class Level(enum.Enum):
+    """A class that nobody else has."""
+
+    HIGH = 1
+
+
+class Config(dict):
+    """A dict of a class that nobody else has."""
+
+
+IGNORED = {
+    "a namespace": Namespace(lr=1e-3, output=PurePosixPath("out")),
+    "an array": np.arange(5.0),
+    "a number of numpy": np.float64(0.5),
+    "an array of a structure": {"history": [np.full(17, 0.05, np.float32)]},
+    "a date": datetime(2026, 1, 1, tzinfo=timezone.utc),
+    "a span of time": timedelta(seconds=1),
+    "an enumeration": Level.HIGH,
+    "a dict of a class": Config(a=1, b=[2]),
+    "a default dict": defaultdict(list, loss=[1.0]),
+    "a queue": deque([1, 2]),
+    "a set": frozenset((1, 2)),
+    "a fraction": Fraction(1, 3),
+    "itself": Config(),
+}
+IGNORED["itself"].update(me=IGNORED["itself"], pair=(IGNORED["itself"], 1))
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+@pytest.mark.parametrize("kind", IGNORED)
+def test_objects_beside_the_weights_are_ignored(save, kind, protocol, monkeypatch):
+    state = {"a.weight": torch.ones(2), "b": torch.zeros(1)}
+    path = save({"meta": IGNORED[kind], "state_dict": state}, pickle_protocol=protocol)
+    monkeypatch.setattr(Config, "__setitem__", lambda *_: pytest.fail("an object was made"))
+    same(checkpoints.read_checkpoint(path), state)
 
 
 REFUSED = {
     "a whole module": (lambda: torch.nn.Linear(2, 2), "'torch.nn.modules.linear.Linear'"),
-    "a namespace": (
-        lambda: {"args": __import__("argparse").Namespace(a=1)},
-        "'argparse.Namespace'",
-    ),
+    "a namespace alone": (lambda: {"args": Namespace(a=1)}, "'argparse.Namespace'"),
     "a sparse tensor": (
         lambda: {"a": torch.eye(3).to_sparse()},
         r"'torch\._utils\._rebuild_sparse_tensor'",

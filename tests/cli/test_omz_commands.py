@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from hashlib import sha384
 from pathlib import Path
 
@@ -459,3 +460,38 @@ def test_a_model_that_was_downloaded_in_one_precision_verifies(mirror, tmp_path)
         f"downloader.py --name person-detection-retail-0013 -o {tmp_path} repairs the first"
         in ended.stdout
     )
+
+
+@pytest.fixture
+def of_an_archive(tmp_path):
+    """What Open Model Zoo's own downloader leaves of a model in an archive: the unpacked file."""
+    pytest.importorskip("openvino", reason="needs openvino")
+    with zipfile.ZipFile(tmp_path / "net.zip", "w") as archive:
+        archive.writestr("net.onnx", network("onnx"))
+    fields = {
+        "framework": "onnx",
+        "files": [declared_file(tmp_path / "net.zip")],
+        "postprocessing": [{"$type": "unpack_archive", "format": "zip", "file": "net.zip"}],
+        "checkpoint": "net.onnx",
+        "inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
+        "outputs": None,
+    }
+    write_model(tmp_path / "models", "net", model_yml(**fields))
+    folder = tmp_path / "public" / "net"
+    folder.mkdir(parents=True)
+    (folder / "net.onnx").write_bytes(network("onnx"))
+    return tmp_path
+
+
+def test_a_folder_whose_archive_another_program_removed_is_converted(of_an_archive):
+    ended = run("converter", of_an_archive, "--name", "net", "--precisions", "FP16")
+    assert ended.returncode == 0, ended.stderr
+    assert (of_an_archive / "public" / "net" / "FP16" / "net.xml").is_file()
+    assert "net.zip was unpacked and removed by another program" in ended.stdout + ended.stderr
+
+
+def test_without_the_archive_and_the_file_nothing_is_converted(of_an_archive):
+    (of_an_archive / "public" / "net" / "net.onnx").unlink()
+    ended = run("converter", of_an_archive, "--name", "net", "--precisions", "FP16")
+    assert ended.returncode == 1
+    assert "net.zip: does not exist" in ended.stdout + ended.stderr

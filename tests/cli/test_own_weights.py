@@ -256,7 +256,7 @@ def test_open_model_zoos_converter_converts_custom_weights(zoo, checkpoint, tmp_
         (("--network", NETWORK), "--network requires --checkpoint"),
         (("small", "--model_name", "mine"), "--model_name requires --checkpoint"),
         (("small", "--network", NETWORK, "--checkpoint", "x.pth"), "without a model"),
-        (("--checkpoint", "x.pth"), "requires one model"),
+        (("small", "other", "--checkpoint", "x.pth"), "requires one model"),
         (("--all", "--checkpoint", "x.pth"), "requires one model"),
     ],
 )
@@ -300,3 +300,104 @@ def test_a_dry_run_of_onnx_only_fails_as_the_run_would(zoo, tmp_path):
         "pose-detection-mediapipe: is published as tflite, and is not one of posezoo's networks"
         in refused.stderr
     )
+
+
+def test_the_checkpoint_of_a_training_is_converted_as_it_is(other, tmp_path):
+    """What Lightning and torch.compile save beside and around the weights does not matter."""
+    import argparse
+
+    import numpy as np
+    import torch
+
+    plain = torch.load(other)
+    content = {
+        "state_dict": {f"model._orig_mod.{key}": tensor for key, tensor in plain.items()},
+        "hyper_parameters": argparse.Namespace(lr=1e-3),
+        "callbacks": {"ModelCheckpoint": {"dirpath": Path("/data"), "scores": np.arange(3.0)}},
+    }
+    torch.save(content, tmp_path / "last.ckpt")
+    ours = ("convert", "--network", NETWORK, "-o", tmp_path / "out", *FP32)
+    names = ("--model_name", "plain", "--checkpoint", other)
+    assert posezoo(*ours, *names).returncode == 0
+    ended = posezoo(*ours, "--model_name", "last", "--checkpoint", tmp_path / "last.ckpt")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    weights = [
+        tmp_path / "out" / "public" / name / "FP32" / f"{name}.bin" for name in ("plain", "last")
+    ]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_a_saved_object_is_refused_with_the_line_that_saves_its_weights(tmp_path):
+    import torch
+
+    torch.save(torch.nn.Sequential(torch.nn.ReLU()), tmp_path / "net.pth")
+    ours = ("convert", "--network", NETWORK, "--checkpoint", tmp_path / "net.pth", *FP32)
+    ended = posezoo(*ours, "-o", tmp_path / "out")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "net.pth: contains no named tensors, but refers to 'torch.nn.modules" in ended.stderr
+    assert (
+        "hint: save only the weights where the network is: torch.save(net.state_dict(), FILE)"
+        in ended.stderr
+    )
+
+
+@pytest.fixture(scope="module")
+def twelve(tmp_path_factory):
+    """Weights of twelve keypoints, which only one network reads."""
+    import torch
+
+    from posezoo import networks
+
+    path = tmp_path_factory.mktemp("twelve") / "twelve.pth"
+    torch.save(networks.build_network(NETWORK, keypoints=12).state_dict(), path)
+    return path
+
+
+def test_a_checkpoint_alone_is_converted_for_the_only_network_that_reads_it(twelve, tmp_path):
+    ended = posezoo("convert", twelve, "--model_name", "limbs", "-o", tmp_path, *FP32)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == f"{tmp_path}/public/limbs/FP32/limbs.xml\n"
+    missing = posezoo("convert", tmp_path / "none.pth")
+    assert missing.returncode == 1
+    assert "no model is called" in missing.stderr and "there is no such file" in missing.stderr
+
+
+def test_network_takes_a_model_of_the_zoo(twelve):
+    ended = posezoo("convert", "--network", "hrnet-w32", "--checkpoint", twelve, "--dry_run")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("hrnet-w32: would convert to FP32")
+
+
+@pytest.mark.parametrize("verb", ["info", "card", "lock"])
+def test_a_verb_that_cannot_take_a_checkpoint_says_which_can(verb, twelve):
+    ended = posezoo(verb, twelve)
+    assert ended.returncode == 1
+    assert f"{twelve}: is a checkpoint, which is not read here" in ended.stderr
+    assert "run, evaluate and convert take it" in ended.stderr
+
+
+def test_a_number_of_keypoints_of_ones_own_is_asked_for_where_it_belongs(twelve, tmp_path):
+    fields = {
+        "framework": "pytorch",
+        "network": {"name": NETWORK},
+        "checkpoint": "twelve.pth",
+        "files": [declared_file(twelve)],
+        "decoder": {"name": "heatmap", "convention": "gluoncv_validation"},
+        "skeleton": "limbs",
+        "inputs": [{"name": "data", "shape": [1, 3, 256, 192], "layout": "NCHW", "color": "RGB"}],
+        "outputs": [{"name": "heatmaps", "shape": [1, 12, 64, 48], "layout": "NCHW"}],
+    }
+    registry = tmp_path / "models"
+    (tmp_path / "models" / "skeletons").mkdir(parents=True)
+    names = ", ".join(f"joint_{number}" for number in range(12))
+    (registry / "skeletons" / "limbs.yml").write_text(f"keypoints: [{names}]\n")
+    write_model(registry, "mine", model_yml(**fields))
+    chosen = ("mine", "--models_dir", registry, "-o", tmp_path / "out", *FP32)
+    refused = posezoo("get", *chosen)
+    assert refused.returncode == 1
+    line = f"network: {{name: {NETWORK}, keypoints: 12}}"
+    assert f"hint: if the network finds 12, say so in model.yml: {line}" in refused.stderr
+    fields["network"] = {"name": NETWORK, "keypoints": 12}
+    write_model(registry, "mine", model_yml(**fields))
+    right = posezoo("get", *chosen)
+    assert right.returncode == 0, right.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -84,25 +85,156 @@ def broken(**changes):
         (broken(annotations={"a": 1}), "annotations is not a list"),
         (broken(annotations=[7]), r"annotations\[0\]: expected an object"),
         (broken(categories=[{"id": 1, "name": "dog"}]), "no category is called person; the categories: dog"),
-        (broken(images=[{"id": 1, "file_name": "a"}] * 2), "ids of images repeat: 1"),
-        (broken(annotations=[person(3, 1, SEEN)] * 2), "ids of annotations repeat: 3"),
-        (broken(annotations=[person(1, 9, SEEN)]), "annotation 1 is of image 9, which is not listed"),
+        (broken(images=[{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}]), "ids of images repeat: 1"),
+        (broken(annotations=[person(1, 9, SEEN)]), "no annotations of people"),
         (broken(annotations=[{**person(1, 1, SEEN), "bbox": [1, 2, 3]}]), r"annotations\[0\].bbox: expected 4 numbers, got 3"),
         (broken(annotations=[{**person(1, 1, SEEN), "bbox": None}]), "bbox: expected 4 numbers, got none"),
         (broken(annotations=[{**person(1, 1, SEEN), "keypoints": [1, 2, 3]}]), "keypoints: expected 51 numbers, got 3"),
         (broken(annotations=[{**person(1, 1, SEEN), "keypoints": ["a"] * 51}]), "expected numbers, got 'a'"),
         (broken(annotations=[person(1, 1, SEEN, area=float("nan"))]), "area: expected numbers, got nan"),
         (broken(annotations=[person(1, 1, SEEN, iscrowd=3)]), "iscrowd: expected 0 or 1, got 3"),
-        (broken(annotations=[person(1, 1, NOBODY, num_keypoints=2)]), "num_keypoints is 2, but none is labelled"),
-        (broken(annotations=[person(1, 1, SEEN, num_keypoints="2")]), "num_keypoints: expected a whole number"),
-        (broken(images=[{"id": "1", "file_name": "a"}]), r"images\[0\].id: expected a whole number, got '1'"),
+        (broken(annotations=[person(1, 1, SEEN, num_keypoints="two")]), "num_keypoints: expected a whole number"),
+        (broken(annotations=[person(1, 1, [[float("nan"), 1, 2]] * 17)]), "keypoints: expected numbers, got nan"),
+        (broken(images=[{"id": None, "file_name": "a"}]), r"images\[0\].id: expected a whole number or a text"),
         (broken(images=[{"id": 1}]), r"images\[0\].file_name: expected a text, got nothing"),
-        (broken(images=[{"id": 1, "file_name": "a", "width": 0, "height": 3}]), "width and height above 0"),
     ],
 )  # fmt: skip
 def test_an_invalid_value_is_refused_with_its_place(tmp_path, content, message):
     with pytest.raises(DatasetError, match=message):
         read(tmp_path, content)
+
+
+CHANGES = {
+    "no licenses": lambda content: content.update(licenses=None),
+    "licenses without ids": lambda content: content.update(licenses=[{"name": None}, ""]),
+    "whole numbers with a point, or as texts": lambda content: (
+        content["images"][0].update(id=1.0, width=640.0, height="480"),
+        content["annotations"][0].update(image_id="1", bbox=["10", 10.0, 80, 160]),
+    ),
+    "categories without keypoints": lambda content: content["categories"].append(
+        {"id": 2, "name": "dog", "keypoints": None}
+    ),
+    "a crowd that is not stated": lambda content: content["annotations"][0].update(iscrowd=None),
+    "an area that is not stated": lambda content: content["annotations"][0].update(area=None),
+    "ids of annotations that are texts": lambda content: content["annotations"][0].update(id="a-b"),
+    "no ids of annotations": lambda content: content["annotations"][0].pop("id"),
+    "keypoints in triples": lambda content: content["annotations"][0].update(
+        keypoints=SEEN.tolist()
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_what_annotation_tools_write_is_read_without_a_warning(tmp_path, kind):
+    content = annotations(1, [person(1, 1, SEEN)])
+    CHANGES[kind](content)
+    dataset = read(tmp_path, content)
+    assert (dataset.warnings, dataset.person_count()) == ((), 1)
+    (image,) = dataset.images
+    assert (image.id, image.size, image.people[0].bbox) == (1, (640, 480), (10, 10, 80, 160))
+    assert image.people[0].keypoints.tolist() == SEEN.tolist()
+
+
+def test_positions_that_are_not_labelled_may_be_no_numbers(tmp_path):
+    each = person(1, 1, SEEN)
+    each["keypoints"][:6] = [float("nan"), None, 0, None, None, -1]
+    (annotated,) = read(tmp_path, annotations(1, [each])).images[0].people
+    assert annotated.keypoints[:2].tolist() == [[0, 0, 0], [0, 0, -1]]
+
+
+@pytest.mark.parametrize("empty", [[], None])
+def test_people_without_keypoints_count_only_as_boxes(tmp_path, empty):
+    content = annotations(1, [person(1, 1, SEEN), person(2, 1, SEEN)])
+    content["annotations"][0].update(keypoints=empty, num_keypoints=0)
+    dataset = read(tmp_path, content)
+    assert (dataset.person_count(), dataset.person_count(keypoints=False)) == (1, 2)
+
+
+WARNED = {
+    "no area": (lambda content: content["annotations"][0].update(area=0), "area is 0"),
+    "a wrong count": (
+        lambda content: content["annotations"][1].update(num_keypoints=0),
+        "num_keypoints is not the number",
+    ),
+    "no size": (lambda content: content["images"][0].update(width=0), "width and height are not"),
+    "an image twice": (
+        lambda content: content["images"].append(dict(content["images"][0])),
+        r"images\[1\]: is listed twice",
+    ),
+    "an annotation twice": (
+        lambda content: content["annotations"].append(dict(content["annotations"][0])),
+        r"annotations\[2\]: is listed twice",
+    ),
+    "ids twice": (lambda content: content["annotations"][1].update(id=1, area=9), "both count"),
+    "a caption": (
+        lambda content: content["annotations"].append({"id": 3, "image_id": 1, "category_id": 1}),
+        "neither bbox nor keypoints; left out",
+    ),
+    "another image": (
+        lambda content: content["annotations"].append(person(3, 9, SEEN)),
+        "an image that is not listed; left out",
+    ),
+    "no names": (lambda content: content.update(categories=[{"id": 1, "name": "person"}]), "COCO's 17"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WARNED)
+def test_what_figures_do_not_need_is_one_warning(tmp_path, kind):
+    change, warning = WARNED[kind]
+    content = annotations(1, [person(1, 1, SEEN), person(2, 1, SEEN)])
+    change(content)
+    dataset = read(tmp_path, content)
+    assert len(dataset.images) == 1
+    assert len(dataset.images[0].people) == 2
+    (told,) = dataset.warnings
+    assert re.search(f"person_keypoints_made.json: .*{warning}", told)
+
+
+def test_ids_of_images_may_be_texts(tmp_path):
+    content = annotations(2, [person(1, 1, SEEN)])
+    content["images"][0]["id"] = content["annotations"][0]["image_id"] = "00a"
+    content["images"][1]["id"] = 7
+    dataset = read(tmp_path, content)
+    assert [image.id for image in dataset.images] == ["00a", "7"]
+    assert len(dataset.images[0].people) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "photos\\a.jpg",
+        "C:\\Users\\ann\\a.jpg",
+        "/data/local-files/?d=photos/a.jpg",
+        "http://host.invalid/photos/a.jpg?size=1",
+    ],
+)
+def test_names_of_pictures_elsewhere_are_found_by_their_last_part(tmp_path, name):
+    (tmp_path / "a.jpg").touch()
+    content = annotations(1, [person(1, 1, SEEN)])
+    content["images"][0]["file_name"] = name
+    (image,) = read(tmp_path, content).images
+    assert (image.path, image.file_name) == (tmp_path / "a.jpg", name)
+
+
+def test_a_last_part_that_two_names_share_finds_no_picture(tmp_path):
+    (tmp_path / "a.jpg").touch()
+    content = annotations(2, [person(1, 1, SEEN)])
+    content["images"][0]["file_name"] = "x/a.jpg"
+    content["images"][1]["file_name"] = "y/a.jpg"
+    assert len(read(tmp_path, content).missing_images()) == 2
+
+
+def test_one_of_several_categories_with_keypoints_is_chosen_by_name(tmp_path):
+    content = annotations(1, [person(1, 1, SEEN), person(2, 1, SEEN, category_id=2)])
+    content["categories"] = [{**PERSON, "name": "player"}, {**PERSON, "id": 2, "name": "Referee"}]
+    with pytest.raises(DatasetError, match="2 categories have keypoints: player, Referee") as error:
+        read(tmp_path, content)
+    assert error.value.hint == "choose one: --category player"
+    (image,) = read(tmp_path, content, category="referee").images
+    assert [each.id for each in image.people] == [2]
+    with pytest.raises(DatasetError, match="no category is called plyer") as error:
+        read(tmp_path, content, category="plyer")
+    assert error.value.hint == "did you mean player?"
 
 
 def test_a_missing_file_and_invalid_json_are_refused(tmp_path):

@@ -126,3 +126,100 @@ def test_sorted_names_without_dots_are_refused(tmp_path):
     assert list(rename_tensors(sequence, tensors)) == list(tensors)
     with pytest.raises(NetworkError, match="sorted by name"):
         rename_tensors(dict(sorted(sequence.items())), tensors)
+
+
+def prefixed(prefix, state):
+    return {f"{prefix}{key}": tensor for key, tensor in state.items()}
+
+
+PREFIXED = {
+    "a LightningModule": lambda state: {"state_dict": prefixed("model.", state)},
+    "with its loss": lambda state: {**prefixed("net.", state), "criterion.weight": torch.ones(17)},
+    "of two words": lambda state: {**prefixed("model.net.", state), "sigmas": torch.ones(17)},
+}
+
+
+@pytest.mark.parametrize("kind", PREFIXED)
+def test_the_prefix_of_a_training_program_is_removed(tmp_path, kind):
+    state = networks.build_network(SMALL, keypoints=12).state_dict()
+    torch.save(PREFIXED[kind](state), tmp_path / "net.pth")
+    found = pretrained.read_network_checkpoint(tmp_path / "net.pth", SMALL)
+    assert found.arguments == {"keypoints": 12}
+    loaded = found.load().state_dict()
+    assert all(torch.equal(tensor, loaded[key]) for key, tensor in state.items())
+    assert SMALL in pretrained.matching_networks(tmp_path / "net.pth")
+
+
+def test_weights_with_two_prefixes_are_refused(tmp_path):
+    state = networks.build_network(SMALL).state_dict()
+    torch.save({**prefixed("model.", state), **prefixed("model_ema.", state)}, tmp_path / "net.pth")
+    with pytest.raises(
+        CheckpointError, match=rf"net.pth: has weights of {SMALL} 2 times: below model., model_ema."
+    ):
+        pretrained.read_network_checkpoint(tmp_path / "net.pth", SMALL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", ["head", "keypoint_head"])
+def test_the_names_of_mmpose_are_those_of_hrnet(tmp_path, head):
+    state = networks.build_network("hrnet", width=8).state_dict()
+    renamed = {
+        f"{head if key.startswith('final_layer') else 'backbone'}.{key}": tensor
+        for key, tensor in state.items()
+    }
+    torch.save({"state_dict": renamed, "meta": {"epoch": 210}}, tmp_path / "net.pth")
+    loaded = pretrained.read_network_checkpoint(tmp_path / "net.pth", "hrnet").load().state_dict()
+    assert all(torch.equal(tensor, loaded[key]) for key, tensor in state.items())
+
+
+# How the repository of ViTPose, and mmpose since 1.0, name the layers of one block and the others.
+VITPOSE_NAMES = (
+    ("blocks", "patch_embed.proj", "norm1", "norm2", "mlp.fc1", "mlp.fc2", "last_norm", "keypoint_head"),
+    (
+        "layers", "patch_embed.projection", "ln1", "ln2", "ffn.layers.0.0", "ffn.layers.1", "ln1", "head",
+    ),
+)  # fmt: skip
+
+
+def named_by_authors(state, names):
+    """ViTPose's tensors by the names of its authors."""
+    blocks, patches, before, after, first, second, last, head = names
+    fixed = {
+        "backbone.embeddings.position_embeddings": "backbone.pos_embed",
+        "backbone.embeddings.patch_embeddings.projection": f"backbone.{patches}",
+        "backbone.encoder.layer": f"backbone.{blocks}",
+        "layernorm_before": before,
+        "layernorm_after": after,
+        "attention.output.dense": "attn.proj",
+        "mlp.fc1": first,
+        "mlp.fc2": second,
+        "backbone.layernorm.": f"backbone.{last}.",
+        "head.deconv1": f"{head}.deconv_layers.0",
+        "head.batchnorm1": f"{head}.deconv_layers.1",
+        "head.deconv2": f"{head}.deconv_layers.3",
+        "head.batchnorm2": f"{head}.deconv_layers.4",
+        "head.conv": f"{head}.final_layer",
+    }
+    renamed = {}
+    for key, tensor in state.items():
+        if ".key." in key or ".value." in key:
+            continue
+        if ".query." in key:
+            parts = [state[key.replace("query", part)] for part in ("query", "key", "value")]
+            key, tensor = key.replace("attention.attention.query", "attn.qkv"), torch.cat(parts)
+        for ours, theirs in fixed.items():
+            key = key.replace(ours, theirs)
+        renamed[key] = tensor
+    return renamed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("names", VITPOSE_NAMES, ids=["ViTPose", "mmpose 1"])
+def test_the_names_of_mmpose_are_those_of_vitpose(tmp_path, names):
+    torch.manual_seed(0)
+    state = networks.build_network("vitpose", width=384, keypoints=12).state_dict()
+    torch.save({"state_dict": named_by_authors(state, names)}, tmp_path / "net.pth")
+    found = pretrained.read_network_checkpoint(tmp_path / "net.pth", "vitpose")
+    assert found.arguments == {"width": 384, "keypoints": 12}
+    loaded = found.load().state_dict()
+    assert all(torch.equal(tensor, loaded[key]) for key, tensor in state.items())

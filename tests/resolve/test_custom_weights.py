@@ -164,7 +164,7 @@ def test_another_number_of_heatmaps_keeps_a_decoder_that_takes_any(tmp_path):
         mine = spec_with_checkpoint(model, path)
         numbered = replace(decoder, skeleton=SKELETONS["keypoints-12"])
         assert (mine.decoder, mine.skeleton) == (numbered, "keypoints-12")
-        assert "its 12 keypoints are only numbered; --skeleton FILE" in mine.warnings[0]
+        assert "its 12 keypoints are only numbered; --skeleton FILE" in mine.assumption
 
 
 BODY = Skeleton("body", tuple(f"joint{place}" for place in range(12)))
@@ -175,7 +175,7 @@ def test_a_declared_skeleton_wins_and_must_have_the_networks_number_of_keypoints
     path.write_bytes(params({"final_layer.weight": np.zeros((12, 32, 1, 1), np.float32)}))
     mine = spec_with_checkpoint("hrnet", path, skeleton=BODY)
     assert (mine.decoder, mine.skeleton) == (Decoder("heatmap", skeleton=BODY), "body")
-    assert not mine.warnings
+    assert not mine.assumption
     with pytest.raises(InferenceError, match="finds 12 keypoints, and the skeleton short has 11"):
         spec_with_checkpoint("hrnet", path, skeleton=Skeleton("short", BODY.keypoints[:11]))
 
@@ -185,7 +185,7 @@ def test_a_known_number_of_keypoints_is_assumed_and_said(tmp_path):
     path.write_bytes(params({"final_layer.weight": np.zeros((14, 32, 1, 1), np.float32)}))
     mine = spec_with_checkpoint("hrnet", path)
     assert mine.skeleton == "crowdpose-14"
-    assert "its 14 keypoints are taken for crowdpose-14" in mine.warnings[0]
+    assert "its 14 keypoints are taken for crowdpose-14" in mine.assumption
 
 
 def test_openpose_needs_the_fields_of_its_limbs(tmp_path):
@@ -295,3 +295,16 @@ def test_published_weights_may_take_the_place_of_the_same_weights_from_a_file_of
     with pytest.raises(ConversionError, match="is the IR of another checkpoint"):
         other = replace(file, checksum=Digest("sha384", "01"))
         refuse_to_replace(replace(published, files=(other,)), layout)
+
+
+def test_an_unknown_key_of_model_yml_does_not_refuse_own_weights(tmp_path):
+    """Open Model Zoo's format may have keys that we do not know: they are left out."""
+    from posezoo.pipeline.get import check_own_weights
+
+    mine = spec_with_checkpoint("lightweight_openpose", keys(tmp_path))
+    assert mine.decoder is None
+    events = []
+    check_own_weights(replace(mine, warnings=("model.yml:3:1: x: unknown key",)), events.append)
+    assert events == []
+    with pytest.raises(InferenceError, match="limbs are unknown"):
+        check_own_weights(replace(mine, assumption="its limbs are unknown"), events.append)

@@ -326,7 +326,7 @@ def test_a_video_that_is_cut_short_is_reported(tmp_path, reported, name):
             "v.mp4: is a HEIC or AVIF photo",
             "heif-convert v.mp4 v.jpg",
         ),
-        (b"A shopping list\n", "v.mp4: is text", r"images: .bmp .jpeg"),
+        (b"A shopping list\n", "v.mp4: is text", r"images: .avif .bmp"),
     ],
 )
 def test_a_file_of_another_kind_is_refused_by_its_kind(tmp_path, reported, content, problem, hint):

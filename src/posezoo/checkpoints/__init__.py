@@ -4,6 +4,7 @@ format.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from posezoo.arrays import Array
 from posezoo.checkpoints import mxnet_params, safetensors, torch_files
 from posezoo.checkpoints.key_matching import match_tensors
 from posezoo.checkpoints.mapped_file import CheckpointFormatError, MappedFile
+from posezoo.checkpoints.tensor_names import network_tensors
 from posezoo.errors import CheckpointError, os_reason
 
 __all__ = ["has_checkpoint_header", "match_tensors", "read_checkpoint"]
@@ -46,20 +48,19 @@ def read_checkpoint(path: Path) -> dict[str, Array]:
 
     For a PyTorch checkpoint these are the tensors of the state dict, which may also be inside
     ``{'state_dict': ...}``, ``{'model_state_dict': ...}``, ``{'model_state': ...}`` or
-    ``{'model': ...}``. The prefixes
-    ``module.`` of PyTorch's names and ``arg:`` and ``aux:`` of MXNet's are removed. No code of the
-    file is run, and PyTorch is not needed.
+    ``{'model': ...}``, or inside the only dict with tensors. What training programs add to names
+    is removed (``module.``, ``_orig_mod.``, MXNet's ``arg:`` and ``aux:``), and so are tensors of
+    a loss and counts of steps or operations. No code of the file is run, no object that it names
+    is made, and PyTorch is not needed.
 
     Returns:
         Arrays of floats, integers or bools in the machine's byte order; bfloat16 as float32. Most
-        are
-        views of the file, mapped copy-on-write: writing to an array does not change the file. While
-            such an
-        array exists, the file must not be truncated.
+        are views of the file, mapped copy-on-write: writing to an array does not change the file.
+        While such an array exists, the file must not be truncated.
 
     Raises:
-        CheckpointError: it cannot be read: its format is unknown, it is damaged, or it refers to
-            code.
+        CheckpointError: it cannot be read: its format is unknown, it is damaged, it has no tensors,
+            or it refers to commands.
     """
     try:
         if not path.is_file():  # opening a pipe would block
@@ -68,7 +69,7 @@ def read_checkpoint(path: Path) -> dict[str, Array]:
         head = file.first_bytes(512)
         for recognises, read in _FORMATS:
             if recognises(head):
-                return read(file)
+                return network_tensors(read(file))
         for position, magic, kind in _OTHER_KINDS:
             if head[position:].lstrip().startswith(magic):
                 raise CheckpointFormatError(f"is not a checkpoint, but {kind}", hint=_HINT)
@@ -76,7 +77,8 @@ def read_checkpoint(path: Path) -> dict[str, Array]:
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {os_reason(error)}") from error
     except CheckpointFormatError as error:
-        raise CheckpointError(f"{path}: {error}", hint=error.hint) from error
+        hint = error.hint.replace("FILE.pt", shlex.quote(str(path)))
+        raise CheckpointError(f"{path}: {error}", hint=hint) from error
 
 
 def has_checkpoint_header(head: bytes) -> bool:

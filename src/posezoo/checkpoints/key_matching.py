@@ -28,6 +28,13 @@ _MAX_NAMED = 5
 # the most words are chosen.
 _MAX_COMPARED = 20
 
+_MMPOSE = (
+    "its names are those of mmpose: those of HRNet and ViTPose are read; for others, mmdeploy's"
+    " tools/deploy.py writes ONNX, which posezoo converts"
+)
+
+_ANOTHER = "it has no name of the network: it belongs to another network, or was renamed"
+
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -100,7 +107,18 @@ def _hint(tensors: Iterable[str], requested: Iterable[str]) -> str:
             return (
                 f"all keys exist, but begin with {truncate(prefix)}: save them without this prefix"
             )
-    return "it belongs to another network, or to another variant of it (width, number of stages)"
+    if keys.isdisjoint(needed):
+        return _MMPOSE if _has_names_of_mmpose(keys) else _ANOTHER
+    if keys.issuperset(needed):
+        return (
+            "if it has all tensors of the network in its shapes, save it without the others;"
+            " otherwise it belongs to another variant"
+        )
+    return "it belongs to another variant of the network (width, number of stages), or to another"
+
+
+def _has_names_of_mmpose(keys: Iterable[str]) -> bool:
+    return {"backbone", "head"} <= {key.partition(".")[0].removeprefix("keypoint_") for key in keys}
 
 
 def _is_counter(key: str) -> bool:

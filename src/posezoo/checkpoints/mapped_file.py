@@ -21,9 +21,12 @@ from posezoo.regular_files import open_regular
 #: that Adam adds for each parameter.
 MAX_TENSORS = 1 << 16
 
-#: The largest size of a header, pickle or zip directory, in bytes. The objects that are parsed from
-#: it take up to 40 times as much memory. HigherHRNet's has 0.3 MB.
+#: The largest size of a header or zip directory, in bytes. The objects that are parsed from
+#: it take up to 40 times as much memory. HigherHRNet's pickle has 0.3 MB.
 MAX_HEADER = 4 << 20
+
+#: The largest size of a pickle in bytes. mmengine puts the losses of all iterations into it.
+MAX_PICKLE = 32 << 20
 
 #: The most dimensions of a tensor, which is the limit of NumPy 1. Weights of 3D convolutions have
 #: 5.

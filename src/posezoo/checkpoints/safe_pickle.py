@@ -1,6 +1,9 @@
 """Read pickles without running their code; :mod:`pickletools` parses the opcodes and does not
 execute them.
 
+No object of a class that a pickle names is made, and no function that it names is called: tensors
+are made from a few known names, and everything else is ignored.
+
 ``torch.load(weights_only=True)`` promises the same, but had two vulnerabilities in the versions of
 PyTorch that we allow: CVE-2025-32434 (before 2.6) and CVE-2026-24747 (before 2.10).
 """
@@ -26,6 +29,7 @@ _LITERALS = frozenset(
     (
         "INT", "LONG", "LONG1", "LONG4", "BININT", "BININT1", "BININT2", "FLOAT", "BINFLOAT",
         "STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
+        "BYTEARRAY8",
         "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8",
     )
 )  # fmt: skip
@@ -38,11 +42,22 @@ _VALUES: Mapping[str, Callable[[], object]] = {
     "NONE": lambda: None,
     "NEWTRUE": lambda: True,
     "NEWFALSE": lambda: False,
+    "EMPTY_SET": lambda: IgnoredObject("builtins.set"),
 }
 
 
 # Only a parser needs them.
 _IGNORED = frozenset(("PROTO", "FRAME", "STOP"))
+
+
+# Modules, and functions of builtins, that run commands or programs: no weights need them.
+_COMMAND_MODULES = frozenset(
+    (
+        "code", "commands", "ctypes", "importlib", "nt", "os", "pip", "popen2", "posix", "pty",
+        "runpy", "shutil", "socket", "subprocess", "sys", "webbrowser",
+    )
+)  # fmt: skip
+_COMMAND_FUNCTIONS = frozenset(("__import__", "breakpoint", "compile", "eval", "exec", "open"))
 
 
 class GlobalName:
@@ -52,12 +67,24 @@ class GlobalName:
         self.dotted = dotted
 
 
+class IgnoredObject:
+    """Stands for an object that is not made, because tensors do not need its class or function;
+    what a pickle puts into it is dropped.
+    """
+
+    def __init__(self, dotted: str) -> None:
+        self.dotted = dotted  # of its class, or of the function that would return it
+
+
 class PickleSequence:
     """A sequence of pickles, and the stack machine of pickle.py, with only the opcodes that data
     needs.
 
-    Other bytes may follow. The pickles may only refer to the names in the vocabulary;
-    ``persistent`` resolves a reference to something outside the pickle.
+    Other bytes may follow. A call of a name that is not in the vocabulary gives an
+    ``IgnoredObject``; ``persistent`` resolves a reference to something outside the pickle.
+
+    Attributes:
+        unknown_names: the names that are not in the vocabulary, in order.
     """
 
     def __init__(
@@ -66,6 +93,7 @@ class PickleSequence:
         self._stream = io.BytesIO(content)
         self._vocabulary = vocabulary
         self._persistent = persistent
+        self.unknown_names: dict[str, None] = {}
         self._steps = 0
         self._stack: list[Any] = []
         self._below: list[list[Any]] = []  # the stacks below each mark
@@ -144,10 +172,16 @@ class PickleSequence:
         self._stack.append(tuple(items))
 
     def _call(self, name_and_arguments: list[Any]) -> None:
-        name, arguments = name_and_arguments
-        if type(name) is not GlobalName or type(arguments) is not tuple:
+        name, arguments, *_ = name_and_arguments
+        if type(name) not in (GlobalName, IgnoredObject):
             raise TypeError
-        self._stack.append(self._vocabulary[name.dotted](*arguments))
+        if type(arguments) not in (tuple, IgnoredObject):
+            raise TypeError
+        function = self._vocabulary.get(name.dotted)
+        if function is None or type(name) is IgnoredObject or type(arguments) is IgnoredObject:
+            self._stack.append(IgnoredObject(name.dotted))
+        else:
+            self._stack.append(function(*arguments))
 
     def _resolve_reference(self, reference: list[Any]) -> None:
         self._stack.append(self._persistent(*reference))
@@ -155,7 +189,12 @@ class PickleSequence:
     def _drop(self, _: list[Any]) -> None:
         pass
 
+    def _push_ignored_set(self, _: list[Any]) -> None:
+        self._stack.append(IgnoredObject("builtins.frozenset"))
+
     def _extend(self, items: list[Any]) -> None:
+        if type(self._stack[-1]) is IgnoredObject:
+            return
         if type(self._stack[-1]) is not list:
             raise TypeError
         self._stack[-1].extend(items)
@@ -174,6 +213,8 @@ class PickleSequence:
 
     def _set_items(self, items: list[Any]) -> None:
         table = self._stack[-1]
+        if type(table) is IgnoredObject:
+            return
         if type(table) is not dict or len(items) % 2:
             raise TypeError
         # The keys of tensors are strings; all other keys are ignored, because hashing untrusted
@@ -188,13 +229,15 @@ class PickleSequence:
             raise TypeError
         dotted = f"{module}.{name}"
         if dotted not in self._vocabulary:
-            raise CheckpointFormatError(
-                f"its pickle refers to {shorten(dotted)}, which is not allowed in a checkpoint",
-                hint=(
-                    "no code was run; ask the author to save only the weights: net.state_dict(), or"
-                    " .safetensors"
-                ),
-            )
+            is_builtin = module in ("builtins", "__builtin__")
+            runs_function = is_builtin and name in _COMMAND_FUNCTIONS
+            if runs_function or module.partition(".")[0] in _COMMAND_MODULES:
+                raise CheckpointFormatError(
+                    f"its pickle refers to {shorten(dotted)}, which runs commands: it may be made"
+                    " to do harm",
+                    hint="nothing of it was run; do not load it, and get it again from its author",
+                )
+            self.unknown_names[dotted] = None
         self._stack.append(GlobalName(dotted))
 
 
@@ -222,7 +265,12 @@ _COMBINATIONS: Mapping[str, tuple[int | None, Callable[[PickleSequence, list[Any
     "SETITEMS": (None, PickleSequence._set_items),
     "REDUCE": (2, PickleSequence._call),
     "NEWOBJ": (2, PickleSequence._call),
+    "NEWOBJ_EX": (3, PickleSequence._call),
     "BINPERSID": (1, PickleSequence._resolve_reference),
     "STACK_GLOBAL": (2, PickleSequence._push_global),
     "BUILD": (1, PickleSequence._drop),  # OrderedDict's _metadata, a dtype's byte order
+    "POP": (1, PickleSequence._drop),
+    "POP_MARK": (None, PickleSequence._drop),
+    "ADDITEMS": (None, PickleSequence._drop),
+    "FROZENSET": (None, PickleSequence._push_ignored_set),
 }

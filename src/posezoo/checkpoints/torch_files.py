@@ -13,12 +13,13 @@ from pathlib import PurePosixPath
 from posezoo.arrays import Array
 from posezoo.checkpoints.mapped_file import (
     MAX_HEADER,
+    MAX_PICKLE,
     CheckpointFormatError,
     FileCursor,
     MappedFile,
     shorten,
 )
-from posezoo.checkpoints.torch_state_dict import TorchPickles, extract_state_dict, map_tensors
+from posezoo.checkpoints.torch_state_dict import TorchPickles, map_tensors
 
 #: The first bytes of a zip archive that is not empty.
 ZIP_MAGIC = b"PK\x03\x04"
@@ -52,13 +53,13 @@ def read_torch_zip(file: MappedFile) -> dict[str, Array]:
     if "byteorder" in offsets and file.read_bytes(*offsets["byteorder"], "byteorder") != b"little":
         raise CheckpointFormatError("was written on a machine with the other byte order")
     start, size = offsets[_PICKLE]
-    if size > MAX_HEADER:
+    if size > MAX_PICKLE:
         raise CheckpointFormatError(
             f"its pickle has {size} bytes, more than a description of tensors needs",
-            hint="save the weights as tensors, net.state_dict(), or as .safetensors",
+            hint="save only the weights: torch.save(net.state_dict(), FILE)",
         )
     pickles = TorchPickles(file.read_bytes(start, size, _PICKLE))
-    state = extract_state_dict(pickles.load_next())
+    state = pickles.load_state_dict()
     if pickles.position != size:
         raise CheckpointFormatError(f"{size - pickles.position} bytes follow its pickle")
     data = {
@@ -164,7 +165,7 @@ def read_legacy_torch(file: MappedFile) -> dict[str, Array]:
     Its pickles are a magic number, the format's version, properties of the machine, the checkpoint,
     and the keys of the storages; the size and numbers of each storage follow.
     """
-    pickles = TorchPickles(file.first_bytes(MAX_HEADER))
+    pickles = TorchPickles(file.first_bytes(MAX_PICKLE))
     if pickles.load_next() != _MAGIC_NUMBER:
         raise CheckpointFormatError(
             "is a pickle, but was not written by torch.save",
@@ -176,7 +177,7 @@ def read_legacy_torch(file: MappedFile) -> dict[str, Array]:
         raise CheckpointFormatError(
             "was written in another version or byte order than torch.save uses"
         )
-    state = extract_state_dict(pickles.load_next())
+    state = pickles.load_state_dict()
     keys = pickles.load_next()
     if type(keys) is not list:
         raise CheckpointFormatError("does not contain the order of its storages")

@@ -24,15 +24,23 @@ from posezoo.checkpoints.mapped_file import (
     require_size,
     shorten,
 )
-from posezoo.checkpoints.safe_pickle import GlobalName, PickleSequence, Vocabulary
+from posezoo.checkpoints.safe_pickle import (
+    GlobalName,
+    IgnoredObject,
+    PickleSequence,
+    Vocabulary,
+)
 from posezoo.values import frozen
 
 # Keys under which training programs save the weights, in addition to values such as an optimizer's
 # state.
 _WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model")
 
-# A prefix that nn.DataParallel, DistributedDataParallel and AveragedModel add to each key.
-_PREFIX = "module."
+# What the user can do with an object in which the weights are.
+_SAVE_WEIGHTS = "save only the weights where the network is: torch.save(net.state_dict(), FILE)"
+
+# The classes of Ultralytics' programs, of YOLOv5 and YOLOv7.
+_YOLO = ("ultralytics.", "models.yolo.", "models.common.")
 
 _UNTYPED = "untyped"
 
@@ -82,7 +90,9 @@ class TensorView:
 
 def _tensor(
     storage: object, offset: object, shape: object, strides: object, *_: object
-) -> TensorView:
+) -> TensorView | IgnoredObject:
+    if type(storage) is IgnoredObject:
+        return storage
     if type(storage) is not StorageInfo or storage.kind == _UNTYPED:
         raise TypeError
     return TensorView(storage, storage.kind, offset, shape, strides=strides)
@@ -90,19 +100,23 @@ def _tensor(
 
 def _tensor_v3(
     storage: object, offset: object, shape: object, strides: object, *others: object
-) -> TensorView:
+) -> TensorView | IgnoredObject:
     # PyTorch uses it for types without a storage class, such as uint16.
     _grad, _hooks, dtype, *_ = others
     if type(storage) is not StorageInfo or type(dtype) is not GlobalName:
         raise TypeError
+    if dtype.dotted not in _DTYPES:
+        return IgnoredObject(dtype.dotted)
     return TensorView(storage, _DTYPES[dtype.dotted], offset, shape, strides=strides)
 
 
 def _with_attributes(
     function: object, _kind: object, arguments: object, _state: object
-) -> TensorView:
+) -> TensorView | IgnoredObject:
     if type(function) is not GlobalName or type(arguments) is not tuple:
         raise TypeError
+    if function.dotted not in _TENSORS:
+        return IgnoredObject(function.dotted)
     return _TENSORS[function.dotted](*arguments)
 
 
@@ -121,14 +135,20 @@ def _ignored(*_: object) -> None:
     """Replaces every value that is not needed for tensors with None."""
 
 
-_TENSORS: Mapping[str, Callable[..., TensorView]] = {
+def _reconstructed(kind: object, *_: object) -> IgnoredObject:
+    if type(kind) is not GlobalName:
+        raise TypeError
+    return IgnoredObject(kind.dotted)
+
+
+_TENSORS: Mapping[str, Callable[..., TensorView | IgnoredObject]] = {
     "torch._utils._rebuild_tensor": _tensor,
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_tensor_v3": _tensor_v3,
 }
 
-#: The names that a checkpoint may refer to. Devices, hooks, learning rates and similar values are
-#: ignored.
+#: The names that tensors are made from, and those that make nothing. Other names are ignored too,
+#: and are named if a file has no tensors.
 VOCABULARY: Vocabulary = {
     **_TENSORS,
     **dict.fromkeys(
@@ -144,6 +164,9 @@ VOCABULARY: Vocabulary = {
     "torch.Size": _first,
     "collections.OrderedDict": _ordered,
     "collections.Counter": _ordered,
+    "collections.defaultdict": lambda *_: {},
+    "copy_reg._reconstructor": _reconstructed,
+    "copyreg._reconstructor": _reconstructed,
 }
 
 
@@ -154,23 +177,25 @@ class TorchPickles(PickleSequence):
         super().__init__(content, VOCABULARY, self._resolve)
         self.storages: dict[str, StorageInfo] = {}
 
-    def _resolve(self, reference: object) -> StorageInfo:
+    def _resolve(self, reference: object) -> StorageInfo | IgnoredObject:
         """The storage of a reference in a pickle, ``('storage', class, key, device, count)``.
 
-        The legacy format adds a sixth part, which PyTorch before 0.4 used for views of storages.
+        The legacy format adds a sixth part, which PyTorch before 0.4 used for views of storages. It
+        also has references to classes of modules, with their source, which is ignored.
         """
-        if (
-            type(reference) is not tuple
-            or not 5 <= len(reference) <= 6
-            or reference[0] != "storage"
-        ):
+        parts = reference if type(reference) is tuple else ()
+        if len(parts) == 4 and parts[0] == "module" and type(parts[1]) is GlobalName:
+            return IgnoredObject(parts[1].dotted)
+        if not 5 <= len(parts) <= 6 or parts[0] != "storage":
             raise CheckpointFormatError("its pickle refers to something that is not a storage")
-        _, kind, key, _, count = reference[:5]
-        if type(kind) is not GlobalName or kind.dotted not in _STORAGES or type(key) is not str:
+        _, kind, key, _, count = parts[:5]
+        if type(kind) is GlobalName and kind.dotted not in _STORAGES:
+            return IgnoredObject(kind.dotted)
+        if type(kind) is not GlobalName or type(key) is not str:
             raise CheckpointFormatError(
                 "its pickle refers to a storage in a way that torch.save does not use"
             )
-        if reference[5:] not in ((), (None,)):
+        if parts[5:] not in ((), (None,)):
             raise CheckpointFormatError("has views of storages, as PyTorch before 0.4 wrote them")
         size = require_size(count, f"the size of storage {shorten(key)}")
         storage = StorageInfo(key, _STORAGES[kind.dotted], size)
@@ -180,35 +205,60 @@ class TorchPickles(PickleSequence):
             )
         return storage
 
+    def load_state_dict(self) -> dict[str, TensorView]:
+        """The tensors of the next pickle by key, without the dicts that enclose them.
 
-def extract_state_dict(value: object) -> dict[str, TensorView]:
-    """The tensors of a checkpoint's pickle by key, without enclosing dicts and the prefix
-    ``module.``.
-    """
-    table = _table(value)
+        Raises:
+            CheckpointFormatError: it has none, or one that cannot be read.
+        """
+        table = _find_state_dict(_table(self.load_next()))
+        tensors = {key: value for key, value in table.items() if type(value) is TensorView}
+        if not tensors:
+            raise self._error_without_tensors(table)
+        if len(tensors) > MAX_TENSORS:
+            raise CheckpointFormatError(f"contains {len(tensors)} tensors, more than {MAX_TENSORS}")
+        for key, value in table.items():
+            if type(value) is IgnoredObject and value.dotted.startswith("torch."):
+                raise CheckpointFormatError(
+                    f"tensor {shorten(key)} is stored as {shorten(value.dotted)}, which cannot be"
+                    " read",
+                    hint="save dense tensors of floats: tensor.to_dense().float()",
+                )
+        return tensors
+
+    def _error_without_tensors(self, table: Mapping[str, object]) -> CheckpointFormatError:
+        names = [*self.unknown_names]
+        keys = ", ".join(map(shorten, list(table)[:8]))
+        if not names:
+            return CheckpointFormatError(
+                f"contains no named tensors{', but ' + keys if keys else ''}",
+                hint=f"weights must be at the top level, or under {', '.join(_WRAPPERS)}",
+            )
+        hint = _SAVE_WEIGHTS
+        if any(name.startswith(_YOLO) for name in names):
+            hint = "it is a network of Ultralytics' YOLO: yolo export model=FILE.pt format=onnx"
+        listed = ", ".join(map(shorten, names[:3]))
+        problem = f"contains no named tensors, but refers to {listed}"
+        return CheckpointFormatError(problem, hint=hint)
+
+
+def _find_state_dict(table: dict[str, object]) -> dict[str, object]:
+    """The dict with the tensors, which may be inside others."""
     # For {'model': {'state_dict': ...}}; limited, because a dict may contain itself.
     for _ in range(4):
-        member = (_table(table[key]) for key in _WRAPPERS if key in table)
-        table = next(filter(None, member), table)
-    tensors = [(key, tensor) for key, tensor in table.items() if type(tensor) is TensorView]
-    if not tensors:
-        keys = ", ".join(map(shorten, list(table)[:8]))
-        raise CheckpointFormatError(
-            f"contains no named tensors{', but ' + keys if keys else ''}",
-            hint=f"weights must be at the top level, or under {', '.join(_WRAPPERS)}",
-        )
-    if len(tensors) > MAX_TENSORS:
-        raise CheckpointFormatError(f"contains {len(tensors)} tensors, more than {MAX_TENSORS}")
-    state: dict[str, TensorView] = {}
-    for key, tensor in tensors:
-        while key.startswith(_PREFIX):
-            key = key.removeprefix(_PREFIX)
-        if key in state:
-            raise CheckpointFormatError(
-                f"contains {shorten(key)} twice, with and without {_PREFIX}"
-            )
-        state[key] = tensor
-    return state
+        members = (_table(table[key]) for key in _WRAPPERS if key in table)
+        member = next(filter(None, members), None)
+        if member is None and not _has_tensors(table):
+            with_tensors = [each for each in map(_table, table.values()) if _has_tensors(each)]
+            member = with_tensors[0] if len(with_tensors) == 1 else None
+        if member is None:
+            break
+        table = member
+    return table
+
+
+def _has_tensors(table: Mapping[str, object]) -> bool:
+    return any(type(value) is TensorView for value in table.values())
 
 
 def _table(value: object) -> dict[str, object]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from posezoo.benchmarking.benchmark_process import BenchmarkSchedule
 from posezoo.benchmarking.workloads import BenchmarkCase
+from posezoo.cli.model_argument import is_network_file
 from posezoo.cli.model_jobs import Answer, JobReport, format_plan
 from posezoo.cli.selection import select_models
 from posezoo.console import Console
@@ -19,8 +20,6 @@ from posezoo.pipeline.plan import make_plan
 from posezoo.resolve.resolution import resolve_model
 from posezoo.spec.model import Model, ModelSpec, Precision
 from posezoo.values import frozen
-
-XML = ".xml"
 
 
 @frozen
@@ -88,7 +87,7 @@ class BenchmarkPlanner:
 
     @property
     def _xmls(self) -> list[Path]:
-        return [Path(name) for name in self.names or () if name.endswith(XML)]
+        return [Path(name) for name in self.names or () if is_network_file(name)]
 
     def _models(self) -> Sequence[Model]:
         """The selected models: the parts of a composite, or with --pipeline the composite
@@ -96,7 +95,7 @@ class BenchmarkPlanner:
         """
         patterns = None
         if self.names is not None:
-            patterns = [name for name in self.names if not name.endswith(XML)]
+            patterns = [name for name in self.names if not is_network_file(name)]
         if patterns == []:
             return ()
         selection = select_models(self.maker.context.registry, patterns, self.console)

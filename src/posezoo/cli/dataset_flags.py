@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag
 from posezoo.errors import DatasetError
+from posezoo.events import Listener, WarningIssued
 from posezoo.settings import user_folder
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ DATASET_FLAGS = (
         " annotations/person_keypoints_val2017.json and the folder val2017 (default: the one that"
         " posezoo dataset get writes)",
     ),
+    Flag(
+        "--category NAME",
+        "the category of people in the annotations, if several have keypoints or none is called"
+        " person",
+        default="",
+    ),
 )
 
 
@@ -50,9 +57,9 @@ def refuse_invalid_flags(args: argparse.Namespace) -> None:
 
 
 def read_dataset(
-    args: argparse.Namespace, *, keypoints: bool = True, task: str = ""
+    args: argparse.Namespace, listener: Listener, *, keypoints: bool = True, task: str = ""
 ) -> CocoDataset:
-    """The data set that the flags name, or the default one.
+    """The data set that the flags name, or the default one; its warnings are reported.
 
     Args:
         keypoints: whether keypoints are required.
@@ -79,7 +86,12 @@ def read_dataset(
                     f"or posezoo dataset get {DEFAULT_DATASET}"
                 ),
             )
-    return coco.read_task_dataset(annotations, images, task, keypoints=keypoints)
+    dataset = coco.read_task_dataset(
+        annotations, images, task, keypoints=keypoints, category=args.category
+    )
+    for warning in dataset.warnings:
+        listener(WarningIssued(warning))
+    return dataset
 
 
 def default_dataset_dir(name: str) -> Path:

@@ -170,8 +170,10 @@ def run_selected(
     with flags.console_from_args(args) as console:
         if selection is None:
             selection = _select(args, context, console)
-        elif selection.warnings:  # of the user's own weights
-            console.warn("; ".join(selection.warnings))
+        else:
+            assumptions = (spec.assumption for spec in selection.models)
+            for text in filter(None, (*selection.warnings, *assumptions)):
+                console.warn(text)
         return run_for_each(selection, work, console, skip_unpinned=args.all, executor=executor)
 
 

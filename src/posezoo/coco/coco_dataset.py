@@ -20,6 +20,9 @@ from posezoo.values import frozen, frozen_with_arrays
 CocoBox = tuple[float, float, float, float, float]
 
 
+#: An image's id in the annotations: a number, or a text if the annotations use texts.
+ImageId = int | str
+
 #: The id of the category of people, in COCO and in result files; and the id of none.
 PERSON = 1
 ANOTHER = -1
@@ -63,7 +66,7 @@ class ImageLicense:
 class DatasetImage:
     """One image of a data set."""
 
-    id: int  # COCO's number of the image
+    id: ImageId  # in the annotations
     path: Path  # the expected path of the file
     file_name: str  # the name in the annotations
     #: Width and height in pixels; None if the annotations do not contain it.
@@ -90,6 +93,8 @@ class CocoDataset:
     #: The ids of categories by their name, if objects of all of them count; empty: people count.
     categories: Mapping[str, int] = field(default_factory=dict)
     is_classified: bool = False  # whether each image has one annotation, its class
+    warnings: tuple[str, ...] = ()  # what the annotations lack, and what is used in its place
+    other_images: frozenset[ImageId] = frozenset()  # images of the annotations that are left out
 
     def described_by(self, skeleton: Skeleton | None) -> CocoDataset:
         """The data set with a model's skeleton, if that is declared and has sigmas."""
@@ -108,17 +113,18 @@ class CocoDataset:
 
     def limited_to(self, count: int) -> CocoDataset:
         """The data set with its first images only."""
-        return replace(self, images=self.images[:count])
+        return self.excluding({image.id for image in self.images[count:]})
 
-    def excluding(self, ids: Collection[int]) -> CocoDataset:
+    def excluding(self, ids: Collection[ImageId]) -> CocoDataset:
         """The data set without the images with these ids."""
-        return replace(self, images=tuple(image for image in self.images if image.id not in ids))
+        remaining = tuple(image for image in self.images if image.id not in ids)
+        return replace(self, images=remaining, other_images=self.other_images | set(ids))
 
     def missing_images(self) -> tuple[DatasetImage, ...]:
         """The images without a file."""
         return tuple(image for image in self.images if not image.path.is_file())
 
-    def annotated_boxes(self) -> Mapping[int, Sequence[CocoBox]]:
+    def annotated_boxes(self) -> Mapping[ImageId, Sequence[CocoBox]]:
         """The boxes of the people with labelled keypoints, without crowds, by image id."""
         boxes = {}
         for image in self.images:

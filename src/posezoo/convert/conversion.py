@@ -88,6 +88,13 @@ def convert_with_openvino(
     spec = resolved.source
     self_check = options.self_check
     model_format = frontends.select_format(spec)
+    for archive in frontends.removed_archives(spec, layout):
+        listener(
+            WarningIssued(
+                f"{spec.full_name}: {archive.name} was unpacked and removed by another program, so"
+                " its digest cannot be checked"
+            )
+        )
     with ThreadPoolExecutor() as pool:
         # Hashing 115 MB takes as long as importing OpenVINO and numpy, 0.1 s: both are done at the
         # same time.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import posixpath
 import struct
 import tempfile
@@ -23,6 +24,7 @@ from posezoo.convert.object_detection import add_detection_output, read_without_
 from posezoo.convert.regions import add_regions
 from posezoo.errors import ConversionError, MissingPackageError, sanitize
 from posezoo.files import verified_files
+from posezoo.files.file_record import read_record
 from posezoo.files.postprocess_state import is_unpacked
 from posezoo.ir.openvino_import import (
     error_text,
@@ -33,7 +35,7 @@ from posezoo.ir.openvino_import import (
 from posezoo.layout import ModelLayout
 from posezoo.registry import format_command
 from posezoo.resolve.resolved import UPSTREAM_RESULTS
-from posezoo.spec.model import ModelSpec, SourceFile
+from posezoo.spec.model import ModelSpec, SourceFile, UnpackArchive
 from posezoo.spec.routes import describe_obstacle, select_route
 from posezoo.spec.safe_names import explain_unsafe_file_name
 from posezoo.workers.processes import RAISE_MEMORY_HINT, own_limits
@@ -117,8 +119,9 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> VerifiedSource:
     """
     path = source_model_path(spec, layout)
     hint = format_command("download", spec, layout.download_dir)
+    removed = removed_archives(spec, layout)
     for file in spec.files:
-        if not is_unpacked(file, spec, layout, rehash=True):
+        if file not in removed and not is_unpacked(file, spec, layout, rehash=True):
             _verify_file(layout.file_path(spec, file), file, hint)
     if not path.is_file():  # an archive was not unpacked
         raise ConversionError(f"{path}: does not exist", hint=hint)
@@ -136,6 +139,23 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> VerifiedSource:
                     hint=f"remove it; {hint} unpacks it again",
                 )
     return VerifiedSource(path)
+
+
+def removed_archives(spec: ModelSpec, layout: ModelLayout) -> tuple[SourceFile, ...]:
+    """The archives that another program, such as Open Model Zoo's downloader, unpacked and removed:
+    their digests cannot be checked, but the file to convert is there.
+    """
+    if not source_model_path(spec, layout).is_file():
+        return ()
+    archives = {step.file for step in spec.postprocessing if isinstance(step, UnpackArchive)}
+    return tuple(
+        file
+        for file in spec.files
+        if file.name in archives
+        and file.name != _source_name(spec)
+        and not os.path.lexists(layout.file_path(spec, file))
+        and not read_record(layout.file_path(spec, file)).outputs
+    )
 
 
 def _verify_file(path: Path, file: SourceFile, hint: str) -> None:

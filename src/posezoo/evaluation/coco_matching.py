@@ -92,16 +92,14 @@ def match_dataset(
     """
     limit = MAX_BOXES if boxes else MAX_POSES
     all_similarities = run_library(dataset, predictions, boxes=boxes).ious
-    for image in dataset.images:
+    for number, image in enumerate(dataset.images):
         predicted = predictions.get(image.id)
         scores = np.zeros(0) if predicted is None else predicted.scores
         order = sort_descending(scores)[:limit]
         crowds = [person.is_crowd for person in image.people]
         counts = [bool(boxes or person.num_keypoints) for person in image.people]
         ignored = np.array(crowds, bool) | ~np.array(counts, bool)
-        similarities = np.reshape(
-            all_similarities[image.id, PERSON], (len(order), len(image.people))
-        )
+        similarities = np.reshape(all_similarities[number, PERSON], (len(order), len(image.people)))
         matches = [
             _match_greedily(similarities, ignored, crowds, threshold) for threshold in THRESHOLDS
         ]

@@ -1,7 +1,8 @@
 """COCO's metrics of predictions, computed by faster-coco-eval.
 
 It returns exactly the same results as pycocotools in about half the time; the tests compare them.
-Ids are renumbered from 1, because both packages interpret 0 as "no match".
+Ids of annotations are renumbered from 1, because both packages interpret 0 as "no match"; images
+are numbered, because their ids may be texts.
 """
 
 from __future__ import annotations
@@ -76,16 +77,17 @@ def run_library(
 ) -> Any:
     """faster-coco-eval's evaluation, with the arguments and errors of ``compute_coco_metrics``.
 
-    Its ``stats`` are the metrics. Its ``ious`` have by image and category the similarity of each
+    Its ``stats`` are the metrics. Its ``ious`` have by image, numbered in the order of the data
+    set, and category the similarity of each
     prediction that counts, by descending score, to each annotation; they are empty if there is none
     of either.
     """
     library = import_optional("faster_coco_eval", extra="evaluate")
     truth: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
-    for image in dataset.images:
+    for number, image in enumerate(dataset.images):
         for person in image.people:
-            annotation = _annotation(image.id, person.keypoints, person.bbox, person.area)
+            annotation = _annotation(number, person.keypoints, person.bbox, person.area)
             annotation["category_id"] = person.category if dataset.categories else PERSON
             annotation["iscrowd"] = int(person.is_crowd)
             truth.append({**annotation, "num_keypoints": person.num_keypoints})
@@ -104,7 +106,7 @@ def run_library(
             extents.prod(axis=1).tolist(),
             strict=True,
         ):
-            annotation = _annotation(image.id, keypoints, box, area)
+            annotation = _annotation(number, keypoints, box, area)
             results.append({**annotation, "category_id": category, "iscrowd": 0, "score": score})
     indexed_truth = _index(library, dataset, truth)
     indexed_results = _index(library, dataset, results)
@@ -170,7 +172,7 @@ def _index(library: Any, dataset: CocoDataset, annotations: list[dict[str, Any]]
     ids = dataset.categories.values() or [PERSON]
     index = library.COCO()
     index.dataset = {
-        "images": [{"id": image.id} for image in dataset.images],
+        "images": [{"id": number} for number, _ in enumerate(dataset.images)],
         "annotations": [{"id": number, **each} for number, each in enumerate(annotations, 1)],
         "categories": [{"id": number} for number in ids],
     }

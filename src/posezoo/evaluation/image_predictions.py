@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from posezoo.arrays import Doubles
-from posezoo.coco import CocoDataset, DatasetImage
+from posezoo.coco import CocoDataset, DatasetImage, ImageId
 from posezoo.coco.coco_dataset import ANOTHER, PERSON
 from posezoo.errors import EvaluationError
 from posezoo.files.file_lock import exclusive
@@ -74,7 +74,7 @@ class ImagePredictions:
             values["categories"] = list(self.categories)
         return values
 
-    def to_coco_results(self, image: int) -> list[dict[str, Any]]:
+    def to_coco_results(self, image: ImageId) -> list[dict[str, Any]]:
         """In the form of COCO's result files: keypoints, or boxes if there are no keypoints, never
         both.
         """
@@ -92,7 +92,7 @@ class ImagePredictions:
 
 
 #: By the id of an image.
-Predictions = Mapping[int, ImagePredictions]
+Predictions = Mapping[ImageId, ImagePredictions]
 
 
 def _flat(values: Doubles) -> Doubles:
@@ -158,12 +158,12 @@ class PredictionCache:
     """The predictions in one file, by image id; created by ``open_prediction_cache``."""
 
     def __init__(
-        self, path: Path | None, entries: Mapping[int, tuple[list[int], ImagePredictions]]
+        self, path: Path | None, entries: Mapping[ImageId, tuple[list[int], ImagePredictions]]
     ) -> None:
         self._path = path
         self._entries = entries
 
-    def select(self, images: Iterable[DatasetImage]) -> dict[int, ImagePredictions]:
+    def select(self, images: Iterable[DatasetImage]) -> dict[ImageId, ImagePredictions]:
         """The predictions for these images by image id; without those whose file has changed."""
         selected = {}
         for image in images:
@@ -219,7 +219,7 @@ def open_prediction_cache(
 
 def _read(
     path: Path, heading: Mapping[str, Any], num_keypoints: int
-) -> dict[int, tuple[list[int], ImagePredictions]] | None:
+) -> dict[ImageId, tuple[list[int], ImagePredictions]] | None:
     """The entries below this heading; None if the file has another heading, or none."""
     entries = {}
     try:
@@ -242,7 +242,7 @@ def _read(
                         space.reshape(count, num_space, 3),
                         categories=entry.get("categories", ()),
                     )
-                    entries[int(entry["id"])] = (list(entry["file"]), predictions)
+                    entries[entry["id"]] = (list(entry["file"]), predictions)
     except (OSError, ValueError, RecursionError):
         return None
     return entries

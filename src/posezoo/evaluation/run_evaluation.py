@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo import images
-from posezoo.coco import CocoBox, CocoDataset, DatasetImage
+from posezoo.coco import CocoBox, CocoDataset, DatasetImage, ImageId
 from posezoo.coco.coco_dataset import ANOTHER
 from posezoo.errors import EvaluationError, ImageError, import_optional
 from posezoo.evaluation import breakdown
@@ -89,7 +89,7 @@ def evaluate(
     dataset: CocoDataset,
     *,
     of_boxes: bool = False,
-    boxes: Mapping[int, Sequence[CocoBox]] | None = None,
+    boxes: Mapping[ImageId, Sequence[CocoBox]] | None = None,
     skip_unreadable: bool = False,
     of_part: bool = False,
     keep: Path | None = None,
@@ -200,7 +200,7 @@ class ImagePredictor:
 
     predictor: Predictor
     names: tuple[str, ...]
-    boxes: Mapping[int, Sequence[CocoBox]] | None
+    boxes: Mapping[ImageId, Sequence[CocoBox]] | None
     dataset: CocoDataset
 
     def __call__(self, image: DatasetImage) -> ImagePredictions | ImageError:

@@ -12,11 +12,11 @@ from pathlib import Path
 from posezoo.networks.catalog_file import read_catalog, read_definition
 from posezoo.networks.definition import NetworkDefinition
 from posezoo.networks.gluon_names import torch_names
-from posezoo.networks.vitpose_experts import merge_expert
+from posezoo.networks.mmpose_names import adapt_hrnet, adapt_vitpose
 from posezoo.plugins import LazyTable
 
 # For networks whose published tensors are not those of our class, or of GluonCV.
-_ADAPTERS = {"vitpose": merge_expert}
+_ADAPTERS = {"vitpose": adapt_vitpose, "hrnet": adapt_hrnet, "higher_hrnet": adapt_hrnet}
 
 #: The built-in networks by name; those from GluonCV have its names.
 #:

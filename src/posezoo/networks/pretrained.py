@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,12 @@ from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from posezoo.arrays import NamedArrays
+
+
+# A prefix has at most this number of words, such as ``model.net.``.
+_MOST_WORDS = 2
 
 
 @frozen
@@ -95,8 +101,8 @@ def read_network_checkpoint(
     definition = networks.find_network(network).with_names(names)
     arrays = checkpoints.read_checkpoint(path)
     with _prefix_errors(path):
-        tensors = definition.adapt_tensors(arrays)
-        shapes = {key: array.shape for key, array in tensors.items()}
+        tensors = _network_tensors(arrays, definition)
+        shapes = _shapes(tensors)
         arguments = definition.infer_arguments(shapes)
     for name, value in (assumed or {}).items():
         if name not in arguments or definition.arguments[name].read(shapes) is None:
@@ -115,13 +121,64 @@ def matching_networks(path: Path) -> tuple[str, ...]:
     names = []
     for name, network in (*networks.NETWORKS.items(), *networks.PLUGINS.items()):
         with suppress(CheckpointError, NetworkError), torch.device("meta"):
-            tensors = network.adapt_tensors(arrays)
-            arguments = network.infer_arguments(
-                {key: array.shape for key, array in tensors.items()}
-            )
+            tensors = _network_tensors(arrays, network)
+            arguments = network.infer_arguments(_shapes(tensors))
             if not compare_keys(tensors, networks.tensor_shapes(network.build(**arguments))):
                 names.append(name)
     return tuple(names)
+
+
+def _network_tensors(arrays: NamedArrays, network: NetworkDefinition) -> dict[str, Any]:
+    """The tensors by the network's keys, without a prefix that training programs add, such as
+    ``model.`` and ``net.`` of a LightningModule.
+
+    A prefix is that of the network if the keys that show its arguments begin with it; tensors
+    outside of it, such as those of a loss, are left out then.
+
+    Raises:
+        CheckpointError: the tensors of the network are there with several prefixes.
+    """
+    tensors = network.adapt_tensors(arrays)
+    if not network.arguments or _count_shown(network, tensors):
+        return tensors
+    by_prefix: dict[str, dict[str, Any]] = {}
+    for prefix in _prefixes(arrays):
+        named = {
+            key.removeprefix(prefix): array
+            for key, array in arrays.items()
+            if key.startswith(prefix)
+        }
+        with suppress(NetworkError):
+            by_prefix[prefix] = network.adapt_tensors(named)
+    counts = {prefix: _count_shown(network, named) for prefix, named in by_prefix.items()}
+    most = max(counts.values(), default=0)
+    best = [prefix for prefix, count in counts.items() if count == most and most]
+    if len(best) > 1:
+        raise CheckpointError(
+            f"has weights of {network.name} {len(best)} times: below {', '.join(best)}",
+            hint="save those that you want: torch.save(net.state_dict(), FILE)",
+        )
+    return by_prefix[best[0]] if best else tensors
+
+
+def _prefixes(names: Iterable[str]) -> list[str]:
+    """The first word or two of the names, each with its dot."""
+    prefixes: dict[str, None] = {}
+    for name in names:
+        words = name.split(".")
+        for count in range(1, min(len(words), _MOST_WORDS + 1)):
+            prefixes[".".join(words[:count]) + "."] = None
+    return [*prefixes]
+
+
+def _count_shown(network: NetworkDefinition, tensors: Mapping[str, Any]) -> int:
+    """The number of arguments that these tensors show."""
+    shapes = _shapes(tensors)
+    return sum(bool(argument.read(shapes)) for argument in network.arguments.values())
+
+
+def _shapes(tensors: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    return {key: array.shape for key, array in tensors.items()}
 
 
 @contextmanager

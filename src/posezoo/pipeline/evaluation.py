@@ -9,7 +9,7 @@ from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 
-from posezoo.coco import CocoBox, CocoDataset, DatasetImage, read_detector_boxes
+from posezoo.coco import CocoBox, CocoDataset, DatasetImage, ImageId, read_detector_boxes
 from posezoo.convert.conversion_plan import ConversionOptions
 from posezoo.errors import ImageError
 from posezoo.evaluation import EvaluationResult, evaluate
@@ -200,13 +200,13 @@ def evaluate_model(
 
 def _read_boxes(
     source: str, dataset: CocoDataset
-) -> tuple[Mapping[int, Sequence[CocoBox]] | None, list[Path]]:
+) -> tuple[Mapping[ImageId, Sequence[CocoBox]] | None, list[Path]]:
     """The given boxes by image id, and their file."""
     if not source:
         return None, []
     if source == TRUTH:
         return dataset.annotated_boxes(), [dataset.annotations]
-    return read_detector_boxes(Path(source)), [Path(source)]
+    return read_detector_boxes(Path(source), dataset), [Path(source)]
 
 
 @frozen
@@ -226,7 +226,7 @@ class _ShardTask:
     def __init__(
         self,
         load: Callable[[], Estimator],
-        boxes: Mapping[int, Sequence[CocoBox]] | None,
+        boxes: Mapping[ImageId, Sequence[CocoBox]] | None,
         dataset: CocoDataset,
     ) -> None:
         self._load = load

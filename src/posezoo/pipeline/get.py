@@ -168,10 +168,11 @@ def check_own_weights(spec: ModelSpec, listener: Listener) -> None:
     """
     if spec.checkpoint != OWN_CHECKPOINT:
         return
-    if spec.warnings and not spec.decoder:
-        raise InferenceError(spec.warnings[-1])
-    for warning in spec.warnings:
-        listener(WarningIssued(warning))
+    if not spec.assumption:
+        return
+    if not spec.decoder:
+        raise InferenceError(spec.assumption)
+    listener(WarningIssued(spec.assumption))
 
 
 def bring_irs_and_plan(

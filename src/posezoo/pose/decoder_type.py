@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import field, fields, replace
-from functools import partial
+from functools import cache, partial
 from math import nan
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 
 from posezoo.arrays import Bools, Floats
 from posezoo.errors import InferenceError
@@ -288,18 +288,31 @@ def check_option(
         raise InferenceError(f"decoder option {name}: expected {expected}, got {value}")
 
 
-#: The types of options of which not every number is valid.
-Count = int
-Positive = float
-PositiveShare = float
-Share = float
+@frozen
+class Range:
+    """The numbers that are valid for an option, as a part of its annotated type."""
 
-_RANGES: dict[Any, tuple[str, Callable[[float], bool]]] = {
-    "Count": ("1 or more", lambda value: value >= 1),
-    "Positive": ("above 0", lambda value: value > 0),
-    "PositiveShare": ("above 0 to 1", lambda value: 0 < value <= 1),
-    "Share": ("0 to 1", lambda value: 0 <= value <= 1),
-}
+    expected: str  # in words
+    contains: Callable[[float], bool]
+
+
+#: The types of options of which not every number is valid.
+Count = Annotated[int, Range("1 or more", lambda value: value >= 1)]
+Positive = Annotated[float, Range("above 0", lambda value: value > 0)]
+PositiveShare = Annotated[float, Range("above 0 to 1", lambda value: 0 < value <= 1)]
+Share = Annotated[float, Range("0 to 1", lambda value: 0 <= value <= 1)]
+
+
+@cache
+def _ranges(options: type) -> tuple[tuple[str, Range], ...]:
+    """The names of options with a range, and the range."""
+    hints = get_type_hints(options, include_extras=True)
+    return tuple(
+        (name, part)
+        for name, hint in hints.items()
+        for part in getattr(hint, "__metadata__", ())
+        if isinstance(part, Range)
+    )
 
 
 @frozen
@@ -311,9 +324,9 @@ class DecoderOptions:
     """
 
     def __post_init__(self) -> None:
-        for option in fields(self):
-            if option.type in _RANGES:
-                check_option(self, *_RANGES[option.type], option.name)
+        options: Any = type(self)
+        for name, allowed in _ranges(options):
+            check_option(self, allowed.expected, allowed.contains, name)
 
 
 @frozen

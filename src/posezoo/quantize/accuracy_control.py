@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from posezoo.coco import ImageId
 from posezoo.errors import import_optional
 from posezoo.events import AccuracySearched, Listener
 from posezoo.quantize.accuracy_evaluator import AccuracyEvaluator
@@ -83,7 +84,7 @@ class _Search:
         self._in_float = 0
         self._began = time.monotonic()
 
-    def measure(self, compiled: Any, image_ids: Iterable[int]) -> tuple[float, None]:
+    def measure(self, compiled: Any, image_ids: Iterable[ImageId]) -> tuple[float, None]:
         """The metric on some images, as NNCF asks for it."""
         self._evaluations += 1
         metric = self._evaluator.compute_metric(compiled, set(image_ids))

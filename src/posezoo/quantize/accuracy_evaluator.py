@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.arrays import Array
-from posezoo.coco import CocoDataset, read_class_dataset, read_task_dataset
+from posezoo.coco import CocoDataset, ImageId, read_class_dataset, read_task_dataset
 from posezoo.errors import DatasetError, QuantizationError
 from posezoo.evaluation import EvaluationResult, evaluate
 from posezoo.evaluation.metric_drop import MetricDrop, measure_drop
-from posezoo.events import AccuracyCompared, Listener
+from posezoo.events import AccuracyCompared, Listener, WarningIssued
 from posezoo.ir.openvino_import import openvino_core
 from posezoo.quantize.calibration_data import CalibrationSample, create_estimator
 from posezoo.quantize.quantization_plan import QuantizationPlan
@@ -92,7 +92,7 @@ class AccuracyEvaluator:
             result = self._evaluate(_compile(self.plan.target.fp32_xml), reverse=True)
         return result.figures.get(self._figure, 0.0)
 
-    def compute_metric(self, compiled: Any, image_ids: Collection[int] | None = None) -> float:
+    def compute_metric(self, compiled: Any, image_ids: Collection[ImageId] | None = None) -> float:
         """COCO's AP, or the share of images whose class is right, 0..1.
 
         Args:
@@ -146,7 +146,7 @@ class AccuracyEvaluator:
         return create_estimator(target, options)
 
     def _evaluate(
-        self, compiled: Any, image_ids: Collection[int] | None = None, *, reverse: bool = False
+        self, compiled: Any, image_ids: Collection[ImageId] | None = None, *, reverse: bool = False
     ) -> EvaluationResult:
         target = self.plan.target
         port = target.port
@@ -176,7 +176,9 @@ def _compile(network: Any) -> Any:
     return core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
 
-def create_accuracy_evaluator(plan: QuantizationPlan) -> AccuracyEvaluator | None:
+def create_accuracy_evaluator(
+    plan: QuantizationPlan, listener: Listener
+) -> AccuracyEvaluator | None:
     """An evaluator on the images of a plan that are not used for calibration; None if the accuracy
     is not measured.
 
@@ -188,6 +190,8 @@ def create_accuracy_evaluator(plan: QuantizationPlan) -> AccuracyEvaluator | Non
         return None
     target = plan.target
     annotated = _read_annotations(plan).described_by(target.model.own_skeleton)
+    for warning in annotated.warnings:
+        listener(WarningIssued(warning))
     kept_apart = {path.resolve() for path in plan.photos.measured}
     dataset = annotated.excluding(
         {image.id for image in annotated.images if image.path.resolve() not in kept_apart}

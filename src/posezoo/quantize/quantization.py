@@ -19,6 +19,7 @@ from posezoo.events import (
     Listener,
     QuantizationFinished,
     QuantizationStarted,
+    WarningIssued,
     ignore_event,
 )
 from posezoo.files.staging import remove_stale_staging_dirs, staging_dir
@@ -106,8 +107,10 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
         listener(
             QuantizationStarted(name, precisions, len(photos.calibration), len(photos.measured))
         )
+        if unread := target.settings.unread:
+            listener(WarningIssued(f"{name}: quantization.yml: not used: {', '.join(unread)}"))
         try:
-            evaluator = create_accuracy_evaluator(plan)
+            evaluator = create_accuracy_evaluator(plan, listener)
             data = collect_calibration_data(target, photos, listener=listener)
             used = {"photos": data.measured_photos, "calibrated on": data.calibration_photos}
             check_calibration_data(data, evaluator, photos, listener)

@@ -356,6 +356,7 @@ def quantization_key(
 ) -> dict[str, Any]:
     """All values that determine the bytes of an INT8 IR, as JSON values."""
     settings = asdict(target.settings)
+    del settings["unread"]
     # Keys that were added later count only if they are set: earlier INT8 IR stay up to date.
     settings = {key: value for key, value in settings.items() if value or key not in _LATER_KEYS}
     files = [target.fp32_xml.with_suffix(suffix) for suffix in provenance.SUFFIXES]

@@ -14,7 +14,13 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from posezoo.errors import CheckpointError, ConversionError, PosezooError, import_optional
+from posezoo.errors import (
+    CheckpointError,
+    ConversionError,
+    InferenceError,
+    PosezooError,
+    import_optional,
+)
 from posezoo.files import verified_files
 from posezoo.networks import build_network, find_network, is_network, pretrained
 from posezoo.registry import Registry, open_registry
@@ -234,8 +240,8 @@ def _with_keypoints(
     if decoder.name == "openpose":
         so = "keypoints cannot be decoded: their limbs are unknown"
         model = replace(model, decoder=None)
-    warning = f"{model.name}: its {count} {so}; --skeleton FILE declares a skeleton"
-    return replace(with_skeleton(model, assumed), warnings=(warning,))
+    text = f"{model.name}: its {count} {so}; --skeleton FILE declares a skeleton"
+    return replace(with_skeleton(model, assumed), assumption=text)
 
 
 def _keypoint_count(arguments: Mapping[str, str | int | bool]) -> int:
@@ -271,7 +277,17 @@ def require_fitting_skeleton(
     if arguments is None:
         definition = find_network(model.network.name)
         arguments = definition.complete_arguments(**model.network.arguments)
-    require_count(decoder.skeleton, _keypoint_count(arguments))
+    count = len(decoder.skeleton.keypoints)
+    try:
+        require_count(decoder.skeleton, _keypoint_count(arguments))
+    except InferenceError as error:
+        if "keypoints" in arguments and "keypoints" not in model.network.arguments:
+            name = model.network.name
+            error.hint = (
+                f"if the network finds {count}, say so in model.yml:"
+                f" network: {{name: {name}, keypoints: {count}}}"
+            )
+        raise
     if "pafs" in arguments:
         require_channels(limb_table(decoder.skeleton), int(arguments["pafs"]))
 

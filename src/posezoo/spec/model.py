@@ -482,6 +482,7 @@ class QuantizationSettings:
     min_agreement: float = 0.75
     in_float: tuple[FloatLayers, ...] = ()  # the layers that stay in floating point, and why
     refused: str = ""  # why INT8 is not made, with the AP that it keeps; empty if it is made
+    unread: tuple[str, ...] = ()  # parameters of a quantization.yml that are not used
 
 
 #: A nested value of model.yml that posezoo only passes on.
@@ -544,6 +545,8 @@ class ModelSpec:
     variants: tuple[ModelSpec, ...] = ()
     #: Unknown keys that were left out, one line each, with their positions.
     warnings: tuple[str, ...] = ()
+    #: What is assumed about the keypoints of the user's own weights; empty if nothing is.
+    assumption: str = ""
     stages: ClassVar[tuple[str, ...]] = ()  # only a composite has some
 
     @property

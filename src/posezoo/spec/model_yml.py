@@ -41,6 +41,7 @@ from posezoo.spec.field_types import (
 )
 from posezoo.spec.inputs_outputs import INPUT_INFO, INPUT_KEYS, INPUTS, OUTPUT_KEYS, OUTPUTS
 from posezoo.spec.mo_args import ARGUMENT_SCHEMA, read_arguments, read_export_arguments
+from posezoo.spec.quantization_yml import QUANTIZATION_YML, read_quantization_yml
 from posezoo.spec.safe_names import TAG, case_folded
 from posezoo.spec.skeleton import Skeleton
 from posezoo.spec.skeleton_yml import SKELETON, read_skeleton
@@ -440,6 +441,9 @@ def _read_variant(
         **values,
     )
     _check_references(top, spec)
+    quantization_yml = path.parent / QUANTIZATION_YML
+    if spec.quantization is None and quantization_yml.is_file():
+        spec = replace(spec, quantization=read_quantization_yml(quantization_yml))
     return with_darknet_weights(spec)
 
 

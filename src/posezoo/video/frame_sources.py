@@ -28,7 +28,7 @@ from posezoo.errors import (
     redact_secrets,
 )
 from posezoo.facts.labels import format_count
-from posezoo.images import MAX_PIXELS, SUFFIXES, Image
+from posezoo.images import MAX_PIXELS, SUFFIXES, Image, is_still
 from posezoo.pose.letterbox import Size, image_size
 from posezoo.runtime.estimator import USUAL_FPS
 from posezoo.values import frozen, frozen_with_arrays
@@ -135,7 +135,7 @@ def open_source(
     if os.path.isdir(path):
         return ImageSource(text, _images_in(path), rounds, report_error)
     if os.path.exists(path):
-        if path.suffix.lower() in SUFFIXES:
+        if is_still(path):
             return ImageSource(text, [path], rounds, report_error)
         return VideoSource(text, rounds, report_error, reconnection)
     if text.isdecimal():

@@ -23,6 +23,7 @@ from posezoo.errors import (
     PosezooError,
     explain_windows_path,
     redact_secrets,
+    suggest,
 )
 from posezoo.files.outputs import replacing_own
 from posezoo.files.staging import staging_dir
@@ -192,9 +193,9 @@ def _is_live(name: str) -> bool:
 
 def _is_video(path: Path) -> bool:
     """Whether a file is played rather than read as an image, which may also have no suffix."""
-    from posezoo.images import SUFFIXES
+    from posezoo.images import is_still
 
-    return bool(path.suffix) and path.suffix.lower() not in SUFFIXES
+    return bool(path.suffix) and not is_still(path)
 
 
 def _stem_of_live(name: str) -> str:
@@ -239,13 +240,37 @@ def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> lis
         if not matches:
             warn(f"{name}: no images there (looked for {' '.join(sorted(SUFFIXES))})")
         images += matches
+    # A name without a suffix is probably that of a model, which stands before --input.
+    unknown = [path for path in images if not path.suffix and not os.path.exists(path)]
+    if unknown:
+        raise ImageError(
+            f"no image to work on: {unknown[0]}", hint=_explain_missing(str(unknown[0]))
+        )
     if not any(map(os.path.exists, images)):
         missing = ", ".join(map(str, images)) or ", ".join(names)
-        hint = explain_windows_path(names[0]) or "name images, folders or quoted globs"
-        if names[0].startswith("~"):
-            hint = f"a shell replaces ~ only outside of quotes: {Path(names[0]).expanduser()}"
-        raise ImageError(f"no image to work on: {missing}", hint=hint)
+        raise ImageError(f"no image to work on: {missing}", hint=_explain_missing(names[0]))
     return images
+
+
+def _explain_missing(name: str) -> str:
+    """What to do about a name that is that of no file."""
+    if name == "-":
+        return "the standard input is not read: save it to a file, and name that"
+    if name.startswith("~"):
+        return f"a shell replaces ~ only outside of quotes: {Path(name).expanduser()}"
+    if explanation := explain_windows_path(name):
+        return explanation
+    path = Path(name)
+    if path.is_dir():
+        return "name images, folders or quoted globs"
+    neighbours = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+    if similar := suggest(path.name, neighbours):
+        return f"there is no such file: {similar}"
+    if not path.suffix:
+        return (
+            f"there is no such file; a model stands before --input: posezoo run {name} --input FILE"
+        )
+    return "there is no such file: name images, folders or quoted globs"
 
 
 def _list_candidates(name: str) -> list[Path] | None:

@@ -219,11 +219,95 @@ def test_missing_images_are_counted_and_named(evaluate, tmp_path):
 
 
 def test_annotations_without_keypoints_are_refused_also_as_json(evaluate, tmp_path):
-    result = evaluate(
-        "--format", "json", data=dataset_flags(tmp_path, categories=[{"id": 1, "name": "person"}])
-    )
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}
+    changes = {"categories": [{"id": 1, "name": "person"}], "annotations": [box]}
+    result = evaluate("--format", "json", data=dataset_flags(tmp_path, **changes))
     assert result.returncode == 1
     assert "has no keypoints" in json.loads(result.stdout)["error"]["problem"]
+
+
+def unusual(content):
+    """The same people, as annotation tools write them."""
+    content["licenses"] = [""]
+    content["categories"].insert(0, {"id": 9, "name": "dog", "keypoints": None})
+    for image in content["images"]:
+        image.update(id=float(image["id"]), width=str(image["width"]))
+        image["file_name"] = "C:\\data\\" + image["file_name"]
+    content["images"].append(dict(content["images"][0]))
+    for each in content["annotations"]:
+        points = each["keypoints"]
+        for at in range(0, len(points), 3):
+            points[at : at + 2] = points[at : at + 2] if points[at + 2] else [float("nan")] * 2
+    content["annotations"] += [{"id": 1, "image_id": 1, "category_id": 1, "caption": "a man"}]
+
+
+def on_photos(shared, tmp_path, change):
+    """The flags of the photos with changed annotations."""
+    photos = shared / "data" / "photos"
+    content = json.loads((photos / "person_keypoints.json").read_text())
+    change(content)
+    return ("--annotations", written(tmp_path, content, "changed.json"), "--images", photos)
+
+
+def test_annotations_as_tools_write_them_give_the_same_figures(evaluate, shared, tmp_path):
+    plain = evaluate("--limit", 4, "--format", "json")
+    result = evaluate("--limit", 4, "--format", "json", data=on_photos(shared, tmp_path, unusual))
+    assert result.returncode == 0, result.stderr
+    expected = json.loads(plain.stdout)
+    report = json.loads(result.stdout)
+    assert report["kept"] == 4
+    assert {name: report[name] for name in ("AP", "AR", "people")} == {
+        name: expected[name] for name in ("AP", "AR", "people")
+    }
+    assert "warning: " not in plain.stderr
+    assert result.stderr.count("warning: ") == 2
+    assert "changed.json: images[17]: is listed twice" in result.stderr
+
+
+def test_areas_of_0_are_told(evaluate, shared, tmp_path):
+    def change(content):
+        for each in content["annotations"]:
+            each["area"] = 0
+
+    result = evaluate("--limit", 1, data=on_photos(shared, tmp_path, change))
+    assert "annotations[0] and 88 more: area is 0" in result.stderr
+
+
+def test_one_of_two_categories_with_keypoints_is_chosen(evaluate, shared, tmp_path):
+    def change(content):
+        (person,) = content["categories"]
+        content["categories"] = [{**person, "name": "player"}, {**person, "id": 2, "name": "coach"}]
+
+    data = on_photos(shared, tmp_path, change)
+    refused = evaluate("--limit", 1, data=data)
+    assert refused.returncode == 1
+    assert "2 categories have keypoints: player, coach" in refused.stderr
+    assert "hint: choose one: --category player" in refused.stderr
+    chosen = evaluate("--limit", 1, "--category", "player", data=data)
+    assert chosen.returncode == 0, chosen.stderr
+
+
+@pytest.mark.slow
+def test_boxes_of_other_images_are_refused(evaluate, shared, tmp_path):
+    photos = shared / "data" / "photos"
+    content = json.loads((photos / "person_keypoints.json").read_text())
+    boxes = [
+        {"image_id": each["image_id"], "category_id": 1, "bbox": each["bbox"], "score": 0.9}
+        for each in content["annotations"]
+    ]
+    network = "mobile_pose_mobilenetv3_small"
+    weights = shared / "data" / "checkpoints" / f"{network}.params"
+    flags = ("--precision", "FP16", "--limit", 1, "--checkpoint", weights)
+    flags += ("--boxes", written(tmp_path, boxes, "boxes.json"))
+    right = evaluate(*flags, model=network)
+    assert right.returncode == 0, right.stderr
+    for each in boxes:
+        each["image_id"] = f"{each['image_id']:012}"
+    written(tmp_path, boxes, "boxes.json")
+    wrong = evaluate(*flags, model=network)
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert "boxes are of images that" in wrong.stderr
+    assert "hint: 000000397133 is a file name: write the id of its image, 397133" in wrong.stderr
 
 
 def test_without_a_dataset_the_error_says_how_to_get_one(tmp_path):

@@ -604,3 +604,19 @@ def test_an_ir_with_its_decoder_has_no_masks(blazepose, camera, mirror, tmp_path
     assert ended.returncode == 1
     assert "contains the decoder" in ended.stderr and "there are no masks" in ended.stderr
     assert "hint: convert it without --decode" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("plian.png", "there is no such file: did you mean plain.png?"),
+        ("-", "the standard input is not read"),
+        ("movenet-multipose", "a model stands before --input: posezoo run movenet-multipose"),
+    ],
+)
+def test_an_input_that_does_not_exist_is_explained(tmp_path, name, hint):
+    (tmp_path / "plain.png").touch()
+    ended = posezoo("run", "--input", name, cwd=tmp_path)
+    assert ended.returncode == 1
+    assert f"error: no image to work on: {name}" in ended.stderr
+    assert "hint: " in ended.stderr and hint in ended.stderr

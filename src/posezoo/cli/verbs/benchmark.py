@@ -68,7 +68,8 @@ def _whole_numbers(lowest: int, highest: int) -> Callable[[str], tuple[int, ...]
 FLAGS = (
     Flag(
         "models MODEL|XML",
-        "a name or a glob, downloaded and converted if necessary; or the .xml of any IR",
+        "a name or a glob, downloaded and converted if necessary; or the .xml of any IR, or an"
+        " .onnx",
         nargs="*",
     ),
     "all",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
+from posezoo.cli.model_argument import find_named_model, is_checkpoint_file
 from posezoo.cli.model_jobs import Answer
 from posezoo.events import Listener
 from posezoo.registry import Selection
@@ -17,6 +19,7 @@ posezoo convert blazepose-full
 posezoo convert --all --precisions FP16 --download_dir models --weights_dir ir
 posezoo convert blazepose-full --dry_run
 posezoo convert blazepose-full --proof nodes
+posezoo convert mine.pth --model_name mine
 posezoo convert --network higher_hrnet --checkpoint mine.pth --model_name mine
 posezoo convert blazepose-full --input_type u8 --input_layout NHWC --resize --weights_dir frames
 posezoo convert movenet-lightning --decode --input_type u8 --input_layout NHWC --resize --weights_dir decoded
@@ -26,7 +29,8 @@ FLAGS = (
     f"{flags.MODELS} {flags.CHECKPOINT}",
     Flag(
         "--network NETWORK",
-        "with --checkpoint, instead of a model: posezoo's own network that the weights are for",
+        "with --checkpoint, instead of a model: posezoo's own network that the weights are for, or"
+        " a model with it (default: the only network that reads them)",
     ),
     flags.download_dir_flag(),
     f"weights_dir {flags.LOCK} {flags.CONVERSION}",
@@ -40,6 +44,8 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Convert, and print the paths of the IR."""
+    if args.checkpoint is None and len(args.models) == 1 and is_checkpoint_file(args.models[0]):
+        args.checkpoint = Path(args.models.pop())
     _refuse_invalid_flags(args)
     flags.require_model_optimizer(args)
     context = flags.context_from_args(args)
@@ -65,7 +71,7 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
     if args.dynamic and args.resize:
         args.parser.error("--dynamic leaves the size open, --resize sets it: give one of them")
     if args.checkpoint:
-        if args.all or len(args.models) != (args.network is None):
+        if args.all or len(args.models) + (args.network is not None) > 1:
             args.parser.error("--checkpoint requires one model, or --network without a model")
         return
     for flag in ("network", "model_name", "skeleton"):
@@ -75,12 +81,22 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
 
 def _select_with_checkpoint(args: argparse.Namespace, context: Context) -> Selection:
     """The one model, or network, with the user's own weights."""
+    from posezoo.networks import is_network
     from posezoo.resolve.custom_weights import spec_with_checkpoint
 
-    model = args.network or context.registry.find_single(args.models[0])
+    ir_name = args.model_name or ""
     skeleton = flags.skeleton_from_args(args)
-    spec = spec_with_checkpoint(model, args.checkpoint, args.model_name or "", skeleton)
-    return Selection((spec,))
+    if args.network and is_network(args.network):  # a model may have the name of its network
+        return Selection((spec_with_checkpoint(args.network, args.checkpoint, ir_name, skeleton),))
+    named = find_named_model(
+        args.network or next(iter(args.models), None),
+        context,
+        checkpoint=args.checkpoint,
+        ir_name=ir_name,
+        skeleton=skeleton,
+    )
+    assert isinstance(named.model, ModelSpec)
+    return Selection((named.model,))
 
 
 def _export(args: argparse.Namespace, context: Context, selection: Selection | None) -> int:

@@ -75,7 +75,8 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.what == "get":
         return _get(args)
-    facts = _facts(read_dataset(args, keypoints=False))
+    with flags.console_from_args(args) as console:
+        facts = _facts(read_dataset(args, console, keypoints=False))
     print_result(args.format, facts, *_text_lines(facts))
     return 1 if facts["missing"] else 0
 

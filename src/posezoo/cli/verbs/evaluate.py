@@ -26,12 +26,12 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.dataset_flags import DATASET_FLAGS, read_dataset, refuse_invalid_flags
 from posezoo.cli.flags import Flag, FlagGroup
+from posezoo.cli.model_argument import find_named_model, is_network_file
 from posezoo.cli.report import print_json
 from posezoo.cli.run_main import command_line
 from posezoo.errors import EvaluationError, import_optional
@@ -51,9 +51,6 @@ posezoo evaluate my/network.xml --annotations people.json --images photos --form
 posezoo evaluate my/yolox.xml --as yolox-tiny-coco --annotations cats.json --images photos
 """
 
-#: A name with this suffix is an IR; any other name is a model.
-SUFFIX = ".xml"
-
 
 def _scales(text: str) -> tuple[float, ...]:
     try:
@@ -70,7 +67,11 @@ def _scales(text: str) -> tuple[float, ...]:
 
 
 FLAGS = (
-    Flag("model MODEL|XML", "a model's name, or the .xml of an IR"),
+    Flag(
+        "model MODEL|XML|FILE",
+        "the name of a model, the .xml of an IR, an .onnx, or a checkpoint of one of posezoo's"
+        " networks",
+    ),
     *DATASET_FLAGS,
     Flag("--limit N", "evaluate only the first N images", flags.whole_number(1)),
     Flag(
@@ -151,7 +152,7 @@ def run(args: argparse.Namespace) -> int:
         console(RunStarted(command_line(), 1))
         options = _load_options(args, context)
         chosen = _choose_model(args, context, options)
-        dataset = read_dataset(args, keypoints=not chosen.finds_boxes, task=chosen.task)
+        dataset = read_dataset(args, console, keypoints=not chosen.finds_boxes, task=chosen.task)
         if args.limit:
             dataset = dataset.limited_to(args.limit)
         if not args.skip_unreadable:  # checked before a model is downloaded
@@ -188,7 +189,7 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
         args.parser.error("either --boxes or --detector")
     if args.model_name is not None and args.checkpoint is None:
         args.parser.error("--model_name requires --checkpoint")
-    if args.checkpoint and args.model.endswith(SUFFIX):
+    if args.checkpoint and is_network_file(args.model):
         args.parser.error("--checkpoint requires a model or network, not an IR")
     flags.refuse_description(args, args.model)
 
@@ -197,34 +198,31 @@ def _choose_model(
     args: argparse.Namespace, context: Context, options: LoadOptions
 ) -> EvaluatedModel:
     from posezoo.pipeline.evaluation import EvaluatedModel
-    from posezoo.resolve.custom_weights import find_with_checkpoint
     from posezoo.runtime.decoder_matching import describe_ir
     from posezoo.runtime.graph import Graph
 
     boxes = args.boxes or ""
-    if args.model.endswith(SUFFIX):
-        graph = Graph(Path(args.model))
+    name = args.model_name or ""
+    skeleton = flags.skeleton_from_args(args)
+    named = find_named_model(
+        args.model, context, checkpoint=args.checkpoint, ir_name=name, skeleton=skeleton
+    )
+    if named.file:
+        graph = Graph(named.file)
         like = flags.like_from_args(args, context)
         described, _ = describe_ir(graph, None, like, options=options)
         return EvaluatedModel(
             described, graph, args.precision, args.detector, boxes=boxes, like=like
         )
-    name = args.model_name or ""
-    if args.checkpoint is None:
-        model = context.registry.find(args.model)
-    else:
-        skeleton = flags.skeleton_from_args(args)
-        model = find_with_checkpoint(
-            context.registry, args.model, args.checkpoint, name, skeleton=skeleton
-        )
+    assert named.model
     return EvaluatedModel(
-        model,
+        named.model,
         None,
         args.precision,
         args.detector,
         boxes=boxes,
-        checkpoint=args.checkpoint,
-        is_unnamed=args.checkpoint is not None and not name,
+        checkpoint=named.checkpoint,
+        is_unnamed=named.checkpoint is not None and not name,
         conversion=flags.conversion_options_from_args(args),
     )
 

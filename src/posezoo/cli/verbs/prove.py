@@ -59,7 +59,10 @@ def run(args: argparse.Namespace) -> int:
     refuse_invalid_flags(args)
     context = flags.context_from_args(args, {"registries": ()})  # it writes beside model.yml
     names_dataset = args.annotations or args.coco_home
-    dataset = read_dataset(args) if names_dataset else None
+    dataset = None
+    if names_dataset:
+        with flags.console_from_args(args) as console:
+            dataset = read_dataset(args, console)
     page = args.output / "README.md"
     require_own(page, PAGE_SIGNS, force=args.force)
     proving = Proving(context, args.output, dataset, is_fresh=args.fresh, force=args.force)

@@ -26,13 +26,15 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
+from posezoo.cli.model_argument import find_named_model
 from posezoo.cli.report import print_result
 from posezoo.console import Console
 from posezoo.errors import PosezooError, UnknownModelError, import_cv2
 from posezoo.facts.labels import format_count
 from posezoo.files.outputs import require_own, write_output
 from posezoo.settings import DEFAULT_MODEL, SECOND_MODEL, user_folder
-from posezoo.spec.model import ORIGINALS, Precision
+from posezoo.spec.model import Precision
+from posezoo.spec.model_files import CHECKPOINTS, NETWORKS, explain_model_file
 
 if TYPE_CHECKING:
     from posezoo.pipeline.load import ChosenModel, Loader
@@ -53,9 +55,6 @@ posezoo run mine.pth --input me.jpg
 posezoo run yolo11n-pose.onnx --input me.jpg
 posezoo run mine.onnx --as rtmpose-m --input me.jpg
 """
-
-#: The suffixes of checkpoints, to tell a missing file from the name of a model.
-CHECKPOINTS = (".pth", ".pt", ".safetensors", ".params")
 
 # Texts near the beginning of each poses.json.
 _SIGNS = ('"people_from": ', '"executed_precision": ', '"images": ')
@@ -290,27 +289,27 @@ def _choose_model(args: argparse.Namespace, context: Context) -> ChosenModel:
     """The model that the user names: by a name, an IR, or a checkpoint; else the default one."""
     from posezoo.pipeline.load import ChosenModel
 
-    if args.checkpoint:
-        return _choose_checkpoint(args, args.checkpoint, args.model, context)
-    if args.model is None:
+    if args.checkpoint is None and args.model is None:
         return ChosenModel(precision=args.precision)
-    text = args.model
-    path = Path(text)
-    suffix = path.suffix.lower()
-    if text.endswith(".xml") or (suffix in ORIGINALS and os.path.isfile(text)):
-        return ChosenModel(xml=path, like=flags.like_from_args(args, context))
-    if suffix in CHECKPOINTS and os.path.isfile(text):
-        return _choose_checkpoint(args, path, None, context)
+    skeleton = flags.skeleton_from_args(args)
     try:
-        return ChosenModel(context.registry.find(text), args.precision)
+        named = find_named_model(args.model, context, checkpoint=args.checkpoint, skeleton=skeleton)
     except UnknownModelError as error:
-        if suffix in (*CHECKPOINTS, *ORIGINALS):
+        text = args.model or ""
+        suffix = Path(text).suffix.lower()
+        if suffix in CHECKPOINTS + NETWORKS and not os.path.exists(text):
             raise UnknownModelError(f"{text}: no such file, and no model of the zoo") from error
+        if explain_model_file(text)[0]:
+            raise
         kind = _kind_of_input(text, suffix)
         if kind:
             hint = f"to run on {kind}: --input {shlex.quote(text)}"
             raise UnknownModelError(error.problem, hint=hint) from error
         raise
+    like = flags.like_from_args(args, context)
+    return ChosenModel(
+        named.model, args.precision, xml=named.file, checkpoint=named.checkpoint, like=like
+    )
 
 
 def _kind_of_input(text: str, suffix: str) -> str:
@@ -344,24 +343,6 @@ def _require_video(args: argparse.Namespace, inputs: RunInputs) -> None:
             f"{', '.join(given)}: only for videos, cameras and streams, and there is none",
             hint="name one with --input",
         )
-
-
-def _choose_checkpoint(
-    args: argparse.Namespace, checkpoint: Path, name: str | None, context: Context
-) -> ChosenModel:
-    """A model with the user's own weights.
-
-    Args:
-        name: the name of a model or of one of our networks; None for the only network that reads
-            the weights.
-    """
-    from posezoo.pipeline.load import ChosenModel
-    from posezoo.resolve.custom_weights import find_fitting_network, find_with_checkpoint
-
-    name = name or find_fitting_network(checkpoint)
-    skeleton = flags.skeleton_from_args(args)
-    model = find_with_checkpoint(context.registry, name, checkpoint, skeleton=skeleton)
-    return ChosenModel(model, args.precision, checkpoint=checkpoint)
 
 
 def _precision_of(chosen: ChosenModel) -> str:

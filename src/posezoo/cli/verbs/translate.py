@@ -12,6 +12,7 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_lines
 from posezoo.console import Console
 from posezoo.errors import ConversionError, SelfCheckError
+from posezoo.spec.model_files import explain_model_file
 
 if TYPE_CHECKING:
     from posezoo.convert.onnx_conversion import OnnxReport
@@ -98,10 +99,12 @@ def _arguments_of_mo(args: argparse.Namespace) -> list[str]:
             "give one file with weights, and for Caffe or Darknet the one with the layers"
         )
     (original,) = others
-    if not (original.is_dir() or original.suffix.lower() in mo.FRAMEWORKS):
+    framework = mo.FRAMEWORKS.get(original.suffix.lower(), "")
+    if not (original.is_dir() or framework) or framework in mo.UNREAD:
+        problem, hint = explain_model_file(str(original))
         raise ConversionError(
-            f"{original}: the ending of its name is not that of a network",
-            hint="posezoo translate --help lists the endings",
+            problem or f"{original}: the ending of its name is not that of a network",
+            hint=hint or "posezoo translate --help lists the endings",
         )
     if args.input_shape and original.suffix == ".weights":
         args.parser.error("--input_shape: the sizes of a Darknet network are in its .cfg")

@@ -1,0 +1,70 @@
+"""Files of other programs that are named in place of a model: what they are, and what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.command import posezoo
+
+KINDS = {
+    "net.h5": ("a network of Keras", "keras.models.load_model('net.h5').export('net')"),
+    "net.keras": ("a network of Keras", "posezoo translate net -o net.xml"),
+    "net.pt2": ("a network that torch.export wrote", "torch.onnx.export"),
+    "net.engine": ("an engine of TensorRT", "get the .onnx"),
+    "net.mlpackage": ("a network of Core ML", "get the .onnx"),
+    "net.nb": ("a network of Paddle Lite", "get the .onnx"),
+    "pose.task": ("a bundle of MediaPipe", "unzip pose.task"),
+    "net.tflite": ("a network of TensorFlow Lite", "posezoo translate net.tflite -o net.xml"),
+}
+
+
+@pytest.mark.parametrize("verb", ["run", "evaluate", "info", "benchmark"])
+@pytest.mark.parametrize("name", KINDS)
+def test_a_file_of_another_program_is_named(tmp_path, verb, name):
+    (tmp_path / name).write_bytes(bytes(100))
+    kind, advice = KINDS[name]
+    ended = posezoo(verb, name, cwd=tmp_path)
+    assert ended.returncode == 1
+    assert f"error: {name}: is {kind}" in ended.stderr
+    assert advice in ended.stderr
+    assert "no model is called" not in ended.stderr
+
+
+@pytest.mark.parametrize("verb", ["run", "info"])
+def test_a_name_that_is_no_file_is_no_model(tmp_path, verb):
+    ended = posezoo(verb, "net.h5", cwd=tmp_path)
+    assert ended.returncode == 1
+    assert "no model is called 'net.h5'" in ended.stderr
+
+
+def test_translate_names_no_flag_of_another_command(tmp_path):
+    (tmp_path / "net.keras").write_bytes(bytes(100))
+    ended = posezoo("translate", "net.keras", "-o", "net.xml", cwd=tmp_path)
+    assert ended.returncode == 1
+    assert "net.keras: is a network of Keras" in ended.stderr
+    assert "--saved_model_dir" not in ended.stderr
+
+
+def test_a_network_of_ultralytics_is_exported_with_their_program(tmp_path):
+    torch = pytest.importorskip("torch", reason="needs torch")
+
+    kind = type("PoseModel", (torch.nn.Module,), {"__module__": "ultralytics.nn.tasks"})
+    module = type(torch)("ultralytics.nn.tasks")
+    module.PoseModel = kind
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("ultralytics", "ultralytics.nn", "ultralytics.nn.tasks"):
+            patch.setitem(__import__("sys").modules, name, module)
+        torch.save({"model": kind(), "epoch": -1}, tmp_path / "yolo11n-pose.pt")
+    ended = posezoo("run", "yolo11n-pose.pt", cwd=tmp_path)
+    assert ended.returncode == 1
+    assert "refers to 'ultralytics.nn.tasks.PoseModel'" in ended.stderr
+    assert "yolo export model=yolo11n-pose.pt format=onnx" in ended.stderr
+
+
+def test_the_path_of_a_model_yml_is_its_name():
+    from posezoo.registry import builtin_models_dir
+
+    path = builtin_models_dir() / "public" / "movenet-lightning" / "model.yml"
+    by_path = posezoo("info", path)
+    assert (by_path.returncode, by_path.stderr) == (0, "")
+    assert by_path.stdout == posezoo("info", "movenet-lightning").stdout
