@@ -27,7 +27,6 @@ from posezoo.errors import (
 from posezoo.files.staging import staging_dir
 from posezoo.images import read_image, require_image, write_image
 from posezoo.pose.drawing import draw
-from posezoo.resolve.people import ITSELF
 from posezoo.runtime.estimator import Estimator
 from posezoo.spec.model import TRACKING
 from posezoo.spec.skeleton import Skeleton
@@ -408,7 +407,7 @@ class InputRunner:
         if not frames:
             return
         people_from = self.estimator.people_from
-        if self.estimator.can_track and people_from != ITSELF:
+        if self.estimator.follows_one_person:
             people_from = TRACKING
         width, height = source.size
         self.videos.append(
