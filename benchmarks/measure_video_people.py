@@ -69,7 +69,7 @@ class NetworkTime:
                 timer.cpu_s += time.process_time() - begin
                 yield outputs
 
-        CompiledNetwork.infer = measured_infer  # type: ignore[method-assign]
+        CompiledNetwork.infer = measured_infer  # type: ignore[method-assign, assignment]
         try:
             yield
         finally:
@@ -122,9 +122,13 @@ def measure(estimator: Estimator, videos: Sequence[Video], every: int | None) ->
     found = switches = 0
     for video in videos:
         frames = [frame for frame, _ in video]
-        options = {} if every is None else {"is_video": True, "detect_every": every}
         begin = time.process_time()
-        with networks.measured(), estimator.stream(frames, track=True, **options) as stream:
+        with (
+            networks.measured(),
+            estimator.stream(
+                frames, is_video=every is not None, track=True, detect_every=every
+            ) as stream,
+        ):
             tracked = [poses for _, poses in stream]
         cpu_s += time.process_time() - begin
         people.append([len(poses) for poses in tracked])

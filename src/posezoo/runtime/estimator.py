@@ -74,9 +74,10 @@ class Estimator:
         self.input_size = pipeline.input_size
         self.seen_from = find_decoder(decoder).visible_score
         self.can_track = isinstance(pipeline, VideoPipeline) and pipeline.can_track
-        is_top_down = isinstance(pipeline, TopDownPipeline)
-        self.follows_one_person = is_top_down and pipeline.follows_one_person
-        takes_whole_image = is_top_down and not detector
+        self.follows_one_person = (
+            isinstance(pipeline, TopDownPipeline) and pipeline.follows_one_person
+        )
+        takes_whole_image = isinstance(pipeline, TopDownPipeline) and not detector
         self.people_from = WHOLE_IMAGE if takes_whole_image else detector or ITSELF
         self.finds_people = not named_task(model.decoder or Decoder(decoder))
         self.networks = networks

@@ -525,5 +525,5 @@ def _describe_in_words(description: Mapping[str, Any]) -> str:
     if description["people_from"] == TRACKING:
         from posezoo.resolve.people import ONE_IS_FOLLOWED
 
-        text += f": one person is followed; {ONE_IS_FOLLOWED}"
+        text += f": {ONE_IS_FOLLOWED}"
     return text
