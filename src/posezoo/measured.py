@@ -87,8 +87,11 @@ KINDS: Mapping[str, MeasurementKind] = {
 #: measurement.
 MAX_SPREAD = 0.15
 
-#: The setting of a pipeline's speed: how many people its picture shows; without it, four.
+#: The settings of a pipeline's speed: how many people its picture shows (without it, four; 0 for a
+#: picture of the user), and how many are found there.
 SHOWN = "shown"
+USUALLY_SHOWN = 4
+FOUND = "people"
 
 #: The setting ``people_from`` of an accuracy that was measured on the annotated boxes of people.
 ANNOTATED_BOXES = "the annotated boxes"

@@ -366,8 +366,8 @@ class Settings:
         _text,
         "usual",
         "person detector for models that process one person at a time: the name of a model, or none"
-        " to treat the whole image as one person (default: usual, as the model's card says; in"
-        " videos, MoveNet then follows one person instead)",
+        " to treat the whole image as one person, whom MoveNet follows through a video (default:"
+        " usual, as the model's card says)",
         "MODEL",
         in_folder=_any_value,
     )

@@ -6,13 +6,21 @@ import pytest
 
 from posezoo.facts.comparison import COLUMNS, ComparisonRow, MetricSource, SourcedMetric
 from posezoo.facts.recommendation import PERMISSIVE, RequiredValues, recommend
-from posezoo.spec.model import Precision
+from posezoo.spec.model import WHOLE_IMAGE, Precision
 
 
-def row(name, license="Apache-2.0", **values):
+def row(name, license="Apache-2.0", people_from="net", found=None, **values):
     metrics = {key: SourcedMetric(value, MetricSource.MEASURED) for key, value in values.items()}
     values = {**dict.fromkeys(COLUMNS), **metrics}
-    return ComparisonRow(name, Precision.FP16, license, values, is_opened="AP" in metrics)
+    return ComparisonRow(
+        name,
+        Precision.FP16,
+        license,
+        values,
+        people_from=people_from,
+        is_opened="AP" in metrics,
+        people_found={1: 1, 4: 4} if found is None else found,
+    )
 
 
 SMALL = row("small", AP=0.3, single_p50_ms=5.0, latency_p50_ms=40.0, network_p50_ms=1.0)
@@ -81,3 +89,24 @@ def test_a_model_without_an_ap_is_in_no_list():
 def test_each_license_of_a_model_and_its_parts_must_be_accepted(license, is_permissive):
     answer = recommend([row("one", license, AP=0.5)], RequiredValues(licenses=PERMISSIVE))
     assert names(answer.measured) == ["one"] * is_permissive
+
+
+@pytest.mark.parametrize("found", [1, 2, 5])
+def test_a_model_that_finds_another_number_of_several_people_is_not_named(found):
+    other = row("other", AP=0.6, latency_p50_ms=9.0, single_p50_ms=5.0, found={1: 1, 4: found})
+    for limit in (None, 30):
+        answer = recommend([MIDDLE, other], RequiredValues(max_latency_ms=limit, people=4))
+        assert (names(answer.rows), answer.unknown) == (["middle"], {})
+    assert names(recommend([MIDDLE, other], RequiredValues()).rows) == ["other", "middle"]
+
+
+def test_a_time_of_people_who_were_not_counted_is_not_known():
+    uncounted = row("uncounted", AP=0.6, latency_p50_ms=9.0, found={})
+    answer = recommend([uncounted], RequiredValues(max_latency_ms=30, people=4))
+    assert (answer.rows, answer.unknown) == ((), {"uncounted": ["latency"]})
+
+
+def test_a_model_that_takes_the_whole_image_as_one_person_is_not_for_several():
+    whole = row("whole", AP=0.6, latency_p50_ms=9.0, people_from=WHOLE_IMAGE)
+    assert recommend([whole], RequiredValues(people=4)).rows == ()
+    assert names(recommend([whole], RequiredValues()).rows) == ["whole"]

@@ -11,6 +11,9 @@ import numpy as np
 #: Width and height of the frames.
 SIZE = (640, 480)
 
+#: How long a camera moves across a photo.
+PAN_FRAMES = 60
+
 
 def film(
     photo: np.ndarray, person: dict[str, Any], frames: int
@@ -48,3 +51,39 @@ def film(
         image = cv2.warpAffine(photo, matrix, SIZE, flags=cv2.INTER_LINEAR)
         area = person["area"] / scale**2
         yield image, {**person, "keypoints": keypoints.ravel().tolist(), "area": area}
+
+
+def pan(
+    photo: np.ndarray, people: list[dict[str, Any]], frames: int, share: float = 0.7
+) -> Iterator[tuple[np.ndarray, list[dict[str, Any]]]]:
+    """Frames, BGR, of a camera that moves across a photo and back, each with the people in it.
+
+    Args:
+        photo: (H, W, 3), BGR.
+        people: annotations of COCO.
+        share: how much of the photo a frame shows, along each side.
+    """
+    size = np.array(SIZE)
+    photo_size = np.array(photo.shape[1::-1])
+    scale = share * min(photo_size / size)  # photo pixels in a frame pixel
+    for frame in range(frames):
+        turn = np.pi * frame / PAN_FRAMES
+        away = np.array([(1 - np.cos(turn)) / 2, (1 + np.sin(2 * turn)) / 2])
+        corner = away * (photo_size - scale * size)
+        first = (0.5 - corner) / scale - 0.5
+        matrix = np.array([[1 / scale, 0, first[0]], [0, 1 / scale, first[1]]])
+        image = cv2.warpAffine(photo, matrix, SIZE, flags=cv2.INTER_LINEAR)
+        yield image, [_move(person, corner, scale) for person in people]
+
+
+def _move(person: dict[str, Any], corner: np.ndarray, scale: float) -> dict[str, Any]:
+    keypoints = np.reshape(person["keypoints"], (17, 3)).astype(float)
+    keypoints[:, :2] = (keypoints[:, :2] - corner) / scale
+    inside = ((keypoints[:, :2] > 0) & (keypoints[:, :2] < SIZE)).all(axis=1)
+    keypoints[~inside, 2] = 0
+    return {
+        **person,
+        "keypoints": keypoints.ravel().tolist(),
+        "num_keypoints": int((keypoints[:, 2] > 0).sum()),
+        "area": person["area"] / scale**2,
+    }

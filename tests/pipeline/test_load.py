@@ -118,20 +118,22 @@ def test_the_size_in_reports_is_that_of_the_pose_network(context, one_at_a_time)
     )
 
 
-def test_movenet_needs_no_detector_for_the_frames_of_a_video(context):
+def test_the_people_of_a_video_are_found_as_those_of_photos(context):
     spec = context.registry.find(MOVENET)
     assert load.select_detector(context, spec).name == DEFAULT_DETECTOR
-    assert load.select_detector(context, spec, is_video=True) is None
+    assert load.select_detector(context, spec, is_video=True).name == DEFAULT_DETECTOR
+    assert load.select_detector(asked(context, "none"), spec, is_video=True) is None
     assert load.select_detector(asked(context, BLAZEPOSE), spec, is_video=True).name == BLAZEPOSE
 
 
 @pytest.mark.slow
-def test_movenet_with_the_detector_that_it_declares_still_tracks_in_videos(context):
+def test_a_model_that_declares_it_follows_one_person_unless_a_detector_is_named(context):
     spec = replace(context.registry.find(MOVENET), people=People(BLAZEPOSE, TRACKING))
     own = get_irs(spec, Precision.FP16, context)
     irs = {**load.detector_irs(spec, context), **own}
-    assert load.compile_estimator(spec, context, irs).can_track
-    assert not load.compile_estimator(spec, asked(context, BLAZEPOSE), irs).can_track
+    assert load.compile_estimator(spec, context, irs).follows_one_person
+    named = load.compile_estimator(spec, asked(context, BLAZEPOSE), irs)
+    assert named.can_track and not named.follows_one_person
 
 
 @pytest.fixture

@@ -206,7 +206,7 @@ def test_the_detector_runs_on_each_nth_frame_and_where_the_size_changes(
     assert sum(detected) == 4
 
 
-def test_a_person_who_leaves_is_not_expected_until_the_next_detection(dots, networks):
+def test_a_person_who_leaves_goes_and_is_found_at_once_when_they_are_back(dots, networks):
     (places,) = walk_to_the_right(1)
     box = np.concatenate([places.min(axis=0) - 20, places.max(axis=0) + 20]) / [*IMAGE, *IMAGE]
     topdown = dots().with_detector(load_ir(boxes_network(networks, (*box.tolist(), 0.9))))
@@ -214,7 +214,54 @@ def test_a_person_who_leaves_is_not_expected_until_the_next_detection(dots, netw
     frames = [frame, frame, np.zeros_like(frame), frame, frame, frame]
     with topdown.stream(frames, detect_every=5) as stream:
         seen = [bool(poses and poses[0].score > 0.5) for _, poses in stream]
-    assert seen == [True, True, False, False, False, True]
+    assert seen == [True, True, False, True, True, True]
+
+
+def detector_of(networks, walk):
+    """A detector that sees the person at the place of the first frame in all of them."""
+    box = np.concatenate([walk[0].min(axis=0) - 20, walk[0].max(axis=0) + 20]) / [*IMAGE, *IMAGE]
+    return load_ir(boxes_network(networks, (*box.tolist(), 0.9)))
+
+
+def count_detections(detector, monkeypatch) -> list[bool]:
+    """Gets a value for each inference: whether it is the detector's."""
+    detected: list[bool] = []
+    network = detector._pipeline.networks[0]
+    infer = type(network).infer
+    monkeypatch.setattr(
+        type(network),
+        "infer",
+        lambda self, inputs: (detected.append(self is network), infer(self, inputs))[1],
+    )
+    return detected
+
+
+def test_if_all_are_lost_the_detector_runs_on_the_same_frame(dots, networks, monkeypatch):
+    """The person jumps back in the fourth frame, as at a cut that shows the same colors."""
+    (here,) = walk_to_the_right(1)
+    detector = detector_of(networks, [here])
+    detected = count_detections(detector, monkeypatch)
+    topdown = dots().with_detector(detector)
+    away = dotted(IMAGE, here + np.array([18, 0]), 8)
+    frames = [dotted(IMAGE, here + np.array([6 * step, 0]), 8) for step in range(3)]
+    frames += [away, np.zeros_like(away), frames[0], frames[0]]
+    with topdown.stream(frames, detect_every=50) as stream:
+        poses = [found for _, found in stream]
+    # In the first frame, in the black one, and in the next, in which somebody is again.
+    assert sum(detected) == 3
+    assert np.abs(poses[5][0].keypoints[:, :2] - here).max() < 0.6
+
+
+def test_where_nobody_is_the_detector_runs_on_each_frame(dots, networks, monkeypatch):
+    (here,) = walk_to_the_right(1)
+    detector = detector_of(networks, [here])
+    detected = count_detections(detector, monkeypatch)
+    frame = dotted(IMAGE, here, 8)
+    frames = [np.zeros_like(frame)] * 4 + [frame] * 4
+    with dots().with_detector(detector).stream(frames, detect_every=50) as stream:
+        seen = [bool(poses and poses[0].score > 0.5) for _, poses in stream]
+    assert seen == [False] * 4 + [True] * 4
+    assert sum(detected) == 5
 
 
 def test_without_a_detector_it_cannot_run_on_each_nth_frame(dots, networks):

@@ -129,11 +129,14 @@ def test_nobody_in_sight_leaves_the_whole_frame_for_the_next(movenet, videos):
 
 
 @pytest.mark.slow
-def test_with_a_detector_every_frame_is_searched(zoo, movenet):
+def test_with_a_detector_all_people_are_followed(zoo, movenet):
     spec = zoo.registry.find("person-detection-retail-0013")
     detector = load_estimator(spec, get_irs(spec, Precision.FP16, zoo))
     assert not detector.can_track
-    assert not movenet.with_detector(detector).can_track
+    assert movenet.follows_one_person
+    detected = movenet.with_detector(detector)
+    assert detected.can_track and not detected.follows_one_person
+    assert movenet.with_detector(detector, tracks_videos=True).follows_one_person
 
 
 def test_items_in_turn_are_never_processed_at_the_same_time():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from posezoo.images import read_image
-from posezoo.measured import SHOWN
+from posezoo.measured import FOUND, SHOWN
 from posezoo.pose.drawing import draw
 from posezoo.resolve.people import ITSELF
 from posezoo.runtime.compiled_network import CompiledNetwork
@@ -186,9 +186,8 @@ class PipelineWorkload:
         settings: dict[str, str | int] = {
             "pipeline": "read, found, drawn",
             "picture": f"{image.shape[1]}x{image.shape[0]}",
-            "people": len(estimator(image)),
-            # Without it, four people are on the usual picture.
-            **({SHOWN: self.shown} if self.shown == 1 else {}),
+            FOUND: len(estimator(image)),
+            SHOWN: self.shown,
             **({} if estimator.people_from == ITSELF else {"people_from": estimator.people_from}),
         }
         return work, _describe(estimator, compile_s, hardware, settings)

@@ -15,6 +15,7 @@ from posezoo.cards.markdown import (
     format_local_link,
 )
 from posezoo.facts.model_facts import ModelFacts
+from posezoo.pose.decoders import DECODERS
 from posezoo.registry import is_copy_of_ours, registry_name, registry_root
 from posezoo.resolve.custom_weights import with_known_network
 from posezoo.resolve.people import declared_people
@@ -82,6 +83,13 @@ def _describe_people(facts: ModelFacts, people: People, *, linked: bool) -> Para
         yield (
             "If nobody is found in a photo, the whole photo is taken as one person, who is kept"
             f" with a score of {people.whole_image:g} or more."
+        )
+    decoder = DECODERS.find(facts.model.decoder.name) if facts.model.decoder else None
+    if decoder and decoder.next_crop and people.video != TRACKING:
+        yield (
+            "In a video, people are followed, and the detector runs on each third frame"
+            f" ({format_code('--detect_every N')} changes that); with"
+            f" {format_code('--detector none')}, one person is followed."
         )
     if people.video == TRACKING:
         yield (

@@ -12,7 +12,7 @@ from posezoo.benchmarking.workloads import NetworkWorkload
 from posezoo.cli.report import align_columns
 from posezoo.facts.json_projection import Json, project
 from posezoo.facts.labels import format_count
-from posezoo.measured import WEIGHTS, measurement_to_json
+from posezoo.measured import FOUND, SHOWN, WEIGHTS, measurement_to_json
 
 HEADERS = (
     "IMAGES/S", "SPREAD", "P50 MS", "P90 MS", "P99 MS", "COMPILE S", "MIB",
@@ -89,9 +89,10 @@ def _row(result: BenchmarkResult) -> tuple[str, ...]:
     weights = "" if case.weights == WEIGHTS[0] else f" ({case.weights} weights)"
     pipeline = ""
     if not isinstance(case.workload, NetworkWorkload):
-        pipeline = (
-            f" (whole pipeline: {info.settings['picture']}, people: {info.settings['people']})"
-        )
+        shown = info.settings[SHOWN]
+        people = f"people shown: {shown}, found: " if shown else "people: "
+        picture = info.settings["picture"]
+        pipeline = f" (whole pipeline: {picture}, {people}{info.settings[FOUND]})"
     latencies = [f"{latency:.4g}" for latency in result.latency_ms]
     memory = ""
     if result.memory_mib is not None:

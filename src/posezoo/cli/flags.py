@@ -411,8 +411,9 @@ _SHARED = (
     ),
     Flag(
         "--detect_every N",
-        "run the person detector on each Nth frame only; in between, people are expected around"
-        " their last keypoints, and new ones are not found (default: 1)",
+        "run the person detector on each Nth frame only, and where a person is lost; in between,"
+        " people are expected around their last keypoints, and new ones are not found (default: 3"
+        " of MoveNet, 1 of others)",
         whole_number(1),
     ),
     Flag(
@@ -715,7 +716,7 @@ def video_options_from_args(args: argparse.Namespace, estimator: Estimator) -> V
                 f" --{name} is for people and objects",
                 hint=f"leave out --{name}",
             )
-    return VideoOptions(args.track, args.smooth, args.detect_every or 1)
+    return VideoOptions(args.track, args.smooth, args.detect_every)
 
 
 def executor_from_args(

@@ -16,7 +16,7 @@ from posezoo.facts.json_projection import Json, project
 from posezoo.facts.labels import format_ap, format_conditions, format_pairs, join
 from posezoo.facts.model_facts import Model, ModelFacts, measurements_of
 from posezoo.layout import ModelLayout
-from posezoo.measured import SHOWN, WEIGHTS, Measurement
+from posezoo.measured import FOUND, SHOWN, USUALLY_SHOWN, WEIGHTS, Measurement
 from posezoo.resolve.people import ITSELF, people_from
 from posezoo.spec.model import ModelSpec, Precision
 from posezoo.values import frozen
@@ -88,7 +88,9 @@ class MeasurementSelection:
             return measurements
         return list(filter(self._is_comparable_speed, measurements))
 
-    def select_of_pipeline(self, model: Model, kind: str, shown: int = 4) -> list[Measurement]:
+    def select_of_pipeline(
+        self, model: Model, kind: str, shown: int = USUALLY_SHOWN
+    ) -> list[Measurement]:
         """Those of the whole pipeline, with people found as the model does by default; of speeds,
         those on a picture that shows this number of people.
         """
@@ -98,7 +100,7 @@ class MeasurementSelection:
             for each in self.select(model, kind)
             if is_of_pipeline(each)
             and each.settings.get("people_from", "") == usual
-            and each.settings.get(SHOWN, 4) == shown
+            and each.settings.get(SHOWN, USUALLY_SHOWN) == shown
         ]
 
     def select_of_network(self, model: Model) -> list[Measurement]:
@@ -129,6 +131,8 @@ class ComparisonRow:
     license: str  # an SPDX identifier, or an address if none is declared
     values: Mapping[str, SourcedMetric | None]  # by the names of ``COLUMNS``; None if unknown
     people_from: str = ITSELF  # the source of the people for AP and speed
+    # By the number of people on the picture of a pipeline's speed: how many were found there.
+    people_found: Mapping[int, object] = field(default_factory=dict)
     is_opened: bool = False  # whether the published weights were measured, and not only declared
     task: str = ""  # as in model.yml
     is_pinned: bool = True  # whether all of its files have a checksum
@@ -291,12 +295,18 @@ def compare_models(
         for name, metric in _measured_metrics(networks.get(subject)).items():
             if name in _NETWORK_NAMES:
                 metrics[_NETWORK_NAMES[name]] = metric
+        found = {USUALLY_SHOWN: speeds.get(subject), 1: singles.get(subject)}
         row = ComparisonRow(
             facts.name,
             precision,
             license=", ".join(facts.licenses),
             values={key: metrics.get(key) for key in COLUMNS},
             people_from=people_from(facts.model) or ITSELF,
+            people_found={
+                shown: measured.settings[FOUND]
+                for shown, measured in found.items()
+                if measured and FOUND in measured.settings
+            },
             is_opened=facts.is_opened,
             task=facts.model.task,
             is_pinned=facts.is_pinned,
@@ -430,7 +440,8 @@ def format_measurement_setting(measurement: Measurement) -> str:
     """The machine and the settings that comparable measurements share, in one line."""
     settings = {}
     for name, value in sorted(measurement.settings.items()):
-        if name not in _MODEL_DEPENDENT:
+        is_usual = name == SHOWN and value == USUALLY_SHOWN
+        if name not in _MODEL_DEPENDENT and not is_usual:
             settings[name] = value if isinstance(value, str) else json.dumps(value)
     return join(measurement.machine, format_pairs(settings), separator="; ")
 
@@ -456,8 +467,9 @@ def int8_ratio(measurement: Measurement, others: Iterable[Measurement]) -> float
 
 def _conditions(measurement: Measurement) -> tuple[object, ...]:
     """All that INT8 and its baseline must have in common."""
-    ignored = ("arithmetic", "executed_precision", "people")
-    settings = {key: value for key, value in measurement.settings.items() if key not in ignored}
+    ignored = ("arithmetic", "executed_precision", FOUND)
+    settings = {SHOWN: USUALLY_SHOWN, **measurement.settings}
+    settings = {key: value for key, value in settings.items() if key not in ignored}
     return measurement.kind, measurement.tag, measurement.machine, measurement.weights, settings
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from posezoo.facts.comparison import ComparisonRow, SourcedMetric
+from posezoo.spec.model import WHOLE_IMAGE
 from posezoo.values import frozen
 
 #: What ``--license permissive`` accepts: licenses that ask for no more than a notice.
@@ -18,6 +19,8 @@ LATENCIES = {1: "single_p50_ms", 4: "latency_p50_ms"}
 @frozen
 class RequiredValues:
     """What a model must meet; None and empty ones accept all.
+
+    A model that is known not to find as many people, of several, does not meet it.
 
     Args:
         min_ap: the least AP as a share, 0 to 1.
@@ -32,8 +35,19 @@ class RequiredValues:
     licenses: Sequence[str] = ()
 
     def latency_of(self, row: ComparisonRow) -> SourcedMetric | None:
-        """The median time of the whole pipeline; None if it was not measured."""
+        """The median time of the whole pipeline; None if it was not measured, or if as many people
+        were not found.
+        """
+        if row.people_found.get(self.people) != self.people:
+            return None
         return row.values[LATENCIES[self.people]]
+
+    def refuses_people_of(self, row: ComparisonRow) -> bool:
+        """Whether a model is known not to find several people, if there are several."""
+        if self.people == 1:
+            return False
+        found = row.people_found.get(self.people, self.people)
+        return row.people_from == WHOLE_IMAGE or found != self.people
 
 
 @frozen
@@ -66,6 +80,8 @@ def recommend(rows: Iterable[ComparisonRow], limits: RequiredValues) -> Recommen
     accepted = []
     unknown = {}
     for row in sorted(rows, key=_rank):
+        if limits.refuses_people_of(row):
+            continue
         if not _is_licensed(row, limits) or _is_outside(row, limits):
             continue
         missing = [] if row.ap else ["AP"]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from posezoo.pose.decoder_type import DecoderType
 from posezoo.pose.decoders import DECODERS
 from posezoo.settings import DEFAULT_DETECTOR
 from posezoo.spec.model import TRACKING, WHOLE_IMAGE, Model, People
 
 #: The setting ``people_from`` of results of a model that finds the people itself, in words.
 ITSELF = "the model"
+
+#: What tells the user of ``TRACKING`` how all people are found.
+ONE_IS_FOLLOWED = f"one person is followed; --detector {DEFAULT_DETECTOR} finds all"
 
 
 def declared_people(model: Model, decoder: str = "") -> People | None:
@@ -18,16 +22,15 @@ def declared_people(model: Model, decoder: str = "") -> People | None:
 
     Args:
         model: if its model.yml does not declare it, ``DEFAULT_DETECTOR`` finds the people in
-            photos.
+            photos and in videos.
         decoder: the decoder in use; empty for the one that the model declares.
     """
-    name = decoder or (model.decoder.name if model.decoder else "")
-    record = DECODERS.find(name) if name else None
+    record = _find_decoder(model, decoder)
     if record is None or not record.takes_boxes:
         return None
     if model.people:
         return model.people
-    return People(DEFAULT_DETECTOR, TRACKING if record.next_crop else DEFAULT_DETECTOR)
+    return People(DEFAULT_DETECTOR, DEFAULT_DETECTOR)
 
 
 def resolve_people(model: Model, named: str, decoder: str = "") -> People | None:
@@ -43,8 +46,14 @@ def resolve_people(model: Model, named: str, decoder: str = "") -> People | None
         return declared
     if named != "none":
         return replace(declared, photo=named, video=named)
-    is_tracked = declared.video == TRACKING
+    record = _find_decoder(model, decoder)
+    is_tracked = record is not None and record.next_crop is not None
     return People(WHOLE_IMAGE, TRACKING if is_tracked else WHOLE_IMAGE)
+
+
+def _find_decoder(model: Model, decoder: str) -> DecoderType | None:
+    name = decoder or (model.decoder.name if model.decoder else "")
+    return DECODERS.find(name) if name else None
 
 
 def people_from(model: Model) -> str:

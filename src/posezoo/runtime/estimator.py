@@ -53,8 +53,8 @@ class Estimator:
         input_size: width and height in pixels of the input of the network that finds the keypoints;
             None if it varies.
         seen_from: keypoints with a lower score are guesses and should not be drawn.
-        can_track: whether ``stream`` follows people through a video: MoveNet one person, unless a
-            detector was named for it; BlazePose all of them.
+        can_track: whether ``stream`` follows people through a video: MoveNet and BlazePose do.
+        follows_one_person: whether it follows one person only: MoveNet without a detector.
         finds_people: whether it finds people; False for objects of several classes, and for the
             classes of an image.
         labels: the names of the classes, by their numbers; empty if they are unknown.
@@ -77,6 +77,9 @@ class Estimator:
         self.input_size = pipeline.input_size
         self.seen_from = find_decoder(decoder).visible_score
         self.can_track = isinstance(pipeline, VideoPipeline) and pipeline.can_track
+        self.follows_one_person = (
+            isinstance(pipeline, TopDownPipeline) and pipeline.follows_one_person
+        )
         takes_whole_image = isinstance(pipeline, TopDownPipeline) and not detector
         self.people_from = WHOLE_IMAGE if takes_whole_image else detector or ITSELF
         self.finds_people = not named_task(model.decoder or Decoder(decoder))
@@ -181,7 +184,7 @@ class Estimator:
         is_video: bool = False,
         track: bool = False,
         smooth: bool = False,
-        detect_every: int = 1,
+        detect_every: int | None = None,
         time_s: Callable[[Item], float] | None = None,
     ) -> ResultStream[Item, list[Pose]]:
         """Items with the people in their images, in order; ``requests`` items are processed at the
@@ -201,22 +204,22 @@ class Estimator:
             image: returns the image of an item, as for ``__call__``, in BGR; it is called in other
                 threads, and if people are numbered, once more in the caller's.
             is_video: whether the items are the frames of one video. If ``can_track`` is true,
-                people are expected where they were in the frame before: MoveNet then sees only a
-                square around its person, BlazePose's detector still looks for new ones. Frames are
-                processed one after the other, whatever ``requests`` is, and the results do not
-                depend on it.
+                people are expected where they were in the frame before: MoveNet's detector looks
+                for new ones on each third frame, BlazePose's on each; without a detector, MoveNet
+                sees only a square around one person. Frames are processed one after the other,
+                whatever ``requests`` is, and the results do not depend on it.
             track: number the people, who keep their ``Pose.track_id`` through the video, until a
                 cut; a person is numbered when they are seen for the second time.
             smooth: also smooth keypoints and boxes over time; it implies ``track``.
-            detect_every: the detector runs on every Nth frame; in between, people are
-                expected around their last keypoints, and new ones are not found. BlazePose's runs
-                whenever nobody is followed, too. If it is above 1, frames are processed one after
-                the other.
+            detect_every: the detector runs on every Nth frame, after a frame in which a person is
+                lost, and whenever nobody is followed. In between, people are expected around their
+                last keypoints, and new ones are not found. If it is above 1, frames are processed
+                one after the other. None: as ``is_video`` says; otherwise 1.
             time_s: returns the time of an item in the video, in seconds; None: there are 30 frames
                 a second.
 
         Raises:
-            InferenceError: ``detect_every`` is above 1, and no detector runs.
+            InferenceError: ``detect_every`` is given for a video, or above 1, and no detector runs.
         """
         tracker = PoseTracker(smooth=smooth) if track or smooth else None
         cuts = SceneCuts()
@@ -239,14 +242,12 @@ class Estimator:
             finish=finish,
         )
 
-    def _steps_of_video(self, is_video: bool, detect_every: int) -> FrameSteps | None:
+    def _steps_of_video(self, is_video: bool, detect_every: int | None) -> FrameSteps | None:
         """The steps for the next frame, if it is processed with what the last one had."""
-        if detect_every > 1:
-            start = partial(self._require_video().detect_every, detect_every)
-            return restart_at_each_scene(start)
-        if is_video and self.can_track:
-            return restart_at_each_scene(self._require_video().track)
-        return None
+        is_followed = is_video and self.can_track
+        if detect_every is None or (detect_every == 1 and not is_followed):
+            return restart_at_each_scene(self._require_video().track) if is_followed else None
+        return restart_at_each_scene(partial(self._require_video().detect_every, detect_every))
 
     def _require_video(self) -> VideoPipeline:
         if isinstance(self._pipeline, VideoPipeline):

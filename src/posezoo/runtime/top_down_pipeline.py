@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from functools import partial
-from itertools import count
 
 import numpy as np
 
@@ -26,8 +25,12 @@ from posezoo.runtime.inference_pipeline import (
 )
 from posezoo.runtime.network_pipeline import NetworkPipeline, PipelineConfig, copy_outputs
 from posezoo.spec.model import WHOLE_IMAGE, ColorOrder, ModelSpec
+from posezoo.values import frozen
 
 _BLACK: Color = (0, 0, 0)
+
+# The detector of MoveNet runs on each third frame of a video.
+_USUALLY_DETECT_EVERY = 3
 
 # COCO's boxes reach so far beyond the keypoints, as a share of the longer side (median of 12 people
 # in photos whose keypoints are nearly all labelled: 0.07 to 0.10).
@@ -37,11 +40,28 @@ _MARGIN = 0.1
 _MIN_VISIBLE = 3
 
 
+@frozen
+class _SeenPeople:
+    """What is known of the people in a frame of a video.
+
+    Attributes:
+        boxes: where to look for them in the next frame.
+        number: of those of whom enough is seen to recognize them there.
+        frames_left: the number of frames until the detector runs.
+    """
+
+    boxes: tuple[Box, ...] = ()
+    number: int = 0
+    frames_left: int = 0
+
+
 class TopDownPipeline(NetworkPipeline):
     """Runs a network on one person at a time.
 
     Attributes:
-        can_track: whether the crop of a person can follow from the last frame of a video.
+        can_track: whether ``track`` follows people through a video.
+        follows_one_person: whether it does so without a detector: the crop of a person follows from
+            the last frame.
     """
 
     _options: TopDownOptions
@@ -53,12 +73,14 @@ class TopDownPipeline(NetworkPipeline):
         self._crop = self._options.crop
         if (stated := config.description.sizing) is not None:
             self._crop = partial(crop_as_stated, sizing=stated)
+        self._padding = self._options.padding
         self._blank = _mean_color(config) if self._options.blank_is_mean else _BLACK
         self._next_crop = self._record.next_crop
         self._visible_score = self._record.visible_score
         self._detector: Pipeline | None = None
         self._whole_image: float | None = None
         self.can_track = self._next_crop is not None
+        self.follows_one_person = self.can_track
 
     def with_detector(
         self, detector: Pipeline, *, tracks_videos: bool = False, whole_image: float | None = None
@@ -66,15 +88,15 @@ class TopDownPipeline(NetworkPipeline):
         """A pipeline of the same network that runs on the boxes from another pipeline.
 
         Args:
-            tracks_videos: whether the crop of a person still follows from the last frame of a
-                video.
+            tracks_videos: whether one person is still followed through a video, without the
+                detector.
             whole_image: as in ``spec.model.People``.
         """
         pipeline = copy(self)
         pipeline._detector = detector
         pipeline._whole_image = whole_image
         pipeline.networks = (*detector.networks, self._network)
-        pipeline.can_track = self.can_track and tracks_videos
+        pipeline.follows_one_person = self.follows_one_person and tracks_videos
         return pipeline
 
     def __call__(self, image: Image) -> PipelineSteps:
@@ -82,8 +104,14 @@ class TopDownPipeline(NetworkPipeline):
         if self._detector is None:
             return (yield from self._estimate_whole(image))
         boxes = yield from self._detect(image)
-        if boxes or self._whole_image is None:
+        if boxes:
             return (yield from self.steps_for_boxes(image, boxes))
+        return (yield from self._take_whole(image))
+
+    def _take_whole(self, image: Image) -> PipelineSteps:
+        """The whole image as one person, if the model does so where the detector finds nobody."""
+        if self._whole_image is None:
+            return []
         poses = yield from self._estimate_whole(image)
         return [
             replace(pose, people_from=WHOLE_IMAGE)
@@ -96,8 +124,9 @@ class TopDownPipeline(NetworkPipeline):
         return (yield from self._estimate(image, [whole], padding=1))
 
     def detect_every(self, number: int) -> FrameSteps:
-        """As ``track``, for any number of people: the detector runs on each ``number``-th frame; in
-        between, boxes follow from the last keypoints.
+        """As ``track``, for any number of people: the detector runs on each ``number``-th frame,
+        after a frame in which a person is lost, and if nobody is seen. In between, boxes follow
+        from the last keypoints.
 
         Raises:
             InferenceError: there is no detector.
@@ -107,24 +136,37 @@ class TopDownPipeline(NetworkPipeline):
                 "no detector runs, so it cannot run on each Nth frame",
                 hint="name a --detector, such as nanodet-g",
             )
-        last = []
-        frames = count()
+        last = _SeenPeople()
 
         def steps(image: Image) -> PipelineSteps:
             nonlocal last
-            if next(frames) % number == 0:
-                last = yield from self._detect(image)
-            people = yield from self._estimate_people(
-                image, self._highest(last), self._options.padding
-            )
-            last = [
-                _next_box(pose, box.score, self._visible_score)
-                for pose, box in people
-                if self._is_found(pose)
-            ]
-            return [pose for pose, _ in people]
+            if last.frames_left:
+                people = yield from self._estimate_people(image, last.boxes, self._padding)
+                seen = self._expect(people, last.frames_left - 1)
+                if seen.number:
+                    is_one_lost = seen.number < last.number
+                    last = replace(seen, frames_left=0) if is_one_lost else seen
+                    return _poses(people)
+            boxes = yield from self._detect(image)
+            people = yield from self._estimate_people(image, self._highest(boxes), self._padding)
+            last = self._expect(people, number - 1)
+            if boxes:
+                return _poses(people)
+            return (yield from self._take_whole(image))
 
         return steps
+
+    def _expect(self, people: Sequence[tuple[Pose, Box]], frames_left: int) -> _SeenPeople:
+        """Where to look for people in the next frame: around their keypoints, or in the same box if
+        too few of them are visible.
+        """
+        boxes = []
+        number = 0
+        for pose, box in people:
+            is_seen = self._is_found(pose)
+            number += is_seen
+            boxes.append(_next_box(pose, box.score, self._visible_score) if is_seen else box)
+        return _SeenPeople(tuple(boxes), number, frames_left if number else 0)
 
     def _detect(self, image: Image) -> Steps[list[Box]]:
         assert self._detector
@@ -133,13 +175,17 @@ class TopDownPipeline(NetworkPipeline):
 
     def steps_for_boxes(self, image: Image, boxes: Sequence[Box]) -> PipelineSteps:
         """The steps for the people in these boxes of an image, at most ``max_people``."""
-        return (yield from self._estimate(image, self._highest(boxes), self._options.padding))
+        return (yield from self._estimate(image, self._highest(boxes), self._padding))
 
     def _highest(self, boxes: Sequence[Box]) -> list[Box]:
         return sorted(boxes, key=lambda box: -box.score)[: self._options.max_people]
 
     def track(self) -> FrameSteps:
-        """The steps for the frames of one video, in which the crop follows one person."""
+        """The steps for the frames of one video: people are followed, and the detector runs on each
+        third frame; or the crop follows one person.
+        """
+        if not self.follows_one_person:
+            return self.detect_every(_USUALLY_DETECT_EVERY)
         crop: Corners | None = None
 
         def steps(image: Image) -> PipelineSteps:
@@ -153,8 +199,7 @@ class TopDownPipeline(NetworkPipeline):
         return steps
 
     def _estimate(self, image: Image, boxes: Sequence[Box], padding: float) -> PipelineSteps:
-        people = yield from self._estimate_people(image, boxes, padding)
-        return [pose for pose, _ in people]
+        return _poses((yield from self._estimate_people(image, boxes, padding)))
 
     def _estimate_people(
         self, image: Image, boxes: Sequence[Box], padding: float
@@ -186,6 +231,10 @@ class TopDownPipeline(NetworkPipeline):
         """Whether enough of a person is seen to expect them there in the next frame."""
         visible = int((pose.keypoints[:, 2] >= self._visible_score).sum())
         return visible >= _MIN_VISIBLE
+
+
+def _poses(people: Sequence[tuple[Pose, Box]]) -> list[Pose]:
+    return [pose for pose, _ in people]
 
 
 def _next_box(pose: Pose, score: float, visible_score: float) -> Box:

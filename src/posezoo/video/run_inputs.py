@@ -29,7 +29,6 @@ from posezoo.files.outputs import replacing_own
 from posezoo.files.staging import staging_dir
 from posezoo.images import read_image, require_image, write_image
 from posezoo.pose.drawing import draw
-from posezoo.resolve.people import ITSELF
 from posezoo.runtime.estimator import Estimator
 from posezoo.spec.model import TRACKING
 from posezoo.spec.skeleton import Skeleton
@@ -481,7 +480,7 @@ class InputRunner:
         if not frames:
             return
         people_from = self.estimator.people_from
-        if self.estimator.can_track and people_from != ITSELF:
+        if self.estimator.follows_one_person:
             people_from = TRACKING
         width, height = source.size
         self.videos.append(

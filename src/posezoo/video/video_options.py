@@ -11,4 +11,4 @@ class VideoOptions:
 
     track: bool = False
     smooth: bool = False
-    detect_every: int = 1
+    detect_every: int | None = None

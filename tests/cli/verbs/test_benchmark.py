@@ -293,7 +293,7 @@ def test_a_pipeline_without_an_own_image_uses_the_sample_photos(blazepose, mirro
         *("--requests", "1", "--mirror", mirror, "-q"),
     )
     assert ended.returncode == 0, ended.stderr
-    assert "whole pipeline: 1600x512, people: 1)" in ended.stdout
+    assert "whole pipeline: 1600x512, people shown: 4, found: 1)" in ended.stdout
 
 
 @pytest.mark.slow

@@ -531,17 +531,19 @@ def test_requests_streams_and_threads_are_passed_on(demo, tiny, video, args, exp
     [
         ((), True, 1),
         (("-nireq", 3), True, 3),
-        (("--no_tracking", "-nireq", 2, "--detector", "none"), False, 2),
+        (("--no_tracking", "-nireq", 2), False, 2),
     ],
 )
-def test_movenet_follows_the_person_in_a_video_one_frame_after_the_other(
+def test_without_a_detector_movenet_follows_one_person_one_frame_after_the_other(
     demo, real, video, args, is_tracking, requests
 ):
-    ended = demo("-m", "movenet-singlepose-lightning-int8", "-i", video, "--format", "json", *args)
+    movenet = ("-m", "movenet-singlepose-lightning-int8", "--detector", "none")
+    ended = demo(*movenet, "-i", video, "--format", "json", *args)
     told = json.loads(ended.out)
     assert (told["tracking"], told["requests"], told["frames"]) == (is_tracking, requests, 12)
     assert told["people_from"] == ("tracking" if is_tracking else "the whole image")
-    assert ("people from tracking" in ended.err) == is_tracking
+    note = "people from tracking: one person is followed; --detector nanodet-g finds all"
+    assert (note in ended.err) == is_tracking
 
 
 @pytest.mark.slow

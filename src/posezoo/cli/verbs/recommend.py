@@ -70,7 +70,8 @@ FLAGS = (
     ),
     Flag(
         "--people N",
-        "the number of people on the image, for --max_latency (default: 1)",
+        "the number of people on the image, for --max_latency (default: 1); with 4, models that"
+        " found another number of them are left out",
         default="1",
         choices=("1", "4"),
     ),

@@ -33,7 +33,7 @@ from posezoo.errors import PosezooError, UnknownModelError, import_cv2
 from posezoo.facts.labels import format_count
 from posezoo.files.outputs import require_own, write_output
 from posezoo.settings import DEFAULT_MODEL, SECOND_MODEL, user_folder
-from posezoo.spec.model import Precision
+from posezoo.spec.model import TRACKING, Precision
 from posezoo.spec.model_files import CHECKPOINTS, NETWORKS, explain_model_file
 
 if TYPE_CHECKING:
@@ -391,7 +391,11 @@ def _summary_lines(
         yield f"model card  {summary['card']}"
     yield f"ran         {ran} on {summary['device']} in {summary['executed_precision']}"
     if finds_people:
-        yield f"people from {summary['people_from']}"
+        from posezoo.resolve.people import ONE_IS_FOLLOWED
+
+        people_from = summary["people_from"]
+        note = f": {ONE_IS_FOLLOWED}" if TRACKING in people_from else ""
+        yield f"people from {people_from}{note}"
     for name, seconds in summary["seconds"].items():
         yield f"{seconds:9.2f} s  {name}"
 
