@@ -236,7 +236,7 @@ def models(registry, tmp_path):
 @pytest.fixture
 def bare_models(registry, tmp_path):
     """The registry without the pages that are drawn."""
-    drawn = shutil.ignore_patterns("README.md", "index.md", "card.json", "*.jpg")
+    drawn = shutil.ignore_patterns("README.md", "index.md", "card.json", "*.jpg", "*.svg")
     return shutil.copytree(registry, tmp_path, ignore=drawn, dirs_exist_ok=True) / "models"
 
 

@@ -532,14 +532,14 @@ def test_an_unknown_skeleton_is_found_and_the_known_ones_are_named(capsys, tmp_p
     assert "coco-17" in str(found["known-skeleton"]["expected"])
 
 
-def test_a_license_that_spdx_does_not_list_is_a_warning_with_the_nearest_name(capsys, tmp_path):
+def test_a_license_that_is_nearly_one_of_spdx_is_an_error_with_the_nearest_name(capsys, tmp_path):
     write_model(
         tmp_path / "models",
         "planted",
         model_yml(license={"spdx": "apache2", "text": "Apache-2.0-Tests.txt"}),
     )
     code, (finding,) = check(capsys, tmp_path / "models")
-    assert (code, finding["rule"], finding["severity"]) == (0, "license-name", "warning")
+    assert (code, finding["rule"], finding["severity"]) == (1, "license-name", "error")
     assert "SPDX does not list apache2: did you mean Apache-2.0?" in finding["message"]
 
 
@@ -664,7 +664,8 @@ def test_a_paper_that_cannot_be_cited_is_found(capsys, tmp_path, papers, problem
 
 def test_every_rule_has_a_test_and_an_explanation():
     pages = [
-        Path(__file__).with_name(name) for name in ("test_rules.py", "test_injected_mistakes.py")
+        Path(__file__).with_name(f"test_{name}.py")
+        for name in ("rules", "injected_mistakes", "spoilt_registry")
     ]
     here = "".join(page.read_text("utf-8") for page in pages)
     for rule in load_rules().values():

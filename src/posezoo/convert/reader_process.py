@@ -90,7 +90,9 @@ def run_in_reader_process(
     try:
         result: Result = _pool().call(listen, call, never_cancelled)
     except ProcessEndedError as error:
-        hint = error.hint if step == "reading it" else _HINT
+        hint = error.hint
+        if step != "reading it":  # the limits have hints of their own
+            hint = f"{hint}; {_HINT}" if hint.startswith("if you trust") else _HINT
         raise ConversionError(f"{source}: {step} failed: {error.problem}", hint=hint) from error
     return result
 

@@ -271,6 +271,11 @@ def test_a_plan_runs_no_program(zoo, environment, args):
 def test_a_plan_names_the_model_optimizer_of_an_environment(zoo, environment):
     packages = environment / "lib" / "python3.11" / "site-packages"
     (packages / "openvino_dev-2024.6.0.dist-info").mkdir(parents=True)
-    ended = run(zoo, "get", "old", "--dry_run", "--mo", environment)
+    arguments = ["--input_model=$dl_dir/net.onnx", "--scale=2"]
+    info = [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}]
+    file = declared_file(zoo / "origin" / "net.onnx")
+    declared = omz_yml(files=[file], input_info=info, model_optimizer_args=arguments)
+    write_model(zoo / "models", "scaled", declared)
+    ended = run(zoo, "get", "scaled", "--dry_run", "--mo", environment)
     assert " by Model Optimizer 2024.6.0, " in ended.stdout
     assert not (zoo / "was-run").exists()

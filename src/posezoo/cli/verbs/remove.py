@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
+from posezoo.cli.run_main import print_to_stderr
 from posezoo.cli.selection import select_models
 from posezoo.facts.json_projection import project
 from posezoo.facts.labels import format_count, format_megabytes
@@ -101,8 +102,9 @@ def _count(plan: RemovalPlan) -> str:
 def _ask(plan: RemovalPlan) -> bool:
     """Ask on the terminal whether the files are removed; anything but yes means no."""
     for path in plan.removed:
-        print(path, file=sys.stderr)
-    print(f"remove {_count(plan)} for good? [y/N] ", end="", file=sys.stderr, flush=True)
+        print_to_stderr(str(path))
+    sys.stderr.write(f"remove {_count(plan)} for good? [y/N] ")
+    sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
