@@ -236,7 +236,6 @@ RANDOM = {
         node("Cast", ["r"], ["y"], to=1),
     ],
     "dropout": [node("Dropout", ["x", "half", "yes"], ["y"])],
-    "bernoulli": [node("Sigmoid", ["x"], ["s"]), node("Bernoulli", ["s"], ["y"])],
 }
 
 

@@ -329,3 +329,9 @@ def test_the_skeletons_of_the_package_contradict_themselves_nowhere(models):
     for path in (ROOT / "src" / "posezoo" / "spec" / "skeletons").glob("*.yml"):
         shutil.copy(path, models / "skeletons" / path.name)
     assert errors_of(models) == []
+
+
+def test_two_sizes_of_one_package_are_found(models):
+    (mistake,) = [each for each in MISTAKES if each.name == "size of a package"]
+    spoil(models, mistake)
+    assert "same-package" in {each["rule"] for each in errors_of(models)}

@@ -271,7 +271,7 @@ def test_a_plan_runs_no_program(zoo, environment, args):
 def test_a_plan_names_the_model_optimizer_of_an_environment(zoo, environment):
     packages = environment / "lib" / "python3.11" / "site-packages"
     (packages / "openvino_dev-2024.6.0.dist-info").mkdir(parents=True)
-    arguments = ["--input_model=$dl_dir/net.onnx", "--scale=2"]
+    arguments = ["--input_model=$dl_dir/net.onnx", "--log_level=ERROR"]
     info = [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}]
     file = declared_file(zoo / "origin" / "net.onnx")
     declared = omz_yml(files=[file], input_info=info, model_optimizer_args=arguments)
