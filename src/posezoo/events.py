@@ -565,6 +565,7 @@ EVENT_TYPES: dict[type[Event], tuple[str, str]] = {
     FilePostprocessingStarted: ("postprocessing", "model_file_postprocessing"),
     PostprocessingFinished: ("postprocessing", "model_postprocessing_end"),
     ConversionStarted: ("conversion", "model_conversion_begin"),
+    StepStarted: ("conversion", "model_step_begin"),
     SelfCheckPassed: ("conversion", "model_self_checked"),
     ConversionFinished: ("conversion", "model_conversion_end"),
     QuantizationStarted: ("quantization", "model_quantization_begin"),
