@@ -147,7 +147,7 @@ REPEATED = [
     ("framework-files", NANODET, {"framework: tf": "framework: mxnet"}),
     ("decoder-task", DETECTION, {"task_type: detection": "task_type: human_pose_estimation"}),
     ("decoder-task", LANDMARK, {"task_type: human_pose_estimation": "task_type: detection"}),
-    ("known-model", LIGHTNING, {"photo: nanodet-g": "photo: movenet-thunder"}),
+    ("known-model", LIGHTNING, {"nanodet-g": "movenet-thunder"}),
     ("usual-size", POSENET, {"usual_size: [385, 513]": "usual_size: [385, 512]"}),
     ("usual-size", MULTIPOSE, {"usual_size: [256, 352]": "usual_size: [256, 350]"}),
     ("license-kind", THUNDER, {"text: Apache-2.0-MoveNet.txt": "text: Apache-2.0-GluonCV.txt"}),

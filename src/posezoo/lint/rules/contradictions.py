@@ -195,8 +195,8 @@ def _list_named_models(view: ModelView) -> Iterator[tuple[str, str]]:
         yield "deprecated.use", deprecated.use
     people = view.spec.people
     if people:
+        # That of videos is the same, or none.
         yield "people.photo", people.photo
-        yield "people.video", people.video
 
 
 @rule()
