@@ -1,4 +1,4 @@
-"""Draws docs/scaling.md: the measured costs, and what the simulation says of 10,000 models."""
+"""Draws docs/explanations/scaling.md: measured costs, and the simulation of 10,000 models."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ PAGE = """\
 # Beyond one machine
 
 `--cluster local:N` works in N processes of this machine, `--cluster ADDRESS` on the workers of a Dask
-cluster. [Work on several machines](howto/cluster.md) says how to start one. This page says what a
+cluster. [Work on several machines](../howto/cluster.md) says how to start one. This page says what a
 run costs, what limits it, and how many machines are worth it.
 
 ## What a model costs

@@ -28,7 +28,7 @@ include_patterns = [
     "demos/**/README.md",
     "tools/downloader/README.md",
 ]
-exclude_patterns = [".*", "docs/*.in.md", "build", "src", "tests", "quickstart", "wheels"]
+exclude_patterns = [".*", "docs/**.in.md", "build", "src", "tests", "quickstart", "wheels"]
 # A card is found by the table of models and by the search.
 suppress_warnings = ["toc.not_included"]
 

@@ -151,7 +151,10 @@ def decisions_page() -> str:
     pages = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
     titles = (page.read_text("utf-8").partition("\n")[0].removeprefix("# ") for page in pages)
     lines = [f"- [{title}]({page.name})" for title, page in zip(titles, pages, strict=True)]
-    text = "Each says what was known, what was chosen, and what would change our mind."
+    text = (
+        "Each says what was known, what was chosen, and what would change our mind."
+        " The number of a decision that another one replaced stays unused."
+    )
     return "\n".join(["<!-- drawn by `make docs` -->", "# Decisions", "", text, "", *lines, ""])
 
 
@@ -225,6 +228,7 @@ def accuracy_page() -> str:
         videos=format_table(VIDEO_HEADERS, [*video_rows(videos)]),
         measured_videos=videos,
         videos_tools=format_tools(videos["tools"]),
+        summary=summary_table(),
     )
 
 
@@ -250,7 +254,7 @@ def judges_page() -> str:
         name: "{:.3f}, {:.3f}".format(*each["ap"]) for name, each in stored.items() if "ap" in each
     }
     cells["tools"] = "; or ".join(sorted({format_tools(each["tools"]) for each in stored.values()}))
-    return (ROOT / "docs" / "judges.in.md").read_text("utf-8").format(**cells)
+    return (ROOT / "docs" / "explanations" / "judges.in.md").read_text("utf-8").format(**cells)
 
 
 MEASURED_HEADERS = ("Model", "People from", "FP32", "FP16", "FP16-INT8", "INT8 / FP32")
@@ -276,9 +280,6 @@ SUMMARY_HEADERS = (
     "Images/s",
     "Download",
 )
-
-#: What stands between these lines of a page is drawn.
-BEGIN, END = "<!-- drawn by `make docs` from measured.yml -->\n", "<!-- end of what is drawn -->\n"
 
 
 def all_models(registry: Registry) -> list[ModelFacts]:
@@ -428,7 +429,7 @@ def summary_table() -> str:
     answer = (
         f"For photos of several people, `{best}` has the highest AP, and `{most}` finds the most."
     )
-    return f"{table}\n\n{textwrap.fill(f'{answer} {SUMMARY.format(where=where)}', 110)}\n"
+    return f"{table}\n\n{textwrap.fill(f'{answer} {SUMMARY.format(where=where)}', 110)}"
 
 
 SUMMARY = """\
@@ -441,13 +442,6 @@ or more. INT8 / FP32: the share of its AP that INT8 keeps; the AP of INT8 differ
 Images/s: from an image file with four people to drawn poses, one image at a time{where}. Download: what
 `posezoo run` transfers for this precision, with the detector that finds the people.
 """
-
-
-def with_summary(name: str) -> str:
-    """A page that is written by hand, except for the table between two marks."""
-    text = (ROOT / name).read_text("utf-8")
-    head, _, rest = text.partition(BEGIN)
-    return f"{head}{BEGIN}\n{summary_table()}\n{END}{rest.partition(END)[2]}" if rest else text
 
 
 def rerun_command(spec: ModelSpec, published: PublishedAccuracy) -> str:
@@ -483,9 +477,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/export.md": export_page,
     "docs/omz_projects.md": omz_projects_page,
     "docs/accuracy.md": accuracy_page,
-    "docs/judges.md": judges_page,
-    "README.md": lambda: with_summary("README.md"),
-    "docs/scaling.md": scaling_page,
+    "docs/explanations/judges.md": judges_page,
+    "docs/explanations/scaling.md": scaling_page,
     "docs/model.schema.json": model_schema,
     "docs/composite-model.schema.json": composite_schema,
     "docs/skeleton.schema.json": skeleton_schema,

@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[1]
 
 #: The page, and how its passage about several people begins.
 PASSAGES = {
-    "README.md": "For photos of several people",
+    "README.md": "| many people in a photo |",
+    "docs/accuracy.md": "For photos of several people",
     "docs/tutorials/many_people.md": "For photos of several people",
     "docs/howto/choose_a_model.md": "| several people |",
     "docs/cli.md": "posezoo run posenet-mobilenet-v1 --input crowd.jpg",

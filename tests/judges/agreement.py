@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from posezoo.versions import package_version
 
-#: What docs/judges.md is drawn from. ``RECORD_JUDGES=1 pytest -n 0 tests/judges`` writes it.
+#: What docs/explanations/judges.md is drawn from. ``RECORD_JUDGES=1 pytest -n 0 tests/judges`` writes it.
 FIGURES = Path(__file__).with_name("figures.json")
 
 #: Two poses are of the same person if their points are no further apart than this share of the person's larger side,
@@ -74,7 +74,7 @@ class Agreement:
         }
 
     def record(self, name: str) -> None:
-        """Keep the figures under a name of docs/judges.in.md, if the environment says so."""
+        """Keep the figures under a name of docs/explanations/judges.in.md, if the environment says so."""
         assert self.distances, f"{name}: nobody was found by both"
         record(name, self.figures())
 
@@ -91,7 +91,7 @@ class Agreement:
 
 
 def record(name: str, figures: dict[str, object]) -> None:
-    """Keep figures under a name of docs/judges.in.md, if the environment says so."""
+    """Keep figures under a name of docs/explanations/judges.in.md, if the environment says so."""
     if os.environ.get("RECORD_JUDGES"):
         stored = json.loads(FIGURES.read_text("utf-8")) if FIGURES.is_file() else {}
         # What decides our pixels and numbers.
