@@ -134,7 +134,7 @@ def _refuse_files(names: Sequence[str]) -> None:
         if path.suffix.lower() in (".xml", ".onnx") and path.is_file():
             raise ExportError(
                 f"{name}: is a file, and an export names the license and sources of a model",
-                hint=f"posezoo new NAME --from {shlex.quote(name)} --license SPDX drafts its model.yml",
+                hint=f"posezoo new NAME --from {shlex.quote(name)} --license SPDX describes it",
             )
 
 
