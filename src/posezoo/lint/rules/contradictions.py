@@ -189,14 +189,13 @@ def known_model(view: ModelView) -> Violations:
 
 
 def _list_named_models(view: ModelView) -> Iterator[tuple[str, str]]:
-    """The keys of model.yml that name other models, with their names."""
-    deprecated = view.declaration.deprecated
-    if deprecated:
-        yield "deprecated.use", deprecated.use
-    people = view.spec.people
-    if people:
-        yield "people.photo", people.photo
-        yield "people.video", people.video
+    """The keys of model.yml that name other models, with their names; also if the rest cannot be
+    read.
+    """
+    for keys in (("deprecated", "use"), ("people", "photo"), ("people", "video")):
+        node = view.node(*keys)
+        if node and isinstance(node.value, str):
+            yield ".".join(keys), node.value
 
 
 @rule()
