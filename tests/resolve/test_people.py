@@ -63,7 +63,10 @@ def test_the_decoder_in_use_decides_for_a_model_without_one(declare):
     ("people", "problem"),
     [
         ({"photo": "tracking", "video": "tracking"}, "a person can be tracked only in a video"),
-        ({"photo": "one", "video": "other"}, "is other, and photo is one: one of both, or tracking"),
+        (
+            {"photo": "one", "video": "other"},
+            "is other, and photo is one: one of both, or tracking",
+        ),
     ],
 )
 def test_a_contradiction_is_refused_with_its_place(declare, people, problem):

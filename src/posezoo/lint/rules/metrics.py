@@ -366,7 +366,7 @@ def same_network(view: ModelView) -> Violations:
     for key, (millions, _) in _read_network(view):
         others = [each for each in view.zoo.group(_read_network)[key] if each[1] != view.name]
         differing = [each for each in others if abs(millions / each[0] - 1) > BATCH_NORMS]
-        is_usual = len(differing) * 2 < len(others) or _names_arguments(view.name, key)
+        is_usual = len(differing) * 2 <= len(others) or _names_arguments(view.name, key)
         if differing and not is_usual:
             counted, name = differing[0]
             message = (
