@@ -351,11 +351,11 @@ class DisplacementMeasured(ModelEvent):
                 f"{self.precision} finds a class in {self.found_int8} images, FP32 in"
                 f" {self.found_fp32}: {agreement}"
             )
-        moved, found = ("corners of boxes", "objects") if self.task else ("points", "people")
+        moved, objects = ("corners of boxes", "objects") if self.task else ("points", "people")
         return (
             f"{self.precision} moves {moved} by {self.shift_p50_px:.2f} px in the median"
             f" ({self.max_shift_px:g} allowed), 90 % of them by less than"
-            f" {self.shift_p90_px:.2f} px; it finds {self.found_int8} {found}, FP32"
+            f" {self.shift_p90_px:.2f} px; it finds {self.found_int8} {objects}, FP32"
             f" {self.found_fp32}: {agreement}"
         )
 

@@ -129,7 +129,11 @@ class Registry:
     """
 
     def __init__(self, roots: Sequence[Path]) -> None:
-        self.roots = tuple(dict.fromkeys(map(_with_name, roots)))
+        named: dict[Path, None] = {}
+        for root in roots:
+            # License texts are beside a root, and the parent of "." is again ".".
+            named[root if root.name not in ("", "..") else root.resolve()] = None
+        self.roots = tuple(named)
         self._parsed: dict[Path, Model | SpecError] = {}
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -438,13 +442,6 @@ def _folders(folder: Path) -> list[Path]:
         return []
     except OSError as error:
         raise PosezooError(f"{folder}: cannot be read: {os_reason(error)}") from error
-
-
-def _with_name(root: Path) -> Path:
-    """The path of a root with the folder's own name: license texts are beside it, and the parent of
-    ``.`` is again ``.``.
-    """
-    return root.resolve() if root.name in ("", "..") else root
 
 
 @cache

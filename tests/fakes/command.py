@@ -132,5 +132,8 @@ def on_a_terminal(width: int, *args: object) -> list[str]:
 
 
 def heed_interrupts() -> None:
-    """A ``preexec_fn``: what a shell starts in the background ignores ^C, and hands that on to its children."""
+    """A ``preexec_fn``: what a shell starts in the background ignores ^C, and what nohup starts the
+    end of a terminal; both hand that on to their children.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)

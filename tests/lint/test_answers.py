@@ -223,6 +223,23 @@ def test_a_changed_index_touches_its_models_and_a_new_folder_itself(zoo):
     assert "1 models and composites" in run(zoo, "--changed_since", "HEAD").stdout
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("names.yml", "pose: rtmpose-m", "pose: rtmpose-mm"),
+        ("outside_references.yml", "0.572", "57.2"),
+        ("access_points.json", '"start": ', '"start": 1'),
+        ("accuracy-throughput.svg", "</svg>", "<text>x</text></svg>"),
+    ],
+)
+def test_a_changed_file_of_the_whole_registry_touches_all_models(own_zoo, file, old, new):
+    path = own_zoo / file
+    path.write_text(path.read_text("utf-8").replace(old, new, 1), "utf-8")
+    ended = run(own_zoo, "--changed_since", "HEAD")
+    assert (ended.returncode, f"{file}:" in ended.stdout) == (1, True)
+
+
 def test_a_deleted_model_touches_all_since_any_may_name_it(zoo):
     git(zoo.parent, "checkout", "-q", "--", ".")
     shutil.rmtree(zoo / "public" / "pose-a")

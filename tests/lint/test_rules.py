@@ -532,15 +532,25 @@ def test_an_unknown_skeleton_is_found_and_the_known_ones_are_named(capsys, tmp_p
     assert "coco-17" in str(found["known-skeleton"]["expected"])
 
 
-def test_a_license_that_is_nearly_one_of_spdx_is_an_error_with_the_nearest_name(capsys, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "severity", "hint"),
+    [
+        ("apache2", "error", "did you mean Apache-2.0? LicenseRef-NAME"),
+        ("Ours", "warning", "LicenseRef-NAME stands for terms that SPDX does not list"),
+    ],
+)
+def test_a_license_that_spdx_does_not_list_is_an_error_if_another_name_is_near(
+    capsys, tmp_path, name, severity, hint
+):
     write_model(
         tmp_path / "models",
         "planted",
-        model_yml(license={"spdx": "apache2", "text": "Apache-2.0-Tests.txt"}),
+        model_yml(license={"spdx": name, "text": "Apache-2.0-Tests.txt"}),
     )
     code, (finding,) = check(capsys, tmp_path / "models")
-    assert (code, finding["rule"], finding["severity"]) == (1, "license-name", "error")
-    assert "SPDX does not list apache2: did you mean Apache-2.0?" in finding["message"]
+    assert (code, finding["rule"]) == (int(severity == "error"), "license-name")
+    assert finding["severity"] == severity
+    assert f"SPDX does not list {name}: {hint}" in finding["message"]
 
 
 def test_keys_that_differ_from_the_network_are_named(capsys, tmp_path):
@@ -664,8 +674,8 @@ def test_a_paper_that_cannot_be_cited_is_found(capsys, tmp_path, papers, problem
 
 def test_every_rule_has_a_test_and_an_explanation():
     pages = [
-        Path(__file__).with_name(f"test_{name}.py")
-        for name in ("rules", "injected_mistakes", "spoilt_registry")
+        Path(__file__).with_name(name)
+        for name in ("test_rules.py", "test_injected_mistakes.py", "test_spoilt_registry.py")
     ]
     here = "".join(page.read_text("utf-8") for page in pages)
     for rule in load_rules().values():

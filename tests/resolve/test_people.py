@@ -33,7 +33,7 @@ def test_a_model_declares_how_people_are_found(declare):
 
 
 def test_a_model_that_declares_nothing_gets_the_default_detector(declare):
-    assert declared_people(declare()) == People(DEFAULT_DETECTOR, TRACKING)
+    assert declared_people(declare()) == People(DEFAULT_DETECTOR, DEFAULT_DETECTOR)
     assert declared_people(declare(decoder="heatmap")) == People(DEFAULT_DETECTOR, DEFAULT_DETECTOR)
 
 
@@ -56,14 +56,17 @@ def test_without_a_detector_the_whole_image_is_one_person_and_movenet_still_trac
 def test_the_decoder_in_use_decides_for_a_model_without_one(declare):
     model = replace(declare(), decoder=None)
     assert declared_people(model) is None
-    assert declared_people(model, "movenet") == People(DEFAULT_DETECTOR, TRACKING)
+    assert declared_people(model, "movenet") == People(DEFAULT_DETECTOR, DEFAULT_DETECTOR)
 
 
 @pytest.mark.parametrize(
     ("people", "problem"),
     [
         ({"photo": "tracking", "video": "tracking"}, "a person can be tracked only in a video"),
-        ({"photo": "one", "video": "other"}, "expected one or tracking"),
+        (
+            {"photo": "one", "video": "other"},
+            "is other, and photo is one: one of both, or tracking",
+        ),
     ],
 )
 def test_a_contradiction_is_refused_with_its_place(declare, people, problem):

@@ -198,8 +198,8 @@ def list_constants(xml: Path) -> list[StoredConstant]:
 
 def find_layer_types(xml: Path, types: Collection[str]) -> list[str]:
     """Which of these types the layers of an IR have, also in its bodies."""
-    found = {layer.get("type") for layer in _read_xml(xml).iter("layer")}
-    return sorted(found.intersection(types))
+    layer_types = {layer.get("type") for layer in _read_xml(xml).iter("layer")}
+    return sorted(layer_types.intersection(types))
 
 
 def _read_nodes(xml: Path) -> list[_IrNode]:

@@ -295,7 +295,7 @@ def compare_models(
         for name, metric in _measured_metrics(networks.get(subject)).items():
             if name in _NETWORK_NAMES:
                 metrics[_NETWORK_NAMES[name]] = metric
-        found = {USUALLY_SHOWN: speeds.get(subject), 1: singles.get(subject)}
+        by_people = {USUALLY_SHOWN: speeds.get(subject), 1: singles.get(subject)}
         row = ComparisonRow(
             facts.name,
             precision,
@@ -304,7 +304,7 @@ def compare_models(
             people_from=people_from(facts.model) or ITSELF,
             people_found={
                 shown: measured.settings[FOUND]
-                for shown, measured in found.items()
+                for shown, measured in by_people.items()
                 if measured and FOUND in measured.settings
             },
             is_opened=facts.is_opened,

@@ -46,8 +46,8 @@ class RequiredValues:
         """Whether a model is known not to find several people, if there are several."""
         if self.people == 1:
             return False
-        found = row.people_found.get(self.people, self.people)
-        return row.people_from == WHOLE_IMAGE or found != self.people
+        count = row.people_found.get(self.people, self.people)
+        return row.people_from == WHOLE_IMAGE or count != self.people
 
 
 @frozen

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from posezoo.cards.model_card import PICTURES
+from posezoo.cards.registry_pages import INDEX, NETWORK_PICTURE, PICTURE
+from posezoo.download.transfer import ACCESS_POINTS
 from posezoo.errors import SettingsError
+from posezoo.facts import outside_references
 from posezoo.facts.papers import NAME as PAPERS
 from posezoo.registry import (
     Registry,
@@ -16,19 +19,25 @@ from posezoo.registry import (
     license_path,
     registry_root,
 )
+from posezoo.spec import other_names
 from posezoo.spec.model import ModelSpec
 from posezoo.workers.program import find_program
 
 TIMEOUT_S = 60
 DECLARATIONS = ("model.yml", "composite-model.yml")
+#: The files of a registry or of a family, which concern all models beside or below them.
+REGISTRY_FILES = (
+    INDEX, PICTURE, NETWORK_PICTURE, ACCESS_POINTS, other_names.NAME, outside_references.NAME,
+)  # fmt: skip
 
 
 def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | None:
     """The models and composites whose folders differ from a revision, committed or not.
 
-    If an index page differs, all models of its family count as changed. If a license text, the
-    picture of a skeleton or papers.yml differs, or was deleted, so do the models that name it. If a
-    model was deleted, all models count as changed.
+    If an index page or a file of the whole registry differs, such as names.yml, all models beside
+    or below it count as changed. If a license text, the picture of a skeleton or papers.yml
+    differs, or was deleted, so do the models that name it. If a model was deleted, all models count
+    as changed.
 
     Returns:
         Their names; None if nothing in the repository differs from the revision.
@@ -67,9 +76,11 @@ def _refuse_installed_models(registry: Registry) -> None:
 def _is_touched(entry: RegistryEntry, paths: set[Path], touched: set[Path]) -> bool:
     """Whether a model's folder, its composite's card, or a page above it is among the changes."""
     folder = entry.path.parent.resolve()
-    above = [parent / "index.md" for parent in folder.parents]
+    above = [parent / name for parent in folder.parents for name in REGISTRY_FILES]
+    own_skeletons = {path.parent.parent for path in paths if path.match(f"{PICTURES}/*.yml")}
     in_composite = entry.composite and any(path.parent == folder.parent for path in paths)
-    return folder in touched or bool(in_composite) or not paths.isdisjoint(above)
+    is_below = not paths.isdisjoint(above) or not own_skeletons.isdisjoint(folder.parents)
+    return folder in touched or bool(in_composite) or is_below
 
 
 def _list_changed_paths(root: Path, revision: str) -> Iterator[Path]:

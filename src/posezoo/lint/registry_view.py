@@ -187,7 +187,7 @@ class RegistryView:
         pages: dict[Path, str] = {}
         for root in self.registry.roots:
             drawn = [page for page in (root / INDEX, *root.rglob(CARD)) if has_note(page, NOTE)]
-            if not drawn and not (root / PICTURE).is_file():
+            if not drawn:
                 continue
             try:
                 pages |= {root / name: text for name, text in render_pages(root).items()}

@@ -297,12 +297,12 @@ def _require_model_type(graph: Graph, record: DecoderType) -> None:
         DecoderError: they are for another kind of model.
     """
     model_type = graph.read_model_info("model_type")
-    stated = _MODEL_TYPES.get(model_type.lower(), "")
+    expected = _MODEL_TYPES.get(model_type.lower(), "")
     actual = "boxes" if record.finds_boxes else "classes" if record.finds_classes else "keypoints"
-    if stated not in ("", actual):
+    if expected not in ("", actual):
         raise DecoderError(
             f"{graph.path}: its model_info says model_type {model_type}, whose outputs are"
-            f" {stated}, but its outputs {_format_outputs(graph)} are {actual}",
+            f" {expected}, but its outputs {_format_outputs(graph)} are {actual}",
             hint="correct model_info, or export the model again",
         )
 

@@ -294,11 +294,11 @@ def _unused_fields(info: _ModelInfo, record: DecoderType) -> Iterator[str]:
         yield f"confidence_threshold {info['confidence_threshold']}"
     if info["pad_value"] not in ("", "0") and record.takes_boxes and not info.resize_type():
         yield f"pad_value {info['pad_value']}"
-    stated = info.stated_size()
+    original = info.stated_size()
     actual = _input_size(info.graph)
-    if stated and stated != actual and not info.flag("embedded_processing"):
+    if original and original != actual and not info.flag("embedded_processing"):
         size = format_shape(actual)
-        yield f"orig_width {stated[0]} and orig_height {stated[1]}: its input is {size}"
+        yield f"orig_width {original[0]} and orig_height {original[1]}: its input is {size}"
 
 
 def _describe_ultralytics(graph: Graph, record: DecoderType | None) -> InputDescription:
@@ -329,10 +329,10 @@ def _describe_ultralytics(graph: Graph, record: DecoderType | None) -> InputDesc
 
 def _read_image_size(graph: Graph, stride: int) -> Size | None:
     """``imgsz``, as width and height in multiples of the stride."""
-    stated = graph.ultralytics.get("imgsz")
-    if stated is None:
+    imgsz = graph.ultralytics.get("imgsz")
+    if imgsz is None:
         return None
-    sides = stated if isinstance(stated, list) else [stated]
+    sides = imgsz if isinstance(imgsz, list) else [imgsz]
     are_valid = all(isinstance(side, int) and 0 < side < 1 << 15 for side in sides)
     if not are_valid or len(sides) not in (1, 2):
         raise _refuse_ultralytics(graph, "imgsz", "height and width in pixels")
@@ -421,9 +421,9 @@ def name_keypoints(graph: Graph, names: tuple[str, ...], count: int) -> Skeleton
         raise InferenceError(
             f"{graph.path}: its metadata name a keypoint twice: {', '.join(names)}"
         )
-    known = SKELETONS[skeleton_of(len(names))]
-    if known.keypoints == names:
-        return known
+    skeleton = SKELETONS[skeleton_of(len(names))]
+    if skeleton.keypoints == names:
+        return skeleton
     pairs = []
     for left, name in enumerate(names):
         mirrored = name.replace("left", "right")
@@ -454,8 +454,8 @@ def require_class_names(
         for actual, expected, more in zip(shape, sizes, one_more[role], strict=True):
             depends = not isnan(expected) and expected != more
             if depends and actual not in (-1, expected):
-                found = actual - int(expected) + len(labels)
-                raise _refuse_class_names(graph, labels, found, [roles[role]])
+                count = actual - int(expected) + len(labels)
+                raise _refuse_class_names(graph, labels, count, [roles[role]])
 
 
 def _require_scores(graph: Graph, labels: Collection[str], roles: Mapping[str, str]) -> None:

@@ -71,8 +71,8 @@ class TopDownPipeline(NetworkPipeline):
         assert self.input_size is not None
         self._size: Size = self.input_size
         self._crop = self._options.crop
-        if (stated := config.description.sizing) is not None:
-            self._crop = partial(crop_as_stated, sizing=stated)
+        if (sizing := config.description.sizing) is not None:
+            self._crop = partial(crop_as_stated, sizing=sizing)
         self._padding = self._options.padding
         self._blank = _mean_color(config) if self._options.blank_is_mean else _BLACK
         self._next_crop = self._record.next_crop

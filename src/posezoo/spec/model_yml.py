@@ -133,7 +133,10 @@ def _check_people(fields: YamlMapping, people: model.People) -> None:
     if people.photo == model.TRACKING:
         raise fields["photo"].make_error("a person can be tracked only in a video")
     if people.video not in (people.photo, model.TRACKING):
-        raise fields["video"].make_error(f"expected {people.photo} or {model.TRACKING}")
+        problem = (
+            f"is {people.video}, and photo is {people.photo}: one of both, or {model.TRACKING}"
+        )
+        raise fields["video"].make_error(problem)
 
 
 def _named(

@@ -183,8 +183,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _warn_of_unnamed_classes(estimator: Estimator, runner: InputRunner, console: Console) -> None:
     count = len(estimator.labels)
-    found = {pose.get("class_id") for image in runner.images for pose in image["poses"]}
-    unnamed = sorted(number for number in found - {None} if number >= count)
+    class_ids = {pose.get("class_id") for image in runner.images for pose in image["poses"]}
+    unnamed = sorted(number for number in class_ids - {None} if number >= count)
     if unnamed:
         console.warn(
             f"{estimator.model.full_name}: found class {unnamed[0]}, but only the classes 0 to"

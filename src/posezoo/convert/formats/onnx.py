@@ -185,21 +185,21 @@ def _read_node(buffer: Buffer, field: ProtobufField) -> _Node:
 
 def _find_computed(nodes: Sequence[_Node], constants: Collection[str]) -> frozenset[str]:
     """The constants from which a conversion computes other constants."""
-    known = set(constants)
+    all_constants = set(constants)
     linear: dict[str, _Node] = {}  # by output: sums and products with a constant, which are joined
     folded = []
     computed: set[str] = set()
     for node in nodes:
-        given = known.intersection(node.inputs)
-        others = set(node.inputs) - known - {""}
+        given = all_constants.intersection(node.inputs)
+        others = set(node.inputs) - all_constants - {""}
         if not others and not node.has_graphs:
-            known.update(node.outputs)
+            all_constants.update(node.outputs)
             folded.append(node)
         elif node.has_graphs or node.kind in _REORDERING:
             computed |= given
         elif given and node.kind in _LINEAR:
             for before in filter(None, map(linear.get, others)):
-                computed |= given | known.intersection(before.inputs)
+                computed |= given | all_constants.intersection(before.inputs)
             linear.update(dict.fromkeys(node.outputs, node))
     for node in reversed(folded):
         if node.kind not in _PASSING or not computed.isdisjoint(node.outputs):

@@ -108,32 +108,6 @@ def page_source(view: ModelView) -> Violations:
                 break
 
 
-@rule(unless=("source-name", "page-source"))
-def source_ending(view: ModelView) -> Violations:
-    """The address of a file has the ending of its name.
-
-    Example: name: net.onnx, and source: https://host/net.pth
-    """
-    for index, file, source in view.sources:
-        ending = _find_ending(file.name)
-        other = _find_ending(_read_path(source))
-        if ending and other and ending != other:
-            message = f"{file.name} comes from {source}, which ends with {other[0]}"
-            yield view.declared(f"files[{index}].source", message, str(source), ending[0])
-
-
-def _find_ending(name: str) -> tuple[str, ...]:
-    """The endings that may stand for that of a name; empty if it is no known one."""
-    return next((endings for endings in _ENDINGS if name.lower().endswith(endings)), ())
-
-
-def _read_path(source: Source) -> str:
-    """The path of the file at its source; empty if the source does not say it."""
-    if isinstance(source, HttpSource):
-        return urlsplit(source.url).path
-    return str(getattr(source, "member", "") or getattr(source, "file", ""))
-
-
 @rule()
 def source_of_another(view: ModelView) -> Violations:
     """A file, and the command and the log of a training, come from an address of this model, and
@@ -168,6 +142,32 @@ def _read_training_addresses(view: ModelView) -> Iterator[str]:
         yield from (variant.training.command, variant.training.log)
 
 
+@rule(unless=("source-name", "page-source", "source-of-another"))
+def source_ending(view: ModelView) -> Violations:
+    """The address of a file has the ending of its name.
+
+    Example: name: net.onnx, and source: https://host/net.pth
+    """
+    for index, file, source in view.sources:
+        ending = _find_ending(file.name)
+        other = _find_ending(_read_path(source))
+        if ending and other and ending != other:
+            message = f"{file.name} comes from {source}, which ends with {other[0]}"
+            yield view.declared(f"files[{index}].source", message, str(source), ending[0])
+
+
+def _find_ending(name: str) -> tuple[str, ...]:
+    """The endings that may stand for that of a name; empty if it is no known one."""
+    return next((endings for endings in _ENDINGS if name.lower().endswith(endings)), ())
+
+
+def _read_path(source: Source) -> str:
+    """The path of the file at its source; empty if the source does not say it."""
+    if isinstance(source, HttpSource):
+        return urlsplit(source.url).path
+    return str(getattr(source, "member", "") or getattr(source, "file", ""))
+
+
 @rule()
 def known_model(view: ModelView) -> Violations:
     """The models that model.yml names exist: the one that finds the people, which is a detector,
@@ -189,14 +189,14 @@ def known_model(view: ModelView) -> Violations:
 
 
 def _list_named_models(view: ModelView) -> Iterator[tuple[str, str]]:
-    """The keys of model.yml that name other models, with their names."""
-    deprecated = view.declaration.deprecated
-    if deprecated:
-        yield "deprecated.use", deprecated.use
-    people = view.spec.people
-    if people:
-        # That of videos is the same, or none.
-        yield "people.photo", people.photo
+    """The keys of model.yml that name other models, with their names; also if the rest cannot be
+    read.
+    """
+    # The detector of videos is that of photos, or none.
+    for keys in (("deprecated", "use"), ("people", "photo")):
+        node = view.node(*keys)
+        if node and isinstance(node.value, str):
+            yield ".".join(keys), node.value
 
 
 @rule()

@@ -227,9 +227,9 @@ def same_package(view: ModelView) -> Violations:
         if not isinstance(source, NpmPackageSource):
             continue
         facts = _package_facts(source)
-        stated = view.zoo.group(_read_packages)[source.package, source.version]
-        usual, count = Counter(stated).most_common(1)[0]
-        if facts != usual and count > stated.count(facts):
+        all_facts = view.zoo.group(_read_packages)[source.package, source.version]
+        usual, count = Counter(all_facts).most_common(1)[0]
+        if facts != usual and count > all_facts.count(facts):
             message = f"{file.name}: {source.package} {source.version} has {facts} here"
             message += f", and {usual} for {count} other files"
             yield view.declared(f"files[{index}].source", message, facts, usual)

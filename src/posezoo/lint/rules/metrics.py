@@ -326,7 +326,7 @@ def _read_figures(view: ModelView, kind: str) -> list[Statement]:
     return [each for each in statements if each.value]
 
 
-@fact(agree=lambda one, other: abs(one / other - 1) <= COUNTED)
+@fact(agree=lambda one, other: abs(one / other - 1) <= COUNTED, unless=("known-network",))
 def counted_figures(view: ModelView) -> Facts:
     """The published GFLOPs and MParams, and the parameters of the network, are near those that were
     counted on the IR; a network that takes arguments is checked if PyTorch is installed.
@@ -357,7 +357,7 @@ def counted_figures(view: ModelView) -> Facts:
         yield "network.mparams", [measured, built]
 
 
-@rule(unless=("counted-figures",))
+@rule(unless=("counted-figures", "known-network"))
 def same_network(view: ModelView) -> Violations:
     """Models with the same network and the same arguments have the same number of parameters.
 
@@ -366,7 +366,7 @@ def same_network(view: ModelView) -> Violations:
     for key, (millions, _) in _read_network(view):
         others = [each for each in view.zoo.group(_read_network)[key] if each[1] != view.name]
         differing = [each for each in others if abs(millions / each[0] - 1) > BATCH_NORMS]
-        is_usual = len(differing) * 2 < len(others) or _names_arguments(view.name, key)
+        is_usual = len(differing) * 2 <= len(others) or _is_named_after(view.name, key)
         if differing and not is_usual:
             counted, name = differing[0]
             message = (
@@ -376,10 +376,10 @@ def same_network(view: ModelView) -> Violations:
             yield view.declared("network", message, key[0])
 
 
-def _names_arguments(name: str, key: Sequence[str]) -> bool:
-    """Whether a model is named after the arguments of its network, such as hrnet-w32."""
+def _is_named_after(name: str, key: Sequence[str]) -> bool:
+    """Whether a model is named after its network or its arguments, such as hrnet-w32."""
     values = {argument.partition("=")[2] for argument in key[1:]}
-    return not values.isdisjoint(re.findall(r"[0-9]+", name))
+    return name == key[0] or not values.isdisjoint(re.findall(r"[0-9]+", name))
 
 
 def _read_network(view: ModelView) -> Iterator[tuple[tuple[str, ...], tuple[float, str]]]:

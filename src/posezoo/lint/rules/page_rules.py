@@ -93,7 +93,8 @@ def drawn_index(view: ModelView) -> Violations:
     is_first = view is next(iter(view.zoo.models.values()))
     rows = view.zoo.once(_find_changed_rows)
     for path in sorted(view.zoo.missing_pages) if is_first else ():
-        if path.name not in (CARD, FACTS):
+        # Another rule reports the missing picture of a skeleton.
+        if path.parent in view.zoo.registry.roots:
             yield _missing_page(path)
     for folder in (view.folder, None) if is_first else (view.folder,):
         for changed in rows.get(folder, ()):

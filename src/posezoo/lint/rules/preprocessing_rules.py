@@ -184,7 +184,7 @@ def _find_channel_problem(port: Input) -> str:
     return ""
 
 
-@rule()
+@rule(unless=("channel-values",))
 def reversed_channels(view: ModelView) -> Violations:
     """The IR of a model takes images in the colour order that those of almost all models of the
     registry take: a camera gives BGR, so that a network for RGB has reverse_input_channels.

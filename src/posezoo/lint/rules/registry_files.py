@@ -129,9 +129,9 @@ def skeleton_sides(view: ModelView) -> Violations:
 
     Example: flips: [[left_eye, right_ear]]
     """
-    own = view.declaration.own_skeleton
-    if own and _mapping(view.node("skeleton")):  # else it is in a file
-        yield from _check_skeleton(own, view.location("skeleton"), view.node("skeleton"))
+    declared = view.declaration.own_skeleton
+    if declared and _mapping(view.node("skeleton")):  # else it is in a file
+        yield from _check_skeleton(declared, view.location("skeleton"), view.node("skeleton"))
     for root in _roots_of(view):
         for path in sorted((root / FOLDER).glob("*.yml")):
             try:
