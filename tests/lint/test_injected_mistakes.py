@@ -212,7 +212,7 @@ KEPT_BACK = [
     ("bracket of TF-Pose", TFPOSE, {"Convolution_2[6-9]": "Convolution_2[6-9"}),
     ("role without s", SINGLE, {"role: heatmaps": "role: heatmap"}),
     ("layout", EFFICIENT, {"shape: [1, 3, 288, 288], layout: NCHW": "shape: [1, 3, 288, 288], layout: NHWC"}),
-    ("unknown detector", LIGHTNING, {"photo: nanodet-g": "photo: nanodet-m"}),
+    ("unknown detector", LIGHTNING, {"nanodet-g": "nanodet-m"}),
     ("parameters ten times", EFFICIENT, {"mparams: 8.1506": "mparams: 81.506"}),
     ("AP in percent", EFFICIENT, {"value: 0.456": "value: 45.6"}),
 ]  # fmt: skip
