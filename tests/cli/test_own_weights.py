@@ -209,7 +209,7 @@ def test_the_published_model_runs_as_before_after_own_weights_were_evaluated(
     own = ("--models_dir", zoo, "--checkpoint", other, "--boxes", "truth")
 
     def run_published(cache):
-        out = ("-i", photos / "000000000785.jpg", "-o", tmp_path / "out")
+        out = ("-i", photos / "000000000785.jpg", "-o", tmp_path / cache.name / "out")
         ended = posezoo(
             "run",
             "small",
@@ -221,7 +221,8 @@ def test_the_published_model_runs_as_before_after_own_weights_were_evaluated(
             XDG_CACHE_HOME=str(cache),
         )
         assert ended.returncode == 0, ended.stderr
-        return json.loads((tmp_path / "out" / "poses.json").read_text())["images"]
+        images = json.loads((tmp_path / cache.name / "out" / "poses.json").read_text())["images"]
+        return [image["poses"] for image in images]
 
     cache = tmp_path / "cache"
     for times in (1, 0):  # the second time, the IR is up to date

@@ -120,7 +120,7 @@ ROWS = (
     Row("downloader", "--name one --precisions FP16-INT8"),
     Row("downloader", "--name one --precisions FP32"),
     Row("downloader", "--name one --precisions FP8", says="Unknown precisions specified: FP8."),
-    Row("downloader", "--name one --precisions fp16,X", says="Unknown precisions specified: X, fp16."),
+    Row("downloader", "--name one --precisions Y,X", says="Unknown precisions specified: X, Y."),
     Row("downloader", "--name one --precisions="),
     # events
     Row("downloader", "--name one --progress_format json"),
