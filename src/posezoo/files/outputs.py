@@ -95,8 +95,10 @@ def _is_recognized(path: Path, signs: Sequence[str]) -> bool:
 def _record(path: Path) -> None:
     """Record the digest of a result; if that is not possible, the next run needs --force."""
     with suppress(OSError, RuntimeError, OutputError):
-        content = compute_digest(path).value.encode()
-        write_atomically(_record_path(path), content, lasting=False)
+        digest = compute_digest(path).value
+        record = _record_path(path)
+        if not record.is_file() or record.read_text("ascii") != digest:
+            write_atomically(record, digest.encode(), lasting=False)
 
 
 def _record_path(path: Path) -> Path:
