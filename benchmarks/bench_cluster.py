@@ -32,7 +32,7 @@ from cluster_simulation import Cluster, Task, simulate
 from harness import IS_TRIAL, amount, exit_code, machine, record
 
 from networks import NETWORKS, small
-from posezoo.files import verified_files
+from posezoo.core.files import verified_files
 
 ROOT = Path(__file__).resolve().parents[1]
 MIRROR = ROOT.parent / "shared" / "data" / "mirror"

@@ -19,7 +19,7 @@ from pathlib import Path
 from harness import amount, exit_code, machine, record, spread, wall_s
 
 from networks import NETWORKS, Drawing
-from posezoo.files import verified_files
+from posezoo.core.files import verified_files
 
 ROUNDS = amount(5)
 MO = Path(__file__).resolve().parents[1] / "build" / "mo-env" / "bin" / "mo"

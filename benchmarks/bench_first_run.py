@@ -15,10 +15,10 @@ from pathlib import Path
 from bench_members import PACKAGES, Server, fetch_package, running
 from harness import IS_TRIAL, machine, record, wall_s
 
-from posezoo.registry import open_registry
-from posezoo.settings import DEFAULT_MODEL
-from posezoo.spec.model import ModelSpec
-from posezoo.spec.sources import PackageSource
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.declarations.sources import PackageSource
+from posezoo.core.registry import open_registry
+from posezoo.core.settings import DEFAULT_MODEL
 
 BYTES_PER_S = 10e6 / 8
 ROOT = Path(__file__).resolve().parents[1]

@@ -28,14 +28,14 @@ from urllib.parse import unquote
 
 from harness import amount, exit_code, machine, record
 
-from posezoo.download.context import DownloadContext
-from posezoo.download.file_download import download_file
-from posezoo.download.options import DownloadOptions
-from posezoo.download.sources.python_package import download_wheel
-from posezoo.errors import DownloadError
-from posezoo.registry import open_registry
-from posezoo.spec.model import ModelSpec, SourceFile
-from posezoo.spec.sources import NpmPackageSource, PackageSource, PythonPackageSource
+from posezoo.core.declarations.model import ModelSpec, SourceFile
+from posezoo.core.declarations.sources import NpmPackageSource, PackageSource, PythonPackageSource
+from posezoo.core.download.context import DownloadContext
+from posezoo.core.download.file_download import download_file
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.download.sources.python_package import download_wheel
+from posezoo.core.errors import DownloadError
+from posezoo.core.registry import open_registry
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ROOT / "build" / "packages"

@@ -33,17 +33,17 @@ from bench_convert import declare
 from harness import IS_TRIAL, amount, exit_code, record
 from torch import nn
 
-from posezoo.convert import frontends, preprocess, self_check
-from posezoo.convert.check_images import draw_test_image
-from posezoo.convert.node_comparison import compare_nodes
-from posezoo.convert.reference_outputs import ReferenceOutputs, compute_reference
-from posezoo.convert.self_check import check_ir
-from posezoo.errors import SelfCheckError
-from posezoo.ir import ir_writer
-from posezoo.layout import ModelLayout
+from posezoo.core.convert import frontends, preprocess, self_check
+from posezoo.core.convert.check_images import draw_test_image
+from posezoo.core.convert.node_comparison import compare_nodes
+from posezoo.core.convert.reference_outputs import ReferenceOutputs, compute_reference
+from posezoo.core.convert.self_check import check_ir
+from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.errors import SelfCheckError
+from posezoo.core.ir import ir_writer
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import open_registry
 from posezoo.networks import NETWORKS, build_network
-from posezoo.registry import open_registry
-from posezoo.spec.model import ModelSpec, Precision
 
 #: The network of a trial.
 SMALL = "simple_pose_resnet18_v1b"

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from distributed import LocalCluster
 from harness import amount, do_nothing, exit_code, machine, record, spread
 
-from posezoo.pipeline.for_each import Executor, for_each
+from posezoo.core.pipeline.for_each import Executor, for_each
 
 TASKS = amount(1000, trial=20)
 ROUNDS = amount(5)

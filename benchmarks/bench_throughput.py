@@ -33,12 +33,12 @@ import numpy as np
 from harness import amount, exit_code, machine, record, spread
 
 import posezoo
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.pose.drawing import draw
-from posezoo.runtime.compiled_network import CompiledNetwork, Outputs
-from posezoo.runtime.estimator import Estimator
-from posezoo.runtime.loading import load_ir
-from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.poses.drawing import draw
+from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs
+from posezoo.run.runtime.estimator import Estimator
+from posezoo.run.runtime.loading import load_ir
+from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 

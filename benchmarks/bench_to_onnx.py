@@ -106,7 +106,7 @@ def compare_caffe(name: str, results: Outputs, expected: Outputs) -> float:
     (ours,) = results.values()
     (theirs,) = expected.values()
     if name.startswith("DetectionOutput") and ours.ndim == 4:
-        from posezoo.convert.formats.caffe import arrange_detections
+        from posezoo.formats.caffe.caffe_format import arrange_detections
 
         theirs = arrange_detections(theirs, ours.shape[2])
     return compare([ours], [theirs])
@@ -183,12 +183,12 @@ def measure(tool: Tool) -> tuple[int, Count]:
 
 def input_shape(layers: Path) -> tuple[int, ...]:
     if layers.suffix == ".prototxt":
-        from posezoo.convert.caffe.network import describe_ports
-        from posezoo.convert.caffe.prototxt import read_prototxt
+        from posezoo.formats.caffe.network import describe_ports
+        from posezoo.formats.caffe.prototxt import read_prototxt
 
         (shape,) = describe_ports(read_prototxt(layers)).inputs.values()
         return tuple(shape)
-    from posezoo.convert.darknet.cfg import read_cfg
+    from posezoo.formats.darknet.cfg import read_cfg
 
     head = read_cfg(layers)[0]
     return (1, *map(head.integer, ("channels", "height", "width")))

@@ -24,10 +24,10 @@ from harness import amount, exit_code, machine, record
 from numpy.typing import NDArray
 from walks import FPS, WALKING, Walk, detections, hidden_walk, walk
 
-from posezoo.pose.keypoints import Pose, keypoint_sigma
-from posezoo.pose.smoothing import PoseFilter, smooth_poses
-from posezoo.pose.tracking import PoseTracker
-from posezoo.spec.skeletons import SKELETONS
+from posezoo.core.declarations.skeletons import SKELETONS
+from posezoo.poses.keypoints import Pose, keypoint_sigma
+from posezoo.poses.smoothing import PoseFilter, smooth_poses
+from posezoo.poses.tracking import PoseTracker
 
 sys.path.append(str(Path(__file__).parents[1] / "build" / "judges"))
 

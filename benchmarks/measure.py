@@ -24,18 +24,18 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from posezoo.benchmarking.benchmark_result import describe_machine
-from posezoo.errors import import_cv2
-from posezoo.facts.comparison import int8_ratio
-from posezoo.measured import ANNOTATED_BOXES, SHOWN, Measurement, digest_irs, load_measurements
-from posezoo.pipeline.int8_models import explain_unsupported_int8
-from posezoo.pipeline.zoo_context import open_context
-from posezoo.resolve.people import people_from
-from posezoo.runtime.runtime_config import available_devices
-from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import WHOLE_IMAGE, Model, ModelSpec, Precision
-from posezoo.versions import package_version
-from posezoo.workers.threads import available_cores
+from posezoo.core.declarations.model import WHOLE_IMAGE, Model, ModelSpec, Precision
+from posezoo.core.errors import import_cv2
+from posezoo.core.measured import ANNOTATED_BOXES, SHOWN, Measurement, digest_irs, load_measurements
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.resolve.people import people_from
+from posezoo.core.settings import read_settings, to_settings
+from posezoo.core.versions import package_version
+from posezoo.core.workers.threads import available_cores
+from posezoo.measure.benchmarking.benchmark_result import describe_machine
+from posezoo.pages.facts.comparison import int8_ratio
+from posezoo.quantize.int8_models import explain_unsupported_int8
+from posezoo.run.runtime.runtime_config import available_devices
 
 RESULTS = Path("build/measure")
 ANNOTATIONS = "person_keypoints.json"

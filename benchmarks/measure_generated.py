@@ -24,7 +24,7 @@ from typing import Any
 
 import yaml
 
-from posezoo.files.verified_files import compute_digest
+from posezoo.core.files.verified_files import compute_digest
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "build" / "measure"

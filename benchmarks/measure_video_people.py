@@ -22,15 +22,15 @@ from typing import Any
 import cv2
 import numpy as np
 
-from posezoo.arrays import Array
-from posezoo.images import read_image
-from posezoo.pipeline.load import ChosenModel, Loader
-from posezoo.pipeline.zoo_context import open_context
-from posezoo.pose.keypoints import Pose
-from posezoo.runtime.compiled_network import CompiledNetwork
-from posezoo.runtime.estimator import Estimator
-from posezoo.settings import read_settings, to_settings
-from posezoo.versions import package_version
+from posezoo.core.arrays import Array
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.settings import read_settings, to_settings
+from posezoo.core.versions import package_version
+from posezoo.poses.keypoints import Pose
+from posezoo.run.images import read_image
+from posezoo.run.load import ChosenModel, Loader
+from posezoo.run.runtime.compiled_network import CompiledNetwork
+from posezoo.run.runtime.estimator import Estimator
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "video_people.jsonl"

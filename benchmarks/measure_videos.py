@@ -20,15 +20,15 @@ from typing import Any
 import cv2
 import numpy as np
 
-from posezoo.arrays import Array
-from posezoo.images import read_image
-from posezoo.pipeline.get import get_irs
-from posezoo.pipeline.zoo_context import open_context
-from posezoo.runtime.estimator import Estimator
-from posezoo.runtime.loading import load_estimator
-from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import Precision
-from posezoo.versions import package_version
+from posezoo.core.arrays import Array
+from posezoo.core.declarations.model import Precision
+from posezoo.core.pipeline.get import get_irs
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.settings import read_settings, to_settings
+from posezoo.core.versions import package_version
+from posezoo.run.images import read_image
+from posezoo.run.runtime.estimator import Estimator
+from posezoo.run.runtime.loading import load_estimator
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "movenet_videos.json"

@@ -24,19 +24,19 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from posezoo.convert import frontends
-from posezoo.convert.formats import with_default_sizes
-from posezoo.convert.recorded_outputs import (
+from posezoo.core.convert import frontends
+from posezoo.core.convert.formats import with_default_sizes
+from posezoo.core.convert.recorded_outputs import (
     SEEDS,
     RecordedInput,
     Recording,
     draw_feed,
     recording_tensors,
 )
-from posezoo.files.verified_files import compute_digest
-from posezoo.layout import ModelLayout
-from posezoo.registry import open_registry
-from posezoo.spec.model import Input, ModelSpec, Output
+from posezoo.core.declarations.model import Input, ModelSpec, Output
+from posezoo.core.files.verified_files import compute_digest
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import open_registry
 
 SCRIPT = Path(__file__).parent / "tensorflow_js" / "run.js"
 

@@ -11,7 +11,7 @@ from typing import Any
 from cluster_simulation import Cluster, Task, simulate
 from harness import RESULTS
 
-from posezoo.cards.markdown import format_table
+from posezoo.pages.cards.markdown import format_table
 
 MODELS = 10_000
 MACHINES = (1, 3, 10, 30, 100)

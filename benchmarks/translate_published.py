@@ -25,11 +25,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from posezoo.convert.caffe.network import describe_ports, select_layers, type_of
-from posezoo.convert.caffe.prototxt import Message, read_prototxt
-from posezoo.convert.darknet.cfg import Section, read_cfg
-from posezoo.convert.darknet.darknet_layers import build_as_opencv
-from posezoo.errors import PosezooError
+from posezoo.core.errors import PosezooError
+from posezoo.formats.caffe.network import describe_ports, select_layers, type_of
+from posezoo.formats.caffe.prototxt import Message, read_prototxt
+from posezoo.formats.darknet.cfg import Section, read_cfg
+from posezoo.formats.darknet.darknet_layers import build_as_opencv
 
 ROOT = Path(__file__).resolve().parents[1]
 SIDE = 256

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.pose.keypoints import Pose, bounding_box
+from posezoo.poses.keypoints import Pose, bounding_box
 
 SIZE = (1280, 720)
 FPS = 30.0

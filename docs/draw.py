@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from posezoo.facts.model_facts import ModelFacts
-    from posezoo.measured import Measurement
-    from posezoo.registry import Registry
-    from posezoo.spec.model import Model, ModelSpec, PublishedAccuracy
+    from posezoo.core.declarations.model import Model, ModelSpec, PublishedAccuracy
+    from posezoo.core.measured import Measurement
+    from posezoo.core.registry import Registry
+    from posezoo.pages.facts.model_facts import ModelFacts
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -98,21 +98,21 @@ def _verb_section(
 
 def model_schema() -> str:
     """The JSON Schema of model.yml, for editors."""
-    from posezoo.spec.json_schema import model_schema
+    from posezoo.core.declarations.json_schema import model_schema
 
     return json.dumps(model_schema(), indent=2) + "\n"
 
 
 def skeleton_schema() -> str:
     """The JSON Schema of a skeleton's file, for editors."""
-    from posezoo.spec.json_schema import skeleton_schema
+    from posezoo.core.declarations.json_schema import skeleton_schema
 
     return json.dumps(skeleton_schema(), indent=2) + "\n"
 
 
 def composite_schema() -> str:
     """The JSON Schema of composite-model.yml, for editors."""
-    from posezoo.spec.json_schema import composite_schema
+    from posezoo.core.declarations.json_schema import composite_schema
 
     return json.dumps(composite_schema(), indent=2) + "\n"
 
@@ -160,9 +160,9 @@ def decisions_page() -> str:
 
 def rules_page() -> str:
     """The rules of `posezoo verify --metadata`."""
-    from posezoo.cards.markdown import format_code, format_table
     from posezoo.lint.recomputation import ARTIFACT_RULES
     from posezoo.lint.rules import load_rules
+    from posezoo.pages.cards.markdown import format_code, format_table
 
     columns = ["Rule", "Severity", "What must hold", "A mistake that it finds"]
     metadata, artifacts = (
@@ -197,9 +197,9 @@ With `--artifacts DIR`, the files and the IR in that folder are checked too:
 
 def accuracy_page() -> str:
     """The published accuracy of each model, and the command that measures it again."""
-    from posezoo.cards.markdown import format_code, format_table
-    from posezoo.facts.labels import format_conditions
-    from posezoo.registry import open_registry
+    from posezoo.core.labels import format_conditions
+    from posezoo.core.registry import open_registry
+    from posezoo.pages.cards.markdown import format_code, format_table
 
     registry = open_registry()
     models = {
@@ -284,7 +284,7 @@ SUMMARY_HEADERS = (
 
 def all_models(registry: Registry) -> list[ModelFacts]:
     """All models by name: composites, models that are no part of one, and variants."""
-    from posezoo.facts.model_facts import describe_model
+    from posezoo.pages.facts.model_facts import describe_model
 
     selection = registry.select(["*", "*@*"])
     models: list[Model] = [*selection.composites]
@@ -295,10 +295,10 @@ def all_models(registry: Registry) -> list[ModelFacts]:
 
 def measured_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
     """For each model and each way in which its people are found, the AP of each precision."""
-    from posezoo.facts.comparison import int8_ratio
-    from posezoo.facts.model_facts import measurements_of
-    from posezoo.resolve.people import ITSELF
-    from posezoo.spec.model import Precision
+    from posezoo.core.declarations.model import Precision
+    from posezoo.core.resolve.people import ITSELF
+    from posezoo.pages.facts.comparison import int8_ratio
+    from posezoo.pages.facts.model_facts import measurements_of
 
     for facts in all_models(registry):
         measured = [
@@ -319,14 +319,14 @@ def measured_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
 
 
 def _stated_ap(measurement: Measurement) -> str:
-    from posezoo.facts.labels import format_ap
+    from posezoo.core.labels import format_ap
 
     return format_ap(measurement.figures["AP"], measurement.intervals.get("AP"))
 
 
 def measuring_tools(registry: Registry) -> str:
     """The versions of the programs that measured accuracy."""
-    from posezoo.facts.model_facts import measurements_of
+    from posezoo.pages.facts.model_facts import measurements_of
 
     measured = (
         each for facts in all_models(registry) for each in measurements_of(facts.model, "accuracy")
@@ -361,8 +361,8 @@ def movenet_videos() -> dict[str, Any]:
 
 def detector_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
     """For each way in which people were found for one model: its AP in FP16, and its AR50."""
-    from posezoo.facts.model_facts import measurements_of
-    from posezoo.spec.model import Precision
+    from posezoo.core.declarations.model import Precision
+    from posezoo.pages.facts.model_facts import measurements_of
 
     measured = measurements_of(registry.find(COMPARED), "accuracy")
     halves = [each for each in measured if each.precision is Precision.FP16]
@@ -394,11 +394,11 @@ def origin_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
 
 def summary_table() -> str:
     """The pose models with real weights, by name: what the default command gives."""
-    from posezoo.cards.markdown import format_table
-    from posezoo.facts.comparison import MeasurementSelection, compare_models, int8_ratio
-    from posezoo.facts.labels import format_ap, format_figure, format_megabytes
-    from posezoo.layout import ModelLayout
-    from posezoo.registry import open_registry
+    from posezoo.core.labels import format_ap, format_figure, format_megabytes
+    from posezoo.core.layout import ModelLayout
+    from posezoo.core.registry import open_registry
+    from posezoo.pages.cards.markdown import format_table
+    from posezoo.pages.facts.comparison import MeasurementSelection, compare_models, int8_ratio
 
     models = all_models(open_registry())
     by_name = {facts.name: facts.model for facts in models}
@@ -450,7 +450,7 @@ def rerun_command(spec: ModelSpec, published: PublishedAccuracy) -> str:
     Heatmaps of one person are evaluated on annotated boxes, as by GluonCV's ``validate.py`` and by
     Open Model Zoo's accuracy-check.yml of single-human-pose-estimation-0001.
     """
-    from posezoo.spec.model import Precision
+    from posezoo.core.declarations.model import Precision
 
     words = ["posezoo evaluate", spec.full_name]
     match spec.decoder.name if spec.decoder is not None else "":
@@ -489,7 +489,7 @@ def draw(folder: str) -> dict[str, str]:
     """The text of every page below a folder: those of the table, a card for each model, and their
     index.
     """
-    from posezoo.cards.registry_pages import render_pages
+    from posezoo.pages.cards.registry_pages import render_pages
 
     pages = {name: page() for name, page in PAGES.items() if name.startswith(folder)}
     cards = {f"models/{name}": text for name, text in render_pages(ROOT / "models").items()}
@@ -498,7 +498,7 @@ def draw(folder: str) -> dict[str, str]:
 
 def orphans(pages: Collection[str]) -> list[str]:
     """Cards and card.json files of models that no longer exist, and images that no page shows."""
-    from posezoo.cards.model_card import FACTS, NOTE, PICTURES, has_note
+    from posezoo.pages.cards.model_card import FACTS, NOTE, PICTURES, has_note
 
     models = ROOT / "models"
     drawn = [path for path in models.rglob("*.md") if has_note(path, NOTE)]

@@ -14,15 +14,15 @@ from collections.abc import Sequence
 
 def main(names: Sequence[str]) -> int:
     """Run each model, and write the pictures that changed."""
-    from posezoo.cards.usage_section import PICTURE, finds_keypoints
-    from posezoo.errors import DownloadError
-    from posezoo.facts.model_facts import describe_model
-    from posezoo.files.verified_files import write_atomically
-    from posezoo.images import SAMPLE_PHOTOS, read_image
-    from posezoo.pipeline.example_pictures import draw_examples, encode_example
-    from posezoo.pipeline.zoo_context import open_context
-    from posezoo.settings import read_settings, to_settings
-    from posezoo.spec.model import Model
+    from posezoo.core.declarations.model import Model
+    from posezoo.core.errors import DownloadError
+    from posezoo.core.files.verified_files import write_atomically
+    from posezoo.core.pipeline.zoo_context import open_context
+    from posezoo.core.settings import read_settings, to_settings
+    from posezoo.pages.cards.usage_section import PICTURE, finds_keypoints
+    from posezoo.pages.example_pictures import draw_examples, encode_example
+    from posezoo.pages.facts.model_facts import describe_model
+    from posezoo.run.images import SAMPLE_PHOTOS, read_image
 
     context = open_context(to_settings(read_settings({})))
     photos = [read_image(path) for path in SAMPLE_PHOTOS]

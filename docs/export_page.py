@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from posezoo.cards.markdown import Markdown, format_code, format_table
-from posezoo.errors import ConversionError, ExportError
+from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.errors import ConversionError, ExportError
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import Registry, open_registry
+from posezoo.export.decoded.decoding_options import with_decoding
 from posezoo.export.ir_facts import declared_facts
 from posezoo.export.target_type import ExportFolder
 from posezoo.export.targets import TARGETS
-from posezoo.layout import ModelLayout
-from posezoo.registry import Registry, open_registry
-from posezoo.resolve.decoding import with_decoding
-from posezoo.spec.model import ModelSpec, Precision
+from posezoo.pages.cards.markdown import Markdown, format_code, format_table
 
 
 def render_page() -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from types import ModuleType
 
-from posezoo.cli.omz import converter, downloader, info_dumper, quantizer, verifier
+from posezoo.omz.commands import converter, downloader, info_dumper, quantizer, verifier
 
 #: The differences that most commands share, by flag.
 SHARED_DIFFERENCES = {

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from posezoo.cards.markdown import format_code, format_link_with_text, format_table
-from posezoo.cli.omz import converter, downloader, info_dumper, mo, quantizer
-from posezoo.errors import PosezooError
-from posezoo.registry import open_registry
+from posezoo.core.errors import PosezooError
+from posezoo.core.registry import open_registry
+from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantizer
+from posezoo.pages.cards.markdown import format_code, format_link_with_text, format_table
 
 TABLES = Path(__file__).parent / "omz"
 PARSERS = {

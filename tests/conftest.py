@@ -16,14 +16,14 @@ from pathlib import Path
 import pytest
 
 from fakes import fence, forks  # the fence before posezoo: it hides the tester's machine
-from posezoo.layout import ModelLayout
-from posezoo.pipeline.get import get
-from posezoo.pipeline.zoo_context import open_context
-from posezoo.registry import open_registry
-from posezoo.resolve.resolution import resolve_model
-from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import Precision
-from posezoo.workers import processes
+from posezoo.core.declarations.model import Precision
+from posezoo.core.layout import ModelLayout
+from posezoo.core.pipeline.get import get
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.registry import open_registry
+from posezoo.core.resolve.resolution import resolve_model
+from posezoo.core.settings import read_settings, to_settings
+from posezoo.core.workers import processes
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -178,7 +178,7 @@ def zoo(mirror: Path, tmp_path_factory):
 def photos(shared: Path):
     """Real photos, and the people in each that COCO's annotators marked with five keypoints and more."""
     folder = shared / "data" / "photos"
-    from posezoo import images
+    from posezoo.run import images
 
     known = json.loads((folder / "person_keypoints.json").read_text())
     return [

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from posezoo.cli.main import create_parser
-from posezoo.registry import open_registry
+from posezoo.core.registry import open_registry
 
 DRAW = Path(__file__).parents[1] / "docs" / "draw.py"
 

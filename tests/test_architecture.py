@@ -122,7 +122,7 @@ def test_the_modules_that_the_page_names_exist():
 
 
 def test_every_way_to_import_is_seen():
-    code = "def f():\n    from posezoo.download.http import open_url\n    import posezoo.cli.main\nfrom posezoo import cards\n"
+    code = "def f():\n    from posezoo.core.download.http import open_url\n    import posezoo.cli.main\nfrom posezoo import cards\n"
     assert packages_named_in(code) == {"download", "cli", "cards"}
 
 
@@ -194,8 +194,8 @@ def test_no_command_of_open_model_zoo_imports_a_verb():
 
 def test_an_import_names_the_module_wherever_it_stands():
     code = (
-        "import posezoo\nfrom posezoo.download import http\nfrom posezoo.files import CHUNK\n"
-        "if TYPE_CHECKING:\n    from posezoo.cards import nothing\n"
+        "import posezoo\nfrom posezoo.core.download import http\nfrom posezoo.core.files import CHUNK\n"
+        "if TYPE_CHECKING:\n    from posezoo.pages.cards import nothing\n"
         "def f():\n    import posezoo.cli.main\n    import requests\n"
     )
     modules = {"", "download", "download.http", "files", "cards", "cli", "cli.main"}

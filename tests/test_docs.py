@@ -26,10 +26,10 @@ from fakes.network import network
 from fakes.oci import OciRegistry, require_programs
 from fakes.pages import ROOT, blocks, commands, environ_of, put_on_path
 from fakes.stores import S3
-from posezoo.cards.card_reader import parse_card
 from posezoo.cli.main import VERBS, create_parser
-from posezoo.layout import ModelLayout
-from posezoo.registry import open_registry
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import open_registry
+from posezoo.lint.card_reader import parse_card
 
 PAGES = sorted(
     path

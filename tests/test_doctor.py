@@ -14,8 +14,8 @@ import pytest
 
 import posezoo as posezoo_package
 from fakes.command import posezoo_process
-from posezoo.errors import pip_command
-from posezoo.plugins import PLUGIN_GROUPS
+from posezoo.core.errors import pip_command
+from posezoo.core.plugins import PLUGIN_GROUPS
 
 
 def install(site: Path, name: str, version: str) -> None:

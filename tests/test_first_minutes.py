@@ -25,7 +25,7 @@ from fakes.command import heed_interrupts
 from fakes.pages import ROOT, commands, put_on_path
 from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
-from posezoo.registry import open_registry
+from posezoo.core.registry import open_registry
 
 PAGE = ROOT / "docs" / "first_minutes.md"
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"

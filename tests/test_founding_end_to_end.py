@@ -20,9 +20,9 @@ from fakes.command import omz_tool
 from fakes.founding import assert_ir_is_as_the_original, checkpoint_of, serve
 from fakes.server import Server
 from fakes.weights import conditioned, torch
-from posezoo.registry import open_registry
-from posezoo.spec.model import ModelSpec
-from posezoo.spec.sources import HttpSource
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.declarations.sources import HttpSource
+from posezoo.core.registry import open_registry
 
 ROOT = Path(__file__).resolve().parents[1]
 REGISTRY = open_registry()

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.declarations.sources import GoogleDriveSource
+from posezoo.core.registry import builtin_models_dir, open_registry, read_copyright_line
 from posezoo.networks import NETWORKS
-from posezoo.registry import builtin_models_dir, open_registry, read_copyright_line
-from posezoo.spec.model import ModelSpec
-from posezoo.spec.sources import GoogleDriveSource
 
 REGISTRY = open_registry()
 

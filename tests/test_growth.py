@@ -18,7 +18,7 @@ import pytest
 from fakes.command import posezoo
 from fakes.counted_run import CallCounter, count_calls
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
-from posezoo.download.archive import unpack_archive
+from posezoo.core.download.archive import unpack_archive
 
 #: What is done once is left out: it is counted with one model.
 ONE, FEW, MANY = 1, 15, 60

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from fakes.command import posezoo
-from posezoo.errors import SettingsError
-from posezoo.http_headers import parse_header
-from posezoo.settings import read_settings
+from posezoo.core.errors import SettingsError
+from posezoo.core.http_headers import parse_header
+from posezoo.core.settings import read_settings
 
 
 def test_a_header_is_written_as_host_name_and_value():

@@ -9,9 +9,9 @@ import zlib
 import numpy as np
 import pytest
 
-from posezoo import images
-from posezoo.errors import ImageError, OutputError
-from posezoo.images import SAMPLE_PHOTOS, read_image
+from posezoo.core.errors import ImageError, OutputError
+from posezoo.run import images
+from posezoo.run.images import SAMPLE_PHOTOS, read_image
 
 cv2 = pytest.importorskip("cv2")
 

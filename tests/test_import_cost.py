@@ -51,7 +51,7 @@ def imported(code: str, allowed: tuple[str, ...] = ()) -> set[str]:
 
 
 def test_the_importer_of_a_heavy_package_is_named():
-    (sentence,) = imported("import posezoo.download.http", allowed=("numpy",))
+    (sentence,) = imported("import posezoo.core.download.http", allowed=("numpy",))
     assert re.fullmatch(
         r"requests is imported by posezoo\.download\.\w+, line \d+: import it inside .*", sentence
     )
@@ -78,12 +78,12 @@ def test_the_help_of_a_verb_reads_no_yaml(verb):
 @pytest.mark.parametrize("args", [["--help"], ["--version"], [], ["fly"]])
 def test_the_help_of_all_verbs_imports_none_of_them(args):
     code = f"from posezoo.cli.main import main\ntry: main({args!r})\nexcept SystemExit: pass"
-    also = "{name for name in sys.modules if name.startswith(('posezoo.spec', 'posezoo.settings', 'posezoo.cli.verbs.'))}"
+    also = "{name for name in sys.modules if name.startswith(('posezoo.core.declarations', 'posezoo.core.settings', 'posezoo.cli.verbs.'))}"
     assert imported(f"{code}\nassert not {also}, {also}") == set()
 
 
 def test_the_modules_of_source_types_import_nothing_heavy():
-    code = "from posezoo.download.source_types import SOURCE_TYPES; [*SOURCE_TYPES.items()]"
+    code = "from posezoo.core.download.source_types import SOURCE_TYPES; [*SOURCE_TYPES.items()]"
     assert imported(code, allowed=("requests",)) == set()
 
 
@@ -93,12 +93,17 @@ def test_importing_posezoo_imports_nothing_heavy():
 
 #: What no list needs: the download, its connections, and the events of long tasks.
 NOT_FOR_LISTS = (
-    *("posezoo.events", "posezoo.console", "posezoo.download.context", "posezoo.lockfile"),
     *(
-        "posezoo.download.model_download",
-        "posezoo.files.stores",
-        "posezoo.files.verified_files",
-        "posezoo.pipeline.store_transfers",
+        "posezoo.core.events",
+        "posezoo.core.console",
+        "posezoo.core.download.context",
+        "posezoo.core.lockfile",
+    ),
+    *(
+        "posezoo.core.download.model_download",
+        "posezoo.scale.stores",
+        "posezoo.core.files.verified_files",
+        "posezoo.scale.store_transfers",
     ),
     *("tempfile", "secrets", "random", "importlib.metadata", "email", "html.parser"),
     *("difflib", "hashlib"),
@@ -120,7 +125,7 @@ def test_get_with_nothing_to_do_reads_each_file_once_and_draws_no_card(blazepose
     count_run(*args)  # the cards are drawn if no other test had them drawn
     run = count_run(*args)
     assert not set(HEAVY) & run.modules
-    assert "posezoo.cards.model_card" not in run.modules
+    assert "posezoo.pages.cards.model_card" not in run.modules
     # Two checks of different things read the record of an IR.
     assert {name for name in read_twice(run) if not name.endswith("provenance.json")} == set()
     assert max(run.opens.values()) <= 2
@@ -153,6 +158,6 @@ from posezoo.cli.main import main
 try: main(["list", "--help"])
 except SystemExit: pass
 assert "posezoo.cli.verbs.list" in sys.modules
-assert not {"posezoo.cli.verbs.demo", "posezoo.cli.verbs.benchmark", "posezoo.cli.verbs.run"} & sys.modules.keys()
+assert not {"posezoo.run.verbs.demo", "posezoo.measure.verbs.benchmark", "posezoo.run.verbs.run"} & sys.modules.keys()
 """
     assert imported(code) == set()

@@ -9,13 +9,13 @@ import pytest
 
 from fakes.files import declared, model, put
 from fakes.zoo import model_yml, write_model
-from posezoo.download.model_download import download_model
-from posezoo.download.options import DownloadOptions
-from posezoo.download.origins import entry_path
-from posezoo.errors import OutputError
-from posezoo.layout import ModelLayout
-from posezoo.registry import Registry
-from posezoo.spec.model import Digest, ModelSpec, Precision
+from posezoo.core.declarations.model import Digest, ModelSpec, Precision
+from posezoo.core.download.model_download import download_model
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.download.origins import entry_path
+from posezoo.core.errors import OutputError
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import Registry
 
 
 def test_variants_lie_beside_each_other_and_their_ir_have_the_models_name(tmp_path):

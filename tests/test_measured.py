@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 import posezoo
-from posezoo.errors import OutputError, SpecError
-from posezoo.measured import (
+from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.errors import OutputError, SpecError
+from posezoo.core.measured import (
     NOTE,
     Measurement,
     digest_irs,
@@ -21,11 +22,10 @@ from posezoo.measured import (
     read_measurement_file,
     update_measured_yml,
 )
-from posezoo.pipeline import complexity_count
-from posezoo.pipeline.zoo_context import open_context
-from posezoo.registry import open_registry
-from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import ModelSpec, Precision
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.registry import open_registry
+from posezoo.core.settings import read_settings, to_settings
+from posezoo.measure import complexity_count
 
 FP32, FP16, INT8 = Precision.FP32, Precision.FP16, Precision.FP16_INT8
 

@@ -20,7 +20,7 @@ from fakes.network import network
 from fakes.pages import ROOT, blocks, commands
 from fakes.zoo import declared_file, omz_yml, write_model
 from posezoo.cli.main import create_parser
-from posezoo.cli.omz import converter, downloader, info_dumper, quantizer
+from posezoo.omz.commands import converter, downloader, info_dumper, quantizer
 
 PAGE = (ROOT / "docs" / "migrating.md").read_text("utf-8")
 TOOLS = {

@@ -20,12 +20,12 @@ import posezoo as posezoo_package
 from fakes.command import posezoo
 from fakes.region_networks import attributes_network, publish_ir
 from fakes.zoo import declared_file, omz_yml, write_composite, write_model
-from posezoo.coco import read_class_dataset
-from posezoo.coco.coco_dataset import ANOTHER
-from posezoo.evaluation import evaluate
-from posezoo.images import SAMPLE_PHOTOS
-from posezoo.pose.keypoints import Pose
-from posezoo.registry import open_registry
+from posezoo.core.registry import open_registry
+from posezoo.measure.coco import read_class_dataset
+from posezoo.measure.coco.coco_dataset import ANOTHER
+from posezoo.measure.evaluation import evaluate
+from posezoo.poses.keypoints import Pose
+from posezoo.run.images import SAMPLE_PHOTOS
 
 #: Names of Open Model Zoo, whose classes are known.
 CLASSIFIER = "densenet-121-tf"

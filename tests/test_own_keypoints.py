@@ -15,11 +15,11 @@ import yaml
 import posezoo as posezoo_package
 from fakes.command import posezoo
 from fakes.videos import read_video
-from posezoo.errors import PosezooError
-from posezoo.images import SAMPLE_PHOTOS, read_image
+from posezoo.core.errors import PosezooError
 from posezoo.networks import build_network
-from posezoo.pose.letterbox import ImageTransform, letterbox_image
-from posezoo.pose.openpose import DECODER
+from posezoo.poses.letterbox import ImageTransform, letterbox_image
+from posezoo.poses.openpose import DECODER
+from posezoo.run.images import SAMPLE_PHOTOS, read_image
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 torch = pytest.importorskip("torch", reason="needs torch")

@@ -16,12 +16,12 @@ import pytest
 import yaml
 
 from fakes.checkout import copy_checkout, git
-from posezoo.spec.skeletons import SKELETONS
+from posezoo.core.declarations.skeletons import SKELETONS
 
 ROOT = Path(__file__).resolve().parents[1]
 
 FIND = (
-    "from posezoo.registry import open_registry, read_copyright_line\n"
+    "from posezoo.core.registry import open_registry, read_copyright_line\n"
     "registry = open_registry()\n"
     "spec = registry.find('pose-detection-mediapipe')\n"
     "print(spec.path, read_copyright_line(spec), sep='\\n')"
@@ -82,14 +82,14 @@ def test_the_wheel_holds_every_module_model_and_license_and_nothing_else(built, 
         for name in files_of(f"src/posezoo/{package}")
         if name.startswith(parts) or name.endswith((".yml", ".txt"))
     }
-    modules |= {"posezoo/cards/keypoint_positions.json"}
-    modules |= {f"posezoo/spec/skeletons/{name}.yml" for name in SKELETONS}
-    modules |= {"posezoo/cli/omz/mo_arguments.json", "posezoo/cli/verbs/summaries.json"}
-    modules |= {"posezoo/spec/region_configs.json", "posezoo/networks/layer_tables.json"}
+    modules |= {"posezoo/pages/cards/keypoint_positions.json"}
+    modules |= {f"posezoo/core/declarations/skeletons/{name}.yml" for name in SKELETONS}
+    modules |= {"posezoo/omz/commands/mo_arguments.json", "posezoo/cli/verbs/summaries.json"}
+    modules |= {"posezoo/formats/region_configs.json", "posezoo/networks/layer_tables.json"}
     modules |= {"posezoo/networks/zoo/published_networks.json", "posezoo/networks/catalog.json"}
     models = {f"posezoo/models/{name}" for name in files_of("models") if not name.startswith(".")}
     licenses = {f"posezoo/licenses/{name}" for name in files_of("licenses")}
-    photos = {f"posezoo/samples/{name}" for name in files_of("src/posezoo/samples")}
+    photos = {f"posezoo/run/samples/{name}" for name in files_of("src/posezoo/run/samples")}
     assert names == modules | models | licenses | photos
     where, holder = find(tmp_path, cwd=tmp_path)
     assert where.startswith(str(tmp_path / "posezoo" / "models"))

@@ -16,7 +16,7 @@ from fakes.command import posezoo_process
 from fakes.network import HEIGHT, WIDTH, image_of, network, output_of
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
-from posezoo.spec.model import Framework
+from posezoo.core.declarations.model import Framework
 
 PACKAGE = Path(__file__).parent / "plugin_package"
 

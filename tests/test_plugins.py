@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from fakes.plugin_package import plugin_package
-from posezoo.errors import PluginError
-from posezoo.plugins import LazyTable
+from posezoo.core.errors import PluginError
+from posezoo.core.plugins import LazyTable
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from fakes.rtmo import rtmdet_onnx, rtmo_onnx, yolox_onnx
 from fakes.rtmpose import RTMPose, drawn_scene, rtmpose_onnx
 from fakes.yolox_networks import YOLOX, generate_onnx
 from posezoo import load
-from posezoo.pose.keypoints import to_pixel_indices
-from posezoo.registry import open_registry
+from posezoo.core.registry import open_registry
+from posezoo.poses.keypoints import to_pixel_indices
 
 #: Parameters as MMPose's tables state them, in millions; of 26 keypoints as well.
 PUBLISHED = {

@@ -16,15 +16,15 @@ from conftest import ROOT, by_digest
 from fakes.checkpoints import params
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.events import ConversionUpToDate, SelfCheckPassed, ignore_event
-from posezoo.images import read_image, write_image
-from posezoo.pipeline.get import download
-from posezoo.pipeline.plan import make_plan
-from posezoo.pipeline.zoo_context import open_context
-from posezoo.resolve.custom_weights import spec_with_checkpoint, write_random_checkpoint
-from posezoo.resolve.resolution import resolve_model
-from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import NetworkChoice, Precision
+from posezoo.core.declarations.model import NetworkChoice, Precision
+from posezoo.core.events import ConversionUpToDate, SelfCheckPassed, ignore_event
+from posezoo.core.pipeline.get import download
+from posezoo.core.pipeline.plan import make_plan
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.resolve.resolution import resolve_model
+from posezoo.core.settings import read_settings, to_settings
+from posezoo.networks.custom_weights import spec_with_checkpoint, write_random_checkpoint
+from posezoo.run.images import read_image, write_image
 
 ASTRONAUT = "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3"
 

@@ -22,27 +22,28 @@ import yaml
 
 import posezoo
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo import coco, errors, evaluation, events
-from posezoo.cards.registry_pages import render_pages
 from posezoo.cli import main as command_line
 from posezoo.cli import run_main
-from posezoo.cli.omz import converter, downloader, info_dumper, mo, quantizer, verifier
-from posezoo.convert.self_check import OutputDifference, SelfCheckResult
-from posezoo.files.verified_files import compute_digest
-from posezoo.ir import provenance
-from posezoo.ir.complexity import Complexity
-from posezoo.measured import KINDS, Measurement, format_measured_yml
+from posezoo.core import errors, events
+from posezoo.core.convert.self_check import OutputDifference, SelfCheckResult
+from posezoo.core.declarations.model import Digest, Precision
+from posezoo.core.files.verified_files import compute_digest
+from posezoo.core.ir import provenance
+from posezoo.core.ir.complexity import Complexity
+from posezoo.core.measured import KINDS, Measurement, format_measured_yml
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.registry import open_registry
+from posezoo.core.resolve.resolution import resolve_model
+from posezoo.core.settings import read_settings, to_settings
+from posezoo.core.versions import package_version
+from posezoo.measure import coco, evaluation
 from posezoo.networks import NETWORKS
-from posezoo.pipeline.zoo_context import open_context
-from posezoo.pose.decoders import DECODERS
+from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantizer, verifier
+from posezoo.pages.cards.registry_pages import render_pages
+from posezoo.poses.decoders import DECODERS
 from posezoo.quantize.quantization_plan import PhotoSplit, QuantizationTarget
 from posezoo.quantize.quantization_plan import quantization_key as int8_key_of
-from posezoo.registry import open_registry
-from posezoo.resolve.resolution import resolve_model
-from posezoo.runtime.estimator import Estimator
-from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import Digest, Precision
-from posezoo.versions import package_version
+from posezoo.run.runtime.estimator import Estimator
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "face"
@@ -115,8 +116,8 @@ def test_the_python_api_is_the_stored_one():
         "posezoo.load": posezoo.load,
         "posezoo.network": posezoo.network,
         "posezoo.version": posezoo.version,
-        "posezoo.coco.read": coco.read,
-        "posezoo.evaluation.evaluate": evaluation.evaluate,
+        "posezoo.measure.coco.read": coco.read,
+        "posezoo.measure.evaluation.evaluate": evaluation.evaluate,
     }
     lines += [f"{name}{signature(function)}" for name, function in functions.items()]
     lines += members(posezoo.Pose, "posezoo.Pose")
@@ -136,12 +137,13 @@ def test_the_python_api_is_the_stored_one():
         )
     ]
     lines += [
-        f"posezoo.errors.{name}{signature(kind)}: {', '.join(base.__name__ for base in kind.__bases__)}"
+        f"posezoo.core.errors.{name}{signature(kind)}: {', '.join(base.__name__ for base in kind.__bases__)}"
         for name, kind in sorted(vars(errors).items())
         if isinstance(kind, type) and issubclass(kind, BaseException)
     ]
     lines += [
-        f"each of posezoo.errors has .{name}" for name in vars(posezoo.PosezooError("a", hint="b"))
+        f"each of posezoo.core.errors has .{name}"
+        for name in vars(posezoo.PosezooError("a", hint="b"))
     ]
     lines += [f"posezoo.decode accepts {name}" for name in sorted(DECODERS.names())]
     lines += [f"posezoo.network accepts {name}" for name in sorted(NETWORKS)]

@@ -8,14 +8,9 @@ from pathlib import Path
 import pytest
 
 from fakes.zoo import model_yml, write_composite, write_model
-from posezoo.errors import PosezooError, SpecError, UnknownModelError
-from posezoo.registry import (
-    Registry,
-    format_command,
-    open_registry,
-    read_copyright_line,
-)
-from posezoo.spec.model import CompositeSpec, License, ModelSpec
+from posezoo.core.declarations.model import CompositeSpec, License, ModelSpec
+from posezoo.core.errors import PosezooError, SpecError, UnknownModelError
+from posezoo.core.registry import Registry, format_command, open_registry, read_copyright_line
 
 
 @pytest.fixture

@@ -188,7 +188,7 @@ def test_a_version_that_the_changelog_does_not_name_is_refused(released, clone):
             "setup.cfg",
             "templates/*.html, ",
             "",
-            "wheel lacks files (-) .*- posezoo/gallery/templates/base.html",
+            "wheel lacks files (-) .*- posezoo/pages/gallery/templates/base.html",
         ),
         ("MANIFEST.in", "graft tests\n", "", "sdist lacks files (-) .*- tests/conftest.py"),
     ],

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from fakes.command import posezoo_process
-from posezoo.errors import SettingsError
-from posezoo.settings import SETTING_TYPES, read_settings, to_settings, user_folder
+from posezoo.core.errors import SettingsError
+from posezoo.core.settings import SETTING_TYPES, read_settings, to_settings, user_folder
 
 
 def test_the_defaults_are_in_the_users_cache_folder(tmp_path):

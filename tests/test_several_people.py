@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from fakes.rows import best_rows
-from posezoo.facts.comparison import MeasurementSelection
-from posezoo.pipeline.load import FALLBACK_MODEL
-from posezoo.registry import open_registry
-from posezoo.resolve.people import people_from
-from posezoo.settings import DEFAULT_MODEL
+from posezoo.core.registry import open_registry
+from posezoo.core.resolve.people import people_from
+from posezoo.core.settings import DEFAULT_MODEL
+from posezoo.pages.facts.comparison import MeasurementSelection
+from posezoo.run.load import FALLBACK_MODEL
 
 ROOT = Path(__file__).parents[1]
 

@@ -14,10 +14,10 @@ import pytest
 from fakes.command import posezoo, posezoo_process
 from fakes.fence import ONLINE
 from fakes.rows import best_rows
-from posezoo.facts.model_facts import measurements_of
-from posezoo.registry import open_registry
-from posezoo.resolve.people import ITSELF, people_from
-from posezoo.spec.model import Model, Precision
+from posezoo.core.declarations.model import Model, Precision
+from posezoo.core.registry import open_registry
+from posezoo.core.resolve.people import ITSELF, people_from
+from posezoo.pages.facts.model_facts import measurements_of
 
 ROOT = Path(__file__).parents[1]
 REGISTRY = open_registry()

@@ -12,12 +12,12 @@ import pytest
 
 from fakes.command import posezoo
 from fakes.rows import best_rows
-from posezoo.facts.comparison import COLUMNS, ComparisonRow, MeasurementSelection
-from posezoo.facts.labels import format_ap, format_figure, format_megabytes
-from posezoo.facts.model_facts import describe_model
-from posezoo.layout import ModelLayout
-from posezoo.registry import open_registry
-from posezoo.spec.model import WHOLE_IMAGE
+from posezoo.core.declarations.model import WHOLE_IMAGE
+from posezoo.core.labels import format_ap, format_figure, format_megabytes
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import open_registry
+from posezoo.pages.facts.comparison import COLUMNS, ComparisonRow, MeasurementSelection
+from posezoo.pages.facts.model_facts import describe_model
 
 ROOT = Path(__file__).parents[1]
 ROWS = {row.model: row for row in best_rows()}
@@ -57,7 +57,7 @@ def of_compare(*words: str) -> Pairs:
 
 
 def of_gallery() -> Pairs:
-    from posezoo.gallery.gallery_data import collect_gallery_data
+    from posezoo.pages.gallery.gallery_data import collect_gallery_data
 
     registry = open_registry()
     models = [describe_model(registry.find(name), registry) for name in registry.entries]

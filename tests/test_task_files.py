@@ -16,9 +16,9 @@ import yaml
 
 from fakes.command import posezoo as run_posezoo
 from fakes.server import Server
-from posezoo.images import read_image
-from posezoo.registry import open_registry
-from posezoo.runtime.loading import load_estimator
+from posezoo.core.registry import open_registry
+from posezoo.run.images import read_image
+from posezoo.run.runtime.loading import load_estimator
 
 pytest.importorskip("cv2")
 

@@ -17,7 +17,7 @@ from fakes.command import posezoo
 from fakes.dots import COLORS, SIZE, dots_network, dotted
 from fakes.region_networks import publish_ir
 from fakes.zoo import write_model
-from posezoo.registry import open_registry
+from posezoo.core.registry import open_registry
 
 OPENPOSE = "human-pose-estimation-0001"
 DETECTOR = "person-detection-retail-0013"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.errors import OutputError
-from posezoo.user_folders import StorePath, find_user_folder, show_addresses
+from posezoo.core.errors import OutputError
+from posezoo.core.user_folders import StorePath, find_user_folder, show_addresses
 
 
 @pytest.fixture

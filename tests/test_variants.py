@@ -9,7 +9,7 @@ import pytest
 import posezoo
 from fakes.network import HEIGHT, OUTPUT_SHAPE, OUTPUTS, WIDTH, network
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.errors import PosezooError, UnknownModelError, UnpinnedFileError
+from posezoo.core.errors import PosezooError, UnknownModelError, UnpinnedFileError
 
 LOOSE = {"size": "unknown", "max_size": 1_000_000, "checksum": "unknown"}
 

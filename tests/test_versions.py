@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.versions import _checked_out_commit, version
+from posezoo.core.versions import _checked_out_commit, version
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 

@@ -15,7 +15,7 @@ from networks.published import torch
 from networks.test_vitpose import tensors_of
 from posezoo import load, networks
 from posezoo.networks.vitpose_experts import merge_expert
-from posezoo.pose.keypoints import to_pixel_indices
+from posezoo.poses.keypoints import to_pixel_indices
 
 NAME = "vitpose-plus-small"
 

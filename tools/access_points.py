@@ -12,11 +12,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from posezoo.draft.access_points import write_access_point
-from posezoo.files.verified_files import compute_digests
-from posezoo.registry import Registry
-from posezoo.spec.model import ModelSpec
-from posezoo.spec.sources import NpmPackageSource
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.declarations.sources import NpmPackageSource
+from posezoo.core.files.verified_files import compute_digests
+from posezoo.core.registry import Registry
+from posezoo.upkeep.draft.access_points import write_access_point
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from posezoo.api import get, load, network
     from posezoo.api import list_models as list
-    from posezoo.errors import PosezooError
-    from posezoo.pose.decoders import decode
-    from posezoo.pose.drawing import draw
-    from posezoo.pose.keypoints import Pose, Pose3D, Poses
-    from posezoo.versions import version
+    from posezoo.core.errors import PosezooError
+    from posezoo.core.versions import version
+    from posezoo.poses.decoders import decode
+    from posezoo.poses.drawing import draw
+    from posezoo.poses.keypoints import Pose, Pose3D, Poses
 
 __all__ = [
     "Pose",
@@ -41,17 +41,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Pose": "posezoo.pose.keypoints",
-    "Pose3D": "posezoo.pose.keypoints",
-    "Poses": "posezoo.pose.keypoints",
-    "PosezooError": "posezoo.errors",
-    "decode": "posezoo.pose.decoders",
-    "draw": "posezoo.pose.drawing",
+    "Pose": "posezoo.poses.keypoints",
+    "Pose3D": "posezoo.poses.keypoints",
+    "Poses": "posezoo.poses.keypoints",
+    "PosezooError": "posezoo.core.errors",
+    "decode": "posezoo.poses.decoders",
+    "draw": "posezoo.poses.drawing",
     "get": "posezoo.api",
     "list": "posezoo.api",
     "load": "posezoo.api",
     "network": "posezoo.api",
-    "version": "posezoo.versions",
+    "version": "posezoo.core.versions",
 }
 
 # Where the public name would hide one of Python's.

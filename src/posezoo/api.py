@@ -8,28 +8,38 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.console import show_progress
-from posezoo.convert.conversion_plan import ConversionOptions
-from posezoo.errors import PosezooError, SettingsError, UnknownModelError, import_optional, suggest
-from posezoo.events import Listener, ignore_event
+from posezoo.core.console import show_progress
+from posezoo.core.convert.conversion_plan import ConversionOptions
+from posezoo.core.declarations.model import ORIGINALS, Model, ModelSpec, NetworkChoice, Precision
+from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.declarations.skeletons import find_skeleton
+from posezoo.core.errors import (
+    PosezooError,
+    SettingsError,
+    UnknownModelError,
+    import_optional,
+    suggest,
+)
+from posezoo.core.events import Listener, ignore_event
+from posezoo.core.pipeline.get import get_irs
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.registry import TAG_MARK
+from posezoo.core.resolve.stage_context import Context
+from posezoo.core.settings import SETTING_NAMES, SETTING_TYPES, read_settings, to_settings
 from posezoo.networks import build_network, is_network
-from posezoo.pipeline.get import get_irs
-from posezoo.pipeline.load import ChosenModel, Loader, default_runtime
-from posezoo.pipeline.zoo_context import open_context
-from posezoo.registry import TAG_MARK
-from posezoo.resolve.custom_weights import find_with_checkpoint, require_network, with_known_network
-from posezoo.resolve.stage_context import Context
-from posezoo.settings import SETTING_NAMES, SETTING_TYPES, read_settings, to_settings
-from posezoo.spec.model import ORIGINALS, Model, ModelSpec, NetworkChoice, Precision
-from posezoo.spec.skeleton import Skeleton
-from posezoo.spec.skeletons import find_skeleton
+from posezoo.networks.custom_weights import (
+    find_with_checkpoint,
+    require_network,
+    with_known_network,
+)
+from posezoo.run.load import ChosenModel, Loader, default_runtime
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from posezoo.facts.model_facts import ModelFacts
-    from posezoo.pose.decoders import Option
-    from posezoo.runtime.estimator import Estimator
+    from posezoo.pages.facts.model_facts import ModelFacts
+    from posezoo.poses.decoders import Option
+    from posezoo.run.runtime.estimator import Estimator
 
 
 def get(
@@ -62,9 +72,9 @@ def get(
         trust_on_first_use: accept a file whose publisher states no checksum; its checksum is then
             recorded in posezoo.lock (the setting ``lock``).
         skeleton: with ``checkpoint``, that of the network's keypoints, as for ``load``.
-        listener: receives events, see ``posezoo.events``; by default they are shown on the standard
+        listener: receives events, see ``posezoo.core.events``; by default they are shown on the standard
             error, as by the command line; None shows nothing.
-        settings: any of ``posezoo.settings.Settings``, such as ``weights_dir`` or ``mirror``.
+        settings: any of ``posezoo.core.settings.Settings``, such as ``weights_dir`` or ``mirror``.
 
     Returns:
         The .xml of each part by its name; for a model that is not a composite, only its own.
@@ -102,7 +112,7 @@ def list_models(*patterns: str, **settings: Any) -> list[ModelFacts]:
 
     Args:
         patterns: names or case-sensitive globs, such as ``human-pose-*``; none: all models.
-        settings: any of ``posezoo.settings.Settings``, such as ``models_dir``.
+        settings: any of ``posezoo.core.settings.Settings``, such as ``models_dir``.
 
     Returns:
         For each model its ``name``, ``licenses``, ``frameworks``, ``precisions``, ``size_bytes``,
@@ -112,7 +122,7 @@ def list_models(*patterns: str, **settings: Any) -> list[ModelFacts]:
         UnknownModelError: a pattern matches no name.
         SpecError: a model.yml of the selected models has a mistake.
     """
-    from posezoo.facts.model_facts import describe_models
+    from posezoo.pages.facts.model_facts import describe_models
 
     registry = _open(settings, trust_on_first_use=False).registry
     selection = registry.select(patterns or None)
@@ -188,9 +198,9 @@ def load(
             which does not say it; empty for a file that does, and for any model of the zoo.
         skeleton: of the network's keypoints: a skeleton, the path of its YAML file, or the name of
             one of posezoo's; None for the one that the model or IR declares.
-        listener: receives events, see ``posezoo.events``; by default they are shown on the standard
+        listener: receives events, see ``posezoo.core.events``; by default they are shown on the standard
             error, as by the command line; None shows nothing.
-        settings: any of ``posezoo.settings.Settings``, such as ``weights_dir`` or ``mirror``.
+        settings: any of ``posezoo.core.settings.Settings``, such as ``weights_dir`` or ``mirror``.
 
     Returns:
         A callable that takes the path of an image, or a uint8 image (height, width, 3), BGR unless
@@ -206,7 +216,7 @@ def load(
     if detector != "usual":
         flags["detector"] = detector or "none"
     context = _open(flags, trust_on_first_use)
-    from posezoo.runtime.runtime_config import LoadOptions
+    from posezoo.run.runtime.runtime_config import LoadOptions
 
     options = LoadOptions(
         replace(
@@ -264,9 +274,9 @@ def network(
             they decide how many stages, channels and keypoints the network has.
         trust_on_first_use: accept weights without a checksum, which is then recorded in
             posezoo.lock.
-        listener: receives events, see ``posezoo.events``; by default they are shown on the standard
+        listener: receives events, see ``posezoo.core.events``; by default they are shown on the standard
             error, as by the command line; None shows nothing.
-        settings: any of ``posezoo.settings.Settings``, such as ``weights_dir`` or ``mirror``.
+        settings: any of ``posezoo.core.settings.Settings``, such as ``weights_dir`` or ``mirror``.
 
     Raises:
         UnknownModelError: there is no such network, or no model of the zoo with its weights.
@@ -276,10 +286,10 @@ def network(
     """
     listener = listener or ignore_event
     import_optional("torch", extra="torch")
-    from posezoo.convert.frontends import verify_source_model
-    from posezoo.download.model_download import download_model
+    from posezoo.core.convert.frontends import verify_source_model
+    from posezoo.core.download.model_download import download_model
     from posezoo.networks.pretrained import read_network_checkpoint
-    from posezoo.pipeline.store_transfers import shared_files
+    from posezoo.scale.store_transfers import shared_files
 
     context = _open(settings, trust_on_first_use)
     if pretrained is True:

@@ -10,14 +10,23 @@ import pytest
 
 from fakes.irs import write_ir
 from fakes.items import children_of
-from posezoo.benchmarking.benchmark_process import BenchmarkProcess, BenchmarkSchedule, run_rounds
-from posezoo.benchmarking.benchmark_result import select_best_batch
-from posezoo.benchmarking.workloads import BenchmarkCase, NetworkWorkload, Work, WorkloadInfo
-from posezoo.errors import InferenceError, PosezooError
-from posezoo.events import BenchmarkProgress, BenchmarkStarted
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.runtime.runtime_config import RuntimeConfig
-from posezoo.spec.model import Precision
+from posezoo.core.declarations.model import Precision
+from posezoo.core.errors import InferenceError, PosezooError
+from posezoo.core.events import BenchmarkProgress, BenchmarkStarted
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.measure.benchmarking.benchmark_process import (
+    BenchmarkProcess,
+    BenchmarkSchedule,
+    run_rounds,
+)
+from posezoo.measure.benchmarking.benchmark_result import select_best_batch
+from posezoo.measure.benchmarking.workloads import (
+    BenchmarkCase,
+    NetworkWorkload,
+    Work,
+    WorkloadInfo,
+)
+from posezoo.run.runtime.runtime_config import RuntimeConfig
 
 pytest.importorskip("openvino", reason="needs openvino")
 pytestmark = pytest.mark.usefixtures("no_copies")

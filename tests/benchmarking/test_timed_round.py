@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from posezoo.benchmarking.benchmark_process import run_timed
+from posezoo.measure.benchmarking.benchmark_process import run_timed
 
 
 def test_the_requested_number_of_threads_run_at_once():

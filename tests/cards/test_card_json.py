@@ -7,10 +7,10 @@ import json
 import pytest
 
 from fakes.zoo import model_yml, write_composite, write_model
-from posezoo.cards.card_json import card_json
-from posezoo.facts.model_facts import ModelFacts
-from posezoo.pose.decoders import DECODERS
-from posezoo.registry import Registry, open_registry
+from posezoo.core.registry import Registry, open_registry
+from posezoo.pages.cards.card_json import card_json
+from posezoo.pages.facts.model_facts import ModelFacts
+from posezoo.poses.decoders import DECODERS
 
 COUNTED = "complexity:\n  - {precision: FP32, figures: {gflops: 92.83, mparams: 28.618}}\n"
 

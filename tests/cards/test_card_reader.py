@@ -8,18 +8,18 @@ import time
 import pytest
 
 from fakes.waiting import HANG_S
-from posezoo.cards.card_reader import (
+from posezoo.core.errors import MissingPackageError
+from posezoo.core.registry import open_registry
+from posezoo.lint.card_reader import (
     MAX_CHARACTERS,
     MarkdownLink,
     create_parser,
     parse_card,
     to_plain_text,
 )
-from posezoo.cards.markdown import escape, format_local_link, format_table
-from posezoo.cards.model_card import render_card
-from posezoo.errors import MissingPackageError
-from posezoo.facts.model_facts import ModelFacts
-from posezoo.registry import open_registry
+from posezoo.pages.cards.markdown import escape, format_local_link, format_table
+from posezoo.pages.cards.model_card import render_card
+from posezoo.pages.facts.model_facts import ModelFacts
 
 CARD = """\
 ---

@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from fakes.zoo import model_yml, write_composite, write_model
-from posezoo.cards.model_card import render_card
-from posezoo.facts.model_facts import ModelFacts
-from posezoo.layout import ModelLayout
-from posezoo.registry import Registry, open_registry
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import Registry, open_registry
+from posezoo.pages.cards.model_card import render_card
+from posezoo.pages.facts.model_facts import ModelFacts
 
 
 def front(root, name="net"):

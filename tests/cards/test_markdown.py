@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from posezoo.cards.markdown import (
+from posezoo.pages.cards.markdown import (
     Markdown,
     escape,
     format_code,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from fakes.zoo import model_yml, write_composite, write_model
-from posezoo.cards.model_card import render_card
-from posezoo.cards.registry_pages import render_pages
-from posezoo.errors import SpecError
-from posezoo.facts.model_facts import ModelFacts
-from posezoo.layout import ModelLayout
-from posezoo.registry import Registry
+from posezoo.core.errors import SpecError
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import Registry
+from posezoo.pages.cards.model_card import render_card
+from posezoo.pages.cards.registry_pages import render_pages
+from posezoo.pages.facts.model_facts import ModelFacts
 
 COUNTED = "complexity:\n  - {precision: FP32, figures: {gflops: 92.83, mparams: 28.618}}\n"
 HALF = "  - {precision: FP16, figures: {gflops: 92.83, mparams: 28.618}}\n"

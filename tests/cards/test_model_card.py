@@ -17,15 +17,15 @@ from markdown_it import MarkdownIt
 from conftest import by_digest
 from fakes.command import posezoo
 from fakes.zoo import as_yaml, model_yml, omz_yml, write_composite, write_model
-from posezoo.cards.card_reader import parse_card
-from posezoo.cards.model_card import NOTE, render_card, write_card
-from posezoo.cards.registry_pages import render_pages
 from posezoo.cli.main import create_parser
-from posezoo.cli.omz import converter, downloader
-from posezoo.facts.model_facts import ModelFacts
-from posezoo.layout import ModelLayout
-from posezoo.registry import Registry, open_registry
-from posezoo.spec.model import Digest
+from posezoo.core.declarations.model import Digest
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import Registry, open_registry
+from posezoo.lint.card_reader import parse_card
+from posezoo.omz.commands import converter, downloader
+from posezoo.pages.cards.model_card import NOTE, render_card, write_card
+from posezoo.pages.cards.registry_pages import render_pages
+from posezoo.pages.facts.model_facts import ModelFacts
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden"

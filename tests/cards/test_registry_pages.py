@@ -12,9 +12,9 @@ from urllib.parse import unquote
 import pytest
 
 from fakes.zoo import as_yaml, model_yml, omz_yml, write_composite, write_model
-from posezoo.cards.card_reader import parse_card
-from posezoo.cards.registry_pages import render_pages
-from posezoo.errors import SpecError
+from posezoo.core.errors import SpecError
+from posezoo.lint.card_reader import parse_card
+from posezoo.pages.cards.registry_pages import render_pages
 
 ROOT = Path(__file__).resolve().parents[2]
 

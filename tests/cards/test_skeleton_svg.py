@@ -7,9 +7,9 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from posezoo.cards.skeleton_svg import keypoint_positions, render_skeleton
-from posezoo.spec.skeleton import Skeleton
-from posezoo.spec.skeletons import SKELETONS
+from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.declarations.skeletons import SKELETONS
+from posezoo.pages.cards.skeleton_svg import keypoint_positions, render_skeleton
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -31,8 +31,8 @@ from fakes.checkpoints import (
     torch_zip,
 )
 from fakes.waiting import HANG_S
-from posezoo import checkpoints
-from posezoo.errors import CheckpointError
+from posezoo.core.errors import CheckpointError
+from posezoo.networks import checkpoints
 
 
 def refusal(tmp_path, content, name="net.pth"):
@@ -519,7 +519,7 @@ CHILD = """
 import json, re, sys
 from pathlib import Path
 from posezoo import checkpoints
-from posezoo.errors import CheckpointError
+from posezoo.core.errors import CheckpointError
 
 def peak():  # MiB; what getrusage gives is at least the parent's
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024

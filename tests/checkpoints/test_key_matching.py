@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from posezoo import checkpoints
-from posezoo.checkpoints.key_matching import compare_keys
-from posezoo.errors import CheckpointError
+from posezoo.core.errors import CheckpointError
+from posezoo.networks import checkpoints
+from posezoo.networks.checkpoints.key_matching import compare_keys
 
 WANTED = {"conv1.weight": (4, 3, 3, 3), "conv1.bias": (4,), "bn1.num_batches_tracked": ()}
 

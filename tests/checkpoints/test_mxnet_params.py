@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from fakes.checkpoints import OLDEST, V1, V2, V3, params, params_array, params_head, params_of
-from posezoo import checkpoints
-from posezoo.errors import CheckpointError
+from posezoo.core.errors import CheckpointError
+from posezoo.networks import checkpoints
 
 FORMS = {"V1": V1, "V2": V2, "V3": V3, "oldest": OLDEST}
 WEIGHTS = {

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fakes.checkpoints import entry, row, safetensors
-from posezoo import checkpoints
-from posezoo.errors import CheckpointError
+from posezoo.core.errors import CheckpointError
+from posezoo.networks import checkpoints
 
 
 def read(tmp_path, content):

@@ -13,8 +13,8 @@ from pathlib import PurePosixPath
 import numpy as np
 import pytest
 
-from posezoo import checkpoints
-from posezoo.errors import CheckpointError
+from posezoo.core.errors import CheckpointError
+from posezoo.networks import checkpoints
 
 torch = pytest.importorskip("torch", reason="needs torch")
 

@@ -10,8 +10,8 @@ import pytest
 from fakes.command import omz_tool, posezoo
 from fakes.network import network
 from fakes.zoo import declared_file, omz_yml, write_model
-from posezoo.cli.omz import converter as converter_command
-from posezoo.ir.openvino_import import import_openvino
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.omz.commands import converter as converter_command
 
 ROOT = Path(__file__).resolve().parents[2]
 

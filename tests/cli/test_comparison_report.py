@@ -8,15 +8,15 @@ import json
 
 import pytest
 
-from posezoo.cli.comparison_report import FORMATS
-from posezoo.facts.comparison import (
+from posezoo.core.declarations.model import Precision
+from posezoo.pages.comparison_report import FORMATS
+from posezoo.pages.facts.comparison import (
     COLUMNS,
     ComparisonRow,
     MetricSource,
     ModelComparison,
     SourcedMetric,
 )
-from posezoo.spec.model import Precision
 
 
 @pytest.fixture

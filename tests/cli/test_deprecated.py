@@ -50,7 +50,7 @@ def test_a_download_warns_about_a_deprecated_model_and_continues(zoo, name, said
     script = [
         sys.executable,
         "-m",
-        "posezoo.cli.omz.downloader",
+        "posezoo.omz.commands.downloader",
         "--name",
         name,
         "--models_dir",
@@ -69,7 +69,7 @@ def test_a_download_shows_the_revision_unless_it_is_the_first(zoo):
     script = [
         sys.executable,
         "-m",
-        "posezoo.cli.omz.downloader",
+        "posezoo.omz.commands.downloader",
         "--models_dir",
         zoo / "models",
         "--name",

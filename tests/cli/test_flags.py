@@ -9,8 +9,8 @@ import pytest
 
 from posezoo.cli import flags
 from posezoo.cli.main import create_parser, verb_parsers
-from posezoo.settings import SETTING_TYPES
-from posezoo.spec.model import Precision
+from posezoo.core.declarations.model import Precision
+from posezoo.core.settings import SETTING_TYPES
 
 
 def parse(*words, names=()):

@@ -62,7 +62,7 @@ def test_a_network_of_ultralytics_is_exported_with_their_program(tmp_path):
 
 
 def test_the_path_of_a_model_yml_is_its_name():
-    from posezoo.registry import builtin_models_dir
+    from posezoo.core.registry import builtin_models_dir
 
     path = builtin_models_dir() / "public" / "movenet-lightning" / "model.yml"
     by_path = posezoo("info", path)

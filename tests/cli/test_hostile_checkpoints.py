@@ -32,8 +32,8 @@ from fakes.network import with_weights_beside
 from fakes.server import Server
 from fakes.waiting import HANG_S
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.registry import open_registry
-from posezoo.spec.model import ModelSpec
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.registry import open_registry
 
 torch = pytest.importorskip("torch", reason="needs torch")
 pytest.importorskip("resource", reason="needs POSIX's measure of a process")

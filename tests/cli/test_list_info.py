@@ -14,7 +14,7 @@ from posezoo.cli import main as command_line
 from posezoo.cli.report import align_columns, display_width, truncate_to_width
 from posezoo.cli.verbs import info
 from posezoo.cli.verbs import list as listing
-from posezoo.errors import escape_control_characters
+from posezoo.core.errors import escape_control_characters
 
 LONG = (
     "A network whose description is longer than any terminal is wide, "

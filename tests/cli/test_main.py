@@ -20,7 +20,7 @@ from fakes.waiting import HANG_S, sizes_of_parts, wait_until
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.cli import main as command_line
 from posezoo.cli import verbs
-from posezoo.workers.threads import map_ordered
+from posezoo.core.workers.threads import map_ordered
 
 
 def test_help_shows_every_verb_and_examples():

@@ -24,12 +24,12 @@ from fakes.two_stage import PIPELINE as TWO_STAGE_PIPELINE
 from fakes.two_stage import TwoStage
 from fakes.yolo import CONFIG, yolo_v2, yolo_v3
 from omz.projects import omz_projects
-from posezoo.cli.omz import mo
-from posezoo.convert import difference
-from posezoo.errors import PosezooError
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.spec.model import Precision
-from posezoo.spec.region_configs import TRANSFORMATIONS_CONFIG
+from posezoo.core.convert import difference
+from posezoo.core.declarations.model import Precision
+from posezoo.core.errors import PosezooError
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.formats.region_configs import TRANSFORMATIONS_CONFIG
+from posezoo.omz.commands import mo
 from test_import_cost import imported
 
 #: The arguments of the real program, from its help (OpenVINO 2024.6).
@@ -625,13 +625,15 @@ def test_wrong_usage_exits_with_2(folder, capfd, line):
 
 @pytest.mark.parametrize("flag", ["--help", "--version"])
 def test_help_and_version_import_nothing_heavy(flag):
-    code = f"from posezoo.cli.omz.mo import main\ntry: main([{flag!r}])\nexcept SystemExit: pass"
+    code = (
+        f"from posezoo.omz.commands.mo import main\ntry: main([{flag!r}])\nexcept SystemExit: pass"
+    )
     assert imported(code) == set()
 
 
 def test_the_module_runs_as_a_program(folder):
     ended = subprocess.run(
-        [sys.executable, "-m", "posezoo.cli.omz.mo", "--version"],
+        [sys.executable, "-m", "posezoo.omz.commands.mo", "--version"],
         capture_output=True,
         text=True,
         check=True,

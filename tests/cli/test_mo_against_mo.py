@@ -21,8 +21,8 @@ from fakes import graphs, model_optimizer
 from fakes.caffe import detector, squeeze_net
 from fakes.network import network, saved_model
 from omz.replay import TENSORFLOW
-from posezoo.cli.omz import mo
-from posezoo.ir.openvino_import import import_openvino
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.omz.commands import mo
 
 pytestmark = pytest.mark.mo
 

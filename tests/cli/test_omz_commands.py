@@ -19,8 +19,8 @@ from fakes.network import network
 from fakes.server import Server
 from fakes.waiting import HANG_S, sizes_of_parts, wait_until
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
-from posezoo.registry import open_registry
-from posezoo.resolve.input_options import with_added_mo_args
+from posezoo.core.registry import open_registry
+from posezoo.core.resolve.input_options import with_added_mo_args
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "tools" / "downloader"
@@ -312,7 +312,7 @@ def test_additional_model_optimizer_arguments_are_applied(convertible):
 
 
 def test_additional_arguments_reshape_transpose_and_cut_the_network(convertible):
-    from posezoo.ir.openvino_import import import_openvino
+    from posezoo.core.ir.openvino_import import import_openvino
 
     arguments = [
         "--input_shape=[1,3,18,24]",
@@ -413,7 +413,7 @@ def test_the_scripts_run_from_a_checkout_without_installation(tmp_path, name):
 @pytest.mark.parametrize("name", ["downloader", "converter", "info_dumper", "verifier"])
 def test_print_all_imports_nothing_heavy(name):
     code = (
-        f"import sys\nfrom posezoo.cli.omz.{name} import main\nmain(['--print_all'])\n"
+        f"import sys\nfrom posezoo.omz.commands.{name} import main\nmain(['--print_all'])\n"
         "heavy = {'requests', 'numpy', 'openvino', 'yaml', 'tqdm', 'subprocess'} & set(sys.modules)\n"
         "print(*heavy, file=sys.stderr)"
     )

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from posezoo.cli import main as verbs
-from posezoo.cli.omz import converter, downloader, info_dumper, mo, quantizer, verifier
-from posezoo.cli.verbs import demo
+from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantizer, verifier
+from posezoo.run.verbs import demo
 
 MINE = b'{"mine": [1, 2, 3]}\n'
 

@@ -188,7 +188,7 @@ def test_a_model_takes_custom_weights_in_both_commands(zoo, checkpoint, tmp_path
     said = ("--models_dir", zoo, "-o", tmp_path / "ir", "--checkpoint", checkpoint, "--dry_run")
     planned = posezoo("convert", "small", *said, "--precisions", "FP32")
     assert planned.stdout.endswith(f"{tmp_path}/ir/public/small/FP32/small.xml\n")
-    code = "import sys; from posezoo.cli.omz.converter import main; sys.exit(main())"
+    code = "import sys; from posezoo.omz.commands.converter import main; sys.exit(main())"
     ended = subprocess.run(
         [sys.executable, "-c", code, "--name", "small", *map(str, said), "--precisions", "FP32"],
         capture_output=True,
@@ -238,7 +238,7 @@ def test_the_published_model_runs_as_before_after_own_weights_were_evaluated(
 
 @pytest.mark.slow
 def test_open_model_zoos_converter_converts_custom_weights(zoo, checkpoint, tmp_path):
-    code = "import sys; from posezoo.cli.omz.converter import main; sys.exit(main())"
+    code = "import sys; from posezoo.omz.commands.converter import main; sys.exit(main())"
     ended = subprocess.run(
         [sys.executable, "-c", code, "--name=small", f"--models_dir={zoo}", f"-o={tmp_path}/ir", "--precisions=FP16",
          f"--checkpoint={checkpoint}", "--dynamic"],

@@ -10,7 +10,7 @@ from cli.test_output_files import COMMANDS
 from fakes.command import omz_tool, posezoo
 from fakes.zoo import model_yml, write_model
 from posezoo.cli import main as verbs
-from posezoo.spec.model import Precision
+from posezoo.core.declarations.model import Precision
 
 PARSERS = verbs.verb_parsers(verbs.create_parser())
 

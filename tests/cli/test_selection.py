@@ -6,8 +6,8 @@ import pytest
 
 from fakes.zoo import model_yml, write_composite, write_model
 from posezoo.cli.selection import read_list_file, select_models
-from posezoo.errors import PosezooError
-from posezoo.registry import open_registry
+from posezoo.core.errors import PosezooError
+from posezoo.core.registry import open_registry
 
 
 class Output:

@@ -18,13 +18,13 @@ import pytest
 from cli.test_output_files import COMMANDS, run, words_for
 from fakes.command import omz_tool, posezoo
 from fakes.zoo import model_yml, write_model
-from posezoo import errors, events
 from posezoo.cli import main as verbs
-from posezoo.cli.omz import mo
-from posezoo.cli.omz.conventions import LineBuffer
-from posezoo.cli.omz.event_output import TextReporter
 from posezoo.cli.run_main import print_error
-from posezoo.console import Console
+from posezoo.core import errors, events
+from posezoo.core.console import Console
+from posezoo.omz.commands import mo
+from posezoo.omz.commands.conventions import LineBuffer
+from posezoo.omz.commands.event_output import TextReporter
 
 #: Addresses with a password that no parser of addresses accepts, or not everywhere.
 MALFORMED = (

@@ -15,8 +15,8 @@ from fakes.darknet import DarknetNet, yolo_v4
 from fakes.network import network
 from fakes.opencv import needs_opencv_4
 from posezoo.cli.main import main
-from posezoo.cli.omz import mo
-from posezoo.ir.openvino_import import import_openvino
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.omz.commands import mo
 
 
 @pytest.fixture

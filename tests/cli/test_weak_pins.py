@@ -12,8 +12,8 @@ import pytest
 import posezoo as posezoo_api
 from fakes.command import omz_tool, posezoo
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.resolve.custom_weights import write_random_checkpoint
-from posezoo.spec.model import NetworkChoice
+from posezoo.core.declarations.model import NetworkChoice
+from posezoo.networks.custom_weights import write_random_checkpoint
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_open_model_zoos_downloader_does_the_same(zoo):
 
 
 def test_the_lock_is_beside_the_posezoo_cfg_in_use(zoo, monkeypatch):
-    from posezoo.settings import read_settings
+    from posezoo.core.settings import read_settings
 
     environ = {"HOME": str(zoo / "home")}
     monkeypatch.chdir(zoo)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from fakes.coco import PERSON, annotations, person, written
-from posezoo import coco
-from posezoo.errors import DatasetError
+from posezoo.core.errors import DatasetError
+from posezoo.measure import coco
 
 SEEN = np.column_stack([np.arange(17), np.arange(17) + 100, np.full(17, 2)])
 NOBODY = np.zeros((17, 3))

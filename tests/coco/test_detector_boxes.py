@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from fakes.coco import annotations, person, written
-from posezoo.coco import read_coco_dataset, read_detector_boxes
-from posezoo.errors import DatasetError
+from posezoo.core.errors import DatasetError
+from posezoo.measure.coco import read_coco_dataset, read_detector_boxes
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from fakes import graphs
 from fakes.model_optimizer import ModelOptimizerError, by_model_optimizer, needs_mo
 from fakes.network import network, spec_of
 from fakes.soak import soak
-from posezoo.convert.formats.pytorch import export_to_onnx
-from posezoo.errors import SpecError
-from posezoo.ir.openvino_import import import_openvino
+from posezoo.core.declarations.model import Framework, Input, NetworkChoice, Precision
+from posezoo.core.errors import SpecError
+from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.networks import build_network
-from posezoo.spec.model import Framework, Input, NetworkChoice, Precision
+from posezoo.networks.pytorch_format import export_to_onnx
 
 pytestmark = pytest.mark.mo
 

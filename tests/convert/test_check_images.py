@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from posezoo.convert.check_images import IMAGE_KINDS, draw_test_image
+from posezoo.core.convert.check_images import IMAGE_KINDS, draw_test_image
 
 SHAPE = (1, 96, 160, 3)
 

@@ -18,10 +18,10 @@ from fakes.misleading_networks import (
     one_convolution,
     own_mean_and_scale,
 )
-from posezoo.cli.omz import mo
-from posezoo.convert import frontends, preprocess
-from posezoo.convert.constant_check import find_changed_constant
-from posezoo.ir.openvino_import import openvino_core
+from posezoo.core.convert import frontends, preprocess
+from posezoo.core.convert.constant_check import find_changed_constant
+from posezoo.core.ir.openvino_import import openvino_core
+from posezoo.omz.commands import mo
 
 
 def test_no_right_conversion_is_refused(tmp_path, capsys):

@@ -27,8 +27,9 @@ from fakes.network import (
     source_file,
     spec_of,
 )
-from posezoo.errors import ConversionError
-from posezoo.events import (
+from posezoo.core.declarations.model import ColorOrder, Decoder, Framework, Input, Output, Precision
+from posezoo.core.errors import ConversionError
+from posezoo.core.events import (
     ConversionFinished,
     ConversionSkipped,
     ConversionStarted,
@@ -36,9 +37,8 @@ from posezoo.events import (
     Event,
     SelfCheckPassed,
 )
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.layout import ModelLayout
-from posezoo.spec.model import ColorOrder, Decoder, Framework, Input, Output, Precision
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.core.layout import ModelLayout
 
 FP32, FP16 = Precision.FP32, Precision.FP16
 DETECTOR = "4c90f7348ab99aff5b7b9290d6b4d0336a7fc8540dbc93e5d2708545a2f05f7fef22870a5e59cd75734f5c8d0a46a95b"
@@ -305,7 +305,7 @@ def test_an_up_to_date_ir_is_kept_without_importing_openvino_or_numpy(tmp_path):
 import json, pickle, sys
 spec, layout = pickle.load(open(sys.argv[1], "rb"))
 from fakes.conversion import convert_model, is_up_to_date
-from posezoo.spec.model import Precision
+from posezoo.core.declarations.model import Precision
 events = []
 assert is_up_to_date(spec, layout, Precision.FP16)
 convert_model(spec, layout, listener=lambda event: events.append(type(event).__name__))

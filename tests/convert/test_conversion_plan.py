@@ -5,8 +5,8 @@ from dataclasses import replace
 from convert.test_conversion import tiny
 from fakes.conversion import convert_model, plan_conversion
 from fakes.network import network, source_file
-from posezoo.spec.model import Decoder, Framework, Precision
-from posezoo.spec.routes import Obstacle
+from posezoo.core.declarations.model import Decoder, Framework, Precision
+from posezoo.core.declarations.routes import Obstacle
 
 FP32, FP16 = Precision.FP32, Precision.FP16
 

@@ -19,28 +19,8 @@ from fakes import crowds
 from fakes.conversion import context_of, convert_model, plan_conversion, with_camera_input
 from fakes.network import downloaded, network, spec_of
 from posezoo import decode
-from posezoo.convert.decoding import append_decoder, nodes
-from posezoo.convert.decoding.frames import FrameFit
-from posezoo.convert.fp16_check import compare_with_fp32
-from posezoo.errors import ConversionError, InferenceError, SelfCheckError
-from posezoo.ir.ir_writer import write_ir
-from posezoo.layout import ModelLayout
-from posezoo.pipeline.get import get
-from posezoo.pipeline.zoo_context import open_context
-from posezoo.pose.blazepose import BlazePoseOptions, decode_detections
-from posezoo.pose.decoders import DECODERS, find_decoder, resolve_options
-from posezoo.pose.heatmap import CONVENTIONS
-from posezoo.pose.keypoints import from_pixel_indices
-from posezoo.pose.letterbox import InputSizing, letterbox_image
-from posezoo.pose.yolox_boxes import TOP_LEFT_ON_GREY, generate_cells
-from posezoo.resolve.decoding import with_decoding
-from posezoo.resolve.input_options import InputOptions
-from posezoo.resolve.resolution import resolve_model
-from posezoo.runtime.graph import Graph
-from posezoo.runtime.loading import load_ir
-from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import (
+from posezoo.core.convert.fp16_check import compare_with_fp32
+from posezoo.core.declarations.model import (
     ColorOrder,
     Decoder,
     Digest,
@@ -50,8 +30,28 @@ from posezoo.spec.model import (
     Precision,
     SourceFile,
 )
-from posezoo.spec.sources import FileSource
-from posezoo.verify import check_artifacts
+from posezoo.core.declarations.sources import FileSource
+from posezoo.core.errors import ConversionError, InferenceError, SelfCheckError
+from posezoo.core.ir.ir_writer import write_ir
+from posezoo.core.layout import ModelLayout
+from posezoo.core.pipeline.get import get
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.resolve.input_options import InputOptions
+from posezoo.core.resolve.resolution import resolve_model
+from posezoo.core.settings import read_settings, to_settings
+from posezoo.core.verify import check_artifacts
+from posezoo.export.decoded import append_decoder, nodes
+from posezoo.export.decoded.decoding_options import with_decoding
+from posezoo.export.decoded.frames import FrameFit
+from posezoo.poses.blazepose import BlazePoseOptions, decode_detections
+from posezoo.poses.decoders import DECODERS, find_decoder, resolve_options
+from posezoo.poses.heatmap import CONVENTIONS
+from posezoo.poses.keypoints import from_pixel_indices
+from posezoo.poses.letterbox import InputSizing, letterbox_image
+from posezoo.poses.yolox_boxes import TOP_LEFT_ON_GREY, generate_cells
+from posezoo.run.runtime.graph import Graph
+from posezoo.run.runtime.loading import load_ir
+from posezoo.run.runtime.runtime_config import LoadOptions
 
 ov = pytest.importorskip("openvino")
 ops = ov.opset13

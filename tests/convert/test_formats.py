@@ -10,13 +10,13 @@ from onnx import helper, numpy_helper
 
 from fakes.network import network
 from fakes.plugin_package import plugin_package
-from posezoo.convert.formats import FORMATS, image_layout
-from posezoo.convert.formats.onnx import external_data_files, is_onnx
-from posezoo.convert.formats.tensorflow import cut_graph, is_frozen_graph
-from posezoo.convert.formats.tflite import is_tflite
-from posezoo.convert.protobuf_reader import LENGTH, VARINT, ProtobufError, read_fields
-from posezoo.errors import ConversionError
-from posezoo.spec.model import Framework
+from posezoo.core.convert.formats import FORMATS, image_layout
+from posezoo.core.convert.formats.onnx import external_data_files, is_onnx
+from posezoo.core.convert.formats.tensorflow import cut_graph, is_frozen_graph
+from posezoo.core.convert.formats.tflite import is_tflite
+from posezoo.core.convert.protobuf_reader import LENGTH, VARINT, ProtobufError, read_fields
+from posezoo.core.declarations.model import Framework
+from posezoo.core.errors import ConversionError
 
 
 def test_each_format_is_a_framework_of_model_yml():
@@ -161,17 +161,17 @@ def test_bytes_that_are_not_a_message_are_refused(content):
 TWO_AT_ONCE = """
 import importlib.abc, sys, threading, time
 from pathlib import Path
-from posezoo.convert.formats.pytorch import is_checkpoint
+from posezoo.networks.pytorch_format import is_checkpoint
 
 class Slow(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name == "posezoo.checkpoints.key_matching":
+        if name == "posezoo.networks.checkpoints.key_matching":
             entered.set()
             time.sleep(0.3)
 
 entered = threading.Event()
 sys.meta_path.insert(0, Slow())
-thread = threading.Thread(target=__import__, args=("posezoo.checkpoints",))
+thread = threading.Thread(target=__import__, args=("posezoo.networks.checkpoints",))
 thread.start()
 entered.wait()
 print(is_checkpoint(Path(sys.argv[1])))
@@ -190,7 +190,7 @@ def test_two_threads_may_import_the_checkpoint_readers_at_the_same_time(tmp_path
 
 
 TINY = """
-from posezoo.convert.formats import ModelFormat
+from posezoo.core.convert.formats import ModelFormat
 
 JAX = ModelFormat("a JAX network", lambda path: path.read_bytes() == b"paddle", "onnx", "NCHW")
 """

@@ -12,10 +12,10 @@ import pytest
 
 from fakes.conversion import convert_model
 from fakes.network import downloaded, network, source_file, spec_of, with_weights_beside
-from posezoo.convert import frontends
-from posezoo.errors import ConversionError, MissingPackageError
-from posezoo.files import verified_files
-from posezoo.spec.model import Digest, Framework, NetworkChoice, Precision
+from posezoo.core.convert import frontends
+from posezoo.core.declarations.model import Digest, Framework, NetworkChoice, Precision
+from posezoo.core.errors import ConversionError, MissingPackageError
+from posezoo.core.files import verified_files
 
 
 def zip_of(content):

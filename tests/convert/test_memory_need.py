@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 
-from posezoo.convert.memory_need import memory_need
-from posezoo.registry import open_registry
-from posezoo.workers.threads import MemoryBudget, available_memory
+from posezoo.core.convert.memory_need import memory_need
+from posezoo.core.registry import open_registry
+from posezoo.core.workers.threads import MemoryBudget, available_memory
 
 
 def test_a_checkpoint_needs_more_than_a_file_that_openvino_reads():

@@ -19,17 +19,17 @@ from fakes.command import posezoo_process
 from fakes.model_optimizer import ENVIRONMENT, needs_mo
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.zoo import declared_file, omz_yml, write_model
-from posezoo.convert.model_optimizer import (
+from posezoo.core.declarations.model import Precision
+from posezoo.core.errors import ConversionError
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import open_registry
+from posezoo.omz.model_optimizer import (
     ModelOptimizer,
     build_arguments,
     find_model_optimizer,
     refuse_unsafe_arguments,
 )
-from posezoo.errors import ConversionError
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.layout import ModelLayout
-from posezoo.registry import open_registry
-from posezoo.spec.model import Precision
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -15,15 +15,15 @@ from fakes.conversion import convert_model
 from fakes.faulty_conversions import FORMS, SIDE, Fault, Writer, faults_of
 from fakes.network import HEIGHT, WIDTH, downloaded, network, spec_of
 from fakes.soak import soak
-from posezoo.convert import frontends, node_comparison, preprocess
-from posezoo.convert.node_comparison import compare_nodes
-from posezoo.convert.reference_outputs import ReferenceOutputs, compute_reference
-from posezoo.convert.self_check import SelfCheckResult, check_ir
-from posezoo.errors import SelfCheckError
-from posezoo.events import NodeProof
-from posezoo.ir import ir_writer
-from posezoo.layout import ModelLayout
-from posezoo.spec.model import ModelSpec, Output, Precision
+from posezoo.core.convert import frontends, node_comparison, preprocess
+from posezoo.core.convert.node_comparison import compare_nodes
+from posezoo.core.convert.reference_outputs import ReferenceOutputs, compute_reference
+from posezoo.core.convert.self_check import SelfCheckResult, check_ir
+from posezoo.core.declarations.model import ModelSpec, Output, Precision
+from posezoo.core.errors import SelfCheckError
+from posezoo.core.events import NodeProof
+from posezoo.core.ir import ir_writer
+from posezoo.core.layout import ModelLayout
 
 FP32 = Precision.FP32
 

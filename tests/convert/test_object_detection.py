@@ -14,13 +14,13 @@ from convert.test_graph_cutting import FP32, converted
 from fakes.model_optimizer import ENVIRONMENT, by_model_optimizer, needs_mo
 from fakes.network import downloaded, source_file, spec_of
 from fakes.ssd import CLASSES, PIPELINE, SIZE, Ssd, intersection_over_union
-from posezoo.cards.ports_section import render_ports_sections
-from posezoo.convert import frontends
-from posezoo.errors import ConversionError
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.ir.provenance import conversion_key
-from posezoo.spec.model import Framework, Input
-from posezoo.spec.region_configs import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG, find_detector
+from posezoo.core.convert import frontends
+from posezoo.core.declarations.model import Framework, Input
+from posezoo.core.errors import ConversionError
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.core.ir.provenance import conversion_key
+from posezoo.formats.region_configs import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG, find_detector
+from posezoo.pages.cards.ports_section import render_ports_sections
 
 CONFIG = (TRANSFORMATIONS_CONFIG, "$mo_dir/extensions/front/tf/ssd_v2_support.json")
 PIPELINE_FILE = (PIPELINE_CONFIG, "$dl_dir/net/pipeline.config")

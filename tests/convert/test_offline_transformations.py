@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 import pytest
 
-from posezoo.cli.omz import mo
-from posezoo.ir.openvino_import import openvino_core
+from posezoo.core.ir.openvino_import import openvino_core
+from posezoo.omz.commands import mo
 
 helper = onnx.helper
 node = helper.make_node

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from fakes.caffe import squeeze_net
-from posezoo.cli.omz import mo
-from posezoo.convert import onnx_writer
-from posezoo.convert.onnx_conversion import convert_to_onnx
-from posezoo.errors import OutputError, SelfCheckError
-from posezoo.layout import FlatLayout
+from posezoo.core.errors import OutputError, SelfCheckError
+from posezoo.core.layout import FlatLayout
+from posezoo.formats import onnx_writer
+from posezoo.formats.onnx_conversion import convert_to_onnx
+from posezoo.omz.commands import mo
 
 
 def convert(folder, output):

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 
 from posezoo.cli.main import main
-from posezoo.ir.openvino_import import openvino_core
+from posezoo.core.ir.openvino_import import openvino_core
 
 helper = onnx.helper
 node = helper.make_node

@@ -13,20 +13,16 @@ from openvino import opset14 as ops
 from fakes.caffe import CaffeNet, detector
 from fakes.layer_networks import caffe_networks, darknet_networks, draw_image, run_in_opencv_5
 from fakes.opencv import needs_opencv_4
-from posezoo.convert.caffe.common_layers import COMMON_LAYERS
-from posezoo.convert.caffe.detection_layers import DETECTION_LAYERS
-from posezoo.convert.caffe.network import read_caffe
-from posezoo.convert.darknet.cfg import read_cfg
-from posezoo.convert.darknet.darknet_layers import (
-    _LAYERS,
-    _LAYERS_OF_OPENCV,
-    build_as_opencv,
-)
-from posezoo.convert.darknet.weights import WeightsReader
-from posezoo.convert.formats.caffe import arrange_detections
-from posezoo.convert.onnx_writer import write_onnx
-from posezoo.errors import ConversionError
-from posezoo.ir.openvino_import import import_openvino
+from posezoo.core.errors import ConversionError
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.formats.caffe.caffe_format import arrange_detections
+from posezoo.formats.caffe.common_layers import COMMON_LAYERS
+from posezoo.formats.caffe.detection_layers import DETECTION_LAYERS
+from posezoo.formats.caffe.network import read_caffe
+from posezoo.formats.darknet.cfg import read_cfg
+from posezoo.formats.darknet.darknet_layers import _LAYERS, _LAYERS_OF_OPENCV, build_as_opencv
+from posezoo.formats.darknet.weights import WeightsReader
+from posezoo.formats.onnx_writer import write_onnx
 from test_opencv_versions import OPENCV_5
 
 pytestmark = needs_opencv_4

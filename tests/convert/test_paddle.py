@@ -9,8 +9,8 @@ from fakes.command import posezoo
 from fakes.paddle import write_paddle
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.cli.main import main
-from posezoo.cli.omz import mo
-from posezoo.ir.openvino_import import openvino_core
+from posezoo.core.ir.openvino_import import openvino_core
+from posezoo.omz.commands import mo
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from fakes.network import (
     network,
     spec_of,
 )
-from posezoo.convert import preprocess
-from posezoo.errors import ConversionError
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.spec.model import ColorOrder, Input, Output, Precision
+from posezoo.core.convert import preprocess
+from posezoo.core.declarations.model import ColorOrder, Input, Output, Precision
+from posezoo.core.errors import ConversionError
+from posezoo.core.ir.openvino_import import import_openvino
 
 FP16 = Precision.FP16
 IMAGE = Input("image", (1, HEIGHT, WIDTH, 3), "NHWC", ColorOrder.RGB, MEAN, SCALE, True)

@@ -13,13 +13,13 @@ import pytest
 
 from convert.test_conversion import in_a_child, tiny
 from fakes.conversion import PRECISIONS, convert_model, is_up_to_date
-from posezoo.errors import ConversionError, OutputError
-from posezoo.events import SelfCheckPassed
-from posezoo.files.staging import PREFIX
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.layout import ModelLayout
-from posezoo.spec.model import Precision
-from posezoo.workers.processes import run_in_child
+from posezoo.core.declarations.model import Precision
+from posezoo.core.errors import ConversionError, OutputError
+from posezoo.core.events import SelfCheckPassed
+from posezoo.core.files.staging import PREFIX
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.core.layout import ModelLayout
+from posezoo.core.workers.processes import run_in_child
 
 FP16 = Precision.FP16
 
@@ -177,10 +177,10 @@ from pathlib import Path
 from convert.test_publish import changed
 from convert.test_conversion import tiny
 from fakes.conversion import convert_model
-from posezoo.errors import OutputError
-from posezoo.events import SelfCheckPassed
-from posezoo.spec.model import Precision
-from posezoo.workers import processes
+from posezoo.core.errors import OutputError
+from posezoo.core.events import SelfCheckPassed
+from posezoo.core.declarations.model import Precision
+from posezoo.core.workers import processes
 processes._is_child = True  # the process that is killed is the one that writes
 spec, layout = tiny(Path(sys.argv[1]))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

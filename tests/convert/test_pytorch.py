@@ -17,23 +17,9 @@ import onnx
 import pytest
 
 from fakes.conversion import convert_model, is_up_to_date, plan_conversion, resolved_of
-from posezoo.convert.conversion import write_onnx
-from posezoo.convert.formats import pytorch
-from posezoo.convert.reference_outputs import compute_reference
-from posezoo.errors import (
-    CheckpointError,
-    ConversionError,
-    NetworkError,
-    SelfCheckError,
-)
-from posezoo.files.verified_files import compute_digest
-from posezoo.ir import ir_writer, provenance
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.layout import ModelLayout
-from posezoo.networks import NETWORKS, build_network, find_network
-from posezoo.networks.pretrained import read_network_checkpoint
-from posezoo.resolve.custom_weights import spec_with_checkpoint
-from posezoo.spec.model import (
+from posezoo.core.convert.conversion import write_onnx
+from posezoo.core.convert.reference_outputs import compute_reference
+from posezoo.core.declarations.model import (
     Family,
     Framework,
     License,
@@ -43,6 +29,15 @@ from posezoo.spec.model import (
     Precision,
     SourceFile,
 )
+from posezoo.core.errors import CheckpointError, ConversionError, NetworkError, SelfCheckError
+from posezoo.core.files.verified_files import compute_digest
+from posezoo.core.ir import ir_writer, provenance
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.core.layout import ModelLayout
+from posezoo.networks import NETWORKS, build_network, find_network
+from posezoo.networks import pytorch_format as pytorch
+from posezoo.networks.custom_weights import spec_with_checkpoint
+from posezoo.networks.pretrained import read_network_checkpoint
 
 pytest.importorskip("torch", reason="needs torch")
 

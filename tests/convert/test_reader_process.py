@@ -20,10 +20,10 @@ from fakes.items import children_of, is_running
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.waiting import wait_until
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.convert import reader_process
-from posezoo.convert.reader_process import run_in_reader_process, start_reader_process
-from posezoo.errors import ConversionError
-from posezoo.events import SelfCheckPassed, StepStarted, WarningIssued
+from posezoo.core.convert import reader_process
+from posezoo.core.convert.reader_process import run_in_reader_process, start_reader_process
+from posezoo.core.errors import ConversionError
+from posezoo.core.events import SelfCheckPassed, StepStarted, WarningIssued
 
 # A bit in the number of input channels of the first convolution of MediaPipe's person detector.
 DETECTOR = "4c90f7348ab99aff5b7b9290d6b4d0336a7fc8540dbc93e5d2708545a2f05f7fef22870a5e59cd75734f5c8d0a46a95b"
@@ -133,7 +133,7 @@ def test_a_draft_of_such_a_file_is_an_error(tmp_path):
 def test_the_stand_in_for_model_optimizer_reports_such_a_file(tmp_path):
     source = tmp_path / "mine.tflite"
     source.write_bytes(crashing_network("SIGSEGV"))
-    code = "import sys; from posezoo.cli.omz.mo import main; sys.exit(main())"
+    code = "import sys; from posezoo.omz.commands.mo import main; sys.exit(main())"
     words = ("--input_model", source, "--output_dir", tmp_path)
     ended = subprocess.run(
         [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
@@ -224,7 +224,7 @@ def test_a_process_that_was_started_early_serves_the_first_call(no_reader):
 
 def test_a_program_waits_for_its_process_at_its_end():
     code = (
-        "import os\nfrom posezoo.convert.reader_process import run_in_reader_process\n"
+        "import os\nfrom posezoo.core.convert.reader_process import run_in_reader_process\n"
         "print(run_in_reader_process(os.getpid, source='net'))"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -236,7 +236,7 @@ def test_a_program_waits_for_its_process_at_its_end():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system forks no processes")
 def test_a_forked_program_has_a_process_of_its_own():
     code = (
-        "import os\nfrom posezoo.convert.reader_process import run_in_reader_process\n"
+        "import os\nfrom posezoo.core.convert.reader_process import run_in_reader_process\n"
         "def call():\n    print(run_in_reader_process(os.getpid, source='net'), flush=True)\n"
         "call()\nif not os.fork():\n    call()\n    raise SystemExit\n"
         "os.wait()\ncall()"

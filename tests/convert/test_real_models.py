@@ -12,14 +12,14 @@ import pytest
 from fakes.command import posezoo
 from fakes.conversion import convert_model, get_model, with_camera_input
 from posezoo.api import load
-from posezoo.download.model_download import download_model
-from posezoo.errors import ConversionError, DownloadError
-from posezoo.events import ConversionSkipped, Event, SelfCheckPassed
-from posezoo.images import read_image
-from posezoo.pipeline.zoo_context import open_context
-from posezoo.runtime.compiled_network import CompiledNetwork
-from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import Precision
+from posezoo.core.declarations.model import Precision
+from posezoo.core.download.model_download import download_model
+from posezoo.core.errors import ConversionError, DownloadError
+from posezoo.core.events import ConversionSkipped, Event, SelfCheckPassed
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.settings import read_settings, to_settings
+from posezoo.run.images import read_image
+from posezoo.run.runtime.compiled_network import CompiledNetwork
 
 FP32, FP16, FP16_INT8 = Precision.FP32, Precision.FP16, Precision.FP16_INT8
 

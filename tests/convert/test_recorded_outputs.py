@@ -14,10 +14,10 @@ from fakes.conversion import convert_model, resolved_of
 from fakes.graph_models import constant, graph_model, node, placeholder, saved, text
 from fakes.network import source_file
 from fakes.reader_faults import FAULTS, read_wrongly
-from posezoo.convert.conversion import convert_with_openvino
-from posezoo.convert.conversion_plan import ConversionOptions, plan_irs
-from posezoo.convert.difference import WITHOUT_NOISE
-from posezoo.convert.recorded_outputs import (
+from posezoo.core.convert.conversion import convert_with_openvino
+from posezoo.core.convert.conversion_plan import ConversionOptions, plan_irs
+from posezoo.core.convert.difference import WITHOUT_NOISE
+from posezoo.core.convert.recorded_outputs import (
     SEEDS,
     RecordedInput,
     Recording,
@@ -27,15 +27,15 @@ from posezoo.convert.recorded_outputs import (
     recording_tensors,
     sample_values,
 )
-from posezoo.errors import ConversionError, SelfCheckError
-from posezoo.events import NodeProof, SelfCheckPassed
-from posezoo.files.verified_files import compute_digest
-from posezoo.ir import provenance
-from posezoo.layout import ModelLayout
-from posezoo.pipeline.get import get
-from posezoo.registry import open_registry
-from posezoo.resolve.resolution import resolve_model
-from posezoo.spec.model import Framework, Input, Precision, RecordedOutputs
+from posezoo.core.declarations.model import Framework, Input, Precision, RecordedOutputs
+from posezoo.core.errors import ConversionError, SelfCheckError
+from posezoo.core.events import NodeProof, SelfCheckPassed
+from posezoo.core.files.verified_files import compute_digest
+from posezoo.core.ir import provenance
+from posezoo.core.layout import ModelLayout
+from posezoo.core.pipeline.get import get
+from posezoo.core.registry import open_registry
+from posezoo.core.resolve.resolution import resolve_model
 
 save_file = pytest.importorskip("safetensors.numpy", reason="needs safetensors").save_file
 

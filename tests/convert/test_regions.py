@@ -12,11 +12,11 @@ from convert.test_against_mo import compiled
 from fakes.model_optimizer import ENVIRONMENT, by_model_optimizer, needs_mo
 from fakes.network import downloaded, source_file, spec_of
 from fakes.yolo import CONFIG, yolo_v2, yolo_v3
-from posezoo.convert import frontends
-from posezoo.errors import ConversionError
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.spec.model import Framework
-from posezoo.spec.region_configs import REGION_CONFIGS, TRANSFORMATIONS_CONFIG, is_region_config
+from posezoo.core.convert import frontends
+from posezoo.core.declarations.model import Framework
+from posezoo.core.errors import ConversionError
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.formats.region_configs import REGION_CONFIGS, TRANSFORMATIONS_CONFIG, is_region_config
 
 VOC = "yolo_v2_tiny_voc.json"
 

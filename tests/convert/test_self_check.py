@@ -25,21 +25,21 @@ from fakes.network import (
     network,
     spec_of,
 )
-from posezoo.console import result_lines
-from posezoo.convert import frontends, preprocess, self_check
-from posezoo.convert.constant_check import find_changed_constant
-from posezoo.convert.conversion_plan import ConversionOptions, plan_irs
-from posezoo.convert.difference import compute_difference
-from posezoo.convert.fp16_check import Fp16Comparison, compare_with_fp32
-from posezoo.convert.publish import write_checked_irs
-from posezoo.convert.reference_outputs import ReferenceSample, compute_reference
-from posezoo.convert.self_check import check_ir
-from posezoo.errors import ConversionError, SelfCheckError
-from posezoo.events import Event, SelfCheckPassed
-from posezoo.ir import ir_writer, provenance
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.resolve.resolved import Converter, Target
-from posezoo.spec.model import Framework, Output, Precision, SelfCheckSettings
+from posezoo.core.console import result_lines
+from posezoo.core.convert import frontends, preprocess, self_check
+from posezoo.core.convert.constant_check import find_changed_constant
+from posezoo.core.convert.conversion_plan import ConversionOptions, plan_irs
+from posezoo.core.convert.difference import compute_difference
+from posezoo.core.convert.fp16_check import Fp16Comparison, compare_with_fp32
+from posezoo.core.convert.publish import write_checked_irs
+from posezoo.core.convert.reference_outputs import ReferenceSample, compute_reference
+from posezoo.core.convert.self_check import check_ir
+from posezoo.core.declarations.model import Framework, Output, Precision, SelfCheckSettings
+from posezoo.core.errors import ConversionError, SelfCheckError
+from posezoo.core.events import Event, SelfCheckPassed
+from posezoo.core.ir import ir_writer, provenance
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.core.resolve.resolved import Converter, Target
 
 FP32, FP16 = Precision.FP32, Precision.FP16
 

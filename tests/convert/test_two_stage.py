@@ -13,9 +13,9 @@ from convert.test_object_detection import detector_spec, draw_picture, needs_ten
 from fakes.model_optimizer import ENVIRONMENT, by_model_optimizer, needs_mo
 from fakes.ssd import SIZE
 from fakes.two_stage import CLASSES, MASK, PIPELINE, PROPOSALS, ROWS, TwoStage, suppress
-from posezoo.errors import ConversionError
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.spec.region_configs import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
+from posezoo.core.errors import ConversionError
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.formats.region_configs import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
 
 INFO = np.float32([[SIZE, SIZE, 1]])
 

@@ -26,12 +26,12 @@ from fakes.network import HEIGHT, WIDTH, network
 from fakes.sandbox import needs_sandbox
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, omz_yml, write_model
-from posezoo.convert import sandbox, upstream_code, upstream_job
-from posezoo.convert.upstream_code import describe_run, run_upstream_code
-from posezoo.errors import ConversionError
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.layout import ModelLayout
-from posezoo.registry import open_registry
+from posezoo.core.convert import sandbox, upstream_code, upstream_job
+from posezoo.core.convert.upstream_code import describe_run, run_upstream_code
+from posezoo.core.errors import ConversionError
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import open_registry
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -766,7 +766,7 @@ def test_without_the_sandbox_nothing_runs_and_the_reason_is_named(tmp_path, bwra
 
 def test_the_stage_itself_refuses_to_run_without_the_sandbox(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "posezoo.convert.upstream_code.explain_missing_sandbox", lambda: "it is not there"
+        "posezoo.core.convert.upstream_code.explain_missing_sandbox", lambda: "it is not there"
     )
     with pytest.raises(ConversionError, match="runs only in a sandbox: it is not there"):
         run(tmp_path, "")

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from fakes.server import Server
-from posezoo.download.context import DownloadContext
-from posezoo.download.file_download import download_file
-from posezoo.download.options import DownloadOptions
-from posezoo.events import Event, WarningIssued
-from posezoo.spec.model import SourceFile
+from posezoo.core.declarations.model import SourceFile
+from posezoo.core.download.context import DownloadContext
+from posezoo.core.download.file_download import download_file
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.events import Event, WarningIssued
 
 
 class Fetch:

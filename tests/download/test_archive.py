@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.download import archive as archive_module
-from posezoo.download.archive import unpack_archive
-from posezoo.errors import ArchiveError, OutputError
-from posezoo.files.verified_files import explain_wrong_members
-from posezoo.spec.model import Digest, SourceFile
+from posezoo.core.declarations.model import Digest, SourceFile
+from posezoo.core.download import archive as archive_module
+from posezoo.core.download.archive import unpack_archive
+from posezoo.core.errors import ArchiveError, OutputError
+from posezoo.core.files.verified_files import explain_wrong_members
 
 
 def zip_of(path: Path, *members: tuple[str | zipfile.ZipInfo, bytes]) -> Path:

@@ -7,13 +7,18 @@ from dataclasses import replace
 import pytest
 
 from fakes.files import declared, model, put
-from posezoo.download.availability import REFUSED, find_availability, name_source
-from posezoo.download.model_download import plan_download
-from posezoo.download.options import DownloadOptions
-from posezoo.download.origins import FileOrigin, entry_path
-from posezoo.layout import ModelLayout
-from posezoo.spec.model import Framework, License, SourceFile
-from posezoo.spec.sources import FileSource, GoogleDriveSource, HttpSource, HuggingFaceSource
+from posezoo.core.declarations.model import Framework, License, SourceFile
+from posezoo.core.declarations.sources import (
+    FileSource,
+    GoogleDriveSource,
+    HttpSource,
+    HuggingFaceSource,
+)
+from posezoo.core.download.availability import REFUSED, find_availability, name_source
+from posezoo.core.download.model_download import plan_download
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.download.origins import FileOrigin, entry_path
+from posezoo.core.layout import ModelLayout
 
 WEIGHTS = bytes(range(256)) * 16
 HUB = HuggingFaceSource("someone/pose", "pose.onnx", "0" * 40)

@@ -21,13 +21,13 @@ from fakes.command import posezoo_process
 from fakes.files import declared, model
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
-from posezoo.download.candidates import RateLimitedError
-from posezoo.download.context import ConnectionPool, HostLimiter
-from posezoo.download.model_download import download_model
-from posezoo.download.options import DownloadOptions
-from posezoo.errors import PosezooError, SourceError
-from posezoo.events import Event, FileDownloadFinished
-from posezoo.layout import ModelLayout
+from posezoo.core.download.candidates import RateLimitedError
+from posezoo.core.download.context import ConnectionPool, HostLimiter
+from posezoo.core.download.model_download import download_model
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.errors import PosezooError, SourceError
+from posezoo.core.events import Event, FileDownloadFinished
+from posezoo.core.layout import ModelLayout
 
 DOWNLOADER = Path(__file__).resolve().parents[2] / "tools" / "downloader" / "downloader.py"
 

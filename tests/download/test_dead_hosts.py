@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fakes.publishers import host_of, publishers_of
-from posezoo.registry import open_registry
-from posezoo.spec.model import ModelSpec
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.registry import open_registry
 
 MODELS = open_registry().select(None).models
 

@@ -7,10 +7,10 @@ import pytest
 
 from fakes.files import declared, put
 from fakes.server import Server
-from posezoo.download.origins import entry_path
-from posezoo.errors import DownloadError, SourceError, redact_secrets
-from posezoo.events import CachedFileUsed, FileDownloadStarted, WarningIssued
-from posezoo.spec.model import Digest
+from posezoo.core.declarations.model import Digest
+from posezoo.core.download.origins import entry_path
+from posezoo.core.errors import DownloadError, SourceError, redact_secrets
+from posezoo.core.events import CachedFileUsed, FileDownloadStarted, WarningIssued
 
 WEIGHTS = bytes(range(256)) * 16
 

@@ -12,15 +12,15 @@ import pytest
 from fakes.files import declared, put
 from fakes.running import start_child
 from fakes.waiting import HANG_S, wait_until
-from posezoo.errors import DigestError, DownloadError, OutputError, SourceError
-from posezoo.events import (
+from posezoo.core.declarations.sources import FileSource
+from posezoo.core.errors import DigestError, DownloadError, OutputError, SourceError
+from posezoo.core.events import (
     CachedFileUsed,
     FileDownloadFinished,
     FileDownloadProgress,
     FileDownloadStarted,
     FileUpToDate,
 )
-from posezoo.spec.sources import FileSource
 
 WEIGHTS = bytes(range(256)) * 16
 

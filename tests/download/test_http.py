@@ -19,17 +19,17 @@ from fakes.files import declared, model
 from fakes.server import PAGE, Answer, Server
 from fakes.tunnel import SocksProxy
 from fakes.waiting import HANG_S
-from posezoo.download import http, http_connections
-from posezoo.download.context import DownloadContext
-from posezoo.download.file_download import download_file
-from posezoo.download.model_download import download_model
-from posezoo.download.options import DownloadOptions
-from posezoo.errors import DigestError, DownloadError, SizeError, SourceError
-from posezoo.http_headers import HostHeader
-from posezoo.layout import ModelLayout
-from posezoo.spec.model import Digest, SourceFile
-from posezoo.spec.sources import HttpSource
-from posezoo.versions import version
+from posezoo.core.declarations.model import Digest, SourceFile
+from posezoo.core.declarations.sources import HttpSource
+from posezoo.core.download import http, http_connections
+from posezoo.core.download.context import DownloadContext
+from posezoo.core.download.file_download import download_file
+from posezoo.core.download.model_download import download_model
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.errors import DigestError, DownloadError, SizeError, SourceError
+from posezoo.core.http_headers import HostHeader
+from posezoo.core.layout import ModelLayout
+from posezoo.core.versions import version
 
 WEIGHTS = bytes(range(256)) * 16
 
@@ -812,10 +812,10 @@ MEMBER = {"net": Digest("sha1", "0" * 40)}
 LINK_LOCAL = """
 import http.server, socket, sys, threading
 from pathlib import Path
-from posezoo.download.context import DownloadContext
-from posezoo.download.options import DownloadOptions
-from posezoo.download.small_answers import read_small
-from posezoo.errors import SourceError
+from posezoo.core.download.context import DownloadContext
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.download.small_answers import read_small
+from posezoo.core.errors import SourceError
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):

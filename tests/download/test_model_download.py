@@ -7,14 +7,14 @@ import pytest
 
 from fakes.files import declared, model, put
 from fakes.server import Server
-from posezoo.download.model_download import download_model, plan_download
-from posezoo.download.options import DownloadOptions
-from posezoo.download.origins import FileOrigin
-from posezoo.errors import DownloadError
-from posezoo.events import CachedFileUsed, DownloadFinished, DownloadStarted, Event
-from posezoo.layout import ModelLayout
-from posezoo.spec.model import Digest, Precision, SourceFile
-from posezoo.spec.sources import FileSource, PythonPackageSource, Wheel
+from posezoo.core.declarations.model import Digest, Precision, SourceFile
+from posezoo.core.declarations.sources import FileSource, PythonPackageSource, Wheel
+from posezoo.core.download.model_download import download_model, plan_download
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.download.origins import FileOrigin
+from posezoo.core.errors import DownloadError
+from posezoo.core.events import CachedFileUsed, DownloadFinished, DownloadStarted, Event
+from posezoo.core.layout import ModelLayout
 
 WEIGHTS = bytes(range(256)) * 16
 

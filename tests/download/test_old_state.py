@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from fakes.files import declared, model
-from posezoo.download.model_download import download_model
-from posezoo.download.options import DownloadOptions
-from posezoo.download.published_datasets import DatasetArchive, PublishedDataset, download_dataset
-from posezoo.events import Event, FileUpToDate
-from posezoo.ir.provenance import SHIFT, OutputCheck, read_provenance
-from posezoo.layout import ModelLayout
-from posezoo.lockfile.entries import format_entries, read_entries
-from posezoo.spec.model import Digest, ModelSpec, SourceFile, UnpackArchive
+from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile, UnpackArchive
+from posezoo.core.download.model_download import download_model
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.events import Event, FileUpToDate
+from posezoo.core.ir.provenance import SHIFT, OutputCheck, read_provenance
+from posezoo.core.layout import ModelLayout
+from posezoo.core.lockfile.entries import format_entries, read_entries
+from posezoo.measure.published_datasets import DatasetArchive, PublishedDataset, download_dataset
 
 STATE = Path(__file__).resolve().parents[1] / "golden" / "state"
 WEIGHTS = bytes(range(256)) * 16

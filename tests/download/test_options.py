@@ -8,11 +8,11 @@ import pytest
 
 from fakes.files import declared, model
 from fakes.server import Server
-from posezoo.download.model_download import download_model, plan_download
-from posezoo.download.options import DownloadOptions, is_license_allowed
-from posezoo.errors import LicenseError
-from posezoo.layout import ModelLayout
-from posezoo.spec.model import License
+from posezoo.core.declarations.model import License
+from posezoo.core.download.model_download import download_model, plan_download
+from posezoo.core.download.options import DownloadOptions, is_license_allowed
+from posezoo.core.errors import LicenseError
+from posezoo.core.layout import ModelLayout
 
 
 def test_other_terms_are_refused_before_any_request(tmp_path):

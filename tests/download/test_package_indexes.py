@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.download.package_indexes import IndexSettings, read_index_settings
-from posezoo.errors import SourceError
+from posezoo.core.download.package_indexes import IndexSettings, read_index_settings
+from posezoo.core.errors import SourceError
 
 needs_toml = pytest.mark.skipif(
     sys.version_info < (3, 11), reason="Python 3.10 cannot read uv.toml"

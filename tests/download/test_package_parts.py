@@ -23,21 +23,21 @@ from fakes.server import Server
 from fakes.waiting import wait_until
 from fakes.wheels import NAME, make_wheel, member_of, serve_index
 from fakes.zoo import model_yml, write_model
-from posezoo.download.model_download import download_model
-from posezoo.download.options import DownloadOptions
-from posezoo.download.origins import entry_path
-from posezoo.download.transfer import ACCESS_POINTS, transfer_bytes
-from posezoo.errors import DownloadError, SourceError
-from posezoo.events import (
+from posezoo.core.declarations.model import ModelSpec, SourceFile
+from posezoo.core.declarations.sources import NpmPackageSource, PythonPackageSource
+from posezoo.core.download.model_download import download_model
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.download.origins import entry_path
+from posezoo.core.download.transfer import ACCESS_POINTS, transfer_bytes
+from posezoo.core.errors import DownloadError, SourceError
+from posezoo.core.events import (
     Event,
     PackageDownloadFinished,
     PackageDownloadStarted,
     WarningIssued,
 )
-from posezoo.layout import ModelLayout
-from posezoo.registry import open_registry
-from posezoo.spec.model import ModelSpec, SourceFile
-from posezoo.spec.sources import NpmPackageSource, PythonPackageSource
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import open_registry
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,8 +9,8 @@ import pytest
 
 from fakes.files import declared
 from fakes.waiting import wait_until
-from posezoo.download.parallel_ranges import RANGE_BYTES
-from posezoo.errors import DigestError, SourceError
+from posezoo.core.download.parallel_ranges import RANGE_BYTES
+from posezoo.core.errors import DigestError, SourceError
 
 ETAG = '"v1"'
 WEIGHTS = random.Random(7).randbytes(5 * RANGE_BYTES + 12345)

@@ -12,22 +12,28 @@ from dataclasses import replace
 import pytest
 
 from fakes.files import declared, model
-from posezoo.download.model_download import download_model, plan_download
-from posezoo.download.options import DownloadOptions
-from posezoo.download.origins import FileOrigin
-from posezoo.errors import DownloadError
-from posezoo.events import (
+from posezoo.core.declarations.model import (
+    Digest,
+    ModelSpec,
+    RegexReplace,
+    SourceFile,
+    UnpackArchive,
+)
+from posezoo.core.declarations.sources import FileSource
+from posezoo.core.download.model_download import download_model, plan_download
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.download.origins import FileOrigin
+from posezoo.core.errors import DownloadError
+from posezoo.core.events import (
     FilePostprocessingStarted,
     FileUpToDate,
     PostprocessingFinished,
     PostprocessingStarted,
     WarningIssued,
 )
-from posezoo.files.staging import PREFIX
-from posezoo.layout import ModelLayout
-from posezoo.spec.model import Digest, ModelSpec, RegexReplace, SourceFile, UnpackArchive
-from posezoo.spec.sources import FileSource
-from posezoo.verify import check_artifacts
+from posezoo.core.files.staging import PREFIX
+from posezoo.core.layout import ModelLayout
+from posezoo.core.verify import check_artifacts
 
 SCRIPT = b"import wget\nnet = 1\n"
 

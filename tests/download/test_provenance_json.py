@@ -9,12 +9,12 @@ import pytest
 
 from fakes.files import declared, model, put
 from fakes.server import Server
-from posezoo.download.model_download import download_model
-from posezoo.download.options import DownloadOptions
-from posezoo.download.provenance_json import NAME, redact_url
-from posezoo.errors import DownloadError
-from posezoo.events import WarningIssued
-from posezoo.layout import ModelLayout
+from posezoo.core.download.model_download import download_model
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.download.provenance_json import NAME, redact_url
+from posezoo.core.errors import DownloadError
+from posezoo.core.events import WarningIssued
+from posezoo.core.layout import ModelLayout
 
 BODY = b"weights" * 1000
 

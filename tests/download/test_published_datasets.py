@@ -9,17 +9,17 @@ import zipfile
 import numpy as np
 import pytest
 
-from posezoo.download.options import DownloadOptions
-from posezoo.download.published_datasets import (
+from posezoo.core.declarations.model import Digest, SourceFile
+from posezoo.core.declarations.sources import HttpSource
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.errors import ArchiveError, DigestError, SourceError
+from posezoo.core.events import FileDownloadProgress, WarningIssued
+from posezoo.measure.published_datasets import (
     DATASETS,
     DatasetArchive,
     PublishedDataset,
     download_dataset,
 )
-from posezoo.errors import ArchiveError, DigestError, SourceError
-from posezoo.events import FileDownloadProgress, WarningIssued
-from posezoo.spec.model import Digest, SourceFile
-from posezoo.spec.sources import HttpSource
 
 NOISE = np.random.default_rng(1).bytes(50_000)
 

@@ -12,13 +12,13 @@ import pytest
 
 from fakes.files import declared, model, put
 from fakes.waiting import wait_until
-from posezoo.download.digest_store import remove_stale_staging
-from posezoo.download.model_download import download_model
-from posezoo.download.options import DownloadOptions
-from posezoo.download.origins import entry_path
-from posezoo.errors import OutputError, SourceError
-from posezoo.events import CachedFileUsed, FileUpToDate
-from posezoo.layout import ModelLayout
+from posezoo.core.download.digest_store import remove_stale_staging
+from posezoo.core.download.model_download import download_model
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.download.origins import entry_path
+from posezoo.core.errors import OutputError, SourceError
+from posezoo.core.events import CachedFileUsed, FileUpToDate
+from posezoo.core.layout import ModelLayout
 
 WEIGHTS = bytes(range(256)) * 256
 

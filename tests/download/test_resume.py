@@ -10,8 +10,8 @@ import pytest
 from fakes.files import declared
 from fakes.running import start_child
 from fakes.waiting import HANG_S, wait_until
-from posezoo.errors import DigestError, SourceError
-from posezoo.events import FileDownloadProgress
+from posezoo.core.errors import DigestError, SourceError
+from posezoo.core.events import FileDownloadProgress
 
 WEIGHTS = bytes(range(256)) * 16
 ETAG = '"v1"'

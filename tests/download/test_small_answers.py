@@ -15,17 +15,17 @@ import pytest
 from fakes.npm import DOCUMENT, PACKAGE, VERSION
 from fakes.server import Server
 from fakes.waiting import HANG_S
-from posezoo.download import small_answers
-from posezoo.download.context import DownloadContext
-from posezoo.download.options import DownloadOptions
-from posezoo.download.small_answers import join_pieces, read_small
-from posezoo.download.sources.npm_package import NpmClient
-from posezoo.download.sources.python_package import check_wheel
-from posezoo.errors import SizeError, SourceError
+from posezoo.core.declarations.model import SourceFile
+from posezoo.core.declarations.sources import NpmPackageSource, PythonPackageSource, Wheel
+from posezoo.core.download import small_answers
+from posezoo.core.download.context import DownloadContext
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.download.small_answers import join_pieces, read_small
+from posezoo.core.download.sources.npm_package import NpmClient
+from posezoo.core.download.sources.python_package import check_wheel
+from posezoo.core.errors import SizeError, SourceError
+from posezoo.core.workers.retries import TransientSourceError
 from posezoo.oci.oci_client import OciAddress, OciClient
-from posezoo.spec.model import SourceFile
-from posezoo.spec.sources import NpmPackageSource, PythonPackageSource, Wheel
-from posezoo.workers.retries import TransientSourceError
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "posezoo"
 MIB = 1 << 20

@@ -29,7 +29,7 @@ from fakes.command import heed_interrupts, omz_tool
 from fakes.server import PAGE, Answer, Server
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
-from posezoo.errors import DownloadError, PosezooError
+from posezoo.core.errors import DownloadError, PosezooError
 
 DOWNLOADER = Path(__file__).resolve().parents[2] / "tools" / "downloader" / "downloader.py"
 WEIGHTS = bytes(range(256)) * 256

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import pytest
 
 from fakes.files import declared
-from posezoo.download.candidates import ByteStream
-from posezoo.download.source_types import SOURCE_TYPES, SourceType, find_source_type
-from posezoo.errors import PluginError, SourceError
-from posezoo.spec.field_types import WORD, Key, record
-from posezoo.spec.model import Source
-from posezoo.spec.sources import SOURCE, SOURCES
-from posezoo.spec.yaml_nodes import parse_yaml
+from posezoo.core.declarations.field_types import WORD, Key, record
+from posezoo.core.declarations.model import Source
+from posezoo.core.declarations.sources import SOURCE, SOURCES
+from posezoo.core.declarations.yaml_nodes import parse_yaml
+from posezoo.core.download.candidates import ByteStream
+from posezoo.core.download.source_types import SOURCE_TYPES, SourceType, find_source_type
+from posezoo.core.errors import PluginError, SourceError
 
 
 def test_each_type_has_keys_in_model_yml_and_a_record():
@@ -38,15 +38,15 @@ def test_a_source_is_found_by_the_type_that_its_class_names(name):
 def test_the_modules_of_other_types_are_not_imported():
     code = """
 import sys
-from posezoo.download.source_types import find_source_type
-from posezoo.spec.sources import HttpSource
+from posezoo.core.download.source_types import find_source_type
+from posezoo.core.declarations.sources import HttpSource
 find_source_type(HttpSource("https://host/net.onnx"))
-print(*(name for name in sys.modules if name.startswith("posezoo.download.sources.")))
+print(*(name for name in sys.modules if name.startswith("posezoo.core.download.sources.")))
 """
     ended = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
-    assert ended.stdout.split() == ["posezoo.download.sources.direct"]
+    assert ended.stdout.split() == ["posezoo.core.download.sources.direct"]
 
 
 def test_each_record_is_of_a_source_that_model_yml_can_name():
@@ -70,13 +70,17 @@ def open_book(source, file, context, resume):
 def test_a_plug_in_adds_a_type(fetch, monkeypatch):
     field_type = record(ShelfSource, Key("book", WORD, required=True), tag="shelf")
     shelf = SourceType(ShelfSource, open_book, field_type=field_type)
-    monkeypatch.setattr("posezoo.plugins.installed", lambda group: {"shelf": _EntryPoint(shelf)})
+    monkeypatch.setattr(
+        "posezoo.core.plugins.installed", lambda group: {"shelf": _EntryPoint(shelf)}
+    )
     assert fetch(declared("net.bin", b"weights", ShelfSource("weights"))).read_bytes() == b"weights"
 
 
 def test_a_plug_in_that_names_no_keys_for_model_yml_is_refused_with_a_hint(monkeypatch):
     shelf = SourceType(ShelfSource, open_book)
-    monkeypatch.setattr("posezoo.plugins.installed", lambda group: {"shelf": _EntryPoint(shelf)})
+    monkeypatch.setattr(
+        "posezoo.core.plugins.installed", lambda group: {"shelf": _EntryPoint(shelf)}
+    )
     with pytest.raises(PluginError, match=r"shelf .* does not say which keys") as caught:
         SOURCE.read(parse_yaml(b"{$type: shelf, book: weights}", "model.yml"))
     assert "field_type" in caught.value.hint

@@ -7,10 +7,10 @@ import time
 import pytest
 
 from fakes.waiting import HANG_S
-from posezoo.download import postprocess
-from posezoo.download.postprocess import replace_text
-from posezoo.errors import DownloadError
-from posezoo.spec.model import RegexReplace
+from posezoo.core.declarations.model import RegexReplace
+from posezoo.core.download import postprocess
+from posezoo.core.download.postprocess import replace_text
+from posezoo.core.errors import DownloadError
 
 
 def replace(tmp_path, text: str | bytes, *steps: tuple[object, ...]) -> str:

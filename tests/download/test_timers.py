@@ -11,7 +11,7 @@ import time
 import pytest
 
 from fakes.waiting import wait_until
-from posezoo.download.http_connections import TimerThread
+from posezoo.core.download.http_connections import TimerThread
 
 
 def test_each_rings_in_time_whatever_the_order_they_were_set_in():
@@ -46,7 +46,7 @@ def test_one_that_fails_silences_no_other():
 def test_they_ring_in_a_forked_child_too():
     code = """
 import os, time
-from posezoo.download.http_connections import TIMERS
+from posezoo.core.download.http_connections import TIMERS
 rung = []
 TIMERS.call_later(0.01, lambda: rung.append(1))
 while not rung:

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 
 from fakes.files import declared
-from posezoo.download.http import refuse_unsafe_redirect, refuse_unsafe_url
-from posezoo.download.http_connections import is_private, refuse_link_local
-from posezoo.download.options import DownloadOptions
-from posezoo.errors import SourceError
-from posezoo.http_headers import HostHeader
-from posezoo.spec.model import Digest, SourceFile
+from posezoo.core.declarations.model import Digest, SourceFile
+from posezoo.core.download.http import refuse_unsafe_redirect, refuse_unsafe_url
+from posezoo.core.download.http_connections import is_private, refuse_link_local
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.errors import SourceError
+from posezoo.core.http_headers import HostHeader
 
 PINNED = declared("net.tflite", b"net")
 BY_MEMBER = SourceFile("net.zip", 3, None, (), contains={"net": Digest("sha1", "0" * 40)})

@@ -10,15 +10,15 @@ from dataclasses import replace
 import pytest
 
 from fakes.files import model
-from posezoo.download.model_download import download_model, plan_download
-from posezoo.download.options import DownloadOptions
-from posezoo.errors import DigestError, PosezooError, SizeError, SourceError, UnpinnedFileError
-from posezoo.events import Event, WarningIssued
-from posezoo.files.verified_files import is_verified_file
-from posezoo.layout import ModelLayout
-from posezoo.lockfile import LockFile
-from posezoo.spec.model import Digest, SourceFile
-from posezoo.spec.sources import HttpSource
+from posezoo.core.declarations.model import Digest, SourceFile
+from posezoo.core.declarations.sources import HttpSource
+from posezoo.core.download.model_download import download_model, plan_download
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.errors import DigestError, PosezooError, SizeError, SourceError, UnpinnedFileError
+from posezoo.core.events import Event, WarningIssued
+from posezoo.core.files.verified_files import is_verified_file
+from posezoo.core.layout import ModelLayout
+from posezoo.core.lockfile import LockFile
 
 WEIGHTS = bytes(range(256)) * 16
 SHA1 = hashlib.sha1(WEIGHTS).hexdigest()

@@ -16,21 +16,21 @@ from fakes.server import Server
 from fakes.wheels import make_wheel, member_of, serve_index
 from fakes.zoo import as_yaml, declared_file, omz_yml
 from posezoo.cli import main as command_line
-from posezoo.cli.omz import converter, downloader, info_dumper, quantizer
-from posezoo.download.options import DownloadOptions
-from posezoo.download.origins import entry_path
-from posezoo.download.wheel_registry import WHEEL_REGISTRIES, read_wheel_registry
-from posezoo.errors import (
+from posezoo.core.declarations.model import Digest
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.download.origins import entry_path
+from posezoo.core.errors import (
     ConversionError,
     DownloadError,
     OutputError,
     SettingsError,
     UnknownModelError,
 )
-from posezoo.files.verified_files import sync
-from posezoo.registry import open_registry, wheel_registry_root
-from posezoo.settings import REGISTRIES, read_settings
-from posezoo.spec.model import Digest
+from posezoo.core.files.verified_files import sync
+from posezoo.core.registry import open_registry, wheel_registry_root
+from posezoo.core.settings import REGISTRIES, read_settings
+from posezoo.omz.commands import converter, downloader, info_dumper, quantizer
+from posezoo.omz.wheel_registry import WHEEL_REGISTRIES, read_wheel_registry
 
 #: A model that posezoo has, too.
 SHARED = "human-pose-estimation-0001"
@@ -181,7 +181,7 @@ def test_the_models_reach_the_disk_before_their_folder_gets_its_name(wheels, run
         if not root.exists():
             synced_early.add(path.name)
 
-    monkeypatch.setattr("posezoo.download.wheel_registry.sync", sync_and_note)
+    monkeypatch.setattr("posezoo.omz.wheel_registry.sync", sync_and_note)
     assert verb(run, "list", "newer", "--registry", "omz")[0] == 0
     assert synced_early >= {path.name for path in root.rglob("*")}
 

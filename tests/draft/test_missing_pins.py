@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-from posezoo.draft.missing_pins import write_missing_pins
-from posezoo.registry import builtin_models_dir, open_registry
+from posezoo.core.registry import builtin_models_dir, open_registry
+from posezoo.upkeep.draft.missing_pins import write_missing_pins
 
 MODELS = open_registry().select(["*", "*@*"]).models
 INCOMPLETE = [spec for spec in MODELS if any(file.size is None for file in spec.files)]

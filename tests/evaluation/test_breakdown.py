@@ -8,9 +8,9 @@ import pytest
 
 from evaluation.test_coco_metrics import predictions_of, pycocotools_says
 from fakes.coco import crowded, written
-from posezoo import coco
-from posezoo.evaluation.breakdown import recall_of_several, score_image
-from posezoo.evaluation.coco_matching import match_dataset
+from posezoo.measure import coco
+from posezoo.measure.evaluation.breakdown import recall_of_several, score_image
+from posezoo.measure.evaluation.coco_matching import match_dataset
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 

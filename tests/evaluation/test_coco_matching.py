@@ -7,15 +7,15 @@ import pytest
 
 from evaluation.test_coco_metrics import predictions_of, pycocotools_says
 from fakes.coco import annotations, crowded, person, written
-from posezoo import coco
-from posezoo.evaluation.breakdown import score_image, score_keypoints, worst_images
-from posezoo.evaluation.coco_matching import (
+from posezoo.measure import coco
+from posezoo.measure.evaluation.breakdown import score_image, score_keypoints, worst_images
+from posezoo.measure.evaluation.coco_matching import (
     NAMES,
     PooledMatches,
     bootstrap_intervals,
     match_dataset,
 )
-from posezoo.evaluation.coco_metrics import compute_coco_metrics
+from posezoo.measure.evaluation.coco_metrics import compute_coco_metrics
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 

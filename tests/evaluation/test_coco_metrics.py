@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 
 from fakes.coco import annotations, crowded, person, written
-from posezoo import coco
-from posezoo.errors import EvaluationError
-from posezoo.evaluation.coco_metrics import BOX_METRICS, KEYPOINT_METRICS, compute_coco_metrics
-from posezoo.evaluation.image_predictions import ImagePredictions
+from posezoo.core.errors import EvaluationError
+from posezoo.measure import coco
+from posezoo.measure.evaluation.coco_metrics import (
+    BOX_METRICS,
+    KEYPOINT_METRICS,
+    compute_coco_metrics,
+)
+from posezoo.measure.evaluation.image_predictions import ImagePredictions
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 

@@ -10,11 +10,11 @@ import pytest
 
 from evaluation.test_coco_metrics import predictions_of, pycocotools_says
 from fakes.coco import PERSON, annotations, crowded, person, written
-from posezoo import coco
-from posezoo.errors import DatasetError
-from posezoo.evaluation.coco_metrics import compute_coco_metrics, keypoint_sigmas
-from posezoo.evaluation.dataset_parts import BODY_PARTS, compute_part_metrics
-from posezoo.pose.keypoints import SKELETONS, WHOLE_BODY
+from posezoo.core.errors import DatasetError
+from posezoo.measure import coco
+from posezoo.measure.evaluation.coco_metrics import compute_coco_metrics, keypoint_sigmas
+from posezoo.measure.evaluation.dataset_parts import BODY_PARTS, compute_part_metrics
+from posezoo.poses.keypoints import SKELETONS, WHOLE_BODY
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from posezoo.evaluation.evaluation_protocol import EvaluationProtocol
-from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.spec.model import Precision
+from posezoo.core.declarations.model import Precision
+from posezoo.measure.evaluation.evaluation_protocol import EvaluationProtocol
+from posezoo.run.runtime.runtime_config import LoadOptions
 
 
 def test_options_of_the_decoder_are_settings_also_if_they_are_0_or_false():

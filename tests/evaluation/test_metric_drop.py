@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from posezoo.coco import read_object_dataset
-from posezoo.evaluation import EvaluationResult
-from posezoo.evaluation.coco_metrics import compute_box_metrics
-from posezoo.evaluation.image_predictions import ImagePredictions
-from posezoo.evaluation.metric_drop import MetricDrop, measure_drop
+from posezoo.measure.coco import read_object_dataset
+from posezoo.measure.evaluation import EvaluationResult
+from posezoo.measure.evaluation.coco_metrics import compute_box_metrics
+from posezoo.measure.evaluation.image_predictions import ImagePredictions
+from posezoo.measure.evaluation.metric_drop import MetricDrop, measure_drop
 
 IMAGES = 30
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from fakes.coco import annotations, written
-from posezoo import coco
-from posezoo.errors import DatasetError
-from posezoo.evaluation import evaluate
-from posezoo.pose.keypoints import SKELETONS, Pose, Pose3D
+from posezoo.core.errors import DatasetError
+from posezoo.measure import coco
+from posezoo.measure.evaluation import evaluate
+from posezoo.poses.keypoints import SKELETONS, Pose, Pose3D
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from fakes.coco import annotations, person, written
-from posezoo import coco
-from posezoo.errors import EvaluationError, OutputError
-from posezoo.evaluation import evaluate
-from posezoo.pose.keypoints import SKELETONS, Pose, coco_order, from_pixel_indices
+from posezoo.core.errors import EvaluationError, OutputError
+from posezoo.measure import coco
+from posezoo.measure.evaluation import evaluate
+from posezoo.poses.keypoints import SKELETONS, Pose, coco_order, from_pixel_indices
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 

@@ -6,14 +6,14 @@ import pytest
 
 from fakes.irs import write_ir
 from fakes.zoo import model_yml, write_model
+from posezoo.core.declarations.model import Precision
+from posezoo.core.layout import ModelLayout
+from posezoo.core.pipeline.get import get
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.registry import open_registry
+from posezoo.core.resolve.resolution import resolve_model
+from posezoo.core.settings import read_settings, to_settings
 from posezoo.export.ir_facts import read_ir_facts
-from posezoo.layout import ModelLayout
-from posezoo.pipeline.get import get
-from posezoo.pipeline.zoo_context import open_context
-from posezoo.registry import open_registry
-from posezoo.resolve.resolution import resolve_model
-from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import Precision
 
 IMAGE = {"name": "image", "shape": [1, 3, 64, 96], "layout": "NCHW", "color": "BGR"}
 HEATMAPS = {"name": "heatmaps", "shape": [1, 17, 16, 24]}

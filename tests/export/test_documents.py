@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from posezoo.core.declarations.model import Framework
+from posezoo.export.decoded.decoding_options import with_decoding
 from posezoo.export.target_type import ExportFolder, render_files
 from posezoo.export.targets import TARGETS, find_target
-from posezoo.resolve.decoding import with_decoding
-from posezoo.spec.model import Framework
 
 DETECTIONS = {"name": "detections", "shape": [1, 1, 200, 7], "role": "detections"}
 HEATMAPS = {"name": "heatmaps", "shape": [1, 17, 16, 24], "role": "heatmaps"}

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from fakes.exports import files_below
-from posezoo.errors import OutputError
+from posezoo.core.errors import OutputError
 from posezoo.export import export_writer
 from posezoo.export.export_writer import MANIFEST, write_export
 from posezoo.export.target_type import ExportFile

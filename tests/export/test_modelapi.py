@@ -15,21 +15,21 @@ import pytest
 
 from fakes.exports import files_below
 from fakes.model_api import SIMCC, SIZE, convert_simcc, simcc_network, simcc_spec
-from posezoo.errors import ExportError
+from posezoo.core.declarations.model import Precision
+from posezoo.core.errors import ExportError
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.core.layout import ModelLayout
+from posezoo.core.pipeline.get import get_irs
+from posezoo.core.registry import open_registry
+from posezoo.export.decoded.decoding_options import with_decoding
 from posezoo.export.export_writer import write_export
 from posezoo.export.ir_facts import read_ir_facts
+from posezoo.export.model_procs import find_model_proc
 from posezoo.export.target_type import ExportFolder, Port
 from posezoo.export.targets import find_target
-from posezoo.ir.model_procs import find_model_proc
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.layout import ModelLayout
-from posezoo.pipeline.get import get_irs
-from posezoo.pose.keypoints import to_pixel_indices
-from posezoo.registry import open_registry
-from posezoo.resolve.decoding import with_decoding
-from posezoo.runtime.loading import load_estimator, load_ir
-from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.spec.model import Precision
+from posezoo.poses.keypoints import to_pixel_indices
+from posezoo.run.runtime.loading import load_estimator, load_ir
+from posezoo.run.runtime.runtime_config import LoadOptions
 
 DETECTOR = "person-detection-retail-0013"
 OPENPOSE = (

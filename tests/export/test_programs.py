@@ -163,7 +163,7 @@ def test_the_sample_in_python_prints_the_same_keypoints(project, tmp_path):
 def test_an_image_of_another_size_is_fitted_with_the_bytes_of_opencv(project, tmp_path, size):
     import openvino as ov
 
-    from posezoo.pose.letterbox import letterbox_image
+    from posezoo.poses.letterbox import letterbox_image
 
     image = np.random.default_rng(1).integers(0, 256, (*size[::-1], 3), np.uint8)
     xml = project / "models" / "net.xml"
@@ -242,7 +242,7 @@ def test_bad_input_is_one_clear_error(project, tmp_path):
 
 
 def test_real_models_find_the_same_people_in_photos(project, mirror, shared, tmp_path):
-    from posezoo.images import read_image
+    from posezoo.run.images import read_image
 
     settings = {"POSEZOO_MIRROR": str(mirror)}
     folder = tmp_path / "project"

@@ -19,18 +19,18 @@ import yaml
 
 from fakes import triton_backend
 from fakes.exports import DOCUMENTS, documents_of, files_below, renamed
-from posezoo.errors import ExportError, InferenceError
+from posezoo.core.declarations.model import Precision
+from posezoo.core.errors import ExportError, InferenceError
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import open_registry
+from posezoo.core.resolve.input_options import InputOptions
 from posezoo.export.export_writer import write_export
 from posezoo.export.ir_facts import declared_facts, read_ir_facts
 from posezoo.export.target_type import MARK, TEMPLATES, ExportFolder, render
 from posezoo.export.targets import TARGETS, find_target
-from posezoo.images import SAMPLE_PHOTOS
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.layout import ModelLayout
-from posezoo.pose.decoders import decode
-from posezoo.registry import open_registry
-from posezoo.resolve.input_options import InputOptions
-from posezoo.spec.model import Precision
+from posezoo.poses.decoders import decode
+from posezoo.run.images import SAMPLE_PHOTOS
 
 OVMS_SCHEMA = Path(__file__).parent / "ovms_config.schema.json"
 KSERVE_TYPES = Path(__file__).parent / "kserve_types.json"

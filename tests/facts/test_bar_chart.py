@@ -8,15 +8,15 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from posezoo.facts.bar_chart import draw_chart, to_image, to_svg
-from posezoo.facts.comparison import (
+from posezoo.core.declarations.model import Precision
+from posezoo.pages.facts.bar_chart import draw_chart, to_image, to_svg
+from posezoo.pages.facts.comparison import (
     COLUMNS,
     ComparisonRow,
     MetricSource,
     ModelComparison,
     SourcedMetric,
 )
-from posezoo.spec.model import Precision
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -7,19 +7,19 @@ import pytest
 from fakes.conversion import convert_model
 from fakes.network import downloaded, network, spec_of
 from fakes.zoo import model_yml, write_model
-from posezoo.download.transfer import transfer_bytes
-from posezoo.facts.comparison import (
+from posezoo.core.declarations.model import WHOLE_IMAGE, Precision
+from posezoo.core.download.transfer import transfer_bytes
+from posezoo.core.layout import ModelLayout
+from posezoo.core.measured import ANNOTATED_BOXES, Measurement, update_measured_yml
+from posezoo.core.registry import open_registry
+from posezoo.measure.devices.device_proofs import store_proof
+from posezoo.pages.facts.comparison import (
     MeasurementSelection,
     MetricSource,
     compare_models,
     int8_ratio,
 )
-from posezoo.facts.device_proofs import store_proof
-from posezoo.facts.model_facts import ModelFacts, describe_model
-from posezoo.layout import ModelLayout
-from posezoo.measured import ANNOTATED_BOXES, Measurement, update_measured_yml
-from posezoo.registry import open_registry
-from posezoo.spec.model import WHOLE_IMAGE, Precision
+from posezoo.pages.facts.model_facts import ModelFacts, describe_model
 
 MACHINE = "A processor, 2 cores, Linux"
 FP16 = (Precision.FP16,)

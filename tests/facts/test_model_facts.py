@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fakes.zoo import model_yml, write_composite, write_model
-from posezoo.facts.model_facts import ModelFacts
-from posezoo.registry import Registry
-from posezoo.spec.model import Precision
+from posezoo.core.declarations.model import Precision
+from posezoo.core.registry import Registry
+from posezoo.pages.facts.model_facts import ModelFacts
 
 COUNTED = "complexity:\n  - {precision: FP32, figures: {gflops: 92.83, mparams: 28.618}}\n"
 

@@ -7,10 +7,10 @@ import re
 import pytest
 
 from fakes.zoo import as_yaml, model_yml, write_model
-from posezoo.cards.registry_pages import NETWORK_PICTURE, render_pages
-from posezoo.errors import SpecError
-from posezoo.facts.outside_references import NAME, read_outside_references
-from posezoo.registry import builtin_models_dir
+from posezoo.core.errors import SpecError
+from posezoo.core.registry import builtin_models_dir
+from posezoo.pages.cards.registry_pages import NETWORK_PICTURE, render_pages
+from posezoo.pages.facts.outside_references import NAME, read_outside_references
 
 REFERENCE = {
     "license": "AGPL-3.0",

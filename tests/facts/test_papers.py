@@ -7,9 +7,15 @@ import re
 import pytest
 
 from fakes.zoo import as_yaml, model_yml, write_model
-from posezoo.errors import SpecError
-from posezoo.facts.papers import NAME, collect_papers, format_bibtex, format_citation, read_papers
-from posezoo.registry import Registry, builtin_models_dir, open_registry
+from posezoo.core.errors import SpecError
+from posezoo.core.registry import Registry, builtin_models_dir, open_registry
+from posezoo.pages.facts.papers import (
+    NAME,
+    collect_papers,
+    format_bibtex,
+    format_citation,
+    read_papers,
+)
 
 PAPER = {"key": "doe2020", "title": "On Poses", "authors": ["Jane Doe", "Ann Roe"], "year": 2020}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from posezoo.facts.comparison import COLUMNS, ComparisonRow, MetricSource, SourcedMetric
-from posezoo.facts.recommendation import PERMISSIVE, RequiredValues, recommend
-from posezoo.spec.model import WHOLE_IMAGE, Precision
+from posezoo.core.declarations.model import WHOLE_IMAGE, Precision
+from posezoo.pages.facts.comparison import COLUMNS, ComparisonRow, MetricSource, SourcedMetric
+from posezoo.pages.facts.recommendation import PERMISSIVE, RequiredValues, recommend
 
 
 def row(name, license="Apache-2.0", people_from="net", found=None, **values):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from posezoo.pose.keypoints import SKELETONS
+from posezoo.poses.keypoints import SKELETONS
 
 NAMES = SKELETONS["coco-17"].keypoints
 PERSON = {

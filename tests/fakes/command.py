@@ -37,7 +37,7 @@ def omz_tool(
     name: str, *args: object, cwd: Path | None = None, **environ: str
 ) -> subprocess.CompletedProcess[str]:
     """Run one of Open Model Zoo's commands, such as "downloader", in the same way."""
-    module = import_module(f"posezoo.cli.omz.{name}")
+    module = import_module(f"posezoo.omz.commands.{name}")
     return _call(module.main, [f"{name}.py", *map(str, args)], cwd, environ)
 
 

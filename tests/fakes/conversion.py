@@ -8,22 +8,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from posezoo.convert.conversion_plan import ConversionOptions
-from posezoo.convert.formats import image_layout
-from posezoo.events import Listener, ignore_event
-from posezoo.layout import ModelLayout
-from posezoo.lockfile import LockFile
-from posezoo.pipeline.get import Converted, convert, get
-from posezoo.pipeline.plan import Plan, make_plan
-from posezoo.pipeline.zoo_context import download_options
-from posezoo.registry import Registry
-from posezoo.resolve import camera_input
-from posezoo.resolve.input_options import InputOptions
-from posezoo.resolve.resolution import resolve_model
-from posezoo.resolve.resolved import Resolved
-from posezoo.resolve.stage_context import Context
-from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import Decoder, ModelSpec, Precision
+from posezoo.core.convert.conversion_plan import ConversionOptions
+from posezoo.core.convert.formats import image_layout
+from posezoo.core.declarations.model import Decoder, ModelSpec, Precision
+from posezoo.core.events import Listener, ignore_event
+from posezoo.core.layout import ModelLayout
+from posezoo.core.lockfile import LockFile
+from posezoo.core.pipeline.get import Converted, convert, get
+from posezoo.core.pipeline.plan import Plan, make_plan
+from posezoo.core.pipeline.zoo_context import download_options
+from posezoo.core.registry import Registry
+from posezoo.core.resolve import camera_input
+from posezoo.core.resolve.input_options import InputOptions
+from posezoo.core.resolve.resolution import resolve_model
+from posezoo.core.resolve.resolved import Resolved
+from posezoo.core.resolve.stage_context import Context
+from posezoo.core.settings import read_settings, to_settings
 
 #: What a conversion makes.
 PRECISIONS = (Precision.FP32, Precision.FP16)

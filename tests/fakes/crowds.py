@@ -1,7 +1,7 @@
 """Groups of people whose joints are known, and the maps that a perfect network would draw of them.
 
 Every group comes from a seed and a kind of ``KINDS``. Joints of one name lie at least 20 px apart; what
-lies outside the frame is not there. Coordinates are continuous pixels, as ``posezoo.pose.keypoints`` says.
+lies outside the frame is not there. Coordinates are continuous pixels, as ``posezoo.poses.keypoints`` says.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 
 from fakes.omz_decoders import LIMBS
-from posezoo.pose.keypoints import SKELETONS
+from posezoo.poses.keypoints import SKELETONS
 
 #: Width and height of the input, and its stride, for each family of maps.
 OPENPOSE_SIZE, OPENPOSE_STRIDE, OPENPOSE_SIGMA = (456, 256), 8, 7.0

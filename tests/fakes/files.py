@@ -5,8 +5,16 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from posezoo.spec.model import Digest, Family, Framework, License, ModelSpec, Source, SourceFile
-from posezoo.spec.sources import HttpSource
+from posezoo.core.declarations.model import (
+    Digest,
+    Family,
+    Framework,
+    License,
+    ModelSpec,
+    Source,
+    SourceFile,
+)
+from posezoo.core.declarations.sources import HttpSource
 
 
 def declared(

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from posezoo.pose.keypoints import Pose
+from posezoo.poses.keypoints import Pose
 
 
 class Finder:

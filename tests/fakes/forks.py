@@ -25,16 +25,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fakes.program_copies import receive
-from posezoo.workers.program import python_command
+from posezoo.core.workers.program import python_command
 
 #: The functions that children of posezoo run, and what they import for it.
 LIBRARIES = {
-    ("posezoo.workers.processes", "serve"): (
+    ("posezoo.core.workers.processes", "serve"): (
         "numpy",
-        "posezoo.convert.publish",
-        "posezoo.ir.openvino_import",
+        "posezoo.core.convert.publish",
+        "posezoo.core.ir.openvino_import",
     ),
-    ("posezoo.convert.pytorch_child", "main"): ("torch", "torch.onnx.utils", "onnx"),
+    ("posezoo.networks.pytorch_child", "main"): ("torch", "torch.onnx.utils", "onnx"),
 }
 #: What must not be found first in a folder that a test adds to the import path.
 SHADOWED = ("numpy", "onnx", "openvino", "posezoo", "torch")

@@ -20,8 +20,8 @@ from fakes.rtmpose import rtmpose_onnx
 from fakes.weights import conditioned, torch
 from networks.test_vitpose import tensors_of
 from posezoo import networks
-from posezoo.registry import open_registry
-from posezoo.spec.model import Framework, ModelSpec
+from posezoo.core.declarations.model import Framework, ModelSpec
+from posezoo.core.registry import open_registry
 
 #: MediaPipe's networks of other sizes have the inputs and outputs of this one.
 LANDMARKS = "pose-landmark-full-mediapipe"

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from fakes.network import source_file
-from posezoo.layout import ModelLayout
-from posezoo.spec.model import Family, Framework, Input, License, ModelSpec, Output
+from posezoo.core.declarations.model import Family, Framework, Input, License, ModelSpec, Output
+from posezoo.core.layout import ModelLayout
 
 FLOAT = {"type": "DT_FLOAT"}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from posezoo.ir.openvino_import import import_openvino
+from posezoo.core.ir.openvino_import import import_openvino
 
 
 def write_ir(

@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from posezoo.errors import PosezooError
-from posezoo.events import WarningIssued
+from posezoo.core.errors import PosezooError
+from posezoo.core.events import WarningIssued
 
 
 def _hang(started: Path, *, reacts: bool) -> None:

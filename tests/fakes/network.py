@@ -19,8 +19,7 @@ import onnx
 from ai_edge_litert import schema_py_generated as tflite
 from onnx import helper, numpy_helper
 
-from posezoo.layout import ModelLayout
-from posezoo.spec.model import (
+from posezoo.core.declarations.model import (
     ColorOrder,
     Digest,
     Family,
@@ -31,7 +30,8 @@ from posezoo.spec.model import (
     Output,
     SourceFile,
 )
-from posezoo.spec.sources import FileSource
+from posezoo.core.declarations.sources import FileSource
+from posezoo.core.layout import ModelLayout
 
 HEIGHT, WIDTH = 12, 20
 MEAN, SCALE = (100.0, 120.0, 140.0), (50.0, 60.0, 70.0)

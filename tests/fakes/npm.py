@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Mapping
 
 from fakes.server import Server
-from posezoo.spec.sources import NpmPackageSource, parse_integrity
+from posezoo.core.declarations.sources import NpmPackageSource, parse_integrity
 
 PACKAGE = "@pose-lab/skeletons"
 DOCUMENT = "@pose-lab%2Fskeletons"

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import import_cv2
-from posezoo.pose.grouping import CELL, GroupingOptions, nms_radius
-from posezoo.pose.keypoints import Floats, Pose, create_poses
-from posezoo.pose.letterbox import Size
-from posezoo.pose.limbs import ENOUGH, SAMPLES
-from posezoo.pose.peaks import locate_peaks, select_highest
-from posezoo.pose.tag_grouping import JOINT_ORDER, AssociativeEmbeddingOptions, match_by_tags
-from posezoo.spec.skeletons import SKELETONS
+from posezoo.core.declarations.skeletons import SKELETONS
+from posezoo.core.errors import import_cv2
+from posezoo.poses.grouping import CELL, GroupingOptions, nms_radius
+from posezoo.poses.keypoints import Floats, Pose, create_poses
+from posezoo.poses.letterbox import Size
+from posezoo.poses.limbs import ENOUGH, SAMPLES
+from posezoo.poses.peaks import locate_peaks, select_highest
+from posezoo.poses.tag_grouping import JOINT_ORDER, AssociativeEmbeddingOptions, match_by_tags
 
 SKELETON = "coco-17"
 COCO_JOINTS = 17

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from posezoo.convert.protobuf_reader import encode_field
+from posezoo.core.convert.protobuf_reader import encode_field
 
 _FP32, _LOD_TENSOR, _FEED, _FETCH = 5, 7, 9, 10
 _INT, _INTS, _STRING = 0, 3, 2

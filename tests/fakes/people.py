@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from posezoo.pose.keypoints import SKELETONS, Pose, to_pixel_indices
+from posezoo.poses.keypoints import SKELETONS, Pose, to_pixel_indices
 
 
 @dataclass(frozen=True)

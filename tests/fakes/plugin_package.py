@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from posezoo import plugins
+from posezoo.core import plugins
 
 
 @contextmanager

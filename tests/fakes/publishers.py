@@ -27,9 +27,8 @@ from fakes.rtmpose import openmmlab_archive
 from fakes.server import Server
 from fakes.tunnel import Tunnel
 from fakes.wheels import make_wheel
-from posezoo.registry import builtin_models_dir, license_path
-from posezoo.spec.model import ModelSpec, Source, SourceFile
-from posezoo.spec.sources import (
+from posezoo.core.declarations.model import ModelSpec, Source, SourceFile
+from posezoo.core.declarations.sources import (
     GoogleDriveSource,
     HttpSource,
     HuggingFaceSource,
@@ -37,6 +36,7 @@ from posezoo.spec.sources import (
     PackageSource,
     PythonPackageSource,
 )
+from posezoo.core.registry import builtin_models_dir, license_path
 
 #: The registry of npm and the index of pip, which users configure.
 NPM, INDEX = "npm.example", "index.example"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from posezoo.facts.comparison import ComparisonRow, MeasurementSelection, compare_models
-from posezoo.facts.model_facts import describe_model
-from posezoo.layout import ModelLayout
-from posezoo.registry import open_registry
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import open_registry
+from posezoo.pages.facts.comparison import ComparisonRow, MeasurementSelection, compare_models
+from posezoo.pages.facts.model_facts import describe_model
 
 
 @cache

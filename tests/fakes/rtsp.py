@@ -12,7 +12,7 @@ from types import TracebackType
 
 import cv2
 
-from posezoo.images import Image
+from posezoo.run.images import Image
 
 CLOCK = 90_000  # ticks of RTP's timestamps a second
 PART = 1400  # bytes of a frame in a packet

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from posezoo.spec.model import SourceFile
+from posezoo.core.declarations.model import SourceFile
 
 SRC = Path(__file__).resolve().parents[2] / "src"
 
@@ -15,11 +15,11 @@ SRC = Path(__file__).resolve().parents[2] / "src"
 CHILD = """
 import signal, sys
 from pathlib import Path
-from posezoo.download.context import DownloadContext
-from posezoo.download.options import DownloadOptions
-from posezoo.download.file_download import download_file
-from posezoo.spec.model import Digest, SourceFile
-from posezoo.spec.sources import HttpSource
+from posezoo.core.download.context import DownloadContext
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.download.file_download import download_file
+from posezoo.core.declarations.model import Digest, SourceFile
+from posezoo.core.declarations.sources import HttpSource
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
 url, folder, size, sha384 = sys.argv[1:]
 file = SourceFile("net.tflite", int(size), Digest("sha384", sha384), (HttpSource(url),))

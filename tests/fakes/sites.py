@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from fakes.zoo import model_yml, omz_yml, write_composite, write_model
-from posezoo.facts.comparison import MeasurementSelection
-from posezoo.facts.model_facts import ModelFacts
-from posezoo.gallery.gallery_data import GalleryData, collect_gallery_data
-from posezoo.gallery.gallery_pages import render_gallery_pages
-from posezoo.gallery.site_writer import write_site
-from posezoo.layout import ModelLayout
-from posezoo.measured import Measurement, update_measured_yml
-from posezoo.registry import open_registry
-from posezoo.settings import DEFAULT_DETECTOR
-from posezoo.spec.model import Precision
+from posezoo.core.declarations.model import Precision
+from posezoo.core.layout import ModelLayout
+from posezoo.core.measured import Measurement, update_measured_yml
+from posezoo.core.registry import open_registry
+from posezoo.core.settings import DEFAULT_DETECTOR
+from posezoo.pages.facts.comparison import MeasurementSelection
+from posezoo.pages.facts.model_facts import ModelFacts
+from posezoo.pages.gallery.gallery_data import GalleryData, collect_gallery_data
+from posezoo.pages.gallery.gallery_pages import render_gallery_pages
+from posezoo.pages.gallery.site_writer import write_site
 
 MACHINE = "A processor, 2 cores, Linux"
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fakes import crowds
-from posezoo.pose.keypoints import SKELETONS
-from posezoo.pose.lifting import LIMBS
+from posezoo.poses.keypoints import SKELETONS
+from posezoo.poses.lifting import LIMBS
 
 SIZE, STRIDE = (448, 256), 8
 FOCAL_LENGTH = 0.8 * SIZE[0]

@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from posezoo.ir.openvino_import import import_openvino
+from posezoo.core.ir.openvino_import import import_openvino
 
 KEYPOINTS = "head tail left right middle"
 GETI = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from posezoo.ir.openvino_import import import_openvino
+from posezoo.core.ir.openvino_import import import_openvino
 
 #: What the server gives to its backends as default-max-batch-size.
 DEFAULT_MAX_BATCH_SIZE = 4

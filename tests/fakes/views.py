@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.pose.letterbox import ImageTransform
+from posezoo.poses.letterbox import ImageTransform
 
 
 def to_input(view: ImageTransform, points: NDArray[Any]) -> NDArray[np.float32]:

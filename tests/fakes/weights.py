@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from posezoo.convert.check_images import draw_test_image
-from posezoo.convert.reference_outputs import preprocess
+from posezoo.core.convert.check_images import draw_test_image
+from posezoo.core.convert.reference_outputs import preprocess
 from posezoo.networks import build_network, find_network
 
 torch = pytest.importorskip("torch", reason="needs torch")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fakes.server import Server
-from posezoo.spec.sources import PythonPackageSource, Wheel
+from posezoo.core.declarations.sources import PythonPackageSource, Wheel
 
 NAME = "skeletons-1.5-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"
 

@@ -10,13 +10,13 @@ import threading
 import pytest
 
 from fakes.waiting import HANG_S, wait_until
-from posezoo.errors import OutputError
-from posezoo.files.file_lock import exclusive, lock_file, lock_folder
+from posezoo.core.errors import OutputError
+from posezoo.core.files.file_lock import exclusive, lock_file, lock_folder
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from posezoo.files.file_lock import exclusive
+from posezoo.core.files.file_lock import exclusive
 with exclusive(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fakes.waiting import HANG_S
-from posezoo.files.file_record import (
+from posezoo.core.files.file_record import (
     FileRecord,
     fingerprint,
     read_json,
@@ -26,7 +26,7 @@ from posezoo.files.file_record import (
 WRITE = """
 import sys
 from pathlib import Path
-from posezoo.files.file_record import update_record
+from posezoo.core.files.file_record import update_record
 print("ready", flush=True)
 sys.stdin.readline()
 for number in range(int(sys.argv[3])):

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from posezoo.files.foreign_json import _MAX_BYTES, parse_json
+from posezoo.core.files.foreign_json import _MAX_BYTES, parse_json
 
 
 def test_an_object_is_read_as_it_is():

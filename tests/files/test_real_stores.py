@@ -19,10 +19,10 @@ pytest.importorskip("fsspec", reason="needs posezoo[storage]")
 
 from fakes.ports import reserved_port
 from fakes.waiting import wait_until
-from posezoo.errors import OutputError, SourceError
-from posezoo.files import stores
-from posezoo.settings import parse_folder
-from posezoo.workers.retries import RequestLimits
+from posezoo.core.errors import OutputError, SourceError
+from posezoo.core.settings import parse_folder
+from posezoo.core.workers.retries import RequestLimits
+from posezoo.scale import stores
 
 LIMITS = RequestLimits(2, 20.0)
 NAMES = ("net.bin", "net.xml", "provenance.json")

@@ -9,15 +9,20 @@ import pytest
 
 from convert.test_conversion import tiny
 from fakes.conversion import convert_model
-from posezoo.errors import OutputError
-from posezoo.files.staging import ABANDONED_AFTER_S, PREFIX, remove_stale_staging_dirs, staging_dir
+from posezoo.core.errors import OutputError
+from posezoo.core.files.staging import (
+    ABANDONED_AFTER_S,
+    PREFIX,
+    remove_stale_staging_dirs,
+    staging_dir,
+)
 
 pytest.importorskip("fcntl", reason="needs folders that can be locked")
 
 WORK_UNTIL_TOLD = """
 import sys
 from pathlib import Path
-from posezoo.files.staging import staging_dir
+from posezoo.core.files.staging import staging_dir
 with staging_dir(Path(sys.argv[1])) as folder:
     (folder / "half.xml").write_text("half")
     print(folder, flush=True)

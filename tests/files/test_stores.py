@@ -14,12 +14,12 @@ pytest.importorskip("s3fs", reason="needs posezoo[storage]")
 pytest.importorskip("moto", reason="needs moto")
 
 from fakes.stores import S3
-from posezoo.errors import OutputError, PosezooError, SourceError
-from posezoo.files import stores
-from posezoo.files.stores import has_file, publish, pull
-from posezoo.settings import Settings, parse_folder, read_settings, to_settings
-from posezoo.user_folders import show_addresses
-from posezoo.workers.retries import RequestLimits
+from posezoo.core.errors import OutputError, PosezooError, SourceError
+from posezoo.core.settings import Settings, parse_folder, read_settings, to_settings
+from posezoo.core.user_folders import show_addresses
+from posezoo.core.workers.retries import RequestLimits
+from posezoo.scale import stores
+from posezoo.scale.stores import has_file, publish, pull
 
 
 def no_pause(_seconds: float) -> None:
@@ -218,9 +218,9 @@ def test_a_server_that_fails_one_request_in_ten_is_used(s3, monkeypatch, tmp_pat
 def test_two_writers_of_different_files_do_not_mix_them(s3, tmp_path):
     """Both run at once, again and again; what remains is whole, and one writer's."""
     writer = (
-        "import sys; from pathlib import Path; from posezoo.files.stores import publish\n"
-        "from posezoo.settings import parse_folder\n"
-        "from posezoo.workers.retries import RequestLimits\n"
+        "import sys; from pathlib import Path; from posezoo.scale.stores import publish\n"
+        "from posezoo.core.settings import parse_folder\n"
+        "from posezoo.core.workers.retries import RequestLimits\n"
         "folder = parse_folder('s3://zoo/models/net/FP16'); folder.mkdir(parents=True)\n"
         "for turn in range(6):\n"
         "    text = f'{sys.argv[1]}{turn}'.encode()\n"

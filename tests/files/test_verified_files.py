@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.errors import OutputError
-from posezoo.files.file_record import record_path
-from posezoo.files.verified_files import (
+from posezoo.core.declarations.model import Digest
+from posezoo.core.errors import OutputError
+from posezoo.core.files.file_record import record_path
+from posezoo.core.files.verified_files import (
     compute_digest,
     compute_digests,
     is_verified,
     write_atomically,
 )
-from posezoo.spec.model import Digest
 
 CONTENT = b"weights" * 1000
 GOOD = Digest("sha384", hashlib.sha384(CONTENT).hexdigest())

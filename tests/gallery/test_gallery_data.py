@@ -6,9 +6,9 @@ import pytest
 
 from fakes.sites import gathered, pose_zoo
 from fakes.zoo import model_yml, omz_yml, write_model
-from posezoo.facts.comparison import COLUMNS, MetricSource
-from posezoo.gallery.gallery_data import name_family
-from posezoo.spec.model import Precision
+from posezoo.core.declarations.model import Precision
+from posezoo.pages.facts.comparison import COLUMNS, MetricSource
+from posezoo.pages.gallery.gallery_data import name_family
 
 CARD = """\
 # net

@@ -6,9 +6,9 @@ import pytest
 
 from fakes.browser import BROKEN_NAMES
 from fakes.sites import gathered
-from posezoo.gallery.gallery_pages import render_gallery_pages
-from posezoo.gallery.site_writer import write_site
-from posezoo.registry import builtin_models_dir
+from posezoo.core.registry import builtin_models_dir
+from posezoo.pages.gallery.gallery_pages import render_gallery_pages
+from posezoo.pages.gallery.site_writer import write_site
 
 PAGES = (
     *("index.html", "side_by_side.html", "models/movenet-thunder.html"),

@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from posezoo.errors import OutputError
-from posezoo.gallery.site_writer import MANIFEST, plan_site, write_site
+from posezoo.core.errors import OutputError
+from posezoo.pages.gallery.site_writer import MANIFEST, plan_site, write_site
 
 PAGES = {"models/a.html": b"a", "models/b.html": b"b", "index.html": b"index"}
 

@@ -8,11 +8,11 @@ import warnings
 import numpy as np
 import pytest
 
-from posezoo.ir.complexity import compute_complexity, read_complexity
+from posezoo.core.ir.complexity import compute_complexity, read_complexity
 
 pytest.importorskip("openvino", reason="needs openvino")
 
-from posezoo.ir.openvino_import import import_openvino
+from posezoo.core.ir.openvino_import import import_openvino
 
 ov = import_openvino()
 ops = ov.opset13
@@ -108,8 +108,8 @@ CARDS = {
 def test_the_values_of_a_published_card_are_reproduced(name):
     torch = pytest.importorskip("torch", reason="needs torch")
     from posezoo import networks
-    from posezoo.convert.preprocess import apply_model_yml
-    from posezoo.spec.model import Family, Framework, License, ModelSpec
+    from posezoo.core.convert.preprocess import apply_model_yml
+    from posezoo.core.declarations.model import Family, Framework, License, ModelSpec
 
     arguments, gflops, mparams = CARDS[name]
     known = networks.find_network(name)

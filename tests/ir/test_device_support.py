@@ -7,9 +7,9 @@ import json
 import pytest
 
 from fakes.command import posezoo
-from posezoo.errors import PosezooError
-from posezoo.ir.device_support import NPU, check_support
-from posezoo.ir.openvino_import import import_openvino
+from posezoo.core.errors import PosezooError
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.measure.devices.device_support import NPU, check_support
 
 openvino = import_openvino()
 

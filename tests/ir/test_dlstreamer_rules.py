@@ -17,7 +17,7 @@ import re
 import pytest
 
 from ir.test_model_info import OWN, decoder_of, info_of
-from posezoo.pose.decoders import find_decoder
+from posezoo.poses.decoders import find_decoder
 
 # resolveConverterName: the names from Geti and Model API.
 RENAMED = {"ssd": "boxes_labels_scores", "Classification": "label", "MaskRCNN": "mask_rcnn"}

@@ -8,14 +8,21 @@ import pytest
 import yaml
 
 from fakes.model_api import FRAMES, SIMCC, SIZE, convert_simcc, simcc_network, simcc_spec
-from posezoo.ir import ir_writer, provenance
-from posezoo.ir.model_info import MODEL_INFO, build_model_info
-from posezoo.ir.model_procs import find_labels, find_model_proc
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.ir.provenance import conversion_key
-from posezoo.registry import open_registry
-from posezoo.resolve.decoding import with_decoding
-from posezoo.spec.model import OWN_CHECKPOINT, ColorOrder, Decoder, Framework, Input, Output
+from posezoo.core.declarations.model import (
+    OWN_CHECKPOINT,
+    ColorOrder,
+    Decoder,
+    Framework,
+    Input,
+    Output,
+)
+from posezoo.core.ir import ir_writer, provenance
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.core.ir.provenance import conversion_key
+from posezoo.core.registry import open_registry
+from posezoo.export.decoded.decoding_options import with_decoding
+from posezoo.export.model_procs import find_labels, find_model_proc
+from posezoo.run.model_info import MODEL_INFO, build_model_info
 
 IMAGE = Input("image", (1, 3, 256, 192), "NCHW", color=ColorOrder.BGR)
 

@@ -9,12 +9,12 @@ import pytest
 
 import posezoo
 from fakes.waiting import HANG_S
-from posezoo.errors import install_command, pip_command
-from posezoo.ir.openvino_import import error_text, import_openvino
+from posezoo.core.errors import install_command, pip_command
+from posezoo.core.ir.openvino_import import error_text, import_openvino
 
 IMPORT = """
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.errors import MissingPackageError
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.core.errors import MissingPackageError
 try:
     print(import_openvino().__name__)
 except MissingPackageError as error:
@@ -91,7 +91,7 @@ def test_only_the_last_line_of_an_openvino_error_is_shown():
 
 THREADS = """
 import os, sys, threading
-from posezoo.ir.openvino_import import import_openvino
+from posezoo.core.ir.openvino_import import import_openvino
 kind = import_openvino().Type.f32
 sys.setswitchinterval(1e-6)
 ready = threading.Barrier(3)

@@ -6,9 +6,9 @@ import pytest
 
 from convert.test_conversion import tiny
 from fakes.conversion import convert_model, is_up_to_date
-from posezoo.files.verified_files import compute_digest
-from posezoo.ir import provenance
-from posezoo.spec.model import Precision
+from posezoo.core.declarations.model import Precision
+from posezoo.core.files.verified_files import compute_digest
+from posezoo.core.ir import provenance
 
 FP16 = Precision.FP16
 

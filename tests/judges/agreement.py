@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from posezoo.versions import package_version
+from posezoo.core.versions import package_version
 
 #: What docs/explanations/judges.md is drawn from. ``RECORD_JUDGES=1 pytest -n 0 tests/judges`` writes it.
 FIGURES = Path(__file__).with_name("figures.json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from posezoo.pose.keypoints import Pose, to_pixel_indices
+from posezoo.poses.keypoints import Pose, to_pixel_indices
 
 
 def pixel_indices(pose: Pose) -> np.ndarray:

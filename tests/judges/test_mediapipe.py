@@ -19,9 +19,9 @@ from fakes.moving_camera import film
 from fakes.people import likeness
 from judges.agreement import Agreement, record
 from judges.packages import mediapipe_python
-from posezoo.pose.keypoints import Pose, create_poses, to_pixel_indices
-from posezoo.runtime.loading import load_estimator
-from posezoo.runtime.runtime_config import LoadOptions
+from posezoo.poses.keypoints import Pose, create_poses, to_pixel_indices
+from posezoo.run.runtime.loading import load_estimator
+from posezoo.run.runtime.runtime_config import LoadOptions
 from runtime.test_blazepose_pipeline import ASTRONAUT, BLAZEPOSE, CAMERA
 
 SCRIPT = Path(__file__).with_name("run_mediapipe.py")

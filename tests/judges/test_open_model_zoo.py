@@ -17,12 +17,12 @@ from judges.agreement import Agreement
 from judges.annotated import average_precision
 from judges.photos import cut_square
 from posezoo import decode
-from posezoo.pipeline.get import get_irs
-from posezoo.pose.keypoints import SKELETONS, Pose, coco_order, to_pixel_indices
-from posezoo.pose.tag_grouping import AssociativeEmbeddingOptions
-from posezoo.runtime.loading import load_estimator
-from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.spec.model import Precision
+from posezoo.core.declarations.model import Precision
+from posezoo.core.pipeline.get import get_irs
+from posezoo.poses.keypoints import SKELETONS, Pose, coco_order, to_pixel_indices
+from posezoo.poses.tag_grouping import AssociativeEmbeddingOptions
+from posezoo.run.runtime.loading import load_estimator
+from posezoo.run.runtime.runtime_config import LoadOptions
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +54,7 @@ def test_openpose_finds_the_people_of_open_model_zoo(
 ):
     if has_same_decoder:
         monkeypatch.setattr(
-            "posezoo.pose.openpose.decode_openpose",
+            "posezoo.poses.openpose.decode_openpose",
             lambda maps, size, options, *_, **__: omz_decoders.decode_openpose(maps, size, options),
         )
     models, adapters = model_zoo

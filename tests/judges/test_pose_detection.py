@@ -31,14 +31,14 @@ from judges.agreement import Agreement
 from judges.annotated import average_precision
 from judges.photos import continuous, cut_square, pixel_indices
 from posezoo import decode
-from posezoo.convert.reference_outputs import EXACT
-from posezoo.ir.openvino_import import import_openvino, openvino_core
-from posezoo.pipeline.get import get_irs
-from posezoo.pose.keypoints import Pose, to_pixel_indices
-from posezoo.runtime.estimator import Estimator
-from posezoo.runtime.loading import load_estimator
-from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.spec.model import ModelSpec, Precision
+from posezoo.core.convert.reference_outputs import EXACT
+from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.ir.openvino_import import import_openvino, openvino_core
+from posezoo.core.pipeline.get import get_irs
+from posezoo.poses.keypoints import Pose, to_pixel_indices
+from posezoo.run.runtime.estimator import Estimator
+from posezoo.run.runtime.loading import load_estimator
+from posezoo.run.runtime.runtime_config import LoadOptions
 from runtime.test_blazepose_pipeline import BLAZEPOSE, DETECTOR
 
 pytestmark = pytest.mark.slow

@@ -16,9 +16,9 @@ from fakes.disc_people import draw_people, rf_detr_discs
 from fakes.published_models import MEAN, SCALE
 from judges.agreement import Agreement
 from judges.packages import name_of, rfdetr_module
-from posezoo.convert.reference_outputs import EXACT
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.runtime.loading import load_ir
+from posezoo.core.convert.reference_outputs import EXACT
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.run.runtime.loading import load_ir
 
 pytestmark = pytest.mark.slow
 

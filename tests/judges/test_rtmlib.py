@@ -14,10 +14,10 @@ from judges.agreement import Agreement
 from judges.packages import judge, name_of
 from judges.photos import pixel_indices, random_boxes
 from posezoo import decode, load
-from posezoo.pose.letterbox import letterbox_image
-from posezoo.pose.ssd_detection import Box
-from posezoo.pose.top_down import crop_affine
-from posezoo.pose.yolox_boxes import TOP_LEFT_ON_GREY
+from posezoo.poses.letterbox import letterbox_image
+from posezoo.poses.ssd_detection import Box
+from posezoo.poses.top_down import crop_affine
+from posezoo.poses.yolox_boxes import TOP_LEFT_ON_GREY
 
 INPUT = (192, 256)
 

@@ -20,8 +20,8 @@ from judges.agreement import Agreement, pairs
 from judges.packages import judge, name_of
 from judges.photos import corners, cut_square, pixel_indices
 from posezoo import load
-from posezoo.runtime.loading import load_ir
-from posezoo.runtime.runtime_config import LoadOptions
+from posezoo.run.runtime.loading import load_ir
+from posezoo.run.runtime.runtime_config import LoadOptions
 
 pytestmark = pytest.mark.slow
 

@@ -13,10 +13,10 @@ from fakes.colored_discs import COLORS, HeatmapDiscs, check_drawn_discs, discs_o
 from judges.agreement import Agreement
 from judges.packages import judge, name_of
 from judges.photos import pixel_indices, random_boxes
-from posezoo.pose.ssd_detection import Box
-from posezoo.pose.top_down import crop_align
-from posezoo.runtime.loading import load_ir
-from posezoo.runtime.runtime_config import LoadOptions
+from posezoo.poses.ssd_detection import Box
+from posezoo.poses.top_down import crop_align
+from posezoo.run.runtime.loading import load_ir
+from posezoo.run.runtime.runtime_config import LoadOptions
 
 INPUT = (192, 256)
 

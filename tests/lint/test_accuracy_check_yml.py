@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from posezoo.core.declarations.yaml_nodes import parse_yaml
 from posezoo.lint.accuracy_check_yml import read_runs
-from posezoo.spec.yaml_nodes import parse_yaml
 
 RUN = """\
 models:

@@ -12,7 +12,7 @@ from fakes.checkout import git, require_git
 from fakes.command import posezoo
 from fakes.omz_zoo import write_omz_zoo
 from posezoo.cli.main import main
-from posezoo.registry import open_registry
+from posezoo.core.registry import open_registry
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.cards.registry_pages import render_pages
 from posezoo.cli.main import main
+from posezoo.core.registry import Registry
 from posezoo.lint.rules import check_registry
-from posezoo.registry import Registry
+from posezoo.pages.cards.registry_pages import render_pages
 
 ROOT = Path(__file__).resolve().parents[2]
 HRNET = "public/higher-hrnet-w32-human-pose-estimation"

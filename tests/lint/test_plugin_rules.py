@@ -11,11 +11,11 @@ import pytest
 from fakes.omz_zoo import write_omz_zoo
 from fakes.plugin_package import plugin_package
 from posezoo.cli.main import main
-from posezoo.errors import PluginError
+from posezoo.core.errors import PluginError
+from posezoo.core.plugins import LazyTable
 from posezoo.lint import rules
 from posezoo.lint.rule import rule
 from posezoo.lint.rules import load_rules
-from posezoo.plugins import LazyTable
 
 CODE = """\
 from posezoo.lint.finding import RuleViolation, Severity

@@ -10,14 +10,14 @@ from fakes.command import posezoo
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.cli.main import main
-from posezoo.ir.openvino_import import import_openvino
+from posezoo.core.declarations.model import Precision
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.core.pipeline.get import get
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.registry import Registry
+from posezoo.core.resolve.resolution import resolve_model
+from posezoo.core.settings import read_settings, to_settings
 from posezoo.lint.recomputation import ARTIFACT_RULES, recompute_artifacts
-from posezoo.pipeline.get import get
-from posezoo.pipeline.zoo_context import open_context
-from posezoo.registry import Registry
-from posezoo.resolve.resolution import resolve_model
-from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import Precision
 
 NAME = "tiny-pose"
 

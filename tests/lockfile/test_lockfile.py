@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from fakes.files import declared, model
-from posezoo.errors import DigestError, PosezooError
-from posezoo.lockfile import LockFile
-from posezoo.spec.model import Digest, SourceFile
+from posezoo.core.declarations.model import Digest, SourceFile
+from posezoo.core.errors import DigestError, PosezooError
+from posezoo.core.lockfile import LockFile
 
 LOOSE = SourceFile("net.pth", None, None, (), max_size=100)
 PINNED = declared("other.bin", b"other")
@@ -112,8 +112,8 @@ def test_a_lock_that_cannot_be_read_is_named(tmp_path, make):
 RECORD = """
 import sys, time
 from pathlib import Path
-from posezoo.lockfile import LockFile
-from posezoo.spec.model import Digest, Family, Framework, License, ModelSpec, SourceFile
+from posezoo.core.lockfile import LockFile
+from posezoo.core.declarations.model import Digest, Family, Framework, License, ModelSpec, SourceFile
 folder, who = Path(sys.argv[1]), sys.argv[2]
 lock = LockFile(folder / "posezoo.lock")
 files = tuple(SourceFile(f"{number}.pth", None, None, (), max_size=9) for number in range(10))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from posezoo.errors import LockError
-from posezoo.lockfile.entries import (
+from posezoo.core.errors import LockError
+from posezoo.core.lockfile.entries import (
     FIRST_USE,
     MADE,
     PUBLISHED,

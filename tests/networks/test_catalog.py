@@ -11,11 +11,11 @@ import pytest
 
 from networks.published import outputs_of, torch
 from posezoo import networks
-from posezoo.errors import NetworkError
+from posezoo.core.declarations.model import ColorOrder
+from posezoo.core.errors import NetworkError
 from posezoo.networks import NETWORKS
 from posezoo.networks.catalog_file import read_definition
 from posezoo.networks.gluon_names import torch_names
-from posezoo.spec.model import ColorOrder
 
 nn = torch.nn
 

@@ -10,7 +10,7 @@ import pytest
 from fakes.plugin_package import plugin_package
 from networks.published import outputs_of, torch
 from posezoo import networks
-from posezoo.errors import MissingPackageError, NetworkError, UnknownModelError
+from posezoo.core.errors import MissingPackageError, NetworkError, UnknownModelError
 from posezoo.networks import NETWORKS
 
 
@@ -153,7 +153,7 @@ def test_images_of_a_batch_do_not_influence_each_other(name):
 
 TINY_DEFINITION = """
 from posezoo.networks import NetworkDefinition
-from posezoo.spec.model import Input
+from posezoo.core.declarations.model import Input
 
 TINY = NetworkDefinition("tiny_net", "tiny_module:TinyNet", Input("image", (1, 3, 8, 8), "NCHW"), ("heatmaps",))
 """

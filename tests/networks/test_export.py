@@ -9,10 +9,10 @@ import pytest
 
 from networks.published import KINDS, awake, noise, outputs_of, torch
 from posezoo import networks
-from posezoo.convert.formats import pytorch
-from posezoo.ir.openvino_import import import_openvino
+from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.networks import NETWORKS
-from posezoo.resolve.custom_weights import spec_with_checkpoint
+from posezoo.networks import pytorch_format as pytorch
+from posezoo.networks.custom_weights import spec_with_checkpoint
 
 SMALL = ("lightweight_openpose", "simple_pose_resnet18_v1b", "mobile_pose_mobilenetv3_small")
 LARGE = tuple(name for name in KINDS if name not in (*SMALL, "vitpose"))

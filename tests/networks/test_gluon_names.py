@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from posezoo.errors import NetworkError
+from posezoo.core.errors import NetworkError
 from posezoo.networks.gluon_names import torch_name, torch_names
 
 

@@ -7,7 +7,7 @@ from fakes.checkpoints import params
 from fakes.founding import gluon_names
 from fakes.weights import conditioned
 from posezoo import networks
-from posezoo.errors import CheckpointError, NetworkError
+from posezoo.core.errors import CheckpointError, NetworkError
 from posezoo.networks import pretrained
 from posezoo.networks.gluon_names import rename_tensors
 

@@ -10,7 +10,7 @@ import pytest
 from networks.published import torch
 from networks.zoo.judges import judge
 from posezoo import networks
-from posezoo.errors import NetworkError
+from posezoo.core.errors import NetworkError
 from posezoo.networks.pretrained import read_network_checkpoint
 from posezoo.networks.vitpose_experts import merge_expert
 

@@ -25,7 +25,7 @@ from fakes.oci import FaultyProxy, OciRegistry, require_programs
 from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
-from posezoo.errors import SourceError
+from posezoo.core.errors import SourceError
 from posezoo.oci.model_artifact import (
     CONFIG,
     DOCUMENT,
@@ -721,8 +721,8 @@ def test_an_incomplete_ir_is_not_pushed(zoo, registry):
 
 def test_an_upload_is_not_sent_where_the_registry_must_not_lead_it(zoo, registry):
     """A registry that names any address for an upload is not followed from https to http."""
-    from posezoo.download.context import DownloadContext
-    from posezoo.download.options import DownloadOptions
+    from posezoo.core.download.context import DownloadContext
+    from posezoo.core.download.options import DownloadOptions
     from posezoo.oci.oci_client import OciClient
 
     with DownloadContext("a", DownloadOptions(None, attempts=1)) as context:
@@ -739,9 +739,9 @@ def test_an_upload_is_not_sent_where_the_registry_must_not_lead_it(zoo, registry
 @pytest.mark.parametrize("is_own_host", [True, False])
 def test_a_push_sends_no_login_where_the_registry_leads_it(zoo, token_registry, is_own_host):
     """The body goes to the address that the registry names; the logins for that host do not."""
-    from posezoo.download.context import DownloadContext
-    from posezoo.download.options import DownloadOptions
-    from posezoo.http_headers import HostHeader
+    from posezoo.core.download.context import DownloadContext
+    from posezoo.core.download.options import DownloadOptions
+    from posezoo.core.http_headers import HostHeader
     from posezoo.oci.oci_client import OciClient
 
     server, host = token_registry
@@ -771,8 +771,8 @@ def test_a_push_sends_no_login_where_the_registry_leads_it(zoo, token_registry, 
 
 def test_an_upload_is_not_sent_to_a_name_of_a_private_address(zoo, token_registry, monkeypatch):
     """A public registry must not lead the body to a machine that only this network can reach."""
-    from posezoo.download.context import DownloadContext
-    from posezoo.download.options import DownloadOptions
+    from posezoo.core.download.context import DownloadContext
+    from posezoo.core.download.options import DownloadOptions
     from posezoo.oci.oci_client import OciClient
 
     look_up = socket.getaddrinfo
@@ -780,7 +780,7 @@ def test_an_upload_is_not_sent_to_a_name_of_a_private_address(zoo, token_registr
         socket, "getaddrinfo", lambda host, *more, **kw: look_up("127.0.0.1", *more, **kw)
     )
     # The registry counts as public.
-    monkeypatch.setattr("posezoo.download.http.is_private", lambda host: False)
+    monkeypatch.setattr("posezoo.core.download.http.is_private", lambda host: False)
     server, host = token_registry
     inside = server.url("inside").replace("localhost", "storage.corp")
     server.serve("v2/", b"{}")
@@ -804,8 +804,8 @@ def test_an_upload_is_not_sent_to_a_name_of_a_private_address(zoo, token_registr
 
 
 def test_an_upload_is_not_sent_with_another_login_to_the_registry(zoo, token_registry):
-    from posezoo.download.context import DownloadContext
-    from posezoo.download.options import DownloadOptions
+    from posezoo.core.download.context import DownloadContext
+    from posezoo.core.download.options import DownloadOptions
     from posezoo.oci.oci_client import OciClient
 
     server, host = token_registry
@@ -1201,8 +1201,8 @@ def test_a_password_goes_only_to_a_login_service_of_the_registry_or_an_allowed_o
     ["https://169.254.169.254/token", "https://127.0.0.1:8443/token", "http://10.0.0.1/token"],
 )
 def test_a_login_service_of_a_public_registry_is_not_on_a_private_network(realm):
-    from posezoo.download.context import DownloadContext
-    from posezoo.download.options import DownloadOptions
+    from posezoo.core.download.context import DownloadContext
+    from posezoo.core.download.options import DownloadOptions
     from posezoo.oci.oci_client import OciClient
 
     with DownloadContext("a", DownloadOptions(None, attempts=1)) as context:
@@ -1226,8 +1226,8 @@ def test_a_login_service_of_a_public_registry_is_not_on_a_private_network(realm)
     ],
 )
 def test_whose_login_service_gets_a_password(host, realm, is_allowed):
-    from posezoo.download.context import DownloadContext
-    from posezoo.download.options import DownloadOptions
+    from posezoo.core.download.context import DownloadContext
+    from posezoo.core.download.options import DownloadOptions
     from posezoo.oci.oci_client import OciClient
 
     options = DownloadOptions(None, login_hosts=("allowed.org", "other.org:8443"))
@@ -1274,8 +1274,8 @@ def test_a_login_service_with_an_invalid_address_is_one_error(zoo, token_registr
 
 @pytest.mark.parametrize("location", ["http://[bad", "http://host:99999/", "http://a b/", "//["])
 def test_an_upload_to_an_invalid_address_is_one_error(zoo, token_registry, location):
-    from posezoo.download.context import DownloadContext
-    from posezoo.download.options import DownloadOptions
+    from posezoo.core.download.context import DownloadContext
+    from posezoo.core.download.options import DownloadOptions
     from posezoo.oci.oci_client import OciClient
 
     server, host = token_registry

@@ -29,9 +29,9 @@ sys.path.append({tests!r})
 from fakes import forks
 subprocess.Popen = forks.Popen
 import numpy, posezoo_openvino_dev
-from posezoo.cli.omz import converter, downloader, info_dumper, quantizer
-from posezoo.convert import publish
-from posezoo.ir.openvino_import import import_openvino
+from posezoo.omz.commands import converter, downloader, info_dumper, quantizer
+from posezoo.core.convert import publish
+from posezoo.core.ir.openvino_import import import_openvino
 import_openvino()
 """
 

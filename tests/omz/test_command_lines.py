@@ -8,8 +8,8 @@ import re
 import pytest
 
 from omz.projects import omz_projects
-from posezoo.cli.omz import converter, downloader, info_dumper, quantizer
-from posezoo.registry import open_registry
+from posezoo.core.registry import open_registry
+from posezoo.omz.commands import converter, downloader, info_dumper, quantizer
 
 LINES = omz_projects.read_lines()
 CALLS = [line for line in LINES if line.tool in omz_projects.PARSERS]

@@ -22,9 +22,9 @@ from omz.projects import DOCS, omz_projects
 from omz.replay import RELEASES, Call, Left, Result, Zoos, compare, replay
 from omz.replay_copies import CopiedSides
 from omz.runs import MO_ENV
-from posezoo.download.options import DownloadOptions
-from posezoo.download.wheel_registry import read_wheel_registry
-from posezoo.errors import PosezooError
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.errors import PosezooError
+from posezoo.omz.wheel_registry import read_wheel_registry
 
 CALLS = [line for line in omz_projects.read_lines() if line.tool in omz_projects.PARSERS]
 SCRIPTS = list(dict.fromkeys((line.project, line.path) for line in CALLS))

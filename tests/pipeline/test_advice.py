@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from posezoo.errors import MissingPackageError, memory_hint
-from posezoo.pipeline.load import advise_for_groups
-from posezoo.pipeline.zoo_context import open_context
-from posezoo.settings import read_settings, to_settings
+from posezoo.core.errors import MissingPackageError, memory_hint
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.settings import read_settings, to_settings
+from posezoo.run.load import advise_for_groups
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 
 from fakes.zoo import as_yaml, model_yml
-from posezoo.cards import model_card
-from posezoo.facts.model_facts import ModelFacts
-from posezoo.layout import ModelLayout
-from posezoo.pipeline.get import refresh_card
-from posezoo.registry import Registry
-from posezoo.spec.model import Digest
+from posezoo.core.declarations.model import Digest
+from posezoo.core.layout import ModelLayout
+from posezoo.core.pipeline.get import refresh_card
+from posezoo.core.registry import Registry
+from posezoo.pages.cards import model_card
+from posezoo.pages.facts.model_facts import ModelFacts
 
 
 class Zoo:

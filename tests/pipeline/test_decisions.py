@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.pipeline.plan import make_plan
-from posezoo.pipeline.zoo_context import open_context
-from posezoo.resolve.resolution import resolve_model
-from posezoo.resolve.stage_context import Context
-from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import ModelSpec, Precision
+from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.pipeline.plan import make_plan
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.resolve.resolution import resolve_model
+from posezoo.core.resolve.stage_context import Context
+from posezoo.core.settings import read_settings, to_settings
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 BOTH = (Precision.FP32, Precision.FP16)

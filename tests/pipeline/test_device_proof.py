@@ -13,27 +13,27 @@ import pytest
 from fakes.command import posezoo
 from fakes.faulty_networks import FORMS, SIDE, Builder
 from fakes.posenet import spot_network
-from posezoo.events import WarningIssued
-from posezoo.facts.device_proofs import NAME, find_proof, list_proofs, store_proof
-from posezoo.images import SAMPLE_PHOTOS
-from posezoo.pipeline.device_proof import (
-    DeviceProof,
-    PoseComparison,
-    prove,
-    prove_once,
-    write_first_differences,
-)
-from posezoo.pipeline.load import ChosenModel, Loader
-from posezoo.pipeline.zoo_context import open_context
-from posezoo.runtime.device_comparison import (
+from posezoo.core.events import WarningIssued
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.settings import read_settings, to_settings
+from posezoo.measure.devices.device_comparison import (
     AGREES,
     DIFFERS,
     PROVES_NOTHING,
     DeviceComparison,
     TensorDifference,
 )
-from posezoo.runtime.runtime_config import RuntimeConfig, describe_device
-from posezoo.settings import read_settings, to_settings
+from posezoo.measure.devices.device_proof import (
+    DeviceProof,
+    PoseComparison,
+    prove,
+    prove_once,
+    write_first_differences,
+)
+from posezoo.measure.devices.device_proofs import NAME, find_proof, list_proofs, store_proof
+from posezoo.run.images import SAMPLE_PHOTOS
+from posezoo.run.load import ChosenModel, Loader
+from posezoo.run.runtime.runtime_config import RuntimeConfig, describe_device
 
 pytest.importorskip("cv2")
 

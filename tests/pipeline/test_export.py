@@ -8,20 +8,20 @@ import pytest
 
 from fakes.irs import write_ir
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.errors import ExportError
-from posezoo.export.targets import find_target
-from posezoo.pipeline.export import (
+from posezoo.core.declarations.model import Precision
+from posezoo.core.errors import ExportError
+from posezoo.core.pipeline.plan import Plan
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.resolve.input_options import InputOptions
+from posezoo.core.settings import read_settings, to_settings
+from posezoo.export.model_export import (
     ExportOptions,
     prepare_export,
     with_export_dir,
     with_target_inputs,
     write_exports,
 )
-from posezoo.pipeline.plan import Plan
-from posezoo.pipeline.zoo_context import open_context
-from posezoo.resolve.input_options import InputOptions
-from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import Precision
+from posezoo.export.targets import find_target
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.cards.card_reader import ParsedCard, parse_card
+from posezoo.lint.card_reader import ParsedCard, parse_card
 
 HERE = Path(__file__).resolve().parent
 MODELS = HERE.parents[1] / "models"

@@ -9,20 +9,20 @@ import pytest
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.server import Server
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.convert.conversion_plan import ConversionOptions
-from posezoo.errors import ConversionError, DownloadError, LockError
-from posezoo.events import ConversionFinished, ConversionUpToDate, DownloadFinished
-from posezoo.files import verified_files
-from posezoo.layout import ModelLayout
-from posezoo.lockfile.entries import collect_entries
-from posezoo.pipeline.get import download, get, get_irs
-from posezoo.pipeline.plan import make_plan
-from posezoo.pipeline.zoo_context import open_context
-from posezoo.resolve.resolution import resolve_model
-from posezoo.resolve.resolved import Resolved
-from posezoo.resolve.stage_context import Context
-from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import Precision
+from posezoo.core.convert.conversion_plan import ConversionOptions
+from posezoo.core.declarations.model import Precision
+from posezoo.core.errors import ConversionError, DownloadError, LockError
+from posezoo.core.events import ConversionFinished, ConversionUpToDate, DownloadFinished
+from posezoo.core.files import verified_files
+from posezoo.core.layout import ModelLayout
+from posezoo.core.lockfile.entries import collect_entries
+from posezoo.core.pipeline.get import download, get, get_irs
+from posezoo.core.pipeline.plan import make_plan
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.resolve.resolution import resolve_model
+from posezoo.core.resolve.resolved import Resolved
+from posezoo.core.resolve.stage_context import Context
+from posezoo.core.settings import read_settings, to_settings
 
 pytest.importorskip("openvino", reason="needs openvino")
 

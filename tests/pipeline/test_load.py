@@ -12,18 +12,7 @@ import pytest
 import posezoo
 from conftest import by_digest
 from fakes.dots import dots_network
-from posezoo import images
-from posezoo.errors import DownloadError, InferenceError, UnknownModelError
-from posezoo.events import WarningIssued
-from posezoo.pipeline import load
-from posezoo.pipeline.get import get_irs
-from posezoo.pipeline.zoo_context import open_context
-from posezoo.registry import open_registry
-from posezoo.resolve.resolution import resolve_model
-from posezoo.resolve.stage_context import Context
-from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.settings import DEFAULT_DETECTOR, read_settings, to_settings
-from posezoo.spec.model import (
+from posezoo.core.declarations.model import (
     TRACKING,
     WHOLE_IMAGE,
     Decoder,
@@ -34,6 +23,16 @@ from posezoo.spec.model import (
     People,
     Precision,
 )
+from posezoo.core.errors import DownloadError, InferenceError, UnknownModelError
+from posezoo.core.events import WarningIssued
+from posezoo.core.pipeline.get import get_irs
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.registry import open_registry
+from posezoo.core.resolve.resolution import resolve_model
+from posezoo.core.resolve.stage_context import Context
+from posezoo.core.settings import DEFAULT_DETECTOR, read_settings, to_settings
+from posezoo.run import images, load
+from posezoo.run.runtime.runtime_config import LoadOptions
 
 cv2 = pytest.importorskip("cv2")
 

@@ -14,10 +14,10 @@ from fakes.generated_models import generate
 from fakes.publishers import Publishers, host_of, publishers_of
 from fakes.soak import soak
 from fakes.weights import conditioned
-from posezoo.layout import ModelLayout
-from posezoo.measured import load_measurements, read_measured
-from posezoo.registry import builtin_models_dir, open_registry
-from posezoo.spec.model import ModelSpec, Precision
+from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.layout import ModelLayout
+from posezoo.core.measured import load_measurements, read_measured
+from posezoo.core.registry import builtin_models_dir, open_registry
 
 MODELS = open_registry().select(None).models
 GLUON = "mobile_pose_mobilenetv3_small"
@@ -132,7 +132,7 @@ def test_a_dry_run_asks_nobody_and_an_installed_registry_is_refused(world, monke
     ended = world.prove("--all", "--dry_run")
     assert ended.returncode == 0 and "would download" in ended.stdout
     assert world.server.requests == [] and not world.proof.exists()
-    from posezoo.pipeline import complexity_count
+    from posezoo.measure import complexity_count
 
     monkeypatch.setattr(complexity_count, "_PACKAGE_FOLDER", world.folder)
     ended = world.prove(GLUON)

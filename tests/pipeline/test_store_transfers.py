@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from posezoo.pipeline.store_transfers import exclusive_copy
-from posezoo.user_folders import StorePath
+from posezoo.core.user_folders import StorePath
+from posezoo.scale.store_transfers import exclusive_copy
 
 
 def test_a_second_run_waits_while_the_working_copy_changes():

@@ -17,13 +17,13 @@ from fakes.command import posezoo, posezoo_process
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.stores import S3
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.files.verified_files import compute_digest
-from posezoo.pipeline.get import get
-from posezoo.pipeline.plan import make_plan
-from posezoo.pipeline.zoo_context import open_context
-from posezoo.resolve.resolution import resolve_model
-from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import Precision
+from posezoo.core.declarations.model import Precision
+from posezoo.core.files.verified_files import compute_digest
+from posezoo.core.pipeline.get import get
+from posezoo.core.pipeline.plan import make_plan
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.resolve.resolution import resolve_model
+from posezoo.core.settings import read_settings, to_settings
 
 INPUTS = [{"name": "image", "shape": [1, HEIGHT, WIDTH, 3], "layout": "NHWC", "color": "RGB"}]
 

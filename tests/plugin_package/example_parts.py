@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from posezoo.convert.formats import ModelFormat
-from posezoo.download.candidates import ByteStream
-from posezoo.download.source_types import SourceType
+from posezoo.core.convert.formats import ModelFormat
+from posezoo.core.declarations.field_types import Key, matching, record
+from posezoo.core.declarations.model import Input, Output
+from posezoo.core.download.candidates import ByteStream
+from posezoo.core.download.source_types import SourceType
 from posezoo.lint.finding import RuleViolation
 from posezoo.lint.rule import rule
 from posezoo.networks import NetworkDefinition
-from posezoo.pose.decoder_type import BOTTOM_UP, DecoderGraph, DecoderType
-from posezoo.pose.keypoints import create_poses
-from posezoo.spec.field_types import Key, matching, record
-from posezoo.spec.model import Input, Output
+from posezoo.poses.decoder_type import BOTTOM_UP, DecoderGraph, DecoderType
+from posezoo.poses.keypoints import create_poses
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from posezoo.pose.assignment import match_pairs, solve_assignment
+from posezoo.poses.assignment import match_pairs, solve_assignment
 
 
 @pytest.mark.parametrize("seed", range(60))

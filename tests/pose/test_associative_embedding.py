@@ -9,12 +9,10 @@ import pytest
 
 from fakes import crowds
 from posezoo import decode
-from posezoo.errors import InferenceError
-from posezoo.pose.associative_embedding import (
-    AssociativeEmbeddingOptions,
-)
-from posezoo.pose.augmentation_merge import AugmentedOutputs, merge_embeddings
-from posezoo.pose.keypoints import SKELETONS, Pose
+from posezoo.core.errors import InferenceError
+from posezoo.poses.associative_embedding import AssociativeEmbeddingOptions
+from posezoo.poses.augmentation_merge import AugmentedOutputs, merge_embeddings
+from posezoo.poses.keypoints import SKELETONS, Pose
 
 pytest.importorskip("cv2")
 

@@ -7,9 +7,9 @@ import pytest
 
 from fakes import crowds
 from fakes.crowds import Group, embedding_maps, group, openpose_maps
-from posezoo.pose.augmentation_merge import AugmentedOutputs, merge_embeddings, merge_openpose
-from posezoo.pose.decoders import decode
-from posezoo.pose.keypoints import SKELETONS
+from posezoo.poses.augmentation_merge import AugmentedOutputs, merge_embeddings, merge_openpose
+from posezoo.poses.decoders import decode
+from posezoo.poses.keypoints import SKELETONS
 
 pytest.importorskip("cv2")
 

@@ -11,8 +11,8 @@ import pytest
 
 import posezoo
 from fakes import crowds, omz_decoders
-from posezoo.pose.keypoints import SKELETONS, Pose, coco_order
-from posezoo.pose.openpose import OpenPoseOptions
+from posezoo.poses.keypoints import SKELETONS, Pose, coco_order
+from posezoo.poses.openpose import OpenPoseOptions
 
 pytest.importorskip("cv2")
 

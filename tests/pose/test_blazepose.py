@@ -10,9 +10,9 @@ import pytest
 
 from fakes.people import Face, detector_outputs, landmark_maps, standing_person
 from fakes.views import to_input
-from posezoo.errors import InferenceError
-from posezoo.pose import blazepose
-from posezoo.pose.blazepose import (
+from posezoo.core.errors import InferenceError
+from posezoo.poses import blazepose
+from posezoo.poses.blazepose import (
     BlazePoseOptions,
     FaceDetections,
     body_region,
@@ -20,8 +20,8 @@ from posezoo.pose.blazepose import (
     generate_anchors,
     suppress_non_maxima,
 )
-from posezoo.pose.keypoints import Pose
-from posezoo.pose.letterbox import ImageTransform, letterbox_transform, rotated_square_transform
+from posezoo.poses.keypoints import Pose
+from posezoo.poses.letterbox import ImageTransform, letterbox_transform, rotated_square_transform
 
 
 def found(

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from fakes.views import to_input
-from posezoo.pose import top_down as crops
-from posezoo.pose.heatmap import CONVENTIONS
-from posezoo.pose.ssd_detection import Box
-from posezoo.pose.top_down import PersonCrop
+from posezoo.poses import top_down as crops
+from posezoo.poses.heatmap import CONVENTIONS
+from posezoo.poses.ssd_detection import Box
+from posezoo.poses.top_down import PersonCrop
 
 pytest.importorskip("cv2")
 

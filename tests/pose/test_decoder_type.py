@@ -5,9 +5,9 @@ from typing import Annotated
 
 import pytest
 
-from posezoo.errors import InferenceError
-from posezoo.pose.decoder_type import Count, DecoderOptions, Range, Share
-from posezoo.values import frozen
+from posezoo.core.errors import InferenceError
+from posezoo.core.values import frozen
+from posezoo.poses.decoder_type import Count, DecoderOptions, Range, Share
 
 
 @frozen

@@ -12,10 +12,10 @@ from fakes import crowds, space
 from fakes.people import landmark_maps, standing_person
 from fakes.posenet import people_maps
 from posezoo import decode
-from posezoo.errors import InferenceError
-from posezoo.pose.decoders import DECODERS, find_decoder, resolve_options
-from posezoo.spec.model import Decoder
-from posezoo.spec.skeleton import Skeleton
+from posezoo.core.declarations.model import Decoder
+from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.errors import InferenceError
+from posezoo.poses.decoders import DECODERS, find_decoder, resolve_options
 
 
 def test_a_models_options_override_the_defaults_and_the_callers_override_both():

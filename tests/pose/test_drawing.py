@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from fakes.people import standing_person
-from posezoo.errors import ImageError
-from posezoo.pose.drawing import draw, write_text
-from posezoo.pose.keypoints import SKELETONS, Pose, bounding_box, keypoint_color
+from posezoo.core.errors import ImageError
+from posezoo.poses.drawing import draw, write_text
+from posezoo.poses.keypoints import SKELETONS, Pose, bounding_box, keypoint_color
 
 cv2 = pytest.importorskip("cv2")
 

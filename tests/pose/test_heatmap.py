@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from posezoo import decode
-from posezoo.errors import InferenceError
-from posezoo.pose.heatmap import CONVENTIONS, HeatmapOptions, unflip_heatmaps
-from posezoo.pose.keypoints import SKELETONS, Pose
+from posezoo.core.errors import InferenceError
+from posezoo.poses.heatmap import CONVENTIONS, HeatmapOptions, unflip_heatmaps
+from posezoo.poses.keypoints import SKELETONS, Pose
 
 pytest.importorskip("cv2")
 

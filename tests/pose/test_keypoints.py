@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from fakes.people import standing_person
-from posezoo.errors import InferenceError, PosezooError
-from posezoo.pose.keypoints import (
+from posezoo.core.errors import InferenceError, PosezooError
+from posezoo.poses.keypoints import (
     SKELETONS,
     Pose,
     Skeleton,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fakes.views import to_input
-from posezoo.pose.letterbox import (
+from posezoo.poses.letterbox import (
     ImageTransform,
     InputSizing,
     letterbox_image,
@@ -17,7 +17,7 @@ from posezoo.pose.letterbox import (
     rotated_square_transform,
     stretch_transform,
 )
-from posezoo.pose.yolox_boxes import TOP_LEFT_ON_GREY
+from posezoo.poses.yolox_boxes import TOP_LEFT_ON_GREY
 
 cv2 = pytest.importorskip("cv2")
 

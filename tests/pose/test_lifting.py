@@ -9,11 +9,11 @@ import pytest
 
 from fakes import space
 from posezoo import decode
-from posezoo.errors import InferenceError
-from posezoo.pose import lifting
-from posezoo.pose.keypoints import Pose3D
-from posezoo.pose.letterbox import stretch_transform
-from posezoo.pose.lifting import LiftingOptions
+from posezoo.core.errors import InferenceError
+from posezoo.poses import lifting
+from posezoo.poses.keypoints import Pose3D
+from posezoo.poses.letterbox import stretch_transform
+from posezoo.poses.lifting import LiftingOptions
 
 pytest.importorskip("cv2")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from posezoo.pose.mask_encoding import encode_mask
+from posezoo.poses.mask_encoding import encode_mask
 
 coco_masks = pytest.importorskip("pycocotools.mask")
 

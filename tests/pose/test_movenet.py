@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from posezoo import decode
-from posezoo.pose.movenet import next_crop
+from posezoo.poses.movenet import next_crop
 
 
 def test_y_and_x_change_places_and_become_pixels():

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from posezoo.errors import InferenceError
-from posezoo.pose.decoders import decode, find_decoder
+from posezoo.core.errors import InferenceError
+from posezoo.poses.decoders import decode, find_decoder
 
 pytest.importorskip("cv2")
 

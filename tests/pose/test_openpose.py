@@ -12,10 +12,10 @@ from fakes import crowds
 from fakes.omz_decoders import LIMBS
 from fakes.waiting import HANG_S
 from posezoo import decode
-from posezoo.errors import InferenceError
-from posezoo.pose.keypoints import Pose
-from posezoo.pose.openpose import OpenPoseOptions
-from posezoo.pose.peaks import upsample
+from posezoo.core.errors import InferenceError
+from posezoo.poses.keypoints import Pose
+from posezoo.poses.openpose import OpenPoseOptions
+from posezoo.poses.peaks import upsample
 
 pytest.importorskip("cv2")
 

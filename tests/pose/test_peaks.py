@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from posezoo.pose.peaks import Peaks, find_peaks, refine_subpixel
+from posezoo.poses.peaks import Peaks, find_peaks, refine_subpixel
 
 pytest.importorskip("cv2")
 

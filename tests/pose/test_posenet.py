@@ -13,9 +13,9 @@ import pytest
 from fakes import crowds
 from fakes.posenet import PEER, STRIDE, Maps, people_maps, published_poses, random_maps
 from posezoo import decode
-from posezoo.errors import InferenceError
-from posezoo.pose.decoders import find_decoder
-from posezoo.pose.keypoints import Pose
+from posezoo.core.errors import InferenceError
+from posezoo.poses.decoders import find_decoder
+from posezoo.poses.keypoints import Pose
 
 pytest.importorskip("cv2")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from posezoo import decode
-from posezoo.pose.decoders import DECODERS
+from posezoo.poses.decoders import DECODERS
 
 SIZE = (576, 576)
 

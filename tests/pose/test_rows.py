@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posezoo import decode
-from posezoo.errors import InferenceError
+from posezoo.core.errors import InferenceError
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from posezoo import decode
-from posezoo.errors import InferenceError
-from posezoo.pose.keypoints import SKELETONS, Pose
+from posezoo.core.errors import InferenceError
+from posezoo.poses.keypoints import SKELETONS, Pose
 
 SIZE = (192, 256)
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from fakes.walks import walks
-from posezoo.pose.keypoints import Pose
-from posezoo.pose.smoothing import PoseFilter, smooth_poses
-from posezoo.pose.tracking import PoseTracker
+from posezoo.poses.keypoints import Pose
+from posezoo.poses.smoothing import PoseFilter, smooth_poses
+from posezoo.poses.tracking import PoseTracker
 
 HEIGHT = 300  # of the person, in pixels
 

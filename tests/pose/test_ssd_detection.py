@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from posezoo.errors import InferenceError
-from posezoo.pose.ssd_detection import Box, DetectionOptions, decode_ssd, parse_boxes
+from posezoo.core.errors import InferenceError
+from posezoo.poses.ssd_detection import Box, DetectionOptions, decode_ssd, parse_boxes
 
 SIZE = (640, 480)
 

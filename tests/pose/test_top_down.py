@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from posezoo.errors import InferenceError
-from posezoo.pose.keypoints import SKELETONS, Pose
-from posezoo.pose.top_down import TopDownOptions, suppress_by_oks
+from posezoo.core.errors import InferenceError
+from posezoo.poses.keypoints import SKELETONS, Pose
+from posezoo.poses.top_down import TopDownOptions, suppress_by_oks
 
 
 def pose(x: float, score: float) -> Pose:

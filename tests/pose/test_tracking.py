@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from fakes.walks import walks
-from posezoo.pose.keypoints import Pose
-from posezoo.pose.tracking import PoseTracker, _Motion
+from posezoo.poses.keypoints import Pose
+from posezoo.poses.tracking import PoseTracker, _Motion
 
 
 def follow(frames, fps: float = walks.FPS) -> list[list[Pose]]:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from fakes.region_networks import NETWORKS, read_anchors
-from posezoo.errors import InferenceError
-from posezoo.ir.model_procs import find_anchors
-from posezoo.pose.decoders import decode
+from posezoo.core.errors import InferenceError
+from posezoo.export.model_procs import find_anchors
+from posezoo.poses.decoders import decode
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from posezoo import decode
-from posezoo.errors import InferenceError
-from posezoo.pose.decoders import DECODERS
+from posezoo.core.errors import InferenceError
+from posezoo.poses.decoders import DECODERS
 
 pytest.importorskip("cv2")
 

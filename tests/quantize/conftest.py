@@ -10,14 +10,14 @@ import pytest
 
 from fakes import seeker
 from fakes.zoo import write_model
-from posezoo import events
-from posezoo.pipeline import int8_models
-from posezoo.pipeline.zoo_context import open_context
+from posezoo.core import events
+from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.resolve.stage_context import Context
+from posezoo.core.settings import read_settings, to_settings
+from posezoo.quantize import int8_models
 from posezoo.quantize.quantization import Quantized, quantize
 from posezoo.quantize.quantization_plan import QuantizationOptions
-from posezoo.resolve.stage_context import Context
-from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import ModelSpec, Precision
 
 
 @dataclass

@@ -12,13 +12,18 @@ import pytest
 
 from fakes import coco, seeker
 from fakes.command import posezoo
-from posezoo import images
-from posezoo.coco import read_coco_dataset
-from posezoo.errors import DatasetError, QuantizationError
-from posezoo.events import AccuracyCompared, AccuracySearched, ConversionUpToDate, FloatLayersKept
-from posezoo.runtime.compiled_network import CompiledNetwork
-from posezoo.runtime.loading import load_estimator
-from posezoo.spec.model import Precision
+from posezoo.core.declarations.model import Precision
+from posezoo.core.errors import DatasetError, QuantizationError
+from posezoo.core.events import (
+    AccuracyCompared,
+    AccuracySearched,
+    ConversionUpToDate,
+    FloatLayersKept,
+)
+from posezoo.measure.coco import read_coco_dataset
+from posezoo.run import images
+from posezoo.run.runtime.compiled_network import CompiledNetwork
+from posezoo.run.runtime.loading import load_estimator
 
 
 @pytest.fixture(autouse=True)
@@ -130,7 +135,7 @@ def float_layers(network) -> set[str]:
 def test_the_layers_in_floating_point_are_those_of_nncfs_own_accuracy_control(bench):
     import nncf
 
-    from posezoo.evaluation import evaluate
+    from posezoo.measure.evaluation import evaluate
 
     bench = bench(loud=True)
     annotations = truth_of(bench)

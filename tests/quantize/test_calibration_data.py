@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 
 from fakes import seeker
+from posezoo.core.declarations.model import ColorOrder, Input
 from posezoo.quantize.calibration_data import CalibrationSample
 from posezoo.quantize.quantization_plan import MAX_MEASURED, split_photos
-from posezoo.spec.model import ColorOrder, Input
 
 
 def names(paths) -> list[str]:

@@ -12,8 +12,8 @@ from openvino import opset13 as ops
 
 from fakes import tints
 from fakes.command import posezoo
-from posezoo.console import result_lines
-from posezoo.events import DisplacementMeasured
+from posezoo.core.console import result_lines
+from posezoo.core.events import DisplacementMeasured
 
 
 @pytest.mark.parametrize(

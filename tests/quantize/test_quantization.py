@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from fakes import seeker
-from posezoo import images
-from posezoo.errors import ConversionError, ImageError, PosezooError, QuantizationError
-from posezoo.events import (
+from posezoo.core.declarations.model import Precision
+from posezoo.core.errors import ConversionError, ImageError, PosezooError, QuantizationError
+from posezoo.core.events import (
     CalibrationProgress,
     ConversionUpToDate,
     DisplacementMeasured,
@@ -27,17 +27,17 @@ from posezoo.events import (
     WarningIssued,
     ignore_event,
 )
-from posezoo.ir import ir_writer
-from posezoo.ir.openvino_import import openvino_core
-from posezoo.pipeline import int8_models
-from posezoo.pipeline.get import write_model_card
+from posezoo.core.ir import ir_writer
+from posezoo.core.ir.openvino_import import openvino_core
+from posezoo.core.pipeline.get import write_model_card
+from posezoo.core.registry import open_registry
+from posezoo.quantize import int8_models
 from posezoo.quantize.calibration_data import CalibrationSample
 from posezoo.quantize.int8_comparison import Fp32Reference
 from posezoo.quantize.quantization import to_measurements
 from posezoo.quantize.quantization_plan import QuantizationOptions, QuantizationTarget
-from posezoo.registry import open_registry
-from posezoo.runtime.compiled_network import CompiledNetwork
-from posezoo.spec.model import Precision
+from posezoo.run import images
+from posezoo.run.runtime.compiled_network import CompiledNetwork
 
 IN_FLOAT = [
     {"layers": ["hea?"], "reason": "loud channels drown the others before it"},
@@ -310,7 +310,7 @@ def test_a_kill_leaves_the_old_ir_and_the_next_run_cleans_up(bench):
 
 @pytest.mark.slow
 def test_a_changed_int8_ir_is_reported_by_verify_and_made_again(bench):
-    from posezoo.verify import check_artifacts
+    from posezoo.core.verify import check_artifacts
 
     bench = bench()
     bench.quantize()

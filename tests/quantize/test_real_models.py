@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 from fakes.conversion import get_model
-from posezoo import images
-from posezoo.errors import ConversionError, QuantizationError
-from posezoo.events import LayerNoiseMeasured, ignore_event
-from posezoo.pipeline import int8_models, load
-from posezoo.pipeline.get import get_irs
-from posezoo.pipeline.zoo_context import open_context
+from posezoo.core.declarations.model import Precision
+from posezoo.core.errors import ConversionError, QuantizationError
+from posezoo.core.events import LayerNoiseMeasured, ignore_event
+from posezoo.core.pipeline.get import get_irs
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.resolve.stage_context import Context
+from posezoo.core.settings import read_settings, to_settings
+from posezoo.quantize import int8_models
 from posezoo.quantize.quantization import Quantized, quantize
 from posezoo.quantize.quantization_plan import QuantizationOptions
-from posezoo.resolve.stage_context import Context
-from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import Precision
+from posezoo.run import images, load
 
 pytestmark = pytest.mark.slow
 FP32, INT8 = Precision.FP32, Precision.FP16_INT8

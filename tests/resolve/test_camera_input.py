@@ -10,11 +10,11 @@ import pytest
 
 from fakes.conversion import convert_model, plan_conversion, with_camera_input
 from fakes.network import HEIGHT, WIDTH, downloaded, image_of, network, spec_of
-from posezoo.convert.reference_outputs import resize
-from posezoo.errors import ConversionError, InferenceError
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.runtime.graph import Graph
-from posezoo.spec.model import ColorOrder, Framework, Input, Precision
+from posezoo.core.convert.reference_outputs import resize
+from posezoo.core.declarations.model import ColorOrder, Framework, Input, Precision
+from posezoo.core.errors import ConversionError, InferenceError
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.run.runtime.graph import Graph
 
 FP32 = Precision.FP32
 

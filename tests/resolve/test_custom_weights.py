@@ -7,22 +7,8 @@ import numpy as np
 import pytest
 
 from fakes.checkpoints import params
-from posezoo.convert.conversion_plan import refuse_to_replace
-from posezoo.errors import (
-    CheckpointError,
-    ConversionError,
-    InferenceError,
-    PosezooError,
-    UnknownModelError,
-)
-from posezoo.ir.provenance import conversion_key
-from posezoo.layout import ModelLayout
-from posezoo.networks import NETWORKS
-from posezoo.resolve.custom_weights import (
-    spec_with_checkpoint,
-    with_dynamic_shape,
-)
-from posezoo.spec.model import (
+from posezoo.core.convert.conversion_plan import refuse_to_replace
+from posezoo.core.declarations.model import (
     Decoder,
     Digest,
     Family,
@@ -37,8 +23,19 @@ from posezoo.spec.model import (
     SourceFile,
     Training,
 )
-from posezoo.spec.skeleton import LimbField, Skeleton
-from posezoo.spec.skeletons import SKELETONS
+from posezoo.core.declarations.skeleton import LimbField, Skeleton
+from posezoo.core.declarations.skeletons import SKELETONS
+from posezoo.core.errors import (
+    CheckpointError,
+    ConversionError,
+    InferenceError,
+    PosezooError,
+    UnknownModelError,
+)
+from posezoo.core.ir.provenance import conversion_key
+from posezoo.core.layout import ModelLayout
+from posezoo.networks import NETWORKS
+from posezoo.networks.custom_weights import spec_with_checkpoint, with_dynamic_shape
 
 
 def keys(tmp_path, *, stages=1, heatmaps=19, name="net.params"):
@@ -299,7 +296,7 @@ def test_published_weights_may_take_the_place_of_the_same_weights_from_a_file_of
 
 def test_an_unknown_key_of_model_yml_does_not_refuse_own_weights(tmp_path):
     """Open Model Zoo's format may have keys that we do not know: they are left out."""
-    from posezoo.pipeline.get import check_own_weights
+    from posezoo.core.pipeline.get import check_own_weights
 
     mine = spec_with_checkpoint("lightweight_openpose", keys(tmp_path))
     assert mine.decoder is None

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from fakes.zoo import model_yml, write_model
-from posezoo.errors import SpecError
-from posezoo.registry import open_registry
-from posezoo.resolve.people import declared_people, people_from, resolve_people
-from posezoo.settings import DEFAULT_DETECTOR
-from posezoo.spec.model import TRACKING, WHOLE_IMAGE, People
+from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE, People
+from posezoo.core.errors import SpecError
+from posezoo.core.registry import open_registry
+from posezoo.core.resolve.people import declared_people, people_from, resolve_people
+from posezoo.core.settings import DEFAULT_DETECTOR
 
 
 @pytest.fixture

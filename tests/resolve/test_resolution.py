@@ -11,16 +11,16 @@ import pytest
 from fakes.conversion import context_of
 from fakes.network import network, spec_of
 from fakes.zoo import as_yaml, model_yml
-from posezoo.errors import ConversionError, LockError
-from posezoo.layout import ModelLayout
-from posezoo.lockfile import LockFile
-from posezoo.lockfile.entries import collect_entries
-from posezoo.registry import Registry, open_registry
-from posezoo.resolve.input_options import InputOptions
-from posezoo.resolve.resolution import resolve_model
-from posezoo.resolve.resolved import Converter
-from posezoo.resolve.stage_context import Context
-from posezoo.spec.model import Framework, ModelSpec, Precision, Route
+from posezoo.core.declarations.model import Framework, ModelSpec, Precision, Route
+from posezoo.core.errors import ConversionError, LockError
+from posezoo.core.layout import ModelLayout
+from posezoo.core.lockfile import LockFile
+from posezoo.core.lockfile.entries import collect_entries
+from posezoo.core.registry import Registry, open_registry
+from posezoo.core.resolve.input_options import InputOptions
+from posezoo.core.resolve.resolution import resolve_model
+from posezoo.core.resolve.resolved import Converter
+from posezoo.core.resolve.stage_context import Context
 
 FP32, FP16 = Precision.FP32, Precision.FP16
 BOTH = (FP32, FP16)

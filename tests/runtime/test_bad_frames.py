@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from fakes.irs import write_ir
-from posezoo.errors import ImageError
-from posezoo.runtime.loading import load_ir
-from posezoo.runtime.runtime_config import LoadOptions
+from posezoo.core.errors import ImageError
+from posezoo.run.runtime.loading import load_ir
+from posezoo.run.runtime.runtime_config import LoadOptions
 
 pytest.importorskip("cv2")
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from fakes.irs import write_ir
-from posezoo.errors import InferenceError
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.runtime.compiled_network import CompiledNetwork
-from posezoo.runtime.graph import Graph
+from posezoo.core.errors import InferenceError
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.run.runtime.compiled_network import CompiledNetwork
+from posezoo.run.runtime.graph import Graph
 
 pytest.importorskip("openvino", reason="needs openvino")
 

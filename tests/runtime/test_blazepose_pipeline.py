@@ -13,15 +13,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from posezoo import images
-from posezoo.errors import ImageError, InferenceError
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.pose import blazepose
-from posezoo.pose.keypoints import SKELETONS, Pose
-from posezoo.runtime.compiled_network import CompiledNetwork
-from posezoo.runtime.loading import load_estimator
-from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig
-from posezoo.spec.model import CompositeSpec, Decoder, Family, Framework, License, ModelSpec
+from posezoo.core.declarations.model import (
+    CompositeSpec,
+    Decoder,
+    Family,
+    Framework,
+    License,
+    ModelSpec,
+)
+from posezoo.core.errors import ImageError, InferenceError
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.poses import blazepose
+from posezoo.poses.keypoints import SKELETONS, Pose
+from posezoo.run import images
+from posezoo.run.runtime.compiled_network import CompiledNetwork
+from posezoo.run.runtime.loading import load_estimator
+from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 cv2 = pytest.importorskip("cv2")
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from fakes.people import likeness
-from posezoo.errors import ImageError, InferenceError
-from posezoo.pipeline.get import get_irs
-from posezoo.pose.decoders import DECODERS, find_decoder
-from posezoo.pose.keypoints import Pose
-from posezoo.runtime.loading import load_estimator, load_ir
-from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig
-from posezoo.spec.model import Precision
+from posezoo.core.declarations.model import Precision
+from posezoo.core.errors import ImageError, InferenceError
+from posezoo.core.pipeline.get import get_irs
+from posezoo.poses.decoders import DECODERS, find_decoder
+from posezoo.poses.keypoints import Pose
+from posezoo.run.runtime.loading import load_estimator, load_ir
+from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 pytest.importorskip("cv2")
 

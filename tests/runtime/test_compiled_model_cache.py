@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from fakes.irs import write_ir
-from posezoo.runtime import compiled_network
-from posezoo.runtime.compiled_network import CompiledNetwork
-from posezoo.runtime.graph import Graph, Preprocessing
-from posezoo.runtime.runtime_config import RuntimeConfig
+from posezoo.run.runtime import compiled_network
+from posezoo.run.runtime.compiled_network import CompiledNetwork
+from posezoo.run.runtime.graph import Graph, Preprocessing
+from posezoo.run.runtime.runtime_config import RuntimeConfig
 
 SHAPES = {"sums": (1, 17, 8, 12)}
 IMAGE = {"image": np.full((1, 3, 64, 96), 51, np.float32)}

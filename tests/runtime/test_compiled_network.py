@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from pose.test_decoders import NOBODY
-from posezoo.errors import InferenceError
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.runtime.compiled_network import CompiledNetwork
-from posezoo.runtime.graph import Graph
-from posezoo.runtime.loading import load_ir
-from posezoo.runtime.runtime_config import RuntimeConfig
+from posezoo.core.errors import InferenceError
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.run.runtime.compiled_network import CompiledNetwork
+from posezoo.run.runtime.graph import Graph
+from posezoo.run.runtime.loading import load_ir
+from posezoo.run.runtime.runtime_config import RuntimeConfig
 
 pytest.importorskip("openvino")
 

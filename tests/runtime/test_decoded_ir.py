@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from posezoo import load
-from posezoo.errors import InferenceError
+from posezoo.core.errors import InferenceError
 
 ov = pytest.importorskip("openvino", reason="needs openvino")
 ops = ov.opset13

@@ -9,23 +9,23 @@ import pytest
 
 from fakes.irs import write_ir
 from fakes.plugin_package import plugin_package
-from posezoo.errors import DecoderError, InferenceError
-from posezoo.plugins import import_attribute
-from posezoo.pose.decoders import DECODERS, find_decoder
-from posezoo.runtime.decoder_matching import describe_ir
-from posezoo.runtime.graph import Graph
-from posezoo.runtime.loading import load_ir
-from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.spec.skeleton import LimbField, Skeleton
+from posezoo.core.declarations.skeleton import LimbField, Skeleton
+from posezoo.core.errors import DecoderError, InferenceError
+from posezoo.core.plugins import import_attribute
+from posezoo.poses.decoders import DECODERS, find_decoder
+from posezoo.run.runtime.decoder_matching import describe_ir
+from posezoo.run.runtime.graph import Graph
+from posezoo.run.runtime.loading import load_ir
+from posezoo.run.runtime.runtime_config import LoadOptions
 
 pytest.importorskip("cv2")
 
 PLUGIN = """
 import numpy as np
 from dataclasses import dataclass
-from posezoo.pose.decoder_type import DecoderType
-from posezoo.pose.keypoints import Pose
-from posezoo.spec.model import Output
+from posezoo.poses.decoder_type import DecoderType
+from posezoo.poses.keypoints import Pose
+from posezoo.core.declarations.model import Output
 
 @dataclass(frozen=True)
 class Options:
@@ -38,7 +38,7 @@ DECODER = DecoderType(
     networks=((Output("", (1, 3), role="mean"),),),
     options=Options,
     decode=decode,
-    pipeline="posezoo.runtime.network_pipeline:DetectorPipeline",
+    pipeline="posezoo.run.runtime.network_pipeline:DetectorPipeline",
     rules=({"mean": lambda name, shape: shape == (1, 3)},),
 )
 """

@@ -13,18 +13,18 @@ from openvino import opset13 as ops
 from fakes.faulty_networks import FORMS, SIDE, Builder, faults_of
 from fakes.soak import soak, soak_most
 from posezoo import networks
-from posezoo.convert.check_images import draw_test_image
-from posezoo.convert.reference_outputs import EXACT
-from posezoo.errors import InferenceError
-from posezoo.runtime import device_comparison
-from posezoo.runtime.device_comparison import (
+from posezoo.core.convert.check_images import draw_test_image
+from posezoo.core.convert.reference_outputs import EXACT
+from posezoo.core.errors import InferenceError
+from posezoo.measure.devices import device_comparison
+from posezoo.measure.devices.device_comparison import (
     AGREES,
     DIFFERS,
     PROVES_NOTHING,
     DeviceComparison,
     TensorDifference,
 )
-from posezoo.runtime.runtime_config import RuntimeConfig
+from posezoo.run.runtime.runtime_config import RuntimeConfig
 
 #: In these images, roundings to f16 change none of the places that the network "decoded" chooses.
 FEEDS = [
@@ -192,7 +192,7 @@ def test_our_networks_raise_no_false_alarm_in_bf16_and_f16(name):
     network = ov.convert_model(traced, example_input=example)
     network.reshape(list(port.shape))
     image = draw_test_image("noise", port.shape, port.layout, 3)
-    from posezoo.convert.reference_outputs import preprocess
+    from posezoo.core.convert.reference_outputs import preprocess
 
     feeds = [{network.inputs[0].any_name: preprocess(image, port).astype(np.float32)}]
     half = DeviceComparison(network, round_to_f16(network), RuntimeConfig(), "f16", feeds)

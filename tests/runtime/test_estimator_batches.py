@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from posezoo.runtime.estimator import _run_batched
-from posezoo.runtime.inference_pipeline import InferenceRequest
+from posezoo.run.runtime.estimator import _run_batched
+from posezoo.run.runtime.inference_pipeline import InferenceRequest
 
 
 class Doubling:

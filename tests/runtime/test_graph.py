@@ -6,10 +6,10 @@ import pytest
 
 from fakes.conversion import convert_model
 from fakes.network import downloaded, network, spec_of
-from posezoo.errors import InferenceError
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.runtime.graph import Graph
-from posezoo.spec.model import Precision
+from posezoo.core.declarations.model import Precision
+from posezoo.core.errors import InferenceError
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.run.runtime.graph import Graph
 
 
 @pytest.mark.parametrize(

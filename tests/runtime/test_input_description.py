@@ -21,8 +21,8 @@ from fakes.stated_inputs import (
     write_stated,
     write_whole_input,
 )
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.runtime import graph
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.run.runtime import graph
 
 ops = pytest.importorskip("openvino.opset13")
 

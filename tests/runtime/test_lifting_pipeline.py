@@ -10,12 +10,12 @@ import pytest
 
 from fakes import space
 from fakes.dots import deaf_network
-from posezoo.pose.drawing import draw
-from posezoo.pose.keypoints import Pose, Pose3D
-from posezoo.registry import open_registry
-from posezoo.runtime.estimator import Estimator
-from posezoo.runtime.loading import load_estimator, load_ir
-from posezoo.runtime.runtime_config import LoadOptions
+from posezoo.core.registry import open_registry
+from posezoo.poses.drawing import draw
+from posezoo.poses.keypoints import Pose, Pose3D
+from posezoo.run.runtime.estimator import Estimator
+from posezoo.run.runtime.loading import load_estimator, load_ir
+from posezoo.run.runtime.runtime_config import LoadOptions
 
 pytest.importorskip("cv2")
 

@@ -10,11 +10,11 @@ import pytest
 
 from fakes.model_api import FRAMES, SIZE, convert_simcc
 from posezoo import decode
-from posezoo.ir import ir_writer
-from posezoo.ir.openvino_import import import_openvino
-from posezoo.pipeline.get import get_irs
-from posezoo.runtime.loading import load_estimator
-from posezoo.spec.model import Precision
+from posezoo.core.declarations.model import Precision
+from posezoo.core.ir import ir_writer
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.core.pipeline.get import get_irs
+from posezoo.run.runtime.loading import load_estimator
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import pytest
 
 from fakes.command import posezoo as run_posezoo
 from posezoo import load
-from posezoo.errors import InferenceError, PosezooError
-from posezoo.ir.openvino_import import import_openvino
+from posezoo.core.errors import InferenceError, PosezooError
+from posezoo.core.ir.openvino_import import import_openvino
 
 ov = import_openvino()
 ops = pytest.importorskip("openvino.opset13")

@@ -9,12 +9,12 @@ import pytest
 
 from fakes.people import likeness
 from fakes.posenet import spot_network
-from posezoo.convert.reference_outputs import EXACT
-from posezoo.ir.openvino_import import openvino_core
-from posezoo.pipeline.get import get_irs
-from posezoo.runtime.loading import load_estimator, load_ir
-from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.spec.model import Precision
+from posezoo.core.convert.reference_outputs import EXACT
+from posezoo.core.declarations.model import Precision
+from posezoo.core.ir.openvino_import import openvino_core
+from posezoo.core.pipeline.get import get_irs
+from posezoo.run.runtime.loading import load_estimator, load_ir
+from posezoo.run.runtime.runtime_config import LoadOptions
 
 pytest.importorskip("cv2")
 

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from fakes.waiting import HANG_S, wait_until
-from posezoo.errors import ImageError
-from posezoo.runtime.result_stream import ResultStream
+from posezoo.core.errors import ImageError
+from posezoo.run.runtime.result_stream import ResultStream
 
 
 def test_items_come_in_their_order_however_long_each_takes():

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from fakes.irs import write_ir
-from posezoo.errors import InferenceError
-from posezoo.runtime.compiled_network import CompiledNetwork
-from posezoo.runtime.runtime_config import RuntimeConfig, require_device
+from posezoo.core.errors import InferenceError
+from posezoo.run.runtime.compiled_network import CompiledNetwork
+from posezoo.run.runtime.runtime_config import RuntimeConfig, require_device
 
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 LATENCY, THROUGHPUT = {"PERFORMANCE_HINT": "LATENCY"}, {"PERFORMANCE_HINT": "THROUGHPUT"}

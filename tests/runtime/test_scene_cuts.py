@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fakes.moving_camera import film
-from posezoo.runtime.scene_cuts import SceneCuts
+from posezoo.run.runtime.scene_cuts import SceneCuts
 
 SIZE = (640, 480)
 

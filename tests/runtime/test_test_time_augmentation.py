@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from fakes.people import likeness
-from posezoo.errors import InferenceError
-from posezoo.pipeline.get import get_irs
-from posezoo.registry import open_registry
-from posezoo.runtime.loading import load_estimator
-from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.spec.model import Precision
+from posezoo.core.declarations.model import Precision
+from posezoo.core.errors import InferenceError
+from posezoo.core.pipeline.get import get_irs
+from posezoo.core.registry import open_registry
+from posezoo.run.runtime.loading import load_estimator
+from posezoo.run.runtime.runtime_config import LoadOptions
 
 pytest.importorskip("cv2")
 

@@ -14,14 +14,14 @@ import pytest
 
 from fakes.dots import COLORS, boxes_network, dots_network, dotted
 from fakes.people import likeness
-from posezoo.errors import InferenceError
-from posezoo.pipeline.get import get_irs
-from posezoo.pose.heatmap import CONVENTIONS
-from posezoo.pose.ssd_detection import Box
-from posezoo.runtime.estimator import Estimator
-from posezoo.runtime.loading import load_estimator, load_ir
-from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.spec.model import Precision
+from posezoo.core.declarations.model import Precision
+from posezoo.core.errors import InferenceError
+from posezoo.core.pipeline.get import get_irs
+from posezoo.poses.heatmap import CONVENTIONS
+from posezoo.poses.ssd_detection import Box
+from posezoo.run.runtime.estimator import Estimator
+from posezoo.run.runtime.loading import load_estimator, load_ir
+from posezoo.run.runtime.runtime_config import LoadOptions
 
 pytest.importorskip("cv2")
 

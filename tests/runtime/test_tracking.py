@@ -9,12 +9,12 @@ import pytest
 
 from fakes.moving_camera import film
 from fakes.people import likeness
-from posezoo.errors import ImageError
-from posezoo.pipeline.get import get_irs
-from posezoo.runtime.loading import load_estimator
-from posezoo.runtime.result_stream import ResultStream
-from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig
-from posezoo.spec.model import Precision
+from posezoo.core.declarations.model import Precision
+from posezoo.core.errors import ImageError
+from posezoo.core.pipeline.get import get_irs
+from posezoo.run.runtime.loading import load_estimator
+from posezoo.run.runtime.result_stream import ResultStream
+from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 pytest.importorskip("cv2")
 

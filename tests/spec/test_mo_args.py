@@ -8,13 +8,21 @@ from dataclasses import replace
 import pytest
 
 from fakes.zoo import as_yaml
-from posezoo.convert.model_optimizer import refuse_unsafe_arguments
-from posezoo.errors import SpecError
-from posezoo.spec import supported_mo_args
-from posezoo.spec.inputs_outputs import with_full_layouts
-from posezoo.spec.mo_args import MoArguments, read_arguments, write_arguments
-from posezoo.spec.model import Family, Framework, Input, License, ModelSpec, Output, Precision
-from posezoo.spec.yaml_nodes import parse_yaml
+from posezoo.core.declarations import supported_mo_args
+from posezoo.core.declarations.inputs_outputs import with_full_layouts
+from posezoo.core.declarations.model import (
+    Family,
+    Framework,
+    Input,
+    License,
+    ModelSpec,
+    Output,
+    Precision,
+)
+from posezoo.core.declarations.yaml_nodes import parse_yaml
+from posezoo.core.errors import SpecError
+from posezoo.omz.mo_args import MoArguments, read_arguments, write_arguments
+from posezoo.omz.model_optimizer import refuse_unsafe_arguments
 
 IMAGE = Input("image", (1, 3, 4, 6), "NCHW")
 MASK = Input("mask", (1, 1, 4, 6), "NCHW")

@@ -12,9 +12,8 @@ import pytest
 from fakes.bad_files import ALL, FILE, INPUT, NPM, WHEEL
 from fakes.waiting import HANG_S
 from fakes.zoo import as_yaml, model_yml, omz_yml, write_model
-from posezoo.errors import SpecError
-from posezoo.spec.field_types import mapping_schema, names_of
-from posezoo.spec.model import (
+from posezoo.core.declarations.field_types import mapping_schema, names_of
+from posezoo.core.declarations.model import (
     ColorOrder,
     CompositeSpec,
     Digest,
@@ -30,9 +29,14 @@ from posezoo.spec.model import (
     Route,
     UnpackArchive,
 )
-from posezoo.spec.model_yml import COMPOSITE_KEYS, MODEL_KEYS, read_composite, read_model
-from posezoo.spec.routes import select_route
-from posezoo.spec.sources import (
+from posezoo.core.declarations.model_yml import (
+    COMPOSITE_KEYS,
+    MODEL_KEYS,
+    read_composite,
+    read_model,
+)
+from posezoo.core.declarations.routes import select_route
+from posezoo.core.declarations.sources import (
     SOURCES,
     FileSource,
     GoogleDriveSource,
@@ -42,6 +46,7 @@ from posezoo.spec.sources import (
     PythonPackageSource,
     StorageSource,
 )
+from posezoo.core.errors import SpecError
 
 
 def read_as_net(path: Path) -> ModelSpec:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from fakes.zoo import as_yaml
-from posezoo.registry import Registry, Selection
-from posezoo.spec.inputs_outputs import INPUT_INFO
-from posezoo.spec.mo_args import read_arguments, write_arguments
-from posezoo.spec.model import Framework, ModelSpec, UnpackArchive
-from posezoo.spec.yaml_nodes import parse_yaml
+from posezoo.core.declarations.inputs_outputs import INPUT_INFO
+from posezoo.core.declarations.model import Framework, ModelSpec, UnpackArchive
+from posezoo.core.declarations.yaml_nodes import parse_yaml
+from posezoo.core.registry import Registry, Selection
+from posezoo.omz.mo_args import read_arguments, write_arguments
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,9 +8,9 @@ import pytest
 
 from fakes.command import posezoo
 from fakes.zoo import model_yml, write_model
-from posezoo.errors import SpecError, UnknownModelError
-from posezoo.registry import builtin_models_dir, open_registry
-from posezoo.spec.other_names import read_other_names
+from posezoo.core.declarations.other_names import read_other_names
+from posezoo.core.errors import SpecError, UnknownModelError
+from posezoo.core.registry import builtin_models_dir, open_registry
 
 
 def write_names(root, text):

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from fakes.network import network, spec_of
-from posezoo.registry import Registry, open_registry
-from posezoo.spec import routes
-from posezoo.spec.model import Framework, NetworkChoice, Route
-from posezoo.spec.routes import Obstacle, describe_obstacle, select_route
+from posezoo.core.declarations import routes
+from posezoo.core.declarations.model import Framework, NetworkChoice, Route
+from posezoo.core.declarations.routes import Obstacle, describe_obstacle, select_route
+from posezoo.core.registry import Registry, open_registry
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "routes.txt"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from posezoo.spec.safe_names import (
+from posezoo.core.declarations.safe_names import (
     case_folded,
     explain_invalid_model_name,
     explain_unsafe_file_name,

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from fakes.waiting import HANG_S
-from posezoo.spec.source_files import MAX_REPETITIONS, explain_unsafe_regex
+from posezoo.core.declarations.source_files import MAX_REPETITIONS, explain_unsafe_regex
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ import jsonschema
 import pytest
 import yaml
 
-from posezoo.errors import PosezooError, SpecError
-from posezoo.pose.decoders import DECODERS
-from posezoo.registry import Registry
-from posezoo.spec.json_schema import skeleton_schema
-from posezoo.spec.skeleton import LimbField
-from posezoo.spec.skeleton_yml import parse_skeleton, read_skeleton
-from posezoo.spec.skeletons import SKELETONS, find_skeleton, known_counts, skeleton_of
+from posezoo.core.declarations.json_schema import skeleton_schema
+from posezoo.core.declarations.skeleton import LimbField
+from posezoo.core.declarations.skeleton_yml import parse_skeleton, read_skeleton
+from posezoo.core.declarations.skeletons import SKELETONS, find_skeleton, known_counts, skeleton_of
+from posezoo.core.errors import PosezooError, SpecError
+from posezoo.core.registry import Registry
+from posezoo.poses.decoders import DECODERS
 
 GRIPPER = """\
 keypoints: [base, left_tip, right_tip]
@@ -94,7 +94,7 @@ def test_no_name_leads_out_of_the_package(tmp_path):
 
 @pytest.mark.parametrize("name", SKELETONS)
 def test_the_files_of_the_package_fit_the_schema_for_editors(name):
-    path = Path(__file__).parents[2] / "src/posezoo/spec/skeletons" / f"{name}.yml"
+    path = Path(__file__).parents[2] / "src/posezoo/core/declarations/skeletons" / f"{name}.yml"
     jsonschema.validate(yaml.safe_load(path.read_text()), skeleton_schema())
 
 

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from fakes.waiting import HANG_S
-from posezoo.errors import SpecError
-from posezoo.spec.yaml_nodes import MAX_BYTES, MAX_DEPTH, parse_yaml
+from posezoo.core.declarations.yaml_nodes import MAX_BYTES, MAX_DEPTH, parse_yaml
+from posezoo.core.errors import SpecError
 
 
 def refused(content: bytes) -> SpecError:
@@ -59,7 +59,7 @@ def test_what_attacks_or_confuses_is_refused_with_its_place(content, place, prob
 
 def test_a_hundred_thousand_levels_end_in_a_small_process():
     script = (
-        "import sys; from posezoo.spec.yaml_nodes import parse_yaml; from posezoo.errors import SpecError\n"
+        "import sys; from posezoo.core.declarations.yaml_nodes import parse_yaml; from posezoo.core.errors import SpecError\n"
         "for bomb in (b'[' * 100_000, b'- ' * 100_000, b'{a: ' * 100_000, b'a: &a [x]\\n' + b'b: [*a]\\n' * 9):\n"
         "    try: parse_yaml(bomb, 'm')\n"
         "    except SpecError: continue\n"

@@ -15,10 +15,10 @@ import pytest
 
 from fakes.videos import SIZE, frame, number_of, read_video, write_video
 from fakes.waiting import HANG_S
-from posezoo.errors import OutputError
-from posezoo.pose.keypoints import Pose
-from posezoo.video import frame_outputs
-from posezoo.video.frame_outputs import (
+from posezoo.core.errors import OutputError
+from posezoo.poses.keypoints import Pose
+from posezoo.run.video import frame_outputs
+from posezoo.run.video.frame_outputs import (
     CODECS,
     FrameOutput,
     JsonListWriter,
@@ -28,7 +28,7 @@ from posezoo.video.frame_outputs import (
     open_output,
     pad_to_size,
 )
-from posezoo.video.frame_sources import Frame, FrameSource, open_source
+from posezoo.run.video.frame_sources import Frame, FrameSource, open_source
 
 
 def source_of(tmp_path: Path, *names: str) -> FrameSource:

@@ -16,15 +16,15 @@ import pytest
 from fakes.mosquitto import Broker, subscriber
 from fakes.ports import reserved_port
 from fakes.waiting import wait_until
-from posezoo.errors import OutputError
-from posezoo.pose.keypoints import Pose
-from posezoo.video.frame_publishers import (
+from posezoo.core.errors import OutputError
+from posezoo.poses.keypoints import Pose
+from posezoo.run.video.frame_publishers import (
     MqttTopic,
     is_stdout,
     open_publisher,
     parse_mqtt_topic,
 )
-from posezoo.video.frame_sources import Frame, FrameSource
+from posezoo.run.video.frame_sources import Frame, FrameSource
 
 
 class Video(FrameSource):

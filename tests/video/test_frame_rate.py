@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from posezoo.video.frame_rate import FrameRateMeter, StepTimer
+from posezoo.run.video.frame_rate import FrameRateMeter, StepTimer
 
 
 def test_frames_and_latency_count_from_the_start_of_the_mode():

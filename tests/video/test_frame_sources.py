@@ -15,9 +15,9 @@ from fakes.rtsp import Camera
 from fakes.server import Server
 from fakes.videos import MJPEG, SIZE, frame, mjpeg, number_of, write_uneven_video, write_video
 from fakes.waiting import HANG_S
-from posezoo.errors import ImageError, PosezooError
-from posezoo.video import frame_sources
-from posezoo.video.frame_sources import FrameSource, Reconnection, open_source
+from posezoo.core.errors import ImageError, PosezooError
+from posezoo.run.video import frame_sources
+from posezoo.run.video.frame_sources import FrameSource, Reconnection, open_source
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from fakes.finder import Finder
-from posezoo.errors import ImageError
-from posezoo.pose.keypoints import Pose
-from posezoo.video.frame_outputs import FrameOutput
-from posezoo.video.frame_sources import Frame, FrameSource
-from posezoo.video.player import (
+from posezoo.core.errors import ImageError
+from posezoo.poses.keypoints import Pose
+from posezoo.run.video.frame_outputs import FrameOutput
+from posezoo.run.video.frame_sources import Frame, FrameSource
+from posezoo.run.video.player import (
     ExecutionMode,
     Player,
     draw_poses,
@@ -23,8 +23,8 @@ from posezoo.video.player import (
     format_summary,
     summarize_run,
 )
-from posezoo.video.utilization_monitor import UtilizationMonitor
-from posezoo.video.video_options import VideoOptions
+from posezoo.run.video.utilization_monitor import UtilizationMonitor
+from posezoo.run.video.video_options import VideoOptions
 
 BLANK = np.full((240, 320, 3), 90, np.uint8)
 

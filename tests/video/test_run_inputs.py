@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.download.options import DownloadOptions
-from posezoo.errors import ImageError
-from posezoo.video.run_inputs import OutputNames, expand_image_paths, open_inputs
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.errors import ImageError
+from posezoo.run.video.run_inputs import OutputNames, expand_image_paths, open_inputs
 
 
 def touch(folder: Path, *names: str) -> Path:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from posezoo.errors import PosezooError
-from posezoo.video.utilization_monitor import MONITORS, UtilizationMonitor
+from posezoo.core.errors import PosezooError
+from posezoo.run.video.utilization_monitor import MONITORS, UtilizationMonitor
 
 MEMINFO = """\
 MemTotal:        8000000 kB

@@ -103,7 +103,7 @@ def mode_on(python, tmp_path) -> Callable[[Desktop], str]:
     """Which mode's name stands in the upper left corner, in the letters of this OpenCV."""
     code = (
         "import sys, numpy as np\n"
-        "from posezoo.video.player import draw_text\n"
+        "from posezoo.run.video.player import draw_text\n"
         f"drawn = np.full((480, 640, 3), {GREY}, np.uint8)\n"
         "draw_text(drawn, [sys.argv[1]])\n"
         "np.save(sys.argv[2], drawn[:20, :240])"
@@ -191,7 +191,7 @@ def test_a_closed_window_is_noticed_and_does_not_wait_for_keys(python, desktop):
     """Without a window manager there is no close button, so OpenCV closes the window."""
     code = (
         "import cv2, numpy as np\n"
-        "from posezoo.video.window import Window\n"
+        "from posezoo.run.video.window import Window\n"
         "with Window('posezoo demo') as window:\n"
         "    window.show(np.zeros((100, 100, 3), np.uint8))\n"
         "    print(window.is_open)\n"

@@ -17,11 +17,11 @@ import pytest
 from fakes.dask import Cluster
 from fakes.items import is_running, lost, work
 from fakes.waiting import HANG_S, wait_until
-from posezoo.errors import PosezooError
-from posezoo.events import ClusterJoined, WarningIssued, WorkerChanged, ignore_event
-from posezoo.user_folders import StorePath
-from posezoo.workers import cluster as cluster_module
-from posezoo.workers.cluster import map_on_cluster
+from posezoo.core.errors import PosezooError
+from posezoo.core.events import ClusterJoined, WarningIssued, WorkerChanged, ignore_event
+from posezoo.core.user_folders import StorePath
+from posezoo.scale import cluster as cluster_module
+from posezoo.scale.cluster import map_on_cluster
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -157,7 +157,7 @@ def test_a_worker_that_comes_late_does_the_work(start):
 
 
 def test_an_error_names_the_worker_where_it_happened(start):
-    from posezoo.pipeline.for_each import Executor, for_each
+    from posezoo.core.pipeline.for_each import Executor, for_each
 
     executor = Executor(in_processes=True, scheduler=start(1).address)
     (outcome,) = for_each(["refuse"], work, executor=executor)
@@ -176,7 +176,7 @@ def test_an_item_that_kills_two_workers_fails_alone(start):
 
 
 def test_an_item_without_enough_memory_fails_alone(start):
-    from posezoo.pipeline.for_each import Executor, for_each
+    from posezoo.core.pipeline.for_each import Executor, for_each
 
     cluster = start(0)
     cluster.add_worker(limits_memory=True)
@@ -195,7 +195,7 @@ def test_an_interrupt_stops_what_runs_on_the_workers(start, tmp_path):
         f"import signal, sys; sys.path.insert(0, {str(TESTS)!r})\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from fakes.items import work, lost\n"
-        "from posezoo.workers.cluster import map_on_cluster\n"
+        "from posezoo.scale.cluster import map_on_cluster\n"
         f"list(map_on_cluster(work, ['hang {started}'], {cluster.address!r}, print, lost))"
     )
     client = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)

@@ -15,9 +15,9 @@ import pytest
 from fakes import forks
 from fakes.items import is_running, lost, work
 from fakes.waiting import HANG_S, wait_until
-from posezoo.errors import ConversionError
-from posezoo.events import ignore_event
-from posezoo.workers.processes import (
+from posezoo.core.errors import ConversionError
+from posezoo.core.events import ignore_event
+from posezoo.core.workers.processes import (
     ChildPool,
     ChildProcess,
     ProcessEndedError,
@@ -25,7 +25,7 @@ from posezoo.workers.processes import (
     never_cancelled,
     run_in_child,
 )
-from posezoo.workers.program import run_program
+from posezoo.core.workers.program import run_program
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -73,7 +73,7 @@ def test_a_process_and_what_it_started_ends_with_its_parent(tmp_path, number, wo
         f"import signal, sys; sys.path.insert(0, {str(TESTS)!r})\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from fakes.items import is_running, lost, work\n"
-        "from posezoo.workers.processes import map_in_processes\n"
+        "from posezoo.core.workers.processes import map_in_processes\n"
         f"list(map_in_processes(work, ['{work} {started}'], 2, print, None))"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
@@ -162,7 +162,7 @@ def test_kill_9_ends_a_child_that_does_not_react_and_what_it_started(tmp_path, w
         f"import sys; sys.path.insert(0, {str(TESTS)!r})\n"
         "from pathlib import Path\n"
         f"from workers.test_processes import {work.__name__}\n"
-        "from posezoo.workers.processes import run_in_child\n"
+        "from posezoo.core.workers.processes import run_in_child\n"
         f"run_in_child({work.__name__}, Path({str(started)!r}), of='net')"
     )
     parent = subprocess.Popen([sys.executable, "-c", program])

@@ -12,7 +12,7 @@ import pytest
 from fakes.command import heed_interrupts
 from fakes.items import is_running
 from fakes.waiting import HANG_S, wait_until
-from posezoo.workers.program import find_program, run_program
+from posezoo.core.workers.program import find_program, run_program
 
 
 def run_python(code, **options):
@@ -85,7 +85,7 @@ def test_an_interrupt_of_the_caller_kills_the_program(tmp_path):
         f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
     )
     caller = (
-        "import sys\nfrom posezoo.workers.program import run_program\n"
+        "import sys\nfrom posezoo.core.workers.program import run_program\n"
         f"run_program([sys.executable, '-I', '-c', {program!r}])"
     )
     command = [sys.executable, "-c", caller]

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from posezoo.download.candidates import RateLimitedError
-from posezoo.workers.retries import RequestLimits, TransientSourceError, ask_again
+from posezoo.core.download.candidates import RateLimitedError
+from posezoo.core.workers.retries import RequestLimits, TransientSourceError, ask_again
 
 
 class Source:

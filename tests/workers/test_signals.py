@@ -1,4 +1,4 @@
-"""posezoo.workers.signals: a signal ends a process, whatever the process does at that moment."""
+"""posezoo.core.workers.signals: a signal ends a process, whatever the process does at that moment."""
 
 from __future__ import annotations
 

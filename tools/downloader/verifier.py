@@ -1,4 +1,4 @@
-"""Runs posezoo.cli.omz.verifier, whether posezoo is installed or not."""
+"""Runs posezoo.omz.commands.verifier, whether posezoo is installed or not."""
 
 import sys
 from importlib.util import find_spec
@@ -10,4 +10,4 @@ if find_spec("posezoo") is None:
 from posezoo.__main__ import main
 
 if __name__ == "__main__":
-    sys.exit(main("posezoo.cli.omz.verifier"))
+    sys.exit(main("posezoo.omz.commands.verifier"))

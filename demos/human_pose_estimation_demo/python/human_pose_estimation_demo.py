@@ -9,7 +9,7 @@ from pathlib import Path
 if find_spec("posezoo") is None:
     sys.path.append(str(Path(__file__).resolve().parents[3] / "src"))
 
-from posezoo.cli.verbs.demo import main
+from posezoo.run.verbs.demo import main
 
 if __name__ == "__main__":
     sys.exit(main())

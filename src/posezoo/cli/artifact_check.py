@@ -9,16 +9,16 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from posezoo.cli.report import print_result
-from posezoo.errors import LockError
-from posezoo.events import Listener, WorkFinished, WorkStarted
-from posezoo.facts.json_projection import project
+from posezoo.core.errors import LockError
+from posezoo.core.events import Listener, WorkFinished, WorkStarted
+from posezoo.core.json_projection import project
 
 if TYPE_CHECKING:
-    from posezoo.layout import ModelLayout
-    from posezoo.lockfile import LockFile
-    from posezoo.registry import Selection
-    from posezoo.spec.model import ModelSpec
-    from posezoo.verify import ArtifactState
+    from posezoo.core.declarations.model import ModelSpec
+    from posezoo.core.layout import ModelLayout
+    from posezoo.core.lockfile import LockFile
+    from posezoo.core.registry import Selection
+    from posezoo.core.verify import ArtifactState
 
 
 def run_artifact_check(
@@ -70,7 +70,7 @@ def _line(artifact: ArtifactState) -> str:
 def _check_models(
     selection: Selection, layout: ModelLayout, lock: LockFile, listener: Listener
 ) -> tuple[list[ArtifactState], list[LockError]]:
-    from posezoo.verify import check_composite
+    from posezoo.core.verify import check_composite
 
     artifacts = []
     refusals = []
@@ -91,7 +91,7 @@ def _check_models(
 
 def _pull_folders(layout: ModelLayout, subdirectory: str) -> None:
     """Bring the files of a composite, but not those of its parts, to the working copy."""
-    from posezoo.pipeline.store_transfers import bring
+    from posezoo.scale.store_transfers import bring
 
     for root in dict.fromkeys((layout.download_dir, layout.output_dir)):
         bring(root / subdirectory, layout.limits, lambda name: "/" not in name, afresh=True)
@@ -123,10 +123,10 @@ def _check_model(
     """The states of a model's files and IR; and the error if a strict lock does not contain
     them.
     """
-    from posezoo.ir.provenance import read_provenance
-    from posezoo.pipeline.store_transfers import bring
-    from posezoo.spec.model import Precision
-    from posezoo.verify import check_artifacts
+    from posezoo.core.declarations.model import Precision
+    from posezoo.core.ir.provenance import read_provenance
+    from posezoo.core.verify import check_artifacts
+    from posezoo.scale.store_transfers import bring
 
     for folder in dict.fromkeys((layout.model_download_dir(spec), layout.model_dir(spec))):
         bring(folder, layout.limits, afresh=True)

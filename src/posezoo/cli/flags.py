@@ -17,15 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.parsers import NamedOutput, OutputFile
-from posezoo.errors import (
+from posezoo.core.declarations.model import Precision
+from posezoo.core.errors import (
     InferenceError,
     PluginError,
     SettingsError,
     explain_windows_path,
     os_reason,
 )
-from posezoo.regular_files import read_regular_text
-from posezoo.settings import (
+from posezoo.core.regular_files import read_regular_text
+from posezoo.core.settings import (
     INFERENCE_PRECISIONS,
     SETTING_TYPES,
     Settings,
@@ -34,22 +35,21 @@ from posezoo.settings import (
     to_settings,
     unknown_variables,
 )
-from posezoo.spec.model import Precision
-from posezoo.user_folders import STORES, in_store
-from posezoo.values import frozen
+from posezoo.core.user_folders import STORES, in_store
+from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from posezoo.console import Console
-    from posezoo.convert.conversion_plan import ConversionOptions
-    from posezoo.pipeline.for_each import Executor
-    from posezoo.resolve.input_options import InputOptions
-    from posezoo.resolve.stage_context import Context
-    from posezoo.runtime.estimator import Estimator
-    from posezoo.runtime.runtime_config import LoadOptions
-    from posezoo.spec.model import ModelSpec
-    from posezoo.spec.skeleton import Skeleton
-    from posezoo.video.frame_publishers import MqttTopic
-    from posezoo.video.video_options import VideoOptions
+    from posezoo.core.console import Console
+    from posezoo.core.convert.conversion_plan import ConversionOptions
+    from posezoo.core.declarations.model import ModelSpec
+    from posezoo.core.declarations.skeleton import Skeleton
+    from posezoo.core.pipeline.for_each import Executor
+    from posezoo.core.resolve.input_options import InputOptions
+    from posezoo.core.resolve.stage_context import Context
+    from posezoo.run.runtime.estimator import Estimator
+    from posezoo.run.runtime.runtime_config import LoadOptions
+    from posezoo.run.video.frame_publishers import MqttTopic
+    from posezoo.run.video.video_options import VideoOptions
 
 
 _OWN_SECRETS = (
@@ -147,7 +147,7 @@ def _parse_cluster(text: str) -> str:
 
 
 def _parse_mqtt(text: str) -> MqttTopic:
-    from posezoo.video.frame_publishers import parse_mqtt_topic
+    from posezoo.run.video.frame_publishers import parse_mqtt_topic
 
     try:
         return parse_mqtt_topic(text)
@@ -686,7 +686,7 @@ def context_from_args(
     Args:
         local: the verb, if it cannot read folders in stores (``require_local``).
     """
-    from posezoo.pipeline.zoo_context import open_context
+    from posezoo.core.pipeline.zoo_context import open_context
 
     context = open_context(
         settings_from_args(args, overrides),
@@ -705,8 +705,8 @@ def video_options_from_args(args: argparse.Namespace, estimator: Estimator) -> V
     Raises:
         InferenceError: the model finds the classes of images, and a flag is for people.
     """
-    from posezoo.pose.decoders import find_decoder
-    from posezoo.video.video_options import VideoOptions
+    from posezoo.poses.decoders import find_decoder
+    from posezoo.run.video.video_options import VideoOptions
 
     finds_classes = find_decoder(estimator.decoder).finds_classes
     for name in ("track", "smooth", "whole_image", "coco"):
@@ -727,8 +727,8 @@ def executor_from_args(
     Args:
         folders: further folders to which the work writes.
     """
-    from posezoo.pipeline.for_each import Executor
-    from posezoo.workers.threads import available_cores
+    from posezoo.core.pipeline.for_each import Executor
+    from posezoo.core.workers.threads import available_cores
 
     if args.cluster is None or args.dry_run:
         return Executor()
@@ -751,11 +751,11 @@ def executor_from_args(
 
 def console_from_args(args: argparse.Namespace) -> Console:
     """The console of a verb that handles models, from ``--quiet`` and ``--log``."""
-    from posezoo.console import Console
+    from posezoo.core.console import Console
 
     log = None
     if args.log and not args.dry_run:  # in a dry run nothing happens
-        from posezoo.event_log import EventLog
+        from posezoo.core.event_log import EventLog
 
         log = EventLog(args.log)
     return Console(quiet=args.quiet, log=log)
@@ -807,7 +807,7 @@ def require_model_optimizer(args: argparse.Namespace, *, is_plan: bool = False) 
     if args.mo is None:
         return
     from posezoo.cli.run_main import print_to_stderr
-    from posezoo.convert import model_optimizer
+    from posezoo.omz import model_optimizer
 
     if not args.mo.exists():  # a model that needs it reports an error
         print_to_stderr(f"warning: --mo {args.mo}: there is no such file")
@@ -843,7 +843,7 @@ def skeleton_from_args(args: argparse.Namespace) -> Skeleton | None:
     """The skeleton of ``--skeleton``; None if it is not given. It must come with a file."""
     if not args.skeleton:
         return None
-    from posezoo.spec.skeletons import find_skeleton
+    from posezoo.core.declarations.skeletons import find_skeleton
 
     named = [args.model or ""] if "model" in args else args.models
     is_file = any(map(os.path.isfile, named))
@@ -919,7 +919,7 @@ def input_options_from_args(args: argparse.Namespace) -> InputOptions:
     for flag in ("max_people", "min_score"):
         if getattr(args, flag) is not None and not args.decode:
             args.parser.error(f"--{flag} requires --decode")
-    from posezoo.resolve.input_options import InputOptions
+    from posezoo.core.resolve.input_options import InputOptions
 
     return InputOptions(
         mo_arguments=tuple(args.add_mo_arg),
@@ -935,7 +935,7 @@ def input_options_from_args(args: argparse.Namespace) -> InputOptions:
 
 def conversion_options_from_args(args: argparse.Namespace) -> ConversionOptions:
     """How IR are made, from ``--force`` and ``CHECKPOINT``."""
-    from posezoo.convert.conversion_plan import ConversionOptions
+    from posezoo.core.convert.conversion_plan import ConversionOptions
 
     if args.self_check == "off" and args.checkpoint is None:
         args.parser.error("--self_check off requires --checkpoint")

@@ -19,7 +19,7 @@ from typing import NoReturn
 from posezoo.cli import run_main
 from posezoo.cli.parsers import CommandParser, HelpFormatter
 from posezoo.cli.verbs import SUMMARIES, VERB_GROUPS, find_verb, plugin_names
-from posezoo.errors import PluginError, PosezooError, suggest
+from posezoo.core.errors import PluginError, PosezooError, suggest
 
 VERBS = tuple(SUMMARIES)
 
@@ -251,7 +251,7 @@ class _VersionAction(argparse.Action):
     """
 
     def __call__(self, parser: argparse.ArgumentParser, *_args: object, **_kwargs: object) -> None:
-        from posezoo.versions import version
+        from posezoo.core.versions import version
 
         print(f"posezoo {version()}")
         parser.exit()

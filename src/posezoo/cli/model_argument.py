@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.spec.model import ORIGINALS
-from posezoo.spec.model_files import CHECKPOINTS
-from posezoo.values import frozen
+from posezoo.core.declarations.model import ORIGINALS
+from posezoo.core.declarations.model_files import CHECKPOINTS
+from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from posezoo.resolve.stage_context import Context
-    from posezoo.spec.model import Model
-    from posezoo.spec.skeleton import Skeleton
+    from posezoo.core.declarations.model import Model
+    from posezoo.core.declarations.skeleton import Skeleton
+    from posezoo.core.resolve.stage_context import Context
 
 
 @frozen
@@ -60,7 +60,7 @@ def find_named_model(
         CheckpointError: the checkpoint cannot be read, or not only one network reads it.
         PosezooError: as for ``find_with_checkpoint``.
     """
-    from posezoo.resolve.custom_weights import find_fitting_network, find_with_checkpoint
+    from posezoo.networks.custom_weights import find_fitting_network, find_with_checkpoint
 
     if checkpoint is None and text and is_network_file(text):
         return NamedModel(file=Path(text))

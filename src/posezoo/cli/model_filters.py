@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.selection import select_models
-from posezoo.facts.model_facts import ModelFacts, find_detector
-from posezoo.spec.model import Framework, Precision
-from posezoo.values import frozen
+from posezoo.core.declarations.model import Framework, Precision
+from posezoo.core.values import frozen
+from posezoo.pages.facts.model_facts import ModelFacts, find_detector
 
 if TYPE_CHECKING:
-    from posezoo.errors import MessageWriter
-    from posezoo.registry import Registry, Selection
-    from posezoo.settings import Settings
+    from posezoo.core.errors import MessageWriter
+    from posezoo.core.registry import Registry, Selection
+    from posezoo.core.settings import Settings
 
 
 def facts_of(selection: Selection, registry: Registry) -> list[ModelFacts]:
@@ -91,7 +91,7 @@ def select_filtered(
         patterns: names and globs; None selects all models, or those that only the filters select.
         is_all: whether the user asked for all models.
     """
-    from posezoo.pipeline.zoo_context import registry_from_settings
+    from posezoo.core.pipeline.zoo_context import registry_from_settings
 
     by_filters = bool(str(filters)) and not patterns and not is_all
     registry = registry_from_settings(settings)
@@ -123,7 +123,7 @@ def _has_word(text: str, beginning: str) -> bool:
 
 def _task(text: str) -> str:
     # Imported only if the flag is used: importing the YAML reader takes 20 ms.
-    from posezoo.spec.model_yml import TASKS
+    from posezoo.core.declarations.model_yml import TASKS
 
     if text in TASKS:
         return text

@@ -14,26 +14,26 @@ from posezoo.cli import flags
 from posezoo.cli.report import print_json, print_lines
 from posezoo.cli.run_main import command_line
 from posezoo.cli.selection import select_models, warn_of_deprecated_composites
-from posezoo.errors import DiskError, PosezooError, UnpinnedFileError
-from posezoo.events import Listener, RunStarted
-from posezoo.facts.json_projection import to_json
-from posezoo.pipeline.for_each import Executor, for_each
-from posezoo.values import frozen
+from posezoo.core.errors import DiskError, PosezooError, UnpinnedFileError
+from posezoo.core.events import Listener, RunStarted
+from posezoo.core.json_projection import to_json
+from posezoo.core.pipeline.for_each import Executor, for_each
+from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from posezoo.console import Console
-    from posezoo.convert.conversion_plan import PlannedIr
-    from posezoo.download.model_download import PlannedFile
-    from posezoo.pipeline.get import ConversionTask, Converted
-    from posezoo.pipeline.plan import Plan
-    from posezoo.registry import Selection
-    from posezoo.resolve.stage_context import Context
-    from posezoo.spec.model import ModelSpec, Precision
+    from posezoo.core.console import Console
+    from posezoo.core.convert.conversion_plan import PlannedIr
+    from posezoo.core.declarations.model import ModelSpec, Precision
+    from posezoo.core.download.model_download import PlannedFile
+    from posezoo.core.pipeline.get import ConversionTask, Converted
+    from posezoo.core.pipeline.plan import Plan
+    from posezoo.core.registry import Selection
+    from posezoo.core.resolve.stage_context import Context
 
 
 def format_plan(plan: Plan) -> list[str]:
     """One line for each file and each IR, or the reason why the IR cannot be made."""
-    from posezoo.spec.routes import describe_obstacle
+    from posezoo.core.declarations.routes import describe_obstacle
 
     spec = plan.resolved.spec
     if plan.obstacle:
@@ -140,7 +140,7 @@ def make_selected(
     Args:
         selection: the models; None means those that the flags select.
     """
-    from posezoo.convert.memory_need import memory_need
+    from posezoo.core.convert.memory_need import memory_need
 
     executor = flags.executor_from_args(args, task.context)
     with flags.console_from_args(args) as console:
@@ -235,7 +235,7 @@ def _answer(result: Answer | Converted | Plan | None) -> Answer:
     """What is shown of a result."""
     if result is None or isinstance(result, Answer):
         return result or Answer()
-    from posezoo.pipeline.get import Converted
+    from posezoo.core.pipeline.get import Converted
 
     if isinstance(result, Converted):
         return Answer(irs=result.irs)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from posezoo.facts.json_projection import project, to_json
-from posezoo.registry import Selection, registry_name, registry_root
-from posezoo.user_folders import in_store
-from posezoo.values import frozen
+from posezoo.core.json_projection import project, to_json
+from posezoo.core.registry import Selection, registry_name, registry_root
+from posezoo.core.user_folders import in_store
+from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from posezoo.download.availability import Availability
-    from posezoo.facts.model_facts import ModelFacts
-    from posezoo.settings import Settings
+    from posezoo.core.download.availability import Availability
+    from posezoo.core.settings import Settings
+    from posezoo.pages.facts.model_facts import ModelFacts
 
 _LONGEST_HOST = 32
 
@@ -53,17 +53,17 @@ def find_weights(
     Args:
         asks_sources: whether sources are asked over the network if they have the files.
     """
-    from posezoo.download.availability import find_availability, find_available
-    from posezoo.download.origins import NONE_STORED
-    from posezoo.layout import ModelLayout
-    from posezoo.pipeline.zoo_context import download_options
+    from posezoo.core.download.availability import find_availability, find_available
+    from posezoo.core.download.origins import NONE_STORED
+    from posezoo.core.layout import ModelLayout
+    from posezoo.core.pipeline.zoo_context import download_options
 
     options = download_options(settings)
     layout = ModelLayout(settings.weights_dir, settings.weights_dir, limits=options.limits)
     parts = {part.full_name: part for facts in models for part in facts.parts}
     stored = dict.fromkeys(parts, NONE_STORED)
     if in_store(layout.download_dir) or in_store(options.cache_dir):
-        from posezoo.pipeline.store_transfers import observe
+        from posezoo.scale.store_transfers import observe
 
         stored = {name: observe(part, layout, options) for name, part in parts.items()}
     states = {}

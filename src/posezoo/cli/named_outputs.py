@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.cli.parsers import NamedOutput
-from posezoo.errors import OutputError
-from posezoo.files.outputs import has_signs, is_own, replacing_own
-from posezoo.settings import SETTING_TYPES
+from posezoo.core.errors import OutputError
+from posezoo.core.files.outputs import has_signs, is_own, replacing_own
+from posezoo.core.settings import SETTING_TYPES
 
 #: Flags for folders that also have files which posezoo writes.
 _MODEL_FOLDERS = {*SETTING_TYPES, "download_dir", "model_dir", "output_dir"}

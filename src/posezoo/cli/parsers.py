@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
-from posezoo.errors import printable
-from posezoo.values import frozen
+from posezoo.core.errors import printable
+from posezoo.core.values import frozen
 
 #: The maximum width of help texts; longer lines are hard to read.
 MOST_COLUMNS = 100

@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 
-from posezoo.errors import escape_control_characters, printable
-from posezoo.user_folders import show_addresses
+from posezoo.core.errors import escape_control_characters, printable
+from posezoo.core.user_folders import show_addresses
 
 _LEAST_CUT = 12  # columns of the terminal
 ELLIPSIS = "..."  # three dots, since some terminals cannot show the single character

@@ -13,7 +13,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from posezoo.errors import (
+from posezoo.core.errors import (
     PosezooError,
     error_lines,
     hide_passwords,
@@ -21,7 +21,7 @@ from posezoo.errors import (
     printable,
     redact_secrets,
 )
-from posezoo.workers.signals import SignalExit, signals_raise
+from posezoo.core.workers.signals import SignalExit, signals_raise
 
 # The end of the dynamic linker's message if there is no address space for a library.
 _NOT_MAPPED = "failed to map segment from shared object"
@@ -147,7 +147,7 @@ def _report_bug(error: Exception) -> int:
     import tempfile
     import traceback
 
-    from posezoo.plugins import find_plugin_in_trace
+    from posezoo.core.plugins import find_plugin_in_trace
 
     trace = traceback.format_exc()
     with tempfile.NamedTemporaryFile(

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from posezoo.errors import PosezooError, os_reason
-from posezoo.regular_files import open_regular
+from posezoo.core.errors import PosezooError, os_reason
+from posezoo.core.regular_files import open_regular
 
 if TYPE_CHECKING:
-    from posezoo.registry import Registry, Selection
+    from posezoo.core.registry import Registry, Selection
 
 # A list of model names is short; a larger file was probably given by mistake.
 _MAX_LIST_BYTES = 1 << 20

@@ -24,10 +24,10 @@ def answer(top: argparse.ArgumentParser, verbs: Iterable[argparse.ArgumentParser
     import argcomplete
     from argcomplete.completers import DirectoriesCompleter, FilesCompleter
 
+    from posezoo.core.declarations.model import Precision
+    from posezoo.core.declarations.model_yml import TASKS
     from posezoo.export.targets import TARGETS
     from posezoo.networks import NETWORKS
-    from posezoo.spec.model import Precision
-    from posezoo.spec.model_yml import TASKS
 
     # By the placeholder in help texts; any other value cannot be completed.
     completers: dict[str, Callable[..., Iterable[str]]] = {
@@ -49,8 +49,8 @@ def answer(top: argparse.ArgumentParser, verbs: Iterable[argparse.ArgumentParser
 
 def _model_names(parsed_args: argparse.Namespace, **_: object) -> Iterator[str]:
     from posezoo.cli.flags import settings_from_args
-    from posezoo.registry import open_registry
-    from posezoo.spec.safe_names import explain_invalid_model_name
+    from posezoo.core.declarations.safe_names import explain_invalid_model_name
+    from posezoo.core.registry import open_registry
 
     # The shell passes ~/models unexpanded.
     roots = [Path(root).expanduser() for root in settings_from_args(parsed_args).models_dir]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from posezoo.core.resolve.input_options import InputOptions
 from posezoo.export.documents import render_documents
 from posezoo.export.target_type import (
     TEMPLATES,
@@ -16,7 +17,6 @@ from posezoo.export.target_type import (
     render,
     require_keypoints,
 )
-from posezoo.resolve.input_options import InputOptions
 
 _BUILD = (
     'cmake -S {folder} -B {folder}/build -D OpenVINO_DIR="$(python -c "import openvino.utils;'

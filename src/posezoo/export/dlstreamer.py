@@ -13,8 +13,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from posezoo.errors import ExportError
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.errors import ExportError
+from posezoo.core.ir.openvino_import import import_openvino, openvino_core
+from posezoo.core.ir.provenance import SUFFIXES
 from posezoo.export.documents import render_documents
+from posezoo.export.model_procs import ModelProc, find_model_proc, read_labels
 from posezoo.export.target_type import (
     ExportedModel,
     ExportFile,
@@ -23,13 +27,9 @@ from posezoo.export.target_type import (
     exported_name,
     render,
 )
-from posezoo.ir.model_info import MODEL_INFO
-from posezoo.ir.model_procs import ModelProc, find_model_proc, read_labels
-from posezoo.ir.openvino_import import import_openvino, openvino_core
-from posezoo.ir.provenance import SUFFIXES
-from posezoo.pose.decoder_type import DecoderType
-from posezoo.pose.decoders import DECODERS, resolve_options
-from posezoo.spec.model import ModelSpec
+from posezoo.poses.decoder_type import DecoderType
+from posezoo.poses.decoders import DECODERS, resolve_options
+from posezoo.run.model_info import MODEL_INFO
 
 # The pipeline of a converter, from pictures on.
 _DETECTOR = "../person-detection-retail-0013/person-detection-retail-0013"

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from posezoo.core.declarations.model import WHOLE_IMAGE
+from posezoo.core.resolve.people import people_from
 from posezoo.export.target_type import ExportedModel, ExportFile, ExportTarget, Port, render
-from posezoo.license_notice import collect_license_terms, format_notice
-from posezoo.pose.decoders import find_decoder
-from posezoo.resolve.people import people_from
-from posezoo.spec.model import WHOLE_IMAGE
+from posezoo.pages.license_notice import collect_license_terms, format_notice
+from posezoo.poses.decoders import find_decoder
 
 #: The names of the classes, one a line.
 LABELS = "labels.txt"

@@ -13,13 +13,13 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from posezoo.errors import OutputError
+from posezoo.core.errors import OutputError
+from posezoo.core.files.file_lock import exclusive
+from posezoo.core.files.file_manifest import digest, digest_of_file, read_manifest, write_manifest
+from posezoo.core.files.staging import create_parent, staging_dir
+from posezoo.core.files.verified_files import write_error, writing
+from posezoo.core.values import frozen
 from posezoo.export.target_type import ExportFile
-from posezoo.files.file_lock import exclusive
-from posezoo.files.file_manifest import digest, digest_of_file, read_manifest, write_manifest
-from posezoo.files.staging import create_parent, staging_dir
-from posezoo.files.verified_files import write_error, writing
-from posezoo.values import frozen
 
 MANIFEST = "posezoo-export.json"
 NOTE = "written by posezoo export: its own files, by SHA-256"

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from posezoo.errors import ExportError
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.errors import ExportError
 from posezoo.export.documents import render_documents
 from posezoo.export.target_type import (
     ExportedModel,
@@ -21,9 +22,8 @@ from posezoo.export.target_type import (
     exported_name,
     render,
 )
-from posezoo.pose.decoders import finds_boxes
-from posezoo.pose.ssd_detection import PERSON
-from posezoo.spec.model import ModelSpec
+from posezoo.poses.decoders import finds_boxes
+from posezoo.poses.ssd_detection import PERSON
 
 
 def render_frigate(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:

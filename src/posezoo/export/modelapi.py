@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from posezoo.errors import ExportError
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.errors import ExportError
 from posezoo.export.documents import render_documents
 from posezoo.export.target_type import (
     ExportedModel,
@@ -17,7 +18,6 @@ from posezoo.export.target_type import (
     exported_name,
     render,
 )
-from posezoo.spec.model import ModelSpec
 
 #: The wrappers that read the outputs of our models, and how the sample prints what they find.
 _PRINTS = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from posezoo.core.resolve.input_options import InputOptions
 from posezoo.export.documents import render_documents
 from posezoo.export.target_type import (
     ExportedModel,
@@ -16,7 +17,6 @@ from posezoo.export.target_type import (
     render,
     require_keypoints,
 )
-from posezoo.resolve.input_options import InputOptions
 
 
 def render_node(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:

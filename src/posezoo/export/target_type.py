@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from posezoo.errors import ExportError
-from posezoo.layout import ModelLayout
-from posezoo.resolve.input_options import InputOptions
-from posezoo.spec.model import Decoder, ModelSpec, Precision
-from posezoo.values import frozen
+from posezoo.core.declarations.model import Decoder, ModelSpec, Precision
+from posezoo.core.errors import ExportError
+from posezoo.core.layout import ModelLayout
+from posezoo.core.resolve.input_options import InputOptions
+from posezoo.core.values import frozen
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -70,7 +70,7 @@ class ExportedModel:
     @property
     def model_info(self) -> dict[str, str]:
         """``model_info`` of its IR; for a published IR what it would be."""
-        from posezoo.ir.model_info import build_model_info  # it imports numpy
+        from posezoo.run.model_info import build_model_info  # it imports numpy
 
         info = build_model_info(self._output_shapes, self.spec, self.decoder)
         return {name: str(value) for name, value in info.items()}
@@ -80,7 +80,7 @@ class ExportedModel:
         """That of its outputs, or in its graph; without one, that of its task; None: none is
         known.
         """
-        from posezoo.runtime.decoder_matching import find_task_decoder  # it imports numpy
+        from posezoo.run.runtime.decoder_matching import find_task_decoder  # it imports numpy
 
         declared = self.spec.decoding.decoder if self.spec.decoding else self.spec.decoder
         return declared or find_task_decoder(self.spec, self._output_shapes)
@@ -88,7 +88,7 @@ class ExportedModel:
     @property
     def labels(self) -> list[str]:
         """The names of its classes by their numbers; empty if they are not known."""
-        from posezoo.ir.model_procs import find_labels
+        from posezoo.export.model_procs import find_labels
 
         return find_labels(self.spec, self._output_shapes.values())
 
@@ -219,7 +219,7 @@ def require_keypoints(spec: ModelSpec) -> None:
     Raises:
         ExportError: it has no decoder, or it is a detector, which returns boxes.
     """
-    from posezoo.pose.decoders import finds_boxes
+    from posezoo.poses.decoders import finds_boxes
 
     if spec.decoding is None or finds_boxes(spec.decoding.decoder):
         problem = f"{exported_name(spec)}: the sample needs an IR that returns keypoints"

@@ -6,9 +6,9 @@ templates/.
 
 from __future__ import annotations
 
-from posezoo.errors import ExportError
+from posezoo.core.errors import ExportError
+from posezoo.core.plugins import LazyTable
 from posezoo.export.target_type import ExportTarget
-from posezoo.plugins import LazyTable
 
 TARGETS = LazyTable(
     "posezoo.export_targets",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from posezoo.errors import ExportError
+from posezoo.core.errors import ExportError
 from posezoo.export.documents import LABELS, render_documents
 from posezoo.export.target_type import (
     ExportedModel,
@@ -21,7 +21,7 @@ from posezoo.export.target_type import (
     Port,
     render,
 )
-from posezoo.pose.decoders import find_decoder
+from posezoo.poses.decoders import find_decoder
 
 #: Triton's types by OpenVINO's; the backend takes no others.
 TYPES = {

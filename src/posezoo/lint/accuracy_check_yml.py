@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from posezoo.core.declarations.yaml_nodes import YamlNode
+from posezoo.core.values import frozen
 from posezoo.lint.card_claims import Numbers
-from posezoo.spec.yaml_nodes import YamlNode
-from posezoo.values import frozen
 
 #: Frameworks that run the converted model.
 CONVERTED = frozenset(("dlsdk", "openvino", "g-api"))

@@ -14,8 +14,8 @@ from dataclasses import field
 from itertools import accumulate, chain
 from typing import Any, Generic, TypeVar
 
-from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard, find_links
-from posezoo.values import frozen
+from posezoo.core.values import frozen
+from posezoo.lint.card_reader import CardSection, MarkdownLink, ParsedCard, find_links
 
 ValueT = TypeVar("ValueT")
 Numbers = tuple[float, ...]

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from enum import Enum
 
-from posezoo.errors import SpecError, escape_control_characters
-from posezoo.spec.yaml_nodes import YamlNode
-from posezoo.values import frozen
+from posezoo.core.declarations.yaml_nodes import YamlNode
+from posezoo.core.errors import SpecError, escape_control_characters
+from posezoo.core.values import frozen
 
 
 class Severity(str, Enum):

@@ -6,22 +6,22 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from posezoo.cards.model_card import PICTURES
-from posezoo.cards.registry_pages import INDEX, NETWORK_PICTURE, PICTURE
-from posezoo.download.transfer import ACCESS_POINTS
-from posezoo.errors import SettingsError
-from posezoo.facts import outside_references
-from posezoo.facts.papers import NAME as PAPERS
-from posezoo.registry import (
+from posezoo.core.declarations import other_names
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.download.transfer import ACCESS_POINTS
+from posezoo.core.errors import SettingsError
+from posezoo.core.registry import (
     Registry,
     RegistryEntry,
     builtin_models_dir,
     license_path,
     registry_root,
 )
-from posezoo.spec import other_names
-from posezoo.spec.model import ModelSpec
-from posezoo.workers.program import find_program
+from posezoo.core.workers.program import find_program
+from posezoo.pages.cards.model_card import PICTURES
+from posezoo.pages.cards.registry_pages import INDEX, NETWORK_PICTURE, PICTURE
+from posezoo.pages.facts import outside_references
+from posezoo.pages.facts.papers import NAME as PAPERS
 
 TIMEOUT_S = 60
 DECLARATIONS = ("model.yml", "composite-model.yml")

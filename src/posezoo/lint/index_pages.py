@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from posezoo.cards.card_reader import CardTable, ParsedCard, TableRow, to_plain_text
+from posezoo.core.values import frozen
 from posezoo.lint.card_claims import CardValue
-from posezoo.values import frozen
+from posezoo.lint.card_reader import CardTable, ParsedCard, TableRow, to_plain_text
 
 _BREAK = re.compile(r"<br ?/?>", re.IGNORECASE)
 #: A border of a cell.

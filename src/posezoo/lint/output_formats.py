@@ -10,12 +10,12 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
-from posezoo.errors import SettingsError, os_reason
-from posezoo.facts.json_projection import project
-from posezoo.files.verified_files import write_atomically
+from posezoo.core.errors import SettingsError, os_reason
+from posezoo.core.files.verified_files import write_atomically
+from posezoo.core.json_projection import project
+from posezoo.core.regular_files import read_regular_bytes
 from posezoo.lint.finding import Finding, to_safe_line
 from posezoo.lint.rule import FORMER_IDS, RuleInfo
-from posezoo.regular_files import read_regular_bytes
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 #: The values that identify a finding. Line numbers and the checkout's folder may change, so they

@@ -14,18 +14,8 @@ from itertools import chain, product
 from pathlib import Path
 from typing import Any, TypeVar
 
-from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard, read_card, read_text
-from posezoo.cards.model_card import NOTE, has_note
-from posezoo.cards.registry_pages import PICTURE, render_pages
-from posezoo.errors import SpecError
-from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
-from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
-from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
-from posezoo.lint.index_pages import IndexRow, read_index
-from posezoo.lint.text_comparison import file_name, read_names
-from posezoo.registry import Registry, RegistryEntry
-from posezoo.spec import yaml_nodes
-from posezoo.spec.model import (
+from posezoo.core.declarations import yaml_nodes
+from posezoo.core.declarations.model import (
     CompositeSpec,
     Family,
     Framework,
@@ -36,11 +26,21 @@ from posezoo.spec.model import (
     Source,
     SourceFile,
 )
-from posezoo.spec.model_yml import is_in_our_form
-from posezoo.spec.skeleton import Skeleton
-from posezoo.spec.skeletons import SKELETONS
-from posezoo.spec.yaml_nodes import YamlNode
-from posezoo.values import frozen
+from posezoo.core.declarations.model_yml import is_in_our_form
+from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.declarations.skeletons import SKELETONS
+from posezoo.core.declarations.yaml_nodes import YamlNode
+from posezoo.core.errors import SpecError
+from posezoo.core.registry import Registry, RegistryEntry
+from posezoo.core.values import frozen
+from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
+from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
+from posezoo.lint.card_reader import CardSection, MarkdownLink, ParsedCard, read_card, read_text
+from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
+from posezoo.lint.index_pages import IndexRow, read_index
+from posezoo.lint.text_comparison import file_name, read_names
+from posezoo.pages.cards.model_card import NOTE, has_note
+from posezoo.pages.cards.registry_pages import PICTURE, render_pages
 
 #: If more than this fraction of a folder's models are on a page, the others should be there, too.
 USUAL_SHARE = 0.8

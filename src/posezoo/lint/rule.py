@@ -10,9 +10,9 @@ from functools import wraps
 from operator import eq
 from typing import Any
 
+from posezoo.core.values import frozen
 from posezoo.lint.finding import Place, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
-from posezoo.values import frozen
 
 FindViolations = Callable[[ModelView], Violations]
 #: Ids of rules that are now part of another rule; baselines and users may still use these ids.

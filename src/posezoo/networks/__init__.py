@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from posezoo.errors import UnknownModelError, suggest
+from posezoo.core.errors import UnknownModelError, suggest
 from posezoo.networks.catalog import NETWORKS, PLUGINS
 from posezoo.networks.definition import ArgumentValue, NetworkArgument, NetworkDefinition, Shapes
 

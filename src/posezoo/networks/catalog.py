@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from posezoo.core.plugins import LazyTable
 from posezoo.networks.catalog_file import read_catalog, read_definition
 from posezoo.networks.definition import NetworkDefinition
 from posezoo.networks.gluon_names import torch_names
 from posezoo.networks.mmpose_names import adapt_hrnet, adapt_vitpose
-from posezoo.plugins import LazyTable
 
 # For networks whose published tensors are not those of our class, or of GluonCV.
 _ADAPTERS = {"vitpose": adapt_vitpose, "hrnet": adapt_hrnet, "higher_hrnet": adapt_hrnet}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from posezoo.core.declarations.model import ColorOrder, Input, SelfCheckSettings
 from posezoo.networks.definition import (
     NetworkArgument,
     NetworkDefinition,
@@ -16,7 +17,6 @@ from posezoo.networks.definition import (
     Shapes,
     Tensors,
 )
-from posezoo.spec.model import ColorOrder, Input, SelfCheckSettings
 
 Adapter = Callable[[Tensors], dict[str, Any]]
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
-from posezoo.errors import NetworkError, import_optional, suggest
+from posezoo.core.declarations.model import Input, SelfCheckSettings
+from posezoo.core.errors import NetworkError, import_optional, suggest
+from posezoo.core.plugins import import_attribute
+from posezoo.core.values import frozen
 from posezoo.networks.gluon_names import torch_names
-from posezoo.plugins import import_attribute
-from posezoo.spec.model import Input, SelfCheckSettings
-from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from torch import nn

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from posezoo.errors import NetworkError
+from posezoo.core.errors import NetworkError
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from posezoo.errors import NetworkError
+from posezoo.core.errors import NetworkError
 from posezoo.networks.blocks import (
     BasicBlock,
     Bottleneck,

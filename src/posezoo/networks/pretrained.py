@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo import networks
-from posezoo.errors import CheckpointError, NetworkError, import_optional
+from posezoo.core.errors import CheckpointError, NetworkError, import_optional
+from posezoo.core.values import frozen
 from posezoo.networks import ArgumentValue, NetworkDefinition
 from posezoo.networks.gluon_names import rename_tensors
-from posezoo.values import frozen
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from posezoo.arrays import NamedArrays
+    from posezoo.core.arrays import NamedArrays
 
 
 # A prefix has at most this number of words, such as ``model.net.``.
@@ -42,7 +42,7 @@ class NetworkCheckpoint:
 
         A CheckpointError if tensors are missing, unexpected or of another shape.
         """
-        from posezoo import checkpoints
+        from posezoo.networks import checkpoints
 
         torch = import_optional("torch", extra="torch")
         # Allocates and initializes no weights, since they are replaced below.
@@ -96,7 +96,7 @@ def read_network_checkpoint(
         NetworkError: the network cannot be built with the declared arguments, or with those the
             keys show.
     """
-    from posezoo import checkpoints
+    from posezoo.networks import checkpoints
 
     definition = networks.find_network(network).with_names(names)
     arrays = checkpoints.read_checkpoint(path)
@@ -113,8 +113,8 @@ def read_network_checkpoint(
 
 def matching_networks(path: Path) -> tuple[str, ...]:
     """The networks, which torch builds, whose keys and shapes are exactly those of a checkpoint."""
-    from posezoo import checkpoints
-    from posezoo.checkpoints.key_matching import compare_keys
+    from posezoo.networks import checkpoints
+    from posezoo.networks.checkpoints.key_matching import compare_keys
 
     torch = import_optional("torch", extra="torch")
     arrays = checkpoints.read_checkpoint(path)

@@ -13,7 +13,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from posezoo.errors import NetworkError
+from posezoo.core.errors import NetworkError
 
 #: Blocks and heads of attention, by the number of channels: small, base, large, huge.
 SIZES = {384: (12, 12), 768: (12, 12), 1024: (24, 16), 1280: (32, 16)}

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from posezoo.errors import NetworkError
+from posezoo.core.errors import NetworkError
 from posezoo.networks.definition import Tensors
 
 #: The expert of COCO; the published heads have COCO's keypoints only.

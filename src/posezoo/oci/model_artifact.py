@@ -19,17 +19,22 @@ from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
-from posezoo.cards.model_card import NAME as CARD
-from posezoo.download.context import DownloadContext
-from posezoo.download.digest_store import store_candidates
-from posezoo.download.file_download import download_file
-from posezoo.download.options import DownloadOptions, refuse_license
-from posezoo.download.provenance_json import update_provenance_json
-from posezoo.errors import DigestError, OutputError, SizeError, SourceError, UnknownModelError
-from posezoo.events import ArtifactUploadProgress, Listener, ignore_event
-from posezoo.files.foreign_json import parse_json
-from posezoo.files.verified_files import compute_digests, is_verified, write_atomically
-from posezoo.ir.provenance import (
+from posezoo.core.declarations.model import Digest, Family, Model, ModelSpec, Precision, SourceFile
+from posezoo.core.declarations.safe_names import (
+    case_folded,
+    explain_invalid_model_name,
+    explain_unsafe_file_name,
+)
+from posezoo.core.download.context import DownloadContext
+from posezoo.core.download.digest_store import store_candidates
+from posezoo.core.download.file_download import download_file
+from posezoo.core.download.options import DownloadOptions, refuse_license
+from posezoo.core.download.provenance_json import update_provenance_json
+from posezoo.core.errors import DigestError, OutputError, SizeError, SourceError, UnknownModelError
+from posezoo.core.events import ArtifactUploadProgress, Listener, ignore_event
+from posezoo.core.files.foreign_json import parse_json
+from posezoo.core.files.verified_files import compute_digests, is_verified, write_atomically
+from posezoo.core.ir.provenance import (
     SUFFIXES,
     FileContent,
     Provenance,
@@ -38,18 +43,13 @@ from posezoo.ir.provenance import (
     read_provenance,
     source_digests,
 )
-from posezoo.layout import DECODED, ModelLayout
-from posezoo.lockfile import LockFile
+from posezoo.core.layout import DECODED, ModelLayout
+from posezoo.core.lockfile import LockFile
+from posezoo.core.registry import TAG_MARK, Registry, license_path, read_copyright_line
+from posezoo.core.values import frozen
+from posezoo.core.verify import check_artifacts
 from posezoo.oci.oci_client import MANIFEST, OciAddress, OciClient
-from posezoo.registry import TAG_MARK, Registry, license_path, read_copyright_line
-from posezoo.spec.model import Digest, Family, Model, ModelSpec, Precision, SourceFile
-from posezoo.spec.safe_names import (
-    case_folded,
-    explain_invalid_model_name,
-    explain_unsafe_file_name,
-)
-from posezoo.values import frozen
-from posezoo.verify import check_artifacts
+from posezoo.pages.cards.model_card import NAME as CARD
 
 Item = TypeVar("Item")
 

@@ -23,24 +23,25 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
 
-from posezoo.download.candidates import (
+from posezoo.core.declarations.model import SourceFile
+from posezoo.core.download.candidates import (
     ByteStream,
     Candidate,
     CandidateKind,
     NotFoundError,
     ResumeState,
 )
-from posezoo.download.context import DownloadContext
-from posezoo.download.http import (
+from posezoo.core.download.context import DownloadContext
+from posezoo.core.download.http import (
     refuse_status,
     refuse_unsafe_redirect,
     require_safe_target,
     send_request,
 )
-from posezoo.download.http_connections import ip_address, peer_rules, translate_errors
-from posezoo.download.parallel_ranges import open_url
-from posezoo.download.small_answers import read_small, read_small_body
-from posezoo.errors import (
+from posezoo.core.download.http_connections import ip_address, peer_rules, translate_errors
+from posezoo.core.download.parallel_ranges import open_url
+from posezoo.core.download.small_answers import read_small, read_small_body
+from posezoo.core.errors import (
     DigestError,
     DownloadError,
     SourceError,
@@ -48,13 +49,12 @@ from posezoo.errors import (
     redact_secrets,
     sanitize,
 )
-from posezoo.files.file_record import read_json
-from posezoo.files.foreign_json import parse_json
-from posezoo.http_headers import HostHeader
-from posezoo.spec.model import SourceFile
-from posezoo.values import frozen
-from posezoo.workers.program import run_program
-from posezoo.workers.retries import TransientSourceError, ask_again
+from posezoo.core.files.file_record import read_json
+from posezoo.core.files.foreign_json import parse_json
+from posezoo.core.http_headers import HostHeader
+from posezoo.core.values import frozen
+from posezoo.core.workers.program import run_program
+from posezoo.core.workers.retries import TransientSourceError, ask_again
 
 Result = TypeVar("Result")
 

@@ -11,9 +11,9 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from posezoo.coco import ImageId
-from posezoo.errors import import_optional
-from posezoo.events import AccuracySearched, Listener
+from posezoo.core.errors import import_optional
+from posezoo.core.events import AccuracySearched, Listener
+from posezoo.measure.coco import ImageId
 from posezoo.quantize.accuracy_evaluator import AccuracyEvaluator
 from posezoo.quantize.int8_layers import count_layers, layers_in_float
 

@@ -10,19 +10,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from posezoo.arrays import Array
-from posezoo.coco import CocoDataset, ImageId, read_class_dataset, read_task_dataset
-from posezoo.errors import DatasetError, QuantizationError
-from posezoo.evaluation import EvaluationResult, evaluate
-from posezoo.evaluation.metric_drop import MetricDrop, measure_drop
-from posezoo.events import AccuracyCompared, Listener, WarningIssued
-from posezoo.ir.openvino_import import openvino_core
+from posezoo.core.arrays import Array
+from posezoo.core.declarations.model import Precision
+from posezoo.core.errors import DatasetError, QuantizationError
+from posezoo.core.events import AccuracyCompared, Listener, WarningIssued
+from posezoo.core.ir.openvino_import import openvino_core
+from posezoo.measure.coco import CocoDataset, ImageId, read_class_dataset, read_task_dataset
+from posezoo.measure.evaluation import EvaluationResult, evaluate
+from posezoo.measure.evaluation.metric_drop import MetricDrop, measure_drop
 from posezoo.quantize.calibration_data import CalibrationSample, create_estimator
 from posezoo.quantize.quantization_plan import QuantizationPlan
-from posezoo.runtime.compiled_network import Outputs
-from posezoo.runtime.estimator import Estimator
-from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.spec.model import Precision
+from posezoo.run.runtime.compiled_network import Outputs
+from posezoo.run.runtime.estimator import Estimator
+from posezoo.run.runtime.runtime_config import LoadOptions
 
 #: The names of the metrics in lines and records, by their words in flags.
 METRICS = {"ap": "AP", "map": "mAP", "top1": "top1"}

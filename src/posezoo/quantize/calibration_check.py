@@ -9,12 +9,12 @@ from collections import Counter
 
 import numpy as np
 
-from posezoo.errors import QuantizationError
-from posezoo.events import Listener, WarningIssued
+from posezoo.core.declarations.model import ColorOrder, Input
+from posezoo.core.errors import QuantizationError
+from posezoo.core.events import Listener, WarningIssued
 from posezoo.quantize.accuracy_evaluator import AccuracyEvaluator
 from posezoo.quantize.calibration_data import CalibrationData
 from posezoo.quantize.quantization_plan import PhotoSplit
-from posezoo.spec.model import ColorOrder, Input
 
 # Photos have a standard deviation of 40 to 80 of 255 levels.
 _LEAST_SPREAD = 4.0

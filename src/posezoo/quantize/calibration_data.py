@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo import images
-from posezoo.arrays import Array
-from posezoo.errors import ImageError, QuantizationError
-from posezoo.events import Listener, WarningIssued, ignore_event
-from posezoo.ir.model_info import MODEL_INFO
-from posezoo.pose.decoders import find_decoder
+from posezoo.core.arrays import Array
+from posezoo.core.declarations.model import ColorOrder, Input
+from posezoo.core.errors import ImageError, QuantizationError
+from posezoo.core.events import Listener, WarningIssued, ignore_event
+from posezoo.core.values import frozen_with_arrays
+from posezoo.poses.decoders import find_decoder
 from posezoo.quantize.quantization_plan import (
     MAX_MEASURED,
     PHOTOS_HINT,
@@ -25,11 +25,11 @@ from posezoo.quantize.quantization_plan import (
     QuantizationTarget,
     spread,
 )
-from posezoo.runtime.estimator import Estimator
-from posezoo.runtime.loading import load_detector, load_estimator
-from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.spec.model import ColorOrder, Input
-from posezoo.values import frozen_with_arrays
+from posezoo.run import images
+from posezoo.run.model_info import MODEL_INFO
+from posezoo.run.runtime.estimator import Estimator
+from posezoo.run.runtime.loading import load_detector, load_estimator
+from posezoo.run.runtime.runtime_config import LoadOptions
 
 #: The types of inputs that are not float32, in OpenVINO's words.
 _TYPES = {"u8": np.uint8, "f16": np.float16}

@@ -9,7 +9,7 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.values import frozen, frozen_with_arrays
+from posezoo.core.values import frozen, frozen_with_arrays
 
 #: Two detections are the same person if they share half of the points, and the median distance of
 #: these is at most this share of the person's extent.

@@ -9,11 +9,12 @@ from statistics import median
 
 import numpy as np
 
-from posezoo.arrays import Array
-from posezoo.errors import QuantizationError, sanitize
-from posezoo.events import DisplacementMeasured, Listener, SpeedCompared
-from posezoo.pose import blazepose
-from posezoo.pose.decoders import decode_with_options, find_decoder, resolve_options
+from posezoo.core.arrays import Array
+from posezoo.core.declarations.model import Precision
+from posezoo.core.errors import QuantizationError, sanitize
+from posezoo.core.events import DisplacementMeasured, Listener, SpeedCompared
+from posezoo.poses import blazepose
+from posezoo.poses.decoders import decode_with_options, find_decoder, resolve_options
 from posezoo.quantize.calibration_data import CalibrationSample
 from posezoo.quantize.displacement import (
     DetectedPoints,
@@ -21,11 +22,10 @@ from posezoo.quantize.displacement import (
     measure_keypoint_displacement,
 )
 from posezoo.quantize.quantization_plan import QuantizationTarget
-from posezoo.runtime.compiled_network import CompiledNetwork, Outputs
-from posezoo.runtime.decoder_matching import match_output_roles
-from posezoo.runtime.graph import Graph
-from posezoo.runtime.runtime_config import RuntimeConfig, available_devices
-from posezoo.spec.model import Precision
+from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs
+from posezoo.run.runtime.decoder_matching import match_output_roles
+from posezoo.run.runtime.graph import Graph
+from posezoo.run.runtime.runtime_config import RuntimeConfig, available_devices
 
 Size = tuple[int, int]
 

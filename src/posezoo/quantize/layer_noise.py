@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from posezoo.arrays import Array
-from posezoo.events import LayerNoise
-from posezoo.ir.openvino_import import import_openvino, openvino_core
+from posezoo.core.arrays import Array
+from posezoo.core.events import LayerNoise
+from posezoo.core.ir.openvino_import import import_openvino, openvino_core
 from posezoo.quantize.calibration_data import CalibrationSample
 
 #: The layers that are compared: quantized layers, and MVN, which divides by its input's standard

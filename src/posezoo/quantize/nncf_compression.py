@@ -15,15 +15,15 @@ from collections.abc import Mapping, Sequence
 from fnmatch import translate
 from typing import TYPE_CHECKING, Any
 
-from posezoo.arrays import Array
-from posezoo.errors import MissingPackageError, QuantizationError, import_optional
-from posezoo.events import CalibrationProgress, Listener
-from posezoo.ir.openvino_import import error_text, import_openvino
+from posezoo.core.arrays import Array
+from posezoo.core.declarations.model import FloatLayers, QuantizationSettings
+from posezoo.core.errors import MissingPackageError, QuantizationError, import_optional
+from posezoo.core.events import CalibrationProgress, Listener
+from posezoo.core.ir.openvino_import import error_text, import_openvino
+from posezoo.core.versions import explain_nncf_mismatch
 from posezoo.quantize.accuracy_control import restore_accuracy
 from posezoo.quantize.calibration_data import CalibrationSample
 from posezoo.quantize.int8_layers import layers_in_float
-from posezoo.spec.model import FloatLayers, QuantizationSettings
-from posezoo.versions import explain_nncf_mismatch
 
 if TYPE_CHECKING:
     from posezoo.quantize.accuracy_evaluator import AccuracyEvaluator

@@ -9,10 +9,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from posezoo.convert.conversion_plan import select_due
-from posezoo.convert.publish import StagedIr, read_contents, replace_irs
-from posezoo.errors import InferenceError, PosezooError, QuantizationError
-from posezoo.events import (
+from posezoo.core.convert.conversion_plan import select_due
+from posezoo.core.convert.publish import StagedIr, read_contents, replace_irs
+from posezoo.core.declarations.model import Precision
+from posezoo.core.errors import InferenceError, PosezooError, QuantizationError
+from posezoo.core.events import (
     Event,
     FloatLayersKept,
     LayerNoiseMeasured,
@@ -22,27 +23,22 @@ from posezoo.events import (
     WarningIssued,
     ignore_event,
 )
-from posezoo.files.staging import remove_stale_staging_dirs, staging_dir
-from posezoo.ir import ir_writer, provenance
-from posezoo.ir.openvino_import import error_text, openvino_core
-from posezoo.measured import KINDS, Measurement, digest_irs, measurement_to_json
+from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
+from posezoo.core.ir import ir_writer, provenance
+from posezoo.core.ir.openvino_import import error_text, openvino_core
+from posezoo.core.measured import KINDS, Measurement, digest_irs, measurement_to_json
+from posezoo.core.registry import format_command
+from posezoo.core.values import frozen
+from posezoo.core.versions import package_versions
 from posezoo.quantize.accuracy_evaluator import AccuracyEvaluator, create_accuracy_evaluator
 from posezoo.quantize.calibration_check import check_calibration_data
-from posezoo.quantize.calibration_data import (
-    CalibrationData,
-    collect_calibration_data,
-    set_labels,
-)
+from posezoo.quantize.calibration_data import CalibrationData, collect_calibration_data, set_labels
 from posezoo.quantize.displacement import KeypointDisplacement
 from posezoo.quantize.int8_comparison import Fp32Reference
 from posezoo.quantize.int8_layers import count_layers
 from posezoo.quantize.layer_noise import compare_layers
 from posezoo.quantize.nncf_compression import quantize_network
 from posezoo.quantize.quantization_plan import QuantizationPlan, QuantizationTarget
-from posezoo.registry import format_command
-from posezoo.spec.model import Precision
-from posezoo.values import frozen
-from posezoo.versions import package_versions
 
 #: Layers are compared on this many inputs: large noise is visible in the first input.
 COMPARED_SAMPLES = 2

@@ -11,20 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from posezoo import images
-from posezoo.convert.conversion_plan import PlannedIr
-from posezoo.errors import QuantizationError
-from posezoo.files import verified_files
-from posezoo.ir import provenance
-from posezoo.layout import ModelLayout
-from posezoo.lockfile import LockFile
-from posezoo.pose.decoders import DECODERS, finds_boxes, named_task
-from posezoo.resolve.resolved import INT8_PRECISIONS, Converter, Target
-from posezoo.runtime.decoder_matching import explain_undecoded, undeclared_task, with_task_decoder
-from posezoo.runtime.graph import Graph
-from posezoo.runtime.input_description import InputDescription
-from posezoo.runtime.runtime_config import RuntimeConfig
-from posezoo.spec.model import (
+from posezoo.core.convert.conversion_plan import PlannedIr
+from posezoo.core.declarations.model import (
     UNREAD_FRAMEWORKS,
     CompositeSpec,
     Decoder,
@@ -33,8 +21,24 @@ from posezoo.spec.model import (
     Precision,
     QuantizationSettings,
 )
-from posezoo.values import frozen
-from posezoo.versions import package_version
+from posezoo.core.errors import QuantizationError
+from posezoo.core.files import verified_files
+from posezoo.core.ir import provenance
+from posezoo.core.layout import ModelLayout
+from posezoo.core.lockfile import LockFile
+from posezoo.core.resolve.resolved import INT8_PRECISIONS, Converter, Target
+from posezoo.core.values import frozen
+from posezoo.core.versions import package_version
+from posezoo.poses.decoders import DECODERS, finds_boxes, named_task
+from posezoo.run import images
+from posezoo.run.runtime.decoder_matching import (
+    explain_undecoded,
+    undeclared_task,
+    with_task_decoder,
+)
+from posezoo.run.runtime.graph import Graph
+from posezoo.run.runtime.input_description import InputDescription
+from posezoo.run.runtime.runtime_config import RuntimeConfig
 
 #: One photo in three is used only for comparison; displacements are measured on up to so many.
 KEPT_APART = 3

@@ -19,9 +19,9 @@ from fakes.irs import write_ir
 from fakes.network import network
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
-from posezoo.measured import digest_irs, read_measured
-from posezoo.registry import builtin_models_dir
-from posezoo.spec.model import Precision
+from posezoo.core.declarations.model import Precision
+from posezoo.core.measured import digest_irs, read_measured
+from posezoo.core.registry import builtin_models_dir
 
 pytest.importorskip("openvino", reason="needs openvino")
 

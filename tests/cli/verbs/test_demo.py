@@ -22,7 +22,7 @@ from fakes.scaling_irs import write_ir
 from fakes.server import Server
 from fakes.videos import MJPEG, mjpeg, read_video, write_video
 from fakes.waiting import HANG_S, wait_until
-from posezoo.cli.verbs.demo import main
+from posezoo.run.verbs.demo import main
 
 SCRIPTS = ROOT / "demos" / "human_pose_estimation_demo" / "python"
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"

@@ -20,7 +20,7 @@ from conftest import by_digest
 from fakes.command import heed_interrupts, posezoo
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
-from posezoo.registry import builtin_models_dir
+from posezoo.core.registry import builtin_models_dir
 
 pytest.importorskip("jinja2", reason="needs jinja2")
 

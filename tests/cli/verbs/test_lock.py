@@ -103,7 +103,7 @@ def test_another_model_yml_is_refused_by_every_way_before_any_request(zoo, way):
         elif way == "the API":
             code = (
                 "import posezoo, sys\ntry: posezoo.get('a', models_dir='models', locked=True)\n"
-                "except posezoo.errors.PosezooError as error: print(error.problem, file=sys.stderr); sys.exit(1)"
+                "except posezoo.core.errors.PosezooError as error: print(error.problem, file=sys.stderr); sys.exit(1)"
             )
             ended = subprocess.run(
                 [sys.executable, "-c", code],

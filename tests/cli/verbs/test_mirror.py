@@ -25,7 +25,7 @@ from fakes.quiet_server import QuietServer
 from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
-from posezoo.images import SAMPLE_PHOTOS
+from posezoo.run.images import SAMPLE_PHOTOS
 
 
 @pytest.fixture

@@ -300,7 +300,7 @@ def test_a_dry_run_sends_no_request_and_writes_nothing(zoo, server):
 
 
 def test_names_with_a_meaning_in_yaml_are_quoted(zoo, server):
-    from posezoo.draft.model_yml_text import format_scalar
+    from posezoo.upkeep.draft.model_yml_text import format_scalar
 
     for text in (
         "a: b",

@@ -63,7 +63,7 @@ def test_a_quiet_run_prints_only_warnings(tmp_path):
 )
 def test_the_commands_mean_the_models_of_their_release(tmp_path, release, registry):
     posezoo("shims", tmp_path, "--wheel_version", release)
-    assert f"main('posezoo.cli.omz.downloader', '{registry}')" in (
+    assert f"main('posezoo.omz.commands.downloader', '{registry}')" in (
         tmp_path / "omz_downloader"
     ).read_text().replace("'\"'\"'", "'")
 

@@ -5,8 +5,8 @@ import pytest
 
 from fakes.caffe import CaffeNet, write_blob
 from fakes.network import _field, _varint, network
-from posezoo.convert.caffe.caffemodel import is_caffemodel, read_weights
-from posezoo.errors import ConversionError
+from posezoo.core.errors import ConversionError
+from posezoo.formats.caffe.caffemodel import is_caffemodel, read_weights
 
 KERNEL = np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2)
 

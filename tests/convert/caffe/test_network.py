@@ -8,10 +8,10 @@ import pytest
 
 from fakes.caffe import CaffeNet, detector
 from fakes.opencv import needs_opencv_4
-from posezoo.convert.caffe.network import read_caffe
-from posezoo.convert.formats.caffe import arrange_detections
-from posezoo.errors import ConversionError
-from posezoo.ir.openvino_import import openvino_core
+from posezoo.core.errors import ConversionError
+from posezoo.core.ir.openvino_import import openvino_core
+from posezoo.formats.caffe.caffe_format import arrange_detections
+from posezoo.formats.caffe.network import read_caffe
 
 pytestmark = needs_opencv_4
 

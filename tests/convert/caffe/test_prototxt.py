@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from posezoo.convert.caffe.prototxt import MAX_DEPTH, read_prototxt
-from posezoo.errors import ConversionError
+from posezoo.core.errors import ConversionError
+from posezoo.formats.caffe.prototxt import MAX_DEPTH, read_prototxt
 
 
 def read(folder, text):

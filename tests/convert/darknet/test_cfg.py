@@ -2,8 +2,8 @@
 
 import pytest
 
-from posezoo.convert.darknet.cfg import MAX_BYTES, MAX_LAYERS, Section, read_cfg
-from posezoo.errors import ConversionError
+from posezoo.core.errors import ConversionError
+from posezoo.formats.darknet.cfg import MAX_BYTES, MAX_LAYERS, Section, read_cfg
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ import pytest
 from fakes.conversion import convert_model
 from fakes.darknet import yolo_v2_tiny, yolo_v4
 from fakes.opencv import needs_opencv_4
-from posezoo.errors import ConversionError
-from posezoo.events import SelfCheckPassed
-from posezoo.ir.openvino_import import openvino_core
-from posezoo.layout import ModelLayout
-from posezoo.registry import Registry
-from posezoo.spec.model import Precision, Route
-from posezoo.spec.routes import select_route
+from posezoo.core.declarations.model import Precision, Route
+from posezoo.core.declarations.routes import select_route
+from posezoo.core.errors import ConversionError
+from posezoo.core.events import SelfCheckPassed
+from posezoo.core.ir.openvino_import import openvino_core
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import Registry
 
 MODEL = """\
 description: Three heads.

@@ -8,11 +8,11 @@ import pytest
 
 from fakes.darknet import DarknetNet, yolo_v4
 from fakes.opencv import needs_opencv_4
-from posezoo.convert.darknet.cfg import MAX_BYTES, read_cfg
-from posezoo.convert.darknet.darknet_layers import SAVED_MODEL, build_network, find_ends
-from posezoo.convert.darknet.weights import WeightsReader
-from posezoo.errors import ConversionError
-from posezoo.ir.openvino_import import openvino_core
+from posezoo.core.errors import ConversionError
+from posezoo.core.ir.openvino_import import openvino_core
+from posezoo.formats.darknet.cfg import MAX_BYTES, read_cfg
+from posezoo.formats.darknet.darknet_layers import SAVED_MODEL, build_network, find_ends
+from posezoo.formats.darknet.weights import WeightsReader
 
 pytestmark = needs_opencv_4
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from fakes.darknet import HEADER, yolo_v4
-from posezoo.convert.darknet.cfg import read_cfg
-from posezoo.convert.darknet.darknet_layers import SAVED_MODEL, build_network
-from posezoo.convert.darknet.weights import WeightsReader, is_darknet
-from posezoo.errors import ConversionError
+from posezoo.core.errors import ConversionError
+from posezoo.formats.darknet.cfg import read_cfg
+from posezoo.formats.darknet.darknet_layers import SAVED_MODEL, build_network
+from posezoo.formats.darknet.weights import WeightsReader, is_darknet
 
 
 def read(folder, change):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from posezoo.convert.decoding import heatmap_graph
-from posezoo.pose import heatmap
+from posezoo.export.decoded import heatmap_graph
+from posezoo.poses import heatmap
 
 ov = pytest.importorskip("openvino", reason="needs openvino")
 

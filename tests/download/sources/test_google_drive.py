@@ -10,8 +10,8 @@ import pytest
 from fakes.files import declared
 from fakes.server import Server
 from fakes.tunnel import Tunnel
-from posezoo.errors import SourceError
-from posezoo.spec.sources import GoogleDriveSource
+from posezoo.core.declarations.sources import GoogleDriveSource
+from posezoo.core.errors import SourceError
 
 WEIGHTS = bytes(range(256)) * 16
 ID = "1V9Iz0ZYy9m8VeaspfKECDW0NKlGsYmO1"

@@ -7,13 +7,13 @@ from contextlib import nullcontext
 import pytest
 
 from fakes.files import declared
-from posezoo.download.context import DownloadContext
-from posezoo.download.options import DownloadOptions
-from posezoo.download.sources import hugging_face
-from posezoo.errors import SourceError
-from posezoo.events import CachedFileUsed
-from posezoo.http_headers import HostHeader
-from posezoo.spec.sources import HuggingFaceSource
+from posezoo.core.declarations.sources import HuggingFaceSource
+from posezoo.core.download.context import DownloadContext
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.download.sources import hugging_face
+from posezoo.core.errors import SourceError
+from posezoo.core.events import CachedFileUsed
+from posezoo.core.http_headers import HostHeader
 
 WEIGHTS = bytes(range(256)) * 16
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -28,18 +28,18 @@ from fakes.npm import (
     serve_registry,
 )
 from fakes.server import PAGE, Server
-from posezoo.download import npm_config
-from posezoo.download.context import DownloadContext
-from posezoo.download.model_download import download_model
-from posezoo.download.npm_config import read_npm_config
-from posezoo.download.options import DownloadOptions
-from posezoo.download.origins import entry_path
-from posezoo.download.sources.npm_package import NpmClient
-from posezoo.errors import ArchiveError, DigestError, DownloadError, SizeError, SourceError
-from posezoo.events import FileDownloadStarted, PackageDownloadFinished, PackageDownloadStarted
-from posezoo.layout import ModelLayout
-from posezoo.spec.model import Digest
-from posezoo.spec.sources import NpmPackageSource, PythonPackageSource, Wheel
+from posezoo.core.declarations.model import Digest
+from posezoo.core.declarations.sources import NpmPackageSource, PythonPackageSource, Wheel
+from posezoo.core.download import npm_config
+from posezoo.core.download.context import DownloadContext
+from posezoo.core.download.model_download import download_model
+from posezoo.core.download.npm_config import read_npm_config
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.download.origins import entry_path
+from posezoo.core.download.sources.npm_package import NpmClient
+from posezoo.core.errors import ArchiveError, DigestError, DownloadError, SizeError, SourceError
+from posezoo.core.events import FileDownloadStarted, PackageDownloadFinished, PackageDownloadStarted
+from posezoo.core.layout import ModelLayout
 
 WEIGHTS = bytes(range(256)) * 16
 OTHER = WEIGHTS[::-1]
@@ -161,10 +161,10 @@ import sys
 from pathlib import Path
 sys.path[:0] = sys.argv[1:3]
 from fakes.npm import member
-from posezoo.download.context import DownloadContext
-from posezoo.download.file_download import download_file
-from posezoo.download.options import DownloadOptions
-from posezoo.spec.model import Digest, SourceFile
+from posezoo.core.download.context import DownloadContext
+from posezoo.core.download.file_download import download_file
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.declarations.model import Digest, SourceFile
 file = SourceFile("net.bin", int(sys.argv[5]), Digest("sha384", sys.argv[6]), (member("models/net.bin"),))
 with DownloadContext("pose", DownloadOptions(Path(sys.argv[3])), print) as context:
     download_file(file, Path(sys.argv[4]), context)
@@ -318,7 +318,7 @@ def test_an_answer_that_is_no_registrys_is_reported(registry, fetch, document, p
 
 
 def test_an_endless_document_is_refused(registry, fetch, monkeypatch):
-    monkeypatch.setattr("posezoo.download.sources.npm_package._MAX_DOCUMENT", 1 << 20)
+    monkeypatch.setattr("posezoo.core.download.sources.npm_package._MAX_DOCUMENT", 1 << 20)
     registry.serve(
         DOCUMENT, bytes(1 << 16), endless=True, without_length=True, headers={"Connection": "close"}
     )

@@ -13,13 +13,13 @@ import pytest
 from fakes.files import declared, model, put
 from fakes.server import Server
 from fakes.wheels import NAME, make_wheel, member_of, serve_index
-from posezoo.download.model_download import download_model
-from posezoo.download.options import DownloadOptions
-from posezoo.download.origins import entry_path
-from posezoo.errors import ArchiveError, DigestError, DownloadError, SizeError, SourceError
-from posezoo.events import FileDownloadFinished, FileDownloadStarted
-from posezoo.layout import ModelLayout
-from posezoo.spec.model import Digest
+from posezoo.core.declarations.model import Digest
+from posezoo.core.download.model_download import download_model
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.download.origins import entry_path
+from posezoo.core.errors import ArchiveError, DigestError, DownloadError, SizeError, SourceError
+from posezoo.core.events import FileDownloadFinished, FileDownloadStarted
+from posezoo.core.layout import ModelLayout
 
 WEIGHTS = bytes(range(256)) * 16
 OTHER = WEIGHTS[::-1]

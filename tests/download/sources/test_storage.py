@@ -9,10 +9,10 @@ from typing import ClassVar
 import pytest
 
 from fakes.files import declared
-from posezoo.errors import DigestError, SourceError
-from posezoo.files import stores
-from posezoo.spec.model import Digest, SourceFile
-from posezoo.spec.sources import StorageSource
+from posezoo.core.declarations.model import Digest, SourceFile
+from posezoo.core.declarations.sources import StorageSource
+from posezoo.core.errors import DigestError, SourceError
+from posezoo.scale import stores
 
 fsspec = pytest.importorskip("fsspec", reason="needs fsspec")
 WEIGHTS = bytes(range(256)) * 16384  # 4 MiB

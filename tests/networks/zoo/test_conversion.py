@@ -11,9 +11,9 @@ from fakes.command import omz_tool, posezoo
 from fakes.zoo import declared_file, write_model
 from networks.zoo.judges import torch, with_random_statistics
 from posezoo import networks
+from posezoo.core.registry import Registry
 from posezoo.networks.zoo.declarations import with_declared_network
 from posezoo.networks.zoo.published_networks import NETWORKS, PUBLISHED
-from posezoo.registry import Registry
 
 #: Of each kind of network the smallest: the input and the outputs that Model Optimizer's IR have.
 MODELS = {

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from fakes.zoo import omz_yml, write_model
+from posezoo.core.declarations.model import NetworkChoice
+from posezoo.core.registry import Registry
 from posezoo.networks.zoo.declarations import with_declared_network
 from posezoo.networks.zoo.published_networks import PUBLISHED
-from posezoo.registry import Registry
-from posezoo.spec.model import NetworkChoice
 
 ROOT = Path(__file__).resolve().parents[3]
 

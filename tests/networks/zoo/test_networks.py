@@ -11,7 +11,7 @@ import pytest
 
 from networks.zoo.judges import judge, torch, with_random_statistics
 from posezoo import networks
-from posezoo.errors import CheckpointError
+from posezoo.core.errors import CheckpointError
 from posezoo.networks.pretrained import read_network_checkpoint
 from posezoo.networks.zoo.published_networks import NETWORKS
 

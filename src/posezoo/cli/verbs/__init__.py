@@ -10,8 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.plugins import LazyTable
-from posezoo.values import frozen
+from posezoo.core.plugins import LazyTable
+from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -25,6 +25,32 @@ VERB_GROUPS: dict[str, dict[str, str]] = json.loads(
 )
 
 SUMMARIES = {name: text for group in VERB_GROUPS.values() for name, text in group.items()}
+
+#: The modules of the verbs that features add.
+_OF_FEATURES = {
+    "benchmark": "posezoo.measure.verbs.benchmark",
+    "bom": "posezoo.pages.verbs.bom",
+    "card": "posezoo.pages.verbs.card",
+    "compare": "posezoo.pages.verbs.compare",
+    "dataset": "posezoo.measure.verbs.dataset",
+    "demo": "posezoo.run.verbs.demo",
+    "evaluate": "posezoo.measure.verbs.evaluate",
+    "export": "posezoo.export.verbs.export",
+    "gallery": "posezoo.pages.verbs.gallery",
+    "licenses": "posezoo.pages.verbs.licenses",
+    "mirror": "posezoo.scale.verbs.mirror",
+    "new": "posezoo.upkeep.verbs.new",
+    "prove": "posezoo.upkeep.verbs.prove",
+    "pull": "posezoo.oci.verbs.pull",
+    "push": "posezoo.oci.verbs.push",
+    "quantize": "posezoo.quantize.verbs.quantize",
+    "recommend": "posezoo.pages.verbs.recommend",
+    "record": "posezoo.upkeep.verbs.record",
+    "run": "posezoo.run.verbs.run",
+    "shims": "posezoo.omz.verbs.shims",
+    "sources": "posezoo.upkeep.verbs.sources",
+    "translate": "posezoo.formats.verbs.translate",
+}
 
 
 @frozen
@@ -50,7 +76,7 @@ def find_verb(name: str) -> Verb | None:
     """
     if name not in SUMMARIES:
         return PLUGINS.find(name)
-    module = import_module(f"posezoo.cli.verbs.{name}")
+    module = import_module(_OF_FEATURES.get(name, f"posezoo.cli.verbs.{name}"))
     usage = getattr(module, "USAGE", None)
     return Verb(SUMMARIES[name], module.run, module.FLAGS, module.EXAMPLES, usage=usage)
 

@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import align_columns, print_result
-from posezoo.facts.json_projection import project
+from posezoo.core.json_projection import project
 
 if TYPE_CHECKING:
-    from posezoo.download.cache_entries import CacheEntry
+    from posezoo.core.download.cache_entries import CacheEntry
 
 EXAMPLES = """
 posezoo cache list
@@ -64,8 +64,12 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """List the cache, verify it, or remove files from it."""
-    from posezoo.download.cache_entries import file_names_by_digest, list_entries, remove_entries
-    from posezoo.pipeline.zoo_context import registry_from_settings
+    from posezoo.core.download.cache_entries import (
+        file_names_by_digest,
+        list_entries,
+        remove_entries,
+    )
+    from posezoo.core.pipeline.zoo_context import registry_from_settings
 
     _refuse_invalid_flags(args)
     settings = flags.settings_from_args(args)

@@ -9,10 +9,10 @@ from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_argument import find_named_model, is_checkpoint_file
 from posezoo.cli.model_jobs import Answer
-from posezoo.events import Listener
-from posezoo.registry import Selection
-from posezoo.resolve.stage_context import Context
-from posezoo.spec.model import ModelSpec
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.events import Listener
+from posezoo.core.registry import Selection
+from posezoo.core.resolve.stage_context import Context
 
 EXAMPLES = """
 posezoo convert blazepose-full
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         selection = _select_with_checkpoint(args, context)
     if args.onnx_only:
         return _export(args, context, selection)
-    from posezoo.pipeline.get import ConversionTask
+    from posezoo.core.pipeline.get import ConversionTask
 
     task = ConversionTask(
         context,
@@ -82,7 +82,7 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
 def _select_with_checkpoint(args: argparse.Namespace, context: Context) -> Selection:
     """The one model, or network, with the user's own weights."""
     from posezoo.networks import is_network
-    from posezoo.resolve.custom_weights import spec_with_checkpoint
+    from posezoo.networks.custom_weights import spec_with_checkpoint
 
     ir_name = args.model_name or ""
     skeleton = flags.skeleton_from_args(args)
@@ -101,10 +101,10 @@ def _select_with_checkpoint(args: argparse.Namespace, context: Context) -> Selec
 
 def _export(args: argparse.Namespace, context: Context, selection: Selection | None) -> int:
     """Write the ONNX file of each selected model, or show what would be written."""
-    from posezoo.convert.frontends import verify_source_model
-    from posezoo.pipeline.get import export_onnx
-    from posezoo.resolve.custom_weights import require_network
-    from posezoo.resolve.resolution import resolve_model
+    from posezoo.core.convert.frontends import verify_source_model
+    from posezoo.core.pipeline.get import export_onnx
+    from posezoo.core.resolve.resolution import resolve_model
+    from posezoo.networks.custom_weights import require_network
 
     inputs = flags.input_options_from_args(args)
 

@@ -11,12 +11,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from posezoo.cli.report import print_lines
-from posezoo.errors import redact_secrets
-from posezoo.user_folders import show_addresses
+from posezoo.core.errors import redact_secrets
+from posezoo.core.user_folders import show_addresses
 
 if TYPE_CHECKING:
-    from posezoo.doctor import Diagnosis
-    from posezoo.download.npm_config import NpmRegistry
+    from posezoo.core.doctor import Diagnosis
+    from posezoo.core.download.npm_config import NpmRegistry
 
 EXAMPLES = """
 posezoo doctor
@@ -28,8 +28,8 @@ FLAGS = ("format",)
 
 def run(args: argparse.Namespace) -> int:
     """Print the report; 1 if there is a problem, which a missing extra is not."""
-    from posezoo.doctor import diagnose
-    from posezoo.settings import read_settings_leniently
+    from posezoo.core.doctor import diagnose
+    from posezoo.core.settings import read_settings_leniently
 
     diagnosis = diagnose(*read_settings_leniently())
     if args.format == "json":

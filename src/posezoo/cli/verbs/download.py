@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.model_jobs import Answer
-from posezoo.values import frozen
+from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from posezoo.download.context import ConnectionPool
-    from posezoo.events import Listener
-    from posezoo.resolve.stage_context import Context
-    from posezoo.spec.model import ModelSpec
+    from posezoo.core.declarations.model import ModelSpec
+    from posezoo.core.download.context import ConnectionPool
+    from posezoo.core.events import Listener
+    from posezoo.core.resolve.stage_context import Context
 
 EXAMPLES = """
 posezoo download blazepose-full
@@ -30,8 +30,8 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Download, and print the paths of the files."""
-    from posezoo.download.context import ConnectionPool
-    from posezoo.pipeline.for_each import Executor
+    from posezoo.core.download.context import ConnectionPool
+    from posezoo.core.pipeline.for_each import Executor
 
     context = flags.context_from_args(args)
     executor = flags.executor_from_args(args, context)
@@ -55,8 +55,8 @@ class _DownloadTask:
     is_dry_run: bool
 
     def __call__(self, spec: ModelSpec, listener: Listener) -> Answer:
-        from posezoo.download.model_download import download_model, plan_download
-        from posezoo.pipeline import store_transfers
+        from posezoo.core.download.model_download import download_model, plan_download
+        from posezoo.scale import store_transfers
 
         layout = self.context.layout
         options = self.context.download_options

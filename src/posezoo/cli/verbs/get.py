@@ -34,20 +34,20 @@ FLAGS = (
 def run(args: argparse.Namespace) -> int:
     """Download and convert, and print the paths of the IR."""
     flags.require_model_optimizer(args)
-    from posezoo.convert.conversion_plan import ConversionOptions
-    from posezoo.pipeline.get import ConversionTask
+    from posezoo.core.convert.conversion_plan import ConversionOptions
+    from posezoo.core.pipeline.get import ConversionTask
 
     context = flags.context_from_args(args)
     options = ConversionOptions(force=args.force, by_nodes=args.proof == "nodes")
     inputs = flags.input_options_from_args(args)
     task = ConversionTask(context, args.precisions, options, inputs)
     if args.device is not None:
-        from posezoo.runtime.runtime_config import require_device
+        from posezoo.run.runtime.runtime_config import require_device
 
         require_device(context.settings.device)
     code = model_jobs.make_selected(args, task)
     if args.device is None or args.dry_run:
         return code
-    from posezoo.cli.device_check import prove_selected
+    from posezoo.measure.devices.device_check import prove_selected
 
     return max(code, prove_selected(args, context))

@@ -65,11 +65,11 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.model_filters import FILTER_FLAGS, filters_from_args, select_filtered
 from posezoo.cli.model_rows import Weights, find_weights, model_to_json
 from posezoo.cli.report import print_result
-from posezoo.errors import PosezooError
-from posezoo.facts.json_projection import Json, project, to_json
-from posezoo.facts.model_facts import ModelFacts
-from posezoo.registry import TAG_MARK, Registry, Selection, license_path, read_copyright_line
-from posezoo.spec.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
+from posezoo.core.declarations.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
+from posezoo.core.errors import PosezooError
+from posezoo.core.json_projection import Json, project, to_json
+from posezoo.core.registry import TAG_MARK, Registry, Selection, license_path, read_copyright_line
+from posezoo.pages.facts.model_facts import ModelFacts
 
 EXAMPLES = """
 posezoo info blazepose-full
@@ -161,7 +161,7 @@ def info_json(facts: ModelFacts, selection: Selection, weights: Weights) -> Json
 
 
 def _declared(spec: ModelSpec) -> Json:
-    from posezoo.spec.routes import select_route
+    from posezoo.core.declarations.routes import select_route
 
     route, obstacle = select_route(spec)
     license_text = None

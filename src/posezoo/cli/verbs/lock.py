@@ -23,17 +23,17 @@ from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
-from posezoo.console import Console
-from posezoo.errors import LockError
-from posezoo.facts.labels import format_count
-from posezoo.registry import Selection, format_command
-from posezoo.values import frozen
+from posezoo.core.console import Console
+from posezoo.core.errors import LockError
+from posezoo.core.labels import format_count
+from posezoo.core.registry import Selection, format_command
+from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from posezoo.events import Listener
-    from posezoo.lockfile.entries import LockChange
-    from posezoo.resolve.stage_context import Context
-    from posezoo.spec.model import ModelSpec
+    from posezoo.core.declarations.model import ModelSpec
+    from posezoo.core.events import Listener
+    from posezoo.core.lockfile.entries import LockChange
+    from posezoo.core.resolve.stage_context import Context
 
 EXAMPLES = """
 posezoo lock blazepose-full
@@ -108,7 +108,7 @@ def _record(
     console: Console,
 ) -> _Recorded:
     """Record the selected models; ``gone`` are those of the lock that the registry lacks."""
-    from posezoo.lockfile.entries import collect_entries, update_entries
+    from posezoo.core.lockfile.entries import collect_entries, update_entries
 
     lock = context.lock
     snapshots = []
@@ -163,7 +163,7 @@ def _patterns(args: argparse.Namespace, context: Context) -> tuple[Sequence[str]
 
 
 def _signature(args: argparse.Namespace, lock: Path) -> int:
-    from posezoo.lockfile.signature import require_signature, sign, signature_path
+    from posezoo.core.lockfile.signature import require_signature, sign, signature_path
 
     if args.models or args.all:
         args.parser.error("a signature covers the whole lock: name no models")

@@ -42,18 +42,18 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
-from posezoo.facts.json_projection import Json, project, to_json
-from posezoo.facts.labels import format_count
-from posezoo.spec import supported_mo_args
-from posezoo.spec.model import Input, ModelSpec, Precision
+from posezoo.core.declarations import supported_mo_args
+from posezoo.core.declarations.model import Input, ModelSpec, Precision
+from posezoo.core.json_projection import Json, project, to_json
+from posezoo.core.labels import format_count
 
 if TYPE_CHECKING:
-    from posezoo.download.model_download import PlannedFile
-    from posezoo.events import Listener
-    from posezoo.ir.device_support import DeviceSupport
-    from posezoo.layout import ModelLayout
-    from posezoo.pipeline.plan import Plan
-    from posezoo.spec.supported_mo_args import FrozenValue
+    from posezoo.core.declarations.supported_mo_args import FrozenValue
+    from posezoo.core.download.model_download import PlannedFile
+    from posezoo.core.events import Listener
+    from posezoo.core.layout import ModelLayout
+    from posezoo.core.pipeline.plan import Plan
+    from posezoo.measure.devices.device_support import DeviceSupport
 
 #: The keys of an input in JSON: the steps before the network have the names of OpenVINO's
 #: PrePostProcessor.
@@ -83,8 +83,8 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Print a block for each model and the totals; or JSON."""
-    from posezoo.convert.conversion_plan import ConversionOptions
-    from posezoo.pipeline.get import ConversionTask
+    from posezoo.core.convert.conversion_plan import ConversionOptions
+    from posezoo.core.pipeline.get import ConversionTask
 
     flags.require_model_optimizer(args, is_plan=True)
     context = flags.context_from_args(args)
@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_device(plan: Plan, layout: ModelLayout, device: str) -> DeviceSupport | None:
     """What a device cannot run of the first IR on disk; None if there is none."""
-    from posezoo.ir.device_support import check_support
+    from posezoo.measure.devices.device_support import check_support
 
     spec = plan.resolved.spec
     paths = (layout.ir_path(spec, precision) for precision in Precision)
@@ -140,7 +140,7 @@ def _totals(plans: Sequence[Plan]) -> str:
 
 
 def _facts(plan: Plan) -> Json:
-    from posezoo.spec.routes import Obstacle
+    from posezoo.core.declarations.routes import Obstacle
 
     spec = plan.resolved.spec
     obstacle = plan.obstacle or Obstacle("", "")
@@ -183,7 +183,7 @@ def _block(plan: Plan) -> list[str]:
     lines = [model_jobs.format_planned_file(file) for file in plan.files]
     lines += [f"would run {program}" for program in plan.upstream_code]
     if plan.upstream_code:
-        from posezoo.convert.sandbox import PROMISE
+        from posezoo.core.convert.sandbox import PROMISE
 
         lines.append(f"the sandbox restricts that code: {PROMISE}")
     if not spec.is_ir:

@@ -22,15 +22,15 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.cli.selection import select_models
-from posezoo.facts.json_projection import project
-from posezoo.facts.labels import format_count, format_megabytes
+from posezoo.core.json_projection import project
+from posezoo.core.labels import format_count, format_megabytes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from posezoo.download.cache_entries import CacheEntry
-    from posezoo.registry import Selection
-    from posezoo.removal import RemovalPlan
+    from posezoo.core.download.cache_entries import CacheEntry
+    from posezoo.core.registry import Selection
+    from posezoo.core.removal import RemovalPlan
 
 EXAMPLES = """
 posezoo remove movenet-lightning
@@ -50,7 +50,7 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Report what is removed and what is kept, ask, and remove it."""
-    from posezoo.removal import plan_removal, remove
+    from posezoo.core.removal import plan_removal, remove
 
     is_silent = args.yes or args.dry_run
     if not is_silent and not sys.stdin.isatty():
@@ -110,8 +110,8 @@ def _ask(plan: RemovalPlan) -> bool:
 
 def _list_cached(selection: Selection, cache_dir: Path) -> Sequence[CacheEntry]:
     """The files of the models in the cache."""
-    from posezoo.download.cache_entries import file_names_by_digest, list_entries
-    from posezoo.user_folders import in_store
+    from posezoo.core.download.cache_entries import file_names_by_digest, list_entries
+    from posezoo.core.user_folders import in_store
 
     if in_store(cache_dir):
         return ()

@@ -6,16 +6,16 @@ import argparse
 
 from posezoo.cli import flags
 from posezoo.cli.artifact_check import run_artifact_check
-from posezoo.cli.device_check import DEVICE_FLAGS, refuse_device_flags, run_device_check
-from posezoo.cli.metadata_check import (
+from posezoo.cli.run_main import command_line
+from posezoo.cli.selection import select_models
+from posezoo.core.events import RunStarted
+from posezoo.lint.metadata_check import (
     FORMATS,
     METADATA_FLAGS,
     run_metadata_check,
     wants_metadata_check,
 )
-from posezoo.cli.run_main import command_line
-from posezoo.cli.selection import select_models
-from posezoo.events import RunStarted
+from posezoo.measure.devices.device_check import DEVICE_FLAGS, refuse_device_flags, run_device_check
 
 EXAMPLES = """
 posezoo verify blazepose-full
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     device; 1 if anything is wrong.
     """
     if wants_metadata_check(args):
-        from posezoo.registry import open_registry
+        from posezoo.core.registry import open_registry
 
         if args.device is not None:
             args.parser.error("--device does not go with --metadata")

@@ -11,12 +11,12 @@ from functools import cache
 from itertools import islice
 from types import ModuleType
 
-from posezoo.errors import PluginError
+from posezoo.core.errors import PluginError
+from posezoo.core.plugins import LazyTable
+from posezoo.core.registry import Registry
 from posezoo.lint.finding import Finding, Severity, create_finding
 from posezoo.lint.registry_view import ModelView, RegistryView
 from posezoo.lint.rule import Rule, defined_rules
-from posezoo.plugins import LazyTable
-from posezoo.registry import Registry
 
 #: The largest number of findings of one rule in one model, so that a hostile card cannot fill the
 #: screen.

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 
+from posezoo.core.declarations import export_arguments
+from posezoo.core.declarations.model import UnpackArchive
+from posezoo.core.declarations.supported_mo_args import CARRIED_OUT
 from posezoo.lint.accuracy_check_yml import list_below
 from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import find_intended
-from posezoo.spec import export_arguments
-from posezoo.spec.mo_args import OTHER_ORIGINALS, TYPED
-from posezoo.spec.model import UnpackArchive
-from posezoo.spec.supported_mo_args import CARRIED_OUT
+from posezoo.omz.mo_args import OTHER_ORIGINALS, TYPED
 
 _PATH = re.compile(r"\$(dl_dir|conv_dir|config_dir)/([A-Za-z0-9_./ -]{1,300})")
 #: Flags that Open Model Zoo's converter adds itself.

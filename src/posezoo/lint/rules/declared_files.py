@@ -9,21 +9,15 @@ from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from posezoo.errors import SpecError, redact_secrets
+from posezoo.core.declarations.model import CompositeSpec, SourceFile
+from posezoo.core.declarations.sources import HttpSource, NpmPackageSource
+from posezoo.core.declarations.yaml_nodes import YamlNode
+from posezoo.core.errors import SpecError, redact_secrets
 from posezoo.lint.accuracy_check_yml import list_leaves, text_below
-from posezoo.lint.finding import (
-    FileLocation,
-    RuleViolation,
-    Severity,
-    Violations,
-    describe_error,
-)
+from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations, describe_error
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.rules.metrics import ARCHIVES
-from posezoo.spec.model import CompositeSpec, SourceFile
-from posezoo.spec.sources import HttpSource, NpmPackageSource
-from posezoo.spec.yaml_nodes import YamlNode
 
 _WARNING = re.compile(r":([0-9]+):([0-9]+): (\S+): unknown key, left out; (.*)$", re.DOTALL)
 #: A part of a name with eight hexadecimal digits, at least one of them a letter: others may be

@@ -12,16 +12,16 @@ from math import isnan, nan
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from posezoo.errors import InferenceError
+from posezoo.core.declarations.model import ModelSpec, Output, fits
+from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.errors import InferenceError
 from posezoo.lint.finding import Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.networks import find_network, is_network
-from posezoo.spec.model import ModelSpec, Output, fits
-from posezoo.spec.skeleton import Skeleton
 
 if TYPE_CHECKING:
-    from posezoo.pose.decoder_type import DecoderType, NetworkFacts, Sizes
+    from posezoo.poses.decoder_type import DecoderType, NetworkFacts, Sizes
 
 POSES = "human_pose_estimation"
 _CLASSES = re.compile(r"\b([1-9][0-9]{0,4}) classes\b")
@@ -54,7 +54,7 @@ def find_reader(view: ModelView) -> Reader | None:
         if declared is None:
             continue
         # NumPy is imported only here: most registries have no decoders.
-        from posezoo.pose.decoders import find_decoder, resolve_options
+        from posezoo.poses.decoders import find_decoder, resolve_options
 
         try:
             options = resolve_options(declared)
@@ -85,7 +85,7 @@ def known_decoder(view: ModelView) -> Violations:
     declared = view.declaration.decoder
     if declared is None:
         return
-    from posezoo.pose.decoders import resolve_options
+    from posezoo.poses.decoders import resolve_options
 
     try:
         resolve_options(declared)
@@ -167,7 +167,7 @@ def _check_stages(view: ModelView, reader: Reader) -> Violations:
 
 def _describe_roles(outputs: Sequence[Output], reader: Reader) -> str:
     """Why the roles are not those that a decoder takes; empty if they are."""
-    from posezoo.pose.decoders import DECODERS
+    from posezoo.poses.decoders import DECODERS
 
     decoder = reader.decoder
     recognized = decoder.recognize_outputs({output.name: output.shape for output in outputs})
@@ -235,7 +235,7 @@ def _order_axes(output: Output) -> tuple[int, ...]:
 
 def _read_facts(view: ModelView, variant: ModelSpec, reader: Reader) -> NetworkFacts:
     """What the sizes of a variant's outputs follow from; all variants have one stride."""
-    from posezoo.pose.decoder_type import NetworkFacts
+    from posezoo.poses.decoder_type import NetworkFacts
 
     by_role = {output.role: output.shape for output in variant.outputs}
     rows = by_role.get(reader.network[0].role, ())[1:2]

@@ -8,18 +8,18 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 
-from posezoo.cards.card_reader import read_text
-from posezoo.errors import ConversionError, NetworkError, SpecError, UnknownModelError
-from posezoo.facts import papers
+from posezoo.core.declarations.model import Input, ModelSpec
+from posezoo.core.declarations.skeletons import SKELETONS
+from posezoo.core.declarations.spdx_licenses import is_license, suggest_license
+from posezoo.core.errors import ConversionError, NetworkError, SpecError, UnknownModelError
+from posezoo.core.measured import NAME, read_measured
+from posezoo.core.registry import license_path, read_copyright_line, registry_root
+from posezoo.lint.card_reader import read_text
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import simplify
-from posezoo.measured import NAME, read_measured
-from posezoo.registry import license_path, read_copyright_line, registry_root
-from posezoo.spec.model import Input, ModelSpec
-from posezoo.spec.skeletons import SKELETONS
-from posezoo.spec.spdx_licenses import is_license, suggest_license
+from posezoo.pages.facts import papers
 
 _BSD = "Redistribution and use in source and binary forms, with or without modification"
 #: Words near the end of license texts: without them, the text was cut.
@@ -224,7 +224,7 @@ def recorded_outputs(view: ModelView) -> Violations:
     for variant in view.variants:
         if variant.recorded_outputs is None:
             continue
-        from posezoo.convert.recorded_outputs import read_recording
+        from posezoo.core.convert.recorded_outputs import read_recording
 
         try:
             read_recording(variant)

@@ -7,12 +7,12 @@ from dataclasses import replace
 from itertools import chain
 from math import isclose
 
+from posezoo.core.declarations.model import ColorOrder, Input
 from posezoo.lint.accuracy_check_yml import by_channel
 from posezoo.lint.card_claims import CardValue, Numbers, Shape
 from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import USUAL_SHARE, ModelView
 from posezoo.lint.rule import Facts, Statement, fact, rule
-from posezoo.spec.model import ColorOrder, Input
 
 #: Usual training constants: means and divisors of ImageNet's channels in 0..255, RGB, and similar
 #: values.

@@ -13,20 +13,20 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-from posezoo.cards.card_reader import read_text
-from posezoo.cards.usage_section import PICTURE
-from posezoo.download.transfer import ACCESS_POINTS
-from posezoo.errors import SpecError, suggest
-from posezoo.facts import outside_references
+from posezoo.core.declarations import other_names
+from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.declarations.skeleton_yml import read_skeleton
+from posezoo.core.declarations.skeletons import FOLDER
+from posezoo.core.declarations.yaml_nodes import YamlNode
+from posezoo.core.download.transfer import ACCESS_POINTS
+from posezoo.core.errors import SpecError, suggest
 from posezoo.lint.accuracy_check_yml import find_node, list_below
+from posezoo.lint.card_reader import read_text
 from posezoo.lint.finding import FileLocation, Place, RuleViolation, Violations, describe_error
 from posezoo.lint.registry_view import USUAL_SHARE, ModelView, read_tree
 from posezoo.lint.rule import rule
-from posezoo.spec import other_names
-from posezoo.spec.skeleton import Skeleton
-from posezoo.spec.skeleton_yml import read_skeleton
-from posezoo.spec.skeletons import FOLDER
-from posezoo.spec.yaml_nodes import YamlNode
+from posezoo.pages.cards.usage_section import PICTURE
+from posezoo.pages.facts import outside_references
 
 #: The first and the last bytes of a JPEG image.
 _JPEG = (b"\xff\xd8\xff", b"\xff\xd9")

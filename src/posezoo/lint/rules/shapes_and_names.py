@@ -9,14 +9,14 @@ from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+from posezoo.core.declarations.model import Framework, Input, UnpackArchive, fits
+from posezoo.core.declarations.yaml_nodes import YamlNode
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below
 from posezoo.lint.card_claims import CardPort, CardPorts, CardValue, Shape
 from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.rules.converter_arguments import EXPORTED_SHAPES
-from posezoo.spec.model import Framework, Input, UnpackArchive, fits
-from posezoo.spec.yaml_nodes import YamlNode
 
 #: Letters of cards, and the letters of layouts with the same meaning.
 _LETTERS = {"B": "N", "CH": "C", "CN": "C"}

@@ -6,10 +6,10 @@ import ast
 from collections.abc import Mapping
 from dataclasses import replace
 
+from posezoo.core.declarations.export_arguments import values_by_flag
+from posezoo.core.declarations.model import Input, ModelSpec, NetworkChoice, Output
+from posezoo.core.values import frozen
 from posezoo.networks.zoo.published_networks import NETWORKS, PUBLISHED, PublishedClass
-from posezoo.spec.export_arguments import values_by_flag
-from posezoo.spec.model import Input, ModelSpec, NetworkChoice, Output
-from posezoo.values import frozen
 
 _DOWNLOADS = "$dl_dir/"
 # The parameters of a published function that name the checkpoint.

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
 
+from posezoo.core.values import frozen
 from posezoo.networks.catalog_file import read_catalog, read_definition
 from posezoo.networks.definition import NetworkDefinition
 from posezoo.networks.zoo import published_tensors
-from posezoo.values import frozen
 
 _LIBRARIES = ("torchvision", "timm")
 

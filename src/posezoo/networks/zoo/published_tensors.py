@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from posezoo.errors import CheckpointError
+from posezoo.core.errors import CheckpointError
 from posezoo.networks.definition import Tensors
 
 # The containers around the layers of the text recognizer.

@@ -1,0 +1,1 @@
+"""Core: what it is for, in one line."""

@@ -1,0 +1,245 @@
+"""Compare the constants of an IR with those of its original, if they can be matched.
+
+The outputs do not show a weight that hardly affects them. A kernel of the IR belongs to a kernel of
+the original if most of its filters are similar up to a factor: a normalization that is folded into
+a convolution leaves such factors, and a scale of the image leaves factors by channel. Then all of
+its filters must be equal up to such factors. The declared mean and scale must be the constants of
+the first subtraction and multiplication after their input.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+
+from posezoo.core.arrays import Array
+from posezoo.core.convert.fp16_check import IrLayers, StoredConstant, list_constants
+from posezoo.core.declarations.model import Input, ModelSpec
+
+#: The fewest values of a kernel and of one of its filters that can be matched.
+MIN_SIZE = 64
+MIN_FILTER = 4
+
+#: The largest difference of a value, relative to the largest of its filter: folding rounds twice.
+ROUNDING = 1e-5
+
+#: Filters are similar if no value differs by more than this: a rounding to FP16 or bf16, not to 8
+#: bits.
+SIMILAR_FILTER = 2e-3
+
+#: The same for an original in FP16, into which factors are folded in FP16.
+ROUNDING_FP16 = SIMILAR_FILTER
+
+#: A first subtraction or multiplication by values that differ from the declared ones by more than
+#: this share is the network's own: the declared ones were folded into other operations.
+SIMILAR = 0.05
+
+# Operations that a conversion puts before those of the mean and the scale.
+_MOVING = frozenset({"Convert", "Transpose", "Gather", "Interpolate", "Reshape"})
+
+# So many values of so many filters are compared first.
+_VALUES = 16
+_FILTERS = 3
+
+
+@dataclass(slots=True)
+class _Kernels:
+    """The kernels of an IR that have one shape, without axes of size 1.
+
+    Attributes:
+        directions: the ``_directions`` of each kernel.
+        changes: the fewest filters in which a kernel differs from a similar original, by its
+            number; none for a kernel that is similar to no original.
+    """
+
+    shape: tuple[int, ...]
+    constants: list[StoredConstant] = field(default_factory=list)
+    directions: list[Array] = field(default_factory=list)
+    changes: dict[int, int] = field(default_factory=dict)
+
+    def compare(self, original: Array) -> None:
+        """Compare each kernel with an original of this shape."""
+        is_near = np.abs(self.directions - _directions(original)).max(-1) < 2 * SIMILAR_FILTER
+        for number in map(int, np.flatnonzero(2 * is_near.sum(-1) > is_near.shape[-1])):
+            fewest = self.changes.get(number)
+            if fewest == 0:
+                continue
+            kernel = self.constants[number].read().squeeze()
+            changed = _count_changed_filters(kernel, original)
+            if changed is not None:
+                self.changes[number] = changed if fewest is None else min(changed, fewest)
+
+
+def find_changed_constant(spec: ModelSpec, originals: Iterable[Array], xml: Path) -> str:
+    """Which constant of an IR in FP32 differs from those of the original, and how; empty if none
+    does.
+    """
+    changed = _find_changed_preprocessing(spec, IrLayers.read(xml))
+    if changed:
+        return changed
+    constants = [constant for constant in list_constants(xml) if constant.is_float]
+    is_reversed = any(port.reverse_input_channels for port in spec.inputs)
+    return _find_changed_kernel(originals, constants, is_reversed=is_reversed)
+
+
+def _find_changed_preprocessing(spec: ModelSpec, layers: IrLayers) -> str:
+    for port in spec.inputs:
+        mean, scale = _find_preprocessing(layers, port)
+        if mean and any(port.mean) and _is_changed(mean, np.asarray(port.mean, np.float32)):
+            return f"{mean.name} is not the declared mean"
+        is_scaled = any(value != 1 for value in port.scale)
+        if scale and is_scaled and _is_changed(scale, np.asarray(port.scale, np.float32)):
+            return f"{scale.name} is not the declared scale"
+    return ""
+
+
+def _find_preprocessing(
+    layers: IrLayers, port: Input
+) -> tuple[StoredConstant | None, StoredConstant | None]:
+    """The constants of the first subtraction and of the first multiplication or division after an
+    input; None for one that is folded into another operation.
+    """
+    mean = None
+    layer = layers.find_input(port.name)
+    while layer is not None and (layer := layers.find_only_reader(layer)) is not None:
+        kind = layer.get("type")
+        if kind in _MOVING:
+            continue
+        constant = layers.find_constant(layer)
+        if kind in ("Multiply", "Divide"):
+            return mean, constant
+        if kind != "Subtract" or mean:
+            break
+        mean = constant
+    return mean, None
+
+
+def _is_changed(constant: StoredConstant, declared: Array) -> bool:
+    """Whether a constant is similar to the declared values, but not equal."""
+    flat = constant.read().reshape(-1)
+    if constant.element_type != "f32" or declared.size not in (flat.size, 1):
+        return False
+    inverse = np.float32(1) / declared
+    orders = (declared, declared[::-1], inverse, inverse[::-1])
+    if any(np.all(flat == order) for order in orders):
+        return False
+    return any(np.all(np.abs(flat - order) <= SIMILAR * np.abs(order)) for order in orders)
+
+
+def _find_changed_kernel(
+    originals: Iterable[Array], constants: Sequence[StoredConstant], *, is_reversed: bool
+) -> str:
+    groups = _group_kernels(constants)
+    for array in originals:
+        original = array.squeeze()
+        if original.size < MIN_SIZE or original.ndim < 2 or original.dtype.kind != "f":
+            continue
+        for kernels in groups:
+            for view in _oriented(original, kernels.shape):
+                kernels.compare(view)
+                # The reversal of the image's channels is folded into the first kernel.
+                if is_reversed and view.shape[1] == 3:
+                    kernels.compare(view[:, ::-1])
+    changes = {
+        kernels.constants[number].name: (changed, kernels.shape[0])
+        for kernels in groups
+        for number, changed in kernels.changes.items()
+        if changed
+    }
+    for constant in constants:
+        if constant.name in changes:
+            changed, count = changes[constant.name]
+            return f"{constant.name} differs from the original's in {changed} of {count} filters"
+    return ""
+
+
+def _group_kernels(constants: Iterable[StoredConstant]) -> Collection[_Kernels]:
+    groups: dict[tuple[int, ...], _Kernels] = {}
+    for constant in constants:
+        shape = tuple(size for size in constant.shape if size != 1)
+        if len(shape) < 2 or math.prod(shape) < max(MIN_SIZE, MIN_FILTER * shape[0]):
+            continue
+        group = groups.setdefault(shape, _Kernels(shape))
+        group.constants.append(constant)
+        group.directions.append(_directions(constant.read().squeeze()))
+    return groups.values()
+
+
+def _oriented(kernel: Array, shape: tuple[int, ...]) -> Iterator[Array]:
+    """Views of a kernel with its axes in every order that gives the shape."""
+    if sorted(kernel.shape) != sorted(shape):
+        return
+    for axes in permutations(range(kernel.ndim)):
+        if tuple(kernel.shape[axis] for axis in axes) == shape:
+            yield kernel.transpose(axes)
+
+
+def _directions(kernel: Array) -> Array:
+    """Some values of some filters, divided by the largest of them."""
+    filters = np.arange(_FILTERS)
+    indices = filters * (len(kernel) - 1) // (_FILTERS - 1)
+    chosen = kernel[indices].reshape(_FILTERS, -1)
+    columns = np.arange(_VALUES) * (chosen.shape[1] - 1) // (_VALUES - 1)
+    values = chosen[:, columns].astype(np.float32)
+    largest = values[filters, np.abs(values).argmax(1)][:, None]
+    zeros = np.zeros_like(values)
+    with np.errstate(invalid="ignore"):  # inf in a damaged kernel
+        directions: Array = np.divide(values, largest, out=zeros, where=largest != 0)
+    return directions
+
+
+def _count_changed_filters(kernel: Array, original: Array) -> int | None:
+    """How many filters are not equal up to factors; None if fewer than half of them are similar."""
+    if np.array_equal(kernel, original):
+        return 0
+    count = len(kernel)
+    rows = kernel.reshape(count, -1).astype(np.float32)
+    wanted = original.reshape(count, -1).astype(np.float32)
+    products = np.einsum("ij,ij->i", rows, wanted)
+    squares = np.einsum("ij,ij->i", wanted, wanted)
+    factors = np.divide(products, squares, out=np.zeros_like(products), where=squares != 0)
+    # Factors of exactly 1 mean that nothing was folded into this kernel.
+    is_equal = np.all(rows == wanted, axis=1)
+    if 2 * is_equal.sum() > len(rows):
+        return int((~is_equal).sum())
+    largest = np.maximum(np.abs(rows).max(1), np.finfo(np.float32).tiny)
+    differences = np.abs(rows - factors[:, None] * wanted).max(1) / largest
+    if 2 * (differences <= SIMILAR_FILTER).sum() <= len(rows):
+        return None
+    rounding = ROUNDING_FP16 if original.dtype == np.float16 else ROUNDING
+    changed = differences > rounding
+    if changed.any():
+        rest = np.abs(rows - _scale_axes(kernel, original)).max(1) / largest
+        changed &= ~(rest <= rounding)
+    return int(changed.sum())
+
+
+def _scale_axes(kernel: Array, original: Array) -> Array:
+    """The filters of the original times the factors by filter and by channel that most values of
+    the kernel show.
+    """
+    shape = *kernel.shape[:2], -1
+    values = kernel.reshape(shape).astype(np.float64)
+    wanted = original.reshape(shape).astype(np.float64)
+    squares = (wanted**2).sum(-1)
+    ratios = np.divide(
+        (values * wanted).sum(-1), squares, out=np.full_like(squares, np.nan), where=squares != 0
+    )
+    by_filter = _median(ratios, 1)
+    relative = np.divide(ratios, by_filter, out=np.full_like(ratios, np.nan), where=by_filter != 0)
+    scaled: Array = wanted * (by_filter * _median(relative, 0))[..., None]
+    return scaled.reshape(len(kernel), -1)
+
+
+def _median(ratios: Array, axis: int) -> Array:
+    """The median without nan; 0 if there is no other value."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # all are nan
+        median: Array = np.nanmedian(ratios, axis=axis, keepdims=True)
+    return np.nan_to_num(median)

@@ -1,0 +1,173 @@
+"""Decide which IR of a model have to be made, and why.
+
+This module imports neither OpenVINO nor numpy, so that a run with nothing to do is fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from posezoo.core.declarations.model import OWN_CHECKPOINT, ModelSpec, Precision
+from posezoo.core.errors import ConversionError
+from posezoo.core.events import ConversionUpToDate, Listener
+from posezoo.core.files import verified_files
+from posezoo.core.ir import provenance
+from posezoo.core.ir.provenance import IsGood
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import format_command
+from posezoo.core.resolve.resolved import Converter, Resolved, Target
+from posezoo.core.values import frozen
+
+#: The hint of the error if a file with the same name was made from other weights.
+KEEP_OR_REPLACE = (
+    "use --model_name to give yours another name, or --force to replace the existing one"
+)
+
+
+@frozen
+class ConversionOptions:
+    """How IR are made."""
+
+    force: bool = False  # convert again, even if an IR is up to date or was made from other weights
+    #: Compare the outputs of each IR with those of the original, and write the IR to its final
+    #: folder only if they are equal within the tolerance.
+    self_check: bool = True
+    #: Also write the intermediate ONNX of a checkpoint, as ``<name>.onnx`` in the model's folder.
+    keep_onnx: bool = False
+    is_strict: bool = False  # also refuse an IR whose outputs the self-check cannot prove
+    by_nodes: bool = False  # also compare the tensors inside of the networks
+    #: The settings ``conversion_timeout`` and ``conversion_memory``; None for their defaults.
+    timeout_s: float | None = None
+    memory_gb: float | None = None
+
+
+@frozen
+class PlannedIr:
+    """One requested IR."""
+
+    target: Target  # its precision, path and converter
+    reason: str  # why it has to be made; empty if it is up to date
+
+    @property
+    def precision(self) -> Precision:
+        """The precision of the weights."""
+        return self.target.precision
+
+    @property
+    def xml(self) -> Path:
+        """The path of the IR, which may not exist yet."""
+        return self.target.xml
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.reason
+
+
+def plan_irs(
+    resolved: Resolved,
+    options: ConversionOptions,
+    *,
+    mo_version: str = "",
+    is_good: IsGood = verified_files.is_verified,
+) -> tuple[PlannedIr, ...]:
+    """Decide for each IR whether it has to be made, and why.
+
+    Args:
+        mo_version: the version of the Model Optimizer that would make them; empty without one.
+        is_good: whether a file has the expected size and digest.
+
+    Raises:
+        ConversionError: an IR of other weights would be replaced (``refuse_to_replace``).
+    """
+    irs = []
+    for target in resolved.targets:
+        if target.converter is Converter.PUBLISHED:
+            reason = "" if target.obstacle is None else "it is not published"
+        elif target.converter is Converter.QUANTIZATION:
+            reason = "" if target.xml.is_file() else "it does not exist yet"
+        elif options.force:
+            reason = "it was requested"
+        else:
+            # IR from Model Optimizer are not self-checked. An IR that cannot be made again needs no
+            # check.
+            can_check = target.converter is Converter.OPENVINO and target.obstacle is None
+            is_checked = options.self_check and can_check
+            reason = explain_stale_ir(
+                resolved,
+                target,
+                is_good,
+                is_checked=is_checked,
+                is_proven=is_checked and options.is_strict,
+                by_nodes=is_checked and options.by_nodes,
+                mo_version=mo_version,
+            )
+        irs.append(PlannedIr(target, reason))
+    replaces = resolved.spec.is_converted and any(ir.reason for ir in irs)
+    if replaces and not options.force:
+        refuse_to_replace(resolved.source, resolved.layout)
+    return tuple(irs)
+
+
+def explain_stale_ir(
+    resolved: Resolved,
+    target: Target,
+    is_good: IsGood,
+    *,
+    is_checked: bool = False,
+    is_proven: bool = False,
+    by_nodes: bool = False,
+    mo_version: str = "",
+) -> str:
+    """Why an IR differs from the one that a conversion would make now; empty if it does not."""
+    source = resolved.source_of(target)
+    key = partial(provenance.conversion_key, source, resolved.decoder, model_optimizer=mo_version)
+    return provenance.explain_stale_record(
+        target.xml, key, is_good, is_checked=is_checked, is_proven=is_proven, by_nodes=by_nodes
+    )
+
+
+def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[Target]:
+    """The IR that have to be made; the listener receives those that are up to date.
+
+    Raises:
+        LockError: a strict lock does not list an IR, or lists another one than exists.
+    """
+    if up_to_date := [ir.target for ir in irs if ir.is_up_to_date]:
+        listener(ConversionUpToDate(name, tuple(target.precision for target in up_to_date)))
+    for target in up_to_date:
+        if target.agreed is None:
+            continue
+        record = provenance.read_provenance(target.xml.with_name("provenance.json"))
+        if record:
+            target.agreed.require(record.contents)
+    due = [ir.target for ir in irs if not ir.is_up_to_date]
+    for target in due:
+        if target.agreed:  # checked before hours of work, and before upstream code runs
+            target.agreed.require_known()
+    return due
+
+
+def refuse_to_replace(model: ModelSpec, layout: ModelLayout) -> None:
+    """Raise a ConversionError if the user's own weights, or an IR of other weights, could be lost.
+
+    A conversion of published weights may replace an IR of any published weights. A conversion of
+    the user's weights may only replace an IR of the same weights.
+    """
+    digests = set(provenance.source_digests(model).values())
+    for precision in Precision:
+        xml = layout.ir_path(model, precision)
+        if not xml.is_file():
+            continue
+        record = provenance.read_provenance(layout.provenance_path(model, precision))
+        made_from = record.sources if record else {}
+        is_custom = layout.custom_checkpoint(model) is not None or set(made_from) == {
+            OWN_CHECKPOINT
+        }
+        if is_custom and set(made_from.values()) != digests:
+            hint = KEEP_OR_REPLACE
+            if layout.custom_checkpoint(model) is None:
+                hint = f"{format_command('get', model, layout.output_dir)} --force replaces it"
+            raise ConversionError(f"{xml}: is the IR of another checkpoint", hint=hint)

@@ -1,0 +1,222 @@
+"""Formats of published models: how each is recognised, read by OpenVINO, and run for the
+self-check.
+
+A new format needs a module with one ``ModelFormat``, and a line in ``FORMATS``. Importing these
+modules is fast, because the packages that read or run a model are imported when they are used.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.plugins import LazyTable
+from posezoo.core.values import frozen
+from posezoo.core.versions import package_version
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from posezoo.core.arrays import Array, NamedArrays
+
+    TensorSignature = tuple[tuple[int, ...], np.dtype[Any]]
+
+Shape = tuple[int, ...]
+
+# The values for dynamic sizes: one image, whose sides are multiples of all strides.
+_DEFAULT_SIZES = {"N": 1, "H": 128, "W": 128}
+
+
+#: The name of an operation of an IR, and the number of its output.
+Tensor = tuple[str, int]
+
+#: The name of the original's tensor, and the order of the IR's axes in which it has them; an empty
+#: order is the same one.
+Partner = tuple[str, Shape]
+
+
+@frozen
+class InnerTensors:
+    """The tensors inside of an original that a runtime can give."""
+
+    #: The partners of the tensors of an IR (``openvino.Model``).
+    find_partners: Callable[[Any], Mapping[Tensor, Partner]]
+    #: Returns what computes the tensors with these names from the inputs by name.
+    open: Callable[[Sequence[str]], Callable[[NamedArrays], NamedArrays]]
+
+
+@frozen
+class ReferenceRuntime:
+    """Runs an original model."""
+
+    name: str  # the name of the runtime, with its version
+    inputs: Mapping[str, TensorSignature]  # shape and type of each input by its name
+    outputs: Collection[str]  # the names of the outputs
+    #: Computes all outputs by name from the inputs by name.
+    run: Callable[[NamedArrays], dict[str, Array]]
+    #: The same for several inputs, if a runtime can do this faster than one by one.
+    run_several: Callable[[Sequence[NamedArrays]], list[dict[str, Array]]] | None = None
+    is_independent: bool = True  # whether it shares no reader of the original with the conversion
+    float_inputs: Collection[str] = ()  # the integer inputs that also take float32
+    inner: InnerTensors | None = None  # None if it gives outputs only
+
+    def run_all(self, feeds: Sequence[NamedArrays]) -> list[dict[str, Array]]:
+        """All outputs by name, for each of several inputs."""
+        if self.run_several:
+            return self.run_several(feeds)
+        return list(map(self.run, feeds))
+
+
+#: Opens a verified file with these input shapes (by name); returns None if the runtime is missing
+#: or cannot run the file.
+OpenRuntime = Callable[[ModelSpec, Path, Mapping[str, Shape]], ReferenceRuntime | None]
+
+
+@frozen
+class ModelFormat:
+    """One format of published models."""
+
+    kind: str  # the name of such a file in messages
+    recognises: Callable[[Path], bool]  # whether the content of a file has this format
+    frontend: str  # the name of OpenVINO's frontend that reads it
+    image_layout: str  # the usual layout of images in this format; empty if there is none
+    #: The further files that a reader opens, relative to the file's folder; raises ProtobufError if
+    #: the file is damaged.
+    external_files: Callable[[Path], Collection[str]] = lambda path: ()
+    #: The input of OpenVINO: a path, or the content of a file for its frontend.
+    openvino_input: Callable[[ModelSpec, Path], Path | bytes] = lambda spec, path: path
+    #: Reads a verified file as an ``openvino.Model``, in place of a frontend of OpenVINO.
+    read_network: Callable[[ModelSpec, Path], Any] | None = None
+    #: The outputs that the file itself declares, in its order: the name of each tensor by the
+    #: output's title; empty if it declares none.
+    output_names: Callable[[Path], Mapping[str, str]] = lambda path: {}
+    #: The tensors that nodes make, by the names of the nodes, if OpenVINO does not keep these.
+    node_outputs: Callable[[Path], Mapping[str, str]] = lambda path: {}
+    #: Makes an OpenVINO InputModel begin at the model's inputs, and end at the outputs with these
+    #: names, where they are inside the graph.
+    cut_before_conversion: Callable[[Any, ModelSpec, Sequence[str]], None] | None = None
+    #: What OpenVINO does if it runs the original for the self-check; "compared with OpenVINO
+    #: 2026.4.1, ..."
+    shared_reading: str = "reading the original as it did for the IR"
+    runtime_module: str = ""  # the module of a runtime other than OpenVINO; empty if there is none
+    open_runtime: OpenRuntime | None = None  # opens the original in that runtime
+    #: Arrays of the constants that a file contains; it may leave out some.
+    read_constants: Callable[[ModelSpec, Path], Iterable[Array]] = lambda spec, path: ()
+    #: The ends of the names of files to convert, in lower case, for ``posezoo new``.
+    endings: tuple[str, ...] = ()
+    #: Other formats of the same framework, by the last characters of their files' names.
+    by_file_name: Mapping[str, ModelFormat] = field(default_factory=dict)
+
+
+#: The formats by framework; an installed package can add one.
+FORMATS: LazyTable[ModelFormat] = LazyTable(
+    "posezoo.formats",
+    ModelFormat,
+    {
+        "pytorch": "posezoo.networks.pytorch_format:PYTORCH",
+        "onnx": "posezoo.core.convert.formats.onnx:ONNX",
+        "dldt": "posezoo.core.convert.formats.openvino_ir:OPENVINO_IR",
+        "tf": "posezoo.core.convert.formats.tensorflow:FROZEN_GRAPH",
+        "tflite": "posezoo.core.convert.formats.tflite:TFLITE",
+        "caffe": "posezoo.formats.caffe.caffe_format:CAFFE",
+        "paddle": "posezoo.core.convert.formats.paddle:PADDLE",
+    },
+)
+
+
+def read_array(path: Path, start: int, end: int, dtype: str, shape: Sequence[int]) -> list[Array]:
+    """The array that a part of a file contains; none if it does not fit its shape."""
+    import numpy as np
+
+    if end - start != math.prod(shape) * np.dtype(dtype).itemsize:
+        return []
+    return [np.fromfile(path, dtype, math.prod(shape), offset=start).reshape(shape)]
+
+
+def cut_at_tensors(input_model: Any, _spec: ModelSpec, outputs: Sequence[str]) -> None:
+    """Make an OpenVINO InputModel end at inner tensors, whose names its frontend loses at the
+    conversion.
+    """
+    names = {name for place in input_model.get_outputs() for name in place.get_names()}
+    cuts = list(map(input_model.get_place_by_tensor_name, outputs))
+    # TensorFlow's tensor heatmaps:0 is also called heatmaps.
+    if not all(name in names or f"{name}:0" in names for name in outputs) and all(cuts):
+        input_model.override_all_outputs(cuts)
+
+
+def find_same_names(ir: Any, names: Sequence[str]) -> dict[Tensor, Partner]:
+    """The tensors of an IR, an ``openvino.Model``, with names of the original's, which are in its
+    order.
+
+    A tensor has the names of all operations that are left out after it: the last one counts.
+    """
+    order = {name: number for number, name in enumerate(names)}
+    partners: dict[Tensor, Partner] = {}
+    for node in ir.get_ordered_ops():
+        for number, port in enumerate(node.outputs()):
+            if common := order.keys() & port.names:
+                last = max(common, key=order.__getitem__)
+                partners[node.get_friendly_name(), number] = last, ()
+    return partners
+
+
+def image_layout(framework: str) -> str:
+    """The usual layout of a framework's images, which Model Optimizer also assumes; empty if
+    unknown.
+    """
+    model_format = FORMATS.find(framework)
+    return model_format.image_layout if model_format else ""
+
+
+def with_default_sizes(shape: Sequence[int], layout: str) -> Shape:
+    """The shape with its dynamic sizes (below 0) replaced: 128 for height and width, 1 for all
+    others.
+    """
+    axes = layout or ("N" + "H" * len(shape))[: len(shape)]
+    return tuple(
+        _DEFAULT_SIZES.get(axis, 1) if size < 0 else size
+        for axis, size in zip(axes, shape, strict=True)
+    )
+
+
+def describe_opencv(module: Any) -> str:
+    """The name of a runtime that is the module cv2."""
+    return f"OpenCV {package_version('opencv-python-headless') or module.__version__}"
+
+
+def make_exact(net: Any) -> None:
+    """Let a network of OpenCV compute without what makes it faster and less exact."""
+    net.enableFusion(False)
+    net.enableWinograd(False)
+
+
+def run_opencv(module: Any, net: Any, layers: Sequence[str | None]) -> Sequence[Array]:
+    """What layers of OpenCV's network compute; a RuntimeError if OpenCV refuses it, whose own error
+    is none.
+    """
+    try:
+        maps: Sequence[Array] = net.forward(list(layers))
+    except module.error as error:
+        raise RuntimeError(f"OpenCV refuses it: {error}") from error
+    return maps
+
+
+def import_runtime(module: str) -> Any | None:
+    """The module of a reference runtime; None if it is not installed.
+
+    The import takes 0.1 s; a caller can do it while it waits for something else.
+    """
+    # ONNX Runtime 1.31 would write an identifier to the user's cache and report to its makers. It
+    # reads this variable when it is loaded; its function that turns events off comes too late
+    # (Privacy.md in its package).
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    try:
+        return import_module(module) if module else None
+    except (ImportError, OSError):  # OSError: a system library is missing
+        return None

@@ -1,0 +1,354 @@
+"""ONNX models; Microsoft's ONNX Runtime computes their reference outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from posezoo.core.convert.formats import (
+    InnerTensors,
+    ModelFormat,
+    Partner,
+    ReferenceRuntime,
+    Shape,
+    Tensor,
+    find_same_names,
+    import_runtime,
+    read_array,
+    with_default_sizes,
+)
+from posezoo.core.convert.protobuf_reader import (
+    LENGTH,
+    VARINT,
+    Buffer,
+    ProtobufError,
+    ProtobufField,
+    encode_field,
+    find_messages,
+    has_fields,
+    map_file,
+    read_fields,
+    read_integers,
+    read_texts,
+    read_varint,
+)
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.errors import ConversionError
+from posezoo.core.ir.openvino_import import error_text
+from posezoo.core.versions import package_version
+from posezoo.core.workers.threads import library_threads
+
+if TYPE_CHECKING:
+    from posezoo.core.arrays import Array, NamedArrays
+
+_MODULE = "onnxruntime"
+
+# ModelProto of onnx.proto; its graph is field 7.
+_MODEL = {1: VARINT, 5: VARINT} | dict.fromkeys((2, 3, 4, 6, 7, 8, 14, 20, 25, 26), LENGTH)
+
+# For each message of onnx.proto: the fields that contain tensors, directly or nested, with their
+# messages.
+_FIELDS_WITH_TENSORS: Mapping[str, Mapping[int, str]] = {
+    "Model": {7: "Graph", 20: "Training", 25: "Function"},
+    "Graph": {1: "Node", 5: "Tensor", 15: "SparseTensor"},
+    "Node": {5: "Attribute"},
+    "Attribute": {
+        5: "Tensor",
+        6: "Graph",
+        10: "Tensor",
+        11: "Graph",
+        22: "SparseTensor",
+        23: "SparseTensor",
+    },
+    "SparseTensor": {1: "Tensor", 2: "Tensor"},
+    "Function": {7: "Node", 11: "Attribute"},
+    "Training": {1: "Graph", 2: "Graph"},
+    "Tensor": {13: "ExternalData"},  # pairs of key (1) and value (2), among them "location"
+    "ExternalData": {},
+}
+
+# How deep graphs may be nested: each level doubles the time of OpenVINO's simplifications.
+_MAX_GRAPHS = 8
+# How deep the messages of these graphs are: a graph inside a graph is three deeper.
+_MAX_DEPTH = 3 * _MAX_GRAPHS + 1
+# Operations that keep the values of a constant; sums and products, which a conversion joins; and
+# layers whose weights get another order.
+_PASSING = frozenset(
+    {"Cast", "Constant", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
+)
+_LINEAR = frozenset({"Add", "Sub", "Mul", "Div"})
+_REORDERING = frozenset({"GRU", "LSTM", "RNN"})
+
+_TYPES = {
+    "tensor(float)": "f4", "tensor(float16)": "f2", "tensor(double)": "f8", "tensor(uint8)": "u1",
+    "tensor(int8)": "i1", "tensor(int32)": "i4", "tensor(int64)": "i8", "tensor(bool)": "?",
+}  # fmt: skip
+
+
+def is_onnx(path: Path) -> bool:
+    """Whether a file is a complete ModelProto with a graph, and the messages of its tensors are
+    valid.
+    """
+    try:
+        external_data_files(path)
+    except ProtobufError:
+        return False
+    return has_fields(path, _MODEL, needed=7)
+
+
+def external_data_files(path: Path) -> frozenset[str]:
+    """The names, as in an ONNX file, of the external files with its tensors; ProtobufError if it is
+    none, ConversionError if its graphs are nested too deeply.
+    """
+    with map_file(path) as buffer:
+        try:
+            return frozenset(_locations(buffer, "Model", None, depth=0))
+        except RecursionError as error:
+            problem = f"{path}: graphs are nested in graphs, more than {_MAX_GRAPHS} deep"
+            hint = "export the network without nested conditions and loops"
+            raise ConversionError(problem, hint=hint) from error
+
+
+def _locations(
+    buffer: Buffer, kind: str, message: ProtobufField | None, depth: int
+) -> Iterator[str]:
+    if kind == "Graph" and depth > _MAX_DEPTH:
+        raise RecursionError
+    members = _FIELDS_WITH_TENSORS[kind]
+    texts: dict[int, bytes] = {}
+    for field in read_fields(buffer, message):
+        if kind == "ExternalData" and field.kind == LENGTH:
+            texts[field.number] = buffer[field.start : field.end]
+        elif field.number in members:
+            if field.kind != LENGTH:
+                raise ProtobufError
+            yield from _locations(buffer, members[field.number], field, depth + 1)
+    if texts.get(1) == b"location":
+        yield texts.get(2, b"").decode("utf-8", "replace")
+
+
+def _node_outputs(path: Path) -> dict[str, str]:
+    """The tensor of each output of a node, by ``node:number``; that of the first output also by
+    ``node``.
+    """
+    tensors = {}
+    for outputs, names in _read_nodes(path):
+        for name in filter(None, names[-1:]):
+            for index, tensor in enumerate(outputs):
+                tensors[f"{name}:{index}"] = tensor
+                tensors.setdefault(name, tensor)
+    return tensors
+
+
+def _read_nodes(path: Path) -> Iterator[Sequence[list[str]]]:
+    """Of each node the names of its outputs, and its own name if it has one."""
+    with map_file(path) as buffer:
+        for node in find_messages(buffer, 7, 1):  # the graph, its nodes
+            yield read_texts(buffer, node, 2, 3)
+
+
+def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[Array]:
+    """The float weights that an IR has as they are in the file, and not after a computation."""
+    with map_file(path) as buffer:
+        nodes = [_read_node(buffer, field) for field in find_messages(buffer, 7, 1)]
+        # The graph, its initializers.
+        weights = [_read_tensor(buffer, tensor) for tensor in find_messages(buffer, 7, 5)]
+        for node in nodes:
+            if node.kind == "Constant":
+                for value in find_messages(buffer, 5, 5, within=node.field):
+                    weights.append(_read_tensor(buffer, value)._replace(name=node.outputs[0]))
+        names = {weight.name for weight in weights}
+        computed = _find_computed(nodes, names)
+        for weight in weights:
+            if weight.name not in computed:
+                yield from _read_values(path, weight)
+
+
+class _Node(NamedTuple):
+    field: ProtobufField
+    kind: str
+    inputs: list[str]
+    outputs: list[str]
+    has_graphs: bool
+
+
+def _read_node(buffer: Buffer, field: ProtobufField) -> _Node:
+    inputs, outputs, kinds = read_texts(buffer, field, 1, 2, 4)
+    attributes = find_messages(buffer, 5, within=field)
+    has_graphs = any(
+        part.number in (6, 11) for value in attributes for part in read_fields(buffer, value)
+    )
+    return _Node(field, kinds[-1] if kinds else "", inputs, outputs, has_graphs)
+
+
+def _find_computed(nodes: Sequence[_Node], constants: Collection[str]) -> frozenset[str]:
+    """The constants from which a conversion computes other constants."""
+    all_constants = set(constants)
+    linear: dict[str, _Node] = {}  # by output: sums and products with a constant, which are joined
+    folded = []
+    computed: set[str] = set()
+    for node in nodes:
+        given = all_constants.intersection(node.inputs)
+        others = set(node.inputs) - all_constants - {""}
+        if not others and not node.has_graphs:
+            all_constants.update(node.outputs)
+            folded.append(node)
+        elif node.has_graphs or node.kind in _REORDERING:
+            computed |= given
+        elif given and node.kind in _LINEAR:
+            for before in filter(None, map(linear.get, others)):
+                computed |= given | all_constants.intersection(before.inputs)
+            linear.update(dict.fromkeys(node.outputs, node))
+    for node in reversed(folded):
+        if node.kind not in _PASSING or not computed.isdisjoint(node.outputs):
+            computed.update(node.inputs)
+    return frozenset(computed)
+
+
+class _Weight(NamedTuple):
+    name: str
+    dtype: str  # empty for a type that is not compared
+    shape: list[int]
+    start: int
+    end: int
+    external: Mapping[str, str]  # where its values are, if they are in another file
+
+
+def _read_tensor(buffer: Buffer, tensor: ProtobufField) -> _Weight:
+    shape: list[int] = []
+    start = end = 0
+    dtype = name = ""
+    external: dict[str, str] = {}
+    for field in read_fields(buffer, tensor):
+        if field.number == 1:  # dims, one by one or packed
+            shape += read_integers(buffer, field)
+        elif field.number == 2:  # data_type
+            kind, _ = read_varint(buffer, field.start, field.end)
+            dtype = {1: "<f4", 10: "<f2", 11: "<f8"}.get(kind, "")
+        elif field.number == 8:
+            name = buffer[field.start : field.end].decode("utf-8", "replace")
+        elif field.number in (4, 9, 10) and field.kind == LENGTH:
+            start = field.start  # float_data, raw_data, double_data
+            end = field.end
+        elif field.number == 13:  # external_data
+            (key,), (value,) = read_texts(buffer, field, 1, 2)
+            external[key] = value
+    return _Weight(name, dtype, shape, start, end, external)
+
+
+def _read_values(path: Path, weight: _Weight) -> list[Array]:
+    if not weight.dtype:
+        return []
+    if not weight.external:
+        return read_array(path, weight.start, weight.end, weight.dtype, weight.shape)
+    path = path.parent / weight.external.get("location", "")
+    if not path.is_file():
+        return []
+    size = path.stat().st_size
+    start = int(weight.external.get("offset", 0))
+    end = start + int(weight.external.get("length", size - start))
+    if not 0 <= start <= end <= size:
+        return []
+    return read_array(path, start, end, weight.dtype, weight.shape)
+
+
+def open_runtime(
+    _spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]
+) -> ReferenceRuntime | None:
+    """A model in ONNX Runtime; None if that is missing or cannot run it in these sizes."""
+    module = import_runtime(_MODULE)
+    if module is None:
+        return None
+    import numpy as np
+
+    inputs = {}
+    try:
+        session = _open_session(module, path)
+        for port in session.get_inputs():
+            # A dynamic size is a name or None instead of a number.
+            declared = [size if isinstance(size, int) else -1 for size in port.shape]
+            shape = sizes.get(port.name) or with_default_sizes(declared, "")
+            pairs = zip(declared, shape, strict=True)
+            if any(size not in (-1, requested) for size, requested in pairs):
+                return None  # --input_shape may request sizes that only OpenVINO accepts
+            inputs[port.name] = shape, np.dtype(_TYPES[port.type])
+    except Exception:  # noqa: BLE001 one of its many: it lacks an operation that OpenVINO knows
+        return None
+    outputs = [port.name for port in session.get_outputs()]
+    return ReferenceRuntime(
+        f"ONNX Runtime {package_version('onnxruntime')}",
+        inputs,
+        outputs,
+        partial(_run, session, outputs),
+        inner=InnerTensors(
+            partial(_find_partners, path), partial(_open_inner, module, path, outputs)
+        ),
+    )
+
+
+def _open_session(module: Any, path: Path, content: bytes = b"") -> Any:
+    """The file in ONNX Runtime; ``content`` in its place if it is given."""
+    options = module.SessionOptions()
+    # Without optimizations it computes the nodes exactly as they are in the file.
+    options.graph_optimization_level = module.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    options.intra_op_num_threads = library_threads()
+    # Idle threads would spin and slow down the compilation of the IR, which runs at the same time.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if content:
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", str(path.parent)
+        )
+    return module.InferenceSession(
+        content or str(path), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def _run(session: Any, names: Sequence[str], feed: NamedArrays) -> dict[str, Array]:
+    try:
+        return dict(zip(names, session.run(names, dict(feed)), strict=True))
+    except Exception as error:  # its classes derive from Exception directly
+        raise RuntimeError(error_text(error)) from error
+
+
+def _find_partners(path: Path, ir: Any) -> dict[Tensor, Partner]:
+    names = [name for outputs, _ in _read_nodes(path) for name in outputs]
+    return find_same_names(ir, names)
+
+
+def _open_inner(
+    module: Any,
+    path: Path,
+    outputs: Sequence[str],
+    names: Sequence[str],
+) -> Callable[[NamedArrays], dict[str, Array]]:
+    """Open the model with more outputs: messages that follow each other are one message, with the
+    fields of both.
+    """
+    added = b""
+    for name in names:
+        if name not in outputs:
+            added += encode_field(12, encode_field(1, name.encode()))
+    with map_file(path) as buffer:
+        content = b"".join((buffer, encode_field(7, added)))
+    try:
+        session = _open_session(module, path, content)
+    except Exception as error:
+        raise RuntimeError(error_text(error)) from error
+    return partial(_run, session, names)
+
+
+ONNX = ModelFormat(
+    "an ONNX model",
+    is_onnx,
+    frontend="onnx",
+    image_layout="NCHW",
+    endings=(".onnx",),
+    external_files=external_data_files,
+    node_outputs=_node_outputs,
+    runtime_module=_MODULE,
+    open_runtime=open_runtime,
+    read_constants=_read_constants,
+)

@@ -1,0 +1,218 @@
+"""TFLite models; Google's LiteRT computes their reference outputs."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posezoo.core.convert.formats import (
+    InnerTensors,
+    ModelFormat,
+    Partner,
+    ReferenceRuntime,
+    Shape,
+    Tensor,
+    cut_at_tensors,
+    import_runtime,
+    read_array,
+)
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.core.versions import package_version
+
+if TYPE_CHECKING:
+    from posezoo.core.arrays import Array, NamedArrays
+
+_MODULE = "ai_edge_litert.interpreter"
+
+#: Operations that only change the form of a tensor, and constants.
+_FORMS = {
+    "Constant",
+    "Convert",
+    "Parameter",
+    "Reshape",
+    "Result",
+    "Squeeze",
+    "Transpose",
+    "Unsqueeze",
+}
+
+
+def is_tflite(path: Path) -> bool:
+    """Whether a FlatBuffers file has TFLite's identifier, "TFL3", after the first offset
+    (schema.fbs).
+    """
+    with open(path, "rb") as stream:
+        return stream.read(8)[4:] == b"TFL3"
+
+
+def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[Array]:
+    """The float constants, read from the tables of FlatBuffers (schema.fbs)."""
+    content = path.read_bytes()
+
+    def number(kind: str, at: int) -> int:
+        return int(struct.unpack_from(f"<{kind}", content, at)[0])
+
+    def find_field(table: int, index: int) -> int:
+        """The position of a table's field; 0 if it has its default."""
+        offsets = table - number("i", table)
+        place = 4 + 2 * index
+        offset = 0
+        if place < number("H", offsets):
+            offset = number("H", offsets + place)
+        return table + offset if offset else 0
+
+    def read_vector(table: int, index: int) -> range:
+        """The positions of the elements, each of 4 bytes."""
+        field = find_field(table, index)
+        if not field:
+            return range(0)
+        start = field + number("I", field)
+        return range(start + 4, start + 4 + 4 * number("I", start), 4)
+
+    model = number("I", 0)
+    buffers = [at + number("I", at) for at in read_vector(model, 4)]
+    graphs = [at + number("I", at) for at in read_vector(model, 2)]
+    for tensor in (at + number("I", at) for graph in graphs for at in read_vector(graph, 0)):
+        kind = number("b", field) if (field := find_field(tensor, 1)) else 0
+        shape = [number("i", at) for at in read_vector(tensor, 0)]
+        field = find_field(tensor, 2)
+        data = find_field(buffers[number("I", field)], 0) if field else 0
+        if not data or kind > 1:  # FLOAT32 is 0, FLOAT16 is 1
+            continue
+        start = data + number("I", data)
+        end = start + 4 + number("I", start)
+        yield from read_array(path, start + 4, end, ("<f4", "<f2")[kind], shape)
+
+
+def _open_runtime(
+    _spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]
+) -> ReferenceRuntime | None:
+    module = import_runtime(_MODULE)
+    if module is None:
+        return None
+    import numpy as np
+
+    interpreter = _open_interpreter(module, path, sizes)
+    inputs = interpreter.get_input_details()
+    outputs = interpreter.get_output_details()
+    signatures = {}
+    for port in inputs:
+        shape = tuple(map(int, port["shape"]))
+        signatures[port["name"]] = shape, np.dtype(port["dtype"])
+
+    return ReferenceRuntime(
+        f"LiteRT {package_version('ai-edge-litert')}",
+        signatures,
+        [port["name"] for port in outputs],
+        partial(_run, interpreter, outputs),
+        inner=InnerTensors(
+            partial(_find_partners, path, interpreter), partial(_open_inner, module, path, sizes)
+        ),
+    )
+
+
+def _open_interpreter(
+    module: Any, path: Path, sizes: Mapping[str, Shape], *, keeps_tensors: bool = False
+) -> Any:
+    interpreter = module.Interpreter(
+        model_path=str(path),
+        # The default delegate is faster and less exact.
+        experimental_op_resolver_type=module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        experimental_preserve_all_tensors=keeps_tensors,
+    )
+    for port in interpreter.get_input_details():
+        shape = tuple(port["shape"])
+        size = sizes.get(port["name"], shape)
+        if size != shape:
+            interpreter.resize_tensor_input(port["index"], size)
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def _run(
+    interpreter: Any, tensors: Sequence[Mapping[str, Any]], feed: NamedArrays
+) -> dict[str, Array]:
+    for port in interpreter.get_input_details():
+        interpreter.set_tensor(port["index"], feed[port["name"]])
+    interpreter.invoke()
+    return {port["name"]: interpreter.get_tensor(port["index"]) for port in tensors}
+
+
+def _open_inner(
+    module: Any,
+    path: Path,
+    sizes: Mapping[str, Shape],
+    names: Collection[str],
+) -> Callable[[NamedArrays], dict[str, Array]]:
+    interpreter = _open_interpreter(module, path, sizes, keeps_tensors=True)
+    tensors = [port for port in interpreter.get_tensor_details() if port["name"] in names]
+    return partial(_run, interpreter, tensors)
+
+
+def _find_partners(path: Path, interpreter: Any, ir: Any) -> dict[Tensor, Partner]:
+    """The partners of an IR's tensors, which are in FP32.
+
+    OpenVINO's frontend drops the name of a tensor if it orders its axes otherwise. So it reads the
+    file again with all tensors as outputs. Their operations are found in the IR by their types and
+    sizes, in order.
+    """
+    details = interpreter.get_tensor_details()
+    names = [port["name"] for port in details if port["dtype"].__name__ == "float32"]
+    frontend = import_openvino().frontend.FrontEndManager().load_by_framework("tflite")
+    model = frontend.load(path)
+    outputs = model.get_outputs()
+    declared = {name for place in outputs for name in place.get_names()}
+    inner = [model.get_place_by_tensor_name(name) for name in names if name not in declared]
+    model.override_all_outputs([*outputs, *filter(None, inner)])
+    network = frontend.convert(model)
+    named: dict[Tensor, Partner] = {}
+    for number, result in enumerate(network.get_results()):
+        port = result.input_value(0)
+        order: Shape = ()
+        name = min(port.names.intersection(names), default="")
+        if port.get_node().get_type_name() == "Transpose":
+            order = tuple(port.get_node().input_value(1).get_node().data)
+            port = port.get_node().input_value(0)
+        if name:
+            named[port.get_node().get_friendly_name(), port.get_index()] = name, order
+        if number >= len(outputs):  # it would change the order of operations
+            network.remove_result(result)
+    before, after = _list_operations(network), _list_operations(ir)
+    matcher = SequenceMatcher(None, list(before.values()), list(after.values()), autojunk=False)
+    partners = {}
+    for start, other, count in matcher.get_matching_blocks():
+        for place in range(count):
+            original = list(before)[start + place]
+            if original in named:
+                partners[list(after)[other + place]] = named[original]
+    return partners
+
+
+def _list_operations(network: Any) -> dict[Tensor, tuple[str, str]]:
+    """Type and shape of the results of a network's operations, in order, but for ``_FORMS``."""
+    operations = {}
+    for node in network.get_ordered_ops():
+        kind = node.get_type_name()
+        if kind not in _FORMS:
+            for port in node.outputs():
+                shape = str(port.get_partial_shape())
+                operations[node.get_friendly_name(), port.get_index()] = kind, shape
+    return operations
+
+
+TFLITE = ModelFormat(
+    "a TFLite model",
+    is_tflite,
+    frontend="tflite",
+    image_layout="NHWC",
+    endings=(".tflite",),
+    cut_before_conversion=cut_at_tensors,
+    runtime_module=_MODULE,
+    open_runtime=_open_runtime,
+    read_constants=_read_constants,
+)

@@ -1,0 +1,306 @@
+"""Compare an IR in FP16 with the IR in FP32 of the same network: the same graph, and rounded
+constants.
+
+OpenVINO stores a constant in FP16 followed by a conversion to FP32, or keeps it in FP32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+# The files are written by this process.
+from xml.etree import ElementTree
+
+import numpy as np
+
+from posezoo.core.arrays import Array, NamedArrays
+from posezoo.core.declarations.model import Output
+from posezoo.core.errors import ConversionError
+from posezoo.core.ir.provenance import OutputRounding
+from posezoo.core.values import frozen
+
+#: The largest number of FP16; OpenVINO replaces larger ones with it.
+LARGEST = 65504.0
+
+# The bits of infinity in FP16 without the sign; those of nan are larger.
+_INFINITE = 0x7C00
+
+_TYPES = {"f64": "<f8", "f32": "<f4", "f16": "<f2"}
+
+
+@frozen
+class Fp16Comparison:
+    """How an IR in FP16 differs from the FP32 IR with its constants rounded."""
+
+    difference: str  # the first node that differs, and how; empty if none does
+    clipped: tuple[str, ...] = ()  # the names of constants with values that are too large for FP16
+    is_exact: bool = True  # whether the rounding changes no constant
+
+
+@frozen
+class StoredConstant:
+    """A constant of an IR.
+
+    Its values are read when they are compared, and not mapped, so that a check needs the memory of
+    one constant and not of all.
+
+    Attributes:
+        path: the .bin, in which the values are ``size`` bytes from ``offset`` on.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    path: Path
+    element_type: str
+    offset: int
+    size: int
+
+    @property
+    def is_float(self) -> bool:
+        """Whether its values are floats."""
+        return self.element_type in _TYPES
+
+    def read(self) -> Array:
+        """Its values; those of other types than floats are bytes in one row."""
+        dtype = np.dtype(_TYPES.get(self.element_type, "u1"))
+        count = self.size // dtype.itemsize
+        values = np.fromfile(self.path, dtype, count, offset=self.offset)
+        return values.reshape(self.shape) if self.is_float else values
+
+
+@frozen
+class IrLayers:
+    """The layers of an IR, as elements of its .xml, and how they are connected.
+
+    Attributes:
+        layers: each layer by its number.
+        sources: the inputs of each layer: the port, and the layer and port before it.
+        readers: the layers after each layer.
+    """
+
+    xml: Path
+    layers: Mapping[str, Any]
+    sources: Mapping[str, Sequence[tuple[str, str, str]]]
+    readers: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def read(cls, xml: Path) -> IrLayers:
+        """The layers of an IR, without those of its bodies."""
+        graph = _read_xml(xml)
+        layers = {layer.get("id"): layer for layer in graph.iterfind("layers/layer")}
+        sources = _find_sources(graph)
+        readers: dict[str, list[str]] = {}
+        for number, inputs in sources.items():
+            for _, source, _ in inputs:
+                readers.setdefault(source, []).append(number)
+        return cls(xml, layers, sources, readers)
+
+    def find_input(self, name: str) -> Any:
+        """The input of this name; None if there is none."""
+        for layer in self.layers.values():
+            port = layer.find("output/port")
+            names = "" if port is None else port.get("names", "")
+            if layer.get("type") == "Parameter" and name in (layer.get("name"), *names.split(",")):
+                return layer
+        return None
+
+    def find_only_reader(self, layer: Any) -> Any:
+        """The layer that alone uses the values of a layer; None if there are several or none."""
+        readers = [self.layers[number] for number in self.readers.get(layer.get("id"), ())]
+        users = [reader for reader in readers if reader.get("type") != "ShapeOf"]
+        return users[0] if len(users) == 1 else None
+
+    def find_constant(self, layer: Any) -> StoredConstant | None:
+        """The constant that is a layer's second input; None if it is computed."""
+        inputs = sorted(self.sources.get(layer.get("id"), ()))
+        source = self.layers[inputs[-1][1]] if inputs else layer
+        if source.get("type") != "Const":
+            return None
+        return _describe_constant(source, self.xml)
+
+
+@frozen
+class _IrNode:
+    """An operation in a form that does not depend on the numbers of layers."""
+
+    name: str
+    facts: tuple[object, ...]  # the type, attributes, shapes and sources of the operation
+    constant: StoredConstant | None = None  # None for another operation
+
+
+def compare_with_fp32(fp32_xml: Path, fp16_xml: Path) -> Fp16Comparison:
+    """Compare every operation and every value of two IR on disk."""
+    clipped = []
+    is_exact = True
+    for node32, node16 in zip_longest(_read_nodes(fp32_xml), _read_nodes(fp16_xml)):
+        if node32 is None or node16 is None:
+            return Fp16Comparison(f"only one of them has {(node32 or node16).name}")
+        if node32.name != node16.name or node32.facts != node16.facts:
+            return Fp16Comparison(f"it differs first in {node16.name}")
+        if node32.constant is None or node16.constant is None:
+            continue
+        values32 = node32.constant.read()
+        values16 = node16.constant.read()
+        is_same, is_clipped = _compare_values(values32, values16)
+        if not is_same:
+            return Fp16Comparison(f"it differs first in the constant {node16.name}")
+        if is_clipped:
+            clipped.append(node32.name)
+        is_exact = is_exact and np.array_equal(values32, values16)
+    return Fp16Comparison("", tuple(clipped), is_exact)
+
+
+def _compare_values(values32: Array, values16: Array) -> tuple[bool, bool]:
+    """Whether a constant is the other one, rounded; and whether values are too large for FP16."""
+    if values32.dtype == values16.dtype:
+        return values32.tobytes() == values16.tobytes(), False
+    if values32.dtype.kind != "f" or values16.dtype != np.float16:
+        return False, False
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded = values32.astype(np.float16)
+    # np.isfinite takes five times as long.
+    is_clipped = bool((rounded.view(np.uint16) & 0x7FFF).max(initial=0) >= _INFINITE)
+    if is_clipped:
+        rounded = np.clip(values32, -LARGEST, LARGEST).astype(np.float16)
+        rounded[np.isnan(values32)] = values16[np.isnan(values32)]
+    return np.array_equal(rounded.view(np.uint16), values16.view(np.uint16)), is_clipped
+
+
+def measure_rounding(
+    port: Output, fp32: Sequence[NamedArrays], fp16: Sequence[NamedArrays]
+) -> OutputRounding:
+    """How far the rounding to FP16 moves the values of an output.
+
+    Args:
+        port: the output.
+        fp32: the outputs of the FP32 IR, for each input.
+        fp16: those of the FP16 IR.
+    """
+    moved = 0.0
+    largest = 0.0
+    for exact, rounded in zip(fp32, fp16, strict=True):
+        values = exact[port.name].astype(np.float64)
+        # np.fmax would ignore nan.
+        moved = float(np.maximum(moved, np.abs(rounded[port.name] - values).max(initial=0)))
+        largest = max(largest, float(np.abs(values).max(initial=0)))
+    relative = moved / largest if largest else moved
+    return OutputRounding(relative, moved, port.unit)
+
+
+def list_constants(xml: Path) -> list[StoredConstant]:
+    """The constants of an IR, in the order of its file."""
+    layers = _read_xml(xml).iter("layer")
+    return [_describe_constant(layer, xml) for layer in layers if layer.get("type") == "Const"]
+
+
+def find_layer_types(xml: Path, types: Collection[str]) -> list[str]:
+    """Which of these types the layers of an IR have, also in its bodies."""
+    layer_types = {layer.get("type") for layer in _read_xml(xml).iter("layer")}
+    return sorted(layer_types.intersection(types))
+
+
+def _read_nodes(xml: Path) -> list[_IrNode]:
+    """The operations of an IR in the order of its file, without conversions of constants from
+    FP16.
+    """
+    nodes: list[_IrNode] = []
+    _add_nodes(_read_xml(xml), xml, nodes)
+    return nodes
+
+
+def _read_xml(xml: Path) -> Any:
+    try:
+        return ElementTree.parse(xml).getroot()
+    except ElementTree.ParseError as error:
+        # A name in a subgraph has a character that XML does not allow.
+        raise ConversionError(
+            f"{xml.name}: OpenVINO wrote an IR that is not valid XML: {error}"
+        ) from error
+
+
+def _add_nodes(graph: Any, xml: Path, nodes: list[_IrNode]) -> dict[str, int]:
+    """Add the operations of a graph; returns their numbers, by the numbers in the file."""
+    layers = {layer.get("id"): layer for layer in graph.iterfind("layers/layer")}
+    sources = _find_sources(graph)
+    # Constants in FP16 by the number of their conversion.
+    compressed = {
+        number: layers[sources[number][0][1]]
+        for number, layer in layers.items()
+        if _is_decompression(layer)
+    }
+    skipped = {constant.get("id") for constant in compressed.values()}
+    numbers: dict[str, int] = {}
+    for number, layer in layers.items():
+        if number in skipped:
+            continue
+        numbers[number] = len(nodes)
+        constant = compressed.get(number, layer)
+        if constant.get("type") == "Const":
+            described = _describe_constant(constant, xml)
+            nodes.append(_IrNode(layer.get("name"), ("Const", described.shape), described))
+            continue
+        inputs = []
+        for port, source, end in sorted(sources.get(number, ())):
+            # A constant has the output 0, its conversion from FP16 the output 1.
+            is_constant = layers[source].get("type") == "Const" or source in compressed
+            inputs.append((port, numbers[source], "" if is_constant else end))
+        nodes.append(_IrNode(layer.get("name"), ()))
+        parts = _describe_parts(layer, xml, nodes)
+        facts = (layer.get("type"), layer.get("version"), inputs, *parts)
+        nodes[numbers[number]] = _IrNode(layer.get("name"), facts)
+    return numbers
+
+
+def _find_sources(graph: Any) -> dict[str, list[tuple[str, str, str]]]:
+    """Each layer's inputs by the layer's number: the port, and the layer and port before it."""
+    sources: dict[str, list[tuple[str, str, str]]] = {}
+    for edge in graph.iterfind("edges/edge"):
+        source = edge.get("to-port"), edge.get("from-layer"), edge.get("from-port")
+        sources.setdefault(edge.get("to-layer"), []).append(source)
+    return sources
+
+
+def _is_decompression(layer: Any) -> bool:
+    """Whether an operation converts a constant from FP16."""
+    attribute = "rt_info/attribute[@name='decompression']"
+    return layer.get("type") == "Convert" and layer.find(attribute) is not None
+
+
+def _describe_parts(
+    layer: Any, xml: Path, nodes: list[_IrNode]
+) -> Iterator[list[tuple[object, ...]]]:
+    """The facts of a layer's elements; the operations of its bodies are added to the nodes."""
+    bodies: dict[str, dict[str, int]] = {}
+    parts = []
+    for part in layer:
+        if part.find("layers") is not None:
+            bodies[part.tag] = _add_nodes(part, xml, nodes)
+        elif part.tag != "rt_info":
+            parts.append(part)
+    for part in parts:
+        # The else_port_map has numbers of layers in the else_body.
+        inner = bodies.get(part.tag.replace("port_map", "body")) or bodies.get("body", {})
+        yield [_facts_of(element, inner) for element in part.iter()]
+
+
+def _describe_constant(constant: Any, xml: Path) -> StoredConstant:
+    data = constant.find("data")
+    offset, size = (int(data.get(name)) for name in ("offset", "size"))
+    shape = tuple(int(side) for side in data.get("shape").split(",") if side.strip())
+    binary = xml.with_suffix(".bin")
+    kind = data.get("element_type")
+    return StoredConstant(constant.get("name"), shape, binary, kind, offset=offset, size=size)
+
+
+def _facts_of(element: Any, inner: Mapping[str, int]) -> tuple[object, ...]:
+    """Tag, attributes and text of an element; numbers of layers in a body are replaced."""
+    if not inner:
+        return element.tag, element.attrib, element.text
+    attributes = dict(element.items())
+    for name, value in element.items():
+        if name.endswith(("layer_id", "-layer")):
+            attributes[name] = inner.get(value, value)
+    return element.tag, attributes, element.text

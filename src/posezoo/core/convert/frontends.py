@@ -1,0 +1,398 @@
+"""Verify the published file of a model, recognise it by its content, and read it with OpenVINO.
+
+If OpenVINO does not know a zip archive, it tries PyTorch's loaders, which can run code. So a file
+is passed to OpenVINO only if it has the declared format, and all files that it refers to were
+verified.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import posixpath
+import struct
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NewType
+
+from posezoo.core.convert.formats import FORMATS, ModelFormat
+from posezoo.core.convert.formats.tensorflow import SAVED_MODEL_FILE
+from posezoo.core.declarations.model import ModelSpec, SourceFile, UnpackArchive
+from posezoo.core.declarations.routes import describe_obstacle, select_route
+from posezoo.core.declarations.safe_names import explain_unsafe_file_name
+from posezoo.core.errors import ConversionError, MissingPackageError, sanitize
+from posezoo.core.files import verified_files
+from posezoo.core.files.file_record import read_record
+from posezoo.core.files.postprocess_state import is_unpacked
+from posezoo.core.ir.openvino_import import (
+    error_text,
+    explain_invalid_names,
+    import_openvino,
+    openvino_core,
+)
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import format_command
+from posezoo.core.resolve.resolved import UPSTREAM_RESULTS
+from posezoo.core.workers.processes import RAISE_MEMORY_HINT, own_limits
+from posezoo.formats.object_detection import add_detection_output, read_without_loops
+from posezoo.formats.regions import add_regions
+
+#: The path of a file that may be parsed: a published file that was verified, or a file that the
+#: user names. Any other file may be crafted to attack the parser. ``verify_source_model`` and
+#: ``users_file`` make it.
+VerifiedSource = NewType("VerifiedSource", Path)
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+# Files that are often found in place of a model, by their first bytes.
+_OTHER_KINDS = {
+    b"PK\x03\x04": "a zip archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"<": "a web page or XML",
+    b"version https://git-lfs": "a Git LFS pointer: the file itself was not downloaded",
+    b"%PDF": "a PDF",
+}
+
+
+def select_format(spec: ModelSpec) -> ModelFormat:
+    """The format of the file to convert; a ConversionError if posezoo itself cannot convert the
+    model.
+    """
+    route, obstacle = select_route(spec)
+    if obstacle:
+        raise ConversionError(describe_obstacle(spec, route, obstacle), hint=obstacle.hint)
+    model_format = FORMATS.find(spec.framework)
+    if model_format is None:
+        raise ConversionError(f"{spec.full_name}: files of {spec.framework} cannot be read")
+    name = _source_name(spec)
+    others = (other for ending, other in model_format.by_file_name.items() if name.endswith(ending))
+    return next(others, model_format)
+
+
+def source_model_path(spec: ModelSpec, layout: ModelLayout) -> Path:
+    """The path of the file to convert; a ConversionError if there is none, or it is not
+    published.
+    """
+    if not spec.files:
+        raise ConversionError(
+            f"{spec.full_name}: its model.yml names no file", hint="add the original to its files"
+        )
+    name = _source_name(spec)
+    if layout.conversions and name.startswith(f"{UPSTREAM_RESULTS}/"):
+        return layout.conversions / name.removeprefix(f"{UPSTREAM_RESULTS}/")
+    if name.startswith("$") or explain_unsafe_file_name(name):  # $conv_dir/net.onnx
+        raise ConversionError(
+            f"{spec.full_name}: cannot be converted yet: {sanitize(name)} is none of its published"
+            " files",
+            hint="code that comes with the model would make it: --allow_upstream_code",
+        )
+    return layout.custom_checkpoint(spec) or layout.download_path(spec, name)
+
+
+def _source_name(spec: ModelSpec) -> str:
+    name = spec.source_name
+    if any(flag == "--saved_model_dir" for flag, _ in spec.mo_args):
+        return posixpath.join("" if name == "$dl_dir" else name, SAVED_MODEL_FILE)
+    return name
+
+
+def users_file(spec: ModelSpec, layout: ModelLayout) -> VerifiedSource:
+    """The file to convert of a model that the user declares, who trusts that file; errors as for
+    ``source_model_path``.
+    """
+    return VerifiedSource(source_model_path(spec, layout))
+
+
+def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> VerifiedSource:
+    """Compare all files of the model with their digests, and return the path of the file to
+    convert.
+
+    Records of earlier verifications are not used: if the original were damaged, the self-check
+    would not detect it, because it compares the IR with the same file.
+
+    Raises:
+        ConversionError: a file is missing, or its content differs from that declared in model.yml.
+    """
+    path = source_model_path(spec, layout)
+    hint = format_command("download", spec, layout.download_dir)
+    removed = removed_archives(spec, layout)
+    for file in spec.files:
+        if file not in removed and not is_unpacked(file, spec, layout, rehash=True):
+            _verify_file(layout.file_path(spec, file), file, hint)
+    if not path.is_file():  # an archive was not unpacked
+        raise ConversionError(f"{path}: does not exist", hint=hint)
+    for archive in spec.files:
+        for member, digest in archive.contains.items():
+            if posixpath.join(posixpath.dirname(archive.name), member) != _source_name(spec):
+                continue
+            # The publisher states this digest, or only its first digits; these are enough to detect
+            # damage.
+            if not verified_files.compute_digest(path, digest.algorithm).value.startswith(
+                digest.value
+            ):
+                raise ConversionError(
+                    f"{path}: differs from the file in {archive.name}",
+                    hint=f"remove it; {hint} unpacks it again",
+                )
+    return VerifiedSource(path)
+
+
+def removed_archives(spec: ModelSpec, layout: ModelLayout) -> tuple[SourceFile, ...]:
+    """The archives that another program, such as Open Model Zoo's downloader, unpacked and removed:
+    their digests cannot be checked, but the file to convert is there.
+    """
+    if not source_model_path(spec, layout).is_file():
+        return ()
+    archives = {step.file for step in spec.postprocessing if isinstance(step, UnpackArchive)}
+    return tuple(
+        file
+        for file in spec.files
+        if file.name in archives
+        and file.name != _source_name(spec)
+        and not os.path.lexists(layout.file_path(spec, file))
+        and not read_record(layout.file_path(spec, file)).outputs
+    )
+
+
+def _verify_file(path: Path, file: SourceFile, hint: str) -> None:
+    if not path.is_file():
+        raise ConversionError(f"{path}: does not exist", hint=hint)
+    if not file.is_pinned:
+        raise ConversionError(
+            f"{path}: its expected content is unknown (no checksum)",
+            hint=f"{hint} --trust_on_first_use, with the same --lock",
+        )
+    size = path.stat().st_size
+    if file.size not in (None, size):
+        raise ConversionError(
+            f"{path}: has {size} bytes, model.yml declares {file.size}", hint=hint
+        )
+    if not verified_files.is_verified_file(path, file, trust_record=False, remember=False):
+        record = "posezoo.lock" if file.first_use or file.by_lock else "model.yml"
+        raise ConversionError(f"{path}: its digest differs from the one in {record}", hint=hint)
+
+
+def open_for_frontend(spec: ModelSpec, path: VerifiedSource) -> Path | bytes:
+    """OpenVINO's input for a verified file: its path, or the content of a file that is made from
+    it.
+
+    Raises:
+        ConversionError: the file does not have the declared format, or refers to files that the
+            model does not have.
+        PosezooError: a checkpoint cannot be exported; see ``formats.pytorch.export_to_onnx``.
+    """
+    model_format = select_format(spec)
+    if not model_format.recognises(path):
+        raise ConversionError(
+            f"{path}: not {model_format.kind}, but {_describe_kind(path)}",
+            hint="check the framework, and that this is the right file and complete",
+        )
+    # Weights may only be in further files of the model, because these are verified.
+    folder = posixpath.dirname(_source_name(spec))
+    names = spec.file_names
+    for external in sorted(model_format.external_files(path)):
+        if posixpath.normpath(posixpath.join(folder, external)) not in names:
+            is_outside = posixpath.isabs(external) or external.startswith("..")
+            hint = "add it to the files in model.yml, if the model comes with it"
+            raise ConversionError(
+                f"{path}: keeps weights in {sanitize(external)}, which is none of the model's"
+                " files",
+                hint="save it again with its weights in a file beside it" if is_outside else hint,
+            )
+        if not (path.parent / external).is_file():
+            raise ConversionError(
+                f"{path}: keeps weights in {sanitize(external)}, which is missing beside it",
+                hint=f"copy {sanitize(external)} from where {sanitize(path.name)} comes from",
+            )
+        beside = path.parent / external
+        if beside.exists() and not beside.is_file():  # reading a pipe may never end
+            raise ConversionError(f"{beside}: is not a regular file", hint=f"{path} names it")
+    return model_format.openvino_input(spec, path)
+
+
+def _describe_kind(path: Path) -> str:
+    with open(path, "rb") as stream:
+        head = stream.read(64)
+    if not head:
+        return "empty"
+    head = head.lstrip() or head  # pages often begin with empty lines
+    for magic, kind in _OTHER_KINDS.items():
+        if head.startswith(magic):
+            return kind
+    for _, model_format in FORMATS.items():
+        for candidate in (model_format, *model_format.by_file_name.values()):
+            if candidate.recognises(path):
+                return candidate.kind
+    return "something else"
+
+
+def read_network(spec: ModelSpec, path: VerifiedSource, *, keep_onnx: Path | None = None) -> Any:
+    """The network (``openvino.Model``) of a verified file, as OpenVINO's own converter reads it.
+
+    The intermediate ONNX of a checkpoint is kept at the path ``keep_onnx``, if it is given.
+
+    Raises:
+        ConversionError: see ``open_for_frontend``; or OpenVINO cannot read the file.
+        PosezooError: a checkpoint cannot be exported; see ``formats.pytorch.export_to_onnx``.
+        OutputError: the ONNX cannot be written.
+    """
+    model_format = select_format(spec)
+    source = open_for_frontend(spec, path)
+    if isinstance(source, bytes) and keep_onnx:
+        verified_files.write_atomically(keep_onnx, source)
+    declared = model_format.output_names(path)
+    names = [*spec.output_names, *declared.values()]
+    try:
+        source = read_without_loops(spec, path) or source
+        with tempfile.TemporaryDirectory(prefix="posezoo-") as folder:
+            # It reads only .pb files.
+            if isinstance(source, bytes) and model_format.frontend == "tf":
+                graph = Path(folder, "graph.pb")
+                graph.write_bytes(source)
+                source = graph
+            if model_format.read_network:
+                network = _simplify(model_format.read_network(spec, path))
+            else:
+                network = _read(model_format, source, spec, names)
+    except (ConversionError, MissingPackageError, MemoryError):
+        raise
+    except Exception as error:
+        # OpenVINO's frontends raise classes that derive from Exception directly.
+        raise ConversionError(f"{path}: OpenVINO cannot read it: {error_text(error)}") from error
+    if problem := explain_invalid_names(network):
+        raise ConversionError(f"{path}: {problem}", hint="rename it where the file is made")
+    _refuse_large_tensors(network, path)
+    _keep_node_names(network, model_format, spec, path)
+    if declared:
+        network = _name_outputs(network, declared, spec, path)
+    return add_detection_output(add_regions(network, spec, path), spec, path)
+
+
+def _refuse_large_tensors(network: Any, path: Path) -> None:
+    """Refuse a tensor that alone needs more memory than this process may use, before it is
+    computed.
+    """
+    limits = own_limits()
+    if limits is None:
+        return
+    for node in network.get_ops():
+        for port in node.outputs():
+            shape = port.get_partial_shape()
+            size = (
+                math.prod(shape.to_shape()) * port.get_element_type().size if shape.is_static else 0
+            )
+            if size > limits.memory_bytes:
+                raise ConversionError(
+                    f"{path}: the output {list(shape.to_shape())} of"
+                    f" {sanitize(node.get_friendly_name())} needs {size / 1e9:.1f} GB, the limit of"
+                    f" memory is {limits.memory_bytes / 1e9:.1f} GB",
+                    hint=RAISE_MEMORY_HINT,
+                )
+
+
+def _keep_node_names(network: Any, model_format: ModelFormat, spec: ModelSpec, path: Path) -> None:
+    """Add the names of nodes that the model declares as outputs, if OpenVINO does not know them."""
+    from posezoo.core.convert.graph_cutting import find_output
+
+    unknown = [port.name for port in spec.outputs if find_output(network, port.name) is None]
+    tensors = model_format.node_outputs(path) if unknown else {}
+    for name in tensors.keys() & set(unknown):
+        if (port := find_output(network, tensors[name])) is not None:
+            port.add_names({name})
+
+
+def _name_outputs(network: Any, declared: Mapping[str, str], spec: ModelSpec, path: Path) -> Any:
+    """Give the outputs the names and the order that the file declares."""
+    from posezoo.core.convert.graph_cutting import cut_outputs, find_output
+
+    for title, name in declared.items():
+        port = find_output(network, name)
+        if port is None:
+            raise ConversionError(f"{path}: its output {sanitize(name)} is not in its graph")
+        if find_output(network, title) is None:
+            port.add_names({title})
+    if spec.outputs:
+        return network
+    return cut_outputs(network, list(dict.fromkeys(declared.values())), spec.name)
+
+
+def read_constants(spec: ModelSpec, path: VerifiedSource) -> Iterator[npt.NDArray[Any]]:
+    """The constants of a verified file; some may be missing. A ConversionError if the file is
+    malformed.
+    """
+    try:
+        yield from select_format(spec).read_constants(spec, path)
+    except (struct.error, ValueError, IndexError) as error:
+        # The runtimes that read it check less, or read less.
+        raise ConversionError(
+            f"{path}: its constants cannot be read: {error}",
+            hint="it may be damaged: compare it with the file that its authors publish",
+        ) from error
+
+
+def _read(
+    model_format: ModelFormat, source: Path | bytes, spec: ModelSpec, outputs: Sequence[str]
+) -> Any:
+    """Byte for byte the network of ``openvino.convert_model``, in half its time and without its
+    guesses.
+    """
+    ov = import_openvino()
+    # Its publisher has simplified it; INT8 weights must keep their type.
+    if model_format.frontend == "ir":
+        return openvino_core().read_model(source)
+    readable = io.BytesIO(source) if isinstance(source, bytes) else source
+    if not _simplifications():
+        return ov.convert_model(readable)
+    if model_format.frontend == "onnx":
+        network = _read_onnx(source)
+    else:
+        frontend = ov.frontend.FrontEndManager().load_by_framework(model_format.frontend)
+        input_model = frontend.load(readable)
+        if model_format.cut_before_conversion:
+            model_format.cut_before_conversion(input_model, spec, outputs)
+        network = frontend.convert(input_model)
+    return _simplify(network)
+
+
+def _read_onnx(source: Path | bytes) -> Any:
+    """The network, without the functions whose operations OpenVINO lacks."""
+    # A frontend that Python calls would not release Python's lock (GIL).
+    core = openvino_core()
+    if isinstance(source, bytes):
+        return core.read_model(io.BytesIO(source))
+    try:
+        return core.read_model(source)
+    except RuntimeError as error:
+        from posezoo.core.convert.onnx_inlining import inline_functions
+
+        inlined = inline_functions(source, error_text(error))
+        if inlined is None:
+            raise
+        return core.read_model(io.BytesIO(inlined))
+
+
+def _simplify(network: Any) -> Any:
+    for simplify in _simplifications():
+        simplify(network)
+    return network
+
+
+def _simplifications() -> tuple[Callable[[Any], object], ...]:
+    """The simplifications that OpenVINO's own converter applies: a detector's 937 operations become
+    855.
+
+    They are private to OpenVINO, and another version may move them: then there are none.
+    """
+    try:
+        from openvino import _offline_transformations as transformations
+
+        return (
+            partial(transformations.apply_moc_transformations, cf=False, smart_reshape=True),
+            transformations.compress_quantize_weights_transformation,
+        )
+    except (ImportError, AttributeError):
+        return ()

@@ -1,0 +1,178 @@
+"""Compare an IR with its original at every tensor that both have, not only at the outputs.
+
+A fault in a branch that adds 0.1 % to an output is as large there as anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from posezoo.core.arrays import Array, NamedArrays
+from posezoo.core.convert.difference import (
+    LARGEST_NOISE,
+    OFFSET,
+    allow_difference,
+    compute_difference,
+)
+from posezoo.core.convert.formats import InnerTensors, Partner, ReferenceRuntime, Tensor
+from posezoo.core.convert.inner_tensors import OperationOrder, compile_tensors
+from posezoo.core.convert.reference_outputs import DRAWS, EXACT, ReferenceSample, draw_inputs
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.events import NodeProof
+from posezoo.core.ir.openvino_import import openvino_core
+from posezoo.core.values import frozen
+
+#: The bytes of the tensors of one network that are compared at a time; all those of a large network
+#: take gigabytes.
+BATCH = 256 << 20
+
+
+@frozen
+class InnerDifference:
+    """The difference of a tensor, relative to its largest value.
+
+    Attributes:
+        operation: the name and the type of the operation of the IR that computes it.
+        noise: what a rounding of the input changes; 0 if the difference is small enough without it.
+    """
+
+    operation: str
+    difference: float
+    noise: float
+    limit: float
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the difference is an error."""
+        # "not <=" instead of ">", so that nan also counts.
+        return not self.difference <= self.limit and self.noise <= LARGEST_NOISE
+
+
+def compare_nodes(
+    spec: ModelSpec, original: ReferenceRuntime, xml: Path, case: ReferenceSample
+) -> tuple[NodeProof, InnerDifference | None]:
+    """Compare the tensors in an IR with those of its original for one image.
+
+    Returns:
+        How many were compared, and the first one that differs by more than is allowed; none is
+        compared after the batch with that one.
+
+    Raises:
+        RuntimeError: one of the two networks cannot be run.
+    """
+    if original.inner is None:
+        return NodeProof(), None
+    ir = openvino_core().read_model(xml)
+    if ir.is_dynamic():
+        ir.reshape({name: list(values.shape) for name, values in case.feed.items()})
+    order = OperationOrder(ir)
+    comparison = _Comparison(spec, original, original.inner, case, ir=ir, order=order)
+    compared: list[InnerDifference] = []
+    for batch in comparison.split():
+        compared += comparison.compare(batch)
+        if wrong := next((each for each in compared if each.is_wrong), None):
+            return NodeProof(), wrong
+    equal = [each for each in compared if each.difference <= OFFSET]
+    unprovable = [each for each in compared if each.noise > LARGEST_NOISE]
+    proof = NodeProof(
+        equal=len(equal),
+        within_noise=len(compared) - len(equal) - len(unprovable),
+        unprovable=len(unprovable),
+        no_partner=sum(map(len, order.tensors.values())) - len(compared),
+    )
+    return proof, None
+
+
+@frozen
+class _Comparison:
+    """An IR and its original with the inputs of both.
+
+    Attributes:
+        ir: an ``openvino.Model`` of static sizes.
+    """
+
+    spec: ModelSpec
+    original: ReferenceRuntime
+    inner: InnerTensors
+    case: ReferenceSample
+    ir: Any
+    order: OperationOrder
+
+    def split(self) -> Iterator[dict[Tensor, Partner]]:
+        """The partners of the tensors with a known size, by tensor, in batches."""
+        partners = self.inner.find_partners(self.ir)
+        nodes = {node.get_friendly_name(): node for node in self.ir.get_ops()}
+        batch: dict[Tensor, Partner] = {}
+        size = 0
+        for tensor in chain.from_iterable(self.order.tensors.values()):
+            name, place = tensor
+            shape = nodes[name].get_output_partial_shape(place)
+            if tensor not in partners or shape.is_dynamic:
+                continue
+            batch[tensor] = partners[tensor]
+            size += 4 * prod(shape.to_shape())
+            if size > BATCH:
+                yield batch
+                batch = {}
+                size = 0
+        if batch:
+            yield batch
+
+    def compare(self, batch: Mapping[Tensor, Partner]) -> list[InnerDifference]:
+        """The difference of each tensor, in order, without those that are no floats."""
+        run_original = self.inner.open([name for name, _ in batch.values()])
+        run_ir = compile_tensors(self.ir, list(batch), "CPU", EXACT)
+        expected = run_original(self.case.prepared)
+        differences = {}
+        pairs = zip(batch.items(), run_ir(self.case.feed), strict=True)
+        for (tensor, (name, order)), actual in pairs:
+            if expected[name].dtype.kind == "f":
+                arranged = actual.transpose(order) if order else actual
+                differences[tensor] = self._compute(expected[name], arranged)
+        noises = self._measure_noises(batch, differences, expected, run_original)
+        compared = []
+        for tensor, difference in differences.items():
+            operation = f"{tensor[0]} ({self.order.kinds[tensor[0]]})"
+            limit = self._allow(batch[tensor], noises.get(tensor))
+            noise = noises.get(tensor, 0.0)
+            compared.append(InnerDifference(operation, difference, noise, limit))
+        return compared
+
+    def _measure_noises(
+        self,
+        batch: Mapping[Tensor, Partner],
+        differences: Mapping[Tensor, float],
+        expected: NamedArrays,
+        run_original: Callable[[NamedArrays], NamedArrays],
+    ) -> dict[Tensor, float]:
+        """What a rounding of the input changes in the tensors whose difference needs it."""
+        noises: dict[Tensor, float] = {}
+        for draw in range(DRAWS[-1]):
+            # Each draw can only raise a limit, so there are only as many as needed.
+            unsure = [
+                tensor
+                for tensor, difference in differences.items()
+                if not difference <= self._allow(batch[tensor], noises.get(tensor))
+            ]
+            if not unsure:
+                break
+            moved = draw_inputs(self.spec, self.original, self.case.seed, draw).moved
+            if moved is None:
+                return dict.fromkeys(unsure, 0.0)
+            others = run_original(moved)
+            for tensor in unsure:
+                name, _ = batch[tensor]
+                noise = self._compute(expected[name], others[name])
+                noises[tensor] = max(noises.get(tensor, 0.0), noise)
+        return noises
+
+    def _allow(self, partner: Partner, noise: float | None) -> float:
+        declared = self.spec.self_check.tolerance
+        return max(allow_difference(noise), declared.get(partner[0], declared.get("*", 0)))
+
+    def _compute(self, expected: Array, actual: Array) -> float:
+        return compute_difference(expected, actual, self.spec.self_check.measure)

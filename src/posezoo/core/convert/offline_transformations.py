@@ -1,0 +1,112 @@
+"""The transformations of Model Optimizer's --transform, which OpenVINO still has."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from posezoo.core.errors import ConversionError, sanitize
+from posezoo.core.ir.openvino_import import error_text
+from posezoo.core.values import frozen
+
+_TRANSFORMATION = re.compile(r"\s*(\w+)\s*(?:\[(.*?)\])?\s*(?:,|$)")
+
+
+@frozen
+class Transformation:
+    """One transformation, with its arguments by name."""
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+def read_transformations(text: str) -> tuple[Transformation, ...]:
+    """The transformations of an argument such as ``LowLatency2[use_const_initializer=False]``.
+
+    Raises:
+        ConversionError: one of them does not exist, or an argument is not valid.
+    """
+    read = []
+    at = 0
+    while at < len(text.rstrip()):
+        match = _TRANSFORMATION.match(text, at)
+        if match is None:
+            raise ConversionError(
+                f"--transform: cannot be read: {sanitize(text[at:])}",
+                hint="such as LowLatency2[use_const_initializer=False],Pruning",
+            )
+        read.append(_read_transformation(match[1], match[2] or ""))
+        at = match.end()
+    return tuple(read)
+
+
+def _read_transformation(name: str, arguments: str) -> Transformation:
+    if name not in _TRANSFORMATIONS:
+        raise ConversionError(
+            f"--transform: the transformation {sanitize(name)} is not available",
+            hint=f"the transformations: {', '.join(_TRANSFORMATIONS)}",
+        )
+    wanted, _ = _TRANSFORMATIONS[name]
+    argument, _, value = arguments.partition("=")
+    if not arguments:
+        return Transformation(name, {})
+    try:
+        parsed = ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError):
+        parsed = None
+    if argument.strip() != wanted or not isinstance(parsed, _TYPES.get(wanted, ())):
+        example = _EXAMPLES.get(name, "takes no argument")
+        raise ConversionError(f"--transform: {name}: {sanitize(arguments)}: {example}")
+    return Transformation(name, {wanted: parsed})
+
+
+def apply_transformations(network: Any, transformations: Sequence[Transformation]) -> None:
+    """Apply them in their order to an ``openvino.Model``, which is changed.
+
+    Raises:
+        ConversionError: one does not fit the network.
+    """
+    for transformation in transformations:
+        _, apply = _TRANSFORMATIONS[transformation.name]
+        try:
+            apply(network, **transformation.arguments)
+            network.validate_nodes_and_infer_types()
+        except (RuntimeError, TypeError) as error:
+            raise ConversionError(
+                f"--transform {transformation.name}: does not fit the network: {error_text(error)}"
+            ) from error
+
+
+def _apply_low_latency(network: Any, *, use_const_initializer: bool = True) -> None:
+    from openvino import _offline_transformations as transformations
+
+    transformations.apply_low_latency_transformation(network, use_const_initializer)
+
+
+def _make_stateful(network: Any, *, param_res_names: Mapping[str, str] | None = None) -> None:
+    from openvino import _offline_transformations as transformations
+
+    if not param_res_names:
+        raise RuntimeError(_EXAMPLES["MakeStateful"])
+    transformations.apply_make_stateful_transformation(network, dict(param_res_names))
+
+
+def _prune(network: Any) -> None:
+    from openvino import _offline_transformations as transformations
+
+    transformations.apply_pruning_transformation(network)
+
+
+#: By name: the name of the argument, and what applies it.
+_TRANSFORMATIONS: Mapping[str, tuple[str, Callable[..., None]]] = {
+    "LowLatency2": ("use_const_initializer", _apply_low_latency),
+    "MakeStateful": ("param_res_names", _make_stateful),
+    "Pruning": ("", _prune),
+}
+_TYPES: Mapping[str, type] = {"use_const_initializer": bool, "param_res_names": dict}
+_EXAMPLES = {
+    "LowLatency2": "takes use_const_initializer=True or use_const_initializer=False",
+    "MakeStateful": "needs param_res_names={'INPUT':'OUTPUT'}, the names of each state",
+}

@@ -1,0 +1,77 @@
+"""Replace the functions of an ONNX file with the operations that they consist of.
+
+Functions are in the file itself, or in the standard: there, many operations are defined by others.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from posezoo.core.errors import MissingPackageError, import_optional
+
+# A small file can have functions that call each other ten times, ten levels deep.
+_MAX_NODES = 1_000_000
+
+# OpenVINO lists the operations that it lacks, such as local.Act or Bernoulli-15.
+_OPERATION = re.compile(r"\b((?:[A-Za-z_][\w.]*\.)?[A-Za-z_]\w*)(?:-\d+)?")
+
+
+def inline_functions(path: Path, problem: str) -> bytes | None:
+    """The ONNX file without the functions that OpenVINO cannot read; None if there are none.
+
+    Args:
+        problem: what OpenVINO says, with the names of the operations.
+    """
+    try:
+        onnx = import_optional("onnx", extra="onnx")
+        inliner = import_optional("onnx.inliner", extra="onnx")
+    except MissingPackageError:
+        return None
+    model = onnx.load(path)
+    if not _is_bounded(model):
+        return None
+    names = {name.rpartition(".")[2] for name in _OPERATION.findall(problem)}
+    before = _count_nodes(model)
+    model = inliner.inline_local_functions(model)
+    if _can_inline_standard(inliner):
+        chosen = [("", name) for name in sorted(names)]
+        model = inliner.inline_selected_functions(model, chosen, inline_schema_functions=True)
+    if _count_nodes(model) == before:
+        return None
+    content: bytes = onnx.shape_inference.infer_shapes(model).SerializeToString()
+    return content
+
+
+def _is_bounded(model: Any) -> bool:
+    """Whether the functions of a file are no more than ``_MAX_NODES`` if they are replaced, and
+    none calls itself.
+    """
+    functions = {(each.domain, each.name): each for each in model.functions}
+    sizes: dict[tuple[str, str], int] = {}
+
+    def count(nodes: Any, callers: frozenset[tuple[str, str]]) -> int:
+        total = 0
+        for node in nodes:
+            key = node.domain, node.op_type
+            if key in callers:
+                return _MAX_NODES + 1
+            if key in functions and key not in sizes:
+                sizes[key] = count(functions[key].node, callers | {key})
+            total += sizes.get(key, 1)
+            graphs = [each.g for each in node.attribute if each.HasField("g")]
+            total += sum(count(graph.node, callers) for graph in graphs)
+        return total
+
+    return count(model.graph.node, frozenset()) <= _MAX_NODES
+
+
+def _can_inline_standard(inliner: Any) -> bool:
+    """Whether the package is new enough to inline the functions of the standard."""
+    arguments = inliner.inline_selected_functions.__code__.co_varnames
+    return "inline_schema_functions" in arguments
+
+
+def _count_nodes(model: Any) -> tuple[int, int]:
+    return len(model.graph.node), len(model.functions)

@@ -1,0 +1,226 @@
+"""Write IR to a staging folder, check them, and only then move them to their final folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from posezoo.core.convert import frontends
+from posezoo.core.convert.preprocess import fill_in_inputs
+from posezoo.core.convert.reference_outputs import (
+    ReferenceOutputs,
+    compute_reference,
+    find_missing_runtime,
+)
+from posezoo.core.convert.self_check import SelfCheckResult, check_fp16, check_ir
+from posezoo.core.declarations.model import Decoder, ModelSpec, Precision
+from posezoo.core.events import Listener, SelfCheckPassed, ignore_event
+from posezoo.core.files import verified_files
+from posezoo.core.files.staging import create_parent, output_error, staging_dir
+from posezoo.core.ir import ir_writer, provenance
+from posezoo.core.ir.complexity import compute_complexity
+from posezoo.core.ir.provenance import FileContent
+from posezoo.core.layout import ModelLayout
+from posezoo.core.resolve.resolved import Target
+from posezoo.core.values import frozen
+
+
+@frozen
+class StagedIr:
+    """A complete IR in a staging folder.
+
+    Attributes:
+        xml: the .xml, on the file system of its target; its .bin is in the same folder.
+        target: the IR that it becomes.
+        contents: size and digest of its two files, from ``read_contents``.
+        record: the content of its provenance.json; None if it gets none.
+    """
+
+    xml: Path
+    target: Target
+    contents: Mapping[str, FileContent]
+    record: bytes | None
+
+
+def read_contents(xml: Path) -> dict[str, FileContent]:
+    """Size and digest of the two files of an IR, by suffix."""
+    paths = {suffix: xml.with_suffix(suffix) for suffix in provenance.SUFFIXES}
+    return {
+        suffix: FileContent(path.stat().st_size, verified_files.compute_digest(path))
+        for suffix, path in paths.items()
+    }
+
+
+def write_checked_irs(
+    network: Any,
+    spec: ModelSpec,
+    layout: ModelLayout,
+    targets: Sequence[Target],
+    source: frontends.VerifiedSource | None = None,
+    *,
+    is_strict: bool = False,
+    by_nodes: bool = False,
+    reference: Future[ReferenceOutputs | None] | None = None,
+    decoder: Decoder | None = None,
+    has_record: bool = True,
+    listener: Listener = ignore_event,
+) -> None:
+    """Write, check and publish the IR of a network; no file is replaced unless all IR pass the
+    check.
+
+    Args:
+        network: an ``openvino.Model``, with its preprocessing and description.
+        layout: the folders of the model's files.
+        source: the original, whose outputs those of the IR are compared with; None to compare
+            nothing.
+        is_strict: whether what cannot be proven is an error; see ``check_ir``.
+        by_nodes: whether the tensors inside of the networks are compared, too.
+        reference: the outputs of the original, if the caller has already started to compute them.
+        decoder: the decoder that the record names.
+        has_record: whether a provenance.json is written beside each IR.
+        listener: receives an event for each IR that passed the check.
+
+    Raises:
+        SelfCheckError: the outputs of an IR differ from those of the original.
+        LockError: a strict lock does not list an IR.
+        OutputError: a file cannot be written.
+    """
+    spec_with_names = fill_in_inputs(spec, network)
+    with staging_dir(layout.model_dir(spec)) as folder, ThreadPoolExecutor() as pool:
+        # Most of these steps use one core only, and take seconds for a large network: they run in
+        # parallel.
+        if source:
+            reference = reference or pool.submit(
+                compute_reference, spec_with_names, source, by_nodes=by_nodes
+            )
+        # A published IR keeps the types of its constants, and is compared with itself.
+        exact = targets[0].precision if spec.is_ir else Precision.FP32
+        precisions = [exact, *(target.precision for target in targets)]
+        paths = {each: folder / each / f"{spec.name}.xml" for each in precisions}
+        checks: dict[Precision, Future[SelfCheckResult]] = {}
+        if source and reference:
+            # An IR in FP16 is proven by the FP32 IR, which is written first, also if it was not
+            # requested.
+            fp32 = ir_writer.write_ir(network, paths[exact], Precision.FP32)
+            checks[exact] = pool.submit(
+                check_ir,
+                spec_with_names,
+                fp32,
+                source,
+                reference,
+                is_strict=is_strict,
+                by_nodes=by_nodes,
+            )
+        written = []
+        for target in targets:
+            precision = target.precision
+            xml = paths[target.precision]
+            if precision not in checks:
+                ir_writer.write_ir(network, xml, Precision.FP32 if spec.is_ir else precision)
+                if source and reference:
+                    checks[precision] = pool.submit(
+                        check_fp16,
+                        spec_with_names,
+                        xml,
+                        source,
+                        fp32,
+                        checks[Precision.FP32],
+                        reference,
+                    )
+            written.append((target, xml, pool.submit(read_contents, xml)))
+        complexity = compute_complexity(network)
+        staged = []
+        for target, xml, hashed in written:
+            checked: dict[str, object] = {"mode": "off", "outputs": {}}
+            if target.precision in checks:
+                result = checks[target.precision].result()
+                checked = _describe_check(result, is_strict=is_strict)
+                listener(_passed(spec, target.precision, result))
+            contents = hashed.result()
+            record = None
+            if has_record:
+                record = provenance.format_provenance(
+                    spec, decoder, contents, self_check=checked, complexity=complexity
+                )
+            staged.append(StagedIr(xml, target, contents, record))
+        replace_irs(staged)
+
+
+def _describe_check(result: SelfCheckResult, *, is_strict: bool) -> dict[str, object]:
+    return {"mode": "strict" if is_strict else "", **result.to_record()}
+
+
+def _passed(spec: ModelSpec, precision: Precision, result: SelfCheckResult) -> SelfCheckPassed:
+    worst = result.worst_difference
+    passed = SelfCheckPassed(
+        spec.full_name,
+        precision,
+        worst.difference,
+        worst.tolerance,
+        reference=result.reference,
+        unprovable=result.unprovable,
+        proof="" if result.reference else find_missing_runtime(spec),
+        nodes=result.nodes,
+    )
+    if result.largest_rounding is None:
+        return passed
+    output, rounding = result.largest_rounding
+    return replace(
+        passed,
+        rounding=rounding.relative,
+        rounded_output=output,
+        rounding_in_unit=rounding.absolute if rounding.unit else None,
+        unit=rounding.unit,
+    )
+
+
+def replace_irs(staged: Sequence[StagedIr]) -> None:
+    """Move checked IR to their final folders.
+
+    An existing IR with the same bytes is kept.
+
+    A pair of files cannot be replaced in one step. Therefore the old .xml is removed first and the
+    new .xml is moved last: if the process stops, there is the old pair, the new pair, or no .xml,
+    but never a mixture. If the record, which is moved last, does not match the pair, the next
+    conversion makes the IR again. The same happens if a power failure damages an IR, since its
+    bytes are synced before its record is written.
+
+    Raises:
+        LockError: a strict lock does not list one of them; then none is moved.
+        OutputError: one cannot be moved. An existing IR is then still complete, or has no .xml.
+    """
+    for ir in staged:
+        if ir.target.agreed:
+            ir.target.agreed.require(ir.contents)
+    for ir in staged:
+        if ir.record is not None:
+            verified_files.write_atomically(
+                ir.xml.with_name("provenance.json"), ir.record, lasting=False
+            )
+    for ir in staged:  # all bytes are written: a full disk cannot interrupt these moves
+        xml = ir.target.xml
+        record = ir.target.xml.with_name("provenance.json")
+        try:
+            create_parent(xml)
+            is_good = partial(
+                verified_files.is_verified, trust_record=False, remember=ir.record is not None
+            )
+            is_same = all(
+                is_good(xml.with_suffix(suffix), content.size, content.digest)
+                for suffix, content in ir.contents.items()
+            )
+            if not is_same:
+                xml.unlink(missing_ok=True)
+                os.replace(ir.xml.with_suffix(".bin"), xml.with_suffix(".bin"))
+                os.replace(ir.xml, xml)
+                for suffix, content in ir.contents.items() if ir.record is not None else ():
+                    verified_files.remember_verified(xml.with_suffix(suffix), content.digest)
+            if ir.record is not None:
+                os.replace(ir.xml.with_name("provenance.json"), record)
+        except OSError as error:
+            raise output_error(f"{xml}: cannot be moved to its folder", error) from error

@@ -1,0 +1,554 @@
+"""Compute the outputs of the original model, with a runtime that is independent of OpenVINO if
+available.
+
+The preprocessing is done here in numpy, so that the preprocessing inside the IR is checked
+independently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field, replace
+from functools import partial
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from posezoo.core.arrays import Array, NamedArrays
+from posezoo.core.convert import frontends
+from posezoo.core.convert.check_images import draw_test_image
+from posezoo.core.convert.difference import compute_difference
+from posezoo.core.convert.formats import (
+    InnerTensors,
+    Partner,
+    ReferenceRuntime,
+    Shape,
+    Tensor,
+    find_same_names,
+    import_runtime,
+    with_default_sizes,
+)
+from posezoo.core.convert.frontends import VerifiedSource
+from posezoo.core.convert.graph_cutting import cut_inputs, cut_outputs, find_input, to_frozen_array
+from posezoo.core.convert.inner_tensors import compile_tensors
+from posezoo.core.convert.recorded_outputs import Recording, draw_feed, read_recording
+from posezoo.core.declarations import supported_mo_args
+from posezoo.core.declarations.model import Input, ModelSpec, Output
+from posezoo.core.errors import SelfCheckError, install_command
+from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core, static_sizes
+from posezoo.core.values import frozen
+from posezoo.core.versions import package_version
+
+if TYPE_CHECKING:
+    from posezoo.core.convert.formats import TensorSignature
+
+#: The seeds of the random images, one for each seed, on which the original and the IR are run.
+SEEDS = (1, 2)
+
+#: The comparison needs f32 arithmetic, but CPUs with AMX or AVX512-BF16 run f32 networks in bf16 by
+#: default. With pinning, the threads of two networks that are checked at the same time would share
+#: a core and wait for each other.
+EXACT = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1", "ENABLE_CPU_PINNING": "NO"}
+
+
+#: The relative change of an input value that stands for one rounding, in units of its type's
+#: epsilon: for f32 it is 2e-7.
+ROUNDING = 5 / 3
+
+#: How often each image is moved at first, and at most if an IR still differs by too much. On 48 of
+#: 780 pairs of images, a correct IR of BlazePose differed by more than 5 times the noise of one
+#: draw; with three draws on none.
+DRAWS = (1, 5)
+
+#: The largest difference of two runs on the same image: threads may add in another order.
+REPEATABLE = 1e-5
+
+#: How often an image with recorded outputs is moved.
+RECORDED_DRAWS = 3
+
+
+@frozen
+class ReferenceSample:
+    """One image and the original's outputs for it; inputs and outputs are by name."""
+
+    seed: int  # the seed of the random image
+    feed: NamedArrays  # the IR's inputs, with values from 0 to 255
+    prepared: NamedArrays  # the original's inputs, with the preprocessing done
+    #: The original's inputs if each value of the image is moved by one rounding; None if no input
+    #: has a floating-point type.
+    moved: NamedArrays | None
+    outputs: NamedArrays = field(default_factory=dict)  # the original's outputs
+    #: The original's outputs for ``moved``; None if they were not computed yet.
+    moved_outputs: NamedArrays | None = None
+
+
+@frozen
+class RecordedComparison:
+    """Outputs in the registry, and what the original computes as it is read here, for the same
+    images.
+
+    Attributes:
+        runtime: the publisher's runtime that computed the outputs in the registry.
+        recorded: these outputs by name, for each image.
+        cases: our outputs for these images; only ``outputs`` and ``moved`` are used.
+        moved: our outputs for each image and each draw of a moved image.
+        inner: the names of the recorded inner tensors, which are compared as outputs are.
+    """
+
+    runtime: str
+    recorded: tuple[NamedArrays, ...]
+    cases: tuple[ReferenceSample, ...]
+    moved: tuple[Sequence[NamedArrays], ...]
+    inner: frozenset[str]
+
+
+@frozen
+class ReferenceOutputs:
+    """The outputs that the IR of a model must reproduce, and the runtime that computed them."""
+
+    original: ReferenceRuntime
+    cases: tuple[ReferenceSample, ...]
+    is_independent: bool  # whether the runtime shares no reader of the original with the conversion
+    #: The runtime's outputs for the images whose outputs the registry has; None if it has none, or
+    #: if the runtime needs no proof.
+    recorded: RecordedComparison | None
+    #: Computes the outputs of each case if its image is moved by other roundings each time. It
+    #: takes how often each image was moved already; empty if it is often enough, or no input can be
+    #: moved.
+    move: Callable[[int], Sequence[Sequence[NamedArrays]]]
+
+    @property
+    def runtime(self) -> str:
+        """The name of the runtime."""
+        return self.original.name
+
+    def is_random(self) -> bool:
+        """Whether the original computes other outputs when it is run again."""
+        case = self.cases[0]
+        again = self.original.run(case.prepared)
+        differences = [compute_difference(case.outputs[name], again[name]) for name in case.outputs]
+        return max(differences, default=0) > REPEATABLE
+
+    def shows_noise(self) -> bool:
+        """Run the original with moved images, and say whether that changes each output.
+
+        Otherwise its noise is unknown, as in quantized networks, or if the output is the number of
+        a class.
+        """
+        moved = self.move(0)
+        if not moved:
+            return False
+        changed = set()
+        for case, draws in zip(self.cases, moved, strict=True):
+            for draw in draws:
+                changed |= {
+                    name
+                    for name, output in case.outputs.items()
+                    if not np.array_equal(output, draw[name])
+                }
+        return self.cases[0].outputs.keys() <= changed
+
+
+def compute_reference(
+    spec: ModelSpec,
+    path: VerifiedSource,
+    *,
+    by_openvino: bool = False,
+    by_nodes: bool = False,
+) -> ReferenceOutputs | None:
+    """Run the original on seeded images.
+
+    Returns:
+        The outputs; None if a runtime that reads the original is not installed, so that only the
+        reader that makes the IR could compute them. ``by_openvino`` asks for these, too; a decoder
+        in the IR is always compared. With ``by_nodes``, recorded inner tensors are compared, too.
+
+    Raises:
+        ConversionError: the recorded outputs that the model declares cannot be read.
+        SelfCheckError: no runtime can run the original; an output is not finite, or has another
+            shape than the recorded one.
+    """
+    recording = read_recording(spec) if spec.recorded_outputs else None
+    if recording and not by_nodes:
+        recording = recording.without_inner()
+    recorded = None
+    try:
+        runtime = _open_runtime(spec, path, recording)
+        cases = runtime and _try_samples(spec, runtime)
+        if runtime is None or not cases:
+            is_needed = recording or spec.decoding or by_openvino or runtime
+            if not is_needed and find_missing_runtime(spec):
+                return None
+            runtime = open_openvino(spec, path, _choose_all_sizes(spec, recording))
+            cases = _run_samples(spec, runtime)
+        if recording and not runtime.is_independent:
+            recorded = _run_recording(spec, path, runtime, recording)
+    except (RuntimeError, ValueError) as error:
+        raise SelfCheckError(
+            f"{spec.full_name}: the original cannot be run: {error_text(error)}",
+            hint="without the outputs of the original model the IR cannot be checked",
+        ) from error
+    _require_finite(spec, cases)
+    is_independent = runtime.is_independent or recorded is not None
+    move = partial(_run_moved, spec, runtime, cases)
+    return ReferenceOutputs(runtime, cases, is_independent, recorded, move=move)
+
+
+def find_missing_runtime(spec: ModelSpec) -> str:
+    """The command that installs a runtime which can run the original; empty if there is none."""
+    module = frontends.select_format(spec).runtime_module
+    if not module or import_runtime(module):
+        return ""
+    return install_command("run" if module == "cv2" else "proof")
+
+
+def _open_runtime(
+    spec: ModelSpec, path: VerifiedSource, recording: Recording | None
+) -> ReferenceRuntime | None:
+    """The runtime of the model's format; None if the format has none, or it has not all ports."""
+    open_runtime = frontends.select_format(spec).open_runtime
+    if open_runtime is None:
+        return None
+    runtime = open_runtime(spec, path, _choose_all_sizes(spec, recording))
+    # If a tensor inside the graph is declared as input or output, only OpenVINO can use it as such.
+    if runtime is None or not _has_ports(runtime, spec):
+        return None
+    return runtime
+
+
+def _choose_all_sizes(spec: ModelSpec, recording: Recording | None) -> dict[str, Shape]:
+    return {port.name: _choose_sizes(port, recording) for port in spec.inputs if port.shape}
+
+
+def _has_ports(runtime: ReferenceRuntime, spec: ModelSpec) -> bool:
+    inputs = {port.name for port in spec.inputs}
+    inputs |= supported_mo_args.frozen_inputs(spec.mo_args).keys()
+    outputs = set(spec.output_names)
+    return inputs <= set(runtime.inputs) and outputs <= set(runtime.outputs)
+
+
+def _try_samples(spec: ModelSpec, runtime: ReferenceRuntime) -> tuple[ReferenceSample, ...]:
+    """The samples; none if the runtime reads a layer that it cannot run."""
+    try:
+        return _run_samples(spec, runtime)
+    except RuntimeError:
+        return ()
+
+
+def _run_samples(spec: ModelSpec, runtime: ReferenceRuntime) -> tuple[ReferenceSample, ...]:
+    samples = [draw_inputs(spec, runtime, seed) for seed in SEEDS]
+    feeds = [sample.prepared for sample in samples]
+    if runtime.run_several:
+        # It takes longer to start PyTorch's process again than to run a network once more.
+        feeds += [sample.moved for sample in samples if sample.moved is not None]
+    results = runtime.run_all(feeds)
+    originals = results[: len(samples)]
+    moved = results[len(samples) :]
+    return tuple(
+        replace(sample, outputs=outputs, moved_outputs=others)
+        for sample, outputs, others in zip_longest(samples, originals, moved)
+    )
+
+
+def _require_finite(spec: ModelSpec, cases: Sequence[ReferenceSample]) -> None:
+    for case in cases:
+        for name, values in case.outputs.items():
+            if not np.isfinite(values).all():
+                raise SelfCheckError(
+                    f"{spec.full_name}: the original itself computes inf or nan in {name}",
+                    hint=(
+                        "its weights may be damaged: compare the file with the one that its authors"
+                        " publish"
+                    ),
+                )
+
+
+def _run_moved(
+    spec: ModelSpec, runtime: ReferenceRuntime, cases: Sequence[ReferenceSample], done: int
+) -> list[list[dict[str, Array]]]:
+    """The outputs of each case for the next draws of moved images; empty if there are no more."""
+    end = next((count for count in DRAWS if count > done), done)
+    feeds = []
+    for case in cases:
+        for draw in range(done, end):
+            sample = draw_inputs(spec, runtime, case.seed, draw)
+            if sample.moved is not None:
+                feeds.append(sample.moved)
+    if not feeds:
+        return []
+    results = runtime.run_all(feeds)
+    step = end - done
+    return [results[start : start + step] for start in range(0, len(results), step)]
+
+
+def _choose_sizes(port: Input, recording: Recording | None) -> Shape:
+    """The sizes of an input; dynamic ones are those of the recorded outputs, if there are any."""
+    recorded: Shape = ()
+    if recording and port.name in recording.inputs:
+        recorded = recording.inputs[port.name].shape
+    if port.bounds:
+        limits = import_openvino().PartialShape(port.bounds)
+        return tuple(
+            size.get_length() if size.is_static else max(size.get_min_length(), 1)
+            for size in limits
+        )
+    if len(recorded) != len(port.shape):
+        return with_default_sizes(port.shape, port.layout)
+    sizes = zip(port.shape, recorded, strict=True)
+    return tuple(other if size < 0 else size for size, other in sizes)
+
+
+def _run_recording(
+    spec: ModelSpec, path: VerifiedSource, runtime: ReferenceRuntime, recording: Recording
+) -> RecordedComparison:
+    """What OpenVINO computes from the original for the images of the recorded outputs."""
+    assert spec.recorded_outputs
+    sizes = {name: port.shape for name, port in recording.inputs.items()}
+    runtime_sizes = {name: shape for name, (shape, _) in runtime.inputs.items()}
+    tensors = [*recording.shapes, *recording.inner]
+    if sizes != runtime_sizes or not set(tensors) <= set(runtime.outputs):
+        outputs = tuple(Output(name, ()) for name in tensors)
+        runtime = open_openvino(replace(spec, outputs=outputs), path, sizes)
+    dtypes = {name: dtype for name, (_, dtype) in runtime.inputs.items()}
+    if set(dtypes) != set(recording.inputs):
+        names = ", ".join(dtypes)
+        recorded_names = ", ".join(recording.inputs)
+        raise SelfCheckError(
+            f"{spec.full_name}: the original has the inputs {names}, its recorded outputs belong to"
+            f" {recorded_names}",
+            hint="record them again with the inputs of model.yml",
+        )
+    cases = []
+    moved = []
+    for kind in recording.values:
+        feed = draw_feed(kind, recording.inputs, dtypes)
+        draws = [_move_feed(feed, runtime, draw) for draw in range(RECORDED_DRAWS)]
+        computed, *others = runtime.run_all([feed, *filter(None, draws)])
+        _require_recorded_shapes(spec, computed, recording)
+        sampled = recording.sample(computed)
+        cases.append(ReferenceSample(0, {}, feed, draws[0] or None, outputs=sampled))
+        moved.append([recording.sample(each) for each in others])
+    values = tuple(recording.values.values())
+    runtime_name = spec.recorded_outputs.runtime
+    inner = frozenset(recording.inner)
+    return RecordedComparison(runtime_name, values, tuple(cases), tuple(moved), inner=inner)
+
+
+def _require_recorded_shapes(spec: ModelSpec, computed: NamedArrays, recording: Recording) -> None:
+    assert spec.recorded_outputs
+    for name, shape in {**recording.shapes, **recording.inner}.items():
+        if computed[name].shape != shape:
+            raise SelfCheckError(
+                f"{spec.full_name}: the original has {name} in the shape"
+                f" {list(computed[name].shape)}, {spec.recorded_outputs.runtime} computed"
+                f" {list(shape)}",
+                hint="the file is read in a wrong way, or is another one",
+            )
+
+
+def _move_feed(feed: NamedArrays, runtime: ReferenceRuntime, draw: int) -> dict[str, Array]:
+    """Inputs that are moved by one rounding; empty if none can be."""
+    rng = np.random.default_rng(draw)
+    moved = {
+        name: _move(values, rng)
+        for name, values in feed.items()
+        if values.dtype.kind == "f" or name in runtime.float_inputs
+    }
+    return {**feed, **moved} if moved else {}
+
+
+def _move(values: Array, rng: np.random.Generator) -> Array:
+    """Floats that differ from the values by one rounding, up or down."""
+    dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float32)
+    signs = rng.choice((-1.0, 1.0), values.shape)
+    step = ROUNDING * float(np.finfo(dtype).eps) * signs
+    moved = values * (1 + step)
+    return moved.astype(dtype)
+
+
+def draw_inputs(
+    spec: ModelSpec, runtime: ReferenceRuntime, seed: int, draw: int = 0
+) -> ReferenceSample:
+    """A sample without outputs; the draw decides how the image is moved."""
+    declared = {port.name: port for port in spec.inputs}
+    frozen = supported_mo_args.frozen_inputs(spec.mo_args)
+    rng = np.random.default_rng([seed, 1 + draw])
+    feed: dict[str, Array] = {}
+    prepared: dict[str, Array] = {}
+    moved: dict[str, Array] = {}
+    for number, (name, (shape, dtype)) in enumerate(runtime.inputs.items()):
+        if name in frozen:
+            prepared[name] = to_frozen_array(frozen[name], shape, dtype)
+            continue
+        port = declared.get(name) or Input(name, shape, "")
+        # Each input gets a different image, so that exchanged inputs are detected.
+        image = _draw_image(spec, port, shape, dtype, seed=seed + 1000 * number)
+        feed[name] = image
+        if port.to_layout:
+            axes = list(map(port.layout.index, port.ir_layout))
+            feed[name] = np.ascontiguousarray(image.transpose(axes))
+        if port.resize:
+            image = _resize(image.astype(np.float32), spec, port, shape, dtype=dtype)
+        image = image.astype(dtype)
+        prepared[name] = preprocess(image, port).astype(dtype)
+        if dtype.kind == "f" or name in runtime.float_inputs:
+            changed = _move(image, rng)
+            moved[name] = preprocess(changed, port).astype(changed.dtype)
+    return ReferenceSample(seed, feed, prepared, {**prepared, **moved} if moved else None)
+
+
+def _draw_image(
+    spec: ModelSpec, port: Input, shape: Shape, dtype: np.dtype[Any], seed: int
+) -> Array:
+    """A random image for an input of the IR, in the layout of the network's input."""
+    ir_shape = list(shape)
+    if port.resize:  # the IR takes an image that is higher and narrower than the network's
+        height = port.layout.index("H")
+        width = port.layout.index("W")
+        if spec.decoding:
+            # No average of pixels and no border of the letterbox needs a rounding.
+            ir_shape[height] = shape[height] * 2
+            ir_shape[width] = shape[width] * 4
+        else:
+            ir_shape[height] = shape[height] * 3 // 2 + 1
+            ir_shape[width] = shape[width] * 2 // 3 + 1
+    drawn = draw_test_image(spec.self_check.inputs, ir_shape, port.layout, seed)
+    drawn *= spec.self_check.largest / 255
+    if port.element_type:
+        dtype = np.dtype(getattr(import_openvino().Type, port.element_type).to_dtype())
+    image = drawn.astype(dtype)
+    if dtype.kind in "iu" and dtype.itemsize > 1 and not port.color:
+        image = image % 2  # usually these are row indices, and tables have at least two rows
+    return image
+
+
+def _resize(
+    image: Array, spec: ModelSpec, port: Input, shape: Shape, dtype: np.dtype[Any]
+) -> Array:
+    """An image (float32) as the IR resizes it for the network's input of this shape and type."""
+    if not spec.decoding:
+        return resize(image, port.layout, shape)
+    from posezoo.export.decoded import reference
+
+    fitted = reference.fit_frame(image, spec, port)
+    return np.floor(fitted + 0.5) if dtype.kind in "iu" else fitted
+
+
+def resize(image: Array, layout: str, shape: Shape) -> Array:
+    """Resize an image by linear interpolation between the centres of pixels; edge values are
+    repeated.
+
+    Image and result (float32) are in ``layout``; of the new shape, only height and width are used.
+    """
+    for axis in (layout.index("H"), layout.index("W")):
+        before = image.shape[axis]
+        after = shape[axis]
+        centers = np.arange(after, dtype=np.float64) + 0.5
+        position = np.clip(centers * before / after - 0.5, 0, before - 1)
+        low = np.floor(position).astype(int)
+        high = np.minimum(low + 1, before - 1)
+        sides = [1] * image.ndim
+        sides[axis] = -1
+        share = (position - low).reshape(sides)
+        image = np.take(image, low, axis) * (1 - share) + np.take(image, high, axis) * share
+    return image.astype(np.float32)
+
+
+def preprocess(image: Array, port: Input) -> Array:
+    """Compute the original's input from an image in the same layout.
+
+    If the input declares these steps, the channels are reversed, then the mean is subtracted, then
+    the image is divided by the scale.
+    """
+    channel = port.layout.find("C")
+    if port.reverse_input_channels:
+        image = np.flip(image, channel)
+    for values, apply in ((port.mean, np.subtract), (port.scale, np.divide)):
+        if values:
+            shape = [1] * image.ndim
+            shape[channel] = len(values)
+            operand = np.asarray(values, np.float32).reshape(shape)
+            image = apply(image, operand)
+    return np.ascontiguousarray(image)
+
+
+def open_openvino(
+    spec: ModelSpec, path: VerifiedSource, sizes: Mapping[str, Shape]
+) -> ReferenceRuntime:
+    """The original in OpenVINO, without preprocessing.
+
+    A comparison with it checks the preprocessing and the written IR, but not how the original is
+    read, except if it is an IR.
+    """
+    network, inputs = read_original(spec, path, sizes)
+    float_inputs = [name for name in inputs if _accept_floats(network.input(name))]
+    network.validate_nodes_and_infer_types()
+    compiled = openvino_core().compile_model(network, "CPU", EXACT)
+    # Of the names of one tensor, one is compared.
+    outputs = spec.output_names or [port.any_name for port in network.outputs]
+
+    def run(feed: NamedArrays) -> dict[str, Array]:
+        results = run_compiled(compiled, feed)
+        return {name: results[name] for name in outputs}
+
+    def open_inner(names: Sequence[str]) -> Callable[[NamedArrays], dict[str, Array]]:
+        run_inner = compile_tensors(network, names, "CPU", EXACT)
+        return lambda feed: dict(zip(names, run_inner(feed), strict=True))
+
+    def find_partners(ir: Any) -> dict[Tensor, Partner]:
+        ports = [port for node in network.get_ordered_ops() for port in node.outputs()]
+        return find_same_names(ir, [name for port in ports for name in sorted(port.names)])
+
+    model_format = frontends.select_format(spec)
+    runtime = f"OpenVINO {package_version('openvino')}, {model_format.shared_reading}"
+    return ReferenceRuntime(
+        runtime,
+        inputs,
+        outputs,
+        run,
+        is_independent=model_format.frontend == "ir",
+        float_inputs=float_inputs,
+        inner=InnerTensors(find_partners, open_inner),
+    )
+
+
+def _accept_floats(port: Any) -> bool:
+    """Let an integer input take floats if the network converts it to floats at once.
+
+    Otherwise its noise could not be measured, because an image of integers cannot be moved by one
+    rounding. Whether it takes floats now; the caller infers the network's types anew.
+    """
+    f32 = import_openvino().Type.f32
+    readers = [target.get_node() for target in port.get_target_inputs()]
+    if port.get_element_type().is_real() or not all(
+        node.get_type_name() == "Convert" and node.get_output_element_type(0) == f32
+        for node in readers
+    ):
+        return False
+    port.get_node().set_element_type(f32)
+    return True
+
+
+def read_original(
+    spec: ModelSpec, path: VerifiedSource, sizes: Mapping[str, Shape]
+) -> tuple[Any, dict[str, TensorSignature]]:
+    """The original as an ``openvino.Model`` of static sizes, and shape and type of its inputs by
+    name.
+    """
+    ov = import_openvino()
+    network = cut_inputs(frontends.read_network(spec, path), spec)
+    declared = {port.name for port in spec.inputs if find_input(network, port.name)}
+    inputs = {}
+    for port in network.inputs:
+        name = next(iter(port.names & declared), port.any_name)
+        shape = sizes.get(name) or with_default_sizes(static_sizes(port.partial_shape), "")
+        inputs[name] = shape, port.element_type.to_dtype()
+    network.reshape({name: ov.PartialShape(list(shape)) for name, (shape, _) in inputs.items()})
+    return cut_outputs(network, spec.output_names, spec.name), inputs
+
+
+def run_compiled(compiled: Any, feed: NamedArrays) -> dict[str, Array]:
+    """All outputs of an ``openvino.CompiledModel`` by name, copied out of its memory."""
+    results = compiled(dict(feed))
+    return {name: results[port].copy() for port in compiled.outputs for name in port.names}

@@ -1,0 +1,114 @@
+"""What a file is that a user names in place of a model, by the ending of its name, and what to do
+with it.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+from posezoo.core.declarations.model import ORIGINALS
+from posezoo.core.values import frozen
+
+#: The files of checkpoints, which contain weights without their network.
+CHECKPOINTS = (".pth", ".pt", ".ckpt", ".safetensors", ".params")
+#: The files of networks that are read as they are.
+NETWORKS = (".xml", *ORIGINALS)
+
+_TRANSLATE = "posezoo translate {file} -o {stem}.xml makes an IR, which can be run"
+_SOURCE = "get the .onnx, .tflite or checkpoint that it was made from"
+
+
+@frozen
+class FileKind:
+    """A kind of file."""
+
+    name: str  # with its article
+    #: What to do with it; ``{file}`` and ``{stem}`` stand for its name, with and without ending.
+    advice: str
+
+
+_KERAS = FileKind(
+    "a network of Keras",
+    "write it as a SavedModel: python -c \"import keras; keras.models.load_model('{file}')"
+    ".export('{stem}')\"; then posezoo translate {stem} -o {stem}.xml",
+)
+_TENSORRT = FileKind("an engine of TensorRT, for one kind of GPU only", _SOURCE)
+_CORE_ML = FileKind("a network of Core ML", _SOURCE)
+_PADDLE = FileKind(
+    "the weights of a network of PaddlePaddle",
+    "name the .pdmodel beside it",
+)
+_NCNN = FileKind("a network of ncnn", _SOURCE)
+_CAFFE = FileKind(
+    "a network of Caffe", "posezoo translate NET.prototxt NET.caffemodel -o net.xml makes an IR"
+)
+_DARKNET = FileKind(
+    "a network of Darknet", "posezoo translate NET.cfg NET.weights -o net.xml makes an IR"
+)
+_CHECKPOINT = FileKind(
+    "a checkpoint",
+    "run, evaluate and convert take it; others take the model that is made of it: posezoo new NAME"
+    " --from {file} --license SPDX",
+)
+_NETWORK = FileKind(
+    "a network",
+    "run, evaluate and benchmark take it; posezoo new NAME --from {file} --license SPDX"
+    " describes it as a model",
+)
+
+_KINDS = {
+    **dict.fromkeys((".h5", ".hdf5", ".keras"), _KERAS),
+    ".pt2": FileKind(
+        "a network that torch.export wrote",
+        "write it as ONNX: python -c \"import torch; torch.onnx.export(torch.export.load('{file}'),"
+        " f='{stem}.onnx')\"",
+    ),
+    **dict.fromkeys((".engine", ".plan", ".trt"), _TENSORRT),
+    **dict.fromkeys((".mlpackage", ".mlmodel", ".mlmodelc"), _CORE_ML),
+    ".pdiparams": _PADDLE,
+    ".nb": FileKind("a network of Paddle Lite, for one kind of device only", _SOURCE),
+    **dict.fromkeys((".ncnn", ".param"), _NCNN),
+    ".mnn": FileKind("a network of MNN", _SOURCE),
+    ".rknn": FileKind("a network of RKNN, for one kind of device only", _SOURCE),
+    ".hef": FileKind("a network for Hailo's devices", _SOURCE),
+    ".om": FileKind("a network for Ascend's devices", _SOURCE),
+    ".blob": FileKind("a network that was compiled for one kind of device", _SOURCE),
+    ".ort": FileKind("a network in ONNX Runtime's own format", "get the .onnx it was made from"),
+    ".pte": FileKind("a program of ExecuTorch", _SOURCE),
+    ".task": FileKind(
+        "a bundle of MediaPipe, a zip of .tflite files",
+        "unzip {file}; then posezoo translate NET.tflite -o net.xml. The zoo has MediaPipe's"
+        " networks: posezoo list 'blazepose*'",
+    ),
+    **dict.fromkeys((".prototxt", ".caffemodel"), _CAFFE),
+    **dict.fromkeys((".cfg", ".weights"), _DARKNET),
+    ".pb": FileKind("a graph of TensorFlow", _TRANSLATE),
+    ".tflite": FileKind("a network of TensorFlow Lite", _TRANSLATE),
+    ".pkl": FileKind("a pickle, which may run code", _SOURCE),
+    ".gguf": FileKind("a language model", "posezoo runs networks that see people"),
+    **dict.fromkeys(CHECKPOINTS, _CHECKPOINT),
+    **dict.fromkeys(NETWORKS, _NETWORK),
+}  # fmt: skip
+
+
+def explain_model_file(name: str) -> tuple[str, str]:
+    """What an existing file or folder is that is not the name of a model, and what to do with it;
+    two empty texts if its ending is not that of a network.
+    """
+    path = Path(name)
+    kind = _KINDS.get(path.suffix.lower())
+    if path.name in ("model.yml", "composite-model.yml"):
+        kind = FileKind(
+            "a description of a model in another registry",
+            f"name the model {path.absolute().parent.name}, and --models_dir with the folder of"
+            " the registry",
+        )
+    if os.path.isdir(name) and (path / "saved_model.pb").is_file():
+        kind = FileKind("a SavedModel of TensorFlow", _TRANSLATE)
+    if kind is None or not os.path.exists(name):
+        return "", ""
+    problem = f"{name}: is {kind.name}, which is not read here"
+    stem = shlex.quote(str(path.with_suffix("")))
+    return problem, kind.advice.replace("{file}", shlex.quote(name)).replace("{stem}", stem)

@@ -1,0 +1,545 @@
+"""model.yml -> ModelSpec: every key, its type and its allowed values.
+
+Two forms are read into the same values: ours, described by example in docs/model_yml.md, and Open
+Model Zoo's of 2021.4 and of its newest state. The keys of a file show its form, not its folder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from posezoo.core.declarations import model
+from posezoo.core.declarations.field_types import (
+    BOOLEAN,
+    FILE_NAME,
+    LINE,
+    MODEL_NAME,
+    OLDER_BOOLEAN,
+    SCALAR,
+    WORD,
+    FieldType,
+    ItemT,
+    Key,
+    Schema,
+    integer,
+    list_of,
+    mapping_of,
+    mapping_schema,
+    matching,
+    names_of,
+    one_of,
+    positive,
+    read_keys,
+    record,
+    ref,
+    required_key,
+)
+from posezoo.core.declarations.inputs_outputs import (
+    INPUT_INFO,
+    INPUT_KEYS,
+    INPUTS,
+    OUTPUT_KEYS,
+    OUTPUTS,
+)
+from posezoo.core.declarations.quantization_yml import QUANTIZATION_YML, read_quantization_yml
+from posezoo.core.declarations.safe_names import TAG, case_folded
+from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.declarations.skeleton_yml import SKELETON, read_skeleton
+from posezoo.core.declarations.skeletons import FOLDER
+from posezoo.core.declarations.source_files import FILES, SHA384, STEP
+from posezoo.core.declarations.sources import WEB_URL
+from posezoo.core.declarations.yaml_nodes import YamlMapping, YamlNode, read_yaml
+from posezoo.formats.darknet_files import with_darknet_weights
+from posezoo.omz.mo_args import ARGUMENT_SCHEMA, read_arguments, read_export_arguments
+
+#: Our tasks, and all tasks of both generations of Open Model Zoo.
+TASKS = (
+    "human_pose_estimation", "human_pose_estimation_3d", "detection",
+    "action_recognition", "background_matting", "classification", "colorization",
+    "face_recognition", "feature_extraction", "head_pose_estimation", "image_inpainting",
+    "image_processing", "image_translation", "instance_segmentation", "machine_translation",
+    "monocular_depth_estimation", "named_entity_recognition", "noise_suppression",
+    "object_attributes", "optical_character_recognition", "place_recognition", "question_answering",
+    "salient_object_detection", "semantic_segmentation", "sound_classification",
+    "speech_recognition", "style_transfer", "text_prediction", "text_to_speech", "time_series",
+    "token_recognition",
+)  # fmt: skip
+#: Open Model Zoo's keys; a file with any other key is in our form.
+OMZ_KEYS = frozenset((
+    "description", "task_type", "framework", "license", "files", "postprocessing", "stages_order",
+    "input_info", "model_optimizer_args", "conversion_to_onnx_args", "model_info", "quantizable",
+    "quantized",
+))  # fmt: skip
+#: Only one of each pair may be given: inputs and outputs are declared in our form or in Open Model
+#: Zoo's.
+EXCLUSIVE = (
+    ("inputs", "input_info"), ("inputs", "model_optimizer_args"),
+    ("outputs", "input_info"), ("outputs", "model_optimizer_args"),
+)  # fmt: skip
+#: Keys that may differ between variants; all other keys are given once for all variants.
+VARIANT_KEYS = (
+    "files", "checkpoint", "inputs", "outputs", "recorded_outputs", "published", "training",
+)  # fmt: skip
+#: The largest plausible value by metric: AP is a fraction, MPJPE is in millimetres.
+METRICS = {"AP": 1.0, "MPJPE": 10_000.0}
+MAX_COMPLEXITY = 1e9
+#: More samples take longer and do not change the result: Open Model Zoo's quantizer took 300.
+MAX_SAMPLES = 10_000
+#: A keypoint that moves farther is a different keypoint.
+MAX_SHIFT_PX = 64.0
+#: OpenVINO's names of operations: Convolution, MVN, ROIPooling.
+OPERATION = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
+
+
+def _read_framework(node: YamlNode) -> model.Framework:
+    try:
+        return model.Framework(node.text())  # also a framework that a plug-in adds
+    except ValueError:
+        return _FRAMEWORK.read(node)
+
+
+def _read_network_argument(node: YamlNode) -> str | int | bool:
+    value = node.scalar()
+    if isinstance(value, float):
+        raise node.make_error(f"expected a whole number, true or false, or a word, got {value:g}")
+    return value
+
+
+def _read_share(node: YamlNode) -> float:
+    share = node.number()
+    if not 0 < share < 1:
+        raise node.make_error("expected a share between 0 and 1")
+    return share
+
+
+def _make_accuracy(**values: Any) -> model.PublishedAccuracy:
+    defaults = {"value": values.get("converted", 0.0), "is_of_ir": "value" not in values}
+    return model.PublishedAccuracy(**(defaults | values))
+
+
+def _check_values(fields: YamlMapping, accuracy: model.PublishedAccuracy) -> None:
+    if accuracy.is_of_ir and accuracy.converted is None:
+        raise fields.node.make_error("the key value is missing")
+    for name in ("value", "converted"):
+        node = fields.get(name)
+        if node:
+            positive(METRICS[accuracy.metric]).read(node)
+
+
+def _check_layers(fields: YamlMapping, layers: model.FloatLayers) -> None:
+    if not layers.layers and not layers.types:
+        raise fields.node.make_error("names no layers: give layers or types")
+
+
+def _check_people(fields: YamlMapping, people: model.People) -> None:
+    if people.photo == model.TRACKING:
+        raise fields["photo"].make_error("a person can be tracked only in a video")
+    if people.video not in (people.photo, model.TRACKING):
+        problem = (
+            f"is {people.video}, and photo is {people.photo}: one of both, or {model.TRACKING}"
+        )
+        raise fields["video"].make_error(problem)
+
+
+def _named(
+    make: Callable[[str, dict[str, Any]], ItemT], argument: FieldType[Any]
+) -> FieldType[ItemT]:
+    """A mapping with a name, and with arguments of any keys."""
+
+    def read(node: YamlNode) -> ItemT:
+        fields = node.as_mapping()
+        arguments = {key: argument.read(value) for key, value in fields.items() if key != "name"}
+        return make(WORD.read(fields["name"]), arguments)
+
+    schema = {
+        "type": "object",
+        "properties": {"name": WORD.schema},
+        "required": ["name"],
+        "additionalProperties": argument.schema,
+    }
+    return FieldType(read, schema)
+
+
+_FRAMEWORK = one_of(model.Framework)
+_SPDX_LICENSE = record(model.License, required_key("spdx", WORD), required_key("text", FILE_NAME))
+
+
+def _read_license(node: YamlNode) -> model.License:
+    if node.is_text():
+        return model.License(url=WEB_URL.read(node))
+    return _SPDX_LICENSE.read(node)
+
+
+def _read_skeleton(node: YamlNode) -> str | Skeleton:
+    """The skeleton in model.yml itself, which gets the name of the model, or in a file of the
+    registry; else the name of one of the package.
+    """
+    path = Path(node.file)
+    if not isinstance(node.value, str):
+        return replace(SKELETON.read(node), name=path.parent.name)
+    name = WORD.read(node)
+    for root in path.parents[2:4]:  # a part of a composite lies deeper
+        file = root / FOLDER / f"{name}.yml"
+        if file.is_file():
+            return read_skeleton(file)
+    return name
+
+
+_SKELETON = FieldType(_read_skeleton, {"anyOf": [WORD.schema, ref("skeleton")]})
+_LICENSE = FieldType(_read_license, {"anyOf": [WEB_URL.schema, _SPDX_LICENSE.schema]})
+_NETWORK_ARGUMENT = FieldType(
+    _read_network_argument, {"allOf": [ref("text"), {"type": ["string", "integer", "boolean"]}]}
+)
+_NETWORK = _named(model.NetworkChoice, _NETWORK_ARGUMENT)
+_SHARE = FieldType(_read_share, {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1})
+_SELF_CHECK = record(
+    model.SelfCheckSettings,
+    Key("measure", one_of(("max", "p99", "median"))),
+    Key("inputs", one_of(("noise", "photo"))),
+    Key("tolerance", mapping_of(_SHARE)),
+    required_key("reason", LINE),
+)
+_RECORDED_OUTPUTS = record(
+    model.RecordedOutputs,
+    required_key("runtime", LINE, "The publisher's runtime that computed them, with its version."),
+    required_key("file", FILE_NAME, "A safetensors file beside model.yml."),
+    required_key("checksum", SHA384, "SHA-384 of the file in hex."),
+)
+_DEPRECATED = record(
+    model.Deprecation,
+    required_key("since", WORD, "A date or a version."),
+    Key("use", MODEL_NAME, "The model to use instead."),
+)
+_AP = positive(METRICS["AP"])
+_METRIC = positive(max(METRICS.values()))
+_HAS_A_VALUE: Schema = {"anyOf": [{"required": ["value"]}, {"required": ["converted"]}]}
+_ACCURACY = record(
+    _make_accuracy,
+    required_key("metric", one_of(METRICS)),
+    Key("value", _METRIC, "Of the original; left out if only the IR's value is published."),
+    Key("dataset", LINE),
+    Key("protocol", LINE),
+    Key("flip", BOOLEAN),
+    Key("AP50", _AP, attribute="ap50"),
+    Key("AP75", _AP, attribute="ap75"),
+    Key("converted", _METRIC, "Of the publisher's IR."),
+    check=_check_values,
+    schema=_HAS_A_VALUE,
+)
+PUBLISHED = record(
+    model.PublishedMetrics,
+    Key("accuracy", list_of(_ACCURACY)),
+    Key("gflops", positive(MAX_COMPLEXITY)),
+    Key("mparams", positive(MAX_COMPLEXITY)),
+    Key("known_difference", LINE, "Why a value is not what the published weights have."),
+)
+TRAINING = record(model.Training, Key("command", WEB_URL), Key("log", WEB_URL))
+_OPERATION = matching(OPERATION, "an operation such as MVN", numbers=False)
+
+
+def _names_layers(key: str) -> Schema:
+    return {"required": [key], "properties": {key: {"minItems": 1}}}
+
+
+_FLOAT_LAYERS = record(
+    model.FloatLayers,
+    Key("layers", list_of(LINE), "Globs of names in the FP32 IR."),
+    Key("types", list_of(_OPERATION), "OpenVINO's operations."),
+    required_key("reason", LINE),
+    check=_check_layers,
+    schema={"anyOf": [_names_layers("layers"), _names_layers("types")]},
+)
+_QUANTIZATION = record(
+    model.QuantizationSettings,
+    Key("preset", one_of(("performance", "mixed"))),
+    Key("subset_size", integer(1, MAX_SAMPLES), "The most samples to calibrate on."),
+    Key("model_type", one_of(("transformer",))),
+    Key("max_shift_px", positive(MAX_SHIFT_PX)),
+    Key("min_agreement", positive(1.0)),
+    Key("in_float", list_of(_FLOAT_LAYERS), "What stays in floating point, and why."),
+    Key("refused", LINE, "Why it is not quantized, with the AP that INT8 keeps."),
+)
+_PEOPLE = record(
+    model.People,
+    required_key("photo", LINE, f"The model that detects them, or {model.WHOLE_IMAGE}."),
+    required_key("video", LINE, f"The same, or {model.TRACKING}."),
+    Key("whole_image", positive(1.0), "The least score of the whole photo, if nobody is found."),
+    check=_check_people,
+)
+#: The arguments are read together with the inputs; see ``mo_args``.
+_ARGUMENT_LIST = FieldType(
+    lambda node: node,
+    {"type": "array", "items": ARGUMENT_SCHEMA, "minItems": 0, "maxItems": 10_000},
+)
+
+_ORIGIN = record(
+    model.ModelOrigin,
+    Key("repository", WEB_URL),
+    Key("paper", WEB_URL),
+    Key("framework", _FRAMEWORK, "In which it was trained, if its files are published as IR."),
+)
+_ANY_FRAMEWORK = FieldType(_read_framework, _FRAMEWORK.schema)
+_SHARED_KEYS = (
+    required_key("description", LINE, "What it finds, and its architecture in two sentences."),
+    required_key("task_type", one_of(TASKS), attribute="task"),
+    required_key("framework", _ANY_FRAMEWORK),
+    required_key("license", _LICENSE, "The license of the weights: {spdx, text}, or a URL."),
+    Key("decoder", _named(model.Decoder, SCALAR)),
+    Key("skeleton", _SKELETON, "A name: of a file in skeletons/, or of posezoo's. Or its keys."),
+    Key("limits", LINE, "What it cannot do."),
+    Key("deprecated", _DEPRECATED),
+)
+_FILE_KEYS = (
+    Key("origin", _ORIGIN),
+    Key("revision", integer(1, 1_000_000), "Counts up when the files change."),
+    Key("files", FILES),
+    Key("postprocessing", list_of(STEP)),
+    Key(
+        "network", _NETWORK, "One of ours, and its arguments: the checkpoint contains its weights."
+    ),
+    Key(
+        "checkpoint",
+        FILE_NAME,
+        "The file to convert: one of the files, a member of an archive among them, or"
+        " $conv_dir/FILE, which a pre-convert.py beside model.yml makes.",
+    ),
+)
+_USE_KEYS = (
+    Key("inputs", INPUTS),
+    Key("outputs", OUTPUTS),
+    Key("people", _PEOPLE, "How the people are found for a top-down model."),
+    Key("self_check", _SELF_CHECK),
+    Key("recorded_outputs", _RECORDED_OUTPUTS, "Each conversion is compared with them."),
+)
+_PUBLISHED_REF = FieldType(PUBLISHED.read, ref("published"))
+_TRAINING_REF = FieldType(TRAINING.read, ref("training"))
+_PUBLISHER_KEYS = (
+    Key("published", _PUBLISHED_REF, "What the publisher states about it."),
+    Key("training", _TRAINING_REF),
+    Key("license_note", LINE, "Shown before a download."),
+)
+_EXPORT_ARGUMENTS = FieldType(read_export_arguments, _ARGUMENT_LIST.schema)
+_PLAIN: FieldType[Any] = FieldType(lambda node: node.to_plain(), ref("plain"))
+_CONVERSION_KEYS = (
+    Key("input_info", INPUT_INFO, "Open Model Zoo's inputs."),
+    Key("model_optimizer_args", _ARGUMENT_LIST, "Open Model Zoo's preprocessing and outputs."),
+    Key(
+        "conversion_to_onnx_args",
+        _EXPORT_ARGUMENTS,
+        "Run with --allow_upstream_code alone.",
+        attribute="upstream_export",
+    ),
+    Key("model_info", mapping_of(_PLAIN)),
+    Key("quantizable", OLDER_BOOLEAN),
+    Key("quantized", one_of(("INT8",)), "Its weights are INT8 already: it is not quantized again."),
+    Key("quantization", _QUANTIZATION, "How it becomes INT8."),
+)
+MODEL_KEYS = (*_SHARED_KEYS, *_FILE_KEYS, *_USE_KEYS, *_PUBLISHER_KEYS, *_CONVERSION_KEYS)
+#: An input or output of a variant needs only the keys that differ.
+_PORT_KEYS = {"inputs": INPUT_KEYS, "outputs": OUTPUT_KEYS}
+
+
+def _variant_schema() -> Schema:
+    keys = [key for key in MODEL_KEYS if key.name in VARIANT_KEYS]
+    schema = mapping_schema(Key(key.name, key.type) for key in keys)
+    for name, port_keys in _PORT_KEYS.items():
+        ports = mapping_schema(port_keys, complete=False)
+        schema["properties"][name] = {"type": "array", "items": ports}
+    return schema
+
+
+VARIANTS_SCHEMA = {
+    "type": "object",
+    "propertyNames": {"pattern": f"^(?:{TAG.pattern})$"},
+    "minProperties": 1,
+    "additionalProperties": _variant_schema(),
+    "description": "By tag, the default first: what differs from what is given once.",
+}
+_STAGES = list_of(MODEL_NAME, unique=str)
+COMPOSITE_KEYS = (
+    *(replace(key, required=key.name == "task_type") for key in _SHARED_KEYS),
+    Key("stages", _STAGES, "In the order they run in."),
+    Key("stages_order", _STAGES, "Open Model Zoo's word for stages."),
+)
+#: Keys that Open Model Zoo does not have.
+OURS = frozenset((*names_of(MODEL_KEYS), *names_of(COMPOSITE_KEYS), "variants")) - OMZ_KEYS
+
+
+def read_model(
+    path: Path, *, family: model.Family, name: str, composite: str = ""
+) -> model.ModelSpec:
+    """The model that a model.yml declares; its name and family are those of its folders.
+
+    An unknown key is a mistake in our form. In Open Model Zoo's form it is left out, and the model
+    has a warning, since Open Model Zoo's own tools ignore unknown keys.
+
+    Raises:
+        SpecError: the first mistake in the file, with its position.
+    """
+    node = read_yaml(path)
+    warnings = [] if is_in_our_form(node) else node.collect_unknown_keys()
+    top = node.as_mapping((*names_of(MODEL_KEYS), "variants"))
+    variants = top.get("variants")
+    if variants is None:
+        spec = _read_variant(top, path, family, name, composite=composite)
+        if not warnings:
+            return spec
+        return replace(spec, warnings=tuple(warnings))
+    tags: dict[str, str] = {}
+    specs: list[model.ModelSpec] = []
+    for tag, variant in variants.as_mapping().items():
+        if not TAG.fullmatch(tag):
+            raise variant.make_error("a tag has up to 40 letters, digits, - and _")
+        twin = tags.setdefault(case_folded(tag), tag)
+        if twin != tag:
+            raise variant.make_error(f"is the same tag as {twin} if case is ignored")
+        differing = variant.as_mapping(VARIANT_KEYS)
+        fields = top.merged_with(differing, ("inputs", "outputs"))
+        spec = _read_variant(fields, path, family, name, composite=composite)
+        specs.append(replace(spec, tag=tag, is_default=not specs))
+    if not specs:
+        raise variants.make_error("is empty: a model needs at least one variant")
+    return replace(specs[0], variants=tuple(specs[1:]))
+
+
+def is_in_our_form(node: YamlNode) -> bool:
+    """Whether a file has a key, or a value of ``license``, that Open Model Zoo does not have."""
+    keys = node.value if isinstance(node.value, dict) else {}
+    terms = keys.get("license")
+    return not OURS.isdisjoint(keys) or (terms is not None and not terms.is_text())
+
+
+def _read_variant(
+    top: YamlMapping, path: Path, family: model.Family, name: str, composite: str
+) -> model.ModelSpec:
+    for ours, theirs in EXCLUSIVE:
+        node = top.get(theirs)
+        if node and ours in top:
+            raise node.make_error(
+                f"is given together with {ours}: declare inputs and outputs in one of the two forms"
+                " only"
+            )
+    top["files"]
+    values = read_keys(top, MODEL_KEYS)
+    _give_to_decoder(values, top)
+    arguments = read_arguments(
+        values.pop("model_optimizer_args", None), values.pop("input_info", ())
+    )
+    has_pre_convert = (path.parent / "pre-convert.py").is_file()
+    input_model = arguments.input_model
+    if values.get("checkpoint", "").startswith("$conv_dir/"):  # upstream code makes it
+        input_model = values.pop("checkpoint")
+    # Two models of Open Model Zoo name a downloaded file so: its own tools use one folder for both.
+    downloads = {f"$conv_dir/{file.name}": f"$dl_dir/{file.name}" for file in values["files"]}
+    if not has_pre_convert:
+        input_model = downloads.get(input_model, input_model)
+    spec = model.ModelSpec(
+        name=name,
+        family=family,
+        composite=composite,
+        path=path,
+        has_pre_convert=has_pre_convert,
+        mo_args=arguments.kept,
+        input_model=input_model,
+        inputs=values.pop("inputs", ()) or arguments.inputs,
+        outputs=values.pop("outputs", ()) or arguments.outputs,
+        **values,
+    )
+    _check_references(top, spec)
+    quantization_yml = path.parent / QUANTIZATION_YML
+    if spec.quantization is None and quantization_yml.is_file():
+        spec = replace(spec, quantization=read_quantization_yml(quantization_yml))
+    return with_darknet_weights(spec)
+
+
+def _give_to_decoder(values: dict[str, Any], top: YamlMapping) -> None:
+    """Give the decoder a skeleton that the package does not have."""
+    skeleton = values.get("skeleton")
+    if not isinstance(skeleton, Skeleton):
+        return
+    if "decoder" not in values:
+        raise top["skeleton"].make_error("is given without a decoder, which finds its keypoints")
+    values["decoder"] = replace(values["decoder"], skeleton=skeleton)
+    values["skeleton"] = skeleton.name
+
+
+def _check_references(top: YamlMapping, spec: model.ModelSpec) -> None:
+    """Check that what a key refers to is declared."""
+    published = spec.file_names
+    unpacked = False
+    for index, step in enumerate(spec.postprocessing):
+        names = {} if unpacked else {"file": step.file}
+        if isinstance(step, model.UnpackArchive):
+            names["index"] = step.index
+            unpacked = True
+        for key, name in names.items():
+            if name and name not in published:
+                fields = top["postprocessing"].as_list()[index].as_mapping()
+                raise fields[key].make_error(f"{name} is not listed under files")
+    _check_checkpoint(top, spec, is_listed=unpacked or spec.checkpoint in published)
+    if spec.self_check.tolerance:
+        tolerance = top["self_check"].as_mapping()["tolerance"]
+        tolerance.as_mapping([*spec.output_names, "*"])
+    _refuse_itself(top, spec)
+
+
+def _check_checkpoint(top: YamlMapping, spec: model.ModelSpec, *, is_listed: bool) -> None:
+    if spec.network is None and "checkpoint" not in top:
+        return
+    named = top["checkpoint"]
+    if spec.network is None and spec.framework is model.Framework.PYTORCH:
+        raise named.make_error(
+            "is given without `network`: declare the network that these weights belong to"
+        )
+    if spec.checkpoint and not is_listed:
+        raise named.make_error(
+            f"{spec.checkpoint} is not listed under files, and no archive is unpacked"
+        )
+
+
+def _refuse_itself(top: YamlMapping, spec: model.ModelSpec | model.CompositeSpec) -> None:
+    if spec.deprecated and spec.deprecated.use == spec.name:
+        use = top["deprecated"].as_mapping()["use"]
+        raise use.make_error(
+            "is the model itself: name the model that replaces it, or leave it out"
+        )
+
+
+def read_composite(path: Path, *, family: model.Family, name: str) -> model.CompositeSpec:
+    """The composite that a composite-model.yml declares.
+
+    If it names no stages, as in Open Model Zoo 2021.4, the stages are its subfolders that contain a
+    model.yml, in alphabetical order. Unknown keys are treated as in a model.yml.
+
+    Raises:
+        SpecError: the first mistake in the file, with its position.
+    """
+    node = read_yaml(path)
+    warnings = [] if is_in_our_form(node) else node.collect_unknown_keys()
+    top = node.as_mapping(names_of(COMPOSITE_KEYS))
+    if "stages" in top and "stages_order" in top:
+        raise top["stages_order"].make_error(
+            "is given in addition to stages: only one of them is allowed"
+        )
+    values = read_keys(top, COMPOSITE_KEYS)
+    _give_to_decoder(values, top)
+    listed = values.pop("stages_order", None)
+    stages = values.pop("stages", listed)
+    if stages is None:
+        parts = path.parent.glob("*/model.yml")
+        stages = tuple(sorted(part.parent.name for part in parts))
+    if not stages:
+        list_node = top.get("stages") or top.get("stages_order") or node
+        raise list_node.make_error(
+            "is empty: a composite needs its parts, in the order they run in"
+        )
+    values.setdefault("description", "")
+    composite = model.CompositeSpec(
+        name=name, family=family, path=path, stages=stages, warnings=tuple(warnings), **values
+    )
+    _refuse_itself(top, composite)
+    return composite

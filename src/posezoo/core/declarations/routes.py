@@ -1,0 +1,135 @@
+"""The route that converts a model to IR, and any obstacle on it, decided from model.yml alone."""
+
+from __future__ import annotations
+
+from posezoo.core.declarations.model import Framework, ModelSpec, Route
+from posezoo.core.values import frozen
+from posezoo.formats.darknet_files import is_darknet
+from posezoo.formats.region_configs import (
+    PIPELINE_CONFIG,
+    TRANSFORMATIONS_CONFIG,
+    find_detector,
+    is_region_config,
+)
+from posezoo.omz.mo_args import is_supported
+
+
+@frozen
+class Obstacle:
+    """Why posezoo does not convert a model to IR."""
+
+    reason: str  # a single word, for programs
+    why: str  # the reason as the end of a sentence that starts with the model's name
+    hint: str = ""  # what to do instead
+
+
+#: The reason of an obstacle that affects only some precisions.
+PRECISION = "precision"
+
+
+_MO = "a Model Optimizer of OpenVINO 2024.6 can convert it: --mo PATH, or POSEZOO_MO"
+_AUTHORS = (
+    "posezoo does not run downloaded code without consent: --allow_upstream_code runs it in a"
+    " sandbox; or create the file with the authors' tools and declare that file instead"
+)
+_REMOVED = "look for the same model as ONNX"
+
+
+def _unsupported_flags(spec: ModelSpec) -> list[str]:
+    flags = [flag for flag, value in spec.mo_args if not _is_supported(flag, value, spec)]
+    return list(dict.fromkeys(flags))
+
+
+def _is_supported(flag: str, value: str, spec: ModelSpec) -> bool:
+    if flag == TRANSFORMATIONS_CONFIG and is_region_config(value):
+        return True
+    if flag in (TRANSFORMATIONS_CONFIG, PIPELINE_CONFIG):
+        return find_detector(spec.mo_args) is not None
+    return is_supported(flag)
+
+
+#: Of frameworks whose files neither posezoo nor Model Optimizer reads.
+_UNREADABLE = {
+    Framework.MXNET: Obstacle(
+        "mxnet", "Model Optimizer has not read MXNet files since 2024", _REMOVED
+    ),
+    Framework.CAFFE2: Obstacle(
+        "caffe2", "its export to ONNX needs Caffe2, which is no longer developed", _REMOVED
+    ),
+}
+_NO_NETWORK = Obstacle(
+    "pytorch-export",
+    "its network is defined by its authors' Python code, and model.yml does not name one of"
+    " posezoo's networks",
+    _AUTHORS,
+)
+_PRE_CONVERT = Obstacle("pre-convert", "a pre-convert.py makes the file to convert", _AUTHORS)
+_MADE_BY_UPSTREAM = Obstacle(
+    "made-by-upstream", "its authors' code makes the file to convert", _AUTHORS
+)
+_PIPELINE = Obstacle(
+    "object-detection-pipeline", "Model Optimizer converts it according to its pipeline.config", _MO
+)
+_TRANSFORMATIONS = Obstacle(
+    "transformations-config", "a program inside Model Optimizer rewrites its network", _MO
+)
+_GRAPH_AS_TEXT = Obstacle(
+    "graph-as-text", "its graph is stored as text", f"{_MO}; a frozen graph (.pb) can be converted"
+)
+_ARGUMENT = Obstacle("argument", "posezoo does not support an argument of its model.yml", _MO)
+
+
+def select_route(spec: ModelSpec) -> tuple[Route, Obstacle | None]:
+    """The route to IR, and why posezoo does not take it by itself. The first rule that applies is
+    used, and no file of the model is needed.
+    """
+    if spec.is_ir:
+        return Route.IR, None
+    if spec.framework is Framework.PYTORCH and spec.network:
+        return Route.NETWORK, None
+    obstacle = _UNREADABLE.get(spec.framework)
+    if obstacle:
+        return Route.REMOVED, obstacle
+    # Before Model Optimizer, because Model Optimizer would read the output of upstream's code.
+    obstacle = _find_upstream_code(spec)
+    if obstacle:
+        return Route.UPSTREAM_CODE, obstacle
+    obstacle = _find_unsupported(spec)
+    if obstacle:
+        return Route.MO, obstacle
+    return Route.CONVERT, None
+
+
+def _find_upstream_code(spec: ModelSpec) -> Obstacle | None:
+    if spec.framework is Framework.PYTORCH:
+        return _NO_NETWORK
+    if spec.has_pre_convert and not is_darknet(spec):
+        return _PRE_CONVERT
+    if spec.input_model.startswith("$conv_dir"):
+        return _MADE_BY_UPSTREAM
+    return None
+
+
+def _find_unsupported(spec: ModelSpec) -> Obstacle | None:
+    """What only Model Optimizer converts."""
+    flags = _unsupported_flags(spec)
+    if PIPELINE_CONFIG in flags:
+        return _PIPELINE
+    if TRANSFORMATIONS_CONFIG in flags:
+        return _TRANSFORMATIONS
+    if spec.framework is Framework.TF and spec.source_name.endswith(".pbtxt"):
+        return _GRAPH_AS_TEXT
+    return _ARGUMENT if flags else None
+
+
+def describe_obstacle(spec: ModelSpec, route: Route, obstacle: Obstacle) -> str:
+    """Why posezoo does not convert a model, in one line that begins with its name."""
+    if obstacle.reason == PRECISION:
+        return f"{spec.full_name}: {obstacle.why}"
+    named = ""
+    if obstacle.reason == "argument":
+        named = f": {', '.join(_unsupported_flags(spec))}"
+    return (
+        f"{spec.full_name}: cannot be converted here ({route}, {obstacle.reason}):"
+        f" {obstacle.why}{named}"
+    )

@@ -1,0 +1,90 @@
+"""The skeletons of the package, by name.
+
+A skeleton is a YAML file (``skeleton_yml``): those of the package are in the folder beside this
+module, others in the folder ``skeletons`` of a registry. model.yml may also contain one, and so may
+the metadata of an IR, as JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+from posezoo.core.declarations.field_types import WORD_PATTERN
+from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.errors import PosezooError
+
+#: The folder of skeletons in a registry.
+FOLDER = "skeletons"
+
+#: The first word of the name of keypoints of which nothing but the number is known.
+UNKNOWN = "keypoints"
+
+_PACKAGED = Path(__file__).parent / FOLDER
+
+
+class _Skeletons(Mapping[str, Skeleton]):
+    """The skeletons of the package by name, each of which is read when it is needed;
+    ``keypoints-21`` has 21 keypoints of which nothing is known.
+    """
+
+    def __getitem__(self, name: str) -> Skeleton:
+        return _find(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_names())
+
+    def __len__(self) -> int:
+        return len(_names())
+
+
+@cache
+def _names() -> list[str]:
+    return sorted(path.stem for path in _PACKAGED.glob("*.yml"))
+
+
+@cache
+def _find(name: str) -> Skeleton:
+    kind, _, count = name.partition("-")
+    if kind == UNKNOWN and count.isdecimal() and len(count) < 5:
+        return Skeleton(name, tuple(map(str, range(int(count)))))
+    path = _PACKAGED / f"{name}.yml"
+    if not (WORD_PATTERN.fullmatch(name) and path.is_file()):
+        raise KeyError(name)
+    from posezoo.core.declarations.skeleton_yml import read_skeleton  # imports the YAML reader
+
+    return read_skeleton(path)
+
+
+SKELETONS: Mapping[str, Skeleton] = _Skeletons()
+
+
+def find_skeleton(name: str) -> Skeleton:
+    """The skeleton of the package with this name, or the one in this file.
+
+    Raises:
+        PosezooError: there is neither, or the file has a mistake.
+    """
+    if name in SKELETONS:
+        return SKELETONS[name]
+    path = Path(name)
+    if not path.exists():
+        names = ", ".join(SKELETONS)
+        raise PosezooError(f"{name}: no such file, and no skeleton of posezoo: {names}")
+    from posezoo.core.declarations.skeleton_yml import read_skeleton
+
+    return read_skeleton(path)
+
+
+def known_counts() -> set[int]:
+    """The numbers of keypoints of the skeletons in the package, which their names end with."""
+    return {int(name.rpartition("-")[2]) for name in SKELETONS if "-" in name}
+
+
+def skeleton_of(count: int) -> str:
+    """The name of the package's skeleton with this number of keypoints; ``keypoints-21`` if none
+    has 21.
+    """
+    names = (name for name in SKELETONS if name.endswith(f"-{count}"))
+    return next(names, f"{UNKNOWN}-{count}")

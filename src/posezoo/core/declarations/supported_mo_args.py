@@ -1,0 +1,127 @@
+"""Model Optimizer's arguments that are kept as text in a model and that our conversion supports.
+
+Names and meanings are those of ``mo --help`` in OpenVINO 2024.6. Values are checked when model.yml
+is read, so parsing them again at the conversion cannot fail.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from posezoo.core.declarations.model import Precision
+
+#: The constant that replaces an input: one value, or a list of values.
+FrozenValue = bool | float | tuple[bool | float, ...]
+MoArgumentPairs = Sequence[tuple[str, str]]
+
+#: Names the file with the layers of a Caffe network.
+INPUT_PROTO = "--input_proto"
+
+_FROZEN = re.compile(r"\s*([^\s,>\[\]]+?)->\s*(\[[^\[\]]{1,4000}\]|[^\s,\[\]]+)\s*(?:,(?!\s*$)|$)")
+NUMBER = re.compile(r"[-+]?([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][-+]?[0-9]{1,2})?")
+_TRUTHS = {"true": True, "false": False}
+_TYPES = {
+    "fp16": Precision.FP16,
+    "half": Precision.FP16,
+    "fp32": Precision.FP32,
+    "float": Precision.FP32,
+}
+_SWITCHES = {"": True, "true": True, "1": True, "false": False, "0": False}
+
+
+def frozen_inputs(kept: MoArgumentPairs) -> Mapping[str, FrozenValue]:
+    """The inputs that become constants, by name."""
+    texts = [value for flag, value in kept if flag == "--freeze_placeholder_with_value"]
+    return MappingProxyType({name: value for text in texts for name, value in _parse_frozen(text)})
+
+
+def wants_static_shape(kept: MoArgumentPairs) -> bool:
+    """Whether all values that depend only on sizes become constants."""
+    return any(flag == "--static_shape" and _SWITCHES[value.lower()] for flag, value in kept)
+
+
+def requested_precision(kept: MoArgumentPairs) -> Precision | None:
+    """The only precision that is requested; None if none is named."""
+    precision: Precision | None = None
+    for flag, value in kept:
+        if flag == "--data_type":
+            precision = _TYPES[value.lower()]
+        elif flag == "--compress_to_fp16":
+            precision = Precision.FP16 if _SWITCHES[value.lower()] else Precision.FP32
+    return precision
+
+
+def explain_unsupported_value(flag: str, value: str) -> str:
+    """Why a flag's value is not supported; empty if it is, or if the flag itself is not
+    supported.
+    """
+    if flag not in CARRIED_OUT:
+        return ""
+    parse, expected = CARRIED_OUT[flag]
+    try:
+        parse(value)
+    except (KeyError, ValueError):
+        return expected
+    return ""
+
+
+def _parse_frozen(text: str) -> list[tuple[str, FrozenValue]]:
+    pairs: list[tuple[str, FrozenValue]] = []
+    position = 0
+    while position < len(text) or not pairs:
+        match = _FROZEN.match(text, position)
+        if match is None:
+            raise ValueError(text)
+        name = match[1]
+        value = match[2]
+        if value.startswith("["):
+            pairs.append((name, tuple(map(_scalar, re.split(r"[\s,]+", value[1:-1].strip())))))
+        else:
+            pairs.append((name, _scalar(value)))
+        position = match.end()
+    return pairs
+
+
+def _scalar(text: str) -> bool | float:
+    if text.lower() in _TRUTHS:
+        return _TRUTHS[text.lower()]
+    if not NUMBER.fullmatch(text):
+        raise ValueError(text)
+    return float(text)
+
+
+def _accept_non_empty(value: str) -> object:
+    if not value:
+        raise ValueError(value)
+    return value
+
+
+def _parse_model_file(value: str) -> object:
+    if not value.startswith("$dl_dir/"):
+        raise ValueError(value)
+    return value
+
+
+_IS_SWITCH = (lambda value: _SWITCHES[value.lower()], "takes no value, or True or False")
+_IS_FILE = (_accept_non_empty, "expected a file")
+#: By flag: the function that parses its value, and the error's text if it raises KeyError or
+#: ValueError.
+CARRIED_OUT: Mapping[str, tuple[Callable[[str], object], str]] = {
+    "--saved_model_dir": (_accept_non_empty, "expected a folder"),
+    "--input_meta_graph": _IS_FILE,
+    "--input_meta": _IS_FILE,
+    INPUT_PROTO: (_parse_model_file, "expected $dl_dir/ and a file of the model"),
+    "--freeze_placeholder_with_value": (
+        _parse_frozen,
+        "expected name->value or name->[value value], several apart by commas",
+    ),
+    "--static_shape": _IS_SWITCH,
+    "--data_type": (lambda value: _TYPES[value.lower()], "expected FP16, half, FP32 or float"),
+    "--compress_to_fp16": _IS_SWITCH,
+    # These flags no longer change an IR: OpenVINO's frontends keep layouts, and the model has a
+    # name.
+    "--disable_nhwc_to_nchw": _IS_SWITCH,
+    "--model_name": (_accept_non_empty, "expected a name"),
+}

@@ -1,0 +1,236 @@
+"""Checks an installation (packages, plug-ins, settings, devices, folders), with a fix for each
+problem.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+
+from posezoo.core.download.npm_config import NpmRegistry, read_npm_config
+from posezoo.core.download.package_indexes import read_index_settings
+from posezoo.core.errors import PosezooError, SettingsError, install_command, pip_command
+from posezoo.core.plugins import PLUGIN_GROUPS, installed
+from posezoo.core.settings import Setting
+from posezoo.core.values import frozen
+from posezoo.core.versions import explain_nncf_mismatch, package_version, parse_version, version
+
+#: Distribution, purpose, the extra that installs it (empty: always installed), the minimum version
+#: (empty: another package decides), and the version that it must stay below (empty: no limit).
+PACKAGES = (
+    ("numpy", "arrays", "", "1.24", ""),
+    ("pyyaml", "reading model.yml", "", "6", ""),
+    ("requests", "downloads over http", "", "2.31", ""),
+    ("tqdm", "progress bars", "", "4.64", ""),
+    ("openvino", "conversion and inference", "convert", "2025.2", ""),
+    ("opencv-python-headless", "reading and drawing images", "run", "4.8", "6"),
+    ("opencv-python", "images and windows", "window", "4.8", "6"),
+    ("faster-coco-eval", "COCO's metrics", "evaluate", "1.6", ""),
+    ("ai-edge-litert", "independent self-check of TFLite models", "proof", "2.1", ""),
+    ("nncf", "quantization to INT8", "quantize", "", ""),
+    ("model-signing", "signing a posezoo.lock", "sign", "1.1", ""),
+)
+OPENCV = (
+    "opencv-python-headless", "opencv-python",
+    "opencv-contrib-python", "opencv-contrib-python-headless",
+)  # fmt: skip
+
+
+@frozen
+class PackageStatus:
+    """A package that posezoo can use; the version is empty if it is not installed."""
+
+    name: str
+    version: str
+    purpose: str
+
+
+@frozen
+class InstalledPlugin:
+    """A plug-in of another package; using it runs that package's code."""
+
+    group: str  # the group of its entry point, such as ``posezoo.decoders``
+    name: str  # the name of the entry point
+    package: str  # the distribution that contains it, with the version
+
+
+@frozen
+class DoctorIssue:
+    """A problem, and how to fix it."""
+
+    message: str
+    mend: str
+
+
+@frozen
+class Diagnosis:
+    """The state of an installation; ``devices`` maps OpenVINO's device names to the names of the
+    hardware.
+    """
+
+    posezoo: str
+    python: str
+    system: str
+    packages: tuple[PackageStatus, ...]
+    plugins: tuple[InstalledPlugin, ...]
+    settings: tuple[Setting, ...]
+    devices: dict[str, str]
+    problems: tuple[DoctorIssue, ...]
+    #: Extras that are not installed, which is no problem for who does not use what they are for.
+    not_installed: tuple[DoctorIssue, ...]
+    #: The models that were compared on devices: IR, device and precision, and verdict.
+    proofs: tuple[dict[str, str], ...]
+    npm_registries: tuple[NpmRegistry, ...]
+    package_indexes: tuple[str, ...]  # and folders of wheels, of pip's and uv's settings
+
+
+def _openvino_dev() -> Iterator[PackageStatus]:
+    """Whose commands omz_downloader and the others are, if they are installed."""
+    from posezoo.omz.model_optimizer import STAND_IN_VERSION
+
+    installed_version = package_version("openvino-dev")
+    if installed_version:
+        is_ours = installed_version.endswith(f"+{STAND_IN_VERSION}")
+        purpose = "omz_* and mo: " + ("posezoo's stand-in" if is_ours else "the original, not ours")
+        yield PackageStatus("openvino-dev", installed_version, purpose)
+
+
+def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] = ()) -> Diagnosis:
+    """Check this installation, without changing it and without network access.
+
+    ``complaints`` has an error for each setting that is not valid.
+    """
+    from posezoo.core.convert.sandbox import HINT, bwrap_version, explain_missing_sandbox
+
+    bubblewrap = bwrap_version()
+    packages = (
+        *(PackageStatus(name, package_version(name), purpose) for name, purpose, *_ in PACKAGES),
+        PackageStatus("bubblewrap", bubblewrap, "the sandbox of --allow_upstream_code (Linux)"),
+        *_openvino_dev(),
+    )
+    hint = "change or remove this setting"
+    problems = [DoctorIssue(error.problem, error.hint or hint) for error in complaints]
+    problems += _package_problems()
+    problems += _opencv_problems()
+    # Without bubblewrap everything else works, so that it is a problem only if it is installed.
+    if bubblewrap and (reason := explain_missing_sandbox()):
+        problems.append(DoctorIssue(f"{reason}: code that comes with a model cannot be run", HINT))
+    devices = {}
+    proofs: tuple[dict[str, str], ...] = ()
+    if package_version("openvino"):
+        from posezoo.measure.devices.device_proofs import list_proofs
+        from posezoo.run.runtime.runtime_config import available_devices, require_device
+
+        setting = settings["device"]
+        proofs = tuple(list_proofs(settings["weights_dir"].value))
+        try:
+            devices = available_devices()
+            if devices:
+                require_device(setting.value)
+        except PosezooError as error:
+            # Without devices OpenVINO does not start, so the setting is not to blame.
+            subject = f"device ({setting.origin}): " if devices else ""
+            problems.append(DoctorIssue(f"{subject}{error.problem}", error.hint))
+    problems += _folder_problems(settings)
+    indexes: tuple[str, ...] = ()
+    registries: tuple[NpmRegistry, ...] = ()
+    try:
+        wheels = read_index_settings()
+        indexes = (*wheels.find_links, *wheels.indexes)
+    except PosezooError as error:
+        problems.append(DoctorIssue(error.problem, error.hint))
+    try:
+        registries = read_npm_config().find_registries()
+    except PosezooError as error:
+        problems.append(DoctorIssue(error.problem, error.hint))
+    plugins = []
+    for group in PLUGIN_GROUPS:
+        for name, entry_point in sorted(installed(group).items()):
+            package = entry_point.dist
+            origin = (
+                f"{package.name} {package.version}" if package is not None else entry_point.value
+            )
+            plugins.append(InstalledPlugin(group, name, origin))
+    return Diagnosis(
+        posezoo=version(),
+        python=f"{platform.python_version()} ({sys.executable})",
+        system=platform.platform(),
+        packages=packages,
+        plugins=tuple(plugins),
+        settings=tuple(settings.values()),
+        devices=devices,
+        proofs=proofs,
+        problems=tuple(problems),
+        not_installed=tuple(_missing_extras()),
+        npm_registries=registries,
+        package_indexes=indexes,
+    )
+
+
+def _package_problems() -> Iterator[DoctorIssue]:
+    for name, purpose, extra, lowest, below in PACKAGES:
+        requirement = f"{name}>={lowest}" + (f",<{below}" if below else "")
+        present = package_version(name)
+        problem = ""
+        if present and not _is_supported(present, lowest, below):
+            problem = f"{name} {present} is not supported, {requirement} is"
+        elif not present and not extra:
+            problem = f"{name} is not installed: {purpose}"
+        if problem:
+            yield DoctorIssue(problem, f'{pip_command()} install "{requirement}"')
+    reason = explain_nncf_mismatch()
+    if reason:
+        problem = f"nncf: {reason}: models cannot be quantized"
+        yield DoctorIssue(problem, install_command("quantize"))
+
+
+def _is_supported(version: str, lowest: str, below: str) -> bool:
+    numbers = parse_version(version)
+    if lowest and numbers < parse_version(lowest):
+        return False
+    return not below or numbers < parse_version(below)
+
+
+def _opencv_problems() -> Iterator[DoctorIssue]:
+    opencv = list(filter(package_version, OPENCV))
+    if len(opencv) > 1:
+        yield DoctorIssue(
+            f"{' and '.join(opencv)} are both installed: they overwrite each other's files",
+            f"{pip_command()} uninstall {' '.join(opencv)}, then install one: posezoo[run] without"
+            " windows, posezoo[window] with them",
+        )
+
+
+def _missing_extras() -> Iterator[DoctorIssue]:
+    if not package_version("openvino"):
+        message = "openvino is not installed: models can be downloaded, but not converted or run"
+        yield DoctorIssue(message, install_command("run"))
+    elif not any(map(package_version, OPENCV)):
+        message = "OpenCV is not installed: models can be converted, but not run on images"
+        yield DoctorIssue(message, install_command("run"))
+
+
+def _folder_problems(settings: dict[str, Setting]) -> Iterator[DoctorIssue]:
+    for name in ("weights_dir", "cache_dir"):
+        setting = settings[name]
+        place = f"{name} {setting.value} ({setting.origin})"
+        change = f"set POSEZOO_{name.upper()}, or {name} in posezoo.cfg"
+        folder = setting.value.absolute()
+        while not os.path.exists(folder):
+            folder = folder.parent
+        if not os.path.isdir(folder):
+            yield DoctorIssue(f"{place}: {folder} is not a folder", change)
+        elif not os.access(folder, os.W_OK):
+            yield DoctorIssue(f"{place}: {folder} cannot be written", change)
+        elif (free := shutil.disk_usage(folder).free) < 1 << 30:
+            yield DoctorIssue(
+                f"{place}: only {free >> 20} MiB are free", f"free some space, or {change}"
+            )
+    mirrors = settings["mirror"]
+    for mirror in mirrors.value:
+        if "://" not in mirror and not os.path.isdir(mirror):
+            problem = f"mirror {mirror} ({mirrors.origin}) is not a folder"
+            yield DoctorIssue(problem, "mount it, or remove it from the setting")

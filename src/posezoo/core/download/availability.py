@@ -1,0 +1,221 @@
+"""Where the published files of models can be read from here: from disk, or from a source that
+answers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from posezoo.core.declarations.model import Digest, ModelSpec, Source, SourceFile
+from posezoo.core.declarations.sources import (
+    FileSource,
+    GoogleDriveSource,
+    HttpSource,
+    HuggingFaceSource,
+    PackageSource,
+    StorageSource,
+)
+from posezoo.core.download.options import DownloadOptions, refuse_license
+from posezoo.core.download.origins import (
+    NONE_STORED,
+    FileOrigin,
+    entry_path,
+    hub_cache_path,
+    mirror_folder,
+    select_files,
+)
+from posezoo.core.errors import LicenseError
+from posezoo.core.layout import ModelLayout
+from posezoo.core.values import frozen
+
+# Of these types of sources, no other program has copies on this machine.
+_WITHOUT_COPIES = (FileSource, GoogleDriveSource, HttpSource, PackageSource, StorageSource)
+
+#: What is on a disk of this machine, or in a folder that counts as one.
+LOCAL = frozenset({FileOrigin.HERE.value, FileOrigin.CACHE.value, FileOrigin.MIRROR.value})
+
+#: Indexes that are reachable if packages can be installed.
+PACKAGE_INDEXES = frozenset({"npm index", "pip index"})
+
+#: Of a model whose license the settings do not allow.
+REFUSED = "license not allowed"
+
+# For --available, a host that does not answer at once counts as one that does not answer.
+_TIMEOUT_S = 10.0
+_JOBS = 16
+
+
+@frozen
+class Availability:
+    """Where the files of a model's precisions come from.
+
+    A model that is published as IR has files for each precision; of another model all files are
+    needed.
+    """
+
+    spec: ModelSpec
+    #: The names of the places by precision; the precision is empty if all files are needed.
+    places: dict[str, tuple[str, ...]]
+
+    @property
+    def local_precisions(self) -> tuple[str, ...]:
+        """The precisions whose files are all on a disk."""
+        return tuple(
+            precision for precision, origins in self.places.items() if LOCAL.issuperset(origins)
+        )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the files of a precision are all on a disk."""
+        return bool(self.local_precisions)
+
+    @property
+    def best_places(self) -> tuple[str, ...]:
+        """The places of the files of the first precision on a disk, else of the first precision."""
+        precision = next(iter(self.local_precisions or self.places), "")
+        return self.places.get(precision, ())
+
+
+def find_availability(
+    spec: ModelSpec,
+    layout: ModelLayout,
+    options: DownloadOptions,
+    stored: Mapping[Path, int] = NONE_STORED,
+) -> Availability:
+    """Where the files of a model come from, as far as no server has to be asked.
+
+    They are the places of ``plan_download``, without the names of all candidates. ``stored`` is as
+    there.
+    """
+    precisions = spec.precisions if spec.is_ir else ("",)
+    try:
+        refuse_license(spec, options.allow_licenses)
+    except LicenseError:
+        return Availability(spec, {str(precision): (REFUSED,) for precision in precisions})
+    # Most models were never downloaded.
+    has_folder = layout.checkpoint is not None or layout.model_download_dir(spec).is_dir()
+    place_by_file = {}
+    for file in spec.files:
+        is_known = file.is_pinned or options.first_use is not None
+        origin = None
+        if is_known and (has_folder or stored) and _is_here(file, spec, layout, options, stored):
+            origin = FileOrigin.HERE
+        elif is_known:
+            origin = _find_copy(file, options, stored)
+        place_by_file[file.name] = _name_place(file, origin, options)
+    by_precision = {}
+    for precision in precisions:
+        files = select_files(spec, [precision] if precision else None)
+        names = dict.fromkeys(place_by_file[file.name] for file in files)
+        by_precision[str(precision)] = tuple(names)
+    return Availability(spec, by_precision)
+
+
+def _is_here(
+    file: SourceFile,
+    spec: ModelSpec,
+    layout: ModelLayout,
+    options: DownloadOptions,
+    stored: Mapping[Path, int],
+) -> bool:
+    from posezoo.core.files.postprocess_state import is_unpacked
+    from posezoo.core.files.verified_files import is_verified_file
+
+    if file.is_pinned and is_unpacked(file, spec, layout, rehash=options.verify):
+        return True
+    target = layout.file_path(spec, file)
+    is_stored = target in stored and file.size in (None, stored[target])
+    return is_stored or is_verified_file(target, file, remember=False)
+
+
+def _find_copy(
+    file: SourceFile, options: DownloadOptions, stored: Mapping[Path, int]
+) -> FileOrigin | None:
+    """Which place on a disk has a copy of a file: the cache, or a mirror."""
+    for origin, path in _list_copies(file, options):
+        if path in stored:
+            return origin
+        if os.path.lexists(path):  # else nothing has to be imported
+            from posezoo.core.files.verified_files import has_size
+
+            if has_size(path, file.size):
+                return origin
+    return None
+
+
+def _list_copies(file: SourceFile, options: DownloadOptions) -> Iterator[tuple[FileOrigin, Path]]:
+    if file.checksum:
+        name = entry_path(file.checksum)
+        if options.cache_dir:
+            yield FileOrigin.CACHE, options.cache_dir / name
+        for root in filter(None, map(mirror_folder, options.mirrors)):
+            yield FileOrigin.MIRROR, root / name
+    for source in file.sources:
+        if isinstance(source, HuggingFaceSource):
+            yield FileOrigin.MIRROR, hub_cache_path(source)
+        elif not isinstance(source, _WITHOUT_COPIES):
+            from posezoo.core.download.source_types import find_source_type
+
+            copy = find_source_type(source).find_local_copy(source)
+            if copy and copy.path is not None:
+                yield FileOrigin(copy.kind.value), copy.path
+
+
+def find_available(models: Sequence[Availability], options: DownloadOptions) -> set[str]:
+    """The full names of the models whose files are available: on a disk, or at a source that
+    answers.
+
+    Each source is asked once, with a time limit of 10 seconds; nothing is downloaded.
+    """
+    from posezoo.upkeep.source_check import check_sources  # imports requests
+
+    available = {each.spec.full_name for each in models if each.is_local}
+    asked = [each for each in models if not each.is_local and REFUSED not in each.best_places]
+    options = replace(options, jobs=_JOBS, attempts=1, timeout_s=min(options.timeout_s, _TIMEOUT_S))
+    answers = check_sources([each.spec for each in asked], options)
+    good = {(answer.model, answer.file) for answer in answers if answer.state == "good"}
+    for each in asked:
+        if any(_has_answers(each.spec, precision, good) for precision in each.places):
+            available.add(each.spec.full_name)
+    return available
+
+
+def _has_answers(spec: ModelSpec, precision: str, good: Collection[tuple[str, str]]) -> bool:
+    """Whether a source of each file of a precision answered; the empty precision has all files."""
+    folder = f"{precision}/" if precision else ""
+    files = [file.name for file in spec.files if file.name.startswith(folder)]
+    return bool(files) and all((spec.full_name, file) in good for file in files)
+
+
+def _name_place(file: SourceFile, origin: FileOrigin | None, options: DownloadOptions) -> str:
+    if origin is not None:
+        return str(origin.value)
+    digest = package_digest(file.sources[0]) if file.sources else None
+    if digest is None or options.cache_dir is None:
+        return name_source(file.sources)
+    is_cached = (options.cache_dir / entry_path(digest)).is_file()
+    return str(FileOrigin.CACHE.value) if is_cached else name_source(file.sources)
+
+
+def package_digest(source: Source) -> Digest | None:
+    """The digest of the package that contains a file; the cache keeps it for its other files."""
+    if isinstance(source, PackageSource):
+        return source.package_file.checksum
+    return None
+
+
+def name_source(sources: Iterable[Source]) -> str:
+    """The name of the first source: of a package index, or of a host."""
+    source = next(iter(sources), None)
+    if source is None:
+        return "nowhere"
+    if isinstance(source, PackageSource):
+        return source.index
+    # The text of a source has no secrets, and neither has its host.
+    address = source.url if isinstance(source, (HttpSource, StorageSource)) else str(source)
+    host: str | None = urlsplit(address).hostname
+    return host or type(source).__name__.removesuffix("Source").lower()

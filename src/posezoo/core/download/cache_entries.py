@@ -1,0 +1,137 @@
+"""List the entries of a cache, verify them against their digests, and remove them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
+from posezoo.core.declarations.sources import PackageSource
+from posezoo.core.download.digest_store import remove_stale_staging
+from posezoo.core.errors import OutputError, os_reason
+from posezoo.core.files.file_lock import lock_file, remove_lock
+from posezoo.core.files.file_record import RECORDS_DIR, record_path, update_record
+from posezoo.core.files.verified_files import is_verified, writing
+from posezoo.core.values import frozen
+from posezoo.omz.wheel_registry import WHEEL_REGISTRIES
+
+# The sample photos, which earlier versions stored in caches and mirrors.
+_SAMPLES = (
+    SourceFile(
+        "astronaut.png",
+        791555,
+        Digest(
+            "sha384",
+            "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3",
+        ),
+    ),
+    SourceFile(
+        "camera.png",
+        139512,
+        Digest(
+            "sha384",
+            "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04",
+        ),
+    ),
+)
+
+# By the number of hex digits in the file name, which lacks the two digits of the folder name.
+_ALGORITHMS = {126: "sha512", 94: "sha384", 62: "sha256", 38: "sha1"}
+
+
+@frozen
+class CacheEntry:
+    """An entry of a cache."""
+
+    path: Path
+    digest: Digest  # the expected one, from its name
+    size: int  # in bytes
+    changed: float  # the time of its last change, in seconds since 1970
+    #: The files with this digest, as ``model: file``; empty if no known model has one.
+    names: tuple[str, ...]
+
+    def is_damaged(self) -> bool:
+        """Whether its bytes do not match the digest in its name; all bytes are read."""
+        return not is_verified(self.path, None, self.digest, trust_record=False, remember=False)
+
+
+def file_names_by_digest(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, ...]]:
+    """The names of all files of models, of the sample photos and of registries, by digest in hex
+    digits.
+    """
+    files = []
+    for spec in specs:
+        for variant in (spec, *spec.variants):
+            files += [(variant.full_name, file) for file in variant.files]
+    files += own_files()
+    names_by_digits: dict[str, dict[str, None]] = {}
+    for model, file in files:
+        for digits, name in _stored_names(file):
+            names_by_digits.setdefault(digits, {})[f"{model}: {name}"] = None
+    return {digits: tuple(names) for digits, names in names_by_digits.items()}
+
+
+def own_files() -> list[tuple[str, SourceFile]]:
+    """The files that posezoo itself declares, each with a name for what it belongs to."""
+    registries = [(name, source.package_file) for name, source in WHEEL_REGISTRIES.items()]
+    return [*(("samples", photo) for photo in _SAMPLES), *registries]
+
+
+def _stored_names(file: SourceFile) -> Iterator[tuple[str, str]]:
+    """The digests and names of a file, and of the packages that contain it."""
+    for source in file.sources:
+        if isinstance(source, PackageSource):
+            yield from _stored_names(source.package_file)
+    if file.checksum:
+        yield file.checksum.value, file.name
+
+
+def list_entries(root: Path, names: Mapping[str, Collection[str]]) -> tuple[CacheEntry, ...]:
+    """The entries of a cache, the largest first; other files are ignored, and a missing cache is
+    empty.
+    """
+    entries = []
+    try:
+        for path, digest in _walk(root / "1"):
+            status = path.stat()
+            file_names = tuple(names.get(digest.value, ()))
+            entries.append(
+                CacheEntry(path, digest, status.st_size, status.st_mtime, names=file_names)
+            )
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and not os.path.exists(root / "1"):
+            return ()
+        problem = f"{error.filename or root}: cannot be read: {os_reason(error)}"
+        raise OutputError(problem) from error
+    return tuple(sorted(entries, key=lambda entry: (-entry.size, entry.path)))
+
+
+def _walk(root: Path) -> Iterator[tuple[Path, Digest]]:
+    for folder in root.iterdir():
+        if not re.fullmatch("[0-9a-f]{2}", folder.name):
+            continue
+        for item in os.scandir(folder):
+            algorithm = _ALGORITHMS.get(len(item.name), "")
+            is_name = algorithm and re.fullmatch("[0-9a-f]+", item.name)
+            if is_name and item.is_file(follow_symlinks=False):
+                yield Path(item.path), Digest(algorithm, folder.name + item.name)
+
+
+def remove_entries(root: Path, entries: Iterable[CacheEntry]) -> None:
+    """Remove entries, folders that become empty, and files that killed or interrupted runs left."""
+    remove_stale_staging(root)
+    for entry in entries:
+        with writing(entry.path):
+            entry.path.unlink(missing_ok=True)
+            record_path(entry.path).unlink(missing_ok=True)
+    for part in (root / "1").glob("??/.*.part"):  # of packages, which resume here
+        with suppress(OSError):
+            handle = lock_file(part, wait_s=0)
+            update_record(part.with_name(part.name[1 : -len(".part")]), partial={})
+            remove_lock(part, handle)
+    for folder in (*(root / "1").glob(f"??/{RECORDS_DIR}"), *(root / "1").glob("??")):
+        with suppress(OSError):
+            folder.rmdir()  # only if it is empty

@@ -1,0 +1,174 @@
+"""Places that a file can be read from, and their errors, which decide how the download
+continues.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from enum import Enum
+from pathlib import Path
+
+from posezoo.core.declarations.model import SourceFile
+from posezoo.core.errors import SizeError, SourceError, os_reason
+from posezoo.core.files.verified_files import CHUNK
+from posezoo.core.values import frozen
+from posezoo.core.workers.retries import RequestLimits, TransientSourceError
+from posezoo.scale import stores
+
+
+class RateLimitedError(TransientSourceError):
+    """The source received too many requests (429), at once or over time."""
+
+
+class NotFoundError(SourceError):
+    """The source answered that it does not have the file."""
+
+
+class RangeMismatchError(SourceError):
+    """The partial file of an earlier attempt or run does not match the file that the source has
+    now.
+    """
+
+
+class NoRangesError(SourceError):
+    """The server sends all of a file if only a part of it is requested."""
+
+
+class HtmlResponseError(SourceError):
+    """The source sent a web page instead of the file; ``page`` is its beginning."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(
+            "returns a web page (HTML) instead of the file", hint="open the URL in a browser"
+        )
+        self.page = page
+
+
+@frozen
+class ResumeState:
+    """The beginning of a file that an earlier attempt or run downloaded."""
+
+    size: int = 0  # in bytes
+    source: str = ""  # the name of the candidate that sent it
+    #: The source's strong entity tag for this version of the file (RFC 9110, 8.8.3), or "".
+    etag: str = ""
+
+
+@frozen
+class ByteStream:
+    """The response of a candidate."""
+
+    pieces: Iterator[bytes]  # in order
+    start: int = 0  # the position of the first of these bytes in the file
+    etag: str = ""  # the candidate's strong entity tag for this version of the file, or ""
+    #: Whether the rest alone can be requested if the stream is interrupted.
+    is_resumable: bool = False
+    #: The position after the last of these bytes; None for the end of the file.
+    stop: int | None = None
+    url: str = ""  # the final URL after all redirects, or ""
+    size: int | None = None  # of the whole file in bytes, as its source states it
+
+
+#: Starts to read; the candidate may skip the bytes that were downloaded before. It raises a
+#: DownloadError if it does not send the file.
+OpenCandidate = Callable[[ResumeState], AbstractContextManager[ByteStream]]
+
+
+class CandidateKind(Enum):
+    """The kind of a candidate; provenance.json contains these values."""
+
+    CACHE = "cache"
+    MIRROR = "mirror"
+    SOURCE = "source"
+
+
+@frozen
+class Candidate:
+    """A place that a file can be read from; its bytes are verified after the download."""
+
+    name: str  # the name that users see
+    kind: CandidateKind
+    open: OpenCandidate
+    path: Path | None = None  # if the candidate is a file on a disk
+
+
+@contextmanager
+def open_local_file(path: Path, _resume: ResumeState) -> Iterator[ByteStream]:
+    """Read a regular file in pieces of 1 MiB, always from its beginning.
+
+    Raises:
+        NotFoundError: the file does not exist.
+        SourceError: it cannot be read, or is not a regular file; reading the pieces can raise it
+            too.
+    """
+    with reading():
+        if path.exists() and not path.is_file():
+            raise SourceError("is not a file")  # reading a pipe or a device may never end
+        stream = open(path, "rb")  # noqa: SIM115 closed below: the caller's errors are not ours
+
+    def read_pieces() -> Iterator[bytes]:
+        with reading():
+            while piece := stream.read(CHUNK):
+                yield piece
+
+    with stream:
+        yield ByteStream(read_pieces(), size=os.fstat(stream.fileno()).st_size)
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Raise a SourceError if the system reports an error while a file is read."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise NotFoundError("does not exist") from error
+    except OSError as error:
+        raise SourceError(f"cannot be read: {os_reason(error)}") from error
+
+
+@contextmanager
+def open_stored_file(
+    address: str, file: SourceFile, timeout_s: float, resume: ResumeState
+) -> Iterator[ByteStream]:
+    """Read a file of a store by its address after the bytes downloaded before; the digest shows
+    whether both fit together.
+
+    fsspec reads credentials and options from the same places as each store's own tools, and from
+    its own configuration (such as FSSPEC_S3_ANON=true).
+
+    Raises:
+        NotFoundError: the store does not have the file.
+        TransientSourceError: the store did not answer in time, or failed; reading pieces can raise
+            it too.
+        SourceError: the package for the store's protocol is not installed, or the store refuses
+            access.
+        SizeError: the store announces another size.
+    """
+    limits = RequestLimits(1, timeout_s)  # the caller repeats requests
+
+    @contextmanager
+    def asking() -> Iterator[None]:
+        try:
+            yield
+        except SourceError as error:
+            error.problem = error.problem.removeprefix(f"{address}: ")
+            raise
+
+    with asking():
+        size = stores.file_size(address, limits)
+    if size is None:
+        raise NotFoundError("does not have it")
+    if file.size not in (None, size):
+        raise SizeError(f"announces {size} bytes, {file.size} are declared")
+
+    def read_pieces() -> Iterator[bytes]:
+        for start in range(resume.size, size, stores.PIECE):
+            with asking():
+                yield (
+                    stores.read_range(address, start, min(start + stores.PIECE, size), limits)
+                    or b""
+                )
+
+    yield ByteStream(read_pieces(), resume.size, is_resumable=True, size=size)

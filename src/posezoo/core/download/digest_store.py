@@ -1,0 +1,190 @@
+"""Files that are stored by their digest: the common code of caches and mirrors.
+
+The layout is that of Open Model Zoo's ``--cache_dir``: ``DIR/1/<first two hex digits>/<the
+others>``, and ``DIR/1/staging`` for files that are being added. A file that is read from a store is
+hashed like any other download, so a damaged entry is detected.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+from posezoo.core.declarations.model import SourceFile
+from posezoo.core.download.candidates import (
+    ByteStream,
+    Candidate,
+    CandidateKind,
+    NotFoundError,
+    OpenCandidate,
+    ResumeState,
+    open_local_file,
+    open_stored_file,
+    reading,
+)
+from posezoo.core.download.context import DownloadContext
+from posezoo.core.download.origins import entry_path, is_in_store, mirror_folder
+from posezoo.core.download.parallel_ranges import open_url
+from posezoo.core.errors import SourceError, os_reason, redact_secrets
+from posezoo.core.files.file_lock import ABANDONED_AFTER_S, discard, lock_file, remove_lock
+from posezoo.core.files.staging import create_parent
+from posezoo.core.files.verified_files import hard_link, has_size, reflink, replace_atomically
+from posezoo.core.user_folders import show_addresses
+
+_LOCK = ".lock"
+_OURS = re.compile(r"([0-9a-f]{40,128})(\.\d+-[0-9a-f]{8})?\.(new|lock)")
+
+
+def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candidate, ...]:
+    """The cache, then all mirrors in their order; none if the file's own digest is unknown."""
+    if file.checksum is None:  # caches and mirrors find a file by its digest
+        return ()
+    path_in_store = entry_path(file.checksum)
+    candidates = []
+    if context.cache_dir:
+        path = context.cache_dir / path_in_store
+        name = show_addresses(f"{path}")
+        read: OpenCandidate = partial(open_local_file, path)
+        candidates.append(Candidate(name, CandidateKind.CACHE, read, path))
+    for address in context.options.mirrors:
+        root = mirror_folder(address)
+        if root:
+            path = root / path_in_store
+            candidates.append(
+                Candidate(address, CandidateKind.MIRROR, partial(_open_folder, root, path), path)
+            )
+        elif is_in_store(address):
+            name = f"{address}/{path_in_store}"
+            read = partial(open_stored_file, name, file, context.options.timeout_s)
+            candidates.append(Candidate(redact_secrets(name), CandidateKind.MIRROR, read))
+        else:
+            read = partial(open_url, f"{address.rstrip('/')}/{path_in_store}", file, context)
+            candidates.append(Candidate(redact_secrets(address), CandidateKind.MIRROR, read))
+    return tuple(candidates)
+
+
+def package_path(package: SourceFile, context: DownloadContext) -> Path:
+    """Where to download a package whose members are the wanted files.
+
+    It is the package's entry in the cache, where an interrupted download resumes; without a cache,
+    it is a temporary file for the other members of this call.
+    """
+    if context.cache_dir and package.checksum:
+        path = context.cache_dir / entry_path(package.checksum)
+        with suppress(OSError):
+            create_parent(path)
+            if os.access(path.parent, os.W_OK):
+                return path
+    return context.temp_dir() / package.name
+
+
+@contextmanager
+def cache_entry_lock(file: SourceFile, context: DownloadContext) -> Iterator[None]:
+    """Make other processes with the same cache wait for a file, which is in the cache afterwards.
+
+    If the cache cannot be written, or does not support locks, they do not wait.
+    """
+    handle = None
+    lock = Path()
+    entry = _find_entry(file, context)
+    if entry:
+        lock = _staging_path(entry, _LOCK)
+        waiting = f"{file.name}: waiting for another process that is downloading it into the cache"
+        with suppress(OSError):
+            create_parent(lock)
+            handle = lock_file(lock, lambda: context.warn(waiting))
+    try:
+        yield
+    finally:
+        remove_lock(lock, handle)
+
+
+def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bool) -> None:
+    """Add a verified file to the cache; if the cache cannot be written, this context stops using
+    it.
+
+    The caller must have the ``cache_entry_lock``. With ``replace``, an existing entry of this name
+    and size is damaged, and is replaced.
+    """
+    target = _find_entry(file, context)
+    if target is None or path == target or (not replace and is_cached(file, context)):
+        return
+    # A name of its own, since file systems without locks let several processes come here.
+    staged = _staging_path(target, f".{os.getpid()}-{secrets.token_hex(4)}.new")
+    try:
+        create_parent(staged)
+        create_parent(target)
+        with open(path, "rb") as source, open(staged, "xb") as clone:
+            is_cloned = reflink(source.fileno(), clone.fileno())
+        if not is_cloned:
+            staged.unlink()
+            if not hard_link(path, staged):
+                shutil.copyfile(path, staged)
+        replace_atomically(staged, target)
+    except OSError as error:
+        context.warn(f"{context.cache_dir}: the cache cannot be written: {os_reason(error)}")
+        context.cache_dir = None
+    finally:
+        discard(staged)  # rename does nothing if both names are the same file
+
+
+def is_cached(file: SourceFile, context: DownloadContext) -> bool:
+    """Whether the cache has an entry of the file's size; also True without a cache or without a
+    digest.
+    """
+    entry = _find_entry(file, context)
+    return entry is None or has_size(entry, file.size)
+
+
+def _find_entry(file: SourceFile, context: DownloadContext) -> Path | None:
+    """The path of a file in the cache; None without a cache or without a digest."""
+    if context.cache_dir is None or file.checksum is None:
+        return None
+    return context.cache_dir / entry_path(file.checksum)
+
+
+def remove_stale_staging(root: Path) -> None:
+    """Remove files that killed runs left in a cache's staging folder; files in use are kept."""
+    with suppress(OSError):
+        for path in sorted((root / "1" / "staging").iterdir()):
+            ours = _OURS.fullmatch(path.name)
+            if ours is None:
+                continue
+            lock = path.with_name(ours[1] + _LOCK)
+            with suppress(OSError):
+                handle = lock_file(lock, wait_s=0)
+                try:
+                    if handle is not None or _is_old(path):
+                        path.unlink(missing_ok=True)
+                finally:
+                    remove_lock(lock, handle)
+
+
+def _is_old(path: Path) -> bool:
+    return time.time() - path.stat().st_mtime > ABANDONED_AFTER_S
+
+
+def _staging_path(entry: Path, ending: str) -> Path:
+    return entry.parents[1] / "staging" / f"{entry.parent.name}{entry.name}{ending}"
+
+
+def _open_folder(root: Path, path: Path, resume: ResumeState) -> AbstractContextManager[ByteStream]:
+    with reading():
+        if not root.is_dir():  # otherwise a mistyped mirror would look like an empty one
+            raise SourceError(
+                "is neither a folder nor an http(s) URL",
+                hint=(
+                    "correct or remove this mirror: --mirror, POSEZOO_MIRROR, or mirror in"
+                    " posezoo.cfg"
+                ),
+            )
+    if not os.path.exists(path):
+        raise NotFoundError("does not have it")
+    return open_local_file(path, resume)

@@ -1,0 +1,480 @@
+"""Download one file from the first candidate that sends the expected bytes.
+
+Bytes are counted and hashed while they are written to a part beside the target. The part is renamed
+only after it is verified, so a wrong download never replaces a good file.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from posezoo.core.declarations.model import Digest, SourceFile
+from posezoo.core.download.candidates import (
+    ByteStream,
+    Candidate,
+    CandidateKind,
+    NotFoundError,
+    RangeMismatchError,
+    ResumeState,
+)
+from posezoo.core.download.context import DownloadContext
+from posezoo.core.download.digest_store import cache_entry_lock, is_cached, store
+from posezoo.core.download.partial import PartialFile, remove_partial
+from posezoo.core.download.provenance_json import remember_origin
+from posezoo.core.download.source_types import list_candidates
+from posezoo.core.errors import (
+    ArchiveError,
+    DigestError,
+    DownloadError,
+    OutputError,
+    PosezooError,
+    SizeError,
+    SourceError,
+    UnpinnedFileError,
+)
+from posezoo.core.events import (
+    CachedFileUsed,
+    FileDownloadFinished,
+    FileDownloadProgress,
+    FileDownloadStarted,
+    FileUpToDate,
+)
+from posezoo.core.files.verified_files import (
+    Hasher,
+    compute_digests,
+    explain_wrong_members,
+    is_verified_file,
+    remember_verified,
+)
+from posezoo.core.workers.retries import TransientSourceError, ask_again
+
+_CHANGED = "the file changed at its source, or was damaged during the download"
+
+#: The candidates that did not send the file, with their errors.
+Failures = Sequence[tuple[Candidate, DownloadError]]
+
+# Ten progress events per second are enough.
+_PROGRESS_EVERY_S = 0.1
+
+
+def download_file(
+    file: SourceFile,
+    target: Path,
+    context: DownloadContext,
+    candidates: Sequence[Candidate] | None = None,
+    *,
+    also: Sequence[Digest] = (),
+) -> None:
+    """Download a file to its target if it is missing there, and add it to the cache if it is
+    missing there.
+
+    The candidates are asked in their order; None stands for ``list_candidates``. ``also`` are
+    further digests that the file must have.
+
+    Raises:
+        DownloadError: no candidate sent the file; SourceError, SizeError, DigestError or
+            ArchiveError if only one candidate was asked.
+        UnpinnedFileError: the file has no checksum, and its first use is not trusted.
+        OutputError: the file cannot be written; an earlier file of that name is unchanged.
+    """
+    if not file.is_pinned and context.first_use is None:
+        raise unpinned_error([file])
+    if _is_downloaded(file, target, context):
+        _require_digests(file, also, compute_digests(target, [each.algorithm for each in also]))
+        remove_partial(target)
+        _add_to_cache(file, target, context)
+        return
+    algorithms = [file.checksum.algorithm if file.checksum else "sha384"]
+    algorithms += [digest.algorithm for digest in also]
+    with PartialFile(target, _waiting(file, context), algorithms) as partial:
+        if _is_downloaded(file, target, context):  # by the process that we waited for
+            return
+        with cache_entry_lock(file, context):
+            sources = candidates if candidates is not None else list_candidates(file, context)
+            candidate = _fill(file, sources, partial, context)
+            try:
+                _require_digests(file, also, partial.digests)
+                if not file.is_pinned:
+                    _compare_with_another_source(file, partial, candidate, sources, context=context)
+            except DigestError:
+                partial.truncate()
+                raise
+            _finish(file, partial, context, candidate)
+
+
+@contextmanager
+def download_part(
+    part: SourceFile, target: Path, context: DownloadContext, candidate: Candidate, package: Digest
+) -> Iterator[Path]:
+    """Download a part of a package, which has no digest of its own, for the time of a ``with``.
+
+    If the download is interrupted, the bytes stay beside the target for the next attempt or run.
+    The caller verifies what it reads from them within the ``with``.
+
+    Raises:
+        DownloadError: the candidate did not send the part; it was asked once.
+        OutputError: the part cannot be written.
+    """
+    with (
+        PartialFile(target, _waiting(part, context), identity=package) as partial,
+        _reporting(candidate, part, context),
+    ):
+        try:
+            _receive(candidate, part, partial, context)
+        except RangeMismatchError:
+            partial.truncate()
+            raise
+        except TransientSourceError as error:
+            error.hint = _resume_hint(partial.load_resume_state(part).size) or error.hint
+            raise
+        try:
+            yield partial.path
+        finally:
+            partial.truncate()
+
+
+def _waiting(file: SourceFile, context: DownloadContext) -> Callable[[], None]:
+    """Reports that another process has the lock of a file."""
+    message = f"{file.name}: waiting for another process that is downloading it"
+    return lambda: context.warn(message)
+
+
+def _add_to_cache(file: SourceFile, target: Path, context: DownloadContext) -> None:
+    """Add a file that was here already to the cache."""
+    if not is_cached(file, context):
+        with cache_entry_lock(file, context):
+            store(target, file, context, replace=False)
+
+
+def _compare_with_another_source(
+    file: SourceFile,
+    partial: PartialFile,
+    used: Candidate,
+    candidates: Sequence[Candidate],
+    context: DownloadContext,
+) -> None:
+    """Compare a file without a pin with what another source sends; the first that sends it counts.
+
+    Raises:
+        DigestError: the other source sends another file.
+    """
+    digest = partial.digests[0]
+    for other in candidates:
+        if other is used or other.kind is not CandidateKind.SOURCE:
+            continue
+        try:
+            with _reporting(other, file, context):
+                sent = _hash_stream(other, file, digest.algorithm, context)
+        except DownloadError as error:
+            context.warn(f"{file.name}: not compared with {other.name}: {error.problem}")
+            continue
+        if sent != digest:
+            raise DigestError(
+                f"{file.name}: {used.name} sends {digest}, and {other.name} sends {sent}",
+                hint="one of them was changed: ask the publisher which; nothing was kept",
+            )
+        return
+
+
+def _hash_stream(
+    candidate: Candidate, file: SourceFile, algorithm: str, context: DownloadContext
+) -> Digest:
+    """The digest of what a candidate sends."""
+
+    def receive() -> Digest:
+        hasher = Hasher([algorithm])
+        size = 0
+        with candidate.open(ResumeState()) as stream:
+            for piece in stream.pieces:
+                size += len(piece)
+                if size > file.read_limit:
+                    raise SizeError(f"sends more than the {file.read_limit} bytes of the limit")
+                hasher.update(piece)
+        return hasher.digests[0]
+
+    return ask_again(receive, context.options.limits)
+
+
+def _finish(
+    file: SourceFile, partial: PartialFile, context: DownloadContext, candidate: Candidate
+) -> None:
+    """Rename a part to its target, after every step that can fail: only verified files are
+    renamed.
+    """
+    target = partial.target
+    size = partial.content.stat().st_size
+    digest = partial.digests[0]
+    if not file.is_pinned and context.first_use is not None:
+        context.first_use(file, size, digest)
+        context.warn(f"{file.name}: trusted on first use: {size} bytes of {digest}")
+        file = replace(file, size=size, checksum=digest, first_use=True)
+    if context.records_origins:
+        remember_origin(target, candidate, partial.source_url, size, digest=digest)
+    partial.replace_target()
+    if file.checksum:
+        remember_verified(target, file.checksum, is_synced=True)
+    # If a killed run left a complete part, no candidate is asked, and the one returned may not be
+    # the one that sent the bytes.
+    store(target, file, context, replace=candidate.kind is not CandidateKind.CACHE)
+
+
+def unpinned_error(files: Sequence[SourceFile]) -> UnpinnedFileError:
+    """The error that files without a pin are not downloaded."""
+    names = ", ".join(file.name for file in files)
+    accepts = "accepts the present file"
+    if all(len(file.sources) > 1 for file in files):
+        accepts = "accepts the present file if two sources send the same"
+    return UnpinnedFileError(
+        f"{names}: no checksum: the publisher states none, so the download cannot be verified",
+        hint=f"--trust_on_first_use {accepts}; posezoo.lock then records its checksum",
+    )
+
+
+def _is_downloaded(file: SourceFile, target: Path, context: DownloadContext) -> bool:
+    if not is_verified_file(target, file, trust_record=not context.options.verify):
+        return False
+    context.emit(FileUpToDate(context.model, file.name))
+    return True
+
+
+def _fill(
+    file: SourceFile,
+    candidates: Sequence[Candidate],
+    partial: PartialFile,
+    context: DownloadContext,
+) -> Candidate:
+    """Fill the part from the first candidate that sends the expected bytes, and return that
+    candidate.
+    """
+    failures = []
+    resume = partial.load_resume_state(file)
+    if resume.size and resume.size == file.size:  # complete: put the candidate that sent it first
+        candidates = sorted(candidates, key=lambda candidate: candidate.name != resume.source)
+    for candidate in candidates:
+        try:
+            if candidate.kind is CandidateKind.SOURCE:
+                with _reporting(candidate, file, context):
+                    _fill_from(candidate, file, partial, context)
+            else:
+                _ask_copy(candidate, file, partial, context)
+        except DownloadError as error:
+            if candidate.kind is not CandidateKind.CACHE or not isinstance(error, NotFoundError):
+                failures.append((candidate, error))
+        else:
+            for failed, reason in failures:  # the error at the end says all of them
+                if failed.kind is CandidateKind.SOURCE or not isinstance(reason, NotFoundError):
+                    context.warn(f"{file.name}: {failed.name}: {reason.problem}")
+            return candidate
+    raise _combine(file, failures, partial.load_resume_state(file).size)
+
+
+@contextmanager
+def _reporting(candidate: Candidate, file: SourceFile, context: DownloadContext) -> Iterator[None]:
+    """Report the start of a download, and its end or failure."""
+    context.emit(FileDownloadStarted(context.model, file.name, file.size or 0, candidate.name))
+    try:
+        yield
+    except PosezooError as error:
+        context.emit(FileDownloadFinished(context.model, file.name, False, error.problem))
+        raise
+    context.emit(FileDownloadFinished(context.model, file.name, True))
+
+
+def _ask_copy(
+    candidate: Candidate, file: SourceFile, partial: PartialFile, context: DownloadContext
+) -> None:
+    """Fill the part from a cache or mirror, and report that; a DownloadError if it has no such
+    file.
+    """
+    if not _clone(candidate, file, partial):
+        _fill_from(candidate, file, partial, context)
+    context.emit(CachedFileUsed(context.model, file.name, candidate.name))
+
+
+def _clone(candidate: Candidate, file: SourceFile, partial: PartialFile) -> bool:
+    """Fill the part with a clone of the cache's file, if the file system can do that."""
+    # Do not link a mirror's file: others may change it. An OSError is reported when the file is
+    # read.
+    if candidate.kind is not CandidateKind.CACHE or candidate.path is None:
+        return False
+    with suppress(OSError):
+        return partial.clone_from(candidate.path, file)
+    return False
+
+
+def _fill_from(
+    candidate: Candidate, file: SourceFile, partial: PartialFile, context: DownloadContext
+) -> None:
+    """Fill the part from one candidate; ask it again if another attempt may succeed."""
+    name = candidate.name
+    with suppress(ValueError):  # an invalid address; the error at the end has all of it
+        name = urlsplit(candidate.name).hostname or candidate.name
+
+    def warn(problem: str) -> None:
+        context.warn(f"{file.name}: {name}: {problem}")
+
+    def receive() -> None:
+        try:
+            _receive(candidate, file, partial, context)
+        except RangeMismatchError as error:
+            warn(f"{error.problem}; starting again from the beginning")
+            partial.truncate()
+            _receive(candidate, file, partial, context)
+
+    try:
+        ask_again(receive, context.options.limits, warn)
+    except TransientSourceError as error:
+        if error.attempts > 1:
+            error.problem += f" ({error.attempts} attempts)"
+        raise
+
+
+def _receive(
+    candidate: Candidate, file: SourceFile, partial: PartialFile, context: DownloadContext
+) -> None:
+    """Request the missing bytes from a candidate once; wrong bytes are not kept for another run."""
+    with _open_rest(candidate, file, partial.load_resume_state(file)) as stream:
+        start = ResumeState(stream.start, candidate.name, stream.etag)
+        partial.start_at(file, start, resumable=stream.is_resumable)
+        try:
+            for size in _write_pieces(stream, file, partial):
+                if candidate.kind is CandidateKind.SOURCE:
+                    context.emit(FileDownloadProgress(context.model, file.name, size))
+            partial.finish()
+            _require_expected(file, partial)
+        except (SizeError, DigestError) as error:
+            partial.truncate()
+            if not stream.start:
+                raise
+            raise RangeMismatchError(
+                "the partial file and the rest of the download do not fit together:"
+                f" {error.problem}"
+            ) from error
+        except OutputError:
+            partial.truncate()  # frees space on a full disk
+            raise
+        partial.source_url = stream.url
+
+
+def _open_rest(
+    candidate: Candidate, file: SourceFile, resume: ResumeState
+) -> AbstractContextManager[ByteStream]:
+    """The bytes that are missing after those of an earlier attempt or run."""
+    if resume.size and resume.size == file.size:  # nothing is missing, so no candidate is asked
+        return nullcontext(ByteStream(iter(()), resume.size, resume.etag, is_resumable=True))
+    if resume.source != candidate.name:
+        # Another source may use another ETag for the same bytes; the digest shows whether they are
+        # the same.
+        resume = replace(resume, etag="")
+    return candidate.open(resume)
+
+
+def _write_pieces(stream: ByteStream, file: SourceFile, partial: PartialFile) -> Iterator[int]:
+    """Write the bytes of a candidate, and return the size so far whenever it is to be reported."""
+    size = stream.start
+    reported_at = float("-inf")  # the first piece is reported at once
+    for piece in stream.pieces:
+        size += len(piece)
+        if size > file.read_limit:
+            limit = "expected" if file.size is None else "declared"
+            raise SizeError(f"sends more than the {limit} {file.read_limit} bytes")
+        partial.write(piece)
+        now = time.monotonic()
+        if now - reported_at >= _PROGRESS_EVERY_S or size == file.size:
+            yield size
+            reported_at = now
+
+
+def _require_expected(file: SourceFile, partial: PartialFile) -> None:
+    """Raise an error if a complete download is not the expected file."""
+    size = partial.path.stat().st_size
+    actual = partial.digests[0]
+    if file.size is not None and size < file.size:
+        raise SizeError(f"sends {size} bytes, {file.size} are declared")
+    if file.checksum not in (None, actual):
+        is_locked = file.first_use or file.by_lock
+        record = "posezoo.lock" if is_locked else "model.yml"
+        pin = f"posezoo.lock has {file.checksum}" if is_locked else f"{file.checksum} is declared"
+        raise DigestError(
+            f"the digest of the download is {actual}, but {pin}",
+            hint=f"{_CHANGED}: check it, then update {record}",
+        )
+    reason = explain_wrong_members(partial.path, file)
+    if reason:
+        raise DigestError(reason, hint=_CHANGED)
+
+
+def _require_digests(
+    file: SourceFile, expected_digests: Sequence[Digest], digests: Sequence[Digest]
+) -> None:
+    for expected in expected_digests:
+        for actual in digests:
+            if actual.algorithm == expected.algorithm and actual != expected:
+                problem = f"{file.name}: its digest is {actual}, but {expected} is stated"
+                raise DigestError(problem)
+
+
+def _combine(file: SourceFile, failures: Failures, resume_size: int) -> DownloadError:
+    """Combine the errors of all candidates into one."""
+    hint = _find_hint(file, failures, resume_size)
+    if not failures:
+        return SourceError(f"{file.name}: there is no source to download it from", hint=hint)
+    if len(failures) > 1:
+        reasons = _describe_failures(failures)
+        combined = DownloadError(f"{file.name}: every source failed: {reasons}", hint=hint)
+    else:
+        ((candidate, error),) = failures
+        error_type = type(error)
+        is_public = error_type in (SizeError, DigestError, ArchiveError)
+        public_type = error_type if is_public else SourceError
+        combined = public_type(f"{file.name}: {candidate.name}: {error.problem}", hint=hint)
+    combined.is_gone = _is_missing(failures)
+    return combined
+
+
+def _describe_failures(failures: Failures) -> str:
+    """What went wrong at each address; the hosts alone if all have the same problem, as without a
+    network.
+    """
+    problems = {error.problem for _, error in failures}
+    if len(problems) > 1:
+        return "; ".join(f"{candidate.name}: {error.problem}" for candidate, error in failures)
+    names = (urlsplit(candidate.name).netloc or candidate.name for candidate, _ in failures)
+    return f"{', '.join(dict.fromkeys(names))}: {problems.pop()}"
+
+
+def _is_missing(failures: Failures) -> bool:
+    """Whether all candidates answered that they do not have the file."""
+    return bool(failures) and all(isinstance(error, NotFoundError) for _, error in failures)
+
+
+def _resume_hint(size: int) -> str:
+    if not size:
+        return ""
+    return f"run the same command again: it resumes after the {size} bytes already downloaded"
+
+
+def _find_hint(file: SourceFile, failures: Failures, resume_size: int) -> str:
+    """What the user can do after all candidates failed."""
+    if failures and resume_size:
+        return _resume_hint(resume_size)
+    hint = next((error.hint for _, error in failures if error.hint), "")
+    if not hint:
+        hint = "check the network connection and the proxy settings"
+        if _is_missing(failures):
+            hint = "check the address"
+        if file.checksum:  # a mirror finds a file by the digest of the file itself
+            hint += ", or give a folder with a copy: --mirror DIR"
+    mirrors = [
+        candidate.name
+        for candidate, error in failures
+        if candidate.kind is CandidateKind.MIRROR and not error.hint
+    ]
+    if mirrors and "mirror create" not in hint:
+        hint = f"fill {' and '.join(mirrors)} again with posezoo mirror create, or {hint}"
+    return hint

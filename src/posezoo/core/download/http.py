@@ -1,0 +1,417 @@
+"""Request a file over http or https, also from servers that misbehave; unsafe redirects are not
+followed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from http.client import responses
+from itertools import chain
+from typing import IO
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from requests.utils import get_environ_proxies, select_proxy, should_bypass_proxies
+
+from posezoo.core.declarations.model import SourceFile
+from posezoo.core.download.candidates import (
+    ByteStream,
+    HtmlResponseError,
+    NotFoundError,
+    RangeMismatchError,
+    RateLimitedError,
+    ResumeState,
+)
+from posezoo.core.download.http_connections import (
+    ATTEMPTS_WITHOUT_ANSWER,
+    HINTS,
+    PEERS,
+    PRIVATE_HINT,
+    TEMPORARY_STATUS,
+    ip_address,
+    is_private,
+    peer_rules,
+    refuse_link_local,
+    translate_errors,
+)
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.download.response_body import (
+    StallDetectingReader,
+    content_encoding,
+    decode_body,
+    has_known_length,
+    read_body,
+)
+from posezoo.core.errors import DownloadError, SizeError, SourceError, redact_secrets
+from posezoo.core.workers.retries import TransientSourceError
+
+_MOST_REDIRECTS = 10
+
+# The most digits of a plausible size in bytes.
+_MOST_DIGITS = 30
+
+# How many bytes are read of a web page that is sent instead of a file.
+_PAGE_BYTES = 1 << 16
+
+
+@contextmanager
+def open_response(
+    session: requests.Session,
+    url: str,
+    file: SourceFile,
+    download_options: DownloadOptions,
+    resume: ResumeState,
+    last: int | None = None,
+) -> Iterator[ByteStream]:
+    """Request a file, or a range of it, from a URL.
+
+    Args:
+        session: from ``http_connections.new_session``.
+        file: the expected file; a response that announces another size is refused before its body
+            is read.
+        resume: the part of the file that was downloaded before.
+        last: the last byte to read, counted from 0; None for all. A server without range requests
+            sends all.
+
+    Raises:
+        NotFoundError: the server does not have the file (404, 410).
+        RangeMismatchError: the server's file is not the one that was partly downloaded before.
+        RateLimitedError: the server received too many requests.
+        TransientSourceError: another attempt may succeed; reading the pieces can raise it too.
+        SourceError: another attempt would fail too.
+        SizeError: the server announces another size.
+    """
+    headers = {}
+    if resume.size or last is not None:  # RFC 9110, 13.1.5 and 14.2
+        headers["Range"] = f"bytes={resume.size}-{'' if last is None else last}"
+        if resume.etag:
+            headers["If-Range"] = resume.etag
+    with (
+        closing(
+            _follow_redirects(session, url, file, download_options, headers=headers)
+        ) as response,
+        StallDetectingReader(response, download_options.timeout_s) as reader,
+    ):
+        _refuse_status(response, resume, last)
+        start, stop = _parse_content_range(response, file, resume, last)
+        pieces = decode_body(read_body(response, file, start, stop, reader=reader), response, file)
+        first = next(pieces, b"")
+        if not start and not file.name.endswith(".html"):
+            _refuse_web_page(first, pieces)
+        _refuse_length(response, file, start, stop)
+        yield ByteStream(
+            chain((first,), pieces),
+            start,
+            _strong_etag(response),
+            is_resumable=content_encoding(response) == "identity",
+            stop=stop,
+            url=response.url,
+            size=_stated_size(response),
+        )
+
+
+def _refuse_web_page(first: bytes, pieces: Iterator[bytes]) -> None:
+    # Exceeded quotas, logins and confirmations are reported as a web page with a success status.
+    text_start = first[:512].lstrip(b"\xef\xbb\xbf \t\r\n")[:14].lower()
+    if not text_start.startswith((b"<!doctype html", b"<html")):
+        return
+    page = bytearray(first)  # the beginning shows the reason; the page may be of any length
+    with suppress(DownloadError):
+        while len(page) < _PAGE_BYTES and (piece := next(pieces, b"")):
+            page += piece
+    raise HtmlResponseError(page[:_PAGE_BYTES].decode("utf-8", "replace"))
+
+
+def _parse_content_range(
+    response: requests.Response, file: SourceFile, resume: ResumeState, last: int | None
+) -> tuple[int, int | None]:
+    """The first byte of the response, and its stop, or None if it continues to the end of the file.
+
+    A server without range requests, or with another version of the file, sends all of it.
+    """
+    if response.status_code == HTTPStatus.OK:
+        return 0, None
+    content_range = response.headers.get("Content-Range", "")
+    total = file.size if file.size is not None else _stated_size(response)
+    stop = (total or 0) if last is None else last + 1
+    expected = f"bytes {resume.size}-{stop - 1}/"
+    is_expected = content_range in (f"{expected}{total}", f"{expected}*")
+    if not is_expected or content_encoding(response) != "identity":
+        returned = content_range or "no range"
+        raise RangeMismatchError(
+            f"returns {returned!r} instead of the range that starts at byte {resume.size}"
+        )
+    if resume.etag and _strong_etag(response) not in ("", resume.etag):
+        raise RangeMismatchError("has a different version of the file now")
+    return resume.size, None if last is None else stop
+
+
+def _stated_size(response: requests.Response) -> int | None:
+    """The size of the whole file in bytes; None if the response does not state it."""
+    is_part = response.status_code == HTTPStatus.PARTIAL_CONTENT
+    size_text = response.headers.get("Content-Range" if is_part else "Content-Length", "")
+    return _parse_size(size_text.rpartition("/")[2], response)
+
+
+def _strong_etag(response: requests.Response) -> str:
+    etag = response.headers.get("ETag", "")
+    is_plain = etag.isascii() and etag.isprintable() and len(etag) < 256
+    return etag if is_plain and etag.startswith('"') else ""
+
+
+def _follow_redirects(
+    session: requests.Session,
+    url: str,
+    file: SourceFile,
+    download_options: DownloadOptions,
+    headers: Mapping[str, str],
+) -> requests.Response:
+    """Follow redirects and return the final response; requests itself would read each body to the
+    end.
+    """
+    timeout_s = download_options.timeout_s
+    start_time = time.monotonic()
+    requested: list[str] = []
+    public_only = False
+    for _ in range(1 + _MOST_REDIRECTS):
+        refuse_unsafe_url(url, file, download_options)
+        if requested and time.monotonic() - start_time > timeout_s:
+            raise TransientSourceError(
+                f"redirects for more than {timeout_s:g} s", at_most=ATTEMPTS_WITHOUT_ANSWER
+            )
+        requested.append(url)
+        try:
+            with peer_rules(public_only=public_only):
+                response = send_request(session, "GET", url, download_options, headers=headers)
+        except TransientSourceError as error:
+            if error.at_most == ATTEMPTS_WITHOUT_ANSWER:
+                error.silent_host = urlsplit(url).netloc
+            raise
+        location = session.get_redirect_target(response)
+        if location is None:
+            return response
+        response.close()
+        with translate_errors(timeout_s):
+            target = urljoin(url, location)
+        public_only = require_safe_target(url, target, download_options)
+        # With a cookie the next response may differ.
+        if target in requested and not response.cookies:
+            addresses = [*requested[requested.index(target) :], target]
+            circle = " -> ".join(map(redact_secrets, addresses))
+            raise SourceError(f"redirects in a circle: {circle[:400]}")
+        url = target
+    raise SourceError(f"redirects more than {_MOST_REDIRECTS} times")
+
+
+def require_safe_target(url: str, target: str, download_options: DownloadOptions) -> bool:
+    """Check a URL that the server at ``url`` names; this thread's last request must be one to that
+    server.
+
+    Returns:
+        Whether ``public_only`` must hold for the request to it, as one of ``peer_rules``.
+
+    Raises:
+        SourceError: it is not valid, or see ``refuse_unsafe_redirect``.
+    """
+    with translate_errors(download_options.timeout_s):
+        is_internal = not _uses_proxy(url, download_options) and is_private(PEERS.last)
+        by_proxy = _uses_proxy(target, download_options)
+        refuse_unsafe_redirect(url, target, download_options, by_proxy=by_proxy)
+    return not (by_proxy or is_internal or download_options.allow_private_redirects)
+
+
+#: They name a file or folder with certificates; the first that is set counts, as for requests.
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+def send_request(
+    session: requests.Session,
+    method: str,
+    url: str,
+    download_options: DownloadOptions,
+    headers: Mapping[str, str],
+    data: IO[bytes] | Mapping[str, str] | None = None,
+    *,
+    netrc: bool = True,
+) -> requests.Response:
+    """Send one request with the user's headers, certificates and proxies; the caller reads the
+    body.
+
+    Args:
+        netrc: whether to send the login that ~/.netrc has for the host, if the headers have none.
+
+    Raises:
+        TransientSourceError: another attempt may succeed.
+        SourceError: there was no answer, and there will be none; or the host has a link-local
+            address, and the user did not name it.
+    """
+    ca_bundles = (str(download_options.ca_bundle or ""), *map(os.environ.get, _CA_VARIABLES))
+    user_headers = {
+        header.name: header.value for header in download_options.headers if header.applies_to(url)
+    }
+    all_headers = {**headers, **user_headers}
+    has_login = any(name.lower() == "authorization" for name in all_headers)
+    is_named = _is_named(url, download_options)
+    if not is_named:
+        refuse_link_local(_host(url))
+    with (
+        translate_errors(download_options.timeout_s),
+        peer_rules(link_local=is_named or _uses_proxy(url, download_options)),
+    ):
+        return session.request(
+            method,
+            url,
+            data=data,
+            stream=True,
+            allow_redirects=False,
+            timeout=download_options.timeout_s,
+            headers=all_headers,
+            # Without it, requests sends the login of ~/.netrc, also in place of that in a header.
+            auth=(lambda request: request) if has_login or not netrc else None,
+            verify=next(filter(None, ca_bundles), None),
+            proxies=_find_proxies(url, download_options),
+        )
+
+
+def _is_named(url: str, download_options: DownloadOptions) -> bool:
+    """Whether the user named the host of a URL."""
+    named = (*download_options.named_urls, *download_options.mirrors)
+    host = _host(url)  # of a folder and of an invalid URL, it is empty
+    return host != "" and host in map(_host, named)
+
+
+def _find_proxies(url: str, download_options: DownloadOptions) -> dict[str, str]:
+    """The proxies for a URL by scheme, of the options or else of the environment; empty for
+    none.
+    """
+    no_proxy = download_options.proxies.get("no_proxy")
+    if should_bypass_proxies(url, no_proxy):
+        return {"http": "", "https": ""}
+    return {**get_environ_proxies(url, no_proxy), **download_options.proxies}
+
+
+def _uses_proxy(url: str, download_options: DownloadOptions) -> bool:
+    return bool(select_proxy(url, _find_proxies(url, download_options)))
+
+
+def _refuse_status(response: requests.Response, resume: ResumeState, last: int | None) -> None:
+    is_part = resume.size > 0 or last is not None
+    if is_part and response.status_code == HTTPStatus.PARTIAL_CONTENT:
+        return
+    if is_part and response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        raise RangeMismatchError(f"has no data after byte {resume.size}")
+    refuse_status(response)
+
+
+def refuse_status(response: requests.Response, *expected: int) -> None:
+    """Raise the error for a response that has neither an expected status nor 200."""
+    status = response.status_code
+    if status in (HTTPStatus.OK, *expected):
+        return
+    problem = f"HTTP {status} {responses.get(status, '')}".rstrip()
+    if status in TEMPORARY_STATUS:
+        error_type = TransientSourceError
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            error_type = RateLimitedError
+        raise error_type(problem, retry_after_s=_parse_retry_after(response))
+    if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+        raise NotFoundError(problem)
+    raise SourceError(problem, hint=HINTS.get(status, ""))  # type: ignore[call-overload]
+
+
+def _parse_retry_after(response: requests.Response) -> float | None:
+    """The seconds to wait, from a number or a date (RFC 9110, 10.2.3); 0 for a date in the past."""
+    requested = response.headers.get("Retry-After", "").strip()
+    if requested.isascii() and requested.isdecimal() and len(requested) < 10:
+        return float(requested)
+    try:
+        return max(0.0, parsedate_to_datetime(requested).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError, OSError):
+        return None
+
+
+def _refuse_length(
+    response: requests.Response, file: SourceFile, start: int, stop: int | None
+) -> None:
+    announced = response.headers.get("Content-Length", "")
+    if len(announced) > _MOST_DIGITS:
+        raise SizeError(f"announces a size of {len(announced)} digits")
+    size = _parse_size(announced, response)
+    if start or stop is not None:
+        end = file.size if stop is None else stop
+        if size is not None and end is not None and size != end - start:
+            raise RangeMismatchError(f"announces {size} bytes for the rest from byte {start} on")
+        return
+    if size is not None and file.size not in (None, size):
+        raise SizeError(f"announces {size} bytes, {file.size} are declared")
+    if size is not None and size > file.read_limit:
+        raise SizeError(f"announces {size} bytes, at most {file.read_limit} are expected")
+    if file.size is None and not has_known_length(response):
+        raise SourceError(
+            "does not send the file's length, so an incomplete download could not be detected"
+        )
+
+
+def _parse_size(text: str, response: requests.Response) -> int | None:
+    """A size in bytes that a header states; None if it is none, or that of a compressed body."""
+    is_number = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+    if is_number and content_encoding(response) == "identity":
+        return int(text)
+    return None
+
+
+def refuse_unsafe_url(url: str, file: SourceFile, download_options: DownloadOptions) -> None:
+    """Raise a SourceError for a URL that is neither http nor https, or is plain http for an
+    unpinned file.
+    """
+    scheme = url.partition(":")[0].lower()
+    if scheme not in ("http", "https"):
+        raise SourceError(f"leads to {scheme[:16]!r}, which is neither http nor https")
+    address = ip_address(_host(url))
+    is_loopback = address is not None and address.is_loopback
+    if scheme == "https" or download_options.allow_http or file.checksum or is_loopback:
+        return
+    raise SourceError(
+        "uses plain http without a SHA-256 or SHA-384 checksum, so a changed file would not be"
+        " noticed",
+        hint="--allow_http allows it anyway",
+    )
+
+
+def refuse_unsafe_redirect(
+    url: str, target: str, download_options: DownloadOptions, *, by_proxy: bool
+) -> None:
+    """Check that a redirect does not lead to an address that only this machine or network can
+    reach.
+
+    If a proxy makes the request, the address is not checked, because the proxy's network is not
+    ours.
+
+    Raises:
+        SourceError: the redirect leads from https to http, or from a public host to an address of
+            this machine or network.
+    """
+    if url.lower().startswith("https:") and target.lower().startswith("http:"):
+        raise SourceError(
+            "redirects from https to http, which is neither encrypted nor protected against changes"
+        )
+    if by_proxy or download_options.allow_private_redirects or is_private(_host(url)):
+        return
+    host = _host(target)
+    if is_private(host):
+        raise SourceError(
+            f"redirects to {host}, an address of this machine or a private network",
+            hint=PRIVATE_HINT,
+        )
+
+
+def _host(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return ""

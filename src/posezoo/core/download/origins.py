@@ -1,0 +1,88 @@
+"""Where the files of a model are on this machine, before any source is asked.
+
+This module imports little: lists of all models look here, and most files are not on the machine.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from enum import Enum
+from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import unquote
+
+from posezoo.core.declarations.model import Digest, ModelSpec, Precision, SourceFile
+from posezoo.core.declarations.sources import HuggingFaceSource
+from posezoo.core.user_folders import STORES
+
+#: The sizes of files in stores, by path, if there are none.
+NONE_STORED: Mapping[Path, int] = MappingProxyType({})
+
+# The top-level folder names that Open Model Zoo's --precisions selects; we convert to fewer
+# precisions.
+_PRECISION_FOLDERS = frozenset({*Precision, "FP16-INT1", "FP32-INT1", "FP32-INT8"})
+
+_STORE_SCHEMES = tuple(f"{store}://" for store in STORES)
+
+
+class FileOrigin(Enum):
+    """Where a planned file comes from."""
+
+    HERE = "here"
+    CACHE = "cache"
+    MIRROR = "mirror"
+    SOURCE = "source"
+
+
+def select_files(spec: ModelSpec, precisions: Collection[str] | None) -> tuple[SourceFile, ...]:
+    """Select files by Open Model Zoo's rule: the name of a file's top-level folder is its
+    precision.
+    """
+    if precisions is None:
+        return spec.files
+    left_out = _PRECISION_FOLDERS - set(precisions)
+    return tuple(
+        file
+        for file in spec.files
+        if "/" not in file.name or file.name.split("/")[0] not in left_out
+    )
+
+
+def entry_path(digest: Digest) -> str:
+    """The path of a file relative to a store's root, with / as the separator.
+
+    Raises:
+        ValueError: the digest is no hexadecimal number, so it would name another place.
+    """
+    if not digest.value.isalnum():
+        raise ValueError(f"{digest.value!r} is not a digest")
+    return f"1/{digest.value[:2]}/{digest.value[2:]}"
+
+
+def is_in_store(address: str) -> bool:
+    """Whether a mirror is in a store (s3, gs, az, sftp)."""
+    return address.startswith(_STORE_SCHEMES)
+
+
+def mirror_folder(address: str) -> Path | None:
+    """The folder that is a mirror; None if the mirror is in a store or at a URL."""
+    if is_in_store(address) or address.lower().startswith(("http://", "https://")):
+        return None
+    plain = re.sub(r"^file:(//[^/]*)?", "", address)
+    return Path(address if plain == address else unquote(plain))
+
+
+def hub_cache_path(source: HuggingFaceSource) -> Path:
+    """Where the local cache of the Hugging Face Hub's own library would have a file."""
+    folder = "--".join(["models", *source.repository.split("/")])
+    cache = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    if not cache:
+        user_cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        cache = f"{os.environ.get('HF_HOME') or f'{user_cache}/huggingface'}/hub"
+    path = Path(cache, folder, "snapshots", source.revision, source.file)
+    with suppress(RuntimeError):  # the user has no home folder
+        path = path.expanduser()
+    return path

@@ -1,0 +1,208 @@
+"""The part of a target: a locked file beside it that contains a download until its bytes are
+verified.
+
+If the download is interrupted, the part is kept for the next run; the record of the target names
+its file.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from posezoo.core.declarations.model import Digest, SourceFile
+from posezoo.core.download.candidates import ResumeState
+from posezoo.core.errors import DigestError
+from posezoo.core.files.file_lock import FLAGS, discard, lock_file, remove_stale_parts, unique_part
+from posezoo.core.files.file_record import read_record, update_record
+from posezoo.core.files.staging import prepare_target
+from posezoo.core.files.verified_files import (
+    CHUNK,
+    Hasher,
+    compute_digests,
+    hard_link,
+    has_size,
+    reflink,
+    replace_atomically,
+    writing,
+)
+
+
+class PartialFile:
+    """A context manager that opens and locks the part of a target; on exit it is kept if it can be
+    resumed.
+
+    Missing parent folders are created. ``on_wait`` is called once if another process or thread has
+    the lock. ``identity`` is a digest that later runs find the bytes by, if they have none of their
+    own. ``path`` is its path before it is renamed to ``target``, ``source_url`` the URL that
+    its last bytes came from, ``digests`` those of all its bytes, by the ``algorithms``.
+
+    Raises:
+        OutputError: the part cannot be written or renamed; all methods that write can raise it too.
+    """
+
+    def __init__(
+        self,
+        target: Path,
+        on_wait: Callable[[], None],
+        algorithms: Sequence[str] = ("sha384",),
+        *,
+        identity: Digest | None = None,
+    ) -> None:
+        self.target = target
+        self._identity = identity
+        self._algorithms = algorithms
+        self._hasher = Hasher(algorithms)
+        self.path = _part_of(target)
+        self.source_url = ""
+        self.digests: list[Digest] = []
+        self._published = False
+        self._linked: Path | None = None
+        with writing(target):
+            prepare_target(target)
+            handle = lock_file(self.path, on_wait)
+            # Without locks, a part has a random name. It cannot be resumed: the next run does not
+            # find it.
+            self._is_findable = handle is not None
+            if handle is None:
+                remove_stale_parts(target.parent)
+                self.path = unique_part(target)
+                handle = os.open(self.path, FLAGS | os.O_EXCL, 0o666)
+        self._handle = handle
+        self._link = _link_of(target) if self._is_findable else _link_of(self.path)
+        discard(self._link)
+
+    def __enter__(self) -> PartialFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        is_kept = (
+            self._is_findable
+            and os.fstat(self._handle).st_size > 0
+            and bool(read_record(self.target).partial)
+        )
+        if not self._published and not is_kept:
+            self._remove_resume_state()
+            discard(self.path)
+        os.close(self._handle)
+
+    def load_resume_state(self, file: SourceFile) -> ResumeState:
+        """The beginning of a file in this part; if the part belongs to another file, it is
+        emptied.
+        """
+        record = read_record(self.target).partial if self._is_findable else {}
+        size = os.fstat(self._handle).st_size
+        identity = self._identity or file.checksum
+        is_same = identity is not None and record.get(identity.algorithm) == identity.value
+        if is_same and 0 < size <= file.read_limit:
+            return ResumeState(size, str(record.get("source", "")), str(record.get("etag", "")))
+        self.truncate()
+        return ResumeState()
+
+    def start_at(self, file: SourceFile, start: ResumeState, *, resumable: bool) -> None:
+        """Keep the bytes up to the start, which another source continues.
+
+        ``resumable`` is whether another run can resume the download.
+        """
+        if start.size == 0:
+            self.truncate()
+        identity = self._identity or file.checksum
+        if resumable and self._is_findable and identity:
+            state = {identity.algorithm: identity.value, "source": start.source, "etag": start.etag}
+            update_record(self.target, partial=state)
+        self._hasher = Hasher(self._algorithms)
+        with writing(self.target):
+            os.lseek(self._handle, 0, os.SEEK_SET)
+            for at in range(0, start.size, CHUNK):
+                self._hasher.update(os.read(self._handle, min(CHUNK, start.size - at)))
+            os.ftruncate(self._handle, start.size)
+            os.lseek(self._handle, start.size, os.SEEK_SET)
+
+    def truncate(self) -> None:
+        """Remove all bytes of earlier attempts and runs."""
+        self._remove_resume_state()
+        self._linked = None
+        with writing(self.target):
+            self._link.unlink(missing_ok=True)
+            os.lseek(self._handle, 0, os.SEEK_SET)
+            os.ftruncate(self._handle, 0)
+
+    def write(self, piece: bytes) -> None:
+        """Append bytes."""
+        rest = memoryview(piece)
+        with writing(self.target):
+            while rest:
+                rest = rest[os.write(self._handle, rest) :]
+        self._hasher.update(piece)
+
+    def finish(self) -> None:
+        """Compute the digests; all bytes were written."""
+        self.digests = self._hasher.digests
+
+    def clone_from(self, path: Path, file: SourceFile) -> bool:
+        """Use the bytes of another file without a copy; False if the file system does not support
+        that.
+
+        Raises:
+            DigestError: the bytes are not the expected ones.
+            OSError: the file cannot be read.
+        """
+        link = self._link
+        expected = file.checksum
+        if expected is None or not has_size(path, file.size):
+            return False
+        with open(path, "rb") as source:
+            cloned = reflink(source.fileno(), self._handle)
+        mode = stat.S_IMODE(os.fstat(self._handle).st_mode)
+        if not cloned and not hard_link(path, link, mode=mode):
+            return False
+        self.digests = compute_digests(self.path if cloned else link, self._algorithms)
+        if self.digests[0] != expected:
+            self.truncate()
+            raise DigestError(f"has the digest {self.digests[0]}, expected {expected}")
+        self._linked = None if cloned else link
+        return True
+
+    @property
+    def content(self) -> Path:
+        """The file that will be the target."""
+        return self._linked or self.path
+
+    def replace_target(self) -> None:
+        """Rename the part to the target; if the target is a symbolic link, the link itself is
+        replaced.
+        """
+        path = self.content
+        with writing(self.target):
+            replace_atomically(path, self.target)
+        if self._linked:
+            with suppress(OSError):
+                # The rename does nothing if both names are the same file.
+                self._linked.unlink(missing_ok=True)
+        self._published = path is self.path
+        self._remove_resume_state()
+
+    def _remove_resume_state(self) -> None:
+        if self._is_findable:
+            update_record(self.target, partial={})
+
+
+def remove_partial(target: Path) -> None:
+    """Remove the part and the link of a file that is complete now."""
+    for path in (_part_of(target), _link_of(target)):
+        discard(path)
+    update_record(target, partial={})
+
+
+def _part_of(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")
+
+
+def _link_of(target: Path) -> Path:
+    """The path of a temporary hard link to a cache entry; only the owner of the part's lock creates
+    it.
+    """
+    return target.with_name(f".{target.name}.link")

@@ -1,0 +1,92 @@
+"""The types of sources that model.yml can name: one record each, built in or added by a plug-in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from posezoo.core.declarations.model import Source, SourceFile
+from posezoo.core.download.candidates import ByteStream, Candidate, CandidateKind, ResumeState
+from posezoo.core.download.context import DownloadContext
+from posezoo.core.download.digest_store import store_candidates
+from posezoo.core.errors import SourceError, redact_secrets
+from posezoo.core.plugins import LazyTable
+from posezoo.core.values import frozen
+
+if TYPE_CHECKING:
+    from posezoo.core.declarations.field_types import FieldType
+
+
+@frozen
+class SourceType:
+    """A type of source."""
+
+    source_class: type  # the class of its sources; users see ``str(source)`` as the name
+    #: Starts to read a source, given the file, the context and the bytes downloaded before; raises
+    #: DownloadError if it cannot.
+    open: Callable[
+        [Any, SourceFile, DownloadContext, ResumeState], AbstractContextManager[ByteStream]
+    ]
+    #: Returns a copy on this machine to ask before the source; None if there is none.
+    find_local_copy: Callable[[Any], Candidate | None] = lambda _source: None
+    #: Returns what was compared (size, digest) with the source's own metadata, without downloading
+    #: the file; raises DownloadError if they differ, or the source does not have it. If it is None,
+    #: the source is opened and its first byte is read.
+    check: Callable[[Any, SourceFile, DownloadContext], tuple[str, ...]] | None = None
+    #: Its ``$type`` and its keys in model.yml. Only plug-ins set it; those of the built-in types
+    #: are in ``spec.sources``, which reads model.yml without this package.
+    field_type: FieldType[Any] | None = None
+
+
+#: By the ``$type`` in model.yml; ``storage`` is for URLs of stores (s3, gs, az, sftp).
+SOURCE_TYPES = LazyTable(
+    "posezoo.source_types",
+    SourceType,
+    {
+        "http": "posezoo.core.download.sources.direct:HTTP_TYPE",
+        "google_drive": "posezoo.core.download.sources.google_drive:SOURCE_TYPE",
+        "huggingface": "posezoo.core.download.sources.hugging_face:SOURCE_TYPE",
+        "storage": "posezoo.core.download.sources.direct:STORAGE_TYPE",
+        "file": "posezoo.core.download.sources.direct:FILE_TYPE",
+        "python_package": "posezoo.core.download.sources.python_package:SOURCE_TYPE",
+        "npm_package": "posezoo.core.download.sources.npm_package:SOURCE_TYPE",
+    },
+)
+
+
+def type_name(source: object) -> str:
+    """The ``$type`` of a source; a SourceError if no built-in type and no plug-in supports it.
+
+    A built-in source names its type, so that the modules of other types are not imported.
+    """
+    if isinstance(source, Source) and source.type in SOURCE_TYPES.builtin:
+        return source.type
+    for name in SOURCE_TYPES.names()[len(SOURCE_TYPES.builtin) :]:
+        added = SOURCE_TYPES.find(name)
+        if added and isinstance(source, added.source_class):
+            return name
+    raise SourceError(f"no type of source fits {type(source).__name__}")
+
+
+def find_source_type(source: object) -> SourceType:
+    """The type of a source; a SourceError if no built-in type and no plug-in supports it."""
+    source_type = SOURCE_TYPES.find(type_name(source))
+    assert source_type
+    return source_type
+
+
+def list_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candidate, ...]:
+    """All candidates for a file, in the order to ask them: the cache, the mirrors, its sources."""
+    candidates = [*store_candidates(file, context)]
+    for source in file.sources:
+        source_type = find_source_type(source)
+        copy = source_type.find_local_copy(source)
+        if copy:
+            candidates.append(copy)
+        start_reading = partial(source_type.open, source, file, context)
+        candidates.append(
+            Candidate(redact_secrets(str(source)), CandidateKind.SOURCE, start_reading)
+        )
+    return tuple(candidates)

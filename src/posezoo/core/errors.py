@@ -1,0 +1,436 @@
+"""All errors that a user can act on: each is a ``PosezooError`` and has a hint."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import shlex
+import shutil
+import sys
+import threading
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import TextIO
+
+from posezoo.core.user_folders import show_addresses
+
+
+class PosezooError(Exception):
+    """A failure that the user can act on.
+
+    The text is made ``printable``, since a server, a file or another program may have sent parts of
+    it.
+
+    Args:
+        problem: what went wrong and where, in one line.
+        hint: what to do next, in one line; empty if the problem says enough.
+    """
+
+    def __init__(self, problem: str, *, hint: str = "") -> None:
+        self.problem = printable(problem)
+        self.hint = printable(hint)
+        super().__init__(self.problem)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the state, since the arguments of ``__init__`` differ from class to class."""
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(
+    kind: type[PosezooError], args: tuple[object, ...], state: dict[str, object]
+) -> PosezooError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+def error_lines(error: PosezooError, mark: str = "error: ") -> list[str]:
+    """The lines of an error message: the problem, and what to do next."""
+    lines = [f"{mark}{error.problem}", *([f"  hint: {error.hint}"] if error.hint else ())]
+    # A hint or problem may be changed later.
+    return list(map(printable, lines))
+
+
+class SettingsError(PosezooError):
+    """A setting has an invalid value; the problem says where it was set."""
+
+
+class SpecError(PosezooError):
+    """A model.yml is invalid.
+
+    The problem reads ``path:line:column: field: what is wrong`` (lines and columns count from 1).
+    """
+
+    def __init__(
+        self, file: str, line: int, column: int, field: str, problem: str, *, hint: str = ""
+    ) -> None:
+        where = f"{file}:{line}:{column}"
+        text = f"{where}: {field}: {problem}" if field else f"{where}: {problem}"
+        super().__init__(text, hint=hint)
+        self.file = file
+        self.line = line
+        self.column = column
+        self.field = field
+
+
+class UnknownModelError(PosezooError):
+    """No model has this name; the hint gives the most similar name."""
+
+
+class LockError(PosezooError):
+    """A file or IR differs from posezoo.lock, or the signature of the lock is invalid."""
+
+
+class DownloadError(PosezooError):
+    """A file of a model could not be downloaded.
+
+    ``is_gone`` is true if all its sources answered that they do not have it.
+    """
+
+    is_gone = False
+
+
+class SourceError(DownloadError):
+    """A source did not answer, or did not send the file.
+
+    Args:
+        problem: what the source did.
+        hint: what to do next.
+        temporary: whether another attempt may help (a timeout, a 503), or not (a 404).
+    """
+
+    def __init__(self, problem: str, *, hint: str = "", temporary: bool = False) -> None:
+        super().__init__(problem, hint=hint)
+        self.temporary = temporary
+
+
+class SizeError(DownloadError):
+    """The size of a file differs from the declared one."""
+
+
+class DigestError(DownloadError):
+    """The checksum of a file differs from the declared one."""
+
+
+class UnpinnedFileError(DownloadError):
+    """No checksum of a file is known, and --trust_on_first_use was not given."""
+
+
+class LicenseError(DownloadError):
+    """The setting allow_licenses does not name the model's license; no request was sent."""
+
+
+class ArchiveError(DownloadError):
+    """A wheel or archive does not have the expected content."""
+
+
+class NetworkError(PosezooError):
+    """One of posezoo's networks cannot be built with the given options."""
+
+
+class ConversionError(PosezooError):
+    """The original could not be converted to an IR."""
+
+
+class SelfCheckError(ConversionError):
+    """The outputs of the IR differ from those of the original."""
+
+
+class QuantizationError(ConversionError):
+    """No INT8 IR can be made, or its results are too far from those of FP32."""
+
+
+class CheckpointError(PosezooError):
+    """Weights could not be read, or do not fit the network."""
+
+
+class InferenceError(PosezooError):
+    """A model could not be read, compiled or run."""
+
+
+class DecoderError(InferenceError):
+    """The outputs of a network do not fit the decoder.
+
+    Args:
+        problem: what the decoder needs, and what the outputs are.
+        decoder: the decoder that was requested; empty if none was.
+        fitting: the decoder that probably fits these outputs; empty if none does.
+        hint: what to do next.
+    """
+
+    def __init__(
+        self, problem: str, *, decoder: str = "", fitting: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(problem, hint=hint)
+        self.decoder = decoder
+        self.fitting = fitting
+
+
+class TargetSizeError(InferenceError):
+    """A network does not support the requested size."""
+
+
+class ImageError(PosezooError):
+    """An image could not be read."""
+
+
+class DatasetError(PosezooError):
+    """Images or annotations could not be read, or do not match."""
+
+
+class EvaluationError(PosezooError):
+    """Nothing could be measured, or not what was requested."""
+
+
+class OutputError(PosezooError):
+    """A result could not be written."""
+
+
+class DiskError(OutputError):
+    """A disk is full or read-only, so no other result can be written there either."""
+
+
+class ExportError(PosezooError):
+    """A target of ``posezoo export`` does not exist, or cannot take a model."""
+
+
+class PluginError(PosezooError):
+    """An installed plug-in cannot be used."""
+
+
+class MissingPackageError(PosezooError):
+    """An optional package is not installed.
+
+    Args:
+        package: its import name.
+        extra: the extra of posezoo that installs it.
+        reason: the error message of the import, if the package is installed but cannot be imported.
+    """
+
+    def __init__(self, package: str, *, extra: str, reason: str = "") -> None:
+        state = "not installed"
+        if reason:
+            state = f"installed but does not load: {reason}"
+        hint = memory_hint(reason) or install_command(extra)
+        super().__init__(f"{package} is {state}", hint=hint)
+        self.package = package
+        self.extra = extra
+
+
+def memory_hint(reason: object) -> str:
+    """What to do if there was too little memory; empty for an error of another reason."""
+    signs = ("bad_alloc", "failed to map segment", "Cannot allocate memory")
+    if isinstance(reason, MemoryError) or any(sign in str(reason) for sign in signs):
+        return "there is too little memory: close other programs, or raise ulimit -v"
+    return ""
+
+
+def install_command(extra: str) -> str:
+    """The command that installs an extra: if posezoo runs in a checkout, from there, else by
+    name.
+    """
+    checkout = Path(__file__).resolve().parents[3]
+    if (checkout / "setup.cfg").is_file():
+        return f"{pip_command()} install -e '{checkout}[{extra}]'"
+    return f'{pip_command()} install "posezoo[{extra}]"'
+
+
+def pip_command() -> str:
+    """``pip``; this Python with ``-m pip`` if the shell would take the pip of another environment;
+    that of uv in an environment without pip.
+    """
+    beside_python = Path(sys.executable).with_name("pip")
+    if shutil.which("pip") == str(beside_python):
+        return "pip"
+    python = shlex.quote(sys.executable)
+    return f"{python} -m pip" if find_spec("pip") else f"UV_PYTHON={python} uv pip"
+
+
+def import_optional(package: str, *, extra: str) -> ModuleType:
+    """Import an optional package; the error says which extra installs it.
+
+    Raises:
+        MissingPackageError: it is not installed, or its import fails.
+    """
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        missing = error.name is not None and error.name.split(".")[0] == package.split(".")[0]
+        raise MissingPackageError(
+            package, extra=extra, reason="" if missing else str(error)
+        ) from error
+    except ImportError as error:
+        raise MissingPackageError(package, extra=extra, reason=str(error)) from error
+
+
+def import_cv2() -> ModuleType:
+    """OpenCV, which reads, resizes and draws images; it raises as ``import_optional`` does."""
+    return import_optional("cv2", extra="run")
+
+
+# Names of URL parameters and headers with secret values: those in signed URLs of S3, Google Cloud
+# and Azure, and other common names.
+_SECRET_WORDS = "signature|credential|token|secret|password|api-?key|access-?key|authorization"
+_SECRET_PARAMETERS = (
+    "sig|key|key-pair-id|auth|jwt|code|otp|ticket|policy|session|sid|pwd|pass|passwd|passphrase|user|user[-_]?name"
+    "|login|email|account"
+)
+# A value that begins with 24 letters and digits is probably a key of another name.
+_RANDOM_VALUE = r"(?=[A-Za-z_%+=]*[0-9])(?=[0-9_%+=]*[A-Za-z])[\w%+=]{24,}[^&;\s\"'#]*"
+_SECRET = rf"[\w-]{{0,40}}(?:{_SECRET_WORDS})[\w-]{{0,40}}"
+
+
+def redact_secrets(text: str) -> str:
+    """Replace the secrets in URLs and headers by ``***``, so that the text can be shown and logged.
+
+    >>> redact_secrets("https://reader:secret@example.org/models?X-Amz-Signature=12ab&part=1")
+    'https://example.org/models?X-Amz-Signature=***&part=1'
+    """
+    text = re.sub(r"(?<=://)[^/\s\"']*@", "", text)
+    text = re.sub(rf"(?i)([?&;#](?:{_SECRET}|{_SECRET_PARAMETERS})=)[^&;\s\"'#]*", r"\1***", text)
+    text = re.sub(rf"([?&;#][\w.~-]+=){_RANDOM_VALUE}", r"\1***", text)
+    return re.sub(rf"(?i)\b({_SECRET}|cookie)(\s*:\s*)[^\n\"']+", r"\1\2***", text)
+
+
+def escape_control_characters(text: str) -> str:
+    """Replace control, invisible and direction-changing characters by escapes.
+
+    Names from downloaded files need this: such characters could, for example, move the terminal's
+    cursor.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+# An address with a user and a password, also one that is malformed: with one slash or none, no
+# scheme, a slash in the password, or no host.
+_LOGIN = re.compile(
+    r"\s*(?:--?\w+=)?(?!npm:[^:]*$)(?:[\w+.-]*:?//?|[\w+.-]+:(?=[^@]*:))?"
+    r"[^/@:]*:(?!\d{1,5}/)(?P<password>.+)@",
+    re.DOTALL,
+)
+# A text that looks like an address, and has a password in place of a port.
+_NO_PORT = re.compile(r"\s*(?:--?\w+=)?[\w+.-]*://?[^/@:\s]+:(?P<password>(?!\d+(?:/|$))[^/@]+)")
+
+
+def hide_passwords(text: str) -> str:
+    """Replace the passwords in the addresses of the command line by ``***``, wherever a text quotes
+    them, since a malformed address is quoted in an error message.
+    """
+    for password in _passwords_in(tuple(sys.argv[1:])):
+        text = text.replace(password, "***")
+    return text
+
+
+@lru_cache(maxsize=1)
+def _passwords_in(words: Sequence[str]) -> tuple[str, ...]:
+    """The passwords in words, and their spellings in Python and in addresses, the longest first."""
+    from urllib.parse import quote
+
+    passwords: set[str] = set()
+    for word in words:
+        match = _LOGIN.match(word) or _NO_PORT.match(word)
+        if match and not os.path.isfile(word):
+            password = match["password"]
+            parts = {password, *re.split(r"[/@:,#?\s]", password)}
+            passwords |= {part for part in parts if len(part) > 2}
+    spellings = {spell(each) for each in passwords for spell in (str, _in_python, quote)}
+    return tuple(sorted(spellings, key=len, reverse=True))
+
+
+def _in_python(text: str) -> str:
+    return ascii(text)[1:-1]
+
+
+def printable(text: str) -> str:
+    """One line for the user: it shows paths in stores as addresses, no passwords of the command
+    line, and no control characters.
+    """
+    return escape_control_characters(show_addresses(hide_passwords(text)))
+
+
+class MessageWriter:
+    """Writes messages to a stream, by default the standard error; if quiet, only warnings and
+    errors.
+    """
+
+    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+        self._stream = stream or sys.stderr
+        self._quiet = quiet
+        self._warnings: set[str] = set()
+        self._lock = threading.RLock()
+
+    def print_line(self, line: str) -> None:
+        """Show a line, unless the writer is quiet."""
+        if not self._quiet:
+            self._write(line)
+
+    def warn(self, message: str) -> None:
+        """Show a warning, even if the writer is quiet; a repeated warning is shown only once."""
+        with self._lock:
+            if message not in self._warnings:
+                self._warnings.add(message)
+                self._write(f"warning: {message}")
+
+    def print_error(self, error: PosezooError) -> None:
+        """Show a failure and its hint, even if the writer is quiet."""
+        with self._lock:
+            for line in error_lines(error):
+                self._write(line)
+
+    def _write(self, line: str) -> None:
+        # A server may have sent a name in the line.
+        print(printable(line), file=self._stream, flush=True)
+
+
+def sanitize(text: str) -> str:
+    """Text from a file or a user, without secrets, shortened and safe to print on a terminal."""
+    text = redact_secrets(hide_passwords(text))
+    return ascii(text if len(text) <= 60 else text[:57] + "...")
+
+
+def os_reason(error: OSError) -> str:
+    """Why the system refused: No such file or directory."""
+    return error.strerror or str(error)
+
+
+def suggest(word: str, valid: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """A hint with the valid words of which a part is given, or else with the most similar one;
+    empty if none. Words are similar from ``cutoff`` on, which is 1 for equal words.
+
+    >>> suggest("chekpoint", ["checkpoint", "files"])
+    'did you mean checkpoint?'
+    >>> suggest("movenet", ["movenet-lightning", "movenet-thunder"])
+    'did you mean movenet-lightning or movenet-thunder?'
+    """
+    from difflib import get_close_matches
+
+    words = list(valid)
+    matches = [each for each in words if len(word) > 2 and each.startswith(word)][:5]
+    *others, last = matches or get_close_matches(word, words, n=1, cutoff=cutoff) or [""]
+    before = f"{', '.join(others)} or " if others else ""
+    return f"did you mean {before}{last}?" if last else ""
+
+
+def explain_windows_path(text: str) -> str:
+    r"""Where a path such as C:\photos is, on a system that has no drives; empty for any other
+    path.
+    """
+    if os.name == "nt" or not re.match(r"[A-Za-z]:[\\/]", text):
+        return ""
+    path = text[2:].replace("\\", "/")
+    return (
+        f"{text} is a path of Windows, and this is not Windows; in WSL:"
+        f" /mnt/{text[0].lower()}{path}"
+    )
+
+
+#: The old names of some errors. They stay, since users' code catches them.
+FetchError = DownloadError
+NoPinError = UnpinnedFileError

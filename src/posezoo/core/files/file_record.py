@@ -1,0 +1,183 @@
+"""The record of a file: ``.posezoo/NAME.json`` beside it.
+
+A record contains only facts that can be determined again, but it saves work: while the file's size,
+time of change and inode match the record, the file is not hashed again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from posezoo.core.files.file_lock import WAIT_S, discard, lock_file, unique_part
+from posezoo.core.files.foreign_json import parse_json
+from posezoo.core.files.staging import create_parent
+from posezoo.core.values import frozen
+
+#: Our folder for records, beside the files.
+RECORDS_DIR = ".posezoo"
+
+Json = Mapping[str, Any]
+
+# Earlier versions wrote a separate file for each section, with these suffixes.
+_OLD_SUFFIXES = (".stamp", ".part", ".came", ".made", ".unpacked.json")
+
+
+@frozen
+class FileRecord:
+    """The sections of a record, as in its JSON; empty sections are not written.
+
+    Attributes:
+        verified: the digest of the verified file, by its algorithm, and its fingerprint at that
+            time.
+        partial: the file that the partial download beside it belongs to: digest, source and etag.
+        origin: where the file came from, as in provenance.json.
+        outputs: the files made from it: the recipe, and fingerprint and digest of each file, by its
+            name.
+        stored: the version of the file in its store, and the fingerprint of this copy of it.
+        drawn: of a card: the digest of what it was drawn from.
+    """
+
+    verified: Json = field(default_factory=dict)
+    partial: Json = field(default_factory=dict)
+    origin: Json = field(default_factory=dict)
+    outputs: Json = field(default_factory=dict)
+    stored: Json = field(default_factory=dict)
+    drawn: Json = field(default_factory=dict)
+
+
+def record_path(path: Path) -> Path:
+    """The path of a file's record."""
+    return path.parent / RECORDS_DIR / f"{path.name}.json"
+
+
+def read_record(path: Path) -> FileRecord:
+    """The record of a file; an empty one if it is missing or cannot be read."""
+    return _from_json(path, read_json(record_path(path)))
+
+
+def update_record(path: Path, **sections: Json) -> None:
+    """Replace sections of a file's record; if it cannot be written, nothing happens.
+
+    Args:
+        path: the file, not the record.
+        sections: the new ones, by the names in ``FileRecord``; an empty one is removed, others are
+            kept.
+    """
+
+    def change(stored: Json) -> dict[str, Any]:
+        changed = asdict(replace(_from_json(path, stored), **sections))
+        return {name: section for name, section in changed.items() if section}
+
+    record = read_record(path)
+    if replace(record, **sections) == record:
+        return
+    with suppress(OSError):
+        update_json(record_path(path), change)
+        for old in _old_paths(path):
+            old.unlink(missing_ok=True)
+
+
+def fingerprint(path: Path) -> dict[str, int]:
+    """Size, time of change and inode of a file; if these are the same, the file is taken as
+    unchanged.
+
+    Raises:
+        OSError: the file's status cannot be read.
+    """
+    status = path.stat()
+    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "inode": status.st_ino}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; an empty one if it is missing or cannot be read."""
+    try:
+        return parse_json(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+
+
+def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None:
+    """Replace the object in a JSON file; other processes and threads that do so wait.
+
+    The new file is written beside the old one, under a lock, and then renamed, so no reader sees an
+    incomplete file. If a run is killed, the next one overwrites its temporary file. There is no
+    fsync.
+
+    Args:
+        path: the file; missing parent folders are created.
+        change: receives the old object and returns the new one; an empty one removes the file.
+
+    Raises:
+        OSError: the file cannot be written, or its lock was not released within 10 s.
+    """
+    create_parent(path)
+    part = path.with_name(f".{path.name}.part")
+    handle = lock_file(part, wait_s=WAIT_S)
+    if handle is None:
+        part = unique_part(path)
+    is_left = True
+    try:
+        before = read_json(path)
+        after = change(before)
+        if not after:
+            path.unlink(missing_ok=True)
+        elif after != before:
+            with (
+                open(part, "wb") if handle is None else os.fdopen(handle, "wb", closefd=False)
+            ) as stream:
+                stream.truncate()
+                stream.write(json.dumps(after, indent=2).encode())
+            os.replace(part, path)
+            is_left = False  # from now on, another writer may use the part's name
+    finally:
+        if is_left:
+            discard(part)
+        if handle is not None:
+            os.close(handle)
+
+
+def _from_json(path: Path, stored: Json) -> FileRecord:
+    if not stored and not record_path(path).exists():
+        return _read_old(path)
+    return FileRecord(
+        **{
+            section.name: stored[section.name]
+            for section in fields(FileRecord)
+            if isinstance(stored.get(section.name), dict)
+        }
+    )
+
+
+def _old_paths(path: Path) -> Iterator[Path]:
+    for suffix in _OLD_SUFFIXES:
+        yield path.parent / RECORDS_DIR / f"{path.name}{suffix}"
+
+
+def _read_old(path: Path) -> FileRecord:
+    verified, partial, origin, made, unpacked = map(read_json, _old_paths(path))
+    outputs = {}
+    with suppress(LookupError, TypeError, AttributeError, ValueError):
+        if made:
+            entries = {
+                name: {
+                    "size": size,
+                    "mtime_ns": mtime_ns,
+                    "inode": inode,
+                    "sha384": made["sha384"][name],
+                }
+                for name, (size, mtime_ns, inode) in made["files"].items()
+            }
+            outputs = {"recipe": made["recipe"], "files": entries}
+        elif unpacked:
+            recipe = {"archive": unpacked.pop("archive")}
+            outputs = {
+                "recipe": recipe,
+                "files": {name: {"size": size} for name, size in unpacked.items()},
+            }
+    return FileRecord(verified, partial, origin, outputs)

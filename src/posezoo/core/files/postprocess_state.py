@@ -1,0 +1,120 @@
+"""Records of the files that were made from published files after their download, by digest.
+
+While such a record is up to date, the files are not made again, and an archive that was removed
+after it was unpacked counts as present.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from posezoo.core.declarations.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
+from posezoo.core.files.file_record import fingerprint, read_record, update_record
+from posezoo.core.files.verified_files import compute_digest, sync
+from posezoo.core.layout import ModelLayout
+from posezoo.core.values import frozen
+
+
+@frozen
+class PostprocessRecord:
+    """A recipe, and the fingerprint and SHA-384 of each file that it read or made."""
+
+    subject: Path  # the file that the record belongs to
+    recipe: Mapping[str, object]  # in JSON types; if it changes, the files are made again
+    removable: bool = False  # whether the subject itself may be missing
+
+    def is_up_to_date(self, *, rehash: bool = False) -> bool:
+        """Whether the same recipe was carried out and no file has changed since.
+
+        Args:
+            rehash: hash the files again; do not trust their fingerprints.
+        """
+        outputs = read_record(self.subject).outputs
+        if outputs.get("recipe") != self.recipe:
+            return False
+        is_removed = self.removable and not os.path.lexists(self.subject)
+        try:
+            for name, entry in outputs["files"].items():
+                path = self.subject.parent / name
+                if is_removed and name == self.subject.name:
+                    continue
+                if not _is_unchanged(path, entry, rehash=rehash):
+                    return False
+        except (OSError, LookupError, TypeError, AttributeError):
+            return False
+        return True
+
+    def outputs(self) -> dict[Path, str]:
+        """The files that were made, with SHA-384, or "" if only the size is known; empty without a
+        record.
+        """
+        outputs = read_record(self.subject).outputs
+        if outputs.get("recipe") != self.recipe:
+            return {}
+        try:
+            files = {
+                self.subject.parent / name: str(entry.get("sha384", ""))
+                for name, entry in outputs["files"].items()
+            }
+        except (LookupError, TypeError, AttributeError):
+            return {}
+        return {path: sha384 for path, sha384 in files.items() if path != self.subject}
+
+    def write(self, files: Collection[Path], *, sizes_only: bool = False) -> None:
+        """Record the files; if the record cannot be written, the next run makes the files again."""
+        entries: dict[str, dict[str, object]] = {}
+        for path in files:
+            name = os.path.relpath(path, self.subject.parent)
+            entries[name] = {"size": path.stat().st_size}
+            if not sizes_only:
+                entries[name] = {**fingerprint(path), "sha384": compute_digest(path).value}
+        with suppress(OSError):
+            for path in files:
+                sync(path)
+        update_record(self.subject, outputs={"recipe": self.recipe, "files": entries})
+
+
+def _is_unchanged(path: Path, entry: Mapping[str, object], *, rehash: bool) -> bool:
+    if rehash:
+        return compute_digest(path).value == entry["sha384"]
+    status = {**fingerprint(path), "sha384": entry.get("sha384")}
+    return entry.items() <= status.items()
+
+
+def archive_record(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout) -> PostprocessRecord:
+    """The record of a model's archive that was unpacked."""
+    # The paths depend on which texts are replaced, so they are part of the recipe.
+    rewritten = sorted(step.file for step in spec.postprocessing if isinstance(step, RegexReplace))
+    expected = {}
+    for file in spec.files:
+        for name, digest in file.declared_digests.items():
+            expected[name] = str(digest.value)
+    unpack = f"{step.format} {step.index}".rstrip()
+    recipe = {"unpack": unpack, "rewritten": rewritten, "promised": expected}
+    return PostprocessRecord(layout.download_path(spec, step.file), recipe, removable=True)
+
+
+def text_record(
+    file: str, steps: Iterable[RegexReplace], spec: ModelSpec, layout: ModelLayout
+) -> PostprocessRecord:
+    """The record of a model's text that was changed."""
+    recipe = {"replace": [[step.pattern, step.replacement, step.count] for step in steps]}
+    return PostprocessRecord(layout.download_path(spec, file), recipe)
+
+
+def is_unpacked(
+    file: SourceFile, spec: ModelSpec, layout: ModelLayout, *, rehash: bool = False
+) -> bool:
+    """Whether a file is an archive that was unpacked and removed, and all its members are up to
+    date.
+    """
+    if os.path.lexists(layout.download_path(spec, file.name)):
+        return False
+    records = []
+    for step in spec.postprocessing:
+        if isinstance(step, UnpackArchive) and step.file == file.name:
+            records.append(archive_record(step, spec, layout))
+    return bool(records) and all(record.is_up_to_date(rehash=rehash) for record in records)

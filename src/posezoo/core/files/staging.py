@@ -1,0 +1,132 @@
+"""A temporary folder beside the target, so that finished files only need a rename.
+
+It is locked while it is in use. If a conversion is killed, the system unlocks its folder, and the
+next conversion of that model removes it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from posezoo.core.errors import DiskError, OutputError, os_reason
+from posezoo.core.files.file_lock import ABANDONED_AFTER_S, lock_folder
+
+#: The prefix of the names of such folders.
+PREFIX = ".posezoo-"
+
+_OTHER_FOLDER = (
+    "choose a folder that can be written (--weights_dir, --cache_dir, --output); posezoo doctor"
+    " shows those in use"
+)
+
+#: What to do if something cannot be written, by the number of the system's error.
+WRITE_HINTS = {
+    errno.ENOSPC: "free some space there, or choose another folder",
+    errno.EDQUOT: "free some of your quota there, or choose another folder",
+    errno.EROFS: _OTHER_FOLDER,
+    errno.EACCES: _OTHER_FOLDER,
+    errno.EPERM: _OTHER_FOLDER,
+    errno.ENOENT: _OTHER_FOLDER,
+    errno.ENOTDIR: "move away the file that stands where a folder is needed",
+    errno.EEXIST: "move away the file that stands where a folder is needed",
+    errno.EISDIR: "move that folder away",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+
+
+def output_error(problem: str, error: OSError) -> OutputError:
+    """An error of the system as an OutputError with a hint; a DiskError if it concerns the whole
+    disk.
+    """
+    concerns_disk = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+    kind = DiskError if concerns_disk else OutputError
+    return kind(f"{problem}: {os_reason(error)}", hint=WRITE_HINTS.get(error.errno or 0, ""))
+
+
+def create_parent(path: Path) -> None:
+    """Create the folder of a file, and those above it, if they are missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def prepare_target(path: Path) -> None:
+    """As ``create_parent``; an IsADirectoryError if the path itself is a folder."""
+    if path.is_dir() and not path.is_symlink():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    create_parent(path)
+
+
+@contextmanager
+def staging_dir(parent: Path) -> Iterator[Path]:
+    """An empty folder in ``parent``, which is created if it is missing; the folder is removed on
+    exit.
+
+    Raises:
+        OutputError: the folder cannot be created.
+    """
+    import tempfile
+
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            folder = Path(tempfile.mkdtemp(dir=parent, prefix=PREFIX))
+            # Before it is locked, another process may treat it as stale, and lock or remove it.
+            with suppress(BlockingIOError, FileNotFoundError):
+                lock = lock_folder(folder)
+                if folder.is_dir():
+                    break
+                if lock is not None:
+                    os.close(lock)
+    except OSError as error:
+        raise output_error(f"{parent}: cannot be written to", error) from error
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):
+            remove_tree(folder)
+        if lock is not None:
+            os.close(lock)
+
+
+def remove_stale_staging_dirs(parent: Path) -> None:
+    """Remove the folders of conversions that were killed."""
+    for folder in parent.glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            lock = lock_folder(folder)
+            if lock is not None or time.time() - folder.stat().st_mtime > ABANDONED_AFTER_S:
+                remove_tree(folder)
+            if lock is not None:
+                os.close(lock)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder, however deeply its folders are nested and whatever permissions they have.
+
+    ``shutil.rmtree`` fails with folders that code of a model can leave: it opens a file for each
+    level.
+
+    Raises:
+        OSError: something in it cannot be removed.
+    """
+    from uuid import uuid4
+
+    while children := list(folder.iterdir()):
+        for child in children:
+            if child.is_symlink() or not child.is_dir():
+                child.unlink()
+                continue
+            child.chmod(0o700)
+            for path in child.iterdir():
+                if path.is_symlink() or not path.is_dir():
+                    path.unlink()
+                else:
+                    # In this way no path becomes too long for the system. Moving a folder needs the
+                    # right to write to it.
+                    path.chmod(0o700)
+                    path.rename(folder / uuid4().hex)
+            child.rmdir()
+    folder.rmdir()

@@ -1,0 +1,172 @@
+"""Write a network as .xml and .bin, with the same names, description and bytes in every run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from posezoo.core.declarations.model import Decoder, Input, ModelSpec, Plain, Precision
+from posezoo.core.declarations.safe_names import OWN
+from posezoo.core.errors import DiskError, OutputError
+from posezoo.core.ir.openvino_import import error_text, import_openvino, static_sizes
+from posezoo.core.ir.provenance import CONVERSION_FORMAT, source_digests
+from posezoo.run.model_info import MODEL_INFO, build_model_info
+
+#: posezoo's section of an IR's rt_info; read back with ``model.get_rt_info([SECTION, "mean"])``.
+SECTION = "posezoo"
+
+# It matches names such as Constant_7188 and Transpose_12_compressed: OpenVINO numbers the
+# operations that it creates, with one counter for all models of a process.
+_NUMBERED = re.compile(r"[A-Za-z][A-Za-z0-9]*_\d+(?:_.*)?")
+
+
+def prepare_for_writing(network: Any, spec: ModelSpec, decoder: Decoder | None) -> None:
+    """Give a network, which is changed, canonical names and the description of its model (rt_info).
+
+    Operations that OpenVINO numbered become ``<Type>_<k>``, where k counts in topological order.
+    Names from the original are kept; a name is from the original if a tensor of the operation also
+    has it.
+    """
+    rename_numbered_operations(network)
+    for name, value in build_rt_info(spec, decoder).items():
+        network.set_rt_info(value, [SECTION, name])
+    if network.has_rt_info([MODEL_INFO]):
+        if spec.is_ir and not spec.decoding:
+            return  # INT8 of a published IR, whose own description is still right
+        del network.rt_info[MODEL_INFO]
+    if info := build_model_info(_read_output_shapes(network, spec), spec, decoder):
+        network.set_rt_info(_format_plain(info), [MODEL_INFO])
+
+
+def _read_output_shapes(network: Any, spec: ModelSpec) -> dict[str, tuple[int, ...]]:
+    """The shapes of a network's outputs by name; model.yml decides between several names."""
+    declared = set(spec.output_names)
+    shapes = {}
+    for port in network.outputs:
+        if port.partial_shape.rank.is_static:
+            name = min(declared & port.names or port.names, default="")
+            shapes[name] = static_sizes(port.partial_shape)
+    return shapes
+
+
+def rename_numbered_operations(network: Any) -> None:
+    """Give operations that OpenVINO numbered the same names in each run."""
+    numbered = []
+    kept_names = set()
+    for operation in network.get_ordered_ops():
+        if _is_numbered(operation):
+            numbered.append(operation)
+        else:
+            kept_names.add(operation.get_friendly_name())
+    counts: Counter[str] = Counter()
+    for operation in numbered:
+        kind = operation.get_type_name()
+        while (name := f"{kind}_{counts[kind]}") in kept_names:
+            counts[kind] += 1
+        counts[kind] += 1
+        operation.set_friendly_name(name)
+
+
+def _is_numbered(operation: Any) -> bool:
+    """Whether OpenVINO gave an operation its name."""
+    kind = operation.get_type_name()
+    name = operation.get_friendly_name()
+    if kind == "Parameter" or not _NUMBERED.fullmatch(name):
+        return False
+    return kind == "Result" or all(name not in port.names for port in operation.outputs())
+
+
+def _format_plain(value: Plain) -> Any:
+    """A value as Open Model Zoo writes it: the items of a list are separated by spaces."""
+    if isinstance(value, Mapping):
+        return {name: _format_plain(member) for name, member in value.items()}
+    if isinstance(value, tuple):
+        return " ".join(str(_format_plain(item)) for item in value)
+    return _join_numbers((value,)) if isinstance(value, float) else str(value)
+
+
+def build_rt_info(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
+    """The description that is stored in an IR, so that it can be used without its model.yml.
+
+    Numbers are separated by spaces. The values of several inputs are separated by ``; `` in the
+    order of the inputs. The description is the same in each run and on each machine.
+    """
+    facts = {
+        "model": spec.name,
+        "conversion_format": str(CONVERSION_FORMAT),
+        "sources": json.dumps(source_digests(spec), sort_keys=True),
+        **_describe_inputs(spec.inputs),
+        "skeleton": spec.skeleton,
+        "own_skeleton": spec.own_skeleton.to_json() if spec.own_skeleton else "",
+    }
+    if decoder:
+        facts["decoder"] = decoder.name
+        facts["decoder_options"] = json.dumps(dict(decoder.options), sort_keys=True)
+    if spec.decoding:
+        # The decoder is in the graph; the options of the decoder are then those with which it was
+        # put there.
+        limits = {"max_people": spec.decoding.max_people, "min_score": spec.decoding.min_score}
+        facts["decoding"] = json.dumps(limits, sort_keys=True)
+    return {name: value for name, value in facts.items() if value}
+
+
+def _describe_inputs(inputs: Sequence[Input]) -> dict[str, str]:
+    return {
+        "mean": _join(_join_numbers(port.mean) for port in inputs),
+        "scale": _join(_join_numbers(port.scale) for port in inputs),
+        "reverse_input_channels": _join(
+            str(port.reverse_input_channels).lower() for port in inputs
+        ),
+        "color": _join(str(port.ir_color or "") for port in inputs),
+        "layout": _join(port.ir_layout for port in inputs),
+        "input_type": _join(port.element_type for port in inputs),
+        "resize": _join(map(_resized_to, inputs)),
+    }
+
+
+def _resized_to(port: Input) -> str:
+    """The height and width to which the IR resizes images; empty if it does not."""
+    if not port.resize:
+        return ""
+    return " ".join(str(port.shape[port.layout.index(side)]) for side in "HW")
+
+
+def _join(values: Iterable[str]) -> str:
+    texts = list(values)
+    return "; ".join(texts) if any(texts) else ""
+
+
+def _join_numbers(values: tuple[float, ...]) -> str:
+    return " ".join(
+        f"{value:g}" if float(f"{value:g}") == value else repr(value) for value in values
+    )
+
+
+def write_ir(network: Any, xml: Path, precision: Precision) -> Path:
+    """Write an IR: the .xml, whose folder is created, and the .bin beside it; FP16 weights have 16
+    bits.
+
+    Raises:
+        OutputError: the IR cannot be written completely.
+    """
+    try:
+        xml.parent.mkdir(parents=True, exist_ok=True)
+        import_openvino().save_model(network, xml, compress_to_fp16=precision == Precision.FP16)
+    except (OSError, RuntimeError) as error:
+        kind = OutputError
+        reason = error_text(error)
+        if "basic_ios" in reason:  # C++ does not keep the reason of the system
+            kind = DiskError
+            reason = "the disk is full, or a quota or a limit of file sizes is reached"
+        folder = next(
+            (part.parent for part in xml.parents if part.name.startswith(OWN)), xml.parent
+        )
+        raise kind(
+            f"{folder}: the {precision} IR cannot be written completely: {reason}",
+            hint="check the free space there",
+        ) from error
+    return xml

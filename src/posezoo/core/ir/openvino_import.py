@@ -1,0 +1,136 @@
+"""The only module that imports OpenVINO; it checks the version and disables the telemetry."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any, cast
+
+from posezoo.core.errors import MissingPackageError, import_optional, pip_command, sanitize
+from posezoo.core.versions import package_version, parse_version
+from posezoo.core.workers.threads import library_threads
+
+#: The oldest version; older ones convert MoveNet incorrectly, without an error.
+MINIMUM = (2025, 2)
+
+# https://www.w3.org/TR/xml/#charsets
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+# Only one thread at a time may run the first calls.
+_FIRST_CALL = threading.Lock()
+
+
+def import_openvino(*, extra: str = "convert") -> ModuleType:
+    """The ``openvino`` package; if it is missing, the error names the ``extra`` of posezoo to
+    install.
+
+    Raises:
+        MissingPackageError: it is not installed, does not load, or is older than 2025.2.
+    """
+    installed = package_version("openvino")
+    if installed and parse_version(installed) < MINIMUM:
+        oldest = ".".join(map(str, MINIMUM))
+        reason = (
+            f"version {installed} is too old ({oldest} or newer converts every model correctly)"
+        )
+        raise MissingPackageError("openvino", extra=extra, reason=reason)
+    # The telemetry of OpenVINO's converter would start threads, look up a host and write to the
+    # home folder (0.95 s instead of 0.32 s for a tiny model). With None here its import fails, and
+    # OpenVINO uses a stub.
+    cast("dict[str, ModuleType | None]", sys.modules).setdefault("openvino_telemetry", None)
+    # The first call fills a table in C++ under a lock, and meanwhile releases Python's lock (GIL).
+    # Two threads that both infer for the first time would deadlock (7 of 20 processes in 2026.4.1).
+    with _FIRST_CALL:
+        module = import_optional("openvino", extra=extra)
+        if not hasattr(module, "Core"):
+            # Both packages have openvino/__init__.py, and pip removes it with either of them.
+            reason = "files of it are missing, as after uninstalling openvino-dev"
+            error = MissingPackageError("openvino", extra=extra, reason=reason)
+            error.hint = (
+                f"{pip_command()} install --force-reinstall --no-deps openvino=={installed}"
+            )
+            raise error
+        module.Type.f32.to_dtype()
+    return module
+
+
+def openvino_core(*, extra: str = "convert") -> Any:
+    """An ``openvino.Core`` that allows the files of its models to be moved, and obeys
+    ``library_threads``.
+
+    Windows cannot move a mapped file; there, weights are read into memory, which takes a fifth
+    longer.
+
+    Raises:
+        MissingPackageError: see ``import_openvino``.
+    """
+    core = import_openvino(extra=extra).Core()
+    core.set_property({"ENABLE_MMAP": os.name != "nt"})
+    if threads := library_threads():
+        core.set_property("CPU", {"INFERENCE_NUM_THREADS": threads})
+    return core
+
+
+def fold_constants(network: Any) -> None:
+    """Replace operations that depend on no input, or only on static sizes (ShapeOf), with
+    constants.
+    """
+    from openvino.passes import ConstantFolding, Manager
+
+    manager = Manager()
+    manager.register_pass(ConstantFolding())
+    manager.run_passes(network)
+
+
+def explain_invalid_names(network: Any) -> str:
+    """Which name of an operation or tensor is not UTF-8, or cannot be in XML, as in an IR; empty if
+    none.
+    """
+    for operation in network.get_ops():
+        try:
+            names = {operation.get_friendly_name()}.union(
+                *(port.names for port in operation.outputs())
+            )
+        except UnicodeDecodeError as error:
+            return (
+                "it has a name that is not UTF-8:"
+                f" {sanitize(error.object.decode('utf-8', 'replace'))}"
+            )
+        if invalid := next(filter(_NOT_IN_XML.search, sorted(names)), ""):
+            return f"it has a name with a character that XML does not allow: {sanitize(invalid)}"
+    return ""
+
+
+def static_sizes(shape: Any) -> tuple[int, ...]:
+    """The sizes of an ``openvino.PartialShape`` of static rank, with -1 for dynamic sizes."""
+    return tuple(-1 if size.is_dynamic else size.get_length() for size in shape)
+
+
+def add_mean_and_scale(steps: Any, mean: Sequence[float], scale: Sequence[float]) -> None:
+    """Add to ``openvino.preprocess`` steps that subtract and divide, by values for all channels or
+    for each.
+    """
+    for values, apply in ((mean, steps.mean), (scale, steps.scale)):
+        if values:
+            apply(values[0] if len(values) == 1 else list(values))
+
+
+def error_text(error: BaseException) -> str:
+    """An error of OpenVINO in one line.
+
+    Its messages begin with the failed check and a position in its own sources; only the last line
+    is useful, or the summary of the operations that it cannot convert.
+    """
+    lines = [line.strip().removeprefix("-- ") for line in str(error).splitlines() if line.strip()]
+    if "Summary:" in lines:
+        summary = lines[lines.index("Summary:") + 1 :]
+        return "; ".join(
+            line for line in summary if not line.startswith("To facilitate the conversion")
+        )
+    if not lines:
+        return type(error).__name__
+    return lines[-1].rstrip(".").replace("std::bad_alloc", "it needs more memory than there is")

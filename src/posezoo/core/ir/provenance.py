@@ -1,0 +1,426 @@
+"""The record of an IR, provenance.json in its folder: sources, tools, time of conversion and
+self-check.
+
+Facts that differ from run to run, such as the time, are only in this file, so that the IR is
+reproducible.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from posezoo.core.declarations.model import Decoder, Digest, Input, ModelSpec
+from posezoo.core.errors import redact_secrets
+from posezoo.core.events import (
+    AccuracyCompared,
+    AccuracySearched,
+    Event,
+    FloatLayersKept,
+    NodeProof,
+    SpeedCompared,
+)
+from posezoo.core.ir.complexity import Complexity
+from posezoo.core.regular_files import read_regular_bytes
+from posezoo.core.values import frozen
+from posezoo.core.versions import package_version, version
+from posezoo.export.model_procs import find_labels
+from posezoo.formats.region_configs import find_detector
+
+#: Incremented if a change of posezoo's conversion changes the bytes of the IR for the same input.
+#: 2: each IR has a section model_info.
+CONVERSION_FORMAT = 2
+
+#: The two files of an IR.
+SUFFIXES = (".xml", ".bin")
+
+#: The measurements of an INT8 IR: numbers of photos, displacement of keypoints, numbers of people
+#: detected.
+SHIFT = (
+    *("calibration_photos", "measured_photos", "shift_p50_px", "shift_p90_px"),
+    *("found_fp32", "found_int8", "agreement"),
+)
+
+#: What else is measured of an INT8 IR, by the attributes of ``Provenance``, which are also the keys
+#: of the record.
+INT8_EVENTS: dict[type[Event], str] = {
+    AccuracyCompared: "accuracy",
+    SpeedCompared: "speed",
+    FloatLayersKept: "in_float",
+    AccuracySearched: "search",
+}
+
+#: Whether a file has this size and digest.
+IsGood = Callable[[Path, int, Digest], bool]
+
+# Why an IR is out of date, by the part of the key that differs.
+_CHANGES = {
+    "conversion_format": "it was made by another version of posezoo",
+    "openvino": "it was made by another version of OpenVINO",
+    "sources": "it was made from another file",
+    "arguments": "model.yml or the flags have changed",
+    "model_optimizer": "it was made by another version of Model Optimizer",
+    "quantization": "it was made from other photos, settings, FP32 IR or NNCF",
+}
+
+_TOOLS = ("openvino", "numpy", "ai-edge-litert", "onnxruntime", "torch", "nncf")
+
+
+@frozen
+class FileContent:
+    """Size and digest of a published file."""
+
+    size: int  # bytes
+    digest: Digest
+
+
+@frozen
+class OutputRounding:
+    """How far the rounding of the constants to FP16 moves an output: the largest change of a
+    value.
+    """
+
+    relative: float  # to the output's largest value
+    absolute: float
+    unit: str = ""  # of ``absolute``, as model.yml declares it
+
+
+@frozen
+class OutputCheck:
+    """The self-check of one output; difference and tolerance are relative to the output's largest
+    value.
+    """
+
+    output: str
+    difference: float
+    tolerance: float
+    reference: str  # the runtime that computed the original's output
+    #: None: the IR is not in FP16, or its rounding was not measured.
+    rounding: OutputRounding | None = None
+
+
+@frozen
+class Provenance:
+    """The content of a provenance.json."""
+
+    #: Everything that the bytes of the IR depend on, from ``conversion_key``.
+    key: Mapping[str, object]
+    #: Size and digest of the two files, by suffix: ``.xml`` and ``.bin``.
+    contents: Mapping[str, FileContent]
+    checks: tuple[OutputCheck, ...]  # the outputs that the self-check compared
+    #: The ``gflops`` of one inference, and ``mparams``; empty if sizes are dynamic, or if they were
+    #: not counted.
+    complexity: Mapping[str, float] = field(default_factory=dict)
+    #: For an INT8 IR, the displacement of its keypoints against FP32, measured by ``quantize``.
+    shift: Mapping[str, float] = field(default_factory=dict)
+    #: The outputs whose numbers prove nothing (``self_check.LARGEST_NOISE``).
+    unprovable: tuple[str, ...] = ()
+    #: Whether another reader than the conversion's own read the original.
+    is_independent: bool = False
+    nodes: NodeProof | None = None  # None if inner tensors were not to be compared
+    was_checked: bool = False  # whether the self-check was not skipped
+    #: Who vouches for an IR that another machine made, in place of a self-check: ``signed`` or
+    #: ``locked`` (a posezoo.lock lists it), or ``trusted from HOST``; empty if it was made here.
+    trust: str = ""
+    received: str = ""  # the SHA-384 of the other machine's record
+    accuracy: AccuracyCompared | None = None  # of an INT8 IR, if it was measured
+    speed: SpeedCompared | None = None
+    in_float: FloatLayersKept | None = None
+    search: AccuracySearched | None = None  # the end of the search for layers in floating point
+
+    @property
+    def sources(self) -> Mapping[str, object]:
+        """The digests of the files that the IR was made from, as from ``source_digests``."""
+        sources = self.key.get("sources")
+        return sources if isinstance(sources, Mapping) else {}
+
+
+def conversion_key(
+    spec: ModelSpec,
+    decoder: Decoder | None,
+    quantization: Mapping[str, object] | None = None,
+    model_optimizer: str = "",
+) -> dict[str, Any]:
+    """Everything that the bytes of an IR depend on, in JSON's types; equal keys mean equal IR."""
+    outputs = [
+        {"name": port.name, "shape": port.shape, "layout": port.layout} for port in spec.outputs
+    ]
+    arguments: dict[str, Any] = {
+        "model": spec.name,
+        "framework": spec.framework,
+        "inputs": list(map(_input_arguments, spec.inputs)),
+        "outputs": outputs,
+        "decoder": None,
+        "skeleton": spec.own_skeleton.to_json() if spec.own_skeleton else spec.skeleton,
+    }
+    if decoder:
+        arguments["decoder"] = {"name": decoder.name, "options": dict(decoder.options)}
+    if spec.network:
+        chosen = dict(spec.network.arguments)
+        arguments["network"] = {"name": spec.network.name, "arguments": chosen}
+    if spec.mo_args:
+        arguments["mo_args"] = spec.mo_args
+        detector = find_detector(spec.mo_args)
+        if detector is not None and detector.difference and not model_optimizer:
+            arguments["unlike_model_optimizer"] = detector.difference
+    if spec.model_info:
+        arguments["model_info"] = spec.model_info
+    if spec.decoding:
+        arguments["decoding"] = asdict(spec.decoding)
+        del arguments["decoding"]["decoder"]["skeleton"]
+    labels = "\n".join(find_labels(spec, [port.shape for port in spec.outputs]))
+    if labels:
+        arguments["labels"] = hashlib.sha256(labels.encode()).hexdigest()
+    key = {
+        "conversion_format": CONVERSION_FORMAT,
+        "openvino": package_version("openvino"),
+        "sources": source_digests(spec),
+        "arguments": arguments,
+    }
+    tools = {"quantization": quantization, "model_optimizer": model_optimizer}
+    key |= {name: value for name, value in tools.items() if value}
+    return dict(json.loads(json.dumps(key)))
+
+
+def _input_arguments(port: Input) -> dict[str, Any]:
+    # dynamic and reshaped only change the shape, which is in the key; usual_size changes nothing.
+    # Others are omitted if they are not declared, so that keys from versions without them stay
+    # valid.
+    declared = asdict(port)
+    for name in ("dynamic", "reshaped", "usual_size"):
+        del declared[name]
+    for name in ("to_layout", "element_type", "resize", "bounds"):
+        if not declared[name]:
+            del declared[name]
+    return declared
+
+
+def source_digests(spec: ModelSpec) -> dict[str, str]:
+    """The declared digests of a model's published files by name, as ``algorithm:hex``."""
+    digests = {}
+    for file in spec.files:
+        # A digest that is only in the lock must not change the key.
+        for name, digest in file.declared_digests.items():
+            digests[name] = f"{digest.algorithm}:{digest.value}"
+    return digests
+
+
+def read_provenance(path: Path) -> Provenance | None:
+    """The record in a file; None if the file is missing or not a valid record."""
+    try:
+        content = read_regular_bytes(path)
+    except OSError:
+        return None
+    return parse_provenance(content)
+
+
+def parse_provenance(content: bytes) -> Provenance | None:
+    """The record with this JSON; None if it is not a valid record."""
+    try:
+        record = json.loads(content)
+        contents = {}
+        for name, entry in record["files"].items():
+            digest = Digest("sha384", str(entry["sha384"]))
+            contents[Path(name).suffix] = FileContent(int(entry["size"]), digest)
+        if set(contents) != set(SUFFIXES):
+            return None
+        check = {"outputs": {}} if record["self_check"] is None else record["self_check"]
+        checks = []
+        for name, output in check["outputs"].items():
+            difference = float(output["difference"])
+            tolerance = float(output["tolerance"])
+            rounding = None
+            if output.get("rounding"):
+                rounding = OutputRounding(**output["rounding"])
+            reference = str(check["reference"])
+            checks.append(OutputCheck(name, difference, tolerance, reference, rounding=rounding))
+        return Provenance(
+            dict(record["key"]),
+            contents,
+            tuple(checks),
+            _read_figures(record, "complexity", ("gflops", "mparams")),
+            shift=_read_figures(record, "shift", SHIFT),
+            unprovable=tuple(map(str, check.get("unprovable", ()))),
+            is_independent=check.get("is_independent") is True,
+            nodes=NodeProof(**check["nodes"]) if check.get("nodes") else None,
+            was_checked="reference" in check,
+            trust=str(record.get("trust", "locked" if record.get("locked") is True else "")),
+            received=str(record.get("received", "")),
+            **(_read_int8(record) if "in_float" in record else {}),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        return None
+
+
+def _read_int8(record: Mapping[str, Any]) -> dict[str, Any]:
+    events = {name: kind(**record[name]) for kind, name in INT8_EVENTS.items() if name in record}
+    for event in events.values():
+        str(event)  # a value of another type is an error
+    return events
+
+
+def _read_figures(record: Mapping[str, Any], key: str, names: Iterable[str]) -> dict[str, float]:
+    """The figures below a key of a record; empty if it has none."""
+    if not record.get(key):
+        return {}
+    return {name: float(record[key][name]) for name in names}
+
+
+def conversion_flags(record: Provenance, spec: ModelSpec) -> str:
+    """The flags with which an IR was converted to take other images than model.yml declares, or to
+    decode.
+
+    Each flag is preceded by a space.
+    """
+    arguments = record.key.get("arguments")
+    if not isinstance(arguments, Mapping):
+        return ""
+    inputs = arguments.get("inputs")
+    if not isinstance(inputs, list):
+        inputs = []
+    flags: dict[str, None] = {}
+    for declared, recorded in zip(spec.inputs, inputs, strict=False):
+        if not isinstance(recorded, Mapping):
+            continue
+        element_type = recorded.get("element_type", "")
+        if element_type != declared.element_type:
+            flags[f"--input_type {element_type}"] = None
+        layout = recorded.get("to_layout", "")
+        if layout != declared.to_layout:
+            flags[f"--input_layout {layout or declared.layout}"] = None
+        if recorded.get("resize") and not declared.resize:
+            flags["--resize"] = None
+    decoding = arguments.get("decoding")
+    if isinstance(decoding, Mapping):
+        flags["--decode"] = None
+        if decoding.get("max_people"):
+            flags[f"--max_people {decoding['max_people']}"] = None
+        flags[f"--min_score {decoding.get('min_score')}"] = None
+    return "".join(f" {flag}" for flag in flags)
+
+
+def explain_stale_record(
+    xml: Path,
+    key_now: Callable[[], Mapping[str, object]],
+    is_good: IsGood,
+    *,
+    is_checked: bool = False,
+    is_proven: bool = False,
+    by_nodes: bool = False,
+) -> str:
+    """Why an IR must be made; empty if it exists, is complete, and its record has the same key.
+
+    ``key_now`` computes the key that a conversion would have now; it is called only if the IR has a
+    record. The IR may also be required to have passed a self-check, or one that proved all of its
+    outputs, or one that compared its inner tensors.
+    """
+    if not xml.is_file():
+        return "it does not exist yet"
+    record = read_provenance(xml.with_name("provenance.json"))
+    if record is None:
+        return "there is no record of how it was made"
+    for name, value in key_now().items():
+        if record.key.get(name) != value:
+            return _CHANGES[name]
+    for suffix, content in record.contents.items():
+        if not is_good(xml.with_suffix(suffix), content.size, content.digest):
+            return f"its {suffix} is not the file that was published"
+    is_whole = record.search is None or not record.search.is_interrupted
+    requirements = (
+        (True, is_whole, "the search for its layers in floating point was interrupted"),
+        (is_checked, record.was_checked or record.trust, "it was not self-checked"),
+        (is_proven, not record.unprovable, "its self-check could not prove its outputs"),
+        (
+            is_proven,
+            record.is_independent,
+            "its self-check compared it with nothing that another runtime computed",
+        ),
+        (by_nodes, record.nodes is not None, "its self-check compared outputs only"),
+    )
+    for is_required, is_met, reason in requirements:
+        if is_required and not is_met:
+            return reason
+    return ""
+
+
+def format_received_record(record: Provenance, spec: ModelSpec, trust: str, received: str) -> bytes:
+    """As JSON, what is kept of the record of another machine: no self-check, no count.
+
+    ``trust`` and ``received`` are those of ``Provenance``.
+    """
+    kept = {
+        "model": spec.name,
+        "key": record.key,
+        "files": _format_contents(record.contents, spec),
+        "self_check": None,
+        "complexity": None,
+        "trust": trust,
+        "received": received,
+    }
+    return _format_record(kept)
+
+
+def _format_contents(
+    contents: Mapping[str, FileContent], spec: ModelSpec
+) -> dict[str, dict[str, object]]:
+    files = {}
+    for suffix, content in contents.items():
+        digest = content.digest
+        files[f"{spec.name}{suffix}"] = {"size": content.size, digest.algorithm: digest.value}
+    return files
+
+
+def _format_record(record: Mapping[str, object]) -> bytes:
+    return json.dumps(record, indent=2).encode() + b"\n"
+
+
+def format_provenance(
+    spec: ModelSpec,
+    decoder: Decoder | None,
+    contents: Mapping[str, FileContent],
+    *,
+    self_check: Mapping[str, object] | None = None,
+    complexity: Complexity | None = None,
+    quantization: Mapping[str, object] | None = None,
+    shift: Mapping[str, object] | None = None,
+    int8: Mapping[str, Event] | None = None,
+    model_optimizer: str = "",
+) -> bytes:
+    """A record as JSON.
+
+    Args:
+        contents: size and digest of the .xml and the .bin, by suffix.
+        self_check: the mode and result of the self-check, in JSON's types; None if there is none.
+        complexity: the cost of one inference; None if sizes are dynamic.
+        quantization: the part of the key that only an INT8 IR has; None for any other IR.
+        shift: the displacement of an INT8 IR's keypoints against FP32.
+        int8: what else was measured of it, by the names of ``INT8_EVENTS``.
+        model_optimizer: the version of the Model Optimizer that made the IR; empty if posezoo made
+            it.
+    """
+    now = datetime.now(timezone.utc)
+    origins = {
+        file.name: [redact_secrets(str(source)) for source in file.sources] for file in spec.files
+    }
+    tools = {tool: package_version(tool) for tool in _TOOLS}
+    record = {
+        "model": spec.name,
+        "posezoo": version(),
+        "converted_at": now.isoformat(timespec="seconds"),
+        "key": conversion_key(spec, decoder, quantization, model_optimizer),
+        "origins": origins,
+        "tools": {"python": platform.python_version(), **tools},
+        "files": _format_contents(contents, spec),
+        "self_check": self_check,
+        "complexity": None if complexity is None else asdict(complexity),
+    }
+    if shift is not None:
+        record["shift"] = shift
+    record |= {name: asdict(event) for name, event in (int8 or {}).items()}
+    return _format_record(record)

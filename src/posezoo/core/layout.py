@@ -1,0 +1,136 @@
+"""The paths of a model's files on disk.
+
+The folder structure is that of Open Model Zoo, so that existing scripts find the files:
+``<root>/<public|intel>/<name>/<file>`` and ``<root>/<public|intel>/<name>/<precision>/<name>.xml``.
+A part of a composite is one level deeper: ``<root>/public/<composite>/<part>/...``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import field
+from pathlib import Path, PurePath
+
+from posezoo.core.declarations.model import Model, ModelSpec, Precision, RegexReplace, SourceFile
+from posezoo.core.errors import OutputError, sanitize
+from posezoo.core.values import frozen
+from posezoo.core.workers.retries import RequestLimits
+
+#: The folder, in a model's own, of published IR that got a decoder.
+DECODED = "decoded"
+
+
+def path_below(folder: Path, name: PurePath | str) -> Path:
+    """The path of a file below a folder, for a name that a model declares.
+
+    model.yml cannot declare another one. This holds for a model from anywhere: its files are
+    written at such paths only.
+
+    Raises:
+        OutputError: the path is not below the folder.
+    """
+    relative = PurePath(name)
+    if relative.is_absolute() or ".." in relative.parts:
+        shown = sanitize(str(name))
+        raise OutputError(f"{shown}: is outside of {folder}, where the files of the model belong")
+    return folder / relative
+
+
+@frozen
+class ModelLayout:
+    """The root folders of published files and IRs, which are often the same folder."""
+
+    download_dir: Path  # the root of the published files
+    output_dir: Path  # the root of the IRs
+    checkpoint: Path | None = None  # the user's own weights, used only by the model made for them
+    #: Files that the model's own code made ($conv_dir); None if none ran.
+    conversions: Path | None = None
+    limits: RequestLimits = field(default_factory=RequestLimits)  # for folders in stores
+
+    def model_download_dir(self, spec: ModelSpec) -> Path:
+        """The folder of a model's published files."""
+        return path_below(self.download_dir, spec.subdirectory)
+
+    def file_path(self, spec: ModelSpec, file: SourceFile) -> Path:
+        """The path of a published file with its original content."""
+        return self.published_path(spec, file.name)
+
+    def published_path(self, spec: ModelSpec, name: str) -> Path:
+        """The path of a file's original; if model.yml changes its text, this is NAME.orig."""
+        checkpoint = self.custom_checkpoint(spec)
+        if checkpoint:
+            return checkpoint
+        rewritten = any(
+            isinstance(step, RegexReplace) and step.file == name for step in spec.postprocessing
+        )
+        return self.download_path(spec, f"{name}.orig" if rewritten else name)
+
+    def download_path(self, spec: ModelSpec, name: str) -> Path:
+        """The path of a file in the folder of the published files.
+
+        Raises:
+            OutputError: it would be outside of this folder.
+        """
+        return path_below(self.model_download_dir(spec), name)
+
+    def custom_checkpoint(self, spec: ModelSpec) -> Path | None:
+        """The user's own checkpoint, if it is this model's file; None for any other model.
+
+        The model with the user's own weights has a file without a source. Files of other models,
+        such as a detector, must never be written to the path of this checkpoint.
+        """
+        is_own = bool(spec.files) and not any(file.sources for file in spec.files)
+        return self.checkpoint if is_own else None
+
+    def model_dir(self, spec: Model) -> Path:
+        """The folder of a model's card; the IRs are in its subfolders."""
+        return path_below(self.output_dir, spec.subdirectory)
+
+    def ir_path(self, spec: ModelSpec, precision: Precision) -> Path:
+        """The .xml of an IR, the published one if the model is published as IR; the .bin is next to
+        it.
+        """
+        if spec.is_converted:
+            return self.converted_ir_path(spec, precision)
+        return self.download_path(spec, f"{precision}/{spec.name}.xml")
+
+    def converted_ir_path(self, spec: ModelSpec, precision: Precision) -> Path:
+        """The .xml of an IR that posezoo made, even if the model is published as IR.
+
+        A published IR with a decoder gets a folder of its own, so that the original is kept.
+        """
+        folder = DECODED if spec.is_ir and spec.is_converted else ""
+        return path_below(self.model_dir(spec) / folder, f"{precision}/{spec.name}.xml")
+
+    def made_irs(self, spec: ModelSpec) -> Iterator[Path]:
+        """The .xml of each IR that posezoo may have made of a model."""
+        for precision in Precision:
+            yield self.converted_ir_path(spec, precision)
+            if spec.is_ir:
+                yield path_below(self.model_dir(spec), f"{DECODED}/{precision}/{spec.name}.xml")
+
+    def onnx_path(self, spec: ModelSpec) -> Path:
+        """The path of the intermediate ONNX file of a checkpoint, if it is kept."""
+        return path_below(self.model_dir(spec), f"{spec.name}.onnx")
+
+    def provenance_path(self, spec: ModelSpec, precision: Precision) -> Path:
+        """The path of the record of how posezoo made an IR: its inputs, the tools, and the time."""
+        return self.converted_ir_path(spec, precision).with_name("provenance.json")
+
+
+class FlatLayout(ModelLayout):
+    """The folders of one model outside of any registry: its files and its IR lie directly in
+    them.
+    """
+
+    def model_download_dir(self, spec: ModelSpec) -> Path:  # noqa: ARG002
+        """The folder of the file to convert."""
+        return self.download_dir
+
+    def model_dir(self, spec: Model) -> Path:  # noqa: ARG002
+        """The folder of the IR."""
+        return self.output_dir
+
+    def converted_ir_path(self, spec: ModelSpec, precision: Precision) -> Path:  # noqa: ARG002
+        """The .xml of the IR; the folder has one IR of that name, in any precision."""
+        return path_below(self.output_dir, f"{spec.name}.xml")

@@ -1,0 +1,409 @@
+"""Read and write the lines of a posezoo.lock, and update them to the present state of models.
+
+Each line is one entry in JSON, and the lines are sorted, so that version control can merge
+branches::
+
+    {"model": "net@ccd24037", "file": "net.zip", "size": 5, "sha384": "...", "origin": "first_use",
+    ...}
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from posezoo.core.declarations.model import CompositeSpec, ModelSpec, Precision, SourceFile
+from posezoo.core.errors import LockError, PosezooError, os_reason
+from posezoo.core.files.verified_files import compute_digest, is_verified, is_verified_file
+from posezoo.core.ir import provenance
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import RegistryEntry, format_command
+from posezoo.core.regular_files import read_regular_text
+from posezoo.core.values import frozen
+
+NAME = "posezoo.lock"
+MODEL_YML = "model.yml"
+COMPOSITE_YML = "composite-model.yml"
+
+#: The origin of an entry: a file of a registry, a published file, a published file that was trusted
+#: at its first download, an IR that was converted here.
+REGISTRY = "registry"
+PUBLISHED = "published"
+FIRST_USE = "first_use"
+MADE = "made"
+
+_SHA384 = re.compile("[0-9a-f]{96}")
+_OPTIONAL = ("revision", "before", "decisive")
+
+#: Model, file, and whether it was converted here, because a published IR may have the same name.
+LockKey = tuple[str, str, bool]
+
+
+@frozen
+class LockEntry:
+    """The content of one file."""
+
+    model: str  # name@tag if there are tags, also for the default tag, which may change later
+    file: str  # the name in model.yml; FP16/net.xml for an IR
+    size: int  # bytes
+    sha384: str
+    origin: str  # REGISTRY, PUBLISHED, FIRST_USE or MADE
+    first_seen: str  # ISO 8601, UTC
+    revision: int = 0  # of a model.yml: its own revision number
+    before: tuple[str, ...] = ()  # of a model.yml: the SHA-384 of its earlier versions
+    #: Of a model.yml: the SHA-384 of what decides the bytes of files and IR; empty in older locks.
+    decisive: str = ""
+
+    @property
+    def key(self) -> LockKey:
+        """The key: a lock has one entry per key."""
+        return self.model, self.file, self.origin == MADE
+
+    def has_same_content(self, other: LockEntry) -> bool:
+        """Whether the other entry is for the same file with the same bytes."""
+        return (self.key, self.size, self.sha384) == (other.key, other.size, other.sha384)
+
+    def decides_the_same(self, other: LockEntry) -> bool:
+        """Whether both declarations make the same files and IR, whatever else their texts say."""
+        is_equal = self.decisive != "" and self.decisive == other.decisive
+        return is_equal or self.has_same_content(other)
+
+    def accepts(self, other: LockEntry) -> bool:
+        """Whether another declaration may make the same files and IR.
+
+        Older locks do not say what decides bytes. They list the digests of all files and IR.
+        """
+        return not self.decisive or self.decides_the_same(other)
+
+    def is_unchanged(self, other: LockEntry) -> bool:
+        """Whether the other entry has the same content and the same revision."""
+        return self.has_same_content(other) and self.revision == other.revision
+
+
+LockEntries = dict[LockKey, LockEntry]
+
+
+def model_key(spec: ModelSpec) -> str:
+    """The name of a model in a lock."""
+    return f"{spec.name}@{spec.tag}" if spec.tag else spec.name
+
+
+def declaration_entries(spec: ModelSpec, now: str) -> Iterator[LockEntry]:
+    """The present entries of a model.yml and its composite-model.yml; LockError if one cannot be
+    read.
+    """
+    declarations = [(model_key(spec), spec.path, spec.revision)]
+    if spec.composite:
+        declarations.append((spec.composite, spec.path.parents[1] / COMPOSITE_YML, 0))
+    for model, path, revision in declarations:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise LockError(f"{path}: cannot be read: {os_reason(error)}") from error
+        yield LockEntry(
+            model,
+            path.name,
+            len(content),
+            hashlib.sha384(content).hexdigest(),
+            origin=REGISTRY,
+            first_seen=now,
+            revision=revision,
+            decisive=_decisive_digest(spec, path),
+        )
+
+
+def _decisive_digest(spec: ModelSpec, path: Path) -> str:
+    """The SHA-384 of what a declaration decides about the bytes of files and IR.
+
+    The declaration is read again: ``spec`` may have pins of a lock, and inputs that a user chose.
+    """
+    declared = RegistryEntry(path.parent.name, spec.family, path, spec.composite).read()
+    if isinstance(declared, CompositeSpec):
+        decides: dict[str, Any] = {"stages": declared.stages, "decoder": declared.decoder}
+    else:
+        (declared,) = (
+            variant for variant in (declared, *declared.variants) if variant.tag == spec.tag
+        )
+        decides = {
+            "files": [(file.name, file.size, str(file.checksum)) for file in declared.files],
+            "postprocessing": declared.postprocessing,
+            "input_model": declared.input_model,
+            "checkpoint": declared.checkpoint,
+            "quantization": declared.quantization,
+            "arguments": provenance.conversion_key(declared, declared.decoder)["arguments"],
+        }
+    return hashlib.sha384(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@frozen
+class ModelSnapshot:
+    """The present state of one model."""
+
+    entries: tuple[LockEntry, ...]  # one for each file whose SHA-384 is known
+    unpinned: tuple[str, ...] = ()  # published files that are missing, and have no declared SHA-384
+    warnings: tuple[str, ...] = ()  # one line for each existing file that differs from its record
+
+
+def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnapshot:
+    """Collect the state of a model; a file is read if its SHA-384 is not declared, or it is not
+    verified yet.
+
+    The model has the pins of the present lock; ``now`` has the format of entries.
+    """
+    entries = list(declaration_entries(spec, now))
+    unpinned = []
+    for file in spec.files:
+        entry = published_entry(spec, file, layout.file_path(spec, file), now)
+        if entry is None:
+            unpinned.append(file.name)
+        else:
+            entries.append(entry)
+    warnings = []
+    for precision in Precision:
+        record = provenance.read_provenance(layout.provenance_path(spec, precision))
+        if record is None:
+            continue
+        xml = layout.converted_ir_path(spec, precision)
+        if record.sources != provenance.source_digests(spec):
+            again = format_command("convert", spec) + provenance.conversion_flags(record, spec)
+            warnings.append(f"{xml}: was converted from another file: {again} converts it again")
+            continue
+        converted = []
+        for suffix, content in record.contents.items():
+            path = xml.with_suffix(suffix)
+            if not is_verified(path, content.size, content.digest):
+                warnings.append(
+                    f"{path}: does not match its record: posezoo verify {spec.full_name}"
+                )
+                break
+            name = f"{precision}/{path.name}"
+            digits = content.digest.value
+            converted.append(
+                LockEntry(model_key(spec), name, content.size, digits, origin=MADE, first_seen=now)
+            )
+        else:
+            entries += converted
+    return ModelSnapshot(tuple(entries), tuple(unpinned), tuple(warnings))
+
+
+def published_entry(spec: ModelSpec, file: SourceFile, path: Path, now: str) -> LockEntry | None:
+    """The entry of a published file, from its declaration or else its bytes; None if it is not
+    verified.
+    """
+    origin = FIRST_USE if file.first_use else PUBLISHED
+    digest = file.checksum
+    size = file.size
+    if digest is None or digest.algorithm != "sha384" or size is None:
+        if not is_verified_file(path, file):
+            return None
+        digest = compute_digest(path)
+        size = path.stat().st_size
+    return LockEntry(model_key(spec), file.name, size, digest.value, origin=origin, first_seen=now)
+
+
+def format_entries(entries: Iterable[LockEntry]) -> bytes:
+    """The bytes of a lock with these entries."""
+    lines = []
+    for entry in sorted(entries, key=lambda entry: entry.key):
+        fields = asdict(entry).items()
+        given = {name: value for name, value in fields if value or name not in _OPTIONAL}
+        lines.append(json.dumps(given) + "\n")
+    return "".join(lines).encode()
+
+
+def read_entries(path: Path) -> LockEntries:
+    """The entries of a posezoo.lock; empty if it is missing. A PosezooError if a line is not an
+    entry.
+    """
+    try:
+        text = read_regular_text(path)
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        hint = "the setting lock names this file"
+        raise PosezooError(f"{path}: cannot be read: {reason}", hint=hint) from error
+    entries: LockEntries = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        entry = _entry(line)
+        problem = "is not an entry" if entry is None else ""
+        if entry and entries.setdefault(entry.key, entry) != entry:
+            problem = f"contradicts another entry of {entry.model}: {entry.file}"
+        if problem:
+            raise PosezooError(
+                f"{path}:{number}: {problem}",
+                hint="restore the line from version control, or remove it",
+            )
+    return entries
+
+
+def _entry(line: str) -> LockEntry | None:
+    try:
+        fields: Any = json.loads(line)
+        entry = LockEntry(**{**fields, "before": tuple(fields.get("before", ()))})
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return None
+    digests = [entry.sha384, *entry.before, *filter(None, [entry.decisive])]
+    texts = (entry.model, entry.file, entry.origin, entry.first_seen, *digests)
+    numbers = (entry.size, entry.revision)
+    if not all(isinstance(text, str) for text in texts):
+        return None
+    if not all(type(number) is int for number in numbers):  # True is an int, too
+        return None
+    is_valid = "".join(texts).isprintable() and min(numbers) >= 0
+    return entry if is_valid and all(map(_SHA384.fullmatch, digests)) else None
+
+
+@frozen
+class LockChange:
+    """One line of a lock that is added, removed or changed."""
+
+    model: str
+    file: str
+    change: str  # added, changed or removed
+    was: str = ""  # SHA-384
+    now: str = ""  # SHA-384
+    is_text_alone: bool = (
+        False  # whether a model.yml changed, and still makes the same files and IR
+    )
+
+    def __str__(self) -> str:
+        digests = " -> ".join(digits[:12] + "…" for digits in (self.was, self.now) if digits)
+        note = ", with the same files and conversion" if self.is_text_alone else ""
+        return f"{self.change:8} {self.model}: {self.file} (SHA-384 {digests}{note})"
+
+
+def explain_rollback(locked: LockEntry, present: LockEntry) -> str:
+    """Why a registry's file is older than the one in the lock; empty if there is no sign of
+    that.
+    """
+    if present.revision < locked.revision:
+        return f"revision {present.revision}, the lock's is {locked.revision}"
+    if present.sha384 in locked.before:
+        return "the version in the lock has replaced it"
+    return ""
+
+
+def merge_entries(
+    entries: LockEntries,
+    present: Collection[LockEntry],
+    unpinned: Collection[str] = (),
+    *,
+    allow_rollback: bool = False,
+) -> LockEntries:
+    """Update the entries to the present state of one model, and of the composite that contains it.
+
+    An entry with the same content is kept. The entry of a missing file is kept too if it may still
+    be valid: an IR of the same model.yml, or a file that was trusted on first use. ``unpinned`` are
+    the missing files without a pin. A LockError if a model.yml is older than the lock's, unless
+    that is allowed.
+    """
+    updated = update_entries(entries, present, allow_rollback=allow_rollback)
+    declarations = {entry.model: entry for entry in present if entry.file == MODEL_YML}
+    kept: LockEntries = {}
+    for key, entry in entries.items():
+        declaration = declarations.get(entry.model)
+        locked = entries.get(declaration.key) if declaration else None
+        if declaration is None or _may_be_valid(entry, declaration, locked, unpinned):
+            kept[key] = entry
+    return kept | updated
+
+
+def merge_snapshots(
+    entries: LockEntries, snapshots: Iterable[ModelSnapshot], *, allow_rollback: bool = False
+) -> LockEntries:
+    """Update the entries to the present state of models, each with ``merge_entries``."""
+    by_model = group_by_model(entries)
+    for snapshot in snapshots:
+        # The model, and the composite that contains it.
+        names = {entry.model for entry in snapshot.entries}
+        locked: LockEntries = {}
+        for name in names:
+            locked |= by_model.pop(name, {})
+        merged = merge_entries(
+            locked, snapshot.entries, snapshot.unpinned, allow_rollback=allow_rollback
+        )
+        by_model |= group_by_model(merged)
+    return {key: entry for of_model in by_model.values() for key, entry in of_model.items()}
+
+
+def group_by_model(entries: LockEntries) -> dict[str, LockEntries]:
+    """The entries of each model."""
+    by_model: dict[str, LockEntries] = {}
+    for key, entry in entries.items():
+        by_model.setdefault(entry.model, {})[key] = entry
+    return by_model
+
+
+def update_entries(
+    entries: LockEntries, present: Iterable[LockEntry], *, allow_rollback: bool = False
+) -> LockEntries:
+    """The new entries of existing files; raises a LockError as ``merge_entries``."""
+    return {
+        entry.key: _merge_entry(entries.get(entry.key), entry, allow_rollback=allow_rollback)
+        for entry in present
+    }
+
+
+def _merge_entry(
+    locked: LockEntry | None, present: LockEntry, *, allow_rollback: bool
+) -> LockEntry:
+    if locked is None:
+        return present
+    if locked.is_unchanged(present):
+        return replace(locked, decisive=present.decisive)
+    if present.file not in (MODEL_YML, COMPOSITE_YML):
+        return present
+    reason = explain_rollback(locked, present)
+    if reason:
+        if allow_rollback:
+            return replace(present, before=())
+        raise LockError(
+            f"{present.model}: {present.file} is older than the lock's: {reason}",
+            hint="use the newer registry, or use --allow_rollback",
+        )
+    earlier = [digits for digits in locked.before if digits != present.sha384]
+    return replace(present, before=(*earlier, locked.sha384))
+
+
+def _may_be_valid(
+    entry: LockEntry, declaration: LockEntry, locked: LockEntry | None, unpinned: Collection[str]
+) -> bool:
+    """Whether a missing file's entry may still be valid; ``locked`` is the lock's model.yml."""
+    if entry.file in unpinned and entry.origin == FIRST_USE:
+        return True
+    if locked is None or not locked.decides_the_same(declaration):
+        return False
+    return entry.file in unpinned or entry.origin == MADE
+
+
+def list_changes(before: LockEntries, after: LockEntries) -> list[LockChange]:
+    """The differences, in the order of the lock's lines."""
+    changes = []
+    for key in sorted({*before, *after}):
+        was = before.get(key)
+        now = after.get(key)
+        change = "changed"
+        if was is None:
+            change = "added"
+        elif now is None:
+            change = "removed"
+        elif was.is_unchanged(now):
+            continue
+        changes.append(
+            LockChange(
+                *key[:2],
+                change,
+                was=was.sha384 if was else "",
+                now=now.sha384 if now else "",
+                is_text_alone=was is not None and now is not None and was.decides_the_same(now),
+            )
+        )
+    return changes

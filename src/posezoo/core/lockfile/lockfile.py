@@ -1,0 +1,353 @@
+"""Use a posezoo.lock: it pins files without a checksum; a strict lock refuses everything it does
+not list.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path
+
+from posezoo.core.declarations.model import Digest, ModelSpec, Precision, SourceFile
+from posezoo.core.errors import DigestError, LockError
+from posezoo.core.files.file_lock import exclusive
+from posezoo.core.files.staging import create_parent
+from posezoo.core.files.verified_files import write_atomically, writing
+from posezoo.core.ir.provenance import SUFFIXES, FileContent
+from posezoo.core.lockfile.entries import (
+    COMPOSITE_YML,
+    FIRST_USE,
+    MADE,
+    MODEL_YML,
+    LockChange,
+    LockEntries,
+    LockEntry,
+    ModelSnapshot,
+    declaration_entries,
+    explain_rollback,
+    format_entries,
+    group_by_model,
+    list_changes,
+    merge_snapshots,
+    model_key,
+    read_entries,
+)
+from posezoo.core.registry import Registry
+from posezoo.core.values import frozen
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class LockFile:
+    """The entries of a posezoo.lock, which may be missing; it is read at the first use.
+
+    A strict lock refuses every model, file and IR that it does not list, or lists with other
+    content. ``now`` returns the current time.
+
+    Raises:
+        PosezooError: at the first use: the lock cannot be read, or a line is not an entry.
+    """
+
+    def __init__(
+        self, path: Path, *, strict: bool = False, now: Callable[[], datetime] = _now
+    ) -> None:
+        # Links are resolved, so that projects that share a lock by links still share it after a
+        # write.
+        self.path = path.resolve() if path.is_symlink() else path
+        self.is_strict = strict
+        self._now = now
+        self._entries: LockEntries | None = None
+        self._by_model: dict[str, LockEntries] = {}
+        self._grouped: LockEntries | None = None  # the entries that _by_model has
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Callable[..., LockFile], tuple[Path]]:
+        """Pickle only the path and the settings; another process reads the file itself."""
+        return partial(LockFile, strict=self.is_strict, now=self._now), (self.path,)
+
+    @property
+    def entries(self) -> LockEntries:
+        """The entries at the time of the first read or the last write."""
+        if self._entries is None:
+            self._entries = read_entries(self.path)
+        return self._entries
+
+    @property
+    def timestamp(self) -> str:
+        """The current time, in the format of entries."""
+        return self._now().isoformat(timespec="seconds")
+
+    def with_pins(self, spec: ModelSpec) -> ModelSpec:
+        """The model, with size and SHA-384 from the lock for each file without a checksum.
+
+        A LockError if the lock is strict, and does not list this model.yml or one of its files.
+        """
+        if self.is_strict:
+            self._require(spec)
+        if all(file.checksum is not None for file in spec.files):
+            return spec
+        return replace(spec, files=tuple(self._with_pin(file, spec) for file in spec.files))
+
+    def _with_pin(self, file: SourceFile, spec: ModelSpec) -> SourceFile:
+        entry = self.entries.get((model_key(spec), file.name, False))
+        if file.checksum or entry is None:
+            return file
+        # The lock's entry of an archive is valid only for the model.yml that was locked with it.
+        if file.is_pinned and not self.has_declaration(spec):
+            return file
+        return replace(
+            file,
+            size=entry.size,
+            checksum=Digest("sha384", entry.sha384),
+            first_use=not file.is_pinned,
+            by_lock=file.is_pinned,
+        )
+
+    def agreed_ir(self, spec: ModelSpec, precision: Precision) -> AgreedIr | None:
+        """The entries of an IR in a strict lock; None if the lock is not strict and allows every
+        IR.
+        """
+        return self._listed_ir(spec, precision) if self.is_strict else None
+
+    def confirms_ir(
+        self, spec: ModelSpec, precision: Precision, contents: Mapping[str, FileContent]
+    ) -> bool:
+        """Whether the lock lists an IR of another machine.
+
+        Raises:
+            LockError: the lock lists other contents; or it is strict, and does not list the IR.
+        """
+        listed = self._listed_ir(spec, precision)
+        if not self.is_strict and not listed.digests:
+            return False
+        listed.require(contents)
+        return True
+
+    def require_listed_digest(self, spec: ModelSpec, file: str, sha384: str) -> None:
+        """Raise a LockError if the lock lists another digest of a published file."""
+        entry = self.entries.get((model_key(spec), file, False))
+        if entry and entry.sha384 != sha384:
+            raise LockError(
+                f"{spec.full_name}: {file} is {Digest('sha384', sha384)}, "
+                f"{self.path} has {entry.sha384[:12]}…",
+                hint="two sources have different files: find out which is the right one",
+            )
+
+    def _listed_ir(self, spec: ModelSpec, precision: Precision) -> AgreedIr:
+        files = {suffix: f"{precision}/{spec.name}{suffix}" for suffix in SUFFIXES}
+        digests = {}
+        for suffix, file in files.items():
+            entry = self.entries.get((model_key(spec), file, True))
+            if entry:
+                digests[suffix] = entry.sha384
+        return AgreedIr(self.path, spec.full_name, files, digests)
+
+    def require_registry(self, registry: Registry) -> None:
+        """Raise a LockError if an older or different registry lacks a model of a strict lock."""
+        if not self.is_strict:
+            return
+        gone = sorted(
+            {entry.model.partition("@")[0] for entry in self.entries.values()}
+            - registry.entries.keys()
+        )
+        if gone:
+            others = f" (and {len(gone) - 1} more)" if len(gone) > 1 else ""
+            raise LockError(
+                f"{self.path} has {gone[0]}{others}, but this registry does not: "
+                "it is older, or a different one",
+                hint="check --models_dir and --registry, or which posezoo this is",
+            )
+
+    def record_first_use(
+        self, spec: ModelSpec, file: SourceFile, size: int, digest: Digest
+    ) -> None:
+        """Record the size and digest of a file without a pin.
+
+        Raises:
+            DigestError: an entry with another digest exists already.
+            OutputError: the lock cannot be written, or another run keeps it locked.
+        """
+        entry = LockEntry(
+            model_key(spec),
+            file.name,
+            size,
+            digest.value,
+            origin=FIRST_USE,
+            first_seen=self.timestamp,
+        )
+
+        def add(entries: LockEntries) -> LockEntries:
+            locked = entries.setdefault(entry.key, entry)
+            if locked.sha384 != entry.sha384:
+                raise DigestError(
+                    f"{file.name}: the digest of the download is {digest}, "
+                    f"but {self.path} has {locked.sha384[:12]}…",
+                    hint="two downloads gave different files: find out which is the right one",
+                )
+            return entries
+
+        self.update(add)
+
+    def record(
+        self,
+        snapshots: Sequence[ModelSnapshot],
+        *,
+        gone: Collection[str] = (),
+        allow_rollback: bool = False,
+        is_dry_run: bool = False,
+    ) -> list[LockChange]:
+        """Record the present state of models, and remove those that are gone; return the changes.
+
+        Raises:
+            LockError: a model.yml is older than the lock's, and that is not allowed.
+            OutputError: as for ``update``.
+        """
+        changes: list[LockChange] = []
+
+        def merge(entries: LockEntries) -> LockEntries:
+            removed = set(gone)
+            merged = {key: entry for key, entry in entries.items() if entry.model not in removed}
+            merged = merge_snapshots(merged, snapshots, allow_rollback=allow_rollback)
+            changes.extend(list_changes(entries, merged))
+            return merged
+
+        if is_dry_run:
+            merge(self.entries)
+        else:
+            self.update(merge)
+        return changes
+
+    def update(self, work: Callable[[LockEntries], LockEntries]) -> None:
+        """Replace the entries; other processes that write the lock wait.
+
+        ``work`` receives the entries that are in the file now, which another process may have just
+        changed, and returns the new ones; if it raises, the file is not changed.
+
+        Raises:
+            OutputError: the lock cannot be written, or another run keeps it locked.
+        """
+        with writing(self.path):
+            create_parent(self.path)
+            with self._lock, exclusive(self.path):
+                entries = work(read_entries(self.path))
+                content = format_entries(entries.values())
+                if not self.path.is_file() or self.path.read_bytes() != content:
+                    write_atomically(self.path, content)
+                self._entries = entries
+
+    def has_declaration(self, spec: ModelSpec) -> bool:
+        """Whether this model.yml makes the same files and IR as the locked one."""
+        locked = self.entries.get((model_key(spec), MODEL_YML, False))
+        return locked is not None and locked.decides_the_same(next(declaration_entries(spec, "")))
+
+    def made_entries(self, spec: ModelSpec) -> list[LockEntry]:
+        """The entries of a model's IR."""
+        entries = self.entries
+        if self._grouped is not entries:
+            self._by_model = group_by_model(entries)
+            self._grouped = entries
+        locked = self._by_model.get(model_key(spec), {})
+        return [entry for entry in locked.values() if entry.origin == MADE]
+
+    def explain_other_texts(self, specs: Iterable[ModelSpec]) -> str:
+        """Which declarations a strict lock accepts although their texts changed; empty if none
+        did.
+        """
+        if not self.is_strict:
+            return ""
+        changed = [spec.full_name for spec in specs if self._has_other_text(spec)]
+        if not changed:
+            return ""
+        others = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        return (
+            f"{changed[0]}{others}: the text of model.yml is not the one in {self.path}, but the"
+            f" same files and IR are accepted: posezoo lock records it"
+        )
+
+    def _has_other_text(self, spec: ModelSpec) -> bool:
+        pairs = ((self.entries.get(entry.key), entry) for entry in declaration_entries(spec, ""))
+        return any(
+            locked and not locked.has_same_content(present) and locked.accepts(present)
+            for locked, present in pairs
+        )
+
+    def _require(self, spec: ModelSpec) -> None:
+        """Refuse a model whose declaration or files differ from the locked ones."""
+        hint = f"posezoo lock {spec.full_name} records the present files"
+        for present in declaration_entries(spec, self.timestamp):
+            locked = self.entries.get(present.key)
+            if locked is None:
+                raise _unknown_file_error(self.path, spec.full_name, present.file, hint)
+            if locked.has_same_content(present):
+                continue
+            path = spec.path if present.file == MODEL_YML else spec.path.parents[1] / COMPOSITE_YML
+            reason = explain_rollback(locked, present)
+            if reason:
+                raise LockError(
+                    f"{path}: is older than the one recorded in {self.path}: {reason}",
+                    hint=(
+                        "the registry was rolled back: use the newer one, or find out why it"
+                        " changed"
+                    ),
+                )
+            if locked.accepts(present):
+                continue
+            raise LockError(
+                f"{path}: makes other files or IR than the {present.file} recorded in {self.path}",
+                hint=f"if you agree with the change: posezoo lock {spec.full_name} records it",
+            )
+        for file in spec.files:
+            locked = self.entries.get((model_key(spec), file.name, False))
+            if locked is None:
+                raise _unknown_file_error(self.path, spec.full_name, file.name, hint)
+            declared = file.checksum
+            if declared and declared.algorithm == "sha384" and declared.value != locked.sha384:
+                raise LockError(
+                    f"{spec.full_name}: {file.name} is declared as {declared}, "
+                    f"{self.path} has {locked.sha384[:12]}…",
+                    hint="if you agree with the change: posezoo lock records it",
+                )
+
+
+@frozen
+class AgreedIr:
+    """The entries of one IR in a strict lock."""
+
+    lock: Path
+    model: str  # the model's full name
+    files: Mapping[str, str]  # the names of its two files in the lock, by suffix
+    digests: Mapping[str, str]  # the SHA-384 of each file that the lock lists, by suffix
+
+    def require_known(self) -> None:
+        """Raise a LockError if the lock does not list both files of the IR."""
+        for suffix, file in self.files.items():
+            if suffix not in self.digests:
+                made = f"posezoo get {self.model}, then posezoo lock {self.model}"
+                hint = f"where the lock is made: {made}"
+                raise _unknown_file_error(self.lock, self.model, file, hint)
+
+    def require(self, contents: Mapping[str, FileContent]) -> None:
+        """Raise a LockError if the lock does not list the IR, or lists other ``contents`` of its
+        files.
+        """
+        self.require_known()
+        for suffix, content in contents.items():
+            if self.digests[suffix] != content.digest.value:
+                raise LockError(
+                    f"{self.model}: {self.files[suffix]} is {content.digest}, "
+                    f"{self.lock} has {self.digests[suffix][:12]}…",
+                    hint=(
+                        "another OpenVINO or other settings make another IR: use those it was"
+                        " locked with"
+                    ),
+                )
+
+
+def _unknown_file_error(lock: Path, model: str, file: str, hint: str) -> LockError:
+    problem = f"{model}: {file} is not in {lock}, and --locked allows nothing else"
+    return LockError(problem, hint=hint)

@@ -1,0 +1,496 @@
+"""The stages of one model in their order: resolve, plan, download, convert, draw the card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from copy import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.core.convert.conversion_plan import ConversionOptions, select_due
+from posezoo.core.declarations.model import (
+    OWN_CHECKPOINT,
+    CompositeSpec,
+    Model,
+    ModelSpec,
+    Precision,
+)
+from posezoo.core.errors import ConversionError, DownloadError, InferenceError, PosezooError
+from posezoo.core.events import (
+    ConversionFinished,
+    ConversionSkipped,
+    ConversionStarted,
+    Listener,
+    WarningIssued,
+    ignore_event,
+)
+from posezoo.core.files.file_record import fingerprint, read_record, update_record
+from posezoo.core.files.staging import remove_stale_staging_dirs
+from posezoo.core.layout import ModelLayout
+from posezoo.core.measured import NAME as MEASURED
+from posezoo.core.pipeline.plan import Plan, make_plan
+from posezoo.core.registry import format_command, license_path, registry_root
+from posezoo.core.resolve.input_options import InputOptions
+from posezoo.core.resolve.resolution import resolve_model
+from posezoo.core.resolve.resolved import Resolved, Target
+from posezoo.core.resolve.stage_context import Context
+from posezoo.core.user_folders import in_store
+from posezoo.core.values import frozen
+from posezoo.core.versions import version
+from posezoo.networks.custom_weights import checkpoint_dir, require_network
+from posezoo.pages import cards
+from posezoo.pages import facts as facts_package
+from posezoo.scale import store_transfers
+from posezoo.scale.stores import publish
+
+if TYPE_CHECKING:
+    from posezoo.omz.model_optimizer import ModelOptimizer
+    from posezoo.pages.facts.model_facts import ModelFacts
+
+
+#: The steps of ``get``, by the names that ``posezoo run`` prints.
+DOWNLOAD = "download and verify"
+CONVERT = "convert and self-check"
+
+#: Is entered for the time of a step, with the step's name.
+TimeStep = Callable[[str], AbstractContextManager[object]]
+
+
+@frozen
+class Converted:
+    """A model, and the paths of its IR (.xml) by precision."""
+
+    resolved: Resolved
+    irs: Mapping[Precision, Path]
+
+
+@frozen
+class ConversionTask:
+    """Makes the IR and the card of a model; it is pickled for other processes."""
+
+    context: Context
+    precisions: Sequence[Precision]
+    options: ConversionOptions
+    inputs: InputOptions | None = None
+    checkpoint: Path | None = None
+    downloads: bool = True
+    draws_card: bool = True
+
+    def __call__(self, spec: ModelSpec, listener: Listener) -> Converted:
+        """Resolve, plan, download and convert a model, and write its card, if that is requested."""
+        context = self.context
+        resolved = self.resolve(spec)
+        converted = get(
+            resolved, context, self.options, downloads=self.downloads, listener=listener
+        )
+        if self.draws_card:
+            write_model_card(converted.resolved.spec, context)
+        return converted
+
+    def plan(self, spec: ModelSpec, listener: Listener = ignore_event) -> Plan:
+        """What would be done for a model; nothing is written."""
+        resolved = self.resolve(spec)
+        check_own_weights(resolved.spec, listener)
+        plan = make_plan(
+            resolved, self.context, self.options, downloads=self.downloads, is_dry_run=True
+        )
+        if plan.source_error:
+            raise plan.source_error
+        if not self.downloads and not spec.is_converted:
+            convert(resolved, plan, self.options)  # it only looks for the published IR
+        return plan
+
+    def write_composite_cards(
+        self, composites: Iterable[CompositeSpec], failed: Container[str]
+    ) -> None:
+        """Write the cards of the composites of which no part failed."""
+        # Read again: a process may have written it.
+        context = replace(self.context, lock=copy(self.context.lock))
+        for composite in composites:
+            if not any(stage in failed for stage in composite.stages):
+                write_model_card(composite, context)
+
+    def resolve(self, spec: ModelSpec) -> Resolved:
+        """The decisions about a model."""
+        return resolve_model(
+            spec, self.precisions, self.context, inputs=self.inputs, checkpoint=self.checkpoint
+        )
+
+
+def get(
+    resolved: Resolved,
+    context: Context,
+    options: ConversionOptions | None = None,
+    *,
+    downloads: bool = True,
+    listener: Listener = ignore_event,
+    time_step: TimeStep = nullcontext,
+) -> Converted:
+    """Download and convert a model; files and IR that are up to date are kept.
+
+    Args:
+        options: how its IR are made; None for the defaults.
+        downloads: whether missing files are downloaded; if False, they have to exist already.
+        time_step: measures the steps ``DOWNLOAD`` and ``CONVERT``.
+
+    Raises:
+        FetchError: a file cannot be downloaded.
+        ConversionError: no IR can be made from the files, or none is published in these precisions;
+            or an IR of the user's own weights would be replaced.
+        LockError: a strict lock does not list a file or an IR.
+        InferenceError: as for ``check_own_weights``.
+    """
+    check_own_weights(resolved.spec, listener)
+    settings = context.settings
+    options = replace(
+        options or ConversionOptions(),
+        timeout_s=settings.conversion_timeout,
+        memory_gb=settings.conversion_memory,
+    )
+    with time_step(DOWNLOAD):
+        plan = bring_irs_and_plan(resolved, context, options, downloads=downloads)
+        if downloads:
+            resolved = download(plan, context, listener=listener)
+        elif plan.is_due and plan.obstacle is None:
+            _bring_published_files(resolved, context)
+    with time_step(CONVERT):
+        return convert(resolved, plan, options, listener=listener)
+
+
+def check_own_weights(spec: ModelSpec, listener: Listener) -> None:
+    """Report what is assumed about the keypoints of the user's own weights.
+
+    Raises:
+        InferenceError: no decoder takes their number of keypoints.
+    """
+    if spec.checkpoint != OWN_CHECKPOINT:
+        return
+    if not spec.assumption:
+        return
+    if not spec.decoder:
+        raise InferenceError(spec.assumption)
+    listener(WarningIssued(spec.assumption))
+
+
+def bring_irs_and_plan(
+    resolved: Resolved, context: Context, options: ConversionOptions, *, downloads: bool
+) -> Plan:
+    """The plan of a real run, as from ``make_plan``: IR that are up to date are on this machine."""
+    plan = make_plan(resolved, context, options, downloads=downloads)
+    if not plan.precisions_to_bring:
+        return plan
+    store_transfers.bring_irs(resolved.spec, resolved.layout, plan.precisions_to_bring)
+    return make_plan(resolved, context, options, downloads=downloads)
+
+
+def _bring_published_files(resolved: Resolved, context: Context) -> None:
+    """Bring the published files that are only in a store, and unpack them as a download does."""
+    from posezoo.core.download.model_download import download_model
+
+    spec = resolved.spec
+    layout = resolved.layout
+    if not in_store(layout.download_dir) or layout.custom_checkpoint(spec):
+        return
+    options = context.download_options
+    with store_transfers.shared_files(spec, layout, options):
+        if all(layout.file_path(spec, file).is_file() for file in spec.files):
+            download_model(spec, layout, options, candidates=())
+
+
+def download(plan: Plan, context: Context, *, listener: Listener = ignore_event) -> Resolved:
+    """Download and verify the files of a plan, if it needs any.
+
+    Returns:
+        The model with its final pins: trust on first use may have added some.
+
+    Raises:
+        ConversionError: an IR that has to be made cannot be made here, so no file is downloaded.
+        FetchError: a file cannot be downloaded.
+    """
+    resolved = plan.resolved
+    if plan.obstacle:
+        raise resolved.error(plan.obstacle)
+    if not plan.files:
+        return resolved
+    from posezoo.core.convert.reader_process import start_reader_process
+    from posezoo.core.download.model_download import download_model
+
+    if any(not ir.is_up_to_date for ir in plan.irs):
+        start_reader_process()
+
+    spec = resolved.spec
+    precisions = resolved.published_precisions
+    layout = resolved.layout
+    options = context.download_options
+    try:
+        with store_transfers.shared_files(
+            spec, layout, options, precisions=precisions, listener=listener
+        ):
+            download_model(spec, layout, options, precisions=precisions, listener=listener)
+    except DownloadError as error:
+        from posezoo.core.pipeline.download_advice import advise_after_failure
+
+        advise_after_failure(error, resolved, context)
+        raise
+    lock = context.lock
+    return replace(
+        resolved, spec=lock.with_pins(resolved.spec), source=lock.with_pins(resolved.source)
+    )
+
+
+def convert(
+    resolved: Resolved, plan: Plan, options: ConversionOptions, *, listener: Listener = ignore_event
+) -> Converted:
+    """Make the IR of a plan from downloaded files; IR that are up to date are not changed.
+
+    Raises:
+        ConversionError: an IR that has to be made cannot be made here; or no IR was published in
+            the requested precisions, or its files do not exist.
+        LockError: a strict lock does not list an IR.
+        PosezooError: further errors; see ``convert.conversion.convert_with_openvino``.
+    """
+    spec = resolved.source
+    layout = resolved.layout
+    if options.keep_onnx:
+        require_network(spec)
+    if plan.obstacle:
+        raise resolved.error(plan.obstacle)
+    if not spec.is_converted:
+        listener(ConversionSkipped(spec.full_name, "published as IR"))
+        return _published_irs(resolved, plan)
+    irs = {ir.precision: ir.xml for ir in plan.irs}
+    due = select_due(spec.full_name, plan.irs, listener)
+    if not (due or in_store(layout.output_dir) or options.keep_onnx):
+        remove_stale_staging_dirs(layout.model_dir(spec))
+        return Converted(resolved, irs)
+    with store_transfers.exclusive_copy(layout.model_dir(spec)):
+        remove_stale_staging_dirs(layout.model_dir(spec))
+        if due:
+            _make_irs(resolved, due, plan.model_optimizer, options, listener=listener)
+        # Also those that an earlier run made, which may have been killed before it published them.
+        store_transfers.publish_irs(irs.values(), layout.limits)
+        if due and options.keep_onnx:
+            publish([layout.onnx_path(spec)], layout.limits)
+    if options.keep_onnx and not due:
+        export_onnx(resolved, force=True)
+    return Converted(resolved, irs)
+
+
+def export_onnx(resolved: Resolved, *, force: bool = False) -> Path:
+    """As ``convert.conversion.write_onnx``, also to a folder in a store."""
+    from posezoo.core.convert import conversion
+
+    layout = resolved.layout
+    with store_transfers.exclusive_copy(layout.model_dir(resolved.source)):
+        path = conversion.write_onnx(resolved, force=force)
+        publish([path], layout.limits)
+    return path
+
+
+def _published_irs(resolved: Resolved, plan: Plan) -> Converted:
+    irs = {ir.precision: ir.xml for ir in plan.irs if ir.xml.is_file()}
+    if irs:
+        return Converted(resolved, irs)
+    paths = ", ".join(str(ir.xml) for ir in plan.irs)
+    hint = format_command("download", resolved.source, resolved.layout.download_dir)
+    raise ConversionError(f"{paths}: missing", hint=hint)
+
+
+def _make_irs(
+    resolved: Resolved,
+    due: Sequence[Target],
+    model_optimizer: ModelOptimizer | None,
+    options: ConversionOptions,
+    listener: Listener,
+) -> None:
+    """Run the model's own code if it is needed, and convert in the process that reads networks."""
+    from posezoo.core.convert.frontends import source_model_path
+    from posezoo.core.convert.reader_process import limits_for, run_in_reader_process
+    from posezoo.omz.model_optimizer import TIMEOUT_S
+
+    name = resolved.source.full_name
+    results: AbstractContextManager[ModelLayout] = nullcontext(resolved.layout)
+    if resolved.runs_upstream_code:
+        from posezoo.core.convert.upstream_code import run_upstream_code
+
+        results = run_upstream_code(resolved.spec, resolved.layout, listener=listener)
+    with results as layout:  # the results of upstream code exist until the context ends
+        spec = resolved.source
+        source = source_model_path(spec, layout)
+        files = {source, *(layout.file_path(spec, file) for file in spec.files)}
+        limits = limits_for(files, options.timeout_s, options.memory_gb)
+        if model_optimizer:  # it has a limit of its own
+            limits = replace(limits, seconds=limits.seconds + TIMEOUT_S * len(due))
+        listener(ConversionStarted(name, tuple(target.precision for target in due)))
+        try:
+            run_in_reader_process(
+                _make_irs_in_reader_process,
+                resolved,
+                layout,
+                due,
+                model_optimizer,
+                options,
+                source=source,
+                limits=limits,
+                listener=listener,
+            )
+        except PosezooError as error:
+            listener(ConversionFinished(name, False, error.problem))
+            raise
+    listener(ConversionFinished(name, True))
+
+
+def _make_irs_in_reader_process(
+    resolved: Resolved,
+    layout: ModelLayout,
+    due: Sequence[Target],
+    model_optimizer: ModelOptimizer | None,
+    options: ConversionOptions,
+    *,
+    listener: Listener,
+) -> None:
+    """Convert the file of a model to the IR that are due."""
+    if model_optimizer:
+        from posezoo.omz.model_optimizer import convert_with_model_optimizer
+
+        convert_with_model_optimizer(resolved, layout, model_optimizer, due)
+        return
+    from posezoo.core.convert.conversion import convert_with_openvino
+
+    if not resolved.source.is_ir:
+        convert_with_openvino(resolved, layout, due, options, listener=listener)
+        return
+    for target in due:  # each precision is made from the published IR of the same precision
+        one = replace(resolved, source=resolved.source_of(target))
+        convert_with_openvino(one, layout, [target], options, listener=listener)
+
+
+def with_checkpoint_dir(context: Context, model: Model) -> Context:
+    """The context in which the IR of the user's own weights do not take the place of the published
+    model's.
+
+    It is used if the IR are only needed to run them, and the user gave them no name. ``convert``
+    and ``posezoo.get`` write the IR that the user asked for, under the model's name.
+
+    Args:
+        model: from ``spec_with_checkpoint``.
+    """
+    return context.with_output_dir(context.layout.output_dir / checkpoint_dir(model))
+
+
+def get_irs(
+    model: Model,
+    precision: Precision,
+    context: Context,
+    *,
+    checkpoint: Path | None = None,
+    options: ConversionOptions | None = None,
+    listener: Listener = ignore_event,
+    time_step: TimeStep = nullcontext,
+    with_both: bool = False,
+) -> dict[str, Path]:
+    """The .xml of each part of a model by its name; it is downloaded and converted if needed.
+
+    Args:
+        time_step: as for ``get``.
+        with_both: whether FP32 and FP16 are made by one reading of the original, if it is one of
+            them. Of a published IR, only the files in use are downloaded.
+
+    Raises:
+        FetchError: a file cannot be downloaded.
+        ConversionError: an IR cannot be made, or was not published in this precision.
+    """
+    irs = {}
+    for part in context.registry.parts(model):
+        both = (Precision.FP32, Precision.FP16)
+        makes_both = with_both and precision in both and not part.is_ir
+        precisions = both if makes_both else (precision,)
+        resolved = resolve_model(part, precisions, context, checkpoint=checkpoint)
+        converted = get(resolved, context, options, listener=listener, time_step=time_step)
+        irs[part.name] = converted.irs[precision]
+    return irs
+
+
+def write_model_card(model: Model, context: Context, output_dir: Path | None = None) -> Path:
+    """Write a model's card to the folder of its IR; a card with the same content is not rewritten.
+
+    Args:
+        context: names the registry and the folder of the IR.
+        output_dir: another folder of the IR; None for the context's.
+
+    Raises:
+        OutputError: the card cannot be written.
+    """
+    from posezoo.pages.facts.model_facts import ModelFacts, find_detector
+
+    parts = tuple(map(context.lock.with_pins, context.registry.parts(model)))
+    layout = context.with_output_dir(output_dir).layout
+    is_in_store = in_store(layout.output_dir)
+    if is_in_store:
+        for part in parts:  # another machine may have made its IR
+            store_transfers.bring_irs(part, layout, ())
+    detector = find_detector(model, context.registry)
+    card = refresh_card(ModelFacts(model, parts, layout, detector))
+    if not is_in_store:
+        return card
+    pictures = sorted(card.parent.glob("*.svg"))
+    publish([*pictures, card.with_name("card.json"), card], layout.limits)
+    return card
+
+
+#: In posezoo's own folders, for those who change how a card is drawn.
+_CODE = (Path(cards.__file__).parent, Path(facts_package.__file__).parent)
+
+
+def refresh_card(facts: ModelFacts) -> Path:
+    """The path of a model's card beside its IR; see ``model_card.write_card``.
+
+    The record of the card has a digest of what it was drawn from, and of the card itself: it is
+    drawn again also if the user removed or changed it.
+    """
+    assert facts.layout
+    card = facts.layout.model_dir(facts.model) / "README.md"
+    if read_record(card).drawn == _describe_sources(facts, card):
+        return card
+    from posezoo.pages.cards.model_card import write_card
+
+    write_card(facts)
+    if card.is_file():
+        update_record(card, drawn=_describe_sources(facts, card))
+    return card
+
+
+def _describe_sources(facts: ModelFacts, card: Path) -> dict[str, str]:
+    pins = [(file.name, str(file.checksum)) for part in facts.parts for file in part.files]
+    files = {str(path): _fingerprint(path) for path in _list_files(facts, card)}
+    content = json.dumps([version(), pins, files])
+    return {"digest": hashlib.sha256(content.encode()).hexdigest()}
+
+
+def _list_files(facts: ModelFacts, card: Path) -> Iterator[Path]:
+    """All files that a card is drawn from, then the card and the files beside it."""
+    assert facts.layout
+    for model in facts.models:
+        yield model.path
+        yield model.path.with_name(MEASURED)
+    yield registry_root(facts.model) / "papers.yml"
+    for part in facts.parts:
+        yield license_path(part)
+        for precision in Precision:
+            yield facts.layout.provenance_path(part, precision)
+    for folder in _CODE:
+        yield from sorted(folder.glob("*.py"))
+    yield card
+    yield card.with_name("card.json")
+    yield from sorted(card.parent.glob("*.svg"))
+
+
+def _fingerprint(path: Path) -> dict[str, int] | None:
+    try:
+        return fingerprint(path)
+    except OSError:
+        return None

@@ -1,0 +1,227 @@
+"""Plan the work for a model; a dry run prints the plan, and a real run carries it out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.core.convert.conversion_plan import (
+    ConversionOptions,
+    PlannedIr,
+    explain_stale_ir,
+    plan_irs,
+)
+from posezoo.core.declarations.model import Digest, Precision
+from posezoo.core.declarations.routes import Obstacle
+from posezoo.core.download.model_download import PlannedFile, plan_download
+from posezoo.core.download.transfer import transfer_bytes
+from posezoo.core.errors import ConversionError
+from posezoo.core.files import verified_files
+from posezoo.core.registry import format_command
+from posezoo.core.resolve.resolved import Converter, Resolved, Target
+from posezoo.core.resolve.stage_context import Context
+from posezoo.core.user_folders import in_store
+from posezoo.core.values import frozen
+from posezoo.scale import store_transfers
+
+if TYPE_CHECKING:
+    from posezoo.omz.model_optimizer import ModelOptimizer
+
+
+@frozen
+class Plan:
+    """The work to do for one model."""
+
+    resolved: Resolved
+    irs: tuple[PlannedIr, ...]  # one for each requested IR
+    #: One for each file that is needed; empty if no IR has to be made.
+    files: tuple[PlannedFile, ...] = ()
+    #: Descriptions of the code that comes with the model and will be run.
+    upstream_code: tuple[str, ...] = ()
+    obstacle: Obstacle | None = None  # why an IR that has to be made cannot be made here
+    #: Makes the IR; None if another converter makes them.
+    model_optimizer: ModelOptimizer | None = None
+    source_error: ConversionError | None = None  # dry run: why the file to convert cannot be used
+    #: The sizes in bytes of files that are only in a store, by their paths in the working copy.
+    stored: Mapping[Path, int] = field(default_factory=dict)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether an IR has to be made, or a file downloaded."""
+        missing = any(file.candidate_names or file.is_unpinned for file in self.files)
+        return missing or not all(ir.is_up_to_date for ir in self.irs)
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether nothing is known that prevents the work."""
+        is_refused = any(file.is_unpinned for file in self.files)
+        return self.obstacle is None and self.source_error is None and not is_refused
+
+    @property
+    def precisions_to_bring(self) -> list[Precision]:
+        """The precisions whose IR is up to date in a store, and not on this machine yet."""
+        if not self.stored:
+            return []
+        good = [ir for ir in self.irs if ir.is_up_to_date]
+        return [ir.precision for ir in good if ir.xml.with_suffix(".bin") in self.stored]
+
+    @property
+    def missing_files(self) -> tuple[PlannedFile, ...]:
+        """The files that would be downloaded; an unpinned file would not."""
+        return tuple(file for file in self.files if file.candidate_names)
+
+    @property
+    def download_size(self) -> int:
+        """The bytes that the download of ``missing_files`` transfers; if one has an unknown size,
+        their total size, for which a file of unknown size counts with its read limit.
+        """
+        spec = self.resolved.spec
+        files = [planned.file for planned in self.missing_files]
+        transferred = transfer_bytes([spec], files)
+        return sum(file.read_limit for file in files) if transferred is None else transferred
+
+
+def make_plan(
+    resolved: Resolved,
+    context: Context,
+    options: ConversionOptions | None = None,
+    *,
+    downloads: bool = True,
+    is_dry_run: bool = False,
+) -> Plan:
+    """Plan the work for a model by checking which files exist; of servers, only stores are asked.
+
+    A file that is only in a store counts as good if its size is right; only its .xml files and
+    records are brought.
+
+    Args:
+        options: how its IR are made; None for the defaults.
+        downloads: whether missing files are downloaded; if False, they have to exist already.
+        is_dry_run: if True, nothing else is written, not even the records of verified files.
+
+    Raises:
+        ConversionError: an IR of other weights would be replaced, the Model Optimizer does not
+            exist, or an argument could make it run code.
+        LicenseError: the license of the model is not allowed.
+    """
+    options = options or ConversionOptions()
+    optimizer = _find_model_optimizer(resolved, context, is_dry_run=is_dry_run)
+    layout = resolved.layout
+    stored: Mapping[Path, int] = {}
+    cache_dir = context.download_options.cache_dir
+    if any(map(in_store, (layout.output_dir, layout.download_dir, cache_dir))):
+        stored = store_transfers.observe(resolved.spec, layout, context.download_options)
+
+    def is_good(path: Path, size: int, digest: Digest) -> bool:
+        if path in stored:
+            return stored[path] == size
+        return verified_files.is_verified(path, size, digest, remember=not is_dry_run)
+
+    irs = plan_irs(
+        resolved, options, mo_version=optimizer.version if optimizer else "", is_good=is_good
+    )
+    obstacle = next((ir.target.obstacle for ir in irs if ir.reason and ir.target.obstacle), None)
+    plan = Plan(resolved, irs, obstacle=obstacle, model_optimizer=optimizer, stored=stored)
+    is_done = resolved.spec.is_converted and not plan.is_due
+    if obstacle or is_done:
+        return plan
+    if resolved.runs_upstream_code:
+        plan = _with_upstream_code(plan, is_dry_run=is_dry_run)
+    if plan.obstacle:
+        return plan
+    return _with_files(plan, context, downloads=downloads, is_dry_run=is_dry_run)
+
+
+def _with_upstream_code(plan: Plan, *, is_dry_run: bool) -> Plan:
+    from posezoo.core.convert.sandbox import HINT, explain_missing_sandbox
+    from posezoo.core.convert.upstream_code import list_upstream_code
+
+    reason = explain_missing_sandbox(starts=not is_dry_run)
+    if reason:
+        obstacle = Obstacle("sandbox", f"its code runs only in a sandbox: {reason}", HINT)
+        return replace(plan, obstacle=obstacle)
+    return replace(plan, upstream_code=list_upstream_code(plan.resolved.spec))
+
+
+def _with_files(plan: Plan, context: Context, *, downloads: bool, is_dry_run: bool) -> Plan:
+    """The plan with the published files, which are downloaded or have to exist."""
+    resolved = plan.resolved
+    spec = resolved.spec
+    layout = resolved.layout
+    needs_download = layout.custom_checkpoint(spec) is None  # not the user's own weights
+    if downloads and needs_download:
+        files = plan_download(
+            spec,
+            layout,
+            context.download_options,
+            resolved.published_precisions,
+            stored=plan.stored,
+            is_dry_run=is_dry_run,
+        )
+        return replace(plan, files=files)
+    if is_dry_run and plan.is_due and not resolved.runs_upstream_code:
+        return replace(plan, source_error=_explain_bad_source(plan))
+    return plan
+
+
+def _find_model_optimizer(
+    resolved: Resolved, context: Context, *, is_dry_run: bool
+) -> ModelOptimizer | None:
+    """The Model Optimizer that makes an IR; None if another converter makes them. A dry run does
+    not start it.
+    """
+    converters = {each.converter for each in resolved.targets if not each.obstacle}
+    if Converter.MODEL_OPTIMIZER not in converters:
+        return None
+    from posezoo.omz import model_optimizer
+
+    model_optimizer.refuse_unsafe_arguments(resolved.source)
+    if is_dry_run:
+        return model_optimizer.inspect_model_optimizer(context.mo, context.mo_python)
+    return model_optimizer.find_model_optimizer(context.mo, context.mo_python)
+
+
+def _explain_bad_source(plan: Plan) -> ConversionError | None:
+    """The error if the file to convert cannot be used; one in a store is not read."""
+    from posezoo.core.convert.frontends import verify_source_model
+
+    resolved = plan.resolved
+    paths = [resolved.layout.file_path(resolved.spec, file) for file in resolved.spec.files]
+    if any(path in plan.stored for path in paths):
+        return None
+    try:
+        verify_source_model(resolved.source, resolved.layout)
+    except ConversionError as error:
+        return error
+    return None
+
+
+def require_current_ir(resolved: Resolved, target: Target, done: str) -> None:
+    """Check that an IR is the one that model.yml describes, complete and unchanged.
+
+    Args:
+        done: a participle for the error message, such as "counted": what is not done with a wrong
+            IR.
+
+    Raises:
+        ConversionError: it is not that IR.
+    """
+    spec = resolved.spec
+    layout = resolved.layout
+    if target.converter is Converter.PUBLISHED:
+        folder = layout.download_dir
+        files = [file for file in spec.files if file.name.startswith(f"{target.precision}/")]
+        is_whole = all(
+            verified_files.is_verified_file(layout.file_path(spec, file), file) for file in files
+        )
+        reason = "" if is_whole else "it is not the file that was published"
+    else:
+        folder = layout.output_dir
+        reason = explain_stale_ir(resolved, target, verified_files.is_verified)
+    if reason:
+        raise ConversionError(
+            f"{target.xml}: not {done}, since {reason}",
+            hint=f"{format_command('get', spec, folder)} converts it again",
+        )

@@ -1,0 +1,134 @@
+"""Tables of parts (decoders, formats, ...): built in, or added by an installed package through
+entry points.
+
+A table names its built-in parts in text, so that a module is imported when one of its parts is
+used. Entry points are read only for a name that is not built in, or to list all names: reading them
+takes 30 ms.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from traceback import walk_tb
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from posezoo.core.errors import PluginError, PosezooError, suggest
+from posezoo.core.values import frozen
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+PartT = TypeVar("PartT")
+
+#: The entry-point groups of plug-ins.
+PLUGIN_GROUPS = (
+    "posezoo.decoders", "posezoo.source_types", "posezoo.formats",
+    "posezoo.networks", "posezoo.lint_rules", "posezoo.export_targets", "posezoo.verbs",
+)  # fmt: skip
+
+
+@frozen
+class LazyTable(Generic[PartT]):
+    """Parts of one type by name."""
+
+    group: str  # the group of entry points that plug-ins use, such as ``posezoo.decoders``
+    part_type: type[PartT]  # the class of each part
+    #: ``package.module:ATTRIBUTE`` or ``package.module`` by name; a plug-in cannot replace one.
+    builtin: Mapping[str, str]
+
+    def find(self, name: str) -> PartT | None:
+        """The part of this name; None if there is none.
+
+        Raises:
+            PluginError: it is a plug-in that cannot be imported, or is no part of this type.
+        """
+        if name in self.builtin:
+            part: PartT = import_attribute(self.builtin[name])
+            return part
+        entry_point = installed(self.group).get(name)
+        if entry_point is None:
+            return None
+        package, what = _describe(self.group, entry_point)
+        try:
+            part = entry_point.load()
+        except Exception as error:  # whatever a plug-in's import raises
+            raise PluginError(
+                f"{what} cannot be imported: {type(error).__name__}: {error}",
+                hint=f"update or remove {package}",
+            ) from error
+        if not isinstance(part, self.part_type):
+            raise PluginError(
+                f"{what} is not a {self.part_type.__name__}", hint=f"update or remove {package}"
+            )
+        return part
+
+    def require(self, name: str, kind: str, error: type[PosezooError]) -> PartT:
+        """The part of this name.
+
+        Args:
+            kind: what the part is, for the message: "decoder", "export target".
+            error: raised, with a hint, if there is no such part.
+
+        Raises:
+            PluginError: it is a plug-in that cannot be imported, or is no part of this type.
+        """
+        part = self.find(name)
+        if part is not None:
+            return part
+        names = self.names()
+        raise error(
+            f"no {kind} is called {name}; the {kind.split()[-1]}s: {', '.join(names)}",
+            hint=suggest(name, names),
+        )
+
+    def names(self) -> tuple[str, ...]:
+        """All names: the built-in ones in their order, then those of plug-ins, sorted."""
+        return *self.builtin, *sorted(set(installed(self.group)) - set(self.builtin))
+
+    def items(self) -> Iterator[tuple[str, PartT]]:
+        """Every name with its part, in the order of ``names``; all are imported."""
+        for name in self.builtin:
+            yield name, import_attribute(self.builtin[name])
+        # Only now, so that a search that ends at a built-in part does not read entry points.
+        for name in self.names()[len(self.builtin) :]:
+            part = self.find(name)
+            assert part is not None
+            yield name, part
+
+
+def _describe(group: str, entry_point: EntryPoint) -> tuple[str, str]:
+    """The package of a plug-in, and the words that name the plug-in in a message."""
+    package = entry_point.dist.name if entry_point.dist is not None else entry_point.value
+    return package, f"the plug-in {entry_point.name} ({group}) of the package {package}"
+
+
+def find_plugin_in_trace(error: BaseException) -> str:
+    """The words that name the plug-in whose code raised an error, or called what raised it; else
+    empty.
+    """
+    frames = (frame for frame, _ in walk_tb(error.__traceback__))
+    packages = {frame.f_globals["__name__"].partition(".")[0] for frame in frames}
+    for group in PLUGIN_GROUPS:
+        for entry_point in installed(group).values():
+            if re.split("[.:]", entry_point.value)[0] in packages:
+                return _describe(group, entry_point)[1]
+    return ""
+
+
+@cache
+def import_attribute(path: str) -> Any:
+    """What ``package.module:ATTRIBUTE`` names; without an attribute, the module."""
+    name, _, attribute = path.partition(":")
+    module = import_module(name)
+    return getattr(module, attribute) if attribute else module
+
+
+@cache
+def installed(group: str) -> Mapping[str, EntryPoint]:
+    """The entry points of a group by name, without importing them."""
+    from importlib.metadata import entry_points
+
+    return {entry_point.name: entry_point for entry_point in entry_points(group=group)}

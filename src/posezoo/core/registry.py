@@ -1,0 +1,554 @@
+"""Find all models, or some by name or pattern, in one or several folders of model.yml files.
+
+A registry's root contains ``{public,intel}/<name>/model.yml``, and for a composite
+``{public,intel}/<composite>/composite-model.yml`` with its parts one level deeper. A model has the
+name of its folder, so only one file is read to find a model by name. A file with an error is
+reported, and the other models still work.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import field, replace
+from fnmatch import fnmatchcase
+from functools import cache, cached_property
+from importlib.util import find_spec
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.core.declarations.model import CompositeSpec, Family, Model, ModelSpec
+from posezoo.core.declarations.safe_names import case_folded, explain_invalid_model_name
+from posezoo.core.errors import (
+    PosezooError,
+    SettingsError,
+    SpecError,
+    UnknownModelError,
+    os_reason,
+    sanitize,
+    suggest,
+)
+from posezoo.core.settings import OMZ_REGISTRIES, user_folder
+from posezoo.core.values import frozen
+
+if TYPE_CHECKING:
+    from posezoo.core.declarations.other_names import LeftOut, OtherNames
+
+#: Separates a model's name from a variant's tag; no name contains it.
+TAG_MARK = "@"
+
+#: The folder of the stand-in for openvino-dev with the registry of its release.
+STAND_IN_DATA = "posezoo_openvino_dev_data"
+
+
+@frozen
+class RegistryEntry:
+    """A model.yml or composite-model.yml that was found, but not read."""
+
+    name: str
+    family: Family
+    path: Path
+    composite: str = ""  # the composite that it is a part of
+    twin: Path | None = None  # another file of the same root that declares the same name
+    #: The later registries that have the name too, and are not used for it.
+    also_in: tuple[str, ...] = ()
+
+    @property
+    def is_composite(self) -> bool:
+        """Whether this is a composite and not a model."""
+        return self.path.name == "composite-model.yml"
+
+    def read(self) -> Model:
+        """What the file declares.
+
+        Raises:
+            SpecError: the file has a mistake.
+        """
+        if self.twin:
+            problem = f"the name {self.name} is also used by {self.twin}"
+            raise SpecError(
+                str(self.path), 1, 1, "", problem=problem, hint="rename one of the folders"
+            )
+        # Importing the YAML reader takes 50 ms, which commands without a model do not need.
+        from posezoo.core.declarations.model_yml import read_composite, read_model
+
+        reason = explain_invalid_model_name(self.name)
+        if reason:
+            problem = f"the folder name {sanitize(self.name)} is not a model name: {reason}"
+            raise SpecError(str(self.path), 1, 1, "", problem=problem, hint="rename the folder")
+        if self.is_composite:
+            return read_composite(self.path, family=self.family, name=self.name)
+        return read_model(self.path, family=self.family, name=self.name, composite=self.composite)
+
+
+@frozen
+class Selection:
+    """The models and composites that a user asked for, and the files that cannot be read.
+
+    ``also_in`` has, for a name, the later registries that have it too; their model is not used.
+    """
+
+    models: tuple[ModelSpec, ...]
+    composites: tuple[CompositeSpec, ...] = ()
+    problems: tuple[SpecError, ...] = ()
+    also_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def all(self) -> tuple[Model, ...]:
+        """The composites, then the models."""
+        return *self.composites, *self.models
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The unknown keys that were left out of these models and composites."""
+        return tuple(warning for spec in self.all for warning in spec.warnings)
+
+    @property
+    def tops(self) -> list[Model]:
+        """The composites, and the models that are in none of them."""
+        parts = set(chain.from_iterable(composite.stages for composite in self.composites))
+        alone = (spec for spec in self.models if spec.full_name not in parts)
+        return [*self.composites, *alone]
+
+    @property
+    def exit_code(self) -> int:
+        """Of a verb that only reads these models: 1 if a file cannot be read."""
+        return 1 if self.problems else 0
+
+
+class Registry:
+    """The models of one or several roots; if two roots contain a name, the first root's model is
+    used.
+
+    Args:
+        roots: folders of model.yml files.
+    """
+
+    def __init__(self, roots: Sequence[Path]) -> None:
+        named: dict[Path, None] = {}
+        for root in roots:
+            # License texts are beside a root, and the parent of "." is again ".".
+            named[root if root.name not in ("", "..") else root.resolve()] = None
+        self.roots = tuple(named)
+        self._parsed: dict[Path, Model | SpecError] = {}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle only the roots; another process finds the files itself."""
+        return Registry, (self.roots,)
+
+    @cached_property
+    def entries(self) -> dict[str, RegistryEntry]:
+        """Every model and composite by name, in alphabetical order; files are found, not read.
+
+        If two files of one root declare the same name, or names that differ only in case, neither
+        can be used. A PosezooError if a root is not a folder, or cannot be read.
+        """
+        entries: dict[str, RegistryEntry] = {}
+        for root in self.roots:
+            by_name: dict[str, RegistryEntry] = {}
+            for entry in _scan(root):
+                folded = case_folded(entry.name)
+                twin = by_name.setdefault(folded, entry)
+                if twin is not entry:
+                    by_name[folded] = replace(twin, twin=entry.path)
+                    if entry.name != twin.name:
+                        entries.setdefault(entry.name, replace(entry, twin=twin.path))
+            for entry in by_name.values():
+                first = entries.setdefault(entry.name, entry)
+                if first is not entry:
+                    entries[entry.name] = replace(
+                        first, also_in=(*first.also_in, registry_name(root))
+                    )
+        return dict(sorted(entries.items()))
+
+    @cached_property
+    def other_names(self) -> list[OtherNames]:
+        """The aliases, and the models that are left out, of each root.
+
+        A names.yml with a mistake is ignored: it may be a file of another program.
+        """
+        from posezoo.core.declarations.other_names import read_other_names
+
+        other_names = []
+        for root in self.roots:
+            with suppress(SpecError):
+                other_names.append(read_other_names(root))
+        return other_names
+
+    def real_name(self, name: str) -> str:
+        """The name of the model for which an alias or the path of its model.yml stands; any other
+        name is returned unchanged.
+        """
+        if name in self.entries:
+            return name
+        if name.endswith("model.yml"):
+            path = Path(name).resolve()
+            named = (entry.name for entry in self.entries.values() if entry.path.resolve() == path)
+            return next(named, name)
+        aliases = (names.aliases for names in self.other_names)
+        return next((names[name] for names in aliases if name in names), name)
+
+    def names(self) -> list[str]:
+        """The names of all models, including parts of composites, without the composites
+        themselves.
+        """
+        models = (entry.name for entry in self.entries.values() if not entry.is_composite)
+        return [name for name in models if not explain_invalid_model_name(name)]
+
+    @property
+    def empty_message(self) -> str:
+        """The message for the user if there is no model at all; otherwise empty."""
+        if self.entries:
+            return ""
+        # Open Model Zoo's models lie below models/, and each of its families below that.
+        folders = (folder for root in self.roots for folder in (root / "models", root.parent))
+        meant = next((f"; did you mean {folder}?" for folder in folders if _has_models(folder)), "")
+        roots = ", ".join(map(str, self.roots))
+        return f"no model found in {roots}; a model must be at public/NAME/model.yml{meant}"
+
+    def find(self, name: str) -> Model:
+        """The model or composite of this name; ``name@tag`` is one of a model's variants.
+
+        Raises:
+            UnknownModelError: there is none; the hint names the most similar one.
+            SpecError: its file has a mistake.
+        """
+        base, _, tag = name.partition(TAG_MARK)
+        base = self.real_name(base)
+        if base not in self.entries:
+            raise self._unknown(base)
+        spec = self._read(self.entries[base])
+        if TAG_MARK not in name:
+            return spec
+        variants = {variant.tag: variant for variant in _variants_of(spec)}
+        if tag not in variants:
+            raise _unknown_tag(spec, tag)
+        return variants[tag]
+
+    def find_single(self, name: str) -> ModelSpec:
+        """As ``find``, also an UnknownModelError if the name is that of a composite."""
+        model = self.find(name)
+        if isinstance(model, CompositeSpec):
+            raise UnknownModelError(
+                f"{name} is a composite, and a file belongs to one of its parts",
+                hint=f"name {' or '.join(model.stages)}",
+            )
+        return model
+
+    def parts(self, model: Model) -> tuple[ModelSpec, ...]:
+        """A composite's parts in the order in which they run; for a model, only the model itself.
+
+        A part may lie in the folder of another composite of the same registry, which uses it too.
+        The composite may be one of another registry. A SpecError if a stage is not one of its
+        parts.
+        """
+        if isinstance(model, ModelSpec):
+            return (model,)
+        registry = self._registry_of(model)
+        if registry is not self:
+            return registry.parts(model)
+        parts = []
+        for stage in model.stages:
+            entry = self.entries.get(stage)
+            spec = None
+            if entry and (entry.composite or entry.twin):
+                spec = self._read(entry)
+            if not isinstance(spec, ModelSpec):
+                problem = f"{model.name} has no part {stage}"
+                raise SpecError(str(model.path), 1, 1, "stages", problem=problem)
+            parts.append(spec)
+        return tuple(parts)
+
+    def composite_of(self, spec: ModelSpec) -> Model:
+        """The composite that a model is a part of, also in another registry; else the model itself.
+
+        An UnknownModelError if there is no such composite, a SpecError if its file has a mistake.
+        """
+        if spec.composite:
+            return self._registry_of(spec).find(spec.composite)
+        return spec
+
+    def _registry_of(self, spec: Model) -> Registry:
+        root = registry_root(spec)
+        return self if root in self.roots else open_registry((root,))
+
+    def select(self, patterns: Iterable[str] | None = None) -> Selection:
+        """The models that match any of the patterns, in the patterns' order; all models for None.
+
+        Patterns are names or case-sensitive globs (``human-pose-*``). A composite's name stands for
+        its parts. A model with variants stands for its default variant, unless the pattern names
+        others: ``name@tag``, ``name@*``. Files that cannot be read are returned as problems.
+
+        Raises:
+            UnknownModelError: a pattern matches no name; the hint names the most similar one.
+        """
+        models: dict[str, ModelSpec] = {}
+        composites = {}
+        problems: dict[str, SpecError] = {}
+        for pattern in (None,) if patterns is None else patterns:
+            for spec in self._chosen(pattern, problems):
+                try:
+                    parts = self.parts(spec)
+                except SpecError as error:
+                    problems[error.problem] = error
+                    parts = ()
+                if isinstance(spec, CompositeSpec):
+                    composites[spec.name] = spec
+                for part in parts:
+                    models.setdefault(part.full_name, part)
+        also_in = {name: entry.also_in for name, entry in self.entries.items() if entry.also_in}
+        return Selection(
+            tuple(models.values()), tuple(composites.values()), tuple(problems.values()), also_in
+        )
+
+    def has_name(self, pattern: str) -> bool:
+        """Whether a name, or a glob, matches any model or composite; no file is read."""
+        return any(fnmatchcase(name, pattern) for name in self.entries)
+
+    def matches_any(self, pattern: str) -> bool:
+        """Whether a pattern of ``select`` matches any model, even if its file cannot be read."""
+        problems: dict[str, SpecError] = {}
+        try:
+            return bool(list(self._chosen(pattern, problems)) or problems)
+        except UnknownModelError:
+            return False
+
+    def _chosen(self, pattern: str | None, problems: dict[str, SpecError]) -> Iterator[Model]:
+        """What a pattern matches; mistakes in files are added to ``problems``."""
+        names, at, tags = (pattern or "").partition(TAG_MARK)
+        if pattern is None:
+            entries = list(self.entries.values())
+        else:
+            entries = self.matching(names)
+        has_match = False
+        for entry in entries:
+            try:
+                spec = self._read(entry)
+            except SpecError as error:
+                problems[error.problem] = error
+                has_match = True
+                continue
+            chosen: list[Model] = [spec]
+            if at:
+                chosen = [each for each in _variants_of(spec) if fnmatchcase(each.tag, tags)]
+            has_match = has_match or bool(chosen)
+            yield from chosen
+        if has_match or not at:
+            return
+        if names in self.entries:
+            raise _unknown_tag(self._read(self.entries[names]), tags)
+        raise UnknownModelError(f"no model {sanitize(names)} has a variant {sanitize(tags)}")
+
+    def matching(self, pattern: str) -> list[RegistryEntry]:
+        """The entries of a name, an alias or a glob; an UnknownModelError if there is none."""
+        pattern = self.real_name(pattern)
+        if pattern in self.entries:
+            return [self.entries[pattern]]
+        entries = [entry for name, entry in self.entries.items() if fnmatchcase(name, pattern)]
+        if not entries:
+            raise self._unknown(pattern)
+        return entries
+
+    def _read(self, entry: RegistryEntry) -> Model:
+        if entry.path not in self._parsed:
+            try:
+                self._parsed[entry.path] = entry.read()
+            except SpecError as error:
+                self._parsed[entry.path] = error
+        parsed = self._parsed[entry.path]
+        if isinstance(parsed, SpecError):
+            raise parsed
+        return parsed
+
+    def _unknown(self, name: str) -> UnknownModelError:
+        from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS, explain_model_file
+
+        problem, hint = explain_model_file(name)
+        if problem:
+            return UnknownModelError(problem, hint=hint)
+        hint = self.empty_message or self._other_registry(name)
+        hint = hint or str(self.why_not(name) or "") or suggest(name, self.entries)
+        if name.endswith((*CHECKPOINTS, *NETWORKS)):
+            hint = "and there is no such file"
+        if not hint:
+            hint = "posezoo list shows them all"
+            if not any(registry_name(root) in OMZ_REGISTRIES for root in self.roots):
+                hint += "; --registry omz adds the models of Open Model Zoo"
+        return UnknownModelError(f"no model is called {sanitize(name)}", hint=hint)
+
+    def why_not(self, name: str) -> LeftOut | None:
+        """Why a model that is asked for is not in these registries; None if it is unknown."""
+        return next(filter(None, (each.find_left_out(name) for each in self.other_names)), None)
+
+    def _other_registry(self, name: str) -> str:
+        """A hint that names the registry that has a model, if it was read before and is not
+        open.
+        """
+        with suppress(PosezooError):
+            for registry in OMZ_REGISTRIES:
+                root = wheel_registry_root(registry)
+                if root not in self.roots and root.is_dir() and Registry([root]).has_name(name):
+                    return f"the registry {registry} has it: --registry {registry}"
+        return ""
+
+
+def _variants_of(spec: Model) -> tuple[ModelSpec, ...]:
+    """The variants of a model that has tags, the default variant first; none for other models."""
+    if isinstance(spec, ModelSpec) and spec.tag:
+        return spec, *spec.variants
+    return ()
+
+
+def _unknown_tag(spec: Model, tag: str) -> UnknownModelError:
+    tags = [variant.tag for variant in _variants_of(spec)]
+    hint = suggest(tag, tags) or (
+        f"its variants: {', '.join(tags)}" if tags else "it has no variants"
+    )
+    return UnknownModelError(f"{spec.name} has no variant {sanitize(tag)}", hint=hint)
+
+
+def _scan(root: Path) -> Iterator[RegistryEntry]:
+    if not root.is_dir():
+        raise PosezooError(f"{root}: this models folder does not exist", hint="check --models_dir")
+    for family in Family:
+        for folder in _folders(root / family):
+            composite = folder / "composite-model.yml"
+            if composite.is_file():
+                yield RegistryEntry(folder.name, family, composite)
+                for part in _folders(folder):
+                    model = part / "model.yml"
+                    if model.is_file():
+                        yield RegistryEntry(part.name, family, model, composite=folder.name)
+            elif (model := folder / "model.yml").is_file():
+                yield RegistryEntry(folder.name, family, model)
+
+
+def _has_models(root: Path) -> bool:
+    try:
+        return any(True for _ in _scan(root))
+    except PosezooError:
+        return False
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as children:
+            return sorted(folder / child.name for child in children if child.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise PosezooError(f"{folder}: cannot be read: {os_reason(error)}") from error
+
+
+@cache
+def builtin_models_dir() -> Path:
+    """The folder of posezoo's own models: in the installed package, or the checkout's models/.
+
+    It is found by path: importlib.resources fails in an editable install and in a bare checkout.
+    """
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "models"
+    return installed if installed.is_dir() else package.parents[1] / "models"
+
+
+def registry_root(spec: Model) -> Path:
+    """The root of the registry that contains a model or composite; for own weights, a folder above
+    them.
+    """
+    folders = spec.path.parents
+    depth = 3 if spec.composite else 2
+    return folders[min(depth, len(folders) - 1)]
+
+
+def wheel_registry_root(name: str) -> Path:
+    """The folder of a registry of ``OMZ_REGISTRIES``: that of an installed stand-in for
+    openvino-dev, else the one to which it is read, which exists once that is complete.
+    """
+    package = find_spec(STAND_IN_DATA)
+    if package:
+        for folder in package.submodule_search_locations or ():
+            root = Path(folder, "registries", name, "models")
+            if root.is_dir():
+                return root
+    return user_folder("cache") / "registries" / name / "models"
+
+
+def registry_name(root: Path) -> str:
+    """The name of a registry, as the setting ``registries`` has it; the path of any other."""
+    if root == builtin_models_dir():
+        return "posezoo"
+    is_wheel = root.parent.name in OMZ_REGISTRIES and root.parents[1].name == "registries"
+    return root.parent.name if is_wheel else f"{root}"
+
+
+def is_copy_of_ours(root: Path) -> bool:
+    """Whether a registry is posezoo's own, or a copy of it: it has most of its folders of models.
+
+    Neither the path by which it was named nor an edited model.yml makes a difference.
+    """
+    ours = _builtin_folders()
+    return sum((root / folder).is_dir() for folder in ours) * 2 > len(ours)
+
+
+@cache
+def _builtin_folders() -> frozenset[str]:
+    root = builtin_models_dir()
+    return frozenset(entry.path.parent.relative_to(root).as_posix() for entry in _scan(root))
+
+
+def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
+    """A command of posezoo about a model, with its registry and folder if they are not the default.
+
+    Args:
+        folder: the root of the model's files or IR, as ``--weights_dir``.
+    """
+    words = ["posezoo", verb, spec.full_name]
+    usual = None
+    if spec.path.name.endswith("model.yml"):  # the user's own weights are in no registry
+        root = registry_root(spec)
+        registry = registry_name(root)
+        if registry in OMZ_REGISTRIES:
+            words += ["--registry", registry]
+        elif registry != "posezoo" and root.is_dir():
+            words += ["--models_dir", f"{root}"]
+    with suppress(SettingsError):  # a user without a home folder
+        usual = user_folder("cache") / "models"
+    if folder not in (None, usual):
+        words += ["--weights_dir", f"{folder}"]
+    return shlex.join(words)
+
+
+def license_path(spec: ModelSpec) -> Path:
+    """The path of a model's license text: in licenses/ within its registry, else beside it."""
+    root = registry_root(spec)
+    within = root / "licenses" / spec.license.text
+    return within if within.is_file() else root.parent / "licenses" / spec.license.text
+
+
+def read_copyright_line(spec: ModelSpec) -> str:
+    """The copyright line at the start of a model's license text; empty if there is none."""
+    try:
+        with open(license_path(spec), encoding="utf-8") as text:
+            first = text.readline(1000).strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    if not first.startswith("Copyright ") or _BLANK.search(first):
+        return ""
+    holder = first.removeprefix("Copyright ").replace("(c)", "").replace("(C)", "")
+    is_named = any(character.isalpha() for character in holder.replace("All rights reserved", ""))
+    return first if is_named else ""  # years alone do not name a copyright holder
+
+
+#: Placeholders of a license template: ``<year>``, ``[name of copyright owner]``.
+_BLANK = re.compile(
+    r"[<\[{][^<>\[\]{}]*(?:year|yyyy|name|owner|holder|author)[^<>\[\]{}]*[>\]}]", re.IGNORECASE
+)
+
+
+def open_registry(roots: Sequence[Path] = ()) -> Registry:
+    """The registry of these roots; posezoo's own registry if no root is given."""
+    return Registry(roots or (builtin_models_dir(),))

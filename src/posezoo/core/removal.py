@@ -1,0 +1,142 @@
+"""Remove the files and IR of models: those that posezoo wrote and that are as it wrote them.
+
+A file that has changed since, or that is none of the model's, is kept and named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, RegexReplace
+from posezoo.core.download.provenance_json import NAME as PROVENANCE
+from posezoo.core.errors import OutputError, os_reason
+from posezoo.core.files.file_record import (
+    RECORDS_DIR,
+    fingerprint,
+    read_json,
+    read_record,
+    record_path,
+)
+from posezoo.core.files.postprocess_state import text_record
+from posezoo.core.ir.provenance import read_provenance
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import license_path
+from posezoo.core.values import frozen
+from posezoo.core.verify import ArtifactState, check_artifacts
+from posezoo.measure.devices.device_proofs import NAME as PROOFS
+from posezoo.pages.cards.model_card import FACTS, NAME, OURS, has_note
+
+#: The license text that `posezoo pull` writes beside the IR.
+_LICENSE = "LICENSE"
+
+
+@frozen
+class RemovalPlan:
+    """What is removed of models, and what is kept."""
+
+    removed: tuple[Path, ...]
+    kept: tuple[ArtifactState, ...]
+    size_bytes: int  # of what is removed
+
+
+def plan_removal(
+    models: Iterable[ModelSpec], composites: Iterable[CompositeSpec], layout: ModelLayout
+) -> RemovalPlan:
+    """What can be removed of these models; every byte of their files is read."""
+    removed: list[Path] = []
+    kept: list[ArtifactState] = []
+    for spec in models:
+        files, others = _sort_artifacts(spec, layout)
+        kept += others
+        removed += files
+        removed += _list_intermediate_files(spec, layout)
+        onnx = layout.onnx_path(spec)
+        if onnx.is_file() and onnx not in files:
+            # It may come from a training that cannot be repeated, and has no record.
+            kept.append(ArtifactState(spec.full_name, onnx.name, onnx, "unknown"))
+        removed += _list_documents(spec, layout, files)
+    for composite in composites:
+        removed += _list_documents(composite, layout, [])
+    paths = tuple(dict.fromkeys(removed))
+    return RemovalPlan(paths, tuple(kept), sum(path.stat().st_size for path in paths))
+
+
+def _sort_artifacts(spec: ModelSpec, layout: ModelLayout) -> tuple[list[Path], list[ArtifactState]]:
+    """The files and IR that posezoo verified or made, and all others."""
+    removed = []
+    kept = []
+    for artifact in check_artifacts(spec, layout):
+        is_ours = artifact.state == "unknown" and _is_recorded(artifact.path)
+        if artifact.state == "good" or is_ours:
+            removed.append(artifact.path)
+        elif artifact.state != "missing":
+            kept.append(artifact)
+    return removed, kept
+
+
+def _is_recorded(path: Path) -> bool:
+    """Whether a file that model.yml does not pin is the one that was downloaded."""
+    verified = read_record(path).verified
+    with suppress(OSError):
+        return bool(verified) and fingerprint(path).items() <= verified.items()
+    return False
+
+
+def _list_intermediate_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[Path]:
+    """Partial downloads, and texts that were changed."""
+    for file in spec.files:
+        path = layout.file_path(spec, file)
+        yield from path.parent.glob(f".{path.name}.*.part")
+    replaced = [step for step in spec.postprocessing if isinstance(step, RegexReplace)]
+    for name in {step.file for step in replaced}:
+        steps = [step for step in replaced if step.file == name]
+        record = text_record(name, steps, spec, layout)
+        if record.is_up_to_date(rehash=True):
+            yield record.subject
+
+
+def _list_documents(model: Model, layout: ModelLayout, removed: Sequence[Path]) -> Iterator[Path]:
+    """What posezoo wrote beside these files: records, proofs, a card with its files, a license."""
+    folder = layout.model_dir(model)
+    downloads = layout.download_dir / model.subdirectory
+    if {"model", "files"} <= read_json(downloads / PROVENANCE).keys():
+        yield downloads / PROVENANCE
+    for parent in {path.parent for path in removed if path.suffix == ".xml"}:
+        if read_provenance(parent / PROVENANCE):
+            yield parent / PROVENANCE
+        if (parent / PROOFS).is_file():
+            yield parent / PROOFS
+    if has_note(folder / NAME, OURS):
+        names = (NAME, FACTS, f"{model.skeleton}.svg")
+        yield from (folder / name for name in names if (folder / name).is_file())
+    if isinstance(model, ModelSpec) and model.license.text:
+        with suppress(OSError):
+            if (folder / _LICENSE).read_bytes() == license_path(model).read_bytes():
+                yield folder / _LICENSE
+
+
+def remove(plan: RemovalPlan, layout: ModelLayout) -> None:
+    """Remove the files of a plan with their records, and the folders that are empty then.
+
+    Raises:
+        OutputError: a file cannot be removed.
+    """
+    for path in plan.removed:
+        try:
+            path.unlink(missing_ok=True)
+            record_path(path).unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be removed: {os_reason(error)}") from error
+    for folder in {path.parent for path in plan.removed}:
+        _remove_empty(folder / RECORDS_DIR, (layout.download_dir, layout.output_dir))
+
+
+def _remove_empty(folder: Path, roots: tuple[Path, ...]) -> None:
+    """Remove a folder and its parents below the roots, until one is not empty."""
+    with suppress(OSError):
+        while folder not in roots:
+            if folder.exists():
+                folder.rmdir()
+            folder = folder.parent

@@ -1,0 +1,64 @@
+"""Decides how the people are found that a top-down model processes one at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE, Model, People
+from posezoo.core.settings import DEFAULT_DETECTOR
+from posezoo.poses.decoder_type import DecoderType
+from posezoo.poses.decoders import DECODERS
+
+#: The setting ``people_from`` of results of a model that finds the people itself, in words.
+ITSELF = "the model"
+
+#: What tells the user of ``TRACKING`` how all people are found.
+ONE_IS_FOLLOWED = f"one person is followed; --detector {DEFAULT_DETECTOR} finds all"
+
+
+def declared_people(model: Model, decoder: str = "") -> People | None:
+    """How a model's people are found, unless the user names a detector; None if it finds them
+    itself.
+
+    Args:
+        model: if its model.yml does not declare it, ``DEFAULT_DETECTOR`` finds the people in
+            photos and in videos.
+        decoder: the decoder in use; empty for the one that the model declares.
+    """
+    record = _find_decoder(model, decoder)
+    if record is None or not record.takes_boxes:
+        return None
+    if model.people:
+        return model.people
+    return People(DEFAULT_DETECTOR, DEFAULT_DETECTOR)
+
+
+def resolve_people(model: Model, named: str, decoder: str = "") -> People | None:
+    """How a model's people are found with this value of the setting ``detector``.
+
+    Args:
+        model, decoder: as for ``declared_people``.
+        named: ``usual`` for what the model declares, ``none`` for no detector, or a detector's
+            name.
+    """
+    declared = declared_people(model, decoder)
+    if declared is None or named == "usual":
+        return declared
+    if named != "none":
+        return replace(declared, photo=named, video=named)
+    record = _find_decoder(model, decoder)
+    is_tracked = record is not None and record.next_crop is not None
+    return People(WHOLE_IMAGE, TRACKING if is_tracked else WHOLE_IMAGE)
+
+
+def _find_decoder(model: Model, decoder: str) -> DecoderType | None:
+    name = decoder or (model.decoder.name if model.decoder else "")
+    return DECODERS.find(name) if name else None
+
+
+def people_from(model: Model) -> str:
+    """Where the people in photos come from, as measurements name it; empty if the model finds them
+    itself.
+    """
+    people = declared_people(model)
+    return "" if people is None else people.photo

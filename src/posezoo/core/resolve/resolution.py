@@ -1,0 +1,214 @@
+"""Decides on all that follows from model.yml, the settings and the lock, in four steps."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from posezoo.core.declarations import supported_mo_args
+from posezoo.core.declarations.model import Decoder, Framework, ModelSpec, Precision, Route
+from posezoo.core.declarations.routes import PRECISION, Obstacle, select_route
+from posezoo.core.errors import ConversionError, SpecError, UnknownModelError
+from posezoo.core.layout import ModelLayout
+from posezoo.core.lockfile import LockFile
+from posezoo.core.resolve.camera_input import with_camera_input
+from posezoo.core.resolve.input_options import InputOptions, with_added_mo_args
+from posezoo.core.resolve.resolved import (
+    INT8_PRECISIONS,
+    UPSTREAM_RESULTS,
+    Converter,
+    Resolved,
+    Target,
+)
+from posezoo.core.resolve.stage_context import Context
+from posezoo.core.values import frozen
+from posezoo.export.decoded.decoding_options import with_decoding
+from posezoo.networks.custom_weights import (
+    require_fitting_skeleton,
+    with_dynamic_shape,
+    with_known_network,
+)
+
+_CONVERTERS = {Route.IR: Converter.PUBLISHED, Route.MO: Converter.MODEL_OPTIMIZER}
+
+
+@frozen
+class _ChosenRoute:
+    """The route of a model; the fields are those of ``Resolved`` and ``Target``."""
+
+    source: ModelSpec
+    route: Route
+    runs_upstream_code: bool
+    converter: Converter
+    obstacle: Obstacle | None
+
+
+def resolve_model(
+    spec: ModelSpec,
+    precisions: Iterable[Precision],
+    context: Context,
+    *,
+    inputs: InputOptions | None = None,
+    checkpoint: Path | None = None,
+) -> Resolved:
+    """Decide on the network, inputs, pins, route and targets of a model, in this order.
+
+    No file of the model is read.
+
+    Args:
+        spec: the chosen variant; with the user's own checkpoint, the model from
+            ``resolve.custom_weights``.
+        precisions: the precisions of the IR.
+        context: the registry, the folders and the lock, and which converters may be used.
+        inputs: how the IR's inputs differ from those in model.yml.
+        checkpoint: the user's own weights, which replace the published ones.
+
+    Raises:
+        ConversionError: the requested inputs do not fit the model.
+        PosezooError: an argument for Model Optimizer is unknown or not valid.
+        LockError: the lock is strict, and does not list the model as it is declared.
+        InferenceError: the model's own skeleton does not fit its network.
+    """
+    if spec.framework is Framework.PYTORCH and not spec.network:
+        spec = with_known_network(spec)
+    if spec.own_skeleton:
+        require_fitting_skeleton(spec)
+    if inputs and inputs != InputOptions():
+        spec = _with_inputs(spec, inputs, context)
+    spec = context.lock.with_pins(spec)
+    chosen = _choose_route(spec, context)
+    layout = replace(context.layout, checkpoint=checkpoint)
+    targets = _choose_targets(spec, precisions, chosen, layout, lock=context.lock)
+    decoder = spec.decoding.decoder if spec.decoding else _own_decoder(spec, context)
+    return Resolved(
+        spec,
+        chosen.source,
+        chosen.route,
+        chosen.runs_upstream_code,
+        decoder=decoder,
+        layout=layout,
+        targets=targets,
+    )
+
+
+def _with_inputs(spec: ModelSpec, options: InputOptions, context: Context) -> ModelSpec:
+    """The model, changed so that its IR has these inputs and outputs."""
+    decoder = _own_decoder(spec, context)
+    spec = with_added_mo_args(spec, options.mo_arguments, has_mo=context.has_model_optimizer)
+    if options.decode:
+        spec = with_decoding(spec, decoder, options.max_people, options.min_score)
+    spec = with_camera_input(spec, options, context.image_layout(spec.framework))
+    return with_dynamic_shape(spec) if options.dynamic else spec
+
+
+def _own_decoder(spec: ModelSpec, context: Context) -> Decoder | None:
+    """The model's own decoder; if it has none, its composite's."""
+    if spec.decoder is None and spec.composite:
+        # Reported if the composite itself is requested.
+        with suppress(SpecError, UnknownModelError):
+            return context.registry.composite_of(spec).decoder
+    return spec.decoder
+
+
+def _choose_route(spec: ModelSpec, context: Context) -> _ChosenRoute:
+    """The route of a model with the converters that the context has."""
+    source = spec
+    route, obstacle = select_route(spec)
+    converter_route = route
+    runs_upstream_code = (
+        route is Route.UPSTREAM_CODE
+        and context.settings.allow_upstream_code
+        and bool(spec.has_pre_convert or spec.upstream_export)
+    )
+    if runs_upstream_code:
+        source = _after_upstream_code(spec)
+        converter_route, obstacle = select_route(source)
+    if converter_route is Route.MO and context.has_model_optimizer:
+        obstacle = None
+    elif converter_route is Route.MO and obstacle and context.settings.mo:
+        note = f"{context.settings.mo} is that of posezoo's stand-in for openvino-dev"
+        obstacle = replace(obstacle, hint=f"{obstacle.hint}; {note}")
+    converter = _CONVERTERS.get(converter_route, Converter.OPENVINO)
+    if converter is Converter.PUBLISHED and spec.is_converted:
+        converter = Converter.OPENVINO
+    # If the result of upstream code cannot be converted either, its route explains the obstacle.
+    shown = route if obstacle is None else converter_route
+    return _ChosenRoute(source, shown, runs_upstream_code, converter, obstacle=obstacle)
+
+
+def _after_upstream_code(spec: ModelSpec) -> ModelSpec:
+    """The model in the form that the converter reads after the model's own code has run."""
+    makes_onnx = spec.framework is Framework.PYTORCH and spec.upstream_export
+    return replace(
+        spec,
+        framework=Framework.ONNX if makes_onnx else spec.framework,
+        upstream_export=(),
+        has_pre_convert=False,
+        input_model=spec.input_model.replace("$conv_dir", UPSTREAM_RESULTS, 1),
+    )
+
+
+def _choose_targets(
+    spec: ModelSpec,
+    precisions: Iterable[Precision],
+    chosen: _ChosenRoute,
+    layout: ModelLayout,
+    lock: LockFile,
+) -> tuple[Target, ...]:
+    """One target for each precision; of a model that is published as IR, for each published one.
+
+    Raises:
+        ConversionError: a decoder is requested in an IR that posezoo does not convert.
+    """
+    requested = tuple(dict.fromkeys(precisions))
+    obstacle = chosen.obstacle
+    if spec.is_ir:
+        published = tuple(each for each in requested if each in spec.precisions)
+        if not published:
+            hint = ""
+            if spec.precisions:
+                hint = f"choose {' or '.join(spec.precisions)}"
+            obstacle = Obstacle(PRECISION, f"is not published as {' or '.join(requested)}", hint)
+        requested = published or requested
+    targets = []
+    for precision in requested:
+        target = Target(precision, layout.ir_path(spec, precision), chosen.converter, obstacle)
+        if chosen.converter is not Converter.PUBLISHED:
+            target = _made_target(spec, target, lock)
+        targets.append(target)
+    if spec.decoding:
+        _refuse_decoding(spec, {chosen.converter, *(target.converter for target in targets)})
+    return tuple(targets)
+
+
+def _made_target(spec: ModelSpec, target: Target, lock: LockFile) -> Target:
+    """The target of an IR that no publisher made."""
+    precision = target.precision
+    only = supported_mo_args.requested_precision(spec.mo_args) if spec.mo_args else None
+    converter = target.converter
+    obstacle = target.obstacle
+    if precision in INT8_PRECISIONS and not spec.is_ir:
+        converter = Converter.QUANTIZATION
+        why = f"no conversion makes {precision}, and {target.xml} does not exist"
+        hint = f"posezoo quantize {spec.full_name} --dataset_dir PHOTOS"
+        obstacle = Obstacle(PRECISION, why, hint)
+    elif only not in (None, precision):
+        obstacle = Obstacle(PRECISION, f"its arguments ask for {only} alone", f"choose {only}")
+    return Target(
+        precision, target.xml, converter, obstacle, agreed=lock.agreed_ir(spec, precision)
+    )
+
+
+def _refuse_decoding(spec: ModelSpec, converters: Collection[Converter]) -> None:
+    if Converter.MODEL_OPTIMIZER in converters:
+        made_by = "Model Optimizer"
+    elif Converter.QUANTIZATION in converters:
+        made_by = "posezoo quantize"
+    else:
+        return
+    raise ConversionError(
+        f"{spec.full_name}: no decoder is put into an IR that {made_by} makes",
+        hint="remove --decode",
+    )

@@ -1,0 +1,680 @@
+"""Reads the settings. Priority: flag > POSEZOO_* variable > posezoo.cfg > default.
+
+posezoo.cfg is read from the working folder and from the user's config folder; the working folder's
+comes first::
+
+    [posezoo]
+    mirror = /mnt/models
+    device = GPU
+
+A folder may come from others, so its file sets only what cannot run a program, trust a server or
+send something: the settings whose record has ``in_folder``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import field, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from posezoo.core.errors import SettingsError, explain_windows_path, redact_secrets, suggest
+from posezoo.core.http_headers import HostHeader, parse_header
+from posezoo.core.user_folders import STORES, StorePath, find_user_folder, show_addresses
+from posezoo.core.values import frozen
+
+#: With ``default``, the device chooses; many CPUs use bf16, which moves keypoints by some pixels.
+INFERENCE_PRECISIONS = ("f32", "f16", "bf16", "default")
+
+#: The model that runs if none is named; docs/decisions/0016 compares some.
+DEFAULT_MODEL = "movenet-thunder"
+
+#: The model that runs if the default one cannot be downloaded. It comes from the index from which
+#: posezoo itself is installed.
+SECOND_MODEL = "blazepose-full"
+
+#: The person detector of top-down models that declare none; docs/decisions/0009 compares some.
+DEFAULT_DETECTOR = "nanodet-g"
+
+#: The registries that are read out of wheels: releases of Open Model Zoo, the latest first.
+OMZ_REGISTRIES = ("omz", "omz@2022.1", "omz@2021.4")
+#: The names of all registries that need no folder; the first is posezoo's own.
+REGISTRIES = ("posezoo", *OMZ_REGISTRIES)
+_REGISTRY_ALIASES = {"omz@2024.6": "omz"}
+
+#: The maximum number of parallel downloads; more would only use more memory.
+MOST_JOBS = 64
+
+
+def user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """The user's folder for posezoo's ``config`` or ``cache``, at the usual place of the operating
+    system.
+    """
+    try:
+        return find_user_folder(kind, environ)
+    except RuntimeError as error:
+        raise SettingsError(
+            "this user has no home folder",
+            hint="set HOME, or POSEZOO_WEIGHTS_DIR and POSEZOO_CACHE_DIR and XDG_CONFIG_HOME",
+        ) from error
+
+
+def config_file(environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Path | None:
+    """The first posezoo.cfg in use: the working folder's, else the user's; None if neither
+    exists.
+    """
+    return next(iter(_config_files(environ, folder)), None)
+
+
+def _users_config(environ: Mapping[str, str]) -> Path:
+    return user_folder("config", environ) / "posezoo.cfg"
+
+
+def _config_files(environ: Mapping[str, str], folder: Path | None) -> list[Path]:
+    candidates = dict.fromkeys(((folder or Path()) / "posezoo.cfg", _users_config(environ)))
+    return list(filter(os.path.isfile, candidates))
+
+
+# --- Folders in stores
+
+
+_ADDRESS = re.compile(rf"({'|'.join(STORES)})://((?!\.)[^/?#]+(?:/(?!\.\.?(?:/|$))[^/?#]+)*)/?")
+
+
+def parse_address(address: str) -> StorePath:
+    """The path in a store that an address names.
+
+    Raises:
+        ValueError: it is not the address of a folder in a store, or it contains a password.
+    """
+    shown = redact_secrets(address)
+    match = _ADDRESS.fullmatch(address)
+    if match is None:
+        stores = ", ".join(f"{store}://" for store in STORES)
+        raise ValueError(f"{shown}: expected a folder, or its address in a store ({stores})")
+    if re.match(r"[^/]*:[^/]*@", match[2]):
+        raise ValueError(
+            f"{shown}: the address contains a password; put it into"
+            f" FSSPEC_{match[1].upper()}_PASSWORD"
+        )
+    return StorePath(f"{match[1]}://{match[2]}")
+
+
+# --- Parsers. Each takes text or a value of the right type, and raises ValueError for any other
+# value.
+
+
+def _local(value: object, kind: str = "folder") -> Path:
+    if not isinstance(value, (str, Path)) or not str(value):
+        raise ValueError(f"expected a {kind}, got {value!r}")
+    if re.match(rf"({'|'.join(STORES)}):/", str(value)):
+        raise ValueError(
+            f"{redact_secrets(f'{value}')}: is in a store, but a local {kind} is needed"
+        )
+    problem = explain_windows_path(str(value))
+    if problem:
+        raise ValueError(problem)
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{value}: there is no such home folder") from error
+
+
+_file = partial(_local, kind="file")
+
+
+def parse_folder(value: object) -> Path:
+    """A local folder, or the working copy of the folder at an address in a store.
+
+    Raises:
+        ValueError: it is neither a folder nor such an address.
+    """
+    if isinstance(value, str) and "://" in value:
+        return parse_address(value).working_copy
+    return _local(value)
+
+
+def _existing_file(value: object) -> Path:
+    path = _file(value)
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file")
+    return path
+
+
+def _switch(value: object) -> bool:
+    word = str(value).lower()
+    if word not in ("yes", "true", "on", "1", "no", "false", "off", "0"):
+        raise ValueError(f"expected yes or no, got {value!r}")
+    return word in ("yes", "true", "on", "1")
+
+
+def _consent(value: object) -> bool:
+    if value not in (True, "sandboxed", "no"):
+        raise ValueError(f"expected sandboxed or no, got {value!r}")
+    return value != "no"
+
+
+def _mirrors(value: object) -> tuple[str, ...]:
+    items = _split_texts(value)
+    is_url = re.compile(rf"(?!({'|'.join(STORES)}):).*://")
+    return tuple(
+        item if is_url.match(item) else show_addresses(f"{parse_folder(item)}") for item in items
+    )
+
+
+def _models_dirs(value: object) -> tuple[Path, ...]:
+    # Addresses contain the separator, too: sftp://host:2222/x.
+    if isinstance(value, str) and "://" in value:
+        value = re.split(rf"{os.pathsep}(?!//|\d+/|[^:/]*@)", value)
+    return tuple(map(parse_folder, _split_list(value, os.pathsep)))
+
+
+def _registry_names(value: object) -> tuple[str, ...]:
+    given = _split_texts(value)
+    names = [_REGISTRY_ALIASES.get(name, name) for name in given]
+    for at, name in enumerate(names):
+        if name not in REGISTRIES:
+            raise ValueError(
+                f"there is no registry {given[at]!r}; there are {', '.join(REGISTRIES)}"
+            )
+        if name in names[:at]:
+            raise ValueError(f"the registry {name} is named twice; name it once")
+    return tuple(names)
+
+
+def _hosts(value: object) -> tuple[str, ...]:
+    hosts = tuple(_split_texts(value))
+    for host in hosts:
+        if not re.fullmatch(r"([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?", host, re.ASCII):
+            raise ValueError(f"expected HOST or HOST:PORT, got {redact_secrets(host)!r}")
+    return hosts
+
+
+def _license_globs(value: object) -> tuple[str, ...]:
+    globs = tuple(_split_texts(value))
+    if not globs or "" in globs:
+        raise ValueError(f"expected words separated by commas, got {value!r}")
+    return globs
+
+
+def _split_texts(value: object, separator: str = ",") -> list[str]:
+    return list(map(str, _split_list(value, separator)))
+
+
+def _split_list(value: object, separator: str) -> list[object]:
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    if not isinstance(value, str):
+        return [value]
+    return [part.strip() for part in value.split(separator) if part.strip()]
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"expected text, got {value!r}")
+    return value
+
+
+def _integer_up_to(limit: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        text = str(value)
+        if (
+            isinstance(value, bool)
+            or not re.fullmatch("0*[1-9][0-9]{0,4}", text)
+            or int(text) > limit
+        ):
+            raise ValueError(f"expected a whole number from 1 to {limit}, got {value!r}")
+        return int(text)
+
+    return parse
+
+
+def _number_up_to(limit: int, unit: str) -> Callable[[object], float]:
+    def parse(value: object) -> float:
+        try:
+            number = float(str(value))
+        except ValueError as error:
+            raise ValueError(f"expected {unit}, got {value!r}") from error
+        if not 0 < number <= limit:
+            raise ValueError(f"expected more than 0 and at most {limit} {unit}, got {value}")
+        return number
+
+    return parse
+
+
+def _inference_precision(value: object) -> str:
+    if value not in INFERENCE_PRECISIONS:
+        raise ValueError(f"expected one of {', '.join(INFERENCE_PRECISIONS)}, got {value!r}")
+    return str(value)
+
+
+# --- What the posezoo.cfg of a folder may set. Each function takes the folder and the text of a
+# value, and returns why it is refused; empty if it is allowed.
+
+
+def _any_value(_folder: Path, _value: str) -> str:
+    return ""
+
+
+def _local_paths(_folder: Path, value: str) -> str:
+    is_address = any("://" in each for each in re.split(r"[,\n]", value))
+    return "may only name local folders" if is_address else ""
+
+
+def _below_folder(folder: Path, value: str) -> str:
+    base = os.path.realpath(folder)
+    path = os.path.realpath(Path(base, value))
+    if value.startswith("~") or "://" in value or os.path.commonpath([base, path]) != base:
+        return "may only name what is below the folder"
+    return ""
+
+
+# --- The settings
+
+
+@frozen
+class SettingType:
+    """The definition of one setting, which posezoo.cfg, the environment and the flag share."""
+
+    parse: Callable[[Any], Any]
+    default: Any  # a value, or a function of the environment
+    help: str
+    metavar: str = ""  # the placeholder in the flag's help; empty for a switch
+    repeats: bool = False  # whether the flag may be given several times
+    flag: str = ""  # the flag, if it has not the setting's name
+    former_name: str = ""  # its name in earlier versions, which is read, too
+    #: Whether the posezoo.cfg of a working folder may have a value; None if it may have none.
+    in_folder: Callable[[Path, str], str] | None = None
+    #: Whether it restricts: the user's own posezoo.cfg comes before that of a folder.
+    restricts: bool = False
+
+    def default_value(self, environ: Mapping[str, str]) -> Any:
+        """The value that is used if the setting is not set."""
+        return self.default(environ) if callable(self.default) else self.default
+
+
+def _setting(*definition: Any, **named: Any) -> Any:
+    """A field of Settings; the arguments are those of ``SettingType``."""
+    return field(metadata={"type": SettingType(*definition, **named)})
+
+
+def _cached(name: str) -> Callable[[Mapping[str, str]], Path]:
+    return lambda environ: user_folder("cache", environ) / name
+
+
+@frozen
+class Settings:
+    """The values of all settings, typed and checked."""
+
+    weights_dir: Path = _setting(
+        parse_folder,
+        _cached("models"),
+        "folder of the models' files and IR, or its address in a store, such as s3://bucket/models"
+        " (default: your cache folder)",
+        "DIR",
+        former_name="output_dir",
+        in_folder=_below_folder,
+    )
+    cache_dir: Path = _setting(
+        parse_folder,
+        _cached("files"),
+        "folder that keeps a copy of each published file, named by its digest; nothing is removed "
+        "automatically (default: in your cache folder)",
+        "DIR",
+        in_folder=_below_folder,
+    )
+    mirror: tuple[str, ...] = _setting(
+        _mirrors,
+        (),
+        "folder or URL of a mirror (see posezoo mirror) or of another cache; it is tried before the"
+        " published sources",
+        "DIR|URL",
+        repeats=True,
+        in_folder=_local_paths,
+    )
+    models_dir: tuple[Path, ...] = _setting(
+        _models_dirs,
+        (),
+        "a folder of model.yml files, in posezoo's or Open Model Zoo's format, to use instead of"
+        " posezoo's own models",
+        "DIR",
+        repeats=True,
+        in_folder=_local_paths,
+    )
+    registries: tuple[str, ...] = _setting(
+        _registry_names,
+        (),
+        "also take models from this registry, if none before it has the name: omz (Open Model Zoo"
+        " 2024.6), omz@2022.1 or omz@2021.4, each of which is read once from a wheel of"
+        " openvino-dev on your package index, without running any of it; or posezoo",
+        "NAME",
+        repeats=True,
+        flag="--registry",
+        in_folder=_any_value,
+    )
+    device: str = _setting(
+        _text,
+        "CPU",
+        "OpenVINO device (default: CPU); posezoo doctor lists the devices of this machine",
+        "DEVICE",
+        in_folder=_any_value,
+    )
+    detector: str = _setting(
+        _text,
+        "usual",
+        "person detector for models that process one person at a time: the name of a model, or none"
+        " to treat the whole image as one person, whom MoveNet follows through a video (default:"
+        " usual, as the model's card says)",
+        "MODEL",
+        in_folder=_any_value,
+    )
+    inference_precision: str = _setting(
+        _inference_precision,
+        "f32",
+        "precision of the computation (default: f32); the value default lets the device choose:"
+        " many CPUs choose bf16, which moves keypoints by some pixels",
+        in_folder=_any_value,
+    )
+    attempts: int = _setting(
+        _integer_up_to(100),
+        5,
+        "number of attempts for a source that fails temporarily (default: 5)",
+        "N",
+        in_folder=_any_value,
+    )
+    stall_timeout: float = _setting(
+        _number_up_to(3600, "seconds"),
+        30.0,
+        "abort a download attempt after this many seconds without data, and give a server up that"
+        " asks for a longer pause (default: 30)",
+        "SECONDS",
+        in_folder=_any_value,
+    )
+    header: tuple[HostHeader, ...] = _setting(
+        lambda value: tuple(map(parse_header, _split_texts(value, "\n"))),
+        (),
+        "HTTP header to send only to HOST, for example for authorization, and over https unless"
+        " HOST has a port; unlike this flag, the variable POSEZOO_HEADER is not visible in the list"
+        " of processes",
+        "HOST=NAME: VALUE",
+        repeats=True,
+    )
+    ca_bundle: Path | None = _setting(
+        _existing_file, None, "file of CA certificates (PEM) to verify servers with", "FILE"
+    )
+    allow_http: bool = _setting(
+        _switch, False, "also allow plain http for files that have no checksum"
+    )
+    allow_private_redirects: bool = _setting(
+        _switch, False, "follow redirects from a public host to an address in a private network"
+    )
+    login_host: tuple[str, ...] = _setting(
+        _hosts,
+        (),
+        "another host, such as auth.example.org, that may get the password of an OCI registry which"
+        " names it for logins",
+        "HOST",
+        repeats=True,
+    )
+    jobs: int = _setting(
+        _integer_up_to(MOST_JOBS),
+        1,
+        "number of files to download at the same time (default: 1)",
+        "N",
+        in_folder=_any_value,
+    )
+    connections: int = _setting(
+        _integer_up_to(16),
+        1,
+        "number of connections for each large file, if its server supports this (default: 1)",
+        "N",
+        in_folder=_any_value,
+    )
+    conversion_timeout: float | None = _setting(
+        _number_up_to(10**6, "seconds"),
+        None,
+        "end the conversion of a file after this many seconds (default: 300, and 10 for each MB of"
+        " the model's files)",
+        "SECONDS",
+    )
+    conversion_memory: float | None = _setting(
+        _number_up_to(10**6, "GB"),
+        None,
+        "end the conversion of a file that needs more memory than this many GB; only on Linux"
+        " (default: 4, and 16 times the size of the model's files)",
+        "GB",
+    )
+    mo: Path | None = _setting(
+        _file,
+        None,
+        "Model Optimizer of openvino-dev 2024.6, for models that posezoo cannot convert without it:"
+        " the path of its command mo, or of the environment where it is installed",
+        "PATH",
+    )
+    allow_upstream_code: bool = _setting(
+        _consent,
+        False,
+        "run code that a model's publisher wrote, if only that code can create the file to convert;"
+        " the code is announced first, and runs in a sandbox, which needs Linux and bubblewrap; the"
+        " variable POSEZOO_ALLOW_UPSTREAM_CODE=sandboxed allows it, too",
+    )
+    lock: Path = _setting(
+        _file,
+        lambda environ: (config_file(environ) or Path("posezoo.cfg")).with_name("posezoo.lock"),
+        "lock file, which records the accepted digests, also those of files that were trusted on"
+        " first use (default: posezoo.lock beside the posezoo.cfg in use, else in the working"
+        " folder)",
+        "FILE",
+        in_folder=_below_folder,
+    )
+    locked: bool = _setting(
+        _switch,
+        False,
+        "refuse every model, file and IR that is not in posezoo.lock",
+        in_folder=_any_value,
+        restricts=True,
+    )
+    allow_licenses: tuple[str, ...] = _setting(
+        _license_globs,
+        (),
+        "allowed licenses: SPDX identifiers or globs, separated by commas",
+        "GLOB[,GLOB]",
+        in_folder=_any_value,
+        restricts=True,
+    )
+
+
+#: The definitions of the settings, by name.
+SETTING_TYPES: dict[str, SettingType] = {
+    setting.name: setting.metadata["type"] for setting in fields(Settings)
+}
+
+#: Every name by which a setting can be given, also those of earlier versions.
+SETTING_NAMES = {*SETTING_TYPES, *(kind.former_name for kind in SETTING_TYPES.values())} - {""}
+
+
+# --- Reading them
+
+#: The path of a posezoo.cfg, and its values.
+_ConfigFile = tuple[str, dict[str, str]]
+
+
+@frozen
+class Setting:
+    """The value of a setting, and its origin: a flag, a variable, the path of a posezoo.cfg, or
+    "default".
+    """
+
+    name: str
+    value: Any
+    origin: str
+
+
+def read_settings(
+    flags: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] = os.environ,
+    folder: Path | None = None,
+) -> dict[str, Setting]:
+    """Read every setting, with its origin.
+
+    Args:
+        flags: the values that the command line or a caller gives; None counts as not given.
+        environ: the environment.
+        folder: the folder that is searched for posezoo.cfg first; None means the working folder.
+
+    Raises:
+        SettingsError: a value is invalid, or posezoo.cfg cannot be read; the problem says where.
+    """
+
+    def refuse(error: SettingsError) -> None:
+        raise error
+
+    return _read_each(flags or {}, environ, folder, refuse)
+
+
+def read_settings_leniently() -> tuple[dict[str, Setting], list[SettingsError]]:
+    """Read every setting without raising; an invalid one gets its default, and its error is
+    returned.
+    """
+    problems = list(unknown_variables(os.environ))
+    return _read_each({}, os.environ, None, problems.append), problems
+
+
+def unknown_variables(environ: Mapping[str, str]) -> Iterator[SettingsError]:
+    """Each variable that looks like a setting and is none, with the one that may be meant."""
+    variables = set(map(_variable, SETTING_NAMES))
+    for name in environ:
+        if name.startswith("POSEZOO_") and name not in variables:
+            hint = suggest(name, map(_variable, SETTING_TYPES))
+            yield SettingsError(f"{name}: unknown setting", hint=hint)
+
+
+def to_settings(settings: Mapping[str, Setting]) -> Settings:
+    """The values without their origins."""
+    return Settings(**{name: setting.value for name, setting in settings.items()})
+
+
+def _read_each(
+    flags: Mapping[str, Any],
+    environ: Mapping[str, str],
+    folder: Path | None,
+    report: Callable[[SettingsError], None],
+) -> dict[str, Setting]:
+    """Every setting; a setting that cannot be read is reported and gets its default."""
+    configured: list[_ConfigFile] = []
+    for path in _config_files(environ, folder):
+        try:
+            values = _read_config(path)
+        except SettingsError as error:
+            report(error)
+            continue
+        if not _is_same_file(path, _users_config(environ)):
+            for refused in _refuse_untrusted(values, path, environ):
+                report(refused)
+        configured.append((str(path), values))
+    settings = {}
+    for name, kind in SETTING_TYPES.items():
+        setting = None
+        files = configured[::-1] if kind.restricts else configured
+        try:
+            setting = _read_one(name, kind, flags, environ, configured=files)
+        except SettingsError as error:
+            report(error)
+        settings[name] = setting or Setting(name, kind.default_value(environ), "default")
+    return settings
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    return other.is_file() and one.samefile(other)
+
+
+def _refuse_untrusted(
+    values: dict[str, str], path: Path, environ: Mapping[str, str]
+) -> Iterator[SettingsError]:
+    """Remove what the posezoo.cfg of a folder may not set, and say so."""
+    by_name = {
+        each: kind for name, kind in SETTING_TYPES.items() for each in (name, kind.former_name)
+    }
+    for name in list(values):
+        rule = by_name[name].in_folder
+        reason = "is not read" if rule is None else rule(path.parent, values[name])
+        if reason:
+            del values[name]
+            yield SettingsError(
+                f"{path}:{_line_of(name, path)}: {name} {reason} in the posezoo.cfg of a folder,"
+                " which may come from others",
+                hint=f"set it in {_users_config(environ)}, as {_variable(name)}, or by its flag",
+            )
+
+
+def _line_of(name: str, path: Path) -> int:
+    lines = path.read_text("utf-8-sig").splitlines()
+    is_key = re.compile(rf"\s*{re.escape(name)}\s*[=:]", re.IGNORECASE)
+    return next((at for at, line in enumerate(lines, 1) if is_key.match(line)), 1)
+
+
+def _read_one(
+    name: str,
+    kind: SettingType,
+    flags: Mapping[str, Any],
+    environ: Mapping[str, str],
+    configured: Iterable[_ConfigFile],
+) -> Setting | None:
+    """A setting from the first place that has it; None if no place does."""
+    flag = kind.flag or f"--{name}"
+    names = list(filter(None, (name, kind.former_name)))
+    candidates = [(flags.get(each), flag, flag) for each in names]
+    for variable in map(_variable, names):
+        candidates.append((environ.get(variable) or None, variable, variable))
+    for path, values in configured:
+        candidates += [(values.get(each), path, f"{path}: {each}") for each in names]
+    for value, origin, where in candidates:
+        if value is None:
+            continue
+        try:
+            parsed = kind.parse(value.strip() if isinstance(value, str) else value)
+        except ValueError as error:
+            raise SettingsError(f"{where}: {error}") from error
+        return Setting(name, parsed, origin)
+    return None
+
+
+def _variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"POSEZOO_{name.upper()}"
+
+
+def _read_config(path: Path) -> dict[str, str]:
+    import configparser
+
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(path.read_text("utf-8-sig"), source=str(path))
+    except configparser.MissingSectionHeaderError as error:
+        raise SettingsError(
+            f"{path}:{error.lineno}: stands before the first section",
+            hint="begin the file with the line [posezoo]",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: is not UTF-8 text", hint="save it as UTF-8") from error
+    except (OSError, configparser.Error) as error:
+        raise SettingsError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+    for section in parser.sections():
+        if section != "posezoo":
+            raise SettingsError(
+                f"{path}: unknown section [{section}]",
+                hint="settings belong in the section [posezoo]",
+            )
+    configured = {}
+    if parser.has_section("posezoo"):
+        configured = dict(parser["posezoo"])
+    for name in configured:
+        if name not in SETTING_NAMES:
+            raise SettingsError(
+                f"{path}: unknown setting {name}",
+                hint=suggest(name, SETTING_TYPES) or "see posezoo doctor",
+            )
+    return configured

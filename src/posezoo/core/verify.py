@@ -1,0 +1,252 @@
+"""Compare the files of a model on disk with model.yml and their records, byte by byte; report all
+others.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from posezoo.core.declarations.model import (
+    CompositeSpec,
+    Digest,
+    ModelSpec,
+    RegexReplace,
+    SourceFile,
+    UnpackArchive,
+)
+from posezoo.core.download.provenance_json import NAME
+from posezoo.core.files.file_record import RECORDS_DIR
+from posezoo.core.files.postprocess_state import archive_record, is_unpacked
+from posezoo.core.files.staging import PREFIX
+from posezoo.core.files.verified_files import is_verified, is_verified_file
+from posezoo.core.ir import provenance
+from posezoo.core.layout import ModelLayout
+from posezoo.core.values import frozen
+
+# Files that posezoo writes beside a model's files and IR, or that a registry has beside its
+# model.yml. A killed process may leave the last two.
+_OWN_FILES = frozenset(
+    {
+        "provenance.json", "README.md", "card.json", "LICENSE", "model.yml", "composite-model.yml",
+        "measured.yml", "device_proofs.json", f".{NAME}.guard", f".{NAME}.part",
+    }
+)  # fmt: skip
+
+
+# The states of entries that are not known, by their types; other types are states themselves.
+_STATES = {"file": "extra", "folder": "extra"}
+
+
+@frozen
+class ArtifactState:
+    """One artifact and its state."""
+
+    model: str  # the full name of the model, or the name of the composite
+    artifact: str  # the path of the file relative to the model's folder
+    path: Path  # the path of the file
+    #: ``good``, ``missing``, ``changed``, ``unknown`` (no record and no pin), ``extra`` (neither
+    #: declared nor made by posezoo), ``symlinked`` (any symbolic link) or ``special`` (a folder
+    #: instead of a file, a pipe, a socket or a device).
+    state: str
+    converted: bool = False  # whether the file was made by a conversion, not downloaded
+    expected: str = ""  # the expected checksum
+    flags: str = ""  # the conversion flags that change the input images, with a space before each
+    #: Who vouches for an IR that another machine made (``Provenance.trust``); empty for others.
+    trust: str = ""
+
+
+def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
+    """The state of each published file of a model, each converted IR, and each other file in its
+    folders.
+
+    A published file that does not exist is ``missing``. Three kinds of files are not reported if
+    they do not exist: an archive that was unpacked, an IR that was not converted yet, and, for a
+    model that is published as IR, a precision without any file if another precision exists, because
+    it was not requested.
+    """
+    yield from _check_published_files(spec, layout)
+    yield from _check_unpacked_files(spec, layout)
+    yield from _check_converted_irs(spec, layout)
+    for path, state in _find_untracked(spec, layout):
+        is_made = path.is_relative_to(layout.model_dir(spec))
+        root = layout.model_dir(spec) if is_made else layout.model_download_dir(spec)
+        yield ArtifactState(spec.full_name, path.relative_to(root).as_posix(), path, state)
+
+
+def _check_published_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
+    for file in _requested_files(spec, layout):
+        if is_unpacked(file, spec, layout, rehash=True):
+            continue
+        path = layout.file_path(spec, file)
+        expected = file.pin_text
+        if file.is_pinned and file.is_weakly_pinned:
+            expected += ", weak"
+        state = _unusual_state(path)
+        if not state and file.is_pinned:
+            state = "changed"
+            if is_verified_file(path, file, trust_record=False):
+                state = "good"
+        yield ArtifactState(spec.full_name, file.name, path, state or "unknown", expected=expected)
+
+
+def _requested_files(spec: ModelSpec, layout: ModelLayout) -> list[SourceFile]:
+    """A model's files; of a published IR only the precisions that have any file, if one has."""
+    existing = {
+        file.name.partition("/")[0] for file in spec.files if layout.file_path(spec, file).exists()
+    }
+    if not spec.is_ir or not existing:
+        return list(spec.files)
+    return [file for file in spec.files if file.name.partition("/")[0] in existing]
+
+
+def _check_unpacked_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
+    downloads = layout.model_download_dir(spec)
+    for step in spec.postprocessing:
+        if isinstance(step, UnpackArchive):
+            for path, sha384 in archive_record(step, spec, layout).outputs().items():
+                digest = Digest("sha384", sha384)
+                artifact = path.relative_to(downloads).as_posix()
+                state = file_state(path, None, digest)
+                expected = f"{digest}, of {step.file}"
+                yield ArtifactState(spec.full_name, artifact, path, state, expected=expected)
+
+
+def _check_converted_irs(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
+    name = spec.full_name
+    for xml in layout.made_irs(spec):
+        record = provenance.read_provenance(xml.with_name("provenance.json"))
+        for suffix in provenance.SUFFIXES:
+            path = xml.with_suffix(suffix)
+            artifact = path.relative_to(layout.model_dir(spec)).as_posix()
+            if record:
+                content = record.contents[suffix]
+                state = file_state(path, content.size, content.digest)
+                flags = provenance.conversion_flags(record, spec)
+                yield ArtifactState(
+                    name,
+                    artifact,
+                    path,
+                    state,
+                    converted=True,
+                    expected=str(content.digest),
+                    flags=flags,
+                    trust=record.trust,
+                )
+            elif path.exists() and not spec.is_ir:
+                # The IR of a model published as IR was downloaded.
+                yield ArtifactState(name, artifact, path, "unknown", converted=True)
+
+
+def check_composite(composite: CompositeSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
+    """The files in a composite's folder that are neither a part nor written by posezoo."""
+    for folder in dict.fromkeys((layout.download_dir, layout.output_dir)):
+        for path, kind in _entries(folder / composite.subdirectory):
+            names = {path.name, path.name.partition("@")[0]}
+            is_part = kind == "folder" and not names.isdisjoint(composite.stages)
+            if not is_part and path.name not in _card_images(composite):
+                yield ArtifactState(composite.name, path.name, path, _STATES.get(kind, kind))
+
+
+def file_state(path: Path, size: int | None, digest: Digest) -> str:
+    """``good``, ``missing``, ``changed``, ``symlinked`` or ``special``; every byte is read."""
+    state = _unusual_state(path)
+    if state:
+        return state
+    if is_verified(path, size, digest, trust_record=False):
+        return "good"
+    return "changed"
+
+
+def _unusual_state(path: Path) -> str:
+    """``missing``, ``symlinked`` or ``special``; empty for a regular file."""
+    kind = _file_type(path)
+    return {"file": "", "folder": "special"}.get(kind, kind)
+
+
+def _find_untracked(spec: ModelSpec, layout: ModelLayout) -> Iterator[tuple[Path, str]]:
+    """The other files in the folders of a model, with their states: ``extra``, ``symlinked`` or
+    ``special``.
+
+    A folder without any known file is reported as one item. Links are not followed.
+    """
+    expected = _expected_files(spec, layout)
+    needed: set[Path] = set()
+    for path in expected:
+        needed.update(path.parents)
+    for folder in dict.fromkeys((layout.model_download_dir(spec), layout.model_dir(spec))):
+        yield from find_untracked_below(folder, expected, needed)
+
+
+def _expected_files(spec: ModelSpec, layout: ModelLayout) -> set[Path]:
+    """The files that a model may have, by its declaration or by records."""
+    downloads = layout.model_download_dir(spec)
+    expected = {layout.onnx_path(spec)}
+    for file in spec.files:
+        expected |= {layout.file_path(spec, file), downloads / file.name}
+    for name in _card_images(spec):
+        expected.add(layout.model_dir(spec) / name)
+    if spec.recorded_outputs:
+        expected.add(downloads / spec.recorded_outputs.file)
+    for step in spec.postprocessing:
+        if isinstance(step, UnpackArchive):
+            expected |= archive_record(step, spec, layout).outputs().keys()
+        elif isinstance(step, RegexReplace):
+            expected |= {downloads / step.file, layout.published_path(spec, step.file)}
+    for xml in layout.made_irs(spec):
+        expected |= set(map(xml.with_suffix, provenance.SUFFIXES))
+        expected.add(xml.with_name("provenance.json"))
+    return expected
+
+
+def _card_images(model: ModelSpec | CompositeSpec) -> set[str]:
+    return {f"{model.skeleton}.svg"} if model.skeleton else set()
+
+
+def find_untracked_below(
+    folder: Path, tracked: set[Path], needed: set[Path]
+) -> Iterator[tuple[Path, str]]:
+    """The unknown files below a folder, which may be missing, with their states.
+
+    Another check reports problems of ``tracked`` files; ``needed`` are the parent folders of these.
+    """
+    for path, kind in _entries(folder):
+        if path in tracked or (kind == "file" and _is_partial_download(path, tracked)):
+            continue
+        if path in needed and kind == "folder":
+            yield from find_untracked_below(path, tracked, needed)
+        # A failed download may leave an empty folder.
+        elif kind != "folder" or any(find_untracked_below(path, set(), set())):
+            yield path, _STATES.get(kind, kind)
+
+
+def _is_partial_download(path: Path, tracked: set[Path]) -> bool:
+    if not path.name.startswith(".") or not path.name.endswith(".part"):
+        return False
+    siblings = (file for file in tracked if file.parent == path.parent)
+    return any(path.name.startswith(f".{file.name}.") for file in siblings)
+
+
+def _entries(folder: Path) -> Iterator[tuple[Path, str]]:
+    """The entries of a folder that posezoo did not write itself, with their types."""
+    try:
+        paths = sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for path in paths:
+        kind = _file_type(path)
+        is_own_folder = path.name == RECORDS_DIR or path.name.startswith(PREFIX)
+        if not (is_own_folder if kind == "folder" else kind == "file" and path.name in _OWN_FILES):
+            yield path, kind
+
+
+def _file_type(path: Path) -> str:
+    """``file``, ``folder``, ``symlinked``, ``special`` or ``missing``."""
+    try:
+        mode = os.lstat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return "missing"
+    types = ((stat.S_ISREG, "file"), (stat.S_ISDIR, "folder"), (stat.S_ISLNK, "symlinked"))
+    return next((name for is_type, name in types if is_type(mode)), "special")

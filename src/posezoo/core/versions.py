@@ -1,0 +1,106 @@
+"""The versions of posezoo and of installed packages."""
+
+from __future__ import annotations
+
+import configparser
+import re
+from functools import cache
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+# The folder of a checkout, if posezoo runs in one.
+_CHECKOUT = Path(__file__).resolve().parents[3]
+
+
+@cache
+def version() -> str:
+    """The version of posezoo; in a git checkout with its commit, such as ``0.1.0+g1a2b3c4``.
+
+    The commit is a local version identifier of PEP 440. It tells two builds of one version apart.
+    """
+    release = _release()
+    commit = _checked_out_commit(_CHECKOUT / ".git")
+    return f"{release}+g{commit[:8]}" if commit else release
+
+
+def _release() -> str:
+    """The installed version; in a checkout that is not installed, that of setup.cfg."""
+    try:
+        return installed_version("posezoo")
+    except PackageNotFoundError:
+        parser = configparser.ConfigParser(interpolation=None)
+        parser.read(_CHECKOUT / "setup.cfg", encoding="utf-8")
+        return parser.get("metadata", "version", fallback="unknown")
+
+
+def _checked_out_commit(git: Path) -> str:
+    """The commit of a checkout, read from its ``.git`` without git; empty if there is none.
+
+    See gitrepository-layout(5): HEAD names a commit, or a branch in a file of its own or in
+    packed-refs.
+    """
+    try:
+        if git.is_file():  # a second working tree
+            git = git.parent / git.read_text().partition("gitdir: ")[2].strip()
+        head = (git / "HEAD").read_text().strip()
+        branch = head.partition("ref: ")[2]
+        common = git / "commondir"
+        if common.is_file():
+            git = git / common.read_text().strip()
+        if not branch:
+            return head
+        if (git / branch).is_file():
+            return (git / branch).read_text().strip()
+        packed = (git / "packed-refs").read_text()
+        line = re.search(rf"^([0-9a-f]{{40,64}}) {re.escape(branch)}$", packed, re.MULTILINE)
+        return line[1] if line else ""
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def parse_version(text: str) -> tuple[int, ...]:
+    """The leading numbers of a version, which are enough to compare releases.
+
+    >>> parse_version("2026.4.1-dev")
+    (2026, 4, 1)
+    """
+    return tuple(map(int, re.findall(r"\d+", text.split("+")[0])[:3]))
+
+
+@cache
+def package_version(name: str) -> str:
+    """The version of an installed distribution, without importing it; empty if it is not
+    installed.
+    """
+    # The result is cached: reading takes a millisecond, and a conversion needs it twenty times.
+    try:
+        return installed_version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def package_versions(*names: str) -> dict[str, str]:
+    """The versions of several distributions, by name; those that are not installed are left out."""
+    return {name: version for name in names if (version := package_version(name))}
+
+
+#: Versions that were tested together. NNCF 3.4 fails with OpenVINO 2025.4, which has no
+#: ``ov.Type.u2``.
+NNCF = "3.4.0"
+NNCF_NEEDS_OPENVINO = "2026.4"
+
+
+def explain_nncf_mismatch() -> str:
+    """Why the installed NNCF and OpenVINO are incompatible; empty if they are not, or if NNCF is
+    missing.
+    """
+    nncf = package_version("nncf")
+    openvino = package_version("openvino")
+    if nncf and parse_version(nncf) != parse_version(NNCF):
+        return f"version {nncf} was not tested, {NNCF} was"
+    if nncf and openvino and parse_version(openvino) < parse_version(NNCF_NEEDS_OPENVINO):
+        return (
+            f"version {nncf} needs OpenVINO {NNCF_NEEDS_OPENVINO} or newer, {openvino} is installed"
+        )
+    return ""

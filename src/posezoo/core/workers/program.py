@@ -1,0 +1,218 @@
+"""Run external programs with limits; at the end, every process that they started is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+from typing import IO
+
+from posezoo.core.values import frozen
+
+if sys.platform == "linux":
+    import fcntl
+
+_KILLS_AT_END = sys.platform == "linux"
+
+#: How many bytes at the end of a stream are kept; a program may print without limit.
+TAIL_BYTES = 1 << 20
+
+# The last line of a Python traceback: ModuleNotFoundError: No module named 'tensorflow'
+_EXCEPTION = re.compile(r"(?:[a-z_]+\.)*[A-Za-z]+(?:Error|Exception): ")
+
+
+@frozen
+class ProgramResult:
+    """How a program ended."""
+
+    exit_code: int  # the negative signal number if a signal ended the program
+    output: bytes  # the end of its standard output
+    errors: str  # the end of its standard error
+    timed_out: bool  # whether it was killed at the time limit
+
+
+def run_program(
+    command: Sequence[str],
+    *,
+    input_bytes: bytes = b"",
+    environment: Mapping[str, str] | None = None,
+    timeout_s: float | None = None,
+    max_output_bytes: int | None = TAIL_BYTES,
+    pass_fds: Sequence[int] = (),
+) -> ProgramResult:
+    """Run a program and wait for its end.
+
+    It runs in its own session: when it ends, reaches the time limit, or the caller is interrupted
+    or killed, its process group is killed.
+
+    Args:
+        environment: its environment variables; None: those of this process.
+        timeout_s: the time limit; None: no limit.
+        max_output_bytes: how many bytes at the end of its standard output are kept; None: all.
+        pass_fds: open file descriptors that it inherits (not on Windows).
+
+    Raises:
+        OSError: the program cannot be started.
+    """
+    process, lifeline = start_in_session(
+        command, stderr=subprocess.PIPE, environment=environment, pass_fds=pass_fds
+    )
+    assert process.stdin and process.stdout and process.stderr
+    output = bytearray()
+    errors = bytearray()
+    timed_out = False
+    try:
+        readers = (
+            _start_reader(process.stdout, output, max_output_bytes),
+            _start_reader(process.stderr, errors, TAIL_BYTES),
+        )
+        with suppress(BrokenPipeError), process.stdin as stream:
+            stream.write(input_bytes)
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        timed_out = True
+    finally:
+        kill_session(process)
+        process.wait()
+        lifeline.close()
+    for reader in readers:
+        reader.join(5.0)  # a process that left the session may still have the stream open
+    return ProgramResult(
+        process.returncode, bytes(output), bytes(errors).decode("utf-8", "replace"), timed_out
+    )
+
+
+def find_program(name: str) -> str | None:
+    """The path of a program on PATH; None if it is not installed.
+
+    A program of the working folder is not taken, which an empty entry of PATH would allow, and
+    which Windows searches first: the folder may come from others.
+    """
+    entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    path = shutil.which(name, path=os.pathsep.join(filter(os.path.isabs, entries)))
+    return path if path and Path(path).is_absolute() else None
+
+
+class Lifeline:
+    """A pipe to a process that was started in its own session: if this process ends for any reason,
+    the kernel closes the pipe, and kills that session.
+
+    Only Linux can do this. The kernel does it without the other process, which may be in a library
+    that returns much later, or never.
+    """
+
+    def __init__(self) -> None:
+        self._reading, self._writing = os.pipe() if _KILLS_AT_END else (-1, -1)
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What the process must inherit."""
+        return (self._reading,) if _KILLS_AT_END else ()
+
+    def tie(self, process: subprocess.Popen[bytes]) -> None:
+        """Tie the process, which has inherited the pipe, to this one."""
+        if sys.platform != "linux":
+            return
+        fcntl.fcntl(self._reading, fcntl.F_SETOWN, -process.pid)
+        fcntl.fcntl(self._reading, fcntl.F_SETSIG, signal.SIGKILL)
+        state = fcntl.fcntl(self._reading, fcntl.F_GETFL)
+        fcntl.fcntl(self._reading, fcntl.F_SETFL, state | os.O_ASYNC)
+        os.close(self._reading)
+        self._reading = -1
+
+    def close(self) -> None:
+        """Close the pipe, after the process has ended."""
+        for descriptor in (self._reading, self._writing):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._reading = self._writing = -1
+
+
+def start_in_session(
+    command: Sequence[str],
+    *,
+    stderr: int | None = None,
+    environment: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+) -> tuple[subprocess.Popen[bytes], Lifeline]:
+    """Start a program in its own session, with pipes for its input and output; it ends with this
+    process.
+
+    Returns:
+        The process, and its lifeline, which the caller closes when the process has ended.
+
+    Raises:
+        OSError: the program cannot be started.
+    """
+    lifeline = Lifeline()
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=environment,
+            start_new_session=True,
+            pass_fds=(*pass_fds, *lifeline.descriptors),
+        )
+    except BaseException:
+        lifeline.close()
+        raise
+    lifeline.tie(process)
+    return process, lifeline
+
+
+def kill_session(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process that was started in its own session, and all that it started there."""
+    with suppress(ProcessLookupError, PermissionError):
+        if os.name == "posix":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+
+
+def python_command(module: str, function: str) -> list[str]:
+    """The command that calls a function of posezoo in a new Python process; it returns the exit
+    code.
+
+    Neither the working folder nor the environment affects what is imported: the process has the
+    import path of this one.
+    """
+    start = (
+        "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+        f"from {module} import {function}; sys.exit({function}())"
+    )
+    import_path = [str(Path(entry).absolute()) for entry in sys.path]
+    encoding = ["-X", "utf8"] if sys.flags.utf8_mode else []
+    return [sys.executable, "-I", *encoding, "-c", start, json.dumps(import_path)]
+
+
+def find_exception(text: str) -> str:
+    """The last exception in a Python program's errors, such as ``KeyError: 3``; empty if there is
+    none.
+    """
+    lines = [line.strip() for line in text.splitlines()]
+    return next(filter(_EXCEPTION.match, reversed(lines)), "")
+
+
+def _start_reader(stream: IO[bytes], kept: bytearray, limit: int | None) -> Thread:
+    """A thread that reads a stream, so that the program never blocks on a full pipe."""
+    reader = Thread(target=_keep_tail, args=(stream, kept, limit), daemon=True)
+    reader.start()
+    return reader
+
+
+def _keep_tail(stream: IO[bytes], tail: bytearray, max_bytes: int | None) -> None:
+    with stream:
+        while chunk := stream.read1(65536):  # type: ignore[attr-defined]
+            tail += chunk
+            if max_bytes is not None:
+                del tail[:-max_bytes]

@@ -1,0 +1,145 @@
+"""The decoder inside an IR (``--decode``), whose outputs are then people instead of the network's
+maps.
+
+A decoder's record names the function that builds it; ours are in the modules NAME_graph. The numpy
+decoders in ``posezoo.poses`` define the results: the graph has their constants, the self-check
+compares both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from posezoo.core.convert.formats import image_layout
+from posezoo.core.declarations.model import Decoding, ModelSpec
+from posezoo.core.errors import ConversionError
+from posezoo.core.ir.openvino_import import (
+    error_text,
+    fold_constants,
+    import_openvino,
+    static_sizes,
+)
+from posezoo.core.plugins import import_attribute
+from posezoo.export.decoded.decoding_options import find_decoder_network
+
+if TYPE_CHECKING:
+    from posezoo.poses.letterbox import Size
+
+#: The outputs of an IR with a decoder: [N, K, 3], or of a detector [N, 4]; and [N].
+KEYPOINTS = "keypoints"
+BOXES = "boxes"
+SCORES = "scores"
+
+
+def decoding_of(spec: ModelSpec) -> Decoding:
+    """The decoder that is put into the IR of this model, which has one."""
+    assert spec.decoding
+    return spec.decoding
+
+
+def match_roles(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
+    """The names of the network's outputs that its decoder takes, by role; ``shapes`` are all by
+    name.
+
+    Raises:
+        ConversionError: the network does not have them.
+    """
+    from posezoo.poses.decoders import find_decoder
+
+    decoder = find_decoder(decoding_of(spec).decoder.name)
+    network = find_decoder_network(spec, decoder) or decoder.networks[-1]
+    needed = {output.role: output.name for output in network}
+    declared = {port.role: port.name for port in spec.outputs if port.role in needed}
+    names = declared
+    if declared.keys() != needed.keys():
+        names = decoder.match_outputs(shapes) or needed
+    if not set(names.values()) <= shapes.keys():
+        given = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
+        raise ConversionError(
+            f"{spec.full_name}: its decoder needs {decoder.needs}; the network has {given}",
+            hint="declare the roles of its outputs in model.yml",
+        )
+    return names
+
+
+def _input_size(network: Any, spec: ModelSpec) -> Size:
+    """Width and height of the image that the network takes, after a resize in the graph."""
+    port = spec.first_input
+    shape = port.shape or tuple(static_sizes(network.inputs[0].partial_shape))
+    layout = port.layout or image_layout(spec.framework)
+    sides = dict(zip(layout, shape, strict=False))
+    is_one_image = len(network.inputs) == 1 and len(shape) == 4 and sides.get("N") == 1
+    if not is_one_image or min(shape) < 1:
+        raise ConversionError(
+            f"{spec.full_name}: a decoder needs one input with one image of a fixed size, not"
+            f" {list(shape)}",
+            hint="declare its shape and layout, and remove --dynamic",
+        )
+    return sides["W"], sides["H"]
+
+
+def append_decoder(network: Any, spec: ModelSpec) -> Any:
+    """A network whose outputs are people: ``keypoints`` or ``boxes``, and ``scores``, highest score
+    first.
+
+    Coordinates are continuous, in pixels of the image that the IR takes: (0, 0) is the corner of
+    its top left pixel. A missing keypoint, and a row without a person, is 0.
+
+    Args:
+        network: an ``openvino.Model``, with its preprocessing; it is changed.
+        spec: the model, from ``with_decoding``.
+
+    Raises:
+        ConversionError: the decoder does not fit the network's inputs and outputs.
+    """
+    from posezoo.export.decoded import nodes
+    from posezoo.export.decoded.frames import FrameFit
+    from posezoo.poses.decoders import find_decoder, resolve_options
+
+    decoding = decoding_of(spec)
+    ov = import_openvino()
+    size = _input_size(network, spec)
+    record = find_decoder(decoding.decoder.name)
+    assert record.graph
+    if not spec.is_ir:  # folding would make INT8 weights f32
+        # Else OpenVINO does not know in FP16 which sizes follow from the image's.
+        fold_constants(network)
+    maps = _find_maps(network, spec)
+    for port in network.outputs:  # the names of the outputs become free for those of the decoder
+        port.node.input_value(0).set_names(set(map(inner_name, port.names)))
+    build = import_attribute(record.graph.build)
+    options = resolve_options(decoding.decoder)
+    try:
+        values, scores = build(maps, size, options, decoding.max_people)
+        if record.has_pixel_centers:
+            values = nodes.shift(values, 0.5)
+        if spec.inputs and spec.inputs[0].resize:
+            values = FrameFit.of(spec).to_frame(values, network.inputs[0])
+        values, scores = nodes.keep_people(values, scores, decoding.min_score)
+    except (RuntimeError, ValueError) as error:
+        raise ConversionError(
+            f"{spec.full_name}: {error_text(error)}",
+            hint="check the shapes of its outputs, and --max_people",
+        ) from error
+    title = KEYPOINTS if len(values.shape) == 3 else BOXES
+    results = []
+    for name, node in ((title, values), (SCORES, scores)):
+        node.output(0).set_names({name})
+        results.append(ov.opset13.result(node))
+    return ov.Model(results, network.get_parameters(), network.get_friendly_name())
+
+
+def _find_maps(network: Any, spec: ModelSpec) -> dict[str, Any]:
+    """The decoder's inputs by role, as floats."""
+    from posezoo.export.decoded import nodes
+
+    ports = {name: port for port in network.outputs for name in port.names}
+    shapes = {name: static_sizes(port.partial_shape) for name, port in ports.items()}
+    roles = match_roles(spec, shapes)
+    return {role: nodes.to_float(ports[name].node.input_value(0)) for role, name in roles.items()}
+
+
+def inner_name(name: str) -> str:
+    """The name inside the graph of a network's output."""
+    return f"network_{name}" if name in (KEYPOINTS, BOXES, SCORES) else name

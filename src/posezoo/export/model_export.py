@@ -1,0 +1,146 @@
+"""Exports models: makes the IR that a target takes, and writes the files of all models together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.errors import ConversionError, ExportError
+from posezoo.core.events import Listener, ignore_event
+from posezoo.core.pipeline.get import get
+from posezoo.core.pipeline.plan import Plan, make_plan
+from posezoo.core.resolve.input_options import InputOptions
+from posezoo.core.resolve.resolution import resolve_model
+from posezoo.core.resolve.stage_context import Context
+from posezoo.core.values import frozen
+from posezoo.export.export_writer import ExportChanges, write_export
+from posezoo.export.ir_facts import declared_facts, read_ir_facts
+from posezoo.export.target_type import ExportedModel, ExportFolder, ExportTarget, render_files
+
+
+@frozen
+class ExportOptions:
+    """What models are exported for, and where the files go; ``with_target_inputs`` completes it.
+
+    Attributes:
+        target: what the files are for.
+        folder: a local folder; it is created if needed.
+        precision: of the IR.
+        inputs: how the IR take images.
+        storage_uri: the address of a copy of the folder; empty if there is none yet.
+        has_precisions: whether IR are in folders of their precision.
+        is_dry_run: whether nothing is downloaded, converted or written.
+    """
+
+    target: ExportTarget
+    folder: Path
+    precision: Precision
+    inputs: InputOptions
+    storage_uri: str
+    has_precisions: bool
+    is_dry_run: bool
+
+
+def _with_fixed_inputs(inputs: InputOptions, fixed: InputOptions, target: str) -> InputOptions:
+    """What the user wants, with what a target always has."""
+    wants_type = inputs.element_type in ("", fixed.element_type)
+    if not wants_type or inputs.layout not in ("", fixed.layout):
+        always = f"--input_type {fixed.element_type} and --input_layout {fixed.layout}"
+        raise ExportError(f"--to {target} always has {always}")
+    return replace(
+        inputs,
+        element_type=fixed.element_type,
+        layout=fixed.layout,
+        resize=inputs.resize or fixed.resize,
+        decode=fixed.decode,
+    )
+
+
+def with_target_inputs(options: ExportOptions, name: str) -> ExportOptions:
+    """The options with the inputs that the target of this name always has.
+
+    Raises:
+        ExportError: the target does not take these options.
+    """
+    target = options.target
+    uri = options.storage_uri
+    if uri and not (target.takes_storage_uri and "://" in uri):
+        problem = "--storage_uri is an address such as s3://bucket/models, for --to kserve"
+        raise ExportError(problem)
+    if options.has_precisions and not target.takes_precisions:
+        raise ExportError("--layout NAME/PRECISION is for --to dlstreamer")
+    if target.inputs is None:
+        return options
+    return replace(options, inputs=_with_fixed_inputs(options.inputs, target.inputs, name))
+
+
+def with_export_dir(context: Context, inputs: InputOptions) -> Context:
+    """The context in which IR with other inputs have their own folder, so that those of other verbs
+    stay as they are.
+    """
+    if inputs == InputOptions():
+        return context
+    return context.with_output_dir(context.layout.output_dir / "exported" / inputs.folder_name)
+
+
+def prepare_export(
+    spec: ModelSpec, options: ExportOptions, context: Context, *, listener: Listener = ignore_event
+) -> ExportedModel | Plan:
+    """The facts of the model and its IR, which is made if needed; in a dry run the plan to make it.
+
+    Raises:
+        ExportError: the target cannot take the model. This is found out before a download if
+            possible.
+        PosezooError: the IR cannot be made, see ``pipeline.get.get``.
+    """
+    target = options.target
+    precision = options.precision
+    try:
+        resolved = resolve_model(spec, (precision,), context, inputs=options.inputs)
+    except ConversionError as error:
+        if not (target.inputs and target.inputs.decode):
+            raise
+        hint = error.hint.replace("remove --decode", "choose another target")
+        raise ExportError(error.problem, hint=hint) from error
+    spec = resolved.spec
+    target.require(spec)
+    declared = declared_facts(spec, precision, context.layout)
+    if declared:
+        _require_accepted(declared, target)
+    if options.is_dry_run:
+        plan = make_plan(resolved, context, is_dry_run=True)
+        xml = plan.irs[0].xml
+        is_here = xml.with_suffix(".bin").is_file()  # else a real run reads it from a store
+        if plan.obstacle or plan.is_due or not is_here:
+            return plan
+    else:
+        xml = get(resolved, context, listener=listener).irs[precision]
+    model = read_ir_facts(spec, precision, xml, context.layout)
+    _require_accepted(model, target)
+    return model
+
+
+def _require_accepted(model: ExportedModel, target: ExportTarget) -> None:
+    """Raise an ExportError if the target cannot take the model."""
+    tuple(target.render(model, ExportFolder({})))
+
+
+def write_exports(models: Sequence[ExportedModel], options: ExportOptions) -> ExportChanges:
+    """Write the files of all models from ``prepare_export``, or find out what would be written.
+
+    Raises:
+        OutputError: a file cannot be written, or is not from an export.
+    """
+    if not models:
+        return ExportChanges()
+    target = options.target
+    return write_export(
+        options.folder,
+        lambda present: render_files(
+            target, models, ExportFolder(present, options.storage_uri, options.has_precisions)
+        ),
+        versioned=[model.name for model in models] if target.is_versioned else [],
+        is_dry_run=options.is_dry_run,
+    )

@@ -1,0 +1,199 @@
+"""posezoo export: write the files that other runtimes need to use a model.
+
+With ``--format json``, the output is an object::
+
+    target     str          what the files are for
+    output     str          the folder
+    models     list         name, and precision and ir; of a dry run also plan: what has to be done
+                            before
+    created    list of str  new files, as paths below the folder
+    changed    list of str  files of an earlier export that have another content now
+    unchanged  list of str  files that were up to date
+    kept       list of str  files that the user changed, and that would have the same content as
+                            before
+    failed     list         name, reason, hint
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli import flags, model_jobs
+from posezoo.cli.flags import Flag
+from posezoo.cli.model_jobs import Answer
+from posezoo.cli.parsers import CommandParser
+from posezoo.cli.report import print_result
+from posezoo.cli.selection import select_models
+from posezoo.core.declarations.model import WHOLE_IMAGE, ModelSpec
+from posezoo.core.errors import ExportError
+from posezoo.export.targets import TARGETS, find_target
+
+if TYPE_CHECKING:
+    from posezoo.core.console import Console
+    from posezoo.core.events import Listener
+    from posezoo.export.export_writer import ExportChanges
+    from posezoo.export.model_export import ExportOptions
+    from posezoo.export.target_type import ExportedModel
+
+EXAMPLES = """
+posezoo export blazepose-full --to ovms models
+posezoo export movenet-lightning --decode --input_type u8 --input_layout NHWC --resize --to folder out
+posezoo export blazepose-full movenet-multipose --to cpp project
+posezoo export blazepose-full --to kserve models --storage_uri s3://bucket/models
+posezoo export age-gender-recognition-retail-0013 --to dlstreamer omz --layout NAME/PRECISION
+posezoo export 'human-pose-*' --precision FP32 --to triton models --dry_run
+"""  # noqa: E501
+
+FLAGS = (
+    flags.MODELS,
+    Flag(
+        "--to TARGET DIR",
+        f"what the files are for ({', '.join(TARGETS.builtin)}), and the folder to write",
+        nargs=2,
+        required=True,
+    ),
+    Flag(
+        "--storage_uri URI",
+        "with --to kserve: the address of a copy of the folder that the cluster can read, such as "
+        "s3://bucket/models or pvc://claim/models",
+        default="",
+    ),
+    Flag(
+        "--layout LAYOUT",
+        "with --to dlstreamer: where the IR of a model goes: NAME, or NAME/PRECISION as in Open "
+        "Model Zoo (default: NAME)",
+        choices=("NAME", "NAME/PRECISION"),
+        default="NAME",
+    ),
+    "precision",
+    flags.weights_dir_flag("folder of the IR"),
+    (
+        f"{flags.CAMERA_INPUT} {flags.DECODE} {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}"
+        f" {flags.REGISTRY}"
+    ),
+    f"dry_run log {flags.FORMAT}",
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Download and convert if necessary, then write the files of all models together."""
+    from posezoo.core.pipeline.plan import Plan
+    from posezoo.export.model_export import prepare_export, with_export_dir, write_exports
+
+    options = _options_from_args(args)
+    patterns = flags.patterns_from_args(args)
+    _refuse_files(patterns or ())
+    context = flags.context_from_args(args)
+    if args.weights_dir is None:
+        context = with_export_dir(context, options.inputs)
+    exported: list[ExportedModel] = []
+
+    def work(spec: ModelSpec, listener: Listener) -> Answer:
+        try:
+            model = prepare_export(spec, options, context, listener=listener)
+        except ExportError as error:
+            if not args.all:
+                raise
+            console.print_line(f"Skipping {error.problem}")
+            return Answer(facts={"skipped": error.problem})
+        if isinstance(model, Plan):
+            lines = model_jobs.format_plan(model)
+            if model.is_possible:
+                lines.append(f"would then export it to {options.folder}")
+            return Answer(plan=lines)
+        exported.append(model)
+        facts = {
+            "precision": options.precision.value,
+            "ir": model.xml,
+            "people_from": _tell_people(model.spec, console),
+        }
+        return Answer(facts=facts)
+
+    with flags.console_from_args(args) as console:
+        selection = select_models(context.registry, patterns, console)
+        report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all)
+        changes = write_exports(exported, options)
+        lines = report.plan_lines
+        if exported:
+            _tell_next(options, exported[0], console)
+            lines += _describe_changes(changes, options)
+    answer = {"target": args.to[0], "output": options.folder, "models": [], **asdict(changes)}
+    print_result(args.format, answer | report.to_json(), *lines)
+    return report.exit_code
+
+
+def _refuse_files(names: Sequence[str]) -> None:
+    """Refuse a file in place of a model, whose documents need what only a model.yml says."""
+    for name in names:
+        path = Path(name)
+        if path.suffix.lower() in (".xml", ".onnx") and path.is_file():
+            raise ExportError(
+                f"{name}: is a file, and an export names the license and sources of a model",
+                hint=f"posezoo new NAME --from {shlex.quote(name)} --license SPDX describes it",
+            )
+
+
+def _options_from_args(args: argparse.Namespace) -> ExportOptions:
+    from posezoo.export.model_export import ExportOptions, with_target_inputs
+
+    parser: CommandParser = args.parser
+    name, folder = args.to
+    target = find_target(name)
+    if "://" in folder:
+        problem = f"{folder}: posezoo export needs a local folder"
+        raise ExportError(problem, hint="copy it with a tool of the store afterwards")
+    flags.require_model_optimizer(args)
+    options = ExportOptions(
+        target,
+        Path(folder),
+        args.precision,
+        flags.input_options_from_args(args),
+        storage_uri=args.storage_uri,
+        has_precisions=args.layout == "NAME/PRECISION",
+        is_dry_run=args.dry_run,
+    )
+    try:
+        return with_target_inputs(options, name)
+    except ExportError as error:
+        parser.error(error.problem)
+
+
+def _tell_people(spec: ModelSpec, console: Console) -> str:
+    """Who finds the people; the user is told if the network does not."""
+    from posezoo.core.resolve.people import ITSELF, people_from
+
+    people = people_from(spec)
+    if people not in ("", WHOLE_IMAGE):
+        console.print_line(
+            f"{spec.full_name}: takes one person at a time; posezoo finds people with {people}, and"
+            " this export has only the network itself"
+        )
+    return people or ITSELF
+
+
+def _tell_next(options: ExportOptions, model: ExportedModel, console: Console) -> None:
+    from posezoo.export.documents import describe_next_step
+
+    if options.target.takes_storage_uri and not options.storage_uri:
+        console.warn(
+            f"{model.name}.yaml names no address of the models yet: export again with"
+            " --storage_uri, or replace s3://BUCKET/FOLDER in it"
+        )
+    if not options.is_dry_run:
+        folder = shlex.quote(str(options.folder.resolve()))
+        console.print_line(f"next: {describe_next_step(options.target, model, folder)}")
+
+
+def _describe_changes(changes: ExportChanges, options: ExportOptions) -> list[str]:
+    folder = options.folder
+    would = "would be " if options.is_dry_run else ""
+    lines = [f"{folder / file}: {would}created" for file in changes.created]
+    lines += [f"{folder / file}: {would}changed" for file in changes.changed]
+    lines += [f"{folder / file}: kept as you changed it" for file in changes.kept]
+    count = len(changes.created) + len(changes.changed)
+    return [*lines, f"{folder}: {count} files {would}written, {len(changes.unchanged)} unchanged"]

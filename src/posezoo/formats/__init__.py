@@ -1,0 +1,1 @@
+"""Formats: what it is for, in one line."""

@@ -1,0 +1,329 @@
+"""The layers of Caffe's classifiers, built of OpenVINO's operations.
+
+Names and defaults of the parameters are those of ``caffe.proto``; what a layer computes is
+described in Caffe's layer catalogue (caffe.berkeleyvision.org/tutorial/layers.html).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from openvino import opset14 as ops
+
+from posezoo.core.arrays import Array
+from posezoo.formats.caffe.layer import Layer, LayerBuilder, along_axis, constant, integers, rank_of
+from posezoo.formats.caffe.prototxt import Message
+
+_HEIGHT_AND_WIDTH = (2, 3)
+# The words of enumerations, by the numbers that old files have in their place.
+_POOLS = {"0": "MAX", "1": "AVE"}
+_ELTWISE = {"0": "PROD", "1": "SUM", "2": "MAX"}
+_REGIONS = {"0": "ACROSS_CHANNELS", "1": "WITHIN_CHANNEL"}
+
+
+def _spatial(parameters: Message, name: str, default: int) -> list[int]:
+    """Height and width of a kernel, a stride, a padding or a dilation."""
+    stem = name.removesuffix("_size")
+    repeated = parameters.integers(name) or [default]
+    height = parameters.integer(f"{stem}_h", repeated[0])
+    width = parameters.integer(f"{stem}_w", repeated[-1])
+    return [height, width]
+
+
+def _build_convolution(layer: Layer) -> Any:
+    declared = layer.declared.message("convolution_param")
+    groups = declared.integer("group", 1)
+    weights = layer.blob(0)
+    if weights.ndim != 4 or groups < 1 or weights.shape[0] % groups:
+        raise layer.make_error(f"weights of shape {list(weights.shape)} do not fit {groups} groups")
+    pads = _spatial(declared, "pad", 0)
+    strides = _spatial(declared, "stride", 1)
+    dilations = _spatial(declared, "dilation", 1)
+    is_transposed = layer.kind == "Deconvolution"
+    build = ops.convolution_backprop_data if is_transposed else ops.convolution
+    if groups > 1:
+        weights = weights.reshape(groups, -1, *weights.shape[1:])
+        build = ops.group_convolution_backprop_data if is_transposed else ops.group_convolution
+    convolved = build(
+        layer.input,
+        constant(weights),
+        strides=strides,
+        pads_begin=pads,
+        pads_end=pads,
+        dilations=dilations,
+    )
+    if not declared.flag("bias_term", True):
+        return convolved
+    bias = along_axis(layer.vector(1), 4, 1)
+    return ops.add(convolved, constant(bias))
+
+
+def _build_pooling(layer: Layer) -> Any:
+    declared = layer.declared.message("pooling_param")
+    method = declared.text("pool", "MAX")
+    method = _POOLS.get(method, method)
+    if method not in _POOLS.values():
+        raise layer.make_error(f"pooling {method} is not supported")
+    if declared.flag("global_pooling", False):
+        reduce_all = ops.reduce_max if method == "MAX" else ops.reduce_mean
+        return reduce_all(layer.input, integers(_HEIGHT_AND_WIDTH), keep_dims=True)
+    kernel = _spatial(declared, "kernel_size", 0)
+    if 0 in kernel:
+        raise layer.make_error("has no kernel_size")
+    pads = _spatial(declared, "pad", 0)
+    strides = _spatial(declared, "stride", 1)
+    rounds_up = declared.text("round_mode", "CEIL") not in ("FLOOR", "1")
+    # A size is rounded up, but no window begins in the padding at the end.
+    rounding = "ceil_torch" if any(pads) else "ceil"
+    window = {
+        "strides": strides,
+        "pads_begin": pads,
+        "pads_end": pads,
+        "kernel_shape": kernel,
+        "rounding_type": rounding if rounds_up else "floor",
+    }
+    if method == "MAX":
+        return ops.max_pool(layer.input, dilations=[1, 1], **window)
+    averages = ops.avg_pool(layer.input, exclude_pad=False, **window)
+    if not any(pads):
+        return averages
+    factors = _overhang_factors(layer.input, averages, window)
+    if np.all(factors == 1):
+        return averages
+    return ops.multiply(averages, constant(factors))
+
+
+def _overhang_factors(values: Any, averages: Any, window: Mapping[str, Any]) -> Array:
+    """What averages are multiplied with so that windows count the padding, and nothing beyond it.
+
+    With padding, OpenVINO divides by the size of a whole window, also at the end.
+    """
+    factors = []
+    for number, axis in enumerate(_HEIGHT_AND_WIDTH):
+        kernel = window["kernel_shape"][number]
+        starts = np.arange(averages.shape[axis]) * window["strides"][number]
+        padded = values.shape[axis] + 2 * window["pads_begin"][number]
+        ends = np.minimum(starts + kernel, padded)
+        factors.append(kernel / (ends - starts))
+    return np.asarray(np.multiply.outer(*factors)[None, None])
+
+
+def _build_inner_product(layer: Layer) -> Any:
+    declared = layer.declared.message("inner_product_param")
+    axis = declared.integer("axis", 1)
+    weights = layer.blob(0)
+    if weights.ndim > 2:
+        weights = weights.reshape(weights.shape[-2:])
+    flat = _flatten(layer.input, axis)
+    is_transposed = declared.flag("transpose", False)
+    product = ops.matmul(flat, constant(weights), False, not is_transposed)
+    if not declared.flag("bias_term", True):
+        return product
+    return ops.add(product, constant(layer.vector(1)))
+
+
+def _flatten(values: Any, axis: int) -> Any:
+    """The values with one size in place of those from an axis on."""
+    axis %= rank_of(values)
+    return ops.reshape(values, integers([0] * axis + [-1]), True)
+
+
+def _build_flatten(layer: Layer) -> Any:
+    declared = layer.declared.message("flatten_param")
+    rank = rank_of(layer.input)
+    axis = declared.integer("axis", 1) % rank
+    end_axis = declared.integer("end_axis", -1) % rank
+    after = rank - 1 - end_axis
+    if not after:
+        return _flatten(layer.input, axis)
+    sizes = list(layer.input.get_shape())
+    flat = [0] * axis + [-1, *sizes[-after:]]
+    return ops.reshape(layer.input, integers(flat), True)
+
+
+def _build_reshape(layer: Layer) -> Any:
+    declared = layer.declared.message("reshape_param")
+    if declared.integer("axis", 0) or declared.integer("num_axes", -1) != -1:
+        raise layer.make_error("a part of the sizes is reshaped, which is not supported")
+    sizes = declared.message("shape").integers("dim")
+    return ops.reshape(layer.input, integers(sizes), True)
+
+
+def _build_permute(layer: Layer) -> Any:
+    order = layer.declared.message("permute_param").integers("order")
+    rest = [axis for axis in range(rank_of(layer.input)) if axis not in order]
+    return ops.transpose(layer.input, integers(order + rest))
+
+
+def _build_concat(layer: Layer) -> Any:
+    declared = layer.declared.message("concat_param")
+    axis = declared.integer("axis", declared.integer("concat_dim", 1))
+    return ops.concat(list(layer.require_inputs(1)), axis)
+
+
+def _build_slice(layer: Layer) -> Any:
+    declared = layer.declared.message("slice_param")
+    axis = declared.integer("axis", declared.integer("slice_dim", 1))
+    points = declared.integers("slice_point")
+    count = len(layer.declared.texts("top"))
+    if not points:
+        return ops.split(layer.input, integers(axis), count)
+    sizes = np.diff([0, *points]).tolist()
+    return ops.variadic_split(layer.input, integers(axis), integers([*sizes, -1]))
+
+
+def _build_relu(layer: Layer) -> Any:
+    slope = layer.declared.message("relu_param").number("negative_slope", 0)
+    if slope:
+        return ops.prelu(layer.input, constant([slope]))
+    return ops.relu(layer.input)
+
+
+def _build_prelu(layer: Layer) -> Any:
+    return ops.prelu(layer.input, constant(layer.vector(0)))
+
+
+def _build_power(layer: Layer) -> Any:
+    declared = layer.declared.message("power_param")
+    scale = declared.number("scale", 1)
+    shift = declared.number("shift", 0)
+    scaled = ops.multiply(layer.input, constant(scale))
+    linear = ops.add(scaled, constant(shift))
+    power = declared.number("power", 1)
+    if power == 1:
+        return linear
+    return ops.power(linear, constant(power))
+
+
+def _build_softmax(layer: Layer) -> Any:
+    axis = layer.declared.message("softmax_param").integer("axis", 1)
+    return ops.softmax(layer.input, axis % rank_of(layer.input))
+
+
+def _build_lrn(layer: Layer) -> Any:
+    declared = layer.declared.message("lrn_param")
+    region = declared.text("norm_region", "ACROSS_CHANNELS")
+    is_across = _REGIONS.get(region, region) == "ACROSS_CHANNELS"
+    axes = integers([1] if is_across else _HEIGHT_AND_WIDTH)
+    alpha = declared.number("alpha", 1)
+    beta = declared.number("beta", 0.75)
+    bias = declared.number("k", 1)
+    size = declared.integer("local_size", 5)
+    return ops.lrn(layer.input, axes, alpha, beta, bias=bias, size=size)
+
+
+def _build_batch_norm(layer: Layer) -> Any:
+    """The normalization with the averages of the training, as a product and a sum."""
+    epsilon = layer.declared.message("batch_norm_param").number("eps", 1e-5)
+    # The averages are stored as sums, and how much was added up stands beside them.
+    total = float(layer.vector(2)[0])
+    share = 1 / total if total else 0.0
+    mean = layer.vector(0) * share
+    variance = layer.vector(1).astype(np.float64) * share
+    precision = 1 / np.sqrt(variance + epsilon)
+    factor = precision.astype(np.float32)
+    return _scale_channels(layer.input, factor, -mean * factor)
+
+
+def _scale_channels(values: Any, factor: Any, offset: Any, axis: int = 1) -> Any:
+    rank = rank_of(values)
+    factors = along_axis(factor, rank, axis)
+    offsets = along_axis(offset, rank, axis)
+    product = ops.multiply(values, constant(factors))
+    return ops.add(product, constant(offsets))
+
+
+def _build_scale(layer: Layer) -> Any:
+    declared = layer.declared.message("scale_param")
+    rank = rank_of(layer.input)
+    axis = declared.integer("axis", 1) % rank
+    if len(layer.inputs) > 1:
+        return _multiply_inputs(layer, axis)
+    factor = layer.vector(0)
+    if declared.flag("bias_term", False):
+        return _scale_channels(layer.input, factor, layer.vector(1), axis)
+    return ops.multiply(layer.input, constant(along_axis(factor, rank, axis)))
+
+
+def _multiply_inputs(layer: Layer, axis: int) -> Any:
+    """The first input times the second, whose sizes are those of the first from an axis on."""
+    values, factors = layer.inputs[:2]
+    before = axis
+    after = rank_of(values) - axis - rank_of(factors)
+    if after < 0:
+        raise layer.make_error(f"its second input has too many sizes for axis {axis}")
+    if before:
+        factors = ops.unsqueeze(factors, integers(range(before)))
+    if after:
+        factors = ops.unsqueeze(factors, integers(range(-after, 0)))
+    return ops.multiply(values, factors)
+
+
+def _build_eltwise(layer: Layer) -> Any:
+    declared = layer.declared.message("eltwise_param")
+    operation = declared.text("operation", "SUM")
+    operation = _ELTWISE.get(operation, operation)
+    combine = {"PROD": ops.multiply, "SUM": ops.add, "MAX": ops.maximum}.get(operation)
+    if combine is None:
+        raise layer.make_error(f"operation {operation} is not supported")
+    terms = list(layer.require_inputs(2))
+    factors = declared.numbers("coeff") if operation == "SUM" else []
+    for number, factor in enumerate(factors[: len(terms)]):
+        if factor != 1:
+            terms[number] = ops.multiply(terms[number], constant(factor))
+    return reduce(combine, terms)
+
+
+def _build_axpy(layer: Layer) -> Any:
+    """Of se-resnet: the first input, of one value a channel, times the second, plus the third."""
+    factors, values, offset = layer.require_inputs(3)[:3]
+    missing = rank_of(values) - rank_of(factors)
+    if missing:
+        factors = ops.unsqueeze(factors, integers(range(-missing, 0)))
+    return ops.add(ops.multiply(factors, values), offset)
+
+
+def _build_swish(layer: Layer) -> Any:
+    beta = layer.declared.message("swish_param").number("beta", 1)
+    scaled = layer.input if beta == 1 else ops.multiply(layer.input, constant(beta))
+    return ops.multiply(layer.input, ops.sigmoid(scaled))
+
+
+def _build_clip(layer: Layer) -> Any:
+    declared = layer.declared.message("clip_param")
+    return ops.clamp(layer.input, declared.number("min", 0), declared.number("max", 0))
+
+
+#: By the layer's type; ``find_activation`` has further layers without parameters.
+COMMON_LAYERS: Mapping[str, LayerBuilder] = {
+    "AbsVal": lambda layer: ops.absolute(layer.input),
+    "Axpy": _build_axpy,
+    "BatchNorm": _build_batch_norm,
+    "Clip": _build_clip,
+    "Concat": _build_concat,
+    "Convolution": _build_convolution,
+    "ConvolutionDepthwise": _build_convolution,
+    "Deconvolution": _build_convolution,
+    "DepthwiseConvolution": _build_convolution,
+    "ELU": lambda layer: ops.elu(
+        layer.input, layer.declared.message("elu_param").number("alpha", 1)
+    ),
+    "Eltwise": _build_eltwise,
+    "Flatten": _build_flatten,
+    "InnerProduct": _build_inner_product,
+    "LRN": _build_lrn,
+    "PReLU": _build_prelu,
+    "Permute": _build_permute,
+    "Pooling": _build_pooling,
+    "Power": _build_power,
+    "ReLU": _build_relu,
+    "Reshape": _build_reshape,
+    "Scale": _build_scale,
+    "SiLU": _build_swish,
+    "Slice": _build_slice,
+    "Softmax": _build_softmax,
+    "Swish": _build_swish,
+}

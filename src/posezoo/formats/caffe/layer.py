@@ -1,0 +1,84 @@
+"""One layer of a Caffe network, as the functions that build OpenVINO's operations get it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from posezoo.core.arrays import Array
+from posezoo.core.errors import ConversionError, sanitize
+from posezoo.core.values import frozen
+from posezoo.formats.caffe.prototxt import Message
+
+
+@frozen
+class Layer:
+    """A layer with its weights and the outputs (``openvino.Output``) that it reads."""
+
+    name: str
+    kind: str
+    declared: Message
+    inputs: Sequence[Any]
+    blobs: Sequence[Array] = ()
+
+    @property
+    def input(self) -> Any:
+        """The first input; a ConversionError if the layer has none."""
+        return self.require_inputs(1)[0]
+
+    def require_inputs(self, count: int) -> Sequence[Any]:
+        """The inputs; a ConversionError if there are fewer."""
+        if len(self.inputs) < count:
+            raise self.make_error(f"needs {count} inputs and has {len(self.inputs)}")
+        return self.inputs
+
+    def blob(self, number: int) -> Array:
+        """The array of weights of that number, from 0; a ConversionError if there is none."""
+        if number >= len(self.blobs):
+            raise self.make_error(
+                "its weights are not in the .caffemodel",
+                hint="the .prototxt and the .caffemodel may be of different networks",
+            )
+        return self.blobs[number]
+
+    def vector(self, number: int) -> Array:
+        """The same array with one dimension."""
+        return self.blob(number).reshape(-1)
+
+    def make_error(self, problem: str, hint: str = "") -> ConversionError:
+        """An error that names the file, the line, the layer and its type."""
+        error = self.declared.make_error(f"layer {sanitize(self.name)} ({self.kind}): {problem}")
+        error.hint = hint
+        return error
+
+
+#: Adds the operations of a layer, and returns the node with its outputs.
+LayerBuilder = Callable[[Layer], Any]
+
+
+def constant(values: Any) -> Any:
+    """A constant in FP32."""
+    from openvino import opset14 as ops
+
+    return ops.constant(np.asarray(values, np.float32))
+
+
+def integers(values: Any) -> Any:
+    """A constant of whole numbers."""
+    from openvino import opset14 as ops
+
+    return ops.constant(np.asarray(values, np.int64))
+
+
+def along_axis(values: Array, rank: int, axis: int) -> Array:
+    """A vector in a shape that is added to or multiplied with one axis of a tensor."""
+    shape = [1] * rank
+    shape[axis] = -1
+    return values.reshape(shape)
+
+
+def rank_of(output: Any) -> int:
+    """The number of sizes of an output."""
+    return len(output.get_partial_shape())

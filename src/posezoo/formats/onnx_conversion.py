@@ -1,0 +1,136 @@
+"""Convert a Caffe or Darknet network to ONNX, for programs that do not read it any more, such as
+OpenCV 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field, replace
+from pathlib import Path
+from typing import Any
+
+from posezoo.core.convert import frontends, preprocess
+from posezoo.core.convert.difference import compute_difference
+from posezoo.core.convert.formats import Shape
+from posezoo.core.convert.formats.onnx import open_runtime
+from posezoo.core.convert.reference_outputs import EXACT, compute_reference, run_compiled
+from posezoo.core.convert.self_check import compare_with_noise, describe_wrong, find_wrong
+from posezoo.core.declarations.model import Framework, ModelSpec, Precision
+from posezoo.core.errors import ConversionError, SelfCheckError, import_optional
+from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
+from posezoo.core.files.verified_files import compute_digest, replace_atomically, writing
+from posezoo.core.ir.openvino_import import openvino_core
+from posezoo.core.layout import FlatLayout
+from posezoo.core.values import frozen
+from posezoo.core.versions import package_version
+from posezoo.formats.onnx_writer import write_onnx
+
+_HINT = "nothing was written; posezoo converts a layer of this network wrongly: report it"
+
+#: What the networks take, by their framework: Darknet's are declared as TensorFlow's.
+_PREPROCESSING = {
+    Framework.CAFFE: "BGR, 0 to 255, less the mean of the training, which is not in the .prototxt",
+    Framework.TF: "RGB, 0 to 1",
+}
+
+
+@frozen
+class OnnxReport:
+    """An ONNX file, and how it was proven.
+
+    Attributes:
+        inputs: the shapes of the inputs, by name.
+        outputs: the shapes of the outputs, by name.
+        preprocessing: the values that the first input takes.
+        runtime: what ran the file; empty in a dry run.
+        differences: how far the runtime's outputs are from those of the original or the IR, at
+            most, in shares of an output's largest value; by the runtime that computed these.
+        unprovable: the outputs that a rounding of the input changes too much to compare them.
+    """
+
+    inputs: Mapping[str, Shape]
+    outputs: Mapping[str, Shape]
+    preprocessing: str
+    runtime: str = ""
+    differences: Mapping[str, float] = field(default_factory=dict)
+    unprovable: tuple[str, ...] = ()
+
+
+def convert_to_onnx(
+    spec: ModelSpec, layout: FlatLayout, output: Path, *, is_dry_run: bool = False
+) -> OnnxReport:
+    """Write the ONNX of a Caffe or Darknet network, once ONNX Runtime computed from it what OpenCV
+    or OpenVINO computes from the original, and OpenVINO from the network of the IR.
+
+    Args:
+        spec: what the user declares; its first file is the one to convert, in
+            ``layout.download_dir``.
+        output: the file, which is replaced if it exists.
+        is_dry_run: whether to stop before the file is written and run.
+
+    Raises:
+        ConversionError: the original cannot be read, or has another format; or a layer cannot be
+            written.
+        SelfCheckError: the outputs differ.
+        OutputError: the file cannot be written.
+        MissingPackageError: OpenVINO, onnx or onnxruntime is not installed.
+    """
+    import_optional("onnxruntime", extra="onnx")
+    path = frontends.users_file(spec, layout)
+    model_format = frontends.select_format(spec)
+    if model_format.read_network is None:
+        raise ConversionError(
+            f"{path}: only networks of Caffe and Darknet are written as ONNX",
+            hint="a name that ends in .xml makes an IR",
+        )
+    frontends.open_for_frontend(spec, path)
+    network = model_format.read_network(spec, path)
+    network = preprocess.apply_model_yml(network, spec, is_complete=False)
+    preprocessing = _PREPROCESSING[spec.framework]
+    metadata = {"preprocessing": preprocessing, "source": f"{path.name} {compute_digest(path)}"}
+    content = write_onnx(network, metadata)
+    inputs, outputs = (
+        {port.any_name: tuple(port.shape) for port in ports}
+        for ports in (network.inputs, network.outputs)
+    )
+    report = OnnxReport(inputs, outputs, preprocessing)
+    if is_dry_run:
+        return report
+    remove_stale_staging_dirs(output.parent)
+    with writing(output), staging_dir(output.parent) as folder:
+        part = folder / output.name
+        part.write_bytes(content)
+        proven = _prove(
+            report, preprocess.fill_in_inputs(spec, network), path, part, network=network
+        )
+        replace_atomically(part, output)
+    return proven
+
+
+def _prove(
+    report: OnnxReport, spec: ModelSpec, source: frontends.VerifiedSource, onnx: Path, network: Any
+) -> OnnxReport:
+    """Compare what ONNX Runtime computes with the original and with the network of the IR."""
+    reference = compute_reference(spec, source, by_openvino=True)
+    runtime = open_runtime(spec, onnx, {})
+    if reference is None or runtime is None:
+        raise SelfCheckError(f"{spec.full_name}: ONNX Runtime cannot read the ONNX", hint=_HINT)
+    names = tuple(report.outputs)
+    computed = runtime.run_all([case.feed for case in reference.cases])
+    outputs, unprovable = compare_with_noise(
+        spec, Precision.FP32, names, reference, computed=computed
+    )
+    if wrong := find_wrong(outputs, unprovable):
+        problem = describe_wrong(spec, wrong, outputs, reference.runtime)
+        raise SelfCheckError(f"{spec.full_name}: the ONNX {problem}", hint=_HINT)
+    compiled = openvino_core().compile_model(network, "CPU", EXACT)
+    from_ir = 0.0
+    for case, results in zip(reference.cases, computed, strict=True):
+        expected = run_compiled(compiled, case.feed)
+        from_ir = max(
+            from_ir, *(compute_difference(expected[name], results[name]) for name in names)
+        )
+    differences = {f"OpenVINO {package_version('openvino')}, which reads it for an IR": from_ir}
+    if reference.is_independent:
+        differences[reference.runtime] = max(outputs[name].difference for name in names)
+    return replace(report, runtime=runtime.name, differences=differences, unprovable=unprovable)

@@ -1,0 +1,197 @@
+"""Checks the metadata of a registry, for verify --metadata and verifier.py."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from posezoo.cli.flags import Flag
+from posezoo.cli.parsers import OutputFile
+from posezoo.cli.report import print_json, print_lines, print_text
+from posezoo.cli.run_main import print_to_stderr
+from posezoo.core.errors import SettingsError, suggest
+from posezoo.core.labels import format_count
+from posezoo.core.registry import TAG_MARK, Registry
+
+if TYPE_CHECKING:
+    from posezoo.lint.finding import Finding
+    from posezoo.lint.rule import RuleInfo
+
+FORMATS = ("text", "json", "sarif", "github")
+
+METADATA_FLAGS = (
+    Flag(
+        "--metadata",
+        "compare model.yml, cards, accuracy-check.yml and index pages with each other; "
+        "needs no weights and no network",
+    ),
+    Flag(
+        "--explain RULE",
+        "explain what a rule of --metadata demands and why, with an example; all explains every"
+        " rule",
+    ),
+    Flag(
+        "--changed_since, --changed-since REV",
+        "with --metadata: check only models that a change touches: whose folders, index page,"
+        " license text, paper or skeleton differ from a Git revision; all models if nothing differs"
+        " from it",
+    ),
+    Flag(
+        "--baseline FILE",
+        "with --metadata: do not report the known findings, which are listed in this file",
+    ),
+    Flag(
+        "--write_baseline FILE",
+        "with --metadata: write all findings to this file, for --baseline",
+        output=OutputFile(signs=('{\n "findings": [',)),
+    ),
+    Flag(
+        "--artifacts DIR",
+        "with --metadata: also check shapes, names, GFLOPs and MParams of the files and IR"
+        " below DIR",
+    ),
+)
+
+
+def wants_metadata_check(args: argparse.Namespace) -> bool:
+    """Whether the metadata is checked, and not files and IR.
+
+    The parser reports an error if flags of the check come without --metadata.
+    """
+    own_flags = ("explain", "changed_since", "baseline", "write_baseline", "artifacts")
+    given = [name for name in own_flags if getattr(args, name) is not None]
+    if not args.metadata and given != ["explain"]:
+        if given:
+            args.parser.error(f"--{given[0]} requires --metadata")
+        if args.format not in ("text", "json"):
+            args.parser.error(f"--format {args.format} requires --metadata")
+        return False
+    if args.registries:
+        args.parser.error(
+            "--registry does not go with --metadata, which checks folders: --models_dir"
+        )
+    return True
+
+
+def run_metadata_check(
+    args: argparse.Namespace, registry: Registry, patterns: Sequence[str] | None
+) -> int:
+    """Check the models that match the patterns (None: all), print the findings, and return the exit
+    code.
+    """
+    from posezoo.lint.output_formats import baseline_key, read_baseline, write_baseline
+    from posezoo.lint.rule import FORMER_IDS
+    from posezoo.lint.rules import check_registry
+
+    if args.explain is not None:
+        _explain_rules(FORMER_IDS.get(args.explain, args.explain))
+        return 0
+    _require_folders(args, registry)
+    names = _select_names(registry, patterns)
+    if args.changed_since is not None:
+        names = _select_changed(registry, names, args.changed_since)
+    accepted = frozenset() if args.baseline is None else read_baseline(args.baseline)
+    alone = patterns is not None and args.changed_since is None
+    findings = list(check_registry(registry, names, alone=alone))
+    if args.artifacts:
+        from posezoo.lint.recomputation import recompute_artifacts
+
+        findings += recompute_artifacts(registry, names, args.artifacts)
+    if args.write_baseline:
+        write_baseline(args.write_baseline, findings, registry.roots)
+    findings = [each for each in findings if baseline_key(each, registry.roots) not in accepted]
+    _print_findings(findings, args.format, len(registry.entries) if names is None else len(names))
+    return int(any(finding.severity == "error" for finding in findings))
+
+
+def _require_folders(args: argparse.Namespace, registry: Registry) -> None:
+    if registry.empty_message:  # a wrong --models_dir must not pass the check
+        raise SettingsError(registry.empty_message, hint="check --models_dir")
+    if args.artifacts and not args.artifacts.is_dir():
+        raise SettingsError(f"--artifacts: {args.artifacts}: no such folder")
+
+
+def _explain_rules(name: str) -> None:
+    """Print what a rule demands and why; ``all`` means every rule."""
+    rules = _all_rules()
+    if name == "all":
+        explained = [*rules.values()]
+    elif name in rules:
+        explained = [rules[name]]
+    else:
+        hint = suggest(name, rules) or f"the rules: {', '.join(rules)}"
+        raise SettingsError(f"no rule is called {name!a}", hint=hint)
+    for rule in explained:
+        print_text(f"{rule.id} ({rule.severity})\n  {rule.explanation}\n  Example: {rule.example}")
+
+
+def _select_names(registry: Registry, patterns: Sequence[str] | None) -> frozenset[str] | None:
+    """The names of the models and composites that match the patterns, and of the composites'
+    parts; that of a variant stands for its model, whose model.yml declares it.
+    """
+    if patterns is None:
+        return None
+    names = set()
+    for pattern in patterns:
+        if TAG_MARK in pattern:
+            registry.select([pattern])  # raises an error if there is no such variant
+        names |= {entry.name for entry in registry.matching(pattern.partition(TAG_MARK)[0])}
+    parts = {entry.name for entry in registry.entries.values() if entry.composite in names}
+    return frozenset(names | parts)
+
+
+def _select_changed(
+    registry: Registry, names: frozenset[str] | None, revision: str
+) -> frozenset[str] | None:
+    """Those of the models (None: all) that a change touches; all if there is no change.
+
+    A message on the standard error says if this is none, or all.
+    """
+    from posezoo.lint.git_changes import find_changed_models
+
+    changed = find_changed_models(registry, revision)
+    if changed is None:
+        print_to_stderr(f"nothing differs from {revision}: all models are checked")
+        return names
+    names = changed if names is None else names & changed
+    if not names:
+        print_to_stderr(
+            f"the change since {revision} touches none of the models: nothing is checked"
+        )
+    return names
+
+
+def _print_findings(findings: Sequence[Finding], style: str, count: int) -> None:
+    from posezoo.lint import output_formats
+    from posezoo.lint.rules import load_rules
+
+    if style == "json":
+        print_json({"findings": [finding.to_row() for finding in findings]})
+        return
+    if style == "sarif":
+        from posezoo.core.versions import version
+
+        print_json(output_formats.to_sarif(findings, _all_rules().values(), version()))
+        return
+    format_line = (
+        output_formats.to_github_annotation if style == "github" else output_formats.to_text
+    )
+    for finding in findings:
+        print_lines(format_line(finding))
+    total = format_count(len(findings), "finding")
+    summary = f"{count} models and composites, {len(load_rules())} rules, {total}"
+    print_lines(f"{summary}: {_count_by_severity(findings)}" if findings else summary)
+
+
+def _count_by_severity(findings: Sequence[Finding]) -> str:
+    counts = Counter(str(finding.severity) for finding in findings)
+    return ", ".join(format_count(number, severity) for severity, number in sorted(counts.items()))
+
+
+def _all_rules() -> dict[str, RuleInfo]:
+    from posezoo.lint.recomputation import ARTIFACT_RULES
+    from posezoo.lint.rules import load_rules
+
+    return {**load_rules(), **ARTIFACT_RULES}

@@ -1,8 +1,0 @@
-"""posezoo.lock: the SHA-384 of each model.yml, published file and IR that a user or a team
-accepted.
-"""
-
-from posezoo.lockfile.entries import NAME
-from posezoo.lockfile.lockfile import AgreedIr, LockFile
-
-__all__ = ["NAME", "AgreedIr", "LockFile"]

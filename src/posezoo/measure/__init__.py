@@ -1,0 +1,1 @@
+"""Measure: what it is for, in one line."""

@@ -1,0 +1,240 @@
+"""The cases of a benchmark; each model is prepared just before its cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, Precision
+from posezoo.core.errors import InferenceError, import_cv2
+from posezoo.core.events import Listener
+from posezoo.core.pipeline.get import get_irs
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.resolve.stage_context import Context
+from posezoo.core.settings import Settings
+from posezoo.core.values import frozen
+from posezoo.core.workers.processes import run_in_child
+from posezoo.measure import complexity_count
+from posezoo.measure.benchmarking.workloads import BenchmarkCase, NetworkWorkload, PipelineWorkload
+from posezoo.run import images, load
+from posezoo.run.runtime.graph import Graph
+from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig, require_device
+from posezoo.scale.store_transfers import bring_irs
+
+if TYPE_CHECKING:
+    from posezoo.run.runtime.estimator import Estimator
+
+
+@frozen
+class BenchmarkOptions:
+    """What is measured of each model.
+
+    Attributes:
+        runtime: where and how it runs, but for the number of requests.
+        requests: the numbers of parallel inferences.
+        batches: the numbers of images in one inference.
+        precisions: of the IR.
+        size: height and width in pixels, for an IR with dynamic sizes; None for the usual ones.
+        is_pipeline: whether the whole pipeline is measured, from an image to poses.
+        image: for the pipeline; None for a photo of ``people``, one or four.
+        generates: whether networks of ours without an IR get random weights.
+        described: with what the user states of the input of an IR, for the pipeline.
+        like: as in ``ChosenModel``.
+    """
+
+    runtime: RuntimeConfig
+    requests: Sequence[int]
+    batches: Sequence[int]
+    precisions: Sequence[Precision]
+    size: tuple[int, int] | None
+    is_pipeline: bool
+    image: Path | None
+    people: int
+    generates: bool
+    described: LoadOptions = LoadOptions()
+    like: ModelSpec | None = None
+
+    @property
+    def runtimes(self) -> list[RuntimeConfig]:
+        """One for each number of requests."""
+        return [replace(self.runtime, requests=requests) for requests in self.requests]
+
+
+@frozen
+class CaseMaker:
+    """Makes the cases of IR and models.
+
+    Attributes:
+        folder: empty, for temporary files.
+    """
+
+    options: BenchmarkOptions
+    context: Context
+    folder: Path
+    listener: Listener
+
+    def require_runnable(self) -> None:
+        """Check the requirements before anything is downloaded.
+
+        Raises:
+            InferenceError: the device does not exist.
+            MissingPackageError: OpenCV is not installed, which the pipeline needs.
+        """
+        require_device(self.options.runtime.device)
+        if self.options.is_pipeline:
+            import_cv2()
+
+    def available_precisions(self, model: Model) -> list[Precision]:
+        """The requested precisions that all parts have: declared, or already quantized on this
+        machine.
+        """
+        parts = self.context.registry.parts(model)
+        for part in parts:
+            bring_irs(part, self.context.layout, self.options.precisions)
+        return [
+            precision
+            for precision in self.options.precisions
+            if all(precision in part.precisions or self.has_ir(part, precision) for part in parts)
+        ]
+
+    def has_ir(self, spec: ModelSpec, precision: Precision) -> bool:
+        """Whether its IR is on this machine."""
+        return self.context.layout.ir_path(spec, precision).is_file()
+
+    def generates_weights(self, model: Model, precision: Precision) -> bool:
+        """Whether the network gets random weights."""
+        if isinstance(model, CompositeSpec) or self.options.is_pipeline:
+            return False
+        is_wanted = self.options.generates and precision in model.precisions
+        return is_wanted and model.network is not None and not self.has_ir(model, precision)
+
+    def of_ir(self, xml: Path) -> Iterator[BenchmarkCase]:
+        """The cases of an IR that no model.yml describes."""
+        name = xml.parent.name
+        precision = Precision(name) if name in list(Precision) else None
+        if not self.options.is_pipeline:
+            yield from self._network_cases(xml.stem, precision, xml, is_recordable=False)
+            return
+        from posezoo.run.runtime.decoder_matching import describe_ir
+
+        options = self.options
+        model, _ = describe_ir(Graph(xml), None, options.like, options=options.described)
+        # The detector is downloaded now, so that the download is not part of the measured time.
+        detector = load.detector_irs(model, self.context, listener=self.listener)
+        compiled = partial(
+            _compiled_ir, self.context.settings, xml, options.described, options.like
+        )
+        irs = (xml, *detector.values())
+        yield from self._pipeline_cases(xml.stem, precision, compiled, irs, is_recordable=False)
+
+    def of_model(self, model: Model, precision: Precision) -> Iterator[BenchmarkCase]:
+        """The cases of a model; for a composite, of its pipeline.
+
+        Raises:
+            FetchError: a file cannot be downloaded.
+            ConversionError: an IR cannot be made.
+            InferenceError: the pipeline of a model without a decoder is requested.
+        """
+        if isinstance(model, CompositeSpec) or self.options.is_pipeline:
+            yield from self._cases_of_poses(model, precision)
+            return
+        xml = self.context.layout.ir_path(model, precision)
+        weights = "published"
+        if self.generates_weights(model, precision):
+            folder = self.folder / model.full_name / precision
+            folder.mkdir(parents=True)
+            settings = self.context.settings
+            xml = run_in_child(_generate, settings, model, folder, precision, of=model.full_name)
+            weights = "generated"
+        elif precision in model.precisions:
+            xml = get_irs(model, precision, self.context, listener=self.listener)[model.name]
+        size = self.options.size or complexity_count.usual_size(model)
+        yield from self._network_cases(model.full_name, precision, xml, weights, size=size)
+
+    def _network_cases(
+        self,
+        name: str,
+        precision: Precision | None,
+        xml: Path,
+        weights: str = "published",
+        size: tuple[int, int] | None = None,
+        *,
+        is_recordable: bool = True,
+    ) -> Iterator[BenchmarkCase]:
+        for runtime in self.options.runtimes:
+            for batch in self.options.batches:
+                workload = NetworkWorkload(xml, batch, size or self.options.size)
+                yield BenchmarkCase(
+                    name, precision, workload, runtime, weights=weights, is_recordable=is_recordable
+                )
+
+    def _cases_of_poses(self, model: Model, precision: Precision) -> Iterator[BenchmarkCase]:
+        if model.decoder is None:
+            raise InferenceError(
+                f"{model.full_name}: finds no poses alone: it has no decoder",
+                hint=f"name {model.composite}" if model.composite else "",
+            )
+        own_irs = get_irs(model, precision, self.context, listener=self.listener)
+        irs = load.detector_irs(model, self.context, listener=self.listener) | own_irs
+        compiled = partial(_compiled, self.context.settings, model, irs)
+        yield from self._pipeline_cases(model.full_name, precision, compiled, [*irs.values()])
+
+    def _pipeline_cases(
+        self,
+        name: str,
+        precision: Precision | None,
+        compiled: Callable[[RuntimeConfig], Estimator],
+        irs: Sequence[Path],
+        *,
+        is_recordable: bool = True,
+    ) -> Iterator[BenchmarkCase]:
+        shown = self.options.people if self.options.image is None else 0
+        workload = PipelineWorkload(self._image(), compiled, tuple(irs), shown)
+        for runtime in self.options.runtimes:
+            yield BenchmarkCase(name, precision, workload, runtime, is_recordable=is_recordable)
+
+    def _image(self) -> Path:
+        if self.options.image:
+            return self.options.image
+        crowd = self.folder / f"people-{self.options.people}.jpg"
+        if not crowd.is_file():
+            # The columns with the person, from two photos side by side. People are then as small as
+            # detectors expect. In a square of photos, person-detection-retail-0013 finds one of
+            # four people.
+            left, right = (images.read_image(photo)[:, :400] for photo in images.SAMPLE_PHOTOS)
+            columns = [left, right, left, right][: self.options.people]
+            images.write_image(crowd, np.hstack(columns))
+        return crowd
+
+
+def _generate(settings: Settings, spec: ModelSpec, folder: Path, precision: Precision) -> Path:
+    """Write an IR with random weights; runs in a child process."""
+    context = open_context(settings)
+    converted = complexity_count.convert_with_random_weights(spec, context, folder, (precision,))
+    return converted.irs[precision]
+
+
+def _compiled(
+    settings: Settings, model: Model, irs: Mapping[str, Path], runtime: RuntimeConfig
+) -> Estimator:
+    """Compile a model and its detector as ``posezoo run`` does, without a cache; runs in a child
+    process.
+    """
+    return load.compile_estimator(model, open_context(settings), irs, LoadOptions(runtime))
+
+
+def _compiled_ir(
+    settings: Settings,
+    xml: Path,
+    described: LoadOptions,
+    like: ModelSpec | None,
+    runtime: RuntimeConfig,
+) -> Estimator:
+    """As ``_compiled``, for an IR that no model.yml describes."""
+    options = replace(described, runtime=runtime)
+    return load.Loader(open_context(settings)).compile_ir(xml, options, like)

@@ -1,0 +1,138 @@
+"""The results of ``posezoo benchmark`` as tables and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import date
+from itertools import groupby
+
+from posezoo.cli.report import align_columns
+from posezoo.core.json_projection import Json, project
+from posezoo.core.labels import format_count
+from posezoo.core.measured import FOUND, SHOWN, WEIGHTS, measurement_to_json
+from posezoo.measure.benchmarking.benchmark_result import BenchmarkResult, select_best_batch
+from posezoo.measure.benchmarking.workloads import NetworkWorkload
+
+HEADERS = (
+    "IMAGES/S", "SPREAD", "P50 MS", "P90 MS", "P99 MS", "COMPILE S", "MIB",
+    "BATCH", "REQUESTS", "STREAMS", "DEVICE", "RAN IN", "PRECISION", "MODEL",
+)  # fmt: skip
+
+# The keys of results in JSON.
+_MODEL = "model=case.model precision=case.precision?"
+_BEST_BATCH = (
+    f"{_MODEL} requests=info.requests batch=info.batch throughput_fps=throughput_fps.median"
+)
+
+
+def format_results(
+    results: Sequence[BenchmarkResult], *, is_compared: bool, rounds: int
+) -> Iterator[str]:
+    """A table; then lines on the best batch sizes, comparisons, incomplete results, and the
+    machine.
+    """
+    if not results:
+        return
+    yield from align_columns([HEADERS, *map(_row, results)], right=frozenset(range(7)))
+    for best in _best_batches(results):
+        throughput = f"{best.throughput_fps.median:.4g} images a second"
+        yield f"best batch of {_name(best)}, {_requests(best)}: {best.info.batch}, {throughput}"
+    if is_compared:
+        base = results[0]
+        for other in results[1:]:
+            ratio = other.speed_ratio(base)
+            yield (
+                f"{_name(other)}, {_settings(other)}: {ratio.median:.3f} times as fast as"
+                f" {_name(base)}, {_settings(base)} ({ratio.least:.3f} to {ratio.greatest:.3f},"
+                f" {len(base.rounds)} pairs of rounds)"
+            )
+    for result in results:
+        if len(result.rounds) < rounds:
+            yield f"{_name(result)}: only {len(result.rounds)} of {rounds} rounds"
+    for line in dict.fromkeys(result.machine for result in results):
+        yield f"on {line}"
+
+
+def results_to_json(results: Sequence[BenchmarkResult], today: date, *, is_compared: bool) -> Json:
+    """The same results as one JSON object."""
+    best_batches = []
+    for best in _best_batches(results):
+        best_batches.append(project(best, _BEST_BATCH))
+    comparisons = []
+    if is_compared:
+        for other in results[1:]:
+            ratio = asdict(other.speed_ratio(results[0]))
+            comparisons.append(
+                {**project(other, _MODEL), "settings": other.settings, "ratio": ratio}
+            )
+    return {
+        "measurements": measurements_to_json(results, today),
+        "best_batches": best_batches,
+        "comparisons": comparisons,
+    }
+
+
+def measurements_to_json(
+    results: Sequence[BenchmarkResult], today: date
+) -> list[dict[str, object]]:
+    """The results in the format that ``posezoo record`` reads."""
+    return [
+        measurement_to_json(result.case.model, result.to_measurement(today)) for result in results
+    ]
+
+
+def _row(result: BenchmarkResult) -> tuple[str, ...]:
+    case = result.case
+    info = result.info
+    throughput = result.throughput_fps
+    weights = "" if case.weights == WEIGHTS[0] else f" ({case.weights} weights)"
+    pipeline = ""
+    if not isinstance(case.workload, NetworkWorkload):
+        shown = info.settings[SHOWN]
+        people = f"people shown: {shown}, found: " if shown else "people: "
+        picture = info.settings["picture"]
+        pipeline = f" (whole pipeline: {picture}, {people}{info.settings[FOUND]})"
+    latencies = [f"{latency:.4g}" for latency in result.latency_ms]
+    memory = ""
+    if result.memory_mib is not None:
+        memory = f"{result.memory_mib:.0f}"
+    return (
+        f"{throughput.median:.4g}",
+        f"{throughput.least:.4g}-{throughput.greatest:.4g}",
+        *latencies,
+        f"{info.compile_s:.2f}",
+        memory,
+        str(info.batch),
+        str(info.requests),
+        str(info.streams or ""),
+        info.device,
+        info.executed_precision,
+        case.precision.value if case.precision else "",
+        f"{case.model}{weights}{pipeline}",
+    )
+
+
+def _best_batches(results: Sequence[BenchmarkResult]) -> Iterator[BenchmarkResult]:
+    def all_but_batch(result: BenchmarkResult) -> tuple[str, str, int]:
+        return result.case.model, str(result.case.precision), result.case.runtime.requests
+
+    for _, group in groupby(results, all_but_batch):
+        best = select_best_batch([*group])
+        if best:
+            yield best
+
+
+def _name(result: BenchmarkResult) -> str:
+    case = result.case
+    if not case.precision:
+        return case.model
+    return f"{case.model} ({case.precision})"
+
+
+def _settings(result: BenchmarkResult) -> str:
+    return f"batch {result.info.batch}, {_requests(result)}"
+
+
+def _requests(result: BenchmarkResult) -> str:
+    return format_count(result.info.requests, "request")

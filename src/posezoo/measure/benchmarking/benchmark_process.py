@@ -1,0 +1,204 @@
+"""Measure benchmark cases in rounds, alone or in turns, each in its own process.
+
+The processes are new, so that the measured memory is only that of the case, and a crash ends only
+this case.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+from posezoo.core.errors import InferenceError, PosezooError
+from posezoo.core.events import BenchmarkProgress, BenchmarkStarted, Listener, ignore_event
+from posezoo.core.values import frozen
+from posezoo.core.workers.processes import ChildProcess, ProcessEndedError, never_cancelled
+from posezoo.measure.benchmarking.benchmark_result import BenchmarkResult, BenchmarkRound
+from posezoo.measure.benchmarking.workloads import BenchmarkCase, Work, WorkloadInfo
+
+#: With fewer rounds the range of the values is unknown.
+MIN_ROUNDS = 5
+
+
+@frozen
+class BenchmarkSchedule:
+    """The number and duration of rounds.
+
+    Attributes:
+        rounds: the number of rounds after one warm-up round.
+        seconds: the minimum duration of a round.
+    """
+
+    rounds: int = MIN_ROUNDS
+    seconds: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.rounds < MIN_ROUNDS or not 0 < self.seconds < 3600:
+            raise PosezooError(
+                f"expected {MIN_ROUNDS} rounds or more of 0 to 3600 seconds, "
+                f"got {self.rounds} of {self.seconds:g}"
+            )
+
+
+def run_rounds(
+    cases: Sequence[BenchmarkCase],
+    schedule: BenchmarkSchedule,
+    *,
+    listener: Listener = ignore_event,
+) -> Iterator[tuple[BenchmarkResult, ...]]:
+    """Measure cases in turns: one round of each case, then the next round of each.
+
+    Args:
+        cases: the cases; each is loaded in its own process, and all processes run until the end.
+        schedule: the number and duration of rounds.
+        listener: receives an event for each round.
+
+    Yields:
+        After each round of all cases, the results so far, in the order of the cases.
+
+    Raises:
+        PosezooError: a case cannot be loaded, or fails later.
+    """
+    with ExitStack() as stack:
+        processes = []
+        for case in cases:
+            listener(BenchmarkStarted(case.label, schedule.rounds))
+            processes.append(stack.enter_context(BenchmarkProcess(case)))
+        for process in processes:
+            process.run(schedule.seconds)  # the warm-up round
+        rounds: list[list[BenchmarkRound]] = [[] for _ in processes]
+        for number in range(1, schedule.rounds + 1):
+            for process, measured in zip(processes, rounds, strict=True):
+                measured.append(process.run(schedule.seconds))
+            yield tuple(
+                BenchmarkResult(process.case, process.info, tuple(measured))
+                for process, measured in zip(processes, rounds, strict=True)
+            )
+            # Events follow the yield: a user who sees a reported round and presses ^C keeps its
+            # result.
+            for process, measured in zip(processes, rounds, strict=True):
+                throughput = measured[-1].throughput_fps
+                listener(BenchmarkProgress(process.case.label, number, schedule.rounds, throughput))
+
+
+class BenchmarkProcess(AbstractContextManager["BenchmarkProcess"]):
+    """A process that measures one case; a context manager that ends the process.
+
+    Attributes:
+        info: the loaded workload, and how it runs.
+
+    Raises:
+        PosezooError: the case cannot be loaded, or its process ended.
+    """
+
+    def __init__(self, case: BenchmarkCase) -> None:
+        self.case = case
+        self._process = ChildProcess(_CaseRunner(case))
+        try:
+            self.info: WorkloadInfo = self._call(0)
+        except BaseException:
+            self._process.terminate()
+            raise
+
+    def run(self, seconds: float) -> BenchmarkRound:
+        """Run one round.
+
+        Raises:
+            InferenceError: the device failed, or the process ended.
+        """
+        result: BenchmarkRound = self._call(seconds)
+        return result
+
+    def _call(self, seconds: float) -> Any:
+        try:
+            return self._process.call((seconds,), never_cancelled)
+        except ProcessEndedError as error:
+            raise InferenceError(
+                f"{self.case.label}: {error.problem}",
+                hint="is there enough memory? a smaller batch, or fewer requests, needs less",
+            ) from None
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+
+
+class _CaseRunner:
+    """Runs in the child: the first call loads the case, each further call runs a round."""
+
+    def __init__(self, case: BenchmarkCase) -> None:
+        self._case = case
+        self._loaded: tuple[Work, WorkloadInfo] | None = None
+
+    def __call__(self, seconds: float) -> WorkloadInfo | BenchmarkRound:
+        try:
+            if self._loaded is None:
+                self._loaded = self._case.workload.load(self._case.runtime)
+                return self._loaded[1]
+            work, info = self._loaded
+            rate, latencies_ms = run_timed(work, info.requests, seconds)
+            return BenchmarkRound(rate * info.batch, latencies_ms, peak_memory_mib())
+        except PosezooError:
+            raise
+        except MemoryError as error:
+            problem = f"{self._case.label}: there is not enough memory"
+            raise InferenceError(problem, hint="try a smaller batch") from error
+        except Exception as error:  # a bug, which the parent reports
+            raise RuntimeError(f"{self._case.label}: {type(error).__name__}: {error}") from error
+
+
+def run_timed(
+    work: Callable[[], None], at_once: int, seconds: float
+) -> tuple[float, tuple[float, ...]]:
+    """Repeat a piece of work for a while.
+
+    Args:
+        work: a function that is safe to call from several threads.
+        at_once: the number of threads.
+        seconds: new runs start during this time; each thread runs at least once.
+
+    Returns:
+        Runs per second, and the milliseconds of each run. Each thread's rate is counted up to the
+        end of its own last run, and the rates are added. So threads that wait for the slowest one
+        at the end do not lower the rate, even if only a few runs fit into the round, and throughput
+        times mean latency is about ``at_once``.
+    """
+    deadline = time.perf_counter() + seconds
+    with ThreadPoolExecutor(at_once) as pool:
+        futures = [pool.submit(_repeat, work, deadline) for _ in range(at_once)]
+        threads = [future.result() for future in futures]
+    rate = sum(len(latencies) / max(elapsed, 1e-9) for elapsed, latencies in threads)
+    return rate, tuple(1e3 * latency for _, latencies in threads for latency in latencies)
+
+
+def _repeat(work: Callable[[], None], deadline: float) -> tuple[float, list[float]]:
+    latencies: list[float] = []
+    start_time = now = time.perf_counter()
+    while now < deadline or not latencies:
+        work()
+        before = now
+        now = time.perf_counter()
+        latencies.append(now - before)
+    return now - start_time, latencies
+
+
+def peak_memory_mib() -> float | None:
+    """The peak memory of this process; None if the system does not report it.
+
+    On Linux it is read from /proc: getrusage gives a child its parent's peak (exec keeps the larger
+    of both).
+    """
+    with suppress(OSError):
+        status = Path("/proc/self/status").read_text("utf-8")
+        if peak := re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE):
+            return int(peak[1]) / 1024
+    if platform.system() == "Darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return None

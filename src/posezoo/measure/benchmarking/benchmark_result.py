@@ -1,0 +1,173 @@
+"""The result of several rounds: medians and ranges, the measurement for measured.yml, and
+comparisons.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import date
+from statistics import median
+
+import numpy as np
+
+from posezoo.core.declarations.model import Precision
+from posezoo.core.measured import WEIGHTS, Measurement, Scalar, digest_irs
+from posezoo.core.values import frozen
+from posezoo.core.versions import package_versions
+from posezoo.measure.benchmarking.workloads import BenchmarkCase, NetworkWorkload, WorkloadInfo
+
+
+@frozen
+class BenchmarkRound:
+    """The measurements of one round.
+
+    Attributes:
+        throughput_fps: images per second.
+        latencies_ms: the time of each inference, or of each image through the whole pipeline.
+        memory_mib: the peak memory of its process so far; None if the system does not report it.
+    """
+
+    throughput_fps: float
+    latencies_ms: tuple[float, ...]
+    memory_mib: float | None
+
+
+@frozen
+class MedianRange:
+    """The minimum, median and maximum of several rounds."""
+
+    least: float
+    median: float
+    greatest: float
+
+    @classmethod
+    def from_values(cls, values: Sequence[float]) -> MedianRange:
+        """The range of one or more values."""
+        return cls(min(values), median(values), max(values))
+
+
+@frozen
+class BenchmarkResult:
+    """The rounds of one case so far.
+
+    Attributes:
+        case: the measured case.
+        info: how it ran.
+        rounds: the rounds in order, without the warm-up; at least one.
+    """
+
+    case: BenchmarkCase
+    info: WorkloadInfo
+    rounds: tuple[BenchmarkRound, ...]
+
+    @property
+    def throughput_fps(self) -> MedianRange:
+        """Images per second, over the rounds."""
+        return MedianRange.from_values([measured.throughput_fps for measured in self.rounds])
+
+    @property
+    def latency_ms(self) -> tuple[float, float, float]:
+        """p50, p90 and p99 over the inferences of all rounds; for a batch, the time of the whole
+        batch.
+        """
+        latencies = np.concatenate([measured.latencies_ms for measured in self.rounds])
+        p50, p90, p99 = map(float, np.percentile(latencies, (50, 90, 99)))
+        return p50, p90, p99
+
+    @property
+    def memory_mib(self) -> float | None:
+        """The peak memory of its process; None if the system does not report it."""
+        return self.rounds[-1].memory_mib
+
+    @property
+    def machine(self) -> str:
+        """Processor, usable cores, operating system, and other used devices, in one line."""
+        return describe_machine(self.info.hardware, self.info.cores)
+
+    @property
+    def settings(self) -> dict[str, Scalar]:
+        """The settings that affect the values, besides the model and the machine."""
+        runtime = self.case.runtime
+        info = self.info
+        settings: dict[str, Scalar] = {"device": info.device}
+        if runtime.device != info.device:
+            settings["device_asked"] = runtime.device
+        settings["inference_precision"] = runtime.inference_precision
+        settings["executed_precision"] = info.executed_precision
+        settings["requests"] = info.requests
+        settings["streams"] = info.streams
+        settings["hint"] = runtime.to_openvino_config().get("PERFORMANCE_HINT", "NONE")
+        if runtime.threads:
+            settings["threads"] = runtime.threads
+        return settings | dict(info.settings)
+
+    def speed_ratio(self, base: BenchmarkResult) -> MedianRange:
+        """The throughput divided by that of ``base``, for each pair of rounds; above 1 if this one
+        is faster.
+
+        For interleaved results: other load on the machine slows both rounds of a pair, so ratios
+        are stable.
+        """
+        pairs = zip(base.rounds, self.rounds, strict=False)
+        return MedianRange.from_values(
+            [this.throughput_fps / other.throughput_fps for other, this in pairs]
+        )
+
+    def to_measurement(self, day: date) -> Measurement:
+        """The result as ``posezoo record`` reads it; an IR of unknown precision counts as FP32."""
+        throughput = self.throughput_fps
+        p50, p90, p99 = self.latency_ms
+        metrics = {
+            "throughput_fps": throughput.median,
+            "throughput_min_fps": throughput.least,
+            "throughput_max_fps": throughput.greatest,
+            "latency_p50_ms": p50,
+            "latency_p90_ms": p90,
+            "latency_p99_ms": p99,
+            "compile_s": self.info.compile_s,
+            "rounds": len(self.rounds),
+        }
+        if self.memory_mib is not None:
+            metrics["memory_mib"] = self.memory_mib
+        weights = self.case.weights
+        irs = ""
+        if weights == WEIGHTS[0]:
+            irs = digest_irs(self.case.workload.irs)
+        return Measurement(
+            kind="speed",
+            precision=self.case.precision or Precision.FP32,
+            figures=metrics,
+            machine=self.machine,
+            settings=self.settings,
+            weights=weights,
+            tools=package_versions("openvino", "posezoo"),
+            date=day.isoformat(),
+            irs=irs,
+        )
+
+
+def describe_machine(devices: Mapping[str, str], cores: int) -> str:
+    """Processor, usable cores, operating system, and other devices, in one line.
+
+    Args:
+        devices: full names by OpenVINO's names of the devices.
+    """
+    hardware = {device: " ".join(name.split()) for device, name in devices.items()}
+    processor = hardware.pop("CPU", platform.processor() or platform.machine())
+    others = (f"{device} {name}" for device, name in hardware.items())
+    return ", ".join([processor, f"{cores} core{'s' * (cores != 1)}", platform.system(), *others])
+
+
+def select_best_batch(results: Sequence[BenchmarkResult]) -> BenchmarkResult | None:
+    """The result with the highest throughput; None if there is only one batch size.
+
+    Args:
+        results: results of one model that differ only in the batch size.
+    """
+    batches = {
+        result.info.batch for result in results if isinstance(result.case.workload, NetworkWorkload)
+    }
+    if len(batches) > 1:
+        return max(results, key=lambda result: result.throughput_fps.median)
+    return None

@@ -1,0 +1,213 @@
+"""The workloads: a network alone, or a model's whole pipeline from an image file to drawn poses.
+
+A workload is created in one process and loaded in another, so it contains only paths and values.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from posezoo.core.declarations.model import Precision
+from posezoo.core.measured import FOUND, SHOWN
+from posezoo.core.resolve.people import ITSELF
+from posezoo.core.values import frozen
+from posezoo.core.workers.threads import available_cores
+from posezoo.poses.drawing import draw
+from posezoo.run.images import read_image
+from posezoo.run.runtime.compiled_network import CompiledNetwork
+from posezoo.run.runtime.graph import Graph
+from posezoo.run.runtime.runtime_config import RuntimeConfig, available_devices
+
+if TYPE_CHECKING:
+    from posezoo.run.runtime.estimator import Estimator
+
+#: One inference, or one image through the whole pipeline.
+Work = Callable[[], None]
+
+
+@frozen
+class WorkloadInfo:
+    """How a loaded workload runs.
+
+    Attributes:
+        batch: the number of images in one run.
+        requests: the number of simultaneous runs.
+        streams: the number of runs that the device executes in parallel; 0 if it does not report
+            this.
+        device: the device that is used.
+        executed_precision: the type of the arithmetic that is used.
+        compile_s: the time from the IR on disk to a compiled model, without any cache.
+        hardware: the full names of the CPU and of the used devices.
+        settings: other settings that affect the values.
+    """
+
+    batch: int
+    requests: int
+    streams: int
+    device: str
+    executed_precision: str
+    compile_s: float
+    hardware: Mapping[str, str]
+    settings: Mapping[str, str | int]
+    cores: int = field(default_factory=available_cores)  # of the machine that it runs on
+
+
+@frozen
+class BenchmarkCase:
+    """The case that one row of the results measures.
+
+    Attributes:
+        model: the model's name; for an IR without a model.yml, the file's name.
+        precision: the IR's precision; None if unknown.
+        workload: the workload to run.
+        runtime: the device and how to run on it.
+        weights: ``published``, or ``generated`` for random ones.
+        is_recordable: whether the model has a measured.yml.
+    """
+
+    model: str
+    precision: Precision | None
+    workload: NetworkWorkload | PipelineWorkload
+    runtime: RuntimeConfig
+    weights: str = "published"
+    is_recordable: bool = True
+
+    @property
+    def label(self) -> str:
+        """The case's name for people."""
+        count = self.runtime.requests
+        requests = "optimal number of requests"
+        if count:
+            requests = f"{count} request{'s' * (count > 1)}"
+        precision = [self.precision.value] if self.precision else []
+        return f"{self.model} ({', '.join([*precision, self.workload.description, requests])})"
+
+
+@frozen
+class NetworkWorkload:
+    """An IR as it is on disk; its input is random data in its own format.
+
+    Attributes:
+        xml: the IR.
+        batch: the number of images in one inference.
+        size: height and width of the image, for an IR with dynamic sizes; None for other IR.
+    """
+
+    xml: Path
+    batch: int
+    size: tuple[int, int] | None = None
+
+    @property
+    def irs(self) -> tuple[Path, ...]:
+        """The .xml of each network."""
+        return (self.xml,)
+
+    @property
+    def description(self) -> str:
+        """What is measured, in a few words."""
+        return f"batch {self.batch}"
+
+    def load(self, runtime: RuntimeConfig) -> tuple[Work, WorkloadInfo]:
+        """Read, reshape and compile the IR.
+
+        Raises:
+            InferenceError: the IR is missing or damaged, or the device or the network refuses it.
+        """
+        hardware = available_devices()  # also imports OpenVINO, which is not part of compiling
+        start_time = time.perf_counter()
+        graph = Graph(self.xml)
+        was_dynamic = graph.fix_dynamic_sizes(self.size)
+        graph.set_batch(self.batch)
+        types = graph.input_types
+        network = CompiledNetwork(graph, runtime)
+        compile_s = time.perf_counter() - start_time
+        # Each run uses the same data. The time of the zoo's networks does not depend on the image.
+        random = np.random.default_rng(0)
+        inputs = {
+            name: random.integers(0, 256, shape).astype(types[name])
+            for name, shape in network.inputs.items()
+        }
+
+        def work() -> None:
+            with network.infer(inputs):
+                pass
+
+        settings = {"batch": self.batch}
+        if self.size and was_dynamic:
+            settings["height"], settings["width"] = self.size
+        return work, _describe(network, compile_s, hardware, settings, batch=self.batch)
+
+
+@frozen
+class PipelineWorkload:
+    """A model's whole pipeline: read an image file, find its people, and draw them.
+
+    Attributes:
+        image: the image file.
+        compile: creates the estimator in the process that runs it; a module-level function, which
+            can be pickled.
+        irs: the .xml of each network.
+        shown: the number of people on the image; 0 if it is the user's.
+    """
+
+    image: Path
+    compile: Callable[[RuntimeConfig], Estimator]
+    irs: tuple[Path, ...]
+    shown: int
+
+    @property
+    def description(self) -> str:
+        """What is measured, in a few words."""
+        return f"pipeline, {self.image.name}"
+
+    def load(self, runtime: RuntimeConfig) -> tuple[Work, WorkloadInfo]:
+        """Read the image and compile all networks.
+
+        Raises:
+            ImageError: the image cannot be read.
+            InferenceError: an IR is missing or damaged, or the device refuses it.
+        """
+        hardware = available_devices()
+        image = read_image(self.image)
+        start_time = time.perf_counter()
+        estimator = self.compile(runtime)
+        compile_s = time.perf_counter() - start_time
+
+        def work() -> None:
+            image = read_image(self.image)
+            draw(image, estimator(image), min_score=0.5)
+
+        settings: dict[str, str | int] = {
+            "pipeline": "read, found, drawn",
+            "picture": f"{image.shape[1]}x{image.shape[0]}",
+            FOUND: len(estimator(image)),
+            SHOWN: self.shown,
+            **({} if estimator.people_from == ITSELF else {"people_from": estimator.people_from}),
+        }
+        return work, _describe(estimator, compile_s, hardware, settings)
+
+
+def _describe(
+    loaded: CompiledNetwork | Estimator,
+    compile_s: float,
+    hardware: Mapping[str, str],
+    settings: Mapping[str, str | int],
+    batch: int = 1,
+) -> WorkloadInfo:
+    used = {"CPU", *loaded.device.split(",")}
+    return WorkloadInfo(
+        batch=batch,
+        requests=loaded.requests,
+        streams=loaded.streams,
+        device=loaded.device,
+        executed_precision=loaded.executed_precision,
+        compile_s=compile_s,
+        hardware={device: name for device, name in hardware.items() if device in used},
+        settings=settings,
+    )

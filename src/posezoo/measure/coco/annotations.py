@@ -1,0 +1,463 @@
+"""Read annotations in COCO's format, as annotation tools write them.
+
+The format: https://cocodataset.org/#format-data. A value is refused only if a figure would be wrong
+with it; what else is missing or unusual is a warning of the data set, one for each kind. An
+annotation may have ``keypoints_3d``, an extension of posezoo: for each keypoint x, y, z in mm from
+the camera, and 1, or 0 if the position is unknown. COCO-WholeBody (arXiv:2007.11858) and CrowdPose
+(arXiv:1812.00324) have more keys, which are read too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from posezoo.core.arrays import Doubles
+from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.declarations.skeletons import SKELETONS
+from posezoo.core.errors import DatasetError, suggest
+from posezoo.measure.coco.coco_dataset import (
+    CocoDataset,
+    DatasetImage,
+    ImageId,
+    ImageLicense,
+    PersonAnnotation,
+)
+from posezoo.measure.coco.image_paths import ImageFolder
+from posezoo.measure.coco.json_values import read_json, to_number, to_whole_number
+from posezoo.poses.keypoints import WHOLE_BODY
+
+#: The share of a box that a person fills, if a data set has no areas (from CrowdPose:
+#: crowdposetools).
+FILLED = 0.53
+
+#: The keys of COCO-WholeBody's keypoints, in their order; ``keypoints`` has those of the body.
+_WHOLE_BODY_KEYS = ("keypoints", "foot_kpts", "face_kpts", "lefthand_kpts", "righthand_kpts")
+
+# No image and no scene is so large; with larger numbers, a metric is not a number.
+_LARGEST = 1e12
+
+#: An object of the file.
+_Entry = Mapping[str, Any]
+
+# What is unusual, for warnings.
+_NO_AREA = "area is 0, so almost no prediction counts as right there: remove the key, or write it"
+_STALE_COUNT = "num_keypoints is not the number of labelled keypoints; figures count by it"
+_NOTHING = "has neither bbox nor keypoints; left out"
+_REPEATED = "an annotation with this id is listed before; both count"
+_COPIED = "is listed twice with the same values; read once"
+_NO_IMAGE = "is of an image that is not listed; left out"
+_NO_SIZE = "width and height are not above 0; the size of the picture is not checked"
+
+
+def read_coco_dataset(
+    annotations: Path, images: Path, *, keypoints: bool = True, category: str = ""
+) -> CocoDataset:
+    """Read a data set from an annotation file and a folder of images; the images are not read.
+
+    Args:
+        annotations: JSON in COCO's format, such as ``person_keypoints_val2017.json``.
+        images: the folder that the file names are relative to.
+        keypoints: whether keypoints are required; otherwise boxes are enough.
+        category: the name of the category of people, if several have keypoints.
+
+    Raises:
+        DatasetError: the file cannot be read, has a value with which figures would be wrong, or has
+            no keypoints although they are required; or there are no images or no people.
+    """
+    parser = _AnnotationParser(annotations, _read_object(annotations))
+    number, skeleton = parser.read_person_category(keypoints, category)
+    people = parser.read_annotations(number, len(skeleton.keypoints))
+    return parser.read_dataset(images, people, skeleton=skeleton)
+
+
+def read_object_dataset(annotations: Path, images: Path) -> CocoDataset:
+    """As ``read_coco_dataset``, also in its errors, with the objects of all categories, and without
+    keypoints.
+    """
+    parser = _AnnotationParser(annotations, _read_object(annotations))
+    categories = parser.read_categories()
+    objects = parser.read_annotations(None, 0)
+    return parser.read_dataset(images, objects, categories=categories)
+
+
+def _read_object(annotations: Path) -> _Entry:
+    content = read_json(annotations, "name the file of annotations")
+    if not isinstance(content, dict):
+        raise DatasetError(
+            f"{annotations}: is not a COCO annotation file: expected an object with images,"
+            " annotations and categories",
+            hint="this list looks like COCO results" if isinstance(content, list) else "",
+        )
+    return content
+
+
+class _Category(NamedTuple):
+    id: int
+    name: str
+    where: str
+    entry: _Entry
+
+    @property
+    def has_keypoints(self) -> bool:
+        return bool(self.entry.get("keypoints"))
+
+
+class _AnnotationParser:
+    """Parses the sections of one file; ``where`` is the position of an entry in the file, for
+    messages.
+    """
+
+    def __init__(self, path: Path, content: _Entry) -> None:
+        self._path = path
+        self._content = content
+        self._noted: dict[str, list[str]] = {}
+
+    def read_person_category(self, keypoints: bool, chosen: str) -> tuple[int, Skeleton]:
+        """The id of the category of people, and its keypoints."""
+        categories = self._categories()
+        person = self._choose(categories, chosen) if chosen else self._find_person(categories)
+        skeleton = self._skeleton(person)
+        if keypoints and not skeleton.keypoints:
+            raise self._error(
+                f"has no keypoints: its category {person.name} names none",
+                hint="COCO's are in person_keypoints_*.json, not in instances_*.json",
+            )
+        return person.id, skeleton
+
+    def _choose(self, categories: Sequence[_Category], name: str) -> _Category:
+        names = [category.name for category in categories]
+        matching = [category for category in categories if category.name.lower() == name.lower()]
+        if not matching:
+            hint = suggest(name, names) or f"its categories: {', '.join(names) or 'none'}"
+            raise self._error(f"no category is called {name}", hint=hint)
+        return max(matching, key=lambda category: category.has_keypoints)
+
+    def _find_person(self, categories: Sequence[_Category]) -> _Category:
+        labelled = [category for category in categories if category.has_keypoints]
+        for category in labelled or categories:
+            if category.name.lower() == "person":
+                return category
+        if len(labelled) == 1:
+            return labelled[0]
+        if labelled:
+            names = [category.name for category in labelled]
+            raise self._error(
+                f"{len(names)} categories have keypoints: {', '.join(names)}",
+                hint=f"choose one: --category {names[0]}",
+            )
+        listed = ", ".join(category.name for category in categories) or "none"
+        raise self._error(
+            f"no category is called person; the categories: {listed}",
+            hint="--category NAME chooses the one of people" if categories else "",
+        )
+
+    def read_categories(self) -> dict[str, int]:
+        """The ids of all categories by their names, in lower case."""
+        return {category.name.lower(): category.id for category in self._categories()}
+
+    @cached_property
+    def is_whole_body(self) -> bool:
+        """Whether the annotations are those of COCO-WholeBody."""
+        entries = self._items("annotations")
+        return bool(entries) and _WHOLE_BODY_KEYS[-1] in entries[0][1]
+
+    def _categories(self) -> list[_Category]:
+        categories = []
+        for where, entry in self._items("categories"):
+            number = self._whole_number(entry, "id", where)
+            categories.append(_Category(number, str(entry.get("name", "")), where, entry))
+        return categories
+
+    def _skeleton(self, category: _Category) -> Skeleton:
+        if self.is_whole_body:
+            return SKELETONS[WHOLE_BODY]
+        where = f"{category.where}.keypoints"
+        names = category.entry.get("keypoints") or []
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise self._error(f"{where}: expected a list of names")
+        if len(set(names)) < len(names):
+            raise self._error(f"{where}: a name is listed twice")
+        if not names and self._has_keypoints_of_coco(category):
+            names = SKELETONS["coco-17"].keypoints
+            self._note("names no keypoints; taken for COCO's 17, in their order", category.where)
+        sigmas = category.entry.get("sigmas") or ()
+        if sigmas:  # not COCO's, but that of other data sets, such as mmpose's
+            sigmas = self._numbers(sigmas, len(names), f"{category.where}.sigmas")
+        return Skeleton("", tuple(names), sigmas=tuple(sigmas))
+
+    def _has_keypoints_of_coco(self, category: _Category) -> bool:
+        size = 3 * len(SKELETONS["coco-17"].keypoints)
+        lengths = set()
+        for _, entry in self._items("annotations"):
+            points = entry.get("keypoints")
+            is_labelled = isinstance(points, list) and points
+            if is_labelled and to_whole_number(entry.get("category_id")) == category.id:
+                lengths.add(len(entry["keypoints"]))
+        return lengths == {size}
+
+    def read_annotations(
+        self, category: int | None, num_keypoints: int
+    ) -> dict[ImageId, list[PersonAnnotation]]:
+        """All annotations of a category, or of all if it is None, by image id."""
+        people: dict[ImageId, list[PersonAnnotation]] = {}
+        seen: dict[object, _Entry] = {}
+        for where, entry in self._items("annotations"):
+            number = self._whole_number(entry, "category_id", where)
+            if category not in (None, number):
+                continue
+            if not entry.get("bbox") and not entry.get("keypoints"):
+                self._note(_NOTHING, where)
+                continue
+            key = entry.get("id")
+            if key is not None:
+                earlier = seen.setdefault(str(key), entry)
+                is_copy = earlier is not entry and _is_same(earlier, entry)
+                if earlier is not entry:
+                    self._note(_COPIED if is_copy else _REPEATED, where)
+                if is_copy:
+                    continue
+            image = self._image_id(entry, "image_id")
+            if image not in self._image_ids:
+                self._note(_NO_IMAGE, where)
+                continue
+            people.setdefault(image, []).append(self._person(entry, where, num_keypoints))
+        if not people:
+            raise self._error("has no annotations" + (" of people" if category is not None else ""))
+        return people
+
+    def _person(self, entry: _Entry, where: str, num_keypoints: int) -> PersonAnnotation:
+        left, top, width, height = self._numbers(entry.get("bbox"), 4, f"{where}.bbox")
+        keypoints = self._keypoints(entry, where, num_keypoints)
+        space = np.zeros((0, 4))
+        if num_keypoints and "keypoints_3d" in entry:
+            positions = self._numbers(
+                entry["keypoints_3d"], 4 * num_keypoints, f"{where}.keypoints_3d"
+            )
+            space = np.array(positions, np.float64).reshape(num_keypoints, 4)
+        return PersonAnnotation(
+            to_whole_number(entry.get("id")) or 0,
+            keypoints,
+            (left, top, width, height),
+            self._area(entry, where, FILLED * width * height),
+            is_crowd=self._is_crowd(entry, where),
+            num_keypoints=self._num_labelled(entry, where, keypoints),
+            space=space,
+            category=self._whole_number(entry, "category_id", where),
+        )
+
+    def _area(self, entry: _Entry, where: str, of_box: float) -> float:
+        if entry.get("area") is None:
+            return of_box
+        (area,) = self._numbers([entry["area"]], 1, f"{where}.area")
+        if area == 0:
+            self._note(_NO_AREA, where)
+        return area
+
+    def _is_crowd(self, entry: _Entry, where: str) -> bool:
+        crowd = entry.get("iscrowd")
+        number = to_number(crowd or 0)
+        if number not in (0, 1):
+            raise self._error(f"{where}.iscrowd: expected 0 or 1, got {crowd!r:.40}")
+        return bool(number)
+
+    def _num_labelled(self, entry: _Entry, where: str, keypoints: Doubles) -> int:
+        """The number of labelled keypoints as the file states it: by it, COCO's figures count."""
+        marked = int((keypoints[:, 2] > 0).sum())
+        declared = entry.get("num_keypoints")
+        if declared is None or not len(keypoints) or self.is_whole_body:
+            return marked  # COCO-WholeBody states those of the body
+        labelled = self._whole_number(entry, "num_keypoints", where)
+        if bool(labelled) != bool(marked):
+            self._note(_STALE_COUNT, where)
+        return labelled
+
+    def _keypoints(self, entry: _Entry, where: str, count: int) -> Doubles:
+        """(count, 3): all 0 if the entry has none."""
+        flat: list[Any] = []
+        for key in (_WHOLE_BODY_KEYS if self.is_whole_body else _WHOLE_BODY_KEYS[:1]) * bool(count):
+            values = entry.get(key)
+            if values is None and not self.is_whole_body:
+                continue
+            if not isinstance(values, list):
+                raise self._error(f"{where}.{key}: expected a list of numbers")
+            flat += values
+        if not flat:
+            return np.zeros((count, 3))
+        if all(isinstance(point, list) and len(point) == 3 for point in flat):
+            flat = list(chain.from_iterable(flat))
+        where = f"{where}.keypoints"
+        if len(flat) != 3 * count:
+            raise self._error(f"{where}: expected {3 * count} numbers, got {len(flat)}")
+        visible = self._numbers(flat[2::3], count, where)
+        for place, visibility in enumerate(visible):
+            if visibility <= 0:  # its position does not count, and may be no number
+                point = flat[3 * place : 3 * place + 2]
+                flat[3 * place : 3 * place + 2] = [to_number(value) or 0 for value in point]
+        return np.array(self._numbers(flat, 3 * count, where), np.float64).reshape(count, 3)
+
+    def read_dataset(
+        self,
+        folder: Path,
+        people: Mapping[ImageId, Sequence[PersonAnnotation]],
+        *,
+        skeleton: Skeleton | None = None,
+        categories: Mapping[str, int] | None = None,
+    ) -> CocoDataset:
+        """The data set of all images, with the people or objects in them."""
+        licenses = self._read_licenses()
+        names = {where: self._file_name(entry, where) for where, entry in self._images}
+        paths = ImageFolder(folder, [*names.values()])
+        dataset_images = []
+        for where, entry in self._images:
+            number = self._image_id(entry, "id")
+            name = names[where]
+            dataset_images.append(
+                DatasetImage(
+                    number,
+                    paths.find(name),
+                    name,
+                    self._size(entry, where),
+                    people=tuple(people.get(number, ())),
+                    license=licenses.get(to_whole_number(entry.get("license"))),
+                    crowd_index=self._crowding(entry, where),
+                )
+            )
+        return CocoDataset(
+            self._path.stem,
+            self._path,
+            folder,
+            skeleton.keypoints if skeleton else (),
+            images=tuple(dataset_images),
+            skeleton=skeleton,
+            categories=categories or {},
+            warnings=tuple(self._warnings()),
+        )
+
+    @cached_property
+    def _images(self) -> list[tuple[str, _Entry]]:
+        """The images, each once."""
+        images: dict[object, tuple[str, _Entry]] = {}
+        for where, entry in self._items("images"):
+            key = entry.get("id")
+            if not isinstance(key, (int, float, str)):
+                raise self._error(f"{where}.id: expected a whole number or a text, got {key!r:.40}")
+            _, earlier = images.setdefault(key, (where, entry))
+            if earlier is entry:
+                continue
+            if not _is_same(earlier, entry):
+                raise self._error(
+                    f"ids of images repeat: {key!r:.40}",
+                    hint="give each its own id: other entries refer to it",
+                )
+            self._note(_COPIED, where)
+        if not images:
+            raise self._error("has no images")
+        return [*images.values()]
+
+    @cached_property
+    def _has_numbers(self) -> bool:
+        """Whether the ids of images are numbers, not texts."""
+        numbers = (to_whole_number(entry["id"]) for _, entry in self._images)
+        is_text = any(isinstance(entry["id"], str) for _, entry in self._images)
+        return not is_text and None not in numbers
+
+    @cached_property
+    def _image_ids(self) -> set[ImageId]:
+        return {self._image_id(entry, "id") for _, entry in self._images}
+
+    def _image_id(self, entry: _Entry, key: str) -> ImageId:
+        if self._has_numbers:
+            number = to_whole_number(entry.get(key))
+            return str(entry.get(key)) if number is None else number
+        return str(entry.get(key))
+
+    def _file_name(self, entry: _Entry, where: str) -> str:
+        # COCO Annotator also writes ``path``.
+        name = entry.get("file_name", entry.get("path"))
+        if not isinstance(name, str):
+            got = "nothing" if name is None else f"{name!r:.40}"
+            raise self._error(f"{where}.file_name: expected a text, got {got}")
+        if not name or "\0" in name:
+            raise self._error(f"{where}.file_name: expected a name, got {name!r}")
+        return name
+
+    def _crowding(self, entry: _Entry, where: str) -> float | None:
+        if entry.get("crowdIndex") is None:
+            return None
+        (crowding,) = self._numbers([entry["crowdIndex"]], 1, f"{where}.crowdIndex")
+        if not 0 <= crowding <= 1:
+            raise self._error(f"{where}.crowdIndex: expected 0 to 1, got {crowding}")
+        return crowding
+
+    def _read_licenses(self) -> dict[int | None, ImageLicense]:
+        """The licenses with an id; figures do not need them, so all others are left out."""
+        entries = self._content.get("licenses")
+        licenses: dict[int | None, ImageLicense] = {}
+        for entry in entries if isinstance(entries, list) else ():
+            number = to_whole_number(entry.get("id")) if isinstance(entry, dict) else None
+            if number is not None:
+                name, url = (str(entry.get(key) or "") for key in ("name", "url"))
+                licenses[number] = ImageLicense(name, url)
+        return licenses
+
+    def _size(self, entry: _Entry, where: str) -> tuple[int, int] | None:
+        if entry.get("width") is None and entry.get("height") is None:
+            return None
+        width, height = (to_whole_number(entry.get(key)) or 0 for key in ("width", "height"))
+        if width > 0 and height > 0:
+            return width, height
+        self._note(_NO_SIZE, where)
+        return None
+
+    def _items(self, key: str) -> list[tuple[str, _Entry]]:
+        items = self._content.get(key)
+        if not isinstance(items, list):
+            raise self._error(
+                f"is not a COCO annotation file: {key} is {'not a list' if items else 'missing'}"
+            )
+        for index, entry in enumerate(items):
+            if not isinstance(entry, dict):
+                raise self._error(f"{key}[{index}]: expected an object")
+        return [(f"{key}[{index}]", entry) for index, entry in enumerate(items)]
+
+    def _whole_number(self, entry: _Entry, key: str, where: str) -> int:
+        number = to_whole_number(entry.get(key))
+        if number is None:
+            got = "nothing" if entry.get(key) is None else f"{entry[key]!r:.40}"
+            raise self._error(f"{where}.{key}: expected a whole number, got {got}")
+        return number
+
+    def _numbers(self, values: object, count: int, where: str) -> list[float]:
+        if not isinstance(values, list) or len(values) != count:
+            got = f"{len(values)}" if isinstance(values, list) else "none"
+            raise self._error(f"{where}: expected {count} numbers, got {got}")
+        numbers = []
+        for value in values:
+            number: Any = to_number(value) if isinstance(value, str) else value
+            if type(number) not in (int, float) or not abs(number) <= _LARGEST:
+                raise self._error(f"{where}: expected numbers, got {value!r:.40}")
+            numbers.append(number)
+        return numbers
+
+    def _note(self, problem: str, where: str) -> None:
+        self._noted.setdefault(problem, []).append(where)
+
+    def _warnings(self) -> Iterable[str]:
+        """One for each kind of problem."""
+        for problem, positions in self._noted.items():
+            more = f" and {len(positions) - 1} more" if len(positions) > 1 else ""
+            yield f"{self._path}: {positions[0]}{more}: {problem}"
+
+    def _error(self, problem: str, hint: str = "") -> DatasetError:
+        return DatasetError(f"{self._path}: {problem}", hint=hint)
+
+
+def _is_same(entry: _Entry, other: _Entry) -> bool:
+    """Whether two entries have the same values; NaN is the same as NaN here."""
+    return repr(entry) == repr(other)

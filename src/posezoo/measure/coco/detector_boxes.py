@@ -1,0 +1,138 @@
+"""Read the boxes of a detector from a file of results in COCO's format."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from posezoo.core.errors import DatasetError
+from posezoo.measure.coco.coco_dataset import PERSON, CocoBox, CocoDataset, DatasetImage, ImageId
+from posezoo.measure.coco.json_values import read_json, to_number, to_whole_number
+
+#: Boxes reach beyond the image by this share of its side only if they are not left, top, width and
+#: height: detectors cut their boxes to the image, or nearly so.
+_OUTSIDE = 0.1
+
+_EXPECTED = "expected image_id, category_id, bbox of four numbers, score"
+
+
+class _Box(NamedTuple):
+    image: ImageId
+    values: tuple[float, float, float, float]  # ``bbox``
+    score: float
+
+
+def read_detector_boxes(path: Path, dataset: CocoDataset) -> Mapping[ImageId, Sequence[CocoBox]]:
+    """Read the person boxes of a detector, by image id; other categories than 1, person, are left
+    out.
+
+    The file is a JSON list of ``image_id``, ``category_id``, ``bbox`` (left, top, width, height in
+    pixels) and ``score``.
+
+    Args:
+        dataset: the images that the boxes are of.
+
+    Raises:
+        DatasetError: the file is not such a list, or its boxes are of other images or not in
+            pixels.
+    """
+    content = read_json(path)
+    if not isinstance(content, list):
+        raise DatasetError(f"{path}: is not a file of COCO results: expected a list")
+    rows = [_read_box(path, index, entry) for index, entry in enumerate(content)]
+    categories = Counter(category for category, _ in rows)
+    people = [box for category, box in rows if category == PERSON]
+    if not people:
+        listed = ", ".join(f"{category!r:.20} ({n})" for category, n in categories.most_common(5))
+        raise DatasetError(
+            f"{path}: has no boxes of people",
+            hint=f"category_id must be 1 for person; the file has {listed}" if listed else "",
+        )
+    _check_images(path, people, dataset)
+    _check_unit(path, people, dataset)
+    boxes: dict[ImageId, list[CocoBox]] = {}
+    for image, (left, top, width, height), score in people:
+        if width > 0 and height > 0:
+            box = (left, top, left + width, top + height, min(max(score, 0), 1))
+            boxes.setdefault(image, []).append(box)
+    if not boxes:
+        raise DatasetError(f"{path}: has no box with a width and height above 0")
+    return boxes
+
+
+def _read_box(path: Path, index: int, entry: object) -> tuple[object, _Box]:
+    """The category of an entry, and its box."""
+    if not isinstance(entry, dict):
+        raise DatasetError(f"{path}: [{index}] is not a box: {_EXPECTED}")
+    bbox = entry.get("bbox")
+    score = to_number(entry.get("score"))
+    image = entry.get("image_id")
+    if isinstance(image, float):
+        image = to_whole_number(image)
+    values = [to_number(value) for value in bbox] if isinstance(bbox, list) else []
+    left, top, width, height = values if len(values) == 4 else [None] * 4
+    if score is None or not isinstance(image, (int, str)) or "category_id" not in entry:
+        raise DatasetError(f"{path}: [{index}] is not a box: {_EXPECTED}")
+    if left is None or top is None or width is None or height is None:
+        raise DatasetError(f"{path}: [{index}].bbox is {bbox!r:.60}: {_EXPECTED}")
+    return entry["category_id"], _Box(image, (left, top, width, height), score)
+
+
+def _check_images(path: Path, boxes: Sequence[_Box], dataset: CocoDataset) -> None:
+    """Raise a DatasetError if boxes are of other images, as pycocotools does."""
+    listed_ids = {image.id for image in dataset.images} | set(dataset.other_images)
+    unknown = [box.image for box in boxes if box.image not in listed_ids]
+    if unknown:
+        raise DatasetError(
+            f"{path}: {len(unknown)} of {len(boxes)} boxes are of images that"
+            f" {dataset.annotations} does not list, such as image_id {unknown[0]!r}",
+            hint=_name_id(unknown[0], dataset),
+        )
+
+
+def _name_id(image_id: object, dataset: CocoDataset) -> str:
+    """How the id should be written."""
+    text = str(image_id)
+    example = dataset.images[0]
+    for image in dataset.images:
+        stem = Path(image.file_name).stem
+        if text in (str(image.id), image.file_name, stem, Path(image.file_name).name):
+            example = image
+            if text != str(image.id):
+                return f"{text} is a file name: write the id of its image, {image.id!r}"
+            return f"write it as in the annotations: {image.id!r}"
+    return f"image_id is an id of the annotations, such as {example.id!r}"
+
+
+def _check_unit(path: Path, boxes: Sequence[_Box], dataset: CocoDataset) -> None:
+    """Raise a DatasetError if the boxes are shares of the image, or two corners."""
+    if all(max(map(abs, box.values)) <= 1.01 for box in boxes):
+        raise DatasetError(
+            f"{path}: all numbers of its boxes are from 0 to 1, such as {list(boxes[0].values)}",
+            hint="bbox is left, top, width, height in pixels: multiply by the image's size",
+        )
+    images = {image.id: image for image in dataset.images}
+    boxes_of_images = [(box, images[box.image]) for box in boxes if box.image in images]
+    outside = [box for box, image in boxes_of_images if _reaches_outside(box, image)]
+    if outside and all(_could_be_corners(box, image) for box, image in boxes_of_images):
+        raise DatasetError(
+            f"{path}: its boxes reach beyond their images, such as {list(outside[0].values)} of"
+            f" image {outside[0].image!r}: they seem to be left, top, right, bottom",
+            hint="bbox is left, top, width, height in pixels",
+        )
+
+
+def _reaches_outside(box: _Box, image: DatasetImage) -> bool:
+    if image.size is None:
+        return False
+    left, top, width, height = box.values
+    limits = [side * (1 + _OUTSIDE) for side in image.size]
+    return left + width > limits[0] or top + height > limits[1]
+
+
+def _could_be_corners(box: _Box, image: DatasetImage) -> bool:
+    left, top, right, bottom = box.values
+    is_inside = image.size is None or (right <= image.size[0] + 1 and bottom <= image.size[1] + 1)
+    return right > left and bottom > top and is_inside

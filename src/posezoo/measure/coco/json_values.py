@@ -1,0 +1,50 @@
+"""Read JSON files of data sets, and the numbers in them as annotation tools write them."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from posezoo.core.errors import DatasetError, os_reason
+from posezoo.core.regular_files import read_regular_bytes
+
+
+def read_json(path: Path, folder_hint: str = "") -> Any:
+    """The content of a JSON file, in UTF-8, with or without a mark, or in UTF-16.
+
+    Raises:
+        DatasetError: it cannot be read, or is not JSON.
+    """
+    try:
+        return json.loads(read_regular_bytes(path))
+    except OSError as error:
+        hint = folder_hint if path.is_dir() else ""
+        raise DatasetError(f"{path}: cannot be read: {os_reason(error)}", hint=hint) from error
+    except UnicodeDecodeError as error:
+        hint = "annotations are a JSON file, such as person_keypoints_val2017.json"
+        raise DatasetError(f"{path}: is not a text file", hint=hint) from error
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{path}: is not JSON: {error}") from error
+
+
+def to_number(value: object) -> float | None:
+    """A finite number, also one that is written as a text; None for any other value."""
+    if not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def to_whole_number(value: object) -> int | None:
+    """A whole number, also one such as ``7.0`` or ``"7"``; None for any other value."""
+    if type(value) is int:
+        return value
+    number = to_number(value)
+    if isinstance(value, bool) or number is None or not number.is_integer():
+        return None
+    return int(number)

@@ -1,0 +1,151 @@
+"""Count the operations and parameters of a model's IR, and record them in its measured.yml."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.core.convert.conversion_plan import ConversionOptions
+from posezoo.core.declarations.model import Input, Model, ModelSpec, Precision
+from posezoo.core.errors import ConversionError, OutputError
+from posezoo.core.layout import ModelLayout
+from posezoo.core.pipeline.get import Converted, get
+from posezoo.core.pipeline.plan import require_current_ir
+from posezoo.core.resolve.resolution import resolve_model
+from posezoo.core.resolve.resolved import Resolved
+from posezoo.core.resolve.stage_context import Context
+from posezoo.core.versions import package_version
+from posezoo.networks.custom_weights import (
+    require_network,
+    spec_with_checkpoint,
+    write_random_checkpoint,
+)
+
+if TYPE_CHECKING:
+    from posezoo.core.measured import Measurement
+
+_PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
+
+
+def count_complexity(
+    resolved: Resolved, size: tuple[int, int] | None = None
+) -> tuple[Measurement, ...]:
+    """GFLOPs and MParams of each existing IR of a model.
+
+    Args:
+        resolved: the model, in the precisions to count.
+        size: height and width of the image, if these are dynamic in the IR; None for model.yml's
+            usual_size.
+
+    Raises:
+        ConversionError: no IR exists, one is not what model.yml describes, or its sizes are
+            dynamic.
+        MissingPackageError: OpenVINO is not installed, or too old.
+    """
+    from posezoo.core.ir.complexity import read_complexity
+    from posezoo.core.ir.openvino_import import error_text
+    from posezoo.core.measured import Measurement
+
+    spec = resolved.spec
+    measurements = []
+    size = size or usual_size(spec)
+    shapes = {}
+    settings = {}
+    dynamic = [port for port in spec.inputs if -1 in port.shape]
+    if size and dynamic:
+        shapes = {port.name: _full_shape(port, size) for port in dynamic}
+        settings = {"height": size[0], "width": size[1]}
+    tools = {"openvino": package_version("openvino")}
+    for target in resolved.targets:
+        if not target.xml.is_file():
+            continue
+        require_current_ir(resolved, target, "counted")
+        try:
+            cost = read_complexity(target.xml, shapes)
+        except RuntimeError as error:
+            raise ConversionError(
+                f"{target.xml}: cannot be counted: {error_text(error)}"
+            ) from error
+        if cost is None:
+            hint = "give the height and width: --size H,W, or usual_size in model.yml"
+            if not dynamic:
+                hint = "its outputs have as many rows as it finds"
+            problem = "its sizes are dynamic, so no single number is right"
+            raise ConversionError(f"{target.xml}: {problem}", hint=hint)
+        measurement = Measurement(
+            "complexity", target.precision, asdict(cost), spec.tag, settings=settings, tools=tools
+        )
+        measurements.append(measurement)
+    if not measurements:
+        folder = resolved.layout.ir_path(spec, Precision.FP32).parents[1]
+        raise ConversionError(f"{folder}: contains no IR", hint=f"posezoo get {spec.full_name}")
+    return tuple(measurements)
+
+
+def convert_with_random_weights(
+    spec: ModelSpec, context: Context, folder: Path, precisions: Collection[Precision]
+) -> Converted:
+    """Convert one of our networks with random weights, for measurements that do not depend on their
+    values.
+
+    Args:
+        context: its Model Optimizer and its lock are used.
+        folder: an empty folder for the checkpoint and the IR.
+
+    Raises:
+        ConversionError: the model is not one of our networks.
+        MissingPackageError: torch or OpenVINO is not installed.
+    """
+    checkpoint = folder / "generated.pth"
+    write_random_checkpoint(require_network(spec), checkpoint)
+    resolved = resolve_model(
+        spec_with_checkpoint(spec, checkpoint),
+        precisions,
+        replace(context, layout=ModelLayout(folder, folder)),
+        checkpoint=checkpoint,
+    )
+    return get(resolved, context, ConversionOptions(self_check=False))
+
+
+def record_measurements(spec: Model, measurements: Collection[Measurement]) -> Path:
+    """Write measurements to the measured.yml in the folder of a model or composite.
+
+    Raises:
+        OutputError: it cannot be written, or the registry is part of an installed package.
+        SpecError: the existing measured.yml is not valid.
+    """
+    from posezoo.core import measured
+
+    require_own_registry(spec)
+    path = spec.path.with_name(measured.NAME)
+    measured.update_measured_yml(path, measurements)
+    return path
+
+
+def require_own_registry(spec: Model) -> None:
+    """Raise an OutputError if the registry is part of an installed package."""
+    if spec.path.is_relative_to(_PACKAGE_FOLDER):
+        raise OutputError(
+            f"{spec.path.parent}: is part of an installed package: measurements are recorded in a"
+            " checkout",
+            hint="--models_dir names another registry",
+        )
+
+
+def usual_size(spec: ModelSpec) -> tuple[int, int] | None:
+    """Height and width for measurements of a model whose sizes are dynamic; None if none are
+    declared.
+    """
+    return next(
+        (port.usual_size for port in spec.inputs if -1 in port.shape and port.usual_size), None
+    )
+
+
+def _full_shape(port: Input, size: tuple[int, int]) -> tuple[int, ...]:
+    """An input's shape with its dynamic height and width replaced by ``size``."""
+    sides = dict(zip("HW", size, strict=True))
+    axes = port.layout or "?" * len(port.shape)
+    pairs = zip(axes, port.shape, strict=True)
+    return tuple(sides.get(axis, side) if side < 0 else side for axis, side in pairs)

@@ -1,0 +1,1 @@
+"""Devices: what it is for, in one line."""

@@ -1,0 +1,122 @@
+"""Proves models on a device, for verify --device, get --device and run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posezoo.cli import flags
+from posezoo.cli.flags import Flag, FlagGroup
+from posezoo.cli.report import print_result
+from posezoo.core.errors import InferenceError, import_cv2
+
+if TYPE_CHECKING:
+    from posezoo.core.resolve.stage_context import Context
+    from posezoo.measure.devices.device_proof import DeviceProof
+
+DEVICE_FLAGS = FlagGroup(
+    flags.FLAGS["device"],
+    flags.FLAGS["inference_precision"],
+    flags.FLAGS["precision"],
+    Flag("--inputs FILE", "with --device: your photos (default: two sample photos)", nargs="+"),
+    Flag(
+        "--nodes DIR",
+        "with --device: if an output differs, name the first operation that does, and write the"
+        " smallest IR that shows it, with its inputs, to this folder, for a report to the device's"
+        " makers",
+    ),
+    title="proof on a device",
+    description="With --device, each MODEL is the name of a model, an .xml or an .onnx. It runs on"
+    " random images and photos: on the device as in posezoo run, and on the CPU in f32. It may"
+    " differ by five times what rounding its constants in the device's precision changes.",
+)
+
+
+def refuse_device_flags(args: argparse.Namespace) -> None:
+    """Refuse flags that need --device, if it is not given."""
+    for name in ("inputs", "nodes", "detector"):
+        if getattr(args, name):
+            args.parser.error(f"--{name} requires --device")
+
+
+def run_device_check(args: argparse.Namespace) -> int:
+    """Compare each model on the device with the CPU, print the result; 1 if any differs."""
+    from posezoo.measure.devices.device_comparison import DIFFERS
+    from posezoo.measure.devices.device_proof import prove, write_first_differences
+    from posezoo.run.images import SAMPLE_PHOTOS
+    from posezoo.run.load import ChosenModel, Loader
+    from posezoo.run.runtime.runtime_config import require_device
+
+    if not args.models:
+        args.parser.error("--device requires the name of a model, an .xml or an .onnx")
+    context = flags.context_from_args(args)
+    import_cv2()
+    require_device(context.settings.device)
+    rows = []
+    lines: list[str] = []
+    with flags.console_from_args(args) as console:
+        loader = Loader(context, args.detector, listener=console)
+        for name in args.models:
+            chosen = ChosenModel(xml=Path(name))
+            if not name.endswith((".xml", ".onnx")):
+                chosen = ChosenModel(context.registry.find(name), args.precision)
+            proof = prove(loader.prepare(chosen), args.inputs or SAMPLE_PHOTOS)
+            row = proof.to_json()
+            lines += _describe_proof(proof)
+            if args.nodes:
+                row["nodes"] = write_first_differences(proof, args.nodes, force=args.force)
+                lines += map(_describe_node, row["nodes"])
+            rows.append(row)
+    print_result(args.format, {"models": rows}, *lines)
+    return int(any(row["verdict"] == DIFFERS for row in rows))
+
+
+def prove_selected(args: argparse.Namespace, context: Context) -> int:
+    """Prove the selected models, whose IR are on this machine, once; 1 if any differs."""
+    from posezoo.measure.devices.device_comparison import DIFFERS
+    from posezoo.measure.devices.device_proof import prove_once
+    from posezoo.run.load import ChosenModel, Loader
+
+    verdicts = set()
+    registry = context.registry
+    selection = registry.select(flags.patterns_from_args(args))
+    models = {registry.composite_of(spec).full_name: None for spec in selection.models}
+    with flags.console_from_args(args) as console:
+        loader = Loader(context, listener=console)
+        for name in models:
+            for precision in args.precisions:
+                try:
+                    prepared = loader.prepare(ChosenModel(registry.find(name), precision))
+                    verdicts.add(prove_once(prepared))
+                except InferenceError as error:
+                    console.warn(f"{name}: not proven on the device: {error.problem}")
+    return int(DIFFERS in verdicts)
+
+
+def _describe_proof(proof: DeviceProof) -> Iterator[str]:
+    facts = ", ".join(proof.facts.values())
+    yield (
+        f"{proof.model} {proof.verdict}: on {proof.devices} in {proof.precision} (OpenVINO {facts})"
+    )
+    for network, outputs in proof.networks.items():
+        for name, output in outputs.items():
+            yield (
+                f"  {network}: {name} {output.verdict}: differs by {output.difference:.1e} of its"
+                f" largest value, {output.limit:.1e} is allowed"
+            )
+    for photo in proof.photos:
+        yield (
+            f"  {photo.photo}: finds {photo.found} of {photo.expected}, OKS {photo.oks:.3f},"
+            f" keypoints within {photo.distance:.1f} px"
+        )
+
+
+def _describe_node(row: dict[str, Any]) -> str:
+    tensor = row["tensor"]
+    alone = "" if row["is_shown"] else ", but not without the operations before it"
+    return (
+        f"  {row['network']}: differs first in {row['name']} ({row['kind']}){alone}:"
+        f" {tensor['actual']} instead of {tensor['expected']} at {tensor['index']}: {row['path']}"
+    )

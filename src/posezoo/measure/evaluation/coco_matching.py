@@ -1,0 +1,203 @@
+"""Match predictions with annotated people by COCO's rules, for tables and confidence intervals.
+
+This reimplements pycocotools' ``evaluateImg`` for people of any size. The similarities and the
+reported metrics come from ``coco_metrics``; the tests check that the AP of these matches is the
+same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from posezoo.core.arrays import Array, Bools, Doubles, Ints
+from posezoo.core.values import frozen_with_arrays
+from posezoo.measure.coco import CocoDataset, DatasetImage
+from posezoo.measure.coco.coco_dataset import PERSON
+from posezoo.measure.evaluation.coco_metrics import run_library
+from posezoo.measure.evaluation.image_predictions import Predictions
+from posezoo.poses.keypoints import sort_descending
+
+#: The maximum number of predictions that count in an image: poses, and boxes (pycocotools'
+#: ``maxDets``).
+MAX_POSES = 20
+MAX_BOXES = 100
+
+#: COCO's ten thresholds of similarity or overlap.
+THRESHOLDS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, 10).tolist())
+
+#: With this many people or more, the interval is narrow and is not computed.
+ENOUGH_PEOPLE = 500
+
+DRAWS = 1000
+SEED = 20170917
+
+NAMES = ("AP", "AP50", "AP75", "AR", "AR50", "AR75")
+
+Interval = tuple[float, float]
+
+_RECALLS = np.linspace(0, 1, 101)
+
+
+@frozen_with_arrays
+class ImageMatches:
+    """Which prediction matches which annotated person in one image.
+
+    Attributes:
+        order: (N,): indices of the predictions that count, by descending score.
+        scores: (N,): their scores.
+        similarities: (N, P): the similarity of each prediction to each person in the image.
+        persons: (T, N): index of the matched person at each threshold; -1 if there is none.
+        ignored: (P,): people who count neither as found nor as missed.
+    """
+
+    image: DatasetImage
+    order: Ints
+    scores: Doubles
+    similarities: Doubles
+    persons: Ints
+    ignored: Bools
+
+    @property
+    def num_people(self) -> int:
+        """The number of people that count."""
+        return int((~self.ignored).sum())
+
+    def found(self) -> dict[int, int]:
+        """The row of the prediction for each person that counts and was found, at the first
+        threshold.
+        """
+        rows = enumerate(self.persons[0].tolist())
+        return {person: row for row, person in rows if person >= 0 and not self.ignored[person]}
+
+    def true_positives(self) -> tuple[Bools, Bools]:
+        """(T, N) twice: whether a prediction matches a person that counts, and whether it counts
+        itself.
+        """
+        has_person = self.persons >= 0
+        if not len(self.ignored):
+            return has_person, np.ones_like(has_person)
+        is_ignored = self.ignored[self.persons] & has_person
+        return has_person & ~is_ignored, ~is_ignored
+
+
+def match_dataset(
+    dataset: CocoDataset, predictions: Predictions, *, boxes: bool = False
+) -> Iterator[ImageMatches]:
+    """The matches of every image of a data set.
+
+    Raises:
+        EvaluationError: COCO's sigma of a keypoint is unknown.
+    """
+    limit = MAX_BOXES if boxes else MAX_POSES
+    all_similarities = run_library(dataset, predictions, boxes=boxes).ious
+    for number, image in enumerate(dataset.images):
+        predicted = predictions.get(image.id)
+        scores = np.zeros(0) if predicted is None else predicted.scores
+        order = sort_descending(scores)[:limit]
+        crowds = [person.is_crowd for person in image.people]
+        counts = [bool(boxes or person.num_keypoints) for person in image.people]
+        ignored = np.array(crowds, bool) | ~np.array(counts, bool)
+        similarities = np.reshape(all_similarities[number, PERSON], (len(order), len(image.people)))
+        matches = [
+            _match_greedily(similarities, ignored, crowds, threshold) for threshold in THRESHOLDS
+        ]
+        persons = np.array(matches, np.int64).reshape(len(THRESHOLDS), len(order))
+        yield ImageMatches(
+            image, order, scores[order], similarities, persons=persons, ignored=ignored
+        )
+
+
+def _match_greedily(
+    similarities: Doubles, ignored: Bools, crowds: Sequence[bool], threshold: float
+) -> list[int]:
+    """The person for each prediction, by descending score; people that count are matched before
+    others.
+    """
+    taken: set[int] = set()
+    people = np.argsort(ignored, kind="stable").tolist()
+    matches = []
+    for row in similarities.tolist():
+        best = -1
+        best_similarity = min(threshold, 1 - 1e-10)
+        for person in people:
+            if person in taken and not crowds[person]:
+                continue
+            if best >= 0 and not ignored[best] and ignored[person]:
+                break
+            if row[person] >= best_similarity:
+                best = person
+                best_similarity = row[person]
+        if best >= 0:
+            taken.add(best)
+        matches.append(best)
+    return matches
+
+
+def bootstrap_intervals(
+    matches: Sequence[ImageMatches], *, draws: int = DRAWS
+) -> Mapping[str, Interval]:
+    """The 95 % confidence intervals of ``NAMES``, by the percentile bootstrap.
+
+    Images are drawn with replacement until there are as many as in the data set, ``draws`` times;
+    the bounds are the 2.5th and the 97.5th percentile of the metrics (B. Efron, R. Tibshirani: An
+    Introduction to the Bootstrap, 1993, chapter 13). Whole images are drawn, because people in one
+    image are not independent. The matches of an image do not depend on other images, so they are
+    computed once. The draws are seeded: the same matches give the same intervals.
+    """
+    pooled = PooledMatches(matches)
+    random = np.random.default_rng(SEED)
+    shares = np.full(len(matches), 1 / max(len(matches), 1))
+    samples = []
+    for _ in range(draws):
+        repeats = random.multinomial(len(matches), shares)
+        metrics = pooled.resampled_metrics(repeats)
+        if metrics is not None:
+            samples.append(metrics)
+    if not samples:
+        return {}
+    low, high = np.percentile(np.array(samples), (2.5, 97.5), axis=0).tolist()
+    return dict(zip(NAMES, zip(low, high, strict=True), strict=True))
+
+
+class PooledMatches:
+    """The predictions of all images together, by descending score, each with the index of its
+    image.
+    """
+
+    def __init__(self, matches: Sequence[ImageMatches]) -> None:
+        self._people = np.array([image.num_people for image in matches])
+        scores = np.concatenate([image.scores for image in matches])
+        order = sort_descending(scores)
+        counts = [len(image.scores) for image in matches]
+        image_indices = np.repeat(np.arange(len(matches)), counts)
+        positives = [image.true_positives() for image in matches]
+        correct, counted = (np.concatenate(rows, axis=1) for rows in zip(*positives, strict=True))
+        self._image_indices = image_indices[order]
+        self._correct = correct[:, order]
+        self._counted = counted[:, order]
+
+    def resampled_metrics(self, repeats: Array) -> tuple[float, ...] | None:
+        """The metrics of ``NAMES`` if each image occurs ``repeats`` times; None if no person
+        counts.
+        """
+        people = int((self._people * repeats).sum())
+        if not people:
+            return None
+        weights = repeats[self._image_indices]
+        right = np.cumsum(weights * self._correct, axis=1, dtype=np.float64)
+        wrong = np.cumsum(weights * (self._counted & ~self._correct), axis=1, dtype=np.float64)
+        recall = right / people
+        precision = np.zeros((len(THRESHOLDS), len(_RECALLS)))
+        for row in range(len(THRESHOLDS)):
+            # The best precision at each of COCO's recalls or above; 0 if the recall is not reached.
+            so_far = right[row] / (right[row] + wrong[row] + np.spacing(1))
+            highest = np.maximum.accumulate(so_far[::-1])[::-1]
+            best = np.append(highest, 0.0)
+            indices = np.searchsorted(recall[row], _RECALLS, side="left")
+            precision[row] = best[indices]
+        ap = precision.mean(axis=1)
+        ar = recall[:, -1] if recall.shape[1] else np.zeros(len(THRESHOLDS))
+        # The sixth threshold is 0.75.
+        return ap.mean(), ap[0], ap[5], ar.mean(), ar[0], ar[5]

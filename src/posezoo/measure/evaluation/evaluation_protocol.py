@@ -1,0 +1,187 @@
+"""The settings of an evaluation, for records, cached predictions, and comparisons with published
+values.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from posezoo import poses as pose
+from posezoo.core.declarations.model import Precision, PublishedAccuracy, PublishedMetrics
+from posezoo.core.errors import import_cv2
+from posezoo.core.files.verified_files import compute_digest
+from posezoo.core.measured import Measurement, Scalar, digest_irs
+from posezoo.core.resolve.people import ITSELF
+from posezoo.core.values import frozen
+from posezoo.core.versions import package_versions
+from posezoo.measure.evaluation.run_evaluation import EvaluationResult
+from posezoo.poses.decoders import find_decoder
+from posezoo.run import runtime
+from posezoo.run.runtime.estimator import Estimator
+from posezoo.run.runtime.graph import ULTRALYTICS_FILE
+from posezoo.run.runtime.runtime_config import LoadOptions
+
+#: The number of images in COCO's val2017.
+VAL2017_IMAGES = 5000
+
+
+@frozen
+class EvaluationProtocol:
+    """How a model is evaluated.
+
+    Attributes:
+        estimator: the model.
+        precision: of its IR.
+        options: how the estimator was loaded: input size, flip, scales, decoder options.
+        given_boxes: the source of person boxes that replace those of the detector; empty if there
+            are none.
+        irs: the .xml of each of its networks and of its detector's.
+        like: the name of the model whose images and outputs an IR has; empty if it says so itself.
+    """
+
+    estimator: Estimator
+    precision: Precision
+    options: LoadOptions
+    given_boxes: str = ""
+    irs: Sequence[Path] = ()
+    like: str = ""
+
+    @property
+    def people_from(self) -> str:
+        """Where the people come from: given boxes, a detector, the whole image, or the model
+        itself.
+        """
+        return self.given_boxes or self.estimator.people_from
+
+    @property
+    def of_boxes(self) -> bool:
+        """Whether no keypoints are compared, but boxes, as for a detector, or classes."""
+        record = find_decoder(self.estimator.decoder)
+        return record.finds_boxes or record.finds_classes
+
+    def to_settings(self) -> dict[str, Scalar]:
+        """The protocol as the settings of a record; defaults are left out."""
+        size = self.estimator.input_size
+        options = self.options
+        settings: dict[str, Scalar] = {"input": "varies"}
+        if size:
+            width, height = size
+            settings["input"] = f"{width}x{height}"
+        settings["target_size"] = options.target_size or 0
+        settings["flip"] = options.flip
+        if options.scales != (1.0,):
+            settings["scales"] = " ".join(f"{scale:g}" for scale in options.scales)
+        if self.people_from != ITSELF:
+            settings["people_from"] = self.people_from
+        settings["arithmetic"] = self.estimator.executed_precision
+        settings["as"] = self.like
+        settings |= options.stated_settings()
+        changed = {key: value for key, value in settings.items() if value not in ("", 0, False)}
+        # A decoder option is kept even if it is 0 or False, since its default may be another value.
+        return changed | dict(options.decoder_options)
+
+
+def cache_key(protocol: EvaluationProtocol, *others: Path) -> dict[str, Any]:
+    """Everything that predictions depend on; cached predictions are used only if their key is the
+    same.
+
+    Args:
+        protocol: how the model is evaluated.
+        others: other files than its IR, such as a file of boxes.
+    """
+    estimator = protocol.estimator
+    decoder = estimator.model.decoder
+    options = dict(sorted(decoder.options.items())) if decoder else ""
+    files = [file for xml in protocol.irs for file in (xml, xml.with_suffix(".bin"))]
+    beside = {xml.with_name(ULTRALYTICS_FILE) for xml in protocol.irs}
+    files += filter(Path.is_file, beside)
+    # The code that turns images into poses is included: in a checkout it may change without a new
+    # version.
+    code = hashlib.sha256()
+    for package in (runtime, pose):
+        folder = Path(str(package.__file__)).parent
+        for path in sorted(folder.glob("*.py")):
+            code.update(path.read_bytes())
+    skeleton = estimator.model.own_skeleton
+    digests = sorted(compute_digest(file).value for file in (*files, *others))
+    return {
+        "files": digests,
+        "settings": protocol.to_settings(),
+        "device": estimator.device,
+        "options": f"{estimator.decoder} {options} {skeleton.to_json() if skeleton else ''}",
+        "tools": package_versions("openvino", "posezoo"),
+        "code": code.hexdigest(),
+    }
+
+
+def create_accuracy_measurement(
+    protocol: EvaluationProtocol, result: EvaluationResult
+) -> Measurement:
+    """The accuracy in the form that ``posezoo record`` reads."""
+    model = protocol.estimator.model
+    settings: dict[str, Scalar] = {
+        "dataset": result.dataset.name,
+        "images": len(result.dataset.images),
+        "people": result.people,
+    }
+    if protocol.of_boxes:
+        settings["of"] = "boxes"
+    now = datetime.now(timezone.utc)
+    return Measurement(
+        "accuracy",
+        protocol.precision,
+        result.figures,
+        model.tag,
+        settings=settings | protocol.to_settings(),
+        # OpenCV 5 warps crops a little differently from OpenCV 4.
+        tools={
+            **package_versions("openvino", "faster-coco-eval"),
+            "opencv": import_cv2().__version__,
+        },
+        date=now.strftime("%Y-%m-%d"),
+        intervals=result.intervals,
+        irs=digest_irs(protocol.irs),
+    )
+
+
+def explain_difference(
+    published: PublishedAccuracy,
+    metrics: PublishedMetrics,
+    protocol: EvaluationProtocol,
+    result: EvaluationResult,
+) -> list[str]:
+    """The reasons why a measured value may differ from a published one, which is one of
+    ``metrics``.
+    """
+    num_images = len(result.dataset.images)
+    is_val2017 = "val2017" in result.dataset.name and num_images == VAL2017_IMAGES
+    options = protocol.options
+    executed = protocol.estimator.executed_precision
+    differences = (
+        (
+            not is_val2017,
+            f"measured on {num_images} images of {result.dataset.name}, published for"
+            f" {published.dataset or 'another set'}",
+        ),
+        (
+            published.flip != options.flip,
+            f"{'published' if published.flip else 'measured'} with flip: image and mirror image"
+            " averaged",
+        ),
+        (options.scales != (1.0,), f"measured at {len(options.scales)} scales"),
+        (
+            protocol.people_from != ITSELF,
+            f"people are from {protocol.people_from}; published with another detector",
+        ),
+        (
+            protocol.precision not in (Precision.FP32, Precision.FP16),
+            f"measured on the {protocol.precision} IR",
+        ),
+        (executed in ("bf16", "f16"), f"run in {executed}"),
+        (metrics.known_difference, metrics.known_difference),
+    )
+    return [text for applies, text in differences if applies]

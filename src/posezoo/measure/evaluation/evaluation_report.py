@@ -1,0 +1,187 @@
+"""The report of an evaluation: as JSON, and as files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posezoo.core.arrays import Floats
+from posezoo.core.declarations.model import PublishedAccuracy, PublishedMetrics
+from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.declarations.skeletons import SKELETONS
+from posezoo.core.files.outputs import is_own, replacing_own, require_own, write_output
+from posezoo.core.files.verified_files import write_atomically
+from posezoo.core.json_projection import Json, project, to_json
+from posezoo.core.labels import format_conditions
+from posezoo.core.measured import measurement_to_json
+from posezoo.measure.coco import CocoDataset
+from posezoo.measure.evaluation.breakdown import worst_images
+from posezoo.measure.evaluation.evaluation_protocol import (
+    EvaluationProtocol,
+    create_accuracy_measurement,
+    explain_difference,
+)
+from posezoo.measure.evaluation.run_evaluation import EvaluationResult, read_dataset_image
+from posezoo.poses.drawing import draw
+from posezoo.poses.keypoints import Pose, from_pixel_indices
+from posezoo.run import images
+
+#: The keys of a protocol in JSON, and of an image in the tables.
+_PROTOCOL = "model=estimator.model.full_name precision device=estimator.device people_from"
+_PICTURE = "image=image.file_name id=image.id people found wrong similarity"
+
+
+@dataclass(slots=True)
+class EvaluationReport:
+    """The result of an evaluation, and the files that were written for it."""
+
+    protocol: EvaluationProtocol
+    result: EvaluationResult
+    files: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def published(self) -> PublishedMetrics:
+        """The metrics that the publisher states for the model; empty for a composite."""
+        return self.protocol.estimator.model.published
+
+    def published_comparisons(self) -> list[tuple[PublishedAccuracy, list[str]]]:
+        """The published APs, the same flip setting first, and why the measured AP may differ from
+        each.
+        """
+        if self.protocol.of_boxes:
+            return []
+        published = [accuracy for accuracy in self.published.accuracy if accuracy.metric == "AP"]
+        published.sort(key=lambda accuracy: accuracy.flip != self.protocol.options.flip)
+        comparisons = []
+        for accuracy in published:
+            reasons = explain_difference(accuracy, self.published, self.protocol, self.result)
+            comparisons.append((accuracy, list(reasons)))
+        return comparisons
+
+    def to_json(self) -> Json:
+        """The JSON object that ``cli.verbs.evaluate`` describes."""
+        result = self.result
+        published = []
+        for accuracy, reasons in self.published_comparisons():
+            how = format_conditions(accuracy)
+            published.append({"value": accuracy.value, "how": how, "differences": reasons})
+        return {
+            **project(self.protocol, _PROTOCOL),
+            **result.figures,
+            "intervals": to_json(result.intervals),
+            "images": len(result.dataset.images),
+            "people": result.people,
+            "kept": result.cached_count,
+            "settings": self.protocol.to_settings(),
+            "published": published,
+            **self._tables(),
+            "files": self.files,
+        }
+
+    def _tables(self) -> Json:
+        pictures = [project(score, _PICTURE) for score in self.result.image_scores]
+        keypoints = list(map(asdict, self.result.keypoint_scores))
+        unreadable = dict(self.result.unreadable)
+        return {"keypoints": keypoints, "pictures": pictures, "unreadable": unreadable}
+
+    def write(
+        self, folder: Path, *, worst: int = 0, report: Path | None = None, force: bool = False
+    ) -> None:
+        """Write metrics for ``posezoo record``, results in COCO's form, tables, and the worst
+        images.
+
+        Args:
+            folder: where they are written.
+            worst: the number of images.
+            report: the file for the metrics, which may be replaced; None for ``accuracy.json`` in
+                the folder.
+            force: whether files are replaced that posezoo did not write.
+        """
+        measurement = create_accuracy_measurement(self.protocol, self.result)
+        model = self.protocol.estimator.model
+        content: tuple[tuple[str, object, int | None], ...] = (
+            ("accuracy", measurement_to_json(model.full_name, measurement), 2),
+            ("results", self.result.to_coco_results(), None),
+            ("tables", self._tables(), 2),
+        )
+        for name, value, indent in content:
+            path = result_paths(folder, report)[name]
+            text = json.dumps(value, indent=indent) + "\n"
+            if path == report:
+                write_atomically(path, text.encode())
+            else:
+                write_output(path, text.encode(), force=force)
+            self.files[name] = str(path)
+        if worst:
+            self._write_worst_images(folder, worst, force=force)
+
+    def _write_worst_images(self, folder: Path, count: int, *, force: bool) -> None:
+        """Write the worst images: the ground truth on the left, the predictions on the right."""
+        for old in (folder / "worst").glob("[0-9][0-9]*_*.jpg"):  # an earlier run may have had more
+            if is_own(old):
+                old.unlink(missing_ok=True)
+        dataset = self.result.dataset
+        if self.protocol.of_boxes:
+            dataset = replace(dataset, keypoints=())
+        pose_of = partial(_pose, dataset)
+        for number, score in enumerate(worst_images(self.result.image_scores, count), 1):
+            annotated = [
+                pose_of(person.keypoints, person.corner_box[:4], 1.0)
+                for person in score.image.people
+                if not person.is_crowd
+            ]
+            people = self.result.predictions[score.image.id]
+            boxes = people.boxes.tolist()
+            rows = zip(people.keypoints, boxes, people.scores.tolist(), strict=True)
+            predicted = [
+                pose_of(points, (x, y, x + w, y + h), pose_score)
+                for points, (x, y, w, h), pose_score in rows
+            ]
+            pixels = read_dataset_image(score.image)
+            halves = [draw(pixels, annotated), draw(pixels, predicted, min_score=0.1)]
+            path = folder / "worst" / f"{number:02}_{Path(score.image.file_name).stem}.jpg"
+            with replacing_own(path, force=force):
+                images.write_image(path, np.concatenate(halves, axis=1))
+        self.files["worst"] = str(folder / "worst")
+
+
+def result_paths(folder: Path, report: Path | None) -> dict[str, Path]:
+    """The files that ``EvaluationReport.write`` writes, by what they have."""
+    paths = {name: folder / f"{name}.json" for name in ("accuracy", "results", "tables")}
+    return {**paths, "accuracy": report or paths["accuracy"]}
+
+
+def require_own_results(folder: Path, report: Path | None, *, force: bool) -> None:
+    """Check before an evaluation that its results replace no file that posezoo did not write.
+
+    Raises:
+        OutputError: one would.
+    """
+    for path in result_paths(folder, report).values():
+        if path != report:
+            require_own(path, force=force)
+
+
+def _pose(
+    dataset: CocoDataset,
+    keypoints: Any,
+    box: tuple[float, float, float, float],
+    score: float,
+) -> Pose:
+    """A pose to draw: the named keypoints in COCO's skeleton, or in the model's or annotations' own
+    if COCO lacks some; only a box if there are no names.
+    """
+    names = dataset.keypoints
+    skeleton = SKELETONS["coco-17" if names else "box"]
+    if not set(names) <= set(skeleton.keypoints):
+        skeleton = dataset.skeleton or Skeleton("", names)
+    points: Floats = np.zeros((len(skeleton.keypoints), 3), np.float32)
+    for name, point in zip(names, from_pixel_indices(keypoints), strict=False):
+        points[skeleton.keypoints.index(name)] = point
+    points[:, 2] = points[:, 2].clip(0, 1)  # COCO marks an annotated visible keypoint with 2
+    return Pose(points, skeleton.name, score, box, own_skeleton=skeleton)

@@ -1,0 +1,257 @@
+"""The predictions of a model for each image, and a file of them with which an evaluation can
+continue.
+
+The first line of the file is a heading with everything that the predictions depend on: a file with
+another heading is not used. Then follows one line of JSON for each image. An incomplete line is
+skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posezoo.core.arrays import Doubles
+from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.errors import EvaluationError
+from posezoo.core.files.file_lock import exclusive
+from posezoo.core.files.staging import create_parent
+from posezoo.core.files.verified_files import write_atomically, writing
+from posezoo.core.values import frozen_with_arrays
+from posezoo.measure.coco import CocoDataset, DatasetImage, ImageId
+from posezoo.measure.coco.coco_dataset import ANOTHER, PERSON
+from posezoo.poses.keypoints import Pose, Pose3D, to_pixel_indices
+
+
+@frozen_with_arrays
+class ImagePredictions:
+    """The people that a model found in one image, in the model's order, in the form of COCO's
+    annotations.
+
+    Attributes:
+        keypoints: (N, K, 3): x, y as indices of pixels and score of the annotations' keypoints, in
+            their order; all three are 0 if a keypoint was not found. K is 0 if only boxes count.
+        scores: (N,): of the people.
+        boxes: (N, 4): left, top, width and height in image pixels.
+        space: (N, K, 3): x, y and z of the keypoints in mm, from the camera; K is 0 without 3D
+            positions.
+        categories: the id of each object's category; empty: all are people.
+    """
+
+    keypoints: Doubles
+    scores: Doubles
+    boxes: Doubles
+    space: Doubles = field(default_factory=lambda: np.zeros((0, 0, 3)))
+    categories: Sequence[int] = ()
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    @property
+    def category_ids(self) -> Sequence[int]:
+        """The id of the category of each person or object."""
+        return self.categories or [PERSON] * len(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain Python values that a ``PredictionCache`` reads back exactly."""
+        values = {
+            "keypoints": _flat(self.keypoints).tolist(),
+            "scores": self.scores.tolist(),
+            "boxes": self.boxes.tolist(),
+        }
+        if self.space.size:
+            values["space"] = _flat(self.space).tolist()
+        if self.categories:
+            values["categories"] = list(self.categories)
+        return values
+
+    def to_coco_results(self, image: ImageId) -> list[dict[str, Any]]:
+        """In the form of COCO's result files: keypoints, or boxes if there are no keypoints, never
+        both.
+        """
+        key = "bbox"
+        values = self.boxes
+        if self.keypoints.shape[1]:
+            key = "keypoints"
+            values = self.keypoints
+        rows = zip(self.category_ids, self.scores.tolist(), _flat(values).tolist(), strict=True)
+        return [
+            {"image_id": image, "category_id": category, "score": score, key: row}
+            for category, score, row in rows
+            if category != ANOTHER
+        ]
+
+
+#: By the id of an image.
+Predictions = Mapping[ImageId, ImagePredictions]
+
+
+def _flat(values: Doubles) -> Doubles:
+    """One flat row for each person; this also works if there are none."""
+    return values.reshape(len(values), math.prod(values.shape[1:]))
+
+
+def predictions_of_objects(objects: Sequence[Pose], dataset: CocoDataset) -> ImagePredictions:
+    """Convert objects to predictions of the data set's categories, or of ``ANOTHER``."""
+    categories = [dataset.find_category(each.label, each.class_id) for each in objects]
+    return replace(predictions_from_poses(objects, ()), categories=categories)
+
+
+def predictions_from_poses(poses: Sequence[Pose], names: tuple[str, ...]) -> ImagePredictions:
+    """Convert poses to predictions of the annotations' keypoints.
+
+    Args:
+        poses: the poses that the model found in one image.
+        names: the names of the annotations' keypoints; empty if only boxes count.
+
+    Raises:
+        EvaluationError: the model's skeleton lacks some of them.
+    """
+    has_space = bool(names) and any(isinstance(pose, Pose3D) for pose in poses)
+    points: Doubles = np.zeros((len(poses), len(names), 3))
+    boxes: Doubles = np.zeros((len(poses), 4))
+    space: Doubles = np.zeros((len(poses), len(names) if has_space else 0, 3))
+    for row, pose in enumerate(poses):
+        if names:
+            indices = _keypoint_indices(pose.layout, names)
+            points[row] = to_pixel_indices(pose.keypoints[indices])
+            if isinstance(pose, Pose3D):
+                space[row] = 10 * pose.camera[indices]  # from cm
+        # NaN becomes "not found": COCO's tools would treat NaN as equal to everything.
+        points[row][~np.isfinite(points[row]).all(axis=1)] = 0
+        x0, y0, x1, y1 = pose.box
+        boxes[row] = x0, y0, x1 - x0, y1 - y0
+    return ImagePredictions(points, np.array([float(pose.score) for pose in poses]), boxes, space)
+
+
+@cache
+def _keypoint_indices(skeleton: Skeleton, names: tuple[str, ...]) -> list[int]:
+    keypoints = skeleton.keypoints
+    if keypoints == tuple(map(str, range(len(names)))):
+        return list(range(len(names)))  # they are only numbered, and mean those of the annotations
+    lacking = [name for name in names if name not in keypoints]
+    if lacking and not keypoints:
+        raise EvaluationError(
+            "the model predicts boxes, which cannot be compared with keypoint annotations",
+            hint="evaluate its boxes",
+        )
+    if lacking:
+        listed = ", ".join(lacking[:5]) + (", ..." if len(lacking) > 5 else "")
+        raise EvaluationError(
+            f"the model's skeleton {skeleton.name} does not match the annotations: it has no"
+            f" {listed}",
+            hint=f"it has {', '.join(keypoints)}; --skeleton FILE declares another",
+        )
+    return list(map(keypoints.index, names))
+
+
+class PredictionCache:
+    """The predictions in one file, by image id; created by ``open_prediction_cache``."""
+
+    def __init__(
+        self, path: Path | None, entries: Mapping[ImageId, tuple[list[int], ImagePredictions]]
+    ) -> None:
+        self._path = path
+        self._entries = entries
+
+    def select(self, images: Iterable[DatasetImage]) -> dict[ImageId, ImagePredictions]:
+        """The predictions for these images by image id; without those whose file has changed."""
+        selected = {}
+        for image in images:
+            fingerprint, predictions = self._entries.get(image.id, ([], None))
+            if predictions is not None and fingerprint == _fingerprint(image):
+                selected[image.id] = predictions
+        return selected
+
+    def add(self, image: DatasetImage, predictions: ImagePredictions) -> None:
+        """Append the predictions for an image.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        if self._path is None:
+            return
+        line = {"id": image.id, "file": _fingerprint(image), **predictions.to_json()}
+        with writing(self._path), open(self._path, "a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+
+
+@contextmanager
+def open_prediction_cache(
+    path: Path | None, heading: Mapping[str, Any], num_keypoints: int
+) -> Iterator[PredictionCache]:
+    """Open a file of predictions; only one run may use it at a time.
+
+    Args:
+        path: the file; created if it does not exist. None: no predictions are kept.
+        heading: everything that the predictions depend on, as JSON values.
+        num_keypoints: the number of keypoints of each person.
+
+    Raises:
+        OutputError: the file cannot be written, or another run uses it.
+    """
+    if path is None:
+        yield PredictionCache(None, {})
+        return
+    with writing(path):
+        create_parent(path)
+        with exclusive(path, wait_s=0.5):
+            entries = _read(path, heading, num_keypoints)
+            if entries is None:
+                write_atomically(path, (json.dumps(heading) + "\n").encode())
+            else:
+                # If the previous run was killed while it wrote, the last line has no line break.
+                with open(path, "rb+") as stream:
+                    stream.seek(-1, os.SEEK_END)
+                    if stream.read(1) != b"\n":
+                        stream.write(b"\n")
+            yield PredictionCache(path, entries or {})
+
+
+def _read(
+    path: Path, heading: Mapping[str, Any], num_keypoints: int
+) -> dict[ImageId, tuple[list[int], ImagePredictions]] | None:
+    """The entries below this heading; None if the file has another heading, or none."""
+    entries = {}
+    try:
+        with open(path, "rb") as stream:
+            if json.loads(stream.readline()) != json.loads(json.dumps(heading)):
+                return None
+            for line in stream:
+                with suppress(ValueError, KeyError, TypeError, RecursionError):
+                    entry = json.loads(line)
+                    count = len(entry["scores"])
+                    num_space = num_keypoints if "space" in entry else 0
+                    keypoints = np.array(entry["keypoints"], np.float64)
+                    scores = np.array(entry["scores"], np.float64)
+                    boxes = np.array(entry["boxes"], np.float64)
+                    space = np.array(entry.get("space", []), np.float64)
+                    predictions = ImagePredictions(
+                        keypoints.reshape(count, num_keypoints, 3),
+                        scores.reshape(count),
+                        boxes.reshape(count, 4),
+                        space.reshape(count, num_space, 3),
+                        categories=entry.get("categories", ()),
+                    )
+                    entries[entry["id"]] = (list(entry["file"]), predictions)
+    except (OSError, ValueError, RecursionError):
+        return None
+    return entries
+
+
+def _fingerprint(image: DatasetImage) -> list[int]:
+    """The image file's size and modification time, which show if the file has changed."""
+    try:
+        status = image.path.stat()
+    except OSError:
+        return []
+    return [status.st_size, status.st_mtime_ns]

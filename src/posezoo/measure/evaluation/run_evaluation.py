@@ -1,0 +1,310 @@
+"""Evaluate a model on a data set in COCO's format: one call returns metrics, intervals and
+tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import field, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from posezoo.core.errors import EvaluationError, ImageError, import_optional
+from posezoo.core.events import EvaluationProgress, Listener, ignore_event
+from posezoo.core.values import frozen, frozen_with_arrays
+from posezoo.measure.coco import CocoBox, CocoDataset, DatasetImage, ImageId
+from posezoo.measure.coco.coco_dataset import ANOTHER
+from posezoo.measure.evaluation import breakdown
+from posezoo.measure.evaluation.coco_matching import (
+    ENOUGH_PEOPLE,
+    Interval,
+    bootstrap_intervals,
+    match_dataset,
+)
+from posezoo.measure.evaluation.coco_metrics import (
+    compute_box_metrics,
+    compute_class_metrics,
+    compute_coco_metrics,
+    require_people,
+)
+from posezoo.measure.evaluation.dataset_parts import compute_part_metrics
+from posezoo.measure.evaluation.image_predictions import (
+    ImagePredictions,
+    Predictions,
+    open_prediction_cache,
+    predictions_from_poses,
+    predictions_of_objects,
+)
+from posezoo.poses.keypoints import Pose
+from posezoo.run import images
+from posezoo.run.images import Image
+from posezoo.run.runtime.result_stream import ResultStream
+
+#: An estimator, or a function that returns poses for an image, (H, W, 3) uint8 BGR. It is called
+#: with ``boxes=`` if boxes are given.
+Predictor = Callable[..., Sequence[Pose]]
+
+
+@frozen_with_arrays
+class EvaluationResult:
+    """How well a model did on a data set.
+
+    Attributes:
+        figures: COCO's metrics, 0..1, by name: those of ``coco_metrics.KEYPOINT_METRICS`` or
+            ``BOX_METRICS`` for which a person in the data set counts; those of
+            ``dataset_parts.compute_part_metrics``; and MPJPE_mm for 3D poses.
+        people: number of annotated people, or objects, that count.
+        dataset: the data set without unreadable images.
+        unreadable: the reason for each unreadable image, by its file name.
+        predictions: by image id.
+        cached_count: number of images whose predictions came from an earlier run.
+        intervals: the 95 % confidence intervals by name; empty if the data set has enough people,
+            or other objects.
+        image_scores: one for each image; empty for objects.
+        keypoint_scores: one for each keypoint; empty for boxes.
+    """
+
+    figures: Mapping[str, float]
+    people: int
+    dataset: CocoDataset
+    unreadable: Mapping[str, str]
+    predictions: Predictions
+    cached_count: int
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    image_scores: tuple[breakdown.ImageScore, ...] = ()
+    keypoint_scores: tuple[breakdown.KeypointScore, ...] = ()
+
+    def to_coco_results(self) -> list[dict[str, Any]]:
+        """All predictions, in the form of COCO's result files."""
+        results = []
+        for image in self.dataset.images:
+            results += self.predictions[image.id].to_coco_results(image.id)
+        return results
+
+
+def evaluate(
+    predictor: Predictor,
+    dataset: CocoDataset,
+    *,
+    of_boxes: bool = False,
+    boxes: Mapping[ImageId, Sequence[CocoBox]] | None = None,
+    skip_unreadable: bool = False,
+    of_part: bool = False,
+    keep: Path | None = None,
+    heading: Mapping[str, Any] | None = None,
+    at_once: int = 1,
+    predict_elsewhere: PredictElsewhere | None = None,
+    name: str = "",
+    listener: Listener = ignore_event,
+) -> EvaluationResult:
+    """Run a model on every image of a data set, and compare its predictions with the ground truth.
+
+    Args:
+        predictor: an estimator, or a function that returns poses for an image, (H, W, 3) uint8 BGR.
+        dataset: the images and the ground truth.
+        of_boxes: compare boxes with boxes, as for detectors, instead of keypoints with keypoints.
+        boxes: person boxes by image id, for a top-down model. The predictor gets them as
+            ``boxes=``; it is not called for an image without boxes. ``dataset.annotated_boxes()``
+            returns the annotated boxes.
+        skip_unreadable: leave out images that are missing or cannot be read; ``unreadable`` lists
+            them.
+        of_part: the images are a part of a data set: they need not show a category that the model
+            knows, and there are no confidence intervals, which would take half of the time.
+        keep: a file for predictions; the next run then processes only the remaining images.
+        heading: everything that predictions depend on besides the images: a file with another
+            heading is not used.
+        at_once: number of images that are processed at the same time, such as an estimator's
+            ``requests``; the predictor is called in other threads.
+        predict_elsewhere: yields the predictions for images, in their order, instead of the
+            predictor here; it gets the images, and the names of the keypoints as for
+            ``ImagePredictor``.
+        name: the model's name, for the listener.
+        listener: receives an event for every image.
+
+    Raises:
+        EvaluationError: images are missing or cannot be read, no person counts, or the model's
+            skeleton does not match the annotations.
+        OutputError: the file cannot be written.
+        MissingPackageError: faster-coco-eval is not installed.
+        PosezooError: the model fails.
+    """
+    # The requirements are checked first, because an evaluation may take hours.
+    import_optional("faster_coco_eval", extra="evaluate")
+    require_people(dataset, boxes=of_boxes)
+    if not skip_unreadable:
+        require_readable(dataset)
+    names = () if of_boxes else dataset.keypoints
+
+    unreadable: dict[str, str] = {}
+    with open_prediction_cache(keep, _heading(dataset, names, heading), len(names)) as cache:
+        predictions = cache.select(dataset.images)
+        cached_count = len(predictions)
+        remaining = [image for image in dataset.images if image.id not in predictions]
+        predict = ImagePredictor(predictor, names, boxes, dataset)
+        here = ResultStream(remaining, predict, at_once)
+        with closing(predict_elsewhere(remaining, names)) if predict_elsewhere else here as stream:
+            for count, (image, predicted) in enumerate(stream, cached_count + 1):
+                if isinstance(predicted, ImageError):
+                    unreadable[image.file_name] = predicted.problem
+                else:
+                    predictions[image.id] = predicted
+                    cache.add(image, predicted)
+                listener(EvaluationProgress(name, count, len(dataset.images)))
+    if unreadable and not skip_unreadable:
+        raise EvaluationError(
+            f"{len(unreadable)} of {len(dataset.images)} images cannot be used: "
+            f"{_join_names(list(unreadable))} ({next(iter(unreadable.values()))})",
+            hint="repair them and run again, or leave them out: --skip_unreadable",
+        )
+    left_out = {image.id for image in dataset.images if image.file_name in unreadable}
+    readable = dataset.excluding(left_out)
+    result = _compare(readable, predictions, unreadable, cached_count, of_boxes=of_boxes)
+    return result if of_part else _complete(result, of_boxes=of_boxes)
+
+
+def _complete(result: EvaluationResult, *, of_boxes: bool) -> EvaluationResult:
+    """The result for a whole data set: with its confidence intervals, if it has few people."""
+    _require_known_categories(result.dataset, result.predictions)
+    if result.dataset.categories or result.people >= ENOUGH_PEOPLE:
+        return result
+    matches = match_dataset(result.dataset, result.predictions, boxes=of_boxes)
+    intervals = bootstrap_intervals(tuple(matches))
+    figures = result.figures
+    return replace(
+        result, intervals={name: value for name, value in intervals.items() if name in figures}
+    )
+
+
+def _heading(
+    dataset: CocoDataset, names: Sequence[str], heading: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Everything that the predictions in a file depend on."""
+    complete = {"keypoints": list(names), "coordinates": "pixel indices", **(heading or {})}
+    if dataset.categories:
+        complete["categories"] = dict(dataset.categories)
+    return complete
+
+
+@frozen
+class ImagePredictor:
+    """Reads an image of a data set, and predicts its people; an image that cannot be read gives its
+    error.
+
+    Attributes:
+        predictor, boxes: as for ``evaluate``.
+        names: the names of the annotations' keypoints; empty if only boxes count.
+        dataset: the data set, whose categories count if it has any, else people.
+    """
+
+    predictor: Predictor
+    names: tuple[str, ...]
+    boxes: Mapping[ImageId, Sequence[CocoBox]] | None
+    dataset: CocoDataset
+
+    def __call__(self, image: DatasetImage) -> ImagePredictions | ImageError:
+        """The people in an image, or why it cannot be read."""
+        try:
+            pixels = read_dataset_image(image)
+            if self.dataset.categories:
+                return predictions_of_objects(self.predictor(pixels), self.dataset)
+            if self.boxes is None:
+                return predictions_from_poses(self.predictor(pixels), self.names)
+            boxes = self.boxes.get(image.id, ())
+            poses = self.predictor(pixels, boxes=boxes) if boxes else ()
+            return predictions_from_poses(poses, self.names)
+        except ImageError as error:
+            return error
+
+
+#: See ``evaluate``.
+PredictElsewhere = Callable[
+    [Sequence[DatasetImage], tuple[str, ...]],
+    Generator[tuple[DatasetImage, ImagePredictions | ImageError], None, None],
+]
+
+
+def _compare(
+    dataset: CocoDataset,
+    predictions: Predictions,
+    unreadable: Mapping[str, str],
+    cached_count: int,
+    *,
+    of_boxes: bool,
+) -> EvaluationResult:
+    """Compare the predictions for the readable images with the ground truth."""
+    if dataset.categories:
+        compute_metrics = compute_class_metrics if dataset.is_classified else compute_box_metrics
+        metrics = compute_metrics(dataset, predictions)
+    else:
+        metrics = compute_coco_metrics(dataset, predictions, boxes=of_boxes)
+    people = dataset.person_count(keypoints=not (of_boxes or dataset.categories))
+    result = EvaluationResult(
+        metrics, people, dataset, unreadable, predictions=predictions, cached_count=cached_count
+    )
+    if dataset.categories:
+        return result
+    matches = tuple(match_dataset(dataset, predictions, boxes=of_boxes))
+    image_scores = tuple(map(breakdown.score_image, matches))
+    keypoint_scores: tuple[breakdown.KeypointScore, ...] = ()
+    if not of_boxes:
+        keypoint_scores = breakdown.score_keypoints(dataset, predictions, matches)
+        further = {
+            "AR50_several": breakdown.recall_of_several(image_scores),
+            "MPJPE_mm": breakdown.compute_mpjpe(dataset, predictions, matches),
+        }
+        metrics |= compute_part_metrics(dataset, predictions)
+        metrics |= {name: value for name, value in further.items() if value is not None}
+    return replace(
+        result,
+        figures=metrics,
+        image_scores=image_scores,
+        keypoint_scores=keypoint_scores,
+    )
+
+
+def _require_known_categories(dataset: CocoDataset, predictions: Predictions) -> None:
+    """Refuse a data set of which the model found no category, perhaps for another name of it."""
+    predicted = set(chain.from_iterable(each.categories for each in predictions.values()))
+    if predicted != {ANOTHER}:
+        return
+    raise EvaluationError(
+        f"{dataset.annotations}: the model found nothing of its categories:"
+        f" {_join_names(list(dataset.categories))}",
+        hint="posezoo run shows the names of the model's classes: the categories need the same",
+    )
+
+
+def read_dataset_image(image: DatasetImage) -> Image:
+    """Read the image's pixels, (H, W, 3) uint8 BGR.
+
+    Raises:
+        ImageError: the file cannot be read, or its size differs from the size in the annotations.
+    """
+    pixels = images.read_image(image.path)
+    size = pixels.shape[1], pixels.shape[0]
+    if image.size is not None and size != image.size:
+        raise ImageError(
+            f"{image.path}: is {size[0]}x{size[1]}, the annotations say"
+            f" {image.size[0]}x{image.size[1]}"
+        )
+    return pixels
+
+
+def require_readable(dataset: CocoDataset) -> None:
+    """Make sure that every image has a file.
+
+    Raises:
+        EvaluationError: files are missing; the message gives their number and the first names.
+    """
+    if missing := [image.file_name for image in dataset.missing_images()]:
+        raise EvaluationError(
+            f"{dataset.folder}: {len(missing)} of {len(dataset.images)} images are missing: "
+            f"{_join_names(missing)}",
+            hint="posezoo dataset info lists them all; --skip_unreadable evaluates without them",
+        )
+
+
+def _join_names(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f", and {len(names) - 5} more" if len(names) > 5 else "")

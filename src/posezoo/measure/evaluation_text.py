@@ -1,0 +1,117 @@
+"""Prints the report of an evaluation as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from posezoo.cli.report import align_columns, print_lines
+from posezoo.core.labels import format_conditions, format_count
+from posezoo.measure.evaluation.breakdown import worst_images
+from posezoo.measure.evaluation.coco_metrics import BOX_METRICS, KEYPOINT_METRICS
+from posezoo.measure.evaluation.evaluation_report import EvaluationReport
+
+#: The maximum number of table rows that are printed; the files contain all rows.
+MOST_ROWS = 10
+
+#: The columns of tables that have numbers.
+_NUMBERS = frozenset({1, 2, 3})
+
+
+def print_report(report: EvaluationReport) -> None:
+    """Print the report as text."""
+    print_lines(*_heading(report))
+    blocks = (
+        _metric_lines(report),
+        _published_lines(report),
+        _keypoint_lines(report),
+        _worst_image_lines(report),
+    )
+    for block in blocks:
+        lines = list(block)
+        if lines:
+            print_lines("", *lines)
+    print_lines("")
+    for name, path in report.files.items():
+        print_lines(f"{name:10}{path}")
+    print_lines(f"posezoo record {report.files['accuracy']} adds the metrics to a checkout")
+
+
+def _heading(report: EvaluationReport) -> Iterator[str]:
+    result = report.result
+    protocol = report.protocol
+    estimator = protocol.estimator
+    pairs = protocol.to_settings().items()
+    settings = ", ".join(f"{key} {value}" for key, value in pairs if key != "people_from")
+    ir = f"{estimator.model.full_name} ({protocol.precision} IR)"
+    yield f"{ir} on {estimator.device}: {settings}"
+    images = format_count(len(result.dataset.images), "image")
+    if result.dataset.categories:
+        yield f"{images}, {format_count(result.people, 'object')} of {result.dataset.name}"
+    else:
+        yield f"people from {protocol.people_from}"
+        yield f"{images}, {result.people} people of {result.dataset.name}"
+    for name, reason in result.unreadable.items():
+        yield f"left out: {name}: {reason}"
+
+
+def _published_lines(report: EvaluationReport) -> Iterator[str]:
+    for accuracy, reasons in report.published_comparisons():
+        conditions = format_conditions(accuracy)
+        suffix = f" ({conditions})" if conditions else ""
+        yield f"published: AP {accuracy.value:g}{suffix}"
+        for reason in reasons:
+            yield f"  {reason}"
+
+
+def _keypoint_lines(report: EvaluationReport) -> list[str]:
+    rows = [("KEYPOINT", "LABELLED", "FOUND", "SIMILARITY", "ERROR PX")]
+    for score in report.result.keypoint_scores:
+        error = f"{score.error_px:.1f}" if score.error_px is not None else ""
+        shares = (f"{score.found:.2f}", f"{score.similarity:.2f}")
+        rows.append((score.name, f"{score.labelled}", *shares, error))
+    if len(rows) <= 1:
+        return []
+    return align_columns(rows, right=_NUMBERS)
+
+
+def _worst_image_lines(report: EvaluationReport) -> list[str]:
+    if not report.result.image_scores:
+        return []
+    rows = [("WORST IMAGES", "PEOPLE", "FOUND", "WRONG", "SIMILARITY")]
+    for score in worst_images(report.result.image_scores, MOST_ROWS):
+        counts = (f"{score.people}", f"{score.found}", f"{score.wrong}")
+        rows.append((score.image.file_name, *counts, f"{score.similarity or 0:.2f}"))
+    return align_columns(rows, right=_NUMBERS)
+
+
+def _metric_lines(report: EvaluationReport) -> list[str]:
+    result = report.result
+    published = _published_values(report)
+    rows = [("", "measured", "95 % interval", "published")]
+    names: Sequence[str] = BOX_METRICS if report.protocol.of_boxes else KEYPOINT_METRICS
+    if result.dataset.is_classified:
+        names = ()
+    for name in dict.fromkeys((*names, *result.figures)):
+        if name not in result.figures:
+            rows.append((name, "no people", "", ""))
+            continue
+        interval = " to ".join(f"{bound:.3f}" for bound in result.intervals.get(name, ()))
+        value = published.get(name)
+        published_text = f"{value:.3f}" if value is not None else ""
+        rows.append((name, f"{result.figures[name]:.3f}", interval, published_text))
+    columns = [index for index in range(4) if any(row[index] for row in rows[1:])]
+    cells = [[row[index] for index in columns] for row in rows]
+    return align_columns(cells, right=frozenset({1}))
+
+
+def _published_values(report: EvaluationReport) -> dict[str, float | None]:
+    """What the publisher states, by the names of our metrics."""
+    values = {}
+    comparisons = report.published_comparisons()
+    if comparisons:
+        accuracy, _ = comparisons[0]
+        values = {"AP": accuracy.value, "AP50": accuracy.ap50, "AP75": accuracy.ap75}
+    for accuracy in report.published.accuracy:
+        if accuracy.metric == "MPJPE":
+            values["MPJPE_mm"] = accuracy.value
+    return values

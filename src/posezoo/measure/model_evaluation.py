@@ -1,0 +1,265 @@
+"""Evaluates a model: loads it, and predicts here or in the processes of a cluster."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import field, replace
+from functools import partial
+from pathlib import Path
+
+from posezoo.core.convert.conversion_plan import ConversionOptions
+from posezoo.core.declarations.model import Model, ModelSpec, Precision
+from posezoo.core.errors import ImageError
+from posezoo.core.events import Listener
+from posezoo.core.measured import ANNOTATED_BOXES
+from posezoo.core.pipeline.for_each import Executor, for_each
+from posezoo.core.pipeline.get import get_irs, with_checkpoint_dir
+from posezoo.core.resolve.stage_context import Context
+from posezoo.core.values import frozen
+from posezoo.measure.coco import CocoBox, CocoDataset, DatasetImage, ImageId, read_detector_boxes
+from posezoo.measure.evaluation import EvaluationResult, evaluate
+from posezoo.measure.evaluation.evaluation_protocol import EvaluationProtocol, cache_key
+from posezoo.measure.evaluation.image_predictions import ImagePredictions
+from posezoo.measure.evaluation.run_evaluation import ImagePredictor
+from posezoo.networks.custom_weights import checkpoint_dir
+from posezoo.poses.decoders import finds_boxes, named_task
+from posezoo.run import load
+from posezoo.run.runtime.decoder_matching import require_decoded_task, undeclared_task
+from posezoo.run.runtime.estimator import Estimator
+from posezoo.run.runtime.graph import Graph
+from posezoo.run.runtime.result_stream import ResultStream
+from posezoo.run.runtime.runtime_config import LoadOptions
+
+#: On a cluster, the images are divided into at least this number of shards of at most this size.
+MIN_SHARDS = 8
+MAX_SHARD = 64
+
+#: The value of ``EvaluatedModel.boxes`` for the annotated boxes.
+TRUTH = "truth"
+
+_Predictions = Generator[tuple[DatasetImage, ImagePredictions | ImageError], None, None]
+
+
+@frozen
+class EvaluatedModel:
+    """What is evaluated.
+
+    Attributes:
+        model: the model; for an IR, as it describes itself.
+        graph: that IR, which loading prepares for images; None for a model.
+        precision: of a model's IR.
+        detector: the detector that the user named for it; None if there is none.
+        boxes: person boxes instead of a detector's: ``truth`` for the annotated ones, or a file in
+            COCO's format; empty for those of the detector.
+        checkpoint: the user's own weights.
+        like: as in ``ChosenModel``.
+        is_unnamed: whether the IR of these weights have no name of their own.
+        conversion: how IR are made.
+    """
+
+    model: Model
+    graph: Graph | None = None
+    precision: Precision = Precision.FP16
+    detector: str | None = None
+    boxes: str = ""
+    checkpoint: Path | None = None
+    like: ModelSpec | None = None
+    is_unnamed: bool = False
+    conversion: ConversionOptions = field(default_factory=ConversionOptions)
+
+    @property
+    def finds_boxes(self) -> bool:
+        """Whether the model is a detector."""
+        return finds_boxes(self.model.decoder) or self.task == "detection"
+
+    @property
+    def task(self) -> str:
+        """As ``undeclared_task`` of the model; of an IR that names its classes, their task."""
+        if self.graph and self.model.decoder:
+            return named_task(self.model.decoder)
+        return undeclared_task(self.model)
+
+
+@frozen
+class LoadedModel:
+    """A model that is ready to be evaluated, and a function that loads it in another process."""
+
+    chosen: EvaluatedModel
+    protocol: EvaluationProtocol
+    load: Callable[[], Estimator]
+
+    @property
+    def folder_name(self) -> Path:
+        """The folder of its results, below that of all evaluations."""
+        model = self.protocol.estimator.model
+        name = checkpoint_dir(model) if self.chosen.is_unnamed else Path(model.full_name)
+        return name / self.protocol.precision.value
+
+
+def load_model(
+    chosen: EvaluatedModel,
+    options: LoadOptions,
+    context: Context,
+    *,
+    listener: Listener,
+) -> LoadedModel:
+    """Load a model or IR; a model is downloaded and converted if needed.
+
+    Raises:
+        FetchError: a file cannot be downloaded.
+        ConversionError: an IR cannot be made.
+        InferenceError: an IR cannot be read or compiled, or a detector is named for a model that
+            needs none.
+    """
+    boxes = ANNOTATED_BOXES if chosen.boxes == TRUTH else chosen.boxes
+    if chosen.finds_boxes:  # AP needs all boxes, even those with a low score
+        options = replace(options, decoder_options={"min_box_score": 0.0})
+    model = chosen.model
+    if chosen.graph:
+        xml = chosen.graph.path
+        loader = load.Loader(context, chosen.detector)
+        folder = xml.resolve().parent.name  # converters name it by the precision
+        precision = Precision(folder) if folder in list(Precision) else chosen.precision
+        like = chosen.like
+        estimator = replace(loader, listener=listener).compile_ir(chosen.graph, options, like)
+        name = like.full_name if like else ""
+        protocol = EvaluationProtocol(estimator, precision, options, boxes, irs=[xml], like=name)
+        return LoadedModel(chosen, protocol, partial(loader.compile_ir, xml, options, like))
+    require_decoded_task(model)
+    load.require_detector_used(chosen.detector or boxes, model)
+    own_irs = get_irs(
+        model,
+        chosen.precision,
+        with_checkpoint_dir(context, model) if chosen.is_unnamed else context,
+        checkpoint=chosen.checkpoint,
+        options=chosen.conversion,
+        listener=listener,
+    )
+    model = load.with_found_decoder(model, own_irs)
+    load.require_detector_used(chosen.detector or boxes, model)
+    irs = load.detector_irs(model, context, listener=listener) | own_irs
+    load_again = partial(load.compile_estimator, model, context, irs, options)
+    protocol = EvaluationProtocol(
+        load_again(), chosen.precision, options, boxes, irs=[*irs.values()]
+    )
+    return LoadedModel(chosen, protocol, load_again)
+
+
+def evaluate_model(
+    loaded: LoadedModel,
+    dataset: CocoDataset,
+    folder: Path,
+    *,
+    is_fresh: bool = False,
+    skip_unreadable: bool = False,
+    executor: Executor | None = None,
+    listener: Listener,
+) -> EvaluationResult:
+    """Run a model on each image that has no predictions yet, and compute the metrics.
+
+    Args:
+        folder: the predictions are kept there for the next run.
+        is_fresh: whether predictions of earlier runs are deleted.
+        skip_unreadable: as for ``evaluation.evaluate``.
+        executor: the processes that predict; None for this one.
+
+    Raises:
+        EvaluationError: see ``evaluation.evaluate``.
+        DatasetError: the file of boxes cannot be read.
+    """
+    protocol = loaded.protocol
+    model = protocol.estimator.model
+    name = model.full_name
+    dataset = dataset.described_by(model.own_skeleton)
+    boxes, box_files = _read_boxes(loaded.chosen.boxes, dataset)
+    heading = cache_key(protocol, *box_files)
+    key = hashlib.sha256(json.dumps(heading, sort_keys=True).encode()).hexdigest()[:12]
+    predictions = folder / f"predictions-{key}.jsonl"
+    if is_fresh:
+        predictions.unlink(missing_ok=True)
+    elsewhere = None
+    if executor:
+        task = _ShardTask(loaded.load, boxes, dataset.limited_to(0))
+        elsewhere = partial(_predict_elsewhere, executor, task, name, listener)
+    return evaluate(
+        protocol.estimator,
+        dataset,
+        of_boxes=protocol.of_boxes,
+        boxes=boxes,
+        skip_unreadable=skip_unreadable,
+        keep=predictions,
+        heading=heading,
+        at_once=protocol.estimator.requests,
+        predict_elsewhere=elsewhere,
+        name=name,
+        listener=listener,
+    )
+
+
+def _read_boxes(
+    source: str, dataset: CocoDataset
+) -> tuple[Mapping[ImageId, Sequence[CocoBox]] | None, list[Path]]:
+    """The given boxes by image id, and their file."""
+    if not source:
+        return None, []
+    if source == TRUTH:
+        return dataset.annotated_boxes(), [dataset.annotations]
+    return read_detector_boxes(Path(source), dataset), [Path(source)]
+
+
+@frozen
+class _Shard:
+    """Some images of an evaluation, which one process evaluates."""
+
+    full_name: str
+    images: Sequence[DatasetImage]
+    names: tuple[str, ...]  # of the keypoints
+
+
+class _ShardTask:
+    """Predicts the people in the images of a shard; it is pickled, and loads its model when it
+    first runs.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Estimator],
+        boxes: Mapping[ImageId, Sequence[CocoBox]] | None,
+        dataset: CocoDataset,
+    ) -> None:
+        self._load = load
+        self._boxes = boxes
+        self._dataset = dataset
+        self._estimator: Estimator | None = None
+
+    def __call__(
+        self, shard: _Shard, _listener: Listener
+    ) -> list[tuple[DatasetImage, ImagePredictions | ImageError]]:
+        estimator = self._estimator = self._estimator or self._load()
+        predict = ImagePredictor(estimator, shard.names, self._boxes, self._dataset)
+        with ResultStream(shard.images, predict, estimator.requests) as stream:
+            return list(stream)
+
+
+def _predict_elsewhere(
+    executor: Executor,
+    task: _ShardTask,
+    name: str,
+    listener: Listener,
+    images: Sequence[DatasetImage],
+    names: tuple[str, ...],
+) -> _Predictions:
+    """The predictions for all images, in their order; the images are divided into shards."""
+    size = max(1, min(MAX_SHARD, len(images) // MIN_SHARDS))
+    shards = []
+    for start in range(0, len(images), size):
+        title = f"{name}: images {start + 1} to {start + size}"
+        shards.append(_Shard(title, images[start : start + size], names))
+    shared = tuple(image.path for image in images if image.path.is_file())[:1]
+    executor = replace(executor, folders=(*executor.folders, *shared))
+    for outcome in for_each(shards, task, executor=executor, listener=listener):
+        if outcome.error:
+            raise outcome.error
+        yield from outcome.result or ()

@@ -1,0 +1,349 @@
+"""posezoo benchmark: measure how fast models run on this machine.
+
+With ``--format json``, the output is an object::
+
+    measurements  list   the content of the --output file, for posezoo record: model, precision,
+                         machine, settings, figures (throughput in images per second: median,
+                         minimum and maximum of the rounds; latencies over all rounds), and the
+                         other keys of measured.yml
+    best_batches  list   with several batch sizes: model, precision, requests, batch, throughput_fps
+    comparisons   list   with --compare: model, precision, settings, and ratio (minimum, median,
+                         maximum) of its throughput to that of the first case, for each pair of
+                         rounds
+    interrupted   bool   whether ^C ended it; measurements then contains the results so far
+    failed        list   name, reason, hint
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli import flags
+from posezoo.cli.flags import Flag
+from posezoo.cli.report import print_result
+from posezoo.cli.run_main import command_line
+from posezoo.core.console import Console
+from posezoo.core.declarations.model import Precision
+from posezoo.core.errors import InferenceError, PosezooError
+from posezoo.core.events import Listener, RunStarted
+from posezoo.core.values import frozen
+
+if TYPE_CHECKING:
+    from posezoo.core.pipeline.for_each import Executor
+    from posezoo.core.resolve.stage_context import Context
+    from posezoo.measure.benchmark_cases import BenchmarkOptions
+    from posezoo.measure.benchmark_planner import BenchmarkPlanner
+    from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule
+    from posezoo.measure.benchmarking.benchmark_result import BenchmarkResult
+    from posezoo.measure.benchmarking.workloads import BenchmarkCase
+
+EXAMPLES = """
+posezoo benchmark human-pose-estimation-0001
+posezoo benchmark net.xml --batch 1,2,4,8 --requests 1,0
+posezoo benchmark --compare human-pose-estimation-0001 --precisions FP16,FP16-INT8
+posezoo benchmark --pipeline blazepose-full --requests 4 --input crowd.jpg
+posezoo benchmark --all --generated --output speed.json
+"""
+
+MAX_BATCH = 64
+
+
+def _whole_numbers(lowest: int, highest: int) -> Callable[[str], tuple[int, ...]]:
+    """An argparse type: different whole numbers, separated by commas."""
+    parse_one = flags.whole_number(lowest, highest)
+
+    def parse(text: str) -> tuple[int, ...]:
+        return tuple(dict.fromkeys(parse_one(word) for word in text.split(",")))
+
+    return parse
+
+
+FLAGS = (
+    Flag(
+        "models MODEL|XML",
+        "a name or a glob, downloaded and converted if necessary; or the .xml of any IR, or an"
+        " .onnx",
+        nargs="*",
+    ),
+    "all",
+    Flag(
+        "--compare",
+        "run all models in turn in each round, and compare each with the first; so other load on"
+        " the machine affects all of them equally",
+    ),
+    Flag("--pipeline", "measure the whole pipeline: read an image, find the poses, and draw them"),
+    Flag(
+        "-i, --input IMAGE",
+        "with --pipeline: the image (default: people, made from the two sample photos)",
+        Path,
+    ),
+    Flag(
+        "--people N",
+        "with --pipeline: the number of people on the default image (default: 4)",
+        default="4",
+        choices=("1", "4"),
+    ),
+    Flag(
+        "--precisions P[,P]",
+        "precisions to measure; a model is skipped in a precision that it does not have (default:"
+        " FP16)",
+        default=(Precision.FP16,),
+    ),
+    Flag(
+        "--generated",
+        "use random weights for posezoo's networks that have no IR here; their results are marked",
+    ),
+    Flag(
+        "--size H,W",
+        "height and width of the image, for an IR with dynamic sizes (default: usual_size in"
+        " model.yml)",
+    ),
+    Flag(
+        "--batch N[,N]",
+        f"number of images in one inference, 1 to {MAX_BATCH}; if several are given, the one with"
+        " the highest throughput is also reported (default: 1)",
+        _whole_numbers(1, MAX_BATCH),
+        default=(1,),
+    ),
+    Flag(
+        "--requests N[,N]",
+        "number of parallel inference requests: 1 for the lowest latency, 0 for the device's"
+        " optimal number (default: 0)",
+        _whole_numbers(0, 1024),
+        default=(0,),
+    ),
+    Flag(
+        "--streams N",
+        "number of requests that the device executes in parallel (default: the device chooses)",
+        default="",
+    ),
+    Flag(
+        "--threads N",
+        "number of CPU threads (default: the device chooses)",
+        flags.whole_number(0, 4096),
+        default=0,
+    ),
+    Flag(
+        "--hint",
+        "what the device optimizes for (default: LATENCY for one request, else THROUGHPUT)",
+        default="",
+        choices=("LATENCY", "THROUGHPUT", "NONE"),
+    ),
+    Flag(
+        "--rounds N",
+        "number of rounds, at least 5, after a warm-up round (default: 5)",
+        flags.whole_number(5, 1000),
+        default=5,
+    ),
+    Flag(
+        "--seconds S", "how long a round takes (default: 1)", flags.number(0.01, 600), default=1.0
+    ),
+    Flag(
+        "--output, --report FILE",
+        "write the measurements to a .json file, for posezoo record or compare --figures",
+        output=flags.MEASUREMENTS,
+    ),
+    f"skeleton {flags.DESCRIPTION} detector {flags.INFERENCE} weights_dir {flags.CACHE}",
+    f"{flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}",
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, and print the results."""
+    _refuse_invalid_flags(args)
+    from posezoo.measure.benchmark_cases import CaseMaker
+    from posezoo.measure.benchmark_planner import BenchmarkPlanner
+    from posezoo.measure.benchmark_tables import format_results, results_to_json
+    from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule
+
+    context = flags.context_from_args(args)
+    options = _options_from_args(args, context)
+    schedule = BenchmarkSchedule(args.rounds, args.seconds)
+    is_interrupted = False
+    # Generated IR and images must be visible to the workers of a cluster.
+    shared = context.settings.weights_dir if args.cluster and not args.dry_run else None
+    if shared:
+        shared.mkdir(parents=True, exist_ok=True)
+    temporary = tempfile.TemporaryDirectory(prefix="posezoo-", dir=shared)
+    with flags.console_from_args(args) as console, temporary as folder:
+        console(RunStarted(command_line(), 0))
+        maker = CaseMaker(options, context, Path(folder), console)
+        planner = BenchmarkPlanner(maker, None if args.all else args.models, console)
+        if args.dry_run:
+            planner.report.answers += planner.plans(schedule)
+            return planner.report.print(args.format)
+        measuring = _Measuring(planner, schedule, console)
+        try:
+            if args.compare:
+                measuring.compare()
+            elif args.cluster:
+                # On one machine, cases that are measured at the same time would disturb each other.
+                executor = replace(flags.executor_from_args(args, context), jobs=1)
+                measuring.measure_on_cluster(executor)
+            else:
+                measuring.measure_one_by_one()
+        except KeyboardInterrupt:
+            is_interrupted = True
+        results = measuring.results
+        today = date.today()
+        if args.output:
+            _write(args.output, results, today, args.rounds, console=console)
+    answer = results_to_json(results, today, is_compared=args.compare)
+    answer |= {"interrupted": is_interrupted, "failed": planner.report.failures}
+    lines = format_results(results, is_compared=args.compare, rounds=args.rounds)
+    print_result(args.format, answer, *lines)
+    if is_interrupted:
+        console.warn("interrupted: these are the results so far")
+        return 130
+    return planner.report.exit_code
+
+
+def _options_from_args(args: argparse.Namespace, context: Context) -> BenchmarkOptions:
+    from posezoo.measure.benchmark_cases import BenchmarkOptions
+    from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
+
+    settings = context.settings
+    runtime = RuntimeConfig(
+        device=settings.device,
+        inference_precision=settings.inference_precision,
+        streams=args.streams,
+        threads=args.threads,
+        hint=args.hint,
+    )
+    return BenchmarkOptions(
+        runtime,
+        args.requests,
+        args.batch,
+        args.precisions,
+        size=args.size,
+        is_pipeline=args.pipeline,
+        image=args.input,
+        people=int(args.people),
+        generates=args.generated,
+        described=flags.described_options_from_args(args, LoadOptions()),
+        like=flags.like_from_args(args, context),
+    )
+
+
+@dataclass
+class _Measuring:
+    """Measures the selected cases, and collects their results."""
+
+    planner: BenchmarkPlanner
+    schedule: BenchmarkSchedule
+    console: Console
+    results: list[BenchmarkResult] = field(default_factory=list)
+
+    def compare(self) -> None:
+        """Measure all cases in turns; none if one cannot be made."""
+        cases = list(self.planner.cases())
+        if self.planner.report.failures:
+            return
+        if len(cases) < 2:
+            raise InferenceError(
+                "there is nothing to compare: only one case is selected",
+                hint="name two models, or several of --precisions, --batch or --requests",
+            )
+        self._measure(cases)
+
+    def measure_one_by_one(self) -> None:
+        for case in self.planner.cases():
+            with self.planner.report_failure(case.model):
+                self._measure([case])
+
+    def measure_on_cluster(self, executor: Executor) -> None:
+        from posezoo.core.pipeline.for_each import for_each
+
+        cases = list(self.planner.cases())
+        task = _MeasurementTask(self.schedule)
+        for outcome in for_each(cases, task, executor=executor, listener=self.console):
+            with self.planner.report_failure(outcome.item.model):
+                if outcome.error:
+                    raise outcome.error
+                self.results.extend(outcome.result or ())
+
+    def _measure(self, cases: Sequence[BenchmarkCase]) -> None:
+        """Measure the cases in turns, and add their results; after ^C, those so far; after a
+        failure, none.
+        """
+        from posezoo.measure.benchmarking.benchmark_process import run_rounds
+
+        latest: tuple[BenchmarkResult, ...] = ()
+        try:
+            for so_far in run_rounds(cases, self.schedule, listener=self.console):
+                latest = so_far
+        except PosezooError:
+            latest = ()
+            raise
+        finally:
+            self.results.extend(latest)
+
+
+def _refuse_invalid_flags(args: argparse.Namespace) -> None:
+    flags.patterns_from_args(args)
+    described = flags.refuse_description(args, *args.models)
+    _refuse_flags_of_the_other_kind(args, described)
+    if args.compare and args.cluster:
+        args.parser.error(
+            "--compare measures all models in turn on one machine: leave out --cluster"
+        )
+    flags.require_suffix(args, "output", (".json",))
+
+
+def _refuse_flags_of_the_other_kind(args: argparse.Namespace, described: str) -> None:
+    """Of networks alone with ``--pipeline``, and of pipelines without it."""
+    refused = {
+        "--input requires --pipeline: a network alone is fed with random data": args.input,
+        "--people requires --pipeline: a network alone finds no people": args.people != "4",
+        "--detector requires --pipeline: a network alone finds no people": args.detector,
+        "--skeleton requires --pipeline: a network alone finds no people": args.skeleton,
+        f"{described} requires --pipeline: a network alone is fed with random data": described,
+    }
+    if args.pipeline:
+        refused = {
+            "--batch is for networks alone, not for --pipeline": args.batch != (1,),
+            "--generated is for networks alone, not for --pipeline": args.generated,
+            "--size is for networks alone, not for --pipeline": args.size is not None,
+        }
+    for problem, is_given in refused.items():
+        if is_given:
+            args.parser.error(problem)
+
+
+@frozen
+class _MeasurementTask:
+    """Measures a case; it is pickled for the workers of a cluster."""
+
+    schedule: BenchmarkSchedule
+
+    def __call__(self, case: BenchmarkCase, listener: Listener) -> tuple[BenchmarkResult, ...]:
+        from posezoo.measure.benchmarking.benchmark_process import run_rounds
+
+        *_, results = run_rounds([case], self.schedule, listener=listener)
+        return results
+
+
+def _write(
+    path: Path, results: Sequence[BenchmarkResult], today: date, rounds: int, console: Console
+) -> None:
+    """Write the complete results of the zoo's models, in the format that posezoo record reads."""
+    from posezoo.core.files.verified_files import write_atomically
+    from posezoo.measure.benchmark_tables import measurements_to_json
+
+    complete = [result for result in results if len(result.rounds) == rounds]
+    recordable = [result for result in complete if result.case.is_recordable]
+    if len(recordable) < len(complete):
+        console.warn(f"{path}: contains no results of IR that the zoo does not declare")
+    if not recordable:
+        console.warn(f"{path}: not written: there is nothing to record")
+        return
+    rows = measurements_to_json(recordable, today)
+    write_atomically(path, (json.dumps(rows, indent=2) + "\n").encode())
+    console.print_line(f"{path}: {len(rows)} measurements")

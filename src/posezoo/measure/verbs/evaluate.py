@@ -1,0 +1,251 @@
+"""posezoo evaluate: measure COCO's metrics of a model on a data set.
+
+With ``--format json``, the output is one object::
+
+    model, precision, device    str
+    people_from                 str     a detector, the whole image, the annotated boxes, or the
+                                        model
+    AP, AP50, ...               float   COCO's metrics, 0..1; a metric is left out if no person
+                                        counts for it; of CrowdPose also AP_easy, AP_medium,
+                                        AP_hard; of COCO-WholeBody AP_body, AP_foot, AP_face,
+                                        AP_lefthand, AP_righthand
+    intervals                   object  by metric: the two bounds of the 95 % confidence interval
+    images, people              int     the number that was evaluated
+    kept                        int     images whose predictions came from an earlier run
+    unreadable                  object  by image name: the reason why the image was left out
+    settings                    object  the other conditions that the metrics depend on
+    published                   list    of each published value: value, how it was measured, and why
+                                        the measured one may differ
+    keypoints, pictures         list    a row for each keypoint or image
+    files                       object  the files that were written: accuracy (for posezoo record),
+                                        results (in COCO's format), tables, worst (a folder of
+                                        images)
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from posezoo.cli import flags
+from posezoo.cli.flags import Flag, FlagGroup
+from posezoo.cli.model_argument import find_named_model, is_network_file
+from posezoo.cli.report import print_json
+from posezoo.cli.run_main import command_line
+from posezoo.core.errors import EvaluationError, import_optional
+from posezoo.core.events import RunStarted
+from posezoo.measure.dataset_flags import DATASET_FLAGS, read_dataset, refuse_invalid_flags
+
+if TYPE_CHECKING:
+    from posezoo.core.resolve.stage_context import Context
+    from posezoo.measure.model_evaluation import EvaluatedModel
+    from posezoo.run.runtime.estimator import Estimator
+    from posezoo.run.runtime.runtime_config import LoadOptions
+
+EXAMPLES = """
+posezoo evaluate human-pose-estimation-0001 --precision FP16-INT8 --height 368 --coco_home coco
+posezoo evaluate blazepose-full --annotations people.json --images photos --worst 12
+posezoo evaluate simple_pose_resnet18_v1b --boxes truth --flip --limit 500
+posezoo evaluate my/network.xml --annotations people.json --images photos --format json
+posezoo evaluate my/yolox.xml --as yolox-tiny-coco --annotations cats.json --images photos
+"""
+
+
+def _scales(text: str) -> tuple[float, ...]:
+    try:
+        scales = tuple(sorted({float(scale) for scale in text.split(",")}))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"expected numbers such as 0.5,1,1.5,2, got {text!r}"
+        ) from error
+    if 1.0 not in scales or not scales[0] > 0 or not scales[-1] <= 8:
+        raise argparse.ArgumentTypeError(
+            f"expected numbers above 0, up to 8, including 1, got {text!r}"
+        )
+    return scales
+
+
+FLAGS = (
+    Flag(
+        "model MODEL|XML|FILE",
+        "the name of a model, the .xml of an IR, an .onnx, or a checkpoint of one of posezoo's"
+        " networks",
+    ),
+    *DATASET_FLAGS,
+    Flag("--limit N", "evaluate only the first N images", flags.whole_number(1)),
+    Flag(
+        "--skip_unreadable", "evaluate without images that are missing or unreadable, and list them"
+    ),
+    FlagGroup(
+        Flag(
+            "--height PX",
+            "resize images to this height; for the decoders openpose and lifting_3d",
+            flags.whole_number(1),
+        ),
+        Flag(
+            "--short_side PX",
+            "resize the shorter side of images to this; for the decoder associative_embedding",
+            flags.whole_number(1),
+        ),
+    ),
+    Flag("--flip", "also run each image mirrored, and average both results"),
+    Flag(
+        "--scales S[,S]",
+        "run each image at several scales, and average the results, such as 0.5,1,1.5,2; 1 must be"
+        " one of them",
+        _scales,
+        default=(1.0,),
+    ),
+    Flag(
+        "--boxes truth|FILE",
+        "person boxes for a top-down model: truth for the annotated boxes, or a file of detections"
+        " in COCO's format (default: run the detector)",
+    ),
+    Flag(
+        "--requests N",
+        "number of images to process at the same time (default: the device's optimal number)",
+        flags.whole_number(0),
+        default=0,
+    ),
+    Flag("--worst N", "draw the N images with the worst results", flags.whole_number(0), default=0),
+    flags.output_flag(
+        "folder for metrics, results and images; predictions are kept there for the next run",
+        "evaluations/MODEL/PRECISION in your cache folder",
+    ),
+    Flag(
+        "--report FILE",
+        "write the metrics to this .json file, for posezoo record (default: accuracy.json in the"
+        " folder)",
+        output=flags.MEASUREMENTS,
+    ),
+    flags.weights_dir_flag("folder of the models' files and IR", former="-d, --download_dir"),
+    Flag("--fresh", "run the model on every image again; ignore predictions of earlier runs"),
+    "precision",
+    Flag(
+        "--checkpoint FILE",
+        "your own weights for one of posezoo's networks, instead of the model's",
+    ),
+    "skeleton",
+    Flag(
+        "--model_name M",
+        "with --checkpoint: the name of the IR and of its folder (default: a folder named after the"
+        " checkpoint's digest)",
+    ),
+    f"{flags.DESCRIPTION} self_check proof force {flags.CLUSTER} {flags.ESTIMATOR} {flags.FORMAT}",
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the model on each image that has no predictions yet; write and print the metrics."""
+    from posezoo.core.settings import user_folder
+    from posezoo.measure.evaluation.evaluation_report import EvaluationReport, require_own_results
+    from posezoo.measure.evaluation.run_evaluation import require_readable
+    from posezoo.measure.evaluation_text import print_report
+    from posezoo.measure.model_evaluation import evaluate_model, load_model
+
+    _refuse_invalid_flags(args)
+    for package in ("cv2", "faster_coco_eval"):
+        import_optional(package, extra="evaluate")
+    context = flags.context_from_args(args, {"detector": "none"} if args.boxes else None)
+    with flags.console_from_args(args) as console:
+        console(RunStarted(command_line(), 1))
+        options = _load_options(args, context)
+        chosen = _choose_model(args, context, options)
+        dataset = read_dataset(args, console, keypoints=not chosen.finds_boxes, task=chosen.task)
+        if args.limit:
+            dataset = dataset.limited_to(args.limit)
+        if not args.skip_unreadable:  # checked before a model is downloaded
+            require_readable(dataset)
+        loaded = load_model(chosen, options, context, listener=console)
+        protocol = loaded.protocol
+        _require_resized_side(args.height, args.short_side, protocol.estimator)
+        folder = args.output or user_folder("cache") / "evaluations" / loaded.folder_name
+        require_own_results(folder, args.report, force=args.force)
+        executor = None
+        if args.cluster:
+            executor = flags.executor_from_args(args, context, *protocol.irs)
+        result = evaluate_model(
+            loaded,
+            dataset,
+            folder,
+            is_fresh=args.fresh,
+            skip_unreadable=args.skip_unreadable,
+            executor=executor,
+            listener=console,
+        )
+        report = EvaluationReport(protocol, result)
+        report.write(folder, worst=args.worst, report=args.report, force=args.force)
+    if args.format == "json":
+        print_json(report.to_json())
+    else:
+        print_report(report)
+    return 0
+
+
+def _refuse_invalid_flags(args: argparse.Namespace) -> None:
+    refuse_invalid_flags(args)
+    if args.boxes and args.detector:
+        args.parser.error("either --boxes or --detector")
+    if args.model_name is not None and args.checkpoint is None:
+        args.parser.error("--model_name requires --checkpoint")
+    if args.checkpoint and is_network_file(args.model):
+        args.parser.error("--checkpoint requires a model or network, not an IR")
+    flags.refuse_description(args, args.model)
+
+
+def _choose_model(
+    args: argparse.Namespace, context: Context, options: LoadOptions
+) -> EvaluatedModel:
+    from posezoo.measure.model_evaluation import EvaluatedModel
+    from posezoo.run.runtime.decoder_matching import describe_ir
+    from posezoo.run.runtime.graph import Graph
+
+    boxes = args.boxes or ""
+    name = args.model_name or ""
+    skeleton = flags.skeleton_from_args(args)
+    named = find_named_model(
+        args.model, context, checkpoint=args.checkpoint, ir_name=name, skeleton=skeleton
+    )
+    if named.file:
+        graph = Graph(named.file)
+        like = flags.like_from_args(args, context)
+        described, _ = describe_ir(graph, None, like, options=options)
+        return EvaluatedModel(
+            described, graph, args.precision, args.detector, boxes=boxes, like=like
+        )
+    assert named.model
+    return EvaluatedModel(
+        named.model,
+        None,
+        args.precision,
+        args.detector,
+        boxes=boxes,
+        checkpoint=named.checkpoint,
+        is_unnamed=named.checkpoint is not None and not name,
+        conversion=flags.conversion_options_from_args(args),
+    )
+
+
+def _load_options(args: argparse.Namespace, context: Context) -> LoadOptions:
+    from posezoo.run.load import default_runtime
+    from posezoo.run.runtime.runtime_config import LoadOptions
+
+    options = LoadOptions(
+        replace(default_runtime(context.settings), requests=args.requests),
+        target_size=args.height or args.short_side,
+        flip=args.flip,
+        scales=args.scales,
+    )
+    return flags.described_options_from_args(args, options)
+
+
+def _require_resized_side(height: int | None, short_side: int | None, estimator: Estimator) -> None:
+    """Raise an EvaluationError if the decoder does not use the side that a flag names."""
+    decoder = f"{estimator.model.full_name}: its decoder {estimator.decoder}"
+    uses_short_side = estimator.decoder == "associative_embedding"
+    if height and uses_short_side:
+        problem = f"{decoder} uses the shorter side of images"
+        raise EvaluationError(problem, hint="use --short_side")
+    if short_side and not uses_short_side:
+        raise EvaluationError(f"{decoder} uses the height of images", hint="use --height")

@@ -1,0 +1,88 @@
+"""Read checkpoints without running code that they contain; the first bytes of a file decide its
+format.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+from posezoo.core.arrays import Array
+from posezoo.core.errors import CheckpointError, os_reason
+from posezoo.networks.checkpoints import mxnet_params, safetensors, torch_files
+from posezoo.networks.checkpoints.key_matching import match_tensors
+from posezoo.networks.checkpoints.mapped_file import CheckpointFormatError, MappedFile
+from posezoo.networks.checkpoints.tensor_names import network_tensors
+
+__all__ = ["has_checkpoint_header", "match_tensors", "read_checkpoint"]
+
+# For each format: whether a file that begins with these bytes (512 or all) has it, and its reader.
+# Safetensors comes before PyTorch's legacy format: a header of 640 bytes begins like a pickle.
+_FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[MappedFile], dict[str, Array]]], ...] = (
+    (lambda head: head.startswith(torch_files.ZIP_MAGIC), torch_files.read_torch_zip),
+    (lambda head: head.startswith(mxnet_params.MAGIC), mxnet_params.read_mxnet_params),
+    (safetensors.is_safetensors, safetensors.read_safetensors),
+    (torch_files.is_legacy_torch, torch_files.read_legacy_torch),
+)
+
+_HINT = "a .pth that torch.save wrote, a .safetensors or an MXNet .params can be read"
+
+# Files that are often found in place of a checkpoint: the position of their magic bytes, these
+# bytes, and a name for messages.
+_OTHER_KINDS = (
+    (0, b"<", "a web page or XML: the download did not get the file"),
+    (0, b"version https://git-lfs", "a Git LFS pointer: the file itself was not downloaded"),
+    (0, b"\x1f\x8b", "a gzip archive: unpack it"),
+    (0, b"\x89HDF", "an HDF5 file"),
+    (
+        257,
+        b"ustar",
+        "a tar archive, which PyTorch before 0.2 also wrote: unpack it, or save it again",
+    ),
+)
+
+
+def read_checkpoint(path: Path) -> dict[str, Array]:
+    """A checkpoint's tensors by their names, in the file's order.
+
+    For a PyTorch checkpoint these are the tensors of the state dict, which may also be inside
+    ``{'state_dict': ...}``, ``{'model_state_dict': ...}``, ``{'model_state': ...}`` or
+    ``{'model': ...}``, or inside the only dict with tensors. What training programs add to names
+    is removed (``module.``, ``_orig_mod.``, MXNet's ``arg:`` and ``aux:``), and so are tensors of
+    a loss and counts of steps or operations. No code of the file is run, no object that it names
+    is made, and PyTorch is not needed.
+
+    Returns:
+        Arrays of floats, integers or bools in the machine's byte order; bfloat16 as float32. Most
+        are views of the file, mapped copy-on-write: writing to an array does not change the file.
+        While such an array exists, the file must not be truncated.
+
+    Raises:
+        CheckpointError: it cannot be read: its format is unknown, it is damaged, it has no tensors,
+            or it refers to commands.
+    """
+    try:
+        if not path.is_file():  # opening a pipe would block
+            raise CheckpointFormatError("is not a file" if path.exists() else "does not exist")
+        file = MappedFile(path)
+        head = file.first_bytes(512)
+        for recognises, read in _FORMATS:
+            if recognises(head):
+                return network_tensors(read(file))
+        for position, magic, kind in _OTHER_KINDS:
+            if head[position:].lstrip().startswith(magic):
+                raise CheckpointFormatError(f"is not a checkpoint, but {kind}", hint=_HINT)
+        raise CheckpointFormatError("is not a checkpoint in a known format", hint=_HINT)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {os_reason(error)}") from error
+    except CheckpointFormatError as error:
+        hint = error.hint.replace("FILE.pt", shlex.quote(str(path)))
+        raise CheckpointError(f"{path}: {error}", hint=hint) from error
+
+
+def has_checkpoint_header(head: bytes) -> bool:
+    """Whether a file that begins with these bytes (512 or all) is a checkpoint in a known
+    format.
+    """
+    return any(recognises(head) for recognises, _ in _FORMATS)

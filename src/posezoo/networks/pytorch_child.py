@@ -1,0 +1,189 @@
+"""The main function of the PyTorch process: it reads one job, writes one result, and ends.
+
+The standard input is a line of JSON; to run a network, images follow as .npz. The standard output
+is the ONNX, or the outputs for each image as .npz, with names such as ``0/heatmaps``. If the job
+fails, the output is JSON with the error, and the exit code is ``REFUSED``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from posezoo.core.errors import PosezooError
+from posezoo.networks import pretrained
+from posezoo.networks.pretrained import NetworkCheckpoint
+
+#: The exit code of a job that failed with an error that is reported as JSON.
+REFUSED = 3
+
+#: The version of ONNX's operators. It is fixed so that exports do not change; our networks do not
+#: need later operators.
+OPSET = 13
+
+
+def main() -> int:
+    """Run the job that the standard input describes; returns the exit code."""
+    # Libraries may print to the standard output, so it is redirected, and the result has a separate
+    # stream.
+    result = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    job = json.loads(sys.stdin.buffer.readline())
+    images = sys.stdin.buffer.read()
+    code = 0
+    error_class = ""
+    problem = ""
+    hint = ""
+    try:
+        content = _run(job, images)
+    except PosezooError as error:
+        code = REFUSED
+        error_class = type(error).__name__
+        problem = error.problem
+        hint = error.hint
+    except (
+        RuntimeError,
+        ValueError,
+        MemoryError,
+    ) as error:
+        # From PyTorch; only the first line is useful.
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        code = REFUSED
+        problem = f"{job['checkpoint']}: PyTorch cannot {job['task']} it: {first_line}"
+    if code:
+        content = json.dumps({"kind": error_class, "problem": problem, "hint": hint}).encode()
+    with result:
+        result.write(content)
+    return code
+
+
+def _run(job: dict[str, Any], images: bytes) -> bytes:
+    checkpoint = pretrained.read_network_checkpoint(
+        Path(job["checkpoint"]), job["network"], job["arguments"], names=job["names"]
+    )
+    module = checkpoint.load()
+    import torch
+
+    # One thread adds in a fixed order: the numbers do not depend on the number of cores.
+    torch.set_num_threads(1)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns that it is deprecated
+        if job["task"] == "export":
+            return _export(checkpoint, module, job["shape"])
+        names = checkpoint.network.module_outputs(**checkpoint.arguments)
+        results = {}
+        with np.load(io.BytesIO(images), allow_pickle=False) as arrays:
+            for number, array in enumerate(arrays.values()):
+                outputs = module(torch.from_numpy(array))
+                tensors = outputs if isinstance(outputs, tuple) else (outputs,)
+                for name, tensor in zip(names, tensors, strict=True):
+                    results[f"{number}/{name}"] = tensor.numpy()
+    npz = io.BytesIO()
+    np.savez(npz, **results)
+    return npz.getvalue()
+
+
+def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int]) -> bytes:
+    import torch
+
+    network = checkpoint.network
+    outputs = network.module_outputs(**checkpoint.arguments)
+    names = {0: "batch", 2: "height", 3: "width"}
+    axes = {axis: name for axis, name in names.items() if shape[axis] < 0}
+    sizes = [
+        default if size < 0 else size
+        for size, default in zip(shape, network.input.shape, strict=True)
+    ]
+    file: Any = io.BytesIO()  # the exporter accepts it, although its types say otherwise
+    sys.modules["onnx"] = _onnx_without_functions()
+    with _convolutions_without_values():
+        torch.onnx.export(
+            module,
+            (torch.zeros(sizes),),
+            file,
+            # The exporter that is now the default needs onnxscript, and takes five times as long.
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=[network.input.name],
+            output_names=list(outputs),
+            dynamic_axes=dict.fromkeys((network.input.name, *outputs), axes) if axes else None,
+        )
+    content: bytes = file.getvalue()
+    return content
+
+
+def _onnx_without_functions() -> Any:
+    """What the exporter uses of the package onnx: it reads the file again, only to add functions of
+    custom operators, which our networks do not have.
+
+    In its place the package need not be installed, and the bytes cannot depend on whether it is.
+    """
+
+    def load(_content: bytes) -> Any:
+        return SimpleNamespace(graph=SimpleNamespace(node=()))
+
+    # The name that PyTorch uses has changed.
+    return SimpleNamespace(load_from_string=load, load_model_from_string=load)
+
+
+@contextlib.contextmanager
+def _convolutions_without_values() -> Iterator[None]:
+    """In this context, convolutions return tensors of the right shape without computing their
+    values.
+
+    The exporter runs a network once to record its operations, and discards the results: for an
+    image of 512x512, computing them takes a third of the export's time. The bytes of the ONNX file
+    do not change.
+    """
+    import torch
+
+    operators: Any = torch.library  # its functions have no types
+    library = operators.Library("aten", "IMPL")
+    library.impl("_convolution", _empty_convolution, "CPU")
+    try:
+        yield
+    finally:
+        library._destroy()
+
+
+def _empty_convolution(
+    image: Any,
+    weight: Any,
+    _bias: Any,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    transposed: bool,
+    output_padding: Sequence[int],
+    groups: int,
+    *_flags: bool,
+) -> Any:
+    # The shapes are read through numpy, because a tensor's own sizes are tensors while the exporter
+    # records.
+    batch, _, *sizes = image.detach().numpy().shape
+    # Of the weight: output and input channels; of a transposed convolution: input and output
+    # channels.
+    channels0, channels1, *kernel = weight.detach().numpy().shape
+    extents = [spacing * (length - 1) for spacing, length in zip(dilation, kernel, strict=True)]
+    if transposed:
+        axes = zip(sizes, stride, padding, extents, output_padding, strict=True)
+        output_sizes = [
+            (size - 1) * step - 2 * pad + extent + extra + 1
+            for size, step, pad, extent, extra in axes
+        ]
+        return image.new_empty([batch, channels1 * groups, *output_sizes])
+    output_sizes = [
+        (size + 2 * pad - extent - 1) // step + 1
+        for size, step, pad, extent in zip(sizes, stride, padding, extents, strict=True)
+    ]
+    return image.new_empty([batch, channels0, *output_sizes])

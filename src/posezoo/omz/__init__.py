@@ -1,0 +1,1 @@
+"""Omz: what it is for, in one line."""

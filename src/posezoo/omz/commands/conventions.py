@@ -1,0 +1,425 @@
+"""The common conventions of Open Model Zoo's commands that scripts rely on: flags, output, model
+selection.
+
+The README of tools/downloader documents them; it is generated from the parsers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, NoReturn
+
+from posezoo.cli import flags, parsers, run_main
+from posezoo.cli.flags import Flag
+from posezoo.cli.report import print_lines
+from posezoo.cli.selection import read_list_file, select_models, warn_of_deprecated_composites
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.errors import PosezooError, error_lines, printable, suggest
+from posezoo.core.pipeline.zoo_context import registry_from_settings
+from posezoo.core.registry import (
+    Selection,
+    open_registry,
+    registry_name,
+    registry_root,
+    wheel_registry_root,
+)
+from posezoo.core.settings import OMZ_REGISTRIES, Setting, Settings, read_settings, to_settings
+from posezoo.core.values import frozen
+
+GROUP = "#" * 16 + "||"
+SECTION = "=" * 10
+ALARM = "#" * 10
+
+#: The values of --precisions; a file belongs to a precision if its top folder has that name.
+PRECISIONS = ("FP16", "FP16-INT1", "FP16-INT8", "FP32", "FP32-INT1", "FP32-INT8")
+
+
+#: The flags of Open Model Zoo's commands, in 2021.4 and 2024.6, by the names of their values.
+OMZ_FLAGS = (
+    "name list all print_all precisions output_dir download_dir cache_dir num_attempts"
+    " progress_format jobs python mo add_mo_arg dry_run model_dir dataset_dir pot target_device"
+)
+
+#: The flags that the downloader and the converter share.
+PROGRESS_FORMAT = Flag(
+    "--progress_format",
+    "progress as text, or as JSON with one event on each line",
+    choices=("text", "json"),
+    default="text",
+)
+
+
+def output_dir_flag(summary: str, default: str) -> Flag:
+    """--output_dir, with the command's own help text."""
+    return Flag("-o, --output_dir DIR", f"{summary} (default: {default})", flags.folder_or_store)
+
+
+#: Flags of older releases, or of copies of the commands, and what takes their place.
+REPLACED_FLAGS = dict.fromkeys(
+    ("-c", "--config", "--model_root"), "--models_dir names the folder of model.yml files"
+)
+
+
+class OmzError(PosezooError):
+    """A failure whose message has the exact text that scripts search for."""
+
+
+class LineBuffer:
+    """Writes the lines about one model, at once or buffered; with a buffer, lines of models do not
+    mix.
+    """
+
+    def __init__(self, *, buffered: bool = False) -> None:
+        self._buffer: list[tuple[bool, str]] | None = [] if buffered else None
+
+    def write_out(self, text: str = "", end: str = "\n") -> None:
+        """Write lines to the standard output."""
+        self._write(False, _printable_lines(text) + end)
+
+    def write_error(self, text: str) -> None:
+        """Write a line to the standard error."""
+        self._write(True, printable(text) + "\n")
+
+    def warn(self, message: str) -> None:
+        """Write a warning to the standard error, marked as in Open Model Zoo."""
+        self.write_error(f"{ALARM} Warning: {printable(message)}")
+
+    def print_error(self, error: PosezooError, mark: str = f"{ALARM} Error: ") -> None:
+        """Write a failure to the standard error, marked as in Open Model Zoo."""
+        for line in error_lines(error, "" if isinstance(error, OmzError) else mark):
+            self.write_error(line)
+
+    def flush(self, onto: LineBuffer | None = None) -> None:
+        """Write the buffered lines, to the standard streams or to another buffer."""
+        lines = self._buffer or []
+        self._buffer = None
+        for to_stderr, text in lines:
+            (onto or self)._write(to_stderr, text)
+
+    def _write(self, to_stderr: bool, text: str) -> None:
+        if self._buffer is not None:
+            self._buffer.append((to_stderr, text))
+        elif to_stderr:
+            run_main.print_to_stderr(text.removesuffix("\n"))
+        else:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+
+def _printable_lines(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
+
+
+class _Parser(parsers.SafeParser):
+    """Reads an abbreviation as Open Model Zoo's parser does, although there are more flags here."""
+
+    def _get_option_tuples(self, option_string: str) -> list[Any]:
+        matches = super()._get_option_tuples(option_string)
+        matches = [match for match in matches if match[0].dest in OMZ_FLAGS.split()] or matches
+        if len({match[0].dest for match in matches}) == 1:
+            return matches[:1]
+        return matches
+
+    def error(self, message: str) -> NoReturn:
+        hint = next(
+            (REPLACED_FLAGS[word] for word in message.split() if word in REPLACED_FLAGS), ""
+        )
+        super().error(f"{message} ({hint})" if hint else message)
+
+
+@frozen
+class OmzCommand:
+    """One of the commands."""
+
+    name: str  # its name, as the help shows it
+    summary: str  # what it does
+    verb: str  # what it does with models, for the help of the flags that select them
+    run: Callable[[argparse.Namespace], int]  # does the work, and returns the exit code
+    own_flags: Sequence[Flag | str] = ()  # its flags besides those that select models
+    #: An error message if the flags contradict each other, for any model; empty if not.
+    contradiction: Callable[[argparse.Namespace], str] = lambda args: ""
+
+    def create_parser(self) -> argparse.ArgumentParser:
+        """The parser of the command."""
+        parser = _Parser(
+            prog=self.name, description=self.summary, formatter_class=parsers.HelpFormatter
+        )
+        flags.add_flags(
+            parser,
+            Flag(
+                "--name PAT[,PAT...]",
+                f"{self.verb} the models whose names match one of these case-sensitive globs; the"
+                " name of a composite selects its parts",
+            ),
+            Flag(
+                "--list FILE.LST",
+                f"{self.verb} the models whose names match a glob in this file, which has one on"
+                " each line; # begins a comment",
+                Path,
+            ),
+            Flag("--all", f"{self.verb} all models"),
+            Flag("--print_all", "print the names of all models and exit; ignore other flags"),
+            flags.REGISTRY,
+            *self.own_flags,
+        )
+        parser.set_defaults(parser=parser)
+        return parser
+
+    def main(self, argv: Sequence[str] | None = None, *, release: str = "") -> int:
+        """Run the command, or print all names; return the exit code.
+
+        Args:
+            argv: the arguments; None for those of the process.
+            release: the registry of Open Model Zoo whose models are meant if the user names no
+                registry; empty for posezoo's own.
+        """
+
+        def work() -> int:
+            args = self.create_parser().parse_args(argv)
+            args.release = release
+            reason = self.contradiction(args)
+            if reason:
+                args.parser.error(reason)
+            if not args.print_all:
+                with flags.protected_files(args):
+                    return self.run(args)
+            print_lines(*_all_names(args))
+            return 0
+
+        return run_main.run_main(work, report_error=LineBuffer().print_error)
+
+
+def _all_names(args: argparse.Namespace) -> list[str]:
+    """What --print_all prints; no model.yml is read."""
+    settings = to_settings(omz_settings_from_args(args))
+    release = _meant_release(args, settings)
+    if release:
+        _with_release(settings, release)
+        return _names_of_release(release)
+    registry = registry_from_settings(settings)
+    if registry.empty_message:
+        LineBuffer().warn(registry.empty_message)
+    return registry.names()  # parts but not composites
+
+
+def omz_settings_from_args(
+    args: argparse.Namespace, overrides: Mapping[str, object] | None = None
+) -> dict[str, Setting]:
+    """The effective settings, each with its origin; --jobs is not a setting here.
+
+    The overrides are values of settings whose flags have another name or meaning here.
+    """
+    return read_settings(flags.given_settings(args, {"jobs": None, **(overrides or {})}))
+
+
+def omz_patterns_from_args(args: argparse.Namespace) -> list[str] | None:
+    """The patterns that select models; None selects all. Wrong flags end the process with exit code
+    2.
+    """
+    given = [args.all, args.name is not None, args.list is not None]
+    if sum(given) > 1:
+        args.parser.error('at most one of "--all", "--name" or "--list" can be specified')
+    if not any(given):
+        args.parser.error('one of "--print_all", "--all", "--name" or "--list" must be specified')
+    if args.all:
+        return None
+    return args.name.split(",") if args.list is None else read_list_file(args.list)
+
+
+def select_omz_models(
+    args: argparse.Namespace, settings: Settings | None = None
+) -> tuple[Settings, Selection]:
+    """The settings, with the registries that are needed, and the models that the flags select.
+
+    ``settings`` are by default those of the flags.
+
+    Errors in the files of these models are shown at once. Names that posezoo's own registry lacks
+    are looked up in Open Model Zoo's, unless the settings name the folders or registries to search.
+    An OmzError if a pattern matches no name.
+
+    In the stand-in for a release of openvino-dev, all models are those of the release, and a glob
+    also matches its models; older and newer releases answer only what this one lacks.
+    """
+    output = LineBuffer()
+    settings = settings or to_settings(omz_settings_from_args(args))
+    patterns = omz_patterns_from_args(args)
+    release = _meant_release(args, settings)
+    globs = []
+    if release:
+        globs = list(filter(_is_glob, patterns or ()))
+    search = _Search(settings, patterns or (), globs)
+    if release and (patterns is None or globs):
+        search.open(_with_release(settings, release))
+    if release and patterns is None:
+        patterns = _names_of_release(release)
+    if not settings.models_dir and not settings.registries:
+        search.search(release, output)
+    search.require_all_found()
+    selection = select_models(search.registry, patterns, output)
+    warn_of_deprecated_composites(selection, output)
+    if globs:
+        output.warn(f"{', '.join(globs)}: {search.count_by_registry()}")
+    return search.settings, selection
+
+
+def _is_glob(pattern: str) -> bool:
+    return any(mark in pattern for mark in "*?[")
+
+
+class _Search:
+    """Looks up patterns in Open Model Zoo's releases, and opens those that are needed."""
+
+    def __init__(self, settings: Settings, patterns: Sequence[str], globs: Sequence[str]) -> None:
+        self._globs = globs  # those that all releases are searched for
+        self.missing = list(patterns)
+        self.not_searched = ""  # why releases were not searched, for a hint
+        self.open(settings)
+        self.names = list(self.registry.entries)  # of everything that was searched
+
+    def open(self, settings: Settings) -> None:
+        """Use the registries of these settings."""
+        self.settings = settings
+        self.registry = registry_from_settings(settings)
+        self.missing = [
+            pattern for pattern in self.missing if not self.registry.matches_any(pattern)
+        ]
+
+    def search(self, release: str, output: LineBuffer) -> None:
+        """Search the releases, this one first, for what is missing; for globs search them all."""
+        first = f"the models of {release}" if release else "posezoo's own models"
+        for name in sorted(OMZ_REGISTRIES, key=lambda name: name != release):
+            if name in self.settings.registries or not (self.missing or self._globs):
+                continue
+            try:
+                patterns, others = self._look_in(name)
+            except PosezooError as error:
+                self._note_failure(name, error, output)
+                break
+            names = [pattern for pattern in patterns if pattern not in self._globs]
+            if names and name != release:
+                output.warn(f"{', '.join(names)}: not among {first}; taken from --registry {name}")
+            if others:
+                output.warn(self._describe_others(name, others))
+
+    def _note_failure(self, name: str, error: PosezooError, output: LineBuffer) -> None:
+        """Keep the reason for a hint; if only globs are searched for, no error will show it."""
+        reason = "; ".join(filter(None, (error.problem, error.hint)))
+        self.not_searched = f"Open Model Zoo's own models were not searched: {reason}"
+        if self._globs and not self.missing:
+            output.warn(f"{name} was not searched: {error.problem}")
+
+    def _describe_others(self, name: str, models: Sequence[str]) -> str:
+        """That a release, which is not opened, has more models that match the globs."""
+        registries = (*self.settings.registries, name)
+        flags = " ".join(f"--registry {registry}" for registry in registries)
+        return f"{', '.join(self._globs)}: {name} also has {', '.join(models)}: {flags}"
+
+    def require_all_found(self) -> None:
+        """Raise an OmzError if a pattern matches no name."""
+        if not self.missing:
+            return
+        hint = self.registry.empty_message or suggest(self.missing[0], self.names)
+        hint = "; ".join(filter(None, (hint, self.not_searched))) or "--print_all names them all"
+        raise OmzError(f'No matching models: "{self.missing[0]}"', hint=hint)
+
+    def count_by_registry(self) -> str:
+        """How many models of the globs come from which registry."""
+        models = self.registry.select(self._globs).models
+        counts = Counter(registry_name(registry_root(spec)) for spec in models)
+        return ", ".join(f"{count} from {name}" for name, count in counts.items())
+
+    def _look_in(self, name: str) -> tuple[list[str], list[str]]:
+        """Open a release if it has what is missing; the patterns found, and names that only match
+        globs.
+        """
+        wider = replace(self.settings, registries=(*self.settings.registries, name))
+        registry = registry_from_settings(wider)
+        self.names += registry.entries
+        patterns = [pattern for pattern in self.missing if registry.matches_any(pattern)]
+        if patterns:
+            self.open(wider)
+        others = [model for model in registry.entries if model not in self.registry.entries]
+        matching = [
+            model for model in others if any(fnmatchcase(model, glob) for glob in self._globs)
+        ]
+        return patterns, matching
+
+
+def _meant_release(args: argparse.Namespace, settings: Settings) -> str:
+    """The registry that the stand-in stands for, unless the user names folders or registries."""
+    release: str = "" if settings.models_dir or settings.registries else args.release
+    return release
+
+
+def _with_release(settings: Settings, release: str) -> Settings:
+    """The settings with a release of Open Model Zoo, which is read if it was not read before."""
+    wider = replace(settings, registries=(release,))
+    try:
+        registry_from_settings(wider)
+    except PosezooError as error:
+        error.hint = "; ".join(
+            filter(None, (error.hint, "--registry posezoo has posezoo's own models alone"))
+        )
+        raise
+    return wider
+
+
+def _names_of_release(release: str) -> list[str]:
+    """What --print_all of the release prints: composites and not their parts."""
+    entries = open_registry([wheel_registry_root(release)]).entries.values()
+    return [entry.name for entry in entries if not entry.composite]
+
+
+def names_of_unreadable(selection: Selection) -> list[str]:
+    """The names of the models whose files cannot be read, for the list below FAILED:."""
+    return [Path(problem.file).parent.name for problem in selection.problems]
+
+
+def precisions_from_args(args: argparse.Namespace) -> frozenset[str]:
+    """The precisions that --precisions names; all known precisions if the flag is not given."""
+    if args.precisions is None:
+        return frozenset(PRECISIONS)
+    words = args.precisions.split(",")
+    requested = frozenset(map(str.upper, words))
+    unknown = {word for word in words if word.upper() not in PRECISIONS}
+    if unknown:
+        raise OmzError(
+            f"Unknown precisions specified: {', '.join(sorted(unknown))}.",
+            hint=f"known: {', '.join(PRECISIONS)}",
+        )
+    return requested
+
+
+def available_precisions(spec: ModelSpec) -> frozenset[str]:
+    """The precisions of a model: those of the folders of a published IR, or FP16 and FP32 by
+    conversion.
+    """
+    if not spec.is_ir:
+        return frozenset({"FP16", "FP32"})
+    folders = frozenset(file.name.split("/")[0] for file in spec.files)
+    return folders.intersection(PRECISIONS) or frozenset(PRECISIONS)  # other files go with all
+
+
+def print_failures(names: Sequence[str], *, skipped: Sequence[str] = (), text: bool = True) -> int:
+    """List the models that failed, and those that --all skipped for lack of a pin; return the exit
+    code.
+    """
+    if skipped and text:
+        print_lines("SKIPPED (no pin):", *skipped)
+    if names and text:
+        print_lines("FAILED:", *names)
+    sys.stdout.flush()
+    return 1 if names or skipped else 0
+
+
+def parse_positive(text: str) -> int:
+    """An argparse type: a whole number of at least 1."""
+    if text.isdecimal() and 0 < int(text) < 1 << 31:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"must be a positive integer (got {text!r})")

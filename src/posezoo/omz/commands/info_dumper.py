@@ -1,0 +1,70 @@
+"""info_dumper.py, omz_info_dumper: print what model.yml files declare as JSON, with Open Model
+Zoo's keys.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from posezoo.core.declarations.model import ModelSpec, SourceFile
+from posezoo.core.json_projection import Json, project
+from posezoo.core.pipeline.zoo_context import model_roots
+from posezoo.core.registry import Registry, open_registry
+from posezoo.omz.commands import conventions
+
+_INPUT = "name shape layout mean scale reverse_input_channels"
+
+
+def _run(args: argparse.Namespace) -> int:
+    settings, selection = conventions.select_omz_models(args)
+    registry = open_registry(model_roots(settings))
+    facts = [collect_omz_facts(spec, registry) for spec in selection.models]
+    print(json.dumps(facts, indent=4))
+    return selection.exit_code
+
+
+def collect_omz_facts(spec: ModelSpec, registry: Registry) -> Json:
+    """The JSON object of a model: first Open Model Zoo's keys, then posezoo's own keys."""
+    from posezoo.quantize.quantization_plan import explain_unsupported
+
+    is_quantizable = spec.quantizable or not explain_unsupported(spec, registry.composite_of(spec))
+    int8 = ["FP16-INT8", "FP32-INT8"] if is_quantizable else []
+    config = spec.path.with_name("accuracy-check.yml")
+    license_url = spec.license.url or f"https://spdx.org/licenses/{spec.license.spdx}.html"
+    return {
+        **project(spec, "name=full_name composite_model_name=composite? description framework"),
+        "license_url": license_url,
+        "accuracy_config": f"{config}" if config.is_file() else None,
+        "model_config": str(spec.path),
+        "precisions": sorted(conventions.available_precisions(spec)),
+        "quantization_output_precisions": int8,
+        **project(spec, "subdirectory task_type=task"),
+        "input_info": [project(port, _INPUT) for port in spec.inputs],
+        "model_stages": [],
+        "files": [_file(file) for file in spec.files],
+        "output_info": [project(output, "name shape layout") for output in spec.outputs],
+        "license": spec.license.spdx or None,
+        **project(spec.published, "accuracy gflops mparams"),
+    }
+
+
+def _file(file: SourceFile) -> Json:
+    checksum = file.checksum
+    return {
+        **project(file, "name size_bytes=size"),
+        "checksum": project(checksum, "$type=algorithm value") if checksum else None,
+        "sources": file.addresses,
+    }
+
+
+COMMAND = conventions.OmzCommand(
+    "info_dumper.py", "Print the declarations of models as JSON.", "describe", _run
+)
+create_parser = COMMAND.create_parser
+main = COMMAND.main
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,531 @@
+"""mo: convert one file to IR, with the arguments and the output of Model Optimizer (OpenVINO
+2024.6).
+
+Model Optimizer is no longer part of OpenVINO. This command carries out those of its arguments that
+posezoo's converter supports, and refuses each other one by its name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from posezoo.cli import flags, parsers, run_main
+from posezoo.cli.report import print_lines
+from posezoo.core import events
+from posezoo.core.console import result_lines
+from posezoo.core.declarations.model import (
+    Family,
+    Framework,
+    Input,
+    License,
+    ModelSpec,
+    Precision,
+    SelfCheckSettings,
+    SourceFile,
+)
+from posezoo.core.declarations.safe_names import MAX_LENGTH
+from posezoo.core.declarations.supported_mo_args import INPUT_PROTO, requested_precision
+from posezoo.core.errors import ConversionError, OutputError, PosezooError, SelfCheckError, sanitize
+from posezoo.core.files.outputs import has_signs, replacing_own
+from posezoo.core.layout import FlatLayout
+from posezoo.core.resolve.input_options import read_given_arguments
+from posezoo.core.versions import version
+from posezoo.formats.region_configs import (
+    PIPELINE_CONFIG,
+    REGION_CONFIGS,
+    TRANSFORMATIONS_CONFIG,
+    find_detector,
+    is_region_config,
+)
+
+if TYPE_CHECKING:
+    from openvino import Model
+
+    from posezoo.core.events import Listener
+    from posezoo.core.workers.processes import ResourceLimits
+
+#: The release whose arguments these are.
+RELEASE = "2024.6.0"
+
+# The real program, for what this one refuses. === does not accept our stand-in.
+_REAL_MO = (
+    f'Model Optimizer can: pip install "openvino-dev==={RELEASE}" in an environment of its own'
+)
+
+_EXPECTED_CONFIG = (
+    "it needs a graph of TensorFlow 1, and a file for YOLO 1 to 3; or the name of Model "
+    "Optimizer's file for SSD (since 2018), Faster R-CNN, Mask R-CNN or R-FCN, and beside it a "
+    f"pipeline.config in {PIPELINE_CONFIG}"
+)
+
+_EXAMPLES = """examples:
+  mo --input_model net.onnx --output_dir ir
+  mo --input_model net.pb --input_shape "[1,224,224,3]" --mean_values "[123,117,104]"
+  mo --saved_model_dir saved_model --model_name net --compress_to_fp16=False"""
+
+_ARGUMENTS = json.loads(Path(__file__).with_name("mo_arguments.json").read_text("utf-8"))
+#: By usage: the help. A value in brackets may be left out, and then is True.
+CARRIED_OUT: dict[str, str] = _ARGUMENTS["carried_out"]
+#: Arguments that cannot change the IR here; they are accepted and not used.
+WITHOUT_EFFECT: dict[str, str] = _ARGUMENTS["without_effect"]
+#: Arguments that are refused, and why.
+REFUSED: dict[str, str] = _ARGUMENTS["refused"]
+#: The framework of a file, by the ending of its name.
+FRAMEWORKS: dict[str, str] = _ARGUMENTS["frameworks"]
+#: The frameworks whose files are read.
+READ = ("onnx", "tf", "tflite", "caffe", "paddle")
+#: What to do with a file of another framework.
+UNREAD = {
+    "kaldi": _REAL_MO,
+    "tf-text": f"convert a binary graph (.pb); {_REAL_MO}",
+    "mxnet": "Model Optimizer has not read MXNet files since 2024; look for the same model as ONNX",
+    "pytorch": "export the network to ONNX first",
+    "keras": "save the network as a SavedModel, and give --saved_model_dir DIR",
+}
+
+
+SAVED_MODEL_FILE = "saved_model.pb"
+
+# The arguments whose text is read as in model.yml.
+_TEXTS = (
+    "input", "output", "input_shape", "layout", "mean_values", "scale_values", "scale",
+    "freeze_placeholder_with_value", "data_type", "source_layout", "target_layout",
+)  # fmt: skip
+_OFTEN_EMPTY = ("layout", "mean_values", "scale_values", "source_layout", "target_layout")
+_SWITCHES = ("reverse_input_channels", "static_shape")
+
+
+def create_parser() -> argparse.ArgumentParser:
+    """The parser of the command; it accepts the abbreviations that Model Optimizer accepts."""
+    parser = parsers.SafeParser(
+        prog="mo",
+        usage="mo [options]",
+        description=(
+            f"Convert one file to IR, with the arguments of Model Optimizer {RELEASE[:-2]}."
+        ),
+        epilog=_EXAMPLES,
+        formatter_class=parsers.HelpFormatter,
+    )
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"Version of Model Optimizer is: {RELEASE}+posezoo (posezoo {version()})",
+    )
+    parser.add_argument(
+        "--self_check",
+        choices=("strict", "off"),
+        help=(
+            "off: write the IR without comparing its outputs with those of the original; by default"
+            " an IR that differs is refused; strict: also refuse what cannot be proven (posezoo's"
+            " own argument)"
+        ),
+    )
+    for name in flags.LIMITS.split():
+        flags.FLAGS[name].add_to(parser)
+    types: dict[str, Callable[[str], object]] = {
+        "FILE": os.path.expanduser,
+        "DIR": os.path.expanduser,
+        "SIZE": flags.whole_number(1),
+    }
+    for title, usages in (
+        ("arguments that are carried out", CARRIED_OUT),
+        ("arguments without effect, because they cannot change the IR here", WITHOUT_EFFECT),
+        ("arguments that are refused, and why", REFUSED),
+    ):
+        group = parser.add_argument_group(title)
+        for usage, text in usages.items():
+            spellings, _, value = usage.rpartition(" ")
+            names = spellings.split(", ")
+            if usages is REFUSED:
+                group.add_argument(*names, nargs="?", const="", metavar="V", help=text)
+            elif value == "[BOOL]":
+                group.add_argument(
+                    *names, nargs="?", const=True, metavar="BOOL", type=_parse_truth, help=text
+                )
+            else:
+                group.add_argument(*names, metavar=value, type=types.get(value, str), help=text)
+    parser.set_defaults(parser=parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Convert the file, and return the exit code: 0, or 1 for a failure. Wrong usage exits with
+    code 2.
+    """
+    return run_main.run_main(
+        lambda: _run(create_parser().parse_args(argv)), report_error=_print_error
+    )
+
+
+def _parse_truth(text: str) -> bool:
+    """An argparse type, with the words that Model Optimizer accepts."""
+    if text.lower() not in ("true", "1", "false", "0"):
+        raise argparse.ArgumentTypeError(f"expected True or False, got {text!r}")
+    return text.lower() in ("true", "1")
+
+
+class LayoutMap(NamedTuple):
+    """The layout of an input in the file, and in the IR."""
+
+    source_layout: str | None = None
+    target_layout: str | None = None
+
+
+class InputCutInfo(NamedTuple):
+    """An input, as --input describes it."""
+
+    name: str | None = None
+    shape: object = None
+    type: object = None
+    value: object = None
+
+
+def convert_model(input_model: object = None, **arguments: object) -> Model:
+    """Convert a file or a network in memory, as Model Optimizer's function of this name does, and
+    return OpenVINO's model.
+
+    Args:
+        input_model: the path of the file, or a network that openvino.convert_model reads, such as a
+            module of PyTorch.
+        arguments: the arguments of the command, with Python's values, and for a network in memory
+            ``example_input``; weights are FP32 by default.
+
+    Raises:
+        PosezooError: an argument is unknown, or the file or the network cannot be converted.
+    """
+    from posezoo.core.ir.openvino_import import import_openvino
+
+    with tempfile.TemporaryDirectory() as folder:
+        if input_model is not None and not isinstance(input_model, (str, Path)):
+            example = arguments.pop("example_input", None)
+            input_model = _save_network(input_model, example, Path(folder, "original"))
+            arguments |= {"framework": Framework.DLDT, "self_check": "off"}
+        args = _parse_arguments(input_model, arguments)
+        args.output_dir = folder
+        core = import_openvino().Core()
+        core.set_property({"ENABLE_MMAP": False})  # the files are removed
+        network: Model = core.read_model(convert(args, events.ignore_event))
+    return network
+
+
+def _save_network(network: object, example: object, folder: Path) -> Path:
+    """Write the IR of a network in memory, without the changes that arguments ask for."""
+    from posezoo.core.ir.openvino_import import import_openvino
+
+    openvino = import_openvino()
+    try:
+        read = openvino.convert_model(network, example_input=example)
+    except Exception as error:
+        raise ConversionError(
+            f"OpenVINO cannot read this {type(network).__name__}: {error}",
+            hint="give example_input, which a module of PyTorch is traced with; or a file",
+        ) from error
+    path = folder / "model.xml"
+    openvino.save_model(read, path, compress_to_fp16=False)
+    return path
+
+
+def _parse_arguments(input_model: object, arguments: Mapping[str, object]) -> argparse.Namespace:
+    parser = create_parser()
+    unknown = sorted(arguments.keys() - {action.dest for action in parser._actions})
+    if unknown:
+        raise ConversionError(f"convert_model has no argument {unknown[0]}")
+    given = {
+        "input_model": input_model,
+        "compress_to_fp16": "data_type" not in arguments and "False",
+    }
+    texts = {name: _as_text(value) for name, value in {**given, **arguments}.items()}
+    if texts.get("input", "").startswith("["):  # a shape without a name
+        texts["input_shape"] = texts.pop("input")
+    parser.exit_on_error = False
+    try:
+        return parser.parse_args([f"--{name}={text}" for name, text in texts.items() if text])
+    except argparse.ArgumentError as error:
+        raise ConversionError(f"convert_model: {error}") from error
+
+
+def _as_text(value: object) -> str:
+    """A value of Python as the command line has it; empty for one that says nothing."""
+    if value is None or value is False or (isinstance(value, (list, tuple, Mapping)) and not value):
+        return ""
+    if isinstance(value, LayoutMap):
+        return "->".join(filter(None, value))
+    if isinstance(value, Mapping):
+        return ",".join(_as_named(name, each) for name, each in value.items())
+    match value:
+        case InputCutInfo() | (str(), list() | tuple(), *_) if isinstance(value, tuple):
+            return _as_input(*value)
+    if isinstance(value, (list, tuple)):
+        is_shape = not any(isinstance(each, (str, list, tuple)) for each in value)
+        return f"[{','.join(map(str, value))}]" if is_shape else ",".join(map(_as_text, value))
+    return str(value)
+
+
+def _as_input(name: object, shape: object, kind: object = None, constant: object = None) -> str:
+    """An input as --input describes it."""
+    text = f"{name or ''}{_as_text(shape)}"
+    if kind is not None:
+        text += f"{{{_type_name(kind)}}}"
+    return text if constant is None else f"{text}->{constant}"
+
+
+def _type_name(kind: Any) -> str:
+    """The name of a type of OpenVINO or numpy, or the name itself."""
+    if isinstance(kind, str):
+        return kind
+    import numpy as np
+
+    if hasattr(kind, "get_type_name"):
+        return str(kind.get_type_name())
+    return str(np.dtype(kind).name)
+
+
+def _as_named(name: str, value: object) -> str:
+    text = _as_text(value)
+    return f"{name}{text}" if text.startswith("[") else f"{name}({text})"
+
+
+def _run(args: argparse.Namespace) -> int:
+    with protected_files(args):
+        xml = convert(args, _print_event)
+    print_lines(
+        "[ SUCCESS ] Generated IR version 11 model.",
+        f"[ SUCCESS ] XML file: {xml}",
+        f"[ SUCCESS ] BIN file: {xml.with_suffix('.bin')}",
+    )
+    return 0
+
+
+def convert(args: argparse.Namespace, listener: Listener) -> Path:
+    """Convert the file that the arguments name, and return the path of the .xml.
+
+    Raises:
+        PosezooError: the file cannot be converted, or an argument is not carried out.
+    """
+    spec, original = read_command_line(args)
+    requested = requested_precision(spec.mo_args)
+    if args.compress_to_fp16 is not None:
+        requested = Precision.FP16 if args.compress_to_fp16 else Precision.FP32
+    if not original.is_file():
+        raise ConversionError(f"{original}: does not exist")
+    from posezoo.core.convert.conversion import convert_file
+    from posezoo.core.convert.offline_transformations import read_transformations
+    from posezoo.core.convert.reader_process import run_in_reader_process
+
+    limits = reading_limits(args, original)
+    work = partial(
+        convert_file,
+        batch=args.batch,
+        self_check=args.self_check != "off",
+        is_strict=args.self_check == "strict",
+        transformations=read_transformations(args.transform or ""),
+    )
+    folders = FlatLayout(
+        original.parent, Path(args.output_dir or ".").absolute(), checkpoint=original
+    )
+    precision = requested or Precision.FP16
+    return run_in_reader_process(
+        work, spec, folders, precision, source=original, limits=limits, listener=listener
+    )
+
+
+def reading_limits(args: argparse.Namespace, original: Path) -> ResourceLimits:
+    """The limits for reading a file, from the flags and settings."""
+    from posezoo.core.convert.reader_process import files_beside, limits_for
+
+    settings = flags.settings_from_args(args)
+    return limits_for(
+        files_beside(original), settings.conversion_timeout, settings.conversion_memory
+    )
+
+
+@contextmanager
+def protected_files(args: argparse.Namespace, *, force: bool = False) -> Iterator[None]:
+    """While the IR is written: another IR is replaced, as by Model Optimizer, but no other file.
+
+    Raises:
+        OutputError: the IR would replace the original, or, without ``force``, a file that is no IR.
+    """
+    spec, original = read_command_line(args)
+    xml = Path(args.output_dir or ".") / f"{spec.name}.xml"
+    replaces = force or has_signs(xml, ("<net ", "<layers>"))
+    with ExitStack() as stack:
+        for path in (xml, xml.with_suffix(".bin")):
+            if path.exists() and original.exists() and path.samefile(original):
+                raise OutputError(
+                    f"{path}: is the file to convert",
+                    hint="give another --output_dir, or another --model_name",
+                )
+            stack.enter_context(replacing_own(path, force=replaces))
+        yield
+
+
+def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:
+    """The model that the arguments declare, and the path of the file to convert, which may not
+    exist.
+    """
+    _refuse_arguments(args)
+    original = _named_file(args)
+    is_saved_model = args.saved_model_dir is not None or original.is_dir()
+    framework = _framework(args, original, is_saved_model)
+    name = _model_name(args, original)
+    declared = read_given_arguments(_arguments_of_model_yml(args))
+    transformation = _transformation_arguments(args, framework)
+    # Of the outputs that --output names for a detector, Model Optimizer makes a single one.
+    outputs = () if find_detector(transformation) else declared.outputs
+    # The file gets another name here, because it may have one that a model.yml cannot declare.
+    file_name = SAVED_MODEL_FILE if is_saved_model else f"model{original.suffix.lower()}"
+    largest = 1 if _is_darknet(original) else 255
+    spec = ModelSpec(
+        name=name,
+        family=Family.PUBLIC,
+        path=original,
+        description="",
+        task="",
+        framework=framework,
+        license=License(),
+        files=(SourceFile(file_name, None, None, ()),),
+        inputs=declared.inputs + _other_inputs(args, declared.inputs),
+        outputs=outputs,
+        self_check=SelfCheckSettings(largest=largest),
+        mo_args=declared.kept + _layers_argument(args, framework, original) + transformation,
+    )
+    return spec, original / SAVED_MODEL_FILE if is_saved_model else original
+
+
+def _other_inputs(args: argparse.Namespace, declared: Sequence[Input]) -> tuple[Input, ...]:
+    """What Model Optimizer does to all inputs, for those that the arguments do not name."""
+    if not (declared and declared[-1].name):
+        return ()
+    texts = _arguments_of_model_yml(args)
+    general = [text for text in texts if text.startswith(("--scale=", "--reverse_input_channels"))]
+    return read_given_arguments(general).inputs
+
+
+def _layers_argument(
+    args: argparse.Namespace, framework: Framework, original: Path
+) -> tuple[tuple[str, str], ...]:
+    """The argument for the layers of a network of Caffe or Darknet, with a path that no model.yml
+    may have.
+    """
+    if framework is not Framework.CAFFE and not _is_darknet(original):
+        return ()
+    suffix = ".cfg" if _is_darknet(original) else ".prototxt"
+    layers = Path(args.input_proto or original.with_suffix(suffix))
+    return ((INPUT_PROTO, str(layers.absolute())),)
+
+
+def _is_darknet(original: Path) -> bool:
+    return original.suffix.lower() == ".weights"
+
+
+def _transformation_arguments(
+    args: argparse.Namespace, framework: Framework
+) -> tuple[tuple[str, str], ...]:
+    """The arguments for a detector or YOLO, with paths that no model.yml may have."""
+    config = args.transformations_config
+    pipeline = args.tensorflow_object_detection_api_pipeline_config
+    if config is None and pipeline is None:
+        return ()
+    path = Path(config or "")
+    own_file = f"$dl_dir/{path.absolute()}"
+    is_own = path.is_file() and (is_region_config(own_file) or path.name in REGION_CONFIGS)
+    arguments = [(TRANSFORMATIONS_CONFIG, own_file if is_own else f"$mo_dir/{path.name}")]
+    if pipeline is not None:
+        arguments.append((PIPELINE_CONFIG, f"$dl_dir/{Path(pipeline).absolute()}"))
+    is_known = is_region_config(arguments[0][1]) or find_detector(arguments)
+    if is_known and framework is Framework.TF:
+        return tuple(arguments)
+    raise ConversionError(
+        f"{TRANSFORMATIONS_CONFIG}: is not carried out here: {_EXPECTED_CONFIG}", hint=_REAL_MO
+    )
+
+
+def _refuse_arguments(args: argparse.Namespace) -> None:
+    """Raise a ConversionError for an argument that is not carried out, or that excludes another."""
+    values = vars(args)
+    for usage, why in REFUSED.items():
+        flag = usage.split()[0].rstrip(",")
+        if values[flag.lstrip("-")] is not None:
+            raise ConversionError(f"{flag}: is not carried out here: {why}", hint=_REAL_MO)
+    for one, other in (("batch", "input_shape"), ("data_type", "compress_to_fp16")):
+        if values[one] is not None and values[other] is not None:
+            raise ConversionError(f"give either --{one} or --{other}")
+
+
+def _named_file(args: argparse.Namespace) -> Path:
+    paths = [args.input_model, args.saved_model_dir, args.input_meta_graph]
+    given = [path for path in paths if path]
+    if len(given) != 1:
+        raise ConversionError(
+            "give one file to convert",
+            hint="--input_model FILE, or --saved_model_dir DIR, or --input_meta_graph FILE",
+        )
+    return Path(given[0])
+
+
+def _framework(args: argparse.Namespace, original: Path, is_saved_model: bool) -> Framework:
+    by_suffix = "tf" if is_saved_model else FRAMEWORKS.get(original.suffix.lower(), "")
+    framework = args.framework or by_suffix
+    if framework in READ or framework == Framework.DLDT:  # a network in memory was saved as IR
+        return Framework(framework)
+    if framework in UNREAD:
+        problem = f"{original}: files of {framework} are not read here"
+        raise ConversionError(problem, hint=UNREAD[framework])
+    problem = f"{original}: the ending of its name does not tell the framework"
+    if framework:
+        problem = f"--framework {sanitize(framework)}: there is no such framework"
+    raise ConversionError(problem, hint=f"give --framework {' or --framework '.join(READ)}")
+
+
+def _model_name(args: argparse.Namespace, original: Path) -> str:
+    by_file = "saved_model" if args.saved_model_dir else original.stem
+    name: str = args.model_name or by_file or "model"
+    if "/" in name or name in (".", "..") or len(os.fsencode(name)) > MAX_LENGTH:
+        raise ConversionError(
+            f"--model_name {sanitize(name)}: is not the name of a file",
+            hint="--output_dir names the folder",
+        )
+    return name
+
+
+def _arguments_of_model_yml(args: argparse.Namespace) -> list[str]:
+    """The given arguments that a model.yml may have, too, in its form."""
+    values = dict(vars(args))
+    for name in _OFTEN_EMPTY:  # scripts write --mean_values "" if there is none
+        values[name] = values[name] or None
+    texts = [f"--{name}={values[name]}" for name in _TEXTS if values[name] is not None]
+    return texts + [f"--{name}" for name in _SWITCHES if values[name]]
+
+
+def _print_event(event: events.Event) -> None:
+    if isinstance(event, events.WarningIssued):
+        run_main.print_to_stderr(f"[ WARNING ]  {event.message}")
+    for line in result_lines(event):
+        print_lines(f"[ INFO ] {line}")
+
+
+def _print_error(error: PosezooError) -> None:
+    hint = error.hint
+    if hint and "--mo PATH" in hint:  # a flag of converter.py
+        hint = _REAL_MO
+    if isinstance(error, OutputError) and "--force" in hint:  # a flag of posezoo's verbs
+        hint = "give another --output_dir, or another --model_name"
+    if isinstance(error, SelfCheckError) and "strict" not in (hint or ""):
+        hint = "nothing was written; --self_check off writes the IR without this comparison"
+    run_main.print_to_stderr(f"[ ERROR ]  {error.problem}")
+    if hint:
+        run_main.print_to_stderr(f"  hint: {hint}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

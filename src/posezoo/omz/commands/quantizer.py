@@ -1,0 +1,130 @@
+"""quantizer.py, omz_quantizer: quantize FP32 IR to INT8, with Open Model Zoo's flags and output."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli import flags
+from posezoo.cli.flags import Flag
+from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.values import frozen
+from posezoo.omz.commands import conventions
+from posezoo.omz.commands.event_output import TextReporter, print_planned_ir
+from posezoo.quantize.quantization_flags import QUANTIZATION_FLAGS, require_dataset_dir
+
+if TYPE_CHECKING:
+    from posezoo.core.events import Listener
+    from posezoo.core.resolve.stage_context import Context
+    from posezoo.quantize.quantization_plan import QuantizationPlan
+
+#: Flags that old scripts give, and why they have no effect.
+UNUSED_FLAGS = {
+    "python": "is accepted, but not needed: no other Python is started",
+    "pot": (
+        "is accepted, but not needed: OpenVINO 2024.0 removed the Post-training Optimization"
+        " Toolkit; its successor NNCF works in this process"
+    ),
+}
+
+FLAGS: tuple[Flag | str, ...] = (
+    Flag(
+        "--model_dir DIR",
+        "folder of the FP32 IR (default: the working folder)",
+        flags.folder_or_store,
+    ),
+    conventions.output_dir_flag("folder of the INT8 IR", "beside the FP32 IR"),
+    *QUANTIZATION_FLAGS,
+    flags.LOCK,
+    Flag(
+        "--precisions PREC[,PREC...]",
+        "precisions of the INT8 IR: FP16-INT8, FP32-INT8 (default: both)",
+    ),
+    Flag("-p, --python PYTHON", "not needed: no other Python is started"),
+    Flag("--pot POT", "not needed: NNCF works in this process"),
+    Flag("--dry_run", "print what would be done; change nothing", former="--dry-run"),
+)
+
+
+def _run(args: argparse.Namespace) -> int:
+    require_dataset_dir(args)
+    settings, selection = conventions.select_omz_models(args)
+    requested = conventions.precisions_from_args(args)
+    output = conventions.LineBuffer()
+    for flag, reason in UNUSED_FLAGS.items():
+        if getattr(args, flag) is not None:
+            output.warn(f"--{flag} {reason}")
+    from posezoo.core.pipeline.for_each import for_each
+    from posezoo.core.pipeline.zoo_context import open_context
+
+    model_dir = args.model_dir or Path.cwd()
+    context = open_context(replace(settings, weights_dir=model_dir), download_dir=model_dir)
+    task = _ReportedQuantization(context, requested, args)
+    failed = conventions.names_of_unreadable(selection)
+    for outcome in for_each(selection.models, task):
+        if outcome.error:
+            output.print_error(outcome.error)
+            output.write_out()
+            failed.append(outcome.item.full_name)
+    return conventions.print_failures(failed)
+
+
+@frozen
+class _ReportedQuantization:
+    """Quantizes a model and reports the result."""
+
+    context: Context
+    requested: frozenset[str]  # the precisions
+    args: argparse.Namespace
+
+    def __call__(self, spec: ModelSpec, _listener: Listener) -> None:
+        from posezoo.core.pipeline.get import write_model_card
+        from posezoo.quantize.int8_models import make_int8
+
+        folder = self.context.layout.model_download_dir(spec)
+        lines = TextReporter(conventions.LineBuffer(), folder)
+        plan = self._plan(spec, lines)
+        if plan is None:
+            return
+        if self.args.dry_run:
+            for ir in plan.irs:
+                heading = f"Quantizing {spec.full_name} from FP32 to {ir.precision}"
+                print_planned_ir(lines, spec.full_name, ir, heading)
+            return
+        make_int8(plan, listener=lines)
+        write_model_card(spec, self.context, self.args.output_dir)
+        lines.print_line("")
+
+    def _plan(self, spec: ModelSpec, lines: TextReporter) -> QuantizationPlan | None:
+        """The plan; None, and a line that says why, if the model is skipped."""
+        from posezoo.quantize.int8_models import explain_unsupported_int8, plan_int8
+        from posezoo.quantize.quantization_plan import QuantizationOptions
+
+        reason = explain_unsupported_int8(spec, self.context)
+        if reason:
+            lines.start_step(f"Skipping {spec.full_name} (quantization not supported)")
+            lines.print_line(f"{reason.removeprefix('quantization not supported: ')}\n")
+            return None
+        int8 = (Precision.FP16_INT8, Precision.FP32_INT8)
+        precisions = tuple(precision for precision in int8 if precision in self.requested)
+        if not precisions:
+            names = " or ".join(sorted(self.requested))
+            lines.start_step(f"Skipping {spec.full_name} (no quantization makes {names})\n")
+            return None
+        args = self.args
+        options = QuantizationOptions(precisions, args.target_device, args.force)
+        return plan_int8(spec, self.context, args.dataset_dir, options, output_dir=args.output_dir)
+
+
+COMMAND = conventions.OmzCommand(
+    "quantizer.py", "Quantize converted models to INT8.", "quantize", _run, own_flags=FLAGS
+)
+create_parser = COMMAND.create_parser
+main = COMMAND.main
+
+
+if __name__ == "__main__":
+    sys.exit(main())

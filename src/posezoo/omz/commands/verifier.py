@@ -1,0 +1,67 @@
+"""verifier.py: posezoo verify, with Open Model Zoo's flags for the selection of models."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from posezoo.cli import flags
+from posezoo.cli.artifact_check import run_artifact_check
+from posezoo.core.events import ignore_event
+from posezoo.core.pipeline.zoo_context import download_options
+from posezoo.core.registry import open_registry
+from posezoo.core.settings import to_settings
+from posezoo.lint import metadata_check
+from posezoo.omz.commands import conventions
+
+FLAGS = (
+    conventions.output_dir_flag("where files and IR are", "the working folder"),
+    flags.download_dir_flag("the output folder"),
+    *metadata_check.METADATA_FLAGS,
+    flags.LOCK,
+    flags.format_flag(metadata_check.FORMATS),
+)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from posezoo.core.layout import ModelLayout
+    from posezoo.core.lockfile import LockFile
+
+    settings = to_settings(conventions.omz_settings_from_args(args))
+    if metadata_check.wants_metadata_check(args):
+        flags.require_local("verify --metadata", *settings.models_dir)
+        registry = open_registry(settings.models_dir)
+        chosen = args.name is not None or args.list is not None
+        patterns = conventions.omz_patterns_from_args(args) if chosen else None
+        return metadata_check.run_metadata_check(args, registry, patterns)
+    settings, selection = conventions.select_omz_models(args, settings)
+    output_dir = args.output_dir or Path.cwd()
+    downloads = args.download_dir or output_dir
+    layout = ModelLayout(downloads, output_dir, limits=download_options(settings).limits)
+    lock = LockFile(settings.lock, strict=settings.locked)
+    return run_artifact_check(
+        selection,
+        layout,
+        lock,
+        ignore_event,
+        style=args.format,
+        registry_flags=flags.registry_arguments(args),
+        downloader="downloader.py --name",
+        converter="converter.py --name",
+    )
+
+
+COMMAND = conventions.OmzCommand(
+    "verifier.py",
+    "Check size and checksum of downloaded files and converted IR.",
+    "check",
+    _run,
+    own_flags=FLAGS,
+)
+create_parser = COMMAND.create_parser
+main = COMMAND.main
+
+
+if __name__ == "__main__":
+    sys.exit(main())

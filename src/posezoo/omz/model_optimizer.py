@@ -1,0 +1,372 @@
+"""Run Model Optimizer (openvino-dev 2024.6 or older) as a program from its own environment.
+
+It converts models that neither OpenVINO nor posezoo can read: TensorFlow's object detection
+pipelines in two stages, and models that need a program inside Model Optimizer
+(--transformations_config). Its packages and ours cannot be installed in one environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from posezoo.core.convert import frontends
+from posezoo.core.declarations.model import Framework, ModelSpec, Precision
+from posezoo.core.errors import ConversionError, os_reason, sanitize
+from posezoo.core.files.staging import staging_dir
+from posezoo.core.ir import ir_writer, provenance
+from posezoo.core.ir.complexity import compute_complexity
+from posezoo.core.ir.openvino_import import error_text, import_openvino
+from posezoo.core.layout import ModelLayout
+from posezoo.core.resolve.resolved import Resolved, Target
+from posezoo.core.values import frozen
+from posezoo.core.workers.program import find_exception, run_program
+from posezoo.formats.region_configs import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
+from posezoo.omz.mo_args import TYPED, has_other_original, write_arguments
+
+#: The newest Python that OpenVINO 2024.6, the last one with Model Optimizer, has wheels for.
+NEWEST_PYTHON = (3, 12)
+
+# Arguments that an untrusted model.yml must not set, because they decide which code is loaded or
+# where files are written. Model Optimizer also accepts prefixes of these, and a value directly
+# after a one-letter flag.
+_REFUSED = (
+    "--extensions", "--caffe_parser_path", "--tensorflow_custom_layer_libraries", "--output_dir",
+    "--model_name", "--tensorflow_custom_operations_config_update", "--tensorboard_logdir",
+)  # fmt: skip
+_REFUSED_LETTERS = ("-o", "-n", "-w", "-m", "-k")
+# Arguments that name files to read: these must be verified files of the model, or come with Model
+# Optimizer.
+_PATHS = (
+    "--counts", "--input_checkpoint", "--input_meta_graph", "--input_proto", "--input_symbol",
+    "--mean_file", "--nd_prefix_name", "--pretrained_model_name", "--saved_model_dir",
+    "--tensorflow_use_custom_operations_config", "-d", PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG,
+)  # fmt: skip
+
+#: How long one run may take, in seconds. Large TensorFlow models take some minutes.
+TIMEOUT_S = 3600.0
+
+#: The module with the commands of posezoo's stand-in for openvino-dev, and its local version.
+STAND_IN_MODULE = "posezoo_openvino_dev"
+STAND_IN_VERSION = "posezoo"
+
+HINT = "make mo-env makes an environment with it; --mo build/mo-env/bin/mo"
+
+# Prints the folder of Model Optimizer, the version of OpenVINO, and that of Python.
+_PROBE = """
+import importlib.metadata, importlib.util, json, sys
+folder = version = ""
+for name in ("openvino.tools.mo", "mo"):
+    try:
+        spec = importlib.util.find_spec(name)
+    except ImportError:
+        continue
+    if spec is not None and spec.submodule_search_locations:
+        folder = list(spec.submodule_search_locations)[0]
+        break
+for name in ("openvino-dev", "openvino"):
+    try:
+        version = importlib.metadata.version(name)
+        break
+    except importlib.metadata.PackageNotFoundError:
+        pass
+print(json.dumps([folder, version, list(sys.version_info[:2])]))
+"""
+
+
+@frozen
+class ModelOptimizer:
+    """An installed Model Optimizer."""
+
+    command: tuple[str, ...]  # the program and its first arguments
+    folder: Path  # the folder of its package, which replaces $mo_dir in arguments
+    version: str  # the version of OpenVINO
+
+
+def find_model_optimizer(named: Path | None, python: Path | None = None) -> ModelOptimizer:
+    """Find a Model Optimizer; its Python is run to find the package and the version.
+
+    Args:
+        named: the path of its ``mo``, of an old release's ``mo.py``, of the folder of its
+            environment, or of the Python in that environment.
+        python: the Python that starts it; None for the one in the folder of ``mo``.
+
+    Raises:
+        ConversionError: the path does not exist, or its Python has no Model Optimizer.
+    """
+    script: Path | None = None
+    if named:
+        script = _find_script(named)
+        if script.name.startswith("python"):
+            script, python = None, python or script
+        else:
+            python = python or _find_python(script)
+    if python is None:
+        raise ConversionError("no Model Optimizer was named", hint=HINT)
+    folder, version, python_version = _probe(python)
+    if version.endswith(f"+{STAND_IN_VERSION}"):
+        folder = ""  # its openvino.tools.mo runs posezoo
+    if script and script.suffix == ".py":
+        return ModelOptimizer((str(python), str(script)), script.parent, version)
+    if not folder:
+        hint = HINT
+        if python_version > NEWEST_PYTHON:
+            actual, newest = (
+                ".".join(map(str, numbers)) for numbers in (python_version, NEWEST_PYTHON)
+            )
+            hint = (
+                f"Python {actual} is too new for it: OpenVINO 2024.6 supports up to {newest}; "
+                f"make mo-env PYTHON=python{newest}"
+            )
+        version_note = f": its OpenVINO is {version}" if version else ""
+        raise ConversionError(f"{python}: has no Model Optimizer{version_note}", hint=hint)
+    command = (str(python), "-m", "openvino.tools.mo") if script is None else (str(script),)
+    return ModelOptimizer(command, Path(folder), version)
+
+
+def inspect_model_optimizer(named: Path | None, python: Path | None = None) -> ModelOptimizer:
+    """Find a Model Optimizer for a plan: no program is run.
+
+    Its version is that of the package in the environment of its Python; empty if it lies elsewhere.
+
+    Raises:
+        ConversionError: the path does not exist, or no Python is beside it.
+    """
+    if named is None and python is None:
+        raise ConversionError("no Model Optimizer was named", hint=HINT)
+    script = _find_script(named) if named else None
+    if script and not script.name.startswith("python"):
+        python = python or _find_python(script)
+    environment = (python or script or Path()).absolute().parents[1]
+    packages = environment.glob("[Ll]ib/**/site-packages/openvino_dev-*.dist-info")
+    versions = [path.name.removesuffix(".dist-info").partition("-")[2] for path in packages]
+    return ModelOptimizer((str(script or python),), environment, "".join(versions[:1]))
+
+
+def is_stand_in(named: Path) -> bool:
+    """Whether a path is the ``mo`` of our stand-in for openvino-dev, or an environment with that
+    ``mo``.
+    """
+    try:
+        with open(_find_script(named), "rb") as stream:
+            return f"from {STAND_IN_MODULE} import".encode() in stream.read(4096)
+    except (OSError, ConversionError):
+        return False
+
+
+def _find_script(named: Path) -> Path:
+    # Not resolved: an environment is recognised by the path of its links.
+    candidates: tuple[Path, ...] = (named,)
+    if named.is_dir():
+        candidates = (named / "bin" / "mo", named / "Scripts" / "mo.exe")
+    script = next((path.absolute() for path in candidates if path.is_file()), None)
+    if script is None:
+        raise ConversionError(f"{candidates[0]}: there is no such file", hint=HINT)
+    return script
+
+
+def _find_python(script: Path) -> Path:
+    if script.suffix == ".py":
+        return Path(sys.executable)
+    for folder in (script.parent, script.resolve().parent):
+        for name in ("python", "python3", "python.exe"):
+            if (folder / name).is_file():
+                return folder / name
+    raise ConversionError(
+        f"{script}: there is no Python beside it",
+        hint="name the one of its environment: converter.py --python PATH",
+    )
+
+
+@cache  # it starts a process: once for all models of a run
+def _probe(python: Path) -> tuple[str, str, tuple[int, int]]:
+    """The folder of Model Optimizer's package, the version of OpenVINO, and that of Python."""
+    try:
+        result = run_program([str(python), "-c", _PROBE], environment=_environment(), timeout_s=60)
+        folder, version, numbers = json.loads(result.output.strip().splitlines()[-1])
+    except (OSError, ValueError, IndexError) as error:
+        raise ConversionError(f"{python}: cannot be started as Python", hint=HINT) from error
+    return folder, version, (numbers[0], numbers[1])
+
+
+def _environment(home: str = "") -> dict[str, str]:
+    """This process's environment without the variables that would make another Python import our
+    packages.
+    """
+    variables = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "POSEZOO_"))
+    }
+    return {**variables, "PYTHONNOUSERSITE": "1", **({"HOME": home} if home else {})}
+
+
+def _abbreviates(flag: str, names: Iterable[str]) -> bool:
+    """Whether Model Optimizer would read a flag as one of these."""
+    return flag not in TYPED and any(name.startswith(flag) for name in names)
+
+
+def refuse_unsafe_arguments(spec: ModelSpec) -> None:
+    """Raise a ConversionError for an argument that could make Model Optimizer run code or use other
+    files.
+    """
+    for flag, value in spec.mo_args:
+        if flag == "--model_name":  # replaced by ours
+            continue
+        names_file = _abbreviates(flag, _PATHS)
+        if (names_file and not value.startswith("$")) or value.startswith(("/", "~")):
+            raise ConversionError(
+                f"{spec.full_name}: {flag} is not passed to Model Optimizer: {sanitize(value)} is a"
+                " file that is not verified",
+                hint="name a file of the model: $dl_dir/NAME",
+            )
+        is_refused = flag.startswith(_REFUSED_LETTERS)
+        if flag.startswith("--"):
+            is_refused = _abbreviates(flag, _REFUSED)
+        if is_refused:
+            raise ConversionError(
+                f"{spec.full_name}: {flag} is not passed to Model Optimizer: it can name code to"
+                " run, or another file",
+                hint="remove it, or call Model Optimizer yourself, if you trust what it names",
+            )
+
+
+def build_arguments(
+    spec: ModelSpec,
+    layout: ModelLayout,
+    original: Path,
+    mo: ModelOptimizer,
+    precision: Precision,
+    folder: Path,
+) -> tuple[str, ...]:
+    """The arguments for Model Optimizer, the same as those of Open Model Zoo's converter."""
+    old_extensions = mo.folder / "extensions"  # of old releases
+    variables = {
+        "$mo_ext_dir": old_extensions if old_extensions.is_dir() else mo.folder,
+        "$mo_dir": mo.folder,
+        "$dl_dir": layout.model_download_dir(spec),
+        "$conv_dir": layout.conversions or layout.model_dir(spec),
+        "$config_dir": spec.path.parent,
+    }
+    # Unlike current OpenVINO, Model Optimizer's own readers need every size.
+    sized = tuple(replace(port, reshaped=bool(port.shape)) for port in spec.inputs)
+    ours = ("--input_model=", "--data_type", "--compress_to_fp16", "--model_name")
+    arguments = write_arguments(replace(spec, inputs=sized))
+    declared = [argument for argument in arguments if not argument.startswith(ours)]
+    for name, path in variables.items():
+        declared = [argument.replace(name, str(path)) for argument in declared]
+    original_argument = () if has_other_original(spec) else (f"--input_model={original}",)
+    return (
+        f"--framework={spec.framework}",
+        f"--output_dir={folder}",
+        f"--model_name={spec.name}",
+        *original_argument,
+        *declared,
+        f"--compress_to_fp16={precision is Precision.FP16}",
+    )
+
+
+def run_model_optimizer(mo: ModelOptimizer, arguments: tuple[str, ...], spec: ModelSpec) -> None:
+    """Run Model Optimizer, and wait until it ends; if it fails, a ConversionError contains its
+    message.
+    """
+    command = [*mo.command, *arguments]
+    with tempfile.TemporaryDirectory() as home:
+        # Its telemetry would contact servers and write to the user's home folder; "0" here disables
+        # it.
+        consent = Path(home, "intel", "openvino_telemetry")
+        consent.parent.mkdir()
+        consent.write_text("0")
+        try:
+            result = run_program(command, environment=_environment(home), timeout_s=TIMEOUT_S)
+        except OSError as error:
+            raise ConversionError(f"{command[0]}: cannot be started: {os_reason(error)}") from error
+    if result.timed_out:
+        raise ConversionError(
+            f"{spec.full_name}: Model Optimizer did not end within {TIMEOUT_S / 60:g} min"
+        )
+    if result.exit_code == 0:
+        return
+    reason = _find_reason(result.errors or result.output.decode("utf-8", "replace"))
+    hint = f"its command line was: {shlex.join(command)}"
+    if "No module named" in reason and spec.framework in _EXTRAS:
+        hint = f"make mo-env MO_EXTRAS={_EXTRAS[spec.framework]} installs the missing package"
+    raise ConversionError(
+        f"{spec.full_name}: Model Optimizer {mo.version} ended with {result.exit_code}: {reason}",
+        hint=hint,
+    )
+
+
+def _find_reason(text: str) -> str:
+    """The exception that it raised; if none, its error lines; if none, its last line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line.partition("]")[2].strip(" -") for line in lines if line.startswith("[ ERROR ]")]
+    last_line = (lines or ["without a message"])[-1]
+    return (find_exception(text) or " ".join(filter(None, errors)) or last_line)[:300]
+
+
+# The extras of openvino-dev that install a framework's packages.
+_EXTRAS = {
+    Framework.CAFFE: "caffe",
+    Framework.TF: "caffe,tensorflow2",
+    Framework.ONNX: "caffe,onnx",
+}
+
+
+def convert_with_model_optimizer(
+    resolved: Resolved, layout: ModelLayout, mo: ModelOptimizer, targets: Sequence[Target]
+) -> None:
+    """Convert a downloaded model to IR with Model Optimizer.
+
+    Current OpenVINO reads each IR and writes it again: this shows that the IR can be loaded, and
+    removes the paths that Model Optimizer records. No runtime here can run these originals for a
+    self-check.
+
+    Raises:
+        ConversionError: a file is missing or has another digest, or Model Optimizer fails.
+        LockError: a strict lock does not list an IR.
+        OutputError: an IR cannot be written.
+    """
+    from posezoo.core.convert.publish import StagedIr, read_contents, replace_irs
+
+    spec = resolved.source
+    decoder = resolved.decoder
+    refuse_unsafe_arguments(spec)
+    source = frontends.verify_source_model(spec, layout)
+    with staging_dir(layout.model_dir(spec)) as staging:
+        for target in targets:
+            folder = staging / target.precision
+            arguments = build_arguments(
+                spec, layout, source, mo, precision=target.precision, folder=folder
+            )
+            run_model_optimizer(mo, arguments, spec)
+            ov = import_openvino()
+            try:
+                network = ov.Core().read_model(folder / f"{spec.name}.xml")
+                # A new model lacks Model Optimizer's own records.
+                network = ov.Model(network.get_results(), network.get_parameters(), spec.name)
+            except RuntimeError as error:
+                raise ConversionError(
+                    f"{spec.full_name}: what Model Optimizer made cannot be read:"
+                    f" {error_text(error)}"
+                ) from error
+            ir_writer.prepare_for_writing(network, spec, decoder)
+            xml = ir_writer.write_ir(
+                network, folder / "described" / f"{spec.name}.xml", target.precision
+            )
+            contents = read_contents(xml)
+            record = provenance.format_provenance(
+                spec,
+                decoder,
+                contents,
+                complexity=compute_complexity(network),
+                model_optimizer=mo.version,
+            )
+            replace_irs([StagedIr(xml, target, contents, record)])

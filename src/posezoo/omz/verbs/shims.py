@@ -1,0 +1,248 @@
+"""posezoo shims: write commands with Open Model Zoo's names, so that old scripts find them.
+
+With --wheel, pip installs these commands if a script asks for openvino-dev.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from posezoo.cli.flags import Flag
+from posezoo.cli.report import print_text
+from posezoo.cli.run_main import print_to_stderr
+from posezoo.core.errors import OutputError, PosezooError, os_reason
+
+EXAMPLES = """
+posezoo shims ~/.local/bin
+posezoo shims ./bin && PATH=$PWD/bin:$PATH omz_downloader --print_all
+posezoo shims --wheel wheels && PIP_FIND_LINKS=$PWD/wheels pip install "openvino-dev[onnx]==2024.6.0"
+"""  # noqa: E501
+
+#: The module of each command, by the command's name.
+COMMANDS = {
+    "omz_downloader": "posezoo.omz.commands.downloader",
+    "omz_converter": "posezoo.omz.commands.converter",
+    "omz_quantizer": "posezoo.omz.commands.quantizer",
+    "omz_info_dumper": "posezoo.omz.commands.info_dumper",
+}
+
+
+#: The releases of openvino-dev. It has also had pre-releases of most of them.
+RELEASES = (
+    "2021.3", "2021.4", "2021.4.1", "2021.4.2", "2022.1", "2022.2", "2022.3", "2022.3.1",
+    "2022.3.2", "2023.0", "2023.0.1", "2023.0.2", "2023.1", "2023.2", "2023.3", "2024.0",
+    "2024.1", "2024.2", "2024.3", "2024.4", "2024.5", "2024.6",
+)  # fmt: skip
+
+
+_OLD_RELEASE = (
+    "It has the commands and models of {release}, but not its OpenVINO: pip installs OpenVINO"
+    " 2025.2 or later and NumPy 1.24 or later, also in place of older ones that an earlier command"
+    " installed. Where scripts need those, name them in a file for PIP_CONSTRAINT; then pip takes"
+    " the real openvino-dev."
+)
+
+
+def _release(text: str) -> str:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        version = Version(text)
+    except InvalidVersion:
+        version = None
+    if version is None or version.local:
+        raise argparse.ArgumentTypeError(f"expected a release such as 2022.1.0, got {text!r}")
+    if Version(version.base_version) not in map(Version, RELEASES):
+        problem = f"openvino-dev has no release {text}; it has {', '.join(RELEASES)}"
+        raise argparse.ArgumentTypeError(problem)
+    return str(version)
+
+
+def _registry_of(release: str) -> str:
+    """The registry with the models of a release of openvino-dev, or of the nearest release that has
+    one.
+
+    Until 2024.0, releases had Caffe models.
+    """
+    year = int(release.partition(".")[0])
+    if year < 2022:
+        return "omz@2021.4"
+    return "omz@2022.1" if year < 2024 else "omz"
+
+
+FLAGS = (
+    Flag(
+        "folder DIR",
+        f"the folder to write {', '.join(COMMANDS)} to; it should be on PATH",
+        Path,
+        nargs="?",
+    ),
+    Flag(
+        "--wheel DIR",
+        "write two wheels to this folder: posezoo, and a stand-in for openvino-dev that pip prefers"
+        " to the real one; never publish them",
+    ),
+    Flag(
+        "--wheel_version VERSION",
+        "the version of openvino-dev that the stand-in satisfies, and whose models --all and"
+        " --print_all of the commands mean (default: %(default)s)",
+        _release,
+        default="2024.6.0",
+    ),
+    Flag(
+        "--force",
+        "also replace commands that run another posezoo or another Python, but never other"
+        " programs; also write wheels where pip would replace an older OpenVINO to install them",
+    ),
+    Flag("-q, --quiet", "print only warnings and errors"),
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the commands or the wheels, and print their paths."""
+    if args.folder is None and args.wheel is None:
+        args.parser.error("name a folder for the commands, or --wheel DIR")
+    lines = []
+    if args.wheel:
+        if not args.force:
+            _refuse_older_openvino()
+        lines = _write_wheels(args.wheel, args.wheel_version, force=args.force)
+    if args.folder:
+        lines += _write_commands(args.folder, args.wheel_version, replaces=args.force)
+    if not args.quiet:
+        print_text("\n".join(lines))
+    if args.folder:
+        _warn_of_others(args.folder.resolve())
+    return 0
+
+
+def _refuse_older_openvino() -> None:
+    from posezoo.core.ir.openvino_import import MINIMUM
+    from posezoo.core.versions import package_version, parse_version
+
+    installed = package_version("openvino")
+    if installed and parse_version(installed) < MINIMUM:
+        raise PosezooError(
+            f"this environment has openvino {installed}, which pip would replace to install the"
+            " stand-in, with its numpy",
+            hint="install the stand-in in another environment; --force writes its wheels anyway",
+        )
+
+
+def _write_wheels(folder: Path, release: str, *, force: bool) -> list[str]:
+    """Write the wheels; returns what to print."""
+    from posezoo.core.files.outputs import write_output
+    from posezoo.omz.stand_in_wheel import pack_posezoo, pack_stand_in
+
+    name, content = pack_posezoo()
+    write_output(folder / name, content, force=force)
+    registry = _registry_of(release)
+    stand_in, content = pack_stand_in(release, COMMANDS, registry, _read_models(registry))
+    write_output(folder / stand_in, content, force=force)
+    path = folder.resolve()
+    # pip separates several values at blanks.
+    if " " in str(path):
+        value = path.as_uri()
+    else:
+        value = shlex.quote(str(path))
+    lines = [
+        str(folder / name),
+        str(folder / stand_in),
+        f'Use: PIP_FIND_LINKS={value} pip install "openvino-dev=={release}"',
+        (
+            "These wheels are for this machine, or for a package index of your own: never publish"
+            " them."
+        ),
+    ]
+    if registry == "omz":
+        return lines
+    return [*lines, _OLD_RELEASE.format(release=release)]
+
+
+def _read_models(registry: str) -> Path | None:
+    """The folder of the release's models, which the stand-in carries; without it a warning."""
+    from posezoo.core.pipeline.zoo_context import download_options
+    from posezoo.core.settings import read_settings, to_settings
+    from posezoo.omz.wheel_registry import read_wheel_registry
+
+    try:
+        return read_wheel_registry(registry, download_options(to_settings(read_settings({}))))
+    except PosezooError as error:
+        print_to_stderr(
+            "warning: the stand-in has no models of its release, so its commands will read them"
+            f" from the index: {error.problem}"
+        )
+        return None
+
+
+def _write_commands(folder: Path, release: str, *, replaces: bool) -> list[str]:
+    """Write the commands, and return their paths; if one cannot be replaced, none is written."""
+    from posezoo.core.files.verified_files import write_atomically
+
+    registry = _registry_of(release)
+    requested = {folder / name: shim_script(module, registry) for name, module in COMMANDS.items()}
+    for path, content in requested.items():
+        if not os.path.lexists(path):
+            continue
+        if not _is_ours(path):
+            raise OutputError(
+                f"{path}: exists already, and is not from posezoo",
+                hint=(
+                    "pip uninstall openvino-dev, if it is from there; "
+                    "or choose another folder, and put it first on PATH"
+                ),
+            )
+        if not replaces and path.read_text("utf-8") != content:
+            problem = f"{path}: was written by another posezoo or Python, or for another release"
+            raise OutputError(problem, hint="--force replaces it")
+    for path, content in requested.items():
+        write_atomically(path, content.encode())
+        try:
+            path.chmod(path.stat().st_mode | 0o111)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be made executable: {os_reason(error)}") from error
+    return [str(path) for path in requested]
+
+
+def _warn_of_others(folder: Path) -> None:
+    """Warn if PATH does not find the commands in this folder."""
+    from posezoo.omz.model_optimizer import is_stand_in
+
+    first = f"put it first: export PATH={shlex.quote(str(folder))}:$PATH"
+    commands = [Path(path) for path in map(shutil.which, COMMANDS) if path]
+    others = [path for path in commands if path.parent.resolve() != folder]
+    others = [path for path in others if not _is_ours(path) and not is_stand_in(path)]
+    if others:
+        print_to_stderr(
+            f"warning: your PATH finds {others[0]}, and not the one in {folder}; {first}"
+        )
+    elif not commands:
+        print_to_stderr(f"warning: {folder} is not on your PATH; {first}")
+
+
+def shim_script(module: str, registry: str) -> str:
+    """A shell script that runs a module's ``main`` with this Python, from any working folder.
+
+    Without a folder, the command means the models of the registry.
+
+    The shell starts Python, since a ``#!`` line can contain neither spaces nor long paths. The
+    script imports nothing from the working folder.
+    """
+    source = Path(__file__).resolve().parents[3]  # the folder that contains the package posezoo
+    code = f"import sys; sys.path[:1] = []; sys.path.append({str(source)!r}); "
+    code += f"from posezoo.__main__ import main; sys.exit(main({module!r}, {registry!r}))"
+    return f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c {shlex.quote(code)} "$@"\n'
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(4096)
+    except OSError:
+        return False
+    return head.startswith(b"#!/bin/sh\nexec ") and b" -c 'import sys; sys.path[:1] = []; " in head

@@ -1,0 +1,99 @@
+"""Read a registry of models from a wheel on the package index, as data: nothing of it is installed
+or run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from posezoo.core.declarations.sources import PythonPackageSource, Wheel
+from posezoo.core.download.archive import unpack_archive
+from posezoo.core.download.context import DownloadContext
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.download.sources.python_package import download_wheel
+from posezoo.core.errors import DownloadError, OutputError, os_reason
+from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
+from posezoo.core.files.verified_files import sync
+from posezoo.core.registry import wheel_registry_root
+
+#: Open Model Zoo's models as the wheels of openvino-dev contain them: each source names a folder of
+#: a wheel.
+WHEEL_REGISTRIES = {
+    name: PythonPackageSource("openvino-dev", version, Wheel(file, size, sha256), folder)
+    for name, version, file, size, sha256, folder in (
+        (
+            "omz",
+            "2024.6.0",
+            "openvino_dev-2024.6.0-17404-py3-none-any.whl",
+            4583462,
+            "b8f4a1baeea1b138bc9b75b53dc3bdad3307c2cd4d58526ad977df81635870c5",
+            "omz_tools/models",
+        ),
+        (
+            "omz@2022.1",
+            "2022.1.0",
+            "openvino_dev-2022.1.0-7019-py3-none-any.whl",
+            5774377,
+            "3d911b31a89e92dcb92a29026cfb396920211aca9525ea50032419f10169098d",
+            "openvino/model_zoo/models",
+        ),
+        (
+            "omz@2021.4",
+            "2021.4.2",
+            "openvino_dev-2021.4.2-3976-py3-none-any.whl",
+            6217877,
+            "66b25ebf526c4ee08e7d6f18f397e80395e05c3d620a5caaa5cf17059eab2f37",
+            "open_model_zoo/model_tools/models",
+        ),
+    )
+}
+
+
+def read_wheel_registry(name: str, options: DownloadOptions) -> Path:
+    """The models folder of a registry of ``WHEEL_REGISTRIES``; later calls need neither network nor
+    wheel.
+
+    Raises:
+        DownloadError: the wheel cannot be downloaded, or is not the expected one.
+        OutputError: the folder cannot be written; an unfinished one is never left under its name.
+    """
+    root = wheel_registry_root(name)
+    source = WHEEL_REGISTRIES[name]
+    if root.is_dir():
+        return root
+    parent = root.parents[1]
+    remove_stale_staging_dirs(parent)
+    try:
+        with staging_dir(parent) as folder, DownloadContext(name, options) as context:
+            wheel = folder / source.wheel.name
+            unpacked = folder / "unpacked"
+            download_wheel(source, wheel, context)
+
+            def place(member: str) -> Path | None:
+                inside = member.removeprefix(f"{source.member}/")
+                return unpacked / "models" / inside if inside != member else None
+
+            unpack_archive(wheel, "zip", place)
+            try:
+                # Otherwise a power failure could leave empty files under the final name.
+                for path in [*unpacked.rglob("*"), unpacked]:
+                    sync(path)
+                unpacked.rename(root.parent)
+                sync(parent)
+            except OSError as error:
+                if not root.is_dir():  # otherwise another process was faster
+                    raise OutputError(
+                        f"{root.parent}: cannot be written: {os_reason(error)}", hint="remove it"
+                    ) from error
+    except DownloadError as error:
+        # Not every verb has the flag.
+        hint = error.hint.replace("--mirror DIR", "POSEZOO_MIRROR=DIR")
+        raise DownloadError(
+            f"the registry {name} cannot be read: {error.problem}", hint=hint
+        ) from error
+    except OutputError as error:
+        hint = error.hint or "set XDG_CACHE_HOME to a folder that can be written"
+        raise OutputError(
+            f"the registry {name} cannot be kept: {error.problem}", hint=hint
+        ) from error
+    return root

@@ -1,0 +1,1 @@
+"""Pages: what it is for, in one line."""

@@ -1,0 +1,406 @@
+"""A model's card: declared and measured values and, for a card beside IR, the facts of the IR.
+
+Its sections have the titles of Open Model Zoo's cards, so one parser reads both. The text is the
+same on every run, so an unchanged card is not written again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from posezoo.core.declarations.model import CompositeSpec, ModelSpec, Precision
+from posezoo.core.files.outputs import is_own
+from posezoo.core.files.verified_files import write_atomically
+from posezoo.core.labels import (
+    describe_settings,
+    format_megabytes,
+    format_protocol,
+    join,
+    task_label,
+)
+from posezoo.core.registry import registry_root
+from posezoo.networks.custom_weights import with_known_network
+from posezoo.pages.cards.card_json import card_json
+from posezoo.pages.cards.files_section import render_files_section, render_ir_section
+from posezoo.pages.cards.legal_section import (
+    render_legal_sections,
+    render_limitations_section,
+    render_training_section,
+)
+from posezoo.pages.cards.markdown import (
+    Markdown,
+    Paragraphs,
+    escape,
+    format_code,
+    format_image,
+    format_local_link,
+    format_table,
+    is_safe_url,
+    one_line,
+)
+from posezoo.pages.cards.measurement_tables import (
+    COSTS,
+    format_costs,
+    render_accuracy_section,
+    render_measurement_sections,
+    render_variants_section,
+    specification_accuracy,
+)
+from posezoo.pages.cards.ports_section import render_ports_sections
+from posezoo.pages.cards.skeleton_svg import render_skeleton
+from posezoo.pages.cards.usage_section import (
+    render_example_section,
+    render_performance_hint,
+    render_usage_sections,
+)
+from posezoo.pages.facts.model_facts import ModelFacts, measurements_of
+
+NAME = "README.md"
+FACTS = "card.json"
+#: The folder of images below the registry's root; for a card beside IR, the image is beside the
+#: card.
+PICTURES = "skeletons"
+
+#: Marks a registry page that posezoo generated.
+NOTE = "drawn by `make cards` from model.yml: change it there"
+
+#: Marks a card beside IR that posezoo generated; posezoo does not own any other README.md there.
+#: The text must not change: cards of earlier versions would not be refreshed any more.
+OURS = "drawn by posezoo beside the IR"
+
+#: What hubs call tasks; the others have no word there.
+_HUB_TASKS = {
+    "human_pose_estimation": "keypoint-detection",
+    "human_pose_estimation_3d": "keypoint-detection",
+    "detection": "object-detection",
+    "classification": "image-classification",
+    "object_attributes": "image-classification",
+    "instance_segmentation": "image-segmentation",
+    "semantic_segmentation": "image-segmentation",
+    "monocular_depth_estimation": "depth-estimation",
+    "image_processing": "image-to-image",
+    "machine_translation": "translation",
+    "optical_character_recognition": "image-to-text",
+    "question_answering": "question-answering",
+    "speech_recognition": "automatic-speech-recognition",
+    "text_to_speech": "text-to-speech",
+}
+
+#: Licenses that hubs know by their SPDX identifier in lower case; for any other license they use
+#: ``other``.
+_KNOWN = (
+    "apache-2.0",
+    "mit",
+    "bsd-2-clause",
+    "bsd-3-clause",
+    "isc",
+    "cc-by-4.0",
+    "cc-by-nc-4.0",
+    "gpl-3.0",
+)
+# Texts near the beginning of each card.json.
+_FACTS_SIGNS = ('{\n "format": ', ' "name": "', ' "family": "', ' "composite": ')
+
+#: The note is within this many characters of a file's beginning.
+_HEAD = 200
+
+
+def write_card(facts: ModelFacts) -> Path:
+    """Write the card into the folder of the model's IR, with card.json and an image, and return its
+    path.
+
+    Files that are up to date are not changed. A README.md that posezoo did not generate there is
+    not changed either: it is the registry's own page of the model, was published with the model, or
+    is the user's file.
+    """
+    assert facts.layout
+    path = facts.layout.model_dir(facts.model) / NAME
+    if path.exists() and not has_note(path, OURS):
+        return path
+    for name, text in render_card_files(facts).items():
+        target = path.with_name(name)
+        content = text.encode()
+        is_facts = name == FACTS and is_own(target, _FACTS_SIGNS)
+        is_ours = name == NAME or is_facts or not target.exists()
+        if is_ours and not (target.is_file() and target.read_bytes() == content):
+            write_atomically(target, content)
+    return path
+
+
+def render_card_files(facts: ModelFacts) -> dict[str, str]:
+    """The text of the card and of the files beside it, by name.
+
+    The card is the last: if it was written, the other files exist too.
+    """
+    return {FACTS: render_facts(facts), **_skeleton_file(facts), NAME: render_card(facts)}
+
+
+def render_model_pages(facts: ModelFacts) -> dict[str, str]:
+    """A model's own pages in a registry and their image: text by path below the root."""
+    images = {f"{PICTURES}/{name}": text for name, text in _skeleton_file(facts).items()}
+    folder = facts.model.subdirectory
+    return {
+        f"{folder}/{NAME}": render_card(facts),
+        f"{folder}/{FACTS}": render_facts(facts),
+        **images,
+    }
+
+
+def render_facts(facts: ModelFacts) -> str:
+    """The text of card.json."""
+    return json.dumps(card_json(facts), indent=1, ensure_ascii=False) + "\n"
+
+
+def has_note(path: Path, note: str) -> bool:
+    """Whether a file begins with the note that marks it as generated."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return note in file.read(_HEAD)
+    except OSError:
+        return False
+
+
+def render_card(facts: ModelFacts) -> str:
+    """The card's text.
+
+    If the facts have no layout, this is the registry's card, which links to the license and to
+    other cards. If they have a layout, it is the card beside the IR, which also describes the IR.
+    """
+    paragraphs = filter(None, _paragraphs(facts))
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _paragraphs(facts: ModelFacts) -> Paragraphs:
+    in_registry = facts.layout is None
+    # The user's own weights have no source, so no command can download them.
+    published = all(file.sources for part in facts.parts for file in part.files)
+    note = NOTE if in_registry else f"{OURS}: what you change here is lost when it is drawn again"
+    yield _render_front_matter(facts, note)
+    yield f"# {escape(facts.name)}"
+    yield from _use_case(facts)
+    if published:
+        yield from render_example_section(facts, linked=in_registry)
+    yield from _specification(facts)
+    if published:
+        yield from _figures(facts)
+    yield from _ports(facts)
+    yield from _keypoints(facts)
+    if published:
+        yield from render_usage_sections(facts)
+    yield from render_variants_section(facts)
+    yield from render_files_section(facts)
+    yield from render_ir_section(facts)
+    yield from render_training_section(facts)
+    yield from render_limitations_section(facts)
+    yield from render_legal_sections(facts)
+
+
+def _render_front_matter(facts: ModelFacts, note: str) -> str:
+    """YAML metadata that model hubs read; ``note`` says in one line how the card was generated."""
+    task = facts.model.task
+    pipeline = _HUB_TASKS.get(task)
+    tags = ["openvino", task.replace("_", "-")]
+    if any(Precision.FP16_INT8 in part.precisions for part in facts.parts):
+        tags.append("int8")
+    lines = ["---", f"# {note}", *_hub_license(facts.parts), "library_name: openvino"]
+    if pipeline:
+        lines.append(f"pipeline_tag: {pipeline}")
+    # The model was not trained again, so no base model is named.
+    lines.append(f"tags: {_quoted(tags)}")
+    return "\n".join([*lines, *_results(facts, pipeline or "other"), "---"])
+
+
+def _figures(facts: ModelFacts) -> Paragraphs:
+    yield from render_accuracy_section(facts)
+    yield from render_measurement_sections(facts)
+    if not any(facts.measurements("speed")):
+        yield from render_performance_hint(facts)
+
+
+def _hub_license(parts: Sequence[ModelSpec]) -> list[str]:
+    licenses = {part.license for part in parts}
+    first = parts[0].license
+    if len(licenses) == 1 and first.spdx.lower() in _KNOWN:
+        return [f"license: {first.spdx.lower()}"]
+    names = {each.spdx or "see link" for each in licenses}
+    text = " and ".join(sorted(names))
+    lines = ["license: other", f"license_name: {_quoted(text)}"]
+    addresses = (each.url for each in licenses)
+    link = next(filter(is_safe_url, addresses), "")
+    if link:
+        lines.append(f"license_link: {_quoted(link)}")
+    return lines
+
+
+def _results(facts: ModelFacts, pipeline: str) -> list[str]:
+    """The declared and the measured accuracy as a model index; shares become percentages.
+
+    Only the card beside IR has it, which is the one to upload to a hub. For the other one it would
+    be noise: GitHub shows front matter as nested tables, and the card's own tables have the same
+    figures.
+    """
+    rows = []
+    if facts.layout:
+        rows = list(_list_accuracies(facts))
+    if not rows:
+        return []
+    lines = ["model-index:", f"  - name: {_quoted(facts.name)}", "    results:"]
+    for dataset, metric, value, conditions in rows:
+        name = _quoted(f"{metric}, {conditions}")
+        shown = value if metric == "MPJPE" else float(f"{value * 100:.6g}")
+        kind = "other"
+        if dataset.startswith(("COCO", "person_keypoints")):
+            kind = "coco"
+        lines += [
+            f"      - task: {{type: {pipeline}}}",
+            f"        dataset: {{type: {kind}, name: {_quoted(dataset)}}}",
+            f"        metrics: [{{type: {metric}, name: {name}, value: {shown:g}}}]",
+        ]
+    return lines
+
+
+def _list_accuracies(facts: ModelFacts) -> Iterator[tuple[str, str, float, str]]:
+    """Data set, metric, value and conditions of each accuracy."""
+    for _, claim in facts.published_accuracies:
+        if claim.dataset:
+            conditions = join("declared by the publisher", format_protocol(claim))
+            yield claim.dataset, claim.metric, claim.value, conditions
+    for _, measured in facts.measurements("accuracy"):
+        metric, value = next(iter(measured.figures.items()))
+        conditions = join("measured by posezoo", measured.precision, describe_settings(measured))
+        dataset = str(measured.settings.get("dataset", ""))
+        yield dataset, metric.removesuffix("_mm"), value, conditions
+
+
+def _quoted(value: str | list[str]) -> str:
+    """A text or a list of texts in a form that is the same in YAML and JSON.
+
+    Characters with a meaning in Markdown or HTML are escaped: some readers show front matter as
+    text.
+    """
+    if isinstance(value, list):
+        return f"[{', '.join(map(_quoted, value))}]"
+    quoted = json.dumps(one_line(value), ensure_ascii=False)
+    return re.sub(r"[<>&\[\]`*|~]", lambda match: f"\\u{ord(match.group()):04x}", quoted)
+
+
+def _use_case(facts: ModelFacts) -> Paragraphs:
+    model = facts.model
+    if model.deprecated:
+        yield f"> **This model is {escape(str(model.deprecated))}.**"
+    yield "## Use Case and High-Level Description"
+    yield escape(model.description)
+    if isinstance(model, CompositeSpec):
+        yield "It runs its parts in this order:"
+        lines = []
+        for number, part in enumerate(facts.parts, 1):
+            link = _link_to_model(facts, part.subdirectory, part.name)
+            lines.append(f"{number}. {link}: {escape(part.description)}")
+        yield "\n".join(lines)
+    elif model.composite:
+        folder = Path(model.subdirectory).parent.as_posix()
+        yield f"It is a part of {_link_to_model(facts, folder, model.composite)}."
+
+
+def _describe_download(facts: ModelFacts) -> str:
+    """What ``posezoo run`` transfers: a part of the files, or more for a detector or a package."""
+    size = facts.download_bytes
+    if size in (None, facts.size_bytes):
+        return ""
+    detector = f", with {facts.detector.name}" if facts.detector else ""
+    return f"{format_megabytes(size)} in {facts.usual_precision}{detector}"
+
+
+def _link_to_model(facts: ModelFacts, folder: str, name: str) -> Markdown:
+    if facts.layout:
+        return format_code(name)
+    path = Path(os.path.relpath(folder, facts.model.subdirectory), NAME)
+    return format_local_link(path.as_posix(), name)
+
+
+def _specification(facts: ModelFacts) -> Paragraphs:
+    size = facts.size_bytes
+    parts = facts.parts
+    rows = [("Type", task_label(facts.model.task))]
+    rows += filter(None, map(specification_accuracy, parts))
+    for part in parts:
+        owner = "" if len(parts) == 1 else f" of {part.full_name}"
+        rows += _cost_rows(part, owner, is_counted=facts.layout is None)
+    revisions = dict.fromkeys(str(part.revision) for part in parts)
+    files = "size unknown"
+    if size is not None:
+        files = f"{format_megabytes(size)} ({size:,} bytes)"
+    rows += [
+        ("Source framework", ", ".join(facts.framework_labels)),
+        ("Network", ", ".join(_own_definitions(parts))),
+        ("IR precisions", ", ".join(facts.precisions)),
+        ("Published files", files),
+        ("Download", _describe_download(facts)),
+        ("Revision", ", ".join(revisions)),
+    ]
+    yield "## Specification"
+    yield format_table(("Metric", "Value"), [row for row in rows if row[1]])
+
+
+def _own_definitions(parts: Sequence[ModelSpec]) -> Iterator[str]:
+    """Of the models whose model.yml names a class of their authors' code, which is not run."""
+    for part in parts:
+        network = with_known_network(part).network
+        if network and network.names:
+            yield f"posezoo's own definition, {network.name}, with the published weights"
+
+
+def _cost_rows(part: ModelSpec, owner: str, *, is_counted: bool) -> Iterator[tuple[str, str]]:
+    """GFLOPs and MParams: as published and, if wanted, as counted on the IR.
+
+    A card beside IR has a separate section for the complexity of that IR.
+    """
+    counts = measurements_of(part, "complexity") if is_counted else ()
+    published = {"gflops": part.published.gflops, "mparams": part.published.mparams}
+    for metric, value in published.items():
+        title = f"{COSTS[metric]}{owner}"
+        yield title, "" if value is None else f"{value:.6g}"
+        precisions: dict[tuple[str, str], list[str]] = {}
+        for count in counts:
+            key = (format_costs(count)[metric], describe_settings(count))
+            precisions.setdefault(key, []).append(count.precision)
+        values = (
+            f"{text} ({join(', '.join(same), settings, separator='; ')})"
+            for (text, settings), same in precisions.items()
+        )
+        yield f"{title}, counted on the IR", "; ".join(values)
+
+
+def _ports(facts: ModelFacts) -> Paragraphs:
+    if len(facts.parts) == 1:
+        yield from render_ports_sections(facts.parts[0])
+        return
+    for part in facts.parts:
+        yield f"## {escape(part.name)} model specification"
+        yield from render_ports_sections(part, "###")
+
+
+def _keypoints(facts: ModelFacts) -> Paragraphs:
+    model = facts.model
+    skeleton = facts.skeleton
+    if skeleton is None or not skeleton.keypoints:
+        return
+    path = Path(f"{skeleton.name}.svg")
+    if facts.layout is None:
+        path = Path(os.path.relpath(registry_root(model) / PICTURES / path, model.path.parent))
+    names = (f"{index} {name}" for index, name in enumerate(skeleton.keypoints))
+    yield "## Keypoints"
+    yield format_image(path.as_posix(), f"the skeleton {skeleton.name}")
+    yield f"Skeleton {format_code(skeleton.name)}: {', '.join(names)}."
+
+
+def _skeleton_file(facts: ModelFacts) -> dict[str, str]:
+    """The image of the skeleton by its file name; none for models without keypoints."""
+    skeleton = facts.skeleton
+    if skeleton is None or not skeleton.keypoints:
+        return {}
+    return {f"{skeleton.name}.svg": render_skeleton(skeleton)}

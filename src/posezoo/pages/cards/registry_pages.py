@@ -1,0 +1,269 @@
+"""The pages of a registry: a card and a card.json for each model and composite, and an index.
+
+The index ends with GluonCV's models in three tables, like those of GluonCV's own page of pose
+models.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from posezoo.core.declarations.model import CompositeSpec, ModelSpec, Precision
+from posezoo.core.labels import format_ap, format_megabytes, join, task_label
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import Registry, license_path
+from posezoo.core.resolve.people import ITSELF
+from posezoo.pages.cards.markdown import (
+    Markdown,
+    Paragraphs,
+    escape,
+    format_code,
+    format_image,
+    format_link_with_text,
+    format_local_link,
+    format_table,
+)
+from posezoo.pages.cards.measurement_tables import format_aps, format_complexity
+from posezoo.pages.cards.model_card import NAME, NOTE, render_model_pages
+from posezoo.pages.facts.bar_chart import Chart, to_svg
+from posezoo.pages.facts.comparison import ComparisonRow, MeasurementSelection, compare_models
+from posezoo.pages.facts.model_facts import Model, ModelFacts, describe_model
+from posezoo.pages.facts.outside_references import read_outside_references
+from posezoo.pages.facts.papers import collect_papers, format_citation
+from posezoo.pages.facts.scatter_chart import draw_network_chart, draw_pipeline_chart
+
+INDEX = "index.md"
+PICTURE = "accuracy-throughput.svg"
+NETWORK_PICTURE = "published-accuracy-throughput.svg"
+HEADERS = ("Model", "Download", "License", "AP measured")
+COST_HEADERS = (
+    "Model",
+    "GFLOPs",
+    "GFLOPs counted",
+    "MParams",
+    "MParams counted",
+    "AP, as published",
+)
+PICTURE_LEGEND = """\
+Each number is a model for which both values were measured: AP and speed are of the same pipeline, which finds
+the people as the model's card says. Further up and to the right is better. A line is the 95 % interval of AP:
+models whose lines overlap cannot be ranked by these photos."""  # noqa: E501
+NETWORK_PICTURE_LEGEND = """\
+Published AP, and the measured speed of the network alone. The data and the protocol differ between models;
+most publishers give the network the annotated boxes of the people. A mark is white if the speed was measured
+with random weights, because the published ones were not available. A line with a letter is a model that is not in
+this zoo: its AP is what its publisher states, and its speed was not measured. A mark that would cover another one
+is above or below its place, at which there is a dot."""  # noqa: E501
+LEGEND = """\
+AP measured: by the whole pipeline, with the published weights, in parentheses its 95 % interval, on the
+images that the card names. Download: what `posezoo run` transfers, with the detector that finds the people, in the
+precision of AP, else in FP16; of a package only the part that is needed if its server has range requests. ↳ A part
+of the model above."""  # noqa: E501
+COST_LEGEND = """\
+GFLOPs, MParams and AP are as published, of the network alone; AP on the data and with the protocol that each
+card states. *Counted*: on the IR, by the rule of Open Model Zoo's cards."""  # noqa: E501
+
+REPOSITORY = "https://github.com/dmlc/gluon-cv"
+
+#: The titles of the tables, by the prefix of their models' names.
+TABLES = {
+    "simple_pose_": "Simple Pose with ResNet",
+    "mobile_pose_": "Mobile Pose Models",
+    "alpha_pose_": "AlphaPose",
+}
+
+GLUONCV_HEADERS = (
+    "Model",
+    "OKS AP",
+    "OKS AP (with flip)",
+    "Hashtag",
+    "Training Command",
+    "Training log",
+)
+
+#: Height and width of an input whose size the page does not state.
+USUAL_SIZE = (256, 192)
+
+INTRODUCTION = """\
+## GluonCV's models
+
+OKS AP is AP/AP50/AP75 on COCO val2017 at a single scale, as published; with flip, the outputs for the image
+and for its mirror image are averaged. If no size is given, the input is 256x192. A hashtag selects a variant
+other than the default: `posezoo get simple_pose_resnet18_v1b@ccd24037`."""  # noqa: E501
+
+
+def render_pages(root: Path) -> dict[str, str]:
+    """The text of each page by its path below the registry's root, with / between its parts."""
+    models = list(_read_models(root))
+    pages: dict[str, str] = {}
+    for facts in models:
+        pages |= render_model_pages(facts)
+    paragraphs = [
+        *_render_model_tables(models, root),
+        *_render_cost_table(models),
+        *_render_gluoncv_tables([facts.model for facts in models]),
+    ]
+    tables = "".join(f"\n{paragraph}\n" for paragraph in paragraphs)
+    pictures = ""
+    for name, chart, title, legend in _draw_charts(models, root):
+        pages[name] = to_svg(chart)
+        pictures += f"\n\n{format_image(name, title)}\n\n{legend}"
+    pages[INDEX] = f"<!-- {NOTE} -->\n\n# Models{pictures}\n{tables}"
+    return pages
+
+
+def _draw_charts(models: Sequence[ModelFacts], root: Path) -> Iterator[tuple[str, Chart, str, str]]:
+    """The charts of the index: file name, chart, title and legend of each."""
+    with_variants = [each for facts in models for each in (facts, *facts.variants)]
+    layout = ModelLayout(root, root)
+    compared = compare_models(with_variants, tuple(Precision), layout, MeasurementSelection())
+    chart = draw_pipeline_chart(compared)
+    if chart:
+        yield PICTURE, chart, "AP against images per second of whole pipelines", PICTURE_LEGEND
+    chart = draw_network_chart(compared, read_outside_references(root))
+    if chart:
+        title = "published AP against images per second of networks"
+        yield NETWORK_PICTURE, chart, title, NETWORK_PICTURE_LEGEND
+
+
+def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Paragraphs:
+    """A table for each task; the parts of a composite follow it, whatever their task."""
+    compared = compare_models(models, (), ModelLayout(root, root), MeasurementSelection())
+    by_name = {row.model: row for row in compared.rows}
+    by_task: dict[str, list[ModelFacts]] = {}
+    task = ""
+    for facts in models:
+        if not facts.model.composite:
+            task = facts.model.task
+        by_task.setdefault(task, []).append(facts)
+    for task, rows in sorted(by_task.items(), key=lambda item: -len(item[1])):
+        yield f"## {task_label(task)}"
+        yield format_table(HEADERS, [_row(facts, root, by_name.get(facts.name)) for facts in rows])
+    yield LEGEND
+
+
+def _render_cost_table(models: Sequence[ModelFacts]) -> Paragraphs:
+    """What the networks cost, and what their publishers state; nothing if no value is known."""
+    rows = []
+    for facts in models:
+        if isinstance(facts.model, CompositeSpec):
+            continue
+        published = facts.model.published
+        counted = format_complexity(facts.model)
+        aps = (format_ap(claim.value) for claim in published.accuracy if claim.metric == "AP")
+        costs = (
+            _digits(published.gflops),
+            counted["gflops"],
+            _digits(published.mparams),
+            counted["mparams"],
+            next(aps, ""),
+        )
+        if any(costs):
+            rows.append((_link(facts), *costs))
+    if rows:
+        yield "## Costs and published accuracy"
+        yield format_table(COST_HEADERS, rows)
+        yield COST_LEGEND
+
+
+def _link(facts: ModelFacts) -> Markdown:
+    return format_local_link(f"{facts.model.subdirectory}/{NAME}", facts.model.name)
+
+
+def _read_models(root: Path) -> Iterator[ModelFacts]:
+    """All models; the parts of a composite follow it in the order in which they run."""
+    registry = Registry([root])
+    for entry in registry.entries.values():
+        if entry.composite:
+            continue
+        model = entry.read()
+        facts = describe_model(model, registry)
+        yield facts
+        for part in facts.parts:
+            if part.composite == model.name:
+                yield ModelFacts(part, (part,))
+
+
+def _row(facts: ModelFacts, root: Path, compared: ComparisonRow | None) -> tuple[str, ...]:
+    model = facts.model
+    name = _link(facts)
+    if model.deprecated:
+        name = Markdown(f"{name} (deprecated)")
+    licenses = {
+        format_local_link(
+            Path(os.path.relpath(license_path(part), root)).as_posix(), part.license.spdx
+        )
+        for part in facts.parts
+        if part.license.text
+    }
+    return (
+        Markdown(f"↳ {name}") if model.composite else name,
+        format_megabytes(facts.download_bytes),
+        Markdown(", ".join(sorted(licenses))),
+        _measured_accuracy(compared),
+    )
+
+
+def _measured_accuracy(row: ComparisonRow | None) -> str:
+    """The AP of the default pipeline, with a precision other than FP16 and the source of people."""
+    if row is None or not (ap := row.values["AP"]):
+        return ""
+    precision = "" if row.precision is Precision.FP16 else row.precision.value
+    people = "" if row.people_from == ITSELF else f"people from {row.people_from}"
+    return join(format_ap(ap.number, ap.interval), precision, people)
+
+
+def _digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def _render_gluoncv_tables(models: Sequence[Model]) -> Paragraphs:
+    """The paragraphs of the three tables and their footnotes; nothing if there is no GluonCV
+    model.
+    """
+    variants = sorted(_gluoncv_variants(models), key=_order)
+    tables = {}
+    for prefix, title in TABLES.items():
+        rows = [model for model in variants if model.name.startswith(prefix)]
+        if rows:
+            tables[title] = rows
+    papers = collect_papers(row for rows in tables.values() for row in rows)
+    notes = {paper.address: f"[^{number}]" for number, paper in enumerate(papers, 1)}
+    if variants:
+        yield INTRODUCTION
+    for title, rows in tables.items():
+        yield f"### {title}"
+        yield format_table(GLUONCV_HEADERS, [_gluoncv_row(row, notes) for row in rows])
+    for paper in papers:
+        citation = escape(format_citation(paper))
+        yield f"{notes[paper.address]}: {citation} {format_link_with_text(paper.address)}"
+
+
+def _gluoncv_variants(models: Sequence[Model]) -> Iterator[ModelSpec]:
+    for model in models:
+        if isinstance(model, ModelSpec) and model.tag and model.origin.repository == REPOSITORY:
+            for each in (model, *model.variants):
+                if each.published.accuracy:
+                    yield each
+
+
+def _order(model: ModelSpec) -> tuple[int, str, bool]:
+    """Small networks first, and the default variant before the others."""
+    depth = "".join(filter(str.isdigit, model.name.partition("resnet")[2].partition("_")[0]))
+    return int(depth or 0) or 1000, model.name, not model.is_default
+
+
+def _gluoncv_row(model: ModelSpec, notes: dict[str, str]) -> tuple[str, ...]:
+    page = f"{model.family}/{model.name}/README.md"
+    note = notes.get(model.origin.paper, "")
+    sides = model.inputs[0].sides
+    height = sides.get("H", -1)
+    width = sides.get("W", -1)
+    size = "" if (height, width) == USUAL_SIZE else f"({height}x{width})"
+    name = " ".join(filter(None, (format_local_link(page, model.name), size, note)))
+    plain, flipped = (format_aps(model, flip=flip) for flip in (False, True))
+    shell = format_link_with_text(model.training.command, "shell script")
+    log = format_link_with_text(model.training.log, "log")
+    return Markdown(name), plain, flipped, format_code(model.tag), shell, log

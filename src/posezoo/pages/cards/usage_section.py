@@ -1,0 +1,258 @@
+"""Commands and code on a card that a user can paste and run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE, People, Precision
+from posezoo.core.registry import is_copy_of_ours, registry_name, registry_root
+from posezoo.core.resolve.people import declared_people
+from posezoo.core.settings import OMZ_REGISTRIES
+from posezoo.networks.custom_weights import with_known_network
+from posezoo.pages.cards.markdown import (
+    Paragraphs,
+    escape,
+    format_code,
+    format_code_block,
+    format_image,
+    format_local_link,
+)
+from posezoo.pages.facts.model_facts import ModelFacts
+from posezoo.poses.decoders import DECODERS
+
+PHOTO = "photo.jpg"
+#: Height and width used to measure networks of any input size, also by `make measure`.
+SIZE = "368,432"
+
+#: An image beside a model.yml: the model's results on the sample photos, as posezoo run draws them.
+PICTURE = "example.jpg"
+CREDIT = (
+    "*Photos: an astronaut's portrait (Eileen Collins, by NASA, public domain) and a man behind a"
+    " camera (by Lav Varshney, CC0), both from the Python package scikit-image.*"
+)
+
+
+def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Paragraphs:
+    """The section Example: the model's results on an image, and the shortest way to run the model.
+
+    ``linked``: whether the card is in the registry, so that it can show an image beside it.
+    """
+    model = facts.model
+    precision = facts.usual_precision
+    if precision is None:
+        return
+    yield "## Example"
+    if linked and model.path.with_name(PICTURE).is_file():
+        yield format_image(PICTURE, f"what {facts.name} finds in two photos")
+        yield CREDIT
+    parts = map(with_known_network, facts.parts)
+    extras = ["run", *(["torch"] if any(part.network is not None for part in parts) else [])]
+    named = " and ".join(map(format_code, extras))
+    install = format_code(f"pip install -e '.[{','.join(extras)}]'")
+    yield f"The example needs the extra{'s' * (len(extras) > 1)} {named}: {install} in a checkout."
+    if model.decoder is None:
+        yield format_code_block("sh", [format_shortest_command(facts, precision)])
+        return
+    run = format_shortest_command(facts, precision)
+    yield "Run it on two sample photos, or on a photo of your own:"
+    yield format_code_block(
+        "sh", [run, format_shortest_command(facts, precision, f" --input {PHOTO}")]
+    )
+    people = declared_people(model)
+    if people:
+        yield from _describe_people(facts, people, linked=linked)
+
+
+def _describe_people(facts: ModelFacts, people: People, *, linked: bool) -> Paragraphs:
+    """How the people in an image and in a video are found."""
+    named = format_code("--detector MODEL")
+    if people.photo == WHOLE_IMAGE:
+        yield (
+            f"It treats the whole image as one person. With {named}, a detector finds the people"
+            " first."
+        )
+    else:
+        detector = _link_to_model(facts, people.photo, linked=linked)
+        yield (
+            f"It processes one person at a time: {detector} finds the people first; {named} names"
+            " another."
+        )
+    if people.whole_image is not None:
+        yield (
+            "If nobody is found in a photo, the whole photo is taken as one person, who is kept"
+            f" with a score of {people.whole_image:g} or more."
+        )
+    decoder = DECODERS.find(facts.model.decoder.name) if facts.model.decoder else None
+    if decoder and decoder.next_crop and people.video != TRACKING:
+        yield (
+            "In a video, people are followed, and the detector runs on each third frame"
+            f" ({format_code('--detect_every N')} changes that); with"
+            f" {format_code('--detector none')}, one person is followed."
+        )
+    if people.video == TRACKING:
+        yield (
+            "In a video, it follows one person: each frame is cropped to the person in the frame"
+            " before."
+        )
+
+
+def _link_to_model(facts: ModelFacts, name: str, *, linked: bool) -> str:
+    """A link to the card of another model of the registry; its name if the card is not in a
+    registry.
+    """
+    folder = None
+    if linked:
+        folder = next(registry_root(facts.model).glob(f"*/{name}"), None)
+    if folder is None:
+        return format_code(name)
+    path = os.path.relpath(folder / "README.md", facts.model.path.parent)
+    return format_local_link(Path(path).as_posix(), name)
+
+
+def render_usage_sections(facts: ModelFacts) -> Paragraphs:
+    """The sections about downloading, converting, quantizing and using a model."""
+    yield from _download_section(facts)
+    yield from _quantization(facts)
+    precision = facts.usual_precision
+    if precision is None:
+        return
+    yield "## Use from Python"
+    yield format_code_block("python", _python(facts, precision))
+    if facts.approach:
+        yield "## Demo usage"
+        yield (
+            "With a camera, or on an image without a window; `posezoo demo --help` lists all"
+            " options:"
+        )
+        inputs = ("-i 0", f"-i {PHOTO} -no_show -o poses.jpg")
+        demos = [_command(facts, f"demo -m {facts.name} {each}") for each in inputs]
+        yield format_code_block("sh", demos)
+
+
+def _download_section(facts: ModelFacts) -> Paragraphs:
+    name = facts.name
+    title = "## Download a Model"
+    ours = [_command(facts, f"download {name}")]
+    omz = [f"python tools/downloader/downloader.py --name {name}{_trust(facts)}"]
+    if any(part.precisions and not part.is_ir for part in facts.parts):
+        title += " and Convert it into OpenVINO IR Format"
+        ours.append(f"posezoo convert {name}{_select_registry(facts)}")
+        omz.append(f"python tools/downloader/converter.py --name {name}")
+    yield title
+    yield format_code_block("sh", ours)
+    if not _select_registry(facts):
+        yield "Or with Open Model Zoo's commands, from a checkout:"
+        yield format_code_block("sh", omz)
+
+
+def _quantization(facts: ModelFacts) -> Paragraphs:
+    """The command that quantizes the model or some of its parts, and why others are not."""
+    names = []
+    refused = {}
+    for part in facts.parts:
+        if part.quantization and part.quantization.refused:
+            refused[part.full_name] = part.quantization.refused
+        else:
+            names.append(part.full_name)
+    if not refused:
+        names = [facts.name]
+    if names and _is_quantizable(facts):
+        yield "To quantize it to INT8, with photos of people in the folder `photos`:"
+        command = f"posezoo quantize {' '.join(names)} --dataset_dir photos"
+        yield format_code_block("sh", [f"{command}{_select_registry(facts)}"])
+    for name, reason in refused.items():
+        yield f"{format_code(name)} is not quantized to INT8: {escape(reason)}"
+
+
+def _is_quantizable(facts: ModelFacts) -> bool:
+    if facts.model.decoder is None or any(part.quantized for part in facts.parts):
+        return False
+    return Precision.FP32 in facts.precisions and Precision.FP16_INT8 not in facts.precisions
+
+
+def render_performance_hint(facts: ModelFacts) -> Paragraphs:
+    """The section Performance of a model whose speed was not measured; it says how to measure
+    it.
+    """
+    if facts.usual_precision:
+        yield "## Performance"
+        yield "No measurement is recorded yet. To measure on your machine:"
+        ports = [port for part in facts.parts for port in part.inputs]
+        is_open = any(-1 in port.shape and port.usual_size is None for port in ports)
+        size = f" --size {SIZE}" if is_open else ""
+        yield format_code_block("sh", [_command(facts, f"benchmark {facts.name}{size}")])
+
+
+def format_shortest_command(facts: ModelFacts, precision: Precision, inputs: str = "") -> str:
+    """The command that runs a model, by default on the sample photos; that gets its IR if it has no
+    decoder.
+    """
+    if facts.model.decoder is None:
+        return _command(facts, f"get {facts.name} --precisions {precision}")
+    selected = "" if precision is Precision.FP16 else f" --precision {precision}"
+    return _command(facts, f"run {facts.name}{selected}{inputs}")
+
+
+def finds_keypoints(facts: ModelFacts) -> bool:
+    """Whether it is run by itself and finds keypoints, so that its results can be drawn."""
+    skeleton = facts.skeleton
+    if facts.model.composite or facts.model.decoder is None:
+        return False
+    return skeleton is not None and bool(skeleton.keypoints)
+
+
+def _command(facts: ModelFacts, arguments: str) -> str:
+    return f"posezoo {arguments}{_trust(facts)}{_select_registry(facts)}"
+
+
+def _select_registry(facts: ModelFacts) -> str:
+    flag, value = _registry_flag(facts)
+    return f" {flag} {shlex.quote(value)}" if flag else ""
+
+
+def _registry_flag(facts: ModelFacts) -> tuple[str, str]:
+    """The flag that selects the model's registry, and its value; empty for posezoo's own and its
+    copies.
+
+    A folder is given by its name alone, so that a card says nothing of the machine that drew it,
+    nor of the path by which the folder was named.
+    """
+    root = registry_root(facts.model)
+    is_own_weights = not facts.model.path.name.endswith("model.yml")
+    if is_own_weights or is_copy_of_ours(root):
+        return "", ""
+    name = registry_name(root)
+    if name in OMZ_REGISTRIES:
+        return "--registry", name
+    return "--models_dir", root.resolve().name
+
+
+def _trust(facts: ModelFacts) -> str:
+    return "" if facts.is_pinned else " --trust_on_first_use"
+
+
+def _python(facts: ModelFacts, precision: Precision) -> list[str]:
+    trust = "" if facts.is_pinned else ", trust_on_first_use=True"
+    flag, value = _registry_flag(facts)
+    keyword = {"--registry": "registries", "--models_dir": "models_dir"}.get(flag)
+    registry = f', {keyword}="{value}"' if keyword else ""
+    arguments = f'"{facts.name}", precision="{precision}"{trust}{registry}'
+    if facts.model.decoder is None:
+        return [
+            "import posezoo",
+            "",
+            f"irs = posezoo.get({arguments})  # the path of each .xml by its model's name",
+        ]
+    from posezoo.poses.decoder_type import KEYPOINTS_PRINTED
+
+    expression, comment = facts.decoder.printed if facts.decoder else KEYPOINTS_PRINTED
+    return [
+        "import cv2",
+        "import posezoo",
+        "",
+        f'model = posezoo.load({arguments}, device="CPU")',
+        f'for pose in model(cv2.imread("{PHOTO}")):',
+        f"    print(pose.score, {expression})  # {comment}",
+    ]

@@ -1,0 +1,160 @@
+"""Example pictures of models: photos with the poses that a model finds, small enough for cards,
+galleries and sites.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from posezoo.core.declarations.model import Precision
+from posezoo.core.errors import (
+    ConversionError,
+    DownloadError,
+    ImageError,
+    InferenceError,
+    import_cv2,
+)
+from posezoo.core.events import Event, Listener, WarningIssued, ignore_event
+from posezoo.core.labels import join
+from posezoo.core.pipeline.get import get_irs
+from posezoo.core.resolve.stage_context import Context
+from posezoo.lint.card_reader import to_plain_text
+from posezoo.pages.cards.usage_section import CREDIT, finds_keypoints
+from posezoo.pages.facts.model_facts import ModelFacts
+from posezoo.pages.gallery.gallery_data import Picture
+from posezoo.poses.drawing import draw
+from posezoo.run.images import Image, read_image
+from posezoo.run.load import compile_estimator, detector_irs
+
+#: The largest side of a picture, in pixels.
+LONGEST_SIDE = 640
+#: The limit of the size of an encoded picture: a page contains some, and a registry one for each
+#: model.
+MAX_BYTES = 30_000
+
+_QUALITIES = range(90, 20, -5)
+
+
+def draw_examples(
+    facts: ModelFacts,
+    photos: Sequence[Image],
+    context: Context,
+    *,
+    listener: Listener = ignore_event,
+) -> tuple[Precision, list[Image]]:
+    """The photos with what a model finds on them, as ``posezoo run`` draws them, and the precision
+    that ran.
+
+    It is the default precision, or another one if the files of the default cannot be downloaded.
+
+    Args:
+        photos: (H, W, 3) uint8, BGR; not changed.
+        context: names the detector of a top-down model.
+
+    Raises:
+        DownloadError: no precision can be downloaded, or not the detector.
+        PosezooError: the model cannot be converted or compiled.
+    """
+    precision, irs = _get_first_irs(facts, context, listener)
+    irs = detector_irs(facts.model, context, listener=listener) | irs
+    estimator = compile_estimator(facts.model, context, irs)
+    return precision, [
+        draw(photo, estimator(photo), min_score=estimator.seen_from) for photo in photos
+    ]
+
+
+def _get_first_irs(
+    facts: ModelFacts, context: Context, listener: Listener
+) -> tuple[Precision, dict[str, Path]]:
+    first_error: DownloadError | None = None
+    for precision in dict.fromkeys((facts.usual_precision, *facts.precisions)):
+        if precision is None:
+            continue
+        try:
+            return precision, get_irs(facts.model, precision, context, listener=listener)
+        except DownloadError as error:
+            first_error = first_error or error
+    raise first_error or InferenceError(f"{facts.name} is available in no precision")
+
+
+def encode_example(pictures: Sequence[Image]) -> bytes:
+    """Pictures of the same height side by side as JPEG: at most ``LONGEST_SIDE`` pixels wide and
+    high, and of at most ``MAX_BYTES``.
+
+    Raises:
+        ImageError: it cannot be made that small.
+        MissingPackageError: OpenCV is not installed.
+    """
+    cv2 = import_cv2()
+    picture = np.hstack(pictures)
+    scale = min(1.0, LONGEST_SIDE / max(picture.shape[:2]))
+    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    for quality in _QUALITIES:
+        _, encoded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        if encoded.size <= MAX_BYTES:
+            return bytes(encoded)
+    raise ImageError(
+        f"the picture has too many details for {MAX_BYTES:,} bytes", hint="use another photo"
+    )
+
+
+def draw_pictures(
+    models: Sequence[ModelFacts],
+    photos: Sequence[Path],
+    context: Context,
+    *,
+    are_samples: bool,
+    listener: Listener,
+) -> dict[str, list[Picture]]:
+    """The pictures of each pose model whose files can be downloaded, by its name; others cause a
+    warning.
+
+    Args:
+        are_samples: whether the photos are the sample photos, which become one picture.
+
+    Raises:
+        ImageError: a photo cannot be read.
+    """
+    images = {path: read_image(path) for path in photos}
+    names = [] if are_samples else [path.name for path in images]
+    pictures = {}
+    not_available = []
+
+    def listen(event: Event) -> None:
+        # Models whose files cannot be downloaded are named together at the end.
+        if not isinstance(event, WarningIssued):
+            listener(event)
+
+    for facts in filter(finds_keypoints, models):
+        try:
+            precision, drawn = draw_examples(facts, [*images.values()], context, listener=listen)
+        except DownloadError:
+            not_available.append(facts.name)
+        except (ConversionError, InferenceError) as error:
+            listener(WarningIssued(f"{facts.name}: no picture: {error.problem}"))
+        else:
+            pictures[facts.name] = _encode_pictures(facts, precision, drawn, names)
+    if not_available:
+        missing = ", ".join(not_available)
+        text = f"no picture of models whose files cannot be downloaded: {missing}"
+        listener(WarningIssued(text))
+    return pictures
+
+
+def _encode_pictures(
+    facts: ModelFacts, precision: Precision, drawn: Sequence[Image], names: Sequence[str]
+) -> list[Picture]:
+    """A picture of each photo of the user; without ``names``, the sample photos as one picture."""
+    other = precision.value if precision is Precision.FP16_INT8 else ""
+    if not names:
+        jpeg = encode_example(drawn)
+        text = f"what {facts.name} finds in two photos"
+        return [Picture(jpeg, text, to_plain_text(CREDIT), other)]
+    pictures = []
+    for name, picture in zip(names, drawn, strict=True):
+        text = f"what {facts.name} finds in {name}"
+        pictures.append(Picture(encode_example([picture]), text, note=join(name, other)))
+    return pictures

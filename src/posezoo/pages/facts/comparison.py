@@ -1,0 +1,506 @@
+"""A comparison of models: accuracy, speed, size, cost and license of each model and precision.
+
+Each metric has an origin: measured, or stated by the publisher. Measurements are compared if they
+were made on one machine with the same settings.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import field, replace
+from enum import Enum
+from pathlib import Path
+
+from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.json_projection import Json, project
+from posezoo.core.labels import format_ap, format_conditions, format_pairs, join
+from posezoo.core.layout import ModelLayout
+from posezoo.core.measured import FOUND, SHOWN, USUALLY_SHOWN, WEIGHTS, Measurement
+from posezoo.core.resolve.people import ITSELF, people_from
+from posezoo.core.values import frozen
+from posezoo.pages.facts.model_facts import Model, ModelFacts, measurements_of
+
+#: Settings that the tool chooses, or that follow from the model; they may differ between models.
+_MODEL_DEPENDENT = (
+    "requests", "streams", "executed_precision", "people", "people_from",
+    "height", "width", "input", "arithmetic",
+)  # fmt: skip
+
+#: By kind: the precision that INT8 is compared with, and the metric. Speeds of FP32 are not
+#: recorded.
+INT8_BASELINES = {"accuracy": (Precision.FP32, "AP"), "speed": (Precision.FP16, "throughput_fps")}
+
+
+class MetricSource(str, Enum):
+    """The origin of a value."""
+
+    MEASURED = "measured"
+    GENERATED = "measured on generated weights"
+    DECLARED = "declared"
+
+    __str__ = str.__str__
+
+
+@frozen
+class SourcedMetric:
+    """A value in the metric's unit, its origin, and its data set or settings (empty if stated
+    elsewhere).
+
+    ``interval`` has the bounds of its 95 % confidence interval, if they were computed.
+    """
+
+    number: float
+    origin: MetricSource
+    conditions: str = ""
+    interval: tuple[float, float] | None = None
+
+    @property
+    def as_json(self) -> Json:
+        """Number, origin, and how it was measured."""
+        return project(self, "number origin how=conditions")
+
+
+#: By the names of ``COLUMNS``, and of accuracies that only a card states.
+Metrics = dict[str, SourcedMetric]
+
+
+@frozen
+class MeasurementSelection:
+    """The user's own measurements, and the selection of measurements to use.
+
+    ``user_measurements``, with their model's name, replace measured.yml for the kinds that they
+    contain. Measurements of speed must have the settings, and a machine whose description contains
+    a text.
+    """
+
+    user_measurements: Sequence[tuple[str, Measurement]] = ()
+    machine: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def select(self, model: Model, kind: str) -> list[Measurement]:
+        """All selected measurements of one kind of a model."""
+        of_user = [pair for pair in self.user_measurements if pair[1].kind == kind]
+        measurements = list(measurements_of(model, kind))
+        if of_user:
+            measurements = [each for name, each in of_user if name == model.full_name]
+        if kind != "speed":
+            return measurements
+        return list(filter(self._is_comparable_speed, measurements))
+
+    def select_of_pipeline(
+        self, model: Model, kind: str, shown: int = USUALLY_SHOWN
+    ) -> list[Measurement]:
+        """Those of the whole pipeline, with people found as the model does by default; of speeds,
+        those on a picture that shows this number of people.
+        """
+        usual = people_from(model)
+        return [
+            each
+            for each in self.select(model, kind)
+            if is_of_pipeline(each)
+            and each.settings.get("people_from", "") == usual
+            and each.settings.get(SHOWN, USUALLY_SHOWN) == shown
+        ]
+
+    def select_of_network(self, model: Model) -> list[Measurement]:
+        """The speeds of the network alone."""
+        return [each for each in self.select(model, "speed") if not is_of_pipeline(each)]
+
+    def _is_comparable_speed(self, measurement: Measurement) -> bool:
+        if self.machine.casefold() not in measurement.machine.casefold():
+            return False
+        actual = measurement.settings
+        return all(str(actual.get(name)) == value for name, value in self.settings.items())
+
+
+def is_of_pipeline(measurement: Measurement) -> bool:
+    """Whether a measurement is of the way from an image to poses, and not of a network alone."""
+    return measurement.kind == "accuracy" or "pipeline" in measurement.settings
+
+
+@frozen
+class ComparisonRow:
+    """The record of one model in one precision, with people found as it does by default.
+
+    Every page and verb that states a figure of a model prints it from here.
+    """
+
+    model: str  # its name, with its tag
+    precision: Precision
+    license: str  # an SPDX identifier, or an address if none is declared
+    values: Mapping[str, SourcedMetric | None]  # by the names of ``COLUMNS``; None if unknown
+    people_from: str = ITSELF  # the source of the people for AP and speed
+    # By the number of people on the picture of a pipeline's speed: how many were found there.
+    people_found: Mapping[int, object] = field(default_factory=dict)
+    is_opened: bool = False  # whether the published weights were measured, and not only declared
+    task: str = ""  # as in model.yml
+    is_pinned: bool = True  # whether all of its files have a checksum
+    compared_with: tuple[str, ...] = ()  # what proves the IR of this machine
+
+    @property
+    def name(self) -> str:
+        """The model, with its precision if that is not FP16."""
+        is_usual = self.precision is Precision.FP16
+        return self.model if is_usual else f"{self.model} ({self.precision})"
+
+    @property
+    def ap(self) -> SourcedMetric | None:
+        """The AP that was measured here if the weights were opened, else the published one."""
+        return self.values["AP" if self.is_opened else "published_AP"]
+
+    @property
+    def as_json(self) -> Json:
+        """The record as ``compare`` and ``recommend`` print it."""
+        values = {key: value and value.as_json for key, value in self.values.items()}
+        keys = "model precision license people_from weights_opened=is_opened compared_with"
+        described = project(self, keys)
+        return described | values
+
+
+@frozen
+class ComparisonColumn:
+    """How tables and charts show a metric; the gallery's script uses the same attribute names."""
+
+    heading: str  # in tables of text, with the unit
+    title: str
+    unit: str  # of the shown number; ``share`` for accuracies
+    scope: str = ""  # ``pipeline``, ``network``, or empty if it does not depend on this
+
+    @property
+    def more(self) -> bool:
+        """Whether larger values are better."""
+        return self.unit in ("share", "images/s")
+
+    @property
+    def accuracy(self) -> bool:
+        """Whether it is an accuracy, not a cost."""
+        return self.unit == "share"
+
+    @property
+    def log(self) -> bool:
+        """Whether its scale is logarithmic, because models differ by large factors."""
+        return not self.accuracy
+
+    @property
+    def factor(self) -> float:
+        """From the value to the shown number."""
+        return 1e-6 if self.unit == "MB" else 1
+
+    def in_words(self, number: float) -> str:
+        """A value for people, without the unit."""
+        if self.accuracy:
+            return format_ap(number)
+        return f"{number * self.factor:.1f}" if self.unit == "MB" else f"{number:.4g}"
+
+
+#: What decides comes first. AP, throughput and latency are of the same whole pipeline, from an
+#: image file to drawn poses.
+COLUMNS: Mapping[str, ComparisonColumn] = {
+    "AP": ComparisonColumn("AP", "Measured AP", "share", "pipeline"),
+    "AR50_several": ComparisonColumn(
+        "OF SEVERAL", "People found in photos of two or more", "share", "pipeline"
+    ),
+    "single_p50_ms": ComparisonColumn(
+        "1 PERSON MS", "Latency, 1 person, whole pipeline", "ms, median", "pipeline"
+    ),
+    "latency_p50_ms": ComparisonColumn(
+        "4 PEOPLE MS", "Latency, 4 people, whole pipeline", "ms, median", "pipeline"
+    ),
+    "transfer_bytes": ComparisonColumn("DOWNLOAD MB", "Download", "MB"),
+    "throughput_fps": ComparisonColumn(
+        "IMAGES/S", "Throughput, whole pipeline", "images/s", "pipeline"
+    ),
+    "published_AP": ComparisonColumn("PUBLISHED AP", "Published AP", "share", "network"),
+    "network_fps": ComparisonColumn(
+        "NETWORK/S", "Throughput, network alone", "images/s", "network"
+    ),
+    "network_p50_ms": ComparisonColumn(
+        "NETWORK MS", "Latency, network alone", "ms, median", "network"
+    ),
+    "size_bytes": ComparisonColumn("DISK MB", "IR size", "MB"),
+    "gflops": ComparisonColumn("GFLOPS", "Operations", "GFLOPs"),
+    "mparams": ComparisonColumn("MPARAMS", "Weights", "million"),
+}
+
+#: The names of the speeds of a network alone, by their names in measured.yml.
+_NETWORK_NAMES = {"throughput_fps": "network_fps", "latency_p50_ms": "network_p50_ms"}
+
+
+@frozen
+class ModelComparison:
+    """All rows, and the settings of their measurements (empty if none was measured).
+
+    ``speed_setting`` is that of whole pipelines, ``network_setting`` that of networks alone.
+    """
+
+    rows: tuple[ComparisonRow, ...]
+    speed_setting: str = ""
+    network_setting: str = ""
+    accuracy_conditions: str = ""
+    single_setting: str = ""  # of pipelines with one person
+
+    @property
+    def columns(self) -> Mapping[str, ComparisonColumn]:
+        """The columns in which at least one row has a value."""
+        used = {}
+        for key, column in COLUMNS.items():
+            if any(row.values[key] for row in self.rows):
+                used[key] = column
+        return used
+
+
+def compare_models(
+    models: Sequence[ModelFacts],
+    precisions: Sequence[Precision],
+    layout: ModelLayout,
+    selection: MeasurementSelection,
+) -> ModelComparison:
+    """Compare models and composites: a row for each precision that all parts have, or were
+    quantized to.
+
+    Args:
+        precisions: empty for the best one of each model: in which its AP was measured, FP16 before
+            FP32 and others, else the usual one.
+    """
+    subjects = []
+    for facts in models:
+        best = facts.best_precision(selection.select_of_pipeline(facts.model, "accuracy"))
+        for precision in precisions or filter(None, [best]):
+            if all(_has_ir(part, precision, layout) for part in facts.parts):
+                subjects.append((facts, precision))
+    speed_setting, speeds = _select_most_common_setting(
+        subjects, lambda model: selection.select_of_pipeline(model, "speed"), "throughput_fps"
+    )
+    single_setting, singles = _select_most_common_setting(
+        subjects, lambda model: selection.select_of_pipeline(model, "speed", 1), "throughput_fps"
+    )
+    network_setting, networks = _select_most_common_setting(
+        subjects, selection.select_of_network, "throughput_fps"
+    )
+    accuracy_setting, accuracies = _select_most_common_setting(
+        subjects, lambda model: selection.select_of_pipeline(model, "accuracy"), "AP"
+    )
+    rows = []
+    for facts, precision in subjects:
+        subject = facts.name, precision
+        metrics = _static_metrics(facts, precision, layout, selection)
+        if size := facts.transfer_bytes(precision):
+            metrics["transfer_bytes"] = SourcedMetric(size, MetricSource.DECLARED)
+        for measurement in (speeds.get(subject), accuracies.get(subject)):
+            metrics |= _measured_metrics(measurement)
+        single = _measured_metrics(singles.get(subject))
+        if single:
+            metrics["single_p50_ms"] = single["latency_p50_ms"]
+        for name, metric in _measured_metrics(networks.get(subject)).items():
+            if name in _NETWORK_NAMES:
+                metrics[_NETWORK_NAMES[name]] = metric
+        by_people = {USUALLY_SHOWN: speeds.get(subject), 1: singles.get(subject)}
+        row = ComparisonRow(
+            facts.name,
+            precision,
+            license=", ".join(facts.licenses),
+            values={key: metrics.get(key) for key in COLUMNS},
+            people_from=people_from(facts.model) or ITSELF,
+            people_found={
+                shown: measured.settings[FOUND]
+                for shown, measured in by_people.items()
+                if measured and FOUND in measured.settings
+            },
+            is_opened=facts.is_opened,
+            task=facts.model.task,
+            is_pinned=facts.is_pinned,
+            compared_with=_list_proofs(replace(facts, layout=layout), precision),
+        )
+        rows.append(row)
+    return ModelComparison(
+        tuple(rows), speed_setting, network_setting, accuracy_setting, single_setting=single_setting
+    )
+
+
+def _list_proofs(facts: ModelFacts, precision: Precision) -> tuple[str, ...]:
+    """What the IR in the folders of the facts were compared with: originals, devices."""
+    proofs: dict[str, None] = {}
+    for part, made, record in facts.ir_records():
+        if made is not precision:
+            continue
+        proofs |= dict.fromkeys(check.reference for check in record.checks)
+        if record.nodes is not None:
+            proofs[str(record.nodes)] = None
+        for proof in facts.device_proofs(part, precision):
+            proofs[f"{proof['device']}: {proof['verdict']}"] = None
+    return tuple(proofs)
+
+
+def _has_ir(part: ModelSpec, precision: Precision, layout: ModelLayout) -> bool:
+    return precision in part.precisions or layout.ir_path(part, precision).is_file()
+
+
+def _static_metrics(
+    facts: ModelFacts, precision: Precision, layout: ModelLayout, selection: MeasurementSelection
+) -> Metrics:
+    """Published values, the complexity, and the size of the IR; for a composite, the sums of its
+    parts.
+    """
+    by_part = []
+    for part in facts.parts:
+        metrics = published_metrics(part)
+        if "INT8" in precision:
+            metrics.pop("published_AP", None)  # it is the accuracy of the weights in floating point
+        metrics |= _count_metrics(part, precision, selection)
+        size = _ir_size(part, precision, layout)
+        if size:
+            metrics["size_bytes"] = size
+        by_part.append(metrics)
+    if len(by_part) == 1:
+        return by_part[0]
+    return _sum_metrics(by_part)
+
+
+def _sum_metrics(by_part: Sequence[Metrics]) -> Metrics:
+    """The sums of those that all parts have."""
+    sums = {}
+    for key in ("gflops", "mparams", "size_bytes"):
+        if all(key in metrics for metrics in by_part):
+            number = sum(metrics[key].number for metrics in by_part)
+            origin = by_part[0][key].origin
+            sums[key] = SourcedMetric(number, origin, "the sum of its parts")
+    return sums
+
+
+def _count_metrics(
+    part: ModelSpec, precision: Precision, selection: MeasurementSelection
+) -> Metrics:
+    """GFLOPs and MParams as counted; they do not depend on the weights or the precision."""
+    counts = selection.select(part, "complexity")
+    count = min(counts, key=lambda each: each.precision is not precision, default=None)
+    if count is None:
+        return {}
+    settings = dict(sorted(count.settings.items()))
+    conditions = join(f"counted on {count.precision}", format_pairs(settings))
+    metrics = {}
+    for name, number in count.figures.items():
+        metrics[name] = SourcedMetric(number, MetricSource.MEASURED, conditions)
+    return metrics
+
+
+def _ir_size(part: ModelSpec, precision: Precision, layout: ModelLayout) -> SourcedMetric | None:
+    """The size of the IR on disk, else as its publisher declares it; None if it is unknown."""
+    xml = layout.ir_path(part, precision)
+    files = (xml, xml.with_suffix(".bin"))
+    if all(map(Path.is_file, files)):
+        size = sum(file.stat().st_size for file in files)
+        return SourcedMetric(size, MetricSource.MEASURED)
+    sizes = [file.size for file in part.files if file.name.startswith(f"{precision}/")]
+    if part.is_ir and sizes and None not in sizes:
+        return SourcedMetric(sum(filter(None, sizes)), MetricSource.DECLARED)
+    return None
+
+
+def _measured_metrics(measurement: Measurement | None) -> Metrics:
+    if measurement is None:
+        return {}
+    origin = MetricSource.MEASURED if measurement.weights == WEIGHTS[0] else MetricSource.GENERATED
+    metrics = {}
+    for name, number in measurement.figures.items():
+        interval = measurement.intervals.get(name)
+        conditions = describe_interval(measurement, name)
+        metrics[name] = SourcedMetric(number, origin, conditions, interval)
+    return metrics
+
+
+def published_metrics(spec: ModelSpec) -> Metrics:
+    """The publisher's values: ``published_AP`` and other accuracies as fractions, ``gflops`` and
+    ``mparams``.
+
+    If a metric has several values, the first one is used.
+    """
+    metrics: Metrics = {}
+    published = spec.published
+    for claim in published.accuracy:
+        # MPJPE is in mm, not a fraction; the AP of boxes is not comparable with that of keypoints.
+        if claim.metric != "MPJPE" and spec.task != "detection":
+            metric = SourcedMetric(claim.value, MetricSource.DECLARED, format_conditions(claim))
+            metrics.setdefault(f"published_{claim.metric}", metric)
+    for name, number in (("gflops", published.gflops), ("mparams", published.mparams)):
+        if number is not None:
+            metrics[name] = SourcedMetric(number, MetricSource.DECLARED)
+    return metrics
+
+
+def describe_interval(measurement: Measurement, metric: str) -> str:
+    """The 95 % confidence interval of a metric, in words; empty if it was not computed."""
+    low, high = measurement.intervals.get(metric, (0.0, 0.0))
+    if not high:
+        return ""
+    return f"95 % interval {low:.3f} to {high:.3f}"
+
+
+def format_measurement_setting(measurement: Measurement) -> str:
+    """The machine and the settings that comparable measurements share, in one line."""
+    settings = {}
+    for name, value in sorted(measurement.settings.items()):
+        is_usual = name == SHOWN and value == USUALLY_SHOWN
+        if name not in _MODEL_DEPENDENT and not is_usual:
+            settings[name] = value if isinstance(value, str) else json.dumps(value)
+    return join(measurement.machine, format_pairs(settings), separator="; ")
+
+
+def int8_ratio(measurement: Measurement, others: Iterable[Measurement]) -> float | None:
+    """INT8's AP divided by that of FP32, or its throughput by that of FP16, in the same settings.
+
+    None if ``measurement`` is not of INT8, or ``others`` of the model have none to compare it with.
+    """
+    if "INT8" not in measurement.precision or measurement.kind not in INT8_BASELINES:
+        return None
+    baseline, metric = INT8_BASELINES[measurement.kind]
+    value = measurement.figures.get(metric)
+    conditions = _conditions(measurement)
+    for other in others:
+        if other.precision is baseline and _conditions(other) == conditions:
+            least = other.figures.get(metric)
+            if not least or value is None:
+                return None
+            return value / least
+    return None
+
+
+def _conditions(measurement: Measurement) -> tuple[object, ...]:
+    """All that INT8 and its baseline must have in common."""
+    ignored = ("arithmetic", "executed_precision", FOUND)
+    settings = {SHOWN: USUALLY_SHOWN, **measurement.settings}
+    settings = {key: value for key, value in settings.items() if key not in ignored}
+    return measurement.kind, measurement.tag, measurement.machine, measurement.weights, settings
+
+
+def _select_most_common_setting(
+    subjects: Sequence[tuple[ModelFacts, Precision]],
+    select: Callable[[Model], Iterable[Measurement]],
+    metric: str,
+) -> tuple[str, dict[tuple[str, Precision], Measurement]]:
+    """The setting with which most models were measured, in one line, and the measurement of each
+    subject. So all verbs choose the same, whatever precisions they show.
+
+    If two settings are equally common, the one of the newest measurement is chosen; if a subject
+    has two measurements, the one with the larger metric. The setting is empty if nothing was
+    measured.
+    """
+    models = {facts.name: facts.model for facts, _ in subjects}
+    measurements = {name: select(model) for name, model in models.items()}
+    by_setting: dict[str, dict[tuple[str, Precision], Measurement]] = {}
+    for facts, precision in subjects:
+        subject = facts.name, precision
+        for measurement in measurements[facts.name]:
+            if measurement.precision is not precision or metric not in measurement.figures:
+                continue
+            setting = format_measurement_setting(measurement)
+            best = by_setting.setdefault(setting, {})
+            both = (best.get(subject, measurement), measurement)
+            best[subject] = max(both, key=lambda each: each.figures[metric])
+
+    def rank(setting: str) -> tuple[int, str]:
+        here = by_setting[setting]
+        return len({name for name, _ in here}), max(each.date for each in here.values())
+
+    chosen = max(by_setting, key=rank, default="")
+    return chosen, by_setting.get(chosen, {})

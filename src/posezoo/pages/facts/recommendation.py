@@ -1,0 +1,119 @@
+"""Which models meet a user's limits, and in which order to try them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from posezoo.core.declarations.model import WHOLE_IMAGE
+from posezoo.core.values import frozen
+from posezoo.pages.facts.comparison import ComparisonRow, SourcedMetric
+
+#: What ``--license permissive`` accepts: licenses that ask for no more than a notice.
+PERMISSIVE = ("Apache-2.0", "MIT", "BSD-*", "0BSD", "ISC", "Zlib", "Unlicense", "CC0-1.0")
+
+#: By the number of people on the picture: the column of the whole pipeline's latency.
+LATENCIES = {1: "single_p50_ms", 4: "latency_p50_ms"}
+
+
+@frozen
+class RequiredValues:
+    """What a model must meet; None and empty ones accept all.
+
+    A model that is known not to find as many people, of several, does not meet it.
+
+    Args:
+        min_ap: the least AP as a share, 0 to 1.
+        max_latency_ms: the longest time from an image file to drawn poses, in milliseconds.
+        people: the number of people for this time, one of ``LATENCIES``.
+        licenses: SPDX identifiers or globs; a model may have any of them.
+    """
+
+    min_ap: float | None = None
+    max_latency_ms: float | None = None
+    people: int = 1
+    licenses: Sequence[str] = ()
+
+    def latency_of(self, row: ComparisonRow) -> SourcedMetric | None:
+        """The median time of the whole pipeline; None if it was not measured, or if as many people
+        were not found.
+        """
+        if row.people_found.get(self.people) != self.people:
+            return None
+        return row.values[LATENCIES[self.people]]
+
+    def refuses_people_of(self, row: ComparisonRow) -> bool:
+        """Whether a model is known not to find several people, if there are several."""
+        if self.people == 1:
+            return False
+        count = row.people_found.get(self.people, self.people)
+        return row.people_from == WHOLE_IMAGE or count != self.people
+
+
+@frozen
+class Recommendation:
+    """The models that meet all limits, those of the highest AP first, in two lists: AP measured
+    here and AP as published, which are of other data and other people, are not compared.
+
+    ``unknown`` has the models that may meet the limits, and the values that are missing: ``AP``,
+    ``latency``.
+    """
+
+    measured: tuple[ComparisonRow, ...]
+    published: tuple[ComparisonRow, ...]
+    unknown: dict[str, list[str]]
+
+    @property
+    def rows(self) -> tuple[ComparisonRow, ...]:
+        """The models of both lists."""
+        return self.measured + self.published
+
+    @property
+    def lists(self) -> dict[str, tuple[ComparisonRow, ...]]:
+        """The lists that are not empty, by their titles."""
+        lists = {"AP measured here": self.measured, "AP as published": self.published}
+        return {title: rows for title, rows in lists.items() if rows}
+
+
+def recommend(rows: Iterable[ComparisonRow], limits: RequiredValues) -> Recommendation:
+    """Rank the models that meet all limits."""
+    accepted = []
+    unknown = {}
+    for row in sorted(rows, key=_rank):
+        if limits.refuses_people_of(row):
+            continue
+        if not _is_licensed(row, limits) or _is_outside(row, limits):
+            continue
+        missing = [] if row.ap else ["AP"]
+        if limits.max_latency_ms is not None and limits.latency_of(row) is None:
+            missing.append("latency")
+        if missing:
+            unknown[row.model] = missing
+        else:
+            accepted.append(row)
+    measured = tuple(row for row in accepted if row.is_opened)
+    published = tuple(row for row in accepted if not row.is_opened)
+    return Recommendation(measured, published, unknown)
+
+
+def _rank(row: ComparisonRow) -> tuple[bool, float, str]:
+    return not row.is_opened, -row.ap.number if row.ap else 0.0, row.model
+
+
+def _is_licensed(row: ComparisonRow, limits: RequiredValues) -> bool:
+    """Whether each license of the model, and of its parts, is accepted."""
+    names = row.license.split(", ")
+    if not limits.licenses:
+        return True
+    globs = [each.casefold() for each in limits.licenses]  # SPDX ignores case
+    return all(any(fnmatchcase(name.casefold(), each) for each in globs) for name in names)
+
+
+def _is_outside(row: ComparisonRow, limits: RequiredValues) -> bool:
+    """Whether a known value is outside; a pipeline takes at least as long as its network."""
+    if limits.min_ap is not None and row.ap and row.ap.number < limits.min_ap:
+        return True
+    latency = limits.latency_of(row) or row.values["network_p50_ms"]
+    return bool(
+        limits.max_latency_ms is not None and latency and latency.number > limits.max_latency_ms
+    )

@@ -1,0 +1,87 @@
+"""The NOTICE of downloaded models: their licenses, with copyright holders and license texts.
+
+Apache-2.0 (section 4), MIT and BSD require it if files are redistributed. It contains the text of
+the license, the copyright line, and whether the files were changed (an IR is a changed file).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.labels import format_count
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import license_path, read_copyright_line
+from posezoo.core.values import frozen
+from posezoo.core.versions import version
+
+_RULE = "=" * 79
+
+
+#: Texts at the beginning of each NOTICE.
+NOTICE_SIGNS = ("NOTICE of ", ", written by posezoo ")
+
+
+@frozen
+class LicenseTerms:
+    """The license of a downloaded model."""
+
+    spec: ModelSpec
+    holder: str  # the copyright line at the beginning of the text; empty if there is no text
+    text: Path | None  # the license's text; None if only its address is known
+    is_converted: bool  # whether the model was converted to an IR
+
+
+def collect_license_terms(
+    specs: Iterable[ModelSpec], layout: ModelLayout
+) -> tuple[LicenseTerms, ...]:
+    """The licenses of the models that have a downloaded file or a converted IR."""
+    terms = []
+    for spec in specs:
+        is_converted = any(
+            layout.provenance_path(spec, precision).is_file() for precision in Precision
+        )
+        if is_converted or any(layout.file_path(spec, file).is_file() for file in spec.files):
+            holder = read_copyright_line(spec)
+            text = license_path(spec) if holder else None
+            terms.append(LicenseTerms(spec, holder, text, is_converted))
+    return tuple(terms)
+
+
+def format_notice(terms: Iterable[LicenseTerms]) -> str:
+    """The NOTICE: for each license, its models with their sources, and the full license text."""
+    groups: dict[tuple[str, Path | None, str], list[LicenseTerms]] = {}
+    for term in terms:
+        license = term.spec.license
+        key = (license.spdx, term.text, "" if term.text else license.url or license.text)
+        groups.setdefault(key, []).append(term)
+    count = sum(map(len, groups.values()))
+    parts = [
+        f"NOTICE of {format_count(count, 'model')}, written by posezoo {version()}.\n"
+        "Each has its own license; the licenses follow with their holders.\n"
+    ]
+    for (spdx, text, address), members in groups.items():
+        heading = " · ".join(filter(None, (spdx, members[0].holder))) or "Undeclared license"
+        lines = []
+        for member in members:
+            spec = member.spec
+            lines += [f"- {spec.full_name}", *_list_sources(spec)]
+            if spec.origin.repository:
+                lines.append(f"  origin: {spec.origin.repository}")
+            if member.is_converted:
+                lines.append("  changed: converted to OpenVINO IR by posezoo")
+            if spec.license_note:
+                lines.append(f"  note: {spec.license_note}")
+        models = "\n".join(lines)
+        body = text.read_text("utf-8") if text else "The text is not available."
+        if not text and address:
+            body = f"The text is not available here; it is declared to be at {address}"
+        parts.append(f"{_RULE}\n{heading}\n{_RULE}\n\n{models}\n\n{body.strip()}\n")
+    return "\n".join(parts)
+
+
+def _list_sources(spec: ModelSpec) -> Iterable[str]:
+    """A line for the source of each file, with the alternatives; equal lines are not repeated."""
+    lines = (f"  from {', or from '.join(file.addresses)}" for file in spec.files if file.sources)
+    return dict.fromkeys(lines)

@@ -1,0 +1,87 @@
+"""The flags that select measurements, for compare and gallery."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli.flags import Flag
+from posezoo.core.errors import PosezooError
+
+if TYPE_CHECKING:
+    from posezoo.core.console import Console
+    from posezoo.core.declarations.model import Model
+    from posezoo.core.measured import Measurement
+    from posezoo.core.registry import Registry
+    from posezoo.pages.facts.comparison import MeasurementSelection
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals or not value:
+        raise argparse.ArgumentTypeError(f"expected a setting such as batch=8, got {text!r}")
+    return name, value
+
+
+#: --figures, --machine and --setting.
+MEASUREMENT_FLAGS = (
+    Flag(
+        "--figures FILE",
+        "a .json file that benchmark --output wrote; its measurements are used instead of those of"
+        " the same kind in all measured.yml files; may be given several times",
+        repeats=True,
+        default=[],
+    ),
+    Flag(
+        "--machine TEXT",
+        "only use speeds that were measured on machines whose description contains TEXT",
+        default="",
+    ),
+    Flag(
+        "--setting KEY=VALUE",
+        "only use speeds that were measured with this setting, such as hint=LATENCY or batch=8; may"
+        " be given several times (default: the most frequent settings)",
+        _setting,
+        repeats=True,
+        default=[],
+    ),
+)
+
+
+def read_measurements(file: Path, registry: Registry) -> Iterator[tuple[Model, Measurement]]:
+    """The measurements in a file, with their models.
+
+    Raises:
+        SpecError: the file is not valid.
+        UnknownModelError: the registry has no model of a name.
+    """
+    from posezoo.core.measured import read_measurement_file
+
+    for name, measurement in read_measurement_file(file):
+        try:
+            yield registry.find(name), measurement
+        except PosezooError as error:
+            raise type(error)(f"{file}: {error.problem}", hint=error.hint) from error
+
+
+def measurement_selection(args: argparse.Namespace, registry: Registry) -> MeasurementSelection:
+    """The measurements that the flags select."""
+    from posezoo.pages.facts.comparison import MeasurementSelection
+
+    measurements = []
+    for file in args.figures:
+        if not file.is_file():
+            hint = f"posezoo benchmark MODEL --output {shlex.quote(str(file))}"
+            raise PosezooError(f"{file}: no such file", hint=hint)
+        for model, measurement in read_measurements(file, registry):
+            measurements.append((model.full_name, measurement))
+    return MeasurementSelection(tuple(measurements), args.machine, dict(args.setting))
+
+
+def warn_if_none_matched(args: argparse.Namespace, console: Console) -> None:
+    """Warn that no speed was found, if the flags ask for some."""
+    if args.setting or args.machine:
+        console.warn("no speed measurement matches --machine and --setting")

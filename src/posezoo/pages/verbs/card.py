@@ -1,0 +1,179 @@
+"""posezoo card: print the cards of models, or write them into a folder or a registry.
+
+``--format json`` prints a list with the content of each model's card.json; see
+``posezoo.pages.cards.card_json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli import flags
+from posezoo.cli.flags import Flag, FlagGroup
+from posezoo.cli.model_filters import facts_of
+from posezoo.cli.report import print_text, terminal_width
+from posezoo.cli.selection import select_models
+from posezoo.core.console import Console
+
+if TYPE_CHECKING:
+    from posezoo.core.registry import Registry
+    from posezoo.core.settings import Settings
+    from posezoo.pages.facts.model_facts import ModelFacts
+
+EXAMPLES = """
+posezoo card blazepose-full
+posezoo card 'simple_pose_*' --format json
+posezoo card blazepose-full --output pages
+posezoo card my-pose --models_dir my_zoo/models --in_place
+posezoo card --all --models_dir my_zoo/models --in_place --check
+"""
+
+FLAGS = (
+    flags.MODELS,
+    FlagGroup(
+        flags.output_flag(
+            "write README.md, card.json and an image of the skeleton to DIR/<public|intel>/<name>;"
+            " such a card also describes the IR in that folder",
+            "print the card",
+            output=None,
+        ),
+        Flag(
+            "--in_place",
+            "write these files beside each model.yml, for maintainers of a registry; with --all"
+            " also index.md",
+        ),
+    ),
+    Flag("--check", "with --in_place: only report stale files"),
+    f"{flags.REGISTRY} {flags.FORMAT}",
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print or write; 1 if a file is unreadable, outdated (``--check``), or not written by
+    posezoo.
+    """
+    _refuse_invalid_flags(args)
+    patterns = flags.patterns_from_args(args)
+    settings = flags.settings_from_args(args)
+    registry = _open_registry(settings, in_place=args.in_place)
+    with Console(quiet=args.quiet) as console:
+        selection = select_models(registry, patterns, console)
+        models = facts_of(selection, registry)
+        if args.in_place and args.all and selection.problems:
+            return 1  # an index must contain all models
+        is_complete = True
+        if args.in_place:
+            is_complete = _draw_in_place(
+                registry, None if args.all else models, console, check=args.check
+            )
+        elif args.output:
+            _write_cards(models, args.output, console)
+        else:
+            _print_cards(models, args.format)
+    return 0 if is_complete and not selection.problems else 1
+
+
+def _refuse_invalid_flags(args: argparse.Namespace) -> None:
+    if args.check and not args.in_place:
+        args.parser.error("--check requires --in_place")
+    if args.in_place and args.registries:
+        args.parser.error(
+            "--in_place writes into the folders of --models_dir, not into a --registry"
+        )
+
+
+def _open_registry(settings: Settings, *, in_place: bool) -> Registry:
+    from posezoo.core.pipeline.zoo_context import registry_from_settings
+    from posezoo.core.registry import open_registry
+
+    if not in_place:
+        return registry_from_settings(settings)
+    flags.require_local("card --in_place", *settings.models_dir)
+    return open_registry(settings.models_dir)
+
+
+def _write_cards(models: Sequence[ModelFacts], folder: Path, console: Console) -> None:
+    from posezoo.core.layout import ModelLayout
+    from posezoo.pages.cards.model_card import write_card
+
+    layout = ModelLayout(folder, folder)
+    for facts in models:
+        console.print_line(f"{write_card(replace(facts, layout=layout))}")
+
+
+def _print_cards(models: Sequence[ModelFacts], style: str) -> None:
+    from posezoo.pages.cards.card_json import card_json
+    from posezoo.pages.cards.model_card import render_card
+
+    # A part has no card of its own if the card of its composite is printed.
+    parts = {stage for facts in models for stage in facts.model.stages}
+    tops = [facts for facts in models if facts.name not in parts]
+    if style == "json":
+        print(json.dumps([card_json(facts) for facts in tops], indent=1))
+        return
+    for facts in tops:
+        text = render_card(facts)
+        if terminal_width() is not None:  # the front matter is for model hubs
+            text = text.partition("\n---\n\n")[2]
+        print_text(text)
+
+
+def _draw_in_place(
+    registry: Registry, models: Sequence[ModelFacts] | None, console: Console, *, check: bool
+) -> bool:
+    """Write the outdated pages of the models, or with ``check`` only report them; None means all
+    pages.
+
+    Returns whether all are now up to date.
+    """
+    from posezoo.core.registry import registry_root
+    from posezoo.pages.cards.model_card import render_model_pages
+    from posezoo.pages.cards.registry_pages import render_pages
+
+    if models is None:
+        pages_by_root = ((root, render_pages(root)) for root in registry.roots)
+    else:
+        pages_by_root = (
+            (registry_root(facts.model), render_model_pages(facts)) for facts in models
+        )
+    is_complete = True
+    for root, pages in pages_by_root:
+        ours = _without_foreign_folders(root, pages, console)
+        updated = [_update_page(root / name, ours[name], console, check=check) for name in ours]
+        is_complete = is_complete and len(ours) == len(pages) and all(updated)
+    return is_complete
+
+
+def _without_foreign_folders(
+    root: Path, pages: Mapping[str, str], console: Console
+) -> dict[str, str]:
+    """The pages of the folders whose present pages posezoo wrote."""
+    from posezoo.pages.cards.model_card import NOTE, has_note
+
+    foreign = set()
+    for name in pages:
+        path = root / name
+        if name.endswith(".md") and path.exists() and not has_note(path, NOTE):
+            console.warn(f"{path}: was not written by posezoo: the model is skipped")
+            foreign.add(path.parent)
+    return {name: text for name, text in pages.items() if (root / name).parent not in foreign}
+
+
+def _update_page(path: Path, text: str, console: Console, *, check: bool) -> bool:
+    """Write a page if it is outdated; returns whether it is up to date now."""
+    from posezoo.core.files.verified_files import write_atomically
+
+    content = text.encode()
+    if path.is_file() and path.read_bytes() == content:
+        return True
+    if check:
+        console.warn(f"{path}: stale: posezoo card --in_place draws it")
+        return False
+    write_atomically(path, content)
+    console.print_line(f"drew {path}")
+    return True

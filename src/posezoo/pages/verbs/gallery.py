@@ -1,0 +1,147 @@
+"""posezoo gallery: write a static site of models, to open from a folder or publish on any web
+server.
+
+With ``--format json``, the output is an object::
+
+    output     str          the folder of the site
+    models     int          the number of models that have a page
+    bytes      int          the size of all pages together
+    written    list of str  pages that are new or changed, as paths below the folder
+    unchanged  list of str  pages that were up to date
+    removed    list of str  pages of models that no longer exist
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli import flags
+from posezoo.cli.flags import Flag
+from posezoo.cli.model_filters import facts_of
+from posezoo.cli.report import print_result
+from posezoo.cli.selection import select_models
+from posezoo.core.console import Console
+from posezoo.core.errors import PosezooError, import_cv2, import_optional
+from posezoo.core.settings import DEFAULT_MODEL
+from posezoo.pages.measurement_flags import (
+    MEASUREMENT_FLAGS,
+    measurement_selection,
+    warn_if_none_matched,
+)
+
+if TYPE_CHECKING:
+    from posezoo.core.registry import Registry, Selection
+    from posezoo.core.resolve.stage_context import Context
+    from posezoo.pages.facts.model_facts import ModelFacts
+    from posezoo.pages.gallery.gallery_data import Picture
+
+EXAMPLES = """
+posezoo gallery --output site/
+posezoo gallery 'simple_pose_*' --output poses/ --title 'Simple pose'
+posezoo gallery --figures speed.json --output site/
+posezoo gallery --pictures me.jpg --output site/
+"""
+
+FLAGS = (
+    Flag("models MODEL", "names or globs (default: all)", nargs="*"),
+    Flag("--output DIR", "write the site to this folder (default: site)", default=Path("site")),
+    Flag(
+        "--pictures PHOTO",
+        "run each pose model whose files can be downloaded, and show what it finds on these photos"
+        " (default: two public-domain sample photos); without this flag, the site shows the"
+        " pictures of the registry",
+        nargs="*",
+    ),
+    Flag("--title TEXT", "title of the index (default: Model gallery)"),
+    Flag(
+        "--force",
+        "write the site even if its folder contains other files; only files with the name of a page"
+        " are replaced",
+    ),
+    *MEASUREMENT_FLAGS,
+    flags.weights_dir_flag("folder of the IR, to show their sizes on the site"),
+    f"{flags.REGISTRY} dry_run {flags.FORMAT}",
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Generate the site, and report what was written."""
+    from posezoo.pages.gallery.gallery_data import collect_gallery_data
+    from posezoo.pages.gallery.gallery_pages import TITLE, render_gallery_pages
+    from posezoo.pages.gallery.site_writer import plan_site, write_site
+
+    _require_packages(args)
+    context = flags.context_from_args(args, local="gallery")
+    with Console(quiet=args.quiet) as console:
+        measurements = measurement_selection(args, context.registry)
+        selection = select_models(context.registry, args.models or None, console)
+        models = _shown_models(selection, context.registry)
+        pictures = None
+        if args.pictures is not None:
+            pictures = _draw_pictures(args.pictures, models, context, console)
+        data = collect_gallery_data(models, context.layout, measurements, pictures)
+        if not data.comparison.speed_setting:
+            warn_if_none_matched(args, console)
+        pages = render_gallery_pages(data, args.title or TITLE, first=DEFAULT_MODEL)
+        write = plan_site if args.dry_run else write_site
+        changes = write(args.output, pages, force=args.force)
+        answer = {
+            "output": args.output,
+            "models": len(data.entries),
+            "bytes": sum(map(len, pages.values())),
+            **asdict(changes),
+        }
+        would = "would be " if args.dry_run else ""
+        console.print_line(
+            f"{args.output}: {len(pages)} pages: {len(changes.written)} {would}written, "
+            f"{len(changes.unchanged)} unchanged, {len(changes.removed)} {would}removed"
+        )
+    print_result(args.format, answer, args.output / "index.html")
+    return selection.exit_code
+
+
+def _require_packages(args: argparse.Namespace) -> None:
+    for package in ("jinja2", "markdown_it"):
+        import_optional(package, extra="gallery")
+    if args.pictures is None:
+        return
+    import_cv2()
+    if args.dry_run:
+        raise PosezooError(
+            "--pictures runs the models, which --dry_run does not", hint="use one of them"
+        )
+
+
+def _shown_models(selection: Selection, registry: Registry) -> list[ModelFacts]:
+    """The models that get a page; that of a composite needs all of its parts."""
+    models = [
+        facts
+        for facts in facts_of(selection, registry)
+        if len(facts.parts) >= len(facts.model.stages)
+    ]
+    if not models:
+        raise PosezooError(
+            "there is no model to show", hint="posezoo list shows the models of the zoo"
+        )
+    return models
+
+
+def _draw_pictures(
+    names: Sequence[str], models: Sequence[ModelFacts], context: Context, console: Console
+) -> dict[str, list[Picture]]:
+    """The pictures of what the models find on the named photos, or on the sample photos."""
+    from posezoo.pages.example_pictures import draw_pictures
+    from posezoo.run.images import SAMPLE_PHOTOS
+
+    photos: Sequence[Path]
+    if names:
+        from posezoo.run.video.run_inputs import expand_image_paths
+
+        photos = expand_image_paths(names, console.warn)
+    else:
+        photos = SAMPLE_PHOTOS
+    return draw_pictures(models, photos, context, are_samples=not names, listener=console)

@@ -1,0 +1,236 @@
+"""posezoo recommend: name the models that meet limits of accuracy, latency and license.
+
+With ``--format json``, the output is an object::
+
+    models     list    by AP, those whose AP was measured here before those with a published AP:
+                       name; ap (a share) and latency_ms (of the whole pipeline, with --people),
+                       each {number, origin, how} or null; command; and the keys of posezoo compare
+    ranked_by  str     the value that decides the order
+    unknown    object  for each model that may meet the limits: the values that are not known
+    gallery    str     the end of the address that shows these models in ``posezoo gallery``
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from posezoo.cli import flags
+from posezoo.cli.flags import Flag
+from posezoo.cli.report import print_result
+from posezoo.cli.selection import select_models
+from posezoo.pages.measurement_flags import MEASUREMENT_FLAGS, measurement_selection
+
+if TYPE_CHECKING:
+    from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison
+    from posezoo.pages.facts.model_facts import ModelFacts
+    from posezoo.pages.facts.recommendation import Recommendation, RequiredValues
+
+EXAMPLES = """
+posezoo recommend --min_ap 0.6
+posezoo recommend --min_ap 0.3 --max_latency 60ms --license permissive
+posezoo recommend --max_latency 100ms --people 4 --figures speed.json
+posezoo recommend --keypoints 133
+posezoo recommend --task detection --license permissive
+"""
+
+# Of so many models of which something is unknown, the figures are printed.
+_MOST_UNKNOWN = 15
+
+# COCO-WholeBody has 133 keypoints.
+_WHOLE_BODY = 100
+
+_LATENCY = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s)")
+
+
+def _milliseconds(text: str) -> float:
+    match = _LATENCY.fullmatch(text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"expected a time such as 30ms, got {text!r}")
+    return float(match[1]) * (1000 if match[2] == "s" else 1)
+
+
+_TASKS = ("human_pose_estimation", "detection")
+
+FLAGS = (
+    Flag(
+        "--min_ap SHARE",
+        "the least AP, such as 0.3: the measured one, or the published one of weights that were not"
+        " measured",
+        flags.parse_fraction,
+    ),
+    Flag(
+        "--max_latency TIME",
+        "the longest time from an image file to drawn poses, such as 60ms, as measured",
+        _milliseconds,
+    ),
+    Flag(
+        "--people N",
+        "the number of people on the image, for --max_latency (default: 1); with 4, models that"
+        " found another number of them are left out",
+        default="1",
+        choices=("1", "4"),
+    ),
+    Flag(
+        "--task TASK",
+        "the task: human_pose_estimation (default), or detection, whose AP is of boxes",
+        choices=_TASKS,
+        default=_TASKS[0],
+    ),
+    Flag(
+        "--keypoints N",
+        "the number of keypoints, such as 26 for bodies with feet, or 133 for whole bodies, whose"
+        " AP is of another data set (default: any but whole bodies)",
+        int,
+    ),
+    Flag(
+        "--license GLOB",
+        "SPDX identifier of the license, a glob such as 'BSD-*', or permissive for licenses that"
+        " only ask for a notice; may be given several times",
+        repeats=True,
+        default=[],
+    ),
+    *MEASUREMENT_FLAGS,
+    f"{flags.REGISTRY} {flags.FORMAT}",
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the models, the best first, and why."""
+    from posezoo.pages.facts.comparison import compare_models
+    from posezoo.pages.facts.model_facts import describe_models
+    from posezoo.pages.facts.recommendation import PERMISSIVE, RequiredValues, recommend
+
+    if args.keypoints and args.task != _TASKS[0]:
+        args.parser.error(f"--keypoints is only for --task {_TASKS[0]}")
+    licenses: list[str] = []
+    for name in args.license:
+        licenses += PERMISSIVE if name == "permissive" else [name]
+    limits = RequiredValues(args.min_ap, args.max_latency, int(args.people), licenses)
+    context = flags.context_from_args(args)
+    with flags.console_from_args(args) as console:
+        measurements = measurement_selection(args, context.registry)
+        selection = select_models(context.registry, None, console)
+        models = describe_models(selection, context.registry)
+        models = [facts for facts in models if _is_for_task(facts, args.task, args.keypoints)]
+        comparison = compare_models(models, (), context.layout, measurements)
+        answer = recommend(comparison.rows, limits)
+    gallery = _gallery_address(answer, limits)
+    answer_json = {
+        "models": [_model_json(row, limits) for row in answer.rows],
+        "ranked_by": "AP",
+        "unknown": answer.unknown,
+        "gallery": gallery,
+    }
+    lines = [*_lines(answer, limits, comparison), f"in a gallery: {gallery}"]
+    print_result(args.format, answer_json, *lines)
+    return 0 if answer.rows and not selection.problems else 1
+
+
+def _is_for_task(facts: ModelFacts, task: str, count: int | None) -> bool:
+    """Whether a model, which is no part of a composite, is for this task; one for poses finds this
+    number of keypoints, by default fewer than of a whole body.
+    """
+    if facts.model.composite:
+        return False
+    if task == "detection":
+        return facts.model.task == task
+    if facts.skeleton is None:
+        return False
+    keypoint_count = len(facts.skeleton.keypoints)
+    return keypoint_count == count if count is not None else 0 < keypoint_count < _WHOLE_BODY
+
+
+def _gallery_address(answer: Recommendation, limits: RequiredValues) -> str:
+    """The page of a gallery with the same models in the same order; it has no limit of latency."""
+    from posezoo.core.labels import task_label
+    from posezoo.pages.facts.recommendation import LATENCIES
+
+    ap = "AP" if answer.measured else "published_AP"
+    cost = LATENCIES[limits.people] if answer.measured else "network_p50_ms"
+    parameters = [("y", ap), ("x", cost), ("sort", f"-{ap}")]
+    if {row.task for row in answer.rows} == {_TASKS[1]}:
+        parameters.append(("task", task_label(_TASKS[1])))
+    if limits.min_ap is not None:
+        parameters.append(("accuracy_min", f"{limits.min_ap:g}"))
+    if limits.licenses:
+        licenses = dict.fromkeys(row.license for row in answer.rows)
+        parameters += [("license", name) for name in licenses]
+    return f"index.html#{urlencode(parameters)}"
+
+
+def _model_json(row: ComparisonRow, limits: RequiredValues) -> dict[str, Any]:
+    latency = limits.latency_of(row)
+    return {
+        "name": row.model,
+        "ap": row.ap and row.ap.as_json,
+        "latency_ms": latency and latency.as_json,
+        **row.as_json,
+        "command": _command(row),
+    }
+
+
+def _command(row: ComparisonRow) -> str:
+    words = ["posezoo", "run", row.model]
+    if row.precision != "FP16":
+        words += ["--precision", row.precision]
+    if not row.is_pinned:
+        words.append("--trust_on_first_use")
+    return shlex.join([*words, "--input", "photo.jpg"])
+
+
+def _lines(
+    answer: Recommendation, limits: RequiredValues, comparison: ModelComparison
+) -> Iterator[str]:
+    from posezoo.pages.facts.bar_chart import describe_measurement_settings
+
+    if not answer.lists:
+        yield "no model is known to meet these limits"
+    for title, rows in answer.lists.items():
+        yield f"{title}, the highest first:"
+        for place, row in enumerate(rows, 1):
+            yield f"{place}. {row.name}"
+            yield f"   {_describe(row, limits)}"
+            yield f"   {_command(row)}"
+    yield from describe_measurement_settings(comparison)
+    if answer.unknown:
+        yield from _unknown_lines(answer, limits, comparison)
+
+
+def _unknown_lines(
+    answer: Recommendation, limits: RequiredValues, comparison: ModelComparison
+) -> Iterator[str]:
+    yield "these may meet the limits, but something is not known:"
+    rows = {row.model: row for row in comparison.rows}
+    names = list(answer.unknown)
+    for name in names[:_MOST_UNKNOWN]:
+        missing = " and no ".join(answer.unknown[name])
+        yield f"- {name}: no {missing}; {_describe(rows[name], limits)}"
+    if others := names[_MOST_UNKNOWN:]:
+        yield f"- and of lower AP: {', '.join(others)}"
+    people = "--people 4" if limits.people == 4 else "--people 1"
+    command = f"posezoo benchmark --pipeline NAME {people} --requests 1 --output speed.json"
+    yield f"measure them: {command}, then --figures speed.json"
+
+
+def _describe(row: ComparisonRow, limits: RequiredValues) -> str:
+    facts = []
+    if ap := row.ap:
+        conditions = f": {ap.conditions}" if ap.conditions else ""
+        facts.append(f"AP {ap.number:.3f} ({ap.origin}{conditions})")
+    latency = limits.latency_of(row)
+    network = row.values["network_p50_ms"]
+    if latency:
+        people = "1 person" if limits.people == 1 else f"{limits.people} people"
+        facts.append(f"{latency.number:.3g} ms with {people} ({latency.origin})")
+    elif network:
+        facts.append(f"{network.number:.3g} ms for the network alone ({network.origin})")
+    if gflops := row.values["gflops"]:
+        facts.append(f"{gflops.number:.3g} GFLOPs")
+    facts.append(row.license or "license unknown")
+    facts.append(f"people from {row.people_from}")
+    return ", ".join(facts)

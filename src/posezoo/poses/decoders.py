@@ -1,0 +1,356 @@
+"""Decode the outputs of a network to poses, with one of the decoders in the table ``DECODERS``.
+
+A new decoder is a module with a ``DECODER`` record and a line in ``DECODERS``, or an entry point of
+another package in the group ``posezoo.decoders``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from posezoo.core.declarations.model import Decoder, Input, Output, fits
+from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.errors import InferenceError, suggest
+from posezoo.core.plugins import LazyTable
+from posezoo.core.settings import SECOND_MODEL
+from posezoo.poses.decoder_type import DecoderType, Maps, Shape
+from posezoo.poses.keypoints import Pose
+from posezoo.poses.letterbox import Size
+from posezoo.poses.top_down import crop_stretch
+
+Option = str | int | float | bool
+
+#: The option of a decoder whose poses have ``mask`` then.
+MASKS = "segmentation"
+
+#: The order matters: an IR is assigned to the first decoder that its outputs fit. For example, the
+#: outputs for lifting_3d also fit openpose.
+DECODERS: LazyTable[DecoderType] = LazyTable(
+    "posezoo.decoders",
+    DecoderType,
+    {
+        "blazepose": "posezoo.poses.blazepose:DECODER",
+        "lifting_3d": "posezoo.poses.lifting:DECODER",
+        "openpose": "posezoo.poses.openpose:DECODER",
+        "associative_embedding": "posezoo.poses.associative_embedding:DECODER",
+        "movenet": "posezoo.poses.movenet:DECODER",
+        "movenet_multipose": "posezoo.poses.movenet:MULTIPOSE",
+        "posenet": "posezoo.poses.posenet:DECODER",
+        "heatmap": "posezoo.poses.heatmap:DECODER",
+        "simcc": "posezoo.poses.simcc:DECODER",
+        "detection": "posezoo.poses.ssd_detection:DECODER",
+        "nanodet": "posezoo.poses.nanodet:DECODER",
+        "rtmo": "posezoo.poses.rtmo:DECODER",
+        "rtmdet": "posezoo.poses.rtmdet:DECODER",
+        "yolox": "posezoo.poses.yolox_boxes:DECODER",
+        "rf_detr": "posezoo.poses.rf_detr:DECODER",
+        "centernet": "posezoo.poses.centernet:DECODER",
+        "yolo_pose": "posezoo.poses.yolo_pose:DECODER",
+        "boxes_labels": "posezoo.poses.rtmdet:BOXES_LABELS",
+        "yolo_anchors": "posezoo.poses.yolo_anchors:DECODER",
+        "classification": "posezoo.poses.classification:DECODER",
+    },
+)
+
+
+def recognize_decoder(outputs: Mapping[str, Shape]) -> str:
+    """The first decoder that a network's outputs fit, by their names and shapes; empty if there is
+    none.
+    """
+    for name, decoder in DECODERS.items():
+        if not decoder.needs_task and decoder.recognize_outputs(outputs):
+            return name
+    return ""
+
+
+def find_decoder(name: str) -> DecoderType:
+    """The decoder with this name.
+
+    Raises:
+        InferenceError: there is no such decoder.
+        PluginError: it is a plug-in that cannot be imported.
+    """
+    return DECODERS.require(name, "decoder", InferenceError)
+
+
+def decode(
+    decoder: str,
+    outputs: Mapping[str, ArrayLike],
+    input_size: Size,
+    skeleton: Skeleton | None = None,
+    **options: Option,
+) -> list[Pose]:
+    """Decode the outputs of a network: the people, highest score first, in pixels of the network's
+    input.
+
+    Coordinates are continuous: (0, 0) is the top left corner of the input, (width, height) its
+    bottom right corner, and (0.5, 0.5) the center of its top left pixel. Three decoders return the
+    numbers of their published code, which are 0.5 px less on both axes: for heatmap, posenet and
+    simcc, (0, 0) is the center of the top left pixel. The poses of ``load`` are in image pixels,
+    and continuous for every model.
+
+    The outputs that each decoder takes:
+
+    - openpose: ``heatmaps`` (1, K + 1, H, W) and ``pafs`` (1, 2 L, H, W) of the L limbs of the
+      skeleton; without one, 19 and 38, or both in one output of 57 channels, first or last
+    - associative_embedding: ``heatmaps`` and ``embeddings`` (1, K, H, W)
+    - heatmap: ``heatmaps`` (1, K, H, W), with any number of keypoints K, and ``flipped_heatmaps``
+      if the mirrored image was also run
+    - simcc: ``simcc_x`` and ``simcc_y`` (1, K, bins), with any number of keypoints K
+    - movenet: ``keypoints`` (1, 1, 17, 3)
+    - movenet_multipose: ``people`` (1, 6, 56)
+    - posenet: ``heatmaps`` (1, H, W, 17), ``offsets`` (1, H, W, 34), ``displacements_fwd`` and
+      ``displacements_bwd`` (1, H, W, 32)
+    - blazepose: ``landmarks`` (1, 195), ``presence`` (1, 1) and ``heatmaps`` (1, 64, 64, 39), and
+      optionally ``world_landmarks`` (1, 117) and ``segmentation`` (1, 256, 256, 1)
+    - lifting_3d: ``heatmaps`` and ``pafs`` as for openpose, and ``coordinates`` (1, 57, H, W); it
+      returns ``Pose3D``
+    - detection: ``detections`` (1, 1, N, 7); it returns poses without keypoints. As the other
+      detectors, it finds people, or with the option ``all_classes`` objects whose label is the
+      number of their class.
+    - nanodet: ``scores_8`` (1, cells, classes) and ``distances_8`` (1, cells, 4 n), and the same
+      with 16 and 32; it returns poses without keypoints
+    - rtmo: ``dets`` (1, N, 5) and ``keypoints`` (1, N, K, 3)
+    - rtmdet: ``dets`` (1, N, 5) and ``labels`` (1, N); it returns poses without keypoints
+    - yolox: ``predictions`` (1, cells, 5 + classes); it returns poses without keypoints
+    - rf_detr: ``dets`` (1, N, 4), ``labels`` (1, N, classes) and ``keypoints`` (1, N, K, 8)
+    - yolo_pose: ``predictions`` (1, 5 + 3 K, N) or (1, N, 6 + 3 K), with any number of keypoints K
+    - centernet: ``centers`` (1, 80, H, W), ``sizes`` and ``offsets`` (1, 2, H, W); it returns
+      poses without keypoints
+    - yolo_anchors: ``maps_32``, optionally ``maps_16`` and ``maps_8`` (1, A (5 + classes), H, W),
+      and the option ``anchors`` with A anchors of each; it returns poses without keypoints
+    - boxes_labels: ``dets`` (N, 5) and ``labels`` (N,); it returns poses without keypoints
+    - classification: ``scores`` (1, classes), optionally ``more_scores`` of other classes and
+      ``value`` (1, 1); it returns poses without keypoints, with labels
+
+    Args:
+        decoder: a name of ``DECODERS``.
+        outputs: by role, with a batch of one; they are not changed.
+        input_size: width and height of the network's input, in pixels.
+        skeleton: of the K keypoints; None: the usual one of the decoder, or that of K keypoints.
+        options: of the decoder.
+
+    Raises:
+        InferenceError: there is no such decoder or option, or the outputs are not those of such a
+            network.
+        MissingPackageError: OpenCV is not installed.
+    """
+    resolved = resolve_options(Decoder(decoder, options, skeleton))
+    return decode_with_options(decoder, outputs, input_size, resolved)
+
+
+def decode_with_options(
+    name: str, outputs: Mapping[str, ArrayLike], input_size: Size, options: Any
+) -> list[Pose]:
+    """As ``decode``, also in its errors, with options that ``resolve_options`` returned."""
+    decoder = find_decoder(name)
+    try:
+        width, height = input_size
+        is_valid = width > 0 and height > 0
+    except (TypeError, ValueError):
+        is_valid = False
+    if not is_valid:
+        raise InferenceError(f"input_size: expected width and height above 0, got {input_size!r}")
+    arrays = {}
+    for role, output in outputs.items():
+        try:
+            arrays[role] = np.asarray(output)
+        except ValueError as error:  # lists whose rows differ in length
+            raise InferenceError(f"{name}: {role} cannot be read as an array: {error}") from error
+    if decoder.convert_outputs:
+        arrays = dict(decoder.convert_outputs(arrays))
+    maps = _checked_maps(name, decoder, arrays, getattr(options, "skeleton", None))
+    return decoder.decode(maps, (width, height), options)
+
+
+def _checked_maps(
+    name: str, decoder: DecoderType, outputs: Mapping[str, Any], skeleton: Skeleton | None
+) -> Maps:
+    """The outputs that the decoder takes, without their batch axes, as float32."""
+    required = decoder.outputs_for(skeleton)
+    for output in required:
+        if output.role not in outputs:
+            given = ", ".join(outputs) or "none"
+            raise InferenceError(
+                f"{name} needs {_describe(required)}; the outputs given are {given}",
+                hint=suggest(output.role, outputs),
+            )
+    optional = [output for output in decoder.optional if output.role in outputs]
+    maps = {output.role: outputs[output.role] for output in (*required, *optional)}
+    if not all(_fits(maps[output.role].shape, output) for output in required):
+        shapes = " and ".join(_format_shape(array.shape) for array in maps.values())
+        raise InferenceError(
+            f"{name} needs {_describe(required)}; given are {shapes}",
+            hint=_other_decoders(name, maps),
+        )
+    for output in optional:
+        if not _fits(maps[output.role].shape, output):
+            shape = _format_shape(maps[output.role].shape)
+            raise InferenceError(
+                f"{name}: {output.role} are {shape}, not {_format_shape(output.shape)}"
+            )
+    if any(array.dtype.kind not in "fiu" for array in maps.values()):
+        raise InferenceError(f"{name}: outputs must be numbers")
+    _refuse_different_sizes(name, maps, [*decoder.networks[-1], *optional])
+    return {role: np.ascontiguousarray(array[0], np.float32) for role, array in maps.items()}
+
+
+def _refuse_different_sizes(name: str, maps: Mapping[str, Any], outputs: Sequence[Output]) -> None:
+    sizes = {}
+    for output in outputs:
+        # Tags may have one side more.
+        sides = zip(maps[output.role].shape, output.shape, strict=False)
+        size = tuple(side for side, expected in sides if expected == -1)
+        if len(output.shape) == 4 and len(size) >= 2:  # maps have a height and a width
+            sizes[output.role] = size
+    if len(set(sizes.values())) > 1:
+        given = ", ".join(
+            f"{role} {'x'.join(map(str, size[::-1]))}" for role, size in sizes.items()
+        )
+        raise InferenceError(f"{name}: maps of one image have one size, these do not: {given}")
+
+
+def _fits(shape: Shape, output: Output) -> bool:
+    if output.role == "embeddings" and len(shape) == 5:
+        shape = shape[:4]  # several tags for each cell
+    return fits(shape, output.shape) and 0 not in shape
+
+
+def _describe(outputs: tuple[Output, ...]) -> str:
+    return " and ".join(f"{output.role} {_format_shape(output.shape)}" for output in outputs)
+
+
+def _format_shape(shape: Shape) -> str:
+    return ",".join("?" if side == -1 else str(side) for side in shape)
+
+
+def _other_decoders(name: str, maps: Mapping[str, Any]) -> str:
+    """A hint that names the decoders for maps with these channels."""
+    channels = {array.shape[1] for array in maps.values() if array.ndim >= 4}
+    if not channels:
+        return ""
+    names = []
+    for other, decoder in DECODERS.items():
+        shapes = [output.shape for output in decoder.networks[-1] if len(output.shape) == 4]
+        taken = {shape[1] for shape in shapes if shape[-2:] == (-1, -1)}
+        if taken == channels or (taken == {-1} and len(channels) == 1):
+            names.append(other)
+    if not names or name in names:
+        return ""
+    return f"such maps are for {' or '.join(names)}"
+
+
+def fit_to_input(decoder: Decoder, port: Input) -> tuple[bool, tuple[float, ...]]:
+    """How images are fitted into a network's first input.
+
+    Returns:
+        Whether their aspect may change, otherwise they are letterboxed; and the color beside a
+        letterboxed image, one value 0..255 for each of the IR's channels.
+    """
+    record = find_decoder(decoder.name)
+    options = resolve_options(decoder)
+    color: tuple[float, ...] = (float(record.input_sizing.padding),) * 3
+    if not record.takes_boxes:
+        return record.stretches, color
+    if options.blank_is_mean and port.mean:
+        mean = port.mean * (3 // len(port.mean))
+        color = mean[::-1] if port.reverse_input_channels else mean
+    return options.crop is crop_stretch, color
+
+
+def finds_boxes(decoder: Decoder | None) -> bool:
+    """Whether a model with this decoder finds only the boxes of people, and no keypoints."""
+    record = DECODERS.find(decoder.name) if decoder else None
+    return record is not None and record.finds_boxes
+
+
+def named_task(decoder: Decoder) -> str:
+    """The task of objects or images whose classes have names; empty for people."""
+    record = find_decoder(decoder.name)
+    return record.task if record.finds_classes or decoder.options.get("all_classes") else ""
+
+
+def with_all_classes(decoder: Decoder) -> Decoder:
+    """A decoder of boxes for objects of all classes, not only for people; any other as it is."""
+    return replace(decoder, options={**decoder.options, **find_decoder(decoder.name).task_options})
+
+
+def require_top_down(decoder: str, model: str) -> None:
+    """Make sure that a model processes one person at a time, so that boxes or a detector can be
+    given.
+
+    An unknown name of a decoder is reported when the model is loaded.
+
+    Raises:
+        InferenceError: the model processes whole images.
+    """
+    record = DECODERS.find(decoder) if decoder else None
+    if record and not record.takes_boxes:
+        raise InferenceError(
+            f"{model} processes whole images: it takes neither boxes nor a detector"
+        )
+
+
+def require_masks(decoder: str, model: str) -> None:
+    """Make sure that a decoder can find the people's masks.
+
+    Raises:
+        InferenceError: it cannot.
+    """
+    record = DECODERS.find(decoder)
+    if record is None or not hasattr(record.options, MASKS):
+        raise InferenceError(
+            f"{model}: its network finds no masks",
+            hint=f"run BlazePose, which does: {SECOND_MODEL}",
+        )
+
+
+def resolve_options(decoder: Decoder, overrides: Mapping[str, Option] | None = None) -> Any:
+    """The decoder's options: defaults, overridden by those that the model declares, then by
+    ``overrides``.
+
+    Raises:
+        InferenceError: there is no such decoder or option, or a value is invalid.
+    """
+    record = find_decoder(decoder.name)
+    options_type = record.options
+    options = {**decoder.options, **(overrides or {})}
+    skeleton = {}
+    if record.takes_skeleton:
+        skeleton = {"skeleton": decoder.skeleton}
+    elif decoder.skeleton:
+        raise InferenceError(
+            f"decoder {decoder.name} finds the keypoints of {record.skeleton}, and no other"
+            f" skeleton: {decoder.skeleton.name}",
+            hint="these take any: " + ", ".join(n for n, d in DECODERS.items() if d.takes_skeleton),
+        )
+    options.pop(_FORMER_OPTION, None)
+    defaults = {field.name: field.default for field in fields(options_type)}
+    defaults.pop("skeleton", None)
+    for name, value in options.items():
+        if name not in defaults:
+            names = ", ".join(defaults) or "none"
+            raise InferenceError(
+                f"decoder {decoder.name} has no option {name}: it has {names}",
+                hint=suggest(name, defaults),
+            )
+        expected = type(defaults[name])
+        # In Python True is an int, but here it is not a number.
+        accepted = (int, float) if expected is float else expected
+        is_wrong_bool = isinstance(value, bool) != (expected is bool)
+        if is_wrong_bool or not isinstance(value, accepted):
+            raise InferenceError(
+                f"decoder option {name}: expected {_TYPE_NAMES[expected]}, got {value!r}"
+            )
+    return options_type(**options, **skeleton)
+
+
+# Without effect. The metadata of HigherHRNet's IR names it, if an earlier version made the IR.
+_FORMER_OPTION = "delta"
+
+_TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}

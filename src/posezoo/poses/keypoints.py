@@ -1,0 +1,425 @@
+"""Poses and skeletons: keypoints in pixels of an image.
+
+Coordinates are continuous, in pixels: (0, 0) is the top left corner of an image, and (width,
+height) its bottom right corner. The center of the top left pixel is (0.5, 0.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posezoo.core.arrays import Array, Bools, Floats
+from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.declarations.skeletons import SKELETONS, skeleton_of
+from posezoo.core.errors import InferenceError, PosezooError
+from posezoo.core.values import frozen_with_arrays
+from posezoo.poses.mask_encoding import encode_mask
+
+Color = tuple[int, int, int]
+
+#: What a coordinate of ours is more than COCO's, which is the index of a pixel.
+HALF_PIXEL = 0.5
+
+#: The default threshold: keypoints with this score or more count.
+MIN_SCORE = 0.5
+
+_LEFT: Color = (255, 178, 29)
+_RIGHT: Color = (46, 125, 255)
+_MIDDLE: Color = (120, 220, 60)
+
+
+def keypoint_color(keypoint: str) -> Color:
+    """The color of a keypoint, BGR 0..255, by the side that its name says."""
+    if "left" in keypoint:
+        return _LEFT
+    if "right" in keypoint:
+        return _RIGHT
+    return _MIDDLE
+
+
+@cache
+def coco_order(skeleton: Skeleton) -> list[int] | None:
+    """The index of each of COCO's 17 keypoints in a skeleton; None if some are missing."""
+    wanted = SKELETONS["coco-17"].keypoints
+    if not set(wanted) <= set(skeleton.keypoints):
+        return None
+    return list(map(skeleton.keypoints.index, wanted))
+
+
+@cache
+def _coco_sigmas() -> dict[str, float]:
+    """COCO's sigmas by joint, and those of the neck and the pelvis, which COCO does not have."""
+    skeleton = SKELETONS["panoptic-19"]
+    joints = (keypoint.split("_")[-1] for keypoint in skeleton.keypoints)
+    return dict(zip(joints, skeleton.sigmas, strict=True))
+
+
+def keypoint_sigma(keypoint: str) -> float | None:
+    """COCO's sigma of a keypoint, relative to the person's size; None if it is unknown."""
+    return _coco_sigmas().get(keypoint.split("_")[-1])
+
+
+#: For keypoints whose sigma COCO does not state, such as fingers, and for the corners of boxes.
+USUAL_SIGMA = 0.079
+
+
+#: The skeleton of COCO-WholeBody's annotations.
+WHOLE_BODY = "coco-wholebody-133"
+
+
+def sigmas_of(keypoints: Sequence[str], declared: Skeleton | None = None) -> list[float | None]:
+    """The sigmas of keypoints by their names: those that a skeleton declares, else those of the
+    package's skeleton with as many, else COCO's by the joints; None if one is unknown.
+    """
+    sigmas: dict[str, float] = {}
+    for skeleton in (SKELETONS[skeleton_of(len(keypoints))], declared):
+        if skeleton and skeleton.sigmas:
+            sigmas |= zip(skeleton.keypoints, skeleton.sigmas, strict=True)
+    return [sigmas.get(name) or keypoint_sigma(name) for name in keypoints]
+
+
+@cache
+def usual_sigmas(skeleton: Skeleton) -> list[float]:
+    """The sigma of each keypoint; ``USUAL_SIGMA`` if it is unknown."""
+    return [sigma or USUAL_SIGMA for sigma in sigmas_of(skeleton.keypoints, skeleton)]
+
+
+def flip_order_of(count: int, skeleton: Skeleton | None) -> list[int]:
+    """``Skeleton.flip_order``; if no skeleton is declared, of the package's skeleton with this
+    number of keypoints.
+
+    Raises:
+        InferenceError: left and right are not known.
+    """
+    skeleton = skeleton or SKELETONS[skeleton_of(count)]
+    if not skeleton.flip_pairs:
+        raise InferenceError(
+            f"of {count} keypoints, left and right are not known",
+            hint="run it without flip, or declare a skeleton with flips",
+        )
+    return list(skeleton.flip_order)
+
+
+def to_pixel_indices(keypoints: Floats) -> Floats:
+    """Keypoints in the coordinates of COCO's files, which are indices of pixels: (0, 0) is the
+    middle of the first pixel, where ours are (0.5, 0.5).
+
+    Args:
+        keypoints: (..., K, 3): x, y and score; a missing one, all 0, stays so.
+    """
+    is_found = keypoints.any(axis=-1)
+    indices: Floats = keypoints.copy()
+    indices[is_found, :2] -= HALF_PIXEL
+    return indices
+
+
+def from_pixel_indices(keypoints: Floats) -> Floats:
+    """Keypoints (..., K, 3) of a COCO file in our coordinates; one whose third number is 0 is
+    missing, and stays as it is.
+    """
+    is_found = keypoints[..., 2] > 0
+    continuous: Floats = keypoints.copy()
+    continuous[is_found, :2] += HALF_PIXEL
+    return continuous
+
+
+@frozen_with_arrays
+class Pose:
+    """One person: keypoints in image pixels.
+
+    Attributes:
+        keypoints: (K, 3) float32: x, y in pixels (a keypoint may lie outside the image), and the
+            score, 0..1; all three are 0 if the keypoint is missing.
+        skeleton: its name; that of one of ``SKELETONS``, unless ``own_skeleton`` is given.
+        score: of the person, 0..1.
+        box: x0, y0, x1, y1 in pixels, inside the image.
+        track_id: the number of the person in a video, from 1; None if people are not tracked, or
+            this person is not numbered yet.
+        z: (K,) float32: how far each keypoint is behind the middle of the hips, in image pixels;
+            None if the network does not estimate it.
+        world: (K, 3) float32: x to the right, y down and z away from the camera, in meters from the
+            middle of the hips; None if the network does not estimate it.
+        mask: (H, W) float32: the probability that each pixel of the image shows the person, 0..1;
+            None without BlazePose's option ``segmentation``.
+        people_from: "the whole image" if a detector found nobody, and the image was taken as one
+            person; else empty.
+        own_skeleton: the skeleton of the K keypoints; None: that of ``SKELETONS``.
+        class_id: the number of the class, of an object that a detector of several classes found,
+            or of a whole image; None for a person.
+        label: the name of that class; empty if it is unknown.
+    """
+
+    keypoints: Floats
+    skeleton: str
+    score: float
+    box: tuple[float, float, float, float]
+    _: KW_ONLY
+    track_id: int | None = None
+    z: Floats | None = None
+    world: Floats | None = None
+    mask: Floats | None = None
+    people_from: str = ""
+    own_skeleton: Skeleton | None = None
+    class_id: int | None = None
+    label: str = ""
+
+    @property
+    def layout(self) -> Skeleton:
+        """The names of the K keypoints, and the limbs between them."""
+        return self.own_skeleton or SKELETONS[self.skeleton]
+
+    def coco_keypoints(self) -> Floats:
+        """(17, 3) float32: x, y in pixels and score of COCO's keypoints, in COCO's order.
+
+        Raises:
+            PosezooError: the skeleton lacks some of them.
+        """
+        order = coco_order(self.layout)
+        if order is None:
+            raise PosezooError(
+                f"a pose of skeleton {self.skeleton} has no COCO form: it lacks some of COCO's"
+                " keypoints",
+                hint="to_json() writes any skeleton",
+            )
+        return self.keypoints[order]
+
+    def to_coco(self, image_id: int | None = None, category_id: int = 1) -> dict[str, Any]:
+        """An entry of a COCO file of results.
+
+        It has ``category_id``, ``keypoints`` (a flat list of 17 times x, y, score; x and y are
+        indices of pixels, half a pixel less than ours), ``score``, ``track_id`` if the person has
+        one, and ``image_id`` if it is given. If the skeleton lacks some of COCO's keypoints, the
+        list has all of its own, in their order. An object has ``bbox`` in place of ``keypoints``:
+        left, top, width and height in pixels.
+        """
+        x0, y0, x1, y1 = map(float, self.box)
+        points = self.keypoints if coco_order(self.layout) is None else self.coco_keypoints()
+        return _drop_unknown(
+            image_id=image_id,
+            category_id=category_id,
+            keypoints=to_pixel_indices(points).ravel().tolist() or None,
+            bbox=None if len(points) else [x0, y0, x1 - x0, y1 - y0],
+            score=float(self.score),
+            track_id=self.track_id,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain Python values: ``skeleton``, ``score``, ``box``, ``keypoints`` (name, x, y, score
+        each, and if they are known ``z``, and ``x_m``, ``y_m`` and ``z_m`` of ``world``); before
+        them ``track_id``, if the person has one, ``people_from``, if it is not empty, and
+        ``class_id`` and ``label`` of an object; after them ``mask``, the pixels above 0.5, in
+        COCO's run-length encoding, if it is known.
+        """
+        names = self.layout.keypoints
+        columns = {"x": self.keypoints[:, 0], "y": self.keypoints[:, 1]}
+        columns["score"] = self.keypoints[:, 2]
+        if self.z is not None:
+            columns["z"] = self.z
+        if self.world is not None:
+            columns |= zip(("x_m", "y_m", "z_m"), self.world.T, strict=True)
+        rows = np.stack([*columns.values()], axis=1).tolist()
+        return _drop_unknown(
+            track_id=self.track_id,
+            people_from=self.people_from or None,
+            class_id=self.class_id,
+            label=None if self.class_id is None else self.label,
+            skeleton=self.skeleton,
+            score=float(self.score),
+            box=[float(side) for side in self.box],
+            keypoints=[
+                {"name": name, **dict(zip(columns, row, strict=True))}
+                for name, row in zip(names, rows, strict=True)
+            ],
+            mask=None if self.mask is None else encode_mask(self.mask > 0.5),
+        )
+
+
+def _drop_unknown(**values: Any) -> dict[str, Any]:
+    """The values by name, without those that are None."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+@frozen_with_arrays
+class Pose3D(Pose):
+    """One person, in image pixels and in space.
+
+    Space is the camera's: x to the right, y down, z away from it, in cm.
+
+    Attributes:
+        root_relative: (K, 3) float32: the position of each keypoint relative to the neck, visible
+            or not.
+        translation: (3,) float32: the position of the neck relative to the camera.
+    """
+
+    root_relative: Floats
+    translation: Floats
+
+    @property
+    def camera(self) -> Floats:
+        """(K, 3) float32: each keypoint relative to the camera, in cm."""
+        return self.root_relative + self.translation
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``Pose``; each keypoint also has ``x_cm``, ``y_cm`` and ``z_cm`` from the camera."""
+        result = Pose.to_json(self)
+        for keypoint, (x, y, z) in zip(result["keypoints"], self.camera.tolist(), strict=True):
+            keypoint.update(x_cm=x, y_cm=y, z_cm=z)
+        return result
+
+
+class Poses(list[Pose]):
+    """The people or objects in one image, highest score first: a list of ``Pose``."""
+
+    def to_supervision(self) -> Any:
+        """``supervision.KeyPoints`` for the package supervision: the place (N, K, 2) and the score
+        (N, K) of each keypoint, which is 0 if it is missing, and the class (N,), 0 for people.
+
+        Raises:
+            PosezooError: supervision is not installed, or the poses do not have the same keypoints.
+        """
+        try:
+            from supervision import KeyPoints
+        except ImportError as error:
+            raise PosezooError(
+                f"the package supervision cannot be imported: {error}",
+                hint="pip install supervision",
+            ) from error
+        if not self:
+            return KeyPoints.empty()
+        counts = {len(pose.keypoints) for pose in self}
+        if len(counts) > 1 or 0 in counts:
+            raise PosezooError(
+                "supervision.KeyPoints needs the same keypoints of everybody; the poses have"
+                f" {', '.join(map(str, sorted(counts)))}",
+                hint="a detector finds boxes without keypoints",
+            )
+        keypoints = np.stack([pose.keypoints for pose in self])
+        scores = keypoints[..., 2]
+        classes = np.array([pose.class_id or 0 for pose in self])
+        # Before its version 0.29, the scores were called confidence.
+        is_former = "keypoint_confidence" not in getattr(KeyPoints, "__annotations__", {})
+        name = "confidence" if is_former else "keypoint_confidence"
+        return KeyPoints(xy=keypoints[..., :2], class_id=classes, **{name: scores})
+
+
+def sort_descending(scores: Array) -> NDArray[np.intp]:
+    """The order of the scores, the highest first; equal ones stay in their order."""
+    return np.argsort(-scores, kind="stable")
+
+
+def best_first(scores: Array, is_chosen: Bools) -> NDArray[np.intp]:
+    """The places of the chosen scores, the highest first; equal ones stay in their order."""
+    chosen = np.flatnonzero(is_chosen)
+    return chosen[sort_descending(scores[chosen])]
+
+
+def bounding_box(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """The box around all keypoints with a score of ``MIN_SCORE`` or more, clipped to an image of
+    this size.
+
+    If there are none, it is the box around all keypoints that were found. ``keypoints`` are (K, 3):
+    x, y in image pixels, and scores.
+    """
+    groups = (keypoints[keypoints[:, 2] >= MIN_SCORE], keypoints[keypoints[:, 2] > 0], keypoints)
+    points = next(group for group in groups if len(group))[:, :2].clip(0, size)
+    corners = np.concatenate([points.min(axis=0), points.max(axis=0)])
+    return tuple(corners.tolist())
+
+
+def create_poses(
+    keypoints: Floats,
+    scores: Array,
+    skeleton: Skeleton | str | None,
+    size: tuple[int, int],
+) -> list[Pose]:
+    """Create poses from arrays, in the same order; each box contains all keypoints that were found.
+
+    Args:
+        keypoints: (N, K, 3): x, y in image pixels, and scores, 0 for missing keypoints.
+        scores: (N,), of the poses.
+        skeleton: with K keypoints; or a name of ``SKELETONS``; None: the package's with K
+            keypoints.
+        size: width and height of the image, in pixels.
+
+    Raises:
+        InferenceError: the skeleton has another number of keypoints.
+    """
+    count = keypoints.shape[1]
+    if not isinstance(skeleton, Skeleton):
+        skeleton = SKELETONS[skeleton or skeleton_of(count)]
+    require_count(skeleton, count)
+    points = keypoints[:, :, :2]
+    missing = keypoints[:, :, 2:] <= 0
+    corner = np.array(size, np.float32)
+    low = np.where(missing, corner, points).min(axis=1)
+    high = np.where(missing, np.float32(0), points).max(axis=1)
+    boxes = np.concatenate([np.maximum(low, 0), np.minimum(high, corner)], axis=1).tolist()
+    return [
+        Pose(rows, skeleton.name, score, tuple(box), own_skeleton=skeleton)
+        for rows, score, box in zip(keypoints, scores.tolist(), boxes, strict=True)
+    ]
+
+
+def require_count(skeleton: Skeleton, count: int) -> None:
+    """Raise an InferenceError if a skeleton does not have the network's number of keypoints."""
+    if len(skeleton.keypoints) != count:
+        raise InferenceError(
+            f"the network finds {count} keypoints, and the skeleton {skeleton.name} has"
+            f" {len(skeleton.keypoints)}",
+            hint="declare one name for each keypoint, in the order of the network's outputs",
+        )
+
+
+def read_people(
+    values: Floats, scores: Floats, skeleton: Skeleton, size: tuple[int, int]
+) -> list[Pose]:
+    """The people in the outputs of an IR that contains its decoder (``posezoo convert --decode``).
+
+    Args:
+        values: (N, K, 3) keypoints, or (N, 4) boxes; rows of zeros are not people.
+        scores: (N,), of the people.
+        skeleton: with K keypoints.
+        size: width and height of the image, in pixels.
+    """
+    rows = np.flatnonzero((values.reshape(len(values), -1) != 0).any(axis=1))
+    if values.ndim == 3:
+        return create_poses(values[rows], scores[rows], skeleton, size)
+    empty = np.zeros((0, 3), np.float32)
+    name = skeleton.name
+    return [Pose(empty, name, float(scores[row]), tuple(values[row].tolist())) for row in rows]
+
+
+def pose_similarity(one: Pose, other: Pose, area: float | None = None) -> float:
+    """COCO's object keypoint similarity, 0..1, of two poses in pixels of the same image.
+
+    All of COCO's 17 keypoints are compared, independent of their scores; of two poses of one
+    skeleton that lacks some of them, all keypoints.
+
+    Args:
+        one, other: the poses.
+        area: of the person, in square pixels; None: that of the larger pose, estimated from its
+            keypoints.
+
+    Raises:
+        PosezooError: the skeletons differ, and one lacks some of COCO's keypoints.
+    """
+    skeleton = one.layout
+    if coco_order(skeleton) is None and skeleton.keypoints and other.skeleton == one.skeleton:
+        first = one.keypoints[:, :2]
+        second = other.keypoints[:, :2]
+    else:
+        first = one.coco_keypoints()[:, :2]
+        second = other.coco_keypoints()[:, :2]
+        skeleton = SKELETONS["coco-17"]
+    if area is None:
+        # 0.53: a person usually covers this share of their box.
+        area = 0.53 * max(float(np.ptp(points, axis=0).prod()) for points in (first, second))
+    squared = ((first - second) ** 2).sum(axis=1)
+    sigmas = 2 * np.array(usual_sigmas(skeleton), np.float32)
+    return float(np.exp(-squared / (2 * max(area, 1.0) * sigmas**2)).mean())

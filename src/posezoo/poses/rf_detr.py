@@ -1,0 +1,123 @@
+"""Decoder of RF-DETR Keypoint, a transformer with a row for each query.
+
+Roboflow, rfdetr 1.11.2 (``PostProcess``); I. Robinson et al., RF-DETR, 2025, arXiv:2511.09554. The
+network also gives the covariance of each keypoint, by the factor L of its inverse L L^T: people
+whose keypoints are uncertain get a lower score.
+"""
+
+from __future__ import annotations
+
+from math import nan
+
+import numpy as np
+
+from posezoo.core.arrays import Doubles, Floats
+from posezoo.core.values import frozen
+from posezoo.poses.decoder_type import (
+    BottomUpDecoder,
+    DecoderGraph,
+    Maps,
+    Share,
+    SkeletonOptions,
+    declare_outputs,
+    has_shape,
+    require_equal_rows,
+)
+from posezoo.poses.keypoints import Pose, best_first, create_poses
+from posezoo.poses.letterbox import Size
+
+#: The class of people, the first one.
+PERSON = 0
+
+#: The columns of a keypoint: x and y as shares of the sides, whether it can be found (a logit), and
+#: the three numbers of L: the logarithm of the first, the second, the logarithm of the third. The
+#: others, whether it is visible and of its class, are not used.
+PLACE = slice(2)
+FINDABLE = 2
+FIRST = 4
+SECOND = 5
+THIRD = 6
+VALUES = 8
+
+#: The power of the mean variance by which a score is divided.
+EXPONENT = 0.2
+
+
+@frozen
+class RfDetrOptions(SkeletonOptions):
+    """Options of the decoder rf_detr.
+
+    Attributes:
+        min_score: the minimum score of a person, 0..1; rfdetr's default is 0.5.
+    """
+
+    min_score: Share = 0.5
+
+
+def decode_rf_detr(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]:
+    """The people, highest score first.
+
+    Args:
+        maps: ``labels`` (N, classes), logits, of which the first is of a person; ``keypoints``
+            (N, K, 8), with any number of keypoints, K; and ``dets`` (N, 4), the boxes, of which
+            only is used whether they are finite.
+        size: width and height of the input, in pixels.
+
+    Raises:
+        InferenceError: the outputs have different numbers of rows.
+    """
+    require_equal_rows("rf_detr", maps)
+    rows = maps["keypoints"]
+    with np.errstate(over="ignore", invalid="ignore"):
+        visibility = _sigmoid(rows[:, :, FINDABLE])
+        precision = _mean_variance(rows, visibility) ** -EXPONENT
+        strength = _sigmoid(maps["labels"][:, PERSON]) * precision
+        scores = 1 - 1 / (1 + strength)
+    # A comparison with a score that is not finite is false.
+    is_person = (scores >= options.min_score) & (scores > 0)
+    is_person &= np.isfinite(rows).all(axis=(1, 2))
+    is_person &= np.isfinite(maps["dets"]).all(axis=1)
+    people = best_first(scores, is_person)
+    keypoints = np.empty((len(people), rows.shape[1], 3), np.float32)
+    keypoints[:, :, :2] = rows[people][:, :, PLACE] * size
+    keypoints[:, :, 2] = visibility[people]
+    return create_poses(keypoints, scores[people], options.skeleton, size)
+
+
+def _mean_variance(rows: Floats, weights: Doubles) -> Doubles:
+    """(N,): the mean of the traces of the keypoints' covariances."""
+    first, second, third = (rows[:, :, place].astype(float) for place in (FIRST, SECOND, THIRD))
+    variance = np.exp(-2 * first) + np.exp(-2 * third)
+    variance += second**2 * np.exp(-2 * first - 2 * third)
+    total = (weights * variance).sum(axis=1)
+    mean: Doubles = total / weights.sum(axis=1)
+    return mean
+
+
+def _sigmoid(logits: Floats) -> Doubles:
+    shares: Doubles = 1 / (1 + np.exp(-logits.astype(float)))
+    return shares
+
+
+DECODER = BottomUpDecoder(
+    networks=(declare_outputs(dets=(1, -1, 4), labels=(1, -1, -1), keypoints=(1, -1, -1, VALUES)),),
+    options=RfDetrOptions,
+    decode=decode_rf_detr,
+    pipeline="posezoo.run.runtime.network_pipeline:NetworkPipeline",
+    sizes=lambda facts, _options: {
+        "dets": (1, facts.rows, 4),
+        "labels": (1, facts.rows, nan),
+        "keypoints": (1, facts.rows, facts.keypoints, VALUES),
+    },
+    needs="boxes of 4 numbers, labels, and keypoints of 8",
+    rules=(
+        {
+            "dets": has_shape(-1, -1, 4),
+            "labels": lambda _name, shape: len(shape) == 3 and shape[2] != 4,
+            "keypoints": has_shape(-1, -1, -1, VALUES),
+        },
+    ),
+    visible_score=0.5,
+    stretches=True,
+    graph=DecoderGraph("posezoo.export.decoded.rf_detr_graph:build", "min_score"),
+)

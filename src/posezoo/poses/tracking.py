@@ -1,0 +1,317 @@
+"""Follow people through the frames of a video: each keeps a number of their own.
+
+A pose is compared with the poses that are expected from earlier frames, by COCO's object keypoint
+similarity: the last keypoints of each person, moved on by a Kalman filter with the body's velocity.
+The tolerance is the annotators' (sigmas) and the filter's uncertainty. Who was hidden, and may have
+waited or turned, is known by size and way when they are seen for the second time: few false
+detections appear twice at the same place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+import numpy as np
+
+from posezoo.core.arrays import Doubles
+from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.poses.assignment import solve_assignment
+from posezoo.poses.keypoints import USUAL_SIGMA, Pose, usual_sigmas
+from posezoo.poses.smoothing import PoseFilter, smooth_poses
+
+# Less similar poses are not of the same person. These values were chosen on generated walks
+# (benchmarks/bench_tracking.py).
+_MIN_SIMILARITY = 0.13
+
+# A person is expected again for so long after they were last seen.
+_MAX_GAP_S = 3.0
+
+# Who was seen so recently is expected first; after that, a person is hidden.
+_RECENT_S = 0.24
+
+# Who comes back is as large as before, up to this standard deviation of the size's logarithm, and
+# on the way on which they were expected, up to these in x and y, in body sizes: at once, and for
+# each second. Feet stay on the ground.
+_GROWTH = 0.09
+_ASIDE = np.array([0.2, 0.05])
+_ASIDE_IN_A_SECOND = np.array([0.2, 0.12])
+
+# Half of the square of a distance in standard deviations: those further away are other people.
+_MAX_DISTANCE = 4.5
+
+# The area of a person as a share of the square of their size: COCO's people cover 0.53 of a box,
+# whose width is about 0.4 of its height.
+_AREA = 0.2
+
+# Standard deviations in body sizes: of the velocity of a new person in a second (people run at 3
+# sizes a second), of the change of a velocity in a second, of a measured position, and of the pose
+# after a second.
+_NEW_VELOCITY = 1.0
+_ACCELERATION = 1.0
+_POSITION = 0.017
+_SHAPE = 0.2
+
+
+@dataclass(slots=True)
+class _Motion:
+    """A Kalman filter of constant velocity; the variances are in body sizes and seconds."""
+
+    velocity: Doubles = field(default_factory=lambda: np.zeros(2))  # in pixels a second
+    position_variance: float = _POSITION**2
+    velocity_variance: float = _NEW_VELOCITY**2
+    covariance: float = 0.0
+
+    def predict(self, step_s: float) -> None:
+        noise = _ACCELERATION**2 * step_s
+        self.position_variance += step_s * (2 * self.covariance + step_s * self.velocity_variance)
+        self.position_variance += noise * step_s**2 / 3
+        self.covariance += step_s * self.velocity_variance + noise * step_s / 2
+        self.velocity_variance += noise
+
+    def correct(self, error: Doubles) -> None:
+        """``error``, (2,) in pixels, is from the predicted position to the measured one."""
+        measured = self.position_variance + _POSITION**2
+        gain = self.covariance / measured
+        self.velocity = self.velocity + gain * error
+        self.velocity_variance -= gain * self.covariance
+        self.covariance *= _POSITION**2 / measured
+        self.position_variance *= _POSITION**2 / measured
+
+
+@dataclass(slots=True)
+class _Track:
+    """One person, as expected in the current frame.
+
+    Attributes:
+        points: (K, 3): x, y in pixels, and scores.
+        size: of the body, in pixels.
+        seen_s: the time of the frame in which the person was last seen.
+    """
+
+    points: Doubles
+    size: float
+    seen_s: float
+    motion: _Motion = field(default_factory=_Motion)
+    filter: PoseFilter = field(default_factory=PoseFilter)
+    track_id: int | None = None
+
+    def predict(self, step_s: float) -> None:
+        self.motion.predict(step_s)
+        self.points[:, :2] += self.motion.velocity * step_s
+
+
+def _correct(
+    tracks: Sequence[_Track], seen: Doubles, sizes: Sequence[float], time_s: float
+) -> None:
+    """Move people to where they were seen: (N, K, 3), all at once."""
+    expected = np.array([track.points for track in tracks])
+    weights = (seen[:, :, 2] * expected[:, :, 2]) ** 2 + 1e-9
+    away = (seen - expected)[:, :, :2]
+    errors = (weights[:, :, None] * away).sum(axis=1) / weights.sum(axis=1)[:, None]
+    # Keypoints with low scores are guesses: where the body was expected is as good.
+    expected[:, :, :2] += errors[:, None]
+    trust = seen[:, :, 2:] / (seen[:, :, 2:] + expected[:, :, 2:] / 2 + 1e-9)
+    expected += trust * (seen - expected)
+    for track, points, error, size in zip(tracks, expected, errors, sizes, strict=True):
+        track.motion.correct(error)
+        track.points = points
+        track.size += 0.2 * (size - track.size)
+        track.seen_s = time_s
+
+
+class PoseTracker:
+    """Numbers the people in the frames of one video, from 1.
+
+    A person gets a number when they are seen for the second time, since few false detections appear
+    twice at the same place; in the first frame, at once. Who was not seen for up to 3 seconds gets
+    the same number again.
+
+    Args:
+        smooth: whether the poses of each person are smoothed.
+    """
+
+    def __init__(self, *, smooth: bool = False) -> None:
+        self._smooth = smooth
+        self._tracks: list[_Track] = []
+        self._time_s = 0.0
+        self._count = 0
+        self._is_first = True
+
+    def begin_scene(self) -> None:
+        """Forget everybody, as at a cut of the video: the next frame has new numbers."""
+        self._tracks = []
+        self._is_first = True
+
+    def update(self, poses: Sequence[Pose], time_s: float) -> list[Pose]:
+        """The poses of the next frame, in the same order, with ``track_id``.
+
+        Args:
+            poses: all of the same skeleton.
+            time_s: the time of the frame.
+        """
+        expected = [track for track in self._tracks if self._is_expected(track, time_s)]
+        recent = [track for track in expected if self._is_recent(track, time_s)]
+        step_s = max(time_s - self._time_s, 0.0)
+        self._time_s = time_s
+        for track in expected:
+            track.predict(step_s)
+        tracks = self._find_tracks(poses, expected, recent) if poses else []
+        seen_ids = {track.track_id for track in tracks}
+        self._tracks = [track for track in expected if track.track_id not in seen_ids] + tracks
+        self._is_first = False
+        if self._smooth and poses:
+            poses = smooth_poses([track.filter for track in tracks], poses, time_s)
+        return [
+            replace(pose, track_id=track.track_id)
+            for pose, track in zip(poses, tracks, strict=True)
+        ]
+
+    def _find_tracks(
+        self, poses: Sequence[Pose], expected: list[_Track], recent: list[_Track]
+    ) -> list[_Track]:
+        """The person of each pose, also new ones."""
+        seen = _points(poses)
+        sizes = [_size(pose) for pose in poses]
+        matches = self._match(seen, poses[0].layout, recent)
+        matched = list(matches)
+        if matched:
+            matched_sizes = [sizes[place] for place in matched]
+            _correct(list(matches.values()), seen[matched], matched_sizes, self._time_s)
+        missed = [track for track in expected if track.track_id and track.seen_s < self._time_s]
+        seen_twice = [track for track in matches.values() if track.track_id is None]
+        self._recognize(seen_twice, missed)
+        for track in seen_twice:
+            self._number(track)
+        tracks = []
+        for place, points in enumerate(seen):
+            tracks.append(matches.get(place) or self._add(points, sizes[place]))
+        return tracks
+
+    def _recognize(self, tracks: list[_Track], missed: list[_Track]) -> None:
+        """Give people who were missed, and come back, the numbers that they had."""
+        if not (tracks and missed):
+            return
+        columns = _assign(self._distances(tracks, missed), _MAX_DISTANCE)
+        for track, column in zip(tracks, columns, strict=True):
+            if column is not None:
+                track.track_id = missed[column].track_id
+                track.filter = missed[column].filter
+
+    def _distances(self, tracks: list[_Track], missed: list[_Track]) -> Doubles:
+        """(N, M): how far each track is from being that of each person who was missed."""
+        seen, expected = (np.stack([track.points for track in each]) for each in (tracks, missed))
+        away, growth = _changes(seen, expected)
+        gaps_s = self._time_s - np.array([[track.seen_s] for track in missed])
+        # Who is hidden may wait or turn: all places on the expected way are as likely.
+        way = np.stack([track.motion.velocity for track in missed]) * gaps_s
+        share = ((away + way) * way).sum(axis=2) / ((way * way).sum(axis=1) + 1e-9)
+        aside = away + way - share.clip(0, 1)[:, :, None] * way
+        sizes = np.array([[track.size] for track in missed])
+        tolerated = sizes * (_ASIDE + gaps_s * _ASIDE_IN_A_SECOND)
+        distances: Doubles = ((aside / tolerated) ** 2).sum(axis=2) / 2 + growth
+        return distances
+
+    def _add(self, points: Doubles, size: float) -> _Track:
+        track = _Track(points, size, self._time_s)
+        if self._is_first:
+            self._number(track)
+        return track
+
+    def _number(self, track: _Track) -> None:
+        if track.track_id is None:
+            self._count += 1
+            track.track_id = self._count
+
+    def _is_recent(self, track: _Track, time_s: float) -> bool:
+        """Whether a person was seen in the frame before, or just before it."""
+        return track.seen_s == self._time_s or time_s - track.seen_s <= _RECENT_S
+
+    def _is_expected(self, track: _Track, time_s: float) -> bool:
+        """Whether a person may appear again; without a number, they must be in each frame.
+
+        Nobody is, if the time goes back, as in a stream that starts again.
+        """
+        if time_s < track.seen_s:
+            return False
+        if track.track_id is None:
+            return track.seen_s == self._time_s
+        return time_s - track.seen_s <= _MAX_GAP_S
+
+    def _match(self, seen: Doubles, skeleton: Skeleton, recent: list[_Track]) -> dict[int, _Track]:
+        """The people whom poses, (N, K, 3), show, by the place of the pose; without new people."""
+        if not recent:
+            return {}
+        columns = _assign(-self._similarity(seen, recent, _variances(skeleton)), -_MIN_SIMILARITY)
+        return {place: recent[column] for place, column in enumerate(columns) if column is not None}
+
+    def _similarity(self, seen: Doubles, tracks: list[_Track], variances: Doubles) -> Doubles:
+        """(N, T), 0 to 1: how well each pose, (N, K, 3), fits each expected one."""
+        expected = np.stack([track.points for track in tracks])
+        sizes = np.array([track.size for track in tracks])
+        moved = np.array([track.motion.position_variance for track in tracks])
+        gaps_s = self._time_s - np.array([track.seen_s for track in tracks])
+        tolerance = moved + _SHAPE**2 * np.minimum(gaps_s, 1)
+        widened = variances + tolerance[:, None]  # (T, K)
+        difference = seen[:, None, :, :2] - expected[:, :, :2]
+        squared = (difference * difference).sum(axis=3)
+        likeness = np.exp(squared / (-2 * widened * sizes[:, None] ** 2))
+        # Where much is tolerated, a fit says less: people seen just now come first.
+        likeness *= (variances / widened) ** 0.25
+        weights = (seen[:, None, :, 2] * expected[:, :, 2]) ** 2 + 1e-9
+        similarity: Doubles = (weights * likeness).sum(axis=2) / weights.sum(axis=2)
+        return similarity * np.exp(-_changes(seen, expected)[1])
+
+
+def _assign(costs: Doubles, limit: float) -> list[int | None]:
+    """The column for each row of (N, M) costs, or None, if that would cost more than the limit."""
+    rows, columns = costs.shape
+    # A further column for each row stands for none.
+    chosen = solve_assignment(np.hstack([costs, np.full((rows, rows), limit)]))
+    return [
+        column if column < columns and costs[row, column] <= limit else None
+        for row, column in enumerate(chosen)
+    ]
+
+
+def _changes(seen: Doubles, expected: Doubles) -> tuple[Doubles, Doubles]:
+    """What makes expected poses, (T, K, 3), those seen, (N, K, 3).
+
+    Returns:
+        How far they are moved: (N, T, 2) in pixels. How unlikely their change of size is: (N, T),
+        half of the square of standard deviations.
+    """
+    weights = (seen[:, None, :, 2] * expected[:, :, 2]) ** 2 + 1e-9
+    weights = (weights / weights.sum(axis=2, keepdims=True))[..., None]
+    middles, variances = [], []
+    for xy in (seen[:, None, :, :2], expected[None, :, :, :2]):
+        middle = (weights * xy).sum(axis=2)
+        away = xy - middle[:, :, None]
+        middles.append(middle)
+        variances.append((weights * away * away).sum(axis=(2, 3)) + 1)
+    growth = np.log(variances[0] / variances[1]) / 2
+    return middles[0] - middles[1], (growth / _GROWTH) ** 2 / 2
+
+
+def _points(poses: Sequence[Pose]) -> Doubles:
+    """(N, K, 3): the keypoints of poses, zeros where they are not finite; of boxes, the corners."""
+    if len(poses[0].keypoints):
+        points = np.array([pose.keypoints for pose in poses], np.float64)
+        points[~np.isfinite(points).all(axis=2)] = 0
+        return points
+    points = np.ones((len(poses), 2, 3))
+    points[:, :, :2] = np.reshape([pose.box for pose in poses], (-1, 2, 2))
+    return points
+
+
+def _size(pose: Pose) -> float:
+    x0, y0, x1, y1 = pose.box
+    return max(x1 - x0, y1 - y0, 1.0)
+
+
+@cache
+def _variances(skeleton: Skeleton) -> Doubles:
+    """(K,) in squares of a body size: COCO's (2 sigma)^2 times the area of a person."""
+    sigmas = usual_sigmas(skeleton) or [USUAL_SIGMA] * 2  # the two corners of a box
+    return _AREA * (2 * np.array(sigmas)) ** 2

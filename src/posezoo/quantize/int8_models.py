@@ -1,0 +1,313 @@
+"""Quantize models to INT8: find a network's pipeline and IR, and call ``posezoo.quantize`` with
+them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.core.declarations.model import ColorOrder, Model, ModelSpec, Precision
+from posezoo.core.errors import InferenceError, QuantizationError
+from posezoo.core.events import Listener, ignore_event
+from posezoo.core.layout import ModelLayout
+from posezoo.core.pipeline.get import get_irs
+from posezoo.core.pipeline.plan import Plan, make_plan, require_current_ir
+from posezoo.core.registry import format_command
+from posezoo.core.resolve.resolution import resolve_model
+from posezoo.core.resolve.stage_context import Context
+from posezoo.run.load import select_detector, with_found_decoder
+from posezoo.scale import store_transfers
+
+if TYPE_CHECKING:
+    from posezoo.quantize.displacement import KeypointDisplacement
+    from posezoo.quantize.quantization import Quantized
+    from posezoo.quantize.quantization_plan import (
+        QuantizationOptions,
+        QuantizationPlan,
+        QuantizationTarget,
+    )
+    from posezoo.run.runtime.graph import Graph
+    from posezoo.run.runtime.runtime_config import LoadOptions
+
+
+def plan_int8(
+    spec: ModelSpec,
+    context: Context,
+    dataset_dir: Path,
+    options: QuantizationOptions,
+    *,
+    output_dir: Path | None = None,
+) -> QuantizationPlan:
+    """Plan a model's INT8 IR, which are made from its existing FP32 IR; nothing is written.
+
+    Args:
+        context: names the folders of both.
+        dataset_dir: a folder of photos with people.
+        output_dir: the folder for the INT8 IR; None for that of the FP32 IR.
+
+    Raises:
+        QuantizationError: the model cannot be quantized, there is no FP32 IR, or the photos cannot
+            be used.
+    """
+    from posezoo.quantize.quantization_plan import plan_quantization
+
+    layout = context.with_output_dir(output_dir).layout
+    store_transfers.bring_irs(spec, layout, options.precisions)
+    return plan_quantization(
+        _target(spec, context), layout, context.lock, dataset_dir, options=options
+    )
+
+
+class OwnIrLayout(ModelLayout):
+    """The folders of the INT8 IR of an IR that no model.yml describes: one for each precision."""
+
+    __slots__ = ()
+
+    def model_dir(self, _spec: Model) -> Path:
+        """The folder that has those of the precisions."""
+        return self.output_dir
+
+
+def describe_own_ir(
+    xml: Path, metric: str, like: ModelSpec | None, given: LoadOptions
+) -> QuantizationTarget:
+    """The network of an IR that no model.yml describes, without its person detector.
+
+    Args:
+        metric: as in ``QuantizationOptions``; it decides what the outputs are.
+        like: as in ``ChosenModel``.
+        given: what the user states, which replaces what the IR states.
+
+    Raises:
+        InferenceError: the IR cannot be read, or no decoder takes its outputs.
+        QuantizationError: it does not say how images are prepared, or is in INT8 already.
+    """
+    from posezoo.poses.decoders import find_decoder
+    from posezoo.quantize.int8_layers import count_layers, layers_in_float
+    from posezoo.quantize.quantization_plan import TASKS, QuantizationTarget
+    from posezoo.run.runtime.decoder_matching import describe_ir
+    from posezoo.run.runtime.graph import Graph
+    from posezoo.run.runtime.input_description import describe_stated_input, states_preprocessing
+
+    graph = Graph(xml)
+    if len(layers_in_float(graph.model)) < count_layers(graph.model):
+        raise QuantizationError(f"{xml}: its weights are quantized already", hint="name an FP32 IR")
+    is_given = like is not None or given.states_preprocessing or bool(given.layout)
+    if not is_given and not states_preprocessing(graph):
+        raise QuantizationError(
+            f"{xml}: does not say how images are prepared for it: mean, scale, and order of colors",
+            hint="--as MODEL, or --mean_values, --scale_values (1 1 1 for images as they are) and"
+            " --reverse_input_channels",
+        )
+    spec, description = describe_ir(graph, None, like, TASKS.get(metric, ""), given)
+    preprocessing = description.preprocessing
+    spec = _with_own_decoder(replace(spec, name=xml.stem), graph, metric)
+    if spec.decoder:
+        record = find_decoder(spec.decoder.name)
+        description = given.override(describe_stated_input(graph, spec.decoder, record, like))
+    (name,) = graph.inputs or ("",)
+    port = replace(
+        spec.inputs[0],
+        layout=preprocessing.layout or spec.inputs[0].layout,
+        color=ColorOrder.RGB if preprocessing.reverse_input_channels else ColorOrder.BGR,
+        mean=preprocessing.mean,
+        scale=preprocessing.scale,
+        element_type=graph.model.input(name).get_element_type().get_type_name(),
+    )
+    spec = replace(spec, inputs=(port,))
+    return QuantizationTarget(spec, spec, {spec.name: xml}, description=description)
+
+
+def _with_own_decoder(spec: ModelSpec, graph: Graph, metric: str) -> ModelSpec:
+    """An IR's description with the decoder of the metric, for all classes."""
+    from posezoo.poses.decoders import find_decoder, with_all_classes
+    from posezoo.quantize.quantization_plan import TASKS
+    from posezoo.run.runtime.decoder_matching import with_task_decoder
+
+    if spec.decoder is None:
+        try:
+            return with_task_decoder(spec, {spec.name: graph})[0]
+        except InferenceError as error:
+            hint = "--as MODEL names one that has such outputs, but for the number of classes"
+            raise InferenceError(error.problem, hint=hint) from error
+    record = find_decoder(spec.decoder.name)
+    if metric and record.task != TASKS.get(metric, ""):
+        raise QuantizationError(
+            f"{graph.path}: --metric {metric} is not for the decoder {spec.decoder.name}",
+            hint="name another model with --as",
+        )
+    return replace(spec, task=record.task or spec.task, decoder=with_all_classes(spec.decoder))
+
+
+def plan_own_int8(
+    target: QuantizationTarget,
+    context: Context,
+    dataset_dir: Path,
+    options: QuantizationOptions,
+    *,
+    output_dir: Path | None = None,
+    listener: Listener | None = None,
+) -> QuantizationPlan:
+    """As ``plan_int8``, for a target of ``describe_own_ir``.
+
+    Args:
+        output_dir: the folder that gets one for each precision; None: that of the IR, or the one
+            that contains it if it is named by its precision.
+        listener: receives the events if the person detector is downloaded; None: it is left out.
+
+    Raises:
+        QuantizationError: as for ``plan_int8``, or a file would be replaced that posezoo did not
+            make.
+    """
+    from posezoo.quantize.quantization_plan import plan_quantization
+
+    folder = target.fp32_xml.parent
+    if folder.name in list(Precision):
+        folder = folder.parent
+    layout = OwnIrLayout(context.layout.download_dir, output_dir or folder)
+    spec = target.spec
+    decoder = spec.decoder.name if spec.decoder else ""
+    detector = select_detector(context, spec, decoder)
+    if detector and listener:
+        irs = get_irs(detector, Precision.FP16, context, listener=listener)
+        target = replace(target, detector=(detector, irs))
+    plan = plan_quantization(target, layout, context.lock, dataset_dir, options=options)
+    plan.refuse_foreign_files()
+    return plan
+
+
+def make_int8(plan: QuantizationPlan, *, listener: Listener) -> Quantized:
+    """Make the INT8 IR of a plan, see ``quantize.quantization.quantize``."""
+    from posezoo.quantize.quantization import quantize
+
+    layout = plan.layout
+    with store_transfers.exclusive_copy(layout.model_dir(plan.target.spec)):
+        quantized = quantize(plan, listener=listener)
+        store_transfers.publish_irs(quantized.irs.values(), layout.limits)
+    return quantized
+
+
+def plan_required_irs(
+    spec: ModelSpec, context: Context, dataset_dir: Path, *, is_dry_run: bool
+) -> list[Plan]:
+    """Plan the IR that have to be made before a quantization, or brought from a store; nothing is
+    downloaded yet.
+
+    It needs the FP32 IR of the networks of its pipeline, and the FP16 IR of its detector.
+
+    Args:
+        dataset_dir: a folder of photos, which is only checked here.
+        is_dry_run: as for ``make_plan``.
+
+    Raises:
+        QuantizationError: the model cannot be quantized, or there are too few photos.
+        ConversionError, LicenseError: as for ``make_plan``.
+    """
+    from posezoo.quantize.quantization_plan import split_photos
+
+    model = _quantizable_model(spec, context)
+    detector = select_detector(context, model)
+    needed = [(part, Precision.FP32) for part in context.registry.parts(model)]
+    if detector:
+        needed += [(part, Precision.FP16) for part in context.registry.parts(detector)]
+    due = []
+    for part, precision in needed:
+        resolved = resolve_model(part, (precision,), context)
+        plan = make_plan(resolved, context, is_dry_run=is_dry_run)
+        if plan.is_due or (plan.precisions_to_bring and not is_dry_run):
+            due.append(plan)
+    if due:  # too few photos are reported before anything is downloaded
+        split_photos(dataset_dir, 1)
+    return due
+
+
+def compare_ir_with_fp32(
+    spec: ModelSpec,
+    context: Context,
+    dataset_dir: Path,
+    precision: Precision,
+    *,
+    output_dir: Path | None = None,
+    listener: Listener = ignore_event,
+) -> tuple[Path, KeypointDisplacement]:
+    """The path of an existing INT8 IR, and the displacement of its keypoints against FP32.
+
+    It is our own IR if one was made; otherwise it is the publisher's. The same photos are used for
+    comparison as by ``quantize``.
+
+    Raises:
+        QuantizationError: there is no INT8 IR, it is another network, there are too few photos, or
+            the displacement exceeds the limit in the model's settings.
+        InferenceError: an IR is missing or damaged.
+    """
+    from posezoo.quantize.calibration_data import collect_calibration_data
+    from posezoo.quantize.int8_comparison import Fp32Reference
+    from posezoo.quantize.quantization_plan import split_photos
+
+    layout = context.with_output_dir(output_dir).layout
+    store_transfers.bring_irs(spec, layout, (precision,))
+    ours = layout.converted_ir_path(spec, precision)
+    paths = dict.fromkeys((ours, layout.ir_path(spec, precision)))
+    xml = next((path for path in paths if path.is_file()), None)
+    if xml is None:
+        problem = f"{', '.join(map(str, paths))}: missing"
+        raise QuantizationError(problem, hint=f"posezoo quantize {spec.full_name}")
+    target = _target(spec, context)
+    photos = split_photos(dataset_dir, target.settings.subset_size)
+    photos = replace(photos, calibration=photos.calibration[:1])  # the others are not needed
+    data = collect_calibration_data(target, photos, listener=listener)
+    displacement, problem = Fp32Reference(target, data.measured).compare(xml, precision, listener)
+    if problem:
+        raise QuantizationError(f"{xml}: {problem}", hint="posezoo quantize makes another one")
+    return xml, displacement
+
+
+def explain_unsupported_int8(spec: ModelSpec, context: Context) -> str:
+    """Why a model cannot be quantized, independent of which files exist; empty if it can."""
+    from posezoo.quantize.quantization_plan import explain_unsupported
+
+    return explain_unsupported(spec, context.registry.composite_of(spec))
+
+
+def _target(spec: ModelSpec, context: Context) -> QuantizationTarget:
+    """The model to quantize, with the FP32 IR of its pipeline and the FP16 IR of its detector."""
+    from posezoo.quantize.quantization_plan import QuantizationTarget
+
+    model = _quantizable_model(spec, context)
+    irs = {}
+    for part in context.registry.parts(model):
+        resolved = resolve_model(part, (Precision.FP32,), context)
+        (target,) = resolved.targets
+        if not target.xml.is_file():
+            raise QuantizationError(
+                f"{target.xml}: missing; INT8 is made from the FP32 IR",
+                hint=format_command("get", part, context.layout.output_dir),
+            )
+        require_current_ir(resolved, target, "quantized")
+        irs[part.name] = target.xml
+    spec = context.lock.with_pins(spec)
+    model = with_found_decoder(model, irs)
+    detector = select_detector(context, model)
+    if detector is None:
+        return QuantizationTarget(spec, model, irs)
+    parts = context.registry.parts(detector)
+    detector_irs = {part.name: context.layout.ir_path(part, Precision.FP16) for part in parts}
+    missing = [str(xml) for xml in detector_irs.values() if not xml.is_file()]
+    if missing:
+        raise QuantizationError(
+            f"{missing[0]}: missing; {detector.name} finds the people for {model.full_name}",
+            hint=format_command("get", detector, context.layout.output_dir),
+        )
+    return QuantizationTarget(spec, model, irs, (detector, detector_irs))
+
+
+def _quantizable_model(spec: ModelSpec, context: Context) -> Model:
+    """The composite that a model is a part of, else the model itself; an error if it cannot be
+    quantized.
+    """
+    reason = explain_unsupported_int8(spec, context)
+    if reason:
+        raise QuantizationError(f"{spec.full_name}: is not quantized: {reason}")
+    return context.registry.composite_of(spec)

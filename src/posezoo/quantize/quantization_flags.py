@@ -1,0 +1,32 @@
+"""The flags that quantize and Open Model Zoo's quantizer share."""
+
+from __future__ import annotations
+
+import argparse
+
+from posezoo.cli.flags import Flag
+from posezoo.core.declarations.model import TARGET_DEVICES
+
+QUANTIZATION_FLAGS = (
+    Flag(
+        "--dataset, --dataset_dir DIR",
+        "folder of photos with people, or of what the model finds: two thirds are used for"
+        " calibration, every third one by name to compare INT8 with FP32",
+        dest="dataset_dir",
+    ),
+    Flag(
+        "--target_device",
+        "the device that the INT8 IR are optimized for (default: ANY)",
+        # The name that Open Model Zoo's quantizer took.
+        lambda name: "NPU" if name == "VPU" else name,
+        choices=TARGET_DEVICES,
+        default="ANY",
+    ),
+    Flag("--force", "quantize again, even if the INT8 IR is up to date"),
+)
+
+
+def require_dataset_dir(args: argparse.Namespace) -> None:
+    """Exit with code 2 if the folder of the data set is missing."""
+    if args.dataset_dir is None:
+        args.parser.error("the following arguments are required: --dataset_dir")

@@ -1,0 +1,275 @@
+"""posezoo quantize: quantize FP32 IR to INT8, and compare both on photos."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posezoo.cli import flags, model_jobs
+from posezoo.cli.flags import Flag
+from posezoo.cli.model_jobs import Answer
+from posezoo.cli.selection import select_models
+from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.events import Listener, WarningIssued
+from posezoo.core.registry import Selection
+from posezoo.core.values import frozen
+from posezoo.quantize.quantization_flags import QUANTIZATION_FLAGS, require_dataset_dir
+
+if TYPE_CHECKING:
+    from posezoo.core.console import Console
+    from posezoo.core.pipeline.plan import Plan
+    from posezoo.core.resolve.stage_context import Context
+    from posezoo.quantize.displacement import KeypointDisplacement
+    from posezoo.quantize.quantization_plan import (
+        QuantizationOptions,
+        QuantizationPlan,
+        QuantizationTarget,
+    )
+
+EXAMPLES = """
+posezoo quantize person-detection-retail-0013 --dataset_dir photos --output int8
+posezoo quantize blazepose-full --dataset_dir photos --precisions FP16-INT8,FP32-INT8
+posezoo quantize tf-pose-mobilenet-v2-small --dataset_dir photos --layers
+posezoo quantize person-detection-retail-0013 --dataset_dir photos --measure_only
+posezoo quantize --all --dataset_dir photos --dry_run
+posezoo quantize mine.xml --dataset coco --metric ap --max_drop 0.5 --as rtmo-s
+"""
+
+FLAGS = (
+    Flag(
+        "models MODEL|XML",
+        "a name or a case-sensitive glob, as NAME@TAG for a variant; or the .xml of an FP32 IR of"
+        " your own",
+        nargs="*",
+    ),
+    "all",
+    *QUANTIZATION_FLAGS,
+    flags.output_flag("folder of the INT8 IR", "beside the FP32 IR", type=flags.folder_or_store),
+    flags.weights_dir_flag("folder of the FP32 IR", former="--model_dir"),
+    Flag(
+        "--precisions P[,P]",
+        "FP16-INT8, FP32-INT8: layers that stay in floating point are stored as FP16 or FP32"
+        " (default: FP16-INT8)",
+        default=(Precision.FP16_INT8,),
+    ),
+    Flag(
+        "--annotations FILE",
+        "what the photos show, as a file in COCO's format, or a list of images and classes: also"
+        " report the accuracy of FP32 and INT8, on the photos that are not used for calibration",
+    ),
+    Flag(
+        "--metric",
+        "report the accuracy, with the annotations in the folder of the photos: AP of keypoints,"
+        " mAP of boxes (a file of annotations in COCO's format), or top1 of classes (a folder for"
+        " each class). For an .xml, it says what the outputs are",
+        choices=("ap", "map", "top1"),
+    ),
+    Flag(
+        "--max_drop D",
+        "with --annotations or --metric: the largest allowed drop of the accuracy, in points: 0.5"
+        " allows AP 0.605 after 0.610. More layers stay in floating point until the drop is small"
+        " enough; if it never is, the exit code is 1, and the best IR is written all the same",
+        flags.number(0, 100),
+    ),
+    Flag(
+        "--report FILE",
+        "write the measurements as JSON, for posezoo record",
+        output=flags.MEASUREMENTS,
+    ),
+    Flag(
+        "--layers",
+        "show the layers with the most quantization noise, even if the result is accepted",
+    ),
+    Flag(
+        "--measure_only",
+        "quantize nothing: compare existing INT8 IR, converted here or published, with FP32",
+    ),
+    (
+        f"skeleton {flags.DESCRIPTION} {flags.INFERENCE} {flags.CACHE} {flags.TRUST}"
+        f" {flags.CONVERTERS} {flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}"
+    ),
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Quantize, and print the paths of the IR."""
+    _refuse_invalid_flags(args)
+    import json
+
+    from posezoo.core.files.verified_files import write_atomically
+    from posezoo.quantize.quantization_plan import QuantizationOptions
+    from posezoo.run.load import default_runtime
+    from posezoo.run.runtime.runtime_config import require_device
+
+    context = flags.context_from_args(args)
+    require_device(context.settings.device)
+    own_irs = _describe_own_irs(args, context)
+    options = QuantizationOptions(
+        args.precisions,
+        args.target_device,
+        args.force,
+        args.layers,
+        annotations=args.annotations,
+        max_drop=None if args.max_drop is None else args.max_drop / 100,
+        metric=args.metric or "",
+        # Networks that are only measured are not kept.
+        runtime=replace(default_runtime(context.settings), cache_dir=None),
+    )
+    photo = next(filter(Path.is_file, args.dataset_dir.glob("*")), None)
+    work = _QuantizationTask(
+        context,
+        options,
+        args.dataset_dir,
+        args.output,
+        own_irs=own_irs,
+        measures_only=args.measure_only,
+        is_dry_run=args.dry_run,
+    )
+    with flags.console_from_args(args) as console:
+        selection = Selection(tuple(target.spec for target in own_irs.values()))
+        if not own_irs:
+            selection = select_models(context.registry, flags.patterns_from_args(args), console)
+        if args.all:
+            selection = _without_unsupported(selection, context, console)
+        report = model_jobs.run_for_each(
+            selection,
+            work,
+            console,
+            skip_unpinned=args.all,
+            executor=flags.executor_from_args(args, context, args.output, photo),
+        )
+    measurements = [row for _, answer in report.answers for row in answer.measurements]
+    if args.report and not args.dry_run:
+        write_atomically(args.report, json.dumps(measurements, indent=2).encode() + b"\n")
+    misses_limit = any("missed" in answer.facts for _, answer in report.answers)
+    return report.print(args.format) or int(misses_limit)
+
+
+def _refuse_invalid_flags(args: argparse.Namespace) -> None:
+    require_dataset_dir(args)
+    if args.max_drop is not None and not (args.annotations or args.metric):
+        args.parser.error("--max_drop requires --annotations or --metric")
+    xmls = _own_xmls(args)
+    if xmls and (xmls != args.models or args.all or args.measure_only):
+        args.parser.error("name either .xml files, or models; --measure_only is for models")
+    flags.refuse_description(args, *args.models)
+
+
+def _own_xmls(args: argparse.Namespace) -> list[str]:
+    return [name for name in args.models if name.endswith(".xml")]
+
+
+def _describe_own_irs(args: argparse.Namespace, context: Context) -> dict[Path, QuantizationTarget]:
+    """The networks of the IR that the user names instead of models, by their paths."""
+    from posezoo.quantize.int8_models import describe_own_ir
+    from posezoo.run.runtime.runtime_config import LoadOptions
+
+    given = flags.described_options_from_args(args, LoadOptions())
+    like = flags.like_from_args(args, context)
+    metric = args.metric or ""
+    xmls = map(Path, _own_xmls(args))
+    return {xml: describe_own_ir(xml, metric, like, given) for xml in xmls}
+
+
+def _without_unsupported(selection: Selection, context: Context, console: Console) -> Selection:
+    """The selection without the models that cannot be quantized; a line says why."""
+    from posezoo.quantize.int8_models import explain_unsupported_int8
+
+    quantizable = []
+    for spec in selection.models:
+        reason = explain_unsupported_int8(spec, context)
+        if reason:
+            console.print_line(f"Skipping {spec.full_name} ({reason})")
+        else:
+            quantizable.append(spec)
+    return replace(selection, models=tuple(quantizable))
+
+
+@frozen
+class _QuantizationTask:
+    """Quantizes a model, or only compares its INT8 IR; it is pickled for other processes."""
+
+    context: Context
+    options: QuantizationOptions
+    dataset_dir: Path
+    output_dir: Path | None
+    own_irs: Mapping[Path, QuantizationTarget]
+    measures_only: bool
+    is_dry_run: bool
+
+    def __call__(self, spec: ModelSpec, listener: Listener) -> Answer:
+        from posezoo.core.pipeline.get import get, write_model_card
+        from posezoo.quantize import int8_models
+        from posezoo.quantize.quantization import to_measurements
+
+        required: list[Plan] = []
+        if not self.own_irs:
+            required = int8_models.plan_required_irs(
+                spec, self.context, self.dataset_dir, is_dry_run=self.is_dry_run
+            )
+        if self.is_dry_run:
+            return Answer(plan=self._plan_lines(spec, required))
+        for due in required:
+            get(due.resolved, self.context, listener=listener)
+        if self.measures_only:
+            return self._compare(spec, listener)
+        plan = self._plan_int8(spec, listener)
+        quantized = int8_models.make_int8(plan, listener=listener)
+        if not self.own_irs:
+            write_model_card(spec, self.context, self.output_dir)
+        facts = _shifts(quantized.displacements) if quantized.displacements else {}
+        if quantized.missed:
+            facts["missed"] = quantized.missed
+        for problem in quantized.missed.values():
+            listener(WarningIssued(f"{spec.full_name}: the limit is missed: {problem}"))
+        return Answer(irs=quantized.irs, facts=facts, measurements=list(to_measurements(quantized)))
+
+    def _plan_int8(self, spec: ModelSpec, listener: Listener | None = None) -> QuantizationPlan:
+        from posezoo.quantize import int8_models
+
+        if self.own_irs:
+            return int8_models.plan_own_int8(
+                self.own_irs[spec.path],
+                self.context,
+                self.dataset_dir,
+                self.options,
+                output_dir=self.output_dir,
+                listener=listener,
+            )
+        return int8_models.plan_int8(
+            spec, self.context, self.dataset_dir, self.options, output_dir=self.output_dir
+        )
+
+    def _plan_lines(self, spec: ModelSpec, required: Sequence[Plan]) -> list[str]:
+        if not required:
+            irs = self._plan_int8(spec).irs
+            return [model_jobs.format_planned_ir(ir, f"quantize to {ir.precision}") for ir in irs]
+        lines = []
+        for plan in required:
+            name = plan.resolved.spec.full_name
+            lines += [f"{name}: {line}" for line in model_jobs.format_plan(plan)]
+        return [*lines, f"would then quantize to {' and '.join(self.options.precisions)}"]
+
+    def _compare(self, spec: ModelSpec, listener: Listener) -> Answer:
+        """Compare the existing INT8 IR with FP32."""
+        from posezoo.quantize.int8_models import compare_ir_with_fp32
+
+        irs = {}
+        displacements = {}
+        for precision in self.options.precisions:
+            irs[precision], displacements[precision] = compare_ir_with_fp32(
+                spec,
+                self.context,
+                self.dataset_dir,
+                precision,
+                output_dir=self.output_dir,
+                listener=listener,
+            )
+        return Answer(irs=irs, facts=_shifts(displacements))
+
+
+def _shifts(displacements: Mapping[Precision, KeypointDisplacement]) -> dict[str, Any]:
+    return {"shifts": {name.value: each.to_json() for name, each in displacements.items()}}

@@ -1,0 +1,1 @@
+"""Run: what it is for, in one line."""

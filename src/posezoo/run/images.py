@@ -1,0 +1,319 @@
+"""Read and write image files as 8-bit BGR.
+
+The header is checked before OpenCV decodes a file: an incomplete file would become an image with a
+grey rest, and a file with too many pixels would need too much memory.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posezoo.core.errors import ImageError, import_cv2, os_reason
+from posezoo.core.files.verified_files import write_atomically
+from posezoo.core.values import frozen
+
+Image = NDArray[np.uint8]
+
+#: The suffixes of image files in a folder.
+SUFFIXES = frozenset({".avif", ".bmp", ".jp2", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+
+# The suffixes of cameras' raw photos: in some of them, OpenCV would read only a small preview.
+_RAW_SUFFIXES = frozenset({".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".raw", ".rw2"})
+
+#: Two free photos of 512 x 512 pixels: a portrait in colour, and a man behind a camera in grey.
+#: README.txt beside them credits them.
+SAMPLE_PHOTOS = tuple(
+    Path(__file__).with_name("samples") / name for name in ("astronaut.png", "camera.png")
+)
+
+# 256 Mi: more than the largest sensors of phones (200 million); 768 MiB when decoded.
+MAX_PIXELS = 1 << 28
+
+# The size of this number of pixels, 4 bytes each, in a format without compression.
+MAX_BYTES = MAX_PIXELS * 4
+
+
+@frozen
+class ImageHeader:
+    """Width and height in pixels, and whether the file is complete, read without decoding it."""
+
+    width: int
+    height: int
+    is_complete: bool
+
+
+def read_image(path: Path) -> Image:
+    """Read an image as (height, width, 3) uint8, BGR.
+
+    A grey image gets three equal channels, an alpha channel is removed, 16 bits are reduced to the
+    upper 8, and the image is rotated according to its EXIF orientation.
+
+    Raises:
+        ImageError: the file is missing, empty, incomplete, of an unknown format, or has more than
+            ``MAX_PIXELS`` pixels.
+        MissingPackageError: OpenCV is not installed.
+    """
+    cv2 = import_cv2()
+    data = _read_file(path)
+    header = _read_header(path, data)
+    if header.width * header.height > MAX_PIXELS:
+        raise ImageError(
+            f"{path}: {header.width} x {header.height} pixels are too many: the limit is"
+            f" {MAX_PIXELS:,}",
+            hint="make it smaller first",
+        )
+    if not header.is_complete:
+        raise ImageError(
+            f"{path}: the image file is incomplete", hint="copy or download the file again"
+        )
+    try:
+        image: Image | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise ImageError(f"{path}: cannot be decoded: {error.err}") from error
+    if image is None:
+        raise ImageError(f"{path}: the image is damaged, or of a kind that OpenCV does not decode")
+    return image
+
+
+def require_image(path: Path) -> None:
+    """Raise the ImageError of ``read_image`` if the file does not begin like an image."""
+    _read_header(path, _read_file(path))
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        # Before it is opened: a pipe would wait for a writer, a device never ends.
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(f"{path}: is not a file")
+        if status.st_size > MAX_BYTES:
+            raise ImageError(
+                f"{path}: {status.st_size:,} bytes are too many: the limit is {MAX_BYTES:,}"
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read: {os_reason(error)}") from error
+    if not data:
+        raise ImageError(f"{path}: the file is empty", hint="copy or download the file again")
+    return data
+
+
+def is_still(path: Path) -> bool:
+    """Whether the suffix is that of an image, not of a video."""
+    return path.suffix.lower() in SUFFIXES | _RAW_SUFFIXES
+
+
+def _read_header(path: Path, data: bytes) -> ImageHeader:
+    if path.suffix.lower() in _RAW_SUFFIXES:
+        raise ImageError(
+            f"{path}: is a raw photo of a camera, which is not read",
+            hint="save it as JPEG with the program of the camera, or: darktable-cli"
+            f" {path.name} {path.with_suffix('.jpg').name}",
+        )
+    parse = next((parse for is_kind, parse in _KINDS if is_kind(data)), None)
+    if parse is None:
+        raise ImageError(
+            f"{path}: is not an image of a known format",
+            hint="supported formats: JPEG, PNG, WebP, AVIF, JPEG 2000, BMP and TIFF",
+        )
+    try:
+        return parse(data)
+    except (struct.error, IndexError, KeyError, ValueError):
+        return ImageHeader(0, 0, is_complete=False)
+
+
+def write_image(path: Path, image: Image) -> None:
+    """Write an image, (height, width, 3) uint8 BGR, in the format of the file's suffix.
+
+    Raises:
+        ImageError: OpenCV does not know the format, or the format cannot contain such an image.
+        OutputError: the file cannot be written; an existing file is unchanged.
+        MissingPackageError: OpenCV is not installed.
+    """
+    cv2 = import_cv2()
+    try:
+        done, data = cv2.imencode(path.suffix, image)
+    except cv2.error as error:
+        raise ImageError(
+            f"{path}: cannot be written as {path.suffix or 'an image'}",
+            hint="name it .jpg, .png, .webp, .bmp or .tiff",
+        ) from error
+    if not done:
+        raise ImageError(
+            f"{path}: an image of shape {image.shape} cannot be written as {path.suffix}"
+        )
+    write_atomically(path, data.tobytes())
+
+
+def open_image(image: object, color: str = "BGR") -> Image:
+    """An image as (height, width, 3) uint8 BGR: read from a path, or an array as for ``to_bgr``.
+
+    Raises:
+        ImageError: as for ``read_image`` and ``to_bgr``.
+    """
+    if isinstance(image, (str, os.PathLike)):
+        return read_image(Path(os.fspath(image)))
+    return to_bgr(image, color)
+
+
+def to_bgr(frame: object, color: str = "BGR") -> Image:
+    """A frame as (height, width, 3) uint8 BGR; it is not copied if it already has this form.
+
+    Args:
+        frame: uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); alpha is removed.
+        color: the order of its channels, BGR or RGB.
+
+    Raises:
+        ImageError: the frame has another type or shape, or no pixels.
+    """
+    if color not in ("BGR", "RGB"):
+        raise ImageError(f"the color order of a frame is BGR or RGB, not {color!r}")
+    if not isinstance(frame, np.ndarray):
+        hint = ""
+        if frame is None:
+            hint = "cv2.imread gives None for a file that it cannot read"
+        raise ImageError(f"a frame is a numpy array, not {type(frame).__name__}", hint=hint)
+    if frame.dtype != np.uint8:
+        raise ImageError(
+            f"the values of a frame are uint8 from 0 to 255, those of this one {frame.dtype}",
+            hint="scale and convert it first",
+        )
+    is_image = frame.ndim == 2 or (frame.ndim == 3 and frame.shape[2] in (1, 3, 4))
+    if not is_image:
+        raise ImageError(
+            "a frame is HxW, HxWx3 or HxWx4, this one"
+            f" {'x'.join(map(str, frame.shape)) or 'a scalar'}"
+        )
+    if frame.size == 0:
+        raise ImageError(f"a frame without pixels: {frame.shape[1]} wide, {frame.shape[0]} high")
+    if frame.ndim == 2 or frame.shape[2] == 1:
+        return np.repeat(frame.reshape(*frame.shape[:2], 1), 3, axis=2)
+    return np.ascontiguousarray(frame[..., :3] if color == "BGR" else frame[..., 2::-1])
+
+
+def _png(data: bytes) -> ImageHeader:
+    """PNG: the first chunk is IHDR, the last IEND (RFC 2083)."""
+    width, height = struct.unpack_from(">II", data, 16)
+    place = 8
+    kind = b""
+    while kind != b"IEND" and place + 12 <= len(data):
+        (size,) = struct.unpack_from(">I", data, place)
+        kind = data[place + 4 : place + 8]
+        place += 12 + size
+    return ImageHeader(width, height, is_complete=kind == b"IEND" and place <= len(data))
+
+
+def _jpeg(data: bytes) -> ImageHeader:
+    """JPEG: segments, including the frame header, up to the start of scan; then data up to EOI (ITU
+    T.81).
+    """
+    width = height = 0
+    place = 2
+    while data[place + 1] != 0xDA:
+        marker = data[place + 1]
+        if data[place] != 0xFF or marker == 0xFF:  # fill bytes
+            place += 1
+            continue
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack_from(">HH", data, place + 5)
+        place += 2 + struct.unpack_from(">H", data, place + 2)[0]
+    return ImageHeader(width, height, is_complete=data.find(b"\xff\xd9", place) > 0)
+
+
+def _webp(data: bytes) -> ImageHeader:
+    """WebP: a RIFF container of known size (RFC 9649); its first chunk contains the size of the
+    image.
+    """
+    kind = data[12:16]
+    if kind == b"VP8X":
+        width = 1 + int.from_bytes(data[24:27], "little")
+        height = 1 + int.from_bytes(data[27:30], "little")
+    elif kind == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        width = 1 + (bits & 0x3FFF)
+        height = 1 + (bits >> 14 & 0x3FFF)
+    else:
+        width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, 26))
+    (size,) = struct.unpack_from("<I", data, 4)
+    return ImageHeader(width, height, is_complete=len(data) >= 8 + size)
+
+
+def _bmp(data: bytes) -> ImageHeader:
+    """BMP: width and height at byte 18; the height is negative if the top row comes first."""
+    start, size = struct.unpack_from("<II", data, 10)
+    width, height, _, depth = struct.unpack_from("<iiHH" if size > 12 else "<hhHH", data, 18)
+    (compression,) = struct.unpack_from("<I", data, 30) if size > 12 else (0,)
+    width = abs(width)
+    height = abs(height)
+    row = (width * depth + 31) // 32 * 4
+    return ImageHeader(
+        width, height, is_complete=compression in (1, 2) or len(data) >= start + row * height
+    )
+
+
+def _tiff(data: bytes) -> ImageHeader:
+    """TIFF 6.0: the first directory contains width (256) and height (257).
+
+    OpenCV refuses incomplete files.
+    """
+    order = "<" if data[:2] == b"II" else ">"
+    (directory,) = struct.unpack_from(order + "I", data, 4)
+    (count,) = struct.unpack_from(order + "H", data, directory)
+    sides = {}
+    for entry in range(directory + 2, directory + 2 + 12 * count, 12):
+        tag, kind = struct.unpack_from(order + "HH", data, entry)
+        if tag in (256, 257):
+            form = "H" if kind == 3 else "I"
+            (sides[tag],) = struct.unpack_from(order + form, data, entry + 8)
+    return ImageHeader(sides[256], sides[257], is_complete=True)
+
+
+def _avif(data: bytes) -> ImageHeader:
+    """AVIF: boxes to the end of the file (ISO/IEC 14496-12); ``ispe`` has the size of an image, of
+    which a grid has several.
+    """
+    sides = []
+    place = data.find(b"ispe")
+    while place >= 0:
+        sides.append(struct.unpack_from(">II", data, place + 8))
+        place = data.find(b"ispe", place + 4)
+    width, height = max(sides)
+    return ImageHeader(width, height, is_complete=_has_complete_boxes(data))
+
+
+def _jpeg_2000(data: bytes) -> ImageHeader:
+    """JPEG 2000: boxes to the end of the file; ``ihdr`` has the size (ISO/IEC 15444-1, annex I)."""
+    place = data.index(b"ihdr")
+    height, width = struct.unpack_from(">II", data, place + 4)
+    return ImageHeader(width, height, is_complete=_has_complete_boxes(data))
+
+
+def _has_complete_boxes(data: bytes) -> bool:
+    """Whether the last of the boxes ends with the file; a size of 0 means that it does."""
+    place = 0
+    while place < len(data):
+        (size,) = struct.unpack_from(">I", data, place)
+        if size == 1:
+            (size,) = struct.unpack_from(">Q", data, place + 8)
+        if size == 0:
+            return True
+        place += max(size, 8)
+    return place == len(data)
+
+
+_KINDS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes], ImageHeader]], ...] = (
+    (lambda data: data.startswith(b"\x89PNG\r\n\x1a\n"), _png),
+    (lambda data: data.startswith(b"\xff\xd8\xff"), _jpeg),
+    (lambda data: data.startswith(b"RIFF") and data[8:12] == b"WEBP", _webp),
+    (lambda data: data.startswith(b"BM"), _bmp),
+    (lambda data: data.startswith((b"II*\0", b"MM\0*")), _tiff),
+    (lambda data: data[4:12] in (b"ftypavif", b"ftypavis"), _avif),
+    (lambda data: data[4:8] == b"jP  ", _jpeg_2000),
+)

@@ -1,0 +1,128 @@
+"""BlazePose: a detector processes the whole image, a landmark network a region for each person it
+finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import count
+
+from posezoo.core.errors import InferenceError
+from posezoo.poses import blazepose
+from posezoo.poses.blazepose import BlazePoseOptions
+from posezoo.poses.keypoints import Pose
+from posezoo.poses.letterbox import Image, ImageTransform, Size, image_size
+from posezoo.run.runtime.compiled_network import CompiledNetwork
+from posezoo.run.runtime.graph import format_shape
+from posezoo.run.runtime.inference_pipeline import (
+    FrameSteps,
+    InferenceRequest,
+    PipelineSteps,
+    Steps,
+)
+from posezoo.run.runtime.network_pipeline import PipelineConfig, compile_image_network
+
+#: A pose, and the region of its person in the next frame of a video; None if there is none.
+_Person = tuple[Pose, ImageTransform | None]
+
+
+class BlazePosePipeline:
+    """Runs BlazePose's two networks.
+
+    Attributes:
+        can_track: people are followed through a video.
+    """
+
+    can_track = True
+
+    def __init__(self, config: PipelineConfig) -> None:
+        config.refuse_target_size()
+        self._options: BlazePoseOptions = config.decoder_options
+        networks = []
+        detections, landmarks = blazepose.DECODER.networks
+        optional = blazepose.DECODER.optional
+        if not self._options.segmentation:
+            optional = tuple(output for output in optional if output != blazepose.SEGMENTATION)
+        self._outputs = (*landmarks, *optional)
+        for place, outputs in enumerate((detections, self._outputs)):
+            graph = config.read_graph(place)
+            graph.keep_outputs([output.name for output in outputs])
+            for output in outputs:
+                shape = graph.outputs[output.name]
+                if shape != output.shape:
+                    raise InferenceError(
+                        f"{graph.path}: is another network: its output {output.name} is "
+                        f"{format_shape(shape)}, not {format_shape(output.shape)}"
+                    )
+            networks.append(compile_image_network(graph, config))
+        self.networks = tuple(networks)
+        self._detector, self._landmarks = networks
+        self.input_size: Size | None = blazepose.LANDMARK_SIZE
+
+    def __call__(self, image: Image) -> PipelineSteps:
+        """The steps for one image."""
+        regions = yield from self._detect(image)
+        people = yield from self._estimate(image, regions, is_video=False)
+        return _best_first(people)
+
+    def track(self) -> FrameSteps:
+        """As ``detect_every``, with the detector on each frame."""
+        return self.detect_every(1)
+
+    def detect_every(self, number: int) -> FrameSteps:
+        """The steps for the frames of one video, in which people are followed from their landmarks
+        in the frame before, as MediaPipe does. The detector runs on each ``number``-th frame, and
+        whenever nobody is followed.
+        """
+        followed: list[ImageTransform] = []
+        frames = count()
+
+        def steps(image: Image) -> PipelineSteps:
+            nonlocal followed
+            regions = followed
+            if next(frames) % number == 0 or not followed:
+                detected = yield from self._detect(image)
+                regions = [*followed, *blazepose.find_new_regions(followed, detected)]
+            people = yield from self._estimate(image, regions, is_video=True)
+            followed = [region for _, region in people if region]
+            return _best_first(people)
+
+        return steps
+
+    def _detect(self, image: Image) -> Steps[list[ImageTransform]]:
+        """The region of each person whose face is found."""
+        options = self._options
+        seen = []
+        for view in blazepose.detector_views(image_size(image), quarters=options.quarters):
+            outputs = yield _request(self._detector, view.sample(image))
+            faces = blazepose.decode_detections(outputs["Identity"], outputs["Identity_1"], options)
+            seen.append(faces.to_image(view))
+        faces = blazepose.merge_views(seen, options) if options.quarters else seen[0]
+        return blazepose.body_regions(faces[: options.max_people])
+
+    def _estimate(
+        self, image: Image, regions: Sequence[ImageTransform], *, is_video: bool
+    ) -> Steps[list[_Person]]:
+        """The pose in each region, without duplicates, and its region in the next frame."""
+        options = self._options
+        people = []
+        for region in regions[: options.max_people]:
+            picture = region.sample(image, repeats_edges=True)
+            outputs = yield _request(self._landmarks, picture)
+            maps = {output.role: outputs[output.name] for output in self._outputs}
+            pose = blazepose.decode_pose(maps, region, image_size(image))
+            if pose and pose.score >= options.min_presence:
+                following = blazepose.next_region(maps, region) if is_video else None
+                people.append((pose, following))
+        poses = [pose for pose, _ in people]
+        kept = blazepose.find_distinct_poses(poses, max_similarity=options.max_similarity)
+        return [people[place] for place in kept]
+
+
+def _best_first(people: Iterable[_Person]) -> list[Pose]:
+    return sorted((pose for pose, _ in people), key=lambda pose: -pose.score)
+
+
+def _request(network: CompiledNetwork, picture: Image) -> InferenceRequest:
+    (name,) = network.inputs
+    return InferenceRequest(network, {name: picture[None]})

@@ -1,0 +1,281 @@
+"""Compile one network with OpenVINO and run it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import LifoQueue
+from typing import Any
+
+import numpy as np
+
+from posezoo.core.arrays import Array, NamedArrays
+from posezoo.core.errors import InferenceError, OutputError, memory_hint, suggest
+from posezoo.core.files.verified_files import write_atomically
+from posezoo.core.ir.openvino_import import error_text, import_openvino, static_sizes
+from posezoo.core.versions import package_version
+from posezoo.run.runtime.graph import Graph, Shape, format_shape, port_name, read_graph
+from posezoo.run.runtime.runtime_config import RuntimeConfig, require_device
+
+Outputs = NamedArrays
+
+_PRECISIONS = ("f32", "bf16", "f16", "i8", "u8")
+#: A compiled network is kept in a file for the next start: the SHA-256 of the exported network in
+#: 64 hexadecimal digits, and then the network, at an offset that is aligned for vector loads.
+#: OpenVINO's own cache runs a damaged file.
+_DIGITS = 64
+#: Of all files in the folder; HigherHRNet-W32 takes 115 MB.
+_MAX_BYTES = 1 << 30
+
+_HEAVY_LAYERS = ("Convolution", "Deconvolution", "FullyConnected", "MatMul")
+
+
+class CompiledNetwork:
+    """A compiled IR: it takes arrays by input name, and returns arrays by output name.
+
+    It may be called from several threads: ``requests`` inferences run at the same time, further
+    ones wait. A forked process must compile its own network.
+
+    Args:
+        ir: the .xml, with its .bin in the same folder; or a graph that has been read and changed.
+        runtime: where and how it runs.
+
+    Attributes:
+        path: the path of the .xml.
+        inputs: the shape of each input by name; -1 stands for any size.
+        outputs: the shape of each output by name.
+        device: the devices on which it actually runs, separated by commas.
+        executed_precision: the actual precision of most layers. It differs from the requested one
+            if the device does not support that.
+        requests: how many inferences may run at the same time.
+        streams: how many of them the device actually runs in parallel; 0 if it does not report
+            this.
+
+    Raises:
+        InferenceError: the IR is missing or damaged, there is no such device or precision, or the
+            device refuses the network.
+        MissingPackageError: OpenVINO is not installed.
+    """
+
+    def __init__(self, ir: Path | Graph, runtime: RuntimeConfig | None = None) -> None:
+        runtime = runtime or RuntimeConfig()
+        require_device(runtime.device)
+        graph = read_graph(ir)
+        compiled = _load_or_compile(graph, runtime)
+        self.path = graph.path
+        self.inputs = _shapes_by_name(graph.model.inputs, compiled.inputs)
+        self.outputs = _shapes_by_name(graph.model.outputs, compiled.outputs)
+        self.device = ",".join(compiled.get_property("EXECUTION_DEVICES"))
+        self.executed_precision = _executed_precision(compiled)
+        self.requests = runtime.requests or _property(
+            compiled, "OPTIMAL_NUMBER_OF_INFER_REQUESTS", 1
+        )
+        try:  # a virtual device has the streams of its real devices
+            devices = compiled.get_property("DEVICE_PROPERTIES").values()
+            self.streams = sum(int(properties.get("NUM_STREAMS", 0)) for properties in devices)
+        except (RuntimeError, AttributeError):
+            self.streams = _property(compiled, "NUM_STREAMS", 0)
+        self._process = os.getpid()
+        self._compiled = compiled  # it also keeps the cache file mapped
+        self._idle: LifoQueue[Any] = LifoQueue()
+        for _ in range(self.requests):
+            self._idle.put(compiled.create_infer_request())
+
+    @property
+    def supports_batching(self) -> bool:
+        """Whether inputs and outputs take any number of images."""
+        shapes = (*self.inputs.values(), *self.outputs.values())
+        return all(shape[:1] == (-1,) for shape in shapes)
+
+    def __call__(self, inputs: NamedArrays) -> dict[str, Array]:
+        """All outputs by name, for arrays by input name.
+
+        Raises:
+            InferenceError: an input is missing, unknown or of another shape, or the device fails.
+        """
+        with self.infer(inputs) as outputs:
+            return {name: array.copy() for name, array in outputs.items()}
+
+    @contextmanager
+    def infer(self, inputs: NamedArrays) -> Iterator[Outputs]:
+        """All outputs by name, in the network's own memory: they are read-only, and valid inside
+        the block.
+
+        Raises:
+            InferenceError: an input is missing, unknown or of another shape, the device fails, or
+                this process is a fork of the one that compiled the network.
+        """
+        self._check(inputs)
+        # A fork does not copy threads: OpenVINO would wait for its threads forever (2026.4.1).
+        if os.getpid() != self._process:
+            raise InferenceError(
+                f"{self.path}: was compiled in another process, and a fork cannot run it",
+                hint=(
+                    "load the model in the new process, or start that process with"
+                    " multiprocessing's spawn"
+                ),
+            )
+        request = self._idle.get()
+        try:
+            # openvino.AsyncInferQueue is not used: it does not report a failed inference
+            # (2026.4.1).
+            try:
+                request.start_async(dict(inputs), share_inputs=True)
+                request.wait()
+                outputs = {
+                    name: request.get_output_tensor(place).data
+                    for place, name in enumerate(self.outputs)
+                }
+            except (RuntimeError, TypeError, ValueError) as error:
+                raise InferenceError(
+                    f"{self.path}: {self.device} failed: {error_text(error)}"
+                ) from error
+            yield outputs
+        except InferenceError:
+            # A failed request sometimes reports its error again at the next inference (2026.4.1).
+            request = self._compiled.create_infer_request()
+            raise
+        finally:
+            self._idle.put(request)
+
+    def _check(self, inputs: NamedArrays) -> None:
+        for name in inputs.keys() - self.inputs.keys():
+            raise InferenceError(
+                f"{self.path}: no input {name}: it has {', '.join(self.inputs)}",
+                hint=suggest(name, self.inputs),
+            )
+        for name, shape in self.inputs.items():
+            if name not in inputs:
+                raise InferenceError(f"{self.path}: input {name} is missing")
+            given = inputs[name].shape
+            sides = zip(shape, given, strict=False)
+            if len(given) != len(shape) or any(side not in (-1, actual) for side, actual in sides):
+                raise InferenceError(
+                    f"{self.path}: input {name}: expected the shape {format_shape(shape)}, "
+                    f"got {format_shape(given)}"
+                )
+
+
+def _shapes_by_name(ports: Any, compiled_ports: Any) -> dict[str, Shape]:
+    """The shape of each compiled port, by its name in the graph; -1 stands for any size.
+
+    Compiling gives a port the names of tensors that OpenVINO merged with it, and keeps the order.
+    """
+    return {
+        port_name(port): static_sizes(compiled.partial_shape)
+        for port, compiled in zip(ports, compiled_ports, strict=True)
+    }
+
+
+def _load_or_compile(graph: Graph, runtime: RuntimeConfig) -> Any:
+    config = runtime.to_openvino_config()
+    path = None
+    if runtime.cache_dir and runtime.device == "CPU":
+        path = cache_path(graph, config, runtime.cache_dir)
+    compiled = None
+    if path:
+        compiled = load_compiled(graph.core, path, config)
+    if compiled is not None:
+        return compiled
+    try:
+        compiled = graph.core.compile_model(graph.model, runtime.device, config)
+    except (RuntimeError, MemoryError) as error:
+        raise InferenceError(
+            f"{graph.path}: cannot be compiled for {runtime.device}: {error_text(error)}",
+            hint=memory_hint(error),
+        ) from error
+    if path:
+        store_compiled(compiled, path)
+    return compiled
+
+
+def _executed_precision(compiled: Any) -> str:
+    """The precision of most heavy layers, from the end of their kernels' names, as in
+    brgconv_avx512_1x1_f32.
+
+    Other sources are not reliable: a layer reports f16 even if only its weights are f16, and AUTO
+    and HETERO do not report the precision hint.
+    """
+    endings: Counter[str] = Counter()
+    for layer in compiled.get_runtime_model().get_ops():
+        info = layer.get_rt_info()
+        if "primitiveType" in info and str(info["layerType"].value) in _HEAVY_LAYERS:
+            endings[str(info["primitiveType"].value).lower().rsplit("_", 1)[-1]] += 1
+    for precision, _ in endings.most_common():
+        if precision in _PRECISIONS:
+            return precision
+    try:
+        return str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
+    except RuntimeError:
+        return "unknown"
+
+
+def _property(compiled: Any, name: str, default: int) -> int:
+    try:
+        return int(compiled.get_property(name))
+    except (RuntimeError, TypeError):
+        return default
+
+
+def cache_path(graph: Graph, config: dict[str, Any], folder: Path) -> Path | None:
+    """The cache file for a graph and a configuration on this CPU; None if the IR cannot be read."""
+    try:
+        states = [file.stat() for file in graph.files]
+    except OSError:
+        return None
+    processor = graph.core.get_property("CPU", "FULL_DEVICE_NAME")
+    versions = [(state.st_size, state.st_mtime_ns) for state in states]
+    path = str(graph.path.resolve())
+    openvino = package_version("openvino")
+    facts = (openvino, processor, path, versions, graph.changes, sorted(config.items()))
+    digest = hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+    return folder / f"{graph.path.stem}-{digest}.compiled"
+
+
+def load_compiled(core: Any, path: Path, config: dict[str, Any]) -> Any:
+    """The compiled network in a file; None if the file is missing, damaged, or from another
+    OpenVINO.
+
+    The file stays mapped into memory as long as the network exists.
+    """
+    try:
+        # OpenVINO needs a writable buffer, but does not write to it.
+        content = np.memmap(path, np.uint8, "c")
+    except (OSError, ValueError):
+        return None
+    digest = hashlib.sha256(content[_DIGITS:].data).hexdigest()
+    if digest.encode() != content[:_DIGITS].tobytes():
+        return None
+    tensor = import_openvino(extra="run").Tensor(content[_DIGITS:], shared_memory=True)
+    try:
+        compiled = core.import_model(tensor, "CPU", config)
+    except RuntimeError:
+        return None
+    compiled.mapped = content
+    return compiled
+
+
+def store_compiled(compiled: Any, path: Path) -> None:
+    """Write a compiled network to a file, and delete the oldest files if the cache is too large."""
+    stream = io.BytesIO(b"0" * _DIGITS)
+    stream.seek(_DIGITS)
+    try:
+        compiled.export_model(stream)
+        content = stream.getbuffer()
+        content[:_DIGITS] = hashlib.sha256(content[_DIGITS:]).hexdigest().encode()
+        content.release()
+        write_atomically(path, stream.getvalue(), lasting=False)
+        total = 0
+        files = path.parent.glob("*.compiled")
+        for file in sorted(files, key=lambda file: -file.stat().st_mtime_ns):
+            total += file.stat().st_size
+            if total > _MAX_BYTES:
+                file.unlink(missing_ok=True)
+    # OpenVINO raises a ValueError where memory is short.
+    except (RuntimeError, ValueError, MemoryError, OSError, OutputError):
+        return

@@ -1,0 +1,467 @@
+"""Find the decoder for a network's outputs, and the role of each output.
+
+Both come from model.yml, or from the IR's metadata (``posezoo`` from our own conversion,
+``model_info`` from Open Model Zoo's), or else from the shapes and names of the outputs; for a model
+of Open Model Zoo that declares no decoder, also from its task.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from posezoo.core.declarations.model import (
+    Decoder,
+    Family,
+    Framework,
+    Input,
+    License,
+    Model,
+    ModelSpec,
+    Output,
+    finds_poses,
+    with_skeleton,
+)
+from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.errors import DecoderError, InferenceError, sanitize
+from posezoo.core.labels import task_label
+from posezoo.core.registry import open_registry
+from posezoo.export.model_procs import decoded_task, find_anchors
+from posezoo.poses.decoder_type import DecoderType, Shape, channel_count
+from posezoo.poses.decoders import (
+    DECODERS,
+    find_decoder,
+    recognize_decoder,
+    resolve_options,
+    with_all_classes,
+)
+from posezoo.poses.yolo_pose import CELLS, SUPPRESSED
+from posezoo.run.runtime.graph import (
+    ULTRALYTICS_FILE,
+    Graph,
+    NamedIrs,
+    format_shape,
+    is_named_original,
+    read_graph,
+)
+from posezoo.run.runtime.input_description import (
+    InputDescription,
+    describe_stated_input,
+    require_class_names,
+    requires_statement,
+    states_preprocessing,
+)
+from posezoo.run.runtime.runtime_config import LoadOptions
+
+#: The license of Ultralytics' weights, and of what its users train from them.
+AGPL = "AGPL-3.0-only"
+
+_NO_DECODER = (
+    "no decoder takes such outputs; if this is a part of a model, give the name of the whole model"
+)
+
+
+def match_output_roles(model: Model, name: str, graph: Graph) -> dict[str, str]:
+    """The names of the outputs that a decoder takes, by role.
+
+    Args:
+        model: the model, whose outputs may declare their roles.
+        name: the decoder's name.
+        graph: the IR.
+
+    Raises:
+        DecoderError: the IR does not have the outputs that the decoder needs.
+    """
+    if graph.decoded_outputs:
+        return {output: output for output in graph.decoded_outputs}
+    decoder = find_decoder(name)
+    outputs = graph.distinct_outputs
+    exported = _ultralytics_decoder(graph)
+    if exported and exported.name == name and len(outputs) == 1:
+        return {"predictions": next(iter(outputs))}
+    roles = _declared_roles(model, decoder, graph) or decoder.match_outputs(outputs)
+    if not roles:
+        raise _refuse_outputs(graph, name)
+    return roles
+
+
+def _declared_roles(model: Model, decoder: DecoderType, graph: Graph) -> dict[str, str]:
+    """The outputs with the roles that model.yml declares; none if the decoder needs others."""
+    ports = model.outputs if isinstance(model, ModelSpec) else ()
+    declared = {port.role: port.name for port in ports if port.name in graph.outputs}
+    for rules in decoder.rules:
+        if rules.keys() <= declared.keys():
+            return {role: output for role, output in declared.items() if role in rules}
+    return {}
+
+
+def _refuse_outputs(graph: Graph, name: str) -> DecoderError:
+    fitting = recognize_decoder(graph.distinct_outputs)
+    shapes = graph.distinct_outputs.values()
+    channels = " and ".join(str(channel_count(shape)) for shape in shapes)
+    return DecoderError(
+        f"{name} needs {find_decoder(name).needs}; "
+        f"this IR has {channels or 'no outputs'}: {graph.path}",
+        decoder=name,
+        fitting=fitting,
+        hint=f"such outputs are for {fitting}" if fitting else _NO_DECODER,
+    )
+
+
+def describe_ir(
+    graph: Graph,
+    decoder: str | None = None,
+    like: ModelSpec | None = None,
+    task: str = "",
+    options: LoadOptions | None = None,
+) -> tuple[ModelSpec, InputDescription]:
+    """The specification that a model.yml would give for an IR, and the description of its input.
+
+    Args:
+        graph: the IR.
+        decoder: the decoder for its outputs; None: the one that the IR's metadata names, or else
+            the one that the outputs fit.
+        like: a model whose original takes such images and has such outputs, if the IR's metadata
+            say nothing; None: images are not changed.
+        task: ``detection`` or ``classification``, whose decoder is found as for a model of Open
+            Model Zoo, if there is no ``like``; empty: the decoder is of people.
+        options: with what the user states, which replaces what the IR states; a skeleton with part
+            affinity fields is for the decoder openpose.
+
+    Raises:
+        DecoderError: no decoder is known for the outputs, or the decoder needs others.
+        InferenceError: there is no such decoder, or nothing says how images are prepared, or what
+            is stated contradicts the network.
+    """
+    options = options or LoadOptions()
+    if like and states_preprocessing(graph):
+        raise InferenceError(
+            f"{graph.path}: says itself how images are prepared for it", hint="leave out --as"
+        )
+    selected = None
+    record = None
+    if like or not task:
+        selected = _select_decoder(graph, decoder, like, options)
+        record = find_decoder(selected.name)
+    if requires_statement(graph) and not (like or options.states_preprocessing):
+        raise _refuse_unstated(graph, selected.name if selected else task)
+    description = options.override(describe_stated_input(graph, selected, record, like))
+    spec = ModelSpec(
+        name=graph.read_rt_info("posezoo", "model") or graph.path.stem,
+        family=Family.PUBLIC,
+        path=graph.path,
+        description="",
+        task=task or "human_pose_estimation",
+        framework=Framework.DLDT,
+        license=License(spdx=AGPL if graph.ultralytics else ""),
+        files=(),
+        inputs=tuple(
+            Input(name, shape, graph.image_layout(name)) for name, shape in graph.inputs.items()
+        ),
+        outputs=(),
+        decoder=selected,
+        skeleton=graph.read_rt_info("posezoo", "skeleton"),
+    )
+    if selected is None or record is None:
+        return spec, description
+    if options.labels:
+        _require_labels(graph, options.labels, selected, record)
+    skeleton = options.skeleton or description.skeleton or _read_skeleton(graph, spec.skeleton)
+    spec = with_skeleton(spec, skeleton)
+    roles = {name: role for role, name in match_output_roles(spec, selected.name, graph).items()}
+    outputs = (
+        Output(name, shape, role=roles.get(name, ""))
+        for name, shape in graph.distinct_outputs.items()
+    )
+    return replace(spec, outputs=tuple(outputs)), description
+
+
+def _require_labels(
+    graph: Graph, labels: Sequence[str], decoder: Decoder, record: DecoderType
+) -> None:
+    """Refuse names of classes for a network that finds none, or not so many."""
+    if not (record.finds_boxes or record.finds_classes or record.has_own_boxes):
+        raise InferenceError(
+            f"{graph.path}: finds keypoints of people, and no classes that have names",
+            hint="leave out --labels; --skeleton names keypoints",
+        )
+    require_class_names(graph, labels, decoder, record)
+
+
+def find_similar(graph: Graph, decoder: str) -> ModelSpec | None:
+    """The first model of the zoo with this decoder and images of the same size, for an IR whose
+    metadata say nothing; None if there is none.
+    """
+    if states_preprocessing(graph):
+        return None
+    sizes = [graph.image_size(name, graph.image_layout(name)) for name in graph.inputs]
+    registry = open_registry()
+    for model in map(registry.find, registry.entries):
+        if not isinstance(model, ModelSpec) or not model.decoder or model.decoder.name != decoder:
+            continue
+        sides = model.inputs[0].sides
+        if sizes == [(sides["W"], sides["H"])]:
+            return model
+    return None
+
+
+def _read_skeleton(graph: Graph, name: str) -> Skeleton | None:
+    """The skeleton in an IR's metadata; a SpecError if it has a mistake."""
+    text = graph.read_rt_info("posezoo", "own_skeleton")
+    if not text:
+        return None
+    from posezoo.core.declarations.skeleton_yml import parse_skeleton
+
+    return parse_skeleton(name, text, f"{graph.path} (own_skeleton)")
+
+
+def _select_decoder(
+    graph: Graph, name: str | None, like: ModelSpec | None, options: LoadOptions
+) -> Decoder:
+    """The decoder, with its options from the IR's metadata if that names the same decoder, or that
+    of a model.
+    """
+    if like and like.decoder is None:
+        raise InferenceError(f"{like.full_name}: has no decoder", hint="name a model of poses")
+    if like and like.decoder is not None:
+        return _with_classes(like.decoder, graph, like, has_labels=bool(options.labels))
+    named = _named_decoder(graph, is_chosen=name is not None)
+    if named:
+        if name in (None, named.name):
+            return named
+        if graph.decoded_outputs:
+            problem = f"{graph.path}: contains the decoder {named.name}, not {name}"
+            raise DecoderError(problem, decoder=name or "", fitting=named.name)
+    if name is not None:
+        find_decoder(name)
+        return Decoder(name)
+    recognized = _ultralytics_decoder(graph) or _recognize_decoder(graph, options.skeleton)
+    return _with_classes(recognized, graph, has_labels=bool(options.labels))
+
+
+def _format_outputs(graph: Graph) -> str:
+    outputs = graph.distinct_outputs.items()
+    return " and ".join(f"{name} {format_shape(shape)}" for name, shape in outputs)
+
+
+def _recognize_decoder(graph: Graph, skeleton: Skeleton | None) -> Decoder:
+    """The decoder that the outputs fit; those of OpenPose also by the fields of a skeleton."""
+    if recognized := recognize_decoder(graph.distinct_outputs):
+        _require_model_type(graph, find_decoder(recognized))
+        return Decoder(recognized)
+    openpose = find_decoder("openpose")
+    if skeleton and skeleton.fields and openpose.match_outputs(graph.distinct_outputs):
+        return Decoder("openpose")
+    raise _refuse_unknown_outputs(graph)
+
+
+def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
+    problem = f"{graph.path}: no decoder is known for its outputs {_format_outputs(graph)}"
+    hint = f"the decoders: {', '.join(DECODERS.names())}"
+    task = graph.ultralytics.get("task") or "pose"
+    if task != "pose":
+        problem += f": Ultralytics' metadata say that its task is {sanitize(str(task))}"
+        hint = "posezoo runs its exports for pose"
+    elif not graph.ultralytics and _is_like_ultralytics(graph):
+        beside = graph.path.with_name(ULTRALYTICS_FILE)
+        problem += f"; if Ultralytics exported it, its {ULTRALYTICS_FILE} is missing"
+        hint = f"copy it from the export's folder to {beside}: it names keypoints and classes"
+    return DecoderError(problem, hint=hint)
+
+
+def _is_like_ultralytics(graph: Graph) -> bool:
+    """Whether an IR has one output with a column for each cell of the strides 8, 16 and 32."""
+    if is_named_original(graph.path) or len(graph.distinct_outputs) != 1:
+        return False
+    (shape,) = graph.distinct_outputs.values()
+    return len(shape) == 3 and 4 < shape[1] < shape[2] and shape[2] % CELLS == 0
+
+
+#: Model API's words for models, by what their outputs are here.
+_MODEL_TYPES = {
+    "ssd": "boxes",
+    "yolox": "boxes",
+    "yolov5": "boxes",
+    "yolov8": "boxes",
+    "keypoint_detection": "keypoints",
+    "keypoints_hrnet": "keypoints",
+    "classification": "classes",
+}
+
+
+def _require_model_type(graph: Graph, record: DecoderType) -> None:
+    """Check that the outputs are what model_info says.
+
+    Raises:
+        DecoderError: they are for another kind of model.
+    """
+    model_type = graph.read_model_info("model_type")
+    expected = _MODEL_TYPES.get(model_type.lower(), "")
+    actual = "boxes" if record.finds_boxes else "classes" if record.finds_classes else "keypoints"
+    if expected not in ("", actual):
+        raise DecoderError(
+            f"{graph.path}: its model_info says model_type {model_type}, whose outputs are"
+            f" {expected}, but its outputs {_format_outputs(graph)} are {actual}",
+            hint="correct model_info, or export the model again",
+        )
+
+
+def _ultralytics_decoder(graph: Graph) -> Decoder | None:
+    """The decoder of a pose model that Ultralytics exported; None for any other graph."""
+    try:
+        count, values = map(int, graph.ultralytics["kpt_shape"])
+        classes = len(graph.ultralytics["names"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    decoder = Decoder("yolo_pose", {"classes": classes, "values": values})
+    options = resolve_options(decoder)
+    shapes = [*graph.distinct_outputs.values()]
+    rows = options.raw + count * values
+    columns = SUPPRESSED + count * values
+    for shape in shapes if len(shapes) == 1 else ():
+        if len(shape) == 3 and shape[1] not in (-1, rows) and shape[2] not in (-1, columns):
+            raise DecoderError(
+                f"{graph.path}: Ultralytics' metadata say {count} keypoints of {values} numbers and"
+                f" {classes} classes, so {rows} rows or {columns} columns, but its outputs are"
+                f" {_format_outputs(graph)}",
+                hint=f"is the {ULTRALYTICS_FILE} beside it that of another model?",
+            )
+    return decoder
+
+
+def _named_decoder(graph: Graph, *, is_chosen: bool = False) -> Decoder | None:
+    """The decoder that the IR's metadata names.
+
+    Raises:
+        DecoderError: it is not for the IR's outputs, and the user did not choose another.
+    """
+    name = graph.read_rt_info("posezoo", "decoder")
+    if name and DECODERS.find(name):
+        try:
+            options = json.loads(graph.read_rt_info("posezoo", "decoder_options") or "{}")
+        except ValueError:
+            options = {}
+        return Decoder(name, options if isinstance(options, dict) else {})
+    model_type = graph.read_model_info("model_type")
+    for other, record in DECODERS.items():
+        if model_type and model_type.lower() in record.omz_model_types:
+            if not is_chosen and not record.match_outputs(graph.distinct_outputs):
+                raise _refuse_model_type(graph, model_type, record)
+            return _with_classes(Decoder(other), graph)
+    return None
+
+
+def _refuse_model_type(graph: Graph, model_type: str, record: DecoderType) -> DecoderError:
+    fitting = recognize_decoder(graph.distinct_outputs)
+    return DecoderError(
+        f"{graph.path}: its model_info says model_type {model_type}, which needs {record.needs},"
+        f" but its outputs are {_format_outputs(graph)}",
+        fitting=fitting,
+        hint=f"such outputs are for {fitting}: correct model_info" if fitting else _NO_DECODER,
+    )
+
+
+def _with_classes(
+    decoder: Decoder, graph: Graph, like: ModelSpec | None = None, *, has_labels: bool = False
+) -> Decoder:
+    """A decoder of people; it finds all classes if the IR names them, or has not those of the model
+    that it is like.
+    """
+    record = find_decoder(decoder.name)
+    is_other = False
+    if like and record.finds_boxes:
+        columns = {shape[-1] for shape in graph.distinct_outputs.values()}
+        is_other = columns != {output.shape[-1] for output in like.outputs}
+    if is_other or has_labels or graph.read_model_info("labels"):
+        return with_all_classes(decoder)
+    return decoder
+
+
+def _refuse_unstated(graph: Graph, decoder: str) -> InferenceError:
+    """The error for ONNX that does not say how images are prepared."""
+    similar = find_similar(graph, decoder)
+    hint = "posezoo new drafts a model.yml: state color, mean, scale and decoder there"
+    if similar:
+        hint = f"is it like {similar.name}? posezoo run FILE --as {similar.name}; else {hint}"
+    return InferenceError(
+        f"{graph.path}: does not say how images are prepared for it: its outputs fit {decoder}",
+        hint=hint,
+    )
+
+
+def undeclared_task(model: Model) -> str:
+    """The task of a model that declares no decoder, such as those of Open Model Zoo; empty for one
+    of poses, as for any other model.
+    """
+    if not isinstance(model, ModelSpec) or model.decoder or finds_poses(model):
+        return ""
+    return decoded_task(model)
+
+
+def has_task_decoder(model: Model) -> bool:
+    """Whether the task of a model that declares no decoder has one."""
+    tasks = {decoder.task for _, decoder in DECODERS.items()}
+    if not isinstance(model, ModelSpec) or model.composite:
+        return False
+    return finds_poses(model) or decoded_task(model) in tasks
+
+
+def explain_undecoded(model: Model) -> str:
+    """Why no decoder is for a model; empty if it declares one, or if its task has one."""
+    if model.decoder or has_task_decoder(model):  # of a model of poses, the outputs may name one
+        return ""
+    task = task_label(model.task).lower()
+    if model.composite:
+        return f"is a part of {model.composite}, and is not run alone"
+    if model.stages:
+        return f"has several networks for {task}, and no decoder for their outputs"
+    return (
+        f"is for {task}, which posezoo does not run: it runs models for human pose estimation,"
+        " detection and classification"
+    )
+
+
+def require_decoded_task(model: Model) -> None:
+    """Refuse a model whose outputs have no decoder, before anything is downloaded.
+
+    Raises:
+        InferenceError: the model declares no decoder, and its task has none.
+    """
+    if reason := explain_undecoded(model):
+        hint = f"posezoo get {model.name} makes its IR"
+        raise InferenceError(f"{model.name} {reason}", hint=hint)
+
+
+def find_task_decoder(spec: ModelSpec, outputs: Mapping[str, Shape]) -> Decoder | None:
+    """The decoder of a model that declares none, by its task and the shapes of its outputs; None if
+    there is none.
+    """
+    if finds_poses(spec):
+        recognized = recognize_decoder(outputs)
+        return Decoder(recognized) if recognized else None
+    task = decoded_task(spec)
+    for name, decoder in DECODERS.items():
+        if decoder.task == task and decoder.recognize_outputs(outputs):
+            return Decoder(name, {**decoder.task_options, **find_anchors(spec.name)})
+    return None
+
+
+def with_task_decoder(model: ModelSpec, irs: NamedIrs) -> tuple[ModelSpec, NamedIrs]:
+    """A model with the decoder that its task and its outputs name, and its IR, which was read for
+    it; unchanged if it declares a decoder.
+
+    Raises:
+        InferenceError: no decoder of its task takes its outputs.
+    """
+    if model.decoder or model.composite:
+        return model, irs
+    graph = read_graph(irs[model.name])
+    outputs = graph.distinct_outputs
+    decoder = find_task_decoder(model, outputs)
+    if decoder:
+        return replace(model, decoder=decoder), {**irs, model.name: graph}
+    shapes = ", ".join(f"{name} {format_shape(shape)}" for name, shape in outputs.items())
+    raise InferenceError(
+        f"{model.name}: no decoder for {task_label(model.task).lower()} takes its outputs {shapes}"
+    )

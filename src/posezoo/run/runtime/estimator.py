@@ -1,0 +1,363 @@
+"""A loaded model that finds poses in images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import count
+from typing import Any, overload
+
+import numpy as np
+
+from posezoo.core.arrays import Array, NamedArrays
+from posezoo.core.declarations.model import WHOLE_IMAGE, Decoder, Model
+from posezoo.core.errors import InferenceError
+from posezoo.core.resolve.people import ITSELF
+from posezoo.poses.decoders import find_decoder, named_task, require_top_down
+from posezoo.poses.keypoints import Pose, Poses
+from posezoo.poses.ssd_detection import Box, parse_boxes
+from posezoo.poses.tracking import PoseTracker
+from posezoo.run.images import open_image, to_bgr
+from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs
+from posezoo.run.runtime.inference_pipeline import (
+    FrameSteps,
+    InferenceRequest,
+    InferFunction,
+    Pipeline,
+    PipelineSteps,
+    VideoPipeline,
+    restart_at_each_scene,
+)
+from posezoo.run.runtime.result_stream import Item, ResultStream
+from posezoo.run.runtime.scene_cuts import SceneCuts
+from posezoo.run.runtime.top_down_pipeline import TopDownPipeline
+
+#: Frames per second of a video whose rate is unknown; most cameras have this rate.
+USUAL_FPS = 30.0
+
+
+class Estimator:
+    """A model that finds poses in images; ``posezoo.load`` returns one.
+
+    Attributes:
+        model: its declaration; for an IR without a model.yml, it is derived from the IR's metadata
+            and outputs.
+        decoder: the decoder of its outputs: a name of ``pose.decoders.DECODERS``.
+        networks: all networks that it uses, in the order in which they run.
+        device: where it runs, as OpenVINO names it.
+        executed_precision: the actual precision of the computation: f32, bf16, ...
+        requests: how many images may be processed at the same time.
+        streams: how many inferences the device actually runs in parallel; 0 if it does not report
+            this.
+        input_size: width and height in pixels of the input of the network that finds the keypoints;
+            None if it varies.
+        seen_from: keypoints with a lower score are guesses and should not be drawn.
+        can_track: whether ``stream`` follows people through a video: MoveNet and BlazePose do.
+        follows_one_person: whether it follows one person only: MoveNet without a detector.
+        finds_people: whether it finds people; False for objects of several classes, and for the
+            classes of an image.
+        labels: the names of the classes, by their numbers; empty if they are unknown.
+        people_from: where the people in a photo come from: the name of the detector, the whole
+            image, or the model itself.
+    """
+
+    def __init__(
+        self, model: Model, decoder: str, pipeline: Pipeline, *, detector: str = ""
+    ) -> None:
+        networks = pipeline.networks
+        self.model = model
+        self.decoder = decoder
+        self.device = ",".join(dict.fromkeys(network.device for network in networks))
+        self.executed_precision = ",".join(
+            dict.fromkeys(network.executed_precision for network in networks)
+        )
+        self.requests = networks[0].requests
+        self.streams = networks[0].streams
+        self.input_size = pipeline.input_size
+        self.seen_from = find_decoder(decoder).visible_score
+        self.can_track = isinstance(pipeline, VideoPipeline) and pipeline.can_track
+        self.follows_one_person = (
+            isinstance(pipeline, TopDownPipeline) and pipeline.follows_one_person
+        )
+        takes_whole_image = isinstance(pipeline, TopDownPipeline) and not detector
+        self.people_from = WHOLE_IMAGE if takes_whole_image else detector or ITSELF
+        self.finds_people = not named_task(model.decoder or Decoder(decoder))
+        self.networks = networks
+        self.labels: Sequence[str] = getattr(pipeline, "labels", ())
+        self._pipeline = pipeline
+
+    @overload
+    def __call__(
+        self,
+        image: list[Any] | tuple[Any, ...],
+        color: str = ...,
+        boxes: None = ...,
+    ) -> list[Poses]: ...
+
+    @overload
+    def __call__(
+        self,
+        image: Array | str | os.PathLike[str],
+        color: str = ...,
+        boxes: Iterable[Sequence[float] | Box] | None = ...,
+    ) -> Poses: ...
+
+    def __call__(
+        self,
+        image: object,
+        color: str = "BGR",
+        boxes: Iterable[Sequence[float] | Box] | None = None,
+    ) -> Poses | list[Poses]:
+        """The people in an image, highest score first; an empty list if there are none. For a list
+        of images, a list of their results, in the same order.
+
+        Args:
+            image: uint8 of shape (H, W, 3), (H, W) or (H, W, 4), any size; or the path of an image;
+                or a list or tuple of both, which is processed as by ``batch``.
+            color: the order of the channels of arrays, BGR (as ``images.read_image`` and OpenCV
+                return it) or RGB.
+            boxes: the boxes of the people, for a top-down model: x0, y0, x1, y1 in image pixels,
+                and optionally a score; None: the detector finds them, or without a detector the
+                whole image is treated as one person.
+
+        Raises:
+            ImageError: the image has another type or shape, or cannot be read.
+            InferenceError: the device fails, a box is invalid, or the model finds people itself;
+                or there are boxes for a list of images.
+        """
+        if isinstance(image, (list, tuple)):
+            if boxes is not None:
+                raise InferenceError("boxes are for one image, not for a list of them")
+            return self.batch(image, color)
+        bgr = open_image(image, color)
+        if boxes is None:
+            return _run_pipeline(self._pipeline(bgr))
+        return _run_pipeline(self._require_top_down().steps_for_boxes(bgr, parse_boxes(boxes)))
+
+    def with_detector(
+        self, detector: Estimator, *, tracks_videos: bool = False, whole_image: float | None = None
+    ) -> Estimator:
+        """An estimator of the same model that runs on the boxes of the people that another model
+        finds.
+
+        Args:
+            tracks_videos: whether ``stream`` still follows one person through a video, without the
+                detector.
+            whole_image: if the other model finds nobody, the whole image is taken as one person,
+                who is kept with this score or more, 0..1; None: nobody is found then.
+
+        Raises:
+            InferenceError: this model finds people itself.
+        """
+        pipeline = self._require_top_down().with_detector(
+            detector._pipeline, tracks_videos=tracks_videos, whole_image=whole_image
+        )
+        return Estimator(self.model, self.decoder, pipeline, detector=detector.model.full_name)
+
+    def _require_top_down(self) -> TopDownPipeline:
+        require_top_down(self.decoder, self.model.full_name)
+        assert isinstance(self._pipeline, TopDownPipeline)
+        return self._pipeline
+
+    def batch(self, images: Iterable[object], color: str = "BGR") -> list[Poses]:
+        """The people in each of several images, in one inference if the network takes batches.
+
+        Args:
+            images: each an array or a path, as for ``__call__``.
+            color: the order of the channels of arrays.
+
+        Raises:
+            ImageError: an image has another type or shape, or cannot be read.
+            InferenceError: the device fails.
+        """
+        if any(network.supports_batching for network in self._pipeline.networks):
+            return _run_batched([self._pipeline(open_image(image, color)) for image in images])
+        with self.stream(images, lambda image: open_image(image, color)) as stream:
+            return [Poses(poses) for _, poses in stream]
+
+    def stream(
+        self,
+        items: Iterable[Item],
+        image: Callable[[Item], object] = lambda item: item,
+        *,
+        is_video: bool = False,
+        track: bool = False,
+        smooth: bool = False,
+        detect_every: int | None = None,
+        time_s: Callable[[Item], float] | None = None,
+    ) -> ResultStream[Item, list[Pose]]:
+        """Items with the people in their images, in order; ``requests`` items are processed at the
+        same time.
+
+        The next item is read when a slot is free and the caller asks for the next result. If an
+        item fails, its error is raised in place of its result; the caller may then ask for the next
+        result. A caller that stops early must close the stream, which is also a context manager.
+        ``close`` returns when no work is running any more.
+
+        OpenCV's threads spin for a while after each resized image, which takes up to 0.8 ms of CPU
+        time. Programs that do not need them should call ``cv2.setNumThreads(1)``, as posezoo's
+        commands do.
+
+        Args:
+            items: any objects; they are read in the caller's thread.
+            image: returns the image of an item, as for ``__call__``, in BGR; it is called in other
+                threads, and if people are numbered, once more in the caller's.
+            is_video: whether the items are the frames of one video. If ``can_track`` is true,
+                people are expected where they were in the frame before: MoveNet's detector looks
+                for new ones on each third frame, BlazePose's on each; without a detector, MoveNet
+                sees only a square around one person. Frames are processed one after the other,
+                whatever ``requests`` is, and the results do not depend on it.
+            track: number the people, who keep their ``Pose.track_id`` through the video, until a
+                cut; a person is numbered when they are seen for the second time.
+            smooth: also smooth keypoints and boxes over time; it implies ``track``.
+            detect_every: the detector runs on every Nth frame, after a frame in which a person is
+                lost, and whenever nobody is followed. In between, people are expected around their
+                last keypoints, and new ones are not found. If it is above 1, frames are processed
+                one after the other. None: as ``is_video`` says; otherwise 1.
+            time_s: returns the time of an item in the video, in seconds; None: there are 30 frames
+                a second.
+
+        Raises:
+            InferenceError: ``detect_every`` is given for a video, or above 1, and no detector runs.
+        """
+        tracker = PoseTracker(smooth=smooth) if track or smooth else None
+        cuts = SceneCuts()
+        frames = count()
+        seconds = time_s or (lambda _item: next(frames) / USUAL_FPS)
+
+        def finish(item: Item, poses: list[Pose]) -> list[Pose]:
+            if tracker is None:
+                return poses
+            if cuts.begins(to_bgr(image(item))):
+                tracker.begin_scene()
+            return tracker.update(poses, seconds(item))
+
+        steps = self._steps_of_video(is_video, detect_every)
+        return ResultStream(
+            items,
+            lambda item: _run_pipeline((steps or self._pipeline)(to_bgr(image(item)))),
+            self.requests,
+            in_turn=steps is not None,
+            finish=finish,
+        )
+
+    def _steps_of_video(self, is_video: bool, detect_every: int | None) -> FrameSteps | None:
+        """The steps for the next frame, if it is processed with what the last one had."""
+        is_followed = is_video and self.can_track
+        if detect_every is None or (detect_every == 1 and not is_followed):
+            return restart_at_each_scene(self._require_video().track) if is_followed else None
+        return restart_at_each_scene(partial(self._require_video().detect_every, detect_every))
+
+    def _require_video(self) -> VideoPipeline:
+        if isinstance(self._pipeline, VideoPipeline):
+            return self._pipeline
+        name = self.model.full_name
+        raise InferenceError(f"{name} finds people itself, without a detector of its own")
+
+    def with_network_override(
+        self, infer: InferFunction, place: int
+    ) -> Callable[[object], list[Pose]]:
+        """The same model with one of its networks replaced, for example by another precision of it.
+
+        Args:
+            infer: returns the network's outputs for its input, uint8 (1, height, width, 3), BGR.
+            place: the index of the network, in the order in which the model's networks run.
+        """
+        network = self._pipeline.networks[place]
+        return lambda image: _run_pipeline(self._pipeline(to_bgr(image)), network, infer)
+
+    def collect_network_inputs(self, image: object, place: int) -> list[NamedArrays]:
+        """The inputs of one of the networks for an image, for example to calibrate it.
+
+        Args:
+            image: as for ``__call__``, in BGR.
+            place: the index of the network, in the order in which the model's networks run.
+
+        Returns:
+            Arrays by input name for each of its inferences: uint8 (1, height, width, 3), BGR.
+
+        Raises:
+            ImageError: the image has another type or shape.
+            InferenceError: the device fails.
+        """
+        steps = self._pipeline(to_bgr(image))
+        network = self._pipeline.networks[place]
+        # The outputs lead to no further inputs: no inference is needed.
+        if len(self._pipeline.networks) == 1:
+            return [next(steps).inputs]
+        collected = []
+
+        def infer(inputs: NamedArrays) -> Outputs:
+            collected.append(inputs)
+            return network(inputs)
+
+        _run_pipeline(steps, network, infer)
+        return collected
+
+
+def _run_pipeline(
+    steps: PipelineSteps, network: CompiledNetwork | None = None, infer: InferFunction | None = None
+) -> Poses:
+    """Run the steps, one inference after the other.
+
+    Args:
+        steps: of one image.
+        network: one of the pipeline's networks, which ``infer`` replaces.
+        infer: computes the outputs of ``network``.
+
+    Raises:
+        InferenceError: a device fails.
+    """
+    try:
+        request = next(steps)
+        while True:
+            if infer and request.network is network:
+                request = steps.send(infer(request.inputs))
+            else:
+                with request.network.infer(request.inputs) as outputs:
+                    request = steps.send(outputs)
+    except StopIteration as done:
+        return Poses(done.value)
+
+
+def _run_batched(pipelines: Sequence[PipelineSteps]) -> list[Poses]:
+    """Run the steps of several images together; requests to the same network become a batch if
+    possible.
+
+    Raises:
+        InferenceError: a device fails.
+    """
+    results: dict[int, Poses] = {}
+    requests: dict[int, InferenceRequest] = {}
+
+    def advance(place: int, outputs: Outputs | None) -> None:
+        try:
+            steps = pipelines[place]
+            requests[place] = next(steps) if outputs is None else steps.send(outputs)
+        except StopIteration as done:
+            results[place] = Poses(done.value)
+
+    for place in range(len(pipelines)):
+        advance(place, None)
+    while requests:
+        first = next(iter(requests.values()))
+        alike = [place for place, request in requests.items() if _is_alike(request, first)]
+        if not first.network.supports_batching:
+            del alike[1:]
+        batch = list(map(requests.pop, alike))
+        inputs = {
+            name: np.concatenate([request.inputs[name] for request in batch])
+            for name in first.inputs
+        }
+        with first.network.infer(inputs) as outputs:
+            for row, place in enumerate(alike):
+                advance(place, {name: output[row : row + 1] for name, output in outputs.items()})
+    return [results[place] for place in range(len(pipelines))]
+
+
+def _is_alike(request: InferenceRequest, other: InferenceRequest) -> bool:
+    """Whether two requests can be in one batch."""
+    return request.network is other.network and all(
+        request.inputs[name].shape == array.shape for name, array in other.inputs.items()
+    )

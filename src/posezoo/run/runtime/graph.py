@@ -1,0 +1,438 @@
+"""An IR or ONNX file in memory: its metadata, and changes to its inputs and outputs before it is
+compiled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from functools import cached_property
+from math import isfinite, prod
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from posezoo.core.declarations.model import ORIGINALS
+from posezoo.core.errors import InferenceError, sanitize, suggest
+from posezoo.core.ir.openvino_import import (
+    add_mean_and_scale,
+    error_text,
+    explain_invalid_names,
+    import_openvino,
+    openvino_core,
+    static_sizes,
+)
+from posezoo.core.values import frozen
+
+Shape = tuple[int, ...]
+
+_LAYOUTS = ("NCHW", "NHWC")
+
+#: What Ultralytics' exporter writes to the metadata of ONNX, and beside an IR to metadata.yaml.
+_AUTHOR = "Ultralytics"
+_ULTRALYTICS_KEYS = ("author", "task", "kpt_shape", "kpt_names", "names", "imgsz", "stride")
+ULTRALYTICS_FILE = "metadata.yaml"
+_MAX_METADATA = 64 << 10
+
+
+@frozen
+class Preprocessing:
+    """The preprocessing of images that is added to the graph.
+
+    Attributes:
+        layout: of the network's own input, NCHW or NHWC; empty: the IR's, else the one that its
+            shape fits.
+        reverse_input_channels: whether red and blue are exchanged, as the first step.
+        mean: is subtracted, one value for each channel of the network or one for all; empty: none.
+        scale: divisor after the mean is subtracted; empty: none.
+
+    Raises:
+        InferenceError: a mean or scale is not finite, or a scale is 0.
+    """
+
+    layout: str = ""
+    reverse_input_channels: bool = False
+    mean: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not all(map(isfinite, (*self.mean, *self.scale))) or 0 in self.scale:
+            raise InferenceError(
+                f"images cannot be normalized by mean {self.mean} and scale {self.scale}",
+                hint="a scale is a divisor: it cannot be 0, and 1 changes nothing",
+            )
+
+
+class Graph:
+    """An IR from disk, which may be changed before it is compiled.
+
+    Attributes:
+        path: the path of the .xml, whose .bin is in the same folder, or of an ONNX file.
+        files: this file and those with its weights.
+        model: the ``openvino.Model``.
+        core: the ``openvino.Core`` that read it.
+        decoding: how a decoder in the graph was made, as JSON (``ir_writer``); empty if there is
+            none.
+        changes: the changes since it was read, as texts; different changes have different texts.
+
+    Raises:
+        InferenceError: the IR is missing or damaged.
+        MissingPackageError: OpenVINO is not installed.
+    """
+
+    def __init__(self, xml: Path) -> None:
+        self.path = xml
+        self.core = openvino_core(extra="run")
+        # Otherwise OpenVINO tries all its readers and prints errors.
+        self.files = _require_original(xml) if is_named_original(xml) else _require_ir(xml)
+        try:
+            self.model = self.core.read_model(xml)
+        except RuntimeError as error:
+            kind, verb = "an IR", "convert"
+            if is_named_original(xml):
+                kind, verb = _KINDS[xml.suffix.lower()], "export"
+            raise InferenceError(
+                f"{xml}: cannot be read as {kind}: {error_text(error)}",
+                hint=f"{verb} the model again",
+            ) from error
+        if problem := explain_invalid_names(self.model):
+            raise InferenceError(
+                f"{xml}: {problem}", hint="rename it in the original, and convert it again"
+            )
+        self.changes: list[str] = []
+        self.decoding = self.read_rt_info("posezoo", "decoding")
+        self._resizes = self._disable_resize()
+
+    def _disable_resize(self) -> frozenset[str]:
+        """Give inputs the network's size if the IR resizes images itself (convert --resize); their
+        names.
+
+        Our letterbox keeps the aspect of images, and a resize in the graph does not.
+        """
+        texts = self.read_rt_info("posezoo", "resize").split("; ")
+        ports = zip(self.model.inputs, texts, strict=False)
+        sides = {
+            port_name(port): tuple(map(int, text.split())) for port, text in ports if text.strip()
+        }
+        shapes = {name: list(self.inputs[name]) for name in sides}
+        for name, shape in shapes.items():
+            layout = self.image_layout(name)
+            shape[layout.index("H")], shape[layout.index("W")] = sides[name]
+        if sides:
+            self.model.reshape(shapes)
+            self.changes.append(f"own size {sides}")
+        return frozenset(sides)
+
+    @property
+    def inputs(self) -> dict[str, Shape]:
+        """The shape by input name; -1 stands for any size."""
+        return port_shapes(self.model.inputs)
+
+    @property
+    def outputs(self) -> dict[str, Shape]:
+        """The shape by output name; an output with several names is listed under each of them."""
+        return {
+            name: static_sizes(port.partial_shape)
+            for port in self.model.outputs
+            for name in _output_names(port)
+        }
+
+    @property
+    def distinct_outputs(self) -> dict[str, Shape]:
+        """The shape by output name; each output is listed once."""
+        ports = self.model.outputs
+        return {_output_names(port)[0]: static_sizes(port.partial_shape) for port in ports}
+
+    @property
+    def input_types(self) -> dict[str, Any]:
+        """The numpy type of each input, by its name."""
+        return {port_name(port): port.get_element_type().to_dtype() for port in self.model.inputs}
+
+    @property
+    def decoded_outputs(self) -> tuple[str, ...]:
+        """The names of the outputs of an IR that contains its decoder; empty for any other IR."""
+        return tuple(port.any_name for port in self.model.outputs if self.decoding)
+
+    def read_rt_info(self, *path: str) -> str:
+        """The text at a path of the IR's metadata (rt_info); empty if there is none.
+
+        Raises:
+            InferenceError: it is not UTF-8.
+        """
+        keys = list(path)
+        try:
+            if self.model.has_rt_info(keys):
+                return str(self.model.get_rt_info(keys).astype(str))
+            return ""
+        except UnicodeDecodeError as error:
+            raise InferenceError(
+                f"{self.path}: {'.'.join(path)} in its rt_info is not UTF-8"
+            ) from error
+
+    def read_model_info(self, name: str) -> str:
+        """The text of a key of Model API's ``model_info``; empty if there is none.
+
+        ONNX has it as a property of its metadata, and so has an IR that was made from it.
+        """
+        for path in (
+            ("model_info", name),
+            ("framework", f"model_info {name}"),
+            ("framework", name),
+        ):
+            text = self.read_rt_info(*path).strip()
+            if text:
+                return "" if text == "None" else text
+        return ""
+
+    @cached_property
+    def ultralytics(self) -> Mapping[str, Any]:
+        """What Ultralytics' exporter says of the model: ``kpt_shape``, the number of keypoints and
+        that of their values, ``kpt_names``, ``names``, those of the classes by number, ``imgsz``
+        and ``stride``; empty if the metadata do not name it as the author.
+        """
+        beside = "" if is_named_original(self.path) else _read_ultralytics_yaml(self.path)
+        texts = (f"{key}: {self.read_rt_info('framework', key)}" for key in _ULTRALYTICS_KEYS)
+        for text in (beside, "\n".join(texts)):
+            try:
+                metadata = yaml.safe_load(text)
+            except (yaml.YAMLError, ValueError, RecursionError):
+                continue
+            if isinstance(metadata, dict) and metadata.get("author") == _AUTHOR:
+                return metadata
+        return {}
+
+    def image_layout(self, name: str) -> str:
+        """The layout of an image input: NCHW or NHWC; empty if it is unknown."""
+        declared = str(self.model.input(name).get_node().layout).strip("[]").replace(",", "")
+        if declared in _LAYOUTS:
+            return declared
+        shape = self.inputs[name]
+        fitting = (
+            layout for layout in _LAYOUTS if len(shape) == 4 and shape[layout.index("C")] == 3
+        )
+        return next(fitting, "")
+
+    def image_size(self, name: str, layout: str) -> tuple[int, int]:
+        """Width and height of an image input; -1 stands for any size."""
+        shape = self.inputs[name]
+        return shape[layout.index("W")], shape[layout.index("H")]
+
+    def keep_outputs(self, outputs: Collection[str]) -> None:
+        """Keep only these outputs, in this order; parts that only other outputs need are not
+        computed.
+
+        A tensor with several names keeps only the given one.
+
+        Raises:
+            InferenceError: there is no such output.
+        """
+        ports = {name: port for port in self.model.outputs for name in port.names}
+        for name in outputs:
+            if name not in ports:
+                raise InferenceError(
+                    f"{self.path}: no output {name}: it has {', '.join(sorted(ports))}",
+                    hint=suggest(name, ports),
+                )
+        ov = import_openvino(extra="run")
+        for name in outputs:
+            ports[name].set_names({name})
+        results = [ports[name].node for name in outputs]
+        kept = ov.Model(results, self.model.get_parameters(), self.model.get_name())
+        for section, info in self.model.rt_info.items():
+            kept.set_rt_info(info, section)
+        self.model = kept
+        self.changes.append(f"keep only {list(outputs)}")
+
+    def resize(self, name: str, layout: str, size: tuple[int, int]) -> None:
+        """Make an input take images of another size.
+
+        Args:
+            name: the input's name.
+            layout: NCHW or NHWC.
+            size: width and height, in pixels.
+
+        Raises:
+            InferenceError: the network supports only its own size.
+        """
+        if self.image_size(name, layout) == size:
+            return
+        if self.decoded_outputs:
+            raise InferenceError(
+                f"{self.path}: contains its decoder, which is for its own size",
+                hint="leave out the size, or convert it without --decode",
+            )
+        if name in self._resizes:
+            raise InferenceError(
+                f"{self.path}: resizes images itself",
+                hint="leave out the size, or convert it without --resize",
+            )
+        shape = list(self.inputs[name])
+        shape[layout.index("W")], shape[layout.index("H")] = size
+        problem = f"cannot be reshaped to {size[0]}x{size[1]}"
+        hint = "this IR supports only its own size"
+        self._reshape({name: shape}, f"resize {name} {shape}", problem, hint)
+
+    def fix_dynamic_sizes(self, size: tuple[int, int] | None) -> bool:
+        """Give image inputs of dynamic height or width a fixed size.
+
+        Args:
+            size: height and width, in pixels; None: a dynamic size is an error.
+
+        Returns:
+            Whether any size was dynamic.
+
+        Raises:
+            InferenceError: a size is dynamic and none is given, or the network refuses this one.
+        """
+        dynamic = {name: shape for name, shape in self.inputs.items() if -1 in shape[1:]}
+        for name, shape in dynamic.items():
+            layout = self.image_layout(name)
+            if size is None or not layout:
+                raise InferenceError(
+                    f"{self.path}: its input {name}, {format_shape(shape)}, has a dynamic size",
+                    hint="give height and width: --size H,W" if layout else "",
+                )
+            self.resize(name, layout, (size[1], size[0]))
+        return bool(dynamic)
+
+    def set_batch(self, batch: int) -> None:
+        """Make every inference take a batch of images.
+
+        Args:
+            batch: the first side of every input.
+
+        Raises:
+            InferenceError: the network refuses the batch, or its outputs would not grow with it.
+        """
+        if all(shape[:1] == (batch,) for shape in self.inputs.values()):
+            return
+        hint = "the batch is a constant in the graph: only its own batch is supported"
+        declared_batch = max([1, *(shape[0] for shape in self.inputs.values() if shape)])
+        before: dict[str, Shape] = {}
+        for images in (declared_batch, batch):
+            before = self.outputs
+            shapes = {name: [images, *shape[1:]] for name, shape in self.inputs.items() if shape}
+            self._reshape(shapes, f"batch {images}", f"refuses a batch of {images}", hint)
+        for name, shape in self.outputs.items():
+            # If the batch is a constant in the graph, reshaping may succeed and mix up the images.
+            is_known = -1 not in (*shape, *before[name])
+            if is_known and prod(shape) * declared_batch != prod(before[name]) * batch:
+                raise InferenceError(
+                    f"{self.path}: refuses a batch of {batch}: its output {name} would be"
+                    f" {format_shape(shape)}, and is {format_shape(before[name])} for a batch of"
+                    f" {declared_batch}",
+                    hint=hint,
+                )
+
+    def _reshape(self, shapes: dict[str, list[int]], change: str, problem: str, hint: str) -> None:
+        try:
+            self.model.reshape(shapes)
+        except RuntimeError as error:
+            raise InferenceError(
+                f"{self.path}: {problem}: {error_text(error)}", hint=hint
+            ) from error
+        self.changes.append(change)
+
+    def embed_preprocessing(self, name: str, preprocessing: Preprocessing) -> None:
+        """Make an input take raw images, uint8 (1, height, width, 3), which the graph preprocesses.
+
+        Raises:
+            InferenceError: the input takes no images, or the preprocessing does not fit it.
+        """
+        ov = import_openvino(extra="run")
+        prepared = ov.preprocess.PrePostProcessor(self.model)
+        self.changes.append(f"take images {name} {preprocessing}")
+        image = prepared.input(name)
+        image.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+        image.model().set_layout(ov.Layout(preprocessing.layout or self.image_layout(name)))
+        steps = image.preprocess()
+        if preprocessing.reverse_input_channels:
+            steps.reverse_channels()
+        if preprocessing.mean or preprocessing.scale:
+            steps.convert_element_type(ov.Type.f32)
+        add_mean_and_scale(steps, preprocessing.mean, preprocessing.scale)
+        try:
+            self.model = prepared.build()
+        except RuntimeError as error:
+            raise InferenceError(
+                f"{self.path}: its input {name} cannot take images so: {error_text(error)}"
+            ) from error
+
+
+_KINDS = {".onnx": "ONNX", ".pdmodel": "PaddlePaddle"}
+
+#: By the names of models, the .xml of an IR or the graph that was read from it.
+NamedIrs = Mapping[str, Path | Graph]
+
+
+def read_graph(ir: Path | Graph) -> Graph:
+    """The graph of a file, or one that was read from it."""
+    return ir if isinstance(ir, Graph) else Graph(ir)
+
+
+def _read_ultralytics_yaml(xml: Path) -> str:
+    """The first part of the file that Ultralytics' exporter writes beside an IR; empty if it cannot
+    be read.
+    """
+    try:
+        with open(xml.with_name(ULTRALYTICS_FILE), "rb") as stream:
+            return stream.read(_MAX_METADATA).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def is_named_original(path: Path) -> bool:
+    """Whether a file is an original that OpenVINO reads in place of an IR, by its name."""
+    return path.suffix.lower() in ORIGINALS
+
+
+def _require_ir(xml: Path) -> tuple[Path, ...]:
+    files = (xml, xml.with_suffix(".bin"))
+    for file in files:
+        if not file.is_file():
+            raise InferenceError(f"{file}: no such file", hint="posezoo convert creates it")
+    with open(xml, "rb") as stream:
+        if b"<net" not in stream.read(1024):
+            raise InferenceError(f"{xml}: is not an IR", hint="posezoo convert creates one")
+    return files
+
+
+def _require_original(path: Path) -> tuple[Path, ...]:
+    from posezoo.core.convert.formats import FORMATS
+
+    model_format = FORMATS.find(ORIGINALS[path.suffix.lower()])
+    assert model_format
+    if not path.is_file():
+        raise InferenceError(f"{path}: no such file")
+    if not model_format.recognises(path):
+        raise InferenceError(
+            f"{path}: is no complete {_KINDS[path.suffix.lower()]} file",
+            hint="export the model again",
+        )
+    weights = [path.parent / name for name in sorted(model_format.external_files(path))]
+    for file in weights:
+        if not file.is_file():
+            problem = f"{path}: its weights {sanitize(file.name)} are not beside it"
+            raise InferenceError(problem, hint="copy them, or export the model again")
+    return path, *weights
+
+
+def port_shapes(ports: Any) -> dict[str, Shape]:
+    """The shape of each port by name; -1 stands for any size."""
+    return {port_name(port): static_sizes(port.partial_shape) for port in ports}
+
+
+def port_name(port: Any) -> str:
+    """The name of a port. An input can also have those of tensors that OpenVINO merged with it."""
+    name: str = port.node.get_friendly_name()
+    return name if name in port.names else str(port.any_name)
+
+
+def _output_names(port: Any) -> list[str]:
+    # Outputs of old IRs may have no name; then the name of their node is used.
+    return sorted(port.names) or [port.node.get_friendly_name()]
+
+
+def format_shape(shape: Shape) -> str:
+    """A shape as text, such as 1x3x256x456, with ? for any size."""
+    return "x".join("?" if side == -1 else str(side) for side in shape)

@@ -1,0 +1,103 @@
+"""The steps from an image to its poses, as a generator that requests inferences.
+
+A pipeline itself never waits for a device: it yields each request, and the function that runs it
+decides whether to infer now, with another network, or for several images at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Protocol, TypeVar, runtime_checkable
+
+from posezoo.core.arrays import NamedArrays
+from posezoo.core.values import frozen_with_arrays
+from posezoo.poses.keypoints import Pose
+from posezoo.poses.letterbox import Image, Size
+from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs
+from posezoo.run.runtime.scene_cuts import SceneCuts
+
+
+@frozen_with_arrays
+class InferenceRequest:
+    """A request for the outputs of a network, for arrays by input name."""
+
+    network: CompiledNetwork
+    inputs: NamedArrays
+
+
+Result = TypeVar("Result")
+
+#: They yield requests, receive the outputs by name, and return a result. The outputs are in the
+#: network's own memory: they are read-only, and valid until the next request or the return.
+Steps = Generator[InferenceRequest, Outputs, Result]
+
+#: The steps to the poses in an image.
+PipelineSteps = Steps[list[Pose]]
+
+#: Replaces a network: takes arrays by input name, and returns outputs by name.
+InferFunction = Callable[[NamedArrays], Outputs]
+
+
+class Pipeline(Protocol):
+    """The interface of all pipelines, which run a model's networks to find poses. They are
+    thread-safe.
+
+    Attributes:
+        networks: all networks that it uses, in the order in which they run.
+        input_size: width and height in pixels of the input of the network that finds the keypoints;
+            None if it varies.
+    """
+
+    networks: tuple[CompiledNetwork, ...]
+    input_size: Size | None
+
+    def __call__(self, image: Image) -> PipelineSteps:
+        """The steps from an (H, W, 3) uint8 BGR image to its poses, highest score first."""
+        ...
+
+
+#: The steps for the next frame of a video, which depend on the frames before.
+FrameSteps = Callable[[Image], PipelineSteps]
+
+
+@runtime_checkable
+class VideoPipeline(Protocol):
+    """A pipeline that can follow people through a video.
+
+    Attributes:
+        can_track: whether it does so with its present options.
+    """
+
+    can_track: bool
+
+    def track(self) -> FrameSteps:
+        """The steps for the frames of one video, in which people are followed. Frames have the same
+        size, and must not overlap.
+        """
+        ...
+
+    def detect_every(self, number: int) -> FrameSteps:
+        """As ``track``; the detector runs on each ``number``-th frame.
+
+        Raises:
+            InferenceError: there is no detector.
+        """
+        ...
+
+
+def restart_at_each_scene(start: Callable[[], FrameSteps]) -> FrameSteps:
+    """The steps for a video in which people are followed through frames of the same scene and size.
+
+    Args:
+        start: returns the steps for the frames of one scene.
+    """
+    steps = start()
+    cuts = SceneCuts()
+
+    def restart_or_continue(image: Image) -> PipelineSteps:
+        nonlocal steps
+        if cuts.begins(image):
+            steps = start()
+        return steps(image)
+
+    return restart_or_continue

@@ -1,0 +1,478 @@
+"""How images get into a network, and how what it finds is called: one description, whoever states
+it.
+
+model.yml, the model of ``--as``, ``model_info`` of Model API (Geti), and Ultralytics' metadata
+become an ``InputDescription``; the pipelines read nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import isnan, prod
+from typing import Any
+
+from posezoo.core.declarations.model import ColorOrder, Decoder, Model, ModelSpec
+from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.declarations.skeletons import SKELETONS, skeleton_of
+from posezoo.core.errors import InferenceError, suggest
+from posezoo.core.values import frozen
+from posezoo.export.model_procs import find_labels
+from posezoo.poses.decoder_type import DecoderType, NetworkFacts
+from posezoo.poses.decoders import resolve_options
+from posezoo.poses.letterbox import CROP, LETTERBOX, STRETCH, InputSizing, Size
+from posezoo.run.runtime.graph import (
+    Graph,
+    NamedIrs,
+    Preprocessing,
+    Shape,
+    format_shape,
+    is_named_original,
+    read_graph,
+)
+
+#: Model API's values of ``resize_type``: how images are fitted, and whether they are in the middle.
+RESIZE_TYPES = {
+    "standard": (STRETCH, True),
+    "fit_to_window": (LETTERBOX, False),
+    "fit_to_window_letterbox": (LETTERBOX, True),
+    "crop": (CROP, True),
+}
+
+#: Its models that are ``standard`` if they state no ``resize_type``.
+_STANDARD_MODELS = ("keypoint_detection", "ssd")
+
+#: What changes its results, but is not used here, with the values that change nothing.
+_NEUTRAL = {
+    "apply_softmax": ("False", "NO"),
+    "input_dtype": ("u8",),
+    "intensity_mode": ("none",),
+    "interpolation_mode": ("LINEAR",),
+    "nms_execute": ("False", "NO"),
+}
+
+#: What OTX writes after the last class, for images of none.
+_NO_CLASS = "otx_empty_lbl"
+
+_PREPROCESSING = ("embedded_processing", "reverse_input_channels", "mean_values", "scale_values")
+_FLAGS = {"true": True, "yes": True, "1": True, "": False, "false": False, "no": False, "0": False}
+
+
+@frozen
+class InputDescription:
+    """How images get into a network, and how what it finds is called.
+
+    Attributes:
+        preprocessing: layout, order of colors, mean and scale, which are added to the graph.
+        sizing: how images are fitted to the input; None: as the decoder's published code does.
+        size: width and height that the graph itself fits images to; None: those of the input.
+        labels: the names of the classes, by their numbers; empty if they are unknown.
+        skeleton: the names of the keypoints; None: none are stated.
+        min_score: the minimum score of a person or object; None: the decoder's.
+        unused: what is stated and not used, as phrases for warnings.
+    """
+
+    preprocessing: Preprocessing = Preprocessing()
+    sizing: InputSizing | None = None
+    size: Size | None = None
+    labels: tuple[str, ...] = ()
+    skeleton: Skeleton | None = None
+    min_score: float | None = None
+    unused: tuple[str, ...] = ()
+
+
+def usual_sizing(record: DecoderType) -> InputSizing:
+    """How the published code of a decoder fits images."""
+    sizing = record.input_sizing
+    return replace(sizing, fit=STRETCH) if record.stretches else sizing
+
+
+def describe_declared_input(model: Model, irs: NamedIrs) -> tuple[NamedIrs, InputDescription]:
+    """What the IR of a model of the zoo leaves to the caller: mean and scale are in the IR. Also
+    its IR, which is read if the names of its classes depend on it.
+    """
+    if not isinstance(model, ModelSpec):
+        return irs, InputDescription()
+    preprocessing = Preprocessing()
+    if model.inputs:
+        image = model.inputs[0]
+        preprocessing = Preprocessing(
+            layout=image.ir_layout, reverse_input_channels=image.ir_color is ColorOrder.RGB
+        )
+    labels = find_labels(model, ())
+    if labels and model.name in irs:
+        graph = read_graph(irs[model.name])
+        labels = find_labels(model, [*graph.outputs.values()])
+        irs = {**irs, model.name: graph}
+    return irs, InputDescription(preprocessing, labels=tuple(labels))
+
+
+def describe_stated_input(
+    graph: Graph, decoder: Decoder | None, record: DecoderType | None, like: ModelSpec | None
+) -> InputDescription:
+    """What a file that no model.yml describes says of its input and of the names of its outputs.
+
+    Args:
+        graph: the file.
+        decoder, record: of its outputs; None if only the preparation of images is needed.
+        like: a model whose original takes such images; what the file states itself takes
+            precedence.
+
+    Raises:
+        InferenceError: a value is invalid, or contradicts the network's inputs or outputs.
+    """
+    info = _ModelInfo(graph)
+    if graph.read_rt_info("posezoo", "model"):
+        is_rgb = graph.read_rt_info("posezoo", "color") == ColorOrder.RGB
+        preprocessing = Preprocessing(reverse_input_channels=is_rgb)
+        return InputDescription(preprocessing, labels=info.words("labels"))
+    if like:
+        description = InputDescription(original_preprocessing(like))
+    elif graph.ultralytics:
+        description = _describe_ultralytics(graph, record)
+    else:
+        description = InputDescription(info.preprocessing())
+    if decoder is None or record is None:
+        return replace(description, labels=description.labels or info.words("labels"))
+    return _with_model_info(description, info, decoder, record)
+
+
+def states_preprocessing(graph: Graph) -> bool:
+    """Whether a file says how images are prepared for it."""
+    is_ours = graph.read_rt_info("posezoo", "model")
+    in_model_info = (graph.read_model_info(name) for name in _PREPROCESSING)
+    return bool(is_ours or graph.ultralytics or any(in_model_info))
+
+
+def requires_statement(graph: Graph) -> bool:
+    """Whether somebody has to say how images are prepared: IR get them unchanged, as ever."""
+    return is_named_original(graph.path) and not states_preprocessing(graph)
+
+
+def original_preprocessing(model: ModelSpec) -> Preprocessing:
+    """What the original of a model leaves to the caller."""
+    image = model.inputs[0]
+    is_rgb = image.color is ColorOrder.RGB
+    if image.color is None:  # as in Open Model Zoo
+        is_rgb = image.reverse_input_channels
+    return Preprocessing("", is_rgb, image.mean, image.scale)
+
+
+class _ModelInfo:
+    """The keys of ``model_info``, as values; an invalid value is an InferenceError."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+
+    def __getitem__(self, name: str) -> str:
+        return self.graph.read_model_info(name)
+
+    def refuse(self, name: str, expected: str, hint: str = "") -> InferenceError:
+        text = self[name]
+        return InferenceError(
+            f"{self.graph.path}: {name} in its model_info is {text!r}, expected {expected}",
+            hint=hint,
+        )
+
+    def words(self, name: str) -> tuple[str, ...]:
+        return tuple(self[name].split())
+
+    def flag(self, name: str) -> bool:
+        if self[name].lower() not in _FLAGS:
+            raise self.refuse(name, "True or False")
+        return _FLAGS[self[name].lower()]
+
+    def numbers(self, name: str, *counts: int) -> tuple[float, ...]:
+        text = self[name]
+        try:
+            numbers = tuple(map(float, text.replace(",", " ").strip("[]() ").split()))
+        except ValueError:
+            raise self.refuse(name, "numbers") from None
+        if counts and text and len(numbers) not in counts:
+            raise self.refuse(name, " or ".join(map(str, counts)) + " numbers")
+        return numbers
+
+    def number(self, name: str, lowest: float, highest: float) -> float | None:
+        numbers = self.numbers(name, 1)
+        if numbers and not lowest <= numbers[0] <= highest:
+            raise self.refuse(name, f"a number from {lowest:g} to {highest:g}")
+        return numbers[0] if numbers else None
+
+    def preprocessing(self) -> Preprocessing:
+        if self.flag("embedded_processing"):
+            return Preprocessing()
+        scale = self.numbers("scale_values", 1, 3)
+        if 0 in scale:
+            raise self.refuse("scale_values", "divisors, which are not 0")
+        return Preprocessing(
+            reverse_input_channels=self.flag("reverse_input_channels"),
+            mean=self.numbers("mean_values", 1, 3),
+            scale=scale,
+        )
+
+    def resize_type(self) -> str:
+        text = self["resize_type"]
+        if text and text not in RESIZE_TYPES:
+            expected = f"one of {', '.join(RESIZE_TYPES)}"
+            raise self.refuse("resize_type", expected, suggest(text, RESIZE_TYPES))
+        is_standard = self["model_type"].lower() in _STANDARD_MODELS
+        if not text and (is_standard or self.embedded_size()):
+            return "standard"
+        return text
+
+    def embedded_size(self) -> Size | None:
+        """The size to which the graph itself fits images of any size; None if it does not."""
+        if not self.flag("embedded_processing") or -1 not in _input_size(self.graph):
+            return None
+        size = self.stated_size()
+        if size is None:
+            raise InferenceError(
+                f"{self.graph.path}: embedded_processing in its model_info needs orig_width and"
+                " orig_height: the size to which the graph fits images"
+            )
+        return size
+
+    def stated_size(self) -> Size | None:
+        sides = [self.number(f"orig_{side}", 1, 1 << 15) for side in ("width", "height")]
+        return None if None in sides else (int(sides[0] or 0), int(sides[1] or 0))
+
+
+def _with_model_info(
+    description: InputDescription, info: _ModelInfo, decoder: Decoder, record: DecoderType
+) -> InputDescription:
+    """A description with the fields of ``model_info`` that say how images are fitted, and what the
+    classes or keypoints are called.
+    """
+    sizing = _stated_sizing(info, record) or description.sizing
+    size = info.embedded_size()
+    if size:
+        sizing = replace(sizing or usual_sizing(record), is_embedded=True)
+    names = tuple(name for name in info.words("labels") if name != _NO_CLASS)
+    skeleton = description.skeleton
+    if names and _names_keypoints(record):
+        skeleton = name_keypoints(info.graph, names, _count_keypoints(info.graph, record))
+        names = ()
+    labels = names or description.labels
+    if names:
+        require_class_names(info.graph, labels, decoder, record)
+    return replace(
+        description,
+        sizing=sizing,
+        size=size,
+        labels=labels,
+        skeleton=skeleton,
+        min_score=info.number("confidence_threshold", 0, 1) if record.person_score else None,
+        unused=(*description.unused, *_unused_fields(info, record)),
+    )
+
+
+def _stated_sizing(info: _ModelInfo, record: DecoderType) -> InputSizing | None:
+    usual = usual_sizing(record)
+    pad = info.number("pad_value", 0, 255)
+    kind = info.resize_type()
+    if kind:
+        fit, centered = RESIZE_TYPES[kind]
+        return replace(
+            usual,
+            fit=fit,
+            centered=centered,
+            padding=int(pad or 0),
+            truncates=False,
+            keeps_scale=True,
+        )
+    if pad is None or record.takes_boxes:
+        return None
+    return replace(usual, padding=int(pad))
+
+
+def _unused_fields(info: _ModelInfo, record: DecoderType) -> Iterator[str]:
+    """What ``model_info`` states and nothing here uses, though it would change the results."""
+    for name, neutral in _NEUTRAL.items():
+        if info[name] not in ("", *neutral):
+            yield f"{name} {info[name]}"
+    if not record.person_score and float(info["confidence_threshold"] or 0):
+        yield f"confidence_threshold {info['confidence_threshold']}"
+    if info["pad_value"] not in ("", "0") and record.takes_boxes and not info.resize_type():
+        yield f"pad_value {info['pad_value']}"
+    original = info.stated_size()
+    actual = _input_size(info.graph)
+    if original and original != actual and not info.flag("embedded_processing"):
+        size = format_shape(actual)
+        yield f"orig_width {original[0]} and orig_height {original[1]}: its input is {size}"
+
+
+def _describe_ultralytics(graph: Graph, record: DecoderType | None) -> InputDescription:
+    """What Ultralytics' predictor does with a model of these metadata."""
+    metadata = graph.ultralytics
+    preprocessing = Preprocessing(reverse_input_channels=True, scale=(255.0,))
+    if record is None:
+        return InputDescription(preprocessing)
+    stride = metadata.get("stride") or record.input_sizing.stride
+    if not isinstance(stride, int) or stride < 1:
+        raise _refuse_ultralytics(graph, "stride", "a whole number above 0")
+    sizing = replace(usual_sizing(record), stride=stride, keeps_scale=True)
+    window = _read_image_size(graph, stride)
+    size = _input_size(graph)
+    unused: tuple[str, ...] = ()
+    if window and -1 in size:
+        sizing = replace(sizing, window=window)
+    elif window and window != size:
+        unused = (f"imgsz of {format_shape(window)} pixels: its input is {format_shape(size)}",)
+    return InputDescription(
+        preprocessing,
+        sizing,
+        labels=_read_class_names(metadata),
+        skeleton=_read_keypoint_names(graph),
+        unused=unused,
+    )
+
+
+def _read_image_size(graph: Graph, stride: int) -> Size | None:
+    """``imgsz``, as width and height in multiples of the stride."""
+    imgsz = graph.ultralytics.get("imgsz")
+    if imgsz is None:
+        return None
+    sides = imgsz if isinstance(imgsz, list) else [imgsz]
+    are_valid = all(isinstance(side, int) and 0 < side < 1 << 15 for side in sides)
+    if not are_valid or len(sides) not in (1, 2):
+        raise _refuse_ultralytics(graph, "imgsz", "height and width in pixels")
+    height, width = (-(-side // stride) * stride for side in (sides * 2)[:2])
+    return width, height
+
+
+def _read_class_names(metadata: Mapping[str, Any]) -> tuple[str, ...]:
+    names = metadata.get("names")
+    if isinstance(names, dict) and {*names} == {*range(len(names))}:
+        names = [names[number] for number in range(len(names))]
+    return tuple(map(str, names)) if isinstance(names, list) else ()
+
+
+def _read_keypoint_names(graph: Graph) -> Skeleton | None:
+    """``kpt_names`` by class; None if classes have different names."""
+    by_class = graph.ultralytics.get("kpt_names")
+    if not isinstance(by_class, dict) or not all(isinstance(v, list) for v in by_class.values()):
+        return None
+    different = {tuple(map(str, names)) for names in by_class.values()}
+    if len(different) != 1:
+        return None
+    try:
+        count = int(graph.ultralytics["kpt_shape"][0])
+    except (KeyError, TypeError, ValueError, IndexError):
+        return None
+    return name_keypoints(graph, different.pop(), count)
+
+
+def _refuse_ultralytics(graph: Graph, name: str, expected: str) -> InferenceError:
+    text = graph.ultralytics.get(name)
+    return InferenceError(
+        f"{graph.path}: {name} in Ultralytics' metadata is {text!r}, expected {expected}"
+    )
+
+
+def _input_size(graph: Graph) -> Size:
+    """Width and height of the first input; -1 stands for any size."""
+    for name in graph.inputs:
+        layout = graph.image_layout(name)
+        if layout and len(graph.inputs[name]) == len(layout):
+            return graph.image_size(name, layout)
+    return (0, 0)
+
+
+def _names_keypoints(record: DecoderType) -> bool:
+    """Whether labels are names of keypoints, not of classes."""
+    return record.takes_boxes and record.takes_skeleton
+
+
+def _count_keypoints(graph: Graph, record: DecoderType) -> int:
+    """The number of keypoints in the outputs of a top-down network; 0 if it is unknown."""
+    roles = record.match_outputs(graph.distinct_outputs)
+    for name in roles.values():
+        shape = graph.outputs[name]
+        return shape[3] if are_channels_last(graph, shape) else shape[1]
+    return 0
+
+
+def are_channels_last(graph: Graph, maps: Shape) -> bool:
+    """Whether maps of a network have the layout NHWC: their height and width, not those of NCHW,
+    have the aspect of its input.
+    """
+    if len(maps) != 4:
+        return False
+    width, height = _input_size(graph)
+    if min(width, height, *maps[1:]) <= 0:
+        return False
+    _, first, second, third = maps
+    return first * width == second * height and second * width != third * height
+
+
+def name_keypoints(graph: Graph, names: tuple[str, ...], count: int) -> Skeleton:
+    """The skeleton with these names, for a network that finds so many keypoints.
+
+    Raises:
+        InferenceError: there are more or fewer names, or one occurs twice.
+    """
+    if count > 0 and len(names) != count:
+        raise InferenceError(
+            f"{graph.path}: its metadata name {len(names)} keypoints ({', '.join(names)}), but its"
+            f" outputs have {count}",
+            hint="correct the names, or give them with --skeleton",
+        )
+    if len({*names}) != len(names):
+        raise InferenceError(
+            f"{graph.path}: its metadata name a keypoint twice: {', '.join(names)}"
+        )
+    skeleton = SKELETONS[skeleton_of(len(names))]
+    if skeleton.keypoints == names:
+        return skeleton
+    pairs = []
+    for left, name in enumerate(names):
+        mirrored = name.replace("left", "right")
+        if mirrored != name and mirrored in names:
+            pairs.append((left, names.index(mirrored)))
+    return Skeleton("labels", names, flip_pairs=tuple(pairs))
+
+
+def require_class_names(
+    graph: Graph, labels: Collection[str], decoder: Decoder, record: DecoderType
+) -> None:
+    """Check that outputs whose size follows from the number of classes have so many.
+
+    Raises:
+        InferenceError: they have more or fewer.
+    """
+    options = resolve_options(decoder)
+    roles = record.match_outputs(graph.distinct_outputs)
+    if record.finds_classes:
+        _require_scores(graph, labels, roles)
+        return
+    named = record.sizes(NetworkFacts(classes=len(labels)), options)
+    one_more = record.sizes(NetworkFacts(classes=len(labels) + 1), options)
+    for role, sizes in named.items():
+        shape = graph.outputs.get(roles.get(role, ""), ())
+        if len(shape) != len(sizes):
+            continue
+        for actual, expected, more in zip(shape, sizes, one_more[role], strict=True):
+            depends = not isnan(expected) and expected != more
+            if depends and actual not in (-1, expected):
+                count = actual - int(expected) + len(labels)
+                raise _refuse_class_names(graph, labels, count, [roles[role]])
+
+
+def _require_scores(graph: Graph, labels: Collection[str], roles: Mapping[str, str]) -> None:
+    """As ``require_class_names``, for a classifier, which has a score for each class."""
+    names = [roles[role] for role in ("scores", "more_scores") if role in roles]
+    counts = [prod(graph.outputs[name]) for name in names]
+    if counts and min(counts) > 0 and sum(counts) != len(labels):
+        raise _refuse_class_names(graph, labels, sum(counts), names)
+
+
+def _refuse_class_names(
+    graph: Graph, labels: Collection[str], count: int, outputs: Sequence[str]
+) -> InferenceError:
+    shapes = " and ".join(f"{name} {format_shape(graph.outputs[name])}" for name in outputs)
+    some = ", ".join([*labels][:5])
+    return InferenceError(
+        f"{graph.path}: {len(labels)} classes are named ({some}), but its outputs {shapes} have"
+        f" {count}",
+        hint="name one for each class, in the order of the network's outputs",
+    )

@@ -1,0 +1,175 @@
+"""Load a model and its IR as an estimator."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from posezoo.core.declarations.model import Decoder, Model, ModelSpec, with_skeleton
+from posezoo.core.errors import InferenceError
+from posezoo.core.plugins import import_attribute
+from posezoo.poses.decoder_type import TOP_DOWN, DecoderType
+from posezoo.poses.decoders import MASKS, find_decoder, require_masks, resolve_options
+from posezoo.poses.top_down import TopDownOptions
+from posezoo.run.runtime.bottom_up_pipeline import TestTimeAugmentation
+from posezoo.run.runtime.decoder_matching import describe_ir, with_task_decoder
+from posezoo.run.runtime.estimator import Estimator
+from posezoo.run.runtime.graph import Graph, NamedIrs, read_graph
+from posezoo.run.runtime.input_description import InputDescription, describe_declared_input
+from posezoo.run.runtime.network_pipeline import PipelineConfig
+from posezoo.run.runtime.runtime_config import LoadOptions
+
+
+def load_estimator(
+    model: Model,
+    irs: NamedIrs,
+    options: LoadOptions | None = None,
+    *,
+    description: InputDescription | None = None,
+) -> Estimator:
+    """Compile the networks of a model.
+
+    Args:
+        model: the model; its decoder determines the pipeline.
+        irs: the .xml, or the graph that was read from it, by the model's name; for a composite, of
+            each stage by the stage's name.
+        options: where and how it runs; None: the defaults.
+        description: how images get into the networks; None: as the model declares.
+
+    Raises:
+        InferenceError: the model has no decoder or an unknown one, an option has an invalid value,
+            or an IR is missing, damaged or from another network.
+        MissingPackageError: OpenVINO is not installed.
+    """
+    options = options or LoadOptions()
+    if isinstance(model, ModelSpec) and model.name in irs:
+        model, irs = with_task_decoder(model, irs)
+    _require_decoder(model)
+    model = with_skeleton(model, options.skeleton)
+    decoder = _require_decoder(model)
+    record = find_decoder(decoder.name)
+    is_decoded = any(isinstance(ir, Graph) and ir.decoded_outputs for ir in irs.values())
+    if is_decoded:
+        _refuse_options_of_others(model, options)
+    if options.decoder_options.get(MASKS):
+        require_masks(decoder.name, model.full_name)
+    if description is None:
+        irs, description = describe_declared_input(model, irs)
+    overrides = _decoder_overrides(record, options)
+    if description.min_score is not None and record.person_score:
+        overrides.setdefault(record.person_score, description.min_score)
+    if overrides.get("flip"):
+        options = replace(options, flip=False)
+    decoder_options = resolve_options(decoder, overrides)
+    pipeline = record.pipeline
+    if is_decoded and record.approach == "top-down" and not record.takes_boxes:
+        # One network of several.
+        pipeline = TOP_DOWN
+        decoder_options = TopDownOptions()
+    config = PipelineConfig(
+        model,
+        tuple(irs.values()) if is_decoded else _ir_paths(model, decoder, irs),
+        decoder.name,
+        decoder_options,
+        description=options.override(description),
+        options=options,
+    )
+    create_pipeline = import_attribute(pipeline)
+    if options.has_several_passes:
+        create_pipeline = TestTimeAugmentation
+    return Estimator(model, decoder.name, create_pipeline(config))
+
+
+def _refuse_options_of_others(model: Model, options: LoadOptions) -> None:
+    """Refuse options that only an IR without its decoder can have."""
+    if options.has_several_passes or options.decoder_options.get(MASKS):
+        raise InferenceError(
+            f"{model.name}: its IR contains the decoder: images are not run mirrored or at several"
+            " scales, and there are no masks",
+            hint="convert it without --decode",
+        )
+
+
+def _decoder_overrides(record: DecoderType, options: LoadOptions) -> dict[str, Any]:
+    overrides = dict(options.decoder_options)
+    if options.min_person_score is not None and record.person_score:
+        overrides[record.person_score] = options.min_person_score
+    # Top-down decoders that have the option flip mirror each person instead of the image.
+    if options.flip and hasattr(record.options, "flip"):
+        overrides["flip"] = True
+    return overrides
+
+
+def _require_decoder(model: Model) -> Decoder:
+    if model.decoder:
+        return model.decoder
+    if model.composite:
+        raise InferenceError(
+            f"{model.name} finds no poses alone: it is a part of {model.composite}",
+            hint=f"run {model.composite}",
+        )
+    raise InferenceError(
+        f"{model.name} declares no decoder, so its outputs cannot be decoded to poses"
+    )
+
+
+def load_detector(model: Model, irs: NamedIrs, options: LoadOptions | None = None) -> Estimator:
+    """Compile a model as the person detector of another model.
+
+    Args:
+        model, irs: as for ``load_estimator``.
+        options: those of the other model; the detector runs where that model does, but takes images
+            at its own size. None: the defaults.
+
+    Raises:
+        InferenceError, MissingPackageError: as for ``load_estimator``.
+    """
+    options = options or LoadOptions()
+    decoder_options = find_decoder(model.decoder.name).detector_options if model.decoder else {}
+    options = LoadOptions(
+        options.runtime, decoder_options=decoder_options, min_person_score=options.min_person_score
+    )
+    return load_estimator(model, irs, options)
+
+
+def load_ir(
+    xml: Path | Graph,
+    decoder: str | None = None,
+    options: LoadOptions | None = None,
+    like: ModelSpec | None = None,
+) -> Estimator:
+    """Compile an IR that has no model.yml.
+
+    Args:
+        xml: the IR's .xml, or the graph that was read from it.
+        decoder: a name of ``pose.decoders.DECODERS``; None: the one in the IR's metadata, which our
+            converter and Open Model Zoo write, or else the one that its outputs fit.
+        options: where and how it runs; its preprocessing overrides the preprocessing in the IR's
+            metadata.
+        like: as for ``describe_ir``.
+
+    Raises:
+        DecoderError: the outputs do not fit this decoder, or any known one; the error names the
+            decoder that they fit.
+        InferenceError: as for ``load_estimator``.
+        MissingPackageError: OpenVINO is not installed.
+    """
+    graph = read_graph(xml)
+    model, description = describe_ir(graph, decoder, like, options=options)
+    return load_estimator(model, {model.name: graph}, options, description=description)
+
+
+def _ir_paths(model: Model, decoder: Decoder, irs: NamedIrs) -> tuple[Path | Graph, ...]:
+    names = model.stages or (model.name,)
+    needed = len(find_decoder(decoder.name).networks)
+    if len(names) != needed:
+        raise InferenceError(
+            f"{model.name}: decoder {decoder.name} needs {needed} networks, not {len(names)}"
+        )
+    for name in names:
+        if name not in irs:
+            raise InferenceError(
+                f"{model.name}: no IR of {name} was given", hint=f"posezoo convert {model.name}"
+            )
+    return tuple(irs[name] for name in names)

@@ -1,0 +1,256 @@
+"""How models run: devices, precision, parallelism; sizes, preprocessing and augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import field, replace
+from pathlib import Path
+from typing import Any
+
+from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.errors import InferenceError, suggest
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.core.values import frozen
+from posezoo.core.versions import package_version
+from posezoo.poses.decoders import Option
+from posezoo.run.runtime.input_description import InputDescription
+
+# OpenVINO's plug-ins that distribute work to real devices.
+VIRTUAL_DEVICES = ("AUTO", "BATCH", "HETERO", "MULTI")
+
+_DRIVERS = "its driver is not part of OpenVINO; posezoo doctor lists the devices that are found"
+
+HINTS = ("LATENCY", "THROUGHPUT", "NONE")
+
+
+@frozen
+class RuntimeConfig:
+    """Where and how a network runs.
+
+    Attributes:
+        device: as OpenVINO names it: CPU, GPU, AUTO, HETERO:GPU,CPU, ...
+        inference_precision: the requested precision of the computation: f32, bf16, f16, or
+            ``default`` for the device's own choice. On CPUs with AVX512-BF16 or AMX this is bf16,
+            which moves BlazePose's keypoints by a median of 5 px of 512.
+        cache_dir: the folder in which compiled networks are stored for the next start, for the CPU
+            by posezoo, for other devices by OpenVINO; None: they are not stored.
+        requests: how many inferences may run at the same time; 0: the device's optimal number.
+        streams: how many of them the device runs in parallel: a number, AUTO, or a number for each
+            device, such as ``CPU:4,GPU:2``; empty: the device chooses according to the hint.
+        threads: the number of CPU threads; 0: the number of cores.
+        hint: LATENCY, THROUGHPUT or NONE; empty: LATENCY for one request, else THROUGHPUT.
+    """
+
+    device: str = "CPU"
+    inference_precision: str = "f32"
+    cache_dir: Path | None = None
+    requests: int = 1
+    streams: str = ""
+    threads: int = 0
+    hint: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("requests", "threads"):
+            if getattr(self, name) < 0:
+                raise InferenceError(f"{name}: expected 0 or more, got {getattr(self, name)}")
+        if self.hint not in ("", *HINTS):
+            raise InferenceError(f"hint: expected {', '.join(HINTS)}, got {self.hint!r}")
+
+    def to_openvino_config(self) -> dict[str, Any]:
+        """The configuration as OpenVINO properties.
+
+        Raises:
+            InferenceError: the streams are invalid.
+        """
+        config: dict[str, Any] = {}
+        hint = self.hint or ("LATENCY" if self.requests == 1 else "THROUGHPUT")
+        if hint != "NONE":
+            config["PERFORMANCE_HINT"] = hint
+        if self.inference_precision != "default":
+            config["INFERENCE_PRECISION_HINT"] = self.inference_precision
+        if self.cache_dir and self.device != "CPU":
+            config["CACHE_DIR"] = str(self.cache_dir)
+        if self.device.split(":")[0] in VIRTUAL_DEVICES:
+            for device, properties in self._device_properties().items():
+                config[f"DEVICE_PROPERTIES_{device}"] = properties
+        else:
+            config |= self._device_properties().get(self.device, {})
+        return config
+
+    def _device_properties(self) -> dict[str, dict[str, str]]:
+        """Properties by real device."""
+        properties: dict[str, dict[str, str]] = {}
+        if self.threads and "CPU" in _real_devices(self.device):
+            properties["CPU"] = {"INFERENCE_NUM_THREADS": str(self.threads)}
+        parts = self.streams.split(",") if self.streams else []
+        if _is_number(self.streams):
+            parts = [f"{device}:{self.streams}" for device in _real_devices(self.device)]
+        for part in parts:
+            device, _, number = part.strip().rpartition(":")
+            if not device or not _is_number(number):
+                raise InferenceError(
+                    "streams: expected a number, AUTO, or one for each device, got"
+                    f" {self.streams!r}",
+                    hint="4, or CPU:4,GPU:2",
+                )
+            properties.setdefault(device, {})["NUM_STREAMS"] = number
+        return properties
+
+
+@frozen
+class LoadOptions:
+    """How a model is run.
+
+    Attributes:
+        runtime: where and how the model's networks run.
+        target_size: the size to which images are scaled: the height in pixels for openpose and
+            lifting_3d, the shorter side for associative_embedding; None: the IR's own input size.
+        aspect_size: width and height of the expected images. If the IR allows it, its input gets
+            this aspect ratio once; None: the IR's own aspect, or each image's if the IR accepts any
+            size.
+        layout: of the network's input, NCHW or NHWC, if the IR's own layout and shape are wrong;
+            else empty.
+        reverse_input_channels: whether the network takes RGB; None: as the model declares.
+        mean: subtracted in the graph, in addition to what the IR does itself: one value for each
+            channel, or one for all; None: as the model declares.
+        scale: divisor after the mean is subtracted; None: as the model declares.
+        flip: also run the mirrored image, and average both results; for openpose,
+            associative_embedding and heatmap.
+        scales: the relative scales at which each image is run; they must include 1. The results are
+            averaged. For openpose and associative_embedding.
+        decoder_options: options of the decoder, which override those that the model declares.
+        min_person_score: the minimum score of a person, 0..1; of the person detector if one runs.
+            None: the decoder's default.
+        whole_image: as in ``spec.model.People``; None: as the model declares, 1: never.
+        skeleton: of the keypoints; None: as the model declares.
+        labels: the names of the classes; empty: as the model declares.
+
+    Raises:
+        InferenceError: a size is below 1, or the layout is unknown.
+    """
+
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    target_size: int | None = None
+    aspect_size: tuple[int, int] | None = None
+    layout: str = ""
+    reverse_input_channels: bool | None = None
+    mean: Sequence[float] | None = None
+    scale: Sequence[float] | None = None
+    flip: bool = False
+    scales: tuple[float, ...] = (1.0,)
+    decoder_options: Mapping[str, Option] = field(default_factory=dict)
+    min_person_score: float | None = None
+    whole_image: float | None = None
+    skeleton: Skeleton | None = None
+    labels: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        sizes = (1 if self.target_size is None else self.target_size, *(self.aspect_size or ()))
+        if min(sizes) < 1:
+            raise InferenceError(
+                f"expected a target size and an aspect above 0, got {self.target_size} and"
+                f" {self.aspect_size}"
+            )
+        if self.layout not in ("", "NCHW", "NHWC"):
+            raise InferenceError(f"layout: expected NCHW or NHWC, got {self.layout!r}")
+
+    @property
+    def has_several_passes(self) -> bool:
+        """Whether images are run mirrored or at several scales."""
+        return self.flip or tuple(self.scales) != (1.0,)
+
+    @property
+    def states_preprocessing(self) -> bool:
+        """Whether they say how images are prepared for the network."""
+        return (self.reverse_input_channels, self.mean, self.scale) != (None, None, None)
+
+    def stated_settings(self) -> dict[str, str]:
+        """What they state of the input, for records of measurements."""
+        return {
+            "layout": self.layout,
+            "reverse_input_channels": {None: "", True: "true", False: "false"}[
+                self.reverse_input_channels
+            ],
+            "mean_values": " ".join(f"{value:g}" for value in self.mean or ()),
+            "scale_values": " ".join(f"{value:g}" for value in self.scale or ()),
+            "labels": " ".join(self.labels),
+        }
+
+    def override(self, description: InputDescription) -> InputDescription:
+        """The description of a model's input, with the values that these options set."""
+        preprocessing = description.preprocessing
+        if self.reverse_input_channels is not None:
+            preprocessing = replace(
+                preprocessing, reverse_input_channels=self.reverse_input_channels
+            )
+        preprocessing = replace(
+            preprocessing,
+            layout=self.layout or preprocessing.layout,
+            mean=preprocessing.mean if self.mean is None else tuple(self.mean),
+            scale=preprocessing.scale if self.scale is None else tuple(self.scale),
+        )
+        labels = tuple(self.labels) or description.labels
+        return replace(description, preprocessing=preprocessing, labels=labels)
+
+
+def _is_number(text: str) -> bool:
+    return text == "AUTO" or (text.isdecimal() and int(text) > 0)
+
+
+def _real_devices(device: str) -> list[str]:
+    """The real devices that a device uses: GPU and CPU for HETERO:GPU,CPU."""
+    first, _, others = device.partition(":")
+    if first not in VIRTUAL_DEVICES:
+        return [device]
+    return [name.split("(")[0].lstrip("-") for name in others.split(",") if name] or ["CPU"]
+
+
+def available_devices() -> dict[str, str]:
+    """OpenVINO's devices on this machine by name, each with the name of its hardware.
+
+    Raises:
+        MissingPackageError: OpenVINO is not installed or does not load.
+    """
+    core = import_openvino(extra="run").Core()
+    return {
+        name: str(core.get_property(name, "FULL_DEVICE_NAME")) for name in core.available_devices
+    }
+
+
+def describe_device(devices: str) -> dict[str, str]:
+    """Hardware, architecture and driver of devices whose names commas separate, and OpenVINO's
+    version.
+
+    The keys are the names of OpenVINO's properties; not every device has each, and one that is not
+    there any more has none.
+    """
+    core = import_openvino(extra="run").Core()
+    facts = {"OpenVINO": package_version("openvino")}
+    for device in devices.split(","):
+        with suppress(RuntimeError):
+            for name in core.get_property(device, "SUPPORTED_PROPERTIES"):
+                if name.endswith(("FULL_DEVICE_NAME", "DEVICE_ARCHITECTURE", "DRIVER_VERSION")):
+                    facts[f"{device} {name}"] = str(core.get_property(device, name))
+    return facts
+
+
+def require_device(device: str) -> None:
+    """Make sure that OpenVINO finds a device with this name on this machine.
+
+    Args:
+        device: as OpenVINO names it; the real devices behind HETERO and similar ones are not
+            checked.
+
+    Raises:
+        InferenceError: there is no such device; the message lists the available ones.
+        MissingPackageError: OpenVINO is not installed or does not load.
+    """
+    core = import_openvino(extra="run").Core()
+    names = [*core.available_devices, *VIRTUAL_DEVICES]
+    if device.split(":")[0].split(".")[0] not in {name.split(".")[0] for name in names}:
+        hint = suggest(device.upper(), names) or "posezoo doctor lists the devices that are found"
+        if device.upper().split(".")[0] in ("GPU", "NPU"):
+            hint = _DRIVERS
+        problem = f"no device {device!r} was found, only {', '.join(core.available_devices)}"
+        raise InferenceError(problem, hint=hint)

@@ -1,0 +1,521 @@
+"""posezoo demo: show poses in images, videos and cameras.
+
+It follows Open Model Zoo's human_pose_estimation_demo.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from posezoo.cli import flags, parsers, run_main
+from posezoo.cli.flags import Flag, FlagGroup
+from posezoo.cli.report import print_result
+from posezoo.cli.verbs import SUMMARIES
+from posezoo.core.console import Console
+from posezoo.core.declarations.model import ORIGINALS, TRACKING
+from posezoo.core.errors import (
+    DecoderError,
+    PosezooError,
+    TargetSizeError,
+    UnknownModelError,
+    printable,
+)
+from posezoo.core.json_projection import project
+from posezoo.core.settings import DEFAULT_MODEL, Settings
+from posezoo.core.values import frozen
+from posezoo.core.workers.signals import SignalExit
+
+if TYPE_CHECKING:
+    from posezoo.core.resolve.stage_context import Context
+    from posezoo.poses.keypoints import Pose
+    from posezoo.run.load import ChosenModel, PreparedModel
+    from posezoo.run.runtime.estimator import Estimator
+    from posezoo.run.runtime.runtime_config import LoadOptions
+    from posezoo.run.video.frame_outputs import JsonListWriter
+    from posezoo.run.video.frame_publishers import FramePublisher
+    from posezoo.run.video.frame_sources import Frame, FrameSource
+    from posezoo.run.video.player import Player
+
+EXAMPLES = """
+posezoo demo -m blazepose-full -i photo.jpg
+posezoo demo -m blazepose-full -i 0 -u cm
+posezoo demo -m human-pose-estimation-0001 --precision FP16-INT8 -i street.mp4 -no_show -o poses.mp4 -limit 0
+posezoo demo -m mine.xml -at ae -i photos/ -o poses/ -no_show --coco results.json
+"""  # noqa: E501
+
+#: The modes; the Tab key switches between them.
+USER = "User specified"
+LATENCY = "Min latency"
+
+TITLE = "posezoo demo: Tab other mode, c d m h monitors, Q or Esc quit"
+
+#: Devices that Open Model Zoo's documentation names, and that OpenVINO no longer supports.
+GONE = {
+    "FPGA": "OpenVINO's last version for it is 2020.3: use GPU or CPU",
+    "HDDL": "OpenVINO's last version for it is 2022.3: use NPU, GPU or CPU",
+    "MYRIAD": "OpenVINO's last version for it is 2022.3: use NPU, GPU or CPU",
+}
+
+ARCHITECTURES = ("ae", "higherhrnet", "openpose", "topdown", "blazepose", "auto")
+
+#: The same default as in Open Model Zoo. It ends the video of a camera that the user forgot to
+#: stop.
+DEFAULT_LIMIT = 1000
+
+
+def _device(text: str) -> str:
+    for name in re.split(r"[^A-Z]+", text.upper()):
+        if name in GONE:
+            raise argparse.ArgumentTypeError(
+                f"{name}: {GONE[name]} (posezoo doctor lists what is here)"
+            )
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a device such as CPU or AUTO:GPU,CPU")
+    return text
+
+
+def _streams(text: str) -> str:
+    number = r"([1-9]\d{0,3}|AUTO)"
+    if not re.fullmatch(rf"{number}|[A-Za-z.\d]+:{number}(,[A-Za-z.\d]+:{number})*", text):
+        raise argparse.ArgumentTypeError(f"expected 4, AUTO, or CPU:4,GPU:2, got {text!r}")
+    return text
+
+
+def _resolution(text: str) -> tuple[int, int]:
+    return flags.parse_sides(text, "[xX]", "width and height as 1280x720")
+
+
+def _monitors(text: str) -> frozenset[str]:
+    unknown = set(text.lower()) - set("cdmh ,")
+    if unknown or not text:
+        raise argparse.ArgumentTypeError(f"expected some of the letters c, d, m, h, got {text!r}")
+    return frozenset(text.lower()) & set("cdmh")
+
+
+USAGE = "%(prog)s -i INPUT [-m MODEL] [options]   (-h lists them)"
+
+FLAGS = (
+    Flag(
+        "-m, --model MODEL",
+        "a model of the zoo (downloaded and converted if necessary), an .xml, or a checkpoint for a"
+        f" network of the zoo (default: {DEFAULT_MODEL})",
+    ),
+    Flag(
+        "-i, --input INPUT",
+        "an image, a folder, a quoted glob, a video, a camera's number, or an address (http, rtsp)",
+        required=True,
+    ),
+    FlagGroup(
+        Flag(
+            "-at, --architecture_type TYPE",
+            f"the decoder of the outputs: {', '.join(ARCHITECTURES)} (default: auto, the model's"
+            " own)",
+            choices=ARCHITECTURES,
+            default="auto",
+        ),
+        flags.FLAGS["precision"],
+        Flag(
+            "--tsize PIXELS",
+            "the size that images are resized to: the height for openpose, the shorter side for ae"
+            " and higherhrnet (default: the IR's own)",
+            flags.whole_number(1, 8192),
+        ),
+        Flag(
+            "--no_tracking",
+            "process each frame of a video alone; by default, MoveNet and BlazePose expect people"
+            " where they were in the frame before, and so process one frame after the other",
+        ),
+        Flag(
+            "-t, --prob_threshold S",
+            "the minimum score of poses and keypoints (default: 0.1)",
+            flags.parse_fraction,
+            default=0.1,
+        ),
+        title="model",
+    ),
+    FlagGroup(
+        Flag(
+            "-d, --device DEVICE",
+            "OpenVINO device, also HETERO:, MULTI: and AUTO: (default: CPU); posezoo doctor lists"
+            " them",
+            _device,
+        ),
+        flags.FLAGS["inference_precision"],
+        Flag(
+            "-nireq, --num_infer_requests N",
+            "number of frames to process at the same time (default: 0, the device's optimal"
+            " number)",
+            flags.whole_number(0, 1024),
+            default=0,
+        ),
+        Flag(
+            "-nstreams, --num_streams N",
+            "number of parallel inferences: a number, AUTO, or DEVICE:N,DEVICE:N (default: the"
+            " device chooses)",
+            _streams,
+        ),
+        Flag(
+            "-nthreads, --num_threads N",
+            "number of CPU threads (default: 0, as many as the CPU has cores)",
+            flags.whole_number(0, 4096),
+            default=0,
+        ),
+        title="inference",
+    ),
+    FlagGroup(
+        Flag(
+            "-loop, --loop N",
+            "play the input N times; endlessly without a number",
+            flags.whole_number(1),
+            nargs="?",
+            default=1,
+        ),
+        Flag(
+            "-o, --output PATH",
+            "where to write annotated frames: an image, a folder or a video, as the input is",
+            output=flags.RESULT,
+        ),
+        Flag(
+            "-limit, --output_limit N",
+            f"the maximum number of frames to write; 0 for all (default: {DEFAULT_LIMIT})",
+            flags.whole_number(0),
+            default=DEFAULT_LIMIT,
+        ),
+        Flag(
+            "--output_resolution WxH",
+            "the largest size of frames on the screen and in files, such as 1280x720",
+            _resolution,
+        ),
+        Flag("-no_show, --no_show", "show no window"),
+        Flag(
+            "-u, --utilization_monitors LETTERS",
+            "load of the machine to draw into frames: c for the whole CPU, d for each core, m for"
+            " memory, h for their history; the same keys show and hide them",
+            _monitors,
+            default=frozenset(),
+        ),
+        Flag(
+            "-r, --raw_output_message",
+            "print a line for each pose: its score, then x, y and score of each keypoint; for each"
+            " object its label, score and box",
+        ),
+        Flag("--json FILE", "write the keypoints of each frame as JSON", output=flags.RESULT),
+        Flag(
+            "--coco FILE",
+            "write keypoints or boxes of each frame in COCO's format for results",
+            output=flags.RESULT,
+        ),
+        title="input and output",
+    ),
+    flags.weights_dir_flag("folder of the models' files and IR", former=""),
+    f"skeleton {flags.DESCRIPTION} {flags.VIDEO} detector min_person_score whole_image masks",
+    f"{flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY} {flags.FORMAT}",
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the demo as a separate script, and return its exit code."""
+    summary = SUMMARIES["demo"]
+    description = f"{summary[0].upper()}{summary[1:]}."
+    parser = parsers.SafeParser(
+        usage=USAGE, description=description, formatter_class=parsers.HelpFormatter
+    )
+    flags.add_flags(parser, *FLAGS)
+    parser.set_defaults(parser=parser)
+    return run_main.run_main(lambda: _run_protected(parser.parse_args(argv)))
+
+
+def _run_protected(args: argparse.Namespace) -> int:
+    with flags.protected_files(args):
+        return run(args)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the model on the source; 1 if something could not be read, or a source was
+    disconnected.
+    """
+    described = flags.refuse_description(args, args.model)
+    from posezoo.run.load import Loader, explain_no_people
+    from posezoo.run.runtime.runtime_config import require_device
+    from posezoo.run.video.frame_outputs import open_output
+    from posezoo.run.video.frame_publishers import is_stdout, open_publisher
+    from posezoo.run.video.frame_sources import open_source
+    from posezoo.run.video.player import ExecutionMode, Player, format_summary, summarize_run
+    from posezoo.run.video.run_inputs import reconnect_seconds
+    from posezoo.run.video.utilization_monitor import UtilizationMonitor
+    from posezoo.run.video.window import Window, require_display
+
+    failures = []
+    with Console(quiet=args.quiet) as console, ExitStack() as stack:
+
+        def report_error(error: PosezooError) -> None:
+            failures.append(error)
+            console.print_error(error)
+
+        # The requirements are checked before anything is downloaded or computed.
+        source = open_source(
+            args.input,
+            rounds=args.loop,
+            report_error=report_error,
+            reconnect_s=reconnect_seconds(args.input, args.reconnect),
+            warn=console.warn,
+        )
+        if not args.no_show:
+            require_display()
+        monitors = UtilizationMonitor(args.utilization_monitors)
+        outputs = []
+        if args.output:
+            outputs = [open_output(args.output, source, limit=args.output_limit, force=args.force)]
+        for output in outputs:
+            stack.callback(output.close)
+        publisher = open_publisher(args.json_lines, args.mqtt, stack, warn=console.warn)
+        writer = _pose_writer(args, source, publisher, stack)
+
+        context = flags.context_from_args(args)
+        require_device(context.settings.device)
+        is_video = not source.image_paths and not args.no_tracking
+        decoder = _decoder_of(args.architecture_type)
+        prepared = Loader(
+            context,
+            args.detector,
+            decoder=decoder,
+            is_video=is_video,
+            masks=args.masks,
+            listener=console,
+        ).prepare(_choose_model(args, context, decoder))
+        _warn_of_overrides(described, args, console)
+        options = _load_options(args, context.settings, source)
+        estimator, is_tracking = _load_first(prepared, options, is_video=is_video)
+        video = flags.video_options_from_args(args, estimator)
+        description = _describe(estimator, is_tracking)
+        console.print_line(_describe_in_words(description))
+        modes = [
+            ExecutionMode(USER, lambda: estimator),
+            ExecutionMode(LATENCY, lambda: _compile(prepared, _with_runtime(options, 1, "1", 0))),
+        ]
+        player = Player(
+            source,
+            modes,
+            is_video=is_tracking,
+            video=video,
+            min_score=args.prob_threshold,
+            within=args.output_resolution,
+            monitors=monitors,
+            screen=None if args.no_show else stack.enter_context(Window(TITLE)),
+            outputs=outputs,
+            on_poses=writer,
+        )
+        ended = _play(player)
+        summary = description | summarize_run(player, failures)
+        if writer.frames is not None:
+            writer.frames.rest = {"report": summary}
+    lines = format_summary(summary)
+    if player.frames and not player.has_people:
+        lines.append(f"hint: {explain_no_people(estimator, context, args.min_person_score)}")
+    print_result(
+        args.format,
+        summary,
+        *(() if args.quiet else lines),
+        is_taken=is_stdout(args.json_lines),
+    )
+    if ended:
+        raise ended
+    return 1 if failures else 0
+
+
+def _warn_of_overrides(described: str, args: argparse.Namespace, console: Console) -> None:
+    if described and not args.like:
+        console.warn(f"{described}: override the input that {args.model} declares")
+
+
+def _pose_writer(
+    args: argparse.Namespace, source: FrameSource, publish: FramePublisher, stack: ExitStack
+) -> _PoseWriter:
+    from posezoo.run.video.frame_publishers import is_stdout
+
+    # With --format json, only the summary goes to the standard output.
+    stream = sys.stderr if args.format == "json" or is_stdout(args.json_lines) else sys.stdout
+    raw_output = stream if args.raw_output_message else None
+    frames = _open_list(stack, args.json, "frames")
+    return _PoseWriter(source, publish, raw_output, frames, results=_open_list(stack, args.coco))
+
+
+def _open_list(stack: ExitStack, path: Path | None, *keys: str) -> JsonListWriter | None:
+    from posezoo.run.video.frame_outputs import JsonListWriter
+
+    if path is None:
+        return None
+    return stack.enter_context(JsonListWriter(path, *keys))
+
+
+def _load_options(args: argparse.Namespace, settings: Settings, source: FrameSource) -> LoadOptions:
+    """How the model runs with the settings that the user gave."""
+    from posezoo.run.load import default_runtime
+    from posezoo.run.runtime.runtime_config import LoadOptions
+
+    options = LoadOptions(
+        default_runtime(settings),
+        target_size=args.tsize,
+        min_person_score=args.min_person_score,
+        whole_image=args.whole_image,
+        aspect_size=source.size,
+    )
+    options = flags.described_options_from_args(args, options)
+    streams = args.num_streams or ""
+    # With --detect_every, frames are processed one after the other.
+    is_in_turn = (args.detect_every or 1) > 1
+    requests = args.num_infer_requests or int(is_in_turn)
+    return _with_runtime(options, requests, streams, args.num_threads)
+
+
+def _with_runtime(options: LoadOptions, requests: int, streams: str, threads: int) -> LoadOptions:
+    runtime = replace(options.runtime, requests=requests, streams=streams, threads=threads)
+    return replace(options, runtime=runtime)
+
+
+def _choose_model(args: argparse.Namespace, context: Context, decoder: str | None) -> ChosenModel:
+    """The model that ``-m`` names: the path of an IR or a checkpoint, or a model of the zoo."""
+    from posezoo.networks.custom_weights import find_fitting_network, spec_with_checkpoint
+    from posezoo.run.load import ChosenModel
+
+    skeleton = flags.skeleton_from_args(args)
+    text = args.model
+    if text is None:
+        if decoder:
+            args.parser.error("--architecture_type: only with --model")
+        return ChosenModel(precision=args.precision)
+    path = Path(text)
+    if path.suffix.lower() in (".xml", *ORIGINALS):
+        return ChosenModel(xml=path, like=flags.like_from_args(args, context))
+    if os.path.isfile(text):
+        spec = spec_with_checkpoint(find_fitting_network(path), path, skeleton=skeleton)
+        return ChosenModel(spec, checkpoint=path)
+    try:
+        model = context.registry.find(text)
+    except UnknownModelError as error:
+        if os.sep in text or "." in text:
+            raise UnknownModelError(f"{text}: no such file, and no model of the zoo") from error
+        raise
+    declared = model.decoder.name if model.decoder else ""
+    if decoder and declared and decoder != declared:
+        raise DecoderError(
+            f"{text} is decoded by {declared}, not by {decoder}",
+            hint=f"try -at {_architecture_for(declared)}",
+        )
+    return ChosenModel(model, args.precision)
+
+
+def _decoder_of(architecture: str) -> str | None:
+    """The name of the decoder that ``-at`` means; None for the model's own."""
+    from posezoo.poses.decoders import DECODERS
+
+    if architecture != "auto":
+        for name, decoder in DECODERS.items():
+            if architecture in decoder.architectures:
+                return name
+    return None
+
+
+def _architecture_for(decoder: str) -> str:
+    """The first value of ``-at`` for a decoder, or auto if there is none."""
+    from posezoo.poses.decoders import DECODERS
+
+    record = DECODERS.find(decoder)
+    return next(iter(record.architectures), "auto") if record else "auto"
+
+
+def _compile(prepared: PreparedModel, options: LoadOptions) -> Estimator:
+    """Compile the model; errors name the demo's flags."""
+    try:
+        return prepared.compile(options)
+    except DecoderError as error:
+        hint = error.hint
+        if error.fitting:
+            hint = f"try -at {_architecture_for(error.fitting)}"
+        raise DecoderError(
+            error.problem, decoder=error.decoder, fitting=error.fitting, hint=hint
+        ) from error
+    except TargetSizeError as error:
+        problem = f"--tsize {options.target_size}: {error.problem}"
+        raise TargetSizeError(problem, hint="leave out --tsize") from error
+
+
+def _load_first(
+    prepared: PreparedModel, options: LoadOptions, *, is_video: bool
+) -> tuple[Estimator, bool]:
+    """The model, and whether it follows people; it then processes one frame after the other."""
+    estimator = _compile(prepared, options)
+    is_tracking = estimator.can_track and is_video
+    if is_tracking and not options.runtime.requests:
+        in_turn = replace(options, runtime=replace(options.runtime, requests=1))
+        estimator = _compile(prepared, in_turn)
+    return estimator, is_tracking
+
+
+def _play(player: Player) -> BaseException | None:
+    """Play to the end; or the signal that ended it, after which the results so far are written."""
+    try:
+        player.play()
+    except (KeyboardInterrupt, SignalExit) as signal:
+        return signal
+    return None
+
+
+@frozen
+class _PoseWriter:
+    """Prints and writes the poses of a frame, as the flags request."""
+
+    source: FrameSource
+    publish: FramePublisher
+    raw_output: TextIO | None
+    frames: JsonListWriter | None
+    results: JsonListWriter | None
+
+    def __call__(self, frame: Frame, poses: list[Pose]) -> None:
+        from posezoo.run.video.frame_outputs import coco_category_id, coco_image_id, frame_to_json
+        from posezoo.run.video.player import format_pose
+
+        self.publish(self.source, frame, poses)
+        if self.raw_output:
+            for pose in poses:
+                print(printable(format_pose(pose)), file=self.raw_output)
+        if self.frames is not None:
+            self.frames.append(frame_to_json(frame, poses))
+        if self.results is not None:
+            for pose in poses:
+                image = coco_image_id(frame, self.source)
+                self.results.append(pose.to_coco(image, coco_category_id(pose)))
+
+
+#: The facts about a loaded model in JSON.
+_ESTIMATOR = "model=model.full_name decoder device executed_precision input_size requests streams"
+
+
+def _describe(estimator: Estimator, is_tracking: bool) -> dict[str, Any]:
+    is_one_person = is_tracking and estimator.follows_one_person
+    return {
+        **project(estimator, _ESTIMATOR),
+        "people_from": TRACKING if is_one_person else estimator.people_from,
+        "tracking": is_tracking,
+    }
+
+
+def _describe_in_words(description: Mapping[str, Any]) -> str:
+    width, height = description["input_size"] or ("any", "any")
+    text = (
+        "{model} on {device} in {executed_precision}: {decoder}, input {width}x{height},"
+        " {requests} frames at once in {streams} streams, people from {people_from}"
+    ).format(width=width, height=height, **description)
+    if description["people_from"] == TRACKING:
+        from posezoo.core.resolve.people import ONE_IS_FOLLOWED
+
+        text += f": {ONE_IS_FOLLOWED}"
+    return text

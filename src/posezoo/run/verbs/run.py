@@ -1,0 +1,419 @@
+"""posezoo run: run a model on images and videos; write them with the poses, and keypoints as JSON.
+
+The results folder then has an annotated image for each image, an annotated video and a JSON file
+with the keypoints of each frame for each video, and poses.json, which ``--format json`` prints::
+
+    images    list    image, picture, width, height, poses
+    videos    list    video, picture, keypoints (a file: frames with frame, width, height, poses;
+                      null if --output names the video), frames, people (the most in one frame),
+                      people_from, width, height
+    failed    list    image or video, and reason
+    assumed   str     what is assumed about the keypoints; empty if a skeleton is declared
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from posezoo.cli import flags
+from posezoo.cli.flags import Flag
+from posezoo.cli.model_argument import find_named_model
+from posezoo.cli.report import print_result
+from posezoo.core.console import Console
+from posezoo.core.declarations.model import TRACKING, Precision
+from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS, explain_model_file
+from posezoo.core.errors import PosezooError, UnknownModelError, import_cv2
+from posezoo.core.files.outputs import require_own, write_output
+from posezoo.core.labels import format_count
+from posezoo.core.settings import DEFAULT_MODEL, SECOND_MODEL, user_folder
+
+if TYPE_CHECKING:
+    from posezoo.core.resolve.stage_context import Context
+    from posezoo.run.load import ChosenModel, Loader
+    from posezoo.run.runtime.estimator import Estimator
+    from posezoo.run.video.run_inputs import InputRunner, RunInputs
+
+EXAMPLES = """
+posezoo run
+posezoo run --input me.jpg --output poses
+posezoo run posenet-mobilenet-v1 --input crowd.jpg https://example.org/crowd.mp4
+posezoo run blazepose-full --input holiday/ 'more/*.png' --precision FP32 --device GPU
+posezoo run --input 0 --limit 300
+posezoo run movenet-multipose --input walk.mp4 --track --smooth
+posezoo run --input rtsp://camera.local/1 --quiet --track --mqtt broker.local/home/poses
+posezoo run decoded/public/movenet-lightning/FP16/movenet-lightning.xml --input me.jpg
+posezoo run mine.pth --input me.jpg
+posezoo run yolo11n-pose.onnx --input me.jpg
+posezoo run mine.onnx --as rtmpose-m --input me.jpg
+"""
+
+# Texts near the beginning of each poses.json.
+_SIGNS = ('"people_from": ', '"executed_precision": ', '"images": ')
+
+FLAGS = (
+    Flag(
+        "model MODEL|XML|FILE",
+        "the name of a model, the .xml of an IR, an .onnx, or a checkpoint of one of posezoo's "
+        "networks "
+        f"(default: {DEFAULT_MODEL}; {SECOND_MODEL}, if that cannot be downloaded)",
+        nargs="?",
+    ),
+    Flag(
+        "-i, --input INPUT",
+        "images, folders, globs, videos, a camera's number, or addresses (http, rtsp) (default: two"
+        " public-domain sample photos)",
+        nargs="+",
+    ),
+    flags.output_flag(
+        "folder for the drawn images and videos, and poses.json; of one input, also the name of its"
+        " picture or video alone, such as out.mp4",
+        "results/MODEL in your cache folder",
+    ),
+    flags.weights_dir_flag("folder of the models' files and IR", former="-d, --download_dir"),
+    Flag(
+        "--limit N",
+        "the number of frames of a video, camera or stream (default: all; a camera until ^C)",
+        flags.whole_number(1),
+    ),
+    f"precision checkpoint skeleton {flags.DESCRIPTION}",
+    Flag(
+        "--min_score S",
+        "the minimum score of keypoints that are drawn (default: the decoder's, 0.1 to 0.5)",
+        flags.parse_fraction,
+    ),
+    f"min_person_score whole_image masks {flags.VIDEO} {flags.ESTIMATOR} {flags.FORMAT}",
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Load the model, after download and conversion if necessary; find and draw the poses in each
+    input.
+    """
+    from posezoo.run.images import SAMPLE_PHOTOS
+    from posezoo.run.load import Loader, describe_assumed_skeleton
+    from posezoo.run.video.frame_publishers import is_stdout, open_publisher
+    from posezoo.run.video.frame_rate import StepTimer
+    from posezoo.run.video.run_inputs import (
+        ImageInput,
+        InputRunner,
+        RunInputs,
+        require_fitting_output,
+    )
+
+    _refuse_invalid_flags(args)
+    context = flags.context_from_args(args)
+    timer = StepTimer()
+    with Console(quiet=args.quiet) as console, ExitStack() as stack:
+        failures = _Failures(console)
+        chosen = _choose_model(args, context)
+        _require_runnable(chosen, args.detector, context)
+        if args.input:
+            inputs = _open_inputs(args, context, stack, failures)
+        else:
+            inputs = RunInputs(tuple(ImageInput(photo, str(photo)) for photo in SAMPLE_PHOTOS))
+        _require_video(args, inputs)
+        if args.output:
+            require_fitting_output(args.output, inputs)
+            require_own(args.output / "poses.json", _SIGNS, force=args.force)
+        publisher = open_publisher(args.json_lines, args.mqtt, stack, warn=console.warn)
+        loader = Loader(
+            context,
+            args.detector,
+            is_video=inputs.is_video,
+            with_both=True,
+            masks=args.masks,
+            listener=console,
+            time_step=timer.time_step,
+        )
+        estimator, card = _load(loader, chosen, args)
+        name = _name_of(chosen) or estimator.model.full_name
+        results = args.output or user_folder("cache") / "results" / name
+        runner = InputRunner(
+            estimator,
+            inputs,
+            results,
+            min_score=estimator.seen_from if args.min_score is None else args.min_score,
+            limit=args.limit,
+            video=flags.video_options_from_args(args, estimator),
+            publish=publisher,
+            timer=timer,
+            report_failure=failures.report,
+            force=args.force,
+        )
+        runner.run_all()
+        if estimator.labels:
+            _warn_of_unnamed_classes(estimator, runner, console)
+        precision = _precision_of(chosen)
+        summary = {
+            **_facts_of_run(estimator, runner, precision),
+            "images": runner.images,
+            "videos": runner.videos,
+            "failed": failures.rows,
+            "assumed": describe_assumed_skeleton(estimator.model, runner.skeletons),
+            "card": str(card) if card else None,
+            "seconds": {name: round(value, 4) for name, value in timer.seconds.items()},
+        }
+        if runner.has_results and not runner.is_file:
+            text = json.dumps(summary, indent=2) + "\n"
+            write_output(results / "poses.json", text.encode(), _SIGNS, force=args.force)
+    # If no input could be read, the errors say all there is to say.
+    lines = []
+    if runner.has_results:
+        ran = _name_ir(summary, precision, chosen, estimator)
+        lines = [*_summary_lines(summary, results, ran, estimator, is_file=runner.is_file)]
+    advice = _advise(args, estimator, runner, context)
+    if advice:
+        lines.append(f"hint        {advice}")
+    if args.quiet:
+        lines = []
+    print_result(args.format, summary, *lines, is_taken=is_stdout(args.json_lines))
+    if runner.ended_by:
+        raise runner.ended_by
+    return 1 if failures.rows else 0
+
+
+def _warn_of_unnamed_classes(estimator: Estimator, runner: InputRunner, console: Console) -> None:
+    count = len(estimator.labels)
+    class_ids = {pose.get("class_id") for image in runner.images for pose in image["poses"]}
+    unnamed = sorted(number for number in class_ids - {None} if number >= count)
+    if unnamed:
+        console.warn(
+            f"{estimator.model.full_name}: found class {unnamed[0]}, but only the classes 0 to"
+            f" {count - 1} have names ({', '.join(estimator.labels[:5])})"
+        )
+
+
+def _advise(
+    args: argparse.Namespace, estimator: Estimator, runner: InputRunner, context: Context
+) -> str:
+    """What to try if people may be missing; else empty."""
+    from posezoo.run.load import advise_for_groups, explain_no_people
+
+    if runner.has_empty_result:
+        return explain_no_people(estimator, context, args.min_person_score, args.input or ())
+    if runner.images and estimator.finds_people:
+        return advise_for_groups(estimator.model, context)
+    return ""
+
+
+def _refuse_invalid_flags(args: argparse.Namespace) -> None:
+    if args.checkpoint and (args.model or "").endswith(".xml"):
+        args.parser.error("--checkpoint requires a model or network, not an IR")
+    flags.refuse_description(args, args.model)
+    flags.skeleton_from_args(args)  # before anything is downloaded
+
+
+def _load(
+    loader: Loader, chosen: ChosenModel, args: argparse.Namespace
+) -> tuple[Estimator, Path | None]:
+    """The estimator, and the card of a model of the zoo."""
+    from posezoo.core.pipeline.get import write_model_card
+    from posezoo.run.load import default_runtime
+    from posezoo.run.runtime.runtime_config import LoadOptions
+
+    prepared = loader.prepare(chosen)
+    card = None
+    if prepared.model and chosen.checkpoint is None:
+        card = write_model_card(prepared.model, loader.context)
+        if loader.context.settings.device != "CPU":
+            from posezoo.measure.devices.device_proof import prove_once
+
+            with loader.time_step("compare the device with the CPU"):
+                prove_once(prepared)
+    options = LoadOptions(
+        default_runtime(loader.context.settings),
+        min_person_score=args.min_person_score,
+        whole_image=args.whole_image,
+    )
+    return prepared.compile(flags.described_options_from_args(args, options)), card
+
+
+def _facts_of_run(estimator: Estimator, runner: InputRunner, precision: str) -> dict[str, Any]:
+    return {
+        "model": estimator.model.full_name,
+        "people_from": ", ".join(runner.people_from),
+        "precision": precision or "unknown",
+        "device": estimator.device,
+        "executed_precision": estimator.executed_precision,
+    }
+
+
+class _Failures:
+    """Shows why inputs could not be read or written, and keeps it for the summary."""
+
+    def __init__(self, console: Console) -> None:
+        self.rows: list[dict[str, str]] = []
+        self.console = console
+
+    def report(self, kind: str, name: str, error: PosezooError) -> None:
+        self.console.print_error(error)
+        self.rows.append({kind: name, "reason": error.problem})
+
+    def report_video(self, error: PosezooError) -> None:
+        self.report("video", error.problem.partition(": ")[0], error)
+
+
+def _open_inputs(
+    args: argparse.Namespace, context: Context, stack: ExitStack, failures: _Failures
+) -> RunInputs:
+    from posezoo.run.video.run_inputs import open_inputs
+
+    console = failures.console
+    return open_inputs(
+        args.input,
+        Path(stack.enter_context(TemporaryDirectory(prefix="posezoo-"))),
+        context.download_options,
+        listener=console,
+        warn=console.warn,
+        report_error=failures.report_video,
+        reconnect_s=args.reconnect,
+    )
+
+
+def _name_of(chosen: ChosenModel) -> str:
+    """The name of the file that the user chose; empty for a model of the zoo."""
+    path = chosen.checkpoint or chosen.xml
+    return path.stem if path else ""
+
+
+def _choose_model(args: argparse.Namespace, context: Context) -> ChosenModel:
+    """The model that the user names: by a name, an IR, or a checkpoint; else the default one."""
+    from posezoo.run.load import ChosenModel
+
+    if args.checkpoint is None and args.model is None:
+        return ChosenModel(precision=args.precision)
+    skeleton = flags.skeleton_from_args(args)
+    try:
+        named = find_named_model(args.model, context, checkpoint=args.checkpoint, skeleton=skeleton)
+    except UnknownModelError as error:
+        text = args.model or ""
+        suffix = Path(text).suffix.lower()
+        if suffix in CHECKPOINTS + NETWORKS and not os.path.exists(text):
+            raise UnknownModelError(f"{text}: no such file, and no model of the zoo") from error
+        if explain_model_file(text)[0]:
+            raise
+        kind = _kind_of_input(text, suffix)
+        if kind:
+            hint = f"to run on {kind}: --input {shlex.quote(text)}"
+            raise UnknownModelError(error.problem, hint=hint) from error
+        raise
+    like = flags.like_from_args(args, context)
+    return ChosenModel(
+        named.model, args.precision, xml=named.file, checkpoint=named.checkpoint, like=like
+    )
+
+
+def _kind_of_input(text: str, suffix: str) -> str:
+    """What a name that is no model probably names; empty if it is no input either."""
+    from posezoo.run.images import SUFFIXES
+    from posezoo.run.video.run_inputs import VIDEO_SUFFIXES
+
+    if suffix in VIDEO_SUFFIXES:
+        return "a video"
+    is_image = os.path.exists(text) or "://" in text or suffix in SUFFIXES
+    return "an image" if is_image else ""
+
+
+def _require_runnable(chosen: ChosenModel, detector: str | None, context: Context) -> None:
+    """Check the requirements before anything is downloaded."""
+    from posezoo.run import load
+    from posezoo.run.runtime.runtime_config import require_device
+
+    import_cv2()
+    require_device(context.settings.device)
+    if chosen.model:
+        load.require_detector_used(detector, chosen.model)
+        load.select_detector(context, chosen.model)
+
+
+def _require_video(args: argparse.Namespace, inputs: RunInputs) -> None:
+    """Refuse flags that would do nothing."""
+    given = [f"--{name}" for name in flags.VIDEO.split() if getattr(args, name)]
+    if given and not inputs.videos:
+        raise PosezooError(
+            f"{', '.join(given)}: only for videos, cameras and streams, and there is none",
+            hint="name one with --input",
+        )
+
+
+def _precision_of(chosen: ChosenModel) -> str:
+    """The precision of the IR; that of an .xml by its path is the name of its folder.
+
+    It is empty if the folder has another name.
+    """
+    if chosen.xml is None:
+        return chosen.precision.value
+    folder = chosen.xml.resolve().parent.name
+    return folder if folder in list(Precision) else ""
+
+
+def _name_ir(
+    summary: dict[str, Any], precision: str, chosen: ChosenModel, estimator: Estimator
+) -> str:
+    """By its model and precision; an .xml of no known precision by its path and decoder."""
+    if precision:
+        return f"{summary['model']} ({precision} IR)"
+    return f"{chosen.xml} (decoder {estimator.decoder})"
+
+
+def _summary_lines(
+    summary: dict[str, Any], results: Path, ran: str, estimator: Estimator, *, is_file: bool
+) -> Iterator[str]:
+    from posezoo.poses.decoders import find_decoder
+
+    finds_people = estimator.finds_people
+    finds_classes = find_decoder(estimator.decoder).finds_classes
+    kind = "keypoints" if finds_people else "results"
+    for image in summary["images"]:
+        described = _describe_found(image["poses"], finds_people)
+        yield f"{image['image']}: {described} -> {image['picture']}"
+    for video in summary["videos"]:
+        frames = format_count(video["frames"], "frame")
+        if not finds_classes:
+            frames += f", at most {_count_found(video['people'], finds_people)} in one"
+        yield f"{video['video']}: {frames} -> {video['picture']}"
+        if video["keypoints"]:
+            yield f"{video['video']}: {kind} of each frame -> {video['keypoints']}"
+    if not is_file:
+        yield f"{kind:11} {results / 'poses.json'}"
+    if summary["assumed"]:
+        yield f"skeleton    none is declared: {summary['assumed']}; --skeleton FILE declares one"
+    if summary["card"]:
+        yield f"model card  {summary['card']}"
+    yield f"ran         {ran} on {summary['device']} in {summary['executed_precision']}"
+    if finds_people:
+        from posezoo.core.resolve.people import ONE_IS_FOLLOWED
+
+        people_from = summary["people_from"]
+        note = f": {ONE_IS_FOLLOWED}" if TRACKING in people_from else ""
+        yield f"people from {people_from}{note}"
+    for name, seconds in summary["seconds"].items():
+        yield f"{seconds:9.2f} s  {name}"
+
+
+def _describe_found(poses: Sequence[dict[str, Any]], finds_people: bool) -> str:
+    """How many people or objects of each class were found; of a classifier, the best classes."""
+    if not poses or finds_people:
+        return _count_found(len(poses), finds_people)
+    if poses[0]["skeleton"] == "class":
+        return ", ".join(f"{pose['label']} {pose['score']:.2f}" for pose in poses[:3])
+    counts = Counter(pose["label"] for pose in poses)
+    return ", ".join(
+        _count_found(count, True) if label == "person" else format_count(count, label)
+        for label, count in counts.items()
+    )
+
+
+def _count_found(number: int, finds_people: bool) -> str:
+    if not finds_people:
+        return format_count(number, "result")
+    return "1 person" if number == 1 else f"{number} people"

@@ -1,0 +1,372 @@
+"""Outputs for annotated frames: an image, a folder of images, or a video; and keypoints as JSON.
+
+Each file is written under a temporary name and renamed at the end, so a file with the final name is
+complete.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from posezoo.core.errors import OutputError
+from posezoo.core.files.file_lock import discard
+from posezoo.core.files.outputs import replacing_own, require_own
+from posezoo.core.files.staging import create_parent
+from posezoo.core.files.verified_files import is_device, write_error, writing
+from posezoo.export.model_procs import read_labels
+from posezoo.poses.keypoints import Pose
+from posezoo.poses.letterbox import Size, image_size, letterbox_image
+from posezoo.run import images
+from posezoo.run.images import SUFFIXES, Image
+from posezoo.run.video.frame_sources import Frame, FrameSource, import_quiet_opencv
+
+#: FOURCC by video suffix; every FFmpeg in OpenCV can write these codecs.
+CODECS = {".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"}
+
+# The frames of one second: enough if the disk is busy for a moment, and 180 MiB at 1080p.
+_MAX_WAITING = 30
+
+# The usual block of a file system, in bytes.
+_BLOCK = 4096
+
+
+def is_picture_or_video(path: Path) -> bool:
+    """Whether a path for results is that of a picture or video, and not of a folder."""
+    return path.suffix.lower() in (*SUFFIXES, *CODECS) and not path.is_dir()
+
+
+class FrameOutput(ABC):
+    """Writes annotated frames; must be closed.
+
+    Attributes:
+        path: the file or folder to which they are written.
+        written: the number of frames that are written or wait for that.
+        dropped: the number of frames that were left out because writing was too slow.
+    """
+
+    path: Path
+    written: int = 0
+    dropped: int = 0
+
+    @abstractmethod
+    def write(self, frame: Frame, image: Image) -> None:
+        """Write one frame.
+
+        Args:
+            frame: the frame as it was read.
+            image: (height, width, 3) uint8, BGR, with poses; it must not be changed afterwards.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+
+    def close(self) -> None:  # noqa: B027 most outputs have nothing to finish
+        """Finish the output.
+
+        Raises:
+            OutputError: it cannot be finished.
+        """
+
+
+def open_output(
+    path: Path,
+    source: FrameSource,
+    *,
+    limit: int = 0,
+    may_drop: bool = True,
+    force: bool = False,
+) -> FrameOutput:
+    """The output for a path: an image, a video, or a folder.
+
+    Args:
+        path: the file or folder to which frames are written.
+        source: the source of the frames.
+        limit: the maximum number of frames to write; 0: all.
+        may_drop: whether frames of a video are dropped if encoding is too slow; otherwise the
+            caller waits.
+        force: whether files are replaced that posezoo did not write.
+
+    Raises:
+        OutputError: the path does not fit the source, or there is a file that is not ours.
+    """
+    suffix = path.suffix.lower()
+    is_folder = os.path.isdir(path) or not suffix
+    is_image = not is_folder and suffix not in CODECS
+    targets: dict[str, Path] = {}
+    if is_folder:
+        targets = _name_images(path, source.image_paths)
+    elif is_image:
+        targets = {str(_require_one_image(path, source)): path}
+        limit = 1  # written once, even if it is played several times
+    inputs = {file.resolve() for file in source.image_paths or [Path(source.name)]}
+    for target in targets.values() or [path]:
+        if target.resolve() in inputs:
+            raise OutputError(
+                f"{target}: is the input itself", hint="write to another name or folder"
+            )
+        require_own(target, force=force)
+    if is_folder or is_image:
+        return ImageOutput(path, limit, targets, force)
+    return VideoOutput(path, source.fps, limit, may_drop=may_drop)
+
+
+def _require_one_image(path: Path, source: FrameSource) -> Path:
+    """The only image of a source that is written to an image."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        suffixes = " ".join(sorted({*CODECS, *SUFFIXES}))
+        raise OutputError(
+            f"{path}: files with suffix {suffix} cannot be written",
+            hint=f"name a folder, or one of {suffixes}",
+        )
+    if len(source.image_paths) != 1:
+        raise OutputError(
+            f"{path}: is one image, and {source.name} gives several",
+            hint="name a folder, or a video (" + " ".join(sorted(CODECS)) + ")",
+        )
+    return source.image_paths[0]
+
+
+def _name_images(folder: Path, images: Sequence[Path]) -> dict[str, Path]:
+    """The path of each image in a folder, by the image's path.
+
+    Files with the same name in several folders become a.jpg, a_2.jpg.
+    """
+    targets: dict[Path, str] = {}
+    for image in images:
+        target = folder / image.name
+        number = 1
+        while target in targets:
+            number += 1
+            target = folder / f"{image.stem}_{number}{image.suffix}"
+        targets[target] = str(image)
+    return {name: target for target, name in targets.items()}
+
+
+@dataclass
+class ImageOutput(FrameOutput):
+    """Images in the format of their suffix; no frame is dropped.
+
+    Args:
+        path: the image, or the folder of the images.
+        limit: the maximum number of frames to write; 0: all.
+        targets: the paths of frames by the frame's name; other frames have numbers in the folder.
+        force: whether files are replaced that posezoo did not write.
+    """
+
+    path: Path
+    _limit: int
+    _targets: Mapping[str, Path]
+    _force: bool
+
+    def write(self, frame: Frame, image: Image) -> None:
+        """Write an image."""
+        if self._limit and self.written >= self._limit:
+            return
+        target = self._targets.get(frame.name, self.path / f"{frame.index:06}.jpg")
+        with replacing_own(target, force=self._force):
+            images.write_image(target, image)
+        self.written += 1
+
+
+class VideoOutput(FrameOutput):
+    """A video, encoded in its own thread: if encoding is too slow, frames are dropped and counted,
+    or wait.
+
+    All frames are fitted to the size of the first frame, cropped to even sides, which most codecs
+    need.
+    """
+
+    def __init__(self, path: Path, fps: float, limit: int, *, may_drop: bool = True) -> None:
+        self.path = path
+        self._fps = fps
+        self._limit = limit
+        self._may_drop = may_drop
+        self._part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+        self._encoder: Any = None  # cv2.VideoWriter, opened with the size of the first frame
+        self._size: Size = (0, 0)
+        self._thread = ThreadPoolExecutor(1, "video writer")
+        self._waiting: deque[Future[None]] = deque()
+        with writing(path):
+            create_parent(path)
+            # A folder that cannot be written is reported before anything is computed.
+            _require_space(path)
+            self._part.touch()
+
+    def write(self, _frame: Frame, image: Image) -> None:
+        """Give a frame to the encoder's thread, or drop it if too many frames wait."""
+        self._remove_encoded()
+        if self._limit and self.written >= self._limit:
+            return
+        if self._encoder is None:
+            cv2 = import_quiet_opencv()
+            width, height = image_size(image)
+            self._size = (max(2, width // 2 * 2), max(2, height // 2 * 2))
+            codec = cv2.VideoWriter_fourcc(*CODECS[self.path.suffix.lower()])
+            encoder = cv2.VideoWriter(str(self._part), cv2.CAP_FFMPEG, codec, self._fps, self._size)
+            if not encoder.isOpened():
+                size = f"{self._size[0]}x{self._size[1]}"
+                raise OutputError(f"{self._part}: no video of {size} can be written there")
+            self._encoder = encoder
+        if len(self._waiting) > _MAX_WAITING:
+            if self._may_drop:
+                self.dropped += 1
+                return
+            wait([self._waiting[0]])
+        self._waiting.append(
+            self._thread.submit(self._encoder.write, pad_to_size(image, self._size))
+        )
+        self.written += 1
+
+    def close(self) -> None:
+        """Wait until all waiting frames are encoded, and rename the video to its final name."""
+        try:
+            if self._encoder is None:
+                return
+            try:
+                wait(self._waiting)
+                self._remove_encoded()
+            finally:
+                self._thread.shutdown(cancel_futures=True)
+                self._encoder.release()
+            # If the disk is full, OpenCV reports no error, but the end of the video or all of it is
+            # missing.
+            _require_space(self.path)
+            if not self._part.stat().st_size:
+                raise OutputError(
+                    f"{self.path}: nothing could be written", hint="is the disk full?"
+                )
+            os.replace(self._part, self.path)
+        except OSError as error:
+            raise write_error(self.path, error) from error
+        finally:
+            self._part.unlink(missing_ok=True)
+
+    def _remove_encoded(self) -> None:
+        """Forget the encoded frames; a frame that failed stays, so that each later call raises its
+        error.
+        """
+        while self._waiting and self._waiting[0].done():
+            if (error := self._waiting[0].exception()) is not None:
+                raise OutputError(f"{self.path}: writing failed: {error}") from error
+            self._waiting.popleft()
+
+
+def _require_space(path: Path) -> None:
+    """Raise an OutputError if the folder of a file cannot hold another block of bytes."""
+    try:
+        with tempfile.TemporaryFile(dir=path.parent) as probe:
+            probe.write(bytes(_BLOCK))
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:  # the user does not know the name of the probe
+        raise write_error(path, OSError(error.errno, error.strerror)) from error
+
+
+def pad_to_size(image: Image, size: Size) -> Image:
+    """An image fitted to a size with black borders; the image itself if it already has this
+    size.
+    """
+    width, height = image_size(image)
+    if (width, height) == size:
+        return image
+    if (width // 2 * 2, height // 2 * 2) == size:
+        return image[: size[1], : size[0]]
+    return letterbox_image(image, size)[1]
+
+
+class JsonListWriter(AbstractContextManager["JsonListWriter"]):
+    """Writes a JSON document with a list that grows on disk instead of in memory, for example for a
+    camera.
+
+    It is a context manager. At the end the file is renamed to its final name, also after a failure,
+    unless the failure came before the first item. A device or a pipe (/dev/stdout) is written to
+    directly.
+
+    Args:
+        path: the file to write.
+        key: the key of the list in the document, which is an object; empty: the document is the
+            list itself.
+
+    Attributes:
+        rest: the object's other values; they must be set before the end.
+    """
+
+    def __init__(self, path: Path, key: str = "") -> None:
+        self.path = path
+        self._key = key
+        self._count = 0
+        self.rest: dict[str, object] = {}
+        # A device or a pipe must not be replaced by a file.
+        self._is_stream = is_device(path) or (
+            path.exists() and not path.is_file() and not path.is_dir()
+        )
+        self._part = path if self._is_stream else path.with_name(f".{path.name}.{os.getpid()}.part")
+        with writing(self.path):
+            create_parent(path)
+            self._stream: TextIO = open(self._part, "w", encoding="utf-8")  # noqa: SIM115
+            self._stream.write(f'{{"{key}": [' if key else "[")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            with writing(self.path):
+                with self._stream:
+                    more = "".join(
+                        f',\n"{name}": {json.dumps(value)}' for name, value in self.rest.items()
+                    )
+                    self._stream.write(f"\n]{more}}}\n" if self._key else "\n]\n")
+                if not self._is_stream and (kind is None or self._count):
+                    os.replace(self._part, self.path)
+        finally:
+            if not self._is_stream:
+                discard(self._part)
+
+    def append(self, value: object) -> None:
+        """Write one item.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        with writing(self.path):
+            self._stream.write((",\n" if self._count else "\n") + json.dumps(value))
+        self._count += 1
+
+
+def frame_to_json(frame: Frame, poses: Sequence[Pose]) -> dict[str, Any]:
+    """A frame's poses as JSON values: ``frame``, ``name``, ``width``, ``height``, ``poses``."""
+    width, height = image_size(frame.image)
+    return {
+        "frame": frame.index,
+        "name": frame.name,
+        "width": width,
+        "height": height,
+        "poses": [pose.to_json() for pose in poses],
+    }
+
+
+def coco_category_id(pose: Pose) -> int:
+    """COCO's id of a class with this label; the number of another class, and 1 for a person."""
+    if pose.class_id is None:
+        return 1
+    labels = read_labels("coco_91")  # in the order of COCO's ids
+    return labels.index(pose.label) if pose.label in labels else pose.class_id
+
+
+def coco_image_id(frame: Frame, source: FrameSource) -> int:
+    """COCO's image id, which is the file name of an image if it is a number; otherwise the frame's
+    index.
+    """
+    stem = Path(frame.name).stem
+    if source.image_paths and stem.isascii() and stem.isdecimal():
+        return int(stem)
+    return frame.index

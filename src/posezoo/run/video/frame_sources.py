@@ -1,0 +1,482 @@
+"""Frame sources: images, a video, a camera, or a network stream.
+
+A source ends by itself: if a video is damaged or a camera stays disconnected, it reports that and
+stops.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Sequence
+from glob import glob, has_magic
+from itertools import count, islice
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from posezoo.core.errors import (
+    ImageError,
+    PosezooError,
+    explain_windows_path,
+    import_cv2,
+    os_reason,
+    redact_secrets,
+)
+from posezoo.core.labels import format_count
+from posezoo.core.values import frozen, frozen_with_arrays
+from posezoo.poses.letterbox import Size, image_size
+from posezoo.run import images
+from posezoo.run.images import MAX_PIXELS, SUFFIXES, Image, is_still
+from posezoo.run.runtime.estimator import USUAL_FPS
+
+ReportError = Callable[[PosezooError], None]
+
+# A live source counts as disconnected if it gives no frame for this time.
+_SILENCE_MS = 10_000
+
+# The pause before a live source is opened again; each further one is twice as long.
+_FIRST_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 30.0
+
+# A connection that held for so long had no lasting fault: after it, pauses begin anew.
+_STEADY_S = 10.0
+
+# Containers estimate the number of frames from duration and rate: so many missing frames may be
+# rounding.
+_TOLERATED_SHARE = 0.05
+_TOLERATED_FRAMES = 5
+
+
+# Gaps between frames are damage only in a video whose frames are equally far apart otherwise: at
+# most this share of at least so many steps are gaps.
+_MAX_GAPS = 0.05
+_MIN_STEPS = 20
+
+
+@frozen_with_arrays
+class Frame:
+    """One image of a source.
+
+    Attributes:
+        index: the number of frames read before it.
+        name: the path of the image file, or the name of the video, camera or stream.
+        image: (height, width, 3) uint8, BGR; it is not shared, so it may be drawn into.
+        begun: ``time.perf_counter()`` before it was read.
+        shown_s: when the video or stream says that it is shown, or a camera was read, in seconds
+            after the start; None of an image.
+    """
+
+    index: int
+    name: str
+    image: Image
+    begun: float
+    shown_s: float | None = None
+
+
+class FrameSource(ABC):
+    """A sequence of frames.
+
+    Attributes:
+        name: the name that the user gave, without a password.
+        image_paths: the image files; empty for other sources.
+        fps: frames per second at normal speed.
+        size: width and height of the first frame, in pixels.
+    """
+
+    name: str
+    image_paths: Sequence[Path] = ()
+    fps: float = USUAL_FPS
+    size: Size
+
+    def time_s(self, frame: Frame) -> float:
+        """When a frame is shown at normal speed, or of a live source was taken: in seconds after
+        the start.
+        """
+        return frame.index / self.fps if frame.shown_s is None else frame.shown_s
+
+    @abstractmethod
+    def frames(self) -> Generator[Frame, None, None]:
+        """All frames; each is read when it is requested. Closing the iterator releases the
+        source.
+        """
+
+
+def open_source(
+    text: str,
+    *,
+    rounds: int | None = 1,
+    report_error: ReportError,
+    reconnect_s: float = 0.0,
+    warn: Callable[[str], None] = lambda message: None,
+) -> FrameSource:
+    """Open the source that the user names.
+
+    Args:
+        text: an image, a folder of images, a glob, a video, the number of a camera, or an address
+            (http for MJPEG and videos, or any other that FFmpeg supports).
+        rounds: how often it is played; None: endlessly. A live source is played once.
+        report_error: receives one error for each image or video that cannot be read; the source
+            continues without it or ends.
+        reconnect_s: for how many seconds a live source that dropped is opened again and again.
+        warn: receives one message for each time that it dropped.
+
+    Raises:
+        ImageError: it does not exist, contains no image, or cannot be opened.
+        MissingPackageError: OpenCV is not installed.
+    """
+    path = Path(text)
+    reconnection = Reconnection(reconnect_s, warn)
+    if "://" in text:
+        return VideoSource(text, rounds, report_error, reconnection)
+    if os.path.isdir(path):
+        return ImageSource(text, _images_in(path), rounds, report_error)
+    if os.path.exists(path):
+        if is_still(path):
+            return ImageSource(text, [path], rounds, report_error)
+        return VideoSource(text, rounds, report_error, reconnection)
+    if text.isdecimal():
+        return VideoSource(int(text), rounds, report_error, reconnection)
+    if has_magic(text):
+        paths = sorted(Path(match) for match in glob(text, recursive=True) if os.path.isfile(match))
+        if not paths:
+            raise ImageError(
+                f"{text}: matches no file", hint="put it in quotes; ** matches subfolders"
+            )
+        return ImageSource(text, paths, rounds, report_error)
+    raise ImageError(
+        f"{text}: no such file or folder",
+        hint=explain_windows_path(text)
+        or "name an image, a folder, a quoted glob, a video, a camera's number or an address",
+    )
+
+
+def _images_in(folder: Path) -> list[Path]:
+    try:
+        paths = [file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES]
+    except OSError as error:
+        raise ImageError(f"{folder}: cannot be read: {os_reason(error)}") from error
+    images = sorted(filter(os.path.isfile, paths))
+    if not images:
+        suffixes = " ".join(sorted(SUFFIXES))
+        raise ImageError(
+            f"{folder}: no images there", hint=f"looked for {suffixes}, not in subfolders"
+        )
+    return images
+
+
+def import_quiet_opencv() -> ModuleType:
+    """The ``cv2`` package without messages from OpenCV and FFmpeg: posezoo reports problems itself.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    # OpenCV reads this once, before it opens the first video; -8 is AV_LOG_QUIET.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    cv2 = import_cv2()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    return cv2
+
+
+class ImageSource(FrameSource):
+    """Image files; files that cannot be read are reported and left out.
+
+    Raises:
+        ImageError: none of them can be read.
+    """
+
+    def __init__(
+        self, name: str, paths: Sequence[Path], rounds: int | None, report_error: ReportError
+    ) -> None:
+        self.name = name
+        self.image_paths = paths
+        self._rounds = rounds
+        self._report_error = report_error
+        failures = []
+        for path in paths:
+            try:
+                self.size = image_size(images.read_image(path))
+                return
+            except ImageError as error:
+                failures.append(error)
+        if len(paths) == 1:
+            raise failures[0]
+        raise ImageError(
+            f"{self.name}: none of {len(paths)} files can be read as an image; "
+            f"the first: {failures[0].problem}",
+            hint=failures[0].hint,
+        )
+
+    def frames(self) -> Generator[Frame, None, None]:
+        """The images in order, round by round."""
+        indices = count()
+        unreadable: set[Path] = set()
+        for _ in islice(count(), self._rounds):
+            for path in self.image_paths:
+                start_time = time.perf_counter()
+                try:
+                    image = images.read_image(path)
+                except ImageError as error:
+                    if path not in unreadable:
+                        unreadable.add(path)
+                        self._report_error(error)
+                    continue
+                yield Frame(next(indices), str(path), image, start_time)
+            # The loop could run forever without images.
+            if len(unreadable) == len(self.image_paths):
+                return
+
+
+@frozen
+class Reconnection:
+    """How a live source that dropped is opened again.
+
+    Attributes:
+        limit_s: for how many seconds that is tried.
+        warn: receives one message each time that it dropped.
+    """
+
+    limit_s: float
+    warn: Callable[[str], None]
+
+    def pauses(self) -> Iterator[float]:
+        """The seconds before each attempt; together at most ``limit_s``."""
+        left_s, pause_s = self.limit_s, _FIRST_PAUSE_S
+        while left_s > 0:
+            yield min(pause_s, left_s)
+            left_s -= pause_s
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+class FrameSteps:
+    """The times from frame to frame of a video, in which a gap shows that frames were lost."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[int] = Counter()  # by milliseconds
+
+    def add(self, step_s: float) -> None:
+        """Count a step."""
+        self._counts[round(1000 * step_s)] += 1
+
+    def count_lost(self) -> int:
+        """How many frames the gaps lack; 0 if the frames are not equally far apart otherwise."""
+        total = self._counts.total()
+        if total < _MIN_STEPS:
+            return 0
+        ((usual, _),) = self._counts.most_common(1)
+        gaps = {step: number for step, number in self._counts.items() if step > 1.5 * usual}
+        if usual <= 0 or sum(gaps.values()) > _MAX_GAPS * total:
+            return 0
+        return sum(number * (round(step / usual) - 1) for step, number in gaps.items())
+
+
+class VideoSource(FrameSource):
+    """A video, a camera or a stream, read with OpenCV.
+
+    Args:
+        target: a path, an address, or the number of a camera.
+        rounds: how often a video is played; None: endlessly. A live source is played once: its end
+            is an error.
+        report_error: receives the reason if it ends too early.
+        reconnection: how a live source is opened again after it dropped.
+
+    Raises:
+        ImageError: it cannot be opened.
+    """
+
+    def __init__(
+        self,
+        target: str | int,
+        rounds: int | None,
+        report_error: ReportError,
+        reconnection: Reconnection,
+    ) -> None:
+        self.name = redact_secrets(target) if isinstance(target, str) else f"camera {target}"
+        self._target = target
+        self._report_error = report_error
+        self._reconnection = reconnection
+        is_stream = "://" in str(target)
+        # /dev/video0 is a camera, too.
+        is_file = (
+            isinstance(target, str) and not is_stream and stat.S_ISREG(Path(target).stat().st_mode)
+        )
+        self._is_camera = not (is_stream or is_file)
+        self._is_live = is_stream or self._is_camera
+        self._rounds = 1 if self._is_live else rounds
+        self._steps = FrameSteps()
+        self._capture = self._open()
+        self._last_begun = time.perf_counter()
+        self._stated_s = 0.0
+        try:
+            self._read_properties()
+        except ImageError:
+            self._capture.release()
+            raise
+
+    def _read_properties(self) -> None:
+        cv2 = import_quiet_opencv()
+        self._stated_frames = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        is_mjpeg = int(self._capture.get(cv2.CAP_PROP_FOURCC)) == cv2.VideoWriter.fourcc(*"MJPG")
+        # Over HTTP, FFmpeg takes such frames to be equally far apart.
+        is_untimed = is_mjpeg and str(self._target).startswith("http")
+        self._has_times = not (self._is_camera or is_untimed)
+        self.fps = fps if 1 <= fps <= 1000 else USUAL_FPS
+        width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+        height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        if width <= 0 or height <= 0:
+            raise ImageError(f"{self.name}: does not say how large its frames are")
+        if width * height > MAX_PIXELS:
+            raise ImageError(
+                f"{self.name}: {width} x {height} pixels are too many: at most {MAX_PIXELS:,}"
+            )
+        self.size = width, height
+
+    def _open(self) -> Any:
+        cv2 = import_quiet_opencv()
+        if self._is_camera:
+            capture = cv2.VideoCapture(self._target)
+            capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # otherwise the driver returns old frames
+        else:
+            open_limit = cv2.CAP_PROP_OPEN_TIMEOUT_MSEC
+            read_limit = cv2.CAP_PROP_READ_TIMEOUT_MSEC
+            limits = (open_limit, _SILENCE_MS, read_limit, _SILENCE_MS)
+            capture = cv2.VideoCapture(self._target, cv2.CAP_FFMPEG, limits)
+        if capture.isOpened():
+            return capture
+        capture.release()
+        problem, hint = "", ""
+        if isinstance(self._target, int):
+            problem = "cannot be opened"
+            hint = "is it connected, free, and do you have permission to use it?"
+        elif self._is_live:
+            problem = "there is no video stream"
+            hint = "open it with a browser or ffplay to check"
+        else:
+            problem, hint = _explain_unplayable(Path(self._target))
+        raise ImageError(f"{self.name}: {problem}", hint=hint)
+
+    def frames(self) -> Generator[Frame, None, None]:
+        """The frames in order, round by round; a round that ends too early is the last."""
+        frames = self._frames_of_stream() if self._is_live else self._frames_of_rounds()
+        try:
+            yield from frames
+        finally:
+            self._capture.release()
+            if lost := self._steps.count_lost():
+                missing = f"{format_count(lost, 'frame')} missing in the middle"
+                self._reconnection.warn(
+                    f"{self.name}: is damaged or was filmed unevenly: {missing}"
+                )
+
+    def _frames_of_rounds(self) -> Generator[Frame, None, None]:
+        indices = count()
+        round_start_s = 0.0
+        for number in islice(count(), self._rounds):
+            if number:
+                self._capture.release()
+                self._capture = self._open()
+            read, end_s = yield from self._frames_until_end(indices, round_start_s)
+            # Where frames are not equally far apart, there are fewer of them.
+            reached = (end_s - round_start_s) * self.fps
+            round_start_s = end_s
+            allowed = max(_TOLERATED_FRAMES, _TOLERATED_SHARE * self._stated_frames)
+            if not read or self._stated_frames - max(read, reached) > allowed:
+                announced = ""
+                if self._stated_frames > 0:
+                    announced = f" of about {self._stated_frames:.0f}"
+                ended = f"it ended after {format_count(read, 'frame')}{announced}"
+                self._report_error(ImageError(f"{self.name}: is cut short or damaged: {ended}"))
+                return
+
+    def _frames_until_end(
+        self, indices: Iterator[int], start_s: float
+    ) -> Generator[Frame, None, tuple[int, float]]:
+        """The frames of one round; returns their number, and when the next round begins."""
+        cv2 = import_quiet_opencv()
+        read, shown_s = 0, start_s
+        while True:
+            begun = time.perf_counter()
+            is_read, image = self._capture.read()
+            if not is_read:
+                return read, shown_s + 1 / self.fps
+            read += 1
+            # Frames of a phone's video are not equally far apart.
+            stated_s = start_s + self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            if read > 1:
+                self._steps.add(stated_s - shown_s)
+            shown_s = max(shown_s, stated_s)
+            yield Frame(next(indices), self.name, images.to_bgr(image), begun, shown_s=shown_s)
+
+    def _frames_of_stream(self) -> Generator[Frame, None, None]:
+        indices = count()
+        pauses = self._reconnection.pauses()
+        shown_s = 0.0
+        while True:
+            opened = time.monotonic()
+            read = 0
+            while True:
+                begun = time.perf_counter()
+                is_read, image = self._capture.read()
+                if not is_read:
+                    break
+                shown_s += self._step_s(begun, is_first=not read)
+                read += 1
+                yield Frame(next(indices), self.name, images.to_bgr(image), begun, shown_s=shown_s)
+            dropped = f"{self.name}: was disconnected after {format_count(read, 'frame')}"
+            if time.monotonic() - opened > _STEADY_S:
+                pauses = self._reconnection.pauses()
+            if not self._open_again(dropped, pauses):
+                self._report_error(ImageError(dropped))
+                return
+
+    def _step_s(self, begun: float, *, is_first: bool) -> float:
+        """The time since the last frame as the stream states it; else, from read to read."""
+        cv2 = import_quiet_opencv()
+        stated_s: float = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        step_s, read_step_s = stated_s - self._stated_s, begun - self._last_begun
+        self._stated_s, self._last_begun = stated_s, begun
+        if is_first or not self._has_times or not 0 < step_s < _SILENCE_MS / 1000:
+            return read_step_s
+        self._steps.add(step_s)
+        return step_s
+
+    def _open_again(self, dropped: str, pauses: Iterator[float]) -> bool:
+        """Open a live source that dropped; False if that fails after each of the pauses."""
+        self._capture.release()
+        for attempt, pause_s in enumerate(pauses):
+            if not attempt:
+                self._reconnection.warn(f"{dropped}; it is opened again")
+            time.sleep(pause_s)
+            try:
+                self._capture = self._open()
+            except ImageError:
+                continue
+            return True
+        return False
+
+
+#: The brands of photos in the container of MP4 (ISO/IEC 23008-12 and AV1's image format).
+_PHOTO_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
+
+
+def _explain_unplayable(path: Path) -> tuple[str, str]:
+    """Why a file that is no image cannot be played, and what to do, by how it begins."""
+    with open(path, "rb") as stream:
+        start = stream.read(200)
+    if start[4:8] == b"ftyp" and start[8:12] in _PHOTO_BRANDS:
+        as_jpeg = path.with_suffix(".jpg").name
+        return (
+            "is a HEIC or AVIF photo, which OpenCV does not read",
+            f"save it as JPEG, for example: heif-convert {path.name} {as_jpeg}",
+        )
+    if start and start.isascii() and b"\0" not in start:
+        images = " ".join(sorted(SUFFIXES))
+        return "is text", f"images: {images}; videos: what FFmpeg plays, such as .mp4"
+    return (
+        "is not an image, and not a video that FFmpeg can play",
+        "a video without its end cannot be played either: copy or download it again",
+    )

@@ -1,0 +1,497 @@
+"""The inputs of ``posezoo run``: images, videos, cameras and addresses; how a model runs on them;
+and the names of its results.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import KW_ONLY, dataclass
+from glob import glob
+from itertools import islice
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from posezoo.core.declarations.model import TRACKING
+from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.errors import (
+    DiskError,
+    ImageError,
+    OutputError,
+    PosezooError,
+    explain_windows_path,
+    redact_secrets,
+    suggest,
+)
+from posezoo.core.files.outputs import replacing_own
+from posezoo.core.files.staging import staging_dir
+from posezoo.core.values import frozen
+from posezoo.core.workers.signals import SignalExit
+from posezoo.poses.drawing import draw
+from posezoo.run.images import read_image, require_image, write_image
+from posezoo.run.runtime.estimator import Estimator
+from posezoo.run.video.frame_outputs import (
+    CODECS,
+    JsonListWriter,
+    frame_to_json,
+    is_picture_or_video,
+    open_output,
+)
+from posezoo.run.video.frame_publishers import FramePublisher
+from posezoo.run.video.frame_rate import StepTimer
+from posezoo.run.video.video_options import VideoOptions
+
+if TYPE_CHECKING:
+    from posezoo.core.download.options import DownloadOptions
+    from posezoo.core.events import Listener
+    from posezoo.run.video.frame_sources import FrameSource
+
+_ANNOTATED = re.compile(r".*_poses(_\d+)?")
+
+#: The suffixes of videos that are downloaded before they are played; any other address is a live
+#: stream.
+VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
+
+# A network camera that restarts answers again within a minute.
+_RECONNECT_S = 60.0
+
+
+@frozen
+class ImageInput:
+    """An image file, and the name that the user gave; they differ for an address."""
+
+    path: Path
+    name: str
+
+
+@frozen
+class VideoInput:
+    """A video, a camera or a stream, and a name for its results."""
+
+    source: FrameSource
+    stem: str
+    is_live: bool  # whether its frames must be processed in time
+
+
+@frozen
+class RunInputs:
+    """All inputs of a run."""
+
+    images: tuple[ImageInput, ...]
+    videos: tuple[VideoInput, ...] = ()
+
+    @property
+    def is_video(self) -> bool:
+        """Whether there are only videos, in which some models track a person and need no
+        detector.
+        """
+        return not self.images
+
+
+def open_inputs(
+    names: Sequence[str],
+    folder: Path,
+    options: DownloadOptions,
+    *,
+    listener: Listener,
+    warn: Callable[[str], None],
+    report_error: Callable[[PosezooError], None],
+    reconnect_s: float | None = None,
+) -> RunInputs:
+    """Open the inputs that the user names, in the order of their names; images come first.
+
+    Args:
+        names: images, folders, globs, videos, numbers of cameras, and addresses.
+        folder: a temporary folder for downloaded files.
+        options: how they are downloaded.
+        listener: receives the events of downloads.
+        warn: receives a warning for each name without images, and if a live source drops.
+        report_error: receives the reason if a video ends too early.
+        reconnect_s: for how many seconds a live source that dropped is opened again.
+
+    Raises:
+        ImageError: a video cannot be opened, or no file is an image.
+        SourceError: a file cannot be downloaded.
+    """
+    from posezoo.run.video.frame_sources import open_source
+
+    images = []
+    videos = []
+    plain = []
+    for name in names:
+        if _is_file_address(name):
+            path = _download(name, folder, options, listener)
+            shown = redact_secrets(name)
+            if _is_video(path):
+                source = open_source(str(path), report_error=report_error)
+                source.name = shown
+                videos.append(VideoInput(source, path.stem, is_live=False))
+            else:
+                images.append(ImageInput(path, shown))
+        elif _is_live(name):
+            source = open_source(
+                name,
+                report_error=report_error,
+                reconnect_s=reconnect_seconds(name, reconnect_s),
+                warn=warn,
+            )
+            videos.append(VideoInput(source, _stem_of_live(name), is_live=True))
+        elif os.path.isfile(name) and _is_video(Path(name)):
+            source = open_source(name, report_error=report_error)
+            videos.append(VideoInput(source, Path(name).stem, is_live=False))
+        else:
+            plain.append(name)
+    if plain:
+        images += [ImageInput(path, str(path)) for path in expand_image_paths(plain, warn)]
+    if images and not videos:
+        _require_one_image(images)
+    return RunInputs(tuple(images), tuple(videos))
+
+
+def _require_one_image(images: Sequence[ImageInput]) -> None:
+    """Raise an ImageError, before a model is downloaded, if no file is an image."""
+    errors = []
+    for image in images:
+        try:
+            return require_image(image.path)
+        except ImageError as error:
+            errors.append(error)
+    raise errors[0]
+
+
+def reconnect_seconds(name: str, chosen_s: float | None) -> float:
+    """For how long a source that dropped is opened again; ``chosen_s`` is what the user chose."""
+    if chosen_s is not None:
+        return chosen_s
+    return _RECONNECT_S if "://" in name else 0.0
+
+
+def _is_file_address(name: str) -> bool:
+    from posezoo.run.images import SUFFIXES
+
+    suffix = Path(urlsplit(name).path).suffix.lower() if _is_http(name) else ""
+    return suffix in SUFFIXES or suffix in VIDEO_SUFFIXES
+
+
+def _is_http(name: str) -> bool:
+    return name.lower().startswith(("http://", "https://"))
+
+
+def _is_live(name: str) -> bool:
+    """Whether a name is that of a stream, or the number or the device of a camera."""
+    return (
+        "://" in name
+        or name.startswith("/dev/video")
+        or (name.isdecimal() and not os.path.exists(name))
+    )
+
+
+def _is_video(path: Path) -> bool:
+    """Whether a file is played rather than read as an image, which may also have no suffix."""
+    from posezoo.run.images import is_still
+
+    return bool(path.suffix) and not is_still(path)
+
+
+def _stem_of_live(name: str) -> str:
+    if name.isdecimal():
+        return f"camera_{name}"
+    from posezoo.core.download.user_file import name_in_url
+
+    return Path(name_in_url(name)).stem
+
+
+def _download(url: str, folder: Path, options: DownloadOptions, listener: Listener) -> Path:
+    """Download a file to a folder of its own, since several addresses may end with the same
+    name.
+    """
+    from posezoo.core.download.user_file import download_user_file
+
+    subfolder = folder / str(len(list(folder.iterdir())))
+    subfolder.mkdir()
+    return download_user_file(url, subfolder, options, listener=listener)
+
+
+def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> list[Path]:
+    """The images that files, folders and globs name; the images of a folder are in alphabetical
+    order.
+
+    For folders and globs, annotated images of an earlier run are left out. A name without images
+    causes a warning, no images at all an ImageError.
+    """
+    from posezoo.run.images import SUFFIXES
+
+    images = []
+    for name in names:
+        candidates = _list_candidates(name)
+        if candidates is None:
+            images.append(Path(name))
+            continue
+        matches = sorted(
+            file
+            for file in candidates
+            if os.path.isfile(file) and not _ANNOTATED.fullmatch(file.stem)
+        )
+        if not matches:
+            warn(f"{name}: no images there (looked for {' '.join(sorted(SUFFIXES))})")
+        images += matches
+    # A name without a suffix is probably that of a model, which stands before --input.
+    unknown = [path for path in images if not path.suffix and not os.path.exists(path)]
+    if unknown:
+        raise ImageError(
+            f"no image to work on: {unknown[0]}", hint=_explain_missing(str(unknown[0]))
+        )
+    if not any(map(os.path.exists, images)):
+        missing = ", ".join(map(str, images)) or ", ".join(names)
+        raise ImageError(f"no image to work on: {missing}", hint=_explain_missing(names[0]))
+    return images
+
+
+def _explain_missing(name: str) -> str:
+    """What to do about a name that is that of no file."""
+    if name == "-":
+        return "the standard input is not read: save it to a file, and name that"
+    if name.startswith("~"):
+        return f"a shell replaces ~ only outside of quotes: {Path(name).expanduser()}"
+    if explanation := explain_windows_path(name):
+        return explanation
+    path = Path(name)
+    if path.is_dir():
+        return "name images, folders or quoted globs"
+    neighbours = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+    if similar := suggest(path.name, neighbours):
+        return f"there is no such file: {similar}"
+    if not path.suffix:
+        return (
+            f"there is no such file; a model stands before --input: posezoo run {name} --input FILE"
+        )
+    return "there is no such file: name images, folders or quoted globs"
+
+
+def _list_candidates(name: str) -> list[Path] | None:
+    """The files that a folder or glob names; None if the name is that of a file."""
+    from posezoo.run.images import SUFFIXES
+
+    if os.path.isdir(name):
+        return [file for file in Path(name).iterdir() if file.suffix.lower() in SUFFIXES]
+    if any(character in name for character in "*?[") and not os.path.exists(name):
+        return list(map(Path, glob(name, recursive=True)))
+    return None
+
+
+def require_fitting_output(output: Path, inputs: RunInputs) -> None:
+    """Check that a picture or video, if it is one, fits the input.
+
+    Raises:
+        OutputError: there are several inputs, or the only one is of the other kind.
+    """
+    if not is_picture_or_video(output):
+        return
+    is_video = output.suffix.lower() in CODECS
+    kind, count = ("video", len(inputs.videos)) if is_video else ("picture", len(inputs.images))
+    if count != 1 or len(inputs.videos) + len(inputs.images) != 1:
+        raise OutputError(
+            f"{output}: is the name of one {kind}, and the input is not one {kind}",
+            hint="name a folder",
+        )
+
+
+class OutputNames:
+    """Gives each result a unique name that is never the name of an input (``inputs``).
+
+    Args:
+        results: the folder of the results; or the picture or video of the only input.
+        inputs: the files of the inputs.
+    """
+
+    def __init__(self, results: Path, inputs: Sequence[Path]) -> None:
+        self._folder = results
+        self._file = results if is_picture_or_video(results) else None
+        self._taken = {path.resolve() for path in inputs}
+
+    def output_path(self, image: Path) -> Path:
+        """A new path: ``me.jpg`` becomes ``me_poses.jpg``; formats other than JPEG become PNG."""
+        if self._file:
+            return self._file
+        suffix = ".png"
+        if image.suffix.lower() in (".jpg", ".jpeg"):
+            suffix = image.suffix.lower()
+        return self.path_for(image.stem, suffix)
+
+    def video_path(self, stem: str) -> Path:
+        """A new path of a video: ``clip`` becomes ``clip_poses.mp4``."""
+        return self._file or self.path_for(stem, ".mp4")
+
+    def path_for(self, stem: str, suffix: str) -> Path:
+        """A new path of a result: ``clip`` becomes ``clip_poses.mp4``."""
+        target = self._folder / f"{stem}_poses{suffix}"
+        count = 1
+        while target.resolve() in self._taken:
+            count += 1
+            target = self._folder / f"{stem}_poses_{count}{suffix}"
+        self._taken.add(target.resolve())
+        return target
+
+
+#: Gets the kind and the name of an input, and why it failed.
+ReportFailure = Callable[[str, str, PosezooError], None]
+
+
+@dataclass
+class InputRunner:
+    """Runs a model on all inputs, and collects the results as JSON values.
+
+    Args:
+        results: the folder of the annotated images and videos; or the picture or video itself, and
+            nothing else is written.
+        min_score: of keypoints that are drawn.
+        limit: the number of frames of a video; None for all.
+        video: how the people in videos are followed.
+        publish: receives the source, each frame of a video, and its poses.
+        report_failure: receives ``image``, its name, and why it could not be read or written.
+        force: whether files are replaced that posezoo did not write.
+    """
+
+    estimator: Estimator
+    inputs: RunInputs
+    results: Path
+    _: KW_ONLY
+    min_score: float
+    limit: int | None
+    video: VideoOptions
+    publish: FramePublisher
+    timer: StepTimer
+    report_failure: ReportFailure
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        videos = (Path(video.source.name) for video in self.inputs.videos)
+        paths = [*(image.path for image in self.inputs.images), *videos]
+        self._names = OutputNames(self.results, paths)
+        self.is_file = is_picture_or_video(self.results)
+        self.images: list[dict[str, Any]] = []
+        self.videos: list[dict[str, Any]] = []
+        self.skeletons: set[Skeleton] = set()  # of the poses
+        self.ended_by: BaseException | None = None  # ^C, which ends a camera
+
+    @property
+    def people_from(self) -> list[str]:
+        """Where people come from in the images, and in the videos."""
+        origins = [video["people_from"] for video in self.videos]
+        if self.images or not self.videos:
+            origins.insert(0, self.estimator.people_from)
+        return list(dict.fromkeys(origins))
+
+    @property
+    def has_results(self) -> bool:
+        """Whether an input could be read."""
+        return bool(self.images or self.videos)
+
+    @property
+    def has_empty_result(self) -> bool:
+        """Whether an image, or all frames of a video, have no person."""
+        has_empty_image = any(not image["poses"] for image in self.images)
+        return has_empty_image or any(not video["people"] for video in self.videos)
+
+    def run_all(self) -> None:
+        """Run the model on the images, then on the videos."""
+        # A folder that cannot be written is one error, not one for each image.
+        with staging_dir(self.results.parent if self.is_file else self.results):
+            pass
+        for image in self.inputs.images:
+            try:
+                self._run_on_image(image)
+            except DiskError:
+                raise
+            except (ImageError, OutputError) as error:
+                self.report_failure("image", image.name, error)
+        for video in self.inputs.videos:
+            if self.ended_by is None:
+                self._run_on_video(video)
+
+    def _run_on_image(self, image: ImageInput) -> None:
+        with self.timer.time_step("read images"):
+            pixels = read_image(image.path)
+        with self.timer.time_step("find poses"):
+            poses = self.estimator(pixels)
+        self.skeletons |= {pose.layout for pose in poses}
+        target = self._names.output_path(image.path)
+        with (
+            self.timer.time_step("draw and write"),
+            replacing_own(target, force=self.force),
+        ):
+            write_image(target, draw(pixels, poses, min_score=self.min_score, in_place=True))
+        self.images.append(
+            {
+                "image": image.name,
+                "picture": str(target),
+                "width": pixels.shape[1],
+                "height": pixels.shape[0],
+                "poses": [pose.to_json() for pose in poses],
+            }
+        )
+
+    def _run_on_video(self, video: VideoInput) -> None:
+        """Write the annotated video and the keypoints of each frame; ^C ends it, and keeps what is
+        done.
+        """
+        source = video.source
+        target = self._names.video_path(video.stem)
+        keypoints = None if self.is_file else self._names.path_for(video.stem, ".json")
+        frames = people = 0
+        with ExitStack() as stack:
+            stack.enter_context(self.timer.time_step("videos"))
+            written = None
+            if keypoints:
+                stack.enter_context(replacing_own(keypoints, force=self.force))
+                written = stack.enter_context(JsonListWriter(keypoints, "frames"))
+            stack.enter_context(replacing_own(target, force=self.force))
+            output = open_output(target, source, may_drop=video.is_live, force=self.force)
+            stack.callback(output.close)
+            read = stack.enter_context(closing(source.frames()))
+            try:
+                results = self.estimator.stream(
+                    islice(read, self.limit),
+                    attrgetter("image"),
+                    is_video=True,
+                    track=self.video.track,
+                    smooth=self.video.smooth,
+                    detect_every=self.video.detect_every,
+                    time_s=source.time_s,
+                )
+                with closing(results):
+                    for frame, poses in results:
+                        self.skeletons |= {pose.layout for pose in poses}
+                        self.publish(source, frame, poses)
+                        if written:
+                            written.append(frame_to_json(frame, poses))
+                        output.write(
+                            frame,
+                            draw(frame.image, poses, min_score=self.min_score, in_place=True),
+                        )
+                        frames += 1
+                        people = max(people, len(poses))
+            except (KeyboardInterrupt, SignalExit) as signal:
+                self.ended_by = signal
+        if not frames:
+            return
+        people_from = self.estimator.people_from
+        if self.estimator.follows_one_person:
+            people_from = TRACKING
+        width, height = source.size
+        self.videos.append(
+            {
+                "video": source.name,
+                "picture": str(target),
+                "keypoints": str(keypoints) if keypoints else None,
+                "frames": frames,
+                "people": people,
+                "people_from": people_from,
+                "width": width,
+                "height": height,
+            }
+        )

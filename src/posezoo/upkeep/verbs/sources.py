@@ -1,0 +1,179 @@
+"""posezoo sources check: ask each source of each file for existence, size and, if cheap, digest.
+
+``posezoo sources check --format json``::
+
+    sources    list   model, file, source, type (as in model.yml), host (or empty), state (good,
+                      dead, changed, unreachable, unchecked), compared (size, digest), problem,
+                      model_yml, line (or 0)
+    counts     object the number of sources by state
+    failed     list   the model.yml files that cannot be read: name, reason, hint
+
+The exit code is 1 if a source is dead, changed or unreachable. No file is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli import flags
+from posezoo.cli.flags import Flag
+from posezoo.cli.report import align_columns, print_json, print_result
+from posezoo.cli.selection import select_models
+from posezoo.core.console import Console, Progress
+from posezoo.core.json_projection import project
+from posezoo.core.labels import format_count, join
+
+if TYPE_CHECKING:
+    from posezoo.core.registry import Selection
+    from posezoo.upkeep.source_check import CheckedSource
+
+EXAMPLES = """
+posezoo sources check blazepose-full
+posezoo sources check --all
+posezoo sources check --all --registry omz --format sarif
+"""
+
+# Most of the time is spent waiting for answers.
+_JOBS = 16
+# An unreachable host takes a timeout for each attempt.
+_ATTEMPTS = 2
+
+#: The keys of a source in JSON.
+_ROW = "model file source type host state compared problem line model_yml=path"
+
+#: What a source must have, and an example of a mistake, by the state of a bad source.
+RULES = {
+    "dead": (
+        "A source has the file: otherwise a download fails, or needs another source",
+        "HTTP 404",
+    ),
+    "changed": (
+        "A source has the declared size and digest: otherwise it is refused",
+        "another size",
+    ),
+    "unreachable": (
+        "A source answers: otherwise a download fails, or needs another source",
+        "HTTP 503",
+    ),
+}
+
+FLAGS = (
+    Flag(
+        "what",
+        "check: ask each source for existence, size and, if cheap, digest; then it is good, dead"
+        " (it does not have the file, or refuses it), changed (another size or digest), unreachable"
+        " (no answer, or a wrong setting on this machine) or unchecked (for example, a package is"
+        " missing); the exit code is 1 if one is dead, changed or unreachable",
+        choices=("check",),
+    ),
+    flags.MODELS,
+    Flag(
+        "-j, --jobs N",
+        f"how many sources are asked at once (default: {_JOBS})",
+        flags.whole_number(1, 64),
+    ),
+    Flag(
+        "--attempts N",
+        f"how often a source is asked (default: {_ATTEMPTS})",
+        flags.whole_number(1, 100),
+    ),
+    f"stall_timeout header ca_bundle allow_private_redirects {flags.REGISTRY}",
+    flags.format_flag(("text", "json", "sarif")),
+    "quiet",
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the state of each source; 1 if a file cannot be downloaded from one now."""
+    from posezoo.core.pipeline.zoo_context import download_options, registry_from_settings
+    from posezoo.upkeep.source_check import BAD_STATES, check_sources
+
+    patterns = flags.patterns_from_args(args)
+    settings = flags.settings_from_args(args)
+    options = download_options(settings)
+    options = replace(options, jobs=args.jobs or _JOBS, attempts=args.attempts or _ATTEMPTS)
+    with Console(quiet=args.quiet) as console:
+        models = select_models(registry_from_settings(settings), patterns, console)
+        with closing(_progress(models, quiet=args.quiet)) as progress:
+            checked = check_sources(models.models, options, progress.update)
+    bad = [each for each in checked if each.state in BAD_STATES]
+    if args.format == "sarif":
+        print_json(_to_sarif(bad))
+    else:
+        answer = {
+            "sources": [project(each, _ROW) for each in checked],
+            "counts": Counter(each.state for each in checked),
+            "failed": [project(each, "name=file reason=problem hint") for each in models.problems],
+        }
+        print_result(args.format, answer, *_text_lines(checked, bad, quiet=args.quiet))
+    return 1 if bad or models.problems else 0
+
+
+def _progress(models: Selection, *, quiet: bool) -> Progress:
+    files = [file for spec in models.models for file in spec.files]
+    progress = Progress(sum(len(file.sources) for file in files))
+    if sys.stderr.isatty() and not quiet:
+        progress.show_bar("sources", sys.stderr, "source")
+    return progress
+
+
+def _text_lines(
+    checked: Sequence[CheckedSource], bad: Sequence[CheckedSource], *, quiet: bool
+) -> Iterator[str]:
+    """A row for each source, with what was compared or what is wrong, the bad ones last; and the
+    counts.
+    """
+    rows = []
+    for each in sorted(checked, key=lambda each: each in bad):
+        if each in bad:
+            note = f"{_below_here(each.path)}:{each.line}: {each.problem}"
+        else:
+            note = ", ".join(each.compared) or each.problem or "exists"
+        if each in bad or not quiet:
+            name = f"{each.model}: {each.file}"
+            rows.append((each.state, name, each.host or each.type, note))
+    if rows:
+        yield from align_columns(rows)
+    counts = Counter(each.state for each in checked)
+    parts = [f"{number} {state}" for state, number in counts.most_common()]
+    total = format_count(len(checked), "source")
+    yield join(total, ", ".join(parts), separator=": ")
+
+
+def _below_here(path: Path) -> Path:
+    here = Path.cwd()
+    if not path.is_relative_to(here):
+        return path
+    return path.relative_to(here)
+
+
+def _to_sarif(bad: Sequence[CheckedSource]) -> dict[str, object]:
+    from posezoo.core.versions import version
+    from posezoo.lint.finding import Finding, Severity
+    from posezoo.lint.output_formats import to_sarif
+    from posezoo.lint.rule import RuleInfo
+
+    rules = [RuleInfo(f"{state}-source", Severity.ERROR, *texts) for state, texts in RULES.items()]
+    findings = []
+    for each in bad:
+        finding = Finding(
+            rule=f"{each.state}-source",
+            severity=Severity.ERROR,
+            model=each.model,
+            file=str(each.path),
+            line=each.line or 1,
+            column=1,
+            field=each.file,
+            found=each.problem,
+            expected="",
+            message=f"{each.file}: {each.source}: {each.problem}",
+        )
+        findings.append(finding)
+    return to_sarif(findings, rules, version())
