@@ -53,21 +53,20 @@ CONVERTING = (
 )
 #: The verbs that show the hints of a package. Each takes every flag that such a hint names.
 SHOWN_BY = {
-    "download": DOWNLOADING,
-    "convert": CONVERTING,
-    "resolve": CONVERTING,
-    "spec": CONVERTING,
-    "pipeline": CONVERTING,
-    "runtime": ("run", "demo", "evaluate", "benchmark"),
-    "evaluation": ("evaluate",),
+    "core/download": DOWNLOADING,
+    "core/convert": CONVERTING,
+    "core/resolve": CONVERTING,
+    "core/declarations": CONVERTING,
+    "core/pipeline": CONVERTING,
+    "run/runtime": ("run", "demo", "evaluate", "benchmark"),
+    "measure/evaluation": ("evaluate",),
     "quantize": ("quantize",),
     "lint": ("verify",),
     "export": ("export",),
-    "gallery": ("gallery",),
-    "demo": ("demo",),
-    "draft": ("new",),
+    "pages/gallery": ("gallery",),
+    "upkeep/draft": ("new",),
     "oci": ("push", "pull"),
-    "lockfile": (
+    "core/lockfile": (
         *CONVERTING,
         "download",
         "mirror",
@@ -77,7 +76,7 @@ SHOWN_BY = {
         "lock",
         "licenses",
     ),
-    "registry.py": tuple(
+    "core/registry.py": tuple(
         verb
         for verb in VERBS
         if verb not in ("completion", "dataset", "doctor", "shims", "translate")
@@ -317,8 +316,8 @@ def test_every_flag_in_a_hint_is_one_of_each_verb_that_shows_it():
     wrong, checked = [], 0
     for path in SOURCES:
         inside = path.relative_to(ROOT / "src" / "posezoo")
-        verbs = SHOWN_BY.get(inside.parts[0], ())
-        if inside.parent == Path("cli/verbs"):
+        verbs = SHOWN_BY.get("/".join(inside.parts[:2]), SHOWN_BY.get(inside.parts[0], ()))
+        if inside.parent.name == "verbs":
             verbs = (inside.stem.replace("_", "-"),)
         for line, text in hints_of(path):
             for flag in flags_alone(text):

@@ -53,7 +53,8 @@ def imported(code: str, allowed: tuple[str, ...] = ()) -> set[str]:
 def test_the_importer_of_a_heavy_package_is_named():
     (sentence,) = imported("import posezoo.core.download.http", allowed=("numpy",))
     assert re.fullmatch(
-        r"requests is imported by posezoo\.download\.\w+, line \d+: import it inside .*", sentence
+        r"requests is imported by posezoo\.core\.download\.\w+, line \d+: import it inside .*",
+        sentence,
     )
 
 

@@ -72,8 +72,8 @@ def get(
         trust_on_first_use: accept a file whose publisher states no checksum; its checksum is then
             recorded in posezoo.lock (the setting ``lock``).
         skeleton: with ``checkpoint``, that of the network's keypoints, as for ``load``.
-        listener: receives events, see ``posezoo.core.events``; by default they are shown on the standard
-            error, as by the command line; None shows nothing.
+        listener: receives events, see ``posezoo.core.events``; by default they are shown on the
+            standard error, as by the command line; None shows nothing.
         settings: any of ``posezoo.core.settings.Settings``, such as ``weights_dir`` or ``mirror``.
 
     Returns:
@@ -198,8 +198,8 @@ def load(
             which does not say it; empty for a file that does, and for any model of the zoo.
         skeleton: of the network's keypoints: a skeleton, the path of its YAML file, or the name of
             one of posezoo's; None for the one that the model or IR declares.
-        listener: receives events, see ``posezoo.core.events``; by default they are shown on the standard
-            error, as by the command line; None shows nothing.
+        listener: receives events, see ``posezoo.core.events``; by default they are shown on the
+            standard error, as by the command line; None shows nothing.
         settings: any of ``posezoo.core.settings.Settings``, such as ``weights_dir`` or ``mirror``.
 
     Returns:
@@ -274,8 +274,8 @@ def network(
             they decide how many stages, channels and keypoints the network has.
         trust_on_first_use: accept weights without a checksum, which is then recorded in
             posezoo.lock.
-        listener: receives events, see ``posezoo.core.events``; by default they are shown on the standard
-            error, as by the command line; None shows nothing.
+        listener: receives events, see ``posezoo.core.events``; by default they are shown on the
+            standard error, as by the command line; None shows nothing.
         settings: any of ``posezoo.core.settings.Settings``, such as ``weights_dir`` or ``mirror``.
 
     Raises:

@@ -22,18 +22,39 @@ from posezoo.cli import main as command_line
 from posezoo.cli import verbs
 from posezoo.core.workers.threads import map_ordered
 
+SOURCE = Path(command_line.__file__).parents[1]
 
-def test_help_shows_every_verb_and_examples():
+
+def shown_verbs(text: str) -> list[str]:
+    return [verb for verb in command_line.VERBS if f"\n  {verb} " in text]
+
+
+def test_help_shows_the_daily_verbs_and_where_the_others_are():
     shown = posezoo_process("--help")
     assert shown.returncode == 0
-    modules = {path.stem for path in Path(verbs.__file__).parent.glob("[a-z]*.py")}
+    assert shown_verbs(shown.stdout) == list(verbs.DAILY)
+    assert shown.stdout.endswith("; posezoo help --all shows all verbs\n")
+
+
+def test_help_all_shows_every_verb_below_its_heading():
+    shown = posezoo_process("help", "--all")
+    assert shown.returncode == 0
+    modules = {path.stem for path in SOURCE.glob("*/verbs/[a-z]*.py")}
     assert sorted(command_line.VERBS) == sorted(modules), (
-        "a verb has a module, and its summary is in cli/verbs/summaries.json"
+        "a verb has a module, and its summary is in the summaries.json beside it"
     )
-    for verb in command_line.VERBS:
-        assert shown.stdout.count(f"\n  {verb} ") == 1
+    assert shown_verbs(shown.stdout) == list(command_line.VERBS)
     for title in command_line.VERB_GROUPS:
         assert f"\n\n{title}:\n  " in shown.stdout
+
+
+def test_help_of_a_verb_is_that_of_its_flag():
+    assert posezoo_process("help", "list").stdout == posezoo_process("list", "--help").stdout
+    unknown = posezoo_process("help", "fly")
+    assert (unknown.returncode, unknown.stderr) == (
+        2,
+        "posezoo: error: no verb is called 'fly'\n  hint: posezoo help --all shows all verbs\n",
+    )
 
 
 def test_images_in_the_place_of_a_model_are_told_where_they_belong(tmp_path, capsys, monkeypatch):
@@ -58,7 +79,7 @@ def test_a_package_adds_a_verb_and_replaces_none(tmp_path, capsys):
         assert command_line.main(["rest"]) == 7
         assert verbs.find_verb("list").summary == verbs.SUMMARIES["list"]
         with pytest.raises(SystemExit):
-            command_line.main(["--help"])
+            command_line.main(["help", "--all"])
     assert capsys.readouterr().out.count("\n  rest        do nothing well\n") == 1
 
 
@@ -66,7 +87,7 @@ def test_a_verb_that_cannot_be_imported_leaves_the_others(tmp_path, capsys):
     added = "posezoo.verbs: broken = breaking:VERB"
     with plugin_package(tmp_path, added, name="broke", breaking="1 / 0"):
         with pytest.raises(SystemExit):
-            command_line.main(["--help"])
+            command_line.main(["help", "--all"])
         shown = " ".join(capsys.readouterr().out.split())
         assert "cannot be imported: ZeroDivisionError" in shown
         assert "show all models" in shown
@@ -145,7 +166,7 @@ def test_the_version_is_that_of_the_package():
     ("args", "problem"),
     [
         ((), "the following arguments are required: VERB"),
-        (("fly",), "no verb is called 'fly'\n  hint: posezoo --help shows its usage\n"),
+        (("fly",), "no verb is called 'fly'\n  hint: posezoo help --all shows all verbs\n"),
         (("convrt",), "did you mean convert?"),
         (
             ("convert", "x", "--precison", "FP16"),
@@ -217,7 +238,9 @@ def test_wrong_flags_end_with_2_and_are_named(args, problem):
 def test_flags_may_be_anywhere_after_the_verb(monkeypatch, words, expected):
     verb, *_ = words.split()
     given = []
-    monkeypatch.setattr(f"posezoo.cli.verbs.{verb}.run", lambda args: given.append(args) or 0)
+    (path,) = SOURCE.glob(f"*/verbs/{verb}.py")
+    module = f"posezoo.{path.parts[-3]}.verbs.{verb}"
+    monkeypatch.setattr(f"{module}.run", lambda args: given.append(args) or 0)
     assert command_line.main(words.split()) == 0
     assert {name: getattr(given[0], name) for name in expected} == expected
 

@@ -18,10 +18,10 @@ from typing import NoReturn
 
 from posezoo.cli import run_main
 from posezoo.cli.parsers import CommandParser, HelpFormatter
-from posezoo.cli.verbs import SUMMARIES, VERB_GROUPS, find_verb, plugin_names
+from posezoo.cli.verbs import DAILY, SUMMARIES, VERB_GROUPS, find_verb, plugin_names
 from posezoo.core.errors import PluginError, PosezooError, suggest
 
-VERBS = tuple(SUMMARIES)
+VERBS = (*DAILY, *(name for name in SUMMARIES if name not in DAILY))
 
 DESCRIPTION = """\
 Human-pose models for OpenVINO: download, verify, convert and run them.
@@ -59,7 +59,7 @@ NEAR = 0.65
 
 def create_parser(verb_names: Sequence[str] = VERBS) -> CommandParser:
     """The parser of the whole command line, or of some of its verbs."""
-    top = _TopParser()
+    top = _TopParser(all_verbs=True)
     for name in verb_names:
         top.add_verb(name)
     return top
@@ -88,6 +88,8 @@ def _complete() -> int:
 
 def _run_verb(words: Sequence[str], args: argparse.Namespace) -> int:
     """Run the verb that the first word names; only its module is imported."""
+    if words[:1] == ["help"]:
+        words = _verb_of_help(words[1:])
     if not words or words[0].startswith("-") or find_verb(words[0]) is None:
         _answer_without_verb(words)
     verb, *others = words
@@ -103,13 +105,20 @@ def _run_verb(words: Sequence[str], args: argparse.Namespace) -> int:
     return code
 
 
+def _verb_of_help(words: Sequence[str]) -> Sequence[str]:
+    """The words that show what ``posezoo help`` asks for."""
+    if list(words) == ["--all"]:
+        print(_TopParser(all_verbs=True).format_help(), end="")
+        sys.exit(0)
+    return (*words, "--help")
+
+
 def _answer_without_verb(words: Sequence[str]) -> NoReturn:
     """Show the help or the version, or why the words are wrong."""
     top = _TopParser()
-    for name, summary in SUMMARIES.items():
-        top.add_summary(name, summary)
     if words and not words[0].startswith("-"):
-        top.error(f"no verb is called '{words[0]}'", _hint_for_word(words[0]))
+        hint = _hint_for_word(words[0]) or "posezoo help --all shows all verbs"
+        top.error(f"no verb is called '{words[0]}'", hint)
     _, unknown = top.parse_known_args(words)
     top.error(f"unrecognized arguments: {' '.join(unknown)}", "the verb is the first word")
 
@@ -178,23 +187,23 @@ def _verbs_with(flag: str) -> str:
 
 
 class _TopParser(CommandParser):
-    """Its help shows the verbs below the headings of ``VERB_GROUPS``."""
+    """Its help shows the daily verbs, or all of them below the headings of ``VERB_GROUPS``."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, all_verbs: bool = False) -> None:
+        self.all_verbs = all_verbs
         super().__init__(
             prog="posezoo",
             description=DESCRIPTION,
-            epilog="posezoo VERB --help shows a verb's flags and examples",
+            epilog=(
+                "posezoo VERB --help shows a verb's flags and examples;"
+                " posezoo help --all shows all verbs"
+            ),
             formatter_class=HelpFormatter,
         )
         self.add_argument(
             "--version", action=_VersionAction, nargs=0, help="show the version and exit"
         )
         self.verbs = self.add_subparsers(metavar="VERB", required=True, parser_class=CommandParser)
-
-    def add_summary(self, name: str, summary: str) -> None:
-        """Add a verb for the help, which needs only its summary."""
-        self.verbs.add_parser(name, help=summary)
 
     def add_verb(self, name: str) -> CommandParser:
         """Add a verb with its flags; returns its parser."""
@@ -217,24 +226,33 @@ class _TopParser(CommandParser):
         return verb
 
     def format_help(self) -> str:
-        """The help of the whole command line, also with the verbs of installed packages."""
-        added = plugin_names()
-        for name in added:
-            self.add_summary(name, _summary_of_plugin(name))
-        groups = {**VERB_GROUPS, "installed packages": added}
-        shown = {action.dest: action for action in self.verbs._choices_actions}
+        """The help of the whole command line; of all verbs, also those of installed packages."""
+        groups = {"daily work": {name: SUMMARIES[name] for name in DAILY}}
+        if self.all_verbs:
+            added = {name: _summary_of_plugin(name) for name in plugin_names()}
+            groups = {**VERB_GROUPS, "installed packages": added}
         formatter = self._get_formatter()
         formatter.add_usage(self.usage, self._actions, [])
         formatter.add_text(self.description)
-        for title, names in groups.items():
+        for title, summaries in groups.items():
             formatter.start_section(title)
-            formatter.add_arguments([shown[name] for name in names if name in shown])
+            formatter.add_arguments([_Summary(*summary) for summary in summaries.items()])
             formatter.end_section()
         formatter.start_section("options")
         formatter.add_arguments(self._optionals._group_actions)
         formatter.end_section()
         formatter.add_text(self.epilog)
         return formatter.format_help()
+
+
+class _Summary(argparse.Action):
+    """A verb and what it does, as the help shows them."""
+
+    def __init__(self, verb: str, summary: str) -> None:
+        super().__init__([], verb, nargs=0, help=summary, metavar=verb)
+
+    def __call__(self, *_args: object, **_kwargs: object) -> None:
+        """Nothing: the help alone has it."""
 
 
 def _summary_of_plugin(name: str) -> str:

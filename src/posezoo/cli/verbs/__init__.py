@@ -18,39 +18,36 @@ if TYPE_CHECKING:
 
     from posezoo.cli.flags import Flag, FlagGroup
 
-#: The summaries of the verbs, below the headings of the help. The help of the whole command line
-#: needs nothing else: importing all verbs takes several times as long.
-VERB_GROUPS: dict[str, dict[str, str]] = json.loads(
-    Path(__file__).with_name("summaries.json").read_text("utf-8")
+#: The headings of the help of all verbs, in their order. Beside the verbs of each part of posezoo,
+#: ``summaries.json`` says what each of them does, below one of these headings: importing all verbs
+#: takes several times as long.
+HEADINGS = (
+    "use models",
+    "find and make models",
+    "measure models",
+    "publish models",
+    "operate an installation",
+    "maintain a registry",
 )
 
-SUMMARIES = {name: text for group in VERB_GROUPS.values() for name, text in group.items()}
+#: What users do daily; ``posezoo --help`` shows only these.
+DAILY = ("run", "demo", "list", "info", "get", "convert", "quantize", "evaluate", "benchmark")
 
-#: The modules of the verbs that features add.
-_OF_FEATURES = {
-    "benchmark": "posezoo.measure.verbs.benchmark",
-    "bom": "posezoo.pages.verbs.bom",
-    "card": "posezoo.pages.verbs.card",
-    "compare": "posezoo.pages.verbs.compare",
-    "dataset": "posezoo.measure.verbs.dataset",
-    "demo": "posezoo.run.verbs.demo",
-    "evaluate": "posezoo.measure.verbs.evaluate",
-    "export": "posezoo.export.verbs.export",
-    "gallery": "posezoo.pages.verbs.gallery",
-    "licenses": "posezoo.pages.verbs.licenses",
-    "mirror": "posezoo.scale.verbs.mirror",
-    "new": "posezoo.upkeep.verbs.new",
-    "prove": "posezoo.upkeep.verbs.prove",
-    "pull": "posezoo.oci.verbs.pull",
-    "push": "posezoo.oci.verbs.push",
-    "quantize": "posezoo.quantize.verbs.quantize",
-    "recommend": "posezoo.pages.verbs.recommend",
-    "record": "posezoo.upkeep.verbs.record",
-    "run": "posezoo.run.verbs.run",
-    "shims": "posezoo.omz.verbs.shims",
-    "sources": "posezoo.upkeep.verbs.sources",
-    "translate": "posezoo.formats.verbs.translate",
-}
+
+def _read_summaries() -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """The summaries of the verbs by heading, and the package of each verb."""
+    groups: dict[str, dict[str, str]] = {heading: {} for heading in HEADINGS}
+    packages = {}
+    for path in sorted(Path(__file__).parents[2].glob("*/verbs/summaries.json")):
+        for heading, summaries in json.loads(path.read_text("utf-8")).items():
+            groups[heading].update(summaries)
+            packages.update(dict.fromkeys(summaries, f"posezoo.{path.parts[-3]}.verbs"))
+    return groups, packages
+
+
+VERB_GROUPS, _PACKAGES = _read_summaries()
+
+SUMMARIES = {name: text for group in VERB_GROUPS.values() for name, text in group.items()}
 
 
 @frozen
@@ -76,7 +73,7 @@ def find_verb(name: str) -> Verb | None:
     """
     if name not in SUMMARIES:
         return PLUGINS.find(name)
-    module = import_module(_OF_FEATURES.get(name, f"posezoo.cli.verbs.{name}"))
+    module = import_module(f"{_PACKAGES[name]}.{name}")
     usage = getattr(module, "USAGE", None)
     return Verb(SUMMARIES[name], module.run, module.FLAGS, module.EXAMPLES, usage=usage)
 
