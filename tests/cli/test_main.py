@@ -33,7 +33,7 @@ def test_help_shows_the_daily_verbs_and_where_the_others_are():
     shown = posezoo_process("--help")
     assert shown.returncode == 0
     assert shown_verbs(shown.stdout) == list(verbs.DAILY)
-    assert shown.stdout.endswith("; posezoo help --all shows all verbs\n")
+    assert "posezoo help --all shows all verbs" in " ".join(shown.stdout.split())
 
 
 def test_help_all_shows_every_verb_below_its_heading():
