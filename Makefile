@@ -256,8 +256,8 @@ image:  ## build the container image posezoo (docs/container.md)
 	  --build-arg VERSION=$$(sed -n 's/^version = //p' setup.cfg) --build-arg REVISION=$$(git rev-parse HEAD) .
 
 soak: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS)  ## test for long: kill -9 at 200 moments, every fault twice, all cases (20 minutes)
-	for turn in 1 2; do $(BIN)/python -m pytest -q tests/download/test_source_errors.py || exit 1; done
-	SOAK_MOMENTS=200 $(BIN)/python -m pytest -q tests/download/test_kills.py
+	for turn in 1 2; do $(BIN)/python -m pytest -q tests/core/download/test_source_errors.py || exit 1; done
+	SOAK_MOMENTS=200 $(BIN)/python -m pytest -q tests/core/download/test_kills.py
 	$(PYTEST) -m soak $$(grep -rlw soak tests --exclude-dir fakes --exclude-dir __pycache__)
 
 clean:  ## remove what the verbs made

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from convert.caffe.test_network import CONVOLUTIONS, LAYERS, batch_norm, cut_channels
-from convert.darknet.test_darknet_layers import CONVOLUTIONS as DARKNET_CONVOLUTIONS
 from fakes.caffe import CaffeNet, detector, squeeze_net
 from fakes.darknet import DarknetNet, yolo_v2_tiny, yolo_v4
+from formats.caffe.test_network import CONVOLUTIONS, LAYERS, batch_norm, cut_channels
+from formats.darknet.test_darknet_layers import CONVOLUTIONS as DARKNET_CONVOLUTIONS
 
 WINDOWS = (
     "kernel_size: 3 stride: 2",

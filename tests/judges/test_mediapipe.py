@@ -22,7 +22,7 @@ from judges.packages import mediapipe_python
 from posezoo.poses.keypoints import Pose, create_poses, to_pixel_indices
 from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
-from runtime.test_blazepose_pipeline import ASTRONAUT, BLAZEPOSE, CAMERA
+from run.runtime.test_blazepose_pipeline import ASTRONAUT, BLAZEPOSE, CAMERA
 
 SCRIPT = Path(__file__).with_name("run_mediapipe.py")
 COUNT = 60

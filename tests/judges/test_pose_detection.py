@@ -39,7 +39,7 @@ from posezoo.poses.keypoints import Pose, to_pixel_indices
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
-from runtime.test_blazepose_pipeline import BLAZEPOSE, DETECTOR
+from run.runtime.test_blazepose_pipeline import BLAZEPOSE, DETECTOR
 
 pytestmark = pytest.mark.slow
 

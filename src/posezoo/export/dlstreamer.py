@@ -1,7 +1,7 @@
 """Export for DL Streamer: the IR, a model-proc file that names its converter, and a pipeline for
 gst-launch.
 
-The rules of its converters were read from its sources, which tests/ir/test_dlstreamer_rules.py
+The rules of its converters were read from its sources, which tests/core/ir/test_dlstreamer_rules.py
 names.
 """
 

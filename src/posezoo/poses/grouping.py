@@ -21,7 +21,7 @@ from posezoo.poses.limbs import LimbCandidates, LimbTable
 
 # Weights that decide between pairs that exclude each other, in addition to the fit of the field.
 # The values are in the middle of the range in which synthetic groups of every kind are recovered
-# (tests/pose/test_bars.py); noise changes the fit by 0.003. Bonus for each cell of length: the
+# (tests/poses/test_bars.py); noise changes the fit by 0.003. Bonus for each cell of length: the
 # matching that leaves less of the field unexplained is better.
 LENGTH_BONUS = 0.1
 # Penalty for the squared logarithm of the ratio between the heights of the people at the two ends.

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from core.convert.test_conversion import tiny
+from fakes.conversion import convert_model, plan_conversion
+from fakes.network import network, source_file
+from posezoo.core.declarations.model import Decoder, Framework, Precision
+from posezoo.core.declarations.routes import Obstacle
+
+FP32, FP16 = Precision.FP32, Precision.FP16
+
+
+def steps(spec, layout, *arguments, **options):
+    return [
+        (step.precision, step.reason)
+        for step in plan_conversion(spec, layout, *arguments, **options).irs
+    ]
+
+
+def test_a_plan_lists_the_conversions_and_changes_nothing(tmp_path):
+    spec, layout = tiny(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    assert steps(spec, layout) == [(FP32, "it does not exist yet"), (FP16, "it does not exist yet")]
+    assert plan_conversion(spec, layout).obstacle is None
+    assert sorted(tmp_path.rglob("*")) == before
+    convert_model(spec, layout, precisions=[FP32])
+    for record in tmp_path.rglob(".posezoo/*.json"):
+        record.unlink()
+    before = sorted(tmp_path.rglob("*"))
+    assert steps(spec, layout, [FP16, FP32]) == [(FP16, "it does not exist yet"), (FP32, "")]
+    assert [step.is_up_to_date for step in plan_conversion(spec, layout).irs] == [True, False]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_plan_gives_the_reason_why_an_ir_is_stale(tmp_path):
+    spec, layout = tiny(tmp_path)
+    xml = convert_model(spec, layout, precisions=[FP16], self_check=False).irs[FP16]
+
+    def why(spec=spec, **options):
+        return plan_conversion(spec, layout, [FP16], **options).irs[0].reason
+
+    assert why() == "it was not self-checked"
+    assert why(self_check=False) == ""
+    assert why(self_check=False, force=True) == "it was requested"
+    assert why(replace(spec, skeleton="coco-17")) == "model.yml or the flags have changed"
+    assert why(decoder=Decoder("openpose")) == "model.yml or the flags have changed"
+    other, _ = tiny(tmp_path / "other", content=network(seed=1))
+    assert why(other) == "it was made from another file"
+    record = layout.provenance_path(spec, FP16)
+    good = record.read_text()
+    record.write_text(good.replace('"openvino": "20', '"openvino": "19'))
+    assert why() == "it was made by another version of OpenVINO"
+    record.write_text(good.replace('"conversion_format": 2', '"conversion_format": 1'))
+    assert why() == "it was made by another version of posezoo"
+    record.write_text(good)
+    xml.with_suffix(".bin").write_bytes(b"")
+    assert why() == "its .bin is not the file that was published"
+    record.unlink()
+    assert why() == "there is no record of how it was made"
+
+
+def test_a_plan_reports_an_obstacle(tmp_path):
+    spec, layout = tiny(tmp_path)
+    original = layout.file_path(spec, spec.files[0])
+    original.write_bytes(b"cut")
+    error = plan_conversion(spec, layout).source_error
+    assert error is not None
+    assert error.problem == f"{original}: has 3 bytes, model.yml declares {len(network())}"
+    original.unlink()
+    assert str(plan_conversion(spec, layout).source_error) == f"{original}: does not exist"
+    obstacle = plan_conversion(replace(spec, framework=Framework.MXNET), layout).obstacle
+    assert obstacle is not None
+    assert obstacle.reason == "mxnet"
+
+
+def test_the_original_is_not_needed_if_everything_is_up_to_date(tmp_path):
+    spec, layout = tiny(tmp_path)
+    convert_model(spec, layout)
+    layout.file_path(spec, spec.files[0]).unlink()
+    assert plan_conversion(spec, layout).source_error is None
+
+
+def test_a_model_published_as_ir_has_nothing_to_convert(tmp_path):
+    spec, layout = tiny(tmp_path, framework=Framework.DLDT)
+    spec = replace(spec, files=(source_file("FP16/tiny-pose.xml", b"<net/>", tmp_path),))
+    plan = plan_conversion(spec, layout)
+    assert ([(ir.precision, ir.reason) for ir in plan.irs], plan.obstacle) == ([(FP16, "")], None)
+    obstacle = plan_conversion(spec, layout, [Precision.FP16_INT8]).obstacle
+    assert obstacle == Obstacle("precision", "is not published as FP16-INT8", "choose FP16")
+
+
+def test_a_precision_that_no_conversion_makes_is_used_if_a_quantization_made_it(tmp_path):
+    spec, layout = tiny(tmp_path)
+    obstacle = plan_conversion(spec, layout, [FP16, Precision.FP16_INT8]).obstacle
+    assert obstacle is not None
+    xml = layout.ir_path(spec, Precision.FP16_INT8)
+    assert obstacle.why == f"no conversion makes FP16-INT8, and {xml} does not exist"
+    assert obstacle.hint == "posezoo quantize tiny-pose --dataset_dir PHOTOS"
+    xml.parent.mkdir(parents=True)
+    xml.write_text("<net/>")
+    plan = plan_conversion(spec, layout, [FP16, Precision.FP16_INT8])
+    assert [ir.is_up_to_date for ir in plan.irs] == [False, True]
+    assert plan.obstacle is None
+
+
+def test_a_network_that_upstream_code_would_create_is_refused(tmp_path):
+    spec, layout = tiny(tmp_path, input_model="$conv_dir/net.onnx")
+    obstacle = plan_conversion(spec, layout).obstacle
+    assert obstacle is not None
+    assert (obstacle.reason, obstacle.why[:18]) == ("made-by-upstream", "its authors' code ")
+
+
+def test_a_network_that_was_not_unpacked_is_reported_as_missing(tmp_path):
+    spec, layout = tiny(tmp_path, input_model="$dl_dir/unpacked/net.tflite")
+    assert (
+        str(plan_conversion(spec, layout).source_error)
+        == f"{layout.model_download_dir(spec)}/unpacked/net.tflite: does not exist"
+    )

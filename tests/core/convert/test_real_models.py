@@ -1,0 +1,231 @@
+"""The zoo's models whose files the mirror holds: fetched offline, converted or not, and run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from fakes.command import posezoo
+from fakes.conversion import convert_model, get_model, with_camera_input
+from posezoo.api import load
+from posezoo.core.declarations.model import Precision
+from posezoo.core.download.model_download import download_model
+from posezoo.core.errors import ConversionError, DownloadError
+from posezoo.core.events import ConversionSkipped, Event, SelfCheckPassed
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.settings import read_settings, to_settings
+from posezoo.run.images import read_image
+from posezoo.run.runtime.compiled_network import CompiledNetwork
+
+FP32, FP16, FP16_INT8 = Precision.FP32, Precision.FP16, Precision.FP16_INT8
+
+
+@pytest.fixture(scope="module")
+def zoo(mirror, tmp_path_factory):
+    """Our registry, with the mirror for all there is outside."""
+    folder = tmp_path_factory.mktemp("zoo")
+    flags = {
+        "output_dir": folder,
+        "cache_dir": folder / "cache",
+        "mirror": (str(mirror),),
+        "attempts": 1,
+    }
+    return open_context(to_settings(read_settings(flags)))
+
+
+def made(zoo, name, *precisions):
+    """The IR of a model, and what was told."""
+    events: list[Event] = []
+    return get_model(zoo.registry.find(name), zoo, precisions, listener=events.append), events
+
+
+def off_by(reference, actual, measure=np.max):
+    return measure(np.abs(reference - actual)) / np.abs(reference).max()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("precision", "tolerance"), [(FP32, 1e-3), (FP16, 2e-2)])
+def test_tf_pose_computes_tensorflow_s_outputs_for_noise_and_a_photo(
+    zoo, shared, precision, tolerance
+):
+    irs, _ = made(zoo, "tf-pose-mobilenet-v2-small", precision)
+    network = CompiledNetwork(irs[precision])
+    assert network.inputs == {"image:0": (1, -1, -1, 3)}
+    stored = np.load(
+        shared / "facts/reference/runtimes/tf-pose-mobilenet-v2-small.tensorflow-2.21.npz"
+    )
+    for image in ("noise", "photo"):
+        maps = network({"image:0": stored[f"{image}/input"]})["Openpose/concat_stage7:0"]
+        assert off_by(stored[f"{image}/output"], maps) < tolerance, image
+
+
+@pytest.mark.slow
+def test_tf_pose_takes_an_image_of_any_size(zoo):
+    irs, _ = made(zoo, "tf-pose-mobilenet-v2-small", FP32)
+    network = CompiledNetwork(irs[FP32])
+    for height, width in ((64, 128), (184, 328)):
+        outputs = network({"image:0": np.zeros((1, height, width, 3), np.float32)})
+        assert outputs["Openpose/concat_stage7:0"].shape == (1, height // 8, width // 8, 57)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", [FP32, FP16])
+def test_movenet_computes_what_litert_computed_and_finds_people_in_bgr(zoo, shared, precision):
+    irs, events = made(zoo, "movenet-singlepose-lightning-int8", precision)
+    assert all(
+        event.reference.startswith("LiteRT")
+        for event in events
+        if isinstance(event, SelfCheckPassed)
+    )
+    network = CompiledNetwork(irs[precision])
+    stored = np.load(shared / "facts/reference/runtimes/movenet.litert-2.3.npz")
+    medians, near = [], []
+    for crop, reference, true in zip(
+        stored["crops"], stored["reference_kernels"], stored["keypoints_true"], strict=True
+    ):
+        bgr = np.ascontiguousarray(crop[None, ..., ::-1])
+        keypoints = network({"serving_default_input:0": bgr})["StatefulPartitionedCall:0"].reshape(
+            17, 3
+        )
+        medians.append(off_by(reference, keypoints, np.median))
+        labelled = true[:, 2] > 0
+        near += list(np.hypot(*(keypoints[:, 1::-1] - true[:, :2])[labelled].T) < 0.1)
+    assert np.median(medians) < 0.02
+    assert max(medians) < 0.05
+    assert np.mean(near) > 0.85
+
+
+def test_a_model_published_as_ir_is_downloaded_in_the_requested_precision_and_not_converted(
+    zoo, shared
+):
+    irs, events = made(zoo, "human-pose-estimation-0001", FP16_INT8)
+    assert list(irs) == [FP16_INT8]
+    assert events[-1] == ConversionSkipped("human-pose-estimation-0001", "published as IR")
+    assert sorted(path.name for path in irs[FP16_INT8].parents[2].iterdir()) == [
+        "FP16-INT8",
+        "provenance.json",
+    ]
+
+    image = read_image(shared / "data/photos/000000000785.jpg")
+    data = cv2.resize(image, (456, 256)).transpose(2, 0, 1)[None].astype(np.float32)
+    heatmaps = CompiledNetwork(irs[FP16_INT8])({"data": data})["Mconv7_stage2_L2"]
+    assert heatmaps.shape == (1, 19, 32, 57)
+    assert heatmaps[0, 0].max() > 0.5  # a nose
+
+
+def test_the_command_gets_a_model_that_is_only_published_as_ir(mirror, tmp_path):
+    places = ("--mirror", mirror, "--cache_dir", tmp_path / "cache", "-o", tmp_path)
+    name = "human-pose-estimation-0001"
+    planned = posezoo("get", name, "--precisions", "FP16-INT8", *places, "--dry_run")
+    assert planned.stdout.count("would download FP16-INT8/") == 2
+    assert "FP32" not in planned.stdout
+    got = posezoo("get", name, "--precisions", "FP16-INT8", *places)
+    assert got.stdout.strip() == str(tmp_path / "intel" / name / "FP16-INT8" / f"{name}.xml")
+    assert f"Skipping {name}" in got.stderr
+    refused = posezoo("get", "tf-pose-mobilenet-v2-small", "--precisions", "FP16-INT8", *places)
+    assert refused.returncode == 1
+    assert "tf-pose-mobilenet-v2-small: no conversion makes FP16-INT8, and" in refused.stderr
+    assert (
+        "hint: posezoo quantize tf-pose-mobilenet-v2-small --dataset_dir PHOTOS" in refused.stderr
+    )
+
+
+def test_a_precision_that_was_never_published_is_refused_before_any_download(zoo):
+    spec = zoo.registry.find("human-pose-estimation-0005")
+    with pytest.raises(ConversionError, match="is not published as FP16-INT8"):
+        get_model(spec, zoo, (FP16_INT8,))
+    assert not zoo.layout.model_download_dir(spec).exists()
+    with pytest.raises(DownloadError, match=r"FP16/human-pose-estimation-0005\.xml"):
+        get_model(spec, zoo, (FP16,))
+
+
+def test_a_precision_that_no_conversion_makes_is_refused_before_any_download(zoo):
+    spec = zoo.registry.find("pose-detection-mediapipe")
+    with pytest.raises(ConversionError, match="no conversion makes FP16-INT8"):
+        get_model(spec, zoo, (FP16_INT8,))
+    assert not zoo.layout.model_download_dir(spec).exists()
+
+
+def people_in(photos):
+    """The boxes of the people of each photo whose keypoints are labelled, as (N, 4) x0, y0, x1, y1 in pixels."""
+    facts = json.loads((photos / "person_keypoints.json").read_text())
+    for image in facts["images"]:
+        people = [fact for fact in facts["annotations"] if fact["image_id"] == image["id"]]
+        boxes = [person["bbox"] for person in people if person["num_keypoints"]]
+        boxes = np.array(boxes, np.float32).reshape(-1, 4)
+        boxes[:, 2:] += boxes[:, :2]
+        yield photos / image["file_name"], boxes
+
+
+def detections(network, image):
+    """Boxes above 0.5, as (N, 4) x0, y0, x1, y1 in pixels."""
+    data = cv2.resize(image, (544, 320)).transpose(2, 0, 1)[None].astype(np.float32)
+    found = network({"data": data})["detection_out"].reshape(200, 7)
+    found = found[(found[:, 0] >= 0) & (found[:, 1] == 1) & (found[:, 2] > 0.5)]
+    return found[:, 3:] * np.tile(image.shape[1::-1], 2)
+
+
+def overlap(box, other):
+    """Intersection over union."""
+    width, height = np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])
+    shared_area = max(width, 0) * max(height, 0)
+    return shared_area / (np.prod(box[2:] - box[:2]) + np.prod(other[2:] - other[:2]) - shared_area)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", [FP32, FP16])
+def test_the_detector_finds_the_large_people_in_17_photos(zoo, shared, precision):
+    irs, _ = made(zoo, "person-detection-retail-0013", precision)
+    network = CompiledNetwork(irs[precision])
+    total, hits, boxes = 0, 0, 0
+    for path, people in people_in(shared / "data" / "photos"):
+        found = detections(network, read_image(path))
+        total, boxes = total + len(people), boxes + len(found)
+        hits += sum(any(overlap(person, box) > 0.5 for box in found) for person in people)
+    assert total == 44
+    assert hits >= 20  # 25 in f32
+    assert boxes < 120  # 69 in f32
+
+
+@pytest.mark.slow
+def test_the_detectors_published_fp16_int8_runs_and_is_known_to_be_broken(zoo, shared):
+    """1216 boxes in place of 69 on the photos: this test fails when it is mended."""
+    irs, _ = made(zoo, "person-detection-retail-0013", FP16_INT8)
+    network = CompiledNetwork(irs[FP16_INT8])
+    photos = sorted((shared / "data" / "photos").glob("*.jpg"))[:3]
+    assert sum(len(detections(network, read_image(path))) for path in photos) > 100
+
+
+def test_a_converted_model_is_up_to_date_the_second_time(zoo):
+    made(zoo, "tf-pose-mobilenet-v2-small", FP32)
+    spec = zoo.registry.find("tf-pose-mobilenet-v2-small")
+    events: list[Event] = []
+    convert_model(spec, zoo.layout, precisions=[FP32], listener=events.append)
+    assert [type(event).__name__ for event in events] == ["ConversionUpToDate"]
+
+
+@pytest.mark.slow
+def test_an_ir_that_takes_a_cameras_frames_finds_the_same_poses(zoo, shared, tmp_path):
+    """posezoo.load gives it pictures in the network's size, so that its own resize does not distort people."""
+    spec = zoo.registry.find("movenet-singlepose-lightning-int8")
+    plain = get_model(spec, zoo, (FP32,))[FP32]
+    frames = with_camera_input(spec, element_type="u8", layout="NHWC", resize=True)
+    ir = convert_model(frames, replace(zoo.layout, output_dir=tmp_path), precisions=(FP32,)).irs[
+        FP32
+    ]
+    image = read_image(shared / "data/photos/000000000785.jpg")
+    expected, found = (load(xml, detector=None)(image) for xml in (plain, ir))
+    assert len(found) == len(expected) == 1
+    assert np.abs(found[0].keypoints - expected[0].keypoints).max() < 0.1
+
+
+@pytest.mark.slow
+def test_blazeposes_landmarks_take_a_cameras_frames_in_both_precisions(zoo, tmp_path):
+    spec = zoo.registry.find("pose-landmark-full-mediapipe")
+    download_model(spec, zoo.layout, zoo.download_options)
+    frames = with_camera_input(spec, element_type="u8", layout="NHWC", resize=True)
+    assert set(convert_model(frames, replace(zoo.layout, output_dir=tmp_path)).irs) == {FP32, FP16}

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from fakes.network import network, spec_of
+from posezoo.core.declarations import routes
+from posezoo.core.declarations.model import Framework, NetworkChoice, Route
+from posezoo.core.declarations.routes import Obstacle, describe_obstacle, select_route
+from posezoo.core.registry import Registry, open_registry
+
+ROOT = Path(__file__).resolve().parents[3]
+GOLDEN = ROOT / "tests" / "golden" / "routes.txt"
+
+
+def way(tmp_path, **changes):
+    route, obstacle = select_route(spec_of(network("pb"), tmp_path, **changes))
+    return route, obstacle.reason if obstacle is not None else ""
+
+
+PIPELINE = "--tensorflow_object_detection_api_pipeline_config"
+CONFIG = "--transformations_config"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, (Route.CONVERT, "")),
+        ({"framework": Framework.DLDT}, (Route.IR, "")),
+        (
+            {"framework": Framework.PYTORCH, "network": NetworkChoice("higher_hrnet")},
+            (Route.NETWORK, ""),
+        ),
+        ({"framework": Framework.PYTORCH}, (Route.UPSTREAM_CODE, "pytorch-export")),
+        ({"framework": Framework.CAFFE2}, (Route.REMOVED, "caffe2")),
+        ({"has_pre_convert": True}, (Route.UPSTREAM_CODE, "pre-convert")),
+        ({"input_model": "$conv_dir/net.pb"}, (Route.UPSTREAM_CODE, "made-by-upstream")),
+        ({"mo_args": ((CONFIG, "a.json"),)}, (Route.MO, "transformations-config")),
+        (
+            {"mo_args": ((CONFIG, "a.json"), (PIPELINE, "b"))},
+            (Route.MO, "object-detection-pipeline"),
+        ),
+        (
+            {"mo_args": ((CONFIG, "$mo_dir/a/ssd_v2_support.json"), (PIPELINE, "$dl_dir/b"))},
+            (Route.CONVERT, ""),
+        ),
+        (
+            {"mo_args": ((CONFIG, "$mo_dir/a/rfcn_support.json"), (PIPELINE, "$dl_dir/b"))},
+            (Route.CONVERT, ""),
+        ),
+        (
+            {"mo_args": ((CONFIG, "$mo_dir/a/efficient_det.json"), (PIPELINE, "$dl_dir/b"))},
+            (Route.MO, "object-detection-pipeline"),
+        ),
+        (
+            {"mo_args": ((CONFIG, "$mo_dir/a/ssd_v2_support.json"),)},
+            (Route.MO, "transformations-config"),
+        ),
+        # Model Optimizer itself could begin only once upstream's code has run.
+        (
+            {"mo_args": ((CONFIG, "a.json"),), "has_pre_convert": True},
+            (Route.UPSTREAM_CODE, "pre-convert"),
+        ),
+        ({"input_model": "$dl_dir/net.pbtxt"}, (Route.MO, "graph-as-text")),
+        ({"mo_args": (("--batch", "2"),)}, (Route.MO, "argument")),
+    ],
+)
+def test_the_declared_facts_decide_the_route(tmp_path, changes, expected):
+    assert way(tmp_path, **changes) == expected
+
+
+def test_why_not_is_one_line_with_the_word_and_a_hint():
+    obstacles = [value for value in vars(routes).values() if isinstance(value, Obstacle)]
+    assert len(obstacles) == 7
+    for obstacle in (*obstacles, *routes._UNREADABLE.values()):
+        assert obstacle.reason == obstacle.reason.lower().replace(" ", "-")
+        assert obstacle.why, obstacle
+        assert obstacle.hint, obstacle
+
+
+def test_the_arguments_in_the_way_are_named_once(tmp_path):
+    spec = spec_of(network("pb"), tmp_path, mo_args=(("--batch", "2"), ("--batch", "3")))
+    route, obstacle = select_route(spec)
+    assert obstacle is not None
+    assert describe_obstacle(spec, route, obstacle) == (
+        "tiny-pose: cannot be converted here (mo, argument): "
+        "posezoo does not support an argument of its model.yml: --batch"
+    )
+
+
+def counted(title: str, registry: Registry) -> str:
+    ways = [select_route(spec) for spec in registry.select(None).models]
+    counts = Counter((route.value, obstacle.reason if obstacle else "") for route, obstacle in ways)
+    rows = [
+        f"{count:5}  {route:22}{reason}".rstrip()
+        for (route, reason), count in sorted(counts.items())
+    ]
+    return "\n".join([f"{title}: {len(ways)} models", *rows, ""])
+
+
+def test_the_routes_of_all_zoos_are_those_that_a_person_has_read(shared):
+    """A changed line is a decision: read it, then write what the failure shows into tests/golden."""
+    newest = sorted((ROOT / "build").glob("mo-env/lib/python*/site-packages/omz_tools/models"))
+    if not newest:
+        pytest.skip("needs make mo-env")
+    found = [
+        counted("ours", open_registry()),
+        counted("Open Model Zoo 2021.4", Registry([shared / "data" / "omz-2021.4" / "models"])),
+        counted("Open Model Zoo 2024.6", Registry(newest[:1])),
+    ]
+    assert "\n".join(found) == GOLDEN.read_text("utf-8")

@@ -1,0 +1,304 @@
+"""Several files at once: as one model and as many, over few connections, and no more than a host takes."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import resource
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from fakes.command import posezoo_process
+from fakes.files import declared, model
+from fakes.waiting import HANG_S
+from fakes.zoo import model_yml, write_model
+from posezoo.core.download.candidates import RateLimitedError
+from posezoo.core.download.context import ConnectionPool, HostLimiter
+from posezoo.core.download.model_download import download_model
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.errors import PosezooError, SourceError
+from posezoo.core.events import Event, FileDownloadFinished
+from posezoo.core.layout import ModelLayout
+
+DOWNLOADER = Path(__file__).resolve().parents[3] / "tools" / "downloader" / "downloader.py"
+
+
+def bodies(count: int) -> dict[str, bytes]:
+    return {f"n{number}": bytes([number]) * 4096 for number in range(count)}
+
+
+def declare(zoo: Path, server, count: int, **faults: object) -> None:
+    """So many models of one file each."""
+    for name, body in bodies(count).items():
+        file = declared(f"{name}.tflite", body)
+        entry = {"name": file.name, "size": len(body), "checksum": file.checksum.value}
+        url = server.serve(name, body, **faults)
+        write_model(zoo / "models", name, model_yml(files=[{**entry, "source": url}]))
+
+
+def script(zoo: Path, *more: object, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        DOWNLOADER,
+        "--all",
+        "--models_dir",
+        zoo / "models",
+        "--output_dir",
+        zoo,
+        *more,
+    ]
+    return subprocess.run(
+        [str(word) for word in command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        **options,
+    )
+
+
+def test_the_files_of_one_model_come_at_once(server, tmp_path):
+    files = [
+        declared(name, body, server.serve(name, body, silence_s=0.6))
+        for name, body in bodies(16).items()
+    ]
+    told: list[Event] = []
+    found = download_model(
+        model(*files),
+        ModelLayout(tmp_path, tmp_path),
+        DownloadOptions(None, jobs=8),
+        listener=told.append,
+    )
+    assert [path.read_bytes() for path in found.files] == list(bodies(16).values())
+    assert server.peak == 8
+    assert sum(isinstance(event, FileDownloadFinished) and event.successful for event in told) == 16
+
+
+@pytest.mark.slow
+def test_the_files_of_many_models_come_by_as_few_connections(server, tmp_path):
+    declare(tmp_path, server, 40)
+    assert script(tmp_path, "-j", 8).returncode == 0
+    assert len(server.requests) == 40
+    assert len({request.port for request in server.requests}) <= 8
+
+
+@pytest.mark.slow
+def test_few_handles_are_enough(server, tmp_path):
+    declare(tmp_path, server, 60)
+
+    def few_handles() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48))
+
+    ended = script(tmp_path, "-j", 8, "--cache_dir", tmp_path / "cache", preexec_fn=few_handles)
+    assert ended.returncode == 0, ended.stderr
+    assert "open files" not in ended.stderr
+
+
+@pytest.mark.slow
+def test_a_host_that_takes_four_at_once_gets_four(server, tmp_path):
+    server.most_at_once = 4
+    declare(tmp_path, server, 60, silence_s=0.02)
+    ended = script(tmp_path, "-j", 8)
+    assert ended.returncode == 0, ended.stderr
+    assert "HTTP 429 Too Many Requests; now at most 4 at a time" in ended.stderr
+    assert ended.stderr.count("429") < 20
+    for name, body in bodies(60).items():
+        assert (tmp_path / "public" / name / f"{name}.tflite").read_bytes() == body
+
+
+def test_a_host_that_takes_none_is_given_up(server, tmp_path):
+    files = [declared(name, body, server.serve(name, body)) for name, body in bodies(8).items()]
+    server.most_at_once = 0
+    naps: list[float] = []
+    with pytest.raises(SourceError, match=r"HTTP 429 Too Many Requests"):
+        download_model(
+            model(*files),
+            ModelLayout(tmp_path, tmp_path),
+            DownloadOptions(None, attempts=2, jobs=4, sleep=naps.append),
+        )
+
+
+def test_of_fifty_models_the_one_that_fails_is_named_with_its_reason(server, tmp_path):
+    declare(tmp_path, server, 50)
+    server.serve("n17", b"", status=[404] * 99)
+    ended = script(tmp_path, "-j", 8)
+    assert ended.returncode == 1
+    assert ended.stdout.endswith("FAILED:\nn17\n")
+    assert f"Error: n17.tflite: {server.url('n17')}: HTTP 404 Not Found" in ended.stderr
+    assert ended.stderr.count("Error:") == 1
+    there = [path.stem for path in (tmp_path / "public").glob("*/*.tflite")]
+    assert sorted(there) == sorted(set(bodies(50)) - {"n17"})
+
+
+def test_our_own_verb_takes_jobs_too_and_says_the_same_in_json(server, tmp_path):
+    declare(tmp_path, server, 12)
+    server.serve("n7", b"", status=[404] * 99)
+    places = (
+        "--models_dir",
+        tmp_path / "models",
+        "--output_dir",
+        tmp_path,
+        "--cache_dir",
+        tmp_path / "cache",
+    )
+    ended = posezoo_process("download", "--all", "--jobs", 4, "--format", "json", *places)
+    assert ended.returncode == 1
+    said = json.loads(ended.stdout)
+    assert [answer["name"] for answer in said["models"]] == sorted(set(bodies(12)) - {"n7"})
+    assert [failure["name"] for failure in said["failed"]] == ["n7"]
+    assert ended.stderr.count("downloaded and verified in") == 11
+
+
+def test_lines_of_files_that_come_at_once_stay_together(server, tmp_path):
+    files = []
+    for name, body in bodies(6).items():
+        file = declared(f"{name}.tflite", body)
+        url = server.serve(name, body, body_drip_s=0.01, drip_bytes=200)
+        files.append(
+            {"name": file.name, "size": len(body), "checksum": file.checksum.value, "source": url}
+        )
+    write_model(tmp_path / "models", "pose", model_yml(files=files))
+    lines = script(tmp_path, "-j", 6).stdout.splitlines()
+    for name in bodies(6):
+        at = lines.index(f"========== Downloading {tmp_path}/public/pose/{name}.tflite")
+        following = lines[at + 1 : lines.index("", at)]
+        assert following
+        assert all(line.startswith("... ") for line in following)
+
+
+def test_json_tells_each_file_once_whatever_comes_beside_it(server, tmp_path):
+    files = []
+    for name, body in bodies(8).items():
+        gone, url = server.serve(f"gone-{name}", b"", status=[404] * 9), server.serve(name, body)
+        file = declared(name, body)
+        sources = [gone, gone if name == "n5" else url]
+        files.append(
+            {"name": name, "size": len(body), "checksum": file.checksum.value, "source": sources}
+        )
+    write_model(tmp_path / "models", "pose", model_yml(files=files))
+    ended = script(tmp_path, "-j", 8, "--progress_format", "json")
+    said = [json.loads(line) for line in ended.stdout.splitlines()]
+    for name in bodies(8):
+        kinds = [each["$type"] for each in said if each.get("model_file") == name]
+        assert kinds.count("model_file_download_begin") == 1
+        assert kinds.count("model_file_download_end") == 1
+    (failed,) = [
+        each
+        for each in said
+        if each["$type"] == "model_file_download_end" and not each["successful"]
+    ]
+    assert (failed["model_file"], "HTTP 404" in failed["reason"]) == ("n5", True)
+    assert (said[-1]["$type"], said[-1]["successful"]) == ("model_download_end", False)
+
+
+def test_what_has_begun_when_one_fails_is_finished():
+    done: list[int] = []
+
+    def work(item: int) -> None:
+        if item == 0:
+            raise PosezooError("no")
+        time.sleep(0.1)
+        done.append(item)
+
+    with (
+        ConnectionPool(DownloadOptions(None, jobs=2)) as pool,
+        pytest.raises(PosezooError, match="no"),
+    ):
+        pool.run_all(work, range(100))
+    assert len(done) <= 2
+
+
+def test_listeners_get_one_event_at_a_time(server, tmp_path):
+    files = [declared(name, body, server.serve(name, body)) for name, body in bodies(16).items()]
+    inside: list[int] = []
+    overlaps: list[Event] = []
+
+    def listen(event: Event) -> None:
+        if inside:
+            overlaps.append(event)
+        inside.append(1)
+        time.sleep(0.001)
+        inside.pop()
+
+    download_model(
+        model(*files),
+        ModelLayout(tmp_path, tmp_path),
+        DownloadOptions(None, jobs=8),
+        listener=listen,
+    )
+    assert overlaps == []
+
+
+def test_a_terminal_shows_a_bar_for_each_file(server, tmp_path):
+    declare(tmp_path, server, 4, body_drip_s=0.02, drip_bytes=200)
+    shown, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    command = [sys.executable, "-m", "posezoo", "download", "--all", "-j", "4"]
+    command += [
+        "--models_dir",
+        tmp_path / "models",
+        "--output_dir",
+        tmp_path,
+        "--cache_dir",
+        tmp_path / "c",
+    ]
+    child = subprocess.Popen(list(map(str, command)), stderr=terminal, stdout=subprocess.DEVNULL)
+    os.close(terminal)
+    said = b""
+    try:
+        while piece := os.read(shown, 4096):
+            said += piece
+    except OSError:
+        pass
+    os.close(shown)
+    assert child.wait(timeout=HANG_S) == 0
+    for name in bodies(4):
+        assert f"{name}.tflite: downloaded and verified".encode() in said
+        assert f"\r{name}.tflite:".encode() in said
+
+
+def refused(limiter: HostLimiter, others: int) -> int | None:
+    """The limit after a host's refusal of one request beside others, which it answers."""
+    with ExitStack() as running:
+        for _ in range(others):
+            running.enter_context(limiter.slot())
+        with pytest.raises(RateLimitedError) as caught, limiter.slot():
+            raise RateLimitedError("too many requests")
+    return caught.value.new_limit
+
+
+@pytest.mark.parametrize(("others", "limit"), [(8, 4), (3, 2), (2, 1), (1, 1), (0, None)])
+def test_a_refusal_halves_what_was_asked_at_once_and_one_alone_has_no_half(others, limit):
+    limiter = HostLimiter()
+    assert not limiter.uses_single_connection
+    assert refused(limiter, others) == limit
+    assert limiter.uses_single_connection
+
+
+@pytest.mark.parametrize(("answers", "is_raised"), [(31, False), (32, True)])
+def test_32_answers_raise_a_reduced_limit_by_one(answers, is_raised):
+    limiter = HostLimiter()
+    assert refused(limiter, others=1) == 1  # and one answer
+    for _ in range(answers - 1):
+        with limiter.slot():
+            pass
+    entered = threading.Event()
+
+    def enter() -> None:
+        with limiter.slot():
+            entered.set()
+
+    second = threading.Thread(target=enter)
+    with limiter.slot():
+        second.start()
+        assert entered.wait(HANG_S if is_raised else 0.05) is is_raised
+    second.join()

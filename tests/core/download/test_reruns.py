@@ -1,0 +1,88 @@
+"""A second run: no request, no hashing, also without a network; --verify reads everything."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fakes.command import posezoo_process
+from fakes.files import declared
+from fakes.zoo import model_yml, write_model
+
+DOWNLOADER = Path(__file__).resolve().parents[3] / "tools" / "downloader" / "downloader.py"
+WEIGHTS = bytes(range(256)) * 4096
+
+
+@pytest.fixture
+def places(server, tmp_path) -> list[str]:
+    file = declared("net.bin", WEIGHTS)
+    url = server.serve("net", WEIGHTS)
+    entry = {
+        "name": "net.bin",
+        "size": len(WEIGHTS),
+        "checksum": file.checksum.value,
+        "source": url,
+    }
+    write_model(tmp_path / "models", "net", model_yml(files=[entry]))
+    places = [
+        "--models_dir",
+        tmp_path / "models",
+        "-o",
+        tmp_path,
+        "--cache_dir",
+        tmp_path / "cache",
+    ]
+    return list(map(str, places))
+
+
+def run(way: str, places: list[str], *more: str) -> subprocess.CompletedProcess[str]:
+    if way == "posezoo":
+        return posezoo_process("download", "net", *places, *more)
+    command = [sys.executable, str(DOWNLOADER), "--name", "net", *places, *more]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["posezoo", "downloader.py"])
+def test_zeros_with_an_unchanged_fingerprint_are_found_by_verify_and_repaired(
+    server, places, tmp_path, way
+):
+    assert run(way, places).returncode == 0
+    target = tmp_path / "public" / "net" / "net.bin"
+    before = target.stat()
+    with open(target, "r+b") as stream:
+        stream.write(bytes(len(WEIGHTS)))
+    # The size and the inode are as they were.
+    os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert run(way, places).returncode == 0
+    assert not target.read_bytes().strip(b"\0")
+    assert run(way, places, "--verify").returncode == 0
+    assert target.read_bytes() == WEIGHTS
+    assert server.asked("net") == 2  # the cache's entry was the same file
+
+
+def test_zeros_that_are_written_later_are_found_by_the_record(server, places, tmp_path):
+    run("downloader.py", places)
+    target = tmp_path / "public" / "net" / "net.bin"
+    target.write_bytes(bytes(len(WEIGHTS)))
+    assert run("downloader.py", places).returncode == 0
+    assert target.read_bytes() == WEIGHTS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [[], ["--verify"]])
+def test_a_whole_model_needs_no_network(server, places, more):
+    run("downloader.py", places)
+    server.requests.clear()
+    away = ["unshare", "-rn"]
+    if subprocess.run([*away, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("cannot take the network away here")
+    command = [*away, sys.executable, str(DOWNLOADER), "--name", "net", *places, *more]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "it is here and verified" in ended.stdout
+    assert server.requests == []

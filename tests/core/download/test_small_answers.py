@@ -1,0 +1,218 @@
+"""Small answers of servers: what they may cost in memory and time, whatever a server sends."""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import time
+import tracemalloc
+import zlib
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from fakes.npm import DOCUMENT, PACKAGE, VERSION
+from fakes.server import Server
+from fakes.waiting import HANG_S
+from posezoo.core.declarations.model import SourceFile
+from posezoo.core.declarations.sources import NpmPackageSource, PythonPackageSource, Wheel
+from posezoo.core.download import small_answers
+from posezoo.core.download.context import DownloadContext
+from posezoo.core.download.options import DownloadOptions
+from posezoo.core.download.small_answers import join_pieces, read_small
+from posezoo.core.download.sources.npm_package import NpmClient
+from posezoo.core.download.sources.python_package import check_wheel
+from posezoo.core.errors import SizeError, SourceError
+from posezoo.core.workers.retries import TransientSourceError
+from posezoo.oci.oci_client import OciAddress, OciClient
+
+SOURCE = Path(__file__).resolve().parents[3] / "src" / "posezoo"
+MIB = 1 << 20
+
+
+def bomb(size: int) -> bytes:
+    """As many zeros, compressed with gzip to a thousandth."""
+    packer = zlib.compressobj(9, wbits=16 + zlib.MAX_WBITS)
+    block = bytes(MIB)
+    return b"".join(packer.compress(block) for _ in range(size // MIB)) + packer.flush()
+
+
+def options(timeout_s: float = 5.0) -> DownloadOptions:
+    return DownloadOptions(None, attempts=1, timeout_s=timeout_s, sleep=lambda _s: None)
+
+
+def read(url: str, limit: int = MIB, timeout_s: float = 5.0) -> bytes:
+    with DownloadContext("a", options(timeout_s)) as context:
+        return read_small(url, limit, context, name="the document").content
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "gzip"}])
+def test_an_answer_within_the_limit_is_read_as_it_is(server, headers):
+    content = b"x" * MIB
+    url = server.serve("a.json", gzip.compress(content) if headers else content, headers=headers)
+    assert read(url) == content
+
+
+def test_a_byte_more_than_the_limit_is_refused_also_if_it_was_compressed(server):
+    packed = gzip.compress(bytes(MIB + 1))
+    url = server.serve("a.json", packed, headers={"Content-Encoding": "gzip"})
+    with pytest.raises(SizeError, match="the document has more than 1,048,576 bytes"):
+        read(url)
+
+
+def test_drops_are_a_stall(server):
+    url = server.serve("a.json", b"{" * 9999, body_drip_s=0.05)
+    with pytest.raises(TransientSourceError, match=r"sent only \d+ bytes in 1 s"):
+        read(url, timeout_s=1)
+
+
+@pytest.mark.slow
+def test_an_answer_that_is_never_slow_and_never_complete_has_a_time_limit(server):
+    url = server.serve("a.json", b"{" * MIB, body_drip_s=0.01, drip_bytes=1000)
+    with pytest.raises(SourceError, match=r"sent only [\d,]+ bytes of the document in 5 s") as told:
+        read(url, timeout_s=0.5)
+    assert not told.value.temporary
+    assert told.value.hint == "a longer --stall_timeout allows more time"
+
+
+def manifest(server: Server, context: DownloadContext) -> None:
+    server.serve("v2/", b"{}")
+    client = OciClient(OciAddress(host_of(server), "team/net", "1"), context)
+    client.read_manifest()
+
+
+def record(server: Server, context: DownloadContext) -> None:
+    server.serve("v2/", b"{}")
+    client = OciClient(OciAddress(host_of(server), "team/net", "1"), context)
+    client.read_record("sha256:1")
+
+
+def token(server: Server, context: DownloadContext) -> None:
+    challenge = {"WWW-Authenticate": f'Bearer realm="{server.url("token")}"'}
+    server.serve("v2/", status=[401] * 9, headers=challenge)
+    OciClient(OciAddress(host_of(server), "team/net", "1"), context).read_manifest()
+
+
+def npm_document(_server: Server, context: DownloadContext) -> None:
+    source = NpmPackageSource(PACKAGE, VERSION, "package/net.bin", None)
+    NpmClient(source, SourceFile("net.bin"), context).find_tarball()
+
+
+def index_page(_server: Server, context: DownloadContext) -> None:
+    wheel = Wheel("net-1.0-py3-none-any.whl", 1, "0" * 64)
+    check_wheel(PythonPackageSource("net", "1.0", wheel, "net.bin"), SourceFile("net.bin"), context)
+
+
+#: What reads a small answer, with the path and the limit of the answer in MiB.
+READERS = [
+    (manifest, "v2/team/net/manifests/1", 4),
+    (record, "v2/team/net/blobs/sha256:1", 1),
+    (token, "token?service=&scope=repository%3Ateam%2Fnet%3Apull", 1),
+    (npm_document, DOCUMENT, 64),
+    pytest.param(index_page, "simple/net/", 256, marks=pytest.mark.slow),
+]
+
+
+@pytest.fixture
+def indexes(server, monkeypatch, tmp_path):
+    """npm and pip are configured with the server."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("npm_config_registry", server.url())
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", server.url("simple"))
+
+
+def host_of(server: Server) -> str:
+    return server.url().removeprefix("http://").rstrip("/")
+
+
+@pytest.mark.parametrize(("ask", "path", "limit_mib"), READERS)
+def test_a_small_answer_that_becomes_large_takes_no_more_memory_than_its_limit(
+    server, indexes, ask, path, limit_mib
+):
+    packed = bomb(4 * limit_mib * MIB)
+    server.serve(path, packed, headers={"Content-Encoding": "gzip"})
+    with DownloadContext("a", options()) as context:
+        tracemalloc.start()
+        try:
+            with pytest.raises((SizeError, SourceError), match="has more than"):
+                ask(server, context)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert server.asked(path) == 1
+    assert peak < 1.3 * limit_mib * MIB + 12 * MIB
+
+
+def test_a_small_answer_may_take_ten_stall_timeouts_in_all(monkeypatch):
+    times = iter([0, 50, 0, 51])
+    monkeypatch.setattr(small_answers, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    assert join_pieces([b"late"], 4, 5.0, "a page") == b"late"
+    with pytest.raises(SourceError, match="sent only 4 bytes of a page in 50 s"):
+        join_pieces([b"late"], 4, 5.0, "a page")
+
+
+@pytest.fixture
+def two_timeouts(monkeypatch):
+    """An answer may take two stall timeouts, of a second each here."""
+    monkeypatch.setattr(small_answers, "_TOTAL_TIMEOUTS", 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ask", "path", "limit_mib"), READERS)
+def test_a_server_that_sends_drops_is_given_up(server, indexes, two_timeouts, ask, path, limit_mib):
+    server.serve(path, b"{" * 999, body_drip_s=0.05)
+    with DownloadContext("a", options(timeout_s=1)) as context:
+        begin = time.monotonic()
+        with pytest.raises(SourceError, match="sent only"):
+            ask(server, context)
+    assert time.monotonic() - begin < HANG_S
+
+
+@pytest.mark.slow
+def test_the_reason_for_an_error_is_not_waited_for(server, two_timeouts):
+    server.serve("v2/", b"{}")
+    server.serve("v2/team/net/manifests/1", b"{" * 999, status=[404], body_drip_s=0.05)
+    with DownloadContext("a", options(timeout_s=1)) as context:
+        client = OciClient(OciAddress(host_of(server), "team/net", "1"), context)
+        with pytest.raises(SourceError, match="HTTP 404 Not Found"):
+            client._send("GET", "manifests/1", 200)
+
+
+@pytest.mark.parametrize("count", [1, 60])
+def test_a_huge_header_that_asks_for_a_login_is_one_error_at_once(server, count):
+    headers = {
+        "WWW-Authenticate": "\r\nWWW-Authenticate: ".join(["Bearer " + "a" * 60_000] * count)
+    }
+    server.serve("v2/", status=[401] * 9, headers=headers)
+    begin = time.process_time()
+    with DownloadContext("a", options()) as context:
+        client = OciClient(OciAddress(host_of(server), "team/net", "1"), context)
+        with pytest.raises(SourceError, match=r"asks for a login with a header of [\d,]+ char"):
+            client.read_manifest()
+    assert time.process_time() - begin < 5
+
+
+def test_a_page_of_many_links_without_an_end_is_read_at_once(server, indexes):
+    server.serve("simple/net/", b"<a " * 100_000)
+    begin = time.process_time()
+    with (
+        DownloadContext("a", options()) as context,
+        pytest.raises(SourceError, match="no package index or folder of wheels has net"),
+    ):
+        index_page(server, context)
+    assert time.process_time() - begin < 5
+
+
+def test_no_other_module_joins_the_pieces_of_a_response():
+    """What is read in pieces goes to a file, or through ``read_small``."""
+    joined = set()
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                words = ast.unparse(node)
+                is_join = node.func.attr == "join" and ".pieces" in words
+                if is_join or words.startswith(("response.raw.read", "response.json(")):
+                    joined.add(path.name)
+    assert joined == set(), "use download.small_answers"

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.convert.test_conversion import tiny
+from fakes.conversion import convert_model
+from posezoo.core.errors import OutputError
+from posezoo.core.files.staging import (
+    ABANDONED_AFTER_S,
+    PREFIX,
+    remove_stale_staging_dirs,
+    staging_dir,
+)
+
+pytest.importorskip("fcntl", reason="needs folders that can be locked")
+
+WORK_UNTIL_TOLD = """
+import sys
+from pathlib import Path
+from posezoo.core.files.staging import staging_dir
+with staging_dir(Path(sys.argv[1])) as folder:
+    (folder / "half.xml").write_text("half")
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_the_folder_of_a_running_conversion_is_left_alone_and_that_of_a_killed_one_removed(
+    tmp_path,
+):
+    spec, layout = tiny(tmp_path)
+    command = [sys.executable, "-c", WORK_UNTIL_TOLD, str(layout.model_dir(spec))]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        folder = Path(other.stdout.readline().strip())
+        os.utime(folder, (0, 0))  # however old it looks
+        convert_model(spec, layout)
+        assert (folder / "half.xml").exists()
+        other.kill()
+    convert_model(spec, layout)
+    assert not folder.exists()
+
+
+def test_a_folder_is_gone_after_a_failure_too(tmp_path):
+    with pytest.raises(ZeroDivisionError), staging_dir(tmp_path) as folder:
+        (folder / "half.xml").write_text("half")
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_folders_cannot_be_locked_only_an_old_one_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fcntl", None)  # as on Windows
+    spec, layout = tiny(tmp_path)
+    folder = layout.model_dir(spec) / f"{PREFIX}other"
+    folder.mkdir()
+    convert_model(spec, layout)
+    assert folder.is_dir()
+    long_ago = folder.stat().st_mtime - ABANDONED_AFTER_S - 1
+    os.utime(folder, (long_ago, long_ago))
+    convert_model(spec, layout)
+    assert not folder.exists()
+
+
+def test_a_folder_that_cannot_be_made_is_reported_in_one_line(tmp_path):
+    (tmp_path / "irs").write_text("a file where a folder should be")
+    with (
+        pytest.raises(OutputError, match=r"irs/public: cannot be written to: ") as caught,
+        staging_dir(tmp_path / "irs" / "public"),
+    ):
+        raise AssertionError("there is nothing to work in")
+    assert caught.value.hint == "move away the file that stands where a folder is needed"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_stale", [False, True])
+def test_folders_of_any_depth_and_permissions_are_removed_and_links_are_not_followed(
+    tmp_path, is_stale
+):
+    outside, parent = tmp_path / "outside", tmp_path / "parent"
+    (outside / "inner").mkdir(parents=True)
+    (outside / "inner" / "file").write_text("mine")
+    outside.chmod(0o755)
+
+    def fill(folder):
+        closed = folder / "made" / "closed" / "inner"
+        closed.mkdir(parents=True)
+        (closed / "file").write_text("x")
+        (folder / "made" / "link").symlink_to(outside)
+        (closed / "link").symlink_to(outside)
+        for path in (closed / "file", closed, closed.parent):
+            path.chmod(0)
+        # A path of 3000 folders is too long for the system: each one is moved into the next.
+        deep = folder / "made" / "0"
+        deep.mkdir()
+        for number in range(1, 3000):
+            above = folder / "made" / str(number)
+            above.mkdir()
+            deep.rename(above / "d")
+            deep = above
+
+    if is_stale:
+        parent.mkdir()
+        stale = parent / f"{PREFIX}stale"
+        stale.mkdir()
+        fill(stale)
+        remove_stale_staging_dirs(parent)
+    else:
+        with staging_dir(parent) as folder:
+            fill(folder)
+    assert list(parent.iterdir()) == []
+    assert (outside / "inner" / "file").read_text() == "mine"
+    assert outside.stat().st_mode & 0o777 == 0o755

@@ -1,0 +1,118 @@
+"""A card beside IR is drawn again only if something that it is drawn from has changed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from fakes.zoo import as_yaml, model_yml
+from posezoo.core.declarations.model import Digest
+from posezoo.core.layout import ModelLayout
+from posezoo.core.pipeline.get import refresh_card
+from posezoo.core.registry import Registry
+from posezoo.pages.cards import model_card
+from posezoo.pages.facts.model_facts import ModelFacts
+
+
+class Zoo:
+    """A registry with a model, its card, and how often that was drawn."""
+
+    def __init__(self, folder, monkeypatch):
+        self.model = folder / "models" / "public" / "pose"
+        self.model.mkdir(parents=True)
+        (folder / "licenses").mkdir()
+        self.license = folder / "licenses" / "MIT-pose.txt"
+        self.license.write_text("Copyright Ann\n")
+        self.declare(description="Finds people.")
+        self.layout = ModelLayout(folder / "out", folder / "out")
+        self.drawn = 0
+        draw = model_card.write_card
+        monkeypatch.setattr(model_card, "write_card", lambda facts: self.count(draw, facts))
+
+    def count(self, draw, facts):
+        self.drawn += 1
+        return draw(facts)
+
+    def declare(self, **keys):
+        license = {"spdx": "MIT", "text": "MIT-pose.txt"}
+        (self.model / "model.yml").write_text(as_yaml(model_yml(license=license, **keys)), "utf-8")
+
+    def facts(self):
+        registry = Registry([self.model.parents[2]])
+        spec = registry.find("pose")
+        return ModelFacts(spec, registry.parts(spec), self.layout)
+
+    def refresh(self):
+        """Whether the card was drawn."""
+        before = self.drawn
+        self.card = refresh_card(self.facts())
+        return self.drawn > before
+
+
+@pytest.fixture
+def zoo(tmp_path, monkeypatch):
+    zoo = Zoo(tmp_path, monkeypatch)
+    assert zoo.refresh()
+    return zoo
+
+
+def test_a_card_is_not_drawn_again_if_nothing_changed(zoo):
+    assert not zoo.refresh()
+    assert not zoo.refresh()
+
+
+def test_a_changed_model_yml_is_seen(zoo):
+    zoo.declare(description="Finds animals.")
+    assert zoo.refresh() and "Finds animals." in zoo.card.read_text("utf-8")
+    assert not zoo.refresh()
+
+
+def test_new_measurements_papers_and_license_texts_are_seen(zoo):
+    for file, text in [
+        (zoo.model / "measured.yml", "{}\n"),
+        (zoo.model.parents[2] / "papers.yml", "{}\n"),
+        (zoo.license, "Copyright Bob, and others\n"),
+    ]:
+        file.write_text(text)
+        assert zoo.refresh(), file
+        assert not zoo.refresh(), file
+
+
+def test_the_record_of_a_new_ir_is_seen(zoo):
+    path = zoo.layout.provenance_path(zoo.facts().parts[0], "FP16")
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({}))
+    assert zoo.refresh()
+
+
+def test_a_removed_card_is_drawn_again(zoo):
+    text = zoo.card.read_bytes()
+    zoo.card.unlink()
+    assert zoo.refresh() and zoo.card.read_bytes() == text
+    zoo.card.with_name("card.json").unlink()
+    assert zoo.refresh() and zoo.card.with_name("card.json").is_file()
+
+
+def test_a_card_that_the_user_changed_is_looked_at_again(zoo):
+    text = zoo.card.read_bytes()
+    zoo.card.write_bytes(text + b"More.\n")
+    assert zoo.refresh() and zoo.card.read_bytes() == text
+
+
+def test_a_readme_of_the_users_own_stays(zoo):
+    zoo.card.write_text("mine\n")
+    zoo.refresh()
+    assert zoo.card.read_text() == "mine\n"
+
+
+def test_the_pins_of_another_lock_are_seen(zoo, monkeypatch):
+    facts = zoo.facts()
+    (part,) = facts.parts
+    pinned = replace(
+        part, files=tuple(replace(each, checksum=Digest("sha256", "0" * 64)) for each in part.files)
+    )
+    before = zoo.drawn
+    refresh_card(replace(facts, parts=(pinned,)))
+    assert zoo.drawn == before + 1

@@ -1,0 +1,288 @@
+"""doctor reports problems of an installation, and how to fix them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy
+import pytest
+
+import posezoo as posezoo_package
+from fakes.command import posezoo_process
+from posezoo.core.errors import pip_command
+from posezoo.core.plugins import PLUGIN_GROUPS
+
+
+def install(site: Path, name: str, version: str) -> None:
+    """The metadata of an installed package."""
+    folder = site / f"{name.replace('-', '_')}-{version}.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+
+
+def doctor(*args: object, site: Path | None = None, **environ: str):
+    environ = {**environ, **({"PYTHONPATH": str(site)} if site else {})}
+    return posezoo_process("doctor", *args, **environ)
+
+
+def problems(ended) -> dict[str, str]:
+    return {load["message"]: load["mend"] for load in json.loads(ended.stdout)["problems"]}
+
+
+def test_a_sound_installation_is_reported_with_every_setting_and_its_origin(tmp_path):
+    # Without bubblewrap, which some containers have but do not let start.
+    ended = doctor(POSEZOO_ATTEMPTS="7", PATH=str(tmp_path))
+    assert ended.returncode == 0, ended.stdout
+    assert ended.stdout.endswith("no problems found\n")
+    assert "attempts             7 " in ended.stdout
+    assert "POSEZOO_ATTEMPTS" in ended.stdout
+    assert f"Python {sys.version.split()[0]}" in ended.stdout
+    assert "  CPU " in ended.stdout
+
+
+def test_two_opencvs_are_found(tmp_path):
+    install(tmp_path, "opencv-python", "4.14.0.94")
+    ended = doctor("--format", "json", site=tmp_path)
+    assert ended.returncode == 1
+    (message,) = [problem for problem in problems(ended) if "opencv" in problem]
+    assert message == (
+        "opencv-python-headless and opencv-python are both installed: they overwrite each other's files"
+    )
+
+
+def test_an_opencv_of_the_next_major_version_is_found(tmp_path):
+    install(tmp_path, "opencv-python", "6.0.0.1")
+    reported = problems(doctor("--format", "json", site=tmp_path))
+    assert (
+        reported["opencv-python 6.0.0.1 is not supported, opencv-python>=4.8,<6 is"]
+        == f'{pip_command()} install "opencv-python>=4.8,<6"'
+    )
+
+
+def test_an_openvino_that_converts_wrongly_is_found(tmp_path):
+    install(tmp_path, "openvino", "2025.0.0")
+    reported = problems(doctor("--format", "json", site=tmp_path))
+    assert "openvino 2025.0.0 is not supported, openvino>=2025.2 is" in reported
+
+
+@pytest.fixture
+def without(tmp_path):
+    """Runs doctor in an installation that lacks the packages with these prefixes."""
+
+    def run(*prefixes: str):
+        site = tmp_path / "site"
+        site.mkdir()
+        for item in Path(numpy.__file__).parents[2].iterdir():
+            if not item.name.lower().startswith(prefixes) and item.suffix != ".pth":
+                (site / item.name).symlink_to(item)
+        source = Path(posezoo_package.__file__).parents[2]
+        environ = {
+            name: value for name, value in os.environ.items() if not name.startswith("POSEZOO_")
+        }
+        environ |= {"PYTHONPATH": f"{site}{os.pathsep}{source}", "PATH": str(tmp_path)}
+        return subprocess.run(
+            [sys.executable, "-S", "-m", "posezoo", "doctor", "--format", "json"],
+            env=environ,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+
+    return run
+
+
+OPENCV, OPENVINO = ("cv2", "opencv_"), ("openvino-", "openvino", "nncf")
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "missing"),
+    [
+        (OPENCV, "OpenCV is not installed: models can be converted, but not run on images"),
+        (
+            OPENVINO,
+            "openvino is not installed: models can be downloaded, but not converted or run",
+        ),
+    ],
+)
+def test_an_extra_that_is_not_installed_is_no_problem(without, prefixes, missing):
+    """Such as in an environment of the stand-in for openvino-dev, whose commands need no OpenCV."""
+    ended = without(*prefixes)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    report = json.loads(ended.stdout)
+    assert report["problems"] == []
+    assert [each["message"] for each in report["not_installed"]] == [missing]
+    assert "[run]" in report["not_installed"][0]["mend"]
+
+
+def test_a_package_that_every_verb_needs_is_a_problem(without):
+    ended = without("tqdm")
+    assert ended.returncode == 1
+    assert "tqdm is not installed: progress bars" in problems(ended)
+
+
+@pytest.mark.slow
+def test_a_mirror_and_a_device_that_do_not_exist_are_found(tmp_path):
+    reported = problems(doctor("--format", "json", POSEZOO_MIRROR="/nowhere", POSEZOO_DEVICE="NPU"))
+    assert (
+        reported["mirror /nowhere (POSEZOO_MIRROR) is not a folder"]
+        == "mount it, or remove it from the setting"
+    )
+    assert (
+        "driver is not part of OpenVINO"
+        in reported["device (POSEZOO_DEVICE): no device 'NPU' was found, only CPU"]
+    )
+
+
+def test_a_folder_that_cannot_be_made_is_found(tmp_path):
+    (tmp_path / "file").write_text("")
+    reported = problems(
+        doctor("--format", "json", POSEZOO_OUTPUT_DIR=str(tmp_path / "file" / "models"))
+    )
+    assert any("is not a folder" in message for message in reported)
+
+
+def test_settings_that_are_not_valid_are_problems_and_the_rest_is_still_reported(tmp_path):
+    (tmp_path / "posezoo.cfg").write_text("[posezoo]\ndevise = GPU\n")
+    ended = posezoo_process(
+        "doctor", "--format", "json", cwd=tmp_path, POSEZOO_ATTEMPTS="many", POSEZOO_WEIGHTSDIR="/x"
+    )
+    reported = problems(ended)
+    assert "POSEZOO_ATTEMPTS: expected a whole number from 1 to 100, got 'many'" in reported
+    assert reported["POSEZOO_WEIGHTSDIR: unknown setting"] == "did you mean POSEZOO_WEIGHTS_DIR?"
+    assert any(message.endswith("unknown setting devise") for message in reported)
+    assert json.loads(ended.stdout)["devices"]
+
+
+def test_a_mirrors_password_is_not_shown(tmp_path):
+    for style in ("text", "json"):
+        shown = doctor(
+            "--format", style, POSEZOO_MIRROR="https://ann:s3cret@models.invalid/m"
+        ).stdout
+        assert "https://models.invalid/m" in shown
+        assert "s3cret" not in shown
+
+
+@pytest.mark.slow
+def test_the_package_indexes_are_listed_without_their_logins(tmp_path):
+    indexes = {
+        "PIP_INDEX_URL": "https://ann:s3cret@index.invalid/simple",
+        "PIP_NO_INDEX": "0",
+        "UV_FIND_LINKS": "/wheels",
+    }
+    expected = ["/wheels", "https://index.invalid/simple"]
+    shown = doctor(**indexes).stdout
+    assert "\npackage indexes and folders of wheels\n  {}\n  {}\n".format(*expected) in shown
+    answer = doctor("--format", "json", **indexes).stdout
+    assert json.loads(answer)["package_indexes"] == expected
+    (tmp_path / "pip.conf").write_text("index-url = x")
+    damaged = doctor(PIP_CONFIG_FILE=str(tmp_path / "pip.conf"))
+    assert "problem: pip's configuration cannot be read: " in damaged.stdout
+
+
+@pytest.mark.slow
+def test_the_npm_registries_are_listed_without_their_logins(tmp_path):
+    npmrc = tmp_path / "npmrc"
+    npmrc.write_text(
+        "registry=https://ann:s3cret@npm.invalid/all\n//npm.invalid/all/:_authToken=s3cret\n"
+        "@pose-lab:registry=https://lab.invalid\n"
+    )
+    shown = doctor(npm_config_userconfig=str(npmrc)).stdout
+    assert (
+        f"  all packages         https://npm.invalid/all/                           {npmrc}, with a login\n"
+        in shown
+    )
+    answer = doctor("--format", "json", npm_config_userconfig=str(npmrc)).stdout
+    assert json.loads(answer)["npm_registries"] == [
+        {"scope": "", "url": "https://npm.invalid/all/", "origin": str(npmrc), "has_login": True},
+        {
+            "scope": "@pose-lab",
+            "url": "https://lab.invalid/",
+            "origin": str(npmrc),
+            "has_login": False,
+        },
+    ]
+    assert "s3cret" not in shown + answer
+
+
+def test_an_npm_configuration_that_is_not_valid_is_a_problem(tmp_path):
+    npmrc = tmp_path / "npmrc"
+    npmrc.write_text("_authToken=s3cret")
+    ended = doctor("--format", "json", npm_config_userconfig=str(npmrc))
+    reported = problems(ended)
+    problem = f"{npmrc}: _authToken without a host would be sent to every host, so npm refuses it"
+    assert reported[problem] == "write //HOST/:_authToken=..., or run npm config fix"
+    assert "s3cret" not in ended.stdout
+
+
+def test_an_nncf_that_does_not_go_with_this_openvino_is_found(tmp_path):
+    install(tmp_path, "nncf", "3.4.0")
+    install(tmp_path, "openvino", "2025.4.1")
+    reported = problems(doctor("--format", "json", site=tmp_path))
+    pair = "nncf: version 3.4.0 needs OpenVINO 2026.4 or newer, 2025.4.1 is installed: models cannot be quantized"
+    assert "[quantize]" in reported[pair]
+
+
+def test_an_nncf_that_was_not_tested_is_found(tmp_path):
+    install(tmp_path, "nncf", "3.5.0")
+    reported = problems(doctor("--format", "json", site=tmp_path))
+    assert any("version 3.5.0 was not tested, 3.4.0 was" in message for message in reported)
+
+
+@pytest.mark.parametrize(
+    ("version", "whose"),
+    [("2024.6.0+posezoo", "posezoo's stand-in"), ("2024.6.0", "the original, not ours")],
+)
+def test_it_says_whose_openvino_dev_is_installed(tmp_path, version, whose):
+    install(tmp_path, "openvino-dev", version)
+    assert re.search(
+        rf"openvino-dev +{re.escape(version)} +omz_\* and mo: {whose}\n",
+        doctor(site=tmp_path).stdout,
+    )
+
+
+@pytest.mark.slow
+def test_plugins_are_listed_with_their_package_and_not_run(tmp_path):
+    (tmp_path / "wavy.py").write_text("1 / 0")
+    install(tmp_path, "wavy", "1.0")
+    entry_points = tmp_path / "wavy-1.0.dist-info" / "entry_points.txt"
+    entry_points.write_text("[posezoo.decoders]\nwave = wavy:WAVE\n")
+    (plugin,) = json.loads(doctor("--format", "json", site=tmp_path).stdout)["plugins"]
+    assert plugin == {"group": "posezoo.decoders", "name": "wave", "package": "wavy 1.0"}
+    assert (
+        "wave                     posezoo.decoders      wavy 1.0\n" in doctor(site=tmp_path).stdout
+    )
+
+
+def test_the_plugins_of_every_table_are_listed():
+    source = Path(posezoo_package.__file__).parent
+    tables = (
+        re.findall(r'LazyTable\(\s*(?:group=)?"([\w.]+)"', path.read_text())
+        for path in source.rglob("*.py")
+    )
+    groups = {group for of_module in tables for group in of_module}
+    assert groups
+    assert groups <= set(PLUGIN_GROUPS)
+
+
+def test_a_bubblewrap_that_does_not_start_is_a_problem_and_a_missing_one_is_not(tmp_path):
+    missing = doctor("--format", "json", PATH=str(tmp_path))
+    assert missing.returncode == 0, missing.stdout
+    packages = {each["name"]: each["version"] for each in json.loads(missing.stdout)["packages"]}
+    assert packages["bubblewrap"] == ""
+    program = tmp_path / "bwrap"
+    program.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && echo bubblewrap 0.8.0 && exit\necho no namespaces >&2\nexit 1\n'
+    )
+    program.chmod(0o755)
+    broken = doctor("--format", "json", PATH=str(tmp_path))
+    packages = {each["name"]: each["version"] for each in json.loads(broken.stdout)["packages"]}
+    assert packages["bubblewrap"] == "0.8.0"
+    (message,) = problems(broken)
+    assert message.startswith("bubblewrap cannot run Python here: no namespaces")
+    assert "user namespaces" in problems(broken)[message]

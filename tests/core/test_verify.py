@@ -1,0 +1,175 @@
+"""Other files in the folders of a model are reported as extra, symlinked or special; posezoo's own are not."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.network import network
+from fakes.zoo import declared_file, model_yml, write_composite, write_model
+
+TOOLS = Path(__file__).resolve().parents[2] / "tools" / "downloader"
+
+
+@pytest.fixture
+def zoo(tmp_path) -> Path:
+    """A model and a composite of one part, downloaded."""
+    for name in ("a", "part"):
+        (tmp_path / f"{name}.tflite").write_bytes(name.encode() * 1000)
+        place = f"whole/{name}" if name == "part" else name
+        file = declared_file(tmp_path / f"{name}.tflite", name=f"sub/{name}.tflite")
+        write_model(tmp_path / "models", place, model_yml(files=[file]))
+    write_composite(tmp_path / "models", "whole", ["part"])
+    assert run(tmp_path, "download", "--all").returncode == 0
+    return tmp_path
+
+
+def run(zoo: Path, *args: object) -> subprocess.CompletedProcess[str]:
+    return posezoo(*args, "--models_dir", zoo / "models", "-o", zoo / "out", cwd=zoo)
+
+
+def states(zoo: Path, *args: object) -> dict[str, str]:
+    found = json.loads(run(zoo, "verify", "--all", "--format", "json", *args).stdout)["artifacts"]
+    return {
+        f"{each['model']}/{each['artifact']}": each["state"]
+        for each in found
+        if each["state"] != "good"
+    }
+
+
+def test_a_download_leaves_no_untracked_file(zoo):
+    assert states(zoo) == {}
+    assert run(zoo, "verify", "--all").returncode == 0
+
+
+def test_each_type_of_untracked_file_has_its_state(zoo):
+    folder = zoo / "out" / "public" / "a"
+    (folder / "evil.py").write_text("import os")
+    (folder / "sub" / "b.tflite").write_bytes(b"x")
+    (folder / "more" / "deep").mkdir(parents=True)
+    (folder / "more" / "deep" / "x").write_bytes(b"x")
+    (folder / "link").symlink_to("/etc/passwd")
+    (folder / "FP16").symlink_to(zoo)
+    os.mkfifo(folder / "pipe")
+    (folder / ".other.part").write_bytes(b"x")
+    with socket.socket(socket.AF_UNIX) as bound:
+        os.chdir(folder)  # the path of a socket is short
+        try:
+            bound.bind("socket")
+        finally:
+            os.chdir(zoo)
+    (zoo / "out" / "public" / "whole" / "notes.txt").write_text("x")
+    assert states(zoo) == {
+        "a/.other.part": "extra",
+        "a/FP16": "symlinked",
+        "a/evil.py": "extra",
+        "a/link": "symlinked",
+        "a/more": "extra",
+        "a/pipe": "special",
+        "a/socket": "special",
+        "a/sub/b.tflite": "extra",
+        "whole/notes.txt": "extra",
+    }
+    ended = run(zoo, "verify", "a")
+    assert ended.returncode == 1
+    assert ended.stdout.endswith(f"not good; moving {folder}/.other.part away repairs the first\n")
+    script = subprocess.run(
+        [
+            sys.executable,
+            TOOLS / "verifier.py",
+            "--name",
+            "a",
+            "-o",
+            "out",
+            "--models_dir",
+            "models",
+        ],
+        cwd=zoo,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert script.returncode == 1
+    assert f"special  a: pipe ({folder.relative_to(zoo)}/pipe)" in script.stdout
+
+
+@pytest.mark.parametrize(
+    ("put", "state"),
+    [
+        (lambda path, good: path.symlink_to(good), "symlinked"),
+        (lambda path, good: os.mkfifo(path), "special"),
+        (lambda path, good: path.mkdir(), "special"),
+        (lambda path, good: path.write_bytes(bytes(1000)), "changed"),
+        (lambda path, good: None, "missing"),
+    ],
+)
+def test_what_replaces_a_file_has_its_state(zoo, put, state):
+    path = zoo / "out" / "public" / "a" / "sub" / "a.tflite"
+    path.unlink()
+    put(path, zoo / "a.tflite")
+    assert states(zoo) == {"a/sub/a.tflite": state}
+
+
+def test_cards_records_and_partial_downloads_are_not_untracked(zoo):
+    folder = zoo / "out" / "public" / "a"
+    for name in (
+        "README.md",
+        "card.json",
+        "provenance.json",
+        "sub/.a.tflite.part",
+        ".posezoo/whatever",
+        ".provenance.json.part",
+        ".provenance.json.guard",
+    ):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("x")
+    (folder / ".posezoo-worked-in").mkdir()
+    (zoo / "out" / "public" / "whole" / "README.md").write_text("x")
+    assert states(zoo) == {}
+
+
+def test_a_conversion_leaves_no_untracked_file(tmp_path):
+    pytest.importorskip("openvino", reason="needs openvino")
+    (tmp_path / "net.onnx").write_bytes(network("onnx"))
+    ends = {
+        "inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
+        "outputs": None,
+    }
+    file = declared_file(tmp_path / "net.onnx")
+    whole = model_yml(framework="onnx", files=[file], skeleton="coco-17", **ends)
+    write_model(tmp_path / "models", "net", whole)
+    assert run(tmp_path, "get", "net").returncode == 0
+    assert (tmp_path / "out" / "public" / "net" / "coco-17.svg").is_file()
+    assert states(tmp_path) == {}
+    assert (
+        run(tmp_path, "convert", "net", "-d", tmp_path / "out", "-o", tmp_path / "irs").returncode
+        == 0
+    )
+    xml = tmp_path / "out" / "public" / "net" / "FP16" / "net.xml"
+    xml.rename(tmp_path / "net.xml")
+    xml.symlink_to(tmp_path / "net.xml")
+    assert states(tmp_path) == {"net/FP16/net.xml": "symlinked"}
+
+
+def test_a_registry_may_be_the_output_folder(zoo):
+    ended = posezoo("download", "a", "--models_dir", "models", "-o", "models", cwd=zoo)
+    assert ended.returncode == 0
+    assert posezoo("verify", "a", "--models_dir", "models", "-o", "models", cwd=zoo).returncode == 0
+
+
+def test_recorded_outputs_beside_the_downloads_are_the_models_own(zoo):
+    folder = zoo / "out" / "public" / "a"
+    (folder / "recorded.safetensors").write_bytes(b"x")
+    assert states(zoo) == {"a/recorded.safetensors": "extra"}
+    declared = {"runtime": "A 1.0", "file": "recorded.safetensors", "checksum": "0" * 96}
+    file = declared_file(zoo / "a.tflite", name="sub/a.tflite")
+    write_model(zoo / "models", "a", model_yml(files=[file], recorded_outputs=declared))
+    assert states(zoo) == {}

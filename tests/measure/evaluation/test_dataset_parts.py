@@ -1,0 +1,196 @@
+"""CrowdPose's levels and COCO-WholeBody's parts have the AP that other tools compute for them."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fakes.coco import PERSON, annotations, crowded, person, written
+from measure.evaluation.test_coco_metrics import predictions_of, pycocotools_says
+from posezoo.core.errors import DatasetError
+from posezoo.measure import coco
+from posezoo.measure.evaluation.coco_metrics import compute_coco_metrics, keypoint_sigmas
+from posezoo.measure.evaluation.dataset_parts import BODY_PARTS, compute_part_metrics
+from posezoo.poses.keypoints import SKELETONS, WHOLE_BODY
+
+pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
+
+WHOLE_BODY_KEYS = {
+    "keypoints": BODY_PARTS["body"],
+    "foot_kpts": BODY_PARTS["foot"],
+    "face_kpts": BODY_PARTS["face"],
+    "lefthand_kpts": BODY_PARTS["lefthand"],
+    "righthand_kpts": BODY_PARTS["righthand"],
+}
+
+
+# --- CrowdPose
+
+
+def crowd_pose():
+    """The difficult data set with CrowdPose's 14 keypoints and a crowd index for each image."""
+    truth, results = crowded()
+    names = SKELETONS["crowdpose-14"].keypoints
+    truth["categories"] = [{**PERSON, "keypoints": list(names)}]
+    for entry in (*truth["annotations"], *results):
+        entry["keypoints"] = entry["keypoints"][: 3 * len(names)]
+    for entry in truth["annotations"]:
+        del entry["area"]
+        entry["num_keypoints"] = int(np.count_nonzero(entry["keypoints"][2::3]))
+    random = np.random.default_rng(5)
+    for image in truth["images"]:
+        image["crowdIndex"] = float(random.choice([0, 0.1, 0.2, 0.5, 0.79, 0.8, 1]))
+    return truth, results
+
+
+def faster_coco_eval_says(path, results):
+    """AP, AP easy, medium and hard of its CrowdPose metrics."""
+    library = pytest.importorskip("faster_coco_eval")
+    truth = library.COCO(str(path))
+    evaluation = library.COCOeval_faster(
+        truth,
+        truth.loadRes(copy.deepcopy(results)),
+        "keypoints_crowd",
+        use_area=False,
+        kpt_oks_sigmas=np.array(SKELETONS["crowdpose-14"].sigmas),
+        print_function=lambda *_: None,
+    )
+    evaluation.params.catIds = [1]
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    stats = evaluation.stats
+    return [float(stats[0]), *map(float, stats[-3:])]
+
+
+@pytest.mark.slow
+def test_the_levels_of_crowd_pose_have_the_ap_of_faster_coco_eval(tmp_path):
+    truth, results = crowd_pose()
+    path = written(tmp_path, truth)
+    dataset = coco.read_coco_dataset(path, tmp_path)
+    predictions = predictions_of(results)
+    parts = compute_part_metrics(dataset, predictions)
+    ours = [compute_coco_metrics(dataset, predictions)["AP"], *parts.values()]
+    assert list(parts) == ["AP_easy", "AP_medium", "AP_hard"]
+    assert len(set(ours)) == 4
+    judged = faster_coco_eval_says(path, results)
+    assert ours[0] == pytest.approx(judged[0], abs=1e-9)
+    assert ours[1:] == pytest.approx(judged[1:], abs=5e-5)  # it rounds the levels to 4 digits
+
+
+def test_a_level_without_people_has_no_ap(tmp_path):
+    truth = annotations(1, [person(1, 1, [[5, 5, 2]] * 17)])
+    truth["images"][0]["crowdIndex"] = 0.9
+    dataset = coco.read_coco_dataset(written(tmp_path, truth), tmp_path)
+    assert list(compute_part_metrics(dataset, {})) == ["AP_hard"]
+
+
+# --- COCO-WholeBody
+
+
+def whole_bodies(seed=3):
+    """(annotations, results): people of whom some have no labelled hand, and what was found."""
+    random = np.random.default_rng(seed)
+    people, results = [], []
+    for number in range(1, 201):
+        points = np.column_stack([random.uniform(50, 400, (133, 2)), random.choice([0, 2], 133)])
+        for part in BODY_PARTS.values():
+            points[part, 2] *= random.random() < 0.8
+        split = {key: points[part].ravel().tolist() for key, part in WHOLE_BODY_KEYS.items()}
+        body = points[BODY_PARTS["body"]]
+        image = int(random.integers(1, 60))
+        entry = person(number, image, body, bbox=(50.0, 50.0, 350.0, 350.0))
+        people.append({**entry, **split})
+        found = points.copy()
+        found[:, :2] += random.normal(0, random.choice([1, 6, 25]), (133, 2))
+        found[:, 2] = random.random(133)
+        score = float(random.random())
+        flat = found.ravel().tolist()
+        results.append({"image_id": image, "category_id": 1, "keypoints": flat, "score": score})
+    return annotations(60, people), results
+
+
+def judged_ap(folder, truth, results, part):
+    """AP of some keypoints, as if they were all: COCO's own tools know no parts."""
+    names = SKELETONS[WHOLE_BODY].keypoints[part]
+    content = copy.deepcopy(truth)
+    for entry in content["annotations"]:
+        joined = np.concatenate([np.reshape(entry[key], (-1, 3)) for key in WHOLE_BODY_KEYS])
+        entry["keypoints"] = joined[part].ravel().tolist()
+        entry["num_keypoints"] = int(np.count_nonzero(joined[part][:, 2]))
+    content["categories"] = [{**PERSON, "keypoints": list(names)}]
+    selected = copy.deepcopy(results)
+    for entry in selected:
+        entry["keypoints"] = np.reshape(entry["keypoints"], (-1, 3))[part].ravel().tolist()
+    sigmas = SKELETONS[WHOLE_BODY].sigmas[part]
+    return pycocotools_says(written(folder, content), selected, sigmas=sigmas)["AP"]
+
+
+@pytest.mark.slow
+def test_whole_bodies_and_their_parts_have_the_ap_of_pycocotools(tmp_path):
+    truth, results = whole_bodies()
+    dataset = coco.read_coco_dataset(written(tmp_path, truth, "whole_body.json"), tmp_path)
+    predictions = predictions_of(results)
+    ours = {"whole": compute_coco_metrics(dataset, predictions)["AP"]}
+    ours |= compute_part_metrics(dataset, predictions)
+    parts = {"whole": slice(0, 133)}
+    parts |= {f"AP_{name}": part for name, part in BODY_PARTS.items()}
+    judged = {name: judged_ap(tmp_path, truth, results, part) for name, part in parts.items()}
+    assert ours == pytest.approx(judged, abs=1e-9)
+    assert len({round(value, 6) for value in ours.values()}) == 6
+
+
+def test_a_whole_body_without_one_of_its_keys_is_refused(tmp_path):
+    truth, _ = whole_bodies()
+    del truth["annotations"][7]["face_kpts"]
+    with pytest.raises(DatasetError, match=r"annotations\[7\]\.face_kpts: expected a list"):
+        coco.read_coco_dataset(written(tmp_path, truth), tmp_path)
+
+
+def test_a_data_set_of_bodies_has_no_parts(tmp_path):
+    truth = annotations(1, [person(1, 1, [[5, 5, 2]] * 17)])
+    dataset = coco.read_coco_dataset(written(tmp_path, truth), tmp_path)
+    assert compute_part_metrics(dataset, {}) == {}
+
+
+@pytest.mark.parametrize("name", ["coco-17", "halpe-26", "crowdpose-14", WHOLE_BODY])
+def test_each_keypoint_set_has_its_own_sigmas(name):
+    skeleton = SKELETONS[name]
+    annotated = coco.CocoDataset("data", Path("data.json"), Path(), skeleton.keypoints, ())
+    assert keypoint_sigmas(annotated) == pytest.approx(skeleton.sigmas, abs=1e-12)
+
+
+@pytest.mark.parametrize("value", [-0.5, 1.5, "easy", 10**400])
+def test_a_crowd_index_out_of_range_is_refused(tmp_path, value):
+    truth = annotations(1, [person(1, 1, [[5, 5, 2]] * 17)])
+    truth["images"][0]["crowdIndex"] = value
+    with pytest.raises(DatasetError, match=r"images\[0\]\.crowdIndex: expected"):
+        coco.read_coco_dataset(written(tmp_path, truth), tmp_path)
+
+
+def test_a_level_whose_people_have_no_area_has_no_ap(tmp_path):
+    truth = annotations(1, [person(1, 1, [[5, 5, 2]] * 17, bbox=(10.0, 10.0, -5.0, 5.0))])
+    truth["images"][0]["crowdIndex"] = 0.5
+    dataset = coco.read_coco_dataset(written(tmp_path, truth), tmp_path)
+    assert compute_part_metrics(dataset, {}) == {}
+
+
+def test_a_part_that_nobody_shows_has_no_ap(tmp_path):
+    truth, results = whole_bodies()
+    for entry in truth["annotations"]:
+        entry["face_kpts"] = [0] * len(entry["face_kpts"])
+        entry["face_valid"] = False
+    dataset = coco.read_coco_dataset(written(tmp_path, truth, "whole_body.json"), tmp_path)
+    metrics = compute_part_metrics(dataset, predictions_of(results))
+    assert set(metrics) == {"AP_body", "AP_foot", "AP_lefthand", "AP_righthand"}
+
+
+def test_hidden_keypoints_count_as_labelled(tmp_path):
+    truth, results = whole_bodies()
+    for entry in truth["annotations"]:
+        entry["face_kpts"][2::3] = [1] * (len(entry["face_kpts"]) // 3)
+    dataset = coco.read_coco_dataset(written(tmp_path, truth, "whole_body.json"), tmp_path)
+    assert "AP_face" in compute_part_metrics(dataset, predictions_of(results))

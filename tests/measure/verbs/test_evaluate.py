@@ -1,0 +1,332 @@
+"""posezoo evaluate on real photos: metrics, files, images and errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from fakes.coco import annotations, person, written
+from fakes.command import posezoo
+from measure.evaluation.test_coco_metrics import pycocotools_says
+from posezoo.core.measured import read_measurement_file
+from posezoo.core.registry import open_registry
+
+pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
+
+MODEL = "human-pose-estimation-0001"
+
+
+@pytest.fixture
+def evaluate(mirror, shared, tmp_path):
+    """``evaluate(*args)`` on the first photos, with everything that it needs from the mirror."""
+    photos = shared / "data" / "photos"
+    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+    def run(
+        *args,
+        model=MODEL,
+        data=("--annotations", photos / "person_keypoints.json", "--images", photos),
+    ):
+        flags = ("--precision", "FP16-INT8", "-o", tmp_path / "out", *data)
+        return posezoo("evaluate", model, *flags, *args, **environ)
+
+    return run
+
+
+@pytest.mark.slow
+def test_shards_in_several_processes_give_the_same_report(evaluate, tmp_path):
+    args = ("--height", 256, "--limit", 9, "--fresh", "--format", "json")
+    reports = [
+        json.loads(evaluate(*args, *flags).stdout) for flags in ((), ("--cluster", "local:2"))
+    ]
+    assert reports[0] == reports[1]
+    assert reports[0]["images"] == 9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["accuracy.json", "results.json", "tables.json", "mine.json"])
+def test_files_of_the_user_in_the_folder_of_the_results_stay(evaluate, tmp_path, name):
+    mine = tmp_path / "out" / name
+    mine.parent.mkdir()
+    mine.write_bytes(b"mine")
+    flags = ("--height", 256, "--limit", 1, "--quiet")
+    ended = evaluate(*flags)
+    assert mine.read_bytes() == b"mine"
+    if name == "mine.json":
+        assert ended.returncode == evaluate(*flags).returncode == 0  # the same command again
+    else:
+        assert ended.returncode == 1
+        assert f"error: {mine}: exists, and is not as posezoo wrote it" in ended.stderr
+        assert evaluate(*flags, "--force").returncode == 0
+
+
+@pytest.mark.slow
+def test_metrics_results_tables_and_images_of_a_model_on_photos(evaluate, shared, tmp_path):
+    first = evaluate("--height", 368, "--limit", 3, "--worst", 2, "--format", "json", "--quiet")
+    assert first.returncode == 0, first.stderr
+    report = json.loads(first.stdout)
+    assert (report["images"], report["kept"], report["unreadable"]) == (3, 0, {})
+    assert report["AP"] > 0.1
+    low, high = report["intervals"]["AP"]
+    assert low <= report["AP"] <= high
+    assert report["settings"]["input"] == "656x368"
+    assert [each["name"] for each in report["keypoints"]][:2] == ["nose", "left_eye"]
+    assert len(report["pictures"]) == 3
+
+    # COCO's own tools read the results, and compute the same metrics.
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    content = json.loads((shared / "data" / "photos" / "person_keypoints.json").read_text())
+    content["images"] = content["images"][:3]
+    seen = {each["id"] for each in content["images"]}
+    content["annotations"] = [each for each in content["annotations"] if each["image_id"] in seen]
+    expected = pycocotools_says(written(tmp_path, content), results)
+    assert {name: report[name] for name in expected} == expected
+
+    ((name, found),) = read_measurement_file(tmp_path / "out" / "accuracy.json")
+    assert (name, found.kind, found.precision.value) == (MODEL, "accuracy", "FP16-INT8")
+    assert found.figures["AP"] == pytest.approx(report["AP"], rel=1e-5)
+    drawn = sorted((tmp_path / "out" / "worst").iterdir())
+    assert [path.name[:3] for path in drawn] == ["01_", "02_"]
+    assert all(cv2.imread(str(path)).shape[1] in (2 * 640, 2 * 612) for path in drawn)
+
+    again = evaluate("--height", 368, "--limit", 3, "--format", "json")
+    again_report = json.loads(again.stdout)
+    assert again_report["kept"] == 3
+    assert {name: again_report[name] for name in expected} == expected
+    assert "images" not in again.stderr  # no image was predicted again
+    fresh = json.loads(
+        evaluate("--height", 368, "--limit", 3, "--format", "json", "--fresh").stdout
+    )
+    assert fresh["kept"] == 0
+    # Predictions of another input size are not reused.
+    other = json.loads(evaluate("--limit", 1, "--format", "json").stdout)
+    assert (other["kept"], other["settings"]["input"]) == (0, "456x256")
+
+
+def test_the_report_shows_the_settings_and_where_the_model_fails(evaluate):
+    result = evaluate("--limit", 2)
+    assert result.returncode == 0, result.stderr
+    for line in (
+        "AP75",
+        "95 % interval",
+        "left_ankle",
+        "WORST IMAGES",
+        "arithmetic",
+        "posezoo record ",
+    ):
+        assert line in result.stdout
+    assert f"{MODEL}: 1 of 2 images" in result.stderr
+
+
+@pytest.mark.slow
+def test_the_report_shows_the_published_value_and_why_it_may_differ(evaluate):
+    result = evaluate("--limit", 2)
+    assert result.returncode == 0, result.stderr
+    (claim,) = open_registry().find(MODEL).published.accuracy
+    assert f"published: AP {claim.value} ({claim.dataset}" in result.stdout
+    assert (
+        f"measured on 2 images of person_keypoints, published for {claim.dataset}" in result.stdout
+    )
+    assert "measured on the FP16-INT8 IR" in result.stdout
+    assert "people from the model" in result.stdout.splitlines()
+    header, ap = (line.split() for line in result.stdout.splitlines()[4:6])
+    assert (header[0], header[-1], ap[0], ap[-1]) == (
+        "measured",
+        "published",
+        "AP",
+        f"{claim.value:.3f}",
+    )
+
+
+def test_a_detector_is_evaluated_by_boxes(evaluate):
+    result = evaluate("--limit", 2, "--format", "json", model="person-detection-retail-0013")
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert {"AP", "APs", "ARs"} <= report.keys()
+    assert "AR50" not in report
+
+
+@pytest.mark.slow
+def test_the_side_that_a_decoder_does_not_use_is_refused(evaluate):
+    result = evaluate("--short_side", 300)
+    assert result.returncode == 1
+    assert "uses the height of images" in result.stderr
+    assert "hint: use --height" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [("--boxes", "truth"), ("--detector", "person-detection-retail-0013")],
+    ids=lambda flags: flags[0],
+)
+def test_a_model_that_finds_people_itself_takes_neither_boxes_nor_a_detector(evaluate, flags):
+    result = evaluate(*flags, "--limit", 1)
+    assert result.returncode == 1
+    assert "takes neither boxes nor a detector" in result.stderr
+
+
+@pytest.mark.slow
+def test_own_weights_run_on_annotated_boxes_with_flip_or_on_detector_boxes(evaluate, tmp_path):
+    torch = pytest.importorskip("torch", reason="needs torch")
+    from fakes.weights import conditioned
+
+    network, checkpoint = "mobile_pose_mobilenetv3_small", tmp_path / "mine.pth"
+    torch.save(conditioned(network).state_dict(), checkpoint)
+    own = ("--checkpoint", checkpoint, "--model_name", "mine", "--precision", "FP16")
+    args = (*own, "--limit", 2, "--format", "json")
+    first = evaluate(*args, "--boxes", "truth", "--flip", model=network)
+    assert first.returncode == 0, first.stderr
+    report = json.loads(first.stdout)
+    assert (report["model"], report["settings"]["people_from"]) == ("mine", "the annotated boxes")
+    assert report["settings"]["flip"]
+    # Every person with annotated keypoints has a result.
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert len(results) == report["people"]
+    assert report["published"] == []  # published values are of other weights
+    flat = json.loads(evaluate(*args, "--boxes", "truth", model=network).stdout)
+    assert flat["kept"] == 0
+
+    boxes = [
+        {"image_id": each["id"], "category_id": 1, "bbox": [10, 10, 200, 300], "score": 0.5}
+        for each in report["pictures"]
+    ]
+    path = written(tmp_path, boxes, "boxes.json")
+    assert evaluate(*args, "--boxes", path, model=network).returncode == 0
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert len(results) == 2
+    assert max(result["score"] for result in results) <= 0.5
+
+
+def dataset_flags(tmp_path: Path, **changes) -> tuple[object, ...]:
+    points = np.column_stack([200 + np.arange(17), 100 + 9 * np.arange(17), np.full(17, 2)])
+    content = {**annotations(3, [person(1, 1, points)]), **changes}
+    return ("--annotations", written(tmp_path, content), "--images", tmp_path)
+
+
+def test_missing_images_are_counted_and_named(evaluate, tmp_path):
+    result = evaluate(data=dataset_flags(tmp_path))
+    assert result.returncode == 1
+    assert (
+        "3 of 3 images are missing: 000000000001.jpg, 000000000002.jpg, 000000000003.jpg"
+        in result.stderr
+    )
+    assert "--skip_unreadable" in result.stderr
+    assert not (tmp_path / "out" / "accuracy.json").exists()
+
+
+def test_annotations_without_keypoints_are_refused_also_as_json(evaluate, tmp_path):
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}
+    changes = {"categories": [{"id": 1, "name": "person"}], "annotations": [box]}
+    result = evaluate("--format", "json", data=dataset_flags(tmp_path, **changes))
+    assert result.returncode == 1
+    assert "has no keypoints" in json.loads(result.stdout)["error"]["problem"]
+
+
+def unusual(content):
+    """The same people, as annotation tools write them."""
+    content["licenses"] = [""]
+    content["categories"].insert(0, {"id": 9, "name": "dog", "keypoints": None})
+    for image in content["images"]:
+        image.update(id=float(image["id"]), width=str(image["width"]))
+        image["file_name"] = "C:\\data\\" + image["file_name"]
+    content["images"].append(dict(content["images"][0]))
+    for each in content["annotations"]:
+        points = each["keypoints"]
+        for at in range(0, len(points), 3):
+            points[at : at + 2] = points[at : at + 2] if points[at + 2] else [float("nan")] * 2
+    content["annotations"] += [{"id": 1, "image_id": 1, "category_id": 1, "caption": "a man"}]
+
+
+def on_photos(shared, tmp_path, change):
+    """The flags of the photos with changed annotations."""
+    photos = shared / "data" / "photos"
+    content = json.loads((photos / "person_keypoints.json").read_text())
+    change(content)
+    return ("--annotations", written(tmp_path, content, "changed.json"), "--images", photos)
+
+
+def test_annotations_as_tools_write_them_give_the_same_figures(evaluate, shared, tmp_path):
+    plain = evaluate("--limit", 4, "--format", "json")
+    result = evaluate("--limit", 4, "--format", "json", data=on_photos(shared, tmp_path, unusual))
+    assert result.returncode == 0, result.stderr
+    expected = json.loads(plain.stdout)
+    report = json.loads(result.stdout)
+    assert report["kept"] == 4
+    assert {name: report[name] for name in ("AP", "AR", "people")} == {
+        name: expected[name] for name in ("AP", "AR", "people")
+    }
+    assert "warning: " not in plain.stderr
+    assert result.stderr.count("warning: ") == 2
+    assert "changed.json: images[17]: is listed twice" in result.stderr
+
+
+def test_areas_of_0_are_told(evaluate, shared, tmp_path):
+    def change(content):
+        for each in content["annotations"]:
+            each["area"] = 0
+
+    result = evaluate("--limit", 1, data=on_photos(shared, tmp_path, change))
+    assert "annotations[0] and 88 more: area is 0" in result.stderr
+
+
+def test_one_of_two_categories_with_keypoints_is_chosen(evaluate, shared, tmp_path):
+    def change(content):
+        (person,) = content["categories"]
+        content["categories"] = [{**person, "name": "player"}, {**person, "id": 2, "name": "coach"}]
+
+    data = on_photos(shared, tmp_path, change)
+    refused = evaluate("--limit", 1, data=data)
+    assert refused.returncode == 1
+    assert "2 categories have keypoints: player, coach" in refused.stderr
+    assert "hint: choose one: --category player" in refused.stderr
+    chosen = evaluate("--limit", 1, "--category", "player", data=data)
+    assert chosen.returncode == 0, chosen.stderr
+
+
+@pytest.mark.slow
+def test_boxes_of_other_images_are_refused(evaluate, shared, tmp_path):
+    photos = shared / "data" / "photos"
+    content = json.loads((photos / "person_keypoints.json").read_text())
+    boxes = [
+        {"image_id": each["image_id"], "category_id": 1, "bbox": each["bbox"], "score": 0.9}
+        for each in content["annotations"]
+    ]
+    network = "mobile_pose_mobilenetv3_small"
+    weights = shared / "data" / "checkpoints" / f"{network}.params"
+    flags = ("--precision", "FP16", "--limit", 1, "--checkpoint", weights)
+    flags += ("--boxes", written(tmp_path, boxes, "boxes.json"))
+    right = evaluate(*flags, model=network)
+    assert right.returncode == 0, right.stderr
+    for each in boxes:
+        each["image_id"] = f"{each['image_id']:012}"
+    written(tmp_path, boxes, "boxes.json")
+    wrong = evaluate(*flags, model=network)
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert "boxes are of images that" in wrong.stderr
+    assert "hint: 000000397133 is a file name: write the id of its image, 397133" in wrong.stderr
+
+
+def test_without_a_dataset_the_error_says_how_to_get_one(tmp_path):
+    result = posezoo("evaluate", MODEL, XDG_CACHE_HOME=str(tmp_path))
+    assert result.returncode == 1
+    assert "person_keypoints_val2017.json: does not exist" in result.stderr
+    assert "posezoo dataset get coco-val2017" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--annotations", "a.json"),
+        ("--annotations", "a.json", "--images", "b", "--coco_home", "c"),
+        ("--limit", "0"),
+        ("--height", "256", "--short_side", "512"),
+        ("--boxes", "truth", "--detector", "none"),
+        ("--model_name", "mine"),
+    ],
+)
+def test_invalid_flags_are_wrong_usage(args):
+    assert posezoo("evaluate", MODEL, *args).returncode == 2

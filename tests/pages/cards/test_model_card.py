@@ -1,0 +1,460 @@
+"""A model's card: its content, commands that work as pasted, and harmless text from any model.yml."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import pytest
+from markdown_it import MarkdownIt
+
+from conftest import by_digest
+from fakes.command import posezoo
+from fakes.zoo import as_yaml, model_yml, omz_yml, write_composite, write_model
+from posezoo.cli.main import create_parser
+from posezoo.core.declarations.model import Digest
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import Registry, open_registry
+from posezoo.lint.card_reader import parse_card
+from posezoo.omz.commands import converter, downloader
+from posezoo.pages.cards.model_card import NOTE, render_card, write_card
+from posezoo.pages.cards.registry_pages import render_pages
+from posezoo.pages.facts.model_facts import ModelFacts
+
+ROOT = Path(__file__).resolve().parents[3]
+GOLDEN = ROOT / "tests" / "golden"
+CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
+
+
+def drawn(root, name, layout=None):
+    registry = Registry([root])
+    model = registry.find(name)
+    return render_card(ModelFacts(model, registry.parts(model), layout))
+
+
+def section(card, title):
+    return card.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_a_card_is_equal_to_the_stored_one(tmp_path):
+    content = model_yml(
+        description="Finds the poses of all people in an image at once.",
+        framework="onnx",
+        origin={"repository": "https://code.invalid/pose", "paper": "https://papers.invalid/abs/1"},
+        files=[
+            {
+                "name": "net/pose.onnx",
+                "size": 12345678,
+                "checksum": "0123456789abcdef" * 6,
+                "source": ["https://models.invalid/pose.onnx", "https://mirror.invalid/pose.onnx"],
+            },
+            {
+                "name": "labels.txt",
+                "size": 9,
+                "checksum": {"$type": "sha256", "value": "ab" * 32},
+                "source": "https://models.invalid/labels.txt",
+            },
+        ],
+        inputs=[
+            {
+                "name": "image",
+                "shape": [1, 3, -1, 456],
+                "layout": "NCHW",
+                "color": "RGB",
+                "reverse_input_channels": True,
+                "mean": [123.675, 116.28, 103.53],
+                "scale": [58.395, 57.12, 57.375],
+            }
+        ],
+        outputs=[
+            {
+                "name": "maps",
+                "shape": [1, 33, 32, 57],
+                "layout": "NCHW",
+                "role": "heatmaps",
+                "note": "a | b",
+            }
+        ],
+        decoder={"name": "blazepose"},
+        skeleton="blazepose-33",
+    )
+    write_model(tmp_path / "models", "pose-net", content)
+    golden = GOLDEN / "card.txt"
+    card = drawn(tmp_path / "models", "pose-net")
+    (tmp_path / "card.md").write_text(card, "utf-8")
+    assert card == golden.read_text("utf-8"), (
+        f"where it is meant: cp {tmp_path / 'card.md'} {golden}"
+    )
+
+
+def test_the_card_of_a_composite_describes_its_parts_and_links_to_their_cards(tmp_path):
+    root = tmp_path / "models"
+    write_composite(root, "whole", ["second", "first"])
+    write_model(root, "whole/first", model_yml(description="Looks closely."))
+    write_model(root, "whole/second", model_yml(description="Looks around."))
+    card = drawn(root, "whole")
+    assert (
+        "1. [second](second/README.md): Looks around.\n2. [first](first/README.md): Looks closely."
+        in card
+    )
+    assert "\n## first model specification\n\n### Input\n\n#### Original Model\n" in card
+    assert "(../../../licenses/Apache-2.0-Tests.txt)" in card
+    part = drawn(root, "whole/first".rpartition("/")[2])
+    assert "It is a part of [whole](../README.md)." in part
+    assert "(../../../../licenses/Apache-2.0-Tests.txt)" in part
+
+
+def test_the_holder_stands_beside_the_license(tmp_path):
+    write_model(tmp_path / "models", "net", model_yml())
+    legal = section(drawn(tmp_path / "models", "net"), "Legal Information")
+    assert "[Apache-2.0](../../../licenses/Apache-2.0-Tests.txt)" in legal
+    assert "Copyright 2026 The tests" in legal
+
+
+def test_a_license_that_is_an_address_is_linked(tmp_path):
+    write_model(tmp_path / "models", "net", model_yml(license="https://terms.invalid/LICENSE"))
+    legal = section(drawn(tmp_path / "models", "net"), "Legal Information")
+    assert "the terms at <https://terms.invalid/LICENSE>." in legal
+
+
+def test_a_network_that_posezoo_defines_in_its_authors_place_is_named(tmp_path):
+    export = (
+        "--model-name=resnet18",
+        "--weights=$dl_dir/net.onnx",
+        "--import-module=torchvision.models",
+        "--input-shape=1,3,224,224",
+        "--input-names=data",
+        "--output-names=prob",
+    )
+    yml = omz_yml(
+        framework="pytorch",
+        input_info=None,
+        model_optimizer_args=["--input=data"],
+        conversion_to_onnx_args=list(export),
+    )
+    write_model(tmp_path / "models", "net", yml)
+    card = drawn(tmp_path / "models", "net")
+    assert (
+        "| Network | posezoo's own definition, resnet18, with the published weights |"
+        in section(card, "Specification")
+    )
+    assert "`pip install -e '.[run,torch]'`" in section(card, "Example")
+
+
+def test_a_model_that_is_published_as_ir_is_not_converted(tmp_path):
+    files = [
+        {
+            "name": f"{precision}/net.{suffix}",
+            "size": 3,
+            "checksum": "0" * 96,
+            "source": "https://models.invalid/n",
+        }
+        for precision in ("FP32", "FP16-INT8")
+        for suffix in ("xml", "bin")
+    ]
+    write_model(tmp_path / "models", "net", model_yml(framework="dldt", files=files))
+    card = drawn(tmp_path / "models", "net")
+    assert "| IR precisions | FP32, FP16-INT8 |" in card
+    assert "posezoo convert" not in card
+    assert "### Converted Model" not in card
+    assert 'posezoo.get("net", precision="FP32", models_dir="models")' in card
+
+
+def test_an_input_with_reversed_channels_of_unknown_order_says_so(tmp_path):
+    content = model_yml(
+        framework="onnx",
+        inputs=None,
+        outputs=None,
+        input_info=[{"name": "data", "shape": [1, 3, 8, 8], "layout": "NCHW"}],
+        model_optimizer_args=["--input_model=$dl_dir/net.tflite", "--reverse_input_channels"],
+    )
+    write_model(tmp_path / "models", "net", content)
+    assert "| `data` | 1, 3, 8, 8 | NCHW | reversed |" in drawn(tmp_path / "models", "net")
+
+
+def test_the_arguments_of_model_optimizer_name_a_shape_that_differs_from_the_files(tmp_path):
+    image = {
+        "name": "data",
+        "shape": [1, -1, -1, 3],
+        "layout": "NHWC",
+        "color": "RGB",
+        "scale": [255, 255, 255],
+    }
+    write_model(
+        tmp_path / "models", "net", model_yml(inputs=[{**image, "reshaped": True}], outputs=None)
+    )
+    assert "--input=data --input_shape=[1,-1,-1,3] --scale_values" in drawn(
+        tmp_path / "models", "net"
+    )
+
+
+def test_an_input_whose_layout_changes_is_shown_in_both_layouts(tmp_path):
+    content = model_yml(
+        framework="onnx",
+        inputs=None,
+        outputs=None,
+        input_info=[{"name": "data", "shape": [1, 3, 8, 9]}],
+        model_optimizer_args=["--input_model=$dl_dir/net.tflite", "--layout=data(nchw->nhwc)"],
+    )
+    write_model(tmp_path / "models", "net", content)
+    card = drawn(tmp_path / "models", "net")
+    assert "| `data` | 1, 3, 8, 9 | NCHW |" in card
+    assert "| `data` | 1, 8, 9, 3 | NHWC |" in card
+
+
+def everything_hostile(root):
+    """A model whose every free text is a trick, with papers, figures and a license of the same kind."""
+    evil = TRICKS
+    address = "https://terms.invalid/><b>|[x](y)"
+    files = [
+        {
+            "name": "a`b&c;d.tflite",
+            "size": 3,
+            "checksum": "0" * 96,
+            "source": "https://models.invalid/<b>",
+        }
+    ]
+    accuracy = [
+        {"metric": "AP", "value": 0.5, "AP50": 0.6, "dataset": f"COCO {evil}", "protocol": evil}
+    ]
+    content = model_yml(
+        description=evil,
+        files=files,
+        origin={"repository": address, "paper": "https://papers.invalid/1"},
+        inputs=[{"name": evil, "shape": [1, 4, 6, 3], "layout": "NHWC", "mean": [1, 2, 3]}],
+        outputs=[{"name": "`|`", "shape": [1, 5], "note": evil, "original": evil}],
+        published={"accuracy": accuracy, "known_difference": evil},
+        training={"command": address, "log": "https://terms.invalid/`x`"},
+        license={"spdx": "MIT", "text": "MIT-evil.txt"},
+        license_note=evil,
+        limits=evil,
+        deprecated={"since": "1.0", "use": "other"},
+        decoder={"name": "heatmap", "convention": "argmax"},
+        skeleton="coco-17",
+    )
+    write_model(root, "net", content)
+    (root.parent / "licenses" / "MIT-evil.txt").write_text(
+        f"Copyright 2026 {evil}\n\n```\n{evil}\n````\n"
+    )
+    paper = {"key": "doe", "title": evil, "authors": [evil], "year": 2020}
+    (root / "papers.yml").write_text(as_yaml({"https://papers.invalid/1": paper}), "utf-8")
+    machine = json.dumps(" ".join(evil.split()))
+    (root / "public" / "net" / "measured.yml").write_text(
+        f"speed:\n  - {{precision: FP16, machine: {machine}, settings: {{device: {machine}}}, "
+        "figures: {throughput_fps: 1}}\n"
+    )
+
+
+TRICKS = (
+    "](x) <img src=x onerror=alert(1)> | `rm` **b** # h\n\n# Heading\n\n<script>alert(1)</script> "
+    "[a](javascript:alert(1)) ![b](x) https://bare.invalid www.bare.invalid <https://auto.invalid> ``` ~~~ "
+    "&lt;u&gt; \\` \\<i> --> <!-- ]]> {{ x }} $m$ [^1] [r]: https://r.invalid :smile: @name #1."
+)
+
+
+def test_a_hostile_model_yml_adds_no_markup_to_the_page(tmp_path):
+    root = tmp_path / "models"
+    everything_hostile(root)
+    pages = [text for name, text in render_pages(root).items() if name.endswith(".md")]
+    pages.append(drawn(root, "net", ModelLayout(tmp_path / "out", tmp_path / "out")))
+    reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    for page in pages:
+        # As a reader sees it who knows front matter, and as one who takes it for text.
+        for text in (page, page.partition("\n---\n")[2] or page):
+            tokens = list(flat(reader.parse(text)))
+            kinds = [token.type for token in tokens if token.content != NOTE_OF_THE_INDEX]
+            assert not {"html_inline", "html_block", "s_open"} & set(kinds)
+            # The index says *counted*, the card of an old model that it is.
+            assert [kinds.count(kind) for kind in ("em_open", "strong_open")] in ([1, 0], [0, 1])
+            targets = {token.attrs["href"] for token in tokens if token.type == "link_open"}
+            assert not [target for target in targets if not target.startswith(ALLOWED)], targets
+            assert {token.attrs["src"] for token in tokens if token.type == "image"} <= SEEN
+        for table in re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE):
+            assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, (
+                table
+            )
+    headings = [each.title for each in parse_card(pages[0]).sections]
+    assert "Heading" not in headings
+    assert "Legal Information" in headings
+
+
+#: Where links of a drawn page may lead, and the pictures that it may show.
+ALLOWED = (
+    "../",
+    "public/",
+    "https://papers.invalid/1",
+    "https://terms.invalid/",
+    "https://models.invalid/",
+)
+SEEN = {"../../skeletons/coco-17.svg", "coco-17.svg"}
+NOTE_OF_THE_INDEX = f"<!-- {NOTE} -->\n"
+
+
+def flat(tokens):
+    for token in tokens:
+        yield token
+        yield from flat(token.children or ())
+
+
+def fenced(card, language):
+    return re.findall(rf"```{language}\n(.*?)```", card, re.DOTALL)
+
+
+def test_each_command_on_each_card_in_our_zoo_can_be_parsed():
+    registry = open_registry()
+    parser = create_parser()
+    tools = {"downloader": downloader.create_parser(), "converter": converter.create_parser()}
+    for name, entry in registry.entries.items():
+        model = entry.read()
+        lines = "".join(
+            fenced(render_card(ModelFacts(model, registry.parts(model))), "sh")
+        ).splitlines()
+        assert any(line.startswith(f"posezoo download {name}") for line in lines)
+        for line in lines:
+            command, *words = shlex.split(line)
+            if command == "python":
+                script = Path(words.pop(0))
+                assert (ROOT / script).is_file()
+                assert tools[script.stem].parse_args(words).name == name
+            else:
+                assert command == "posezoo"
+                args = parser.parse_args(words)
+                # A composite without INT8 as a whole names the parts that have it.
+                names = {name, *(part.full_name for part in registry.parts(model))}
+                assert names & {args.model} if hasattr(args, "model") else names & set(args.models)
+
+
+def test_the_commands_of_a_card_find_its_registry_from_the_folder_above(tmp_path):
+    """A foreign registry's own card: a stranger who cloned it runs its commands as they are."""
+    write_model(tmp_path / "zoo", "net", model_yml())
+    spec = open_registry([tmp_path / "zoo"]).find("net")
+    commands = "".join(fenced(render_card(ModelFacts(spec, (spec,))), "sh")).splitlines()
+    assert commands
+    assert all(line.endswith(" --models_dir zoo") for line in commands)
+    assert 'precision="FP16", models_dir="zoo")' in render_card(ModelFacts(spec, (spec,)))
+    named = next(line for line in commands if line.startswith("posezoo download"))
+    ended = posezoo(*shlex.split(named)[1:], "--dry_run", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_commands_for_a_model_without_a_checksum_trust_on_first_use(tmp_path):
+    spec = open_registry().find("lightweight-openpose-mobilenet-v1")
+    card = render_card(ModelFacts(spec, (spec,)))
+    for verb in (f"run {spec.name} --input photo.jpg", f"download {spec.name}"):
+        assert f"posezoo {verb} --trust_on_first_use\n" in card
+    assert 'precision="FP16", trust_on_first_use=True, device="CPU"' in card
+    (file,) = spec.files
+    pinned = replace(spec, files=(replace(file, size=1, checksum=Digest("sha384", "0" * 96)),))
+    assert "trust_on_first_use" not in render_card(ModelFacts(pinned, (pinned,)))
+
+
+@pytest.mark.slow
+def test_the_python_of_a_card_runs_as_pasted(blazepose, mirror, tmp_path, monkeypatch, capsys):
+    cv2.imwrite(str(tmp_path / "photo.jpg"), cv2.imread(str(by_digest(mirror, CAMERA))))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("POSEZOO_OUTPUT_DIR", str(blazepose.output_dir))
+    registry = open_registry()
+    for name in ("blazepose-full", "pose-detection-mediapipe"):
+        model = registry.find(name)
+        (program,) = fenced(render_card(ModelFacts(model, registry.parts(model))), "python")
+        names = {}
+        exec(program, names)
+    assert capsys.readouterr().out.startswith("0.9")
+    assert names["irs"]["pose-detection-mediapipe"].is_file()
+
+
+def test_the_card_beside_an_ir_describes_it_and_is_not_rewritten_without_changes(
+    blazepose, tmp_path
+):
+    shutil.copytree(blazepose.output_dir, tmp_path / "out")
+    layout = ModelLayout(tmp_path / "out", tmp_path / "out")
+    registry = open_registry()
+    model = registry.find("blazepose-full")
+    path = write_card(ModelFacts(model, registry.parts(model), layout))
+    card = path.read_text("utf-8")
+    assert path == tmp_path / "out" / "public" / "blazepose-full" / "README.md"
+    assert (
+        len(
+            re.findall(
+                r"\| pose-\S+ \| FP(16|32) \| \.(xml|bin) \|", section(card, "Converted Files")
+            )
+        )
+        == 8
+    )
+    assert "| pose-detection-mediapipe | FP16 | Identity |" in section(card, "Self-Check")
+    # It lies far from the licenses and, perhaps, alone.
+    assert re.findall(r"\]\(([^)]+)\)", card) == ["blazepose-33.svg"]
+    facts = json.loads(path.with_name("card.json").read_text("utf-8"))
+    assert [(fact["model"], fact["precision"]) for fact in facts["made"]] == [
+        (part, precision) for part in model.stages for precision in ("FP32", "FP16")
+    ]
+    assert facts["made"][0]["checks"][0]["output"] == "Identity"
+    assert facts["made"][0]["files"][0]["checksum"]["value"] in card
+    beside = [path, path.with_name("card.json"), path.with_name("blazepose-33.svg")]
+    before = [each.stat().st_mtime_ns for each in beside]
+    write_card(ModelFacts(model, registry.parts(model), layout))
+    assert [each.stat().st_mtime_ns for each in beside] == before
+
+
+def test_a_page_that_posezoo_did_not_draw_stays(tmp_path):
+    root = tmp_path / "models"
+    write_model(root, "pose", model_yml())
+    spec = Registry([root]).find("pose")
+    # Converted where it is declared, as in a checkout or Open Model Zoo's folder.
+    layout = ModelLayout(root, root)
+    page = root / "public" / "pose" / "README.md"
+    for reference in (render_card(ModelFacts(spec, (spec,))), "# The zoo's own page\n", ""):
+        page.write_text(reference, "utf-8")
+        assert write_card(ModelFacts(spec, (spec,), layout)) == page
+        assert page.read_text("utf-8") == reference
+        assert not page.with_name("card.json").exists()
+    page.unlink()
+    write_card(ModelFacts(spec, (spec,), layout))
+    assert "what you change here is lost" in page.read_text("utf-8").splitlines()[1]
+    changed = replace(spec, description="Another one.")
+    write_card(ModelFacts(changed, (changed,), layout))
+    assert "Another one." in page.read_text("utf-8")
+
+
+def test_an_example_image_is_shown_with_credits_for_its_photos(tmp_path):
+    write_model(tmp_path / "models", "net", model_yml())
+    assert "example.jpg" not in drawn(tmp_path / "models", "net")
+    (tmp_path / "models" / "public" / "net" / "example.jpg").write_bytes(b"")
+    example = section(drawn(tmp_path / "models", "net"), "Example")
+    assert (
+        "![what net finds in two photos](example.jpg)\n\n*Photos: an astronaut's portrait (Eileen Collins, by NASA"
+        in example
+    )
+    assert "example.jpg" not in drawn(tmp_path / "models", "net", ModelLayout(tmp_path, tmp_path))
+
+
+def test_a_top_down_model_names_and_links_its_default_detector():
+    registry = open_registry()
+    models = [
+        model
+        for model in registry.select().models
+        if model.decoder and model.decoder.name == "heatmap" and model.people.photo == "nanodet-g"
+    ]
+    assert len(models) == 15
+    for model in models:
+        example = section(render_card(ModelFacts(model, (model,))), "Example")
+        link = Path(os.path.relpath(registry.find("nanodet-g").path, model.path.parent)).with_name(
+            "README.md"
+        )
+        assert f"[nanodet-g]({link.as_posix()}) finds the people first" in example
+        assert (model.path.parent / link).is_file()
+        assert "one person at a time: `nanodet-g` finds" in section(
+            render_card(ModelFacts(model, (model,), ModelLayout(Path("ir"), Path("ir")))), "Example"
+        )
+    movenet = registry.find("movenet-singlepose-lightning-int8")
+    example = section(render_card(ModelFacts(movenet, (movenet,))), "Example")
+    assert "finds the people first" in example
+    assert "In a video, people are followed" in example
+    openpose = registry.find("human-pose-estimation-0001")
+    assert "--detector" not in render_card(ModelFacts(openpose, (openpose,)))

@@ -1,0 +1,245 @@
+"""The pages of a registry: complete, linked, and reported if they are stale."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from fakes.zoo import as_yaml, model_yml, omz_yml, write_composite, write_model
+from posezoo.core.errors import SpecError
+from posezoo.lint.card_reader import parse_card
+from posezoo.pages.cards.registry_pages import render_pages
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """What `make cards` needs of a checkout, with a small zoo."""
+    (tmp_path / "docs").mkdir()
+    shutil.copy(ROOT / "docs" / "draw.py", tmp_path / "docs")
+    write_model(tmp_path / "models", "alone", model_yml())
+    write_composite(tmp_path / "models", "whole", ["second", "first"])
+    write_model(tmp_path / "models", "whole/first", model_yml())
+    write_model(tmp_path / "models", "whole/second", model_yml(license="https://terms.invalid/"))
+    return tmp_path
+
+
+def draw(checkout, *args):
+    return subprocess.run(
+        [sys.executable, checkout / "docs" / "draw.py", *args],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_every_model_and_composite_has_a_page_and_the_index_names_them_all(checkout):
+    pages = render_pages(checkout / "models")
+    assert sorted(pages) == [
+        "index.md",
+        "public/alone/README.md",
+        "public/alone/card.json",
+        "public/whole/README.md",
+        "public/whole/card.json",
+        "public/whole/first/README.md",
+        "public/whole/first/card.json",
+        "public/whole/second/README.md",
+        "public/whole/second/card.json",
+    ]
+    rows = [line for line in pages["index.md"].splitlines() if line.startswith("| ")][2:]
+    assert [re.findall(r"\[([^]]+)\]", row)[0] for row in rows] == [
+        "alone",
+        "whole",
+        "second",
+        "first",
+    ]
+    assert rows[0] == (
+        "| [alone](public/alone/README.md) | 0.0 MB | [Apache-2.0](../licenses/Apache-2.0-Tests.txt) |  |"
+    )
+
+
+def test_each_task_has_a_table_and_costs_have_their_own(checkout):
+    write_model(checkout / "models", "finder", omz_yml(task_type="detection"))
+    write_model(checkout / "models", "known", model_yml(published={"gflops": 15.4}))
+    index = render_pages(checkout / "models")["index.md"]
+    sections = {
+        part.partition("\n")[0]: re.findall(r"\| (?:↳ )?\[(\w+)\]", part)
+        for part in index.split("## ")
+    }
+    assert sections["Human pose estimation"] == ["alone", "known", "whole", "second", "first"]
+    assert sections["Detection"] == ["finder"]
+    assert sections["Costs and published accuracy"] == ["known"]
+
+
+def test_a_registry_with_a_mistake_is_not_drawn(checkout):
+    write_model(checkout / "models", "bad", "files: [")
+    with pytest.raises(SpecError, match="bad"):
+        render_pages(checkout / "models")
+
+
+@pytest.mark.slow
+def test_a_stale_page_is_named_with_the_command_that_redraws_it(checkout):
+    assert draw(checkout, "models").returncode == 0
+    assert draw(checkout, "models", "--check").stderr == ""
+    write_model(checkout / "models", "alone", model_yml(description="Another."))
+    ended = draw(checkout, "models", "--check")
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "stale: models/public/alone/README.md; `make cards` redraws it\n"
+        "stale: models/public/alone/card.json; `make cards` redraws it\n",
+    )
+    assert draw(checkout, "models").stdout == (
+        "drew models/public/alone/README.md\ndrew models/public/alone/card.json\n"
+    )
+    assert draw(checkout, "models", "--check").returncode == 0
+
+
+@pytest.mark.slow
+def test_the_card_of_a_removed_model_is_removed_but_no_page_written_by_hand(checkout):
+    draw(checkout, "models")
+    (checkout / "models" / "public" / "alone" / "model.yml").unlink()
+    (checkout / "models" / "public" / "whole" / "notes.md").write_text("# Notes\n")
+    assert "stale: models/public/alone/README.md" in draw(checkout, "models", "--check").stderr
+    assert draw(checkout, "models").returncode == 0
+    assert not (checkout / "models" / "public" / "alone" / "README.md").exists()
+    assert not (checkout / "models" / "public" / "alone" / "card.json").exists()
+    assert (checkout / "models" / "public" / "whole" / "notes.md").exists()
+
+
+@pytest.mark.slow
+def test_the_pages_of_our_zoo_are_up_to_date_and_their_links_lead_somewhere():
+    pages = render_pages(ROOT / "models")
+    links = 0
+    for name, text in pages.items():
+        page = ROOT / "models" / name
+        assert page.read_bytes() == text.encode(), f"{page} is stale: make cards"
+        for link in parse_card(text).links if name.endswith(".md") else ():
+            if not link.target.startswith("https://"):
+                assert (page.parent / unquote(link.target)).is_file(), (
+                    f"{name}:{link.line}: {link.target}"
+                )
+                links += 1
+    assert links > 2 * len(pages)
+
+
+def test_gluoncv_models_are_in_its_tables_with_empty_cells_for_unknown_values(tmp_path):
+    root = tmp_path / "models"
+    gluoncv = {"repository": "https://github.com/dmlc/gluon-cv", "paper": "https://p.invalid/2"}
+    claim = {"metric": "AP", "value": 0.663, "AP50": 0.892, "AP75": 0.734}
+    image = {"name": "data", "shape": [1, 3, 256, 192], "layout": "NCHW"}
+    files = model_yml()["files"]
+    variants = {
+        "aaaa": {
+            "files": files,
+            "published": {"accuracy": [claim, {**claim, "value": 0.684, "flip": True}]},
+        },
+        "bbbb": {
+            "files": files,
+            "published": {"accuracy": [claim]},
+            "inputs": [{"shape": [1, 3, 128, 96]}],
+        },
+        "cccc": {"files": files},
+    }
+    model = model_yml(files=None, origin=gluoncv, inputs=[image], variants=variants)
+    for name in ("simple_pose_resnet50_v1b", "simple_pose_resnet101_v1b", "mobile_pose_x"):
+        write_model(root, name, model)
+    write_model(root, "simple_pose_of_mine", model_yml())
+    paper = {"key": "doe", "title": "On _Poses_", "authors": ["Jane Doe"], "year": 2020}
+    unread = {**paper, "title": "Unread"}
+    (root / "papers.yml").write_text(
+        as_yaml({"https://p.invalid/1": unread, "https://p.invalid/2": paper})
+    )
+    index = render_pages(root)["index.md"].partition("\n## GluonCV's models\n")[2]
+    tables = parse_card(index).tables
+    assert [[row.cells[0] for row in table.rows] for table in tables] == [
+        [
+            "simple_pose_resnet50_v1b [^1]",
+            "simple_pose_resnet50_v1b (128x96) [^1]",
+            "simple_pose_resnet101_v1b [^1]",
+            "simple_pose_resnet101_v1b (128x96) [^1]",
+        ],
+        ["mobile_pose_x [^1]", "mobile_pose_x (128x96) [^1]"],
+    ]
+    assert [row.cells[1:] for row in tables[1].rows] == [
+        ("66.3/89.2/73.4", "68.4/89.2/73.4", "aaaa", "", ""),
+        ("66.3/89.2/73.4", "", "bbbb", "", ""),
+    ]
+    assert index.endswith("\n[^1]: Jane Doe: On \\_Poses\\_. 2020. <https://p.invalid/2>\n")
+
+
+def test_the_index_begins_with_a_picture_of_published_ap_and_the_speed_of_networks(checkout):
+    claim = {"accuracy": [{"metric": "AP", "value": 0.7, "dataset": "COCO"}]}
+    speed = "speed: [{precision: FP16, machine: M, weights: %s, figures: {throughput_fps: %g}}]\n"
+    for name, weights, fps in (
+        ("fast", "published", 90),
+        ("slow", "generated", 4.5),
+        ("unknown", "", 0),
+    ):
+        path = write_model(checkout / "models", name, model_yml(published=claim))
+        if fps:
+            path.with_name("measured.yml").write_text(speed % (weights, fps))
+    pages = render_pages(checkout / "models")
+    assert "(published-accuracy-throughput.svg)\n\n" in pages["index.md"]
+    names = re.findall(
+        r">([^<>]+): AP 0\.700, ([\d.]+)/s<", pages["published-accuracy-throughput.svg"]
+    )
+    assert names == [("fast", "90"), ("slow", "4.50")]
+    assert "accuracy-throughput.svg" not in pages  # no AP was measured
+
+
+def test_no_mark_of_a_picture_covers_another_and_a_moved_one_has_a_dot_at_its_place(checkout):
+    speed = "speed: [{precision: FP16, machine: M, figures: {throughput_fps: %g}}]\n"
+    for name, ap, fps in (("far", 0.3, 5), ("one", 0.7, 50), ("other", 0.701, 51)):
+        claim = {"accuracy": [{"metric": "AP", "value": ap, "dataset": "COCO"}]}
+        path = write_model(checkout / "models", name, model_yml(published=claim))
+        path.with_name("measured.yml").write_text(speed % fps)
+    picture = render_pages(checkout / "models")["published-accuracy-throughput.svg"]
+    sides = 'x="([\\d.]+)" y="([\\d.]+)" width="%d" height="%d"'
+    marks = [(float(x), float(y)) for x, y in re.findall(sides % (18, 14), picture)]
+    _, (one_x, one_y), (other_x, other_y) = (mark for mark in marks if mark[1] < 420)
+    assert abs(one_x - other_x) < 18 and abs(one_y - other_y) > 14
+    ((dot_x, dot_y),) = re.findall(sides % (4, 4), picture)
+    assert float(dot_x) + 2 == pytest.approx(other_x + 9, abs=0.1)
+    assert abs(float(dot_y) - one_y) < 14
+
+
+def test_measured_ap_and_the_speed_of_the_same_pipeline_have_a_picture_of_their_own(checkout):
+    record = (
+        "accuracy: [{precision: FP16, settings: {images: 17}, figures: {AP: %g}, intervals: {AP: [0.1, 0.9]}}]\n"
+        "speed: [{precision: FP16, machine: M, settings: {pipeline: all}, figures: {throughput_fps: %g}}]\n"
+    )
+    for name, ap, fps in (("a", 0.5, 20), ("b", 0.4, 60)):
+        path = write_model(checkout / "models", name, model_yml())
+        path.with_name("measured.yml").write_text(record % (ap, fps))
+    pages = render_pages(checkout / "models")
+    assert pages["index.md"].index("(accuracy-throughput.svg)") < pages["index.md"].index(
+        "| Model |"
+    )
+    names = re.findall(r">([^<>]+): AP ([\d.]+), ([\d.]+)/s<", pages["accuracy-throughput.svg"])
+    assert names == [("a", "0.500", "20"), ("b", "0.400", "60")]
+
+
+def test_a_zoo_without_gluoncv_models_has_no_such_tables(checkout):
+    assert "GluonCV" not in render_pages(checkout / "models")["index.md"]
+
+
+def test_a_deprecated_model_is_marked_on_its_card_and_in_the_index(checkout):
+    write_model(
+        checkout / "models",
+        "alone",
+        model_yml(deprecated={"since": "1.0", "use": "whole"}, revision=2),
+    )
+    pages = render_pages(checkout / "models")
+    assert (
+        "\n> **This model is deprecated since 1.0; use whole.**\n"
+        in pages["public/alone/README.md"]
+    )
+    assert "| Revision | 2 |" in pages["public/alone/README.md"]
+    assert "[alone](public/alone/README.md) (deprecated) |" in pages["index.md"]
