@@ -39,7 +39,7 @@ PARTS = (
 )
 #: The same for the packages and modules inside the core; those of one row do not import each other.
 CORE: tuple[set[str], ...] = (
-    {"arrays", "regular_files", "user_folders", "values"},
+    {"arrays", "features", "regular_files", "user_folders", "values"},
     {"errors", "events", "http_headers", "json_projection", "versions"},
     {"console", "event_log", "plugins"},
     {"settings", "declarations", "workers"},

@@ -15,6 +15,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from posezoo.core import features
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -56,6 +58,17 @@ _HOMES = {
 
 # Where the public name would hide one of Python's.
 _OWN_NAMES = {"list": "list_models"}
+
+# What features add to the core, which names none of them.
+features.PARTS.update(
+    {
+        "posezoo.formats": {
+            "pytorch": "posezoo.networks.pytorch_format:PYTORCH",
+            "caffe": "posezoo.formats.caffe.caffe_format:CAFFE",
+        },
+        "hooks": {},
+    }
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,5 @@
 """Tables of parts (decoders, formats, ...): built in, or added by an installed package through
-entry points.
+entry points; and hooks, through which a feature takes part in the work of the core.
 
 A table names its built-in parts in text, so that a module is imported when one of its parts is
 used. Entry points are read only for a name that is not built in, or to list all names: reading them
@@ -15,6 +15,7 @@ from importlib import import_module
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from posezoo.core import features
 from posezoo.core.errors import PluginError, PosezooError, suggest
 from posezoo.core.values import frozen
 
@@ -36,8 +37,13 @@ class LazyTable(Generic[PartT]):
 
     group: str  # the group of entry points that plug-ins use, such as ``posezoo.decoders``
     part_type: type[PartT]  # the class of each part
-    #: ``package.module:ATTRIBUTE`` or ``package.module`` by name; a plug-in cannot replace one.
-    builtin: Mapping[str, str]
+    #: ``package.module:ATTRIBUTE`` or ``package.module`` by name: those of the table's own package.
+    own: Mapping[str, str]
+
+    @property
+    def builtin(self) -> Mapping[str, str]:
+        """Those of the table's own package and of features; a plug-in cannot replace one."""
+        return {**self.own, **features.PARTS.get(self.group, {})}
 
     def find(self, name: str) -> PartT | None:
         """The part of this name; None if there is none.
@@ -97,6 +103,21 @@ class LazyTable(Generic[PartT]):
             part = self.find(name)
             assert part is not None
             yield name, part
+
+
+@frozen
+class Hook(Generic[PartT]):
+    """A place where the core calls a feature whose name it does not know."""
+
+    name: str  # the key in ``features.PARTS["hooks"]``
+    default: PartT  # what the core does without the feature
+
+    @property
+    def part(self) -> PartT:
+        """What the feature does, or the default."""
+        path = features.PARTS.get("hooks", {}).get(self.name)
+        part: PartT = import_attribute(path) if path else self.default
+        return part
 
 
 def _describe(group: str, entry_point: EntryPoint) -> tuple[str, str]:

@@ -114,17 +114,15 @@ class ModelFormat:
     by_file_name: Mapping[str, ModelFormat] = field(default_factory=dict)
 
 
-#: The formats by framework; an installed package can add one.
+#: The formats by framework; a feature or an installed package can add one.
 FORMATS: LazyTable[ModelFormat] = LazyTable(
     "posezoo.formats",
     ModelFormat,
     {
-        "pytorch": "posezoo.networks.pytorch_format:PYTORCH",
         "onnx": "posezoo.core.convert.formats.onnx:ONNX",
         "dldt": "posezoo.core.convert.formats.openvino_ir:OPENVINO_IR",
         "tf": "posezoo.core.convert.formats.tensorflow:FROZEN_GRAPH",
         "tflite": "posezoo.core.convert.formats.tflite:TFLITE",
-        "caffe": "posezoo.formats.caffe.caffe_format:CAFFE",
         "paddle": "posezoo.core.convert.formats.paddle:PADDLE",
     },
 )
