@@ -179,7 +179,7 @@ def test_an_added_verb_is_run_and_in_the_help(installed, registry, tmp_path):
     assert (ended.returncode, ended.stdout) == (1, "masked-net\n"), ended.stderr
     with_word = ("todo", "--models_dir", registry, "--word", "FIXME")
     assert posezoo_process(*with_word, cwd=tmp_path, **installed).returncode == 0
-    shown = posezoo_process("--help", **installed).stdout
+    shown = posezoo_process("help", "--all", **installed).stdout
     assert "installed packages:\n  todo        list models whose description is not fin" in shown
     assert "todo" not in posezoo_process("--help").stdout
     misspelt = posezoo_process("tofo", **installed)

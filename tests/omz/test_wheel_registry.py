@@ -38,6 +38,12 @@ OWN = set(open_registry().names())
 
 
 @pytest.fixture
+def server():
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
 def files(tmp_path):
     """The published files of the models below."""
     folder = tmp_path / "origin"

@@ -156,13 +156,13 @@ def test_an_unknown_name_and_no_name_are_errors(zoo):
 @pytest.mark.parametrize(
     ("word", "hint"),
     [
-        ("serve", "posezoo --help shows its usage"),
-        ("prune", "posezoo --help shows its usage"),
+        ("serve", "posezoo help --all shows all verbs"),
+        ("prune", "posezoo help --all shows all verbs"),
         ("remov", "did you mean remove?"),
         ("rnu", "did you mean run?"),
         ("evaluation", "did you mean evaluate?"),
         ("plain.png", "to find the poses in it: posezoo run --input plain.png"),
-        ("gone.png", "posezoo --help shows its usage"),
+        ("gone.png", "posezoo help --all shows all verbs"),
     ],
 )
 def test_a_word_that_is_no_verb_is_answered_with_what_is_meant_or_with_nothing(

@@ -86,7 +86,7 @@ def digests_below(folder):
 
 def in_a_child(script, *arguments, **environment):
     """Run a script in a fresh process that knows posezoo and the fakes; its last line, as JSON."""
-    tests, source = Path(__file__).resolve().parents[2], Path(posezoo.__file__).parents[2]
+    tests, source = Path(__file__).resolve().parents[2], Path(posezoo.__file__).parents[1]
     child = subprocess.run(
         [sys.executable, "-c", script, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": f"{source}{os.pathsep}{tests}", **environment},

@@ -105,7 +105,7 @@ def test_a_model_published_as_ir_is_downloaded_in_the_requested_precision_and_no
     irs, events = made(zoo, "human-pose-estimation-0001", FP16_INT8)
     assert list(irs) == [FP16_INT8]
     assert events[-1] == ConversionSkipped("human-pose-estimation-0001", "published as IR")
-    assert sorted(path.name for path in irs[FP16_INT8].parents[2].iterdir()) == [
+    assert sorted(path.name for path in irs[FP16_INT8].parents[1].iterdir()) == [
         "FP16-INT8",
         "provenance.json",
     ]

@@ -24,7 +24,7 @@ except MissingPackageError as error:
 
 def in_an_environment_with(folder):
     """What a fresh process says that finds this folder's packages first."""
-    source = Path(posezoo.__file__).parents[2]
+    source = Path(posezoo.__file__).parents[1]
     child = subprocess.run(
         [sys.executable, "-c", IMPORT],
         env={**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{source}"},
