@@ -161,7 +161,7 @@ def test_kill_9_ends_a_child_that_does_not_react_and_what_it_started(tmp_path, w
     program = (
         f"import sys; sys.path.insert(0, {str(TESTS)!r})\n"
         "from pathlib import Path\n"
-        f"from workers.test_processes import {work.__name__}\n"
+        f"from core.workers.test_processes import {work.__name__}\n"
         "from posezoo.core.workers.processes import run_in_child\n"
         f"run_in_child({work.__name__}, Path({str(started)!r}), of='net')"
     )
