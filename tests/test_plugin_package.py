@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import subprocess
@@ -16,6 +17,7 @@ from fakes.command import posezoo_process
 from fakes.network import HEIGHT, WIDTH, image_of, network, output_of
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
+from posezoo import api
 from posezoo.core.declarations.model import Framework
 
 PACKAGE = Path(__file__).parent / "plugin_package"
@@ -206,3 +208,19 @@ def test_without_the_package_its_model_is_refused_by_name(registry, tmp_path):
     ended = posezoo_process("info", "masked-net", "--models_dir", registry, cwd=tmp_path)
     assert ended.returncode != 0
     assert "'masked'" in ended.stderr
+
+
+def test_the_package_imports_posezoo_from_one_place():
+    """So that a module of posezoo can move and breaks no plug-in."""
+    imported = {
+        node.module
+        for path in PACKAGE.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("posezoo")
+    }
+    assert imported == {"posezoo.api"}
+
+
+@pytest.mark.parametrize("name", [name for names in api._FOR_PLUGINS.values() for name in names])
+def test_each_name_for_plug_ins_can_be_imported(name):
+    assert getattr(api, name) is not None

@@ -56,6 +56,14 @@ _HOMES = {
     "version": "posezoo.core.versions",
 }
 
+# Modules that are public: ``from posezoo import errors``.
+_MODULES = {
+    "coco": "posezoo.measure.coco",
+    "errors": "posezoo.core.errors",
+    "evaluation": "posezoo.measure.evaluation",
+    "events": "posezoo.core.events",
+}
+
 # Where the public name would hide one of Python's.
 _OWN_NAMES = {"list": "list_models"}
 
@@ -77,6 +85,8 @@ def __getattr__(name: str) -> Any:
     """
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), _OWN_NAMES.get(name, name))
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     raise AttributeError(f"module 'posezoo' has no attribute {name!r}")
 
 

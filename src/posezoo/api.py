@@ -1,10 +1,15 @@
-"""The Python API: models by name."""
+"""The Python API: models by name; and what plug-ins import, at one place that stays.
+
+A plug-in imports the classes and functions of ``_FOR_PLUGINS`` from here, such as
+``from posezoo.api import DecoderType``.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +45,30 @@ if TYPE_CHECKING:
     from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.poses.decoders import Option
     from posezoo.run.runtime.estimator import Estimator
+
+_FOR_PLUGINS = {
+    "posezoo.cli.flags": ("Flag", "context_from_args"),
+    "posezoo.cli.verbs": ("Verb",),
+    "posezoo.core.convert.formats": ("ModelFormat",),
+    "posezoo.core.declarations.field_types": ("Key", "matching", "record"),
+    "posezoo.core.declarations.model": ("Input", "Output"),
+    "posezoo.core.download.candidates": ("ByteStream",),
+    "posezoo.core.download.source_types": ("SourceType",),
+    "posezoo.export.target_type": ("ExportTarget",),
+    "posezoo.lint.finding": ("RuleViolation",),
+    "posezoo.lint.rule": ("rule",),
+    "posezoo.networks": ("NetworkDefinition",),
+    "posezoo.poses.decoder_type": ("BOTTOM_UP", "TOP_DOWN", "DecoderGraph", "DecoderType"),
+    "posezoo.poses.keypoints": ("create_poses",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what plug-ins use when it is first used."""
+    for module, names in _FOR_PLUGINS.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module 'posezoo.api' has no attribute {name!r}")
 
 
 def get(

@@ -10,16 +10,23 @@ from pathlib import Path
 
 import numpy as np
 
-from posezoo.core.convert.formats import ModelFormat
-from posezoo.core.declarations.field_types import Key, matching, record
-from posezoo.core.declarations.model import Input, Output
-from posezoo.core.download.candidates import ByteStream
-from posezoo.core.download.source_types import SourceType
-from posezoo.lint.finding import RuleViolation
-from posezoo.lint.rule import rule
-from posezoo.networks import NetworkDefinition
-from posezoo.poses.decoder_type import BOTTOM_UP, DecoderGraph, DecoderType
-from posezoo.poses.keypoints import create_poses
+from posezoo.api import (
+    BOTTOM_UP,
+    ByteStream,
+    DecoderGraph,
+    DecoderType,
+    Input,
+    Key,
+    ModelFormat,
+    NetworkDefinition,
+    Output,
+    RuleViolation,
+    SourceType,
+    create_poses,
+    matching,
+    record,
+    rule,
+)
 
 
 @dataclass(frozen=True, slots=True)

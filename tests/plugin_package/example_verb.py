@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from posezoo.cli import flags
-from posezoo.cli.flags import Flag
-from posezoo.cli.verbs import Verb
+from posezoo.api import Flag, Verb, context_from_args
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the models whose description has the word; 1 if there is one."""
-    registry = flags.context_from_args(args).registry
+    registry = context_from_args(args).registry
     models = registry.select(None).models
     found = [spec.full_name for spec in models if args.word in spec.description]
     print("\n".join(found))  # noqa: T201 a verb prints
@@ -21,6 +19,9 @@ def run(args: argparse.Namespace) -> int:
 VERB = Verb(
     "list models whose description is not finished",
     run,
-    (Flag("--word WORD", "the word to look for (default: TODO)", default="TODO"), flags.REGISTRY),
+    (
+        Flag("--word WORD", "the word to look for (default: TODO)", default="TODO"),
+        "models_dir registries",
+    ),
     "posezoo todo --models_dir models",
 )
