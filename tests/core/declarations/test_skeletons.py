@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import jsonschema
 import pytest
 import yaml
 
@@ -44,6 +43,14 @@ def test_a_file_declares_keypoints_limbs_sides_sigmas_and_fields(tmp_path):
 def test_sides_may_have_any_names(tmp_path):
     text = "keypoints: [l_hand, head, r_hand]\nflips: [[l_hand, r_hand]]\n"
     assert read_skeleton(written(tmp_path / "a.yml", text)).flip_order == (2, 1, 0)
+
+
+@pytest.fixture
+def jsonschema():
+    """Imported where it is used: it compiles grammars for some seconds."""
+    import jsonschema
+
+    return jsonschema
 
 
 @pytest.mark.parametrize(
@@ -93,7 +100,7 @@ def test_no_name_leads_out_of_the_package(tmp_path):
 
 
 @pytest.mark.parametrize("name", SKELETONS)
-def test_the_files_of_the_package_fit_the_schema_for_editors(name):
+def test_the_files_of_the_package_fit_the_schema_for_editors(name, jsonschema):
     path = Path(__file__).parents[3] / "src/posezoo/core/declarations/skeletons" / f"{name}.yml"
     jsonschema.validate(yaml.safe_load(path.read_text()), skeleton_schema())
 
@@ -108,7 +115,7 @@ def test_the_page_of_model_yml_names_the_skeletons_and_the_decoders_that_take_an
     assert set(re.findall(r"\w+", decoders)) - {"or"} == taking
 
 
-def test_the_schema_for_editors_wants_two_keypoints_in_a_pair():
+def test_the_schema_for_editors_wants_two_keypoints_in_a_pair(jsonschema):
     of_three = {"keypoints": ["a", "b", "c"], "flips": [["a", "b", "c"]]}
     with pytest.raises(jsonschema.ValidationError, match="too long"):
         jsonschema.validate(of_three, skeleton_schema())
