@@ -372,7 +372,7 @@ class Registry:
             return UnknownModelError(problem, hint=hint)
         if Path(name).suffix and Path(name).is_file():
             return UnknownModelError(
-                f"{sanitize(name)}: the ending of its name is not that of a network",
+                f"{name}: the ending of its name is not that of a network",
                 hint="posezoo translate --help lists the endings",
             )
         hint = self.empty_message or self._other_registry(name)
