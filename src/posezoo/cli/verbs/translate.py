@@ -12,7 +12,7 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_lines
 from posezoo.console import Console
 from posezoo.errors import ConversionError, SelfCheckError
-from posezoo.spec.model_files import explain_model_file
+from posezoo.spec.model_files import CHECKPOINTS, explain_model_file
 
 if TYPE_CHECKING:
     from posezoo.convert.onnx_conversion import OnnxReport
@@ -91,6 +91,7 @@ def _print_result(args: argparse.Namespace) -> None:
 def _arguments_of_mo(args: argparse.Namespace) -> list[str]:
     """The command line of mo that converts the same file."""
     from posezoo.cli.omz import mo
+    from posezoo.networks.pretrained import matching_networks
 
     layers = [path for path in args.files if path.suffix in _LAYERS]
     others = [path for path in args.files if path not in layers]
@@ -101,6 +102,8 @@ def _arguments_of_mo(args: argparse.Namespace) -> list[str]:
     (original,) = others
     framework = mo.FRAMEWORKS.get(original.suffix.lower(), "")
     if not (original.is_dir() or framework) or framework in mo.UNREAD:
+        if original.suffix.lower() in CHECKPOINTS and original.is_file():
+            matching_networks(original)  # its error says what is in a file without weights
         problem, hint = explain_model_file(str(original))
         raise ConversionError(
             problem or f"{original}: the ending of its name is not that of a network",
