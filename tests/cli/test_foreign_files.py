@@ -14,6 +14,10 @@ KINDS = {
     "net.mlpackage": ("a network of Core ML", "get the .onnx"),
     "net.nb": ("a network of Paddle Lite", "get the .onnx"),
     "pose.task": ("a bundle of MediaPipe", "unzip pose.task"),
+    "net.dlc": ("a network for Qualcomm's devices", "get the .onnx"),
+    "net.torchscript": ("a program of TorchScript", "torch.onnx.export"),
+    "pose.zip": ("an archive", "unpack it"),
+    "net.bin": ("weights without their network", "the .xml beside it"),
     "net.tflite": ("a network of TensorFlow Lite", "posezoo translate net.tflite -o net.xml"),
 }
 
@@ -28,6 +32,15 @@ def test_a_file_of_another_program_is_named(tmp_path, verb, name):
     assert f"error: {name}: is {kind}" in ended.stderr
     assert advice in ended.stderr
     assert "no model is called" not in ended.stderr
+
+
+@pytest.mark.parametrize("verb", ["run", "evaluate", "info"])
+def test_an_existing_file_is_never_called_a_model_that_does_not_exist(tmp_path, verb):
+    (tmp_path / "net.unheard").write_bytes(bytes(100))
+    ended = posezoo(verb, "net.unheard", cwd=tmp_path)
+    assert ended.returncode == 1
+    assert "error: net.unheard: the ending of its name is not that of a network" in ended.stderr
+    assert "--input" not in ended.stderr
 
 
 @pytest.mark.parametrize("verb", ["run", "info"])
@@ -55,10 +68,11 @@ def test_a_network_of_ultralytics_is_exported_with_their_program(tmp_path):
         for name in ("ultralytics", "ultralytics.nn", "ultralytics.nn.tasks"):
             patch.setitem(__import__("sys").modules, name, module)
         torch.save({"model": kind(), "epoch": -1}, tmp_path / "yolo11n-pose.pt")
-    ended = posezoo("run", "yolo11n-pose.pt", cwd=tmp_path)
-    assert ended.returncode == 1
-    assert "refers to 'ultralytics.nn.tasks.PoseModel'" in ended.stderr
-    assert "yolo export model=yolo11n-pose.pt format=onnx" in ended.stderr
+    for words in (["run", "yolo11n-pose.pt"], ["translate", "yolo11n-pose.pt", "-o", "a.xml"]):
+        ended = posezoo(*words, cwd=tmp_path)
+        assert ended.returncode == 1
+        assert "refers to 'ultralytics.nn.tasks.PoseModel'" in ended.stderr
+        assert "yolo export model=yolo11n-pose.pt format=onnx" in ended.stderr
 
 
 def test_the_path_of_a_model_yml_is_its_name():

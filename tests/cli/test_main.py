@@ -69,6 +69,16 @@ def test_images_in_the_place_of_a_model_are_told_where_they_belong(tmp_path, cap
     ]
 
 
+def test_an_image_after_the_file_of_a_network_belongs_behind_a_flag(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("net.onnx", "b.jpg"):
+        (tmp_path / name).touch()
+    with pytest.raises(SystemExit):
+        command_line.main(["run", "net.onnx", "b.jpg"])
+    hint = capsys.readouterr().err.splitlines()[-1]
+    assert hint.endswith("images come after --input: posezoo run net.onnx --input b.jpg")
+
+
 def test_a_package_adds_a_verb_and_replaces_none(tmp_path, capsys):
     code = (
         "from posezoo.cli.verbs import Verb\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -59,7 +60,8 @@ def test_every_export_has_its_license_and_says_how_to_use_it(taken_model, target
     assert ("computes in f32, as posezoo does" in readme) == (target not in WITHOUT_F32), (
         "sets_f32 of the target's record names what sets f32; if nothing can, add it to WITHOUT_F32"
     )
-    assert "0.117 in place of 0.155" in readme
+    # The AP of one model on one machine says nothing about another.
+    assert not re.search(r"\b0\.\d\d", readme.partition("Precision of the computation")[2])
     assert "{" not in readme.replace("${", "")
 
 

@@ -143,10 +143,19 @@ def _refuse_unknown(
     """Exit with code 2, and say what to use in place of words that the verb does not have."""
     flags = [word.partition("=")[0] for word in unknown if word.startswith("-")]
     hints = [_hint_for_flag(flag, verb, _shown_flags(parser)) for flag in flags]
-    files = [word for word in words if Path(word).is_file()]
-    if files and "--input" in _shown_flags(parser):
-        hints.append(f"images come after --input: posezoo {verb} --input {' '.join(files)}")
+    if "--input" in _shown_flags(parser):
+        hints.append(_hint_for_images([word for word in words if Path(word).is_file()], verb))
     parser.error(f"unrecognized arguments: {' '.join(unknown)}", "; ".join(filter(None, hints)))
+
+
+def _hint_for_images(files: Sequence[str], verb: str) -> str:
+    """Where images belong; a network or checkpoint among the files comes first."""
+    from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS
+
+    networks = [name for name in files if name.lower().endswith((*CHECKPOINTS, *NETWORKS))]
+    images = [name for name in files if name not in networks]
+    command = shlex.join(["posezoo", verb, *networks, "--input", *images])
+    return f"images come after --input: {command}" if images else ""
 
 
 def _hint_for_flag(flag: str, verb: str, verb_flags: Sequence[str]) -> str:

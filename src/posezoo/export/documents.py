@@ -28,13 +28,7 @@ _FITTED = {
     ),
 }
 
-# Measured with posezoo evaluate, with f32 and default as its --inference_precision, on a CPU with
-# AMX.
-_BF16 = (
-    "CPUs with AMX or AVX512-BF16 otherwise compute in bf16: blazepose-full then has an AP of 0.117"
-    " in place of 0.155 on 17 photos of COCO, and half of its keypoints move by 3.8 pixels or more."
-    " The AP of MoveNet's models changes by at most 0.01."
-)
+_BF16 = "CPUs with AMX or AVX512-BF16 otherwise compute in bf16, which moves keypoints."
 
 
 def render_documents(

@@ -13,6 +13,7 @@ from posezoo.pages.cards.model_card import NAME as CARD
 from posezoo.pages.cards.model_card import render_card_files
 from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.poses.decoders import find_decoder
+from posezoo.poses.keypoints import MIN_SCORE
 
 
 def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
@@ -35,18 +36,20 @@ def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expor
 
 
 def render_sample(model: ExportedModel) -> bytes:
-    """A Python program that needs only OpenVINO and OpenCV; without an image as its only input, the
-    network gets zeros.
+    """A Python program that prints what the model finds and draws it; without an image as its only
+    input, the network gets zeros.
+
+    It needs only OpenVINO and OpenCV. If the IR has no decoder, it prints arrays, and posezoo, if
+    it is installed, makes poses of them.
     """
     port = model.inputs[0]
-    sides = model.inputs[0].sides
+    sides = port.sides
     if (len(model.inputs), sides.get("C")) != (1, 3) or not sides.keys() >= {"H", "W"}:
         return render("sample_without_image.py", name=model.name)
-    height = sides["H"]
-    width = sides["W"]
-    if min(height, width) < 0 and (usual := model.spec.inputs[0].usual_size):
-        height, width = usual
     lines = []
+    height, width = sides["H"], sides["W"]
+    if min(height, width) < 0 and not model.spec.first_input.resize:
+        height, width = model.spec.first_input.usual_size or (height, width)
     if min(width, height) > 0:
         lines += _fitting_lines(model, width, height)
     if port.color == "RGB":
@@ -54,7 +57,35 @@ def render_sample(model: ExportedModel) -> bytes:
     axes = [str("HWC".index(letter)) for letter in port.layout.replace("N", "")]
     if axes != ["0", "1", "2"]:
         lines.append(f"image = image.transpose({', '.join(axes)})  # {port.layout}")
-    return render("sample.py", name=model.name, prepare="\n".join(lines))
+    extra = ""
+    show = render("sample_arrays.py")
+    drawing = render("sample_drawing.py", name=model.name)
+    if model.spec.decoding:
+        show = _render_decoded(model) + drawing
+    elif model.decoder and not model.spec.composite:
+        extra = "\nFor poses in place of arrays also: pip install posezoo"
+        show += render("sample_posezoo.py") + drawing
+    return render(
+        "sample.py",
+        name=model.name,
+        extra=extra,
+        prepare="\n".join(lines),
+        show=show.decode().rstrip(),
+    )
+
+
+def _render_decoded(model: ExportedModel) -> bytes:
+    """Python that prints and draws the outputs of an IR with its decoder."""
+    shapes = {port.name: port.shape for port in model.outputs}
+    if "keypoints" not in shapes:
+        return render("sample_boxes.py", min_score=MIN_SCORE)
+    info = model.model_info
+    count = shapes["keypoints"][1]
+    names = info.get("labels", "").split()
+    if len(names) != count:
+        names = list(map(str, range(count)))
+    limbs = [[*map(int, limb.split("-"))] for limb in info.get("limbs", "").split()]
+    return render("sample_decoded.py", names=names, limbs=limbs, min_score=MIN_SCORE)
 
 
 def _fitting_lines(model: ExportedModel, width: int, height: int) -> list[str]:
@@ -62,26 +93,29 @@ def _fitting_lines(model: ExportedModel, width: int, height: int) -> list[str]:
     resize_type = model.model_info.get("resize_type", "")
     if not resize_type.startswith("fit_to_window"):
         return [
+            f"across, down = {width} / image.shape[1], {height} / image.shape[0]",
             f"image = cv2.resize(image, ({width}, {height}))  # stretched to the network's width,"
-            " height"
+            " height",
         ]
     decoder = model.decoder
     truncates = decoder is not None and find_decoder(decoder.name).input_sizing.truncates
     whole = "int" if truncates else "round"
-    place = "left, top = 0, 0"
+    place = ""
     if resize_type == "fit_to_window_letterbox":
         place = f"left, top = ({width} - width) // 2, ({height} - height) // 2"
     value = model.model_info.get("pad_value", "0")
-    return [
+    lines = [
         f"scale = min({width} / image.shape[1], {height} / image.shape[0])  # the aspect is kept",
         f"width, height = {whole}(scale * image.shape[1]), {whole}(scale * image.shape[0])",
         "image = cv2.resize(image, (max(width, 1), max(height, 1)))",
         "height, width = image.shape[:2]",
+        "across, down = width / picture.shape[1], height / picture.shape[0]",
         place,
         f"right, bottom = {width} - width - left, {height} - height - top",
         "sides = (top, bottom, left, right)",
         f"image = cv2.copyMakeBorder(image, *sides, cv2.BORDER_CONSTANT, value=({value},) * 3)",
     ]
+    return [line for line in lines if line]
 
 
 TARGET = ExportTarget(
@@ -90,9 +124,14 @@ TARGET = ExportTarget(
     ),
     render=render_folder,
     next_step="python {folder}/{name}/sample.py IMAGE",
-    needs="The sample needs Python with `pip install openvino opencv-python-headless`.",
+    needs=(
+        "The sample needs Python with `pip install openvino opencv-python-headless`. It prints what"
+        " it finds, and draws it into a new picture in the current folder. If the IR has no decoder"
+        " (`--decode`), it also needs `pip install posezoo` for that, and prints arrays without it."
+    ),
     checked_by=(
-        "Tests check the checksums with sha256sum, and run the sample in a process without posezoo."
+        "Tests check the checksums with sha256sum, and run the sample in a process with posezoo and"
+        " in one without."
     ),
     sets_f32="sample.py",
     run_with=(

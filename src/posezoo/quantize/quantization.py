@@ -134,7 +134,7 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
                         int8=measured,
                     )
                     staged.append(StagedIr(xml, ir, contents, record))
-                replace_irs(staged)
+                replace_irs(staged, listener=listener)
         except PosezooError as error:
             listener(QuantizationFinished(name, False, error.problem))
             raise

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
 
+import cv2
+import numpy as np
 import pytest
 
 from fakes.command import posezoo
@@ -218,3 +224,66 @@ def test_a_model_that_cannot_be_converted_is_not_said_to_be_exported(zoo):
     ended = run(zoo, "old", "--to", "folder", "out", "-o", "irs", "--dry_run")
     assert "Model Optimizer has not read MXNet files since 2024" in ended.stdout
     assert "would" not in ended.stdout
+
+
+def write_brightness_network(folder, convention):
+    """A network whose heatmaps are the brightness of a picture of 96 x 64, in cells of 4 x 4."""
+    onnx = pytest.importorskip("onnx", reason="needs onnx")
+    helper = onnx.helper
+    ports = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        for name, shape in (("image", (1, 3, 64, 96)), ("heatmaps", (1, 17, 16, 24)))
+    ]
+    weights = np.full((17, 3, 4, 4), 1 / (48 * 255), np.float32)
+    node = helper.make_node("Conv", ["image", "weights"], ["heatmaps"], "conv", strides=[4, 4])
+    constants = [onnx.numpy_helper.from_array(weights, "weights")]
+    graph = helper.make_graph([node], "pose", ports[:1], ports[1:], constants)
+    opsets = [helper.make_opsetid("", 13)]
+    network = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    (folder / "net.onnx").write_bytes(network.SerializeToString())
+    content = model_yml(
+        framework="onnx",
+        files=[declared_file(folder / "net.onnx")],
+        inputs=[{**IMAGE, "shape": [1, 3, 64, 96]}],
+        outputs=[{"name": "heatmaps", "shape": [1, 17, 16, 24], "role": "heatmaps"}],
+        decoder={"name": "heatmap", "convention": convention},
+        skeleton="coco-17",
+    )
+    write_model(folder / "models", "net", content)
+
+
+@pytest.mark.parametrize("size", [(80, 120), (500, 90), (96, 64)])
+@pytest.mark.parametrize("convention", ["argmax", "gluoncv"])
+def test_the_sample_finds_in_a_picture_of_any_shape_what_posezoo_finds(tmp_path, size, convention):
+    """The place of a disc, alone and with posezoo. GluonCV's networks get stretched pictures."""
+    write_brightness_network(tmp_path, convention)
+    picture = np.zeros((*size[::-1], 3), np.uint8)
+    center = (size[0] * 3 // 4, size[1] // 3)
+    cv2.circle(picture, center, max(size) // 14, (255, 255, 255), -1)
+    photo = tmp_path / "disc.png"
+    cv2.imwrite(str(photo), picture)
+    for decoding in ("--decode", ""):
+        out = tmp_path / (decoding or "arrays")
+        flags = [decoding] if decoding else []
+        ended = posezoo(
+            "export",
+            "net",
+            "--to",
+            "folder",
+            out,
+            "--models_dir",
+            tmp_path / "models",
+            *flags,
+            cwd=tmp_path,
+        )
+        assert ended.returncode == 0, ended.stderr
+        drawing = out / "drawing.png"
+        ended = subprocess.run(
+            [sys.executable, out / "net" / "sample.py", photo, drawing],
+            capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False,
+            env={**os.environ, "POSEZOO_DETECTOR": "none"},
+        )  # fmt: skip
+        assert ended.returncode == 0, ended.stderr
+        x, y = re.search(r"^  nose: x (\S+), y (\S+), ", ended.stdout, re.MULTILINE).groups()
+        assert (float(x), float(y)) == pytest.approx(center, abs=max(size) / 12)
+        assert (cv2.imread(str(drawing)) != picture).any()

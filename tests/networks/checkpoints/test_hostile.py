@@ -518,7 +518,7 @@ MOST_MIB = 400  # generous: only a file that is believed or unpacked takes this
 CHILD = """
 import json, re, sys
 from pathlib import Path
-from posezoo import checkpoints
+from posezoo.networks import checkpoints
 from posezoo.core.errors import CheckpointError
 
 def peak():  # MiB; what getrusage gives is at least the parent's

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NewType
 
 from posezoo.core.convert.formats import FORMATS, ModelFormat
 from posezoo.core.convert.formats.tensorflow import SAVED_MODEL_FILE
+from posezoo.core.convert.onnx_rewriting import rewrite_operations
 from posezoo.core.declarations.model import ModelSpec, SourceFile, UnpackArchive
 from posezoo.core.declarations.routes import describe_obstacle, select_route
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
@@ -359,17 +360,18 @@ def _read(
 
 
 def _read_onnx(source: Path | bytes) -> Any:
-    """The network, without the functions whose operations OpenVINO lacks."""
+    """The network, without operations that OpenVINO reads wrongly and functions that it lacks."""
     # A frontend that Python calls would not release Python's lock (GIL).
     core = openvino_core()
     if isinstance(source, bytes):
         return core.read_model(io.BytesIO(source))
+    content = rewrite_operations(source)
     try:
-        return core.read_model(source)
+        return core.read_model(source if content is None else io.BytesIO(content))
     except RuntimeError as error:
         from posezoo.core.convert.onnx_inlining import inline_functions
 
-        inlined = inline_functions(source, error_text(error))
+        inlined = inline_functions(content or source, error_text(error))
         if inlined is None:
             raise
         return core.read_model(io.BytesIO(inlined))

@@ -18,7 +18,7 @@ _MAX_NODES = 1_000_000
 _OPERATION = re.compile(r"\b((?:[A-Za-z_][\w.]*\.)?[A-Za-z_]\w*)(?:-\d+)?")
 
 
-def inline_functions(path: Path, problem: str) -> bytes | None:
+def inline_functions(source: Path | bytes, problem: str) -> bytes | None:
     """The ONNX file without the functions that OpenVINO cannot read; None if there are none.
 
     Args:
@@ -29,7 +29,8 @@ def inline_functions(path: Path, problem: str) -> bytes | None:
         inliner = import_optional("onnx.inliner", extra="onnx")
     except MissingPackageError:
         return None
-    model = onnx.load(path)
+    is_path = isinstance(source, Path)
+    model = onnx.load(source) if is_path else onnx.load_from_string(source)
     if not _is_bounded(model):
         return None
     names = {name.rpartition(".")[2] for name in _OPERATION.findall(problem)}

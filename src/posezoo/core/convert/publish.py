@@ -19,7 +19,7 @@ from posezoo.core.convert.reference_outputs import (
 )
 from posezoo.core.convert.self_check import SelfCheckResult, check_fp16, check_ir
 from posezoo.core.declarations.model import Decoder, ModelSpec, Precision
-from posezoo.core.events import Listener, SelfCheckPassed, ignore_event
+from posezoo.core.events import Listener, SelfCheckPassed, WarningIssued, ignore_event
 from posezoo.core.files import verified_files
 from posezoo.core.files.staging import create_parent, output_error, staging_dir
 from posezoo.core.ir import ir_writer, provenance
@@ -148,7 +148,7 @@ def write_checked_irs(
                     spec, decoder, contents, self_check=checked, complexity=complexity
                 )
             staged.append(StagedIr(xml, target, contents, record))
-        replace_irs(staged)
+        replace_irs(staged, listener=listener)
 
 
 def _describe_check(result: SelfCheckResult, *, is_strict: bool) -> dict[str, object]:
@@ -179,10 +179,10 @@ def _passed(spec: ModelSpec, precision: Precision, result: SelfCheckResult) -> S
     )
 
 
-def replace_irs(staged: Sequence[StagedIr]) -> None:
+def replace_irs(staged: Sequence[StagedIr], *, listener: Listener = ignore_event) -> None:
     """Move checked IR to their final folders.
 
-    An existing IR with the same bytes is kept.
+    An existing IR with the same bytes is kept. Files that are not those of its record are renamed.
 
     A pair of files cannot be replaced in one step. Therefore the old .xml is removed first and the
     new .xml is moved last: if the process stops, there is the old pair, the new pair, or no .xml,
@@ -215,6 +215,7 @@ def replace_irs(staged: Sequence[StagedIr]) -> None:
                 for suffix, content in ir.contents.items()
             )
             if not is_same:
+                _keep_foreign(ir, listener)
                 xml.unlink(missing_ok=True)
                 os.replace(ir.xml.with_suffix(".bin"), xml.with_suffix(".bin"))
                 os.replace(ir.xml, xml)
@@ -224,3 +225,17 @@ def replace_irs(staged: Sequence[StagedIr]) -> None:
                 os.replace(ir.xml.with_name("provenance.json"), record)
         except OSError as error:
             raise output_error(f"{xml}: cannot be moved to its folder", error) from error
+
+
+def _keep_foreign(ir: StagedIr, listener: Listener) -> None:
+    """Rename the two files of an IR that posezoo did not make, or that was changed since; an IR
+    without a record is a result whose name the user gave, and was checked before.
+    """
+    if ir.record is None:
+        return
+    xml = ir.target.xml
+    made = provenance.read_provenance(xml.with_name("provenance.json"))
+    for suffix in provenance.SUFFIXES:
+        own = [made.contents[suffix].digest] if made and suffix in made.contents else []
+        if kept := verified_files.set_aside(xml.with_suffix(suffix), own):
+            listener(WarningIssued(kept))

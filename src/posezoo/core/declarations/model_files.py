@@ -47,6 +47,10 @@ _CAFFE = FileKind(
 _DARKNET = FileKind(
     "a network of Darknet", "posezoo translate NET.cfg NET.weights -o net.xml makes an IR"
 )
+_TORCHSCRIPT = FileKind(
+    "a program of TorchScript", "write it as ONNX where its network is: torch.onnx.export"
+)
+_ARCHIVE = FileKind("an archive", "unpack it, and name the file of the network that it contains")
 _CHECKPOINT = FileKind(
     "a checkpoint",
     "run, evaluate and convert take it; others take the model that is made of it: posezoo new NAME"
@@ -74,6 +78,15 @@ _KINDS = {
     ".rknn": FileKind("a network of RKNN, for one kind of device only", _SOURCE),
     ".hef": FileKind("a network for Hailo's devices", _SOURCE),
     ".om": FileKind("a network for Ascend's devices", _SOURCE),
+    ".dlc": FileKind("a network for Qualcomm's devices", _SOURCE),
+    ".axmodel": FileKind("a network for Axera's devices", _SOURCE),
+    ".kmodel": FileKind("a network for Kendryte's devices", _SOURCE),
+    ".xmodel": FileKind("a network for AMD's devices", _SOURCE),
+    **dict.fromkeys((".bmodel", ".cvimodel"), FileKind("a network for Sophgo's devices", _SOURCE)),
+    **dict.fromkeys((".tnnmodel", ".tnnproto"), FileKind("a network of TNN", _SOURCE)),
+    ".uff": FileKind("a network in TensorRT's earlier format", _SOURCE),
+    ".t7": FileKind("a network of Lua's Torch", _SOURCE),
+    **dict.fromkeys((".torchscript", ".ptl"), _TORCHSCRIPT),
     ".blob": FileKind("a network that was compiled for one kind of device", _SOURCE),
     ".ort": FileKind("a network in ONNX Runtime's own format", "get the .onnx it was made from"),
     ".pte": FileKind("a program of ExecuTorch", _SOURCE),
@@ -86,7 +99,12 @@ _KINDS = {
     **dict.fromkeys((".cfg", ".weights"), _DARKNET),
     ".pb": FileKind("a graph of TensorFlow", _TRANSLATE),
     ".tflite": FileKind("a network of TensorFlow Lite", _TRANSLATE),
-    ".pkl": FileKind("a pickle, which may run code", _SOURCE),
+    **dict.fromkeys((".pkl", ".joblib"), FileKind("a pickle, which may run code", _SOURCE)),
+    **dict.fromkeys((".zip", ".tar", ".tgz", ".gz", ".xz", ".7z", ".mar"), _ARCHIVE),
+    ".bin": FileKind(
+        "weights without their network",
+        "those of an IR belong to the .xml beside it; a checkpoint is read as {stem}.pth",
+    ),
     ".gguf": FileKind("a language model", "posezoo runs networks that see people"),
     **dict.fromkeys(CHECKPOINTS, _CHECKPOINT),
     **dict.fromkeys(NETWORKS, _NETWORK),

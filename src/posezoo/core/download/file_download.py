@@ -50,6 +50,8 @@ from posezoo.core.files.verified_files import (
     explain_wrong_members,
     is_verified_file,
     remember_verified,
+    set_aside,
+    writing,
 )
 from posezoo.core.workers.retries import TransientSourceError, ask_again
 
@@ -215,6 +217,10 @@ def _finish(
         file = replace(file, size=size, checksum=digest, first_use=True)
     if context.records_origins:
         remember_origin(target, candidate, partial.source_url, size, digest=digest)
+    with writing(target):
+        kept = set_aside(target)
+    if kept:
+        context.warn(kept)
     partial.replace_target()
     if file.checksum:
         remember_verified(target, file.checksum, is_synced=True)

@@ -151,6 +151,30 @@ def remember_verified(path: Path, digest: Digest, *, is_synced: bool = False) ->
         update_record(path, verified={digest.algorithm: digest.value, **fingerprint(path)})
 
 
+def set_aside(path: Path, own: Iterable[Digest] = ()) -> str:
+    """Rename a file that is about to be replaced and that posezoo did not write, so that no file of
+    the user is lost; a sentence for the user, or empty if nothing had to be kept.
+
+    A file is ours if it has the digest in its record, or one of ``own``.
+
+    Raises:
+        OSError: it cannot be read or renamed.
+    """
+    if path.is_symlink() or not path.is_file() or not path.stat().st_size:
+        return ""
+    known = {*own}
+    for algorithm, value in read_record(path).verified.items():
+        if algorithm in ("sha512", "sha384", "sha256", "sha1"):
+            known.add(Digest(algorithm, str(value)))
+    if any(compute_digest(path, digest.algorithm) == digest for digest in known):
+        return ""
+    number = 1
+    while os.path.lexists(kept := path.with_name(f"{path.name}.bak{number}")):
+        number += 1
+    path.rename(kept)
+    return f"{path}: was not as posezoo wrote it: kept as {kept.name}"
+
+
 class ZipReader(io.BufferedReader):
     """A zip file, whose directory must be small: in memory, it becomes ten times as large."""
 

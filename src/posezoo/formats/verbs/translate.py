@@ -11,7 +11,7 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_lines
 from posezoo.core.console import Console
-from posezoo.core.declarations.model_files import explain_model_file
+from posezoo.core.declarations.model_files import CHECKPOINTS, explain_model_file
 from posezoo.core.errors import ConversionError, SelfCheckError
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def _print_result(args: argparse.Namespace) -> None:
 
 def _arguments_of_mo(args: argparse.Namespace) -> list[str]:
     """The command line of mo that converts the same file."""
+    from posezoo.networks.pretrained import matching_networks
     from posezoo.omz.commands import mo
 
     layers = [path for path in args.files if path.suffix in _LAYERS]
@@ -101,6 +102,8 @@ def _arguments_of_mo(args: argparse.Namespace) -> list[str]:
     (original,) = others
     framework = mo.FRAMEWORKS.get(original.suffix.lower(), "")
     if not (original.is_dir() or framework) or framework in mo.UNREAD:
+        if original.suffix.lower() in CHECKPOINTS and original.is_file():
+            matching_networks(original)  # its error says what is in a file without weights
         problem, hint = explain_model_file(str(original))
         raise ConversionError(
             problem or f"{original}: the ending of its name is not that of a network",

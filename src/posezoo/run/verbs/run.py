@@ -319,7 +319,7 @@ def _kind_of_input(text: str, suffix: str) -> str:
 
     if suffix in VIDEO_SUFFIXES:
         return "a video"
-    is_image = os.path.exists(text) or "://" in text or suffix in SUFFIXES
+    is_image = os.path.isdir(text) or "://" in text or suffix in SUFFIXES
     return "an image" if is_image else ""
 
 

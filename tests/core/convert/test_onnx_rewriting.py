@@ -1,0 +1,158 @@
+"""Operations of ONNX that OpenVINO reads wrongly become others, with the same outputs."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from posezoo.cli.main import main
+from posezoo.core.convert.onnx_rewriting import rewrite_operations
+from posezoo.core.ir.openvino_import import openvino_core
+
+helper = onnx.helper
+node = helper.make_node
+IMAGE = np.random.default_rng(1).normal(size=(1, 2, 7, 10)).astype(np.float32)
+SCALES = {"s": np.array([1, 1, 0.6, 1.3], np.float32)}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def save(nodes, constants=(), *, version=19, shape=IMAGE.shape, weights=()):
+    kind = onnx.TensorProto.FLOAT
+    ports = [helper.make_tensor_value_info("x", kind, shape)]
+    ends = [helper.make_tensor_value_info("y", kind, None)]
+    tensors = [
+        onnx.numpy_helper.from_array(np.asarray(values), name)
+        for name, values in dict(constants).items()
+    ]
+    graph = helper.make_graph(nodes, "g", ports, ends, [*tensors, *weights])
+    opsets = [helper.make_opsetid("", version)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
+    onnx.save(model, "net.onnx")
+
+
+def resize(**attributes):
+    return [node("Resize", ["x", "", "s"], ["y"], **attributes)]
+
+
+def resize_to(**attributes):
+    return [node("Resize", ["x", "", "", "s"], ["y"], axes=[3, 2], **attributes)]
+
+
+def pool(kind, **attributes):
+    return [node(kind, ["x"], ["y"], ceil_mode=1, **attributes)]
+
+
+SYMMETRIC = {"coordinate_transformation_mode": "half_pixel_symmetric"}
+
+#: Nodes, constants, and how the file is saved.
+MISREAD = {
+    "linear antialias": (resize(mode="linear", antialias=1), SCALES, {}),
+    "cubic antialias": (resize(mode="cubic", antialias=1, cubic_coeff_a=-0.5), SCALES, {}),
+    "cubic without what is outside": (resize(mode="cubic", exclude_outside=1), SCALES, {}),
+    "both": (resize(mode="cubic", exclude_outside=1, antialias=1), SCALES, {}),
+    "aligned corners": (
+        resize(mode="linear", antialias=1, coordinate_transformation_mode="align_corners"),
+        SCALES,
+        {},
+    ),
+    "symmetric linear": (resize(mode="linear", **SYMMETRIC), SCALES, {}),
+    "symmetric nearest": (resize(mode="nearest", nearest_mode="floor", **SYMMETRIC), SCALES, {}),
+    "not larger": (
+        resize_to(mode="linear", keep_aspect_ratio_policy="not_larger"),
+        {"s": [20, 20]},
+        {},
+    ),
+    "not smaller": (
+        resize_to(mode="nearest", keep_aspect_ratio_policy="not_smaller"),
+        {"s": [20, 20]},
+        {},
+    ),
+    "largest window in the padding": (
+        pool("MaxPool", kernel_shape=[2, 2], strides=[2, 3], pads=[1, 1, 1, 1]),
+        {},
+        {},
+    ),
+    "average over the end": (
+        pool(
+            "AveragePool",
+            kernel_shape=[3, 3],
+            strides=[3, 2],
+            pads=[1, 1, 1, 1],
+            count_include_pad=1,
+        ),
+        {},
+        {},
+    ),
+    "pad from the other edge": (
+        [node("Pad", ["x", "p"], ["y"], mode="wrap")],
+        {"p": [0, 1, 2, 0, 0, 0, 12, 3]},
+        {},
+    ),
+    "softmax over all axes": ([node("Softmax", ["x"], ["y"])], {}, {"version": 11}),
+    "softmax of unknown sizes": (
+        [node("Softmax", ["x"], ["y"], axis=2)],
+        {},
+        {"version": 12, "shape": ["n", 2, "h", "w"]},
+    ),
+}
+
+
+def require_equal():
+    assert main(["translate", "net.onnx", "-o", "net.xml", "--precision", "FP32"]) == 0
+    (expected,) = onnxruntime.InferenceSession("net.onnx").run(None, {"x": IMAGE})
+    compiled = openvino_core().compile_model("net.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    assert "y" in compiled.output(0).names
+    np.testing.assert_allclose(compiled(IMAGE)[0], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", MISREAD)
+def test_an_operation_that_openvino_misreads_is_converted_exactly(folder, name):
+    nodes, constants, options = MISREAD[name]
+    save(nodes, constants, **options)
+    require_equal()
+
+
+def test_bfloat16_in_integers_is_read_as_bfloat16(folder):
+    weight = helper.make_tensor("w", onnx.TensorProto.BFLOAT16, [10], np.linspace(-2, 2, 10))
+    assert weight.int32_data
+    cast = node("Cast", ["w"], ["f"], to=onnx.TensorProto.FLOAT)
+    save([cast, node("Mul", ["x", "f"], ["y"])], weights=[weight])
+    require_equal()
+
+
+#: Operations with the same attributes that OpenVINO reads correctly.
+CORRECT = {
+    "linear": (resize(mode="linear"), SCALES, {}),
+    "largest": (pool("MaxPool", kernel_shape=[2, 2], strides=[2, 2]), {}, {}),
+    "average": (pool("AveragePool", kernel_shape=[3, 3], pads=[1] * 4), {}, {}),
+    "softmax of the last axis": ([node("Softmax", ["x"], ["y"], axis=3)], {}, {"version": 11}),
+    "softmax of the standard today": ([node("Softmax", ["x"], ["y"], axis=1)], {}, {}),
+}
+
+
+@pytest.mark.parametrize("name", CORRECT)
+def test_an_operation_that_openvino_reads_correctly_stays_as_it_is(folder, name):
+    nodes, constants, options = CORRECT[name]
+    save(nodes, constants, **options)
+    assert rewrite_operations(folder / "net.onnx") is None
+    require_equal()
+
+
+def test_a_misread_operation_of_unknown_sizes_is_refused_by_the_self_check(folder, capsys):
+    scales = {"s": np.array([1, 1, 0.5, 0.5], np.float32)}
+    save(resize(mode="linear", antialias=1), scales, shape=["n", 2, "h", "w"])
+    assert main(["translate", "net.onnx", "-o", "net.xml"]) == 1
+    assert "differs from the original in y" in capsys.readouterr().err
+    assert not (folder / "net.xml").exists()
+
+
+def test_a_resize_to_a_huge_size_is_not_rewritten(folder):
+    save(resize_to(mode="linear", antialias=1), {"s": [1 << 30, 1 << 30]})
+    assert rewrite_operations(folder / "net.onnx") is None
