@@ -286,7 +286,9 @@ def test_too_little_address_space_for_many_jobs_is_one_line(tmp_path):
     declared = model_yml(framework="onnx", files=[declared_file(source)], outputs=None)
     write_model(tmp_path / "models", "net", declared)
     folders = "--models_dir models --weights_dir out --cache_dir cache"
-    command = f"ulimit -v 300000; exec {shlex.quote(sys.executable)} -m posezoo get net -j 64 {folders}"
+    command = (
+        f"ulimit -v 300000; exec {shlex.quote(sys.executable)} -m posezoo get net -j 64 {folders}"
+    )
     ended = subprocess.run(
         ["/bin/sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S
     )
