@@ -22,19 +22,13 @@ from posezoo.errors import (
     ConversionError,
     PosezooError,
     SettingsError,
-    import_optional,
     sanitize,
 )
 from posezoo.events import Listener, ignore_event
 from posezoo.ir.openvino_import import explain_invalid_names, static_sizes
 from posezoo.layout import ModelLayout
-from posezoo.networks import find_network
 from posezoo.registry import open_registry
-from posezoo.resolve.custom_weights import (
-    find_fitting_network,
-    find_with_checkpoint,
-    require_network,
-)
+from posezoo.resolve.custom_weights import spec_of_checkpoint
 from posezoo.spec import model
 from posezoo.spec.model_files import CHECKPOINTS
 from posezoo.spec.safe_names import explain_unsafe_file_name
@@ -193,9 +187,7 @@ def _describe_checkpoint(spec: model.ModelSpec, layout: ModelLayout) -> tuple[mo
         return spec, f"{len(checkpoints)} of its files are checkpoints"
     path = layout.file_path(spec, checkpoints[0])
     try:
-        network = find_fitting_network(path)
-        own = find_with_checkpoint(open_registry(), network, path)
-        outputs = _outputs_with_shapes(own)
+        own = spec_of_checkpoint(open_registry(), path)
     except PosezooError as error:
         return spec, error.problem.removeprefix(f"{path}: ")
     described = replace(
@@ -203,27 +195,12 @@ def _describe_checkpoint(spec: model.ModelSpec, layout: ModelLayout) -> tuple[mo
         network=own.network,
         checkpoint=checkpoints[0].name,
         inputs=own.inputs,
-        outputs=outputs,
+        outputs=own.outputs,
         decoder=own.decoder,
         skeleton=own.skeleton,
         assumption=own.assumption,
     )
     return described, ""
-
-
-def _outputs_with_shapes(own: model.ModelSpec) -> tuple[model.Output, ...]:
-    """The outputs of a model of our networks, with their shapes for the size of its input."""
-    torch = import_optional("torch", extra="torch")
-    choice = require_network(own)
-    definition = find_network(choice.name).with_names(choice.names)
-    with torch.device("meta"), torch.no_grad():  # takes no memory, and computes nothing
-        module = definition.build(**choice.arguments)
-        results = module(torch.empty(own.inputs[0].shape))
-    if isinstance(results, torch.Tensor):
-        results = (results,)
-    names = definition.module_outputs(**choice.arguments)
-    shapes = {name: tuple(result.shape) for name, result in zip(names, results, strict=True)}
-    return tuple(replace(port, shape=shapes[port.name]) for port in own.outputs)
 
 
 def _pin_tarball(file: model.SourceFile, context: DownloadContext) -> model.SourceFile:

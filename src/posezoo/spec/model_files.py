@@ -49,8 +49,8 @@ _DARKNET = FileKind(
 )
 _CHECKPOINT = FileKind(
     "a checkpoint",
-    "run, evaluate and convert take it; others take the model that is made of it: posezoo new NAME"
-    " --from {file} --license SPDX",
+    "verbs that run, convert, measure or describe models take it; others take the model that is"
+    " made of it: posezoo new NAME --from {file} --license SPDX",
 )
 _NETWORK = FileKind(
     "a network",

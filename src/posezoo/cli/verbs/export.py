@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
         return Answer(facts=facts)
 
     with flags.console_from_args(args) as console:
-        selection = select_models(context.registry, patterns, console)
+        selection = select_models(context.registry, patterns, console, takes_checkpoints=True)
         report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all)
         changes = write_exports(exported, options)
         lines = report.plan_lines
