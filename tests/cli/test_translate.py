@@ -223,6 +223,14 @@ def write_random(name, nodes):
 
 
 node = onnx.helper.make_node
+
+
+def drawn():
+    """A branch that draws its output from the input x of the network."""
+    output = onnx.helper.make_tensor_value_info("r", onnx.TensorProto.FLOAT, None)
+    return onnx.helper.make_graph([node("Bernoulli", ["x"], ["r"])], "branch", [], [output])
+
+
 RANDOM = {
     "normal": [node("RandomNormalLike", ["x"], ["r"]), node("Add", ["x", "r"], ["y"])],
     "uniform": [node("RandomUniform", [], ["r"], shape=[64]), node("Mul", ["x", "r"], ["y"])],
@@ -236,6 +244,13 @@ RANDOM = {
         node("Cast", ["r"], ["y"], to=1),
     ],
     "dropout": [node("Dropout", ["x", "half", "yes"], ["y"])],
+    "bernoulli": [node("Bernoulli", ["x"], ["y"])],
+    "sampled": [
+        node("Sigmoid", ["x"], ["s"]),
+        node("Bernoulli", ["s"], ["b"], seed=1.0),
+        node("Mul", ["x", "b"], ["y"]),
+    ],
+    "in a branch": [node("If", ["yes"], ["y"], then_branch=drawn(), else_branch=drawn())],
 }
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from posezoo.convert import frontends
 from posezoo.convert.conversion_plan import KEEP_OR_REPLACE, ConversionOptions, refuse_to_replace
 from posezoo.convert.formats import import_runtime
-from posezoo.errors import ConversionError, SelfCheckError
+from posezoo.errors import ConversionError, RandomNetworkError, SelfCheckError
 from posezoo.events import Listener, StepStarted, WarningIssued, ignore_event
 from posezoo.files import verified_files
 from posezoo.files.staging import remove_stale_staging_dirs
@@ -238,6 +238,8 @@ def _publish_checked(
         listener(StepStarted(spec.full_name, "running the IR on the CPU for the self-check"))
         publish(layout, [target], source=path, reference=reference, is_strict=is_strict)
     except SelfCheckError as error:
+        if isinstance(error, RandomNetworkError):
+            raise
         if is_strict or (reference.done() and _is_certain(reference.result())):
             raise
         listener(WarningIssued(f"the IR is not proven by its self-check: {error.problem}"))
