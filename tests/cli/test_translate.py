@@ -329,3 +329,12 @@ def test_weights_outside_of_the_folder_are_refused(
     assert "net.onnx: keeps weights in " in error
     assert "in a file beside it" in error or command == "mo"
     assert not (inner / "net.xml").exists()
+
+
+def test_a_graph_as_text_is_refused_with_the_command_that_writes_it_as_binary(folder, capfd):
+    (folder / "net.pbtxt").write_text('node { name: "x" op: "Placeholder" }')
+    code, shown, error = run(capfd, "net.pbtxt", "-o", "net.xml")
+    assert (code, shown) == (1, "")
+    assert "net.pbtxt: is a graph of TensorFlow as text" in error
+    assert "posezoo translate net.pb -o net.xml" in error
+    assert not (folder / "net.xml").exists()

@@ -85,6 +85,13 @@ _KINDS = {
     **dict.fromkeys((".prototxt", ".caffemodel"), _CAFFE),
     **dict.fromkeys((".cfg", ".weights"), _DARKNET),
     ".pb": FileKind("a graph of TensorFlow", _TRANSLATE),
+    ".pbtxt": FileKind(
+        "a graph of TensorFlow as text",
+        "where TensorFlow is installed, write it as a binary graph: python -c \"import tensorflow"
+        " as tf; from google.protobuf import text_format; graph = text_format.Parse(open('{file}')"
+        ".read(), tf.compat.v1.GraphDef()); open('{stem}.pb', 'wb').write(graph.SerializeToString("
+        "))\"; then posezoo translate {stem}.pb -o {stem}.xml",
+    ),
     ".tflite": FileKind("a network of TensorFlow Lite", _TRANSLATE),
     ".pkl": FileKind("a pickle, which may run code", _SOURCE),
     ".gguf": FileKind("a language model", "posezoo runs networks that see people"),
