@@ -196,17 +196,23 @@ def convert_file(
     target = Target(precision, layout.converted_ir_path(spec, precision), Converter.OPENVINO)
     publish = partial(write_checked_irs, network, spec, has_record=False, listener=listener)
     check = partial(_publish_checked, publish, spec, network, path, is_strict=is_strict)
+    moved = [port for port in spec.outputs if port.to_layout]
+    later = [each.name for each in transformations]
+    if moved:
+        later.insert(0, "the layouts of its outputs")
     is_published = False
-    if self_check and not transformations:
+    if self_check and not later:
         is_published = check(layout, target, listener=listener)
     elif self_check:
         with tempfile.TemporaryDirectory(prefix="posezoo-") as folder:
             before = replace(layout, output_dir=Path(folder))
             xml = before.converted_ir_path(spec, precision)
             check(before, replace(target, xml=xml), listener=listener)
-        applied = ", ".join(each.name for each in transformations)
+        applied = ", ".join(later)
         listener(WarningIssued(f"the self-check compared the IR before {applied}, and not after"))
-    if transformations:
+    if moved:
+        preprocess.transpose_outputs(network, moved)
+    if later:
         apply_transformations(network, transformations)
         ir_writer.rename_numbered_operations(network)
     if not is_published:

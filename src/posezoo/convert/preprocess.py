@@ -166,10 +166,10 @@ def move_output_layouts(spec: ModelSpec, network: Any) -> ModelSpec:
         ConversionError: more than a layout is given of an output.
     """
     ends = {name for port in network.outputs for name in port.names}
-    layouts = {port.name: port.layout for port in spec.inputs if port.name in ends}
+    layouts = {port.name: port for port in spec.inputs if port.name in ends}
     inputs = tuple(port for port in spec.inputs if port.name not in layouts)
     for port in set(spec.inputs).difference(inputs):
-        if port != Input(port.name, (), port.layout):
+        if port != Input(port.name, (), port.layout, to_layout=port.to_layout):
             raise ConversionError(
                 f"{port.name}: is an output of the network, and takes a layout only"
             )
@@ -180,8 +180,31 @@ def move_output_layouts(spec: ModelSpec, network: Any) -> ModelSpec:
         ports = network.outputs
         names = [next(iter(port.names & layouts.keys()), port.any_name) for port in ports]
         outputs = tuple(Output(name, ()) for name in names)
-    outputs = tuple(replace(port, layout=layouts.get(port.name, port.layout)) for port in outputs)
-    return replace(spec, inputs=inputs, outputs=outputs)
+    described = []
+    for port in outputs:
+        given = layouts.get(port.name, port)
+        described.append(replace(port, layout=given.layout, to_layout=given.to_layout))
+    return replace(spec, inputs=inputs, outputs=tuple(described))
+
+
+def transpose_outputs(network: Any, outputs: Sequence[Output]) -> None:
+    """Give these outputs of a network the layout ``to_layout``; the network is changed.
+
+    Raises:
+        ConversionError: a layout does not fit its output.
+    """
+    ov = import_openvino()
+    steps = ov.preprocess.PrePostProcessor(network)
+    for output in outputs:
+        steps.output(output.name).model().set_layout(ov.Layout(output.layout))
+        steps.output(output.name).tensor().set_layout(ov.Layout(output.to_layout))
+    try:
+        steps.build()
+    except RuntimeError as error:
+        names = ", ".join(output.name for output in outputs)
+        raise ConversionError(
+            f"--layout: does not fit the outputs {names}: {error_text(error)}"
+        ) from error
 
 
 def _describes_others(inputs: Sequence[Input]) -> bool:
