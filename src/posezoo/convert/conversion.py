@@ -186,6 +186,7 @@ def convert_file(
             spec, files=(*spec.files, *(SourceFile(name, None, None, ()) for name in external))
         )
     network = frontends.read_network(spec, path)
+    transposed = preprocess.find_transposed_outputs(spec, network)
     spec = preprocess.move_output_layouts(spec, network)
     spec = preprocess.keep_order(spec, network)
     if batch is not None:
@@ -196,9 +197,8 @@ def convert_file(
     target = Target(precision, layout.converted_ir_path(spec, precision), Converter.OPENVINO)
     publish = partial(write_checked_irs, network, spec, has_record=False, listener=listener)
     check = partial(_publish_checked, publish, spec, network, path, is_strict=is_strict)
-    moved = [port for port in spec.outputs if port.to_layout]
     later = [each.name for each in transformations]
-    if moved:
+    if transposed:
         later.insert(0, "the layouts of its outputs")
     is_published = False
     if self_check and not later:
@@ -210,8 +210,8 @@ def convert_file(
             check(before, replace(target, xml=xml), listener=listener)
         applied = ", ".join(later)
         listener(WarningIssued(f"the self-check compared the IR before {applied}, and not after"))
-    if moved:
-        preprocess.transpose_outputs(network, moved)
+    if transposed:
+        preprocess.transpose_outputs(network, transposed)
     if later:
         apply_transformations(network, transformations)
         ir_writer.rename_numbered_operations(network)

@@ -166,7 +166,7 @@ def move_output_layouts(spec: ModelSpec, network: Any) -> ModelSpec:
         ConversionError: more than a layout is given of an output.
     """
     ends = {name for port in network.outputs for name in port.names}
-    layouts = {port.name: port for port in spec.inputs if port.name in ends}
+    layouts = {port.name: port.layout for port in spec.inputs if port.name in ends}
     inputs = tuple(port for port in spec.inputs if port.name not in layouts)
     for port in set(spec.inputs).difference(inputs):
         if port != Input(port.name, (), port.layout, to_layout=port.to_layout):
@@ -180,15 +180,20 @@ def move_output_layouts(spec: ModelSpec, network: Any) -> ModelSpec:
         ports = network.outputs
         names = [next(iter(port.names & layouts.keys()), port.any_name) for port in ports]
         outputs = tuple(Output(name, ()) for name in names)
-    described = []
-    for port in outputs:
-        given = layouts.get(port.name, port)
-        described.append(replace(port, layout=given.layout, to_layout=given.to_layout))
-    return replace(spec, inputs=inputs, outputs=tuple(described))
+    outputs = tuple(replace(port, layout=layouts.get(port.name, port.layout)) for port in outputs)
+    return replace(spec, inputs=inputs, outputs=outputs)
 
 
-def transpose_outputs(network: Any, outputs: Sequence[Output]) -> None:
-    """Give these outputs of a network the layout ``to_layout``; the network is changed.
+def find_transposed_outputs(spec: ModelSpec, network: Any) -> list[Input]:
+    """The outputs that get another layout in the IR; they are declared among the inputs, as for
+    ``move_output_layouts``.
+    """
+    ends = {name for port in network.outputs for name in port.names}
+    return [port for port in spec.inputs if port.to_layout and port.name in ends]
+
+
+def transpose_outputs(network: Any, outputs: Sequence[Input]) -> None:
+    """Give the outputs from ``find_transposed_outputs`` their other layout; the network is changed.
 
     Raises:
         ConversionError: a layout does not fit its output.

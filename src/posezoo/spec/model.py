@@ -291,9 +291,6 @@ class Output:
     original: str = ""  # what the original has instead, if it differs
     #: Of its values: ``px`` for pixels of the input; empty if it has none, or several.
     unit: str = ""
-    to_layout: str = (
-        ""  # the layout that the IR gives, if it differs (``--layout=out(nchw->nhwc)``)
-    )
 
 
 @frozen
