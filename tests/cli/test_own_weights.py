@@ -452,3 +452,29 @@ def test_a_number_of_keypoints_of_ones_own_is_asked_for_where_it_belongs(twelve,
     write_model(registry, "mine", model_yml(**fields))
     right = posezoo("get", *chosen)
     assert right.returncode == 0, right.stderr
+
+
+def test_a_folder_with_an_ir_in_place_of_a_model_is_answered_with_the_ir(tmp_path):
+    for name in ("FP16/net.xml", "FP16/net.bin"):
+        path = tmp_path / "mine" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    for verb in ("run", "info", "get", "benchmark"):
+        ended = posezoo(verb, "mine", cwd=tmp_path)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert "error: mine: is a folder, not a model" in ended.stderr
+        assert "hint: name an IR in it: mine/FP16/net.xml" in ended.stderr
+    (tmp_path / "mine" / "FP16" / "net.bin").unlink()
+    ended = posezoo("info", "mine", cwd=tmp_path)
+    assert "no model is called 'mine'" in ended.stderr
+
+
+@pytest.mark.parametrize("verb", ["info", "plan", "export"])
+def test_an_ir_that_a_verb_cannot_take_is_answered_with_both_of_its_files(verb, tmp_path):
+    for ending in ("xml", "bin"):
+        (tmp_path / f"net.{ending}").write_text("")
+    target = ("--to", "folder", "out") if verb == "export" else ()
+    ended = posezoo(verb, "net.xml", *target, cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "posezoo new NAME --from net.xml net.bin --license SPDX" in ended.stderr
+    assert not (tmp_path / "out").exists()

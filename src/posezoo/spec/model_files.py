@@ -54,8 +54,14 @@ _CHECKPOINT = FileKind(
 )
 _NETWORK = FileKind(
     "a network",
-    "run, evaluate and benchmark take it; posezoo new NAME --from {file} --license SPDX"
-    " describes it as a model",
+    "run, evaluate, benchmark and verify --device take it; posezoo translate {file} -o {stem}.xml"
+    " --precision FP32 makes an IR, which quantize takes; posezoo new NAME --from {file}"
+    " --license SPDX describes it as a model, which all verbs take",
+)
+_IR = FileKind(
+    "an IR",
+    "run, evaluate, benchmark, quantize and verify --device take it; posezoo new NAME --from {file}"
+    " {stem}.bin --license SPDX describes it as a model, which all verbs take",
 )
 
 _KINDS = {
@@ -97,7 +103,14 @@ _KINDS = {
     ".gguf": FileKind("a language model", "posezoo runs networks that see people"),
     **dict.fromkeys(CHECKPOINTS, _CHECKPOINT),
     **dict.fromkeys(NETWORKS, _NETWORK),
+    ".xml": _IR,
 }  # fmt: skip
+
+
+def find_irs(folder: Path) -> list[str]:
+    """The .xml of the IR in a folder, or in its folders of precisions; at most three."""
+    found = sorted(folder.glob("*.xml")) or sorted(folder.glob("*/*.xml"))
+    return [f"{xml}" for xml in found if xml.with_suffix(".bin").is_file()][:3]
 
 
 def explain_model_file(name: str) -> tuple[str, str]:
@@ -114,6 +127,8 @@ def explain_model_file(name: str) -> tuple[str, str]:
         )
     if os.path.isdir(name) and (path / "saved_model.pb").is_file():
         kind = FileKind("a SavedModel of TensorFlow", _TRANSLATE)
+    if kind is None and (irs := find_irs(path)):
+        return f"{name}: is a folder, not a model", f"name an IR in it: {shlex.join(irs)}"
     if kind is None or not os.path.exists(name):
         return "", ""
     problem = f"{name}: is {kind.name}, which is not read here"

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
-from posezoo.cli.model_argument import is_network_file
 from posezoo.cli.model_jobs import Answer
 from posezoo.cli.quantization_flags import QUANTIZATION_FLAGS, require_dataset_dir
 from posezoo.cli.selection import select_models
@@ -161,7 +160,7 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
 
 
 def _own_xmls(args: argparse.Namespace) -> list[str]:
-    return [name for name in args.models if is_network_file(name)]
+    return [name for name in args.models if name.endswith(".xml")]
 
 
 def _describe_own_irs(args: argparse.Namespace, context: Context) -> dict[Path, QuantizationTarget]:
