@@ -84,7 +84,7 @@ def format_model_yml(spec: ModelSpec) -> str:
 def _network_line(choice: NetworkChoice) -> str:
     """The network, with the arguments that are not its defaults."""
     usual = find_network(choice.name).complete_arguments()
-    given = {"name": choice.name}
+    given: dict[str, object] = {"name": choice.name}
     given |= {name: value for name, value in choice.arguments.items() if usual[name] != value}
     return f"network: {_format_mapping(given)}"
 
