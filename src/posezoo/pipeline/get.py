@@ -41,7 +41,7 @@ from posezoo.resolve.input_options import InputOptions
 from posezoo.resolve.resolution import resolve_model
 from posezoo.resolve.resolved import Resolved, Target
 from posezoo.resolve.stage_context import Context
-from posezoo.spec.model import OWN_CHECKPOINT, CompositeSpec, Model, ModelSpec, Precision
+from posezoo.spec.model import CompositeSpec, Model, ModelSpec, Precision
 from posezoo.user_folders import in_store
 from posezoo.values import frozen
 from posezoo.versions import version
@@ -166,8 +166,6 @@ def check_own_weights(spec: ModelSpec, listener: Listener) -> None:
     Raises:
         InferenceError: no decoder takes their number of keypoints.
     """
-    if spec.checkpoint != OWN_CHECKPOINT:
-        return
     if not spec.assumption:
         return
     if not spec.decoder:

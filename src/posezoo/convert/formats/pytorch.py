@@ -15,6 +15,7 @@ from posezoo import errors
 from posezoo.convert.formats import ModelFormat, ReferenceRuntime, Shape
 from posezoo.errors import ConversionError, MissingPackageError
 from posezoo.spec.model import ModelSpec, NetworkChoice
+from posezoo.spec.model_files import CHECKPOINTS
 from posezoo.versions import package_version
 from posezoo.workers.program import python_command, run_program
 
@@ -166,7 +167,7 @@ PYTORCH = ModelFormat(
     is_checkpoint,
     frontend="onnx",
     image_layout="NCHW",
-    endings=(".pth", ".pt", ".safetensors", ".params"),
+    endings=CHECKPOINTS,
     openvino_input=export_to_onnx,
     open_runtime=_open_runtime,
     read_constants=_read_constants,
