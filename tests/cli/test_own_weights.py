@@ -369,12 +369,62 @@ def test_network_takes_a_model_of_the_zoo(twelve):
     assert ended.stdout.startswith("hrnet-w32: would convert to FP32")
 
 
-@pytest.mark.parametrize("verb", ["info", "card", "lock"])
-def test_a_verb_that_cannot_take_a_checkpoint_says_which_can(verb, twelve):
+@pytest.mark.parametrize("verb", ["lock", "licenses", "bom", "download", "prove"])
+def test_a_verb_about_a_registry_says_how_a_checkpoint_gets_into_one(verb, twelve):
     ended = posezoo(verb, twelve)
     assert ended.returncode == 1
     assert f"{twelve}: is a checkpoint, which is not read here" in ended.stderr
-    assert "run, evaluate and convert take it" in ended.stderr
+    assert "posezoo new NAME --from" in ended.stderr
+
+
+def name_of(checkpoint):
+    """The name that a checkpoint has as a model."""
+    digest = hashlib.sha384(checkpoint.read_bytes()).hexdigest()
+    return f"{checkpoint.stem}-{digest[:8]}"
+
+
+def test_verbs_that_describe_models_take_a_checkpoint(twelve):
+    described = posezoo("info", twelve, "--format", "json")
+    assert described.returncode == 0, described.stderr
+    (facts,) = json.loads(described.stdout)
+    assert facts["name"] == name_of(twelve)
+    assert facts["network"]["name"] == NETWORK
+    assert facts["network"]["arguments"] == {"keypoints": 12}
+    assert facts["outputs"][0]["shape"] == [1, 12, 64, 48]
+    assert facts["registry"] is None
+    for verb in ("card", "compare", "plan"):
+        ended = posezoo(verb, twelve)
+        assert ended.returncode == 0, ended.stderr
+        assert name_of(twelve) in ended.stdout
+
+
+@pytest.mark.slow
+def test_verbs_that_make_and_measure_ir_take_a_checkpoint(twelve, tmp_path):
+    place = ("--weights_dir", tmp_path / "models")
+    got = posezoo("get", twelve, *place, *FP32)
+    assert got.returncode == 0, got.stderr
+    xml = tmp_path / "models" / "public" / name_of(twelve) / "FP32" / f"{name_of(twelve)}.xml"
+    assert got.stdout == f"{xml}\n"
+    assert "12 keypoints are only numbered" in got.stderr
+    before = twelve.read_bytes()
+    exported = posezoo("export", twelve, "--to", "folder", tmp_path / "out", *place)
+    assert exported.returncode == 0, exported.stderr
+    assert (tmp_path / "out" / name_of(twelve) / f"{name_of(twelve)}.xml").is_file()
+    measured = posezoo("benchmark", twelve, "--seconds", 0.01, *place, "--format", "json")
+    assert measured.returncode == 0, measured.stderr
+    (row,) = json.loads(measured.stdout)["measurements"]
+    assert row["model"] == name_of(twelve)
+    assert twelve.read_bytes() == before
+
+
+def test_a_checkpoint_that_no_network_reads_is_refused_by_all_verbs(tmp_path):
+    import torch
+
+    torch.save(torch.nn.Linear(3, 3).state_dict(), tmp_path / "line.pth")
+    for verb in (("info",), ("plan",), ("get",), ("export", "--to", "folder", tmp_path / "out")):
+        ended = posezoo(*verb, tmp_path / "line.pth")
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert "line.pth: no network of the zoo reads it" in ended.stderr
 
 
 def test_a_number_of_keypoints_of_ones_own_is_asked_for_where_it_belongs(twelve, tmp_path):
@@ -402,3 +452,29 @@ def test_a_number_of_keypoints_of_ones_own_is_asked_for_where_it_belongs(twelve,
     write_model(registry, "mine", model_yml(**fields))
     right = posezoo("get", *chosen)
     assert right.returncode == 0, right.stderr
+
+
+def test_a_folder_with_an_ir_in_place_of_a_model_is_answered_with_the_ir(tmp_path):
+    for name in ("FP16/net.xml", "FP16/net.bin"):
+        path = tmp_path / "mine" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    for verb in ("run", "info", "get", "benchmark"):
+        ended = posezoo(verb, "mine", cwd=tmp_path)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert "error: mine: is a folder, not a model" in ended.stderr
+        assert "hint: name an IR in it: mine/FP16/net.xml" in ended.stderr
+    (tmp_path / "mine" / "FP16" / "net.bin").unlink()
+    ended = posezoo("info", "mine", cwd=tmp_path)
+    assert "no model is called 'mine'" in ended.stderr
+
+
+@pytest.mark.parametrize("verb", ["info", "plan", "export"])
+def test_an_ir_that_a_verb_cannot_take_is_answered_with_both_of_its_files(verb, tmp_path):
+    for ending in ("xml", "bin"):
+        (tmp_path / f"net.{ending}").write_text("")
+    target = ("--to", "folder", "out") if verb == "export" else ()
+    ended = posezoo(verb, "net.xml", *target, cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "posezoo new NAME --from net.xml net.bin --license SPDX" in ended.stderr
+    assert not (tmp_path / "out").exists()

@@ -223,6 +223,14 @@ def write_random(name, nodes):
 
 
 node = onnx.helper.make_node
+
+
+def drawn():
+    """A branch that draws its output from the input x of the network."""
+    output = onnx.helper.make_tensor_value_info("r", onnx.TensorProto.FLOAT, None)
+    return onnx.helper.make_graph([node("Bernoulli", ["x"], ["r"])], "branch", [], [output])
+
+
 RANDOM = {
     "normal": [node("RandomNormalLike", ["x"], ["r"]), node("Add", ["x", "r"], ["y"])],
     "uniform": [node("RandomUniform", [], ["r"], shape=[64]), node("Mul", ["x", "r"], ["y"])],
@@ -236,6 +244,13 @@ RANDOM = {
         node("Cast", ["r"], ["y"], to=1),
     ],
     "dropout": [node("Dropout", ["x", "half", "yes"], ["y"])],
+    "bernoulli": [node("Bernoulli", ["x"], ["y"])],
+    "sampled": [
+        node("Sigmoid", ["x"], ["s"]),
+        node("Bernoulli", ["s"], ["b"], seed=1.0),
+        node("Mul", ["x", "b"], ["y"]),
+    ],
+    "in a branch": [node("If", ["yes"], ["y"], then_branch=drawn(), else_branch=drawn())],
 }
 
 
@@ -314,3 +329,12 @@ def test_weights_outside_of_the_folder_are_refused(
     assert "net.onnx: keeps weights in " in error
     assert "in a file beside it" in error or command == "mo"
     assert not (inner / "net.xml").exists()
+
+
+def test_a_graph_as_text_is_refused_with_the_command_that_writes_it_as_binary(folder, capfd):
+    (folder / "net.pbtxt").write_text('node { name: "x" op: "Placeholder" }')
+    code, shown, error = run(capfd, "net.pbtxt", "-o", "net.xml")
+    assert (code, shown) == (1, "")
+    assert "net.pbtxt: is a graph of TensorFlow as text" in error
+    assert "posezoo translate net.pb -o net.xml" in error
+    assert not (folder / "net.xml").exists()

@@ -214,10 +214,34 @@ def test_a_layout_may_be_that_of_an_output(folder, capfd):
     assert [port.any_name for port in written.outputs] == ["heatmaps", "pafs"]
     assert str(written.output("pafs").node.layout) == "[N,C,H,W]"
     (folder / "net.xml").unlink()
-    code, _, err = run(capfd, *line, "pafs(nchw->nhwc)")
-    assert code == 1 and "pafs: is an output of the network, and takes a layout only" in err
+    code, _, err = run(capfd, *line, "pafs(nch)")
+    assert code == 1 and "[N,C,H] is not compatible with shape" in err
     code, _, err = run(capfd, *line, "nchw,nchw")
     assert code == 1 and "net: the network has no further input" in err
+    assert not (folder / "net.xml").exists()
+
+
+def test_an_output_gets_another_layout_in_the_ir(folder, capfd):
+    core = import_openvino().Core()
+    line = ("--input_model", "net.onnx", "--data_type", "FP32", "--layout")
+    assert run(capfd, *line, "image(nchw)")[0] == 0
+    plain = core.compile_model(read(folder / "net.xml"), "CPU")
+    (folder / "net.xml").unlink()
+    code, _, err = run(capfd, *line, "image(nchw),pafs(nchw->nhwc)")
+    assert code == 0, err
+    assert "the self-check compared the IR before the layouts of its outputs" in err
+    written = read(folder / "net.xml")
+    assert [port.any_name for port in written.outputs] == ["heatmaps", "pafs"]
+    assert str(written.output("pafs").node.layout) == "[N,H,W,C]"
+    image = np.random.default_rng(1).uniform(0, 255, plain.inputs[0].shape).astype(np.float32)
+    expected = plain([image])
+    results = core.compile_model(written, "CPU")([image])
+    assert np.allclose(results["pafs"], expected["pafs"].transpose(0, 2, 3, 1), atol=1e-5)
+    assert np.allclose(results["heatmaps"], expected["heatmaps"], atol=1e-5)
+    (folder / "net.xml").unlink()
+    code, _, err = run(capfd, *line, "pafs(nchw->nhc)")
+    assert (code, len(err.splitlines())) == (1, 1)
+    assert "'NHC' does not have the letters of NCHW" in err
     assert not (folder / "net.xml").exists()
 
 
@@ -513,6 +537,7 @@ REFUSED = {
     "--input_model net.h5": "net.h5: files of keras are not read here",
     "--input_model net.params --framework mxnet": "net.params: files of mxnet are not read here",
     "--input_model net.pbtxt": "net.pbtxt: files of tf-text are not read here",
+    "--input_model text.pbtxt": "text.pbtxt: is a graph of TensorFlow as text, which is not read here",
     "--input_model net.onnx --output_dir net.pb/x": "net.pb/x: cannot be written to: Not a directory",
     f"--input_model net.onnx --model_name {'n' * 300}": f"--model_name '{'n' * 57}...': is not the name of a file",
     "--input_model net.onnx --model_name a/b": "--model_name 'a/b': is not the name of a file",
@@ -540,6 +565,7 @@ REFUSED = {
 @pytest.mark.parametrize("line", REFUSED)
 def test_bad_input_gets_one_line_and_writes_nothing(folder, capfd, line):
     (folder / "damaged.onnx").write_bytes(network("onnx")[:300])
+    (folder / "text.pbtxt").write_text('node { name: "x" op: "Placeholder" }')
     before = sorted(path.name for path in folder.iterdir())
     code, out, err = run(capfd, *line.split())
     first, *others = err.splitlines()

@@ -69,4 +69,5 @@ def test_a_head_that_the_decoder_does_not_fit_is_one_clear_error(tmp_path):
     done = posezoo("quantize", xml, "--dataset", pictures, "--as", "yolox-nano-coco")
     assert done.returncode == 1
     assert "bug in posezoo" not in done.stderr
-    assert "error: yolox: an input of 64x64 has 84 cells" in done.stderr
+    assert "the decoder yolox does not fit its outputs output" in done.stderr
+    assert "yolox: an input of 64x64 has 84 cells" in done.stderr

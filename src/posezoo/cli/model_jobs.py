@@ -144,7 +144,7 @@ def make_selected(
 
     executor = flags.executor_from_args(args, task.context)
     with flags.console_from_args(args) as console:
-        selection = selection or _select(args, task.context, console)
+        selection = selection or _select(args, task.context, console, takes_checkpoints=True)
         report = run_for_each(
             selection,
             task.plan if args.dry_run else task,
@@ -165,11 +165,12 @@ def run_selected(
     *,
     selection: Selection | None = None,
     executor: Executor = Executor(),
+    takes_checkpoints: bool = False,
 ) -> JobReport:
     """Do the work for each model that the flags select, or that is given."""
     with flags.console_from_args(args) as console:
         if selection is None:
-            selection = _select(args, context, console)
+            selection = _select(args, context, console, takes_checkpoints=takes_checkpoints)
         else:
             assumptions = (spec.assumption for spec in selection.models)
             for text in filter(None, (*selection.warnings, *assumptions)):
@@ -177,8 +178,13 @@ def run_selected(
         return run_for_each(selection, work, console, skip_unpinned=args.all, executor=executor)
 
 
-def _select(args: argparse.Namespace, context: Context, console: Console) -> Selection:
-    selection = select_models(context.registry, flags.patterns_from_args(args), console)
+def _select(
+    args: argparse.Namespace, context: Context, console: Console, *, takes_checkpoints: bool
+) -> Selection:
+    patterns = flags.patterns_from_args(args)
+    selection = select_models(
+        context.registry, patterns, console, takes_checkpoints=takes_checkpoints
+    )
     note = context.lock.explain_other_texts(selection.models)
     if note:
         console.warn(note)

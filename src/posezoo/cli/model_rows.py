@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from posezoo.core.json_projection import project, to_json
-from posezoo.core.registry import Selection, registry_name, registry_root
+from posezoo.core.registry import Selection, is_declared, registry_name, registry_root
 from posezoo.core.user_folders import in_store
 from posezoo.core.values import frozen
 
@@ -102,7 +102,7 @@ def model_to_json(facts: ModelFacts, selection: Selection, weights: Weights) -> 
         "precisions": to_json(facts.precisions),
         "license": " ".join(facts.licenses),
         **project(facts, _MODEL),
-        "registry": registry_name(registry_root(model)),
+        "registry": registry_name(registry_root(model)) if is_declared(model) else None,
         "also_in": list(selection.also_in.get(model.name, ())),
         **project(weights, "weights_from=origins available"),
     }

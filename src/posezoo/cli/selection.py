@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from posezoo.cli.model_argument import is_checkpoint_file
 from posezoo.core.errors import PosezooError, os_reason
 from posezoo.core.regular_files import open_regular
 
@@ -35,17 +36,26 @@ def select_models(
     output: MessageOutput,
     *,
     filtered: bool = False,
+    takes_checkpoints: bool = False,
 ) -> Selection:
     """The selected models (None: all); errors in their files are shown at once. No other file is
     read.
+
+    With ``takes_checkpoints``, a pattern may also be the path of a checkpoint, which follows the
+    models of the registry (``spec_of_checkpoint``).
 
     If only filters select the models (``filtered``), a file that cannot be read matches no filter:
     there is one warning for all of them.
 
     Raises:
         UnknownModelError: a pattern matches no name.
+        CheckpointError: a checkpoint cannot be read, or not only one network reads it.
     """
-    selection = registry.select(patterns)
+    checkpoints: list[Path] = []
+    if takes_checkpoints and patterns:
+        checkpoints = [Path(name) for name in patterns if is_checkpoint_file(name)]
+        patterns = [name for name in patterns if not is_checkpoint_file(name)]
+    selection = _with_checkpoints(registry.select(patterns), registry, checkpoints)
     if registry.empty_message:
         output.warn(registry.empty_message)
     if filtered and selection.problems:
@@ -58,6 +68,21 @@ def select_models(
     for warning in selection.warnings:
         output.warn(warning)
     return selection
+
+
+def _with_checkpoints(
+    selection: Selection, registry: Registry, checkpoints: Sequence[Path]
+) -> Selection:
+    """The selection with the models of checkpoints; two files with the same weights are one."""
+    if not checkpoints:
+        return selection
+    from posezoo.networks.custom_weights import spec_of_checkpoint
+
+    models = {spec.full_name: spec for spec in selection.models}
+    for checkpoint in checkpoints:
+        spec = spec_of_checkpoint(registry, checkpoint)
+        models.setdefault(spec.full_name, spec)
+    return replace(selection, models=tuple(models.values()))
 
 
 def warn_of_deprecated_composites(selection: Selection, output: MessageOutput) -> None:

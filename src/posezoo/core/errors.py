@@ -141,6 +141,10 @@ class SelfCheckError(ConversionError):
     """The outputs of the IR differ from those of the original."""
 
 
+class RandomNetworkError(SelfCheckError):
+    """The network draws random numbers, so it has no outputs to compare."""
+
+
 class QuantizationError(ConversionError):
     """No INT8 IR can be made, or its results are too far from those of FP32."""
 

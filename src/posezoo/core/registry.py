@@ -505,6 +505,11 @@ def _builtin_folders() -> frozenset[str]:
     return frozenset(entry.path.parent.relative_to(root).as_posix() for entry in _scan(root))
 
 
+def is_declared(spec: Model) -> bool:
+    """Whether a model.yml declares a model; else it is the user's own weights."""
+    return spec.path.name.endswith("model.yml")
+
+
 def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
     """A command of posezoo about a model, with its registry and folder if they are not the default.
 
@@ -513,13 +518,15 @@ def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
     """
     words = ["posezoo", verb, spec.full_name]
     usual = None
-    if spec.path.name.endswith("model.yml"):  # the user's own weights are in no registry
+    if is_declared(spec):  # the user's own weights are in no registry
         root = registry_root(spec)
         registry = registry_name(root)
         if registry in OMZ_REGISTRIES:
             words += ["--registry", registry]
         elif registry != "posezoo" and root.is_dir():
             words += ["--models_dir", f"{root}"]
+    elif any(file.sources for file in getattr(spec, "files", ())):  # a checkpoint that was named
+        words[-1] = f"{spec.path}"
     with suppress(SettingsError):  # a user without a home folder
         usual = user_folder("cache") / "models"
     if folder not in (None, usual):

@@ -15,6 +15,7 @@ from posezoo.core.errors import InferenceError, import_cv2
 from posezoo.core.events import Listener
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.registry import is_declared
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import Settings
 from posezoo.core.values import frozen
@@ -154,7 +155,9 @@ class CaseMaker:
         elif precision in model.precisions:
             xml = get_irs(model, precision, self.context, listener=self.listener)[model.name]
         size = self.options.size or complexity_count.usual_size(model)
-        yield from self._network_cases(model.full_name, precision, xml, weights, size=size)
+        yield from self._network_cases(
+            model.full_name, precision, xml, weights, size=size, is_recordable=is_declared(model)
+        )
 
     def _network_cases(
         self,
@@ -182,7 +185,9 @@ class CaseMaker:
         own_irs = get_irs(model, precision, self.context, listener=self.listener)
         irs = load.detector_irs(model, self.context, listener=self.listener) | own_irs
         compiled = partial(_compiled, self.context.settings, model, irs)
-        yield from self._pipeline_cases(model.full_name, precision, compiled, [*irs.values()])
+        yield from self._pipeline_cases(
+            model.full_name, precision, compiled, [*irs.values()], is_recordable=is_declared(model)
+        )
 
     def _pipeline_cases(
         self,

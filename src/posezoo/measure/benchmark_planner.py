@@ -98,7 +98,9 @@ class BenchmarkPlanner:
             patterns = [name for name in self.names if not is_network_file(name)]
         if patterns == []:
             return ()
-        selection = select_models(self.maker.context.registry, patterns, self.console)
+        selection = select_models(
+            self.maker.context.registry, patterns, self.console, takes_checkpoints=True
+        )
         for problem in selection.problems:
             self.report.add_failure(Path(problem.file).parent.name, problem)
         if not self.maker.options.is_pipeline:

@@ -8,6 +8,7 @@ so that the IR does not depend on the name of the user's file.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -22,6 +23,7 @@ from posezoo.core.declarations.model import (
     Input,
     License,
     Model,
+    ModelOrigin,
     ModelSpec,
     NetworkChoice,
     Output,
@@ -33,6 +35,7 @@ from posezoo.core.declarations.model import (
 from posezoo.core.declarations.safe_names import explain_invalid_model_name
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS, UNKNOWN, skeleton_of
+from posezoo.core.declarations.sources import FileSource
 from posezoo.core.errors import (
     CheckpointError,
     ConversionError,
@@ -206,6 +209,54 @@ def spec_with_checkpoint(
         network=replace(choice, arguments=arguments),
         checkpoint=OWN_CHECKPOINT,
     )
+
+
+def spec_of_checkpoint(registry: Registry, checkpoint: Path) -> ModelSpec:
+    """The model of a checkpoint for the only network that reads it, with the file as its source.
+
+    Every verb can take it like a model of the registry. It is named after the file and its
+    SHA-384: files of several trainings are often all called best.pth.
+
+    Raises:
+        CheckpointError: as for ``find_fitting_network``.
+        PosezooError: as for ``spec_with_checkpoint``.
+    """
+    network = find_fitting_network(checkpoint)
+    own = find_with_checkpoint(registry, network, checkpoint)
+    (pinned,) = own.files
+    assert pinned.checksum
+    stem = re.sub(r"[^A-Za-z0-9_.]+", "-", checkpoint.stem).strip("-.") or "checkpoint"
+    name = f"{stem}-{pinned.checksum.value[:8]}"
+    file_name = f"{name}{checkpoint.suffix}"
+    path = checkpoint.absolute()
+    return replace(
+        own,
+        name=name,
+        description=f"Weights of one's own for the network {network}.",
+        origin=ModelOrigin(),
+        composite="",
+        tag="",
+        is_default=True,
+        path=path,
+        files=(replace(pinned, name=file_name, sources=(FileSource(path),)),),
+        checkpoint=file_name,
+        outputs=_with_shapes(own),
+    )
+
+
+def _with_shapes(own: ModelSpec) -> tuple[Output, ...]:
+    """The outputs of a model of our networks, with their shapes for the size of its input."""
+    torch = import_optional("torch", extra="torch")
+    choice = require_network(own)
+    definition = find_network(choice.name).with_names(choice.names)
+    with torch.device("meta"), torch.no_grad():  # takes no memory, and computes nothing
+        module = definition.build(**choice.arguments)
+        results = module(torch.empty(own.inputs[0].shape))
+    if isinstance(results, torch.Tensor):
+        results = (results,)
+    names = definition.module_outputs(**choice.arguments)
+    shapes = {name: tuple(result.shape) for name, result in zip(names, results, strict=True)}
+    return tuple(replace(port, shape=shapes[port.name]) for port in own.outputs)
 
 
 def _with_keypoints(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from posezoo.core import errors
 from posezoo.core.convert.formats import ModelFormat, ReferenceRuntime, Shape
 from posezoo.core.declarations.model import ModelSpec, NetworkChoice
+from posezoo.core.declarations.model_files import CHECKPOINTS
 from posezoo.core.errors import ConversionError, MissingPackageError
 from posezoo.core.versions import package_version
 from posezoo.core.workers.program import python_command, run_program
@@ -166,7 +167,7 @@ PYTORCH = ModelFormat(
     is_checkpoint,
     frontend="onnx",
     image_layout="NCHW",
-    endings=(".pth", ".pt", ".safetensors", ".params"),
+    endings=CHECKPOINTS,
     openvino_input=export_to_onnx,
     open_runtime=_open_runtime,
     read_constants=_read_constants,

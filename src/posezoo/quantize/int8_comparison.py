@@ -11,7 +11,7 @@ import numpy as np
 
 from posezoo.core.arrays import Array
 from posezoo.core.declarations.model import Precision
-from posezoo.core.errors import QuantizationError, sanitize
+from posezoo.core.errors import InferenceError, QuantizationError, sanitize
 from posezoo.core.events import DisplacementMeasured, Listener, SpeedCompared
 from posezoo.poses import blazepose
 from posezoo.poses.decoders import decode_with_options, find_decoder, resolve_options
@@ -75,12 +75,14 @@ def select_output_reader(target: QuantizationTarget) -> OutputReader:
         maps = {role: outputs[name] for role, name in roles.items()}
         try:
             poses = decode_with_options(decoder.name, maps, size, options)
-        except (ValueError, IndexError) as error:
+        except (ValueError, IndexError, InferenceError) as error:
+            reason = error.problem if isinstance(error, InferenceError) else sanitize(str(error))
             shapes = ", ".join(f"{name} {list(each.shape)}" for name, each in outputs.items())
             raise QuantizationError(
                 f"{target.fp32_xml}: the decoder {decoder.name} does not fit its outputs {shapes}:"
-                f" {sanitize(str(error))}",
-                hint="--as MODEL names one with such outputs",
+                f" {reason}",
+                hint="--as MODEL of an .xml, or decoder in model.yml, names one with such outputs;"
+                " a network whose outputs no decoder reads is not quantized here",
             ) from error
         if not poses:
             return DetectedPoints(np.empty((0, 0, 2), np.float32), np.empty((0, 0), bool))

@@ -9,6 +9,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -265,3 +266,44 @@ def test_an_int8_ir_that_the_lock_does_not_have_is_not_put_in_place(place, way):
     posezoo("lock", "seeker", *registry, "-o", place.root / "models", *lock)
     again = posezoo("quantize", "seeker", *flags, "--force")
     assert again.returncode == 0, again.stderr
+
+
+def test_an_unknown_head_of_a_detector_is_named_with_its_outputs(tmp_path):
+    """Its task suggests a decoder, which does not fit; nothing is said of points of people."""
+    pytest.importorskip("nncf", reason="needs nncf")
+    onnx = pytest.importorskip("onnx", reason="needs onnx")
+    ports = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, count, 16, 16])
+        for name, count in (("image", 3), ("raw", 15))
+    ]
+    kernel = np.random.default_rng(0).normal(size=(15, 3, 3, 3)).astype(np.float32)
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Conv", ["image", "kernel"], ["raw"], pads=[1] * 4)],
+        "net",
+        ports[:1],
+        ports[1:],
+        [onnx.numpy_helper.from_array(kernel, "kernel")],
+    )
+    opsets = [onnx.helper.make_opsetid("", 15)]
+    onnx.save(
+        onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "net.onnx"
+    )
+    image = {"name": "image", "shape": [1, 3, 16, 16], "layout": "NCHW", "color": "RGB"}
+    declared = model_yml(
+        task_type="detection",
+        framework="onnx",
+        files=[declared_file(tmp_path / "net.onnx")],
+        inputs=[image],
+        outputs=[{"name": "raw", "shape": [1, 15, 16, 16]}],
+    )
+    write_model(tmp_path / "registry", "net", declared)
+    seeker.write_photos(tmp_path / "photos")
+    ended = posezoo(
+        *("quantize", "net", "--models_dir", tmp_path / "registry"),
+        *("--weights_dir", tmp_path / "models", "--dataset_dir", tmp_path / "photos"),
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "does not fit its outputs raw [1, 15, 16, 16]" in ended.stderr
+    assert "a network whose outputs no decoder reads is not quantized here" in ended.stderr
+    assert "people" not in ended.stderr
+    assert not list(tmp_path.glob("models/public/net/*INT8"))

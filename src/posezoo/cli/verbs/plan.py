@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
             facts["device"] = to_json(support)
         return model_jobs.Answer(facts=facts)
 
-    report = model_jobs.run_selected(args, context, work)
+    report = model_jobs.run_selected(args, context, work, takes_checkpoints=True)
     print_result(args.format, report.to_json(), *lines, _totals(plans))
     return report.exit_code
 

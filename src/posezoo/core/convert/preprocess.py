@@ -169,7 +169,7 @@ def move_output_layouts(spec: ModelSpec, network: Any) -> ModelSpec:
     layouts = {port.name: port.layout for port in spec.inputs if port.name in ends}
     inputs = tuple(port for port in spec.inputs if port.name not in layouts)
     for port in set(spec.inputs).difference(inputs):
-        if port != Input(port.name, (), port.layout):
+        if port != Input(port.name, (), port.layout, to_layout=port.to_layout):
             raise ConversionError(
                 f"{port.name}: is an output of the network, and takes a layout only"
             )
@@ -182,6 +182,34 @@ def move_output_layouts(spec: ModelSpec, network: Any) -> ModelSpec:
         outputs = tuple(Output(name, ()) for name in names)
     outputs = tuple(replace(port, layout=layouts.get(port.name, port.layout)) for port in outputs)
     return replace(spec, inputs=inputs, outputs=outputs)
+
+
+def find_transposed_outputs(spec: ModelSpec, network: Any) -> list[Input]:
+    """The outputs that get another layout in the IR; they are declared among the inputs, as for
+    ``move_output_layouts``.
+    """
+    ends = {name for port in network.outputs for name in port.names}
+    return [port for port in spec.inputs if port.to_layout and port.name in ends]
+
+
+def transpose_outputs(network: Any, outputs: Sequence[Input]) -> None:
+    """Give the outputs from ``find_transposed_outputs`` their other layout; the network is changed.
+
+    Raises:
+        ConversionError: a layout does not fit its output.
+    """
+    ov = import_openvino()
+    steps = ov.preprocess.PrePostProcessor(network)
+    for output in outputs:
+        steps.output(output.name).model().set_layout(ov.Layout(output.layout))
+        steps.output(output.name).tensor().set_layout(ov.Layout(output.to_layout))
+    try:
+        steps.build()
+    except RuntimeError as error:
+        names = ", ".join(output.name for output in outputs)
+        raise ConversionError(
+            f"--layout: does not fit the outputs {names}: {error_text(error)}"
+        ) from error
 
 
 def _describes_others(inputs: Sequence[Input]) -> bool:

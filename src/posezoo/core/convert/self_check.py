@@ -39,7 +39,7 @@ from posezoo.core.convert.reference_outputs import (
     run_compiled,
 )
 from posezoo.core.declarations.model import ModelSpec, Output, Precision
-from posezoo.core.errors import PosezooError, SelfCheckError, memory_hint
+from posezoo.core.errors import PosezooError, RandomNetworkError, SelfCheckError, memory_hint
 from posezoo.core.events import NodeProof
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.core.ir.provenance import OutputRounding
@@ -157,6 +157,7 @@ def check_ir(
             differs from the recorded outputs; or the check is strict, and numbers cannot prove an
             output or nothing else read the original.
     """
+    _refuse_random_operations(spec, precision, xml)
     reference = running.result()
     if is_strict:
         _require_independence(spec, precision, reference)
@@ -177,7 +178,6 @@ def check_ir(
     except RuntimeError as error:
         raise _create_error(spec, precision, f"cannot be run: {error_text(error)}") from error
 
-    _refuse_random_operations(spec, precision, xml)
     outputs, unprovable = compare_with_noise(spec, precision, names, reference, computed=computed)
     problem = _describe_changed(changed)
     if wrong := find_wrong(outputs, unprovable):
@@ -287,11 +287,10 @@ def _refuse_random_operations(spec: ModelSpec, precision: Precision, xml: Path) 
         raise _create_random_error(spec, precision, f"it has the operation {', '.join(kinds)}")
 
 
-def _create_random_error(spec: ModelSpec, precision: Precision, reason: str) -> SelfCheckError:
-    return _create_error(
-        spec,
-        precision,
-        f"cannot be compared with its original, which draws random numbers: {reason}",
+def _create_random_error(spec: ModelSpec, precision: Precision, reason: str) -> RandomNetworkError:
+    return RandomNetworkError(
+        f"{spec.full_name}: the {precision} IR cannot be compared with its original, which draws"
+        f" random numbers: {reason}",
         hint="export the network for inference, or give --self_check off",
     )
 

@@ -53,13 +53,19 @@ _TORCHSCRIPT = FileKind(
 _ARCHIVE = FileKind("an archive", "unpack it, and name the file of the network that it contains")
 _CHECKPOINT = FileKind(
     "a checkpoint",
-    "run, evaluate and convert take it; others take the model that is made of it: posezoo new NAME"
-    " --from {file} --license SPDX",
+    "verbs that run, convert, measure or describe models take it; others take the model that is"
+    " made of it: posezoo new NAME --from {file} --license SPDX",
 )
 _NETWORK = FileKind(
     "a network",
-    "run, evaluate and benchmark take it; posezoo new NAME --from {file} --license SPDX"
-    " describes it as a model",
+    "run, evaluate, benchmark and verify --device take it; posezoo translate {file} -o {stem}.xml"
+    " --precision FP32 makes an IR, which quantize takes; posezoo new NAME --from {file}"
+    " --license SPDX describes it as a model, which all verbs take",
+)
+_IR = FileKind(
+    "an IR",
+    "run, evaluate, benchmark, quantize and verify --device take it; posezoo new NAME --from {file}"
+    " {stem}.bin --license SPDX describes it as a model, which all verbs take",
 )
 
 _KINDS = {
@@ -98,6 +104,13 @@ _KINDS = {
     **dict.fromkeys((".prototxt", ".caffemodel"), _CAFFE),
     **dict.fromkeys((".cfg", ".weights"), _DARKNET),
     ".pb": FileKind("a graph of TensorFlow", _TRANSLATE),
+    ".pbtxt": FileKind(
+        "a graph of TensorFlow as text",
+        "where TensorFlow is installed, write it as a binary graph: python -c \"import tensorflow"
+        " as tf; from google.protobuf import text_format; graph = text_format.Parse(open('{file}')"
+        ".read(), tf.compat.v1.GraphDef()); open('{stem}.pb', 'wb').write(graph.SerializeToString("
+        "))\"; then posezoo translate {stem}.pb -o {stem}.xml",
+    ),
     ".tflite": FileKind("a network of TensorFlow Lite", _TRANSLATE),
     **dict.fromkeys((".pkl", ".joblib"), FileKind("a pickle, which may run code", _SOURCE)),
     **dict.fromkeys((".zip", ".tar", ".tgz", ".gz", ".xz", ".7z", ".mar"), _ARCHIVE),
@@ -108,7 +121,14 @@ _KINDS = {
     ".gguf": FileKind("a language model", "posezoo runs networks that see people"),
     **dict.fromkeys(CHECKPOINTS, _CHECKPOINT),
     **dict.fromkeys(NETWORKS, _NETWORK),
+    ".xml": _IR,
 }  # fmt: skip
+
+
+def find_irs(folder: Path) -> list[str]:
+    """The .xml of the IR in a folder, or in its folders of precisions; at most three."""
+    found = sorted(folder.glob("*.xml")) or sorted(folder.glob("*/*.xml"))
+    return [f"{xml}" for xml in found if xml.with_suffix(".bin").is_file()][:3]
 
 
 def explain_model_file(name: str) -> tuple[str, str]:
@@ -125,6 +145,8 @@ def explain_model_file(name: str) -> tuple[str, str]:
         )
     if os.path.isdir(name) and (path / "saved_model.pb").is_file():
         kind = FileKind("a SavedModel of TensorFlow", _TRANSLATE)
+    if kind is None and (irs := find_irs(path)):
+        return f"{name}: is a folder, not a model", f"name an IR in it: {shlex.join(irs)}"
     if kind is None or not os.path.exists(name):
         return "", ""
     problem = f"{name}: is {kind.name}, which is not read here"

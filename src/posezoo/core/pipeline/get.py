@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from posezoo.core.convert.conversion_plan import ConversionOptions, select_due
 from posezoo.core.declarations.model import (
-    OWN_CHECKPOINT,
     CompositeSpec,
     Model,
     ModelSpec,
@@ -167,8 +166,6 @@ def check_own_weights(spec: ModelSpec, listener: Listener) -> None:
     Raises:
         InferenceError: no decoder takes their number of keypoints.
     """
-    if spec.checkpoint != OWN_CHECKPOINT:
-        return
     if not spec.assumption:
         return
     if not spec.decoder:

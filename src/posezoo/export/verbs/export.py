@@ -25,11 +25,13 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
+from posezoo.cli.model_argument import is_network_file
 from posezoo.cli.model_jobs import Answer
 from posezoo.cli.parsers import CommandParser
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
 from posezoo.core.declarations.model import WHOLE_IMAGE, ModelSpec
+from posezoo.core.declarations.model_files import explain_model_file
 from posezoo.core.errors import ExportError
 from posezoo.export.targets import TARGETS, find_target
 
@@ -115,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
         return Answer(facts=facts)
 
     with flags.console_from_args(args) as console:
-        selection = select_models(context.registry, patterns, console)
+        selection = select_models(context.registry, patterns, console, takes_checkpoints=True)
         report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all)
         changes = write_exports(exported, options)
         lines = report.plan_lines
@@ -130,11 +132,11 @@ def run(args: argparse.Namespace) -> int:
 def _refuse_files(names: Sequence[str]) -> None:
     """Refuse a file in place of a model, whose documents need what only a model.yml says."""
     for name in names:
-        path = Path(name)
-        if path.suffix.lower() in (".xml", ".onnx") and path.is_file():
+        if is_network_file(name) and Path(name).is_file():
+            _, hint = explain_model_file(name)
             raise ExportError(
                 f"{name}: is a file, and an export names the license and sources of a model",
-                hint=f"posezoo new NAME --from {shlex.quote(name)} --license SPDX describes it",
+                hint=hint,
             )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
+from posezoo.cli.model_argument import find_named_model
 from posezoo.cli.report import print_result
 from posezoo.core.errors import InferenceError, import_cv2
 
@@ -59,9 +59,10 @@ def run_device_check(args: argparse.Namespace) -> int:
     with flags.console_from_args(args) as console:
         loader = Loader(context, args.detector, listener=console)
         for name in args.models:
-            chosen = ChosenModel(xml=Path(name))
-            if not name.endswith((".xml", ".onnx")):
-                chosen = ChosenModel(context.registry.find(name), args.precision)
+            named = find_named_model(name, context)
+            chosen = ChosenModel(
+                named.model, args.precision, xml=named.file, checkpoint=named.checkpoint
+            )
             proof = prove(loader.prepare(chosen), args.inputs or SAMPLE_PHOTOS)
             row = proof.to_json()
             lines += _describe_proof(proof)

@@ -32,6 +32,7 @@ from posezoo.core.declarations.model import (
     SelfCheckSettings,
     SourceFile,
 )
+from posezoo.core.declarations.model_files import explain_model_file
 from posezoo.core.declarations.safe_names import MAX_LENGTH
 from posezoo.core.declarations.supported_mo_args import INPUT_PROTO, requested_precision
 from posezoo.core.errors import ConversionError, OutputError, PosezooError, SelfCheckError, sanitize
@@ -86,7 +87,7 @@ READ = ("onnx", "tf", "tflite", "caffe", "paddle")
 #: What to do with a file of another framework.
 UNREAD = {
     "kaldi": _REAL_MO,
-    "tf-text": f"convert a binary graph (.pb); {_REAL_MO}",
+    "tf-text": f"write it as a binary graph (.pb) with TensorFlow; {_REAL_MO}",
     "mxnet": "Model Optimizer has not read MXNet files since 2024; look for the same model as ONNX",
     "pytorch": "export the network to ONNX first",
     "keras": "save the network as a SavedModel, and give --saved_model_dir DIR",
@@ -480,7 +481,8 @@ def _framework(args: argparse.Namespace, original: Path, is_saved_model: bool) -
         return Framework(framework)
     if framework in UNREAD:
         problem = f"{original}: files of {framework} are not read here"
-        raise ConversionError(problem, hint=UNREAD[framework])
+        explained, hint = explain_model_file(str(original))
+        raise ConversionError(explained or problem, hint=hint or UNREAD[framework])
     problem = f"{original}: the ending of its name does not tell the framework"
     if framework:
         problem = f"--framework {sanitize(framework)}: there is no such framework"

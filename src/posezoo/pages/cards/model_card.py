@@ -22,7 +22,7 @@ from posezoo.core.labels import (
     join,
     task_label,
 )
-from posezoo.core.registry import registry_root
+from posezoo.core.registry import is_declared, registry_root
 from posezoo.networks.custom_weights import with_known_network
 from posezoo.pages.cards.card_json import card_json
 from posezoo.pages.cards.files_section import render_files_section, render_ir_section
@@ -176,8 +176,10 @@ def render_card(facts: ModelFacts) -> str:
 
 def _paragraphs(facts: ModelFacts) -> Paragraphs:
     in_registry = facts.layout is None
-    # The user's own weights have no source, so no command can download them.
-    published = all(file.sources for part in facts.parts for file in part.files)
+    # No command can download the user's own weights.
+    published = is_declared(facts.model) and all(
+        file.sources for part in facts.parts for file in part.files
+    )
     note = NOTE if in_registry else f"{OURS}: what you change here is lost when it is drawn again"
     yield _render_front_matter(facts, note)
     yield f"# {escape(facts.name)}"

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE, People, Precision
-from posezoo.core.registry import is_copy_of_ours, registry_name, registry_root
+from posezoo.core.registry import is_copy_of_ours, is_declared, registry_name, registry_root
 from posezoo.core.resolve.people import declared_people
 from posezoo.core.settings import OMZ_REGISTRIES
 from posezoo.networks.custom_weights import with_known_network
@@ -220,8 +220,7 @@ def _registry_flag(facts: ModelFacts) -> tuple[str, str]:
     nor of the path by which the folder was named.
     """
     root = registry_root(facts.model)
-    is_own_weights = not facts.model.path.name.endswith("model.yml")
-    if is_own_weights or is_copy_of_ours(root):
+    if not is_declared(facts.model) or is_copy_of_ours(root):
         return "", ""
     name = registry_name(root)
     if name in OMZ_REGISTRIES:

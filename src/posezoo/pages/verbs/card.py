@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     settings = flags.settings_from_args(args)
     registry = _open_registry(settings, in_place=args.in_place)
     with Console(quiet=args.quiet) as console:
-        selection = select_models(registry, patterns, console)
+        selection = select_models(registry, patterns, console, takes_checkpoints=not args.in_place)
         models = facts_of(selection, registry)
         if args.in_place and args.all and selection.problems:
             return 1  # an index must contain all models

@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     context = flags.context_from_args(args, local="compare")
     with flags.console_from_args(args) as console:
         measurements = measurement_selection(args, context.registry)
-        selection = select_models(context.registry, patterns, console)
+        selection = select_models(context.registry, patterns, console, takes_checkpoints=True)
         models = describe_models(selection, context.registry)
         comparison = compare_models(models, args.precisions, context.layout, measurements)
         if not comparison.rows:

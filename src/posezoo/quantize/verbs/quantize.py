@@ -131,7 +131,8 @@ def run(args: argparse.Namespace) -> int:
     with flags.console_from_args(args) as console:
         selection = Selection(tuple(target.spec for target in own_irs.values()))
         if not own_irs:
-            selection = select_models(context.registry, flags.patterns_from_args(args), console)
+            patterns = flags.patterns_from_args(args)
+            selection = select_models(context.registry, patterns, console, takes_checkpoints=True)
         if args.all:
             selection = _without_unsupported(selection, context, console)
         report = model_jobs.run_for_each(

@@ -15,16 +15,24 @@ from posezoo.core.convert.formats import FORMATS, ModelFormat
 from posezoo.core.convert.frontends import VerifiedSource, read_network
 from posezoo.core.convert.reader_process import limits_for, run_in_reader_process
 from posezoo.core.declarations import model
+from posezoo.core.declarations.model_files import CHECKPOINTS
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
 from posezoo.core.declarations.sources import FileSource, HttpSource, NpmPackageSource
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.model_download import download_model
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.sources.npm_package import NpmClient
-from posezoo.core.errors import ConversionError, SettingsError, sanitize
+from posezoo.core.errors import (
+    ConversionError,
+    PosezooError,
+    SettingsError,
+    sanitize,
+)
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.ir.openvino_import import explain_invalid_names, static_sizes
 from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import open_registry
+from posezoo.networks.custom_weights import spec_of_checkpoint
 
 #: The download limit, in bytes, for a file of unknown size; no model of the zoo is larger.
 MAX_SIZE = 4 << 30
@@ -130,8 +138,8 @@ def describe_files(
         timeout_s, memory_gb: as for ``reader_process.limits_for``.
 
     Returns:
-        The model, and the reason why inputs and outputs could not be read. The reason is empty if
-        they could be read, and for PyTorch, whose files do not contain them.
+        The model, and the reason why inputs and outputs could not be read; it is empty if they
+        could be read. Those of a checkpoint are those of the only network that reads it.
 
     Raises:
         FetchError: a file could not be downloaded, or was refused for safety.
@@ -156,7 +164,7 @@ def describe_files(
         size, digest = pins[file.name]
         files.append(replace(file, size=size, checksum=digest))
     if spec.framework is model.Framework.PYTORCH:
-        return replace(spec, files=tuple(files)), ""
+        return _describe_checkpoint(replace(spec, files=tuple(files)), layout)
     # A model's first file is the one to convert.
     model_format = FORMATS.find(spec.framework)
     files.sort(key=lambda file: not _is_to_convert(file.name, model_format))
@@ -168,6 +176,31 @@ def describe_files(
         _read_ports, spec, path, source=path, limits=limits
     )
     return replace(spec, inputs=inputs, outputs=outputs), reason
+
+
+def _describe_checkpoint(spec: model.ModelSpec, layout: ModelLayout) -> tuple[model.ModelSpec, str]:
+    """The model with its network, inputs, outputs and decoder, as ``posezoo run`` finds them from
+    the checkpoint; else the reason why they are unknown.
+    """
+    checkpoints = [file for file in spec.files if file.name.lower().endswith(CHECKPOINTS)]
+    if len(checkpoints) != 1:
+        return spec, f"{len(checkpoints)} of its files are checkpoints"
+    path = layout.file_path(spec, checkpoints[0])
+    try:
+        own = spec_of_checkpoint(open_registry(), path)
+    except PosezooError as error:
+        return spec, error.problem.removeprefix(f"{path}: ")
+    described = replace(
+        spec,
+        network=own.network,
+        checkpoint=checkpoints[0].name,
+        inputs=own.inputs,
+        outputs=own.outputs,
+        decoder=own.decoder,
+        skeleton=own.skeleton,
+        assumption=own.assumption,
+    )
+    return described, ""
 
 
 def _pin_tarball(file: model.SourceFile, context: DownloadContext) -> model.SourceFile:

@@ -5,11 +5,21 @@ in.
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 
 import yaml
 
-from posezoo.core.declarations.model import Framework, Input, ModelSpec, Output, Source
+from posezoo.core.declarations.model import (
+    Framework,
+    Input,
+    ModelSpec,
+    NetworkChoice,
+    Output,
+    Source,
+)
+from posezoo.core.declarations.skeletons import UNKNOWN
 from posezoo.core.declarations.sources import FileSource, NpmPackageSource
+from posezoo.networks import find_network
 from posezoo.poses.decoders import recognize_decoder
 
 #: A value that the user must fill in; the rule `placeholder` of `posezoo verify --metadata` reports
@@ -26,7 +36,6 @@ _PORTS_COMMENTS = """\
 # outputs:
 #   - {name: heatmaps, shape: [1, 17, 64, 48], layout: NCHW, role: heatmaps}"""
 _LAST_COMMENTS = """\
-# skeleton: coco-17
 # published:
 #   accuracy:
 #     - {metric: AP, value: 0.7, dataset: COCO val2017, protocol: single scale}"""
@@ -54,7 +63,9 @@ def format_model_yml(spec: ModelSpec) -> str:
             f"    checksum: {file.checksum.value if file.checksum else TODO}",
             f"    source: {_format_source(file.sources[0])}",
         ]
-    if spec.framework is Framework.PYTORCH:
+    if spec.network:
+        lines += [_network_line(spec.network), f"checkpoint: {format_scalar(spec.checkpoint)}"]
+    elif spec.framework is Framework.PYTORCH:
         lines += [
             "# network: {name: ...}                  # posezoo's network that the weights are for",
             f"# checkpoint: {spec.files[0].name}",
@@ -64,17 +75,43 @@ def format_model_yml(spec: ModelSpec) -> str:
     for port in spec.inputs:
         lines += _port_lines(port)
         if port.layout:
-            lines += [f"    layout: {port.layout}", _INPUT_COMMENTS]
+            lines.append(f"    layout: {port.layout}")
+            lines += _preprocessing_lines(port)
     if spec.outputs:
         lines.append("outputs:")
     for output in spec.outputs:
-        lines += [*_port_lines(output), "    # role: heatmaps"]
+        role = f"role: {output.role}" if output.role else "# role: heatmaps"
+        lines += [*_port_lines(output), f"    {role}"]
     if not spec.inputs or not spec.outputs:
         lines.append(_PORTS_COMMENTS)
-    return "\n".join((*lines, _decoder_line(spec), _LAST_COMMENTS, ""))
+    skeleton = f"skeleton: {spec.skeleton}" if spec.skeleton else "# skeleton: coco-17"
+    return "\n".join((*lines, _decoder_line(spec), skeleton, _LAST_COMMENTS, ""))
+
+
+def _network_line(choice: NetworkChoice) -> str:
+    """The network, with the arguments that are not its defaults."""
+    usual = find_network(choice.name).complete_arguments()
+    given: dict[str, object] = {"name": choice.name}
+    given |= {name: value for name, value in choice.arguments.items() if usual[name] != value}
+    return f"network: {_format_mapping(given)}"
+
+
+def _preprocessing_lines(port: Input) -> list[str]:
+    """How images are prepared, as posezoo's network is declared; else comments on what to say."""
+    if port.color is None:
+        return [_INPUT_COMMENTS]
+    lines = [f"    color: {port.color}                          # as posezoo's own weights take it"]
+    if port.reverse_input_channels:
+        lines.append("    reverse_input_channels: true")
+    for key, values in (("mean", port.mean), ("scale", port.scale)):
+        if values:
+            lines.append(f"    {key}: {list(values)}")
+    return lines
 
 
 def _decoder_line(spec: ModelSpec) -> str:
+    if spec.decoder:
+        return f"decoder: {_format_mapping({'name': spec.decoder.name, **spec.decoder.options})}"
     name = recognize_decoder({output.name: output.shape for output in spec.outputs})
     if name:
         return f"decoder: {{name: {name}}}  # its outputs have such names and shapes: check that"
@@ -99,6 +136,14 @@ def _format_source(source: Source) -> str:
     return format_scalar(str(getattr(source, "url", source)))
 
 
+def _format_mapping(values: Mapping[str, object]) -> str:
+    """A mapping on one line, as YAML."""
+    text: str = yaml.safe_dump(
+        dict(values), default_flow_style=True, sort_keys=False, allow_unicode=True, width=1 << 30
+    )
+    return text.strip()
+
+
 def _port_lines(port: Input | Output) -> list[str]:
     return [f"  - name: {format_scalar(port.name)}", f"    shape: {list(port.shape)}"]
 
@@ -118,19 +163,38 @@ def list_missing_fields(spec: ModelSpec, license_text: str) -> tuple[str, ...]:
         missing.append(
             f"files: an address that others can download from: {names} {are} on this machine"
         )
-    if spec.framework is Framework.PYTORCH:
+    if spec.framework is Framework.PYTORCH and not spec.network:
         missing.append("network and checkpoint: which of posezoo's networks the weights are for")
     if not spec.outputs:
         missing.append("inputs and outputs: they could not be read from the file")
-    missing += [
-        "inputs: the colour order, and mean and scale, that the network was trained with",
-        "decoder and skeleton: how its outputs become poses, if it is a pose model",
-    ]
+    missing += [_missing_preprocessing(spec), *_missing_decoding(spec)]
     if license_text:
         missing.append(
             f"{license_text}: the license text, which begins with the holder's line (Copyright ...)"
         )
     return tuple(missing)
+
+
+def _missing_preprocessing(spec: ModelSpec) -> str:
+    if spec.network:
+        return (
+            "inputs: check the size, the colour order, mean and scale: they are those of posezoo's"
+            f" {spec.network.name}, and your training may have used others"
+        )
+    return "inputs: the colour order, and mean and scale, that the network was trained with"
+
+
+def _missing_decoding(spec: ModelSpec) -> list[str]:
+    if not spec.decoder:
+        return ["decoder and skeleton: how its outputs become poses, if it is a pose model"]
+    if spec.skeleton.startswith(f"{UNKNOWN}-"):
+        return [
+            f"skeleton: what its {spec.skeleton.removeprefix(f'{UNKNOWN}-')} keypoints are, in a"
+            " file in skeletons/: they are only numbered"
+        ]
+    if spec.assumption:
+        return [f"skeleton: check it: only the number of keypoints is that of {spec.skeleton}"]
+    return []
 
 
 def format_scalar(text: str) -> str:
