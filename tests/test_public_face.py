@@ -24,7 +24,7 @@ import posezoo
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.cli import main as command_line
 from posezoo.cli import run_main
-from posezoo.core import errors, events
+from posezoo.core import events
 from posezoo.core.convert.self_check import OutputDifference, SelfCheckResult
 from posezoo.core.declarations.model import Digest, Precision
 from posezoo.core.files.verified_files import compute_digest
@@ -36,7 +36,6 @@ from posezoo.core.registry import open_registry
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.core.versions import package_version
-from posezoo.measure import coco, evaluation
 from posezoo.networks import NETWORKS
 from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantizer, verifier
 from posezoo.pages.cards.registry_pages import render_pages
@@ -116,8 +115,8 @@ def test_the_python_api_is_the_stored_one():
         "posezoo.load": posezoo.load,
         "posezoo.network": posezoo.network,
         "posezoo.version": posezoo.version,
-        "posezoo.measure.coco.read": coco.read,
-        "posezoo.measure.evaluation.evaluate": evaluation.evaluate,
+        "posezoo.coco.read": posezoo.coco.read,
+        "posezoo.evaluation.evaluate": posezoo.evaluation.evaluate,
     }
     lines += [f"{name}{signature(function)}" for name, function in functions.items()]
     lines += members(posezoo.Pose, "posezoo.Pose")
@@ -137,13 +136,12 @@ def test_the_python_api_is_the_stored_one():
         )
     ]
     lines += [
-        f"posezoo.core.errors.{name}{signature(kind)}: {', '.join(base.__name__ for base in kind.__bases__)}"
-        for name, kind in sorted(vars(errors).items())
+        f"posezoo.errors.{name}{signature(kind)}: {', '.join(base.__name__ for base in kind.__bases__)}"
+        for name, kind in sorted(vars(posezoo.errors).items())
         if isinstance(kind, type) and issubclass(kind, BaseException)
     ]
     lines += [
-        f"each of posezoo.core.errors has .{name}"
-        for name in vars(posezoo.PosezooError("a", hint="b"))
+        f"each of posezoo.errors has .{name}" for name in vars(posezoo.PosezooError("a", hint="b"))
     ]
     lines += [f"posezoo.decode accepts {name}" for name in sorted(DECODERS.names())]
     lines += [f"posezoo.network accepts {name}" for name in sorted(NETWORKS)]

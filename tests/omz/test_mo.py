@@ -537,7 +537,7 @@ REFUSED = {
     "--input_model net.h5": "net.h5: files of keras are not read here",
     "--input_model net.params --framework mxnet": "net.params: files of mxnet are not read here",
     "--input_model net.pbtxt": "net.pbtxt: files of tf-text are not read here",
-    "--input_model text.pbtxt": "text.pbtxt: is a graph of TensorFlow as text, which is not read here",
+    "--input_model text.pbtxt": "text.pbtxt: files of tf-text are not read here",
     "--input_model net.onnx --output_dir net.pb/x": "net.pb/x: cannot be written to: Not a directory",
     f"--input_model net.onnx --model_name {'n' * 300}": f"--model_name '{'n' * 57}...': is not the name of a file",
     "--input_model net.onnx --model_name a/b": "--model_name 'a/b': is not the name of a file",

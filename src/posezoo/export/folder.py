@@ -63,7 +63,7 @@ def render_sample(model: ExportedModel) -> bytes:
     if model.spec.decoding:
         show = _render_decoded(model) + drawing
     elif model.decoder and not model.spec.composite:
-        extra = "\nFor poses in place of arrays also: pip install posezoo"
+        extra = "\nFor poses in place of arrays it needs posezoo, too."
         show += render("sample_posezoo.py") + drawing
     return render(
         "sample.py",
@@ -127,7 +127,7 @@ TARGET = ExportTarget(
     needs=(
         "The sample needs Python with `pip install openvino opencv-python-headless`. It prints what"
         " it finds, and draws it into a new picture in the current folder. If the IR has no decoder"
-        " (`--decode`), it also needs `pip install posezoo` for that, and prints arrays without it."
+        " (`--decode`), it also needs posezoo for that, and prints arrays without it."
     ),
     checked_by=(
         "Tests check the checksums with sha256sum, and run the sample in a process with posezoo and"

@@ -32,7 +32,7 @@ from posezoo.core.declarations.model import (
     SelfCheckSettings,
     SourceFile,
 )
-from posezoo.core.declarations.model_files import explain_model_file
+from posezoo.core.declarations.model_files import CHECKPOINTS, explain_model_file
 from posezoo.core.declarations.safe_names import MAX_LENGTH
 from posezoo.core.declarations.supported_mo_args import INPUT_PROTO, requested_precision
 from posezoo.core.errors import ConversionError, OutputError, PosezooError, SelfCheckError, sanitize
@@ -481,8 +481,11 @@ def _framework(args: argparse.Namespace, original: Path, is_saved_model: bool) -
         return Framework(framework)
     if framework in UNREAD:
         problem = f"{original}: files of {framework} are not read here"
-        explained, hint = explain_model_file(str(original))
-        raise ConversionError(explained or problem, hint=hint or UNREAD[framework])
+        hint = UNREAD[framework]
+        if original.suffix.lower() not in CHECKPOINTS:
+            _, steps = explain_model_file(str(original))
+            hint = steps or hint
+        raise ConversionError(problem, hint=hint)
     problem = f"{original}: the ending of its name does not tell the framework"
     if framework:
         problem = f"--framework {sanitize(framework)}: there is no such framework"
