@@ -134,7 +134,7 @@ def _read_wheel_registry(name: str, settings: Settings) -> Path:
     root = wheel_registry_root(name)
     if root.is_dir():
         return root
-    from posezoo.omz.wheel_registry import read_wheel_registry
+    from posezoo.core.download.wheel_registry import read_wheel_registry
     from posezoo.scale.mirror import registry_wheel
     from posezoo.scale.store_transfers import shared_cache
 
