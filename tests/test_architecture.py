@@ -57,7 +57,7 @@ CORE: tuple[set[str], ...] = (
 )
 #: Imports that still point to a lower row: of which part, of what, how many. No number may rise.
 UPWARD = {
-    ("core", "omz"): 7,
+    ("core", "omz"): 1,
     ("core", "formats"): 10,
     ("core", "scale"): 9,
     ("core", "export"): 8,
@@ -71,7 +71,6 @@ UPWARD = {
     ("cli", "pages"): 4,
     ("cli", "scale"): 4,
     ("cli", "measure"): 4,
-    ("cli", "omz"): 1,
     ("cli", "export"): 1,
     ("cli", "lint"): 1,
     ("run", "export"): 4,

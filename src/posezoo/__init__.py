@@ -72,7 +72,9 @@ features.PARTS.update(
             "omz@2022.1": "posezoo.omz.registries:OMZ_2022_1",
             "omz@2021.4": "posezoo.omz.registries:OMZ_2021_4",
         },
-        "hooks": {},
+        "hooks": {
+            "converter_program": "posezoo.omz.model_optimizer:FINDER",
+        },
     }
 )
 
