@@ -57,7 +57,6 @@ CORE: tuple[set[str], ...] = (
 )
 #: Imports that still point to a lower row: of which part, of what, how many. No number may rise.
 UPWARD = {
-    ("core", "omz"): 1,
     ("core", "formats"): 10,
     ("core", "scale"): 9,
     ("core", "export"): 8,

@@ -74,6 +74,7 @@ features.PARTS.update(
         },
         "hooks": {
             "converter_program": "posezoo.omz.model_optimizer:FINDER",
+            "further_packages": "posezoo.omz.openvino_dev:describe_openvino_dev",
         },
     }
 )
