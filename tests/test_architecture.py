@@ -30,9 +30,9 @@ PARTS = (
     "api",
     "oci",
     "quantize",
+    "lint",
     "omz",
     "export",
-    "lint",
     "upkeep",
     "__init__",
     "__main__",
@@ -79,7 +79,6 @@ UPWARD = {
     ("pages", "lint"): 3,
     ("pages", "measure"): 1,
     ("pages", "export"): 1,
-    ("omz", "lint"): 1,
 }
 
 
