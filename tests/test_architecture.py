@@ -76,7 +76,6 @@ UPWARD = {
     ("run", "pages"): 2,
     ("run", "measure"): 1,
     ("formats", "omz"): 3,
-    ("pages", "lint"): 3,
     ("pages", "measure"): 1,
     ("pages", "export"): 1,
 }
