@@ -29,7 +29,7 @@ from fakes.stores import S3
 from posezoo.cli.main import VERBS, create_parser
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
-from posezoo.lint.card_reader import parse_card
+from posezoo.pages.cards.card_reader import parse_card
 
 PAGES = sorted(
     path

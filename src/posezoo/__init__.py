@@ -74,7 +74,16 @@ features.PARTS.update(
             "pytorch": "posezoo.networks.pytorch_format:PYTORCH",
             "caffe": "posezoo.formats.caffe.caffe_format:CAFFE",
         },
-        "hooks": {},
+        # Those that are read out of wheels; of one zoo, the latest release first.
+        "registries": {
+            "omz": "posezoo.omz.registries:OMZ_2024_6",
+            "omz@2022.1": "posezoo.omz.registries:OMZ_2022_1",
+            "omz@2021.4": "posezoo.omz.registries:OMZ_2021_4",
+        },
+        "hooks": {
+            "converter_program": "posezoo.omz.model_optimizer:FINDER",
+            "further_packages": "posezoo.omz.openvino_dev:describe_openvino_dev",
+        },
     }
 )
 

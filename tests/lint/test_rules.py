@@ -11,11 +11,11 @@ import pytest
 from fakes.omz_zoo import write_omz_zoo
 from fakes.zoo import model_yml, omz_yml, write_composite, write_model
 from posezoo.cli.main import main
-from posezoo.lint.card_reader import parse_card
 from posezoo.lint.finding import Severity
 from posezoo.lint.index_pages import read_index
 from posezoo.lint.rule import FORMER_IDS
 from posezoo.lint.rules import load_rules
+from posezoo.pages.cards.card_reader import parse_card
 
 ROOT = Path(__file__).resolve().parents[2]
 A, B = "public/pose-a", "public/pose-b"

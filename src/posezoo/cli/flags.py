@@ -807,16 +807,16 @@ def require_model_optimizer(args: argparse.Namespace, *, is_plan: bool = False) 
     if args.mo is None:
         return
     from posezoo.cli.run_main import print_to_stderr
-    from posezoo.omz import model_optimizer
+    from posezoo.core.convert.converter_program import FINDER
 
     if not args.mo.exists():  # a model that needs it reports an error
         print_to_stderr(f"warning: --mo {args.mo}: there is no such file")
-    elif model_optimizer.is_stand_in(args.mo):
+    elif FINDER.part.is_stand_in(args.mo):
         return
     elif is_plan or vars(args).get("dry_run"):
-        model_optimizer.inspect_model_optimizer(args.mo, args.python)
+        FINDER.part.inspect(args.mo, args.python)
     else:
-        model_optimizer.find_model_optimizer(args.mo, args.python)
+        FINDER.part.find(args.mo, args.python)
 
 
 def require_suffix(args: argparse.Namespace, flag: str, suffixes: Sequence[str]) -> None:

@@ -42,8 +42,7 @@ def format_plan(plan: Plan) -> list[str]:
     lines = [format_planned_file(file) for file in plan.files]
     if not spec.is_converted:
         return [*lines, "is published as IR: nothing to convert"]
-    optimizer = plan.model_optimizer
-    by = f" by Model Optimizer {optimizer.version}".rstrip() if optimizer else ""
+    by = f" by {plan.program.title}" if plan.program else ""
     if plan.resolved.runs_upstream_code:
         by = " by code that comes with the model"
     for ir in plan.irs:

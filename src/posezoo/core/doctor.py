@@ -8,12 +8,12 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from posezoo.core.download.npm_config import NpmRegistry, read_npm_config
 from posezoo.core.download.package_indexes import read_index_settings
 from posezoo.core.errors import PosezooError, SettingsError, install_command, pip_command
-from posezoo.core.plugins import PLUGIN_GROUPS, installed
+from posezoo.core.plugins import PLUGIN_GROUPS, Hook, installed
 from posezoo.core.settings import Setting
 from posezoo.core.values import frozen
 from posezoo.core.versions import explain_nncf_mismatch, package_version, parse_version, version
@@ -87,15 +87,8 @@ class Diagnosis:
     package_indexes: tuple[str, ...]  # and folders of wheels, of pip's and uv's settings
 
 
-def _openvino_dev() -> Iterator[PackageStatus]:
-    """Whose commands omz_downloader and the others are, if they are installed."""
-    from posezoo.omz.model_optimizer import STAND_IN_VERSION
-
-    installed_version = package_version("openvino-dev")
-    if installed_version:
-        is_ours = installed_version.endswith(f"+{STAND_IN_VERSION}")
-        purpose = "omz_* and mo: " + ("posezoo's stand-in" if is_ours else "the original, not ours")
-        yield PackageStatus("openvino-dev", installed_version, purpose)
+#: Describes further packages that are installed.
+_FURTHER_PACKAGES: Hook[Callable[[], Iterable[PackageStatus]]] = Hook("further_packages", tuple)
 
 
 def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] = ()) -> Diagnosis:
@@ -109,7 +102,7 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
     packages = (
         *(PackageStatus(name, package_version(name), purpose) for name, purpose, *_ in PACKAGES),
         PackageStatus("bubblewrap", bubblewrap, "the sandbox of --allow_upstream_code (Linux)"),
-        *_openvino_dev(),
+        *_FURTHER_PACKAGES.part(),
     )
     hint = "change or remove this setting"
     problems = [DoctorIssue(error.problem, error.hint or hint) for error in complaints]

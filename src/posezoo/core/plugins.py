@@ -139,7 +139,6 @@ def find_plugin_in_trace(error: BaseException) -> str:
     return ""
 
 
-@cache
 def import_attribute(path: str) -> Any:
     """What ``package.module:ATTRIBUTE`` names; without an attribute, the module."""
     name, _, attribute = path.partition(":")

@@ -32,7 +32,7 @@ from posezoo.core.errors import (
     sanitize,
     suggest,
 )
-from posezoo.core.settings import OMZ_REGISTRIES, user_folder
+from posezoo.core.settings import WHEEL_REGISTRIES, user_folder
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -381,7 +381,7 @@ class Registry:
             hint = "and there is no such file"
         if not hint:
             hint = "posezoo list shows them all"
-            if not any(registry_name(root) in OMZ_REGISTRIES for root in self.roots):
+            if not any(registry_name(root) in WHEEL_REGISTRIES for root in self.roots):
                 hint += "; --registry omz adds the models of Open Model Zoo"
         return UnknownModelError(f"no model is called {sanitize(name)}", hint=hint)
 
@@ -394,7 +394,7 @@ class Registry:
         open.
         """
         with suppress(PosezooError):
-            for registry in OMZ_REGISTRIES:
+            for registry in WHEEL_REGISTRIES:
                 root = wheel_registry_root(registry)
                 if root not in self.roots and root.is_dir() and Registry([root]).has_name(name):
                     return f"the registry {registry} has it: --registry {registry}"
@@ -470,7 +470,7 @@ def registry_root(spec: Model) -> Path:
 
 
 def wheel_registry_root(name: str) -> Path:
-    """The folder of a registry of ``OMZ_REGISTRIES``: that of an installed stand-in for
+    """The folder of a registry of ``WHEEL_REGISTRIES``: that of an installed stand-in for
     openvino-dev, else the one to which it is read, which exists once that is complete.
     """
     package = find_spec(STAND_IN_DATA)
@@ -486,7 +486,7 @@ def registry_name(root: Path) -> str:
     """The name of a registry, as the setting ``registries`` has it; the path of any other."""
     if root == builtin_models_dir():
         return "posezoo"
-    is_wheel = root.parent.name in OMZ_REGISTRIES and root.parents[1].name == "registries"
+    is_wheel = root.parent.name in WHEEL_REGISTRIES and root.parents[1].name == "registries"
     return root.parent.name if is_wheel else f"{root}"
 
 
@@ -521,7 +521,7 @@ def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
     if is_declared(spec):  # the user's own weights are in no registry
         root = registry_root(spec)
         registry = registry_name(root)
-        if registry in OMZ_REGISTRIES:
+        if registry in WHEEL_REGISTRIES:
             words += ["--registry", registry]
         elif registry != "posezoo" and root.is_dir():
             words += ["--models_dir", f"{root}"]

@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from posezoo.core import features
 from posezoo.core.errors import SettingsError, explain_windows_path, redact_secrets, suggest
 from posezoo.core.http_headers import HostHeader, parse_header
 from posezoo.core.user_folders import STORES, StorePath, find_user_folder, show_addresses
@@ -39,10 +40,10 @@ SECOND_MODEL = "blazepose-full"
 #: The person detector of top-down models that declare none; docs/decisions/0009 compares some.
 DEFAULT_DETECTOR = "nanodet-g"
 
-#: The registries that are read out of wheels: releases of Open Model Zoo, the latest first.
-OMZ_REGISTRIES = ("omz", "omz@2022.1", "omz@2021.4")
+#: The registries that are read out of wheels; of one zoo, the latest release first.
+WHEEL_REGISTRIES = tuple(features.PARTS.get("registries", ()))
 #: The names of all registries that need no folder; the first is posezoo's own.
-REGISTRIES = ("posezoo", *OMZ_REGISTRIES)
+REGISTRIES = ("posezoo", *WHEEL_REGISTRIES)
 _REGISTRY_ALIASES = {"omz@2024.6": "omz"}
 
 #: The maximum number of parallel downloads; more would only use more memory.

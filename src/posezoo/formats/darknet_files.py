@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from posezoo.core.declarations.mo_args import OTHER_ORIGINALS
 from posezoo.core.declarations.model import Framework, ModelSpec
-from posezoo.omz.mo_args import OTHER_ORIGINALS
 
 # The second makes a frozen graph of what the first makes.
 _SCRIPT = "keras-YOLOv3-model-set/tools/model_converter/convert.py"

@@ -15,7 +15,7 @@ from itertools import accumulate, chain
 from typing import Any, Generic, TypeVar
 
 from posezoo.core.values import frozen
-from posezoo.lint.card_reader import CardSection, MarkdownLink, ParsedCard, find_links
+from posezoo.pages.cards.card_reader import CardSection, MarkdownLink, ParsedCard, find_links
 
 ValueT = TypeVar("ValueT")
 Numbers = tuple[float, ...]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from posezoo.core.values import frozen
 from posezoo.lint.card_claims import CardValue
-from posezoo.lint.card_reader import CardTable, ParsedCard, TableRow, to_plain_text
+from posezoo.pages.cards.card_reader import CardTable, ParsedCard, TableRow, to_plain_text
 
 _BREAK = re.compile(r"<br ?/?>", re.IGNORECASE)
 #: A border of a cell.

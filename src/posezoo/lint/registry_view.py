@@ -35,10 +35,16 @@ from posezoo.core.registry import Registry, RegistryEntry
 from posezoo.core.values import frozen
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
-from posezoo.lint.card_reader import CardSection, MarkdownLink, ParsedCard, read_card, read_text
 from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
 from posezoo.lint.index_pages import IndexRow, read_index
 from posezoo.lint.text_comparison import file_name, read_names
+from posezoo.pages.cards.card_reader import (
+    CardSection,
+    MarkdownLink,
+    ParsedCard,
+    read_card,
+    read_text,
+)
 from posezoo.pages.cards.model_card import NOTE, has_note
 from posezoo.pages.cards.registry_pages import PICTURE, render_pages
 

@@ -18,6 +18,8 @@ from functools import cache
 from pathlib import Path
 
 from posezoo.core.convert import frontends
+from posezoo.core.convert.converter_program import ProgramFinder
+from posezoo.core.declarations.mo_args import TYPED
 from posezoo.core.declarations.model import Framework, ModelSpec, Precision
 from posezoo.core.errors import ConversionError, os_reason, sanitize
 from posezoo.core.files.staging import staging_dir
@@ -29,7 +31,7 @@ from posezoo.core.resolve.resolved import Resolved, Target
 from posezoo.core.values import frozen
 from posezoo.core.workers.program import find_exception, run_program
 from posezoo.formats.region_configs import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
-from posezoo.omz.mo_args import TYPED, has_other_original, write_arguments
+from posezoo.omz.mo_command_line import has_other_original, write_arguments
 
 #: The newest Python that OpenVINO 2024.6, the last one with Model Optimizer, has wheels for.
 NEWEST_PYTHON = (3, 12)
@@ -88,6 +90,56 @@ class ModelOptimizer:
     command: tuple[str, ...]  # the program and its first arguments
     folder: Path  # the folder of its package, which replaces $mo_dir in arguments
     version: str  # the version of OpenVINO
+    timeout_s: float = TIMEOUT_S
+
+    @property
+    def title(self) -> str:
+        """Its name with its version, if that is known."""
+        return f"Model Optimizer {self.version}".rstrip()
+
+    def convert(self, resolved: Resolved, layout: ModelLayout, targets: Sequence[Target]) -> None:
+        """Convert a downloaded model to IR.
+
+        Current OpenVINO reads each IR and writes it again: this shows that the IR can be loaded,
+        and removes the paths that Model Optimizer records. No runtime here can run these originals
+        for a self-check.
+        """
+        from posezoo.core.convert.publish import StagedIr, read_contents, replace_irs
+
+        spec = resolved.source
+        decoder = resolved.decoder
+        refuse_unsafe_arguments(spec)
+        source = frontends.verify_source_model(spec, layout)
+        with staging_dir(layout.model_dir(spec)) as staging:
+            for target in targets:
+                folder = staging / target.precision
+                arguments = build_arguments(
+                    spec, layout, source, self, precision=target.precision, folder=folder
+                )
+                run_model_optimizer(self, arguments, spec)
+                ov = import_openvino()
+                try:
+                    network = ov.Core().read_model(folder / f"{spec.name}.xml")
+                    # A new model lacks Model Optimizer's own records.
+                    network = ov.Model(network.get_results(), network.get_parameters(), spec.name)
+                except RuntimeError as error:
+                    raise ConversionError(
+                        f"{spec.full_name}: what Model Optimizer made cannot be read:"
+                        f" {error_text(error)}"
+                    ) from error
+                ir_writer.prepare_for_writing(network, spec, decoder)
+                xml = ir_writer.write_ir(
+                    network, folder / "described" / f"{spec.name}.xml", target.precision
+                )
+                contents = read_contents(xml)
+                record = provenance.format_provenance(
+                    spec,
+                    decoder,
+                    contents,
+                    complexity=compute_complexity(network),
+                    model_optimizer=self.version,
+                )
+                replace_irs([StagedIr(xml, target, contents, record)])
 
 
 def find_model_optimizer(named: Path | None, python: Path | None = None) -> ModelOptimizer:
@@ -285,12 +337,12 @@ def run_model_optimizer(mo: ModelOptimizer, arguments: tuple[str, ...], spec: Mo
         consent.parent.mkdir()
         consent.write_text("0")
         try:
-            result = run_program(command, environment=_environment(home), timeout_s=TIMEOUT_S)
+            result = run_program(command, environment=_environment(home), timeout_s=mo.timeout_s)
         except OSError as error:
             raise ConversionError(f"{command[0]}: cannot be started: {os_reason(error)}") from error
     if result.timed_out:
         raise ConversionError(
-            f"{spec.full_name}: Model Optimizer did not end within {TIMEOUT_S / 60:g} min"
+            f"{spec.full_name}: Model Optimizer did not end within {mo.timeout_s / 60:g} min"
         )
     if result.exit_code == 0:
         return
@@ -320,53 +372,9 @@ _EXTRAS = {
 }
 
 
-def convert_with_model_optimizer(
-    resolved: Resolved, layout: ModelLayout, mo: ModelOptimizer, targets: Sequence[Target]
-) -> None:
-    """Convert a downloaded model to IR with Model Optimizer.
-
-    Current OpenVINO reads each IR and writes it again: this shows that the IR can be loaded, and
-    removes the paths that Model Optimizer records. No runtime here can run these originals for a
-    self-check.
-
-    Raises:
-        ConversionError: a file is missing or has another digest, or Model Optimizer fails.
-        LockError: a strict lock does not list an IR.
-        OutputError: an IR cannot be written.
-    """
-    from posezoo.core.convert.publish import StagedIr, read_contents, replace_irs
-
-    spec = resolved.source
-    decoder = resolved.decoder
-    refuse_unsafe_arguments(spec)
-    source = frontends.verify_source_model(spec, layout)
-    with staging_dir(layout.model_dir(spec)) as staging:
-        for target in targets:
-            folder = staging / target.precision
-            arguments = build_arguments(
-                spec, layout, source, mo, precision=target.precision, folder=folder
-            )
-            run_model_optimizer(mo, arguments, spec)
-            ov = import_openvino()
-            try:
-                network = ov.Core().read_model(folder / f"{spec.name}.xml")
-                # A new model lacks Model Optimizer's own records.
-                network = ov.Model(network.get_results(), network.get_parameters(), spec.name)
-            except RuntimeError as error:
-                raise ConversionError(
-                    f"{spec.full_name}: what Model Optimizer made cannot be read:"
-                    f" {error_text(error)}"
-                ) from error
-            ir_writer.prepare_for_writing(network, spec, decoder)
-            xml = ir_writer.write_ir(
-                network, folder / "described" / f"{spec.name}.xml", target.precision
-            )
-            contents = read_contents(xml)
-            record = provenance.format_provenance(
-                spec,
-                decoder,
-                contents,
-                complexity=compute_complexity(network),
-                model_optimizer=mo.version,
-            )
-            replace_irs([StagedIr(xml, target, contents, record)])
+FINDER = ProgramFinder(
+    find=find_model_optimizer,
+    inspect=inspect_model_optimizer,
+    is_stand_in=is_stand_in,
+    refuse_unsafe_arguments=refuse_unsafe_arguments,
+)

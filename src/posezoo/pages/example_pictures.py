@@ -21,7 +21,7 @@ from posezoo.core.events import Event, Listener, WarningIssued, ignore_event
 from posezoo.core.labels import join
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.resolve.stage_context import Context
-from posezoo.lint.card_reader import to_plain_text
+from posezoo.pages.cards.card_reader import to_plain_text
 from posezoo.pages.cards.usage_section import CREDIT, finds_keypoints
 from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.pages.gallery.gallery_data import Picture

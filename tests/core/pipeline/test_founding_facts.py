@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.lint.card_reader import ParsedCard, parse_card
+from posezoo.pages.cards.card_reader import ParsedCard, parse_card
 
 HERE = Path(__file__).resolve().parent
 MODELS = HERE.parents[2] / "models"

@@ -13,7 +13,7 @@ import pytest
 
 from fakes.zoo import as_yaml, model_yml, omz_yml, write_composite, write_model
 from posezoo.core.errors import SpecError
-from posezoo.lint.card_reader import parse_card
+from posezoo.pages.cards.card_reader import parse_card
 from posezoo.pages.cards.registry_pages import render_pages
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -45,7 +45,7 @@ from posezoo.cli.report import fit_columns, print_json, print_result
 from posezoo.core.errors import MessageWriter
 from posezoo.core.labels import format_megabytes, join
 from posezoo.core.registry import Selection, registry_name, registry_root
-from posezoo.core.settings import OMZ_REGISTRIES
+from posezoo.core.settings import WHEEL_REGISTRIES
 from posezoo.pages.facts.model_facts import ModelFacts
 
 EXAMPLES = """
@@ -129,7 +129,7 @@ def _note(facts: ModelFacts, selection: Selection) -> str:
     registry = registry_name(registry_root(facts.model))
     others = ", ".join(selection.also_in.get(facts.model.name, ()))
     return join(
-        registry if registry in OMZ_REGISTRIES else "",
+        registry if registry in WHEEL_REGISTRIES else "",
         f"also in {others}" if others else "",
         f"revision {facts.model.revision}" if facts.model.revision > 1 else "",
         str(facts.model.deprecated or ""),

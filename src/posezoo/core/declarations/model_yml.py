@@ -45,6 +45,7 @@ from posezoo.core.declarations.inputs_outputs import (
     OUTPUT_KEYS,
     OUTPUTS,
 )
+from posezoo.core.declarations.mo_args import ARGUMENT_SCHEMA, read_arguments, read_export_arguments
 from posezoo.core.declarations.quantization_yml import QUANTIZATION_YML, read_quantization_yml
 from posezoo.core.declarations.safe_names import TAG, case_folded
 from posezoo.core.declarations.skeleton import Skeleton
@@ -54,7 +55,6 @@ from posezoo.core.declarations.source_files import FILES, SHA384, STEP
 from posezoo.core.declarations.sources import WEB_URL
 from posezoo.core.declarations.yaml_nodes import YamlMapping, YamlNode, read_yaml
 from posezoo.formats.darknet_files import with_darknet_weights
-from posezoo.omz.mo_args import ARGUMENT_SCHEMA, read_arguments, read_export_arguments
 
 #: Our tasks, and all tasks of both generations of Open Model Zoo.
 TASKS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from posezoo.core.declarations.mo_args import is_supported
 from posezoo.core.declarations.model import Framework, ModelSpec, Route
 from posezoo.core.values import frozen
 from posezoo.formats.darknet_files import is_darknet
@@ -11,7 +12,6 @@ from posezoo.formats.region_configs import (
     find_detector,
     is_region_config,
 )
-from posezoo.omz.mo_args import is_supported
 
 
 @frozen

@@ -11,12 +11,13 @@ from pathlib import Path
 from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
 from posezoo.core.declarations.sources import PackageSource
 from posezoo.core.download.digest_store import remove_stale_staging
+from posezoo.core.download.wheel_registry import wheel_of
 from posezoo.core.errors import OutputError, os_reason
 from posezoo.core.files.file_lock import lock_file, remove_lock
 from posezoo.core.files.file_record import RECORDS_DIR, record_path, update_record
 from posezoo.core.files.verified_files import is_verified, writing
+from posezoo.core.settings import WHEEL_REGISTRIES
 from posezoo.core.values import frozen
-from posezoo.omz.wheel_registry import WHEEL_REGISTRIES
 
 # The sample photos, which earlier versions stored in caches and mirrors.
 _SAMPLES = (
@@ -76,7 +77,7 @@ def file_names_by_digest(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, 
 
 def own_files() -> list[tuple[str, SourceFile]]:
     """The files that posezoo itself declares, each with a name for what it belongs to."""
-    registries = [(name, source.package_file) for name, source in WHEEL_REGISTRIES.items()]
+    registries = [(name, wheel_of(name).package_file) for name in WHEEL_REGISTRIES]
     return [*(("samples", photo) for photo in _SAMPLES), *registries]
 
 

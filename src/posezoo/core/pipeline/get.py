@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.convert.conversion_plan import ConversionOptions, select_due
+from posezoo.core.convert.converter_program import ConverterProgram
 from posezoo.core.declarations.model import (
     CompositeSpec,
     Model,
@@ -47,7 +48,6 @@ from posezoo.scale import store_transfers
 from posezoo.scale.stores import publish
 
 if TYPE_CHECKING:
-    from posezoo.omz.model_optimizer import ModelOptimizer
     from posezoo.pages.facts.model_facts import ModelFacts
 
 
@@ -267,7 +267,7 @@ def convert(
     with store_transfers.exclusive_copy(layout.model_dir(spec)):
         remove_stale_staging_dirs(layout.model_dir(spec))
         if due:
-            _make_irs(resolved, due, plan.model_optimizer, options, listener=listener)
+            _make_irs(resolved, due, plan.program, options, listener=listener)
         # Also those that an earlier run made, which may have been killed before it published them.
         store_transfers.publish_irs(irs.values(), layout.limits)
         if due and options.keep_onnx:
@@ -300,14 +300,13 @@ def _published_irs(resolved: Resolved, plan: Plan) -> Converted:
 def _make_irs(
     resolved: Resolved,
     due: Sequence[Target],
-    model_optimizer: ModelOptimizer | None,
+    program: ConverterProgram | None,
     options: ConversionOptions,
     listener: Listener,
 ) -> None:
     """Run the model's own code if it is needed, and convert in the process that reads networks."""
     from posezoo.core.convert.frontends import source_model_path
     from posezoo.core.convert.reader_process import limits_for, run_in_reader_process
-    from posezoo.omz.model_optimizer import TIMEOUT_S
 
     name = resolved.source.full_name
     results: AbstractContextManager[ModelLayout] = nullcontext(resolved.layout)
@@ -320,8 +319,8 @@ def _make_irs(
         source = source_model_path(spec, layout)
         files = {source, *(layout.file_path(spec, file) for file in spec.files)}
         limits = limits_for(files, options.timeout_s, options.memory_gb)
-        if model_optimizer:  # it has a limit of its own
-            limits = replace(limits, seconds=limits.seconds + TIMEOUT_S * len(due))
+        if program:  # it has a limit of its own
+            limits = replace(limits, seconds=limits.seconds + program.timeout_s * len(due))
         listener(ConversionStarted(name, tuple(target.precision for target in due)))
         try:
             run_in_reader_process(
@@ -329,7 +328,7 @@ def _make_irs(
                 resolved,
                 layout,
                 due,
-                model_optimizer,
+                program,
                 options,
                 source=source,
                 limits=limits,
@@ -345,16 +344,14 @@ def _make_irs_in_reader_process(
     resolved: Resolved,
     layout: ModelLayout,
     due: Sequence[Target],
-    model_optimizer: ModelOptimizer | None,
+    program: ConverterProgram | None,
     options: ConversionOptions,
     *,
     listener: Listener,
 ) -> None:
     """Convert the file of a model to the IR that are due."""
-    if model_optimizer:
-        from posezoo.omz.model_optimizer import convert_with_model_optimizer
-
-        convert_with_model_optimizer(resolved, layout, model_optimizer, due)
+    if program:
+        program.convert(resolved, layout, due)
         return
     from posezoo.core.convert.conversion import convert_with_openvino
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from posezoo.core.convert.conversion_plan import (
     ConversionOptions,
@@ -13,6 +12,7 @@ from posezoo.core.convert.conversion_plan import (
     explain_stale_ir,
     plan_irs,
 )
+from posezoo.core.convert.converter_program import FINDER, ConverterProgram
 from posezoo.core.declarations.model import Digest, Precision
 from posezoo.core.declarations.routes import Obstacle
 from posezoo.core.download.model_download import PlannedFile, plan_download
@@ -25,9 +25,6 @@ from posezoo.core.resolve.stage_context import Context
 from posezoo.core.user_folders import in_store
 from posezoo.core.values import frozen
 from posezoo.scale import store_transfers
-
-if TYPE_CHECKING:
-    from posezoo.omz.model_optimizer import ModelOptimizer
 
 
 @frozen
@@ -42,7 +39,7 @@ class Plan:
     upstream_code: tuple[str, ...] = ()
     obstacle: Obstacle | None = None  # why an IR that has to be made cannot be made here
     #: Makes the IR; None if another converter makes them.
-    model_optimizer: ModelOptimizer | None = None
+    program: ConverterProgram | None = None
     source_error: ConversionError | None = None  # dry run: why the file to convert cannot be used
     #: The sizes in bytes of files that are only in a store, by their paths in the working copy.
     stored: Mapping[Path, int] = field(default_factory=dict)
@@ -107,7 +104,7 @@ def make_plan(
         LicenseError: the license of the model is not allowed.
     """
     options = options or ConversionOptions()
-    optimizer = _find_model_optimizer(resolved, context, is_dry_run=is_dry_run)
+    program = _find_program(resolved, context, is_dry_run=is_dry_run)
     layout = resolved.layout
     stored: Mapping[Path, int] = {}
     cache_dir = context.download_options.cache_dir
@@ -120,10 +117,10 @@ def make_plan(
         return verified_files.is_verified(path, size, digest, remember=not is_dry_run)
 
     irs = plan_irs(
-        resolved, options, mo_version=optimizer.version if optimizer else "", is_good=is_good
+        resolved, options, mo_version=program.version if program else "", is_good=is_good
     )
     obstacle = next((ir.target.obstacle for ir in irs if ir.reason and ir.target.obstacle), None)
-    plan = Plan(resolved, irs, obstacle=obstacle, model_optimizer=optimizer, stored=stored)
+    plan = Plan(resolved, irs, obstacle=obstacle, program=program, stored=stored)
     is_done = resolved.spec.is_converted and not plan.is_due
     if obstacle or is_done:
         return plan
@@ -166,21 +163,19 @@ def _with_files(plan: Plan, context: Context, *, downloads: bool, is_dry_run: bo
     return plan
 
 
-def _find_model_optimizer(
+def _find_program(
     resolved: Resolved, context: Context, *, is_dry_run: bool
-) -> ModelOptimizer | None:
-    """The Model Optimizer that makes an IR; None if another converter makes them. A dry run does
-    not start it.
+) -> ConverterProgram | None:
+    """The user's program that makes an IR; None if another converter makes them. A dry run does not
+    start it.
     """
     converters = {each.converter for each in resolved.targets if not each.obstacle}
     if Converter.MODEL_OPTIMIZER not in converters:
         return None
-    from posezoo.omz import model_optimizer
-
-    model_optimizer.refuse_unsafe_arguments(resolved.source)
-    if is_dry_run:
-        return model_optimizer.inspect_model_optimizer(context.mo, context.mo_python)
-    return model_optimizer.find_model_optimizer(context.mo, context.mo_python)
+    finder = FINDER.part
+    finder.refuse_unsafe_arguments(resolved.source)
+    find = finder.inspect if is_dry_run else finder.find
+    return find(context.mo, context.mo_python)
 
 
 def _explain_bad_source(plan: Plan) -> ConversionError | None:

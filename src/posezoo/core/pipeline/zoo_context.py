@@ -98,19 +98,19 @@ def open_context(
         layout,
         lock,
         download_options=options,
-        mo=_model_optimizer(settings),
+        mo=_converter_program(settings),
         mo_python=mo_python,
         image_layout=image_layout,
     )
 
 
-def _model_optimizer(settings: Settings) -> Path | None:
-    """The Model Optimizer of the settings; None if it is posezoo's stand-in, which has none."""
+def _converter_program(settings: Settings) -> Path | None:
+    """The converter that the settings name; None if it is posezoo's stand-in, which has none."""
     if settings.mo is None:
         return None
-    from posezoo.omz.model_optimizer import is_stand_in
+    from posezoo.core.convert.converter_program import FINDER
 
-    return None if is_stand_in(settings.mo) else settings.mo
+    return None if FINDER.part.is_stand_in(settings.mo) else settings.mo
 
 
 def registry_from_settings(settings: Settings) -> Registry:
@@ -134,7 +134,7 @@ def _read_wheel_registry(name: str, settings: Settings) -> Path:
     root = wheel_registry_root(name)
     if root.is_dir():
         return root
-    from posezoo.omz.wheel_registry import read_wheel_registry
+    from posezoo.core.download.wheel_registry import read_wheel_registry
     from posezoo.scale.mirror import registry_wheel
     from posezoo.scale.store_transfers import shared_cache
 

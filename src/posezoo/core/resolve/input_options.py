@@ -8,12 +8,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import fields, replace
 
+from posezoo.core.declarations.mo_args import OTHER_ORIGINALS, TYPED, MoArguments, read_arguments
 from posezoo.core.declarations.model import Input, ModelSpec
 from posezoo.core.declarations.supported_mo_args import CARRIED_OUT
 from posezoo.core.declarations.yaml_nodes import parse_yaml
 from posezoo.core.errors import PosezooError, SpecError, suggest
 from posezoo.core.values import frozen
-from posezoo.omz.mo_args import OTHER_ORIGINALS, TYPED, MoArguments, read_arguments
 
 # These do not change the IR.
 _WITHOUT_EFFECT = ("--silent", "--log_level", "--progress", "--stream_output")

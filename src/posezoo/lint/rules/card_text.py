@@ -13,11 +13,11 @@ from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.sources import HttpSource
 from posezoo.lint.accuracy_check_yml import list_leaves
 from posezoo.lint.card_claims import read_blocks
-from posezoo.lint.card_reader import CardSection, MarkdownLink, ParsedCard
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import CARD, ModelView, RegistryView
 from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import find_intended, select_words, simplify, words
+from posezoo.pages.cards.card_reader import CardSection, MarkdownLink, ParsedCard
 
 _PROJECT = re.compile(
     r"https?://(?:www\.)?(?:github\.com|raw\.githubusercontent\.com|media\.githubusercontent\.com/media|gitlab\.com)"

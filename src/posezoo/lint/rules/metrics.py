@@ -22,11 +22,11 @@ from posezoo.core.errors import (
 from posezoo.core.measured import counted_figures as read_counted_figures
 from posezoo.core.values import frozen
 from posezoo.lint.card_claims import NO_TEXT, CardClaims, CardValue
-from posezoo.lint.card_reader import to_plain_text
 from posezoo.lint.finding import FileLocation, RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import Agree, Facts, Statement, fact, rule
 from posezoo.lint.text_comparison import equals_rounded, parse_numbers, simplify
+from posezoo.pages.cards.card_reader import to_plain_text
 
 TITLES = {"gflops": "GFLOPs", "mparams": "MParams"}
 #: Files that contain only weights, and archives, which may also contain other files.

@@ -14,11 +14,11 @@ from posezoo.core.declarations.spdx_licenses import is_license, suggest_license
 from posezoo.core.errors import ConversionError, NetworkError, SpecError, UnknownModelError
 from posezoo.core.measured import NAME, read_measured
 from posezoo.core.registry import license_path, read_copyright_line, registry_root
-from posezoo.lint.card_reader import read_text
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import simplify
+from posezoo.pages.cards.card_reader import read_text
 from posezoo.pages.facts import papers
 
 _BSD = "Redistribution and use in source and binary forms, with or without modification"

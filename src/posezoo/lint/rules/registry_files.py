@@ -21,10 +21,10 @@ from posezoo.core.declarations.yaml_nodes import YamlNode
 from posezoo.core.download.transfer import ACCESS_POINTS
 from posezoo.core.errors import SpecError, suggest
 from posezoo.lint.accuracy_check_yml import find_node, list_below
-from posezoo.lint.card_reader import read_text
 from posezoo.lint.finding import FileLocation, Place, RuleViolation, Violations, describe_error
 from posezoo.lint.registry_view import USUAL_SHARE, ModelView, read_tree
 from posezoo.lint.rule import rule
+from posezoo.pages.cards.card_reader import read_text
 from posezoo.pages.cards.usage_section import PICTURE
 from posezoo.pages.facts import outside_references
 

@@ -29,7 +29,7 @@ from posezoo.core.registry import (
     registry_root,
     wheel_registry_root,
 )
-from posezoo.core.settings import OMZ_REGISTRIES, Setting, Settings, read_settings, to_settings
+from posezoo.core.settings import WHEEL_REGISTRIES, Setting, Settings, read_settings, to_settings
 from posezoo.core.values import frozen
 
 GROUP = "#" * 16 + "||"
@@ -293,7 +293,7 @@ class _Search:
     def search(self, release: str, output: LineBuffer) -> None:
         """Search the releases, this one first, for what is missing; for globs search them all."""
         first = f"the models of {release}" if release else "posezoo's own models"
-        for name in sorted(OMZ_REGISTRIES, key=lambda name: name != release):
+        for name in sorted(WHEEL_REGISTRIES, key=lambda name: name != release):
             if name in self.settings.registries or not (self.missing or self._globs):
                 continue
             try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE, People, Precision
 from posezoo.core.registry import is_copy_of_ours, is_declared, registry_name, registry_root
 from posezoo.core.resolve.people import declared_people
-from posezoo.core.settings import OMZ_REGISTRIES
+from posezoo.core.settings import WHEEL_REGISTRIES
 from posezoo.networks.custom_weights import with_known_network
 from posezoo.pages.cards.markdown import (
     Paragraphs,
@@ -223,7 +223,7 @@ def _registry_flag(facts: ModelFacts) -> tuple[str, str]:
     if not is_declared(facts.model) or is_copy_of_ours(root):
         return "", ""
     name = registry_name(root)
-    if name in OMZ_REGISTRIES:
+    if name in WHEEL_REGISTRIES:
         return "--registry", name
     return "--models_dir", root.resolve().name
 

@@ -15,7 +15,7 @@ from posezoo.core.labels import task_label
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import registry_root
 from posezoo.core.values import frozen
-from posezoo.lint.card_reader import CardMetric, read_card, to_plain_text
+from posezoo.pages.cards.card_reader import CardMetric, read_card, to_plain_text
 from posezoo.pages.cards.markdown import one_line
 from posezoo.pages.cards.model_card import NAME, NOTE, has_note
 from posezoo.pages.cards.usage_section import CREDIT, PICTURE

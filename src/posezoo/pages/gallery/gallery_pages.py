@@ -24,7 +24,7 @@ from posezoo.core.labels import (
 )
 from posezoo.core.registry import builtin_models_dir, read_copyright_line
 from posezoo.core.resolve.people import people_from
-from posezoo.lint.card_reader import CardMetric, to_plain_text
+from posezoo.pages.cards.card_reader import CardMetric, to_plain_text
 from posezoo.pages.cards.markdown import one_line
 from posezoo.pages.cards.measurement_tables import MeasurementTable, tabulate_measurements
 from posezoo.pages.cards.skeleton_svg import keypoint_positions, keypoint_side

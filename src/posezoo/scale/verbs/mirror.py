@@ -23,7 +23,7 @@ from posezoo.cli.selection import read_list_file, select_models
 from posezoo.core.console import Console
 from posezoo.core.errors import DownloadError, OutputError, UnknownModelError
 from posezoo.core.registry import Selection, open_registry
-from posezoo.core.settings import OMZ_REGISTRIES, Settings
+from posezoo.core.settings import WHEEL_REGISTRIES, Settings
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _find_wheels(registries: Sequence[str]) -> dict[str, SourceFile]:
     """The wheels of the registries in use, by the registry's name."""
     from posezoo.scale.mirror import registry_wheel
 
-    return {name: registry_wheel(name) for name in registries if name in OMZ_REGISTRIES}
+    return {name: registry_wheel(name) for name in registries if name in WHEEL_REGISTRIES}
 
 
 @frozen

@@ -1,4 +1,4 @@
-"""Model Optimizer's arguments <-> typed inputs, outputs and the file to convert.
+"""Model Optimizer's arguments in model.yml -> typed inputs, outputs and the file to convert.
 
 The supported forms are those of the 1,400 arguments in the 2021.4 and newest metadata of Open Model
 Zoo, and of `mo --help` (OpenVINO 2024.6, its last release). Arguments without a typed field are
@@ -20,7 +20,7 @@ from posezoo.core.declarations.inputs_outputs import (
     explain_other_rank,
     with_full_layouts,
 )
-from posezoo.core.declarations.model import Input, ModelSpec, Output
+from posezoo.core.declarations.model import Input, Output
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
 from posezoo.core.declarations.yaml_nodes import YamlNode
 from posezoo.core.errors import SpecError, sanitize
@@ -30,11 +30,12 @@ from posezoo.formats.region_configs import PIPELINE_CONFIG, TRANSFORMATIONS_CONF
 ArgumentT = TypeVar("ArgumentT")
 Inputs = tuple[Input, ...]
 
-_INPUT_FLAGS = ("--input", "--input_shape", "--layout", "--mean_values", "--scale_values")
+#: Flags that describe inputs.
+INPUT_FLAGS = ("--input", "--input_shape", "--layout", "--mean_values", "--scale_values")
 _LAYOUT_FLAGS = ("--layout", "--source_layout", "--target_layout")
 #: Flags that become fields of a ModelSpec, with their short forms.
 TYPED = {
-    **dict.fromkeys((*_INPUT_FLAGS, *_LAYOUT_FLAGS), ""),
+    **dict.fromkeys((*INPUT_FLAGS, *_LAYOUT_FLAGS), ""),
     "--scale": "-s",
     "--reverse_input_channels": "",
     "--output": "",
@@ -180,48 +181,6 @@ def _frozen(items: Sequence[_InputItem]) -> list[tuple[str, str]]:
     return [(flag, f"{item.name}->{item.value}") for item in items if item.value]
 
 
-def write_arguments(spec: ModelSpec) -> tuple[str, ...]:
-    """The arguments from which ``read_arguments`` reads this model; empty names are left out."""
-    values = {} if has_other_original(spec) else {"--input_model": spec.input_model}
-    values |= _write_inputs(spec.inputs)
-    values["--output"] = ",".join(output.name for output in spec.outputs)
-    arguments = [f"{flag}={value}" for flag, value in values.items() if value]
-    if any(port.reverse_input_channels for port in spec.inputs):
-        arguments.append("--reverse_input_channels")
-    arguments += [f"{flag}={value}" if value else flag for flag, value in spec.mo_args]
-    return tuple(arguments)
-
-
-def has_other_original(spec: ModelSpec) -> bool:
-    """Whether the original is named by another argument than --input_model."""
-    return any(flag in OTHER_ORIGINALS for flag, _ in spec.mo_args)
-
-
-def _write_inputs(inputs: Sequence[Input]) -> dict[str, str]:
-    """The values by flag."""
-    written: dict[str, list[str]] = {flag: [] for flag in _INPUT_FLAGS}
-    for port in inputs:
-        if port.name:
-            element_type = f"{{{port.element_type}}}" if port.element_type else ""
-            written["--input"].append(port.name + element_type)
-        if port.reshaped:
-            written["--input_shape"].append(port.bounds or _list_of(port.shape))
-        if port.layout:
-            target = f"->{port.to_layout}" if port.to_layout else ""
-            written["--layout"].append(f"{port.name}({port.layout}{target})")
-        if port.mean:
-            written["--mean_values"].append(port.name + _list_of(port.mean))
-        if port.scale:
-            written["--scale_values"].append(port.name + _list_of(port.scale))
-    if len(written["--input_shape"]) < len(inputs):
-        del written["--input_shape"]
-    return {flag: ",".join(values) for flag, values in written.items()}
-
-
-def _list_of(values: Sequence[float]) -> str:
-    return "[" + ",".join(map(repr, values)) + "]"
-
-
 def read_export_arguments(node: YamlNode) -> tuple[str, ...]:
     """``conversion_to_onnx_args`` as text, for upstream code that runs only with the user's
     consent.
@@ -312,7 +271,7 @@ def _named(inputs: Inputs, given: Given, items: Sequence[_InputItem]) -> Inputs:
         return tuple(named)
     if inputs:
         return inputs
-    readers = dict.fromkeys(_INPUT_FLAGS, _bracketed) | dict.fromkeys(_LAYOUT_FLAGS, _layouts)
+    readers = dict.fromkeys(INPUT_FLAGS, _bracketed) | dict.fromkeys(_LAYOUT_FLAGS, _layouts)
     used = [flag for flag in readers if flag in given]
     sets = [[name for name, _ in readers[flag](given[flag])] for flag in used]
     names = dict.fromkeys(name for each in sets for name in each if name)

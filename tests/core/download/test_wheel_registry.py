@@ -16,9 +16,11 @@ from fakes.server import Server
 from fakes.wheels import make_wheel, member_of, serve_index
 from fakes.zoo import as_yaml, declared_file, omz_yml
 from posezoo.cli import main as command_line
+from posezoo.core import features
 from posezoo.core.declarations.model import Digest
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.origins import entry_path
+from posezoo.core.download.wheel_registry import read_wheel_registry, wheel_of
 from posezoo.core.errors import (
     ConversionError,
     DownloadError,
@@ -28,13 +30,18 @@ from posezoo.core.errors import (
 )
 from posezoo.core.files.verified_files import sync
 from posezoo.core.registry import open_registry, wheel_registry_root
-from posezoo.core.settings import REGISTRIES, read_settings
+from posezoo.core.settings import WHEEL_REGISTRIES, read_settings
 from posezoo.omz.commands import converter, downloader, info_dumper, quantizer
-from posezoo.omz.wheel_registry import WHEEL_REGISTRIES, read_wheel_registry
 
 #: A model that posezoo has, too.
 SHARED = "human-pose-estimation-0001"
 OWN = set(open_registry().names())
+
+
+def declare(monkeypatch, name, source):
+    """Let a registry be read from another wheel."""
+    module, attribute = features.PARTS["registries"][name].split(":")
+    monkeypatch.setattr(f"{module}.{attribute}", source)
 
 
 @pytest.fixture
@@ -91,11 +98,8 @@ def wheels(tmp_path, files, monkeypatch):
             f"openvino_dev-{version}-7-py3-none-any.whl",
             metadata="Requires-Python: >=3.6,<3.7\n",
         )
-        monkeypatch.setitem(
-            WHEEL_REGISTRIES, name, member_of(wheel, folder, package="openvino-dev")
-        )
-    oldest = WHEEL_REGISTRIES["omz@2021.4"]
-    monkeypatch.setitem(WHEEL_REGISTRIES, "omz@2021.4", replace(oldest, member="none"))
+        declare(monkeypatch, name, member_of(wheel, folder, package="openvino-dev"))
+    declare(monkeypatch, "omz@2021.4", replace(wheel_of("omz@2021.4"), member="none"))
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "links"))
     monkeypatch.chdir(tmp_path)
     return tmp_path / "links"
@@ -126,12 +130,8 @@ def left_in_cache() -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
-def test_the_setting_has_the_names_of_the_registries():
-    assert ("posezoo", *WHEEL_REGISTRIES) == REGISTRIES
-
-
 def test_each_pinned_wheel_is_one_of_openvino_dev():
-    for source in WHEEL_REGISTRIES.values():
+    for source in map(wheel_of, WHEEL_REGISTRIES):
         assert source.wheel.name.startswith(f"openvino_dev-{source.version}-")
         assert re.fullmatch("[0-9a-f]{64}", source.wheel.sha256)
 
@@ -187,7 +187,7 @@ def test_the_models_reach_the_disk_before_their_folder_gets_its_name(wheels, run
         if not root.exists():
             synced_early.add(path.name)
 
-    monkeypatch.setattr("posezoo.omz.wheel_registry.sync", sync_and_note)
+    monkeypatch.setattr("posezoo.core.download.wheel_registry.sync", sync_and_note)
     assert verb(run, "list", "newer", "--registry", "omz")[0] == 0
     assert synced_early >= {path.name for path in root.rglob("*")}
 
@@ -434,9 +434,9 @@ def test_an_index_without_the_wheel_is_one_line(wheels, run):
 
 
 def test_a_wheel_of_another_digest_is_refused(wheels, run, monkeypatch):
-    source = WHEEL_REGISTRIES["omz"]
+    source = wheel_of("omz")
     other = replace(source, wheel=replace(source.wheel, sha256="0" * 64))
-    monkeypatch.setitem(WHEEL_REGISTRIES, "omz", other)
+    declare(monkeypatch, "omz", other)
     refused(
         run,
         "--registry",
@@ -451,7 +451,7 @@ def test_a_broken_mirror_is_named(is_damaged, wheels, run, tmp_path, monkeypatch
     shutil.rmtree(wheels)
     monkeypatch.setenv("POSEZOO_MIRROR", str(tmp_path / "m"))
     if is_damaged:
-        path = tmp_path / "m" / entry_path(Digest("sha256", WHEEL_REGISTRIES["omz"].wheel.sha256))
+        path = tmp_path / "m" / entry_path(Digest("sha256", wheel_of("omz").wheel.sha256))
         path.parent.mkdir(parents=True)
         path.write_bytes(b"damaged")
     reason = "sends 7 bytes" if is_damaged else "is neither a folder nor"
@@ -470,7 +470,7 @@ def test_a_wheel_that_cannot_be_unpacked_leaves_nothing(wheels, run, tmp_path, m
         tmp_path / "bad", {"m/public/a/model.yml": b"a", "m/../../x": b"b"}, "b-1-py3-none-any.whl"
     )
     source = member_of(wheel, "m")
-    monkeypatch.setitem(WHEEL_REGISTRIES, "omz", source)
+    declare(monkeypatch, "omz", source)
     path = tmp_path / "m" / entry_path(Digest("sha256", source.wheel.sha256))
     path.parent.mkdir(parents=True)
     shutil.copy(wheel, path)
@@ -532,7 +532,7 @@ def test_a_mirror_carries_the_registry_to_a_machine_without_a_network(
     )
     code, out, error = verb(run, *args)
     assert code == 0, error
-    wheel = tmp_path / "m" / entry_path(Digest("sha256", WHEEL_REGISTRIES["omz"].wheel.sha256))
+    wheel = tmp_path / "m" / entry_path(Digest("sha256", wheel_of("omz").wheel.sha256))
     assert str(wheel.relative_to(tmp_path)) in out
     assert verb(run, "mirror", "check", "m")[0] == 0
     shutil.rmtree(wheels)
