@@ -66,6 +66,9 @@ features.PARTS.update(
             "pytorch": "posezoo.networks.pytorch_format:PYTORCH",
             "caffe": "posezoo.formats.caffe.caffe_format:CAFFE",
         },
+        "posezoo.source_types": {
+            "storage": "posezoo.scale.storage_source:STORAGE_TYPE",  # s3, gs, az, sftp
+        },
         "hooks": {},
     }
 )
