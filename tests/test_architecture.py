@@ -59,7 +59,7 @@ CORE: tuple[set[str], ...] = (
 UPWARD = {
     ("core", "omz"): 12,
     ("core", "formats"): 9,
-    ("core", "scale"): 8,
+    ("core", "scale"): 7,
     ("core", "export"): 8,
     ("core", "pages"): 6,
     ("core", "networks"): 4,

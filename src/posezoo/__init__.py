@@ -69,7 +69,9 @@ features.PARTS.update(
         "posezoo.source_types": {
             "storage": "posezoo.scale.storage_source:STORAGE_TYPE",  # s3, gs, az, sftp
         },
-        "hooks": {},
+        "hooks": {
+            "remote_executor": "posezoo.scale.cluster_executor:cluster_executor",
+        },
     }
 )
 
