@@ -59,7 +59,6 @@ CORE: tuple[set[str], ...] = (
 UPWARD = {
     ("core", "omz"): 12,
     ("core", "formats"): 9,
-    ("core", "scale"): 7,
     ("core", "export"): 8,
     ("core", "pages"): 6,
     ("core", "networks"): 4,
@@ -69,7 +68,6 @@ UPWARD = {
     ("core", "upkeep"): 1,
     ("cli", "run"): 7,
     ("cli", "pages"): 4,
-    ("cli", "scale"): 4,
     ("cli", "measure"): 4,
     ("cli", "omz"): 1,
     ("cli", "export"): 1,
@@ -264,15 +262,11 @@ def test_every_module_says_what_it_is_for():
         assert ast.get_docstring(parse(path.read_text("utf-8"))), path
 
 
-def test_only_the_pipeline_transfers_files_of_stores():
+def test_only_one_module_transfers_files_of_stores():
     """A download may read a file at an address, as from any server."""
     importers = {
         path.relative_to(SOURCE).as_posix()
         for path in SOURCE.rglob("*.py")
         if "scale.stores" in modules_named_in(path.read_text("utf-8"), {"scale.stores"})
     }
-    assert importers == {
-        "core/pipeline/get.py",
-        "scale/storage_source.py",
-        "scale/store_transfers.py",
-    }
+    assert importers == {"scale/storage_source.py", "scale/store_transfers.py"}

@@ -71,6 +71,7 @@ features.PARTS.update(
         },
         "hooks": {
             "remote_executor": "posezoo.scale.cluster_executor:cluster_executor",
+            "remote_folders": "posezoo.scale.store_transfers:STORE_SYNC",
         },
     }
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from posezoo.core.errors import import_optional
@@ -36,6 +37,10 @@ class ClusterExecutor(Executor):
     folders: tuple[Path, ...] = ()
     wait_s: float = 60.0
     warning: str = ""
+
+    def with_files(self, files: Sequence[Path]) -> Executor:
+        """The executor whose workers must share these files with this machine, too."""
+        return replace(self, folders=(*self.folders, *files))
 
     def map(
         self,

@@ -44,6 +44,10 @@ class Executor:
     jobs: int = 1
     in_processes: bool = False
 
+    def with_files(self, files: Sequence[Path]) -> Executor:  # noqa: ARG002
+        """The executor of tasks that read these files, too, wherever they run."""
+        return self
+
     def map(
         self,
         attempt: Attempt[Item, Result],

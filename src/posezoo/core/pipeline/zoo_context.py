@@ -7,10 +7,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from posezoo.core.download.folder_sync import folder_sync
 from posezoo.core.registry import Registry, builtin_models_dir, wheel_registry_root
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import Settings
-from posezoo.core.user_folders import in_store
 
 if TYPE_CHECKING:  # importing these takes 30 ms, which commands that only list models do not need
     from posezoo.core.download.options import DownloadOptions, FirstUse
@@ -91,24 +91,14 @@ def _read_wheel_registry(name: str, settings: Settings) -> Path:
     if root.is_dir():
         return root
     from posezoo.omz.wheel_registry import read_wheel_registry
-    from posezoo.scale.mirror import registry_wheel
-    from posezoo.scale.store_transfers import shared_cache
 
-    options = download_options(settings)
-    with shared_cache({root: registry_wheel(name)}, options):
-        return read_wheel_registry(name, options)
+    return read_wheel_registry(name, download_options(settings))
 
 
 def model_roots(settings: Settings) -> list[Path]:
-    """The folders of models_dir; those in stores are copied first, with the licenses beside
-    them.
-    """
+    """The folders of models_dir, after their files were brought to this machine."""
     for root in settings.models_dir:
-        if in_store(root):
-            from posezoo.scale.store_transfers import bring
-
-            for folder in (root, root.parent / "licenses"):
-                bring(folder, download_options(settings).limits)
+        folder_sync(root).bring_registry(root, settings)
     return list(settings.models_dir)
 
 
