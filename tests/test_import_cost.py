@@ -127,6 +127,9 @@ def test_get_with_nothing_to_do_reads_each_file_once_and_draws_no_card(blazepose
     run = count_run(*args)
     assert not set(HEAVY) & run.modules
     assert "posezoo.pages.cards.model_card" not in run.modules
+    assert not {
+        name for name in run.modules if name.startswith("posezoo.scale")
+    }  # no store is used
     # Two checks of different things read the record of an IR.
     assert {name for name in read_twice(run) if not name.endswith("provenance.json")} == set()
     assert max(run.opens.values()) <= 2

@@ -1,4 +1,4 @@
-"""What happens around the stages of a model whose folders are copies of folders elsewhere.
+"""What is done around the stages of a model whose folders are copies of folders elsewhere.
 
 The stages work with local files. The files that a stage needs are brought to this machine before
 it, and those that it made are published after it.
