@@ -17,6 +17,7 @@ from distributed import LocalCluster
 from harness import amount, do_nothing, exit_code, machine, record, spread
 
 from posezoo.core.pipeline.for_each import Executor, for_each
+from posezoo.scale.cluster_executor import ClusterExecutor
 
 TASKS = amount(1000, trial=20)
 ROUNDS = amount(5)
@@ -38,7 +39,7 @@ def main() -> int:
     print(machine())
     results = {"processes": spread([*rounds(Executor(2, in_processes=True))])}
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        executor = Executor(in_processes=True, scheduler=cluster.scheduler_address)
+        executor = ClusterExecutor(scheduler=cluster.scheduler_address)
         results["dask"] = spread([*rounds(executor)])
     for way, taken in results.items():
         print(f"{way}: {taken['median']:.2f} ms a task ({taken['min']:.2f} to {taken['max']:.2f})")

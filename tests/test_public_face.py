@@ -115,8 +115,8 @@ def test_the_python_api_is_the_stored_one():
         "posezoo.load": posezoo.load,
         "posezoo.network": posezoo.network,
         "posezoo.version": posezoo.version,
-        "posezoo.coco.read": posezoo.measure.coco.read,
-        "posezoo.evaluation.evaluate": posezoo.measure.evaluation.evaluate,
+        "posezoo.coco.read": posezoo.coco.read,
+        "posezoo.evaluation.evaluate": posezoo.evaluation.evaluate,
     }
     lines += [f"{name}{signature(function)}" for name, function in functions.items()]
     lines += members(posezoo.Pose, "posezoo.Pose")
@@ -136,13 +136,12 @@ def test_the_python_api_is_the_stored_one():
         )
     ]
     lines += [
-        f"posezoo.core.errors.{name}{signature(kind)}: {', '.join(base.__name__ for base in kind.__bases__)}"
-        for name, kind in sorted(vars(posezoo.core.errors).items())
+        f"posezoo.errors.{name}{signature(kind)}: {', '.join(base.__name__ for base in kind.__bases__)}"
+        for name, kind in sorted(vars(posezoo.errors).items())
         if isinstance(kind, type) and issubclass(kind, BaseException)
     ]
     lines += [
-        f"each of posezoo.core.errors has .{name}"
-        for name in vars(posezoo.PosezooError("a", hint="b"))
+        f"each of posezoo.errors has .{name}" for name in vars(posezoo.PosezooError("a", hint="b"))
     ]
     lines += [f"posezoo.decode accepts {name}" for name in sorted(DECODERS.names())]
     lines += [f"posezoo.network accepts {name}" for name in sorted(NETWORKS)]

@@ -80,9 +80,14 @@ features.PARTS.update(
             "omz@2022.1": "posezoo.omz.registries:OMZ_2022_1",
             "omz@2021.4": "posezoo.omz.registries:OMZ_2021_4",
         },
+        "posezoo.source_types": {
+            "storage": "posezoo.scale.storage_source:STORAGE_TYPE",  # s3, gs, az, sftp
+        },
         "hooks": {
             "converter_program": "posezoo.omz.model_optimizer:FINDER",
             "further_packages": "posezoo.omz.openvino_dev:describe_openvino_dev",
+            "remote_executor": "posezoo.scale.cluster_executor:cluster_executor",
+            "remote_folders": "posezoo.scale.store_transfers:STORE_SYNC",
         },
     }
 )

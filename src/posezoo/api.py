@@ -316,9 +316,9 @@ def network(
     listener = listener or ignore_event
     import_optional("torch", extra="torch")
     from posezoo.core.convert.frontends import verify_source_model
+    from posezoo.core.download.folder_sync import folder_sync
     from posezoo.core.download.model_download import download_model
     from posezoo.networks.pretrained import read_network_checkpoint
-    from posezoo.scale.store_transfers import shared_files
 
     context = _open(settings, trust_on_first_use)
     if pretrained is True:
@@ -327,7 +327,8 @@ def network(
         lock = context.lock
         layout = context.layout
         options = context.download_options
-        with shared_files(spec, layout, options, listener=listener):
+        sync = folder_sync(layout.download_dir, options.cache_dir)
+        with sync.shared_files(spec, layout, options, listener=listener):
             download_model(lock.with_pins(spec), layout, options, listener=listener)
         path = verify_source_model(lock.with_pins(spec), layout)  # with the pin of a first use
         return read_network_checkpoint(path, choice.name, choice.arguments).load()

@@ -157,9 +157,10 @@ def test_a_worker_that_comes_late_does_the_work(start):
 
 
 def test_an_error_names_the_worker_where_it_happened(start):
-    from posezoo.core.pipeline.for_each import Executor, for_each
+    from posezoo.core.pipeline.for_each import for_each
+    from posezoo.scale.cluster_executor import ClusterExecutor
 
-    executor = Executor(in_processes=True, scheduler=start(1).address)
+    executor = ClusterExecutor(scheduler=start(1).address)
     (outcome,) = for_each(["refuse"], work, executor=executor)
     with pytest.raises(
         RuntimeError, match=r"ValueError\('raise'\) on the worker tcp://127.0.0.1:\d+$"
@@ -176,12 +177,13 @@ def test_an_item_that_kills_two_workers_fails_alone(start):
 
 
 def test_an_item_without_enough_memory_fails_alone(start):
-    from posezoo.core.pipeline.for_each import Executor, for_each
+    from posezoo.core.pipeline.for_each import for_each
+    from posezoo.scale.cluster_executor import ClusterExecutor
 
     cluster = start(0)
     cluster.add_worker(limits_memory=True)
     cluster.wait_for_workers(1)
-    executor = Executor(in_processes=True, scheduler=cluster.address)
+    executor = ClusterExecutor(scheduler=cluster.address)
     first, second = for_each([f"allocate {64 << 30}", "a"], work, executor=executor)
     assert first.error.problem.startswith(
         f"allocate {64 << 30}: there is not enough memory (on the worker "

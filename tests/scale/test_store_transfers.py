@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from posezoo.core.download.folder_sync import folder_sync
 from posezoo.core.user_folders import StorePath
-from posezoo.scale.store_transfers import exclusive_copy
 
 
 def test_a_second_run_waits_while_the_working_copy_changes():
@@ -13,10 +13,10 @@ def test_a_second_run_waits_while_the_working_copy_changes():
     order = []
 
     def work() -> None:
-        with exclusive_copy(folder):
+        with folder_sync(folder).exclusive_copy(folder):
             order.append("second")
 
-    with exclusive_copy(folder):
+    with folder_sync(folder).exclusive_copy(folder):
         other = threading.Thread(target=work)
         other.start()
         other.join(0.3)
@@ -26,5 +26,7 @@ def test_a_second_run_waits_while_the_working_copy_changes():
 
 
 def test_folders_that_are_in_no_store_are_not_locked(tmp_path):
-    with exclusive_copy(tmp_path / "models"), exclusive_copy(tmp_path / "models"):
+    folder = tmp_path / "models"
+    sync = folder_sync(folder, StorePath("s3://zoo/models").working_copy)  # the other is in one
+    with sync.exclusive_copy(folder), sync.exclusive_copy(folder):
         assert list(tmp_path.iterdir()) == []

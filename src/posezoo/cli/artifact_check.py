@@ -91,10 +91,12 @@ def _check_models(
 
 def _pull_folders(layout: ModelLayout, subdirectory: str) -> None:
     """Bring the files of a composite, but not those of its parts, to the working copy."""
-    from posezoo.scale.store_transfers import bring
+    from posezoo.core.download.folder_sync import folder_sync
 
     for root in dict.fromkeys((layout.download_dir, layout.output_dir)):
-        bring(root / subdirectory, layout.limits, lambda name: "/" not in name, afresh=True)
+        folder_sync(root).bring(
+            root / subdirectory, layout.limits, lambda name: "/" not in name, afresh=True
+        )
 
 
 def _repair_command(
@@ -124,12 +126,12 @@ def _check_model(
     them.
     """
     from posezoo.core.declarations.model import Precision
+    from posezoo.core.download.folder_sync import folder_sync
     from posezoo.core.ir.provenance import read_provenance
     from posezoo.core.verify import check_artifacts
-    from posezoo.scale.store_transfers import bring
 
     for folder in dict.fromkeys((layout.model_download_dir(spec), layout.model_dir(spec))):
-        bring(folder, layout.limits, afresh=True)
+        folder_sync(folder).bring(folder, layout.limits, afresh=True)
     states: list[ArtifactState] = []
     try:
         states += check_artifacts(lock.with_pins(spec), layout)

@@ -52,11 +52,6 @@ if TYPE_CHECKING:
     from posezoo.run.video.video_options import VideoOptions
 
 
-_OWN_SECRETS = (
-    "headers and passwords of mirrors are not sent to the workers of a cluster: they use"
-    " POSEZOO_HEADER, POSEZOO_MIRROR and posezoo.cfg where they run"
-)
-
 # --- Argparse types
 
 
@@ -727,7 +722,7 @@ def executor_from_args(
     Args:
         folders: further folders to which the work writes.
     """
-    from posezoo.core.pipeline.for_each import Executor
+    from posezoo.core.pipeline.for_each import REMOTE_EXECUTOR, Executor
     from posezoo.core.workers.threads import available_cores
 
     if args.cluster is None or args.dry_run:
@@ -738,15 +733,8 @@ def executor_from_args(
     entries = list(context.registry.entries.values())
     model_yml = entries[0].path if entries else None
     used = (context.layout.output_dir, context.layout.download_dir, model_yml, *folders)
-    local = [folder for folder in filter(None, used) if not in_store(folder)]
-    warning = _OWN_SECRETS if context.has_secrets else ""
-    return Executor(
-        in_processes=True,
-        scheduler=args.cluster,
-        folders=tuple(dict.fromkeys(local)),
-        cluster_wait_s=args.cluster_wait,
-        warning=warning,
-    )
+    needed = [path for path in used if path is not None]
+    return REMOTE_EXECUTOR.part(args.cluster, args.cluster_wait, context, needed)
 
 
 def console_from_args(args: argparse.Namespace) -> Console:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.core.json_projection import project, to_json
 from posezoo.core.registry import Selection, is_declared, registry_name, registry_root
-from posezoo.core.user_folders import in_store
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -54,21 +53,18 @@ def find_weights(
         asks_sources: whether sources are asked over the network if they have the files.
     """
     from posezoo.core.download.availability import find_availability, find_available
-    from posezoo.core.download.origins import NONE_STORED
+    from posezoo.core.download.folder_sync import folder_sync
     from posezoo.core.layout import ModelLayout
     from posezoo.core.pipeline.zoo_context import download_options
 
     options = download_options(settings)
     layout = ModelLayout(settings.weights_dir, settings.weights_dir, limits=options.limits)
     parts = {part.full_name: part for facts in models for part in facts.parts}
-    stored = dict.fromkeys(parts, NONE_STORED)
-    if in_store(layout.download_dir) or in_store(options.cache_dir):
-        from posezoo.scale.store_transfers import observe
-
-        stored = {name: observe(part, layout, options) for name, part in parts.items()}
+    sync = folder_sync(layout.download_dir, options.cache_dir)
     states = {}
     for name, part in parts.items():
-        states[name] = find_availability(part, layout, options, stored[name])
+        stored = sync.observe(part, layout, options)
+        states[name] = find_availability(part, layout, options, stored)
     available = None
     if asks_sources:
         available = find_available(tuple(states.values()), options)

@@ -36,8 +36,8 @@ def find_user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path
 class StorePath:
     """A file or folder in a store.
 
-    All code works with the working copy, a plain local path; only ``pipeline.store_transfers``
-    moves files between both.
+    All code works with the working copy, a plain local path; only a ``FolderSync`` moves files
+    between both.
 
     Attributes:
         address: such as ``s3://bucket/models``, without a slash at its end.

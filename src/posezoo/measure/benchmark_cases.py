@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, Precision
+from posezoo.core.download.folder_sync import folder_sync
 from posezoo.core.errors import InferenceError, import_cv2
 from posezoo.core.events import Listener
 from posezoo.core.pipeline.get import get_irs
@@ -25,7 +26,6 @@ from posezoo.measure.benchmarking.workloads import BenchmarkCase, NetworkWorkloa
 from posezoo.run import images, load
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig, require_device
-from posezoo.scale.store_transfers import bring_irs
 
 if TYPE_CHECKING:
     from posezoo.run.runtime.estimator import Estimator
@@ -95,8 +95,9 @@ class CaseMaker:
         machine.
         """
         parts = self.context.registry.parts(model)
+        sync = folder_sync(self.context.layout.output_dir)
         for part in parts:
-            bring_irs(part, self.context.layout, self.options.precisions)
+            sync.bring_irs(part, self.context.layout, self.options.precisions)
         return [
             precision
             for precision in self.options.precisions

@@ -258,7 +258,7 @@ def _predict_elsewhere(
         title = f"{name}: images {start + 1} to {start + size}"
         shards.append(_Shard(title, images[start : start + size], names))
     shared = tuple(image.path for image in images if image.path.is_file())[:1]
-    executor = replace(executor, folders=(*executor.folders, *shared))
+    executor = executor.with_files(shared)
     for outcome in for_each(shards, task, executor=executor, listener=listener):
         if outcome.error:
             raise outcome.error

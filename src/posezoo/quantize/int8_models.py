@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import ColorOrder, Model, ModelSpec, Precision
+from posezoo.core.download.folder_sync import folder_sync
 from posezoo.core.errors import InferenceError, QuantizationError
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.layout import ModelLayout
@@ -18,7 +19,6 @@ from posezoo.core.registry import format_command
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
 from posezoo.run.load import select_detector, with_found_decoder
-from posezoo.scale import store_transfers
 
 if TYPE_CHECKING:
     from posezoo.quantize.displacement import KeypointDisplacement
@@ -54,7 +54,7 @@ def plan_int8(
     from posezoo.quantize.quantization_plan import plan_quantization
 
     layout = context.with_output_dir(output_dir).layout
-    store_transfers.bring_irs(spec, layout, options.precisions)
+    folder_sync(layout.output_dir).bring_irs(spec, layout, options.precisions)
     return plan_quantization(
         _target(spec, context), layout, context.lock, dataset_dir, options=options
     )
@@ -183,9 +183,12 @@ def make_int8(plan: QuantizationPlan, *, listener: Listener) -> Quantized:
     from posezoo.quantize.quantization import quantize
 
     layout = plan.layout
-    with store_transfers.exclusive_copy(layout.model_dir(plan.target.spec)):
+    sync = folder_sync(layout.output_dir)
+    with sync.exclusive_copy(layout.model_dir(plan.target.spec)):
         quantized = quantize(plan, listener=listener)
-        store_transfers.publish_irs(quantized.irs.values(), layout.limits)
+        for xml in quantized.irs.values():
+            files = [xml.with_suffix(".bin"), xml, xml.with_name("provenance.json")]
+            sync.publish(files, layout.limits)
     return quantized
 
 
@@ -247,7 +250,7 @@ def compare_ir_with_fp32(
     from posezoo.quantize.quantization_plan import split_photos
 
     layout = context.with_output_dir(output_dir).layout
-    store_transfers.bring_irs(spec, layout, (precision,))
+    folder_sync(layout.output_dir).bring_irs(spec, layout, (precision,))
     ours = layout.converted_ir_path(spec, precision)
     paths = dict.fromkeys((ours, layout.ir_path(spec, precision)))
     xml = next((path for path in paths if path.is_file()), None)

@@ -1,8 +1,7 @@
 """Files in stores: what the stages of a model need is brought before them, and what they made is
 published after them.
 
-The stages work with local files, and only this module knows that these are working copies. If a
-folder is in no store, nothing is done.
+The stages work with local files, and only this module knows that these are working copies.
 """
 
 from __future__ import annotations
@@ -15,7 +14,9 @@ from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import ModelSpec, Precision, SourceFile
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
-from posezoo.core.download.availability import Availability, find_availability, package_digest
+from posezoo.core.download.availability import package_digest
+from posezoo.core.download.folder_sync import FolderSync
+from posezoo.core.download.model_download import download_model
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.origins import entry_path, select_files
 from posezoo.core.download.provenance_json import NAME
@@ -27,6 +28,8 @@ from posezoo.core.files.verified_files import is_verified_file, writing
 from posezoo.core.layout import DECODED, ModelLayout
 from posezoo.core.lockfile.entries import NAME as LOCK
 from posezoo.core.lockfile.entries import LockEntry, merge_entries
+from posezoo.core.pipeline.zoo_context import download_options
+from posezoo.core.settings import Settings
 from posezoo.core.user_folders import in_store
 from posezoo.core.workers.retries import RequestLimits
 from posezoo.scale.stores import Info, has_file, is_changed, is_current, publish, pull
@@ -35,143 +38,126 @@ if TYPE_CHECKING:
     from posezoo.scale.mirror import Mirror
 
 
-def observe(spec: ModelSpec, layout: ModelLayout, options: DownloadOptions) -> Mapping[Path, int]:
-    """The files of a model that are only in a store, or there in another version than here.
+class StoreSync(FolderSync):
+    """Brings and publishes the files of folders in stores; of a local folder, nothing is done."""
 
-    No weights are brought, only the .xml files and records of its IR.
+    def observe(
+        self, spec: ModelSpec, layout: ModelLayout, options: DownloadOptions
+    ) -> Mapping[Path, int]:
+        limits = options.limits
+        infos: dict[Path, Info] = {}
+        for folder in dict.fromkeys((layout.model_dir(spec), layout.model_download_dir(spec))):
+            infos |= _pull(folder, limits, lambda name: _is_of_irs(name, ()))
+        for entry in _cache_entries(spec.files, options):
+            infos |= _pull(entry.parent, limits, lambda _name: False)
+        return _sizes(infos) if infos else {}
 
-    Returns:
-        The sizes in bytes, by the paths in the working copy; also of files in the cache.
+    def bring(
+        self,
+        folder: Path,
+        limits: RequestLimits,
+        wanted: Callable[[str], bool] = lambda _name: True,
+        *,
+        afresh: bool = False,
+    ) -> None:
+        _pull(folder, limits, wanted, afresh=afresh)
 
-    Raises:
-        SourceError: the store cannot be read.
-    """
-    limits = options.limits
-    infos: dict[Path, Info] = {}
-    for folder in dict.fromkeys((layout.model_dir(spec), layout.model_download_dir(spec))):
-        infos |= bring(folder, limits, lambda name: _is_of_irs(name, ()))
-    for entry in _cache_entries(spec.files, options):
-        infos |= bring(entry.parent, limits, lambda _name: False)
-    return _sizes(infos) if infos else {}
+    def bring_registry(self, root: Path, settings: Settings) -> None:
+        limits = download_options(settings).limits
+        for folder in (root, root.parent / "licenses"):
+            self.bring(folder, limits)
+
+    def bring_irs(
+        self, spec: ModelSpec, layout: ModelLayout, precisions: Collection[Precision]
+    ) -> None:
+        self.bring(layout.model_dir(spec), layout.limits, lambda name: _is_of_irs(name, precisions))
+
+    def bring_published_files(
+        self, spec: ModelSpec, layout: ModelLayout, options: DownloadOptions
+    ) -> None:
+        if not in_store(layout.download_dir) or layout.custom_checkpoint(spec):
+            return
+        with self.shared_files(spec, layout, options):
+            if all(layout.file_path(spec, file).is_file() for file in spec.files):
+                download_model(spec, layout, options, candidates=())
+
+    def publish(self, paths: Sequence[Path], limits: RequestLimits) -> None:
+        publish(paths, limits)
+
+    @contextmanager
+    def exclusive_copy(self, folder: Path) -> Iterator[None]:
+        if not in_store(folder):
+            yield
+            return
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        with exclusive(folder / "store", wait_s=math.inf):
+            yield
+
+    @contextmanager
+    def shared_files(
+        self,
+        spec: ModelSpec,
+        layout: ModelLayout,
+        options: DownloadOptions,
+        *,
+        precisions: Collection[str] | None = None,
+        listener: Listener = ignore_event,
+    ) -> Iterator[None]:
+        folder = layout.model_download_dir(spec)
+        targets = {layout.file_path(spec, file): file for file in select_files(spec, precisions)}
+        paths = [*targets, folder / NAME]
+        with self.exclusive_copy(folder):
+            pull(folder, options.limits, lambda name: folder / name in paths)
+            with self.shared_cache(targets, options, listener):
+                yield
+            for path in paths:
+                publish([path], options.limits)
+
+    @contextmanager
+    def shared_cache(
+        self, targets: Mapping[Path, SourceFile], options: DownloadOptions, listener: Listener
+    ) -> Iterator[None]:
+        limits = options.limits
+        try:
+            for target, file in targets.items():
+                for entry in _cache_entries([file], options):
+                    if not is_verified_file(target, file):
+                        self.bring(entry.parent, limits, {entry.name}.__contains__)
+        except (OutputError, SourceError) as error:
+            listener(WarningIssued(f"the cache cannot be read: {error.problem}"))
+        yield
+        try:
+            for entry in _cache_entries(targets.values(), options):
+                _publish_entry(entry, limits)
+        except (OutputError, SourceError) as error:
+            listener(WarningIssued(f"the cache cannot be written: {error.problem}"))
 
 
-def locate_weights(spec: ModelSpec, layout: ModelLayout, options: DownloadOptions) -> Availability:
-    """Where the files of a model come from, as ``find_availability``; stores are asked."""
-    return find_availability(spec, layout, options, observe(spec, layout, options))
+STORE_SYNC = StoreSync()
 
 
-def observe_mirror(mirror: Mirror, limits: RequestLimits) -> Mapping[Path, int]:
-    """As ``observe``, for the files of a mirror."""
-    return _sizes(bring(mirror.root, limits, lambda _name: False))
+def _pull(
+    folder: Path,
+    limits: RequestLimits,
+    wanted: Callable[[str], bool],
+    *,
+    afresh: bool = False,
+) -> Mapping[Path, Info]:
+    """``stores.pull``, while no other process changes the working copy."""
+    if not in_store(folder):
+        return {}
+    with STORE_SYNC.exclusive_copy(folder):
+        return pull(folder, limits, wanted, afresh=afresh)
 
 
 def _sizes(infos: Mapping[Path, Info]) -> dict[Path, int]:
     return {path: info["size"] for path, info in infos.items() if not is_current(path, info)}
 
 
-def bring(
-    folder: Path,
-    limits: RequestLimits,
-    wanted: Callable[[str], bool] = lambda _name: True,
-    *,
-    afresh: bool = False,
-) -> Mapping[Path, Info]:
-    """``files.stores.pull``, while no other process changes the working copy."""
-    if not in_store(folder):
-        return {}
-    with exclusive_copy(folder):
-        return pull(folder, limits, wanted, afresh=afresh)
-
-
-def bring_irs(spec: ModelSpec, layout: ModelLayout, precisions: Collection[Precision]) -> None:
-    """Bring the IR of a model.
-
-    Args:
-        precisions: of these, the weights are brought, too; of others, only the .xml and the record.
-
-    Raises:
-        SourceError: the store cannot be read.
-    """
-    bring(layout.model_dir(spec), layout.limits, lambda name: _is_of_irs(name, precisions))
-
-
 def _is_of_irs(name: str, precisions: Collection[Precision]) -> bool:
     folder, _, file = name.removeprefix(f"{DECODED}/").partition("/")
     return folder in list(Precision) and (folder in precisions or not file.endswith(".bin"))
-
-
-def publish_irs(irs: Iterable[Path], limits: RequestLimits) -> None:
-    """Publish each IR (.xml) with its weights and its record, if it is not in its store yet."""
-    for xml in irs:
-        publish([xml.with_suffix(".bin"), xml, xml.with_name("provenance.json")], limits)
-
-
-@contextmanager
-def exclusive_copy(folder: Path) -> Iterator[None]:
-    """Make other processes that work in this folder wait, if it is a working copy."""
-    if not in_store(folder):
-        yield
-        return
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    with exclusive(folder / "store", wait_s=math.inf):
-        yield
-
-
-@contextmanager
-def shared_files(
-    spec: ModelSpec,
-    layout: ModelLayout,
-    options: DownloadOptions,
-    *,
-    precisions: Collection[str] | None = None,
-    listener: Listener = ignore_event,
-) -> Iterator[None]:
-    """Bring the published files of a model before they are downloaded, and publish them after.
-
-    Args:
-        precisions: as for ``download_model``.
-
-    Raises:
-        SourceError: a store cannot be read.
-        OutputError: a store cannot be written. If this is the cache, it is only a warning.
-    """
-    folder = layout.model_download_dir(spec)
-    targets = {layout.file_path(spec, file): file for file in select_files(spec, precisions)}
-    paths = [*targets, folder / NAME]
-    with exclusive_copy(folder):
-        pull(folder, options.limits, lambda name: folder / name in paths)
-        with shared_cache(targets, options, listener):
-            yield
-        for path in paths:
-            publish([path], options.limits)
-
-
-@contextmanager
-def shared_cache(
-    targets: Mapping[Path, SourceFile], options: DownloadOptions, listener: Listener = ignore_event
-) -> Iterator[None]:
-    """Bring the entries of files in the cache before they are downloaded, and publish them after.
-
-    A cache that cannot be used is reported as a warning.
-
-    Args:
-        targets: the files by their paths; no entry is brought for a file that is verified there.
-    """
-    limits = options.limits
-    try:
-        for target, file in targets.items():
-            for entry in _cache_entries([file], options):
-                if not is_verified_file(target, file):
-                    bring(entry.parent, limits, {entry.name}.__contains__)
-    except (OutputError, SourceError) as error:
-        listener(WarningIssued(f"the cache cannot be read: {error.problem}"))
-    yield
-    try:
-        for entry in _cache_entries(targets.values(), options):
-            _publish_entry(entry, limits)
-    except (OutputError, SourceError) as error:
-        listener(WarningIssued(f"the cache cannot be written: {error.problem}"))
 
 
 def _publish_entry(entry: Path, limits: RequestLimits) -> None:
@@ -196,6 +182,11 @@ def _cache_entries(files: Iterable[SourceFile], options: DownloadOptions) -> Ite
                 yield options.cache_dir / entry_path(digest)
 
 
+def observe_mirror(mirror: Mirror, limits: RequestLimits) -> Mapping[Path, int]:
+    """As ``StoreSync.observe``, for the files of a mirror."""
+    return _sizes(_pull(mirror.root, limits, lambda _name: False))
+
+
 @contextmanager
 def shared_mirror(
     mirror: Mirror, files: Iterable[SourceFile], options: DownloadOptions, listener: Listener
@@ -207,10 +198,10 @@ def shared_mirror(
     root = mirror.root
     limits = options.limits
     targets = {mirror.store_path(file.checksum): file for file in files if file.checksum}
-    with exclusive_copy(root):
+    with STORE_SYNC.exclusive_copy(root):
         pull(root, limits, lambda name: not name.startswith("1/") or root / name in targets)
         before = dict(mirror.open_lock().entries)
-        with shared_cache(targets, options, listener):
+        with STORE_SYNC.shared_cache(targets, options, listener):
             yield
         for path in _list_changed(root):
             if path.name != LOCK:

@@ -10,12 +10,10 @@ from contextlib import AbstractContextManager, contextmanager
 from enum import Enum
 from pathlib import Path
 
-from posezoo.core.declarations.model import SourceFile
-from posezoo.core.errors import SizeError, SourceError, os_reason
+from posezoo.core.errors import SourceError, os_reason
 from posezoo.core.files.verified_files import CHUNK
 from posezoo.core.values import frozen
-from posezoo.core.workers.retries import RequestLimits, TransientSourceError
-from posezoo.scale import stores
+from posezoo.core.workers.retries import TransientSourceError
 
 
 class RateLimitedError(TransientSourceError):
@@ -126,49 +124,3 @@ def reading() -> Iterator[None]:
         raise NotFoundError("does not exist") from error
     except OSError as error:
         raise SourceError(f"cannot be read: {os_reason(error)}") from error
-
-
-@contextmanager
-def open_stored_file(
-    address: str, file: SourceFile, timeout_s: float, resume: ResumeState
-) -> Iterator[ByteStream]:
-    """Read a file of a store by its address after the bytes downloaded before; the digest shows
-    whether both fit together.
-
-    fsspec reads credentials and options from the same places as each store's own tools, and from
-    its own configuration (such as FSSPEC_S3_ANON=true).
-
-    Raises:
-        NotFoundError: the store does not have the file.
-        TransientSourceError: the store did not answer in time, or failed; reading pieces can raise
-            it too.
-        SourceError: the package for the store's protocol is not installed, or the store refuses
-            access.
-        SizeError: the store announces another size.
-    """
-    limits = RequestLimits(1, timeout_s)  # the caller repeats requests
-
-    @contextmanager
-    def asking() -> Iterator[None]:
-        try:
-            yield
-        except SourceError as error:
-            error.problem = error.problem.removeprefix(f"{address}: ")
-            raise
-
-    with asking():
-        size = stores.file_size(address, limits)
-    if size is None:
-        raise NotFoundError("does not have it")
-    if file.size not in (None, size):
-        raise SizeError(f"announces {size} bytes, {file.size} are declared")
-
-    def read_pieces() -> Iterator[bytes]:
-        for start in range(resume.size, size, stores.PIECE):
-            with asking():
-                yield (
-                    stores.read_range(address, start, min(start + stores.PIECE, size), limits)
-                    or b""
-                )
-
-    yield ByteStream(read_pieces(), resume.size, is_resumable=True, size=size)

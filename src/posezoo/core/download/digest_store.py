@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from posezoo.core.declarations.model import SourceFile
+from posezoo.core.declarations.sources import HttpSource, StorageSource
 from posezoo.core.download.candidates import (
     ByteStream,
     Candidate,
@@ -26,12 +27,11 @@ from posezoo.core.download.candidates import (
     OpenCandidate,
     ResumeState,
     open_local_file,
-    open_stored_file,
     reading,
 )
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.origins import entry_path, is_in_store, mirror_folder
-from posezoo.core.download.parallel_ranges import open_url
+from posezoo.core.download.source_types import find_source_type
 from posezoo.core.errors import SourceError, os_reason, redact_secrets
 from posezoo.core.files.file_lock import ABANDONED_AFTER_S, discard, lock_file, remove_lock
 from posezoo.core.files.staging import create_parent
@@ -60,13 +60,12 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
             candidates.append(
                 Candidate(address, CandidateKind.MIRROR, partial(_open_folder, root, path), path)
             )
-        elif is_in_store(address):
-            name = f"{address}/{path_in_store}"
-            read = partial(open_stored_file, name, file, context.options.timeout_s)
-            candidates.append(Candidate(redact_secrets(name), CandidateKind.MIRROR, read))
-        else:
-            read = partial(open_url, f"{address.rstrip('/')}/{path_in_store}", file, context)
-            candidates.append(Candidate(redact_secrets(address), CandidateKind.MIRROR, read))
+            continue
+        url = f"{address.rstrip('/')}/{path_in_store}"
+        source = StorageSource(url) if is_in_store(address) else HttpSource(url)
+        name = f"{source}" if is_in_store(address) else redact_secrets(address)
+        read = partial(find_source_type(source).open, source, file, context)
+        candidates.append(Candidate(name, CandidateKind.MIRROR, read))
     return tuple(candidates)
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,10 +24,15 @@ from posezoo.core.download.candidates import (
     ResumeState,
 )
 from posezoo.core.download.context import DownloadContext
-from posezoo.core.download.digest_store import cache_entry_lock, is_cached, store
+from posezoo.core.download.digest_store import (
+    cache_entry_lock,
+    is_cached,
+    store,
+    store_candidates,
+)
 from posezoo.core.download.partial import PartialFile, remove_partial
 from posezoo.core.download.provenance_json import remember_origin
-from posezoo.core.download.source_types import list_candidates
+from posezoo.core.download.source_types import find_source_type
 from posezoo.core.errors import (
     ArchiveError,
     DigestError,
@@ -36,6 +42,7 @@ from posezoo.core.errors import (
     SizeError,
     SourceError,
     UnpinnedFileError,
+    redact_secrets,
 )
 from posezoo.core.events import (
     CachedFileUsed,
@@ -62,6 +69,21 @@ Failures = Sequence[tuple[Candidate, DownloadError]]
 
 # Ten progress events per second are enough.
 _PROGRESS_EVERY_S = 0.1
+
+
+def list_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candidate, ...]:
+    """All candidates for a file, in the order to ask them: the cache, the mirrors, its sources."""
+    candidates = [*store_candidates(file, context)]
+    for source in file.sources:
+        source_type = find_source_type(source)
+        copy = source_type.find_local_copy(source)
+        if copy:
+            candidates.append(copy)
+        start_reading = partial(source_type.open, source, file, context)
+        candidates.append(
+            Candidate(redact_secrets(str(source)), CandidateKind.SOURCE, start_reading)
+        )
+    return tuple(candidates)
 
 
 def download_file(

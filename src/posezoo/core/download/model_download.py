@@ -9,12 +9,15 @@ from posezoo.core.declarations.model import ModelSpec, SourceFile
 from posezoo.core.download.candidates import Candidate
 from posezoo.core.download.context import ConnectionPool, DownloadContext
 from posezoo.core.download.digest_store import remove_stale_staging
-from posezoo.core.download.file_download import download_file, unpinned_error
+from posezoo.core.download.file_download import (
+    download_file,
+    list_candidates,
+    unpinned_error,
+)
 from posezoo.core.download.options import DownloadOptions, refuse_license
 from posezoo.core.download.origins import NONE_STORED, FileOrigin, select_files
 from posezoo.core.download.postprocess import postprocess
 from posezoo.core.download.provenance_json import NAME, update_provenance_json
-from posezoo.core.download.source_types import list_candidates
 from posezoo.core.errors import PosezooError, os_reason
 from posezoo.core.events import (
     DownloadFinished,

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from posezoo.core.declarations.model import Source, SourceFile
-from posezoo.core.download.candidates import ByteStream, Candidate, CandidateKind, ResumeState
+from posezoo.core.download.candidates import ByteStream, Candidate, ResumeState
 from posezoo.core.download.context import DownloadContext
-from posezoo.core.download.digest_store import store_candidates
-from posezoo.core.errors import SourceError, redact_secrets
+from posezoo.core.errors import SourceError
 from posezoo.core.plugins import LazyTable
 from posezoo.core.values import frozen
 
@@ -40,7 +38,7 @@ class SourceType:
     field_type: FieldType[Any] | None = None
 
 
-#: By the ``$type`` in model.yml; ``storage`` is for URLs of stores (s3, gs, az, sftp).
+#: By the ``$type`` in model.yml.
 SOURCE_TYPES = LazyTable(
     "posezoo.source_types",
     SourceType,
@@ -48,7 +46,6 @@ SOURCE_TYPES = LazyTable(
         "http": "posezoo.core.download.sources.direct:HTTP_TYPE",
         "google_drive": "posezoo.core.download.sources.google_drive:SOURCE_TYPE",
         "huggingface": "posezoo.core.download.sources.hugging_face:SOURCE_TYPE",
-        "storage": "posezoo.core.download.sources.direct:STORAGE_TYPE",
         "file": "posezoo.core.download.sources.direct:FILE_TYPE",
         "python_package": "posezoo.core.download.sources.python_package:SOURCE_TYPE",
         "npm_package": "posezoo.core.download.sources.npm_package:SOURCE_TYPE",
@@ -75,18 +72,3 @@ def find_source_type(source: object) -> SourceType:
     source_type = SOURCE_TYPES.find(type_name(source))
     assert source_type
     return source_type
-
-
-def list_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candidate, ...]:
-    """All candidates for a file, in the order to ask them: the cache, the mirrors, its sources."""
-    candidates = [*store_candidates(file, context)]
-    for source in file.sources:
-        source_type = find_source_type(source)
-        copy = source_type.find_local_copy(source)
-        if copy:
-            candidates.append(copy)
-        start_reading = partial(source_type.open, source, file, context)
-        candidates.append(
-            Candidate(redact_secrets(str(source)), CandidateKind.SOURCE, start_reading)
-        )
-    return tuple(candidates)

@@ -10,9 +10,11 @@ from posezoo.core import features
 from posezoo.core.declarations.sources import PythonPackageSource
 from posezoo.core.download.archive import unpack_archive
 from posezoo.core.download.context import DownloadContext
+from posezoo.core.download.folder_sync import folder_sync
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.sources.python_package import download_wheel
 from posezoo.core.errors import DownloadError, OutputError, os_reason
+from posezoo.core.events import ignore_event
 from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
 from posezoo.core.files.verified_files import sync
 from posezoo.core.plugins import import_attribute
@@ -40,7 +42,13 @@ def read_wheel_registry(name: str, options: DownloadOptions) -> Path:
     parent = root.parents[1]
     remove_stale_staging_dirs(parent)
     try:
-        with staging_dir(parent) as folder, DownloadContext(name, options) as context:
+        with (
+            folder_sync(options.cache_dir).shared_cache(
+                {root: source.package_file}, options, ignore_event
+            ),
+            staging_dir(parent) as folder,
+            DownloadContext(name, options) as context,
+        ):
             wheel = folder / source.wheel.name
             unpacked = folder / "unpacked"
             download_wheel(source, wheel, context)

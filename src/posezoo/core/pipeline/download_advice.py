@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.download.availability import (
+    LOCAL,
+    PACKAGE_INDEXES,
+    Availability,
+    find_availability,
+)
+from posezoo.core.download.folder_sync import folder_sync
+from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import DownloadError
+from posezoo.core.layout import ModelLayout
 from posezoo.core.resolve.resolved import Resolved
 from posezoo.core.resolve.stage_context import Context
-from posezoo.scale import store_transfers
 
 
 def advise_after_failure(error: DownloadError, resolved: Resolved, context: Context) -> None:
@@ -19,7 +27,7 @@ def advise_after_failure(error: DownloadError, resolved: Resolved, context: Cont
     options = context.download_options
     others: Sequence[str] = ()
     if spec.is_ir:
-        others = store_transfers.locate_weights(spec, resolved.layout, options).local_precisions
+        others = _locate_weights(spec, resolved.layout, options).local_precisions
     if others:
         error.hint = f"its files in {' and '.join(others)} are available: --precision {others[0]}"
         return
@@ -38,8 +46,6 @@ def _find_models_instead(spec: ModelSpec, context: Context) -> list[str]:
     """Up to three models with the same task: those on this machine, then those on package
     indexes.
     """
-    from posezoo.core.download.availability import LOCAL, PACKAGE_INDEXES
-
     local = []
     indexed = []
     for model in context.registry.select().all:
@@ -47,10 +53,15 @@ def _find_models_instead(spec: ModelSpec, context: Context) -> list[str]:
             continue
         origins: set[str] = set()
         for part in context.registry.parts(model):
-            weights = store_transfers.locate_weights(part, context.layout, context.download_options)
+            weights = _locate_weights(part, context.layout, context.download_options)
             origins.update(weights.best_places)
         if origins <= LOCAL:
             local.append(model.full_name)
         elif origins <= LOCAL | PACKAGE_INDEXES:
             indexed.append(model.full_name)
     return [*local, *indexed][:3]
+
+
+def _locate_weights(spec: ModelSpec, layout: ModelLayout, options: DownloadOptions) -> Availability:
+    stored = folder_sync(layout.download_dir, options.cache_dir).observe(spec, layout, options)
+    return find_availability(spec, layout, options, stored)

@@ -7,12 +7,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import starmap
 from pathlib import Path
 from typing import Generic
 
-from posezoo.core.errors import PosezooError, import_optional, os_reason
-from posezoo.core.events import Listener, WarningIssued, WorkFinished, WorkStarted, ignore_event
+from posezoo.core.errors import PosezooError, os_reason
+from posezoo.core.events import Listener, WorkFinished, WorkStarted, ignore_event
+from posezoo.core.plugins import Hook
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
 from posezoo.core.workers.threads import CancelCheck, Item, Result, cancellable, map_ordered
@@ -27,28 +27,53 @@ class Outcome(Generic[Item, Result]):
     error: PosezooError | None = None
 
 
+#: Does the task for one item, and returns its outcome; errors of the task are in it.
+Attempt = Callable[[Item, Listener], Outcome[Item, Result]]
+
+
 @frozen
 class Executor:
-    """Where the tasks of ``for_each`` run: here, in threads, in child processes, or on a Dask
-    cluster.
+    """Where the tasks of ``for_each`` run: here, in threads, or in child processes.
 
     Attributes:
         jobs: the number of items that are processed at the same time.
         in_processes: whether each job is a process instead of a thread; the task, the items, the
             events and the results are then pickled.
-        scheduler: the address of a Dask scheduler, whose workers then run the tasks.
-        folders: the folders that the workers of the scheduler must share with this machine; or
-            existing files in folders that are only read.
-        cluster_wait_s: how long a run waits for a worker of the scheduler, if there is none.
-        warning: what the user should know about these workers.
     """
 
     jobs: int = 1
     in_processes: bool = False
-    scheduler: str = ""
-    folders: tuple[Path, ...] = ()
-    cluster_wait_s: float = 60.0
-    warning: str = ""
+
+    def with_files(self, files: Sequence[Path]) -> Executor:  # noqa: ARG002
+        """The executor of tasks that read these files, too, wherever they run."""
+        return self
+
+    def map(
+        self,
+        attempt: Attempt[Item, Result],
+        items: Sequence[Item],
+        listener: Listener,
+        memory: Callable[[Item], int],
+    ) -> Iterator[Outcome[Item, Result]]:
+        """The outcomes of the items in their order."""
+        if self.in_processes:
+            from posezoo.core.workers.processes import map_in_processes
+
+            return map_in_processes(
+                attempt, items, self.jobs, listener, lost=report_lost, memory=memory
+            )
+
+        def work(item: Item, check: CancelCheck) -> Outcome[Item, Result]:
+            return attempt(item, cancellable(listener, check))
+
+        return map_ordered(work, items, self.jobs)
+
+
+#: The executor of ``--cluster ADDRESS``: made from the address, how long to wait for a worker in
+#: seconds, the context, and the folders and files that the workers need.
+REMOTE_EXECUTOR: Hook[Callable[[str, float, Context, Sequence[Path]], Executor]] = Hook(
+    "remote_executor", lambda *_: Executor()
+)
 
 
 def for_each(
@@ -73,34 +98,7 @@ def for_each(
     attempt = partial(_attempt, task)
     if executor == Executor():  # one after the other
         return (attempt(item, listener) for item in items)
-    if not executor.in_processes:
-
-        def work(item: Item, check: CancelCheck) -> Outcome[Item, Result]:
-            return attempt(item, cancellable(listener, check))
-
-        return map_ordered(work, items, executor.jobs)
-    if executor.scheduler:
-        import_optional("distributed", extra="cluster")
-        from posezoo.core.pipeline.zoo_context import reduce_for_worker
-        from posezoo.scale.cluster import map_on_cluster
-
-        if executor.warning:
-            listener(WarningIssued(executor.warning))
-        results = map_on_cluster(
-            attempt,
-            items,
-            executor.scheduler,
-            listener,
-            lost=_lost,
-            folders=executor.folders,
-            memory=memory,
-            wait_s=executor.cluster_wait_s,
-            reducers={Context: reduce_for_worker},
-        )
-        return starmap(_name_worker, results)
-    from posezoo.core.workers.processes import map_in_processes
-
-    return map_in_processes(attempt, items, executor.jobs, listener, lost=_lost, memory=memory)
+    return executor.map(attempt, items, listener, memory)
 
 
 def _attempt(
@@ -122,16 +120,10 @@ def _attempt(
     return Outcome(item, result, failure)
 
 
-def _lost(item: Item, error: PosezooError, listener: Listener) -> Outcome[Item, Result]:
+def report_lost(item: Item, error: PosezooError, listener: Listener) -> Outcome[Item, Result]:
+    """The outcome of an item whose process or worker ended early."""
     listener(WorkFinished(_name(item), False, error.problem))
     return Outcome(item, error=type(error)(f"{_name(item)}: {error.problem}", hint=error.hint))
-
-
-def _name_worker(worker: str, outcome: Outcome[Item, Result]) -> Outcome[Item, Result]:
-    """The outcome; an error also says on which worker of the cluster it happened."""
-    if outcome.error:
-        outcome.error.problem += f" (on the worker {worker})"
-    return outcome
 
 
 def _name(item: object) -> str:

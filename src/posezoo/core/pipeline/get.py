@@ -19,6 +19,7 @@ from posezoo.core.declarations.model import (
     ModelSpec,
     Precision,
 )
+from posezoo.core.download.folder_sync import folder_sync
 from posezoo.core.errors import ConversionError, DownloadError, InferenceError, PosezooError
 from posezoo.core.events import (
     ConversionFinished,
@@ -38,14 +39,11 @@ from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.resolved import Resolved, Target
 from posezoo.core.resolve.stage_context import Context
-from posezoo.core.user_folders import in_store
 from posezoo.core.values import frozen
 from posezoo.core.versions import version
 from posezoo.networks.custom_weights import checkpoint_dir, require_network
 from posezoo.pages import cards
 from posezoo.pages import facts as facts_package
-from posezoo.scale import store_transfers
-from posezoo.scale.stores import publish
 
 if TYPE_CHECKING:
     from posezoo.pages.facts.model_facts import ModelFacts
@@ -144,6 +142,7 @@ def get(
         InferenceError: as for ``check_own_weights``.
     """
     check_own_weights(resolved.spec, listener)
+    layout = resolved.layout
     settings = context.settings
     options = replace(
         options or ConversionOptions(),
@@ -151,11 +150,16 @@ def get(
         memory_gb=settings.conversion_memory,
     )
     with time_step(DOWNLOAD):
-        plan = bring_irs_and_plan(resolved, context, options, downloads=downloads)
+        plan = make_plan(resolved, context, options, downloads=downloads)
+        if plan.stored and plan.precisions_to_bring:
+            sync = folder_sync(layout.output_dir)
+            sync.bring_irs(resolved.spec, layout, plan.precisions_to_bring)
+            plan = make_plan(resolved, context, options, downloads=downloads)
         if downloads:
             resolved = download(plan, context, listener=listener)
         elif plan.is_due and plan.obstacle is None:
-            _bring_published_files(resolved, context)
+            sync = folder_sync(layout.download_dir)
+            sync.bring_published_files(resolved.spec, layout, context.download_options)
     with time_step(CONVERT):
         return convert(resolved, plan, options, listener=listener)
 
@@ -171,31 +175,6 @@ def check_own_weights(spec: ModelSpec, listener: Listener) -> None:
     if not spec.decoder:
         raise InferenceError(spec.assumption)
     listener(WarningIssued(spec.assumption))
-
-
-def bring_irs_and_plan(
-    resolved: Resolved, context: Context, options: ConversionOptions, *, downloads: bool
-) -> Plan:
-    """The plan of a real run, as from ``make_plan``: IR that are up to date are on this machine."""
-    plan = make_plan(resolved, context, options, downloads=downloads)
-    if not plan.precisions_to_bring:
-        return plan
-    store_transfers.bring_irs(resolved.spec, resolved.layout, plan.precisions_to_bring)
-    return make_plan(resolved, context, options, downloads=downloads)
-
-
-def _bring_published_files(resolved: Resolved, context: Context) -> None:
-    """Bring the published files that are only in a store, and unpack them as a download does."""
-    from posezoo.core.download.model_download import download_model
-
-    spec = resolved.spec
-    layout = resolved.layout
-    if not in_store(layout.download_dir) or layout.custom_checkpoint(spec):
-        return
-    options = context.download_options
-    with store_transfers.shared_files(spec, layout, options):
-        if all(layout.file_path(spec, file).is_file() for file in spec.files):
-            download_model(spec, layout, options, candidates=())
 
 
 def download(plan: Plan, context: Context, *, listener: Listener = ignore_event) -> Resolved:
@@ -224,9 +203,8 @@ def download(plan: Plan, context: Context, *, listener: Listener = ignore_event)
     layout = resolved.layout
     options = context.download_options
     try:
-        with store_transfers.shared_files(
-            spec, layout, options, precisions=precisions, listener=listener
-        ):
+        sync = folder_sync(layout.download_dir, options.cache_dir)
+        with sync.shared_files(spec, layout, options, precisions=precisions, listener=listener):
             download_model(spec, layout, options, precisions=precisions, listener=listener)
     except DownloadError as error:
         from posezoo.core.pipeline.download_advice import advise_after_failure
@@ -261,30 +239,31 @@ def convert(
         return _published_irs(resolved, plan)
     irs = {ir.precision: ir.xml for ir in plan.irs}
     due = select_due(spec.full_name, plan.irs, listener)
-    if not (due or in_store(layout.output_dir) or options.keep_onnx):
-        remove_stale_staging_dirs(layout.model_dir(spec))
-        return Converted(resolved, irs)
-    with store_transfers.exclusive_copy(layout.model_dir(spec)):
+    sync = folder_sync(layout.output_dir)
+    with sync.exclusive_copy(layout.model_dir(spec)):
         remove_stale_staging_dirs(layout.model_dir(spec))
         if due:
             _make_irs(resolved, due, plan.program, options, listener=listener)
         # Also those that an earlier run made, which may have been killed before it published them.
-        store_transfers.publish_irs(irs.values(), layout.limits)
+        for xml in irs.values():
+            files = [xml.with_suffix(".bin"), xml, xml.with_name("provenance.json")]
+            sync.publish(files, layout.limits)
         if due and options.keep_onnx:
-            publish([layout.onnx_path(spec)], layout.limits)
+            sync.publish([layout.onnx_path(spec)], layout.limits)
     if options.keep_onnx and not due:
         export_onnx(resolved, force=True)
     return Converted(resolved, irs)
 
 
 def export_onnx(resolved: Resolved, *, force: bool = False) -> Path:
-    """As ``convert.conversion.write_onnx``, also to a folder in a store."""
+    """As ``convert.conversion.write_onnx``, and publish the file."""
     from posezoo.core.convert import conversion
 
     layout = resolved.layout
-    with store_transfers.exclusive_copy(layout.model_dir(resolved.source)):
+    sync = folder_sync(layout.output_dir)
+    with sync.exclusive_copy(layout.model_dir(resolved.source)):
         path = conversion.write_onnx(resolved, force=force)
-        publish([path], layout.limits)
+        sync.publish([path], layout.limits)
     return path
 
 
@@ -423,16 +402,13 @@ def write_model_card(model: Model, context: Context, output_dir: Path | None = N
 
     parts = tuple(map(context.lock.with_pins, context.registry.parts(model)))
     layout = context.with_output_dir(output_dir).layout
-    is_in_store = in_store(layout.output_dir)
-    if is_in_store:
-        for part in parts:  # another machine may have made its IR
-            store_transfers.bring_irs(part, layout, ())
+    sync = folder_sync(layout.output_dir)
+    for part in parts:  # another machine may have made its IR
+        sync.bring_irs(part, layout, ())
     detector = find_detector(model, context.registry)
     card = refresh_card(ModelFacts(model, parts, layout, detector))
-    if not is_in_store:
-        return card
     pictures = sorted(card.parent.glob("*.svg"))
-    publish([*pictures, card.with_name("card.json"), card], layout.limits)
+    sync.publish([*pictures, card.with_name("card.json"), card], layout.limits)
     return card
 
 

@@ -15,6 +15,7 @@ from posezoo.core.convert.conversion_plan import (
 from posezoo.core.convert.converter_program import FINDER, ConverterProgram
 from posezoo.core.declarations.model import Digest, Precision
 from posezoo.core.declarations.routes import Obstacle
+from posezoo.core.download.folder_sync import folder_sync
 from posezoo.core.download.model_download import PlannedFile, plan_download
 from posezoo.core.download.transfer import transfer_bytes
 from posezoo.core.errors import ConversionError
@@ -22,9 +23,7 @@ from posezoo.core.files import verified_files
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.resolved import Converter, Resolved, Target
 from posezoo.core.resolve.stage_context import Context
-from posezoo.core.user_folders import in_store
 from posezoo.core.values import frozen
-from posezoo.scale import store_transfers
 
 
 @frozen
@@ -59,8 +58,6 @@ class Plan:
     @property
     def precisions_to_bring(self) -> list[Precision]:
         """The precisions whose IR is up to date in a store, and not on this machine yet."""
-        if not self.stored:
-            return []
         good = [ir for ir in self.irs if ir.is_up_to_date]
         return [ir.precision for ir in good if ir.xml.with_suffix(".bin") in self.stored]
 
@@ -106,10 +103,9 @@ def make_plan(
     options = options or ConversionOptions()
     program = _find_program(resolved, context, is_dry_run=is_dry_run)
     layout = resolved.layout
-    stored: Mapping[Path, int] = {}
-    cache_dir = context.download_options.cache_dir
-    if any(map(in_store, (layout.output_dir, layout.download_dir, cache_dir))):
-        stored = store_transfers.observe(resolved.spec, layout, context.download_options)
+    download_options = context.download_options
+    sync = folder_sync(layout.output_dir, layout.download_dir, download_options.cache_dir)
+    stored = sync.observe(resolved.spec, layout, download_options)
 
     def is_good(path: Path, size: int, digest: Digest) -> bool:
         if path in stored:

@@ -4,60 +4,16 @@ options.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields, replace
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from posezoo.core.errors import redact_secrets
+from posezoo.core.download.folder_sync import folder_sync
 from posezoo.core.registry import Registry, builtin_models_dir, wheel_registry_root
 from posezoo.core.resolve.stage_context import Context
-from posezoo.core.settings import Settings, config_file, read_settings, to_settings
-from posezoo.core.user_folders import in_store
+from posezoo.core.settings import Settings
 
 if TYPE_CHECKING:  # importing these takes 30 ms, which commands that only list models do not need
     from posezoo.core.download.options import DownloadOptions, FirstUse
-
-
-def reduce_for_worker(context: Context) -> tuple[Any, ...]:
-    """The context as it is pickled for a worker of a cluster, which has secrets of its own."""
-    shown = tuple(map(redact_secrets, context.settings.mirror))
-    changed = {
-        "settings": replace(context.settings, header=(), mirror=shown),
-        "download_options": replace(
-            context.download_options, headers=(), mirrors=shown, proxies={}
-        ),
-    }
-    values = {each.name: getattr(context, each.name) for each in fields(context)}
-    is_stored = any(map(in_store, context.settings.models_dir))
-    entries = context.registry.entries.values() if is_stored else ()
-    return _open_on_worker, (values | changed, [entry.path for entry in entries])
-
-
-def _open_on_worker(values: dict[str, Any], declared: Sequence[Path]) -> Context:
-    """The context of another machine with the headers of this one, its passwords for the same
-    mirrors, and its copy of a registry that is in a store.
-
-    Args:
-        declared: the files of that registry that the worker needs.
-    """
-    path = config_file()
-    worker_settings = _worker_settings(path, path.stat().st_mtime_ns if path else 0)
-    by_shown_address = {redact_secrets(mirror): mirror for mirror in worker_settings.mirror}
-    settings = values["settings"]
-    mirror = tuple(by_shown_address.get(each, each) for each in settings.mirror)
-    options = replace(values["download_options"], headers=worker_settings.header, mirrors=mirror)
-    settings = replace(settings, header=worker_settings.header, mirror=mirror)
-    if not all(path.is_file() for path in declared):  # a worker without a shared disk
-        model_roots(settings)
-    return Context(**values | {"settings": settings, "download_options": options})
-
-
-@lru_cache(maxsize=1)  # each item of a run brings a context
-def _worker_settings(_path: Path | None, _changed_ns: int) -> Settings:
-    """This machine's settings; the arguments say which version of posezoo.cfg they are from."""
-    return to_settings(read_settings())
 
 
 def open_context(
@@ -135,24 +91,14 @@ def _read_wheel_registry(name: str, settings: Settings) -> Path:
     if root.is_dir():
         return root
     from posezoo.core.download.wheel_registry import read_wheel_registry
-    from posezoo.scale.mirror import registry_wheel
-    from posezoo.scale.store_transfers import shared_cache
 
-    options = download_options(settings)
-    with shared_cache({root: registry_wheel(name)}, options):
-        return read_wheel_registry(name, options)
+    return read_wheel_registry(name, download_options(settings))
 
 
 def model_roots(settings: Settings) -> list[Path]:
-    """The folders of models_dir; those in stores are copied first, with the licenses beside
-    them.
-    """
+    """The folders of models_dir, after their files were brought to this machine."""
     for root in settings.models_dir:
-        if in_store(root):
-            from posezoo.scale.store_transfers import bring
-
-            for folder in (root, root.parent / "licenses"):
-                bring(folder, download_options(settings).limits)
+        folder_sync(root).bring_registry(root, settings)
     return list(settings.models_dir)
 
 

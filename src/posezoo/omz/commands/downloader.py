@@ -107,8 +107,8 @@ class _ReportedDownload:
     def __call__(
         self, spec: ModelSpec, listener: Listener
     ) -> tuple[LineBuffer, PosezooError | None]:
+        from posezoo.core.download.folder_sync import folder_sync
         from posezoo.core.download.model_download import download_model
-        from posezoo.scale.store_transfers import shared_files
 
         paper = LineBuffer(buffered=self.is_buffered)
         layout = self.context.layout
@@ -128,7 +128,8 @@ class _ReportedDownload:
         try:
             spec = self.context.lock.with_pins(spec)
             precisions = self.precisions
-            with shared_files(spec, layout, options, precisions=precisions, listener=lines):
+            sync = folder_sync(layout.download_dir, options.cache_dir)
+            with sync.shared_files(spec, layout, options, precisions=precisions, listener=lines):
                 download_model(
                     spec,
                     layout,

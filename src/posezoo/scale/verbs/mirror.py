@@ -226,10 +226,10 @@ def _check(
     mirror: Mirror, patterns: Sequence[str], settings: Settings, console: Console
 ) -> list[MirroredFile]:
     """The states of all files, or of those of the models that the patterns select."""
+    from posezoo.core.download.folder_sync import folder_sync
     from posezoo.core.pipeline.zoo_context import download_options
-    from posezoo.scale.store_transfers import bring
 
-    bring(mirror.root, download_options(settings).limits, afresh=True)
+    folder_sync(mirror.root).bring(mirror.root, download_options(settings).limits, afresh=True)
     mirror.specs()  # raises an error if the folder is not a mirror
     names = []
     if patterns:

@@ -8,7 +8,9 @@ from typing import ClassVar
 
 import pytest
 
+from fakes.fetch import Fetch
 from fakes.files import declared
+from fakes.server import Server
 from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.declarations.sources import StorageSource
 from posezoo.core.errors import DigestError, SourceError
@@ -18,6 +20,17 @@ fsspec = pytest.importorskip("fsspec", reason="needs fsspec")
 WEIGHTS = bytes(range(256)) * 16384  # 4 MiB
 MEMBER = {"net": Digest("sha1", "0" * 40)}
 URL = "s3://models/pose/net.onnx"
+
+
+@pytest.fixture
+def server():
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def fetch(tmp_path):
+    return Fetch(tmp_path / "files")
 
 
 @pytest.fixture

@@ -1,0 +1,87 @@
+"""Run the tasks of ``for_each`` on the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from posezoo.core.errors import import_optional
+from posezoo.core.events import Listener, WarningIssued
+from posezoo.core.pipeline.for_each import Attempt, Executor, Outcome, report_lost
+from posezoo.core.resolve.stage_context import Context
+from posezoo.core.user_folders import in_store
+from posezoo.core.values import frozen
+from posezoo.core.workers.threads import Item, Result
+
+_OWN_SECRETS = (
+    "headers and passwords of mirrors are not sent to the workers of a cluster: they use"
+    " POSEZOO_HEADER, POSEZOO_MIRROR and posezoo.cfg where they run"
+)
+
+
+@frozen
+class ClusterExecutor(Executor):
+    """The workers of a Dask scheduler.
+
+    Attributes:
+        scheduler: the address of the scheduler.
+        folders: the folders that the workers must share with this machine; or existing files in
+            folders that are only read.
+        wait_s: how long a run waits for a worker, if there is none.
+        warning: what the user should know about these workers.
+    """
+
+    in_processes: bool = True
+    scheduler: str = ""
+    folders: tuple[Path, ...] = ()
+    wait_s: float = 60.0
+    warning: str = ""
+
+    def with_files(self, files: Sequence[Path]) -> Executor:
+        """The executor whose workers must share these files with this machine, too."""
+        return replace(self, folders=(*self.folders, *files))
+
+    def map(
+        self,
+        attempt: Attempt[Item, Result],
+        items: Sequence[Item],
+        listener: Listener,
+        memory: Callable[[Item], int],
+    ) -> Iterator[Outcome[Item, Result]]:
+        """The outcomes; an error also says on which worker it happened."""
+        import_optional("distributed", extra="cluster")
+        from posezoo.scale.cluster import map_on_cluster
+        from posezoo.scale.worker_context import reduce_context
+
+        if self.warning:
+            listener(WarningIssued(self.warning))
+        results: Iterator[tuple[str, Outcome[Item, Result]]] = map_on_cluster(
+            attempt,
+            items,
+            self.scheduler,
+            listener,
+            lost=report_lost,
+            folders=self.folders,
+            memory=memory,
+            wait_s=self.wait_s,
+            reducers={Context: reduce_context},
+        )
+        for worker, outcome in results:
+            if outcome.error:
+                outcome.error.problem += f" (on the worker {worker})"
+            yield outcome
+
+
+def cluster_executor(
+    scheduler: str, wait_s: float, context: Context, folders: Sequence[Path]
+) -> Executor:
+    """The executor of a run with this context; folders in stores need not be shared."""
+    shared = (folder for folder in folders if not in_store(folder))
+    warning = _OWN_SECRETS if context.has_secrets else ""
+    return ClusterExecutor(
+        scheduler=scheduler,
+        folders=tuple(dict.fromkeys(shared)),
+        wait_s=wait_s,
+        warning=warning,
+    )

@@ -1,0 +1,55 @@
+"""The context of a run as it is sent to a worker of a cluster, which has secrets of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from posezoo.core.errors import redact_secrets
+from posezoo.core.pipeline.zoo_context import model_roots
+from posezoo.core.resolve.stage_context import Context
+from posezoo.core.settings import Settings, config_file, read_settings, to_settings
+from posezoo.core.user_folders import in_store
+
+
+def reduce_context(context: Context) -> tuple[Any, ...]:
+    """How ``copyreg`` pickles a context for a worker."""
+    shown = tuple(map(redact_secrets, context.settings.mirror))
+    changed = {
+        "settings": replace(context.settings, header=(), mirror=shown),
+        "download_options": replace(
+            context.download_options, headers=(), mirrors=shown, proxies={}
+        ),
+    }
+    values = {each.name: getattr(context, each.name) for each in fields(context)}
+    is_stored = any(map(in_store, context.settings.models_dir))
+    entries = context.registry.entries.values() if is_stored else ()
+    return _open_on_worker, (values | changed, [entry.path for entry in entries])
+
+
+def _open_on_worker(values: dict[str, Any], declared: Sequence[Path]) -> Context:
+    """The context of another machine with the headers of this one, its passwords for the same
+    mirrors, and its copy of a registry that is in a store.
+
+    Args:
+        declared: the files of that registry that the worker needs.
+    """
+    path = config_file()
+    worker_settings = _worker_settings(path, path.stat().st_mtime_ns if path else 0)
+    by_shown_address = {redact_secrets(mirror): mirror for mirror in worker_settings.mirror}
+    settings = values["settings"]
+    mirror = tuple(by_shown_address.get(each, each) for each in settings.mirror)
+    options = replace(values["download_options"], headers=worker_settings.header, mirrors=mirror)
+    settings = replace(settings, header=worker_settings.header, mirror=mirror)
+    if not all(path.is_file() for path in declared):  # a worker without a shared disk
+        model_roots(settings)
+    return Context(**values | {"settings": settings, "download_options": options})
+
+
+@lru_cache(maxsize=1)  # each item of a run brings a context
+def _worker_settings(_path: Path | None, _changed_ns: int) -> Settings:
+    """This machine's settings; the arguments say which version of posezoo.cfg they are from."""
+    return to_settings(read_settings())
