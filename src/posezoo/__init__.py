@@ -63,6 +63,9 @@ _OWN_NAMES = {"list": "list_models"}
 features.PARTS.update(
     {
         "posezoo.formats": {
+            "tf": "posezoo.formats.tensorflow:FROZEN_GRAPH",
+            "tflite": "posezoo.formats.tflite:TFLITE",
+            "paddle": "posezoo.formats.paddle:PADDLE",
             "pytorch": "posezoo.networks.pytorch_format:PYTORCH",
             "caffe": "posezoo.formats.caffe.caffe_format:CAFFE",
         },

@@ -41,7 +41,7 @@ TYPED = {
     "--input_model": "-m",
 }
 #: Flags that name the file to convert instead of --input_model; they are also kept.
-OTHER_ORIGINALS = ("--saved_model_dir", "--input_meta_graph", "--input_meta")
+OTHER_ORIGINALS = (supported_mo_args.SAVED_MODEL_DIR, "--input_meta_graph", "--input_meta")
 #: The folders of: downloads, the outputs of upstream's scripts, the model.yml, Model Optimizer
 #: (two).
 VARIABLES = ("$dl_dir", "$conv_dir", "$config_dir", "$mo_dir", "$mo_ext_dir")

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NewType
 
 from posezoo.core.convert.formats import FORMATS, ModelFormat
-from posezoo.core.convert.formats.tensorflow import SAVED_MODEL_FILE
 from posezoo.core.declarations.model import ModelSpec, SourceFile, UnpackArchive
 from posezoo.core.declarations.routes import describe_obstacle, select_route
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
+from posezoo.core.declarations.supported_mo_args import SAVED_MODEL_DIR, SAVED_MODEL_FILE
 from posezoo.core.errors import ConversionError, MissingPackageError, sanitize
 from posezoo.core.files import verified_files
 from posezoo.core.files.file_record import read_record
@@ -95,7 +95,7 @@ def source_model_path(spec: ModelSpec, layout: ModelLayout) -> Path:
 
 def _source_name(spec: ModelSpec) -> str:
     name = spec.source_name
-    if any(flag == "--saved_model_dir" for flag, _ in spec.mo_args):
+    if any(flag == SAVED_MODEL_DIR for flag, _ in spec.mo_args):
         return posixpath.join("" if name == "$dl_dir" else name, SAVED_MODEL_FILE)
     return name
 

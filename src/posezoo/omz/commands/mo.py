@@ -33,7 +33,11 @@ from posezoo.core.declarations.model import (
     SourceFile,
 )
 from posezoo.core.declarations.safe_names import MAX_LENGTH
-from posezoo.core.declarations.supported_mo_args import INPUT_PROTO, requested_precision
+from posezoo.core.declarations.supported_mo_args import (
+    INPUT_PROTO,
+    SAVED_MODEL_FILE,
+    requested_precision,
+)
 from posezoo.core.errors import ConversionError, OutputError, PosezooError, SelfCheckError, sanitize
 from posezoo.core.files.outputs import has_signs, replacing_own
 from posezoo.core.layout import FlatLayout
@@ -92,8 +96,6 @@ UNREAD = {
     "keras": "save the network as a SavedModel, and give --saved_model_dir DIR",
 }
 
-
-SAVED_MODEL_FILE = "saved_model.pb"
 
 # The arguments whose text is read as in model.yml.
 _TEXTS = (

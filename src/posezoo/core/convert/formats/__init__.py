@@ -1,8 +1,8 @@
 """Formats of published models: how each is recognised, read by OpenVINO, and run for the
 self-check.
 
-A new format needs a module with one ``ModelFormat``, and a line in ``FORMATS``. Importing these
-modules is fast, because the packages that read or run a model are imported when they are used.
+Those of ONNX and of OpenVINO IR are here; features and installed packages add others. A module of
+a format is imported when one of its models is converted.
 """
 
 from __future__ import annotations
@@ -121,9 +121,6 @@ FORMATS: LazyTable[ModelFormat] = LazyTable(
     {
         "onnx": "posezoo.core.convert.formats.onnx:ONNX",
         "dldt": "posezoo.core.convert.formats.openvino_ir:OPENVINO_IR",
-        "tf": "posezoo.core.convert.formats.tensorflow:FROZEN_GRAPH",
-        "tflite": "posezoo.core.convert.formats.tflite:TFLITE",
-        "paddle": "posezoo.core.convert.formats.paddle:PADDLE",
     },
 )
 
