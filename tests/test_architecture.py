@@ -58,7 +58,6 @@ CORE: tuple[set[str], ...] = (
 #: Imports that still point to a lower row: of which part, of what, how many. No number may rise.
 UPWARD = {
     ("core", "omz"): 12,
-    ("core", "formats"): 7,
     ("core", "scale"): 9,
     ("core", "export"): 8,
     ("core", "pages"): 6,

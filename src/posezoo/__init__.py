@@ -69,7 +69,9 @@ features.PARTS.update(
             "pytorch": "posezoo.networks.pytorch_format:PYTORCH",
             "caffe": "posezoo.formats.caffe.caffe_format:CAFFE",
         },
-        "hooks": {},
+        "hooks": {
+            "upstream_steps": "posezoo.formats.upstream_steps:STEPS",
+        },
     }
 )
 

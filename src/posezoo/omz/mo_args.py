@@ -22,10 +22,11 @@ from posezoo.core.declarations.inputs_outputs import (
 )
 from posezoo.core.declarations.model import Input, ModelSpec, Output
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
+from posezoo.core.declarations.supported_mo_args import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
 from posezoo.core.declarations.yaml_nodes import YamlNode
 from posezoo.core.errors import SpecError, sanitize
 from posezoo.core.values import frozen
-from posezoo.formats.region_configs import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG, find_detector
+from posezoo.formats.region_configs import find_detector
 
 ArgumentT = TypeVar("ArgumentT")
 Inputs = tuple[Input, ...]

@@ -25,6 +25,7 @@ from posezoo.core.convert.graph_cutting import (
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.inputs_outputs import with_full_layouts
 from posezoo.core.declarations.model import Input, ModelSpec, Output
+from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
 from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import (
     add_mean_and_scale,
@@ -33,7 +34,6 @@ from posezoo.core.ir.openvino_import import (
     import_openvino,
     static_sizes,
 )
-from posezoo.formats.region_configs import find_detector
 
 #: The layouts that three channels show, by the number of dimensions and that of the channels.
 _LAYOUTS = {4: {1: "NCHW", 3: "NHWC"}, 5: {1: "NCDHW", 4: "NDHWC"}}
@@ -80,9 +80,7 @@ def apply_model_yml(network: Any, spec: ModelSpec, *, is_complete: bool = True) 
 
 
 def _refuse_undeclared_inputs(spec: ModelSpec, network: Any) -> None:
-    names = {port.name for port in spec.inputs}
-    if detector := find_detector(spec.mo_args):
-        names |= detector.added_inputs
+    names = {port.name for port in spec.inputs} | UPSTREAM_STEPS.part.added_inputs(spec)
     for port in network.inputs:
         if not names & port.names:
             raise ConversionError(

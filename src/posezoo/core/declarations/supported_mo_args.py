@@ -24,6 +24,11 @@ SAVED_MODEL_DIR = "--saved_model_dir"
 #: The file of that folder that contains the network.
 SAVED_MODEL_FILE = "saved_model.pb"
 
+#: Names a file with changes of the graph.
+TRANSFORMATIONS_CONFIG = "--transformations_config"
+#: Names the file with which TensorFlow's Object Detection API trained a network.
+PIPELINE_CONFIG = "--tensorflow_object_detection_api_pipeline_config"
+
 _FROZEN = re.compile(r"\s*([^\s,>\[\]]+?)->\s*(\[[^\[\]]{1,4000}\]|[^\s,\[\]]+)\s*(?:,(?!\s*$)|$)")
 NUMBER = re.compile(r"[-+]?([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][-+]?[0-9]{1,2})?")
 _TRUTHS = {"true": True, "false": False}

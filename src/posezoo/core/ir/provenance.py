@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.core.declarations.model import Decoder, Digest, Input, ModelSpec
+from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
 from posezoo.core.errors import redact_secrets
 from posezoo.core.events import (
     AccuracyCompared,
@@ -31,7 +32,6 @@ from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_version, version
 from posezoo.export.model_procs import find_labels
-from posezoo.formats.region_configs import find_detector
 
 #: Incremented if a change of posezoo's conversion changes the bytes of the IR for the same input.
 #: 2: each IR has a section model_info.
@@ -166,9 +166,9 @@ def conversion_key(
         arguments["network"] = {"name": spec.network.name, "arguments": chosen}
     if spec.mo_args:
         arguments["mo_args"] = spec.mo_args
-        detector = find_detector(spec.mo_args)
-        if detector is not None and detector.difference and not model_optimizer:
-            arguments["unlike_model_optimizer"] = detector.difference
+        difference = UPSTREAM_STEPS.part.difference(spec)
+        if difference and not model_optimizer:
+            arguments["unlike_model_optimizer"] = difference
     if spec.model_info:
         arguments["model_info"] = spec.model_info
     if spec.decoding:

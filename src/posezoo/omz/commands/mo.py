@@ -35,7 +35,9 @@ from posezoo.core.declarations.model import (
 from posezoo.core.declarations.safe_names import MAX_LENGTH
 from posezoo.core.declarations.supported_mo_args import (
     INPUT_PROTO,
+    PIPELINE_CONFIG,
     SAVED_MODEL_FILE,
+    TRANSFORMATIONS_CONFIG,
     requested_precision,
 )
 from posezoo.core.errors import ConversionError, OutputError, PosezooError, SelfCheckError, sanitize
@@ -44,9 +46,7 @@ from posezoo.core.layout import FlatLayout
 from posezoo.core.resolve.input_options import read_given_arguments
 from posezoo.core.versions import version
 from posezoo.formats.region_configs import (
-    PIPELINE_CONFIG,
     REGION_CONFIGS,
-    TRANSFORMATIONS_CONFIG,
     find_detector,
     is_region_config,
 )
