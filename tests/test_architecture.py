@@ -59,7 +59,7 @@ CORE: tuple[set[str], ...] = (
 UPWARD = {
     ("core", "omz"): 12,
     ("core", "scale"): 9,
-    ("core", "export"): 8,
+    ("core", "export"): 1,
     ("core", "pages"): 6,
     ("core", "networks"): 4,
     ("core", "poses"): 3,

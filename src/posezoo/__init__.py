@@ -70,6 +70,7 @@ features.PARTS.update(
             "caffe": "posezoo.formats.caffe.caffe_format:CAFFE",
         },
         "hooks": {
+            "graph_decoder": "posezoo.export.decoded.decoder_in_graph:DECODER",
             "upstream_steps": "posezoo.formats.upstream_steps:STEPS",
         },
     }

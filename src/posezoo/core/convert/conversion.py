@@ -28,6 +28,7 @@ from posezoo.core.files import verified_files
 from posezoo.core.files.staging import remove_stale_staging_dirs
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.layout import FlatLayout, ModelLayout
+from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.resolve.resolved import Converter, Resolved, Target
 from posezoo.networks.custom_weights import require_network
 
@@ -108,7 +109,6 @@ def convert_with_openvino(
         from posezoo.core.convert.publish import write_checked_irs
         from posezoo.core.convert.reference_outputs import compute_reference
         from posezoo.core.ir import ir_writer
-        from posezoo.export import decoded as decoding
 
         import_openvino()
         if self_check:
@@ -127,7 +127,7 @@ def convert_with_openvino(
             frontends.read_network(spec, source, keep_onnx=onnx), spec
         )
         if spec.decoding:
-            network = decoding.append_decoder(network, spec)
+            network = GRAPH_DECODER.part.append(network, spec)
         ir_writer.prepare_for_writing(network, spec, resolved.decoder)
         write_checked_irs(
             network,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from posezoo.core.convert.formats import image_layout
@@ -34,6 +33,7 @@ from posezoo.core.ir.openvino_import import (
     import_openvino,
     static_sizes,
 )
+from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 
 #: The layouts that three channels show, by the number of dimensions and that of the channels.
 _LAYOUTS = {4: {1: "NCHW", 3: "NHWC"}, 5: {1: "NCDHW", 4: "NDHWC"}}
@@ -319,9 +319,7 @@ def _prepend_preprocessing(network: Any, spec: ModelSpec) -> Any:
         steps = port.preprocess()
         own_type = network.input(declared.name).element_type
         if declared.resize and spec.decoding:
-            from posezoo.export.decoded.frames import FrameFit
-
-            steps.custom(partial(FrameFit.of(spec).fit, element_type=own_type))
+            steps.custom(GRAPH_DECODER.part.fit_node(spec, own_type))
         else:
             _convert_and_resize(steps, declared, own_type)
         if declared.reverse_input_channels:
