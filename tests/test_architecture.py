@@ -59,7 +59,6 @@ CORE: tuple[set[str], ...] = (
 UPWARD = {
     ("core", "omz"): 12,
     ("core", "scale"): 9,
-    ("core", "export"): 1,
     ("core", "pages"): 6,
     ("core", "networks"): 4,
     ("core", "poses"): 3,
@@ -73,13 +72,11 @@ UPWARD = {
     ("cli", "omz"): 1,
     ("cli", "export"): 1,
     ("cli", "lint"): 1,
-    ("run", "export"): 4,
     ("run", "pages"): 2,
     ("run", "measure"): 1,
     ("formats", "omz"): 4,
     ("pages", "lint"): 3,
     ("pages", "measure"): 1,
-    ("pages", "export"): 1,
     ("scale", "omz"): 1,
     ("omz", "lint"): 1,
 }

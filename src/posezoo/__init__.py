@@ -71,6 +71,7 @@ features.PARTS.update(
         },
         "hooks": {
             "graph_decoder": "posezoo.export.decoded.decoder_in_graph:DECODER",
+            "labels": "posezoo.run.model_procs:find_labels",
             "upstream_steps": "posezoo.formats.upstream_steps:STEPS",
         },
     }

@@ -21,8 +21,8 @@ from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.ir.provenance import conversion_key
 from posezoo.core.registry import open_registry
 from posezoo.export.decoded.decoding_options import with_decoding
-from posezoo.export.model_procs import find_labels, find_model_proc
 from posezoo.run.model_info import MODEL_INFO, build_model_info
+from posezoo.run.model_procs import find_labels, find_model_proc
 
 IMAGE = Input("image", (1, 3, 256, 192), "NCHW", color=ColorOrder.BGR)
 
