@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.core.declarations.model import ModelSpec
-from posezoo.core.declarations.supported_mo_args import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
+from posezoo.core.declarations.supported_mo_args import (
+    PIPELINE_CONFIG,
+    TRANSFORMATIONS_CONFIG,
+    MoArgumentPairs,
+)
 from posezoo.core.declarations.upstream_steps import UpstreamSteps
 from posezoo.formats import darknet_files
 from posezoo.formats.region_configs import find_detector, is_region_config
@@ -26,6 +30,9 @@ class _Steps(UpstreamSteps):
             return True
         is_config = flag in (TRANSFORMATIONS_CONFIG, PIPELINE_CONFIG)
         return is_config and find_detector(spec.mo_args) is not None
+
+    def replaces_outputs(self, arguments: MoArgumentPairs) -> bool:
+        return find_detector(arguments) is not None
 
     def difference(self, spec: ModelSpec) -> str:
         detector = find_detector(spec.mo_args)

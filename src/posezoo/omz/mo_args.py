@@ -23,10 +23,10 @@ from posezoo.core.declarations.inputs_outputs import (
 from posezoo.core.declarations.model import Input, ModelSpec, Output
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
 from posezoo.core.declarations.supported_mo_args import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
+from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
 from posezoo.core.declarations.yaml_nodes import YamlNode
 from posezoo.core.errors import SpecError, sanitize
 from posezoo.core.values import frozen
-from posezoo.formats.region_configs import find_detector
 
 ArgumentT = TypeVar("ArgumentT")
 Inputs = tuple[Input, ...]
@@ -148,9 +148,10 @@ def read_arguments(node: YamlNode | None, inputs: Inputs) -> MoArguments:
     originals = []
     flags = list(_flags(node))
     # Of the outputs that --output names for a detector, Model Optimizer makes a single one.
-    detector = find_detector([(flag, value) for _, flag, value in flags])
+    pairs = [(flag, value) for _, flag, value in flags]
+    keeps_outputs = UPSTREAM_STEPS.part.replaces_outputs(pairs)
     for item, flag, value in flags:
-        if flag not in TYPED or (detector and flag == "--output"):
+        if flag not in TYPED or (keeps_outputs and flag == "--output"):
             kept.append((flag, value))
             if flag in OTHER_ORIGINALS:
                 originals.append(value)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.declarations.supported_mo_args import MoArgumentPairs
 from posezoo.core.plugins import Hook
 
 
@@ -26,6 +27,10 @@ class UpstreamSteps:
 
     def carries_out(self, spec: ModelSpec, flag: str, value: str) -> bool:  # noqa: ARG002
         """Whether the steps include what an argument of the model asks for."""
+        return False
+
+    def replaces_outputs(self, arguments: MoArgumentPairs) -> bool:  # noqa: ARG002
+        """Whether the network gets other outputs than the arguments name."""
         return False
 
     def difference(self, spec: ModelSpec) -> str:  # noqa: ARG002
