@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.declarations.model import Decoder, Input, ModelSpec
 from posezoo.core.errors import ConversionError
 from posezoo.core.plugins import Hook
 from posezoo.core.resolve.input_options import InputOptions
+
+if TYPE_CHECKING:
+    from posezoo.core.arrays import Array, NamedArrays
 
 Shapes = Mapping[str, tuple[int, ...]]
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.declarations.model import Decoder, Input, ModelSpec
 from posezoo.core.resolve.graph_decoder import GraphDecoder, Shapes
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.export import decoded
 from posezoo.export.decoded import decoding_options
+
+if TYPE_CHECKING:
+    from posezoo.core.arrays import Array, NamedArrays
 
 
 class _Decoded(GraphDecoder):

@@ -319,9 +319,9 @@ def convert(args: argparse.Namespace, listener: Listener) -> Path:
         requested = Precision.FP16 if args.compress_to_fp16 else Precision.FP32
     if not original.is_file():
         raise ConversionError(f"{original}: does not exist")
-    from posezoo.core.convert.conversion import convert_file
-    from posezoo.core.convert.offline_transformations import read_transformations
     from posezoo.core.convert.reader_process import run_in_reader_process
+    from posezoo.omz.file_conversion import convert_file
+    from posezoo.omz.offline_transformations import read_transformations
 
     limits = reading_limits(args, original)
     work = partial(

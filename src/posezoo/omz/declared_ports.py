@@ -1,0 +1,89 @@
+"""Completes what a command line declares of inputs and outputs from the network, as Model Optimizer
+does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from posezoo.core.convert.graph_cutting import find_input, find_output
+from posezoo.core.convert.preprocess import fill_in_inputs, find_others
+from posezoo.core.declarations.model import Input, ModelSpec, Output
+from posezoo.core.errors import ConversionError
+from posezoo.core.ir.openvino_import import static_sizes
+
+
+def keep_order(spec: ModelSpec, network: Any) -> ModelSpec:
+    """The model with its outputs in the order of the network, if they are all that it has, as Model
+    Optimizer does it.
+    """
+    for name in spec.output_names:
+        find_output(network, name)  # it adds TensorFlow's short name
+    ports = network.outputs
+    ordered = [output for port in ports for output in spec.outputs if output.name in port.names]
+    if len(ordered) == len(ports) == len(spec.outputs):
+        return replace(spec, outputs=tuple(ordered))
+    return spec
+
+
+def move_output_layouts(spec: ModelSpec, network: Any) -> ModelSpec:
+    """The model with the layouts of its outputs, which Model Optimizer takes among those of the
+    inputs.
+
+    Raises:
+        ConversionError: more than a layout is given of an output.
+    """
+    ends = {name for port in network.outputs for name in port.names}
+    layouts = {port.name: port.layout for port in spec.inputs if port.name in ends}
+    inputs = tuple(port for port in spec.inputs if port.name not in layouts)
+    for port in set(spec.inputs).difference(inputs):
+        if port != Input(port.name, (), port.layout):
+            raise ConversionError(
+                f"{port.name}: is an output of the network, and takes a layout only"
+            )
+    if not layouts:
+        return spec
+    outputs = spec.outputs
+    if not outputs:
+        ports = network.outputs
+        names = [next(iter(port.names & layouts.keys()), port.any_name) for port in ports]
+        outputs = tuple(Output(name, ()) for name in names)
+    outputs = tuple(replace(port, layout=layouts.get(port.name, port.layout)) for port in outputs)
+    return replace(spec, inputs=inputs, outputs=outputs)
+
+
+def with_batch(spec: ModelSpec, network: Any, batch: int) -> ModelSpec:
+    """The model with a new size of N, or of the first dimension of inputs without a layout.
+
+    The other sizes are those of the network, an ``openvino.Model`` as read.
+
+    Raises:
+        ConversionError: an input has a batch size that is part of the network, or no known number
+            of sizes.
+    """
+    spec = fill_in_inputs(spec, network)
+    ports = {port.name: find_input(network, port.name) for port in spec.inputs}
+    others = [Input(name, ()) for name in find_others(spec, network, ports)]
+    inputs = []
+    for declared in (*spec.inputs, *others):
+        port = ports.get(declared.name) or find_input(network, declared.name)
+        if port is None:  # the network will begin inside
+            inputs.append(declared)
+            continue
+        problem = f"{spec.full_name}: {declared.name} cannot get a batch size"
+        if port.partial_shape.rank.is_dynamic:
+            raise ConversionError(
+                f"{problem}: its number of sizes is unknown", hint="declare its shape"
+            )
+        sizes = list(static_sizes(port.partial_shape))
+        axis = declared.layout.find("N") if declared.layout else 0
+        if not declared.layout and sizes and sizes[0] > 1:
+            raise ConversionError(
+                f"{problem}: its first size is {sizes[0]}, which may not be a batch",
+                hint="declare its layout, or its shape instead",
+            )
+        if sizes and axis >= 0:
+            sizes[axis] = batch
+        inputs.append(replace(declared, shape=tuple(sizes), reshaped=True))
+    return replace(spec, inputs=tuple(inputs))

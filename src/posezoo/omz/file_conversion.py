@@ -1,0 +1,137 @@
+"""Converts a file outside of any registry, as Model Optimizer does."""
+
+from __future__ import annotations
+
+import posixpath
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posezoo.core.convert import frontends
+from posezoo.core.declarations.model import ModelSpec, Precision, SourceFile
+from posezoo.core.declarations.safe_names import explain_unsafe_file_name
+from posezoo.core.errors import SelfCheckError
+from posezoo.core.events import Listener, StepStarted, WarningIssued, ignore_event
+from posezoo.core.files.staging import remove_stale_staging_dirs
+from posezoo.core.layout import FlatLayout
+from posezoo.core.resolve.resolved import Converter, Target
+from posezoo.omz.offline_transformations import Transformation, apply_transformations
+
+if TYPE_CHECKING:
+    from posezoo.core.convert.reference_outputs import ReferenceOutputs
+
+
+def convert_file(
+    spec: ModelSpec,
+    layout: FlatLayout,
+    precision: Precision,
+    *,
+    batch: int | None = None,
+    self_check: bool = True,
+    is_strict: bool = False,
+    transformations: Sequence[Transformation] = (),
+    listener: Listener = ignore_event,
+) -> Path:
+    """Convert a file outside of any registry to one IR, with no other file beside it.
+
+    Args:
+        spec: what the user declares; its first file is the one to convert, in
+            ``layout.download_dir``.
+        batch: the first size of all inputs, or that of N if they declare a layout; None for the
+            file's own.
+        self_check: whether to compare the outputs of the IR with those of the original. If these
+            cannot be computed, or if they differ and their noise is unknown
+            (``ReferenceOutputs.shows_noise``), the listener receives a warning, and the IR is
+            written nevertheless.
+        is_strict: whether what cannot be proven is an error instead.
+        transformations: what is applied to the network after the self-check.
+
+    Returns:
+        The path of the .xml; the .bin is beside it.
+
+    Raises:
+        ConversionError: the file does not exist or cannot be converted.
+        SelfCheckError: the outputs of the IR differ from those of the original.
+        OutputError: the IR cannot be written.
+        MissingPackageError: OpenVINO is not installed, or too old.
+    """
+    model_format = frontends.select_format(spec)
+    path = frontends.users_file(spec, layout)
+    from posezoo.core.convert import preprocess
+    from posezoo.core.convert.publish import write_checked_irs
+    from posezoo.core.ir import ir_writer
+    from posezoo.omz import declared_ports
+
+    if model_format.recognises(path):  # files with weights in the same folder belong to it
+        names = map(posixpath.normpath, model_format.external_files(path))
+        external = (name for name in names if not explain_unsafe_file_name(name))
+        spec = replace(
+            spec, files=(*spec.files, *(SourceFile(name, None, None, ()) for name in external))
+        )
+    network = frontends.read_network(spec, path)
+    spec = declared_ports.move_output_layouts(spec, network)
+    spec = declared_ports.keep_order(spec, network)
+    if batch is not None:
+        spec = declared_ports.with_batch(spec, network, batch)
+    network = preprocess.apply_model_yml(network, spec, is_complete=False)
+    ir_writer.prepare_for_writing(network, spec, None)
+    remove_stale_staging_dirs(layout.output_dir)
+    target = Target(precision, layout.converted_ir_path(spec, precision), Converter.OPENVINO)
+    publish = partial(write_checked_irs, network, spec, has_record=False, listener=listener)
+    check = partial(_publish_checked, publish, spec, network, path, is_strict=is_strict)
+    is_published = False
+    if self_check and not transformations:
+        is_published = check(layout, target, listener=listener)
+    elif self_check:
+        with tempfile.TemporaryDirectory(prefix="posezoo-") as folder:
+            before = replace(layout, output_dir=Path(folder))
+            xml = before.converted_ir_path(spec, precision)
+            check(before, replace(target, xml=xml), listener=listener)
+        applied = ", ".join(each.name for each in transformations)
+        listener(WarningIssued(f"the self-check compared the IR before {applied}, and not after"))
+    if transformations:
+        apply_transformations(network, transformations)
+        ir_writer.rename_numbered_operations(network)
+    if not is_published:
+        publish(layout, [target])
+    return target.xml
+
+
+def _publish_checked(
+    publish: Callable[..., None],
+    spec: ModelSpec,
+    network: Any,
+    path: frontends.VerifiedSource,
+    layout: FlatLayout,
+    target: Target,
+    *,
+    is_strict: bool,
+    listener: Listener,
+) -> bool:
+    """Whether the IR was published, because it has the outputs of the original; if these are not
+    certain, the listener receives a warning instead.
+    """
+    from posezoo.core.convert import preprocess
+    from posezoo.core.convert.reference_outputs import compute_reference
+
+    reference: Future[ReferenceOutputs | None] = Future()
+    try:
+        listener(StepStarted(spec.full_name, "running the original for the self-check"))
+        reference.set_result(compute_reference(preprocess.fill_in_inputs(spec, network), path))
+        listener(StepStarted(spec.full_name, "running the IR on the CPU for the self-check"))
+        publish(layout, [target], source=path, reference=reference, is_strict=is_strict)
+    except SelfCheckError as error:
+        if is_strict or (reference.done() and _is_certain(reference.result())):
+            raise
+        listener(WarningIssued(f"the IR is not proven by its self-check: {error.problem}"))
+        return False
+    return True
+
+
+def _is_certain(reference: ReferenceOutputs | None) -> bool:
+    """Whether a difference from the original, or from what it declares, is an error."""
+    return reference is None or reference.shows_noise()
