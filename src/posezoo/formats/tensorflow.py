@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from posezoo.core.convert.formats import ModelFormat, cut_at_tensors, read_array
+from posezoo.core.convert.formats import ModelFormat, read_array
 from posezoo.core.convert.protobuf_reader import (
     LENGTH,
     VARINT,
@@ -65,6 +65,17 @@ def is_saved_model(path: Path) -> bool:
 class _GraphNode(NamedTuple):
     content: bytes  # the whole field of the graph
     inputs: tuple[str, ...] = ()  # what it reads: node, node:1, ^node
+
+
+def cut_at_tensors(input_model: Any, _spec: ModelSpec, outputs: Sequence[str]) -> None:
+    """Make an OpenVINO InputModel end at inner tensors, whose names its frontend loses at the
+    conversion.
+    """
+    names = {name for place in input_model.get_outputs() for name in place.get_names()}
+    cuts = list(map(input_model.get_place_by_tensor_name, outputs))
+    # TensorFlow's tensor heatmaps:0 is also called heatmaps.
+    if not all(name in names or f"{name}:0" in names for name in outputs) and all(cuts):
+        input_model.override_all_outputs(cuts)
 
 
 def _cut_input_model(input_model: Any, spec: ModelSpec, outputs: Sequence[str]) -> None:
