@@ -33,7 +33,7 @@ DETECTOR = "person-detection-retail-0013"
 MEAN = (123.675, 116.28, 103.53)
 SCALE = (58.395, 57.12, 57.375)
 CLASSES = 1000
-IMAGENET = Path(posezoo_package.__file__).parent / "export" / "imagenet_1000.txt"
+IMAGENET = Path(posezoo_package.__file__).parent / "run" / "imagenet_1000.txt"
 
 
 def classifier_network() -> bytes:

@@ -71,6 +71,9 @@ _OWN_NAMES = {"list": "list_models"}
 features.PARTS.update(
     {
         "posezoo.formats": {
+            "tf": "posezoo.formats.tensorflow:FROZEN_GRAPH",
+            "tflite": "posezoo.formats.tflite:TFLITE",
+            "paddle": "posezoo.formats.paddle:PADDLE",
             "pytorch": "posezoo.networks.pytorch_format:PYTORCH",
             "caffe": "posezoo.formats.caffe.caffe_format:CAFFE",
         },
@@ -88,6 +91,9 @@ features.PARTS.update(
             "further_packages": "posezoo.omz.openvino_dev:describe_openvino_dev",
             "remote_executor": "posezoo.scale.cluster_executor:cluster_executor",
             "remote_folders": "posezoo.scale.store_transfers:STORE_SYNC",
+            "graph_decoder": "posezoo.export.decoded.decoder_in_graph:DECODER",
+            "labels": "posezoo.run.model_procs:find_labels",
+            "upstream_steps": "posezoo.formats.upstream_steps:STEPS",
         },
     }
 )

@@ -24,10 +24,10 @@ from posezoo.core.registry import open_registry
 from posezoo.export.decoded.decoding_options import with_decoding
 from posezoo.export.export_writer import write_export
 from posezoo.export.ir_facts import read_ir_facts
-from posezoo.export.model_procs import find_model_proc
 from posezoo.export.target_type import ExportFolder, Port
 from posezoo.export.targets import find_target
 from posezoo.poses.keypoints import to_pixel_indices
+from posezoo.run.model_procs import find_model_proc
 from posezoo.run.runtime.loading import load_estimator, load_ir
 from posezoo.run.runtime.runtime_config import LoadOptions
 

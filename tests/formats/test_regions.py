@@ -14,9 +14,10 @@ from fakes.network import downloaded, source_file, spec_of
 from fakes.yolo import CONFIG, yolo_v2, yolo_v3
 from posezoo.core.convert import frontends
 from posezoo.core.declarations.model import Framework
+from posezoo.core.declarations.supported_mo_args import TRANSFORMATIONS_CONFIG
 from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import import_openvino
-from posezoo.formats.region_configs import REGION_CONFIGS, TRANSFORMATIONS_CONFIG, is_region_config
+from posezoo.formats.region_configs import REGION_CONFIGS, is_region_config
 
 VOC = "yolo_v2_tiny_voc.json"
 

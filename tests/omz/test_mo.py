@@ -26,9 +26,9 @@ from formats.object_detection.test_object_detection import detector_spec, draw_p
 from omz.projects import omz_projects
 from posezoo.core.convert import difference
 from posezoo.core.declarations.model import Precision
+from posezoo.core.declarations.supported_mo_args import TRANSFORMATIONS_CONFIG
 from posezoo.core.errors import PosezooError
 from posezoo.core.ir.openvino_import import import_openvino
-from posezoo.formats.region_configs import TRANSFORMATIONS_CONFIG
 from posezoo.omz.commands import mo
 from test_import_cost import imported
 

@@ -7,8 +7,8 @@ import pytest
 
 from fakes.region_networks import NETWORKS, read_anchors
 from posezoo.core.errors import InferenceError
-from posezoo.export.model_procs import find_anchors
 from posezoo.poses.decoders import decode
+from posezoo.run.model_procs import find_anchors
 
 
 @pytest.mark.parametrize("name", NETWORKS)

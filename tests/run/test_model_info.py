@@ -19,10 +19,11 @@ from posezoo.core.declarations.model import (
 from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.ir.provenance import conversion_key
+from posezoo.core.plugins import Hook
 from posezoo.core.registry import open_registry
 from posezoo.export.decoded.decoding_options import with_decoding
-from posezoo.export.model_procs import find_labels, find_model_proc
 from posezoo.run.model_info import MODEL_INFO, build_model_info
+from posezoo.run.model_procs import find_labels, find_model_proc
 
 IMAGE = Input("image", (1, 3, 256, 192), "NCHW", color=ColorOrder.BGR)
 
@@ -207,7 +208,8 @@ def test_the_classes_of_other_models_are_those_that_open_model_zoo_measures_them
 def test_other_classes_are_another_conversion(tmp_path, monkeypatch):
     spec = model_with(SIMCC, tmp_path, Output("prob", (1, 20)), name="yolo-v2-ava-0001")
     before = conversion_key(spec, None)
-    monkeypatch.setattr(provenance, "find_labels", lambda _spec, _shapes: ["person", "other"])
+    others = Hook("other labels", lambda _spec, _shapes: ["person", "other"])
+    monkeypatch.setattr(provenance, "_FIND_LABELS", others)
     assert conversion_key(spec, None) != before
 
 

@@ -18,7 +18,6 @@ from posezoo.core.errors import ExportError
 from posezoo.core.ir.openvino_import import import_openvino, openvino_core
 from posezoo.core.ir.provenance import SUFFIXES
 from posezoo.export.documents import render_documents
-from posezoo.export.model_procs import ModelProc, find_model_proc, read_labels
 from posezoo.export.target_type import (
     ExportedModel,
     ExportFile,
@@ -30,6 +29,7 @@ from posezoo.export.target_type import (
 from posezoo.poses.decoder_type import DecoderType
 from posezoo.poses.decoders import DECODERS, resolve_options
 from posezoo.run.model_info import MODEL_INFO
+from posezoo.run.model_procs import ModelProc, find_model_proc, read_labels
 
 # The pipeline of a converter, from pictures on.
 _DETECTOR = "../person-detection-retail-0013/person-detection-retail-0013"

@@ -88,7 +88,7 @@ class ExportedModel:
     @property
     def labels(self) -> list[str]:
         """The names of its classes by their numbers; empty if they are not known."""
-        from posezoo.export.model_procs import find_labels
+        from posezoo.run.model_procs import find_labels
 
         return find_labels(self.spec, self._output_shapes.values())
 

@@ -16,11 +16,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from posezoo.core.declarations.supported_mo_args import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
 from posezoo.core.regular_files import read_regular_text
 
-TRANSFORMATIONS_CONFIG = "--transformations_config"
-#: Names the file with which the Object Detection API trained a network.
-PIPELINE_CONFIG = "--tensorflow_object_detection_api_pipeline_config"
 #: The input with height and width of the picture, and 1: [1, 3].
 SIZE_INPUT = "image_info"
 

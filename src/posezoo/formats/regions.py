@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.declarations.supported_mo_args import TRANSFORMATIONS_CONFIG
 from posezoo.core.errors import ConversionError, sanitize
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.formats.region_configs import (
     REGION_CONFIGS,
-    TRANSFORMATIONS_CONFIG,
     WITH_HEADS,
     WITH_OUTPUTS,
     is_region_config,

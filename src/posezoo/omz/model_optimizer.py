@@ -21,6 +21,7 @@ from posezoo.core.convert import frontends
 from posezoo.core.convert.converter_program import ProgramFinder
 from posezoo.core.declarations.mo_args import TYPED
 from posezoo.core.declarations.model import Framework, ModelSpec, Precision
+from posezoo.core.declarations.supported_mo_args import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
 from posezoo.core.errors import ConversionError, os_reason, sanitize
 from posezoo.core.files.staging import staging_dir
 from posezoo.core.ir import ir_writer, provenance
@@ -30,7 +31,6 @@ from posezoo.core.layout import ModelLayout
 from posezoo.core.resolve.resolved import Resolved, Target
 from posezoo.core.values import frozen
 from posezoo.core.workers.program import find_exception, run_program
-from posezoo.formats.region_configs import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
 from posezoo.omz.mo_command_line import has_other_original, write_arguments
 
 #: The newest Python that OpenVINO 2024.6, the last one with Model Optimizer, has wheels for.

@@ -17,9 +17,9 @@ from posezoo.core.declarations.model import Decoder, Input, ModelSpec, Plain
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import PosezooError
-from posezoo.export.model_procs import find_labels
 from posezoo.poses.decoder_type import DecoderType, Shape
 from posezoo.poses.decoders import find_decoder, fit_to_input, resolve_options
+from posezoo.run.model_procs import find_labels
 
 #: The section of an IR's rt_info.
 MODEL_INFO = "model_info"

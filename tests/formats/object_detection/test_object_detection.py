@@ -16,10 +16,11 @@ from fakes.network import downloaded, source_file, spec_of
 from fakes.ssd import CLASSES, PIPELINE, SIZE, Ssd, intersection_over_union
 from posezoo.core.convert import frontends
 from posezoo.core.declarations.model import Framework, Input
+from posezoo.core.declarations.supported_mo_args import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
 from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.ir.provenance import conversion_key
-from posezoo.formats.region_configs import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG, find_detector
+from posezoo.formats.region_configs import find_detector
 from posezoo.pages.cards.ports_section import render_ports_sections
 
 CONFIG = (TRANSFORMATIONS_CONFIG, "$mo_dir/extensions/front/tf/ssd_v2_support.json")

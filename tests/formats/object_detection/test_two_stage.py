@@ -18,9 +18,9 @@ from formats.object_detection.test_object_detection import (
     needs_tensorflow,
     read,
 )
+from posezoo.core.declarations.supported_mo_args import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
 from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import import_openvino
-from posezoo.formats.region_configs import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
 
 INFO = np.float32([[SIZE, SIZE, 1]])
 

@@ -20,6 +20,7 @@ from posezoo.core.events import Listener, WarningIssued, ignore_event
 from posezoo.core.files import verified_files
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.layout import ModelLayout
+from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.resolve.resolved import Resolved, Target
 from posezoo.networks.custom_weights import require_network
 
@@ -96,7 +97,6 @@ def convert_with_openvino(
         from posezoo.core.convert.publish import write_checked_irs
         from posezoo.core.convert.reference_outputs import compute_reference
         from posezoo.core.ir import ir_writer
-        from posezoo.export import decoded as decoding
 
         import_openvino()
         if self_check:
@@ -115,7 +115,7 @@ def convert_with_openvino(
             frontends.read_network(spec, source, keep_onnx=onnx), spec
         )
         if spec.decoding:
-            network = decoding.append_decoder(network, spec)
+            network = GRAPH_DECODER.part.append(network, spec)
         ir_writer.prepare_for_writing(network, spec, resolved.decoder)
         write_checked_irs(
             network,

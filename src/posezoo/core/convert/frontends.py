@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NewType
 
 from posezoo.core.convert.formats import FORMATS, ModelFormat
-from posezoo.core.convert.formats.tensorflow import SAVED_MODEL_FILE
 from posezoo.core.convert.onnx_rewriting import rewrite_operations
 from posezoo.core.declarations.model import ModelSpec, SourceFile, UnpackArchive
 from posezoo.core.declarations.routes import describe_obstacle, select_route
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
+from posezoo.core.declarations.supported_mo_args import SAVED_MODEL_DIR, SAVED_MODEL_FILE
+from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
 from posezoo.core.errors import ConversionError, MissingPackageError, sanitize
 from posezoo.core.files import verified_files
 from posezoo.core.files.file_record import read_record
@@ -38,8 +39,6 @@ from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.resolved import UPSTREAM_RESULTS
 from posezoo.core.workers.processes import RAISE_MEMORY_HINT, own_limits
-from posezoo.formats.object_detection import add_detection_output, read_without_loops
-from posezoo.formats.regions import add_regions
 
 #: The path of a file that may be parsed: a published file that was verified, or a file that the
 #: user names. Any other file may be crafted to attack the parser. ``verify_source_model`` and
@@ -96,7 +95,7 @@ def source_model_path(spec: ModelSpec, layout: ModelLayout) -> Path:
 
 def _source_name(spec: ModelSpec) -> str:
     name = spec.source_name
-    if any(flag == "--saved_model_dir" for flag, _ in spec.mo_args):
+    if any(flag == SAVED_MODEL_DIR for flag, _ in spec.mo_args):
         return posixpath.join("" if name == "$dl_dir" else name, SAVED_MODEL_FILE)
     return name
 
@@ -245,10 +244,11 @@ def read_network(spec: ModelSpec, path: VerifiedSource, *, keep_onnx: Path | Non
     source = open_for_frontend(spec, path)
     if isinstance(source, bytes) and keep_onnx:
         verified_files.write_atomically(keep_onnx, source)
+    steps = UPSTREAM_STEPS.part
     declared = model_format.output_names(path)
     names = [*spec.output_names, *declared.values()]
     try:
-        source = read_without_loops(spec, path) or source
+        source = steps.read_parts(spec, path) or source
         with tempfile.TemporaryDirectory(prefix="posezoo-") as folder:
             # It reads only .pb files.
             if isinstance(source, bytes) and model_format.frontend == "tf":
@@ -270,7 +270,7 @@ def read_network(spec: ModelSpec, path: VerifiedSource, *, keep_onnx: Path | Non
     _keep_node_names(network, model_format, spec, path)
     if declared:
         network = _name_outputs(network, declared, spec, path)
-    return add_detection_output(add_regions(network, spec, path), spec, path)
+    return steps.change_network(network, spec, path)
 
 
 def _refuse_large_tensors(network: Any, path: Path) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from posezoo.core.convert.formats import image_layout
@@ -25,6 +24,7 @@ from posezoo.core.convert.graph_cutting import (
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.inputs_outputs import with_full_layouts
 from posezoo.core.declarations.model import Input, ModelSpec, Output
+from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
 from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import (
     add_mean_and_scale,
@@ -33,7 +33,7 @@ from posezoo.core.ir.openvino_import import (
     import_openvino,
     static_sizes,
 )
-from posezoo.formats.region_configs import find_detector
+from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 
 #: The layouts that three channels show, by the number of dimensions and that of the channels.
 _LAYOUTS = {4: {1: "NCHW", 3: "NHWC"}, 5: {1: "NCDHW", 4: "NDHWC"}}
@@ -80,9 +80,7 @@ def apply_model_yml(network: Any, spec: ModelSpec, *, is_complete: bool = True) 
 
 
 def _refuse_undeclared_inputs(spec: ModelSpec, network: Any) -> None:
-    names = {port.name for port in spec.inputs}
-    if detector := find_detector(spec.mo_args):
-        names |= detector.added_inputs
+    names = {port.name for port in spec.inputs} | UPSTREAM_STEPS.part.added_inputs(spec)
     for port in network.inputs:
         if not names & port.names:
             raise ConversionError(
@@ -246,9 +244,7 @@ def _prepend_preprocessing(network: Any, spec: ModelSpec) -> Any:
         steps = port.preprocess()
         own_type = network.input(declared.name).element_type
         if declared.resize and spec.decoding:
-            from posezoo.export.decoded.frames import FrameFit
-
-            steps.custom(partial(FrameFit.of(spec).fit, element_type=own_type))
+            steps.custom(GRAPH_DECODER.part.fit_node(spec, own_type))
         else:
             _convert_and_resize(steps, declared, own_type)
         if declared.reverse_input_channels:

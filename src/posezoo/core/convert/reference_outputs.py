@@ -37,6 +37,7 @@ from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import Input, ModelSpec, Output
 from posezoo.core.errors import SelfCheckError, install_command
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core, static_sizes
+from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_version
 
@@ -429,9 +430,7 @@ def _resize(
     """An image (float32) as the IR resizes it for the network's input of this shape and type."""
     if not spec.decoding:
         return resize(image, port.layout, shape)
-    from posezoo.export.decoded import reference
-
-    fitted = reference.fit_frame(image, spec, port)
+    fitted = GRAPH_DECODER.part.fit_frame(image, spec, port)
     return np.floor(fitted + 0.5) if dtype.kind in "iu" else fitted
 
 

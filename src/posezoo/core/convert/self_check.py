@@ -43,6 +43,7 @@ from posezoo.core.errors import PosezooError, RandomNetworkError, SelfCheckError
 from posezoo.core.events import NodeProof
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.core.ir.provenance import OutputRounding
+from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.values import frozen
 
 #: The allowed difference of an IR in FP16 with a constant that is too large for FP16.
@@ -245,10 +246,8 @@ def _name_outputs(spec: ModelSpec, reference: ReferenceOutputs) -> tuple[str, ..
     """
     if spec.decoding is None:
         return tuple(spec.output_names)
-    from posezoo.export.decoded import match_roles
-
-    originals = reference.cases[0].outputs
-    return tuple(match_roles(spec, {name: each.shape for name, each in originals.items()}).values())
+    shapes = {name: each.shape for name, each in reference.cases[0].outputs.items()}
+    return tuple(GRAPH_DECODER.part.find_outputs(spec, shapes))
 
 
 def compare_with_noise(
@@ -401,9 +400,7 @@ def _compile_ir(spec: ModelSpec, xml: Path, names: Sequence[str]) -> Any:
     """The IR, compiled; one with a decoder also puts out the outputs of its network."""
     network: Any = xml
     if spec.decoding:
-        from posezoo.export.decoded.reference import add_network_outputs
-
-        network = add_network_outputs(openvino_core().read_model(xml), names)
+        network = GRAPH_DECODER.part.add_network_outputs(openvino_core().read_model(xml), names)
     return openvino_core().compile_model(network, "CPU", EXACT)
 
 
@@ -517,12 +514,7 @@ def _check_decoding(
     """
     if spec.decoding is None:
         return {}
-    from posezoo.export.decoded.reference import compare_decoding, view_of
-
-    ((name, frame),) = case.feed.items()
-    view = view_of(spec, frame.shape, case.prepared[name].shape)
-    decoded = [actual[f"decoded {place}"] for place in range(2)]
-    compared = compare_decoding(spec, {name: actual[name] for name in names}, decoded, view)
+    compared = GRAPH_DECODER.part.compare(spec, case.feed, case.prepared, actual, names)
     for name, (difference, limit) in compared.items():
         if not difference <= limit:
             problem = (

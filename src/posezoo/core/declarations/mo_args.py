@@ -22,10 +22,11 @@ from posezoo.core.declarations.inputs_outputs import (
 )
 from posezoo.core.declarations.model import Input, Output
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
+from posezoo.core.declarations.supported_mo_args import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
+from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
 from posezoo.core.declarations.yaml_nodes import YamlNode
 from posezoo.core.errors import SpecError, sanitize
 from posezoo.core.values import frozen
-from posezoo.formats.region_configs import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG, find_detector
 
 ArgumentT = TypeVar("ArgumentT")
 Inputs = tuple[Input, ...]
@@ -42,7 +43,7 @@ TYPED = {
     "--input_model": "-m",
 }
 #: Flags that name the file to convert instead of --input_model; they are also kept.
-OTHER_ORIGINALS = ("--saved_model_dir", "--input_meta_graph", "--input_meta")
+OTHER_ORIGINALS = (supported_mo_args.SAVED_MODEL_DIR, "--input_meta_graph", "--input_meta")
 #: The folders of: downloads, the outputs of upstream's scripts, the model.yml, Model Optimizer
 #: (two).
 VARIABLES = ("$dl_dir", "$conv_dir", "$config_dir", "$mo_dir", "$mo_ext_dir")
@@ -148,9 +149,10 @@ def read_arguments(node: YamlNode | None, inputs: Inputs) -> MoArguments:
     originals = []
     flags = list(_flags(node))
     # Of the outputs that --output names for a detector, Model Optimizer makes a single one.
-    detector = find_detector([(flag, value) for _, flag, value in flags])
+    pairs = [(flag, value) for _, flag, value in flags]
+    keeps_outputs = UPSTREAM_STEPS.part.replaces_outputs(pairs)
     for item, flag, value in flags:
-        if flag not in TYPED or (detector and flag == "--output"):
+        if flag not in TYPED or (keeps_outputs and flag == "--output"):
             kept.append((flag, value))
             if flag in OTHER_ORIGINALS:
                 originals.append(value)

@@ -53,8 +53,8 @@ from posezoo.core.declarations.skeleton_yml import SKELETON, read_skeleton
 from posezoo.core.declarations.skeletons import FOLDER
 from posezoo.core.declarations.source_files import FILES, SHA384, STEP
 from posezoo.core.declarations.sources import WEB_URL
+from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
 from posezoo.core.declarations.yaml_nodes import YamlMapping, YamlNode, read_yaml
-from posezoo.formats.darknet_files import with_darknet_weights
 
 #: Our tasks, and all tasks of both generations of Open Model Zoo.
 TASKS = (
@@ -453,7 +453,7 @@ def _read_variant(
     quantization_yml = path.parent / QUANTIZATION_YML
     if spec.quantization is None and quantization_yml.is_file():
         spec = replace(spec, quantization=read_quantization_yml(quantization_yml))
-    return with_darknet_weights(spec)
+    return UPSTREAM_STEPS.part.with_original(spec)
 
 
 def _give_to_decoder(values: dict[str, Any], top: YamlMapping) -> None:

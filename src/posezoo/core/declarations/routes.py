@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from posezoo.core.declarations.mo_args import is_supported
 from posezoo.core.declarations.model import Framework, ModelSpec, Route
+from posezoo.core.declarations.supported_mo_args import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
+from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
 from posezoo.core.values import frozen
-from posezoo.formats.darknet_files import is_darknet
-from posezoo.formats.region_configs import (
-    PIPELINE_CONFIG,
-    TRANSFORMATIONS_CONFIG,
-    find_detector,
-    is_region_config,
-)
 
 
 @frozen
@@ -36,16 +31,13 @@ _REMOVED = "look for the same model as ONNX"
 
 
 def _unsupported_flags(spec: ModelSpec) -> list[str]:
-    flags = [flag for flag, value in spec.mo_args if not _is_supported(flag, value, spec)]
+    steps = UPSTREAM_STEPS.part
+    flags = [
+        flag
+        for flag, value in spec.mo_args
+        if not (is_supported(flag) or steps.carries_out(spec, flag, value))
+    ]
     return list(dict.fromkeys(flags))
-
-
-def _is_supported(flag: str, value: str, spec: ModelSpec) -> bool:
-    if flag == TRANSFORMATIONS_CONFIG and is_region_config(value):
-        return True
-    if flag in (TRANSFORMATIONS_CONFIG, PIPELINE_CONFIG):
-        return find_detector(spec.mo_args) is not None
-    return is_supported(flag)
 
 
 #: Of frameworks whose files neither posezoo nor Model Optimizer reads.
@@ -103,7 +95,7 @@ def select_route(spec: ModelSpec) -> tuple[Route, Obstacle | None]:
 def _find_upstream_code(spec: ModelSpec) -> Obstacle | None:
     if spec.framework is Framework.PYTORCH:
         return _NO_NETWORK
-    if spec.has_pre_convert and not is_darknet(spec):
+    if spec.has_pre_convert and not UPSTREAM_STEPS.part.reads_original(spec):
         return _PRE_CONVERT
     if spec.input_model.startswith("$conv_dir"):
         return _MADE_BY_UPSTREAM

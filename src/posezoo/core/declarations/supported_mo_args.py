@@ -19,6 +19,16 @@ MoArgumentPairs = Sequence[tuple[str, str]]
 #: Names the file with the layers of a Caffe network.
 INPUT_PROTO = "--input_proto"
 
+#: Names the folder of a SavedModel, a network with its variables in other files.
+SAVED_MODEL_DIR = "--saved_model_dir"
+#: The file of that folder that contains the network.
+SAVED_MODEL_FILE = "saved_model.pb"
+
+#: Names a file with changes of the graph.
+TRANSFORMATIONS_CONFIG = "--transformations_config"
+#: Names the file with which TensorFlow's Object Detection API trained a network.
+PIPELINE_CONFIG = "--tensorflow_object_detection_api_pipeline_config"
+
 _FROZEN = re.compile(r"\s*([^\s,>\[\]]+?)->\s*(\[[^\[\]]{1,4000}\]|[^\s,\[\]]+)\s*(?:,(?!\s*$)|$)")
 NUMBER = re.compile(r"[-+]?([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][-+]?[0-9]{1,2})?")
 _TRUTHS = {"true": True, "false": False}
@@ -109,7 +119,7 @@ _IS_FILE = (_accept_non_empty, "expected a file")
 #: By flag: the function that parses its value, and the error's text if it raises KeyError or
 #: ValueError.
 CARRIED_OUT: Mapping[str, tuple[Callable[[str], object], str]] = {
-    "--saved_model_dir": (_accept_non_empty, "expected a folder"),
+    SAVED_MODEL_DIR: (_accept_non_empty, "expected a folder"),
     "--input_meta_graph": _IS_FILE,
     "--input_meta": _IS_FILE,
     INPUT_PROTO: (_parse_model_file, "expected $dl_dir/ and a file of the model"),

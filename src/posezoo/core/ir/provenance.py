@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from posezoo.core.declarations.model import Decoder, Digest, Input, ModelSpec
+from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
 from posezoo.core.errors import redact_secrets
 from posezoo.core.events import (
     AccuracyCompared,
@@ -27,11 +28,10 @@ from posezoo.core.events import (
     SpeedCompared,
 )
 from posezoo.core.ir.complexity import Complexity
+from posezoo.core.plugins import Hook
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_version, version
-from posezoo.export.model_procs import find_labels
-from posezoo.formats.region_configs import find_detector
 
 #: Incremented if a change of posezoo's conversion changes the bytes of the IR for the same input.
 #: 2: each IR has a section model_info.
@@ -55,6 +55,11 @@ INT8_EVENTS: dict[type[Event], str] = {
     FloatLayersKept: "in_float",
     AccuracySearched: "search",
 }
+
+_FindLabels = Callable[[ModelSpec, Iterable[Sequence[int]]], Sequence[str]]
+#: Finds the names of a model's classes, from the shapes of its outputs, which an IR describes
+#: though no model.yml has them.
+_FIND_LABELS: Hook[_FindLabels] = Hook("labels", lambda *_: ())
 
 #: Whether a file has this size and digest.
 IsGood = Callable[[Path, int, Digest], bool]
@@ -166,15 +171,15 @@ def conversion_key(
         arguments["network"] = {"name": spec.network.name, "arguments": chosen}
     if spec.mo_args:
         arguments["mo_args"] = spec.mo_args
-        detector = find_detector(spec.mo_args)
-        if detector is not None and detector.difference and not model_optimizer:
-            arguments["unlike_model_optimizer"] = detector.difference
+        difference = UPSTREAM_STEPS.part.difference(spec)
+        if difference and not model_optimizer:
+            arguments["unlike_model_optimizer"] = difference
     if spec.model_info:
         arguments["model_info"] = spec.model_info
     if spec.decoding:
         arguments["decoding"] = asdict(spec.decoding)
         del arguments["decoding"]["decoder"]["skeleton"]
-    labels = "\n".join(find_labels(spec, [port.shape for port in spec.outputs]))
+    labels = "\n".join(_FIND_LABELS.part(spec, [port.shape for port in spec.outputs]))
     if labels:
         arguments["labels"] = hashlib.sha256(labels.encode()).hexdigest()
     key = {

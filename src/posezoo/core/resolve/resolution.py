@@ -14,6 +14,7 @@ from posezoo.core.errors import ConversionError, SpecError, UnknownModelError
 from posezoo.core.layout import ModelLayout
 from posezoo.core.lockfile import LockFile
 from posezoo.core.resolve.camera_input import with_camera_input
+from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.resolve.input_options import InputOptions, with_added_mo_args
 from posezoo.core.resolve.resolved import (
     INT8_PRECISIONS,
@@ -24,7 +25,6 @@ from posezoo.core.resolve.resolved import (
 )
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
-from posezoo.export.decoded.decoding_options import with_decoding
 from posezoo.networks.custom_weights import (
     require_fitting_skeleton,
     with_dynamic_shape,
@@ -98,7 +98,7 @@ def _with_inputs(spec: ModelSpec, options: InputOptions, context: Context) -> Mo
     decoder = _own_decoder(spec, context)
     spec = with_added_mo_args(spec, options.mo_arguments, has_mo=context.has_model_optimizer)
     if options.decode:
-        spec = with_decoding(spec, decoder, options.max_people, options.min_score)
+        spec = GRAPH_DECODER.part.with_decoding(spec, decoder, options)
     spec = with_camera_input(spec, options, context.image_layout(spec.framework))
     return with_dynamic_shape(spec) if options.dynamic else spec
 

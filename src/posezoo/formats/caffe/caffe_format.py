@@ -11,15 +11,13 @@ from posezoo.core.convert.formats import (
     ModelFormat,
     ReferenceRuntime,
     Shape,
-    describe_opencv,
     import_runtime,
-    make_exact,
-    run_opencv,
 )
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.supported_mo_args import INPUT_PROTO
 from posezoo.core.errors import ConversionError
 from posezoo.formats.caffe.caffemodel import is_caffemodel, read_weights
+from posezoo.formats.opencv import describe_opencv, make_exact, run_opencv
 
 if TYPE_CHECKING:
     from posezoo.core.arrays import Array

@@ -10,16 +10,13 @@ from posezoo.core.convert.formats import (
     ModelFormat,
     ReferenceRuntime,
     Shape,
-    describe_opencv,
     import_runtime,
-    make_exact,
-    run_opencv,
 )
 from posezoo.core.declarations.model import ModelSpec
-from posezoo.core.declarations.supported_mo_args import INPUT_PROTO
+from posezoo.core.declarations.supported_mo_args import INPUT_PROTO, TRANSFORMATIONS_CONFIG
 from posezoo.core.errors import ConversionError
 from posezoo.formats.darknet_files import find_cfg, is_frozen
-from posezoo.formats.region_configs import TRANSFORMATIONS_CONFIG
+from posezoo.formats.opencv import describe_opencv, make_exact, run_opencv
 
 if TYPE_CHECKING:
     from posezoo.core.arrays import Array, NamedArrays

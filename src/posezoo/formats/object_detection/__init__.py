@@ -11,7 +11,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from posezoo.core.convert.formats.tensorflow import cut_graph
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import (
@@ -32,6 +31,7 @@ from posezoo.formats.object_detection.loopless_graph import (
 from posezoo.formats.object_detection.pipeline_config import HINT, DetectionConfig, read_pipeline
 from posezoo.formats.object_detection.two_stage import join_stages, name_ends, name_starts
 from posezoo.formats.region_configs import SIZE_INPUT, Detector, find_detector
+from posezoo.formats.tensorflow import cut_graph
 
 #: An SSD's decoded boxes [N, boxes, 1, 4] with corners as y, x, and scores [N, boxes, classes].
 _BOXES = "Postprocessor/ExpandDims_1"

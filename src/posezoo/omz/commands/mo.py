@@ -34,16 +34,20 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.declarations.model_files import CHECKPOINTS, explain_model_file
 from posezoo.core.declarations.safe_names import MAX_LENGTH
-from posezoo.core.declarations.supported_mo_args import INPUT_PROTO, requested_precision
+from posezoo.core.declarations.supported_mo_args import (
+    INPUT_PROTO,
+    PIPELINE_CONFIG,
+    SAVED_MODEL_FILE,
+    TRANSFORMATIONS_CONFIG,
+    requested_precision,
+)
 from posezoo.core.errors import ConversionError, OutputError, PosezooError, SelfCheckError, sanitize
 from posezoo.core.files.outputs import has_signs, replacing_own
 from posezoo.core.layout import FlatLayout
 from posezoo.core.resolve.input_options import read_given_arguments
 from posezoo.core.versions import version
 from posezoo.formats.region_configs import (
-    PIPELINE_CONFIG,
     REGION_CONFIGS,
-    TRANSFORMATIONS_CONFIG,
     find_detector,
     is_region_config,
 )
@@ -93,8 +97,6 @@ UNREAD = {
     "keras": "save the network as a SavedModel, and give --saved_model_dir DIR",
 }
 
-
-SAVED_MODEL_FILE = "saved_model.pb"
 
 # The arguments whose text is read as in model.yml.
 _TEXTS = (

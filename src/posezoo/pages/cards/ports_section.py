@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from posezoo.core.declarations.model import Input, ModelSpec, Output
 from posezoo.core.labels import format_numbers, format_port_shape, format_role
-from posezoo.export.model_procs import find_labels
 from posezoo.formats.region_configs import find_detector
 from posezoo.pages.cards.markdown import (
     Markdown,
@@ -18,6 +17,7 @@ from posezoo.pages.cards.markdown import (
     render_compact_table,
 )
 from posezoo.pages.facts.model_facts import converted_input
+from posezoo.run.model_procs import find_labels
 
 # ImageNet has 1000, COCO 80 or 91.
 _MOST_CLASSES = 100

@@ -27,7 +27,6 @@ from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import DecoderError, InferenceError, sanitize
 from posezoo.core.labels import task_label
 from posezoo.core.registry import open_registry
-from posezoo.export.model_procs import decoded_task, find_anchors
 from posezoo.poses.decoder_type import DecoderType, Shape, channel_count
 from posezoo.poses.decoders import (
     DECODERS,
@@ -37,6 +36,7 @@ from posezoo.poses.decoders import (
     with_all_classes,
 )
 from posezoo.poses.yolo_pose import CELLS, SUPPRESSED
+from posezoo.run.model_procs import decoded_task, find_anchors
 from posezoo.run.runtime.graph import (
     ULTRALYTICS_FILE,
     Graph,

@@ -17,10 +17,10 @@ from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS, skeleton_of
 from posezoo.core.errors import InferenceError, suggest
 from posezoo.core.values import frozen
-from posezoo.export.model_procs import find_labels
 from posezoo.poses.decoder_type import DecoderType, NetworkFacts
 from posezoo.poses.decoders import resolve_options
 from posezoo.poses.letterbox import CROP, LETTERBOX, STRETCH, InputSizing, Size
+from posezoo.run.model_procs import find_labels
 from posezoo.run.runtime.graph import (
     Graph,
     NamedIrs,

@@ -23,11 +23,11 @@ from posezoo.core.files.file_lock import discard
 from posezoo.core.files.outputs import replacing_own, require_own
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import is_device, write_error, writing
-from posezoo.export.model_procs import read_labels
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Size, image_size, letterbox_image
 from posezoo.run import images
 from posezoo.run.images import SUFFIXES, Image
+from posezoo.run.model_procs import read_labels
 from posezoo.run.video.frame_sources import Frame, FrameSource, import_quiet_opencv
 
 #: FOURCC by video suffix; every FFmpeg in OpenCV can write these codecs.

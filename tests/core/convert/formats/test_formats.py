@@ -12,11 +12,11 @@ from fakes.network import network
 from fakes.plugin_package import plugin_package
 from posezoo.core.convert.formats import FORMATS, image_layout
 from posezoo.core.convert.formats.onnx import external_data_files, is_onnx
-from posezoo.core.convert.formats.tensorflow import cut_graph, is_frozen_graph
-from posezoo.core.convert.formats.tflite import is_tflite
 from posezoo.core.convert.protobuf_reader import LENGTH, VARINT, ProtobufError, read_fields
 from posezoo.core.declarations.model import Framework
 from posezoo.core.errors import ConversionError
+from posezoo.formats.tensorflow import is_frozen_graph
+from posezoo.formats.tflite import is_tflite
 
 
 def test_each_format_is_a_framework_of_model_yml():
@@ -205,22 +205,3 @@ def test_an_installed_package_adds_a_format(tmp_path):
         assert model_format.recognises(tmp_path / "net.pdmodel")
         assert image_layout("jax") == "NCHW"
         assert FORMATS.names() == (*FORMATS.builtin, "jax")
-
-
-def test_a_cut_graph_has_only_what_its_ends_need(tmp_path):
-    path = tmp_path / "net.pb"
-    path.write_bytes(network("pb"))
-
-    def names(content):
-        nodes = [content[field.start : field.end] for field in read_fields(content)]
-        first_fields = [next(iter(read_fields(node))) for node in nodes]
-        return [
-            node[field.start : field.end] for node, field in zip(nodes, first_fields, strict=True)
-        ]
-
-    whole = names(path.read_bytes())
-    cut = names(cut_graph(path, ["pafs"], {}))
-    assert b"pafs" in cut
-    assert b"heatmaps" in whole
-    assert b"heatmaps" not in cut
-    assert names(cut_graph(path, ["pafs", "heatmaps"], {})) == whole

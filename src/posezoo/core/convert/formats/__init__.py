@@ -1,8 +1,8 @@
 """Formats of published models: how each is recognised, read by OpenVINO, and run for the
 self-check.
 
-A new format needs a module with one ``ModelFormat``, and a line in ``FORMATS``. Importing these
-modules is fast, because the packages that read or run a model are imported when they are used.
+Those of ONNX and of OpenVINO IR are here; features and installed packages add others. A module of
+a format is imported when one of its models is converted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.plugins import LazyTable
 from posezoo.core.values import frozen
-from posezoo.core.versions import package_version
 
 if TYPE_CHECKING:
     import numpy as np
@@ -121,9 +120,6 @@ FORMATS: LazyTable[ModelFormat] = LazyTable(
     {
         "onnx": "posezoo.core.convert.formats.onnx:ONNX",
         "dldt": "posezoo.core.convert.formats.openvino_ir:OPENVINO_IR",
-        "tf": "posezoo.core.convert.formats.tensorflow:FROZEN_GRAPH",
-        "tflite": "posezoo.core.convert.formats.tflite:TFLITE",
-        "paddle": "posezoo.core.convert.formats.paddle:PADDLE",
     },
 )
 
@@ -135,17 +131,6 @@ def read_array(path: Path, start: int, end: int, dtype: str, shape: Sequence[int
     if end - start != math.prod(shape) * np.dtype(dtype).itemsize:
         return []
     return [np.fromfile(path, dtype, math.prod(shape), offset=start).reshape(shape)]
-
-
-def cut_at_tensors(input_model: Any, _spec: ModelSpec, outputs: Sequence[str]) -> None:
-    """Make an OpenVINO InputModel end at inner tensors, whose names its frontend loses at the
-    conversion.
-    """
-    names = {name for place in input_model.get_outputs() for name in place.get_names()}
-    cuts = list(map(input_model.get_place_by_tensor_name, outputs))
-    # TensorFlow's tensor heatmaps:0 is also called heatmaps.
-    if not all(name in names or f"{name}:0" in names for name in outputs) and all(cuts):
-        input_model.override_all_outputs(cuts)
 
 
 def find_same_names(ir: Any, names: Sequence[str]) -> dict[Tensor, Partner]:
@@ -181,28 +166,6 @@ def with_default_sizes(shape: Sequence[int], layout: str) -> Shape:
         _DEFAULT_SIZES.get(axis, 1) if size < 0 else size
         for axis, size in zip(axes, shape, strict=True)
     )
-
-
-def describe_opencv(module: Any) -> str:
-    """The name of a runtime that is the module cv2."""
-    return f"OpenCV {package_version('opencv-python-headless') or module.__version__}"
-
-
-def make_exact(net: Any) -> None:
-    """Let a network of OpenCV compute without what makes it faster and less exact."""
-    net.enableFusion(False)
-    net.enableWinograd(False)
-
-
-def run_opencv(module: Any, net: Any, layers: Sequence[str | None]) -> Sequence[Array]:
-    """What layers of OpenCV's network compute; a RuntimeError if OpenCV refuses it, whose own error
-    is none.
-    """
-    try:
-        maps: Sequence[Array] = net.forward(list(layers))
-    except module.error as error:
-        raise RuntimeError(f"OpenCV refuses it: {error}") from error
-    return maps
 
 
 def import_runtime(module: str) -> Any | None:

@@ -16,13 +16,13 @@ from posezoo.core.convert.formats import (
     ReferenceRuntime,
     Shape,
     Tensor,
-    cut_at_tensors,
     import_runtime,
     read_array,
 )
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.versions import package_version
+from posezoo.formats.tensorflow import cut_at_tensors
 
 if TYPE_CHECKING:
     from posezoo.core.arrays import Array, NamedArrays

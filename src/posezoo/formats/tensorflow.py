@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from posezoo.core.convert.formats import ModelFormat, cut_at_tensors, read_array
-from posezoo.core.convert.formats.tensorflow_js import GRAPH_MODEL, Operation, encode_node
+from posezoo.core.convert.formats import ModelFormat, read_array
 from posezoo.core.convert.protobuf_reader import (
     LENGTH,
     VARINT,
@@ -21,10 +20,12 @@ from posezoo.core.convert.protobuf_reader import (
 )
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import Input, ModelSpec
+from posezoo.core.declarations.supported_mo_args import SAVED_MODEL_FILE
 from posezoo.core.errors import ConversionError, sanitize
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.formats.darknet.darknet_format import DARKNET
 from posezoo.formats.region_configs import find_detector
+from posezoo.formats.tensorflow_js import GRAPH_MODEL, Operation, encode_node
 
 if TYPE_CHECKING:
     from posezoo.core.arrays import Array
@@ -37,10 +38,6 @@ _META_GRAPH = dict.fromkeys(range(1, 8), LENGTH)
 
 # SavedModel of tensorflow/core/protobuf/saved_model.proto; its networks are field 2.
 _SAVED_MODEL = {1: VARINT, 2: LENGTH}
-
-#: The file of a SavedModel that contains the network; its variables are in other files below the
-#: same folder.
-SAVED_MODEL_FILE = "saved_model.pb"
 
 
 def is_frozen_graph(path: Path) -> bool:
@@ -68,6 +65,17 @@ def is_saved_model(path: Path) -> bool:
 class _GraphNode(NamedTuple):
     content: bytes  # the whole field of the graph
     inputs: tuple[str, ...] = ()  # what it reads: node, node:1, ^node
+
+
+def cut_at_tensors(input_model: Any, _spec: ModelSpec, outputs: Sequence[str]) -> None:
+    """Make an OpenVINO InputModel end at inner tensors, whose names its frontend loses at the
+    conversion.
+    """
+    names = {name for place in input_model.get_outputs() for name in place.get_names()}
+    cuts = list(map(input_model.get_place_by_tensor_name, outputs))
+    # TensorFlow's tensor heatmaps:0 is also called heatmaps.
+    if not all(name in names or f"{name}:0" in names for name in outputs) and all(cuts):
+        input_model.override_all_outputs(cuts)
 
 
 def _cut_input_model(input_model: Any, spec: ModelSpec, outputs: Sequence[str]) -> None:

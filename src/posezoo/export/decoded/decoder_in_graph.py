@@ -1,0 +1,65 @@
+"""What the core calls to put a decoder into an IR, and to check it there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from posezoo.core.declarations.model import Decoder, Input, ModelSpec
+from posezoo.core.resolve.graph_decoder import GraphDecoder, Shapes
+from posezoo.core.resolve.input_options import InputOptions
+from posezoo.export import decoded
+from posezoo.export.decoded import decoding_options
+
+if TYPE_CHECKING:
+    from posezoo.core.arrays import Array, NamedArrays
+
+
+class _Decoded(GraphDecoder):
+    """Imports numpy and OpenVINO when they are needed."""
+
+    def with_decoding(
+        self, spec: ModelSpec, decoder: Decoder | None, options: InputOptions
+    ) -> ModelSpec:
+        return decoding_options.with_decoding(spec, decoder, options.max_people, options.min_score)
+
+    def append(self, network: Any, spec: ModelSpec) -> Any:
+        return decoded.append_decoder(network, spec)
+
+    def fit_node(self, spec: ModelSpec, element_type: Any) -> Callable[[Any], Any]:
+        from posezoo.export.decoded.frames import FrameFit
+
+        return partial(FrameFit.of(spec).fit, element_type=element_type)
+
+    def fit_frame(self, frame: Array, spec: ModelSpec, port: Input) -> Array:
+        from posezoo.export.decoded import reference
+
+        return reference.fit_frame(frame, spec, port)
+
+    def find_outputs(self, spec: ModelSpec, shapes: Shapes) -> Sequence[str]:
+        return tuple(decoded.match_roles(spec, shapes).values())
+
+    def add_network_outputs(self, ir: Any, names: Sequence[str]) -> Any:
+        from posezoo.export.decoded import reference
+
+        return reference.add_network_outputs(ir, names)
+
+    def compare(
+        self,
+        spec: ModelSpec,
+        feed: NamedArrays,
+        prepared: NamedArrays,
+        computed: NamedArrays,
+        names: Sequence[str],
+    ) -> dict[str, tuple[float, float]]:
+        from posezoo.export.decoded import reference
+
+        ((name, frame),) = feed.items()
+        view = reference.view_of(spec, frame.shape, prepared[name].shape)
+        own_outputs = [computed[f"decoded {place}"] for place in range(2)]
+        outputs = {name: computed[name] for name in names}
+        return reference.compare_decoding(spec, outputs, own_outputs, view)
+
+
+DECODER = _Decoded()
