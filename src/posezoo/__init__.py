@@ -66,6 +66,10 @@ features.PARTS.update(
             "pytorch": "posezoo.networks.pytorch_format:PYTORCH",
             "caffe": "posezoo.formats.caffe.caffe_format:CAFFE",
         },
+        "sidecars": {
+            "card": "posezoo.pages.cards.ir_card:SIDECAR",
+            "device proofs": "posezoo.measure.devices.device_proofs:SIDECAR",
+        },
         "hooks": {},
     }
 )

@@ -120,6 +120,18 @@ class Hook(Generic[PartT]):
         return part
 
 
+@frozen
+class FeatureParts(Generic[PartT]):
+    """What features add to one place of the core, to which installed packages cannot add."""
+
+    name: str  # the key in ``features.PARTS``
+
+    def __iter__(self) -> Iterator[PartT]:
+        for path in features.PARTS.get(self.name, {}).values():
+            part: PartT = import_attribute(path)
+            yield part
+
+
 def _describe(group: str, entry_point: EntryPoint) -> tuple[str, str]:
     """The package of a plug-in, and the words that name the plug-in in a message."""
     package = entry_point.dist.name if entry_point.dist is not None else entry_point.value

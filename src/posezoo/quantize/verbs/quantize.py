@@ -201,7 +201,7 @@ class _QuantizationTask:
     is_dry_run: bool
 
     def __call__(self, spec: ModelSpec, listener: Listener) -> Answer:
-        from posezoo.core.pipeline.get import get, write_model_card
+        from posezoo.core.pipeline.get import get, write_sidecars
         from posezoo.quantize import int8_models
         from posezoo.quantize.quantization import to_measurements
 
@@ -219,7 +219,7 @@ class _QuantizationTask:
         plan = self._plan_int8(spec, listener)
         quantized = int8_models.make_int8(plan, listener=listener)
         if not self.own_irs:
-            write_model_card(spec, self.context, self.output_dir)
+            write_sidecars(spec, self.context, self.output_dir)
         facts = _shifts(quantized.displacements) if quantized.displacements else {}
         if quantized.missed:
             facts["missed"] = quantized.missed

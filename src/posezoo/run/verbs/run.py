@@ -216,14 +216,15 @@ def _load(
     loader: Loader, chosen: ChosenModel, args: argparse.Namespace
 ) -> tuple[Estimator, Path | None]:
     """The estimator, and the card of a model of the zoo."""
-    from posezoo.core.pipeline.get import write_model_card
+    from posezoo.core.pipeline.get import write_sidecars
     from posezoo.run.load import default_runtime
     from posezoo.run.runtime.runtime_config import LoadOptions
 
     prepared = loader.prepare(chosen)
     card = None
     if prepared.model and chosen.checkpoint is None:
-        card = write_model_card(prepared.model, loader.context)
+        written = write_sidecars(prepared.model, loader.context)
+        card = next((path for path in written if path.suffix == ".md"), None)
         if loader.context.settings.device != "CPU":
             from posezoo.measure.devices.device_proof import prove_once
 

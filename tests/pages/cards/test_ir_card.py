@@ -10,9 +10,9 @@ import pytest
 from fakes.zoo import as_yaml, model_yml
 from posezoo.core.declarations.model import Digest
 from posezoo.core.layout import ModelLayout
-from posezoo.core.pipeline.get import refresh_card
 from posezoo.core.registry import Registry
 from posezoo.pages.cards import model_card
+from posezoo.pages.cards.ir_card import refresh_card
 from posezoo.pages.facts.model_facts import ModelFacts
 
 
@@ -40,7 +40,7 @@ class Zoo:
         (self.model / "model.yml").write_text(as_yaml(model_yml(license=license, **keys)), "utf-8")
 
     def facts(self):
-        registry = Registry([self.model.parents[2]])
+        registry = Registry([self.model.parents[1]])
         spec = registry.find("pose")
         return ModelFacts(spec, registry.parts(spec), self.layout)
 
@@ -72,7 +72,7 @@ def test_a_changed_model_yml_is_seen(zoo):
 def test_new_measurements_papers_and_license_texts_are_seen(zoo):
     for file, text in [
         (zoo.model / "measured.yml", "{}\n"),
-        (zoo.model.parents[2] / "papers.yml", "{}\n"),
+        (zoo.model.parents[1] / "papers.yml", "{}\n"),
         (zoo.license, "Copyright Bob, and others\n"),
     ]:
         file.write_text(text)
