@@ -70,7 +70,11 @@ features.PARTS.update(
             "card": "posezoo.pages.cards.ir_card:SIDECAR",
             "device proofs": "posezoo.measure.devices.device_proofs:SIDECAR",
         },
-        "hooks": {},
+        "hooks": {
+            "compared_rows": "posezoo.poses.compared_rows:select_compared_rows",
+            "model_info": "posezoo.run.model_info:build_model_info",
+            "own_networks": "posezoo.networks.custom_weights:OWN_NETWORKS",
+        },
     }
 )
 

@@ -21,7 +21,6 @@ from posezoo.core.declarations.model import (
     Framework,
     Input,
     License,
-    Model,
     ModelSpec,
     NetworkChoice,
     Output,
@@ -42,7 +41,9 @@ from posezoo.core.errors import (
 )
 from posezoo.core.files import verified_files
 from posezoo.core.registry import Registry, open_registry
+from posezoo.core.resolve.own_networks import OwnNetworks, require_network
 from posezoo.networks import build_network, find_network, is_network, pretrained
+from posezoo.networks.checkpoints import read_checkpoint
 
 PortT = TypeVar("PortT", Input, Output)
 
@@ -313,17 +314,6 @@ def _spec_of_network(name: str, checkpoint: Path) -> ModelSpec:
     )
 
 
-def checkpoint_dir(model: Model) -> Path:
-    """The relative folder for results of the user's own weights, named after their digest.
-
-    It never contains results of the published model. ``model`` is from ``spec_with_checkpoint``.
-    """
-    assert isinstance(model, ModelSpec)
-    digest = model.files[0].checksum
-    assert digest
-    return Path("checkpoints", digest.value[:16])
-
-
 def write_random_checkpoint(choice: NetworkChoice, path: Path) -> None:
     """Write a checkpoint with random weights, for measurements that do not depend on the weights'
     values.
@@ -364,19 +354,13 @@ def with_dynamic_shape(model: ModelSpec) -> ModelSpec:
     return replace(model, inputs=dynamic_inputs, outputs=dynamic_outputs)
 
 
-def require_network(model: ModelSpec) -> NetworkChoice:
-    """The one of our networks that a model is; a ConversionError if it was published as a graph."""
-    if model.network is None:
-        raise ConversionError(
-            f"{model.name}: is published as {model.framework}, and is not one of posezoo's"
-            " networks",
-            hint="posezoo list --framework pytorch lists the models that are",
-        )
-    return model.network
-
-
 def _with_open_dimensions(port: PortT, letters: set[str]) -> PortT:
     """The port with these dimensions set to -1 (dynamic); all tensors of our networks are NCHW."""
     sizes = zip("NCHW", port.shape, strict=False)
     shape = tuple(-1 if letter in letters else size for letter, size in sizes)
     return replace(port, shape=shape)
+
+
+OWN_NETWORKS = OwnNetworks(
+    with_known_network, require_fitting_skeleton, with_dynamic_shape, read_checkpoint
+)

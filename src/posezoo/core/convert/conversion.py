@@ -28,8 +28,8 @@ from posezoo.core.files import verified_files
 from posezoo.core.files.staging import remove_stale_staging_dirs
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.layout import FlatLayout, ModelLayout
+from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.resolved import Converter, Resolved, Target
-from posezoo.networks.custom_weights import require_network
 
 if TYPE_CHECKING:
     from posezoo.core.convert.offline_transformations import Transformation

@@ -27,17 +27,17 @@ from posezoo.core.events import (
     ignore_event,
 )
 from posezoo.core.files.staging import remove_stale_staging_dirs
-from posezoo.core.layout import ModelLayout
+from posezoo.core.layout import ModelLayout, checkpoint_dir
 from posezoo.core.pipeline.plan import Plan, make_plan
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.input_options import InputOptions
+from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.resolved import Resolved, Target
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.sidecars import SIDECARS
 from posezoo.core.user_folders import in_store
 from posezoo.core.values import frozen
-from posezoo.networks.custom_weights import checkpoint_dir, require_network
 from posezoo.scale import store_transfers
 from posezoo.scale.stores import publish
 

@@ -515,7 +515,7 @@ def _describe_in_words(description: Mapping[str, Any]) -> str:
         " {requests} frames at once in {streams} streams, people from {people_from}"
     ).format(width=width, height=height, **description)
     if description["people_from"] == TRACKING:
-        from posezoo.core.resolve.people import ONE_IS_FOLLOWED
+        from posezoo.poses.people import ONE_IS_FOLLOWED
 
         text += f": {ONE_IS_FOLLOWED}"
     return text

@@ -392,7 +392,7 @@ def _summary_lines(
         yield f"model card  {summary['card']}"
     yield f"ran         {ran} on {summary['device']} in {summary['executed_precision']}"
     if finds_people:
-        from posezoo.core.resolve.people import ONE_IS_FOLLOWED
+        from posezoo.poses.people import ONE_IS_FOLLOWED
 
         people_from = summary["people_from"]
         note = f": {ONE_IS_FOLLOWED}" if TRACKING in people_from else ""
