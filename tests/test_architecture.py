@@ -61,8 +61,6 @@ UPWARD = {
     ("core", "formats"): 9,
     ("core", "scale"): 9,
     ("core", "export"): 8,
-    ("core", "run"): 1,
-    ("core", "measure"): 1,
     ("cli", "run"): 7,
     ("cli", "pages"): 4,
     ("cli", "scale"): 4,

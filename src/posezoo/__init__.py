@@ -72,6 +72,7 @@ features.PARTS.update(
         },
         "hooks": {
             "compared_rows": "posezoo.poses.compared_rows:select_compared_rows",
+            "device_report": "posezoo.measure.devices.device_report:report_devices",
             "model_info": "posezoo.run.model_info:build_model_info",
             "own_networks": "posezoo.networks.custom_weights:OWN_NETWORKS",
         },
