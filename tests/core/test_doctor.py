@@ -77,10 +77,10 @@ def without(tmp_path):
     def run(*prefixes: str):
         site = tmp_path / "site"
         site.mkdir()
-        for item in Path(numpy.__file__).parents[2].iterdir():
+        for item in Path(numpy.__file__).parents[1].iterdir():
             if not item.name.lower().startswith(prefixes) and item.suffix != ".pth":
                 (site / item.name).symlink_to(item)
-        source = Path(posezoo_package.__file__).parents[2]
+        source = Path(posezoo_package.__file__).parents[1]
         environ = {
             name: value for name, value in os.environ.items() if not name.startswith("POSEZOO_")
         }
