@@ -61,7 +61,7 @@ UPWARD = {
     ("core", "formats"): 9,
     ("core", "scale"): 9,
     ("core", "export"): 8,
-    ("cli", "run"): 7,
+    ("cli", "run"): 1,
     ("cli", "pages"): 4,
     ("cli", "scale"): 4,
     ("cli", "measure"): 4,

@@ -17,6 +17,7 @@ from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.registry import Selection
 from posezoo.core.values import frozen
 from posezoo.quantize.quantization_flags import QUANTIZATION_FLAGS, require_dataset_dir
+from posezoo.run.run_flags import described_options_from_args
 
 if TYPE_CHECKING:
     from posezoo.core.console import Console
@@ -167,7 +168,7 @@ def _describe_own_irs(args: argparse.Namespace, context: Context) -> dict[Path, 
     from posezoo.quantize.int8_models import describe_own_ir
     from posezoo.run.runtime.runtime_config import LoadOptions
 
-    given = flags.described_options_from_args(args, LoadOptions())
+    given = described_options_from_args(args, LoadOptions())
     like = flags.like_from_args(args, context)
     metric = args.metric or ""
     xmls = map(Path, _own_xmls(args))
