@@ -70,10 +70,12 @@ features.PARTS.update(
             "card": "posezoo.pages.cards.ir_card:SIDECAR",
             "device proofs": "posezoo.measure.devices.device_proofs:SIDECAR",
         },
+        "plan_details": {"device": "posezoo.measure.devices.device_check:PLAN"},
         "hooks": {
             "compared_rows": "posezoo.poses.compared_rows:select_compared_rows",
             "device_report": "posezoo.measure.devices.device_report:report_devices",
             "model_info": "posezoo.run.model_info:build_model_info",
+            "verb get": "posezoo.measure.devices.device_check:GET",
             "own_networks": "posezoo.networks.custom_weights:OWN_NETWORKS",
         },
     }

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.core.plugins import LazyTable
+from posezoo.core.plugins import Hook, LazyTable
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -61,6 +62,17 @@ class Verb:
     usage: str | None = None  # None for the usual one
 
 
+@frozen
+class VerbPart:
+    """What a feature adds to a verb of the core."""
+
+    flags: tuple[Flag | FlagGroup | str, ...]
+    #: Calls the verb's own ``run``, and does the feature's work before or after it.
+    run: Callable[[Callable[[Namespace], int], Namespace], int]
+
+
+_NO_PART = VerbPart((), lambda run, args: run(args))
+
 #: The verbs of installed packages.
 PLUGINS: LazyTable[Verb] = LazyTable("posezoo.verbs", Verb, {})
 
@@ -74,8 +86,14 @@ def find_verb(name: str) -> Verb | None:
     if name not in SUMMARIES:
         return PLUGINS.find(name)
     module = import_module(f"{_PACKAGES[name]}.{name}")
-    usage = getattr(module, "USAGE", None)
-    return Verb(SUMMARIES[name], module.run, module.FLAGS, module.EXAMPLES, usage=usage)
+    part = Hook(f"verb {name}", _NO_PART).part
+    return Verb(
+        SUMMARIES[name],
+        partial(part.run, module.run),
+        (*module.FLAGS, *part.flags),
+        module.EXAMPLES,
+        usage=getattr(module, "USAGE", None),
+    )
 
 
 def plugin_names() -> list[str]:
