@@ -61,12 +61,9 @@ UPWARD = {
     ("core", "formats"): 9,
     ("core", "scale"): 9,
     ("core", "export"): 8,
-    ("cli", "pages"): 4,
-    ("cli", "scale"): 4,
-    ("cli", "measure"): 1,
+    ("cli", "scale"): 3,
     ("cli", "omz"): 1,
     ("cli", "export"): 1,
-    ("cli", "lint"): 1,
     ("run", "export"): 4,
     ("run", "pages"): 2,
     ("run", "measure"): 1,
@@ -76,6 +73,7 @@ UPWARD = {
     ("pages", "export"): 1,
     ("scale", "omz"): 1,
     ("omz", "lint"): 1,
+    ("pages", "scale"): 1,
 }
 
 

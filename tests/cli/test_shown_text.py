@@ -238,14 +238,14 @@ def test_only_these_modules_print():
     }
     assert printing == {
         "cli/main.py",  # the version
-        "cli/omz/converter.py",  # JSON
-        "cli/omz/info_dumper.py",  # JSON
         "cli/report.py",
         "cli/run_main.py",
-        "cli/verbs/card.py",  # JSON
         "cli/verbs/completion.py",  # a script
-        "cli/verbs/demo.py",  # made printable
         "cli/verbs/doctor.py",  # JSON
-        "errors.py",
-        "video/frame_publishers.py",  # JSON
+        "core/errors.py",
+        "omz/commands/converter.py",  # JSON
+        "omz/commands/info_dumper.py",  # JSON
+        "pages/verbs/card.py",  # JSON
+        "run/verbs/demo.py",  # made printable
+        "run/video/frame_publishers.py",  # JSON
     }

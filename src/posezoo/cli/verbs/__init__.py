@@ -36,13 +36,17 @@ DAILY = ("run", "demo", "list", "info", "get", "convert", "quantize", "evaluate"
 
 
 def _read_summaries() -> tuple[dict[str, dict[str, str]], dict[str, str]]:
-    """The summaries of the verbs by heading, and the package of each verb."""
+    """The summaries of the verbs by heading, the daily ones first, and the package of each verb."""
     groups: dict[str, dict[str, str]] = {heading: {} for heading in HEADINGS}
     packages = {}
     for path in sorted(Path(__file__).parents[2].glob("*/verbs/summaries.json")):
         for heading, summaries in json.loads(path.read_text("utf-8")).items():
             groups[heading].update(summaries)
             packages.update(dict.fromkeys(summaries, f"posezoo.{path.parts[-3]}.verbs"))
+    daily = {name: place for place, name in enumerate(DAILY)}
+    for heading, summaries in groups.items():
+        names = sorted(summaries, key=lambda name: daily.get(name, len(daily)))
+        groups[heading] = {name: summaries[name] for name in names}
     return groups, packages
 
 

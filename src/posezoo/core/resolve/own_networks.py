@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from posezoo.core.arrays import Array
 from posezoo.core.declarations.model import ModelSpec, NetworkChoice
 from posezoo.core.errors import CheckpointError, ConversionError
 from posezoo.core.plugins import Hook
 from posezoo.core.values import frozen
+
+if TYPE_CHECKING:
+    from posezoo.core.arrays import Array
 
 
 def _refuse_checkpoint(path: Path) -> Mapping[str, Array]:
