@@ -63,7 +63,6 @@ UPWARD = {
     ("core", "export"): 8,
     ("cli", "scale"): 3,
     ("cli", "omz"): 1,
-    ("cli", "export"): 1,
     ("run", "export"): 4,
     ("run", "pages"): 2,
     ("run", "measure"): 1,

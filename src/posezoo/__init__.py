@@ -70,6 +70,10 @@ features.PARTS.update(
             "card": "posezoo.pages.cards.ir_card:SIDECAR",
             "device proofs": "posezoo.measure.devices.device_proofs:SIDECAR",
         },
+        "completers": {
+            "NETWORK": "posezoo.networks:complete_network",
+            "to": "posezoo.export.targets:complete_target",
+        },
         "plan_details": {"device": "posezoo.measure.devices.device_check:PLAN"},
         "hooks": {
             "compared_rows": "posezoo.poses.compared_rows:select_compared_rows",

@@ -127,9 +127,12 @@ class FeatureParts(Generic[PartT]):
     name: str  # the key in ``features.PARTS``
 
     def __iter__(self) -> Iterator[PartT]:
-        for path in features.PARTS.get(self.name, {}).values():
-            part: PartT = import_attribute(path)
-            yield part
+        yield from self.by_name().values()
+
+    def by_name(self) -> dict[str, PartT]:
+        """The parts by their names in the table."""
+        paths = features.PARTS.get(self.name, {})
+        return {name: import_attribute(path) for name, path in paths.items()}
 
 
 def _describe(group: str, entry_point: EntryPoint) -> tuple[str, str]:
