@@ -296,9 +296,9 @@ def all_models(registry: Registry) -> list[ModelFacts]:
 def measured_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
     """For each model and each way in which its people are found, the AP of each precision."""
     from posezoo.core.declarations.model import Precision
-    from posezoo.core.resolve.people import ITSELF
     from posezoo.pages.facts.comparison import int8_ratio
     from posezoo.pages.facts.model_facts import measurements_of
+    from posezoo.poses.people import ITSELF
 
     for facts in all_models(registry):
         measured = [

@@ -86,14 +86,28 @@ features.PARTS.update(
         "posezoo.source_types": {
             "storage": "posezoo.scale.storage_source:STORAGE_TYPE",  # s3, gs, az, sftp
         },
+        "sidecars": {
+            "card": "posezoo.pages.cards.ir_card:SIDECAR",
+            "device proofs": "posezoo.measure.devices.device_proofs:SIDECAR",
+        },
+        "completers": {
+            "NETWORK": "posezoo.networks:complete_network",
+            "to": "posezoo.export.targets:complete_target",
+        },
+        "plan_details": {"device": "posezoo.measure.devices.device_check:PLAN"},
         "hooks": {
+            "compared_rows": "posezoo.poses.compared_rows:select_compared_rows",
             "converter_program": "posezoo.omz.model_optimizer:FINDER",
+            "device_report": "posezoo.measure.devices.device_report:report_devices",
             "further_packages": "posezoo.omz.openvino_dev:describe_openvino_dev",
-            "remote_executor": "posezoo.scale.cluster_executor:cluster_executor",
-            "remote_folders": "posezoo.scale.store_transfers:STORE_SYNC",
             "graph_decoder": "posezoo.export.decoded.decoder_in_graph:DECODER",
             "labels": "posezoo.run.model_procs:find_labels",
-            "upstream_steps": "posezoo.formats.upstream_steps:STEPS",
+            "model_info": "posezoo.run.model_info:build_model_info",
+            "own_networks": "posezoo.networks.custom_weights:OWN_NETWORKS",
+            "remote_executor": "posezoo.scale.cluster_executor:cluster_executor",
+            "remote_folders": "posezoo.scale.store_transfers:STORE_SYNC",
+            "upstream_steps": "posezoo.formats.upstream_configs:STEPS",
+            "verb get": "posezoo.measure.devices.device_check:GET",
         },
     }
 )

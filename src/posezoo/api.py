@@ -29,12 +29,12 @@ from posezoo.core.events import Listener, ignore_event
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import TAG_MARK
+from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import SETTING_NAMES, SETTING_TYPES, read_settings, to_settings
 from posezoo.networks import build_network, is_network
 from posezoo.networks.custom_weights import (
     find_with_checkpoint,
-    require_network,
     with_known_network,
 )
 from posezoo.run.load import ChosenModel, Loader, default_runtime

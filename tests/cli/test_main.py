@@ -343,7 +343,7 @@ def test_a_file_name_that_the_system_cannot_encode_is_one_error(tmp_path):
 
 
 def test_no_more_threads_are_one_error_and_fewer_threads_do_the_work(monkeypatch, capsys):
-    from posezoo.cli.verbs import list as listing
+    from posezoo.pages.verbs import list as listing
 
     start, left = threading.Thread.start, [2]
 
@@ -361,7 +361,7 @@ def test_no_more_threads_are_one_error_and_fewer_threads_do_the_work(monkeypatch
 
 
 def test_a_bug_is_written_to_a_log_whose_path_is_shown(monkeypatch, capsys, tmp_path):
-    from posezoo.cli.verbs import list as listing
+    from posezoo.pages.verbs import list as listing
 
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)

@@ -29,7 +29,7 @@ from posezoo.core.events import (
 )
 from posezoo.core.ir import ir_writer
 from posezoo.core.ir.openvino_import import openvino_core
-from posezoo.core.pipeline.get import write_model_card
+from posezoo.core.pipeline.get import write_sidecars
 from posezoo.core.registry import open_registry
 from posezoo.quantize import int8_models
 from posezoo.quantize.calibration_data import CalibrationSample
@@ -328,7 +328,8 @@ def test_a_changed_int8_ir_is_reported_by_verify_and_made_again(bench):
 def test_the_card_shows_the_displacement(bench):
     bench = bench()
     (displacement,) = bench.quantize().displacements.values()
-    card = write_model_card(bench.spec, bench.context, bench.output_dir).read_text()
+    *_, path = write_sidecars(bench.spec, bench.context, bench.output_dir)
+    card = path.read_text()
     assert "## Quantization" in card
     assert (
         f"| {displacement.shift_p50_px:.2f} | {displacement.shift_p90_px:.2f} | 3 | 3 | 100% | 3 | 6 |"

@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from functools import cache, partial
 from itertools import chain
 from pathlib import Path
@@ -19,13 +18,10 @@ from typing import TYPE_CHECKING, Any
 from posezoo.cli.parsers import NamedOutput, OutputFile
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import (
-    InferenceError,
     PluginError,
     SettingsError,
     explain_windows_path,
-    os_reason,
 )
-from posezoo.core.regular_files import read_regular_text
 from posezoo.core.settings import (
     INFERENCE_PRECISIONS,
     SETTING_TYPES,
@@ -46,10 +42,6 @@ if TYPE_CHECKING:
     from posezoo.core.pipeline.for_each import Executor
     from posezoo.core.resolve.input_options import InputOptions
     from posezoo.core.resolve.stage_context import Context
-    from posezoo.run.runtime.estimator import Estimator
-    from posezoo.run.runtime.runtime_config import LoadOptions
-    from posezoo.run.video.frame_publishers import MqttTopic
-    from posezoo.run.video.video_options import VideoOptions
 
 
 # --- Argparse types
@@ -139,15 +131,6 @@ def _parse_cluster(text: str) -> str:
         "expected local, local:N, or the address of a Dask scheduler such as tcp://HOST:8786, got"
         f" {text!r}"
     )
-
-
-def _parse_mqtt(text: str) -> MqttTopic:
-    from posezoo.run.video.frame_publishers import parse_mqtt_topic
-
-    try:
-        return parse_mqtt_topic(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def folder_or_store(text: str) -> Path:
@@ -405,19 +388,6 @@ _SHARED = (
         choices=("u8", "f16", "f32"),
     ),
     Flag(
-        "--detect_every N",
-        "run the person detector on each Nth frame only, and where a person is lost; in between,"
-        " people are expected around their last keypoints, and new ones are not found (default: 3"
-        " of MoveNet, 1 of others)",
-        whole_number(1),
-    ),
-    Flag(
-        "--json_lines FILE",
-        "append the poses of each frame to this file at once, as one line of JSON with time, frame,"
-        " and track_id, box, scores and keypoints of each person; - for the standard output",
-        output=OutputFile(('{"time": "', '"seconds": ', '"frame": ', '"poses": '), appends=True),
-    ),
-    Flag(
         "--layout LAYOUT",
         "NCHW or NHWC, if the layout that the file states is wrong",
         _parse_layout,
@@ -476,12 +446,6 @@ _SHARED = (
         nargs="*",
     ),
     Flag(
-        "--mqtt HOST[:PORT][/TOPIC]",
-        "send the lines of --json_lines to this MQTT broker (default topic: posezoo); with mqtts://"
-        " before it, encrypted. MQTT_USERNAME and MQTT_PASSWORD, or ~/.netrc, have the login",
-        _parse_mqtt,
-    ),
-    Flag(
         "--proof",
         "nodes compares an IR with its original at every tensor that both have, not only at the"
         " outputs (ONNX and TFLite)",
@@ -500,12 +464,6 @@ _SHARED = (
     ),
     Flag("--resize", "make an IR that accepts images of any height and width, and resizes them"),
     Flag(
-        "--reconnect SECONDS",
-        "if a camera or a stream drops, try for so many seconds to open it again; 0 never (default:"
-        " 60 for an address, 0 for a camera)",
-        number(0, 86_400),
-    ),
-    Flag(
         "--self_check",
         "strict also refuses an IR if the self-check cannot prove its outputs, or if no other"
         " runtime than the conversion's own read the original; off skips the self-check, with"
@@ -516,15 +474,6 @@ _SHARED = (
         "--skeleton FILE|NAME",
         "the names of the network's keypoints, limbs and sigmas: a skeleton's YAML file, or one of"
         " posezoo's skeletons (default: as the model or IR declares)",
-    ),
-    Flag(
-        "--smooth",
-        "smooth keypoints over time, relative to each person's size; this implies --track",
-    ),
-    Flag(
-        "--track",
-        "number the people, who keep their numbers through the video: in drawings, and as track_id"
-        " in JSON",
     ),
     Flag(
         "--trust_on_first_use",
@@ -563,13 +512,11 @@ TRUST = f"{LOCK} trust_on_first_use"
 DOWNLOAD = f"jobs connections {TRUST}"
 INFERENCE = "device inference_precision"
 REGISTRY = "models_dir registries"
-VIDEO = "track smooth detect_every reconnect json_lines mqtt"
 ESTIMATOR = f"detector {INFERENCE} {CACHE} {TRUST} {CONVERTERS} {REGISTRY}"
 
 
 #: The flags that many verbs share, below headings of their own after a verb's other flags.
 SECTIONS = {
-    "videos, cameras and streams": VIDEO,
     "inputs and outputs of the IR": f"{CAMERA_INPUT} {DECODE}",
     "downloads": f"{CACHE} jobs connections",
     "trust": TRUST,
@@ -692,26 +639,6 @@ def context_from_args(
     if local:
         require_local(local, context.layout.download_dir, context.layout.output_dir)
     return context
-
-
-def video_options_from_args(args: argparse.Namespace, estimator: Estimator) -> VideoOptions:
-    """How the people in videos are followed, from ``VIDEO``.
-
-    Raises:
-        InferenceError: the model finds the classes of images, and a flag is for people.
-    """
-    from posezoo.poses.decoders import find_decoder
-    from posezoo.run.video.video_options import VideoOptions
-
-    finds_classes = find_decoder(estimator.decoder).finds_classes
-    for name in ("track", "smooth", "whole_image", "coco"):
-        if finds_classes and getattr(args, name, None):
-            raise InferenceError(
-                f"{estimator.model.full_name} finds the classes of a whole image, and nobody in it:"
-                f" --{name} is for people and objects",
-                hint=f"leave out --{name}",
-            )
-    return VideoOptions(args.track, args.smooth, args.detect_every)
 
 
 def executor_from_args(
@@ -845,19 +772,6 @@ def like_from_args(args: argparse.Namespace, context: Context) -> ModelSpec | No
     return context.registry.find_single(args.like) if args.like else None
 
 
-def described_options_from_args(args: argparse.Namespace, options: LoadOptions) -> LoadOptions:
-    """The options with what the user states of the input of an .xml: ``DESCRIPTION``."""
-    return replace(
-        options,
-        layout=args.layout or "",
-        reverse_input_channels=args.reverse_input_channels or None,
-        mean=channel_values_from_args(args, "mean_values"),
-        scale=channel_values_from_args(args, "scale_values"),
-        skeleton=skeleton_from_args(args),
-        labels=_read_labels(args.labels) if args.labels else (),
-    )
-
-
 def refuse_description(args: argparse.Namespace, *models: str | None) -> str:
     """The given flags of ``DESCRIPTION``, separated by commas; a usage error if they describe the
     input of a model that is no file.
@@ -875,18 +789,6 @@ def refuse_description(args: argparse.Namespace, *models: str | None) -> str:
             f"{names}: only for an .xml or .onnx; models of the zoo describe their input"
         )
     return names
-
-
-def _read_labels(path: Path) -> tuple[str, ...]:
-    try:
-        lines = read_regular_text(path).splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = os_reason(error) if isinstance(error, OSError) else "is not UTF-8"
-        raise InferenceError(f"{path}: cannot be read: {reason}") from error
-    labels = tuple(line.strip() for line in lines if line.strip())
-    if not labels:
-        raise InferenceError(f"{path}: has no names", hint="write one on each line")
-    return labels
 
 
 def channel_values_from_args(args: argparse.Namespace, name: str) -> tuple[float, ...] | None:

@@ -8,6 +8,13 @@ import argparse
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from posezoo.core.plugins import FeatureParts
+
+_Completer = Callable[..., Iterable[str]]
+
+#: What features complete, by the placeholder or the name of the argument.
+_COMPLETERS: FeatureParts[_Completer] = FeatureParts("completers")
+
 #: The shells whose TAB posezoo completes.
 SHELLS = ("bash", "zsh", "fish")
 
@@ -26,18 +33,15 @@ def answer(top: argparse.ArgumentParser, verbs: Iterable[argparse.ArgumentParser
 
     from posezoo.core.declarations.model import Precision
     from posezoo.core.declarations.model_yml import TASKS
-    from posezoo.export.targets import TARGETS
-    from posezoo.networks import NETWORKS
 
     # By the placeholder in help texts; any other value cannot be completed.
-    completers: dict[str, Callable[..., Iterable[str]]] = {
+    completers: dict[str, _Completer] = {
         "DIR": DirectoriesCompleter(),
         **dict.fromkeys(("FILE", "IMAGE", "PHOTO", "INPUT", "PATH", "DIR|URL"), FilesCompleter()),
         **dict.fromkeys(("MODEL", "MODEL|FILE", "MODEL|XML", "MODEL|XML|FILE"), _model_names),
         **dict.fromkeys(("precision", "P[,P]"), lambda **_: tuple(Precision)),
         "TASK": lambda **_: tuple(TASKS),
-        "NETWORK": lambda **_: tuple(NETWORKS),
-        "to": lambda prefix, **_: (*TARGETS.builtin, *DirectoriesCompleter()(prefix)),
+        **_COMPLETERS.by_name(),
     }
     for parser in verbs:
         for action in parser._actions:

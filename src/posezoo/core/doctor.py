@@ -8,7 +8,8 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
 
 from posezoo.core.download.npm_config import NpmRegistry, read_npm_config
 from posezoo.core.download.package_indexes import read_index_settings
@@ -66,6 +67,21 @@ class DoctorIssue:
 
 
 @frozen
+class DeviceReport:
+    """The devices of OpenVINO; the fields are those of ``Diagnosis``."""
+
+    devices: dict[str, str] = field(default_factory=dict)
+    proofs: tuple[dict[str, str], ...] = ()
+    problems: tuple[DoctorIssue, ...] = ()
+
+
+#: Reports the devices on which models can run, if OpenVINO is installed.
+_REPORT_DEVICES: Hook[Callable[[Mapping[str, Setting]], DeviceReport]] = Hook(
+    "device_report", lambda _settings: DeviceReport()
+)
+
+
+@frozen
 class Diagnosis:
     """The state of an installation; ``devices`` maps OpenVINO's device names to the names of the
     hardware.
@@ -111,22 +127,8 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
     # Without bubblewrap everything else works, so that it is a problem only if it is installed.
     if bubblewrap and (reason := explain_missing_sandbox()):
         problems.append(DoctorIssue(f"{reason}: code that comes with a model cannot be run", HINT))
-    devices = {}
-    proofs: tuple[dict[str, str], ...] = ()
-    if package_version("openvino"):
-        from posezoo.measure.devices.device_proofs import list_proofs
-        from posezoo.run.runtime.runtime_config import available_devices, require_device
-
-        setting = settings["device"]
-        proofs = tuple(list_proofs(settings["weights_dir"].value))
-        try:
-            devices = available_devices()
-            if devices:
-                require_device(setting.value)
-        except PosezooError as error:
-            # Without devices OpenVINO does not start, so the setting is not to blame.
-            subject = f"device ({setting.origin}): " if devices else ""
-            problems.append(DoctorIssue(f"{subject}{error.problem}", error.hint))
+    reported = _REPORT_DEVICES.part(settings) if package_version("openvino") else DeviceReport()
+    problems += reported.problems
     problems += _folder_problems(settings)
     indexes: tuple[str, ...] = ()
     registries: tuple[NpmRegistry, ...] = ()
@@ -154,8 +156,8 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
         packages=packages,
         plugins=tuple(plugins),
         settings=tuple(settings.values()),
-        devices=devices,
-        proofs=proofs,
+        devices=reported.devices,
+        proofs=reported.proofs,
         problems=tuple(problems),
         not_installed=tuple(_missing_extras()),
         npm_registries=registries,

@@ -134,3 +134,14 @@ class FlatLayout(ModelLayout):
     def converted_ir_path(self, spec: ModelSpec, precision: Precision) -> Path:  # noqa: ARG002
         """The .xml of the IR; the folder has one IR of that name, in any precision."""
         return path_below(self.output_dir, f"{spec.name}.xml")
+
+
+def checkpoint_dir(model: Model) -> Path:
+    """The relative folder for results of the user's own weights, named after their digest.
+
+    It never contains results of the published model. ``model`` is from ``spec_with_checkpoint``.
+    """
+    assert isinstance(model, ModelSpec)
+    digest = model.files[0].checksum
+    assert digest
+    return Path("checkpoints", digest.value[:16])

@@ -120,6 +120,21 @@ class Hook(Generic[PartT]):
         return part
 
 
+@frozen
+class FeatureParts(Generic[PartT]):
+    """What features add to one place of the core, to which installed packages cannot add."""
+
+    name: str  # the key in ``features.PARTS``
+
+    def __iter__(self) -> Iterator[PartT]:
+        yield from self.by_name().values()
+
+    def by_name(self) -> dict[str, PartT]:
+        """The parts by their names in the table."""
+        paths = features.PARTS.get(self.name, {})
+        return {name: import_attribute(path) for name, path in paths.items()}
+
+
 def _describe(group: str, entry_point: EntryPoint) -> tuple[str, str]:
     """The package of a plug-in, and the words that name the plug-in in a message."""
     package = entry_point.dist.name if entry_point.dist is not None else entry_point.value

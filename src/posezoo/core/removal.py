@@ -23,10 +23,9 @@ from posezoo.core.files.postprocess_state import text_record
 from posezoo.core.ir.provenance import read_provenance
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import license_path
+from posezoo.core.sidecars import SIDECARS
 from posezoo.core.values import frozen
 from posezoo.core.verify import ArtifactState, check_artifacts
-from posezoo.measure.devices.device_proofs import NAME as PROOFS
-from posezoo.pages.cards.model_card import FACTS, NAME, OURS, has_note
 
 #: The license text that `posezoo pull` writes beside the IR.
 _LICENSE = "LICENSE"
@@ -98,19 +97,17 @@ def _list_intermediate_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[P
 
 
 def _list_documents(model: Model, layout: ModelLayout, removed: Sequence[Path]) -> Iterator[Path]:
-    """What posezoo wrote beside these files: records, proofs, a card with its files, a license."""
+    """What posezoo wrote beside these files: records, sidecars, a license."""
     folder = layout.model_dir(model)
     downloads = layout.download_dir / model.subdirectory
     if {"model", "files"} <= read_json(downloads / PROVENANCE).keys():
         yield downloads / PROVENANCE
-    for parent in {path.parent for path in removed if path.suffix == ".xml"}:
+    ir_folders = {path.parent for path in removed if path.suffix == ".xml"}
+    for parent in ir_folders:
         if read_provenance(parent / PROVENANCE):
             yield parent / PROVENANCE
-        if (parent / PROOFS).is_file():
-            yield parent / PROOFS
-    if has_note(folder / NAME, OURS):
-        names = (NAME, FACTS, f"{model.skeleton}.svg")
-        yield from (folder / name for name in names if (folder / name).is_file())
+    for sidecar in SIDECARS:
+        yield from sidecar.list_own(model, layout, ir_folders)
     if isinstance(model, ModelSpec) and model.license.text:
         with suppress(OSError):
             if (folder / _LICENSE).read_bytes() == license_path(model).read_bytes():

@@ -15,6 +15,7 @@ from typing import Any
 
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.errors import ExportError
+from posezoo.core.ir.ir_writer import MODEL_INFO
 from posezoo.core.ir.openvino_import import import_openvino, openvino_core
 from posezoo.core.ir.provenance import SUFFIXES
 from posezoo.export.documents import render_documents
@@ -28,7 +29,6 @@ from posezoo.export.target_type import (
 )
 from posezoo.poses.decoder_type import DecoderType
 from posezoo.poses.decoders import DECODERS, resolve_options
-from posezoo.run.model_info import MODEL_INFO
 from posezoo.run.model_procs import ModelProc, find_model_proc, read_labels
 
 # The pipeline of a converter, from pictures on.

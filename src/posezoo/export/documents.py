@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from posezoo.core.declarations.model import WHOLE_IMAGE
-from posezoo.core.resolve.people import people_from
 from posezoo.export.target_type import ExportedModel, ExportFile, ExportTarget, Port, render
 from posezoo.pages.license_notice import collect_license_terms, format_notice
 from posezoo.poses.decoders import find_decoder
+from posezoo.poses.people import people_from
 
 #: The names of the classes, one a line.
 LABELS = "labels.txt"

@@ -6,6 +6,8 @@ templates/.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from posezoo.core.errors import ExportError
 from posezoo.core.plugins import LazyTable
 from posezoo.export.target_type import ExportTarget
@@ -35,3 +37,10 @@ def find_target(name: str) -> ExportTarget:
         PluginError: it is a plug-in that cannot be imported.
     """
     return TARGETS.require(name, "export target", ExportError)
+
+
+def complete_target(prefix: str, **_: object) -> Iterable[str]:
+    """What TAB offers for a target: the built-in ones, and folders."""
+    from argcomplete.completers import DirectoriesCompleter
+
+    return *TARGETS.builtin, *DirectoriesCompleter()(prefix)

@@ -13,12 +13,12 @@ from posezoo.core.errors import ConversionError, OutputError
 from posezoo.core.layout import ModelLayout
 from posezoo.core.pipeline.get import Converted, get
 from posezoo.core.pipeline.plan import require_current_ir
+from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.resolved import Resolved
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.versions import package_version
 from posezoo.networks.custom_weights import (
-    require_network,
     spec_with_checkpoint,
     write_random_checkpoint,
 )

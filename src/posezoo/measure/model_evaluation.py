@@ -13,6 +13,7 @@ from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.declarations.model import Model, ModelSpec, Precision
 from posezoo.core.errors import ImageError
 from posezoo.core.events import Listener
+from posezoo.core.layout import checkpoint_dir
 from posezoo.core.measured import ANNOTATED_BOXES
 from posezoo.core.pipeline.for_each import Executor, for_each
 from posezoo.core.pipeline.get import get_irs, with_checkpoint_dir
@@ -23,7 +24,6 @@ from posezoo.measure.evaluation import EvaluationResult, evaluate
 from posezoo.measure.evaluation.evaluation_protocol import EvaluationProtocol, cache_key
 from posezoo.measure.evaluation.image_predictions import ImagePredictions
 from posezoo.measure.evaluation.run_evaluation import ImagePredictor
-from posezoo.networks.custom_weights import checkpoint_dir
 from posezoo.poses.decoders import finds_boxes, named_task
 from posezoo.run import load
 from posezoo.run.runtime.decoder_matching import require_decoded_task, undeclared_task

@@ -22,7 +22,6 @@ from posezoo.core.declarations.model import (
     Framework,
     Input,
     License,
-    Model,
     ModelOrigin,
     ModelSpec,
     NetworkChoice,
@@ -45,7 +44,9 @@ from posezoo.core.errors import (
 )
 from posezoo.core.files import verified_files
 from posezoo.core.registry import Registry, open_registry
+from posezoo.core.resolve.own_networks import OwnNetworks, require_network
 from posezoo.networks import build_network, find_network, is_network, pretrained
+from posezoo.networks.checkpoints import read_checkpoint
 
 PortT = TypeVar("PortT", Input, Output)
 
@@ -222,15 +223,15 @@ def spec_of_checkpoint(registry: Registry, checkpoint: Path) -> ModelSpec:
         PosezooError: as for ``spec_with_checkpoint``.
     """
     network = find_fitting_network(checkpoint)
-    own = find_with_checkpoint(registry, network, checkpoint)
-    (pinned,) = own.files
+    spec = find_with_checkpoint(registry, network, checkpoint)
+    (pinned,) = spec.files
     assert pinned.checksum
     stem = re.sub(r"[^A-Za-z0-9_.]+", "-", checkpoint.stem).strip("-.") or "checkpoint"
     name = f"{stem}-{pinned.checksum.value[:8]}"
     file_name = f"{name}{checkpoint.suffix}"
     path = checkpoint.absolute()
     return replace(
-        own,
+        spec,
         name=name,
         description=f"Weights of one's own for the network {network}.",
         origin=ModelOrigin(),
@@ -240,23 +241,23 @@ def spec_of_checkpoint(registry: Registry, checkpoint: Path) -> ModelSpec:
         path=path,
         files=(replace(pinned, name=file_name, sources=(FileSource(path),)),),
         checkpoint=file_name,
-        outputs=_with_shapes(own),
+        outputs=_with_shapes(spec),
     )
 
 
-def _with_shapes(own: ModelSpec) -> tuple[Output, ...]:
+def _with_shapes(spec: ModelSpec) -> tuple[Output, ...]:
     """The outputs of a model of our networks, with their shapes for the size of its input."""
     torch = import_optional("torch", extra="torch")
-    choice = require_network(own)
+    choice = require_network(spec)
     definition = find_network(choice.name).with_names(choice.names)
     with torch.device("meta"), torch.no_grad():  # takes no memory, and computes nothing
         module = definition.build(**choice.arguments)
-        results = module(torch.empty(own.inputs[0].shape))
+        results = module(torch.empty(spec.inputs[0].shape))
     if isinstance(results, torch.Tensor):
         results = (results,)
     names = definition.module_outputs(**choice.arguments)
     shapes = {name: tuple(result.shape) for name, result in zip(names, results, strict=True)}
-    return tuple(replace(port, shape=shapes[port.name]) for port in own.outputs)
+    return tuple(replace(port, shape=shapes[port.name]) for port in spec.outputs)
 
 
 def _with_keypoints(
@@ -364,17 +365,6 @@ def _spec_of_network(name: str, checkpoint: Path) -> ModelSpec:
     )
 
 
-def checkpoint_dir(model: Model) -> Path:
-    """The relative folder for results of the user's own weights, named after their digest.
-
-    It never contains results of the published model. ``model`` is from ``spec_with_checkpoint``.
-    """
-    assert isinstance(model, ModelSpec)
-    digest = model.files[0].checksum
-    assert digest
-    return Path("checkpoints", digest.value[:16])
-
-
 def write_random_checkpoint(choice: NetworkChoice, path: Path) -> None:
     """Write a checkpoint with random weights, for measurements that do not depend on the weights'
     values.
@@ -415,19 +405,13 @@ def with_dynamic_shape(model: ModelSpec) -> ModelSpec:
     return replace(model, inputs=dynamic_inputs, outputs=dynamic_outputs)
 
 
-def require_network(model: ModelSpec) -> NetworkChoice:
-    """The one of our networks that a model is; a ConversionError if it was published as a graph."""
-    if model.network is None:
-        raise ConversionError(
-            f"{model.name}: is published as {model.framework}, and is not one of posezoo's"
-            " networks",
-            hint="posezoo list --framework pytorch lists the models that are",
-        )
-    return model.network
-
-
 def _with_open_dimensions(port: PortT, letters: set[str]) -> PortT:
     """The port with these dimensions set to -1 (dynamic); all tensors of our networks are NCHW."""
     sizes = zip("NCHW", port.shape, strict=False)
     shape = tuple(-1 if letter in letters else size for letter, size in sizes)
     return replace(port, shape=shape)
+
+
+OWN_NETWORKS = OwnNetworks(
+    with_known_network, require_fitting_skeleton, with_dynamic_shape, read_checkpoint
+)

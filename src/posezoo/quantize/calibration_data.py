@@ -16,6 +16,7 @@ from posezoo.core.arrays import Array
 from posezoo.core.declarations.model import ColorOrder, Input
 from posezoo.core.errors import ImageError, QuantizationError
 from posezoo.core.events import Listener, WarningIssued, ignore_event
+from posezoo.core.ir.ir_writer import MODEL_INFO
 from posezoo.core.values import frozen_with_arrays
 from posezoo.poses.decoders import find_decoder
 from posezoo.quantize.quantization_plan import (
@@ -26,7 +27,6 @@ from posezoo.quantize.quantization_plan import (
     spread,
 )
 from posezoo.run import images
-from posezoo.run.model_info import MODEL_INFO
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.loading import load_detector, load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions

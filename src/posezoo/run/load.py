@@ -35,7 +35,6 @@ from posezoo.core.errors import (
 from posezoo.core.events import Listener, WarningIssued, ignore_event
 from posezoo.core.pipeline.get import CONVERT, DOWNLOAD, TimeStep, get_irs, with_checkpoint_dir
 from posezoo.core.registry import Registry, open_registry
-from posezoo.core.resolve.people import declared_people, resolve_people
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import (
     DEFAULT_DETECTOR,
@@ -52,6 +51,7 @@ from posezoo.poses.decoders import (
     require_top_down,
     resolve_options,
 )
+from posezoo.poses.people import declared_people, resolve_people
 
 if TYPE_CHECKING:
     from posezoo.core.measured import Measurement

@@ -21,9 +21,6 @@ from posezoo.poses.decoder_type import DecoderType, Shape
 from posezoo.poses.decoders import find_decoder, fit_to_input, resolve_options
 from posezoo.run.model_procs import find_labels
 
-#: The section of an IR's rt_info.
-MODEL_INFO = "model_info"
-
 # The words for the steps that an IR may do itself, by the field of an input.
 _STEPS = {
     "mean": "mean_values",

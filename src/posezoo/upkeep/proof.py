@@ -14,6 +14,7 @@ import numpy as np
 
 from posezoo.core.declarations.model import Model, ModelSpec
 from posezoo.core.download import provenance_json
+from posezoo.core.download.source_check import BAD_STATES, check_sources
 from posezoo.core.errors import ConversionError, PosezooError
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.files.file_record import read_json
@@ -40,7 +41,6 @@ from posezoo.run.images import SAMPLE_PHOTOS, read_image, write_image
 from posezoo.run.load import default_runtime
 from posezoo.run.runtime.runtime_config import LoadOptions
 from posezoo.upkeep.draft.missing_pins import write_missing_pins
-from posezoo.upkeep.source_check import BAD_STATES, check_sources
 
 #: Texts near the beginning of each page and each report.
 PAGE_SIGNS = ("| Model | Sources | Pins written |",)

@@ -13,6 +13,7 @@ import pytest
 
 from fakes.command import posezoo
 from fakes.zoo import declared_file, model_yml, write_model
+from posezoo.pages.cards.model_card import OURS
 
 BODIES = {"one": b"1" * 2000, "two": b"2" * 3000}
 
@@ -89,6 +90,15 @@ def test_a_changed_file_and_a_strangers_file_stay(zoo):
     assert (folder / "one.tflite").read_bytes() == b"trained for a week"
     assert {"notes.txt", "README.md"} <= files_in(folder)
     assert not (zoo / "weights" / "public" / "two").exists()
+
+
+def test_a_card_that_posezoo_drew_goes_with_its_facts(zoo):
+    folder = zoo / "weights" / "public" / "one"
+    (folder / "README.md").write_text(f"---\n# {OURS}\n---\n")
+    (folder / "card.json").write_text("{}")
+    ended = remove(zoo, "one", "--yes")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert not folder.exists()
 
 
 def test_a_strangers_file_alone_is_no_failure(zoo):

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.core.plugins import LazyTable
+from posezoo.core.plugins import Hook, LazyTable
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -35,13 +36,17 @@ DAILY = ("run", "demo", "list", "info", "get", "convert", "quantize", "evaluate"
 
 
 def _read_summaries() -> tuple[dict[str, dict[str, str]], dict[str, str]]:
-    """The summaries of the verbs by heading, and the package of each verb."""
+    """The summaries of the verbs by heading, the daily ones first, and the package of each verb."""
     groups: dict[str, dict[str, str]] = {heading: {} for heading in HEADINGS}
     packages = {}
     for path in sorted(Path(__file__).parents[2].glob("*/verbs/summaries.json")):
         for heading, summaries in json.loads(path.read_text("utf-8")).items():
             groups[heading].update(summaries)
             packages.update(dict.fromkeys(summaries, f"posezoo.{path.parts[-3]}.verbs"))
+    daily = {name: place for place, name in enumerate(DAILY)}
+    for heading, summaries in groups.items():
+        names = sorted(summaries, key=lambda name: daily.get(name, len(daily)))
+        groups[heading] = {name: summaries[name] for name in names}
     return groups, packages
 
 
@@ -61,6 +66,17 @@ class Verb:
     usage: str | None = None  # None for the usual one
 
 
+@frozen
+class VerbPart:
+    """What a feature adds to a verb of the core."""
+
+    flags: tuple[Flag | FlagGroup | str, ...]
+    #: Calls the verb's own ``run``, and does the feature's work before or after it.
+    run: Callable[[Callable[[Namespace], int], Namespace], int]
+
+
+_NO_PART = VerbPart((), lambda run, args: run(args))
+
 #: The verbs of installed packages.
 PLUGINS: LazyTable[Verb] = LazyTable("posezoo.verbs", Verb, {})
 
@@ -74,8 +90,14 @@ def find_verb(name: str) -> Verb | None:
     if name not in SUMMARIES:
         return PLUGINS.find(name)
     module = import_module(f"{_PACKAGES[name]}.{name}")
-    usage = getattr(module, "USAGE", None)
-    return Verb(SUMMARIES[name], module.run, module.FLAGS, module.EXAMPLES, usage=usage)
+    part = Hook(f"verb {name}", _NO_PART).part
+    return Verb(
+        SUMMARIES[name],
+        partial(part.run, module.run),
+        (*module.FLAGS, *part.flags),
+        module.EXAMPLES,
+        usage=getattr(module, "USAGE", None),
+    )
 
 
 def plugin_names() -> list[str]:

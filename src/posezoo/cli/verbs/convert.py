@@ -103,8 +103,8 @@ def _export(args: argparse.Namespace, context: Context, selection: Selection | N
     """Write the ONNX file of each selected model, or show what would be written."""
     from posezoo.core.convert.frontends import verify_source_model
     from posezoo.core.pipeline.get import export_onnx
+    from posezoo.core.resolve.own_networks import require_network
     from posezoo.core.resolve.resolution import resolve_model
-    from posezoo.networks.custom_weights import require_network
 
     inputs = flags.input_options_from_args(args)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.flags import Flag
 
 EXAMPLES = """
 posezoo get blazepose-full
@@ -22,12 +21,6 @@ FLAGS = (
         f"{flags.CAMERA_INPUT} {flags.DECODE} force proof {flags.REGISTRY} {flags.CLUSTER} dry_run"
         f" {flags.FORMAT}"
     ),
-    Flag(
-        "--device D",
-        "afterwards, compare the models on this device, such as GPU, with the CPU: once for each"
-        " driver; posezoo doctor lists the results",
-    ),
-    "inference_precision",
 )
 
 
@@ -41,13 +34,4 @@ def run(args: argparse.Namespace) -> int:
     options = ConversionOptions(force=args.force, by_nodes=args.proof == "nodes")
     inputs = flags.input_options_from_args(args)
     task = ConversionTask(context, args.precisions, options, inputs)
-    if args.device is not None:
-        from posezoo.run.runtime.runtime_config import require_device
-
-        require_device(context.settings.device)
-    code = model_jobs.make_selected(args, task)
-    if args.device is None or args.dry_run:
-        return code
-    from posezoo.measure.devices.device_check import prove_selected
-
-    return max(code, prove_selected(args, context))
+    return model_jobs.make_selected(args, task)

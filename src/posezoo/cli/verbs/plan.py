@@ -36,14 +36,13 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.flags import Flag
+from posezoo.cli.plan_details import PLAN_DETAILS
 from posezoo.cli.report import print_result
 from posezoo.core.declarations import supported_mo_args
-from posezoo.core.declarations.model import Input, ModelSpec, Precision
+from posezoo.core.declarations.model import Input, ModelSpec
 from posezoo.core.json_projection import Json, project, to_json
 from posezoo.core.labels import format_count
 
@@ -51,9 +50,7 @@ if TYPE_CHECKING:
     from posezoo.core.declarations.supported_mo_args import FrozenValue
     from posezoo.core.download.model_download import PlannedFile
     from posezoo.core.events import Listener
-    from posezoo.core.layout import ModelLayout
     from posezoo.core.pipeline.plan import Plan
-    from posezoo.measure.devices.device_support import DeviceSupport
 
 #: The keys of an input in JSON: the steps before the network have the names of OpenVINO's
 #: PrePostProcessor.
@@ -72,11 +69,7 @@ FLAGS = (
         f"{flags.MODELS} weights_dir {flags.CACHE} {flags.TRUST} {flags.CONVERSION} force"
         f" {flags.REGISTRY}"
     ),
-    Flag(
-        "--device DEVICE",
-        "also say whether this device can run the IR that are there: whether their shapes are"
-        " static, and which operations it refuses; NPU may be checked without one",
-    ),
+    *(detail.flag for detail in PLAN_DETAILS),
     flags.FORMAT,
 )
 
@@ -96,36 +89,17 @@ def run(args: argparse.Namespace) -> int:
         plan = task.plan(spec)
         plans.append(plan)
         lines.extend(_block(plan))
-        facts = {**_facts(plan), "device": None}
-        if args.device:
-            support = _check_device(plan, context.layout, args.device)
-            lines.append(f"  {_describe_support(support, args.device)}")
-            facts["device"] = to_json(support)
+        facts = _facts(plan)
+        for detail in PLAN_DETAILS:
+            value = getattr(args, detail.key)
+            facts[detail.key], line = detail.describe(plan, context.layout, value)
+            if line:
+                lines.append(f"  {line}")
         return model_jobs.Answer(facts=facts)
 
     report = model_jobs.run_selected(args, context, work, takes_checkpoints=True)
     print_result(args.format, report.to_json(), *lines, _totals(plans))
     return report.exit_code
-
-
-def _check_device(plan: Plan, layout: ModelLayout, device: str) -> DeviceSupport | None:
-    """What a device cannot run of the first IR on disk; None if there is none."""
-    from posezoo.measure.devices.device_support import check_support
-
-    spec = plan.resolved.spec
-    paths = (layout.ir_path(spec, precision) for precision in Precision)
-    xml = next(filter(Path.is_file, paths), None)
-    return check_support(xml, device) if xml else None
-
-
-def _describe_support(support: DeviceSupport | None, device: str) -> str:
-    if support is None:
-        return f"{device}: not known before there is an IR"
-    shapes = (
-        f"dynamic sizes of {', '.join(support.dynamic)}" if support.dynamic else "static shapes"
-    )
-    refused = ", ".join(f"{kind} ({count})" for kind, count in support.refused.items())
-    return f"{device}: {shapes}; refused operations: {refused or 'none'}; by {support.source}"
 
 
 def _totals(plans: Sequence[Plan]) -> str:

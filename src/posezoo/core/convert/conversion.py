@@ -21,8 +21,8 @@ from posezoo.core.files import verified_files
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.layout import ModelLayout
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
+from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.resolved import Resolved, Target
-from posezoo.networks.custom_weights import require_network
 
 
 def write_onnx(resolved: Resolved, *, force: bool = False) -> Path:

@@ -116,8 +116,8 @@ class _Graph:
                 self.constants[node.output[0]] = node.attribute[0].t
         versions = {each.domain: each.version for each in model.opset_import}
         self.version = versions.get("", versions.get("ai.onnx", 0))
-        known = onnx.shape_inference.infer_shapes(model).graph
-        ports = (*known.input, *known.value_info, *known.output)
+        graph = onnx.shape_inference.infer_shapes(model).graph
+        ports = (*graph.input, *graph.value_info, *graph.output)
         self.types = {port.name: port.type.tensor_type for port in ports}
 
     def shape(self, name: str) -> list[int] | None:

@@ -236,6 +236,6 @@ def _keep_foreign(ir: StagedIr, listener: Listener) -> None:
     xml = ir.target.xml
     made = provenance.read_provenance(xml.with_name("provenance.json"))
     for suffix in provenance.SUFFIXES:
-        own = [made.contents[suffix].digest] if made and suffix in made.contents else []
-        if kept := verified_files.set_aside(xml.with_suffix(suffix), own):
+        digests = [made.contents[suffix].digest] if made and suffix in made.contents else []
+        if kept := verified_files.set_aside(xml.with_suffix(suffix), digests):
             listener(WarningIssued(kept))

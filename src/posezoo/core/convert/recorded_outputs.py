@@ -17,8 +17,8 @@ from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.errors import ConversionError, PosezooError
 from posezoo.core.files.verified_files import compute_digest
+from posezoo.core.resolve.own_networks import OWN_NETWORKS
 from posezoo.core.values import frozen
-from posezoo.networks.checkpoints import read_checkpoint
 
 #: The seed of each kind of image.
 SEEDS = {"noise": 2024, "blocks": 2025}
@@ -88,7 +88,7 @@ def read_recording(spec: ModelSpec) -> Recording:
     if compute_digest(path) != declared.checksum:
         raise ConversionError(f"{path}: its digest differs from the one in model.yml", hint=hint)
     try:
-        return parse_recording(read_checkpoint(path))
+        return parse_recording(OWN_NETWORKS.part.read_checkpoint(path))
     except (KeyError, ValueError, PosezooError) as error:
         raise ConversionError(f"{path}: is not a file with recorded outputs: {error}") from error
 

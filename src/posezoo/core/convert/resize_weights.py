@@ -29,24 +29,24 @@ def _locate(size: AxisResize, attributes: Mapping[str, Any]) -> Array:
     pixels = np.arange(size.output, dtype="f4")
     half = np.float32(0.5)
     scale = np.float32(size.scale)
-    places: Array = (pixels + half) / scale - half
+    positions: Array = (pixels + half) / scale - half
     match attributes.get("coordinate_transformation_mode"):
         case "asymmetric":
-            places = pixels / scale
+            positions = pixels / scale
         case "align_corners":
-            places = pixels * np.float32(size.input - 1) / np.float32(max(1, size.output - 1))
+            positions = pixels * np.float32(size.input - 1) / np.float32(max(1, size.output - 1))
         case "pytorch_half_pixel" if size.output == 1:
-            places = np.zeros(1, "f4")
+            positions = np.zeros(1, "f4")
         case "half_pixel_symmetric":
             covered = np.float32(size.output) / (scale * np.float32(size.input))
             offset = np.float32(size.input / 2) * (np.float32(1) - covered)
-            places = offset + (pixels + half) / scale - half
-    return places
+            positions = offset + (pixels + half) / scale - half
+    return positions
 
 
 _ROUNDINGS: Mapping[str, Callable[[Array], Array]] = {
-    "round_prefer_floor": lambda places: np.ceil(places - 0.5),
-    "round_prefer_ceil": lambda places: np.floor(places + 0.5),
+    "round_prefer_floor": lambda positions: np.ceil(positions - 0.5),
+    "round_prefer_ceil": lambda positions: np.floor(positions + 0.5),
     "floor": np.floor,
     "ceil": np.ceil,
 }
@@ -67,9 +67,9 @@ def compute_weights(size: AxisResize, attributes: Mapping[str, Any]) -> Array:
     excludes_outside = attributes.get("exclude_outside") == 1
     shrinking = min(1.0, size.scale) if attributes.get("antialias") == 1 else 1.0
     reach = int(np.ceil((2 if is_cubic else 1) / shrinking)) + 1
-    places = _locate(size, attributes)
-    nearby = np.floor(places)[:, None] + np.arange(-reach, reach + 1)
-    distances = np.abs(nearby - places[:, None]) * shrinking
+    positions = _locate(size, attributes)
+    nearby = np.floor(positions)[:, None] + np.arange(-reach, reach + 1)
+    distances = np.abs(nearby - positions[:, None]) * shrinking
     if is_cubic:
         weights = _weigh_cubic(distances, attributes.get("cubic_coeff_a", -0.75))
     else:

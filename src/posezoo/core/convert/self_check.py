@@ -11,7 +11,7 @@ no limit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, field, replace
 from pathlib import Path
@@ -21,7 +21,6 @@ import numpy as np
 
 from posezoo.core.arrays import NamedArrays
 from posezoo.core.convert import frontends
-from posezoo.core.convert.compared_rows import select_compared_rows
 from posezoo.core.convert.constant_check import find_changed_constant
 from posezoo.core.convert.difference import LARGEST_NOISE, allow_difference, compute_difference
 from posezoo.core.convert.fp16_check import compare_with_fp32, find_layer_types, measure_rounding
@@ -43,6 +42,7 @@ from posezoo.core.errors import PosezooError, RandomNetworkError, SelfCheckError
 from posezoo.core.events import NodeProof
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.core.ir.provenance import OutputRounding
+from posezoo.core.plugins import Hook
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.values import frozen
 
@@ -51,6 +51,11 @@ CLIPPED = 2e-2
 
 # OpenVINO's operations that compute other values in each run.
 _RANDOM = frozenset({"Multinomial", "RandomUniform"})
+
+#: Selects the rows of outputs that must be alike: those of people, and not padding.
+_SELECT_ROWS: Hook[Callable[[ModelSpec, NamedArrays], NamedArrays]] = Hook(
+    "compared_rows", lambda _spec, outputs: outputs
+)
 
 _NOT_INDEPENDENT = (
     "cannot be proven: only the reader that the IR is made by read the original, and the registry"
@@ -259,11 +264,11 @@ def compare_with_noise(
 ) -> tuple[dict[str, OutputDifference], tuple[str, ...]]:
     """The differences by output, and the outputs that cannot be proven."""
     cases = [
-        replace(case, outputs=select_compared_rows(spec, case.outputs)) for case in reference.cases
+        replace(case, outputs=_SELECT_ROWS.part(spec, case.outputs)) for case in reference.cases
     ]
-    computed = [select_compared_rows(spec, outputs) for outputs in computed]
+    computed = [_SELECT_ROWS.part(spec, outputs) for outputs in computed]
     moved = [
-        [] if case.moved_outputs is None else [select_compared_rows(spec, case.moved_outputs)]
+        [] if case.moved_outputs is None else [_SELECT_ROWS.part(spec, case.moved_outputs)]
         for case in cases
     ]
     outputs, unprovable = _compare_outputs(
@@ -274,7 +279,7 @@ def compare_with_noise(
     # Each draw of the noise can only raise the limit, so there are only as many as needed.
     while find_wrong(outputs, unprovable) and (more := reference.move(len(moved[0]))):
         for case_draws, new in zip(moved, more, strict=True):
-            case_draws.extend(select_compared_rows(spec, draw) for draw in new)
+            case_draws.extend(_SELECT_ROWS.part(spec, draw) for draw in new)
         outputs, unprovable = _compare_outputs(
             spec, precision, names, cases, computed=computed, moved=moved
         )
@@ -384,8 +389,8 @@ def _measure_rounding(
             problem = f"cannot be run: {error_text(error)}"
             raise _create_error(spec, Precision.FP16, problem) from error
     outputs = dict(fp32.outputs)
-    exact = [select_compared_rows(spec, each) for each in fp32.computed]
-    rounded = [select_compared_rows(spec, each) for each in computed]
+    exact = [_SELECT_ROWS.part(spec, each) for each in fp32.computed]
+    rounded = [_SELECT_ROWS.part(spec, each) for each in computed]
     for name in names:
         if any(a[name].shape != b[name].shape for a, b in zip(exact, rounded, strict=True)):
             continue  # another number of people: the rounding cannot be measured

@@ -64,8 +64,8 @@ _NETWORK = FileKind(
 )
 _IR = FileKind(
     "an IR",
-    "run, evaluate, benchmark, quantize and verify --device take it; posezoo new NAME --from {file}"
-    " {stem}.bin --license SPDX describes it as a model, which all verbs take",
+    "run, evaluate, benchmark, quantize and verify --device take it; posezoo new NAME"
+    " --license SPDX --from {file} {stem}.bin describes it as a model, which all verbs take",
 )
 
 _KINDS = {
@@ -127,8 +127,8 @@ _KINDS = {
 
 def find_irs(folder: Path) -> list[str]:
     """The .xml of the IR in a folder, or in its folders of precisions; at most three."""
-    found = sorted(folder.glob("*.xml")) or sorted(folder.glob("*/*.xml"))
-    return [f"{xml}" for xml in found if xml.with_suffix(".bin").is_file()][:3]
+    irs = sorted(folder.glob("*.xml")) or sorted(folder.glob("*/*.xml"))
+    return [f"{xml}" for xml in irs if xml.with_suffix(".bin").is_file()][:3]
 
 
 def explain_model_file(name: str) -> tuple[str, str]:

@@ -171,7 +171,7 @@ def find_available(models: Sequence[Availability], options: DownloadOptions) -> 
 
     Each source is asked once, with a time limit of 10 seconds; nothing is downloaded.
     """
-    from posezoo.upkeep.source_check import check_sources  # imports requests
+    from posezoo.core.download.source_check import check_sources  # imports requests
 
     available = {each.spec.full_name for each in models if each.is_local}
     asked = [each for each in models if not each.is_local and REFUSED not in each.best_places]

@@ -151,22 +151,22 @@ def remember_verified(path: Path, digest: Digest, *, is_synced: bool = False) ->
         update_record(path, verified={digest.algorithm: digest.value, **fingerprint(path)})
 
 
-def set_aside(path: Path, own: Iterable[Digest] = ()) -> str:
+def set_aside(path: Path, accepted: Iterable[Digest] = ()) -> str:
     """Rename a file that is about to be replaced and that posezoo did not write, so that no file of
     the user is lost; a sentence for the user, or empty if nothing had to be kept.
 
-    A file is ours if it has the digest in its record, or one of ``own``.
+    A file is ours if it has the digest in its record, or one of ``accepted``.
 
     Raises:
         OSError: it cannot be read or renamed.
     """
     if path.is_symlink() or not path.is_file() or not path.stat().st_size:
         return ""
-    known = {*own}
+    digests = {*accepted}
     for algorithm, value in read_record(path).verified.items():
         if algorithm in ("sha512", "sha384", "sha256", "sha1"):
-            known.add(Digest(algorithm, str(value)))
-    if any(compute_digest(path, digest.algorithm) == digest for digest in known):
+            digests.add(Digest(algorithm, str(value)))
+    if any(compute_digest(path, digest.algorithm) == digest for digest in digests):
         return ""
     number = 1
     while os.path.lexists(kept := path.with_name(f"{path.name}.bak{number}")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,19 @@ from posezoo.core.declarations.safe_names import OWN
 from posezoo.core.errors import DiskError, OutputError
 from posezoo.core.ir.openvino_import import error_text, import_openvino, static_sizes
 from posezoo.core.ir.provenance import CONVERSION_FORMAT, source_digests
-from posezoo.run.model_info import MODEL_INFO, build_model_info
+from posezoo.core.plugins import Hook
 
 #: posezoo's section of an IR's rt_info; read back with ``model.get_rt_info([SECTION, "mean"])``.
 SECTION = "posezoo"
+
+#: The section of an IR's rt_info that other programs read.
+MODEL_INFO = "model_info"
+
+_BuildModelInfo = Callable[
+    [Mapping[str, tuple[int, ...]], ModelSpec, Decoder | None], Mapping[str, Plain]
+]
+#: Makes that section from the shapes of the outputs, the model and its decoder.
+_BUILD_MODEL_INFO: Hook[_BuildModelInfo] = Hook("model_info", lambda *_: {})
 
 # It matches names such as Constant_7188 and Transpose_12_compressed: OpenVINO numbers the
 # operations that it creates, with one counter for all models of a process.
@@ -38,7 +47,8 @@ def prepare_for_writing(network: Any, spec: ModelSpec, decoder: Decoder | None) 
         if spec.is_ir and not spec.decoding:
             return  # INT8 of a published IR, whose own description is still right
         del network.rt_info[MODEL_INFO]
-    if info := build_model_info(_read_output_shapes(network, spec), spec, decoder):
+    shapes = _read_output_shapes(network, spec)
+    if info := _BUILD_MODEL_INFO.part(shapes, spec, decoder):
         network.set_rt_info(_format_plain(info), [MODEL_INFO])
 
 

@@ -1,15 +1,12 @@
-"""The stages of one model in their order: resolve, plan, download, convert, draw the card."""
+"""The stages of one model in their order: resolve, plan, download, convert, write sidecars."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from posezoo.core.convert.conversion_plan import ConversionOptions, select_due
 from posezoo.core.convert.converter_program import ConverterProgram
@@ -29,25 +26,17 @@ from posezoo.core.events import (
     WarningIssued,
     ignore_event,
 )
-from posezoo.core.files.file_record import fingerprint, read_record, update_record
 from posezoo.core.files.staging import remove_stale_staging_dirs
-from posezoo.core.layout import ModelLayout
-from posezoo.core.measured import NAME as MEASURED
+from posezoo.core.layout import ModelLayout, checkpoint_dir
 from posezoo.core.pipeline.plan import Plan, make_plan
-from posezoo.core.registry import format_command, license_path, registry_root
+from posezoo.core.registry import format_command
 from posezoo.core.resolve.input_options import InputOptions
+from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.resolved import Resolved, Target
 from posezoo.core.resolve.stage_context import Context
+from posezoo.core.sidecars import SIDECARS
 from posezoo.core.values import frozen
-from posezoo.core.versions import version
-from posezoo.networks.custom_weights import checkpoint_dir, require_network
-from posezoo.pages import cards
-from posezoo.pages import facts as facts_package
-
-if TYPE_CHECKING:
-    from posezoo.pages.facts.model_facts import ModelFacts
-
 
 #: The steps of ``get``, by the names that ``posezoo run`` prints.
 DOWNLOAD = "download and verify"
@@ -67,7 +56,7 @@ class Converted:
 
 @frozen
 class ConversionTask:
-    """Makes the IR and the card of a model; it is pickled for other processes."""
+    """Makes the IR of a model and what lies beside them; it is pickled for other processes."""
 
     context: Context
     precisions: Sequence[Precision]
@@ -75,17 +64,17 @@ class ConversionTask:
     inputs: InputOptions | None = None
     checkpoint: Path | None = None
     downloads: bool = True
-    draws_card: bool = True
+    writes_sidecars: bool = True
 
     def __call__(self, spec: ModelSpec, listener: Listener) -> Converted:
-        """Resolve, plan, download and convert a model, and write its card, if that is requested."""
+        """Resolve, plan, download and convert a model, and write its sidecars, if requested."""
         context = self.context
         resolved = self.resolve(spec)
         converted = get(
             resolved, context, self.options, downloads=self.downloads, listener=listener
         )
-        if self.draws_card:
-            write_model_card(converted.resolved.spec, context)
+        if self.writes_sidecars:
+            write_sidecars(converted.resolved.spec, context)
         return converted
 
     def plan(self, spec: ModelSpec, listener: Listener = ignore_event) -> Plan:
@@ -101,15 +90,15 @@ class ConversionTask:
             convert(resolved, plan, self.options)  # it only looks for the published IR
         return plan
 
-    def write_composite_cards(
+    def write_composite_sidecars(
         self, composites: Iterable[CompositeSpec], failed: Container[str]
     ) -> None:
-        """Write the cards of the composites of which no part failed."""
+        """Write the sidecars of the composites of which no part failed."""
         # Read again: a process may have written it.
         context = replace(self.context, lock=copy(self.context.lock))
         for composite in composites:
             if not any(stage in failed for stage in composite.stages):
-                write_model_card(composite, context)
+                write_sidecars(composite, context)
 
     def resolve(self, spec: ModelSpec) -> Resolved:
         """The decisions about a model."""
@@ -388,79 +377,24 @@ def get_irs(
     return irs
 
 
-def write_model_card(model: Model, context: Context, output_dir: Path | None = None) -> Path:
-    """Write a model's card to the folder of its IR; a card with the same content is not rewritten.
+def write_sidecars(model: Model, context: Context, output_dir: Path | None = None) -> list[Path]:
+    """Write what features keep in the folder of a model's IR; files that are up to date stay.
 
     Args:
         context: names the registry and the folder of the IR.
         output_dir: another folder of the IR; None for the context's.
 
+    Returns:
+        The files, also those that stay.
+
     Raises:
-        OutputError: the card cannot be written.
+        OutputError: a file cannot be written.
     """
-    from posezoo.pages.facts.model_facts import ModelFacts, find_detector
-
-    parts = tuple(map(context.lock.with_pins, context.registry.parts(model)))
-    layout = context.with_output_dir(output_dir).layout
+    context = context.with_output_dir(output_dir)
+    layout = context.layout
     sync = folder_sync(layout.output_dir)
-    for part in parts:  # another machine may have made its IR
+    for part in context.registry.parts(model):  # another machine may have made its IR
         sync.bring_irs(part, layout, ())
-    detector = find_detector(model, context.registry)
-    card = refresh_card(ModelFacts(model, parts, layout, detector))
-    pictures = sorted(card.parent.glob("*.svg"))
-    sync.publish([*pictures, card.with_name("card.json"), card], layout.limits)
-    return card
-
-
-#: In posezoo's own folders, for those who change how a card is drawn.
-_CODE = (Path(cards.__file__).parent, Path(facts_package.__file__).parent)
-
-
-def refresh_card(facts: ModelFacts) -> Path:
-    """The path of a model's card beside its IR; see ``model_card.write_card``.
-
-    The record of the card has a digest of what it was drawn from, and of the card itself: it is
-    drawn again also if the user removed or changed it.
-    """
-    assert facts.layout
-    card = facts.layout.model_dir(facts.model) / "README.md"
-    if read_record(card).drawn == _describe_sources(facts, card):
-        return card
-    from posezoo.pages.cards.model_card import write_card
-
-    write_card(facts)
-    if card.is_file():
-        update_record(card, drawn=_describe_sources(facts, card))
-    return card
-
-
-def _describe_sources(facts: ModelFacts, card: Path) -> dict[str, str]:
-    pins = [(file.name, str(file.checksum)) for part in facts.parts for file in part.files]
-    files = {str(path): _fingerprint(path) for path in _list_files(facts, card)}
-    content = json.dumps([version(), pins, files])
-    return {"digest": hashlib.sha256(content.encode()).hexdigest()}
-
-
-def _list_files(facts: ModelFacts, card: Path) -> Iterator[Path]:
-    """All files that a card is drawn from, then the card and the files beside it."""
-    assert facts.layout
-    for model in facts.models:
-        yield model.path
-        yield model.path.with_name(MEASURED)
-    yield registry_root(facts.model) / "papers.yml"
-    for part in facts.parts:
-        yield license_path(part)
-        for precision in Precision:
-            yield facts.layout.provenance_path(part, precision)
-    for folder in _CODE:
-        yield from sorted(folder.glob("*.py"))
-    yield card
-    yield card.with_name("card.json")
-    yield from sorted(card.parent.glob("*.svg"))
-
-
-def _fingerprint(path: Path) -> dict[str, int] | None:
-    try:
-        return fingerprint(path)
-    except OSError:
-        return None
+    files = [file for sidecar in SIDECARS for file in sidecar.write(model, context)]
+    sync.publish(files, layout.limits)
+    return files

@@ -16,6 +16,7 @@ from posezoo.core.lockfile import LockFile
 from posezoo.core.resolve.camera_input import with_camera_input
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.resolve.input_options import InputOptions, with_added_mo_args
+from posezoo.core.resolve.own_networks import OWN_NETWORKS
 from posezoo.core.resolve.resolved import (
     INT8_PRECISIONS,
     UPSTREAM_RESULTS,
@@ -25,11 +26,6 @@ from posezoo.core.resolve.resolved import (
 )
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
-from posezoo.networks.custom_weights import (
-    require_fitting_skeleton,
-    with_dynamic_shape,
-    with_known_network,
-)
 
 _CONVERTERS = {Route.IR: Converter.PUBLISHED, Route.MO: Converter.MODEL_OPTIMIZER}
 
@@ -72,9 +68,9 @@ def resolve_model(
         InferenceError: the model's own skeleton does not fit its network.
     """
     if spec.framework is Framework.PYTORCH and not spec.network:
-        spec = with_known_network(spec)
+        spec = OWN_NETWORKS.part.with_known_network(spec)
     if spec.own_skeleton:
-        require_fitting_skeleton(spec)
+        OWN_NETWORKS.part.require_fitting_skeleton(spec)
     if inputs and inputs != InputOptions():
         spec = _with_inputs(spec, inputs, context)
     spec = context.lock.with_pins(spec)
@@ -100,7 +96,7 @@ def _with_inputs(spec: ModelSpec, options: InputOptions, context: Context) -> Mo
     if options.decode:
         spec = GRAPH_DECODER.part.with_decoding(spec, decoder, options)
     spec = with_camera_input(spec, options, context.image_layout(spec.framework))
-    return with_dynamic_shape(spec) if options.dynamic else spec
+    return OWN_NETWORKS.part.with_dynamic_shape(spec) if options.dynamic else spec
 
 
 def _own_decoder(spec: ModelSpec, context: Context) -> Decoder | None:

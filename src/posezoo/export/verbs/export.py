@@ -167,7 +167,7 @@ def _options_from_args(args: argparse.Namespace) -> ExportOptions:
 
 def _tell_people(spec: ModelSpec, console: Console) -> str:
     """Who finds the people; the user is told if the network does not."""
-    from posezoo.core.resolve.people import ITSELF, people_from
+    from posezoo.poses.people import ITSELF, people_from
 
     people = people_from(spec)
     if people not in ("", WHOLE_IMAGE):

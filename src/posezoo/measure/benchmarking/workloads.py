@@ -15,10 +15,10 @@ import numpy as np
 
 from posezoo.core.declarations.model import Precision
 from posezoo.core.measured import FOUND, SHOWN
-from posezoo.core.resolve.people import ITSELF
 from posezoo.core.values import frozen
 from posezoo.core.workers.threads import available_cores
 from posezoo.poses.drawing import draw
+from posezoo.poses.people import ITSELF
 from posezoo.run.images import read_image
 from posezoo.run.runtime.compiled_network import CompiledNetwork
 from posezoo.run.runtime.graph import Graph

@@ -1,20 +1,29 @@
-"""Proves models on a device, for verify --device, get --device and run."""
+"""What verbs do with --device: verify and get prove models on it, plan says whether it can run
+them.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.model_argument import find_named_model
+from posezoo.cli.plan_details import PlanDetail
 from posezoo.cli.report import print_result
+from posezoo.cli.verbs import VerbPart
+from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import InferenceError, import_cv2
+from posezoo.core.json_projection import Json, to_json
 
 if TYPE_CHECKING:
-    from posezoo.core.resolve.stage_context import Context
+    from posezoo.core.layout import ModelLayout
+    from posezoo.core.pipeline.plan import Plan
     from posezoo.measure.devices.device_proof import DeviceProof
+    from posezoo.measure.devices.device_support import DeviceSupport
 
 DEVICE_FLAGS = FlagGroup(
     flags.FLAGS["device"],
@@ -74,13 +83,14 @@ def run_device_check(args: argparse.Namespace) -> int:
     return int(any(row["verdict"] == DIFFERS for row in rows))
 
 
-def prove_selected(args: argparse.Namespace, context: Context) -> int:
+def _prove_selected(args: argparse.Namespace) -> int:
     """Prove the selected models, whose IR are on this machine, once; 1 if any differs."""
     from posezoo.measure.devices.device_comparison import DIFFERS
     from posezoo.measure.devices.device_proof import prove_once
     from posezoo.run.load import ChosenModel, Loader
 
     verdicts = set()
+    context = flags.context_from_args(args)
     registry = context.registry
     selection = registry.select(flags.patterns_from_args(args))
     models = {registry.composite_of(spec).full_name: None for spec in selection.models}
@@ -121,3 +131,62 @@ def _describe_node(row: dict[str, Any]) -> str:
         f"  {row['network']}: differs first in {row['name']} ({row['kind']}){alone}:"
         f" {tensor['actual']} instead of {tensor['expected']} at {tensor['index']}: {row['path']}"
     )
+
+
+def _get_and_prove(get: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    """Run posezoo get, and prove the models that it made."""
+    if args.device is None:
+        return get(args)
+    from posezoo.run.runtime.runtime_config import require_device
+
+    require_device(flags.settings_from_args(args).device)
+    code = get(args)
+    return code if args.dry_run else max(code, _prove_selected(args))
+
+
+def _plan_device(plan: Plan, layout: ModelLayout, device: str | None) -> tuple[Json | None, str]:
+    """What the device cannot run of the first IR on disk."""
+    if not device:
+        return None, ""
+    from posezoo.measure.devices.device_support import check_support
+
+    spec = plan.resolved.spec
+    paths = (layout.ir_path(spec, precision) for precision in Precision)
+    xml = next(filter(Path.is_file, paths), None)
+    support = check_support(xml, device) if xml else None
+    return to_json(support), _describe_support(support, device)
+
+
+def _describe_support(support: DeviceSupport | None, device: str) -> str:
+    if support is None:
+        return f"{device}: not known before there is an IR"
+    shapes = (
+        f"dynamic sizes of {', '.join(support.dynamic)}" if support.dynamic else "static shapes"
+    )
+    refused = ", ".join(f"{kind} ({count})" for kind, count in support.refused.items())
+    return f"{device}: {shapes}; refused operations: {refused or 'none'}; by {support.source}"
+
+
+#: For posezoo get.
+GET = VerbPart(
+    (
+        Flag(
+            "--device D",
+            "afterwards, compare the models on this device, such as GPU, with the CPU: once for"
+            " each driver; posezoo doctor lists the results",
+        ),
+        "inference_precision",
+    ),
+    _get_and_prove,
+)
+
+#: For posezoo plan.
+PLAN = PlanDetail(
+    "device",
+    Flag(
+        "--device DEVICE",
+        "also say whether this device can run the IR that are there: whether their shapes are"
+        " static, and which operations it refuses; NPU may be checked without one",
+    ),
+    _plan_device,
+)

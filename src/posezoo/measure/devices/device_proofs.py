@@ -8,10 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from posezoo.core.declarations.model import Digest
+from posezoo.core.declarations.model import Digest, Model
 from posezoo.core.files.file_record import read_json, update_json
 from posezoo.core.files.verified_files import compute_digest, is_verified
 from posezoo.core.ir.provenance import SUFFIXES
+from posezoo.core.layout import ModelLayout
+from posezoo.core.sidecars import Sidecar
 
 #: The file in the folder of an IR: for each device and precision what was found.
 NAME = "device_proofs.json"
@@ -47,3 +49,10 @@ def list_proofs(folder: Path) -> Iterator[dict[str, str]]:
                 ir = path.parent.relative_to(folder).as_posix()
                 verdict = str(proof.get("verdict"))
                 yield {"ir": ir, "device": device, "verdict": verdict}
+
+
+def _list_own(_model: Model, _layout: ModelLayout, ir_folders: Iterable[Path]) -> Iterator[Path]:
+    return filter(Path.is_file, (folder / NAME for folder in ir_folders))
+
+
+SIDECAR = Sidecar(_list_own)

@@ -34,6 +34,7 @@ from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import InferenceError, PosezooError
 from posezoo.core.events import Listener, RunStarted
 from posezoo.core.values import frozen
+from posezoo.run.run_flags import described_options_from_args
 
 if TYPE_CHECKING:
     from posezoo.core.pipeline.for_each import Executor
@@ -227,7 +228,7 @@ def _options_from_args(args: argparse.Namespace, context: Context) -> BenchmarkO
         image=args.input,
         people=int(args.people),
         generates=args.generated,
-        described=flags.described_options_from_args(args, LoadOptions()),
+        described=described_options_from_args(args, LoadOptions()),
         like=flags.like_from_args(args, context),
     )
 

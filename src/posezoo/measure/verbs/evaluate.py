@@ -36,6 +36,7 @@ from posezoo.cli.run_main import command_line
 from posezoo.core.errors import EvaluationError, import_optional
 from posezoo.core.events import RunStarted
 from posezoo.measure.dataset_flags import DATASET_FLAGS, read_dataset, refuse_invalid_flags
+from posezoo.run.run_flags import described_options_from_args
 
 if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context
@@ -237,7 +238,7 @@ def _load_options(args: argparse.Namespace, context: Context) -> LoadOptions:
         flip=args.flip,
         scales=args.scales,
     )
-    return flags.described_options_from_args(args, options)
+    return described_options_from_args(args, options)
 
 
 def _require_resized_side(height: int | None, short_side: int | None, estimator: Estimator) -> None:

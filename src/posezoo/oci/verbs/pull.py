@@ -132,7 +132,7 @@ def _pull(
     If there is a ``key``, the lock was signed with its private key.
     """
     from posezoo.core.download.context import DownloadContext
-    from posezoo.core.pipeline.get import write_model_card
+    from posezoo.core.pipeline.get import write_sidecars
     from posezoo.oci.model_artifact import pull_files, read_records
     from posezoo.pages.cards.model_card import NAME as CARD
     from posezoo.pages.cards.model_card import OURS, has_note
@@ -150,4 +150,4 @@ def _pull(
             card = layout.model_dir(plan.model) / CARD
             if card.exists() and not has_note(card, OURS):
                 console(WarningIssued(f"{card}: posezoo did not write it, so it is kept"))
-            write_model_card(plan.model, context)
+            write_sidecars(plan.model, context)

@@ -90,10 +90,10 @@ def _list_present(selection: Selection, context: Context, *, skips_absent: bool)
 
 
 def _write_cards(selection: Selection, specs: Sequence[ModelSpec], context: Context) -> None:
-    from posezoo.cli.model_filters import facts_of
-    from posezoo.core.pipeline.get import write_model_card
+    from posezoo.core.pipeline.get import write_sidecars
+    from posezoo.pages.model_filters import facts_of
 
     names = {spec.full_name for spec in specs}
     for facts in facts_of(selection, context.registry):
         if any(part.full_name in names for part in facts.parts):
-            write_model_card(facts.model, context)
+            write_sidecars(facts.model, context)

@@ -103,7 +103,7 @@ def _run(args: argparse.Namespace) -> int:
         flags.input_options_from_args(args),
         checkpoint=args.checkpoint,
         downloads=False,
-        draws_card=not args.no_card,
+        writes_sidecars=not args.no_card,
     )
     task = _ReportedConversion(
         conversion,
@@ -121,7 +121,7 @@ def _run(args: argparse.Namespace) -> int:
         if error:
             failed[outcome.item.full_name] = error
     if not args.dry_run and not args.no_card:
-        conversion.write_composite_cards(selection.composites, failed)
+        conversion.write_composite_sidecars(selection.composites, failed)
     return _print_summary(
         failed, [spec.full_name for spec in selection.models], args.progress_format
     )

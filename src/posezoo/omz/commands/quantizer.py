@@ -81,7 +81,7 @@ class _ReportedQuantization:
     args: argparse.Namespace
 
     def __call__(self, spec: ModelSpec, _listener: Listener) -> None:
-        from posezoo.core.pipeline.get import write_model_card
+        from posezoo.core.pipeline.get import write_sidecars
         from posezoo.quantize.int8_models import make_int8
 
         folder = self.context.layout.model_download_dir(spec)
@@ -95,7 +95,7 @@ class _ReportedQuantization:
                 print_planned_ir(lines, spec.full_name, ir, heading)
             return
         make_int8(plan, listener=lines)
-        write_model_card(spec, self.context, self.args.output_dir)
+        write_sidecars(spec, self.context, self.args.output_dir)
         lines.print_line("")
 
     def _plan(self, spec: ModelSpec, lines: TextReporter) -> QuantizationPlan | None:

@@ -14,7 +14,6 @@ from posezoo.core.declarations.model import CompositeSpec, ModelSpec, Precision
 from posezoo.core.labels import format_ap, format_megabytes, join, task_label
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import Registry, license_path
-from posezoo.core.resolve.people import ITSELF
 from posezoo.pages.cards.markdown import (
     Markdown,
     Paragraphs,
@@ -33,6 +32,7 @@ from posezoo.pages.facts.model_facts import Model, ModelFacts, describe_model
 from posezoo.pages.facts.outside_references import read_outside_references
 from posezoo.pages.facts.papers import collect_papers, format_citation
 from posezoo.pages.facts.scatter_chart import draw_network_chart, draw_pipeline_chart
+from posezoo.poses.people import ITSELF
 
 INDEX = "index.md"
 PICTURE = "accuracy-throughput.svg"

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE, People, Precision
 from posezoo.core.registry import is_copy_of_ours, is_declared, registry_name, registry_root
-from posezoo.core.resolve.people import declared_people
 from posezoo.core.settings import WHEEL_REGISTRIES
 from posezoo.networks.custom_weights import with_known_network
 from posezoo.pages.cards.markdown import (
@@ -21,6 +20,7 @@ from posezoo.pages.cards.markdown import (
 )
 from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.poses.decoders import DECODERS
+from posezoo.poses.people import declared_people
 
 PHOTO = "photo.jpg"
 #: Height and width used to measure networks of any input size, also by `make measure`.

@@ -17,9 +17,9 @@ from posezoo.core.json_projection import Json, project
 from posezoo.core.labels import format_ap, format_conditions, format_pairs, join
 from posezoo.core.layout import ModelLayout
 from posezoo.core.measured import FOUND, SHOWN, USUALLY_SHOWN, WEIGHTS, Measurement
-from posezoo.core.resolve.people import ITSELF, people_from
 from posezoo.core.values import frozen
 from posezoo.pages.facts.model_facts import Model, ModelFacts, measurements_of
+from posezoo.poses.people import ITSELF, people_from
 
 #: Settings that the tool chooses, or that follow from the model; they may differ between models.
 _MODEL_DEPENDENT = (

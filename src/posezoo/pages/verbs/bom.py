@@ -32,9 +32,9 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Print the bill of materials, CycloneDX 1.6 as JSON, or write it."""
-    from posezoo.cli.model_filters import facts_of
     from posezoo.core.files.verified_files import write_atomically
     from posezoo.pages.bom import render_bom
+    from posezoo.pages.model_filters import facts_of
 
     patterns = flags.patterns_from_args(args)
     context = flags.context_from_args(args, {"locked": False}, local="bom")

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.model_filters import facts_of
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
 from posezoo.core.console import Console
@@ -32,6 +31,7 @@ from posezoo.pages.measurement_flags import (
     measurement_selection,
     warn_if_none_matched,
 )
+from posezoo.pages.model_filters import facts_of
 
 if TYPE_CHECKING:
     from posezoo.core.registry import Registry, Selection

@@ -17,6 +17,7 @@ from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.registry import Selection
 from posezoo.core.values import frozen
 from posezoo.quantize.quantization_flags import QUANTIZATION_FLAGS, require_dataset_dir
+from posezoo.run.run_flags import described_options_from_args
 
 if TYPE_CHECKING:
     from posezoo.core.console import Console
@@ -168,7 +169,7 @@ def _describe_own_irs(args: argparse.Namespace, context: Context) -> dict[Path, 
     from posezoo.quantize.int8_models import describe_own_ir
     from posezoo.run.runtime.runtime_config import LoadOptions
 
-    given = flags.described_options_from_args(args, LoadOptions())
+    given = described_options_from_args(args, LoadOptions())
     like = flags.like_from_args(args, context)
     metric = args.metric or ""
     xmls = map(Path, _own_xmls(args))
@@ -202,7 +203,7 @@ class _QuantizationTask:
     is_dry_run: bool
 
     def __call__(self, spec: ModelSpec, listener: Listener) -> Answer:
-        from posezoo.core.pipeline.get import get, write_model_card
+        from posezoo.core.pipeline.get import get, write_sidecars
         from posezoo.quantize import int8_models
         from posezoo.quantize.quantization import to_measurements
 
@@ -220,7 +221,7 @@ class _QuantizationTask:
         plan = self._plan_int8(spec, listener)
         quantized = int8_models.make_int8(plan, listener=listener)
         if not self.own_irs:
-            write_model_card(spec, self.context, self.output_dir)
+            write_sidecars(spec, self.context, self.output_dir)
         facts = _shifts(quantized.displacements) if quantized.displacements else {}
         if quantized.missed:
             facts["missed"] = quantized.missed

@@ -13,9 +13,9 @@ import numpy as np
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.declarations.model import WHOLE_IMAGE, Decoder, Model
 from posezoo.core.errors import InferenceError
-from posezoo.core.resolve.people import ITSELF
 from posezoo.poses.decoders import find_decoder, named_task, require_top_down
 from posezoo.poses.keypoints import Pose, Poses
+from posezoo.poses.people import ITSELF
 from posezoo.poses.ssd_detection import Box, parse_boxes
 from posezoo.poses.tracking import PoseTracker
 from posezoo.run.images import open_image, to_bgr

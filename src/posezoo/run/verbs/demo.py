@@ -32,6 +32,7 @@ from posezoo.core.json_projection import project
 from posezoo.core.settings import DEFAULT_MODEL, Settings
 from posezoo.core.values import frozen
 from posezoo.core.workers.signals import SignalExit
+from posezoo.run.run_flags import VIDEO, described_options_from_args, video_options_from_args
 
 if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context
@@ -216,8 +217,9 @@ FLAGS = (
         title="input and output",
     ),
     flags.weights_dir_flag("folder of the models' files and IR", former=""),
-    f"skeleton {flags.DESCRIPTION} {flags.VIDEO} detector min_person_score whole_image masks",
+    f"skeleton {flags.DESCRIPTION} detector min_person_score whole_image masks",
     f"{flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY} {flags.FORMAT}",
+    VIDEO,
 )
 
 
@@ -294,7 +296,7 @@ def run(args: argparse.Namespace) -> int:
         _warn_of_overrides(described, args, console)
         options = _load_options(args, context.settings, source)
         estimator, is_tracking = _load_first(prepared, options, is_video=is_video)
-        video = flags.video_options_from_args(args, estimator)
+        video = video_options_from_args(args, estimator)
         description = _describe(estimator, is_tracking)
         console.print_line(_describe_in_words(description))
         modes = [
@@ -368,7 +370,7 @@ def _load_options(args: argparse.Namespace, settings: Settings, source: FrameSou
         whole_image=args.whole_image,
         aspect_size=source.size,
     )
-    options = flags.described_options_from_args(args, options)
+    options = described_options_from_args(args, options)
     streams = args.num_streams or ""
     # With --detect_every, frames are processed one after the other.
     is_in_turn = (args.detect_every or 1) > 1
@@ -515,7 +517,7 @@ def _describe_in_words(description: Mapping[str, Any]) -> str:
         " {requests} frames at once in {streams} streams, people from {people_from}"
     ).format(width=width, height=height, **description)
     if description["people_from"] == TRACKING:
-        from posezoo.core.resolve.people import ONE_IS_FOLLOWED
+        from posezoo.poses.people import ONE_IS_FOLLOWED
 
         text += f": {ONE_IS_FOLLOWED}"
     return text

@@ -35,6 +35,7 @@ from posezoo.core.errors import PosezooError, UnknownModelError, import_cv2
 from posezoo.core.files.outputs import require_own, write_output
 from posezoo.core.labels import format_count
 from posezoo.core.settings import DEFAULT_MODEL, SECOND_MODEL, user_folder
+from posezoo.run.run_flags import VIDEO, described_options_from_args, video_options_from_args
 
 if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context
@@ -90,7 +91,8 @@ FLAGS = (
         "the minimum score of keypoints that are drawn (default: the decoder's, 0.1 to 0.5)",
         flags.parse_fraction,
     ),
-    f"min_person_score whole_image masks {flags.VIDEO} {flags.ESTIMATOR} {flags.FORMAT}",
+    f"min_person_score whole_image masks {flags.ESTIMATOR} {flags.FORMAT}",
+    VIDEO,
 )
 
 
@@ -143,7 +145,7 @@ def run(args: argparse.Namespace) -> int:
             results,
             min_score=estimator.seen_from if args.min_score is None else args.min_score,
             limit=args.limit,
-            video=flags.video_options_from_args(args, estimator),
+            video=video_options_from_args(args, estimator),
             publish=publisher,
             timer=timer,
             report_failure=failures.report,
@@ -216,14 +218,15 @@ def _load(
     loader: Loader, chosen: ChosenModel, args: argparse.Namespace
 ) -> tuple[Estimator, Path | None]:
     """The estimator, and the card of a model of the zoo."""
-    from posezoo.core.pipeline.get import write_model_card
+    from posezoo.core.pipeline.get import write_sidecars
     from posezoo.run.load import default_runtime
     from posezoo.run.runtime.runtime_config import LoadOptions
 
     prepared = loader.prepare(chosen)
     card = None
     if prepared.model and chosen.checkpoint is None:
-        card = write_model_card(prepared.model, loader.context)
+        written = write_sidecars(prepared.model, loader.context)
+        card = next((path for path in written if path.suffix == ".md"), None)
         if loader.context.settings.device != "CPU":
             from posezoo.measure.devices.device_proof import prove_once
 
@@ -234,7 +237,7 @@ def _load(
         min_person_score=args.min_person_score,
         whole_image=args.whole_image,
     )
-    return prepared.compile(flags.described_options_from_args(args, options)), card
+    return prepared.compile(described_options_from_args(args, options)), card
 
 
 def _facts_of_run(estimator: Estimator, runner: InputRunner, precision: str) -> dict[str, Any]:
@@ -337,7 +340,8 @@ def _require_runnable(chosen: ChosenModel, detector: str | None, context: Contex
 
 def _require_video(args: argparse.Namespace, inputs: RunInputs) -> None:
     """Refuse flags that would do nothing."""
-    given = [f"--{name}" for name in flags.VIDEO.split() if getattr(args, name)]
+    names = [name for flag in VIDEO.flags for name in flag.spellings]
+    given = [name for name in names if getattr(args, name.removeprefix("--"))]
     if given and not inputs.videos:
         raise PosezooError(
             f"{', '.join(given)}: only for videos, cameras and streams, and there is none",
@@ -391,7 +395,7 @@ def _summary_lines(
         yield f"model card  {summary['card']}"
     yield f"ran         {ran} on {summary['device']} in {summary['executed_precision']}"
     if finds_people:
-        from posezoo.core.resolve.people import ONE_IS_FOLLOWED
+        from posezoo.poses.people import ONE_IS_FOLLOWED
 
         people_from = summary["people_from"]
         note = f": {ONE_IS_FOLLOWED}" if TRACKING in people_from else ""

@@ -187,18 +187,18 @@ def _describe_checkpoint(spec: model.ModelSpec, layout: ModelLayout) -> tuple[mo
         return spec, f"{len(checkpoints)} of its files are checkpoints"
     path = layout.file_path(spec, checkpoints[0])
     try:
-        own = spec_of_checkpoint(open_registry(), path)
+        drafted = spec_of_checkpoint(open_registry(), path)
     except PosezooError as error:
         return spec, error.problem.removeprefix(f"{path}: ")
     described = replace(
         spec,
-        network=own.network,
+        network=drafted.network,
         checkpoint=checkpoints[0].name,
-        inputs=own.inputs,
-        outputs=own.outputs,
-        decoder=own.decoder,
-        skeleton=own.skeleton,
-        assumption=own.assumption,
+        inputs=drafted.inputs,
+        outputs=drafted.outputs,
+        decoder=drafted.decoder,
+        skeleton=drafted.skeleton,
+        assumption=drafted.assumption,
     )
     return described, ""
 

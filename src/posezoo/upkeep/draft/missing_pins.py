@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from posezoo.core.declarations.model import ModelSpec, SourceFile
+from posezoo.core.download.source_check import find_line
 from posezoo.core.files.verified_files import write_atomically
-from posezoo.upkeep.source_check import find_line
 
 _START = "- name:"
 

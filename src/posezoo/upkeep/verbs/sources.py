@@ -31,8 +31,8 @@ from posezoo.core.json_projection import project
 from posezoo.core.labels import format_count, join
 
 if TYPE_CHECKING:
+    from posezoo.core.download.source_check import CheckedSource
     from posezoo.core.registry import Selection
-    from posezoo.upkeep.source_check import CheckedSource
 
 EXAMPLES = """
 posezoo sources check blazepose-full
@@ -92,8 +92,8 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Print the state of each source; 1 if a file cannot be downloaded from one now."""
+    from posezoo.core.download.source_check import BAD_STATES, check_sources
     from posezoo.core.pipeline.zoo_context import download_options, registry_from_settings
-    from posezoo.upkeep.source_check import BAD_STATES, check_sources
 
     patterns = flags.patterns_from_args(args)
     settings = flags.settings_from_args(args)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from fakes.files import model
-from posezoo.core.convert.compared_rows import select_compared_rows
 from posezoo.core.declarations.model import Decoder, Output
+from posezoo.poses.compared_rows import select_compared_rows
 
 OUTPUTS = {
     "dets": np.array([[[0, 0, 9, 9, 0.9], [0, 0, 9, 9, 0]]], np.float32),

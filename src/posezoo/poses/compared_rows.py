@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from posezoo.core.arrays import NamedArrays
 from posezoo.core.declarations.model import ModelSpec
+from posezoo.poses.decoders import DECODERS
 
 
 def select_compared_rows(spec: ModelSpec, outputs: NamedArrays) -> NamedArrays:
@@ -11,8 +12,6 @@ def select_compared_rows(spec: ModelSpec, outputs: NamedArrays) -> NamedArrays:
 
     They are unchanged if the decoder compares outputs as a whole, or the model declares no roles.
     """
-    from posezoo.poses.decoders import DECODERS
-
     decoder = spec.decoding.decoder if spec.decoding else spec.decoder
     record = DECODERS.find(decoder.name) if decoder is not None else None
     roles = {port.role: port.name for port in spec.outputs if port.name in outputs}

@@ -12,9 +12,9 @@ from fakes.server import Server
 from fakes.zoo import declared_file, model_yml, omz_yml, write_composite, write_model
 from posezoo.cli import main as command_line
 from posezoo.cli.report import align_columns, display_width, truncate_to_width
-from posezoo.cli.verbs import info
-from posezoo.cli.verbs import list as listing
 from posezoo.core.errors import escape_control_characters
+from posezoo.pages.verbs import info
+from posezoo.pages.verbs import list as listing
 
 LONG = (
     "A network whose description is longer than any terminal is wide, "

@@ -10,8 +10,8 @@ from fakes.zoo import model_yml, write_model
 from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE, People
 from posezoo.core.errors import SpecError
 from posezoo.core.registry import open_registry
-from posezoo.core.resolve.people import declared_people, people_from, resolve_people
 from posezoo.core.settings import DEFAULT_DETECTOR
+from posezoo.poses.people import declared_people, people_from, resolve_people
 
 
 @pytest.fixture

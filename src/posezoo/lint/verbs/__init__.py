@@ -1,0 +1,1 @@
+"""The verb that checks metadata, and files and IR."""

@@ -1,0 +1,30 @@
+"""What ``posezoo doctor`` says about devices: their names, and the models proven on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from posezoo.core.doctor import DeviceReport, DoctorIssue
+from posezoo.core.errors import PosezooError
+from posezoo.core.settings import Setting
+from posezoo.measure.devices.device_proofs import list_proofs
+from posezoo.run.runtime.runtime_config import available_devices, require_device
+
+
+def report_devices(settings: Mapping[str, Setting]) -> DeviceReport:
+    """The devices that OpenVINO finds, the proofs below the folder of the IR, and whether the
+    setting ``device`` names one of the devices.
+    """
+    setting = settings["device"]
+    devices: dict[str, str] = {}
+    problems = []
+    try:
+        devices = available_devices()
+        if devices:
+            require_device(setting.value)
+    except PosezooError as error:
+        # Without devices OpenVINO does not start, so the setting is not to blame.
+        subject = f"device ({setting.origin}): " if devices else ""
+        problems.append(DoctorIssue(f"{subject}{error.problem}", error.hint))
+    proofs = tuple(list_proofs(settings["weights_dir"].value))
+    return DeviceReport(devices, proofs, tuple(problems))

@@ -1,0 +1,120 @@
+"""The flags of videos, and the options that are made from the flags of running models."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli.flags import (
+    Flag,
+    FlagGroup,
+    channel_values_from_args,
+    number,
+    skeleton_from_args,
+    whole_number,
+)
+from posezoo.cli.parsers import OutputFile
+from posezoo.core.errors import InferenceError, os_reason
+from posezoo.core.regular_files import read_regular_text
+
+if TYPE_CHECKING:
+    from posezoo.run.runtime.estimator import Estimator
+    from posezoo.run.runtime.runtime_config import LoadOptions
+    from posezoo.run.video.frame_publishers import MqttTopic
+    from posezoo.run.video.video_options import VideoOptions
+
+
+def _parse_mqtt(text: str) -> MqttTopic:
+    from posezoo.run.video.frame_publishers import parse_mqtt_topic
+
+    try:
+        return parse_mqtt_topic(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+#: How people are followed through a video, and where their poses go.
+VIDEO = FlagGroup(
+    Flag(
+        "--track",
+        "number the people, who keep their numbers through the video: in drawings, and as track_id"
+        " in JSON",
+    ),
+    Flag(
+        "--smooth",
+        "smooth keypoints over time, relative to each person's size; this implies --track",
+    ),
+    Flag(
+        "--detect_every N",
+        "run the person detector on each Nth frame only, and where a person is lost; in between,"
+        " people are expected around their last keypoints, and new ones are not found (default: 3"
+        " of MoveNet, 1 of others)",
+        whole_number(1),
+    ),
+    Flag(
+        "--reconnect SECONDS",
+        "if a camera or a stream drops, try for so many seconds to open it again; 0 never (default:"
+        " 60 for an address, 0 for a camera)",
+        number(0, 86_400),
+    ),
+    Flag(
+        "--json_lines FILE",
+        "append the poses of each frame to this file at once, as one line of JSON with time, frame,"
+        " and track_id, box, scores and keypoints of each person; - for the standard output",
+        output=OutputFile(('{"time": "', '"seconds": ', '"frame": ', '"poses": '), appends=True),
+    ),
+    Flag(
+        "--mqtt HOST[:PORT][/TOPIC]",
+        "send the lines of --json_lines to this MQTT broker (default topic: posezoo); with mqtts://"
+        " before it, encrypted. MQTT_USERNAME and MQTT_PASSWORD, or ~/.netrc, have the login",
+        _parse_mqtt,
+    ),
+    title="videos, cameras and streams",
+)
+
+
+def video_options_from_args(args: argparse.Namespace, estimator: Estimator) -> VideoOptions:
+    """How the people in videos are followed, from ``VIDEO``.
+
+    Raises:
+        InferenceError: the model finds the classes of images, and a flag is for people.
+    """
+    from posezoo.poses.decoders import find_decoder
+    from posezoo.run.video.video_options import VideoOptions
+
+    finds_classes = find_decoder(estimator.decoder).finds_classes
+    for name in ("track", "smooth", "whole_image", "coco"):
+        if finds_classes and getattr(args, name, None):
+            raise InferenceError(
+                f"{estimator.model.full_name} finds the classes of a whole image, and nobody in it:"
+                f" --{name} is for people and objects",
+                hint=f"leave out --{name}",
+            )
+    return VideoOptions(args.track, args.smooth, args.detect_every)
+
+
+def described_options_from_args(args: argparse.Namespace, options: LoadOptions) -> LoadOptions:
+    """The options with what the user states of the input of an .xml: ``DESCRIPTION``."""
+    return replace(
+        options,
+        layout=args.layout or "",
+        reverse_input_channels=args.reverse_input_channels or None,
+        mean=channel_values_from_args(args, "mean_values"),
+        scale=channel_values_from_args(args, "scale_values"),
+        skeleton=skeleton_from_args(args),
+        labels=_read_labels(args.labels) if args.labels else (),
+    )
+
+
+def _read_labels(path: Path) -> tuple[str, ...]:
+    try:
+        lines = read_regular_text(path).splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = os_reason(error) if isinstance(error, OSError) else "is not UTF-8"
+        raise InferenceError(f"{path}: cannot be read: {reason}") from error
+    labels = tuple(line.strip() for line in lines if line.strip())
+    if not labels:
+        raise InferenceError(f"{path}: has no names", hint="write one on each line")
+    return labels
