@@ -476,5 +476,5 @@ def test_an_ir_that_a_verb_cannot_take_is_answered_with_both_of_its_files(verb, 
     target = ("--to", "folder", "out") if verb == "export" else ()
     ended = posezoo(verb, "net.xml", *target, cwd=tmp_path)
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert "posezoo new NAME --from net.xml net.bin --license SPDX" in ended.stderr
+    assert "posezoo new NAME --license SPDX --from net.xml net.bin" in ended.stderr
     assert not (tmp_path / "out").exists()
