@@ -296,8 +296,8 @@ def all_models(registry: Registry) -> list[ModelFacts]:
 def measured_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
     """For each model and each way in which its people are found, the AP of each precision."""
     from posezoo.core.declarations.model import Precision
+    from posezoo.core.measured import measurements_of
     from posezoo.pages.facts.comparison import int8_ratio
-    from posezoo.pages.facts.model_facts import measurements_of
     from posezoo.poses.people import ITSELF
 
     for facts in all_models(registry):
@@ -326,7 +326,7 @@ def _stated_ap(measurement: Measurement) -> str:
 
 def measuring_tools(registry: Registry) -> str:
     """The versions of the programs that measured accuracy."""
-    from posezoo.pages.facts.model_facts import measurements_of
+    from posezoo.core.measured import measurements_of
 
     measured = (
         each for facts in all_models(registry) for each in measurements_of(facts.model, "accuracy")
@@ -362,7 +362,7 @@ def movenet_videos() -> dict[str, Any]:
 def detector_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
     """For each way in which people were found for one model: its AP in FP16, and its AR50."""
     from posezoo.core.declarations.model import Precision
-    from posezoo.pages.facts.model_facts import measurements_of
+    from posezoo.core.measured import measurements_of
 
     measured = measurements_of(registry.find(COMPARED), "accuracy")
     halves = [each for each in measured if each.precision is Precision.FP16]
@@ -398,7 +398,8 @@ def summary_table() -> str:
     from posezoo.core.layout import ModelLayout
     from posezoo.core.registry import open_registry
     from posezoo.pages.cards.markdown import format_table
-    from posezoo.pages.facts.comparison import MeasurementSelection, compare_models, int8_ratio
+    from posezoo.pages.facts.comparison import compare_models, int8_ratio
+    from posezoo.run.measurement_selection import MeasurementSelection
 
     models = all_models(open_registry())
     by_name = {facts.name: facts.model for facts in models}

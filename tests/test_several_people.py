@@ -10,9 +10,9 @@ import pytest
 from fakes.rows import best_rows
 from posezoo.core.registry import open_registry
 from posezoo.core.settings import DEFAULT_MODEL
-from posezoo.pages.facts.comparison import MeasurementSelection
 from posezoo.poses.people import people_from
 from posezoo.run.load import FALLBACK_MODEL
+from posezoo.run.measurement_selection import MeasurementSelection
 
 ROOT = Path(__file__).parents[1]
 

@@ -16,8 +16,9 @@ from posezoo.core.declarations.model import WHOLE_IMAGE
 from posezoo.core.labels import format_ap, format_figure, format_megabytes
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
-from posezoo.pages.facts.comparison import COLUMNS, ComparisonRow, MeasurementSelection
+from posezoo.pages.facts.comparison import COLUMNS, ComparisonRow
 from posezoo.pages.facts.model_facts import describe_model
+from posezoo.run.measurement_selection import MeasurementSelection
 
 ROOT = Path(__file__).parents[1]
 ROWS = {row.model: row for row in best_rows()}

@@ -88,7 +88,7 @@ features.PARTS.update(
         },
         "sidecars": {
             "card": "posezoo.pages.cards.ir_card:SIDECAR",
-            "device proofs": "posezoo.measure.devices.device_proofs:SIDECAR",
+            "device proofs": "posezoo.pages.facts.device_proofs:SIDECAR",
         },
         "completers": {
             "NETWORK": "posezoo.networks:complete_network",
@@ -98,6 +98,7 @@ features.PARTS.update(
         "hooks": {
             "compared_rows": "posezoo.poses.compared_rows:select_compared_rows",
             "converter_program": "posezoo.omz.model_optimizer:FINDER",
+            "device_proof": "posezoo.measure.devices.device_proof:prove_once",
             "device_report": "posezoo.measure.devices.device_report:report_devices",
             "further_packages": "posezoo.omz.openvino_dev:describe_openvino_dev",
             "graph_decoder": "posezoo.export.decoded.decoder_in_graph:DECODER",

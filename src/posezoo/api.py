@@ -33,10 +33,7 @@ from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import SETTING_NAMES, SETTING_TYPES, read_settings, to_settings
 from posezoo.networks import build_network, is_network
-from posezoo.networks.custom_weights import (
-    find_with_checkpoint,
-    with_known_network,
-)
+from posezoo.networks.custom_weights import find_with_checkpoint, with_known_network
 from posezoo.run.load import ChosenModel, Loader, default_runtime
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
-from posezoo.pages.facts.comparison import ComparisonRow, MeasurementSelection, compare_models
+from posezoo.pages.facts.comparison import ComparisonRow, compare_models
 from posezoo.pages.facts.model_facts import describe_model
+from posezoo.run.measurement_selection import MeasurementSelection
 
 
 @cache

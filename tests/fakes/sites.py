@@ -10,11 +10,11 @@ from posezoo.core.layout import ModelLayout
 from posezoo.core.measured import Measurement, update_measured_yml
 from posezoo.core.registry import open_registry
 from posezoo.core.settings import DEFAULT_DETECTOR
-from posezoo.pages.facts.comparison import MeasurementSelection
 from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.pages.gallery.gallery_data import GalleryData, collect_gallery_data
 from posezoo.pages.gallery.gallery_pages import render_gallery_pages
 from posezoo.pages.gallery.site_writer import write_site
+from posezoo.run.measurement_selection import MeasurementSelection
 
 MACHINE = "A processor, 2 cores, Linux"
 

@@ -17,11 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.parsers import NamedOutput, OutputFile
 from posezoo.core.declarations.model import Precision
-from posezoo.core.errors import (
-    PluginError,
-    SettingsError,
-    explain_windows_path,
-)
+from posezoo.core.errors import PluginError, SettingsError, explain_windows_path
 from posezoo.core.settings import (
     INFERENCE_PRECISIONS,
     SETTING_TYPES,

@@ -357,3 +357,10 @@ def _read_figure(node: YamlNode, largest: float) -> float:
     if not 0 <= value <= largest:
         raise node.make_error(f"expected 0 to {largest:g}, got {value:g}")
     return value
+
+
+def measurements_of(model: Model, kind: str) -> list[Measurement]:
+    """The measurements of a model or composite, of one kind or of all; SpecError as
+    ``load_measurements``.
+    """
+    return [each for each in load_measurements(model) if kind in ("", each.kind)]

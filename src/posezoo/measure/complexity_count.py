@@ -18,10 +18,7 @@ from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.resolved import Resolved
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.versions import package_version
-from posezoo.networks.custom_weights import (
-    spec_with_checkpoint,
-    write_random_checkpoint,
-)
+from posezoo.networks.custom_weights import spec_with_checkpoint, write_random_checkpoint
 
 if TYPE_CHECKING:
     from posezoo.core.measured import Measurement

@@ -269,9 +269,7 @@ def _with_keypoints(
     """The model with other keypoints: those of a skeleton, or only another number; without a
     decoder if its decoder does not take them.
     """
-    from posezoo.poses.decoders import (
-        find_decoder,  # imports NumPy, which most commands do not need
-    )
+    from posezoo.poses.decoders import find_decoder
 
     words = sorted(output.name.rpartition("_")[2] for output in outputs)
     usual = _USUAL_DECODERS.get(tuple(words))

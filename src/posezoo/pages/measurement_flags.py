@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from posezoo.core.declarations.model import Model
     from posezoo.core.measured import Measurement
     from posezoo.core.registry import Registry
-    from posezoo.pages.facts.comparison import MeasurementSelection
+    from posezoo.run.measurement_selection import MeasurementSelection
 
 
 def _setting(text: str) -> tuple[str, str]:
@@ -69,7 +69,7 @@ def read_measurements(file: Path, registry: Registry) -> Iterator[tuple[Model, M
 
 def measurement_selection(args: argparse.Namespace, registry: Registry) -> MeasurementSelection:
     """The measurements that the flags select."""
-    from posezoo.pages.facts.comparison import MeasurementSelection
+    from posezoo.run.measurement_selection import MeasurementSelection
 
     measurements = []
     for file in args.figures:

@@ -505,7 +505,7 @@ def advise_for_groups(model: Model, context: Context) -> str:
     other_found = _pipeline_accuracy(context.registry.find(FALLBACK_MODEL))
     if other_found is None or own_found.intervals["AP"][1] >= other_found.figures["AP"]:
         return ""
-    from posezoo.pages.facts.comparison import format_measurement_setting
+    from posezoo.run.measurement_selection import format_measurement_setting
 
     if format_measurement_setting(own_found) != format_measurement_setting(other_found):
         return ""
@@ -518,7 +518,7 @@ def advise_for_groups(model: Model, context: Context) -> str:
 
 def _pipeline_accuracy(model: Model) -> Measurement | None:
     """The measured accuracy, with people found as usual, that has bounds: of FP16, or any."""
-    from posezoo.pages.facts.comparison import MeasurementSelection
+    from posezoo.run.measurement_selection import MeasurementSelection
 
     measured = [
         each

@@ -30,7 +30,7 @@ from posezoo.measure.devices.device_proof import (
     prove_once,
     write_first_differences,
 )
-from posezoo.measure.devices.device_proofs import NAME, find_proof, list_proofs, store_proof
+from posezoo.pages.facts.device_proofs import NAME, find_proof, list_proofs, store_proof
 from posezoo.run.images import SAMPLE_PHOTOS
 from posezoo.run.load import ChosenModel, Loader
 from posezoo.run.runtime.runtime_config import RuntimeConfig, describe_device

@@ -12,14 +12,10 @@ from posezoo.core.download.transfer import transfer_bytes
 from posezoo.core.layout import ModelLayout
 from posezoo.core.measured import ANNOTATED_BOXES, Measurement, update_measured_yml
 from posezoo.core.registry import open_registry
-from posezoo.measure.devices.device_proofs import store_proof
-from posezoo.pages.facts.comparison import (
-    MeasurementSelection,
-    MetricSource,
-    compare_models,
-    int8_ratio,
-)
+from posezoo.pages.facts.comparison import MetricSource, compare_models, int8_ratio
+from posezoo.pages.facts.device_proofs import store_proof
 from posezoo.pages.facts.model_facts import ModelFacts, describe_model
+from posezoo.run.measurement_selection import MeasurementSelection
 
 MACHINE = "A processor, 2 cores, Linux"
 FP16 = (Precision.FP16,)

@@ -24,12 +24,7 @@ from posezoo.core.download.candidates import (
     ResumeState,
 )
 from posezoo.core.download.context import DownloadContext
-from posezoo.core.download.digest_store import (
-    cache_entry_lock,
-    is_cached,
-    store,
-    store_candidates,
-)
+from posezoo.core.download.digest_store import cache_entry_lock, is_cached, store, store_candidates
 from posezoo.core.download.partial import PartialFile, remove_partial
 from posezoo.core.download.provenance_json import remember_origin
 from posezoo.core.download.source_types import find_source_type

@@ -9,11 +9,7 @@ from posezoo.core.declarations.model import ModelSpec, SourceFile
 from posezoo.core.download.candidates import Candidate
 from posezoo.core.download.context import ConnectionPool, DownloadContext
 from posezoo.core.download.digest_store import remove_stale_staging
-from posezoo.core.download.file_download import (
-    download_file,
-    list_candidates,
-    unpinned_error,
-)
+from posezoo.core.download.file_download import download_file, list_candidates, unpinned_error
 from posezoo.core.download.options import DownloadOptions, refuse_license
 from posezoo.core.download.origins import NONE_STORED, FileOrigin, select_files
 from posezoo.core.download.postprocess import postprocess

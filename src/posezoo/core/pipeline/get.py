@@ -10,12 +10,7 @@ from pathlib import Path
 
 from posezoo.core.convert.conversion_plan import ConversionOptions, select_due
 from posezoo.core.convert.converter_program import ConverterProgram
-from posezoo.core.declarations.model import (
-    CompositeSpec,
-    Model,
-    ModelSpec,
-    Precision,
-)
+from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, Precision
 from posezoo.core.download.folder_sync import folder_sync
 from posezoo.core.errors import ConversionError, DownloadError, InferenceError, PosezooError
 from posezoo.core.events import (

@@ -7,12 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.core.convert.formats import (
-    ModelFormat,
-    ReferenceRuntime,
-    Shape,
-    import_runtime,
-)
+from posezoo.core.convert.formats import ModelFormat, ReferenceRuntime, Shape, import_runtime
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.supported_mo_args import INPUT_PROTO
 from posezoo.core.errors import ConversionError

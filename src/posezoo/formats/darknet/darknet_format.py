@@ -6,12 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.core.convert.formats import (
-    ModelFormat,
-    ReferenceRuntime,
-    Shape,
-    import_runtime,
-)
+from posezoo.core.convert.formats import ModelFormat, ReferenceRuntime, Shape, import_runtime
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.supported_mo_args import INPUT_PROTO, TRANSFORMATIONS_CONFIG
 from posezoo.core.errors import ConversionError

@@ -30,7 +30,7 @@ from posezoo.measure.devices.device_comparison import (
     DeviceComparison,
     TensorDifference,
 )
-from posezoo.measure.devices.device_proofs import find_proof, store_proof
+from posezoo.pages.facts.device_proofs import find_proof, store_proof
 from posezoo.poses.keypoints import Pose, pose_similarity
 from posezoo.run.images import SAMPLE_PHOTOS, Image, read_image
 from posezoo.run.load import PreparedModel, default_runtime

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from posezoo.core.doctor import DeviceReport, DoctorIssue
 from posezoo.core.errors import PosezooError
 from posezoo.core.settings import Setting
-from posezoo.measure.devices.device_proofs import list_proofs
+from posezoo.pages.facts.device_proofs import list_proofs
 from posezoo.run.runtime.runtime_config import available_devices, require_device
 
 

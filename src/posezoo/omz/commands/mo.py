@@ -46,11 +46,7 @@ from posezoo.core.files.outputs import has_signs, replacing_own
 from posezoo.core.layout import FlatLayout
 from posezoo.core.resolve.input_options import read_given_arguments
 from posezoo.core.versions import version
-from posezoo.formats.region_configs import (
-    REGION_CONFIGS,
-    find_detector,
-    is_region_config,
-)
+from posezoo.formats.region_configs import REGION_CONFIGS, find_detector, is_region_config
 
 if TYPE_CHECKING:
     from openvino import Model

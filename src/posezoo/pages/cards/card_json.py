@@ -68,9 +68,9 @@ from posezoo.core.declarations.model import Input, ModelSpec, Output, Precision,
 from posezoo.core.ir.provenance import Provenance
 from posezoo.core.json_projection import Json, distinct, project, to_json
 from posezoo.core.labels import format_protocol
-from posezoo.core.measured import measurement_to_json
+from posezoo.core.measured import measurement_to_json, measurements_of
 from posezoo.core.registry import read_copyright_line
-from posezoo.pages.facts.model_facts import ModelFacts, converted_input, measurements_of, unique
+from posezoo.pages.facts.model_facts import ModelFacts, converted_input, unique
 from posezoo.pages.facts.papers import format_bibtex
 
 FORMAT = 1

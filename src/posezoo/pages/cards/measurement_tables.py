@@ -19,11 +19,12 @@ from posezoo.core.labels import (
     format_protocol,
     join,
 )
-from posezoo.core.measured import KINDS, Measurement
+from posezoo.core.measured import KINDS, Measurement, measurements_of
 from posezoo.core.values import frozen
 from posezoo.pages.cards.markdown import Paragraphs, escape, format_code, render_compact_table
-from posezoo.pages.facts.comparison import INT8_BASELINES, int8_ratio, is_of_pipeline
-from posezoo.pages.facts.model_facts import ModelFacts, measurements_of, unique
+from posezoo.pages.facts.comparison import INT8_BASELINES, int8_ratio
+from posezoo.pages.facts.model_facts import ModelFacts, unique
+from posezoo.run.measurement_selection import is_of_pipeline
 
 #: Open Model Zoo's names of the metrics.
 METRICS = {"AP": "Average Precision (AP)", "MPJPE": "MPJPE (mm)"}

@@ -22,6 +22,7 @@ from posezoo.core.labels import (
     join,
     task_label,
 )
+from posezoo.core.measured import measurements_of
 from posezoo.core.registry import is_declared, registry_root
 from posezoo.networks.custom_weights import with_known_network
 from posezoo.pages.cards.card_json import card_json
@@ -57,7 +58,7 @@ from posezoo.pages.cards.usage_section import (
     render_performance_hint,
     render_usage_sections,
 )
-from posezoo.pages.facts.model_facts import ModelFacts, measurements_of
+from posezoo.pages.facts.model_facts import ModelFacts
 
 NAME = "README.md"
 FACTS = "card.json"

@@ -27,12 +27,13 @@ from posezoo.pages.cards.markdown import (
 from posezoo.pages.cards.measurement_tables import format_aps, format_complexity
 from posezoo.pages.cards.model_card import NAME, NOTE, render_model_pages
 from posezoo.pages.facts.bar_chart import Chart, to_svg
-from posezoo.pages.facts.comparison import ComparisonRow, MeasurementSelection, compare_models
+from posezoo.pages.facts.comparison import ComparisonRow, compare_models
 from posezoo.pages.facts.model_facts import Model, ModelFacts, describe_model
 from posezoo.pages.facts.outside_references import read_outside_references
 from posezoo.pages.facts.papers import collect_papers, format_citation
 from posezoo.pages.facts.scatter_chart import draw_network_chart, draw_pipeline_chart
 from posezoo.poses.people import ITSELF
+from posezoo.run.measurement_selection import MeasurementSelection
 
 INDEX = "index.md"
 PICTURE = "accuracy-throughput.svg"

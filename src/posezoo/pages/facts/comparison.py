@@ -6,7 +6,6 @@ were made on one machine with the same settings.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from enum import Enum
@@ -18,14 +17,12 @@ from posezoo.core.labels import format_ap, format_conditions, format_pairs, join
 from posezoo.core.layout import ModelLayout
 from posezoo.core.measured import FOUND, SHOWN, USUALLY_SHOWN, WEIGHTS, Measurement
 from posezoo.core.values import frozen
-from posezoo.pages.facts.model_facts import Model, ModelFacts, measurements_of
+from posezoo.pages.facts.model_facts import Model, ModelFacts
 from posezoo.poses.people import ITSELF, people_from
-
-#: Settings that the tool chooses, or that follow from the model; they may differ between models.
-_MODEL_DEPENDENT = (
-    "requests", "streams", "executed_precision", "people", "people_from",
-    "height", "width", "input", "arithmetic",
-)  # fmt: skip
+from posezoo.run.measurement_selection import (
+    MeasurementSelection,
+    format_measurement_setting,
+)
 
 #: By kind: the precision that INT8 is compared with, and the metric. Speeds of FP32 are not
 #: recorded.
@@ -63,60 +60,6 @@ class SourcedMetric:
 
 #: By the names of ``COLUMNS``, and of accuracies that only a card states.
 Metrics = dict[str, SourcedMetric]
-
-
-@frozen
-class MeasurementSelection:
-    """The user's own measurements, and the selection of measurements to use.
-
-    ``user_measurements``, with their model's name, replace measured.yml for the kinds that they
-    contain. Measurements of speed must have the settings, and a machine whose description contains
-    a text.
-    """
-
-    user_measurements: Sequence[tuple[str, Measurement]] = ()
-    machine: str = ""
-    settings: Mapping[str, str] = field(default_factory=dict)
-
-    def select(self, model: Model, kind: str) -> list[Measurement]:
-        """All selected measurements of one kind of a model."""
-        of_user = [pair for pair in self.user_measurements if pair[1].kind == kind]
-        measurements = list(measurements_of(model, kind))
-        if of_user:
-            measurements = [each for name, each in of_user if name == model.full_name]
-        if kind != "speed":
-            return measurements
-        return list(filter(self._is_comparable_speed, measurements))
-
-    def select_of_pipeline(
-        self, model: Model, kind: str, shown: int = USUALLY_SHOWN
-    ) -> list[Measurement]:
-        """Those of the whole pipeline, with people found as the model does by default; of speeds,
-        those on a picture that shows this number of people.
-        """
-        usual = people_from(model)
-        return [
-            each
-            for each in self.select(model, kind)
-            if is_of_pipeline(each)
-            and each.settings.get("people_from", "") == usual
-            and each.settings.get(SHOWN, USUALLY_SHOWN) == shown
-        ]
-
-    def select_of_network(self, model: Model) -> list[Measurement]:
-        """The speeds of the network alone."""
-        return [each for each in self.select(model, "speed") if not is_of_pipeline(each)]
-
-    def _is_comparable_speed(self, measurement: Measurement) -> bool:
-        if self.machine.casefold() not in measurement.machine.casefold():
-            return False
-        actual = measurement.settings
-        return all(str(actual.get(name)) == value for name, value in self.settings.items())
-
-
-def is_of_pipeline(measurement: Measurement) -> bool:
-    """Whether a measurement is of the way from an image to poses, and not of a network alone."""
-    return measurement.kind == "accuracy" or "pipeline" in measurement.settings
 
 
 @frozen
@@ -434,16 +377,6 @@ def describe_interval(measurement: Measurement, metric: str) -> str:
     if not high:
         return ""
     return f"95 % interval {low:.3f} to {high:.3f}"
-
-
-def format_measurement_setting(measurement: Measurement) -> str:
-    """The machine and the settings that comparable measurements share, in one line."""
-    settings = {}
-    for name, value in sorted(measurement.settings.items()):
-        is_usual = name == SHOWN and value == USUALLY_SHOWN
-        if name not in _MODEL_DEPENDENT and not is_usual:
-            settings[name] = value if isinstance(value, str) else json.dumps(value)
-    return join(measurement.machine, format_pairs(settings), separator="; ")
 
 
 def int8_ratio(measurement: Measurement, others: Iterable[Measurement]) -> float | None:

@@ -6,7 +6,7 @@ This module imports little, so that lists are shown at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -136,6 +136,8 @@ class ModelFacts:
         """FP16 if the model has it, else its first precision; of a model that is published as
         several IR, the one whose AP was measured.
         """
+        from posezoo.core.measured import measurements_of
+
         is_ir = any(part.is_ir for part in self.parts)
         return self.best_precision(measurements_of(self.model, "accuracy") if is_ir else ())
 
@@ -206,6 +208,8 @@ class ModelFacts:
         """The measurements of each of ``models``, with the model: of one of ``measured.KINDS``, or
         of all.
         """
+        from posezoo.core.measured import measurements_of
+
         for model in self.models:
             for measurement in measurements_of(model, kind):
                 yield model, measurement
@@ -224,7 +228,7 @@ class ModelFacts:
 
     def device_proofs(self, part: ModelSpec, precision: Precision) -> list[dict[str, str]]:
         """The devices on which an IR in the folders of ``layout`` was compared with the CPU."""
-        from posezoo.measure.devices.device_proofs import list_proofs
+        from posezoo.pages.facts.device_proofs import list_proofs
 
         if self.layout is None:
             return []
@@ -247,15 +251,6 @@ def find_detector(model: Model, registry: Registry) -> ModelSpec | None:
         return None
     detector = registry.find(model.people.photo)
     return detector if isinstance(detector, ModelSpec) else None
-
-
-def measurements_of(model: Model, kind: str) -> Sequence[Measurement]:
-    """The measurements of a model or composite, of one kind or of all; SpecError as
-    ``load_measurements``.
-    """
-    from posezoo.core.measured import load_measurements
-
-    return [each for each in load_measurements(model) if kind in ("", each.kind)]
 
 
 def converted_input(part: ModelSpec, port: Input) -> Input:

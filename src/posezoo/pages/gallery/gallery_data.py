@@ -23,7 +23,6 @@ from posezoo.pages.facts.comparison import (
     COLUMNS,
     ComparisonColumn,
     ComparisonRow,
-    MeasurementSelection,
     Metrics,
     MetricSource,
     ModelComparison,
@@ -33,6 +32,7 @@ from posezoo.pages.facts.comparison import (
 )
 from posezoo.pages.facts.model_facts import ModelFacts, unique
 from posezoo.pages.facts.outside_references import OutsideReference, read_outside_references
+from posezoo.run.measurement_selection import MeasurementSelection
 
 #: The sections of a card that state metrics.
 SECTIONS = ("specification", "accuracy")

@@ -18,7 +18,7 @@ import json
 import os
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,12 +34,13 @@ from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS, explain
 from posezoo.core.errors import PosezooError, UnknownModelError, import_cv2
 from posezoo.core.files.outputs import require_own, write_output
 from posezoo.core.labels import format_count
+from posezoo.core.plugins import Hook
 from posezoo.core.settings import DEFAULT_MODEL, SECOND_MODEL, user_folder
 from posezoo.run.run_flags import VIDEO, described_options_from_args, video_options_from_args
 
 if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context
-    from posezoo.run.load import ChosenModel, Loader
+    from posezoo.run.load import ChosenModel, Loader, PreparedModel
     from posezoo.run.runtime.estimator import Estimator
     from posezoo.run.video.run_inputs import InputRunner, RunInputs
 
@@ -214,6 +215,10 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
     flags.skeleton_from_args(args)  # before anything is downloaded
 
 
+#: Compares a prepared model on the device of the settings with the CPU, and returns the verdict.
+PROOF: Hook[Callable[[PreparedModel], str]] = Hook("device_proof", lambda _prepared: "")
+
+
 def _load(
     loader: Loader, chosen: ChosenModel, args: argparse.Namespace
 ) -> tuple[Estimator, Path | None]:
@@ -228,10 +233,8 @@ def _load(
         written = write_sidecars(prepared.model, loader.context)
         card = next((path for path in written if path.suffix == ".md"), None)
         if loader.context.settings.device != "CPU":
-            from posezoo.measure.devices.device_proof import prove_once
-
             with loader.time_step("compare the device with the CPU"):
-                prove_once(prepared)
+                PROOF.part(prepared)
     options = LoadOptions(
         default_runtime(loader.context.settings),
         min_person_score=args.min_person_score,

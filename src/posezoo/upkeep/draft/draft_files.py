@@ -22,12 +22,7 @@ from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.model_download import download_model
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.sources.npm_package import NpmClient
-from posezoo.core.errors import (
-    ConversionError,
-    PosezooError,
-    SettingsError,
-    sanitize,
-)
+from posezoo.core.errors import ConversionError, PosezooError, SettingsError, sanitize
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.ir.openvino_import import explain_invalid_names, static_sizes
 from posezoo.core.layout import ModelLayout

@@ -1,1 +1,0 @@
-"""Verbs: what it is for, in one line."""

@@ -1,0 +1,83 @@
+"""Select the measurements of a model that can be compared with those of others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+
+from posezoo.core.declarations.model import Model
+from posezoo.core.labels import format_pairs, join
+from posezoo.core.measured import SHOWN, USUALLY_SHOWN, Measurement, measurements_of
+from posezoo.core.values import frozen
+from posezoo.poses.people import people_from
+
+#: Settings that the tool chooses, or that follow from the model; they may differ between models.
+_MODEL_DEPENDENT = (
+    "requests", "streams", "executed_precision", "people", "people_from",
+    "height", "width", "input", "arithmetic",
+)  # fmt: skip
+
+
+@frozen
+class MeasurementSelection:
+    """The user's own measurements, and the selection of measurements to use.
+
+    ``user_measurements``, with their model's name, replace measured.yml for the kinds that they
+    contain. Measurements of speed must have the settings, and a machine whose description contains
+    a text.
+    """
+
+    user_measurements: Sequence[tuple[str, Measurement]] = ()
+    machine: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def select(self, model: Model, kind: str) -> list[Measurement]:
+        """All selected measurements of one kind of a model."""
+        of_user = [pair for pair in self.user_measurements if pair[1].kind == kind]
+        measurements = list(measurements_of(model, kind))
+        if of_user:
+            measurements = [each for name, each in of_user if name == model.full_name]
+        if kind != "speed":
+            return measurements
+        return list(filter(self._is_comparable_speed, measurements))
+
+    def select_of_pipeline(
+        self, model: Model, kind: str, shown: int = USUALLY_SHOWN
+    ) -> list[Measurement]:
+        """Those of the whole pipeline, with people found as the model does by default; of speeds,
+        those on a picture that shows this number of people.
+        """
+        usual = people_from(model)
+        return [
+            each
+            for each in self.select(model, kind)
+            if is_of_pipeline(each)
+            and each.settings.get("people_from", "") == usual
+            and each.settings.get(SHOWN, USUALLY_SHOWN) == shown
+        ]
+
+    def select_of_network(self, model: Model) -> list[Measurement]:
+        """The speeds of the network alone."""
+        return [each for each in self.select(model, "speed") if not is_of_pipeline(each)]
+
+    def _is_comparable_speed(self, measurement: Measurement) -> bool:
+        if self.machine.casefold() not in measurement.machine.casefold():
+            return False
+        actual = measurement.settings
+        return all(str(actual.get(name)) == value for name, value in self.settings.items())
+
+
+def is_of_pipeline(measurement: Measurement) -> bool:
+    """Whether a measurement is of the way from an image to poses, and not of a network alone."""
+    return measurement.kind == "accuracy" or "pipeline" in measurement.settings
+
+
+def format_measurement_setting(measurement: Measurement) -> str:
+    """The machine and the settings that comparable measurements share, in one line."""
+    settings = {}
+    for name, value in sorted(measurement.settings.items()):
+        is_usual = name == SHOWN and value == USUALLY_SHOWN
+        if name not in _MODEL_DEPENDENT and not is_usual:
+            settings[name] = value if isinstance(value, str) else json.dumps(value)
+    return join(measurement.machine, format_pairs(settings), separator="; ")
