@@ -83,7 +83,7 @@ def test_a_composite_of_another_registry_keeps_its_parts(root, tmp_path):
 def test_weights_beside_the_user_have_no_copyright_line_and_no_registry():
     spec = replace(open_registry().find("person-detection-retail-0013"), path=Path("mine.pth"))
     assert read_copyright_line(replace(spec, license=License())) == ""
-    assert format_command("get", spec) == "posezoo get person-detection-retail-0013"
+    assert format_command("get", spec) == "posezoo get mine.pth"
 
 
 def test_a_bad_file_is_set_aside_and_the_others_go_on(root):

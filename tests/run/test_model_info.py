@@ -17,12 +17,13 @@ from posezoo.core.declarations.model import (
     Output,
 )
 from posezoo.core.ir import ir_writer, provenance
+from posezoo.core.ir.ir_writer import MODEL_INFO
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.ir.provenance import conversion_key
 from posezoo.core.plugins import Hook
 from posezoo.core.registry import open_registry
 from posezoo.export.decoded.decoding_options import with_decoding
-from posezoo.run.model_info import MODEL_INFO, build_model_info
+from posezoo.run.model_info import build_model_info
 from posezoo.run.model_procs import find_labels, find_model_proc
 
 IMAGE = Input("image", (1, 3, 256, 192), "NCHW", color=ColorOrder.BGR)

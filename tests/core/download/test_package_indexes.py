@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -134,12 +133,12 @@ def test_without_pip_the_help_of_uv_names_the_default_index(tmp_path, monkeypatc
     monkeypatch.setitem(sys.modules, "pip", None)
     monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
     monkeypatch.setattr("sysconfig.get_config_var", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
     assert read_index_settings().indexes == ()
     uv = write(
         tmp_path / "uv", "#!/bin/sh\necho 'an index (by default: <https://uv/simple>) [env: X]'\n"
     )
     uv.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     assert read_index_settings().indexes == ("https://uv/simple",)
 
 

@@ -228,14 +228,14 @@ def replace_irs(staged: Sequence[StagedIr], *, listener: Listener = ignore_event
 
 
 def _keep_foreign(ir: StagedIr, listener: Listener) -> None:
-    """Rename the two files of an IR that posezoo did not make, or that was changed since; an IR
-    without a record is a result whose name the user gave, and was checked before.
+    """Rename the two files of an IR that posezoo did not make; an IR without a record is a result
+    whose name the user gave, and was checked before.
     """
     if ir.record is None:
         return
     xml = ir.target.xml
     made = provenance.read_provenance(xml.with_name("provenance.json"))
     for suffix in provenance.SUFFIXES:
-        digests = [made.contents[suffix].digest] if made and suffix in made.contents else []
-        if kept := verified_files.set_aside(xml.with_suffix(suffix), digests):
+        is_known = made is not None and suffix in made.contents
+        if kept := verified_files.set_aside(xml.with_suffix(suffix), is_known=is_known):
             listener(WarningIssued(kept))

@@ -107,8 +107,15 @@ def is_verified(
     if remember and is_right:
         remember_verified(path, digest)
     elif remember:
-        update_record(path, verified={})
+        _forget_bytes(path)
     return is_right
+
+
+def _forget_bytes(path: Path) -> None:
+    """Keep in a file's record what posezoo wrote there, and not that the bytes are still these."""
+    verified = read_record(path).verified
+    digests = {name: value for name, value in verified.items() if isinstance(value, str)}
+    update_record(path, verified=digests)
 
 
 def is_verified_file(
@@ -151,28 +158,25 @@ def remember_verified(path: Path, digest: Digest, *, is_synced: bool = False) ->
         update_record(path, verified={digest.algorithm: digest.value, **fingerprint(path)})
 
 
-def set_aside(path: Path, accepted: Iterable[Digest] = ()) -> str:
+def set_aside(path: Path, *, is_known: bool = False) -> str:
     """Rename a file that is about to be replaced and that posezoo did not write, so that no file of
     the user is lost; a sentence for the user, or empty if nothing had to be kept.
 
-    A file is ours if it has the digest in its record, or one of ``accepted``.
+    Args:
+        is_known: whether posezoo wrote it, although it has no record of its own.
 
     Raises:
-        OSError: it cannot be read or renamed.
+        OSError: it cannot be renamed.
     """
     if path.is_symlink() or not path.is_file() or not path.stat().st_size:
         return ""
-    digests = {*accepted}
-    for algorithm, value in read_record(path).verified.items():
-        if algorithm in ("sha512", "sha384", "sha256", "sha1"):
-            digests.add(Digest(algorithm, str(value)))
-    if any(compute_digest(path, digest.algorithm) == digest for digest in digests):
+    if is_known or read_record(path).verified:
         return ""
     number = 1
     while os.path.lexists(kept := path.with_name(f"{path.name}.bak{number}")):
         number += 1
     path.rename(kept)
-    return f"{path}: was not as posezoo wrote it: kept as {kept.name}"
+    return f"{path}: was not written by posezoo: kept as {kept.name}"
 
 
 class ZipReader(io.BufferedReader):
