@@ -99,6 +99,20 @@ def test_known_findings_are_left_out_even_if_they_moved(zoo):
     assert {finding["model"] for finding in json.loads(ended.stdout)["findings"]} == {"pose-b"}
 
 
+def test_a_baseline_is_renewed_and_another_file_in_its_place_is_kept(zoo):
+    plant(zoo, "pose-b")
+    known = zoo.parent / "known.json"
+    run(zoo, "--write_baseline", known)
+    renewed = run(zoo, "--baseline", known, "--write_baseline", known)
+    assert renewed.returncode == 0, renewed.stderr
+    card = zoo / "public" / "pose-a" / "README.md"
+    before = card.read_bytes()
+    ended = run(zoo, "--baseline", card, "--write_baseline", card)
+    assert ended.returncode == 1
+    assert "is an input of this command" in ended.stderr
+    assert card.read_bytes() == before
+
+
 def test_a_baseline_with_the_old_id_of_a_rule_still_matches(zoo):
     git(zoo.parent, "checkout", "-q", "--", ".")
     card = zoo / "public" / "pose-a" / "README.md"

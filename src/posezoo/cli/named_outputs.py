@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from glob import iglob
 from pathlib import Path
@@ -59,7 +59,8 @@ def _refuse_same_files(outputs: Sequence[NamedOutput]) -> None:
 
 def _refuse_input(output: NamedOutput, args: argparse.Namespace) -> None:
     """Refuse the file of an input, and a file of the user in the folder of an input."""
-    paths = [*filter(Path.exists, _input_paths(args))]
+    renewed = {output.kind.renews} if _is_known(output) else set()
+    paths = [*filter(Path.exists, _input_paths(args, renewed))]
     where = ""
     if any(path.samefile(output.path) for path in paths):
         where = "is"
@@ -90,11 +91,13 @@ def _refuse_foreign_lines(output: NamedOutput) -> None:
         )
 
 
-def _input_paths(args: argparse.Namespace) -> Iterator[Path]:
-    """The files and folders that the other flags name, without the folders of models and IR."""
+def _input_paths(args: argparse.Namespace, renewed: Collection[str]) -> Iterator[Path]:
+    """The files and folders that the other flags name, without the folders of models and IR, and
+    without those of the flags in ``renewed``.
+    """
     actions = args.parser._actions
     results = {action.dest for action in actions if getattr(action, "output", None)}
-    for name in {action.dest for action in actions} - results:
+    for name in {action.dest for action in actions} - results - {*renewed}:
         for path in _paths_in(vars(args).get(name)):
             if name not in _MODEL_FOLDERS or path.is_file():
                 yield path

@@ -23,6 +23,7 @@ class OutputFile:
     #: Texts that each such file has near its beginning; without them, its record tells.
     signs: tuple[str, ...] = ()
     appends: bool = False  # whether lines are appended to it
+    renews: str = ""  # the flag whose file it may replace, if that is ours: it was read before
 
 
 @frozen

@@ -45,7 +45,7 @@ METADATA_FLAGS = (
     Flag(
         "--write_baseline FILE",
         "with --metadata: write all findings to this file, for --baseline",
-        output=OutputFile(signs=('{\n "findings": [',)),
+        output=OutputFile(signs=('{\n "findings": [',), renews="baseline"),
     ),
     Flag(
         "--artifacts DIR",
