@@ -77,17 +77,18 @@ coverage: $(VENV)/.installed-test $(VENV)/.installed-check  ## measure how much 
 	$(BIN)/coverage html --quiet
 	$(BIN)/coverage report --sort cover
 
+# PYTHONS: no line of ours is for one Python alone, so what is right for the oldest and the newest is right between them.
+PYTHONS ?= 3.10 3.13
 check: $(VENV)/.installed-test $(VENV)/.installed-check  ## ruff, unused code, mypy --strict for the oldest and the newest Python, stale drawn files, workflows, Dockerfile
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/vulture
-	$(MAKE) --no-print-directory --jobs 2 --output-sync types-3.10 types-3.13
+	$(MAKE) --no-print-directory --jobs 2 --output-sync $(PYTHONS:%=types-%)
 	$(BIN)/python docs/draw.py --check
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/zizmor --offline --quiet .github
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
-# No line of ours is for one Python alone, so what is right for the oldest and the newest is right between them.
 types-%:
 	$(BIN)/mypy --python-version $*
 
