@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from posezoo.core.declarations.json_schema import skeleton_schema
 from posezoo.core.declarations.skeleton import LimbField
 from posezoo.core.declarations.skeleton_yml import parse_skeleton, read_skeleton
 from posezoo.core.declarations.skeletons import SKELETONS, find_skeleton, known_counts, skeleton_of
 from posezoo.core.errors import PosezooError, SpecError
 from posezoo.core.registry import Registry
 from posezoo.poses.decoders import DECODERS
+from posezoo.upkeep.json_schema import skeleton_schema
 
 GRIPPER = """\
 keypoints: [base, left_tip, right_tip]

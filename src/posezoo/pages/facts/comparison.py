@@ -19,10 +19,7 @@ from posezoo.core.measured import FOUND, SHOWN, USUALLY_SHOWN, WEIGHTS, Measurem
 from posezoo.core.values import frozen
 from posezoo.pages.facts.model_facts import Model, ModelFacts
 from posezoo.poses.people import ITSELF, people_from
-from posezoo.run.measurement_selection import (
-    MeasurementSelection,
-    format_measurement_setting,
-)
+from posezoo.run.measurement_selection import MeasurementSelection, format_measurement_setting
 
 #: By kind: the precision that INT8 is compared with, and the metric. Speeds of FP32 are not
 #: recorded.
