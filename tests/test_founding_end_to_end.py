@@ -39,7 +39,7 @@ UNPINNED = [spec for spec in FOUNDING if not spec.files[0].is_pinned]
 # It takes 5 s.
 SMALL = "mobile_pose_mobilenetv3_small"
 
-#: MXNet's file, a training's state without a pin, and a plain state. pipeline/test_proof.py holds all against PyTorch.
+#: MXNet's file, a training's state without a pin, and a plain state. upkeep/test_proof.py holds all against PyTorch.
 BY_COMMANDS = (SMALL, "lightweight-openpose-mobilenet-v1", "human-pose-estimation-3d-0001")
 
 

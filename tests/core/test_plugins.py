@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+import posezoo
 from fakes.plugin_package import plugin_package
+from posezoo.core.download.source_types import SOURCE_TYPES
 from posezoo.core.errors import PluginError
 from posezoo.core.plugins import LazyTable
+from posezoo.export.targets import TARGETS
+from posezoo.poses.decoders import DECODERS
+
+SOURCE = Path(posezoo.__file__).parent
 
 
 @pytest.fixture
@@ -67,3 +75,32 @@ def test_a_plugin_that_does_not_load_is_named_with_its_package(table, code, prob
         table(code, wave="wavy:WAVE").find("wave")
     assert "the package wavy" in caught.value.problem
     assert caught.value.hint == "update or remove wavy"
+
+
+def records_in(code: str, module: str, names: set[str]) -> Iterator[str]:
+    """``module:NAME`` of each record with one of these names that a module makes."""
+    for node in ast.parse(code).body:
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, ast.Call):
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            if getattr(target, "id", "") in names:
+                yield f"{module}:{target.id}"
+
+
+@pytest.mark.parametrize("parts", [SOURCE_TYPES, TARGETS, DECODERS], ids=lambda parts: parts.group)
+def test_each_record_has_a_line_in_its_table(parts):
+    named = set(parts.builtin.values())
+    names = {path.partition(":")[2] for path in named}
+    packages = {path.rpartition(".")[0] for path in named}
+    made = set()
+    for path in SOURCE.rglob("*.py"):
+        module = ".".join(["posezoo", *path.relative_to(SOURCE).with_suffix("").parts])
+        if module.rpartition(".")[0] in packages:
+            made |= set(records_in(path.read_text("utf-8"), module, names))
+    missing = made - named
+    assert not missing, f"no table names {missing}: nobody can use it"
+    assert made == named
+
+
+def test_a_record_without_a_line_would_be_found():
+    code = "A = Kind()\nB: object = Kind()\nC = Kind[int]()\nD = 1\ne = Kind()\n"
+    assert list(records_in(code, "m", {"A", "B", "C", "D"})) == ["m:A", "m:B", "m:C"]

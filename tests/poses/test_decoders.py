@@ -153,7 +153,7 @@ def nobody(name: str) -> dict[str, np.ndarray]:
 def test_the_text_of_decode_names_the_outputs_of_each_decoder():
     for name, record in DECODERS.items():
         line = re.search(rf"^    - {name}: .*(?:\n      .*)*", decode.__doc__, re.MULTILINE)
-        assert line, f"add a line on {name} to the docstring of decode in pose/decoders.py"
+        assert line, f"add a line on {name} to the docstring of decode in poses/decoders.py"
         assert f"``{record.networks[-1][0].role}``" in line[0]
 
 
@@ -280,12 +280,8 @@ def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
             "presence": np.ones((1, 1)),
             "heatmaps": np.full((1, 64, 64, 39), -9),
         }
-    if decoder == "movenet":
-        return {"keypoints": np.tile(np.float32([y / 64, x / 64, 0.9]), (1, 1, 17, 1))}
-    if decoder == "movenet_multipose":
-        people = zeros(1, 6, 56)
-        people[0, 3, :51], people[0, 3, 55] = np.tile(np.float32([y / 64, x / 64, 0.9]), 17), 0.8
-        return {"people": people}
+    if decoder in ("movenet", "movenet_multipose"):
+        return movenet_at(decoder, x, y)
     if decoder == "posenet":  # from the center of the first pixel
         return people_maps(np.full((1, 17, 2), (x - 0.5, y - 0.5)), (65, 65))
     if decoder == "nanodet":  # seen from the center of a cell, (52, 52)
@@ -308,6 +304,16 @@ def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
     cells = zeros(1, 17, 16, 16)
     cells[..., round((y - 0.5) / 4), round((x - 0.5) / 4)] = 0.9
     return {"heatmaps": cells}
+
+
+def movenet_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
+    """The same of MoveNet for one person, or for six."""
+    keypoint = np.float32([y / 64, x / 64, 0.9])
+    if decoder == "movenet":
+        return {"keypoints": np.tile(keypoint, (1, 1, 17, 1))}
+    people = zeros(1, 6, 56)
+    people[0, 3, :51], people[0, 3, 55] = np.tile(keypoint, 17), 0.8
+    return {"people": people}
 
 
 def box_maps_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:

@@ -93,7 +93,7 @@ def prepare_export(
     Raises:
         ExportError: the target cannot take the model. This is found out before a download if
             possible.
-        PosezooError: the IR cannot be made, see ``pipeline.get.get``.
+        PosezooError: the IR cannot be made, see ``core.pipeline.get.get``.
     """
     target = options.target
     precision = options.precision

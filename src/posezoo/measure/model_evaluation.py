@@ -162,11 +162,11 @@ def evaluate_model(
     Args:
         folder: the predictions are kept there for the next run.
         is_fresh: whether predictions of earlier runs are deleted.
-        skip_unreadable: as for ``evaluation.evaluate``.
+        skip_unreadable: as for ``posezoo.evaluation.evaluate``.
         executor: the processes that predict; None for this one.
 
     Raises:
-        EvaluationError: see ``evaluation.evaluate``.
+        EvaluationError: see ``posezoo.evaluation.evaluate``.
         DatasetError: the file of boxes cannot be read.
     """
     protocol = loaded.protocol

@@ -1,7 +1,7 @@
 """Fit images into a network's input (letterbox, stretch, rotated square), and map points back to
 the image.
 
-Coordinates are continuous, as in ``pose.keypoints``.
+Coordinates are continuous, as in ``poses.keypoints``.
 """
 
 from __future__ import annotations

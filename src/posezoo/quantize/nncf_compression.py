@@ -45,7 +45,7 @@ def quantize_network(
         network: an ``openvino.Model`` in FP32; it is changed.
         samples: the samples for measuring activations, in this order.
         name: the model's, for the listener.
-        target_device: one of ``spec.model.TARGET_DEVICES``.
+        target_device: one of ``core.declarations.model.TARGET_DEVICES``.
         listener: receives the progress.
         evaluator: if it limits the drop of its metric, layers return to floating point until it is
             within the limit. If it never is, the result is the one that drops least.

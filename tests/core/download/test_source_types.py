@@ -22,8 +22,8 @@ from posezoo.core.errors import PluginError, SourceError
 def test_each_type_has_keys_in_model_yml_and_a_record():
     # A store's URL is a text, which has no keys.
     assert {*SOURCES, "storage"} == set(SOURCE_TYPES.builtin), (
-        "a source type has its class and keys in SOURCES of spec/sources.py,"
-        " and a line in SOURCE_TYPES of download/source_types.py"
+        "a source type has its class and keys in SOURCES of core/declarations/sources.py,"
+        " and a line in SOURCE_TYPES of core/download/source_types.py"
     )
 
 
@@ -31,7 +31,7 @@ def test_each_type_has_keys_in_model_yml_and_a_record():
 def test_a_source_is_found_by_the_type_that_its_class_names(name):
     source_class = SOURCE_TYPES.find(name).source_class
     assert source_class.type == name, (
-        f"set type = {name!r} in {source_class.__name__} of spec/sources.py: a source is found by it"
+        f"set type = {name!r} in {source_class.__name__} of core/declarations/sources.py: a source is found by it"
     )
 
 

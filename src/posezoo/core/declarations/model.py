@@ -1,4 +1,4 @@
-"""A model as its model.yml declares it: frozen values, checked by ``spec.model_yml``."""
+"""A model as its model.yml declares it: frozen values, checked by ``model_yml``."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Digest:
 @frozen
 class Source:
     """Where a file comes from; ``str(source)`` is the name that users see. The types are in
-    ``spec.sources``, and plug-ins add others.
+    ``core.declarations.sources``, and plug-ins add others.
     """
 
     type: ClassVar[str] = ""  # its ``$type`` in model.yml; that of a plug-in may be empty

@@ -1,6 +1,6 @@
 """The types of sources that model.yml can name: for each a class, and its keys in ``SOURCES``.
 
-``download.source_types`` downloads them; a plug-in has class, keys and download in one place.
+``core.download.source_types`` downloads them; a plug-in has class, keys and download in one place.
 """
 
 from __future__ import annotations
@@ -299,7 +299,7 @@ _NPM = record(
     Key("tarball_size", integer(1, MAX_SIZE), "In bytes; it is announced before the download."),
     tag="npm_package",
 )
-#: The sources by ``$type``; ``download.source_types`` downloads them.
+#: The sources by ``$type``; ``core.download.source_types`` downloads them.
 SOURCES: Mapping[str, FieldType[Source]] = {
     "http": record(lambda url: url, required_key("url", URL), tag="http"),
     "google_drive": record(GoogleDriveSource, required_key("id", _DRIVE_ID), tag="google_drive"),
@@ -315,7 +315,8 @@ SOURCES: Mapping[str, FieldType[Source]] = {
     "npm_package": _NPM,
 }
 _TAGGED_SOURCE = tagged(SOURCES)
-#: Types that installed packages add: ``download.source_types.SourceType`` with a ``field_type``.
+#: Types that installed packages add: a ``core.download.source_types.SourceType`` with a
+#: ``field_type``.
 _ADDED_SOURCES: LazyTable[Any] = LazyTable("posezoo.source_types", object, {})
 
 

@@ -34,7 +34,7 @@ class SourceType:
     #: the source is opened and its first byte is read.
     check: Callable[[Any, SourceFile, DownloadContext], tuple[str, ...]] | None = None
     #: Its ``$type`` and its keys in model.yml. Only plug-ins set it; those of the built-in types
-    #: are in ``spec.sources``, which reads model.yml without this package.
+    #: are in ``core.declarations.sources``, which reads model.yml without this package.
     field_type: FieldType[Any] | None = None
 
 

@@ -210,7 +210,7 @@ def convert(
         ConversionError: an IR that has to be made cannot be made here; or no IR was published in
             the requested precisions, or its files do not exist.
         LockError: a strict lock does not list an IR.
-        PosezooError: further errors; see ``convert.conversion.convert_with_openvino``.
+        PosezooError: further errors; see ``core.convert.conversion.convert_with_openvino``.
     """
     spec = resolved.source
     layout = resolved.layout
@@ -240,7 +240,7 @@ def convert(
 
 
 def export_onnx(resolved: Resolved, *, force: bool = False) -> Path:
-    """As ``convert.conversion.write_onnx``, and publish the file."""
+    """As ``core.convert.conversion.write_onnx``, and publish the file."""
     from posezoo.core.convert import conversion
 
     layout = resolved.layout

@@ -55,7 +55,7 @@ def resolve_model(
 
     Args:
         spec: the chosen variant; with the user's own checkpoint, the model from
-            ``resolve.custom_weights``.
+            ``networks.custom_weights``.
         precisions: the precisions of the IR.
         context: the registry, the folders and the lock, and which converters may be used.
         inputs: how the IR's inputs differ from those in model.yml.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # importing these takes 30 ms, which commands that only list 
 
 @frozen
 class Context:
-    """What the settings name, opened; ``pipeline.zoo_context`` opens it."""
+    """What the settings name, opened; ``core.pipeline.zoo_context`` opens it."""
 
     settings: Settings
     registry: Registry  # the declared models

@@ -1,4 +1,4 @@
-"""BlazePose's two networks in a graph: ``pose.blazepose`` with OpenVINO's operations."""
+"""BlazePose's two networks in a graph: ``poses.blazepose`` with OpenVINO's operations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The boxes of an SSD detector in a graph: ``pose.ssd_detection`` with OpenVINO's operations."""
+"""The boxes of an SSD detector in a graph: ``poses.ssd_detection`` with OpenVINO's operations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The heatmaps of one person in a graph: ``pose.heatmap`` with OpenVINO's operations."""
+"""The heatmaps of one person in a graph: ``poses.heatmap`` with OpenVINO's operations."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _blur(maps: Any, width: int, mode: str) -> Any:
 
 
 def _newton(log: Any, differences: Any) -> Any:
-    """(K, 2): as ``pose.heatmap.newton_step``, for the values around each cell."""
+    """(K, 2): as ``poses.heatmap.newton_step``, for the values around each cell."""
     weights = constant(differences.reshape(len(differences), -1))
     derived = ops.matmul(log, weights, False, True)
     x, y, xx, yy, xy = (take(derived, [place], 1) for place in range(5))

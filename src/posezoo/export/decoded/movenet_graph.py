@@ -1,4 +1,4 @@
-"""MoveNet in a graph: ``pose.movenet`` with OpenVINO's operations."""
+"""MoveNet in a graph: ``poses.movenet`` with OpenVINO's operations."""
 
 from __future__ import annotations
 

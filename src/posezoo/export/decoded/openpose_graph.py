@@ -1,4 +1,4 @@
-"""OpenPose's decoder in a graph: ``pose.openpose`` with the option ``single_pass``.
+"""OpenPose's decoder in a graph: ``poses.openpose`` with the option ``single_pass``.
 
 Each step is done for P peaks of each of K joints (the option ``max_peaks``) and for all L limbs at
 once: a tensor (L, P, P) has a row for each start and a column for each end of a limb.
@@ -99,7 +99,7 @@ def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> 
 
 
 def _split(maps: Maps) -> TwoNodes:
-    """Heatmaps and fields, (1, channels, H, W), as ``pose.openpose`` splits them."""
+    """Heatmaps and fields, (1, channels, H, W), as ``poses.openpose`` splits them."""
     if len(maps) == 2:
         return maps["heatmaps"], maps["pafs"]
     (both,) = maps.values()
@@ -137,7 +137,7 @@ def _find_peaks(joints: Any, radius: int, options: OpenPoseOptions) -> TwoNodes:
 
 
 def _refine(joints: Any, peaks: Any) -> TwoNodes:
-    """x and y of the peaks in cells, (18, P), as ``pose.peaks.refine_subpixel``."""
+    """x and y of the peaks in cells, (18, P), as ``poses.peaks.refine_subpixel``."""
     _, joint_count, height, width = joints.shape
     count = height * width
     first_cells = count * np.arange(joint_count).reshape(-1, 1)
@@ -179,7 +179,7 @@ def _find_candidates(
     x: Any, y: Any, is_peak: Any, pafs: Any, min_affinity: float, table: LimbTable
 ) -> TwoNodes:
     """The affinity of each pair, 0 if it is no candidate, and its length in cells; as
-    ``pose.limbs``.
+    ``poses.limbs``.
     """
     _, _, height, width = pafs.shape
     shares = constant(SHARES_OF_LIMB.reshape(-1, 1, 1, 1))
@@ -301,7 +301,7 @@ def _lengths(table: LimbTable) -> Any:
 def _weigh(
     affinity: Any, length: Any, log_heights: Any, is_known: Any, cell: float, table: LimbTable
 ) -> Any:
-    """The weight of each pair, as in ``pose.grouping``."""
+    """The weight of each pair, as in ``poses.grouping``."""
     one, other = _at_limbs(log_heights, table)
     is_one, is_other = _at_limbs(is_known, table)
     ends = is_one + is_other

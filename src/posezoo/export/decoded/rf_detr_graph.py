@@ -1,4 +1,4 @@
-"""RF-DETR Keypoint in a graph: ``pose.rf_detr`` with OpenVINO's operations."""
+"""RF-DETR Keypoint in a graph: ``poses.rf_detr`` with OpenVINO's operations."""
 
 from __future__ import annotations
 

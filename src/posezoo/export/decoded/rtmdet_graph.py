@@ -1,4 +1,4 @@
-"""RTMDet in a graph: ``pose.rtmdet`` with OpenVINO's operations."""
+"""RTMDet in a graph: ``poses.rtmdet`` with OpenVINO's operations."""
 
 from __future__ import annotations
 

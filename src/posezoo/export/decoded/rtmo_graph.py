@@ -1,4 +1,4 @@
-"""RTMO in a graph: ``pose.rtmo`` with OpenVINO's operations."""
+"""RTMO in a graph: ``poses.rtmo`` with OpenVINO's operations."""
 
 from __future__ import annotations
 

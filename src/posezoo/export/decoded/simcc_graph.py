@@ -1,4 +1,4 @@
-"""SimCC in a graph: ``pose.simcc`` with OpenVINO's operations."""
+"""SimCC in a graph: ``poses.simcc`` with OpenVINO's operations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YOLO-pose in a graph: ``pose.yolo_pose`` with OpenVINO's operations."""
+"""YOLO-pose in a graph: ``poses.yolo_pose`` with OpenVINO's operations."""
 
 from __future__ import annotations
 

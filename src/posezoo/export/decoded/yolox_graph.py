@@ -1,4 +1,4 @@
-"""YOLOX in a graph: ``pose.yolox_boxes`` with OpenVINO's operations."""
+"""YOLOX in a graph: ``poses.yolox_boxes`` with OpenVINO's operations."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Estimator:
     Attributes:
         model: its declaration; for an IR without a model.yml, it is derived from the IR's metadata
             and outputs.
-        decoder: the decoder of its outputs: a name of ``pose.decoders.DECODERS``.
+        decoder: the decoder of its outputs: a name of ``poses.decoders.DECODERS``.
         networks: all networks that it uses, in the order in which they run.
         device: where it runs, as OpenVINO names it.
         executed_precision: the actual precision of the computation: f32, bf16, ...

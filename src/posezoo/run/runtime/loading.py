@@ -143,8 +143,8 @@ def load_ir(
 
     Args:
         xml: the IR's .xml, or the graph that was read from it.
-        decoder: a name of ``pose.decoders.DECODERS``; None: the one in the IR's metadata, which our
-            converter and Open Model Zoo write, or else the one that its outputs fit.
+        decoder: a name of ``poses.decoders.DECODERS``; None: the one in the IR's metadata, which
+            our converter and Open Model Zoo write, or else the one that its outputs fit.
         options: where and how it runs; its preprocessing overrides the preprocessing in the IR's
             metadata.
         like: as for ``describe_ir``.

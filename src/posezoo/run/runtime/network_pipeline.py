@@ -49,7 +49,7 @@ class PipelineConfig:
         model: the model that is run.
         irs: the .xml of each of its networks, or the graph that was read from it, in the order in
             which they run.
-        decoder: a name of ``pose.decoders.DECODERS``.
+        decoder: a name of ``poses.decoders.DECODERS``.
         decoder_options: an instance of the decoder's ``options``.
         description: how images get into the networks, and the names of what they find.
         options: where and how the model runs.

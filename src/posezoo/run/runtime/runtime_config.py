@@ -122,7 +122,8 @@ class LoadOptions:
         decoder_options: options of the decoder, which override those that the model declares.
         min_person_score: the minimum score of a person, 0..1; of the person detector if one runs.
             None: the decoder's default.
-        whole_image: as in ``spec.model.People``; None: as the model declares, 1: never.
+        whole_image: as in ``core.declarations.model.People``; None: as the model declares, 1:
+            never.
         skeleton: of the keypoints; None: as the model declares.
         labels: the names of the classes; empty: as the model declares.
 

@@ -85,7 +85,7 @@ class TopDownPipeline(NetworkPipeline):
         Args:
             tracks_videos: whether one person is still followed through a video, without the
                 detector.
-            whole_image: as in ``spec.model.People``.
+            whole_image: as in ``core.declarations.model.People``.
         """
         pipeline = copy(self)
         pipeline._detector = detector
