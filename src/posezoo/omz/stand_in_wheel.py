@@ -32,9 +32,9 @@ _EXTRAS = {
 # As in setup.cfg. The folder of the models may be an output folder too, so weights must be left
 # out.
 _CODE = (
-    "**/*.py py.typed */verbs/*.json core/declarations/skeletons/*.yml export/*.txt export/*.yml"
-    " export/templates/*.* formats/*.json formats/*.txt measure/devices/*.txt networks/**/*.json"
-    " omz/commands/*.json pages/cards/*.json pages/gallery/*/*.* run/samples/*.*"
+    "**/*.py py.typed */verbs/*.json core/declarations/skeletons/*.yml export/templates/*.*"
+    " formats/*.json formats/*.txt measure/devices/*.txt networks/**/*.json omz/commands/*.json"
+    " pages/cards/*.json pages/gallery/*/*.* run/*.txt run/*.yml run/samples/*.*"
 )
 _REGISTRY = "**/*.yml **/*.md **/*.jpg **/*.json **/*.safetensors **/*.svg **/pre-convert.py"
 
