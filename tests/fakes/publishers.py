@@ -186,11 +186,11 @@ def _pack(spec: ModelSpec, file: SourceFile, content: bytes) -> bytes:
 
 
 def task_file(detector: bytes, landmarks: bytes) -> bytes:
-    """MediaPipe's bundle of two networks, stored."""
+    """MediaPipe's bundle of two networks, stored; the same bytes at any time."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("pose_detector.tflite", detector)
-        archive.writestr("pose_landmarks_detector.tflite", landmarks)
+        archive.writestr(zipfile.ZipInfo("pose_detector.tflite"), detector)
+        archive.writestr(zipfile.ZipInfo("pose_landmarks_detector.tflite"), landmarks)
     return stream.getvalue()
 
 
