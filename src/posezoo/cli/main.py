@@ -260,9 +260,6 @@ class _Summary(argparse.Action):
     def __init__(self, verb: str, summary: str) -> None:
         super().__init__([], verb, nargs=0, help=summary, metavar=verb)
 
-    def __call__(self, *_args: object, **_kwargs: object) -> None:
-        """Nothing: the help alone has it."""
-
 
 def _summary_of_plugin(name: str) -> str:
     try:

@@ -59,12 +59,13 @@ def _refuse_same_files(outputs: Sequence[NamedOutput]) -> None:
 
 def _refuse_input(output: NamedOutput, args: argparse.Namespace) -> None:
     """Refuse the file of an input, and a file of the user in the folder of an input."""
-    renewed = {output.kind.renews} if _is_known(output) else set()
+    is_known = _is_known(output)
+    renewed = {output.kind.renews} if is_known else set()
     paths = [*filter(Path.exists, _input_paths(args, renewed))]
     where = ""
     if any(path.samefile(output.path) for path in paths):
         where = "is"
-    elif not _is_known(output):
+    elif not is_known:
         above = output.path.resolve().parents
         folder = next((path for path in paths if path.resolve() in above), None)
         where = f"is in {folder}," if folder else ""

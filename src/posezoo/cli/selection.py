@@ -54,7 +54,7 @@ def select_models(
     checkpoints: list[Path] = []
     if takes_checkpoints and patterns:
         checkpoints = [Path(name) for name in patterns if is_checkpoint_file(name)]
-        patterns = [name for name in patterns if not is_checkpoint_file(name)]
+        patterns = [name for name in patterns if Path(name) not in checkpoints]
     selection = _with_checkpoints(registry.select(patterns), registry, checkpoints)
     if registry.empty_message:
         output.warn(registry.empty_message)

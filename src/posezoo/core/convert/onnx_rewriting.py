@@ -60,7 +60,7 @@ def rewrite_operations(path: Path) -> bytes | None:
     except MissingPackageError:
         return None
     model = onnx.load(path)
-    graph = _Graph(onnx, model)
+    graph = _OnnxGraph(onnx, model)
     is_changed = _store_bfloat16_as_bytes(graph)
     nodes: list[Any] = []
     for node in model.graph.node:
@@ -104,7 +104,7 @@ def _read_numbers(buffer: Buffer, *fields: Any) -> list[int]:
     return [read_varint(buffer, field.start, field.end)[0] for field in chosen]
 
 
-class _Graph:
+class _OnnxGraph:
     """A graph with what is known of its tensors, to which constants are added."""
 
     def __init__(self, onnx: Any, model: Any) -> None:
@@ -173,7 +173,7 @@ class _Step:
     is_left: bool = False
 
 
-def _store_bfloat16_as_bytes(graph: _Graph) -> bool:
+def _store_bfloat16_as_bytes(graph: _OnnxGraph) -> bool:
     """OpenVINO takes the list of integers that may hold these numbers for the numbers."""
     is_changed = False
     for tensor in graph.constants.values():
@@ -184,7 +184,7 @@ def _store_bfloat16_as_bytes(graph: _Graph) -> bool:
     return is_changed
 
 
-def _rewrite_softmax(graph: _Graph, node: Any) -> list[Any] | None:
+def _rewrite_softmax(graph: _OnnxGraph, node: Any) -> list[Any] | None:
     """A Softmax over several axes, as one over a flat one."""
     if graph.version not in _FLAT_SOFTMAX:
         return None
@@ -202,7 +202,7 @@ def _rewrite_softmax(graph: _Graph, node: Any) -> list[Any] | None:
     ]
 
 
-def _rewrite_pad(graph: _Graph, node: Any) -> list[Any] | None:
+def _rewrite_pad(graph: _OnnxGraph, node: Any) -> list[Any] | None:
     """A Pad that continues at the other edge, as Gather."""
     shape = graph.shape(node.input[0])
     pads = graph.values(node.input[1]) if len(node.input) > 1 else None
@@ -221,7 +221,7 @@ def _rewrite_pad(graph: _Graph, node: Any) -> list[Any] | None:
     return graph.chain(node, steps or [_Step("Identity", {})])
 
 
-def _read_axes(graph: _Graph, node: Any, place: int, rank: int) -> list[int] | None:
+def _read_axes(graph: _OnnxGraph, node: Any, place: int, rank: int) -> list[int] | None:
     """The axes in an input, or all; None if they are computed."""
     if len(node.input) <= place or not node.input[place]:
         return list(range(rank))
@@ -229,7 +229,7 @@ def _read_axes(graph: _Graph, node: Any, place: int, rank: int) -> list[int] | N
     return None if axes is None else [int(axis) % rank for axis in axes]
 
 
-def _rewrite_pool(graph: _Graph, node: Any) -> list[Any] | None:
+def _rewrite_pool(graph: _OnnxGraph, node: Any) -> list[Any] | None:
     """A pooling with ``ceil_mode``, as one whose padding reaches to the end of the last window.
 
     OpenVINO keeps a last window of MaxPool that begins in the padding, and counts in averages what
@@ -275,7 +275,7 @@ def _rewrite_pool(graph: _Graph, node: Any) -> list[Any] | None:
     return nodes
 
 
-def _rewrite_resize(graph: _Graph, node: Any) -> list[Any] | None:
+def _rewrite_resize(graph: _OnnxGraph, node: Any) -> list[Any] | None:
     """A Resize with an attribute that OpenVINO lacks or ignores, as products with weights."""
     attributes = graph.attributes(node)
     shape = graph.shape(node.input[0])
@@ -317,7 +317,7 @@ def _is_misread_resize(attributes: Mapping[str, Any]) -> bool:
 
 
 def _resize_axes(
-    graph: _Graph, node: Any, sizes: Sequence[int], attributes: Mapping[str, Any]
+    graph: _OnnxGraph, node: Any, sizes: Sequence[int], attributes: Mapping[str, Any]
 ) -> list[AxisResize] | None:
     """How each axis is resized; None if that is computed in the graph, or too large."""
     names = [*node.input, "", "", ""]
@@ -349,7 +349,7 @@ _POLICIES: Mapping[str, Callable[[Sequence[float]], float]] = {
     "not_smaller": max,
 }
 
-_REWRITES: Mapping[str, Callable[[_Graph, Any], list[Any] | None]] = {
+_REWRITES: Mapping[str, Callable[[_OnnxGraph, Any], list[Any] | None]] = {
     "AveragePool": _rewrite_pool,
     "MaxPool": _rewrite_pool,
     "Pad": _rewrite_pad,
