@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 _FOR_PLUGINS = {
     "posezoo.cli.flags": ("Flag", "context_from_args"),
+    "posezoo.cli.parsers": ("Args",),
     "posezoo.cli.verbs": ("Verb",),
     "posezoo.core.convert.formats": ("ModelFormat",),
     "posezoo.core.declarations.field_types": ("Key", "matching", "record"),

@@ -184,19 +184,35 @@ def zoo(tmp_path, checkpoint):
     return tmp_path / "models"
 
 
+def omz_converter(*words):
+    code = "import sys; from posezoo.omz.commands.converter import main; sys.exit(main())"
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True, check=False
+    )
+
+
 def test_a_model_takes_custom_weights_in_both_commands(zoo, checkpoint, tmp_path):
     said = ("--models_dir", zoo, "-o", tmp_path / "ir", "--checkpoint", checkpoint, "--dry_run")
     planned = posezoo("convert", "small", *said, "--precisions", "FP32")
     assert planned.stdout.endswith(f"{tmp_path}/ir/public/small/FP32/small.xml\n")
-    code = "import sys; from posezoo.omz.commands.converter import main; sys.exit(main())"
-    ended = subprocess.run(
-        [sys.executable, "-c", code, "--name", "small", *map(str, said), "--precisions", "FP32"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = omz_converter("--name", "small", *said, "--precisions", "FP32")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert f"{tmp_path}/ir/public/small/FP32/small.xml" in ended.stdout
+
+
+def test_a_skeleton_goes_with_custom_weights_in_both_commands(zoo, checkpoint, tmp_path):
+    said = ("--models_dir", zoo, "-o", tmp_path / "ir", "--skeleton", "coco-17", "--dry_run")
+    own = ("--checkpoint", checkpoint)
+    assert posezoo("convert", "small", *said, *own).returncode == 0
+    ended = omz_converter("--name", "small", *said, *own)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+    assert posezoo("convert", "small", *said).returncode == 2
+    ended = omz_converter("--name", "small", *said)
+    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (
+        2,
+        "converter.py: error: --skeleton requires --checkpoint",
+    )
 
 
 @pytest.mark.slow

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
-
-from posezoo.api import Flag, Verb, context_from_args
+from posezoo.api import Args, Flag, Verb, context_from_args
 
 
-def run(args: argparse.Namespace) -> int:
+class TodoArgs(Args):
+    word: str
+
+
+def run(args: TodoArgs) -> int:
     """Print the models whose description has the word; 1 if there is one."""
     registry = context_from_args(args).registry
     models = registry.select(None).models

@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.cli.parsers import NamedOutput, OutputFile
+from posezoo.cli.parsers import Args, NamedOutput, OutputFile
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import PluginError, SettingsError, explain_windows_path
 from posezoo.core.settings import (
@@ -522,13 +522,61 @@ SECTIONS = {
 }
 
 
-#: The values of flags that a command does not have.
-ABSENT: dict[str, object] = {
-    **dict.fromkeys(("checkpoint", "cluster", "download_dir", "log", "python", "registries")),
-    **dict.fromkeys(("all", "dry_run", "dynamic", "force", "keep_onnx"), False),
-    **dict.fromkeys(("trust_on_first_use", "verify"), False),
-    "add_mo_arg": (),
-}
+# What a command's class of arguments inherits, if it has these flags.
+
+
+class ModelsArgs(Args):
+    """The values of ``MODELS``."""
+
+    models: list[str]
+
+
+class FormatArgs(Args):
+    """The values of ``FORMAT``."""
+
+    format: str
+
+
+class ConversionArgs(ModelsArgs, FormatArgs):
+    """The values of ``MODELS``, ``CONVERSION`` and ``FORMAT``."""
+
+    precisions: tuple[Precision, ...]
+
+
+class InputArgs(Args):
+    """The values of ``CAMERA_INPUT`` and ``DECODE``."""
+
+    input_type: str | None
+    input_layout: str | None
+    resize: bool
+    decode: bool
+    max_people: int | None
+    min_score: float | None
+
+
+class SkeletonArgs(Args):
+    """The value of ``--skeleton``."""
+
+    skeleton: str | None
+
+
+class CheckpointArgs(SkeletonArgs):
+    """The values of ``CHECKPOINT``."""
+
+    model_name: str | None
+    self_check: str | None
+    proof: str | None
+
+
+class DescriptionArgs(SkeletonArgs):
+    """The values of ``DESCRIPTION`` and ``--skeleton``."""
+
+    like: str | None
+    labels: Path | None
+    layout: str | None
+    reverse_input_channels: bool
+    mean_values: list[tuple[float, ...]] | None
+    scale_values: list[tuple[float, ...]] | None
 
 
 #: --force of a command that has it only for its results.
@@ -552,7 +600,6 @@ def _replaces_files(flags: Sequence[Flag | FlagGroup | str]) -> bool:
 
 def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -> None:
     """Add flags to a parser; a text contains names of flags in ``FLAGS``, separated by spaces."""
-    parser.set_defaults(**ABSENT)
     if _replaces_files(flags):
         flags = (*flags, FORCE)
     in_sections = " ".join(SECTIONS.values()).split()
@@ -576,7 +623,7 @@ def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -
             FlagGroup(*members, title=title).add_to(parser)
 
 
-def protected_files(args: argparse.Namespace) -> AbstractContextManager[None]:
+def protected_files(args: Args) -> AbstractContextManager[None]:
     """The context that a command runs in: it protects the user's files from flags that name
     results, as ``cli.named_outputs.protect_files`` does.
     """
@@ -597,9 +644,7 @@ def protected_files(args: argparse.Namespace) -> AbstractContextManager[None]:
 # --- Settings and options from the values
 
 
-def settings_from_args(
-    args: argparse.Namespace, overrides: Mapping[str, object] | None = None
-) -> Settings:
+def settings_from_args(args: Args, overrides: Mapping[str, object] | None = None) -> Settings:
     """The settings: override > flag > POSEZOO_* > posezoo.cfg > default; None counts as not
     given.
     """
@@ -616,7 +661,7 @@ def _warn_of_unknown_variables() -> None:
 
 
 def context_from_args(
-    args: argparse.Namespace, overrides: Mapping[str, object] | None = None, *, local: str = ""
+    args: Args, overrides: Mapping[str, object] | None = None, *, local: str = ""
 ) -> Context:
     """Open the context of the effective settings; a flag that the verb does not have counts as not
     given.
@@ -637,9 +682,7 @@ def context_from_args(
     return context
 
 
-def executor_from_args(
-    args: argparse.Namespace, context: Context, *folders: Path | None
-) -> Executor:
+def executor_from_args(args: Args, context: Context, *folders: Path | None) -> Executor:
     """Where the work on models is done, from ``--cluster``; a dry run does nothing elsewhere.
 
     Args:
@@ -660,7 +703,7 @@ def executor_from_args(
     return REMOTE_EXECUTOR.part(args.cluster, args.cluster_wait, context, needed)
 
 
-def console_from_args(args: argparse.Namespace) -> Console:
+def console_from_args(args: Args) -> Console:
     """The console of a verb that handles models, from ``--quiet`` and ``--log``."""
     from posezoo.core.console import Console
 
@@ -672,9 +715,7 @@ def console_from_args(args: argparse.Namespace) -> Console:
     return Console(quiet=args.quiet, log=log)
 
 
-def given_settings(
-    args: argparse.Namespace, overrides: Mapping[str, object] | None = None
-) -> dict[str, object]:
+def given_settings(args: Args, overrides: Mapping[str, object] | None = None) -> dict[str, object]:
     """The values of the settings' flags, in the form that ``read_settings`` takes."""
     given: dict[str, object] = {}
     for name, value in vars(args).items():
@@ -684,7 +725,7 @@ def given_settings(
     return given
 
 
-def registry_arguments(args: argparse.Namespace) -> list[str]:
+def registry_arguments(args: Args) -> list[str]:
     """The flags that select the registry, for use in a suggested command."""
     words: list[str] = []
     for folder in args.models_dir or ():
@@ -694,7 +735,7 @@ def registry_arguments(args: argparse.Namespace) -> list[str]:
     return words
 
 
-def patterns_from_args(args: argparse.Namespace) -> Sequence[str] | None:
+def patterns_from_args(args: ModelsArgs) -> Sequence[str] | None:
     """The names and globs that select models; None for --all. If both are missing, exit with code
     2.
     """
@@ -707,7 +748,7 @@ def patterns_from_args(args: argparse.Namespace) -> Sequence[str] | None:
     return list(args.models)
 
 
-def require_model_optimizer(args: argparse.Namespace, *, is_plan: bool = False) -> None:
+def require_model_optimizer(args: Args, *, is_plan: bool = False) -> None:
     """Raise a ConversionError if --mo names a file that is no Model Optimizer, even if no selected
     model needs one; one that does not exist is a warning then.
 
@@ -724,15 +765,14 @@ def require_model_optimizer(args: argparse.Namespace, *, is_plan: bool = False) 
         print_to_stderr(f"warning: --mo {args.mo}: there is no such file")
     elif FINDER.part.is_stand_in(args.mo):
         return
-    elif is_plan or vars(args).get("dry_run"):
+    elif is_plan or args.dry_run:
         FINDER.part.inspect(args.mo, args.python)
     else:
         FINDER.part.find(args.mo, args.python)
 
 
-def require_suffix(args: argparse.Namespace, flag: str, suffixes: Sequence[str]) -> None:
+def require_suffix(args: Args, flag: str, path: Path | None, suffixes: Sequence[str]) -> None:
     """End with a usage error if a file is given whose name ends otherwise."""
-    path = getattr(args, flag)
     if path and path.suffix not in suffixes:
         ends = " or ".join(suffixes)
         args.parser.error(f"--{flag}: expected a name that ends with {ends}, got {path}")
@@ -750,25 +790,25 @@ def require_local(verb: str, *folders: Path) -> None:
             raise SettingsError(problem, hint="copy it with a tool of the store, and name the copy")
 
 
-def skeleton_from_args(args: argparse.Namespace) -> Skeleton | None:
-    """The skeleton of ``--skeleton``; None if it is not given. It must come with a file."""
+def skeleton_from_args(args: SkeletonArgs, *models: str | None) -> Skeleton | None:
+    """The skeleton of ``--skeleton``; None if it is not given. It must come with a file: a
+    checkpoint, or one of the models.
+    """
     if not args.skeleton:
         return None
     from posezoo.core.declarations.skeletons import find_skeleton
 
-    named = [args.model or ""] if "model" in args else args.models
-    is_file = any(map(os.path.isfile, named))
-    if getattr(args, "checkpoint", None) is None and not is_file:
+    if args.checkpoint is None and not any(map(os.path.isfile, filter(None, models))):
         args.parser.error("--skeleton requires a checkpoint or an IR: a model declares its own")
     return find_skeleton(args.skeleton)
 
 
-def like_from_args(args: argparse.Namespace, context: Context) -> ModelSpec | None:
+def like_from_args(args: DescriptionArgs, context: Context) -> ModelSpec | None:
     """The model of ``--as``; None if it is not given."""
     return context.registry.find_single(args.like) if args.like else None
 
 
-def refuse_description(args: argparse.Namespace, *models: str | None) -> str:
+def refuse_description(args: DescriptionArgs, *models: str | None) -> str:
     """The given flags of ``DESCRIPTION``, separated by commas; a usage error if they describe the
     input of a model that is no file.
     """
@@ -787,11 +827,12 @@ def refuse_description(args: argparse.Namespace, *models: str | None) -> str:
     return names
 
 
-def channel_values_from_args(args: argparse.Namespace, name: str) -> tuple[float, ...] | None:
+def parse_channel_values(
+    args: Args, name: str, groups: Sequence[tuple[float, ...]] | None
+) -> tuple[float, ...] | None:
     """The values of a flag such as ``--mean_values 1,2 3`` in one tuple: one, or one for each
     channel; None if the flag is not given.
     """
-    groups = getattr(args, name)
     if groups is None:
         return None
     values = tuple(chain.from_iterable(groups))
@@ -800,10 +841,10 @@ def channel_values_from_args(args: argparse.Namespace, name: str) -> tuple[float
     return values
 
 
-def input_options_from_args(args: argparse.Namespace) -> InputOptions:
+def input_options_from_args(args: InputArgs) -> InputOptions:
     """The options for the inputs and outputs of the IR: ``CAMERA_INPUT``, ``DECODE`` and others."""
-    for flag in ("max_people", "min_score"):
-        if getattr(args, flag) is not None and not args.decode:
+    for flag, value in (("max_people", args.max_people), ("min_score", args.min_score)):
+        if value is not None and not args.decode:
             args.parser.error(f"--{flag} requires --decode")
     from posezoo.core.resolve.input_options import InputOptions
 
@@ -819,7 +860,7 @@ def input_options_from_args(args: argparse.Namespace) -> InputOptions:
     )
 
 
-def conversion_options_from_args(args: argparse.Namespace) -> ConversionOptions:
+def conversion_options_from_args(args: CheckpointArgs) -> ConversionOptions:
     """How IR are made, from ``--force`` and ``CHECKPOINT``."""
     from posezoo.core.convert.conversion_plan import ConversionOptions
 

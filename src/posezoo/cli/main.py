@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from posezoo.cli import run_main
-from posezoo.cli.parsers import CommandParser, HelpFormatter
+from posezoo.cli.parsers import Args, CommandParser, HelpFormatter
 from posezoo.cli.verbs import DAILY, SUMMARIES, VERB_GROUPS, find_verb, plugin_names
 from posezoo.core.errors import PluginError, PosezooError, suggest
 
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     if "_ARGCOMPLETE" in os.environ:  # a shell asks at each TAB
         return run_main.run_main(_complete)
-    args = argparse.Namespace()
+    args = Args()
     return run_main.run_main(
         partial(_run_verb, words, args), report_error=partial(_report_error, args)
     )
@@ -86,11 +86,12 @@ def _complete() -> int:
     return 0
 
 
-def _run_verb(words: Sequence[str], args: argparse.Namespace) -> int:
+def _run_verb(words: Sequence[str], args: Args) -> int:
     """Run the verb that the first word names; only its module is imported."""
     if words[:1] == ["help"]:
         words = _verb_of_help(words[1:])
-    if not words or words[0].startswith("-") or find_verb(words[0]) is None:
+    record = find_verb(words[0]) if words and not words[0].startswith("-") else None
+    if record is None:
         _answer_without_verb(words)
     verb, *others = words
     parser = _TopParser().add_verb(verb)
@@ -101,8 +102,7 @@ def _run_verb(words: Sequence[str], args: argparse.Namespace) -> int:
     from posezoo.cli.flags import protected_files
 
     with protected_files(args):
-        code: int = args.run(args)
-    return code
+        return record.run(args)
 
 
 def _verb_of_help(words: Sequence[str]) -> Sequence[str]:
@@ -165,7 +165,7 @@ def _hint_for_flag(flag: str, verb: str, verb_flags: Sequence[str]) -> str:
     return why or _verbs_with(flag) or suggest(flag, verb_flags)
 
 
-def _report_error(args: argparse.Namespace, error: PosezooError) -> None:
+def _report_error(args: Args, error: PosezooError) -> None:
     from posezoo.cli.report import print_json
 
     run_main.print_error(error)
@@ -231,7 +231,7 @@ class _TopParser(CommandParser):
         add_flags(verb, *record.flags)
         if "--quiet" not in verb._option_string_actions:  # each verb accepts it
             FLAGS["quiet"].add_to(verb)
-        verb.set_defaults(run=record.run, parser=verb)
+        verb.set_defaults(parser=verb)
         return verb
 
     def format_help(self) -> str:

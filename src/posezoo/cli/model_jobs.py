@@ -4,7 +4,6 @@ printed at once, and listed at the end.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,7 +131,7 @@ class JobReport:
 
 
 def make_selected(
-    args: argparse.Namespace, task: ConversionTask, selection: Selection | None = None
+    args: flags.ConversionArgs, task: ConversionTask, selection: Selection | None = None
 ) -> int:
     """Make the IR and the card of each selected model, or only the plan; print the paths of the IR.
 
@@ -158,7 +157,7 @@ def make_selected(
 
 
 def run_selected(
-    args: argparse.Namespace,
+    args: flags.ModelsArgs,
     context: Context,
     work: Callable[[ModelSpec, Listener], Answer | Plan],
     *,
@@ -178,7 +177,7 @@ def run_selected(
 
 
 def _select(
-    args: argparse.Namespace, context: Context, console: Console, *, takes_checkpoints: bool
+    args: flags.ModelsArgs, context: Context, console: Console, *, takes_checkpoints: bool
 ) -> Selection:
     patterns = flags.patterns_from_args(args)
     selection = select_models(

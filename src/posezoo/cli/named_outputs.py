@@ -7,7 +7,6 @@ is checked where it is written, by ``core.files.outputs``.
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,7 +14,7 @@ from glob import iglob
 from pathlib import Path
 from typing import Any
 
-from posezoo.cli.parsers import NamedOutput
+from posezoo.cli.parsers import Args, NamedOutput
 from posezoo.core.errors import OutputError
 from posezoo.core.files.outputs import has_signs, is_own, replacing_own
 from posezoo.core.settings import SETTING_TYPES
@@ -25,7 +24,7 @@ _MODEL_FOLDERS = {*SETTING_TYPES, "download_dir", "model_dir", "output_dir"}
 
 
 @contextmanager
-def protect_files(outputs: Sequence[NamedOutput], args: argparse.Namespace) -> Iterator[None]:
+def protect_files(outputs: Sequence[NamedOutput], args: Args) -> Iterator[None]:
     """While a command runs: check the files of its results before, and record them after.
 
     Raises:
@@ -57,7 +56,7 @@ def _refuse_same_files(outputs: Sequence[NamedOutput]) -> None:
         seen[path] = output.flag
 
 
-def _refuse_input(output: NamedOutput, args: argparse.Namespace) -> None:
+def _refuse_input(output: NamedOutput, args: Args) -> None:
     """Refuse the file of an input, and a file of the user in the folder of an input."""
     is_known = _is_known(output)
     renewed = {output.kind.renews} if is_known else set()
@@ -92,7 +91,7 @@ def _refuse_foreign_lines(output: NamedOutput) -> None:
         )
 
 
-def _input_paths(args: argparse.Namespace, renewed: Collection[str]) -> Iterator[Path]:
+def _input_paths(args: Args, renewed: Collection[str]) -> Iterator[Path]:
     """The files and folders that the other flags name, without the folders of models and IR, and
     without those of the flags in ``renewed``.
     """

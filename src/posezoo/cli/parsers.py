@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -79,6 +79,34 @@ class SafeParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit with code 2."""
         super().error(printable(message))
+
+
+class Args:
+    """The arguments of a command: the values here are of flags that it may lack.
+
+    The class of a command adds those of its own flags, without values. It is for the type checker:
+    argparse sets all values on an ``Args``. It is no ``argparse.Namespace``, which has any name.
+    """
+
+    parser: argparse.ArgumentParser
+    add_mo_arg: Sequence[str] = ()
+    all: bool = False
+    checkpoint: Path | None = None
+    cluster: str | None = None
+    cluster_wait: float = 60.0
+    download_dir: Path | None = None
+    dry_run: bool = False
+    dynamic: bool = False
+    force: bool = False
+    keep_onnx: bool = False
+    log: Path | None = None
+    mo: Path | None = None
+    models_dir: Sequence[Path] | None = None
+    python: Path | None = None
+    quiet: bool = False
+    registries: Sequence[str] | None = None
+    trust_on_first_use: bool = False
+    verify: bool = False
 
 
 class CommandParser(SafeParser):

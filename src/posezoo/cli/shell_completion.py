@@ -8,6 +8,7 @@ import argparse
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from posezoo.cli.parsers import Args
 from posezoo.core.plugins import FeatureParts
 
 _Completer = Callable[..., Iterable[str]]
@@ -51,7 +52,7 @@ def answer(top: argparse.ArgumentParser, verbs: Iterable[argparse.ArgumentParser
     argcomplete.autocomplete(top, always_complete_options=False)
 
 
-def _model_names(parsed_args: argparse.Namespace, **_: object) -> Iterator[str]:
+def _model_names(parsed_args: Args, **_: object) -> Iterator[str]:
     from posezoo.cli.flags import settings_from_args
     from posezoo.core.declarations.safe_names import explain_invalid_model_name
     from posezoo.core.registry import open_registry

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.cli.flags import Flag
+from posezoo.cli.flags import Flag, FormatArgs
 from posezoo.cli.parsers import OutputFile
 from posezoo.cli.report import print_json, print_lines, print_text
 from posezoo.cli.run_main import print_to_stderr
@@ -55,13 +55,30 @@ METADATA_FLAGS = (
 )
 
 
-def wants_metadata_check(args: argparse.Namespace) -> bool:
+class MetadataArgs(FormatArgs):
+    """The values of ``METADATA_FLAGS`` and ``--format``."""
+
+    metadata: bool
+    explain: str | None
+    changed_since: str | None
+    baseline: Path | None
+    write_baseline: Path | None
+    artifacts: Path | None
+
+
+def wants_metadata_check(args: MetadataArgs) -> bool:
     """Whether the metadata is checked, and not files and IR.
 
     The parser reports an error if flags of the check come without --metadata.
     """
-    own_flags = ("explain", "changed_since", "baseline", "write_baseline", "artifacts")
-    given = [name for name in own_flags if getattr(args, name) is not None]
+    own_flags = {
+        "explain": args.explain,
+        "changed_since": args.changed_since,
+        "baseline": args.baseline,
+        "write_baseline": args.write_baseline,
+        "artifacts": args.artifacts,
+    }
+    given = [name for name, value in own_flags.items() if value is not None]
     if not args.metadata and given != ["explain"]:
         if given:
             args.parser.error(f"--{given[0]} requires --metadata")
@@ -76,7 +93,7 @@ def wants_metadata_check(args: argparse.Namespace) -> bool:
 
 
 def run_metadata_check(
-    args: argparse.Namespace, registry: Registry, patterns: Sequence[str] | None
+    args: MetadataArgs, registry: Registry, patterns: Sequence[str] | None
 ) -> int:
     """Check the models that match the patterns (None: all), print the findings, and return the exit
     code.
@@ -106,7 +123,7 @@ def run_metadata_check(
     return int(any(finding.severity == "error" for finding in findings))
 
 
-def _require_folders(args: argparse.Namespace, registry: Registry) -> None:
+def _require_folders(args: MetadataArgs, registry: Registry) -> None:
     if registry.empty_message:  # a wrong --models_dir must not pass the check
         raise SettingsError(registry.empty_message, hint="check --models_dir")
     if args.artifacts and not args.artifacts.is_dir():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag
+from posezoo.cli.parsers import Args
 from posezoo.core.errors import DatasetError
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.settings import user_folder
@@ -48,7 +48,16 @@ DATASET_FLAGS = (
 )
 
 
-def refuse_invalid_flags(args: argparse.Namespace) -> None:
+class DatasetArgs(Args):
+    """The values of ``DATASET_FLAGS``."""
+
+    annotations: Path | None
+    images: Path | None
+    coco_home: Path | None
+    category: str
+
+
+def refuse_invalid_flags(args: DatasetArgs) -> None:
     """Exit with code 2 if flags contradict each other."""
     if args.annotations and args.images is None:
         args.parser.error("--annotations requires --images")
@@ -57,7 +66,7 @@ def refuse_invalid_flags(args: argparse.Namespace) -> None:
 
 
 def read_dataset(
-    args: argparse.Namespace, listener: Listener, *, keypoints: bool = True, task: str = ""
+    args: DatasetArgs, listener: Listener, *, keypoints: bool = True, task: str = ""
 ) -> CocoDataset:
     """The data set that the flags name, or the default one; its warnings are reported.
 
@@ -72,9 +81,9 @@ def read_dataset(
     images = args.images
     if task == "classification" and images is not None:
         return coco.read_class_dataset(images, annotations)
-    if images is not None and annotations is None:
+    if (images is None) != (annotations is None):
         args.parser.error("--annotations and --images require each other")
-    if annotations is None:
+    if images is None or annotations is None:
         home = args.coco_home or default_dataset_dir(DEFAULT_DATASET)
         annotations = home / ANNOTATIONS
         images = home / IMAGES

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag
+from posezoo.cli.parsers import Args
 from posezoo.core.errors import PosezooError
 
 if TYPE_CHECKING:
@@ -51,6 +52,14 @@ MEASUREMENT_FLAGS = (
 )
 
 
+class MeasurementArgs(Args):
+    """The values of ``MEASUREMENT_FLAGS``."""
+
+    figures: list[Path]
+    machine: str
+    setting: list[tuple[str, str]]
+
+
 def read_measurements(file: Path, registry: Registry) -> Iterator[tuple[Model, Measurement]]:
     """The measurements in a file, with their models.
 
@@ -67,7 +76,7 @@ def read_measurements(file: Path, registry: Registry) -> Iterator[tuple[Model, M
             raise type(error)(f"{file}: {error.problem}", hint=error.hint) from error
 
 
-def measurement_selection(args: argparse.Namespace, registry: Registry) -> MeasurementSelection:
+def measurement_selection(args: MeasurementArgs, registry: Registry) -> MeasurementSelection:
     """The measurements that the flags select."""
     from posezoo.run.measurement_selection import MeasurementSelection
 
@@ -81,7 +90,7 @@ def measurement_selection(args: argparse.Namespace, registry: Registry) -> Measu
     return MeasurementSelection(tuple(measurements), args.machine, dict(args.setting))
 
 
-def warn_if_none_matched(args: argparse.Namespace, console: Console) -> None:
+def warn_if_none_matched(args: MeasurementArgs, console: Console) -> None:
     """Warn that no speed was found, if the flags ask for some."""
     if args.setting or args.machine:
         console.warn("no speed measurement matches --machine and --setting")

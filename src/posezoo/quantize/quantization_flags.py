@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
+from pathlib import Path
 
 from posezoo.cli.flags import Flag
+from posezoo.cli.parsers import Args
 from posezoo.core.declarations.model import TARGET_DEVICES
 
 QUANTIZATION_FLAGS = (
@@ -26,7 +27,15 @@ QUANTIZATION_FLAGS = (
 )
 
 
-def require_dataset_dir(args: argparse.Namespace) -> None:
-    """Exit with code 2 if the folder of the data set is missing."""
+class QuantizationArgs(Args):
+    """The values of ``QUANTIZATION_FLAGS``."""
+
+    dataset_dir: Path | None
+    target_device: str
+
+
+def require_dataset_dir(args: QuantizationArgs) -> Path:
+    """The folder of the data set; if it is missing, exit with code 2."""
     if args.dataset_dir is None:
         args.parser.error("the following arguments are required: --dataset_dir")
+    return args.dataset_dir

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import (
+    DescriptionArgs,
     Flag,
     FlagGroup,
-    channel_values_from_args,
+    FormatArgs,
     number,
+    parse_channel_values,
     skeleton_from_args,
     whole_number,
 )
@@ -20,6 +22,7 @@ from posezoo.core.errors import InferenceError, os_reason
 from posezoo.core.regular_files import read_regular_text
 
 if TYPE_CHECKING:
+    from posezoo.core.declarations.model import Precision
     from posezoo.run.runtime.estimator import Estimator
     from posezoo.run.runtime.runtime_config import LoadOptions
     from posezoo.run.video.frame_publishers import MqttTopic
@@ -75,7 +78,24 @@ VIDEO = FlagGroup(
 )
 
 
-def video_options_from_args(args: argparse.Namespace, estimator: Estimator) -> VideoOptions:
+class RunArgs(DescriptionArgs, FormatArgs):
+    """The values that ``posezoo run`` and ``posezoo demo`` share, of ``VIDEO`` and others."""
+
+    track: bool
+    smooth: bool
+    detect_every: int | None
+    reconnect: float | None
+    json_lines: Path | None
+    mqtt: MqttTopic | None
+
+    detector: str | None
+    precision: Precision
+    min_person_score: float | None
+    whole_image: float | None
+    masks: bool
+
+
+def video_options_from_args(args: RunArgs, estimator: Estimator) -> VideoOptions:
     """How the people in videos are followed, from ``VIDEO``.
 
     Raises:
@@ -85,8 +105,14 @@ def video_options_from_args(args: argparse.Namespace, estimator: Estimator) -> V
     from posezoo.run.video.video_options import VideoOptions
 
     finds_classes = find_decoder(estimator.decoder).finds_classes
-    for name in ("track", "smooth", "whole_image", "coco"):
-        if finds_classes and getattr(args, name, None):
+    of_people = {
+        "track": args.track,
+        "smooth": args.smooth,
+        "whole_image": args.whole_image,
+        "coco": vars(args).get("coco"),  # of posezoo demo
+    }
+    for name, value in of_people.items():
+        if finds_classes and value:
             raise InferenceError(
                 f"{estimator.model.full_name} finds the classes of a whole image, and nobody in it:"
                 f" --{name} is for people and objects",
@@ -95,15 +121,17 @@ def video_options_from_args(args: argparse.Namespace, estimator: Estimator) -> V
     return VideoOptions(args.track, args.smooth, args.detect_every)
 
 
-def described_options_from_args(args: argparse.Namespace, options: LoadOptions) -> LoadOptions:
+def described_options_from_args(
+    args: DescriptionArgs, options: LoadOptions, *models: str | None
+) -> LoadOptions:
     """The options with what the user states of the input of an .xml: ``DESCRIPTION``."""
     return replace(
         options,
         layout=args.layout or "",
         reverse_input_channels=args.reverse_input_channels or None,
-        mean=channel_values_from_args(args, "mean_values"),
-        scale=channel_values_from_args(args, "scale_values"),
-        skeleton=skeleton_from_args(args),
+        mean=parse_channel_values(args, "mean_values", args.mean_values),
+        scale=parse_channel_values(args, "scale_values", args.scale_values),
+        skeleton=skeleton_from_args(args, *models),
         labels=_read_labels(args.labels) if args.labels else (),
     )
 

@@ -9,14 +9,12 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from posezoo.core.plugins import Hook, LazyTable
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from argparse import Namespace
-
     from posezoo.cli.flags import Flag, FlagGroup
 
 #: The headings of the help of all verbs, in their order. Beside the verbs of each part of posezoo,
@@ -60,7 +58,7 @@ class Verb:
     """A verb of the command line."""
 
     summary: str  # for the help of the whole command line, such as "show all models"
-    run: Callable[[Namespace], int]  # returns the exit code
+    run: Callable[[Any], int]  # returns the exit code
     flags: tuple[Flag | FlagGroup | str, ...]  # as for ``cli.flags.add_flags``
     examples: str  # command lines, one a line
     usage: str | None = None  # None for the usual one
@@ -72,7 +70,7 @@ class VerbPart:
 
     flags: tuple[Flag | FlagGroup | str, ...]
     #: Calls the verb's own ``run``, and does the feature's work before or after it.
-    run: Callable[[Callable[[Namespace], int], Namespace], int]
+    run: Callable[[Callable[[Any], int], Any], int]
 
 
 _NO_PART = VerbPart((), lambda run, args: run(args))

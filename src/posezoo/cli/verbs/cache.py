@@ -13,7 +13,6 @@ The exit code is 1 if verify finds a damaged entry.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -62,7 +61,14 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(flags.FormatArgs):
+    what: str
+    damaged: bool
+    older_than: float | None
+    everything: bool
+
+
+def run(args: _Args) -> int:
     """List the cache, verify it, or remove files from it."""
     from posezoo.core.download.cache_entries import (
         file_names_by_digest,
@@ -94,9 +100,7 @@ def run(args: argparse.Namespace) -> int:
     return 1
 
 
-def _select(
-    args: argparse.Namespace, entries: Sequence[CacheEntry]
-) -> tuple[Sequence[CacheEntry], str]:
+def _select(args: _Args, entries: Sequence[CacheEntry]) -> tuple[Sequence[CacheEntry], str]:
     """The entries that the command is about, and what it says of them."""
     if args.what == "verify":
         damaged = [entry for entry in entries if entry.is_damaged()]
@@ -108,13 +112,13 @@ def _select(
     return entries, f"{len(entries)} files"
 
 
-def _refuse_invalid_flags(args: argparse.Namespace) -> None:
+def _refuse_invalid_flags(args: _Args) -> None:
     is_for_prune = args.damaged or args.everything or args.dry_run or args.older_than is not None
     if args.what != "prune" and is_for_prune:
         args.parser.error("--damaged, --older_than, --everything and --dry_run are only for prune")
 
 
-def _is_unused(entry: CacheEntry, args: argparse.Namespace) -> bool:
+def _is_unused(entry: CacheEntry, args: _Args) -> bool:
     """Whether prune removes this file; it is read if damaged files are removed."""
     if args.everything or not entry.names:
         return True

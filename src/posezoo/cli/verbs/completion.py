@@ -4,9 +4,8 @@ models.
 
 from __future__ import annotations
 
-import argparse
-
 from posezoo.cli.flags import Flag
+from posezoo.cli.parsers import Args
 from posezoo.cli.shell_completion import SHELLS, shell_script
 
 EXAMPLES = """
@@ -22,7 +21,11 @@ posezoo completion fish | source
 FLAGS = (Flag("shell", "the shell", choices=SHELLS),)
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(Args):
+    shell: str
+
+
+def run(args: _Args) -> int:
     """Print the script of a shell."""
     print(shell_script(args.shell), end="")
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from posezoo.cli import flags, model_jobs
@@ -42,7 +41,12 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(flags.ConversionArgs, flags.CheckpointArgs, flags.InputArgs):
+    network: str | None
+    onnx_only: bool
+
+
+def run(args: _Args) -> int:
     """Convert, and print the paths of the IR."""
     if args.checkpoint is None and len(args.models) == 1 and is_checkpoint_file(args.models[0]):
         args.checkpoint = Path(args.models.pop())
@@ -51,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     context = flags.context_from_args(args)
     selection = None
     if args.checkpoint:
-        selection = _select_with_checkpoint(args, context)
+        selection = _select_with_checkpoint(args, args.checkpoint, context)
     if args.onnx_only:
         return _export(args, context, selection)
     from posezoo.core.pipeline.get import ConversionTask
@@ -67,31 +71,32 @@ def run(args: argparse.Namespace) -> int:
     return model_jobs.make_selected(args, task, selection)
 
 
-def _refuse_invalid_flags(args: argparse.Namespace) -> None:
+def _refuse_invalid_flags(args: _Args) -> None:
     if args.dynamic and args.resize:
         args.parser.error("--dynamic leaves the size open, --resize sets it: give one of them")
     if args.checkpoint:
         if args.all or len(args.models) + (args.network is not None) > 1:
             args.parser.error("--checkpoint requires one model, or --network without a model")
         return
-    for flag in ("network", "model_name", "skeleton"):
-        if getattr(args, flag):
+    own = {"network": args.network, "model_name": args.model_name, "skeleton": args.skeleton}
+    for flag, value in own.items():
+        if value:
             args.parser.error(f"--{flag} requires --checkpoint")
 
 
-def _select_with_checkpoint(args: argparse.Namespace, context: Context) -> Selection:
+def _select_with_checkpoint(args: _Args, checkpoint: Path, context: Context) -> Selection:
     """The one model, or network, with the user's own weights."""
     from posezoo.networks import is_network
     from posezoo.networks.custom_weights import spec_with_checkpoint
 
     ir_name = args.model_name or ""
-    skeleton = flags.skeleton_from_args(args)
+    skeleton = flags.skeleton_from_args(args, *args.models)
     if args.network and is_network(args.network):  # a model may have the name of its network
-        return Selection((spec_with_checkpoint(args.network, args.checkpoint, ir_name, skeleton),))
+        return Selection((spec_with_checkpoint(args.network, checkpoint, ir_name, skeleton),))
     named = find_named_model(
         args.network or next(iter(args.models), None),
         context,
-        checkpoint=args.checkpoint,
+        checkpoint=checkpoint,
         ir_name=ir_name,
         skeleton=skeleton,
     )
@@ -99,7 +104,7 @@ def _select_with_checkpoint(args: argparse.Namespace, context: Context) -> Selec
     return Selection((named.model,))
 
 
-def _export(args: argparse.Namespace, context: Context, selection: Selection | None) -> int:
+def _export(args: _Args, context: Context, selection: Selection | None) -> int:
     """Write the ONNX file of each selected model, or show what would be written."""
     from posezoo.core.convert.frontends import verify_source_model
     from posezoo.core.pipeline.get import export_onnx

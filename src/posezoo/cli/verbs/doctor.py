@@ -4,12 +4,12 @@ problems.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from posezoo.cli.flags import FormatArgs
 from posezoo.cli.report import print_lines
 from posezoo.core.errors import redact_secrets
 from posezoo.core.user_folders import show_addresses
@@ -26,7 +26,7 @@ posezoo doctor --format json
 FLAGS = ("format",)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: FormatArgs) -> int:
     """Print the report; 1 if there is a problem, which a missing extra is not."""
     from posezoo.core.doctor import diagnose
     from posezoo.core.settings import read_settings_leniently

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
@@ -28,7 +27,11 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(flags.ModelsArgs, flags.FormatArgs):
+    pass
+
+
+def run(args: _Args) -> int:
     """Download, and print the paths of the files."""
     from posezoo.core.download.context import ConnectionPool
     from posezoo.core.pipeline.for_each import Executor

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-
 from posezoo.cli import flags, model_jobs
 
 EXAMPLES = """
@@ -24,7 +22,11 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(flags.ConversionArgs, flags.InputArgs):
+    proof: str | None
+
+
+def run(args: _Args) -> int:
     """Download and convert, and print the paths of the IR."""
     flags.require_model_optimizer(args)
     from posezoo.core.convert.conversion_plan import ConversionOptions

@@ -13,7 +13,6 @@ The exit code is 1 if a model cannot be recorded, or if --check finds a differen
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -59,6 +58,14 @@ FLAGS = (
 )
 
 
+class _Args(flags.ModelsArgs, flags.FormatArgs):
+    check: bool
+    sign: Path | None
+    verify_signature: Path | None
+    allow_rollback: bool
+    prune: bool
+
+
 @frozen
 class _Recorded:
     changes: list[LockChange]
@@ -66,7 +73,7 @@ class _Recorded:
     failures: list[dict[str, str]]
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: _Args) -> int:
     """Record, check, sign, or verify a signature."""
     if args.sign or args.verify_signature:
         return _signature(args, flags.settings_from_args(args).lock)
@@ -84,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if recorded.failures or (args.check and differs) else 0
 
 
-def _summary(args: argparse.Namespace, path: Path, recorded: _Recorded) -> str:
+def _summary(args: _Args, path: Path, recorded: _Recorded) -> str:
     if not recorded.changes:
         if not recorded.warnings:
             return f"{path} is up to date"
@@ -101,7 +108,7 @@ def _summary(args: argparse.Namespace, path: Path, recorded: _Recorded) -> str:
 
 
 def _record(
-    args: argparse.Namespace,
+    args: _Args,
     selection: Selection,
     gone: list[str],
     context: Context,
@@ -145,7 +152,7 @@ def _record(
     return _Recorded(changes, warnings, report.failures)
 
 
-def _patterns(args: argparse.Namespace, context: Context) -> tuple[Sequence[str] | None, list[str]]:
+def _patterns(args: _Args, context: Context) -> tuple[Sequence[str] | None, list[str]]:
     """The patterns that select models, by default the names in the lock; and the names that are
     gone.
     """
@@ -162,7 +169,7 @@ def _patterns(args: argparse.Namespace, context: Context) -> tuple[Sequence[str]
     return [name for name in locked if name not in absent], gone
 
 
-def _signature(args: argparse.Namespace, lock: Path) -> int:
+def _signature(args: _Args, lock: Path) -> int:
     from posezoo.core.lockfile.signature import require_signature, sign, signature_path
 
     if args.models or args.all:
@@ -179,7 +186,7 @@ def _signature(args: argparse.Namespace, lock: Path) -> int:
             " since"
         )
     else:
-        path = signature_path(lock) if args.dry_run else sign(lock, args.sign)
+        path = sign(lock, args.sign) if args.sign and not args.dry_run else signature_path(lock)
         answer = {"lock": lock, "signature": path}
         text = f"would write {path}" if args.dry_run else str(path)
     print_result(args.format, answer, text)

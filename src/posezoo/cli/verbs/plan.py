@@ -33,7 +33,6 @@ Nothing is written, and no request is sent. With ``--format json``, the output i
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -74,7 +73,7 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: flags.ConversionArgs) -> int:
     """Print a block for each model and the totals; or JSON."""
     from posezoo.core.convert.conversion_plan import ConversionOptions
     from posezoo.core.pipeline.get import ConversionTask

@@ -12,7 +12,6 @@ The exit code is 1 if a file of the models is kept because it was changed.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -48,7 +47,11 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(flags.ModelsArgs, flags.FormatArgs):
+    yes: bool
+
+
+def run(args: _Args) -> int:
     """Report what is removed and what is kept, ask, and remove it."""
     from posezoo.core.removal import plan_removal, remove
 

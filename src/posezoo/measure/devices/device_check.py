@@ -4,7 +4,6 @@ them.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,14 +42,29 @@ DEVICE_FLAGS = FlagGroup(
 )
 
 
-def refuse_device_flags(args: argparse.Namespace) -> None:
+class DeviceArgs(flags.ModelsArgs, flags.FormatArgs):
+    """The values of ``DEVICE_FLAGS``, and of posezoo verify's flags for models."""
+
+    device: str | None
+    detector: str | None
+    precision: Precision
+    inputs: list[Path] | None
+    nodes: Path | None
+
+
+class _GetArgs(flags.ConversionArgs):
+    device: str | None
+
+
+def refuse_device_flags(args: DeviceArgs) -> None:
     """Refuse flags that need --device, if it is not given."""
-    for name in ("inputs", "nodes", "detector"):
-        if getattr(args, name):
+    own = {"inputs": args.inputs, "nodes": args.nodes, "detector": args.detector}
+    for name, value in own.items():
+        if value:
             args.parser.error(f"--{name} requires --device")
 
 
-def run_device_check(args: argparse.Namespace) -> int:
+def run_device_check(args: DeviceArgs) -> int:
     """Compare each model on the device with the CPU, print the result; 1 if any differs."""
     from posezoo.measure.devices.device_comparison import DIFFERS
     from posezoo.measure.devices.device_proof import prove, write_first_differences
@@ -83,7 +97,7 @@ def run_device_check(args: argparse.Namespace) -> int:
     return int(any(row["verdict"] == DIFFERS for row in rows))
 
 
-def _prove_selected(args: argparse.Namespace) -> int:
+def _prove_selected(args: _GetArgs) -> int:
     """Prove the selected models, whose IR are on this machine, once; 1 if any differs."""
     from posezoo.measure.devices.device_comparison import DIFFERS
     from posezoo.measure.devices.device_proof import prove_once
@@ -133,7 +147,7 @@ def _describe_node(row: dict[str, Any]) -> str:
     )
 
 
-def _get_and_prove(get: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+def _get_and_prove(get: Callable[[_GetArgs], int], args: _GetArgs) -> int:
     """Run posezoo get, and prove the models that it made."""
     if args.device is None:
         return get(args)

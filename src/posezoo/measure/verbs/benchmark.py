@@ -16,7 +16,6 @@ With ``--format json``, the output is an object::
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 from collections.abc import Callable, Sequence
@@ -156,7 +155,25 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(flags.ConversionArgs, flags.DescriptionArgs):
+    detector: str | None
+    compare: bool
+    pipeline: bool
+    input: Path | None
+    people: str
+    generated: bool
+    size: tuple[int, int] | None
+    batch: tuple[int, ...]
+    requests: tuple[int, ...]
+    streams: str
+    threads: int
+    hint: str
+    rounds: int
+    seconds: float
+    output: Path | None
+
+
+def run(args: _Args) -> int:
     """Measure, and print the results."""
     _refuse_invalid_flags(args)
     from posezoo.measure.benchmark_cases import CaseMaker
@@ -206,7 +223,7 @@ def run(args: argparse.Namespace) -> int:
     return planner.report.exit_code
 
 
-def _options_from_args(args: argparse.Namespace, context: Context) -> BenchmarkOptions:
+def _options_from_args(args: _Args, context: Context) -> BenchmarkOptions:
     from posezoo.measure.benchmark_cases import BenchmarkOptions
     from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
@@ -228,7 +245,7 @@ def _options_from_args(args: argparse.Namespace, context: Context) -> BenchmarkO
         image=args.input,
         people=int(args.people),
         generates=args.generated,
-        described=described_options_from_args(args, LoadOptions()),
+        described=described_options_from_args(args, LoadOptions(), *args.models),
         like=flags.like_from_args(args, context),
     )
 
@@ -287,7 +304,7 @@ class _Measuring:
             self.results.extend(latest)
 
 
-def _refuse_invalid_flags(args: argparse.Namespace) -> None:
+def _refuse_invalid_flags(args: _Args) -> None:
     flags.patterns_from_args(args)
     described = flags.refuse_description(args, *args.models)
     _refuse_flags_of_the_other_kind(args, described)
@@ -295,10 +312,10 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
         args.parser.error(
             "--compare measures all models in turn on one machine: leave out --cluster"
         )
-    flags.require_suffix(args, "output", (".json",))
+    flags.require_suffix(args, "output", args.output, (".json",))
 
 
-def _refuse_flags_of_the_other_kind(args: argparse.Namespace, described: str) -> None:
+def _refuse_flags_of_the_other_kind(args: _Args, described: str) -> None:
     """Of networks alone with ``--pipeline``, and of pipelines without it."""
     refused = {
         "--input requires --pipeline: a network alone is fed with random data": args.input,

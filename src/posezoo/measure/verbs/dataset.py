@@ -15,10 +15,10 @@ The exit code is 1 if an image is missing.
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, run_main
@@ -28,6 +28,7 @@ from posezoo.core.errors import DatasetError, DownloadError, suggest
 from posezoo.core.json_projection import Json, project
 from posezoo.measure.dataset_flags import (
     DATASET_FLAGS,
+    DatasetArgs,
     default_dataset_dir,
     read_dataset,
     refuse_invalid_flags,
@@ -66,15 +67,22 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(DatasetArgs, flags.FormatArgs):
+    what: str
+    name: str | None
+    accept_terms: bool
+    output: Path | None
+
+
+def run(args: _Args) -> int:
     """Show a data set, or download one."""
     refuse_invalid_flags(args)
     if (args.what == "get") != (args.name is not None):
         args.parser.error(
             "posezoo dataset get NAME, or posezoo dataset info --annotations FILE --images DIR"
         )
-    if args.what == "get":
-        return _get(args)
+    if args.name is not None:
+        return _get(args, args.name)
     with flags.console_from_args(args) as console:
         facts = _facts(read_dataset(args, console, keypoints=False))
     print_result(args.format, facts, *_text_lines(facts))
@@ -99,17 +107,17 @@ def _text_lines(facts: Json) -> list[str]:
     return [*align_columns(rows), *missing]
 
 
-def _get(args: argparse.Namespace) -> int:
+def _get(args: _Args, name: str) -> int:
     from posezoo.core.pipeline.zoo_context import download_options
     from posezoo.measure.published_datasets import DATASETS, download_dataset
 
-    if args.name not in DATASETS:
+    if name not in DATASETS:
         raise DatasetError(
-            f"no data set is called {args.name}; available: {', '.join(DATASETS)}",
-            hint=suggest(args.name, DATASETS),
+            f"no data set is called {name}; available: {', '.join(DATASETS)}",
+            hint=suggest(name, DATASETS),
         )
-    dataset = DATASETS[args.name]
-    folder = args.output or default_dataset_dir(args.name)
+    dataset = DATASETS[name]
+    folder = args.output or default_dataset_dir(name)
     flags.require_local("dataset", folder)
     settings = flags.settings_from_args(args)
     with flags.console_from_args(args) as console:
@@ -118,12 +126,12 @@ def _get(args: argparse.Namespace) -> int:
                 run_main.print_to_stderr(line)
         if not args.accept_terms:
             raise DownloadError(
-                f"{args.name}: {dataset.size / 1e6:.0f} MB are downloaded only on these terms",
-                hint=f"posezoo dataset get {args.name} --accept_terms",
+                f"{name}: {dataset.size / 1e6:.0f} MB are downloaded only on these terms",
+                hint=f"posezoo dataset get {name} --accept_terms",
             )
         options = replace(download_options(settings), cache_dir=None, mirrors=())
-        files = download_dataset(dataset, folder, options, console, name=args.name)
-    answer = {"name": args.name, "folder": folder, "files": len(files)}
+        files = download_dataset(dataset, folder, options, console, name=name)
+    answer = {"name": name, "folder": folder, "files": len(files)}
     print_result(args.format, answer, folder)
     return 0
 

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
@@ -33,9 +34,15 @@ from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.model_argument import find_named_model, is_network_file
 from posezoo.cli.report import print_json
 from posezoo.cli.run_main import command_line
+from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import EvaluationError, import_optional
 from posezoo.core.events import RunStarted
-from posezoo.measure.dataset_flags import DATASET_FLAGS, read_dataset, refuse_invalid_flags
+from posezoo.measure.dataset_flags import (
+    DATASET_FLAGS,
+    DatasetArgs,
+    read_dataset,
+    refuse_invalid_flags,
+)
 from posezoo.run.run_flags import described_options_from_args
 
 if TYPE_CHECKING:
@@ -137,7 +144,25 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, flags.FormatArgs):
+    model: str
+    detector: str | None
+    limit: int | None
+    skip_unreadable: bool
+    height: int | None
+    short_side: int | None
+    flip: bool
+    scales: tuple[float, ...]
+    boxes: str | None
+    requests: int
+    worst: int
+    output: Path | None
+    report: Path | None
+    fresh: bool
+    precision: Precision
+
+
+def run(args: _Args) -> int:
     """Run the model on each image that has no predictions yet; write and print the metrics."""
     from posezoo.core.settings import user_folder
     from posezoo.measure.evaluation.evaluation_report import EvaluationReport, require_own_results
@@ -184,7 +209,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _refuse_invalid_flags(args: argparse.Namespace) -> None:
+def _refuse_invalid_flags(args: _Args) -> None:
     refuse_invalid_flags(args)
     if args.boxes and args.detector:
         args.parser.error("either --boxes or --detector")
@@ -195,16 +220,14 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
     flags.refuse_description(args, args.model)
 
 
-def _choose_model(
-    args: argparse.Namespace, context: Context, options: LoadOptions
-) -> EvaluatedModel:
+def _choose_model(args: _Args, context: Context, options: LoadOptions) -> EvaluatedModel:
     from posezoo.measure.model_evaluation import EvaluatedModel
     from posezoo.run.runtime.decoder_matching import describe_ir
     from posezoo.run.runtime.graph import Graph
 
     boxes = args.boxes or ""
     name = args.model_name or ""
-    skeleton = flags.skeleton_from_args(args)
+    skeleton = flags.skeleton_from_args(args, args.model)
     named = find_named_model(
         args.model, context, checkpoint=args.checkpoint, ir_name=name, skeleton=skeleton
     )
@@ -228,7 +251,7 @@ def _choose_model(
     )
 
 
-def _load_options(args: argparse.Namespace, context: Context) -> LoadOptions:
+def _load_options(args: _Args, context: Context) -> LoadOptions:
     from posezoo.run.load import default_runtime
     from posezoo.run.runtime.runtime_config import LoadOptions
 
@@ -238,7 +261,7 @@ def _load_options(args: argparse.Namespace, context: Context) -> LoadOptions:
         flip=args.flip,
         scales=args.scales,
     )
-    return described_options_from_args(args, options)
+    return described_options_from_args(args, options, args.model)
 
 
 def _require_resized_side(height: int | None, short_side: int | None, estimator: Estimator) -> None:

@@ -133,6 +133,21 @@ class _Parser(parsers.SafeParser):
         super().error(f"{message} ({hint})" if hint else message)
 
 
+class OmzArgs(parsers.Args):
+    """The values of the flags of all commands."""
+
+    name: str | None
+    list: Path | None
+    print_all: bool
+    release: str  # as for ``OmzCommand.main``
+
+
+class PrecisionsArgs(OmzArgs):
+    """The value of ``--precisions``."""
+
+    precisions: str | None
+
+
 @frozen
 class OmzCommand:
     """One of the commands."""
@@ -140,10 +155,10 @@ class OmzCommand:
     name: str  # its name, as the help shows it
     summary: str  # what it does
     verb: str  # what it does with models, for the help of the flags that select them
-    run: Callable[[argparse.Namespace], int]  # does the work, and returns the exit code
+    run: Callable[[Any], int]  # does the work, and returns the exit code
     own_flags: Sequence[Flag | str] = ()  # its flags besides those that select models
     #: An error message if the flags contradict each other, for any model; empty if not.
-    contradiction: Callable[[argparse.Namespace], str] = lambda args: ""
+    contradiction: Callable[[Any], str] = lambda args: ""
 
     def create_parser(self) -> argparse.ArgumentParser:
         """The parser of the command."""
@@ -181,7 +196,7 @@ class OmzCommand:
         """
 
         def work() -> int:
-            args = self.create_parser().parse_args(argv)
+            args = self.create_parser().parse_args(argv, OmzArgs())
             args.release = release
             reason = self.contradiction(args)
             if reason:
@@ -195,7 +210,7 @@ class OmzCommand:
         return run_main.run_main(work, report_error=LineBuffer().print_error)
 
 
-def _all_names(args: argparse.Namespace) -> list[str]:
+def _all_names(args: OmzArgs) -> list[str]:
     """What --print_all prints; no model.yml is read."""
     settings = to_settings(omz_settings_from_args(args))
     release = _meant_release(args, settings)
@@ -209,7 +224,7 @@ def _all_names(args: argparse.Namespace) -> list[str]:
 
 
 def omz_settings_from_args(
-    args: argparse.Namespace, overrides: Mapping[str, object] | None = None
+    args: OmzArgs, overrides: Mapping[str, object] | None = None
 ) -> dict[str, Setting]:
     """The effective settings, each with its origin; --jobs is not a setting here.
 
@@ -218,22 +233,24 @@ def omz_settings_from_args(
     return read_settings(flags.given_settings(args, {"jobs": None, **(overrides or {})}))
 
 
-def omz_patterns_from_args(args: argparse.Namespace) -> list[str] | None:
+def omz_patterns_from_args(args: OmzArgs) -> list[str] | None:
     """The patterns that select models; None selects all. Wrong flags end the process with exit code
     2.
     """
     given = [args.all, args.name is not None, args.list is not None]
     if sum(given) > 1:
         args.parser.error('at most one of "--all", "--name" or "--list" can be specified')
-    if not any(given):
-        args.parser.error('one of "--print_all", "--all", "--name" or "--list" must be specified')
     if args.all:
         return None
-    return args.name.split(",") if args.list is None else read_list_file(args.list)
+    if args.list is not None:
+        return read_list_file(args.list)
+    if args.name is None:
+        args.parser.error('one of "--print_all", "--all", "--name" or "--list" must be specified')
+    return args.name.split(",")
 
 
 def select_omz_models(
-    args: argparse.Namespace, settings: Settings | None = None
+    args: OmzArgs, settings: Settings | None = None
 ) -> tuple[Settings, Selection]:
     """The settings, with the registries that are needed, and the models that the flags select.
 
@@ -351,10 +368,9 @@ class _Search:
         return patterns, matching
 
 
-def _meant_release(args: argparse.Namespace, settings: Settings) -> str:
+def _meant_release(args: OmzArgs, settings: Settings) -> str:
     """The registry that the stand-in stands for, unless the user names folders or registries."""
-    release: str = "" if settings.models_dir or settings.registries else args.release
-    return release
+    return "" if settings.models_dir or settings.registries else args.release
 
 
 def _with_release(settings: Settings, release: str) -> Settings:
@@ -381,7 +397,7 @@ def names_of_unreadable(selection: Selection) -> list[str]:
     return [Path(problem.file).parent.name for problem in selection.problems]
 
 
-def precisions_from_args(args: argparse.Namespace) -> frozenset[str]:
+def precisions_from_args(args: PrecisionsArgs) -> frozenset[str]:
     """The precisions that --precisions names; all known precisions if the flag is not given."""
     if args.precisions is None:
         return frozenset(PRECISIONS)

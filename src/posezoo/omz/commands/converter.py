@@ -22,7 +22,7 @@ from posezoo.core.json_projection import project
 from posezoo.core.values import frozen
 from posezoo.core.workers.threads import available_cores
 from posezoo.omz.commands import conventions
-from posezoo.omz.commands.conventions import LineBuffer
+from posezoo.omz.commands.conventions import LineBuffer, PrecisionsArgs
 from posezoo.omz.commands.event_output import JsonConversionReporter, TextReporter, print_planned_ir
 
 if TYPE_CHECKING:
@@ -78,7 +78,14 @@ FLAGS = (
 )
 
 
-def _run(args: argparse.Namespace) -> int:
+class _Args(PrecisionsArgs, flags.CheckpointArgs, flags.InputArgs):
+    output_dir: Path | None
+    no_card: bool
+    jobs: int
+    progress_format: str
+
+
+def _run(args: _Args) -> int:
     settings, selection = conventions.select_omz_models(args)
     requested = conventions.precisions_from_args(args)
     if not all(spec.is_ir for spec in selection.models):
@@ -127,13 +134,13 @@ def _run(args: argparse.Namespace) -> int:
     )
 
 
-def _with_checkpoint(args: argparse.Namespace, selection: Selection) -> Selection:
+def _with_checkpoint(args: _Args, selection: Selection) -> Selection:
     """The selection; with --checkpoint, its one model with the user's own weights."""
     from posezoo.networks.custom_weights import spec_with_checkpoint
 
     if args.checkpoint is None:
-        for flag in ("model_name", "skeleton"):
-            if getattr(args, flag):
+        for flag, value in (("model_name", args.model_name), ("skeleton", args.skeleton)):
+            if value:
                 args.parser.error(f"--{flag} requires --checkpoint")
         return selection
     if len(selection.models) != 1:
@@ -147,7 +154,7 @@ def _with_checkpoint(args: argparse.Namespace, selection: Selection) -> Selectio
     return replace(selection, models=(spec,), composites=())
 
 
-def _contradiction(args: argparse.Namespace) -> str:
+def _contradiction(args: _Args) -> str:
     """An error message if flags contradict each other, for any model; empty if they do not."""
     given = Counter(_flag_of(text) for text in args.add_mo_arg if text.startswith("-"))
     for flag, count in given.most_common(1):

@@ -4,7 +4,6 @@ output.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from posezoo.core.errors import PosezooError, UnpinnedFileError
 from posezoo.core.settings import MOST_JOBS, to_settings
 from posezoo.core.values import frozen
 from posezoo.omz.commands import conventions
-from posezoo.omz.commands.conventions import LineBuffer
+from posezoo.omz.commands.conventions import LineBuffer, PrecisionsArgs
 from posezoo.omz.commands.event_output import JsonReporter, TextReporter
 
 if TYPE_CHECKING:
@@ -55,7 +54,14 @@ FLAGS = (
 )
 
 
-def _run(args: argparse.Namespace) -> int:
+class _Args(PrecisionsArgs):
+    output_dir: Path | None
+    num_attempts: int | None
+    progress_format: str
+    jobs: int | None
+
+
+def _run(args: _Args) -> int:
     output_dir = args.output_dir or Path.cwd()
     jobs = min(args.jobs, MOST_JOBS) if args.jobs else None
     said = conventions.omz_settings_from_args(args, {"attempts": args.num_attempts, "jobs": jobs})

@@ -4,7 +4,6 @@ Zoo's keys.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 
@@ -17,7 +16,7 @@ from posezoo.omz.commands import conventions
 _INPUT = "name shape layout mean scale reverse_input_channels"
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: conventions.OmzArgs) -> int:
     settings, selection = conventions.select_omz_models(args)
     registry = open_registry(model_roots(settings))
     facts = [collect_omz_facts(spec, registry) for spec in selection.models]

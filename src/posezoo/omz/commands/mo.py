@@ -103,6 +103,24 @@ _OFTEN_EMPTY = ("layout", "mean_values", "scale_values", "source_layout", "targe
 _SWITCHES = ("reverse_input_channels", "static_shape")
 
 
+class MoArgs(parsers.Args):
+    """The arguments that are read by name; a table has the others."""
+
+    batch: int | None
+    compress_to_fp16: bool | None
+    framework: str | None
+    input_meta_graph: str | None
+    input_model: str | None
+    input_proto: str | None
+    model_name: str | None
+    output_dir: str | None
+    saved_model_dir: str | None
+    self_check: str | None
+    tensorflow_object_detection_api_pipeline_config: str | None
+    transform: str | None
+    transformations_config: str | None
+
+
 def create_parser() -> argparse.ArgumentParser:
     """The parser of the command; it accepts the abbreviations that Model Optimizer accepts."""
     parser = parsers.SafeParser(
@@ -156,13 +174,16 @@ def create_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def parse_arguments(argv: Sequence[str] | None = None) -> MoArgs:
+    """The arguments of the command; None for those of the process."""
+    return create_parser().parse_args(argv, MoArgs())
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Convert the file, and return the exit code: 0, or 1 for a failure. Wrong usage exits with
     code 2.
     """
-    return run_main.run_main(
-        lambda: _run(create_parser().parse_args(argv)), report_error=_print_error
-    )
+    return run_main.run_main(lambda: _run(parse_arguments(argv)), report_error=_print_error)
 
 
 def _parse_truth(text: str) -> bool:
@@ -233,7 +254,7 @@ def _save_network(network: object, example: object, folder: Path) -> Path:
     return path
 
 
-def _parse_arguments(input_model: object, arguments: Mapping[str, object]) -> argparse.Namespace:
+def _parse_arguments(input_model: object, arguments: Mapping[str, object]) -> MoArgs:
     parser = create_parser()
     unknown = sorted(arguments.keys() - {action.dest for action in parser._actions})
     if unknown:
@@ -247,7 +268,8 @@ def _parse_arguments(input_model: object, arguments: Mapping[str, object]) -> ar
         texts["input_shape"] = texts.pop("input")
     parser.exit_on_error = False
     try:
-        return parser.parse_args([f"--{name}={text}" for name, text in texts.items() if text])
+        words = [f"--{name}={text}" for name, text in texts.items() if text]
+        return parser.parse_args(words, MoArgs())
     except argparse.ArgumentError as error:
         raise ConversionError(f"convert_model: {error}") from error
 
@@ -293,7 +315,7 @@ def _as_named(name: str, value: object) -> str:
     return f"{name}{text}" if text.startswith("[") else f"{name}({text})"
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: MoArgs) -> int:
     with protected_files(args):
         xml = convert(args, _print_event)
     print_lines(
@@ -304,7 +326,7 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def convert(args: argparse.Namespace, listener: Listener) -> Path:
+def convert(args: MoArgs, listener: Listener) -> Path:
     """Convert the file that the arguments name, and return the path of the .xml.
 
     Raises:
@@ -337,7 +359,7 @@ def convert(args: argparse.Namespace, listener: Listener) -> Path:
     )
 
 
-def reading_limits(args: argparse.Namespace, original: Path) -> ResourceLimits:
+def reading_limits(args: parsers.Args, original: Path) -> ResourceLimits:
     """The limits for reading a file, from the flags and settings."""
     from posezoo.core.convert.reader_process import files_beside, limits_for
 
@@ -348,7 +370,7 @@ def reading_limits(args: argparse.Namespace, original: Path) -> ResourceLimits:
 
 
 @contextmanager
-def protected_files(args: argparse.Namespace, *, force: bool = False) -> Iterator[None]:
+def protected_files(args: MoArgs, *, force: bool = False) -> Iterator[None]:
     """While the IR is written: another IR is replaced, as by Model Optimizer, but no other file.
 
     Raises:
@@ -368,7 +390,7 @@ def protected_files(args: argparse.Namespace, *, force: bool = False) -> Iterato
         yield
 
 
-def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:
+def read_command_line(args: MoArgs) -> tuple[ModelSpec, Path]:
     """The model that the arguments declare, and the path of the file to convert, which may not
     exist.
     """
@@ -401,7 +423,7 @@ def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:
     return spec, original / SAVED_MODEL_FILE if is_saved_model else original
 
 
-def _other_inputs(args: argparse.Namespace, declared: Sequence[Input]) -> tuple[Input, ...]:
+def _other_inputs(args: MoArgs, declared: Sequence[Input]) -> tuple[Input, ...]:
     """What Model Optimizer does to all inputs, for those that the arguments do not name."""
     if not (declared and declared[-1].name):
         return ()
@@ -411,7 +433,7 @@ def _other_inputs(args: argparse.Namespace, declared: Sequence[Input]) -> tuple[
 
 
 def _layers_argument(
-    args: argparse.Namespace, framework: Framework, original: Path
+    args: MoArgs, framework: Framework, original: Path
 ) -> tuple[tuple[str, str], ...]:
     """The argument for the layers of a network of Caffe or Darknet, with a path that no model.yml
     may have.
@@ -427,9 +449,7 @@ def _is_darknet(original: Path) -> bool:
     return original.suffix.lower() == ".weights"
 
 
-def _transformation_arguments(
-    args: argparse.Namespace, framework: Framework
-) -> tuple[tuple[str, str], ...]:
+def _transformation_arguments(args: MoArgs, framework: Framework) -> tuple[tuple[str, str], ...]:
     """The arguments for a detector or YOLO, with paths that no model.yml may have."""
     config = args.transformations_config
     pipeline = args.tensorflow_object_detection_api_pipeline_config
@@ -449,7 +469,7 @@ def _transformation_arguments(
     )
 
 
-def _refuse_arguments(args: argparse.Namespace) -> None:
+def _refuse_arguments(args: MoArgs) -> None:
     """Raise a ConversionError for an argument that is not carried out, or that excludes another."""
     values = vars(args)
     for usage, why in REFUSED.items():
@@ -461,7 +481,7 @@ def _refuse_arguments(args: argparse.Namespace) -> None:
             raise ConversionError(f"give either --{one} or --{other}")
 
 
-def _named_file(args: argparse.Namespace) -> Path:
+def _named_file(args: MoArgs) -> Path:
     paths = [args.input_model, args.saved_model_dir, args.input_meta_graph]
     given = [path for path in paths if path]
     if len(given) != 1:
@@ -472,7 +492,7 @@ def _named_file(args: argparse.Namespace) -> Path:
     return Path(given[0])
 
 
-def _framework(args: argparse.Namespace, original: Path, is_saved_model: bool) -> Framework:
+def _framework(args: MoArgs, original: Path, is_saved_model: bool) -> Framework:
     by_suffix = "tf" if is_saved_model else FRAMEWORKS.get(original.suffix.lower(), "")
     framework = args.framework or by_suffix
     if framework in READ or framework == Framework.DLDT:  # a network in memory was saved as IR
@@ -490,7 +510,7 @@ def _framework(args: argparse.Namespace, original: Path, is_saved_model: bool) -
     raise ConversionError(problem, hint=f"give --framework {' or --framework '.join(READ)}")
 
 
-def _model_name(args: argparse.Namespace, original: Path) -> str:
+def _model_name(args: MoArgs, original: Path) -> str:
     by_file = "saved_model" if args.saved_model_dir else original.stem
     name: str = args.model_name or by_file or "model"
     if "/" in name or name in (".", "..") or len(os.fsencode(name)) > MAX_LENGTH:
@@ -501,7 +521,7 @@ def _model_name(args: argparse.Namespace, original: Path) -> str:
     return name
 
 
-def _arguments_of_model_yml(args: argparse.Namespace) -> list[str]:
+def _arguments_of_model_yml(args: MoArgs) -> list[str]:
     """The given arguments that a model.yml may have, too, in its form."""
     values = dict(vars(args))
     for name in _OFTEN_EMPTY:  # scripts write --mean_values "" if there is none

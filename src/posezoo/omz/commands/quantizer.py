@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,11 @@ from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.values import frozen
 from posezoo.omz.commands import conventions
 from posezoo.omz.commands.event_output import TextReporter, print_planned_ir
-from posezoo.quantize.quantization_flags import QUANTIZATION_FLAGS, require_dataset_dir
+from posezoo.quantize.quantization_flags import (
+    QUANTIZATION_FLAGS,
+    QuantizationArgs,
+    require_dataset_dir,
+)
 
 if TYPE_CHECKING:
     from posezoo.core.events import Listener
@@ -43,26 +46,32 @@ FLAGS: tuple[Flag | str, ...] = (
         "--precisions PREC[,PREC...]",
         "precisions of the INT8 IR: FP16-INT8, FP32-INT8 (default: both)",
     ),
-    Flag("-p, --python PYTHON", "not needed: no other Python is started"),
+    Flag("-p, --python PYTHON", "not needed: no other Python is started", Path),
     Flag("--pot POT", "not needed: NNCF works in this process"),
     Flag("--dry_run", "print what would be done; change nothing", former="--dry-run"),
 )
 
 
-def _run(args: argparse.Namespace) -> int:
-    require_dataset_dir(args)
+class _Args(conventions.PrecisionsArgs, QuantizationArgs):
+    model_dir: Path | None
+    output_dir: Path | None
+    pot: str | None
+
+
+def _run(args: _Args) -> int:
+    dataset_dir = require_dataset_dir(args)
     settings, selection = conventions.select_omz_models(args)
     requested = conventions.precisions_from_args(args)
     output = conventions.LineBuffer()
-    for flag, reason in UNUSED_FLAGS.items():
-        if getattr(args, flag) is not None:
-            output.warn(f"--{flag} {reason}")
+    for flag, value in (("python", args.python), ("pot", args.pot)):
+        if value is not None:
+            output.warn(f"--{flag} {UNUSED_FLAGS[flag]}")
     from posezoo.core.pipeline.for_each import for_each
     from posezoo.core.pipeline.zoo_context import open_context
 
     model_dir = args.model_dir or Path.cwd()
     context = open_context(replace(settings, weights_dir=model_dir), download_dir=model_dir)
-    task = _ReportedQuantization(context, requested, args)
+    task = _ReportedQuantization(context, requested, dataset_dir, args)
     failed = conventions.names_of_unreadable(selection)
     for outcome in for_each(selection.models, task):
         if outcome.error:
@@ -78,7 +87,8 @@ class _ReportedQuantization:
 
     context: Context
     requested: frozenset[str]  # the precisions
-    args: argparse.Namespace
+    dataset_dir: Path
+    args: _Args
 
     def __call__(self, spec: ModelSpec, _listener: Listener) -> None:
         from posezoo.core.pipeline.get import write_sidecars
@@ -116,7 +126,7 @@ class _ReportedQuantization:
             return None
         args = self.args
         options = QuantizationOptions(precisions, args.target_device, args.force)
-        return plan_int8(spec, self.context, args.dataset_dir, options, output_dir=args.output_dir)
+        return plan_int8(spec, self.context, self.dataset_dir, options, output_dir=args.output_dir)
 
 
 COMMAND = conventions.OmzCommand(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -24,7 +23,11 @@ FLAGS = (
 )
 
 
-def _run(args: argparse.Namespace) -> int:
+class _Args(conventions.OmzArgs, metadata_check.MetadataArgs):
+    output_dir: Path | None
+
+
+def _run(args: _Args) -> int:
     from posezoo.core.layout import ModelLayout
     from posezoo.core.lockfile import LockFile
 

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from posezoo.cli.flags import Flag
+from posezoo.cli.parsers import Args
 from posezoo.cli.report import print_text
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.core.errors import OutputError, PosezooError, os_reason
@@ -103,7 +104,13 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(Args):
+    folder: Path | None
+    wheel: Path | None
+    wheel_version: str
+
+
+def run(args: _Args) -> int:
     """Write the commands or the wheels, and print their paths."""
     if args.folder is None and args.wheel is None:
         args.parser.error("name a folder for the commands, or --wheel DIR")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
+from posezoo.cli.parsers import Args
 from posezoo.cli.report import print_lines
 from posezoo.core.console import Console
 from posezoo.core.declarations.model_files import CHECKPOINTS, explain_model_file
@@ -55,18 +55,26 @@ FLAGS = (
     flags.LIMITS,
 )
 
+
+class _Args(Args):
+    files: list[Path]
+    output: Path
+    input_shape: str | None
+    precision: str
+
+
 _LAYERS = (".prototxt", ".cfg")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: _Args) -> int:
     """Convert the file, and print what was written."""
     from posezoo.omz.commands import mo
 
-    flags.require_suffix(args, "output", (".onnx", ".xml"))
+    flags.require_suffix(args, "output", args.output, (".onnx", ".xml"))
     for path in args.files:
         if not path.exists():
             raise ConversionError(f"{path}: does not exist")
-    arguments = mo.create_parser().parse_args(_arguments_of_mo(args))
+    arguments = mo.parse_arguments(_arguments_of_mo(args))
     if args.output.suffix == ".onnx":
         return _write_onnx(args, *mo.read_command_line(arguments))
     if not args.dry_run:
@@ -83,12 +91,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _print_result(args: argparse.Namespace) -> None:
+def _print_result(args: _Args) -> None:
     if not args.quiet:
         print_lines(f"{'would write' if args.dry_run else 'wrote'} {args.output}")
 
 
-def _arguments_of_mo(args: argparse.Namespace) -> list[str]:
+def _arguments_of_mo(args: _Args) -> list[str]:
     """The command line of mo that converts the same file."""
     from posezoo.networks.pretrained import matching_networks
     from posezoo.omz.commands import mo
@@ -120,7 +128,7 @@ def _arguments_of_mo(args: argparse.Namespace) -> list[str]:
     return words
 
 
-def _write_onnx(args: argparse.Namespace, spec: ModelSpec, original: Path) -> int:
+def _write_onnx(args: _Args, spec: ModelSpec, original: Path) -> int:
     from posezoo.core.convert.reader_process import run_in_reader_process
     from posezoo.core.layout import FlatLayout
     from posezoo.formats.onnx_conversion import convert_to_onnx

@@ -24,7 +24,6 @@ CSV has the same columns, and for each value a column with its origin.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +34,7 @@ from posezoo.cli.selection import select_models
 from posezoo.core.errors import PosezooError, import_cv2
 from posezoo.pages.measurement_flags import (
     MEASUREMENT_FLAGS,
+    MeasurementArgs,
     measurement_selection,
     warn_if_none_matched,
 )
@@ -68,11 +68,14 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(flags.ConversionArgs, MeasurementArgs):
+    picture: Path | None
+
+
+def run(args: _Args) -> int:
     """Print the table, and draw the chart."""
     patterns = flags.patterns_from_args(args)
-    if args.picture:
-        _require_picture(args)
+    _require_picture(args)
     from posezoo.pages.comparison_report import FORMATS
     from posezoo.pages.facts.comparison import compare_models
     from posezoo.pages.facts.model_facts import describe_models
@@ -98,10 +101,10 @@ def run(args: argparse.Namespace) -> int:
     return selection.exit_code
 
 
-def _require_picture(args: argparse.Namespace) -> None:
+def _require_picture(args: _Args) -> None:
     """Refuse a picture that cannot be written, before the models are compared."""
-    flags.require_suffix(args, "picture", PICTURES)
-    if args.picture.suffix == ".png":
+    flags.require_suffix(args, "picture", args.picture, PICTURES)
+    if args.picture and args.picture.suffix == ".png":
         import_cv2()
 
 

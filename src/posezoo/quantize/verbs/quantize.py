@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,11 @@ from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.registry import Selection
 from posezoo.core.values import frozen
-from posezoo.quantize.quantization_flags import QUANTIZATION_FLAGS, require_dataset_dir
+from posezoo.quantize.quantization_flags import (
+    QUANTIZATION_FLAGS,
+    QuantizationArgs,
+    require_dataset_dir,
+)
 from posezoo.run.run_flags import described_options_from_args
 
 if TYPE_CHECKING:
@@ -95,8 +98,19 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(flags.ConversionArgs, flags.DescriptionArgs, QuantizationArgs):
+    output: Path | None
+    annotations: Path | None
+    metric: str | None
+    max_drop: float | None
+    report: Path | None
+    layers: bool
+    measure_only: bool
+
+
+def run(args: _Args) -> int:
     """Quantize, and print the paths of the IR."""
+    dataset_dir = require_dataset_dir(args)
     _refuse_invalid_flags(args)
     import json
 
@@ -119,11 +133,11 @@ def run(args: argparse.Namespace) -> int:
         # Networks that are only measured are not kept.
         runtime=replace(default_runtime(context.settings), cache_dir=None),
     )
-    photo = next(filter(Path.is_file, args.dataset_dir.glob("*")), None)
+    photo = next(filter(Path.is_file, dataset_dir.glob("*")), None)
     work = _QuantizationTask(
         context,
         options,
-        args.dataset_dir,
+        dataset_dir,
         args.output,
         own_irs=own_irs,
         measures_only=args.measure_only,
@@ -150,8 +164,7 @@ def run(args: argparse.Namespace) -> int:
     return report.print(args.format) or int(misses_limit)
 
 
-def _refuse_invalid_flags(args: argparse.Namespace) -> None:
-    require_dataset_dir(args)
+def _refuse_invalid_flags(args: _Args) -> None:
     if args.max_drop is not None and not (args.annotations or args.metric):
         args.parser.error("--max_drop requires --annotations or --metric")
     xmls = _own_xmls(args)
@@ -160,16 +173,16 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
     flags.refuse_description(args, *args.models)
 
 
-def _own_xmls(args: argparse.Namespace) -> list[str]:
+def _own_xmls(args: _Args) -> list[str]:
     return [name for name in args.models if name.endswith(".xml")]
 
 
-def _describe_own_irs(args: argparse.Namespace, context: Context) -> dict[Path, QuantizationTarget]:
+def _describe_own_irs(args: _Args, context: Context) -> dict[Path, QuantizationTarget]:
     """The networks of the IR that the user names instead of models, by their paths."""
     from posezoo.quantize.int8_models import describe_own_ir
     from posezoo.run.runtime.runtime_config import LoadOptions
 
-    given = described_options_from_args(args, LoadOptions())
+    given = described_options_from_args(args, LoadOptions(), *args.models)
     like = flags.like_from_args(args, context)
     metric = args.metric or ""
     xmls = map(Path, _own_xmls(args))

@@ -32,7 +32,12 @@ from posezoo.core.json_projection import project
 from posezoo.core.settings import DEFAULT_MODEL, Settings
 from posezoo.core.values import frozen
 from posezoo.core.workers.signals import SignalExit
-from posezoo.run.run_flags import VIDEO, described_options_from_args, video_options_from_args
+from posezoo.run.run_flags import (
+    VIDEO,
+    RunArgs,
+    described_options_from_args,
+    video_options_from_args,
+)
 
 if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context
@@ -223,6 +228,27 @@ FLAGS = (
 )
 
 
+class _Args(RunArgs):
+    model: str | None
+    input: str
+    architecture_type: str
+    tsize: int | None
+    no_tracking: bool
+    prob_threshold: float
+    num_infer_requests: int
+    num_streams: str | None
+    num_threads: int
+    loop: int
+    output: Path | None
+    output_limit: int
+    output_resolution: tuple[int, int] | None
+    no_show: bool
+    utilization_monitors: frozenset[str]
+    raw_output_message: bool
+    json: Path | None
+    coco: Path | None
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo as a separate script, and return its exit code."""
     summary = SUMMARIES["demo"]
@@ -232,15 +258,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     flags.add_flags(parser, *FLAGS)
     parser.set_defaults(parser=parser)
-    return run_main.run_main(lambda: _run_protected(parser.parse_args(argv)))
+    return run_main.run_main(lambda: _run_protected(parser.parse_args(argv, _Args())))
 
 
-def _run_protected(args: argparse.Namespace) -> int:
+def _run_protected(args: _Args) -> int:
     with flags.protected_files(args):
         return run(args)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: _Args) -> int:
     """Run the model on the source; 1 if something could not be read, or a source was
     disconnected.
     """
@@ -333,13 +359,13 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _warn_of_overrides(described: str, args: argparse.Namespace, console: Console) -> None:
+def _warn_of_overrides(described: str, args: _Args, console: Console) -> None:
     if described and not args.like:
         console.warn(f"{described}: override the input that {args.model} declares")
 
 
 def _pose_writer(
-    args: argparse.Namespace, source: FrameSource, publish: FramePublisher, stack: ExitStack
+    args: _Args, source: FrameSource, publish: FramePublisher, stack: ExitStack
 ) -> _PoseWriter:
     from posezoo.run.video.frame_publishers import is_stdout
 
@@ -358,7 +384,7 @@ def _open_list(stack: ExitStack, path: Path | None, *keys: str) -> JsonListWrite
     return stack.enter_context(JsonListWriter(path, *keys))
 
 
-def _load_options(args: argparse.Namespace, settings: Settings, source: FrameSource) -> LoadOptions:
+def _load_options(args: _Args, settings: Settings, source: FrameSource) -> LoadOptions:
     """How the model runs with the settings that the user gave."""
     from posezoo.run.load import default_runtime
     from posezoo.run.runtime.runtime_config import LoadOptions
@@ -370,7 +396,7 @@ def _load_options(args: argparse.Namespace, settings: Settings, source: FrameSou
         whole_image=args.whole_image,
         aspect_size=source.size,
     )
-    options = described_options_from_args(args, options)
+    options = described_options_from_args(args, options, args.model)
     streams = args.num_streams or ""
     # With --detect_every, frames are processed one after the other.
     is_in_turn = (args.detect_every or 1) > 1
@@ -383,12 +409,12 @@ def _with_runtime(options: LoadOptions, requests: int, streams: str, threads: in
     return replace(options, runtime=runtime)
 
 
-def _choose_model(args: argparse.Namespace, context: Context, decoder: str | None) -> ChosenModel:
+def _choose_model(args: _Args, context: Context, decoder: str | None) -> ChosenModel:
     """The model that ``-m`` names: the path of an IR or a checkpoint, or a model of the zoo."""
     from posezoo.networks.custom_weights import find_fitting_network, spec_with_checkpoint
     from posezoo.run.load import ChosenModel
 
-    skeleton = flags.skeleton_from_args(args)
+    skeleton = flags.skeleton_from_args(args, args.model)
     text = args.model
     if text is None:
         if decoder:

@@ -13,7 +13,6 @@ with the keypoints of each frame for each video, and poses.json, which ``--forma
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shlex
@@ -36,7 +35,12 @@ from posezoo.core.files.outputs import require_own, write_output
 from posezoo.core.labels import format_count
 from posezoo.core.plugins import Hook
 from posezoo.core.settings import DEFAULT_MODEL, SECOND_MODEL, user_folder
-from posezoo.run.run_flags import VIDEO, described_options_from_args, video_options_from_args
+from posezoo.run.run_flags import (
+    VIDEO,
+    RunArgs,
+    described_options_from_args,
+    video_options_from_args,
+)
 
 if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context
@@ -97,7 +101,15 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(RunArgs):
+    model: str | None
+    input: list[str] | None
+    output: Path | None
+    limit: int | None
+    min_score: float | None
+
+
+def run(args: _Args) -> int:
     """Load the model, after download and conversion if necessary; find and draw the poses in each
     input.
     """
@@ -195,9 +207,7 @@ def _warn_of_unnamed_classes(estimator: Estimator, runner: InputRunner, console:
         )
 
 
-def _advise(
-    args: argparse.Namespace, estimator: Estimator, runner: InputRunner, context: Context
-) -> str:
+def _advise(args: _Args, estimator: Estimator, runner: InputRunner, context: Context) -> str:
     """What to try if people may be missing; else empty."""
     from posezoo.run.load import advise_for_groups, explain_no_people
 
@@ -208,20 +218,18 @@ def _advise(
     return ""
 
 
-def _refuse_invalid_flags(args: argparse.Namespace) -> None:
+def _refuse_invalid_flags(args: _Args) -> None:
     if args.checkpoint and (args.model or "").endswith(".xml"):
         args.parser.error("--checkpoint requires a model or network, not an IR")
     flags.refuse_description(args, args.model)
-    flags.skeleton_from_args(args)  # before anything is downloaded
+    flags.skeleton_from_args(args, args.model)  # before anything is downloaded
 
 
 #: Compares a prepared model on the device of the settings with the CPU, and returns the verdict.
 PROOF: Hook[Callable[[PreparedModel], str]] = Hook("device_proof", lambda _prepared: "")
 
 
-def _load(
-    loader: Loader, chosen: ChosenModel, args: argparse.Namespace
-) -> tuple[Estimator, Path | None]:
+def _load(loader: Loader, chosen: ChosenModel, args: _Args) -> tuple[Estimator, Path | None]:
     """The estimator, and the card of a model of the zoo."""
     from posezoo.core.pipeline.get import write_sidecars
     from posezoo.run.load import default_runtime
@@ -240,7 +248,7 @@ def _load(
         min_person_score=args.min_person_score,
         whole_image=args.whole_image,
     )
-    return prepared.compile(described_options_from_args(args, options)), card
+    return prepared.compile(described_options_from_args(args, options, args.model)), card
 
 
 def _facts_of_run(estimator: Estimator, runner: InputRunner, precision: str) -> dict[str, Any]:
@@ -268,14 +276,12 @@ class _Failures:
         self.report("video", error.problem.partition(": ")[0], error)
 
 
-def _open_inputs(
-    args: argparse.Namespace, context: Context, stack: ExitStack, failures: _Failures
-) -> RunInputs:
+def _open_inputs(args: _Args, context: Context, stack: ExitStack, failures: _Failures) -> RunInputs:
     from posezoo.run.video.run_inputs import open_inputs
 
     console = failures.console
     return open_inputs(
-        args.input,
+        args.input or (),
         Path(stack.enter_context(TemporaryDirectory(prefix="posezoo-"))),
         context.download_options,
         listener=console,
@@ -291,13 +297,13 @@ def _name_of(chosen: ChosenModel) -> str:
     return path.stem if path else ""
 
 
-def _choose_model(args: argparse.Namespace, context: Context) -> ChosenModel:
+def _choose_model(args: _Args, context: Context) -> ChosenModel:
     """The model that the user names: by a name, an IR, or a checkpoint; else the default one."""
     from posezoo.run.load import ChosenModel
 
     if args.checkpoint is None and args.model is None:
         return ChosenModel(precision=args.precision)
-    skeleton = flags.skeleton_from_args(args)
+    skeleton = flags.skeleton_from_args(args, args.model)
     try:
         named = find_named_model(args.model, context, checkpoint=args.checkpoint, skeleton=skeleton)
     except UnknownModelError as error:
@@ -341,7 +347,7 @@ def _require_runnable(chosen: ChosenModel, detector: str | None, context: Contex
         load.select_detector(context, chosen.model)
 
 
-def _require_video(args: argparse.Namespace, inputs: RunInputs) -> None:
+def _require_video(args: _Args, inputs: RunInputs) -> None:
     """Refuse flags that would do nothing."""
     names = [name for flag in VIDEO.flags for name in flag.spellings]
     given = [name for name in names if getattr(args, name.removeprefix("--"))]
