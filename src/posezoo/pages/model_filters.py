@@ -10,6 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag, FlagGroup
+from posezoo.cli.parsers import Args
 from posezoo.cli.selection import select_models
 from posezoo.core.declarations.model import Framework, Precision
 from posezoo.core.values import frozen
@@ -69,10 +70,24 @@ class ModelFilters:
         return all(_has_word(text, word) for word in words)
 
 
-def filters_from_args(args: argparse.Namespace) -> ModelFilters:
+class FilterArgs(Args):
+    """The values of ``FILTER_FLAGS``."""
+
+    task: list[str] | None
+    framework: list[str] | None
+    precision: list[str] | None
+    license: list[str] | None
+    search: str | None
+
+
+def filters_from_args(args: FilterArgs) -> ModelFilters:
     """The filters that ``FILTER_FLAGS`` give."""
-    names = ("task", "framework", "precision", "license")
-    patterns = {name: getattr(args, name) or () for name in names}
+    patterns = {
+        "task": args.task or (),
+        "framework": args.framework or (),
+        "precision": args.precision or (),
+        "license": args.license or (),
+    }
     return ModelFilters(patterns, args.search)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
@@ -30,7 +30,11 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(flags.ModelsArgs):
+    output: Path | None
+
+
+def run(args: _Args) -> int:
     """Print the bill of materials, CycloneDX 1.6 as JSON, or write it."""
     from posezoo.core.files.verified_files import write_atomically
     from posezoo.pages.bom import render_bom

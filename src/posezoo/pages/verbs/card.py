@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -53,7 +52,13 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(flags.ModelsArgs, flags.FormatArgs):
+    output: Path | None
+    in_place: bool
+    check: bool
+
+
+def run(args: _Args) -> int:
     """Print or write; 1 if a file is unreadable, outdated (``--check``), or not written by
     posezoo.
     """
@@ -78,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     return 0 if is_complete and not selection.problems else 1
 
 
-def _refuse_invalid_flags(args: argparse.Namespace) -> None:
+def _refuse_invalid_flags(args: _Args) -> None:
     if args.check and not args.in_place:
         args.parser.error("--check requires --in_place")
     if args.in_place and args.registries:

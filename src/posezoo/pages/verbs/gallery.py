@@ -13,7 +13,6 @@ With ``--format json``, the output is an object::
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -28,6 +27,7 @@ from posezoo.core.errors import PosezooError, import_cv2, import_optional
 from posezoo.core.settings import DEFAULT_MODEL
 from posezoo.pages.measurement_flags import (
     MEASUREMENT_FLAGS,
+    MeasurementArgs,
     measurement_selection,
     warn_if_none_matched,
 )
@@ -68,7 +68,13 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(flags.ModelsArgs, flags.FormatArgs, MeasurementArgs):
+    output: Path
+    pictures: list[str] | None
+    title: str | None
+
+
+def run(args: _Args) -> int:
     """Generate the site, and report what was written."""
     from posezoo.pages.gallery.gallery_data import collect_gallery_data
     from posezoo.pages.gallery.gallery_pages import TITLE, render_gallery_pages
@@ -104,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
     return selection.exit_code
 
 
-def _require_packages(args: argparse.Namespace) -> None:
+def _require_packages(args: _Args) -> None:
     for package in ("jinja2", "markdown_it"):
         import_optional(package, extra="gallery")
     if args.pictures is None:

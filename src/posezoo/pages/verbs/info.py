@@ -56,7 +56,6 @@ With ``--why_not``, the output is an object: names (globs), reason, instead (nam
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -68,7 +67,7 @@ from posezoo.core.errors import PosezooError
 from posezoo.core.json_projection import Json, project, to_json
 from posezoo.core.registry import TAG_MARK, Registry, Selection, license_path, read_copyright_line
 from posezoo.pages.facts.model_facts import ModelFacts
-from posezoo.pages.model_filters import FILTER_FLAGS, filters_from_args, select_filtered
+from posezoo.pages.model_filters import FILTER_FLAGS, FilterArgs, filters_from_args, select_filtered
 from posezoo.pages.model_rows import Weights, find_weights, model_to_json
 
 EXAMPLES = """
@@ -97,7 +96,11 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(flags.ModelsArgs, flags.FormatArgs, FilterArgs):
+    why_not: str | None
+
+
+def run(args: _Args) -> int:
     """Print one block per model, or a JSON list."""
     if args.why_not:
         return _explain_missing(args.why_not, flags.context_from_args(args).registry, args.format)

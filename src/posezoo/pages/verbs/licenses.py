@@ -9,8 +9,8 @@ texts.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
@@ -55,7 +55,11 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(flags.ModelsArgs, flags.FormatArgs):
+    output: Path | None
+
+
+def run(args: _Args) -> int:
     """Print the NOTICE, or write it."""
     from posezoo.core.files.verified_files import write_atomically
     from posezoo.pages.license_notice import format_notice

@@ -34,7 +34,6 @@ or there are no filters. If there are only filters, it is a warning.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
 
 from posezoo.cli import flags
@@ -45,7 +44,7 @@ from posezoo.core.labels import format_megabytes, join
 from posezoo.core.registry import Selection, registry_name, registry_root
 from posezoo.core.settings import WHEEL_REGISTRIES
 from posezoo.pages.facts.model_facts import ModelFacts
-from posezoo.pages.model_filters import FILTER_FLAGS, filters_from_args, select_filtered
+from posezoo.pages.model_filters import FILTER_FLAGS, FilterArgs, filters_from_args, select_filtered
 from posezoo.pages.model_rows import Weights, find_weights, model_to_json
 
 EXAMPLES = """
@@ -78,7 +77,11 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(flags.ModelsArgs, flags.FormatArgs, FilterArgs):
+    available: bool
+
+
+def run(args: _Args) -> int:
     """Print a table of models; a composite comes before its parts."""
     settings = flags.settings_from_args(args)
     filters = filters_from_args(args)

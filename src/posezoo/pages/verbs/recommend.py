@@ -23,7 +23,11 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
-from posezoo.pages.measurement_flags import MEASUREMENT_FLAGS, measurement_selection
+from posezoo.pages.measurement_flags import (
+    MEASUREMENT_FLAGS,
+    MeasurementArgs,
+    measurement_selection,
+)
 
 if TYPE_CHECKING:
     from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison
@@ -99,7 +103,16 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(flags.FormatArgs, MeasurementArgs):
+    min_ap: float | None
+    max_latency: float | None
+    people: str
+    task: str
+    keypoints: int | None
+    license: list[str]
+
+
+def run(args: _Args) -> int:
     """Print the models, the best first, and why."""
     from posezoo.pages.facts.comparison import compare_models
     from posezoo.pages.facts.model_facts import describe_models
