@@ -16,7 +16,6 @@ With ``--format json``, the output is an object::
 
 from __future__ import annotations
 
-import argparse
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -27,10 +26,9 @@ from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_argument import is_network_file
 from posezoo.cli.model_jobs import Answer
-from posezoo.cli.parsers import CommandParser
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
-from posezoo.core.declarations.model import WHOLE_IMAGE, ModelSpec
+from posezoo.core.declarations.model import WHOLE_IMAGE, ModelSpec, Precision
 from posezoo.core.declarations.model_files import explain_model_file
 from posezoo.core.errors import ExportError
 from posezoo.export.targets import TARGETS, find_target
@@ -82,7 +80,15 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(flags.ModelsArgs, flags.FormatArgs, flags.InputArgs):
+    to: list[str]
+    storage_uri: str
+    layout: str
+    precision: Precision
+    weights_dir: Path | None
+
+
+def run(args: _Args) -> int:
     """Download and convert if necessary, then write the files of all models together."""
     from posezoo.core.pipeline.plan import Plan
     from posezoo.export.model_export import prepare_export, with_export_dir, write_exports
@@ -140,10 +146,10 @@ def _refuse_files(names: Sequence[str]) -> None:
             )
 
 
-def _options_from_args(args: argparse.Namespace) -> ExportOptions:
+def _options_from_args(args: _Args) -> ExportOptions:
     from posezoo.export.model_export import ExportOptions, with_target_inputs
 
-    parser: CommandParser = args.parser
+    parser = args.parser
     name, folder = args.to
     target = find_target(name)
     if "://" in folder:

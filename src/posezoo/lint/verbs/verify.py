@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-
 from posezoo.cli import flags
 from posezoo.cli.artifact_check import run_artifact_check
 from posezoo.cli.run_main import command_line
@@ -12,10 +10,16 @@ from posezoo.core.events import RunStarted
 from posezoo.lint.metadata_check import (
     FORMATS,
     METADATA_FLAGS,
+    MetadataArgs,
     run_metadata_check,
     wants_metadata_check,
 )
-from posezoo.measure.devices.device_check import DEVICE_FLAGS, refuse_device_flags, run_device_check
+from posezoo.measure.devices.device_check import (
+    DEVICE_FLAGS,
+    DeviceArgs,
+    refuse_device_flags,
+    run_device_check,
+)
 
 EXAMPLES = """
 posezoo verify blazepose-full
@@ -39,7 +43,11 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(MetadataArgs, DeviceArgs):
+    pass
+
+
+def run(args: _Args) -> int:
     """Print the state of each artifact, the findings in the metadata, or the differences on a
     device; 1 if anything is wrong.
     """
