@@ -9,7 +9,6 @@ With ``--format json`` it prints::
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -50,7 +49,12 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(flags.ModelsArgs, flags.FormatArgs):
+    address: OciAddress
+    verify_signature: Path | None
+
+
+def run(args: _Args) -> int:
     """Pull, and print the paths of the files."""
     from posezoo.core.download.context import ConnectionPool, DownloadContext
     from posezoo.core.lockfile.signature import require_signature

@@ -11,7 +11,6 @@ If a named model has no file, or a file is not the expected one, nothing is push
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from posezoo.core.declarations.model import ModelSpec
     from posezoo.core.registry import Selection
     from posezoo.core.resolve.stage_context import Context
+    from posezoo.oci.oci_client import OciAddress
 
 EXAMPLES = """
 posezoo push oci://registry.example.org/pose/blazepose:1.0 blazepose-full
@@ -45,7 +45,12 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(flags.ModelsArgs, flags.FormatArgs):
+    address: OciAddress
+    without_ir: bool
+
+
+def run(args: _Args) -> int:
     """Push, and print the address with the digest of the manifest."""
     from posezoo.oci.model_artifact import collect_files, push_files
 

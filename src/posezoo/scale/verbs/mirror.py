@@ -9,7 +9,6 @@ The exit code is 1 if a model cannot be added, or if the state of a file is not 
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -57,7 +56,15 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(flags.ModelsArgs, flags.FormatArgs):
+    what: str
+    folder: Path
+    name: str | None
+    list: Path | None
+    samples: bool
+
+
+def run(args: _Args) -> int:
     """Fill a mirror, or check one."""
     from posezoo.scale.mirror import Mirror
 
@@ -90,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     return report.print(args.format)
 
 
-def _refuse_invalid_selection(args: argparse.Namespace, patterns: list[str]) -> None:
+def _refuse_invalid_selection(args: _Args, patterns: list[str]) -> None:
     if args.all and patterns:
         args.parser.error("either name models or use --all")
     if args.all or patterns:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import shlex
 from pathlib import Path
@@ -60,7 +59,17 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(flags.FormatArgs):
+    name: str
+    addresses: list[str]
+    license: str
+    license_text: Path | None
+    task: str
+    framework: str | None
+    family: str
+
+
+def run(args: _Args) -> int:
     """Download the files, write the model.yml, and print which fields the user must complete."""
     from posezoo.core.files.verified_files import write_atomically, writing
     from posezoo.upkeep.draft.draft_files import create_draft_spec, describe_files, guess_framework
@@ -164,7 +173,7 @@ def _writable_root(registry: Registry) -> Path:
     return root
 
 
-def _check_arguments(args: argparse.Namespace, registry: Registry) -> None:
+def _check_arguments(args: _Args, registry: Registry) -> None:
     """Reject invalid arguments before anything is downloaded."""
     from posezoo.core.declarations.field_types import WORD_PATTERN
     from posezoo.core.declarations.model_yml import TASKS

@@ -13,13 +13,17 @@ The exit code is 1 if a model or a source failed.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
-from posezoo.measure.dataset_flags import DATASET_FLAGS, read_dataset, refuse_invalid_flags
+from posezoo.measure.dataset_flags import (
+    DATASET_FLAGS,
+    DatasetArgs,
+    read_dataset,
+    refuse_invalid_flags,
+)
 
 if TYPE_CHECKING:
     from posezoo.core.declarations.model import ModelSpec
@@ -49,7 +53,12 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(flags.ModelsArgs, flags.FormatArgs, DatasetArgs):
+    output: Path
+    fresh: bool
+
+
+def run(args: _Args) -> int:
     """Prove each model, write the page with all results, and print its path."""
     from posezoo.core.convert.conversion_plan import ConversionOptions
     from posezoo.core.files.outputs import require_own, write_output

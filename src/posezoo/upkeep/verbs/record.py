@@ -6,7 +6,6 @@ measured.yml.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -59,7 +58,12 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(flags.ModelsArgs, flags.FormatArgs):
+    generated: bool
+    size: tuple[int, int] | None
+
+
+def run(args: _Args) -> int:
     """Record the measurements, and print the paths of the measured.yml files."""
     if args.generated and args.size:
         args.parser.error("--size is for existing IR, --generated makes its own")

@@ -13,7 +13,6 @@ The exit code is 1 if a source is dead, changed or unreachable. No file is writt
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -90,7 +89,13 @@ FLAGS = (
 )
 
 
-def run(args: argparse.Namespace) -> int:
+class _Args(flags.ModelsArgs, flags.FormatArgs):
+    what: str
+    jobs: int | None
+    attempts: int | None
+
+
+def run(args: _Args) -> int:
     """Print the state of each source; 1 if a file cannot be downloaded from one now."""
     from posezoo.core.download.source_check import BAD_STATES, check_sources
     from posezoo.core.pipeline.zoo_context import download_options, registry_from_settings
