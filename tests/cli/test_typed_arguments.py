@@ -1,0 +1,137 @@
+"""Each command has a class of arguments, which says to the type checker what its flags give."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import inspect
+
+import pytest
+
+from posezoo.cli.main import VERBS, create_parser, verb_parsers
+from posezoo.cli.parsers import Args
+from posezoo.cli.verbs import find_verb
+from posezoo.core.settings import SETTING_TYPES, Settings
+from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantizer, verifier
+
+OMZ = (converter, downloader, info_dumper, quantizer, verifier)
+
+#: What argparse and the commands set themselves.
+NO_FLAGS = {"parser", "release"}
+
+
+def classes_of_verb(name):
+    """The classes that the functions of a verb take: its own, and that of a feature's part."""
+    run = find_verb(name).run
+    functions = (run.func, *run.args)
+    classes = []
+    for function in functions:
+        text = function.__annotations__.get("args") if inspect.isfunction(function) else None
+        if text:
+            classes.append(eval(text, function.__globals__))
+    return classes
+
+
+def attributes(*classes):
+    """The types of the attributes, as they are written, by name."""
+    found = {}
+    for cls in classes:
+        for each in reversed(cls.__mro__):
+            found |= inspect.get_annotations(each)
+    return found
+
+
+def value_type(action):
+    """The type that a flag's parser returns, as it is written."""
+    parse = action.type
+    while isinstance(parse, functools.partial):
+        parse = parse.args[0]
+    if inspect.isclass(parse):
+        return parse.__name__
+    returns = getattr(parse, "__annotations__", {}).get("return", "str")
+    if returns != "Any":
+        return returns
+    return Settings.__annotations__[action.dest]
+
+
+def type_of(action):
+    """The type of a flag's value, as it is written."""
+    if isinstance(action, argparse._StoreTrueAction):
+        return "bool"
+    text = value_type(action)
+    is_list = isinstance(action, argparse._AppendAction) or action.nargs in ("*", "+", 2)
+    if is_list:
+        text = f"list[{text}]"
+    is_optional = action.option_strings or action.nargs == "?"
+    if is_optional and not action.required and action.default is None:
+        text += " | None"
+    return text
+
+
+def flags_of(parser):
+    """The types of the values of a parser's flags, by name; settings are read as ``Settings``."""
+    return {
+        action.dest: type_of(action)
+        for action in parser._actions
+        if not isinstance(action, argparse._HelpAction | argparse._VersionAction)
+        and action.help != argparse.SUPPRESS
+    }
+
+
+def assert_fits(parser, *classes):
+    flags = flags_of(parser)
+    typed = attributes(*classes)
+    lacking = [name for name in flags if name not in typed and name not in SETTING_TYPES]
+    assert lacking == [], "flags without an attribute"
+    own = typed.keys() - attributes(Args).keys() - NO_FLAGS
+    assert sorted(own - flags.keys()) == [], "attributes without a flag"
+    types = {name: text.replace("Sequence[", "list[") for name, text in typed.items()}
+    assert {name: types[name] for name in flags if name in types} == {
+        name: text for name, text in flags.items() if name in types
+    }
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_the_class_of_a_verb_has_its_flags_and_no_others(name):
+    parser = verb_parsers(create_parser([name]))[name]
+    assert_fits(parser, *classes_of_verb(name))
+
+
+@pytest.mark.parametrize("module", OMZ, ids=lambda module: module.__name__)
+def test_the_class_of_open_model_zoos_command_has_its_flags_and_no_others(module):
+    run = module.COMMAND.run
+    assert_fits(module.create_parser(), eval(run.__annotations__["args"], run.__globals__))
+
+
+def test_each_attribute_of_mo_has_a_flag():
+    own = attributes(mo.MoArgs).keys() - attributes(Args).keys() - NO_FLAGS
+    assert own <= flags_of(mo.create_parser()).keys()
+
+
+def test_a_flag_that_is_not_given_has_the_value_of_a_command_without_it():
+    for parser in (
+        *verb_parsers(create_parser()).values(),
+        *(each.create_parser() for each in OMZ),
+    ):
+        for action in parser._actions:
+            if hasattr(Args, action.dest) and action.help != argparse.SUPPRESS:
+                without = getattr(Args, action.dest)
+                assert action.default == without or not (action.default or without), action.dest
+
+
+@pytest.mark.parametrize(
+    ("attribute", "problem"),
+    [("network: str | None", "network"), ("max_people: str | None", "max_people"), ("", "decode")],
+)
+def test_a_class_that_says_something_else_is_found(attribute, problem):
+    """The checks above break on a wrong name, a wrong type and a missing attribute."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--max_people", type=int)
+    if not attribute:
+        parser.add_argument("--decode", action="store_true")
+    wrong = type("Wrong", (Args,), {"__annotations__": {"max_people": "int | None"}})
+    name, _, text = attribute.partition(": ")
+    if name:
+        wrong.__annotations__[name] = text
+    with pytest.raises(AssertionError, match=problem):
+        assert_fits(parser, wrong)
