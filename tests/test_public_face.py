@@ -381,7 +381,7 @@ def record_of_an_ir() -> bytes:
         contents,
         self_check={"mode": "", **checked.to_record()},
         complexity=Complexity(1.0, 1.0),
-        shift=shift,
+        int8=provenance.Int8Record(shift=shift),
     )
 
 

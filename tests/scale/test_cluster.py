@@ -21,7 +21,8 @@ from posezoo.core.errors import PosezooError
 from posezoo.core.events import ClusterJoined, WarningIssued, WorkerChanged, ignore_event
 from posezoo.core.user_folders import StorePath
 from posezoo.scale import cluster as cluster_module
-from posezoo.scale.cluster import map_on_cluster
+from posezoo.scale.cluster import ClusterOptions, map_on_cluster
+from posezoo.scale.cluster_executor import ClusterExecutor
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -48,8 +49,9 @@ def start(tmp_path):
         cluster.close()
 
 
-def run(cluster, items, listener=ignore_event, **options):
-    results = map_on_cluster(work, items, cluster.address, listener, lost, **options)
+def run(cluster, items, listener=ignore_event, memory=lambda _item: 0, **settings):
+    options = ClusterOptions(cluster.address, **settings)
+    results = map_on_cluster(work, items, options, listener, lost, memory=memory)
     return [result for _worker, result in results]
 
 
@@ -158,7 +160,6 @@ def test_a_worker_that_comes_late_does_the_work(start):
 
 def test_an_error_names_the_worker_where_it_happened(start):
     from posezoo.core.pipeline.for_each import for_each
-    from posezoo.scale.cluster_executor import ClusterExecutor
 
     executor = ClusterExecutor(scheduler=start(1).address)
     (outcome,) = for_each(["refuse"], work, executor=executor)
@@ -178,7 +179,6 @@ def test_an_item_that_kills_two_workers_fails_alone(start):
 
 def test_an_item_without_enough_memory_fails_alone(start):
     from posezoo.core.pipeline.for_each import for_each
-    from posezoo.scale.cluster_executor import ClusterExecutor
 
     cluster = start(0)
     cluster.add_worker(limits_memory=True)
@@ -197,8 +197,9 @@ def test_an_interrupt_stops_what_runs_on_the_workers(start, tmp_path):
         f"import signal, sys; sys.path.insert(0, {str(TESTS)!r})\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from fakes.items import work, lost\n"
-        "from posezoo.scale.cluster import map_on_cluster\n"
-        f"list(map_on_cluster(work, ['hang {started}'], {cluster.address!r}, print, lost))"
+        "from posezoo.scale.cluster import ClusterOptions, map_on_cluster\n"
+        f"options = ClusterOptions({cluster.address!r})\n"
+        f"list(map_on_cluster(work, ['hang {started}'], options, print, lost))"
     )
     client = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     wait_until(lambda: started.is_file() and " " in started.read_text())
@@ -231,7 +232,7 @@ def test_the_end_of_the_scheduler_is_an_error(start, tmp_path, monkeypatch):
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "no-such-host.invalid:8786"])
 def test_an_address_without_a_scheduler_is_an_error(address):
     with pytest.raises(PosezooError, match="no Dask scheduler answers") as error:
-        list(map_on_cluster(work, ["a"], address, ignore_event, lost))
+        list(map_on_cluster(work, ["a"], ClusterOptions(address), ignore_event, lost))
     assert error.value.problem.startswith(address)
 
 

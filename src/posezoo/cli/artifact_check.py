@@ -12,6 +12,7 @@ from posezoo.cli.report import print_result
 from posezoo.core.errors import LockError
 from posezoo.core.events import Listener, WorkFinished, WorkStarted
 from posezoo.core.json_projection import project
+from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.core.declarations.model import ModelSpec
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
     from posezoo.core.verify import ArtifactState
 
 
+@frozen
+class RepairCommands:
+    """What makes an artifact again: the commands before the name of a model, and their flags."""
+
+    flags: Sequence[str]  # those that select the registry
+    downloader: str = "posezoo download"
+    converter: str = "posezoo convert"
+
+
 def run_artifact_check(
     selection: Selection,
     layout: ModelLayout,
@@ -28,9 +38,7 @@ def run_artifact_check(
     listener: Listener,
     *,
     style: str,
-    registry_flags: Sequence[str],
-    downloader: str = "posezoo download",
-    converter: str = "posezoo convert",
+    repair: RepairCommands,
 ) -> int:
     """Check the files and IR of the models, print their states, and return the exit code.
 
@@ -38,20 +46,18 @@ def run_artifact_check(
         lock: the pins of first use; a strict lock refuses files and IR that it does not contain.
         listener: receives an event for each model.
         style: of the output, ``text`` or ``json``.
-        registry_flags: those of a command that repairs an artifact.
-        downloader, converter: the commands, before the name of a model, that make an artifact
-            again.
+        repair: the commands that the output suggests.
     """
     artifacts, refusals = _check_models(selection, layout, lock, listener)
     failed = [artifact for artifact in artifacts if artifact.state != "good"]
     lines = [f"refused  {refusal.problem}" for refusal in refusals]
     lines += map(_line, artifacts)
     if failed:
-        command = _repair_command(failed[0], layout, downloader, converter)
-        repair = shlex.join([*command, *registry_flags])
+        command = _repair_command(failed[0], layout, repair)
+        remedy = shlex.join([*command, *repair.flags])
         if not command:  # posezoo has no command that removes files that it did not write
-            repair = f"moving {failed[0].path} away"
-        lines.append(f"{len(failed)} of {len(artifacts)} are not good; {repair} repairs the first")
+            remedy = f"moving {failed[0].path} away"
+        lines.append(f"{len(failed)} of {len(artifacts)} are not good; {remedy} repairs the first")
     answer = {
         "artifacts": [asdict(artifact) for artifact in artifacts],
         "refused": [project(refusal, "problem hint") for refusal in refusals],
@@ -100,20 +106,20 @@ def _pull_folders(layout: ModelLayout, subdirectory: str) -> None:
 
 
 def _repair_command(
-    artifact: ArtifactState, layout: ModelLayout, downloader: str, converter: str
+    artifact: ArtifactState, layout: ModelLayout, repair: RepairCommands
 ) -> list[str]:
     """The command that makes an artifact again; empty if no command does."""
-    is_omz_command = not converter.startswith("posezoo")
+    is_omz_command = not repair.converter.startswith("posezoo")
     folder_flag = "-o" if is_omz_command else "--weights_dir"
     if artifact.state in ("extra", "symlinked", "special"):
         return []
     if artifact.converted:
-        words = [*converter.split(), artifact.model, *artifact.flags.split()]
+        words = [*repair.converter.split(), artifact.model, *artifact.flags.split()]
         # omz_converter takes the files from the working folder by default.
         if layout.download_dir != layout.output_dir or is_omz_command:
             words += ["-d", f"{layout.download_dir}"]
         return [*words, folder_flag, f"{layout.output_dir}"]
-    words = [*downloader.split(), artifact.model, folder_flag, f"{layout.download_dir}"]
+    words = [*repair.downloader.split(), artifact.model, folder_flag, f"{layout.download_dir}"]
     if artifact.state == "unknown":
         words.append("--trust_on_first_use")
     return words

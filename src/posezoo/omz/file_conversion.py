@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posezoo.core.convert import frontends
 from posezoo.core.declarations.model import ModelSpec, Precision, SourceFile
@@ -84,7 +84,8 @@ def convert_file(
     remove_stale_staging_dirs(layout.output_dir)
     target = Target(precision, layout.converted_ir_path(spec, precision), Converter.OPENVINO)
     publish = partial(write_checked_irs, network, spec, has_record=False, listener=listener)
-    check = partial(_publish_checked, publish, spec, network, path, is_strict=is_strict)
+    filled = preprocess.fill_in_inputs(spec, network)
+    check = partial(_publish_checked, publish, filled, path, is_strict=is_strict)
     later = [each.name for each in transformations]
     if transposed:
         later.insert(0, "the layouts of its outputs")
@@ -111,7 +112,6 @@ def convert_file(
 def _publish_checked(
     publish: Callable[..., None],
     spec: ModelSpec,
-    network: Any,
     path: frontends.VerifiedSource,
     layout: FlatLayout,
     target: Target,
@@ -122,13 +122,12 @@ def _publish_checked(
     """Whether the IR was published, because it has the outputs of the original; if these are not
     certain, the listener receives a warning instead.
     """
-    from posezoo.core.convert import preprocess
     from posezoo.core.convert.reference_outputs import compute_reference
 
     reference: Future[ReferenceOutputs | None] = Future()
     try:
         listener(StepStarted(spec.full_name, "running the original for the self-check"))
-        reference.set_result(compute_reference(preprocess.fill_in_inputs(spec, network), path))
+        reference.set_result(compute_reference(spec, path))
         listener(StepStarted(spec.full_name, "running the IR on the CPU for the self-check"))
         publish(layout, [target], source=path, reference=reference, is_strict=is_strict)
     except SelfCheckError as error:

@@ -125,13 +125,11 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
                     displacement, measured = job.make_ir(ir.precision, xml)
                     displacements[ir.precision] = displacement
                     contents = read_contents(xml)
+                    int8 = provenance.Int8Record(
+                        plan.key["quantization"], {**counts, **displacement.to_json()}, measured
+                    )
                     record = provenance.format_provenance(
-                        target.spec,
-                        target.model.decoder,
-                        contents,
-                        quantization=plan.key["quantization"],
-                        shift={**counts, **displacement.to_json()},
-                        int8=measured,
+                        target.spec, target.model.decoder, contents, int8=int8
                     )
                     staged.append(StagedIr(xml, ir, contents, record))
                 replace_irs(staged, listener=listener)

@@ -76,40 +76,50 @@ _IDLE_S = 60.0
 _MEMORY = "MEMORY"
 
 
+@frozen
+class ClusterOptions:
+    """Where a run finds its workers.
+
+    Attributes:
+        address: of the Dask scheduler, such as ``tcp://host:8786``.
+        folders: the folders, or files in folders, that every worker must share with this machine.
+        wait_s: how long to wait for a worker if there is none, at the start and later.
+    """
+
+    address: str
+    folders: Sequence[Path] = ()
+    wait_s: float = 60.0
+
+
 def map_on_cluster(
     work: Callable[[Item, Listener], Result],
     items: Sequence[Item],
-    address: str,
+    options: ClusterOptions,
     listener: Listener,
     lost: Callable[[Item, ConversionError, Listener], Result],
     *,
-    folders: Sequence[Path] = (),
     memory: Callable[[Item], int] = lambda _item: 0,
-    wait_s: float = 60.0,
     reducers: Reducers = MappingProxyType({}),
 ) -> Iterator[tuple[str, Result]]:
     """The address of a worker, and its result, for each item; in the order of the items.
 
     Args:
         work, listener, lost: as for ``map_in_processes``.
-        address: of the Dask scheduler, such as ``tcp://host:8786``.
-        folders: the folders, or files in folders, that every worker must share with this machine.
         memory: the bytes of memory that an item needs.
-        wait_s: how long to wait for a worker if there is none, at the start and later.
         reducers: how values of a class are pickled, as in ``copyreg``: without what is secret.
 
     Raises:
         PosezooError: there is no scheduler or no worker, the connection was lost, the versions on a
             worker are others, or it does not see a folder.
     """
+    address = options.address
     with ExitStack() as stack:
         client = stack.enter_context(_connect(address))
-        run = _Run(
-            work, lost, _versions(), tuple(stack.enter_context(_probe(each)) for each in folders)
-        )
+        probes = tuple(stack.enter_context(_probe(each)) for each in options.folders)
+        run = _Run(work, lost, _versions(), probes)
         content = _pickle(run, reducers)
         _check_scheduler(client, address)
-        watch = _Watch(client, address, listener, wait_s)
+        watch = _Watch(client, address, listener, options.wait_s)
         largest = _prepare_workers(client, address, content, watch, listener=listener)
         client.subscribe_topic(run.topic, lambda event: listener(pickle.loads(event[1])))
         submit = partial(client.submit, _run_item, content, pure=False)

@@ -25,10 +25,10 @@ class ClusterExecutor(Executor):
     """The workers of a Dask scheduler.
 
     Attributes:
-        scheduler: the address of the scheduler.
+        scheduler: the address of the Dask scheduler, such as ``tcp://host:8786``.
         folders: the folders that the workers must share with this machine; or existing files in
             folders that are only read.
-        wait_s: how long a run waits for a worker, if there is none.
+        wait_s: how long a run waits for a worker if there is none, at the start and later.
         warning: what the user should know about these workers.
     """
 
@@ -51,7 +51,7 @@ class ClusterExecutor(Executor):
     ) -> Iterator[Outcome[Item, Result]]:
         """The outcomes; an error also says on which worker it happened."""
         import_optional("distributed", extra="cluster")
-        from posezoo.scale.cluster import map_on_cluster
+        from posezoo.scale.cluster import ClusterOptions, map_on_cluster
         from posezoo.scale.worker_context import reduce_context
 
         if self.warning:
@@ -59,12 +59,10 @@ class ClusterExecutor(Executor):
         results: Iterator[tuple[str, Outcome[Item, Result]]] = map_on_cluster(
             attempt,
             items,
-            self.scheduler,
+            ClusterOptions(self.scheduler, self.folders, self.wait_s),
             listener,
             lost=report_lost,
-            folders=self.folders,
             memory=memory,
-            wait_s=self.wait_s,
             reducers={Context: reduce_context},
         )
         for worker, outcome in results:

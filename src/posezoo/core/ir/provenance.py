@@ -385,6 +385,21 @@ def _format_record(record: Mapping[str, object]) -> bytes:
     return json.dumps(record, indent=2).encode() + b"\n"
 
 
+@frozen
+class Int8Record:
+    """What only the record of an INT8 IR has.
+
+    Attributes:
+        quantization: a part of the key.
+        shift: the displacement of its keypoints against FP32.
+        events: what else was measured of it, by the names of ``INT8_EVENTS``.
+    """
+
+    quantization: Mapping[str, object] | None = None
+    shift: Mapping[str, object] | None = None
+    events: Mapping[str, Event] = field(default_factory=dict)
+
+
 def format_provenance(
     spec: ModelSpec,
     decoder: Decoder | None,
@@ -392,9 +407,7 @@ def format_provenance(
     *,
     self_check: Mapping[str, object] | None = None,
     complexity: Complexity | None = None,
-    quantization: Mapping[str, object] | None = None,
-    shift: Mapping[str, object] | None = None,
-    int8: Mapping[str, Event] | None = None,
+    int8: Int8Record | None = None,
     model_optimizer: str = "",
 ) -> bytes:
     """A record as JSON.
@@ -403,9 +416,7 @@ def format_provenance(
         contents: size and digest of the .xml and the .bin, by suffix.
         self_check: the mode and result of the self-check, in JSON's types; None if there is none.
         complexity: the cost of one inference; None if sizes are dynamic.
-        quantization: the part of the key that only an INT8 IR has; None for any other IR.
-        shift: the displacement of an INT8 IR's keypoints against FP32.
-        int8: what else was measured of it, by the names of ``INT8_EVENTS``.
+        int8: what only the record of an INT8 IR has; None for any other IR.
         model_optimizer: the version of the Model Optimizer that made the IR; empty if posezoo made
             it.
     """
@@ -414,18 +425,19 @@ def format_provenance(
         file.name: [redact_secrets(str(source)) for source in file.sources] for file in spec.files
     }
     tools = {tool: package_version(tool) for tool in _TOOLS}
+    int8 = int8 or Int8Record()
     record = {
         "model": spec.name,
         "posezoo": version(),
         "converted_at": now.isoformat(timespec="seconds"),
-        "key": conversion_key(spec, decoder, quantization, model_optimizer),
+        "key": conversion_key(spec, decoder, int8.quantization, model_optimizer),
         "origins": origins,
         "tools": {"python": platform.python_version(), **tools},
         "files": _format_contents(contents, spec),
         "self_check": self_check,
         "complexity": None if complexity is None else asdict(complexity),
     }
-    if shift is not None:
-        record["shift"] = shift
-    record |= {name: asdict(event) for name, event in (int8 or {}).items()}
+    if int8.shift is not None:
+        record["shift"] = int8.shift
+    record |= {name: asdict(event) for name, event in int8.events.items()}
     return _format_record(record)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from posezoo.cli import flags
-from posezoo.cli.artifact_check import run_artifact_check
+from posezoo.cli.artifact_check import RepairCommands, run_artifact_check
 from posezoo.cli.run_main import command_line
 from posezoo.cli.selection import select_models
 from posezoo.core.events import RunStarted
@@ -79,5 +79,5 @@ def run(args: _Args) -> int:
             context.lock,
             console,
             style=args.format,
-            registry_flags=flags.registry_arguments(args),
+            repair=RepairCommands(flags.registry_arguments(args)),
         )

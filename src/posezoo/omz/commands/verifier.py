@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from posezoo.cli import flags
-from posezoo.cli.artifact_check import run_artifact_check
+from posezoo.cli.artifact_check import RepairCommands, run_artifact_check
 from posezoo.core.events import ignore_event
 from posezoo.core.pipeline.zoo_context import download_options
 from posezoo.core.registry import open_registry
@@ -49,9 +49,9 @@ def _run(args: _Args) -> int:
         lock,
         ignore_event,
         style=args.format,
-        registry_flags=flags.registry_arguments(args),
-        downloader="downloader.py --name",
-        converter="converter.py --name",
+        repair=RepairCommands(
+            flags.registry_arguments(args), "downloader.py --name", "converter.py --name"
+        ),
     )
 
 
