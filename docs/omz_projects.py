@@ -91,7 +91,7 @@ class CommandLine:
         error.
         """
         try:
-            mo.read_command_line(mo.create_parser().parse_args(self.arguments_of_mo))
+            mo.read_command_line(mo.parse_arguments(self.arguments_of_mo))
         except PosezooError as error:
             return error.problem
         return CONVERTED
