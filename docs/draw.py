@@ -49,8 +49,8 @@ def cli_page() -> str:
     flags = textwrap.dedent(once.format_help()).strip()
     sections = [
         f"# The command line\n\n```text\n{overview}\n```\n",
-        "## Flags of several verbs\n\nEach verb names below which of these it has. `posezoo VERB --help`"
-        f" shows all flags of a verb.\n\n```text\n{flags}\n```\n",
+        "## Flags of several verbs\n\nEach verb names below which of these it has. `posezoo help VERB"
+        f" --all` explains all flags of a verb.\n\n```text\n{flags}\n```\n",
     ]
     sections += [_verb_section(name, parser, shared) for name, parser in parsers.items()]
     note = "<!-- drawn by `make docs` from the code: change it there -->\n"

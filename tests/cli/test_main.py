@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shlex
 import signal
@@ -136,11 +137,12 @@ def test_the_help_of_a_verb_shows_its_own_flags_before_those_that_many_verbs_sha
     own = (
         "--input",
         "--output",
-        "--weights_dir",
         "--precision",
-        "--detector",
         "--device",
         "--quiet",
+        "--track",
+        "--detector MODEL",
+        "--weights_dir",
     )
     shared = (
         *(
@@ -155,6 +157,35 @@ def test_the_help_of_a_verb_shows_its_own_flags_before_those_that_many_verbs_sha
     )
     places = [text.index(each) for each in (*own, *shared)]
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize("verb", ["run", "demo"])
+def test_help_of_a_verb_explains_the_flags_that_decide_and_names_all_others(verb):
+    short = posezoo_process(verb, "--help").stdout
+    full = posezoo_process("help", verb, "--all").stdout
+    assert len(short.splitlines()) < 80 < len(full.splitlines())
+    parser = command_line.verb_parsers(command_line.create_parser([verb]))[verb]
+    shown = [action for action in parser._actions if action.help != argparse.SUPPRESS]
+    for action in shown:
+        name = action.option_strings[-1] if action.option_strings else action.metavar
+        assert name in short and name in full, name
+        assert " ".join(action.help.split()[:3]) in " ".join(full.split()), name
+    assert f"\n\nmore flags; posezoo help {verb} --all explains them:\n" in short
+    assert "more flags" not in full
+    explained = short.partition("\n\nmore flags")[0]
+    for flag in ("--input", "--output", "--device", "--precision", "--track"):
+        assert f" {flag}" in explained, flag
+    assert "--lock FILE" in full and "--lock FILE" not in short
+
+
+def test_help_of_a_verb_without_more_flags_is_all_there_is():
+    short = posezoo_process("completion", "--help").stdout
+    assert posezoo_process("help", "completion", "--all").stdout == short
+    unknown = posezoo_process("help", "fly", "--all")
+    assert (unknown.returncode, unknown.stderr) == (
+        2,
+        "posezoo: error: no verb is called 'fly'\n  hint: posezoo help --all shows all verbs\n",
+    )
 
 
 def test_examples_of_every_verb_are_below_its_flags():

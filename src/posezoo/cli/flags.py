@@ -236,18 +236,26 @@ class Flag:
 
 
 class FlagGroup:
-    """Flags below a heading of their own; or, without a title, flags that exclude each other."""
+    """Flags below a heading of their own; or, without a title, flags that exclude each other.
 
-    def __init__(self, *flags: Flag, title: str = "", description: str | None = None) -> None:
+    If it is ``folded``, --help of a verb only names its flags.
+    """
+
+    def __init__(
+        self, *flags: Flag, title: str = "", description: str | None = None, folded: bool = False
+    ) -> None:
         self.flags = flags
         self.title = title
         self.description = description
+        self.folded = folded
 
     def add_to(self, parser: argparse.ArgumentParser) -> None:
         """Add the flags to a parser."""
         container: argparse._ActionsContainer
         if self.title:
             container = parser.add_argument_group(self.title, self.description)
+            # For CommandParser.print_help.
+            container.folded = self.folded  # type: ignore[attr-defined]
         else:
             container = parser.add_mutually_exclusive_group()
         for flag in self.flags:
@@ -511,6 +519,11 @@ REGISTRY = "models_dir registries"
 ESTIMATOR = f"detector {INFERENCE} {CACHE} {TRUST} {CONVERTERS} {REGISTRY}"
 
 
+def shared(names: str) -> list[Flag]:
+    """The shared flags of these names, for a ``FlagGroup``."""
+    return [FLAGS[name] for name in names.split()]
+
+
 #: The flags that many verbs share, below headings of their own after a verb's other flags.
 SECTIONS = {
     "inputs and outputs of the IR": f"{CAMERA_INPUT} {DECODE}",
@@ -520,6 +533,10 @@ SECTIONS = {
     "conversion": CONVERTERS,
     "an .xml or .onnx that does not describe its input": DESCRIPTION,
 }
+
+
+#: The sections whose flags --help of a verb only names.
+FOLDED = [title for title in SECTIONS if title != "inputs and outputs of the IR"]
 
 
 # What a command's class of arguments inherits, if it has these flags.
@@ -618,9 +635,9 @@ def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -
             if name not in in_sections:
                 FLAGS[name].add_to(parser)
     for title, names in SECTIONS.items():
-        members = [FLAGS[name] for name in names.split() if name in named]
+        members = shared(" ".join(name for name in names.split() if name in named))
         if members:
-            FlagGroup(*members, title=title).add_to(parser)
+            FlagGroup(*members, title=title, folded=title in FOLDED).add_to(parser)
 
 
 def protected_files(args: Args) -> AbstractContextManager[None]:

@@ -107,10 +107,16 @@ def _run_verb(words: Sequence[str], args: Args) -> int:
 
 def _verb_of_help(words: Sequence[str]) -> Sequence[str]:
     """The words that show what ``posezoo help`` asks for."""
-    if list(words) == ["--all"]:
+    *names, last = words or ("",)
+    if last != "--all":
+        return (*words, "--help")
+    if not names:
         print(_TopParser(all_verbs=True).format_help(), end="")
         sys.exit(0)
-    return (*words, "--help")
+    if find_verb(names[0]):
+        print(_TopParser().add_verb(names[0]).format_help(), end="")
+        sys.exit(0)
+    return names
 
 
 def _answer_without_verb(words: Sequence[str]) -> NoReturn:
@@ -232,6 +238,7 @@ class _TopParser(CommandParser):
         if "--quiet" not in verb._option_string_actions:  # each verb accepts it
             FLAGS["quiet"].add_to(verb)
         verb.set_defaults(parser=verb)
+        verb.full_help = f"posezoo help {name} --all"
         return verb
 
     def format_help(self) -> str:

@@ -6,11 +6,15 @@ import argparse
 import shutil
 import textwrap
 from collections.abc import Iterable, Sequence
+from copy import copy
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from posezoo.core.errors import printable
 from posezoo.core.values import frozen
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 #: The maximum width of help texts; longer lines are hard to read.
 MOST_COLUMNS = 100
@@ -73,6 +77,15 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
         return super()._fill_text(text, width, indent)
 
 
+class _Folded(argparse.Action):
+    """A heading and the names of the flags below it, as the help shows them."""
+
+    def __init__(self, group: argparse._ArgumentGroup) -> None:
+        shown = [action for action in group._group_actions if action.help != argparse.SUPPRESS]
+        names = ", ".join(action.option_strings[-1] for action in shown)
+        super().__init__([], "", nargs=0, help=names, metavar=group.title)
+
+
 class SafeParser(argparse.ArgumentParser):
     """Quotes what the user gave in one line, and without passwords."""
 
@@ -111,6 +124,19 @@ class Args:
 
 class CommandParser(SafeParser):
     """Shows a wrong flag and what to do next, without the usage, which would hide them."""
+
+    full_help = ""  # the command that also explains the flags of folded groups; empty: --help does
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help; of folded groups, only the names of the flags."""
+        short = copy(self)
+        if self.full_help:
+            folded = [group for group in self._action_groups if getattr(group, "folded", False)]
+            rest = argparse._ArgumentGroup(self, f"more flags; {self.full_help} explains them")
+            rest._group_actions = [_Folded(group) for group in folded]
+            shown = [group for group in self._action_groups if group not in folded]
+            short._action_groups = [*shown, rest]
+        super(CommandParser, short).print_help(file)
 
     def error(self, message: str, hint: str = "") -> NoReturn:
         """Exit with code 2."""

@@ -389,7 +389,7 @@ def test_heatmaps_with_their_channels_last_are_those_of_channels_first(tmp_path,
 
 @pytest.mark.parametrize("verb", ["run", "evaluate", "quantize", "benchmark", "demo"])
 def test_each_verb_takes_the_same_description_of_an_input(verb):
-    shown = run_posezoo(verb, "--help").stdout
+    shown = run_posezoo("help", verb, "--all").stdout
     for flag in ("--as", "--labels", "--layout", "--mean_values", "--scale_values", "--skeleton"):
         assert f"{flag} " in shown, flag
     assert "--reverse_input_channels" in shown

@@ -119,6 +119,26 @@ FLAGS = (
         "an image, a folder, a quoted glob, a video, a camera's number, or an address (http, rtsp)",
         required=True,
     ),
+    Flag(
+        "-o, --output PATH",
+        "where to write annotated frames: an image, a folder or a video, as the input is",
+        output=flags.RESULT,
+    ),
+    Flag(
+        "-d, --device DEVICE",
+        "OpenVINO device, also HETERO:, MULTI: and AUTO: (default: CPU); posezoo doctor lists them",
+        _device,
+    ),
+    "precision",
+    Flag(
+        "-t, --prob_threshold S",
+        "the minimum score of poses and keypoints (default: 0.1)",
+        flags.parse_fraction,
+        default=0.1,
+    ),
+    Flag("-no_show, --no_show", "show no window"),
+    flags.FORMAT,
+    VIDEO,
     FlagGroup(
         Flag(
             "-at, --architecture_type TYPE",
@@ -127,7 +147,6 @@ FLAGS = (
             choices=ARCHITECTURES,
             default="auto",
         ),
-        flags.FLAGS["precision"],
         Flag(
             "--tsize PIXELS",
             "the size that images are resized to: the height for openpose, the shorter side for ae"
@@ -139,22 +158,13 @@ FLAGS = (
             "process each frame of a video alone; by default, MoveNet and BlazePose expect people"
             " where they were in the frame before, and so process one frame after the other",
         ),
-        Flag(
-            "-t, --prob_threshold S",
-            "the minimum score of poses and keypoints (default: 0.1)",
-            flags.parse_fraction,
-            default=0.1,
-        ),
+        *flags.shared("skeleton detector min_person_score whole_image masks"),
+        flags.weights_dir_flag("folder of the models' files and IR", former=""),
         title="model",
+        folded=True,
     ),
     FlagGroup(
-        Flag(
-            "-d, --device DEVICE",
-            "OpenVINO device, also HETERO:, MULTI: and AUTO: (default: CPU); posezoo doctor lists"
-            " them",
-            _device,
-        ),
-        flags.FLAGS["inference_precision"],
+        *flags.shared("inference_precision"),
         Flag(
             "-nireq, --num_infer_requests N",
             "number of frames to process at the same time (default: 0, the device's optimal"
@@ -175,6 +185,7 @@ FLAGS = (
             default=0,
         ),
         title="inference",
+        folded=True,
     ),
     FlagGroup(
         Flag(
@@ -183,11 +194,6 @@ FLAGS = (
             flags.whole_number(1),
             nargs="?",
             default=1,
-        ),
-        Flag(
-            "-o, --output PATH",
-            "where to write annotated frames: an image, a folder or a video, as the input is",
-            output=flags.RESULT,
         ),
         Flag(
             "-limit, --output_limit N",
@@ -200,7 +206,6 @@ FLAGS = (
             "the largest size of frames on the screen and in files, such as 1280x720",
             _resolution,
         ),
-        Flag("-no_show, --no_show", "show no window"),
         Flag(
             "-u, --utilization_monitors LETTERS",
             "load of the machine to draw into frames: c for the whole CPU, d for each core, m for"
@@ -220,11 +225,9 @@ FLAGS = (
             output=flags.RESULT,
         ),
         title="input and output",
+        folded=True,
     ),
-    flags.weights_dir_flag("folder of the models' files and IR", former=""),
-    f"skeleton {flags.DESCRIPTION} detector min_person_score whole_image masks",
-    f"{flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY} {flags.FORMAT}",
-    VIDEO,
+    f"{flags.DESCRIPTION} {flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY}",
 )
 
 

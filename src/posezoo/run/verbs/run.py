@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
-from posezoo.cli.flags import Flag
+from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.model_argument import find_named_model
 from posezoo.cli.report import print_result
 from posezoo.core.console import Console
@@ -84,20 +84,27 @@ FLAGS = (
         " picture or video alone, such as out.mp4",
         "results/MODEL in your cache folder",
     ),
-    flags.weights_dir_flag("folder of the models' files and IR", former="-d, --download_dir"),
-    Flag(
-        "--limit N",
-        "the number of frames of a video, camera or stream (default: all; a camera until ^C)",
-        flags.whole_number(1),
-    ),
-    f"precision checkpoint skeleton {flags.DESCRIPTION}",
+    "precision device",
     Flag(
         "--min_score S",
         "the minimum score of keypoints that are drawn (default: the decoder's, 0.1 to 0.5)",
         flags.parse_fraction,
     ),
-    f"min_person_score whole_image masks {flags.ESTIMATOR} {flags.FORMAT}",
+    "min_person_score",
+    Flag(
+        "--limit N",
+        "the number of frames of a video, camera or stream (default: all; a camera until ^C)",
+        flags.whole_number(1),
+    ),
+    flags.FORMAT,
     VIDEO,
+    FlagGroup(
+        *flags.shared("checkpoint skeleton detector whole_image masks inference_precision"),
+        flags.weights_dir_flag("folder of the models' files and IR", former="-d, --download_dir"),
+        title="the model",
+        folded=True,
+    ),
+    f"{flags.DESCRIPTION} {flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY}",
 )
 
 
