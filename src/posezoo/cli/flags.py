@@ -635,7 +635,7 @@ def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -
             if name not in in_sections:
                 FLAGS[name].add_to(parser)
     for title, names in SECTIONS.items():
-        members = shared(" ".join(name for name in names.split() if name in named))
+        members = [FLAGS[name] for name in names.split() if name in named]
         if members:
             FlagGroup(*members, title=title, folded=title in FOLDED).add_to(parser)
 

@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from posezoo.measure.devices.device_support import DeviceSupport
 
 DEVICE_FLAGS = FlagGroup(
-    flags.FLAGS["device"],
-    flags.FLAGS["inference_precision"],
-    flags.FLAGS["precision"],
+    *flags.shared("device inference_precision precision"),
     Flag("--inputs FILE", "with --device: your photos (default: two sample photos)", nargs="+"),
     Flag(
         "--nodes DIR",
