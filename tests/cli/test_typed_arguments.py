@@ -49,7 +49,7 @@ def value_type(action):
     if inspect.isclass(parse):
         return parse.__name__
     returns = getattr(parse, "__annotations__", {}).get("return", "str")
-    if returns != "Any":
+    if returns != "object":
         return returns
     return Settings.__annotations__[action.dest]
 

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from functools import cache, partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posezoo.cli.parsers import Args, NamedOutput, OutputFile
 from posezoo.core.declarations.model import Precision
@@ -153,7 +153,7 @@ def local_path(text: str) -> Path:
 # --- Flags as data
 
 #: The types of values, by their placeholders in the help.
-TYPES: dict[str, Callable[[str], Any]] = {
+TYPES: dict[str, Callable[[str], object]] = {
     **dict.fromkeys(("DIR", "FILE", "PATH"), local_path),
     "H,W": parse_image_size,
     "P[,P]": parse_precisions,
@@ -164,7 +164,7 @@ TYPES: dict[str, Callable[[str], Any]] = {
 _PATHS = re.compile("DIR|FILE|PATH|INPUT|IMAGE|PHOTO|PYTHON|URL|XML")
 
 
-def _refuse_empty(parse: Callable[[str], Any], text: str) -> Any:
+def _refuse_empty(parse: Callable[[str], object], text: str) -> object:
     """Parse a path. An empty one is a variable of the shell without a value, and ``Path`` would
     take it for the working folder.
     """
@@ -188,7 +188,7 @@ class Flag:
     usage: str
     help: str  # the help text
     #: Makes the value from the text (default: the type that ``TYPES`` has for the placeholder).
-    type: Callable[[str], Any] | None = None
+    type: Callable[[str], object] | None = None
     default: object = None  # the value if the flag is not given; a switch is then False
     choices: Container[str] | None = None  # the allowed values
     repeats: bool = False  # whether the flag may be given several times
@@ -311,7 +311,7 @@ def _setting_flag(name: str) -> Flag:
     """
     kind = SETTING_TYPES[name]
 
-    def parse(text: str) -> Any:
+    def parse(text: str) -> object:
         try:
             return kind.parse(text)
         except ValueError as error:

@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from glob import iglob
 from pathlib import Path
-from typing import Any
 
 from posezoo.cli.parsers import Args, NamedOutput
 from posezoo.core.errors import OutputError
@@ -103,7 +102,7 @@ def _input_paths(args: Args, renewed: Collection[str]) -> Iterator[Path]:
                 yield path
 
 
-def _paths_in(value: Any) -> Iterator[Path]:
+def _paths_in(value: object) -> Iterator[Path]:
     if isinstance(value, list | tuple):
         for each in value:
             yield from _paths_in(each)

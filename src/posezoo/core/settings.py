@@ -281,7 +281,7 @@ class SettingType:
     """The definition of one setting, which posezoo.cfg, the environment and the flag share."""
 
     parse: Callable[[Any], Any]
-    default: Any  # a value, or a function of the environment
+    default: object  # a value, or a function of the environment
     help: str
     metavar: str = ""  # the placeholder in the flag's help; empty for a switch
     repeats: bool = False  # whether the flag may be given several times
@@ -515,7 +515,7 @@ class Setting:
 
 
 def read_settings(
-    flags: Mapping[str, Any] | None = None,
+    flags: Mapping[str, object] | None = None,
     environ: Mapping[str, str] = os.environ,
     folder: Path | None = None,
 ) -> dict[str, Setting]:
@@ -559,7 +559,7 @@ def to_settings(settings: Mapping[str, Setting]) -> Settings:
 
 
 def _read_each(
-    flags: Mapping[str, Any],
+    flags: Mapping[str, object],
     environ: Mapping[str, str],
     folder: Path | None,
     report: Callable[[SettingsError], None],
@@ -620,7 +620,7 @@ def _line_of(name: str, path: Path) -> int:
 def _read_one(
     name: str,
     kind: SettingType,
-    flags: Mapping[str, Any],
+    flags: Mapping[str, object],
     environ: Mapping[str, str],
     configured: Iterable[_ConfigFile],
 ) -> Setting | None:
