@@ -109,6 +109,8 @@ def cache_key(protocol: EvaluationProtocol, *others: Path) -> dict[str, Any]:
         "files": digests,
         "settings": protocol.to_settings(),
         "device": estimator.device,
+        "people": f"{estimator.model.people} {protocol.options.whole_image}"
+        f" {protocol.options.min_person_score} {estimator.model.target_size}",
         "options": f"{estimator.decoder} {options} {skeleton.to_json() if skeleton else ''}",
         "tools": package_versions("openvino", "posezoo"),
         "code": code.hexdigest(),
