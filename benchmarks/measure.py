@@ -49,8 +49,8 @@ ANNOTATIONS = "person_keypoints.json"
 KINDS = ("accuracy", "int8", "speed")
 FP32, FP16, INT8 = Precision.FP32, Precision.FP16, Precision.FP16_INT8
 
-#: The further heights, or shorter sides, of the models that take images of other sizes; the declared
-#: one lies between.
+#: The further heights, or shorter sides, of the models that take images of other sizes; the
+#: declared one lies between.
 HEIGHTS = {
     "human-pose-estimation-0001": (256, 480),
     "movenet-multipose": (192, 320),
@@ -263,13 +263,14 @@ class Measurer:
         """
         if found is None:
             return "not measured yet"
+        is_boxes = found.settings.get("of") == "boxes"
         if found.kind == "accuracy" and found.tools.get("opencv") != self._opencv:
             return f"measured with OpenCV {found.tools.get('opencv', '?')}, now {self._opencv}"
         if found.tools.get("openvino") != self._openvino:
             return f"measured with OpenVINO {found.tools.get('openvino')}, now {self._openvino}"
         if found.irs != (digest_irs(irs) if irs else ""):
             return "measured on another IR"
-        if found.kind == "accuracy" and "PCK" not in found.figures and "AP" in found.figures:
+        if found.kind == "accuracy" and not {"PCK", "MPJPE_mm"} & {*found.figures} and not is_boxes:
             return "measured without PCK"
         return ""
 
