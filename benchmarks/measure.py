@@ -26,7 +26,14 @@ from pathlib import Path
 
 from posezoo.core.declarations.model import WHOLE_IMAGE, Model, ModelSpec, Precision
 from posezoo.core.errors import import_cv2
-from posezoo.core.measured import ANNOTATED_BOXES, SHOWN, Measurement, digest_irs, load_measurements
+from posezoo.core.measured import (
+    ANNOTATED_BOXES,
+    SHOWN,
+    TARGET_SIZE,
+    Measurement,
+    digest_irs,
+    load_measurements,
+)
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.core.versions import package_version
@@ -41,6 +48,15 @@ RESULTS = Path("build/measure")
 ANNOTATIONS = "person_keypoints.json"
 KINDS = ("accuracy", "int8", "speed")
 FP32, FP16, INT8 = Precision.FP32, Precision.FP16, Precision.FP16_INT8
+
+#: The further heights, or shorter sides, of the models that take images of other sizes; the
+#: declared one lies between.
+HEIGHTS = {
+    "human-pose-estimation-0001": (256, 480),
+    "movenet-multipose": (192, 320),
+    "posenet-mobilenet-v1": (321, 513),
+    "tf-pose-mobilenet-v2-small": (256, 480),
+}
 
 #: INT8 has at least this share of the AP of FP32, or is not worth it.
 MIN_INT8_RATIO = 0.97
@@ -151,7 +167,7 @@ class Measurer:
 
     def _evaluate(self, model: Model, precision: Precision) -> None:
         """Measure AP, once for each way in which people are found."""
-        for source, words in self._protocols(model, is_accuracy=True):
+        for source, height, words in self._protocols(model, is_accuracy=True):
             irs = [*self._irs(model, precision), *self._detector_irs(source)]
             found = (
                 each
@@ -159,6 +175,7 @@ class Measurer:
                 if each.kind == "accuracy"
                 and each.precision is precision
                 and each.settings.get("people_from", "") == source
+                and each.settings.get(TARGET_SIZE) == height
             )
             if reason := self._explain_stale(next(found, None), irs):
                 folder = RESULTS / f"{model.full_name}-{precision}"
@@ -193,7 +210,7 @@ class Measurer:
             self._measure_pipeline(model, precisions, shown)
 
     def _measure_pipeline(self, model: Model, precisions: Sequence[Precision], shown: int) -> None:
-        for source, words in self._protocols(model, is_accuracy=False):
+        for source, height, words in self._protocols(model, is_accuracy=False):
             reasons = []
             for precision in precisions:
                 irs = [*self._irs(model, precision), *self._detector_irs(source)]
@@ -202,6 +219,7 @@ class Measurer:
                     for each in self._speeds(model, precision, pipeline="read, found, drawn")
                     if each.settings.get("people_from", "") == source
                     and each.settings.get(SHOWN, 4) == shown
+                    and each.settings.get(TARGET_SIZE) == height
                 )
                 reasons.append(self._explain_stale(next(found, None), irs))
             command = ["benchmark", "--pipeline", model.full_name, "--requests", "1"]
@@ -245,23 +263,32 @@ class Measurer:
         """
         if found is None:
             return "not measured yet"
+        is_boxes = found.settings.get("of") == "boxes"
         if found.kind == "accuracy" and found.tools.get("opencv") != self._opencv:
             return f"measured with OpenCV {found.tools.get('opencv', '?')}, now {self._opencv}"
         if found.tools.get("openvino") != self._openvino:
             return f"measured with OpenVINO {found.tools.get('openvino')}, now {self._openvino}"
         if found.irs != (digest_irs(irs) if irs else ""):
             return "measured on another IR"
+        if found.kind == "accuracy" and not {"PCK", "MPJPE_mm"} & {*found.figures} and not is_boxes:
+            return "measured without PCK"
         return ""
 
-    def _protocols(self, model: Model, *, is_accuracy: bool) -> Iterator[tuple[str, list[str]]]:
-        """Each way in which people are found: the setting ``people_from``, and the flags."""
+    def _protocols(
+        self, model: Model, *, is_accuracy: bool
+    ) -> Iterator[tuple[str, int | None, list[str]]]:
+        """Each way in which people are found, and each size: the settings ``people_from`` and
+        ``target_size``, and the flags.
+        """
         if model.decoder is None:
             return
         usual = people_from(model)
-        yield usual, []
+        yield usual, None, []
         if usual and is_accuracy:
-            yield WHOLE_IMAGE, ["--detector", "none"]
-            yield ANNOTATED_BOXES, ["--boxes", "truth"]
+            yield WHOLE_IMAGE, None, ["--detector", "none"]
+            yield ANNOTATED_BOXES, None, ["--boxes", "truth"]
+        for height in HEIGHTS.get(model.full_name, ()):
+            yield usual, height, ["--height" if is_accuracy else "--heights", str(height)]
 
     def _irs(self, model: Model, precision: Precision) -> list[Path]:
         """The .xml of each part; empty if one of them does not exist."""

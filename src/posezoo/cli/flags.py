@@ -90,6 +90,16 @@ def whole_number(lowest: int, highest: int = 10**9) -> Callable[[str], int]:
     return parse
 
 
+def whole_numbers(lowest: int, highest: int) -> Callable[[str], tuple[int, ...]]:
+    """An argparse type: different whole numbers, separated by commas."""
+    parse_one = whole_number(lowest, highest)
+
+    def parse(text: str) -> tuple[int, ...]:
+        return tuple(dict.fromkeys(parse_one(word) for word in text.split(",")))
+
+    return parse
+
+
 def parse_image_size(text: str) -> tuple[int, int]:
     """An argparse type: height and width, in pixels."""
     return parse_sides(text, "[,x]", "height and width such as 368,432")

@@ -65,9 +65,14 @@ KINDS: Mapping[str, MeasurementKind] = {
     # gflops: 10^9 operations of one inference at the declared size; mparams: 10^6 weights.
     "complexity": MeasurementKind({"gflops": 1e9, "mparams": 1e9}, any_weights=True),
     # COCO's ten metrics and two more for boxes, as shares; the share of people found in images of
-    # two or more; the mean error of 3D joints.
+    # one, and of two or more; PCK@0.2; people found per image without people, and those of a score
+    # of 0.3 or more; the mean error of 3D joints.
     "accuracy": MeasurementKind(
-        {**dict.fromkeys((*_COCO, "APs", "ARs", "AR50_several"), 1.0), "MPJPE_mm": 1e4}
+        {
+            **dict.fromkeys((*_COCO, "APs", "ARs", "AR50_single", "AR50_several", "PCK"), 1.0),
+            **dict.fromkeys(("ghosts", "sure_ghosts"), 1e3),
+            "MPJPE_mm": 1e4,
+        }
     ),
     # The displacement of INT8 from FP32, in pixels of the input, and how many people each detects.
     "quantization": MeasurementKind(
@@ -92,6 +97,9 @@ MAX_SPREAD = 0.15
 SHOWN = "shown"
 USUALLY_SHOWN = 4
 FOUND = "people"
+
+#: The setting of a pipeline whose images get another size than the model declares, in pixels.
+TARGET_SIZE = "target_size"
 
 #: The setting ``people_from`` of an accuracy that was measured on the annotated boxes of people.
 ANNOTATED_BOXES = "the annotated boxes"

@@ -43,6 +43,7 @@ class BenchmarkOptions:
         size: height and width in pixels, for an IR with dynamic sizes; None for the usual ones.
         is_pipeline: whether the whole pipeline is measured, from an image to poses.
         image: for the pipeline; None for a photo of ``people``, one or four.
+        target_sizes: as in ``LoadOptions``, for the pipeline.
         generates: whether networks of ours without an IR get random weights.
         described: with what the user states of the input of an IR, for the pipeline.
         like: as in ``ChosenModel``.
@@ -57,6 +58,7 @@ class BenchmarkOptions:
     image: Path | None
     people: int
     generates: bool
+    target_sizes: Sequence[int | None] = (None,)
     described: LoadOptions = LoadOptions()
     like: ModelSpec | None = None
 
@@ -194,15 +196,16 @@ class CaseMaker:
         self,
         name: str,
         precision: Precision | None,
-        compiled: Callable[[RuntimeConfig], Estimator],
+        compiled: Callable[[LoadOptions], Estimator],
         irs: Sequence[Path],
         *,
         is_recordable: bool = True,
     ) -> Iterator[BenchmarkCase]:
         shown = self.options.people if self.options.image is None else 0
-        workload = PipelineWorkload(self._image(), compiled, tuple(irs), shown)
-        for runtime in self.options.runtimes:
-            yield BenchmarkCase(name, precision, workload, runtime, is_recordable=is_recordable)
+        for target_size in self.options.target_sizes:
+            workload = PipelineWorkload(self._image(), compiled, tuple(irs), shown, target_size)
+            for runtime in self.options.runtimes:
+                yield BenchmarkCase(name, precision, workload, runtime, is_recordable=is_recordable)
 
     def _image(self) -> Path:
         if self.options.image:
@@ -226,12 +229,12 @@ def _generate(settings: Settings, spec: ModelSpec, folder: Path, precision: Prec
 
 
 def _compiled(
-    settings: Settings, model: Model, irs: Mapping[str, Path], runtime: RuntimeConfig
+    settings: Settings, model: Model, irs: Mapping[str, Path], options: LoadOptions
 ) -> Estimator:
     """Compile a model and its detector as ``posezoo run`` does, without a cache; runs in a child
     process.
     """
-    return load.compile_estimator(model, open_context(settings), irs, LoadOptions(runtime))
+    return load.compile_estimator(model, open_context(settings), irs, options)
 
 
 def _compiled_ir(
@@ -239,8 +242,8 @@ def _compiled_ir(
     xml: Path,
     described: LoadOptions,
     like: ModelSpec | None,
-    runtime: RuntimeConfig,
+    options: LoadOptions,
 ) -> Estimator:
     """As ``_compiled``, for an IR that no model.yml describes."""
-    options = replace(described, runtime=runtime)
+    options = replace(described, runtime=options.runtime, target_size=options.target_size)
     return load.Loader(open_context(settings)).compile_ir(xml, options, like)

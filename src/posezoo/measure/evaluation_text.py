@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from posezoo.cli.report import align_columns, print_lines
 from posezoo.core.labels import format_conditions, format_count
-from posezoo.measure.evaluation.breakdown import worst_images
+from posezoo.core.measured import TARGET_SIZE
+from posezoo.measure.evaluation.breakdown import score_groups, worst_images
 from posezoo.measure.evaluation.coco_metrics import BOX_METRICS, KEYPOINT_METRICS
 from posezoo.measure.evaluation.evaluation_report import EvaluationReport
 
@@ -24,6 +25,7 @@ def print_report(report: EvaluationReport) -> None:
         _metric_lines(report),
         _published_lines(report),
         _keypoint_lines(report),
+        _group_lines(report),
         _worst_image_lines(report),
     )
     for block in blocks:
@@ -34,6 +36,23 @@ def print_report(report: EvaluationReport) -> None:
     for name, path in report.files.items():
         print_lines(f"{name:10}{path}")
     print_lines(f"posezoo record {report.files['accuracy']} adds the metrics to a checkout")
+
+
+def print_sizes(reports: Sequence[EvaluationReport]) -> None:
+    """Print one line of metrics for each size, and where the results are."""
+    heading = ("HEIGHT", "INPUT", "AP", "95 % INTERVAL", "OF ONE", "OF SEVERAL", "GHOSTS")
+    rows: list[tuple[str, ...]] = [heading]
+    for report in reports:
+        result, settings = report.result, report.protocol.to_settings()
+        interval = " to ".join(f"{bound:.3f}" for bound in result.intervals.get("AP", ()))
+        names = ("AR50_single", "AR50_several", "ghosts")
+        shares = (f"{result.figures[name]:.2f}" if name in result.figures else "" for name in names)
+        ap = f"{result.figures['AP']:.3f}"
+        rows.append((str(settings[TARGET_SIZE]), str(settings["input"]), ap, interval, *shares))
+    columns = [index for index in range(len(heading)) if any(row[index] for row in rows[1:])]
+    cells = [[row[index] for index in columns] for row in rows]
+    print_lines(*_heading(reports[0]), "", *align_columns(cells, right=frozenset({0, 2, 4, 5, 6})))
+    print_lines("", *(f"accuracy  {report.files['accuracy']}" for report in reports))
 
 
 def _heading(report: EvaluationReport) -> Iterator[str]:
@@ -72,6 +91,16 @@ def _keypoint_lines(report: EvaluationReport) -> list[str]:
     if len(rows) <= 1:
         return []
     return align_columns(rows, right=_NUMBERS)
+
+
+def _group_lines(report: EvaluationReport) -> list[str]:
+    rows: list[tuple[str, ...]] = [
+        ("PEOPLE IN AN IMAGE", "IMAGES", "PEOPLE", "FOUND", "WRONG", "OF 0.3 OR MORE")
+    ]
+    for group in score_groups(report.result.image_scores):
+        numbers = (group.images, group.people, group.found, group.wrong, group.sure)
+        rows.append((group.title, *map(str, numbers)))
+    return align_columns(rows, right=frozenset(range(1, 6))) if len(rows) > 1 else []
 
 
 def _worst_image_lines(report: EvaluationReport) -> list[str]:

@@ -215,6 +215,11 @@ class InputSizing:
         return width, height
 
 
+def describe_size(size: Size | None) -> str:
+    """The size of an input, for records of measurements; None: that of each image."""
+    return f"{size[0]}x{size[1]}" if size else "varies"
+
+
 def letterbox_transform(image: Size, size: Size) -> ImageTransform:
     """Letterbox: the whole image, as large as possible, in the middle of an input of this size."""
     scale = min(size[0] / image[0], size[1] / image[1])

@@ -8,14 +8,20 @@ from dataclasses import field
 
 from posezoo.core.declarations.model import Model
 from posezoo.core.labels import format_pairs, join
-from posezoo.core.measured import SHOWN, USUALLY_SHOWN, Measurement, measurements_of
+from posezoo.core.measured import (
+    SHOWN,
+    TARGET_SIZE,
+    USUALLY_SHOWN,
+    Measurement,
+    measurements_of,
+)
 from posezoo.core.values import frozen
 from posezoo.poses.people import people_from
 
 #: Settings that the tool chooses, or that follow from the model; they may differ between models.
 _MODEL_DEPENDENT = (
     "requests", "streams", "executed_precision", "people", "people_from",
-    "height", "width", "input", "arithmetic",
+    "height", "width", "input", "arithmetic", TARGET_SIZE,
 )  # fmt: skip
 
 
@@ -43,10 +49,18 @@ class MeasurementSelection:
         return list(filter(self._is_comparable_speed, measurements))
 
     def select_of_pipeline(
-        self, model: Model, kind: str, shown: int = USUALLY_SHOWN
+        self,
+        model: Model,
+        kind: str,
+        shown: int = USUALLY_SHOWN,
+        *,
+        target_size: int | None = None,
     ) -> list[Measurement]:
-        """Those of the whole pipeline, with people found as the model does by default; of speeds,
-        those on a picture that shows this number of people.
+        """Those of the whole pipeline, with people found as the model does by default, at one
+        target size; of speeds, those on a picture that shows this number of people.
+
+        Args:
+            target_size: that of ``run --height``; None for the declared size.
         """
         usual = people_from(model)
         return [
@@ -55,7 +69,13 @@ class MeasurementSelection:
             if is_of_pipeline(each)
             and each.settings.get("people_from", "") == usual
             and each.settings.get(SHOWN, USUALLY_SHOWN) == shown
+            and each.settings.get(TARGET_SIZE) == target_size
         ]
+
+    def target_sizes(self, model: Model) -> list[int]:
+        """The further target sizes that its AP was measured at, in ascending order."""
+        sizes = {each.settings.get(TARGET_SIZE) for each in self.select(model, "accuracy")}
+        return sorted(size for size in sizes if isinstance(size, int))
 
     def select_of_network(self, model: Model) -> list[Measurement]:
         """The speeds of the network alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import pytest
@@ -9,7 +10,13 @@ import pytest
 from fakes.coco import crowded, written
 from measure.evaluation.test_coco_metrics import predictions_of, pycocotools_says
 from posezoo.measure import coco
-from posezoo.measure.evaluation.breakdown import recall_of_several, score_image
+from posezoo.measure.evaluation.breakdown import (
+    compute_pck,
+    count_ghosts,
+    recall_of_groups,
+    score_groups,
+    score_image,
+)
 from posezoo.measure.evaluation.coco_matching import match_dataset
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
@@ -18,7 +25,7 @@ pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 def recall(path, folder, results) -> float | None:
     dataset = coco.read_coco_dataset(path, folder)
     matches = match_dataset(dataset, predictions_of(results))
-    return recall_of_several([score_image(each) for each in matches])
+    return recall_of_groups([score_image(each) for each in matches], 2, math.inf)
 
 
 def test_the_recall_of_several_people_is_ar50_of_the_images_with_two_or_more(tmp_path):
@@ -46,3 +53,57 @@ def test_without_an_image_of_several_people_there_is_no_such_recall(tmp_path):
     first = {each["image_id"]: each for each in reversed(truth["annotations"])}
     alone = {**truth, "annotations": [{**each, "id": key + 1} for key, each in first.items()]}
     assert recall(written(tmp_path, alone), tmp_path, results) is None
+
+
+def scored(path, folder, results):
+    dataset = coco.read_coco_dataset(path, folder)
+    matches = tuple(match_dataset(dataset, predictions_of(results)))
+    return dataset, matches, tuple(map(score_image, matches))
+
+
+def test_ghosts_are_the_people_found_in_images_without_people(tmp_path):
+    truth, results = crowded()
+    shown = {each["image_id"] for each in truth["annotations"]}
+    truth["images"] = [each for each in truth["images"] if each["id"] in shown]
+    results = [each for each in results if each["image_id"] in shown]
+    empty = [{**truth["images"][0], "id": number} for number in (9001, 9002)]
+    more = {**truth, "images": [*truth["images"], *empty]}
+    ghost = {**results[0], "image_id": 9001}
+    found = [*results, {**ghost, "score": 0.9}, {**ghost, "score": 0.1}]
+
+    _, _, before = scored(written(tmp_path, truth), tmp_path, results)
+    _, _, after = scored(written(tmp_path, more), tmp_path, found)
+
+    assert count_ghosts(before) is None  # each image has people
+    assert count_ghosts(after) == (1.0, 0.5)  # two and none; one of them is sure
+    first = score_groups(after)[0]
+    assert (first.title, first.images, first.people, first.wrong, first.sure) == ("0", 2, 0, 2, 1)
+
+
+def test_the_groups_have_all_people_that_count(tmp_path):
+    truth, results = crowded()
+    _, _, scores = scored(written(tmp_path, truth), tmp_path, results)
+    groups = score_groups(scores)
+    assert sum(each.people for each in groups) == sum(score.people for score in scores) > 0
+    assert sum(each.found for each in groups) == sum(score.found for score in scores)
+
+
+def test_pck_is_one_for_the_annotations_and_falls_as_keypoints_move_away(tmp_path):
+    truth, _ = crowded()
+    perfect = [
+        {"image_id": each["image_id"], "score": 1.0, "category_id": 1, "keypoints": keypoints}
+        for each in truth["annotations"]
+        if each["num_keypoints"] and not each["iscrowd"]
+        for keypoints in [
+            [value if i % 3 < 2 else 1.0 for i, value in enumerate(each["keypoints"])]
+        ]
+    ]
+    _, matches, _ = scored(written(tmp_path, truth), tmp_path, perfect)
+    assert compute_pck(predictions_of(perfect), matches) == 1.0
+
+    moved = [
+        {**each, "keypoints": [value + 1e4 * (i == 0) for i, value in enumerate(each["keypoints"])]}
+        for each in perfect
+    ]
+    _, matches, _ = scored(written(tmp_path, truth), tmp_path, moved)
+    assert compute_pck(predictions_of(moved), matches) < 1.0

@@ -507,6 +507,9 @@ class ModelSpec:
     decoding: Decoding | None = None  # the decoder that is put into the IR; not in model.yml
     #: How a top-down model's people are found; None if it is not declared.
     people: People | None = None
+    #: The size in pixels to which images are resized, as its publisher measured: the height, or the
+    #: side that its decoder names; None: the size of its input.
+    target_size: int | None = None
     skeleton: str = ""
     origin: ModelOrigin = ModelOrigin()
     self_check: SelfCheckSettings = SelfCheckSettings()
@@ -647,6 +650,7 @@ class CompositeSpec:
     # What a composite does not have, as a ModelSpec without it.
     composite: ClassVar[str] = ""
     people: ClassVar[People | None] = None
+    target_size: ClassVar[int | None] = None
     published: ClassVar[PublishedMetrics] = PublishedMetrics()
     revision: ClassVar[int] = 1
     tag: ClassVar[str] = ""

@@ -312,6 +312,12 @@ _USE_KEYS = (
     Key("inputs", INPUTS),
     Key("outputs", OUTPUTS),
     Key("people", _PEOPLE, "How the people are found for a top-down model."),
+    Key(
+        "target_size",
+        integer(32, 4096),
+        "The size in pixels to which images are resized, as its publisher measured; of the side"
+        " that the decoder names, usually the height.",
+    ),
     Key("self_check", _SELF_CHECK),
     Key("recorded_outputs", _RECORDED_OUTPUTS, "Each conversion is compared with them."),
 )

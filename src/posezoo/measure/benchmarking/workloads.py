@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from posezoo.core.declarations.model import Precision
-from posezoo.core.measured import FOUND, SHOWN
+from posezoo.core.measured import FOUND, SHOWN, TARGET_SIZE
 from posezoo.core.values import frozen
 from posezoo.core.workers.threads import available_cores
 from posezoo.poses.drawing import draw
+from posezoo.poses.letterbox import describe_size
 from posezoo.poses.people import ITSELF
 from posezoo.run.images import read_image
 from posezoo.run.runtime.compiled_network import CompiledNetwork
 from posezoo.run.runtime.graph import Graph
-from posezoo.run.runtime.runtime_config import RuntimeConfig, available_devices
+from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig, available_devices
 
 if TYPE_CHECKING:
     from posezoo.run.runtime.estimator import Estimator
@@ -154,17 +155,20 @@ class PipelineWorkload:
             can be pickled.
         irs: the .xml of each network.
         shown: the number of people on the image; 0 if it is the user's.
+        target_size: as in ``LoadOptions``.
     """
 
     image: Path
-    compile: Callable[[RuntimeConfig], Estimator]
+    compile: Callable[[LoadOptions], Estimator]
     irs: tuple[Path, ...]
     shown: int
+    target_size: int | None = None
 
     @property
     def description(self) -> str:
         """What is measured, in a few words."""
-        return f"pipeline, {self.image.name}"
+        size = f", height {self.target_size}" if self.target_size else ""
+        return f"pipeline, {self.image.name}{size}"
 
     def load(self, runtime: RuntimeConfig) -> tuple[Work, WorkloadInfo]:
         """Read the image and compile all networks.
@@ -176,7 +180,7 @@ class PipelineWorkload:
         hardware = available_devices()
         image = read_image(self.image)
         start_time = time.perf_counter()
-        estimator = self.compile(runtime)
+        estimator = self.compile(LoadOptions(runtime, target_size=self.target_size))
         compile_s = time.perf_counter() - start_time
 
         def work() -> None:
@@ -186,6 +190,8 @@ class PipelineWorkload:
         settings: dict[str, str | int] = {
             "pipeline": "read, found, drawn",
             "picture": f"{image.shape[1]}x{image.shape[0]}",
+            "input": describe_size(estimator.input_size),
+            **({TARGET_SIZE: self.target_size} if self.target_size else {}),
             FOUND: len(estimator(image)),
             SHOWN: self.shown,
             **({} if estimator.people_from == ITSELF else {"people_from": estimator.people_from}),

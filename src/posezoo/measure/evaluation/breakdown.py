@@ -16,6 +16,16 @@ from posezoo.measure.evaluation.image_predictions import Predictions
 #: A keypoint counts as found at this similarity or more.
 FOUND_AT = 0.5
 
+#: The score of a ghost, a person who is found where there is none, that few programs would hide.
+SURE_AT = 0.3
+
+#: PCK@0.2: the distance of a correct keypoint, as a share of the longer side of the person's box
+#: (Yang and Ramanan, Articulated Human Detection with Flexible Mixtures of Parts, 2013).
+PCK_SHARE = 0.2
+
+#: The groups of images in the table by the number of annotated people: the first and last number.
+GROUPS = ((0, 0), (1, 1), (2, 2), (3, 4), (5, 9), (10, 10**9))
+
 #: Both skeletons are aligned at this keypoint, because the model's joints are relative to it.
 ROOT = "neck"
 
@@ -28,6 +38,7 @@ class ImageScore:
         people: number of annotated people that count.
         found: how many of them were found.
         wrong: number of predictions that match no person.
+        sure: how many of these have a score of ``SURE_AT`` or more.
         similarity: mean similarity between the people and their predictions, 0 for people who were
             not found; None if there are no people.
     """
@@ -36,7 +47,13 @@ class ImageScore:
     people: int
     found: int
     wrong: int
+    sure: int
     similarity: float | None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody is annotated, not even a crowd or a person without keypoints."""
+        return not self.image.people
 
 
 @frozen
@@ -63,22 +80,95 @@ def score_image(matches: ImageMatches) -> ImageScore:
     """The score of one image."""
     rows = matches.found()
     people = matches.num_people
-    wrong = int((matches.persons[0] < 0).sum())
+    is_wrong = matches.persons[0] < 0
     similarity = sum(matches.similarities[row, person] for person, row in rows.items())
     mean = float(similarity / people) if people else None
-    return ImageScore(matches.image, people, len(rows), wrong, similarity=mean)
+    sure = int((is_wrong & (matches.scores >= SURE_AT)).sum())
+    return ImageScore(
+        matches.image, people, len(rows), int(is_wrong.sum()), sure=sure, similarity=mean
+    )
 
 
-def recall_of_several(scores: Sequence[ImageScore]) -> float | None:
-    """The share, 0..1, of the people in images of two or more people that were found; None if there
-    are no such images.
+@frozen
+class GroupScore:
+    """How many people a model finds in the images of a group, which have as many people.
+
+    Attributes:
+        title: the number of people in an image: 0, 1, 2, 3 to 4, ...
+        images: the number of images.
+        people, found, wrong, sure: the sums over these images, as in ``ImageScore``.
+    """
+
+    title: str
+    images: int
+    people: int
+    found: int
+    wrong: int
+    sure: int
+
+
+def score_groups(scores: Sequence[ImageScore]) -> tuple[GroupScore, ...]:
+    """The scores by the number of people in an image, without groups that no image has."""
+    groups = []
+    for first, last in GROUPS:
+        members = [score for score in scores if first <= score.people <= last]
+        if not first:
+            members = [score for score in members if score.is_empty]
+        if members:
+            title = f"{first}" if first == last else f"{first} to {last}"
+            sums = (
+                sum(getattr(score, name) for score in members)
+                for name in ("people", "found", "wrong", "sure")
+            )
+            groups.append(
+                GroupScore(f"{first} or more" if last > 1e8 else title, len(members), *sums)
+            )
+    return tuple(groups)
+
+
+def recall_of_groups(scores: Sequence[ImageScore], least: int, most: float) -> float | None:
+    """The share, 0..1, of the people that were found in images of ``least`` to ``most`` people;
+    None if there are no such images.
 
     This is AR50 of these images alone: 20 predictions of an image count, and the matches' first
     threshold.
     """
-    several = [score for score in scores if score.people > 1]
-    people = sum(score.people for score in several)
-    return sum(score.found for score in several) / people if people else None
+    counted = [score for score in scores if least <= score.people <= most]
+    people = sum(score.people for score in counted)
+    return sum(score.found for score in counted) / people if people else None
+
+
+def count_ghosts(scores: Sequence[ImageScore]) -> tuple[float, float] | None:
+    """People found per image without people: all, and those with a score of ``SURE_AT`` or more;
+    None if each image has people.
+    """
+    empty = [score for score in scores if score.is_empty]
+    if not empty:
+        return None
+    total, sure = (sum(each) for each in zip(*((s.wrong, s.sure) for s in empty), strict=True))
+    return total / len(empty), sure / len(empty)
+
+
+def compute_pck(predictions: Predictions, matches: Sequence[ImageMatches]) -> float | None:
+    """PCK@0.2: the share, 0..1, of the labelled keypoints of all people that count that are at most
+    ``PCK_SHARE`` of the longer side of the person's box away; those of people who were not found
+    are not; None if no keypoint is labelled.
+    """
+    labelled = correct = 0
+    for image_matches in matches:
+        image = image_matches.image
+        rows = image_matches.found()
+        for index, person in enumerate(image.people):
+            if image_matches.ignored[index]:
+                continue
+            is_labelled = person.keypoints[:, 2] > 0
+            labelled += int(is_labelled.sum())
+            if index in rows:
+                points = predictions[image.id].keypoints[image_matches.order[rows[index]]]
+                distances = np.hypot(*(points[:, :2] - person.keypoints[:, :2]).T)
+                is_near = distances <= PCK_SHARE * max(person.bbox[2:])
+                correct += int((is_labelled & is_near & (points[:, 2] > 0)).sum())
+    return correct / labelled if labelled else None
 
 
 def worst_images(scores: Sequence[ImageScore], count: int) -> list[ImageScore]:

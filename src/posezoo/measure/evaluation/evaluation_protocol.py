@@ -14,11 +14,12 @@ from posezoo import poses as pose
 from posezoo.core.declarations.model import Precision, PublishedAccuracy, PublishedMetrics
 from posezoo.core.errors import import_cv2
 from posezoo.core.files.verified_files import compute_digest
-from posezoo.core.measured import Measurement, Scalar, digest_irs
+from posezoo.core.measured import TARGET_SIZE, Measurement, Scalar, digest_irs
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions
 from posezoo.measure.evaluation.run_evaluation import EvaluationResult
 from posezoo.poses.decoders import find_decoder
+from posezoo.poses.letterbox import describe_size
 from posezoo.poses.people import ITSELF
 from posezoo.run import runtime
 from posezoo.run.runtime.estimator import Estimator
@@ -65,13 +66,9 @@ class EvaluationProtocol:
 
     def to_settings(self) -> dict[str, Scalar]:
         """The protocol as the settings of a record; defaults are left out."""
-        size = self.estimator.input_size
         options = self.options
-        settings: dict[str, Scalar] = {"input": "varies"}
-        if size:
-            width, height = size
-            settings["input"] = f"{width}x{height}"
-        settings["target_size"] = options.target_size or 0
+        settings: dict[str, Scalar] = {"input": describe_size(self.estimator.input_size)}
+        settings[TARGET_SIZE] = options.target_size or 0
         settings["flip"] = options.flip
         if options.scales != (1.0,):
             settings["scales"] = " ".join(f"{scale:g}" for scale in options.scales)
@@ -112,6 +109,8 @@ def cache_key(protocol: EvaluationProtocol, *others: Path) -> dict[str, Any]:
         "files": digests,
         "settings": protocol.to_settings(),
         "device": estimator.device,
+        "people": f"{estimator.model.people} {protocol.options.whole_image}"
+        f" {protocol.options.min_person_score} {estimator.model.target_size}",
         "options": f"{estimator.decoder} {options} {skeleton.to_json() if skeleton else ''}",
         "tools": package_versions("openvino", "posezoo"),
         "code": code.hexdigest(),

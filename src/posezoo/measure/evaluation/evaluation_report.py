@@ -20,7 +20,7 @@ from posezoo.core.json_projection import Json, project, to_json
 from posezoo.core.labels import format_conditions
 from posezoo.core.measured import measurement_to_json
 from posezoo.measure.coco import CocoDataset
-from posezoo.measure.evaluation.breakdown import worst_images
+from posezoo.measure.evaluation.breakdown import score_groups, worst_images
 from posezoo.measure.evaluation.evaluation_protocol import (
     EvaluationProtocol,
     create_accuracy_measurement,
@@ -33,7 +33,7 @@ from posezoo.run import images
 
 #: The keys of a protocol in JSON, and of an image in the tables.
 _PROTOCOL = "model=estimator.model.full_name precision device=estimator.device people_from"
-_PICTURE = "image=image.file_name id=image.id people found wrong similarity"
+_PICTURE = "image=image.file_name id=image.id people found wrong sure similarity"
 
 
 @dataclass(slots=True)
@@ -87,7 +87,13 @@ class EvaluationReport:
         pictures = [project(score, _PICTURE) for score in self.result.image_scores]
         keypoints = list(map(asdict, self.result.keypoint_scores))
         unreadable = dict(self.result.unreadable)
-        return {"keypoints": keypoints, "pictures": pictures, "unreadable": unreadable}
+        groups = list(map(asdict, score_groups(self.result.image_scores)))
+        return {
+            "keypoints": keypoints,
+            "groups": groups,
+            "pictures": pictures,
+            "unreadable": unreadable,
+        }
 
     def write(
         self, folder: Path, *, worst: int = 0, report: Path | None = None, force: bool = False

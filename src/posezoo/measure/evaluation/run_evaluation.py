@@ -4,6 +4,7 @@ tables.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import field, replace
@@ -250,8 +251,13 @@ def _compare(
     keypoint_scores: tuple[breakdown.KeypointScore, ...] = ()
     if not of_boxes:
         keypoint_scores = breakdown.score_keypoints(dataset, predictions, matches)
+        ghosts = breakdown.count_ghosts(image_scores)
         further = {
-            "AR50_several": breakdown.recall_of_several(image_scores),
+            "AR50_single": breakdown.recall_of_groups(image_scores, 1, 1),
+            "AR50_several": breakdown.recall_of_groups(image_scores, 2, math.inf),
+            "PCK": breakdown.compute_pck(predictions, matches),
+            "ghosts": ghosts and ghosts[0],
+            "sure_ghosts": ghosts and ghosts[1],
             "MPJPE_mm": breakdown.compute_mpjpe(dataset, predictions, matches),
         }
         metrics |= compute_part_metrics(dataset, predictions)

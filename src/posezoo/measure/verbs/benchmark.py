@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -49,20 +49,11 @@ posezoo benchmark human-pose-estimation-0001
 posezoo benchmark net.xml --batch 1,2,4,8 --requests 1,0
 posezoo benchmark --compare human-pose-estimation-0001 --precisions FP16,FP16-INT8
 posezoo benchmark --pipeline blazepose-full --requests 4 --input crowd.jpg
+posezoo benchmark --pipeline human-pose-estimation-0001 --heights 256,368,480 --requests 1
 posezoo benchmark --all --generated --output speed.json
 """
 
 MAX_BATCH = 64
-
-
-def _whole_numbers(lowest: int, highest: int) -> Callable[[str], tuple[int, ...]]:
-    """An argparse type: different whole numbers, separated by commas."""
-    parse_one = flags.whole_number(lowest, highest)
-
-    def parse(text: str) -> tuple[int, ...]:
-        return tuple(dict.fromkeys(parse_one(word) for word in text.split(",")))
-
-    return parse
 
 
 FLAGS = (
@@ -91,6 +82,13 @@ FLAGS = (
         choices=("1", "4"),
     ),
     Flag(
+        "--heights PX[,PX]",
+        "with --pipeline: resize images to each of these heights, or shorter sides, as run --height"
+        " does (default: as the model declares)",
+        flags.whole_numbers(32, 4096),
+        default=(),
+    ),
+    Flag(
         "--precisions P[,P]",
         "precisions to measure; a model is skipped in a precision that it does not have (default:"
         " FP16)",
@@ -109,14 +107,14 @@ FLAGS = (
         "--batch N[,N]",
         f"number of images in one inference, 1 to {MAX_BATCH}; if several are given, the one with"
         " the highest throughput is also reported (default: 1)",
-        _whole_numbers(1, MAX_BATCH),
+        flags.whole_numbers(1, MAX_BATCH),
         default=(1,),
     ),
     Flag(
         "--requests N[,N]",
         "number of parallel inference requests: 1 for the lowest latency, 0 for the device's"
         " optimal number (default: 0)",
-        _whole_numbers(0, 1024),
+        flags.whole_numbers(0, 1024),
         default=(0,),
     ),
     Flag(
@@ -163,6 +161,7 @@ class _Args(flags.ConversionArgs, flags.DescriptionArgs):
     people: str
     generated: bool
     size: tuple[int, int] | None
+    heights: tuple[int, ...]
     batch: tuple[int, ...]
     requests: tuple[int, ...]
     streams: str
@@ -244,6 +243,7 @@ def _options_from_args(args: _Args, context: Context) -> BenchmarkOptions:
         is_pipeline=args.pipeline,
         image=args.input,
         people=int(args.people),
+        target_sizes=args.heights or (None,),
         generates=args.generated,
         described=described_options_from_args(args, LoadOptions(), *args.models),
         like=flags.like_from_args(args, context),
@@ -320,6 +320,7 @@ def _refuse_flags_of_the_other_kind(args: _Args, described: str) -> None:
     refused = {
         "--input requires --pipeline: a network alone is fed with random data": args.input,
         "--people requires --pipeline: a network alone finds no people": args.people != "4",
+        "--heights requires --pipeline: --size is for a network alone": args.heights,
         "--detector requires --pipeline: a network alone finds no people": args.detector,
         "--skeleton requires --pipeline: a network alone finds no people": args.skeleton,
         f"{described} requires --pipeline: a network alone is fed with random data": described,

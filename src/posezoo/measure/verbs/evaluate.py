@@ -17,9 +17,13 @@ With ``--format json``, the output is one object::
     published                   list    of each published value: value, how it was measured, and why
                                         the measured one may differ
     keypoints, pictures         list    a row for each keypoint or image
+    groups                      list    a row for images of as many people: title, images, people,
+                                        found, wrong, sure (wrong, with a score of 0.3 or more)
     files                       object  the files that were written: accuracy (for posezoo record),
                                         results (in COCO's format), tables, worst (a folder of
                                         images)
+
+With ``--heights``, it is an object whose ``sizes`` are a list of these.
 """
 
 from __future__ import annotations
@@ -46,7 +50,10 @@ from posezoo.measure.dataset_flags import (
 from posezoo.run.run_flags import described_options_from_args
 
 if TYPE_CHECKING:
+    from posezoo.core.console import Console
     from posezoo.core.resolve.stage_context import Context
+    from posezoo.measure.coco import CocoDataset
+    from posezoo.measure.evaluation.evaluation_report import EvaluationReport
     from posezoo.measure.model_evaluation import EvaluatedModel
     from posezoo.run.runtime.estimator import Estimator
     from posezoo.run.runtime.runtime_config import LoadOptions
@@ -54,6 +61,7 @@ if TYPE_CHECKING:
 EXAMPLES = """
 posezoo evaluate human-pose-estimation-0001 --precision FP16-INT8 --height 368 --coco_home coco
 posezoo evaluate blazepose-full --annotations people.json --images photos --worst 12
+posezoo evaluate human-pose-estimation-0001 --heights 256,368,480 --coco_home coco
 posezoo evaluate simple_pose_resnet18_v1b --boxes truth --flip --limit 500
 posezoo evaluate my/network.xml --annotations people.json --images photos --format json
 posezoo evaluate my/yolox.xml --as yolox-tiny-coco --annotations cats.json --images photos
@@ -90,6 +98,12 @@ FLAGS = (
             "--height PX",
             "resize images to this height; for the decoders openpose and lifting_3d",
             flags.whole_number(1),
+        ),
+        Flag(
+            "--heights PX,PX",
+            "evaluate at each of these heights, or shorter sides, and print the metrics by size;"
+            " results are in a folder for each",
+            flags.whole_numbers(32, 4096),
         ),
         Flag(
             "--short_side PX",
@@ -150,6 +164,7 @@ class _Args(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, flags.Form
     limit: int | None
     skip_unreadable: bool
     height: int | None
+    heights: tuple[int, ...] | None
     short_side: int | None
     flip: bool
     scales: tuple[float, ...]
@@ -164,11 +179,8 @@ class _Args(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, flags.Form
 
 def run(args: _Args) -> int:
     """Run the model on each image that has no predictions yet; write and print the metrics."""
-    from posezoo.core.settings import user_folder
-    from posezoo.measure.evaluation.evaluation_report import EvaluationReport, require_own_results
     from posezoo.measure.evaluation.run_evaluation import require_readable
-    from posezoo.measure.evaluation_text import print_report
-    from posezoo.measure.model_evaluation import evaluate_model, load_model
+    from posezoo.measure.evaluation_text import print_report, print_sizes
 
     _refuse_invalid_flags(args)
     for package in ("cv2", "faster_coco_eval"):
@@ -183,34 +195,61 @@ def run(args: _Args) -> int:
             dataset = dataset.limited_to(args.limit)
         if not args.skip_unreadable:  # checked before a model is downloaded
             require_readable(dataset)
-        loaded = load_model(chosen, options, context, listener=console)
-        protocol = loaded.protocol
-        _require_resized_side(args.height, args.short_side, protocol.estimator)
-        folder = args.output or user_folder("cache") / "evaluations" / loaded.folder_name
-        require_own_results(folder, args.report, force=args.force)
-        executor = None
-        if args.cluster:
-            executor = flags.executor_from_args(args, context, *protocol.irs)
-        result = evaluate_model(
-            loaded,
-            dataset,
-            folder,
-            is_fresh=args.fresh,
-            skip_unreadable=args.skip_unreadable,
-            executor=executor,
-            listener=console,
-        )
-        report = EvaluationReport(protocol, result)
-        report.write(folder, worst=args.worst, report=args.report, force=args.force)
+        reports = [
+            _evaluate(args, context, chosen, replace(options, target_size=size), dataset, console)
+            for size in args.heights or (options.target_size,)
+        ]
     if args.format == "json":
-        print_json(report.to_json())
+        answers = [report.to_json() for report in reports]
+        print_json({"sizes": answers} if args.heights else answers[0])
+    elif args.heights:
+        print_sizes(reports)
     else:
-        print_report(report)
+        print_report(reports[0])
     return 0
+
+
+def _evaluate(
+    args: _Args,
+    context: Context,
+    chosen: EvaluatedModel,
+    options: LoadOptions,
+    dataset: CocoDataset,
+    console: Console,
+) -> EvaluationReport:
+    """Evaluate at one size, and write the results."""
+    from posezoo.core.settings import user_folder
+    from posezoo.measure.evaluation.evaluation_report import EvaluationReport, require_own_results
+    from posezoo.measure.model_evaluation import evaluate_model, load_model
+
+    loaded = load_model(chosen, options, context, listener=console)
+    protocol = loaded.protocol
+    _require_resized_side(args.height, args.short_side, protocol.estimator)
+    folder = args.output or user_folder("cache") / "evaluations" / loaded.folder_name
+    if args.heights:
+        folder = folder / str(options.target_size)
+    require_own_results(folder, args.report, force=args.force)
+    executor = None
+    if args.cluster:
+        executor = flags.executor_from_args(args, context, *protocol.irs)
+    result = evaluate_model(
+        loaded,
+        dataset,
+        folder,
+        is_fresh=args.fresh,
+        skip_unreadable=args.skip_unreadable,
+        executor=executor,
+        listener=console,
+    )
+    report = EvaluationReport(protocol, result)
+    report.write(folder, worst=args.worst, report=args.report, force=args.force)
+    return report
 
 
 def _refuse_invalid_flags(args: _Args) -> None:
     refuse_invalid_flags(args)
+    if args.heights and args.report:
+        args.parser.error("--report is of one height: each folder has an accuracy.json")
     if args.boxes and args.detector:
         args.parser.error("either --boxes or --detector")
     if args.model_name is not None and args.checkpoint is None:

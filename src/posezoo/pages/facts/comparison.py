@@ -17,7 +17,7 @@ from posezoo.core.labels import format_ap, format_conditions, format_pairs, join
 from posezoo.core.layout import ModelLayout
 from posezoo.core.measured import FOUND, SHOWN, USUALLY_SHOWN, WEIGHTS, Measurement
 from posezoo.core.values import frozen
-from posezoo.pages.facts.model_facts import Model, ModelFacts
+from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.poses.people import ITSELF, people_from
 from posezoo.run.measurement_selection import MeasurementSelection, format_measurement_setting
 
@@ -77,12 +77,15 @@ class ComparisonRow:
     task: str = ""  # as in model.yml
     is_pinned: bool = True  # whether all of its files have a checksum
     compared_with: tuple[str, ...] = ()  # what proves the IR of this machine
+    #: As in ``LoadOptions``; None for the size that the model declares.
+    target_size: int | None = None
 
     @property
     def name(self) -> str:
-        """The model, with its precision if that is not FP16."""
+        """The model, with its precision if that is not FP16, and its size if that is another."""
         is_usual = self.precision is Precision.FP16
-        return self.model if is_usual else f"{self.model} ({self.precision})"
+        name = self.model if is_usual else f"{self.model} ({self.precision})"
+        return f"{name} at {self.target_size}" if self.target_size else name
 
     @property
     def ap(self) -> SourcedMetric | None:
@@ -93,7 +96,9 @@ class ComparisonRow:
     def as_json(self) -> Json:
         """The record as ``compare`` and ``recommend`` print it."""
         values = {key: value and value.as_json for key, value in self.values.items()}
-        keys = "model precision license people_from weights_opened=is_opened compared_with"
+        keys = (
+            "model precision target_size license people_from weights_opened=is_opened compared_with"
+        )
         described = project(self, keys)
         return described | values
 
@@ -190,11 +195,26 @@ class ModelComparison:
         return used
 
 
+@frozen
+class _Subject:
+    """What a row is about."""
+
+    facts: ModelFacts
+    precision: Precision
+    target_size: int | None = None
+
+    @property
+    def key(self) -> tuple[str, Precision, int | None]:
+        return self.facts.name, self.precision, self.target_size
+
+
 def compare_models(
     models: Sequence[ModelFacts],
     precisions: Sequence[Precision],
     layout: ModelLayout,
     selection: MeasurementSelection,
+    *,
+    at_each_size: bool = False,
 ) -> ModelComparison:
     """Compare models and composites: a row for each precision that all parts have, or were
     quantized to.
@@ -202,60 +222,98 @@ def compare_models(
     Args:
         precisions: empty for the best one of each model: in which its AP was measured, FP16 before
             FP32 and others, else the usual one.
+        at_each_size: whether a model also has a row for each other size that its AP was measured
+            at.
     """
     subjects = []
     for facts in models:
-        best = facts.best_precision(selection.select_of_pipeline(facts.model, "accuracy"))
-        for precision in precisions or filter(None, [best]):
-            if all(_has_ir(part, precision, layout) for part in facts.parts):
-                subjects.append((facts, precision))
+        sizes = selection.target_sizes(facts.model) if at_each_size else []
+        for precision in _list_precisions(facts, precisions, layout, selection):
+            subjects += [_Subject(facts, precision, size) for size in (None, *sizes)]
+
+    def of_pipeline(kind: str, shown: int = USUALLY_SHOWN) -> _Select:
+        return lambda subject: selection.select_of_pipeline(
+            subject.facts.model, kind, shown, target_size=subject.target_size
+        )
+
+    def of_network(subject: _Subject) -> list[Measurement]:
+        return [] if subject.target_size else selection.select_of_network(subject.facts.model)
+
     speed_setting, speeds = _select_most_common_setting(
-        subjects, lambda model: selection.select_of_pipeline(model, "speed"), "throughput_fps"
+        subjects, of_pipeline("speed"), "throughput_fps"
     )
     single_setting, singles = _select_most_common_setting(
-        subjects, lambda model: selection.select_of_pipeline(model, "speed", 1), "throughput_fps"
+        subjects, of_pipeline("speed", 1), "throughput_fps"
     )
-    network_setting, networks = _select_most_common_setting(
-        subjects, selection.select_of_network, "throughput_fps"
-    )
+    network_setting, networks = _select_most_common_setting(subjects, of_network, "throughput_fps")
     accuracy_setting, accuracies = _select_most_common_setting(
-        subjects, lambda model: selection.select_of_pipeline(model, "accuracy"), "AP"
+        subjects, of_pipeline("accuracy"), "AP"
     )
-    rows = []
-    for facts, precision in subjects:
-        subject = facts.name, precision
-        metrics = _static_metrics(facts, precision, layout, selection)
-        if size := facts.transfer_bytes(precision):
-            metrics["transfer_bytes"] = SourcedMetric(size, MetricSource.DECLARED)
-        for measurement in (speeds.get(subject), accuracies.get(subject)):
-            metrics |= _measured_metrics(measurement)
-        single = _measured_metrics(singles.get(subject))
-        if single:
-            metrics["single_p50_ms"] = single["latency_p50_ms"]
-        for name, metric in _measured_metrics(networks.get(subject)).items():
-            if name in _NETWORK_NAMES:
-                metrics[_NETWORK_NAMES[name]] = metric
-        by_people = {USUALLY_SHOWN: speeds.get(subject), 1: singles.get(subject)}
-        row = ComparisonRow(
-            facts.name,
-            precision,
-            license=", ".join(facts.licenses),
-            values={key: metrics.get(key) for key in COLUMNS},
-            people_from=people_from(facts.model) or ITSELF,
-            people_found={
-                shown: measured.settings[FOUND]
-                for shown, measured in by_people.items()
-                if measured and FOUND in measured.settings
-            },
-            is_opened=facts.is_opened,
-            task=facts.model.task,
-            is_pinned=facts.is_pinned,
-            compared_with=_list_proofs(replace(facts, layout=layout), precision),
+    rows = [
+        _make_row(
+            subject,
+            _static_metrics(subject.facts, subject.precision, layout, selection),
+            [each.get(subject.key) for each in (speeds, accuracies, singles, networks)],
+            _list_proofs(replace(subject.facts, layout=layout), subject.precision),
         )
-        rows.append(row)
+        for subject in subjects
+    ]
     return ModelComparison(
         tuple(rows), speed_setting, network_setting, accuracy_setting, single_setting=single_setting
     )
+
+
+def _make_row(
+    subject: _Subject,
+    metrics: Metrics,
+    measured: Sequence[Measurement | None],
+    compared_with: tuple[str, ...],
+) -> ComparisonRow:
+    """A row with the static metrics, and those of the measurements of the pipeline's speed with
+    several people, its accuracy, its speed with one person, and the network's speed.
+    """
+    facts, precision = subject.facts, subject.precision
+    speed, accuracy, single, network = measured
+    if size := facts.transfer_bytes(precision):
+        metrics["transfer_bytes"] = SourcedMetric(size, MetricSource.DECLARED)
+    metrics |= _measured_metrics(speed) | _measured_metrics(accuracy)
+    if single:
+        metrics["single_p50_ms"] = _measured_metrics(single)["latency_p50_ms"]
+    for name, metric in _measured_metrics(network).items():
+        if name in _NETWORK_NAMES:
+            metrics[_NETWORK_NAMES[name]] = metric
+    return ComparisonRow(
+        facts.name,
+        precision,
+        license=", ".join(facts.licenses),
+        values={key: metrics.get(key) for key in COLUMNS},
+        people_from=people_from(facts.model) or ITSELF,
+        people_found={
+            shown: each.settings[FOUND]
+            for shown, each in ((USUALLY_SHOWN, speed), (1, single))
+            if each and FOUND in each.settings
+        },
+        is_opened=facts.is_opened,
+        task=facts.model.task,
+        is_pinned=facts.is_pinned,
+        compared_with=compared_with,
+        target_size=subject.target_size,
+    )
+
+
+def _list_precisions(
+    facts: ModelFacts,
+    precisions: Sequence[Precision],
+    layout: ModelLayout,
+    selection: MeasurementSelection,
+) -> list[Precision]:
+    """Those that all parts of a model have, as for ``compare_models``."""
+    best = facts.best_precision(selection.select_of_pipeline(facts.model, "accuracy"))
+    return [
+        precision
+        for precision in precisions or filter(None, [best])
+        if all(_has_ir(part, precision, layout) for part in facts.parts)
+    ]
 
 
 def _list_proofs(facts: ModelFacts, precision: Precision) -> tuple[str, ...]:
@@ -403,11 +461,12 @@ def _conditions(measurement: Measurement) -> tuple[object, ...]:
     return measurement.kind, measurement.tag, measurement.machine, measurement.weights, settings
 
 
+_Select = Callable[[_Subject], Iterable[Measurement]]
+
+
 def _select_most_common_setting(
-    subjects: Sequence[tuple[ModelFacts, Precision]],
-    select: Callable[[Model], Iterable[Measurement]],
-    metric: str,
-) -> tuple[str, dict[tuple[str, Precision], Measurement]]:
+    subjects: Sequence[_Subject], select: _Select, metric: str
+) -> tuple[str, dict[tuple[str, Precision, int | None], Measurement]]:
     """The setting with which most models were measured, in one line, and the measurement of each
     subject. So all verbs choose the same, whatever precisions they show.
 
@@ -415,22 +474,19 @@ def _select_most_common_setting(
     has two measurements, the one with the larger metric. The setting is empty if nothing was
     measured.
     """
-    models = {facts.name: facts.model for facts, _ in subjects}
-    measurements = {name: select(model) for name, model in models.items()}
-    by_setting: dict[str, dict[tuple[str, Precision], Measurement]] = {}
-    for facts, precision in subjects:
-        subject = facts.name, precision
-        for measurement in measurements[facts.name]:
-            if measurement.precision is not precision or metric not in measurement.figures:
+    by_setting: dict[str, dict[tuple[str, Precision, int | None], Measurement]] = {}
+    for subject in subjects:
+        for measurement in select(subject):
+            if measurement.precision is not subject.precision or metric not in measurement.figures:
                 continue
             setting = format_measurement_setting(measurement)
             best = by_setting.setdefault(setting, {})
-            both = (best.get(subject, measurement), measurement)
-            best[subject] = max(both, key=lambda each: each.figures[metric])
+            both = (best.get(subject.key, measurement), measurement)
+            best[subject.key] = max(both, key=lambda each: each.figures[metric])
 
     def rank(setting: str) -> tuple[int, str]:
         here = by_setting[setting]
-        return len({name for name, _ in here}), max(each.date for each in here.values())
+        return len({name for name, *_ in here}), max(each.date for each in here.values())
 
     chosen = max(by_setting, key=rank, default="")
     return chosen, by_setting.get(chosen, {})

@@ -88,7 +88,7 @@ def recommend(rows: Iterable[ComparisonRow], limits: RequiredValues) -> Recommen
         if limits.max_latency_ms is not None and limits.latency_of(row) is None:
             missing.append("latency")
         if missing:
-            unknown[row.model] = missing
+            unknown[row.name] = missing
         else:
             accepted.append(row)
     measured = tuple(row for row in accepted if row.is_opened)
@@ -97,7 +97,7 @@ def recommend(rows: Iterable[ComparisonRow], limits: RequiredValues) -> Recommen
 
 
 def _rank(row: ComparisonRow) -> tuple[bool, float, str]:
-    return not row.is_opened, -row.ap.number if row.ap else 0.0, row.model
+    return not row.is_opened, -row.ap.number if row.ap else 0.0, row.name
 
 
 def _is_licensed(row: ComparisonRow, limits: RequiredValues) -> bool:

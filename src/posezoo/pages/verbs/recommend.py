@@ -130,7 +130,7 @@ def run(args: _Args) -> int:
         selection = select_models(context.registry, None, console)
         models = describe_models(selection, context.registry)
         models = [facts for facts in models if _is_for_task(facts, args.task, args.keypoints)]
-        comparison = compare_models(models, (), context.layout, measurements)
+        comparison = compare_models(models, (), context.layout, measurements, at_each_size=True)
         answer = recommend(comparison.rows, limits)
     gallery = _gallery_address(answer, limits)
     answer_json = {
@@ -191,6 +191,8 @@ def _command(row: ComparisonRow) -> str:
     words = ["posezoo", "run", row.model]
     if row.precision != "FP16":
         words += ["--precision", row.precision]
+    if row.target_size:
+        words += ["--height", str(row.target_size)]
     if not row.is_pinned:
         words.append("--trust_on_first_use")
     return shlex.join([*words, "--input", "photo.jpg"])
@@ -218,7 +220,7 @@ def _unknown_lines(
     answer: Recommendation, limits: RequiredValues, comparison: ModelComparison
 ) -> Iterator[str]:
     yield "these may meet the limits, but something is not known:"
-    rows = {row.model: row for row in comparison.rows}
+    rows = {row.name: row for row in comparison.rows}
     names = list(answer.unknown)
     for name in names[:_MOST_UNKNOWN]:
         missing = " and no ".join(answer.unknown[name])

@@ -35,10 +35,11 @@ class BottomUpPipeline(NetworkPipeline):
         declared_size = graph.image_size(name, layout)
         is_dynamic = -1 in declared_size
         aspect = options.aspect_size or (None if is_dynamic else declared_size)
-        if (options.target_size is None and options.aspect_size is None) or aspect is None:
+        wanted = config.target_size
+        if (wanted is None and options.aspect_size is None) or aspect is None:
             return None if is_dynamic else declared_size
         target = self._target
-        if options.target_size is None and not is_dynamic:
+        if wanted is None and not is_dynamic:
             target = self._sizing.target_size(declared_size)
         size = self._sizing.input_size(target, aspect)
         try:

@@ -58,6 +58,7 @@ class Estimator:
         finds_people: whether it finds people; False for objects of several classes, and for the
             classes of an image.
         labels: the names of the classes, by their numbers; empty if they are unknown.
+        min_person_score: the least score of a person that it finds, 0..1.
         people_from: where the people in a photo come from: the name of the detector, the whole
             image, or the model itself.
     """
@@ -85,6 +86,7 @@ class Estimator:
         self.finds_people = not named_task(model.decoder or Decoder(decoder))
         self.networks = networks
         self.labels: Sequence[str] = getattr(pipeline, "labels", ())
+        self.min_person_score: float = getattr(pipeline, "min_person_score", 0.0)
         self._pipeline = pipeline
 
     @overload
@@ -145,13 +147,17 @@ class Estimator:
             tracks_videos: whether ``stream`` still follows one person through a video, without the
                 detector.
             whole_image: if the other model finds nobody, the whole image is taken as one person,
-                who is kept with this score or more, 0..1; None: nobody is found then.
+                who is kept with this score or more, 0..1; None: nobody is found then. As the score
+                of a box, this person gets the least score of the other model's boxes.
 
         Raises:
             InferenceError: this model finds people itself.
         """
         pipeline = self._require_top_down().with_detector(
-            detector._pipeline, tracks_videos=tracks_videos, whole_image=whole_image
+            detector._pipeline,
+            tracks_videos=tracks_videos,
+            whole_image=whole_image,
+            whole_score=detector.min_person_score,
         )
         return Estimator(self.model, self.decoder, pipeline, detector=detector.model.full_name)
 

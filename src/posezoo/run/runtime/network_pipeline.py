@@ -70,6 +70,11 @@ class PipelineConfig:
         """
         return read_graph(self.irs[place])
 
+    @property
+    def target_size(self) -> int | None:
+        """The size to which images are resized: the user's, else the declared one."""
+        return self.options.target_size or self.model.target_size
+
     def refuse_target_size(self) -> None:
         """Refuse a target size, for networks whose input size is fixed.
 
@@ -138,6 +143,7 @@ class NetworkPipeline:
 
     Attributes:
         labels: the names of its classes, by their numbers; empty if they are unknown.
+        min_person_score: the least score of a person, 0..1; 0 if the decoder has none.
     """
 
     def __init__(self, config: PipelineConfig) -> None:
@@ -145,9 +151,9 @@ class NetworkPipeline:
         self._record = find_decoder(config.decoder)
         description = config.description
         self._sizing = description.sizing or usual_sizing(self._record)
-        if config.options.target_size:
+        if config.target_size:
             self._sizing = replace(self._sizing, window=None)
-        self._target = config.options.target_size or self._sizing.default_target
+        self._target = config.target_size or self._sizing.default_target
         self.labels = description.labels
         self._options = config.decoder_options
         graph = config.read_graph()
@@ -155,6 +161,7 @@ class NetworkPipeline:
         graph.keep_outputs(list(self._roles.values()))
         self._channels_last = _roles_with_channels_last(graph, self._record, self._roles)
         self._is_decoded = bool(graph.decoded_outputs)
+        self.min_person_score: float = getattr(self._options, self._record.person_score or "-", 0.0)
         self._min_score = 0.0
         if self._is_decoded:
             self._skeleton = self._find_skeleton(graph, config)

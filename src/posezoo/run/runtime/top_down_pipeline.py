@@ -74,11 +74,17 @@ class TopDownPipeline(NetworkPipeline):
         self._visible_score = self._record.visible_score
         self._detector: Pipeline | None = None
         self._whole_image: float | None = None
+        self._whole_score = 1.0
         self.can_track = self._next_crop is not None
         self.follows_one_person = self.can_track
 
     def with_detector(
-        self, detector: Pipeline, *, tracks_videos: bool = False, whole_image: float | None = None
+        self,
+        detector: Pipeline,
+        *,
+        tracks_videos: bool = False,
+        whole_image: float | None = None,
+        whole_score: float = 1.0,
     ) -> TopDownPipeline:
         """A pipeline of the same network that runs on the boxes from another pipeline.
 
@@ -86,10 +92,13 @@ class TopDownPipeline(NetworkPipeline):
             tracks_videos: whether one person is still followed through a video, without the
                 detector.
             whole_image: as in ``core.declarations.model.People``.
+            whole_score: the score of the whole image as a box: the detector's least, since it found
+                nobody with that.
         """
         pipeline = copy(self)
         pipeline._detector = detector
         pipeline._whole_image = whole_image
+        pipeline._whole_score = whole_score
         pipeline.networks = (*detector.networks, self._network)
         pipeline.follows_one_person = self.follows_one_person and tracks_videos
         return pipeline
@@ -109,7 +118,7 @@ class TopDownPipeline(NetworkPipeline):
             return []
         poses = yield from self._estimate_whole(image)
         return [
-            replace(pose, people_from=WHOLE_IMAGE)
+            replace(pose, people_from=WHOLE_IMAGE, score=pose.score * self._whole_score)
             for pose in poses
             if pose.score >= self._whole_image
         ]

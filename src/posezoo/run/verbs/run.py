@@ -86,6 +86,12 @@ FLAGS = (
     ),
     "precision device",
     Flag(
+        "--height PX",
+        "resize images to this height, or the shorter side, as the decoder does; for models that"
+        " find all people at once (default: as the model declares)",
+        flags.whole_number(32, 4096),
+    ),
+    Flag(
         "--min_score S",
         "the minimum score of keypoints that are drawn (default: the decoder's, 0.1 to 0.5)",
         flags.parse_fraction,
@@ -113,6 +119,7 @@ class _Args(RunArgs):
     input: list[str] | None
     output: Path | None
     limit: int | None
+    height: int | None
     min_score: float | None
 
 
@@ -252,6 +259,7 @@ def _load(loader: Loader, chosen: ChosenModel, args: _Args) -> tuple[Estimator, 
                 PROOF.part(prepared)
     options = LoadOptions(
         default_runtime(loader.context.settings),
+        target_size=args.height,
         min_person_score=args.min_person_score,
         whole_image=args.whole_image,
     )
