@@ -39,8 +39,8 @@ PARTS = (
 #: The same for the packages and modules inside the core; those of one row do not import each other.
 CORE: tuple[set[str], ...] = (
     {"arrays", "features", "regular_files", "user_folders", "values"},
-    {"errors", "events", "http_headers", "json_projection", "versions"},
-    {"console", "event_log", "plugins"},
+    {"errors", "events", "http_headers", "versions"},
+    {"plugins"},
     {"settings", "declarations", "workers"},
     {"layout"},
     {"files", "ir"},
@@ -51,7 +51,6 @@ CORE: tuple[set[str], ...] = (
     {"resolve"},
     {"convert"},
     {"sidecars", "verify"},
-    {"doctor", "removal"},
     {"pipeline"},
 )
 

@@ -31,7 +31,7 @@ from posezoo.core.user_folders import STORES, in_store
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from posezoo.core.console import Console
+    from posezoo.cli.console import Console
     from posezoo.core.convert.conversion_plan import ConversionOptions
     from posezoo.core.declarations.model import ModelSpec
     from posezoo.core.declarations.skeleton import Skeleton
@@ -662,11 +662,11 @@ def executor_from_args(
 
 def console_from_args(args: argparse.Namespace) -> Console:
     """The console of a verb that handles models, from ``--quiet`` and ``--log``."""
-    from posezoo.core.console import Console
+    from posezoo.cli.console import Console
 
     log = None
     if args.log and not args.dry_run:  # in a dry run nothing happens
-        from posezoo.core.event_log import EventLog
+        from posezoo.cli.event_log import EventLog
 
         log = EventLog(args.log)
     return Console(quiet=args.quiet, log=log)

@@ -10,9 +10,9 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
+from posezoo.cli.json_projection import project
 from posezoo.core.errors import SettingsError, os_reason
 from posezoo.core.files.verified_files import write_atomically
-from posezoo.core.json_projection import project
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.lint.finding import Finding, to_safe_line
 from posezoo.lint.rule import FORMER_IDS, RuleInfo

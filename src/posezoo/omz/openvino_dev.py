@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from posezoo.core.doctor import PackageStatus
+from posezoo.cli.diagnosis import PackageStatus
 from posezoo.core.versions import package_version
 from posezoo.omz.model_optimizer import STAND_IN_VERSION
 

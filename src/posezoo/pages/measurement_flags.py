@@ -12,7 +12,7 @@ from posezoo.cli.flags import Flag
 from posezoo.core.errors import PosezooError
 
 if TYPE_CHECKING:
-    from posezoo.core.console import Console
+    from posezoo.cli.console import Console
     from posezoo.core.declarations.model import Model
     from posezoo.core.measured import Measurement
     from posezoo.core.registry import Registry

@@ -19,6 +19,7 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
+from posezoo.cli.lock_signature import SUFFIX
 from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
 from posezoo.core.download.cache_entries import own_files
 from posezoo.core.download.context import ConnectionPool, DownloadContext
@@ -45,7 +46,6 @@ from posezoo.core.lockfile.entries import (
     published_entry,
     update_entries,
 )
-from posezoo.core.lockfile.signature import SUFFIX
 from posezoo.core.registry import license_path, open_registry, read_copyright_line
 from posezoo.core.values import frozen
 from posezoo.core.verify import file_state, find_untracked_below

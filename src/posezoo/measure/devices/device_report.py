@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from posezoo.core.doctor import DeviceReport, DoctorIssue
+from posezoo.cli.diagnosis import DeviceReport, DoctorIssue
 from posezoo.core.errors import PosezooError
 from posezoo.core.settings import Setting
 from posezoo.pages.facts.device_proofs import list_proofs

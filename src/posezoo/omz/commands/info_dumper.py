@@ -8,8 +8,8 @@ import argparse
 import json
 import sys
 
+from posezoo.cli.json_projection import Json, project
 from posezoo.core.declarations.model import ModelSpec, SourceFile
-from posezoo.core.json_projection import Json, project
 from posezoo.core.pipeline.zoo_context import model_roots
 from posezoo.core.registry import Registry, open_registry
 from posezoo.omz.commands import conventions

@@ -11,8 +11,8 @@ from dataclasses import field, replace
 from enum import Enum
 from pathlib import Path
 
+from posezoo.cli.json_projection import Json, project
 from posezoo.core.declarations.model import ModelSpec, Precision
-from posezoo.core.json_projection import Json, project
 from posezoo.core.labels import format_ap, format_conditions, format_pairs, join
 from posezoo.core.layout import ModelLayout
 from posezoo.core.measured import FOUND, SHOWN, USUALLY_SHOWN, WEIGHTS, Measurement

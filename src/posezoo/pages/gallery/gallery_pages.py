@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from posezoo.cli.json_projection import Json, project, to_json
 from posezoo.core.declarations.model import Input, ModelSpec, PublishedAccuracy, SourceFile
 from posezoo.core.declarations.skeleton import Skeleton
-from posezoo.core.json_projection import Json, project, to_json
 from posezoo.core.labels import (
     format_count,
     format_figure,

@@ -25,10 +25,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
+from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_argument import find_named_model
 from posezoo.cli.report import print_result
-from posezoo.core.console import Console
 from posezoo.core.declarations.model import TRACKING, Precision
 from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS, explain_model_file
 from posezoo.core.errors import PosezooError, UnknownModelError, import_cv2

@@ -24,7 +24,7 @@ from posezoo.core.values import frozen
 from posezoo.pages.measurement_flags import read_measurements
 
 if TYPE_CHECKING:
-    from posezoo.core.console import Console
+    from posezoo.cli.console import Console
     from posezoo.core.declarations.model import Model, ModelSpec
     from posezoo.core.measured import Measurement
     from posezoo.core.resolve.stage_context import Context
