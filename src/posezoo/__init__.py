@@ -104,6 +104,7 @@ features.PARTS.update(
             "graph_decoder": "posezoo.export.decoded.decoder_in_graph:DECODER",
             "labels": "posezoo.run.model_procs:find_labels",
             "model_info": "posezoo.run.model_info:build_model_info",
+            "onnx_rewriting": "posezoo.formats.onnx_rewriting:REWRITING",
             "own_networks": "posezoo.networks.custom_weights:OWN_NETWORKS",
             "remote_executor": "posezoo.scale.cluster_executor:cluster_executor",
             "remote_folders": "posezoo.scale.store_transfers:STORE_SYNC",

@@ -1,0 +1,373 @@
+"""Replace operations of an ONNX file that OpenVINO reads wrongly, or not at all.
+
+OpenVINO ignores some attributes without a word, so these operations are found before it reads the
+file. What replaces them computes the same; an operation that depends on unknown sizes stays as it
+is, and the self-check compares what OpenVINO made of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posezoo.core.arrays import Array
+from posezoo.core.convert.onnx_rewriting import OnnxRewriting
+from posezoo.core.convert.protobuf_reader import (
+    VARINT,
+    Buffer,
+    encode_field,
+    find_messages,
+    map_file,
+    read_fields,
+    read_varint,
+)
+from posezoo.core.errors import MissingPackageError, import_optional
+from posezoo.core.values import frozen
+from posezoo.formats.onnx_inlining import inline_functions
+from posezoo.formats.resize_weights import AxisResize, compute_weights, find_nearest
+
+# The types of TensorProto.
+_FLOATS = {1: "f4", 10: "f2", 11: "f8"}
+_BFLOAT16 = 16
+
+# The attributes whose operations are replaced: their names (field 1) with their integers (3) or
+# texts (4).
+_ATTRIBUTES = (
+    encode_field(1, b"antialias") + encode_field(3, 1),
+    encode_field(1, b"exclude_outside") + encode_field(3, 1),
+    encode_field(1, b"coordinate_transformation_mode") + encode_field(4, b"half_pixel_symmetric"),
+    encode_field(1, b"keep_aspect_ratio_policy") + encode_field(4, b"not_larger"),
+    encode_field(1, b"keep_aspect_ratio_policy") + encode_field(4, b"not_smaller"),
+    encode_field(1, b"mode") + encode_field(4, b"wrap"),
+    encode_field(1, b"ceil_mode") + encode_field(3, 1),
+)
+# From version 13 of the standard, Softmax has one axis; in these it has all from there on.
+_FLAT_SOFTMAX = {11, 12}
+# The values of all weights that one resize needs: 64 MB.
+_MAX_WEIGHTS = 1 << 24
+
+
+def rewrite_operations(path: Path) -> bytes | None:
+    """The ONNX file without operations that OpenVINO reads wrongly; None if it has none, if their
+    sizes are unknown, or without the package ``onnx``.
+    """
+    if not _may_be_misread(path):
+        return None
+    try:
+        onnx = import_optional("onnx", extra="onnx")
+    except MissingPackageError:
+        return None
+    model = onnx.load(path)
+    graph = _OnnxGraph(onnx, model)
+    is_changed = _store_bfloat16_as_bytes(graph)
+    nodes: list[Any] = []
+    for node in model.graph.node:
+        replace = _REWRITES.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+        replaced = replace(graph, node) if replace else None
+        is_changed |= replaced is not None
+        nodes.extend([node] if replaced is None else replaced)
+    if not is_changed:
+        return None
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def _may_be_misread(path: Path) -> bool:
+    with map_file(path) as buffer:
+        patterns = [*_ATTRIBUTES, encode_field(2, _BFLOAT16)]
+        if not _FLAT_SOFTMAX.isdisjoint(_read_versions(buffer)):
+            patterns.append(encode_field(4, b"Softmax"))
+        for node in find_messages(buffer, 7, 1):  # the graph, its nodes
+            content = buffer[node.start : node.end]
+            if any(pattern in content for pattern in patterns):
+                return True
+        # Its initializers: their types are field 2.
+        return any(
+            _BFLOAT16 in _read_numbers(buffer, *read_fields(buffer, weight))
+            for weight in find_messages(buffer, 7, 5)
+        )
+
+
+def _read_versions(buffer: Buffer) -> Iterator[int]:
+    """The versions of the sets of operations."""
+    for operations in find_messages(buffer, 8):
+        yield from _read_numbers(buffer, *read_fields(buffer, operations))
+
+
+def _read_numbers(buffer: Buffer, *fields: Any) -> list[int]:
+    """The integers of the fields with the number 2."""
+    chosen = [field for field in fields if field.number == 2 and field.kind == VARINT]
+    return [read_varint(buffer, field.start, field.end)[0] for field in chosen]
+
+
+class _OnnxGraph:
+    """A graph with what is known of its tensors, to which constants are added."""
+
+    def __init__(self, onnx: Any, model: Any) -> None:
+        self.onnx = onnx
+        self.tensors = model.graph.initializer
+        self.constants = {tensor.name: tensor for tensor in self.tensors}
+        for node in model.graph.node:
+            if node.op_type == "Constant" and node.attribute[0].HasField("t"):
+                self.constants[node.output[0]] = node.attribute[0].t
+        versions = {each.domain: each.version for each in model.opset_import}
+        self.version = versions.get("", versions.get("ai.onnx", 0))
+        graph = onnx.shape_inference.infer_shapes(model).graph
+        ports = (*graph.input, *graph.value_info, *graph.output)
+        self.types = {port.name: port.type.tensor_type for port in ports}
+
+    def shape(self, name: str) -> list[int] | None:
+        """The sizes of a tensor, 0 if one is not fixed; None if their number is unknown."""
+        if name in self.constants:
+            return list(self.constants[name].dims)
+        kind = self.types.get(name)
+        if kind is None or not kind.HasField("shape"):
+            return None
+        return [size.dim_value for size in kind.shape.dim]
+
+    def values(self, name: str) -> Array | None:
+        tensor = self.constants.get(name)
+        return None if tensor is None else self.onnx.numpy_helper.to_array(tensor)
+
+    def attributes(self, node: Any) -> dict[str, Any]:
+        values = {each.name: self.onnx.helper.get_attribute_value(each) for each in node.attribute}
+        return {
+            name: value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+            for name, value in values.items()
+        }
+
+    def add_constant(self, name: str, values: Array) -> str:
+        self.tensors.append(self.onnx.numpy_helper.from_array(values, name))
+        return name
+
+    def chain(self, node: Any, steps: Sequence[_Step]) -> list[Any]:
+        """One node after the other, from a node's first input to its first output."""
+        nodes = []
+        (value, result) = (node.input[0], node.output[0])
+        for number, step in enumerate(steps):
+            target = result if number == len(steps) - 1 else f"{result}/step{number}"
+            given = [value]
+            if step.constant is not None:
+                constant = self.add_constant(f"{result}/constant{number}", step.constant)
+                given = [constant, value] if step.is_left else [value, constant]
+            nodes.append(
+                self.onnx.helper.make_node(
+                    step.kind, given, [target], f"{result}/node{number}", **step.attributes
+                )
+            )
+            value = target
+        return nodes
+
+
+@frozen
+class _Step:
+    """An operation with one more input at most, a constant."""
+
+    kind: str
+    attributes: Mapping[str, Any]
+    constant: Array | None = None
+    is_left: bool = False
+
+
+def _store_bfloat16_as_bytes(graph: _OnnxGraph) -> bool:
+    """OpenVINO takes the list of integers that may hold these numbers for the numbers."""
+    is_changed = False
+    for tensor in graph.constants.values():
+        if tensor.data_type == _BFLOAT16 and tensor.int32_data:
+            tensor.raw_data = np.array(tensor.int32_data, "<u2").tobytes()
+            tensor.ClearField("int32_data")
+            is_changed = True
+    return is_changed
+
+
+def _rewrite_softmax(graph: _OnnxGraph, node: Any) -> list[Any] | None:
+    """A Softmax over several axes, as one over a flat one."""
+    if graph.version not in _FLAT_SOFTMAX:
+        return None
+    axis = graph.attributes(node).get("axis", 1)
+    shape = graph.shape(node.input[0])
+    if axis == -1 or (shape and axis == len(shape) - 1):
+        return None
+    make_node = graph.onnx.helper.make_node
+    result = node.output[0]
+    return [
+        make_node("Shape", [node.input[0]], [f"{result}/shape"]),
+        make_node("Flatten", [node.input[0]], [f"{result}/flat"], axis=axis),
+        make_node("Softmax", [f"{result}/flat"], [f"{result}/softmax"], node.name, axis=1),
+        make_node("Reshape", [f"{result}/softmax", f"{result}/shape"], [result]),
+    ]
+
+
+def _rewrite_pad(graph: _OnnxGraph, node: Any) -> list[Any] | None:
+    """A Pad that continues at the other edge, as Gather."""
+    shape = graph.shape(node.input[0])
+    pads = graph.values(node.input[1]) if len(node.input) > 1 else None
+    if graph.attributes(node).get("mode") != "wrap" or shape is None or pads is None:
+        return None
+    if pads.min() < 0:  # the standard does not say what is continued where pixels are removed
+        return None
+    axes = _read_axes(graph, node, 3, len(shape))
+    if axes is None or not all(shape[axis] for axis in axes):
+        return None
+    steps = []
+    for axis, before, after in zip(axes, *pads.reshape(2, -1).tolist(), strict=True):
+        if before or after:
+            indices = np.arange(-before, shape[axis] + after) % shape[axis]
+            steps.append(_Step("Gather", {"axis": axis}, indices))
+    return graph.chain(node, steps or [_Step("Identity", {})])
+
+
+def _read_axes(graph: _OnnxGraph, node: Any, place: int, rank: int) -> list[int] | None:
+    """The axes in an input, or all; None if they are computed."""
+    if len(node.input) <= place or not node.input[place]:
+        return list(range(rank))
+    axes = graph.values(node.input[place])
+    return None if axes is None else [int(axis) % rank for axis in axes]
+
+
+def _rewrite_pool(graph: _OnnxGraph, node: Any) -> list[Any] | None:
+    """A pooling with ``ceil_mode``, as one whose padding reaches to the end of the last window.
+
+    OpenVINO keeps a last window of MaxPool that begins in the padding, and counts in averages what
+    lies after the padding.
+    """
+    attributes = graph.attributes(node)
+    shape = (graph.shape(node.input[0]) or [])[2:]
+    counts = attributes.get("count_include_pad", 0) == 1
+    is_average = node.op_type == "AveragePool"
+    is_padded = attributes.get("auto_pad", "NOTSET") == "NOTSET"
+    if not attributes.get("ceil_mode") or not is_padded or not shape or not all(shape):
+        return None
+    if graph.version < 11 or (is_average and not counts):
+        return None
+    rank = len(shape)
+    kernels = attributes["kernel_shape"]
+    strides = attributes.get("strides", [1] * rank)
+    dilations = attributes.get("dilations", [1] * rank)
+    pads = attributes.get("pads", [0] * 2 * rank)
+    added = []
+    is_misread = False
+    for axis, size in enumerate(shape):
+        reach = dilations[axis] * (kernels[axis] - 1) + 1
+        padded = size + pads[axis] + pads[rank + axis]
+        windows = math.ceil((padded - reach) / strides[axis]) + 1
+        begins_outside = (windows - 1) * strides[axis] >= size + pads[axis]
+        windows -= begins_outside
+        overhang = (windows - 1) * strides[axis] + reach - padded
+        is_misread |= overhang > 0 if is_average else begins_outside
+        added.append(overhang)
+    if not is_misread:
+        return None
+    steps = []
+    if is_average:
+        borders = [0, 0, *pads[:rank], 0, 0, *pads[rank:]]
+        steps.append(_Step("Pad", {}, np.array(borders, np.int64)))
+        pads = [0] * 2 * rank
+        attributes["count_include_pad"] = 0
+    ends = [max(0, pad + more) for pad, more in zip(pads[rank:], added, strict=True)]
+    attributes |= {"ceil_mode": 0, "pads": [*pads[:rank], *ends]}
+    nodes = graph.chain(node, [*steps, _Step(node.op_type, attributes)])
+    nodes[-1].output.extend(node.output[1:])
+    return nodes
+
+
+def _rewrite_resize(graph: _OnnxGraph, node: Any) -> list[Any] | None:
+    """A Resize with an attribute that OpenVINO lacks or ignores, as products with weights."""
+    attributes = graph.attributes(node)
+    shape = graph.shape(node.input[0])
+    kind = graph.types.get(node.input[0])
+    dtype = kind and _FLOATS.get(kind.elem_type)
+    if not _is_misread_resize(attributes) or not shape or not all(shape) or not dtype:
+        return None
+    axes = [axis % len(shape) for axis in attributes.get("axes", range(len(shape)))]
+    resized = _resize_axes(graph, node, [shape[axis] for axis in axes], attributes)
+    if resized is None:
+        return None
+    is_nearest = attributes.get("mode", "nearest") == "nearest"
+    steps = []
+    for axis, size in zip(axes, resized, strict=True):
+        if size.output == size.input and size.scale == 1:
+            continue
+        if is_nearest:
+            steps.append(_Step("Gather", {"axis": axis}, find_nearest(size, attributes)))
+        elif axis < len(shape) - 2 or size.input * size.output > _MAX_WEIGHTS:
+            return None
+        else:
+            weights = compute_weights(size, attributes).astype(dtype)
+            is_last = axis == len(shape) - 1
+            weights = np.ascontiguousarray(weights.T) if is_last else weights
+            steps.append(_Step("MatMul", {}, weights, is_left=not is_last))
+    return graph.chain(node, steps) if steps else None
+
+
+def _is_misread_resize(attributes: Mapping[str, Any]) -> bool:
+    coordinates = attributes.get("coordinate_transformation_mode", "half_pixel")
+    if coordinates == "tf_crop_and_resize":
+        return False
+    return (
+        attributes.get("antialias") == 1
+        or attributes.get("exclude_outside") == 1
+        or attributes.get("keep_aspect_ratio_policy", "stretch") != "stretch"
+        or coordinates == "half_pixel_symmetric"
+    )
+
+
+def _resize_axes(
+    graph: _OnnxGraph, node: Any, sizes: Sequence[int], attributes: Mapping[str, Any]
+) -> list[AxisResize] | None:
+    """How each axis is resized; None if that is computed in the graph, or too large."""
+    names = [*node.input, "", "", ""]
+    if names[3]:
+        outputs = graph.values(names[3])
+        if outputs is None or len(outputs) != len(sizes):
+            return None
+        scales = [output / size for output, size in zip(outputs.tolist(), sizes, strict=True)]
+        choose = _POLICIES.get(attributes.get("keep_aspect_ratio_policy", "stretch"))
+        if choose:
+            scales = [choose(scales)] * len(sizes)
+            outputs = np.floor(np.multiply(scales, sizes) + 0.5)
+    else:
+        given = graph.values(names[2])
+        if given is None or len(given) != len(sizes):
+            return None
+        scales = given.tolist()
+        outputs = np.floor(given.astype("f4") * np.array(sizes, "f4"))
+    if not all(0 < output <= _MAX_WEIGHTS for output in outputs):
+        return None
+    return [
+        AxisResize(size, int(output), scale)
+        for size, output, scale in zip(sizes, outputs, scales, strict=True)
+    ]
+
+
+_POLICIES: Mapping[str, Callable[[Sequence[float]], float]] = {
+    "not_larger": min,
+    "not_smaller": max,
+}
+
+_REWRITES: Mapping[str, Callable[[_OnnxGraph, Any], list[Any] | None]] = {
+    "AveragePool": _rewrite_pool,
+    "MaxPool": _rewrite_pool,
+    "Pad": _rewrite_pad,
+    "Resize": _rewrite_resize,
+    "Softmax": _rewrite_softmax,
+}
+
+
+class _Rewriting(OnnxRewriting):
+    """Replaces operations before OpenVINO reads a file, and functions after it could not."""
+
+    def before_reading(self, path: Path) -> bytes | None:
+        return rewrite_operations(path)
+
+    def after_failure(self, source: Path | bytes, problem: str) -> bytes | None:
+        return inline_functions(source, problem)
+
+
+REWRITING = _Rewriting()
