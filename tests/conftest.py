@@ -245,7 +245,7 @@ LONGEST = (
     "omz/test_mo.py",
     "export/test_targets.py",
     "core/convert/test_real_models.py",
-    "core/convert/test_upstream_code.py",
+    "omz/test_upstream_code.py",
     "core/convert/test_recorded_outputs.py",
 )
 

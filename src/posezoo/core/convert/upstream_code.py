@@ -1,199 +1,56 @@
-"""Run code that comes with a model and creates the file to convert; only with the user's consent.
-
-A PyTorch model of Open Model Zoo is defined by its authors' code and exported with the arguments in
-its model.yml (conversion_to_onnx_args); other models have a pre-convert.py. Such code runs in a
-sandbox, or not at all if the sandbox cannot be started.
+"""Code that comes with a model and creates the file to convert. A feature runs it, with the user's
+consent.
 """
 
 from __future__ import annotations
 
-import json
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from contextlib import AbstractContextManager
 
-from posezoo.core.convert import upstream_job
-from posezoo.core.convert.frontends import verify_source_model
-from posezoo.core.convert.sandbox import HINT, PROMISE, explain_missing_sandbox, run_sandboxed
-from posezoo.core.declarations import export_arguments
 from posezoo.core.declarations.model import ModelSpec
-from posezoo.core.errors import ConversionError, sanitize
-from posezoo.core.events import Listener, WarningIssued, ignore_event
-from posezoo.core.files.staging import staging_dir
+from posezoo.core.declarations.routes import Obstacle
+from posezoo.core.errors import ConversionError
+from posezoo.core.events import Listener
 from posezoo.core.layout import ModelLayout
-from posezoo.core.workers.program import find_exception
+from posezoo.core.plugins import Hook
 
-#: The time limit for such code, in seconds.
-LIMIT_S = 1800.0
-
-#: The limit of the memory that such code may use, and of the size of each file that it writes.
-MEMORY_BYTES = 16 << 30
+_NO_SANDBOX = Obstacle("sandbox", "its code runs only in a sandbox, which this installation lacks")
 
 
-def describe_run(spec: ModelSpec) -> tuple[str, ...]:
-    """Lines for the user: the code that would run (``list_upstream_code``), and what the sandbox
-    allows.
-    """
-    name = spec.full_name
-    return (
-        *(
-            f"{name}: runs code that comes with the model: {code}"
-            for code in list_upstream_code(spec)
-        ),
-        (
-            f"{name}: the sandbox restricts that code: {PROMISE}; it ends after {LIMIT_S / 60:.0f}"
-            " minutes"
-        ),
-    )
+class UpstreamCode:
+    """Runs no code; a feature overrides all of it."""
+
+    promise = ""  # what the sandbox lets the code do, for the user
+
+    def find_obstacle(self, *, starts: bool = True) -> Obstacle | None:  # noqa: ARG002
+        """Why no code can be run on this system; None if it can.
+
+        Args:
+            starts: whether the sandbox is started to see this.
+        """
+        return _NO_SANDBOX
+
+    def describe(self, spec: ModelSpec) -> tuple[str, ...]:  # noqa: ARG002
+        """For each piece of the model's code that creates the file to convert, a text that names
+        it.
+
+        Raises:
+            ConversionError: there is none, or its arguments in model.yml cannot be used.
+        """
+        return ()
+
+    def run(
+        self, spec: ModelSpec, layout: ModelLayout, listener: Listener
+    ) -> AbstractContextManager[ModelLayout]:
+        """Run a model's code; the layout that is entered names the folder of its results, which is
+        removed at the end.
+
+        Raises:
+            ConversionError: a file is missing or has another digest; or the code cannot be run, or
+                fails.
+            OutputError: the folder of its results cannot be created.
+        """
+        del layout, listener
+        raise ConversionError(f"{spec.full_name}: {_NO_SANDBOX.why}")
 
 
-@contextmanager
-def run_upstream_code(
-    spec: ModelSpec, layout: ModelLayout, *, listener: Listener = ignore_event
-) -> Iterator[ModelLayout]:
-    """Run a model's code; the yielded layout names the folder of its results, which is removed at
-    the end.
-
-    Before the code runs, the listener receives the lines of ``describe_run``.
-
-    Raises:
-        ConversionError: a file is missing or has another digest; or the sandbox cannot be started;
-            or the code fails, takes too long, or leaves something that is not a regular file.
-        OutputError: the folder of its results cannot be created.
-    """
-    # The files are verified first, because the code may be among them.
-    published = replace(spec, input_model="", checkpoint="", mo_args=(), upstream_export=())
-    if published.files:
-        verify_source_model(published, layout)
-    if reason := explain_missing_sandbox():
-        raise ConversionError(
-            f"{spec.full_name}: its code runs only in a sandbox: {reason}", hint=HINT
-        )
-    for line in describe_run(spec):
-        listener(WarningIssued(line))
-    with staging_dir(layout.model_dir(spec)) as folder:
-        # The staging folder is closed to other users: the code can give its results any
-        # permissions.
-        results = (folder / "made").absolute()
-        results.mkdir()
-        for job in _jobs(spec, layout.model_download_dir(spec).absolute(), results):
-            _run(spec, job)
-        _check_results(spec, results)
-        yield replace(layout, conversions=results)
-
-
-def list_upstream_code(spec: ModelSpec) -> tuple[str, ...]:
-    """For each piece of code that comes with a model and creates the file to convert, a text that
-    names it.
-
-    Raises:
-        ConversionError: there is none, or its arguments in model.yml cannot be used.
-    """
-    programs = []
-    if spec.has_pre_convert:
-        programs = [str(spec.path.with_name("pre-convert.py"))]
-    if spec.upstream_export:
-        requested = _export_arguments(spec)
-        paths = ", ".join(requested.get("--model-path", ["the installed packages"]))
-        module, name = (
-            requested.get(flag, ["?"])[-1] for flag in ("--import-module", "--model-name")
-        )
-        programs.append(f"{sanitize(name)} of the module {sanitize(module)} in {paths}")
-    if not programs:
-        raise ConversionError(
-            f"{spec.full_name}: nothing in its folder says how {spec.input_model} is created",
-            hint="create it with its authors' tools",
-        )
-    return tuple(programs)
-
-
-def _jobs(spec: ModelSpec, downloads: Path, results: Path) -> Iterator[dict[str, Any]]:
-    folder = spec.path.parent.absolute()
-    common = {"folder": str(folder), "downloads": str(downloads), "results": str(results)}
-    if spec.has_pre_convert:
-        yield {"task": "pre-convert", "script": str(folder / "pre-convert.py"), **common}
-    if spec.upstream_export:
-        arguments = _export_arguments(spec)
-        for name, path in {
-            "$dl_dir": downloads,
-            "$conv_dir": results,
-            "$config_dir": folder,
-        }.items():
-            arguments = {
-                flag: [value.replace(name, str(path)) for value in values]
-                for flag, values in arguments.items()
-            }
-        yield {"task": "export", "arguments": arguments, **common}
-
-
-def _export_arguments(spec: ModelSpec) -> dict[str, list[str]]:
-    """The values of conversion_to_onnx_args by flag."""
-    try:
-        return export_arguments.values_by_flag(spec.upstream_export)
-    except ValueError as error:
-        raise ConversionError(
-            f"{spec.full_name}: conversion_to_onnx_args: {sanitize(str(error))} is not a known"
-            " argument",
-            hint=f"known: {', '.join(export_arguments.FLAGS)}",
-        ) from None
-
-
-def _run(spec: ModelSpec, job: dict[str, Any]) -> None:
-    program = Path(upstream_job.__file__).absolute()
-    result = run_sandboxed(
-        [str(program)],
-        json.dumps({**job, "memory_bytes": MEMORY_BYTES, "seconds": LIMIT_S}).encode() + b"\n",
-        reads=[program, Path(job["folder"]), Path(job["downloads"])],
-        writes=[Path(job["results"])],
-        timeout_s=LIMIT_S,
-        memory_bytes=MEMORY_BYTES,
-    )
-    if result.timed_out:
-        raise ConversionError(
-            f"{spec.full_name}: its code was ended after {LIMIT_S:g} s",
-            hint="it may wait for something",
-        )
-    if code := result.exit_code:
-        lines = result.errors.strip().splitlines() or ["without a message"]
-        reason = find_exception(result.errors) or lines[-1].strip()
-        # Like a shell, bubblewrap adds 128 to the number of a signal.
-        ending = f"ended with {code}"
-        if 128 < code < 193:
-            ending = f"was ended by signal {code - 128}"
-        raise ConversionError(
-            f"{spec.full_name}: its code {ending}: {reason[:300]}",
-            hint=(
-                "it may need packages that are not installed, or something that the sandbox forbids"
-            ),
-        )
-
-
-def _check_results(spec: ModelSpec, results: Path) -> None:
-    """Refuse links, which could lead to any other file, and special files; make the rest
-    readable.
-    """
-    pending = [results]
-    try:
-        while pending:
-            folder = pending.pop()
-            folder.chmod(0o700)
-            for path in folder.iterdir():
-                mode = path.lstat().st_mode
-                if stat.S_ISDIR(mode):
-                    pending.append(path)
-                elif stat.S_ISREG(mode):
-                    path.chmod(0o600)
-                else:
-                    raise ConversionError(
-                        f"{spec.full_name}: its code left {sanitize(path.name)}, which is not a"
-                        " regular file",
-                        hint="inspect that code: it may be malicious",
-                    )
-    except OSError as error:
-        raise ConversionError(
-            f"{spec.full_name}: its code left a folder that cannot be read: {error.strerror}",
-            hint="inspect that code: it may be malicious",
-        ) from error
+UPSTREAM_CODE: Hook[UpstreamCode] = Hook("upstream_code", UpstreamCode())

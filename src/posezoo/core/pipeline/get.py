@@ -10,6 +10,7 @@ from pathlib import Path
 
 from posezoo.core.convert.conversion_plan import ConversionOptions, select_due
 from posezoo.core.convert.converter_program import ConverterProgram
+from posezoo.core.convert.upstream_code import UPSTREAM_CODE
 from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, Precision
 from posezoo.core.download.folder_sync import folder_sync
 from posezoo.core.errors import ConversionError, DownloadError, InferenceError, PosezooError
@@ -274,9 +275,7 @@ def _make_irs(
     name = resolved.source.full_name
     results: AbstractContextManager[ModelLayout] = nullcontext(resolved.layout)
     if resolved.runs_upstream_code:
-        from posezoo.core.convert.upstream_code import run_upstream_code
-
-        results = run_upstream_code(resolved.spec, resolved.layout, listener=listener)
+        results = UPSTREAM_CODE.part.run(resolved.spec, resolved.layout, listener)
     with results as layout:  # the results of upstream code exist until the context ends
         spec = resolved.source
         source = source_model_path(spec, layout)
