@@ -21,6 +21,7 @@ PARTS = (
     "poses",
     "networks",
     "cli",
+    "packages",
     "run",
     "formats",
     "pages",

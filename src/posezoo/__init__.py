@@ -84,6 +84,8 @@ features.PARTS.update(
             "omz@2021.4": "posezoo.omz.registries:OMZ_2021_4",
         },
         "posezoo.source_types": {
+            "python_package": "posezoo.packages.python_package:SOURCE_TYPE",
+            "npm_package": "posezoo.packages.npm_package:SOURCE_TYPE",
             "storage": "posezoo.scale.storage_source:STORAGE_TYPE",  # s3, gs, az, sftp
         },
         "sidecars": {
@@ -98,6 +100,7 @@ features.PARTS.update(
             "sandbox": "posezoo.omz.sandbox_diagnosis:report_sandbox",
             "openvino-dev": "posezoo.omz.openvino_dev:report_openvino_dev",
             "devices": "posezoo.measure.devices.device_report:report_devices",
+            "packages": "posezoo.packages.package_diagnosis:report_packages",
         },
         "plan_details": {"device": "posezoo.measure.devices.device_check:PLAN"},
         "hooks": {
@@ -113,6 +116,7 @@ features.PARTS.update(
             "remote_folders": "posezoo.scale.store_transfers:STORE_SYNC",
             "upstream_code": "posezoo.omz.upstream_code:SANDBOXED_CODE",
             "upstream_steps": "posezoo.formats.upstream_configs:STEPS",
+            "wheel_registry": "posezoo.packages.wheel_registry:read_wheel_registry",
             "verb get": "posezoo.measure.devices.device_check:GET",
         },
     }

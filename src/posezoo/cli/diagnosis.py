@@ -11,9 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 
-from posezoo.core.download.npm_config import NpmRegistry, read_npm_config
-from posezoo.core.download.package_indexes import read_index_settings
-from posezoo.core.errors import PosezooError, SettingsError, install_command, pip_command
+from posezoo.core.errors import SettingsError, install_command, pip_command
 from posezoo.core.plugins import PLUGIN_GROUPS, FeatureParts, installed
 from posezoo.core.settings import Setting
 from posezoo.core.values import frozen
@@ -67,6 +65,16 @@ class DoctorIssue:
 
 
 @frozen
+class NpmRegistry:
+    """A registry that npm is configured with."""
+
+    scope: str  # such as ``@mediapipe``; empty for the registry of all other packages
+    url: str  # its URL, without secrets; empty if none is configured and npm is not installed
+    origin: str  # the file that names it, ``environment``, or ``default``
+    has_login: bool  # whether credentials are configured for it
+
+
+@frozen
 class Findings:
     """What a feature reports of an installation; the fields are those of ``Diagnosis``."""
 
@@ -74,6 +82,8 @@ class Findings:
     devices: dict[str, str] = field(default_factory=dict)
     proofs: tuple[dict[str, str], ...] = ()
     problems: tuple[DoctorIssue, ...] = ()
+    npm_registries: tuple[NpmRegistry, ...] = ()
+    package_indexes: tuple[str, ...] = ()
 
 
 #: Each gets the settings, and changes nothing.
@@ -112,6 +122,8 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
     ]
     devices: dict[str, str] = {}
     proofs: tuple[dict[str, str], ...] = ()
+    npm_registries: tuple[NpmRegistry, ...] = ()
+    package_indexes: tuple[str, ...] = ()
     hint = "change or remove this setting"
     problems = [DoctorIssue(error.problem, error.hint or hint) for error in complaints]
     problems += _package_problems()
@@ -121,19 +133,10 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
         packages += findings.packages
         devices |= findings.devices
         proofs += findings.proofs
+        npm_registries += findings.npm_registries
+        package_indexes += findings.package_indexes
         problems += findings.problems
     problems += _folder_problems(settings)
-    indexes: tuple[str, ...] = ()
-    registries: tuple[NpmRegistry, ...] = ()
-    try:
-        wheels = read_index_settings()
-        indexes = (*wheels.find_links, *wheels.indexes)
-    except PosezooError as error:
-        problems.append(DoctorIssue(error.problem, error.hint))
-    try:
-        registries = read_npm_config().find_registries()
-    except PosezooError as error:
-        problems.append(DoctorIssue(error.problem, error.hint))
     plugins = []
     for group in PLUGIN_GROUPS:
         for name, entry_point in sorted(installed(group).items()):
@@ -153,8 +156,8 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
         proofs=proofs,
         problems=tuple(problems),
         not_installed=tuple(_missing_extras()),
-        npm_registries=registries,
-        package_indexes=indexes,
+        npm_registries=npm_registries,
+        package_indexes=package_indexes,
     )
 
 

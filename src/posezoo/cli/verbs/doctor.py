@@ -15,8 +15,7 @@ from posezoo.core.errors import redact_secrets
 from posezoo.core.user_folders import show_addresses
 
 if TYPE_CHECKING:
-    from posezoo.cli.diagnosis import Diagnosis
-    from posezoo.core.download.npm_config import NpmRegistry
+    from posezoo.cli.diagnosis import Diagnosis, NpmRegistry
 
 EXAMPLES = """
 posezoo doctor
