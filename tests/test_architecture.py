@@ -45,8 +45,6 @@ CORE: tuple[set[str], ...] = (
     {"settings", "declarations", "workers"},
     {"layout"},
     {"files", "ir"},
-    {"measured"},
-    {"labels"},
     {"registry"},
     {"download", "lockfile"},
     {"resolve"},

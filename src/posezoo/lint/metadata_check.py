@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag
+from posezoo.cli.labels import format_count
 from posezoo.cli.parsers import OutputFile
 from posezoo.cli.report import print_json, print_lines, print_text
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.core.errors import SettingsError, suggest
-from posezoo.core.labels import format_count
 from posezoo.core.registry import TAG_MARK, Registry
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from posezoo.cli.labels import format_conditions, format_count
 from posezoo.cli.report import align_columns, print_lines
-from posezoo.core.labels import format_conditions, format_count
 from posezoo.measure.evaluation.breakdown import worst_images
 from posezoo.measure.evaluation.coco_metrics import BOX_METRICS, KEYPOINT_METRICS
 from posezoo.measure.evaluation.evaluation_report import EvaluationReport

@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 
+from posezoo.cli.labels import format_pairs, join
 from posezoo.core.declarations.model import Model
-from posezoo.core.labels import format_pairs, join
-from posezoo.core.measured import SHOWN, USUALLY_SHOWN, Measurement, measurements_of
 from posezoo.core.values import frozen
 from posezoo.poses.people import people_from
+from posezoo.run.measured import SHOWN, USUALLY_SHOWN, Measurement, measurements_of
 
 #: Settings that the tool chooses, or that follow from the model; they may differ between models.
 _MODEL_DEPENDENT = (

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag, FlagGroup
+from posezoo.cli.labels import format_count
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
 from posezoo.core.errors import LockError
-from posezoo.core.labels import format_count
 from posezoo.core.registry import Selection, format_command
 from posezoo.core.values import frozen
 

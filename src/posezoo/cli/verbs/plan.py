@@ -40,11 +40,11 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.json_projection import Json, project, to_json
+from posezoo.cli.labels import format_count
 from posezoo.cli.plan_details import PLAN_DETAILS
 from posezoo.cli.report import print_result
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import Input, ModelSpec
-from posezoo.core.labels import format_count
 
 if TYPE_CHECKING:
     from posezoo.core.declarations.supported_mo_args import FrozenValue

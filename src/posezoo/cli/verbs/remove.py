@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.json_projection import project
+from posezoo.cli.labels import format_count, format_megabytes
 from posezoo.cli.report import print_result
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.cli.selection import select_models
-from posezoo.core.labels import format_count, format_megabytes
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,10 +12,10 @@ from statistics import median
 import numpy as np
 
 from posezoo.core.declarations.model import Precision
-from posezoo.core.measured import WEIGHTS, Measurement, Scalar, digest_irs
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions
 from posezoo.measure.benchmarking.workloads import BenchmarkCase, NetworkWorkload, WorkloadInfo
+from posezoo.run.measured import WEIGHTS, Measurement, Scalar, digest_irs
 
 
 @frozen

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from posezoo.cli.labels import task_label
 from posezoo.core.declarations.model import (
     Decoder,
     Family,
@@ -25,7 +26,6 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import DecoderError, InferenceError, sanitize
-from posezoo.core.labels import task_label
 from posezoo.core.registry import open_registry
 from posezoo.poses.decoder_type import DecoderType, Shape, channel_count
 from posezoo.poses.decoders import (
