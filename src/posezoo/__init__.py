@@ -102,14 +102,14 @@ features.PARTS.update(
             "devices": "posezoo.measure.devices.device_report:report_devices",
             "packages": "posezoo.packages.package_diagnosis:report_packages",
         },
+        "verb_parts": {"get": "posezoo.measure.devices.device_check:GET"},
         "plan_details": {"device": "posezoo.measure.devices.device_check:PLAN"},
         "hooks": {
             "compared_rows": "posezoo.poses.compared_rows:select_compared_rows",
             "converter_program": "posezoo.omz.model_optimizer:FINDER",
             "device_proof": "posezoo.measure.devices.device_proof:prove_once",
             "graph_decoder": "posezoo.export.decoded.decoder_in_graph:DECODER",
-            "labels": "posezoo.run.model_procs:find_labels",
-            "model_info": "posezoo.run.model_info:build_model_info",
+            "model_description": "posezoo.run.model_description:DESCRIPTION",
             "onnx_rewriting": "posezoo.formats.onnx_rewriting:REWRITING",
             "own_networks": "posezoo.networks.custom_weights:OWN_NETWORKS",
             "remote_executor": "posezoo.scale.cluster_executor:cluster_executor",
@@ -117,7 +117,6 @@ features.PARTS.update(
             "upstream_code": "posezoo.omz.upstream_code:SANDBOXED_CODE",
             "upstream_steps": "posezoo.formats.upstream_configs:STEPS",
             "wheel_registry": "posezoo.packages.wheel_registry:read_wheel_registry",
-            "verb get": "posezoo.measure.devices.device_check:GET",
         },
     }
 )
