@@ -141,6 +141,7 @@ def scaling_page() -> str:
 
 def export_page() -> str:
     """The targets of `posezoo export`, and which models each can take."""
+    sys.path.append(str(ROOT / "tests"))
     from export_page import render_page
 
     return render_page()
