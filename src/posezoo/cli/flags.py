@@ -196,7 +196,7 @@ class Flag:
     #: The name of the value in the parsed arguments (default: the last spelling).
     dest: str | None = None
     required: bool | None = None  # whether the flag must be given
-    former: str = ""  # its spellings in earlier versions, which are accepted, but not shown
+    former: str = ""  # its spellings in Open Model Zoo's tools: accepted, but not shown
     #: If it names a result. The command gets --force then, unless all its results are appended to.
     output: OutputFile | None = None
 

@@ -82,11 +82,10 @@ def run_metadata_check(
     code.
     """
     from posezoo.lint.output_formats import baseline_key, read_baseline, write_baseline
-    from posezoo.lint.rule import FORMER_IDS
     from posezoo.lint.rules import check_registry
 
     if args.explain is not None:
-        _explain_rules(FORMER_IDS.get(args.explain, args.explain))
+        _explain_rules(args.explain)
         return 0
     _require_folders(args, registry)
     names = _select_names(registry, patterns)

@@ -90,7 +90,6 @@ FLAGS = (
     Flag(
         "--why_not NAME",
         "say why the zoo does not have a model, and which ones do the same",
-        former="--why-not",
     ),
     FILTER_FLAGS,
     f"{flags.REGISTRY} {flags.FORMAT}",
