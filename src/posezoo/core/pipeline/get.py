@@ -10,7 +10,6 @@ from pathlib import Path
 
 from posezoo.core.convert.conversion_plan import ConversionOptions, select_due
 from posezoo.core.convert.converter_program import ConverterProgram
-from posezoo.core.convert.upstream_code import UPSTREAM_CODE
 from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, Precision
 from posezoo.core.download.folder_sync import folder_sync
 from posezoo.core.errors import ConversionError, DownloadError, InferenceError, PosezooError
@@ -275,6 +274,8 @@ def _make_irs(
     name = resolved.source.full_name
     results: AbstractContextManager[ModelLayout] = nullcontext(resolved.layout)
     if resolved.runs_upstream_code:
+        from posezoo.core.convert.upstream_code import UPSTREAM_CODE
+
         results = UPSTREAM_CODE.part.run(resolved.spec, resolved.layout, listener)
     with results as layout:  # the results of upstream code exist until the context ends
         spec = resolved.source

@@ -13,7 +13,6 @@ from posezoo.core.convert.conversion_plan import (
     plan_irs,
 )
 from posezoo.core.convert.converter_program import FINDER, ConverterProgram
-from posezoo.core.convert.upstream_code import UPSTREAM_CODE
 from posezoo.core.declarations.model import Digest, Precision
 from posezoo.core.declarations.routes import Obstacle
 from posezoo.core.download.folder_sync import folder_sync
@@ -129,6 +128,8 @@ def make_plan(
 
 
 def _with_upstream_code(plan: Plan, *, is_dry_run: bool) -> Plan:
+    from posezoo.core.convert.upstream_code import UPSTREAM_CODE
+
     upstream = UPSTREAM_CODE.part
     obstacle = upstream.find_obstacle(starts=not is_dry_run)
     if obstacle:
