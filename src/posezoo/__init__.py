@@ -109,7 +109,7 @@ features.PARTS.update(
             "converter_program": "posezoo.omz.model_optimizer:FINDER",
             "device_proof": "posezoo.measure.devices.device_proof:prove_once",
             "graph_decoder": "posezoo.export.decoded.decoder_in_graph:DECODER",
-            "model_description": "posezoo.run.model_description:DESCRIPTION",
+            "model_description": "posezoo.run.ir_description:DESCRIPTION",
             "onnx_rewriting": "posezoo.formats.onnx_rewriting:REWRITING",
             "own_networks": "posezoo.networks.custom_weights:OWN_NETWORKS",
             "remote_executor": "posezoo.scale.cluster_executor:cluster_executor",

@@ -109,10 +109,6 @@ class SourceError(DownloadError):
         self.temporary = temporary
 
 
-class LocalSettingsError(SourceError):
-    """A setting on this machine, such as one of npm, cannot be used; no request was sent."""
-
-
 class SizeError(DownloadError):
     """The size of a file differs from the declared one."""
 

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from posezoo.core.arrays import Array
-from posezoo.core.convert.onnx_rewriting import OnnxRewriting
 from posezoo.core.convert.protobuf_reader import (
     VARINT,
     Buffer,
@@ -25,6 +24,7 @@ from posezoo.core.convert.protobuf_reader import (
     read_fields,
     read_varint,
 )
+from posezoo.core.convert.readable_onnx import OnnxRewriting
 from posezoo.core.errors import MissingPackageError, import_optional
 from posezoo.core.values import frozen
 from posezoo.formats.onnx_inlining import inline_functions

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.core.convert.frontends import verify_source_model
-from posezoo.core.convert.upstream_code import UpstreamCode
+from posezoo.core.convert.upstream_runner import UpstreamCode
 from posezoo.core.declarations import export_arguments
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.routes import Obstacle

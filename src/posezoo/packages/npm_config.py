@@ -21,7 +21,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from posezoo.cli.diagnosis import NpmRegistry
-from posezoo.core.errors import LocalSettingsError, os_reason, redact_secrets
+from posezoo.core.download.candidates import LocalSettingsError
+from posezoo.core.errors import os_reason, redact_secrets
 from posezoo.core.values import frozen
 from posezoo.core.workers.program import find_program
 

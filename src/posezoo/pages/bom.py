@@ -17,12 +17,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from posezoo.cli.json_projection import Json, distinct
-from posezoo.cli.labels import (
-    format_port_shape,
-    format_protocol,
-    join,
-    task_label,
-)
+from posezoo.cli.labels import format_port_shape, format_protocol, join, task_label
 from posezoo.core.declarations.model import Digest, Input, ModelSpec, Output, Precision
 from posezoo.core.files.verified_files import is_verified, is_verified_file
 from posezoo.core.ir.provenance import Provenance

@@ -157,7 +157,7 @@ def _block(plan: Plan) -> list[str]:
     lines = [model_jobs.format_planned_file(file) for file in plan.files]
     lines += [f"would run {program}" for program in plan.upstream_code]
     if plan.upstream_code:
-        from posezoo.core.convert.upstream_code import UPSTREAM_CODE
+        from posezoo.core.convert.upstream_runner import UPSTREAM_CODE
 
         lines.append(f"the sandbox restricts that code: {UPSTREAM_CODE.part.promise}")
     if not spec.is_ir:

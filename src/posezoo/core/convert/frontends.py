@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NewType
 
 from posezoo.core.convert.formats import FORMATS, ModelFormat
-from posezoo.core.convert.onnx_rewriting import ONNX_REWRITING
+from posezoo.core.convert.readable_onnx import ONNX_REWRITING
 from posezoo.core.declarations.model import ModelSpec, SourceFile, UnpackArchive
 from posezoo.core.declarations.routes import describe_obstacle, select_route
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name

@@ -13,14 +13,13 @@ from urllib.parse import SplitResult, urlsplit
 from requests.exceptions import InvalidProxyURL
 
 from posezoo.core.declarations.model import ModelSpec, Source, SourceFile
-from posezoo.core.download.candidates import RangeMismatchError, ResumeState
+from posezoo.core.download.candidates import LocalSettingsError, RangeMismatchError, ResumeState
 from posezoo.core.download.context import ConnectionPool, DownloadContext
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.source_types import find_source_type, type_name
 from posezoo.core.errors import (
     DigestError,
     DownloadError,
-    LocalSettingsError,
     MissingPackageError,
     PosezooError,
     SizeError,

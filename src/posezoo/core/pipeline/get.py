@@ -274,7 +274,7 @@ def _make_irs(
     name = resolved.source.full_name
     results: AbstractContextManager[ModelLayout] = nullcontext(resolved.layout)
     if resolved.runs_upstream_code:
-        from posezoo.core.convert.upstream_code import UPSTREAM_CODE
+        from posezoo.core.convert.upstream_runner import UPSTREAM_CODE
 
         results = UPSTREAM_CODE.part.run(resolved.spec, resolved.layout, listener)
     with results as layout:  # the results of upstream code exist until the context ends

@@ -128,7 +128,7 @@ def make_plan(
 
 
 def _with_upstream_code(plan: Plan, *, is_dry_run: bool) -> Plan:
-    from posezoo.core.convert.upstream_code import UPSTREAM_CODE
+    from posezoo.core.convert.upstream_runner import UPSTREAM_CODE
 
     upstream = UPSTREAM_CODE.part
     obstacle = upstream.find_obstacle(starts=not is_dry_run)

@@ -12,12 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from posezoo.cli.labels import (
-    format_megabytes,
-    format_protocol,
-    join,
-    task_label,
-)
+from posezoo.cli.labels import format_megabytes, format_protocol, join, task_label
 from posezoo.core.declarations.model import CompositeSpec, ModelSpec, Precision
 from posezoo.core.files.outputs import is_own
 from posezoo.core.files.verified_files import write_atomically
