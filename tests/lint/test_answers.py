@@ -285,7 +285,7 @@ def test_one_model_is_checked_alone(zoo):
 
 
 def test_a_rule_is_explained_and_an_unknown_one_is_guessed():
-    ended = posezoo("verify", "--explain", "reversal")
+    ended = posezoo("verify", "--explain", "color")
     assert ended.returncode == 0
     assert ended.stdout.startswith("color (error)\n  The colour orders of the original")
     assert "Example: " in ended.stdout
