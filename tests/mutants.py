@@ -31,8 +31,8 @@ PACKAGE = ROOT / "src" / "posezoo"
 
 #: Mutants that no test can notice: the file, the mutated text, and why.
 EQUIVALENT: dict[tuple[str, str], str] = {
-    ("convert/decoding/nodes.py", "30001"): "any number below all scores ranks what is no box last",
-    ("convert/sandbox.py", "31"): "any limit shows whether systemd can set one",
+    ("export/decoded/nodes.py", "30001"): "any number below all scores ranks what is no box last",
+    ("omz/sandbox.py", "31"): "any limit shows whether systemd can set one",
 }
 
 _COMPARISONS = {

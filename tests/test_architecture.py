@@ -21,6 +21,7 @@ PARTS = (
     "poses",
     "networks",
     "cli",
+    "packages",
     "run",
     "formats",
     "pages",
@@ -39,19 +40,16 @@ PARTS = (
 #: The same for the packages and modules inside the core; those of one row do not import each other.
 CORE: tuple[set[str], ...] = (
     {"arrays", "features", "regular_files", "user_folders", "values"},
-    {"errors", "events", "http_headers", "json_projection", "versions"},
-    {"console", "event_log", "plugins"},
+    {"errors", "events", "http_headers", "versions"},
+    {"plugins"},
     {"settings", "declarations", "workers"},
     {"layout"},
     {"files", "ir"},
-    {"measured"},
-    {"labels"},
     {"registry"},
     {"download", "lockfile"},
     {"resolve"},
     {"convert"},
     {"sidecars", "verify"},
-    {"doctor", "removal"},
     {"pipeline"},
 )
 

@@ -96,7 +96,7 @@ def test_importing_posezoo_imports_nothing_heavy():
 NOT_FOR_LISTS = (
     *(
         "posezoo.core.events",
-        "posezoo.core.console",
+        "posezoo.cli.console",
         "posezoo.core.download.context",
         "posezoo.core.lockfile",
     ),

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.core.measured import read_measured
 from posezoo.core.registry import builtin_models_dir
+from posezoo.run.measured import read_measured
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from fakes.command import posezoo
-from posezoo.core.measured import read_measured
+from posezoo.run.measured import read_measured
 
 STATES = Path(__file__).parent / "golden" / "state"
 

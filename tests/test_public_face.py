@@ -30,7 +30,6 @@ from posezoo.core.declarations.model import Digest, Precision
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.ir import provenance
 from posezoo.core.ir.complexity import Complexity
-from posezoo.core.measured import KINDS, Measurement, format_measured_yml
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import open_registry
 from posezoo.core.resolve.resolution import resolve_model
@@ -42,6 +41,7 @@ from posezoo.pages.cards.registry_pages import render_pages
 from posezoo.poses.decoders import DECODERS
 from posezoo.quantize.quantization_plan import PhotoSplit, QuantizationTarget
 from posezoo.quantize.quantization_plan import quantization_key as int8_key_of
+from posezoo.run.measured import KINDS, Measurement, format_measured_yml
 from posezoo.run.runtime.estimator import Estimator
 
 ROOT = Path(__file__).resolve().parents[1]

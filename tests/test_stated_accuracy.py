@@ -15,9 +15,9 @@ from fakes.command import posezoo, posezoo_process
 from fakes.fence import ONLINE
 from fakes.rows import best_rows
 from posezoo.core.declarations.model import Model, Precision
-from posezoo.core.measured import measurements_of
 from posezoo.core.registry import open_registry
 from posezoo.poses.people import ITSELF, people_from
+from posezoo.run.measured import measurements_of
 
 ROOT = Path(__file__).parents[1]
 REGISTRY = open_registry()

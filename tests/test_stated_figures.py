@@ -12,8 +12,8 @@ import pytest
 
 from fakes.command import posezoo
 from fakes.rows import best_rows
+from posezoo.cli.labels import format_ap, format_figure, format_megabytes
 from posezoo.core.declarations.model import WHOLE_IMAGE
-from posezoo.core.labels import format_ap, format_figure, format_megabytes
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
 from posezoo.pages.facts.comparison import COLUMNS, ComparisonRow

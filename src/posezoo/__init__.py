@@ -84,6 +84,8 @@ features.PARTS.update(
             "omz@2021.4": "posezoo.omz.registries:OMZ_2021_4",
         },
         "posezoo.source_types": {
+            "python_package": "posezoo.packages.python_package:SOURCE_TYPE",
+            "npm_package": "posezoo.packages.npm_package:SOURCE_TYPE",
             "storage": "posezoo.scale.storage_source:STORAGE_TYPE",  # s3, gs, az, sftp
         },
         "sidecars": {
@@ -94,21 +96,27 @@ features.PARTS.update(
             "NETWORK": "posezoo.networks:complete_network",
             "to": "posezoo.export.targets:complete_target",
         },
+        "diagnoses": {
+            "sandbox": "posezoo.omz.sandbox_diagnosis:report_sandbox",
+            "openvino-dev": "posezoo.omz.openvino_dev:report_openvino_dev",
+            "devices": "posezoo.measure.devices.device_report:report_devices",
+            "packages": "posezoo.packages.package_diagnosis:report_packages",
+        },
+        "verb_parts": {"get": "posezoo.measure.devices.device_check:GET"},
         "plan_details": {"device": "posezoo.measure.devices.device_check:PLAN"},
         "hooks": {
             "compared_rows": "posezoo.poses.compared_rows:select_compared_rows",
             "converter_program": "posezoo.omz.model_optimizer:FINDER",
             "device_proof": "posezoo.measure.devices.device_proof:prove_once",
-            "device_report": "posezoo.measure.devices.device_report:report_devices",
-            "further_packages": "posezoo.omz.openvino_dev:describe_openvino_dev",
             "graph_decoder": "posezoo.export.decoded.decoder_in_graph:DECODER",
-            "labels": "posezoo.run.model_procs:find_labels",
-            "model_info": "posezoo.run.model_info:build_model_info",
+            "model_description": "posezoo.run.ir_description:DESCRIPTION",
+            "onnx_rewriting": "posezoo.formats.onnx_rewriting:REWRITING",
             "own_networks": "posezoo.networks.custom_weights:OWN_NETWORKS",
             "remote_executor": "posezoo.scale.cluster_executor:cluster_executor",
             "remote_folders": "posezoo.scale.store_transfers:STORE_SYNC",
+            "upstream_code": "posezoo.omz.upstream_code:SANDBOXED_CODE",
             "upstream_steps": "posezoo.formats.upstream_configs:STEPS",
-            "verb get": "posezoo.measure.devices.device_check:GET",
+            "wheel_registry": "posezoo.packages.wheel_registry:read_wheel_registry",
         },
     }
 )

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.core.console import show_progress
+from posezoo.cli.console import show_progress
 from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.declarations.model import ORIGINALS, Model, ModelSpec, NetworkChoice, Precision
 from posezoo.core.declarations.skeleton import Skeleton

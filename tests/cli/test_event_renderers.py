@@ -9,9 +9,9 @@ import re
 from pathlib import Path
 
 from fakes.zoo import model_yml, write_model
+from posezoo.cli.console import Console, Progress, result_lines
 from posezoo.cli.run_main import print_error
 from posezoo.core import events
-from posezoo.core.console import Console, Progress, result_lines
 from posezoo.core.errors import PosezooError
 from posezoo.core.registry import open_registry
 from posezoo.omz.commands.conventions import LineBuffer
@@ -138,7 +138,7 @@ def run_over(count):
 
 def test_a_log_of_a_long_run_over_many_models_says_how_many_are_done_and_failed(monkeypatch):
     assert shown(*run_over(20)) == []  # it took no time
-    monkeypatch.setattr("posezoo.core.console.time.monotonic", itertools.count(0, 10).__next__)
+    monkeypatch.setattr("posezoo.cli.console.time.monotonic", itertools.count(0, 10).__next__)
     lines = shown(*run_over(20))
     assert re.fullmatch(r"2 of 20 models, failed 0, about \d+ min left", lines[0])
     assert (len(lines), lines[-1]) == (10, "20 of 20 models, failed 1")

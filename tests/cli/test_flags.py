@@ -83,7 +83,7 @@ def test_every_shared_flag_has_a_help_text():
     assert all(flag.help for flag in flags.FLAGS.values())
 
 
-#: What the verbs of version 0.1.0 called the folder where models lie, and the folder of their results.
+#: What Open Model Zoo's tools call the folder where models lie, and the folder of their results.
 WEIGHTS_DIR = {
     **dict.fromkeys(
         (
@@ -106,14 +106,14 @@ WEIGHTS_DIR = {
     "quantize": ("--model_dir",),
 }
 OUTPUT = dict.fromkeys(("run", "evaluate", "quantize", "dataset", "card"), ("-o", "--output_dir"))
-FORMER = [
+SPELLINGS = [
     *((verb, flag, "--weights_dir") for verb, flags in WEIGHTS_DIR.items() for flag in flags),
     *((verb, flag, "--output") for verb, flags in OUTPUT.items() for flag in flags),
 ]
 
 
-@pytest.mark.parametrize(("verb", "flag", "now"), FORMER)
-def test_the_spellings_of_earlier_versions_mean_what_they_meant(verb, flag, now):
+@pytest.mark.parametrize(("verb", "flag", "now"), SPELLINGS)
+def test_the_spellings_of_open_model_zoo_mean_the_same(verb, flag, now):
     parser = verb_parsers(create_parser([verb]))[verb]
     for action in parser._actions:
         action.required = False

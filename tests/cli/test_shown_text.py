@@ -19,9 +19,9 @@ from cli.test_output_files import COMMANDS, run, words_for
 from fakes.command import omz_tool, posezoo
 from fakes.zoo import model_yml, write_model
 from posezoo.cli import main as verbs
+from posezoo.cli.console import Console
 from posezoo.cli.run_main import print_error
 from posezoo.core import errors, events
-from posezoo.core.console import Console
 from posezoo.omz.commands import mo
 from posezoo.omz.commands.conventions import LineBuffer
 from posezoo.omz.commands.event_output import TextReporter

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fakes.network import network, spec_of
-from fakes.zoo import declared_file, model_yml, write_model
+from fakes.zoo import declared_file, model_yml, omz_yml, write_model
 from posezoo.cli.main import main
 from posezoo.core import features
 from posezoo.core.declarations.model import Route
@@ -48,3 +48,12 @@ def test_a_detector_of_tensorflow_is_left_to_model_optimizer(tmp_path, without_h
     assert route is Route.MO
     assert obstacle is not None
     assert obstacle.reason == "object-detection-pipeline"
+
+
+def test_code_that_comes_with_a_model_is_not_run(tmp_path, without_hooks, capsys):
+    content = omz_yml(model_optimizer_args=["--input_model=$conv_dir/net.onnx"])
+    path = write_model(tmp_path / "models", "net", content)
+    path.with_name("pre-convert.py").write_text("open('it-ran', 'w')")
+    folders = ("--models_dir", str(tmp_path / "models"), "--weights_dir", str(tmp_path / "out"))
+    assert main(["get", "net", *folders, "--allow_upstream_code"]) == 1
+    assert "a sandbox, which this installation lacks" in capsys.readouterr().err

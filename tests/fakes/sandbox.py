@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from posezoo.core.convert.sandbox import explain_missing_sandbox
+from posezoo.omz.sandbox import explain_missing_sandbox
 
 needs_sandbox = pytest.mark.skipif(
     bool(explain_missing_sandbox()), reason="bubblewrap cannot run here"

@@ -7,13 +7,13 @@ from pathlib import Path
 from fakes.zoo import model_yml, omz_yml, write_composite, write_model
 from posezoo.core.declarations.model import Precision
 from posezoo.core.layout import ModelLayout
-from posezoo.core.measured import Measurement, update_measured_yml
 from posezoo.core.registry import open_registry
 from posezoo.core.settings import DEFAULT_DETECTOR
 from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.pages.gallery.gallery_data import GalleryData, collect_gallery_data
 from posezoo.pages.gallery.gallery_pages import render_gallery_pages
 from posezoo.pages.gallery.site_writer import write_site
+from posezoo.run.measured import Measurement, update_measured_yml
 from posezoo.run.measurement_selection import MeasurementSelection
 
 MACHINE = "A processor, 2 cores, Linux"

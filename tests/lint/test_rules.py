@@ -13,7 +13,6 @@ from fakes.zoo import model_yml, omz_yml, write_composite, write_model
 from posezoo.cli.main import main
 from posezoo.lint.finding import Severity
 from posezoo.lint.index_pages import read_index
-from posezoo.lint.rule import FORMER_IDS
 from posezoo.lint.rules import load_rules
 from posezoo.pages.cards.card_reader import parse_card
 
@@ -682,8 +681,3 @@ def test_every_rule_has_a_test_and_an_explanation():
         assert f'"{rule.id}"' in here, f"add a mistake that {rule.id} finds to PLANTED"
         assert len(rule.explanation) > 20, rule.id
         assert rule.example, rule.id
-
-
-def test_the_former_id_of_a_rule_means_a_rule_that_exists():
-    assert set(FORMER_IDS.values()) <= load_rules().keys()
-    assert FORMER_IDS.keys().isdisjoint(load_rules())

@@ -23,8 +23,8 @@ from omz.replay import RELEASES, Call, Left, Result, Zoos, compare, replay
 from omz.replay_copies import CopiedSides
 from omz.runs import MO_ENV
 from posezoo.core.download.options import DownloadOptions
-from posezoo.core.download.wheel_registry import read_wheel_registry
 from posezoo.core.errors import PosezooError
+from posezoo.packages.wheel_registry import read_wheel_registry
 
 CALLS = [line for line in omz_projects.read_lines() if line.tool in omz_projects.PARSERS]
 SCRIPTS = list(dict.fromkeys((line.project, line.path) for line in CALLS))

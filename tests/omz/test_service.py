@@ -29,11 +29,11 @@ from fakes.server import Server
 from omz.replay_zoo import GeneratedZoo
 from posezoo import networks
 from posezoo.core.download.options import DownloadOptions
-from posezoo.core.download.package_indexes import read_index_settings
-from posezoo.core.download.wheel_registry import read_wheel_registry
 from posezoo.core.errors import PosezooError
 from posezoo.core.registry import Registry
 from posezoo.networks.zoo.declarations import with_declared_network
+from posezoo.packages.package_indexes import read_index_settings
+from posezoo.packages.wheel_registry import read_wheel_registry
 
 #: The models of scenescape, ViPPET and the scripts of the retail projects that are published as IR.
 INTEL = (

@@ -65,12 +65,6 @@ def test_an_unknown_decoder_names_the_nearest():
     assert caught.value.hint == "did you mean blazepose?"
 
 
-def test_metadata_of_earlier_versions_are_read():
-    """Their HigherHRNet declares an option that changed nothing."""
-    earlier = Decoder("associative_embedding", {"delta": 0.5, "max_people": 3})
-    assert resolve_options(earlier).max_people == 3
-
-
 @pytest.mark.parametrize("name", DECODERS.builtin)
 def test_every_option_has_a_default_and_every_output_a_role(name):
     needs = find_decoder(name)

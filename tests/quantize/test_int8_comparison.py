@@ -12,7 +12,7 @@ from openvino import opset13 as ops
 
 from fakes import tints
 from fakes.command import posezoo
-from posezoo.core.console import result_lines
+from posezoo.cli.console import result_lines
 from posezoo.core.events import DisplacementMeasured
 
 

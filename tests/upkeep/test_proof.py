@@ -16,8 +16,8 @@ from fakes.soak import soak
 from fakes.weights import conditioned
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.layout import ModelLayout
-from posezoo.core.measured import load_measurements, read_measured
 from posezoo.core.registry import builtin_models_dir, open_registry
+from posezoo.run.measured import load_measurements, read_measured
 
 MODELS = open_registry().select(None).models
 GLUON = "mobile_pose_mobilenetv3_small"

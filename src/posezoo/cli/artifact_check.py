@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from posezoo.cli.json_projection import project
 from posezoo.cli.report import print_result
 from posezoo.core.errors import LockError
 from posezoo.core.events import Listener, WorkFinished, WorkStarted
-from posezoo.core.json_projection import project
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from posezoo.core.user_folders import STORES, in_store
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from posezoo.core.console import Console
+    from posezoo.cli.console import Console
     from posezoo.core.convert.conversion_plan import ConversionOptions
     from posezoo.core.declarations.model import ModelSpec
     from posezoo.core.declarations.skeleton import Skeleton
@@ -206,7 +206,7 @@ class Flag:
     #: The name of the value in the parsed arguments (default: the last spelling).
     dest: str | None = None
     required: bool | None = None  # whether the flag must be given
-    former: str = ""  # its spellings in earlier versions, which are accepted, but not shown
+    former: str = ""  # its spellings in Open Model Zoo's tools: accepted, but not shown
     #: If it names a result. The command gets --force then, unless all its results are appended to.
     output: OutputFile | None = None
 
@@ -732,11 +732,11 @@ def executor_from_args(args: Args, context: Context, *folders: Path | None) -> E
 
 def console_from_args(args: Args) -> Console:
     """The console of a verb that handles models, from ``--quiet`` and ``--log``."""
-    from posezoo.core.console import Console
+    from posezoo.cli.console import Console
 
     log = None
     if args.log and not args.dry_run:  # in a dry run nothing happens
-        from posezoo.core.event_log import EventLog
+        from posezoo.cli.event_log import EventLog
 
         log = EventLog(args.log)
     return Console(quiet=args.quiet, log=log)

@@ -186,7 +186,7 @@ def verb_parsers(top: CommandParser) -> Mapping[str, CommandParser]:
 
 
 def _shown_flags(parser: argparse.ArgumentParser) -> list[str]:
-    """The flags that the help shows, which excludes the spellings of earlier versions."""
+    """The flags that the help shows, which excludes the spellings of Open Model Zoo's tools."""
     shown = (action for action in parser._actions if action.help != argparse.SUPPRESS)
     return [flag for action in shown for flag in action.option_strings]
 

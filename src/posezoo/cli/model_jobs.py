@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
+from posezoo.cli.json_projection import to_json
 from posezoo.cli.report import print_json, print_lines
 from posezoo.cli.run_main import command_line
 from posezoo.cli.selection import select_models, warn_of_deprecated_composites
 from posezoo.core.errors import DiskError, PosezooError, UnpinnedFileError
 from posezoo.core.events import Listener, RunStarted
-from posezoo.core.json_projection import to_json
 from posezoo.core.pipeline.for_each import Executor, for_each
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from posezoo.core.console import Console
+    from posezoo.cli.console import Console
     from posezoo.core.convert.conversion_plan import PlannedIr
     from posezoo.core.declarations.model import ModelSpec, Precision
     from posezoo.core.download.model_download import PlannedFile

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.flags import Flag
-from posezoo.core.json_projection import Json
+from posezoo.cli.json_projection import Json
 from posezoo.core.plugins import FeatureParts
 from posezoo.core.values import frozen
 

@@ -129,6 +129,12 @@ class FeatureParts(Generic[PartT]):
     def __iter__(self) -> Iterator[PartT]:
         yield from self.by_name().values()
 
+    def find(self, name: str) -> PartT | None:
+        """The part of this name; None if there is none. No other is imported."""
+        path = features.PARTS.get(self.name, {}).get(name)
+        part: PartT | None = import_attribute(path) if path else None
+        return part
+
     def by_name(self) -> dict[str, PartT]:
         """The parts by their names in the table."""
         paths = features.PARTS.get(self.name, {})

@@ -32,17 +32,22 @@ from posezoo.core.errors import (
     sanitize,
     suggest,
 )
+from posezoo.core.plugins import FeatureParts
 from posezoo.core.settings import WHEEL_REGISTRIES, user_folder
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.core.declarations.other_names import LeftOut, OtherNames
+    from posezoo.core.declarations.sources import PythonPackageSource
 
 #: Separates a model's name from a variant's tag; no name contains it.
 TAG_MARK = "@"
 
 #: The folder of the stand-in for openvino-dev with the registry of its release.
 STAND_IN_DATA = "posezoo_openvino_dev_data"
+
+#: The wheels of the registries that are read out of wheels.
+_WHEELS: FeatureParts[PythonPackageSource] = FeatureParts("registries")
 
 
 @frozen
@@ -480,6 +485,11 @@ def wheel_registry_root(name: str) -> Path:
             if root.is_dir():
                 return root
     return user_folder("cache") / "registries" / name / "models"
+
+
+def wheel_of(name: str) -> PythonPackageSource:
+    """The wheel of a registry of ``WHEEL_REGISTRIES``, and the folder in it with the models."""
+    return _WHEELS.by_name()[name]
 
 
 def registry_name(root: Path) -> str:

@@ -47,18 +47,6 @@ TARGET = ExportTarget(
     next_step_of_part=(
         f"{_BUILD}  # then README.md in {{folder}} says how to run it with the other part"
     ),
-    checked_by=(
-        "The IR take bytes and contain their decoder; the README in the folder says how to run"
-        " BlazePose's two networks together. Tests build the project against the Python package"
-        " openvino without warnings, and compare its JSON with that of `posezoo run`: at most 0.1"
-        " px apart, and of BlazePose 9 of 10 keypoints; it is delicate, and some are 1 px apart."
-    ),
-    run_with=(
-        "movenet-singlepose-lightning-int8",
-        "human-pose-estimation-0001",
-        "pose-detection-mediapipe",
-        "pose-landmark-full-mediapipe",
-    ),
     sets_f32="the class Network in poses.hpp",
     inputs=InputOptions(element_type="u8", layout="NHWC", decode=True),
 )

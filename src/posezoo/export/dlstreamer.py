@@ -230,10 +230,4 @@ TARGET = ExportTarget(
         " people, export that model to the same folder, too."
     ),
     sets_f32="ie-config in pipeline.sh",
-    checked_by=(
-        "DL Streamer was not run: tests compare the files with its rules, read from its sources."
-        " keypoints_hrnet takes the highest cells without refinement; with --decode the IR refines"
-        " them itself. The pipeline then prints JSON with tensors, in pixels of the network's"
-        " input."
-    ),
 )

@@ -129,17 +129,5 @@ TARGET = ExportTarget(
         " it finds, and draws it into a new picture in the current folder. If the IR has no decoder"
         " (`--decode`), it also needs posezoo for that, and prints arrays without it."
     ),
-    checked_by=(
-        "Tests check the checksums with sha256sum, and run the sample in a process with posezoo and"
-        " in one without."
-    ),
     sets_f32="sample.py",
-    run_with=(
-        "pose-landmark-full-mediapipe",
-        "pose-detection-mediapipe",
-        "movenet-singlepose-lightning-int8",
-        "tf-pose-mobilenet-v2-small",
-        "human-pose-estimation-0001",
-        "person-detection-retail-0013",
-    ),
 )

@@ -91,9 +91,4 @@ TARGET = ExportTarget(
         "Add the lines of {name}/config.yml to Frigate's config.yml; FRIGATE_CONFIG_FOLDER is the"
         " folder of that file."
     ),
-    checked_by=(
-        "Tests run the IR with the same tensors as Frigate's code, and compare the boxes with ours."
-        " Frigate itself is not run."
-    ),
-    run_with=("person-detection-retail-0013",),
 )

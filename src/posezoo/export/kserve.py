@@ -51,10 +51,6 @@ TARGET = ExportTarget(
         " as storageUri. The cluster needs the runtime kserve-openvino:"
         " extras/kserve/kserve-openvino.yaml of openvinotoolkit/model_server."
     ),
-    checked_by=(
-        "Tests check the keys and types of the InferenceService against those of the classes in the"
-        " Python package kserve 0.21.0."
-    ),
     sets_f32=(
         "the argument --plugin_config in {name}.yaml, which KServe adds to those of its runtime,"
     ),

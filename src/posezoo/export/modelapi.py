@@ -91,7 +91,5 @@ TARGET = ExportTarget(
     require=_require_wrapper,
     next_step="python {folder}/{name}/sample.py IMAGE",
     needs='The sample needs Python with `pip install "openvino-model-api>=0.4.7"`.',
-    checked_by="Tests run the sample with Model API; its keypoints and boxes are posezoo's.",
     sets_f32="the plugin_config of the adapter in sample.py",
-    run_with=("person-detection-retail-0013",),
 )

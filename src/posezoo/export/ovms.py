@@ -42,7 +42,6 @@ TARGET = ExportTarget(
         "--config_path /models/config.json --port 9000"
     ),
     needs="The command needs docker, which downloads the server.",
-    checked_by="Tests check config.json against the JSON Schema in Model Server's src/schema.cpp.",
     sets_f32="the plugin_config in config.json",
     is_versioned=True,
 )

@@ -165,9 +165,6 @@ class ExportTarget:
         needs: what the user must have or do before that, as full sentences; ``{name}`` is replaced.
         next_step_of_part: the same for a part of a composite; empty if it is no other.
         sets_f32: what sets the precision of the computation, as posezoo does; empty if nothing can.
-        checked_by: what the tests do, as full sentences for docs/export.md.
-        run_with: the models whose export the tests really run; with others they only check the
-            files.
         require: raises an ExportError if the target cannot take a model, as far as model.yml says
             so; it is called before a download.
         is_versioned: whether each model has numbered version folders, of which earlier ones are
@@ -180,11 +177,9 @@ class ExportTarget:
     summary: str
     render: Callable[[ExportedModel, ExportFolder], Iterable[ExportFile]]
     next_step: str
-    checked_by: str
     next_step_of_part: str = ""
     needs: str = ""
     sets_f32: str = ""
-    run_with: tuple[str, ...] = ()
     require: Callable[[ModelSpec], None] = lambda _spec: None
     is_versioned: bool = False
     takes_storage_uri: bool = False

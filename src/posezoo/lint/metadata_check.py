@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag, FormatArgs
+from posezoo.cli.labels import format_count
 from posezoo.cli.parsers import OutputFile
 from posezoo.cli.report import print_json, print_lines, print_text
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.core.errors import SettingsError, suggest
-from posezoo.core.labels import format_count
 from posezoo.core.registry import TAG_MARK, Registry
 
 if TYPE_CHECKING:
@@ -99,11 +99,10 @@ def run_metadata_check(
     code.
     """
     from posezoo.lint.output_formats import baseline_key, read_baseline, write_baseline
-    from posezoo.lint.rule import FORMER_IDS
     from posezoo.lint.rules import check_registry
 
     if args.explain is not None:
-        _explain_rules(FORMER_IDS.get(args.explain, args.explain))
+        _explain_rules(args.explain)
         return 0
     _require_folders(args, registry)
     names = _select_names(registry, patterns)

@@ -10,12 +10,12 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
+from posezoo.cli.json_projection import project
 from posezoo.core.errors import SettingsError, os_reason
 from posezoo.core.files.verified_files import write_atomically
-from posezoo.core.json_projection import project
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.lint.finding import Finding, to_safe_line
-from posezoo.lint.rule import FORMER_IDS, RuleInfo
+from posezoo.lint.rule import RuleInfo
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 #: The values that identify a finding. Line numbers and the checkout's folder may change, so they
@@ -120,16 +120,13 @@ def _relative_path(file: str) -> str:
 
 
 def read_baseline(path: Path) -> frozenset[tuple[str, ...]]:
-    """The keys of the findings in a baseline file; former rule ids are replaced by the current
-    ones.
-    """
+    """The keys of the findings in a baseline file."""
     hint = "--write_baseline writes one"
     try:
         if path.stat().st_size > MAX_BYTES:
             raise SettingsError(f"{path}: is larger than any baseline")
         rows = json.loads(read_regular_bytes(path))["findings"]
-        keys = (tuple(str(row[key]) for key in KEYS) for row in rows)
-        return frozenset((FORMER_IDS.get(rule, rule), *others) for rule, *others in keys)
+        return frozenset(tuple(str(row[key]) for key in KEYS) for row in rows)
     except OSError as error:
         reason = os_reason(error)
         raise SettingsError(f"{path}: cannot be read: {reason}", hint=hint) from error

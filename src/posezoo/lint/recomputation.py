@@ -17,12 +17,12 @@ from posezoo.core.ir.complexity import compute_complexity
 from posezoo.core.ir.ir_writer import SECTION, build_rt_info
 from posezoo.core.ir.openvino_import import error_text, import_openvino, static_sizes
 from posezoo.core.layout import ModelLayout
-from posezoo.core.measured import counted_figures
 from posezoo.core.registry import Registry
 from posezoo.core.verify import check_artifacts
 from posezoo.lint.finding import FileLocation, Finding, RuleViolation, Severity, create_finding
 from posezoo.lint.registry_view import ModelView, RegistryView
 from posezoo.lint.rule import RuleInfo
+from posezoo.run.measured import counted_figures
 
 _RULES = (
     ("artifact-digest", "Files and IR have the declared or recorded size and digest.",

@@ -15,31 +15,6 @@ from posezoo.lint.finding import Place, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
 
 FindViolations = Callable[[ModelView], Violations]
-#: Ids of rules that are now part of another rule; baselines and users may still use these ids.
-FORMER_IDS = {
-    "description-of-another": "description-differs",
-    "index-figures-digits": "index-figures",
-    "index-accuracy-digits": "accuracy",
-    "index-accuracy": "accuracy",
-    "published-accuracy": "accuracy",
-    "swapped-figures": "index-figures",
-    "mean": "preprocessing",
-    "scale": "preprocessing",
-    "reversal": "color",
-    "evaluated-color": "color",
-    "license-base": "license-project",
-    "input-name": "port-name",
-    "output-name": "port-name",
-    "network-size": "counted-figures",
-    "published-figures": "counted-figures",
-    "evaluated-file": "evaluated-names",
-    "evaluated-model": "evaluated-names",
-    "factor": "unusual-constant",
-    "ir-sizes": "weights-size",
-    "deprecated-use": "known-model",
-    "skeleton-maps": "decoder-outputs",
-    "output-size": "decoder-outputs",
-}
 
 
 @frozen

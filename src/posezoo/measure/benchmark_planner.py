@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import field
 from pathlib import Path
 
+from posezoo.cli.console import Console
 from posezoo.cli.model_argument import is_network_file
 from posezoo.cli.model_jobs import Answer, JobReport, format_plan
 from posezoo.cli.selection import select_models
-from posezoo.core.console import Console
 from posezoo.core.declarations.model import Model, ModelSpec, Precision
 from posezoo.core.errors import ConversionError, PosezooError
 from posezoo.core.events import WorkFinished

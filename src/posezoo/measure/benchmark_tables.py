@@ -7,12 +7,12 @@ from dataclasses import asdict
 from datetime import date
 from itertools import groupby
 
+from posezoo.cli.json_projection import Json, project
+from posezoo.cli.labels import format_count
 from posezoo.cli.report import align_columns
-from posezoo.core.json_projection import Json, project
-from posezoo.core.labels import format_count
-from posezoo.core.measured import FOUND, SHOWN, WEIGHTS, measurement_to_json
 from posezoo.measure.benchmarking.benchmark_result import BenchmarkResult, select_best_batch
 from posezoo.measure.benchmarking.workloads import NetworkWorkload
+from posezoo.run.measured import FOUND, SHOWN, WEIGHTS, measurement_to_json
 
 HEADERS = (
     "IMAGES/S", "SPREAD", "P50 MS", "P90 MS", "P99 MS", "COMPILE S", "MIB",

@@ -21,7 +21,7 @@ from posezoo.core.versions import package_version
 from posezoo.networks.custom_weights import spec_with_checkpoint, write_random_checkpoint
 
 if TYPE_CHECKING:
-    from posezoo.core.measured import Measurement
+    from posezoo.run.measured import Measurement
 
 _PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
 
@@ -43,7 +43,7 @@ def count_complexity(
     """
     from posezoo.core.ir.complexity import read_complexity
     from posezoo.core.ir.openvino_import import error_text
-    from posezoo.core.measured import Measurement
+    from posezoo.run.measured import Measurement
 
     spec = resolved.spec
     measurements = []
@@ -113,7 +113,7 @@ def record_measurements(spec: Model, measurements: Collection[Measurement]) -> P
         OutputError: it cannot be written, or the registry is part of an installed package.
         SpecError: the existing measured.yml is not valid.
     """
-    from posezoo.core import measured
+    from posezoo.run import measured
 
     require_own_registry(spec)
     path = spec.path.with_name(measured.NAME)

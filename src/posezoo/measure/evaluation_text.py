@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from posezoo.cli.labels import format_conditions, format_count
 from posezoo.cli.report import align_columns, print_lines
-from posezoo.core.labels import format_conditions, format_count
-from posezoo.core.measured import TARGET_SIZE
 from posezoo.measure.evaluation.breakdown import score_groups, worst_images
 from posezoo.measure.evaluation.coco_metrics import BOX_METRICS, KEYPOINT_METRICS
 from posezoo.measure.evaluation.evaluation_report import EvaluationReport
+from posezoo.run.measured import TARGET_SIZE
 
 #: The maximum number of table rows that are printed; the files contain all rows.
 MOST_ROWS = 10

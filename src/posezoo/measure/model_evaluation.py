@@ -14,7 +14,6 @@ from posezoo.core.declarations.model import Model, ModelSpec, Precision
 from posezoo.core.errors import ImageError
 from posezoo.core.events import Listener
 from posezoo.core.layout import checkpoint_dir
-from posezoo.core.measured import ANNOTATED_BOXES
 from posezoo.core.pipeline.for_each import Executor, for_each
 from posezoo.core.pipeline.get import get_irs, with_checkpoint_dir
 from posezoo.core.resolve.stage_context import Context
@@ -26,6 +25,7 @@ from posezoo.measure.evaluation.image_predictions import ImagePredictions
 from posezoo.measure.evaluation.run_evaluation import ImagePredictor
 from posezoo.poses.decoders import finds_boxes, named_task
 from posezoo.run import load
+from posezoo.run.measured import ANNOTATED_BOXES
 from posezoo.run.runtime.decoder_matching import require_decoded_task, undeclared_task
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.graph import Graph

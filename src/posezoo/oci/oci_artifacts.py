@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag
-from posezoo.core.json_projection import project
+from posezoo.cli.json_projection import project
 
 if TYPE_CHECKING:
     from posezoo.oci.model_artifact import ArtifactFile

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 
-from posezoo.core.doctor import PackageStatus
+from posezoo.cli.diagnosis import Findings, PackageStatus
+from posezoo.core.settings import Setting
 from posezoo.core.versions import package_version
 from posezoo.omz.model_optimizer import STAND_IN_VERSION
 
 
-def describe_openvino_dev() -> Iterator[PackageStatus]:
+def report_openvino_dev(_settings: Mapping[str, Setting]) -> Findings:
     """Whose commands omz_downloader and the others are, if they are installed."""
     installed_version = package_version("openvino-dev")
-    if installed_version:
-        is_ours = installed_version.endswith(f"+{STAND_IN_VERSION}")
-        purpose = "omz_* and mo: " + ("posezoo's stand-in" if is_ours else "the original, not ours")
-        yield PackageStatus("openvino-dev", installed_version, purpose)
+    if not installed_version:
+        return Findings()
+    is_ours = installed_version.endswith(f"+{STAND_IN_VERSION}")
+    purpose = "omz_* and mo: " + ("posezoo's stand-in" if is_ours else "the original, not ours")
+    return Findings(packages=(PackageStatus("openvino-dev", installed_version, purpose),))

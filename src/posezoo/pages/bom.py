@@ -16,22 +16,17 @@ from dataclasses import asdict, field
 from datetime import datetime, timezone
 from pathlib import Path
 
+from posezoo.cli.json_projection import Json, distinct
+from posezoo.cli.labels import format_port_shape, format_protocol, join, task_label
 from posezoo.core.declarations.model import Digest, Input, ModelSpec, Output, Precision
-from posezoo.core.declarations.spdx_licenses import is_license
 from posezoo.core.files.verified_files import is_verified, is_verified_file
 from posezoo.core.ir.provenance import Provenance
-from posezoo.core.json_projection import Json, distinct
-from posezoo.core.labels import (
-    describe_settings,
-    format_port_shape,
-    format_protocol,
-    join,
-    task_label,
-)
 from posezoo.core.registry import license_path, read_copyright_line
 from posezoo.core.values import frozen
 from posezoo.core.versions import version
 from posezoo.pages.facts.model_facts import ModelFacts, unique
+from posezoo.pages.spdx_licenses import is_license
+from posezoo.run.measured import describe_settings
 
 
 @frozen

@@ -6,8 +6,8 @@ import csv
 import io
 import json
 
+from posezoo.cli.json_projection import project
 from posezoo.cli.report import fit_columns
-from posezoo.core.json_projection import project
 from posezoo.pages.cards.markdown import escape, format_table
 from posezoo.pages.facts.bar_chart import describe_measurement_settings
 from posezoo.pages.facts.comparison import COLUMNS, ModelComparison

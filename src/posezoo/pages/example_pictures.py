@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from posezoo.cli.labels import join
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import (
     ConversionError,
@@ -18,7 +19,6 @@ from posezoo.core.errors import (
     import_cv2,
 )
 from posezoo.core.events import Event, Listener, WarningIssued, ignore_event
-from posezoo.core.labels import join
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.resolve.stage_context import Context
 from posezoo.pages.cards.card_reader import to_plain_text

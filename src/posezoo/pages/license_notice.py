@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from posezoo.cli.labels import format_count
 from posezoo.core.declarations.model import ModelSpec, Precision
-from posezoo.core.labels import format_count
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import license_path, read_copyright_line
 from posezoo.core.values import frozen

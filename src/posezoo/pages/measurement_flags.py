@@ -13,10 +13,10 @@ from posezoo.cli.parsers import Args
 from posezoo.core.errors import PosezooError
 
 if TYPE_CHECKING:
-    from posezoo.core.console import Console
+    from posezoo.cli.console import Console
     from posezoo.core.declarations.model import Model
-    from posezoo.core.measured import Measurement
     from posezoo.core.registry import Registry
+    from posezoo.run.measured import Measurement
     from posezoo.run.measurement_selection import MeasurementSelection
 
 
@@ -67,7 +67,7 @@ def read_measurements(file: Path, registry: Registry) -> Iterator[tuple[Model, M
         SpecError: the file is not valid.
         UnknownModelError: the registry has no model of a name.
     """
-    from posezoo.core.measured import read_measurement_file
+    from posezoo.run.measured import read_measurement_file
 
     for name, measurement in read_measurement_file(file):
         try:

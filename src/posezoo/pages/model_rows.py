@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from posezoo.core.json_projection import project, to_json
+from posezoo.cli.json_projection import project, to_json
 from posezoo.core.registry import Selection, is_declared, registry_name, registry_root
 from posezoo.core.values import frozen
 

@@ -329,7 +329,6 @@ def resolve_options(decoder: Decoder, overrides: Mapping[str, Option] | None = N
             f" skeleton: {decoder.skeleton.name}",
             hint="these take any: " + ", ".join(n for n, d in DECODERS.items() if d.takes_skeleton),
         )
-    options.pop(_FORMER_OPTION, None)
     defaults = {field.name: field.default for field in fields(options_type)}
     defaults.pop("skeleton", None)
     for name, value in options.items():
@@ -349,8 +348,5 @@ def resolve_options(decoder: Decoder, overrides: Mapping[str, Option] | None = N
             )
     return options_type(**options, **skeleton)
 
-
-# Without effect. The metadata of HigherHRNet's IR names it, if an earlier version made the IR.
-_FORMER_OPTION = "delta"
 
 _TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}

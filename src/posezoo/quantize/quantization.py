@@ -26,7 +26,6 @@ from posezoo.core.events import (
 from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
 from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.openvino_import import error_text, openvino_core
-from posezoo.core.measured import KINDS, Measurement, digest_irs, measurement_to_json
 from posezoo.core.registry import format_command
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions
@@ -39,6 +38,7 @@ from posezoo.quantize.int8_layers import count_layers
 from posezoo.quantize.layer_noise import compare_layers
 from posezoo.quantize.nncf_compression import quantize_network
 from posezoo.quantize.quantization_plan import QuantizationPlan, QuantizationTarget
+from posezoo.run.measured import KINDS, Measurement, digest_irs, measurement_to_json
 
 #: Layers are compared on this many inputs: large noise is visible in the first input.
 COMPARED_SAMPLES = 2

@@ -54,7 +54,7 @@ from posezoo.poses.decoders import (
 from posezoo.poses.people import declared_people, resolve_people
 
 if TYPE_CHECKING:
-    from posezoo.core.measured import Measurement
+    from posezoo.run.measured import Measurement
     from posezoo.run.runtime.estimator import Estimator
     from posezoo.run.runtime.graph import Graph, NamedIrs
     from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig

@@ -6,17 +6,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 
+from posezoo.cli.labels import format_pairs, join
 from posezoo.core.declarations.model import Model
-from posezoo.core.labels import format_pairs, join
-from posezoo.core.measured import (
+from posezoo.core.values import frozen
+from posezoo.poses.people import people_from
+from posezoo.run.measured import (
     SHOWN,
     TARGET_SIZE,
     USUALLY_SHOWN,
     Measurement,
     measurements_of,
 )
-from posezoo.core.values import frozen
-from posezoo.poses.people import people_from
 
 #: Settings that the tool chooses, or that follow from the model; they may differ between models.
 _MODEL_DEPENDENT = (

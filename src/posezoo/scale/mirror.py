@@ -19,6 +19,7 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
+from posezoo.cli.lock_signature import SUFFIX
 from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
 from posezoo.core.download.cache_entries import own_files
 from posezoo.core.download.context import ConnectionPool, DownloadContext
@@ -26,8 +27,6 @@ from posezoo.core.download.file_download import download_file
 from posezoo.core.download.model_download import PlannedFile, plan_file, require_allowed
 from posezoo.core.download.options import DownloadOptions, refuse_license
 from posezoo.core.download.origins import entry_path
-from posezoo.core.download.sources.python_package import download_wheel
-from posezoo.core.download.wheel_registry import wheel_of
 from posezoo.core.errors import LockError, PosezooError, SpecError, UnknownModelError, os_reason
 from posezoo.core.events import Listener
 from posezoo.core.files import verified_files
@@ -45,10 +44,10 @@ from posezoo.core.lockfile.entries import (
     published_entry,
     update_entries,
 )
-from posezoo.core.lockfile.signature import SUFFIX
-from posezoo.core.registry import license_path, open_registry, read_copyright_line
+from posezoo.core.registry import license_path, open_registry, read_copyright_line, wheel_of
 from posezoo.core.values import frozen
 from posezoo.core.verify import file_state, find_untracked_below
+from posezoo.packages.python_package import download_wheel
 from posezoo.pages.license_notice import NOTICE_SIGNS, LicenseTerms, format_notice
 
 NOTICE = "NOTICE"

@@ -25,7 +25,7 @@ from fakes.network import (
     network,
     spec_of,
 )
-from posezoo.core.console import result_lines
+from posezoo.cli.console import result_lines
 from posezoo.core.convert import frontends, preprocess, self_check
 from posezoo.core.convert.constant_check import find_changed_constant
 from posezoo.core.convert.conversion_plan import ConversionOptions, plan_irs

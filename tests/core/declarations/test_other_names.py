@@ -87,7 +87,7 @@ def test_info_says_why_a_model_is_missing(zoo):
         return posezoo("info", *words, "--models_dir", "models", cwd=zoo)
 
     assert info("--why_not", "Bad_one").stdout == "It is not free. Instead: good\n"
-    answer = json.loads(info("--why-not", "bad-one", "--format", "json").stdout)
+    answer = json.loads(info("--why_not", "bad-one", "--format", "json").stdout)
     assert answer == {"names": ["bad-*"], "reason": "It is not free.", "instead": ["good"]}
     ended = info("bad-one")
     assert (ended.returncode, ended.stdout) == (1, "")

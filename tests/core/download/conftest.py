@@ -1,4 +1,4 @@
-"""A misbehaving server, and one file fetched as ``download`` fetches it."""
+"""Small disks."""
 
 from __future__ import annotations
 
@@ -9,20 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from fakes.fetch import Fetch
-from fakes.server import Server
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as server:
-        yield server
-
-
-@pytest.fixture
-def fetch(tmp_path: Path) -> Fetch:
-    return Fetch(tmp_path / "files")
 
 
 @pytest.fixture

@@ -21,11 +21,11 @@ from posezoo.core.download import small_answers
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.small_answers import join_pieces, read_small
-from posezoo.core.download.sources.npm_package import NpmClient
-from posezoo.core.download.sources.python_package import check_wheel
 from posezoo.core.errors import SizeError, SourceError
 from posezoo.core.workers.retries import TransientSourceError
 from posezoo.oci.oci_client import OciAddress, OciClient
+from posezoo.packages.npm_package import NpmClient
+from posezoo.packages.python_package import check_wheel
 
 SOURCE = Path(__file__).resolve().parents[3] / "src" / "posezoo"
 MIB = 1 << 20

@@ -20,8 +20,8 @@ from fakes.network import network
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 from posezoo.core.declarations.model import Precision
-from posezoo.core.measured import digest_irs, read_measured
 from posezoo.core.registry import builtin_models_dir
+from posezoo.run.measured import digest_irs, read_measured
 
 pytest.importorskip("openvino", reason="needs openvino")
 

@@ -12,8 +12,8 @@ import pytest
 from fakes.coco import annotations, person, written
 from fakes.command import posezoo
 from measure.evaluation.test_coco_metrics import pycocotools_says
-from posezoo.core.measured import read_measurement_file
 from posezoo.core.registry import open_registry
+from posezoo.run.measured import read_measurement_file
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 

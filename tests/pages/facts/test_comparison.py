@@ -10,11 +10,11 @@ from fakes.zoo import model_yml, write_model
 from posezoo.core.declarations.model import WHOLE_IMAGE, Precision
 from posezoo.core.download.transfer import transfer_bytes
 from posezoo.core.layout import ModelLayout
-from posezoo.core.measured import ANNOTATED_BOXES, Measurement, update_measured_yml
 from posezoo.core.registry import open_registry
 from posezoo.pages.facts.comparison import MetricSource, compare_models, int8_ratio
 from posezoo.pages.facts.device_proofs import store_proof
 from posezoo.pages.facts.model_facts import ModelFacts, describe_model
+from posezoo.run.measured import ANNOTATED_BOXES, Measurement, update_measured_yml
 from posezoo.run.measurement_selection import MeasurementSelection
 
 MACHINE = "A processor, 2 cores, Linux"

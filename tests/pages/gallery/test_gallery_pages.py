@@ -10,10 +10,10 @@ import pytest
 
 from fakes.sites import MACHINE, gathered, measurements, pose_zoo
 from fakes.zoo import model_yml, write_model
-from posezoo.core.measured import update_measured_yml
 from posezoo.core.registry import builtin_models_dir
 from posezoo.pages.gallery.gallery_pages import render_gallery_pages
 from posezoo.pages.gallery.templates import breakable, is_web_address, minify, to_script_json
+from posezoo.run.measured import update_measured_yml
 
 INDEX_OF_100_BYTES = 60_000  # compressed
 PAGE_BYTES = 15_000

@@ -11,7 +11,7 @@ import pytest
 from fakes.sites import measurements, pose_zoo, written_site
 from fakes.zoo import model_yml, omz_yml, write_composite, write_model
 from posezoo.core.declarations.model import Precision
-from posezoo.core.measured import Measurement, update_measured_yml
+from posezoo.run.measured import Measurement, update_measured_yml
 
 END = "\ue010"
 

@@ -9,8 +9,8 @@ import pytest
 from fakes.command import posezoo
 from fakes.zoo import model_yml, write_model
 from posezoo.core.declarations.model import Precision
-from posezoo.core.measured import Measurement, update_measured_yml
 from posezoo.core.registry import open_registry
+from posezoo.run.measured import Measurement, update_measured_yml
 
 
 @pytest.fixture

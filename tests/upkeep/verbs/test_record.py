@@ -11,9 +11,9 @@ from fakes.command import posezoo
 from fakes.network import network
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 from posezoo.core.declarations.model import Precision
-from posezoo.core.measured import MAX_SPREAD, read_measured
 from posezoo.core.registry import builtin_models_dir
 from posezoo.pages.cards.registry_pages import render_pages
+from posezoo.run.measured import MAX_SPREAD, read_measured
 
 SPEED = {
     "kind": "speed",

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.core.plugins import Hook, LazyTable
+from posezoo.core.plugins import FeatureParts, LazyTable
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -76,6 +76,9 @@ class VerbPart:
 
 _NO_PART = VerbPart((), lambda run, args: run(args))
 
+#: What features add to verbs of the core, by the name of the verb.
+_PARTS: FeatureParts[VerbPart] = FeatureParts("verb_parts")
+
 #: The verbs of installed packages.
 PLUGINS: LazyTable[Verb] = LazyTable("posezoo.verbs", Verb, {})
 
@@ -89,7 +92,7 @@ def find_verb(name: str) -> Verb | None:
     if name not in SUMMARIES:
         return PLUGINS.find(name)
     module = import_module(f"{_PACKAGES[name]}.{name}")
-    part = Hook(f"verb {name}", _NO_PART).part
+    part = _PARTS.find(name) or _NO_PART
     return Verb(
         SUMMARIES[name],
         partial(part.run, module.run),

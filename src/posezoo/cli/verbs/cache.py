@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
+from posezoo.cli.json_projection import project
 from posezoo.cli.report import align_columns, print_result
-from posezoo.core.json_projection import project
 
 if TYPE_CHECKING:
     from posezoo.core.download.cache_entries import CacheEntry

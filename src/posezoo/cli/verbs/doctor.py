@@ -15,8 +15,7 @@ from posezoo.core.errors import redact_secrets
 from posezoo.core.user_folders import show_addresses
 
 if TYPE_CHECKING:
-    from posezoo.core.doctor import Diagnosis
-    from posezoo.core.download.npm_config import NpmRegistry
+    from posezoo.cli.diagnosis import Diagnosis, NpmRegistry
 
 EXAMPLES = """
 posezoo doctor
@@ -28,7 +27,7 @@ FLAGS = ("format",)
 
 def run(args: FormatArgs) -> int:
     """Print the report; 1 if there is a problem, which a missing extra is not."""
-    from posezoo.core.doctor import diagnose
+    from posezoo.cli.diagnosis import diagnose
     from posezoo.core.settings import read_settings_leniently
 
     diagnosis = diagnose(*read_settings_leniently())

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
+from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag, FlagGroup
+from posezoo.cli.labels import format_count
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
-from posezoo.core.console import Console
 from posezoo.core.errors import LockError
-from posezoo.core.labels import format_count
 from posezoo.core.registry import Selection, format_command
 from posezoo.core.values import frozen
 
@@ -170,7 +170,7 @@ def _patterns(args: _Args, context: Context) -> tuple[Sequence[str] | None, list
 
 
 def _signature(args: _Args, lock: Path) -> int:
-    from posezoo.core.lockfile.signature import require_signature, sign, signature_path
+    from posezoo.cli.lock_signature import require_signature, sign, signature_path
 
     if args.models or args.all:
         args.parser.error("a signature covers the whole lock: name no models")

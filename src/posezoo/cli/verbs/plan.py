@@ -38,12 +38,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
+from posezoo.cli.json_projection import Json, project, to_json
+from posezoo.cli.labels import format_count
 from posezoo.cli.plan_details import PLAN_DETAILS
 from posezoo.cli.report import print_result
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import Input, ModelSpec
-from posezoo.core.json_projection import Json, project, to_json
-from posezoo.core.labels import format_count
 
 if TYPE_CHECKING:
     from posezoo.core.declarations.supported_mo_args import FrozenValue
@@ -156,9 +156,9 @@ def _block(plan: Plan) -> list[str]:
     lines = [model_jobs.format_planned_file(file) for file in plan.files]
     lines += [f"would run {program}" for program in plan.upstream_code]
     if plan.upstream_code:
-        from posezoo.core.convert.sandbox import PROMISE
+        from posezoo.core.convert.upstream_runner import UPSTREAM_CODE
 
-        lines.append(f"the sandbox restricts that code: {PROMISE}")
+        lines.append(f"the sandbox restricts that code: {UPSTREAM_CODE.part.promise}")
     if not spec.is_ir:
         lines += [f"input {_in_words(port)}" for port in spec.inputs]
         frozen = supported_mo_args.frozen_inputs(spec.mo_args)

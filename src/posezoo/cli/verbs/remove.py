@@ -18,18 +18,18 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
+from posezoo.cli.json_projection import project
+from posezoo.cli.labels import format_count, format_megabytes
 from posezoo.cli.report import print_result
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.cli.selection import select_models
-from posezoo.core.json_projection import project
-from posezoo.core.labels import format_count, format_megabytes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from posezoo.cli.removal import RemovalPlan
     from posezoo.core.download.cache_entries import CacheEntry
     from posezoo.core.registry import Selection
-    from posezoo.core.removal import RemovalPlan
 
 EXAMPLES = """
 posezoo remove movenet-lightning
@@ -53,7 +53,7 @@ class _Args(flags.ModelsArgs, flags.FormatArgs):
 
 def run(args: _Args) -> int:
     """Report what is removed and what is kept, ask, and remove it."""
-    from posezoo.core.removal import plan_removal, remove
+    from posezoo.cli.removal import plan_removal, remove
 
     is_silent = args.yes or args.dry_run
     if not is_silent and not sys.stdin.isatty():

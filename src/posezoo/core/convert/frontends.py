@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NewType
 
 from posezoo.core.convert.formats import FORMATS, ModelFormat
-from posezoo.core.convert.onnx_rewriting import rewrite_operations
+from posezoo.core.convert.readable_onnx import ONNX_REWRITING
 from posezoo.core.declarations.model import ModelSpec, SourceFile, UnpackArchive
 from posezoo.core.declarations.routes import describe_obstacle, select_route
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
@@ -365,16 +365,15 @@ def _read_onnx(source: Path | bytes) -> Any:
     core = openvino_core()
     if isinstance(source, bytes):
         return core.read_model(io.BytesIO(source))
-    content = rewrite_operations(source)
+    rewriting = ONNX_REWRITING.part
+    content = rewriting.before_reading(source)
     try:
         return core.read_model(source if content is None else io.BytesIO(content))
     except RuntimeError as error:
-        from posezoo.core.convert.onnx_inlining import inline_functions
-
-        inlined = inline_functions(content or source, error_text(error))
-        if inlined is None:
+        readable = rewriting.after_failure(content or source, error_text(error))
+        if readable is None:
             raise
-        return core.read_model(io.BytesIO(inlined))
+        return core.read_model(io.BytesIO(readable))
 
 
 def _simplify(network: Any) -> Any:

@@ -20,6 +20,10 @@ class RateLimitedError(TransientSourceError):
     """The source received too many requests (429), at once or over time."""
 
 
+class LocalSettingsError(SourceError):
+    """A setting on this machine, such as one of npm, cannot be used; no request was sent."""
+
+
 class NotFoundError(SourceError):
     """The source answered that it does not have the file."""
 

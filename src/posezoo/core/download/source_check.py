@@ -13,9 +13,8 @@ from urllib.parse import SplitResult, urlsplit
 from requests.exceptions import InvalidProxyURL
 
 from posezoo.core.declarations.model import ModelSpec, Source, SourceFile
-from posezoo.core.download.candidates import RangeMismatchError, ResumeState
+from posezoo.core.download.candidates import LocalSettingsError, RangeMismatchError, ResumeState
 from posezoo.core.download.context import ConnectionPool, DownloadContext
-from posezoo.core.download.npm_config import NpmSettingsError
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.source_types import find_source_type, type_name
 from posezoo.core.errors import (
@@ -151,7 +150,7 @@ def _state_after(error: PosezooError) -> str:
     is_installed = not isinstance(error.__cause__, (MissingPackageError, ImportError))
     if not is_installed or not isinstance(error, DownloadError):
         return "unchecked"
-    if isinstance(error, NpmSettingsError) or isinstance(error.__cause__, InvalidProxyURL):
+    if isinstance(error, LocalSettingsError) or isinstance(error.__cause__, InvalidProxyURL):
         return "unreachable"
     return "unreachable" if getattr(error, "temporary", False) else "dead"
 

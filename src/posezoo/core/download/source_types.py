@@ -47,8 +47,6 @@ SOURCE_TYPES = LazyTable(
         "google_drive": "posezoo.core.download.sources.google_drive:SOURCE_TYPE",
         "huggingface": "posezoo.core.download.sources.hugging_face:SOURCE_TYPE",
         "file": "posezoo.core.download.sources.direct:FILE_TYPE",
-        "python_package": "posezoo.core.download.sources.python_package:SOURCE_TYPE",
-        "npm_package": "posezoo.core.download.sources.npm_package:SOURCE_TYPE",
     },
 )
 

@@ -5,28 +5,22 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from posezoo.core.declarations.model import Decoder, Input, ModelSpec, Plain, Precision
 from posezoo.core.declarations.safe_names import OWN
 from posezoo.core.errors import DiskError, OutputError
+from posezoo.core.ir.model_description import MODEL_DESCRIPTION
 from posezoo.core.ir.openvino_import import error_text, import_openvino, static_sizes
 from posezoo.core.ir.provenance import CONVERSION_FORMAT, source_digests
-from posezoo.core.plugins import Hook
 
 #: posezoo's section of an IR's rt_info; read back with ``model.get_rt_info([SECTION, "mean"])``.
 SECTION = "posezoo"
 
 #: The section of an IR's rt_info that other programs read.
 MODEL_INFO = "model_info"
-
-_BuildModelInfo = Callable[
-    [Mapping[str, tuple[int, ...]], ModelSpec, Decoder | None], Mapping[str, Plain]
-]
-#: Makes that section from the shapes of the outputs, the model and its decoder.
-_BUILD_MODEL_INFO: Hook[_BuildModelInfo] = Hook("model_info", lambda *_: {})
 
 # It matches names such as Constant_7188 and Transpose_12_compressed: OpenVINO numbers the
 # operations that it creates, with one counter for all models of a process.
@@ -48,7 +42,7 @@ def prepare_for_writing(network: Any, spec: ModelSpec, decoder: Decoder | None) 
             return  # INT8 of a published IR, whose own description is still right
         del network.rt_info[MODEL_INFO]
     shapes = _read_output_shapes(network, spec)
-    if info := _BUILD_MODEL_INFO.part(shapes, spec, decoder):
+    if info := MODEL_DESCRIPTION.part.build_model_info(shapes, spec, decoder):
         network.set_rt_info(_format_plain(info), [MODEL_INFO])
 
 

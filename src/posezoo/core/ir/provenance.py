@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -28,7 +28,7 @@ from posezoo.core.events import (
     SpeedCompared,
 )
 from posezoo.core.ir.complexity import Complexity
-from posezoo.core.plugins import Hook
+from posezoo.core.ir.model_description import MODEL_DESCRIPTION
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_version, version
@@ -55,11 +55,6 @@ INT8_EVENTS: dict[type[Event], str] = {
     FloatLayersKept: "in_float",
     AccuracySearched: "search",
 }
-
-_FindLabels = Callable[[ModelSpec, Iterable[Sequence[int]]], Sequence[str]]
-#: Finds the names of a model's classes, from the shapes of its outputs, which an IR describes
-#: though no model.yml has them.
-_FIND_LABELS: Hook[_FindLabels] = Hook("labels", lambda *_: ())
 
 #: Whether a file has this size and digest.
 IsGood = Callable[[Path, int, Digest], bool]
@@ -179,7 +174,8 @@ def conversion_key(
     if spec.decoding:
         arguments["decoding"] = asdict(spec.decoding)
         del arguments["decoding"]["decoder"]["skeleton"]
-    labels = "\n".join(_FIND_LABELS.part(spec, [port.shape for port in spec.outputs]))
+    shapes = [port.shape for port in spec.outputs]
+    labels = "\n".join(MODEL_DESCRIPTION.part.find_labels(spec, shapes))
     if labels:
         arguments["labels"] = hashlib.sha256(labels.encode()).hexdigest()
     key = {

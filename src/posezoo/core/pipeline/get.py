@@ -274,9 +274,9 @@ def _make_irs(
     name = resolved.source.full_name
     results: AbstractContextManager[ModelLayout] = nullcontext(resolved.layout)
     if resolved.runs_upstream_code:
-        from posezoo.core.convert.upstream_code import run_upstream_code
+        from posezoo.core.convert.upstream_runner import UPSTREAM_CODE
 
-        results = run_upstream_code(resolved.spec, resolved.layout, listener=listener)
+        results = UPSTREAM_CODE.part.run(resolved.spec, resolved.layout, listener)
     with results as layout:  # the results of upstream code exist until the context ends
         spec = resolved.source
         source = source_model_path(spec, layout)

@@ -128,14 +128,13 @@ def make_plan(
 
 
 def _with_upstream_code(plan: Plan, *, is_dry_run: bool) -> Plan:
-    from posezoo.core.convert.sandbox import HINT, explain_missing_sandbox
-    from posezoo.core.convert.upstream_code import list_upstream_code
+    from posezoo.core.convert.upstream_runner import UPSTREAM_CODE
 
-    reason = explain_missing_sandbox(starts=not is_dry_run)
-    if reason:
-        obstacle = Obstacle("sandbox", f"its code runs only in a sandbox: {reason}", HINT)
+    upstream = UPSTREAM_CODE.part
+    obstacle = upstream.find_obstacle(starts=not is_dry_run)
+    if obstacle:
         return replace(plan, obstacle=obstacle)
-    return replace(plan, upstream_code=list_upstream_code(plan.resolved.spec))
+    return replace(plan, upstream_code=upstream.describe(plan.resolved.spec))
 
 
 def _with_files(plan: Plan, context: Context, *, downloads: bool, is_dry_run: bool) -> Plan:

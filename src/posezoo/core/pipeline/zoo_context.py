@@ -4,16 +4,27 @@ options.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.download.folder_sync import folder_sync
+from posezoo.core.errors import DownloadError
+from posezoo.core.plugins import Hook
 from posezoo.core.registry import Registry, builtin_models_dir, wheel_registry_root
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import Settings
 
 if TYPE_CHECKING:  # importing these takes 30 ms, which commands that only list models do not need
     from posezoo.core.download.options import DownloadOptions, FirstUse
+
+
+def _refuse(name: str, _options: DownloadOptions) -> Path:
+    raise DownloadError(f"the registry {name} cannot be read: this installation reads no wheels")
+
+
+#: Reads a registry of ``WHEEL_REGISTRIES`` from its wheel, and returns the folder of its models.
+_WHEEL_REGISTRY: Hook[Callable[[str, DownloadOptions], Path]] = Hook("wheel_registry", _refuse)
 
 
 def open_context(
@@ -90,9 +101,7 @@ def _read_wheel_registry(name: str, settings: Settings) -> Path:
     root = wheel_registry_root(name)
     if root.is_dir():
         return root
-    from posezoo.core.download.wheel_registry import read_wheel_registry
-
-    return read_wheel_registry(name, download_options(settings))
+    return _WHEEL_REGISTRY.part(name, download_options(settings))
 
 
 def model_roots(settings: Settings) -> list[Path]:

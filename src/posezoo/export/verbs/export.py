@@ -34,7 +34,7 @@ from posezoo.core.errors import ExportError
 from posezoo.export.targets import TARGETS, find_target
 
 if TYPE_CHECKING:
-    from posezoo.core.console import Console
+    from posezoo.cli.console import Console
     from posezoo.core.events import Listener
     from posezoo.export.export_writer import ExportChanges
     from posezoo.export.model_export import ExportOptions

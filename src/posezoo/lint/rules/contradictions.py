@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE, ModelSpec, Source
 from posezoo.core.declarations.sources import HttpSource
 from posezoo.core.errors import SpecError, redact_secrets, suggest
-from posezoo.core.measured import load_measurements
 from posezoo.lint.finding import RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.rules.decoder_rules import find_reader
 from posezoo.lint.rules.metrics import count_millions
 from posezoo.lint.text_comparison import simplify
+from posezoo.run.measured import load_measurements
 
 #: Addresses of pages of code hosts and file hosts that show a file, and the address of the file.
 _WEB_PAGES = (

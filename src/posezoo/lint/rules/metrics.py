@@ -19,7 +19,6 @@ from posezoo.core.errors import (
     UnknownModelError,
     import_optional,
 )
-from posezoo.core.measured import counted_figures as read_counted_figures
 from posezoo.core.values import frozen
 from posezoo.lint.card_claims import NO_TEXT, CardClaims, CardValue
 from posezoo.lint.finding import FileLocation, RuleViolation, Violations
@@ -27,6 +26,7 @@ from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import Agree, Facts, Statement, fact, rule
 from posezoo.lint.text_comparison import equals_rounded, parse_numbers, simplify
 from posezoo.pages.cards.card_reader import to_plain_text
+from posezoo.run.measured import counted_figures as read_counted_figures
 
 TITLES = {"gflops": "GFLOPs", "mparams": "MParams"}
 #: Files that contain only weights, and archives, which may also contain other files.

@@ -10,9 +10,7 @@ from dataclasses import asdict, replace
 
 from posezoo.core.declarations.model import Input, ModelSpec
 from posezoo.core.declarations.skeletons import SKELETONS
-from posezoo.core.declarations.spdx_licenses import is_license, suggest_license
 from posezoo.core.errors import ConversionError, NetworkError, SpecError, UnknownModelError
-from posezoo.core.measured import NAME, read_measured
 from posezoo.core.registry import license_path, read_copyright_line, registry_root
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
@@ -20,6 +18,8 @@ from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import simplify
 from posezoo.pages.cards.card_reader import read_text
 from posezoo.pages.facts import papers
+from posezoo.pages.spdx_licenses import is_license, suggest_license
+from posezoo.run.measured import NAME, read_measured
 
 _BSD = "Redistribution and use in source and binary forms, with or without modification"
 #: Words near the end of license texts: without them, the text was cut.

@@ -9,13 +9,13 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
-from posezoo.core.measured import NAME
 from posezoo.lint.accuracy_check_yml import list_leaves
 from posezoo.lint.finding import FileLocation, RuleViolation, Violations
 from posezoo.lint.registry_view import CARD, ModelView, RegistryView
 from posezoo.lint.rule import rule
 from posezoo.pages.cards.card_reader import read_text
 from posezoo.pages.cards.model_card import FACTS
+from posezoo.run.measured import NAME
 
 _ROW = re.compile(r"\]\(([^()\s]{1,300})/README\.md\)")
 #: The largest number of characters of a line that is repeated in full.

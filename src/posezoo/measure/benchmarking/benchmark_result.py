@@ -13,10 +13,10 @@ from statistics import median
 import numpy as np
 
 from posezoo.core.declarations.model import Precision
-from posezoo.core.measured import WEIGHTS, Measurement, Scalar, digest_irs
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions
 from posezoo.measure.benchmarking.workloads import BenchmarkCase, NetworkWorkload, WorkloadInfo
+from posezoo.run.measured import WEIGHTS, Measurement, Scalar, digest_irs
 
 #: The instructions that OpenVINO's CPU plug-in chooses its kernels by, as Linux names them.
 INSTRUCTIONS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")

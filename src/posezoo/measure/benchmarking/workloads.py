@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from posezoo.core.declarations.model import Precision
-from posezoo.core.measured import FOUND, SHOWN, TARGET_SIZE
 from posezoo.core.values import frozen
 from posezoo.core.workers.threads import available_cores
 from posezoo.poses.drawing import draw
 from posezoo.poses.letterbox import describe_size
 from posezoo.poses.people import ITSELF
 from posezoo.run.images import read_image
+from posezoo.run.measured import FOUND, SHOWN, TARGET_SIZE
 from posezoo.run.runtime.compiled_network import CompiledNetwork
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig, available_devices

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
+from posezoo.cli.json_projection import Json, to_json
 from posezoo.cli.model_argument import find_named_model
 from posezoo.cli.plan_details import PlanDetail
 from posezoo.cli.report import print_result
 from posezoo.cli.verbs import VerbPart
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import InferenceError, import_cv2
-from posezoo.core.json_projection import Json, to_json
 
 if TYPE_CHECKING:
     from posezoo.core.layout import ModelLayout

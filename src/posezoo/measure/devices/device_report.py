@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from posezoo.core.doctor import DeviceReport, DoctorIssue
+from posezoo.cli.diagnosis import DoctorIssue, Findings
 from posezoo.core.errors import PosezooError
 from posezoo.core.settings import Setting
+from posezoo.core.versions import package_version
 from posezoo.pages.facts.device_proofs import list_proofs
 from posezoo.run.runtime.runtime_config import available_devices, require_device
 
 
-def report_devices(settings: Mapping[str, Setting]) -> DeviceReport:
+def report_devices(settings: Mapping[str, Setting]) -> Findings:
     """The devices that OpenVINO finds, the proofs below the folder of the IR, and whether the
-    setting ``device`` names one of the devices.
+    setting ``device`` names one of the devices; nothing without OpenVINO.
     """
+    if not package_version("openvino"):
+        return Findings()
     setting = settings["device"]
     devices: dict[str, str] = {}
     problems = []
@@ -27,4 +30,4 @@ def report_devices(settings: Mapping[str, Setting]) -> DeviceReport:
         subject = f"device ({setting.origin}): " if devices else ""
         problems.append(DoctorIssue(f"{subject}{error.problem}", error.hint))
     proofs = tuple(list_proofs(settings["weights_dir"].value))
-    return DeviceReport(devices, proofs, tuple(problems))
+    return Findings(devices=devices, proofs=proofs, problems=tuple(problems))

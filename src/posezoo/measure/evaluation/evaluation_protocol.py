@@ -14,7 +14,6 @@ from posezoo import poses as pose
 from posezoo.core.declarations.model import Precision, PublishedAccuracy, PublishedMetrics
 from posezoo.core.errors import import_cv2
 from posezoo.core.files.verified_files import compute_digest
-from posezoo.core.measured import TARGET_SIZE, Measurement, Scalar, digest_irs
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions
 from posezoo.measure.evaluation.run_evaluation import EvaluationResult
@@ -22,6 +21,7 @@ from posezoo.poses.decoders import find_decoder
 from posezoo.poses.letterbox import describe_size
 from posezoo.poses.people import ITSELF
 from posezoo.run import runtime
+from posezoo.run.measured import TARGET_SIZE, Measurement, Scalar, digest_irs
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.graph import ULTRALYTICS_FILE
 from posezoo.run.runtime.runtime_config import LoadOptions

@@ -10,15 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from posezoo.cli.json_projection import Json, project, to_json
+from posezoo.cli.labels import format_conditions
 from posezoo.core.arrays import Floats
 from posezoo.core.declarations.model import PublishedAccuracy, PublishedMetrics
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.files.outputs import is_own, replacing_own, require_own, write_output
 from posezoo.core.files.verified_files import write_atomically
-from posezoo.core.json_projection import Json, project, to_json
-from posezoo.core.labels import format_conditions
-from posezoo.core.measured import measurement_to_json
 from posezoo.measure.coco import CocoDataset
 from posezoo.measure.evaluation.breakdown import score_groups, worst_images
 from posezoo.measure.evaluation.evaluation_protocol import (
@@ -30,6 +29,7 @@ from posezoo.measure.evaluation.run_evaluation import EvaluationResult, read_dat
 from posezoo.poses.drawing import draw
 from posezoo.poses.keypoints import Pose, from_pixel_indices
 from posezoo.run import images
+from posezoo.run.measured import measurement_to_json
 
 #: The keys of a protocol in JSON, and of an image in the tables.
 _PROTOCOL = "model=estimator.model.full_name precision device=estimator.device people_from"

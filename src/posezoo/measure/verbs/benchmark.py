@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
+from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
 from posezoo.cli.run_main import command_line
-from posezoo.core.console import Console
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import InferenceError, PosezooError
 from posezoo.core.events import Listener, RunStarted

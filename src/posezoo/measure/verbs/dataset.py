@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, run_main
 from posezoo.cli.flags import Flag
+from posezoo.cli.json_projection import Json, project
 from posezoo.cli.report import align_columns, print_result
 from posezoo.core.errors import DatasetError, DownloadError, suggest
-from posezoo.core.json_projection import Json, project
 from posezoo.measure.dataset_flags import (
     DATASET_FLAGS,
     DatasetArgs,

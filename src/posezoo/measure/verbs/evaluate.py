@@ -50,7 +50,7 @@ from posezoo.measure.dataset_flags import (
 from posezoo.run.run_flags import described_options_from_args
 
 if TYPE_CHECKING:
-    from posezoo.core.console import Console
+    from posezoo.cli.console import Console
     from posezoo.core.resolve.stage_context import Context
     from posezoo.measure.coco import CocoDataset
     from posezoo.measure.evaluation.evaluation_report import EvaluationReport

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
+from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
-from posezoo.core.console import Console
 from posezoo.core.errors import UnknownModelError, suggest
 from posezoo.core.events import WarningIssued
 from posezoo.oci.oci_artifacts import ADDRESS, artifact_to_json
@@ -56,8 +56,8 @@ class _Args(flags.ModelsArgs, flags.FormatArgs):
 
 def run(args: _Args) -> int:
     """Pull, and print the paths of the files."""
+    from posezoo.cli.lock_signature import require_signature
     from posezoo.core.download.context import ConnectionPool, DownloadContext
-    from posezoo.core.lockfile.signature import require_signature
     from posezoo.oci.model_artifact import plan_pull
     from posezoo.oci.oci_client import OciClient
 

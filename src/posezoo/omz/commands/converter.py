@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, run_main
 from posezoo.cli.flags import Flag
+from posezoo.cli.json_projection import project
 from posezoo.core import events
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.errors import PosezooError
-from posezoo.core.json_projection import project
 from posezoo.core.values import frozen
 from posezoo.core.workers.threads import available_cores
 from posezoo.omz.commands import conventions

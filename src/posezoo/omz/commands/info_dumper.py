@@ -7,8 +7,8 @@ from __future__ import annotations
 import json
 import sys
 
+from posezoo.cli.json_projection import Json, project
 from posezoo.core.declarations.model import ModelSpec, SourceFile
-from posezoo.core.json_projection import Json, project
 from posezoo.core.pipeline.zoo_context import model_roots
 from posezoo.core.registry import Registry, open_registry
 from posezoo.omz.commands import conventions

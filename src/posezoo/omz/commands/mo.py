@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from posezoo.cli import flags, parsers, run_main
+from posezoo.cli.console import result_lines
 from posezoo.cli.report import print_lines
 from posezoo.core import events
-from posezoo.core.console import result_lines
 from posezoo.core.declarations.model import (
     Family,
     Framework,

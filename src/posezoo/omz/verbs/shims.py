@@ -173,9 +173,9 @@ def _write_wheels(folder: Path, release: str, *, force: bool) -> list[str]:
 
 def _read_models(registry: str) -> Path | None:
     """The folder of the release's models, which the stand-in carries; without it a warning."""
-    from posezoo.core.download.wheel_registry import read_wheel_registry
     from posezoo.core.pipeline.zoo_context import download_options
     from posezoo.core.settings import read_settings, to_settings
+    from posezoo.packages.wheel_registry import read_wheel_registry
 
     try:
         return read_wheel_registry(registry, download_options(to_settings(read_settings({}))))

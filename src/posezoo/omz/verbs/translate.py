@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
+from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag
 from posezoo.cli.parsers import Args
 from posezoo.cli.report import print_lines
-from posezoo.core.console import Console
 from posezoo.core.declarations.model_files import CHECKPOINTS, explain_model_file
 from posezoo.core.errors import ConversionError, SelfCheckError
 

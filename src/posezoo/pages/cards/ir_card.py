@@ -10,12 +10,12 @@ from pathlib import Path
 from posezoo.core.declarations.model import Model, Precision
 from posezoo.core.files.file_record import fingerprint, read_record, update_record
 from posezoo.core.layout import ModelLayout
-from posezoo.core.measured import NAME as MEASURED
 from posezoo.core.registry import license_path, registry_root
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.sidecars import Sidecar
 from posezoo.core.versions import version
 from posezoo.pages.facts.model_facts import ModelFacts, find_detector
+from posezoo.run.measured import NAME as MEASURED
 
 
 def refresh_card(facts: ModelFacts) -> Path:

@@ -8,8 +8,8 @@ import os
 import re
 from pathlib import Path
 
+from posezoo.cli.labels import join
 from posezoo.core.declarations.model import License, ModelSpec
-from posezoo.core.labels import join
 from posezoo.core.registry import license_path, read_copyright_line
 from posezoo.pages.cards.markdown import (
     Paragraphs,

@@ -7,9 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from posezoo.core.declarations.model import ModelSpec, PublishedAccuracy
-from posezoo.core.labels import (
-    describe_settings,
+from posezoo.cli.labels import (
     format_ap,
     format_conditions,
     format_figure,
@@ -19,11 +17,12 @@ from posezoo.core.labels import (
     format_protocol,
     join,
 )
-from posezoo.core.measured import KINDS, Measurement, measurements_of
+from posezoo.core.declarations.model import ModelSpec, PublishedAccuracy
 from posezoo.core.values import frozen
 from posezoo.pages.cards.markdown import Paragraphs, escape, format_code, render_compact_table
 from posezoo.pages.facts.comparison import INT8_BASELINES, int8_ratio
 from posezoo.pages.facts.model_facts import ModelFacts, unique
+from posezoo.run.measured import KINDS, Measurement, describe_settings, measurements_of
 from posezoo.run.measurement_selection import is_of_pipeline
 
 #: Open Model Zoo's names of the metrics.

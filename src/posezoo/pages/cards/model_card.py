@@ -12,17 +12,10 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from posezoo.cli.labels import format_megabytes, format_protocol, join, task_label
 from posezoo.core.declarations.model import CompositeSpec, ModelSpec, Precision
 from posezoo.core.files.outputs import is_own
 from posezoo.core.files.verified_files import write_atomically
-from posezoo.core.labels import (
-    describe_settings,
-    format_megabytes,
-    format_protocol,
-    join,
-    task_label,
-)
-from posezoo.core.measured import measurements_of
 from posezoo.core.registry import is_declared, registry_root
 from posezoo.networks.custom_weights import with_known_network
 from posezoo.pages.cards.card_json import card_json
@@ -59,6 +52,7 @@ from posezoo.pages.cards.usage_section import (
     render_usage_sections,
 )
 from posezoo.pages.facts.model_facts import ModelFacts
+from posezoo.run.measured import describe_settings, measurements_of
 
 NAME = "README.md"
 FACTS = "card.json"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from posezoo.cli.labels import format_numbers, format_port_shape, format_role
 from posezoo.core.declarations.model import Input, ModelSpec, Output
-from posezoo.core.labels import format_numbers, format_port_shape, format_role
 from posezoo.formats.region_configs import find_detector
 from posezoo.pages.cards.markdown import (
     Markdown,

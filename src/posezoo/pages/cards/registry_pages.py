@@ -10,8 +10,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from posezoo.cli.labels import format_ap, format_megabytes, join, task_label
 from posezoo.core.declarations.model import CompositeSpec, ModelSpec, Precision
-from posezoo.core.labels import format_ap, format_megabytes, join, task_label
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import Registry, license_path
 from posezoo.pages.cards.markdown import (

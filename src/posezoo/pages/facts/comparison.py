@@ -11,14 +11,14 @@ from dataclasses import field, replace
 from enum import Enum
 from pathlib import Path
 
+from posezoo.cli.json_projection import Json, project
+from posezoo.cli.labels import format_ap, format_conditions, format_pairs, join
 from posezoo.core.declarations.model import ModelSpec, Precision
-from posezoo.core.json_projection import Json, project
-from posezoo.core.labels import format_ap, format_conditions, format_pairs, join
 from posezoo.core.layout import ModelLayout
-from posezoo.core.measured import FOUND, SHOWN, USUALLY_SHOWN, WEIGHTS, Measurement
 from posezoo.core.values import frozen
 from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.poses.people import ITSELF, people_from
+from posezoo.run.measured import FOUND, SHOWN, USUALLY_SHOWN, WEIGHTS, Measurement
 from posezoo.run.measurement_selection import MeasurementSelection, format_measurement_setting
 
 #: By kind: the precision that INT8 is compared with, and the metric. Speeds of FP32 are not

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from posezoo.cli.labels import FRAMEWORKS
 from posezoo.core.declarations.model import (
     CompositeSpec,
     Input,
@@ -17,17 +18,16 @@ from posezoo.core.declarations.model import (
     Precision,
     PublishedAccuracy,
 )
-from posezoo.core.labels import FRAMEWORKS
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.core.declarations.skeleton import Skeleton
     from posezoo.core.ir.provenance import Provenance
     from posezoo.core.layout import ModelLayout
-    from posezoo.core.measured import Measurement
     from posezoo.core.registry import Registry, Selection
     from posezoo.pages.facts.papers import Paper
     from posezoo.poses.decoder_type import DecoderType
+    from posezoo.run.measured import Measurement
 
 Model = ModelSpec | CompositeSpec
 ItemT = TypeVar("ItemT")
@@ -136,7 +136,7 @@ class ModelFacts:
         """FP16 if the model has it, else its first precision; of a model that is published as
         several IR, the one whose AP was measured.
         """
-        from posezoo.core.measured import measurements_of
+        from posezoo.run.measured import measurements_of
 
         is_ir = any(part.is_ir for part in self.parts)
         return self.best_precision(measurements_of(self.model, "accuracy") if is_ir else ())
@@ -161,7 +161,7 @@ class ModelFacts:
     @property
     def is_opened(self) -> bool:
         """Whether the published weights were measured here, and not only declared."""
-        from posezoo.core.measured import WEIGHTS
+        from posezoo.run.measured import WEIGHTS
 
         return any(measured.weights == WEIGHTS[0] for _, measured in self.measurements())
 
@@ -208,7 +208,7 @@ class ModelFacts:
         """The measurements of each of ``models``, with the model: of one of ``measured.KINDS``, or
         of all.
         """
-        from posezoo.core.measured import measurements_of
+        from posezoo.run.measured import measurements_of
 
         for model in self.models:
             for measurement in measurements_of(model, kind):

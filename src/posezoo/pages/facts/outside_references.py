@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from posezoo.cli.json_projection import project
 from posezoo.core.declarations.field_types import (
     LINE,
     MODEL_NAME,
@@ -17,7 +18,6 @@ from posezoo.core.declarations.field_types import (
 )
 from posezoo.core.declarations.sources import WEB_URL
 from posezoo.core.declarations.yaml_nodes import read_yaml
-from posezoo.core.json_projection import project
 from posezoo.core.values import frozen
 
 NAME = "outside_references.yml"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import log10
 from textwrap import wrap
 
-from posezoo.core.labels import format_ap, format_figure
+from posezoo.cli.labels import format_ap, format_figure
 from posezoo.core.values import frozen
 from posezoo.pages.facts.bar_chart import FULL, INK, RULE, WHITE, Chart, Color
 from posezoo.pages.facts.comparison import (

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from posezoo.core.declarations.model import Input, ModelSpec, PublishedAccuracy, SourceFile
-from posezoo.core.declarations.skeleton import Skeleton
-from posezoo.core.json_projection import Json, project, to_json
-from posezoo.core.labels import (
+from posezoo.cli.json_projection import Json, project, to_json
+from posezoo.cli.labels import (
     format_count,
     format_figure,
     format_megabytes,
@@ -22,6 +20,8 @@ from posezoo.core.labels import (
     format_role,
     join,
 )
+from posezoo.core.declarations.model import Input, ModelSpec, PublishedAccuracy, SourceFile
+from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.registry import builtin_models_dir, read_copyright_line
 from posezoo.pages.cards.card_reader import CardMetric, to_plain_text
 from posezoo.pages.cards.markdown import one_line

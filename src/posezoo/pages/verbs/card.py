@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
+from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.report import print_text, terminal_width
 from posezoo.cli.selection import select_models
-from posezoo.core.console import Console
 from posezoo.pages.model_filters import facts_of
 
 if TYPE_CHECKING:

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
+from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
-from posezoo.core.console import Console
 from posezoo.core.errors import PosezooError, import_cv2, import_optional
 from posezoo.core.settings import DEFAULT_MODEL
 from posezoo.pages.measurement_flags import (

@@ -61,10 +61,10 @@ from typing import Any
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
+from posezoo.cli.json_projection import Json, project, to_json
 from posezoo.cli.report import print_result
 from posezoo.core.declarations.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
 from posezoo.core.errors import PosezooError
-from posezoo.core.json_projection import Json, project, to_json
 from posezoo.core.registry import TAG_MARK, Registry, Selection, license_path, read_copyright_line
 from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.pages.model_filters import FILTER_FLAGS, FilterArgs, filters_from_args, select_filtered
@@ -89,7 +89,6 @@ FLAGS = (
     Flag(
         "--why_not NAME",
         "say why the zoo does not have a model, and which ones do the same",
-        former="--why-not",
     ),
     FILTER_FLAGS,
     f"{flags.REGISTRY} {flags.FORMAT}",

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
+from posezoo.cli.json_projection import project
 from posezoo.cli.parsers import OutputFile
 from posezoo.cli.report import print_json, print_lines, print_text
 from posezoo.cli.selection import select_models
 from posezoo.core.errors import PosezooError
-from posezoo.core.json_projection import project
 from posezoo.pages.license_notice import NOTICE_SIGNS
 
 if TYPE_CHECKING:

@@ -160,7 +160,7 @@ def _is_for_task(facts: ModelFacts, task: str, count: int | None) -> bool:
 
 def _gallery_address(answer: Recommendation, limits: RequiredValues) -> str:
     """The page of a gallery with the same models in the same order; it has no limit of latency."""
-    from posezoo.core.labels import task_label
+    from posezoo.cli.labels import task_label
     from posezoo.pages.facts.recommendation import LATENCIES
 
     ap = "AP" if answer.measured else "published_AP"

@@ -23,7 +23,7 @@ from posezoo.quantize.quantization_flags import (
 from posezoo.run.run_flags import described_options_from_args
 
 if TYPE_CHECKING:
-    from posezoo.core.console import Console
+    from posezoo.cli.console import Console
     from posezoo.core.pipeline.plan import Plan
     from posezoo.core.resolve.stage_context import Context
     from posezoo.quantize.displacement import KeypointDisplacement

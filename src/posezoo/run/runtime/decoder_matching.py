@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from posezoo.cli.labels import task_label
 from posezoo.core.declarations.model import (
     Decoder,
     Family,
@@ -25,7 +26,6 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import DecoderError, InferenceError, sanitize
-from posezoo.core.labels import task_label
 from posezoo.core.registry import open_registry
 from posezoo.poses.decoder_type import DecoderType, Shape, channel_count
 from posezoo.poses.decoders import (
@@ -109,6 +109,35 @@ def _refuse_outputs(graph: Graph, name: str) -> DecoderError:
     )
 
 
+def _describe_network(graph: Graph, task: str, decoder: Decoder | None) -> ModelSpec:
+    """The specification of an IR, without its outputs."""
+    inputs = (Input(name, shape, graph.image_layout(name)) for name, shape in graph.inputs.items())
+    return ModelSpec(
+        name=graph.read_rt_info("posezoo", "model") or graph.path.stem,
+        family=Family.PUBLIC,
+        path=graph.path,
+        description="",
+        task=task,
+        framework=Framework.DLDT,
+        license=License(spdx=AGPL if graph.ultralytics else ""),
+        files=(),
+        inputs=tuple(inputs),
+        outputs=(),
+        decoder=decoder,
+        skeleton=graph.read_rt_info("posezoo", "skeleton"),
+    )
+
+
+def _with_outputs(spec: ModelSpec, graph: Graph, decoder: Decoder) -> ModelSpec:
+    """The specification with the outputs of an IR, and what they are for the decoder."""
+    roles = {name: role for role, name in match_output_roles(spec, decoder.name, graph).items()}
+    outputs = (
+        Output(name, shape, role=roles.get(name, ""))
+        for name, shape in graph.distinct_outputs.items()
+    )
+    return replace(spec, outputs=tuple(outputs))
+
+
 def describe_ir(
     graph: Graph,
     decoder: str | None = None,
@@ -147,34 +176,14 @@ def describe_ir(
     if requires_statement(graph) and not (like or options.states_preprocessing):
         raise _refuse_unstated(graph, selected.name if selected else task)
     description = options.override(describe_stated_input(graph, selected, record, like))
-    spec = ModelSpec(
-        name=graph.read_rt_info("posezoo", "model") or graph.path.stem,
-        family=Family.PUBLIC,
-        path=graph.path,
-        description="",
-        task=task or "human_pose_estimation",
-        framework=Framework.DLDT,
-        license=License(spdx=AGPL if graph.ultralytics else ""),
-        files=(),
-        inputs=tuple(
-            Input(name, shape, graph.image_layout(name)) for name, shape in graph.inputs.items()
-        ),
-        outputs=(),
-        decoder=selected,
-        skeleton=graph.read_rt_info("posezoo", "skeleton"),
-    )
+    spec = _describe_network(graph, task or "human_pose_estimation", selected)
     if selected is None or record is None:
         return spec, description
     if options.labels:
         _require_labels(graph, options.labels, selected, record)
     skeleton = options.skeleton or description.skeleton or _read_skeleton(graph, spec.skeleton)
     spec = with_skeleton(spec, skeleton)
-    roles = {name: role for role, name in match_output_roles(spec, selected.name, graph).items()}
-    outputs = (
-        Output(name, shape, role=roles.get(name, ""))
-        for name, shape in graph.distinct_outputs.items()
-    )
-    return replace(spec, outputs=tuple(outputs)), description
+    return _with_outputs(spec, graph, selected), description
 
 
 def _require_labels(

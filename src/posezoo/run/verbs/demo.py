@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from posezoo.cli import flags, parsers, run_main
+from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag, FlagGroup
+from posezoo.cli.json_projection import project
 from posezoo.cli.report import print_result
 from posezoo.cli.verbs import SUMMARIES
-from posezoo.core.console import Console
 from posezoo.core.declarations.model import ORIGINALS, TRACKING
 from posezoo.core.errors import (
     DecoderError,
@@ -28,7 +29,6 @@ from posezoo.core.errors import (
     UnknownModelError,
     printable,
 )
-from posezoo.core.json_projection import project
 from posezoo.core.settings import DEFAULT_MODEL, Settings
 from posezoo.core.values import frozen
 from posezoo.core.workers.signals import SignalExit

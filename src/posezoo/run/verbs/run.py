@@ -24,15 +24,15 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
+from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag, FlagGroup
+from posezoo.cli.labels import format_count
 from posezoo.cli.model_argument import find_named_model
 from posezoo.cli.report import print_result
-from posezoo.core.console import Console
 from posezoo.core.declarations.model import TRACKING, Precision
 from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS, explain_model_file
 from posezoo.core.errors import PosezooError, UnknownModelError, import_cv2
 from posezoo.core.files.outputs import require_own, write_output
-from posezoo.core.labels import format_count
 from posezoo.core.plugins import Hook
 from posezoo.core.settings import DEFAULT_MODEL, SECOND_MODEL, user_folder
 from posezoo.run.run_flags import (

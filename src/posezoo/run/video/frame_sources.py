@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from posezoo.cli.labels import format_count
 from posezoo.core.errors import (
     ImageError,
     PosezooError,
@@ -26,7 +27,6 @@ from posezoo.core.errors import (
     os_reason,
     redact_secrets,
 )
-from posezoo.core.labels import format_count
 from posezoo.core.values import frozen, frozen_with_arrays
 from posezoo.poses.letterbox import Size, image_size
 from posezoo.run import images

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from posezoo.cli.labels import format_count
 from posezoo.core.errors import PosezooError, import_cv2
-from posezoo.core.labels import format_count
 from posezoo.poses.drawing import draw, write_text
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Size, image_size

@@ -200,7 +200,7 @@ def _is_video(path: Path) -> bool:
 def _stem_of_live(name: str) -> str:
     if name.isdecimal():
         return f"camera_{name}"
-    from posezoo.core.download.user_file import name_in_url
+    from posezoo.run.user_file import name_in_url
 
     return Path(name_in_url(name)).stem
 
@@ -209,7 +209,7 @@ def _download(url: str, folder: Path, options: DownloadOptions, listener: Listen
     """Download a file to a folder of its own, since several addresses may end with the same
     name.
     """
-    from posezoo.core.download.user_file import download_user_file
+    from posezoo.run.user_file import download_user_file
 
     subfolder = folder / str(len(list(folder.iterdir())))
     subfolder.mkdir()

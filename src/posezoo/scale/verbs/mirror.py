@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
+from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_jobs import Answer, JobReport
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import read_list_file, select_models
-from posezoo.core.console import Console
 from posezoo.core.errors import DownloadError, OutputError, UnknownModelError
 from posezoo.core.registry import Selection, open_registry
 from posezoo.core.settings import WHEEL_REGISTRIES, Settings

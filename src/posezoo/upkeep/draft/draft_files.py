@@ -21,13 +21,13 @@ from posezoo.core.declarations.sources import FileSource, HttpSource, NpmPackage
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.model_download import download_model
 from posezoo.core.download.options import DownloadOptions
-from posezoo.core.download.sources.npm_package import NpmClient
 from posezoo.core.errors import ConversionError, PosezooError, SettingsError, sanitize
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.ir.openvino_import import explain_invalid_names, static_sizes
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
 from posezoo.networks.custom_weights import spec_of_checkpoint
+from posezoo.packages.npm_package import NpmClient
 
 #: The download limit, in bytes, for a file of unknown size; no model of the zoo is larger.
 MAX_SIZE = 4 << 30

@@ -178,7 +178,7 @@ def _check_arguments(args: _Args, registry: Registry) -> None:
     from posezoo.core.declarations.field_types import WORD_PATTERN
     from posezoo.core.declarations.model_yml import TASKS
     from posezoo.core.declarations.safe_names import case_folded, explain_invalid_model_name
-    from posezoo.core.declarations.spdx_licenses import is_license, suggest_license
+    from posezoo.pages.spdx_licenses import is_license, suggest_license
 
     reason = explain_invalid_model_name(args.name)
     if reason:

@@ -23,10 +23,10 @@ from posezoo.core.values import frozen
 from posezoo.pages.measurement_flags import read_measurements
 
 if TYPE_CHECKING:
-    from posezoo.core.console import Console
+    from posezoo.cli.console import Console
     from posezoo.core.declarations.model import Model, ModelSpec
-    from posezoo.core.measured import Measurement
     from posezoo.core.resolve.stage_context import Context
+    from posezoo.run.measured import Measurement
 
 EXAMPLES = """
 posezoo record blazepose-full
@@ -107,8 +107,8 @@ def _record(spec: Model, measurement: Measurement, report: JobReport, console: C
 
 def _explain_spread(spec: Model, measurement: Measurement) -> PosezooError | None:
     """Why a measurement is not recorded if its rounds differ too much."""
-    from posezoo.core.labels import format_pairs
-    from posezoo.core.measured import MAX_SPREAD
+    from posezoo.cli.labels import format_pairs
+    from posezoo.run.measured import MAX_SPREAD
 
     spread = measurement.spread
     if spread <= MAX_SPREAD:

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
+from posezoo.cli.console import Console, Progress
 from posezoo.cli.flags import Flag
+from posezoo.cli.json_projection import project
+from posezoo.cli.labels import format_count, join
 from posezoo.cli.report import align_columns, print_json, print_result
 from posezoo.cli.selection import select_models
-from posezoo.core.console import Console, Progress
-from posezoo.core.json_projection import project
-from posezoo.core.labels import format_count, join
 
 if TYPE_CHECKING:
     from posezoo.core.download.source_check import CheckedSource

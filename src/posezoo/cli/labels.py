@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import Input, Output, PublishedAccuracy
-
-if TYPE_CHECKING:
-    from posezoo.core.measured import Measurement
 
 #: The usual spellings of frameworks, by their names in model.yml.
 FRAMEWORKS = {
@@ -93,16 +89,6 @@ def format_numbers(values: Sequence[float], separator: str = ", ") -> str:
 def format_role(output: Output) -> str:
     """What an output contains: ``heatmaps: one for each keypoint``."""
     return join(output.role.replace("_", " "), output.note, separator=": ")
-
-
-def describe_settings(measurement: Measurement) -> str:
-    """The settings of a measurement, and its weights if they are not the published ones."""
-    from posezoo.core.measured import WEIGHTS
-
-    weights = ""
-    if measurement.weights != WEIGHTS[0]:
-        weights = f"{measurement.weights} (random) weights"
-    return join(format_pairs(measurement.settings), weights, separator="; ")
 
 
 def format_pairs(values: Mapping[str, object]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from posezoo.core.convert.resize_weights import AxisResize, compute_weights, find_nearest
+from posezoo.formats.resize_weights import AxisResize, compute_weights, find_nearest
 
 
 def test_each_pixel_is_a_mean_of_pixels():

@@ -26,14 +26,14 @@ from fakes.network import HEIGHT, WIDTH, network
 from fakes.sandbox import needs_sandbox
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, omz_yml, write_model
-from posezoo.core.convert import sandbox, upstream_code, upstream_job
-from posezoo.core.convert.upstream_code import describe_run, run_upstream_code
 from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
+from posezoo.omz import sandbox, upstream_code, upstream_job
+from posezoo.omz.upstream_code import describe_run, run_upstream_code
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 
 #: What a tame pre-convert.py does: it copies the network from the one folder into the other.
 COPIES = """
@@ -766,7 +766,7 @@ def test_without_the_sandbox_nothing_runs_and_the_reason_is_named(tmp_path, bwra
 
 def test_the_stage_itself_refuses_to_run_without_the_sandbox(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "posezoo.core.convert.upstream_code.explain_missing_sandbox", lambda: "it is not there"
+        "posezoo.omz.upstream_code.explain_missing_sandbox", lambda **_: "it is not there"
     )
     with pytest.raises(ConversionError, match="runs only in a sandbox: it is not there"):
         run(tmp_path, "")

@@ -10,21 +10,23 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from posezoo.core.convert import upstream_job
 from posezoo.core.convert.frontends import verify_source_model
-from posezoo.core.convert.sandbox import HINT, PROMISE, explain_missing_sandbox, run_sandboxed
+from posezoo.core.convert.upstream_runner import UpstreamCode
 from posezoo.core.declarations import export_arguments
 from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.declarations.routes import Obstacle
 from posezoo.core.errors import ConversionError, sanitize
 from posezoo.core.events import Listener, WarningIssued, ignore_event
 from posezoo.core.files.staging import staging_dir
 from posezoo.core.layout import ModelLayout
 from posezoo.core.workers.program import find_exception
+from posezoo.omz import upstream_job
+from posezoo.omz.sandbox import HINT, PROMISE, explain_missing_sandbox, run_sandboxed
 
 #: The time limit for such code, in seconds.
 LIMIT_S = 1800.0
@@ -68,10 +70,8 @@ def run_upstream_code(
     published = replace(spec, input_model="", checkpoint="", mo_args=(), upstream_export=())
     if published.files:
         verify_source_model(published, layout)
-    if reason := explain_missing_sandbox():
-        raise ConversionError(
-            f"{spec.full_name}: its code runs only in a sandbox: {reason}", hint=HINT
-        )
+    if obstacle := _find_obstacle():
+        raise ConversionError(f"{spec.full_name}: {obstacle.why}", hint=obstacle.hint)
     for line in describe_run(spec):
         listener(WarningIssued(line))
     with staging_dir(layout.model_dir(spec)) as folder:
@@ -83,6 +83,13 @@ def run_upstream_code(
             _run(spec, job)
         _check_results(spec, results)
         yield replace(layout, conversions=results)
+
+
+def _find_obstacle(*, starts: bool = True) -> Obstacle | None:
+    reason = explain_missing_sandbox(starts=starts)
+    if not reason:
+        return None
+    return Obstacle("sandbox", f"its code runs only in a sandbox: {reason}", HINT)
 
 
 def list_upstream_code(spec: ModelSpec) -> tuple[str, ...]:
@@ -197,3 +204,23 @@ def _check_results(spec: ModelSpec, results: Path) -> None:
             f"{spec.full_name}: its code left a folder that cannot be read: {error.strerror}",
             hint="inspect that code: it may be malicious",
         ) from error
+
+
+class _SandboxedCode(UpstreamCode):
+    """Runs pre-convert.py, and the export that conversion_to_onnx_args describe."""
+
+    promise = PROMISE
+
+    def find_obstacle(self, *, starts: bool = True) -> Obstacle | None:
+        return _find_obstacle(starts=starts)
+
+    def describe(self, spec: ModelSpec) -> tuple[str, ...]:
+        return list_upstream_code(spec)
+
+    def run(
+        self, spec: ModelSpec, layout: ModelLayout, listener: Listener
+    ) -> AbstractContextManager[ModelLayout]:
+        return run_upstream_code(spec, layout, listener=listener)
+
+
+SANDBOXED_CODE = _SandboxedCode()

@@ -7,10 +7,10 @@ import os
 import pytest
 
 from fakes.server import PAGE
-from posezoo.core.download import user_file
 from posezoo.core.download.options import DownloadOptions
-from posezoo.core.download.user_file import download_user_file, name_in_url
 from posezoo.core.errors import OutputError, SizeError, SourceError
+from posezoo.run import user_file
+from posezoo.run.user_file import download_user_file, name_in_url
 
 PHOTO = bytes(range(256)) * 9
 OPTIONS = DownloadOptions(None, attempts=2, sleep=lambda _seconds: None)

@@ -8,8 +8,8 @@ import onnxruntime
 import pytest
 
 from posezoo.cli.main import main
-from posezoo.core.convert.onnx_rewriting import rewrite_operations
 from posezoo.core.ir.openvino_import import openvino_core
+from posezoo.formats.onnx_rewriting import rewrite_operations
 
 helper = onnx.helper
 node = helper.make_node

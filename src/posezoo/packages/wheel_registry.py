@@ -6,25 +6,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from posezoo.core import features
-from posezoo.core.declarations.sources import PythonPackageSource
 from posezoo.core.download.archive import unpack_archive
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.folder_sync import folder_sync
 from posezoo.core.download.options import DownloadOptions
-from posezoo.core.download.sources.python_package import download_wheel
 from posezoo.core.errors import DownloadError, OutputError, os_reason
 from posezoo.core.events import ignore_event
 from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
 from posezoo.core.files.verified_files import sync
-from posezoo.core.plugins import import_attribute
-from posezoo.core.registry import wheel_registry_root
-
-
-def wheel_of(name: str) -> PythonPackageSource:
-    """The wheel of a registry of ``WHEEL_REGISTRIES``, and the folder in it with the models."""
-    source: PythonPackageSource = import_attribute(features.PARTS["registries"][name])
-    return source
+from posezoo.core.registry import wheel_of, wheel_registry_root
+from posezoo.packages.python_package import download_wheel
 
 
 def read_wheel_registry(name: str, options: DownloadOptions) -> Path:

@@ -20,7 +20,6 @@ from posezoo.core import features
 from posezoo.core.declarations.model import Digest
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.origins import entry_path
-from posezoo.core.download.wheel_registry import read_wheel_registry, wheel_of
 from posezoo.core.errors import (
     ConversionError,
     DownloadError,
@@ -29,9 +28,10 @@ from posezoo.core.errors import (
     UnknownModelError,
 )
 from posezoo.core.files.verified_files import sync
-from posezoo.core.registry import open_registry, wheel_registry_root
+from posezoo.core.registry import open_registry, wheel_of, wheel_registry_root
 from posezoo.core.settings import WHEEL_REGISTRIES, read_settings
 from posezoo.omz.commands import converter, downloader, info_dumper, quantizer
+from posezoo.packages.wheel_registry import read_wheel_registry
 
 #: A model that posezoo has, too.
 SHARED = "human-pose-estimation-0001"
@@ -187,7 +187,7 @@ def test_the_models_reach_the_disk_before_their_folder_gets_its_name(wheels, run
         if not root.exists():
             synced_early.add(path.name)
 
-    monkeypatch.setattr("posezoo.core.download.wheel_registry.sync", sync_and_note)
+    monkeypatch.setattr("posezoo.packages.wheel_registry.sync", sync_and_note)
     assert verb(run, "list", "newer", "--registry", "omz")[0] == 0
     assert synced_early >= {path.name for path in root.rglob("*")}
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.core.download.package_indexes import IndexSettings, read_index_settings
 from posezoo.core.errors import SourceError
+from posezoo.packages.package_indexes import IndexSettings, read_index_settings
 
 needs_toml = pytest.mark.skipif(
     sys.version_info < (3, 11), reason="Python 3.10 cannot read uv.toml"

@@ -39,7 +39,7 @@ from posezoo.core.events import (
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 
 DICE = random.Random(7)
 #: No zip and no gzip makes them smaller.

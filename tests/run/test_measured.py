@@ -13,7 +13,11 @@ import yaml
 import posezoo
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.errors import OutputError, SpecError
-from posezoo.core.measured import (
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.registry import open_registry
+from posezoo.core.settings import read_settings, to_settings
+from posezoo.measure import complexity_count
+from posezoo.run.measured import (
     NOTE,
     Measurement,
     digest_irs,
@@ -22,10 +26,6 @@ from posezoo.core.measured import (
     read_measurement_file,
     update_measured_yml,
 )
-from posezoo.core.pipeline.zoo_context import open_context
-from posezoo.core.registry import open_registry
-from posezoo.core.settings import read_settings, to_settings
-from posezoo.measure import complexity_count
 
 FP32, FP16, INT8 = Precision.FP32, Precision.FP16, Precision.FP16_INT8
 

@@ -15,10 +15,10 @@ from fakes.command import heed_interrupts, posezoo_process
 from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_model
+from posezoo.cli.console import Console
+from posezoo.cli.event_log import EventLog
 from posezoo.core import events
-from posezoo.core.console import Console
 from posezoo.core.errors import OutputError
-from posezoo.core.event_log import EventLog
 
 
 def lines(path):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from posezoo.cli.lock_signature import require_signature, sign, signature_path
 from posezoo.core.errors import LockError
-from posezoo.core.lockfile.signature import require_signature, sign, signature_path
 
 pytest.importorskip("model_signing", reason="needs model-signing")
 from cryptography.hazmat.primitives.asymmetric import ec, rsa

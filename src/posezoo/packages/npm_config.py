@@ -20,7 +20,9 @@ from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from posezoo.core.errors import SourceError, os_reason, redact_secrets
+from posezoo.cli.diagnosis import NpmRegistry
+from posezoo.core.download.candidates import LocalSettingsError
+from posezoo.core.errors import os_reason, redact_secrets
 from posezoo.core.values import frozen
 from posezoo.core.workers.program import find_program
 
@@ -28,20 +30,6 @@ from posezoo.core.workers.program import find_program
 _LOGINS_WITHOUT_HOST = ("_authToken", "_auth", "username", "_password")
 _VARIABLE = re.compile(r"(?<!\\)(\\*)\$\{([^${}?]+)(\??)\}")
 _DEFAULT_PORTS = {"https": 443, "http": 80}
-
-
-class NpmSettingsError(SourceError):
-    """npm's configuration on this machine cannot be used; no request was sent."""
-
-
-@frozen
-class NpmRegistry:
-    """A registry that npm is configured with."""
-
-    scope: str  # such as ``@mediapipe``; empty for the registry of all other packages
-    url: str  # its URL, without secrets; empty if none is configured and npm is not installed
-    origin: str  # the file that names it, ``environment``, or ``default``
-    has_login: bool  # whether credentials are configured for it
 
 
 @frozen
@@ -61,7 +49,7 @@ class NpmConfig:
         """The URL of a package's registry: that of its scope, else that of all packages.
 
         Raises:
-            NpmSettingsError: it is not an http(s) URL, or none is configured and npm is not
+            LocalSettingsError: it is not an http(s) URL, or none is configured and npm is not
                 installed.
         """
         scope = ""
@@ -69,7 +57,7 @@ class NpmConfig:
             scope = package.partition("/")[0]
         url = self.get(_registry_key(scope)) or self.get("registry") or default_registry()
         if not url:
-            raise NpmSettingsError(
+            raise LocalSettingsError(
                 "no npm registry is configured, and npm is not installed, whose default would be"
                 " used",
                 hint="install npm, or write registry=URL to ~/.npmrc",
@@ -79,14 +67,14 @@ class NpmConfig:
         except ValueError:  # the port or the IPv6 address
             is_valid = ""
         if not is_valid:
-            raise NpmSettingsError(
+            raise LocalSettingsError(
                 f"npm's registry is not an http(s) URL: {redact_secrets(url)}",
                 hint="see npm config get registry",
             )
         return f"{url.removesuffix('/')}/"
 
     def find_registries(self) -> tuple[NpmRegistry, ...]:
-        """The registry of all packages, then those of scopes; NpmSettingsError if one is
+        """The registry of all packages, then those of scopes; LocalSettingsError if one is
         invalid.
         """
         keys = set(chain.from_iterable(self.layers.values()))
@@ -133,7 +121,7 @@ class NpmConfig:
         login whose environment variable is not set is left out.
 
         Raises:
-            NpmSettingsError: the login is not valid; the error does not contain it.
+            LocalSettingsError: the login is not valid; the error does not contain it.
         """
         if url.startswith("http:") and registry.startswith("https:"):
             return ""
@@ -163,13 +151,13 @@ class NpmConfig:
                 login = f"{user}:".encode() + base64.b64decode(password)
                 value = base64.b64encode(login).decode()
         except ValueError as error:
-            raise NpmSettingsError(
+            raise LocalSettingsError(
                 f"{prefix}:_password of npm's configuration is not base64"
             ) from error
         if not value or "${" in value:
             return ""
         if not re.fullmatch(r"[!-~]+", value):
-            raise NpmSettingsError(
+            raise LocalSettingsError(
                 f"{prefix}:{key} of npm's configuration is not one word of plain characters"
             )
         return f"{word} {value}"
@@ -217,7 +205,7 @@ def read_npm_config() -> NpmConfig:
     """npm's configuration of this user: environment, user and global file.
 
     Raises:
-        NpmSettingsError: a file cannot be read, or has a login without a host, which npm refuses
+        LocalSettingsError: a file cannot be read, or has a login without a host, which npm refuses
             too.
     """
     layers: dict[str, Mapping[str, str]] = {"environment": _read_environment()}
@@ -230,7 +218,7 @@ def read_npm_config() -> NpmConfig:
     for path, layer in layers.items():
         for key in _LOGINS_WITHOUT_HOST:
             if key in layer:
-                raise NpmSettingsError(
+                raise LocalSettingsError(
                     f"{path}: {key} without a host would be sent to every host, so npm refuses it",
                     hint=f"write //HOST/:{key}=..., or run npm config fix",
                 )
@@ -270,7 +258,7 @@ def _read_npmrc(path: Path) -> dict[str, str]:
         if path.exists():
             text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
-        raise NpmSettingsError(f"{path}: cannot be read: {os_reason(error)}") from error
+        raise LocalSettingsError(f"{path}: cannot be read: {os_reason(error)}") from error
     values: dict[str, str] = {}
     for line in re.split(r"[\r\n]+", text):
         if line.startswith("["):  # npm has no settings in sections

@@ -24,9 +24,11 @@ from posezoo.core.convert.protobuf_reader import (
     read_fields,
     read_varint,
 )
-from posezoo.core.convert.resize_weights import AxisResize, compute_weights, find_nearest
+from posezoo.core.convert.readable_onnx import OnnxRewriting
 from posezoo.core.errors import MissingPackageError, import_optional
 from posezoo.core.values import frozen
+from posezoo.formats.onnx_inlining import inline_functions
+from posezoo.formats.resize_weights import AxisResize, compute_weights, find_nearest
 
 # The types of TensorProto.
 _FLOATS = {1: "f4", 10: "f2", 11: "f8"}
@@ -356,3 +358,16 @@ _REWRITES: Mapping[str, Callable[[_OnnxGraph, Any], list[Any] | None]] = {
     "Resize": _rewrite_resize,
     "Softmax": _rewrite_softmax,
 }
+
+
+class _Rewriting(OnnxRewriting):
+    """Replaces operations before OpenVINO reads a file, and functions after it could not."""
+
+    def before_reading(self, path: Path) -> bytes | None:
+        return rewrite_operations(path)
+
+    def after_failure(self, source: Path | bytes, problem: str) -> bytes | None:
+        return inline_functions(source, problem)
+
+
+REWRITING = _Rewriting()

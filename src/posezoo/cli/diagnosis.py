@@ -8,13 +8,11 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 
-from posezoo.core.download.npm_config import NpmRegistry, read_npm_config
-from posezoo.core.download.package_indexes import read_index_settings
-from posezoo.core.errors import PosezooError, SettingsError, install_command, pip_command
-from posezoo.core.plugins import PLUGIN_GROUPS, Hook, installed
+from posezoo.core.errors import SettingsError, install_command, pip_command
+from posezoo.core.plugins import PLUGIN_GROUPS, FeatureParts, installed
 from posezoo.core.settings import Setting
 from posezoo.core.values import frozen
 from posezoo.core.versions import explain_nncf_mismatch, package_version, parse_version, version
@@ -67,18 +65,29 @@ class DoctorIssue:
 
 
 @frozen
-class DeviceReport:
-    """The devices of OpenVINO; the fields are those of ``Diagnosis``."""
+class NpmRegistry:
+    """A registry that npm is configured with."""
 
+    scope: str  # such as ``@mediapipe``; empty for the registry of all other packages
+    url: str  # its URL, without secrets; empty if none is configured and npm is not installed
+    origin: str  # the file that names it, ``environment``, or ``default``
+    has_login: bool  # whether credentials are configured for it
+
+
+@frozen
+class Findings:
+    """What a feature reports of an installation; the fields are those of ``Diagnosis``."""
+
+    packages: tuple[PackageStatus, ...] = ()
     devices: dict[str, str] = field(default_factory=dict)
     proofs: tuple[dict[str, str], ...] = ()
     problems: tuple[DoctorIssue, ...] = ()
+    npm_registries: tuple[NpmRegistry, ...] = ()
+    package_indexes: tuple[str, ...] = ()
 
 
-#: Reports the devices on which models can run, if OpenVINO is installed.
-_REPORT_DEVICES: Hook[Callable[[Mapping[str, Setting]], DeviceReport]] = Hook(
-    "device_report", lambda _settings: DeviceReport()
-)
+#: Each gets the settings, and changes nothing.
+_REPORTS: FeatureParts[Callable[[Mapping[str, Setting]], Findings]] = FeatureParts("diagnoses")
 
 
 @frozen
@@ -103,44 +112,31 @@ class Diagnosis:
     package_indexes: tuple[str, ...]  # and folders of wheels, of pip's and uv's settings
 
 
-#: Describes further packages that are installed.
-_FURTHER_PACKAGES: Hook[Callable[[], Iterable[PackageStatus]]] = Hook("further_packages", tuple)
-
-
 def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] = ()) -> Diagnosis:
     """Check this installation, without changing it and without network access.
 
     ``complaints`` has an error for each setting that is not valid.
     """
-    from posezoo.core.convert.sandbox import HINT, bwrap_version, explain_missing_sandbox
-
-    bubblewrap = bwrap_version()
-    packages = (
-        *(PackageStatus(name, package_version(name), purpose) for name, purpose, *_ in PACKAGES),
-        PackageStatus("bubblewrap", bubblewrap, "the sandbox of --allow_upstream_code (Linux)"),
-        *_FURTHER_PACKAGES.part(),
-    )
+    packages = [
+        PackageStatus(name, package_version(name), purpose) for name, purpose, *_ in PACKAGES
+    ]
+    devices: dict[str, str] = {}
+    proofs: tuple[dict[str, str], ...] = ()
+    npm_registries: tuple[NpmRegistry, ...] = ()
+    package_indexes: tuple[str, ...] = ()
     hint = "change or remove this setting"
     problems = [DoctorIssue(error.problem, error.hint or hint) for error in complaints]
     problems += _package_problems()
     problems += _opencv_problems()
-    # Without bubblewrap everything else works, so that it is a problem only if it is installed.
-    if bubblewrap and (reason := explain_missing_sandbox()):
-        problems.append(DoctorIssue(f"{reason}: code that comes with a model cannot be run", HINT))
-    reported = _REPORT_DEVICES.part(settings) if package_version("openvino") else DeviceReport()
-    problems += reported.problems
+    for report in _REPORTS:
+        findings = report(settings)
+        packages += findings.packages
+        devices |= findings.devices
+        proofs += findings.proofs
+        npm_registries += findings.npm_registries
+        package_indexes += findings.package_indexes
+        problems += findings.problems
     problems += _folder_problems(settings)
-    indexes: tuple[str, ...] = ()
-    registries: tuple[NpmRegistry, ...] = ()
-    try:
-        wheels = read_index_settings()
-        indexes = (*wheels.find_links, *wheels.indexes)
-    except PosezooError as error:
-        problems.append(DoctorIssue(error.problem, error.hint))
-    try:
-        registries = read_npm_config().find_registries()
-    except PosezooError as error:
-        problems.append(DoctorIssue(error.problem, error.hint))
     plugins = []
     for group in PLUGIN_GROUPS:
         for name, entry_point in sorted(installed(group).items()):
@@ -153,15 +149,15 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
         posezoo=version(),
         python=f"{platform.python_version()} ({sys.executable})",
         system=platform.platform(),
-        packages=packages,
+        packages=tuple(packages),
         plugins=tuple(plugins),
         settings=tuple(settings.values()),
-        devices=reported.devices,
-        proofs=reported.proofs,
+        devices=devices,
+        proofs=proofs,
         problems=tuple(problems),
         not_installed=tuple(_missing_extras()),
-        npm_registries=registries,
-        package_indexes=indexes,
+        npm_registries=npm_registries,
+        package_indexes=package_indexes,
     )
 
 

@@ -1,0 +1,1 @@
+"""Files inside packages: wheels on Python's package indexes, tarballs of npm registries."""

@@ -1,0 +1,28 @@
+"""What ``posezoo doctor`` reports about package indexes and npm registries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from posezoo.cli.diagnosis import DoctorIssue, Findings, NpmRegistry
+from posezoo.core.errors import PosezooError
+from posezoo.core.settings import Setting
+from posezoo.packages.npm_config import read_npm_config
+from posezoo.packages.package_indexes import read_index_settings
+
+
+def report_packages(_settings: Mapping[str, Setting]) -> Findings:
+    """What pip, uv and npm are configured with on this machine."""
+    problems = []
+    indexes: tuple[str, ...] = ()
+    registries: tuple[NpmRegistry, ...] = ()
+    try:
+        wheels = read_index_settings()
+        indexes = (*wheels.find_links, *wheels.indexes)
+    except PosezooError as error:
+        problems.append(DoctorIssue(error.problem, error.hint))
+    try:
+        registries = read_npm_config().find_registries()
+    except PosezooError as error:
+        problems.append(DoctorIssue(error.problem, error.hint))
+    return Findings(problems=tuple(problems), npm_registries=registries, package_indexes=indexes)

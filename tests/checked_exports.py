@@ -1,0 +1,74 @@
+"""What the tests do with the targets of `posezoo export`, as docs/export.md says it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TargetCheck:
+    """The check of one target."""
+
+    text: str  # full sentences
+    run_with: tuple[
+        str, ...
+    ] = ()  # the models whose export is run; of others, only files are checked
+
+
+CHECKS = {
+    "folder": TargetCheck(
+        "Tests check the checksums with sha256sum, and run the sample in a process with posezoo and in one"
+        " without.",
+        run_with=(
+            "pose-landmark-full-mediapipe",
+            "pose-detection-mediapipe",
+            "movenet-singlepose-lightning-int8",
+            "tf-pose-mobilenet-v2-small",
+            "human-pose-estimation-0001",
+            "person-detection-retail-0013",
+        ),
+    ),
+    "ovms": TargetCheck(
+        "Tests check config.json against the JSON Schema in Model Server's src/schema.cpp.",
+    ),
+    "kserve": TargetCheck(
+        "Tests check the keys and types of the InferenceService against those of the classes in the Python"
+        " package kserve 0.21.0.",
+    ),
+    "triton": TargetCheck(
+        "Tests parse config.pbtxt with the protocol buffers of tritonclient 2.73.0, and compare names,"
+        " types and shapes with those of the IR by the rules of the backend, for a server that starts with"
+        " its defaults. Triton itself is not run.",
+    ),
+    "frigate": TargetCheck(
+        "Tests run the IR with the same tensors as Frigate's code, and compare the boxes with ours. Frigate"
+        " itself is not run.",
+        run_with=("person-detection-retail-0013",),
+    ),
+    "modelapi": TargetCheck(
+        "Tests run the sample with Model API; its keypoints and boxes are posezoo's.",
+        run_with=("person-detection-retail-0013",),
+    ),
+    "dlstreamer": TargetCheck(
+        "DL Streamer was not run: tests compare the files with its rules, read from its sources."
+        " keypoints_hrnet takes the highest cells without refinement; with --decode the IR refines them"
+        " itself. The pipeline then prints JSON with tensors, in pixels of the network's input.",
+    ),
+    "cpp": TargetCheck(
+        "The IR take bytes and contain their decoder; the README in the folder says how to run BlazePose's"
+        " two networks together. Tests build the project against the Python package openvino without"
+        " warnings, and compare its JSON with that of `posezoo run`: at most 0.1 px apart, and of BlazePose"
+        " 9 of 10 keypoints; it is delicate, and some are 1 px apart.",
+        run_with=(
+            "movenet-singlepose-lightning-int8",
+            "human-pose-estimation-0001",
+            "pose-detection-mediapipe",
+            "pose-landmark-full-mediapipe",
+        ),
+    ),
+    "node": TargetCheck(
+        "The IR takes frames and contains its decoder. openvino-node downloads a library when it is"
+        " installed, so the program was not run: tests check it against the types of openvino-node 2026.4.0"
+        " and sharp 0.35.",
+    ),
+}
