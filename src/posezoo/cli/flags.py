@@ -524,7 +524,8 @@ SECTIONS = {
 
 #: The values of flags that a command does not have.
 ABSENT: dict[str, object] = {
-    **dict.fromkeys(("checkpoint", "cluster", "download_dir", "log", "python", "registries")),
+    **dict.fromkeys(("checkpoint", "cluster", "download_dir", "layout", "log", "python")),
+    "registries": None,
     **dict.fromkeys(("all", "dry_run", "dynamic", "force", "keep_onnx"), False),
     **dict.fromkeys(("trust_on_first_use", "verify"), False),
     "add_mo_arg": (),

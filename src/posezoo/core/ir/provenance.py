@@ -200,7 +200,7 @@ def _input_arguments(port: Input) -> dict[str, Any]:
     declared = asdict(port)
     for name in ("dynamic", "reshaped", "usual_size"):
         del declared[name]
-    for name in ("to_layout", "element_type", "resize", "bounds"):
+    for name in ("to_layout", "element_type", "resize", "bounds", "resize_type", "pad_value"):
         if not declared[name]:
             del declared[name]
     return declared
