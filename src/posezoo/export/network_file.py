@@ -14,12 +14,9 @@ from pathlib import Path
 from posezoo.core.declarations.model import (
     ORIGINALS,
     ColorOrder,
-    Family,
     Framework,
     Input,
-    License,
     ModelSpec,
-    Output,
     Precision,
     SourceFile,
 )
@@ -31,12 +28,11 @@ from posezoo.core.values import frozen
 from posezoo.poses.letterbox import LETTERBOX, InputSizing, Size
 from posezoo.quantize.int8_layers import count_layers, layers_in_float
 from posezoo.run.model_info import build_model_info
-from posezoo.run.runtime.decoder_matching import describe_ir
+from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.input_description import (
     RESIZE_TYPES,
     InputDescription,
-    describe_stated_input,
     states_preprocessing,
 )
 from posezoo.run.runtime.runtime_config import LoadOptions
@@ -127,30 +123,12 @@ def describe_network_file(
                 raise
             undecoded = error.problem
     if undecoded:
-        spec = _spec_without_decoder(graph)
-        description = given.override(describe_stated_input(graph, None, None, None))
+        spec, description = describe_undecoded(graph, given)
     spec = replace(spec, inputs=(*_describe_image(spec, description, is_stated),))
     if fixes_size and description.sizing and description.sizing.window:
         spec = replace(spec, inputs=(_with_size(spec.first_input, description.sizing.window),))
     spec = _with_stated_names(spec, description.labels)
     return NetworkFile(_with_files(spec, graph), is_stated, undecoded)
-
-
-def _spec_without_decoder(graph: Graph) -> ModelSpec:
-    return ModelSpec(
-        name="",
-        family=Family.PUBLIC,
-        path=graph.path,
-        description="",
-        task="",
-        framework=Framework.DLDT,
-        license=License(),
-        files=(),
-        inputs=tuple(
-            Input(name, shape, graph.image_layout(name)) for name, shape in graph.inputs.items()
-        ),
-        outputs=tuple(Output(name, shape) for name, shape in graph.distinct_outputs.items()),
-    )
 
 
 def _describe_image(
