@@ -212,7 +212,8 @@ class Estimator:
                 cut; a person is numbered when they are seen for the second time.
             smooth: also smooth keypoints and boxes over time; it implies ``track``.
             detect_every: the detector runs on every Nth frame, after a frame in which a person is
-                lost, and whenever nobody is followed. In between, people are expected around their
+                lost, when the camera has moved by a twentieth of the picture, and whenever nobody
+                is followed. In between, people are expected around their
                 last keypoints, and new ones are not found. If it is above 1, frames are processed
                 one after the other. None: as ``is_video`` says; otherwise 1.
             time_s: returns the time of an item in the video, in seconds; None: there are 30 frames
