@@ -16,15 +16,20 @@ _LEAST_RESPONSE = 0.3
 
 
 class CameraMotion:
-    """Finds how much of each frame of one video was not seen in the frame before."""
+    """Finds how much of the frames of one video was not seen before."""
 
     def __init__(self) -> None:
+        self._moved = np.zeros(2)
         self._size: Size | None = None
         self._gray: NDArray[np.float32] = np.zeros((0, 0), np.float32)
 
-    def new_share(self, image: Image) -> float:
-        """The share of the next frame's width or height that the camera brings into view, 0..1; 0
-        if it does not move, or if the frames have too little in common.
+    def begin(self) -> None:
+        """From now on, only what follows is new."""
+        self._moved[:] = 0
+
+    def add(self, image: Image) -> float:
+        """The share of the next frame's width or height that the camera has brought into view since
+        ``begin``. Frames that have too little in common count as if it stood still.
         """
         cv2 = import_cv2()
         last_size, last_gray = self._size, self._gray
@@ -35,6 +40,6 @@ class CameraMotion:
         rows, columns = self._gray.shape
         window = cv2.createHanningWindow((columns, rows), cv2.CV_32F)
         (across, down), response = cv2.phaseCorrelate(last_gray, self._gray, window)
-        if not response >= _LEAST_RESPONSE:
-            return 0.0
-        return max(abs(across) / columns, abs(down) / rows)
+        if response >= _LEAST_RESPONSE:
+            self._moved += across / columns, down / rows
+        return float(np.abs(self._moved).max())

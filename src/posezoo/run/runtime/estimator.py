@@ -230,14 +230,14 @@ class Estimator:
         def finish(item: Item, poses: list[Pose]) -> list[Pose]:
             if tracker is None:
                 return poses
-            if cuts.begins(to_bgr(image(item))):
+            if cuts.begins(open_image(image(item))):
                 tracker.begin_scene()
             return tracker.update(poses, seconds(item))
 
         steps = self._steps_of_video(is_video, detect_every)
         return ResultStream(
             items,
-            lambda item: _run_pipeline((steps or self._pipeline)(to_bgr(image(item)))),
+            lambda item: _run_pipeline((steps or self._pipeline)(open_image(image(item)))),
             self.requests,
             in_turn=steps is not None,
             finish=finish,

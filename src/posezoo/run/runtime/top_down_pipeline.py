@@ -138,12 +138,10 @@ class TopDownPipeline(NetworkPipeline):
             )
         last = _SeenPeople()
         motion = CameraMotion()
-        new_view = 0.0
 
         def steps(image: Image) -> PipelineSteps:
-            nonlocal last, new_view
-            if number > 1:
-                new_view += motion.new_share(image)
+            nonlocal last
+            new_view = motion.add(image) if number > 1 else 0.0
             if last.frames_left and new_view < _NEW_VIEW:
                 people = yield from self._estimate_people(image, last.boxes, self._padding)
                 seen = self._expect(people, last.frames_left - 1)
@@ -151,7 +149,7 @@ class TopDownPipeline(NetworkPipeline):
                     is_one_lost = seen.number < last.number
                     last = replace(seen, frames_left=0) if is_one_lost else seen
                     return _poses(people)
-            new_view = 0.0
+            motion.begin()
             boxes = yield from self._detect(image)
             people = yield from self._estimate_people(image, self._highest(boxes), self._padding)
             last = self._expect(people, number - 1)
