@@ -60,8 +60,10 @@ def compute(xml: Path, photo: Path):
 def test_the_reported_noise_is_that_between_the_two_irs(tmp_path, photos):
     pytest.importorskip("nncf", reason="needs nncf")
     xml = write_ir(tmp_path / "net" / "FP32" / "net.xml", loud=1)
-    done = quantize(xml, photos)
+    log = tmp_path / "log.jsonl"
+    done = quantize(xml, photos, "--log", log)
     assert done.returncode == 0, done.stderr
+    assert "model_outputs_compared" in log.read_text("utf-8")
     int8 = tmp_path / "net" / "FP16-INT8" / "net.xml"
     record = json.loads((int8.parent / "provenance.json").read_text())["outputs"]
     kept_apart = sorted(photos.iterdir())[2::3]

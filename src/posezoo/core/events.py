@@ -597,6 +597,7 @@ EVENT_TYPES: dict[type[Event], tuple[str, str]] = {
     CalibrationProgress: ("quantization", "model_calibration_progress"),
     AccuracySearched: ("quantization", "model_accuracy_searched"),
     DisplacementMeasured: ("quantization", "model_shift_measured"),
+    OutputsCompared: ("quantization", "model_outputs_compared"),
     SpeedCompared: ("quantization", "model_speed_compared"),
     AccuracyCompared: ("quantization", "model_accuracy_held"),
     FloatLayersKept: ("quantization", "model_float_layers_kept"),
