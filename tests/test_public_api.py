@@ -8,6 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -362,3 +363,37 @@ def test_network_brings_the_zoo_s_weights_where_a_model_has_them(shared, tmp_pat
     for key, tensor in own.state_dict().items():
         assert torch.equal(ours.state_dict()[key], tensor)
         assert torch.equal(reference.state_dict()[key], tensor)
+
+
+def test_slices_of_poses_are_poses_and_a_list_of_models_is_readable(tmp_path):
+    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
+    poses = posezoo.load(path, listener=None)(np.zeros((32, 64, 3), np.uint8))
+    assert isinstance(poses[:1], posezoo.Poses) and poses[:1] == poses
+    assert isinstance(poses[0], posezoo.Pose)
+    assert "<ModelFacts of movenet-lightning>" in repr(posezoo.list())
+
+
+def test_a_stream_takes_paths_as_a_call_does(tmp_path):
+    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
+    picture = tmp_path / "scene.png"
+    cv2.imwrite(str(picture), np.zeros((32, 64, 3), np.uint8))
+    model = posezoo.load(path, listener=None)
+    with model.stream([picture, str(picture)]) as stream:
+        found = [poses for _, poses in stream]
+    assert len(found) == 2
+    for poses in found:
+        assert np.array_equal(poses[0].keypoints, model(picture)[0].keypoints)
+
+
+def test_what_is_no_array_is_refused_with_how_to_make_one(tmp_path):
+    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
+    model = posezoo.load(path, listener=None)
+
+    class Picture:
+        """As an image of Pillow."""
+
+        __array_interface__ = np.zeros((32, 64, 3), np.uint8).__array_interface__
+
+    with pytest.raises(posezoo.PosezooError, match="not Picture") as caught:
+        model(Picture())
+    assert "numpy.asarray" in caught.value.hint

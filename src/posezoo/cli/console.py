@@ -138,6 +138,7 @@ RESULT_LINES: dict[type[events.Event], Callable[[Any], Iterator[str]]] = {
     **dict.fromkeys(
         (
             events.DisplacementMeasured,
+            events.OutputsCompared,
             events.SpeedCompared,
             events.AccuracyCompared,
             events.FloatLayersKept,

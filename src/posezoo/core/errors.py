@@ -145,6 +145,10 @@ class RandomNetworkError(SelfCheckError):
     """The network draws random numbers, so it has no outputs to compare."""
 
 
+class WideIntegerError(SelfCheckError):
+    """The network computes with integers of more than 32 bits, which OpenVINO does not."""
+
+
 class QuantizationError(ConversionError):
     """No INT8 IR can be made, or its results are too far from those of FP32."""
 

@@ -458,6 +458,31 @@ class LayerNoise:
 
 
 @frozen
+class OutputsCompared(ModelEvent):
+    """How far the outputs of INT8 differ from those of FP32, on photos that were not used for
+    calibration: of a network whose outputs no decoder reads.
+
+    ``noise`` is by the outputs' names: the root mean square of the difference, divided by that of
+    the output of FP32. An output of zeros would have 1.
+    """
+
+    precision: str
+    noise: Mapping[str, float]
+    usual: float
+    limit: float
+    samples: int
+
+    def __str__(self) -> str:
+        outputs = ", ".join(f"{name} {value:.1%}" for name, value in self.noise.items())
+        return (
+            f"{self.precision} differs from FP32 in {self.samples} images by {outputs} of its root"
+            f" mean square (up to {self.usual:.0%} is usual, {self.limit:.0%} are allowed); no"
+            " decoder reads these outputs, so only an evaluation of your own says how much it"
+            " matters"
+        )
+
+
+@frozen
 class LayerNoiseMeasured(ModelEvent):
     """The quantization noise of each layer of a model, in the order in which the layers run."""
 
@@ -572,6 +597,7 @@ EVENT_TYPES: dict[type[Event], tuple[str, str]] = {
     CalibrationProgress: ("quantization", "model_calibration_progress"),
     AccuracySearched: ("quantization", "model_accuracy_searched"),
     DisplacementMeasured: ("quantization", "model_shift_measured"),
+    OutputsCompared: ("quantization", "model_outputs_compared"),
     SpeedCompared: ("quantization", "model_speed_compared"),
     AccuracyCompared: ("quantization", "model_accuracy_held"),
     FloatLayersKept: ("quantization", "model_float_layers_kept"),

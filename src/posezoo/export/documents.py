@@ -26,6 +26,7 @@ _FITTED = {
         "posezoo scales a picture to fit, keeps its aspect ratio, places it in the "
         "middle, and fills the rest with {value}."
     ),
+    "crop": "posezoo cuts the middle out of a picture, in the aspect of the input, and resizes it.",
 }
 
 _BF16 = "CPUs with AMX or AVX512-BF16 otherwise compute in bf16, which moves keypoints."
@@ -96,6 +97,10 @@ def _describe_preparation(model: ExportedModel) -> str:
         sentences = [
             f"The IR was published without its mean {list(image.mean)} and scale"
             f" {list(image.scale)}."
+        ]
+    elif model.spec.is_ir and image.color is None:
+        sentences = [
+            "Nothing in its files says which order of colors, mean and scale the network expects."
         ]
     if image.resize:
         sentences.append("The IR resizes pictures of any size itself.")

@@ -91,6 +91,8 @@ def _render_decoded(model: ExportedModel) -> bytes:
 def _fitting_lines(model: ExportedModel, width: int, height: int) -> list[str]:
     """Python that fits ``image`` to the input, as README.md says and as posezoo does."""
     resize_type = model.model_info.get("resize_type", "")
+    if resize_type == "crop":
+        return _cropping_lines(width, height)
     if not resize_type.startswith("fit_to_window"):
         return [
             f"across, down = {width} / image.shape[1], {height} / image.shape[0]",
@@ -116,6 +118,20 @@ def _fitting_lines(model: ExportedModel, width: int, height: int) -> list[str]:
         f"image = cv2.copyMakeBorder(image, *sides, cv2.BORDER_CONSTANT, value=({value},) * 3)",
     ]
     return [line for line in lines if line]
+
+
+def _cropping_lines(width: int, height: int) -> list[str]:
+    """The same for a network that gets the middle of a picture."""
+    return [
+        "height, width = image.shape[:2]",
+        f"scale = max({width} / width, {height} / height)  # the middle fills the input",
+        f"across, down = round({width} / scale), round({height} / scale)  # what is kept",
+        "left, top = (width - across) // 2, (height - down) // 2",
+        "image = image[top : top + down, left : left + across]",
+        f"across, down = {width} / across, {height} / down",
+        "left, top = -left * across, -top * down",
+        f"image = cv2.resize(image, ({width}, {height}))",
+    ]
 
 
 TARGET = ExportTarget(

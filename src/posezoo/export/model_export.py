@@ -9,6 +9,7 @@ from pathlib import Path
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.errors import ConversionError, ExportError
 from posezoo.core.events import Listener, ignore_event
+from posezoo.core.layout import ModelLayout, checkpoint_dir
 from posezoo.core.pipeline.get import get
 from posezoo.core.pipeline.plan import Plan, make_plan
 from posezoo.core.resolve.input_options import InputOptions
@@ -17,6 +18,7 @@ from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
 from posezoo.export.export_writer import ExportChanges, write_export
 from posezoo.export.ir_facts import declared_facts, read_ir_facts
+from posezoo.export.network_file import NetworkFile
 from posezoo.export.target_type import ExportedModel, ExportFolder, ExportTarget, render_files
 
 
@@ -27,7 +29,7 @@ class ExportOptions:
     Attributes:
         target: what the files are for.
         folder: a local folder; it is created if needed.
-        precision: of the IR.
+        precision: of the IR; None: FP16, or that of the user's own IR.
         inputs: how the IR take images.
         storage_uri: the address of a copy of the folder; empty if there is none yet.
         has_precisions: whether IR are in folders of their precision.
@@ -36,7 +38,7 @@ class ExportOptions:
 
     target: ExportTarget
     folder: Path
-    precision: Precision
+    precision: Precision | None
     inputs: InputOptions
     storage_uri: str
     has_precisions: bool
@@ -96,7 +98,7 @@ def prepare_export(
         PosezooError: the IR cannot be made, see ``core.pipeline.get.get``.
     """
     target = options.target
-    precision = options.precision
+    precision = options.precision or Precision.FP16
     try:
         resolved = resolve_model(spec, (precision,), context, inputs=options.inputs)
     except ConversionError as error:
@@ -120,6 +122,24 @@ def prepare_export(
     model = read_ir_facts(spec, precision, xml, context.layout)
     _require_accepted(model, target)
     return model
+
+
+def prepare_file_export(
+    file: NetworkFile,
+    options: ExportOptions,
+    context: Context,
+    *,
+    listener: Listener = ignore_event,
+) -> ExportedModel | Plan:
+    """As ``prepare_export``, for the file of a network, whose copy and IR have a folder of their
+    own.
+    """
+    spec = file.spec
+    folder = context.layout.output_dir / checkpoint_dir(spec)
+    context = replace(context, layout=ModelLayout(folder, folder))
+    if spec.is_ir and not options.precision:
+        options = replace(options, precision=spec.precisions[0])
+    return prepare_export(spec, options, context, listener=listener)
 
 
 def _require_accepted(model: ExportedModel, target: ExportTarget) -> None:

@@ -88,9 +88,14 @@ class ExportedModel:
     @property
     def labels(self) -> list[str]:
         """The names of its classes by their numbers; empty if they are not known."""
+        from posezoo.poses.decoders import find_decoder
         from posezoo.run.model_procs import find_labels
 
-        return find_labels(self.spec, self._output_shapes.values())
+        labels = find_labels(self.spec, self._output_shapes.values())
+        record = find_decoder(self.decoder.name) if self.decoder else None
+        if not labels and record and (record.finds_boxes or record.finds_classes):
+            labels = str(self.spec.model_info.get("labels", "")).split()
+        return labels
 
     @property
     def _output_shapes(self) -> dict[str, tuple[int, ...]]:

@@ -2,13 +2,15 @@
 
 OpenVINO ignores some attributes without a word, so these operations are found before it reads the
 file. What replaces them computes the same; an operation that depends on unknown sizes stays as it
-is, and the self-check compares what OpenVINO made of it.
+is, and the self-check compares what OpenVINO made of it with ONNX Runtime. Without what replaces or
+compares them, the file is refused.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,11 @@ from posezoo.core.convert.protobuf_reader import (
     find_messages,
     map_file,
     read_fields,
+    read_texts,
     read_varint,
 )
 from posezoo.core.convert.readable_onnx import OnnxRewriting
-from posezoo.core.errors import MissingPackageError, import_optional
+from posezoo.core.errors import ConversionError, MissingPackageError, import_optional, sanitize
 from posezoo.core.values import frozen
 from posezoo.formats.onnx_inlining import inline_functions
 from posezoo.formats.resize_weights import AxisResize, compute_weights, find_nearest
@@ -45,6 +48,8 @@ _ATTRIBUTES = (
     encode_field(1, b"mode") + encode_field(4, b"wrap"),
     encode_field(1, b"ceil_mode") + encode_field(3, 1),
 )
+# Of Softmax, which then has one axis in each version.
+_LAST_AXIS = encode_field(1, b"axis") + encode_field(3, -1)
 # From version 13 of the standard, Softmax has one axis; in these it has all from there on.
 _FLAT_SOFTMAX = {11, 12}
 # The values of all weights that one resize needs: 64 MB.
@@ -52,14 +57,20 @@ _MAX_WEIGHTS = 1 << 24
 
 
 def rewrite_operations(path: Path) -> bytes | None:
-    """The ONNX file without operations that OpenVINO reads wrongly; None if it has none, if their
-    sizes are unknown, or without the package ``onnx``.
+    """The ONNX file without operations that OpenVINO reads wrongly; None if it has none, or if
+    their sizes are unknown.
+
+    Raises:
+        ConversionError: there is one, and neither the package ``onnx`` to replace it nor ONNX
+            Runtime, which the result would be compared with.
     """
-    if not _may_be_misread(path):
+    misread = _find_misread(path)
+    if not misread:
         return None
     try:
         onnx = import_optional("onnx", extra="onnx")
-    except MissingPackageError:
+    except MissingPackageError as error:
+        _require_comparison(path, misread, error)
         return None
     model = onnx.load(path)
     graph = _OnnxGraph(onnx, model)
@@ -67,7 +78,11 @@ def rewrite_operations(path: Path) -> bytes | None:
     nodes: list[Any] = []
     for node in model.graph.node:
         replace = _REWRITES.get(node.op_type) if node.domain in ("", "ai.onnx") else None
-        replaced = replace(graph, node) if replace else None
+        try:
+            replaced = replace(graph, node) if replace else None
+        except _UnknownSizesError:
+            _require_comparison(path, f"{node.op_type} {sanitize(node.output[0])}")
+            replaced = None
         is_changed |= replaced is not None
         nodes.extend([node] if replaced is None else replaced)
     if not is_changed:
@@ -78,20 +93,42 @@ def rewrite_operations(path: Path) -> bytes | None:
     return content
 
 
-def _may_be_misread(path: Path) -> bool:
+class _UnknownSizesError(Exception):
+    """An operation is read wrongly, and cannot be replaced."""
+
+
+def _require_comparison(
+    path: Path, operation: str, missing: MissingPackageError | None = None
+) -> None:
+    """Refuse a file with an operation that is not replaced, if nothing compares the IR."""
+    if find_spec("onnxruntime"):
+        return
+    reason = "it cannot be replaced, as sizes are unknown"
+    if missing:
+        reason = "the package onnx, which replaces it, is not installed"
+    raise ConversionError(
+        f"{path}: OpenVINO may read its {operation} wrongly: {reason}, and ONNX Runtime, which"
+        " the IR would be compared with, is not installed",
+        hint=MissingPackageError("onnxruntime", extra="onnx").hint,
+    )
+
+
+def _find_misread(path: Path) -> str:
+    """The first operation or weight that OpenVINO may read wrongly; empty if there is none."""
     with map_file(path) as buffer:
         patterns = [*_ATTRIBUTES, encode_field(2, _BFLOAT16)]
         if not _FLAT_SOFTMAX.isdisjoint(_read_versions(buffer)):
             patterns.append(encode_field(4, b"Softmax"))
         for node in find_messages(buffer, 7, 1):  # the graph, its nodes
             content = buffer[node.start : node.end]
-            if any(pattern in content for pattern in patterns):
-                return True
+            if any(pattern in content for pattern in patterns) and _LAST_AXIS not in content:
+                outputs, kinds = read_texts(buffer, node, 2, 4)
+                return f"{kinds[-1]} {sanitize(outputs[0])}" if kinds and outputs else "graph"
         # Its initializers: their types are field 2.
-        return any(
-            _BFLOAT16 in _read_numbers(buffer, *read_fields(buffer, weight))
-            for weight in find_messages(buffer, 7, 5)
-        )
+        for weight in find_messages(buffer, 7, 5):
+            if _BFLOAT16 in _read_numbers(buffer, *read_fields(buffer, weight)):
+                return "weight in bfloat16"
+    return ""
 
 
 def _read_versions(buffer: Buffer) -> Iterator[int]:
@@ -208,13 +245,14 @@ def _rewrite_pad(graph: _OnnxGraph, node: Any) -> list[Any] | None:
     """A Pad that continues at the other edge, as Gather."""
     shape = graph.shape(node.input[0])
     pads = graph.values(node.input[1]) if len(node.input) > 1 else None
-    if graph.attributes(node).get("mode") != "wrap" or shape is None or pads is None:
+    if graph.attributes(node).get("mode") != "wrap":
         return None
-    if pads.min() < 0:  # the standard does not say what is continued where pixels are removed
-        return None
+    # The standard does not say what is continued where pixels are removed.
+    if shape is None or pads is None or pads.min() < 0:
+        raise _UnknownSizesError
     axes = _read_axes(graph, node, 3, len(shape))
     if axes is None or not all(shape[axis] for axis in axes):
-        return None
+        raise _UnknownSizesError
     steps = []
     for axis, before, after in zip(axes, *pads.reshape(2, -1).tolist(), strict=True):
         if before or after:
@@ -242,10 +280,12 @@ def _rewrite_pool(graph: _OnnxGraph, node: Any) -> list[Any] | None:
     counts = attributes.get("count_include_pad", 0) == 1
     is_average = node.op_type == "AveragePool"
     is_padded = attributes.get("auto_pad", "NOTSET") == "NOTSET"
-    if not attributes.get("ceil_mode") or not is_padded or not shape or not all(shape):
+    if not attributes.get("ceil_mode") or not is_padded:
         return None
     if graph.version < 11 or (is_average and not counts):
         return None
+    if not shape or not all(shape):
+        raise _UnknownSizesError
     rank = len(shape)
     kernels = attributes["kernel_shape"]
     strides = attributes.get("strides", [1] * rank)
@@ -283,12 +323,14 @@ def _rewrite_resize(graph: _OnnxGraph, node: Any) -> list[Any] | None:
     shape = graph.shape(node.input[0])
     kind = graph.types.get(node.input[0])
     dtype = kind and _FLOATS.get(kind.elem_type)
-    if not _is_misread_resize(attributes) or not shape or not all(shape) or not dtype:
+    if not _is_misread_resize(attributes):
         return None
+    if not shape or not all(shape) or not dtype:
+        raise _UnknownSizesError
     axes = [axis % len(shape) for axis in attributes.get("axes", range(len(shape)))]
     resized = _resize_axes(graph, node, [shape[axis] for axis in axes], attributes)
     if resized is None:
-        return None
+        raise _UnknownSizesError
     is_nearest = attributes.get("mode", "nearest") == "nearest"
     steps = []
     for axis, size in zip(axes, resized, strict=True):
@@ -297,7 +339,7 @@ def _rewrite_resize(graph: _OnnxGraph, node: Any) -> list[Any] | None:
         if is_nearest:
             steps.append(_Step("Gather", {"axis": axis}, find_nearest(size, attributes)))
         elif axis < len(shape) - 2 or size.input * size.output > _MAX_WEIGHTS:
-            return None
+            raise _UnknownSizesError
         else:
             weights = compute_weights(size, attributes).astype(dtype)
             is_last = axis == len(shape) - 1

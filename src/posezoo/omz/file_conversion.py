@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from posezoo.core.convert import frontends
 from posezoo.core.declarations.model import ModelSpec, Precision, SourceFile
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
-from posezoo.core.errors import RandomNetworkError, SelfCheckError
+from posezoo.core.errors import RandomNetworkError, SelfCheckError, WideIntegerError
 from posezoo.core.events import Listener, StepStarted, WarningIssued, ignore_event
 from posezoo.core.files.staging import remove_stale_staging_dirs
 from posezoo.core.layout import FlatLayout
@@ -131,7 +131,7 @@ def _publish_checked(
         listener(StepStarted(spec.full_name, "running the IR on the CPU for the self-check"))
         publish(layout, [target], source=path, reference=reference, is_strict=is_strict)
     except SelfCheckError as error:
-        if isinstance(error, RandomNetworkError):
+        if isinstance(error, (RandomNetworkError, WideIntegerError)):
             raise
         if is_strict or (reference.done() and _is_certain(reference.result())):
             raise

@@ -20,7 +20,7 @@ from posezoo.core.plugins import LazyTable
 from posezoo.core.settings import SECOND_MODEL
 from posezoo.poses.decoder_type import DecoderType, Maps, Shape
 from posezoo.poses.keypoints import Pose
-from posezoo.poses.letterbox import Size
+from posezoo.poses.letterbox import LETTERBOX, STRETCH, InputSizing, Size
 from posezoo.poses.top_down import crop_stretch
 
 Option = str | int | float | bool
@@ -254,13 +254,31 @@ def fit_to_input(decoder: Decoder, port: Input) -> tuple[bool, tuple[float, ...]
     """
     record = find_decoder(decoder.name)
     options = resolve_options(decoder)
-    color: tuple[float, ...] = (float(record.input_sizing.padding),) * 3
+    sizing = sizing_of_input(decoder, port)
+    color: tuple[float, ...] = (float(sizing.padding),) * 3
+    if port.resize_type:
+        return sizing.fit == STRETCH, color
     if not record.takes_boxes:
         return record.stretches, color
     if options.blank_is_mean and port.mean:
         mean = port.mean * (3 // len(port.mean))
         color = mean[::-1] if port.reverse_input_channels else mean
     return options.crop is crop_stretch, color
+
+
+def sizing_of_input(decoder: Decoder, port: Input) -> InputSizing:
+    """How images are fitted into a network's first input, as its decoder or its file says it."""
+    usual = find_decoder(decoder.name).input_sizing
+    if not port.resize_type:
+        return usual
+    return replace(
+        usual,
+        fit=STRETCH if port.resize_type == "standard" else LETTERBOX,
+        centered=port.resize_type != "fit_to_window",
+        padding=port.pad_value,
+        truncates=False,
+        keeps_scale=True,
+    )
 
 
 def finds_boxes(decoder: Decoder | None) -> bool:

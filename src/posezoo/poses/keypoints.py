@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from functools import cache
-from typing import Any
+from typing import Any, SupportsIndex, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -274,7 +274,20 @@ class Pose3D(Pose):
 
 
 class Poses(list[Pose]):
-    """The people or objects in one image, highest score first: a list of ``Pose``."""
+    """The people or objects in one image, highest score first: a list of ``Pose``; so are its
+    slices.
+    """
+
+    @overload
+    def __getitem__(self, place: SupportsIndex) -> Pose: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Poses: ...
+
+    def __getitem__(self, place: SupportsIndex | slice) -> Pose | Poses:
+        if isinstance(place, slice):
+            return Poses(super().__getitem__(place))
+        return super().__getitem__(place)
 
     def to_supervision(self) -> Any:
         """``supervision.KeyPoints`` for the package supervision: the place (N, K, 2) and the score

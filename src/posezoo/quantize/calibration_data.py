@@ -5,7 +5,8 @@ order.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from posezoo.core.arrays import Array
 from posezoo.core.declarations.model import ColorOrder, Input
-from posezoo.core.errors import ImageError, QuantizationError
+from posezoo.core.errors import ImageError, QuantizationError, import_optional
 from posezoo.core.events import Listener, WarningIssued, ignore_event
 from posezoo.core.ir.ir_writer import MODEL_INFO
 from posezoo.core.values import frozen_with_arrays
@@ -97,8 +98,11 @@ def collect_calibration_data(
     port = target.port
     # Whatever finds more people gives more samples: BlazePose then looks at quarters of the photo,
     # too.
-    options = find_decoder(target.decoder.name).detector_options if target.decoder else {}
-    estimator = create_estimator(target, LoadOptions(decoder_options=options))
+    collect_inputs = _stretch_to_input(port)
+    if target.decoder:
+        options = find_decoder(target.decoder.name).detector_options
+        estimator = create_estimator(target, LoadOptions(decoder_options=options))
+        collect_inputs = partial(estimator.collect_network_inputs, place=target.network_index)
 
     def collect(paths: Sequence[Path]) -> tuple[int, tuple[CalibrationSample, ...]]:
         readable = 0
@@ -110,7 +114,7 @@ def collect_calibration_data(
                 listener(WarningIssued(f"left out: {error.problem}"))
                 continue
             readable += 1
-            for inputs in estimator.collect_network_inputs(image, target.network_index):
+            for inputs in collect_inputs(image):
                 arrays = inputs.values()
                 samples += [CalibrationSample(array, port, target.is_own) for array in arrays]
         return readable, tuple(samples)
@@ -131,6 +135,19 @@ def collect_calibration_data(
         )
     size = target.settings.subset_size
     return CalibrationData(calibration[:size], measured, calibration_photos, measured_photos)
+
+
+def _stretch_to_input(
+    port: Input,
+) -> Callable[[NDArray[np.uint8]], Iterable[Mapping[str, NDArray[np.uint8]]]]:
+    """How a network whose outputs no decoder reads gets photos: whole, with its input's sides."""
+    sides = port.sides
+
+    def collect(image: NDArray[np.uint8]) -> list[dict[str, NDArray[np.uint8]]]:
+        cv2 = import_optional("cv2", extra="run")
+        return [{port.name: cv2.resize(image, (sides["W"], sides["H"]))[None]}]
+
+    return collect
 
 
 def set_labels(network: Any, labels: Iterable[str]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from posezoo.core.arrays import Array
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import InferenceError, QuantizationError, sanitize
-from posezoo.core.events import DisplacementMeasured, Listener, SpeedCompared
+from posezoo.core.events import DisplacementMeasured, Listener, OutputsCompared, SpeedCompared
 from posezoo.poses import blazepose
 from posezoo.poses.decoders import decode_with_options, find_decoder, resolve_options
 from posezoo.quantize.calibration_data import CalibrationSample
@@ -28,6 +28,11 @@ from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.runtime_config import RuntimeConfig, available_devices
 
 Size = tuple[int, int]
+
+#: The root mean square of INT8's differences from FP32 in an output, as a share of that output's:
+#: with more noise than half of the signal, INT8 is refused.
+USUAL_NOISE = 0.15
+LARGEST_NOISE = 0.5
 
 # What is moved and what is found, by task: "" is that of poses.
 _WORDS = {"": ("points", "people"), "classification": ("classes", "classes")}
@@ -81,8 +86,7 @@ def select_output_reader(target: QuantizationTarget) -> OutputReader:
             raise QuantizationError(
                 f"{target.fp32_xml}: the decoder {decoder.name} does not fit its outputs {shapes}:"
                 f" {reason}",
-                hint="--as MODEL of an .xml, or decoder in model.yml, names one with such outputs;"
-                " a network whose outputs no decoder reads is not quantized here",
+                hint="--as MODEL of an .xml, or decoder in model.yml, names one with such outputs",
             ) from error
         if not poses:
             return DetectedPoints(np.empty((0, 0, 2), np.float32), np.empty((0, 0), bool))
@@ -99,7 +103,97 @@ def select_output_reader(target: QuantizationTarget) -> OutputReader:
     return read_poses
 
 
-class Fp32Reference:
+class Fp32Network:
+    """The FP32 IR, to compare INT8 IR with it.
+
+    Raises:
+        InferenceError: it is missing or damaged.
+    """
+
+    def __init__(
+        self,
+        target: QuantizationTarget,
+        samples: Sequence[CalibrationSample],
+        runtime: RuntimeConfig | None = None,
+    ) -> None:
+        self._target = target
+        self._runtime = runtime or RuntimeConfig()
+        self._samples = samples
+        self._network = self._compile(target.fp32_xml, RuntimeConfig())
+        self._timed = self._network
+        if self._runtime != RuntimeConfig():
+            self._timed = self._compile(target.fp32_xml, self._runtime)
+
+    def _compile(self, xml: Path, runtime: RuntimeConfig) -> CompiledNetwork:
+        graph = Graph(xml)
+        for output in self._target.spec.outputs:
+            if output.name in graph.outputs:  # the tensor may have further names
+                graph.model.output(output.name).set_names({output.name})
+        return CompiledNetwork(graph, runtime)
+
+    def _compile_int8(self, xml: Path) -> CompiledNetwork:
+        int8 = self._compile(xml, RuntimeConfig())
+        # Compare the numbers of axes, not the sizes: a quantization makes sizes dynamic.
+        if _count_axes(int8) != _count_axes(self._network):
+            raise QuantizationError(
+                f"{xml}: is another network than {self._network.path}: its inputs are "
+                f"{', '.join(int8.inputs)}, its outputs {', '.join(int8.outputs)}"
+            )
+        return int8
+
+    def _compare_speed(
+        self, int8: CompiledNetwork, xml: Path, precision: Precision, listener: Listener
+    ) -> None:
+        if self._runtime != RuntimeConfig():
+            int8 = self._compile(xml, self._runtime)
+        inputs = self._samples[0].inputs()
+        networks = (int8, self._timed)
+        rounds = [[_measure_ms(network, inputs) for network in networks] for _ in range(_ROUNDS)]
+        int8_ms, fp16_ms = map(median, zip(*rounds, strict=True))
+        device = self._runtime.device
+        full_name = available_devices().get(device, "")
+        named = f"{device} ({full_name})" if full_name else device
+        name = self._target.spec.full_name
+        listener(SpeedCompared(name, precision, int8_ms, fp16_ms, device=named))
+
+
+class OutputReference(Fp32Network):
+    """The FP32 IR's outputs, of a network whose outputs no decoder reads."""
+
+    def compare(
+        self, xml: Path, precision: Precision, listener: Listener
+    ) -> tuple[KeypointDisplacement | None, str]:
+        """As ``Fp32Reference.compare``; the displacement is None, as there are no points."""
+        int8 = self._compile_int8(xml)
+        squares = {name: np.zeros(2) for name in self._network.outputs}
+        for sample in self._samples:
+            inputs = sample.inputs()
+            with self._network.infer(inputs) as expected, int8.infer(inputs) as actual:
+                for name, sums in squares.items():
+                    exact = np.asarray(expected[name], np.float64)
+                    sums += np.square(exact - actual[name]).sum(), np.square(exact).sum()
+        noise = {name: _share(*sums) for name, sums in squares.items()}
+        full_name = self._target.spec.full_name
+        count = len(self._samples)
+        listener(OutputsCompared(full_name, precision, noise, USUAL_NOISE, LARGEST_NOISE, count))
+        self._compare_speed(int8, xml, precision, listener)
+        worst = max(noise, key=lambda name: noise[name])
+        if noise[worst] <= LARGEST_NOISE:
+            return None, ""
+        return None, (
+            f"{full_name}: {precision} changes {worst} by {noise[worst]:.0%} of its root mean"
+            f" square, {LARGEST_NOISE:.0%} are allowed"
+        )
+
+
+def _share(difference: float, size: float) -> float:
+    """The root of a ratio of squares; infinite if an output of zeros changes."""
+    if not difference:
+        return 0.0
+    return float(np.sqrt(difference / size)) if size else float("inf")
+
+
+class Fp32Reference(Fp32Network):
     """The FP32 IR's detections in samples, to compare INT8 IR with them.
 
     Raises:
@@ -113,22 +207,9 @@ class Fp32Reference:
         samples: Sequence[CalibrationSample],
         runtime: RuntimeConfig | None = None,
     ) -> None:
-        self._target = target
-        self._runtime = runtime or RuntimeConfig()
-        self._samples = samples
         self._read = select_output_reader(target)
-        self._network = self._compile(target.fp32_xml, RuntimeConfig())
-        self._timed = self._network
-        if self._runtime != RuntimeConfig():
-            self._timed = self._compile(target.fp32_xml, self._runtime)
+        super().__init__(target, samples, runtime)
         self._detected = self._detect(self._network)
-
-    def _compile(self, xml: Path, runtime: RuntimeConfig) -> CompiledNetwork:
-        graph = Graph(xml)
-        for output in self._target.spec.outputs:
-            if output.name in graph.outputs:  # the tensor may have further names
-                graph.model.output(output.name).set_names({output.name})
-        return CompiledNetwork(graph, runtime)
 
     def _detect(self, network: CompiledNetwork) -> list[DetectedPoints]:
         detected = []
@@ -153,13 +234,7 @@ class Fp32Reference:
                 no person.
             InferenceError: it is missing or damaged.
         """
-        int8 = self._compile(xml, RuntimeConfig())
-        # Compare the numbers of axes, not the sizes: a quantization makes sizes dynamic.
-        if _count_axes(int8) != _count_axes(self._network):
-            raise QuantizationError(
-                f"{xml}: is another network than {self._network.path}: its inputs are "
-                f"{', '.join(int8.inputs)}, its outputs {', '.join(int8.outputs)}"
-            )
+        int8 = self._compile_int8(xml)
         pairs = zip(self._detected, self._detect(int8), strict=True)
         displacement = measure_keypoint_displacement(pairs)
         name = self._target.spec.full_name
@@ -186,16 +261,7 @@ class Fp32Reference:
                 task=task,
             )
         )
-        if self._runtime != RuntimeConfig():
-            int8 = self._compile(xml, self._runtime)
-        inputs = self._samples[0].inputs()
-        networks = (int8, self._timed)
-        rounds = [[_measure_ms(network, inputs) for network in networks] for _ in range(_ROUNDS)]
-        int8_ms, fp16_ms = map(median, zip(*rounds, strict=True))
-        device = self._runtime.device
-        full_name = available_devices().get(device, "")
-        named = f"{device} ({full_name})" if full_name else device
-        listener(SpeedCompared(name, precision, int8_ms, fp16_ms, device=named))
+        self._compare_speed(int8, xml, precision, listener)
         problem = ""
         if displacement.agreement < settings.min_agreement and task == "classification":
             problem = (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import ColorOrder, Model, ModelSpec, Precision
 from posezoo.core.download.folder_sync import folder_sync
-from posezoo.core.errors import InferenceError, QuantizationError
+from posezoo.core.errors import DecoderError, InferenceError, QuantizationError
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.layout import ModelLayout
 from posezoo.core.pipeline.get import get_irs
@@ -87,7 +87,7 @@ def describe_own_ir(
     from posezoo.poses.decoders import find_decoder
     from posezoo.quantize.int8_layers import count_layers, layers_in_float
     from posezoo.quantize.quantization_plan import TASKS, QuantizationTarget
-    from posezoo.run.runtime.decoder_matching import describe_ir
+    from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded
     from posezoo.run.runtime.graph import Graph
     from posezoo.run.runtime.input_description import describe_stated_input, states_preprocessing
 
@@ -101,13 +101,21 @@ def describe_own_ir(
             hint="--as MODEL, or --mean_values, --scale_values (1 1 1 for images as they are) and"
             " --reverse_input_channels",
         )
-    spec, description = describe_ir(graph, None, like, TASKS.get(metric, ""), given)
+    _require_one_image(graph)
+    try:
+        spec, description = describe_ir(graph, None, like, TASKS.get(metric, ""), given)
+    except DecoderError:
+        if like or metric:
+            raise
+        spec, description = describe_undecoded(graph, given)
     preprocessing = description.preprocessing
-    spec = _with_own_decoder(replace(spec, name=xml.stem), graph, metric)
+    spec = replace(spec, name=xml.stem)
+    if spec.decoder or metric:
+        spec = _with_own_decoder(spec, graph, metric)
     if spec.decoder:
         record = find_decoder(spec.decoder.name)
         description = given.override(describe_stated_input(graph, spec.decoder, record, like))
-    (name,) = graph.inputs or ("",)
+    (name,) = graph.inputs
     port = replace(
         spec.inputs[0],
         layout=preprocessing.layout or spec.inputs[0].layout,
@@ -118,6 +126,14 @@ def describe_own_ir(
     )
     spec = replace(spec, inputs=(port,))
     return QuantizationTarget(spec, spec, {spec.name: xml}, description=description)
+
+
+def _require_one_image(graph: Graph) -> None:
+    """Refuse a network that takes anything but one image of a fixed size."""
+    sizes = ", ".join(f"{name} {list(shape)}" for name, shape in graph.inputs.items())
+    is_image = [bool(graph.image_layout(name)) for name in graph.inputs] == [True]
+    if not is_image:
+        raise QuantizationError(f"{graph.path}: takes {sizes}, and not one image")
 
 
 def _with_own_decoder(spec: ModelSpec, graph: Graph, metric: str) -> ModelSpec:

@@ -48,8 +48,8 @@ def compare_layers(
         outputs = fp32_probe(inputs)
         expected = outputs[: len(names)]
         activations = outputs[len(names) :]
-        isolated = map(_noise, expected, isolated_probe([*inputs, *activations]))
-        totals = map(_noise, expected, int8_probe(inputs))
+        isolated = map(measure_noise, expected, isolated_probe([*inputs, *activations]))
+        totals = map(measure_noise, expected, int8_probe(inputs))
         noises.append(list(zip(isolated, totals, strict=True)))
     means = np.mean(noises, axis=0).tolist()
     rows = zip(types.items(), means, strict=True)
@@ -101,7 +101,7 @@ def _activations(int8: Any) -> list[tuple[Any, Any]]:
     return pairs
 
 
-def _noise(expected: Array, actual: Array) -> float:
+def measure_noise(expected: Array, actual: Array) -> float:
     """The root mean square of the difference, divided by that of the expected output."""
     exact = expected.astype(np.float64)
     size = _root_mean_square(exact)

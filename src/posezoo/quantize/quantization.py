@@ -33,7 +33,7 @@ from posezoo.quantize.accuracy_evaluator import AccuracyEvaluator, create_accura
 from posezoo.quantize.calibration_check import check_calibration_data
 from posezoo.quantize.calibration_data import CalibrationData, collect_calibration_data, set_labels
 from posezoo.quantize.displacement import KeypointDisplacement
-from posezoo.quantize.int8_comparison import Fp32Reference
+from posezoo.quantize.int8_comparison import Fp32Reference, OutputReference
 from posezoo.quantize.int8_layers import count_layers
 from posezoo.quantize.layer_noise import compare_layers
 from posezoo.quantize.nncf_compression import quantize_network
@@ -110,7 +110,8 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
             data = collect_calibration_data(target, photos, listener=listener)
             used = {"photos": data.measured_photos, "calibrated on": data.calibration_photos}
             check_calibration_data(data, evaluator, photos, listener)
-            reference = Fp32Reference(target, data.measured, plan.options.runtime)
+            compared = Fp32Reference if target.decoder else OutputReference
+            reference = compared(target, data.measured, plan.options.runtime)
             job = _QuantizationJob(plan, data, reference, evaluator, listener=listener)
             counts = {
                 "calibration_photos": data.calibration_photos,
@@ -123,10 +124,13 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
                 for ir in due:
                     xml = staging / ir.precision / ir.xml.name
                     displacement, measured = job.make_ir(ir.precision, xml)
-                    displacements[ir.precision] = displacement
+                    if displacement:
+                        displacements[ir.precision] = displacement
                     contents = read_contents(xml)
                     int8 = provenance.Int8Record(
-                        plan.key["quantization"], {**counts, **displacement.to_json()}, measured
+                        plan.key["quantization"],
+                        {**counts, **displacement.to_json()} if displacement else None,
+                        measured,
                     )
                     record = provenance.format_provenance(
                         target.spec, target.model.decoder, contents, int8=int8
@@ -146,13 +150,13 @@ class _QuantizationJob:
 
     plan: QuantizationPlan
     data: CalibrationData
-    reference: Fp32Reference
+    reference: Fp32Reference | OutputReference
     evaluator: AccuracyEvaluator | None
     listener: Listener
 
     def make_ir(
         self, precision: Precision, xml: Path
-    ) -> tuple[KeypointDisplacement, dict[str, Event]]:
+    ) -> tuple[KeypointDisplacement | None, dict[str, Event]]:
         """Write an INT8 IR; what was measured of it, by the keys of its record.
 
         Raises:

@@ -100,7 +100,9 @@ class QuantizationTarget:
     @property
     def decoder(self) -> Decoder | None:
         """The decoder of the pipeline's outputs; if the model declares none, that of its task."""
-        if isinstance(self.model, ModelSpec) and self.model.decoder is None:
+        if self.is_own or not isinstance(self.model, ModelSpec):
+            return self.model.decoder
+        if self.model.decoder is None:
             return with_task_decoder(self.model, self.irs)[0].decoder
         return self.model.decoder
 

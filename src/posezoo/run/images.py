@@ -179,6 +179,8 @@ def to_bgr(frame: object, color: str = "BGR") -> Image:
         hint = ""
         if frame is None:
             hint = "cv2.imread gives None for a file that it cannot read"
+        elif hasattr(frame, "__array_interface__"):  # such as an image of Pillow
+            hint = "numpy.asarray(image) makes one; an image of Pillow is RGB: color='RGB'"
         raise ImageError(f"a frame is a numpy array, not {type(frame).__name__}", hint=hint)
     if frame.dtype != np.uint8:
         raise ImageError(

@@ -51,7 +51,8 @@ VIDEO = FlagGroup(
     ),
     Flag(
         "--detect_every N",
-        "run the person detector on each Nth frame only, and where a person is lost; in between,"
+        "run the person detector on each Nth frame only, and where a person is lost or the camera"
+        " has moved by a twentieth of the picture; in between,"
         " people are expected around their last keypoints, and new ones are not found (default: 3"
         " of MoveNet, 1 of others)",
         whole_number(1),

@@ -30,6 +30,10 @@ from posezoo.core.values import frozen
 #: take gigabytes.
 BATCH = 256 << 20
 
+# OpenVINO computes these on a CPU as i32.
+_WIDE_TYPES = ("i64", "u64", "u32")
+_LARGEST_INTEGER = 2**31 - 1
+
 
 @frozen
 class InnerDifference:
@@ -85,6 +89,37 @@ def compare_nodes(
         no_partner=sum(map(len, order.tensors.values())) - len(compared),
     )
     return proof, None
+
+
+def find_wide_integer(
+    original: ReferenceRuntime, xml: Path, case: ReferenceSample
+) -> tuple[str, int] | None:
+    """The first operation of the original whose integers have more than 32 bits for an image, and
+    the largest of them; None if there is none, or if the runtime gives outputs only.
+
+    Raises:
+        RuntimeError: the original cannot be run.
+    """
+    if original.inner is None:
+        return None
+    ir = openvino_core().read_model(xml)
+    partners = original.inner.find_partners(ir)
+    computed = OperationOrder(ir).kinds
+    names = []
+    for node in ir.get_ordered_ops():
+        operation = node.get_friendly_name()
+        for place, port in enumerate(node.outputs()):
+            is_wide = port.get_element_type().get_type_name() in _WIDE_TYPES
+            if is_wide and operation in computed and (operation, place) in partners:
+                names.append(partners[operation, place][0])
+    if not names:
+        return None
+    values = original.inner.open(names)(case.prepared)
+    for name in names:
+        largest = max(map(int, (values[name].max(), values[name].min())), key=abs)
+        if abs(largest) > _LARGEST_INTEGER:
+            return name, largest
+    return None
 
 
 @frozen

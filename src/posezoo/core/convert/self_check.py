@@ -26,7 +26,7 @@ from posezoo.core.convert.difference import LARGEST_NOISE, allow_difference, com
 from posezoo.core.convert.fp16_check import compare_with_fp32, find_layer_types, measure_rounding
 from posezoo.core.convert.frontends import VerifiedSource
 from posezoo.core.convert.graph_cutting import join_names
-from posezoo.core.convert.node_comparison import compare_nodes
+from posezoo.core.convert.node_comparison import compare_nodes, find_wide_integer
 from posezoo.core.convert.reference_outputs import (
     EXACT,
     RecordedComparison,
@@ -38,7 +38,13 @@ from posezoo.core.convert.reference_outputs import (
     run_compiled,
 )
 from posezoo.core.declarations.model import ModelSpec, Output, Precision
-from posezoo.core.errors import PosezooError, RandomNetworkError, SelfCheckError, memory_hint
+from posezoo.core.errors import (
+    PosezooError,
+    RandomNetworkError,
+    SelfCheckError,
+    WideIntegerError,
+    memory_hint,
+)
 from posezoo.core.events import NodeProof
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.core.ir.provenance import OutputRounding
@@ -187,6 +193,7 @@ def check_ir(
     outputs, unprovable = compare_with_noise(spec, precision, names, reference, computed=computed)
     problem = _describe_changed(changed)
     if wrong := find_wrong(outputs, unprovable):
+        _refuse_wide_integers(spec, precision, xml, reference)
         problem = describe_wrong(spec, wrong, outputs, reference.runtime)
         if changed:
             problem += f"; its constant {changed}"
@@ -289,6 +296,28 @@ def compare_with_noise(
 def _refuse_random_operations(spec: ModelSpec, precision: Precision, xml: Path) -> None:
     if kinds := find_layer_types(xml, _RANDOM):
         raise _create_random_error(spec, precision, f"it has the operation {', '.join(kinds)}")
+
+
+def _refuse_wide_integers(
+    spec: ModelSpec, precision: Precision, xml: Path, reference: ReferenceOutputs
+) -> None:
+    """Say so if outputs are wrong because the original computes with larger integers than OpenVINO.
+
+    Larger constants alone are common and harmless, such as the end of a Slice.
+    """
+    try:
+        wide = find_wide_integer(reference.original, xml, reference.cases[0])
+    except RuntimeError:
+        return  # the check's own result is more important
+    if wide is None:
+        return
+    name, value = wide
+    raise WideIntegerError(
+        f"{spec.full_name}: the {precision} IR differs from the original: in that, {name} has the"
+        f" integer {value:,}, and OpenVINO computes integers in 32 bits (by {reference.runtime})",
+        hint="nothing was published; let the network compute such numbers in floating point, and"
+        " export it again",
+    )
 
 
 def _create_random_error(spec: ModelSpec, precision: Precision, reason: str) -> RandomNetworkError:

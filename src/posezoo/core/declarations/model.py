@@ -245,6 +245,10 @@ class Input:
     usual_size: tuple[int, int] | None = None
     #: The shape with the limits of its dynamic sizes: [1..4,3,20,20]; empty if they have none.
     bounds: str = ""
+    #: How images are fitted to it, as ``model_info`` of the user's own file says it: Model API's
+    #: standard, fit_to_window or fit_to_window_letterbox; empty: as the decoder's published code.
+    resize_type: str = ""
+    pad_value: int = 0  # with ``resize_type``: the value beside an image, 0..255
 
     @property
     def ir_layout(self) -> str:

@@ -58,13 +58,13 @@ _CHECKPOINT = FileKind(
 )
 _NETWORK = FileKind(
     "a network",
-    "run, evaluate, benchmark and verify --device take it; posezoo translate {file} -o {stem}.xml"
-    " --precision FP32 makes an IR, which quantize takes; posezoo new NAME --from {file}"
+    "run, evaluate, benchmark, export and verify --device take it; posezoo translate {file} -o"
+    " {stem}.xml --precision FP32 makes an IR, which quantize takes; posezoo new NAME --from {file}"
     " --license SPDX describes it as a model, which all verbs take",
 )
 _IR = FileKind(
     "an IR",
-    "run, evaluate, benchmark, quantize and verify --device take it; posezoo new NAME"
+    "run, evaluate, benchmark, quantize, export and verify --device take it; posezoo new NAME"
     " --license SPDX --from {file} {stem}.bin describes it as a model, which all verbs take",
 )
 

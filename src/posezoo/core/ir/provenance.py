@@ -25,6 +25,7 @@ from posezoo.core.events import (
     Event,
     FloatLayersKept,
     NodeProof,
+    OutputsCompared,
     SpeedCompared,
 )
 from posezoo.core.ir.complexity import Complexity
@@ -52,6 +53,7 @@ SHIFT = (
 INT8_EVENTS: dict[type[Event], str] = {
     AccuracyCompared: "accuracy",
     SpeedCompared: "speed",
+    OutputsCompared: "outputs",
     FloatLayersKept: "in_float",
     AccuracySearched: "search",
 }
@@ -131,6 +133,7 @@ class Provenance:
     received: str = ""  # the SHA-384 of the other machine's record
     accuracy: AccuracyCompared | None = None  # of an INT8 IR, if it was measured
     speed: SpeedCompared | None = None
+    outputs: OutputsCompared | None = None  # if no decoder reads the outputs of an INT8 IR
     in_float: FloatLayersKept | None = None
     search: AccuracySearched | None = None  # the end of the search for layers in floating point
 
@@ -196,7 +199,7 @@ def _input_arguments(port: Input) -> dict[str, Any]:
     declared = asdict(port)
     for name in ("dynamic", "reshaped", "usual_size"):
         del declared[name]
-    for name in ("to_layout", "element_type", "resize", "bounds"):
+    for name in ("to_layout", "element_type", "resize", "bounds", "resize_type", "pad_value"):
         if not declared[name]:
             del declared[name]
     return declared

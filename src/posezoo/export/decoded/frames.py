@@ -23,7 +23,7 @@ from posezoo.export.decoded.nodes import (
     to_float,
     unsqueeze,
 )
-from posezoo.poses.decoders import find_decoder, fit_to_input
+from posezoo.poses.decoders import fit_to_input, sizing_of_input
 from posezoo.poses.letterbox import KEPT_RESOLUTION, InputSizing, Size
 
 
@@ -55,7 +55,7 @@ class FrameFit:
         port = spec.inputs[0]
         stretches, color = fit_to_input(decoder, port)
         size = (port.sides["W"], port.sides["H"])
-        sizing = find_decoder(decoder.name).input_sizing
+        sizing = sizing_of_input(decoder, port)
         return cls(port.ir_layout, size, stretches, color, sizing)
 
     def _places(self, frame: Any) -> tuple[Any, Any, Any, Any]:
@@ -143,7 +143,7 @@ class FrameFit:
         """
         step, shrunk, inner, begin = map(to_float, self._places(frame))
         scale = shrunk * step / inner
-        if self.sizing.truncates and not self.stretches:
+        if (self.sizing.truncates or self.sizing.keeps_scale) and not self.stretches:
             scale = ops.broadcast(constant([1]) / self._scale(frame)[1], integers([2]))
         if len(values.shape) == 2:
             scales = [scale, scale]

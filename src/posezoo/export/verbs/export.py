@@ -17,8 +17,8 @@ With ``--format json``, the output is an object::
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,15 +29,18 @@ from posezoo.cli.model_jobs import Answer
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
 from posezoo.core.declarations.model import WHOLE_IMAGE, ModelSpec, Precision
-from posezoo.core.declarations.model_files import explain_model_file
 from posezoo.core.errors import ExportError
 from posezoo.export.targets import TARGETS, find_target
+from posezoo.run.run_flags import described_options_from_args
 
 if TYPE_CHECKING:
     from posezoo.cli.console import Console
     from posezoo.core.events import Listener
+    from posezoo.core.registry import Selection
+    from posezoo.core.resolve.stage_context import Context
     from posezoo.export.export_writer import ExportChanges
     from posezoo.export.model_export import ExportOptions
+    from posezoo.export.network_file import NetworkFile
     from posezoo.export.target_type import ExportedModel
 
 EXAMPLES = """
@@ -47,10 +50,26 @@ posezoo export blazepose-full movenet-multipose --to cpp project
 posezoo export blazepose-full --to kserve models --storage_uri s3://bucket/models
 posezoo export age-gender-recognition-retail-0013 --to dlstreamer omz --layout NAME/PRECISION
 posezoo export 'human-pose-*' --precision FP32 --to triton models --dry_run
+posezoo export my/network.xml my/other.onnx --as rtmo-s --to cpp project
 """  # noqa: E501
 
+_PRECISION = replace(
+    flags.FLAGS["precision"],
+    help=(
+        "precision of the IR: FP32, FP16, or FP16-INT8 if the model is published in it or was"
+        " quantized (default: FP16; an .xml has its own)"
+    ),
+    default=None,
+)
+
 FLAGS = (
-    flags.MODELS,
+    Flag(
+        "models MODEL|XML|FILE",
+        "a name or a case-sensitive glob, the name of a composite for its parts, NAME@TAG for a"
+        " variant; the .xml of an IR, an .onnx, or a checkpoint of one of posezoo's networks",
+        nargs="*",
+    ),
+    "all",
     Flag(
         "--to TARGET DIR",
         f"what the files are for ({', '.join(TARGETS.builtin)}), and the folder to write",
@@ -69,9 +88,11 @@ FLAGS = (
         "Model Zoo (default: NAME)",
         choices=("NAME", "NAME/PRECISION"),
         default="NAME",
+        dest="folders",  # other verbs have --layout of a network's input
     ),
-    "precision",
+    _PRECISION,
     flags.weights_dir_flag("folder of the IR"),
+    f"skeleton {flags.DESCRIPTION.replace(' layout', '')}",
     (
         f"{flags.CAMERA_INPUT} {flags.DECODE} {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}"
         f" {flags.REGISTRY}"
@@ -80,30 +101,38 @@ FLAGS = (
 )
 
 
-class _Args(flags.ModelsArgs, flags.FormatArgs, flags.InputArgs):
+class _Args(flags.ModelsArgs, flags.FormatArgs, flags.InputArgs, flags.DescriptionArgs):
     to: list[str]
     storage_uri: str
-    layout: str
-    precision: Precision
+    folders: str
+    precision: Precision | None
     weights_dir: Path | None
 
 
 def run(args: _Args) -> int:
     """Download and convert if necessary, then write the files of all models together."""
     from posezoo.core.pipeline.plan import Plan
-    from posezoo.export.model_export import prepare_export, with_export_dir, write_exports
+    from posezoo.export.model_export import (
+        prepare_export,
+        prepare_file_export,
+        with_export_dir,
+        write_exports,
+    )
 
     options = _options_from_args(args)
-    patterns = flags.patterns_from_args(args)
-    _refuse_files(patterns or ())
     context = flags.context_from_args(args)
+    files = _describe_files(args, options, context)
     if args.weights_dir is None:
         context = with_export_dir(context, options.inputs)
     exported: list[ExportedModel] = []
 
     def work(spec: ModelSpec, listener: Listener) -> Answer:
+        file = files.get(spec.name)
         try:
-            model = prepare_export(spec, options, context, listener=listener)
+            if file:
+                model = prepare_file_export(file, options, context, listener=listener)
+            else:
+                model = prepare_export(spec, options, context, listener=listener)
         except ExportError as error:
             if not args.all:
                 raise
@@ -116,14 +145,14 @@ def run(args: _Args) -> int:
             return Answer(plan=lines)
         exported.append(model)
         facts = {
-            "precision": options.precision.value,
+            "precision": model.precision.value,
             "ir": model.xml,
             "people_from": _tell_people(model.spec, console),
         }
         return Answer(facts=facts)
 
     with flags.console_from_args(args) as console:
-        selection = select_models(context.registry, patterns, console, takes_checkpoints=True)
+        selection = _select(args, files, context, console)
         report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all)
         changes = write_exports(exported, options)
         lines = report.plan_lines
@@ -135,15 +164,62 @@ def run(args: _Args) -> int:
     return report.exit_code
 
 
-def _refuse_files(names: Sequence[str]) -> None:
-    """Refuse a file in place of a model, whose documents need what only a model.yml says."""
-    for name in names:
-        if is_network_file(name) and Path(name).is_file():
-            _, hint = explain_model_file(name)
+def _describe_files(
+    args: _Args, options: ExportOptions, context: Context
+) -> dict[str, NetworkFile]:
+    """The files of networks that the user names in place of models, by the names they get."""
+    from posezoo.run.runtime.runtime_config import LoadOptions
+
+    paths = [Path(name) for name in args.models if is_network_file(name)]
+    flags.refuse_description(args, *args.models)
+    if not paths:
+        return {}
+    from posezoo.export.network_file import describe_network_file
+
+    like = flags.like_from_args(args, context)
+    given = described_options_from_args(args, LoadOptions())
+    fixes_size = options.inputs.decode or options.inputs.resize
+    files: dict[str, NetworkFile] = {}
+    for path in paths:
+        file = describe_network_file(path, like, given, fixes_size=fixes_size)
+        name = file.spec.name
+        if name in files:
             raise ExportError(
-                f"{name}: is a file, and an export names the license and sources of a model",
-                hint=hint,
+                f"{files[name].spec.path} and {path}: both would be called {name}",
+                hint="rename one of them",
             )
+        file.require(options.inputs)
+        files[name] = file
+    return files
+
+
+def _select(
+    args: _Args,
+    files: Mapping[str, NetworkFile],
+    context: Context,
+    console: Console,
+) -> Selection:
+    """The models that the user names, and the files as models."""
+    from posezoo.core.registry import Selection
+
+    patterns = flags.patterns_from_args(args)
+    if files and patterns:
+        patterns = [name for name in patterns if not is_network_file(name)]
+    selection = Selection(())
+    if patterns is None or patterns:
+        selection = select_models(context.registry, patterns, console, takes_checkpoints=True)
+    for model in selection.models:
+        if model.full_name in files:
+            raise ExportError(
+                f"{files[model.full_name].spec.path}: would be called {model.full_name}, as a"
+                " model that is exported with it",
+                hint="rename the file",
+            )
+    for file in files.values():
+        if file.unstated:
+            console.warn(f"{file.unstated}: it is exported as it is")
+    specs = (*selection.models, *(file.spec for file in files.values()))
+    return replace(selection, models=specs)
 
 
 def _options_from_args(args: _Args) -> ExportOptions:
@@ -162,7 +238,7 @@ def _options_from_args(args: _Args) -> ExportOptions:
         args.precision,
         flags.input_options_from_args(args),
         storage_uri=args.storage_uri,
-        has_precisions=args.layout == "NAME/PRECISION",
+        has_precisions=args.folders == "NAME/PRECISION",
         is_dry_run=args.dry_run,
     )
     try:

@@ -64,6 +64,9 @@ class ModelFacts:
     #: What finds its people in photos, as it declares; None if it finds them itself.
     detector: ModelSpec | None = None
 
+    def __repr__(self) -> str:
+        return f"<ModelFacts of {self.name}>"
+
     @property
     def name(self) -> str:
         """The name that a user types: ``name``, or ``name@tag`` for a variant."""

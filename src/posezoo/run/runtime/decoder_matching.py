@@ -186,6 +186,25 @@ def describe_ir(
     return _with_outputs(spec, graph, selected), description
 
 
+def describe_undecoded(graph: Graph, options: LoadOptions) -> tuple[ModelSpec, InputDescription]:
+    """As ``describe_ir``, for an IR whose outputs no decoder takes."""
+    spec = ModelSpec(
+        name=graph.path.stem,
+        family=Family.PUBLIC,
+        path=graph.path,
+        description="",
+        task="",
+        framework=Framework.DLDT,
+        license=License(),
+        files=(),
+        inputs=tuple(
+            Input(name, shape, graph.image_layout(name)) for name, shape in graph.inputs.items()
+        ),
+        outputs=tuple(Output(name, shape) for name, shape in graph.distinct_outputs.items()),
+    )
+    return spec, options.override(describe_stated_input(graph, None, None, None))
+
+
 def _require_labels(
     graph: Graph, labels: Sequence[str], decoder: Decoder, record: DecoderType
 ) -> None:

@@ -218,7 +218,8 @@ class Estimator:
                 cut; a person is numbered when they are seen for the second time.
             smooth: also smooth keypoints and boxes over time; it implies ``track``.
             detect_every: the detector runs on every Nth frame, after a frame in which a person is
-                lost, and whenever nobody is followed. In between, people are expected around their
+                lost, when the camera has moved by a twentieth of the picture, and whenever nobody
+                is followed. In between, people are expected around their
                 last keypoints, and new ones are not found. If it is above 1, frames are processed
                 one after the other. None: as ``is_video`` says; otherwise 1.
             time_s: returns the time of an item in the video, in seconds; None: there are 30 frames
@@ -235,14 +236,14 @@ class Estimator:
         def finish(item: Item, poses: list[Pose]) -> list[Pose]:
             if tracker is None:
                 return poses
-            if cuts.begins(to_bgr(image(item))):
+            if cuts.begins(open_image(image(item))):
                 tracker.begin_scene()
             return tracker.update(poses, seconds(item))
 
         steps = self._steps_of_video(is_video, detect_every)
         return ResultStream(
             items,
-            lambda item: _run_pipeline((steps or self._pipeline)(to_bgr(image(item)))),
+            lambda item: _run_pipeline((steps or self._pipeline)(open_image(image(item)))),
             self.requests,
             in_turn=steps is not None,
             finish=finish,

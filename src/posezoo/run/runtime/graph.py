@@ -4,6 +4,7 @@ compiled.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Collection, Mapping
 from functools import cached_property
 from math import isfinite, prod
@@ -86,7 +87,7 @@ class Graph:
         # Otherwise OpenVINO tries all its readers and prints errors.
         self.files = _require_original(xml) if is_named_original(xml) else _require_ir(xml)
         try:
-            self.model = self.core.read_model(xml)
+            self.model = _read_model(self.core, xml)
         except RuntimeError as error:
             kind, verb = "an IR", "convert"
             if is_named_original(xml):
@@ -384,6 +385,16 @@ def _read_ultralytics_yaml(xml: Path) -> str:
 def is_named_original(path: Path) -> bool:
     """Whether a file is an original that OpenVINO reads in place of an IR, by its name."""
     return path.suffix.lower() in ORIGINALS
+
+
+def _read_model(core: Any, path: Path) -> Any:
+    """The ``openvino.Model``; of ONNX without operations that OpenVINO reads wrongly."""
+    content = None
+    if path.suffix.lower() == ".onnx":
+        from posezoo.formats.onnx_rewriting import rewrite_operations
+
+        content = rewrite_operations(path)
+    return core.read_model(path if content is None else io.BytesIO(content))
 
 
 def _require_ir(xml: Path) -> tuple[Path, ...]:

@@ -41,10 +41,7 @@ class SceneCuts:
         A frame of another size does. Frames that show nothing, such as black ones, are passed over.
         """
         size = image_size(image)
-        width, height = size
-        rows = np.arange(_ROWS) * height // _ROWS
-        columns = np.arange(_COLUMNS) * width // _COLUMNS
-        pixels = image[rows[:, None], columns]
+        pixels = sample_pixels(image)
         if self._size == size and pixels.std() < _EMPTY:
             return False
         last_size, last_colors, last_blocks = self._size, self._colors, self._blocks
@@ -56,6 +53,14 @@ class SceneCuts:
         correlations = (last_blocks * self._blocks).sum(axis=1)
         same_blocks = (correlations > _SAME_CORRELATION).mean()
         return bool(kept_colors < 1 - _NEW_COLORS and same_blocks < _SAME_BLOCKS)
+
+
+def sample_pixels(image: Image) -> Image:
+    """(48, 64, 3) pixels of a frame, in equal distances."""
+    width, height = image_size(image)
+    rows = np.arange(_ROWS) * height // _ROWS
+    columns = np.arange(_COLUMNS) * width // _COLUMNS
+    return image[rows[:, None], columns]
 
 
 def _count_colors(pixels: Image) -> Doubles:

@@ -1,0 +1,204 @@
+"""The file of a network that a user exports in place of a model: an IR, ONNX or Paddle.
+
+It becomes a model with this file as its source, so each target takes it like a model of the
+registry. What a model.yml would say comes from the file's metadata and from the user.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from posezoo.core.declarations.model import (
+    ORIGINALS,
+    ColorOrder,
+    Framework,
+    Input,
+    ModelSpec,
+    Precision,
+    SourceFile,
+)
+from posezoo.core.declarations.sources import FileSource
+from posezoo.core.errors import DecoderError, ExportError
+from posezoo.core.files.verified_files import compute_digest
+from posezoo.core.resolve.input_options import InputOptions
+from posezoo.core.values import frozen
+from posezoo.poses.letterbox import LETTERBOX, InputSizing, Size
+from posezoo.quantize.int8_layers import count_layers, layers_in_float
+from posezoo.run.model_info import build_model_info
+from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded
+from posezoo.run.runtime.graph import Graph
+from posezoo.run.runtime.input_description import (
+    RESIZE_TYPES,
+    InputDescription,
+    states_preprocessing,
+)
+from posezoo.run.runtime.runtime_config import LoadOptions
+
+
+@frozen
+class NetworkFile:
+    """A file, and what it and the user say of it.
+
+    Attributes:
+        spec: the model that it is; without a decoder if no decoder takes its outputs.
+        is_stated: whether something says how images are prepared for it.
+        undecoded: why it has no decoder; empty if it has one.
+    """
+
+    spec: ModelSpec
+    is_stated: bool
+    undecoded: str = ""
+
+    @property
+    def unstated(self) -> str:
+        """The warning if nothing says how images are prepared; else empty."""
+        if self.is_stated:
+            return ""
+        return (
+            f"{self.spec.path}: does not say how images are prepared for it: mean, scale, and order"
+            " of colors"
+        )
+
+    def require(self, inputs: InputOptions) -> None:
+        """Check that it says what is put into the IR.
+
+        Raises:
+            ExportError: a flag has to say it.
+        """
+        path = self.spec.path
+        if inputs.decode and self.undecoded:
+            raise ExportError(
+                self.undecoded,
+                hint="--as MODEL names one with such outputs; --to folder, ovms, triton and kserve"
+                " without --decode take any outputs",
+            )
+        if inputs.decode and self.spec.first_input.resize_type == "crop":
+            raise ExportError(
+                f"{path}: its resize_type is crop, and a decoder in an IR takes whole pictures",
+                hint="--to folder, ovms, triton and kserve without --decode take it",
+            )
+        sizes = self.spec.first_input.shape
+        if (inputs.decode or inputs.resize) and min(sizes, default=1) < 0:
+            raise ExportError(
+                f"{path}: takes images of any size, {list(sizes)}, and this export needs a fixed"
+                " one",
+                hint=f"posezoo translate {path} --input_shape [1,3,HEIGHT,WIDTH] -o fixed.xml",
+            )
+        if inputs != InputOptions() and not self.is_stated:
+            raise ExportError(
+                self.unstated,
+                hint="--as MODEL, or --mean_values, --scale_values (1 1 1 for images as they are)"
+                " and --reverse_input_channels",
+            )
+
+
+def describe_network_file(
+    path: Path, like: ModelSpec | None, given: LoadOptions, *, fixes_size: bool = False
+) -> NetworkFile:
+    """The file as a model of its own.
+
+    Args:
+        path: an IR, or a file of ``ORIGINALS``.
+        like: a model whose original takes such images and has such outputs; None if there is none.
+        given: what the user states, which replaces what the file states.
+        fixes_size: whether a network for images of any size gets the size that the file states for
+            them, as Ultralytics' ``imgsz``.
+
+    Raises:
+        InferenceError: it cannot be read, or what is stated contradicts the network.
+    """
+    graph = Graph(path)
+    is_stated = bool(like or given.states_preprocessing) or states_preprocessing(graph)
+    undecoded = ""
+    if graph.decoding:
+        undecoded = f"{path}: contains its decoder already"
+    else:
+        try:
+            spec, description = describe_ir(graph, None, like, options=given)
+        except DecoderError as error:
+            if like:
+                raise
+            undecoded = error.problem
+    if undecoded:
+        spec, description = describe_undecoded(graph, given)
+    spec = replace(spec, inputs=(*_describe_image(spec, description, is_stated),))
+    if fixes_size and description.sizing and description.sizing.window:
+        spec = replace(spec, inputs=(_with_size(spec.first_input, description.sizing.window),))
+    spec = _with_stated_names(spec, description.labels)
+    return NetworkFile(_with_files(spec, graph), is_stated, undecoded)
+
+
+def _describe_image(
+    spec: ModelSpec, description: InputDescription, is_stated: bool
+) -> Iterator[Input]:
+    """The inputs; that of images with what the description says."""
+    stated = description.preprocessing
+    for port in spec.inputs:
+        layout = stated.layout or port.layout
+        if not layout or not is_stated:
+            yield replace(port, layout=layout)
+            continue
+        color = ColorOrder.RGB if stated.reverse_input_channels else ColorOrder.BGR
+        port = replace(port, layout=layout, color=color, mean=stated.mean, scale=stated.scale)
+        yield _with_sizing(port, description.sizing)
+
+
+def _with_sizing(port: Input, sizing: InputSizing | None) -> Input:
+    """The input with how images are fitted to it, if the file states it."""
+    if sizing is None:
+        return port
+    is_centered = sizing.centered or sizing.fit != LETTERBOX
+    words = {fitted: word for word, fitted in RESIZE_TYPES.items()}
+    word = words[sizing.fit, is_centered]
+    return replace(port, resize_type=word, pad_value=sizing.padding)
+
+
+def _with_size(port: Input, size: Size) -> Input:
+    """The only input, for one image of this width and height."""
+    sides = {"N": 1, "C": 3, "H": size[1], "W": size[0]}
+    return replace(port, shape=tuple(sides[axis] for axis in port.layout), reshaped=True)
+
+
+def _with_stated_names(spec: ModelSpec, labels: Collection[str]) -> ModelSpec:
+    """The model with the names of its classes in its ``model_info``."""
+    if not labels:
+        return spec
+    outputs = {port.name: port.shape for port in spec.outputs}
+    info = build_model_info(outputs, spec, spec.decoder)
+    info["labels"] = " ".join(re.sub(r"[\s,;]+", "_", name) for name in labels)
+    return replace(spec, model_info=info)
+
+
+def _with_files(spec: ModelSpec, graph: Graph) -> ModelSpec:
+    """The model with the file as its source, named after it."""
+    path = graph.path
+    name = re.sub(r"[^A-Za-z0-9_.]+", "-", path.stem).strip("-.") or "network"
+    framework = ORIGINALS.get(path.suffix.lower(), Framework.DLDT)
+    folder = ""
+    if framework is Framework.DLDT:
+        folder = f"{_stored_precision(graph)}/"
+    files = []
+    for file in graph.files:
+        beside = file.relative_to(path.parent).as_posix()
+        is_named_in_original = framework is Framework.ONNX and file != path
+        file_name = beside if is_named_in_original else f"{name}{file.suffix}"
+        files.append(_source_file(f"{folder}{file_name}", file))
+    return replace(spec, name=name, framework=framework, files=tuple(files))
+
+
+def _source_file(name: str, path: Path) -> SourceFile:
+    source = FileSource(path.absolute())
+    return SourceFile(name, path.stat().st_size, compute_digest(path), sources=(source,))
+
+
+def _stored_precision(graph: Graph) -> Precision:
+    """The precision of an IR's weights."""
+    network = graph.model
+    constants = (node for node in network.get_ops() if node.get_type_name() == "Constant")
+    has_halves = any(node.get_element_type().get_type_name() == "f16" for node in constants)
+    if len(layers_in_float(network)) < count_layers(network):
+        return Precision.FP16_INT8 if has_halves else Precision.FP32_INT8
+    return Precision.FP16 if has_halves else Precision.FP32

@@ -1,0 +1,88 @@
+"""Without the packages onnx and onnxruntime, operations that OpenVINO misreads are refused, and others convert."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from fakes.command import posezoo
+
+node = helper.make_node
+SHAPE = (1, 2, 7, 10)
+SCALES = {"s": np.array([1, 1, 0.6, 1.3], np.float32)}
+WRAPPED = {"p": [0, 0, 1, 1, 0, 0, 1, 1]}
+
+#: Nodes, constants, version and shape; and what the message names.
+MISREAD = {
+    "Resize 'y'": ([node("Resize", ["x", "", "s"], ["y"], mode="linear", antialias=1)], SCALES, 19),
+    "Pad 'y'": ([node("Pad", ["x", "p"], ["y"], mode="wrap")], WRAPPED, 19),
+    "Softmax 'y'": ([node("Softmax", ["x"], ["y"], axis=1)], {}, 11),
+    "MaxPool 'y'": ([node("MaxPool", ["x"], ["y"], kernel_shape=[2, 2], ceil_mode=1)], {}, 13),
+}
+SOUND = {
+    "another resize": ([node("Resize", ["x", "", "s"], ["y"], mode="linear")], SCALES, 19),
+    "another pad": ([node("Pad", ["x", "p"], ["y"], mode="edge")], WRAPPED, 19),
+    "a softmax over the last axis": ([node("Softmax", ["x"], ["y"], axis=-1)], {}, 11),
+    "a later softmax": ([node("Softmax", ["x"], ["y"], axis=1)], {}, 13),
+    "a pool that rounds down": ([node("MaxPool", ["x"], ["y"], kernel_shape=[2, 2])], {}, 13),
+}
+
+
+def save(path, nodes, constants, version, shape=SHAPE):
+    ports = [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)]
+    ends = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
+    tensors = [numpy_helper.from_array(np.asarray(each), name) for name, each in constants.items()]
+    graph = helper.make_graph(nodes, "net", ports, ends, tensors)
+    opset = [helper.make_opsetid("", version)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+
+
+@pytest.fixture
+def translate_without(tmp_path, monkeypatch, in_this_process):
+    """The command where these packages are not installed."""
+
+    def translate(*packages):
+        for name in packages:
+            monkeypatch.setitem(sys.modules, name, None)
+        return posezoo("translate", "net.onnx", "-o", "net.xml", cwd=tmp_path)
+
+    return translate
+
+
+@pytest.mark.parametrize("operation", MISREAD)
+def test_an_operation_that_nothing_replaces_or_compares_is_refused(
+    tmp_path, translate_without, operation
+):
+    save(tmp_path / "net.onnx", *MISREAD[operation])
+    ended = translate_without("onnx", "onnxruntime")
+    assert ended.returncode == 1
+    assert f"OpenVINO may read its {operation} wrongly" in ended.stderr
+    assert "hint: " in ended.stderr and "[onnx]'" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "net.xml").exists()
+
+
+@pytest.mark.parametrize("kind", SOUND)
+def test_what_openvino_reads_rightly_needs_neither_package(tmp_path, translate_without, kind):
+    save(tmp_path / "net.onnx", *SOUND[kind])
+    ended = translate_without("onnx", "onnxruntime")
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "net.xml").exists()
+
+
+def test_an_operation_of_unknown_sizes_needs_onnx_runtime(tmp_path, translate_without):
+    save(tmp_path / "net.onnx", *MISREAD["MaxPool 'y'"], shape=[1, 2, "height", 10])
+    ended = translate_without("onnxruntime")
+    assert ended.returncode == 1
+    assert "its MaxPool 'y' wrongly: it cannot be replaced" in ended.stderr
+    assert not (tmp_path / "net.xml").exists()
+
+
+def test_one_of_the_packages_is_enough_for_known_sizes(tmp_path, translate_without):
+    save(tmp_path / "net.onnx", *MISREAD["Pad 'y'"])
+    ended = translate_without("onnxruntime")
+    assert ended.returncode == 0, ended.stderr

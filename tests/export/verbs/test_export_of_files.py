@@ -1,0 +1,188 @@
+"""posezoo export of an IR or ONNX of one's own, which says what a model.yml would say, or whose user says it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import cv2
+import numpy as np
+import pytest
+
+from fakes.command import posezoo
+from fakes.exports import files_below
+from fakes.stated_inputs import (
+    GETI_BOXES,
+    GETI_KEYPOINTS,
+    ULTRALYTICS,
+    bins,
+    boxes,
+    write_stated,
+    write_whole_input,
+)
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.export.targets import TARGETS
+
+ov = import_openvino()
+SIZE = (192, 256)
+UNCHANGED_IMAGES = ("--scale_values", "1", "1", "1")
+FRAMES = ("--decode", "--input_type", "u8", "--input_layout", "NHWC", "--resize")
+
+
+@pytest.fixture
+def keypoints(tmp_path):
+    """A detector of five keypoints, as Geti exports it."""
+    info = {**GETI_KEYPOINTS, "resize_type": "standard"}
+    return write_stated(tmp_path / "mine.xml", SIZE, bins(SIZE), info)
+
+
+@pytest.fixture
+def silent(tmp_path):
+    """The same network without metadata."""
+    return write_stated(tmp_path / "silent.xml", SIZE, bins(SIZE), {})
+
+
+@pytest.fixture
+def unknown(tmp_path):
+    """A network whose outputs no decoder takes."""
+    return write_stated(
+        tmp_path / "unknown.xml", SIZE, {"head": np.zeros((1, 7, 3), np.float32)}, {}
+    )
+
+
+def export(folder, *args):
+    return posezoo("export", *args, "-o", folder / "irs", cwd=folder)
+
+
+def network_in(folder):
+    (xml,) = folder.rglob("*.xml")
+    return ov.Core().read_model(xml)
+
+
+@pytest.mark.parametrize("target", TARGETS.builtin)
+def test_each_target_takes_an_ir_or_says_what_it_lacks(keypoints, tmp_path, target):
+    ended = export(tmp_path, keypoints, "--to", target, "out")
+    if target in ("dlstreamer", "frigate"):  # these do not take the network of a model either
+        assert ended.returncode == 1
+        assert re.fullmatch(r"error: mine: .*\n  hint: .*\n", ended.stderr)
+        return
+    assert ended.returncode == 0, ended.stderr
+    names = {
+        name.rpartition("/")[2].removeprefix("mine-") for name in files_below(tmp_path / "out")
+    }
+    assert {"README.md", "NOTICE"} <= names
+    assert [*(tmp_path / "out").rglob("*.xml")]
+
+
+def test_an_ir_keeps_its_bytes_precision_and_description(keypoints, tmp_path):
+    ended = export(tmp_path, keypoints, "--to", "modelapi", "out", "--format", "json")
+    assert ended.returncode == 0, ended.stderr
+    (model,) = json.loads(ended.stdout)["models"]
+    assert (model["name"], model["precision"]) == ("mine", "FP32")
+    written = tmp_path / "out" / "mine" / "mine.xml"
+    assert written.read_bytes() == keypoints.read_bytes()
+    sample = (tmp_path / "out" / "mine" / "sample.py").read_text("utf-8")
+    assert "'resize_type': 'standard'" in sample and "'head', 'tail'" in sample
+    readme = (tmp_path / "out" / "mine" / "README.md").read_text("utf-8")
+    assert "stretches a picture" in readme and "mean [123.675, 116.28, 103.53]" in readme
+
+
+@pytest.mark.parametrize("resize_type", ["standard", "fit_to_window", "fit_to_window_letterbox"])
+def test_an_ir_with_its_decoder_finds_what_posezoo_run_finds(tmp_path, resize_type):
+    size = (128, 128)
+    info = {**GETI_KEYPOINTS, "resize_type": resize_type}
+    xml = write_stated(tmp_path / "mine.xml", size, bins(size), info)
+    ended = export(tmp_path, xml, "--to", "folder", "out", *FRAMES)
+    assert ended.returncode == 0, ended.stderr
+    picture = np.full((60, 200, 3), 90, np.uint8)
+    compiled = ov.Core().compile_model(network_in(tmp_path / "out"), "CPU")
+    (found,) = compiled(picture[None])["keypoints"]
+    cv2.imwrite(str(tmp_path / "scene.png"), picture)
+    ended = posezoo(
+        "run", xml, "-i", tmp_path / "scene.png", "--detector", "none", "-o", tmp_path / "found"
+    )
+    assert ended.returncode == 0, ended.stderr
+    text = (tmp_path / "found" / "poses.json").read_text("utf-8")
+    (pose,) = json.loads(text)["images"][0]["poses"]
+    expected = [(keypoint["x"], keypoint["y"]) for keypoint in pose["keypoints"]]
+    # The input is scaled by 200 / 128, and half of one of its pixels is between both conventions.
+    assert np.abs(found[:, :2] - expected).max() < 0.5 * 200 / 128
+
+
+def test_a_fit_that_no_decoder_in_an_ir_has_is_refused(tmp_path):
+    info = {**GETI_KEYPOINTS, "resize_type": "crop"}
+    xml = write_stated(tmp_path / "mine.xml", SIZE, bins(SIZE), info)
+    ended = export(tmp_path, xml, "--to", "cpp", "out")
+    assert ended.returncode == 1 and "resize_type is crop" in ended.stderr
+    assert export(tmp_path, xml, "--to", "folder", "out").returncode == 0
+
+
+def test_the_names_of_classes_are_written_beside_a_detector(tmp_path):
+    xml = write_stated(tmp_path / "pets.xml", (64, 64), boxes((64, 64)), GETI_BOXES)
+    ended = export(tmp_path, xml, "--to", "folder", "out")
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "out" / "pets" / "labels.txt").read_text() == "cat\ndog\n"
+
+
+def test_an_ir_that_says_nothing_is_served_with_a_warning_and_decoded_after_a_flag(
+    silent, tmp_path
+):
+    served = export(tmp_path, silent, "--to", "ovms", "served")
+    assert served.returncode == 0
+    assert "does not say how images are prepared" in served.stderr
+    readme = (tmp_path / "served" / "silent" / "README.md").read_text("utf-8")
+    assert "Nothing in its files says" in readme
+    refused = export(tmp_path, silent, "--to", "cpp", "out")
+    assert refused.returncode == 1
+    assert "does not say how images are prepared" in refused.stderr
+    assert "hint: --as MODEL, or --mean_values" in refused.stderr
+    assert not (tmp_path / "out").exists()
+    stated = export(tmp_path, silent, "--to", "cpp", "out", *UNCHANGED_IMAGES)
+    assert stated.returncode == 0, stated.stderr
+    assert "does not say" not in stated.stderr
+
+
+def test_outputs_of_no_decoder_are_served_but_not_decoded(unknown, tmp_path):
+    refused = export(tmp_path, unknown, "--to", "node", "out")
+    assert refused.returncode == 1
+    assert "no decoder is known for its outputs head 1x7x3" in refused.stderr
+    assert "--as MODEL" in refused.stderr and "--to folder, ovms" in refused.stderr
+    assert export(tmp_path, unknown, "--to", "triton", "out").returncode == 0
+
+
+def test_an_ultralytics_export_of_any_size_gets_the_size_of_its_metadata(tmp_path):
+    onnx = tmp_path / "yolo.onnx"
+    write_whole_input(onnx, {**ULTRALYTICS, "imgsz": "[320, 320]"})
+    ended = export(tmp_path, onnx, "--to", "cpp", "out")
+    assert ended.returncode == 0, ended.stderr
+    assert tuple(network_in(tmp_path / "out").input(0).shape) == (1, 320, 320, 3)
+    notice = (tmp_path / "out" / "models" / "yolo-NOTICE").read_text("utf-8")
+    assert "AGPL-3.0-only" in notice
+
+
+def test_a_file_has_the_name_of_no_model_beside_it(keypoints, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    for suffix in (".xml", ".bin"):
+        (other / f"mine{suffix}").write_bytes(keypoints.with_suffix(suffix).read_bytes())
+    ended = export(tmp_path, keypoints, other / "mine.xml", "--to", "ovms", "out")
+    assert ended.returncode == 1
+    assert "both would be called mine" in ended.stderr
+
+
+def test_a_missing_file_and_a_folder_are_explained(keypoints, tmp_path):
+    missing = export(tmp_path, "absent.xml", "--to", "ovms", "out")
+    assert missing.returncode == 1 and "absent.xml: no such file" in missing.stderr
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for suffix in (".xml", ".bin"):
+        keypoints.with_suffix(suffix).rename(folder / f"mine{suffix}")
+    ended = export(tmp_path, folder, "--to", "ovms", "out")
+    assert ended.returncode == 1
+    assert "is a folder, not a model" in ended.stderr and "mine.xml" in ended.stderr
+
+
+def test_flags_of_a_file_are_refused_for_a_model_of_the_zoo(tmp_path):
+    ended = export(tmp_path, "movenet-lightning", "--as", "rtmo-s", "--to", "ovms", "out")
+    assert ended.returncode == 2
+    assert "--as: only for an .xml or .onnx" in ended.stderr

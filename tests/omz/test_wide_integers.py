@@ -1,0 +1,98 @@
+"""posezoo translate of ONNX with integers beyond 32 bits, in which OpenVINO computes them."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from fakes.command import posezoo
+
+LARGEST = np.iinfo(np.int64).max
+TO_INTEGERS = helper.make_node("Cast", ["x"], ["i"], to=TensorProto.INT64)
+TO_FLOATS = helper.make_node("Cast", ["b"], ["y"], to=TensorProto.FLOAT)
+node = helper.make_node
+
+#: Networks that never compute with such an integer, or not with one that changes a result.
+HARMLESS = {
+    "the end of a slice": (
+        [node("Slice", ["x", "one", "largest", "two"], ["y"])],
+        {"one": [1], "largest": [LARGEST], "two": [2]},
+    ),
+    "both ends of a reversed slice": (
+        [node("Slice", ["x", "largest", "least", "two", "back"], ["y"])],
+        {"largest": [LARGEST], "least": [-LARGEST - 1], "two": [2], "back": [-1]},
+    ),
+    "a slice of a shape": (
+        [
+            node("Shape", ["x"], ["sides"]),
+            node("Slice", ["sides", "zero", "largest"], ["same"]),
+            node("Reshape", ["x", "same"], ["y"]),
+        ],
+        {"zero": [0], "largest": [LARGEST]},
+    ),
+    "indices": ([node("Gather", ["x", "rows"], ["y"], axis=2)], {"rows": [1, -1]}),
+    "an upper limit": (
+        [TO_INTEGERS, node("Clip", ["i", "zero", "largest"], ["b"]), TO_FLOATS],
+        {"zero": 0, "largest": LARGEST},
+    ),
+}
+#: Networks, and the operation that computes the first such integer.
+HARMFUL = {
+    "a product": ([TO_INTEGERS, node("Mul", ["i", "k"], ["b"]), TO_FLOATS], {"k": 3 * 10**9}, "b"),
+    "a square": (
+        [
+            TO_INTEGERS,
+            node("Mul", ["i", "k"], ["small"]),
+            node("Mul", ["small", "small"], ["b"]),
+            TO_FLOATS,
+        ],
+        {"k": 1000},
+        "b",
+    ),
+    "an output": ([TO_INTEGERS, node("Add", ["i", "k"], ["y"])], {"k": 5 * 10**9}, "y"),
+    "a number from a float": (
+        [
+            node("Mul", ["x", "f"], ["large"]),
+            node("Cast", ["large"], ["b"], to=TensorProto.INT64),
+            TO_FLOATS,
+        ],
+        {"f": np.float32(1e8)},
+        "b",
+    ),
+}
+
+
+def translate(folder, nodes, constants):
+    pytest.importorskip("onnxruntime", reason="needs onnxruntime")
+    is_integer = nodes[-1].op_type == "Add"
+    kind = TensorProto.INT64 if is_integer else TensorProto.FLOAT
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 8, 8])],
+        [helper.make_tensor_value_info("y", kind, None)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), folder / "net.onnx")
+    return posezoo("translate", "net.onnx", "-o", "net.xml", cwd=folder)
+
+
+@pytest.mark.parametrize("kind", HARMLESS)
+def test_a_large_constant_that_changes_no_result_is_no_matter(tmp_path, kind):
+    ended = translate(tmp_path, *HARMLESS[kind])
+    assert ended.returncode == 0, ended.stderr
+    assert "self-check passed" in ended.stderr
+    assert "warning" not in ended.stderr and "32 bits" not in ended.stderr
+
+
+@pytest.mark.parametrize("kind", HARMFUL)
+def test_a_result_that_needs_more_bits_is_refused_with_the_name_of_its_operation(tmp_path, kind):
+    nodes, constants, name = HARMFUL[kind]
+    ended = translate(tmp_path, nodes, constants)
+    assert ended.returncode == 1
+    assert f"{name} has the integer " in ended.stderr
+    assert "OpenVINO computes integers in 32 bits" in ended.stderr
+    assert not (tmp_path / "net.xml").exists()
