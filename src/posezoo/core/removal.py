@@ -10,12 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, RegexReplace
+from posezoo.core.download import provenance_json
 from posezoo.core.download.provenance_json import NAME as PROVENANCE
 from posezoo.core.errors import OutputError, os_reason
 from posezoo.core.files.file_record import (
     RECORDS_DIR,
     fingerprint,
-    read_json,
     read_record,
     record_path,
 )
@@ -100,7 +100,7 @@ def _list_documents(model: Model, layout: ModelLayout, removed: Sequence[Path]) 
     """What posezoo wrote beside these files: records, sidecars, a license."""
     folder = layout.model_dir(model)
     downloads = layout.download_dir / model.subdirectory
-    if {"model", "files"} <= read_json(downloads / PROVENANCE).keys():
+    if provenance_json.is_own(downloads / PROVENANCE):
         yield downloads / PROVENANCE
     ir_folders = {path.parent for path in removed if path.suffix == ".xml"}
     for parent in ir_folders:

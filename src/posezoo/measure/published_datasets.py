@@ -121,7 +121,7 @@ def _unpack(archive: DatasetArchive, folder: Path, context: DownloadContext) -> 
     def place(member: str) -> Path | None:
         return folder / member if member.startswith(archive.members) else None
 
-    unpacked = unpack_archive(path, "zip", place)
+    unpacked = unpack_archive(path, "zip", place, listener=context.emit)
     if not unpacked:
         raise ArchiveError(f"{path.name}: contains nothing below {archive.members}")
     record.write(unpacked, sizes_only=True)

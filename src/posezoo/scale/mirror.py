@@ -173,7 +173,7 @@ class Mirror:
         update_entries(lock.entries, declaration_entries(spec, ""))
         with DownloadContext(spec, download_options, listener, pool=pool) as context:
             paths = context.pool.run_all(lambda file: self._store_file(file, context), spec.files)
-        self._copy_declarations(spec)
+        self._copy_declarations(spec, listener)
         spec = agreed.with_pins(spec)  # with the files that were trusted just now
         files = zip(spec.files, paths, strict=True)
         published = (published_entry(spec, file, path, lock.timestamp) for file, path in files)
@@ -329,7 +329,7 @@ class Mirror:
         name = sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
         return Path(str(self.root)) / "1" / "staging" / name  # never in a store
 
-    def _copy_declarations(self, spec: ModelSpec) -> None:
+    def _copy_declarations(self, spec: ModelSpec, listener: Listener) -> None:
         folder = path_below(self.models_dir, replace(spec, is_default=True).subdirectory)
         copies = {folder / MODEL_YML: spec.path}
         if spec.composite:
@@ -347,7 +347,7 @@ class Mirror:
             except OSError as error:
                 raise PosezooError(f"{source}: cannot be read: {os_reason(error)}") from error
             if not target.is_file() or target.is_symlink() or target.read_bytes() != content:
-                verified_files.write_atomically(target, content)
+                verified_files.write_keeping(target, content, listener)
 
 
 def _is_among(model: str, names: Collection[str]) -> bool:

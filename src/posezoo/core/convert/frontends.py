@@ -230,10 +230,12 @@ def _describe_kind(path: Path) -> str:
     return "something else"
 
 
-def read_network(spec: ModelSpec, path: VerifiedSource, *, keep_onnx: Path | None = None) -> Any:
+def read_network(
+    spec: ModelSpec, path: VerifiedSource, *, keep_onnx: Callable[[bytes], None] | None = None
+) -> Any:
     """The network (``openvino.Model``) of a verified file, as OpenVINO's own converter reads it.
 
-    The intermediate ONNX of a checkpoint is kept at the path ``keep_onnx``, if it is given.
+    ``keep_onnx``, if it is given, receives the intermediate ONNX of a checkpoint.
 
     Raises:
         ConversionError: see ``open_for_frontend``; or OpenVINO cannot read the file.
@@ -243,7 +245,7 @@ def read_network(spec: ModelSpec, path: VerifiedSource, *, keep_onnx: Path | Non
     model_format = select_format(spec)
     source = open_for_frontend(spec, path)
     if isinstance(source, bytes) and keep_onnx:
-        verified_files.write_atomically(keep_onnx, source)
+        keep_onnx(source)
     steps = UPSTREAM_STEPS.part
     declared = model_format.output_names(path)
     names = [*spec.output_names, *declared.values()]

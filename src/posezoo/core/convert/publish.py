@@ -19,7 +19,7 @@ from posezoo.core.convert.reference_outputs import (
 )
 from posezoo.core.convert.self_check import SelfCheckResult, check_fp16, check_ir
 from posezoo.core.declarations.model import Decoder, ModelSpec, Precision
-from posezoo.core.events import Listener, SelfCheckPassed, WarningIssued, ignore_event
+from posezoo.core.events import Listener, SelfCheckPassed, ignore_event
 from posezoo.core.files import verified_files
 from posezoo.core.files.staging import create_parent, output_error, staging_dir
 from posezoo.core.ir import ir_writer, provenance
@@ -222,20 +222,21 @@ def replace_irs(staged: Sequence[StagedIr], *, listener: Listener = ignore_event
                 for suffix, content in ir.contents.items() if ir.record is not None else ():
                     verified_files.remember_verified(xml.with_suffix(suffix), content.digest)
             if ir.record is not None:
+                if provenance.read_provenance(record) is None:
+                    verified_files.set_aside(record, listener)
                 os.replace(ir.xml.with_name("provenance.json"), record)
         except OSError as error:
             raise output_error(f"{xml}: cannot be moved to its folder", error) from error
 
 
 def _keep_foreign(ir: StagedIr, listener: Listener) -> None:
-    """Rename the two files of an IR that posezoo did not make; an IR without a record is a result
-    whose name the user gave, and was checked before.
+    """Rename the two files of an IR that posezoo did not make, or that was changed since; an IR
+    without a record is a result whose name the user gave, and was checked before.
     """
     if ir.record is None:
         return
     xml = ir.target.xml
     made = provenance.read_provenance(xml.with_name("provenance.json"))
     for suffix in provenance.SUFFIXES:
-        is_known = made is not None and suffix in made.contents
-        if kept := verified_files.set_aside(xml.with_suffix(suffix), is_known=is_known):
-            listener(WarningIssued(kept))
+        digests = [made.contents[suffix].digest] if made and suffix in made.contents else []
+        verified_files.set_aside(xml.with_suffix(suffix), listener, digests)

@@ -235,9 +235,7 @@ def _finish(
     if context.records_origins:
         remember_origin(target, candidate, partial.source_url, size, digest=digest)
     with writing(target):
-        kept = set_aside(target)
-    if kept:
-        context.warn(kept)
+        set_aside(target, context.emit)
     partial.replace_target()
     if file.checksum:
         remember_verified(target, file.checksum, is_synced=True)

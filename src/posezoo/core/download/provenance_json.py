@@ -15,8 +15,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
 from posezoo.core.download.candidates import Candidate
-from posezoo.core.files.file_record import read_record, update_json, update_record
-from posezoo.core.files.verified_files import has_verified_record
+from posezoo.core.events import Listener
+from posezoo.core.files.file_record import read_json, read_record, update_json, update_record
+from posezoo.core.files.verified_files import has_verified_record, set_aside
 
 NAME = "provenance.json"
 
@@ -52,9 +53,14 @@ def remember_origin(
 
 
 def update_provenance_json(
-    folder: Path, spec: ModelSpec, files_and_targets: Sequence[tuple[SourceFile, Path]]
+    folder: Path,
+    spec: ModelSpec,
+    files_and_targets: Sequence[tuple[SourceFile, Path]],
+    listener: Listener,
 ) -> None:
     """Write the origins of files of a model, from their records; entries of other files are kept.
+
+    A file of the user of this name is kept under another one.
 
     An OSError if the file cannot be written, or another run keeps it locked.
     """
@@ -80,7 +86,14 @@ def update_provenance_json(
             kept = {name: origin for name, origin in files.items() if name in names}
         return {"model": spec.full_name, "files": kept | origins}
 
+    if origins and not is_own(path):
+        set_aside(path, listener)
     part, guard = (path.with_name(f".{path.name}.{end}") for end in ("part", "guard"))
     if origins or part.exists():  # a killed run may have left a part
         update_json(path, merge)
     guard.unlink(missing_ok=True)  # left by an earlier version that was killed
+
+
+def is_own(path: Path) -> bool:
+    """Whether a provenance.json has what ``update_provenance_json`` writes."""
+    return {"model", "files"} <= read_json(path).keys()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.errors import OutputError
+from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.files.file_lock import lock_file, remove_stale_parts, unique_part
 from posezoo.core.files.file_record import fingerprint, read_record, update_record
 from posezoo.core.files.staging import PREFIX, create_parent, output_error
@@ -158,25 +159,41 @@ def remember_verified(path: Path, digest: Digest, *, is_synced: bool = False) ->
         update_record(path, verified={digest.algorithm: digest.value, **fingerprint(path)})
 
 
-def set_aside(path: Path, *, is_known: bool = False) -> str:
-    """Rename a file that is about to be replaced and that posezoo did not write, so that no file of
-    the user is lost; a sentence for the user, or empty if nothing had to be kept.
+def set_aside(path: Path, listener: Listener, accepted: Iterable[Digest] = ()) -> None:
+    """Rename a file that is about to be replaced and that is not as posezoo wrote it, with a
+    warning, so that no file of the user is lost.
 
-    Args:
-        is_known: whether posezoo wrote it, although it has no record of its own.
+    A file is ours if it has the digest in its record, or one of ``accepted``.
 
     Raises:
-        OSError: it cannot be renamed.
+        OSError: it cannot be read or renamed.
     """
-    if path.is_symlink() or not path.is_file() or not path.stat().st_size:
-        return ""
-    if is_known or read_record(path).verified:
-        return ""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    digests = {*accepted}
+    for algorithm, value in read_record(path).verified.items():
+        if isinstance(value, str):
+            digests.add(Digest(algorithm, value))
+    if any(compute_digest(path, digest.algorithm) == digest for digest in digests):
+        return
     number = 1
     while os.path.lexists(kept := path.with_name(f"{path.name}.bak{number}")):
         number += 1
     path.rename(kept)
-    return f"{path}: was not written by posezoo: kept as {kept.name}"
+    listener(WarningIssued(f"{path}: is not as posezoo wrote it: kept as {kept.name}"))
+
+
+def write_keeping(
+    path: Path, content: bytes, listener: Listener, accepted: Iterable[Digest] = ()
+) -> None:
+    """Write a file as ``write_atomically`` does, after ``set_aside``, and record its digest."""
+    hasher = Hasher(["sha384"])
+    hasher.update(content)
+    digests = hasher.digests
+    with writing(path):
+        set_aside(path, listener, [*accepted, *digests])
+    write_atomically(path, content)
+    remember_verified(path, digests[0], is_synced=True)
 
 
 class ZipReader(io.BufferedReader):

@@ -235,18 +235,20 @@ def convert(
         if due and options.keep_onnx:
             sync.publish([layout.onnx_path(spec)], layout.limits)
     if options.keep_onnx and not due:
-        export_onnx(resolved, force=True)
+        export_onnx(resolved, force=True, listener=listener)
     return Converted(resolved, irs)
 
 
-def export_onnx(resolved: Resolved, *, force: bool = False) -> Path:
+def export_onnx(
+    resolved: Resolved, *, force: bool = False, listener: Listener = ignore_event
+) -> Path:
     """As ``core.convert.conversion.write_onnx``, and publish the file."""
     from posezoo.core.convert import conversion
 
     layout = resolved.layout
     sync = folder_sync(layout.output_dir)
     with sync.exclusive_copy(layout.model_dir(resolved.source)):
-        path = conversion.write_onnx(resolved, force=force)
+        path = conversion.write_onnx(resolved, force=force, listener=listener)
         sync.publish([path], layout.limits)
     return path
 
