@@ -21,7 +21,7 @@ from posezoo.core.files.file_record import (
 )
 from posezoo.core.files.postprocess_state import text_record
 from posezoo.core.ir.provenance import read_provenance
-from posezoo.core.layout import ModelLayout
+from posezoo.core.layout import ModelLayout, find_link_out
 from posezoo.core.registry import license_path
 from posezoo.core.sidecars import SIDECARS
 from posezoo.core.values import frozen
@@ -58,7 +58,10 @@ def plan_removal(
         removed += _list_documents(spec, layout, files)
     for composite in composites:
         removed += _list_documents(composite, layout, [])
-    paths = tuple(dict.fromkeys(removed))
+    paths = tuple(path for path in dict.fromkeys(removed) if not find_link_out(path, layout.roots))
+    for path in dict.fromkeys(removed):
+        if path not in paths:
+            kept.append(ArtifactState("", path.name, path, "symlinked"))
     return RemovalPlan(paths, tuple(kept), sum(path.stat().st_size for path in paths))
 
 

@@ -49,7 +49,7 @@ from posezoo.core.ir.provenance import (
     read_provenance,
     source_digests,
 )
-from posezoo.core.layout import DECODED, ModelLayout
+from posezoo.core.layout import DECODED, ModelLayout, require_inside
 from posezoo.core.lockfile import LockFile
 from posezoo.core.registry import TAG_MARK, Registry, license_path, read_copyright_line
 from posezoo.core.values import frozen
@@ -593,6 +593,7 @@ def pull_files(
     spec = plan.model
     context.pool.run_all(download, plan.files)
     for path, content in records.items():
+        require_inside(path, context.roots)
         if read_provenance(path) is None:
             set_aside(path, context.emit)
         write_atomically(path, content)
@@ -601,4 +602,4 @@ def pull_files(
             target = layout.model_dir(spec) / _LICENSE
             write_keeping(target, license_path(spec).read_bytes(), context.emit)
         files = [(file, layout.file_path(spec, file)) for file in spec.files]
-        update_provenance_json(layout.model_download_dir(spec), spec, files, context.emit)
+        update_provenance_json(layout.model_download_dir(spec), spec, files, context)

@@ -203,30 +203,34 @@ def replace_irs(staged: Sequence[StagedIr], *, listener: Listener = ignore_event
                 ir.xml.with_name("provenance.json"), ir.record, lasting=False
             )
     for ir in staged:  # all bytes are written: a full disk cannot interrupt these moves
-        xml = ir.target.xml
-        record = ir.target.xml.with_name("provenance.json")
         try:
-            create_parent(xml)
-            is_good = partial(
-                verified_files.is_verified, trust_record=False, remember=ir.record is not None
-            )
-            is_same = all(
-                is_good(xml.with_suffix(suffix), content.size, content.digest)
-                for suffix, content in ir.contents.items()
-            )
-            if not is_same:
-                _keep_foreign(ir, listener)
-                xml.unlink(missing_ok=True)
-                os.replace(ir.xml.with_suffix(".bin"), xml.with_suffix(".bin"))
-                os.replace(ir.xml, xml)
-                for suffix, content in ir.contents.items() if ir.record is not None else ():
-                    verified_files.remember_verified(xml.with_suffix(suffix), content.digest)
-            if ir.record is not None:
-                if provenance.read_provenance(record) is None:
-                    verified_files.set_aside(record, listener)
-                os.replace(ir.xml.with_name("provenance.json"), record)
+            _replace_ir(ir, listener)
         except OSError as error:
-            raise output_error(f"{xml}: cannot be moved to its folder", error) from error
+            raise output_error(f"{ir.target.xml}: cannot be moved to its folder", error) from error
+
+
+def _replace_ir(ir: StagedIr, listener: Listener) -> None:
+    xml = ir.target.xml
+    create_parent(xml)
+    is_good = partial(
+        verified_files.is_verified, trust_record=False, remember=ir.record is not None
+    )
+    is_same = all(
+        is_good(xml.with_suffix(suffix), content.size, content.digest)
+        for suffix, content in ir.contents.items()
+    )
+    if not is_same:
+        _keep_foreign(ir, listener)
+        xml.unlink(missing_ok=True)
+        os.replace(ir.xml.with_suffix(".bin"), xml.with_suffix(".bin"))
+        os.replace(ir.xml, xml)
+        for suffix, content in ir.contents.items() if ir.record is not None else ():
+            verified_files.remember_verified(xml.with_suffix(suffix), content.digest)
+    if ir.record is not None:
+        record = xml.with_name("provenance.json")
+        if provenance.read_provenance(record) is None:
+            verified_files.set_aside(record, listener)
+        os.replace(ir.xml.with_name("provenance.json"), record)
 
 
 def _keep_foreign(ir: StagedIr, listener: Listener) -> None:

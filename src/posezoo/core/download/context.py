@@ -188,6 +188,7 @@ class DownloadContext(ExitStack[None]):
         listener: receives the events.
         pool: the connections shared with other calls; None for a new pool.
         records_origins: whether to remember where each file came from, for provenance.json.
+        roots: the folders that no link may lead a file out of.
     """
 
     def __init__(
@@ -198,6 +199,7 @@ class DownloadContext(ExitStack[None]):
         *,
         pool: ConnectionPool | None = None,
         records_origins: bool = False,
+        roots: Sequence[Path] = (),
     ) -> None:
         super().__init__()
         self.options = options
@@ -214,6 +216,7 @@ class DownloadContext(ExitStack[None]):
             self.first_use = partial(options.first_use, model) if options.first_use else None
         self.cache_dir = options.cache_dir  # None after a write failed
         self.records_origins = records_origins
+        self.roots = roots
         self.is_probe = False  # whether only the first byte of a file is wanted
         self._listener = listener
         self._lock = threading.RLock()  # files come in parallel; listeners need not be thread-safe

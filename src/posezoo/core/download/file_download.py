@@ -55,6 +55,7 @@ from posezoo.core.files.verified_files import (
     set_aside,
     writing,
 )
+from posezoo.core.layout import require_inside
 from posezoo.core.workers.retries import TransientSourceError, ask_again
 
 _CHANGED = "the file changed at its source, or was damaged during the download"
@@ -99,7 +100,8 @@ def download_file(
         DownloadError: no candidate sent the file; SourceError, SizeError, DigestError or
             ArchiveError if only one candidate was asked.
         UnpinnedFileError: the file has no checksum, and its first use is not trusted.
-        OutputError: the file cannot be written; an earlier file of that name is unchanged.
+        OutputError: the file cannot be written, or a link leads out of the context's roots; an
+            earlier file of that name is unchanged.
     """
     if not file.is_pinned and context.first_use is None:
         raise unpinned_error([file])
@@ -108,6 +110,7 @@ def download_file(
         remove_partial(target)
         _add_to_cache(file, target, context)
         return
+    require_inside(target, context.roots)
     algorithms = [file.checksum.algorithm if file.checksum else "sha384"]
     algorithms += [digest.algorithm for digest in also]
     with PartialFile(target, _waiting(file, context), algorithms) as partial:

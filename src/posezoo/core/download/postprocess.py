@@ -26,7 +26,7 @@ from posezoo.core.events import (
 from posezoo.core.files.postprocess_state import PostprocessRecord, archive_record, text_record
 from posezoo.core.files.staging import remove_stale_staging_dirs
 from posezoo.core.files.verified_files import write_keeping
-from posezoo.core.layout import ModelLayout
+from posezoo.core.layout import ModelLayout, require_inside
 
 #: The texts of Open Model Zoo have at most 0.3 MB, and replacing takes milliseconds.
 TIMEOUT_S = 10.0
@@ -99,6 +99,7 @@ def postprocess(
                 listener(FilePostprocessingStarted(spec.full_name, file, "replace_text"))
                 published = layout.published_path(spec, file)
                 target = layout.download_path(spec, file)
+                require_inside(target, layout.roots)
                 text = replace_text(file, published, of_file).encode()
                 write_keeping(target, text, listener, record.digests().values())
                 record.write([published, target])
@@ -152,6 +153,7 @@ class _Placement:
         if path in self._declared:
             problem = f"contains {member}, which model.yml declares as a file of its own"
             raise DownloadError(f"{self._archive}: {problem}")
+        require_inside(path, self._layout.roots)
         if not name.startswith(self._named):
             self.unnamed.append(member)
         return path

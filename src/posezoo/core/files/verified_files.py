@@ -16,6 +16,7 @@ from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.files.file_lock import lock_file, remove_stale_parts, unique_part
 from posezoo.core.files.file_record import fingerprint, read_record, update_record
 from posezoo.core.files.staging import PREFIX, create_parent, output_error
+from posezoo.core.regular_files import OPEN_FILES
 
 # 1 MiB: with 1 KiB pieces and a flush after each, 64 MiB took 1850 ms instead of 230 ms.
 CHUNK = 1 << 20
@@ -291,10 +292,7 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
 
 def is_device(path: Path) -> bool:
     """Whether a path is a device or an open file, such as /dev/stdout, which is never replaced."""
-    return path.parent in _DEVICES and path.exists()
-
-
-_DEVICES = tuple(map(Path, ("/dev", "/dev/fd", "/proc/self/fd")))
+    return path.parent in OPEN_FILES and path.exists()
 
 
 def replace_atomically(part: Path, path: Path) -> None:

@@ -22,7 +22,7 @@ from posezoo.core.events import (
     ignore_event,
 )
 from posezoo.core.files.staging import remove_stale_staging_dirs
-from posezoo.core.layout import ModelLayout, checkpoint_dir
+from posezoo.core.layout import ModelLayout, checkpoint_dir, require_inside
 from posezoo.core.pipeline.plan import Plan, make_plan
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.input_options import InputOptions
@@ -223,6 +223,8 @@ def convert(
         return _published_irs(resolved, plan)
     irs = {ir.precision: ir.xml for ir in plan.irs}
     due = select_due(spec.full_name, plan.irs, listener)
+    for target in due:
+        require_inside(target.xml, layout.roots)
     sync = folder_sync(layout.output_dir)
     with sync.exclusive_copy(layout.model_dir(spec)):
         remove_stale_staging_dirs(layout.model_dir(spec))
