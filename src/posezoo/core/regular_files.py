@@ -33,7 +33,7 @@ def open_regular(path: Path) -> BinaryIO:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if is_open_pipe(path):
-        return io.BytesIO(_read_pipe(path))
+        return io.BytesIO(_read_pipe(path, path.stat().st_ino))
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     return open(path, "rb")
@@ -45,7 +45,7 @@ def is_open_pipe(path: Path) -> bool:
 
 
 @cache  # the bytes of a pipe come only once, and some files are read twice
-def _read_pipe(path: Path) -> bytes:
+def _read_pipe(path: Path, _inode: int) -> bytes:
     with open(path, "rb") as stream:
         content = stream.read(_MAX_PIPE_BYTES + 1)
     if len(content) > _MAX_PIPE_BYTES:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag
 from posezoo.core.errors import PosezooError
+from posezoo.core.regular_files import is_open_pipe
 
 if TYPE_CHECKING:
     from posezoo.core.console import Console
@@ -73,7 +74,7 @@ def measurement_selection(args: argparse.Namespace, registry: Registry) -> Measu
 
     measurements = []
     for file in args.figures:
-        if not file.is_file():
+        if not file.is_file() and not is_open_pipe(file):
             hint = f"posezoo benchmark MODEL --output {shlex.quote(str(file))}"
             raise PosezooError(f"{file}: no such file", hint=hint)
         for model, measurement in read_measurements(file, registry):

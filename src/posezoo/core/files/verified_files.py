@@ -16,7 +16,7 @@ from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.files.file_lock import lock_file, remove_stale_parts, unique_part
 from posezoo.core.files.file_record import fingerprint, read_record, update_record
 from posezoo.core.files.staging import PREFIX, create_parent, output_error
-from posezoo.core.regular_files import OPEN_FILES
+from posezoo.core.regular_files import OPEN_FILES, open_regular
 
 # 1 MiB: with 1 KiB pieces and a flush after each, 64 MiB took 1850 ms instead of 230 ms.
 CHUNK = 1 << 20
@@ -67,7 +67,7 @@ def compute_digests(path: Path, algorithms: Iterable[str]) -> list[Digest]:
     hasher = Hasher(algorithms)
     # Large pieces, because after each piece the thread has to wait for the GIL.
     piece = memoryview(bytearray(min(_LARGE, max(1, path.stat().st_size))))
-    with open(path, "rb", buffering=0) as stream:
+    with open_regular(path) as stream:
         while length := stream.readinto(piece):
             hasher.update(piece[:length])
     return hasher.digests

@@ -13,6 +13,7 @@ from posezoo.cli.report import print_lines, print_result
 from posezoo.core.declarations.model import Family, Framework, License, ModelSpec
 from posezoo.core.errors import OutputError, PosezooError, SettingsError
 from posezoo.core.registry import Registry, builtin_models_dir
+from posezoo.core.regular_files import is_open_pipe, read_regular_bytes
 
 EXAMPLES = """
 posezoo new my-pose --from https://host/my-pose.onnx --license MIT
@@ -100,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         if args.license_text:
             license_text.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(license_text, args.license_text.read_bytes())
+            write_atomically(license_text, read_regular_bytes(args.license_text))
     write_atomically(path, format_model_yml(spec).encode())
 
     if not _write_access_points(spec, root, context.download_options.cache_dir):
@@ -191,5 +192,6 @@ def _check_arguments(args: argparse.Namespace, registry: Registry) -> None:
         raise SettingsError(
             f"--task: there is no task_type {args.task!a}", hint=f"one of {', '.join(TASKS)}"
         )
-    if args.license_text and not args.license_text.is_file():
+    text = args.license_text
+    if text and not text.is_file() and not is_open_pipe(text):
         raise SettingsError(f"--license_text: {args.license_text}: no such file")
