@@ -12,7 +12,6 @@ import os
 import stat
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
 
 #: The folders of the files that this process has open.
 OPEN_FILES = tuple(map(Path, ("/dev", "/dev/fd", "/proc/self/fd")))
@@ -21,7 +20,7 @@ OPEN_FILES = tuple(map(Path, ("/dev", "/dev/fd", "/proc/self/fd")))
 _MAX_PIPE_BYTES = 512 << 20
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> io.BufferedReader | io.BytesIO:
     """Open a regular file, or a pipe that this process has open, to read its bytes.
 
     Raises:
