@@ -150,6 +150,20 @@ def test_drafting_a_model_keeps_a_file_of_that_name(tmp_path):
     assert mine.with_name("net.onnx.bak1").read_bytes() == MINE
 
 
+def test_a_license_text_of_a_draft_replaces_no_other(tmp_path):
+    (tmp_path / "net.onnx").write_bytes(network("onnx"))
+    (tmp_path / "text").write_bytes(b"Copyright them\n")
+    mine = tmp_path / "models" / "licenses" / "MIT-mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(MINE)
+    words = "new mine --from net.onnx --license MIT --license_text text --models_dir models"
+    ended = posezoo(*words.split(), "--weights_dir", "out", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "MIT-mine.txt: is not as posezoo wrote it: kept as MIT-mine.txt.bak1" in ended.stderr
+    assert mine.with_name("MIT-mine.txt.bak1").read_bytes() == MINE
+    assert mine.read_bytes() == b"Copyright them\n"
+
+
 def test_a_mirror_keeps_a_declaration_that_the_user_wrote_there(zoo):
     words = ["mirror", "create", "m", "net", "--models_dir", "models"]
     assert "kept as" not in posezoo(*words, cwd=zoo.root).stderr

@@ -67,7 +67,7 @@ def kill_at_moments(runs: Runs, moments: int) -> None:
         run.kill()
         run.wait()
         wait_until(lambda: not runs.processes(), "the end of all processes")
-        assert not list(runs.temporary.iterdir())
         assert runs.start().wait(HANG_S) == 0
+        assert not list(runs.temporary.iterdir())
         assert runs.files() == right, moment
         runs.clear()

@@ -5,7 +5,6 @@ hosts.
 from __future__ import annotations
 
 import math
-import tempfile
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -31,6 +30,7 @@ from posezoo.core.events import (
     WarningIssued,
     ignore_event,
 )
+from posezoo.core.files.staging import temporary_dir
 from posezoo.core.registry import registry_root
 from posezoo.core.workers.threads import ThreadPool
 
@@ -276,13 +276,11 @@ class DownloadContext(ExitStack[None]):
         with self._lock:
             if self._temp_dir is None:
                 try:
-                    folder = tempfile.TemporaryDirectory(
-                        prefix="posezoo-", ignore_cleanup_errors=True
-                    )
-                except OSError as error:
+                    self._temp_dir = self.enter_context(temporary_dir())
+                except (OSError, OutputError) as error:
+                    reason = os_reason(error) if isinstance(error, OSError) else error.problem
                     raise OutputError(
-                        f"cannot create a temporary folder: {os_reason(error)}",
+                        f"cannot create a temporary folder: {reason}",
                         hint="set TMPDIR to a folder with free space",
                     ) from error
-                self._temp_dir = Path(self.enter_context(folder))
             return self._temp_dir

@@ -63,7 +63,12 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Download the files, write the model.yml, and print which fields the user must complete."""
-    from posezoo.core.files.verified_files import write_atomically, writing
+    from posezoo.core.files.verified_files import (
+        compute_digest,
+        set_aside,
+        write_atomically,
+        writing,
+    )
     from posezoo.upkeep.draft.draft_files import create_draft_spec, describe_files, guess_framework
     from posezoo.upkeep.draft.model_yml_text import format_model_yml, list_missing_fields
 
@@ -101,6 +106,7 @@ def run(args: argparse.Namespace) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         if args.license_text:
             license_text.parent.mkdir(parents=True, exist_ok=True)
+            set_aside(license_text, console, [compute_digest(args.license_text)])
             write_atomically(license_text, read_regular_bytes(args.license_text))
     write_atomically(path, format_model_yml(spec).encode())
 
