@@ -275,8 +275,10 @@ class DownloadContext(ExitStack[None]):
         """A temporary folder that is removed on exit."""
         with self._lock:
             if self._temp_dir is None:
+                stack = ExitStack()
+                self.callback(stack.close)
                 try:
-                    self._temp_dir = self.enter_context(temporary_dir())
+                    self._temp_dir = stack.enter_context(temporary_dir())
                 except (OSError, OutputError) as error:
                     reason = os_reason(error) if isinstance(error, OSError) else error.problem
                     raise OutputError(

@@ -25,6 +25,7 @@ from posezoo.core.download.candidates import (
 )
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.digest_store import cache_entry_lock, is_cached, store, store_candidates
+from posezoo.core.download.origins import entry_path
 from posezoo.core.download.partial import PartialFile, remove_partial
 from posezoo.core.download.provenance_json import remember_origin
 from posezoo.core.download.source_types import find_source_type
@@ -237,8 +238,10 @@ def _finish(
         file = replace(file, size=size, checksum=digest, first_use=True)
     if context.records_origins:
         remember_origin(target, candidate, partial.source_url, size, digest=digest)
-    with writing(target):
-        set_aside(target, context.emit)
+    # A path in a mirror names its bytes: others there are damaged, and not a file of the user.
+    if file.checksum is None or not target.match(str(entry_path(file.checksum))):
+        with writing(target):
+            set_aside(target, context.emit)
     partial.replace_target()
     if file.checksum:
         remember_verified(target, file.checksum, is_synced=True)
