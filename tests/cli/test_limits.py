@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,10 @@ from fakes.network import with_weights_beside
 from fakes.waiting import HANG_S
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.formats.caffe.prototxt import MAX_BYTES
+
+#: Annotations in COCO's format.
+PEOPLE = """{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [], "categories":
+    [{"id": 1, "name": "person", "keypoints": ["nose"], "skeleton": []}]}"""
 
 
 def translate(folder: Path, file: str, *words: object):
@@ -264,6 +269,57 @@ def test_a_named_pipe_is_one_line_and_no_hang(tmp_path, words):
     (tmp_path / "net.onnx").write_bytes(with_weights_beside("weights.data")[0])
     ended = posezoo_process(*words, cwd=tmp_path)
     assert_one_line(ended)
+
+
+def run_in_a_shell(folder: Path, command: str):
+    return subprocess.run(
+        ["bash", "-c", f"exec {shlex.quote(sys.executable)} -m posezoo {command}"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=HANG_S,
+    )
+
+
+needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+
+
+@needs_bash
+@pytest.mark.parametrize(
+    ("file", "command"),
+    [
+        (PEOPLE, "dataset info --images . --annotations {}"),
+        ("movenet-thunder", "mirror create m --dry_run --list {}"),
+        ('{"findings": []}', "verify --metadata movenet-thunder --baseline {}"),
+        ("[]", "recommend --figures {}"),
+        ("[]", "record {}"),
+        ("", "verify movenet-thunder --weights_dir . --lock {}"),
+    ],
+)
+def test_a_pipe_of_the_shell_is_read_like_a_file(tmp_path, file, command):
+    (tmp_path / "file.json").write_text(file)
+    expected = run_in_a_shell(tmp_path, command.format("file.json"))
+    piped = run_in_a_shell(tmp_path, command.format("<(cat file.json)"))
+    of_stdin = run_in_a_shell(tmp_path, command.format("/dev/stdin") + " < <(cat file.json)")
+    assert "Traceback" not in piped.stderr
+    for name, ended in {"/dev/fd/63": piped, "/dev/stdin": of_stdin}.items():
+        assert ended.returncode == expected.returncode, ended.stderr
+        assert ended.stdout.replace(name, "file.json") == expected.stdout
+
+
+@needs_bash
+@pytest.mark.parametrize(
+    "command",
+    [
+        "dataset info --images . --annotations <(echo [)",
+        "mirror create m --dry_run --list <(yes)",
+        "translate <(cat net.onnx) -o made.xml",
+        "run movenet-thunder --input <(echo)",
+    ],
+)
+def test_a_pipe_of_the_shell_that_cannot_be_used_is_one_line(tmp_path, command):
+    (tmp_path / "net.onnx").touch()
+    assert_one_line(run_in_a_shell(tmp_path, command), "/dev/fd/63")
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])

@@ -162,6 +162,6 @@ def test_a_file_of_the_user_in_a_models_folder_is_kept_under_another_name(tmp_pa
     for name in ("net.onnx", "FP16/net.xml", "FP16/net.bin"):
         own = (folder / name).with_name(f"{(folder / name).name}.bak1")
         assert own.read_bytes() == (b"my own network" if name == "net.onnx" else b"my own IR")
-        assert f"{(folder / name).name}: was not written by posezoo: kept as {own.name}" in said
+        assert f"{(folder / name).name}: is not as posezoo wrote it: kept as {own.name}" in said
     assert "kept as" not in get(mean=[1, 2, 3])  # another IR, which replaces our own
     assert len([*folder.rglob("*.bak*")]) == 3

@@ -10,18 +10,18 @@ from contextlib import suppress
 from pathlib import Path
 
 from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, RegexReplace
+from posezoo.core.download import provenance_json
 from posezoo.core.download.provenance_json import NAME as PROVENANCE
 from posezoo.core.errors import OutputError, os_reason
 from posezoo.core.files.file_record import (
     RECORDS_DIR,
     fingerprint,
-    read_json,
     read_record,
     record_path,
 )
 from posezoo.core.files.postprocess_state import text_record
 from posezoo.core.ir.provenance import read_provenance
-from posezoo.core.layout import ModelLayout
+from posezoo.core.layout import ModelLayout, find_link_out
 from posezoo.core.registry import license_path
 from posezoo.core.sidecars import SIDECARS
 from posezoo.core.values import frozen
@@ -58,7 +58,10 @@ def plan_removal(
         removed += _list_documents(spec, layout, files)
     for composite in composites:
         removed += _list_documents(composite, layout, [])
-    paths = tuple(dict.fromkeys(removed))
+    paths = tuple(path for path in dict.fromkeys(removed) if not find_link_out(path, layout.roots))
+    for path in dict.fromkeys(removed):
+        if path not in paths:
+            kept.append(ArtifactState("", path.name, path, "symlinked"))
     return RemovalPlan(paths, tuple(kept), sum(path.stat().st_size for path in paths))
 
 
@@ -100,7 +103,7 @@ def _list_documents(model: Model, layout: ModelLayout, removed: Sequence[Path]) 
     """What posezoo wrote beside these files: records, sidecars, a license."""
     folder = layout.model_dir(model)
     downloads = layout.download_dir / model.subdirectory
-    if {"model", "files"} <= read_json(downloads / PROVENANCE).keys():
+    if provenance_json.is_own(downloads / PROVENANCE):
         yield downloads / PROVENANCE
     ir_folders = {path.parent for path in removed if path.suffix == ".xml"}
     for parent in ir_folders:

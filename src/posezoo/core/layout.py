@@ -7,7 +7,8 @@ A part of a composite is one level deeper: ``<root>/public/<composite>/<part>/..
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field
 from pathlib import Path, PurePath
 
@@ -36,6 +37,35 @@ def path_below(folder: Path, name: PurePath | str) -> Path:
     return folder / relative
 
 
+def find_link_out(path: Path, roots: Iterable[Path]) -> Path | None:
+    """The link between one of the roots and a path below it that leads out of all roots; None if
+    there is none. A root itself, and the path itself, may be links.
+    """
+    root = next((root for root in roots if path.is_relative_to(root)), path)
+    real_roots = [Path(os.path.realpath(root)) for root in roots]
+    for name in [*reversed(path.relative_to(root).parents)][1:]:
+        folder = root / name
+        if folder.is_symlink():
+            real = Path(os.path.realpath(folder))
+            if not any(real.is_relative_to(each) for each in real_roots):
+                return folder
+    return None
+
+
+def require_inside(path: Path, roots: Sequence[Path]) -> None:
+    """Check that no link would lead what is written to a path out of all roots.
+
+    Raises:
+        OutputError: a link would.
+    """
+    if link := find_link_out(path, roots):
+        raise OutputError(
+            f"{path}: is not written, since {link} is a link that leads out of the folder, to"
+            f" {os.path.realpath(link)}",
+            hint="put a folder there in place of the link, or choose another folder for the models",
+        )
+
+
 @frozen
 class ModelLayout:
     """The root folders of published files and IRs, which are often the same folder."""
@@ -46,6 +76,11 @@ class ModelLayout:
     #: Files that the model's own code made ($conv_dir); None if none ran.
     conversions: Path | None = None
     limits: RequestLimits = field(default_factory=RequestLimits)  # for folders in stores
+
+    @property
+    def roots(self) -> tuple[Path, Path]:
+        """The folders below which all files of models are written."""
+        return self.download_dir, self.output_dir
 
     def model_download_dir(self, spec: ModelSpec) -> Path:
         """The folder of a model's published files."""

@@ -15,6 +15,7 @@ from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import ArchiveError
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.files.postprocess_state import PostprocessRecord
+from posezoo.core.layout import require_inside
 from posezoo.core.values import frozen
 
 
@@ -96,7 +97,7 @@ def download_dataset(
     have ``name``.
     """
     files: list[Path] = []
-    with DownloadContext(name, download_options, listener) as context:
+    with DownloadContext(name, download_options, listener, roots=[folder]) as context:
         for archive in dataset.archives:
             files += _unpack(archive, folder, context)
             with suppress(OSError):
@@ -116,12 +117,13 @@ def _unpack(archive: DatasetArchive, folder: Path, context: DownloadContext) -> 
     for present in (record, old_record):
         if present.is_up_to_date():
             return present.outputs()
+    require_inside(folder / archive.members / "file", [folder])
     download_file(archive.file, path, context)
 
     def place(member: str) -> Path | None:
         return folder / member if member.startswith(archive.members) else None
 
-    unpacked = unpack_archive(path, "zip", place)
+    unpacked = unpack_archive(path, "zip", place, listener=context.emit)
     if not unpacked:
         raise ArchiveError(f"{path.name}: contains nothing below {archive.members}")
     record.write(unpacked, sizes_only=True)

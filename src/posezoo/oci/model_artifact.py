@@ -33,7 +33,13 @@ from posezoo.core.download.provenance_json import update_provenance_json
 from posezoo.core.errors import DigestError, OutputError, SizeError, SourceError, UnknownModelError
 from posezoo.core.events import ArtifactUploadProgress, Listener, ignore_event
 from posezoo.core.files.foreign_json import parse_json
-from posezoo.core.files.verified_files import compute_digests, is_verified, write_atomically
+from posezoo.core.files.verified_files import (
+    compute_digests,
+    is_verified,
+    set_aside,
+    write_atomically,
+    write_keeping,
+)
 from posezoo.core.ir.provenance import (
     SUFFIXES,
     FileContent,
@@ -43,7 +49,7 @@ from posezoo.core.ir.provenance import (
     read_provenance,
     source_digests,
 )
-from posezoo.core.layout import DECODED, ModelLayout
+from posezoo.core.layout import DECODED, ModelLayout, require_inside
 from posezoo.core.lockfile import LockFile
 from posezoo.core.registry import TAG_MARK, Registry, license_path, read_copyright_line
 from posezoo.core.values import frozen
@@ -587,10 +593,13 @@ def pull_files(
     spec = plan.model
     context.pool.run_all(download, plan.files)
     for path, content in records.items():
+        require_inside(path, context.roots)
+        if read_provenance(path) is None:
+            set_aside(path, context.emit)
         write_atomically(path, content)
     if isinstance(spec, ModelSpec):
         if _LICENSE in plan.documents and read_copyright_line(spec):
             target = layout.model_dir(spec) / _LICENSE
-            write_atomically(target, license_path(spec).read_bytes())
+            write_keeping(target, license_path(spec).read_bytes(), context.emit)
         files = [(file, layout.file_path(spec, file)) for file in spec.files]
-        update_provenance_json(layout.model_download_dir(spec), spec, files)
+        update_provenance_json(layout.model_download_dir(spec), spec, files, context)

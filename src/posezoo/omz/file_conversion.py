@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -16,7 +15,7 @@ from posezoo.core.declarations.model import ModelSpec, Precision, SourceFile
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
 from posezoo.core.errors import RandomNetworkError, SelfCheckError, WideIntegerError
 from posezoo.core.events import Listener, StepStarted, WarningIssued, ignore_event
-from posezoo.core.files.staging import remove_stale_staging_dirs
+from posezoo.core.files.staging import remove_stale_staging_dirs, temporary_dir
 from posezoo.core.layout import FlatLayout
 from posezoo.core.resolve.resolved import Converter, Target
 
@@ -93,8 +92,8 @@ def convert_file(
     if self_check and not later:
         is_published = check(layout, target, listener=listener)
     elif self_check:
-        with tempfile.TemporaryDirectory(prefix="posezoo-") as folder:
-            before = replace(layout, output_dir=Path(folder))
+        with temporary_dir() as folder:
+            before = replace(layout, output_dir=folder)
             xml = before.converted_ir_path(spec, precision)
             check(before, replace(target, xml=xml), listener=listener)
         applied = ", ".join(later)

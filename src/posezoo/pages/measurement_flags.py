@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from posezoo.cli.flags import Flag
 from posezoo.cli.parsers import Args
 from posezoo.core.errors import PosezooError
+from posezoo.core.regular_files import is_open_pipe
 
 if TYPE_CHECKING:
     from posezoo.cli.console import Console
@@ -82,7 +83,7 @@ def measurement_selection(args: MeasurementArgs, registry: Registry) -> Measurem
 
     measurements = []
     for file in args.figures:
-        if not file.is_file():
+        if not file.is_file() and not is_open_pipe(file):
             hint = f"posezoo benchmark MODEL --output {shlex.quote(str(file))}"
             raise PosezooError(f"{file}: no such file", hint=hint)
         for model, measurement in read_measurements(file, registry):

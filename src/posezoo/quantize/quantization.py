@@ -26,6 +26,7 @@ from posezoo.core.events import (
 from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
 from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.openvino_import import error_text, openvino_core
+from posezoo.core.layout import require_inside
 from posezoo.core.registry import format_command
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions
@@ -98,6 +99,8 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
     used: dict[str, int] = {}
     displacements: dict[Precision, KeypointDisplacement] = {}
     if due := select_due(name, plan.irs, listener):
+        for ir in due:
+            require_inside(ir.xml, plan.layout.roots)
         remove_stale_staging_dirs(folder)
         precisions = tuple(ir.precision for ir in due)
         listener(

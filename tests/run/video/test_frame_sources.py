@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -420,3 +423,30 @@ def test_a_photo_is_rotated_as_its_exif_says(tmp_path, reported):
     source = open_source(str(tmp_path / "a.jpg"), report_error=reported.append)
     assert source.size == (20, 40)
     assert next(source.frames()).image.shape == (40, 20, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the libraries of a process")
+@pytest.mark.parametrize("begins_with", ["a good frame", "nothing"])
+def test_a_frame_that_never_ends_is_not_read_whole(tmp_path, begins_with):
+    """FFmpeg would take twice its 512 MiB."""
+    done, encoded = cv2.imencode(".jpg", np.zeros((64, 64, 3), np.uint8))
+    assert done
+    frame = encoded.tobytes()
+    path = tmp_path / "endless.mjpeg"
+    path.write_bytes((frame if begins_with == "a good frame" else b"") + frame[:-2])
+    os.truncate(path, 512 << 20)
+    script = (
+        "import sys; from posezoo.run.video.frame_sources import open_source\n"
+        "errors = []\n"
+        "try: frames = [*open_source(sys.argv[1], report_error=errors.append).frames()]\n"
+        "except Exception as error: frames = []; errors.append(error)\n"
+        "print(len(frames), *errors)"
+    )
+    run = subprocess.Popen([sys.executable, "-c", script, path], stdout=subprocess.PIPE, text=True)
+    said = run.stdout.read()
+    _, status, used = os.wait4(run.pid, 0)
+    run.returncode = os.waitstatus_to_exitcode(status)
+    assert run.returncode == 0
+    assert said.startswith("1" if begins_with == "a good frame" else "0")
+    assert used.ru_maxrss < 500_000  # in KB

@@ -93,7 +93,7 @@ _REASONS = {
     "changed": "it was changed since posezoo wrote it",
     "unknown": "posezoo has no record of it",
     "extra": "posezoo did not write it",
-    "symlinked": "it is a link",
+    "symlinked": "it is a link, or behind one that leads out of the folder",
     "special": "it is no regular file",
 }
 

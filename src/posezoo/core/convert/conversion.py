@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from posezoo.core.convert import frontends
@@ -25,12 +26,14 @@ from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.resolved import Resolved, Target
 
 
-def write_onnx(resolved: Resolved, *, force: bool = False) -> Path:
+def write_onnx(
+    resolved: Resolved, *, force: bool = False, listener: Listener = ignore_event
+) -> Path:
     """Export a downloaded checkpoint to ONNX, as ``<name>.onnx`` in the model's folder.
 
     Args:
-        force: replace an existing ONNX file, and write it even if the folder has the IR of other
-            weights.
+        force: write it even if the folder has the IR of other weights, or another ONNX file, which
+            is kept under another name if posezoo did not write it.
 
     Raises:
         ConversionError: the model is not a checkpoint of one of our networks; the checkpoint is
@@ -52,7 +55,7 @@ def write_onnx(resolved: Resolved, *, force: bool = False) -> Path:
     # An ONNX file has no record of its source: it may come from a training that cannot be repeated.
     if not force and path.is_file() and path.read_bytes() != content:
         raise ConversionError(f"{path}: exists already, with other content", hint=KEEP_OR_REPLACE)
-    verified_files.write_atomically(path, content)
+    verified_files.write_keeping(path, content, listener)
     return path
 
 
@@ -110,9 +113,10 @@ def convert_with_openvino(
         reference = None
         if self_check and is_known:
             reference = pool.submit(compute_reference, spec, source, by_nodes=options.by_nodes)
-        onnx = layout.onnx_path(spec) if options.keep_onnx else None
+        keep = partial(verified_files.write_keeping, layout.onnx_path(spec), listener=listener)
         network = preprocess.apply_model_yml(
-            frontends.read_network(spec, source, keep_onnx=onnx), spec
+            frontends.read_network(spec, source, keep_onnx=keep if options.keep_onnx else None),
+            spec,
         )
         if spec.decoding:
             network = GRAPH_DECODER.part.append(network, spec)

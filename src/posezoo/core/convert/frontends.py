@@ -12,7 +12,6 @@ import math
 import os
 import posixpath
 import struct
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,10 +24,11 @@ from posezoo.core.declarations.routes import describe_obstacle, select_route
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
 from posezoo.core.declarations.supported_mo_args import SAVED_MODEL_DIR, SAVED_MODEL_FILE
 from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
-from posezoo.core.errors import ConversionError, MissingPackageError, sanitize
+from posezoo.core.errors import ConversionError, MissingPackageError, OutputError, sanitize
 from posezoo.core.files import verified_files
 from posezoo.core.files.file_record import read_record
 from posezoo.core.files.postprocess_state import is_unpacked
+from posezoo.core.files.staging import temporary_dir
 from posezoo.core.ir.openvino_import import (
     error_text,
     explain_invalid_names,
@@ -230,10 +230,12 @@ def _describe_kind(path: Path) -> str:
     return "something else"
 
 
-def read_network(spec: ModelSpec, path: VerifiedSource, *, keep_onnx: Path | None = None) -> Any:
+def read_network(
+    spec: ModelSpec, path: VerifiedSource, *, keep_onnx: Callable[[bytes], None] | None = None
+) -> Any:
     """The network (``openvino.Model``) of a verified file, as OpenVINO's own converter reads it.
 
-    The intermediate ONNX of a checkpoint is kept at the path ``keep_onnx``, if it is given.
+    ``keep_onnx``, if it is given, receives the intermediate ONNX of a checkpoint.
 
     Raises:
         ConversionError: see ``open_for_frontend``; or OpenVINO cannot read the file.
@@ -243,23 +245,23 @@ def read_network(spec: ModelSpec, path: VerifiedSource, *, keep_onnx: Path | Non
     model_format = select_format(spec)
     source = open_for_frontend(spec, path)
     if isinstance(source, bytes) and keep_onnx:
-        verified_files.write_atomically(keep_onnx, source)
+        keep_onnx(source)
     steps = UPSTREAM_STEPS.part
     declared = model_format.output_names(path)
     names = [*spec.output_names, *declared.values()]
     try:
         source = steps.read_parts(spec, path) or source
-        with tempfile.TemporaryDirectory(prefix="posezoo-") as folder:
+        with temporary_dir() as folder:
             # It reads only .pb files.
             if isinstance(source, bytes) and model_format.frontend == "tf":
-                graph = Path(folder, "graph.pb")
+                graph = folder / "graph.pb"
                 graph.write_bytes(source)
                 source = graph
             if model_format.read_network:
                 network = _simplify(model_format.read_network(spec, path))
             else:
                 network = _read(model_format, source, spec, names)
-    except (ConversionError, MissingPackageError, MemoryError):
+    except (ConversionError, MissingPackageError, OutputError, MemoryError):
         raise
     except Exception as error:
         # OpenVINO's frontends raise classes that derive from Exception directly.

@@ -19,7 +19,7 @@ from posezoo.core.convert.reference_outputs import (
 )
 from posezoo.core.convert.self_check import SelfCheckResult, check_fp16, check_ir
 from posezoo.core.declarations.model import Decoder, ModelSpec, Precision
-from posezoo.core.events import Listener, SelfCheckPassed, WarningIssued, ignore_event
+from posezoo.core.events import Listener, SelfCheckPassed, ignore_event
 from posezoo.core.files import verified_files
 from posezoo.core.files.staging import create_parent, output_error, staging_dir
 from posezoo.core.ir import ir_writer, provenance
@@ -203,39 +203,44 @@ def replace_irs(staged: Sequence[StagedIr], *, listener: Listener = ignore_event
                 ir.xml.with_name("provenance.json"), ir.record, lasting=False
             )
     for ir in staged:  # all bytes are written: a full disk cannot interrupt these moves
-        xml = ir.target.xml
-        record = ir.target.xml.with_name("provenance.json")
         try:
-            create_parent(xml)
-            is_good = partial(
-                verified_files.is_verified, trust_record=False, remember=ir.record is not None
-            )
-            is_same = all(
-                is_good(xml.with_suffix(suffix), content.size, content.digest)
-                for suffix, content in ir.contents.items()
-            )
-            if not is_same:
-                _keep_foreign(ir, listener)
-                xml.unlink(missing_ok=True)
-                os.replace(ir.xml.with_suffix(".bin"), xml.with_suffix(".bin"))
-                os.replace(ir.xml, xml)
-                for suffix, content in ir.contents.items() if ir.record is not None else ():
-                    verified_files.remember_verified(xml.with_suffix(suffix), content.digest)
-            if ir.record is not None:
-                os.replace(ir.xml.with_name("provenance.json"), record)
+            _replace_ir(ir, listener)
         except OSError as error:
-            raise output_error(f"{xml}: cannot be moved to its folder", error) from error
+            raise output_error(f"{ir.target.xml}: cannot be moved to its folder", error) from error
+
+
+def _replace_ir(ir: StagedIr, listener: Listener) -> None:
+    xml = ir.target.xml
+    create_parent(xml)
+    is_good = partial(
+        verified_files.is_verified, trust_record=False, remember=ir.record is not None
+    )
+    is_same = all(
+        is_good(xml.with_suffix(suffix), content.size, content.digest)
+        for suffix, content in ir.contents.items()
+    )
+    if not is_same:
+        _keep_foreign(ir, listener)
+        xml.unlink(missing_ok=True)
+        os.replace(ir.xml.with_suffix(".bin"), xml.with_suffix(".bin"))
+        os.replace(ir.xml, xml)
+        for suffix, content in ir.contents.items() if ir.record is not None else ():
+            verified_files.remember_verified(xml.with_suffix(suffix), content.digest)
+    if ir.record is not None:
+        record = xml.with_name("provenance.json")
+        if provenance.read_provenance(record) is None:
+            verified_files.set_aside(record, listener)
+        os.replace(ir.xml.with_name("provenance.json"), record)
 
 
 def _keep_foreign(ir: StagedIr, listener: Listener) -> None:
-    """Rename the two files of an IR that posezoo did not make; an IR without a record is a result
-    whose name the user gave, and was checked before.
+    """Rename the two files of an IR that posezoo did not make, or that was changed since; an IR
+    without a record is a result whose name the user gave, and was checked before.
     """
     if ir.record is None:
         return
     xml = ir.target.xml
     made = provenance.read_provenance(xml.with_name("provenance.json"))
     for suffix in provenance.SUFFIXES:
-        is_known = made is not None and suffix in made.contents
-        if kept := verified_files.set_aside(xml.with_suffix(suffix), is_known=is_known):
-            listener(WarningIssued(kept))
+        digests = [made.contents[suffix].digest] if made and suffix in made.contents else []
+        verified_files.set_aside(xml.with_suffix(suffix), listener, digests)

@@ -13,19 +13,27 @@ import re
 import stat
 import tarfile
 import zipfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
-from posezoo.core.declarations.model import SourceFile
+from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.declarations.safe_names import case_folded, explain_unsafe_file_name
 from posezoo.core.download.candidates import ByteStream
 from posezoo.core.errors import ArchiveError, PosezooError, SizeError
+from posezoo.core.events import Listener, ignore_event
 from posezoo.core.files.staging import prepare_target, remove_stale_staging_dirs, staging_dir
-from posezoo.core.files.verified_files import CHUNK, ZipReader, writing
+from posezoo.core.files.verified_files import (
+    CHUNK,
+    ZipReader,
+    compute_digest,
+    set_aside,
+    writing,
+)
 
 # The largest archives of Open Model Zoo contain about 1.5 GB, or (source code) about 2000 files.
 MAX_MEMBERS = 20_000
@@ -61,16 +69,24 @@ Members = Generator[tuple[str, int, IO[bytes] | _Part], None, None]
 
 
 def unpack_archive(
-    archive: Path, format: str, place: Callable[[str], Path | None], *, index: Path | None = None
+    archive: Path,
+    format: str,
+    place: Callable[[str], Path | None],
+    *,
+    index: Path | None = None,
+    earlier: Mapping[Path, Digest] = MappingProxyType({}),
+    listener: Listener = ignore_event,
 ) -> list[Path]:
     """Write each member of an archive to its path, and return the paths; if one is refused, none is
-    written.
+    written. A file at such a path that is not as it was unpacked is kept under another name.
 
     Args:
         format: ``zip``, ``tar``, ``gztar`` or ``emscripten``.
         place: returns the path for a member's name (with / between folders), or None to skip the
             member.
         index: for ``emscripten``, the script that lists the members.
+        earlier: the files that were unpacked before, with their digests.
+        listener: receives a warning about each file that is kept.
 
     Raises:
         ArchiveError: it cannot be read, or contains a link, an unsafe name, two members with the
@@ -88,9 +104,18 @@ def unpack_archive(
                 prepare_target(target)
         # A file that is lost in a power failure does not match its record, and is unpacked again.
         for number, target in enumerate(targets):
+            unpacked = folder / str(number)
             with writing(target):
-                os.replace(folder / str(number), target)
+                set_aside(target, listener, _own_digests(unpacked, earlier.get(target)))
+                os.replace(unpacked, target)
     return targets
+
+
+def _own_digests(unpacked: Path, earlier: Digest | None) -> Iterator[Digest]:
+    """The digests that a file may have which is replaced; the member is hashed only if needed."""
+    if earlier:
+        yield earlier
+    yield compute_digest(unpacked)
 
 
 def _unpack_aside(

@@ -5,7 +5,6 @@ hosts.
 from __future__ import annotations
 
 import math
-import tempfile
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -31,6 +30,7 @@ from posezoo.core.events import (
     WarningIssued,
     ignore_event,
 )
+from posezoo.core.files.staging import temporary_dir
 from posezoo.core.registry import registry_root
 from posezoo.core.workers.threads import ThreadPool
 
@@ -188,6 +188,7 @@ class DownloadContext(ExitStack[None]):
         listener: receives the events.
         pool: the connections shared with other calls; None for a new pool.
         records_origins: whether to remember where each file came from, for provenance.json.
+        roots: the folders that no link may lead a file out of.
     """
 
     def __init__(
@@ -198,6 +199,7 @@ class DownloadContext(ExitStack[None]):
         *,
         pool: ConnectionPool | None = None,
         records_origins: bool = False,
+        roots: Sequence[Path] = (),
     ) -> None:
         super().__init__()
         self.options = options
@@ -214,6 +216,7 @@ class DownloadContext(ExitStack[None]):
             self.first_use = partial(options.first_use, model) if options.first_use else None
         self.cache_dir = options.cache_dir  # None after a write failed
         self.records_origins = records_origins
+        self.roots = roots
         self.is_probe = False  # whether only the first byte of a file is wanted
         self._listener = listener
         self._lock = threading.RLock()  # files come in parallel; listeners need not be thread-safe
@@ -272,14 +275,14 @@ class DownloadContext(ExitStack[None]):
         """A temporary folder that is removed on exit."""
         with self._lock:
             if self._temp_dir is None:
+                stack = ExitStack()
+                self.callback(stack.close)
                 try:
-                    folder = tempfile.TemporaryDirectory(
-                        prefix="posezoo-", ignore_cleanup_errors=True
-                    )
-                except OSError as error:
+                    self._temp_dir = stack.enter_context(temporary_dir())
+                except (OSError, OutputError) as error:
+                    reason = os_reason(error) if isinstance(error, OSError) else error.problem
                     raise OutputError(
-                        f"cannot create a temporary folder: {os_reason(error)}",
+                        f"cannot create a temporary folder: {reason}",
                         hint="set TMPDIR to a folder with free space",
                     ) from error
-                self._temp_dir = Path(self.enter_context(folder))
             return self._temp_dir

@@ -25,6 +25,7 @@ from posezoo.core.download.candidates import (
 )
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.digest_store import cache_entry_lock, is_cached, store, store_candidates
+from posezoo.core.download.origins import entry_path
 from posezoo.core.download.partial import PartialFile, remove_partial
 from posezoo.core.download.provenance_json import remember_origin
 from posezoo.core.download.source_types import find_source_type
@@ -55,6 +56,7 @@ from posezoo.core.files.verified_files import (
     set_aside,
     writing,
 )
+from posezoo.core.layout import require_inside
 from posezoo.core.workers.retries import TransientSourceError, ask_again
 
 _CHANGED = "the file changed at its source, or was damaged during the download"
@@ -99,7 +101,8 @@ def download_file(
         DownloadError: no candidate sent the file; SourceError, SizeError, DigestError or
             ArchiveError if only one candidate was asked.
         UnpinnedFileError: the file has no checksum, and its first use is not trusted.
-        OutputError: the file cannot be written; an earlier file of that name is unchanged.
+        OutputError: the file cannot be written, or a link leads out of the context's roots; an
+            earlier file of that name is unchanged.
     """
     if not file.is_pinned and context.first_use is None:
         raise unpinned_error([file])
@@ -108,6 +111,7 @@ def download_file(
         remove_partial(target)
         _add_to_cache(file, target, context)
         return
+    require_inside(target, context.roots)
     algorithms = [file.checksum.algorithm if file.checksum else "sha384"]
     algorithms += [digest.algorithm for digest in also]
     with PartialFile(target, _waiting(file, context), algorithms) as partial:
@@ -234,10 +238,10 @@ def _finish(
         file = replace(file, size=size, checksum=digest, first_use=True)
     if context.records_origins:
         remember_origin(target, candidate, partial.source_url, size, digest=digest)
-    with writing(target):
-        kept = set_aside(target)
-    if kept:
-        context.warn(kept)
+    # A path in a mirror names its bytes: others there are damaged, and not a file of the user.
+    if file.checksum is None or not target.match(str(entry_path(file.checksum))):
+        with writing(target):
+            set_aside(target, context.emit)
     partial.replace_target()
     if file.checksum:
         remember_verified(target, file.checksum, is_synced=True)

@@ -99,7 +99,7 @@ def download_model(
     record = layout.model_download_dir(spec) / NAME
     try:
         with DownloadContext(
-            spec, download_options, listener, pool=pool, records_origins=True
+            spec, download_options, listener, pool=pool, records_origins=True, roots=layout.roots
         ) as context:
             try:
                 _download_missing(spec, files_and_targets, layout, context, candidates=candidates)
@@ -136,7 +136,7 @@ def _record_origins(
     record: Path, spec: ModelSpec, files_and_targets: Places, context: DownloadContext
 ) -> None:
     try:
-        update_provenance_json(record.parent, spec, files_and_targets)
+        update_provenance_json(record.parent, spec, files_and_targets, context)
     except OSError as error:  # the files are verified anyway
         context.warn(f"{record}: cannot be written: {os_reason(error)}")
 

@@ -23,10 +23,10 @@ from posezoo.core.events import (
     WarningIssued,
     ignore_event,
 )
-from posezoo.core.files.postprocess_state import archive_record, text_record
+from posezoo.core.files.postprocess_state import PostprocessRecord, archive_record, text_record
 from posezoo.core.files.staging import remove_stale_staging_dirs
-from posezoo.core.files.verified_files import write_atomically
-from posezoo.core.layout import ModelLayout
+from posezoo.core.files.verified_files import write_keeping
+from posezoo.core.layout import ModelLayout, require_inside
 
 #: The texts of Open Model Zoo have at most 0.3 MB, and replacing takes milliseconds.
 TIMEOUT_S = 10.0
@@ -88,7 +88,7 @@ def postprocess(
                 record = archive_record(step, spec, layout)
                 if not record.is_up_to_date(rehash=rehash):
                     listener(FilePostprocessingStarted(spec.full_name, step.file, "unpack"))
-                    record.write(_unpack(step, spec, layout, listener))
+                    record.write(_unpack(step, spec, layout, record, listener))
         replacements: dict[str, list[RegexReplace]] = {}
         for step in steps:
             if isinstance(step, RegexReplace):
@@ -99,7 +99,9 @@ def postprocess(
                 listener(FilePostprocessingStarted(spec.full_name, file, "replace_text"))
                 published = layout.published_path(spec, file)
                 target = layout.download_path(spec, file)
-                write_atomically(target, replace_text(file, published, of_file).encode())
+                require_inside(target, layout.roots)
+                text = replace_text(file, published, of_file).encode()
+                write_keeping(target, text, listener, record.digests().values())
                 record.write([published, target])
     except PosezooError as error:
         listener(PostprocessingFinished(spec.full_name, False, error.problem))
@@ -151,13 +153,18 @@ class _Placement:
         if path in self._declared:
             problem = f"contains {member}, which model.yml declares as a file of its own"
             raise DownloadError(f"{self._archive}: {problem}")
+        require_inside(path, self._layout.roots)
         if not name.startswith(self._named):
             self.unnamed.append(member)
         return path
 
 
 def _unpack(
-    step: UnpackArchive, spec: ModelSpec, layout: ModelLayout, listener: Listener
+    step: UnpackArchive,
+    spec: ModelSpec,
+    layout: ModelLayout,
+    record: PostprocessRecord,
+    listener: Listener,
 ) -> list[Path]:
     """Unpack an archive into its folder, and return the paths of both."""
     from posezoo.core.download.archive import unpack_archive
@@ -165,7 +172,14 @@ def _unpack(
     archive = layout.download_path(spec, step.file)
     index = layout.published_path(spec, step.index) if step.index else None
     placement = _Placement(step, spec, layout)
-    unpacked = unpack_archive(archive, step.format, placement.place, index=index)
+    unpacked = unpack_archive(
+        archive,
+        step.format,
+        placement.place,
+        index=index,
+        earlier=record.digests(),
+        listener=listener,
+    )
     for members, problem in (
         (placement.skipped, "not unpacked, since it has no checksum"),
         (placement.unnamed, "unpacked"),

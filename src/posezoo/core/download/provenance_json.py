@@ -15,8 +15,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
 from posezoo.core.download.candidates import Candidate
-from posezoo.core.files.file_record import read_record, update_json, update_record
-from posezoo.core.files.verified_files import has_verified_record
+from posezoo.core.download.context import DownloadContext
+from posezoo.core.files.file_record import read_json, read_record, update_json, update_record
+from posezoo.core.files.verified_files import has_verified_record, set_aside
+from posezoo.core.layout import find_link_out
 
 NAME = "provenance.json"
 
@@ -52,15 +54,22 @@ def remember_origin(
 
 
 def update_provenance_json(
-    folder: Path, spec: ModelSpec, files_and_targets: Sequence[tuple[SourceFile, Path]]
+    folder: Path,
+    spec: ModelSpec,
+    files_and_targets: Sequence[tuple[SourceFile, Path]],
+    context: DownloadContext,
 ) -> None:
     """Write the origins of files of a model, from their records; entries of other files are kept.
+
+    A file of the user of this name is kept under another one. Nothing is written through a link
+    that leads out of the context's roots.
 
     An OSError if the file cannot be written, or another run keeps it locked.
     """
     names = spec.file_names
     path = folder / NAME
-    if NAME in names:  # do not overwrite a published file of this name
+    # Do not overwrite a published file of this name.
+    if NAME in names or find_link_out(path, context.roots):
         return
     origins = {}
     for file, target in files_and_targets:
@@ -80,7 +89,14 @@ def update_provenance_json(
             kept = {name: origin for name, origin in files.items() if name in names}
         return {"model": spec.full_name, "files": kept | origins}
 
+    if origins and not is_own(path):
+        set_aside(path, context.emit)
     part, guard = (path.with_name(f".{path.name}.{end}") for end in ("part", "guard"))
     if origins or part.exists():  # a killed run may have left a part
         update_json(path, merge)
     guard.unlink(missing_ok=True)  # left by an earlier version that was killed
+
+
+def is_own(path: Path) -> bool:
+    """Whether a provenance.json has what ``update_provenance_json`` writes."""
+    return {"model", "files"} <= read_json(path).keys()

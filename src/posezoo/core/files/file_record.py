@@ -62,7 +62,8 @@ def read_record(path: Path) -> FileRecord:
 
 
 def update_record(path: Path, **sections: Json) -> None:
-    """Replace sections of a file's record; if it cannot be written, nothing happens.
+    """Replace sections of a file's record; if it cannot be written, or the folder of the records is
+    a link, nothing happens.
 
     Args:
         path: the file, not the record.
@@ -75,7 +76,8 @@ def update_record(path: Path, **sections: Json) -> None:
         return {name: section for name, section in changed.items() if section}
 
     record = read_record(path)
-    if replace(record, **sections) == record:
+    is_led_away = record_path(path).parent.is_symlink()
+    if is_led_away or replace(record, **sections) == record:
         return
     with suppress(OSError):
         update_json(record_path(path), change)

@@ -11,7 +11,13 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from posezoo.core.declarations.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
+from posezoo.core.declarations.model import (
+    Digest,
+    ModelSpec,
+    RegexReplace,
+    SourceFile,
+    UnpackArchive,
+)
 from posezoo.core.files.file_record import fingerprint, read_record, update_record
 from posezoo.core.files.verified_files import compute_digest, sync
 from posezoo.core.layout import ModelLayout
@@ -51,17 +57,23 @@ class PostprocessRecord:
         """The files that were made, with SHA-384, or "" if only the size is known; empty without a
         record.
         """
-        outputs = read_record(self.subject).outputs
-        if outputs.get("recipe") != self.recipe:
+        if read_record(self.subject).outputs.get("recipe") != self.recipe:
             return {}
+        return {path: sha384 for path, sha384 in self._files().items() if path != self.subject}
+
+    def digests(self) -> dict[Path, Digest]:
+        """The digests of the files that were read or made with any recipe, where they are known."""
+        known = {path: sha384 for path, sha384 in self._files().items() if sha384}
+        return {path: Digest("sha384", sha384) for path, sha384 in known.items()}
+
+    def _files(self) -> dict[Path, str]:
         try:
-            files = {
+            return {
                 self.subject.parent / name: str(entry.get("sha384", ""))
-                for name, entry in outputs["files"].items()
+                for name, entry in read_record(self.subject).outputs["files"].items()
             }
         except (LookupError, TypeError, AttributeError):
             return {}
-        return {path: sha384 for path, sha384 in files.items() if path != self.subject}
 
     def write(self, files: Collection[Path], *, sizes_only: bool = False) -> None:
         """Record the files; if the record cannot be written, the next run makes the files again."""

@@ -92,10 +92,25 @@ def staging_dir(parent: Path) -> Iterator[Path]:
             os.close(lock)
 
 
+@contextmanager
+def temporary_dir() -> Iterator[Path]:
+    """As ``staging_dir``, in the system's folder for temporary files; what runs that were killed
+    left there is removed.
+    """
+    import tempfile
+
+    parent = Path(tempfile.gettempdir())
+    remove_stale_staging_dirs(parent)
+    with staging_dir(parent) as folder:
+        yield folder
+
+
 def remove_stale_staging_dirs(parent: Path) -> None:
-    """Remove the folders of conversions that were killed."""
+    """Remove this user's folders of conversions that were killed."""
     for folder in parent.glob(f"{PREFIX}*"):
         with suppress(OSError):
+            if hasattr(os, "geteuid") and folder.lstat().st_uid != os.geteuid():
+                continue
             lock = lock_folder(folder)
             if lock is not None or time.time() - folder.stat().st_mtime > ABANDONED_AFTER_S:
                 remove_tree(folder)

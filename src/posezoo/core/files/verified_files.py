@@ -12,9 +12,11 @@ from pathlib import Path
 
 from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.errors import OutputError
+from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.files.file_lock import lock_file, remove_stale_parts, unique_part
 from posezoo.core.files.file_record import fingerprint, read_record, update_record
 from posezoo.core.files.staging import PREFIX, create_parent, output_error
+from posezoo.core.regular_files import OPEN_FILES, open_regular
 
 # 1 MiB: with 1 KiB pieces and a flush after each, 64 MiB took 1850 ms instead of 230 ms.
 CHUNK = 1 << 20
@@ -65,7 +67,7 @@ def compute_digests(path: Path, algorithms: Iterable[str]) -> list[Digest]:
     hasher = Hasher(algorithms)
     # Large pieces, because after each piece the thread has to wait for the GIL.
     piece = memoryview(bytearray(min(_LARGE, max(1, path.stat().st_size))))
-    with open(path, "rb", buffering=0) as stream:
+    with open_regular(path) as stream:
         while length := stream.readinto(piece):
             hasher.update(piece[:length])
     return hasher.digests
@@ -158,25 +160,41 @@ def remember_verified(path: Path, digest: Digest, *, is_synced: bool = False) ->
         update_record(path, verified={digest.algorithm: digest.value, **fingerprint(path)})
 
 
-def set_aside(path: Path, *, is_known: bool = False) -> str:
-    """Rename a file that is about to be replaced and that posezoo did not write, so that no file of
-    the user is lost; a sentence for the user, or empty if nothing had to be kept.
+def set_aside(path: Path, listener: Listener, accepted: Iterable[Digest] = ()) -> None:
+    """Rename a file that is about to be replaced and that is not as posezoo wrote it, with a
+    warning, so that no file of the user is lost.
 
-    Args:
-        is_known: whether posezoo wrote it, although it has no record of its own.
+    A file is ours if it has the digest in its record, or one of ``accepted``.
 
     Raises:
-        OSError: it cannot be renamed.
+        OSError: it cannot be read or renamed.
     """
-    if path.is_symlink() or not path.is_file() or not path.stat().st_size:
-        return ""
-    if is_known or read_record(path).verified:
-        return ""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    digests = {*accepted}
+    for algorithm, value in read_record(path).verified.items():
+        if isinstance(value, str):
+            digests.add(Digest(algorithm, value))
+    if any(compute_digest(path, digest.algorithm) == digest for digest in digests):
+        return
     number = 1
     while os.path.lexists(kept := path.with_name(f"{path.name}.bak{number}")):
         number += 1
     path.rename(kept)
-    return f"{path}: was not written by posezoo: kept as {kept.name}"
+    listener(WarningIssued(f"{path}: is not as posezoo wrote it: kept as {kept.name}"))
+
+
+def write_keeping(
+    path: Path, content: bytes, listener: Listener, accepted: Iterable[Digest] = ()
+) -> None:
+    """Write a file as ``write_atomically`` does, after ``set_aside``, and record its digest."""
+    hasher = Hasher(["sha384"])
+    hasher.update(content)
+    digests = hasher.digests
+    with writing(path):
+        set_aside(path, listener, [*accepted, *digests])
+    write_atomically(path, content)
+    remember_verified(path, digests[0], is_synced=True)
 
 
 class ZipReader(io.BufferedReader):
@@ -274,10 +292,7 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
 
 def is_device(path: Path) -> bool:
     """Whether a path is a device or an open file, such as /dev/stdout, which is never replaced."""
-    return path.parent in _DEVICES and path.exists()
-
-
-_DEVICES = tuple(map(Path, ("/dev", "/dev/fd", "/proc/self/fd")))
+    return path.parent in OPEN_FILES and path.exists()
 
 
 def replace_atomically(part: Path, path: Path) -> None:

@@ -36,6 +36,7 @@ from posezoo.core.lockfile.entries import (
     read_entries,
 )
 from posezoo.core.registry import Registry
+from posezoo.core.regular_files import is_open_pipe
 from posezoo.core.values import frozen
 
 
@@ -58,7 +59,8 @@ class LockFile:
     ) -> None:
         # Links are resolved, so that projects that share a lock by links still share it after a
         # write.
-        self.path = path.resolve() if path.is_symlink() else path
+        is_link = path.is_symlink() and not is_open_pipe(path)
+        self.path = path.resolve() if is_link else path
         self.is_strict = strict
         self._now = now
         self._entries: LockEntries | None = None

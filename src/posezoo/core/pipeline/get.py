@@ -22,7 +22,7 @@ from posezoo.core.events import (
     ignore_event,
 )
 from posezoo.core.files.staging import remove_stale_staging_dirs
-from posezoo.core.layout import ModelLayout, checkpoint_dir
+from posezoo.core.layout import ModelLayout, checkpoint_dir, require_inside
 from posezoo.core.pipeline.plan import Plan, make_plan
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.input_options import InputOptions
@@ -223,6 +223,8 @@ def convert(
         return _published_irs(resolved, plan)
     irs = {ir.precision: ir.xml for ir in plan.irs}
     due = select_due(spec.full_name, plan.irs, listener)
+    for target in due:
+        require_inside(target.xml, layout.roots)
     sync = folder_sync(layout.output_dir)
     with sync.exclusive_copy(layout.model_dir(spec)):
         remove_stale_staging_dirs(layout.model_dir(spec))
@@ -235,18 +237,20 @@ def convert(
         if due and options.keep_onnx:
             sync.publish([layout.onnx_path(spec)], layout.limits)
     if options.keep_onnx and not due:
-        export_onnx(resolved, force=True)
+        export_onnx(resolved, force=True, listener=listener)
     return Converted(resolved, irs)
 
 
-def export_onnx(resolved: Resolved, *, force: bool = False) -> Path:
+def export_onnx(
+    resolved: Resolved, *, force: bool = False, listener: Listener = ignore_event
+) -> Path:
     """As ``core.convert.conversion.write_onnx``, and publish the file."""
     from posezoo.core.convert import conversion
 
     layout = resolved.layout
     sync = folder_sync(layout.output_dir)
     with sync.exclusive_copy(layout.model_dir(resolved.source)):
-        path = conversion.write_onnx(resolved, force=force)
+        path = conversion.write_onnx(resolved, force=force, listener=listener)
         sync.publish([path], layout.limits)
     return path
 

@@ -147,7 +147,9 @@ def _pull(
     records = [read_records(plan, client, host=host, is_signed=is_signed) for plan in plans]
     for plan, of_plan in zip(plans, records, strict=True):
         name = plan.model.full_name
-        with DownloadContext(name, options, console, pool=pool, records_origins=True) as downloads:
+        with DownloadContext(
+            name, options, console, pool=pool, records_origins=True, roots=context.layout.roots
+        ) as downloads:
             pull_files(plan, of_plan, client, layout, context=downloads)
     for plan in plans:
         if CARD in plan.documents:

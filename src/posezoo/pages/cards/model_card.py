@@ -16,6 +16,7 @@ from posezoo.cli.labels import format_megabytes, format_protocol, join, task_lab
 from posezoo.core.declarations.model import CompositeSpec, ModelSpec, Precision
 from posezoo.core.files.outputs import is_own
 from posezoo.core.files.verified_files import write_atomically
+from posezoo.core.layout import find_link_out
 from posezoo.core.registry import is_declared, registry_root
 from posezoo.networks.custom_weights import with_known_network
 from posezoo.pages.cards.card_json import card_json
@@ -108,13 +109,14 @@ def write_card(facts: ModelFacts) -> Path:
     """Write the card into the folder of the model's IR, with card.json and an image, and return its
     path.
 
-    Files that are up to date are not changed. A README.md that posezoo did not generate there is
-    not changed either: it is the registry's own page of the model, was published with the model, or
-    is the user's file.
+    Files that are up to date are not changed, nor those behind a link that leads out of the
+    layout's folders. A README.md that posezoo did not generate there is not changed either: it
+    is the registry's own page of the model, was published with the model, or is the user's file.
     """
     assert facts.layout
     path = facts.layout.model_dir(facts.model) / NAME
-    if path.exists() and not has_note(path, OURS):
+    is_foreign = path.exists() and not has_note(path, OURS)
+    if is_foreign or find_link_out(path, facts.layout.roots):
         return path
     for name, text in render_card_files(facts).items():
         target = path.with_name(name)

@@ -20,7 +20,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
@@ -33,6 +32,7 @@ from posezoo.core.declarations.model import TRACKING, Precision
 from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS, explain_model_file
 from posezoo.core.errors import PosezooError, UnknownModelError, import_cv2
 from posezoo.core.files.outputs import require_own, write_output
+from posezoo.core.files.staging import temporary_dir
 from posezoo.core.plugins import Hook
 from posezoo.core.settings import DEFAULT_MODEL, SECOND_MODEL, user_folder
 from posezoo.run.run_flags import (
@@ -297,7 +297,7 @@ def _open_inputs(args: _Args, context: Context, stack: ExitStack, failures: _Fai
     console = failures.console
     return open_inputs(
         args.input or (),
-        Path(stack.enter_context(TemporaryDirectory(prefix="posezoo-"))),
+        stack.enter_context(temporary_dir()),
         context.download_options,
         listener=console,
         warn=console.warn,

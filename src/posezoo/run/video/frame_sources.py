@@ -6,12 +6,16 @@ stops.
 
 from __future__ import annotations
 
+import ctypes
 import os
+import re
 import stat
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
+from functools import cache
 from glob import glob, has_magic
 from itertools import count, islice
 from pathlib import Path
@@ -44,6 +48,9 @@ _LONGEST_PAUSE_S = 30.0
 
 # A connection that held for so long had no lasting fault: after it, pauses begin anew.
 _STEADY_S = 10.0
+
+# The largest piece of memory that FFmpeg may take, in bytes: a frame of 12K in BGR has 239 MB.
+_MAX_FFMPEG_BYTES = 256 << 20
 
 # Containers estimate the number of frames from duration and rate: so many missing frames may be
 # rounding.
@@ -178,7 +185,20 @@ def import_quiet_opencv() -> ModuleType:
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     cv2 = import_cv2()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    _limit_ffmpeg()
     return cv2
+
+
+@cache
+def _limit_ffmpeg() -> None:
+    """Let FFmpeg refuse a frame that never ends: it reads all of it, and twice, before it decodes.
+
+    OpenCV has no option for this, but FFmpeg's libraries, which Linux lists for this process, have.
+    """
+    with suppress(OSError, AttributeError):
+        mapped = Path("/proc/self/maps").read_text("utf-8", errors="surrogateescape")
+        for path in set(re.findall(r"/.*/libavutil[^/\n]*\.so[.\d]*$", mapped, re.MULTILINE)):
+            ctypes.CDLL(path).av_max_alloc(ctypes.c_size_t(_MAX_FFMPEG_BYTES))
 
 
 class ImageSource(FrameSource):

@@ -23,6 +23,7 @@ from posezoo.core.download.model_download import download_model
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import ConversionError, PosezooError, SettingsError, sanitize
 from posezoo.core.events import Listener, ignore_event
+from posezoo.core.files.verified_files import set_aside, writing
 from posezoo.core.ir.openvino_import import explain_invalid_names, static_sizes
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
@@ -149,7 +150,10 @@ def describe_files(
         pins[file.name] = size, digest
 
     for file in spec.files:  # an existing file of this name may have other content
-        layout.file_path(spec, file).unlink(missing_ok=True)
+        path = layout.file_path(spec, file)
+        with writing(path):
+            set_aside(path, listener)
+            path.unlink(missing_ok=True)
     options = replace(download_options, first_use=remember, mirrors=())
     with DownloadContext(spec, options) as context:
         spec = replace(spec, files=tuple(_pin_tarball(file, context) for file in spec.files))

@@ -12,6 +12,7 @@ from posezoo.cli.report import print_lines, print_result
 from posezoo.core.declarations.model import Family, Framework, License, ModelSpec
 from posezoo.core.errors import OutputError, PosezooError, SettingsError
 from posezoo.core.registry import Registry, builtin_models_dir
+from posezoo.core.regular_files import is_open_pipe, read_regular_bytes
 
 EXAMPLES = """
 posezoo new my-pose --from https://host/my-pose.onnx --license MIT
@@ -71,7 +72,12 @@ class _Args(flags.FormatArgs):
 
 def run(args: _Args) -> int:
     """Download the files, write the model.yml, and print which fields the user must complete."""
-    from posezoo.core.files.verified_files import write_atomically, writing
+    from posezoo.core.files.verified_files import (
+        compute_digest,
+        set_aside,
+        write_atomically,
+        writing,
+    )
     from posezoo.upkeep.draft.draft_files import create_draft_spec, describe_files, guess_framework
     from posezoo.upkeep.draft.model_yml_text import format_model_yml, list_missing_fields
 
@@ -109,7 +115,8 @@ def run(args: _Args) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         if args.license_text:
             license_text.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(license_text, args.license_text.read_bytes())
+            set_aside(license_text, console, [compute_digest(args.license_text)])
+            write_atomically(license_text, read_regular_bytes(args.license_text))
     write_atomically(path, format_model_yml(spec).encode())
 
     if not _write_access_points(spec, root, context.download_options.cache_dir):
@@ -200,5 +207,6 @@ def _check_arguments(args: _Args, registry: Registry) -> None:
         raise SettingsError(
             f"--task: there is no task_type {args.task!a}", hint=f"one of {', '.join(TASKS)}"
         )
-    if args.license_text and not args.license_text.is_file():
+    text = args.license_text
+    if text and not text.is_file() and not is_open_pipe(text):
         raise SettingsError(f"--license_text: {args.license_text}: no such file")

@@ -19,6 +19,7 @@ from posezoo.cli.model_jobs import Answer, JobReport
 from posezoo.cli.selection import select_models
 from posezoo.core.errors import PosezooError
 from posezoo.core.events import CountStarted, Listener
+from posezoo.core.regular_files import is_open_pipe
 from posezoo.core.values import frozen
 from posezoo.pages.measurement_flags import read_measurements
 
@@ -74,7 +75,8 @@ def run(args: _Args) -> int:
     files: list[str] = []
     patterns: list[str] = []
     for model in args.models:
-        (files if model.endswith(SUFFIX) else patterns).append(model)
+        is_file = model.endswith(SUFFIX) or is_open_pipe(Path(model))
+        (files if is_file else patterns).append(model)
 
     with flags.console_from_args(args) as console:
         # If one of them is invalid, none is recorded.
