@@ -80,7 +80,5 @@ def update_provenance_json(
             kept = {name: origin for name, origin in files.items() if name in names}
         return {"model": spec.full_name, "files": kept | origins}
 
-    part, guard = (path.with_name(f".{path.name}.{end}") for end in ("part", "guard"))
-    if origins or part.exists():  # a killed run may have left a part
+    if origins or path.with_name(f".{path.name}.part").exists():  # a killed run may have left it
         update_json(path, merge)
-    guard.unlink(missing_ok=True)  # left by an earlier version that was killed

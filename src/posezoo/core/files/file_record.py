@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, field, fields, replace
 from pathlib import Path
@@ -23,9 +23,6 @@ from posezoo.core.values import frozen
 RECORDS_DIR = ".posezoo"
 
 Json = Mapping[str, Any]
-
-# Earlier versions wrote a separate file for each section, with these suffixes.
-_OLD_SUFFIXES = (".stamp", ".part", ".came", ".made", ".unpacked.json")
 
 
 @frozen
@@ -58,7 +55,7 @@ def record_path(path: Path) -> Path:
 
 def read_record(path: Path) -> FileRecord:
     """The record of a file; an empty one if it is missing or cannot be read."""
-    return _from_json(path, read_json(record_path(path)))
+    return _from_json(read_json(record_path(path)))
 
 
 def update_record(path: Path, **sections: Json) -> None:
@@ -71,7 +68,7 @@ def update_record(path: Path, **sections: Json) -> None:
     """
 
     def change(stored: Json) -> dict[str, Any]:
-        changed = asdict(replace(_from_json(path, stored), **sections))
+        changed = asdict(replace(_from_json(stored), **sections))
         return {name: section for name, section in changed.items() if section}
 
     record = read_record(path)
@@ -79,8 +76,6 @@ def update_record(path: Path, **sections: Json) -> None:
         return
     with suppress(OSError):
         update_json(record_path(path), change)
-        for old in _old_paths(path):
-            old.unlink(missing_ok=True)
 
 
 def fingerprint(path: Path) -> dict[str, int]:
@@ -142,9 +137,7 @@ def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None
             os.close(handle)
 
 
-def _from_json(path: Path, stored: Json) -> FileRecord:
-    if not stored and not record_path(path).exists():
-        return _read_old(path)
+def _from_json(stored: Json) -> FileRecord:
     return FileRecord(
         **{
             section.name: stored[section.name]
@@ -152,32 +145,3 @@ def _from_json(path: Path, stored: Json) -> FileRecord:
             if isinstance(stored.get(section.name), dict)
         }
     )
-
-
-def _old_paths(path: Path) -> Iterator[Path]:
-    for suffix in _OLD_SUFFIXES:
-        yield path.parent / RECORDS_DIR / f"{path.name}{suffix}"
-
-
-def _read_old(path: Path) -> FileRecord:
-    verified, partial, origin, made, unpacked = map(read_json, _old_paths(path))
-    outputs = {}
-    with suppress(LookupError, TypeError, AttributeError, ValueError):
-        if made:
-            entries = {
-                name: {
-                    "size": size,
-                    "mtime_ns": mtime_ns,
-                    "inode": inode,
-                    "sha384": made["sha384"][name],
-                }
-                for name, (size, mtime_ns, inode) in made["files"].items()
-            }
-            outputs = {"recipe": made["recipe"], "files": entries}
-        elif unpacked:
-            recipe = {"archive": unpacked.pop("archive")}
-            outputs = {
-                "recipe": recipe,
-                "files": {name: {"size": size} for name, size in unpacked.items()},
-            }
-    return FileRecord(verified, partial, origin, outputs)
