@@ -31,6 +31,7 @@ from posezoo.core.events import (
     WarningIssued,
     ignore_event,
 )
+from posezoo.core.files.verified_files import sync_names
 from posezoo.core.registry import registry_root
 from posezoo.core.workers.threads import ThreadPool
 
@@ -218,6 +219,7 @@ class DownloadContext(ExitStack[None]):
         self._listener = listener
         self._lock = threading.RLock()  # files come in parallel; listeners need not be thread-safe
         self._temp_dir: Path | None = None
+        self._folders_to_sync: set[Path] = set()
         self.pool = pool or self.enter_context(ConnectionPool(options))
 
     def emit(self, event: Event) -> None:
@@ -267,6 +269,13 @@ class DownloadContext(ExitStack[None]):
         changed = copy(self)
         changed.is_probe = True
         return changed
+
+    def sync_at_exit(self, folder: Path) -> None:
+        """Wait on exit until the names in a folder are on the disk: once for all its files."""
+        with self._lock:
+            if folder not in self._folders_to_sync:
+                self._folders_to_sync.add(folder)
+                self.callback(sync_names, folder)
 
     def temp_dir(self) -> Path:
         """A temporary folder that is removed on exit."""

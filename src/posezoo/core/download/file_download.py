@@ -26,7 +26,7 @@ from posezoo.core.download.candidates import (
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.digest_store import cache_entry_lock, is_cached, store, store_candidates
 from posezoo.core.download.partial import PartialFile, remove_partial
-from posezoo.core.download.provenance_json import remember_origin
+from posezoo.core.download.provenance_json import describe_origin
 from posezoo.core.download.source_types import find_source_type
 from posezoo.core.errors import (
     ArchiveError,
@@ -46,12 +46,12 @@ from posezoo.core.events import (
     FileDownloadStarted,
     FileUpToDate,
 )
+from posezoo.core.files.file_record import Json
 from posezoo.core.files.verified_files import (
     Hasher,
     compute_digests,
     explain_wrong_members,
     is_verified_file,
-    remember_verified,
     set_aside,
     writing,
 )
@@ -232,15 +232,15 @@ def _finish(
         context.first_use(file, size, digest)
         context.warn(f"{file.name}: trusted on first use: {size} bytes of {digest}")
         file = replace(file, size=size, checksum=digest, first_use=True)
+    origin: Json = {}
     if context.records_origins:
-        remember_origin(target, candidate, partial.source_url, size, digest=digest)
+        origin = describe_origin(candidate, partial.source_url, size, digest)
     with writing(target):
         kept = set_aside(target)
     if kept:
         context.warn(kept)
-    partial.replace_target()
-    if file.checksum:
-        remember_verified(target, file.checksum, is_synced=True)
+    partial.replace_target(file.checksum, origin)
+    context.sync_at_exit(target.parent)
     # If a killed run left a complete part, no candidate is asked, and the one returned may not be
     # the one that sent the bytes.
     store(target, file, context, replace=candidate.kind is not CandidateKind.CACHE)

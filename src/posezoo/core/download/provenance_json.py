@@ -7,16 +7,14 @@ UTC). No secret is written: no user name, no query of a final URL.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
 from posezoo.core.download.candidates import Candidate
-from posezoo.core.files.file_record import read_record, update_json, update_record
-from posezoo.core.files.verified_files import has_verified_record
+from posezoo.core.files.file_record import Json, read_record, update_json
 
 NAME = "provenance.json"
 
@@ -31,16 +29,13 @@ def redact_url(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def remember_origin(
-    target: Path, candidate: Candidate, final_url: str, size: int, digest: Digest
-) -> None:
-    """Record where a file comes from; this happens before the rename, so a killed run loses no
-    origin.
+def describe_origin(candidate: Candidate, final_url: str, size: int, digest: Digest) -> Json:
+    """The entry of a file that comes from a candidate.
 
     ``final_url`` is the URL after redirects; empty if the candidate is not a URL.
     """
     final_url = redact_url(final_url) if final_url else ""
-    origin = {
+    return {
         "url": candidate.name,
         "final_url": final_url if final_url not in ("", candidate.name) else None,
         "kind": candidate.kind.value,
@@ -48,7 +43,6 @@ def remember_origin(
         digest.algorithm: digest.value,
         "fetched_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
-    update_record(target, origin=origin)
 
 
 def update_provenance_json(
@@ -65,13 +59,12 @@ def update_provenance_json(
     origins = {}
     for file, target in files_and_targets:
         # The origin is recorded before the rename, so the file must exist and be verified.
-        if not target.is_file():
-            continue
-        is_verified = file.checksum is None or has_verified_record(target, file.checksum)
-        if is_verified and (origin := read_record(target).origin):
-            origins[file.name] = dict(origin)
+        record = read_record(target)
+        is_verified = record.describes(target, file.checksum) if file.checksum else target.is_file()
+        if is_verified and record.origin:
+            origins[file.name] = dict(record.origin)
 
-    def merge(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    def merge(stored: Json) -> Json:
         if not origins:
             return stored
         files = stored.get("files")

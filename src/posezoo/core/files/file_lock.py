@@ -199,7 +199,14 @@ def _flock(handle: int) -> bool | None:
         return False
     except (ImportError, OSError):
         return None
-    return True if _excludes_others(handle) else None
+    device = os.fstat(handle).st_dev
+    if device not in _EXCLUSIVE:
+        _EXCLUSIVE[device] = _excludes_others(handle)
+    return True if _EXCLUSIVE[device] else None
+
+
+#: Whether locks keep others out, by the number of the file system.
+_EXCLUSIVE: dict[int, bool] = {}
 
 
 def _excludes_others(handle: int) -> bool:

@@ -10,10 +10,11 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, field, fields, replace
+from dataclasses import field, fields
 from pathlib import Path
 from typing import Any
 
+from posezoo.core.declarations.model import Digest
 from posezoo.core.files.file_lock import WAIT_S, discard, lock_file, unique_part
 from posezoo.core.files.foreign_json import parse_json
 from posezoo.core.files.staging import create_parent
@@ -47,6 +48,17 @@ class FileRecord:
     stored: Json = field(default_factory=dict)
     drawn: Json = field(default_factory=dict)
 
+    def describes(self, path: Path, digest: Digest) -> bool:
+        """Whether a file has this digest and is unchanged since it was verified; no byte is
+        read.
+        """
+        if self.verified.get(digest.algorithm) != digest.value:
+            return False
+        try:
+            return fingerprint(path).items() <= self.verified.items()
+        except OSError:
+            return False
+
 
 def record_path(path: Path) -> Path:
     """The path of a file's record."""
@@ -55,7 +67,11 @@ def record_path(path: Path) -> Path:
 
 def read_record(path: Path) -> FileRecord:
     """The record of a file; an empty one if it is missing or cannot be read."""
-    return _from_json(read_json(record_path(path)))
+    stored = read_json(record_path(path))
+    sections = (each.name for each in fields(FileRecord))
+    return FileRecord(
+        **{name: stored[name] for name in sections if isinstance(stored.get(name), dict)}
+    )
 
 
 def update_record(path: Path, **sections: Json) -> None:
@@ -67,15 +83,15 @@ def update_record(path: Path, **sections: Json) -> None:
             kept.
     """
 
-    def change(stored: Json) -> dict[str, Any]:
-        changed = asdict(replace(_from_json(stored), **sections))
-        return {name: section for name, section in changed.items() if section}
+    def change(stored: dict[str, Any]) -> dict[str, Any]:
+        return {name: section for name, section in (stored | sections).items() if section}
 
-    record = read_record(path)
-    if replace(record, **sections) == record:
+    record = record_path(path)
+    stored = read_json(record)
+    if change(stored) == stored:
         return
     with suppress(OSError):
-        update_json(record_path(path), change)
+        update_json(record, change)
 
 
 def fingerprint(path: Path) -> dict[str, int]:
@@ -97,7 +113,7 @@ def read_json(path: Path) -> dict[str, Any]:
         return {}
 
 
-def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None:
+def update_json(path: Path, change: Callable[[dict[str, Any]], Json]) -> None:
     """Replace the object in a JSON file; other processes and threads that do so wait.
 
     The new file is written beside the old one, under a lock, and then renamed, so no reader sees an
@@ -135,13 +151,3 @@ def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None
             discard(part)
         if handle is not None:
             os.close(handle)
-
-
-def _from_json(stored: Json) -> FileRecord:
-    return FileRecord(
-        **{
-            section.name: stored[section.name]
-            for section in fields(FileRecord)
-            if isinstance(stored.get(section.name), dict)
-        }
-    )

@@ -135,26 +135,18 @@ def has_verified_record(path: Path, digest: Digest) -> bool:
     """Whether the record says that a file has this digest, and the file is unchanged; no byte is
     read.
     """
-    verified = read_record(path).verified
-    try:
-        return bool(verified) and verified == {digest.algorithm: digest.value, **fingerprint(path)}
-    except OSError:
-        return False
+    return read_record(path).describes(path, digest)
 
 
-def remember_verified(path: Path, digest: Digest, *, is_synced: bool = False) -> None:
+def remember_verified(path: Path, digest: Digest) -> None:
     """Record that a file was hashed and has this digest.
 
     Its bytes are synced first: after a power failure, a file can have its size and time of change
     but zeros for its bytes, and the record would hide that. If the record cannot be written (a
     read-only folder), the file is hashed again next time.
-
-    Args:
-        is_synced: whether its bytes were already synced, as by ``replace_atomically``.
     """
     with suppress(OSError):
-        if not is_synced:
-            sync(path)
+        sync(path)
         update_record(path, verified={digest.algorithm: digest.value, **fingerprint(path)})
 
 
@@ -292,6 +284,16 @@ def replace_atomically(part: Path, path: Path) -> None:
     sync(part)
     os.replace(part, path)
     sync(path.parent)
+
+
+def sync_names(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk.
+
+    Raises:
+        OutputError: they cannot be written to the disk.
+    """
+    with writing(folder):
+        sync(folder)
 
 
 def sync(path: Path) -> None:
