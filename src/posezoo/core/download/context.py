@@ -36,7 +36,7 @@ from posezoo.core.registry import registry_root
 from posezoo.core.workers.threads import ThreadPool
 
 if TYPE_CHECKING:
-    import requests
+    from posezoo.core.download.http_connections import Session
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -114,19 +114,19 @@ class ConnectionPool(ExitStack[None]):
         self._jobs = options.jobs
         self._most_connections = options.jobs * options.connections
         self._lock = threading.Lock()
-        self._session: requests.Session | None = None
+        self._session: Session | None = None
         self._thread_pool: ThreadPool | None = None
         self._limiters: dict[str, HostLimiter] = {}
         self._kept: dict[Hashable, Any] = {}
         self._kept_locks: dict[Hashable, threading.Lock] = {}
 
-    def session(self) -> requests.Session:
+    def session(self) -> Session:
         """The session; created with the first request, because importing requests takes time."""
         with self._lock:
             if self._session is None:
-                from posezoo.core.download.http_connections import new_session
+                from posezoo.core.download.http_connections import Session
 
-                self._session = self.enter_context(new_session(self._most_connections))
+                self._session = self.enter_context(Session(self._most_connections))
             return self._session
 
     def limiter_for(self, url: str) -> HostLimiter:

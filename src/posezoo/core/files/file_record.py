@@ -91,7 +91,7 @@ def update_record(path: Path, **sections: Json) -> None:
     if change(stored) == stored:
         return
     with suppress(OSError):
-        update_json(record, change)
+        update_json(record, change, indent=None)
 
 
 def fingerprint(path: Path) -> dict[str, int]:
@@ -113,7 +113,9 @@ def read_json(path: Path) -> dict[str, Any]:
         return {}
 
 
-def update_json(path: Path, change: Callable[[dict[str, Any]], Json]) -> None:
+def update_json(
+    path: Path, change: Callable[[dict[str, Any]], Json], *, indent: int | None = 2
+) -> None:
     """Replace the object in a JSON file; other processes and threads that do so wait.
 
     The new file is written beside the old one, under a lock, and then renamed, so no reader sees an
@@ -123,6 +125,7 @@ def update_json(path: Path, change: Callable[[dict[str, Any]], Json]) -> None:
     Args:
         path: the file; missing parent folders are created.
         change: receives the old object and returns the new one; an empty one removes the file.
+        indent: as for ``json.dumps``, which is faster with None.
 
     Raises:
         OSError: the file cannot be written, or its lock was not released within 10 s.
@@ -143,7 +146,7 @@ def update_json(path: Path, change: Callable[[dict[str, Any]], Json]) -> None:
                 open(part, "wb") if handle is None else os.fdopen(handle, "wb", closefd=False)
             ) as stream:
                 stream.truncate()
-                stream.write(json.dumps(after, indent=2).encode())
+                stream.write(json.dumps(after, indent=indent).encode())
             os.replace(part, path)
             is_left = False  # from now on, another writer may use the part's name
     finally:
