@@ -59,8 +59,12 @@ def update_provenance_json(
     origins = {}
     for file, target in files_and_targets:
         # The origin is recorded before the rename, so the file must exist and be verified.
+        try:
+            status = target.stat()
+        except OSError:
+            continue
         record = read_record(target)
-        is_verified = record.describes(target, file.checksum) if file.checksum else target.is_file()
+        is_verified = not file.checksum or record.describes(status, file.checksum)
         if is_verified and record.origin:
             origins[file.name] = dict(record.origin)
 

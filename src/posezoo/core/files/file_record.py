@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, ItemsView, Mapping
 from contextlib import suppress
 from dataclasses import field, fields
 from pathlib import Path
@@ -48,16 +48,12 @@ class FileRecord:
     stored: Json = field(default_factory=dict)
     drawn: Json = field(default_factory=dict)
 
-    def describes(self, path: Path, digest: Digest) -> bool:
-        """Whether a file has this digest and is unchanged since it was verified; no byte is
-        read.
+    def describes(self, status: os.stat_result, digest: Digest) -> bool:
+        """Whether a file with this status has this digest, and is unchanged since it was
+        verified.
         """
-        if self.verified.get(digest.algorithm) != digest.value:
-            return False
-        try:
-            return fingerprint(path).items() <= self.verified.items()
-        except OSError:
-            return False
+        known = self.verified
+        return known.get(digest.algorithm) == digest.value and _print_of(status) <= known.items()
 
 
 def record_path(path: Path) -> Path:
@@ -101,8 +97,16 @@ def fingerprint(path: Path) -> dict[str, int]:
     Raises:
         OSError: the file's status cannot be read.
     """
-    status = path.stat()
-    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "inode": status.st_ino}
+    return dict(_print_of(path.stat()))
+
+
+def _print_of(status: os.stat_result) -> ItemsView[str, int]:
+    """The entries of a fingerprint."""
+    return {
+        "size": status.st_size,
+        "mtime_ns": status.st_mtime_ns,
+        "inode": status.st_ino,
+    }.items()
 
 
 def read_json(path: Path) -> dict[str, Any]:

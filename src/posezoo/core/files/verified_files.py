@@ -96,9 +96,13 @@ def is_verified(
             can change undetected (a failing disk, a clock that is set back).
         remember: write the result into the file's record; a dry run does not.
     """
-    if not has_size(path, size):
+    try:
+        status = path.stat()
+    except OSError:
         return False
-    if trust_record and has_verified_record(path, digest):
+    if not stat.S_ISREG(status.st_mode) or size not in (None, status.st_size):
+        return False
+    if trust_record and read_record(path).describes(status, digest):
         return True
     try:
         is_right = compute_digest(path, digest.algorithm) == digest
@@ -129,13 +133,6 @@ def is_verified_file(
             path, file.size, file.checksum, trust_record=trust_record, remember=remember
         )
     return has_size(path, file.size) and file.is_pinned and not explain_wrong_members(path, file)
-
-
-def has_verified_record(path: Path, digest: Digest) -> bool:
-    """Whether the record says that a file has this digest, and the file is unchanged; no byte is
-    read.
-    """
-    return read_record(path).describes(path, digest)
 
 
 def remember_verified(path: Path, digest: Digest) -> None:
