@@ -31,6 +31,7 @@ from posezoo.core.events import (
     WarningIssued,
     ignore_event,
 )
+from posezoo.core.files.file_record import Json
 from posezoo.core.files.verified_files import sync_names
 from posezoo.core.registry import registry_root
 from posezoo.core.workers.threads import ThreadPool
@@ -215,6 +216,7 @@ class DownloadContext(ExitStack[None]):
             self.first_use = partial(options.first_use, model) if options.first_use else None
         self.cache_dir = options.cache_dir  # None after a write failed
         self.records_origins = records_origins
+        self.origins: dict[Path, Json] = {}  # of the files that were downloaded
         self.is_probe = False  # whether only the first byte of a file is wanted
         self._listener = listener
         self._lock = threading.RLock()  # files come in parallel; listeners need not be thread-safe

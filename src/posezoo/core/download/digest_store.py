@@ -97,7 +97,6 @@ def cache_entry_lock(file: SourceFile, context: DownloadContext) -> Iterator[Non
         lock = _staging_path(entry, _LOCK)
         waiting = f"{file.name}: waiting for another process that is downloading it into the cache"
         with suppress(OSError):
-            create_parent(lock)
             handle = lock_file(lock, lambda: context.warn(waiting))
     try:
         yield

@@ -235,6 +235,7 @@ def _finish(
     origin: Json = {}
     if context.records_origins:
         origin = describe_origin(candidate, partial.source_url, size, digest)
+        context.origins[target] = origin
     with writing(target):
         kept = set_aside(target)
     if kept:
@@ -314,20 +315,18 @@ def _ask_copy(
     """Fill the part from a cache or mirror, and report that; a DownloadError if it has no such
     file.
     """
-    if not _clone(candidate, file, partial):
+    is_filled = False
+    # A mirror's file is not linked: others may change it.
+    if candidate.kind is CandidateKind.CACHE and candidate.path is not None:
+        try:
+            is_filled = partial.clone_from(candidate.path, file)
+        except FileNotFoundError as error:
+            raise NotFoundError("does not exist") from error
+        except OSError:
+            is_filled = False  # reported when the file is read
+    if not is_filled:
         _fill_from(candidate, file, partial, context)
     context.emit(CachedFileUsed(context.model, file.name, candidate.name))
-
-
-def _clone(candidate: Candidate, file: SourceFile, partial: PartialFile) -> bool:
-    """Fill the part with a clone of the cache's file, if the file system can do that."""
-    # Do not link a mirror's file: others may change it. An OSError is reported when the file is
-    # read.
-    if candidate.kind is not CandidateKind.CACHE or candidate.path is None:
-        return False
-    with suppress(OSError):
-        return partial.clone_from(candidate.path, file)
-    return False
 
 
 def _fill_from(

@@ -138,7 +138,7 @@ def _record_origins(
     record: Path, spec: ModelSpec, files_and_targets: Places, context: DownloadContext
 ) -> None:
     try:
-        update_provenance_json(record.parent, spec, files_and_targets)
+        update_provenance_json(record.parent, spec, files_and_targets, context.origins)
     except OSError as error:  # the files are verified anyway
         context.warn(f"{record}: cannot be written: {os_reason(error)}")
 

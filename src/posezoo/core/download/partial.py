@@ -7,6 +7,7 @@ its file.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Sequence
@@ -18,15 +19,14 @@ from posezoo.core.download.candidates import ResumeState
 from posezoo.core.errors import DigestError
 from posezoo.core.files.file_lock import FLAGS, discard, lock_file, remove_stale_parts, unique_part
 from posezoo.core.files.file_record import Json, fingerprint, read_record, update_record
-from posezoo.core.files.staging import prepare_target
 from posezoo.core.files.verified_files import (
     CHUNK,
     Hasher,
     compute_digests,
     hard_link,
-    has_size,
     reflink,
     sync,
+    sync_open_file,
     writing,
 )
 
@@ -68,7 +68,8 @@ class PartialFile:
         self._published = False
         self._linked: Path | None = None
         with writing(target):
-            prepare_target(target)
+            if target.is_dir() and not target.is_symlink():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
             handle = lock_file(self.path, on_wait)
             # Without locks, a part has a random name. It cannot be resumed: the next run does not
             # find it.
@@ -174,11 +175,13 @@ class PartialFile:
 
         Raises:
             DigestError: the bytes are not the expected ones.
-            OSError: the file cannot be read.
+            OSError: the file is missing, or cannot be read.
         """
         link = self._link
         expected = file.checksum
-        if expected is None or not has_size(path, file.size):
+        original = path.stat()
+        is_right = stat.S_ISREG(original.st_mode) and file.size in (None, original.st_size)
+        if expected is None or not is_right:
             return False
         with open(path, "rb") as source:
             cloned = reflink(source.fileno(), self._handle)
@@ -211,7 +214,10 @@ class PartialFile:
         """
         path = self.content
         with writing(self.target):
-            sync(path)
+            if self._linked:
+                sync(path)
+            else:
+                sync_open_file(self._handle)
             sections = {"origin": origin} if origin else {}
             if digest:
                 sections["verified"] = {digest.algorithm: digest.value, **fingerprint(path)}

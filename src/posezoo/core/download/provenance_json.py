@@ -7,16 +7,21 @@ UTC). No secret is written: no user name, no query of a final URL.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
 from posezoo.core.download.candidates import Candidate
-from posezoo.core.files.file_record import Json, read_record, update_json
+from posezoo.core.files.file_record import Json, read_json, read_record, update_json
 
 NAME = "provenance.json"
+
+#: The origins of downloaded files, if there are none.
+NONE_DOWNLOADED: Mapping[Path, Json] = MappingProxyType({})
 
 
 def redact_url(url: str) -> str:
@@ -46,36 +51,65 @@ def describe_origin(candidate: Candidate, final_url: str, size: int, digest: Dig
 
 
 def update_provenance_json(
-    folder: Path, spec: ModelSpec, files_and_targets: Sequence[tuple[SourceFile, Path]]
+    folder: Path,
+    spec: ModelSpec,
+    files_and_targets: Sequence[tuple[SourceFile, Path]],
+    downloaded: Mapping[Path, Json] = NONE_DOWNLOADED,
 ) -> None:
-    """Write the origins of files of a model, from their records; entries of other files are kept.
+    """Write the origins of files of a model; entries of other files are kept.
 
-    An OSError if the file cannot be written, or another run keeps it locked.
+    Args:
+        downloaded: the origins of files that were just downloaded, by their paths. Those of others
+            are in their records, which are not read if provenance.json has them already.
+
+    Raises:
+        OSError: the file cannot be written, or another run keeps it locked.
     """
     names = spec.file_names
     path = folder / NAME
     if NAME in names:  # do not overwrite a published file of this name
         return
+    known = _read_files(read_json(path))
     origins = {}
     for file, target in files_and_targets:
-        # The origin is recorded before the rename, so the file must exist and be verified.
-        try:
-            status = target.stat()
-        except OSError:
-            continue
-        record = read_record(target)
-        is_verified = not file.checksum or record.describes(status, file.checksum)
-        if is_verified and record.origin:
-            origins[file.name] = dict(record.origin)
+        origin = downloaded.get(target)
+        if origin is None and not _is_listed(file, known):
+            origin = _read_origin(file, target)
+        if origin:
+            origins[file.name] = dict(origin)
 
     def merge(stored: Json) -> Json:
         if not origins:
             return stored
-        files = stored.get("files")
-        kept = {}
-        if isinstance(files, dict):
-            kept = {name: origin for name, origin in files.items() if name in names}
+        kept = {name: origin for name, origin in _read_files(stored).items() if name in names}
         return {"model": spec.full_name, "files": kept | origins}
 
     if origins or path.with_name(f".{path.name}.part").exists():  # a killed run may have left it
         update_json(path, merge)
+
+
+def _is_listed(file: SourceFile, known: Mapping[str, Any]) -> bool:
+    """Whether provenance.json has an entry of a file with its digest."""
+    entry = known.get(file.name)
+    digest = file.checksum
+    if not isinstance(entry, dict) or digest is None:
+        return False
+    return bool(entry.get(digest.algorithm) == digest.value)
+
+
+def _read_origin(file: SourceFile, target: Path) -> Json:
+    """The origin in the record of a file, if the file exists and is verified: the record is written
+    before the file gets its name.
+    """
+    try:
+        status = target.stat()
+    except OSError:
+        return {}
+    record = read_record(target)
+    is_verified = not file.checksum or record.describes(status, file.checksum)
+    return record.origin if is_verified else {}
+
+
+def _read_files(stored: Json) -> dict[str, Any]:
+    files = stored.get("files")
+    return files if isinstance(files, dict) else {}

@@ -17,7 +17,6 @@ from typing import Any
 from posezoo.core.declarations.model import Digest
 from posezoo.core.files.file_lock import WAIT_S, discard, lock_file, unique_part
 from posezoo.core.files.foreign_json import parse_json
-from posezoo.core.files.staging import create_parent
 from posezoo.core.values import frozen
 
 #: Our folder for records, beside the files.
@@ -134,7 +133,6 @@ def update_json(
     Raises:
         OSError: the file cannot be written, or its lock was not released within 10 s.
     """
-    create_parent(path)
     part = path.with_name(f".{path.name}.part")
     handle = lock_file(part, wait_s=WAIT_S)
     if handle is None:

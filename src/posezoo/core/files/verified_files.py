@@ -303,13 +303,19 @@ def sync(path: Path) -> None:
         return
     handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
+        sync_open_file(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_open_file(handle: int) -> None:
+    """The same for a file or folder that is open."""
+    try:
         os.fsync(handle)
     except OSError as error:
         # Some file systems cannot.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
             raise
-    finally:
-        os.close(handle)
 
 
 @contextmanager
