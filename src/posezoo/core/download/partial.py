@@ -246,9 +246,10 @@ class PartialFile:
 
 def remove_partial(target: Path) -> None:
     """Remove the part and the link of a file that is complete now."""
-    for path in (_part_of(target), _link_of(target)):
-        discard(path)
-    update_record(target, partial={})
+    discard(_link_of(target))
+    with suppress(OSError):  # usually there is none
+        _part_of(target).unlink()
+        update_record(target, partial={})
 
 
 def _part_of(target: Path) -> Path:
