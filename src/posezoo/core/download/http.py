@@ -35,7 +35,6 @@ from posezoo.core.download.http_connections import (
     PRIVATE_HINT,
     TEMPORARY_STATUS,
     Session,
-    find_proxies,
     ip_address,
     is_private,
     peer_rules,
@@ -201,7 +200,7 @@ def _follow_redirects(
         response.close()
         with translate_errors(timeout_s):
             target = urljoin(url, location)
-        public_only = require_safe_target(url, target, download_options)
+        public_only = require_safe_target(session, url, target, download_options)
         # With a cookie the next response may differ.
         if target in requested and not response.cookies:
             addresses = [*requested[requested.index(target) :], target]
@@ -211,7 +210,9 @@ def _follow_redirects(
     raise SourceError(f"redirects more than {_MOST_REDIRECTS} times")
 
 
-def require_safe_target(url: str, target: str, download_options: DownloadOptions) -> bool:
+def require_safe_target(
+    session: Session, url: str, target: str, download_options: DownloadOptions
+) -> bool:
     """Check a URL that the server at ``url`` names; this thread's last request must be one to that
     server.
 
@@ -222,8 +223,11 @@ def require_safe_target(url: str, target: str, download_options: DownloadOptions
         SourceError: it is not valid, or see ``refuse_unsafe_redirect``.
     """
     with translate_errors(download_options.timeout_s):
-        is_internal = not _uses_proxy(url, download_options) and is_private(PEERS.last)
-        by_proxy = _uses_proxy(target, download_options)
+        proxies = download_options.proxies
+        by_proxy, from_proxy = (
+            bool(select_proxy(each, session.find_proxies(each, proxies))) for each in (target, url)
+        )
+        is_internal = not from_proxy and is_private(PEERS.last)
         refuse_unsafe_redirect(url, target, download_options, by_proxy=by_proxy)
     return not (by_proxy or is_internal or download_options.allow_private_redirects)
 
@@ -294,10 +298,6 @@ def _is_named(url: str, download_options: DownloadOptions) -> bool:
 def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Is called by requests in place of adding a login, which would replace one in the headers."""
     return request
-
-
-def _uses_proxy(url: str, download_options: DownloadOptions) -> bool:
-    return bool(select_proxy(url, find_proxies(url, download_options.proxies)))
 
 
 def _refuse_status(response: requests.Response, resume: ResumeState, last: int | None) -> None:

@@ -125,10 +125,16 @@ class Session(requests.Session):
         self._logins: dict[Hashable, tuple[str, str] | None] = {}
 
     def find_proxies(self, url: str, wanted: Mapping[str, str]) -> dict[str, str]:
-        """As the function of this name, which is called once for each host."""
+        """The proxies for a URL by scheme: the ``wanted`` ones, or else those of the environment;
+        empty for none.
+        """
         key = (urlsplit(url)[:2], *wanted.items())
         if key not in self._proxies:
-            self._proxies[key] = find_proxies(url, wanted)
+            no_proxy = wanted.get("no_proxy")
+            found = {"http": "", "https": ""}
+            if not should_bypass_proxies(url, no_proxy):
+                found = {**get_environ_proxies(url, no_proxy), **wanted}
+            self._proxies[key] = found
         return self._proxies[key]
 
     def find_login(self, url: str) -> tuple[str, str] | None:
@@ -137,16 +143,6 @@ class Session(requests.Session):
         if host not in self._logins:
             self._logins[host] = get_netrc_auth(url)
         return self._logins[host]
-
-
-def find_proxies(url: str, wanted: Mapping[str, str]) -> dict[str, str]:
-    """The proxies for a URL by scheme: the ``wanted`` ones, or else those of the environment; empty
-    for none.
-    """
-    no_proxy = wanted.get("no_proxy")
-    if should_bypass_proxies(url, no_proxy):
-        return {"http": "", "https": ""}
-    return {**get_environ_proxies(url, no_proxy), **wanted}
 
 
 @contextmanager

@@ -284,12 +284,12 @@ def replace_atomically(part: Path, path: Path) -> None:
 
 
 def sync_names(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk.
+    """Wait until the names in a folder are on the disk, if it still exists.
 
     Raises:
         OutputError: they cannot be written to the disk.
     """
-    with writing(folder):
+    with writing(folder), suppress(FileNotFoundError):
         sync(folder)
 
 
