@@ -389,12 +389,11 @@ def get_irs(
     return irs
 
 
-def write_sidecars(model: Model, context: Context, output_dir: Path | None = None) -> list[Path]:
+def write_sidecars(model: Model, context: Context) -> list[Path]:
     """Write what features keep in the folder of a model's IR; files that are up to date stay.
 
     Args:
         context: names the registry and the folder of the IR.
-        output_dir: another folder of the IR; None for the context's.
 
     Returns:
         The files, also those that stay.
@@ -402,7 +401,6 @@ def write_sidecars(model: Model, context: Context, output_dir: Path | None = Non
     Raises:
         OutputError: a file cannot be written.
     """
-    context = context.with_output_dir(output_dir)
     layout = context.layout
     sync = folder_sync(layout.output_dir)
     for part in context.registry.parts(model):  # another machine may have made its IR
