@@ -31,7 +31,7 @@ from posezoo.core.files.verified_files import (
 )
 
 # Fewer bytes are downloaded again as fast as a record of them is written.
-_WORTH_A_RECORD = 1 << 16
+_WORTH_A_RECORD = 1 << 15
 
 
 class PartialFile:
@@ -44,7 +44,7 @@ class PartialFile:
     its last bytes came from, ``digests`` those of all its bytes, by the ``algorithms``.
 
     The record of the target names the file of a part, if the part is large or is kept: if a process
-    is killed, less than 64 KiB are downloaded again.
+    is killed, less than 32 KiB are downloaded again.
 
     Raises:
         OutputError: the part cannot be written or renamed; all methods that write can raise it too.
