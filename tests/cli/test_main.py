@@ -266,7 +266,7 @@ def test_wrong_flags_end_with_2_and_are_named(args, problem):
         ("pull oci://h:1/a:b --jobs 2 x", {"models": ["x"], "jobs": 2}),
         ("push oci://h:1/a:b --without_ir x y", {"models": ["x", "y"], "without_ir": True}),
         ("push --quiet oci://h:1/a:b x", {"models": ["x"], "quiet": True}),
-        ("mirror create --samples folder x", {"what": "create", "models": ["x"]}),
+        ("mirror create --dry_run folder x", {"what": "create", "models": ["x"]}),
         ("mirror create folder --jobs 2 x", {"folder": Path("folder"), "models": ["x"]}),
         ("sources check --jobs 2 x", {"what": "check", "models": ["x"]}),
         ("dataset get --quiet coco-val2017", {"what": "get", "name": "coco-val2017"}),

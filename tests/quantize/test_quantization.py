@@ -328,7 +328,7 @@ def test_a_changed_int8_ir_is_reported_by_verify_and_made_again(bench):
 def test_the_card_shows_the_displacement(bench):
     bench = bench()
     (displacement,) = bench.quantize().displacements.values()
-    *_, path = write_sidecars(bench.spec, bench.context, bench.output_dir)
+    *_, path = write_sidecars(bench.spec, bench.context.with_output_dir(bench.output_dir))
     card = path.read_text()
     assert "## Quantization" in card
     assert (

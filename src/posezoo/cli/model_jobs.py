@@ -5,7 +5,7 @@ printed at once, and listed at the end.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,10 +139,17 @@ def make_selected(
         selection: the models; None means those that the flags select.
     """
     from posezoo.core.convert.memory_need import memory_need
+    from posezoo.core.download.context import ConnectionPool
 
-    executor = flags.executor_from_args(args, task.context)
-    with flags.console_from_args(args) as console:
-        selection = selection or _select(args, task.context, console, takes_checkpoints=True)
+    context = task.context
+    executor = flags.executor_from_args(args, context)
+    with (
+        flags.console_from_args(args) as console,
+        ConnectionPool(context.download_options) as pool,
+    ):
+        if not executor.in_processes:
+            task = replace(task, pool=pool)
+        selection = selection or _select(args, context, console, takes_checkpoints=True)
         report = run_for_each(
             selection,
             task.plan if args.dry_run else task,

@@ -238,8 +238,8 @@ class OciClient:
             raise SourceError("names an address with another login for an upload")
         is_registry = address.hostname == urlsplit(self._root).hostname
         refuse_unsafe_redirect(self._root, url, options, by_proxy=False)  # it may name any address
-        public_only = not is_registry and require_safe_target(self._root, url, options)
         session = context.pool.session()
+        public_only = not is_registry and require_safe_target(session, self._root, url, options)
         with (
             peer_rules(public_only=public_only),
             send_request(
@@ -314,11 +314,11 @@ class OciClient:
         realm = challenge.get("realm", "")
         if not realm.startswith(("https://", f"{self._root.partition(':')[0]}://")):
             raise SourceError(f"names {sanitize(realm)} for logins, which is not an https URL")
-        public_only = require_safe_target(self._root, realm, options)
+        session = self._context.pool.session()
+        public_only = require_safe_target(session, self._root, realm, options)
         if secret:
             self._require_allowed(realm)
         query = {"service": challenge.get("service", ""), "scope": self._scope}
-        session = self._context.pool.session()
         if user == "<token>":  # an identity token (OAuth 2.0) in place of a password
             form = {"grant_type": "refresh_token", "refresh_token": secret, "client_id": "posezoo"}
             send = partial(

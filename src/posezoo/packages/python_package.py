@@ -204,7 +204,7 @@ def _find_remote_link(place: str, wheel: Wheel, context: DownloadContext) -> _Li
     try:
         page = read_small(place, _MAX_PAGE, context, name="index.html", headers=(accept,))
         link = _parse_link(page.content.decode("utf-8", "replace"), page.url, wheel)
-        require_safe_target(page.url, link.url, context.options)
+        require_safe_target(context.pool.session(), page.url, link.url, context.options)
     except DownloadError as error:
         error.problem = f"{urlsplit(place).hostname}: {error.problem}"
         raise

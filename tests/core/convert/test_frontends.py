@@ -16,6 +16,7 @@ from posezoo.core.convert import frontends
 from posezoo.core.declarations.model import Digest, Framework, NetworkChoice, Precision
 from posezoo.core.errors import ConversionError, MissingPackageError
 from posezoo.core.files import verified_files
+from posezoo.core.files.file_record import read_record
 
 
 def zip_of(content):
@@ -178,7 +179,7 @@ def test_bytes_that_changed_unnoticed_are_never_published(tmp_path, place):
     )
     file.write_bytes(changed)
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))  # as a failing disk would leave it
-    assert verified_files.has_verified_record(file, spec.files[0].checksum)
+    assert read_record(file).describes(file.stat(), spec.files[0].checksum)
     with pytest.raises(ConversionError, match=r"its digest differs from the one in model\.yml"):
         convert_model(spec, layout)
     assert not list(tmp_path.rglob("*.xml"))

@@ -70,7 +70,7 @@ def test_bytes_are_synced_once_before_the_rename_and_the_record(server, fetch, m
     monkeypatch.setattr(os, "fsync", sync)
     monkeypatch.setattr(os, "replace", replace)
     fetch(file)
-    assert steps == ["sync the bytes", "rename", "sync the folder", "record"]
+    assert steps == ["sync the bytes", "record", "rename", "sync the folder"]
 
 
 def test_a_good_file_costs_no_import_of_requests(server, tmp_path):

@@ -146,8 +146,7 @@ def test_what_a_killed_run_left_beside_it_is_removed(server, tmp_path):
         ModelLayout(tmp_path, tmp_path),
     )
     download_model(spec, layout, DownloadOptions(None))
-    for end in ("part", "guard"):
-        (layout.model_download_dir(spec) / f".{NAME}.{end}").touch()
+    (layout.model_download_dir(spec) / f".{NAME}.part").touch()
     download_model(spec, layout, DownloadOptions(None))
     left = {path.name for path in layout.model_download_dir(spec).iterdir()}
     assert left == {"net.pth", NAME, ".posezoo"}
@@ -164,7 +163,6 @@ def test_what_came_before_a_run_was_killed_is_recorded_by_the_next_one(server, t
     # What a kill between the file's name and provenance.json leaves.
     (folder / NAME).unlink()
     (folder / f".{NAME}.part").write_text("half")
-    (folder / f".{NAME}.guard").touch()
     download_model(spec, layout, DownloadOptions(None))
     assert record(layout, spec) == before
     assert {path.name for path in folder.iterdir()} == {"net.pth", NAME, ".posezoo"}

@@ -66,6 +66,31 @@ def test_a_run_that_was_ended_by_a_signal_is_resumed(server, fetch, number):
     assert fetch.left() == ["net.tflite"]
 
 
+def test_a_complete_file_that_a_killed_run_did_not_rename_is_not_downloaded_again(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, etag=ETAG))
+    target = fetch(file)
+    # The record is written before the rename.
+    target.rename(target.with_name(".net.tflite.part"))
+    server.requests.clear()
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert server.requests == []
+    assert fetch.left() == ["net.tflite"]
+
+
+def test_a_small_file_needs_no_record_before_it_is_complete(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, hang_at=1000))
+    child = start_child(file, fetch.folder)
+    part = fetch.folder / ".net.tflite.part"
+    wait_until(lambda: part.exists() and part.stat().st_size == 1000)
+    child.kill()
+    child.communicate(timeout=HANG_S)
+    server.serve("net.tflite", WEIGHTS, etag=ETAG)
+    server.requests.clear()
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert ranges(server) == [None]
+    assert fetch.left() == ["net.tflite"]
+
+
 def test_a_server_that_knows_no_ranges_gives_all_of_it_again(server, fetch):
     file = broken_off(server, fetch, etag="")
     assert fetch(file).read_bytes() == WEIGHTS

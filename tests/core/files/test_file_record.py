@@ -1,8 +1,7 @@
-"""One record a file: no process loses what another one writes, and what earlier versions wrote is read."""
+"""One record a file: no process loses what another one writes."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -16,7 +15,6 @@ from fakes.waiting import HANG_S
 from posezoo.core.files.file_record import (
     FileRecord,
     fingerprint,
-    read_json,
     read_record,
     record_path,
     update_json,
@@ -139,47 +137,6 @@ def test_a_link_at_the_place_of_the_new_file_leads_nowhere(path):
     update_record(path, origin={"url": "x"})
     assert path.read_bytes() == b"weights"
     assert read_record(path).origin == {"url": "x"}
-
-
-def test_the_files_of_earlier_versions_become_one_record(path):
-    folder = path.parent / ".posezoo"
-    folder.mkdir()
-    stamp = {"sha384": "ab", **fingerprint(path)}
-    made = {
-        "recipe": {"unpack": "zip"},
-        "files": {"graph.pb": [5, 6, 7]},
-        "sha384": {"graph.pb": "ef"},
-    }
-    old = {
-        ".stamp": stamp,
-        ".part": {"source": "s", "etag": "e"},
-        ".came": {"url": "x"},
-        ".made": made,
-    }
-    for suffix, content in old.items():
-        (folder / f"net.pth{suffix}").write_text(json.dumps(content))
-    record = read_record(path)
-    assert (record.verified, record.partial, record.origin) == (stamp, old[".part"], old[".came"])
-    entry = {"size": 5, "mtime_ns": 6, "inode": 7, "sha384": "ef"}
-    assert record.outputs == {"recipe": {"unpack": "zip"}, "files": {"graph.pb": entry}}
-    update_record(path, partial={})
-    assert left(path) == ["net.pth.json"]
-    assert read_json(record_path(path)) == {
-        "verified": stamp,
-        "origin": {"url": "x"},
-        "outputs": record.outputs,
-    }
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"[]", b'{"files": 1}', b'{"files": {"a": [1]}, "sha384": {}}']
-)
-def test_an_earlier_record_that_cannot_be_read_says_nothing(path, content):
-    folder = path.parent / ".posezoo"
-    folder.mkdir()
-    for suffix in (".stamp", ".made", ".unpacked.json"):
-        (folder / f"net.pth{suffix}").write_bytes(content)
-    assert read_record(path).outputs == {}
 
 
 def test_a_fingerprint_changes_with_the_file(path):

@@ -25,7 +25,6 @@ from fakes.quiet_server import QuietServer
 from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
-from posezoo.run.images import SAMPLE_PHOTOS
 
 
 @pytest.fixture
@@ -359,17 +358,6 @@ def test_check_tells_what_is_changed_missing_extra_linked_and_special(zoo):
     assert set(check(zoo)) == {"/1/00", "/pipe", "first/first.tflite", kept}
     left = posezoo("mirror", "check", "m", cwd=zoo).stdout.splitlines()[-1]
     assert left.endswith(" are not good; remove extra, symlinked and special files by hand")
-
-
-def test_the_sample_photos_of_an_older_mirror_are_checked_by_what_posezoo_knows_of_them(zoo):
-    run(zoo, "mirror", "create", "m", "a", "--samples")
-    astronaut = sha384(SAMPLE_PHOTOS[0].read_bytes()).hexdigest()
-    path = zoo / "m" / "1" / astronaut[:2] / astronaut[2:]
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(SAMPLE_PHOTOS[0].read_bytes())
-    assert check(zoo) == {}
-    path.write_bytes(b"no astronaut")
-    assert check(zoo) == {"samples/astronaut.png": "changed"}
 
 
 def test_many_models_come_at_once_and_lose_no_line_of_the_lock(zoo):

@@ -19,26 +19,6 @@ from posezoo.core.registry import wheel_of
 from posezoo.core.settings import WHEEL_REGISTRIES
 from posezoo.core.values import frozen
 
-# The sample photos, which earlier versions stored in caches and mirrors.
-_SAMPLES = (
-    SourceFile(
-        "astronaut.png",
-        791555,
-        Digest(
-            "sha384",
-            "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3",
-        ),
-    ),
-    SourceFile(
-        "camera.png",
-        139512,
-        Digest(
-            "sha384",
-            "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04",
-        ),
-    ),
-)
-
 # By the number of hex digits in the file name, which lacks the two digits of the folder name.
 _ALGORITHMS = {126: "sha512", 94: "sha384", 62: "sha256", 38: "sha1"}
 
@@ -60,9 +40,7 @@ class CacheEntry:
 
 
 def file_names_by_digest(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, ...]]:
-    """The names of all files of models, of the sample photos and of registries, by digest in hex
-    digits.
-    """
+    """The names of all files of models and of registries, by digest in hex digits."""
     files = []
     for spec in specs:
         for variant in (spec, *spec.variants):
@@ -77,8 +55,7 @@ def file_names_by_digest(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, 
 
 def own_files() -> list[tuple[str, SourceFile]]:
     """The files that posezoo itself declares, each with a name for what it belongs to."""
-    registries = [(name, wheel_of(name).package_file) for name in WHEEL_REGISTRIES]
-    return [*(("samples", photo) for photo in _SAMPLES), *registries]
+    return [(name, wheel_of(name).package_file) for name in WHEEL_REGISTRIES]
 
 
 def _stored_names(file: SourceFile) -> Iterator[tuple[str, str]]:

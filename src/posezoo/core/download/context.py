@@ -30,12 +30,14 @@ from posezoo.core.events import (
     WarningIssued,
     ignore_event,
 )
+from posezoo.core.files.file_record import Json
 from posezoo.core.files.staging import temporary_dir
+from posezoo.core.files.verified_files import sync_names
 from posezoo.core.registry import registry_root
 from posezoo.core.workers.threads import ThreadPool
 
 if TYPE_CHECKING:
-    import requests
+    from posezoo.core.download.http_connections import Session
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -113,19 +115,19 @@ class ConnectionPool(ExitStack[None]):
         self._jobs = options.jobs
         self._most_connections = options.jobs * options.connections
         self._lock = threading.Lock()
-        self._session: requests.Session | None = None
+        self._session: Session | None = None
         self._thread_pool: ThreadPool | None = None
         self._limiters: dict[str, HostLimiter] = {}
         self._kept: dict[Hashable, Any] = {}
         self._kept_locks: dict[Hashable, threading.Lock] = {}
 
-    def session(self) -> requests.Session:
+    def session(self) -> Session:
         """The session; created with the first request, because importing requests takes time."""
         with self._lock:
             if self._session is None:
-                from posezoo.core.download.http_connections import new_session
+                from posezoo.core.download.http_connections import Session
 
-                self._session = self.enter_context(new_session(self._most_connections))
+                self._session = self.enter_context(Session(self._most_connections))
             return self._session
 
     def limiter_for(self, url: str) -> HostLimiter:
@@ -217,10 +219,12 @@ class DownloadContext(ExitStack[None]):
         self.cache_dir = options.cache_dir  # None after a write failed
         self.records_origins = records_origins
         self.roots = roots
+        self.origins: dict[Path, Json] = {}  # of the files that were downloaded
         self.is_probe = False  # whether only the first byte of a file is wanted
         self._listener = listener
         self._lock = threading.RLock()  # files come in parallel; listeners need not be thread-safe
         self._temp_dir: Path | None = None
+        self._folders_to_sync: set[Path] = set()
         self.pool = pool or self.enter_context(ConnectionPool(options))
 
     def emit(self, event: Event) -> None:
@@ -270,6 +274,13 @@ class DownloadContext(ExitStack[None]):
         changed = copy(self)
         changed.is_probe = True
         return changed
+
+    def sync_at_exit(self, folder: Path) -> None:
+        """Wait on exit until the names in a folder are on the disk: once for all its files."""
+        with self._lock:
+            if folder not in self._folders_to_sync:
+                self._folders_to_sync.add(folder)
+                self.callback(sync_names, folder)
 
     def temp_dir(self) -> Path:
         """A temporary folder that is removed on exit."""

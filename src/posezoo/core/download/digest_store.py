@@ -35,7 +35,7 @@ from posezoo.core.download.source_types import find_source_type
 from posezoo.core.errors import SourceError, os_reason, redact_secrets
 from posezoo.core.files.file_lock import ABANDONED_AFTER_S, discard, lock_file, remove_lock
 from posezoo.core.files.staging import create_parent
-from posezoo.core.files.verified_files import hard_link, has_size, reflink, replace_atomically
+from posezoo.core.files.verified_files import hard_link, has_size, reflink
 from posezoo.core.user_folders import show_addresses
 
 _LOCK = ".lock"
@@ -97,7 +97,6 @@ def cache_entry_lock(file: SourceFile, context: DownloadContext) -> Iterator[Non
         lock = _staging_path(entry, _LOCK)
         waiting = f"{file.name}: waiting for another process that is downloading it into the cache"
         with suppress(OSError):
-            create_parent(lock)
             handle = lock_file(lock, lambda: context.warn(waiting))
     try:
         yield
@@ -126,7 +125,8 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
             staged.unlink()
             if not hard_link(path, staged):
                 shutil.copyfile(path, staged)
-        replace_atomically(staged, target)
+        # Without a sync: an entry that a power failure damages is found when it is read.
+        os.replace(staged, target)
     except OSError as error:
         context.warn(f"{context.cache_dir}: the cache cannot be written: {os_reason(error)}")
         context.cache_dir = None

@@ -27,7 +27,7 @@ from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.digest_store import cache_entry_lock, is_cached, store, store_candidates
 from posezoo.core.download.origins import entry_path
 from posezoo.core.download.partial import PartialFile, remove_partial
-from posezoo.core.download.provenance_json import remember_origin
+from posezoo.core.download.provenance_json import describe_origin
 from posezoo.core.download.source_types import find_source_type
 from posezoo.core.errors import (
     ArchiveError,
@@ -47,12 +47,12 @@ from posezoo.core.events import (
     FileDownloadStarted,
     FileUpToDate,
 )
+from posezoo.core.files.file_record import Json
 from posezoo.core.files.verified_files import (
     Hasher,
     compute_digests,
     explain_wrong_members,
     is_verified_file,
-    remember_verified,
     set_aside,
     writing,
 )
@@ -236,15 +236,16 @@ def _finish(
         context.first_use(file, size, digest)
         context.warn(f"{file.name}: trusted on first use: {size} bytes of {digest}")
         file = replace(file, size=size, checksum=digest, first_use=True)
+    origin: Json = {}
     if context.records_origins:
-        remember_origin(target, candidate, partial.source_url, size, digest=digest)
+        origin = describe_origin(candidate, partial.source_url, size, digest)
+        context.origins[target] = origin
     # A path in a mirror names its bytes: others there are damaged, and not a file of the user.
     if file.checksum is None or not target.match(str(entry_path(file.checksum))):
         with writing(target):
             set_aside(target, context.emit)
-    partial.replace_target()
-    if file.checksum:
-        remember_verified(target, file.checksum, is_synced=True)
+    partial.replace_target(file.checksum, origin)
+    context.sync_at_exit(target.parent)
     # If a killed run left a complete part, no candidate is asked, and the one returned may not be
     # the one that sent the bytes.
     store(target, file, context, replace=candidate.kind is not CandidateKind.CACHE)
@@ -318,20 +319,18 @@ def _ask_copy(
     """Fill the part from a cache or mirror, and report that; a DownloadError if it has no such
     file.
     """
-    if not _clone(candidate, file, partial):
+    is_filled = False
+    # A mirror's file is not linked: others may change it.
+    if candidate.kind is CandidateKind.CACHE and candidate.path is not None:
+        try:
+            is_filled = partial.clone_from(candidate.path, file)
+        except FileNotFoundError as error:
+            raise NotFoundError("does not exist") from error
+        except OSError:
+            is_filled = False  # reported when the file is read
+    if not is_filled:
         _fill_from(candidate, file, partial, context)
     context.emit(CachedFileUsed(context.model, file.name, candidate.name))
-
-
-def _clone(candidate: Candidate, file: SourceFile, partial: PartialFile) -> bool:
-    """Fill the part with a clone of the cache's file, if the file system can do that."""
-    # Do not link a mirror's file: others may change it. An OSError is reported when the file is
-    # read.
-    if candidate.kind is not CandidateKind.CACHE or candidate.path is None:
-        return False
-    with suppress(OSError):
-        return partial.clone_from(candidate.path, file)
-    return False
 
 
 def _fill_from(

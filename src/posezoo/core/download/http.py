@@ -16,7 +16,8 @@ from typing import IO
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.utils import get_environ_proxies, select_proxy, should_bypass_proxies
+from requests.structures import CaseInsensitiveDict
+from requests.utils import select_proxy
 
 from posezoo.core.declarations.model import SourceFile
 from posezoo.core.download.candidates import (
@@ -33,6 +34,7 @@ from posezoo.core.download.http_connections import (
     PEERS,
     PRIVATE_HINT,
     TEMPORARY_STATUS,
+    Session,
     ip_address,
     is_private,
     peer_rules,
@@ -61,7 +63,7 @@ _PAGE_BYTES = 1 << 16
 
 @contextmanager
 def open_response(
-    session: requests.Session,
+    session: Session,
     url: str,
     file: SourceFile,
     download_options: DownloadOptions,
@@ -71,7 +73,7 @@ def open_response(
     """Request a file, or a range of it, from a URL.
 
     Args:
-        session: from ``http_connections.new_session``.
+        session: the connections of the run.
         file: the expected file; a response that announces another size is refused before its body
             is read.
         resume: the part of the file that was downloaded before.
@@ -165,7 +167,7 @@ def _strong_etag(response: requests.Response) -> str:
 
 
 def _follow_redirects(
-    session: requests.Session,
+    session: Session,
     url: str,
     file: SourceFile,
     download_options: DownloadOptions,
@@ -198,7 +200,7 @@ def _follow_redirects(
         response.close()
         with translate_errors(timeout_s):
             target = urljoin(url, location)
-        public_only = require_safe_target(url, target, download_options)
+        public_only = require_safe_target(session, url, target, download_options)
         # With a cookie the next response may differ.
         if target in requested and not response.cookies:
             addresses = [*requested[requested.index(target) :], target]
@@ -208,7 +210,9 @@ def _follow_redirects(
     raise SourceError(f"redirects more than {_MOST_REDIRECTS} times")
 
 
-def require_safe_target(url: str, target: str, download_options: DownloadOptions) -> bool:
+def require_safe_target(
+    session: Session, url: str, target: str, download_options: DownloadOptions
+) -> bool:
     """Check a URL that the server at ``url`` names; this thread's last request must be one to that
     server.
 
@@ -219,8 +223,11 @@ def require_safe_target(url: str, target: str, download_options: DownloadOptions
         SourceError: it is not valid, or see ``refuse_unsafe_redirect``.
     """
     with translate_errors(download_options.timeout_s):
-        is_internal = not _uses_proxy(url, download_options) and is_private(PEERS.last)
-        by_proxy = _uses_proxy(target, download_options)
+        proxies = download_options.proxies
+        by_proxy, from_proxy = (
+            bool(select_proxy(each, session.find_proxies(each, proxies))) for each in (target, url)
+        )
+        is_internal = not from_proxy and is_private(PEERS.last)
         refuse_unsafe_redirect(url, target, download_options, by_proxy=by_proxy)
     return not (by_proxy or is_internal or download_options.allow_private_redirects)
 
@@ -230,7 +237,7 @@ _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 def send_request(
-    session: requests.Session,
+    session: Session,
     method: str,
     url: str,
     download_options: DownloadOptions,
@@ -254,28 +261,31 @@ def send_request(
     user_headers = {
         header.name: header.value for header in download_options.headers if header.applies_to(url)
     }
-    all_headers = {**headers, **user_headers}
-    has_login = any(name.lower() == "authorization" for name in all_headers)
+    all_headers = CaseInsensitiveDict({**session.headers, **headers, **user_headers})
     is_named = _is_named(url, download_options)
     if not is_named:
         refuse_link_local(_host(url))
-    with (
-        translate_errors(download_options.timeout_s),
-        peer_rules(link_local=is_named or _uses_proxy(url, download_options)),
-    ):
-        return session.request(
+    with translate_errors(download_options.timeout_s):
+        proxies = session.find_proxies(url, download_options.proxies)
+        has_login = "Authorization" in all_headers
+        request = requests.PreparedRequest()
+        request.prepare(
             method,
             url,
-            data=data,
-            stream=True,
-            allow_redirects=False,
-            timeout=download_options.timeout_s,
             headers=all_headers,
-            # Without it, requests sends the login of ~/.netrc, also in place of that in a header.
-            auth=(lambda request: request) if has_login or not netrc else None,
-            verify=next(filter(None, ca_bundles), None),
-            proxies=_find_proxies(url, download_options),
+            data=data,
+            cookies=session.cookies,
+            auth=session.find_login(url) if netrc and not has_login else _keep_headers,
         )
+        with peer_rules(link_local=is_named or bool(select_proxy(url, proxies))):
+            return session.send(
+                request,
+                stream=True,
+                allow_redirects=False,
+                timeout=download_options.timeout_s,
+                verify=next(filter(None, ca_bundles), True),
+                proxies=proxies,
+            )
 
 
 def _is_named(url: str, download_options: DownloadOptions) -> bool:
@@ -285,18 +295,9 @@ def _is_named(url: str, download_options: DownloadOptions) -> bool:
     return host != "" and host in map(_host, named)
 
 
-def _find_proxies(url: str, download_options: DownloadOptions) -> dict[str, str]:
-    """The proxies for a URL by scheme, of the options or else of the environment; empty for
-    none.
-    """
-    no_proxy = download_options.proxies.get("no_proxy")
-    if should_bypass_proxies(url, no_proxy):
-        return {"http": "", "https": ""}
-    return {**get_environ_proxies(url, no_proxy), **download_options.proxies}
-
-
-def _uses_proxy(url: str, download_options: DownloadOptions) -> bool:
-    return bool(select_proxy(url, _find_proxies(url, download_options)))
+def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Is called by requests in place of adding a login, which would replace one in the headers."""
+    return request
 
 
 def _refuse_status(response: requests.Response, resume: ResumeState, last: int | None) -> None:

@@ -15,17 +15,19 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from http import HTTPStatus
 from itertools import count
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies, get_netrc_auth, should_bypass_proxies
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
@@ -107,15 +109,40 @@ if hasattr(os, "register_at_fork"):  # a forked child does not have our thread
     os.register_at_fork(after_in_child=TIMERS.__init__)  # type: ignore[misc]
 
 
-def new_session(at_once: int = 1) -> requests.Session:
-    """A session that keeps ``at_once`` connections to a host open, with the user's proxies and CA
-    bundles.
+class Session(requests.Session):
+    """The connections and cookies of a run, and what its environment says about each host.
+
+    Args:
+        at_once: how many connections to a host are kept open.
     """
-    session = requests.Session()
-    session.headers.update({"User-Agent": f"posezoo/{version()}", "Accept-Encoding": "identity"})
-    session.mount("http://", _DeadlineAdapter(pool_maxsize=at_once))
-    session.mount("https://", _DeadlineAdapter(pool_maxsize=at_once))
-    return session
+
+    def __init__(self, at_once: int = 1) -> None:
+        super().__init__()
+        self.headers.update({"User-Agent": f"posezoo/{version()}", "Accept-Encoding": "identity"})
+        self.mount("http://", _DeadlineAdapter(pool_maxsize=at_once))
+        self.mount("https://", _DeadlineAdapter(pool_maxsize=at_once))
+        self._proxies: dict[Hashable, dict[str, str]] = {}
+        self._logins: dict[Hashable, tuple[str, str] | None] = {}
+
+    def find_proxies(self, url: str, wanted: Mapping[str, str]) -> dict[str, str]:
+        """The proxies for a URL by scheme: the ``wanted`` ones, or else those of the environment;
+        empty for none.
+        """
+        key = (urlsplit(url)[:2], *wanted.items())
+        if key not in self._proxies:
+            no_proxy = wanted.get("no_proxy")
+            found = {"http": "", "https": ""}
+            if not should_bypass_proxies(url, no_proxy):
+                found = {**get_environ_proxies(url, no_proxy), **wanted}
+            self._proxies[key] = found
+        return self._proxies[key]
+
+    def find_login(self, url: str) -> tuple[str, str] | None:
+        """The login that ~/.netrc has for a host; it is read once for each host."""
+        host = urlsplit(url)[1]
+        if host not in self._logins:
+            self._logins[host] = get_netrc_auth(url)
+        return self._logins[host]
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from posezoo.core.declarations.model import ModelSpec, SourceFile
@@ -128,7 +129,8 @@ def _download_missing(
         else:
             needed.append((file, target))
     if context.cache_dir:
-        remove_stale_staging(context.cache_dir)
+        remove_stale = partial(remove_stale_staging, context.cache_dir)
+        context.pool.once(("stale", context.cache_dir), remove_stale)
     context.pool.run_all(lambda place: download_file(*place, context, candidates), needed)
 
 

@@ -7,6 +7,7 @@ its file.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Sequence
@@ -17,18 +18,20 @@ from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.download.candidates import ResumeState
 from posezoo.core.errors import DigestError
 from posezoo.core.files.file_lock import FLAGS, discard, lock_file, remove_stale_parts, unique_part
-from posezoo.core.files.file_record import read_record, update_record
-from posezoo.core.files.staging import prepare_target
+from posezoo.core.files.file_record import Json, fingerprint, read_record, update_record
 from posezoo.core.files.verified_files import (
     CHUNK,
     Hasher,
     compute_digests,
     hard_link,
-    has_size,
     reflink,
-    replace_atomically,
+    sync,
+    sync_open_file,
     writing,
 )
+
+# Fewer bytes are downloaded again as fast as a record of them is written.
+_WORTH_A_RECORD = 1 << 15
 
 
 class PartialFile:
@@ -39,6 +42,9 @@ class PartialFile:
     the lock. ``identity`` is a digest that later runs find the bytes by, if they have none of their
     own. ``path`` is its path before it is renamed to ``target``, ``source_url`` the URL that
     its last bytes came from, ``digests`` those of all its bytes, by the ``algorithms``.
+
+    The record of the target names the file of a part, if the part is large or is kept: if a process
+    is killed, less than 32 KiB are downloaded again.
 
     Raises:
         OutputError: the part cannot be written or renamed; all methods that write can raise it too.
@@ -62,7 +68,8 @@ class PartialFile:
         self._published = False
         self._linked: Path | None = None
         with writing(target):
-            prepare_target(target)
+            if target.is_dir() and not target.is_symlink():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
             handle = lock_file(self.path, on_wait)
             # Without locks, a part has a random name. It cannot be resumed: the next run does not
             # find it.
@@ -74,31 +81,40 @@ class PartialFile:
         self._handle = handle
         self._link = _link_of(target) if self._is_findable else _link_of(self.path)
         discard(self._link)
+        self._size = os.fstat(handle).st_size
+        self._state = self._read_state() if self._size else {}
+        self._is_recorded = bool(self._state)
 
     def __enter__(self) -> PartialFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        is_kept = (
-            self._is_findable
-            and os.fstat(self._handle).st_size > 0
-            and bool(read_record(self.target).partial)
-        )
-        if not self._published and not is_kept:
-            self._remove_resume_state()
+        is_kept = self._size > 0 and bool(self._state)
+        if not self._published and is_kept:
+            self._record_state()
+        elif not self._published:
+            self._forget_state()
             discard(self.path)
         os.close(self._handle)
+
+    def _read_state(self) -> Json:
+        """What an earlier run recorded about its bytes: digest, source and etag of their file."""
+        record = read_record(self.target)
+        if record.partial:
+            return record.partial
+        # The run was killed between the record of the complete file and the rename.
+        is_complete = fingerprint(self.path).items() <= record.verified.items()
+        return {**record.verified, "source": record.origin.get("url", "")} if is_complete else {}
 
     def load_resume_state(self, file: SourceFile) -> ResumeState:
         """The beginning of a file in this part; if the part belongs to another file, it is
         emptied.
         """
-        record = read_record(self.target).partial if self._is_findable else {}
-        size = os.fstat(self._handle).st_size
         identity = self._identity or file.checksum
-        is_same = identity is not None and record.get(identity.algorithm) == identity.value
-        if is_same and 0 < size <= file.read_limit:
-            return ResumeState(size, str(record.get("source", "")), str(record.get("etag", "")))
+        is_same = identity is not None and self._state.get(identity.algorithm) == identity.value
+        if is_same and 0 < self._size <= file.read_limit:
+            source, etag = (str(self._state.get(key, "")) for key in ("source", "etag"))
+            return ResumeState(self._size, source, etag)
         self.truncate()
         return ResumeState()
 
@@ -112,31 +128,42 @@ class PartialFile:
         identity = self._identity or file.checksum
         if resumable and self._is_findable and identity:
             state = {identity.algorithm: identity.value, "source": start.source, "etag": start.etag}
-            update_record(self.target, partial=state)
+            self._is_recorded &= state == self._state
+            self._state = state
         self._hasher = Hasher(self._algorithms)
+        if start.size == 0:
+            return
         with writing(self.target):
             os.lseek(self._handle, 0, os.SEEK_SET)
             for at in range(0, start.size, CHUNK):
                 self._hasher.update(os.read(self._handle, min(CHUNK, start.size - at)))
             os.ftruncate(self._handle, start.size)
             os.lseek(self._handle, start.size, os.SEEK_SET)
+            self._size = start.size
 
     def truncate(self) -> None:
         """Remove all bytes of earlier attempts and runs."""
-        self._remove_resume_state()
-        self._linked = None
+        self._forget_state()
         with writing(self.target):
-            self._link.unlink(missing_ok=True)
-            os.lseek(self._handle, 0, os.SEEK_SET)
-            os.ftruncate(self._handle, 0)
+            if self._linked:
+                self._linked.unlink(missing_ok=True)
+                self._linked = None
+            if self._size:
+                os.lseek(self._handle, 0, os.SEEK_SET)
+                os.ftruncate(self._handle, 0)
+                self._size = 0
 
     def write(self, piece: bytes) -> None:
         """Append bytes."""
         rest = memoryview(piece)
         with writing(self.target):
             while rest:
-                rest = rest[os.write(self._handle, rest) :]
+                written = os.write(self._handle, rest)
+                self._size += written
+                rest = rest[written:]
         self._hasher.update(piece)
+        if self._size >= _WORTH_A_RECORD and self._state:
+            self._record_state()
 
     def finish(self) -> None:
         """Compute the digests; all bytes were written."""
@@ -148,22 +175,25 @@ class PartialFile:
 
         Raises:
             DigestError: the bytes are not the expected ones.
-            OSError: the file cannot be read.
+            OSError: the file is missing, or cannot be read.
         """
         link = self._link
         expected = file.checksum
-        if expected is None or not has_size(path, file.size):
+        original = path.stat()
+        is_right = stat.S_ISREG(original.st_mode) and file.size in (None, original.st_size)
+        if expected is None or not is_right:
             return False
         with open(path, "rb") as source:
             cloned = reflink(source.fileno(), self._handle)
-        mode = stat.S_IMODE(os.fstat(self._handle).st_mode)
-        if not cloned and not hard_link(path, link, mode=mode):
+        status = os.fstat(self._handle)
+        self._size = status.st_size
+        if not cloned and not hard_link(path, link, mode=stat.S_IMODE(status.st_mode)):
             return False
-        self.digests = compute_digests(self.path if cloned else link, self._algorithms)
+        self._linked = None if cloned else link
+        self.digests = compute_digests(self.content, self._algorithms)
         if self.digests[0] != expected:
             self.truncate()
             raise DigestError(f"has the digest {self.digests[0]}, expected {expected}")
-        self._linked = None if cloned else link
         return True
 
     @property
@@ -171,30 +201,55 @@ class PartialFile:
         """The file that will be the target."""
         return self._linked or self.path
 
-    def replace_target(self) -> None:
+    def replace_target(self, digest: Digest | None, origin: Json) -> None:
         """Rename the part to the target; if the target is a symbolic link, the link itself is
         replaced.
+
+        Its bytes are on the disk before that. Its name in the folder may be lost in a power
+        failure, until the folder is synced.
+
+        Args:
+            digest: that of the verified file, for its record; None if no digest is expected.
+            origin: where the bytes come from, for the record; empty for what the record has.
         """
         path = self.content
         with writing(self.target):
-            replace_atomically(path, self.target)
+            if self._linked:
+                sync(path)
+            else:
+                sync_open_file(self._handle)
+            sections = {"origin": origin} if origin else {}
+            if digest:
+                sections["verified"] = {digest.algorithm: digest.value, **fingerprint(path)}
+            # Before the rename, so that a killed run loses no origin. A rename keeps fingerprints.
+            update_record(self.target, partial={}, **sections)
+            os.replace(path, self.target)
         if self._linked:
             with suppress(OSError):
                 # The rename does nothing if both names are the same file.
                 self._linked.unlink(missing_ok=True)
         self._published = path is self.path
-        self._remove_resume_state()
+        self._state = {}
+        self._is_recorded = False
 
-    def _remove_resume_state(self) -> None:
-        if self._is_findable:
+    def _record_state(self) -> None:
+        if not self._is_recorded:
+            update_record(self.target, partial=self._state)
+            self._is_recorded = True
+
+    def _forget_state(self) -> None:
+        if self._is_recorded:
             update_record(self.target, partial={})
+        self._state = {}
+        self._is_recorded = False
 
 
 def remove_partial(target: Path) -> None:
     """Remove the part and the link of a file that is complete now."""
-    for path in (_part_of(target), _link_of(target)):
-        discard(path)
-    update_record(target, partial={})
+    discard(_link_of(target))
+    with suppress(OSError):  # usually there is none
+        _part_of(target).unlink()
+        update_record(target, partial={})
 
 
 def _part_of(target: Path) -> Path:

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit, urlunsplit
 from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
 from posezoo.core.download.candidates import Candidate
 from posezoo.core.download.context import DownloadContext
-from posezoo.core.files.file_record import read_json, read_record, update_json, update_record
-from posezoo.core.files.verified_files import has_verified_record, set_aside
+from posezoo.core.files.file_record import Json, read_json, read_record, update_json
+from posezoo.core.files.verified_files import set_aside
 from posezoo.core.layout import find_link_out
 
 NAME = "provenance.json"
@@ -33,16 +33,13 @@ def redact_url(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def remember_origin(
-    target: Path, candidate: Candidate, final_url: str, size: int, digest: Digest
-) -> None:
-    """Record where a file comes from; this happens before the rename, so a killed run loses no
-    origin.
+def describe_origin(candidate: Candidate, final_url: str, size: int, digest: Digest) -> Json:
+    """The entry of a file that comes from a candidate.
 
     ``final_url`` is the URL after redirects; empty if the candidate is not a URL.
     """
     final_url = redact_url(final_url) if final_url else ""
-    origin = {
+    return {
         "url": candidate.name,
         "final_url": final_url if final_url not in ("", candidate.name) else None,
         "kind": candidate.kind.value,
@@ -50,7 +47,6 @@ def remember_origin(
         digest.algorithm: digest.value,
         "fetched_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
-    update_record(target, origin=origin)
 
 
 def update_provenance_json(
@@ -59,44 +55,69 @@ def update_provenance_json(
     files_and_targets: Sequence[tuple[SourceFile, Path]],
     context: DownloadContext,
 ) -> None:
-    """Write the origins of files of a model, from their records; entries of other files are kept.
+    """Write the origins of files of a model; entries of other files are kept.
 
-    A file of the user of this name is kept under another one. Nothing is written through a link
-    that leads out of the context's roots.
+    The origins of files that the context just downloaded are known; those of others are in their
+    records, which are not read if provenance.json has them already. A file of the user of this name
+    is kept under another one. Nothing is written through a link that leads out of the context's
+    roots.
 
-    An OSError if the file cannot be written, or another run keeps it locked.
+    Raises:
+        OSError: the file cannot be written, or another run keeps it locked.
     """
     names = spec.file_names
     path = folder / NAME
     # Do not overwrite a published file of this name.
     if NAME in names or find_link_out(path, context.roots):
         return
+    known = _read_files(read_json(path))
     origins = {}
     for file, target in files_and_targets:
-        # The origin is recorded before the rename, so the file must exist and be verified.
-        if not target.is_file():
-            continue
-        is_verified = file.checksum is None or has_verified_record(target, file.checksum)
-        if is_verified and (origin := read_record(target).origin):
+        origin = context.origins.get(target)
+        if origin is None and not _is_listed(file, known):
+            origin = _read_origin(file, target)
+        if origin:
             origins[file.name] = dict(origin)
 
-    def merge(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    def merge(stored: Json) -> Json:
         if not origins:
             return stored
-        files = stored.get("files")
-        kept = {}
-        if isinstance(files, dict):
-            kept = {name: origin for name, origin in files.items() if name in names}
+        kept = {name: origin for name, origin in _read_files(stored).items() if name in names}
         return {"model": spec.full_name, "files": kept | origins}
 
     if origins and not is_own(path):
         set_aside(path, context.emit)
-    part, guard = (path.with_name(f".{path.name}.{end}") for end in ("part", "guard"))
-    if origins or part.exists():  # a killed run may have left a part
+    if origins or path.with_name(f".{path.name}.part").exists():  # a killed run may have left it
         update_json(path, merge)
-    guard.unlink(missing_ok=True)  # left by an earlier version that was killed
 
 
 def is_own(path: Path) -> bool:
     """Whether a provenance.json has what ``update_provenance_json`` writes."""
     return {"model", "files"} <= read_json(path).keys()
+
+
+def _is_listed(file: SourceFile, known: Mapping[str, Any]) -> bool:
+    """Whether provenance.json has an entry of a file with its digest."""
+    entry = known.get(file.name)
+    digest = file.checksum
+    if not isinstance(entry, dict) or digest is None:
+        return False
+    return bool(entry.get(digest.algorithm) == digest.value)
+
+
+def _read_origin(file: SourceFile, target: Path) -> Json:
+    """The origin in the record of a file, if the file exists and is verified: the record is written
+    before the file gets its name.
+    """
+    try:
+        status = target.stat()
+    except OSError:
+        return {}
+    record = read_record(target)
+    is_verified = not file.checksum or record.describes(status, file.checksum)
+    return record.origin if is_verified else {}
+
+
+def _read_files(stored: Json) -> dict[str, Any]:
+    files = stored.get("files")
+    return files if isinstance(files, dict) else {}

@@ -78,7 +78,7 @@ def lock_file(
     the bytes would be written elsewhere.
 
     Args:
-        path: the file; its folder must exist.
+        path: the file; missing parent folders are created.
         on_wait: called once if another process or thread has the lock.
         wait_s: how long to wait for it.
 
@@ -94,7 +94,7 @@ def lock_file(
     while True:
         if path.is_symlink():
             path.unlink()
-        handle = os.open(path, FLAGS, 0o666)
+        handle = _open_or_create(path)
         is_ours = False
         try:
             is_locked = _flock(handle)
@@ -114,6 +114,14 @@ def lock_file(
         if time.monotonic() >= deadline:
             raise _blocked(path)
         time.sleep(_PAUSE_S)
+
+
+def _open_or_create(path: Path) -> int:
+    try:
+        return os.open(path, FLAGS, 0o666)
+    except (FileNotFoundError, NotADirectoryError):
+        path.parent.mkdir(parents=True, exist_ok=True)  # names the file that is in the way
+        return os.open(path, FLAGS, 0o666)
 
 
 def unique_part(target: Path) -> Path:
@@ -199,7 +207,14 @@ def _flock(handle: int) -> bool | None:
         return False
     except (ImportError, OSError):
         return None
-    return True if _excludes_others(handle) else None
+    device = os.fstat(handle).st_dev
+    if device not in _EXCLUSIVE:
+        _EXCLUSIVE[device] = _excludes_others(handle)
+    return True if _EXCLUSIVE[device] else None
+
+
+#: Whether locks keep others out, by the number of the file system.
+_EXCLUSIVE: dict[int, bool] = {}
 
 
 def _excludes_others(handle: int) -> bool:

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Mapping
 from contextlib import suppress
-from dataclasses import asdict, field, fields, replace
+from dataclasses import field, fields
 from pathlib import Path
 from typing import Any
 
+from posezoo.core.declarations.model import Digest
 from posezoo.core.files.file_lock import WAIT_S, discard, lock_file, unique_part
 from posezoo.core.files.foreign_json import parse_json
-from posezoo.core.files.staging import create_parent
 from posezoo.core.values import frozen
 
 #: Our folder for records, beside the files.
 RECORDS_DIR = ".posezoo"
 
 Json = Mapping[str, Any]
-
-# Earlier versions wrote a separate file for each section, with these suffixes.
-_OLD_SUFFIXES = (".stamp", ".part", ".came", ".made", ".unpacked.json")
 
 
 @frozen
@@ -50,6 +47,13 @@ class FileRecord:
     stored: Json = field(default_factory=dict)
     drawn: Json = field(default_factory=dict)
 
+    def describes(self, status: os.stat_result, digest: Digest) -> bool:
+        """Whether a file with this status has this digest, and is unchanged since it was
+        verified.
+        """
+        known = self.verified
+        return known.get(digest.algorithm) == digest.value and _print_of(status) <= known.items()
+
 
 def record_path(path: Path) -> Path:
     """The path of a file's record."""
@@ -58,7 +62,11 @@ def record_path(path: Path) -> Path:
 
 def read_record(path: Path) -> FileRecord:
     """The record of a file; an empty one if it is missing or cannot be read."""
-    return _from_json(path, read_json(record_path(path)))
+    stored = read_json(record_path(path))
+    sections = (each.name for each in fields(FileRecord))
+    return FileRecord(
+        **{name: stored[name] for name in sections if isinstance(stored.get(name), dict)}
+    )
 
 
 def update_record(path: Path, **sections: Json) -> None:
@@ -71,18 +79,16 @@ def update_record(path: Path, **sections: Json) -> None:
             kept.
     """
 
-    def change(stored: Json) -> dict[str, Any]:
-        changed = asdict(replace(_from_json(path, stored), **sections))
-        return {name: section for name, section in changed.items() if section}
+    def change(stored: dict[str, Any]) -> dict[str, Any]:
+        return {name: section for name, section in (stored | sections).items() if section}
 
-    record = read_record(path)
-    is_led_away = record_path(path).parent.is_symlink()
-    if is_led_away or replace(record, **sections) == record:
+    record = record_path(path)
+    stored = read_json(record)
+    is_led_away = record.parent.is_symlink()
+    if is_led_away or change(stored) == stored:
         return
     with suppress(OSError):
-        update_json(record_path(path), change)
-        for old in _old_paths(path):
-            old.unlink(missing_ok=True)
+        update_json(record, change, indent=None)
 
 
 def fingerprint(path: Path) -> dict[str, int]:
@@ -92,8 +98,16 @@ def fingerprint(path: Path) -> dict[str, int]:
     Raises:
         OSError: the file's status cannot be read.
     """
-    status = path.stat()
-    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "inode": status.st_ino}
+    return dict(_print_of(path.stat()))
+
+
+def _print_of(status: os.stat_result) -> ItemsView[str, int]:
+    """The entries of a fingerprint."""
+    return {
+        "size": status.st_size,
+        "mtime_ns": status.st_mtime_ns,
+        "inode": status.st_ino,
+    }.items()
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -104,7 +118,9 @@ def read_json(path: Path) -> dict[str, Any]:
         return {}
 
 
-def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None:
+def update_json(
+    path: Path, change: Callable[[dict[str, Any]], Json], *, indent: int | None = 2
+) -> None:
     """Replace the object in a JSON file; other processes and threads that do so wait.
 
     The new file is written beside the old one, under a lock, and then renamed, so no reader sees an
@@ -114,11 +130,11 @@ def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None
     Args:
         path: the file; missing parent folders are created.
         change: receives the old object and returns the new one; an empty one removes the file.
+        indent: as for ``json.dumps``, which is faster with None.
 
     Raises:
         OSError: the file cannot be written, or its lock was not released within 10 s.
     """
-    create_parent(path)
     part = path.with_name(f".{path.name}.part")
     handle = lock_file(part, wait_s=WAIT_S)
     if handle is None:
@@ -134,7 +150,7 @@ def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None
                 open(part, "wb") if handle is None else os.fdopen(handle, "wb", closefd=False)
             ) as stream:
                 stream.truncate()
-                stream.write(json.dumps(after, indent=2).encode())
+                stream.write(json.dumps(after, indent=indent).encode())
             os.replace(part, path)
             is_left = False  # from now on, another writer may use the part's name
     finally:
@@ -142,44 +158,3 @@ def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None
             discard(part)
         if handle is not None:
             os.close(handle)
-
-
-def _from_json(path: Path, stored: Json) -> FileRecord:
-    if not stored and not record_path(path).exists():
-        return _read_old(path)
-    return FileRecord(
-        **{
-            section.name: stored[section.name]
-            for section in fields(FileRecord)
-            if isinstance(stored.get(section.name), dict)
-        }
-    )
-
-
-def _old_paths(path: Path) -> Iterator[Path]:
-    for suffix in _OLD_SUFFIXES:
-        yield path.parent / RECORDS_DIR / f"{path.name}{suffix}"
-
-
-def _read_old(path: Path) -> FileRecord:
-    verified, partial, origin, made, unpacked = map(read_json, _old_paths(path))
-    outputs = {}
-    with suppress(LookupError, TypeError, AttributeError, ValueError):
-        if made:
-            entries = {
-                name: {
-                    "size": size,
-                    "mtime_ns": mtime_ns,
-                    "inode": inode,
-                    "sha384": made["sha384"][name],
-                }
-                for name, (size, mtime_ns, inode) in made["files"].items()
-            }
-            outputs = {"recipe": made["recipe"], "files": entries}
-        elif unpacked:
-            recipe = {"archive": unpacked.pop("archive")}
-            outputs = {
-                "recipe": recipe,
-                "files": {name: {"size": size} for name, size in unpacked.items()},
-            }
-    return FileRecord(verified, partial, origin, outputs)

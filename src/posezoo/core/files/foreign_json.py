@@ -44,9 +44,9 @@ def parse_json(content: bytes) -> dict[str, Any]:
     level: list[object] = [value]
     for _ in range(_MAX_DEPTH):
         level = list(_members(level))
-    if level:
-        raise ValueError("it is nested too deep")
-    return value
+        if not level:
+            return value
+    raise ValueError("it is nested too deep")
 
 
 def _integer(text: str) -> int:

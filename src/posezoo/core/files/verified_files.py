@@ -98,9 +98,13 @@ def is_verified(
             can change undetected (a failing disk, a clock that is set back).
         remember: write the result into the file's record; a dry run does not.
     """
-    if not has_size(path, size):
+    try:
+        status = path.stat()
+    except OSError:
         return False
-    if trust_record and has_verified_record(path, digest):
+    if not stat.S_ISREG(status.st_mode) or size not in (None, status.st_size):
+        return False
+    if trust_record and read_record(path).describes(status, digest):
         return True
     try:
         is_right = compute_digest(path, digest.algorithm) == digest
@@ -133,30 +137,15 @@ def is_verified_file(
     return has_size(path, file.size) and file.is_pinned and not explain_wrong_members(path, file)
 
 
-def has_verified_record(path: Path, digest: Digest) -> bool:
-    """Whether the record says that a file has this digest, and the file is unchanged; no byte is
-    read.
-    """
-    verified = read_record(path).verified
-    try:
-        return bool(verified) and verified == {digest.algorithm: digest.value, **fingerprint(path)}
-    except OSError:
-        return False
-
-
-def remember_verified(path: Path, digest: Digest, *, is_synced: bool = False) -> None:
+def remember_verified(path: Path, digest: Digest) -> None:
     """Record that a file was hashed and has this digest.
 
     Its bytes are synced first: after a power failure, a file can have its size and time of change
     but zeros for its bytes, and the record would hide that. If the record cannot be written (a
     read-only folder), the file is hashed again next time.
-
-    Args:
-        is_synced: whether its bytes were already synced, as by ``replace_atomically``.
     """
     with suppress(OSError):
-        if not is_synced:
-            sync(path)
+        sync(path)
         update_record(path, verified={digest.algorithm: digest.value, **fingerprint(path)})
 
 
@@ -194,7 +183,8 @@ def write_keeping(
     with writing(path):
         set_aside(path, listener, [*accepted, *digests])
     write_atomically(path, content)
-    remember_verified(path, digests[0], is_synced=True)
+    verified = {digests[0].algorithm: digests[0].value, **fingerprint(path)}
+    update_record(path, verified=verified)
 
 
 class ZipReader(io.BufferedReader):
@@ -309,6 +299,16 @@ def replace_atomically(part: Path, path: Path) -> None:
     sync(path.parent)
 
 
+def sync_names(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, if it still exists.
+
+    Raises:
+        OutputError: they cannot be written to the disk.
+    """
+    with writing(folder), suppress(FileNotFoundError):
+        sync(folder)
+
+
 def sync(path: Path) -> None:
     """Wait until the bytes of a file, or the names in a folder, are on the disk.
 
@@ -319,13 +319,19 @@ def sync(path: Path) -> None:
         return
     handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
+        sync_open_file(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_open_file(handle: int) -> None:
+    """The same for a file or folder that is open."""
+    try:
         os.fsync(handle)
     except OSError as error:
         # Some file systems cannot.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
             raise
-    finally:
-        os.close(handle)
 
 
 @contextmanager

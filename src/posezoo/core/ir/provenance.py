@@ -254,7 +254,7 @@ def parse_provenance(content: bytes) -> Provenance | None:
             is_independent=check.get("is_independent") is True,
             nodes=NodeProof(**check["nodes"]) if check.get("nodes") else None,
             was_checked="reference" in check,
-            trust=str(record.get("trust", "locked" if record.get("locked") is True else "")),
+            trust=str(record.get("trust", "")),
             received=str(record.get("received", "")),
             **(_read_int8(record) if "in_float" in record else {}),
         )

@@ -56,8 +56,7 @@ class LockEntry:
     first_seen: str  # ISO 8601, UTC
     revision: int = 0  # of a model.yml: its own revision number
     before: tuple[str, ...] = ()  # of a model.yml: the SHA-384 of its earlier versions
-    #: Of a model.yml: the SHA-384 of what decides the bytes of files and IR; empty in older locks.
-    decisive: str = ""
+    decisive: str = ""  # of a model.yml: the SHA-384 of what decides the bytes of files and IR
 
     @property
     def key(self) -> LockKey:
@@ -72,13 +71,6 @@ class LockEntry:
         """Whether both declarations make the same files and IR, whatever else their texts say."""
         is_equal = self.decisive != "" and self.decisive == other.decisive
         return is_equal or self.has_same_content(other)
-
-    def accepts(self, other: LockEntry) -> bool:
-        """Whether another declaration may make the same files and IR.
-
-        Older locks do not say what decides bytes. They list the digests of all files and IR.
-        """
-        return not self.decisive or self.decides_the_same(other)
 
     def is_unchanged(self, other: LockEntry) -> bool:
         """Whether the other entry has the same content and the same revision."""
@@ -358,7 +350,7 @@ def _merge_entry(
     if locked is None:
         return present
     if locked.is_unchanged(present):
-        return replace(locked, decisive=present.decisive)
+        return locked
     if present.file not in (MODEL_YML, COMPOSITE_YML):
         return present
     reason = explain_rollback(locked, present)

@@ -274,7 +274,7 @@ class LockFile:
     def _has_other_text(self, spec: ModelSpec) -> bool:
         pairs = ((self.entries.get(entry.key), entry) for entry in declaration_entries(spec, ""))
         return any(
-            locked and not locked.has_same_content(present) and locked.accepts(present)
+            locked and not locked.has_same_content(present) and locked.decides_the_same(present)
             for locked, present in pairs
         )
 
@@ -297,7 +297,7 @@ class LockFile:
                         " changed"
                     ),
                 )
-            if locked.accepts(present):
+            if locked.decides_the_same(present):
                 continue
             raise LockError(
                 f"{path}: makes other files or IR than the {present.file} recorded in {self.path}",

@@ -11,6 +11,7 @@ from pathlib import Path
 from posezoo.core.convert.conversion_plan import ConversionOptions, select_due
 from posezoo.core.convert.converter_program import ConverterProgram
 from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, Precision
+from posezoo.core.download.context import ConnectionPool
 from posezoo.core.download.folder_sync import folder_sync
 from posezoo.core.errors import ConversionError, DownloadError, InferenceError, PosezooError
 from posezoo.core.events import (
@@ -60,13 +61,19 @@ class ConversionTask:
     checkpoint: Path | None = None
     downloads: bool = True
     writes_sidecars: bool = True
+    pool: ConnectionPool | None = None  # other processes share none
 
     def __call__(self, spec: ModelSpec, listener: Listener) -> Converted:
         """Resolve, plan, download and convert a model, and write its sidecars, if requested."""
         context = self.context
         resolved = self.resolve(spec)
         converted = get(
-            resolved, context, self.options, downloads=self.downloads, listener=listener
+            resolved,
+            context,
+            self.options,
+            downloads=self.downloads,
+            listener=listener,
+            pool=self.pool,
         )
         if self.writes_sidecars:
             write_sidecars(converted.resolved.spec, context)
@@ -110,12 +117,14 @@ def get(
     downloads: bool = True,
     listener: Listener = ignore_event,
     time_step: TimeStep = nullcontext,
+    pool: ConnectionPool | None = None,
 ) -> Converted:
     """Download and convert a model; files and IR that are up to date are kept.
 
     Args:
         options: how its IR are made; None for the defaults.
         downloads: whether missing files are downloaded; if False, they have to exist already.
+        pool: the connections that are kept for other models; None for new ones.
         time_step: measures the steps ``DOWNLOAD`` and ``CONVERT``.
 
     Raises:
@@ -140,7 +149,7 @@ def get(
             sync.bring_irs(resolved.spec, layout, plan.precisions_to_bring)
             plan = make_plan(resolved, context, options, downloads=downloads)
         if downloads:
-            resolved = download(plan, context, listener=listener)
+            resolved = download(plan, context, listener=listener, pool=pool)
         elif plan.is_due and plan.obstacle is None:
             sync = folder_sync(layout.download_dir)
             sync.bring_published_files(resolved.spec, layout, context.download_options)
@@ -161,8 +170,14 @@ def check_own_weights(spec: ModelSpec, listener: Listener) -> None:
     listener(WarningIssued(spec.assumption))
 
 
-def download(plan: Plan, context: Context, *, listener: Listener = ignore_event) -> Resolved:
-    """Download and verify the files of a plan, if it needs any.
+def download(
+    plan: Plan,
+    context: Context,
+    *,
+    listener: Listener = ignore_event,
+    pool: ConnectionPool | None = None,
+) -> Resolved:
+    """Download and verify the files of a plan, if it needs any; ``pool`` as for ``get``.
 
     Returns:
         The model with its final pins: trust on first use may have added some.
@@ -189,7 +204,9 @@ def download(plan: Plan, context: Context, *, listener: Listener = ignore_event)
     try:
         sync = folder_sync(layout.download_dir, options.cache_dir)
         with sync.shared_files(spec, layout, options, precisions=precisions, listener=listener):
-            download_model(spec, layout, options, precisions=precisions, listener=listener)
+            download_model(
+                spec, layout, options, precisions=precisions, listener=listener, pool=pool
+            )
     except DownloadError as error:
         from posezoo.core.pipeline.download_advice import advise_after_failure
 
@@ -376,12 +393,11 @@ def get_irs(
     return irs
 
 
-def write_sidecars(model: Model, context: Context, output_dir: Path | None = None) -> list[Path]:
+def write_sidecars(model: Model, context: Context) -> list[Path]:
     """Write what features keep in the folder of a model's IR; files that are up to date stay.
 
     Args:
         context: names the registry and the folder of the IR.
-        output_dir: another folder of the IR; None for the context's.
 
     Returns:
         The files, also those that stay.
@@ -389,7 +405,6 @@ def write_sidecars(model: Model, context: Context, output_dir: Path | None = Non
     Raises:
         OutputError: a file cannot be written.
     """
-    context = context.with_output_dir(output_dir)
     layout = context.layout
     sync = folder_sync(layout.output_dir)
     for part in context.registry.parts(model):  # another machine may have made its IR

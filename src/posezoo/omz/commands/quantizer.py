@@ -105,7 +105,7 @@ class _ReportedQuantization:
                 print_planned_ir(lines, spec.full_name, ir, heading)
             return
         make_int8(plan, listener=lines)
-        write_sidecars(spec, self.context, self.args.output_dir)
+        write_sidecars(spec, self.context.with_output_dir(self.args.output_dir))
         lines.print_line("")
 
     def _plan(self, spec: ModelSpec, lines: TextReporter) -> QuantizationPlan | None:

@@ -234,7 +234,7 @@ class _QuantizationTask:
         plan = self._plan_int8(spec, listener)
         quantized = int8_models.make_int8(plan, listener=listener)
         if not self.own_irs:
-            write_sidecars(spec, self.context, self.output_dir)
+            write_sidecars(spec, self.context.with_output_dir(self.output_dir))
         facts = _shifts(quantized.displacements) if quantized.displacements else {}
         if quantized.missed:
             facts["missed"] = quantized.missed

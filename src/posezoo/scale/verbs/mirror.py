@@ -51,7 +51,6 @@ FLAGS = (
     flags.MODELS,
     Flag("--name PAT[,PAT...]", "like MODEL, but with commas between the names or globs"),
     Flag("--list FILE.LST", "a file with a name or glob on each line; # begins a comment", Path),
-    Flag("--samples", "no longer needed: the sample photos come with posezoo"),
     f"{flags.CACHE} {flags.DOWNLOAD} {flags.REGISTRY} dry_run {flags.FORMAT}",
 )
 

@@ -1,0 +1,114 @@
+"""What each of many files costs: one sync, one record, and no second look at what was found once."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from hashlib import sha384
+from pathlib import Path
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.counted_run import count_run
+from fakes.zoo import model_yml, write_model
+from posezoo.core.download import http_connections
+
+NAMES = tuple(f"{number}.bin" for number in range(5))
+BODIES = {name: name.encode() * 1000 for name in NAMES}
+
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/fd").exists(), reason="asks /proc which file a descriptor is of"
+)
+
+
+@pytest.fixture
+def words(tmp_path, server):
+    """The command that downloads the five files of a model."""
+    files = [
+        {
+            "name": name,
+            "size": len(body),
+            "checksum": sha384(body).hexdigest(),
+            "source": server.serve(name, body),
+        }
+        for name, body in BODIES.items()
+    ]
+    write_model(tmp_path / "models", "net", model_yml(files=files))
+    folders = {"models_dir": "models", "weights_dir": "out", "cache_dir": "cache"}
+    places = [word for flag, name in folders.items() for word in (f"--{flag}", tmp_path / name)]
+    return ["download", "net", *places]
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """How often each kind of file is synced, and gets its name."""
+    seen = Counter()
+    fsync, rename = os.fsync, os.replace
+
+    def count_sync(handle):
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        seen["synced folders" if path.is_dir() else "synced files"] += 1
+        fsync(handle)
+
+    def count_rename(old, new):
+        is_record = Path(new).parent.name == ".posezoo"
+        seen["written records"] += is_record
+        rename(old, new)
+
+    monkeypatch.setattr(os, "fsync", count_sync)
+    monkeypatch.setattr(os, "replace", count_rename)
+    return seen
+
+
+@needs_proc
+def test_each_file_is_synced_and_recorded_once_and_their_folder_is_synced_once(
+    words, steps, tmp_path
+):
+    ended = posezoo(*words)
+    assert ended.returncode == 0, ended.stderr
+    assert steps == {"synced files": 5, "synced folders": 1, "written records": 5}
+    for name, body in BODIES.items():
+        path = tmp_path / "out" / "public" / "net" / name
+        digest = sha384(body).hexdigest()
+        assert path.read_bytes() == body
+        assert (tmp_path / "cache" / "1" / digest[:2] / digest[2:]).read_bytes() == body
+
+
+@needs_proc
+def test_files_from_the_cache_are_written_the_same_way(words, steps, server, tmp_path):
+    assert posezoo(*words).returncode == 0
+    (tmp_path / "out").rename(tmp_path / "moved")
+    server.requests.clear()
+    steps.clear()
+    assert posezoo(*words).returncode == 0
+    assert server.requests == []
+    assert steps == {"synced files": 5, "synced folders": 1, "written records": 5}
+
+
+def test_a_second_download_opens_each_record_once_and_writes_nothing(words, tmp_path):
+    arguments = list(map(str, words))
+    count_run(*arguments)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
+    run = count_run(*arguments)
+    records = {path: times for path, times in run.opens.items() if "/.posezoo/" in path}
+    assert {Path(path).name: times for path, times in records.items()} == {
+        f"{name}.json": 1 for name in NAMES
+    }
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
+
+
+def test_the_proxies_and_the_login_of_a_host_are_looked_up_once(words, server, monkeypatch):
+    looks = Counter()
+    for name in ("get_environ_proxies", "get_netrc_auth"):
+        look_up = getattr(http_connections, name)
+
+        def count(*args, name=name, look_up=look_up):
+            looks[name] += 1
+            return look_up(*args)
+
+        monkeypatch.setattr(http_connections, name, count)
+    monkeypatch.setenv("NO_PROXY", "")
+    assert posezoo(*words).returncode == 0
+    assert len(server.requests) == 5
+    assert looks == {"get_environ_proxies": 1, "get_netrc_auth": 1}
