@@ -19,9 +19,9 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
+from posezoo.cli.cache_entries import own_files
 from posezoo.cli.lock_signature import SUFFIX
 from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
-from posezoo.core.download.cache_entries import own_files
 from posezoo.core.download.context import ConnectionPool, DownloadContext
 from posezoo.core.download.file_download import download_file
 from posezoo.core.download.model_download import PlannedFile, plan_file, require_allowed

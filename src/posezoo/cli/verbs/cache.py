@@ -25,7 +25,7 @@ from posezoo.cli.json_projection import project
 from posezoo.cli.report import align_columns, print_result
 
 if TYPE_CHECKING:
-    from posezoo.core.download.cache_entries import CacheEntry
+    from posezoo.cli.cache_entries import CacheEntry
 
 EXAMPLES = """
 posezoo cache list
@@ -70,7 +70,7 @@ class _Args(flags.FormatArgs):
 
 def run(args: _Args) -> int:
     """List the cache, verify it, or remove files from it."""
-    from posezoo.core.download.cache_entries import (
+    from posezoo.cli.cache_entries import (
         file_names_by_digest,
         list_entries,
         remove_entries,

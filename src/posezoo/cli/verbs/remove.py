@@ -27,8 +27,8 @@ from posezoo.cli.selection import select_models
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from posezoo.cli.cache_entries import CacheEntry
     from posezoo.cli.removal import RemovalPlan
-    from posezoo.core.download.cache_entries import CacheEntry
     from posezoo.core.registry import Selection
 
 EXAMPLES = """
@@ -113,7 +113,7 @@ def _ask(plan: RemovalPlan) -> bool:
 
 def _list_cached(selection: Selection, cache_dir: Path) -> Sequence[CacheEntry]:
     """The files of the models in the cache."""
-    from posezoo.core.download.cache_entries import file_names_by_digest, list_entries
+    from posezoo.cli.cache_entries import file_names_by_digest, list_entries
     from posezoo.core.user_folders import in_store
 
     if in_store(cache_dir):
