@@ -14,11 +14,6 @@ def soak(*case: object, id: str | None = None) -> Any:
     return pytest.param(*case, marks=(pytest.mark.slow, pytest.mark.soak), id=id)
 
 
-def soak_most(cases: Iterable[tuple[object, ...]], every: int) -> list[Any]:
-    """The cases, of which each ``every``-th is tested each time."""
-    return [case if place % every == 0 else soak(*case) for place, case in enumerate(cases)]
-
-
 def soak_repeated(cases: Iterable[Any], kind: Callable[..., Hashable]) -> list[Any]:
     """The cases, each a pytest.param, of which the first of each kind is tested each time.
 

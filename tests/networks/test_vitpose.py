@@ -93,6 +93,7 @@ def ask_transformers(tensors: dict[str, torch.Tensor], image: torch.Tensor) -> t
         ).heatmaps
 
 
+@pytest.mark.slow
 def test_it_computes_what_transformers_computes(recorded):
     """Of its 17 maps, every eighth row and column is recorded."""
     tensors = tensors_of(384, plus=True)

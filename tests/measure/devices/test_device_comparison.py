@@ -191,7 +191,14 @@ def round_to_f16(network: ov.Model) -> ov.Model:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", [soak(name) if name in LARGE else name for name in networks.NETWORKS]
+    "name",
+    [
+        *soak_repeated(
+            [pytest.param(name) for name in networks.NETWORKS if name not in LARGE],
+            lambda name: name.partition("_")[0],  # such as simple, of simple_pose_resnet18_v1b
+        ),
+        *map(soak, sorted(LARGE)),
+    ],
 )
 def test_our_networks_raise_no_false_alarm_in_bf16_and_f16(name):
     from fakes.weights import conditioned, torch
