@@ -64,8 +64,7 @@ test-again: $(VENV)/.installed-test  ## run the tests that failed last time, one
 ASK ?= compare
 judge: export ASK_JUDGES = $(ASK)
 judge: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) judges $(if $(shell command -v npm),node-env npm-models)  ## ask publishers' programs and Model Optimizer again, whose answers tests compare with
-	$(PYTEST) -m "(judge or recorded) and not soak" \
-	  $$(grep -rlwE 'mark.judge|recorded|needs_mo' tests --include='test_*.py')
+	$(PYTEST) -m "(judge or recorded) and not soak"
 
 SEED  ?= 1
 COUNT ?= 80
