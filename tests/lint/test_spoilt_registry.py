@@ -275,14 +275,16 @@ def cut(path: Path) -> None:
         {
             "public/rtmpose-m/README.md": Path.unlink,
             "public/rtmpose-s/card.json": Path.unlink,
-            "index.md": Path.unlink,
-            "accuracy-throughput.svg": Path.unlink,
+        },
+        {"index.md": Path.unlink},
+        {"accuracy-throughput.svg": Path.unlink},
+        {
             "public/movenet-thunder/example.jpg": Path.touch,
             "public/movenet-lightning/example.jpg": damage,
         },
         {"names.yml": cut},
     ],
-    ids=["six files", "names.yml"],
+    ids=["cards", "index", "chart", "pictures", "names.yml"],
 )
 def test_files_that_are_gone_or_damaged_are_named(
     models, changes: dict[str, Callable[[Path], object]]
