@@ -147,7 +147,7 @@ MISTAKES = [
     Mistake("cut license text", "../licenses/Apache-2.0-OpenMMLab.txt", "END OF TERMS AND CONDITIONS", "", RTMPOSE),
     Mistake("license text without its holder", "../licenses/Apache-2.0-GluonCV.txt", "Copyright", "Owner", RESNET),
 ]  # fmt: skip
-#: Such a mistake is in no group with one of a model, since it changes the pages of several models.
+#: Such a mistake is alone, since it changes the pages of several models, or hides others.
 ALONE = (
     "index.md",
     "papers.yml",
@@ -189,22 +189,11 @@ def rounds() -> list[list[Mistake]]:
     return groups
 
 
-def kind_of_file(file: str) -> str:
-    return next(start for start in ALONE if file.startswith(start))
-
-
 def find_place(groups: list[list[Mistake]], files: list[str]) -> tuple[list[Mistake], str] | None:
     """A group in which one of these files is in a folder without a mistake."""
     for group in groups:
-        are_of_all = {each.file.startswith(ALONE) for each in group}
-        if are_of_all != {files[0].startswith(ALONE)}:
+        if files[0].startswith(ALONE) or any(each.file.startswith(ALONE) for each in group):
             continue
-        if files[0].startswith(ALONE):
-            # One of each kind of file: "index.md", "licenses".
-            used_kinds = {kind_of_file(each.file) for each in group}
-            if kind_of_file(files[0]) in used_kinds:
-                continue
-            return group, files[0]
         used = {Path(each.file).parent for each in group}
         for file in files:
             if Path(file).parent not in used:
