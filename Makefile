@@ -13,8 +13,8 @@ QUIET  := $(shell test -t 2 || echo --quiet)
 PIP     = $(BIN)/python -m pip --disable-pip-version-check $(QUIET)
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all test-slow test-release test-hostile test-again test-mo coverage check zoo cards site docs examples mo-env demo-env bench bench-once measure resolve \
-        posenet-env judges onnx-judges npm-models node-env soak release image clean
+.PHONY: help quickstart test test-all test-slow test-release test-hostile test-again judge coverage check zoo cards site docs examples mo-env demo-env bench bench-once measure resolve \
+        posenet-env judges network-judges onnx-judges npm-models node-env soak release image clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,12 +40,12 @@ PYTEST  = unset PYTHONDONTWRITEBYTECODE; $(BIN)/python -m compileall -q src tool
   $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.installed-test  ## run the quick tests (about 6 minutes on 2 cores)
-	$(PYTEST) -m "not slow and not mo"
+	$(PYTEST) -m "not slow and not judge"
 
 test-all: $(VENV)/.installed-test  ## run all tests, also the slow ones, but for those of a release
-	$(PYTEST) -m "not mo and not release and not soak"
+	$(PYTEST) -m "not judge and not release and not soak"
 
-MARKS ?= slow and not mo and not release and not soak
+MARKS ?= slow and not judge and not release and not soak
 test-slow: $(VENV)/.installed-test  ## run the tests that make test leaves out
 	$(PYTEST) -m "$(MARKS)"
 
@@ -60,8 +60,11 @@ test-hostile: $(VENV)/.installed-test  ## run the quick tests with settings of g
 test-again: $(VENV)/.installed-test  ## run the tests that failed last time, one after the other
 	timeout 900 $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
-test-mo: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS)  ## hold conversions against Model Optimizer
-	$(PYTEST) -m mo $$(grep -rlwE 'mark.mo|needs_mo' tests --exclude-dir fakes --exclude-dir __pycache__)
+# Tests compare with what these programs answered, in tests/recorded. ASK=store keeps what they answer now.
+ASK ?= compare
+judge: export ASK_JUDGES = $(ASK)
+judge: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) judges $(if $(shell command -v npm),node-env npm-models)  ## ask publishers' programs and Model Optimizer again, whose answers tests compare with
+	$(PYTEST) -m "(judge or recorded) and not soak"
 
 SEED  ?= 1
 COUNT ?= 80
@@ -69,7 +72,7 @@ mutants: $(VENV)/.installed-test  ## measure how many changes of the code the qu
 	$(BIN)/python tests/mutants.py --seed $(SEED) --count $(COUNT)
 
 # A test may fail because measuring makes it slow; `make test` decides whether the tests pass.
-COVERED ?= not mo and not soak
+COVERED ?= not judge and not soak
 coverage: $(VENV)/.installed-test $(VENV)/.installed-check  ## measure how much of src the tests run: build/coverage/html
 	rm -rf build/coverage && mkdir -p build/coverage
 	-$(BIN)/coverage run -m pytest --numprocesses auto --dist loadfile -m "$(COVERED)"
@@ -151,6 +154,8 @@ build/judges/.installed:
 	$(PIP) install --no-deps --target build/judges \
 	  transformers==5.23.0 tokenizers==0.23.3 regex==2026.11.15 rtmlib==0.0.16 rfdetr==1.11.2 $(TRACKERS)
 	@touch $@
+
+network-judges: build/network-judges/.installed  ## torchvision and timm, whose networks quick tests compare with ours
 
 # Beside the others, which would import torchvision: beside PyTorch for the CPU that fails, but for classifiers alone.
 build/network-judges/.installed:

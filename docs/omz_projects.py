@@ -300,7 +300,7 @@ with generated files of these names and shapes.
 
 ## What a replay found
 
-`make test-mo` runs each of the {replayed} lines by `sh`, the lines of a script in their order and in one
+`make judge` runs each of the {replayed} lines by `sh`, the lines of a script in their order and in one
 folder: with the commands of openvino-dev 2024.6, and beside it in a fresh environment into which pip
 installed the wheel of `posezoo shims --wheel DIR`. Both download from a server on this machine, which
 has the models that the lines name with their published names, file trees and arguments, but with small

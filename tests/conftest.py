@@ -18,6 +18,7 @@ import pytest
 
 from fakes import fence, forks  # the fence before posezoo: it hides the tester's machine
 from fakes.fetch import Fetch
+from fakes.recorded_answers import RecordedAnswers
 from fakes.server import Server
 from posezoo.core.declarations.model import Precision
 from posezoo.core.layout import ModelLayout
@@ -114,6 +115,12 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs ../shared")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def recorded() -> RecordedAnswers:
+    """What other programs answered; ``make judge`` runs the tests that use this."""
+    return RecordedAnswers()
 
 
 @pytest.fixture(scope="session")
@@ -271,6 +278,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests = ROOT / "tests"
     ranks = {tests / name: rank for rank, name in enumerate(LONGEST)}
     assert all(path.exists() for path in ranks), "LONGEST names a file that is gone"
+    for item in items:
+        if "recorded" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.recorded)
     sizes = Counter(item.path for item in items)
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(

@@ -19,6 +19,7 @@ import yaml
 from fakes.command import omz_tool
 from fakes.founding import assert_ir_is_as_the_original, checkpoint_of, serve
 from fakes.server import Server
+from fakes.soak import soak
 from fakes.weights import conditioned, torch
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.sources import HttpSource
@@ -92,7 +93,8 @@ def generated(spec: ModelSpec) -> Any:
 @pytest.mark.parametrize(
     "spec",
     [
-        pytest.param(spec, id=spec.name, marks=() if spec.name == SMALL else pytest.mark.slow)
+        # The others go the same way in upkeep/test_proof.py.
+        pytest.param(spec, id=spec.name) if spec.name == SMALL else soak(spec, id=spec.name)
         for spec in FOUNDING
         if spec.name in BY_COMMANDS
     ],

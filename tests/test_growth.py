@@ -6,6 +6,7 @@ where it takes no time yet.
 
 from __future__ import annotations
 
+import itertools
 import re
 import tarfile
 import zipfile
@@ -17,6 +18,7 @@ import pytest
 
 from fakes.command import posezoo
 from fakes.counted_run import CallCounter, count_calls
+from fakes.soak import soak_repeated
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 from posezoo.core.download.archive import unpack_archive
 
@@ -80,36 +82,44 @@ def zoos(tmp_path_factory) -> list[Path]:
     return folders
 
 
+#: The command lines; of those of one verb, the first is tried each time.
+LINES = [
+    ["list"],
+    ["info", "--all"],
+    ["plan", "--all", "--weights_dir", "new"],
+    ["plan", "--all", "--weights_dir", "out"],
+    ["download", "--all", "--weights_dir", "new"],
+    ["download", "--all", "--weights_dir", "out"],
+    ["get", "--all", "--weights_dir", "out", "--dry_run"],
+    ["convert", "--all", "--weights_dir", "out", "--dry_run"],
+    ["verify", "--all", "--weights_dir", "out"],
+    ["verify", "--metadata"],
+    ["lock", "--all", "--weights_dir", "out", "--lock", "new.lock"],
+    ["lock", "--all", "--weights_dir", "out"],
+    ["lock", "--all", "--weights_dir", "out", "--check"],
+    ["mirror", "create", "mirror", "--all"],
+    ["mirror", "create", "mirror", "--all", "--dry_run"],
+    ["mirror", "check", "full"],
+    ["sources", "check", "--all"],
+    ["card", "--all"],
+    ["bom", "--all", "--weights_dir", "out"],
+    ["licenses", "--weights_dir", "out"],
+    ["push", "oci://localhost:9/zoo:1", "--all", "--weights_dir", "out", "--dry_run"],
+    ["export", "--all", "--to", "folder", "exported", "--weights_dir", "out", "--dry_run"],
+    ["gallery", "--output", "gallery"],
+    ["cache", "list"],
+    ["cache", "verify"],
+]
+
+
+def verb_of(words: list[str]) -> object:
+    names = itertools.takewhile(lambda word: not word.startswith("-"), words)
+    return (*names, "--metadata" in words)
+
+
 @pytest.mark.parametrize(
     "words",
-    [
-        ["list"],
-        ["info", "--all"],
-        ["plan", "--all", "--weights_dir", "out"],
-        ["plan", "--all", "--weights_dir", "new"],
-        ["download", "--all", "--weights_dir", "out"],
-        ["download", "--all", "--weights_dir", "new"],
-        ["get", "--all", "--weights_dir", "out", "--dry_run"],
-        ["convert", "--all", "--weights_dir", "out", "--dry_run"],
-        ["verify", "--all", "--weights_dir", "out"],
-        ["verify", "--metadata"],
-        ["lock", "--all", "--weights_dir", "out"],
-        ["lock", "--all", "--weights_dir", "out", "--check"],
-        ["lock", "--all", "--weights_dir", "out", "--lock", "new.lock"],
-        ["mirror", "create", "mirror", "--all"],
-        ["mirror", "create", "mirror", "--all", "--dry_run"],
-        ["mirror", "check", "full"],
-        ["sources", "check", "--all"],
-        ["card", "--all"],
-        ["bom", "--all", "--weights_dir", "out"],
-        ["licenses", "--weights_dir", "out"],
-        ["push", "oci://localhost:9/zoo:1", "--all", "--weights_dir", "out", "--dry_run"],
-        ["export", "--all", "--to", "folder", "exported", "--weights_dir", "out", "--dry_run"],
-        ["gallery", "--output", "gallery"],
-        ["cache", "list"],
-        ["cache", "verify"],
-    ],
-    ids=" ".join,
+    soak_repeated([pytest.param(words, id=" ".join(words)) for words in LINES], verb_of),
 )
 def test_a_verb_does_not_compare_each_model_with_each_other_one(zoos, words):
     runs = [count_calls(*words, "--models_dir", "models", cwd=folder) for folder in zoos]

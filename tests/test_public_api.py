@@ -97,7 +97,7 @@ def test_a_model_takes_paths_and_lists_of_images(tmp_path):
         model([first], boxes=[(0, 0, 1, 1)])
 
 
-def test_poses_become_keypoints_of_supervision(tmp_path, monkeypatch):
+def test_without_supervision_the_error_names_the_package(tmp_path, monkeypatch):
     path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
     poses = posezoo.load(path, listener=None)(np.zeros((32, 64, 3), np.uint8))
     with monkeypatch.context() as patched:
@@ -105,6 +105,12 @@ def test_poses_become_keypoints_of_supervision(tmp_path, monkeypatch):
         with pytest.raises(posezoo.PosezooError, match="package supervision") as caught:
             poses.to_supervision()
         assert caught.value.hint == "pip install supervision"
+
+
+@pytest.mark.judge
+def test_supervision_takes_poses(tmp_path, monkeypatch):
+    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
+    poses = posezoo.load(path, listener=None)(np.zeros((32, 64, 3), np.uint8))
     judges = ROOT / "build" / "judges"
     if not (judges / "supervision").is_dir():
         pytest.skip("needs make judges")

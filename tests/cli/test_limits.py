@@ -132,6 +132,7 @@ def save_loop(path: Path, rounds: int) -> None:
     save_onnx(path, [loop], rounds=np.int64(rounds), true=np.bool_(True))
 
 
+@pytest.mark.slow
 def test_a_loop_that_never_ends_is_ended_at_the_limit_which_the_message_names(tmp_path):
     save_loop(tmp_path / "net.onnx", 1 << 40)
     ended = translate(tmp_path, "net.onnx", "--conversion_timeout", 3)

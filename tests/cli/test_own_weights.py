@@ -399,6 +399,7 @@ def name_of(checkpoint):
     return f"{checkpoint.stem}-{digest[:8]}"
 
 
+@pytest.mark.slow
 def test_verbs_that_describe_models_take_a_checkpoint(twelve):
     described = posezoo("info", twelve, "--format", "json")
     assert described.returncode == 0, described.stderr
@@ -433,6 +434,7 @@ def test_verbs_that_make_and_measure_ir_take_a_checkpoint(twelve, tmp_path):
     assert twelve.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_no_network_reads_is_refused_by_all_verbs(tmp_path):
     import torch
 

@@ -121,12 +121,6 @@ def test_the_suggested_command_repairs_a_file(zoo):
     assert run(zoo, "verify", "a", "-o", out).returncode == 0
 
 
-def test_posezoos_registry_has_no_finding():
-    ended = posezoo("verify", "--metadata")
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout.endswith(" 0 findings\n")
-
-
 @pytest.mark.parametrize("name", ["pose", "mobile_pose_mobilenetv3_small@b1b148a9"])
 def test_the_model_of_an_alias_and_of_a_variant_is_checked(name):
     assert posezoo("verify", "--metadata", name).stdout.startswith("1 models and composites, ")

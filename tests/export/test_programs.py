@@ -300,6 +300,7 @@ def test_the_program_for_node_names_the_keypoints(node_program):
     assert (node_program.parent / "net.xml").is_file()
 
 
+@pytest.mark.judge
 @pytest.mark.skipif(
     not NODE_ENV.is_dir() or shutil.which("node") is None, reason="needs make node-env"
 )

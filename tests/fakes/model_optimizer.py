@@ -1,6 +1,6 @@
-"""The real Model Optimizer, asked once for each file and arguments: what it made is kept outside of the clone.
+"""The real Model Optimizer, and what it made of small files, kept beside the tests.
 
-A run takes it seconds, of which there are dozens, and it always makes the same; the folder may be removed.
+``make judge`` runs it again, and fails where it makes another thing; ``make judge ASK=store`` keeps what it makes.
 """
 
 from __future__ import annotations
@@ -8,11 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 import pytest
 
 from fakes import program_copies
+from fakes.recorded_answers import FOLDER
 
 ENVIRONMENT = Path(__file__).resolve().parents[2] / "build" / "mo-env"
 MO = ENVIRONMENT / "bin" / "mo"
@@ -27,42 +27,104 @@ MO = ENVIRONMENT / "bin" / "mo"
 #: What the command starts in the end, after two processes have seen whether it can be imported.
 PROGRAM = "openvino/tools/mo/main.py"
 
-#: What an earlier run made.
-KEPT = ENVIRONMENT.with_name("mo-runs")
+VERSION = "2024.6.0"
+RECORDED = FOLDER / "model_optimizer"
+ASKS = os.environ.get("ASK_JUDGES", "")
+EXIT, STDERR = "exit", "stderr"
 
 
 def needs_mo(test: Callable[..., Any]) -> Callable[..., Any]:
-    """Run by make test-mo, where make mo-env has made its environment."""
-    return pytest.mark.mo(pytest.mark.skipif(not MO.is_file(), reason="needs make mo-env")(test))
+    """Run by make judge, where make mo-env has made its environment."""
+    return pytest.mark.judge(pytest.mark.skipif(not MO.is_file(), reason="needs make mo-env")(test))
+
+
+def has_recorded_runs(test: Callable[..., Any]) -> Callable[..., Any]:
+    """Compares with what Model Optimizer made; make judge runs it again."""
+    if ASKS:
+        test = pytest.mark.skipif(not MO.is_file(), reason="needs make mo-env")(test)
+    return pytest.mark.recorded(test)
 
 
 def by_model_optimizer(source: Path, arguments: Sequence[str]) -> Path:
-    """The .xml that Model Optimizer makes of a file, kept from an earlier run where there was one."""
-    said = [_version(), hashlib.sha256(source.read_bytes()).hexdigest(), source.suffix, *arguments]
-    folder = KEPT / hashlib.sha256(json.dumps(said).encode()).hexdigest()
-    if not (folder / "net.xml").is_file():
-        KEPT.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=KEPT))
-        try:
-            _run(source, arguments, made)
-            with suppress(OSError):  # another test has put the same there meanwhile
-                made.rename(folder)
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
+    """The .xml that Model Optimizer made of a small file, put beside it.
+
+    Raises:
+        ModelOptimizerError: it refused.
+    """
+    said = [hashlib.sha256(source.read_bytes()).hexdigest(), source.suffix, *arguments]
+    folder = source.parent / "by-model-optimizer"
+    ended = recorded_run(said, folder, lambda: _convert(source, arguments, folder))
+    if ended.returncode:
+        raise ModelOptimizerError(ended.stderr)
     return folder / "net.xml"
 
 
-def _version() -> str:
-    return next(
-        (str(path.name) for path in ENVIRONMENT.glob("lib/*/site-packages/openvino_dev-*")), ""
-    )
+def run_model_optimizer(source: Path, arguments: Sequence[str]) -> Path:
+    """The .xml that Model Optimizer makes now, put beside the file.
 
-
-def _run(source: Path, arguments: Sequence[str], folder: Path) -> None:
-    line = [f"--input_model={source}", *arguments, f"--output_dir={folder}", "--model_name=net"]
-    ended = run_copy(line, Path.cwd())
+    Raises:
+        ModelOptimizerError: it refuses.
+    """
+    folder = source.parent / "by-model-optimizer"
+    ended = _convert(source, arguments, folder)
     if ended.returncode:
-        raise ModelOptimizerError(ended.stderr[-2000:] or ended.stdout[-2000:])
+        raise ModelOptimizerError(ended.stderr)
+    return folder / "net.xml"
+
+
+def recorded_run(
+    said: Sequence[str], folder: Path, run: Callable[[], subprocess.CompletedProcess[str]]
+) -> subprocess.CompletedProcess[str]:
+    """Let a folder have the files that a run of the program adds to it; with its exit code, and its errors if it fails.
+
+    Args:
+        said: what decides the result.
+        run: runs the program, whose new files are in the folder.
+    """
+    key = hashlib.sha256(json.dumps([VERSION, *said]).encode()).hexdigest()
+    path = RECORDED / f"{key[:20]}.zip"
+    folder.mkdir(exist_ok=True)
+    if ASKS:
+        before = set(folder.rglob("*"))
+        ended = run()
+        made = {
+            file.relative_to(folder).as_posix(): file.read_bytes()
+            for file in sorted(set(folder.rglob("*")) - before)
+            if file.is_file()
+        }
+        _compare_or_keep(path, ended, made)
+        return ended
+    assert path.is_file(), f"{path.name}: Model Optimizer was not asked: make judge ASK=store"
+    with zipfile.ZipFile(path) as answer:
+        names = set(answer.namelist()) - {EXIT, STDERR}
+        answer.extractall(folder, names)
+        stderr = answer.read(STDERR).decode()
+        return subprocess.CompletedProcess([], int(answer.read(EXIT)), "", stderr)
+
+
+def _compare_or_keep(
+    path: Path, ended: subprocess.CompletedProcess[str], made: Mapping[str, bytes]
+) -> None:
+    stderr = ended.stderr[-2000:] if ended.returncode else ""
+    content = {EXIT: str(ended.returncode).encode(), STDERR: stderr.encode(), **made}
+    if ASKS == "store" or not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(path, "w") as answer:
+            for name, each in content.items():
+                entry = zipfile.ZipInfo(name)  # of 1980, so that an equal answer has equal bytes
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                answer.writestr(entry, each)
+    with zipfile.ZipFile(path) as answer:
+        kept = {name: answer.read(name) for name in answer.namelist()}
+    # What it says may contain times and folders.
+    assert {**kept, STDERR: b""} == {**content, STDERR: b""}, f"{path}: it makes another thing"
+
+
+def _convert(
+    source: Path, arguments: Sequence[str], folder: Path
+) -> subprocess.CompletedProcess[str]:
+    line = [f"--input_model={source}", *arguments, f"--output_dir={folder}", "--model_name=net"]
+    return run_copy(line, Path.cwd())
 
 
 def run_copy(

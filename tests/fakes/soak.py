@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 import pytest
 
 
-def soak(*case: object) -> Any:
+def soak(*case: object, id: str | None = None) -> Any:
     """A case of pytest.mark.parametrize."""
-    return pytest.param(*case, marks=pytest.mark.soak)
+    # "slow", too, so that the quick tests leave it out.
+    return pytest.param(*case, marks=(pytest.mark.slow, pytest.mark.soak), id=id)
 
 
-def soak_most(cases: Iterable[tuple[object, ...]], every: int) -> Iterator[Any]:
-    """The cases, of which each ``every``-th is tested each time."""
-    for place, case in enumerate(cases):
-        yield case if place % every == 0 else soak(*case)
+def soak_repeated(cases: Iterable[Any], kind: Callable[..., Hashable]) -> list[Any]:
+    """The cases, each a pytest.param, of which the first of each kind is tested each time.
+
+    Args:
+        kind: gets the values of a case.
+    """
+    seen: set[Hashable] = set()
+    chosen = []
+    for case in cases:
+        its = kind(*case.values)
+        chosen.append(soak(*case.values, id=case.id) if its in seen else case)
+        seen.add(its)
+    return chosen

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.convert.test_against_mo import compiled
-from fakes.model_optimizer import ENVIRONMENT, by_model_optimizer, needs_mo
+from fakes.model_optimizer import ENVIRONMENT, needs_mo, run_model_optimizer
 from fakes.network import downloaded, source_file, spec_of
 from fakes.yolo import CONFIG, yolo_v2, yolo_v3
 from posezoo.core.convert import frontends
@@ -76,7 +76,7 @@ def test_the_outputs_are_those_of_model_optimizer(name, tmp_path):
     graph.write_bytes(content)
     arguments = ["--input_shape=[1,32,32,3]", "--compress_to_fp16=False"]
     arguments += [f"--transformations_config={config}"]
-    judge = import_openvino().Core().read_model(by_model_optimizer(graph, arguments))
+    judge = import_openvino().Core().read_model(run_model_optimizer(graph, arguments))
     assert names_of(network) == names_of(judge)
     for our, their in zip(network.outputs, judge.outputs, strict=True):
         assert our.names & their.names

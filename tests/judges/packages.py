@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[2] / "build" / "judges"
+OMZ_JUDGE = FOLDER.with_name("omz-judge")
+#: The program in it.
+OPEN_MODEL_ZOO = "Open Model Zoo 2022.3.0"
 
 
-def judge(name: str) -> ModuleType:
-    """A package of the judges; the test is skipped without it."""
+def judge(name: str, version: str) -> ModuleType:
+    """A package of the judges, such as "rtmlib 0.0.16"; the test is skipped without it."""
     if not (FOLDER / name).is_dir():
         pytest.skip("needs make judges")
+    check_version(name, version)
     if str(FOLDER) not in sys.path:
         sys.path.append(str(FOLDER))
     return pytest.importorskip(name, reason="needs make judges")
+
+
+def check_version(package: str, version: str) -> None:
+    """Answers are recorded with the version that gave them."""
+    (metadata,) = FOLDER.glob(f"{package}-*.dist-info")
+    assert metadata.stem.replace("-", " ") == version
 
 
 def rfdetr_module(name: str) -> ModuleType:
@@ -47,7 +59,24 @@ def mediapipe_python() -> Path:
     return python
 
 
-def name_of(package: str) -> str:
-    """A judge and its version, as it states it."""
-    (metadata,) = FOLDER.glob(f"{package}-*.dist-info")
-    return metadata.stem.replace("-", " ")
+@contextmanager
+def open_model_zoo() -> Iterator[list[ModuleType]]:
+    """Its models and adapters, beside a later package that is called model_api, too."""
+    folder = OMZ_JUDGE / "openvino" / "model_zoo" / "model_api"
+    if not folder.is_dir():
+        pytest.skip("needs make judges")
+    import openvino
+    import openvino.opset8
+
+    with pytest.MonkeyPatch.context() as patch:
+        # OpenVINO 2026 has these names without "runtime".
+        patch.setitem(sys.modules, "openvino.runtime", openvino)
+        patch.setitem(sys.modules, "openvino.runtime.opset8", openvino.opset8)
+        spec = importlib.util.spec_from_file_location(
+            "model_zoo_api", folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
+        package = importlib.util.module_from_spec(spec)
+        patch.setitem(sys.modules, "model_zoo_api", package)
+        spec.loader.exec_module(package)
+        names = "models", "adapters"
+        yield [importlib.import_module(f"model_zoo_api.{name}") for name in names]

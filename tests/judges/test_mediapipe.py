@@ -27,6 +27,7 @@ from run.runtime.test_blazepose_pipeline import ASTRONAUT, BLAZEPOSE, CAMERA
 SCRIPT = Path(__file__).with_name("run_mediapipe.py")
 COUNT = 60
 FRAMES = 90
+MEDIAPIPE = "mediapipe 0.10.21"
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +56,31 @@ def found(pictures, blazepose_irs):
     return [estimator(cv2.imread(str(picture))) for picture in pictures]
 
 
-def judged(pictures: list[Path], tmp_path: Path, *flags: str) -> list[np.ndarray]:
-    """MediaPipe's landmarks in each picture: (33, 7), or (0,) if there is no person."""
+def ask_mediapipe(pictures: list[Path], tmp_path: Path, *flags: str) -> list[list[np.ndarray]]:
+    """MediaPipe's landmarks in each picture: (33, 7) of one person, or none."""
     out = tmp_path / "landmarks.json"
     command = [mediapipe_python(), SCRIPT, *flags, *pictures, out]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
-    return [np.array(landmarks) for landmarks in json.loads(out.read_text())]
+    return [[np.array(landmarks)] if landmarks else [] for landmarks in json.loads(out.read_text())]
+
+
+def one_of_each(people: list[list[np.ndarray]]) -> list[np.ndarray]:
+    """The only person in each picture; (0,) if there is none."""
+    return [found[0] if found else np.zeros(0) for found in people]
+
+
+@pytest.fixture
+def judged(recorded, tmp_path):
+    """MediaPipe's landmarks in each picture: (33, 7), or (0,) if there is no person."""
+
+    def find(name: str, pictures: list[Path], *flags: str, columns: int = 7) -> list[np.ndarray]:
+        def ask() -> list[list[np.ndarray]]:
+            found = ask_mediapipe(pictures, tmp_path, *flags)
+            return [[person[:, :columns] for person in people] for people in found]
+
+        return one_of_each(recorded.people(f"mediapipe/{name}", MEDIAPIPE, ask).people)
+
+    return find
 
 
 def compared(found, landmarks):
@@ -77,7 +97,7 @@ def compared(found, landmarks):
 
 def record_landmarks(name: str, found, landmarks) -> None:
     """Keep figures of the visible landmarks of one person in each picture: MediaPipe finds no more."""
-    agreement = Agreement("mediapipe 0.10.21")
+    agreement = Agreement(MEDIAPIPE)
     both = compared(found, landmarks)
     for poses, theirs in zip(found, landmarks, strict=True):
         if not (poses and len(theirs)):
@@ -91,11 +111,11 @@ def record_landmarks(name: str, found, landmarks) -> None:
 
 
 @pytest.mark.slow
-def test_mediapipe_finds_the_same_people(pictures, found, tmp_path):
+def test_mediapipe_finds_the_same_people(pictures, found, judged):
     """Its Python package gives 9 instead of 7 cells to the refinement: it drops the options of a calculator whose
     message it has not imported (see the next test), and 9 is the default. So some landmarks are a few pixels apart.
     """
-    landmarks = judged(pictures, tmp_path)
+    landmarks = judged("photos", pictures)
     record_landmarks("blazepose_mediapipe", found, landmarks)
     same = [
         bool(poses) == bool(len(theirs)) for poses, theirs in zip(found, landmarks, strict=True)
@@ -108,9 +128,9 @@ def test_mediapipe_finds_the_same_people(pictures, found, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_landmarks_are_those_of_mediapipes_graph(pictures, found, tmp_path):
+def test_the_landmarks_are_those_of_mediapipes_graph(pictures, found, judged):
     """With all options of the published graph."""
-    landmarks = judged(pictures, tmp_path, "--whole_graph")
+    landmarks = judged("photos-whole-graph", pictures, "--whole_graph")
     record_landmarks("blazepose_mediapipe_graph", found, landmarks)
     distances, scores, depths, worlds = [], [], [], []
     for pose, theirs, apart in compared(found, landmarks):
@@ -123,12 +143,12 @@ def test_the_landmarks_are_those_of_mediapipes_graph(pictures, found, tmp_path):
     assert np.median(scores) <= 0.001 and np.median(depths) <= 1 and np.median(worlds) <= 0.002
 
 
-@pytest.mark.slow
+@pytest.mark.judge
 def test_the_masks_are_those_of_mediapipe(pictures, mirror, blazepose_irs, tmp_path):
     """Also of the two sample photos: intersection over union of the pixels above 0.5, and the mean difference."""
     samples = [by_digest(mirror, sha384) for sha384 in (ASTRONAUT, CAMERA)]
     pictures = [*samples, *pictures]
-    landmarks = judged(pictures, tmp_path, "--whole_graph", "--masks")
+    landmarks = one_of_each(ask_mediapipe(pictures, tmp_path, "--whole_graph", "--masks"))
     options = LoadOptions(decoder_options={"segmentation": True})
     estimator = load_estimator(BLAZEPOSE, blazepose_irs, options)
     found = [estimator(cv2.imread(str(picture))) for picture in pictures]
@@ -200,10 +220,10 @@ def nearness(videos, found) -> dict[str, float]:
     }
 
 
-def mediapipe_poses(files, tmp_path, *flags: str) -> list[Pose | None]:
+def to_poses(found: list[np.ndarray]) -> list[Pose | None]:
     """The pose in each picture, in continuous coordinates, as ours are."""
     poses = []
-    for landmarks in judged(files, tmp_path, "--whole_graph", *flags):
+    for landmarks in found:
         keypoints = landmarks[:, :3].astype(np.float32) if len(landmarks) else None
         pose = None
         if keypoints is not None:
@@ -214,7 +234,7 @@ def mediapipe_poses(files, tmp_path, *flags: str) -> list[Pose | None]:
 
 @pytest.mark.slow
 def test_people_are_as_near_to_the_truth_as_mediapipes_alone_and_in_videos(
-    videos, blazepose_irs, tmp_path
+    videos, blazepose_irs, judged
 ):
     """Both find the person in each frame alone, and then as in a video: both follow the person from the frame before,
     and smooth.
@@ -224,16 +244,23 @@ def test_people_are_as_near_to_the_truth_as_mediapipes_alone_and_in_videos(
     def ours(frames, **options):
         return [poses[0] if poses else None for _, poses in estimator.stream(frames, **options)]
 
+    def theirs(name: str, *flags: str) -> list[list[Pose | None]]:
+        found = [
+            judged(f"{name}-{place}", files, "--whole_graph", *flags, columns=3)
+            for place, (files, _, _) in enumerate(videos)
+        ]
+        return [to_poses(each) for each in found]
+
     figures = {
-        "mediapipe": [mediapipe_poses(files, tmp_path) for files, _, _ in videos],
-        "mediapipe_video": [mediapipe_poses(files, tmp_path, "--video") for files, _, _ in videos],
+        "mediapipe": theirs("frames"),
+        "mediapipe_video": theirs("video", "--video"),
         "posezoo": [ours(frames) for _, frames, _ in videos],
         "posezoo_video": [ours(frames, is_video=True, smooth=True) for _, frames, _ in videos],
     }
     figures = {name: nearness(videos, found) for name, found in figures.items()}
     record("blazepose_videos", {"videos": len(videos), "frames": FRAMES, **figures})
     assert figures["posezoo"] == pytest.approx(figures["mediapipe"], rel=0.05), figures
-    theirs, ours_followed = figures["mediapipe_video"], figures["posezoo_video"]
-    assert ours_followed["found"] >= theirs["found"], figures
-    assert ours_followed["error"] <= theirs["error"] + 0.3, figures
-    assert ours_followed["jitter"] <= theirs["jitter"], figures
+    followed, ours_followed = figures["mediapipe_video"], figures["posezoo_video"]
+    assert ours_followed["found"] >= followed["found"], figures
+    assert ours_followed["error"] <= followed["error"] + 0.3, figures
+    assert ours_followed["jitter"] <= followed["jitter"], figures

@@ -13,8 +13,10 @@ import openvino
 import pytest
 
 from fakes import crowds, omz_decoders
+from fakes.recorded_answers import People
 from judges.agreement import Agreement
 from judges.annotated import average_precision
+from judges.packages import OPEN_MODEL_ZOO, open_model_zoo
 from judges.photos import cut_square
 from posezoo import decode
 from posezoo.core.declarations.model import Precision
@@ -25,8 +27,6 @@ from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
 
 pytestmark = pytest.mark.slow
-
-JUDGE = "Open Model Zoo 2022.3.0"
 
 #: Of a network with an input of 512 x 512; a cell of the maps is 4 or 8 pixels wide.
 SIZE = (512, 512)
@@ -50,26 +50,31 @@ def openpose(zoo):
 
 @pytest.mark.parametrize("has_same_decoder", [True, False])
 def test_openpose_finds_the_people_of_open_model_zoo(
-    model_zoo, openpose, pictures, square_truth, monkeypatch, has_same_decoder
+    recorded, openpose, pictures, square_truth, monkeypatch, has_same_decoder
 ):
     if has_same_decoder:
         monkeypatch.setattr(
             "posezoo.poses.openpose.decode_openpose",
             lambda maps, size, options, *_, **__: omz_decoders.decode_openpose(maps, size, options),
         )
-    models, adapters = model_zoo
     spec, irs = openpose
+    squares = [cut_square(picture) for picture in pictures]
     options = LoadOptions(target_size=256, aspect_size=(256, 256))
     estimator = load_estimator(spec, irs, options)
-    core = openvino.Core()
-    exact = {"INFERENCE_PRECISION_HINT": "f32"}
-    adapter = adapters.OpenvinoAdapter(core, str(irs[spec.name]), plugin_config=exact)
-    configuration = {"aspect_ratio": 1.0, "confidence_threshold": 0.1}
-    wrapper = models.OpenPose(adapter, configuration, preload=True)
-    agreement = Agreement(JUDGE)
+
+    def ask() -> People:
+        with open_model_zoo() as (models, adapters):
+            core = openvino.Core()
+            exact = {"INFERENCE_PRECISION_HINT": "f32"}
+            adapter = adapters.OpenvinoAdapter(core, str(irs[spec.name]), plugin_config=exact)
+            configuration = {"aspect_ratio": 1.0, "confidence_threshold": 0.1}
+            wrapper = models.OpenPose(adapter, configuration, preload=True)
+            return [list(wrapper(square)[0][0]) for square in squares]
+
+    answer = recorded.people("open-model-zoo/openpose", OPEN_MODEL_ZOO, ask)
+    agreement = Agreement(answer.by)
     theirs, ours = [], []
-    for picture in map(cut_square, pictures):
-        (judged, _), _ = wrapper(picture)
+    for picture, judged in zip(squares, answer.people, strict=True):
         found = [in_coco_order(pose) for pose in estimator(picture)]
         agreement.add([known(person) for person in judged], [known(person) for person in found])
         theirs.append([to_pixel_indices(person) for person in judged])
@@ -81,35 +86,48 @@ def test_openpose_finds_the_people_of_open_model_zoo(
         agreement.record("openpose")
 
 
-def test_embeddings_are_grouped_as_by_open_model_zoo(model_zoo):
-    models, _ = model_zoo
-    module = sys.modules[models.HpeAssociativeEmbedding.__module__]
-    # As its wrapper calls it.
-    decoder = module.AssociativeEmbeddingDecoder(
-        num_joints=17,
-        adjust=True,
-        refine=True,
-        delta=0.0,
-        max_num_people=30,
-        detection_threshold=0.1,
-        tag_threshold=1,
-        pose_threshold=0.1,
-        use_detection_val=True,
-        ignore_too_much=False,
-        dist_reweight=True,
-    )
-    agreement, of_stand_in = Agreement(JUDGE), Agreement(JUDGE)
+def ask_for_groups(maps: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> People:
+    """The people of heatmaps, their peaks and tags, in cells."""
+    with open_model_zoo() as (models, _):
+        module = sys.modules[models.HpeAssociativeEmbedding.__module__]
+        # As its wrapper calls it.
+        decoder = module.AssociativeEmbeddingDecoder(
+            num_joints=17,
+            adjust=True,
+            refine=True,
+            delta=0.0,
+            max_num_people=30,
+            detection_threshold=0.1,
+            tag_threshold=1,
+            pose_threshold=0.1,
+            use_detection_val=True,
+            ignore_too_much=False,
+            dist_reweight=True,
+        )
+        found = [
+            decoder(heatmaps.copy(), tags, nms_heatmaps=nms)[0] for heatmaps, nms, tags in maps
+        ]
+        return [list(people[:, :, :3]) for people in found]
+
+
+def test_embeddings_are_grouped_as_by_open_model_zoo(recorded):
+    drawn = []
     for kind, seed in SCENES:
         heatmaps, tags = crowds.embedding_maps(crowds.group(kind, seed, SIZE), seed)
         nms = np.where(heatmaps == crowds.pooled(heatmaps, 2), heatmaps, 0)
-        people, _ = decoder(heatmaps.copy(), tags, nms_heatmaps=nms)
+        drawn.append((heatmaps, nms, tags))
+    answer = recorded.people(
+        "open-model-zoo/embeddings", OPEN_MODEL_ZOO, lambda: ask_for_groups(drawn)
+    )
+    agreement, of_stand_in = Agreement(answer.by), Agreement(answer.by)
+    for (heatmaps, nms, tags), people in zip(drawn, answer.people, strict=True):
         found = decode("associative_embedding", {"heatmaps": heatmaps, "embeddings": tags}, SIZE)
         maps = {"heatmaps": heatmaps[0], "nms_heatmaps": nms[0], "embeddings": tags[0]}
         stand_in = omz_decoders.decode_associative_embedding(
             maps, SIZE, AssociativeEmbeddingOptions()
         )
         cell = SIZE[0] / heatmaps.shape[3]
-        judged = [known(person * (cell, cell, 1)) for person in people[:, :, :3]]
+        judged = [known(person * (cell, cell, 1)) for person in people]
         agreement.add(judged, [known(pose.keypoints) for pose in found])
         of_stand_in.add(judged, [known(pose.keypoints) for pose in stand_in])
     agreement.check_people("embeddings")

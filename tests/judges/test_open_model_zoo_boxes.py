@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ import openvino
 import pytest
 
 from fakes.command import posezoo
+from fakes.recorded_answers import People
 from fakes.region_networks import (
     NETWORKS,
     centernet_network,
@@ -17,6 +19,7 @@ from fakes.region_networks import (
     read_anchors,
     yolo_network,
 )
+from judges.packages import OPEN_MODEL_ZOO, open_model_zoo
 
 pytestmark = pytest.mark.slow
 
@@ -45,43 +48,54 @@ def run(network: openvino.Model, photo: np.ndarray, folder) -> list[dict[str, ob
     return image["poses"]
 
 
-def open_wrapper(model_zoo, kind: str, folder, name: str, **configuration: object):
-    models, adapters = model_zoo
-    xml = folder / "published" / "FP32" / f"{name}.xml"
-    exact = {"INFERENCE_PRECISION_HINT": "f32"}
-    adapter = adapters.OpenvinoAdapter(openvino.Core(), str(xml), plugin_config=exact)
-    settings = {"resize_type": "standard", **configuration}
-    return models.Model.create_model(kind, adapter, settings, preload=True)
+def published(folder: Path, name: str) -> Path:
+    return folder / "published" / "FP32" / f"{name}.xml"
 
 
-def assert_same(judged, ours: list[dict[str, object]]) -> None:
+def ask_wrapper(kind: str, xml: Path, photo: np.ndarray, **configuration: object) -> People:
+    """The class, the score and the box of each object, (6,)."""
+    with open_model_zoo() as (models, adapters):
+        exact = {"INFERENCE_PRECISION_HINT": "f32"}
+        adapter = adapters.OpenvinoAdapter(openvino.Core(), str(xml), plugin_config=exact)
+        settings = {"resize_type": "standard", **configuration}
+        found, _ = models.Model.create_model(kind, adapter, settings, preload=True)(photo)
+    rows = [(each.id, each.score, each.xmin, each.ymin, each.xmax, each.ymax) for each in found]
+    return [[np.array(row, float) for row in rows]]
+
+
+def assert_same(judged: list[np.ndarray], ours: list[dict[str, object]]) -> None:
     """The same objects in any order of equal scores; theirs are in whole pixels."""
     assert len(judged) == len(ours)
-    for each in judged:
-        box = [each.xmin, each.ymin, each.xmax, each.ymax]
+    for kind, score, *box in judged:
         assert any(
-            int(each.id) == other["class_id"]
-            and abs(each.score - other["score"]) < 1e-3
+            int(kind) == other["class_id"]
+            and abs(score - other["score"]) < 1e-3
             and np.allclose(box, other["box"], atol=1.01)
             for other in ours
-        ), (each, ours)
+        ), (kind, score, box, ours)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_the_objects_of_yolo_are_those_of_open_model_zoo(model_zoo, name, shared, tmp_path):
+def test_the_objects_of_yolo_are_those_of_open_model_zoo(recorded, name, shared, tmp_path):
     pairs, masks = read_anchors(name, shared)
     network = yolo_network(name, pairs, masks)
     photo = paint_photo(NETWORKS[name][0])
     ours = run(network, photo, tmp_path)
-    wrapper = open_wrapper(model_zoo, "YOLOV4" if "v4" in name else "YOLO", tmp_path, name)
-    judged, _ = wrapper(photo)
-    assert_same(judged, ours)
+    xml, kind = published(tmp_path, name), "YOLOV4" if "v4" in name else "YOLO"
+    answer = recorded.people(
+        f"open-model-zoo/{name}", OPEN_MODEL_ZOO, lambda: ask_wrapper(kind, xml, photo)
+    )
+    assert_same(answer.people[0], ours)
 
 
-def test_the_objects_of_centernet_are_those_of_open_model_zoo(model_zoo, tmp_path, monkeypatch):
+def test_the_objects_of_centernet_are_those_of_open_model_zoo(recorded, tmp_path, monkeypatch):
     monkeypatch.setattr(np, "float", float, raising=False)  # before NumPy 1.24
     photo = paint_photo(512)
     ours = run(centernet_network(), photo, tmp_path)
-    wrapper = open_wrapper(model_zoo, "centernet", tmp_path, CENTERNET, confidence_threshold=0.3)
-    judged, _ = wrapper(photo)
-    assert_same(judged, ours)
+    xml = published(tmp_path, CENTERNET)
+    answer = recorded.people(
+        f"open-model-zoo/{CENTERNET}",
+        OPEN_MODEL_ZOO,
+        lambda: ask_wrapper("centernet", xml, photo, confidence_threshold=0.3),
+    )
+    assert_same(answer.people[0], ours)

@@ -27,6 +27,7 @@ import pytest
 
 from fakes.conversion import convert_model
 from fakes.graph_models import saved
+from fakes.recorded_answers import People
 from judges.agreement import Agreement
 from judges.annotated import average_precision
 from judges.photos import continuous, cut_square, pixel_indices
@@ -47,6 +48,7 @@ ov = import_openvino()
 ops = ov.opset13
 
 NODE_MODULES = Path(__file__).resolve().parents[2] / "build" / "tfjs-judge" / "node_modules"
+POSE_DETECTION = "pose-detection 2.1.3"
 PACKAGE = NODE_MODULES / "@tensorflow-models" / "pose-detection"
 
 SINGLE = {"lightning": ("SinglePose.Lightning", 192), "thunder": ("SinglePose.Thunder", 256)}
@@ -69,34 +71,42 @@ def reduced(squares: list[np.ndarray], side: int) -> list[np.ndarray]:
 
 
 @pytest.fixture
-def judged(tfjs_models):
+def judged(recorded, tfjs_models):
     """What the publisher finds in each picture: keypoints (17, 3) of each person."""
+
+    def find(name: str, kind: str, models: str, pictures: list[np.ndarray], **options: Any):
+        def ask() -> People:
+            return ask_publisher(tfjs_models, kind, models, pictures, **options)
+
+        return recorded.people(f"pose-detection/{name}", POSE_DETECTION, ask).people
+
+    return find
+
+
+def ask_publisher(
+    tfjs_models: Path, kind: str, models: str, pictures: list[np.ndarray], **options: Any
+) -> People:
+    """Start the publisher's program on pictures."""
     if not PACKAGE.is_dir() or shutil.which("node") is None:
         pytest.skip("needs make judges and node")
-
-    def run(kind: str, models: str, pictures: list[np.ndarray], **options: Any):
-        content = [
-            {
-                "height": picture.shape[0],
-                "width": picture.shape[1],
-                "rgb": base64.b64encode(picture[..., ::-1].tobytes()).decode(),
-            }
-            for picture in pictures
-        ]
-        files = [str(tfjs_models / f"{model}.json") for model in models.split()]
-        ended = subprocess.run(
-            ["node", str(Path(__file__).with_name("pose_detection.js"))],
-            input=json.dumps({"kind": kind, "files": files, "pictures": content, **options}),
-            env={**os.environ, "NODE_PATH": str(NODE_MODULES)},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return [
-            [np.array(pose["keypoints"]) for pose in poses] for poses in json.loads(ended.stdout)
-        ]
-
-    return run
+    content = [
+        {
+            "height": picture.shape[0],
+            "width": picture.shape[1],
+            "rgb": base64.b64encode(picture[..., ::-1].tobytes()).decode(),
+        }
+        for picture in pictures
+    ]
+    files = [str(tfjs_models / f"{model}.json") for model in models.split()]
+    ended = subprocess.run(
+        ["node", str(Path(__file__).with_name("pose_detection.js"))],
+        input=json.dumps({"kind": kind, "files": files, "pictures": content, **options}),
+        env={**os.environ, "NODE_PATH": str(NODE_MODULES)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [[np.array(pose["keypoints"]) for pose in poses] for poses in json.loads(ended.stdout)]
 
 
 @pytest.fixture
@@ -137,8 +147,7 @@ def compare(
     MoveNet's publisher multiplies shares of the input with the sides of the picture, so its coordinates are
     continuous, as ours; PoseNet's are indices of pixels, which it mirrors to width - 1 - x.
     """
-    version = json.loads((PACKAGE / "package.json").read_text("utf-8"))["version"]
-    agreement = Agreement(f"pose-detection {version}")
+    agreement = Agreement(POSE_DETECTION)
     for picture, people, shown in zip(pictures, judged, seen or pictures, strict=True):
         scale = len(picture) / len(shown)
         found = [scale * points(pose) for pose in find(shown)]
@@ -199,8 +208,10 @@ def test_movenet_finds_the_keypoints_of_its_publisher(judged, ours, squares, squ
     small = reduced(squares, side)
     model = f"movenet-{name}"
     estimator = ours(model)
-    compare(judged("movenet", model, small, **options), estimator, small).check(model)
-    people = judged("movenet", model, squares, **options)
+    compare(judged(f"{model}-small", "movenet", model, small, **options), estimator, small).check(
+        model
+    )
+    people = judged(model, "movenet", model, squares, **options)
     compare_on_photos(square_truth, people, estimator, squares).record(f"{model}_photos")
     as_published = [
         resized(each, from_end_to_end(len(each), side)).astype(np.uint8) for each in squares
@@ -213,8 +224,10 @@ def test_multipose_finds_the_people_of_its_publisher(judged, ours, squares, squa
     small = reduced(squares, 256)
     model = "movenet-multipose"
     estimator = ours(model, target_size=256)
-    compare(judged("movenet", model, small, **options), estimator, small).check(model)
-    people = judged("movenet", model, squares, **options)
+    compare(judged(f"{model}-small", "movenet", model, small, **options), estimator, small).check(
+        model
+    )
+    people = judged(model, "movenet", model, squares, **options)
     compare_on_photos(square_truth, people, estimator, squares).record(f"{model}_photos")
     as_published = [resized(each, from_corner(len(each), 256)).astype(np.uint8) for each in squares]
     compare(people, estimator, squares, as_published).check(f"{model}_resized")
@@ -229,9 +242,9 @@ def test_posenet_finds_the_people_of_its_publisher(judged, irs, ours, squares, s
     keeps_all = {"min_score": 0, "max_people": 20}
     model = "posenet-mobilenet-v1"
     estimator = ours(model, target_size=385, decoder_options=keeps_all)
-    people = judged("posenet", "posenet", small, **options)
+    people = judged("posenet-small", "posenet", "posenet", small, **options)
     compare(people, estimator, small, points=pixel_indices).check("posenet")
-    people = judged("posenet", "posenet", squares, **options)
+    people = judged("posenet", "posenet", "posenet", squares, **options)
     compare_on_photos(square_truth, people, estimator, squares, points=pixel_indices).record(
         "posenet_photos"
     )
@@ -279,7 +292,8 @@ def test_blazepose_finds_one_person_as_its_publisher(judged, blazepose_of_npm, p
     one = LoadOptions(decoder_options={"max_people": 1, "weighted": False})
     estimator = load_estimator(BLAZEPOSE, blazepose_of_npm, one)
     options = {"config": {"runtime": "tfjs", "modelType": "full", "enableSmoothing": False}}
-    people = judged("blazepose", "blazepose-detector blazepose-full", pictures, **options)
+    models = "blazepose-detector blazepose-full"
+    people = judged("blazepose", "blazepose", models, pictures, **options)
     agreement = compare(people, estimator, pictures)
     agreement.record("blazepose_tensorflow_js")
     assert agreement.alike >= 0.85 * agreement.pictures

@@ -14,8 +14,9 @@ from PIL import Image
 
 from fakes.disc_people import draw_people, rf_detr_discs
 from fakes.published_models import MEAN, SCALE
+from fakes.recorded_answers import People
 from judges.agreement import Agreement
-from judges.packages import name_of, rfdetr_module
+from judges.packages import check_version, rfdetr_module
 from posezoo.core.convert.reference_outputs import EXACT
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.run.runtime.loading import load_ir
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.slow
 
 ov = import_openvino()
 SIDE = 576
+RFDETR = "rfdetr 1.11.2"
 # The default of RFDETR.predict.
 THRESHOLD = 0.5
 
@@ -48,9 +50,9 @@ def estimator(network, tmp_path_factory):
     return load_ir(xml)
 
 
-@pytest.fixture(scope="module")
-def judged(network):
-    """Keypoints (17, 2) of each person, as rfdetr finds them in a picture."""
+def ask_rfdetr(network: ov.Model, pictures: list[np.ndarray]) -> People:
+    """Keypoints (17, 2) of each person, as rfdetr finds them in each picture."""
+    check_version("rfdetr", RFDETR)
     preprocess = rfdetr_module("export._runtime.preprocess").preprocess_to_nchw
     postprocess = rfdetr_module("models.postprocess").PostProcess(100, [17])
     compiled = ov.Core().compile_model(network, "CPU", EXACT)
@@ -64,14 +66,15 @@ def judged(network):
         is_person = found["scores"] > THRESHOLD
         return [person[:, :2] for person in found["keypoints"][is_person].numpy()]
 
-    return find
+    return [find(picture) for picture in pictures]
 
 
-def test_rf_detr_finds_the_people_of_rfdetr(judged, estimator, pictures):
+def test_rf_detr_finds_the_people_of_rfdetr(recorded, network, estimator, pictures):
     """Both stretch the picture to the input; rfdetr does not round its values to whole numbers."""
     assert estimator.decoder == "rf_detr"
-    agreement = Agreement(name_of("rfdetr"))
-    for picture in [*pictures, *[draw_people(seed) for seed in range(20)]]:
-        found = [pose.keypoints[:, :2] for pose in estimator(picture)]
-        agreement.add(judged(picture), found)
+    every = [*pictures, *[draw_people(seed) for seed in range(20)]]
+    answer = recorded.people("rfdetr", RFDETR, lambda: ask_rfdetr(network, every))
+    agreement = Agreement(answer.by)
+    for picture, judged in zip(every, answer.people, strict=True):
+        agreement.add(judged, [pose.keypoints[:, :2] for pose in estimator(picture)])
     agreement.check("rf_detr")

@@ -11,7 +11,7 @@ import pytest
 
 from fakes.colored_discs import COLORS, SimccDiscs, check_drawn_discs, discs_onnx
 from judges.agreement import Agreement
-from judges.packages import judge, name_of
+from judges.packages import judge
 from judges.photos import pixel_indices, random_boxes
 from posezoo import decode, load
 from posezoo.poses.letterbox import letterbox_image
@@ -22,9 +22,13 @@ from posezoo.poses.yolox_boxes import TOP_LEFT_ON_GREY
 INPUT = (192, 256)
 
 
+#: The program whose answers are recorded.
+RTMLIB = "rtmlib 0.0.16"
+
+
 @pytest.fixture(scope="module")
 def rtmlib():
-    return judge("rtmlib")
+    return judge("rtmlib", RTMLIB)
 
 
 def without_network(pipeline, size: tuple[int, int]):
@@ -35,6 +39,7 @@ def without_network(pipeline, size: tuple[int, int]):
     return made
 
 
+@pytest.mark.judge
 @pytest.mark.parametrize(("name", "side"), [("YOLOX", 416), ("YOLOX", 640), ("RTMDet", 320)])
 def test_detectors_see_the_same_pixels_and_divide_by_the_same_ratio(rtmlib, pictures, name, side):
     """Of photos, and of pictures with sides like photos."""
@@ -49,21 +54,26 @@ def test_detectors_see_the_same_pixels_and_divide_by_the_same_ratio(rtmlib, pict
         assert view.matrix.tolist() == [[ratio, 0, 0], [0, ratio, 0]]
 
 
-def test_yolox_finds_three_hundred_people(rtmlib):
+def test_yolox_finds_three_hundred_people(recorded):
     """Boxes of one cell of 8 pixels, in every fourth row and column."""
-    pipeline = without_network(rtmlib.YOLOX, (640, 640))
-    pipeline.nms_thr, pipeline.score_thr, pipeline.det_mode = 0.45, 0.3, "human"
     rows = np.zeros((1, 8400, 85), np.float32)
     columns, lines = np.meshgrid(np.arange(20), np.arange(15))
     cells = (4 * lines * 80 + 4 * columns).ravel()
     rows[0, cells, :2] = 0.5
     rows[0, cells, 4:6] = np.linspace(0.9, 0.7, 300)[:, None]
     poses = decode("yolox", {"predictions": rows}, (640, 640))
-    expected = pipeline.postprocess(rows.copy())
+
+    def ask():
+        pipeline = without_network(judge("rtmlib", RTMLIB).YOLOX, (640, 640))
+        pipeline.nms_thr, pipeline.score_thr, pipeline.det_mode = 0.45, 0.3, "human"
+        return [list(pipeline.postprocess(rows.copy()))]
+
+    (expected,) = recorded.people("rtmlib/three-hundred", RTMLIB, ask).people
     assert len(poses) == len(expected) == 300
     assert np.abs(np.array([pose.box for pose in poses]) - expected).max() <= 0.1
 
 
+@pytest.mark.judge
 def test_pose_networks_see_the_same_crop(rtmlib, pictures):
     """rtmlib computes the matrix from three points in float32; OpenCV 4 rounds positions to 1/32 of a pixel."""
     pipeline = without_network(rtmlib.RTMPose, INPUT)
@@ -87,13 +97,20 @@ def discs(place):
 
 
 @pytest.mark.slow
-def test_rtmpose_finds_the_keypoints_of_rtmlib(rtmlib, pictures, discs):
+def test_rtmpose_finds_the_keypoints_of_rtmlib(recorded, pictures, discs):
     estimator, onnx = discs
-    pipeline = rtmlib.RTMPose(str(onnx), model_input_size=INPUT)
-    agreement = Agreement(name_of("rtmlib"))
-    for seed, picture in enumerate(pictures):
-        boxes = random_boxes(3, picture.shape[1::-1], seed)
-        expected, _ = pipeline(np.ascontiguousarray(picture[..., ::-1]), boxes)
+    boxes_of = [
+        random_boxes(3, picture.shape[1::-1], seed) for seed, picture in enumerate(pictures)
+    ]
+
+    def ask():
+        pipeline = judge("rtmlib", RTMLIB).RTMPose(str(onnx), model_input_size=INPUT)
+        shown = [np.ascontiguousarray(picture[..., ::-1]) for picture in pictures]
+        return [list(pipeline(*each)[0]) for each in zip(shown, boxes_of, strict=True)]
+
+    answer = recorded.people("rtmlib/rtmpose", RTMLIB, ask)
+    agreement = Agreement(answer.by)
+    for picture, boxes, expected in zip(pictures, boxes_of, answer.people, strict=True):
         for box, judged in zip(boxes, expected, strict=True):
             (pose,) = estimator(picture, boxes=[tuple(box)])
             agreement.add([judged], [pixel_indices(pose)])
@@ -102,18 +119,22 @@ def test_rtmpose_finds_the_keypoints_of_rtmlib(rtmlib, pictures, discs):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("keypoint", range(len(COLORS)))
-def test_rtmpose_finds_a_disc_where_it_was_drawn(discs, keypoint):
+def test_rtmpose_finds_a_disc_where_it_was_drawn(discs):
     """A bin is a twentieth of a pixel."""
     estimator, _ = discs
-    check_drawn_discs(estimator, keypoint)
+    for keypoint in range(len(COLORS)):
+        check_drawn_discs(estimator, keypoint)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("keypoint", range(len(COLORS)))
-def test_a_coco_file_states_the_pixel_that_was_drawn(discs, keypoint):
+def test_a_coco_file_states_the_pixel_that_was_drawn(discs):
     """A square of 5 x 5 whole pixels: its middle is the pixel in the third column and row."""
     estimator, _ = discs
+    for keypoint in range(len(COLORS)):
+        check_drawn_square(estimator, keypoint)
+
+
+def check_drawn_square(estimator, keypoint):
     column, row = 40 + 3 * keypoint, 52
     image = np.zeros((100, 100, 3), np.uint8)
     image[row - 2 : row + 3, column - 2 : column + 3] = 255 * np.array(COLORS[keypoint][::-1])

@@ -17,18 +17,14 @@ import pytest
 from fakes.colored_discs import SimccDiscs, discs_onnx
 from fakes.disc_people import draw_people, rtmdet_discs, rtmo_discs, yolox_discs
 from judges.agreement import Agreement, pairs
-from judges.packages import judge, name_of
+from judges.packages import judge
 from judges.photos import corners, cut_square, pixel_indices
+from judges.test_rtmlib import RTMLIB
 from posezoo import load
 from posezoo.run.runtime.loading import load_ir
 from posezoo.run.runtime.runtime_config import LoadOptions
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def rtmlib():
-    return judge("rtmlib")
 
 
 @pytest.fixture(scope="module")
@@ -60,25 +56,31 @@ def people_of(keypoints: np.ndarray) -> list[np.ndarray]:
     return [person for person in keypoints if person.any()]
 
 
-def compare_rtmo(rtmlib, models, pictures) -> Agreement:
+def compare_rtmo(recorded, name, models, pictures) -> Agreement:
     ir, onnx = models["rtmo-s"]
-    pipeline = rtmlib.RTMO(onnx, model_input_size=(640, 640), nms_thr=1, score_thr=0.3)
+
+    def ask():
+        options = {"model_input_size": (640, 640), "nms_thr": 1, "score_thr": 0.3}
+        pipeline = judge("rtmlib", RTMLIB).RTMO(onnx, **options)
+        return [people_of(pipeline(picture)[0]) for picture in pictures]
+
+    answer = recorded.people(f"rtmlib/{name}", RTMLIB, ask)
     estimator = load(ir)
-    agreement = Agreement(name_of("rtmlib"))
-    for picture in pictures:
-        keypoints, _ = pipeline(picture)
-        agreement.add(people_of(keypoints), [pose.keypoints[:, :2] for pose in estimator(picture)])
+    agreement = Agreement(answer.by)
+    for picture, judged in zip(pictures, answer.people, strict=True):
+        agreement.add(judged, [pose.keypoints[:, :2] for pose in estimator(picture)])
     return agreement
 
 
-def test_rtmo_finds_the_people_of_rtmlib(rtmlib, models, squares):
+def test_rtmo_finds_the_people_of_rtmlib(recorded, models, squares):
     """Other pictures are in the middle of our input, as in MMPose, and in the corner of rtmlib's."""
-    compare_rtmo(rtmlib, models, squares).check("rtmo")
+    compare_rtmo(recorded, "rtmo", models, squares).check("rtmo")
 
 
-def test_rtmo_has_other_pictures_in_the_middle_of_its_input(rtmlib, models, pictures, scenes):
+def test_rtmo_has_other_pictures_in_the_middle_of_its_input(recorded, models, pictures, scenes):
     """Its cells are then at other places of the picture than rtmlib's; this network's people depend on them."""
-    compare_rtmo(rtmlib, models, [*pictures, *scenes]).record("rtmo_photos")
+    every = [*pictures, *scenes]
+    compare_rtmo(recorded, "rtmo-photos", models, every).record("rtmo_photos")
 
 
 DETECTORS = pytest.mark.parametrize(
@@ -88,16 +90,22 @@ DETECTORS = pytest.mark.parametrize(
 
 @DETECTORS
 def test_detectors_find_the_boxes_of_rtmlib(
-    rtmlib, models, pictures, scenes, squares, model, name, side
+    recorded, models, pictures, scenes, squares, model, name, side
 ):
     """Our boxes end at the sides of the picture; nothing else differs."""
     ir, onnx = models[model]
-    pipeline = getattr(rtmlib, name)(onnx, model_input_size=(side, side), score_thr=0.3)
+    every = [*pictures, *scenes, *squares]
+
+    def ask():
+        options = {"model_input_size": (side, side), "score_thr": 0.3}
+        pipeline = getattr(judge("rtmlib", RTMLIB), name)(onnx, **options)
+        return [[corners(box) for box in pipeline(picture)] for picture in every]
+
+    answer = recorded.people(f"rtmlib/{name.lower()}", RTMLIB, ask)
     estimator = load(ir)
-    agreement = Agreement(name_of("rtmlib"))
-    for picture in [*pictures, *scenes, *squares]:
+    agreement = Agreement(answer.by)
+    for picture, judged in zip(every, answer.people, strict=True):
         size = picture.shape[1::-1]
-        judged = [corners(box) for box in pipeline(picture)]
         found = [corners(pose.box) for pose in estimator(picture)]
         agreement.add(judged, found)
         for box, other in pairs(judged, found):
@@ -107,22 +115,29 @@ def test_detectors_find_the_boxes_of_rtmlib(
 
 @pytest.mark.parametrize("removes_doubles", [False, True])
 def test_rtmw_finds_the_keypoints_of_rtmlib_in_the_boxes_of_rtmdet(
-    rtmlib, models, squares, removes_doubles
+    recorded, models, squares, removes_doubles
 ):
     boxes_ir, boxes_onnx = models["rtmdet-nano"]
     ir, onnx = models["rtmw-l"]
-    detector = rtmlib.RTMDet(boxes_onnx, model_input_size=(320, 320), score_thr=0.3)
-    pipeline = rtmlib.RTMPose(onnx, model_input_size=(192, 256))
+
+    def ask():
+        rtmlib = judge("rtmlib", RTMLIB)
+        detector = rtmlib.RTMDet(boxes_onnx, model_input_size=(320, 320), score_thr=0.3)
+        pipeline = rtmlib.RTMPose(onnx, model_input_size=(192, 256))
+        found = []
+        for picture in squares:
+            boxes = detector(picture)
+            rgb = np.ascontiguousarray(picture[..., ::-1])
+            found.append(list(pipeline(rgb, boxes)[0]) if len(boxes) else [])
+        return found
+
+    answer = recorded.people("rtmlib/rtmw", RTMLIB, ask)
     keeps_all = LoadOptions(decoder_options={"max_similarity": 1})
     loaded = load_ir(ir, options=None if removes_doubles else keeps_all)
     estimator = loaded.with_detector(load(boxes_ir))
-    agreement = Agreement(name_of("rtmlib"))
-    for picture in squares:
-        boxes = detector(picture)
-        judged = []
-        if len(boxes):
-            judged, _ = pipeline(np.ascontiguousarray(picture[..., ::-1]), boxes)
-        agreement.add(list(judged), [pixel_indices(pose) for pose in estimator(picture)])
+    agreement = Agreement(answer.by)
+    for picture, judged in zip(squares, answer.people, strict=True):
+        agreement.add(judged, [pixel_indices(pose) for pose in estimator(picture)])
     if removes_doubles:
         agreement.record("rtmw_default")
     else:

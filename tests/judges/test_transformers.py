@@ -10,8 +10,9 @@ import torch
 import yaml
 
 from fakes.colored_discs import COLORS, HeatmapDiscs, check_drawn_discs, discs_onnx
+from fakes.recorded_answers import People
 from judges.agreement import Agreement
-from judges.packages import judge, name_of
+from judges.packages import judge
 from judges.photos import pixel_indices, random_boxes
 from posezoo.poses.ssd_detection import Box
 from posezoo.poses.top_down import crop_align
@@ -21,10 +22,12 @@ from posezoo.run.runtime.runtime_config import LoadOptions
 INPUT = (192, 256)
 
 
-@pytest.fixture(scope="module")
-def processor():
+TRANSFORMERS = "transformers 5.23.0"
+
+
+def load_processor():
     """ViTPose's own pre- and postprocessing, without torchvision."""
-    judge("transformers")
+    judge("transformers", TRANSFORMERS)
     from transformers.models.vitpose.image_processing_pil_vitpose import VitPoseImageProcessorPil
 
     return VitPoseImageProcessorPil()
@@ -35,9 +38,10 @@ def corner_and_sides(box: np.ndarray) -> list[float]:
     return [*box[:2], *(box[2:] - box[:2])]
 
 
-@pytest.mark.slow
-def test_vitpose_sees_the_same_crop(processor, pictures):
+@pytest.mark.judge
+def test_vitpose_sees_the_same_crop(pictures):
     """transformers warps with SciPy in floats, we as ViTPose's authors with OpenCV, which rounds positions to 1/32 px."""
+    processor = load_processor()
     differences = []
     for seed, picture in enumerate(pictures):
         height, width = picture.shape[:2]
@@ -64,44 +68,58 @@ def vitpose(place):
     return place.ir("rtmpose-t")
 
 
-def compare(processor, ir, pictures, **options: int) -> Agreement:
+def ask_transformers(pictures: list[np.ndarray], boxes: list[np.ndarray]) -> People:
+    """The keypoints of the person in each box of each picture."""
+    processor, network = load_processor(), HeatmapDiscs(17).eval()
+
+    def find(picture: np.ndarray, box: np.ndarray) -> np.ndarray:
+        places = [[corner_and_sides(box)]]
+        rgb = np.ascontiguousarray(picture[..., ::-1])
+        inputs = processor(rgb, boxes=places, return_tensors="pt")
+        with torch.no_grad():
+            maps = SimpleNamespace(heatmaps=network(inputs["pixel_values"].float()))
+        found = processor.post_process_pose_estimation(maps, boxes=places)
+        return found[0][0]["keypoints"].numpy()
+
+    return [
+        [find(picture, box) for box in its] for picture, its in zip(pictures, boxes, strict=True)
+    ]
+
+
+def compare(recorded, ir, pictures, **options: int) -> Agreement:
+    boxes = [random_boxes(2, picture.shape[1::-1], seed) for seed, picture in enumerate(pictures)]
+    answer = recorded.people(
+        "transformers/vitpose", TRANSFORMERS, lambda: ask_transformers(pictures, boxes)
+    )
     estimator = load_ir(ir, options=LoadOptions(decoder_options=options))
-    network = HeatmapDiscs(17).eval()
-    agreement = Agreement(name_of("transformers"))
-    for seed, picture in enumerate(pictures):
-        for box in random_boxes(2, picture.shape[1::-1], seed):
-            boxes = [[corner_and_sides(box)]]
-            rgb = np.ascontiguousarray(picture[..., ::-1])
-            inputs = processor(rgb, boxes=boxes, return_tensors="pt")
-            with torch.no_grad():
-                heatmaps = network(inputs["pixel_values"].float())
-            judged = processor.post_process_pose_estimation(
-                SimpleNamespace(heatmaps=heatmaps), boxes=boxes
-            )[0][0]["keypoints"].numpy()
+    agreement = Agreement(answer.by)
+    for picture, its, found in zip(pictures, boxes, answer.people, strict=True):
+        for box, judged in zip(its, found, strict=True):
             (pose,) = estimator(picture, boxes=[tuple(box)])
             agreement.add([judged], [pixel_indices(pose)])
     return agreement
 
 
 @pytest.mark.slow
-def test_vitpose_finds_the_keypoints_of_transformers(processor, pictures, vitpose):
+def test_vitpose_finds_the_keypoints_of_transformers(recorded, pictures, vitpose):
     """transformers smooths maps with a sigma of 0.8 cells, whatever the width of the kernel; so does OpenCV with 3.
 
     What is left is the side of a picture: to SciPy all is black from the center of the outermost pixels.
     """
-    compare(processor, vitpose, pictures, blur=3).check("vitpose")
+    compare(recorded, vitpose, pictures, blur=3).check("vitpose")
 
 
 @pytest.mark.slow
-def test_vitpose_smooths_maps_as_its_authors(processor, pictures, vitpose):
+def test_vitpose_smooths_maps_as_its_authors(recorded, pictures, vitpose):
     """With OpenCV's Gaussian of 11 cells, whose sigma is 2; transformers has these 11 cells with 0.8."""
-    agreement = compare(processor, vitpose, pictures)
+    agreement = compare(recorded, vitpose, pictures)
     agreement.check_people("vitpose_default")
     assert agreement.figures()["median"] <= 0.01
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("keypoint", range(len(COLORS)))
-def test_a_heatmap_network_finds_a_disc_where_it_was_drawn(vitpose, keypoint):
+def test_a_heatmap_network_finds_a_disc_where_it_was_drawn(vitpose):
     """A cell is half a pixel."""
-    check_drawn_discs(load_ir(vitpose), keypoint)
+    estimator = load_ir(vitpose)
+    for keypoint in range(len(COLORS)):
+        check_drawn_discs(estimator, keypoint)

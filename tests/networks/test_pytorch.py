@@ -87,6 +87,7 @@ def made(params):
     return spec, layout, convert_model(spec, layout, keep_onnx=True).irs
 
 
+@pytest.mark.slow
 def test_an_ir_computes_pytorch_s_outputs_of_the_checkpoint(made):
     spec, layout, irs = made
     assert set(irs) == {FP32, FP16}
@@ -283,6 +284,7 @@ def test_a_wrong_ir_of_a_checkpoint_is_refused_with_its_first_wrong_node(
     assert not layout.ir_path(spec, FP16).exists()
 
 
+@pytest.mark.slow
 def test_pytorch_runs_the_first_moved_images_along(params):
     """Its process takes longer to start than a network to run."""
     spec, layout = declared(params)
@@ -303,6 +305,7 @@ def test_a_pytorch_process_that_dies_or_cannot_start_is_reported_in_one_line(par
         write_onnx(resolved_of(spec, layout))
 
 
+@pytest.mark.slow
 def test_a_checkpoint_becomes_the_same_file_with_and_without_the_package_onnx(
     params, tmp_path, monkeypatch, no_copies
 ):

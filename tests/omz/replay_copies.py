@@ -11,9 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from fakes import program_copies
-from fakes.model_optimizer import KEPT, program, start_copies
+from fakes.model_optimizer import ENVIRONMENT, program, start_copies
 from omz.replay import TOOLS, Side, Zoos, write_command
 from omz.runs import THEIRS
+
+#: What Model Optimizer made in an earlier replay; the folder may be removed.
+KEPT = ENVIRONMENT.with_name("mo-runs")
 
 #: What a process of Open Model Zoo's tools imports.
 _THEIRS = """

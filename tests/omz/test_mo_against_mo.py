@@ -1,14 +1,16 @@
 """The command mo and the real Model Optimizer, run with the same command lines in the same files.
 
-Run by make test-mo.
+What Model Optimizer made is kept beside the tests.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,7 @@ from omz.replay import TENSORFLOW
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.omz.commands import mo
 
-pytestmark = pytest.mark.mo
+pytestmark = pytest.mark.slow
 
 #: Lines that both carry out. The weights of their IR have the same type, FP16 unless the line says otherwise.
 CARRIED_OUT = (
@@ -49,7 +51,6 @@ CARRIED_OUT = (
     "--input_meta_graph net.meta",
     "--input_model net.tflite --layout nhwc->nchw",
     "--input_model net.tflite --batch 3",
-    "--input_model openpose.pb --input_shape [1,96,128,3] --output Openpose/concat_stage7",
     "--input_model ssd.caffemodel --input_shape [1,3,100,100] --mean_values [127.5,127.5,127.5] --scale 127.5",
     "--input_model squeezed.caffemodel --input_proto squeezed.prototxt --output prob --reverse_input_channels",
     "--framework caffe --input_model squeezed.caffemodel --input_shape [2,3,67,67] --output inner,prob",
@@ -96,6 +97,8 @@ CARRIED_OUT = (
     "--saved_model_dir folder --output pafs,heatmaps",
     "--input_meta_graph net.meta --input_shape [1,24,24,3] --layout nhwc->nchw",
 )
+#: The same of a file whose IR is too large to keep.
+OPENPOSE = "--input_model openpose.pb --input_shape [1,96,128,3] --output Openpose/concat_stage7"
 #: Lines that both refuse, and the exit code of both.
 REFUSED = {
     "": 1,
@@ -179,6 +182,13 @@ def originals(tmp_path_factory, mirror) -> Path:
 
 
 @pytest.fixture(scope="module")
+def digest(originals) -> str:
+    """Of all files that the lines name."""
+    contents = [path.read_bytes() for path in sorted(originals.rglob("*")) if path.is_file()]
+    return hashlib.sha256(b"".join(hashlib.sha256(each).digest() for each in contents)).hexdigest()
+
+
+@pytest.fixture(scope="module")
 def modules(tmp_path_factory) -> str:
     """The real program imports TensorFlow only to ask whether the path of a file is one of its objects."""
     folder = tmp_path_factory.mktemp("modules")
@@ -187,15 +197,24 @@ def modules(tmp_path_factory) -> str:
 
 
 def run_both(
-    line: str, originals: Path, modules: str, folder: Path, monkeypatch, capfd
+    line: str,
+    originals: Path,
+    run: Callable[[list[str], Path], int],
+    folder: Path,
+    monkeypatch,
+    capfd,
 ) -> dict[str, tuple[int, set[str]]]:
-    """The exit code and the new files of the real program and of ours, each in its own folder."""
+    """The exit code and the new files of the real program and of ours, each in its own folder.
+
+    Args:
+        run: of the real program, with a command line in a folder.
+    """
     ended = {}
     for who in ("theirs", "ours"):
         place = shutil.copytree(originals, folder / who)
         before = set(place.rglob("*"))
         if who == "theirs":
-            code = model_optimizer.run_copy(shlex.split(line), place, modules).returncode
+            code = run(shlex.split(line), place)
         else:
             monkeypatch.chdir(place)
             try:
@@ -212,12 +231,37 @@ def run_both(
     return ended
 
 
-@model_optimizer.needs_mo
+@pytest.fixture(scope="module")
+def kept_run(originals, modules, digest) -> Callable[[list[str], Path], int]:
+    """What the real program did with a command line."""
+
+    def run(words: list[str], place: Path) -> int:
+        def ask() -> subprocess.CompletedProcess[str]:
+            return model_optimizer.run_copy(words, place, modules)
+
+        return model_optimizer.recorded_run([digest, *words], place, ask).returncode
+
+    return run
+
+
+@model_optimizer.has_recorded_runs
 @pytest.mark.parametrize("line", CARRIED_OUT)
 def test_both_leave_the_same_files_which_compute_the_same(
-    line, originals, modules, tmp_path, monkeypatch, capfd
+    line, originals, kept_run, tmp_path, monkeypatch, capfd
 ):
-    ended = run_both(line, originals, modules, tmp_path, monkeypatch, capfd)
+    compare_runs(line, run_both(line, originals, kept_run, tmp_path, monkeypatch, capfd), tmp_path)
+
+
+@model_optimizer.needs_mo
+def test_both_leave_the_same_files_of_openpose(originals, modules, tmp_path, monkeypatch, capfd):
+    def run(words: list[str], place: Path) -> int:
+        return model_optimizer.run_copy(words, place, modules).returncode
+
+    ended = run_both(OPENPOSE, originals, run, tmp_path, monkeypatch, capfd)
+    compare_runs(OPENPOSE, ended, tmp_path)
+
+
+def compare_runs(line: str, ended: dict[str, tuple[int, set[str]]], tmp_path: Path) -> None:
     assert ended["ours"] == ended["theirs"]
     code, files = ended["ours"]
     assert code == 0 and len(files) == 2
@@ -244,12 +288,12 @@ def test_both_leave_the_same_files_which_compute_the_same(
     assert sizes[0] == pytest.approx(sizes[1], rel=0.1, abs=200)
 
 
-@model_optimizer.needs_mo
+@model_optimizer.has_recorded_runs
 @pytest.mark.parametrize("line", REFUSED)
 def test_both_refuse_with_the_same_exit_code_and_write_nothing(
-    line, originals, modules, tmp_path, monkeypatch, capfd
+    line, originals, kept_run, tmp_path, monkeypatch, capfd
 ):
-    ended = run_both(line, originals, modules, tmp_path, monkeypatch, capfd)
+    ended = run_both(line, originals, kept_run, tmp_path, monkeypatch, capfd)
     assert ended["ours"] == ended["theirs"] == (REFUSED[line], set())
 
 

@@ -90,7 +90,7 @@ def _store(results: dict[object, Result]) -> None:
                 writer.writerow((*key, *(getattr(found, name) for name in KEYS)))
 
 
-@pytest.mark.mo
+@pytest.mark.judge
 @needs_mo_env
 @pytest.mark.parametrize(
     "line",

@@ -26,6 +26,7 @@ from fakes import fence
 from fakes.command import posezoo_process
 from fakes.pages import ROOT
 from fakes.server import Server
+from fakes.soak import soak
 from omz.replay_zoo import GeneratedZoo
 from posezoo import networks
 from posezoo.core.download.options import DownloadOptions
@@ -238,7 +239,7 @@ def test_uv_takes_the_stand_in_and_makes_no_pip(service):
     assert service.left_over() == []
 
 
-@pytest.mark.parametrize("name", (*INTEL, CONVERTED))
+@pytest.mark.parametrize("name", (INTEL[0], *map(soak, INTEL[1:]), CONVERTED))
 def test_a_model_comes_to_its_place(service, tmp_path, name):
     ended = service.get(name, work=tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -262,7 +263,8 @@ def test_a_part_alone_lies_in_the_folder_of_its_composite(service, tmp_path):
     assert (tmp_path / "intel" / COMPOSITE / part / "FP32" / f"{part}.xml").is_file()
 
 
-@pytest.mark.parametrize("name", OF_PYTORCH)
+# Its environment takes PyTorch from the index.
+@pytest.mark.parametrize("name", [soak(name) for name in OF_PYTORCH])
 def test_a_model_of_pytorch_comes_to_its_place_without_the_package_onnx(
     service_with_torch, tmp_path, name
 ):

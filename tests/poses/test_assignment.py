@@ -10,22 +10,23 @@ import pytest
 from posezoo.poses.assignment import match_pairs, solve_assignment
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_no_other_choice_is_cheaper(seed):
-    rng = np.random.default_rng(seed)
-    rows = int(rng.integers(1, 5))
-    columns = int(rng.integers(rows, 7))
-    costs = (
-        rng.integers(0, 4, (rows, columns)).astype(float)
-        if seed % 2
-        else rng.normal(size=(rows, columns))
-    )
-    chosen = solve_assignment(costs)
-    assert len(set(chosen)) == rows
-    min_count = min(
-        costs[range(rows), permutation].sum() for permutation in permutations(range(columns), rows)
-    )
-    assert costs[range(rows), chosen].sum() == pytest.approx(min_count)
+def test_no_other_choice_is_cheaper():
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        rows = int(rng.integers(1, 5))
+        columns = int(rng.integers(rows, 7))
+        costs = (
+            rng.integers(0, 4, (rows, columns)).astype(float)
+            if seed % 2
+            else rng.normal(size=(rows, columns))
+        )
+        chosen = solve_assignment(costs)
+        assert len(set(chosen)) == rows
+        min_count = min(
+            costs[range(rows), permutation].sum()
+            for permutation in permutations(range(columns), rows)
+        )
+        assert costs[range(rows), chosen].sum() == pytest.approx(min_count)
 
 
 def test_rows_that_want_the_same_column_share_the_loss():
@@ -57,22 +58,24 @@ def test_a_hundred_rows_end():
     assert costs[range(100), chosen].sum() < 2  # the least of 130 random numbers is about 1/131
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_pairs_that_exclude_each_other_have_the_largest_sum(seed):
+def test_pairs_that_exclude_each_other_have_the_largest_sum():
     """As the assignment problem with a column for each row to stay alone; negative pairs are never taken."""
-    rng = np.random.default_rng(seed)
-    rows, columns = (int(count) for count in rng.integers(1, 25, 2))
-    cells = rng.permutation(rows * columns)[: int(rng.integers(1, rows * columns + 1))]
-    starts, ends = np.divmod(cells, columns)
-    weights = (
-        rng.integers(-1, 4, len(cells)).astype(float) if seed % 2 else rng.normal(1, 1, len(cells))
-    )
-    chosen = match_pairs(starts.tolist(), ends.tolist(), weights.tolist())
-    assert len(chosen) == len(set(starts[chosen])) == len(set(ends[chosen]))
-    costs = np.zeros((rows, columns + rows))
-    costs[starts, ends] = np.minimum(-weights, 0)
-    best = -costs[range(rows), solve_assignment(costs)].sum()
-    assert weights[chosen].sum() == pytest.approx(best, abs=1e-9)
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        rows, columns = (int(count) for count in rng.integers(1, 25, 2))
+        cells = rng.permutation(rows * columns)[: int(rng.integers(1, rows * columns + 1))]
+        starts, ends = np.divmod(cells, columns)
+        weights = (
+            rng.integers(-1, 4, len(cells)).astype(float)
+            if seed % 2
+            else rng.normal(1, 1, len(cells))
+        )
+        chosen = match_pairs(starts.tolist(), ends.tolist(), weights.tolist())
+        assert len(chosen) == len(set(starts[chosen])) == len(set(ends[chosen]))
+        costs = np.zeros((rows, columns + rows))
+        costs[starts, ends] = np.minimum(-weights, 0)
+        best = -costs[range(rows), solve_assignment(costs)].sum()
+        assert weights[chosen].sum() == pytest.approx(best, abs=1e-9)
 
 
 def test_rounding_does_not_lead_in_a_circle():

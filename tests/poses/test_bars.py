@@ -11,6 +11,7 @@ import pytest
 
 import posezoo
 from fakes import crowds, omz_decoders
+from fakes.soak import soak
 from posezoo.poses.keypoints import SKELETONS, Pose, coco_order
 from posezoo.poses.openpose import OpenPoseOptions
 
@@ -111,7 +112,9 @@ def test_a_few_groups_come_back(decode, kind):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", crowds.KINDS)
+@pytest.mark.parametrize(
+    "kind", ["crowd", *(soak(kind) for kind in crowds.KINDS if kind != "crowd")]
+)
 @pytest.mark.parametrize("decode", [openpose, embeddings])
 def test_a_hundred_groups_come_back(decode, kind):
     hold(decode, kind, SEEDS)

@@ -26,7 +26,7 @@ def bench(monkeypatch):
     return module
 
 
-@pytest.mark.slow
+@pytest.mark.judge
 def test_hota_and_idf1_are_at_least_those_of_norfair_and_bytetrack(bench):
     walked = bench.walk(seed=6)
     frames = [poses for poses, _ in bench.detections(walked, seed=6)]

@@ -31,9 +31,13 @@ def test_both_are_schemas_and_know_every_key():
     assert set(composite_schema()["properties"]) == {key.name for key in COMPOSITE_KEYS}
 
 
-@pytest.mark.parametrize("failed", STRUCTURAL.values(), ids=STRUCTURAL)
-def test_a_mistake_of_structure_is_seen_by_the_schema_too(failed):
-    assert not validator().is_valid(yaml.safe_load(failed.content))
+def test_a_mistake_of_structure_is_seen_by_the_schema_too():
+    unseen = [
+        name
+        for name, failed in STRUCTURAL.items()
+        if validator().is_valid(yaml.safe_load(failed.content))
+    ]
+    assert unseen == []
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from fakes.founding import assert_ir_is_as_the_original, assert_peaks_are_the_same
 from fakes.generated_models import generate
 from fakes.publishers import Publishers, host_of, publishers_of
-from fakes.soak import soak
+from fakes.soak import soak_repeated
 from fakes.weights import conditioned
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.layout import ModelLayout
@@ -25,17 +25,23 @@ GLUON = "mobile_pose_mobilenetv3_small"
 #: What no weights are generated for: RF-DETR is converted by the code of its authors, which no test installs.
 UPSTREAM = {"rf-detr-keypoint"}
 
-#: They differ from others in how many blocks they have, or how wide these are, which the tests of networks hold against the published files.
-OTHER_SIZES = {
-    "hrnet-w48-384x288",
-    "simple_pose_resnet101_v1b",
-    "simple_pose_resnet101_v1d",
-    "simple_pose_resnet152_v1b",
-    "simple_pose_resnet152_v1d",
-    "vitpose-base",
-    "vitpose-plus-base",
-    "vitpose-plus-large",
-}
+
+SMALLEST_FIRST = sorted(
+    (spec for spec in MODELS if spec.name not in UPSTREAM),
+    key=lambda spec: sum(file.size or file.max_size or 0 for file in spec.files),
+)
+
+
+def way_of(name: str) -> tuple[object, ...]:
+    """The models of one way have the same kinds of files, and go through the same code."""
+    spec = open_registry().find(name)
+    sources = {type(source) for file in spec.files for source in file.sources}
+    network = spec.network.name.partition("_")[0] if spec.network else ""
+    decoder = spec.decoder.name if spec.decoder else ""
+    steps = tuple(type(step) for step in spec.postprocessing)
+    return spec.framework, network, decoder, steps, frozenset(sources)
+
+
 #: Their generated weights do not behave as trained ones: half precision changes much.
 UNCONDITIONED = {"hrnet", "vitpose"}
 
@@ -179,11 +185,7 @@ def test_sizes_that_model_yml_leaves_open_are_a_warning(world, npm_mirror):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
-    [
-        soak(spec.full_name) if spec.name in OTHER_SIZES else spec.full_name
-        for spec in MODELS
-        if spec.name not in UPSTREAM
-    ],
+    soak_repeated([pytest.param(spec.full_name) for spec in SMALLEST_FIRST], way_of),
 )
 def test_a_model_is_proven_from_all_its_sources(world, name, npm_mirror):
     spec = publish(world, name, npm_mirror)

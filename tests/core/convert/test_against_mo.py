@@ -1,10 +1,11 @@
 """Our IR against Model Optimizer's own of the same file and arguments: names, shapes, types, layouts and results.
 
-Run by make test-mo: what Model Optimizer made is kept, so that a second run takes seconds.
+What Model Optimizer made of small files is kept beside the tests.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +14,21 @@ import pytest
 
 from core.convert.test_graph_cutting import FP16, FP32, converted, gated, model, sized
 from fakes import graphs
-from fakes.model_optimizer import ModelOptimizerError, by_model_optimizer, needs_mo
+from fakes.model_optimizer import (
+    ModelOptimizerError,
+    by_model_optimizer,
+    has_recorded_runs,
+    needs_mo,
+    run_model_optimizer,
+)
 from fakes.network import network, spec_of
-from fakes.soak import soak
 from posezoo.core.declarations.model import Framework, Input, NetworkChoice, Precision
 from posezoo.core.errors import SpecError
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.networks import build_network
 from posezoo.networks.pytorch_format import export_to_onnx
 
-pytestmark = pytest.mark.mo
+pytestmark = pytest.mark.slow
 
 IMAGE = "--input=image"
 #: The graphs, by the word that a case names them with.
@@ -159,15 +165,15 @@ HALVES = (
 )  # fmt: skip
 
 
-@needs_mo
+@has_recorded_runs
 @pytest.mark.parametrize("case", CASES)
 def test_our_ir_computes_what_model_optimizers_ir_computes(case, tmp_path):
     name, arguments = CASES[case]
     hold(FILES[name](), arguments, tmp_path, FP32, 1e-5)
 
 
-@needs_mo
-@pytest.mark.parametrize("case", ["nothing", *map(soak, HALVES[1:])])
+@has_recorded_runs
+@pytest.mark.parametrize("case", HALVES)
 def test_fp16_is_equal_too_within_its_rounding(case, tmp_path):
     name, arguments = CASES[case]
     # Both round the same weights; what is folded into them may round the other way: 2**-11 of each.
@@ -196,7 +202,8 @@ def test_the_command_of_lightweight_openposes_authors_gives_the_same(tmp_path):
     torch.save(build_network(choice.name).state_dict(), checkpoint)
     small = (Input("data", (1, 3, 64, 96), "NCHW"),)
     spec = spec_of(b"", tmp_path, framework=Framework.PYTORCH, network=choice, inputs=small)
-    ours = hold(export_to_onnx(spec, checkpoint), arguments, tmp_path, FP32, 1e-5)
+    content = export_to_onnx(spec, checkpoint)
+    ours = hold(content, arguments, tmp_path, FP32, 1e-5, run_model_optimizer)
     assert [port.any_name for port in ours.outputs] == [
         "stage_1_output_0_pafs",
         "stage_1_output_1_heatmaps",
@@ -226,10 +233,10 @@ BLAZEPOSE = {
 @pytest.mark.parametrize("case", BLAZEPOSE)
 def test_blazepose_is_equal_to_model_optimizers_ir(case, mirror, tmp_path):
     start, arguments = BLAZEPOSE[case]
-    hold(mirrored(mirror, start), arguments, tmp_path, FP32, 1e-5)
+    hold(mirrored(mirror, start), arguments, tmp_path, FP32, 1e-5, run_model_optimizer)
 
 
-@needs_mo
+@has_recorded_runs
 def test_means_without_names_that_model_optimizer_would_sort_are_refused(tmp_path):
     """Model Optimizer gives the smallest mean to the first input, whatever the order."""
     arguments = [
@@ -257,7 +264,8 @@ def test_movenet_is_wrong_by_model_optimizer_and_right_here(mirror, shared, tmp_
     content = mirrored(mirror, "a1fd3cb6")
     stored = np.load(shared / "facts/reference/runtimes/movenet.litert-2.3.npz")
     reference, ours = (
-        compiled(each) for each in both(content, [], tmp_path, FP32, self_check=False)
+        compiled(each)
+        for each in both(content, [], tmp_path, FP32, run_model_optimizer, self_check=False)
     )
     off = {"ours": [], "theirs": []}
     for crop, answer in zip(stored["crops"], stored["reference_kernels"], strict=True):
@@ -268,7 +276,7 @@ def test_movenet_is_wrong_by_model_optimizer_and_right_here(mirror, shared, tmp_
     assert np.median(off["theirs"]) > 5 * np.median(off["ours"])
 
 
-@needs_mo
+@has_recorded_runs
 def test_another_input_type_is_refused_by_model_optimizer_and_converted_here(tmp_path):
     """Model Optimizer gives the network f16 for its f32, which its own checks refuse."""
     content = network("onnx")
@@ -297,10 +305,15 @@ def test_every_supported_argument_is_compared_with_model_optimizer():
 
 
 def hold(
-    content: bytes, arguments: list[str], folder: Path, precision: Precision, tolerance: float
+    content: bytes,
+    arguments: list[str],
+    folder: Path,
+    precision: Precision,
+    tolerance: float,
+    by: Callable[[Path, Sequence[str]], Path] = by_model_optimizer,
 ):
     """Hold our IR against Model Optimizer's; ours, as read."""
-    reference, ours = both(content, arguments, folder, precision)
+    reference, ours = both(content, arguments, folder, precision, by)
     assert len(ours.inputs) == len(reference.inputs)
     assert len(ours.outputs) == len(reference.outputs)
     feeds: list[dict[str, np.ndarray]] = [{}, {}]
@@ -329,13 +342,20 @@ def hold(
     return ours
 
 
-def both(content: bytes, arguments: list[str], folder: Path, precision: Precision, **how):
+def both(
+    content: bytes,
+    arguments: list[str],
+    folder: Path,
+    precision: Precision,
+    by: Callable[[Path, Sequence[str]], Path] = by_model_optimizer,
+    **how,
+):
     """Their IR and ours, as read."""
     suffix = "tflite" if content[4:8] == b"TFL3" else "onnx"
     source = folder / f"net.{suffix}"
     source.write_bytes(content)
     half = f"--compress_to_fp16={precision is FP16}"
-    xml = by_model_optimizer(source, [*typed(arguments), half])
+    xml = by(source, [*typed(arguments), half])
     ours = converted(*model(content, folder / "ours", *arguments), precision, **how)
     return import_openvino().Core().read_model(xml), ours
 

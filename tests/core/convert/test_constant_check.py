@@ -24,6 +24,7 @@ from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.omz.commands import mo
 
 
+@pytest.mark.slow
 def test_no_right_conversion_is_refused(tmp_path, capsys):
     refused = []
     names = []

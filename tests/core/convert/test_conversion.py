@@ -209,6 +209,7 @@ def test_the_record_beside_the_ir_has_its_sources_and_its_self_check(tmp_path):
     assert 0 < record["self_check"]["outputs"]["pafs"]["difference"] < 2e-2
 
 
+@pytest.mark.slow
 def test_blazepose_computes_litert_s_outputs_for_noise_and_a_photo(mirror, shared, tmp_path):
     stored = np.load(shared / "facts" / "reference" / "runtimes" / "blazepose.litert-2.3.npz")
     for part, (spec, layout), back in (

@@ -14,6 +14,7 @@ from fakes.conversion import convert_model, resolved_of
 from fakes.graph_models import constant, graph_model, node, placeholder, saved, text
 from fakes.network import source_file
 from fakes.reader_faults import FAULTS, read_wrongly
+from fakes.soak import soak
 from posezoo.core.convert.conversion import convert_with_openvino
 from posezoo.core.convert.conversion_plan import ConversionOptions, plan_irs
 from posezoo.core.convert.difference import WITHOUT_NOISE
@@ -367,8 +368,14 @@ def test_real_models_are_proven_where_no_other_runtime_is_installed(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", ["", *FAULTS])
-@pytest.mark.parametrize("name", ["movenet-lightning", "posenet-mobilenet-v1"])
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        *(("movenet-lightning", fault) for fault in ("", *FAULTS)),
+        ("posenet-mobilenet-v1", ""),
+        *(soak("posenet-mobilenet-v1", fault) for fault in FAULTS),
+    ],
+)
 def test_faults_in_reading_real_models_are_found(tfjs_models, tmp_path, name, fault):
     published = open_registry().find(name)
     graph, weights = (tfjs_models / file.name for file in published.files)

@@ -53,6 +53,12 @@ def model(request, tmp_path):
     return with_image(spec, mean=MEAN, scale=SCALE), layout
 
 
+@pytest.fixture(params=["tflite", "onnx"])
+def small_model(request, tmp_path):
+    """The same of a network for each layout."""
+    return tiny(tmp_path, kind=request.param)
+
+
 def with_image(spec, **changes):
     return replace(spec, inputs=(replace(spec.inputs[0], **changes),))
 
@@ -128,8 +134,8 @@ def test_the_right_network_is_published(model):
 
 
 @pytest.mark.slow
-def test_swapped_mean_and_scale_are_detected(model):
-    spec, layout = model
+def test_swapped_mean_and_scale_are_detected(small_model):
+    spec, layout = small_model
     wrong = preprocess.apply_model_yml(read(spec, layout), with_image(spec, mean=SCALE, scale=MEAN))
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
@@ -143,8 +149,8 @@ def test_a_missing_reversal_is_detected(model):
 
 
 @pytest.mark.slow
-def test_a_doubled_reversal_is_detected(model):
-    spec, layout = model
+def test_a_doubled_reversal_is_detected(small_model):
+    spec, layout = small_model
     wrong = by_hand(
         spec, preprocess.apply_model_yml(read(spec, layout), spec), ("reverse_channels",)
     )
@@ -152,8 +158,8 @@ def test_a_doubled_reversal_is_detected(model):
 
 
 @pytest.mark.slow
-def test_an_undeclared_reversal_is_detected(model):
-    spec, layout = model
+def test_an_undeclared_reversal_is_detected(small_model):
+    spec, layout = small_model
     wrong = preprocess.apply_model_yml(read(spec, layout), spec)
     assert "differs from the original in" in refusal(
         with_image(spec, reverse_input_channels=False), layout, wrong
@@ -161,8 +167,8 @@ def test_an_undeclared_reversal_is_detected(model):
 
 
 @pytest.mark.slow
-def test_mean_before_reversal_is_detected(model):
-    spec, layout = model
+def test_mean_before_reversal_is_detected(small_model):
+    spec, layout = small_model
     wrong = by_hand(
         spec, bare(spec, layout), ("mean", MEAN), ("scale", SCALE), ("reverse_channels",)
     )
@@ -170,8 +176,8 @@ def test_mean_before_reversal_is_detected(model):
 
 
 @pytest.mark.slow
-def test_scale_before_mean_is_detected(model):
-    spec, layout = model
+def test_scale_before_mean_is_detected(small_model):
+    spec, layout = small_model
     wrong = by_hand(
         spec, bare(spec, layout), ("reverse_channels",), ("scale", SCALE), ("mean", MEAN)
     )
@@ -194,9 +200,9 @@ def test_a_wrong_layout_is_detected(model):
 
 
 @pytest.mark.slow
-def test_reversed_rows_instead_of_channels_are_detected(model):
+def test_reversed_rows_instead_of_channels_are_detected(small_model):
     """As if the axis of channels were another one: without a mean nothing but the values tells."""
-    spec, layout = model
+    spec, layout = small_model
     spec = with_image(spec, mean=(), scale=())
     wrong = preprocess.apply_model_yml(
         read(spec, layout), with_image(spec, reverse_input_channels=False)
@@ -377,8 +383,8 @@ def test_a_declared_median_is_measured(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("inputs", ["noise", "photo"])
-def test_both_kinds_of_image_check_a_network(model, inputs):
-    spec, layout = model
+def test_both_kinds_of_image_check_a_network(small_model, inputs):
+    spec, layout = small_model
     spec = replace(spec, self_check=SelfCheckSettings(inputs=inputs))
     publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec))
     wrong = preprocess.apply_model_yml(

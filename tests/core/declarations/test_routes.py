@@ -100,14 +100,20 @@ def counted(title: str, registry: Registry) -> str:
     return "\n".join([f"{title}: {len(ways)} models", *rows, ""])
 
 
-def test_the_routes_of_all_zoos_are_those_that_a_person_has_read(shared):
+def test_the_routes_of_two_zoos_are_those_that_a_person_has_read(shared):
     """A changed line is a decision: read it, then write what the failure shows into tests/golden."""
-    newest = sorted((ROOT / "build").glob("mo-env/lib/python*/site-packages/omz_tools/models"))
-    if not newest:
-        pytest.skip("needs make mo-env")
     found = [
         counted("ours", open_registry()),
         counted("Open Model Zoo 2021.4", Registry([shared / "data" / "omz-2021.4" / "models"])),
-        counted("Open Model Zoo 2024.6", Registry(newest[:1])),
     ]
-    assert "\n".join(found) == GOLDEN.read_text("utf-8")
+    assert GOLDEN.read_text("utf-8").startswith("\n".join(found))
+
+
+@pytest.mark.judge
+def test_so_are_the_routes_of_the_newest_release():
+    newest = sorted((ROOT / "build").glob("mo-env/lib/python*/site-packages/omz_tools/models"))
+    if not newest:
+        pytest.skip("needs make mo-env")
+    assert GOLDEN.read_text("utf-8").endswith(
+        counted("Open Model Zoo 2024.6", Registry(newest[:1]))
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fakes.publishers import host_of, publishers_of
+from fakes.soak import soak_repeated
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.registry import open_registry
 
@@ -31,8 +32,16 @@ def test_the_models_with_a_second_host_are_these():
     assert [spec for spec in MODELS if spec.name.startswith(families)] == SEVERAL
 
 
+def kind_of_sources(spec: ModelSpec) -> object:
+    """Models with the same kinds of sources are downloaded in the same way."""
+    return frozenset(tuple(type(source) for source in file.sources) for file in spec.files)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("spec", SEVERAL, ids=lambda spec: spec.full_name)
+@pytest.mark.parametrize(
+    "spec",
+    soak_repeated([pytest.param(spec, id=spec.full_name) for spec in SEVERAL], kind_of_sources),
+)
 def test_any_one_host_of_a_model_may_be_dead(spec, tmp_path, monkeypatch):
     (hosts,) = hosts_of(spec)
     with publishers_of(tmp_path, hosts, monkeypatch) as world:

@@ -17,7 +17,7 @@ import re
 import pytest
 
 from posezoo.poses.decoders import find_decoder
-from run.test_model_info import OWN, decoder_of, info_of
+from run.test_model_info import OWN, decoder_of, info_of, one_of_each_kind
 
 # resolveConverterName: the names from Geti and Model API.
 RENAMED = {"ssd": "boxes_labels_scores", "Classification": "label", "MaskRCNN": "mask_rcnn"}
@@ -50,7 +50,7 @@ def converter_of(info: dict[str, object]) -> str:
     return RENAMED.get(name, name)
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", one_of_each_kind(OWN))
 def test_dl_streamer_can_take_what_an_ir_says(name):
     spec = OWN[name]
     info = info_of(spec, decoder_of(spec))

@@ -10,8 +10,6 @@ import json
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from posezoo.pages.cards.card_reader import ParsedCard, parse_card
 
 HERE = Path(__file__).resolve().parent
@@ -26,16 +24,18 @@ def page(name: str) -> ParsedCard:
     return parse_card((MODELS / name).read_text("utf-8"))
 
 
-@pytest.mark.parametrize("row", FACTS, ids=[f"{row['source']}: {row['fact']}" for row in FACTS])
-def test_a_fact_stands_on_our_page(row):
+def test_every_fact_stands_on_our_page():
+    assert [row for row in FACTS if row["line"] not in lines_of_section(row)] == []
+
+
+def lines_of_section(row: dict[str, str]) -> list[str]:
+    """The lines of the section of a page; none if the page lacks the section."""
     keys = [title.casefold() for title in row["section"].split("/")]
     for section in page(row["page"]).sections:
         titles = [title.casefold() for title in section.path[-len(keys) :]]
         if len(titles) == len(keys) and all(map(str.startswith, titles, keys)):
-            break
-    else:
-        pytest.fail(f"{row['page']} has no section {row['section']}")
-    assert row["line"] in section.text.splitlines()
+            return section.text.splitlines()
+    return []
 
 
 def test_every_row_of_gluoncv_s_tables_is_a_fact(shared):

@@ -18,6 +18,7 @@ from onnx import helper, numpy_helper
 from fakes import crowds
 from fakes.conversion import context_of, convert_model, plan_conversion, with_camera_input
 from fakes.network import downloaded, network, spec_of
+from fakes.soak import soak
 from posezoo import decode
 from posezoo.core.convert.fp16_check import compare_with_fp32
 from posezoo.core.declarations.model import (
@@ -310,7 +311,12 @@ def test_a_graph_finds_the_same_people_as_numpy_in_a_few_scenes(case, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "precision"),
-    [*((case, Precision.FP32) for case in CASES), *((case, Precision.FP16) for case in FP16_CASES)],
+    [
+        *(
+            soak(case, Precision.FP32) for case in CASES
+        ),  # of which a few scenes are tried each time
+        *((case, Precision.FP16) for case in FP16_CASES),
+    ],
 )
 def test_a_graph_finds_the_same_people_as_numpy(case, precision, tmp_path):
     assert find_the_same_people(case, precision, SCENES, tmp_path) > SCENES / 3
@@ -485,8 +491,16 @@ def test_the_bytes_are_the_same_in_each_run(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [(48, 64), (31, 37), (200, 90), (640, 480), (90, 900)])
-@pytest.mark.parametrize("place", [(0.3, 0.6), (0.8, 0.25)])
+@pytest.mark.parametrize(
+    ("size", "place"),
+    [
+        ((48, 64), (0.3, 0.6)),
+        ((31, 37), (0.8, 0.25)),
+        ((200, 90), (0.3, 0.6)),
+        ((640, 480), (0.8, 0.25)),
+        ((90, 900), (0.3, 0.6)),
+    ],
+)
 def test_a_frame_of_any_size_gives_keypoints_in_its_own_pixels(tmp_path, size, place):
     """A bright spot is found where it is, in a frame that is letterboxed, and averaged first if it is large."""
     spec, layout = decoded_network(tmp_path, resize=True, kind="brightness")
@@ -520,26 +534,24 @@ def test_a_frame_is_where_the_pipeline_of_its_decoder_puts_it(tmp_path, name, ma
     assert np.abs(compiled([frame[None].astype(np.float32)])[0][0] - wanted).max() <= 1
 
 
-@pytest.mark.parametrize(
-    "size", [(1, 1), (17, 30), (191, 700), (640, 480), (1152, 720), (3072, 2048)]
-)
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 @pytest.mark.parametrize("stretches", [False, True])
 @pytest.mark.parametrize("sizing", [InputSizing(), TOP_LEFT_ON_GREY], ids=["middle", "corner"])
-def test_frames_are_fitted_as_in_numpy_before_rounding(size, layout, stretches, sizing):
+def test_frames_are_fitted_as_in_numpy_before_rounding(layout, stretches, sizing):
     color = (3.0, 40.0, 200.0)
     fit = FrameFit(layout, SIZE, stretches, color, sizing)
     image = ops.parameter([1, -1, -1, 3] if layout == "NHWC" else [1, 3, -1, -1], np.uint8)
     compiled = ov.Core().compile_model(
         ov.Model([fit.fit(image, ov.Type.f32)], [image]), "CPU", EXACT
     )
-    frame = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)
-    wanted = letterbox_image(
-        frame.astype(np.float32), SIZE, color, sizing=sizing, stretches=stretches
-    )[1]
-    fitted = compiled([(frame if layout == "NHWC" else frame.transpose(2, 0, 1))[None]])[0][0]
-    fitted = fitted if layout == "NHWC" else fitted.transpose(1, 2, 0)
-    assert fitted.shape == wanted.shape and np.abs(fitted - wanted).max() <= 0.01
+    for size in ((1, 1), (17, 30), (191, 700), (640, 480), (1152, 720), (3072, 2048)):
+        frame = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)
+        wanted = letterbox_image(
+            frame.astype(np.float32), SIZE, color, sizing=sizing, stretches=stretches
+        )[1]
+        fitted = compiled([(frame if layout == "NHWC" else frame.transpose(2, 0, 1))[None]])[0][0]
+        fitted = fitted if layout == "NHWC" else fitted.transpose(1, 2, 0)
+        assert fitted.shape == wanted.shape and np.abs(fitted - wanted).max() <= 0.01, size
 
 
 @pytest.mark.parametrize("size", [(640, 427), (333, 500), (191, 90)])

@@ -66,7 +66,6 @@ def test_a_transposed_convolution_is_that_of_caffe(groups, tmp_path):
 
 
 @pytest.mark.parametrize("pool", ["MAX", "AVE"])
-@pytest.mark.parametrize("side", [13, 14, 15, 16])
 @pytest.mark.parametrize("window", [
     "kernel_size: 3 stride: 2",  # the last window may be cut off
     "kernel_size: 2 stride: 2",
@@ -78,10 +77,11 @@ def test_a_transposed_convolution_is_that_of_caffe(groups, tmp_path):
     "kernel_size: 3 stride: 2 pad_h: 0 pad_w: 1",
     "global_pooling: true",
 ])  # fmt: skip
-def test_pooling_rounds_sizes_up_and_averages_the_padding_as_caffe(pool, window, side, tmp_path):
-    net = CaffeNet((1, 3, side, 17))
-    net.add("Pooling", "data", "pool", f"pooling_param {{ pool: {pool} {window} }}")
-    assert_equal(net, tmp_path)
+def test_pooling_rounds_sizes_up_and_averages_the_padding_as_caffe(pool, window, tmp_path):
+    for side in (13, 14, 15, 16):  # their remainders for strides of 1 to 4
+        net = CaffeNet((1, 3, side, 17))
+        net.add("Pooling", "data", "pool", f"pooling_param {{ pool: {pool} {window} }}")
+        assert_equal(net, tmp_path)
 
 
 #: Layers of one input, and what their weights are made of.

@@ -11,7 +11,7 @@ import pytest
 
 from core.convert.test_against_mo import compiled
 from core.convert.test_graph_cutting import FP32, converted
-from fakes.model_optimizer import ENVIRONMENT, by_model_optimizer, needs_mo
+from fakes.model_optimizer import ENVIRONMENT, needs_mo, run_model_optimizer
 from fakes.network import downloaded, source_file, spec_of
 from fakes.ssd import CLASSES, PIPELINE, SIZE, Ssd, intersection_over_union
 from posezoo.core.convert import frontends
@@ -121,7 +121,7 @@ def test_the_rows_are_those_of_model_optimizer_sorted_by_score(tmp_path, thresho
         "--output=detection_scores,detection_boxes,num_detections", f"--transformations_config={front}",
         f"{PIPELINE_CONFIG}={config}",
     ]  # fmt: skip
-    judge = import_openvino().Core().read_model(by_model_optimizer(graph, arguments))
+    judge = import_openvino().Core().read_model(run_model_optimizer(graph, arguments))
     assert network.output(0).names == judge.output(0).names
     assert network.output(0).shape == judge.output(0).shape
     picture = draw_picture()[None]

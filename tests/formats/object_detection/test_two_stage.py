@@ -9,7 +9,7 @@ import pytest
 
 from core.convert.test_against_mo import compiled
 from core.convert.test_graph_cutting import FP16, FP32, converted
-from fakes.model_optimizer import ENVIRONMENT, by_model_optimizer, needs_mo
+from fakes.model_optimizer import ENVIRONMENT, needs_mo, run_model_optimizer
 from fakes.ssd import SIZE
 from fakes.two_stage import CLASSES, MASK, PIPELINE, PROPOSALS, ROWS, TwoStage, suppress
 from formats.object_detection.test_object_detection import (
@@ -119,7 +119,7 @@ def test_outputs_are_those_of_model_optimizer_sorted_by_score(tmp_path, masks):
     ]  # fmt: skip
     if not masks:
         arguments.append("--output=detection_scores,detection_boxes,num_detections")
-    judge = import_openvino().Core().read_model(by_model_optimizer(graph, arguments))
+    judge = import_openvino().Core().read_model(run_model_optimizer(graph, arguments))
     for ours, theirs in ((network.inputs, judge.inputs), (network.outputs, judge.outputs)):
         assert [port.names for port in ours] == [port.names for port in theirs]
         assert [port.shape for port in ours] == [port.shape for port in theirs]

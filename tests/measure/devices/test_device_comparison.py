@@ -11,7 +11,7 @@ import pytest
 from openvino import opset13 as ops
 
 from fakes.faulty_networks import FORMS, SIDE, Builder, faults_of
-from fakes.soak import soak, soak_most
+from fakes.soak import soak, soak_repeated
 from posezoo import networks
 from posezoo.core.convert.check_images import draw_test_image
 from posezoo.core.convert.reference_outputs import EXACT
@@ -143,9 +143,19 @@ def test_a_device_that_refuses_the_network_is_an_error():
         compare("mobile", runtime=RuntimeConfig("HETERO:GPU")).compare_outputs()
 
 
+def kind_of_fault(form: str, fault: tuple[str, str], precision: str = "") -> object:
+    """Each kind of fault is tried in f32 in each network, and in the others in one of them."""
+    return (precision, fault[1], form if precision == "f32" else "")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["f32", "f16"])
-@pytest.mark.parametrize(("form", "fault"), soak_most(FAULTS, every=3))
+@pytest.mark.parametrize(
+    ("form", "fault", "precision"),
+    soak_repeated(
+        [pytest.param(*each, precision) for each in FAULTS for precision in ("f32", "f16")],
+        kind_of_fault,
+    ),
+)
 def test_every_fault_is_found_at_its_operation(form, fault, precision):
     found = find(compare(form, fault, precision=precision))
     assert found.name == fault[0]
@@ -154,7 +164,8 @@ def test_every_fault_is_found_at_its_operation(form, fault, precision):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("form", "fault"), soak_most([each for each in FAULTS if each[0] != "decoded"], every=3)
+    ("form", "fault"),
+    soak_repeated([pytest.param(*each) for each in FAULTS if each[0] != "decoded"], kind_of_fault),
 )
 def test_every_fault_is_found_among_the_roundings_of_bf16(form, fault):
     found = find(compare(form, fault, runtime=RuntimeConfig("CPU", "bf16"), precision="bf16"))
@@ -180,7 +191,14 @@ def round_to_f16(network: ov.Model) -> ov.Model:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", [soak(name) if name in LARGE else name for name in networks.NETWORKS]
+    "name",
+    [
+        *soak_repeated(
+            [pytest.param(name) for name in networks.NETWORKS if name not in LARGE],
+            lambda name: name.partition("_")[0],  # such as simple, of simple_pose_resnet18_v1b
+        ),
+        *map(soak, sorted(LARGE)),
+    ],
 )
 def test_our_networks_raise_no_false_alarm_in_bf16_and_f16(name):
     from fakes.weights import conditioned, torch

@@ -53,15 +53,14 @@ def same(found, requested):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("shape", [(), (1,), (3, 5), (2, 3, 4, 1), (0, 3)])
-def test_every_kind_and_shape_is_read_value_by_value(save, kind, shape):
-    torch.manual_seed(len(shape))
-    values = (torch.randn(2, *shape) * 50).to(getattr(torch, kind))
-    written = {
-        "0.weight": values[0].clone(),
-        "1.weight": values[1].clone(),
-        "half of both": values[1],
-    }
+def test_every_kind_and_shape_is_read_value_by_value(save, kind):
+    torch.manual_seed(3)
+    written = {}
+    for shape in ((), (1,), (3, 5), (2, 3, 4, 1), (0, 3)):
+        values = (torch.randn(2, *shape) * 50).to(getattr(torch, kind))
+        written[f"0.{shape}"] = values[0].clone()
+        written[f"1.{shape}"] = values[1].clone()
+        written[f"half of both.{shape}"] = values[1]
     same(checkpoints.read_checkpoint(save(written)), written)
 
 
@@ -196,10 +195,9 @@ IGNORED["itself"].update(me=IGNORED["itself"], pair=(IGNORED["itself"], 1))
 
 
 @pytest.mark.parametrize("protocol", [2, 4, 5])
-@pytest.mark.parametrize("kind", IGNORED)
-def test_objects_beside_the_weights_are_ignored(save, kind, protocol, monkeypatch):
+def test_objects_beside_the_weights_are_ignored(save, protocol, monkeypatch):
     state = {"a.weight": torch.ones(2), "b": torch.zeros(1)}
-    path = save({"meta": IGNORED[kind], "state_dict": state}, pickle_protocol=protocol)
+    path = save({"meta": IGNORED, "state_dict": state}, pickle_protocol=protocol)
     monkeypatch.setattr(Config, "__setitem__", lambda *_: pytest.fail("an object was made"))
     same(checkpoints.read_checkpoint(path), state)
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from fakes.soak import soak
 from networks.zoo.judges import judge, torch, with_random_statistics
 from posezoo import networks
 from posezoo.core.errors import CheckpointError
@@ -140,7 +141,17 @@ def judged(case: Judge):
     return with_random_statistics(make(**case.options))
 
 
-@pytest.mark.parametrize("name", JUDGES)
+#: They have the layers of others of these, only more or wider ones.
+LARGER = (
+    "resnet34",
+    "tf_efficientnetv2_s_in21ft1k",
+    "tf_efficientnet_b5",
+    "tf_efficientnet_b7",
+    "repvgg_b1",
+)
+
+
+@pytest.mark.parametrize("name", [soak(name) if name in LARGER else name for name in JUDGES])
 def test_the_outputs_are_those_of_the_published_definition(name, tmp_path):
     case = JUDGES[name]
     published = judged(case)

@@ -27,9 +27,12 @@ def downloaded(spec, algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ["sha384", "sha256"])
-@pytest.mark.parametrize("spec", INCOMPLETE, ids=lambda spec: spec.full_name)
-def test_what_a_model_lacks_is_written_and_nothing_else_changes(copied, spec, algorithm):
-    spec = copied.find(spec.full_name)
+def test_what_a_model_lacks_is_written_and_nothing_else_changes(copied, algorithm):
+    for spec in INCOMPLETE:
+        check_completion(copied, copied.find(spec.full_name), algorithm)
+
+
+def check_completion(copied, spec, algorithm):
     before = spec.path.read_text("utf-8").splitlines()
     names = [file.name for file in spec.files if file.size is None]
     assert write_missing_pins(spec, downloaded(spec, algorithm)) == names

@@ -523,7 +523,7 @@ def _model_name(args: MoArgs, original: Path) -> str:
 
 def _arguments_of_model_yml(args: MoArgs) -> list[str]:
     """The given arguments that a model.yml may have, too, in its form."""
-    values = dict(vars(args))
+    values = {name: getattr(args, name) for name in (*_TEXTS, *_SWITCHES)}
     for name in _OFTEN_EMPTY:  # scripts write --mean_values "" if there is none
         values[name] = values[name] or None
     texts = [f"--{name}={values[name]}" for name in _TEXTS if values[name] is not None]
