@@ -405,7 +405,7 @@ def summary_table() -> str:
     models = all_models(open_registry())
     by_name = {facts.name: facts.model for facts in models}
     selection = MeasurementSelection()
-    compared = compare_models(models, (), ModelLayout(ROOT, ROOT), selection)
+    compared = compare_models(models, (), ModelLayout(ROOT, ROOT), selection, at_each_size=True)
     rows = []
     aps: dict[str, float] = {}
     shares: dict[str, float] = {}
@@ -416,7 +416,9 @@ def summary_table() -> str:
             continue
         aps[row.name] = ap.number
         shares[row.name] = several.number
-        alike = selection.select_of_pipeline(by_name[row.model], "accuracy")
+        alike = selection.select_of_pipeline(
+            by_name[row.model], "accuracy", target_size=row.target_size
+        )
         ratios = (int8_ratio(each, alike) for each in alike)
         ratio = next((f"{each:.2f}" for each in ratios if each is not None), "")
         fps = format_figure(speed.number) if speed else "not measured"
@@ -440,7 +442,7 @@ images/s are of the same pipeline, which is what `posezoo evaluate MODEL` and `p
 on 17 photos of COCO with 44 people, in FP16 if no other precision is named, on the CPU in f32, at a
 single scale without flip; in parentheses the 95 % interval, from a bootstrap over the photos. Of several:
 the share of people who are found (object keypoint similarity of 0.5 or more) on the photos with two people
-or more. INT8 / FP32: the share of its AP that INT8 keeps; the AP of INT8 differs by up to 0.003 between processors.
+or more. "at 480": with `--height 480`, instead of the size that the model declares. INT8 / FP32: the share of its AP that INT8 keeps; the AP of INT8 differs by up to 0.003 between processors.
 Images/s: from an image file with four people to drawn poses, one image at a time{where}. Download: what
 `posezoo run` transfers for this precision, with the detector that finds the people.
 """
