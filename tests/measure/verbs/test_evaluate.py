@@ -104,7 +104,24 @@ def test_metrics_results_tables_and_images_of_a_model_on_photos(evaluate, shared
     assert fresh["kept"] == 0
     # Predictions of another input size are not reused.
     other = json.loads(evaluate("--limit", 1, "--format", "json").stdout)
-    assert (other["kept"], other["settings"]["input"]) == (0, "456x256")
+    assert (other["kept"], other["settings"]["input"]) == (0, "656x368")  # as model.yml declares
+
+
+@pytest.mark.slow
+def test_several_heights_give_one_table_and_a_folder_for_each(evaluate, tmp_path):
+    ended = evaluate("--heights", "256,368", "--limit", 2)
+    assert ended.returncode == 0, ended.stderr
+    rows = [
+        line.split() for line in ended.stdout.splitlines() if line.strip()[:4] in ("256 ", "368 ")
+    ]
+    assert [row[:2] for row in rows] == [["256", "456x256"], ["368", "656x368"]]
+    for height in ("256", "368"):
+        ((name, found),) = read_measurement_file(tmp_path / "out" / height / "accuracy.json")
+        assert (name, found.settings["target_size"]) == (MODEL, int(height))
+
+    refused = evaluate("--heights", "256,368", "--report", tmp_path / "a.json")
+    assert refused.returncode == 2
+    assert "--report is of one height" in refused.stderr
 
 
 def test_the_report_shows_the_settings_and_where_the_model_fails(evaluate):

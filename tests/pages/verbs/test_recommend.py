@@ -156,3 +156,26 @@ def test_the_command_of_a_model_without_a_checksum_trusts_its_first_use():
     assert "rtmo-m" in unpinned < commands.keys()
     flag = " --trust_on_first_use "
     assert {name for name, command in commands.items() if flag in command} == unpinned
+
+
+def test_each_size_that_was_measured_is_a_row_with_its_command(zoo):
+    path = zoo / "models" / "public" / "slow" / "measured.yml"
+    assert path.is_file()
+    larger = {"people_from": "nanodet-g", "target_size": 480}
+    update_measured_yml(
+        path,
+        [
+            Measurement("accuracy", Precision.FP16, {"AP": 0.45}, settings=larger),
+            speed(70.0, **larger, **SPEEDS[0][1]),
+        ],
+    )
+    ended = recommend(zoo, "--min_ap", ".4", "--max_latency", "1s")
+    lines = ended.stdout.splitlines()
+    first = lines.index("1. slow at 480")
+    assert lines[first + 1].startswith("   AP 0.450 (measured), 70 ms with 1 person (measured)")
+    assert lines[first + 2] == "   posezoo run slow --height 480 --input photo.jpg"
+    assert "2. slow" in lines
+
+    fast = recommend(zoo, "--min_ap", ".4", "--max_latency", "50ms").stdout
+    assert "slow at 480" not in fast
+    assert "1. slow" in fast
