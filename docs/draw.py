@@ -448,6 +448,10 @@ Images/s: from an image file with four people to drawn poses, one image at a tim
 """
 
 
+#: What many publishers state of COCO's AP: the boxes are of a file of detections that they share.
+DETECTOR_BOXES = "boxes of a detector"
+
+
 def rerun_command(spec: ModelSpec, published: PublishedAccuracy) -> str:
     """The command that measures a published accuracy again.
 
@@ -458,7 +462,9 @@ def rerun_command(spec: ModelSpec, published: PublishedAccuracy) -> str:
 
     words = ["posezoo evaluate", spec.full_name]
     match spec.decoder.name if spec.decoder is not None else "":
-        case "openpose":
+        case _ if DETECTOR_BOXES in (published.protocol or ""):
+            words.append("--boxes boxes.json")
+        case "openpose" if spec.target_size is None:
             words.append(f"--height {OPENPOSE_HEIGHT}")
         case "associative_embedding":
             image = spec.inputs[0]
