@@ -288,9 +288,14 @@ def next_region(maps: Maps, transform: ImageTransform) -> ImageTransform | None:
         maps: the landmark network's outputs, as for ``decode_pose``.
         transform: from the image to the network's input.
     """
-    points = _refined_points(maps, _NEXT_REGION, transform.size)
-    hip, top = transform.to_image(points)
-    return body_region(hip, top)
+    return body_region(*next_axis(maps, transform))
+
+
+def next_axis(maps: Maps, transform: ImageTransform, *, window: int = WINDOW) -> Floats:
+    """(2, 2): the hip and the top of the next region, in image pixels; arguments as for
+    ``decode_pose``.
+    """
+    return transform.to_image(_refined_points(maps, _NEXT_REGION, transform.size, window))
 
 
 def find_new_regions(
@@ -313,8 +318,8 @@ def _bounds(regions: Sequence[ImageTransform]) -> Floats:
     return box_corners(centers, halves)
 
 
-def refine_landmarks(points: Floats, heatmaps: Floats, size: Size) -> Floats:
-    """Move each landmark to the centroid of its heatmap in the 7 x 7 cells around it.
+def refine_landmarks(points: Floats, heatmaps: Floats, size: Size, window: int = WINDOW) -> Floats:
+    """Move each landmark to the centroid of its heatmap in the cells around it.
 
     A landmark stays where it is if it is outside of the map, or if no cell around it is as likely
     as 0.5 (MediaPipe's RefineLandmarksFromHeatmapCalculator).
@@ -323,6 +328,7 @@ def refine_landmarks(points: Floats, heatmaps: Floats, size: Size) -> Floats:
         points: (K, 2): x, y in pixels of the network's input.
         heatmaps: (rows, columns, K or more): logits.
         size: width and height of the input, in pixels.
+        window: the cells to each side of a landmark; the published graph has 3.
     """
     height, width = heatmaps.shape[:2]
     cell = np.divide(size, (width, height))
@@ -330,12 +336,12 @@ def refine_landmarks(points: Floats, heatmaps: Floats, size: Size) -> Floats:
     is_inside = ((cells >= 0) & (cells < (width, height))).all(axis=1)
     column, row = cells.clip(0, (width - 1, height - 1)).astype(int).T
     # Outside of the map the weights are 0.
-    around = ((WINDOW, WINDOW), (WINDOW, WINDOW), (0, 0))
+    around = ((window, window), (window, window), (0, 0))
     padded = np.pad(heatmaps, around, constant_values=-LARGEST_LOGIT)
-    side = 2 * WINDOW + 1
+    side = 2 * window + 1
     windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side), (0, 1))
     weights = sigmoid(windows[row, column, np.arange(len(points))])
-    offsets = np.arange(-WINDOW, WINDOW + 1)
+    offsets = np.arange(-window, window + 1)
     total = weights.sum(axis=(1, 2))
     x = column + weights.sum(axis=1) @ offsets / total
     y = row + weights.sum(axis=2) @ offsets / total
@@ -343,7 +349,9 @@ def refine_landmarks(points: Floats, heatmaps: Floats, size: Size) -> Floats:
     return np.where(is_refined[:, None], np.stack([x, y], axis=1) * cell, points)
 
 
-def decode_pose(maps: Maps, transform: ImageTransform, size: Size) -> Pose | None:
+def decode_pose(
+    maps: Maps, transform: ImageTransform, size: Size, *, window: int = WINDOW
+) -> Pose | None:
     """The pose from the landmark network's outputs; None if a value is not finite.
 
     A keypoint's score is the probability that it is visible: the sigmoid of the network's
@@ -357,6 +365,7 @@ def decode_pose(maps: Maps, transform: ImageTransform, size: Size) -> Pose | Non
             They may have a batch axis of one.
         transform: from the image to the network's input.
         size: width and height of the image, in pixels.
+        window: as for ``refine_landmarks``.
     """
     presence = float(maps["presence"].item())
     raw = maps["landmarks"].reshape(-1, LANDMARK_NUMBERS)
@@ -364,7 +373,9 @@ def decode_pose(maps: Maps, transform: ImageTransform, size: Size) -> Pose | Non
         return None
     body = raw[:BODY]
     keypoints = np.empty((BODY, 3), np.float32)
-    keypoints[:, :2] = transform.to_image(_refined_points(maps, slice(BODY), transform.size))
+    keypoints[:, :2] = transform.to_image(
+        _refined_points(maps, slice(BODY), transform.size, window)
+    )
     keypoints[:, 2] = sigmoid(body[:, 3])
     scale, _ = transform.scales
     world = maps.get("world_landmarks")
@@ -380,11 +391,11 @@ def decode_pose(maps: Maps, transform: ImageTransform, size: Size) -> Pose | Non
     return Pose(keypoints, SKELETON, presence, box, z=z, world=world, mask=mask)
 
 
-def _refined_points(maps: Maps, rows: slice, size: Size) -> Floats:
+def _refined_points(maps: Maps, rows: slice, size: Size, window: int) -> Floats:
     """(K, 2): some of the landmarks, in pixels of the network's input."""
     points = maps["landmarks"].reshape(-1, LANDMARK_NUMBERS)[rows, :2]
     heatmaps = maps["heatmaps"]
-    return refine_landmarks(points, heatmaps.reshape(heatmaps.shape[-3:])[..., rows], size)
+    return refine_landmarks(points, heatmaps.reshape(heatmaps.shape[-3:])[..., rows], size, window)
 
 
 def find_distinct_poses(poses: Sequence[Pose], *, max_similarity: float) -> list[int]:

@@ -1,0 +1,112 @@
+"""What all solutions have in common: their input, their results, and how their networks run."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import numpy as np
+
+from posezoo.core.arrays import Array
+from posezoo.poses.decoder_type import Maps
+
+if TYPE_CHECKING:
+    from posezoo.poses.letterbox import Image
+    from posezoo.run.runtime.compiled_network import CompiledNetwork
+
+_SolutionT = TypeVar("_SolutionT", bound="Solution")
+
+
+class Solution:
+    """The base of all solutions.
+
+    Attributes:
+        outputs: the names of its results; a result that was not found is None.
+    """
+
+    outputs: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self) -> None:
+        self._results: Any = namedtuple("SolutionOutputs", self.outputs)  # type: ignore[misc]
+
+    def process(self, image: Image) -> Any:
+        """What is found in an image, or in the next frame of a video.
+
+        Args:
+            image: uint8 (H, W, 3), RGB.
+
+        Raises:
+            ValueError: the image has no three channels, or the solution is closed.
+            TypeError: the image is not uint8.
+            RuntimeError: the image is empty.
+        """
+        if self._results is None:
+            raise ValueError(f"{type(self).__name__} is closed: it processes no more images")
+        found = self._find(_require_rgb(image))
+        return self._results(**(dict.fromkeys(self.outputs) | found))
+
+    def _find(self, image: Image) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        """Take the next image for the first one of a video."""
+
+    def close(self) -> None:
+        """Process no more images.
+
+        Raises:
+            ValueError: it is closed already.
+        """
+        if self._results is None:
+            raise ValueError(f"{type(self).__name__} is closed already")
+        self._results = None
+
+    def __enter__(self: _SolutionT) -> _SolutionT:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _require_rgb(image: Array) -> Image:
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError("Input image must contain three channel rgb data.")
+    if image.dtype != np.uint8:
+        raise TypeError(f"the image must have the type uint8, not {image.dtype}")
+    if not image.size:
+        raise RuntimeError("the image is empty")
+    return np.ascontiguousarray(image)
+
+
+def choose(option: str, value: int, choices: Mapping[int, str]) -> str:
+    """The model for the value of an option, such as ``model_complexity``."""
+    if value not in choices:
+        expected = " or ".join(map(str, choices))
+        raise ValueError(f"{option} must be {expected}, not {value!r}")
+    return choices[value]
+
+
+def load_networks(name: str, **options: Any) -> tuple[CompiledNetwork, ...]:
+    """The networks of a model, which is downloaded and converted first if needed.
+
+    Args:
+        name: of a model of the zoo.
+        options: further ones of ``posezoo.load``.
+    """
+    import posezoo
+
+    # Rounded to FP16, BlazePose's weights move landmarks by up to 28 px (the median is 0.1 px).
+    return posezoo.load(name, precision="FP32", **options).networks
+
+
+def infer(network: CompiledNetwork, picture: Image) -> Maps:
+    """The outputs of a network by name, for an RGB picture of its input's size."""
+    (name,) = network.inputs
+    return network({name: np.ascontiguousarray(picture[None, ..., ::-1])})
