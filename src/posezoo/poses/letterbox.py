@@ -389,6 +389,11 @@ def to_image_pixels(
     keypoints[:, :, :2] = np.where(is_found, points, 0)
     scores = np.array([pose.score for pose in poses])
     converted = create_poses(keypoints, scores, poses[0].layout, image)
+    if poses[0].z is not None:
+        return [
+            convert_depths(replace(given, keypoints=pose.keypoints, box=pose.box), transform, image)
+            for pose, given in zip(converted, poses, strict=True)
+        ]
     if not has_own_boxes:
         return converted
     corners = np.array([pose.box for pose in poses], np.float64).reshape(-1, 2, 2)
@@ -397,6 +402,20 @@ def to_image_pixels(
         replace(pose, box=tuple(box), class_id=given.class_id)
         for pose, box, given in zip(converted, boxes, poses, strict=True)
     ]
+
+
+def convert_depths(pose: Pose, transform: ImageTransform, image: Size) -> Pose:
+    """A pose whose keypoints are in image pixels, with ``z``, ``world`` and ``mask`` converted from
+    the input, a turned square of the image.
+    """
+    scale, _ = transform.scales
+    z = None if pose.z is None else pose.z / np.float32(scale)
+    world = pose.world
+    if world is not None:
+        world = world.copy()
+        world[:, :2] = world[:, :2] @ (transform.matrix[:, :2] / scale)
+    mask = None if pose.mask is None else transform.sample_back(pose.mask, image)
+    return replace(pose, z=z, world=world, mask=mask)
 
 
 def rotated_square_transform(
