@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import json
 import struct
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
+import numpy as np
+
 from posezoo.core.arrays import Array
 from posezoo.core.values import frozen
+from posezoo.poses.keypoints import Pose
+from posezoo.poses.letterbox import Size
 from posezoo.solutions.tables import TABLES
 
 _VARINT, _BYTES, _FLOAT = 0, 2, 5
@@ -26,8 +31,7 @@ class DecodeError(Exception):
 
 
 def _to_float32(value: Any) -> float:
-    number: float = struct.unpack("<f", struct.pack("<f", value))[0]
-    return number
+    return array("f", [value])[0]
 
 
 def _to_int(value: Any) -> int:
@@ -410,3 +414,10 @@ def create_landmarks(name: str, rows: Array) -> Any:
         landmark._values = dict(zip(names, row, strict=True))
         list.append(landmarks.landmark, landmark)  # type: ignore[attr-defined]
     return landmarks
+
+
+def normalize(pose: Pose, size: Size) -> Any:
+    """The landmarks of a hand or face as messages, relative to the image's sides."""
+    assert pose.z is not None
+    columns = [pose.keypoints[:, :2] / size, pose.z[:, None] / size[0]]
+    return create_landmarks("NormalizedLandmarkList", np.concatenate(columns, axis=1))

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from posezoo.core.arrays import Array
 from posezoo.poses import blazepose
 from posezoo.poses.blazepose import BlazePoseOptions
-from posezoo.poses.letterbox import Image, ImageTransform, Size, image_size, letterbox_transform
+from posezoo.poses.letterbox import Image, ImageTransform, image_size, letterbox_transform
 from posezoo.solutions import smoothing
 from posezoo.solutions.messages import create_landmarks
 from posezoo.solutions.solution import Solution, choose, infer, load_networks
@@ -36,7 +35,7 @@ class Pose(Solution):
         model_complexity: int = 1,
         smooth_landmarks: bool = True,
         enable_segmentation: bool = False,
-        smooth_segmentation: bool = True,
+        smooth_segmentation: bool = True,  # noqa: ARG002
         min_detection_confidence: float = 0.5,
         min_tracking_confidence: float = 0.5,
     ) -> None:
@@ -83,9 +82,7 @@ class Pose(Solution):
     def _detect(self, image: Image) -> ImageTransform | None:
         view = letterbox_transform(image_size(image), blazepose.DETECTOR_SIZE)
         outputs = infer(self._detector, view.sample(image))
-        faces = blazepose.decode_detections(
-            outputs["Identity"], outputs["Identity_1"], self._options
-        )
+        faces = blazepose.decode_faces(outputs["Identity"], outputs["Identity_1"], self._options)
         return next(iter(blazepose.body_regions(faces[:1].to_image(view))), None)
 
     def _estimate(self, image: Image, region: ImageTransform) -> dict[str, Any]:
@@ -105,17 +102,10 @@ class Pose(Solution):
             self._region = blazepose.body_region(*axis)
             if self._is_smooth:
                 landmarks, world = self._filter.smooth(landmarks, world, body_size)
+        width, height = size
+        landmarks = landmarks / [width, height, width, 1]
         return {
-            "pose_landmarks": create_landmarks(
-                "NormalizedLandmarkList", normalize(landmarks, size)
-            ),
+            "pose_landmarks": create_landmarks("NormalizedLandmarkList", landmarks),
             "pose_world_landmarks": create_landmarks("LandmarkList", world),
             "segmentation_mask": pose.mask,
         }
-
-
-def normalize(landmarks: Array, size: Size) -> Array:
-    """Landmarks, (N, 3 or more), whose x, y and z are relative to the image's sides."""
-    width, height = size
-    normalized: Array = landmarks / [width, height, width, 1][: landmarks.shape[1]]
-    return normalized

@@ -93,6 +93,13 @@ def choose(option: str, value: int, choices: Mapping[int, str]) -> str:
     return choices[value]
 
 
+def require_count(option: str, value: int) -> int:
+    """The value of an option that is the number of hands or faces."""
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f"{option} must be a number from 1, not {value!r}")
+    return value
+
+
 def load_networks(name: str, **options: Any) -> tuple[CompiledNetwork, ...]:
     """The networks of a model, which is downloaded and converted first if needed.
 
