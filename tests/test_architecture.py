@@ -29,6 +29,7 @@ PARTS = (
     "oci",
     "quantize",
     "lint",
+    "solutions",
     "omz",
     "export",
     "upkeep",
