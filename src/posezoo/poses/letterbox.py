@@ -121,7 +121,10 @@ class ImageTransform:
         if max(image.shape) > _LONGEST_SIDE:
             return self.warp(image)
         border = cv2.BORDER_REPLICATE if repeats_edges else cv2.BORDER_CONSTANT
-        return _warp(image, self.matrix, self.size, borderMode=border)
+        width, height = self.size
+        corners = np.array([[0, height], [0, 0], [width, 0], [width, height]], np.float32)
+        to_input = cv2.getPerspectiveTransform(self.to_image(corners), corners)
+        return _warp_perspective(image, to_input, self.size, borderMode=border)
 
     def sample_back(self, values: Floats, size: Size) -> Floats:
         """Values (height, width) of the input's pixels, for the pixels of an image of this size:
@@ -146,7 +149,22 @@ def _warp(image: Image, matrix: Doubles, size: Size, **border: Any) -> Image:
     width, height = size
     columns = np.rint(inverse[:, :1] * np.arange(width)).astype(int)
     rows = np.rint(inverse[:, 1:2] * np.arange(height) + inverse[:, 2:]).astype(int)
-    positions = (columns[:, None] + rows[..., None] + 16) >> 5
+    return _remap(image, (columns[:, None] + rows[..., None] + 16) >> 5, **border)
+
+
+def _warp_perspective(image: Image, matrix: Doubles, size: Size, **border: Any) -> Image:
+    """As ``_warp``, for ``cv2.warpPerspective`` and a (3, 3) matrix."""
+    cv2 = import_cv2()
+    _, inverse = cv2.invert(matrix)
+    width, height = size
+    x, y = np.arange(width), np.arange(height)[:, None]
+    across, down, depth = (row[0] * x + row[1] * y + row[2] for row in inverse)
+    return _remap(image, np.rint(np.stack([across, down]) * (32 / depth)).astype(int), **border)
+
+
+def _remap(image: Image, positions: NDArray[np.int64], **border: Any) -> Image:
+    """The pixels at positions, (2, height, width) in 1/32 of a pixel."""
+    cv2 = import_cv2()
     x, y = (positions & 31).astype(np.uint16)
     pixels = (positions >> 5).clip(-(2**15), 2**15 - 1).astype(np.int16)
     pairs = np.ascontiguousarray(pixels.transpose(1, 2, 0))
