@@ -8,10 +8,12 @@ Surface Geometry, 2019, arXiv:1907.06724. The steps and their constants are from
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 
 import numpy as np
 
@@ -46,6 +48,10 @@ _WRIST, _INDEX, _MIDDLE, _RING = 0, 5, 9, 13
 
 # The outer corners of the eyes in the mesh of a face.
 _RIGHT_CORNER, _LEFT_CORNER = 33, 263
+
+# The points of an iris, and those of an eye's edge, which come first.
+_IRIS = 5
+_EYE_EDGE = 16
 
 # The square around the box of a hand or face that another detector or the user gives: as the one
 # around all landmarks of a face.
@@ -237,14 +243,42 @@ def _decode_hand(maps: Maps, size: Size, options: HandOptions) -> list[Pose]:
     ]
 
 
+@cache
+def _face_parts() -> dict[str, list[int]]:
+    """The places in the mesh of the points of lips and eyes
+    (tensors_to_face_landmarks_with_attention.pbtxt).
+    """
+    parts: dict[str, list[int]] = json.loads(
+        Path(__file__).with_name("face_parts.json").read_text("utf-8")
+    )
+    return parts
+
+
+def _refine_face(mesh: Floats, maps: Maps) -> Floats:
+    """The mesh with refined lips and eyes, then the irises, which are as deep as the eyes."""
+    refined = mesh.copy()
+    for name, places in _face_parts().items():
+        refined[places, :2] = maps[name].reshape(-1, 2)
+    irises = []
+    for side in ("left", "right"):
+        edge = _face_parts()[f"{side}_eye"][:_EYE_EDGE]
+        depth = np.full((_IRIS, 1), refined[edge, 2].mean(), np.float32)
+        irises.append(np.hstack([maps[f"{side}_iris"].reshape(-1, 2), depth]))
+    return np.concatenate([refined, *irises])
+
+
 def _decode_face(maps: Maps, size: Size, options: FaceOptions) -> list[Pose]:
     """The face that the network sees, or none.
 
     Args:
-        maps: ``landmarks``, 468 times x, y, z in input pixels, and ``presence``, a logit.
+        maps: ``landmarks``, 468 times x, y, z in input pixels, and ``presence``, a logit; and of a
+            network with attention x and y of ``lips``, ``left_eye`` and ``right_eye``, which are
+            more exact, and of ``left_iris`` and ``right_iris``, five each.
         size: width and height of the input, in pixels.
     """
     landmarks = maps["landmarks"].reshape(-1, 3)
+    if "lips" in maps:
+        landmarks = _refine_face(landmarks, maps)
     presence = float(sigmoid(maps["presence"]).item())
     return [
         replace(pose, z=landmarks[:, 2])
@@ -285,10 +319,24 @@ HAND = _LandmarkDecoder(
     ),
 )
 
+_FACE_SHAPES = {"landmarks": (1, 1, 1, 1404), "presence": (1, 1, 1, 1)}
+_PART_SHAPES = {
+    "lips": (1, 1, 1, 160),
+    "left_eye": (1, 1, 1, 142),
+    "right_eye": (1, 1, 1, 142),
+    "left_iris": (1, 1, 1, 10),
+    "right_iris": (1, 1, 1, 10),
+}
+
 FACE = _LandmarkDecoder(
-    networks=(declare_outputs(landmarks=(1, 1, 1, 1404), presence=(1, 1, 1, 1)),),
+    networks=(declare_outputs(**_FACE_SHAPES),),
+    optional=declare_outputs(**_PART_SHAPES),
     options=FaceOptions,
     decode=_decode_face,
     needs="468 landmarks, and the presence of a face",
-    rules=({"landmarks": has_shape(1, 1, 1, 1404), "presence": has_shape(1, 1, 1, 1)},),
+    rules=(
+        {role: has_shape(*shape) for role, shape in _FACE_SHAPES.items()}
+        | {role: has_shape(*shape, word=role) for role, shape in _PART_SHAPES.items()},
+        {role: has_shape(*shape) for role, shape in _FACE_SHAPES.items()},
+    ),
 )

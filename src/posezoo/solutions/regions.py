@@ -27,14 +27,18 @@ if TYPE_CHECKING:
 
 
 def _find_roles(network: CompiledNetwork, decoder: DecoderType) -> dict[str, str]:
-    """The name of the output of each role."""
-    (rules,) = decoder.rules
-    return {
-        role: name
-        for role, fits in rules.items()
-        for name, shape in network.outputs.items()
-        if fits(name, shape)
-    }
+    """The name of the output of each role, by the first rules that the outputs fit."""
+    found: dict[str, str] = {}
+    for rules in decoder.rules:
+        found = {
+            role: name
+            for role, fits in rules.items()
+            for name, shape in network.outputs.items()
+            if fits(name, shape)
+        }
+        if len(found) == len(rules):
+            break
+    return found
 
 
 class RoleNetwork:
