@@ -82,13 +82,13 @@ _PALM_REGION = Region(7, 0, 2, math.pi / 2, shift=-0.5, scale=2.6)
 _FACE_REGION = Region(6, 0, 1, 0, shift=0, scale=1.5)
 
 
-def _turn(start: Array, end: Array, direction: float) -> float:
+def find_turn(start: Array, end: Array, direction: float) -> float:
     """By how much a square is turned clockwise, -pi to pi, to have a direction upright."""
     dx, dy = (end - start).tolist()
     return (direction + math.atan2(dy, dx) + math.pi) % (2 * math.pi) - math.pi
 
 
-def _square(box: Sequence[float], angle: float, shift: float, scale: float) -> Box:
+def turned_square(box: Sequence[float], angle: float, shift: float, scale: float) -> Box:
     """The turned square around the box, which is already turned around its center."""
     x0, y0, x1, y1 = box
     height = y1 - y0
@@ -100,26 +100,26 @@ def _square(box: Sequence[float], angle: float, shift: float, scale: float) -> B
 
 def square_around(box: Box) -> Box:
     """The square for a box whose keypoints are not known."""
-    return _square((box.x0, box.y0, box.x1, box.y1), 0, shift=0, scale=_BOX_SCALE)
+    return turned_square((box.x0, box.y0, box.x1, box.y1), 0, shift=0, scale=_BOX_SCALE)
 
 
 def _follow_hand(points: Array) -> Box:
     palm = points[_PALM]
     knuckles = ((points[_INDEX] + points[_RING]) / 2 + points[_MIDDLE]) / 2
-    angle = _turn(points[_WRIST], knuckles, math.pi / 2)
+    angle = find_turn(points[_WRIST], knuckles, math.pi / 2)
     middle = (palm.min(axis=0) + palm.max(axis=0)) / 2
     cos, sin = math.cos(angle), math.sin(angle)
     turned = (palm - middle) @ np.array([[cos, -sin], [sin, cos]])
     low, high = turned.min(axis=0), turned.max(axis=0)
     center = middle + (low + high) / 2 @ np.array([[cos, sin], [-sin, cos]])
     half = (high - low) / 2
-    return _square([*(center - half), *(center + half)], angle, shift=-0.1, scale=2)
+    return turned_square([*(center - half), *(center + half)], angle, shift=-0.1, scale=2)
 
 
 def _follow_face(points: Array) -> Box:
-    angle = _turn(points[_RIGHT_CORNER], points[_LEFT_CORNER], 0)
+    angle = find_turn(points[_RIGHT_CORNER], points[_LEFT_CORNER], 0)
     box = [*points.min(axis=0), *points.max(axis=0)]
-    return _square(box, angle, shift=0, scale=1.5)
+    return turned_square(box, angle, shift=0, scale=1.5)
 
 
 def find_new_squares(followed: Sequence[Box], detected: Sequence[Box]) -> list[Box]:
@@ -175,8 +175,8 @@ class LandmarkOptions(TopDownOptions):
         region = self.region
         if len(keypoints) != region.points:
             return square_around(Box(*box.tolist()))
-        angle = _turn(keypoints[region.start], keypoints[region.end], region.direction)
-        return _square(box.tolist(), angle, region.shift, region.scale)
+        angle = find_turn(keypoints[region.start], keypoints[region.end], region.direction)
+        return turned_square(box.tolist(), angle, region.shift, region.scale)
 
 
 @frozen

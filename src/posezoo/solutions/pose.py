@@ -11,13 +11,14 @@ from posezoo.poses.blazepose import BlazePoseOptions
 from posezoo.poses.letterbox import Image, ImageTransform, image_size, letterbox_transform
 from posezoo.solutions import smoothing
 from posezoo.solutions.messages import create_landmarks
-from posezoo.solutions.solution import Solution, choose, infer, load_networks
+from posezoo.solutions.solution import Solution, choose, infer, load_network
 from posezoo.solutions.tables import connections, landmark_names
 
 PoseLandmark = landmark_names("PoseLandmark")
 POSE_CONNECTIONS = connections("pose_connections")["POSE_CONNECTIONS"]
 
-_MODELS = {0: "blazepose-lite", 1: "blazepose-full", 2: "blazepose-heavy"}
+_DETECTOR = "pose-detection-mediapipe"
+_COMPLEXITIES = {0: "lite", 1: "full", 2: "heavy"}
 
 # MediaPipe's Python does not read this option of its graph, which is 7, and so has the default: 9
 # cells.
@@ -52,13 +53,14 @@ class Pose(Solution):
             min_tracking_confidence: landmarks with a lower presence are not returned, 0..1.
         """
         super().__init__()
-        name = choose("model_complexity", model_complexity, _MODELS)
+        size = choose("model_complexity", model_complexity, _COMPLEXITIES)
         self._is_video = not static_image_mode
         self._is_smooth = self._is_video and smooth_landmarks
         self._options = BlazePoseOptions(min_detection_score=min_detection_confidence)
         self._min_presence = min_tracking_confidence
-        options = {"segmentation": True} if enable_segmentation else None
-        self._detector, self._network = load_networks(name, decoder_options=options)
+        self._detector = load_network(_DETECTOR)
+        without = () if enable_segmentation else (blazepose.SEGMENTATION.name,)
+        self._network = load_network(f"pose-landmark-{size}-mediapipe", without=without)
         self._roles = {
             output.name: output.role
             for output in (*blazepose.DECODER.networks[1], *blazepose.DECODER.optional)

@@ -20,7 +20,7 @@ from posezoo.poses.letterbox import (
 )
 from posezoo.poses.ssd_detection import Box
 from posezoo.poses.top_down import crop_square
-from posezoo.solutions.solution import Solution, infer, load_networks
+from posezoo.solutions.solution import Solution, infer, load_network
 
 if TYPE_CHECKING:
     from posezoo.run.runtime.compiled_network import CompiledNetwork
@@ -49,7 +49,7 @@ class RoleNetwork:
     """
 
     def __init__(self, model: str, decoder: DecoderType) -> None:
-        (self._network,) = load_networks(model, detector="none")
+        self._network = load_network(model)
         self._roles = _find_roles(self._network, decoder)
         ((_, height, width, _),) = self._network.inputs.values()
         self.size: Size = (width, height)

@@ -6,7 +6,7 @@ from typing import Any
 
 from posezoo.core.errors import import_cv2
 from posezoo.poses.letterbox import Image, image_size, stretch_transform
-from posezoo.solutions.solution import Solution, choose, infer, load_networks
+from posezoo.solutions.solution import Solution, choose, infer, load_network
 
 _MODELS = {0: "selfie-segmentation", 1: "selfie-segmentation-landscape"}
 
@@ -23,7 +23,7 @@ class SelfieSegmentation(Solution):
             model_selection: 0 for the network of 256 x 256 pixels, 1 for that of landscapes.
         """
         super().__init__()
-        (self._network,) = load_networks(choose("model_selection", model_selection, _MODELS))
+        self._network = load_network(choose("model_selection", model_selection, _MODELS))
 
     def _find(self, image: Image) -> dict[str, Any]:
         cv2 = import_cv2()

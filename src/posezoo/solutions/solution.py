@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -100,17 +100,28 @@ def require_count(option: str, value: int) -> int:
     return value
 
 
-def load_networks(name: str, **options: Any) -> tuple[CompiledNetwork, ...]:
-    """The networks of a model, which is downloaded and converted first if needed.
+def load_network(name: str, *, without: Sequence[str] = ()) -> CompiledNetwork:
+    """A network of the zoo, which is downloaded and converted first if needed.
+
+    It runs on the device of the settings, such as ``POSEZOO_DEVICE``.
 
     Args:
-        name: of a model of the zoo.
-        options: further ones of ``posezoo.load``.
+        name: of its model.
+        without: outputs that are not computed.
     """
     import posezoo
+    from posezoo.core.settings import read_settings, to_settings
+    from posezoo.run.load import default_runtime
+    from posezoo.run.runtime.compiled_network import CompiledNetwork
+    from posezoo.run.runtime.graph import Preprocessing, read_graph
 
     # Rounded to FP16, BlazePose's weights move landmarks by up to 28 px (the median is 0.1 px).
-    return posezoo.load(name, precision="FP32", **options).networks
+    irs = posezoo.get(name, precision="FP32")
+    graph = read_graph(irs[name])
+    graph.keep_outputs([output for output in graph.outputs if output not in without])
+    (taken,) = graph.inputs
+    graph.embed_preprocessing(taken, Preprocessing())
+    return CompiledNetwork(graph, default_runtime(to_settings(read_settings({}))))
 
 
 def infer(network: CompiledNetwork, picture: Image) -> Maps:
