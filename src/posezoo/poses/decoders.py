@@ -38,6 +38,7 @@ DECODERS: LazyTable[DecoderType] = LazyTable(
         "blazeface": "posezoo.poses.blazeface:DECODER",
         "hand_landmarks": "posezoo.poses.landmarks:HAND",
         "face_landmarks": "posezoo.poses.landmarks:FACE",
+        "segmentation": "posezoo.poses.segmentation:DECODER",
         "lifting_3d": "posezoo.poses.lifting:DECODER",
         "openpose": "posezoo.poses.openpose:DECODER",
         "associative_embedding": "posezoo.poses.associative_embedding:DECODER",
@@ -116,6 +117,8 @@ def decode(
     - hand_landmarks: ``landmarks`` (1, 63), ``presence`` and ``handedness`` (1, 1), and optionally
       ``world_landmarks`` (1, 63)
     - face_landmarks: ``landmarks`` (1, 1, 1, 1404) and ``presence`` (1, 1, 1, 1)
+    - segmentation: ``person_mask`` (1, H, W, 1); it returns one pose without keypoints, whose
+      ``mask`` (H, W) is that of the input
     - lifting_3d: ``heatmaps`` and ``pafs`` as for openpose, and ``coordinates`` (1, 57, H, W); it
       returns ``Pose3D``
     - detection: ``detections`` (1, 1, N, 7); it returns poses without keypoints. As the other

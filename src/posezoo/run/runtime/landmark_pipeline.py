@@ -1,11 +1,17 @@
-"""MediaPipe's hands and faces: a detector processes the whole image, a landmark network a turned
-square for each hand or face that it finds.
+"""MediaPipe's networks for hands, faces and masks.
+
+A detector processes the whole image, a landmark network a turned square for each hand or face that
+it finds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
+
+from posezoo.core.errors import import_cv2
 from posezoo.poses.blazeface import BlazeFaceOptions, Detections, decode_maps
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.landmarks import (
@@ -14,8 +20,16 @@ from posezoo.poses.landmarks import (
     find_new_squares,
     square_around,
 )
-from posezoo.poses.letterbox import Image, ImageTransform, image_size, letterbox_transform
+from posezoo.poses.letterbox import (
+    Image,
+    ImageTransform,
+    Size,
+    image_size,
+    letterbox_transform,
+    stretch_transform,
+)
 from posezoo.poses.ssd_detection import Box
+from posezoo.run.runtime.compiled_network import Outputs
 from posezoo.run.runtime.inference_pipeline import (
     FrameSteps,
     Pipeline,
@@ -42,6 +56,24 @@ class FacePipeline(NetworkPipeline):
         transform, picture = self._fit_image(image)
         maps = yield from self._infer(picture)
         return decode_maps(maps, transform.size, self._options).to_image(transform)
+
+
+class MaskPipeline(NetworkPipeline):
+    """Runs a network on the whole image, stretched to its input, that finds people's pixels."""
+
+    def _fit_image(self, image: Image) -> tuple[ImageTransform, Image]:
+        assert self.input_size is not None
+        transform = stretch_transform(image_size(image), self.input_size)
+        return transform, transform.sample(image)
+
+    def _decode(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
+        cv2 = import_cv2()
+        people = []
+        for pose in self._decode_outputs(maps, transform.size):
+            corners = transform.to_image(np.reshape(pose.box, (2, 2))).ravel().tolist()
+            mask = None if pose.mask is None else cv2.resize(pose.mask, image)
+            people.append(replace(pose, box=tuple(corners), mask=mask))
+        return people
 
 
 class LandmarkPipeline(TopDownPipeline):
