@@ -10,6 +10,7 @@ import json
 import struct
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,6 +25,20 @@ _VARINT, _BYTES, _FLOAT = 0, 2, 5
 _SIZES = {1: 8, _FLOAT: 4}  # bytes of other values, by wire type
 #: ``LocationData.format``.
 FORMATS = ("GLOBAL", "BOUNDING_BOX", "RELATIVE_BOUNDING_BOX", "MASK")
+
+
+# Of each kind, protobuf's FieldDescriptor.type and cpp_type.
+_MESSAGE_TYPES = (11, 10)
+_TYPES = {"float": (2, 6), "int64": (3, 2), "int32": (5, 1), "string": (9, 9), "enum": (14, 8)}
+
+
+_FORMAT_TYPE = SimpleNamespace(
+    full_name="mediapipe.LocationData.Format",
+    is_closed=True,
+    values_by_number={
+        number: SimpleNamespace(name=name, has_options=False) for number, name in enumerate(FORMATS)
+    },
+)
 
 
 class DecodeError(Exception):
@@ -94,6 +109,24 @@ class Field:
         """Whether its values are messages."""
         return self.kind in MESSAGES
 
+    def __getattr__(self, name: str) -> Any:
+        """What the package protobuf, such as its ``MessageToDict``, reads of a field."""
+        kind, cpp_type = _TYPES.get(self.kind, _MESSAGE_TYPES)
+        first, *words = self.name.split("_")
+        facts = {
+            "type": kind,
+            "cpp_type": cpp_type,
+            "label": 3 if self.is_repeated else 1,
+            "json_name": first + "".join(map(str.capitalize, words)),
+            "message_type": MESSAGES.get(self.kind, Message).DESCRIPTOR,
+            "enum_type": _FORMAT_TYPE,
+            "is_extension": False,
+            "has_presence": not self.is_repeated,
+        }
+        if name not in facts:
+            raise AttributeError(name)
+        return facts[name]
+
     def convert(self, value: Any) -> Any:
         """A value as it is stored."""
         if not self.is_message:
@@ -127,6 +160,7 @@ class Message:
 
     __slots__ = ("_values",)
     fields: ClassVar[dict[str, Field]] = {}
+    DESCRIPTOR: ClassVar[Any] = None
     _values: dict[str, Any]
 
     def __init__(self, **values: Any) -> None:
@@ -371,7 +405,20 @@ def _create_class(name: str, fields: dict[str, list[Any]]) -> type[Message]:
         key: Field(key, number, kind, "repeated" in flags, "packed" in flags)
         for key, (number, kind, *flags) in fields.items()
     }
-    members = {"__slots__": (), "__doc__": f"MediaPipe's {name}.", "fields": described}
+    descriptor = SimpleNamespace(
+        name=name.rpartition(".")[2],
+        full_name=f"mediapipe.{name}",
+        file=SimpleNamespace(name=""),
+        fields=list(described.values()),
+        fields_by_name=described,
+        has_options=False,
+    )
+    members = {
+        "__slots__": (),
+        "__doc__": f"MediaPipe's {name}.",
+        "fields": described,
+        "DESCRIPTOR": descriptor,
+    }
     return type(name, (Message,), members | described)
 
 
