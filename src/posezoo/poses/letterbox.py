@@ -41,6 +41,9 @@ HEIGHT = "height"
 SHORTER = "shorter"
 LONGER = "longer"
 
+# The columns that OpenCV warps at once.
+_BLOCK = 64
+
 # OpenCV warps no longer images.
 _LONGEST_SIDE = 2**15 - 2
 
@@ -158,7 +161,11 @@ def _warp_perspective(image: Image, matrix: Doubles, size: Size, **border: Any) 
     _, inverse = cv2.invert(matrix)
     width, height = size
     x, y = np.arange(width), np.arange(height)[:, None]
-    across, down, depth = (row[0] * x + row[1] * y + row[2] for row in inverse)
+    # OpenCV adds the columns of a block to its first one, which decides how halves are rounded.
+    block = x // _BLOCK * _BLOCK
+    across, down, depth = (
+        (row[0] * block + row[1] * y + row[2]) + row[0] * (x - block) for row in inverse
+    )
     return _remap(image, np.rint(np.stack([across, down]) * (32 / depth)).astype(int), **border)
 
 
