@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import sys
 from pathlib import Path
@@ -45,6 +46,13 @@ def mediapipe_python() -> Path:
     if not python.is_file():
         pytest.skip("needs make judges")
     return python
+
+
+def mediapipe_files() -> list[tuple[Path, str]]:
+    """The TFLite files of MediaPipe's wheel, and the SHA-384 of each."""
+    modules = mediapipe_python().parents[1].glob("lib/python3*/site-packages/mediapipe/modules")
+    files = sorted(file for folder in modules for file in folder.glob("*/*.tflite"))
+    return [(file, hashlib.sha384(file.read_bytes()).hexdigest()) for file in files]
 
 
 def name_of(package: str) -> str:

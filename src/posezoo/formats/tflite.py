@@ -75,12 +75,12 @@ def _find_custom_operations(path: Path) -> dict[int, CustomOperation]:
         for code in file.read_tables(file.root, 1)
     ]
     graph = file.read_tables(file.root, 2)[0]
-    found = {}
+    operations = {}
     for place, table in enumerate(file.read_tables(graph, 3)):
         name, version = codes[file.read_field(table, 0, "I")]
         if name:
-            found[place] = CustomOperation(name, version, file.read_bytes(table, 5))
-    return found
+            operations[place] = CustomOperation(name, version, file.read_bytes(table, 5))
+    return operations
 
 
 def _read_network(spec: ModelSpec, path: Path) -> Any:

@@ -54,8 +54,8 @@ def _integers(*values: int) -> Any:
     return ops.constant(np.array(values, np.int64))
 
 
-def _take(data: Any, places: Sequence[int], axis: int) -> Any:
-    return ops.gather(data, _integers(*places), _integers(axis))
+def _take(data: Any, indices: Sequence[int], axis: int) -> Any:
+    return ops.gather(data, _integers(*indices), _integers(axis))
 
 
 def _convolve_transposed(inputs: Sequence[Any], content: bytes) -> Any:
@@ -133,13 +133,13 @@ def _transform_tensor(inputs: Sequence[Any], content: bytes) -> Any:
     data, matrix = inputs
     height, width = options["output_height"], options["output_width"]
     y, x = np.mgrid[:height, :width].reshape(2, -1) + 0.5
-    places = _transform(_constant(np.stack([x, y], axis=1)[None]), matrix) - _constant(0.5)
+    positions = _transform(_constant(np.stack([x, y], axis=1)[None]), matrix) - _constant(0.5)
     last = _constant(np.subtract(data.get_shape()[2:0:-1], 1))
     are_inside = ops.logical_and(
-        ops.greater_equal(places, _constant(0)), ops.less_equal(places, last)
+        ops.greater_equal(positions, _constant(0)), ops.less_equal(positions, last)
     )
     grid = ops.reshape(
-        places * (_constant(2) / last) - _constant(1), _integers(1, height, width, 2), False
+        positions * (_constant(2) / last) - _constant(1), _integers(1, height, width, 2), False
     )
     attributes = {"mode": "bilinear", "padding_mode": "border", "align_corners": True}
     maps = ops.grid_sample(ops.transpose(data, _integers(0, 3, 1, 2)), grid, attributes)

@@ -257,8 +257,8 @@ def _face_parts() -> dict[str, list[int]]:
 def _refine_face(mesh: Floats, maps: Maps) -> Floats:
     """The mesh with refined lips and eyes, then the irises, which are as deep as the eyes."""
     refined = mesh.copy()
-    for name, places in _face_parts().items():
-        refined[places, :2] = maps[name].reshape(-1, 2)
+    for name, indices in _face_parts().items():
+        refined[indices, :2] = maps[name].reshape(-1, 2)
     irises = []
     for side in ("left", "right"):
         edge = _face_parts()[f"{side}_eye"][:_EYE_EDGE]

@@ -41,6 +41,9 @@ HEIGHT = "height"
 SHORTER = "shorter"
 LONGER = "longer"
 
+# The columns that OpenCV warps at once.
+_BLOCK = 64
+
 # OpenCV warps no longer images.
 _LONGEST_SIDE = 2**15 - 2
 
@@ -105,7 +108,7 @@ class ImageTransform:
         # In OpenCV integer coordinates are centers of pixels.
         matrix[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
         border = np.broadcast_to(padding, 3).tolist()
-        return _sample(part, _affine_positions(matrix, self.size), borderValue=border)
+        return _warp(part, matrix, self.size, borderValue=border)
 
     def sample(self, image: Image, *, repeats_edges: bool = False) -> Image:
         """The network's input, (height, width, 3), of an (H, W, 3) image, as MediaPipe makes it.
@@ -121,7 +124,10 @@ class ImageTransform:
         if max(image.shape) > _LONGEST_SIDE:
             return self.warp(image)
         border = cv2.BORDER_REPLICATE if repeats_edges else cv2.BORDER_CONSTANT
-        return _sample(image, _perspective_positions(self.matrix, self.size), borderMode=border)
+        width, height = self.size
+        corners = np.array([[0, height], [0, 0], [width, 0], [width, height]], np.float32)
+        to_input = cv2.getPerspectiveTransform(self.to_image(corners), corners)
+        return _warp_perspective(image, to_input, self.size, borderMode=border)
 
     def sample_back(self, values: Floats, size: Size) -> Floats:
         """Values (height, width) of the input's pixels, for the pixels of an image of this size:
@@ -135,45 +141,42 @@ class ImageTransform:
         return sampled
 
 
-def _affine_positions(matrix: Doubles, size: Size) -> Array:
-    """Where ``cv2.warpAffine`` of OpenCV 4 samples an image: (height, width, 2), x and y in 1/32 of
-    a pixel.
-    """
-    # First in 1/1024 of a pixel.
-    columns, rows = map(np.rint, _inverse_parts(matrix, size, 1024))
-    positions: Array = (columns.astype(int) + rows.astype(int) + 16) >> 5
-    return positions
+def _warp(image: Image, matrix: Doubles, size: Size, **border: Any) -> Image:
+    """``cv2.warpAffine`` of OpenCV 4, the same bits with each version of OpenCV.
 
-
-def _perspective_positions(matrix: Doubles, size: Size) -> Array:
-    """As ``_affine_positions``, of ``cv2.warpPerspective``."""
-    columns, rows = _inverse_parts(matrix, size, 32)
-    return np.rint(columns + rows).astype(np.int32)
-
-
-def _inverse_parts(matrix: Doubles, size: Size, unit: int) -> tuple[Doubles, Doubles]:
-    """What the column, (1, width, 2), and the row, (height, 1, 2), of a pixel of the input add to
-    its place in the image, in parts of an image pixel.
+    OpenCV 5's differs by up to 7 of 255 levels, which moved keypoints of BlazePose by up to 20 px.
     """
     cv2 = import_cv2()
-    inverse = unit * cv2.invertAffineTransform(matrix)
+    # Positions are in 1/1024 of a pixel, then in 1/32.
+    inverse = 1024 * cv2.invertAffineTransform(matrix)
     width, height = size
-    columns = inverse[:, 0] * np.arange(width)[:, None]
-    rows = inverse[:, 1] * np.arange(height)[:, None] + inverse[:, 2]
-    return columns[None], rows[:, None]
+    columns = np.rint(inverse[:, :1] * np.arange(width)).astype(int)
+    rows = np.rint(inverse[:, 1:2] * np.arange(height) + inverse[:, 2:]).astype(int)
+    return _remap(image, (columns[:, None] + rows[..., None] + 16) >> 5, **border)
 
 
-def _sample(image: Image, positions: Array, **border: Any) -> Image:
-    """The image at positions in 1/32 of a pixel, the same bits with each version of OpenCV.
-
-    OpenCV 5's own warps differ by up to 7 of 255 levels, which moved keypoints of BlazePose by up
-    to 20 px.
-    """
+def _warp_perspective(image: Image, matrix: Doubles, size: Size, **border: Any) -> Image:
+    """As ``_warp``, for ``cv2.warpPerspective`` and a (3, 3) matrix."""
     cv2 = import_cv2()
+    _, inverse = cv2.invert(matrix)
+    width, height = size
+    x, y = np.arange(width), np.arange(height)[:, None]
+    # OpenCV adds the columns of a block to its first one, which decides how halves are rounded.
+    block = x // _BLOCK * _BLOCK
+    across, down, depth = (
+        (row[0] * block + row[1] * y + row[2]) + row[0] * (x - block) for row in inverse
+    )
+    return _remap(image, np.rint(np.stack([across, down]) * (32 / depth)).astype(int), **border)
+
+
+def _remap(image: Image, positions: NDArray[np.int64], **border: Any) -> Image:
+    """The pixels at positions, (2, height, width) in 1/32 of a pixel."""
+    cv2 = import_cv2()
+    x, y = (positions & 31).astype(np.uint16)
     pixels = (positions >> 5).clip(-(2**15), 2**15 - 1).astype(np.int16)
-    x, y = (positions[..., place].astype(np.uint16) & 31 for place in (0, 1))
-    sampled: Image = cv2.remap(image, pixels, y << 5 | x, cv2.INTER_LINEAR, **border)
-    return sampled
+    pairs = np.ascontiguousarray(pixels.transpose(1, 2, 0))
+    warped: Image = cv2.remap(image, pairs, 32 * y + x, cv2.INTER_LINEAR, **border)
+    return warped
 
 
 @frozen

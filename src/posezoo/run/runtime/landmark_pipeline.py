@@ -100,10 +100,10 @@ class LandmarkPipeline(TopDownPipeline):
         if not isinstance(self._detector, FacePipeline):
             boxes = yield from super()._detect(image)
             return [square_around(box) for box in boxes]
-        found = yield from self._detector.detect(image)
-        found = found[: self._options.max_people]
+        detections = yield from self._detector.detect(image)
+        detections = detections[: self._options.max_people]
         square = self._options.detected_square
-        pairs = zip(found.boxes, found.keypoints, strict=True)
+        pairs = zip(detections.boxes, detections.keypoints, strict=True)
         return find_distinct_squares([square(box, keypoints) for box, keypoints in pairs])
 
     def track(self) -> FrameSteps:
