@@ -6,7 +6,7 @@ from typing import Any
 
 from posezoo.poses.letterbox import Image, image_size
 from posezoo.solutions.messages import MESSAGES
-from posezoo.solutions.regions import Detector
+from posezoo.solutions.region_tracking import DetectorNetwork
 from posezoo.solutions.solution import Solution
 from posezoo.solutions.tables import landmark_names
 
@@ -33,13 +33,13 @@ class FaceDetection(Solution):
             model_selection: 1 for the network of faces within 5 meters, else within 2.
         """
         super().__init__()
-        self._detector = Detector(*_DETECTORS[int(model_selection == 1)])
+        self._detector = DetectorNetwork(*_DETECTORS[int(model_selection == 1)])
 
     def _find(self, image: Image) -> dict[str, Any]:
-        found = self._detector.find(image)
+        faces = self._detector.find(image)
         size = image_size(image)
-        boxes = (found.boxes / [*size, *size]).tolist()
-        rows = zip(boxes, (found.keypoints / size).tolist(), found.scores.tolist(), strict=True)
+        boxes = (faces.boxes / [*size, *size]).tolist()
+        rows = zip(boxes, (faces.keypoints / size).tolist(), faces.scores.tolist(), strict=True)
         detections = [_describe_face(*row) for row in rows]
         return {"detections": detections or None}
 

@@ -10,7 +10,7 @@ from posezoo.poses.landmarks import FACE, FaceOptions
 from posezoo.poses.letterbox import Size
 from posezoo.solutions.face_mesh_connections import *  # noqa: F403
 from posezoo.solutions.messages import normalize
-from posezoo.solutions.regions import Detector, LandmarkNetwork, TrackingSolution
+from posezoo.solutions.region_tracking import DetectorNetwork, LandmarkNetwork, TrackingSolution
 from posezoo.solutions.solution import require_count
 
 FACEMESH_NUM_LANDMARKS = 468
@@ -42,7 +42,7 @@ class FaceMesh(TrackingSolution):
             min_tracking_confidence: faces with a lower presence are not returned, 0..1.
         """
         super().__init__(
-            Detector("face-detection-short", min_detection_confidence),
+            DetectorNetwork("face-detection-short", min_detection_confidence),
             load_face_network(min_tracking_confidence, is_refined=refine_landmarks),
             require_count("max_num_faces", max_num_faces),
             is_video=not static_image_mode,

@@ -9,7 +9,7 @@ from posezoo.poses.keypoints import Pose
 from posezoo.poses.landmarks import HAND, HANDS, HandOptions
 from posezoo.poses.letterbox import Size
 from posezoo.solutions.messages import MESSAGES, create_landmarks, normalize
-from posezoo.solutions.regions import Detector, LandmarkNetwork, TrackingSolution
+from posezoo.solutions.region_tracking import DetectorNetwork, LandmarkNetwork, TrackingSolution
 from posezoo.solutions.solution import choose, require_count
 from posezoo.solutions.tables import connections, landmark_names
 
@@ -44,7 +44,7 @@ class Hands(TrackingSolution):
         """
         size = choose("model_complexity", model_complexity, _COMPLEXITIES)
         super().__init__(
-            Detector(f"palm-detection-{size}", min_detection_confidence),
+            DetectorNetwork(f"palm-detection-{size}", min_detection_confidence),
             load_hand_network(f"hand-landmark-{size}", min_tracking_confidence),
             require_count("max_num_hands", max_num_hands),
             is_video=not static_image_mode,

@@ -9,7 +9,7 @@ import numpy as np
 
 from posezoo.core.arrays import Array
 from posezoo.core.values import frozen
-from posezoo.poses.keypoints import Pose as FoundPose
+from posezoo.poses.keypoints import Pose
 from posezoo.poses.landmarks import find_turn, turned_square
 from posezoo.poses.letterbox import (
     Image,
@@ -22,8 +22,8 @@ from posezoo.poses.ssd_detection import Box
 from posezoo.solutions.face_mesh import FACEMESH_CONTOURS, FACEMESH_TESSELATION, load_face_network
 from posezoo.solutions.hands import HAND_CONNECTIONS, HandLandmark, load_hand_network
 from posezoo.solutions.messages import normalize
-from posezoo.solutions.pose import POSE_CONNECTIONS, Pose, PoseLandmark
-from posezoo.solutions.regions import Detector, LandmarkNetwork
+from posezoo.solutions.pose import POSE_CONNECTIONS, PoseLandmark, PoseSolution
+from posezoo.solutions.region_tracking import DetectorNetwork, LandmarkNetwork
 from posezoo.solutions.solution import infer, load_network
 
 __all__ = [
@@ -49,7 +49,7 @@ _FACE = 11
 _RIGHT_EYE, _LEFT_EYE = 5, 2
 
 
-class Holistic(Pose):
+class Holistic(PoseSolution):
     """Finds the landmarks of the body, the hands and the face of the most prominent person, and
     follows them through a video.
     """
@@ -80,7 +80,7 @@ class Holistic(Pose):
             refine_face_landmarks: as ``refine_landmarks`` of ``FaceMesh``.
         """
         self._recrop = load_network("hand-recrop")
-        self._face_detector = Detector("face-detection-short", _MIN_FACE_SCORE)
+        self._face_detector = DetectorNetwork("face-detection-short", _MIN_FACE_SCORE)
         hand = load_hand_network("hand-landmark-full", _MIN_PRESENCE)
         face = load_face_network(_MIN_PRESENCE, is_refined=refine_face_landmarks)
         self._hands = {name: _Part(hand, _HAND_LIMITS) for name in _HANDS}
@@ -102,21 +102,21 @@ class Holistic(Pose):
             part.last = None
 
     def _find(self, image: Image) -> dict[str, Any]:
-        found = super()._find(image)
+        results = super()._find(image)
         size = image_size(image)
         points = visibility = None
-        if found:
-            rows = [(at.x, at.y, at.visibility) for at in found["pose_landmarks"].landmark]
+        if results:
+            rows = [(at.x, at.y, at.visibility) for at in results["pose_landmarks"].landmark]
             points = np.array(rows)[:, :2] * size
             visibility = np.array(rows)[:, 2]
         parts = {name: self._find_hand(image, name, points, visibility) for name in _HANDS}
         face = None if points is None else self._detect_face(image, points[:_FACE])
         parts["face_landmarks"] = self._face.find(image, face)
-        return found | {name: normalize(part, size) for name, part in parts.items() if part}
+        return results | {name: normalize(part, size) for name, part in parts.items() if part}
 
     def _find_hand(
         self, image: Image, name: str, points: Array | None, visibility: Array | None
-    ) -> FoundPose | None:
+    ) -> Pose | None:
         square = None
         if points is not None and visibility is not None:
             wrist, little, index = points[_HANDS[name]]
@@ -207,9 +207,9 @@ class _Part:
     def __init__(self, network: LandmarkNetwork, limits: _Limits) -> None:
         self._network = network
         self._limits = limits
-        self.last: FoundPose | None = None
+        self.last: Pose | None = None
 
-    def find(self, image: Image, square: Box | None) -> FoundPose | None:
+    def find(self, image: Image, square: Box | None) -> Pose | None:
         """The landmarks near a square that was found in this image; None if there are none."""
         if square and self.last:
             points = self.last.keypoints[:, :2]

@@ -72,10 +72,10 @@ class Repeated(list[Any]):
         super().__init__()
         self._field = field
 
-    def add(self, **values: Any) -> Message:
+    def add(self, **values: Any) -> ProtoMessage:
         """Append a message with these values, and return it."""
         self.append(self._field.message(**values))
-        added: Message = self[-1]
+        added: ProtoMessage = self[-1]
         return added
 
     def append(self, value: Any) -> None:
@@ -100,7 +100,7 @@ class Field:
     is_packed: bool = False
 
     @property
-    def message(self) -> type[Message]:
+    def message(self) -> type[ProtoMessage]:
         """The class of its values."""
         return MESSAGES[self.kind]
 
@@ -118,7 +118,7 @@ class Field:
             "cpp_type": cpp_type,
             "label": 3 if self.is_repeated else 1,
             "json_name": first + "".join(map(str.capitalize, words)),
-            "message_type": MESSAGES.get(self.kind, Message).DESCRIPTOR,
+            "message_type": MESSAGES.get(self.kind, ProtoMessage).DESCRIPTOR,
             "enum_type": _FORMAT_TYPE,
             "is_extension": False,
             "has_presence": not self.is_repeated,
@@ -135,7 +135,7 @@ class Field:
             raise TypeError(f"Expected a message {self.kind}, but got {value!r}.")
         return self.message.FromString(value.SerializeToString())
 
-    def __get__(self, message: Message | None, _owner: type[Message]) -> Any:
+    def __get__(self, message: ProtoMessage | None, _owner: type[ProtoMessage]) -> Any:
         if message is None:
             return self
         if self.name in message._values:
@@ -146,7 +146,7 @@ class Field:
             return message._values.setdefault(self.name, self.message())
         return _DEFAULTS.get(self.kind, 0)
 
-    def __set__(self, message: Message, value: Any) -> None:
+    def __set__(self, message: ProtoMessage, value: Any) -> None:
         if self.is_message or self.is_repeated:
             raise AttributeError(
                 f'Assignment not allowed to message, map, or repeated field "{self.name}" in'
@@ -155,7 +155,7 @@ class Field:
         message._values[self.name] = self.convert(value)
 
 
-class Message:
+class ProtoMessage:
     """A message; the names of its methods are those of protobuf."""
 
     __slots__ = ("_values",)
@@ -196,13 +196,13 @@ class Message:
         """Forget all values."""
         self._values = {}
 
-    def CopyFrom(self, other: Message) -> None:
+    def CopyFrom(self, other: ProtoMessage) -> None:
         """Take the values of another message of the same class."""
         if other is not self:
             self._require_same_class(other)
             self.ParseFromString(other.SerializeToString())
 
-    def MergeFrom(self, other: Message) -> None:
+    def MergeFrom(self, other: ProtoMessage) -> None:
         """Add the values of another message of the same class."""
         self._require_same_class(other)
         self.MergeFromString(other.SerializeToString())
@@ -261,7 +261,7 @@ class Message:
         if name not in self._values:
             return False
         value = self._values[name]
-        if isinstance(value, Message):
+        if isinstance(value, ProtoMessage):
             return bool(value.ListFields())
         return not isinstance(value, list) or bool(value)
 
@@ -293,7 +293,7 @@ class Message:
     def _lines(self) -> Iterator[str]:
         for field, values in self.ListFields():
             for value in values if field.is_repeated else [values]:
-                if isinstance(value, Message):
+                if isinstance(value, ProtoMessage):
                     yield f"{field.name} {{"
                     yield from (f"  {line}" for line in value._lines())
                     yield "}"
@@ -335,7 +335,7 @@ def _key(field: Field, wire_type: int) -> bytes:
 
 
 def _encode_value(field: Field, value: Any) -> bytes:
-    if isinstance(value, Message):
+    if isinstance(value, ProtoMessage):
         return value.SerializeToString()
     if isinstance(value, str):
         return value.encode()
@@ -400,7 +400,7 @@ def _unpack(field: Field, content: bytes) -> list[Any]:
     return values
 
 
-def _create_class(name: str, fields: dict[str, list[Any]]) -> type[Message]:
+def _create_class(name: str, fields: dict[str, list[Any]]) -> type[ProtoMessage]:
     described = {
         key: Field(key, number, kind, "repeated" in flags, "packed" in flags)
         for key, (number, kind, *flags) in fields.items()
@@ -419,18 +419,18 @@ def _create_class(name: str, fields: dict[str, list[Any]]) -> type[Message]:
         "fields": described,
         "DESCRIPTOR": descriptor,
     }
-    return type(name, (Message,), members | described)
+    return type(name, (ProtoMessage,), members | described)
 
 
 #: Of all modules, by name.
-MESSAGES: dict[str, type[Message]] = {
+MESSAGES: dict[str, type[ProtoMessage]] = {
     name: _create_class(name, fields)
     for module in TABLES["messages"].values()
     for name, fields in module.items()
 }
 
 
-def messages_of(module: str) -> dict[str, type[Message]]:
+def messages_of(module: str) -> dict[str, type[ProtoMessage]]:
     """The messages of a module such as ``landmark_pb2``, by name; nested ones are attributes."""
     return {name: MESSAGES[name] for name in TABLES["messages"][module] if "." not in name}
 

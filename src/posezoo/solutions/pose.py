@@ -9,7 +9,7 @@ import numpy as np
 from posezoo.poses import blazepose
 from posezoo.poses.blazepose import BlazePoseOptions
 from posezoo.poses.letterbox import Image, ImageTransform, image_size, letterbox_transform
-from posezoo.solutions import smoothing
+from posezoo.solutions.body_filter import BodyFilter
 from posezoo.solutions.messages import create_landmarks
 from posezoo.solutions.solution import Solution, choose, infer, load_network
 from posezoo.solutions.tables import connections, landmark_names
@@ -25,7 +25,7 @@ _COMPLEXITIES = {0: "lite", 1: "full", 2: "heavy"}
 _WINDOW = 4
 
 
-class Pose(Solution):
+class PoseSolution(Solution):
     """Finds the landmarks of the most prominent person, and follows the person through a video."""
 
     outputs = ("pose_landmarks", "pose_world_landmarks", "segmentation_mask")
@@ -70,14 +70,14 @@ class Pose(Solution):
     def reset(self) -> None:
         """Forget the person."""
         self._region: ImageTransform | None = None
-        self._filter = smoothing.BodyFilter()
+        self._filter = BodyFilter()
 
     def _find(self, image: Image) -> dict[str, Any]:
         region = self._region or self._detect(image)
         self._region = None
-        found = region and self._estimate(image, region)
-        if found:
-            return found
+        results = region and self._estimate(image, region)
+        if results:
+            return results
         self._filter.lose()
         return {}
 
@@ -111,3 +111,6 @@ class Pose(Solution):
             "pose_world_landmarks": create_landmarks("LandmarkList", world),
             "segmentation_mask": pose.mask,
         }
+
+
+Pose = PoseSolution

@@ -44,8 +44,8 @@ class Solution:
         """
         if self._results is None:
             raise ValueError(f"{type(self).__name__} is closed: it processes no more images")
-        found = self._find(_require_rgb(image))
-        return self._results(**(dict.fromkeys(self.outputs) | found))
+        results = self._find(_require_rgb(image))
+        return self._results(**(dict.fromkeys(self.outputs) | results))
 
     def _find(self, image: Image) -> dict[str, Any]:
         raise NotImplementedError

@@ -24,9 +24,9 @@ def landmark_names(name: str) -> type[IntEnum]:
 
 def connections(module: str) -> dict[str, Any]:
     """The connections of a module such as ``hands_connections``, by name."""
-    found: dict[str, Any] = {}
+    united: dict[str, Any] = {}
     for name, entries in TABLES["connections"][module].items():
         is_union = isinstance(entries[0], str)
-        parts = [found[entry] for entry in entries] if is_union else [map(tuple, entries)]
-        found[name] = frozenset().union(*parts)
-    return found
+        parts = [united[entry] for entry in entries] if is_union else [map(tuple, entries)]
+        united[name] = frozenset().union(*parts)
+    return united

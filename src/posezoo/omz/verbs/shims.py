@@ -144,7 +144,7 @@ def _write(args: argparse.Namespace) -> int:
         if not args.quiet:
             print_text("\n".join(lines))
         return 0
-    release = _openvino_release(args.wheel_version or _USUAL_RELEASE)
+    release = _openvino_release(_requested(args, _USUAL_RELEASE))
     lines = []
     if args.wheel:
         if not args.force:
@@ -172,13 +172,21 @@ def _refuse_older_openvino() -> None:
         )
 
 
+def _requested(args: argparse.Namespace, usual: str) -> str:
+    return usual if args.wheel_version is None else args.wheel_version
+
+
 def _write_wheels(folder: Path, release: str, *, force: bool) -> list[str]:
     """Write the wheels; returns what to print."""
     from posezoo.omz.stand_in_wheel import pack_posezoo, pack_stand_in
 
+    lines = [_write_wheel(folder, *pack_posezoo(), force=force)]
     registry = _registry_of(release)
     stand_in = pack_stand_in(release, COMMANDS, registry, _read_models(registry))
-    lines = _write_both(folder, pack_posezoo(), stand_in, f"openvino-dev=={release}", force=force)
+    lines += [
+        _write_wheel(folder, *stand_in, force=force),
+        *_explain_use(folder, f"openvino-dev=={release}"),
+    ]
     if registry == "omz":
         return lines
     return [*lines, _OLD_RELEASE.format(release=release)]
@@ -188,27 +196,23 @@ def _write_mediapipe(args: argparse.Namespace) -> list[str]:
     """Write the wheels of the stand-in for mediapipe; returns what to print."""
     from posezoo.omz.stand_in_wheel import pack_mediapipe, pack_posezoo
 
-    release = _mediapipe_release(args.wheel_version or RELEASE)
+    release = _mediapipe_release(_requested(args, RELEASE))
     folder = args.wheel or Path("wheels")
-    stand_in = pack_mediapipe(release)
-    return _write_both(folder, pack_posezoo(), stand_in, f"mediapipe=={release}", force=args.force)
+    return [
+        _write_wheel(folder, *pack_posezoo(), force=args.force),
+        _write_wheel(folder, *pack_mediapipe(release), force=args.force),
+        *_explain_use(folder, f"mediapipe=={release}"),
+    ]
 
 
-def _write_both(
-    folder: Path,
-    posezoo: tuple[str, bytes],
-    stand_in: tuple[str, bytes],
-    requirement: str,
-    *,
-    force: bool,
-) -> list[str]:
-    """Write two wheels, names and bytes; returns what to print."""
+def _write_wheel(folder: Path, name: str, content: bytes, *, force: bool) -> str:
     from posezoo.core.files.outputs import write_output
 
-    paths = []
-    for name, content in (posezoo, stand_in):
-        write_output(folder / name, content, force=force)
-        paths.append(str(folder / name))
+    write_output(folder / name, content, force=force)
+    return str(folder / name)
+
+
+def _explain_use(folder: Path, requirement: str) -> list[str]:
     path = folder.resolve()
     # pip separates several values at blanks.
     if " " in str(path):
@@ -216,7 +220,6 @@ def _write_both(
     else:
         value = shlex.quote(str(path))
     return [
-        *paths,
         f'Use: PIP_FIND_LINKS={value} pip install "{requirement}"',
         (
             "These wheels are for this machine, or for a package index of your own: never publish"

@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
 def _find_roles(network: CompiledNetwork, decoder: DecoderType) -> dict[str, str]:
     """The name of the output of each role, by the first rules that the outputs fit."""
-    found: dict[str, str] = {}
+    roles: dict[str, str] = {}
     for rules in decoder.rules:
-        found = {
+        roles = {
             role: name
             for role, fits in rules.items()
             for name, shape in network.outputs.items()
             if fits(name, shape)
         }
-        if len(found) == len(rules):
+        if len(roles) == len(rules):
             break
-    return found
+    return roles
 
 
 class RoleNetwork:
@@ -60,7 +60,7 @@ class RoleNetwork:
         return {role: outputs[name] for role, name in self._roles.items()}
 
 
-class Detector(RoleNetwork):
+class DetectorNetwork(RoleNetwork):
     """Finds faces or palms with at least this score, 0..1."""
 
     def __init__(self, model: str, min_score: float) -> None:
@@ -99,7 +99,7 @@ class TrackingSolution(Solution):
     """
 
     def __init__(
-        self, detector: Detector, network: LandmarkNetwork, most: int, *, is_video: bool
+        self, detector: DetectorNetwork, network: LandmarkNetwork, most: int, *, is_video: bool
     ) -> None:
         super().__init__()
         self._detector = detector
@@ -118,8 +118,8 @@ class TrackingSolution(Solution):
             detected = self._detector.find(image)[: self._most]
             to_square = self._network.options.detected_square
             pairs = zip(detected.boxes, detected.keypoints, strict=True)
-            found = [to_square(box, keypoints) for box, keypoints in pairs]
-            squares = find_distinct_squares([*found, *squares])
+            new_squares = [to_square(box, keypoints) for box, keypoints in pairs]
+            squares = find_distinct_squares([*new_squares, *squares])
         poses = [pose for square in squares if (pose := self._network.find(image, square))]
         if self._is_video:
             follow = self._network.options.follow
