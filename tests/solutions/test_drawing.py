@@ -37,7 +37,11 @@ def blank():
     return np.zeros((100, 100, 3), np.uint8)
 
 
-def drawn(ends, point=DrawingSpec(color=RED_COLOR), line=DrawingSpec()):
+POINT = DrawingSpec(color=RED_COLOR)
+LINE = DrawingSpec()
+
+
+def drawn(ends, point=POINT, line=LINE):
     """A line with two ends; borders and fillings of the ends are drawn in turn, which looks the same."""
     image = blank()
     if len(ends) == 2:

@@ -11,7 +11,7 @@ from posezoo.poses.letterbox import Size
 from posezoo.solutions.face_mesh_connections import *  # noqa: F403
 from posezoo.solutions.messages import normalize
 from posezoo.solutions.region_tracking import DetectorNetwork, LandmarkNetwork, TrackingSolution
-from posezoo.solutions.solution import require_count
+from posezoo.solutions.solution import require_count, require_share
 
 FACEMESH_NUM_LANDMARKS = 468
 FACEMESH_NUM_LANDMARKS_WITH_IRISES = 478
@@ -42,8 +42,14 @@ class FaceMesh(TrackingSolution):
             min_tracking_confidence: faces with a lower presence are not returned, 0..1.
         """
         super().__init__(
-            DetectorNetwork("face-detection-short", min_detection_confidence),
-            load_face_network(min_tracking_confidence, is_refined=refine_landmarks),
+            DetectorNetwork(
+                "face-detection-short",
+                require_share("min_detection_confidence", min_detection_confidence),
+            ),
+            load_face_network(
+                require_share("min_tracking_confidence", min_tracking_confidence),
+                is_refined=refine_landmarks,
+            ),
             require_count("max_num_faces", max_num_faces),
             is_video=not static_image_mode,
         )

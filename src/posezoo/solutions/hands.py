@@ -10,7 +10,7 @@ from posezoo.poses.landmarks import HAND, HANDS, HandOptions
 from posezoo.poses.letterbox import Size
 from posezoo.solutions.messages import MESSAGES, create_landmarks, normalize
 from posezoo.solutions.region_tracking import DetectorNetwork, LandmarkNetwork, TrackingSolution
-from posezoo.solutions.solution import choose, require_count
+from posezoo.solutions.solution import choose, require_count, require_share
 from posezoo.solutions.tables import connections, landmark_names
 
 HandLandmark = landmark_names("HandLandmark")
@@ -44,8 +44,14 @@ class Hands(TrackingSolution):
         """
         size = choose("model_complexity", model_complexity, _COMPLEXITIES)
         super().__init__(
-            DetectorNetwork(f"palm-detection-{size}", min_detection_confidence),
-            load_hand_network(f"hand-landmark-{size}", min_tracking_confidence),
+            DetectorNetwork(
+                f"palm-detection-{size}",
+                require_share("min_detection_confidence", min_detection_confidence),
+            ),
+            load_hand_network(
+                f"hand-landmark-{size}",
+                require_share("min_tracking_confidence", min_tracking_confidence),
+            ),
             require_count("max_num_hands", max_num_hands),
             is_video=not static_image_mode,
         )

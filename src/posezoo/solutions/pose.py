@@ -11,7 +11,7 @@ from posezoo.poses.blazepose import BlazePoseOptions
 from posezoo.poses.letterbox import Image, ImageTransform, image_size, letterbox_transform
 from posezoo.solutions.body_filter import BodyFilter
 from posezoo.solutions.messages import create_landmarks
-from posezoo.solutions.solution import Solution, choose, infer, load_network
+from posezoo.solutions.solution import Solution, choose, infer, load_network, require_share
 from posezoo.solutions.tables import connections, landmark_names
 
 PoseLandmark = landmark_names("PoseLandmark")
@@ -56,8 +56,9 @@ class PoseSolution(Solution):
         size = choose("model_complexity", model_complexity, _COMPLEXITIES)
         self._is_video = not static_image_mode
         self._is_smooth = self._is_video and smooth_landmarks
-        self._options = BlazePoseOptions(min_detection_score=min_detection_confidence)
-        self._min_presence = min_tracking_confidence
+        min_score = require_share("min_detection_confidence", min_detection_confidence)
+        self._options = BlazePoseOptions(min_detection_score=min_score)
+        self._min_presence = require_share("min_tracking_confidence", min_tracking_confidence)
         self._detector = load_network(_DETECTOR)
         without = () if enable_segmentation else (blazepose.SEGMENTATION.name,)
         self._network = load_network(f"pose-landmark-{size}-mediapipe", without=without)

@@ -76,7 +76,7 @@ class Solution:
 
 
 def _require_rgb(image: Array) -> Image:
-    if image.ndim != 3 or image.shape[2] != 3:
+    if len(image.shape) != 3 or image.shape[2] != 3:
         raise ValueError("Input image must contain three channel rgb data.")
     if image.dtype != np.uint8:
         raise TypeError(f"the image must have the type uint8, not {image.dtype}")
@@ -100,6 +100,13 @@ def require_count(option: str, value: int) -> int:
     return value
 
 
+def require_share(option: str, value: float) -> float:
+    """The value of an option such as ``min_detection_confidence``."""
+    if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ValueError(f"{option} must be 0 to 1, not {value!r}")
+    return value
+
+
 def load_network(name: str, *, without: Sequence[str] = ()) -> CompiledNetwork:
     """A network of the zoo, which is downloaded and converted first if needed.
 
@@ -110,13 +117,22 @@ def load_network(name: str, *, without: Sequence[str] = ()) -> CompiledNetwork:
         without: outputs that are not computed.
     """
     import posezoo
+    from posezoo.core.errors import DownloadError, SourceError
     from posezoo.core.settings import read_settings, to_settings
     from posezoo.run.load import default_runtime
     from posezoo.run.runtime.compiled_network import CompiledNetwork
     from posezoo.run.runtime.graph import Preprocessing, read_graph
 
     # Rounded to FP16, BlazePose's weights move landmarks by up to 28 px (the median is 0.1 px).
-    irs = posezoo.get(name, precision="FP32")
+    try:
+        irs = posezoo.get(name, precision="FP32")
+    except DownloadError as error:
+        if type(error) not in (DownloadError, SourceError):
+            raise  # a wrong digest, for example
+        raise DownloadError(
+            f"{name} is downloaded once, which is not possible now; where there is a network, run:"
+            f" posezoo get {name} --precisions FP32. {error.problem}"
+        ) from error
     graph = read_graph(irs[name])
     graph.keep_outputs([output for output in graph.outputs if output not in without])
     (taken,) = graph.inputs
