@@ -152,7 +152,7 @@ def _warp(image: Image, matrix: Doubles, size: Size, **border: Any) -> Image:
     width, height = size
     columns = np.rint(inverse[:, :1] * np.arange(width)).astype(int)
     rows = np.rint(inverse[:, 1:2] * np.arange(height) + inverse[:, 2:]).astype(int)
-    return _remap(image, (columns[:, None] + rows[..., None] + 16) >> 5, **border)
+    return _remap(image, [*(columns[:, None] + rows[..., None] + 16) >> 5], **border)
 
 
 def _warp_perspective(image: Image, matrix: Doubles, size: Size, **border: Any) -> Image:
@@ -166,16 +166,19 @@ def _warp_perspective(image: Image, matrix: Doubles, size: Size, **border: Any) 
     across, down, depth = (
         (row[0] * block + row[1] * y + row[2]) + row[0] * (x - block) for row in inverse
     )
-    return _remap(image, np.rint(np.stack([across, down]) * (32 / depth)).astype(int), **border)
+    scale = 32 / depth
+    positions = [np.rint(values * scale).astype(np.int32) for values in (across, down)]
+    return _remap(image, positions, **border)
 
 
-def _remap(image: Image, positions: NDArray[np.int64], **border: Any) -> Image:
-    """The pixels at positions, (2, height, width) in 1/32 of a pixel."""
+def _remap(image: Image, positions: Sequence[Array], **border: Any) -> Image:
+    """The pixels at positions, x and y of (height, width) each, in 1/32 of a pixel."""
     cv2 = import_cv2()
-    x, y = (positions & 31).astype(np.uint16)
-    pixels = (positions >> 5).clip(-(2**15), 2**15 - 1).astype(np.int16)
-    pairs = np.ascontiguousarray(pixels.transpose(1, 2, 0))
-    warped: Image = cv2.remap(image, pairs, 32 * y + x, cv2.INTER_LINEAR, **border)
+    pixels = np.empty((*positions[0].shape, 2), np.int16)
+    for place, values in enumerate(positions):
+        pixels[..., place] = (values >> 5).clip(-(2**15), 2**15 - 1)
+    x, y = ((values & 31).astype(np.uint16) for values in positions)
+    warped: Image = cv2.remap(image, pixels, y << 5 | x, cv2.INTER_LINEAR, **border)
     return warped
 
 

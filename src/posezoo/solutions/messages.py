@@ -456,10 +456,14 @@ def create_landmarks(name: str, rows: Array) -> Any:
     landmarks = MESSAGES[name]()
     kind = landmarks.fields["landmark"].message
     names = tuple(kind.fields)[: rows.shape[1]]
-    for row in rows.astype("float32").tolist():
-        landmark = kind()
+
+    def create(row: list[float]) -> ProtoMessage:
+        landmark = kind.__new__(kind)
         landmark._values = dict(zip(names, row, strict=True))
-        list.append(landmarks.landmark, landmark)  # type: ignore[attr-defined]
+        return landmark
+
+    # Without a copy of each: a face has 478.
+    list.extend(landmarks.landmark, map(create, rows.astype("float32").tolist()))  # type: ignore[attr-defined]
     return landmarks
 
 
