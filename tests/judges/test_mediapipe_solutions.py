@@ -177,13 +177,11 @@ def test_a_face_is_followed_through_a_video_as_by_mediapipe(mirror, mediapipe, t
         estimator = load("face-landmark", precision="FP32", device="CPU")
     images = [cv2.imread(str(frame)) for frame in frames]
     followed = [poses for _, poses in estimator.stream(images, is_video=True)]
-    alone = [estimator(image) for image in images]
-    apart = {"followed": [], "alone": []}
-    for theirs, *ours in zip(judged, followed, alone, strict=True):
+    distances = []
+    for theirs, (pose,) in zip(judged, followed, strict=True):
         (face,) = theirs["face-landmark"]
-        for name, (pose,) in zip(apart, ours, strict=True):
-            away = pose.keypoints[:, :2] - np.array(face["points"])[:, :2]
-            apart[name].append(np.hypot(*away.T))
-    assert np.median(apart["followed"]) <= 0.1 and np.max(apart["followed"]) <= 1
-    # A region that the detector finds is another one.
-    assert np.median(apart["alone"]) > 2 * np.median(apart["followed"])
+        away = pose.keypoints[:, :2] - np.array(face["points"])[:, :2]
+        distances.append(np.hypot(*away.T))
+    assert np.median(distances) <= 0.1 and np.max(distances) <= 1
+    # The detector alone misses the turned face in some frames.
+    assert sum(bool(estimator(image)) for image in images) < FRAMES
