@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import pytest
 
-from conftest import by_digest, link_by_digest
+from conftest import by_digest
 from fakes.command import posezoo
 from judges.agreement import pairs, record
-from judges.packages import mediapipe_files, mediapipe_python
+from judges.packages import mediapipe_python
 from posezoo.api import load
 from run.runtime.test_blazepose_pipeline import ASTRONAUT, CAMERA
 
@@ -33,21 +33,6 @@ FOUND = {
     "face-detection-short": 20,
     "face-detection-full": 20,
 }
-
-
-@pytest.fixture(scope="module")
-def mediapipe(mirror, tmp_path_factory) -> dict[str, str]:
-    """The settings with which the command gets the files of MediaPipe's wheel."""
-    folder = tmp_path_factory.mktemp("mediapipe")
-    for sha384 in (ASTRONAUT, CAMERA):
-        link_by_digest(by_digest(mirror, sha384), folder / "mirror", sha384)
-    for file, sha384 in mediapipe_files():
-        link_by_digest(file, folder / "mirror", sha384)
-    return {
-        "POSEZOO_MIRROR": str(folder / "mirror"),
-        "POSEZOO_OUTPUT_DIR": str(folder / "models"),
-        "POSEZOO_CACHE_DIR": str(folder / "cache"),
-    }
 
 
 @pytest.fixture(scope="module")
