@@ -32,11 +32,21 @@ def replace_operations(network: Any, operations: Mapping[int, CustomOperation], 
     for node in network.get_ordered_ops():
         if node.get_type_name() != "TFFrameworkNode":
             continue
-        operation = operations[int(node.get_friendly_name())]
+        name = node.get_friendly_name()
+        operation = operations.get(int(name) if name.isdecimal() else -1)
+        if operation is None:
+            raise ConversionError(f"{path}: OpenVINO cannot read its operation {name}")
         inputs = [port.get_source_output() for port in node.inputs()]
         try:
             made = GRAPHS[operation.name, operation.version](inputs, operation.options)
-        except (struct.error, LookupError, TypeError, ValueError, RuntimeError) as error:
+        except (
+            struct.error,
+            LookupError,
+            TypeError,
+            ValueError,
+            ArithmeticError,
+            RuntimeError,
+        ) as error:
             raise ConversionError(
                 f"{path}: the operation {operation.name} cannot be read: {error}"
             ) from error

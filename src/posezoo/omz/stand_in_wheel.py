@@ -35,8 +35,8 @@ _EXTRAS = {
 _CODE = (
     "**/*.py py.typed */verbs/*.json core/declarations/skeletons/*.yml export/templates/*.*"
     " formats/*.json formats/*.txt measure/devices/*.txt networks/**/*.json omz/commands/*.json"
-    " pages/cards/*.json pages/gallery/*/*.* poses/*.json run/*.txt run/*.yml"
-    " run/samples/*.* solutions/*.json"
+    " pages/cards/*.json pages/gallery/*/*.* poses/*.json run/*.txt run/*.yml run/samples/*.*"
+    " solutions/*.json"
 )
 _REGISTRY = "**/*.yml **/*.md **/*.jpg **/*.json **/*.safetensors **/*.svg **/pre-convert.py"
 

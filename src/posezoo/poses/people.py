@@ -60,6 +60,11 @@ def noun_of(model: Model) -> str:
     return word if word in _PARTS else "person"
 
 
+def plural_of(noun: str) -> str:
+    """The plural of such a word."""
+    return "people" if noun == "person" else f"{noun}s"
+
+
 def _find_decoder(model: Model, decoder: str) -> DecoderType | None:
     name = decoder or (model.decoder.name if model.decoder else "")
     return DECODERS.find(name) if name else None

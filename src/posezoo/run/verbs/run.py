@@ -101,7 +101,8 @@ def run(args: argparse.Namespace) -> int:
     """Load the model, after download and conversion if necessary; find and draw the poses in each
     input.
     """
-    from posezoo.run.images import SAMPLE_PHOTOS
+    from posezoo.poses.people import noun_of
+    from posezoo.run.images import sample_photos
     from posezoo.run.load import Loader, describe_assumed_skeleton
     from posezoo.run.video.frame_publishers import is_stdout, open_publisher
     from posezoo.run.video.frame_rate import StepTimer
@@ -122,7 +123,8 @@ def run(args: argparse.Namespace) -> int:
         if args.input:
             inputs = _open_inputs(args, context, stack, failures)
         else:
-            inputs = RunInputs(tuple(ImageInput(photo, str(photo)) for photo in SAMPLE_PHOTOS))
+            photos = sample_photos(noun_of(chosen.model) if chosen.model else "")
+            inputs = RunInputs(tuple(ImageInput(photo, str(photo)) for photo in photos))
         _require_video(args, inputs)
         if args.output:
             require_fitting_output(args.output, inputs)
@@ -376,7 +378,7 @@ def _summary_lines(
     summary: dict[str, Any], results: Path, ran: str, estimator: Estimator, *, is_file: bool
 ) -> Iterator[str]:
     from posezoo.poses.decoders import find_decoder
-    from posezoo.poses.people import ONE_IS_FOLLOWED, noun_of
+    from posezoo.poses.people import ONE_IS_FOLLOWED, noun_of, plural_of
 
     finds_people = estimator.finds_people
     finds_classes = find_decoder(estimator.decoder).finds_classes
@@ -402,8 +404,7 @@ def _summary_lines(
     if finds_people:
         people_from = summary["people_from"]
         note = f": {ONE_IS_FOLLOWED}" if TRACKING in people_from else ""
-        what = "people" if noun == "person" else f"{noun}s"
-        yield f"{what} from {people_from}{note}"
+        yield f"{plural_of(noun)} from {people_from}{note}"
     for name, seconds in summary["seconds"].items():
         yield f"{seconds:9.2f} s  {name}"
 
@@ -419,4 +420,6 @@ def _describe_found(poses: Sequence[dict[str, Any]], noun: str) -> str:
 
 
 def _count_found(number: int, noun: str) -> str:
-    return f"{number} people" if noun == "person" and number != 1 else format_count(number, noun)
+    if number == 1 or noun != "person":
+        return format_count(number, noun)
+    return f"{number} people"
