@@ -6,8 +6,9 @@
     --output_dir DIR
 
 TensorFlow.js runs in node (20). LiteRT and ONNX Runtime are in the extra ``proof``. Frozen graphs
-run in TensorFlow (the package tensorflow-cpu). The file is written beside model.yml, and the lines
-for model.yml are printed. The file's bytes depend on the model, the runtime and the processor.
+run in TensorFlow (the package tensorflow-cpu). TFLite files with custom operations of MediaPipe run
+in MediaPipe, for which ``make judges`` makes the environment. The file is written beside model.yml,
+and the lines for model.yml are printed. The file's bytes depend on the model, the runtime and the processor.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from posezoo.core.convert.recorded_outputs import (
     RecordedInput,
     Recording,
     draw_feed,
+    draw_recorded_image,
     recording_tensors,
 )
 from posezoo.core.declarations.model import Input, ModelSpec, Output
@@ -39,6 +41,8 @@ from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
 
 SCRIPT = Path(__file__).parent / "tensorflow_js" / "run.js"
+MEDIAPIPE_SCRIPT = Path(__file__).parent / "mediapipe" / "run.py"
+MEDIAPIPE_PYTHON = Path(__file__).parents[1] / "build" / "mediapipe-env" / "bin" / "python"
 
 
 def run_tensorflow_js(
@@ -117,11 +121,37 @@ def run_format(
     runtime = open_runtime and open_runtime(
         spec, path, {name: port.shape for name, port in inputs.items()}
     )
+    if runtime is None and path.suffix == ".tflite" and MEDIAPIPE_PYTHON.is_file():
+        return run_mediapipe(spec, path, inputs)
     if runtime is None:
         raise SystemExit(f"{spec.full_name}: there is no runtime for {path.name} here")
     dtypes = {name: dtype for name, (_, dtype) in runtime.inputs.items()}
     outputs = [runtime.run(draw_feed(kind, inputs, dtypes)) for kind in SEEDS]
     return runtime.name, [{port.name: each[port.name] for port in spec.outputs} for each in outputs]
+
+
+def run_mediapipe(
+    spec: ModelSpec, path: Path, inputs: Mapping[str, RecordedInput]
+) -> tuple[str, list[dict[str, Any]]]:
+    """The same for a TFLite file whose input is an image, from 0 to 1."""
+    ((_, port),) = inputs.items()
+    assert (port.low, port.high) == (0, 1), port
+    images = np.concatenate([draw_recorded_image(kind, port.shape) for kind in SEEDS])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        np.save(folder / "images.npy", images.astype(np.uint8))
+        files = [folder / "images.npy", str(len(spec.outputs)), folder / "outputs.npz"]
+        command = [MEDIAPIPE_PYTHON, MEDIAPIPE_SCRIPT, path.resolve(), *files]
+        subprocess.run(command, check=True)
+        computed = np.load(folder / "outputs.npz")
+        outputs = [
+            {
+                output.name: computed[f"{number}/{place}"].reshape(output.shape)
+                for place, output in enumerate(spec.outputs)
+            }
+            for number in range(len(images))
+        ]
+    return "MediaPipe 0.10.21", outputs
 
 
 def describe_input(port: Input, shape: Sequence[int] | None) -> RecordedInput:

@@ -1,4 +1,4 @@
-"""Draw example.jpg of each model whose files can be downloaded: its results on the two sample
+"""Draw example.jpg of each model whose files can be downloaded: its results on the sample
 photos.
 
 docs/draw_examples.py [MODEL ...]: the models to run (default: all). The picture shows what the
@@ -22,16 +22,17 @@ def main(names: Sequence[str]) -> int:
     from posezoo.pages.cards.usage_section import PICTURE, finds_keypoints
     from posezoo.pages.example_pictures import draw_examples, encode_example
     from posezoo.pages.facts.model_facts import describe_model
-    from posezoo.run.images import SAMPLE_PHOTOS, read_image
+    from posezoo.poses.people import noun_of
+    from posezoo.run.images import read_image, sample_photos
 
     context = open_context(to_settings(read_settings({})))
-    photos = [read_image(path) for path in SAMPLE_PHOTOS]
     selection = context.registry.select(names or None)
     models: list[Model] = [*selection.composites, *selection.models]
     for model in models:
         facts = describe_model(model, context.registry)
         if not finds_keypoints(facts):
             continue
+        photos = [read_image(path) for path in sample_photos(noun_of(model))]
         try:
             precision, pictures = draw_examples(facts, photos, context)
         except DownloadError:

@@ -185,6 +185,22 @@ def blazepose_irs(blazepose: ModelLayout) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
+def mediapipe(mirror: Path, tmp_path_factory) -> dict[str, str]:
+    """The settings with which the command gets the files of MediaPipe's wheel; needs `make judges`."""
+    from judges.packages import mediapipe_files
+
+    pytest.importorskip("openvino", reason="needs openvino")
+    folder = tmp_path_factory.mktemp("mediapipe")
+    for file, sha384 in mediapipe_files():
+        link_by_digest(file, folder / "mirror", sha384)
+    return {
+        "POSEZOO_MIRROR": str(folder / "mirror"),
+        "POSEZOO_OUTPUT_DIR": str(folder / "models"),
+        "POSEZOO_CACHE_DIR": str(folder / "cache"),
+    }
+
+
+@pytest.fixture(scope="session")
 def zoo(mirror: Path, tmp_path_factory):
     """The registry, with the files of the mirror."""
     folder = tmp_path_factory.mktemp("zoo")

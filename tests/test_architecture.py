@@ -30,6 +30,7 @@ PARTS = (
     "oci",
     "quantize",
     "lint",
+    "solutions",
     "omz",
     "export",
     "upkeep",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import sys
 from collections.abc import Iterator
@@ -80,3 +81,16 @@ def open_model_zoo() -> Iterator[list[ModuleType]]:
         spec.loader.exec_module(package)
         names = "models", "adapters"
         yield [importlib.import_module(f"model_zoo_api.{name}") for name in names]
+
+
+def mediapipe_files() -> list[tuple[Path, str]]:
+    """The TFLite files of MediaPipe's wheel, and the SHA-384 of each."""
+    modules = mediapipe_python().parents[1].glob("lib/python3*/site-packages/mediapipe/modules")
+    files = sorted(file for folder in modules for file in folder.glob("*/*.tflite"))
+    return [(file, hashlib.sha384(file.read_bytes()).hexdigest()) for file in files]
+
+
+def name_of(package: str) -> str:
+    """A judge and its version, as it states it."""
+    (metadata,) = FOLDER.glob(f"{package}-*.dist-info")
+    return metadata.stem.replace("-", " ")

@@ -12,35 +12,29 @@ from fakes.people import Face, detector_outputs, landmark_maps, standing_person
 from fakes.views import to_input
 from posezoo.core.errors import InferenceError
 from posezoo.poses import blazepose
-from posezoo.poses.blazepose import (
-    BlazePoseOptions,
-    FaceDetections,
-    body_region,
-    decode_detections,
-    generate_anchors,
-    suppress_non_maxima,
-)
+from posezoo.poses.blazeface import Detections, suppress_non_maxima
+from posezoo.poses.blazepose import BlazePoseOptions, body_region, decode_faces
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import ImageTransform, letterbox_transform, rotated_square_transform
 
 
 def found(
     *faces: Face, min_score: float = 0.5, max_overlap: float = 0.3, weighted: bool = False
-) -> FaceDetections:
-    return decode_detections(
+) -> Detections:
+    return decode_faces(
         *detector_outputs(*faces), BlazePoseOptions(min_score, max_overlap, weighted)
     )
 
 
-def guesses(*rows: tuple[float, ...]) -> FaceDetections:
+def guesses(*rows: tuple[float, ...]) -> Detections:
     """Detections from (x0, y0, x1, y1, score)."""
     table = np.array(rows, np.float32).reshape(-1, 5)
     keypoints = np.repeat(table[:, None, :2], 4, axis=1)
-    return FaceDetections(table[:, :4], keypoints, table[:, 4])
+    return Detections(table[:, :4], keypoints, table[:, 4])
 
 
 def test_anchors_are_cell_centres_of_three_grids():
-    centres = generate_anchors()
+    centres = blazepose.ANCHORS
     assert centres.shape == (2254, 2) and centres.dtype == np.float32
     for index in range(2254):
         start, stride, repeat = next(
@@ -69,7 +63,7 @@ def test_the_threshold_decides_which_faces_count(min_score, expected):
     boxes, logits = detector_outputs(*faces)
     logits[logits == -60] = -np.inf  # a threshold of zero asks for everybody else, too
     boxes[~np.isfinite(logits[..., 0])] = np.nan
-    got = decode_detections(boxes, logits, BlazePoseOptions(min_score))
+    got = decode_faces(boxes, logits, BlazePoseOptions(min_score))
     assert len(got) == expected
 
 
@@ -132,13 +126,11 @@ def test_numbers_that_are_none_are_left_out(poison):
         warnings.simplefilter("error")
         boxes, logits = detector_outputs(Face(40, 40), Face(150, 150))
         boxes[0, 2 * (28 * 5 + 5), 3] = poison
-        assert len(decode_detections(boxes, logits, BlazePoseOptions(0.5))) == 1
+        assert len(decode_faces(boxes, logits, BlazePoseOptions(0.5))) == 1
         logits[:] = poison
-        assert len(decode_detections(boxes, logits, BlazePoseOptions(0.999))) >= (
-            poison == math.inf
-        )
+        assert len(decode_faces(boxes, logits, BlazePoseOptions(0.999))) >= (poison == math.inf)
         boxes[:] = poison
-        assert len(decode_detections(boxes, logits, BlazePoseOptions(0.5))) == 0
+        assert len(decode_faces(boxes, logits, BlazePoseOptions(0.5))) == 0
 
 
 @pytest.mark.parametrize("degrees", range(-180, 180, 15))

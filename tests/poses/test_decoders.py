@@ -88,6 +88,17 @@ NOBODY = {
         "presence": zeros(1, 1),
         "heatmaps": zeros(1, 64, 64, 39),
     },
+    "blazeface": {"boxes": zeros(1, 256, 16), "scores": np.full((1, 256, 1), -9, np.float32)},
+    "hand_landmarks": {
+        "landmarks": zeros(1, 63),
+        "presence": zeros(1, 1),
+        "handedness": zeros(1, 1),
+    },
+    "face_landmarks": {
+        "landmarks": zeros(1, 1, 1, 1404),
+        "presence": np.full((1, 1, 1, 1), -9, np.float32),
+    },
+    "segmentation": {"person_mask": zeros(1, 64, 64, 1)},
     "openpose": {"heatmaps": zeros(1, 19, 8, 8), "pafs": zeros(1, 38, 8, 8)},
     "associative_embedding": {"heatmaps": zeros(1, 17, 32, 32), "embeddings": zeros(1, 17, 32, 32)},
     "heatmap": {"heatmaps": zeros(1, 17, 16, 16)},
@@ -274,6 +285,8 @@ def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
             "presence": np.ones((1, 1)),
             "heatmaps": np.full((1, 64, 64, 39), -9),
         }
+    if decoder in ("blazeface", "hand_landmarks", "face_landmarks", "segmentation"):
+        return mediapipe_at(decoder, x, y)
     if decoder in ("movenet", "movenet_multipose"):
         return movenet_at(decoder, x, y)
     if decoder == "posenet":  # from the center of the first pixel
@@ -298,6 +311,22 @@ def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
     cells = zeros(1, 17, 16, 16)
     cells[..., round((y - 0.5) / 4), round((x - 0.5) / 4)] = 0.9
     return {"heatmaps": cells}
+
+
+def mediapipe_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
+    """The same of MediaPipe's networks for hands, faces and masks."""
+    outputs = {role: each.copy() for role, each in NOBODY[decoder].items()}
+    if decoder == "blazeface":  # relative to the center of the first cell, of 4 x 4
+        center, size = np.array([x + 60, y + 60]) / 2, 60 - np.array([x, y])
+        outputs["boxes"][0, 0] = [*center - 2, *size, *(x - 2, y - 2) * 6]
+        outputs["scores"][0, 0] = 9
+    elif decoder == "segmentation":
+        outputs["person_mask"][0, int(y) : 60, int(x) : 60] = 1
+    else:
+        count = outputs["landmarks"].size // 3
+        outputs["landmarks"][..., :] = np.tile([x, y, 0], count)
+        outputs["presence"][:] = 1
+    return outputs
 
 
 def movenet_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
@@ -370,7 +399,9 @@ def test_coordinates_are_counted_from_the_corner_except_of_three_decoders(name):
     else:
         (pose,) = decode(name, outputs_at(name, x, y), (64, 64))
         expected = (32, 24) if find_decoder(name).has_pixel_centers else (x, y)
-        first = pose.box[:2] if find_decoder(name).finds_boxes else pose.keypoints[0, :2]
+        if find_decoder(name).finds_masks:  # whole pixels
+            expected = (32, 24)
+        first = pose.keypoints[0, :2] if len(pose.keypoints) else pose.box[:2]
         assert tuple(first) == pytest.approx(expected, abs=0.01)
     assert find_decoder(name).has_pixel_centers == (name in ("heatmap", "posenet", "simcc"))
 

@@ -78,7 +78,7 @@ def convert_to_onnx(
     import_optional("onnxruntime", extra="onnx")
     path = frontends.users_file(spec, layout)
     model_format = frontends.select_format(spec)
-    if model_format.read_network is None:
+    if model_format.read_network is None or spec.framework not in _PREPROCESSING:
         raise ConversionError(
             f"{path}: only networks of Caffe and Darknet are written as ONNX",
             hint="a name that ends in .xml makes an IR",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from functools import partial
@@ -22,6 +21,7 @@ from posezoo.core.convert.formats import (
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.versions import package_version
+from posezoo.formats.flatbuffers import CustomOperation, FlatBuffer
 from posezoo.formats.tensorflow import cut_at_tensors
 
 if TYPE_CHECKING:
@@ -52,41 +52,50 @@ def is_tflite(path: Path) -> bool:
 
 def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[Array]:
     """The float constants, read from the tables of FlatBuffers (schema.fbs)."""
-    content = path.read_bytes()
-
-    def number(kind: str, at: int) -> int:
-        return int(struct.unpack_from(f"<{kind}", content, at)[0])
-
-    def find_field(table: int, index: int) -> int:
-        """The position of a table's field; 0 if it has its default."""
-        offsets = table - number("i", table)
-        place = 4 + 2 * index
-        offset = 0
-        if place < number("H", offsets):
-            offset = number("H", offsets + place)
-        return table + offset if offset else 0
-
-    def read_vector(table: int, index: int) -> range:
-        """The positions of the elements, each of 4 bytes."""
-        field = find_field(table, index)
-        if not field:
-            return range(0)
-        start = field + number("I", field)
-        return range(start + 4, start + 4 + 4 * number("I", start), 4)
-
-    model = number("I", 0)
-    buffers = [at + number("I", at) for at in read_vector(model, 4)]
-    graphs = [at + number("I", at) for at in read_vector(model, 2)]
-    for tensor in (at + number("I", at) for graph in graphs for at in read_vector(graph, 0)):
-        kind = number("b", field) if (field := find_field(tensor, 1)) else 0
-        shape = [number("i", at) for at in read_vector(tensor, 0)]
-        field = find_field(tensor, 2)
-        data = find_field(buffers[number("I", field)], 0) if field else 0
+    file = FlatBuffer(path.read_bytes())
+    buffers = file.read_tables(file.root, 4)
+    graphs = file.read_tables(file.root, 2)
+    for tensor in (tensor for graph in graphs for tensor in file.read_tables(graph, 0)):
+        kind = file.read_field(tensor, 1, "b")
+        shape = [file.read("i", at) for at in file.read_vector(tensor, 0)]
+        number = file.read_field(tensor, 2, "I")
+        data = file.find_field(buffers[number], 0) if number else 0
         if not data or kind > 1:  # FLOAT32 is 0, FLOAT16 is 1
             continue
-        start = data + number("I", data)
-        end = start + 4 + number("I", start)
+        start = data + file.read("I", data)
+        end = start + 4 + file.read("I", start)
         yield from read_array(path, start + 4, end, ("<f4", "<f2")[kind], shape)
+
+
+def _find_custom_operations(path: Path) -> dict[int, CustomOperation]:
+    """The custom operations of a file by their places in its first graph."""
+    file = FlatBuffer(path.read_bytes())
+    codes = [
+        (file.read_bytes(code, 1).decode(), file.read_field(code, 2, "i", 1))
+        for code in file.read_tables(file.root, 1)
+    ]
+    graph = file.read_tables(file.root, 2)[0]
+    operations = {}
+    for place, table in enumerate(file.read_tables(graph, 3)):
+        name, version = codes[file.read_field(table, 0, "I")]
+        if name:
+            operations[place] = CustomOperation(name, version, file.read_bytes(table, 5))
+    return operations
+
+
+def _read_network(spec: ModelSpec, path: Path) -> Any:
+    """As OpenVINO's own converter reads a file, with graphs in place of MediaPipe's operations."""
+    frontend = import_openvino().frontend.FrontEndManager().load_by_framework("tflite")
+    input_model = frontend.load(path)
+    cut_at_tensors(input_model, spec, spec.output_names)
+    operations = _find_custom_operations(path)
+    if not operations:
+        return frontend.convert(input_model)
+    from posezoo.formats.tflite_operations import GRAPHS, replace_operations
+
+    if not {(each.name, each.version) for each in operations.values()} <= GRAPHS.keys():
+        return frontend.convert(input_model)  # its error names the operation
+    return replace_operations(frontend.convert_partially(input_model), operations, path)
 
 
 def _open_runtime(
@@ -97,7 +106,12 @@ def _open_runtime(
         return None
     import numpy as np
 
-    interpreter = _open_interpreter(module, path, sizes)
+    try:
+        interpreter = _open_interpreter(module, path, sizes)
+    except RuntimeError:  # it lacks a custom operation
+        if _find_custom_operations(path):
+            return None
+        raise
     inputs = interpreter.get_input_details()
     outputs = interpreter.get_output_details()
     signatures = {}
@@ -211,7 +225,7 @@ TFLITE = ModelFormat(
     frontend="tflite",
     image_layout="NHWC",
     endings=(".tflite",),
-    cut_before_conversion=cut_at_tensors,
+    read_network=_read_network,
     runtime_module=_MODULE,
     open_runtime=_open_runtime,
     read_constants=_read_constants,

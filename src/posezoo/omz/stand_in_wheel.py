@@ -1,4 +1,4 @@
-"""Packs two wheels: posezoo itself, and a stand-in for openvino-dev whose commands run posezoo.
+"""Packs wheels: posezoo itself, and stand-ins for openvino-dev and mediapipe that run posezoo.
 
 With both in a folder that pip searches, ``pip install openvino-dev==2024.6.0`` installs the
 stand-in: its local version 2024.6.0+posezoo satisfies that requirement and sorts above 2024.6.0
@@ -11,13 +11,14 @@ import base64
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from posezoo.core.errors import PosezooError, pip_command
 from posezoo.core.registry import STAND_IN_DATA, builtin_models_dir
 from posezoo.omz.model_optimizer import STAND_IN_MODULE, STAND_IN_VERSION
+from posezoo.solutions.stand_in import REQUIRED, write_modules
 
 # The extras of openvino-dev from 2021.4 to 2024.6, and the extra of posezoo that each installs.
 # ONNX Runtime compares an IR with its ONNX file, and only PyTorch reads checkpoints. OpenVINO
@@ -34,7 +35,8 @@ _EXTRAS = {
 _CODE = (
     "**/*.py py.typed */verbs/*.json core/declarations/skeletons/*.yml export/templates/*.*"
     " formats/*.json formats/*.txt measure/devices/*.txt networks/**/*.json omz/commands/*.json"
-    " pages/cards/*.json pages/gallery/*/*.* run/*.txt run/*.yml run/samples/*.*"
+    " pages/cards/*.json pages/gallery/*/*.* poses/*.json run/*.txt run/*.yml run/samples/*.*"
+    " solutions/*.json"
 )
 _REGISTRY = "**/*.yml **/*.md **/*.jpg **/*.json **/*.safetensors **/*.svg **/pre-convert.py"
 
@@ -126,8 +128,8 @@ _OMZ_FUNCTIONS = {
 }
 
 _DESCRIPTION = """\
-This is not Intel's openvino-dev, but posezoo's stand-in for it, written by `posezoo shims`. Its
-commands run posezoo with a current OpenVINO.
+This is not {original}, but posezoo's stand-in for it, written by `posezoo shims`. It runs posezoo
+with a current OpenVINO.
 
 It is for one machine, or for a package index of your own. Do not publish it.
 """
@@ -189,21 +191,11 @@ def pack_stand_in(
     """
     posezoo = _installed_posezoo()
     version = f"{release}+{STAND_IN_VERSION}"
-    metadata = [
-        "Metadata-Version: 2.1",
-        "Name: openvino-dev",
-        f"Version: {version}",
-        "Summary: posezoo's stand-in for openvino-dev",
-        "License: Apache-2.0",
-        "Classifier: Private :: Do Not Upload",
-        f"Requires-Python: {posezoo.metadata['Requires-Python']}",
-        "Description-Content-Type: text/markdown",
-        f"Requires-Dist: posezoo[convert]=={posezoo.version}",
-    ]
+    required = [f"Requires-Dist: posezoo[convert]=={posezoo.version}"]
     for name, extra in sorted(_EXTRAS.items()):
-        metadata.append(f"Provides-Extra: {name}")
+        required.append(f"Provides-Extra: {name}")
         if extra:
-            metadata.append(
+            required.append(
                 f'Requires-Dist: posezoo[{extra}]=={posezoo.version}; extra == "{name}"'
             )
     module = f'{_MODULE}mo = partial(main, "posezoo.omz.commands.mo")\n'
@@ -237,13 +229,42 @@ def pack_stand_in(
                 members[f"{folder}/{path.relative_to(models).as_posix()}"] = path.read_bytes()
     names = sorted((*commands, "mo", *_MISSING_COMMANDS))
     info = {
-        "METADATA": "\n".join((*metadata, "", _DESCRIPTION)),
+        "METADATA": _describe("openvino-dev", "Intel's openvino-dev", version, required),
         "entry_points.txt": (
             "[console_scripts]\n"
             + "".join(f"{name} = {STAND_IN_MODULE}:{name}\n" for name in names)
         ),
     }
     return _pack_wheel("openvino_dev", version, members, info)
+
+
+def pack_mediapipe(release: str) -> tuple[str, bytes]:
+    """The name and the bytes of the stand-in for mediapipe, which requires the running posezoo.
+
+    Args:
+        release: a version such as ``0.10.21``.
+    """
+    version = f"{release}+{STAND_IN_VERSION}"
+    ours, *others = REQUIRED
+    required = [f"Requires-Dist: {ours}=={_installed_posezoo().version}"]
+    required += [f"Requires-Dist: {other}" for other in others]
+    members = {path: text.encode() for path, text in write_modules(release).items()}
+    metadata = _describe("mediapipe", "Google's mediapipe", version, required)
+    return _pack_wheel("mediapipe", version, members, {"METADATA": metadata})
+
+
+def _describe(project: str, original: str, version: str, required: Iterable[str]) -> str:
+    metadata = [
+        "Metadata-Version: 2.1",
+        f"Name: {project}",
+        f"Version: {version}",
+        f"Summary: posezoo's stand-in for {project}",
+        "License: Apache-2.0",
+        "Classifier: Private :: Do Not Upload",
+        f"Requires-Python: {_installed_posezoo().metadata['Requires-Python']}",
+        "Description-Content-Type: text/markdown",
+    ]
+    return "\n".join((*metadata, *required, "", _DESCRIPTION.format(original=original)))
 
 
 def _explain_missing(name: str, instead: str) -> str:

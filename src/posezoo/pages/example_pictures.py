@@ -22,11 +22,16 @@ from posezoo.core.events import Event, Listener, WarningIssued, ignore_event
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.resolve.stage_context import Context
 from posezoo.pages.cards.card_reader import to_plain_text
-from posezoo.pages.cards.usage_section import CREDIT, finds_keypoints
+from posezoo.pages.cards.usage_section import (
+    credit_picture,
+    describe_picture,
+    finds_keypoints,
+)
 from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.pages.gallery.gallery_data import Picture
 from posezoo.poses.drawing import draw
-from posezoo.run.images import Image, read_image
+from posezoo.poses.people import noun_of
+from posezoo.run.images import Image, read_image, sample_photos
 from posezoo.run.load import compile_estimator, detector_irs
 
 #: The largest side of a picture, in pixels.
@@ -130,7 +135,10 @@ def draw_pictures(
 
     for facts in filter(finds_keypoints, models):
         try:
-            precision, drawn = draw_examples(facts, [*images.values()], context, listener=listen)
+            shown = [*images.values()]
+            if are_samples:
+                shown = [read_image(path) for path in sample_photos(noun_of(facts.model))]
+            precision, drawn = draw_examples(facts, shown, context, listener=listen)
         except DownloadError:
             not_available.append(facts.name)
         except (ConversionError, InferenceError) as error:
@@ -151,8 +159,8 @@ def _encode_pictures(
     other = precision.value if precision is Precision.FP16_INT8 else ""
     if not names:
         jpeg = encode_example(drawn)
-        text = f"what {facts.name} finds in two photos"
-        return [Picture(jpeg, text, to_plain_text(CREDIT), other)]
+        credit = to_plain_text(credit_picture(facts))
+        return [Picture(jpeg, describe_picture(facts), credit, other)]
     pictures = []
     for name, picture in zip(names, drawn, strict=True):
         text = f"what {facts.name} finds in {name}"

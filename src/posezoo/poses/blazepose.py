@@ -10,18 +10,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from posezoo.core.arrays import Array, Floats
 from posezoo.core.declarations.model import Output
-from posezoo.core.values import frozen, frozen_with_arrays
+from posezoo.core.values import frozen
+from posezoo.poses.blazeface import (
+    LARGEST_LOGIT,
+    Detections,
+    Grid,
+    SuppressionOptions,
+    are_apart,
+    decode_detections,
+    generate_anchors,
+    sigmoid,
+    suppress_non_maxima,
+)
 from posezoo.poses.decoder_type import (
     Count,
     DecoderGraph,
-    DecoderOptions,
     DecoderType,
     Maps,
     NetworkFacts,
@@ -32,6 +40,7 @@ from posezoo.poses.keypoints import Pose, bounding_box, pose_similarity, sort_de
 from posezoo.poses.letterbox import (
     ImageTransform,
     Size,
+    convert_depths,
     letterbox_transform,
     rotated_square_transform,
 )
@@ -43,9 +52,10 @@ SKELETON = "blazepose-33"
 DETECTOR_SIZE: Size = (224, 224)
 LANDMARK_SIZE: Size = (256, 256)
 
-# Stride in pixels, and anchors per cell. MediaPipe's SSD options list five layers of two anchors
-# each, with strides 8, 16, 32, 32, 32: the last three share one grid.
-_ANCHORS = ((8, 2), (16, 2), (32, 6))
+_GRID: Grid = ((8, 2), (16, 2), (32, 6))
+
+#: (2254, 2) float32: the centers of the detector's anchors, in pixels.
+ANCHORS = generate_anchors(DETECTOR_SIZE, _GRID)
 
 # The sides of a quarter of the image, relative to the image's: quarters overlap by a fifth of the
 # image.
@@ -70,24 +80,17 @@ HELPERS = 6
 # (pose_landmarks_to_roi.pbtxt).
 _NEXT_REGION = slice(BODY, BODY + 2)
 
-# Regions with a larger intersection over union are of the same person (min_similarity_threshold of
-# AssociationNormRectCalculator in MediaPipe's pose_landmarker_graph.cc).
-_SAME_REGION = 0.5
 _HIP, _TOP = 0, 1  # the detector's keypoints that define the body's position, size and rotation
 
 
 @frozen
-class BlazePoseOptions(DecoderOptions):
-    """Options of the decoder blazepose.
+class BlazePoseOptions(SuppressionOptions):
+    """Options of the decoder blazepose: those of suppression, and others.
 
     The defaults are MediaPipe's, which has no ``max_similarity``, ``max_people`` and ``quarters``;
     ``segmentation`` is its ``enable_segmentation``.
 
     Attributes:
-        min_detection_score: faces with lower scores are left out, 0..1.
-        max_overlap: faces with a larger intersection over union count as one, 0..1.
-        weighted: whether such faces are averaged, weighted by their scores (Bazarevsky et al.,
-            BlazeFace, 2019, arXiv:1907.05047); otherwise the one with the highest score is used.
         min_presence: poses with a lower presence are left out, 0..1.
         max_similarity: poses with a higher object keypoint similarity count as one, 0..1.
         max_people: the maximum number of faces for which landmarks are computed, highest scores
@@ -99,66 +102,11 @@ class BlazePoseOptions(DecoderOptions):
         segmentation: whether the landmark network's output for ``Pose.mask`` is computed, too.
     """
 
-    min_detection_score: Share = 0.5
-    max_overlap: Share = 0.3
-    weighted: bool = True
     min_presence: Share = 0.5
     max_similarity: Share = 0.3
     max_people: Count = 20
     quarters: bool = False
     segmentation: bool = False
-
-
-@frozen_with_arrays
-class FaceDetections:
-    """N faces, highest score first, in pixels of the detector's input or of the image.
-
-    Attributes:
-        boxes: (N, 4) float32: x0, y0, x1, y1 of the face.
-        keypoints: (N, 4, 2) float32: the middle of the hips, a point above the head whose distance
-            from the hips is the radius of the body, the middle of the shoulders, and the same kind
-            of point for the upper body.
-        scores: (N,) float32, 0..1.
-    """
-
-    boxes: Floats
-    keypoints: Floats
-    scores: Floats
-
-    def __len__(self) -> int:
-        return len(self.scores)
-
-    def __getitem__(self, index: Any) -> FaceDetections:
-        return FaceDetections(self.boxes[index], self.keypoints[index], self.scores[index])
-
-    def to_image(self, transform: ImageTransform) -> FaceDetections:
-        """The faces in image pixels; ``transform`` maps from the image to the detector's input."""
-        corners = transform.to_image(self.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
-        return FaceDetections(corners, transform.to_image(self.keypoints), self.scores)
-
-    def to_poses(self) -> list[Pose]:
-        """As the detector's IR with its decoder returns them: four keypoints with the score of the
-        face.
-        """
-        column = np.broadcast_to(self.scores[:, None, None], (len(self), 4, 1))
-        keypoints = np.concatenate([self.keypoints, column], axis=2)
-        boxes = map(tuple, self.boxes.tolist())
-        rows = zip(keypoints, self.scores.tolist(), boxes, strict=True)
-        return [Pose(points, "", score, box) for points, score, box in rows]
-
-
-@lru_cache(maxsize=1)
-def generate_anchors() -> Floats:
-    """(2254, 2) float32: the centers of the anchors, to which boxes and keypoints are relative, in
-    pixels.
-    """
-    width, height = DETECTOR_SIZE
-    layers = []
-    for stride, repeat in _ANCHORS:
-        y, x = np.mgrid[: height // stride, : width // stride]
-        centers = (np.stack([x, y], axis=-1) + 0.5) * stride
-        layers.append(centers.reshape(-1, 2).repeat(repeat, axis=0))
-    return np.concatenate(layers).astype(np.float32)
 
 
 def detector_views(size: Size, *, quarters: bool) -> list[ImageTransform]:
@@ -179,69 +127,22 @@ def detector_views(size: Size, *, quarters: bool) -> list[ImageTransform]:
     return [letterbox_transform(size, DETECTOR_SIZE), *squares]
 
 
-def decode_detections(
-    raw_boxes: Floats, raw_scores: Floats, options: BlazePoseOptions
-) -> FaceDetections:
+def decode_faces(raw_boxes: Floats, raw_scores: Floats, options: BlazePoseOptions) -> Detections:
     """The faces among the detector's 2254 candidates.
 
+    Their keypoints are the middle of the hips, a point above the head whose distance from the hips
+    is the radius of the body, the middle of the shoulders, and the same kind of point for the upper
+    body.
+
     Args:
-        raw_boxes: (1, 2254, 12): center, size and four keypoints; positions are relative to the
-            anchors, in pixels.
+        raw_boxes: (1, 2254, 12), as for ``blazeface.decode_detections``.
         raw_scores: (1, 2254, 1): logits.
         options: the threshold, and how overlapping candidates become one face.
     """
-    logits = raw_scores.reshape(-1)
-    # Only the few candidates above the threshold are decoded.
-    chosen = np.flatnonzero(logits >= logit(options.min_detection_score))
-    rows = raw_boxes.reshape(-1, 12)
-    is_finite = np.isfinite(rows[chosen]).all(axis=1)
-    chosen = chosen[is_finite]
-    chosen = chosen[sort_descending(logits[chosen])]
-    raw = rows[chosen]
-    points = raw.reshape(-1, 6, 2) + generate_anchors()[chosen][:, None]
-    boxes = box_corners(points[:, 0], raw[:, 2:4] / 2)
-    candidates = FaceDetections(boxes, points[:, 2:], sigmoid(logits[chosen]))
-    return suppress_non_maxima(candidates, options)
+    return decode_detections(raw_boxes, raw_scores, ANCHORS, options)
 
 
-def suppress_non_maxima(candidates: FaceDetections, options: BlazePoseOptions) -> FaceDetections:
-    """One face for each group of overlapping faces, with the group's highest score, highest score
-    first.
-    """
-    boxes = candidates.boxes.copy()
-    keypoints = candidates.keypoints.copy()
-    scores = candidates.scores
-    overlaps = _overlaps(boxes, boxes)
-    left = np.ones(len(candidates), bool)
-    kept = []
-    for place in range(len(candidates)):
-        if not left[place]:
-            continue
-        group = left & (overlaps[place] > options.max_overlap)
-        group[place] = True
-        left &= ~group
-        kept.append(place)
-        if options.weighted:
-            weights = scores[group] / scores[group].sum()
-            boxes[place] = np.tensordot(weights, candidates.boxes[group], 1)
-            keypoints[place] = np.tensordot(weights, candidates.keypoints[group], 1)
-    return FaceDetections(boxes, keypoints, scores)[kept]
-
-
-def _overlaps(boxes: Floats, others: Floats) -> Floats:
-    """(N, M): the intersection over union of boxes, (N, 4), and others, (M, 4)."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    common = (high - low).clip(0).prod(axis=2)
-    areas, other_areas = (
-        (each[:, 2:] - each[:, :2]).clip(0).prod(axis=1) for each in (boxes, others)
-    )
-    union = areas[:, None] + other_areas[None] - common
-    overlaps: Floats = common / np.maximum(union, np.finfo(np.float32).tiny)
-    return overlaps
-
-
-def merge_views(views: Sequence[FaceDetections], options: BlazePoseOptions) -> FaceDetections:
+def merge_views(views: Sequence[Detections], options: BlazePoseOptions) -> Detections:
     """Each face once, of those that were found in several parts of an image; all are in image
     pixels.
 
@@ -254,7 +155,7 @@ def merge_views(views: Sequence[FaceDetections], options: BlazePoseOptions) -> F
     first = len(views[0])
     others = first + sort_descending(scores[first:])
     order = np.concatenate([np.arange(first), others])
-    faces = FaceDetections(boxes, keypoints, scores)[order]
+    faces = Detections(boxes, keypoints, scores)[order]
     return suppress_non_maxima(faces, replace(options, weighted=False))
 
 
@@ -274,7 +175,7 @@ def body_region(hip: Array, top: Array) -> ImageTransform | None:
     return rotated_square_transform(tuple(hip.tolist()), side, angle, LANDMARK_SIZE)
 
 
-def body_regions(faces: FaceDetections) -> list[ImageTransform]:
+def body_regions(faces: Detections) -> list[ImageTransform]:
     """The regions of faces in image pixels."""
     axes = faces.keypoints[:, (_HIP, _TOP)]
     regions = [body_region(hip, top) for hip, top in axes]
@@ -288,9 +189,14 @@ def next_region(maps: Maps, transform: ImageTransform) -> ImageTransform | None:
         maps: the landmark network's outputs, as for ``decode_pose``.
         transform: from the image to the network's input.
     """
-    points = _refined_points(maps, _NEXT_REGION, transform.size)
-    hip, top = transform.to_image(points)
-    return body_region(hip, top)
+    return body_region(*next_axis(maps, transform))
+
+
+def next_axis(maps: Maps, transform: ImageTransform, *, window: int = WINDOW) -> Floats:
+    """(2, 2): the hip and the top of the next region, in image pixels; arguments as for
+    ``decode_pose``.
+    """
+    return transform.to_image(_refined_points(maps, _NEXT_REGION, transform.size, window))
 
 
 def find_new_regions(
@@ -299,10 +205,8 @@ def find_new_regions(
     """The detected regions that do not show a person who is already followed."""
     if not (followed and detected):
         return list(detected)
-    overlaps = _overlaps(_bounds(detected), _bounds(followed)).max(axis=1)
-    return [
-        region for region, overlap in zip(detected, overlaps, strict=True) if overlap < _SAME_REGION
-    ]
+    are_new = are_apart(_bounds(detected), _bounds(followed))
+    return [region for region, is_new in zip(detected, are_new, strict=True) if is_new]
 
 
 def _bounds(regions: Sequence[ImageTransform]) -> Floats:
@@ -313,8 +217,8 @@ def _bounds(regions: Sequence[ImageTransform]) -> Floats:
     return box_corners(centers, halves)
 
 
-def refine_landmarks(points: Floats, heatmaps: Floats, size: Size) -> Floats:
-    """Move each landmark to the centroid of its heatmap in the 7 x 7 cells around it.
+def refine_landmarks(points: Floats, heatmaps: Floats, size: Size, window: int = WINDOW) -> Floats:
+    """Move each landmark to the centroid of its heatmap in the cells around it.
 
     A landmark stays where it is if it is outside of the map, or if no cell around it is as likely
     as 0.5 (MediaPipe's RefineLandmarksFromHeatmapCalculator).
@@ -323,6 +227,7 @@ def refine_landmarks(points: Floats, heatmaps: Floats, size: Size) -> Floats:
         points: (K, 2): x, y in pixels of the network's input.
         heatmaps: (rows, columns, K or more): logits.
         size: width and height of the input, in pixels.
+        window: the cells to each side of a landmark; the published graph has 3.
     """
     height, width = heatmaps.shape[:2]
     cell = np.divide(size, (width, height))
@@ -330,12 +235,12 @@ def refine_landmarks(points: Floats, heatmaps: Floats, size: Size) -> Floats:
     is_inside = ((cells >= 0) & (cells < (width, height))).all(axis=1)
     column, row = cells.clip(0, (width - 1, height - 1)).astype(int).T
     # Outside of the map the weights are 0.
-    around = ((WINDOW, WINDOW), (WINDOW, WINDOW), (0, 0))
+    around = ((window, window), (window, window), (0, 0))
     padded = np.pad(heatmaps, around, constant_values=-LARGEST_LOGIT)
-    side = 2 * WINDOW + 1
+    side = 2 * window + 1
     windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side), (0, 1))
     weights = sigmoid(windows[row, column, np.arange(len(points))])
-    offsets = np.arange(-WINDOW, WINDOW + 1)
+    offsets = np.arange(-window, window + 1)
     total = weights.sum(axis=(1, 2))
     x = column + weights.sum(axis=1) @ offsets / total
     y = row + weights.sum(axis=2) @ offsets / total
@@ -343,7 +248,9 @@ def refine_landmarks(points: Floats, heatmaps: Floats, size: Size) -> Floats:
     return np.where(is_refined[:, None], np.stack([x, y], axis=1) * cell, points)
 
 
-def decode_pose(maps: Maps, transform: ImageTransform, size: Size) -> Pose | None:
+def decode_pose(
+    maps: Maps, transform: ImageTransform, size: Size, *, window: int = WINDOW
+) -> Pose | None:
     """The pose from the landmark network's outputs; None if a value is not finite.
 
     A keypoint's score is the probability that it is visible: the sigmoid of the network's
@@ -357,6 +264,7 @@ def decode_pose(maps: Maps, transform: ImageTransform, size: Size) -> Pose | Non
             They may have a batch axis of one.
         transform: from the image to the network's input.
         size: width and height of the image, in pixels.
+        window: as for ``refine_landmarks``.
     """
     presence = float(maps["presence"].item())
     raw = maps["landmarks"].reshape(-1, LANDMARK_NUMBERS)
@@ -364,27 +272,26 @@ def decode_pose(maps: Maps, transform: ImageTransform, size: Size) -> Pose | Non
         return None
     body = raw[:BODY]
     keypoints = np.empty((BODY, 3), np.float32)
-    keypoints[:, :2] = transform.to_image(_refined_points(maps, slice(BODY), transform.size))
+    keypoints[:, :2] = transform.to_image(
+        _refined_points(maps, slice(BODY), transform.size, window)
+    )
     keypoints[:, 2] = sigmoid(body[:, 3])
-    scale, _ = transform.scales
     world = maps.get("world_landmarks")
     if world is not None:
-        world = world.reshape(-1, 3)[:BODY].copy()
-        # Turned as the region is.
-        world[:, :2] = world[:, :2] @ (transform.matrix[:, :2] / scale)
+        world = world.reshape(-1, 3)[:BODY]
     mask = maps.get("segmentation")
     if mask is not None:
-        mask = transform.sample_back(sigmoid(mask.reshape(LANDMARK_SIZE)), size)
+        mask = sigmoid(mask.reshape(LANDMARK_SIZE))
     box = bounding_box(keypoints, size)
-    z = body[:, 2] / np.float32(scale)
-    return Pose(keypoints, SKELETON, presence, box, z=z, world=world, mask=mask)
+    pose = Pose(keypoints, SKELETON, presence, box, z=body[:, 2], world=world, mask=mask)
+    return convert_depths(pose, transform, size)
 
 
-def _refined_points(maps: Maps, rows: slice, size: Size) -> Floats:
+def _refined_points(maps: Maps, rows: slice, size: Size, window: int) -> Floats:
     """(K, 2): some of the landmarks, in pixels of the network's input."""
     points = maps["landmarks"].reshape(-1, LANDMARK_NUMBERS)[rows, :2]
     heatmaps = maps["heatmaps"]
-    return refine_landmarks(points, heatmaps.reshape(heatmaps.shape[-3:])[..., rows], size)
+    return refine_landmarks(points, heatmaps.reshape(heatmaps.shape[-3:])[..., rows], size, window)
 
 
 def find_distinct_poses(poses: Sequence[Pose], *, max_similarity: float) -> list[int]:
@@ -399,24 +306,6 @@ def find_distinct_poses(poses: Sequence[Pose], *, max_similarity: float) -> list
     return kept
 
 
-#: The largest absolute value of a logit: exp(89) overflows in float32.
-LARGEST_LOGIT = 80
-
-
-def sigmoid(logits: Floats) -> Floats:
-    """1 / (1 + exp(-x)) in float32; x is clipped to ``LARGEST_LOGIT``."""
-    clipped = logits.astype(np.float32).clip(-LARGEST_LOGIT, LARGEST_LOGIT)
-    probabilities: Floats = np.float32(1) / (1 + np.exp(-clipped))
-    return probabilities
-
-
-def logit(probability: float) -> float:
-    """The inverse of the sigmoid; infinite for 0 and 1."""
-    if probability <= 0 or probability >= 1:
-        return math.copysign(math.inf, probability - 0.5)
-    return math.log(probability / (1 - probability))
-
-
 def _decode(maps: Maps, size: Size, options: BlazePoseOptions) -> list[Pose]:
     if not maps["presence"].item() >= options.min_presence:
         return []
@@ -425,8 +314,8 @@ def _decode(maps: Maps, size: Size, options: BlazePoseOptions) -> list[Pose]:
     return [] if pose is None else [pose]
 
 
-def _decode_faces(maps: Maps, _size: Size, options: BlazePoseOptions) -> list[Pose]:
-    return decode_detections(maps["boxes"], maps["scores"], options).to_poses()
+def _decode_faces(maps: Maps, size: Size, options: BlazePoseOptions) -> list[Pose]:
+    return decode_faces(maps["boxes"], maps["scores"], options).to_poses(None, size)
 
 
 #: Without this output, the landmark network takes less time.
@@ -434,7 +323,7 @@ SEGMENTATION = Output("Identity_2", (1, 256, 256, 1), role="segmentation")
 
 
 def _find_sizes(facts: NetworkFacts, _options: BlazePoseOptions) -> dict[str, Sizes]:
-    anchors = sum(repeat * facts.count_cells(stride) for stride, repeat in _ANCHORS)
+    anchors = sum(repeat * facts.count_cells(stride) for stride, repeat in _GRID)
     points = facts.keypoints + HELPERS
     return {
         "boxes": (1, anchors, 12),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from posezoo.core.values import frozen
-from posezoo.poses.blazepose import sigmoid
+from posezoo.poses.blazeface import sigmoid
 from posezoo.poses.decoder_type import Maps, Share, declare_outputs, has_shape
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Size

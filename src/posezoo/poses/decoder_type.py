@@ -163,7 +163,8 @@ class DecoderType:
         approach: ``top-down``, ``bottom-up``, or empty for a decoder that does not estimate poses.
         has_own_boxes: whether the box of a pose is the network's own, and the pose has a class;
             otherwise the box is that around its keypoints.
-        finds_boxes: whether it finds only the boxes of people, and no keypoints.
+        finds_boxes: whether it is a detector: it finds boxes, and perhaps a few keypoints.
+        finds_masks: whether it finds the pixels that show people, and no keypoints.
         finds_classes: whether it finds the classes of an image, and nobody's place.
         labels: the names of the classes of boxes, by their index.
         stretches: whether the network sees images stretched to its input.
@@ -200,6 +201,7 @@ class DecoderType:
     approach: str = ""
     has_own_boxes: bool = False
     finds_boxes: bool = False
+    finds_masks: bool = False
     finds_classes: bool = False
     labels: tuple[str, ...] = ()
     stretches: bool = False

@@ -35,6 +35,10 @@ DECODERS: LazyTable[DecoderType] = LazyTable(
     DecoderType,
     {
         "blazepose": "posezoo.poses.blazepose:DECODER",
+        "blazeface": "posezoo.poses.blazeface:DECODER",
+        "hand_landmarks": "posezoo.poses.landmarks:HAND",
+        "face_landmarks": "posezoo.poses.landmarks:FACE",
+        "segmentation": "posezoo.poses.segmentation:DECODER",
         "lifting_3d": "posezoo.poses.lifting:DECODER",
         "openpose": "posezoo.poses.openpose:DECODER",
         "associative_embedding": "posezoo.poses.associative_embedding:DECODER",
@@ -108,6 +112,13 @@ def decode(
       ``displacements_bwd`` (1, H, W, 32)
     - blazepose: ``landmarks`` (1, 195), ``presence`` (1, 1) and ``heatmaps`` (1, 64, 64, 39), and
       optionally ``world_landmarks`` (1, 117) and ``segmentation`` (1, 256, 256, 1)
+    - blazeface: ``boxes`` (1, N, 4 + 2 K) and ``scores`` (1, N, 1) of the anchors of an input of
+      128 x 128 or 192 x 192; it returns boxes with K keypoints
+    - hand_landmarks: ``landmarks`` (1, 63), ``presence`` and ``handedness`` (1, 1), and optionally
+      ``world_landmarks`` (1, 63)
+    - face_landmarks: ``landmarks`` (1, 1, 1, 1404) and ``presence`` (1, 1, 1, 1)
+    - segmentation: ``person_mask`` (1, H, W, 1); it returns one pose without keypoints, whose
+      ``mask`` (H, W) is that of the input
     - lifting_3d: ``heatmaps`` and ``pafs`` as for openpose, and ``coordinates`` (1, 57, H, W); it
       returns ``Pose3D``
     - detection: ``detections`` (1, 1, N, 7); it returns poses without keypoints. As the other

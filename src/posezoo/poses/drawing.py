@@ -22,6 +22,9 @@ _HALF = 1 << _SHIFT - 1
 _OUTLINE: Color = (32, 32, 32)
 _BOX: Color = (120, 220, 60)
 
+# More keypoints, such as those of a face's mesh, are drawn thin and without outlines.
+_DENSE = 200
+
 #: The skeleton of boxes: no keypoints.
 BOXES = "box"
 
@@ -99,6 +102,9 @@ def _draw_people(
     positions = np.nan_to_num(keypoints[..., :2]).clip(-reach, reach)
     points = _sixteenths(positions)
     widths = _line_widths(canvas, poses)
+    is_dense = len(skeleton.keypoints) > _DENSE
+    if is_dense:
+        widths = np.maximum(widths // 3, 1)
     pairs, limb_colors, joints_by_color = _parts(skeleton)
     lines = points[:, pairs]
     bars = _bars(points, pairs, widths)
@@ -111,17 +117,19 @@ def _draw_people(
         limbs = are_limbs[person].nonzero()[0]
         # All outlines are drawn first, so no outline crosses a limb. A joint is a line from the
         # joint to itself. Only limbs are anti-aliased, because that takes three times as long.
-        edge = max(1, width // 3)
-        draw_lines(lines[person][limbs], False, _OUTLINE, thickness=width + 2 * edge + 2)
         own_spots = spots[person]
         seen = is_visible[person]
-        draw_lines(own_spots[seen], True, _OUTLINE, thickness=2 * (width + edge + 1))
+        if not is_dense:
+            edge = max(1, width // 3)
+            draw_lines(lines[person][limbs], False, _OUTLINE, thickness=width + 2 * edge + 2)
+            draw_lines(own_spots[seen], True, _OUTLINE, thickness=2 * (width + edge + 1))
         for limb, bar in zip(limbs.tolist(), bars[person][limbs], strict=True):
             color = own_color or limb_colors[limb]
             cv2.fillConvexPoly(canvas, bar, color, cv2.LINE_AA, shift=_SHIFT)
         for joint_color, joints in joints_by_color:
             color = own_color or joint_color
-            draw_lines(own_spots[seen & joints], True, color, thickness=2 * width)
+            thickness = width if is_dense else 2 * width
+            draw_lines(own_spots[seen & joints], True, color, thickness=thickness)
 
 
 def _bars(points: Array, pairs: Array, widths: Array) -> NDArray[np.int32]:

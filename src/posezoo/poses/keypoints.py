@@ -141,10 +141,10 @@ class Pose:
         box: x0, y0, x1, y1 in pixels, inside the image.
         track_id: the number of the person in a video, from 1; None if people are not tracked, or
             this person is not numbered yet.
-        z: (K,) float32: how far each keypoint is behind the middle of the hips, in image pixels;
-            None if the network does not estimate it.
+        z: (K,) float32: how far each keypoint is behind the middle of the hips, the wrist of a hand
+            or the middle of a face, in image pixels; None if the network does not estimate it.
         world: (K, 3) float32: x to the right, y down and z away from the camera, in meters from the
-            middle of the hips; None if the network does not estimate it.
+            middle of the hips or of the hand; None if the network does not estimate it.
         mask: (H, W) float32: the probability that each pixel of the image shows the person, 0..1;
             None without BlazePose's option ``segmentation``.
         people_from: "the whole image" if a detector found nobody, and the image was taken as one
@@ -152,7 +152,8 @@ class Pose:
         own_skeleton: the skeleton of the K keypoints; None: that of ``SKELETONS``.
         class_id: the number of the class, of an object that a detector of several classes found,
             or of a whole image; None for a person.
-        label: the name of that class; empty if it is unknown.
+        label: the name of that class; empty if it is unknown. Of a hand ``Left`` or ``Right``.
+        label_score: the probability of the label of a hand, 0..1; None for all others.
     """
 
     keypoints: Floats
@@ -168,6 +169,7 @@ class Pose:
     own_skeleton: Skeleton | None = None
     class_id: int | None = None
     label: str = ""
+    label_score: float | None = None
 
     @property
     def layout(self) -> Skeleton:
@@ -212,9 +214,9 @@ class Pose:
     def to_json(self) -> dict[str, Any]:
         """Plain Python values: ``skeleton``, ``score``, ``box``, ``keypoints`` (name, x, y, score
         each, and if they are known ``z``, and ``x_m``, ``y_m`` and ``z_m`` of ``world``); before
-        them ``track_id``, if the person has one, ``people_from``, if it is not empty, and
-        ``class_id`` and ``label`` of an object; after them ``mask``, the pixels above 0.5, in
-        COCO's run-length encoding, if it is known.
+        them ``track_id``, if the person has one, ``people_from``, if it is not empty, ``class_id``
+        and ``label`` of an object, and ``label`` and ``label_score`` of a hand; after them
+        ``mask``, the pixels above 0.5, in COCO's run-length encoding, if it is known.
         """
         names = self.layout.keypoints
         columns = {"x": self.keypoints[:, 0], "y": self.keypoints[:, 1]}
@@ -228,7 +230,8 @@ class Pose:
             track_id=self.track_id,
             people_from=self.people_from or None,
             class_id=self.class_id,
-            label=None if self.class_id is None else self.label,
+            label=None if self.class_id is None and not self.label else self.label,
+            label_score=self.label_score,
             skeleton=self.skeleton,
             score=float(self.score),
             box=[float(side) for side in self.box],

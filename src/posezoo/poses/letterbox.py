@@ -41,6 +41,9 @@ HEIGHT = "height"
 SHORTER = "shorter"
 LONGER = "longer"
 
+# The columns that OpenCV warps at once.
+_BLOCK = 64
+
 # OpenCV warps no longer images.
 _LONGEST_SIDE = 2**15 - 2
 
@@ -121,7 +124,10 @@ class ImageTransform:
         if max(image.shape) > _LONGEST_SIDE:
             return self.warp(image)
         border = cv2.BORDER_REPLICATE if repeats_edges else cv2.BORDER_CONSTANT
-        return _warp(image, self.matrix, self.size, borderMode=border)
+        width, height = self.size
+        corners = np.array([[0, height], [0, 0], [width, 0], [width, height]], np.float32)
+        to_input = cv2.getPerspectiveTransform(self.to_image(corners), corners)
+        return _warp_perspective(image, to_input, self.size, borderMode=border)
 
     def sample_back(self, values: Floats, size: Size) -> Floats:
         """Values (height, width) of the input's pixels, for the pixels of an image of this size:
@@ -146,11 +152,33 @@ def _warp(image: Image, matrix: Doubles, size: Size, **border: Any) -> Image:
     width, height = size
     columns = np.rint(inverse[:, :1] * np.arange(width)).astype(int)
     rows = np.rint(inverse[:, 1:2] * np.arange(height) + inverse[:, 2:]).astype(int)
-    positions = (columns[:, None] + rows[..., None] + 16) >> 5
-    x, y = (positions & 31).astype(np.uint16)
-    pixels = (positions >> 5).clip(-(2**15), 2**15 - 1).astype(np.int16)
-    pairs = np.ascontiguousarray(pixels.transpose(1, 2, 0))
-    warped: Image = cv2.remap(image, pairs, 32 * y + x, cv2.INTER_LINEAR, **border)
+    return _remap(image, [*(columns[:, None] + rows[..., None] + 16) >> 5], **border)
+
+
+def _warp_perspective(image: Image, matrix: Doubles, size: Size, **border: Any) -> Image:
+    """As ``_warp``, for ``cv2.warpPerspective`` and a (3, 3) matrix."""
+    cv2 = import_cv2()
+    _, inverse = cv2.invert(matrix)
+    width, height = size
+    x, y = np.arange(width), np.arange(height)[:, None]
+    # OpenCV adds the columns of a block to its first one, which decides how halves are rounded.
+    block = x // _BLOCK * _BLOCK
+    across, down, depth = (
+        (row[0] * block + row[1] * y + row[2]) + row[0] * (x - block) for row in inverse
+    )
+    scale = 32 / depth
+    positions = [np.rint(values * scale).astype(np.int32) for values in (across, down)]
+    return _remap(image, positions, **border)
+
+
+def _remap(image: Image, positions: Sequence[Array], **border: Any) -> Image:
+    """The pixels at positions, x and y of (height, width) each, in 1/32 of a pixel."""
+    cv2 = import_cv2()
+    pixels = np.empty((*positions[0].shape, 2), np.int16)
+    for place, values in enumerate(positions):
+        pixels[..., place] = (values >> 5).clip(-(2**15), 2**15 - 1)
+    x, y = ((values & 31).astype(np.uint16) for values in positions)
+    warped: Image = cv2.remap(image, pixels, y << 5 | x, cv2.INTER_LINEAR, **border)
     return warped
 
 
@@ -372,6 +400,11 @@ def to_image_pixels(
     keypoints[:, :, :2] = np.where(is_found, points, 0)
     scores = np.array([pose.score for pose in poses])
     converted = create_poses(keypoints, scores, poses[0].layout, image)
+    if poses[0].z is not None:
+        return [
+            convert_depths(replace(given, keypoints=pose.keypoints, box=pose.box), transform, image)
+            for pose, given in zip(converted, poses, strict=True)
+        ]
     if not has_own_boxes:
         return converted
     corners = np.array([pose.box for pose in poses], np.float64).reshape(-1, 2, 2)
@@ -380,6 +413,20 @@ def to_image_pixels(
         replace(pose, box=tuple(box), class_id=given.class_id)
         for pose, box, given in zip(converted, boxes, poses, strict=True)
     ]
+
+
+def convert_depths(pose: Pose, transform: ImageTransform, image: Size) -> Pose:
+    """A pose whose keypoints are in image pixels, with ``z``, ``world`` and ``mask`` converted from
+    the input, a turned square of the image.
+    """
+    scale, _ = transform.scales
+    z = None if pose.z is None else pose.z / np.float32(scale)
+    world = pose.world
+    if world is not None:
+        world = world.copy()
+        world[:, :2] = world[:, :2] @ (transform.matrix[:, :2] / scale)
+    mask = None if pose.mask is None else transform.sample_back(pose.mask, image)
+    return replace(pose, z=z, world=world, mask=mask)
 
 
 def rotated_square_transform(

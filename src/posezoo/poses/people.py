@@ -12,6 +12,9 @@ from posezoo.poses.decoders import DECODERS
 #: The setting ``people_from`` of results of a model that finds the people itself, in words.
 ITSELF = "the model"
 
+# Parts of people, with which the names of their skeletons begin.
+_PARTS = ("hand", "palm", "face", "eye")
+
 #: What tells the user of ``TRACKING`` how all people are found.
 ONE_IS_FOLLOWED = f"one person is followed; --detector {DEFAULT_DETECTOR} finds all"
 
@@ -49,6 +52,17 @@ def resolve_people(model: Model, named: str, decoder: str = "") -> People | None
     record = _find_decoder(model, decoder)
     is_tracked = record is not None and record.next_crop is not None
     return People(WHOLE_IMAGE, TRACKING if is_tracked else WHOLE_IMAGE)
+
+
+def noun_of(model: Model) -> str:
+    """What a model finds, in a word: ``person``, ``hand``, ``palm``, ``face`` or ``eye``."""
+    word, _, _ = model.skeleton.partition("-")
+    return word if word in _PARTS else "person"
+
+
+def plural_of(noun: str) -> str:
+    """The plural of such a word."""
+    return "people" if noun == "person" else f"{noun}s"
 
 
 def _find_decoder(model: Model, decoder: str) -> DecoderType | None:

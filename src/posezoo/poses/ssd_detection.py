@@ -37,13 +37,17 @@ PERSON = 1
 
 @frozen
 class Box:
-    """The box of a person: left, top, right and bottom in image pixels, and the score, 0..1."""
+    """The box of a person: left, top, right and bottom in image pixels, and the score, 0..1.
+
+    It may be turned around its center by ``angle``, clockwise, in radians.
+    """
 
     x0: float
     y0: float
     x1: float
     y1: float
     score: float = 1.0
+    angle: float = 0.0
 
     @property
     def center(self) -> tuple[float, float]:

@@ -22,6 +22,7 @@ from posezoo.poses.letterbox import (
     Size,
     fit_image,
     fit_transform,
+    rotated_square_transform,
 )
 from posezoo.poses.ssd_detection import Box
 
@@ -74,17 +75,21 @@ class PersonCrop:
         shown: left, top, right and bottom of the visible part of the image, in integer pixels; the
             rest of the crop is blank.
         sizing: how this part is fitted to the crop; None: as ``view`` maps it.
+        repeats_edges: whether it is as MediaPipe makes it: see ``ImageTransform.sample``.
     """
 
     view: ImageTransform
     shown: tuple[int, int, int, int]
     sizing: InputSizing | None = None
+    repeats_edges: bool = False
 
     def extract(self, image: Image, blank: Color = (0, 0, 0)) -> Image:
         """The cropped picture, (height, width, 3), of an (H, W, 3) image; ``blank`` fills the
         rest.
         """
         left, top, right, bottom = self.shown
+        if self.repeats_edges:
+            return self.view.sample(image, repeats_edges=True)
         if self.sizing:
             return fit_image(image[top:bottom, left:right], self.view.size, self.sizing)[1]
         shift = np.array([[1, 0, left], [0, 1, top], [0, 0, 1]])
@@ -154,6 +159,15 @@ def crop_as_stated(
     first = np.array([left, top]) + HALF_PIXEL
     view.matrix[:, 2] += HALF_PIXEL - first * view.scales
     return PersonCrop(view, shown, sizing)
+
+
+def crop_square(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:
+    """The square of the box's longer side, turned as the box is; the image's edges are repeated
+    outside of it (MediaPipe).
+    """
+    side = max(box.width, box.height) * (padding or 1)
+    view = rotated_square_transform(box.center, side, box.angle, size)
+    return PersonCrop(view, (0, 0, *image), repeats_edges=True)
 
 
 def _pixel_center(box: Box) -> tuple[float, float]:

@@ -11,7 +11,7 @@ import numpy as np
 from posezoo.core.arrays import Array, Floats
 from posezoo.core.errors import InferenceError
 from posezoo.core.values import frozen
-from posezoo.poses.blazepose import sigmoid
+from posezoo.poses.blazeface import sigmoid
 from posezoo.poses.decoder_type import Maps, OutputRule, Shape, declare_outputs
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Size

@@ -60,9 +60,7 @@ def select_output_reader(target: QuantizationTarget) -> OutputReader:
         """BlazePose's detector: four keypoints of each person, which determine the next network's
         crop.
         """
-        detections = blazepose.decode_detections(
-            outputs["Identity"], outputs["Identity_1"], options
-        )
+        detections = blazepose.decode_faces(outputs["Identity"], outputs["Identity_1"], options)
         points = detections.keypoints[: options.max_people].astype(np.float32)
         return DetectedPoints(points, np.ones(points.shape[:2], bool))
 

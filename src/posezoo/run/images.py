@@ -33,6 +33,14 @@ SAMPLE_PHOTOS = tuple(
     Path(__file__).with_name("samples") / name for name in ("astronaut.png", "camera.png")
 )
 
+_HAND = SAMPLE_PHOTOS[0].with_name("hand.png")
+
+
+def sample_photos(noun: str) -> tuple[Path, ...]:
+    """The pictures that show what a model finds that ``poses.people.noun_of`` names so."""
+    return (_HAND,) if noun in ("hand", "palm") else SAMPLE_PHOTOS
+
+
 # 256 Mi: more than the largest sensors of phones (200 million); 768 MiB when decoded.
 MAX_PIXELS = 1 << 28
 

@@ -51,7 +51,7 @@ from posezoo.poses.decoders import (
     require_top_down,
     resolve_options,
 )
-from posezoo.poses.people import declared_people, resolve_people
+from posezoo.poses.people import declared_people, noun_of, resolve_people
 
 if TYPE_CHECKING:
     from posezoo.run.measured import Measurement
@@ -450,14 +450,14 @@ def explain_no_people(
         min_person_score: the minimum score that the user chose; None for the decoder's.
         inputs: the values of the flag ``--input``, for a command to paste.
     """
-    noun = "person" if estimator.finds_people else "object"
+    noun = noun_of(estimator.model) if estimator.finds_people else "object"
     detector = None
     if estimator.people_from != WHOLE_IMAGE:
         detector = select_detector(context, estimator.model, estimator.decoder)
     model = detector or estimator.model
     decoder = model.decoder or Decoder(estimator.decoder)
     option = find_decoder(decoder.name).person_score
-    problem = f"{'the person detector ' if detector else ''}{model.full_name} found no {noun}"
+    problem = f"{f'the {noun} detector ' if detector else ''}{model.full_name} found no {noun}"
     advice = []
     if option:
         least = min_person_score
@@ -467,9 +467,9 @@ def explain_no_people(
         if least:
             advice.append(f"--min_person_score {least / 2:g}")
     if detector:
-        advice.append("--detector none if one person fills the photo")
-    if not estimator.finds_people:
-        advice.append("a photo in which objects are larger")
+        advice.append(f"--detector none if one {noun} fills the photo")
+    if noun != "person":
+        advice.append(f"a photo in which {noun}s are larger")
     elif estimator.model.name != FALLBACK_MODEL and estimator.model.task != "detection":
         given = ["--input", *inputs] if inputs else []
         advice.append(shlex.join(["posezoo", "run", FALLBACK_MODEL, *given]))

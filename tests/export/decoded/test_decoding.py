@@ -44,7 +44,7 @@ from posezoo.core.verify import check_artifacts
 from posezoo.export.decoded import append_decoder, nodes
 from posezoo.export.decoded.decoding_options import with_decoding
 from posezoo.export.decoded.frames import FrameFit
-from posezoo.poses.blazepose import BlazePoseOptions, decode_detections
+from posezoo.poses.blazepose import BlazePoseOptions, decode_faces
 from posezoo.poses.decoders import DECODERS, find_decoder, resolve_options
 from posezoo.poses.heatmap import CONVENTIONS
 from posezoo.poses.keypoints import from_pixel_indices
@@ -378,7 +378,9 @@ def test_the_graph_of_blazeposes_detector_finds_the_same_faces_as_numpy(
     for seed in range(SCENES):
         maps = faces(np.random.default_rng(seed))
         values, scores = compiled(dict(maps)).values()
-        poses = decode_detections(maps["boxes"], maps["scores"], options).to_poses()[: len(scores)]
+        poses = decode_faces(maps["boxes"], maps["scores"], options).to_poses(None, (224, 224))[
+            : len(scores)
+        ]
         assert np.allclose(scores[: len(poses)], [pose.score for pose in poses], atol=1e-6), seed
         assert np.all(scores[len(poses) :] == 0) and np.all(values[len(poses) :] == 0), seed
         for row, pose in zip(values, poses, strict=False):
@@ -725,9 +727,9 @@ def test_blazeposes_real_detector_finds_the_same_faces(mirror, shared, tmp_path)
         picture = cv2.resize(cv2.imread(str(photo)), (224, 224))[None]
         values, scores = irs[True]([picture]).values()
         outputs = irs[False]([picture.astype(np.float32)])
-        wanted = decode_detections(
+        wanted = decode_faces(
             outputs["Identity"], outputs["Identity_1"], BlazePoseOptions()
-        ).to_poses()
+        ).to_poses(None, (224, 224))
         assert np.count_nonzero(scores) == len(wanted)
         for row, pose in zip(values, wanted, strict=False):
             assert np.abs(row - pose.keypoints).max() <= 0.01

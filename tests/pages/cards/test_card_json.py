@@ -88,12 +88,14 @@ def test_the_facts_of_a_composite_name_the_part_that_they_belong_to(tmp_path):
 
 def test_every_decoder_that_finds_poses_has_an_approach():
     assert {name for name, decoder in DECODERS.items() if not decoder.approach} == {
+        "blazeface",
         "boxes_labels",
         "centernet",
         "classification",
         "detection",
         "nanodet",
         "rtmdet",
+        "segmentation",
         "yolox",
         "yolo_anchors",
     }

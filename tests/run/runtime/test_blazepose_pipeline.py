@@ -217,11 +217,7 @@ def test_the_runtime_that_made_the_networks_sees_the_same(shared, blazepose_irs)
         name: stored[f"pose-detection/photo/{name}"] for name in ("Identity", "Identity_1")
     }
     (one,), (other,) = (
-        [
-            blazepose.decode_detections(
-                out["Identity"], out["Identity_1"], blazepose.BlazePoseOptions()
-            )
-        ]
+        [blazepose.decode_faces(out["Identity"], out["Identity_1"], blazepose.BlazePoseOptions())]
         for out in (ours, reference)
     )
     assert len(one) == len(other) == 1 and other.scores[0] == pytest.approx(0.8134, abs=1e-4)

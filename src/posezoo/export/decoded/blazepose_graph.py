@@ -24,15 +24,14 @@ from posezoo.export.decoded.nodes import (
     take,
     unsqueeze,
 )
+from posezoo.poses.blazeface import LARGEST_LOGIT, logit
 from posezoo.poses.blazepose import (
+    ANCHORS,
     BODY,
     LANDMARK_NUMBERS,
-    LARGEST_LOGIT,
     MIN_CONFIDENCE,
     WINDOW,
     BlazePoseOptions,
-    generate_anchors,
-    logit,
 )
 from posezoo.poses.letterbox import Size
 
@@ -72,11 +71,11 @@ def _refine(points: Any, heatmaps: Any, size: Size) -> Any:
 
 
 def _build_detector(maps: Maps, options: BlazePoseOptions, max_people: int) -> TwoNodes:
-    """The keypoints of ``FaceDetections`` with the face's score, (N, 4, 3), and the scores,
+    """The keypoints of ``Detections`` with the face's score, (N, 4, 3), and the scores,
     (N,).
     """
     raw = reshape(maps["boxes"], [-1, 6, 2])
-    points = raw + constant(generate_anchors()[:, None])
+    points = raw + constant(ANCHORS[:, None])
     half = take(raw, 1, 1) * constant(0.5)
     low = take(points, 0, 1) - half
     high = take(points, 0, 1) + half

@@ -123,6 +123,8 @@ def decoder_task(view: ModelView) -> Violations:
     expected = f"{POSES}_3d" if "coordinates" in roles else POSES
     if reader.decoder.finds_boxes or not reader.is_last:
         expected = "detection"
+    if reader.decoder.finds_masks:
+        expected = "semantic_segmentation"
     if declared.task not in ("", expected):  # it is empty if model.yml cannot be read
         message = f"task_type is {declared.task}, and the decoder {reader.name} is for {expected}"
         yield view.declared("task_type", message, declared.task, expected)

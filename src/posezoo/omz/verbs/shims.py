@@ -1,6 +1,7 @@
 """posezoo shims: write commands with Open Model Zoo's names, so that old scripts find them.
 
-With --wheel, pip installs these commands if a script asks for openvino-dev.
+With --wheel, pip installs these commands if a script asks for openvino-dev. ``posezoo shims
+mediapipe`` does the same for MediaPipe's solutions.
 """
 
 from __future__ import annotations
@@ -11,17 +12,23 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag
 from posezoo.cli.parsers import Args
 from posezoo.cli.report import print_text
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.core.errors import OutputError, PosezooError, os_reason
+from posezoo.solutions.stand_in import RELEASE
+
+if TYPE_CHECKING:
+    from packaging.version import Version
 
 EXAMPLES = """
 posezoo shims ~/.local/bin
 posezoo shims ./bin && PATH=$PWD/bin:$PATH omz_downloader --print_all
 posezoo shims --wheel wheels && PIP_FIND_LINKS=$PWD/wheels pip install "openvino-dev[onnx]==2024.6.0"
+posezoo shims mediapipe --wheel wheels && PIP_FIND_LINKS=$PWD/wheels pip install "mediapipe==0.10.21"
 """  # noqa: E501
 
 #: The module of each command, by the command's name.
@@ -49,7 +56,28 @@ _OLD_RELEASE = (
 )
 
 
-def _release(text: str) -> str:
+_USUAL_RELEASE = "2024.6.0"
+
+
+def _openvino_release(text: str) -> str:
+    """Raises: ValueError: it is no release of openvino-dev."""
+    from packaging.version import Version
+
+    version = _parse_release(text, "2022.1.0")
+    if Version(version.base_version) not in map(Version, RELEASES):
+        raise ValueError(f"openvino-dev has no release {text}; it has {', '.join(RELEASES)}")
+    return str(version)
+
+
+def _mediapipe_release(text: str) -> str:
+    """Raises: ValueError: it is no release of mediapipe that has the solutions."""
+    version = _parse_release(text, RELEASE)
+    if not (0, 8) <= version.release < (0, 10, 30):
+        raise ValueError(f"mediapipe {text} has no solutions: 0.8 to 0.10.21 have")
+    return str(version)
+
+
+def _parse_release(text: str, example: str) -> Version:
     from packaging.version import InvalidVersion, Version
 
     try:
@@ -57,11 +85,8 @@ def _release(text: str) -> str:
     except InvalidVersion:
         version = None
     if version is None or version.local:
-        raise argparse.ArgumentTypeError(f"expected a release such as 2022.1.0, got {text!r}")
-    if Version(version.base_version) not in map(Version, RELEASES):
-        problem = f"openvino-dev has no release {text}; it has {', '.join(RELEASES)}"
-        raise argparse.ArgumentTypeError(problem)
-    return str(version)
+        raise ValueError(f"expected a release such as {example}, got {text!r}")
+    return version
 
 
 def _registry_of(release: str) -> str:
@@ -79,21 +104,21 @@ def _registry_of(release: str) -> str:
 FLAGS = (
     Flag(
         "folder DIR",
-        f"the folder to write {', '.join(COMMANDS)} to; it should be on PATH",
+        f"the folder to write {', '.join(COMMANDS)} to; it should be on PATH. The word mediapipe"
+        " means a stand-in for MediaPipe, whose solutions then run on OpenVINO",
         Path,
         nargs="?",
     ),
     Flag(
         "--wheel DIR",
-        "write two wheels to this folder: posezoo, and a stand-in for openvino-dev that pip prefers"
-        " to the real one; never publish them",
+        "write two wheels to this folder: posezoo, and a stand-in for openvino-dev or mediapipe"
+        " that pip prefers to the real one; never publish them (default for mediapipe: wheels)",
     ),
     Flag(
         "--wheel_version VERSION",
-        "the version of openvino-dev that the stand-in satisfies, and whose models --all and"
-        " --print_all of the commands mean (default: %(default)s)",
-        _release,
-        default="2024.6.0",
+        "the version that the stand-in satisfies; of openvino-dev, it is also the one whose models"
+        f" --all and --print_all of the commands mean (default: {_USUAL_RELEASE}, and {RELEASE} of"
+        " mediapipe)",
     ),
     Flag(
         "--force",
@@ -114,13 +139,26 @@ def run(args: _Args) -> int:
     """Write the commands or the wheels, and print their paths."""
     if args.folder is None and args.wheel is None:
         args.parser.error("name a folder for the commands, or --wheel DIR")
+    try:
+        return _write(args)
+    except ValueError as error:
+        args.parser.error(f"argument --wheel_version: {error}")
+
+
+def _write(args: _Args) -> int:
+    if args.folder == Path("mediapipe"):
+        lines = _write_mediapipe(args)
+        if not args.quiet:
+            print_text("\n".join(lines))
+        return 0
+    release = _openvino_release(_requested(args, _USUAL_RELEASE))
     lines = []
     if args.wheel:
         if not args.force:
             _refuse_older_openvino()
-        lines = _write_wheels(args.wheel, args.wheel_version, force=args.force)
+        lines = _write_wheels(args.wheel, release, force=args.force)
     if args.folder:
-        lines += _write_commands(args.folder, args.wheel_version, replaces=args.force)
+        lines += _write_commands(args.folder, release, replaces=args.force)
     if not args.quiet:
         print_text("\n".join(lines))
     if args.folder:
@@ -141,34 +179,60 @@ def _refuse_older_openvino() -> None:
         )
 
 
+def _requested(args: _Args, usual: str) -> str:
+    return usual if args.wheel_version is None else args.wheel_version
+
+
 def _write_wheels(folder: Path, release: str, *, force: bool) -> list[str]:
     """Write the wheels; returns what to print."""
-    from posezoo.core.files.outputs import write_output
     from posezoo.omz.stand_in_wheel import pack_posezoo, pack_stand_in
 
-    name, content = pack_posezoo()
-    write_output(folder / name, content, force=force)
+    lines = [_write_wheel(folder, *pack_posezoo(), force=force)]
     registry = _registry_of(release)
-    stand_in, content = pack_stand_in(release, COMMANDS, registry, _read_models(registry))
-    write_output(folder / stand_in, content, force=force)
+    stand_in = pack_stand_in(release, COMMANDS, registry, _read_models(registry))
+    lines += [
+        _write_wheel(folder, *stand_in, force=force),
+        *_explain_use(folder, f"openvino-dev=={release}"),
+    ]
+    if registry == "omz":
+        return lines
+    return [*lines, _OLD_RELEASE.format(release=release)]
+
+
+def _write_mediapipe(args: _Args) -> list[str]:
+    """Write the wheels of the stand-in for mediapipe; returns what to print."""
+    from posezoo.omz.stand_in_wheel import pack_mediapipe, pack_posezoo
+
+    release = _mediapipe_release(_requested(args, RELEASE))
+    folder = args.wheel or Path("wheels")
+    return [
+        _write_wheel(folder, *pack_posezoo(), force=args.force),
+        _write_wheel(folder, *pack_mediapipe(release), force=args.force),
+        *_explain_use(folder, f"mediapipe=={release}"),
+    ]
+
+
+def _write_wheel(folder: Path, name: str, content: bytes, *, force: bool) -> str:
+    from posezoo.core.files.outputs import write_output
+
+    write_output(folder / name, content, force=force)
+    return str(folder / name)
+
+
+def _explain_use(folder: Path, requirement: str) -> list[str]:
     path = folder.resolve()
     # pip separates several values at blanks.
     if " " in str(path):
         value = path.as_uri()
     else:
         value = shlex.quote(str(path))
-    lines = [
-        str(folder / name),
-        str(folder / stand_in),
-        f'Use: PIP_FIND_LINKS={value} pip install "openvino-dev=={release}"',
+    return [
+        f'Use: PIP_FIND_LINKS={value} pip install "{requirement}"',
         (
             "These wheels are for this machine, or for a package index of your own: never publish"
             " them."
         ),
     ]
-    if registry == "omz":
-        return lines
-    return [*lines, _OLD_RELEASE.format(release=release)]
 
 
 def _read_models(registry: str) -> Path | None:

@@ -20,7 +20,7 @@ from posezoo.pages.cards.markdown import (
 )
 from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.poses.decoders import DECODERS
-from posezoo.poses.people import declared_people
+from posezoo.poses.people import declared_people, noun_of, plural_of
 
 PHOTO = "photo.jpg"
 #: Height and width used to measure networks of any input size, also by `make measure`.
@@ -34,6 +34,24 @@ CREDIT = (
 )
 
 
+_DRAWN = "*A drawing of posezoo.*"
+
+
+def _is_drawn(facts: ModelFacts) -> bool:
+    return noun_of(facts.model) in ("hand", "palm")
+
+
+def describe_picture(facts: ModelFacts) -> str:
+    """What a model's picture shows."""
+    shown = "a drawn hand" if _is_drawn(facts) else "two photos"
+    return f"what {facts.name} finds in {shown}"
+
+
+def credit_picture(facts: ModelFacts) -> str:
+    """Where the photos of a model's picture come from, in Markdown."""
+    return _DRAWN if _is_drawn(facts) else CREDIT
+
+
 def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Paragraphs:
     """The section Example: the model's results on an image, and the shortest way to run the model.
 
@@ -45,8 +63,8 @@ def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Paragr
         return
     yield "## Example"
     if linked and model.path.with_name(PICTURE).is_file():
-        yield format_image(PICTURE, f"what {facts.name} finds in two photos")
-        yield CREDIT
+        yield format_image(PICTURE, describe_picture(facts))
+        yield credit_picture(facts)
     parts = map(with_known_network, facts.parts)
     extras = ["run", *(["torch"] if any(part.network is not None for part in parts) else [])]
     named = " and ".join(map(format_code, extras))
@@ -56,7 +74,8 @@ def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Paragr
         yield format_code_block("sh", [format_shortest_command(facts, precision)])
         return
     run = format_shortest_command(facts, precision)
-    yield "Run it on two sample photos, or on a photo of your own:"
+    samples = "a drawn hand" if _is_drawn(facts) else "two sample photos"
+    yield f"Run it on {samples}, or on a photo of your own:"
     yield format_code_block(
         "sh", [run, format_shortest_command(facts, precision, f" --input {PHOTO}")]
     )
@@ -68,6 +87,7 @@ def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Paragr
 def _describe_people(facts: ModelFacts, people: People, *, linked: bool) -> Paragraphs:
     """How the people in an image and in a video are found."""
     named = format_code("--detector MODEL")
+    noun = noun_of(facts.model)
     if people.photo == WHOLE_IMAGE:
         yield (
             f"It treats the whole image as one person. With {named}, a detector finds the people"
@@ -76,8 +96,8 @@ def _describe_people(facts: ModelFacts, people: People, *, linked: bool) -> Para
     else:
         detector = _link_to_model(facts, people.photo, linked=linked)
         yield (
-            f"It processes one person at a time: {detector} finds the people first; {named} names"
-            " another."
+            f"It processes one {noun} at a time: {detector} finds the {plural_of(noun)} first;"
+            f" {named} names another."
         )
     if people.whole_image is not None:
         yield (

@@ -18,7 +18,7 @@ from posezoo.core.values import frozen
 from posezoo.pages.cards.card_reader import CardMetric, read_card, to_plain_text
 from posezoo.pages.cards.markdown import one_line
 from posezoo.pages.cards.model_card import NAME, NOTE, has_note
-from posezoo.pages.cards.usage_section import CREDIT, PICTURE
+from posezoo.pages.cards.usage_section import PICTURE, credit_picture, describe_picture
 from posezoo.pages.facts.comparison import (
     COLUMNS,
     ComparisonColumn,
@@ -209,8 +209,7 @@ def read_example(facts: ModelFacts) -> Sequence[Picture]:
         return ()
     if not jpeg.startswith(b"\xff\xd8\xff"):
         return ()
-    description = f"what {facts.name} finds in two photos"
-    return (Picture(jpeg, description, to_plain_text(CREDIT)),)
+    return (Picture(jpeg, describe_picture(facts), to_plain_text(credit_picture(facts))),)
 
 
 def name_family(name: str) -> str:

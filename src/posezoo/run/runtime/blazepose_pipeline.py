@@ -4,8 +4,8 @@ finds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import count
+from collections.abc import Sequence
+from functools import partial
 
 from posezoo.core.errors import InferenceError
 from posezoo.poses import blazepose
@@ -18,7 +18,9 @@ from posezoo.run.runtime.inference_pipeline import (
     FrameSteps,
     InferenceRequest,
     PipelineSteps,
+    RegionSteps,
     Steps,
+    best_first,
 )
 from posezoo.run.runtime.network_pipeline import PipelineConfig, compile_image_network
 
@@ -63,31 +65,21 @@ class BlazePosePipeline:
         """The steps for one image."""
         regions = yield from self._detect(image)
         people = yield from self._estimate(image, regions, is_video=False)
-        return _best_first(people)
+        return best_first(pose for pose, _ in people)
 
     def track(self) -> FrameSteps:
         """As ``detect_every``, with the detector on each frame."""
         return self.detect_every(1)
 
     def detect_every(self, number: int) -> FrameSteps:
-        """The steps for the frames of one video, in which people are followed from their landmarks
-        in the frame before, as MediaPipe does. The detector runs on each ``number``-th frame, and
-        whenever nobody is followed.
-        """
-        followed: list[ImageTransform] = []
-        frames = count()
-
-        def steps(image: Image) -> PipelineSteps:
-            nonlocal followed
-            regions = followed
-            if next(frames) % number == 0 or not followed:
-                detected = yield from self._detect(image)
-                regions = [*followed, *blazepose.find_new_regions(followed, detected)]
-            people = yield from self._estimate(image, regions, is_video=True)
-            followed = [region for _, region in people if region]
-            return _best_first(people)
-
-        return steps
+        """The steps for the frames of one video, as ``RegionSteps`` follows people."""
+        steps = RegionSteps(
+            self._detect,
+            partial(self._estimate, is_video=True),
+            blazepose.find_new_regions,
+            self._options.max_people,
+        )
+        return steps.follow(number)
 
     def _detect(self, image: Image) -> Steps[list[ImageTransform]]:
         """The region of each person whose face is found."""
@@ -95,7 +87,7 @@ class BlazePosePipeline:
         seen = []
         for view in blazepose.detector_views(image_size(image), quarters=options.quarters):
             outputs = yield _request(self._detector, view.sample(image))
-            faces = blazepose.decode_detections(outputs["Identity"], outputs["Identity_1"], options)
+            faces = blazepose.decode_faces(outputs["Identity"], outputs["Identity_1"], options)
             seen.append(faces.to_image(view))
         faces = blazepose.merge_views(seen, options) if options.quarters else seen[0]
         return blazepose.body_regions(faces[: options.max_people])
@@ -117,10 +109,6 @@ class BlazePosePipeline:
         poses = [pose for pose, _ in people]
         kept = blazepose.find_distinct_poses(poses, max_similarity=options.max_similarity)
         return [people[place] for place in kept]
-
-
-def _best_first(people: Iterable[_Person]) -> list[Pose]:
-    return sorted((pose for pose, _ in people), key=lambda pose: -pose.score)
 
 
 def _request(network: CompiledNetwork, picture: Image) -> InferenceRequest:

@@ -6,11 +6,12 @@ decides whether to infer now, with another network, or for several images at onc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable, Generator, Iterable, Sequence
+from itertools import count
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from posezoo.core.arrays import NamedArrays
-from posezoo.core.values import frozen_with_arrays
+from posezoo.core.values import frozen, frozen_with_arrays
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Image, Size
 from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs
@@ -83,6 +84,55 @@ class VideoPipeline(Protocol):
             InferenceError: there is no detector.
         """
         ...
+
+
+#: Where a network sees a person, hand or face: as each pipeline describes it.
+Region = TypeVar("Region")
+
+
+@frozen
+class RegionSteps(Generic[Region]):
+    """The steps of a pipeline whose detector finds the regions that its last network sees.
+
+    Attributes:
+        detect: the steps to the regions in an image.
+        estimate: the steps to the pose in each region, and to its region in the next frame of a
+            video, or None.
+        find_new: of the regions that were followed, and those that were detected: the detected
+            ones that show somebody else.
+        most: the maximum number of regions in a frame.
+    """
+
+    detect: Callable[[Image], Steps[list[Region]]]
+    estimate: Callable[[Image, Sequence[Region]], Steps[list[tuple[Pose, Region | None]]]]
+    find_new: Callable[[Sequence[Region], Sequence[Region]], list[Region]]
+    most: int
+
+    def follow(self, number: int) -> FrameSteps:
+        """The steps for the frames of one video, in which people are followed from their landmarks
+        in the frame before, as MediaPipe does. The detector runs on each ``number``-th frame and
+        whenever nobody is followed, but not while as many as possible are.
+        """
+        followed: list[Region] = []
+        frames = count()
+
+        def steps(image: Image) -> PipelineSteps:
+            nonlocal followed
+            regions = followed
+            is_turn = next(frames) % number == 0 or not followed
+            if is_turn and len(followed) < self.most:
+                detected = yield from self.detect(image)
+                regions = [*followed, *self.find_new(followed, detected)]
+            people = yield from self.estimate(image, regions[: self.most])
+            followed = [region for _, region in people if region]
+            return best_first(pose for pose, _ in people)
+
+        return steps
+
+
+def best_first(poses: Iterable[Pose]) -> list[Pose]:
+    """The poses, highest score first."""
+    return sorted(poses, key=lambda pose: -pose.score)
 
 
 def restart_at_each_scene(start: Callable[[], FrameSteps]) -> FrameSteps:

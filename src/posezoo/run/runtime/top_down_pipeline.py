@@ -114,7 +114,7 @@ class TopDownPipeline(NetworkPipeline):
             return (yield from self._estimate_whole(image))
         boxes = yield from self._detect(image)
         if boxes:
-            return (yield from self.steps_for_boxes(image, boxes))
+            return (yield from self._estimate(image, self._highest(boxes), self._padding))
         return (yield from self._take_whole(image))
 
     def _take_whole(self, image: Image) -> PipelineSteps:

@@ -127,7 +127,8 @@ def run(args: _Args) -> int:
     """Load the model, after download and conversion if necessary; find and draw the poses in each
     input.
     """
-    from posezoo.run.images import SAMPLE_PHOTOS
+    from posezoo.poses.people import noun_of
+    from posezoo.run.images import sample_photos
     from posezoo.run.load import Loader, describe_assumed_skeleton
     from posezoo.run.video.frame_publishers import is_stdout, open_publisher
     from posezoo.run.video.frame_rate import StepTimer
@@ -148,7 +149,8 @@ def run(args: _Args) -> int:
         if args.input:
             inputs = _open_inputs(args, context, stack, failures)
         else:
-            inputs = RunInputs(tuple(ImageInput(photo, str(photo)) for photo in SAMPLE_PHOTOS))
+            photos = sample_photos(noun_of(chosen.model) if chosen.model else "")
+            inputs = RunInputs(tuple(ImageInput(photo, str(photo)) for photo in photos))
         _require_video(args, inputs)
         if args.output:
             require_fitting_output(args.output, inputs)
@@ -397,17 +399,19 @@ def _summary_lines(
     summary: dict[str, Any], results: Path, ran: str, estimator: Estimator, *, is_file: bool
 ) -> Iterator[str]:
     from posezoo.poses.decoders import find_decoder
+    from posezoo.poses.people import ONE_IS_FOLLOWED, noun_of, plural_of
 
     finds_people = estimator.finds_people
     finds_classes = find_decoder(estimator.decoder).finds_classes
     kind = "keypoints" if finds_people else "results"
+    noun = noun_of(estimator.model) if finds_people else "result"
     for image in summary["images"]:
-        described = _describe_found(image["poses"], finds_people)
+        described = _describe_found(image["poses"], noun)
         yield f"{image['image']}: {described} -> {image['picture']}"
     for video in summary["videos"]:
         frames = format_count(video["frames"], "frame")
         if not finds_classes:
-            frames += f", at most {_count_found(video['people'], finds_people)} in one"
+            frames += f", at most {_count_found(video['people'], noun)} in one"
         yield f"{video['video']}: {frames} -> {video['picture']}"
         if video["keypoints"]:
             yield f"{video['video']}: {kind} of each frame -> {video['keypoints']}"
@@ -419,29 +423,24 @@ def _summary_lines(
         yield f"model card  {summary['card']}"
     yield f"ran         {ran} on {summary['device']} in {summary['executed_precision']}"
     if finds_people:
-        from posezoo.poses.people import ONE_IS_FOLLOWED
-
         people_from = summary["people_from"]
         note = f": {ONE_IS_FOLLOWED}" if TRACKING in people_from else ""
-        yield f"people from {people_from}{note}"
+        yield f"{plural_of(noun)} from {people_from}{note}"
     for name, seconds in summary["seconds"].items():
         yield f"{seconds:9.2f} s  {name}"
 
 
-def _describe_found(poses: Sequence[dict[str, Any]], finds_people: bool) -> str:
+def _describe_found(poses: Sequence[dict[str, Any]], noun: str) -> str:
     """How many people or objects of each class were found; of a classifier, the best classes."""
-    if not poses or finds_people:
-        return _count_found(len(poses), finds_people)
+    if not poses or noun != "result":
+        return _count_found(len(poses), noun)
     if poses[0]["skeleton"] == "class":
         return ", ".join(f"{pose['label']} {pose['score']:.2f}" for pose in poses[:3])
     counts = Counter(pose["label"] for pose in poses)
-    return ", ".join(
-        _count_found(count, True) if label == "person" else format_count(count, label)
-        for label, count in counts.items()
-    )
+    return ", ".join(_count_found(count, label) for label, count in counts.items())
 
 
-def _count_found(number: int, finds_people: bool) -> str:
-    if not finds_people:
-        return format_count(number, "result")
-    return "1 person" if number == 1 else f"{number} people"
+def _count_found(number: int, noun: str) -> str:
+    if number == 1 or noun != "person":
+        return format_count(number, noun)
+    return f"{number} people"

@@ -1,0 +1,70 @@
+"""Time one solution of the installed package mediapipe: solutions_process.py SOLUTION FOLDER
+
+Prints JSON: seconds to import and to load, milliseconds of wall and CPU time an image (median), on
+photos and on a video, and the most memory in MiB. It runs with MediaPipe and with posezoo's
+stand-in alike.
+"""
+
+import json
+import resource
+import sys
+import time
+
+solution, folder = sys.argv[1:]
+start = time.perf_counter()
+import mediapipe as mp  # noqa: E402
+
+imported = time.perf_counter()
+module, name = {
+    "pose": ("pose", "Pose"),
+    "hands": ("hands", "Hands"),
+    "face_detection": ("face_detection", "FaceDetection"),
+    "face_mesh": ("face_mesh", "FaceMesh"),
+    "holistic": ("holistic", "Holistic"),
+    "selfie_segmentation": ("selfie_segmentation", "SelfieSegmentation"),
+}[solution]
+create = getattr(getattr(mp.solutions, module), name)
+found = time.perf_counter()
+create().close()
+loaded = time.perf_counter()
+
+import glob  # noqa: E402
+
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+
+photos = [cv2.imread(path)[..., ::-1].copy() for path in sorted(glob.glob(f"{folder}/*.jpg"))]
+# A person with face and hands, at ten places.
+still = cv2.resize(cv2.imread(f"{folder}/000000256353.jpg"), (640, 480))[..., ::-1].copy()
+video = [np.roll(still, 2 * place, axis=1) for place in range(10)] * 3
+
+
+def measure(images, **options):
+    wall, cpu = [], []
+    with create(**options) as instance:
+        instance.process(images[0])
+        for image in images:
+            before, used = time.perf_counter(), time.process_time()
+            instance.process(image)
+            wall.append(1000 * (time.perf_counter() - before))
+            cpu.append(1000 * (time.process_time() - used))
+    return round(float(np.median(wall)), 2), round(float(np.median(cpu)), 2)
+
+
+is_static = {} if "face_detection" in module or "selfie" in module else {"static_image_mode": True}
+photo_ms, photo_cpu_ms = measure(photos, **is_static)
+video_ms, video_cpu_ms = measure(video)
+print(
+    json.dumps(
+        {
+            "import_s": round(imported - start, 3),
+            "solution_s": round(found - imported, 3),
+            "load_s": round(loaded - found, 3),
+            "photo_ms": photo_ms,
+            "photo_cpu_ms": photo_cpu_ms,
+            "video_ms": video_ms,
+            "video_cpu_ms": video_cpu_ms,
+            "memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        }
+    )
+)

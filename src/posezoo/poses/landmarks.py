@@ -1,0 +1,342 @@
+"""Decoders of MediaPipe's landmark networks of hands and faces, and the turned squares in which
+these networks see a hand or a face upright.
+
+F. Zhang et al., MediaPipe Hands, 2020, arXiv:2006.10214; Y. Kartynnik et al., Real-time Facial
+Surface Geometry, 2019, arXiv:1907.06724. The steps and their constants are from MediaPipe 0.10.21,
+``modules/hand_landmark`` and ``modules/face_landmark``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+
+from posezoo.core.arrays import Array, Floats
+from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.values import frozen
+from posezoo.poses.blazeface import are_apart, sigmoid
+from posezoo.poses.decoder_type import (
+    DecoderType,
+    Maps,
+    OutputRule,
+    Shape,
+    Share,
+    declare_outputs,
+    has_shape,
+)
+from posezoo.poses.keypoints import Pose, create_poses
+from posezoo.poses.letterbox import Size
+from posezoo.poses.ssd_detection import Box
+from posezoo.poses.top_down import CropFunction, TopDownOptions, crop_square
+
+# The depth of a hand in the network's output is this share of its width's unit (normalize_z).
+_HAND_DEPTH = 0.4
+
+#: The labels of hands: MediaPipe takes the image for a mirrored one, such as that of a selfie.
+HANDS = ("Left", "Right")
+
+# The keypoints of the palm, which moves less than the fingers
+# (hand_landmarks_to_rect_calculator.cc).
+_PALM = [0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18]
+_WRIST, _INDEX, _MIDDLE, _RING = 0, 5, 9, 13
+
+# The outer corners of the eyes in the mesh of a face.
+_RIGHT_CORNER, _LEFT_CORNER = 33, 263
+
+# The points of an iris, and those of an eye's edge, which come first.
+_IRIS = 5
+_EYE_EDGE = 16
+
+# The square around the box of a hand or face that another detector or the user gives: as the one
+# around all landmarks of a face.
+_BOX_SCALE = 1.5
+
+
+@frozen
+class Region:
+    """How the square that a landmark network sees follows from a box and two keypoints.
+
+    Attributes:
+        points: the number of keypoints that the detector finds.
+        start, end: the keypoints whose direction is known when the square is upright.
+        direction: this direction, in radians against the clock from the right.
+        shift: of the box's center along its height, relative to it, before it is enlarged.
+        scale: the side relative to the box's longer side.
+    """
+
+    points: int
+    start: int
+    end: int
+    direction: float
+    shift: float
+    scale: float
+
+
+_PALM_REGION = Region(7, 0, 2, math.pi / 2, shift=-0.5, scale=2.6)
+_FACE_REGION = Region(6, 0, 1, 0, shift=0, scale=1.5)
+
+
+def find_turn(start: Array, end: Array, direction: float) -> float:
+    """By how much a square is turned clockwise, -pi to pi, to have a direction upright."""
+    dx, dy = (end - start).tolist()
+    return (direction + math.atan2(dy, dx) + math.pi) % (2 * math.pi) - math.pi
+
+
+def turned_square(box: Sequence[float], angle: float, shift: float, scale: float) -> Box:
+    """The turned square around the box, which is already turned around its center."""
+    x0, y0, x1, y1 = box
+    height = y1 - y0
+    x = (x0 + x1) / 2 - shift * height * math.sin(angle)
+    y = (y0 + y1) / 2 + shift * height * math.cos(angle)
+    half = max(x1 - x0, height) * scale / 2
+    return Box(x - half, y - half, x + half, y + half, angle=angle)
+
+
+def square_around(box: Box) -> Box:
+    """The square for a box whose keypoints are not known."""
+    return turned_square((box.x0, box.y0, box.x1, box.y1), 0, shift=0, scale=_BOX_SCALE)
+
+
+def _follow_hand(points: Array) -> Box:
+    palm = points[_PALM]
+    knuckles = ((points[_INDEX] + points[_RING]) / 2 + points[_MIDDLE]) / 2
+    angle = find_turn(points[_WRIST], knuckles, math.pi / 2)
+    middle = (palm.min(axis=0) + palm.max(axis=0)) / 2
+    cos, sin = math.cos(angle), math.sin(angle)
+    turned = (palm - middle) @ np.array([[cos, -sin], [sin, cos]])
+    low, high = turned.min(axis=0), turned.max(axis=0)
+    center = middle + (low + high) / 2 @ np.array([[cos, sin], [-sin, cos]])
+    half = (high - low) / 2
+    return turned_square([*(center - half), *(center + half)], angle, shift=-0.1, scale=2)
+
+
+def _follow_face(points: Array) -> Box:
+    angle = find_turn(points[_RIGHT_CORNER], points[_LEFT_CORNER], 0)
+    box = [*points.min(axis=0), *points.max(axis=0)]
+    return turned_square(box, angle, shift=0, scale=1.5)
+
+
+def find_new_squares(followed: Sequence[Box], detected: Sequence[Box]) -> list[Box]:
+    """The detected squares that do not show a hand or face that is already followed."""
+    if not (followed and detected):
+        return list(detected)
+    are_new = are_apart(_bounds(detected), _bounds(followed))
+    return [square for square, is_new in zip(detected, are_new, strict=True) if is_new]
+
+
+def find_distinct_squares(detected: Sequence[Box]) -> list[Box]:
+    """Each hand or face once: of squares that overlap, the last one, as MediaPipe's calculator."""
+    kept: list[Box] = []
+    for square in detected:
+        kept = [*find_new_squares([square], kept), square]
+    return kept
+
+
+def _bounds(squares: Sequence[Box]) -> Array:
+    """(N, 4): the squares, without their angles."""
+    return np.array([(each.x0, each.y0, each.x1, each.y1) for each in squares])
+
+
+@frozen
+class LandmarkOptions(TopDownOptions):
+    """Options of a decoder of landmarks: those of top-down decoders, and
+
+    Attributes:
+        min_presence: hands or faces with a lower presence are left out, 0..1.
+        skeleton: the names of the keypoints.
+    """
+
+    min_presence: Share = 0.5
+    skeleton: Skeleton | None = None
+
+    @property
+    def crop(self) -> CropFunction:
+        """Returns the crop for a box."""
+        return crop_square
+
+    @property
+    def region(self) -> Region:
+        """How the square follows from a detection."""
+        raise NotImplementedError
+
+    @property
+    def follow(self) -> Callable[[Array], Box]:
+        """Returns the square of the next frame of a video, from keypoints (K, 2)."""
+        raise NotImplementedError
+
+    def detected_square(self, box: Array, keypoints: Array) -> Box:
+        """The square for a detection: a box (4,) and keypoints (K, 2), in image pixels."""
+        region = self.region
+        if len(keypoints) != region.points:
+            return square_around(Box(*box.tolist()))
+        angle = find_turn(keypoints[region.start], keypoints[region.end], region.direction)
+        return turned_square(box.tolist(), angle, region.shift, region.scale)
+
+
+@frozen
+class HandOptions(LandmarkOptions):
+    """Options of the decoder hand_landmarks, as ``LandmarkOptions``."""
+
+    @property
+    def region(self) -> Region:
+        """From a palm."""
+        return _PALM_REGION
+
+    @property
+    def follow(self) -> Callable[[Array], Box]:
+        """From the landmarks of the palm."""
+        return _follow_hand
+
+
+@frozen
+class FaceOptions(LandmarkOptions):
+    """Options of the decoder face_landmarks, as ``LandmarkOptions``."""
+
+    @property
+    def region(self) -> Region:
+        """From a face and its eyes."""
+        return _FACE_REGION
+
+    @property
+    def follow(self) -> Callable[[Array], Box]:
+        """From all landmarks."""
+        return _follow_face
+
+
+def _create_poses(
+    landmarks: Floats, presence: float, size: Size, options: LandmarkOptions
+) -> list[Pose]:
+    """The pose of landmarks (K, 3); all keypoints have its score."""
+    if not (presence >= options.min_presence and np.isfinite(landmarks).all()):
+        return []
+    keypoints = landmarks.astype(np.float32)
+    keypoints[:, 2] = presence
+    return create_poses(keypoints[None], np.array([presence]), options.skeleton, size)
+
+
+def _decode_hand(maps: Maps, size: Size, options: HandOptions) -> list[Pose]:
+    """The hand that the network sees, or none.
+
+    Args:
+        maps: ``landmarks``, 21 times x, y, z in input pixels; ``presence`` and ``handedness``,
+            0..1; and optionally ``world_landmarks``, 21 times x, y, z in meters.
+        size: width and height of the input, in pixels.
+    """
+    landmarks = maps["landmarks"].reshape(-1, 3)
+    presence = float(maps["presence"].item())
+    first = float(maps["handedness"].item())
+    world = maps.get("world_landmarks")
+    if world is not None:
+        world = world.reshape(-1, 3)
+    number = int(first < 0.5)
+    score = (first, 1 - first)[number]
+    z = landmarks[:, 2] / np.float32(_HAND_DEPTH)
+    return [
+        replace(pose, z=z, world=world, label=HANDS[number], label_score=score)
+        for pose in _create_poses(landmarks, presence, size, options)
+    ]
+
+
+@cache
+def _face_parts() -> dict[str, list[int]]:
+    """The places in the mesh of the points of lips and eyes
+    (tensors_to_face_landmarks_with_attention.pbtxt).
+    """
+    parts: dict[str, list[int]] = json.loads(
+        Path(__file__).with_name("face_parts.json").read_text("utf-8")
+    )
+    return parts
+
+
+def _refine_face(mesh: Floats, maps: Maps) -> Floats:
+    """The mesh with refined lips and eyes, then the irises, which are as deep as the eyes."""
+    refined = mesh.copy()
+    for name, indices in _face_parts().items():
+        refined[indices, :2] = maps[name].reshape(-1, 2)
+    irises = []
+    for side in ("left", "right"):
+        edge = _face_parts()[f"{side}_eye"][:_EYE_EDGE]
+        depth = np.full((_IRIS, 1), refined[edge, 2].mean(), np.float32)
+        irises.append(np.hstack([maps[f"{side}_iris"].reshape(-1, 2), depth]))
+    return np.concatenate([refined, *irises])
+
+
+def _decode_face(maps: Maps, size: Size, options: FaceOptions) -> list[Pose]:
+    """The face that the network sees, or none.
+
+    Args:
+        maps: ``landmarks``, 468 times x, y, z in input pixels, and ``presence``, a logit; and of a
+            network with attention x and y of ``lips``, ``left_eye`` and ``right_eye``, which are
+            more exact, and of ``left_iris`` and ``right_iris``, five each.
+        size: width and height of the input, in pixels.
+    """
+    landmarks = maps["landmarks"].reshape(-1, 3)
+    if "lips" in maps:
+        landmarks = _refine_face(landmarks, maps)
+    presence = float(sigmoid(maps["presence"]).item())
+    return [
+        replace(pose, z=landmarks[:, 2])
+        for pose in _create_poses(landmarks, presence, size, options)
+    ]
+
+
+def _is_called(called: str, *shape: int) -> OutputRule:
+    """The rule for the output with exactly this name: others have the same shape."""
+
+    def rule(name: str, given: Shape) -> bool:
+        return name.split(":")[0] == called and given == shape
+
+    return rule
+
+
+#: What the decoders of hands and faces have in common.
+_LandmarkDecoder = partial(
+    DecoderType,
+    pipeline="posezoo.run.runtime.landmark_pipeline:LandmarkPipeline",
+    takes_boxes=True,
+    approach="top-down",
+)
+
+HAND = _LandmarkDecoder(
+    networks=(declare_outputs(landmarks=(1, 63), presence=(1, 1), handedness=(1, 1)),),
+    optional=declare_outputs(world_landmarks=(1, 63)),
+    options=HandOptions,
+    decode=_decode_hand,
+    needs="21 landmarks, the presence of a hand, and whether it is a left one",
+    rules=(
+        {
+            "landmarks": _is_called("Identity", 1, 63),
+            "presence": _is_called("Identity_1", 1, 1),
+            "handedness": _is_called("Identity_2", 1, 1),
+            "world_landmarks": _is_called("Identity_3", 1, 63),
+        },
+    ),
+)
+
+_FACE_SHAPES = {"landmarks": (1, 1, 1, 1404), "presence": (1, 1, 1, 1)}
+_PART_SHAPES = {
+    "lips": (1, 1, 1, 160),
+    "left_eye": (1, 1, 1, 142),
+    "right_eye": (1, 1, 1, 142),
+    "left_iris": (1, 1, 1, 10),
+    "right_iris": (1, 1, 1, 10),
+}
+
+FACE = _LandmarkDecoder(
+    networks=(declare_outputs(**_FACE_SHAPES),),
+    optional=declare_outputs(**_PART_SHAPES),
+    options=FaceOptions,
+    decode=_decode_face,
+    needs="468 landmarks, and the presence of a face",
+    rules=(
+        {role: has_shape(*shape) for role, shape in _FACE_SHAPES.items()}
+        | {role: has_shape(*shape, word=role) for role, shape in _PART_SHAPES.items()},
+        {role: has_shape(*shape) for role, shape in _FACE_SHAPES.items()},
+    ),
+)

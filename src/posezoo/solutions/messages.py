@@ -1,0 +1,474 @@
+"""Messages of landmarks and detections that behave as those of protobuf, without that package.
+
+https://protobuf.dev/programming-guides/encoding and https://protobuf.dev/reference/python describe
+the format and the methods. The fields are in ``tables.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from posezoo.core.arrays import Array
+from posezoo.core.values import frozen
+from posezoo.poses.keypoints import Pose
+from posezoo.poses.letterbox import Size
+from posezoo.solutions.tables import TABLES
+
+_VARINT, _BYTES, _FLOAT = 0, 2, 5
+_SIZES = {1: 8, _FLOAT: 4}  # bytes of other values, by wire type
+#: ``LocationData.format``.
+FORMATS = ("GLOBAL", "BOUNDING_BOX", "RELATIVE_BOUNDING_BOX", "MASK")
+
+
+# Of each kind, protobuf's FieldDescriptor.type and cpp_type.
+_MESSAGE_TYPES = (11, 10)
+_TYPES = {"float": (2, 6), "int64": (3, 2), "int32": (5, 1), "string": (9, 9), "enum": (14, 8)}
+
+
+_FORMAT_TYPE = SimpleNamespace(
+    full_name="mediapipe.LocationData.Format",
+    is_closed=True,
+    values_by_number={
+        number: SimpleNamespace(name=name, has_options=False) for number, name in enumerate(FORMATS)
+    },
+)
+
+
+class DecodeError(Exception):
+    """The bytes are not those of a message."""
+
+
+def _to_float32(value: Any) -> float:
+    return array("f", [value])[0]
+
+
+def _to_int(value: Any) -> int:
+    if isinstance(value, float):
+        raise TypeError(f"expected an integer, got {value!r}")
+    return int(value)
+
+
+def _to_text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, got {value!r}")
+    return value
+
+
+_CONVERTERS: dict[str, Callable[[Any], Any]] = {"float": _to_float32, "string": _to_text}
+_DEFAULTS = {"float": 0.0, "string": ""}
+
+
+class Repeated(list[Any]):
+    """The values of a repeated field."""
+
+    def __init__(self, field: Field) -> None:
+        super().__init__()
+        self._field = field
+
+    def add(self, **values: Any) -> ProtoMessage:
+        """Append a message with these values, and return it."""
+        self.append(self._field.message(**values))
+        added: ProtoMessage = self[-1]
+        return added
+
+    def append(self, value: Any) -> None:
+        """Append a copy."""
+        super().append(self._field.convert(value))
+
+    def extend(self, values: Iterable[Any]) -> None:
+        """Append copies."""
+        super().extend([self._field.convert(value) for value in values])
+
+    MergeFrom = extend
+
+
+@frozen
+class Field:
+    """A field of a message: a descriptor of Python."""
+
+    name: str
+    number: int
+    kind: str
+    is_repeated: bool = False
+    is_packed: bool = False
+
+    @property
+    def message(self) -> type[ProtoMessage]:
+        """The class of its values."""
+        return MESSAGES[self.kind]
+
+    @property
+    def is_message(self) -> bool:
+        """Whether its values are messages."""
+        return self.kind in MESSAGES
+
+    def __getattr__(self, name: str) -> Any:
+        """What the package protobuf, such as its ``MessageToDict``, reads of a field."""
+        kind, cpp_type = _TYPES.get(self.kind, _MESSAGE_TYPES)
+        first, *words = self.name.split("_")
+        facts = {
+            "type": kind,
+            "cpp_type": cpp_type,
+            "label": 3 if self.is_repeated else 1,
+            "json_name": first + "".join(map(str.capitalize, words)),
+            "message_type": MESSAGES.get(self.kind, ProtoMessage).DESCRIPTOR,
+            "enum_type": _FORMAT_TYPE,
+            "is_extension": False,
+            "has_presence": not self.is_repeated,
+        }
+        if name not in facts:
+            raise AttributeError(name)
+        return facts[name]
+
+    def convert(self, value: Any) -> Any:
+        """A value as it is stored."""
+        if not self.is_message:
+            return _CONVERTERS.get(self.kind, _to_int)(value)
+        if not isinstance(value, self.message):
+            raise TypeError(f"Expected a message {self.kind}, but got {value!r}.")
+        return self.message.FromString(value.SerializeToString())
+
+    def __get__(self, message: ProtoMessage | None, _owner: type[ProtoMessage]) -> Any:
+        if message is None:
+            return self
+        if self.name in message._values:
+            return message._values[self.name]
+        if self.is_repeated:
+            return message._values.setdefault(self.name, Repeated(self))
+        if self.is_message:
+            return message._values.setdefault(self.name, self.message())
+        return _DEFAULTS.get(self.kind, 0)
+
+    def __set__(self, message: ProtoMessage, value: Any) -> None:
+        if self.is_message or self.is_repeated:
+            raise AttributeError(
+                f'Assignment not allowed to message, map, or repeated field "{self.name}" in'
+                " protocol message object."
+            )
+        message._values[self.name] = self.convert(value)
+
+
+class ProtoMessage:
+    """A message; the names of its methods are those of protobuf."""
+
+    __slots__ = ("_values",)
+    fields: ClassVar[dict[str, Field]] = {}
+    DESCRIPTOR: ClassVar[Any] = None
+    _values: dict[str, Any]
+
+    def __init__(self, **values: Any) -> None:
+        self._values = {}
+        for name, value in values.items():
+            field = self._find(name)
+            if value is None:
+                continue
+            if field.is_repeated:
+                getattr(self, name).extend(value)
+            elif field.is_message:
+                getattr(self, name).CopyFrom(value)
+            else:
+                setattr(self, name, value)
+
+    def ListFields(self) -> list[tuple[Field, Any]]:
+        """The fields that are set, with their values."""
+        return [
+            (field, self._values[name]) for name, field in self.fields.items() if self._has(name)
+        ]
+
+    def HasField(self, name: str) -> bool:
+        """Whether a field is set."""
+        if self._find(name).is_repeated:
+            raise ValueError(f"Field {type(self).__name__}.{name} does not have presence.")
+        return self._has(name)
+
+    def ClearField(self, name: str) -> None:
+        """Forget the value of a field."""
+        self._values.pop(self._find(name).name, None)
+
+    def Clear(self) -> None:
+        """Forget all values."""
+        self._values = {}
+
+    def CopyFrom(self, other: ProtoMessage) -> None:
+        """Take the values of another message of the same class."""
+        if other is not self:
+            self._require_same_class(other)
+            self.ParseFromString(other.SerializeToString())
+
+    def MergeFrom(self, other: ProtoMessage) -> None:
+        """Add the values of another message of the same class."""
+        self._require_same_class(other)
+        self.MergeFromString(other.SerializeToString())
+
+    def IsInitialized(self) -> bool:
+        """Whether all required fields are set: none is required."""
+        return True
+
+    def ByteSize(self) -> int:
+        """The number of bytes of ``SerializeToString``."""
+        return len(self.SerializeToString())
+
+    def SerializeToString(self) -> bytes:
+        """The message in protobuf's wire format."""
+        return b"".join(
+            chunk for field, value in self.ListFields() for chunk in _encode(field, value)
+        )
+
+    @classmethod
+    def FromString(cls, content: bytes) -> Any:
+        """The message in these bytes."""
+        message = cls()
+        message.MergeFromString(content)
+        return message
+
+    def ParseFromString(self, content: bytes) -> int:
+        """Replace the values by those in these bytes."""
+        self.Clear()
+        return self.MergeFromString(content)
+
+    def MergeFromString(self, content: bytes) -> int:
+        """Add the values in these bytes."""
+        by_number = {field.number: field for field in self.fields.values()}
+        try:
+            for number, wire_type, value in _split(bytes(content)):
+                if number in by_number:
+                    self._merge(by_number[number], wire_type, value)
+        except (IndexError, struct.error, UnicodeDecodeError) as error:
+            raise DecodeError("Error parsing message") from error
+        return len(content)
+
+    def _merge(self, field: Field, wire_type: int, value: Any) -> None:
+        if field.is_message:
+            values = getattr(self, field.name)
+            target = values.add() if field.is_repeated else values
+            target.MergeFromString(value)
+            return
+        is_packed = wire_type == _BYTES and field.kind != "string"
+        values = _unpack(field, value) if is_packed else [_decode(field, value)]
+        if field.is_repeated:
+            getattr(self, field.name).extend(values)
+        else:
+            self._values[field.name] = values[-1]
+
+    def _has(self, name: str) -> bool:
+        if name not in self._values:
+            return False
+        value = self._values[name]
+        if isinstance(value, ProtoMessage):
+            return bool(value.ListFields())
+        return not isinstance(value, list) or bool(value)
+
+    def _find(self, name: str) -> Field:
+        if name not in self.fields:
+            raise ValueError(f'Protocol message {type(self).__name__} has no "{name}" field.')
+        return self.fields[name]
+
+    def _require_same_class(self, other: Any) -> None:
+        if type(other) is not type(self):
+            raise TypeError(
+                f"Parameter must be instance of same class: expected {type(self).__name__}, got"
+                f" {type(other).__name__}."
+            )
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.ListFields() == other.ListFields()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _parse, (type(self).__name__, self.SerializeToString())
+
+    def __str__(self) -> str:
+        return "".join(f"{line}\n" for line in self._lines())
+
+    __repr__ = __str__
+
+    def _lines(self) -> Iterator[str]:
+        for field, values in self.ListFields():
+            for value in values if field.is_repeated else [values]:
+                if isinstance(value, ProtoMessage):
+                    yield f"{field.name} {{"
+                    yield from (f"  {line}" for line in value._lines())
+                    yield "}"
+                else:
+                    yield f"{field.name}: {_format(field, value)}"
+
+
+def _parse(name: str, content: bytes) -> Any:
+    return MESSAGES[name].FromString(content)
+
+
+def _format(field: Field, value: Any) -> str:
+    if field.kind == "enum":
+        return FORMATS[value]
+    if field.kind == "string":
+        return json.dumps(value, ensure_ascii=False)
+    if field.kind != "float":
+        return str(value)
+    short = f"{value:.6g}"
+    return short if _to_float32(float(short)) == value else f"{value:.9g}"
+
+
+def _encode(field: Field, value: Any) -> Iterator[bytes]:
+    if field.is_packed:
+        content = b"".join(_encode_value(field, each) for each in value)
+        yield _key(field, _BYTES) + _varint(len(content)) + content
+        return
+    wire_type = _BYTES
+    if not field.is_message and field.kind != "string":
+        wire_type = _FLOAT if field.kind == "float" else _VARINT
+    for each in value if field.is_repeated else [value]:
+        content = _encode_value(field, each)
+        length = _varint(len(content)) if wire_type == _BYTES else b""
+        yield _key(field, wire_type) + length + content
+
+
+def _key(field: Field, wire_type: int) -> bytes:
+    return _varint(field.number << 3 | wire_type)
+
+
+def _encode_value(field: Field, value: Any) -> bytes:
+    if isinstance(value, ProtoMessage):
+        return value.SerializeToString()
+    if isinstance(value, str):
+        return value.encode()
+    return struct.pack("<f", value) if field.kind == "float" else _varint(value)
+
+
+def _varint(number: int) -> bytes:
+    number &= 2**64 - 1
+    chunks = bytearray()
+    while number > 127:
+        chunks.append(number & 127 | 128)
+        number >>= 7
+    chunks.append(number)
+    return bytes(chunks)
+
+
+def _read_varint(content: bytes, at: int) -> tuple[int, int]:
+    number = shift = 0
+    while True:
+        number |= (content[at] & 127) << shift
+        at += 1
+        shift += 7
+        if content[at - 1] < 128:
+            return number, at
+
+
+def _split(content: bytes) -> Iterator[tuple[int, int, Any]]:
+    """Number, wire type and value of each field in a message."""
+    at = 0
+    while at < len(content):
+        key, at = _read_varint(content, at)
+        wire_type = key & 7
+        if wire_type == _VARINT:
+            value, at = _read_varint(content, at)
+            yield key >> 3, wire_type, value
+            continue
+        size = _SIZES.get(wire_type, 0)
+        if wire_type == _BYTES:
+            size, at = _read_varint(content, at)
+        if not size + (wire_type == _BYTES) or at + size > len(content):
+            raise IndexError
+        yield key >> 3, wire_type, content[at : at + size]
+        at += size
+
+
+def _decode(field: Field, value: Any) -> Any:
+    if field.kind == "float":
+        return struct.unpack("<f", value)[0]
+    if field.kind == "string":
+        return value.decode()
+    return value - 2**64 if value >> 63 else value
+
+
+def _unpack(field: Field, content: bytes) -> list[Any]:
+    if field.kind == "float":
+        return [number for (number,) in struct.iter_unpack("<f", content)]
+    values = []
+    at = 0
+    while at < len(content):
+        number, at = _read_varint(content, at)
+        values.append(_decode(field, number))
+    return values
+
+
+def _create_class(name: str, fields: dict[str, list[Any]]) -> type[ProtoMessage]:
+    described = {
+        key: Field(key, number, kind, "repeated" in flags, "packed" in flags)
+        for key, (number, kind, *flags) in fields.items()
+    }
+    descriptor = SimpleNamespace(
+        name=name.rpartition(".")[2],
+        full_name=f"mediapipe.{name}",
+        file=SimpleNamespace(name=""),
+        fields=list(described.values()),
+        fields_by_name=described,
+        has_options=False,
+    )
+    members = {
+        "__slots__": (),
+        "__doc__": f"MediaPipe's {name}.",
+        "fields": described,
+        "DESCRIPTOR": descriptor,
+    }
+    return type(name, (ProtoMessage,), members | described)
+
+
+#: Of all modules, by name.
+MESSAGES: dict[str, type[ProtoMessage]] = {
+    name: _create_class(name, fields)
+    for module in TABLES["messages"].values()
+    for name, fields in module.items()
+}
+
+
+def messages_of(module: str) -> dict[str, type[ProtoMessage]]:
+    """The messages of a module such as ``landmark_pb2``, by name; nested ones are attributes."""
+    return {name: MESSAGES[name] for name in TABLES["messages"][module] if "." not in name}
+
+
+def _nest() -> None:
+    for name, message in MESSAGES.items():
+        outer, _, inner = name.rpartition(".")
+        if outer:
+            setattr(MESSAGES[outer], inner, message)
+    for number, name in enumerate(FORMATS):
+        setattr(MESSAGES["LocationData"], name, number)
+
+
+_nest()
+
+
+def create_landmarks(name: str, rows: Array) -> Any:
+    """A list of landmarks, such as ``NormalizedLandmarkList``.
+
+    Args:
+        rows: (N, 3 or 4): x, y, z, and the visibility.
+    """
+    landmarks = MESSAGES[name]()
+    kind = landmarks.fields["landmark"].message
+    names = tuple(kind.fields)[: rows.shape[1]]
+
+    def create(row: list[float]) -> ProtoMessage:
+        landmark = kind.__new__(kind)
+        landmark._values = dict(zip(names, row, strict=True))
+        return landmark
+
+    # Without a copy of each: a face has 478.
+    list.extend(landmarks.landmark, map(create, rows.astype("float32").tolist()))  # type: ignore[attr-defined]
+    return landmarks
+
+
+def normalize(pose: Pose, size: Size) -> Any:
+    """The landmarks of a hand or face as messages, relative to the image's sides."""
+    assert pose.z is not None
+    columns = [pose.keypoints[:, :2] / size, pose.z[:, None] / size[0]]
+    return create_landmarks("NormalizedLandmarkList", np.concatenate(columns, axis=1))

@@ -1,0 +1,117 @@
+"""``mp.solutions.pose``: the landmarks of one person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from posezoo.poses import blazepose
+from posezoo.poses.blazepose import BlazePoseOptions
+from posezoo.poses.letterbox import Image, ImageTransform, image_size, letterbox_transform
+from posezoo.solutions.body_filter import BodyFilter
+from posezoo.solutions.messages import create_landmarks
+from posezoo.solutions.solution import Solution, choose, infer, load_network, require_share
+from posezoo.solutions.tables import connections, landmark_names
+
+PoseLandmark = landmark_names("PoseLandmark")
+POSE_CONNECTIONS = connections("pose_connections")["POSE_CONNECTIONS"]
+
+_DETECTOR = "pose-detection-mediapipe"
+_COMPLEXITIES = {0: "lite", 1: "full", 2: "heavy"}
+
+# MediaPipe's Python does not read this option of its graph, which is 7, and so has the default: 9
+# cells.
+_WINDOW = 4
+
+
+class PoseSolution(Solution):
+    """Finds the landmarks of the most prominent person, and follows the person through a video."""
+
+    outputs = ("pose_landmarks", "pose_world_landmarks", "segmentation_mask")
+
+    def __init__(
+        self,
+        static_image_mode: bool = False,
+        model_complexity: int = 1,
+        smooth_landmarks: bool = True,
+        enable_segmentation: bool = False,
+        smooth_segmentation: bool = True,  # noqa: ARG002
+        min_detection_confidence: float = 0.5,
+        min_tracking_confidence: float = 0.5,
+    ) -> None:
+        """Load the networks.
+
+        Args:
+            static_image_mode: whether images are not the frames of a video: the person is then
+                found anew in each, and not smoothed.
+            model_complexity: 0 for the lite, 1 for the full, 2 for the heavy network.
+            smooth_landmarks: whether landmarks are smoothed over the frames of a video.
+            enable_segmentation: whether there is a mask.
+            smooth_segmentation: has no effect, as in MediaPipe's Python.
+            min_detection_confidence: persons with a lower score are not found, 0..1.
+            min_tracking_confidence: landmarks with a lower presence are not returned, 0..1.
+        """
+        super().__init__()
+        size = choose("model_complexity", model_complexity, _COMPLEXITIES)
+        self._is_video = not static_image_mode
+        self._is_smooth = self._is_video and smooth_landmarks
+        min_score = require_share("min_detection_confidence", min_detection_confidence)
+        self._options = BlazePoseOptions(min_detection_score=min_score)
+        self._min_presence = require_share("min_tracking_confidence", min_tracking_confidence)
+        self._detector = load_network(_DETECTOR)
+        without = () if enable_segmentation else (blazepose.SEGMENTATION.name,)
+        self._network = load_network(f"pose-landmark-{size}-mediapipe", without=without)
+        self._roles = {
+            output.name: output.role
+            for output in (*blazepose.DECODER.networks[1], *blazepose.DECODER.optional)
+        }
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the person."""
+        self._region: ImageTransform | None = None
+        self._filter = BodyFilter()
+
+    def _find(self, image: Image) -> dict[str, Any]:
+        region = self._region or self._detect(image)
+        self._region = None
+        results = region and self._estimate(image, region)
+        if results:
+            return results
+        self._filter.lose()
+        return {}
+
+    def _detect(self, image: Image) -> ImageTransform | None:
+        view = letterbox_transform(image_size(image), blazepose.DETECTOR_SIZE)
+        outputs = infer(self._detector, view.sample(image))
+        faces = blazepose.decode_faces(outputs["Identity"], outputs["Identity_1"], self._options)
+        return next(iter(blazepose.body_regions(faces[:1].to_image(view))), None)
+
+    def _estimate(self, image: Image, region: ImageTransform) -> dict[str, Any]:
+        outputs = infer(self._network, region.sample(image, repeats_edges=True))
+        maps = {self._roles[name]: output for name, output in outputs.items()}
+        size = image_size(image)
+        pose = blazepose.decode_pose(maps, region, size, window=_WINDOW)
+        if pose is None or pose.score <= self._min_presence:
+            return {}
+        assert pose.z is not None and pose.world is not None
+        columns = [pose.keypoints[:, :2], pose.z[:, None], pose.keypoints[:, 2:]]
+        landmarks = np.concatenate(columns, axis=1)
+        world = np.concatenate([pose.world, pose.keypoints[:, 2:]], axis=1)
+        if self._is_video:
+            hip_and_top = blazepose.next_axis(maps, region, window=_WINDOW)
+            axis, body_size = self._filter.smooth_axis(hip_and_top)
+            self._region = blazepose.body_region(*axis)
+            if self._is_smooth:
+                landmarks, world = self._filter.smooth(landmarks, world, body_size)
+        width, height = size
+        landmarks = landmarks / [width, height, width, 1]
+        return {
+            "pose_landmarks": create_landmarks("NormalizedLandmarkList", landmarks),
+            "pose_world_landmarks": create_landmarks("LandmarkList", world),
+            "segmentation_mask": pose.mask,
+        }
+
+
+Pose = PoseSolution

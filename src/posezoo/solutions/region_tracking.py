@@ -1,0 +1,130 @@
+"""Detectors, and landmark networks that see the turned squares which follow from detections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from posezoo.poses import blazeface
+from posezoo.poses.blazeface import BlazeFaceOptions, Detections
+from posezoo.poses.decoder_type import DecoderType, Maps
+from posezoo.poses.keypoints import Pose
+from posezoo.poses.landmarks import LandmarkOptions, find_distinct_squares
+from posezoo.poses.letterbox import (
+    Image,
+    ImageTransform,
+    Size,
+    image_size,
+    letterbox_transform,
+    to_image_pixels,
+)
+from posezoo.poses.ssd_detection import Box
+from posezoo.poses.top_down import crop_square
+from posezoo.solutions.solution import Solution, infer, load_network
+
+if TYPE_CHECKING:
+    from posezoo.run.runtime.compiled_network import CompiledNetwork
+
+
+def _find_roles(network: CompiledNetwork, decoder: DecoderType) -> dict[str, str]:
+    """The name of the output of each role, by the first rules that the outputs fit."""
+    roles: dict[str, str] = {}
+    for rules in decoder.rules:
+        roles = {
+            role: name
+            for role, fits in rules.items()
+            for name, shape in network.outputs.items()
+            if fits(name, shape)
+        }
+        if len(roles) == len(rules):
+            break
+    return roles
+
+
+class RoleNetwork:
+    """A network of the zoo whose outputs have roles, which its decoder takes.
+
+    Attributes:
+        size: width and height of its input, in pixels.
+    """
+
+    def __init__(self, model: str, decoder: DecoderType) -> None:
+        self._network = load_network(model)
+        self._roles = _find_roles(self._network, decoder)
+        ((_, height, width, _),) = self._network.inputs.values()
+        self.size: Size = (width, height)
+
+    def infer(self, picture: Image) -> Maps:
+        """The outputs by role, for an RGB picture of the input's size."""
+        outputs = infer(self._network, picture)
+        return {role: outputs[name] for role, name in self._roles.items()}
+
+
+class DetectorNetwork(RoleNetwork):
+    """Finds faces or palms with at least this score, 0..1."""
+
+    def __init__(self, model: str, min_score: float) -> None:
+        super().__init__(model, blazeface.DECODER)
+        self._options = BlazeFaceOptions(min_detection_score=min_score)
+
+    def find(self, image: Image, transform: ImageTransform | None = None) -> Detections:
+        """The detections in an image, or in the part that a transform maps to the input, in pixels
+        of the image.
+        """
+        view = transform or letterbox_transform(image_size(image), self.size)
+        maps = self.infer(view.sample(image))
+        return blazeface.decode_maps(maps, self.size, self._options).to_image(view)
+
+
+class LandmarkNetwork(RoleNetwork):
+    """Finds the landmarks of the hand or face in a turned square."""
+
+    def __init__(self, model: str, decoder: DecoderType, options: LandmarkOptions) -> None:
+        super().__init__(model, decoder)
+        self._decode = decoder.decode
+        self.options = options
+
+    def find(self, image: Image, square: Box) -> Pose | None:
+        """The landmarks in pixels of the image; None if their presence is too low."""
+        size = image_size(image)
+        view = crop_square(square, size, self.size).view
+        maps = self.infer(view.sample(image, repeats_edges=True))
+        poses = to_image_pixels(self._decode(maps, self.size, self.options), view, size)
+        return next(iter(poses), None)
+
+
+class TrackingSolution(Solution):
+    """Finds several hands or faces, and follows them through a video: the detector runs while fewer
+    are followed than wanted.
+    """
+
+    def __init__(
+        self, detector: DetectorNetwork, network: LandmarkNetwork, most: int, *, is_video: bool
+    ) -> None:
+        super().__init__()
+        self._detector = detector
+        self._network = network
+        self._most = most
+        self._is_video = is_video
+        self.reset()
+
+    def reset(self) -> None:
+        """Follow nobody."""
+        self._followed: Sequence[Box] = ()
+
+    def _find(self, image: Image) -> dict[str, Any]:
+        squares = self._followed
+        if len(squares) < self._most:
+            detected = self._detector.find(image)[: self._most]
+            to_square = self._network.options.detected_square
+            pairs = zip(detected.boxes, detected.keypoints, strict=True)
+            new_squares = [to_square(box, keypoints) for box, keypoints in pairs]
+            squares = find_distinct_squares([*new_squares, *squares])
+        poses = [pose for square in squares if (pose := self._network.find(image, square))]
+        if self._is_video:
+            follow = self._network.options.follow
+            self._followed = [follow(pose.keypoints[:, :2]) for pose in poses]
+        return self._describe(poses, image_size(image)) if poses else {}
+
+    def _describe(self, poses: Sequence[Pose], size: Size) -> dict[str, Any]:
+        raise NotImplementedError

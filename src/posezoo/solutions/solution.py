@@ -1,0 +1,146 @@
+"""What all solutions have in common: their input, their results, and how their networks run."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import numpy as np
+
+from posezoo.core.arrays import Array
+from posezoo.poses.decoder_type import Maps
+
+if TYPE_CHECKING:
+    from posezoo.poses.letterbox import Image
+    from posezoo.run.runtime.compiled_network import CompiledNetwork
+
+_SolutionT = TypeVar("_SolutionT", bound="Solution")
+
+
+class Solution:
+    """The base of all solutions.
+
+    Attributes:
+        outputs: the names of its results; a result that was not found is None.
+    """
+
+    outputs: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self) -> None:
+        self._results: Any = namedtuple("SolutionOutputs", self.outputs)  # type: ignore[misc]
+
+    def process(self, image: Image) -> Any:
+        """What is found in an image, or in the next frame of a video.
+
+        Args:
+            image: uint8 (H, W, 3), RGB.
+
+        Raises:
+            ValueError: the image has no three channels, or the solution is closed.
+            TypeError: the image is not uint8.
+            RuntimeError: the image is empty.
+        """
+        if self._results is None:
+            raise ValueError(f"{type(self).__name__} is closed: it processes no more images")
+        results = self._find(_require_rgb(image))
+        return self._results(**(dict.fromkeys(self.outputs) | results))
+
+    def _find(self, image: Image) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        """Take the next image for the first one of a video."""
+
+    def close(self) -> None:
+        """Process no more images.
+
+        Raises:
+            ValueError: it is closed already.
+        """
+        if self._results is None:
+            raise ValueError(f"{type(self).__name__} is closed already")
+        self._results = None
+
+    def __enter__(self: _SolutionT) -> _SolutionT:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _require_rgb(image: Array) -> Image:
+    if len(image.shape) != 3 or image.shape[2] != 3:
+        raise ValueError("Input image must contain three channel rgb data.")
+    if image.dtype != np.uint8:
+        raise TypeError(f"the image must have the type uint8, not {image.dtype}")
+    if not image.size:
+        raise RuntimeError("the image is empty")
+    return np.ascontiguousarray(image)
+
+
+def choose(option: str, value: int, choices: Mapping[int, str]) -> str:
+    """The model for the value of an option, such as ``model_complexity``."""
+    if value not in choices:
+        expected = " or ".join(map(str, choices))
+        raise ValueError(f"{option} must be {expected}, not {value!r}")
+    return choices[value]
+
+
+def require_count(option: str, value: int) -> int:
+    """The value of an option that is the number of hands or faces."""
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f"{option} must be a number from 1, not {value!r}")
+    return value
+
+
+def require_share(option: str, value: float) -> float:
+    """The value of an option such as ``min_detection_confidence``."""
+    if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ValueError(f"{option} must be 0 to 1, not {value!r}")
+    return value
+
+
+def load_network(name: str, *, without: Sequence[str] = ()) -> CompiledNetwork:
+    """A network of the zoo, which is downloaded and converted first if needed.
+
+    It runs on the device of the settings, such as ``POSEZOO_DEVICE``.
+
+    Args:
+        name: of its model.
+        without: outputs that are not computed.
+    """
+    import posezoo
+    from posezoo.core.errors import DownloadError, SourceError
+    from posezoo.core.settings import read_settings, to_settings
+    from posezoo.run.load import default_runtime
+    from posezoo.run.runtime.compiled_network import CompiledNetwork
+    from posezoo.run.runtime.graph import Preprocessing, read_graph
+
+    # Rounded to FP16, BlazePose's weights move landmarks by up to 28 px (the median is 0.1 px).
+    try:
+        irs = posezoo.get(name, precision="FP32")
+    except DownloadError as error:
+        if type(error) not in (DownloadError, SourceError):
+            raise  # a wrong digest, for example
+        raise DownloadError(
+            f"{name} is downloaded once, which is not possible now; where there is a network, run:"
+            f" posezoo get {name} --precisions FP32. {error.problem}"
+        ) from error
+    graph = read_graph(irs[name])
+    graph.keep_outputs([output for output in graph.outputs if output not in without])
+    (taken,) = graph.inputs
+    graph.embed_preprocessing(taken, Preprocessing())
+    return CompiledNetwork(graph, default_runtime(to_settings(read_settings({}))))
+
+
+def infer(network: CompiledNetwork, picture: Image) -> Maps:
+    """The outputs of a network by name, for an RGB picture of its input's size."""
+    (name,) = network.inputs
+    return network({name: np.ascontiguousarray(picture[None, ..., ::-1])})

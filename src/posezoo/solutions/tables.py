@@ -1,0 +1,32 @@
+"""MediaPipe's tables: the names of landmarks, connections, and the fields of messages.
+
+All are facts of MediaPipe 0.10.21, Copyright The MediaPipe Authors, under Apache-2.0.
+"""
+
+from __future__ import annotations
+
+import json
+from enum import IntEnum
+from importlib.resources import files
+from typing import Any
+
+#: Connections are pairs of landmarks, or the names of the connections that they unite.
+TABLES: dict[str, dict[str, Any]] = json.loads(
+    files("posezoo.solutions").joinpath("tables.json").read_text("utf-8")
+)
+
+
+def landmark_names(name: str) -> type[IntEnum]:
+    """An enumeration of landmarks, such as ``HandLandmark``."""
+    names = enumerate(TABLES["landmarks"][name])
+    return IntEnum(name, [(each, place) for place, each in names])  # type: ignore[return-value]
+
+
+def connections(module: str) -> dict[str, Any]:
+    """The connections of a module such as ``hands_connections``, by name."""
+    united: dict[str, Any] = {}
+    for name, entries in TABLES["connections"][module].items():
+        is_union = isinstance(entries[0], str)
+        parts = [united[entry] for entry in entries] if is_union else [map(tuple, entries)]
+        united[name] = frozenset().union(*parts)
+    return united

@@ -1,0 +1,136 @@
+"""The outputs of MediaPipe's landmark networks are decoded to hands and faces, in turned squares."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from posezoo import decode
+from posezoo.core.errors import InferenceError
+from posezoo.poses.landmarks import (
+    FaceOptions,
+    HandOptions,
+    find_distinct_squares,
+    find_new_squares,
+)
+from posezoo.poses.letterbox import rotated_square_transform, to_image_pixels
+from posezoo.poses.ssd_detection import Box
+
+#: A palm that points up: the wrist, and the middle finger 40 px above it.
+PALM = np.array([[50, 90], [40, 52], [50, 50], [58, 52], [66, 56], [40, 84], [30, 76]], float)
+
+
+def turned(points: np.ndarray, angle: float) -> np.ndarray:
+    """Clockwise around (50, 70)."""
+    cos, sin = math.cos(angle), math.sin(angle)
+    return (points - (50, 70)) @ np.array([[cos, sin], [-sin, cos]]) + (50, 70)
+
+
+def hand_outputs(*, presence: float = 0.9, left: float = 0.8) -> dict[str, np.ndarray]:
+    points = np.random.default_rng(0).uniform(20, 200, (21, 3))
+    return {
+        "landmarks": points.reshape(1, 63),
+        "presence": np.full((1, 1), presence),
+        "handedness": np.full((1, 1), left),
+        "world_landmarks": points.reshape(1, 63) / 1000,
+    }
+
+
+@pytest.mark.parametrize("angle", [0, 0.5, -2, 3])
+def test_the_square_of_a_palm_lies_towards_the_fingers_and_turns_with_it(angle):
+    box = np.array([30, 50, 70, 90], float)
+    square = HandOptions().detected_square(box, turned(PALM, angle))
+    assert square.angle == pytest.approx(angle)
+    assert (square.width, square.height) == pytest.approx((2.6 * 40, 2.6 * 40))
+    assert np.array(square.center) == pytest.approx(turned(np.array([[50, 50]]), angle)[0])
+
+
+def test_the_square_of_a_face_lies_around_its_box_with_level_eyes():
+    eyes = np.array([[40, 50], [60, 70], [0, 0], [0, 0], [0, 0], [0, 0]], float)
+    square = FaceOptions().detected_square(np.array([20, 30, 80, 100], float), eyes)
+    assert square.angle == pytest.approx(math.pi / 4)
+    assert square.center == (50, 65) and square.width == pytest.approx(1.5 * 70)
+
+
+def test_a_box_of_another_detector_gives_an_upright_square():
+    square = HandOptions().detected_square(np.array([10, 10, 30, 50], float), np.zeros((0, 2)))
+    assert (square.center, square.width, square.angle) == ((20, 30), 60, 0)
+
+
+@pytest.mark.parametrize("angle", [0.3, -1, 2.5])
+def test_the_next_square_of_a_hand_turns_with_its_landmarks(angle):
+    points = np.random.default_rng(1).uniform(0, 100, (21, 2))
+    before, after = (HandOptions().follow(each) for each in (points, turned(points, angle)))
+    difference = (after.angle - before.angle - angle + math.pi) % (2 * math.pi) - math.pi
+    assert difference == pytest.approx(0, abs=1e-6)
+    assert after.width == pytest.approx(before.width)
+    assert np.array(after.center) == pytest.approx(turned(np.array([before.center]), angle)[0])
+
+
+def test_the_next_square_of_a_face_contains_all_landmarks():
+    points = np.random.default_rng(2).uniform(20, 80, (478, 2))
+    square = FaceOptions().follow(points)
+    extent = np.ptp(points, axis=0).max()
+    assert square.width == pytest.approx(1.5 * extent)
+
+
+def test_of_squares_that_overlap_the_last_is_kept_and_one_that_is_followed_is_not_found_anew():
+    first, same, other = Box(0, 0, 10, 10), Box(1, 0, 11, 10), Box(30, 0, 40, 10)
+    assert find_distinct_squares([first, other, same]) == [other, same]
+    assert find_new_squares([first], [same, other]) == [other]
+    assert find_new_squares([], [same]) == [same]
+
+
+@pytest.mark.parametrize(("left", "label", "score"), [(0.8, "Left", 0.8), (0.3, "Right", 0.7)])
+def test_a_hand_has_its_side_with_a_probability(left, label, score):
+    (pose,) = decode("hand_landmarks", hand_outputs(left=left), (224, 224))
+    assert (pose.label, pose.label_score) == (label, pytest.approx(score))
+    written = pose.to_json()
+    assert written["label"] == label and written["label_score"] == pytest.approx(score)
+    assert pose.z == pytest.approx(hand_outputs()["landmarks"].reshape(21, 3)[:, 2] / 0.4)
+
+
+def test_a_hand_below_the_presence_or_without_numbers_is_none():
+    assert decode("hand_landmarks", hand_outputs(presence=0.4), (224, 224)) == []
+    assert decode("hand_landmarks", hand_outputs(presence=0.4), (224, 224), min_presence=0.3)
+    unknown = hand_outputs()
+    unknown["landmarks"][0, 5] = np.nan
+    assert decode("hand_landmarks", unknown, (224, 224)) == []
+
+
+def test_depth_and_world_of_a_hand_are_converted_from_the_square():
+    (pose,) = decode("hand_landmarks", hand_outputs(), (224, 224))
+    view = rotated_square_transform((100, 100), 112, math.pi / 2, (224, 224))
+    (placed,) = to_image_pixels([pose], view, (300, 300))
+    assert placed.z == pytest.approx(pose.z / 2) and placed.label == pose.label
+    assert placed.world[:, 0] == pytest.approx(-pose.world[:, 1], abs=1e-6)
+    assert placed.world[:, 1] == pytest.approx(pose.world[:, 0], abs=1e-6)
+    assert replace(placed, mask=None).keypoints.shape == (21, 3)
+
+
+def test_attention_refines_lips_and_eyes_and_adds_irises_as_deep_as_the_eyes():
+    """The first point of the lips is 61 of the mesh, that of the eyes 33 and 263."""
+    mesh = np.random.default_rng(3).uniform(0, 192, (468, 3))
+    outputs = {"landmarks": mesh.reshape(1, 1, 1, 1404), "presence": np.full((1, 1, 1, 1), 3.0)}
+    sizes = {"lips": 160, "left_eye": 142, "right_eye": 142, "left_iris": 10, "right_iris": 10}
+    parts = {name: np.full((1, 1, 1, size), 7.0) for name, size in sizes.items()}
+    (plain,) = decode("face_landmarks", outputs, (192, 192))
+    (refined,) = decode("face_landmarks", outputs | parts, (192, 192))
+    assert plain.score == pytest.approx(1 / (1 + math.exp(-3)))
+    assert plain.keypoints.shape == (468, 3) and refined.keypoints.shape == (478, 3)
+    for index in (61, 33, 263, 468, 477):
+        assert refined.keypoints[index, :2].tolist() == [7, 7]
+    moved = (refined.keypoints[:468, :2] != plain.keypoints[:, :2]).any(axis=1)
+    assert moved.sum() == 80 + 2 * 71
+    assert refined.z[:468] == pytest.approx(plain.z)
+    edge = [33, 7, 163, 144, 145, 153, 154, 155, 133, 246, 161, 160, 159, 158, 157, 173]
+    assert refined.z[468:473] == pytest.approx(np.full(5, mesh[edge, 2].mean()), rel=1e-5)
+
+
+def test_rows_that_no_detector_has_are_refused():
+    outputs = {"boxes": np.zeros((1, 100, 16)), "scores": np.zeros((1, 100, 1))}
+    with pytest.raises(InferenceError, match="100 rows do not fit an input of 128x128"):
+        decode("blazeface", outputs, (128, 128))

@@ -1,0 +1,135 @@
+"""An image in, hands and faces out, as a user runs them: on a drawn hand and on real photos."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from conftest import by_digest
+from fakes.command import posezoo
+from fakes.hands import TIPS, WRIST, draw_hand
+from posezoo.api import load
+from run.runtime.test_blazepose_pipeline import ASTRONAUT, SEEN
+
+#: The wrist, and the tips of the thumb and of the other fingers.
+DRAWN = [0, 4, 8, 12, 16, 20]
+
+
+@pytest.fixture
+def run(mediapipe, tmp_path):
+    """Runs the command on pictures, and returns its lines and the poses of each picture."""
+
+    def run(model, *pictures, flags=()):
+        files = []
+        for place, picture in enumerate(pictures):
+            files.append(tmp_path / f"{place}.png")
+            cv2.imwrite(str(files[-1]), picture)
+        command = ["run", model, "--precision", "FP32", "--output", tmp_path / "out", "--force"]
+        done = posezoo(*command, *flags, "--input", *files, **mediapipe)
+        assert done.returncode == 0, done.stderr
+        summary = json.loads((tmp_path / "out" / "poses.json").read_text())
+        return done.stdout, [image["poses"] for image in summary["images"]]
+
+    return run
+
+
+@pytest.fixture
+def hands(mediapipe, monkeypatch, run):
+    """The hand model, loaded by the library."""
+    run("hand-landmark-full", draw_hand(240))
+    for name, value in mediapipe.items():
+        monkeypatch.setenv(name, value)
+    return load("hand-landmark-full", precision="FP32", device="CPU")
+
+
+@pytest.mark.parametrize("model", ["hand-landmark-full", "hand-landmark-lite"])
+def test_a_drawn_hand_is_found_and_no_hand_in_a_blank_picture(run, model):
+    lines, (drawn, blank) = run(model, draw_hand(), np.full((300, 300, 3), 90, np.uint8))
+    (hand,) = drawn
+    assert blank == [] and "1 hand " in lines and "0 hands" in lines
+    points = np.array([[each["x"], each["y"]] for each in hand["keypoints"]])
+    assert np.hypot(*(points[DRAWN] - [WRIST, *TIPS]).T).max() < 30
+    assert hand["label"] == "Left" and hand["skeleton"] == "hand-21"
+    assert hand["keypoints"][8]["name"] == "index_finger_tip" and "z_m" in hand["keypoints"][8]
+
+
+def test_a_turned_hand_has_its_keypoints_at_the_turned_places(run):
+    _, ((upright,), (turned,)) = run("hand-landmark-full", draw_hand(), draw_hand(angle=90))
+    before, after = (
+        np.array([[each["x"], each["y"]] for each in hand["keypoints"]])
+        for hand in (upright, turned)
+    )
+    assert np.hypot(*(np.stack([before[:, 1], 480 - before[:, 0]], 1) - after).T).max() < 15
+
+
+def test_a_face_has_468_points_and_478_with_its_irises(run, mirror):
+    photo = cv2.imread(str(by_digest(mirror, ASTRONAUT)))
+    for model, count in (("face-landmark", 468), ("face-landmark-attention", 478)):
+        lines, ((face,),) = run(model, photo)
+        assert "1 face " in lines and len(face["keypoints"]) == count
+    for name, first in (("right_eye", 468), ("left_eye", 473)):
+        x, y, _ = SEEN["astronaut"][name]
+        iris = face["keypoints"][first]
+        assert np.hypot(iris["x"] - x, iris["y"] - y) < 6
+
+
+def test_a_detector_finds_boxes_with_keypoints(run, mirror):
+    photo = cv2.imread(str(by_digest(mirror, ASTRONAUT)))
+    _, ((face,),) = run("face-detection-short", photo)
+    names = {each["name"]: (each["x"], each["y"]) for each in face["keypoints"]}
+    x0, y0, x1, y1 = face["box"]
+    for name in ("left_eye", "right_eye"):
+        x, y = names[name]
+        assert x0 < x < x1 and y0 < y < y1
+        assert np.hypot(x - SEEN["astronaut"][name][0], y - SEEN["astronaut"][name][1]) < 10
+
+
+def test_without_a_detector_the_whole_image_is_one_hand(run):
+    hand = draw_hand()[40:440, 60:460]
+    lines, ((alone,),) = run("hand-landmark-full", hand, flags=("--detector", "none"))
+    _, ((found,),) = run("hand-landmark-full", hand)
+    apart = [
+        np.hypot(one["x"] - other["x"], one["y"] - other["y"])
+        for one, other in zip(alone["keypoints"], found["keypoints"], strict=True)
+    ]
+    assert "hands from the whole image" in lines and np.median(apart) < 10
+
+
+def test_a_hand_is_found_in_a_box_that_the_user_gives(hands):
+    (found,) = hands(draw_hand())
+    (boxed,) = hands(draw_hand(), boxes=[(150, 50, 420, 400)])
+    assert np.median(np.hypot(*(found.keypoints - boxed.keypoints)[:, :2].T)) < 10
+
+
+def test_two_hands_keep_their_numbers_in_a_video(hands):
+    frames = []
+    for place in range(8):
+        left, right = draw_hand(240, angle=3 * place), draw_hand(240, angle=-3 * place)
+        frames.append(
+            np.hstack([left, np.full((240, 80 + place, 3), 70, np.uint8), right])[:, :560]
+        )
+    for poses in (each for _, each in hands.stream(frames, is_video=True, track=True)):
+        assert {pose.track_id: pose.box[0] > 250 for pose in poses} in (
+            {1: False, 2: True},
+            {1: True, 2: False},
+        )
+
+
+def test_a_hand_that_is_followed_is_seen_while_the_detector_rests(hands):
+    """It runs on the first frame of ten, and finds the hand that the others show at another place."""
+    frames = [np.roll(draw_hand(), 6 * place, axis=1) for place in range(6)]
+    found = [poses for _, poses in hands.stream(frames, detect_every=10)]
+    places = [pose.keypoints[0, 0] for (pose,) in found]
+    assert np.diff(places) == pytest.approx(np.full(5, 6), abs=3)
+
+
+def test_the_mask_of_a_portrait_shows_the_person_and_none_is_in_a_blank_picture(run, mirror):
+    photo = cv2.imread(str(by_digest(mirror, ASTRONAUT)))
+    for model in ("selfie-segmentation", "selfie-segmentation-landscape"):
+        _, ((person,), nobody) = run(model, photo, np.full((300, 300, 3), 90, np.uint8))
+        assert person["mask"]["size"] == [512, 512] and nobody == []
+        x0, y0, x1, y1 = person["box"]
+        assert x0 < 100 and y0 < 40 and x1 > 350 and y1 > 500

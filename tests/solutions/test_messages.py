@@ -1,0 +1,161 @@
+"""Messages that behave as protobuf's, which is the judge where it is installed."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+from posezoo.solutions.messages import MESSAGES, DecodeError, create_landmarks, messages_of
+from posezoo.solutions.tables import TABLES
+
+LANDMARK = MESSAGES["NormalizedLandmark"]
+LANDMARKS = MESSAGES["NormalizedLandmarkList"]
+
+#: FieldDescriptorProto.Type of each kind.
+TYPES = {"float": 2, "int64": 3, "int32": 5, "string": 9, "enum": 5}
+
+
+@pytest.fixture(scope="module")
+def protobuf():
+    """MediaPipe's messages as protobuf itself makes them; enumerations are numbers there."""
+    descriptors = pytest.importorskip("google.protobuf.descriptor_pb2", reason="needs protobuf")
+    from google.protobuf import descriptor_pool, message_factory
+
+    file = descriptors.FileDescriptorProto(name="judge.proto", package="judge", syntax="proto2")
+    kinds = {
+        name: fields for module in TABLES["messages"].values() for name, fields in module.items()
+    }
+    for name, fields in kinds.items():
+        message = file.message_type.add(name=name.replace(".", "_"))
+        for key, (number, kind, *flags) in fields.items():
+            field = message.field.add(
+                name=key, number=number, label=3 if "repeated" in flags else 1
+            )
+            field.type = TYPES.get(kind, 11)
+            if kind in kinds:
+                field.type_name = f".judge.{kind.replace('.', '_')}"
+            if "packed" in flags:
+                field.options.packed = True
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return {
+        name: message_factory.GetMessageClass(
+            pool.FindMessageTypeByName(f"judge.{name.replace('.', '_')}")
+        )
+        for name in kinds
+    }
+
+
+def describe_face(kinds):
+    """The same detection of any kind of messages."""
+    detection = kinds["Detection"](label_id=[0, 300, -1], score=[0.5, 1 / 3], label=["é", ""])
+    detection.location_data.format = 2
+    detection.location_data.relative_bounding_box.xmin = 0.1
+    for x in (0.25, -0.0, 1e10):
+        detection.location_data.relative_keypoints.add(x=x, y=1)
+    detection.detection_id = -5
+    return detection
+
+
+def test_bytes_are_those_of_protobuf_and_are_read_back(protobuf):
+    ours, theirs = describe_face(MESSAGES), describe_face(protobuf)
+    assert ours.SerializeToString() == theirs.SerializeToString()
+    assert MESSAGES["Detection"].FromString(theirs.SerializeToString()) == ours
+    assert ours.ByteSize() == theirs.ByteSize()
+    assert list(ours.score) == list(theirs.score)
+
+
+def test_the_text_is_that_of_protobuf(protobuf):
+    ours, theirs = describe_face(MESSAGES), describe_face(protobuf)
+    for message in (ours, theirs):
+        message.location_data.ClearField("format")
+    assert str(ours) == str(theirs)
+    assert repr(ours.location_data) == str(theirs.location_data)
+
+
+def test_protobuf_converts_a_message_to_a_dictionary():
+    json_format = pytest.importorskip("google.protobuf.json_format", reason="needs protobuf")
+    hand = MESSAGES["ClassificationList"]()
+    hand.classification.add(index=1, score=0.98, label="Right")
+    expected = {"classification": [{"index": 1, "score": 0.98, "label": "Right"}]}
+    assert json_format.MessageToDict(hand) == expected
+    location = json_format.MessageToDict(describe_face(MESSAGES))["locationData"]
+    assert location["format"] == "RELATIVE_BOUNDING_BOX"
+    assert location["relativeKeypoints"][0] == {"x": 0.25, "y": 1.0}
+
+
+def test_a_value_is_rounded_to_float32_and_has_presence():
+    landmark = LANDMARK(x=0.1)
+    assert landmark.x == np.float32(0.1) and landmark.y == 0
+    assert landmark.HasField("x") and not landmark.HasField("visibility")
+    landmark.visibility = 0.0
+    assert landmark.HasField("visibility")
+    landmark.ClearField("visibility")
+    assert not landmark.HasField("visibility")
+
+
+def test_a_list_of_landmarks_grows_by_copies():
+    landmarks = LANDMARKS()
+    first = landmarks.landmark.add(x=0.5)
+    landmarks.landmark.append(first)
+    landmarks.landmark.extend([LANDMARK(x=1), first])
+    first.x = 0.75
+    assert [each.x for each in landmarks.landmark] == [0.75, 0.5, 1, 0.5]
+    assert len(landmarks.landmark) == 4 and landmarks.landmark[-1].x == 0.5
+    smoothed = LANDMARKS()
+    smoothed.CopyFrom(landmarks)
+    assert smoothed == landmarks and smoothed is not landmarks
+    smoothed.landmark[0].y = 1
+    assert smoothed != landmarks
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])
+def test_messages_are_copied_and_sent_to_other_processes(copied):
+    face = describe_face(MESSAGES)
+    assert copied(face) == face and copied(face) is not face
+    assert copied([face.location_data])[0] == face.location_data
+
+
+def test_landmarks_are_made_from_rows():
+    landmarks = create_landmarks("LandmarkList", np.array([[1, 2, 3, 0.5], [4, 5, 6, 1]]))
+    assert landmarks.landmark[1].z == 6 and landmarks.landmark[0].visibility == 0.5
+    assert str(landmarks.landmark[0]) == "x: 1\ny: 2\nz: 3\nvisibility: 0.5\n"
+
+
+@pytest.mark.parametrize(
+    ("mistake", "error"),
+    [
+        (lambda: LANDMARK(q=1), ValueError),
+        (lambda: LANDMARK().HasField("landmark"), ValueError),
+        (lambda: LANDMARKS().HasField("landmark"), ValueError),
+        (lambda: setattr(LANDMARK(), "x", "a"), TypeError),
+        (lambda: setattr(LANDMARK(), "foo", 1), AttributeError),
+        (lambda: setattr(LANDMARKS(), "landmark", []), AttributeError),
+        (lambda: LANDMARKS().landmark.append(3), TypeError),
+        (lambda: LANDMARK().CopyFrom(MESSAGES["Landmark"]()), TypeError),
+        (lambda: hash(LANDMARK()), TypeError),
+    ],
+)
+def test_mistakes_are_refused_as_by_protobuf(mistake, error):
+    with pytest.raises(error):
+        mistake()
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"\x0d\x00", b"\x0a\x05a", b"\x0b", b"\x0c"])
+def test_bytes_of_something_else_are_refused(content):
+    with pytest.raises(DecodeError):
+        LANDMARK.FromString(content)
+
+
+def test_unknown_fields_are_skipped():
+    assert LANDMARK.FromString(b"\x0d\x00\x00\x00\x3f\xa0\x06\x05").x == 0.5
+
+
+def test_modules_have_the_messages_of_mediapipe():
+    assert set(messages_of("classification_pb2")) >= {"Classification", "ClassificationList"}
+    location = messages_of("location_data_pb2")["LocationData"]
+    assert location.RELATIVE_BOUNDING_BOX == 2
+    assert location.RelativeKeypoint(x=1).x == 1

@@ -1,0 +1,187 @@
+"""posezoo shims mediapipe: what pip makes of its wheels, and what scripts find."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from packaging.specifiers import SpecifierSet
+from packaging.utils import parse_wheel_filename
+
+from fakes.command import posezoo, posezoo_process
+from fakes.waiting import HANG_S
+
+STAND_IN = "mediapipe-0.10.21+posezoo-py3-none-any.whl"
+POSEZOO = f"posezoo-{version('posezoo')}-py3-none-any.whl"
+NOT_HERE = "is not in posezoo's stand-in for mediapipe: "
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wheels")
+    written = posezoo_process("shims", "mediapipe", cwd=folder)
+    assert (written.returncode, written.stderr) == (0, "")
+    first, second, use, warning = written.stdout.splitlines()
+    assert (first, second) == (f"wheels/{POSEZOO}", f"wheels/{STAND_IN}")
+    assert use == f'Use: PIP_FIND_LINKS={folder / "wheels"} pip install "mediapipe==0.10.21"'
+    assert "never publish" in warning
+    return folder / "wheels"
+
+
+@pytest.fixture(scope="module")
+def installed(wheels, tmp_path_factory) -> dict[str, str]:
+    """PYTHONPATH with the stand-in as pip installs it, and caches without models."""
+    prefix = tmp_path_factory.mktemp("installed")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
+    environ = {**os.environ, "PIP_FIND_LINKS": str(wheels), "HOME": str(prefix)}
+    command = [*pip, "--prefix", prefix, "mediapipe==0.10.21"]
+    ended = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    places = sysconfig.get_paths(vars={"base": str(prefix), "platbase": str(prefix)})
+    return {"PYTHONPATH": places["purelib"], "XDG_CACHE_HOME": str(prefix / "cache")}
+
+
+def python(installed: dict[str, str], code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **installed},
+        capture_output=True,
+        text=True,
+        timeout=HANG_S * 10,
+        check=False,
+    )
+
+
+def members_of(wheel: Path) -> dict[str, str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {path: archive.read(path).decode() for path in archive.namelist()}
+
+
+def test_the_stand_in_is_private_and_brings_neither_protobuf_nor_an_old_numpy(wheels):
+    metadata = members_of(wheels / STAND_IN)["mediapipe-0.10.21+posezoo.dist-info/METADATA"]
+    assert "Name: mediapipe\nVersion: 0.10.21+posezoo\n" in metadata
+    assert "\nClassifier: Private :: Do Not Upload\n" in metadata
+    assert re.findall(r"Requires-Dist: (.*)", metadata) == [
+        f"posezoo[convert]=={version('posezoo')}",
+        "opencv-contrib-python>=4.8,<6",
+    ]
+
+
+def test_writing_it_again_gives_the_same_bytes(wheels, tmp_path):
+    assert posezoo("shims", "mediapipe", "--wheel", tmp_path, "-q").stdout == ""
+    assert (tmp_path / STAND_IN).read_bytes() == (wheels / STAND_IN).read_bytes()
+
+
+@pytest.mark.parametrize("release", ["0.8.11", "0.10.9"])
+def test_it_satisfies_the_release_that_a_script_requires(tmp_path, release):
+    assert (
+        posezoo("shims", "mediapipe", "--wheel", tmp_path, "--wheel_version", release).returncode
+        == 0
+    )
+    (wheel,) = tmp_path.glob("mediapipe-*")
+    _, built, _, _ = parse_wheel_filename(wheel.name)
+    assert SpecifierSet(f"=={release}").contains(built)
+    assert f"__version__ = '{release}'" in members_of(wheel)["mediapipe/__init__.py"]
+
+
+@pytest.mark.parametrize(
+    ("release", "problem"),
+    [
+        ("1.0", "mediapipe 1.0 has no solutions: 0.8 to 0.10.21 have"),
+        ("0.10.30", "mediapipe 0.10.30 has no solutions: 0.8 to 0.10.21 have"),
+        ("new", "expected a release such as 0.10.21, got 'new'"),
+        ("", "expected a release such as 0.10.21, got ''"),
+    ],
+)
+def test_a_release_without_solutions_is_refused(tmp_path, release, problem):
+    ended = posezoo("shims", "mediapipe", "--wheel", tmp_path / "new", "--wheel_version", release)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"posezoo shims: error: argument --wheel_version: {problem}\n")
+    assert not (tmp_path / "new").exists()
+
+
+def test_scripts_find_the_solutions_by_all_their_names(installed):
+    code = """
+import mediapipe as mp
+import sys
+assert not {"numpy", "cv2", "openvino", "posezoo"} & set(sys.modules)
+from mediapipe.python.solutions import drawing_styles, hands as mp_hands
+from mediapipe.python.solutions.drawing_utils import _normalized_to_pixel_coordinates as to_pixel
+from mediapipe.framework.formats import landmark_pb2, detection_pb2, classification_pb2
+import mediapipe.python.solutions.face_mesh_connections as connections
+assert mp_hands is mp.solutions.hands and mp.__version__ == "0.10.21"
+assert mp.solutions.holistic.POSE_CONNECTIONS == mp.solutions.pose.POSE_CONNECTIONS
+assert mp.solutions.face_mesh.FACEMESH_IRISES == connections.FACEMESH_IRISES
+assert to_pixel(0.5, 0.5, 100, 80) == (50, 40)
+assert landmark_pb2.NormalizedLandmark(x=0.5).x == 0.5
+for name in dir(mp.solutions):
+    getattr(mp.solutions, name)
+assert "openvino" not in sys.modules
+"""
+    ended = python(installed, code)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("mediapipe.tasks", "tasks"),
+        ("mediapipe.Image", "Image"),
+        ("mediapipe.solutions.objectron", "python.solutions.objectron"),
+        ("from mediapipe.tasks import python", "tasks"),
+        ("from mediapipe.python.solution_base import SolutionBase", "python.solution_base"),
+        ("import mediapipe.python.solutions.objectron", "python.solutions.objectron"),
+    ],
+)
+def test_what_is_not_there_is_named_in_one_line(installed, code, name):
+    ended = python(installed, f"import mediapipe\n{code}")
+    assert ended.returncode == 1
+    last = ended.stderr.splitlines()[-1]
+    assert re.match(rf"(Attribute|Import)Error: mediapipe\.{re.escape(name)} {NOT_HERE}", last)
+
+
+def test_an_unknown_name_is_an_attribute_error_as_of_any_module(installed):
+    ended = python(installed, "import mediapipe as mp\nmp.solutions.nothing")
+    assert ended.stderr.splitlines()[-1] == (
+        "AttributeError: module mediapipe.python.solutions has no attribute 'nothing'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("hands.Hands(model_complexity=3)", "ValueError: model_complexity must be 0 or 1, not 3"),
+        (
+            "pose.Pose(model_complexity='a')",
+            "ValueError: model_complexity must be 0 or 1 or 2, not 'a'",
+        ),
+        (
+            "selfie_segmentation.SelfieSegmentation(2)",
+            "ValueError: model_selection must be 0 or 1, not 2",
+        ),
+        (
+            "pose.Pose(min_detection_confidence=2)",
+            "ValueError: min_detection_confidence must be 0 to 1, not 2",
+        ),
+    ],
+)
+def test_a_wrong_option_is_named(installed, code, error):
+    ended = python(installed, f"import mediapipe as mp\nmp.solutions.{code}")
+    assert ended.stderr.splitlines()[-1] == error
+
+
+def test_a_machine_without_network_is_told_what_to_fetch(installed):
+    pytest.importorskip("openvino", reason="needs openvino")
+    ended = python(installed, "import mediapipe as mp\nmp.solutions.hands.Hands()")
+    assert ended.returncode == 1
+    assert (
+        "DownloadError: palm-detection-full is downloaded once, which is not possible now; where"
+        " there is a network, run: posezoo get palm-detection-full --precisions FP32."
+    ) in ended.stderr.splitlines()[-1]
