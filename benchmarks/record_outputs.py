@@ -8,7 +8,8 @@
 TensorFlow.js runs in node (20). LiteRT and ONNX Runtime are in the extra ``proof``. Frozen graphs
 run in TensorFlow (the package tensorflow-cpu). TFLite files with custom operations of MediaPipe run
 in MediaPipe, for which ``make judges`` makes the environment. The file is written beside model.yml,
-and the lines for model.yml are printed. The file's bytes depend on the model, the runtime and the processor.
+and the lines for model.yml are printed. The file's bytes depend on the model, the runtime and the
+processor.
 """
 
 from __future__ import annotations

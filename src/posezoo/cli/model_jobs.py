@@ -138,7 +138,7 @@ def make_selected(
     Args:
         selection: the models; None means those that the flags select.
     """
-    from posezoo.core.convert.memory_need import memory_need
+    from posezoo.cli.memory_need import memory_need
     from posezoo.core.download.context import ConnectionPool
 
     context = task.context

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from posezoo.core.files.file_manifest import digest
 from posezoo.export.documents import render_texts
 from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, render
 from posezoo.pages.cards.model_card import NAME as CARD
 from posezoo.pages.cards.model_card import render_card_files
 from posezoo.pages.facts.model_facts import ModelFacts
+from posezoo.pages.file_manifest import digest
 from posezoo.poses.decoders import find_decoder
 from posezoo.poses.keypoints import MIN_SCORE
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from posezoo.core.declarations.model import Input, ModelSpec, Output, Precision
 from posezoo.core.errors import InferenceError
-from posezoo.core.files.file_manifest import digest_of_file
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core, static_sizes
 from posezoo.core.ir.provenance import SUFFIXES
 from posezoo.core.layout import ModelLayout
 from posezoo.export.target_type import ExportedModel, Port
+from posezoo.pages.file_manifest import digest_of_file
 
 
 def declared_facts(

@@ -17,7 +17,6 @@ from typing import Any
 
 from posezoo.core.convert.frontends import verify_source_model
 from posezoo.core.convert.upstream_runner import UpstreamCode
-from posezoo.core.declarations import export_arguments
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.routes import Obstacle
 from posezoo.core.errors import ConversionError, sanitize
@@ -25,6 +24,7 @@ from posezoo.core.events import Listener, WarningIssued, ignore_event
 from posezoo.core.files.staging import staging_dir
 from posezoo.core.layout import ModelLayout
 from posezoo.core.workers.program import find_exception
+from posezoo.networks import export_arguments
 from posezoo.omz import upstream_job
 from posezoo.omz.sandbox import HINT, PROMISE, explain_missing_sandbox, run_sandboxed
 

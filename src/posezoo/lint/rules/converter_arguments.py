@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from posezoo.core.declarations import export_arguments
 from posezoo.core.declarations.mo_args import OTHER_ORIGINALS, TYPED
 from posezoo.core.declarations.model import UnpackArchive
 from posezoo.core.declarations.supported_mo_args import CARRIED_OUT
@@ -13,6 +12,7 @@ from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import find_intended
+from posezoo.networks import export_arguments
 
 _PATH = re.compile(r"\$(dl_dir|conv_dir|config_dir)/([A-Za-z0-9_./ -]{1,300})")
 #: Flags that Open Model Zoo's converter adds itself.

@@ -6,7 +6,6 @@ mediapipe`` does the same for MediaPipe's solutions.
 
 from __future__ import annotations
 
-import argparse
 import os
 import shlex
 import shutil

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from posezoo.core.errors import OutputError, os_reason
-from posezoo.core.files.file_manifest import digest, digest_of_file, read_manifest, write_manifest
 from posezoo.core.files.verified_files import write_atomically, writing
 from posezoo.core.values import frozen
+from posezoo.pages.file_manifest import digest, digest_of_file, read_manifest, write_manifest
 
 MANIFEST = "posezoo-gallery.json"
 NOTE = "written by posezoo gallery: its own files, by SHA-256"

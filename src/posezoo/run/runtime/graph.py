@@ -391,9 +391,9 @@ def _read_model(core: Any, path: Path) -> Any:
     """The ``openvino.Model``; of ONNX without operations that OpenVINO reads wrongly."""
     content = None
     if path.suffix.lower() == ".onnx":
-        from posezoo.formats.onnx_rewriting import rewrite_operations
+        from posezoo.core.convert.readable_onnx import ONNX_REWRITING
 
-        content = rewrite_operations(path)
+        content = ONNX_REWRITING.part.before_reading(path)
     return core.read_model(path if content is None else io.BytesIO(content))
 
 
