@@ -12,7 +12,7 @@ import time
 
 solution, folder = sys.argv[1:]
 start = time.perf_counter()
-import mediapipe as mp  # noqa: E402
+import mediapipe as mp  # type: ignore[import-untyped]  # noqa: E402
 
 imported = time.perf_counter()
 module, name = {

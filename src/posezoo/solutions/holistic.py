@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,12 +19,13 @@ from posezoo.poses.letterbox import (
     rotated_square_transform,
 )
 from posezoo.poses.ssd_detection import Box
-from posezoo.solutions.face_mesh import FACEMESH_CONTOURS, FACEMESH_TESSELATION, load_face_network
+from posezoo.solutions.face_mesh import load_face_network
 from posezoo.solutions.hands import HAND_CONNECTIONS, HandLandmark, load_hand_network
 from posezoo.solutions.messages import normalize
 from posezoo.solutions.pose import POSE_CONNECTIONS, PoseLandmark, PoseSolution
 from posezoo.solutions.region_tracking import DetectorNetwork, LandmarkNetwork
 from posezoo.solutions.solution import infer, load_network
+from posezoo.solutions.tables import connections
 
 __all__ = [
     "FACEMESH_CONTOURS",
@@ -35,6 +36,10 @@ __all__ = [
     "Holistic",
     "PoseLandmark",
 ]
+
+_FACE_CONNECTIONS = connections("face_mesh_connections")
+FACEMESH_CONTOURS = _FACE_CONNECTIONS["FACEMESH_CONTOURS"]
+FACEMESH_TESSELATION = _FACE_CONNECTIONS["FACEMESH_TESSELATION"]
 
 _MIN_PRESENCE = 0.5
 _MIN_FACE_SCORE = 0.5
@@ -54,7 +59,7 @@ class Holistic(PoseSolution):
     follows them through a video.
     """
 
-    outputs = (
+    outputs: ClassVar[tuple[str, ...]] = (
         "pose_landmarks",
         "pose_world_landmarks",
         "left_hand_landmarks",
