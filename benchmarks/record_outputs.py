@@ -7,8 +7,9 @@
 
 TensorFlow.js runs in node (20). LiteRT and ONNX Runtime are in the extra ``proof``. Frozen graphs
 run in TensorFlow (the package tensorflow-cpu). TFLite files with custom operations of MediaPipe run
-in MediaPipe, for which ``make judges`` makes the environment. The file is written beside model.yml, and the lines
-for model.yml are printed. The file's bytes depend on the model, the runtime and the processor.
+in MediaPipe, for which ``make judges`` makes the environment. The file is written beside model.yml,
+and the lines for model.yml are printed. The file's bytes depend on the model, the runtime and the
+processor.
 """
 
 from __future__ import annotations
@@ -140,9 +141,9 @@ def run_mediapipe(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         np.save(folder / "images.npy", images.astype(np.uint8))
-        files = [folder / "images.npy", str(len(spec.outputs)), folder / "outputs.npz"]
-        command = [MEDIAPIPE_PYTHON, MEDIAPIPE_SCRIPT, path.resolve(), *files]
-        subprocess.run(command, check=True)
+        files = (folder / "images.npy", len(spec.outputs), folder / "outputs.npz")
+        command = (MEDIAPIPE_PYTHON, MEDIAPIPE_SCRIPT, path.resolve(), *files)
+        subprocess.run([*map(str, command)], check=True)
         computed = np.load(folder / "outputs.npz")
         outputs = [
             {

@@ -39,7 +39,7 @@ PERSON = 1
 class Box:
     """The box of a person: left, top, right and bottom in image pixels, and the score, 0..1.
 
-    It may be turned around its center by ``angle``, clockwise, in radians.
+    It may be turned around its center by ``angle``, clockwise, in radians, and seen in a mirror.
     """
 
     x0: float
@@ -48,6 +48,7 @@ class Box:
     y1: float
     score: float = 1.0
     angle: float = 0.0
+    is_mirrored: bool = False
 
     @property
     def center(self) -> tuple[float, float]:

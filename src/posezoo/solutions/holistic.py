@@ -104,7 +104,7 @@ class Holistic(PoseSolution):
         """Forget the person."""
         super().reset()
         for part in (*self._hands.values(), self._face):
-            part.last = None
+            part.reset()
 
     def _find(self, image: Image) -> dict[str, Any]:
         results = super()._find(image)
@@ -203,23 +203,26 @@ _FACE_LIMITS = _Limits(rotation=15, translation=0.1, scale=0.3, margin=-0.2)
 
 
 class _Part:
-    """Follows a hand or the face of a person.
-
-    Attributes:
-        last: its landmarks in the last image; None if it was not found there.
-    """
+    """Follows a hand or the face of a person."""
 
     def __init__(self, network: LandmarkNetwork, limits: _Limits) -> None:
         self._network = network
         self._limits = limits
-        self.last: Pose | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget it."""
+        # Its landmarks in the last image, and the square that follows from them.
+        self._last: tuple[Pose, Box] | None = None
 
     def find(self, image: Image, square: Box | None) -> Pose | None:
         """The landmarks near a square that was found in this image; None if there are none."""
-        if square and self.last:
-            points = self.last.keypoints[:, :2]
-            followed = self._network.options.follow(points)
-            if self._limits.are_kept(followed, square, points):
+        if square and self._last:
+            pose, followed = self._last
+            if self._limits.are_kept(followed, square, pose.keypoints[:, :2]):
                 square = followed
-        self.last = self._network.find(image, square) if square else None
-        return self.last
+        pose = self._network.find(image, square) if square else None
+        self._last = None
+        if pose and square:
+            self._last = pose, self._network.follow(pose, square)
+        return pose
