@@ -218,8 +218,8 @@ class _Part:
     def find(self, image: Image, square: Box | None) -> Pose | None:
         """The landmarks near a square that was found in this image; None if there are none."""
         if square and self._last:
-            pose, followed = self._last
-            if self._limits.are_kept(followed, square, pose.keypoints[:, :2]):
+            last, followed = self._last
+            if self._limits.are_kept(followed, square, last.keypoints[:, :2]):
                 square = followed
         pose = self._network.find(image, square) if square else None
         self._last = None

@@ -131,7 +131,7 @@ class Field:
     def convert(self, value: Any) -> Any:
         """A value as it is stored."""
         if not self.is_message:
-            convert = _CONVERTERS.get(self.kind, _to_int)
+            convert: Callable[[Any], Any] = _CONVERTERS.get(self.kind, _to_int)
             return convert(value)
         if not isinstance(value, self.message):
             raise TypeError(f"Expected a message {self.kind}, but got {value!r}.")
