@@ -229,7 +229,7 @@ class IrisOptions(LandmarkOptions):
         if len(keypoints) != _FACE_REGION.points:
             return [square_around(Box(*box.tolist()))]
         eyes = keypoints[:2]
-        angle = find_turn(*eyes, 0)
+        angle = find_turn(eyes[0], eyes[1], 0)
         half = _EYE_SHARE * math.dist(*eyes) / 2
         right, left = (
             turned_square([*(eye - half), *(eye + half)], angle, shift=0, scale=_EYE_SCALE)
@@ -278,10 +278,11 @@ def _decode_hand(maps: Maps, size: Size, options: HandOptions) -> list[Pose]:
         world = world.reshape(-1, 3)
     number = int(first < 0.5)
     score = (first, 1 - first)[number]
-    landmarks = landmarks / np.array([1, 1, _HAND_DEPTH], np.float32)
+    scaled = landmarks.copy()
+    scaled[:, 2] /= _HAND_DEPTH
     return [
         replace(pose, world=world, label=HANDS[number], label_score=score)
-        for pose in _create_poses(landmarks, presence, size, options)
+        for pose in _create_poses(scaled, presence, size, options)
     ]
 
 

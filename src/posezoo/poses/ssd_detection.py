@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import KW_ONLY
 from functools import partial
 
 import numpy as np
@@ -47,6 +48,7 @@ class Box:
     x1: float
     y1: float
     score: float = 1.0
+    _: KW_ONLY
     angle: float = 0.0
     is_mirrored: bool = False
 
