@@ -141,9 +141,9 @@ def run_mediapipe(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         np.save(folder / "images.npy", images.astype(np.uint8))
-        files = [folder / "images.npy", str(len(spec.outputs)), folder / "outputs.npz"]
-        command = [MEDIAPIPE_PYTHON, MEDIAPIPE_SCRIPT, path.resolve(), *files]
-        subprocess.run(command, check=True)
+        files = (folder / "images.npy", len(spec.outputs), folder / "outputs.npz")
+        command = (MEDIAPIPE_PYTHON, MEDIAPIPE_SCRIPT, path.resolve(), *files)
+        subprocess.run([*map(str, command)], check=True)
         computed = np.load(folder / "outputs.npz")
         outputs = [
             {

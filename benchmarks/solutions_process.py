@@ -9,10 +9,12 @@ import json
 import resource
 import sys
 import time
+from importlib import import_module
+from typing import Any
 
 solution, folder = sys.argv[1:]
 start = time.perf_counter()
-import mediapipe as mp  # noqa: E402
+mp = import_module("mediapipe")
 
 imported = time.perf_counter()
 module, name = {
@@ -33,13 +35,21 @@ import glob  # noqa: E402
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 
-photos = [cv2.imread(path)[..., ::-1].copy() for path in sorted(glob.glob(f"{folder}/*.jpg"))]
+
+def read(path: str) -> Any:
+    """An image, RGB."""
+    image: Any = cv2.imread(path)
+    return image[..., ::-1].copy()
+
+
+photos = [read(path) for path in sorted(glob.glob(f"{folder}/*.jpg"))]
 # A person with face and hands, at ten places.
-still = cv2.resize(cv2.imread(f"{folder}/000000256353.jpg"), (640, 480))[..., ::-1].copy()
+still = cv2.resize(read(f"{folder}/000000256353.jpg"), (640, 480))
 video = [np.roll(still, 2 * place, axis=1) for place in range(10)] * 3
 
 
-def measure(images, **options):
+def measure(images: list[Any], **options: bool) -> tuple[float, float]:
+    """Milliseconds of wall and CPU time an image."""
     wall, cpu = [], []
     with create(**options) as instance:
         instance.process(images[0])

@@ -1,7 +1,7 @@
 """Write what the solutions of the installed package mediapipe find: run_solutions.py PHOTO... OUT.json
 
-It runs with MediaPipe and with posezoo's stand-in alike. Each photo is an image of its own, and with three of them, a
-window moves over the photo as the frames of a video. Landmarks are x and y in pixels, and z and the visibility; of a
+It runs with MediaPipe and with posezoo's stand-in alike. Each photo is an image of its own, and over some of them a window
+moves as the frames of a video. Landmarks are x and y in pixels, and z and the visibility; of a
 world landmark x, y and z in meters.
 """
 
@@ -13,7 +13,9 @@ import mediapipe as mp
 import numpy as np
 
 FRAMES = 30
-VIDEOS = ("000000000785.jpg", "000000256353.jpg", "000000442450.jpg")
+#: Photos with whole bodies, and those with hands and faces.
+BODIES = ("000000000785.jpg", "000000433998.jpg", "000000442450.jpg")
+HANDS_AND_FACES = ("000000229358.jpg", "000000256353.jpg", "000000349860.jpg")
 
 solutions = mp.solutions
 SOLUTIONS = {
@@ -88,7 +90,8 @@ def main(*args):
                 key = f"{name}/{photo.rpartition('/')[2]}"
                 found[key] = describe(solution.process(image)) | {"size": image.shape[1::-1]}
         for photo in photos:
-            if photo.endswith(VIDEOS) and not name.startswith(WITHOUT_VIDEO):
+            filmed = BODIES if name in ("pose", "holistic") else HANDS_AND_FACES
+            if photo.endswith(filmed) and not name.startswith(WITHOUT_VIDEO):
                 with create(False) as solution:
                     for place, frame in enumerate(film(cv2.imread(photo)[..., ::-1])):
                         key = f"{name}_video/{photo.rpartition('/')[2]}/{place}"

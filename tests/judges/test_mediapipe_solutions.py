@@ -15,7 +15,7 @@ import pytest
 
 from conftest import by_digest
 from fakes.command import posezoo
-from judges.agreement import pairs, record
+from judges.agreement import Agreement, pairs
 from judges.packages import mediapipe_python
 from posezoo.api import load
 from run.runtime.test_blazepose_pipeline import ASTRONAUT, CAMERA
@@ -88,16 +88,18 @@ def test_the_command_finds_the_hands_and_faces_of_mediapipe(
     model, pictures, judged, mediapipe, tmp_path
 ):
     found = run(model, pictures, mediapipe, tmp_path)
-    distances, depths, worlds, labels = [], [], [], []
+    depths, worlds, labels = [], [], []
+    agreement = Agreement("mediapipe 0.10.21")
     lonely = 0
     for poses, theirs in zip(found, judged[0], strict=True):
         theirs = theirs[model]
         judged_points = [np.array(each["points"])[:, :2] for each in theirs]
-        both = pairs(judged_points, [points_of(pose) for pose in poses])
+        our_points = [points_of(pose) for pose in poses]
+        agreement.add(judged_points, our_points)
+        both = pairs(judged_points, our_points)
         lonely += len(theirs) + len(poses) - 2 * len(both)
         for one, other in both:
             keypoints = poses[other]["keypoints"]
-            distances.append(np.linalg.norm(points_of(poses[other]) - judged_points[one], axis=1))
             if "z" in keypoints[0]:
                 z = [each["z"] for each in keypoints]
                 depths.append(np.abs(np.array(theirs[one]["points"])[:, 2] - z))
@@ -105,16 +107,10 @@ def test_the_command_finds_the_hands_and_faces_of_mediapipe(
                 world = [[each[axis] for axis in ("x_m", "y_m", "z_m")] for each in keypoints]
                 worlds.append(np.abs(np.subtract(theirs[one]["world"], world)))
                 labels.append(theirs[one]["label"] == poses[other]["label"])
-    figures = {
-        "both": len(distances),
-        "lonely": lonely,
-        "median": round(float(np.median(np.concatenate(distances))), 4),
-        "p95": round(float(np.percentile(np.concatenate(distances), 95)), 3),
-        "largest": round(max(float(each.max()) for each in distances), 2),
-    }
-    record(f"mediapipe_{model}", figures)
-    assert figures["both"] >= FOUND[model] and lonely <= 1, figures
-    assert figures["median"] <= 0.1 and figures["p95"] <= 0.5 and figures["largest"] <= 2, figures
+    agreement.record(f"mediapipe_{model}")
+    points = np.concatenate(agreement.distances)
+    assert len(agreement.distances) >= FOUND[model] and lonely <= 1, agreement.figures()
+    assert np.median(points) <= 0.1 and np.percentile(points, 95) <= 0.5 and points.max() <= 2
     assert all(labels)
     assert not depths or np.median(np.concatenate(depths)) <= 0.1
     assert not worlds or np.median(np.concatenate(worlds)) <= 0.001

@@ -105,11 +105,11 @@ def groups_of(found: dict) -> dict[str, dict[str, np.ndarray]]:
         ("face_detection", 2),
         ("face_detection_full", 8),
         ("holistic", 25),
-        ("pose_video", 60),
-        ("hands_video", 30),
-        ("face_mesh_video", 5),
-        ("face_mesh_refined_video", 5),
-        ("holistic_video", 80),
+        ("pose_video", 80),
+        ("hands_video", 100),
+        ("face_mesh_video", 40),
+        ("face_mesh_refined_video", 40),
+        ("holistic_video", 150),
     ],
 )
 def test_the_same_landmarks_are_found_where_mediapipe_finds_them(both, solution, least):
@@ -125,7 +125,7 @@ def test_the_same_landmarks_are_found_where_mediapipe_finds_them(both, solution,
     assert figures["both"] >= least, figures
     if solution.endswith("video"):
         # A landmark that moves by a hundredth of a pixel moves the next region, and so on.
-        assert figures["both"] >= 0.95 * figures["judged"], figures
+        assert figures["both"] >= 0.9 * figures["judged"], figures
         assert np.median(distances) <= VIDEO_PX, figures
     else:
         assert figures["judged"] == figures["found"] == figures["both"], figures
@@ -137,11 +137,11 @@ def test_the_same_landmarks_are_found_where_mediapipe_finds_them(both, solution,
 def test_hands_and_faces_have_the_same_labels_and_scores(both):
     pairs = [
         pair
-        for _, theirs, ours in both
-        if len(theirs["scores"]) == len(ours["scores"])
+        for key, theirs, ours in both
+        if "_video/" not in key
         for pair in zip(theirs["scores"], ours["scores"], strict=True)
     ]
-    assert len(pairs) > 40
+    assert len(pairs) >= 18
     assert all(theirs[:2] == ours[:2] for theirs, ours in pairs)
     assert max(abs(theirs[2] - ours[2]) for theirs, ours in pairs) <= 0.01
 

@@ -98,6 +98,10 @@ NOBODY = {
         "landmarks": zeros(1, 1, 1, 1404),
         "presence": np.full((1, 1, 1, 1), -9, np.float32),
     },
+    "iris_landmarks": {  # a network that sees an eye everywhere
+        "contour": np.full((1, 213), np.nan, np.float32),
+        "iris": zeros(1, 15),
+    },
     "segmentation": {"person_mask": zeros(1, 64, 64, 1)},
     "openpose": {"heatmaps": zeros(1, 19, 8, 8), "pafs": zeros(1, 38, 8, 8)},
     "associative_embedding": {"heatmaps": zeros(1, 17, 32, 32), "embeddings": zeros(1, 17, 32, 32)},
@@ -285,7 +289,13 @@ def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
             "presence": np.ones((1, 1)),
             "heatmaps": np.full((1, 64, 64, 39), -9),
         }
-    if decoder in ("blazeface", "hand_landmarks", "face_landmarks", "segmentation"):
+    if decoder in (
+        "blazeface",
+        "hand_landmarks",
+        "face_landmarks",
+        "iris_landmarks",
+        "segmentation",
+    ):
         return mediapipe_at(decoder, x, y)
     if decoder in ("movenet", "movenet_multipose"):
         return movenet_at(decoder, x, y)
@@ -320,6 +330,8 @@ def mediapipe_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
         center, size = np.array([x + 60, y + 60]) / 2, 60 - np.array([x, y])
         outputs["boxes"][0, 0] = [*center - 2, *size, *(x - 2, y - 2) * 6]
         outputs["scores"][0, 0] = 9
+    elif decoder == "iris_landmarks":
+        outputs["contour"][0] = np.tile([x, y, 0], 71)
     elif decoder == "segmentation":
         outputs["person_mask"][0, int(y) : 60, int(x) : 60] = 1
     else:

@@ -13,14 +13,19 @@ from posezoo.core.errors import InferenceError
 from posezoo.poses.landmarks import (
     FaceOptions,
     HandOptions,
+    IrisOptions,
     find_distinct_squares,
     find_new_squares,
 )
 from posezoo.poses.letterbox import rotated_square_transform, to_image_pixels
 from posezoo.poses.ssd_detection import Box
+from posezoo.poses.top_down import crop_square
 
 #: A palm that points up: the wrist, and the middle finger 40 px above it.
 PALM = np.array([[50, 90], [40, 52], [50, 50], [58, 52], [66, 56], [40, 84], [30, 76]], float)
+
+
+ANYWHERE = Box(0, 0, 1, 1)
 
 
 def turned(points: np.ndarray, angle: float) -> np.ndarray:
@@ -42,7 +47,7 @@ def hand_outputs(*, presence: float = 0.9, left: float = 0.8) -> dict[str, np.nd
 @pytest.mark.parametrize("angle", [0, 0.5, -2, 3])
 def test_the_square_of_a_palm_lies_towards_the_fingers_and_turns_with_it(angle):
     box = np.array([30, 50, 70, 90], float)
-    square = HandOptions().detected_square(box, turned(PALM, angle))
+    (square,) = HandOptions().find_squares(box, turned(PALM, angle))
     assert square.angle == pytest.approx(angle)
     assert (square.width, square.height) == pytest.approx((2.6 * 40, 2.6 * 40))
     assert np.array(square.center) == pytest.approx(turned(np.array([[50, 50]]), angle)[0])
@@ -50,20 +55,22 @@ def test_the_square_of_a_palm_lies_towards_the_fingers_and_turns_with_it(angle):
 
 def test_the_square_of_a_face_lies_around_its_box_with_level_eyes():
     eyes = np.array([[40, 50], [60, 70], [0, 0], [0, 0], [0, 0], [0, 0]], float)
-    square = FaceOptions().detected_square(np.array([20, 30, 80, 100], float), eyes)
+    (square,) = FaceOptions().find_squares(np.array([20, 30, 80, 100], float), eyes)
     assert square.angle == pytest.approx(math.pi / 4)
     assert square.center == (50, 65) and square.width == pytest.approx(1.5 * 70)
 
 
 def test_a_box_of_another_detector_gives_an_upright_square():
-    square = HandOptions().detected_square(np.array([10, 10, 30, 50], float), np.zeros((0, 2)))
+    (square,) = HandOptions().find_squares(np.array([10, 10, 30, 50], float), np.zeros((0, 2)))
     assert (square.center, square.width, square.angle) == ((20, 30), 60, 0)
 
 
 @pytest.mark.parametrize("angle", [0.3, -1, 2.5])
 def test_the_next_square_of_a_hand_turns_with_its_landmarks(angle):
     points = np.random.default_rng(1).uniform(0, 100, (21, 2))
-    before, after = (HandOptions().follow(each) for each in (points, turned(points, angle)))
+    before, after = (
+        HandOptions().follow(each, ANYWHERE) for each in (points, turned(points, angle))
+    )
     difference = (after.angle - before.angle - angle + math.pi) % (2 * math.pi) - math.pi
     assert difference == pytest.approx(0, abs=1e-6)
     assert after.width == pytest.approx(before.width)
@@ -72,9 +79,33 @@ def test_the_next_square_of_a_hand_turns_with_its_landmarks(angle):
 
 def test_the_next_square_of_a_face_contains_all_landmarks():
     points = np.random.default_rng(2).uniform(20, 80, (478, 2))
-    square = FaceOptions().follow(points)
+    square = FaceOptions().follow(points, ANYWHERE)
     extent = np.ptp(points, axis=0).max()
     assert square.width == pytest.approx(1.5 * extent)
+
+
+def test_each_eye_of_a_face_has_a_square_and_the_left_one_is_mirrored():
+    eyes = np.array([[40, 50], [80, 50], [0, 0], [0, 0], [0, 0], [0, 0]], float)
+    right, left = IrisOptions().find_squares(np.array([20, 30, 100, 110], float), eyes)
+    assert right.center == pytest.approx((40, 50)) and left.center == pytest.approx((80, 50))
+    assert (right.is_mirrored, left.is_mirrored) == (False, True)
+    for square, outer, inner in ((right, (30, 48), (50, 52)), (left, (90, 48), (70, 52))):
+        contour = np.array([outer, *[(0, 0)] * 7, inner], float)
+        following = IrisOptions().follow(contour, square)
+        assert following.center == pytest.approx(((outer[0] + inner[0]) / 2, 50))
+        assert following.width == pytest.approx(2.3 * 20)
+        assert following.is_mirrored == square.is_mirrored
+        assert abs(following.angle) == pytest.approx(math.atan2(4, 20))
+
+
+def test_a_mirrored_square_shows_the_image_in_a_mirror():
+    image = np.random.default_rng(4).integers(0, 256, (64, 64, 3), np.uint8)
+    seen = [
+        crop_square(Box(16, 16, 48, 48, is_mirrored=is_mirrored), (64, 64), (32, 32)).extract(image)
+        for is_mirrored in (False, True)
+    ]
+    # Corners are centers of pixels, as in MediaPipe: the mirrored ones lie one pixel further.
+    assert np.array_equal(seen[0][:, 1:], seen[1][:, :0:-1])
 
 
 def test_of_squares_that_overlap_the_last_is_kept_and_one_that_is_followed_is_not_found_anew():

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from typing import Any
 
 from posezoo.core.values import frozen
-
-Option = int | float | list[int]
 
 # FlexBuffers: the types of values, above the two bits of their width.
 _KINDS = {1: "bhiq", 2: "BHIQ", 3: " efd", 11: "bhiq"}
@@ -73,7 +72,7 @@ class FlatBuffer:
         return self.content[start + 4 : start + 4 + self.read("I", start)]
 
 
-def read_options(content: bytes) -> Mapping[str, Option]:
+def read_options(content: bytes) -> Mapping[str, Any]:
     """The numbers, and vectors of integers, of a FlexBuffers map by their names.
 
     Raises:
@@ -94,7 +93,7 @@ def read_options(content: bytes) -> Mapping[str, Option]:
     count = int(read("BHIQ", width, values - width))
     keys = follow(width, values - 3 * width)
     key_width = int(read("BHIQ", width, values - 2 * width))
-    options: dict[str, Option] = {}
+    options: dict[str, Any] = {}
     for place in range(count):
         start = follow(key_width, keys + place * key_width)
         name = content[start : content.index(0, start)].decode()

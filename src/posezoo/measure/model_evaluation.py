@@ -23,7 +23,7 @@ from posezoo.measure.evaluation import EvaluationResult, evaluate
 from posezoo.measure.evaluation.evaluation_protocol import EvaluationProtocol, cache_key
 from posezoo.measure.evaluation.image_predictions import ImagePredictions
 from posezoo.measure.evaluation.run_evaluation import ImagePredictor
-from posezoo.poses.decoders import finds_boxes, named_task
+from posezoo.poses.decoders import find_decoder, finds_boxes, named_task
 from posezoo.run import load
 from posezoo.run.measured import ANNOTATED_BOXES
 from posezoo.run.runtime.decoder_matching import require_decoded_task, undeclared_task
@@ -115,7 +115,9 @@ def load_model(
     """
     boxes = ANNOTATED_BOXES if chosen.boxes == TRUTH else chosen.boxes
     if chosen.finds_boxes:  # AP needs all boxes, even those with a low score
-        options = replace(options, decoder_options={"min_box_score": 0.0})
+        declared = chosen.model.decoder
+        option = find_decoder(declared.name).person_score if declared else "min_box_score"
+        options = replace(options, decoder_options={option: 0.0})
     model = chosen.model
     if chosen.graph:
         xml = chosen.graph.path

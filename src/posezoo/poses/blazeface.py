@@ -183,13 +183,14 @@ def find_overlaps(boxes: Array, others: Array) -> Array:
         (each[:, 2:] - each[:, :2]).clip(0).prod(axis=1) for each in (boxes, others)
     )
     union = areas[:, None] + other_areas[None] - common
-    return common / np.maximum(union, np.finfo(np.float32).tiny)
+    overlaps: Array = common / np.maximum(union, np.finfo(np.float32).tiny)
+    return overlaps
 
 
 def are_apart(boxes: Array, others: Array) -> Bools:
     """(N,): whether boxes (N, 4) of regions show nobody whom one of the others, (M, 4), shows."""
-    are_near = find_overlaps(boxes, others) >= _SAME_REGION
-    return ~are_near.any(axis=1)
+    overlaps: Floats = find_overlaps(boxes, others).max(axis=1)
+    return overlaps < _SAME_REGION
 
 
 #: The largest absolute value of a logit: exp(89) overflows in float32.

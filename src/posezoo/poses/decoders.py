@@ -38,6 +38,7 @@ DECODERS: LazyTable[DecoderType] = LazyTable(
         "blazeface": "posezoo.poses.blazeface:DECODER",
         "hand_landmarks": "posezoo.poses.landmarks:HAND",
         "face_landmarks": "posezoo.poses.landmarks:FACE",
+        "iris_landmarks": "posezoo.poses.landmarks:IRIS",
         "segmentation": "posezoo.poses.segmentation:DECODER",
         "lifting_3d": "posezoo.poses.lifting:DECODER",
         "openpose": "posezoo.poses.openpose:DECODER",
@@ -117,6 +118,7 @@ def decode(
     - hand_landmarks: ``landmarks`` (1, 63), ``presence`` and ``handedness`` (1, 1), and optionally
       ``world_landmarks`` (1, 63)
     - face_landmarks: ``landmarks`` (1, 1, 1, 1404) and ``presence`` (1, 1, 1, 1)
+    - iris_landmarks: ``contour`` (1, 213) and ``iris`` (1, 15)
     - segmentation: ``person_mask`` (1, H, W, 1); it returns one pose without keypoints, whose
       ``mask`` (H, W) is that of the input
     - lifting_3d: ``heatmaps`` and ``pafs`` as for openpose, and ``coordinates`` (1, 57, H, W); it

@@ -22,8 +22,9 @@ _HALF = 1 << _SHIFT - 1
 _OUTLINE: Color = (32, 32, 32)
 _BOX: Color = (120, 220, 60)
 
-# More keypoints, such as those of a face's mesh, are drawn thin and without outlines.
-_DENSE = 200
+# More keypoints, such as those of a face or an eye, are drawn thin and without outlines where they
+# would cover each other.
+_DENSE = 60
 
 #: The skeleton of boxes: no keypoints.
 BOXES = "box"
@@ -102,9 +103,10 @@ def _draw_people(
     positions = np.nan_to_num(keypoints[..., :2]).clip(-reach, reach)
     points = _sixteenths(positions)
     widths = _line_widths(canvas, poses)
-    is_dense = len(skeleton.keypoints) > _DENSE
-    if is_dense:
-        widths = np.maximum(widths // 3, 1)
+    spans = [max(pose.box[2] - pose.box[0], pose.box[3] - pose.box[1]) for pose in poses]
+    are_near = np.divide(spans, len(skeleton.keypoints) ** 0.5) < 3 * widths + 3
+    are_dense = are_near & (len(skeleton.keypoints) > _DENSE)
+    widths = np.where(are_dense, np.maximum(widths // 3, 1), widths)
     pairs, limb_colors, joints_by_color = _parts(skeleton)
     lines = points[:, pairs]
     bars = _bars(points, pairs, widths)
@@ -119,6 +121,7 @@ def _draw_people(
         # joint to itself. Only limbs are anti-aliased, because that takes three times as long.
         own_spots = spots[person]
         seen = is_visible[person]
+        is_dense = are_dense[person]
         if not is_dense:
             edge = max(1, width // 3)
             draw_lines(lines[person][limbs], False, _OUTLINE, thickness=width + 2 * edge + 2)

@@ -1,19 +1,20 @@
-"""Decoders of MediaPipe's landmark networks of hands and faces, and the turned squares in which
-these networks see a hand or a face upright.
+"""Decoders of MediaPipe's landmark networks of hands, faces and eyes, and the turned squares in
+which these networks see them upright.
 
 F. Zhang et al., MediaPipe Hands, 2020, arXiv:2006.10214; Y. Kartynnik et al., Real-time Facial
 Surface Geometry, 2019, arXiv:1907.06724. The steps and their constants are from MediaPipe 0.10.21,
-``modules/hand_landmark`` and ``modules/face_landmark``.
+``modules/hand_landmark``, ``face_landmark`` and ``iris_landmark``.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -52,6 +53,12 @@ _RIGHT_CORNER, _LEFT_CORNER = 33, 263
 # The points of an iris, and those of an eye's edge, which come first.
 _IRIS = 5
 _EYE_EDGE = 16
+
+# The corners of an eye in its contour. Its width is about this share of the distance of the eyes,
+# and the square is so much larger.
+_OUTER, _INNER = 0, 8
+_EYE_SHARE = 0.45
+_EYE_SCALE = 2.3
 
 # The square around the box of a hand or face that another detector or the user gives: as the one
 # around all landmarks of a face.
@@ -103,23 +110,12 @@ def square_around(box: Box) -> Box:
     return turned_square((box.x0, box.y0, box.x1, box.y1), 0, shift=0, scale=_BOX_SCALE)
 
 
-def _follow_hand(points: Array) -> Box:
-    palm = points[_PALM]
-    knuckles = ((points[_INDEX] + points[_RING]) / 2 + points[_MIDDLE]) / 2
-    angle = find_turn(points[_WRIST], knuckles, math.pi / 2)
-    middle = (palm.min(axis=0) + palm.max(axis=0)) / 2
-    cos, sin = math.cos(angle), math.sin(angle)
-    turned = (palm - middle) @ np.array([[cos, -sin], [sin, cos]])
-    low, high = turned.min(axis=0), turned.max(axis=0)
-    center = middle + (low + high) / 2 @ np.array([[cos, sin], [-sin, cos]])
-    half = (high - low) / 2
-    return turned_square([*(center - half), *(center + half)], angle, shift=-0.1, scale=2)
-
-
-def _follow_face(points: Array) -> Box:
-    angle = find_turn(points[_RIGHT_CORNER], points[_LEFT_CORNER], 0)
-    box = [*points.min(axis=0), *points.max(axis=0)]
-    return turned_square(box, angle, shift=0, scale=1.5)
+def _find_square(region: Region, box: Array, keypoints: Array) -> Box:
+    """The square for a detection: a box (4,) and keypoints (K, 2), in image pixels."""
+    if len(keypoints) != region.points:
+        return square_around(Box(*box.tolist()))
+    angle = find_turn(keypoints[region.start], keypoints[region.end], region.direction)
+    return turned_square(box.tolist(), angle, region.shift, region.scale)
 
 
 def find_new_squares(followed: Sequence[Box], detected: Sequence[Box]) -> list[Box]:
@@ -148,11 +144,12 @@ class LandmarkOptions(TopDownOptions):
     """Options of a decoder of landmarks: those of top-down decoders, and
 
     Attributes:
-        min_presence: hands or faces with a lower presence are left out, 0..1.
         skeleton: the names of the keypoints.
     """
 
-    min_presence: Share = 0.5
+    #: Whether the landmarks in the square of a detection only give a better square.
+    refines_squares: ClassVar[bool] = False
+
     skeleton: Skeleton | None = None
 
     @property
@@ -160,64 +157,107 @@ class LandmarkOptions(TopDownOptions):
         """Returns the crop for a box."""
         return crop_square
 
-    @property
-    def region(self) -> Region:
-        """How the square follows from a detection."""
+    def find_squares(self, box: Array, keypoints: Array) -> list[Box]:
+        """The squares for a detection: a box (4,) and keypoints (K, 2), in image pixels."""
         raise NotImplementedError
 
-    @property
-    def follow(self) -> Callable[[Array], Box]:
-        """Returns the square of the next frame of a video, from keypoints (K, 2)."""
+    def follow(self, points: Array, square: Box) -> Box:
+        """The square in the next frame of a video, from keypoints (K, 2) and their square."""
         raise NotImplementedError
-
-    def detected_square(self, box: Array, keypoints: Array) -> Box:
-        """The square for a detection: a box (4,) and keypoints (K, 2), in image pixels."""
-        region = self.region
-        if len(keypoints) != region.points:
-            return square_around(Box(*box.tolist()))
-        angle = find_turn(keypoints[region.start], keypoints[region.end], region.direction)
-        return turned_square(box.tolist(), angle, region.shift, region.scale)
 
 
 @frozen
 class HandOptions(LandmarkOptions):
-    """Options of the decoder hand_landmarks, as ``LandmarkOptions``."""
+    """Options of the decoder hand_landmarks: those of landmarks, and
 
-    @property
-    def region(self) -> Region:
+    Attributes:
+        min_presence: hands with a lower presence are left out, 0..1.
+    """
+
+    min_presence: Share = 0.5
+
+    def find_squares(self, box: Array, keypoints: Array) -> list[Box]:
         """From a palm."""
-        return _PALM_REGION
+        return [_find_square(_PALM_REGION, box, keypoints)]
 
-    @property
-    def follow(self) -> Callable[[Array], Box]:
-        """From the landmarks of the palm."""
-        return _follow_hand
+    def follow(self, points: Array, square: Box) -> Box:  # noqa: ARG002
+        """Around the palm, turned as it is."""
+        palm = points[_PALM]
+        knuckles = ((points[_INDEX] + points[_RING]) / 2 + points[_MIDDLE]) / 2
+        angle = find_turn(points[_WRIST], knuckles, math.pi / 2)
+        middle = (palm.min(axis=0) + palm.max(axis=0)) / 2
+        cos, sin = math.cos(angle), math.sin(angle)
+        turn = np.array([[cos, -sin], [sin, cos]])
+        turned = (palm - middle) @ turn
+        low, high = turned.min(axis=0), turned.max(axis=0)
+        center = middle + (low + high) / 2 @ turn.T
+        half = (high - low) / 2
+        return turned_square([*(center - half), *(center + half)], angle, shift=-0.1, scale=2)
 
 
 @frozen
 class FaceOptions(LandmarkOptions):
-    """Options of the decoder face_landmarks, as ``LandmarkOptions``."""
+    """Options of the decoder face_landmarks: those of landmarks, and
 
-    @property
-    def region(self) -> Region:
+    Attributes:
+        min_presence: faces with a lower presence are left out, 0..1.
+    """
+
+    min_presence: Share = 0.5
+
+    def find_squares(self, box: Array, keypoints: Array) -> list[Box]:
         """From a face and its eyes."""
-        return _FACE_REGION
+        return [_find_square(_FACE_REGION, box, keypoints)]
 
-    @property
-    def follow(self) -> Callable[[Array], Box]:
-        """From all landmarks."""
-        return _follow_face
+    def follow(self, points: Array, square: Box) -> Box:  # noqa: ARG002
+        """Around all landmarks, with level eyes."""
+        angle = find_turn(points[_RIGHT_CORNER], points[_LEFT_CORNER], 0)
+        box = [*points.min(axis=0), *points.max(axis=0)]
+        return turned_square(box, angle, shift=0, scale=1.5)
+
+
+@frozen
+class IrisOptions(LandmarkOptions):
+    """Options of the decoder iris_landmarks, as ``LandmarkOptions``."""
+
+    refines_squares: ClassVar[bool] = True
+
+    def find_squares(self, box: Array, keypoints: Array) -> list[Box]:
+        """Around the right eye of a face, and around the left one, which the network sees in a
+        mirror.
+        """
+        if len(keypoints) != _FACE_REGION.points:
+            return [square_around(Box(*box.tolist()))]
+        eyes = keypoints[:2]
+        angle = find_turn(eyes[0], eyes[1], 0)
+        half = _EYE_SHARE * math.dist(*eyes) / 2
+        right, left = (
+            turned_square([*(eye - half), *(eye + half)], angle, shift=0, scale=_EYE_SCALE)
+            for eye in eyes
+        )
+        return [right, replace(left, is_mirrored=True)]
+
+    def follow(self, points: Array, square: Box) -> Box:
+        """Around the corners of the eye (iris_landmark_landmarks_to_roi.pbtxt)."""
+        corners = points[[_OUTER, _INNER]]
+        outer, inner = corners
+        angle = find_turn(inner, outer, 0) if square.is_mirrored else find_turn(outer, inner, 0)
+        box = [*corners.min(axis=0), *corners.max(axis=0)]
+        return replace(
+            turned_square(box, angle, shift=0, scale=_EYE_SCALE), is_mirrored=square.is_mirrored
+        )
 
 
 def _create_poses(
-    landmarks: Floats, presence: float, size: Size, options: LandmarkOptions
+    landmarks: Floats, score: float, size: Size, options: LandmarkOptions
 ) -> list[Pose]:
-    """The pose of landmarks (K, 3); all keypoints have its score."""
-    if not (presence >= options.min_presence and np.isfinite(landmarks).all()):
+    """The pose of landmarks (K, 3), all with this score; none if a number is not finite."""
+    if not np.isfinite(landmarks).all():
         return []
     keypoints = landmarks.astype(np.float32)
-    keypoints[:, 2] = presence
-    return create_poses(keypoints[None], np.array([presence]), options.skeleton, size)
+    keypoints[:, 2] = score
+    poses = create_poses(keypoints[None], np.array([score]), options.skeleton, size)
+    return [replace(pose, z=landmarks[:, 2]) for pose in poses]
 
 
 def _decode_hand(maps: Maps, size: Size, options: HandOptions) -> list[Pose]:
@@ -230,16 +270,19 @@ def _decode_hand(maps: Maps, size: Size, options: HandOptions) -> list[Pose]:
     """
     landmarks = maps["landmarks"].reshape(-1, 3)
     presence = float(maps["presence"].item())
+    if not presence >= options.min_presence:
+        return []
     first = float(maps["handedness"].item())
     world = maps.get("world_landmarks")
     if world is not None:
         world = world.reshape(-1, 3)
     number = int(first < 0.5)
     score = (first, 1 - first)[number]
-    z = landmarks[:, 2] / np.float32(_HAND_DEPTH)
+    scaled = landmarks.copy()
+    scaled[:, 2] /= _HAND_DEPTH
     return [
-        replace(pose, z=z, world=world, label=HANDS[number], label_score=score)
-        for pose in _create_poses(landmarks, presence, size, options)
+        replace(pose, world=world, label=HANDS[number], label_score=score)
+        for pose in _create_poses(scaled, presence, size, options)
     ]
 
 
@@ -280,10 +323,20 @@ def _decode_face(maps: Maps, size: Size, options: FaceOptions) -> list[Pose]:
     if "lips" in maps:
         landmarks = _refine_face(landmarks, maps)
     presence = float(sigmoid(maps["presence"]).item())
-    return [
-        replace(pose, z=landmarks[:, 2])
-        for pose in _create_poses(landmarks, presence, size, options)
-    ]
+    is_face = presence >= options.min_presence
+    return _create_poses(landmarks, presence, size, options) if is_face else []
+
+
+def _decode_iris(maps: Maps, size: Size, options: IrisOptions) -> list[Pose]:
+    """The eye that the network sees.
+
+    Args:
+        maps: ``contour``, 71 times x, y, z of the eye and its brow in input pixels, and ``iris``,
+            its middle and four points of its edge.
+        size: width and height of the input, in pixels.
+    """
+    parts = [maps[name].reshape(-1, 3) for name in ("contour", "iris")]
+    return _create_poses(np.concatenate(parts), 1.0, size, options)
 
 
 def _is_called(called: str, *shape: int) -> OutputRule:
@@ -339,4 +392,12 @@ FACE = _LandmarkDecoder(
         | {role: has_shape(*shape, word=role) for role, shape in _PART_SHAPES.items()},
         {role: has_shape(*shape) for role, shape in _FACE_SHAPES.items()},
     ),
+)
+
+IRIS = _LandmarkDecoder(
+    networks=(declare_outputs(contour=(1, 213), iris=(1, 15)),),
+    options=IrisOptions,
+    decode=_decode_iris,
+    needs="71 landmarks of an eye, and 5 of its iris",
+    rules=({"contour": has_shape(1, 213), "iris": has_shape(1, 15)},),
 )

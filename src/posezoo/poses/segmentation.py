@@ -46,10 +46,11 @@ def decode_mask(maps: Maps, _size: Size, options: SegmentationOptions) -> list[P
     score = float(mask.max())
     if not (np.isfinite(mask).all() and score >= options.min_score):
         return []
-    rows, columns = (np.flatnonzero((mask > 0.5).any(axis=axis)) for axis in (1, 0))
+    rows, columns = np.nonzero(mask > 0.5)
     box = (0.0, 0.0, 0.0, 0.0)
     if len(rows):
-        box = (*map(float, (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)),)
+        x0, y0, x1, y1 = map(float, (columns.min(), rows.min(), columns.max(), rows.max()))
+        box = (x0, y0, x1 + 1, y1 + 1)
     no_keypoints = np.zeros((0, 3), np.float32)
     kept = mask if options.segmentation else None
     return [Pose(no_keypoints, SKELETON, min(score, 1.0), box, mask=kept)]

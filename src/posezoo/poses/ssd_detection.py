@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import KW_ONLY
 from functools import partial
 
 import numpy as np
@@ -39,7 +40,7 @@ PERSON = 1
 class Box:
     """The box of a person: left, top, right and bottom in image pixels, and the score, 0..1.
 
-    It may be turned around its center by ``angle``, clockwise, in radians.
+    It may be turned around its center by ``angle``, clockwise, in radians, and seen in a mirror.
     """
 
     x0: float
@@ -47,7 +48,9 @@ class Box:
     x1: float
     y1: float
     score: float = 1.0
+    _: KW_ONLY
     angle: float = 0.0
+    is_mirrored: bool = False
 
     @property
     def center(self) -> tuple[float, float]:

@@ -162,11 +162,14 @@ def crop_as_stated(
 
 
 def crop_square(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:
-    """The square of the box's longer side, turned as the box is; the image's edges are repeated
-    outside of it (MediaPipe).
+    """The square of the box's longer side, turned and mirrored as the box is; outside of the image,
+    its edges are repeated (MediaPipe).
     """
     side = max(box.width, box.height) * (padding or 1)
     view = rotated_square_transform(box.center, side, box.angle, size)
+    if box.is_mirrored:
+        view.matrix[0] *= -1
+        view.matrix[0, 2] += size[0]
     return PersonCrop(view, (0, 0, *image), repeats_edges=True)
 
 

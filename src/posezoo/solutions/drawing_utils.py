@@ -189,7 +189,8 @@ def draw_axis(
         np.clip(-focal * at / (z + 1e-5) + middle, -1.0, 1.0)
         for at, focal, middle in zip((x, y), focal_length, principal_point, strict=True)
     )
-    pixels = np.int32([(1 + across) / 2 * width, (1 - down) / 2 * height]).T.tolist()  # type: ignore[call-overload]
+    projected = np.stack([(1 + across) / 2 * width, (1 - down) / 2 * height], axis=1)
+    pixels = projected.astype(np.int32).tolist()
     for end, color in zip(pixels[1:], (RED_COLOR, GREEN_COLOR, BLUE_COLOR), strict=True):
         cv2.arrowedLine(image, pixels[0], end, color, axis_drawing_spec.thickness)
 

@@ -45,7 +45,7 @@ class FaceDetection(Solution):
 
 
 def _describe_face(box: list[float], keypoints: list[list[float]], score: float) -> Any:
-    detection = MESSAGES["Detection"](label_id=[0], score=[score])
+    detection: Any = MESSAGES["Detection"](label_id=[0], score=[score])
     location = detection.location_data
     location.format = location.RELATIVE_BOUNDING_BOX
     x0, y0, x1, y1 = box

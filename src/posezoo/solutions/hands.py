@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.landmarks import HAND, HANDS, HandOptions
 from posezoo.poses.letterbox import Size
@@ -60,7 +62,7 @@ class Hands(TrackingSolution):
         return {
             "multi_hand_landmarks": [normalize(pose, size) for pose in poses],
             "multi_hand_world_landmarks": [
-                create_landmarks("LandmarkList", pose.world) for pose in poses
+                create_landmarks("LandmarkList", np.asarray(pose.world)) for pose in poses
             ],
             "multi_handedness": [_describe_hand(pose) for pose in poses],
         }
@@ -72,7 +74,7 @@ def load_hand_network(model: str, min_presence: float) -> LandmarkNetwork:
 
 
 def _describe_hand(pose: Pose) -> Any:
-    hand = MESSAGES["ClassificationList"]()
+    hand: Any = MESSAGES["ClassificationList"]()
     index = HANDS.index(pose.label)
     hand.classification.add(index=index, score=pose.label_score, label=pose.label)
     return hand

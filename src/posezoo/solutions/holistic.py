@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,12 +19,13 @@ from posezoo.poses.letterbox import (
     rotated_square_transform,
 )
 from posezoo.poses.ssd_detection import Box
-from posezoo.solutions.face_mesh import FACEMESH_CONTOURS, FACEMESH_TESSELATION, load_face_network
+from posezoo.solutions.face_mesh import load_face_network
 from posezoo.solutions.hands import HAND_CONNECTIONS, HandLandmark, load_hand_network
 from posezoo.solutions.messages import normalize
 from posezoo.solutions.pose import POSE_CONNECTIONS, PoseLandmark, PoseSolution
 from posezoo.solutions.region_tracking import DetectorNetwork, LandmarkNetwork
 from posezoo.solutions.solution import infer, load_network
+from posezoo.solutions.tables import connections
 
 __all__ = [
     "FACEMESH_CONTOURS",
@@ -35,6 +36,10 @@ __all__ = [
     "Holistic",
     "PoseLandmark",
 ]
+
+_FACE_CONNECTIONS = connections("face_mesh_connections")
+FACEMESH_CONTOURS = _FACE_CONNECTIONS["FACEMESH_CONTOURS"]
+FACEMESH_TESSELATION = _FACE_CONNECTIONS["FACEMESH_TESSELATION"]
 
 _MIN_PRESENCE = 0.5
 _MIN_FACE_SCORE = 0.5
@@ -54,7 +59,7 @@ class Holistic(PoseSolution):
     follows them through a video.
     """
 
-    outputs = (
+    outputs: ClassVar[tuple[str, ...]] = (
         "pose_landmarks",
         "pose_world_landmarks",
         "left_hand_landmarks",
@@ -99,7 +104,7 @@ class Holistic(PoseSolution):
         """Forget the person."""
         super().reset()
         for part in (*self._hands.values(), self._face):
-            part.last = None
+            part.reset()
 
     def _find(self, image: Image) -> dict[str, Any]:
         results = super()._find(image)
@@ -198,23 +203,26 @@ _FACE_LIMITS = _Limits(rotation=15, translation=0.1, scale=0.3, margin=-0.2)
 
 
 class _Part:
-    """Follows a hand or the face of a person.
-
-    Attributes:
-        last: its landmarks in the last image; None if it was not found there.
-    """
+    """Follows a hand or the face of a person."""
 
     def __init__(self, network: LandmarkNetwork, limits: _Limits) -> None:
         self._network = network
         self._limits = limits
-        self.last: Pose | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget it."""
+        # Its landmarks in the last image, and the square that follows from them.
+        self._last: tuple[Pose, Box] | None = None
 
     def find(self, image: Image, square: Box | None) -> Pose | None:
         """The landmarks near a square that was found in this image; None if there are none."""
-        if square and self.last:
-            points = self.last.keypoints[:, :2]
-            followed = self._network.options.follow(points)
-            if self._limits.are_kept(followed, square, points):
+        if square and self._last:
+            last, followed = self._last
+            if self._limits.are_kept(followed, square, last.keypoints[:, :2]):
                 square = followed
-        self.last = self._network.find(image, square) if square else None
-        return self.last
+        pose = self._network.find(image, square) if square else None
+        self._last = None
+        if pose and square:
+            self._last = pose, self._network.follow(pose, square)
+        return pose

@@ -46,7 +46,8 @@ class DecodeError(Exception):
 
 
 def _to_float32(value: Any) -> float:
-    return array("f", [value])[0]
+    number: float = array("f", [value])[0]
+    return number
 
 
 def _to_int(value: Any) -> int:
@@ -130,7 +131,8 @@ class Field:
     def convert(self, value: Any) -> Any:
         """A value as it is stored."""
         if not self.is_message:
-            return _CONVERTERS.get(self.kind, _to_int)(value)
+            convert: Callable[[Any], Any] = _CONVERTERS.get(self.kind, _to_int)
+            return convert(value)
         if not isinstance(value, self.message):
             raise TypeError(f"Expected a message {self.kind}, but got {value!r}.")
         return self.message.FromString(value.SerializeToString())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,7 +28,11 @@ _WINDOW = 4
 class PoseSolution(Solution):
     """Finds the landmarks of the most prominent person, and follows the person through a video."""
 
-    outputs = ("pose_landmarks", "pose_world_landmarks", "segmentation_mask")
+    outputs: ClassVar[tuple[str, ...]] = (
+        "pose_landmarks",
+        "pose_world_landmarks",
+        "segmentation_mask",
+    )
 
     def __init__(
         self,
@@ -106,9 +110,10 @@ class PoseSolution(Solution):
             if self._is_smooth:
                 landmarks, world = self._filter.smooth(landmarks, world, body_size)
         width, height = size
-        landmarks = landmarks / [width, height, width, 1]
         return {
-            "pose_landmarks": create_landmarks("NormalizedLandmarkList", landmarks),
+            "pose_landmarks": create_landmarks(
+                "NormalizedLandmarkList", landmarks / [width, height, width, 1]
+            ),
             "pose_world_landmarks": create_landmarks("LandmarkList", world),
             "segmentation_mask": pose.mask,
         }

@@ -92,6 +92,10 @@ class LandmarkNetwork(RoleNetwork):
         poses = to_image_pixels(self._decode(maps, self.size, self.options), view, size)
         return next(iter(poses), None)
 
+    def follow(self, pose: Pose, square: Box) -> Box:
+        """The square in the next frame of a video, from the landmarks in this one."""
+        return self.options.follow(pose.keypoints[:, :2], square)
+
 
 class TrackingSolution(Solution):
     """Finds several hands or faces, and follows them through a video: the detector runs while fewer
@@ -110,20 +114,25 @@ class TrackingSolution(Solution):
 
     def reset(self) -> None:
         """Follow nobody."""
-        self._followed: Sequence[Box] = ()
+        self._followed: list[Box] = []
 
     def _find(self, image: Image) -> dict[str, Any]:
         squares = self._followed
         if len(squares) < self._most:
             detected = self._detector.find(image)[: self._most]
-            to_square = self._network.options.detected_square
             pairs = zip(detected.boxes, detected.keypoints, strict=True)
-            new_squares = [to_square(box, keypoints) for box, keypoints in pairs]
+            find_squares = self._network.options.find_squares
+            new_squares = [square for pair in pairs for square in find_squares(*pair)]
             squares = find_distinct_squares([*new_squares, *squares])
-        poses = [pose for square in squares if (pose := self._network.find(image, square))]
-        if self._is_video:
-            follow = self._network.options.follow
-            self._followed = [follow(pose.keypoints[:, :2]) for pose in poses]
+        poses = []
+        self._followed = []
+        for square in squares:
+            pose = self._network.find(image, square)
+            if pose is None:
+                continue
+            poses.append(pose)
+            if self._is_video:
+                self._followed.append(self._network.follow(pose, square))
         return self._describe(poses, image_size(image)) if poses else {}
 
     def _describe(self, poses: Sequence[Pose], size: Size) -> dict[str, Any]:

@@ -76,6 +76,18 @@ def test_a_face_has_468_points_and_478_with_its_irises(run, mirror):
         assert np.hypot(iris["x"] - x, iris["y"] - y) < 6
 
 
+def test_each_eye_of_a_face_is_found_with_its_iris(run, mirror):
+    """Nearly where the network of the whole face finds it, whose left eye is not mirrored."""
+    photo = cv2.imread(str(by_digest(mirror, ASTRONAUT)))
+    lines, (eyes,) = run("iris", photo)
+    _, ((face,),) = run("face-landmark-attention", photo)
+    assert "2 eyes " in lines and "eyes from face-detection-short" in lines
+    for eye, first in zip(eyes, (468, 473), strict=True):
+        names = {each["name"]: each for each in eye["keypoints"]}
+        iris, other = names["iris_center"], face["keypoints"][first]
+        assert np.hypot(iris["x"] - other["x"], iris["y"] - other["y"]) < 1.5
+
+
 def test_a_detector_finds_boxes_with_keypoints(run, mirror):
     photo = cv2.imread(str(by_digest(mirror, ASTRONAUT)))
     _, ((face,),) = run("face-detection-short", photo)

@@ -76,6 +76,12 @@ def _mediapipe_release(text: str) -> str:
     return str(version)
 
 
+_RELEASE_READERS = (
+    (_USUAL_RELEASE, _openvino_release),
+    (RELEASE, _mediapipe_release),
+)
+
+
 def _parse_release(text: str, example: str) -> Version:
     from packaging.version import InvalidVersion, Version
 
@@ -138,19 +144,17 @@ def run(args: _Args) -> int:
     """Write the commands or the wheels, and print their paths."""
     if args.folder is None and args.wheel is None:
         args.parser.error("name a folder for the commands, or --wheel DIR")
+    is_mediapipe = args.folder == Path("mediapipe")
+    usual, read_release = _RELEASE_READERS[is_mediapipe]
     try:
-        return _write(args)
+        release = read_release(usual if args.wheel_version is None else args.wheel_version)
     except ValueError as error:
         args.parser.error(f"argument --wheel_version: {error}")
-
-
-def _write(args: _Args) -> int:
-    if args.folder == Path("mediapipe"):
-        lines = _write_mediapipe(args)
+    if is_mediapipe:
+        lines = _write_mediapipe(args.wheel or Path("wheels"), release, force=args.force)
         if not args.quiet:
             print_text("\n".join(lines))
         return 0
-    release = _openvino_release(_requested(args, _USUAL_RELEASE))
     lines = []
     if args.wheel:
         if not args.force:
@@ -178,10 +182,6 @@ def _refuse_older_openvino() -> None:
         )
 
 
-def _requested(args: _Args, usual: str) -> str:
-    return usual if args.wheel_version is None else args.wheel_version
-
-
 def _write_wheels(folder: Path, release: str, *, force: bool) -> list[str]:
     """Write the wheels; returns what to print."""
     from posezoo.omz.stand_in_wheel import pack_posezoo, pack_stand_in
@@ -198,15 +198,13 @@ def _write_wheels(folder: Path, release: str, *, force: bool) -> list[str]:
     return [*lines, _OLD_RELEASE.format(release=release)]
 
 
-def _write_mediapipe(args: _Args) -> list[str]:
+def _write_mediapipe(folder: Path, release: str, *, force: bool) -> list[str]:
     """Write the wheels of the stand-in for mediapipe; returns what to print."""
     from posezoo.omz.stand_in_wheel import pack_mediapipe, pack_posezoo
 
-    release = _mediapipe_release(_requested(args, RELEASE))
-    folder = args.wheel or Path("wheels")
     return [
-        _write_wheel(folder, *pack_posezoo(), force=args.force),
-        _write_wheel(folder, *pack_mediapipe(release), force=args.force),
+        _write_wheel(folder, *pack_posezoo(), force=force),
+        _write_wheel(folder, *pack_mediapipe(release), force=force),
         *_explain_use(folder, f"mediapipe=={release}"),
     ]
 

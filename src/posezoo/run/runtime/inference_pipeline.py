@@ -104,7 +104,7 @@ class RegionSteps(Generic[Region]):
     """
 
     detect: Callable[[Image], Steps[list[Region]]]
-    estimate: Callable[[Image, Sequence[Region]], Steps[list[tuple[Pose, Region | None]]]]
+    estimate: Callable[[Image, Sequence[Region]], Steps[Sequence[tuple[Pose, Region | None]]]]
     find_new: Callable[[Sequence[Region], Sequence[Region]], list[Region]]
     most: int
 

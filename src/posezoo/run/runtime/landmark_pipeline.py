@@ -110,9 +110,14 @@ class LandmarkPipeline(TopDownPipeline):
             return [square_around(box) for box in boxes]
         detections = yield from self._detector.detect(image)
         detections = detections[: self._options.max_people]
-        square = self._options.detected_square
-        pairs = zip(detections.boxes, detections.keypoints, strict=True)
-        return find_distinct_squares([square(box, keypoints) for box, keypoints in pairs])
+        squares = []
+        for box, keypoints in zip(detections.boxes, detections.keypoints, strict=True):
+            squares += self._options.find_squares(box, keypoints)
+        squares = find_distinct_squares(squares)
+        if self._options.refines_squares:
+            people = yield from self._estimate_and_follow(image, squares)
+            squares = [square for _, square in people]
+        return squares
 
     def track(self) -> FrameSteps:
         """As ``detect_every``, with the detector on each frame."""
@@ -129,7 +134,7 @@ class LandmarkPipeline(TopDownPipeline):
 
     def _estimate_and_follow(
         self, image: Image, squares: Sequence[Box]
-    ) -> Steps[list[tuple[Pose, Box | None]]]:
+    ) -> Steps[list[tuple[Pose, Box]]]:
         people = yield from self._estimate_people(image, squares, self._padding)
         follow = self._options.follow
-        return [(pose, follow(pose.keypoints[:, :2])) for pose, _ in people]
+        return [(pose, follow(pose.keypoints[:, :2], square)) for pose, square in people]
