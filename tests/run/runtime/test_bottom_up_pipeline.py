@@ -80,8 +80,8 @@ def test_the_color_order_is_respected(estimators, photos, name):
     assert all(np.array_equal(one.keypoints, other.keypoints) for one, other in same)
 
 
-def test_a_network_keeps_its_own_size_unless_asked(estimators):
-    assert [estimators[name].input_size for name in MODELS] == [(456, 256), None, (192, 192)]
+def test_a_network_has_its_publishers_size_or_its_own_unless_asked(estimators):
+    assert [estimators[name].input_size for name in MODELS] == [(656, 368), None, (192, 192)]
 
 
 @pytest.mark.slow
@@ -89,8 +89,8 @@ def test_a_network_keeps_its_own_size_unless_asked(estimators):
     ("name", "requested", "size"),
     [
         (OPENPOSE, {"target_size": 128}, (232, 128)),  # of its own aspect
-        (OPENPOSE, {"aspect_size": (1280, 720)}, (456, 256)),
-        (OPENPOSE, {"aspect_size": (480, 640)}, (192, 256)),
+        (OPENPOSE, {"aspect_size": (1280, 720)}, (656, 368)),
+        (OPENPOSE, {"aspect_size": (480, 640)}, (280, 368)),
         (OPENPOSE, {"aspect_size": (480, 640), "target_size": 100}, (80, 104)),
         (TF_POSE, {"aspect_size": (640, 480)}, (496, 368)),
         (TF_POSE, {"target_size": 128}, None),
