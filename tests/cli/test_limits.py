@@ -258,11 +258,22 @@ def test_the_limits_are_settings_too(tmp_path):
         ("translate", "net.caffemodel", "-o", "made.xml"),
         ("translate", "net.onnx", "-o", "made.xml"),
         ("run", "PIPE.pth", "--input", "."),
+        ("run", "PIPE.onnx", "--input", "."),
+        ("quantize", "PIPE.xml", "--dataset_dir", "."),
+        ("info", "PIPE.xml"),
     ],
     ids=lambda words: " ".join(words[:3]),
 )
 def test_a_named_pipe_is_one_line_and_no_hang(tmp_path, words):
-    for name in ("PIPE", "PIPE.json", "PIPE.onnx", "PIPE.pth", "net.prototxt", "weights.data"):
+    for name in (
+        "PIPE",
+        "PIPE.json",
+        "PIPE.onnx",
+        "PIPE.pth",
+        "PIPE.xml",
+        "net.prototxt",
+        "weights.data",
+    ):
         os.mkfifo(tmp_path / name)
     (tmp_path / "net.xml").write_text("<net/>")
     (tmp_path / "net.bin").touch()
@@ -270,6 +281,8 @@ def test_a_named_pipe_is_one_line_and_no_hang(tmp_path, words):
     (tmp_path / "net.onnx").write_bytes(with_weights_beside("weights.data")[0])
     ended = posezoo_process(*words, cwd=tmp_path)
     assert_one_line(ended)
+    if words[1].startswith("PIPE."):
+        assert "does not exist" not in ended.stderr and "posezoo convert" not in ended.stderr
 
 
 def run_in_a_shell(folder: Path, command: str):

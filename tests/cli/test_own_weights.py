@@ -328,7 +328,10 @@ def test_the_checkpoint_of_a_training_is_converted_as_it_is(other, tmp_path):
 
     plain = torch.load(other)
     content = {
-        "state_dict": {f"model._orig_mod.{key}": tensor for key, tensor in plain.items()},
+        "state_dict": {
+            "model._orig_mod." + key.replace(".", "._checkpoint_wrapped_module.", 1): tensor
+            for key, tensor in plain.items()
+        },
         "hyper_parameters": argparse.Namespace(lr=1e-3),
         "callbacks": {"ModelCheckpoint": {"dirpath": Path("/data"), "scores": np.arange(3.0)}},
     }

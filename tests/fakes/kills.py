@@ -13,6 +13,9 @@ from pathlib import Path
 from fakes.items import is_running
 from fakes.waiting import HANG_S, wait_until
 
+# Beside many other processes, a run of quantize took more than HANG_S.
+RUN_S = 5 * HANG_S
+
 
 class Runs:
     """Runs of posezoo in a folder, which write below ``out`` and ``cache``."""
@@ -56,7 +59,7 @@ class Runs:
 def kill_at_moments(runs: Runs, moments: int) -> None:
     """Kill a run at each of these moments, which are spread over its whole time."""
     begun = time.monotonic()
-    assert runs.start().wait(HANG_S) == 0
+    assert runs.start().wait(RUN_S) == 0
     run_s = time.monotonic() - begun
     right = runs.files()
     runs.clear()
@@ -67,7 +70,7 @@ def kill_at_moments(runs: Runs, moments: int) -> None:
         run.kill()
         run.wait()
         wait_until(lambda: not runs.processes(), "the end of all processes")
-        assert runs.start().wait(HANG_S) == 0
+        assert runs.start().wait(RUN_S) == 0
         assert not list(runs.temporary.iterdir())
         assert runs.files() == right, moment
         runs.clear()

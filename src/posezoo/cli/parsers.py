@@ -89,6 +89,16 @@ class _Folded(argparse.Action):
 class SafeParser(argparse.ArgumentParser):
     """Quotes what the user gave in one line, and without passwords."""
 
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """As argparse, which leaves out the default of a flag if the namespace's class has one."""
+        if namespace is not None:
+            for action in self._actions:
+                if argparse.SUPPRESS not in (action.dest, action.default):
+                    vars(namespace).setdefault(action.dest, action.default)
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
         """Exit with code 2."""
         super().error(printable(message))

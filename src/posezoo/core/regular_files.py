@@ -38,6 +38,17 @@ def open_regular(path: Path) -> io.BufferedReader | io.BytesIO:
     return open(path, "rb")
 
 
+def explain_no_file(path: Path) -> str:
+    """Why a path is not that of a regular file; empty if it is."""
+    if path.is_file():
+        return ""
+    if not os.path.lexists(path):
+        return "does not exist"
+    if path.is_dir():
+        return "is a folder"
+    return "is not a regular file" if path.exists() else "is a link to a file that does not exist"
+
+
 def is_open_pipe(path: Path) -> bool:
     """Whether a path is that of a pipe that this process has open, such as /dev/stdin."""
     return path.parent in OPEN_FILES and path.is_fifo()

@@ -437,7 +437,7 @@ class Settings:
     conversion_timeout: float | None = _setting(
         _number_up_to(10**6, "seconds"),
         None,
-        "end the conversion of a file after this many seconds (default: 300, and 10 for each MB of"
+        "end the conversion of a file after this many seconds (default: 120, and 10 for each MB of"
         " the model's files)",
         "SECONDS",
     )

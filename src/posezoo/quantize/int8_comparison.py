@@ -12,7 +12,13 @@ import numpy as np
 from posezoo.core.arrays import Array
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import InferenceError, QuantizationError, sanitize
-from posezoo.core.events import DisplacementMeasured, Listener, OutputsCompared, SpeedCompared
+from posezoo.core.events import (
+    DisplacementMeasured,
+    Listener,
+    OutputsCompared,
+    SpeedCompared,
+    format_noise,
+)
 from posezoo.poses import blazepose
 from posezoo.poses.decoders import decode_with_options, find_decoder, resolve_options
 from posezoo.quantize.calibration_data import CalibrationSample
@@ -30,9 +36,9 @@ from posezoo.run.runtime.runtime_config import RuntimeConfig, available_devices
 Size = tuple[int, int]
 
 #: The root mean square of INT8's differences from FP32 in an output, as a share of that output's:
-#: with more noise than half of the signal, INT8 is refused.
-USUAL_NOISE = 0.15
-LARGEST_NOISE = 0.5
+#: above it, INT8 is refused. It says little below: in outputs of INT8 that finds the same people as
+#: FP32 it is 0.07 to 0.55 (posenet-mobilenet-v1), and an output of zeros has 1.
+LARGEST_NOISE = 0.8
 
 # What is moved and what is found, by task: "" is that of poses.
 _WORDS = {"": ("points", "people"), "classification": ("classes", "classes")}
@@ -173,15 +179,18 @@ class OutputReference(Fp32Network):
         noise = {name: _share(*sums) for name, sums in squares.items()}
         full_name = self._target.spec.full_name
         count = len(self._samples)
-        listener(OutputsCompared(full_name, precision, noise, USUAL_NOISE, LARGEST_NOISE, count))
+        listener(OutputsCompared(full_name, precision, noise, LARGEST_NOISE, count))
         self._compare_speed(int8, xml, precision, listener)
         worst = max(noise, key=lambda name: noise[name])
         if noise[worst] <= LARGEST_NOISE:
             return None, ""
-        return None, (
-            f"{full_name}: {precision} changes {worst} by {noise[worst]:.0%} of its root mean"
-            f" square, {LARGEST_NOISE:.0%} are allowed"
+        problem = (
+            f"{full_name}: {precision} changes {worst} by {format_noise(noise[worst])} of its root"
+            f" mean square, {LARGEST_NOISE:.0%} are allowed"
         )
+        if noise[worst] > 1:
+            problem += "; it is small in FP32: do the photos show what the network looks for?"
+        return None, problem
 
 
 def _share(difference: float, size: float) -> float:

@@ -172,7 +172,7 @@ def test_a_file_has_the_name_of_no_model_beside_it(keypoints, tmp_path):
 
 def test_a_missing_file_and_a_folder_are_explained(keypoints, tmp_path):
     missing = export(tmp_path, "absent.xml", "--to", "ovms", "out")
-    assert missing.returncode == 1 and "absent.xml: no such file" in missing.stderr
+    assert missing.returncode == 1 and "absent.xml: does not exist" in missing.stderr
     folder = tmp_path / "folder"
     folder.mkdir()
     for suffix in (".xml", ".bin"):

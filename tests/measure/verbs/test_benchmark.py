@@ -158,7 +158,7 @@ def test_an_own_ir_is_measured_but_not_recorded(checkout):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("nothing.xml",), "nothing.xml: no such file"),
+        (("nothing.xml",), "nothing.xml: does not exist"),
         (("small", "--device", "NPU"), "error: no device 'NPU' was found, only CPU"),
         (("small", "--precisions", "FP16-INT8"), "small: is not available in FP16-INT8"),
         (("small", "--streams", "many"), "streams: expected a number, AUTO"),

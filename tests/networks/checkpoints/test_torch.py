@@ -130,6 +130,10 @@ WRAPPINGS = {
     "compiled, of several devices": lambda state: {
         f"module._orig_mod.module.{key}": state[key] for key in state
     },
+    "checkpointed activations": lambda state: {
+        key.replace(".", "._checkpoint_wrapped_module.", 1): each for key, each in state.items()
+    },
+    "sharded": lambda state: {f"_fsdp_wrapped_module.{key}": state[key] for key in state},
     "averaged": lambda state: {
         **{f"module.{key}": each for key, each in state.items()},
         "n_averaged": torch.tensor(5),

@@ -402,7 +402,7 @@ def test_a_refused_run_keeps_earlier_results(demo, video, tmp_path):
     [
         ("blazepose-ful", "did you mean blazepose-full?"),
         ("missing.pth", "missing.pth: no such file, and no model of the zoo"),
-        ("missing.xml", "missing.xml: no such file"),
+        ("missing.xml", "missing.xml: does not exist"),
     ],
 )
 def test_a_missing_model_is_refused(demo, video, name, said):

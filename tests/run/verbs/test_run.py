@@ -677,6 +677,7 @@ def test_an_ir_with_its_decoder_has_no_masks(blazepose, camera, mirror, tmp_path
         ("plian.png", "there is no such file: did you mean plain.png?"),
         ("-", "the standard input is not read"),
         ("movenet-multipose", "a model stands before --input: posezoo run movenet-multipose"),
+        ("/nonexistent", "there is no such file: name images, folders or quoted globs"),
     ],
 )
 def test_an_input_that_does_not_exist_is_explained(tmp_path, name, hint):

@@ -37,7 +37,7 @@ _IDLE_S = 10.0
 # The limits of time and memory: for any file, and for each byte of its size. Conversions of 14
 # models of 2 to 275 MB needed 0.2 to 2.6 GB of memory (``memory_need``); a checkpoint of 115 MB
 # took 71 s on two busy cores, and a small computer may need twenty times as long.
-_BASE_S = 300.0
+_BASE_S = 120.0
 _S_PER_BYTE = 10e-6
 _BASE_MEMORY = 4e9
 _MEMORY_PER_BYTE = 16

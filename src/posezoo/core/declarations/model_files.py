@@ -9,6 +9,7 @@ import shlex
 from pathlib import Path
 
 from posezoo.core.declarations.model import ORIGINALS
+from posezoo.core.regular_files import explain_no_file
 from posezoo.core.values import frozen
 
 #: The files of checkpoints, which contain weights without their network.
@@ -149,6 +150,8 @@ def explain_model_file(name: str) -> tuple[str, str]:
         return f"{name}: is a folder, not a model", f"name an IR in it: {shlex.join(irs)}"
     if kind is None or not os.path.exists(name):
         return "", ""
+    if not os.path.isdir(name) and (problem := explain_no_file(path)):
+        return f"{name}: {problem}", ""
     problem = f"{name}: is {kind.name}, which is not read here"
     stem = shlex.quote(str(path.with_suffix("")))
     return problem, kind.advice.replace("{file}", shlex.quote(name)).replace("{stem}", stem)

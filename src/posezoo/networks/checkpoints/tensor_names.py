@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from posezoo.core.arrays import Array
 from posezoo.networks.checkpoints.mapped_file import CheckpointFormatError, shorten
 
-# nn.DataParallel, DistributedDataParallel and AveragedModel put the network into ``module``;
-# torch.compile puts it, or a part of it, into ``_orig_mod``.
+# nn.DataParallel, DistributedDataParallel and AveragedModel put the network into ``module``.
 _WRAPPER = "module"
-_COMPILED = "_orig_mod"
+
+# torch.compile, FSDP, activation checkpointing and Lightning put it, or a part of it, into these.
+_PART_WRAPPERS = frozenset(
+    ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module")
+)
 
 # Counts of training steps and of operations: of AveragedModel, and of thop's profile().
 _COUNTS = frozenset(("n_averaged", "total_ops", "total_params"))
@@ -27,7 +30,7 @@ def network_tensors(tensors: Mapping[str, Array]) -> dict[str, Array]:
     """
     named: dict[str, Array] = {}
     for name, tensor in tensors.items():
-        words = [word for word in name.split(".") if word != _COMPILED]
+        words = [word for word in name.split(".") if word not in _PART_WRAPPERS]
         while words[:1] == [_WRAPPER] and len(words) > 1:
             del words[0]
         if words[-1:] and (words[-1] in _COUNTS or words[0] in _LOSSES):
@@ -35,7 +38,7 @@ def network_tensors(tensors: Mapping[str, Array]) -> dict[str, Array]:
         short = ".".join(words)
         if short in named:
             raise CheckpointFormatError(
-                f"contains {shorten(short)} twice, with and without {_WRAPPER}. or {_COMPILED}."
+                f"contains {shorten(short)} twice, with and without {_WRAPPER}. or _orig_mod."
             )
         named[short] = tensor
     return named

@@ -44,6 +44,7 @@ from posezoo.core.declarations.supported_mo_args import (
 from posezoo.core.errors import ConversionError, OutputError, PosezooError, SelfCheckError, sanitize
 from posezoo.core.files.outputs import has_signs, replacing_own
 from posezoo.core.layout import FlatLayout
+from posezoo.core.regular_files import explain_no_file
 from posezoo.core.resolve.input_options import read_given_arguments
 from posezoo.core.versions import version
 from posezoo.formats.region_configs import REGION_CONFIGS, find_detector, is_region_config
@@ -336,8 +337,8 @@ def convert(args: MoArgs, listener: Listener) -> Path:
     requested = requested_precision(spec.mo_args)
     if args.compress_to_fp16 is not None:
         requested = Precision.FP16 if args.compress_to_fp16 else Precision.FP32
-    if not original.is_file():
-        raise ConversionError(f"{original}: does not exist")
+    if problem := explain_no_file(original):
+        raise ConversionError(f"{original}: {problem}")
     from posezoo.core.convert.reader_process import run_in_reader_process
     from posezoo.omz.file_conversion import convert_file
     from posezoo.omz.offline_transformations import read_transformations

@@ -23,6 +23,7 @@ from posezoo.core.ir.openvino_import import (
     openvino_core,
     static_sizes,
 )
+from posezoo.core.regular_files import explain_no_file
 from posezoo.core.values import frozen
 
 Shape = tuple[int, ...]
@@ -400,8 +401,9 @@ def _read_model(core: Any, path: Path) -> Any:
 def _require_ir(xml: Path) -> tuple[Path, ...]:
     files = (xml, xml.with_suffix(".bin"))
     for file in files:
-        if not file.is_file():
-            raise InferenceError(f"{file}: no such file", hint="posezoo convert creates it")
+        if problem := explain_no_file(file):
+            hint = "" if file.exists() else "posezoo convert creates it"
+            raise InferenceError(f"{file}: {problem}", hint=hint)
     with open(xml, "rb") as stream:
         if b"<net" not in stream.read(1024):
             raise InferenceError(f"{xml}: is not an IR", hint="posezoo convert creates one")
@@ -413,8 +415,8 @@ def _require_original(path: Path) -> tuple[Path, ...]:
 
     model_format = FORMATS.find(ORIGINALS[path.suffix.lower()])
     assert model_format
-    if not path.is_file():
-        raise InferenceError(f"{path}: no such file")
+    if problem := explain_no_file(path):
+        raise InferenceError(f"{path}: {problem}")
     if not model_format.recognises(path):
         raise InferenceError(
             f"{path}: is no complete {_KINDS[path.suffix.lower()]} file",

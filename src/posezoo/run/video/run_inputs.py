@@ -265,7 +265,8 @@ def _explain_missing(name: str) -> str:
     neighbours = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
     if similar := suggest(path.name, neighbours):
         return f"there is no such file: {similar}"
-    if not path.suffix:
+    is_bare_word = path.name == name and not path.suffix
+    if is_bare_word:
         return (
             f"there is no such file; a model stands before --input: posezoo run {name} --input FILE"
         )

@@ -60,7 +60,6 @@ class _Args(flags.ModelsArgs, flags.FormatArgs):
     folder: Path
     name: str | None
     list: Path | None
-    samples: bool
 
 
 def run(args: _Args) -> int:
