@@ -168,7 +168,7 @@ class Measurer:
     def _evaluate(self, model: Model, precision: Precision) -> None:
         """Measure AP, once for each way in which people are found."""
         for source, height, words in self._protocols(model, is_accuracy=True):
-            irs = [*self._irs(model, precision), *self._detector_irs(source)]
+            irs = [*self._irs(model, precision), *self._detector_irs(source, precision)]
             found = (
                 each
                 for each in load_measurements(model)
@@ -213,7 +213,7 @@ class Measurer:
         for source, height, words in self._protocols(model, is_accuracy=False):
             reasons = []
             for precision in precisions:
-                irs = [*self._irs(model, precision), *self._detector_irs(source)]
+                irs = [*self._irs(model, precision), *self._detector_irs(source, precision)]
                 found = (
                     each
                     for each in self._speeds(model, precision, pipeline="read, found, drawn")
@@ -298,10 +298,13 @@ class Measurer:
             irs if all(xml.is_file() and xml.with_suffix(".bin").is_file() for xml in irs) else []
         )
 
-    def _detector_irs(self, name: str) -> list[Path]:
+    def _detector_irs(self, name: str, precision: Precision) -> list[Path]:
+        """Those that run with a model of this precision: INT8 with INT8, if there is one."""
         if name in ("", ANNOTATED_BOXES, WHOLE_IMAGE):
             return []
-        return self._irs(self._context.registry.find(name), FP16)
+        detector = self._context.registry.find(name)
+        quantized = self._irs(detector, INT8) if precision is INT8 else []
+        return quantized or self._irs(detector, FP16)
 
     def _record(self, file: Path, model: Model, *, is_final: bool = True) -> bool:
         error = self._run(["record", str(file)], "")

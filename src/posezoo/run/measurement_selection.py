@@ -11,6 +11,7 @@ from posezoo.core.declarations.model import Model
 from posezoo.core.values import frozen
 from posezoo.poses.people import people_from
 from posezoo.run.measured import (
+    DETECTOR_PRECISION,
     SHOWN,
     TARGET_SIZE,
     USUALLY_SHOWN,
@@ -21,7 +22,7 @@ from posezoo.run.measured import (
 #: Settings that the tool chooses, or that follow from the model; they may differ between models.
 _MODEL_DEPENDENT = (
     "requests", "streams", "executed_precision", "people", "people_from",
-    "height", "width", "input", "arithmetic", TARGET_SIZE,
+    DETECTOR_PRECISION, "height", "width", "input", "arithmetic", TARGET_SIZE,
 )  # fmt: skip
 
 

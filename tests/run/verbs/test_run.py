@@ -537,7 +537,7 @@ def test_a_video_has_the_people_that_its_frames_have_as_photos(npm_mirror, photo
     environ = {"POSEZOO_MIRROR": str(npm_mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     video = posezoo("run", "-i", clip, "-o", tmp_path / "video", "--track", **environ)
     assert video.returncode == 0, video.stderr
-    assert f"people from {DEFAULT_DETECTOR}\n" in video.stdout
+    assert f"people from {DEFAULT_DETECTOR} (FP16)\n" in video.stdout
     photo = posezoo("run", "-i", stills, "-o", tmp_path / "photos", **environ)
     assert photo.returncode == 0, photo.stderr
     told = json.loads((tmp_path / "video" / "clip_poses.json").read_text())["frames"]

@@ -13,6 +13,7 @@ import numpy as np
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.declarations.model import WHOLE_IMAGE, Decoder, Model
 from posezoo.core.errors import InferenceError
+from posezoo.core.layout import precision_of
 from posezoo.poses.decoders import find_decoder, named_task, require_top_down
 from posezoo.poses.keypoints import Pose, Poses
 from posezoo.poses.people import ITSELF
@@ -61,12 +62,15 @@ class Estimator:
         min_person_score: the least score of a person that it finds, 0..1.
         people_from: where the people in a photo come from: the name of the detector, the whole
             image, or the model itself.
+        detector_precision: of the detector's IR, as the name of its folder says; empty if no
+            detector runs, or if it is unknown.
     """
 
     def __init__(
-        self, model: Model, decoder: str, pipeline: Pipeline, *, detector: str = ""
+        self, model: Model, decoder: str, pipeline: Pipeline, *, detector: Estimator | None = None
     ) -> None:
         networks = pipeline.networks
+        self.networks = networks
         self.model = model
         self.decoder = decoder
         self.device = ",".join(dict.fromkeys(network.device for network in networks))
@@ -82,9 +86,12 @@ class Estimator:
             isinstance(pipeline, TopDownPipeline) and pipeline.follows_one_person
         )
         takes_whole_image = isinstance(pipeline, TopDownPipeline) and not detector
-        self.people_from = WHOLE_IMAGE if takes_whole_image else detector or ITSELF
+        self.people_from = WHOLE_IMAGE if takes_whole_image else ITSELF
+        self.detector_precision = ""
+        if detector:
+            self.people_from = detector.model.full_name
+            self.detector_precision = precision_of(detector.networks[0].path) or ""
         self.finds_people = not named_task(model.decoder or Decoder(decoder))
-        self.networks = networks
         self.labels: Sequence[str] = getattr(pipeline, "labels", ())
         self.min_person_score: float = getattr(pipeline, "min_person_score", 0.0)
         self._pipeline = pipeline
@@ -159,7 +166,7 @@ class Estimator:
             whole_image=whole_image,
             whole_score=detector.min_person_score,
         )
-        return Estimator(self.model, self.decoder, pipeline, detector=detector.model.full_name)
+        return Estimator(self.model, self.decoder, pipeline, detector=detector)
 
     def _require_top_down(self) -> TopDownPipeline:
         require_top_down(self.decoder, self.model.full_name)

@@ -267,9 +267,11 @@ def _load(loader: Loader, chosen: ChosenModel, args: _Args) -> tuple[Estimator, 
 
 
 def _facts_of_run(estimator: Estimator, runner: InputRunner, precision: str) -> dict[str, Any]:
+    is_detector_used = estimator.people_from in runner.people_from
     return {
         "model": estimator.model.full_name,
         "people_from": ", ".join(runner.people_from),
+        "detector_precision": estimator.detector_precision if is_detector_used else "",
         "precision": precision or "unknown",
         "device": estimator.device,
         "executed_precision": estimator.executed_precision,
@@ -419,9 +421,11 @@ def _summary_lines(
         yield f"model card  {summary['card']}"
     yield f"ran         {ran} on {summary['device']} in {summary['executed_precision']}"
     if finds_people:
-        from posezoo.poses.people import ONE_IS_FOLLOWED
+        from posezoo.poses.people import ONE_IS_FOLLOWED, describe_people
 
-        people_from = summary["people_from"]
+        usual = estimator.people_from
+        described = describe_people(usual, summary["detector_precision"])
+        people_from = summary["people_from"].replace(usual, described)
         note = f": {ONE_IS_FOLLOWED}" if TRACKING in people_from else ""
         yield f"people from {people_from}{note}"
     for name, seconds in summary["seconds"].items():
