@@ -34,6 +34,7 @@ from posezoo.measure.benchmarking.benchmark_result import describe_machine
 from posezoo.pages.facts.comparison import int8_ratio
 from posezoo.poses.people import people_from
 from posezoo.quantize.int8_models import explain_unsupported_int8
+from posezoo.run.load import is_quantized_here
 from posezoo.run.measured import (
     ANNOTATED_BOXES,
     SHOWN,
@@ -299,12 +300,13 @@ class Measurer:
         )
 
     def _detector_irs(self, name: str, precision: Precision) -> list[Path]:
-        """Those that run with a model of this precision: INT8 with INT8, if there is one."""
+        """Those that run with a model of this precision: INT8 with INT8, if it was quantized."""
         if name in ("", ANNOTATED_BOXES, WHOLE_IMAGE):
             return []
         detector = self._context.registry.find(name)
-        quantized = self._irs(detector, INT8) if precision is INT8 else []
-        return quantized or self._irs(detector, FP16)
+        if not is_quantized_here(detector, precision, self._context):
+            precision = FP16
+        return self._irs(detector, precision)
 
     def _record(self, file: Path, model: Model, *, is_final: bool = True) -> bool:
         error = self._run(["record", str(file)], "")

@@ -34,6 +34,7 @@ from posezoo.core.registry import open_registry
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import DEFAULT_DETECTOR, DEFAULT_MODEL, read_settings, to_settings
+from posezoo.quantize.int8_models import find_detectors_without_int8
 from posezoo.run import images, load
 from posezoo.run.runtime.runtime_config import LoadOptions
 
@@ -304,9 +305,15 @@ def test_the_int8_of_the_detector_runs_with_int8_where_it_was_made(quantized_zoo
         assert evaluated.returncode == 0, evaluated.stderr
         return json.loads(evaluated.stdout)["settings"]
 
+    context = open_context(to_settings(read_settings({"weights_dir": tmp_path / "zoo"})))
+    spec = context.registry.find(DEFAULT_MODEL)
+    int8 = (Precision.FP16_INT8,)
+    found = find_detectors_without_int8([spec], int8, context)
+    assert found == {DEFAULT_MODEL: DEFAULT_DETECTOR}
     assert f"people from {DEFAULT_DETECTOR} (FP16)\n" in run("FP16-INT8")
     assert "detector_precision" not in evaluate()
     pretend_quantized(tmp_path / "zoo", DEFAULT_DETECTOR)
+    assert find_detectors_without_int8([spec], int8, context) == {}
     assert f"people from {DEFAULT_DETECTOR} (FP16-INT8)\n" in run("FP16-INT8")
     assert f"people from {DEFAULT_DETECTOR} (FP16)\n" in run("FP16")
     assert evaluate()["detector_precision"] == "FP16-INT8"
@@ -317,3 +324,18 @@ def test_the_int8_of_the_detector_runs_with_int8_where_it_was_made(quantized_zoo
     where = {"weights_dir": tmp_path / "zoo"}
     loaded = posezoo.load(DEFAULT_MODEL, precision="FP16-INT8", **where)
     assert (loaded.people_from, loaded.detector_precision) == (DEFAULT_DETECTOR, "FP16-INT8")
+
+
+def test_the_int8_that_others_published_of_a_detector_is_not_taken(context):
+    """That of person-detection-retail-0013 finds hundreds of people where nobody is."""
+    detector = context.registry.find(DETECTOR)
+    assert Precision.FP16_INT8 in detector.precisions
+    int8 = context.layout.ir_path(detector, Precision.FP16_INT8)
+    int8.parent.mkdir(parents=True, exist_ok=True)
+    int8.touch()
+    assert not load.is_quantized_here(detector, Precision.FP16_INT8, context)
+    model = context.registry.find(MOVENET)
+    named = asked(context, DETECTOR)
+    irs = load.detector_irs(model, named, precision=Precision.FP16_INT8)
+    assert {xml.parent.name for xml in irs.values()} == {"FP16"}
+    assert find_detectors_without_int8([model], (Precision.FP16_INT8,), named) == {}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, Precision
+from posezoo.core.download.folder_sync import folder_sync
 from posezoo.core.errors import InferenceError, import_cv2
 from posezoo.core.events import Listener
 from posezoo.core.layout import precision_of
@@ -93,8 +94,18 @@ class CaseMaker:
             import_cv2()
 
     def available_precisions(self, model: Model) -> list[Precision]:
-        """The requested precisions that all parts have."""
-        return load.available_precisions(model, self.options.precisions, self.context)
+        """The requested precisions that all parts have: declared, or already quantized on this
+        machine.
+        """
+        parts = self.context.registry.parts(model)
+        sync = folder_sync(self.context.layout.output_dir)
+        for part in parts:
+            sync.bring_irs(part, self.context.layout, self.options.precisions)
+        return [
+            precision
+            for precision in self.options.precisions
+            if all(precision in part.precisions or self.has_ir(part, precision) for part in parts)
+        ]
 
     def has_ir(self, spec: ModelSpec, precision: Precision) -> bool:
         """Whether its IR is on this machine."""

@@ -19,7 +19,7 @@ from posezoo.core.pipeline.plan import Plan, make_plan, require_current_ir
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
-from posezoo.run.load import available_precisions, select_detector, with_found_decoder
+from posezoo.run.load import is_quantized_here, select_detector, with_found_decoder
 
 if TYPE_CHECKING:
     from posezoo.quantize.displacement import KeypointDisplacement
@@ -293,10 +293,13 @@ def find_detectors_without_int8(
     detectors = {}
     for spec in models:
         detector = select_detector(context, context.registry.composite_of(spec))
-        if detector is None or available_precisions(detector, precisions, context):
+        if detector is None:
             continue
         parts = context.registry.parts(detector)
-        if not any(explain_unsupported_int8(part, context) for part in parts):
+        is_published = any(set(precisions) & set(part.precisions) for part in parts)
+        if is_published or any(explain_unsupported_int8(part, context) for part in parts):
+            continue
+        if not any(is_quantized_here(detector, precision, context) for precision in precisions):
             detectors[spec.full_name] = detector.full_name
     return detectors
 
