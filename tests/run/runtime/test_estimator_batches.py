@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from posezoo.run.runtime.estimator import _run_batched
+from posezoo.run.runtime.estimator import _BatchRunner
 from posezoo.run.runtime.inference_pipeline import InferenceRequest
 
 
@@ -39,7 +39,7 @@ def steps(number, networks, shape):
 def test_a_network_gets_as_many_images_as_it_takes(supports_batching, batches):
     single = Doubling(supports_batching=supports_batching)
     several = Doubling(supports_batching=True)
-    found = _run_batched([steps(number, [single, several], (1, 2)) for number in (1, 2, 3)])
+    found = _BatchRunner().run([steps(number, [single, several], (1, 2)) for number in (1, 2, 3)])
     assert [poses[0].tolist() for poses in found] == [[[4.0, 4.0]], [[8.0, 8.0]], [[12.0, 12.0]]]
     assert single.batches == batches
     assert several.batches == ([3] if supports_batching else several.batches)
@@ -48,10 +48,10 @@ def test_a_network_gets_as_many_images_as_it_takes(supports_batching, batches):
 def test_images_of_other_sizes_are_in_batches_of_their_own():
     network = Doubling(supports_batching=True)
     shapes = [(1, 2), (1, 3), (1, 2)]
-    found = _run_batched([steps(1, [network], shape) for shape in shapes])
+    found = _BatchRunner().run([steps(1, [network], shape) for shape in shapes])
     assert [poses[0].shape for poses in found] == shapes
     assert sorted(network.batches) == [1, 2]
 
 
 def test_no_image_needs_no_inference():
-    assert _run_batched([]) == []
+    assert _BatchRunner().run([]) == []

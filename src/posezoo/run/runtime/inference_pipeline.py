@@ -6,11 +6,11 @@ decides whether to infer now, with another network, or for several images at onc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from posezoo.core.arrays import NamedArrays
-from posezoo.core.values import frozen_with_arrays
+from posezoo.core.values import frozen, frozen_with_arrays
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Image, Size
 from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs
@@ -25,11 +25,19 @@ class InferenceRequest:
     inputs: NamedArrays
 
 
+@frozen
+class ParallelSteps:
+    """A request for the results of steps that do not depend on each other."""
+
+    steps: Sequence[Steps[Any]]
+
+
 Result = TypeVar("Result")
 
-#: They yield requests, receive the outputs by name, and return a result. The outputs are in the
-#: network's own memory: they are read-only, and valid until the next request or the return.
-Steps = Generator[InferenceRequest, Outputs, Result]
+#: They yield requests, receive the outputs by name, or the list of the results of parallel steps,
+#: and return a result. The outputs are in the network's own memory: they are read-only, and valid
+#: until the next request or the return.
+Steps = Generator[InferenceRequest | ParallelSteps, Any, Result]
 
 #: The steps to the poses in an image.
 PipelineSteps = Steps[list[Pose]]
