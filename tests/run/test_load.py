@@ -173,7 +173,9 @@ def test_the_default_detector_stands_in_for_that_of_each_model_that_declares_ano
     assert named == {"rtmdet-nano", "yolox-tiny-coco"}
     for spec in DECLARE_ANOTHER_DETECTOR:
         events: list[object] = []
-        loader, irs = load.Loader(npm_context, listener=events.append)._get_detector(spec)
+        loader, irs = load.Loader(npm_context, listener=events.append)._get_detector(
+            spec, Precision.FP16
+        )
         assert [*irs] == [loader.context.settings.detector] == [DEFAULT_DETECTOR], spec.name
         warned = [event.message for event in events if isinstance(event, WarningIssued)]
         assert any(f"{spec.people.photo} cannot be downloaded now" in each for each in warned)
@@ -261,7 +263,7 @@ def test_load_refuses_a_detector_for_who_finds_people_itself(mirror, folder, tmp
 def test_a_detector_that_is_set_for_all_models_disturbs_none(mirror, folder, monkeypatch):
     monkeypatch.setenv("POSEZOO_DETECTOR", DETECTOR)
     where = {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
-    assert posezoo.load("human-pose-estimation-0001", "FP16-INT8", **where).input_size == (456, 256)
+    assert posezoo.load("human-pose-estimation-0001", "FP16-INT8", **where).input_size == (656, 368)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,9 @@ posezoo run mine.pth --input me.jpg
 posezoo run yolo11n-pose.onnx --input me.jpg
 posezoo run mine.onnx --as rtmpose-m --input me.jpg
 """
+
+# With fewer, all cores work on one photo after the other: a device may have a stream for each core.
+_MANY_PHOTOS = 8
 
 # Texts near the beginning of each poses.json.
 _SIGNS = ('"people_from": ', '"executed_precision": ', '"images": ')
@@ -163,7 +167,9 @@ def run(args: _Args) -> int:
             listener=console,
             time_step=timer.time_step,
         )
-        estimator, card = _load(loader, chosen, args)
+        # Many photos are processed at the same time; a few, or a video, one after the other.
+        requests = 0 if len(inputs.images) >= _MANY_PHOTOS and not inputs.videos else 1
+        estimator, card = _load(loader, chosen, args, requests)
         name = _name_of(chosen) or estimator.model.full_name
         results = args.output or user_folder("cache") / "results" / name
         runner = InputRunner(
@@ -243,8 +249,10 @@ def _refuse_invalid_flags(args: _Args) -> None:
 PROOF: Hook[Callable[[PreparedModel], str]] = Hook("device_proof", lambda _prepared: "")
 
 
-def _load(loader: Loader, chosen: ChosenModel, args: _Args) -> tuple[Estimator, Path | None]:
-    """The estimator, and the card of a model of the zoo."""
+def _load(
+    loader: Loader, chosen: ChosenModel, args: _Args, requests: int
+) -> tuple[Estimator, Path | None]:
+    """The estimator, and the card of a model of the zoo; ``requests`` as in ``RuntimeConfig``."""
     from posezoo.core.pipeline.get import write_sidecars
     from posezoo.run.load import default_runtime
     from posezoo.run.runtime.runtime_config import LoadOptions
@@ -258,7 +266,7 @@ def _load(loader: Loader, chosen: ChosenModel, args: _Args) -> tuple[Estimator, 
             with loader.time_step("compare the device with the CPU"):
                 PROOF.part(prepared)
     options = LoadOptions(
-        default_runtime(loader.context.settings),
+        replace(default_runtime(loader.context.settings), requests=requests),
         target_size=args.height,
         min_person_score=args.min_person_score,
         whole_image=args.whole_image,
