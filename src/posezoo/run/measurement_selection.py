@@ -58,13 +58,14 @@ class MeasurementSelection:
         target_size: int | None = None,
     ) -> list[Measurement]:
         """Those of the whole pipeline, with people found as the model does by default, at one
-        target size; of speeds, those on a picture that shows this number of people.
+        target size; of speeds, those on a picture that shows this number of people. If INT8 was
+        measured with a detector in INT8, too, it is that.
 
         Args:
             target_size: that of ``run --height``; None for the declared size.
         """
         usual = people_from(model)
-        return [
+        found = [
             each
             for each in self.select(model, kind)
             if is_of_pipeline(each)
@@ -72,6 +73,9 @@ class MeasurementSelection:
             and each.settings.get(SHOWN, USUALLY_SHOWN) == shown
             and each.settings.get(TARGET_SIZE) == target_size
         ]
+        quantized = [each for each in found if DETECTOR_PRECISION in each.settings]
+        precisions = {each.precision for each in quantized}
+        return quantized + [each for each in found if each.precision not in precisions]
 
     def target_sizes(self, model: Model) -> list[int]:
         """The further target sizes that its AP was measured at, in ascending order."""
