@@ -39,6 +39,7 @@ from posezoo.run import load
 from posezoo.run.images import SAMPLE_PHOTOS, read_image, write_image
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
+from posezoo.run.video.frame_publishers import FramePublisher
 from posezoo.run.video.frame_rate import StepTimer
 from posezoo.run.video.run_inputs import ImageInput, InputRunner, RunInputs
 from posezoo.run.video.video_options import VideoOptions
@@ -117,7 +118,7 @@ def runner(estimator: Estimator, photos: Sequence[Path], folder: Path) -> InputR
         min_score=0.3,
         limit=None,
         video=VideoOptions(),
-        publish=lambda *_: None,
+        publish=FramePublisher(()),
         timer=StepTimer(),
         report_failure=lambda *problem: sys.exit(str(problem)),
         force=True,

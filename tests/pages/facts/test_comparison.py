@@ -171,6 +171,18 @@ def test_ap_and_speed_are_those_of_the_models_own_pipeline(zoo):
     assert row.values["AP"].interval == pytest.approx((0.2, 0.4))
 
 
+def test_int8_is_that_with_a_detector_in_int8_if_both_were_measured(zoo):
+    int8 = Precision.FP16_INT8
+    net = {"people_from": "net"}
+    one = [
+        accuracy(0.3, int8, **net),
+        accuracy(0.2, int8, **net, detector_precision="FP16-INT8"),
+        accuracy(0.25, Precision.FP32, **net),
+    ]
+    assert column(zoo((int8,), changes=TOP_DOWN, one=one), "AP") == [0.2]
+    assert int8_ratio(one[1], one) == pytest.approx(0.8)
+
+
 def test_without_a_measurement_of_its_own_pipeline_a_model_has_no_ap(zoo):
     found = zoo(changes=TOP_DOWN, one=[accuracy(0.4, people_from="other"), speed(130)])
     assert column(found, "AP") == [None]
