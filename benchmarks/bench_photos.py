@@ -9,6 +9,7 @@ case divided by that of its base in the same round.
 - ``run``: as ``posezoo run`` does it, several at the same time.
 - A photo of four people from file to drawing, with one request (LATENCY), by the precision of the
   pose network and of the detector, against both in FP16.
+- A crop of 256x256 by OpenCV's ``warpAffine``, against the form with equal bits for OpenCV 5.
 - The crops of that photo at the same time, against one by one, where the device has streams.
 
 INT8 of both networks has to be in the weights folder: posezoo quantize movenet-thunder nanodet-g.
@@ -34,6 +35,7 @@ from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import DEFAULT_DETECTOR, DEFAULT_MODEL, read_settings, to_settings
+from posezoo.poses import letterbox
 from posezoo.poses.drawing import draw
 from posezoo.run import load
 from posezoo.run.images import SAMPLE_PHOTOS, read_image, write_image
@@ -202,6 +204,21 @@ def measure_crowd(zoo: Zoo, crowd: Path, rounds: int) -> dict[str, Any]:
     return metrics | compare(cases, 4 * rounds)
 
 
+def measure_crop(photo: Path, rounds: int) -> dict[str, Any]:
+    """A crop, repeated 20 times, in both ways."""
+    image = read_image(photo)
+    inverse = np.array([[1.5, 0.2, 12.0], [-0.2, 1.5, 40.0]])
+
+    def work(warp: Callable[..., object]) -> Callable[[], object]:
+        return lambda: [warp(image, inverse, (256, 256)) for _ in range(20)]
+
+    cases = {
+        "20 crops for any OpenCV": work(letterbox._warp_as_opencv_4),
+        "20 crops by OpenCV 4": work(letterbox._warp_by_opencv),
+    }
+    return compare(cases, 4 * rounds)
+
+
 def main(rounds: int = ROUNDS, count: int = PHOTOS) -> int:
     """Run all cases, and compare ``run`` with the bars."""
     print(machine())
@@ -217,6 +234,7 @@ def main(rounds: int = ROUNDS, count: int = PHOTOS) -> int:
             write_image(folder / f"photo-{number:03}.jpg", picture)
         cases = measure_photos(zoo, folder, count, rounds)
         cases |= measure_crowd(zoo, crowd, rounds)
+        cases |= measure_crop(crowd, rounds)
     missed = [
         f"run: {cases['run'][f'{kind}_ratio']['median']:.2f} of {bar} in {kind} time"
         for kind, bar in BARS.items()

@@ -53,7 +53,8 @@ class Estimator:
         networks: all networks that it uses, in the order in which they run.
         device: where it runs, as OpenVINO names it.
         executed_precision: the actual precision of the computation: f32, bf16, ...
-        requests: how many images may be processed at the same time.
+        requests: how many images may be processed at the same time; in a call, and in a video whose
+            frames depend on each other, how many people of an image.
         streams: how many inferences the device actually runs in parallel; 0 if it does not report
             this.
         input_size: width and height in pixels of the input of the network that finds the keypoints;
