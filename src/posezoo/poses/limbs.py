@@ -36,7 +36,6 @@ class LimbTable:
         starts, ends: the joints of each limb.
         channels: the first of its two channels in the field.
         lengths: relative to the body's height; NaN if they are unknown.
-        has_lengths: whether all of these are known.
     """
 
     joints: int
@@ -44,7 +43,6 @@ class LimbTable:
     ends: Array
     channels: Array
     lengths: Floats
-    has_lengths: bool
 
     def __len__(self) -> int:
         return len(self.channels)
@@ -53,6 +51,11 @@ class LimbTable:
     def root(self) -> int:
         """The joint at which the first limb starts: people are assembled from there."""
         return int(self.starts[0])
+
+    @property
+    def has_lengths(self) -> bool:
+        """Whether the usual lengths of the limbs are known."""
+        return not bool(np.isnan(self.lengths).any())
 
 
 @cache
@@ -72,10 +75,7 @@ def limb_table(skeleton: Skeleton) -> LimbTable:
     starts, ends = np.array([field.limb for field in fields]).T
     channels = np.array([field.channel for field in fields])
     lengths = np.array([field.length or np.nan for field in fields], np.float32)
-    has_lengths = not bool(np.isnan(lengths).any())
-    return LimbTable(
-        len(skeleton.keypoints), starts, ends, channels, lengths=lengths, has_lengths=has_lengths
-    )
+    return LimbTable(len(skeleton.keypoints), starts, ends, channels, lengths=lengths)
 
 
 def require_channels(table: LimbTable, count: int) -> None:

@@ -44,11 +44,6 @@ class Skeleton:
     sigmas: tuple[float, ...] = ()
     fields: tuple[LimbField, ...] = ()
 
-    # A hash of all attributes takes 20 us, and OpenPose's decoder looks up the table of the limbs
-    # for each image, which takes it 300 us.
-    def __hash__(self) -> int:
-        return hash(self.name)
-
     @property
     def flip_order(self) -> tuple[int, ...]:
         """For each keypoint, the index of the keypoint that replaces it in a mirrored image."""
