@@ -65,7 +65,7 @@ class MeasurementSelection:
             target_size: that of ``run --height``; None for the declared size.
         """
         usual = people_from(model)
-        found = [
+        measurements = [
             each
             for each in self.select(model, kind)
             if is_of_pipeline(each)
@@ -73,9 +73,9 @@ class MeasurementSelection:
             and each.settings.get(SHOWN, USUALLY_SHOWN) == shown
             and each.settings.get(TARGET_SIZE) == target_size
         ]
-        quantized = [each for each in found if DETECTOR_PRECISION in each.settings]
+        quantized = [each for each in measurements if DETECTOR_PRECISION in each.settings]
         precisions = {each.precision for each in quantized}
-        return quantized + [each for each in found if each.precision not in precisions]
+        return quantized + [each for each in measurements if each.precision not in precisions]
 
     def target_sizes(self, model: Model) -> list[int]:
         """The further target sizes that its AP was measured at, in ascending order."""

@@ -234,9 +234,9 @@ class TopDownPipeline(NetworkPipeline):
             return []
         people = []
         areas = []
-        for found, box, area in (yield ParallelSteps(steps)):
-            people += [(pose, box) for pose in found]
-            areas += [area] * len(found)
+        for poses, box, area in (yield ParallelSteps(steps)):
+            people += [(pose, box) for pose in poses]
+            areas += [area] * len(poses)
         poses = [pose for pose, _ in people]
         kept = suppress_by_oks(poses, areas, max_similarity=self._options.max_similarity)
         return [people[index] for index in kept]
