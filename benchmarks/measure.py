@@ -34,8 +34,10 @@ from posezoo.measure.benchmarking.benchmark_result import describe_machine
 from posezoo.pages.facts.comparison import int8_ratio
 from posezoo.poses.people import people_from
 from posezoo.quantize.int8_models import explain_unsupported_int8
+from posezoo.run.load import is_quantized_here
 from posezoo.run.measured import (
     ANNOTATED_BOXES,
+    DETECTOR_PRECISION,
     SHOWN,
     TARGET_SIZE,
     Measurement,
@@ -168,13 +170,15 @@ class Measurer:
     def _evaluate(self, model: Model, precision: Precision) -> None:
         """Measure AP, once for each way in which people are found."""
         for source, height, words in self._protocols(model, is_accuracy=True):
-            irs = [*self._irs(model, precision), *self._detector_irs(source)]
+            detected_in = self._detector_precision(source, precision)
+            irs = [*self._irs(model, precision), *self._detector_irs(source, detected_in)]
             found = (
                 each
                 for each in load_measurements(model)
                 if each.kind == "accuracy"
                 and each.precision is precision
                 and each.settings.get("people_from", "") == source
+                and each.settings.get(DETECTOR_PRECISION, FP16) == detected_in
                 and each.settings.get(TARGET_SIZE) == height
             )
             if reason := self._explain_stale(next(found, None), irs):
@@ -213,11 +217,13 @@ class Measurer:
         for source, height, words in self._protocols(model, is_accuracy=False):
             reasons = []
             for precision in precisions:
-                irs = [*self._irs(model, precision), *self._detector_irs(source)]
+                detected_in = self._detector_precision(source, precision)
+                irs = [*self._irs(model, precision), *self._detector_irs(source, detected_in)]
                 found = (
                     each
                     for each in self._speeds(model, precision, pipeline="read, found, drawn")
                     if each.settings.get("people_from", "") == source
+                    and each.settings.get(DETECTOR_PRECISION, FP16) == detected_in
                     and each.settings.get(SHOWN, 4) == shown
                     and each.settings.get(TARGET_SIZE) == height
                 )
@@ -298,10 +304,17 @@ class Measurer:
             irs if all(xml.is_file() and xml.with_suffix(".bin").is_file() for xml in irs) else []
         )
 
-    def _detector_irs(self, name: str) -> list[Path]:
+    def _detector_precision(self, name: str, precision: Precision) -> Precision:
+        """That of a detector which runs with a model of this precision."""
+        if name in ("", ANNOTATED_BOXES, WHOLE_IMAGE):
+            return FP16
+        detector = self._context.registry.find(name)
+        return precision if is_quantized_here(detector, precision, self._context) else FP16
+
+    def _detector_irs(self, name: str, precision: Precision) -> list[Path]:
         if name in ("", ANNOTATED_BOXES, WHOLE_IMAGE):
             return []
-        return self._irs(self._context.registry.find(name), FP16)
+        return self._irs(self._context.registry.find(name), precision)
 
     def _record(self, file: Path, model: Model, *, is_final: bool = True) -> bool:
         error = self._run(["record", str(file)], "")

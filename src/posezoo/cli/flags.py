@@ -443,7 +443,7 @@ _SHARED = (
     Flag(
         "--precision",
         "precision of the IR: FP32, FP16, or FP16-INT8 if the model is published in it or was"
-        " quantized (default: FP16)",
+        " quantized; the person detector is then INT8, too, if it was quantized (default: FP16)",
         parse_precision,
         default=Precision.FP16,
     ),

@@ -96,7 +96,7 @@ class SafeParser(argparse.ArgumentParser):
         if namespace is not None:
             for action in self._actions:
                 if argparse.SUPPRESS not in (action.dest, action.default):
-                    vars(namespace).setdefault(action.dest, action.default)
+                    namespace.__dict__.setdefault(action.dest, action.default)
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
@@ -137,16 +137,6 @@ class CommandParser(SafeParser):
     """Shows a wrong flag and what to do next, without the usage, which would hide them."""
 
     full_help = ""  # the command that also explains the flags of folded groups; empty: --help does
-
-    def parse_known_args(  # type: ignore[override]
-        self, args: Sequence[str] | None = None, namespace: Any = None
-    ) -> tuple[Any, list[str]]:
-        """As argparse, which takes a value of the class of ``namespace`` for one that is set."""
-        if namespace is not None:
-            for action in self._actions:
-                if argparse.SUPPRESS not in (action.dest, action.default):
-                    namespace.__dict__.setdefault(action.dest, action.default)
-        return super().parse_known_args(args, namespace)
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:
         """Print the help; of folded groups, only the names of the flags."""

@@ -171,6 +171,14 @@ class FlatLayout(ModelLayout):
         return path_below(self.output_dir, f"{spec.name}.xml")
 
 
+def precision_of(xml: Path) -> Precision | None:
+    """The precision that the folder of an IR names, as in ``ir_path``; None if it has another
+    name.
+    """
+    folder = xml.resolve().parent.name
+    return Precision(folder) if folder in list(Precision) else None
+
+
 def checkpoint_dir(model: Model) -> Path:
     """The relative folder for results of the user's own weights, named after their digest.
 

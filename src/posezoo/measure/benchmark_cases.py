@@ -14,6 +14,7 @@ from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, Pre
 from posezoo.core.download.folder_sync import folder_sync
 from posezoo.core.errors import InferenceError, import_cv2
 from posezoo.core.events import Listener
+from posezoo.core.layout import precision_of
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import is_declared
@@ -119,8 +120,7 @@ class CaseMaker:
 
     def of_ir(self, xml: Path) -> Iterator[BenchmarkCase]:
         """The cases of an IR that no model.yml describes."""
-        name = xml.parent.name
-        precision = Precision(name) if name in list(Precision) else None
+        precision = precision_of(xml)
         if not self.options.is_pipeline:
             yield from self._network_cases(xml.stem, precision, xml, is_recordable=False)
             return
@@ -129,7 +129,9 @@ class CaseMaker:
         options = self.options
         model, _ = describe_ir(Graph(xml), None, options.like, options=options.described)
         # The detector is downloaded now, so that the download is not part of the measured time.
-        detector = load.detector_irs(model, self.context, listener=self.listener)
+        detector = load.detector_irs(
+            model, self.context, precision=precision, listener=self.listener
+        )
         compiled = partial(
             _compiled_ir, self.context.settings, xml, options.described, options.like
         )
@@ -186,7 +188,10 @@ class CaseMaker:
                 hint=f"name {model.composite}" if model.composite else "",
             )
         own_irs = get_irs(model, precision, self.context, listener=self.listener)
-        irs = load.detector_irs(model, self.context, listener=self.listener) | own_irs
+        detector = load.detector_irs(
+            model, self.context, precision=precision, listener=self.listener
+        )
+        irs = detector | own_irs
         compiled = partial(_compiled, self.context.settings, model, irs)
         yield from self._pipeline_cases(
             model.full_name, precision, compiled, [*irs.values()], is_recordable=is_declared(model)

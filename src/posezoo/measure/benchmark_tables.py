@@ -10,9 +10,17 @@ from itertools import groupby
 from posezoo.cli.json_projection import Json, project
 from posezoo.cli.labels import format_count
 from posezoo.cli.report import align_columns
+from posezoo.core.declarations.model import WHOLE_IMAGE, Precision
 from posezoo.measure.benchmarking.benchmark_result import BenchmarkResult, select_best_batch
 from posezoo.measure.benchmarking.workloads import NetworkWorkload
-from posezoo.run.measured import FOUND, SHOWN, WEIGHTS, measurement_to_json
+from posezoo.poses.people import describe_people
+from posezoo.run.measured import (
+    DETECTOR_PRECISION,
+    FOUND,
+    SHOWN,
+    WEIGHTS,
+    measurement_to_json,
+)
 
 HEADERS = (
     "IMAGES/S", "SPREAD", "P50 MS", "P90 MS", "P99 MS", "COMPILE S", "MIB",
@@ -92,7 +100,12 @@ def _row(result: BenchmarkResult) -> tuple[str, ...]:
         shown = info.settings[SHOWN]
         people = f"people shown: {shown}, found: " if shown else "people: "
         picture = info.settings["picture"]
-        pipeline = f" (whole pipeline: {picture}, {people}{info.settings[FOUND]})"
+        pipeline = f" (whole pipeline: {picture}, {people}{info.settings[FOUND]}"
+        detector = info.settings.get("people_from", WHOLE_IMAGE)
+        if detector != WHOLE_IMAGE:
+            detector_precision = str(info.settings.get(DETECTOR_PRECISION, Precision.FP16))
+            pipeline += f", from {describe_people(str(detector), detector_precision)}"
+        pipeline += ")"
     latencies = [f"{latency:.4g}" for latency in result.latency_ms]
     memory = ""
     if result.memory_mib is not None:

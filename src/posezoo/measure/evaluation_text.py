@@ -9,7 +9,8 @@ from posezoo.cli.report import align_columns, print_lines
 from posezoo.measure.evaluation.breakdown import score_groups, worst_images
 from posezoo.measure.evaluation.coco_metrics import BOX_METRICS, KEYPOINT_METRICS
 from posezoo.measure.evaluation.evaluation_report import EvaluationReport
-from posezoo.run.measured import TARGET_SIZE
+from posezoo.poses.people import describe_people
+from posezoo.run.measured import DETECTOR_PRECISION, TARGET_SIZE
 
 #: The maximum number of table rows that are printed; the files contain all rows.
 MOST_ROWS = 10
@@ -60,14 +61,15 @@ def _heading(report: EvaluationReport) -> Iterator[str]:
     protocol = report.protocol
     estimator = protocol.estimator
     pairs = protocol.to_settings().items()
-    settings = ", ".join(f"{key} {value}" for key, value in pairs if key != "people_from")
+    shown_below = ("people_from", DETECTOR_PRECISION)
+    settings = ", ".join(f"{key} {value}" for key, value in pairs if key not in shown_below)
     ir = f"{estimator.model.full_name} ({protocol.precision} IR)"
     yield f"{ir} on {estimator.device}: {settings}"
     images = format_count(len(result.dataset.images), "image")
     if result.dataset.categories:
         yield f"{images}, {format_count(result.people, 'object')} of {result.dataset.name}"
     else:
-        yield f"people from {protocol.people_from}"
+        yield f"people from {describe_people(protocol.people_from, protocol.detector_precision)}"
         yield f"{images}, {result.people} people of {result.dataset.name}"
     for name, reason in result.unreadable.items():
         yield f"left out: {name}: {reason}"

@@ -13,7 +13,7 @@ from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.declarations.model import Model, ModelSpec, Precision
 from posezoo.core.errors import ImageError
 from posezoo.core.events import Listener
-from posezoo.core.layout import checkpoint_dir
+from posezoo.core.layout import checkpoint_dir, precision_of
 from posezoo.core.pipeline.for_each import Executor, for_each
 from posezoo.core.pipeline.get import get_irs, with_checkpoint_dir
 from posezoo.core.resolve.stage_context import Context
@@ -122,8 +122,7 @@ def load_model(
     if chosen.graph:
         xml = chosen.graph.path
         loader = load.Loader(context, chosen.detector)
-        folder = xml.resolve().parent.name  # converters name it by the precision
-        precision = Precision(folder) if folder in list(Precision) else chosen.precision
+        precision = precision_of(xml) or chosen.precision
         like = chosen.like
         estimator = replace(loader, listener=listener).compile_ir(chosen.graph, options, like)
         name = like.full_name if like else ""
@@ -141,7 +140,8 @@ def load_model(
     )
     model = load.with_found_decoder(model, own_irs)
     load.require_detector_used(chosen.detector or boxes, model)
-    irs = load.detector_irs(model, context, listener=listener) | own_irs
+    detector = load.detector_irs(model, context, precision=chosen.precision, listener=listener)
+    irs = detector | own_irs
     load_again = partial(load.compile_estimator, model, context, irs, options)
     protocol = EvaluationProtocol(
         load_again(), chosen.precision, options, boxes, irs=[*irs.values()]

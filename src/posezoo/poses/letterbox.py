@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -146,13 +147,28 @@ def _warp(image: Image, matrix: Doubles, size: Size, **border: Any) -> Image:
 
     OpenCV 5's differs by up to 7 of 255 levels, which moved keypoints of BlazePose by up to 20 px.
     """
+    inverse = import_cv2().invertAffineTransform(matrix)
+    warp = _warp_by_opencv if _warps_as_opencv_4() else _warp_as_opencv_4
+    return warp(image, inverse, size, **border)
+
+
+@cache
+def _warps_as_opencv_4() -> bool:
+    """Whether ``cv2.warpAffine`` has the bits of OpenCV 4 here, which it does 2 to 4 times as fast
+    (0.20 ms for 256x256 instead of 0.39).
+    """
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    inverse = np.array([[0.83, 0.36, -7.3], [-0.36, 0.83, 11.7]])
+    return np.array_equal(
+        _warp_by_opencv(image, inverse, (64, 64)), _warp_as_opencv_4(image, inverse, (64, 64))
+    )
+
+
+def _warp_by_opencv(image: Image, inverse: Doubles, size: Size, **border: Any) -> Image:
     cv2 = import_cv2()
-    # Positions are in 1/1024 of a pixel, then in 1/32.
-    inverse = 1024 * cv2.invertAffineTransform(matrix)
-    width, height = size
-    columns = np.rint(inverse[:, :1] * np.arange(width)).astype(int)
-    rows = np.rint(inverse[:, 1:2] * np.arange(height) + inverse[:, 2:]).astype(int)
-    return _remap(image, [*(columns[:, None] + rows[..., None] + 16) >> 5], **border)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    warped: Image = cv2.warpAffine(image, inverse, size, flags=flags, **border)
+    return warped
 
 
 def _warp_perspective(image: Image, matrix: Doubles, size: Size, **border: Any) -> Image:
@@ -180,6 +196,29 @@ def _remap(image: Image, positions: Sequence[Array], **border: Any) -> Image:
     x, y = ((values & 31).astype(np.uint16) for values in positions)
     warped: Image = cv2.remap(image, pixels, y << 5 | x, cv2.INTER_LINEAR, **border)
     return warped
+
+
+def _warp_as_opencv_4(image: Image, inverse: Doubles, size: Size, **border: Any) -> Image:
+    cv2 = import_cv2()
+    width, height = size
+    # Positions are in 1/1024 of a pixel, then in 1/32.
+    columns = _to_integer(1024 * inverse[:, :1] * np.arange(width))
+    rows = _to_integer(1024 * (inverse[:, 1:2] * np.arange(height) + inverse[:, 2:])) + 16
+    pixels = np.empty((height, width, 2), np.int16)
+    fractions = np.zeros((height, width), np.uint16)
+    for axis in (1, 0):
+        positions = (rows[axis][:, None] + columns[axis]) >> 5
+        fractions <<= 5
+        fractions += (positions & 31).astype(np.uint16)
+        positions >>= 5
+        pixels[..., axis] = positions.clip(-(2**15), 2**15 - 1, out=positions)
+    warped: Image = cv2.remap(image, pixels, fractions, cv2.INTER_LINEAR, **border)
+    return warped
+
+
+def _to_integer(values: Doubles) -> NDArray[np.int32]:
+    """Rounded; the sum of two fits into 32 bits."""
+    return np.rint(values).clip(-(2**30), 2**30 - 32).astype(np.int32)
 
 
 @frozen

@@ -70,6 +70,11 @@ def _find_decoder(model: Model, decoder: str) -> DecoderType | None:
     return DECODERS.find(name) if name else None
 
 
+def describe_people(people_from: str, detector_precision: str) -> str:
+    """Where the people come from, with the precision of their detector's IR, if it is known."""
+    return f"{people_from} ({detector_precision})" if detector_precision else people_from
+
+
 def people_from(model: Model) -> str:
     """Where the people in photos come from, as measurements name it; empty if the model finds them
     itself.

@@ -4,6 +4,7 @@ them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from posezoo.core.pipeline.plan import Plan, make_plan, require_current_ir
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
-from posezoo.run.load import select_detector, with_found_decoder
+from posezoo.run.load import is_quantized_here, select_detector, with_found_decoder
 
 if TYPE_CHECKING:
     from posezoo.quantize.displacement import KeypointDisplacement
@@ -281,6 +282,26 @@ def compare_ir_with_fp32(
     if problem:
         raise QuantizationError(f"{xml}: {problem}", hint="posezoo quantize makes another one")
     return xml, displacement
+
+
+def find_detectors_without_int8(
+    models: Iterable[ModelSpec], precisions: Sequence[Precision], context: Context
+) -> dict[str, str]:
+    """The models whose detector has none of these INT8 precisions, though it can be quantized, and
+    the name of the detector.
+    """
+    detectors = {}
+    for spec in models:
+        detector = select_detector(context, context.registry.composite_of(spec))
+        if detector is None:
+            continue
+        parts = context.registry.parts(detector)
+        is_published = any(set(precisions) & set(part.precisions) for part in parts)
+        if is_published or any(explain_unsupported_int8(part, context) for part in parts):
+            continue
+        if not any(is_quantized_here(detector, precision, context) for precision in precisions):
+            detectors[spec.full_name] = detector.full_name
+    return detectors
 
 
 def explain_unsupported_int8(spec: ModelSpec, context: Context) -> str:

@@ -102,6 +102,9 @@ FOUND = "people"
 #: The setting of a pipeline whose images get another size than the model declares, in pixels.
 TARGET_SIZE = "target_size"
 
+#: The setting that states the precision of the detector's IR, unless it is FP16.
+DETECTOR_PRECISION = "detector_precision"
+
 #: The setting ``people_from`` of an accuracy that was measured on the annotated boxes of people.
 ANNOTATED_BOXES = "the annotated boxes"
 
@@ -123,6 +126,13 @@ _KEYS = (
     Key("date", matching(re.compile(r"\d{4}-\d{2}-\d{2}"), "a date such as 2026-01-31")),
 )
 _PRECISIONS = tuple(Precision)
+
+
+def detector_setting(precision: str) -> dict[str, str]:
+    """The setting of a measurement that states the precision of the detector's IR."""
+    return {DETECTOR_PRECISION: precision} if precision not in ("", Precision.FP16) else {}
+
+
 # Words that some YAML readers parse as a boolean or as null.
 _YAML_WORDS = ("true", "false", "null", "yes", "off")
 

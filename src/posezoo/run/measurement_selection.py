@@ -11,6 +11,7 @@ from posezoo.core.declarations.model import Model
 from posezoo.core.values import frozen
 from posezoo.poses.people import people_from
 from posezoo.run.measured import (
+    DETECTOR_PRECISION,
     SHOWN,
     TARGET_SIZE,
     USUALLY_SHOWN,
@@ -21,7 +22,7 @@ from posezoo.run.measured import (
 #: Settings that the tool chooses, or that follow from the model; they may differ between models.
 _MODEL_DEPENDENT = (
     "requests", "streams", "executed_precision", "people", "people_from",
-    "height", "width", "input", "arithmetic", TARGET_SIZE,
+    DETECTOR_PRECISION, "height", "width", "input", "arithmetic", TARGET_SIZE,
 )  # fmt: skip
 
 
@@ -57,13 +58,14 @@ class MeasurementSelection:
         target_size: int | None = None,
     ) -> list[Measurement]:
         """Those of the whole pipeline, with people found as the model does by default, at one
-        target size; of speeds, those on a picture that shows this number of people.
+        target size; of speeds, those on a picture that shows this number of people. If INT8 was
+        measured with a detector in INT8, too, it is that.
 
         Args:
             target_size: that of ``run --height``; None for the declared size.
         """
         usual = people_from(model)
-        return [
+        measurements = [
             each
             for each in self.select(model, kind)
             if is_of_pipeline(each)
@@ -71,6 +73,9 @@ class MeasurementSelection:
             and each.settings.get(SHOWN, USUALLY_SHOWN) == shown
             and each.settings.get(TARGET_SIZE) == target_size
         ]
+        quantized = [each for each in measurements if DETECTOR_PRECISION in each.settings]
+        precisions = {each.precision for each in quantized}
+        return quantized + [each for each in measurements if each.precision not in precisions]
 
     def target_sizes(self, model: Model) -> list[int]:
         """The further target sizes that its AP was measured at, in ascending order."""

@@ -171,6 +171,21 @@ def test_ap_and_speed_are_those_of_the_models_own_pipeline(zoo):
     assert row.values["AP"].interval == pytest.approx((0.2, 0.4))
 
 
+def test_int8_is_that_with_a_detector_in_int8_if_both_were_measured(zoo, tmp_path):
+    int8, fp32 = Precision.FP16_INT8, Precision.FP32
+    net = {"people_from": "net"}
+    one = [
+        accuracy(0.3, int8, **net),
+        accuracy(0.2, int8, **net, detector_precision="FP16-INT8"),
+        accuracy(0.25, fp32, **net),
+    ]
+    zoo(changes=TOP_DOWN, one=one)
+    model = open_registry([tmp_path / "models"]).find("one")
+    found = MeasurementSelection().select_of_pipeline(model, "accuracy")
+    assert {each.precision: each.figures["AP"] for each in found} == {int8: 0.2, fp32: 0.25}
+    assert int8_ratio(one[1], one) == pytest.approx(0.8)
+
+
 def test_without_a_measurement_of_its_own_pipeline_a_model_has_no_ap(zoo):
     found = zoo(changes=TOP_DOWN, one=[accuracy(0.4, people_from="other"), speed(130)])
     assert column(found, "AP") == [None]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
-from posezoo.run.runtime.estimator import _run_batched
-from posezoo.run.runtime.inference_pipeline import InferenceRequest
+from fakes.waiting import HANG_S
+from posezoo.core.errors import InferenceError
+from posezoo.run.runtime.estimator import _BatchRunner, _Runner
+from posezoo.run.runtime.inference_pipeline import InferenceRequest, ParallelSteps
 
 
 class Doubling:
@@ -39,7 +42,7 @@ def steps(number, networks, shape):
 def test_a_network_gets_as_many_images_as_it_takes(supports_batching, batches):
     single = Doubling(supports_batching=supports_batching)
     several = Doubling(supports_batching=True)
-    found = _run_batched([steps(number, [single, several], (1, 2)) for number in (1, 2, 3)])
+    found = _BatchRunner().run([steps(number, [single, several], (1, 2)) for number in (1, 2, 3)])
     assert [poses[0].tolist() for poses in found] == [[[4.0, 4.0]], [[8.0, 8.0]], [[12.0, 12.0]]]
     assert single.batches == batches
     assert several.batches == ([3] if supports_batching else several.batches)
@@ -48,10 +51,59 @@ def test_a_network_gets_as_many_images_as_it_takes(supports_batching, batches):
 def test_images_of_other_sizes_are_in_batches_of_their_own():
     network = Doubling(supports_batching=True)
     shapes = [(1, 2), (1, 3), (1, 2)]
-    found = _run_batched([steps(1, [network], shape) for shape in shapes])
+    found = _BatchRunner().run([steps(1, [network], shape) for shape in shapes])
     assert [poses[0].shape for poses in found] == shapes
     assert sorted(network.batches) == [1, 2]
 
 
 def test_no_image_needs_no_inference():
-    assert _run_batched([]) == []
+    assert _BatchRunner().run([]) == []
+
+
+def crops(number, network, count):
+    """One image with some people: the network gets each of them."""
+    people = yield ParallelSteps(
+        [steps(10 * number + each, [network], (1, 2)) for each in range(count)]
+    )
+    return [float(values[0, 0]) for (values,) in people]
+
+
+EXPECTED = [[20.0, 22.0, 24.0], [40.0, 42.0, 44.0]]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5])
+def test_the_people_of_an_image_are_in_their_order_however_many_run_at_once(at_once):
+    network = Doubling(supports_batching=False)
+    runner = _Runner(at_once)
+    assert [runner.run(crops(number, network, 3)) for number in (1, 2)] == EXPECTED
+    assert network.batches == [1] * 6
+
+
+def test_the_people_of_several_images_are_one_batch():
+    network = Doubling(supports_batching=True)
+    assert _BatchRunner().run([crops(number, network, 3) for number in (1, 2)]) == EXPECTED
+    assert network.batches == [6]
+
+
+def test_as_many_people_run_at_once_as_there_are_requests():
+    """Both have to be there, or the barrier breaks."""
+    barrier = threading.Barrier(2, timeout=HANG_S)
+
+    class Waiting(Doubling):
+        def infer(self, inputs):
+            barrier.wait()
+            return super().infer(inputs)
+
+    network = Waiting(supports_batching=False)
+    assert _Runner(2).run(crops(1, network, 4)) == [20.0, 22.0, 24.0, 26.0]
+
+
+def test_the_error_of_a_person_is_that_of_the_image():
+    class Failing(Doubling):
+        def infer(self, inputs):
+            if inputs["image"][0, 0] == 11:
+                raise InferenceError("CPU failed")
+            return super().infer(inputs)
+
+    with pytest.raises(InferenceError, match="CPU failed"):
+        _Runner(2).run(crops(1, Failing(supports_batching=False), 3))

@@ -372,7 +372,8 @@ def test_alphapose_is_shown_the_mean_around_the_box(networks):
 
 def _shown(estimator: Estimator, image: np.ndarray, box: tuple[float, ...]) -> np.ndarray:
     """The first picture that the network is asked about."""
-    (picture,) = next(estimator._pipeline.steps_for_boxes(image, [Box(*box)])).inputs.values()  # type: ignore[attr-defined]
+    (steps,) = next(estimator._pipeline.steps_for_boxes(image, [Box(*box)])).steps  # type: ignore[attr-defined]
+    (picture,) = next(steps).inputs.values()
     return picture[0]
 
 

@@ -472,6 +472,33 @@ def test_a_detector_alone_draws_boxes(mirror, shared, tmp_path):
 
 
 @pytest.mark.slow
+def test_many_photos_have_the_poses_of_each_alone_in_their_order(blazepose, shared, tmp_path):
+    """From 8 photos on, several are processed at the same time; one of these is damaged."""
+    photos = sorted((shared / "data" / "photos").glob("*.jpg"))[:8]
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    for number, photo in enumerate(photos):
+        shutil.copy(photo, mixed / f"{number}.jpg")
+    (mixed / "3-damaged.jpg").write_bytes(b"no image")
+    run = ("run", "blazepose-full", "--weights_dir", blazepose.output_dir, "--format", "json")
+
+    def images(*inputs: Path) -> dict[str, object]:
+        ran = posezoo(*run, "-i", *inputs, "-o", tmp_path / "out")
+        assert ran.returncode == int(mixed in inputs), ran.stderr
+        return json.loads(ran.stdout)
+
+    together = images(mixed)
+    assert [Path(row["image"]).name for row in together["failed"]] == ["3-damaged.jpg"]
+    names = [Path(row["image"]).stem for row in together["images"]]
+    assert names == [str(number) for number in range(8)]
+    few = [row["poses"] for part in (photos[:4], photos[4:]) for row in images(*part)["images"]]
+    assert [row["poses"] for row in together["images"]] == few
+    for row in together["images"]:
+        picture = cv2.imread(row["picture"])
+        assert picture.shape[:2] == (row["height"], row["width"])
+
+
+@pytest.mark.slow
 def test_a_detector_finds_the_people_for_movenet(mirror, shared, tmp_path):
     environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     ran = posezoo(
@@ -537,7 +564,7 @@ def test_a_video_has_the_people_that_its_frames_have_as_photos(npm_mirror, photo
     environ = {"POSEZOO_MIRROR": str(npm_mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     video = posezoo("run", "-i", clip, "-o", tmp_path / "video", "--track", **environ)
     assert video.returncode == 0, video.stderr
-    assert f"people from {DEFAULT_DETECTOR}\n" in video.stdout
+    assert f"people from {DEFAULT_DETECTOR} (FP16)\n" in video.stdout
     photo = posezoo("run", "-i", stills, "-o", tmp_path / "photos", **environ)
     assert photo.returncode == 0, photo.stderr
     told = json.loads((tmp_path / "video" / "clip_poses.json").read_text())["frames"]

@@ -20,7 +20,7 @@ from posezoo.poses.drawing import draw
 from posezoo.poses.letterbox import describe_size
 from posezoo.poses.people import ITSELF
 from posezoo.run.images import read_image
-from posezoo.run.measured import FOUND, SHOWN, TARGET_SIZE
+from posezoo.run.measured import FOUND, SHOWN, TARGET_SIZE, detector_setting
 from posezoo.run.runtime.compiled_network import CompiledNetwork
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig, available_devices
@@ -195,6 +195,7 @@ class PipelineWorkload:
             FOUND: len(estimator(image)),
             SHOWN: self.shown,
             **({} if estimator.people_from == ITSELF else {"people_from": estimator.people_from}),
+            **detector_setting(estimator.detector_precision),
         }
         return work, _describe(estimator, compile_s, hardware, settings)
 

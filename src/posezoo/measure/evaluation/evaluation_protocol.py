@@ -21,7 +21,13 @@ from posezoo.poses.decoders import find_decoder
 from posezoo.poses.letterbox import describe_size
 from posezoo.poses.people import ITSELF
 from posezoo.run import runtime
-from posezoo.run.measured import TARGET_SIZE, Measurement, Scalar, digest_irs
+from posezoo.run.measured import (
+    TARGET_SIZE,
+    Measurement,
+    Scalar,
+    detector_setting,
+    digest_irs,
+)
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.graph import ULTRALYTICS_FILE
 from posezoo.run.runtime.runtime_config import LoadOptions
@@ -59,6 +65,11 @@ class EvaluationProtocol:
         return self.given_boxes or self.estimator.people_from
 
     @property
+    def detector_precision(self) -> str:
+        """Of the IR of the detector, if it finds the people."""
+        return "" if self.given_boxes else self.estimator.detector_precision
+
+    @property
     def of_boxes(self) -> bool:
         """Whether no keypoints are compared, but boxes, as for a detector, or classes."""
         record = find_decoder(self.estimator.decoder)
@@ -74,6 +85,7 @@ class EvaluationProtocol:
             settings["scales"] = " ".join(f"{scale:g}" for scale in options.scales)
         if self.people_from != ITSELF:
             settings["people_from"] = self.people_from
+        settings |= detector_setting(self.detector_precision)
         settings["arithmetic"] = self.estimator.executed_precision
         settings["as"] = self.like
         settings |= options.stated_settings()

@@ -22,7 +22,13 @@ from posezoo.core.values import frozen
 from posezoo.pages.cards.markdown import Paragraphs, escape, format_code, render_compact_table
 from posezoo.pages.facts.comparison import INT8_BASELINES, int8_ratio
 from posezoo.pages.facts.model_facts import ModelFacts, unique
-from posezoo.run.measured import KINDS, Measurement, describe_settings, measurements_of
+from posezoo.run.measured import (
+    DETECTOR_PRECISION,
+    KINDS,
+    Measurement,
+    describe_settings,
+    measurements_of,
+)
 from posezoo.run.measurement_selection import is_of_pipeline
 
 #: Open Model Zoo's names of the metrics.
@@ -70,6 +76,7 @@ SHIFT_LEGEND = (
 #: the table.
 _ROW_SETTINGS = {
     "people_from": "People from",
+    DETECTOR_PRECISION: "Precision of the detector",
     "input": "Input",
     "arithmetic": "Arithmetic",
     "device": "Device",

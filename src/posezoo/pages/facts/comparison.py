@@ -18,7 +18,14 @@ from posezoo.core.layout import ModelLayout
 from posezoo.core.values import frozen
 from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.poses.people import ITSELF, people_from
-from posezoo.run.measured import FOUND, SHOWN, USUALLY_SHOWN, WEIGHTS, Measurement
+from posezoo.run.measured import (
+    DETECTOR_PRECISION,
+    FOUND,
+    SHOWN,
+    USUALLY_SHOWN,
+    WEIGHTS,
+    Measurement,
+)
 from posezoo.run.measurement_selection import MeasurementSelection, format_measurement_setting
 
 #: By kind: the precision that INT8 is compared with, and the metric. Speeds of FP32 are not
@@ -455,7 +462,7 @@ def int8_ratio(measurement: Measurement, others: Iterable[Measurement]) -> float
 
 def _conditions(measurement: Measurement) -> tuple[object, ...]:
     """All that INT8 and its baseline must have in common."""
-    ignored = ("arithmetic", "executed_precision", FOUND)
+    ignored = ("arithmetic", "executed_precision", DETECTOR_PRECISION, FOUND)
     settings = {SHOWN: USUALLY_SHOWN, **measurement.settings}
     settings = {key: value for key, value in settings.items() if key not in ignored}
     return measurement.kind, measurement.tag, measurement.machine, measurement.weights, settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -157,11 +158,29 @@ def run(args: _Args) -> int:
             skip_unpinned=args.all,
             executor=flags.executor_from_args(args, context, args.output, photo),
         )
+        if not own_irs and not args.dry_run:
+            made = [spec for spec in selection.models if spec.full_name not in report.failed_names]
+            _name_detectors(made, args, context, console)
     measurements = [row for _, answer in report.answers for row in answer.measurements]
     if args.report and not args.dry_run:
         write_atomically(args.report, json.dumps(measurements, indent=2).encode() + b"\n")
     misses_limit = any("missed" in answer.facts for _, answer in report.answers)
     return report.print(args.format) or int(misses_limit)
+
+
+def _name_detectors(
+    models: Sequence[ModelSpec], args: _Args, context: Context, console: Console
+) -> None:
+    """Name the detectors of these models that still run in FP16, with the command for INT8."""
+    from posezoo.quantize.int8_models import find_detectors_without_int8
+
+    context = context.with_output_dir(args.output)
+    detectors = find_detectors_without_int8(models, args.precisions, context)
+    for name, detector in detectors.items():
+        words = ["posezoo", "quantize", detector, "--dataset_dir", str(args.dataset_dir)]
+        console.print_line(
+            f"{name}: people are found by {detector}, in FP16; for INT8: {shlex.join(words)}"
+        )
 
 
 def _refuse_invalid_flags(args: _Args) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from typing import Any, overload
@@ -13,6 +15,8 @@ import numpy as np
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.declarations.model import WHOLE_IMAGE, Decoder, Model
 from posezoo.core.errors import InferenceError
+from posezoo.core.layout import precision_of
+from posezoo.core.values import frozen
 from posezoo.poses.decoders import find_decoder, named_task, require_top_down
 from posezoo.poses.keypoints import Pose, Poses
 from posezoo.poses.people import ITSELF
@@ -24,8 +28,10 @@ from posezoo.run.runtime.inference_pipeline import (
     FrameSteps,
     InferenceRequest,
     InferFunction,
+    ParallelSteps,
     Pipeline,
-    PipelineSteps,
+    Result,
+    Steps,
     VideoPipeline,
     restart_at_each_scene,
 )
@@ -47,7 +53,8 @@ class Estimator:
         networks: all networks that it uses, in the order in which they run.
         device: where it runs, as OpenVINO names it.
         executed_precision: the actual precision of the computation: f32, bf16, ...
-        requests: how many images may be processed at the same time.
+        requests: how many images may be processed at the same time; in a call, and in a video whose
+            frames depend on each other, how many people of an image.
         streams: how many inferences the device actually runs in parallel; 0 if it does not report
             this.
         input_size: width and height in pixels of the input of the network that finds the keypoints;
@@ -61,12 +68,15 @@ class Estimator:
         min_person_score: the least score of a person that it finds, 0..1.
         people_from: where the people in a photo come from: the name of the detector, the whole
             image, or the model itself.
+        detector_precision: of the detector's IR, as the name of its folder says; empty if no
+            detector runs, or if it is unknown.
     """
 
     def __init__(
-        self, model: Model, decoder: str, pipeline: Pipeline, *, detector: str = ""
+        self, model: Model, decoder: str, pipeline: Pipeline, *, detector: Estimator | None = None
     ) -> None:
         networks = pipeline.networks
+        self.networks = networks
         self.model = model
         self.decoder = decoder
         self.device = ",".join(dict.fromkeys(network.device for network in networks))
@@ -82,9 +92,12 @@ class Estimator:
             isinstance(pipeline, TopDownPipeline) and pipeline.follows_one_person
         )
         takes_whole_image = isinstance(pipeline, TopDownPipeline) and not detector
-        self.people_from = WHOLE_IMAGE if takes_whole_image else detector or ITSELF
+        self.people_from = WHOLE_IMAGE if takes_whole_image else ITSELF
+        self.detector_precision = ""
+        if detector:
+            self.people_from = detector.model.full_name
+            self.detector_precision = precision_of(detector.networks[0].path) or ""
         self.finds_people = not named_task(model.decoder or Decoder(decoder))
-        self.networks = networks
         self.labels: Sequence[str] = getattr(pipeline, "labels", ())
         self.min_person_score: float = getattr(pipeline, "min_person_score", 0.0)
         self._pipeline = pipeline
@@ -134,8 +147,10 @@ class Estimator:
             return self.batch(image, color)
         bgr = open_image(image, color)
         if boxes is None:
-            return _run_pipeline(self._pipeline(bgr))
-        return _run_pipeline(self._require_top_down().steps_for_boxes(bgr, parse_boxes(boxes)))
+            steps = self._pipeline(bgr)
+        else:
+            steps = self._require_top_down().steps_for_boxes(bgr, parse_boxes(boxes))
+        return Poses(_Runner(self.requests).run(steps))
 
     def with_detector(
         self, detector: Estimator, *, tracks_videos: bool = False, whole_image: float | None = None
@@ -159,7 +174,7 @@ class Estimator:
             whole_image=whole_image,
             whole_score=detector.min_person_score,
         )
-        return Estimator(self.model, self.decoder, pipeline, detector=detector.model.full_name)
+        return Estimator(self.model, self.decoder, pipeline, detector=detector)
 
     def _require_top_down(self) -> TopDownPipeline:
         require_top_down(self.decoder, self.model.full_name)
@@ -178,7 +193,8 @@ class Estimator:
             InferenceError: the device fails.
         """
         if any(network.supports_batching for network in self._pipeline.networks):
-            return _run_batched([self._pipeline(open_image(image, color)) for image in images])
+            steps = [self._pipeline(open_image(image, color)) for image in images]
+            return list(map(Poses, _BatchRunner().run(steps)))
         with self.stream(images, lambda image: open_image(image, color)) as stream:
             return [Poses(poses) for _, poses in stream]
 
@@ -241,9 +257,11 @@ class Estimator:
             return tracker.update(poses, seconds(item))
 
         steps = self._steps_of_video(is_video, detect_every)
+        # If images are processed at the same time, these requests are in use.
+        runner = _Runner(self.requests if steps else 1)
         return ResultStream(
             items,
-            lambda item: _run_pipeline((steps or self._pipeline)(open_image(image(item)))),
+            lambda item: Poses(runner.run((steps or self._pipeline)(open_image(image(item))))),
             self.requests,
             in_turn=steps is not None,
             finish=finish,
@@ -272,7 +290,8 @@ class Estimator:
             place: the index of the network, in the order in which the model's networks run.
         """
         network = self._pipeline.networks[place]
-        return lambda image: _run_pipeline(self._pipeline(to_bgr(image)), network, infer)
+        runner = _Runner(network=network, infer=infer)
+        return lambda image: Poses(runner.run(self._pipeline(to_bgr(image))))
 
     def collect_network_inputs(self, image: object, place: int) -> list[NamedArrays]:
         """The inputs of one of the networks for an image, for example to calibrate it.
@@ -292,75 +311,126 @@ class Estimator:
         network = self._pipeline.networks[place]
         # The outputs lead to no further inputs: no inference is needed.
         if len(self._pipeline.networks) == 1:
-            return [next(steps).inputs]
+            request = next(steps)
+            while isinstance(request, ParallelSteps):
+                request = next(request.steps[0])
+            return [request.inputs]
         collected = []
 
         def infer(inputs: NamedArrays) -> Outputs:
             collected.append(inputs)
             return network(inputs)
 
-        _run_pipeline(steps, network, infer)
+        _Runner(network=network, infer=infer).run(steps)
         return collected
 
 
-def _run_pipeline(
-    steps: PipelineSteps, network: CompiledNetwork | None = None, infer: InferFunction | None = None
-) -> Poses:
-    """Run the steps, one inference after the other.
+@frozen
+class _Runner:
+    """Runs the steps of one image.
 
-    Args:
-        steps: of one image.
+    Attributes:
+        requests: how many of its inferences may run at the same time.
         network: one of the pipeline's networks, which ``infer`` replaces.
         infer: computes the outputs of ``network``.
-
-    Raises:
-        InferenceError: a device fails.
     """
-    try:
-        request = next(steps)
-        while True:
-            if infer and request.network is network:
-                request = steps.send(infer(request.inputs))
-            else:
-                with request.network.infer(request.inputs) as outputs:
-                    request = steps.send(outputs)
-    except StopIteration as done:
-        return Poses(done.value)
 
+    requests: int = 1
+    network: CompiledNetwork | None = None
+    infer: InferFunction | None = None
 
-def _run_batched(pipelines: Sequence[PipelineSteps]) -> list[Poses]:
-    """Run the steps of several images together; requests to the same network become a batch if
-    possible.
+    def run(self, steps: Steps[Result]) -> Result:
+        """The result of the steps.
 
-    Raises:
-        InferenceError: a device fails.
-    """
-    results: dict[int, Poses] = {}
-    requests: dict[int, InferenceRequest] = {}
-
-    def advance(place: int, outputs: Outputs | None) -> None:
+        Raises:
+            InferenceError: a device fails.
+        """
         try:
-            steps = pipelines[place]
-            requests[place] = next(steps) if outputs is None else steps.send(outputs)
+            request = next(steps)
+            while True:
+                if isinstance(request, ParallelSteps):
+                    request = steps.send(self._run_parallel(request.steps))
+                elif self.infer and request.network is self.network:
+                    request = steps.send(self.infer(request.inputs))
+                else:
+                    with request.network.infer(request.inputs) as outputs:
+                        request = steps.send(outputs)
         except StopIteration as done:
-            results[place] = Poses(done.value)
+            result: Result = done.value
+            return result
 
-    for place in range(len(pipelines)):
-        advance(place, None)
-    while requests:
-        first = next(iter(requests.values()))
-        alike = [place for place, request in requests.items() if _is_alike(request, first)]
+    def _run_parallel(self, steps: Sequence[Steps[Result]]) -> list[Result]:
+        at_once = min(self.requests, len(steps))
+        if at_once == 1:
+            return list(map(self.run, steps))
+        with ThreadPoolExecutor(at_once, thread_name_prefix="posezoo-person") as pool:
+            return list(pool.map(self.run, steps))
+
+
+@dataclass(eq=False)
+class _BatchedSteps:
+    """Steps that run together with others, and what gets their result."""
+
+    steps: Steps[Any]
+    finish: Callable[[Any], None]
+
+
+class _BatchRunner:
+    """Runs the steps of several images together."""
+
+    def __init__(self) -> None:
+        self._requests: dict[_BatchedSteps, InferenceRequest] = {}
+
+    def run(self, steps: Sequence[Steps[Result]]) -> list[Result]:
+        """The results of the steps; requests to the same network become a batch if possible.
+
+        Raises:
+            InferenceError: a device fails.
+        """
+        results: list[Result] = []
+        self._begin(steps, results.extend)
+        while self._requests:
+            self._infer()
+        return results
+
+    def _begin(self, steps: Sequence[Steps[Any]], finish: Callable[[list[Any]], None]) -> None:
+        """Advance each of these steps to its first request; ``finish`` gets all results."""
+        results: dict[int, Any] = {}
+
+        def add(place: int, result: object) -> None:
+            results[place] = result
+            if len(results) == len(steps):
+                finish([results[place] for place in range(len(steps))])
+
+        for place, each in enumerate(steps):
+            self._advance(_BatchedSteps(each, partial(add, place)), None)
+
+    def _advance(self, batched: _BatchedSteps, answer: object) -> None:
+        try:
+            request = batched.steps.send(answer)
+        except StopIteration as done:
+            batched.finish(done.value)
+            return
+        if isinstance(request, ParallelSteps):
+            self._begin(request.steps, partial(self._advance, batched))
+        else:
+            self._requests[batched] = request
+
+    def _infer(self) -> None:
+        """Infer the first request, with those that can be in one batch with it."""
+        first = next(iter(self._requests.values()))
+        alike = [each for each, request in self._requests.items() if _is_alike(request, first)]
         if not first.network.supports_batching:
             del alike[1:]
-        batch = list(map(requests.pop, alike))
+        batch = [self._requests.pop(each) for each in alike]
         inputs = {
             name: np.concatenate([request.inputs[name] for request in batch])
             for name in first.inputs
         }
         with first.network.infer(inputs) as outputs:
-            for row, place in enumerate(alike):
-                advance(place, {name: output[row : row + 1] for name, output in outputs.items()})
-    return [results[place] for place in range(len(pipelines))]
+            for row, each in enumerate(alike):
+                rows = {name: output[row : row + 1] for name, output in outputs.items()}
+                self._advance(each, rows)
 
 
 def _is_alike(request: InferenceRequest, other: InferenceRequest) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from itertools import count
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from posezoo.core.arrays import NamedArrays
 from posezoo.core.values import frozen, frozen_with_arrays
@@ -26,11 +26,19 @@ class InferenceRequest:
     inputs: NamedArrays
 
 
+@frozen
+class ParallelSteps:
+    """A request for the results of steps that do not depend on each other."""
+
+    steps: Sequence[Steps[Any]]
+
+
 Result = TypeVar("Result")
 
-#: They yield requests, receive the outputs by name, and return a result. The outputs are in the
-#: network's own memory: they are read-only, and valid until the next request or the return.
-Steps = Generator[InferenceRequest, Outputs, Result]
+#: They yield requests, receive the outputs by name, or the list of the results of parallel steps,
+#: and return a result. The outputs are in the network's own memory: they are read-only, and valid
+#: until the next request or the return.
+Steps = Generator[InferenceRequest | ParallelSteps, Any, Result]
 
 #: The steps to the poses in an image.
 PipelineSteps = Steps[list[Pose]]

@@ -20,7 +20,13 @@ from posezoo.poses.letterbox import Image, Size, image_size, to_image_pixels
 from posezoo.poses.ssd_detection import Box
 from posezoo.poses.top_down import Color, TopDownOptions, crop_as_stated, suppress_by_oks
 from posezoo.run.runtime.camera_motion import CameraMotion
-from posezoo.run.runtime.inference_pipeline import FrameSteps, Pipeline, PipelineSteps, Steps
+from posezoo.run.runtime.inference_pipeline import (
+    FrameSteps,
+    ParallelSteps,
+    Pipeline,
+    PipelineSteps,
+    Steps,
+)
 from posezoo.run.runtime.network_pipeline import NetworkPipeline, PipelineConfig, copy_outputs
 
 _BLACK: Color = (0, 0, 0)
@@ -218,26 +224,38 @@ class TopDownPipeline(NetworkPipeline):
     ) -> Steps[list[tuple[Pose, Box]]]:
         """The pose in each box, without duplicates."""
         size = image_size(image)
-        people = []
-        areas = []
+        steps = []
         for box in boxes:
             visible = box.clip(size)
             # Not `<= 0`: a side may be NaN.
-            if not (visible.width > 0 and visible.height > 0):
-                continue
-            crop = self._crop(box, size, self._size, padding)
-            picture = crop.extract(image, self._blank)
-            maps = yield from self._infer(picture)
-            if self._options.runs_mirrored:
-                maps = copy_outputs(maps)
-                mirrored = yield from self._infer(np.ascontiguousarray(picture[:, ::-1]))
-                maps |= {f"flipped_{role}": output for role, output in mirrored.items()}
-            for pose in to_image_pixels(self._decode_outputs(maps, self._size), crop.view, size):
-                people.append((replace(pose, score=pose.score * box.score), box))
-                areas.append(crop.area)
+            if visible.width > 0 and visible.height > 0:
+                steps.append(self._estimate_person(image, box, padding))
+        if not steps:
+            return []
+        people = []
+        areas = []
+        for poses, box, area in (yield ParallelSteps(steps)):
+            people += [(pose, box) for pose in poses]
+            areas += [area] * len(poses)
         poses = [pose for pose, _ in people]
         kept = suppress_by_oks(poses, areas, max_similarity=self._options.max_similarity)
         return [people[index] for index in kept]
+
+    def _estimate_person(
+        self, image: Image, box: Box, padding: float
+    ) -> Steps[tuple[list[Pose], Box, float]]:
+        """The pose in a box, or several, with the box and the area of the crop."""
+        size = image_size(image)
+        crop = self._crop(box, size, self._size, padding)
+        picture = crop.extract(image, self._blank)
+        maps = yield from self._infer(picture)
+        if self._options.runs_mirrored:
+            maps = copy_outputs(maps)
+            mirrored = yield from self._infer(np.ascontiguousarray(picture[:, ::-1]))
+            maps |= {f"flipped_{role}": output for role, output in mirrored.items()}
+        poses = to_image_pixels(self._decode_outputs(maps, self._size), crop.view, size)
+        scored = [replace(pose, score=pose.score * box.score) for pose in poses]
+        return scored, box, crop.area
 
     def _is_found(self, pose: Pose) -> bool:
         """Whether enough of a person is seen to expect them there in the next frame."""

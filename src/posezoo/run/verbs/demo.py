@@ -535,16 +535,21 @@ def _describe(estimator: Estimator, is_tracking: bool) -> dict[str, Any]:
     return {
         **project(estimator, _ESTIMATOR),
         "people_from": TRACKING if is_one_person else estimator.people_from,
+        "detector_precision": "" if is_one_person else estimator.detector_precision,
         "tracking": is_tracking,
     }
 
 
 def _describe_in_words(description: Mapping[str, Any]) -> str:
+    from posezoo.poses.people import describe_people
+
     width, height = description["input_size"] or ("any", "any")
     text = (
         "{model} on {device} in {executed_precision}: {decoder}, input {width}x{height},"
-        " {requests} frames at once in {streams} streams, people from {people_from}"
+        " {requests} frames at once in {streams} streams"
     ).format(width=width, height=height, **description)
+    people = describe_people(description["people_from"], description["detector_precision"])
+    text += f", people from {people}"
     if description["people_from"] == TRACKING:
         from posezoo.poses.people import ONE_IS_FOLLOWED
 

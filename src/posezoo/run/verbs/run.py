@@ -19,6 +19,7 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,9 @@ posezoo run mine.pth --input me.jpg
 posezoo run yolo11n-pose.onnx --input me.jpg
 posezoo run mine.onnx --as rtmpose-m --input me.jpg
 """
+
+# With fewer, all cores work on one photo after the other: a device may have a stream for each core.
+_MANY_PHOTOS = 8
 
 # Texts near the beginning of each poses.json.
 _SIGNS = ('"people_from": ', '"executed_precision": ', '"images": ')
@@ -165,7 +169,9 @@ def run(args: _Args) -> int:
             listener=console,
             time_step=timer.time_step,
         )
-        estimator, card = _load(loader, chosen, args)
+        # Many photos are processed at the same time; a few, or a video, one after the other.
+        requests = 0 if len(inputs.images) >= _MANY_PHOTOS and not inputs.videos else 1
+        estimator, card = _load(loader, chosen, args, requests)
         name = _name_of(chosen) or estimator.model.full_name
         results = args.output or user_folder("cache") / "results" / name
         runner = InputRunner(
@@ -245,8 +251,10 @@ def _refuse_invalid_flags(args: _Args) -> None:
 PROOF: Hook[Callable[[PreparedModel], str]] = Hook("device_proof", lambda _prepared: "")
 
 
-def _load(loader: Loader, chosen: ChosenModel, args: _Args) -> tuple[Estimator, Path | None]:
-    """The estimator, and the card of a model of the zoo."""
+def _load(
+    loader: Loader, chosen: ChosenModel, args: _Args, requests: int
+) -> tuple[Estimator, Path | None]:
+    """The estimator, and the card of a model of the zoo; ``requests`` as in ``RuntimeConfig``."""
     from posezoo.core.pipeline.get import write_sidecars
     from posezoo.run.load import default_runtime
     from posezoo.run.runtime.runtime_config import LoadOptions
@@ -260,7 +268,7 @@ def _load(loader: Loader, chosen: ChosenModel, args: _Args) -> tuple[Estimator, 
             with loader.time_step("compare the device with the CPU"):
                 PROOF.part(prepared)
     options = LoadOptions(
-        default_runtime(loader.context.settings),
+        replace(default_runtime(loader.context.settings), requests=requests),
         target_size=args.height,
         min_person_score=args.min_person_score,
         whole_image=args.whole_image,
@@ -269,9 +277,11 @@ def _load(loader: Loader, chosen: ChosenModel, args: _Args) -> tuple[Estimator, 
 
 
 def _facts_of_run(estimator: Estimator, runner: InputRunner, precision: str) -> dict[str, Any]:
+    is_detector_used = estimator.people_from in runner.people_from
     return {
         "model": estimator.model.full_name,
         "people_from": ", ".join(runner.people_from),
+        "detector_precision": estimator.detector_precision if is_detector_used else "",
         "precision": precision or "unknown",
         "device": estimator.device,
         "executed_precision": estimator.executed_precision,
@@ -423,7 +433,11 @@ def _summary_lines(
         yield f"model card  {summary['card']}"
     yield f"ran         {ran} on {summary['device']} in {summary['executed_precision']}"
     if finds_people:
-        people_from = summary["people_from"]
+        from posezoo.poses.people import ONE_IS_FOLLOWED, describe_people
+
+        usual = estimator.people_from
+        described = describe_people(usual, summary["detector_precision"])
+        people_from = summary["people_from"].replace(usual, described)
         note = f": {ONE_IS_FOLLOWED}" if TRACKING in people_from else ""
         yield f"{plural_of(noun)} from {people_from}{note}"
     for name, seconds in summary["seconds"].items():

@@ -32,6 +32,8 @@ from posezoo.core.files.staging import staging_dir
 from posezoo.core.values import frozen
 from posezoo.core.workers.signals import SignalExit
 from posezoo.poses.drawing import draw
+from posezoo.poses.keypoints import Pose
+from posezoo.poses.letterbox import Image
 from posezoo.run.images import read_image, require_image, write_image
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.video.frame_outputs import (
@@ -343,6 +345,26 @@ ReportFailure = Callable[[str, str, PosezooError], None]
 
 
 @dataclass
+class _LoadedImage:
+    """An image whose pixels are in memory from when it is read until it is drawn."""
+
+    input: ImageInput
+    timer: StepTimer
+    pixels: Image | None = None
+
+    def read(self) -> Image:
+        with self.timer.time_step("read images"):
+            self.pixels = read_image(self.input.path)
+        return self.pixels
+
+    def take(self) -> Image:
+        pixels = self.pixels
+        assert pixels is not None
+        self.pixels = None
+        return pixels
+
+
+@dataclass
 class InputRunner:
     """Runs a model on all inputs, and collects the results as JSON values.
 
@@ -403,22 +425,26 @@ class InputRunner:
         # A folder that cannot be written is one error, not one for each image.
         with staging_dir(self.results.parent if self.is_file else self.results):
             pass
-        for image in self.inputs.images:
-            try:
-                self._run_on_image(image)
-            except DiskError:
-                raise
-            except (ImageError, OutputError) as error:
-                self.report_failure("image", image.name, error)
+        self._run_on_images()
         for video in self.inputs.videos:
             if self.ended_by is None:
                 self._run_on_video(video)
 
-    def _run_on_image(self, image: ImageInput) -> None:
-        with self.timer.time_step("read images"):
-            pixels = read_image(image.path)
-        with self.timer.time_step("find poses"):
-            poses = self.estimator(pixels)
+    def _run_on_images(self) -> None:
+        """Read the next images, and find their poses, while one is drawn and written."""
+        loaded = [_LoadedImage(image, self.timer) for image in self.inputs.images]
+        with self.estimator.stream(loaded, _LoadedImage.read) as stream:
+            for image in loaded:
+                try:
+                    with self.timer.time_step("find poses"):
+                        _, poses = next(stream)
+                    self._write_image(image.input, image.take(), poses)
+                except DiskError:
+                    raise
+                except (ImageError, OutputError) as error:
+                    self.report_failure("image", image.input.name, error)
+
+    def _write_image(self, image: ImageInput, pixels: Image, poses: Sequence[Pose]) -> None:
         self.skeletons |= {pose.layout for pose in poses}
         target = self._names.output_path(image.path)
         with (
