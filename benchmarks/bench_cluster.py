@@ -112,12 +112,18 @@ def convert_s(
         finished = len(list((folder / "out").glob("public/*/FP16/provenance.json")))
         workers = _workers_of(process.pid) if finished >= kill_after else []
         if workers:
-            os.kill(workers[0], signal.SIGKILL)
+            _kill(workers[0])
             killed_s = time.perf_counter() - start
         time.sleep(0.02)
     if process.wait() != 0:
         raise RuntimeError(f"the conversion of {models} failed")
     return time.perf_counter() - start, killed_s
+
+
+def _kill(worker: int) -> None:
+    if sys.platform == "win32":
+        raise OSError("workers are found in /proc, and killed by SIGKILL")
+    os.kill(worker, signal.SIGKILL)
 
 
 def _workers_of(pid: int) -> list[int]:

@@ -26,10 +26,10 @@ from pathlib import Path
 
 from posezoo.core.declarations.model import WHOLE_IMAGE, Model, ModelSpec, Precision
 from posezoo.core.errors import import_cv2
+from posezoo.core.operating_system import available_cores
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.core.versions import package_version
-from posezoo.core.workers.threads import available_cores
 from posezoo.measure.benchmarking.benchmark_result import describe_machine
 from posezoo.pages.facts.comparison import int8_ratio
 from posezoo.poses.people import people_from

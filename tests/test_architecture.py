@@ -39,7 +39,8 @@ PARTS = (
 )
 #: The same for the packages and modules inside the core; those of one row do not import each other.
 CORE: tuple[set[str], ...] = (
-    {"arrays", "features", "regular_files", "user_folders", "values"},
+    {"arrays", "features", "operating_system", "values"},
+    {"regular_files", "user_folders"},
     {"errors", "events", "http_headers", "versions"},
     {"plugins"},
     {"settings", "declarations", "workers"},

@@ -38,6 +38,8 @@ def main() -> int:
 
 
 def _limit_resources(memory_bytes: int, seconds: float) -> None:
+    if sys.platform == "win32":
+        raise SystemExit("the sandbox exists only for Linux")
     limits = {
         resource.RLIMIT_AS: memory_bytes,  # it counts shared memory too, unlike RLIMIT_DATA
         resource.RLIMIT_FSIZE: memory_bytes,

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from posezoo.core.errors import PosezooError, import_cv2
+from posezoo.core.operating_system import PROC
 from posezoo.core.values import frozen
 from posezoo.run.images import Image
 
@@ -64,7 +65,7 @@ class UtilizationMonitor:
         PosezooError: ``shown`` is not empty, and this system has no /proc.
     """
 
-    def __init__(self, shown: Iterable[str] = (), proc: Path = Path("/proc")) -> None:
+    def __init__(self, shown: Iterable[str] = (), proc: Path = PROC) -> None:
         self._proc = proc
         self._shown = set(shown)
         self._history: deque[SystemLoad] = deque(maxlen=_HISTORY)
