@@ -232,6 +232,100 @@ def test_every_module_says_what_it_is_for():
         assert ast.get_docstring(parse(path.read_text("utf-8"))), path
 
 
+#: What only some systems have, or what tells them apart; all of it is in one module. The sandbox exists only on Linux.
+SYSTEM_MODULES = {"fcntl", "grp", "msvcrt", "posix", "pwd", "resource", "termios", "tty", "winreg"}
+SYSTEM_NAMES = {
+    "os": {
+        *(
+            "name",
+            "fork",
+            "geteuid",
+            "getgid",
+            "getpgrp",
+            "getuid",
+            "killpg",
+            "link",
+            "mkfifo",
+            "register_at_fork",
+        ),
+        *(
+            "sched_getaffinity",
+            "setsid",
+            "statvfs",
+            "symlink",
+            "sysconf",
+            "uname",
+            "wait4",
+            "pread",
+            "pwrite",
+        ),
+        *("O_BINARY", "O_NOFOLLOW", "O_NONBLOCK", "O_DIRECTORY"),
+    },
+    "signal": {"SIGALRM", "SIGHUP", "SIGKILL", "SIGPIPE", "pthread_kill", "setitimer"},
+    "sys": {"platform", "getwindowsversion"},
+}
+HOMES = {"core/operating_system.py"}
+ONLY_ON_LINUX = {"omz/sandbox.py", "omz/upstream_job.py"}
+
+
+def system_name(node: ast.AST) -> str:
+    """What an expression uses that only some systems have, or that tells them apart; empty for nothing."""
+    match node:
+        case ast.Attribute(value=ast.Name(id=module), attr=name) if name in SYSTEM_NAMES.get(
+            module, ()
+        ):
+            return f"{module}.{name}"
+        case ast.Call(
+            func=ast.Name(id="hasattr" | "getattr"),
+            args=[ast.Name(id=module), ast.Constant(value=name), *_],
+        ):
+            return f"{module}.{name}" if name in SYSTEM_NAMES.get(module, ()) else ""
+        case ast.Constant(value=str(text)) if text.startswith(("/proc", "/sys/")):
+            return text
+    return ""
+
+
+def system_names_in(code: str) -> set[str]:
+    """The same of a whole module, with its imports."""
+    used = {system_name(node) for node in ast.walk(parse(code))} - {""}
+    for node in ast.walk(parse(code)):
+        if isinstance(node, ast.Import):
+            used |= SYSTEM_MODULES & {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            used |= SYSTEM_MODULES & {str(node.module)}
+            names = {alias.name for alias in node.names}
+            used |= {
+                f"{node.module}.{name}"
+                for name in names & SYSTEM_NAMES.get(str(node.module), set())
+            }
+    return used
+
+
+def test_only_one_module_knows_what_differs_between_operating_systems():
+    for path in sorted(SOURCE.rglob("*.py")):
+        name = path.relative_to(SOURCE).as_posix()
+        if name not in HOMES | ONLY_ON_LINUX:
+            used = system_names_in(path.read_text("utf-8"))
+            assert not used, (
+                f"{name} uses {used}: what differs belongs into core/operating_system.py"
+            )
+
+
+def test_each_way_to_tell_systems_apart_is_seen():
+    code = (
+        "import os, fcntl\nfrom sys import platform\nfrom resource import getrlimit\n"
+        "def f():\n    os.name\n    hasattr(os, 'fork')\n    open('/proc/self/maps')\n    os.path.join('a')\n"
+    )
+    assert system_names_in(code) == {
+        "fcntl",
+        "sys.platform",
+        "resource",
+        "os.name",
+        "os.fork",
+        "/proc/self/maps",
+    }
+
+
 def test_only_one_module_transfers_files_of_stores():
     """A download may read a file at an address, as from any server."""
     importers = {

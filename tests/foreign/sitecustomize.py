@@ -20,6 +20,7 @@ import io
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -169,7 +170,7 @@ def _is_in_use(path: str) -> bool:
     handles = _listdir("/proc/self/fd")
     for handle in handles:
         try:
-            if os.readlink(f"/proc/self/fd/{handle}") == real:
+            if _readlink(f"/proc/self/fd/{handle}") == real:
                 return True
         except OSError:
             continue
@@ -178,6 +179,7 @@ def _is_in_use(path: str) -> bool:
 
 
 _listdir = os.listdir
+_readlink = os.readlink  # pathlib would be asked in turn
 _is_looking = False
 
 
@@ -252,7 +254,7 @@ def _start_there(self: Any, args: Any, *others: Any, **options: Any) -> None:
         raise ValueError("pass_fds not supported on Windows.")
     if isinstance(args, list) and args[1:2] == ["-I"] and "-c" in args:  # it reads no PYTHONPATH
         place = args.index("-c") + 1
-        here = os.path.dirname(os.path.abspath(__file__))
+        here = str(Path(__file__).resolve().parent)
         begin = f"import sys; sys.path.insert(0, {here!r}); sys.modules.pop('sitecustomize', None); import sitecustomize; "
         args = [*args[:place], begin + args[place], *args[place + 1 :]]
     _start(self, args, *others, **options)

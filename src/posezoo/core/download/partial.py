@@ -86,8 +86,16 @@ class PartialFile:
             self._record_state()
         elif not self._published:
             self._forget_state()
+            self._close_if_unlocked()
             discard(self.path)
-        os.close(self._handle)
+        if self._handle >= 0:
+            os.close(self._handle)
+
+    def _close_if_unlocked(self) -> None:
+        """Windows neither renames nor removes an open file; a lock is kept until then."""
+        if not self._is_findable:
+            os.close(self._handle)
+            self._handle = -1
 
     def _read_state(self) -> Json:
         """What an earlier run recorded about its bytes: digest, source and etag of their file."""
@@ -210,6 +218,7 @@ class PartialFile:
                 sync(path)
             else:
                 sync_open_file(self._handle)
+            self._close_if_unlocked()
             sections = {"origin": origin} if origin else {}
             if digest:
                 sections["verified"] = {digest.algorithm: digest.value, **fingerprint(path)}
