@@ -80,7 +80,7 @@ def add_models(kind: str, count: int, folder: Path) -> None:
 
 
 def _find_in_mirror(file: str) -> Path:
-    for line in (MIRROR / "MANIFEST.tsv").read_text().splitlines():
+    for line in (MIRROR / "MANIFEST.tsv").read_text("utf-8").splitlines():
         path, _, digest, *_ = line.split("\t")
         if path.endswith(f"/{file}"):
             return MIRROR / "1" / digest[:2] / digest[2:]
@@ -129,7 +129,7 @@ def _kill(worker: int) -> None:
 def _workers_of(pid: int) -> list[int]:
     children = []
     for thread in Path(f"/proc/{pid}/task").iterdir():
-        children += [int(child) for child in (thread / "children").read_text().split()]
+        children += [int(child) for child in (thread / "children").read_text("utf-8").split()]
     return [
         child for child in children if b"serve()" in Path(f"/proc/{child}/cmdline").read_bytes()
     ]

@@ -320,7 +320,11 @@ class Measurer:
             return ""
         command = [sys.executable, "-m", "posezoo", *words, *self._models_dir, "--quiet"]
         ended = subprocess.run(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            check=False,
         )
         if ended.returncode in (0, 130):
             if ended.returncode:
@@ -336,7 +340,10 @@ def busy_share() -> float:
     """
 
     def read_times() -> tuple[int, int]:
-        times = [int(word) for word in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
+        times = [
+            int(word)
+            for word in Path("/proc/stat").read_text(encoding="utf-8").split("\n")[0].split()[1:9]
+        ]
         return sum(times), times[3] + times[4]  # idle, and waiting for a disk
 
     if not Path("/proc/stat").is_file():
@@ -348,7 +355,7 @@ def busy_share() -> float:
 
 
 def _has_rows(report: Path) -> bool:
-    return report.is_file() and bool(json.loads(report.read_text()))
+    return report.is_file() and bool(json.loads(report.read_text(encoding="utf-8")))
 
 
 def main() -> int:

@@ -326,6 +326,34 @@ def test_each_way_to_tell_systems_apart_is_seen():
     }
 
 
+def opens_without_encoding(node: ast.AST) -> bool:
+    """Whether a call reads or writes text in the encoding of the system; ruff sees it only where it knows the type."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    keywords = {keyword.arg for keyword in node.keywords}
+    most = {"read_text": 0, "write_text": 1}.get(node.func.attr, -1)
+    is_bare = len(node.args) <= most or bool({"text", "universal_newlines"} & keywords)
+    return is_bare and "encoding" not in keywords
+
+
+def test_each_text_is_read_and_written_in_a_stated_encoding():
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(parse(path.read_text("utf-8"))):
+            assert not opens_without_encoding(node), f"{path.relative_to(SOURCE)}:{node.lineno}"
+
+
+def test_a_text_without_a_stated_encoding_is_seen():
+    def is_seen(code: str) -> bool:
+        return any(map(opens_without_encoding, ast.walk(ast.parse(code))))
+
+    assert all(map(is_seen, ["p.read_text()", "p.write_text(x)", "subprocess.run(c, text=True)"]))
+    assert not any(
+        map(
+            is_seen, ["p.read_text('utf-8')", "p.write_text(x, encoding='utf-8')", "p.read_bytes()"]
+        )
+    )
+
+
 def test_only_one_module_transfers_files_of_stores():
     """A download may read a file at an address, as from any server."""
     importers = {

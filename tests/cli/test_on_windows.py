@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.network import network
+from fakes.network import HEIGHT, OUTPUT_SHAPE, OUTPUTS, WIDTH, network
 from fakes.zoo import declared_file, model_yml, write_model
 
 FOREIGN = str(Path(__file__).resolve().parents[1] / "foreign")
@@ -57,7 +57,12 @@ def zoo(tmp_path_factory):
     """A registry of one model, whose file lies in a folder."""
     root = tmp_path_factory.mktemp("zoo")
     (root / "net.tflite").write_bytes(network("tflite"))
-    write_model(root / "models", "net", model_yml(files=[declared_file(root / "net.tflite")]))
+    declared = model_yml(
+        files=[declared_file(root / "net.tflite")],
+        inputs=[{"name": "image", "shape": [1, HEIGHT, WIDTH, 3], "layout": "NHWC"}],
+        outputs=[{"name": name, "shape": list(OUTPUT_SHAPE)} for name in OUTPUTS],
+    )
+    write_model(root / "models", "net", declared)
     return root
 
 

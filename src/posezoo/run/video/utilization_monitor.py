@@ -98,7 +98,7 @@ class UtilizationMonitor:
             share = (busy - busy_before) / max(1, total - total_before)
             cores.append(min(1.0, max(0.0, share)))
         # The file has values in KiB; the names are from proc(5).
-        lines = (line.split() for line in (self._proc / "meminfo").read_text().splitlines())
+        lines = (line.split() for line in (self._proc / "meminfo").read_text("utf-8").splitlines())
         memory = {name.rstrip(":"): int(number) * 1024 for name, number, *_ in lines}
         used = (memory["MemTotal"] - memory["MemAvailable"], memory["MemTotal"])
         used_swap = (memory["SwapTotal"] - memory["SwapFree"], memory["SwapTotal"])
@@ -191,7 +191,7 @@ def _read_ticks(path: Path) -> dict[str, tuple[int, int]]:
     steal.
     """
     ticks = {}
-    for line in path.read_text().splitlines():
+    for line in path.read_text("utf-8").splitlines():
         name, *numbers = line.split()
         if name.startswith("cpu") and name != "cpu":
             counts = list(map(int, numbers[:8]))
