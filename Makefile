@@ -13,7 +13,7 @@ QUIET  := $(shell test -t 2 || echo --quiet)
 PIP     = $(BIN)/python -m pip --disable-pip-version-check $(QUIET)
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all test-slow test-release test-hostile test-again judge coverage check zoo cards site docs examples mo-env demo-env bench bench-once measure resolve \
+.PHONY: help quickstart test test-all test-slow test-release test-hostile test-foreign test-again judge coverage check zoo cards site docs examples mo-env demo-env bench bench-once measure resolve \
         posenet-env judges network-judges onnx-judges npm-models node-env soak release image clean
 
 help:  ## list the verbs
@@ -56,6 +56,11 @@ test-release: $(VENV)/.installed-test  ## build a release and an image, and try 
 test-hostile: $(VENV)/.installed-test  ## run the quick tests with settings of git, pip, proxies and more in the way
 	tests/hostile.sh --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
+# tests/foreign/not_there.txt names the tests whose subject Windows does not have.
+FOREIGN ?= tests/core tests/run tests/omz tests/lint tests/cli/test_names_of_windows.py
+test-foreign: $(VENV)/.installed-test  ## run quick tests of the core, run, omz and lint on an imitated Windows
+	PYTHONPATH=tests/foreign $(PYTEST) -m "not slow and not judge" $(FOREIGN)
+
 # pytest runs all tests where it knows none of those that failed, such as a file that it cannot read.
 test-again: $(VENV)/.installed-test  ## run the tests that failed last time, one after the other
 	timeout 900 $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
@@ -92,8 +97,12 @@ check: $(VENV)/.installed-test $(VENV)/.installed-check  ## ruff, unused code, m
 	$(BIN)/zizmor --offline --quiet .github
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
+# types-3.10, types-win32, types-darwin
+types-3.%:
+	$(BIN)/mypy --python-version 3.$*
+
 types-%:
-	$(BIN)/mypy --python-version $*
+	$(BIN)/mypy --platform $*
 
 zoo: $(VENV)/.installed-lint  ## check our registry's metadata
 	$(BIN)/posezoo verify --metadata

@@ -330,10 +330,9 @@ def opens_without_encoding(node: ast.AST) -> bool:
     """Whether a call reads or writes text in the encoding of the system; ruff sees it only where it knows the type."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return False
-    keywords = {keyword.arg for keyword in node.keywords}
+    given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
     most = {"read_text": 0, "write_text": 1}.get(node.func.attr, -1)
-    is_bare = len(node.args) <= most or bool({"text", "universal_newlines"} & keywords)
-    return is_bare and "encoding" not in keywords
+    return (len(node.args) <= most or given.get("text") == "True") and "encoding" not in given
 
 
 def test_each_text_is_read_and_written_in_a_stated_encoding():
