@@ -246,17 +246,19 @@ measure: $(VENV)/.installed-test  ## measure AP, INT8 and speed where measured.y
 	$(BIN)/python benchmarks/measure.py --photos $(PHOTOS) --kinds $(KINDS) $(MEASURE); \
 	  status=$$?; $(BIN)/python docs/draw.py && exit $$status
 
-resolve: $(VENV)/.installed-check  ## do all extras resolve to wheels on every Python that we name?
+SYSTEMS = x86_64-manylinux_2_28 aarch64-manylinux_2_28 x86_64-pc-windows-msvc aarch64-apple-darwin
+resolve: $(VENV)/.installed-check  ## do all extras resolve to wheels for Linux, Windows and macOS, on every Python from 3.10 to 3.14?
 	rm -rf build/resolve && $(BIN)/python -m build --quiet --wheel --outdir build/resolve
-	$(MAKE) --no-print-directory --jobs 4 --output-sync resolve-3.10 resolve-3.11 resolve-3.12 resolve-3.13
+	$(MAKE) --no-print-directory --jobs 4 --output-sync $(foreach system,$(SYSTEMS),$(foreach minor,10 11 12 13 14,resolve-3.$(minor)-$(system)))
 
 # uv reads the metadata of the wheels, where pip downloads the wheels. It does not read pip's configuration.
 PIP_INDEX = $${PIP_INDEX_URL:-$$($(PIP) config get global.index-url 2>/dev/null)}
+resolve-%: SYSTEM = $(patsubst $(firstword $(subst -, ,$*))-%,%,$*)
 resolve-%:
 	@index="$(PIP_INDEX)"; echo "posezoo[all,test] @ file://$$(ls $(CURDIR)/build/resolve/*.whl)" | \
-	  UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --quiet --only-binary :all: --python-version $* \
+	  UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --quiet --only-binary :all: --python-version $(firstword $(subst -, ,$*)) --python-platform $(SYSTEM) \
 	  --output-file build/resolve/python-$* $${index:+--default-index "$$index"} -
-	@echo "Python $*: $$(grep -c == build/resolve/python-$*) packages"
+	@echo "Python $(firstword $(subst -, ,$*)), $(SYSTEM): $$(grep -c == build/resolve/python-$*) packages"
 
 # Twice from two clones, then in fresh environments of each Python that is found, offline.
 release: $(VENV)/.installed-release  ## build sdist, wheel and SBOM into dist/, the same bytes each time, and try them

@@ -26,9 +26,10 @@ PROMISE = (
     " files, and write only its results"
 )
 
+_STEP = "install bubblewrap (the program bwrap) and allow user namespaces"
 HINT = (
-    "install bubblewrap (the program bwrap) and allow user namespaces; or create the file with the"
-    " authors' tools and declare that file instead"
+    f"{_STEP if IS_LINUX else 'use Linux, such as in WSL'}; or create the file with the authors'"
+    " tools and declare that file instead"
 )
 
 #: The size of the temporary folder, which lies in memory.
