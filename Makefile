@@ -246,7 +246,8 @@ measure: $(VENV)/.installed-test  ## measure AP, INT8 and speed where measured.y
 	$(BIN)/python benchmarks/measure.py --photos $(PHOTOS) --kinds $(KINDS) $(MEASURE); \
 	  status=$$?; $(BIN)/python docs/draw.py && exit $$status
 
-SYSTEMS = x86_64-manylinux_2_28 aarch64-manylinux_2_28 x86_64-pc-windows-msvc aarch64-apple-darwin
+# OpenVINO 2026.4 needs glibc 2.35 on ARM, and ONNX Runtime macOS 14.
+SYSTEMS = x86_64-manylinux_2_28 aarch64-manylinux_2_35 x86_64-pc-windows-msvc aarch64-apple-darwin
 resolve: $(VENV)/.installed-check  ## do all extras resolve to wheels for Linux, Windows and macOS, on every Python from 3.10 to 3.14?
 	rm -rf build/resolve && $(BIN)/python -m build --quiet --wheel --outdir build/resolve
 	$(MAKE) --no-print-directory --jobs 4 --output-sync $(foreach system,$(SYSTEMS),$(foreach minor,10 11 12 13 14,resolve-3.$(minor)-$(system)))
@@ -256,7 +257,7 @@ PIP_INDEX = $${PIP_INDEX_URL:-$$($(PIP) config get global.index-url 2>/dev/null)
 resolve-%: SYSTEM = $(patsubst $(firstword $(subst -, ,$*))-%,%,$*)
 resolve-%:
 	@index="$(PIP_INDEX)"; echo "posezoo[all,test] @ file://$$(ls $(CURDIR)/build/resolve/*.whl)" | \
-	  UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --quiet --only-binary :all: --python-version $(firstword $(subst -, ,$*)) --python-platform $(SYSTEM) \
+	  UV_PYTHON_DOWNLOADS=never MACOSX_DEPLOYMENT_TARGET=14.0 $(BIN)/uv pip compile --quiet --only-binary :all: --python-version $(firstword $(subst -, ,$*)) --python-platform $(SYSTEM) \
 	  --output-file build/resolve/python-$* $${index:+--default-index "$$index"} -
 	@echo "Python $(firstword $(subst -, ,$*)), $(SYSTEM): $$(grep -c == build/resolve/python-$*) packages"
 

@@ -1,5 +1,9 @@
 """Locks on files and folders; the system releases a lock when its process ends, even if it is
 killed.
+
+The package filelock has two guarantees less: its soft lock, for file systems without locks, stays
+when its process is killed, so that the next run waits for nobody; and it trusts each flock, also on
+file systems where everyone gets the lock. It locks a file of its own, not the part or the folder.
 """
 
 from __future__ import annotations
