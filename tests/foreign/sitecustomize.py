@@ -150,13 +150,12 @@ def _import_there(
 
 def _asked_by_posezoo() -> bool:
     """Whether posezoo's code called, directly or through the standard library."""
-    frame = sys._getframe(2)
+    frame = sys._getframe()
     while frame is not None:
-        name = str(frame.f_globals.get("__name__"))
-        top = name.partition(".")[0]
+        top = str(frame.f_globals.get("__name__")).partition(".")[0]
         if top == "posezoo":
             return True
-        if top not in sys.stdlib_module_names or top == "__main__":
+        if top not in sys.stdlib_module_names and top != __name__:
             return False
         frame = frame.f_back
     return False
