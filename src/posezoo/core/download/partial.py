@@ -88,12 +88,15 @@ class PartialFile:
             self._forget_state()
             self._close_if_unlocked()
             discard(self.path)
-        if self._handle >= 0:
-            os.close(self._handle)
+        self._close()
 
     def _close_if_unlocked(self) -> None:
         """Windows neither renames nor removes an open file; a lock is kept until then."""
         if not self._is_findable:
+            self._close()
+
+    def _close(self) -> None:
+        if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
 
