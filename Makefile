@@ -13,7 +13,7 @@ QUIET  := $(shell test -t 2 || echo --quiet)
 PIP     = $(BIN)/python -m pip --disable-pip-version-check $(QUIET)
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all test-slow test-release test-hostile test-again judge coverage check zoo cards site docs examples mo-env demo-env bench bench-once measure resolve \
+.PHONY: help quickstart test test-all test-slow test-release test-hostile test-foreign test-again judge coverage check zoo cards site docs examples mo-env demo-env bench bench-once measure resolve \
         posenet-env judges network-judges onnx-judges npm-models node-env soak release image clean
 
 help:  ## list the verbs
@@ -56,6 +56,11 @@ test-release: $(VENV)/.installed-test  ## build a release and an image, and try 
 test-hostile: $(VENV)/.installed-test  ## run the quick tests with settings of git, pip, proxies and more in the way
 	tests/hostile.sh --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
+# tests/foreign/not_there.txt names the tests whose subject Windows does not have.
+FOREIGN ?= tests/core/files tests/core/workers tests/core/declarations tests/lint tests/cli/test_names_of_windows.py tests/cli/test_on_windows.py
+test-foreign: $(VENV)/.installed-test  ## run quick tests of the core and lint on an imitated Windows
+	PYTHONPATH=tests/foreign $(PYTEST) -m "not slow and not judge" $(FOREIGN)
+
 # pytest runs all tests where it knows none of those that failed, such as a file that it cannot read.
 test-again: $(VENV)/.installed-test  ## run the tests that failed last time, one after the other
 	timeout 900 $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
@@ -92,8 +97,12 @@ check: $(VENV)/.installed-test $(VENV)/.installed-check  ## ruff, unused code, m
 	$(BIN)/zizmor --offline --quiet .github
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
+# types-3.10, types-win32, types-darwin
+types-3.%:
+	$(BIN)/mypy --python-version 3.$*
+
 types-%:
-	$(BIN)/mypy --python-version $*
+	$(BIN)/mypy --platform $*
 
 zoo: $(VENV)/.installed-lint  ## check our registry's metadata
 	$(BIN)/posezoo verify --metadata
@@ -237,17 +246,20 @@ measure: $(VENV)/.installed-test  ## measure AP, INT8 and speed where measured.y
 	$(BIN)/python benchmarks/measure.py --photos $(PHOTOS) --kinds $(KINDS) $(MEASURE); \
 	  status=$$?; $(BIN)/python docs/draw.py && exit $$status
 
-resolve: $(VENV)/.installed-check  ## do all extras resolve to wheels on every Python that we name?
+# OpenVINO 2026.4 needs glibc 2.35 on ARM, and ONNX Runtime macOS 14.
+SYSTEMS = x86_64-manylinux_2_28 aarch64-manylinux_2_35 x86_64-pc-windows-msvc aarch64-apple-darwin
+resolve: $(VENV)/.installed-check  ## do all extras resolve to wheels for Linux, Windows and macOS, on every Python from 3.10 to 3.14?
 	rm -rf build/resolve && $(BIN)/python -m build --quiet --wheel --outdir build/resolve
-	$(MAKE) --no-print-directory --jobs 4 --output-sync resolve-3.10 resolve-3.11 resolve-3.12 resolve-3.13
+	$(MAKE) --no-print-directory --jobs 4 --output-sync $(foreach system,$(SYSTEMS),$(foreach minor,10 11 12 13 14,resolve-3.$(minor)-$(system)))
 
 # uv reads the metadata of the wheels, where pip downloads the wheels. It does not read pip's configuration.
 PIP_INDEX = $${PIP_INDEX_URL:-$$($(PIP) config get global.index-url 2>/dev/null)}
+resolve-%: SYSTEM = $(patsubst $(firstword $(subst -, ,$*))-%,%,$*)
 resolve-%:
 	@index="$(PIP_INDEX)"; echo "posezoo[all,test] @ file://$$(ls $(CURDIR)/build/resolve/*.whl)" | \
-	  UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --quiet --only-binary :all: --python-version $* \
+	  UV_PYTHON_DOWNLOADS=never MACOSX_DEPLOYMENT_TARGET=14.0 $(BIN)/uv pip compile --quiet --only-binary :all: --python-version $(firstword $(subst -, ,$*)) --python-platform $(SYSTEM) \
 	  --output-file build/resolve/python-$* $${index:+--default-index "$$index"} -
-	@echo "Python $*: $$(grep -c == build/resolve/python-$*) packages"
+	@echo "Python $(firstword $(subst -, ,$*)), $(SYSTEM): $$(grep -c == build/resolve/python-$*) packages"
 
 # Twice from two clones, then in fresh environments of each Python that is found, offline.
 release: $(VENV)/.installed-release  ## build sdist, wheel and SBOM into dist/, the same bytes each time, and try them

@@ -130,7 +130,7 @@ def make_release(dist: Path, folder: Path, untried: bool) -> None:
     sums = [
         f"{sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(made.iterdir())
     ]
-    (made / "SHA256SUMS").write_text("".join(sums))
+    (made / "SHA256SUMS").write_text("".join(sums), "utf-8")
     (made / "NOTES.md").write_text(release.notes, "utf-8")
     shutil.rmtree(dist, ignore_errors=True)
     shutil.move(made, dist)

@@ -80,7 +80,7 @@ def add_models(kind: str, count: int, folder: Path) -> None:
 
 
 def _find_in_mirror(file: str) -> Path:
-    for line in (MIRROR / "MANIFEST.tsv").read_text().splitlines():
+    for line in (MIRROR / "MANIFEST.tsv").read_text("utf-8").splitlines():
         path, _, digest, *_ = line.split("\t")
         if path.endswith(f"/{file}"):
             return MIRROR / "1" / digest[:2] / digest[2:]
@@ -112,7 +112,7 @@ def convert_s(
         finished = len(list((folder / "out").glob("public/*/FP16/provenance.json")))
         workers = _workers_of(process.pid) if finished >= kill_after else []
         if workers:
-            os.kill(workers[0], signal.SIGKILL)
+            _kill(workers[0])
             killed_s = time.perf_counter() - start
         time.sleep(0.02)
     if process.wait() != 0:
@@ -120,10 +120,16 @@ def convert_s(
     return time.perf_counter() - start, killed_s
 
 
+def _kill(worker: int) -> None:
+    if sys.platform == "win32":
+        raise OSError("workers are found in /proc, and killed by SIGKILL")
+    os.kill(worker, signal.SIGKILL)
+
+
 def _workers_of(pid: int) -> list[int]:
     children = []
     for thread in Path(f"/proc/{pid}/task").iterdir():
-        children += [int(child) for child in (thread / "children").read_text().split()]
+        children += [int(child) for child in (thread / "children").read_text("utf-8").split()]
     return [
         child for child in children if b"serve()" in Path(f"/proc/{child}/cmdline").read_bytes()
     ]

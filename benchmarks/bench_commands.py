@@ -41,7 +41,7 @@ TIMES_FASTER_THAN_OMZ = 15
 LOAD = """
 import pathlib, sys, yaml
 for path in pathlib.Path(sys.argv[1]).rglob("*.yml"):
-    yaml.load(path.read_text(), yaml.CSafeLoader)
+    yaml.load(path.read_text("utf-8"), yaml.CSafeLoader)
 """
 
 
@@ -73,7 +73,7 @@ def completion(models: Path) -> list[str]:
     for number in range(NAMES):
         home = models / "public" / f"model-{number}"
         home.mkdir(parents=True)
-        (home / "model.yml").write_text("description: A model.\n")
+        (home / "model.yml").write_text("description: A model.\n", "utf-8")
     line = f"{POSEZOO} info --models_dir {models} "
     request = {"_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line))}
     request |= {"_ARGCOMPLETE_IFS": " ", "_ARGCOMPLETE_STDOUT_FILENAME": os.devnull}

@@ -11,6 +11,7 @@ import hashlib
 import multiprocessing
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -55,6 +56,8 @@ def timed(command: Sequence[object]) -> Run:
         stderr=subprocess.DEVNULL,
         env={**os.environ, "NO_PROXY": "127.0.0.1"},
     )
+    if sys.platform == "win32":
+        raise OSError("Windows does not say what a child used")
     _, status, used = os.wait4(child.pid, 0)
     seconds = time.perf_counter() - start_time
     child.returncode = os.waitstatus_to_exitcode(status)

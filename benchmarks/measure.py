@@ -26,10 +26,10 @@ from pathlib import Path
 
 from posezoo.core.declarations.model import WHOLE_IMAGE, Model, ModelSpec, Precision
 from posezoo.core.errors import import_cv2
+from posezoo.core.operating_system import available_cores
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.core.versions import package_version
-from posezoo.core.workers.threads import available_cores
 from posezoo.measure.benchmarking.benchmark_result import describe_machine
 from posezoo.pages.facts.comparison import int8_ratio
 from posezoo.poses.people import people_from
@@ -333,7 +333,11 @@ class Measurer:
             return ""
         command = [sys.executable, "-m", "posezoo", *words, *self._models_dir, "--quiet"]
         ended = subprocess.run(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            check=False,
         )
         if ended.returncode in (0, 130):
             if ended.returncode:
@@ -349,7 +353,10 @@ def busy_share() -> float:
     """
 
     def read_times() -> tuple[int, int]:
-        times = [int(word) for word in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
+        times = [
+            int(word)
+            for word in Path("/proc/stat").read_text(encoding="utf-8").split("\n")[0].split()[1:9]
+        ]
         return sum(times), times[3] + times[4]  # idle, and waiting for a disk
 
     if not Path("/proc/stat").is_file():
@@ -361,7 +368,7 @@ def busy_share() -> float:
 
 
 def _has_rows(report: Path) -> bool:
-    return report.is_file() and bool(json.loads(report.read_text()))
+    return report.is_file() and bool(json.loads(report.read_text(encoding="utf-8")))
 
 
 def main() -> int:

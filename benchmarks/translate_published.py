@@ -164,7 +164,7 @@ def translate(layers: Path, weights: Path) -> str:
     command += ["-o", str(layers.with_suffix(".onnx"))]
     if re.search(r"(?m)^input_dim: 1 #", layers.read_text("utf-8")):
         command += ["--input_shape", SHAPE_OF_OPENPOSE]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    ended = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     if ended.returncode:
         return str(ended.stderr).strip().splitlines()[0]
     found = re.search(r"differs by \S+ from OpenCV", ended.stdout)

@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -295,6 +296,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ranks = {tests / name: rank for rank, name in enumerate(LONGEST)}
     assert all(path.exists() for path in ranks), "LONGEST names a file that is gone"
     for item in items:
+        if reason := _not_there().get(item.nodeid.partition("[")[0]):
+            item.add_marker(pytest.mark.skip(reason=reason))
         if "recorded" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.recorded)
     sizes = Counter(item.path for item in items)
@@ -307,6 +310,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.path,
         )
     )
+
+
+@cache
+def _not_there() -> dict[str, str]:
+    """Why tests are skipped on an imitated Windows (make test-foreign)."""
+    if not hasattr(sys, "is_foreign"):
+        return {}
+    lines = (ROOT / "tests" / "foreign" / "not_there.txt").read_text("utf-8").splitlines()
+    return dict(line.split(": ", 1) for line in lines if not line.startswith("#"))
 
 
 def pytest_collection_finish() -> None:

@@ -40,7 +40,8 @@ PARTS = (
 )
 #: The same for the packages and modules inside the core; those of one row do not import each other.
 CORE: tuple[set[str], ...] = (
-    {"arrays", "features", "regular_files", "user_folders", "values"},
+    {"arrays", "features", "operating_system", "values"},
+    {"regular_files", "user_folders"},
     {"errors", "events", "http_headers", "versions"},
     {"plugins"},
     {"settings", "declarations", "workers"},
@@ -230,6 +231,127 @@ def test_a_cycle_is_found_over_several_modules():
 def test_every_module_says_what_it_is_for():
     for path in SOURCE.rglob("*.py"):
         assert ast.get_docstring(parse(path.read_text("utf-8"))), path
+
+
+#: What only some systems have, or what tells them apart; all of it is in one module. The sandbox exists only on Linux.
+SYSTEM_MODULES = {"fcntl", "grp", "msvcrt", "posix", "pwd", "resource", "termios", "tty", "winreg"}
+SYSTEM_NAMES = {
+    "os": {
+        *(
+            "name",
+            "fork",
+            "geteuid",
+            "getgid",
+            "getpgrp",
+            "getuid",
+            "killpg",
+            "link",
+            "mkfifo",
+            "register_at_fork",
+        ),
+        *(
+            "sched_getaffinity",
+            "setsid",
+            "statvfs",
+            "symlink",
+            "sysconf",
+            "uname",
+            "wait4",
+            "pread",
+            "pwrite",
+        ),
+        *("O_BINARY", "O_NOFOLLOW", "O_NONBLOCK", "O_DIRECTORY"),
+    },
+    "signal": {"SIGALRM", "SIGHUP", "SIGKILL", "SIGPIPE", "pthread_kill", "setitimer"},
+    "sys": {"platform", "getwindowsversion"},
+}
+HOMES = {"core/operating_system.py"}
+ONLY_ON_LINUX = {"omz/sandbox.py", "omz/upstream_job.py"}
+
+
+def system_name(node: ast.AST) -> str:
+    """What an expression uses that only some systems have, or that tells them apart; empty for nothing."""
+    match node:
+        case ast.Attribute(value=ast.Name(id=module), attr=name) if name in SYSTEM_NAMES.get(
+            module, ()
+        ):
+            return f"{module}.{name}"
+        case ast.Call(
+            func=ast.Name(id="hasattr" | "getattr"),
+            args=[ast.Name(id=module), ast.Constant(value=name), *_],
+        ):
+            return f"{module}.{name}" if name in SYSTEM_NAMES.get(module, ()) else ""
+        case ast.Constant(value=str(text)) if text.startswith(("/proc", "/sys/")):
+            return text
+    return ""
+
+
+def system_names_in(code: str) -> set[str]:
+    """The same of a whole module, with its imports."""
+    used = {system_name(node) for node in ast.walk(parse(code))} - {""}
+    for node in ast.walk(parse(code)):
+        if isinstance(node, ast.Import):
+            used |= SYSTEM_MODULES & {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            used |= SYSTEM_MODULES & {str(node.module)}
+            names = {alias.name for alias in node.names}
+            used |= {
+                f"{node.module}.{name}"
+                for name in names & SYSTEM_NAMES.get(str(node.module), set())
+            }
+    return used
+
+
+def test_only_one_module_knows_what_differs_between_operating_systems():
+    for path in sorted(SOURCE.rglob("*.py")):
+        name = path.relative_to(SOURCE).as_posix()
+        if name not in HOMES | ONLY_ON_LINUX:
+            used = system_names_in(path.read_text("utf-8"))
+            assert not used, (
+                f"{name} uses {used}: what differs belongs into core/operating_system.py"
+            )
+
+
+def test_each_way_to_tell_systems_apart_is_seen():
+    code = (
+        "import os, fcntl\nfrom sys import platform\nfrom resource import getrlimit\n"
+        "def f():\n    os.name\n    hasattr(os, 'fork')\n    open('/proc/self/maps')\n    os.path.join('a')\n"
+    )
+    assert system_names_in(code) == {
+        "fcntl",
+        "sys.platform",
+        "resource",
+        "os.name",
+        "os.fork",
+        "/proc/self/maps",
+    }
+
+
+def opens_without_encoding(node: ast.AST) -> bool:
+    """Whether a call reads or writes text in the encoding of the system; ruff sees it only where it knows the type."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+    most = {"read_text": 0, "write_text": 1}.get(node.func.attr, -1)
+    return (len(node.args) <= most or given.get("text") == "True") and "encoding" not in given
+
+
+def test_each_text_is_read_and_written_in_a_stated_encoding():
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(parse(path.read_text("utf-8"))):
+            assert not opens_without_encoding(node), f"{path.relative_to(SOURCE)}:{node.lineno}"
+
+
+def test_a_text_without_a_stated_encoding_is_seen():
+    def is_seen(code: str) -> bool:
+        return any(map(opens_without_encoding, ast.walk(ast.parse(code))))
+
+    assert all(map(is_seen, ["p.read_text()", "p.write_text(x)", "subprocess.run(c, text=True)"]))
+    assert not any(
+        map(
+            is_seen, ["p.read_text('utf-8')", "p.write_text(x, encoding='utf-8')", "p.read_bytes()"]
+        )
+    )
 
 
 def test_only_one_module_transfers_files_of_stores():

@@ -83,7 +83,7 @@ def annotated(path: Path, people: list[np.ndarray]) -> Path:
     category = {"id": 1, "name": "person", "keypoints": NAMES, "skeleton": []}
     image = {"id": 1, "file_name": SAMPLE_PHOTOS[0].name, "width": 512, "height": 512}
     content = {"images": [image], "annotations": annotations, "categories": [category]}
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(content), encoding="utf-8")
     return path
 
 

@@ -90,7 +90,7 @@ def test_more_layers_or_names_than_a_network_has_are_refused(tmp_path, text, pro
     net = CaffeNet((1, 3, 13, 17))
     net.convolve("data", "out", (4, 3, 3, 3))
     net.save(tmp_path)
-    with open(tmp_path / "net.prototxt", "a") as prototxt:
+    with open(tmp_path / "net.prototxt", "a", encoding="utf-8") as prototxt:
         prototxt.write(text)
     assert_one_line(translate(tmp_path, "net.caffemodel"), "net.prototxt", problem)
 

@@ -310,7 +310,7 @@ def test_a_closed_pipe_is_no_error(tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_behind_the_standard_output_is_one_line():
-    with open("/dev/full", "w") as full:
+    with open("/dev/full", "w", encoding="utf-8") as full:
         ended = subprocess.run(
             [sys.executable, "-m", "posezoo", "list"],
             stdout=full,

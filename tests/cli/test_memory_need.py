@@ -6,8 +6,9 @@ import threading
 import time
 
 from posezoo.cli.memory_need import memory_need
+from posezoo.core.operating_system import available_memory
 from posezoo.core.registry import open_registry
-from posezoo.core.workers.threads import MemoryBudget, available_memory
+from posezoo.core.workers.threads import MemoryBudget
 
 
 def test_a_checkpoint_needs_more_than_a_file_that_openvino_reads():

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import pty
 import signal
 import struct
 import subprocess
 import sys
 import tempfile
-import termios
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -113,6 +110,10 @@ def posezoo_process(
 
 def on_a_terminal(width: int, *args: object) -> list[str]:
     """The standard output of a command on a terminal with this many columns, as lines."""
+    import fcntl  # Windows has none of them, where other tests of this module can run
+    import pty
+    import termios
+
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
     environ = {name: value for name, value in os.environ.items() if name != "COLUMNS"}

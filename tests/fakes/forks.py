@@ -42,8 +42,13 @@ SHADOWED = ("numpy", "onnx", "openvino", "posezoo", "torch")
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 #: The options of a process that a copy heeds.
 OPTIONS = {"stdin", "stdout", "stderr", "env", "start_new_session", "pass_fds"}
-#: Coverage is measured in processes that are started, and only Linux has names for sockets that are no files.
-ARE_COPIED = sys.platform == "linux" and "COVERAGE_PROCESS_CONFIG" not in os.environ
+#: Coverage is measured in processes that are started, only Linux has names for sockets that are no files, and an
+#: imitated Windows (tests/foreign) starts each child afresh.
+ARE_COPIED = (
+    sys.platform == "linux"
+    and "COVERAGE_PROCESS_CONFIG" not in os.environ
+    and not hasattr(sys, "is_foreign")
+)
 
 _TESTS = str(Path(__file__).resolve().parents[1])
 _STARTED_BY = subprocess.Popen  # before a test replaces it

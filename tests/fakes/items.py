@@ -19,7 +19,7 @@ def _hang(started: Path, *, reacts: bool) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     try:
-        started.write_text(f"{os.getpid()} {sleeper.pid}")
+        started.write_text(f"{os.getpid()} {sleeper.pid}", encoding="utf-8")
         time.sleep(600)
     finally:
         sleeper.kill()
@@ -35,7 +35,7 @@ def work(item, listener):
         Path(argument).touch()
         os._exit(9)
     if name == "stop-once" and not Path(argument).exists():
-        Path(argument).write_text(f"{os.getppid()} {os.getpid()}")
+        Path(argument).write_text(f"{os.getppid()} {os.getpid()}", encoding="utf-8")
         time.sleep(600)
     if name == "kill-worker":
         os.kill(os.getppid(), signal.SIGKILL)
@@ -76,6 +76,9 @@ def children_of(process: int) -> set[int]:
 def is_running(process: int | str) -> bool:
     """Whether it is there, and not only waiting for somebody to read its exit code."""
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return (
+            Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+            != "Z"
+        )
     except FileNotFoundError:
         return False

@@ -140,7 +140,11 @@ def run_copy(
         (Path(home) / "intel" / "openvino_telemetry").write_text("0")
         environment = {**os.environ, "HOME": home, "PYTHONPATH": import_path}
         outputs = [Path(home) / name for name in ("stdout", "stderr")]
-        with open(os.devnull) as stdin, outputs[0].open("w") as out, outputs[1].open("w") as err:
+        with (
+            open(os.devnull, encoding="utf-8") as stdin,
+            outputs[0].open("w") as out,
+            outputs[1].open("w") as err,
+        ):
             streams = [stream.fileno() for stream in (stdin, out, err)]
             address = start_copies(import_path)
             command = [str(program()), *arguments]

@@ -71,7 +71,7 @@ def start(python: Path, statements: str, environment: Mapping[str, str]) -> str:
 def write_command(path: Path, address: str, *words: object) -> None:
     """Write a command that runs a program, with its first arguments, in a copy of the process at an address."""
     asking = [sys.executable, "-I", "-S", __file__, "ask", address, *words]
-    path.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, asking))} "$@"\n')
+    path.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, asking))} "$@"\n', encoding="utf-8")
     path.chmod(0o755)
 
 

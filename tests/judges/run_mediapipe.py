@@ -43,7 +43,7 @@ def main(*args: str) -> None:
         found = [
             find_landmarks(pose, photo, f"{out}.{place}.npy") for place, photo in enumerate(photos)
         ]
-    with open(out, "w") as file:
+    with open(out, "w", encoding="utf-8") as file:
         json.dump(found, file)
 
 

@@ -254,7 +254,7 @@ def damage(path: Path) -> None:
 
 
 def cut(path: Path) -> None:
-    path.write_text(path.read_text() + "\n  - [")
+    path.write_text(path.read_text(encoding="utf-8") + "\n  - [", encoding="utf-8")
 
 
 @pytest.mark.slow

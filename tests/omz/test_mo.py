@@ -609,13 +609,17 @@ def test_a_line_of_a_public_project_is_converted_or_refused_by_name(folder, capf
     original.parent.mkdir(parents=True, exist_ok=True)
     content = saved_model()[0] if args.saved_model_dir else network("pb")
     if args.tensorflow_object_detection_api_pipeline_config and not args.saved_model_dir:
-        Path(args.tensorflow_object_detection_api_pipeline_config).write_text(SSD_PIPELINE)
+        Path(args.tensorflow_object_detection_api_pipeline_config).write_text(
+            SSD_PIPELINE, encoding="utf-8"
+        )
         content = Ssd().content()
     if original.suffix == ".onnx":
         content = three_inputs() if "3inputs" in original.name else network("onnx")
     if original.suffix == ".caffemodel":
         text, content = caffe_model(np.ones((2, 3, 1, 1), np.float32))
-        Path(args.input_proto or original.with_suffix(".prototxt")).write_text(text)
+        Path(args.input_proto or original.with_suffix(".prototxt")).write_text(
+            text, encoding="utf-8"
+        )
     original.write_bytes(content)
     if original.suffix == ".pdmodel":
         write_paddle(original.parent, original.stem, image=args.input or "image")

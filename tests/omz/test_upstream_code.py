@@ -894,3 +894,14 @@ def test_an_unknown_argument_is_refused_with_the_known_ones(tmp_path):
     with pytest.raises(ConversionError, match="'--evil' is not a known argument") as refused:
         describe_run(spec)
     assert "--model-path" in refused.value.hint
+
+
+def test_on_another_system_nothing_runs_and_the_way_out_is_named(tmp_path):
+    """On an imitated Windows; it never ran there."""
+    zoo_of(tmp_path, "open(sys.argv[2] + '/it-ran', 'w')")
+    ended = converter(tmp_path, "--allow_upstream_code", PYTHONPATH=str(ROOT / "tests" / "foreign"))
+    assert ended.returncode == 1
+    assert "bubblewrap exists only for Linux" in ended.stderr
+    assert "use Linux, such as in WSL" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not [*tmp_path.rglob("it-ran")]

@@ -27,7 +27,7 @@ from posezoo.core.errors import (
     SettingsError,
     UnknownModelError,
 )
-from posezoo.core.files.verified_files import sync
+from posezoo.core.operating_system import sync
 from posezoo.core.registry import open_registry, wheel_of, wheel_registry_root
 from posezoo.core.settings import WHEEL_REGISTRIES, read_settings
 from posezoo.omz.commands import converter, downloader, info_dumper, quantizer

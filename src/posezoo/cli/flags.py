@@ -715,8 +715,8 @@ def executor_from_args(args: Args, context: Context, *folders: Path | None) -> E
     Args:
         folders: further folders to which the work writes.
     """
+    from posezoo.core.operating_system import available_cores
     from posezoo.core.pipeline.for_each import REMOTE_EXECUTOR, Executor
-    from posezoo.core.workers.threads import available_cores
 
     if args.cluster is None or args.dry_run:
         return Executor()

@@ -40,8 +40,9 @@ def print_to_stderr(line: str, end: str = "\n") -> None:
 
 
 def _prepare_streams() -> None:
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 a closed stream (`>&-`) is not an error
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    # A closed stream (`>&-`) is not an error.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):
             # A character that the terminal cannot show becomes an escape, not a traceback.

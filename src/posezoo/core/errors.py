@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TextIO
 
+from posezoo.core.operating_system import IS_WINDOWS
 from posezoo.core.user_folders import show_addresses
 
 
@@ -430,7 +431,7 @@ def explain_windows_path(text: str) -> str:
     r"""Where a path such as C:\photos is, on a system that has no drives; empty for any other
     path.
     """
-    if os.name == "nt" or not re.match(r"[A-Za-z]:[\\/]", text):
+    if IS_WINDOWS or not re.match(r"[A-Za-z]:[\\/]", text):
         return ""
     path = text[2:].replace("\\", "/")
     return (

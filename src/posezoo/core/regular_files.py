@@ -13,8 +13,7 @@ import stat
 from functools import cache
 from pathlib import Path
 
-#: The folders of the files that this process has open.
-OPEN_FILES = tuple(map(Path, ("/dev", "/dev/fd", "/proc/self/fd")))
+from posezoo.core.operating_system import OPEN_FILES
 
 # The largest annotations of COCO, instances_train2017.json, have 449 MB.
 _MAX_PIPE_BYTES = 512 << 20

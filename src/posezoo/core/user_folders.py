@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from posezoo.core.operating_system import find_system_folder
 
 #: The protocols of the stores that a folder can be in.
 STORES = ("s3", "gs", "az", "sftp")
@@ -23,13 +24,7 @@ def find_user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path
     if named.is_absolute():  # the XDG specification says: ignore a relative path
         return named / "posezoo"
     home = Path(environ.get("HOME") or Path.home())
-    if sys.platform == "win32":
-        local = environ.get("LOCALAPPDATA")
-        return (Path(local) if local else home / "AppData" / "Local") / "posezoo" / kind
-    if sys.platform == "darwin":
-        library = {"config": "Application Support", "cache": "Caches"}
-        return home / "Library" / library[kind] / "posezoo"
-    return home / f".{kind}" / "posezoo"
+    return find_system_folder(kind, home, environ)
 
 
 @dataclass(frozen=True)

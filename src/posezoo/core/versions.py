@@ -42,17 +42,17 @@ def _checked_out_commit(git: Path) -> str:
     """
     try:
         if git.is_file():  # a second working tree
-            git = git.parent / git.read_text().partition("gitdir: ")[2].strip()
-        head = (git / "HEAD").read_text().strip()
+            git = git.parent / git.read_text("utf-8").partition("gitdir: ")[2].strip()
+        head = (git / "HEAD").read_text("utf-8").strip()
         branch = head.partition("ref: ")[2]
         common = git / "commondir"
         if common.is_file():
-            git = git / common.read_text().strip()
+            git = git / common.read_text("utf-8").strip()
         if not branch:
             return head
         if (git / branch).is_file():
-            return (git / branch).read_text().strip()
-        packed = (git / "packed-refs").read_text()
+            return (git / branch).read_text("utf-8").strip()
+        packed = (git / "packed-refs").read_text("utf-8")
         line = re.search(rf"^([0-9a-f]{{40,64}}) {re.escape(branch)}$", packed, re.MULTILINE)
         return line[1] if line else ""
     except (OSError, UnicodeDecodeError):

@@ -115,7 +115,7 @@ def _run_git(folder: Path, *words: str) -> str:
     command = [find_program("git") or "/git", "-C", str(folder), *words]
     try:
         result = subprocess.run(
-            command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+            command, capture_output=True, encoding="utf-8", timeout=TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SettingsError(f"git {words[0]}: {error}", hint="--changed_since needs Git") from error

@@ -335,7 +335,7 @@ def run_model_optimizer(mo: ModelOptimizer, arguments: tuple[str, ...], spec: Mo
         # it.
         consent = Path(home, "intel", "openvino_telemetry")
         consent.parent.mkdir()
-        consent.write_text("0")
+        consent.write_text("0", encoding="utf-8")
         try:
             result = run_program(command, environment=_environment(home), timeout_s=mo.timeout_s)
         except OSError as error:

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from posezoo.core.operating_system import IS_LINUX, is_superuser
 from posezoo.core.workers.program import ProgramResult, find_program, run_program
 
 #: What the sandbox allows, for the user.
@@ -25,9 +26,10 @@ PROMISE = (
     " files, and write only its results"
 )
 
+_STEP = "install bubblewrap (the program bwrap) and allow user namespaces"
 HINT = (
-    "install bubblewrap (the program bwrap) and allow user namespaces; or create the file with the"
-    " authors' tools and declare that file instead"
+    f"{_STEP if IS_LINUX else 'use Linux, such as in WSL'}; or create the file with the authors'"
+    " tools and declare that file instead"
 )
 
 #: The size of the temporary folder, which lies in memory.
@@ -77,7 +79,7 @@ def explain_missing_sandbox(*, starts: bool = True) -> str:
     Args:
         starts: whether it is started to see this; if False, only the program is looked for.
     """
-    if sys.platform != "linux":
+    if not IS_LINUX:
         return "bubblewrap exists only for Linux"
     if platform.machine() not in _SYSTEM_CALLS:
         return f"posezoo does not know the system calls of {platform.machine()}"
@@ -234,7 +236,7 @@ def has_memory_scope() -> bool:
 def _scope_command(limit: int) -> tuple[str, ...]:
     return (
         *(find_program("systemd-run") or "systemd-run", "--scope", "--quiet", "--collect"),
-        *(("--user",) if os.geteuid() else ()),
+        *(("--user",) if not is_superuser() else ()),
         *("--property", f"MemoryMax={limit}", "--property", "MemorySwapMax=0", "--"),
     )
 

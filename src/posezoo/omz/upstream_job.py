@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import json
 import os
-import resource
 import runpy
 import sys
 from collections.abc import Sequence
@@ -38,6 +37,10 @@ def main() -> int:
 
 
 def _limit_resources(memory_bytes: int, seconds: float) -> None:
+    if sys.platform == "win32":
+        raise SystemExit("the sandbox exists only for Linux")
+    import resource
+
     limits = {
         resource.RLIMIT_AS: memory_bytes,  # it counts shared memory too, unlike RLIMIT_DATA
         resource.RLIMIT_FSIZE: memory_bytes,

@@ -196,7 +196,12 @@ def _ask_npm(npm: str) -> str:
     command.append(f"--cache={no_file}")  # where npm would write a log
     with suppress(OSError, subprocess.SubprocessError):
         return subprocess.check_output(
-            command, stderr=subprocess.DEVNULL, cwd="/", env=environment, text=True, timeout=60
+            command,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env=environment,
+            encoding="utf-8",
+            timeout=60,
         ).strip()
     return ""
 

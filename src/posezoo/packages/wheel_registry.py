@@ -13,7 +13,7 @@ from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import DownloadError, OutputError, os_reason
 from posezoo.core.events import ignore_event
 from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
-from posezoo.core.files.verified_files import sync
+from posezoo.core.operating_system import sync
 from posezoo.core.registry import wheel_of, wheel_registry_root
 from posezoo.packages.python_package import download_wheel
 

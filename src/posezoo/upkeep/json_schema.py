@@ -110,6 +110,6 @@ def _file_name() -> Schema:
     part = r"(?:^|.*/)"  # the beginning of any part
     return _pattern(
         rf"^(?!/)(?!{part}{posezoo_folder})(?!{part}\.{{0,2}}(?:/|$))(?!{part}\s)(?!.*[.\s](?:/|$))"
-        rf"(?!{part}(?:{reserved})(?:[./]|$))"
+        rf"(?!{part}(?:{reserved})\s*(?:[./]|$))"
         rf"[^{forbidden}\n\t{unprintable}]{{1,{safe_names.MAX_LENGTH}}}$"
     )

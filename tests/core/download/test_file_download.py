@@ -63,7 +63,7 @@ def test_bytes_are_synced_once_before_the_rename_and_the_record(server, fetch, m
     def replace(old, new):
         if Path(new).name == "net.tflite":
             steps.append("rename")
-        elif "verified" in Path(old).read_text():
+        elif "verified" in Path(old).read_text(encoding="utf-8"):
             steps.append("record")
         rename(old, new)
 

@@ -363,7 +363,7 @@ def test_nobody_reads_on(zoo, server):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_standard_output_is_named(zoo, server):
     declare(zoo, server.serve("net", WEIGHTS))
-    with open("/dev/full", "w") as full:
+    with open("/dev/full", "w", encoding="utf-8") as full:
         ended = subprocess.run(
             command(zoo),
             cwd=zoo,

@@ -14,7 +14,7 @@ def double(number: int, listener: object) -> int:
     if number == 2:
         raise PosezooError("two is not doubled")
     if number == 3:
-        open("/no/such/file").close()
+        open("/no/such/file", encoding="utf-8").close()
     return 2 * number
 
 

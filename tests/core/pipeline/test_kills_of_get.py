@@ -52,7 +52,7 @@ def test_what_a_killed_run_was_writing_is_removed_but_not_what_another_writes(zo
     used.write_text("{")
     import fcntl
 
-    with open(used) as writer:
+    with open(used, encoding="utf-8") as writer:
         fcntl.flock(writer, fcntl.LOCK_EX)
         assert zoo.start().wait(HANG_S) == 0
     assert [left.exists(), used.exists()] == [False, True]

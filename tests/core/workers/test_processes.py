@@ -145,7 +145,7 @@ def test_a_process_that_cannot_start_is_an_error(monkeypatch, tmp_path):
 
 def match_for_hours(started: Path) -> None:
     """Keep Python's lock in a library: no other thread of this process runs."""
-    started.write_text(str(os.getpid()))
+    started.write_text(str(os.getpid()), encoding="utf-8")
     re.match("(a+)+b", "a" * 60)
 
 

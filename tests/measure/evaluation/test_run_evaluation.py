@@ -171,7 +171,7 @@ def test_an_interrupted_run_continues_where_it_stopped_with_the_same_metrics(dat
     oracle = Oracle(wrong=(2,))
     with pytest.raises(Stopped):
         evaluate(tired, dataset, keep=keep, heading={"model": "a"})
-    with open(keep, "a") as stream:
+    with open(keep, "a", encoding="utf-8") as stream:
         stream.write('{"id": 3, "file"')  # killed while it wrote
     second = Oracle(wrong=(2,))
     result = evaluate(second, dataset, keep=keep, heading={"model": "a"})

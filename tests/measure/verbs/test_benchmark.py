@@ -56,11 +56,11 @@ def benchmark(checkout, *args):
 
 def without_spread(speed: Path) -> list[dict]:
     """Give the rounds of all measurements in a file one speed: other work on this machine varies them."""
-    measurements = json.loads(speed.read_text())
+    measurements = json.loads(speed.read_text(encoding="utf-8"))
     for each in measurements:
         figures = each["figures"]
         figures["throughput_min_fps"] = figures["throughput_max_fps"] = figures["throughput_fps"]
-    speed.write_text(json.dumps(measurements))
+    speed.write_text(json.dumps(measurements), encoding="utf-8")
     return measurements
 
 
@@ -342,7 +342,9 @@ def test_no_process_continues_when_the_command_is_killed(checkout):
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=end, text=True)
     os.close(end)
     read_until(terminal, "round 1 of 1000")
-    measuring = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
+    measuring = (
+        Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text(encoding="utf-8").split()
+    )
     assert measuring
     child.kill()
     child.wait()
@@ -353,6 +355,9 @@ def test_no_process_continues_when_the_command_is_killed(checkout):
 def is_running(process):
     """Whether a process exists and is not a zombie."""
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return (
+            Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+            != "Z"
+        )
     except OSError:
         return False

@@ -59,7 +59,7 @@ def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(npm_mirro
         picture, image = cv2.imread(each["picture"]), cv2.imread(each["image"])
         assert picture.shape == image.shape
         assert (picture != image).any(axis=2).mean() > 0.005
-    assert "## Self-Check" in Path(told["card"]).read_text()
+    assert "## Self-Check" in Path(told["card"]).read_text(encoding="utf-8")
     for line in ("keypoints   ", "model card  ", "in f32", "find poses"):
         assert line in first.stdout
 
@@ -277,7 +277,7 @@ def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(
     assert [Path(each["picture"]).name for each in told["images"]] == ["camera_poses.png"]
     (video,) = told["videos"]
     assert (video["frames"], video["people"], video["width"], video["height"]) == (6, 1, 256, 256)
-    frames = json.loads(Path(video["keypoints"]).read_text())["frames"]
+    frames = json.loads(Path(video["keypoints"]).read_text(encoding="utf-8"))["frames"]
     assert [each["frame"] for each in frames] == [0, 1, 2, 3, 4, 5]
     assert all(len(each["poses"]) == 1 for each in frames)
     annotated, plain = read_video(out / "clip_poses.mp4"), read_video(clip)

@@ -9,7 +9,6 @@ not the machine.
 from __future__ import annotations
 
 import atexit
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cache
@@ -18,6 +17,7 @@ from typing import Any, TypeVar
 
 from posezoo.core.errors import ConversionError
 from posezoo.core.events import Event, Listener, StepStarted, ignore_event
+from posezoo.core.operating_system import call_in_forks
 from posezoo.core.workers.processes import (
     ChildPool,
     ProcessEndedError,
@@ -149,5 +149,4 @@ def _end_process() -> None:
 
 
 atexit.register(_end_process)
-if hasattr(os, "register_at_fork"):  # a forked process must not share the pipes of its parent
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+call_in_forks(_pool.cache_clear)  # a forked process must not share the pipes of its parent

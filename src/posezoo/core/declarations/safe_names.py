@@ -9,8 +9,9 @@ MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,119}")
 #: The part of a folder's name after the @.
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 FORBIDDEN = set('\\:*?"<>|')
-RESERVED = {"con", "prn", "aux", "nul"} | {
-    f"{name}{digit}" for name in ("com", "lpt") for digit in range(1, 10)
+# The superscripts are digits to Windows, too.
+RESERVED = {"con", "prn", "aux", "nul", "conin$", "conout$"} | {
+    f"{name}{digit}" for name in ("com", "lpt") for digit in "123456789¹²³"
 }
 #: Cc control, Cf invisible (including bidirectional marks), Cs surrogates, Zl and Zp separators.
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -59,7 +60,7 @@ def _explain_unsafe_part(part: str) -> str:
         return "has a part that starts with a blank or ends with a blank or a dot"
     if part.lower().startswith(OWN):
         return f"is in a place that posezoo uses itself: {OWN}"
-    if part.split(".")[0].lower() in RESERVED:
+    if part.split(".")[0].rstrip().lower() in RESERVED:  # Windows opens aux for "aux .txt"
         return "is a name that Windows reserves"
     return ""
 

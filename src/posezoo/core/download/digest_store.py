@@ -35,7 +35,8 @@ from posezoo.core.download.source_types import find_source_type
 from posezoo.core.errors import SourceError, os_reason, redact_secrets
 from posezoo.core.files.file_lock import ABANDONED_AFTER_S, discard, lock_file, remove_lock
 from posezoo.core.files.staging import create_parent
-from posezoo.core.files.verified_files import hard_link, has_size, reflink
+from posezoo.core.files.verified_files import has_size
+from posezoo.core.operating_system import hard_link, reflink
 from posezoo.core.user_folders import show_addresses
 
 _LOCK = ".lock"

@@ -33,6 +33,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
 from posezoo.core.errors import SourceError, pip_command, redact_secrets
+from posezoo.core.operating_system import call_in_forks
 from posezoo.core.versions import version
 from posezoo.core.workers.retries import TransientSourceError
 
@@ -105,8 +106,7 @@ class TimerThread:
 #: The timers of this process.
 TIMERS = TimerThread()
 
-if hasattr(os, "register_at_fork"):  # a forked child does not have our thread
-    os.register_at_fork(after_in_child=TIMERS.__init__)  # type: ignore[misc]
+call_in_forks(TIMERS.__init__)  # type: ignore[misc]  # a forked child does not have our thread
 
 
 class Session(requests.Session):

@@ -17,18 +17,10 @@ from pathlib import Path
 from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.download.candidates import ResumeState
 from posezoo.core.errors import DigestError
-from posezoo.core.files.file_lock import FLAGS, discard, lock_file, remove_stale_parts, unique_part
+from posezoo.core.files.file_lock import discard, lock_file, remove_stale_parts, unique_part
 from posezoo.core.files.file_record import Json, fingerprint, read_record, update_record
-from posezoo.core.files.verified_files import (
-    CHUNK,
-    Hasher,
-    compute_digests,
-    hard_link,
-    reflink,
-    sync,
-    sync_open_file,
-    writing,
-)
+from posezoo.core.files.verified_files import CHUNK, Hasher, compute_digests, writing
+from posezoo.core.operating_system import WRITE_FLAGS, hard_link, reflink, sync, sync_open_file
 
 # Fewer bytes are downloaded again as fast as a record of them is written.
 _WORTH_A_RECORD = 1 << 15
@@ -77,7 +69,7 @@ class PartialFile:
             if handle is None:
                 remove_stale_parts(target.parent)
                 self.path = unique_part(target)
-                handle = os.open(self.path, FLAGS | os.O_EXCL, 0o666)
+                handle = os.open(self.path, WRITE_FLAGS | os.O_EXCL, 0o666)
         self._handle = handle
         self._link = _link_of(target) if self._is_findable else _link_of(self.path)
         discard(self._link)
@@ -94,8 +86,19 @@ class PartialFile:
             self._record_state()
         elif not self._published:
             self._forget_state()
+            self._close_if_unlocked()
             discard(self.path)
-        os.close(self._handle)
+        self._close()
+
+    def _close_if_unlocked(self) -> None:
+        """Windows neither renames nor removes an open file; a lock is kept until then."""
+        if not self._is_findable:
+            self._close()
+
+    def _close(self) -> None:
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
 
     def _read_state(self) -> Json:
         """What an earlier run recorded about its bytes: digest, source and etag of their file."""
@@ -218,6 +221,7 @@ class PartialFile:
                 sync(path)
             else:
                 sync_open_file(self._handle)
+            self._close_if_unlocked()
             sections = {"origin": origin} if origin else {}
             if digest:
                 sections["verified"] = {digest.algorithm: digest.value, **fingerprint(path)}

@@ -1,5 +1,9 @@
 """Locks on files and folders; the system releases a lock when its process ends, even if it is
 killed.
+
+The package filelock has two guarantees less: its soft lock, for file systems without locks, stays
+when its process is killed, so that the next run waits for nobody; and it trusts each flock, also on
+file systems where everyone gets the lock. It locks a file of its own, not the part or the folder.
 """
 
 from __future__ import annotations
@@ -10,7 +14,6 @@ import os
 import re
 import secrets
 import stat
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +21,7 @@ from functools import cache
 from pathlib import Path
 
 from posezoo.core.errors import OutputError
+from posezoo.core.operating_system import IS_WINDOWS, READ_FLAGS, WRITE_FLAGS, lock_byte, try_lock
 
 #: Replacing a small file takes milliseconds; a longer lock means a stopped process or a stalled
 #: disk.
@@ -28,12 +32,6 @@ _PAUSE_S = 0.01
 ABANDONED_AFTER_S = 3600.0
 
 _PART = re.compile(r"\.\d+-[0-9a-f]{8}\.part$")
-
-# If the system supports it: do not follow symbolic links, and do not wait for the writer of a pipe.
-_NO_SURPRISES = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-
-# If the system supports it: do not follow symbolic links, and do not convert line ends.
-FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 @contextmanager
@@ -97,7 +95,7 @@ def lock_file(
         handle = _open_or_create(path)
         is_ours = False
         try:
-            is_locked = _flock(handle)
+            is_locked = try_lock(handle)
             is_ours = bool(is_locked) and _still_has_its_name(path, handle)
         finally:
             if not is_ours:
@@ -118,10 +116,10 @@ def lock_file(
 
 def _open_or_create(path: Path) -> int:
     try:
-        return os.open(path, FLAGS, 0o666)
+        return os.open(path, WRITE_FLAGS, 0o666)
     except (FileNotFoundError, NotADirectoryError):
         path.parent.mkdir(parents=True, exist_ok=True)  # names the file that is in the way
-        return os.open(path, FLAGS, 0o666)
+        return os.open(path, WRITE_FLAGS, 0o666)
 
 
 def unique_part(target: Path) -> Path:
@@ -155,8 +153,8 @@ def lock_open_file(path: Path) -> int | None:
         BlockingIOError: another process or thread has the lock.
         OSError: the file cannot be opened.
     """
-    handle = os.open(path, os.O_RDONLY | _NO_SURPRISES)
-    is_locked = _flock(handle)
+    handle = os.open(path, READ_FLAGS)
+    is_locked = try_lock(handle)
     if is_locked:
         return handle
     os.close(handle)
@@ -195,46 +193,6 @@ def _blocked(path: Path) -> BlockingIOError:
     return BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(path))
 
 
-def _flock(handle: int) -> bool | None:
-    """Try to lock; True if we have the lock now, None if the system or the file system has no
-    locks.
-    """
-    try:
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except (ImportError, OSError):
-        return None
-    device = os.fstat(handle).st_dev
-    if device not in _EXCLUSIVE:
-        _EXCLUSIVE[device] = _excludes_others(handle)
-    return True if _EXCLUSIVE[device] else None
-
-
-#: Whether locks keep others out, by the number of the file system.
-_EXCLUSIVE: dict[int, bool] = {}
-
-
-def _excludes_others(handle: int) -> bool:
-    """Whether a lock of ours keeps others out: on some network file systems, such as Lustre without
-    its option flock, everyone gets the lock.
-    """
-    if sys.platform != "linux":  # elsewhere a file cannot be opened again without its name
-        return True
-    import fcntl
-
-    other = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY)
-    try:
-        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(other)
-    return False
-
-
 def _still_has_its_name(path: Path, handle: int) -> bool:
     status = os.fstat(handle)
     try:
@@ -248,34 +206,32 @@ def _still_has_its_name(path: Path, handle: int) -> bool:
     return False
 
 
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock_guard(guard: Path, *, wait_s: float) -> int | None:
-        deadline = time.monotonic() + wait_s
-        while True:
-            try:
-                handle = os.open(guard, FLAGS, 0o666)
-            except PermissionError:
-                # Windows refuses the name of a removed file until its last user has closed it.
-                if not os.access(guard.parent, os.W_OK):
-                    raise
-            else:
-                with suppress(OSError):
-                    msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-                    if _still_has_its_name(guard, handle):
-                        return handle
-                os.close(handle)
-            if time.monotonic() >= deadline:
-                raise _blocked(guard)
-            time.sleep(_PAUSE_S)
-
-    def _release_guard(guard: Path, handle: int | None) -> None:
-        if handle is not None:
-            msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+def _lock_guard(guard: Path, *, wait_s: float) -> int | None:
+    if not IS_WINDOWS:
+        return lock_file(guard, wait_s=wait_s)
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            handle = os.open(guard, WRITE_FLAGS, 0o666)
+        except PermissionError:
+            # Windows refuses the name of a removed file until its last user has closed it.
+            if not os.access(guard.parent, os.W_OK):
+                raise
+        else:
+            with suppress(OSError):
+                lock_byte(handle, locked=True)
+                if _still_has_its_name(guard, handle):
+                    return handle
             os.close(handle)
-        discard(guard)  # fails if the next owner has already opened it, and removes it
+        if time.monotonic() >= deadline:
+            raise _blocked(guard)
+        time.sleep(_PAUSE_S)
 
-else:
-    _lock_guard = lock_file
-    _release_guard = remove_lock
+
+def _release_guard(guard: Path, handle: int | None) -> None:
+    if IS_WINDOWS and handle is not None:
+        lock_byte(handle, locked=False)
+        os.close(handle)
+        discard(guard)  # fails if the next owner has already opened it, and removes it
+    else:
+        remove_lock(guard, handle)

@@ -19,8 +19,9 @@ from posezoo.core.declarations.model import (
     UnpackArchive,
 )
 from posezoo.core.files.file_record import fingerprint, read_record, update_record
-from posezoo.core.files.verified_files import compute_digest, sync
+from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.layout import ModelLayout
+from posezoo.core.operating_system import sync
 from posezoo.core.values import frozen
 
 

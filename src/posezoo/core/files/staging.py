@@ -15,6 +15,7 @@ from pathlib import Path
 
 from posezoo.core.errors import DiskError, OutputError, os_reason
 from posezoo.core.files.file_lock import ABANDONED_AFTER_S, lock_folder
+from posezoo.core.operating_system import is_own
 
 #: The prefix of the names of such folders.
 PREFIX = ".posezoo-"
@@ -109,7 +110,7 @@ def remove_stale_staging_dirs(parent: Path) -> None:
     """Remove this user's folders of conversions that were killed."""
     for folder in parent.glob(f"{PREFIX}*"):
         with suppress(OSError):
-            if hasattr(os, "geteuid") and folder.lstat().st_uid != os.geteuid():
+            if not is_own(folder.lstat()):
                 continue
             lock = lock_folder(folder)
             if lock is not None or time.time() - folder.stat().st_mtime > ABANDONED_AFTER_S:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import stat
@@ -16,7 +15,8 @@ from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.files.file_lock import lock_file, remove_stale_parts, unique_part
 from posezoo.core.files.file_record import fingerprint, read_record, update_record
 from posezoo.core.files.staging import PREFIX, create_parent, output_error
-from posezoo.core.regular_files import OPEN_FILES, open_regular
+from posezoo.core.operating_system import OPEN_FILES, sync
+from posezoo.core.regular_files import open_regular
 
 # 1 MiB: with 1 KiB pieces and a flush after each, 64 MiB took 1850 ms instead of 230 ms.
 CHUNK = 1 << 20
@@ -28,9 +28,6 @@ MAX_MEMBER = 4 << 30
 
 #: The largest directory of a zip file, in bytes: one of 100,000 members has about 10 MB.
 MAX_DIRECTORY = 16 << 20
-
-# _IOW(0x94, 9, int) of linux/fs.h: for btrfs, XFS, bcachefs, and overlays of them.
-_FICLONE = 0x40049409
 
 
 class Hasher:
@@ -309,31 +306,6 @@ def sync_names(folder: Path) -> None:
         sync(folder)
 
 
-def sync(path: Path) -> None:
-    """Wait until the bytes of a file, or the names in a folder, are on the disk.
-
-    Raises:
-        OSError: they cannot be written to the disk.
-    """
-    if os.name == "nt" and path.is_dir():  # Windows can only sync files
-        return
-    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
-    try:
-        sync_open_file(handle)
-    finally:
-        os.close(handle)
-
-
-def sync_open_file(handle: int) -> None:
-    """The same for a file or folder that is open."""
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        # Some file systems cannot.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
-            raise
-
-
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Raise an OutputError if the system reports an error while a file is written."""
@@ -351,38 +323,3 @@ def write_error(path: Path, error: OSError) -> OutputError:
     is_part = named.endswith(".part") and not os.path.isdir(named)
     where = path if is_part or Path(named).parent.name.startswith(PREFIX) else named
     return output_error(f"{where}: cannot be written", error)
-
-
-def reflink(source: int, target: int) -> bool:
-    """Let an open file share the bytes of another until one of them changes; False if not
-    possible.
-    """
-    try:
-        import fcntl
-
-        fcntl.ioctl(target, _FICLONE, source)
-    except (ImportError, OSError):
-        return False
-    return True
-
-
-def hard_link(source: Path, target: Path, *, mode: int | None = None) -> bool:
-    """Create a hard link to a regular file of the user; False if that is not possible or not safe.
-
-    Args:
-        target: the path of the link, which must not exist.
-        mode: the permissions that the file must have, because both names share them; None for any.
-    """
-    try:
-        status = os.lstat(source)
-        if not stat.S_ISREG(status.st_mode) or (
-            mode is not None and stat.S_IMODE(status.st_mode) != mode
-        ):
-            return False
-        # Its owner could change it at any time.
-        if hasattr(os, "geteuid") and status.st_uid != os.geteuid():
-            return False
-        os.link(source, target)
-    except (OSError, NotImplementedError, AttributeError):
-        return False
-    return True

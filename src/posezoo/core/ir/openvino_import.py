@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import threading
@@ -11,6 +10,7 @@ from types import ModuleType
 from typing import Any, cast
 
 from posezoo.core.errors import MissingPackageError, import_optional, pip_command, sanitize
+from posezoo.core.operating_system import IS_WINDOWS
 from posezoo.core.versions import package_version, parse_version
 from posezoo.core.workers.threads import library_threads
 
@@ -69,7 +69,7 @@ def openvino_core(*, extra: str = "convert") -> Any:
         MissingPackageError: see ``import_openvino``.
     """
     core = import_openvino(extra=extra).Core()
-    core.set_property({"ENABLE_MMAP": os.name != "nt"})
+    core.set_property({"ENABLE_MMAP": not IS_WINDOWS})
     if threads := library_threads():
         core.set_property("CPU", {"INFERENCE_NUM_THREADS": threads})
     return core

@@ -14,7 +14,6 @@ import io
 import os
 import pickle
 import queue
-import re
 import signal
 import subprocess
 import sys
@@ -29,15 +28,20 @@ from typing import IO, Any, Generic
 
 from posezoo.core.errors import ConversionError, PosezooError
 from posezoo.core.events import Listener
+from posezoo.core.operating_system import (
+    available_memory,
+    kill_own_session,
+    kill_session,
+    used_memory,
+)
 from posezoo.core.values import frozen
-from posezoo.core.workers.program import kill_session, python_command, start_in_session
+from posezoo.core.workers.program import python_command, start_in_session
 from posezoo.core.workers.signals import signals_raise
 from posezoo.core.workers.threads import (
     CancelCheck,
     Item,
     MemoryBudget,
     Result,
-    available_memory,
     limit_library_threads,
     map_ordered,
 )
@@ -62,8 +66,6 @@ _MEMORY_HINT = "is there enough memory?"
 _RAISE_TIME_HINT = "if you trust the file, --conversion_timeout SECONDS allows more"
 #: The hint if a file needs more memory than its limit.
 RAISE_MEMORY_HINT = "if you trust the file, --conversion_memory GB allows more"
-
-_PRIVATE_PAGES = re.compile(r"^(?:RssAnon|RssShmem|VmSwap):\s*(\d+) kB", re.MULTILINE)
 
 _is_child = False
 # The pipe of a child process to its parent; None in other processes.
@@ -458,7 +460,7 @@ class _Watch:
         self._looked_s = now_s
         if now_s - self._since_s > limits.seconds:
             return _limit_error(f"{limits.seconds:.0f} s", _RAISE_TIME_HINT)
-        if _used_memory(self._pid) > limits.memory_bytes:
+        if used_memory(self._pid) > limits.memory_bytes:
             return _limit_error(f"{limits.memory_bytes / 1e9:.1f} GB of memory", RAISE_MEMORY_HINT)
         return None
 
@@ -467,20 +469,6 @@ def _limit_error(limit: str, hint: str) -> ProcessEndedError:
     error = ProcessEndedError(f"its process needed more than its limit of {limit}", hint=hint)
     error.is_crash = True
     return error
-
-
-def _used_memory(pid: int) -> int:
-    """The bytes of memory of a process and those that it started; 0 where that is not known.
-
-    Pages of mapped files do not count: the system takes them back when it needs them.
-    """
-    used = 0
-    with suppress(OSError):  # it has just ended, or the system is not Linux
-        status = Path(f"/proc/{pid}/status").read_text("ascii", "replace")
-        used = sum(int(size) << 10 for size in _PRIVATE_PAGES.findall(status))
-        for children in Path(f"/proc/{pid}/task").glob("*/children"):
-            used += sum(_used_memory(int(child)) for child in children.read_text("ascii").split())
-    return used
 
 
 def _explain_end(exit_code: int) -> ProcessEndedError:
@@ -577,6 +565,5 @@ def _end_with_parent() -> None:
     """
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(_GRACE_S)
-    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
-        os.killpg(0, signal.SIGKILL)
+    kill_own_session()
     os._exit(1)

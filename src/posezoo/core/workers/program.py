@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,12 +14,8 @@ from pathlib import Path
 from threading import Thread
 from typing import IO
 
+from posezoo.core.operating_system import Lifeline, kill_session
 from posezoo.core.values import frozen
-
-if sys.platform == "linux":
-    import fcntl
-
-_KILLS_AT_END = sys.platform == "linux"
 
 #: How many bytes at the end of a stream are kept; a program may print without limit.
 TAIL_BYTES = 1 << 20
@@ -101,41 +96,6 @@ def find_program(name: str) -> str | None:
     return path if path and Path(path).is_absolute() else None
 
 
-class Lifeline:
-    """A pipe to a process that was started in its own session: if this process ends for any reason,
-    the kernel closes the pipe, and kills that session.
-
-    Only Linux can do this. The kernel does it without the other process, which may be in a library
-    that returns much later, or never.
-    """
-
-    def __init__(self) -> None:
-        self._reading, self._writing = os.pipe() if _KILLS_AT_END else (-1, -1)
-
-    @property
-    def descriptors(self) -> tuple[int, ...]:
-        """What the process must inherit."""
-        return (self._reading,) if _KILLS_AT_END else ()
-
-    def tie(self, process: subprocess.Popen[bytes]) -> None:
-        """Tie the process, which has inherited the pipe, to this one."""
-        if sys.platform != "linux":
-            return
-        fcntl.fcntl(self._reading, fcntl.F_SETOWN, -process.pid)
-        fcntl.fcntl(self._reading, fcntl.F_SETSIG, signal.SIGKILL)
-        state = fcntl.fcntl(self._reading, fcntl.F_GETFL)
-        fcntl.fcntl(self._reading, fcntl.F_SETFL, state | os.O_ASYNC)
-        os.close(self._reading)
-        self._reading = -1
-
-    def close(self) -> None:
-        """Close the pipe, after the process has ended."""
-        for descriptor in (self._reading, self._writing):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._reading = self._writing = -1
-
-
 def start_in_session(
     command: Sequence[str],
     *,
@@ -168,15 +128,6 @@ def start_in_session(
         raise
     lifeline.tie(process)
     return process, lifeline
-
-
-def kill_session(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process that was started in its own session, and all that it started there."""
-    with suppress(ProcessLookupError, PermissionError):
-        if os.name == "posix":
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
 
 
 def python_command(module: str, function: str) -> list[str]:

@@ -11,6 +11,8 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+from posezoo.core.operating_system import signal_main_thread
+
 # Long enough for the code whose exceptions Python ignores to return.
 _AGAIN_S = 0.1
 
@@ -69,13 +71,6 @@ def _send_again(unraisable: sys.UnraisableHookArgs) -> None:
     else:
         sys.__unraisablehook__(unraisable)
         return
-    timer = threading.Timer(_AGAIN_S, _send, [number])
+    timer = threading.Timer(_AGAIN_S, signal_main_thread, [number])
     timer.daemon = True
     timer.start()
-
-
-def _send(number: int) -> None:
-    if hasattr(signal, "pthread_kill") and (main := threading.main_thread().ident) is not None:
-        signal.pthread_kill(main, number)  # it also ends what the main thread waits for
-    else:
-        signal.raise_signal(number)

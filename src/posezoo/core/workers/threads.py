@@ -7,9 +7,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from posezoo.core.events import Event, Listener
@@ -71,16 +70,6 @@ def cancellable(listener: Listener, check: CancelCheck) -> Listener:
     return listen
 
 
-def available_memory() -> int:
-    """The bytes of memory that this process and its children may use: the machine's, or the
-    container's.
-    """
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    with suppress(OSError, ValueError):  # no container, or "max"
-        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text("ascii")))
-    return total
-
-
 class MemoryBudget:
     """Memory that threads share: each waits until what it needs is free, or until it is the only
     one.
@@ -117,13 +106,6 @@ def limit_library_threads(count: int) -> None:
     _library_threads = count
     if count:
         os.environ["OMP_NUM_THREADS"] = str(count)
-
-
-def available_cores() -> int:
-    """The number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def library_threads() -> int:

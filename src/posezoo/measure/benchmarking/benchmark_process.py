@@ -6,17 +6,15 @@ this case.
 
 from __future__ import annotations
 
-import platform
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, suppress
-from pathlib import Path
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 from posezoo.core.errors import InferenceError, PosezooError
 from posezoo.core.events import BenchmarkProgress, BenchmarkStarted, Listener, ignore_event
+from posezoo.core.operating_system import peak_memory_mib
 from posezoo.core.values import frozen
 from posezoo.core.workers.processes import ChildProcess, ProcessEndedError, never_cancelled
 from posezoo.measure.benchmarking.benchmark_result import BenchmarkResult, BenchmarkRound
@@ -185,20 +183,3 @@ def _repeat(work: Callable[[], None], deadline: float) -> tuple[float, list[floa
         now = time.perf_counter()
         latencies.append(now - before)
     return now - start_time, latencies
-
-
-def peak_memory_mib() -> float | None:
-    """The peak memory of this process; None if the system does not report it.
-
-    On Linux it is read from /proc: getrusage gives a child its parent's peak (exec keeps the larger
-    of both).
-    """
-    with suppress(OSError):
-        status = Path("/proc/self/status").read_text("utf-8")
-        if peak := re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE):
-            return int(peak[1]) / 1024
-    if platform.system() == "Darwin":
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return None

@@ -13,6 +13,7 @@ from statistics import median
 import numpy as np
 
 from posezoo.core.declarations.model import Precision
+from posezoo.core.operating_system import PROC
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions
 from posezoo.measure.benchmarking.workloads import BenchmarkCase, NetworkWorkload, WorkloadInfo
@@ -159,7 +160,7 @@ def describe_machine(devices: Mapping[str, str], cores: int) -> str:
     """
     hardware = {device: " ".join(name.split()) for device, name in devices.items()}
     processor = hardware.pop("CPU", platform.processor() or platform.machine())
-    if details := processor_details(Path("/proc/cpuinfo")):
+    if details := processor_details(PROC / "cpuinfo"):
         processor += f" ({details})"
     others = (f"{device} {name}" for device, name in hardware.items())
     return ", ".join([processor, f"{cores} core{'s' * (cores != 1)}", platform.system(), *others])

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from posezoo.core.declarations.model import Precision
+from posezoo.core.operating_system import available_cores
 from posezoo.core.values import frozen
-from posezoo.core.workers.threads import available_cores
 from posezoo.poses.drawing import draw
 from posezoo.poses.letterbox import describe_size
 from posezoo.poses.people import ITSELF

@@ -19,8 +19,8 @@ from posezoo.cli.json_projection import project
 from posezoo.core import events
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.errors import PosezooError
+from posezoo.core.operating_system import available_cores
 from posezoo.core.values import frozen
-from posezoo.core.workers.threads import available_cores
 from posezoo.omz.commands import conventions
 from posezoo.omz.commands.conventions import LineBuffer, PrecisionsArgs
 from posezoo.omz.commands.event_output import JsonConversionReporter, TextReporter, print_planned_ir

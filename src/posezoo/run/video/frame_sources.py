@@ -31,6 +31,7 @@ from posezoo.core.errors import (
     os_reason,
     redact_secrets,
 )
+from posezoo.core.operating_system import PROC
 from posezoo.core.values import frozen, frozen_with_arrays
 from posezoo.poses.letterbox import Size, image_size
 from posezoo.run import images
@@ -196,7 +197,7 @@ def _limit_ffmpeg() -> None:
     OpenCV has no option for this, but FFmpeg's libraries, which Linux lists for this process, have.
     """
     with suppress(OSError, AttributeError):
-        mapped = Path("/proc/self/maps").read_text("utf-8", errors="surrogateescape")
+        mapped = (PROC / "self/maps").read_text("utf-8", errors="surrogateescape")
         for path in set(re.findall(r"/.*/libavutil[^/\n]*\.so[.\d]*$", mapped, re.MULTILINE)):
             ctypes.CDLL(path).av_max_alloc(ctypes.c_size_t(_MAX_FFMPEG_BYTES))
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from posezoo.core.errors import PosezooError, import_cv2
+from posezoo.core.operating_system import PROC
 from posezoo.core.values import frozen
 from posezoo.run.images import Image
 
@@ -64,7 +65,7 @@ class UtilizationMonitor:
         PosezooError: ``shown`` is not empty, and this system has no /proc.
     """
 
-    def __init__(self, shown: Iterable[str] = (), proc: Path = Path("/proc")) -> None:
+    def __init__(self, shown: Iterable[str] = (), proc: Path = PROC) -> None:
         self._proc = proc
         self._shown = set(shown)
         self._history: deque[SystemLoad] = deque(maxlen=_HISTORY)
@@ -97,7 +98,7 @@ class UtilizationMonitor:
             share = (busy - busy_before) / max(1, total - total_before)
             cores.append(min(1.0, max(0.0, share)))
         # The file has values in KiB; the names are from proc(5).
-        lines = (line.split() for line in (self._proc / "meminfo").read_text().splitlines())
+        lines = (line.split() for line in (self._proc / "meminfo").read_text("utf-8").splitlines())
         memory = {name.rstrip(":"): int(number) * 1024 for name, number, *_ in lines}
         used = (memory["MemTotal"] - memory["MemAvailable"], memory["MemTotal"])
         used_swap = (memory["SwapTotal"] - memory["SwapFree"], memory["SwapTotal"])
@@ -190,7 +191,7 @@ def _read_ticks(path: Path) -> dict[str, tuple[int, int]]:
     steal.
     """
     ticks = {}
-    for line in path.read_text().splitlines():
+    for line in path.read_text("utf-8").splitlines():
         name, *numbers = line.split()
         if name.startswith("cpu") and name != "cpu":
             counts = list(map(int, numbers[:8]))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 from posezoo.core.errors import PosezooError, import_optional
+from posezoo.core.operating_system import IS_LINUX
 from posezoo.run.images import Image
 
 TAB = "\t"
@@ -37,7 +38,7 @@ def require_display() -> None:
             "this OpenCV comes without windows (opencv-python-headless)",
             hint=f"{_HINT}; or uninstall it and install the extra [window] in its place",
         )
-    if not sys.platform.startswith("linux"):
+    if not IS_LINUX:
         return
     display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if not display:

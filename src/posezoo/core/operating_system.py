@@ -1,0 +1,302 @@
+"""What differs between operating systems: locks, links, owners, signals, limits, folders of users.
+
+No other module asks which system it runs on, or imports what only some systems have. All of it runs
+on Linux; what is for Windows and macOS is checked by the type checker and by simulation alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+import stat
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import subprocess
+
+IS_LINUX = sys.platform == "linux"
+IS_WINDOWS = sys.platform == "win32"
+
+#: The folders of the files that this process has open.
+OPEN_FILES = tuple(map(Path, ("/dev", "/dev/fd", "/proc/self/fd")))
+
+#: What the kernel of Linux tells about processes and the machine; missing on other systems.
+PROC = Path("/proc")
+
+# If the system supports it: do not follow symbolic links, and do not wait for the writer of a pipe.
+READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+# If the system supports it: do not follow symbolic links, and do not convert line ends.
+WRITE_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+# _IOW(0x94, 9, int) of linux/fs.h: for btrfs, XFS, bcachefs, and overlays of them.
+_FICLONE = 0x40049409
+
+_PRIVATE_PAGES = re.compile(r"^(?:RssAnon|RssShmem|VmSwap):\s*(\d+) kB", re.MULTILINE)
+
+
+def try_lock(handle: int) -> bool | None:
+    """Lock an open file or folder, and do not wait; None if the system or the file system has no
+    locks that end with their process and let others rename the file.
+    """
+    if sys.platform == "win32":
+        return None
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        return None
+    device = os.fstat(handle).st_dev
+    if device not in _EXCLUSIVE:
+        _EXCLUSIVE[device] = _excludes_others(handle)
+    return True if _EXCLUSIVE[device] else None
+
+
+#: Whether locks keep others out, by the number of the file system.
+_EXCLUSIVE: dict[int, bool] = {}
+
+
+def _excludes_others(handle: int) -> bool:
+    """Whether a lock of ours keeps others out: on some network file systems, such as Lustre without
+    its option flock, everyone gets the lock.
+    """
+    if sys.platform != "linux":  # elsewhere a file cannot be opened again without its name
+        return True
+    import fcntl
+
+    other = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY)
+    try:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(other)
+    return False
+
+
+def lock_byte(handle: int, *, locked: bool) -> None:
+    """Lock the first byte of an open file, or unlock it, on Windows.
+
+    Raises:
+        OSError: another process or thread has locked it.
+    """
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(handle, msvcrt.LK_NBLCK if locked else msvcrt.LK_UNLCK, 1)
+
+
+def reflink(source: int, target: int) -> bool:
+    """Let an open file share the bytes of another until one of them changes; False if not
+    possible.
+    """
+    if sys.platform == "win32":
+        return False
+    try:
+        import fcntl
+
+        fcntl.ioctl(target, _FICLONE, source)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def hard_link(source: Path, target: Path, *, mode: int | None = None) -> bool:
+    """Create a hard link to a regular file of the user; False if that is not possible or not safe.
+
+    Args:
+        target: the path of the link, which must not exist.
+        mode: the permissions that the file must have, because both names share them; None for any.
+    """
+    try:
+        status = os.lstat(source)
+        if not stat.S_ISREG(status.st_mode) or (
+            mode is not None and stat.S_IMODE(status.st_mode) != mode
+        ):
+            return False
+        if not is_own(status):  # its owner could change it at any time
+            return False
+        os.link(source, target)
+    except (OSError, NotImplementedError, AttributeError):
+        return False
+    return True
+
+
+def is_own(status: os.stat_result) -> bool:
+    """Whether a file belongs to the user of this process; Windows does not tell."""
+    return sys.platform == "win32" or status.st_uid == os.geteuid()
+
+
+def is_superuser() -> bool:
+    """Whether this process may do everything (root)."""
+    return sys.platform != "win32" and os.geteuid() == 0
+
+
+def sync(path: Path) -> None:
+    """Wait until the bytes of a file, or the names in a folder, are on the disk.
+
+    Raises:
+        OSError: they cannot be written to the disk.
+    """
+    if IS_WINDOWS and path.is_dir():  # Windows can only sync files
+        return
+    handle = os.open(path, os.O_RDWR if IS_WINDOWS else os.O_RDONLY)
+    try:
+        sync_open_file(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_open_file(handle: int) -> None:
+    """The same for a file or folder that is open."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # Some file systems cannot.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
+            raise
+
+
+class Lifeline:
+    """A pipe to a process that was started in its own session: if this process ends for any reason,
+    the kernel closes the pipe, and kills that session.
+
+    Only Linux can do this. The kernel does it without the other process, which may be in a library
+    that returns much later, or never.
+    """
+
+    def __init__(self) -> None:
+        self._reading, self._writing = os.pipe() if IS_LINUX else (-1, -1)
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What the process must inherit."""
+        return (self._reading,) if IS_LINUX else ()
+
+    def tie(self, process: subprocess.Popen[bytes]) -> None:
+        """Tie the process, which has inherited the pipe, to this one."""
+        if sys.platform != "linux":
+            return
+        import fcntl
+
+        fcntl.fcntl(self._reading, fcntl.F_SETOWN, -process.pid)
+        fcntl.fcntl(self._reading, fcntl.F_SETSIG, signal.SIGKILL)
+        state = fcntl.fcntl(self._reading, fcntl.F_GETFL)
+        fcntl.fcntl(self._reading, fcntl.F_SETFL, state | os.O_ASYNC)
+        os.close(self._reading)
+        self._reading = -1
+
+    def close(self) -> None:
+        """Close the pipe, after the process has ended."""
+        for descriptor in (self._reading, self._writing):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._reading = self._writing = -1
+
+
+def kill_session(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process that was started in its own session, and all that it started there.
+
+    On Windows, what it started goes on.
+    """
+    with suppress(ProcessLookupError, PermissionError):
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def kill_own_session() -> None:
+    """Kill this process and all that it started, if it was started in its own session."""
+    if sys.platform != "win32" and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+
+
+def signal_main_thread(number: int) -> None:
+    """Send a signal to this process that also ends what its main thread waits for, if possible."""
+    main = threading.main_thread().ident
+    if sys.platform == "win32" or main is None:
+        signal.raise_signal(number)
+    else:
+        signal.pthread_kill(main, number)
+
+
+def call_in_forks(call: Callable[[], object]) -> None:
+    """Call a function at the beginning of each fork of this process."""
+    if sys.platform != "win32":
+        os.register_at_fork(after_in_child=call)
+
+
+def available_cores() -> int:
+    """The number of cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def available_memory() -> int:
+    """The bytes of memory that this process and its children may use: the machine's, or the
+    container's.
+    """
+    if sys.platform == "win32":
+        import ctypes
+
+        kib = ctypes.c_ulonglong()
+        ctypes.windll.kernel32.GetPhysicallyInstalledSystemMemory(ctypes.byref(kib))
+        return kib.value << 10
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with suppress(OSError, ValueError):  # no container, or "max"
+        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text("ascii")))
+    return total
+
+
+def used_memory(pid: int) -> int:
+    """The bytes of memory of a process and those that it started; 0 where that is not known.
+
+    Pages of mapped files do not count: the system takes them back when it needs them.
+    """
+    used = 0
+    with suppress(OSError):  # it has just ended, or the system is not Linux
+        status = (PROC / f"{pid}/status").read_text("ascii", "replace")
+        used = sum(int(size) << 10 for size in _PRIVATE_PAGES.findall(status))
+        for children in (PROC / f"{pid}/task").glob("*/children"):
+            used += sum(used_memory(int(child)) for child in children.read_text("ascii").split())
+    return used
+
+
+def peak_memory_mib() -> float | None:
+    """The peak memory of this process; None if the system does not report it.
+
+    On Linux it is read from /proc: getrusage gives a child its parent's peak (exec keeps the larger
+    of both).
+    """
+    with suppress(OSError):
+        status = (PROC / "self/status").read_text("utf-8")
+        if peak := re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE):
+            return int(peak[1]) / 1024
+    if sys.platform == "darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return None
+
+
+def find_system_folder(kind: str, home: Path, environ: Mapping[str, str]) -> Path:
+    """The folder for posezoo's ``config`` or ``cache`` at the usual place of the system."""
+    if sys.platform == "win32":
+        local = environ.get("LOCALAPPDATA")
+        return (Path(local) if local else home / "AppData" / "Local") / "posezoo" / kind
+    if sys.platform == "darwin":
+        library = {"config": "Application Support", "cache": "Caches"}
+        return home / "Library" / library[kind] / "posezoo"
+    return home / f".{kind}" / "posezoo"
