@@ -82,7 +82,7 @@ def main(*args: str) -> None:
         if VIDEO not in args:
             for number, program in enumerate(masks):
                 np.save(f"{out}.{place}.{number}.npy", program.process(image).segmentation_mask)
-    with open(out, "w") as file:
+    with open(out, "w", encoding="utf-8") as file:
         json.dump(found, file)
 
 

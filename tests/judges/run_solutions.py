@@ -98,7 +98,7 @@ def main(*args):
                         found[key] = describe(solution.process(frame)) | {
                             "size": frame.shape[1::-1]
                         }
-    with open(out, "w") as file:
+    with open(out, "w", encoding="utf-8") as file:
         json.dump(found, file)
 
 

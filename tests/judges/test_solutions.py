@@ -36,7 +36,7 @@ def run(python: Path | str, photos: list[Path], out: Path, **environ: str) -> di
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    return json.loads(out.read_text())
+    return json.loads(out.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
