@@ -318,11 +318,18 @@ def measured_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
             yield name, str(people_from or ITSELF), *aps, "" if ratio is None else f"{ratio:.2f}"
 
 
-def _protocol(measurement: Measurement) -> tuple[object, object]:
-    """Where its people are from, and the size that is not the declared one."""
-    from posezoo.run.measured import TARGET_SIZE
+def _protocol(measurement: Measurement) -> tuple[str, object]:
+    """Where its people are from, with the detector's precision if that is not FP16, and the size that
+    is not the declared one.
+    """
+    from posezoo.poses.people import describe_people
+    from posezoo.run.measured import DETECTOR_PRECISION, TARGET_SIZE
 
-    return measurement.settings.get("people_from", ""), measurement.settings.get(TARGET_SIZE)
+    settings = measurement.settings
+    detector = str(settings.get(DETECTOR_PRECISION, ""))
+    return describe_people(str(settings.get("people_from", "")), detector), settings.get(
+        TARGET_SIZE
+    )
 
 
 def _stated_ap(measurement: Measurement) -> str:

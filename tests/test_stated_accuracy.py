@@ -17,7 +17,7 @@ from fakes.rows import best_rows
 from posezoo.core.declarations.model import Model, Precision
 from posezoo.core.registry import open_registry
 from posezoo.poses.people import ITSELF, people_from
-from posezoo.run.measured import TARGET_SIZE, measurements_of
+from posezoo.run.measured import DETECTOR_PRECISION, TARGET_SIZE, measurements_of
 
 ROOT = Path(__file__).parents[1]
 REGISTRY = open_registry()
@@ -53,12 +53,13 @@ def stated_pairs() -> list[tuple[Model, Precision, str, str, str]]:
 
 def recorded_ap(model: Model, precision: Precision, people: str, height: str = "") -> str:
     """The AP that ``posezoo record`` wrote for these people."""
-    source = "" if people == ITSELF else people
+    source, _, detector = ("" if people == ITSELF else people).removesuffix(")").partition(" (")
     (measured,) = (
         each
         for each in measurements_of(model, "accuracy")
         if each.precision is precision
         and each.settings.get("people_from", "") == source
+        and str(each.settings.get(DETECTOR_PRECISION, "")) == detector
         and str(each.settings.get(TARGET_SIZE, "")) == height
     )
     return f"{measured.figures['AP']:.3f}"

@@ -40,7 +40,6 @@ from posezoo.core.download.http import (
 )
 from posezoo.core.download.http_connections import ip_address, peer_rules, translate_errors
 from posezoo.core.download.parallel_ranges import open_url
-from posezoo.core.download.small_answers import read_small, read_small_body
 from posezoo.core.errors import (
     DigestError,
     DownloadError,
@@ -55,6 +54,7 @@ from posezoo.core.http_headers import HostHeader
 from posezoo.core.values import frozen
 from posezoo.core.workers.program import run_program
 from posezoo.core.workers.retries import TransientSourceError, ask_again
+from posezoo.packages.small_answers import read_small, read_small_body
 
 Result = TypeVar("Result")
 

@@ -30,7 +30,6 @@ from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.digest_store import package_path, store_candidates
 from posezoo.core.download.file_download import download_file
 from posezoo.core.download.parallel_ranges import open_url
-from posezoo.core.download.small_answers import read_small
 from posezoo.core.download.source_types import SourceType
 from posezoo.core.download.transfer import find_access_point
 from posezoo.core.errors import DigestError, SourceError
@@ -39,6 +38,7 @@ from posezoo.core.http_headers import HostHeader
 from posezoo.core.values import frozen
 from posezoo.packages.npm_config import read_npm_config
 from posezoo.packages.package_parts import extract_member, needs_part, open_npm_part
+from posezoo.packages.small_answers import read_small
 
 # The largest known document of a package has about 30 MB.
 _MAX_DOCUMENT = 64 << 20

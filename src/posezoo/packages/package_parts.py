@@ -35,11 +35,11 @@ from posezoo.core.download.candidates import (
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.digest_store import package_path, store_candidates
 from posezoo.core.download.file_download import download_part
-from posezoo.core.download.small_answers import join_pieces
 from posezoo.core.download.transfer import AccessPoint, can_be_in_part
 from posezoo.core.errors import ArchiveError, DigestError, DownloadError, SizeError
 from posezoo.core.files.verified_files import MAX_DIRECTORY, Hasher, writing
 from posezoo.core.values import frozen
+from posezoo.packages.small_answers import join_pieces
 
 # The directory of a wheel with 760 members has 75 kB.
 _TAIL = 96 << 10

@@ -31,7 +31,6 @@ from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.digest_store import store_candidates
 from posezoo.core.download.file_download import download_file
 from posezoo.core.download.parallel_ranges import open_url
-from posezoo.core.download.small_answers import read_small
 from posezoo.core.download.source_types import SourceType
 from posezoo.core.errors import DigestError, DownloadError, SourceError, redact_secrets
 from posezoo.core.files.verified_files import compute_digest
@@ -39,6 +38,7 @@ from posezoo.core.http_headers import HostHeader
 from posezoo.core.values import frozen
 from posezoo.packages.package_indexes import IndexSettings, read_index_settings
 from posezoo.packages.package_parts import extract_member, needs_part, open_zip_part
+from posezoo.packages.small_answers import read_small
 
 # A page of links to the wheels of a package; the largest known one has about 20 MB.
 _MAX_PAGE = 256 << 20

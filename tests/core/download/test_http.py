@@ -814,7 +814,7 @@ import http.server, socket, sys, threading
 from pathlib import Path
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.options import DownloadOptions
-from posezoo.core.download.small_answers import read_small
+from posezoo.packages.small_answers import read_small
 from posezoo.core.errors import SourceError
 
 class Handler(http.server.BaseHTTPRequestHandler):

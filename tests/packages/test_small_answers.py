@@ -17,17 +17,17 @@ from fakes.server import Server
 from fakes.waiting import HANG_S
 from posezoo.core.declarations.model import SourceFile
 from posezoo.core.declarations.sources import NpmPackageSource, PythonPackageSource, Wheel
-from posezoo.core.download import small_answers
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.options import DownloadOptions
-from posezoo.core.download.small_answers import join_pieces, read_small
 from posezoo.core.errors import SizeError, SourceError
 from posezoo.core.workers.retries import TransientSourceError
 from posezoo.oci.oci_client import OciAddress, OciClient
+from posezoo.packages import small_answers
 from posezoo.packages.npm_package import NpmClient
 from posezoo.packages.python_package import check_wheel
+from posezoo.packages.small_answers import join_pieces, read_small
 
-SOURCE = Path(__file__).resolve().parents[3] / "src" / "posezoo"
+SOURCE = Path(__file__).resolve().parents[2] / "src" / "posezoo"
 MIB = 1 << 20
 
 
@@ -215,4 +215,4 @@ def test_no_other_module_joins_the_pieces_of_a_response():
                 is_join = node.func.attr == "join" and ".pieces" in words
                 if is_join or words.startswith(("response.raw.read", "response.json(")):
                     joined.add(path.name)
-    assert joined == set(), "use download.small_answers"
+    assert joined == set(), "use packages.small_answers"
