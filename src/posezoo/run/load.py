@@ -240,7 +240,9 @@ class Loader:
             is_named = settings.detector != "usual"
             if is_named or people is None or people.photo == DEFAULT_DETECTOR:
                 raise
-            if type(error) not in _UNAVAILABLE:
+            detector = _find_detector(people, self.context.registry, self.is_video)
+            # Nobody stands in for a detector of hands or faces, which finds keypoints of them.
+            if type(error) not in _UNAVAILABLE or (detector and detector.skeleton):
                 raise
             self.listener(
                 WarningIssued(
