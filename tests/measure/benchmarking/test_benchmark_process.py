@@ -170,8 +170,8 @@ def test_a_missing_device_is_refused_by_name(ir, device, message):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda xml: xml.unlink(), "no such file"),
-        (lambda xml: xml.with_suffix(".bin").unlink(), "no such file"),
+        (lambda xml: xml.unlink(), "does not exist"),
+        (lambda xml: xml.with_suffix(".bin").unlink(), "does not exist"),
         (lambda xml: xml.write_bytes(xml.read_bytes()[:800]), "cannot be read as an IR"),
         (lambda xml: xml.write_text("hello"), "is not an IR"),
     ],
