@@ -443,8 +443,10 @@ def summary_table() -> str:
     machine = compared.speed_setting.partition("; ")[0]
     where = f" on {machine}" if machine else ""
     best, most = (max(values, key=values.__getitem__) for values in (aps, shares))
+    in_fp16 = max((name for name in shares if "(" not in name), key=shares.__getitem__)
     answer = (
-        f"For photos of several people, `{best}` has the highest AP, and `{most}` finds the most."
+        f"For photos of several people, `{best}` has the highest AP, and `{most}` finds the most;"
+        f" in FP16, `{in_fp16}`."
     )
     return f"{table}\n\n{textwrap.fill(f'{answer} {SUMMARY.format(where=where)}', 110)}"
 

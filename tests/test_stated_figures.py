@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fakes.command import posezoo
-from fakes.rows import best_rows
+from fakes.rows import best_rows, rows_by_size
 from posezoo.cli.labels import format_ap, format_figure, format_megabytes
 from posezoo.core.declarations.model import WHOLE_IMAGE
 from posezoo.core.layout import ModelLayout
@@ -22,6 +22,7 @@ from posezoo.run.measurement_selection import MeasurementSelection
 
 ROOT = Path(__file__).parents[1]
 ROWS = {row.model: row for row in best_rows()}
+BY_SIZE = {(row.model, row.target_size): row for row in rows_by_size()}
 
 #: Of a model, what is stated, and what its record gives.
 Pairs = Iterator[tuple[str, object, object]]
@@ -39,7 +40,7 @@ def number(metric: dict | None) -> float | None:
 def of_recommend(limits: tuple[str, ...], latency: str) -> Pairs:
     ended = posezoo("recommend", *limits, "--format", "json")
     for model in json.loads(ended.stdout)["models"]:
-        row = ROWS[model["name"]]
+        row = BY_SIZE[model["name"], model["target_size"]]
         ap = row.ap
         yield row.model, number(model["ap"]), ap and ap.number
         yield row.model, number(model["latency_ms"]), value(row, latency)
@@ -77,7 +78,8 @@ def of_summary() -> Pairs:
     table = text.partition("\n## What the default command gives\n")[2].partition("\n## ")[0]
     for line in re.findall(r"^\| (.* MB) \|$", table, re.MULTILINE):
         name, people, ap, several, _, fps, download = line.split(" | ")
-        row = ROWS[name.partition(" ")[0]]
+        size = name.partition(" at ")[2]
+        row = BY_SIZE[name.partition(" ")[0], int(size) if size else None]
         measured = row.values["AP"]
         speed = value(row, "throughput_fps")
         yield name, (name, people), (row.name, row.people_from)

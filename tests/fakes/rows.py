@@ -14,8 +14,14 @@ from posezoo.run.measurement_selection import MeasurementSelection
 
 @cache
 def best_rows() -> tuple[ComparisonRow, ...]:
-    """Of all models, composites and parts; no IR is on this machine."""
+    """Of all models, composites and parts, at the size that each declares; no IR is on this machine."""
+    return tuple(row for row in rows_by_size() if not row.target_size)
+
+
+@cache
+def rows_by_size() -> tuple[ComparisonRow, ...]:
+    """As ``best_rows``, and a row for each further size."""
     registry = open_registry()
     facts = [describe_model(model, registry) for model in map(registry.find, registry.entries)]
     layout = ModelLayout(Path("none"), Path("none"))
-    return compare_models(facts, (), layout, MeasurementSelection()).rows
+    return compare_models(facts, (), layout, MeasurementSelection(), at_each_size=True).rows
