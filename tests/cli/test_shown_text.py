@@ -113,7 +113,7 @@ def value_of(kind: object, name: str) -> object:
         each = get_args(kind)[0]
         return (value_of(each, ""),) if each is not float else (0.5, 0.5)
     if origin is Mapping:
-        return {EVIL: EVIL}
+        return {EVIL: value_of(get_args(kind)[1], "")}
     if isinstance(kind, type) and is_dataclass(kind):
         return filled(kind)
     some = next((each for each in (float, int, bool) if each in (kind, *get_args(kind))), None)

@@ -213,7 +213,7 @@ def find_untracked_below(
     Another check reports problems of ``tracked`` files; ``needed`` are the parent folders of these.
     """
     for path, kind in _entries(folder):
-        if path in tracked or (kind == "file" and _is_partial_download(path, tracked)):
+        if path in tracked or (kind == "file" and _is_left_over(path, tracked)):
             continue
         if path in needed and kind == "folder":
             yield from find_untracked_below(path, tracked, needed)
@@ -222,7 +222,11 @@ def find_untracked_below(
             yield path, _STATES.get(kind, kind)
 
 
-def _is_partial_download(path: Path, tracked: set[Path]) -> bool:
+def _is_left_over(path: Path, tracked: set[Path]) -> bool:
+    """Whether a file is a partial download, or was kept when a download took its place."""
+    kept, dot, number = path.name.rpartition(".bak")
+    if dot and number.isdecimal():
+        return path.with_name(kept) in tracked
     if not path.name.startswith(".") or not path.name.endswith(".part"):
         return False
     siblings = (file for file in tracked if file.parent == path.parent)

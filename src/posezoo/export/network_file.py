@@ -135,14 +135,16 @@ def _describe_image(
     spec: ModelSpec, description: InputDescription, is_stated: bool
 ) -> Iterator[Input]:
     """The inputs; that of images with what the description says."""
-    stated = description.preprocessing
+    preprocessing = description.preprocessing
     for port in spec.inputs:
-        layout = stated.layout or port.layout
+        layout = preprocessing.layout or port.layout
         if not layout or not is_stated:
             yield replace(port, layout=layout)
             continue
-        color = ColorOrder.RGB if stated.reverse_input_channels else ColorOrder.BGR
-        port = replace(port, layout=layout, color=color, mean=stated.mean, scale=stated.scale)
+        color = ColorOrder.RGB if preprocessing.reverse_input_channels else ColorOrder.BGR
+        port = replace(
+            port, layout=layout, color=color, mean=preprocessing.mean, scale=preprocessing.scale
+        )
         yield _with_sizing(port, description.sizing)
 
 

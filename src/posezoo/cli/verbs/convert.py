@@ -78,8 +78,8 @@ def _refuse_invalid_flags(args: _Args) -> None:
         if args.all or len(args.models) + (args.network is not None) > 1:
             args.parser.error("--checkpoint requires one model, or --network without a model")
         return
-    own = {"network": args.network, "model_name": args.model_name, "skeleton": args.skeleton}
-    for flag, value in own.items():
+    values = {"network": args.network, "model_name": args.model_name, "skeleton": args.skeleton}
+    for flag, value in values.items():
         if value:
             args.parser.error(f"--{flag} requires --checkpoint")
 

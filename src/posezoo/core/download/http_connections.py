@@ -131,10 +131,10 @@ class Session(requests.Session):
         key = (urlsplit(url)[:2], *wanted.items())
         if key not in self._proxies:
             no_proxy = wanted.get("no_proxy")
-            found = {"http": "", "https": ""}
+            proxies = {"http": "", "https": ""}
             if not should_bypass_proxies(url, no_proxy):
-                found = {**get_environ_proxies(url, no_proxy), **wanted}
-            self._proxies[key] = found
+                proxies = {**get_environ_proxies(url, no_proxy), **wanted}
+            self._proxies[key] = proxies
         return self._proxies[key]
 
     def find_login(self, url: str) -> tuple[str, str] | None:

@@ -70,11 +70,11 @@ def update_provenance_json(
     # Do not overwrite a published file of this name.
     if NAME in names or find_link_out(path, context.roots):
         return
-    known = _read_files(read_json(path))
+    listed = _read_files(read_json(path))
     origins = {}
     for file, target in files_and_targets:
         origin = context.origins.get(target)
-        if origin is None and not _is_listed(file, known):
+        if origin is None and not _is_listed(file, listed):
             origin = _read_origin(file, target)
         if origin:
             origins[file.name] = dict(origin)
@@ -96,9 +96,9 @@ def is_own(path: Path) -> bool:
     return {"model", "files"} <= read_json(path).keys()
 
 
-def _is_listed(file: SourceFile, known: Mapping[str, Any]) -> bool:
+def _is_listed(file: SourceFile, listed: Mapping[str, Any]) -> bool:
     """Whether provenance.json has an entry of a file with its digest."""
-    entry = known.get(file.name)
+    entry = listed.get(file.name)
     digest = file.checksum
     if not isinstance(entry, dict) or digest is None:
         return False

@@ -51,8 +51,10 @@ class FileRecord:
         """Whether a file with this status has this digest, and is unchanged since it was
         verified.
         """
-        known = self.verified
-        return known.get(digest.algorithm) == digest.value and _print_of(status) <= known.items()
+        verified = self.verified
+        return (
+            verified.get(digest.algorithm) == digest.value and _print_of(status) <= verified.items()
+        )
 
 
 def record_path(path: Path) -> Path:

@@ -64,8 +64,8 @@ class PostprocessRecord:
 
     def digests(self) -> dict[Path, Digest]:
         """The digests of the files that were read or made with any recipe, where they are known."""
-        known = {path: sha384 for path, sha384 in self._files().items() if sha384}
-        return {path: Digest("sha384", sha384) for path, sha384 in known.items()}
+        digests = {path: sha384 for path, sha384 in self._files().items() if sha384}
+        return {path: Digest("sha384", sha384) for path, sha384 in digests.items()}
 
     def _files(self) -> dict[Path, str]:
         try:

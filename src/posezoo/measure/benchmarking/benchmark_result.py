@@ -180,8 +180,8 @@ def processor_details(cpuinfo: Path) -> str:
         for key, title in (("cpu family", "family"), ("model", "model"), ("stepping", "stepping"))
         if key in values
     ]
-    known = set(values.get("flags", "").split())
-    return ", ".join([*numbers, *(each for each in INSTRUCTIONS if each in known)])
+    instructions = set(values.get("flags", "").split())
+    return ", ".join([*numbers, *(each for each in INSTRUCTIONS if each in instructions)])
 
 
 def select_best_batch(results: Sequence[BenchmarkResult]) -> BenchmarkResult | None:

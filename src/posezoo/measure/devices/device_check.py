@@ -56,8 +56,8 @@ class _GetArgs(flags.ConversionArgs):
 
 def refuse_device_flags(args: DeviceArgs) -> None:
     """Refuse flags that need --device, if it is not given."""
-    own = {"inputs": args.inputs, "nodes": args.nodes, "detector": args.detector}
-    for name, value in own.items():
+    values = {"inputs": args.inputs, "nodes": args.nodes, "detector": args.detector}
+    for name, value in values.items():
         if value:
             args.parser.error(f"--{name} requires --device")
 

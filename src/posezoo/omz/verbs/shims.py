@@ -137,7 +137,7 @@ FLAGS = (
 class _Args(Args):
     folder: Path | None
     wheel: Path | None
-    wheel_version: str
+    wheel_version: str | None
 
 
 def run(args: _Args) -> int:
