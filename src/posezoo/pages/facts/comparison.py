@@ -283,6 +283,8 @@ def _make_row(
     speed, accuracy, single, network = measured
     if size := facts.transfer_bytes(precision):
         metrics["transfer_bytes"] = SourcedMetric(size, MetricSource.DECLARED)
+    if subject.target_size or facts.model.target_size:  # they were counted at another size
+        metrics.pop("gflops", None)
     metrics |= _measured_metrics(speed) | _measured_metrics(accuracy)
     if single:
         metrics["single_p50_ms"] = _measured_metrics(single)["latency_p50_ms"]
