@@ -41,7 +41,7 @@ def test_photos_seen_in_a_mirror_too_and_larger_show_people_better(openpose, pho
     assert len(flipped.batch([photo for photo, _ in some])) == len(some)
     assert similarity(flipped, some) > once - 0.02
     larger = load_estimator(*openpose, LoadOptions(scales=(1, 1.5)))
-    assert larger.input_size == (456, 256)
+    assert larger.input_size == (656, 368)
     assert similarity(larger, some) > once
 
 

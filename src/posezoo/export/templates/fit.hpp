@@ -278,8 +278,20 @@ inline Image cut(const Image& image, const Square& square) {
 // The pixels of a square as MediaPipe gives them to its networks: nothing is averaged, and the corner of the square
 // is the center of its first pixel.
 inline Image cut_at_corner(const Image& image, const Square& square, fitting::Border border) {
+    const auto side = static_cast<std::size_t>(square.side);
     const double half = square.side / 2.0;
     const double left = square.x - half * (square.across - square.down);
     const double top = square.y - half * (square.across + square.down);
-    return sample(image, square, left, top, border);
+    Image pixels{side, side, std::vector<std::uint8_t>(3 * side * side)};
+    std::uint8_t* pixel = pixels.bgr.data();
+    // Places are rounded to 1/32 of a pixel, as by OpenCV's warpPerspective.
+    for (int row = 0; row < square.side; ++row) {
+        for (int column = 0; column < square.side; ++column) {
+            const long u = std::lrint(32 * (left - square.down * row + square.across * column));
+            const long v = std::lrint(32 * (top + square.across * row + square.down * column));
+            fitting::interpolate(image, u, v, border, pixel);
+            pixel += 3;
+        }
+    }
+    return pixels;
 }
