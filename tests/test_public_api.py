@@ -300,7 +300,11 @@ def test_weights_of_one_s_own_are_ready_to_use_by_the_model_s_name_and_by_the_ne
     found = []
     for name in ("lightweight-openpose-mobilenet-v1", "lightweight_openpose"):
         model = posezoo.load(
-            name, "FP32", checkpoint=tmp_path / "mine.pth", output_dir=tmp_path / "out"
+            name,
+            "FP32",
+            checkpoint=tmp_path / "mine.pth",
+            output_dir=tmp_path / "out",
+            target_size=256,  # the model's is its publisher's, the network has none
         )
         assert list((tmp_path / "out" / "checkpoints").glob(f"*/public/{name}/FP32/{name}.xml"))
         found.append([pose.to_json() for pose in model(image)])
