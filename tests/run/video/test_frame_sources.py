@@ -449,4 +449,4 @@ def test_a_frame_that_never_ends_is_not_read_whole(tmp_path, begins_with):
     run.returncode = os.waitstatus_to_exitcode(status)
     assert run.returncode == 0
     assert said.startswith("1" if begins_with == "a good frame" else "0")
-    assert used.ru_maxrss < 500_000  # in KB
+    assert used.ru_maxrss < 800_000  # in KB; two buffers of 256 MiB at most
