@@ -150,7 +150,8 @@ class Loader:
         missing.
 
         Args:
-            xml: its path, or the graph that was read from it.
+            xml: its path, or the graph that was read from it, which is read again if it was
+                compiled before.
             options: where and how it runs; None for the device in the settings.
             like: as in ``ChosenModel``.
 
@@ -160,7 +161,7 @@ class Loader:
             FetchError: a file of the detector cannot be downloaded.
         """
         from posezoo.run.runtime.decoder_matching import AGPL, describe_ir, find_similar
-        from posezoo.run.runtime.graph import Preprocessing, read_graph
+        from posezoo.run.runtime.graph import Graph, Preprocessing, read_graph
         from posezoo.run.runtime.input_description import original_preprocessing
         from posezoo.run.runtime.loading import load_estimator
         from posezoo.run.runtime.runtime_config import LoadOptions
@@ -169,6 +170,8 @@ class Loader:
         listener = self.listener
         options = options or LoadOptions(default_runtime(context.settings))
         graph = read_graph(xml)
+        if graph.takes_images:
+            graph = Graph(graph.path)
         model, description = describe_ir(graph, self.decoder, like, options=options)
         similar = None
         if like is None and not options.states_preprocessing and model.decoder:

@@ -347,3 +347,18 @@ def test_without_a_dataset_the_error_says_how_to_get_one(tmp_path):
 )
 def test_invalid_flags_are_wrong_usage(args):
     assert posezoo("evaluate", MODEL, *args).returncode == 2
+
+
+@pytest.mark.slow
+def test_an_ir_has_the_same_figures_at_several_heights_as_at_each(evaluate, mirror, tmp_path):
+    folder = tmp_path / "ir"
+    words = ("get", MODEL, "--precisions", "FP16-INT8", "-o", folder)
+    assert posezoo(*words, POSEZOO_MIRROR=str(mirror)).returncode == 0
+    (xml,) = folder.rglob(f"{MODEL}.xml")
+    # Where the mean is subtracted twice, other people are found.
+    flags = ("--mean_values", "[20,20,20]", "--scale_values", "[1.2,1.2,1.2]", "--limit", 4)
+    both = evaluate("--heights", "256,368", *flags, "--format", "json", model=xml)
+    assert both.returncode == 0, both.stderr
+    for height, report in zip((256, 368), json.loads(both.stdout)["sizes"], strict=True):
+        alone = evaluate("--height", height, *flags, "--fresh", "--format", "json", model=xml)
+        assert json.loads(alone.stdout)["AP"] == report["AP"]

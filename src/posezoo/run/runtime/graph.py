@@ -76,6 +76,7 @@ class Graph:
         decoding: how a decoder in the graph was made, as JSON (``ir_writer``); empty if there is
             none.
         changes: the changes since it was read, as texts; different changes have different texts.
+        takes_images: whether it was prepared for images, which is done once.
 
     Raises:
         InferenceError: the IR is missing or damaged.
@@ -102,6 +103,7 @@ class Graph:
                 f"{xml}: {problem}", hint="rename it in the original, and convert it again"
             )
         self.changes: list[str] = []
+        self.takes_images = False
         self.decoding = self.read_rt_info("posezoo", "decoding")
         self._resizes = self._disable_resize()
 
@@ -344,6 +346,7 @@ class Graph:
         ov = import_openvino(extra="run")
         prepared = ov.preprocess.PrePostProcessor(self.model)
         self.changes.append(f"take images {name} {preprocessing}")
+        self.takes_images = True
         image = prepared.input(name)
         image.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
         image.model().set_layout(ov.Layout(preprocessing.layout or self.image_layout(name)))
