@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from posezoo.core.arrays import Doubles
 from posezoo.core.values import frozen, frozen_with_arrays
 from posezoo.measure.coco import CocoDataset, DatasetImage
+from posezoo.measure.coco.coco_dataset import PersonAnnotation
 from posezoo.measure.evaluation.coco_matching import ImageMatches
 from posezoo.measure.evaluation.coco_metrics import keypoint_sigmas
 from posezoo.measure.evaluation.image_predictions import Predictions
@@ -23,8 +26,15 @@ SURE_AT = 0.3
 #: (Yang and Ramanan, Articulated Human Detection with Flexible Mixtures of Parts, 2013).
 PCK_SHARE = 0.2
 
-#: The groups of images in the table by the number of annotated people: the first and last number.
-GROUPS = ((0, 0), (1, 1), (2, 2), (3, 4), (5, 9), (10, 10**9))
+#: The groups of images in the table, by the least and the largest number of annotated people.
+GROUPS: Mapping[str, tuple[float, float]] = {
+    "0": (0, 0),
+    "1": (1, 1),
+    "2": (2, 2),
+    "3 to 4": (3, 4),
+    "5 to 9": (5, 9),
+    "10 or more": (10, math.inf),
+}
 
 #: Both skeletons are aligned at this keypoint, because the model's joints are relative to it.
 ROOT = "neck"
@@ -110,19 +120,18 @@ class GroupScore:
 def score_groups(scores: Sequence[ImageScore]) -> tuple[GroupScore, ...]:
     """The scores by the number of people in an image, without groups that no image has."""
     groups = []
-    for first, last in GROUPS:
-        members = [score for score in scores if first <= score.people <= last]
-        if not first:
-            members = [score for score in members if score.is_empty]
+    for title, (least, most) in GROUPS.items():
+        members = [
+            score
+            for score in scores
+            if least <= score.people <= most and (score.people or score.is_empty)
+        ]
         if members:
-            title = f"{first}" if first == last else f"{first} to {last}"
-            sums = (
+            people, found, wrong, sure = (
                 sum(getattr(score, name) for score in members)
                 for name in ("people", "found", "wrong", "sure")
             )
-            groups.append(
-                GroupScore(f"{first} or more" if last > 1e8 else title, len(members), *sums)
-            )
+            groups.append(GroupScore(title, len(members), people, found, wrong, sure=sure))
     return tuple(groups)
 
 
@@ -155,20 +164,37 @@ def compute_pck(predictions: Predictions, matches: Sequence[ImageMatches]) -> fl
     are not; None if no keypoint is labelled.
     """
     labelled = correct = 0
+    for person, points in _counted_people(predictions, matches):
+        is_labelled = person.keypoints[:, 2] > 0
+        labelled += int(is_labelled.sum())
+        if points is not None:
+            is_near = _distances(person, points) <= PCK_SHARE * max(person.bbox[2:])
+            correct += int((is_labelled & is_near & (points[:, 2] > 0)).sum())
+    return correct / labelled if labelled else None
+
+
+def _counted_people(
+    predictions: Predictions, matches: Sequence[ImageMatches]
+) -> Iterator[tuple[PersonAnnotation, Doubles | None]]:
+    """Each annotated person that counts, with the keypoints, (K, 3), of the prediction that found
+    them, if one did.
+    """
     for image_matches in matches:
         image = image_matches.image
         rows = image_matches.found()
         for index, person in enumerate(image.people):
             if image_matches.ignored[index]:
                 continue
-            is_labelled = person.keypoints[:, 2] > 0
-            labelled += int(is_labelled.sum())
+            points = None
             if index in rows:
                 points = predictions[image.id].keypoints[image_matches.order[rows[index]]]
-                distances = np.hypot(*(points[:, :2] - person.keypoints[:, :2]).T)
-                is_near = distances <= PCK_SHARE * max(person.bbox[2:])
-                correct += int((is_labelled & is_near & (points[:, 2] > 0)).sum())
-    return correct / labelled if labelled else None
+            yield person, points
+
+
+def _distances(person: PersonAnnotation, points: Doubles) -> Doubles:
+    """From the annotated keypoints, (K,), in image pixels."""
+    distances: Doubles = np.hypot(*(points[:, :2] - person.keypoints[:, :2]).T)
+    return distances
 
 
 def worst_images(scores: Sequence[ImageScore], count: int) -> list[ImageScore]:
@@ -193,28 +219,20 @@ def score_keypoints(
     similarity_sum = np.zeros(count)
     num_found = np.zeros(count)
     errors: dict[int, list[float]] = defaultdict(list)  # by keypoint
-    for image_matches in matches:
-        image = image_matches.image
-        rows = image_matches.found()
-        for index, person in enumerate(image.people):
-            if image_matches.ignored[index]:
-                continue
-            is_labelled = person.keypoints[:, 2] > 0
-            labelled += is_labelled
-            if index not in rows:
-                continue
-            place = image_matches.order[rows[index]]
-            points = predictions[image.id].keypoints[place]
-            offsets = points[:, :2] - person.keypoints[:, :2]
-            distances = np.hypot(*offsets.T)
-            # The terms of COCO's object keypoint similarity.
-            spread = 2 * sigmas**2 * (person.area + np.spacing(1))
-            similarity = np.exp(-(distances**2) / spread) * is_labelled
-            similarity_sum += similarity
-            num_found += similarity >= FOUND_AT
-            is_predicted = points[:, 2] > 0
-            for keypoint in np.flatnonzero(is_labelled & is_predicted).tolist():
-                errors[keypoint].append(float(distances[keypoint]))
+    for person, points in _counted_people(predictions, matches):
+        is_labelled = person.keypoints[:, 2] > 0
+        labelled += is_labelled
+        if points is None:
+            continue
+        distances = _distances(person, points)
+        # The terms of COCO's object keypoint similarity.
+        spread = 2 * sigmas**2 * (person.area + np.spacing(1))
+        similarity = np.exp(-(distances**2) / spread) * is_labelled
+        similarity_sum += similarity
+        num_found += similarity >= FOUND_AT
+        is_predicted = points[:, 2] > 0
+        for keypoint in np.flatnonzero(is_labelled & is_predicted).tolist():
+            errors[keypoint].append(float(distances[keypoint]))
     share = 1 / np.maximum(labelled, 1)
     scores = []
     for i, name in enumerate(dataset.keypoints):

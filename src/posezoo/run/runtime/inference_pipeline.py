@@ -71,13 +71,12 @@ FrameSteps = Callable[[Image], PipelineSteps]
 
 @runtime_checkable
 class VideoPipeline(Protocol):
-    """A pipeline that can follow people through a video.
+    """A pipeline that can follow people through a video."""
 
-    Attributes:
-        can_track: whether it does so with its present options.
-    """
-
-    can_track: bool
+    @property
+    def can_track(self) -> bool:
+        """Whether it does so with its present options."""
+        ...
 
     def track(self) -> FrameSteps:
         """The steps for the frames of one video, in which people are followed. Frames have the same

@@ -32,7 +32,6 @@ from posezoo.poses.ssd_detection import Box
 from posezoo.run.runtime.compiled_network import Outputs
 from posezoo.run.runtime.inference_pipeline import (
     FrameSteps,
-    Pipeline,
     PipelineSteps,
     RegionSteps,
     Steps,
@@ -81,24 +80,10 @@ class LandmarkPipeline(TopDownPipeline):
 
     _options: LandmarkOptions
 
-    def with_detector(
-        self,
-        detector: Pipeline,
-        *,
-        tracks_videos: bool = False,
-        whole_image: float | None = None,
-        whole_score: float = 1.0,
-    ) -> LandmarkPipeline:
-        """As in ``TopDownPipeline``; hands or faces are then followed through a video."""
-        pipeline = super().with_detector(
-            detector,
-            tracks_videos=tracks_videos,
-            whole_image=whole_image,
-            whole_score=whole_score,
-        )
-        assert isinstance(pipeline, LandmarkPipeline)
-        pipeline.can_track = True
-        return pipeline
+    @property
+    def can_track(self) -> bool:
+        """Whether a detector runs, whose hands or faces are then followed through a video."""
+        return self._detector is not None
 
     def steps_for_boxes(self, image: Image, boxes: Sequence[Box]) -> PipelineSteps:
         """The steps for the hands or faces in these boxes of an image."""

@@ -65,7 +65,6 @@ class TopDownPipeline(NetworkPipeline):
     """Runs a network on one person at a time.
 
     Attributes:
-        can_track: whether ``track`` follows people through a video.
         follows_one_person: whether it does so without a detector: the crop of a person follows from
             the last frame.
     """
@@ -86,8 +85,12 @@ class TopDownPipeline(NetworkPipeline):
         self._detector: Pipeline | None = None
         self._whole_image: float | None = None
         self._whole_score = 1.0
-        self.can_track = self._next_crop is not None
         self.follows_one_person = self.can_track
+
+    @property
+    def can_track(self) -> bool:
+        """Whether ``track`` follows people through a video."""
+        return self._next_crop is not None
 
     def with_detector(
         self,

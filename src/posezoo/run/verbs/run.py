@@ -29,11 +29,12 @@ from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.labels import format_count
 from posezoo.cli.model_argument import find_named_model
 from posezoo.cli.report import print_result
-from posezoo.core.declarations.model import TRACKING, Precision
+from posezoo.core.declarations.model import TRACKING
 from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS, explain_model_file
 from posezoo.core.errors import PosezooError, UnknownModelError, import_cv2
 from posezoo.core.files.outputs import require_own, write_output
 from posezoo.core.files.staging import temporary_dir
+from posezoo.core.layout import precision_of
 from posezoo.core.plugins import Hook
 from posezoo.core.settings import DEFAULT_MODEL, SECOND_MODEL, user_folder
 from posezoo.run.run_flags import (
@@ -386,14 +387,9 @@ def _require_video(args: _Args, inputs: RunInputs) -> None:
 
 
 def _precision_of(chosen: ChosenModel) -> str:
-    """The precision of the IR; that of an .xml by its path is the name of its folder.
-
-    It is empty if the folder has another name.
-    """
-    if chosen.xml is None:
-        return chosen.precision.value
-    folder = chosen.xml.resolve().parent.name
-    return folder if folder in list(Precision) else ""
+    """The precision of the IR; empty if the folder of an .xml does not name it."""
+    precision = precision_of(chosen.xml) if chosen.xml else chosen.precision
+    return precision.value if precision else ""
 
 
 def _name_ir(
