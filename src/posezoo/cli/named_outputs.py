@@ -14,8 +14,8 @@ from glob import iglob
 from pathlib import Path
 
 from posezoo.cli.parsers import Args, NamedOutput
+from posezoo.cli.result_files import has_signs, is_own, replacing_own
 from posezoo.core.errors import OutputError
-from posezoo.core.files.outputs import has_signs, is_own, replacing_own
 from posezoo.core.settings import SETTING_TYPES
 
 #: Flags for folders that also have files which posezoo writes.

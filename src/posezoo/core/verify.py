@@ -177,7 +177,15 @@ def _find_untracked(spec: ModelSpec, layout: ModelLayout) -> Iterator[tuple[Path
     for path in expected:
         needed.update(path.parents)
     for folder in dict.fromkeys((layout.model_download_dir(spec), layout.model_dir(spec))):
-        yield from find_untracked_below(folder, expected, needed)
+        for path, state in find_untracked_below(folder, expected, needed):
+            if not _is_kept(path, expected):
+                yield path, state
+
+
+def _is_kept(path: Path, expected: set[Path]) -> bool:
+    """Whether a file was kept under another name when a download or an IR took its place."""
+    name, dot, number = path.name.rpartition(".bak")
+    return bool(dot) and number.isdecimal() and path.with_name(name) in expected
 
 
 def _expected_files(spec: ModelSpec, layout: ModelLayout) -> set[Path]:
@@ -213,7 +221,7 @@ def find_untracked_below(
     Another check reports problems of ``tracked`` files; ``needed`` are the parent folders of these.
     """
     for path, kind in _entries(folder):
-        if path in tracked or (kind == "file" and _is_left_over(path, tracked)):
+        if path in tracked or (kind == "file" and _is_partial_download(path, tracked)):
             continue
         if path in needed and kind == "folder":
             yield from find_untracked_below(path, tracked, needed)
@@ -222,11 +230,7 @@ def find_untracked_below(
             yield path, _STATES.get(kind, kind)
 
 
-def _is_left_over(path: Path, tracked: set[Path]) -> bool:
-    """Whether a file is a partial download, or was kept when a download took its place."""
-    kept, dot, number = path.name.rpartition(".bak")
-    if dot and number.isdecimal():
-        return path.with_name(kept) in tracked
+def _is_partial_download(path: Path, tracked: set[Path]) -> bool:
     if not path.name.startswith(".") or not path.name.endswith(".part"):
         return False
     siblings = (file for file in tracked if file.parent == path.parent)

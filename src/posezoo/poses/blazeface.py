@@ -38,6 +38,9 @@ from posezoo.poses.ssd_detection import BOX_PRINTED, box_corners
 Grid = tuple[tuple[int, int], ...]
 _GRIDS: tuple[Grid, ...] = (((8, 2), (16, 6)), ((4, 1),), ((8, 2), (16, 2), (32, 6)))
 
+# By the number of keypoints.
+_USUAL_SKELETONS = {6: "face-6", 7: "palm-7"}
+
 # Regions with such an intersection over union are of the same person (min_similarity_threshold of
 # AssociationNormRectCalculator in MediaPipe's graphs).
 _SAME_REGION = 0.5
@@ -105,7 +108,8 @@ class Detections:
         count = self.keypoints.shape[1]
         column = np.broadcast_to(self.scores[:, None, None], (len(self), count, 1))
         keypoints = np.concatenate([self.keypoints, column], axis=2)
-        poses = create_poses(keypoints, self.scores, skeleton, size)
+        usual = _USUAL_SKELETONS.get(keypoints.shape[1])
+        poses = create_poses(keypoints, self.scores, skeleton or usual, size)
         boxes = self.boxes.tolist()
         return [replace(pose, box=tuple(box)) for pose, box in zip(poses, boxes, strict=True)]
 

@@ -39,6 +39,9 @@ from posezoo.poses.top_down import CropFunction, TopDownOptions, crop_square
 # The depth of a hand in the network's output is this share of its width's unit (normalize_z).
 _HAND_DEPTH = 0.4
 
+# By the number of landmarks.
+_USUAL_SKELETONS = {21: "hand-21", 76: "eye-76", 468: "face-468", 478: "face-478"}
+
 #: The labels of hands: MediaPipe takes the image for a mirrored one, such as that of a selfie.
 HANDS = ("Left", "Right")
 
@@ -256,7 +259,8 @@ def _create_poses(
         return []
     keypoints = landmarks.astype(np.float32)
     keypoints[:, 2] = score
-    poses = create_poses(keypoints[None], np.array([score]), options.skeleton, size)
+    skeleton = options.skeleton or _USUAL_SKELETONS.get(len(keypoints))
+    poses = create_poses(keypoints[None], np.array([score]), skeleton, size)
     return [replace(pose, z=landmarks[:, 2]) for pose in poses]
 
 

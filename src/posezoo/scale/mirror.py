@@ -21,6 +21,7 @@ from pathlib import Path
 
 from posezoo.cli.cache_entries import own_files
 from posezoo.cli.lock_signature import SUFFIX
+from posezoo.cli.result_files import write_output
 from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
 from posezoo.core.download.context import ConnectionPool, DownloadContext
 from posezoo.core.download.file_download import download_file
@@ -30,7 +31,6 @@ from posezoo.core.download.origins import entry_path
 from posezoo.core.errors import LockError, PosezooError, SpecError, UnknownModelError, os_reason
 from posezoo.core.events import Listener
 from posezoo.core.files import verified_files
-from posezoo.core.files.outputs import write_output
 from posezoo.core.files.staging import create_parent
 from posezoo.core.layout import path_below, require_inside
 from posezoo.core.lockfile import NAME, LockFile

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from posezoo.cli.result_files import replacing_own, write_output
 from posezoo.core.declarations.model import Model, ModelSpec
 from posezoo.core.download import provenance_json
 from posezoo.core.download.source_check import BAD_STATES, check_sources
 from posezoo.core.errors import ConversionError, PosezooError
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.files.file_record import read_json
-from posezoo.core.files.outputs import replacing_own, write_output
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.pipeline.get import get
 from posezoo.core.resolve.resolution import resolve_model

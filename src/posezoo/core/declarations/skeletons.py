@@ -27,6 +27,9 @@ _PACKAGED = Path(__file__).parent / FOLDER
 class _Skeletons(Mapping[str, Skeleton]):
     """The skeletons of the package by name, each of which is read when it is needed;
     ``keypoints-21`` has 21 keypoints of which nothing is known.
+
+    Those of hands, faces and eyes are found by their names, and not listed: no network is taken for
+    one of these by its number of keypoints.
     """
 
     def __getitem__(self, name: str) -> Skeleton:
@@ -49,8 +52,9 @@ def _find(name: str) -> Skeleton:
     kind, _, count = name.partition("-")
     if kind == UNKNOWN and count.isdecimal() and len(count) < 5:
         return Skeleton(name, tuple(map(str, range(int(count)))))
-    path = _PACKAGED / f"{name}.yml"
-    if not (WORD_PATTERN.fullmatch(name) and path.is_file()):
+    paths = [_PACKAGED / f"{name}.yml", _PACKAGED / "parts" / f"{name}.yml"]
+    path = next(filter(Path.is_file, paths), None) if WORD_PATTERN.fullmatch(name) else None
+    if path is None:
         raise KeyError(name)
     from posezoo.core.declarations.skeleton_yml import read_skeleton  # imports the YAML reader
 

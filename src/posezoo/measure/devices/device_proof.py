@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from posezoo.cli.json_projection import project
+from posezoo.cli.result_files import replacing_own
 from posezoo.core.arrays import NamedArrays
 from posezoo.core.convert.check_images import IMAGE_KINDS, draw_test_image
 from posezoo.core.convert.reference_outputs import SEEDS
 from posezoo.core.declarations.model import Precision
 from posezoo.core.events import WarningIssued
-from posezoo.core.files.outputs import replacing_own
 from posezoo.core.files.verified_files import writing
 from posezoo.core.ir.ir_writer import write_ir
 from posezoo.core.values import frozen

@@ -127,11 +127,11 @@ def score_groups(scores: Sequence[ImageScore]) -> tuple[GroupScore, ...]:
             if least <= score.people <= most and (score.people or score.is_empty)
         ]
         if members:
-            people, found, wrong, sure = (
-                sum(getattr(score, name) for score in members)
+            sums = {
+                name: sum(getattr(score, name) for score in members)
                 for name in ("people", "found", "wrong", "sure")
-            )
-            groups.append(GroupScore(title, len(members), people, found, wrong, sure=sure))
+            }
+            groups.append(GroupScore(title, len(members), **sums))
     return tuple(groups)
 
 

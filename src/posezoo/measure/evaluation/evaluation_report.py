@@ -12,11 +12,11 @@ import numpy as np
 
 from posezoo.cli.json_projection import Json, project, to_json
 from posezoo.cli.labels import format_conditions
+from posezoo.cli.result_files import is_own, replacing_own, require_own, write_output
 from posezoo.core.arrays import Floats
 from posezoo.core.declarations.model import PublishedAccuracy, PublishedMetrics
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS
-from posezoo.core.files.outputs import is_own, replacing_own, require_own, write_output
 from posezoo.core.files.verified_files import write_atomically
 from posezoo.measure.coco import CocoDataset
 from posezoo.measure.evaluation.breakdown import score_groups, worst_images

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from posezoo.cli import flags, parsers, run_main
 from posezoo.cli.console import result_lines
 from posezoo.cli.report import print_lines
+from posezoo.cli.result_files import has_signs, replacing_own
 from posezoo.core import events
 from posezoo.core.declarations.model import (
     Family,
@@ -42,7 +43,6 @@ from posezoo.core.declarations.supported_mo_args import (
     requested_precision,
 )
 from posezoo.core.errors import ConversionError, OutputError, PosezooError, SelfCheckError, sanitize
-from posezoo.core.files.outputs import has_signs, replacing_own
 from posezoo.core.layout import FlatLayout
 from posezoo.core.regular_files import explain_no_file
 from posezoo.core.resolve.input_options import read_given_arguments

@@ -210,7 +210,7 @@ def _write_mediapipe(folder: Path, release: str, *, force: bool) -> list[str]:
 
 
 def _write_wheel(folder: Path, name: str, content: bytes, *, force: bool) -> str:
-    from posezoo.core.files.outputs import write_output
+    from posezoo.cli.result_files import write_output
 
     write_output(folder / name, content, force=force)
     return str(folder / name)

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from posezoo.cli.labels import format_megabytes, format_protocol, join, task_label
+from posezoo.cli.result_files import is_own
 from posezoo.core.declarations.model import CompositeSpec, ModelSpec, Precision
-from posezoo.core.files.outputs import is_own
 from posezoo.core.files.verified_files import write_atomically
 from posezoo.core.layout import find_link_out
 from posezoo.core.registry import is_declared, registry_root

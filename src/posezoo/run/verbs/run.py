@@ -29,10 +29,10 @@ from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.labels import format_count
 from posezoo.cli.model_argument import find_named_model
 from posezoo.cli.report import print_result
+from posezoo.cli.result_files import require_own, write_output
 from posezoo.core.declarations.model import TRACKING
 from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS, explain_model_file
 from posezoo.core.errors import PosezooError, UnknownModelError, import_cv2
-from posezoo.core.files.outputs import require_own, write_output
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.layout import precision_of
 from posezoo.core.plugins import Hook

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from posezoo.cli.result_files import replacing_own, require_own
 from posezoo.core.errors import OutputError
 from posezoo.core.files.file_lock import discard
-from posezoo.core.files.outputs import replacing_own, require_own
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import is_device, write_error, writing
 from posezoo.poses.keypoints import Pose

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from posezoo.cli.result_files import replacing_own
 from posezoo.core.declarations.model import TRACKING
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import (
@@ -27,7 +28,6 @@ from posezoo.core.errors import (
     redact_secrets,
     suggest,
 )
-from posezoo.core.files.outputs import replacing_own
 from posezoo.core.files.staging import staging_dir
 from posezoo.core.values import frozen
 from posezoo.core.workers.signals import SignalExit

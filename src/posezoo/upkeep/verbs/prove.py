@@ -60,8 +60,8 @@ class _Args(flags.ModelsArgs, flags.FormatArgs, DatasetArgs):
 
 def run(args: _Args) -> int:
     """Prove each model, write the page with all results, and print its path."""
+    from posezoo.cli.result_files import require_own, write_output
     from posezoo.core.convert.conversion_plan import ConversionOptions
-    from posezoo.core.files.outputs import require_own, write_output
     from posezoo.core.pipeline.get import ConversionTask
     from posezoo.upkeep.proof import PAGE_SIGNS, Proving, render_table
 

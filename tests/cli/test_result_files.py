@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from posezoo.cli.result_files import is_own, replacing_own, write_output
 from posezoo.core.errors import OutputError
-from posezoo.core.files.outputs import is_own, replacing_own, write_output
 
 
 def test_what_posezoo_wrote_is_replaced_again(tmp_path):
