@@ -110,13 +110,13 @@ def save_onnx(path: Path, nodes: list, **constants: object) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=8), path)
 
 
-def save_loop(path: Path, rounds: int) -> None:
-    """A network that doubles and halves its image so many times."""
+def save_loop(path: Path, rounds: int, *, is_computed: bool = False) -> None:
+    """A network that negates its image so many times; or as long as a condition holds, which always does."""
+    going = helper.make_node("Identity", ["going"], ["goes_on"])
+    if is_computed:
+        going = helper.make_node("Less", ["round", "rounds"], ["goes_on"])
     body = helper.make_graph(
-        [
-            helper.make_node("Identity", ["going"], ["goes_on"]),
-            helper.make_node("Neg", ["value"], ["next"]),
-        ],
+        [going, helper.make_node("Neg", ["value"], ["next"])],
         "body",
         [
             helper.make_tensor_value_info("round", TensorProto.INT64, []),
@@ -128,13 +128,20 @@ def save_loop(path: Path, rounds: int) -> None:
             helper.make_tensor_value_info("next", TensorProto.FLOAT, [1, 3, 8, 8]),
         ],
     )
-    loop = helper.make_node("Loop", ["rounds", "true", "x"], ["y"], body=body)
+    most = "" if is_computed else "rounds"
+    loop = helper.make_node("Loop", [most, "true", "x"], ["y"], body=body)
     save_onnx(path, [loop], rounds=np.int64(rounds), true=np.bool_(True))
+
+
+@pytest.mark.parametrize("rounds", [1 << 40, -1])
+def test_a_loop_that_never_ends_is_refused_before_it_is_run(tmp_path, rounds):
+    save_loop(tmp_path / "net.onnx", rounds)
+    assert_one_line(translate(tmp_path, "net.onnx"), "net.onnx: its loops run")
 
 
 @pytest.mark.slow
 def test_a_loop_that_never_ends_is_ended_at_the_limit_which_the_message_names(tmp_path):
-    save_loop(tmp_path / "net.onnx", 1 << 40)
+    save_loop(tmp_path / "net.onnx", 1 << 40, is_computed=True)
     ended = translate(tmp_path, "net.onnx", "--conversion_timeout", 3)
     assert_one_line(
         ended, "failed: its process needed more than its limit of 3 s",
@@ -218,7 +225,8 @@ def test_a_model_that_reaches_a_limit_fails_alone(tmp_path, where):
     for name in ("endless", "good"):
         source = tmp_path / "published" / name / "net.onnx"
         source.parent.mkdir(parents=True)
-        save_loop(source, 1 << 40 if name == "endless" else 4)
+        is_endless = name == "endless"
+        save_loop(source, 1 << 40 if is_endless else 4, is_computed=is_endless)
         image = {"name": "x", "shape": [1, 3, 8, 8], "layout": "NCHW"}
         declared = model_yml(
             framework="onnx", files=[declared_file(source)], inputs=[image], outputs=None
@@ -233,7 +241,7 @@ def test_a_model_that_reaches_a_limit_fails_alone(tmp_path, where):
 
 
 def test_the_limits_are_settings_too(tmp_path):
-    save_loop(tmp_path / "net.onnx", 1 << 40)
+    save_loop(tmp_path / "net.onnx", 1 << 40, is_computed=True)
     environ = {"POSEZOO_CONVERSION_TIMEOUT": "2"}
     ended = posezoo_process("translate", "net.onnx", "-o", "made.xml", cwd=tmp_path, **environ)
     assert_one_line(ended, "needed more than its limit of 2 s")

@@ -12,6 +12,7 @@ import math
 import os
 import posixpath
 import struct
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -47,6 +48,9 @@ VerifiedSource = NewType("VerifiedSource", Path)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+# A round takes a microsecond at least. OpenVINO states -1 rounds for a loop without a number.
+_MAX_ROUNDS = 100_000_000
 
 # Files that are often found in place of a model, by their first bytes.
 _OTHER_KINDS = {
@@ -269,6 +273,7 @@ def read_network(
     if problem := explain_invalid_names(network):
         raise ConversionError(f"{path}: {problem}", hint="rename it where the file is made")
     _refuse_large_tensors(network, path)
+    _refuse_endless_loops(network, path)
     _keep_node_names(network, model_format, spec, path)
     if declared:
         network = _name_outputs(network, declared, spec, path)
@@ -295,6 +300,31 @@ def _refuse_large_tensors(network: Any, path: Path) -> None:
                     f" memory is {limits.memory_bytes / 1e9:.1f} GB",
                     hint=RAISE_MEMORY_HINT,
                 )
+
+
+def _refuse_endless_loops(network: Any, path: Path) -> None:
+    """Refuse loops that the self-check could not run to their end."""
+    if (rounds := _count_rounds(network)) > _MAX_ROUNDS:
+        raise ConversionError(
+            f"{path}: its loops run {rounds:,} times, at most {_MAX_ROUNDS:,} are run here",
+            hint="the number of rounds of a Loop is too large, or its condition is always true",
+        )
+
+
+def _count_rounds(network: Any) -> int:
+    """How often the bodies of a network's loops run, if each has a known end."""
+    rounds = 0
+    for node in network.get_ops():
+        if node.get_type_name() != "Loop":
+            continue
+        body = node.get_function()
+        _, place = node.get_special_body_ports()
+        goes_on = body.output(place).get_node().input_value(0).get_node()
+        most = node.input_value(0).get_node()
+        if {goes_on.get_type_name(), most.get_type_name()} == {"Constant"} and goes_on.data.item():
+            count = most.data.item()
+            rounds += (sys.maxsize if count < 0 else count) * (1 + _count_rounds(body))
+    return rounds
 
 
 def _keep_node_names(network: Any, model_format: ModelFormat, spec: ModelSpec, path: Path) -> None:
