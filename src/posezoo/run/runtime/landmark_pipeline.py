@@ -69,9 +69,9 @@ class MaskPipeline(NetworkPipeline):
         cv2 = import_cv2()
         people = []
         for pose in self._decode_outputs(maps, transform.size):
-            corners = transform.to_image(np.reshape(pose.box, (2, 2))).ravel().tolist()
+            (x0, y0), (x1, y1) = transform.to_image(np.reshape(pose.box, (2, 2))).tolist()
             mask = None if pose.mask is None else cv2.resize(pose.mask, image)
-            people.append(replace(pose, box=tuple(corners), mask=mask))
+            people.append(replace(pose, box=(x0, y0, x1, y1), mask=mask))
         return people
 
 
