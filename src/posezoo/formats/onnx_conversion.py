@@ -14,7 +14,7 @@ from posezoo.core.convert.difference import compute_difference
 from posezoo.core.convert.formats import Shape
 from posezoo.core.convert.formats.onnx import open_runtime
 from posezoo.core.convert.reference_outputs import EXACT, compute_reference, run_compiled
-from posezoo.core.convert.self_check import compare_with_noise, describe_wrong, find_wrong
+from posezoo.core.convert.self_check import OutputCheck
 from posezoo.core.declarations.model import Framework, ModelSpec, Precision
 from posezoo.core.errors import ConversionError, SelfCheckError, import_optional
 from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
@@ -117,11 +117,10 @@ def _prove(
         raise SelfCheckError(f"{spec.full_name}: ONNX Runtime cannot read the ONNX", hint=_HINT)
     names = tuple(report.outputs)
     computed = runtime.run_all([case.feed for case in reference.cases])
-    outputs, unprovable = compare_with_noise(
-        spec, Precision.FP32, names, reference, computed=computed
-    )
-    if wrong := find_wrong(outputs, unprovable):
-        problem = describe_wrong(spec, wrong, outputs, reference.runtime)
+    check = OutputCheck(spec, Precision.FP32)
+    compared = check.compare(names, reference, computed)
+    if compared.wrong:
+        problem = check.describe_wrong(compared, reference.runtime)
         raise SelfCheckError(f"{spec.full_name}: the ONNX {problem}", hint=_HINT)
     compiled = openvino_core().compile_model(network, "CPU", EXACT)
     from_ir = 0.0
@@ -132,5 +131,9 @@ def _prove(
         )
     differences = {f"OpenVINO {package_version('openvino')}, which reads it for an IR": from_ir}
     if reference.is_independent:
-        differences[reference.runtime] = max(outputs[name].difference for name in names)
-    return replace(report, runtime=runtime.name, differences=differences, unprovable=unprovable)
+        differences[reference.runtime] = max(
+            output.difference for output in compared.outputs.values()
+        )
+    return replace(
+        report, runtime=runtime.name, differences=differences, unprovable=compared.unprovable
+    )

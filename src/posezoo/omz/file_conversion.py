@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.convert import frontends
+from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.declarations.model import ModelSpec, Precision, SourceFile
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
 from posezoo.core.errors import RandomNetworkError, SelfCheckError, WideIntegerError
@@ -28,10 +28,9 @@ def convert_file(
     spec: ModelSpec,
     layout: FlatLayout,
     precision: Precision,
+    options: ConversionOptions,
     *,
     batch: int | None = None,
-    self_check: bool = True,
-    is_strict: bool = False,
     transformations: Sequence[Transformation] = (),
     listener: Listener = ignore_event,
 ) -> Path:
@@ -40,13 +39,12 @@ def convert_file(
     Args:
         spec: what the user declares; its first file is the one to convert, in
             ``layout.download_dir``.
+        options: how the IR is compared with the original, if at all. If its outputs cannot be
+            computed, or if they differ and their noise is unknown
+            (``ReferenceOutputs.shows_noise``), it is written nevertheless, and the listener
+            receives a warning; if the check is strict, that is an error instead.
         batch: the first size of all inputs, or that of N if they declare a layout; None for the
             file's own.
-        self_check: whether to compare the outputs of the IR with those of the original. If these
-            cannot be computed, or if they differ and their noise is unknown
-            (``ReferenceOutputs.shows_noise``), the listener receives a warning, and the IR is
-            written nevertheless.
-        is_strict: whether what cannot be proven is an error instead.
         transformations: what is applied to the network after the self-check.
 
     Returns:
@@ -82,16 +80,18 @@ def convert_file(
     ir_writer.prepare_for_writing(network, spec, None)
     remove_stale_staging_dirs(layout.output_dir)
     target = Target(precision, layout.converted_ir_path(spec, precision), Converter.OPENVINO)
-    publish = partial(write_checked_irs, network, spec, has_record=False, listener=listener)
+    publish = partial(
+        write_checked_irs, network, spec, source=path, has_record=False, listener=listener
+    )
     filled = preprocess.fill_in_inputs(spec, network)
-    check = partial(_publish_checked, publish, filled, path, is_strict=is_strict)
+    check = partial(_publish_checked, publish, filled, path, options)
     later = [each.name for each in transformations]
     if transposed:
         later.insert(0, "the layouts of its outputs")
     is_published = False
-    if self_check and not later:
+    if options.self_check and not later:
         is_published = check(layout, target, listener=listener)
-    elif self_check:
+    elif options.self_check:
         with temporary_dir() as folder:
             before = replace(layout, output_dir=folder)
             xml = before.converted_ir_path(spec, precision)
@@ -104,7 +104,7 @@ def convert_file(
         apply_transformations(network, transformations)
         ir_writer.rename_numbered_operations(network)
     if not is_published:
-        publish(layout, [target])
+        publish(layout, [target], options=replace(options, self_check=False))
     return target.xml
 
 
@@ -112,10 +112,10 @@ def _publish_checked(
     publish: Callable[..., None],
     spec: ModelSpec,
     path: frontends.VerifiedSource,
+    options: ConversionOptions,
     layout: FlatLayout,
     target: Target,
     *,
-    is_strict: bool,
     listener: Listener,
 ) -> bool:
     """Whether the IR was published, because it has the outputs of the original; if these are not
@@ -123,16 +123,18 @@ def _publish_checked(
     """
     from posezoo.core.convert.reference_outputs import compute_reference
 
-    reference: Future[ReferenceOutputs | None] = Future()
+    reference: ReferenceOutputs | None = None
+    is_run = False
     try:
         listener(StepStarted(spec.full_name, "running the original for the self-check"))
-        reference.set_result(compute_reference(spec, path))
+        reference = compute_reference(spec, path)
+        is_run = True
         listener(StepStarted(spec.full_name, "running the IR on the CPU for the self-check"))
-        publish(layout, [target], source=path, reference=reference, is_strict=is_strict)
+        publish(layout, [target], options=options, find_reference=lambda: reference)
+    except (RandomNetworkError, WideIntegerError):
+        raise
     except SelfCheckError as error:
-        if isinstance(error, (RandomNetworkError, WideIntegerError)):
-            raise
-        if is_strict or (reference.done() and _is_certain(reference.result())):
+        if options.is_strict or (is_run and _is_certain(reference)):
             raise
         listener(WarningIssued(f"the IR is not proven by its self-check: {error.problem}"))
         return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from fakes.soak import soak
 from posezoo.core.convert import frontends, node_comparison, preprocess
 from posezoo.core.convert.node_comparison import compare_nodes
 from posezoo.core.convert.reference_outputs import ReferenceOutputs, compute_reference
-from posezoo.core.convert.self_check import SelfCheckResult, check_ir
+from posezoo.core.convert.self_check import IrCheck, SelfCheckResult
 from posezoo.core.declarations.model import ModelSpec, Output, Precision
 from posezoo.core.errors import SelfCheckError
 from posezoo.core.events import NodeProof
@@ -51,9 +50,8 @@ class Original:
         return ir_writer.write_ir(ir, self.layout.output_dir / "ir" / "network.xml", FP32)
 
     def check(self, xml: Path, *, by_nodes: bool = True) -> SelfCheckResult:
-        running: Future[ReferenceOutputs | None] = Future()
-        running.set_result(self.reference)
-        return check_ir(self.spec, xml, self.source, running, by_nodes=by_nodes)
+        check = IrCheck(self.spec, FP32, xml, self.source, by_nodes=by_nodes)
+        return check.run(lambda: self.reference)
 
     def refusal(self, fault: Fault, *, by_nodes: bool = True) -> str:
         """Why the IR with a fault is refused; empty if it is not."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import sys
-from concurrent.futures import Future
 from dataclasses import replace
 
 import numpy as np
@@ -26,14 +25,14 @@ from fakes.network import (
     spec_of,
 )
 from posezoo.cli.console import result_lines
-from posezoo.core.convert import frontends, preprocess, self_check
+from posezoo.core.convert import frontends, preprocess
 from posezoo.core.convert.constant_check import find_changed_constant
 from posezoo.core.convert.conversion_plan import ConversionOptions, plan_irs
 from posezoo.core.convert.difference import compute_difference
 from posezoo.core.convert.fp16_check import Fp16Comparison, compare_with_fp32
 from posezoo.core.convert.publish import write_checked_irs
 from posezoo.core.convert.reference_outputs import ReferenceSample, compute_reference
-from posezoo.core.convert.self_check import check_ir
+from posezoo.core.convert.self_check import IrCheck, OutputCheck
 from posezoo.core.declarations.model import Framework, Output, Precision, SelfCheckSettings
 from posezoo.core.errors import ConversionError, SelfCheckError
 from posezoo.core.events import Event, SelfCheckPassed
@@ -77,7 +76,8 @@ def publish_as(spec, layout, network, precisions=(FP32,)):
     """Hand in a network as if it were what the spec declares."""
     ir_writer.prepare_for_writing(network, spec, None)
     targets = targets_of(spec, layout, precisions)
-    write_checked_irs(network, spec, layout, targets, frontends.users_file(spec, layout))
+    source = frontends.users_file(spec, layout)
+    write_checked_irs(network, spec, layout, targets, source, ConversionOptions())
     return {target.precision: target.xml for target in targets}
 
 
@@ -436,8 +436,9 @@ def test_without_another_runtime_nothing_is_run_and_the_line_says_how_to_prove_t
     ir_writer.prepare_for_writing(baked, spec, None)
     events: list[Event] = []
     source = frontends.users_file(spec, layout)
+    targets = targets_of(spec, layout, (FP16,))
     write_checked_irs(
-        baked, spec, layout, targets_of(spec, layout, (FP16,)), source, listener=events.append
+        baked, spec, layout, targets, source, ConversionOptions(), listener=events.append
     )
     assert isinstance(events[0], SelfCheckPassed)
     assert (events[0].reference, events[0].difference) == ("", 0)
@@ -447,9 +448,8 @@ def test_without_another_runtime_nothing_is_run_and_the_line_says_how_to_prove_t
     record = provenance.read_provenance(layout.provenance_path(spec, FP16))
     assert (record.was_checked, record.is_independent, record.checks) == (True, False, ())
     with pytest.raises(SelfCheckError, match="cannot be proven: only the reader"):
-        write_checked_irs(
-            baked, spec, layout, targets_of(spec, layout, (FP32,)), source, is_strict=True
-        )
+        targets = targets_of(spec, layout, (FP32,))
+        write_checked_irs(baked, spec, layout, targets, source, ConversionOptions(is_strict=True))
     assert not layout.ir_path(spec, FP32).exists()
 
     wrong = preprocess.apply_model_yml(
@@ -566,8 +566,9 @@ def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_stric
     ir_writer.prepare_for_writing(right, spec, None)
     events: list[Event] = []
     source = frontends.users_file(spec, layout)
+    targets = targets_of(spec, layout, (FP32, FP16))
     write_checked_irs(
-        right, spec, layout, targets_of(spec, layout, (FP32, FP16)), source, listener=events.append
+        right, spec, layout, targets, source, ConversionOptions(), listener=events.append
     )
     assert [event.unprovable for event in events if isinstance(event, SelfCheckPassed)] == [
         ("wave",)
@@ -578,9 +579,8 @@ def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_stric
     )
     assert provenance.read_provenance(layout.provenance_path(spec, FP16)).unprovable == ("wave",)
     with pytest.raises(SelfCheckError, match="cannot be proven by numbers") as refused:
-        write_checked_irs(
-            right, spec, layout, targets_of(spec, layout, (FP32,)), source, is_strict=True
-        )
+        targets = targets_of(spec, layout, (FP32,))
+        write_checked_irs(right, spec, layout, targets, source, ConversionOptions(is_strict=True))
     assert "without --self_check strict" in refused.value.hint
 
 
@@ -848,15 +848,15 @@ def test_the_noise_is_measured_only_until_the_difference_is_allowed(
         computed.original,
         run=lambda feed: {"heatmaps": computed.original.run(feed)["heatmaps"] * (1 + off)},
     )
-    running = Future()
-    running.set_result(replace(computed, original=original, cases=cases, move=move))
+    reference = replace(computed, original=original, cases=cases, move=move)
     right = preprocess.apply_model_yml(read(spec, layout), spec)
     xml = ir_writer.write_ir(right, tmp_path / "net.xml", FP32)
+    check = IrCheck(spec, FP32, xml, source)
     if 5 in measured:
         with pytest.raises(SelfCheckError, match="differs from the original"):
-            check_ir(spec, xml, source, running)
+            check.run(lambda: reference)
     else:
-        output = check_ir(spec, xml, source, running).outputs["heatmaps"]
+        output = check.run(lambda: reference).outputs["heatmaps"]
         assert (output.noise is None) == (not measured)
         assert output.tolerance == pytest.approx(
             1e-5 + 5 * max(noises.values(), default=0), rel=0.1
@@ -883,6 +883,6 @@ def test_people_that_only_the_ir_finds_are_a_difference(tmp_path, rows, unprovab
     spec, _ = tiny(tmp_path)
     original, computed = ({"dets": np.ones((1, count, 5), np.float32)} for count in rows)
     case = ReferenceSample(1, {}, {}, None, original)
-    outputs, unproven = self_check._compare_outputs(spec, FP32, ["dets"], [case], [computed], [[]])
-    assert unproven == unprovable
-    assert (outputs["dets"].difference > outputs["dets"].tolerance) == is_wrong
+    compared = OutputCheck(spec, FP32).compare_samples(["dets"], [case], [computed], [[]])
+    assert compared.unprovable == unprovable
+    assert bool(compared.wrong) == is_wrong

@@ -82,7 +82,6 @@ def convert_with_openvino(
         MissingPackageError: OpenVINO is not installed, or too old.
     """
     spec = resolved.source
-    self_check = options.self_check
     model_format = frontends.select_format(spec)
     for archive in frontends.removed_archives(spec, layout):
         listener(
@@ -102,7 +101,7 @@ def convert_with_openvino(
         from posezoo.core.ir import ir_writer
 
         import_openvino()
-        if self_check:
+        if options.self_check:
             import_runtime(model_format.runtime_module)
         source = verified.result()
         # Reading uses one core only, so the original is run at the same time, if its inputs are
@@ -110,9 +109,10 @@ def convert_with_openvino(
         is_known = all(
             port.name and port.layout and not port.has_open_layout for port in spec.inputs
         )
-        reference = None
-        if self_check and is_known:
-            reference = pool.submit(compute_reference, spec, source, by_nodes=options.by_nodes)
+        find_reference = None
+        if options.self_check and is_known:
+            computing = pool.submit(compute_reference, spec, source, by_nodes=options.by_nodes)
+            find_reference = computing.result
         keep = partial(verified_files.write_keeping, layout.onnx_path(spec), listener=listener)
         network = preprocess.apply_model_yml(
             frontends.read_network(spec, source, keep_onnx=keep if options.keep_onnx else None),
@@ -126,10 +126,9 @@ def convert_with_openvino(
             spec,
             layout,
             targets,
-            source if self_check else None,
-            is_strict=options.is_strict,
-            by_nodes=options.by_nodes,
-            reference=reference,
+            source,
+            options,
+            find_reference=find_reference,
             decoder=resolved.decoder,
             listener=listener,
         )

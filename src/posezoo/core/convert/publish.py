@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.core.convert import frontends
+from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.convert.preprocess import fill_in_inputs
 from posezoo.core.convert.reference_outputs import (
-    ReferenceOutputs,
+    FindReference,
     compute_reference,
     find_missing_runtime,
 )
-from posezoo.core.convert.self_check import SelfCheckResult, check_fp16, check_ir
+from posezoo.core.convert.self_check import IrCheck, SelfCheckResult
 from posezoo.core.declarations.model import Decoder, ModelSpec, Precision
 from posezoo.core.events import Listener, SelfCheckPassed, ignore_event
 from posezoo.core.files import verified_files
@@ -61,11 +62,10 @@ def write_checked_irs(
     spec: ModelSpec,
     layout: ModelLayout,
     targets: Sequence[Target],
-    source: frontends.VerifiedSource | None = None,
+    source: frontends.VerifiedSource,
+    options: ConversionOptions,
     *,
-    is_strict: bool = False,
-    by_nodes: bool = False,
-    reference: Future[ReferenceOutputs | None] | None = None,
+    find_reference: FindReference | None = None,
     decoder: Decoder | None = None,
     has_record: bool = True,
     listener: Listener = ignore_event,
@@ -76,11 +76,10 @@ def write_checked_irs(
     Args:
         network: an ``openvino.Model``, with its preprocessing and description.
         layout: the folders of the model's files.
-        source: the original, whose outputs those of the IR are compared with; None to compare
-            nothing.
-        is_strict: whether what cannot be proven is an error; see ``check_ir``.
-        by_nodes: whether the tensors inside of the networks are compared, too.
-        reference: the outputs of the original, if the caller has already started to compute them.
+        source: the original, whose outputs those of the IR are compared with.
+        options: whether and how they are compared.
+        find_reference: waits for the outputs of the original, if the caller has already started to
+            compute them.
         decoder: the decoder that the record names.
         has_record: whether a provenance.json is written beside each IR.
         listener: receives an event for each IR that passed the check.
@@ -90,69 +89,54 @@ def write_checked_irs(
         LockError: a strict lock does not list an IR.
         OutputError: a file cannot be written.
     """
-    spec_with_names = fill_in_inputs(spec, network)
+    filled = fill_in_inputs(spec, network)
+    precisions = [target.precision for target in targets]
+    # A published IR keeps the types of its constants, and is compared with itself. Otherwise an IR
+    # in FP16 is proven by the FP32 IR, which is written first, also if it was not requested.
+    exact = precisions[0] if spec.is_ir else Precision.FP32
+    if options.self_check:
+        precisions.insert(0, exact)
     with staging_dir(layout.model_dir(spec)) as folder, ThreadPoolExecutor() as pool:
         # Most of these steps use one core only, and take seconds for a large network: they run in
         # parallel.
-        if source:
-            reference = reference or pool.submit(
-                compute_reference, spec_with_names, source, by_nodes=by_nodes
-            )
-        # A published IR keeps the types of its constants, and is compared with itself.
-        exact = targets[0].precision if spec.is_ir else Precision.FP32
-        precisions = [exact, *(target.precision for target in targets)]
-        paths = {each: folder / each / f"{spec.name}.xml" for each in precisions}
+        if options.self_check and find_reference is None:
+            computing = pool.submit(compute_reference, filled, source, by_nodes=options.by_nodes)
+            find_reference = computing.result
+        paths: dict[Precision, Path] = {}
         checks: dict[Precision, Future[SelfCheckResult]] = {}
-        if source and reference:
-            # An IR in FP16 is proven by the FP32 IR, which is written first, also if it was not
-            # requested.
-            fp32 = ir_writer.write_ir(network, paths[exact], Precision.FP32)
-            checks[exact] = pool.submit(
-                check_ir,
-                spec_with_names,
-                fp32,
-                source,
-                reference,
-                is_strict=is_strict,
-                by_nodes=by_nodes,
-            )
-        written = []
-        for target in targets:
-            precision = target.precision
-            xml = paths[target.precision]
-            if precision not in checks:
-                ir_writer.write_ir(network, xml, Precision.FP32 if spec.is_ir else precision)
-                if source and reference:
-                    checks[precision] = pool.submit(
-                        check_fp16,
-                        spec_with_names,
-                        xml,
-                        source,
-                        fp32,
-                        checks[Precision.FP32],
-                        reference,
-                    )
-            written.append((target, xml, pool.submit(read_contents, xml)))
+        for precision in dict.fromkeys(precisions):
+            xml = folder / precision / f"{spec.name}.xml"
+            paths[precision] = xml
+            ir_writer.write_ir(network, xml, Precision.FP32 if spec.is_ir else precision)
+            if find_reference is None:
+                continue
+            if precision == exact:
+                check = IrCheck(
+                    filled, Precision.FP32, xml, source, options.is_strict, options.by_nodes
+                )
+                checks[precision] = pool.submit(check.run, find_reference)
+            else:
+                check = IrCheck(filled, precision, xml, source)
+                checks[precision] = pool.submit(
+                    check.run_as_rounding, paths[exact], checks[exact].result, find_reference
+                )
+        hashed = [pool.submit(read_contents, paths[target.precision]) for target in targets]
         complexity = compute_complexity(network)
         staged = []
-        for target, xml, hashed in written:
+        for target, hashing in zip(targets, hashed, strict=True):
             checked: dict[str, object] = {"mode": "off", "outputs": {}}
             if target.precision in checks:
                 result = checks[target.precision].result()
-                checked = _describe_check(result, is_strict=is_strict)
+                checked = {"mode": "strict" if options.is_strict else "", **result.to_record()}
                 listener(_passed(spec, target.precision, result))
-            contents = hashed.result()
+            contents = hashing.result()
             record = None
             if has_record:
                 record = provenance.format_provenance(
                     spec, decoder, contents, self_check=checked, complexity=complexity
                 )
-            staged.append(StagedIr(xml, target, contents, record))
+            staged.append(StagedIr(paths[target.precision], target, contents, record))
         replace_irs(staged, listener=listener)
-
-
-def _describe_check(result: SelfCheckResult, *, is_strict: bool) -> dict[str, object]:
-    return {"mode": "strict" if is_strict else "", **result.to_record()}
 
 
 def _passed(spec: ModelSpec, precision: Precision, result: SelfCheckResult) -> SelfCheckPassed:

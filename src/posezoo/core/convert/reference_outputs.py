@@ -151,6 +151,10 @@ class ReferenceOutputs:
         return self.cases[0].outputs.keys() <= changed
 
 
+#: Waits for the outputs of the original; they are None if no runtime that reads it is installed.
+FindReference = Callable[[], ReferenceOutputs | None]
+
+
 def compute_reference(
     spec: ModelSpec,
     path: VerifiedSource,

@@ -11,15 +11,16 @@ no limit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from posezoo.core.arrays import NamedArrays
+from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert import frontends
 from posezoo.core.convert.constant_check import find_changed_constant
 from posezoo.core.convert.difference import LARGEST_NOISE, allow_difference, compute_difference
@@ -29,6 +30,7 @@ from posezoo.core.convert.graph_cutting import join_names
 from posezoo.core.convert.node_comparison import compare_nodes, find_wide_integer
 from posezoo.core.convert.reference_outputs import (
     EXACT,
+    FindReference,
     RecordedComparison,
     ReferenceOutputs,
     ReferenceSample,
@@ -136,114 +138,454 @@ class SelfCheckResult:
         return record
 
 
-def check_ir(
-    spec: ModelSpec,
-    xml: Path,
-    source: VerifiedSource,
-    running: Future[ReferenceOutputs | None],
-    *,
-    precision: Precision = Precision.FP32,
-    is_strict: bool = False,
-    by_nodes: bool = False,
-) -> SelfCheckResult:
-    """Compare an IR on disk with its original.
+@frozen
+class OutputComparison:
+    """The differences of outputs.
 
-    If a runtime that reads the original is not installed, neither is run: constants and outputs
-    are compared with what the original and model.yml declare, and the result names no reference.
+    Attributes:
+        outputs: the difference of each output, by name.
+        unprovable: the outputs that numbers cannot prove.
+    """
 
-    Args:
+    outputs: Mapping[str, OutputDifference]
+    unprovable: tuple[str, ...]
+
+    @property
+    def wrong(self) -> list[str]:
+        """The outputs that differ by more than is allowed."""
+        # "not <=" instead of ">", so that nan also counts.
+        return [
+            name
+            for name, output in self.outputs.items()
+            if not output.difference <= output.tolerance and name not in self.unprovable
+        ]
+
+    @property
+    def worst(self) -> tuple[str, OutputDifference]:
+        """The wrong output with the largest difference; there must be one."""
+        name = max(self.wrong, key=lambda name: self.outputs[name].difference)
+        return name, self.outputs[name]
+
+
+@frozen
+class OutputCheck:
+    """Compares the outputs of a network with those of its original.
+
+    Attributes:
         spec: the model; its ``self_check`` declares how outputs are compared.
+        precision: the precision of the network; for FP16 the tolerance is ``CLIPPED``.
+    """
+
+    spec: ModelSpec
+    precision: Precision
+
+    def compare(
+        self, names: Sequence[str], reference: ReferenceOutputs, computed: Sequence[NamedArrays]
+    ) -> OutputComparison:
+        """Compare outputs, with as many draws of the original's noise as are needed.
+
+        Args:
+            computed: the outputs of the network, for each image of the reference.
+
+        Raises:
+            RandomNetworkError: the original computes other outputs in each run.
+            SelfCheckError: an output contains inf or nan.
+        """
+        select = partial(_SELECT_ROWS.part, self.spec)
+        cases = [replace(case, outputs=select(case.outputs)) for case in reference.cases]
+        computed = list(map(select, computed))
+        moved = [
+            [] if case.moved_outputs is None else [select(case.moved_outputs)] for case in cases
+        ]
+        compared = self.compare_samples(names, cases, computed, moved)
+        if compared.wrong and reference.is_random():
+            raise self.create_random_error("two runs of the original differ")
+        # Each draw of the noise can only raise the limit, so there are only as many as needed.
+        while compared.wrong and (more := reference.move(len(moved[0]))):
+            for case_draws, new in zip(moved, more, strict=True):
+                case_draws.extend(map(select, new))
+            compared = self.compare_samples(names, cases, computed, moved)
+        return compared
+
+    def compare_samples(
+        self,
+        names: Sequence[str],
+        cases: Sequence[ReferenceSample],
+        computed: Sequence[NamedArrays],
+        moved: Sequence[Sequence[NamedArrays]],
+    ) -> OutputComparison:
+        """Compare outputs with those of some samples.
+
+        Args:
+            computed: the outputs of the network, for each case.
+            moved: the original's outputs with a moved image, for each case and each draw.
+        """
+        declared = self.spec.self_check.tolerance
+        is_movable = cases[0].moved is not None
+        outputs = {}
+        unprovable = []
+        for name in names:
+            originals = [case.outputs[name] for case in cases]
+            results = [each[name] for each in computed]
+            if not all(np.isfinite(result).all() for result in results):
+                raise self.create_error(f"computes inf or nan in {name}")
+            difference = self._largest_difference(zip(originals, results, strict=True))
+            assert difference is not None
+            noise = self._largest_difference(
+                (original, draw[name])
+                for original, draws in zip(originals, moved, strict=True)
+                for draw in draws
+            )
+            tolerance = declared.get(name, declared.get("*"))
+            finds_nobody = not any(output.size for output in (*originals, *results))
+            is_noisy = tolerance is None and noise is not None and not noise <= LARGEST_NOISE
+            if finds_nobody or is_noisy:
+                unprovable.append(name)
+            if tolerance is None:
+                is_fp16 = self.precision == Precision.FP16
+                tolerance = CLIPPED if is_fp16 else allow_difference(noise if is_movable else 0)
+            outputs[name] = OutputDifference(difference, tolerance, noise)
+        return OutputComparison(outputs, tuple(unprovable))
+
+    def _largest_difference(self, pairs: Iterable[tuple[Array, Array]]) -> float | None:
+        measure = self.spec.self_check.measure
+        differences = [compute_difference(*pair, measure) for pair in pairs]
+        # np.max instead of max, because it returns nan if there is one.
+        return float(np.max(differences)) if differences else None
+
+    def describe_wrong(self, compared: OutputComparison, runtime: str) -> str:
+        """The outputs that are wrong, and how far the worst of them is off."""
+        name, worst = compared.worst
+        return (
+            f"differs from the original in {', '.join(compared.wrong)}: {name} by"
+            f" {worst.difference:.1e} of its largest value, {worst.tolerance:.0e} is allowed"
+            f" ({self.spec.self_check.measure}, by {runtime})"
+        )
+
+    def create_error(
+        self,
+        problem: str,
+        hint: str = "nothing was published; self_check in model.yml can allow more, with a reason",
+    ) -> SelfCheckError:
+        """The error that an IR has a problem."""
+        problem = f"{self.spec.full_name}: the {self.precision} IR {problem}"
+        return SelfCheckError(problem, hint=memory_hint(problem) or hint)
+
+    def create_random_error(self, reason: str) -> RandomNetworkError:
+        """The error that outputs cannot be compared, because the original draws random numbers."""
+        return RandomNetworkError(
+            f"{self.spec.full_name}: the {self.precision} IR cannot be compared with its original,"
+            f" which draws random numbers: {reason}",
+            hint="export the network for inference, or give --self_check off",
+        )
+
+
+@frozen
+class IrCheck(OutputCheck):
+    """Compares an IR on disk with its original.
+
+    Attributes:
         xml: the path of the IR.
         source: the path of the original.
-        running: computes the original's outputs, or None (``compute_reference``).
-        precision: the precision of the IR; for FP16 the tolerance is ``CLIPPED``.
         is_strict: whether it is an error if numbers cannot prove an output, or if the reader that
             the IR is made by is the only one that read the original.
         by_nodes: whether the tensors inside of the networks are compared, too.
-
-    Raises:
-        ConversionError: the constants of the original cannot be read.
-        SelfCheckError: the IR or the original cannot be run; an input or output differs in name,
-            order or shape; a constant differs from the original's; an output contains inf or nan,
-            or an inner tensor differs by more than its tolerance; the original as it is read here
-            differs from the recorded outputs; or the check is strict, and numbers cannot prove an
-            output or nothing else read the original.
     """
-    _refuse_random_operations(spec, precision, xml)
-    reference = running.result()
-    if is_strict:
-        _require_independence(spec, precision, reference)
-    if reference is None:
-        return _check_declared(spec, xml, source, precision)
-    try:
+
+    xml: Path
+    source: VerifiedSource
+    is_strict: bool = False
+    by_nodes: bool = False
+
+    def run(self, find_reference: FindReference) -> SelfCheckResult:
+        """Compare the IR with what the original computes.
+
+        If a runtime that reads the original is not installed, neither is run: constants and outputs
+        are compared with what the original and model.yml declare, and the result names no
+        reference.
+
+        Raises:
+            ConversionError: the constants of the original cannot be read.
+            SelfCheckError: the IR or the original cannot be run; an input or output differs in
+                name, order or shape; a constant differs from the original's; an output contains inf
+                or nan, or an inner tensor differs by more than its tolerance; the original as it is
+                read here differs from the recorded outputs; or the check is strict, and numbers
+                cannot prove an output or nothing else read the original.
+        """
+        if kinds := find_layer_types(self.xml, _RANDOM):
+            raise self.create_random_error(f"it has the operation {', '.join(kinds)}")
+        reference = find_reference()
+        if self.is_strict:
+            self._require_independence(reference)
+        if reference is None:
+            return self._check_declared()
+        recorded = self._check_recorded(reference.recorded)
+        names = self._name_outputs(reference)
         with ThreadPoolExecutor(1) as pool:
             # Compiling uses one core only.
-            comparing = pool.submit(_compare_constants, spec, xml, source, precision)
-            names = _name_outputs(spec, reference)
-            compiled = _compile_ir(spec, xml, names)
+            comparing = pool.submit(self._find_changed_constant)
+            computed = self._compute_outputs(names, reference)
             changed = comparing.result()
-        recorded = _check_recorded(spec, precision, reference.recorded)
-        names = names or tuple(reference.cases[0].outputs)
-        if problem := _find_port_mismatch(names, reference, compiled):
-            raise _create_error(spec, precision, problem)
-        computed = [run_compiled(compiled, case.feed) for case in reference.cases]
-    except RuntimeError as error:
-        raise _create_error(spec, precision, f"cannot be run: {error_text(error)}") from error
+        compared = self.compare(names, reference, computed)
+        if compared.wrong:
+            raise self._create_difference_error(compared, changed, reference)
+        if changed:
+            raise self._create_constant_error(changed)
+        nodes = self._check_nodes(reference) if self.by_nodes else None
+        outputs = {**compared.outputs, **self._check_decoding(names, reference, computed)}
+        if compared.unprovable and self.is_strict:
+            name = compared.unprovable[0]
+            raise self._create_unprovable_error(name, outputs[name])
+        return SelfCheckResult(
+            _name_reference(reference),
+            self.spec.self_check.measure,
+            self.spec.self_check.inputs,
+            tuple(case.seed for case in reference.cases),
+            outputs=outputs,
+            unprovable=compared.unprovable,
+            recorded=recorded,
+            is_independent=reference.is_independent,
+            nodes=nodes,
+            computed=computed,
+        )
 
-    outputs, unprovable = compare_with_noise(spec, precision, names, reference, computed=computed)
-    problem = _describe_changed(changed)
-    if wrong := find_wrong(outputs, unprovable):
-        _refuse_wide_integers(spec, precision, xml, reference)
-        problem = describe_wrong(spec, wrong, outputs, reference.runtime)
+    def run_as_rounding(
+        self,
+        fp32_xml: Path,
+        find_fp32: Callable[[], SelfCheckResult],
+        find_reference: FindReference,
+    ) -> SelfCheckResult:
+        """Check that the IR is the rounding to FP16 of another one that passed its check.
+
+        The result has the differences of the FP32 IR, and how far the rounding moves its outputs.
+        Only an IR with a constant that is too large for FP16 is compared with the original.
+
+        Args:
+            find_fp32: waits for the check of ``fp32_xml``.
+
+        Raises:
+            SelfCheckError: the graphs differ, a constant is not rounded correctly, the check of the
+                FP32 IR fails, or a constant is too large for FP16 and the outputs differ by more
+                than ``CLIPPED``.
+        """
+        comparison = compare_with_fp32(fp32_xml, self.xml)
+        if comparison.difference:
+            raise self.create_error(f"is not the FP32 IR rounded to FP16: {comparison.difference}")
+        fp32 = find_fp32()
+        reference = find_reference()
+        if comparison.clipped:
+            # How much this changes can be measured by any reader.
+            original = reference or compute_reference(self.spec, self.source, by_openvino=True)
+            return self.run(lambda: original)
+        if reference is None:
+            return fp32
+        computed = fp32.computed
+        names = [name for name in fp32.outputs if name in reference.cases[0].outputs]
+        if not comparison.is_exact:
+            computed = self._compute_outputs(names, reference)
+        return replace(
+            fp32,
+            reference=f"{fp32.reference}, before rounding to FP16",
+            outputs=self._measure_rounding(names, fp32, computed),
+        )
+
+    def _measure_rounding(
+        self, names: Sequence[str], fp32: SelfCheckResult, computed: Sequence[NamedArrays]
+    ) -> dict[str, OutputDifference]:
+        """The outputs of the FP32 IR's check, with how far the rounding to FP16 moves each of the
+        network's.
+        """
+        ports = {port.name: port for port in self.spec.outputs}
+        outputs = dict(fp32.outputs)
+        exact = [_SELECT_ROWS.part(self.spec, each) for each in fp32.computed]
+        rounded = [_SELECT_ROWS.part(self.spec, each) for each in computed]
+        for name in names:
+            if any(a[name].shape != b[name].shape for a, b in zip(exact, rounded, strict=True)):
+                continue  # another number of people: the rounding cannot be measured
+            rounding = measure_rounding(ports.get(name, Output(name, ())), exact, rounded)
+            if not np.isfinite(rounding.absolute):
+                raise self.create_error(f"computes inf or nan in {name}")
+            outputs[name] = replace(outputs[name], rounding=rounding)
+        return outputs
+
+    def _require_independence(self, reference: ReferenceOutputs | None) -> None:
+        """Refuse an original that only the reader read that the IR is made by."""
+        if reference and reference.is_independent:
+            return
+        hint = "nothing was published; without --self_check strict it is, and its record says so"
+        if command := find_missing_runtime(self.spec):
+            hint = f"a runtime of its format reads it independently: {command}"
+        raise self.create_error(_NOT_INDEPENDENT, hint)
+
+    def _check_declared(self) -> SelfCheckResult:
+        """Check what can be compared without running the original."""
+        network = openvino_core().read_model(self.xml)
+        for declared, port in zip(self.spec.outputs, network.outputs, strict=False):
+            shape = list(declared.shape) or port.partial_shape
+            if declared.name not in port.names or not port.partial_shape.compatible(
+                import_openvino().PartialShape(shape)
+            ):
+                raise self.create_error(
+                    f"has the output {join_names([port])} {port.partial_shape} instead of"
+                    f" {declared.name} {shape}"
+                )
+        if changed := self._find_changed_constant():
+            raise self._create_constant_error(changed)
+        settings = self.spec.self_check
+        return SelfCheckResult(
+            "", settings.measure, settings.inputs, (), outputs={}, is_independent=False
+        )
+
+    def _check_recorded(self, recorded: RecordedComparison | None) -> dict[str, OutputDifference]:
+        """Compare the outputs in the registry with those of the original as it is read here."""
+        if recorded is None:
+            return {}
+        names = tuple(recorded.recorded[0])
+        compared = OutputCheck(self.spec, Precision.FP32).compare_samples(
+            names, recorded.cases, recorded.recorded, recorded.moved
+        )
+        # A wrongly read network may amplify roundings, so no output is excepted.
+        compared = replace(compared, unprovable=())
+        if compared.wrong:
+            name, worst = compared.worst
+            raise self.create_error(
+                f"comes from a wrong reading of the original: {name} differs by"
+                f" {worst.difference:.1e} of its largest value from what {recorded.runtime}"
+                f" computed, {worst.tolerance:.0e} is allowed",
+                hint="nothing was published; posezoo or OpenVINO reads this file wrongly: report"
+                " it",
+            )
+        return {name: each for name, each in compared.outputs.items() if name not in recorded.inner}
+
+    def _name_outputs(self, reference: ReferenceOutputs) -> tuple[str, ...]:
+        """The names of the outputs to compare; those of the original if its decoder is a part of
+        the IR, or if none are declared.
+        """
+        originals = reference.cases[0].outputs
+        if self.spec.decoding is None:
+            return tuple(self.spec.output_names or originals)
+        shapes = {name: each.shape for name, each in originals.items()}
+        return tuple(GRAPH_DECODER.part.find_outputs(self.spec, shapes))
+
+    def _find_changed_constant(self) -> str:
+        if self.precision == Precision.FP16:
+            return ""  # compare_with_fp32 compared them
+        originals = frontends.read_constants(self.spec, self.source)
+        return find_changed_constant(self.spec, originals, self.xml)
+
+    def _compute_outputs(
+        self, names: Sequence[str], reference: ReferenceOutputs
+    ) -> list[NamedArrays]:
+        """The outputs of the IR for each image; one with a decoder also puts out the outputs of its
+        network.
+        """
+        network: Any = self.xml
+        try:
+            if self.spec.decoding:
+                network = openvino_core().read_model(self.xml)
+                network = GRAPH_DECODER.part.add_network_outputs(network, names)
+            compiled = openvino_core().compile_model(network, "CPU", EXACT)
+            if problem := _find_port_mismatch(names, reference, compiled):
+                raise self.create_error(problem)
+            return [run_compiled(compiled, case.feed) for case in reference.cases]
+        except RuntimeError as error:
+            raise self.create_error(f"cannot be run: {error_text(error)}") from error
+
+    def _refuse_wide_integers(self, reference: ReferenceOutputs) -> None:
+        """Say so if outputs are wrong because the original computes with larger integers than
+        OpenVINO.
+
+        Larger constants alone are common and harmless, such as the end of a Slice.
+        """
+        try:
+            wide = find_wide_integer(reference.original, self.xml, reference.cases[0])
+        except RuntimeError:
+            return  # the check's own result is more important
+        if wide is None:
+            return
+        name, value = wide
+        raise WideIntegerError(
+            f"{self.spec.full_name}: the {self.precision} IR differs from the original: in that,"
+            f" {name} has the integer {value:,}, and OpenVINO computes integers in 32 bits (by"
+            f" {reference.runtime})",
+            hint="nothing was published; let the network compute such numbers in floating point,"
+            " and export it again",
+        )
+
+    def _describe_first_difference(self, reference: ReferenceOutputs) -> str:
+        original = reference.original
+        case = reference.cases[0]
+        try:
+            if original.inner is None:
+                sizes = {name: values.shape for name, values in case.prepared.items()}
+                original = open_openvino(self.spec, self.source, sizes)
+            _, first = compare_nodes(self.spec, original, self.xml, case)
+        except (PosezooError, RuntimeError):
+            return ""  # the check's own result is more important
+        if first is None:
+            return f"; each node agrees with {original.name}"
+        return f"; the first node that differs is {first.operation}"
+
+    def _check_nodes(self, reference: ReferenceOutputs) -> NodeProof:
+        """Compare the inner tensors with those of an independent runtime."""
+        if not reference.original.is_independent:
+            return NodeProof(recorded=len(reference.recorded.inner) if reference.recorded else 0)
+        proof, first = compare_nodes(self.spec, reference.original, self.xml, reference.cases[0])
+        if first is None:
+            return proof
+        raise self.create_error(
+            f"has the outputs of the original, but differs from it inside: first in"
+            f" {first.operation}, by {first.difference:.1e} of its largest value,"
+            f" {first.limit:.0e} is allowed (by {reference.runtime})",
+            hint="nothing was published; a conversion that compares outputs only would publish it",
+        )
+
+    def _check_decoding(
+        self, names: Sequence[str], reference: ReferenceOutputs, computed: Sequence[NamedArrays]
+    ) -> dict[str, OutputDifference]:
+        """Compare the outputs of a decoder in the IR with those of the numpy decoder for the IR's
+        own maps.
+        """
+        outputs: dict[str, OutputDifference] = {}
+        if self.spec.decoding is None:
+            return outputs
+        for case, actual in zip(reference.cases, computed, strict=True):
+            compared = GRAPH_DECODER.part.compare(
+                self.spec, case.feed, case.prepared, actual, names
+            )
+            for name, (difference, limit) in compared.items():
+                if not difference <= limit:
+                    raise self.create_error(
+                        f"differs from posezoo.decode in {name}: by {difference:.1e}, {limit:.0e}"
+                        " is allowed",
+                        hint="nothing was published",
+                    )
+                outputs[name] = OutputDifference(difference, limit)
+        return outputs
+
+    def _create_constant_error(self, changed: str) -> SelfCheckError:
+        return self.create_error(f"has another constant than the original: {changed}")
+
+    def _create_difference_error(
+        self, compared: OutputComparison, changed: str, reference: ReferenceOutputs
+    ) -> SelfCheckError:
+        self._refuse_wide_integers(reference)
+        problem = self.describe_wrong(compared, reference.runtime)
         if changed:
             problem += f"; its constant {changed}"
         else:
-            problem += _describe_first_difference(spec, source, xml, reference)
-    if problem:
-        raise _create_error(spec, precision, problem)
-    del compiled  # its memory is needed
-    nodes = _check_nodes(spec, precision, xml, reference, by_nodes=by_nodes)
-    for case, actual in zip(reference.cases, computed, strict=True):
-        outputs |= _check_decoding(spec, precision, case, actual, names=names)
-    if unprovable and is_strict:
-        raise _create_unprovable_error(spec, precision, unprovable[0], outputs)
-    return SelfCheckResult(
-        _name_reference(reference),
-        spec.self_check.measure,
-        spec.self_check.inputs,
-        tuple(case.seed for case in reference.cases),
-        outputs=outputs,
-        unprovable=unprovable,
-        recorded=recorded,
-        is_independent=reference.is_independent,
-        nodes=nodes,
-        computed=computed,
-    )
+            problem += self._describe_first_difference(reference)
+        return self.create_error(problem)
 
-
-def _describe_changed(changed: str) -> str:
-    return changed and f"has another constant than the original: {changed}"
-
-
-def _check_declared(
-    spec: ModelSpec, xml: Path, source: VerifiedSource, precision: Precision
-) -> SelfCheckResult:
-    """Check what can be compared without running the original."""
-    network = openvino_core().read_model(xml)
-    problem = _describe_changed(_compare_constants(spec, xml, source, precision))
-    for declared, port in zip(spec.outputs, network.outputs, strict=False):
-        shape = list(declared.shape) or port.partial_shape
-        if declared.name not in port.names or not port.partial_shape.compatible(
-            import_openvino().PartialShape(shape)
-        ):
-            problem = f"has the output {join_names([port])} {port.partial_shape} instead of"
-            problem += f" {declared.name} {shape}"
-    if problem:
-        raise _create_error(spec, precision, problem)
-    settings = spec.self_check
-    return SelfCheckResult(
-        "", settings.measure, settings.inputs, (), outputs={}, is_independent=False
-    )
+    def _create_unprovable_error(self, name: str, output: OutputDifference) -> SelfCheckError:
+        reason = f"{name} finds no person in the test images"
+        if output.noise is not None and not output.noise <= LARGEST_NOISE:
+            noise = f"{output.noise:.0%} of its largest value"
+            reason = f"a rounding of the input changes {name} by {noise}"
+        return self.create_error(
+            f"cannot be proven by numbers: {reason}",
+            hint="nothing was published; without --self_check strict it is, and its record says so",
+        )
 
 
 def _name_reference(reference: ReferenceOutputs) -> str:
@@ -252,377 +594,7 @@ def _name_reference(reference: ReferenceOutputs) -> str:
     return f"outputs of {reference.recorded.runtime}, recorded in the registry"
 
 
-def _name_outputs(spec: ModelSpec, reference: ReferenceOutputs) -> tuple[str, ...]:
-    """The names of the outputs to compare; those of the original if its decoder is a part of the
-    IR.
-    """
-    if spec.decoding is None:
-        return tuple(spec.output_names)
-    shapes = {name: each.shape for name, each in reference.cases[0].outputs.items()}
-    return tuple(GRAPH_DECODER.part.find_outputs(spec, shapes))
-
-
-def compare_with_noise(
-    spec: ModelSpec,
-    precision: Precision,
-    names: Sequence[str],
-    reference: ReferenceOutputs,
-    computed: Sequence[NamedArrays],
-) -> tuple[dict[str, OutputDifference], tuple[str, ...]]:
-    """The differences by output, and the outputs that cannot be proven."""
-    cases = [
-        replace(case, outputs=_SELECT_ROWS.part(spec, case.outputs)) for case in reference.cases
-    ]
-    computed = [_SELECT_ROWS.part(spec, outputs) for outputs in computed]
-    moved = [
-        [] if case.moved_outputs is None else [_SELECT_ROWS.part(spec, case.moved_outputs)]
-        for case in cases
-    ]
-    outputs, unprovable = _compare_outputs(
-        spec, precision, names, cases, computed=computed, moved=moved
-    )
-    if find_wrong(outputs, unprovable) and reference.is_random():
-        raise _create_random_error(spec, precision, "two runs of the original differ")
-    # Each draw of the noise can only raise the limit, so there are only as many as needed.
-    while find_wrong(outputs, unprovable) and (more := reference.move(len(moved[0]))):
-        for case_draws, new in zip(moved, more, strict=True):
-            case_draws.extend(_SELECT_ROWS.part(spec, draw) for draw in new)
-        outputs, unprovable = _compare_outputs(
-            spec, precision, names, cases, computed=computed, moved=moved
-        )
-    return outputs, unprovable
-
-
-def _refuse_random_operations(spec: ModelSpec, precision: Precision, xml: Path) -> None:
-    if kinds := find_layer_types(xml, _RANDOM):
-        raise _create_random_error(spec, precision, f"it has the operation {', '.join(kinds)}")
-
-
-def _refuse_wide_integers(
-    spec: ModelSpec, precision: Precision, xml: Path, reference: ReferenceOutputs
-) -> None:
-    """Say so if outputs are wrong because the original computes with larger integers than OpenVINO.
-
-    Larger constants alone are common and harmless, such as the end of a Slice.
-    """
-    try:
-        wide = find_wide_integer(reference.original, xml, reference.cases[0])
-    except RuntimeError:
-        return  # the check's own result is more important
-    if wide is None:
-        return
-    name, value = wide
-    raise WideIntegerError(
-        f"{spec.full_name}: the {precision} IR differs from the original: in that, {name} has the"
-        f" integer {value:,}, and OpenVINO computes integers in 32 bits (by {reference.runtime})",
-        hint="nothing was published; let the network compute such numbers in floating point, and"
-        " export it again",
-    )
-
-
-def _create_random_error(spec: ModelSpec, precision: Precision, reason: str) -> RandomNetworkError:
-    return RandomNetworkError(
-        f"{spec.full_name}: the {precision} IR cannot be compared with its original, which draws"
-        f" random numbers: {reason}",
-        hint="export the network for inference, or give --self_check off",
-    )
-
-
-def describe_wrong(
-    spec: ModelSpec, wrong: Sequence[str], outputs: Mapping[str, OutputDifference], runtime: str
-) -> str:
-    """The outputs that are wrong, and how far the worst of them is off."""
-    name = max(wrong, key=lambda name: outputs[name].difference)
-    worst = outputs[name]
-    return (
-        f"differs from the original in {', '.join(wrong)}: {name} by {worst.difference:.1e} of its "
-        f"largest value, {worst.tolerance:.0e} is allowed ({spec.self_check.measure}, by {runtime})"
-    )
-
-
-def _create_unprovable_error(
-    spec: ModelSpec, precision: Precision, name: str, outputs: Mapping[str, OutputDifference]
-) -> SelfCheckError:
-    return _create_error(
-        spec,
-        precision,
-        f"cannot be proven by numbers: {_explain_unprovable(name, outputs[name])}",
-        hint="nothing was published; without --self_check strict it is, and its record says so",
-    )
-
-
-def _explain_unprovable(name: str, output: OutputDifference) -> str:
-    if output.noise is None or output.noise <= LARGEST_NOISE:
-        return f"{name} finds no person in the test images"
-    return f"a rounding of the input changes {name} by {output.noise:.0%} of its largest value"
-
-
-def check_fp16(
-    spec: ModelSpec,
-    xml: Path,
-    source: VerifiedSource,
-    fp32_xml: Path,
-    fp32: Future[SelfCheckResult],
-    running: Future[ReferenceOutputs | None],
-) -> SelfCheckResult:
-    """Check that an IR is the rounding of another one that passed its check.
-
-    The result has the differences of the FP32 IR, and how far the rounding moves its outputs. Only
-    an IR with a constant that is too large for FP16 is compared with the original.
-
-    Args:
-        fp32: the check of ``fp32_xml``.
-        running: computes the original's outputs.
-
-    Raises:
-        SelfCheckError: the graphs differ, a constant is not rounded correctly, the check of the
-            FP32 IR fails, or a constant is too large for FP16 and the outputs differ by more than
-            ``CLIPPED``.
-    """
-    comparison = compare_with_fp32(fp32_xml, xml)
-    if comparison.difference:
-        raise _create_error(
-            spec, Precision.FP16, f"is not the FP32 IR rounded to FP16: {comparison.difference}"
-        )
-    result = fp32.result()
-    reference = running.result()
-    if comparison.clipped:
-        # How much this changes can be measured by any reader.
-        reference = reference or compute_reference(spec, source, by_openvino=True)
-        running = Future()
-        running.set_result(reference)
-        return check_ir(spec, xml, source, running, precision=Precision.FP16)
-    if reference is None:
-        return result
-    outputs = _measure_rounding(spec, xml, result, reference, is_exact=comparison.is_exact)
-    return replace(
-        result, reference=f"{result.reference}, before rounding to FP16", outputs=outputs
-    )
-
-
-def _measure_rounding(
-    spec: ModelSpec, xml: Path, fp32: SelfCheckResult, reference: ReferenceOutputs, is_exact: bool
-) -> dict[str, OutputDifference]:
-    """The outputs of the FP32 IR's check, with how far the rounding to FP16 moves each of the
-    network's.
-    """
-    originals = reference.cases[0].outputs
-    ports = {port.name: port for port in spec.outputs}
-    names = [name for name in fp32.outputs if name in originals]
-    computed = fp32.computed
-    if not is_exact:
-        try:
-            compiled = _compile_ir(spec, xml, names)
-            computed = [run_compiled(compiled, case.feed) for case in reference.cases]
-        except RuntimeError as error:
-            problem = f"cannot be run: {error_text(error)}"
-            raise _create_error(spec, Precision.FP16, problem) from error
-    outputs = dict(fp32.outputs)
-    exact = [_SELECT_ROWS.part(spec, each) for each in fp32.computed]
-    rounded = [_SELECT_ROWS.part(spec, each) for each in computed]
-    for name in names:
-        if any(a[name].shape != b[name].shape for a, b in zip(exact, rounded, strict=True)):
-            continue  # another number of people: the rounding cannot be measured
-        rounding = measure_rounding(ports.get(name, Output(name, ())), exact, rounded)
-        if not np.isfinite(rounding.absolute):
-            raise _create_error(spec, Precision.FP16, f"computes inf or nan in {name}")
-        outputs[name] = replace(outputs[name], rounding=rounding)
-    return outputs
-
-
-def _compile_ir(spec: ModelSpec, xml: Path, names: Sequence[str]) -> Any:
-    """The IR, compiled; one with a decoder also puts out the outputs of its network."""
-    network: Any = xml
-    if spec.decoding:
-        network = GRAPH_DECODER.part.add_network_outputs(openvino_core().read_model(xml), names)
-    return openvino_core().compile_model(network, "CPU", EXACT)
-
-
-def _compare_constants(
-    spec: ModelSpec, xml: Path, source: VerifiedSource, precision: Precision
-) -> str:
-    if precision == Precision.FP16:
-        return ""  # compare_with_fp32 compared them
-    return find_changed_constant(spec, frontends.read_constants(spec, source), xml)
-
-
-def _compare_outputs(
-    spec: ModelSpec,
-    precision: Precision,
-    names: Sequence[str],
-    cases: Sequence[ReferenceSample],
-    computed: Sequence[NamedArrays],
-    moved: Sequence[Sequence[NamedArrays]],
-) -> tuple[dict[str, OutputDifference], tuple[str, ...]]:
-    """The difference of each output, and the outputs that numbers cannot prove.
-
-    Args:
-        computed: the outputs of the IR, for each case.
-        moved: the original's outputs with a moved image, for each case and each draw.
-    """
-    measure = spec.self_check.measure
-    tolerances = spec.self_check.tolerance
-    is_movable = cases[0].moved is not None
-    outputs = {}
-    unprovable = []
-    for name in names:
-        differences = []
-        noises = []
-        both = (*(case.outputs[name] for case in cases), *(each[name] for each in computed))
-        if not any(output.size for output in both):
-            unprovable.append(name)  # no person was found
-        for case, actual, draws in zip(cases, computed, moved, strict=True):
-            if not np.isfinite(actual[name]).all():
-                raise _create_error(spec, precision, f"computes inf or nan in {name}")
-            original = case.outputs[name]
-            differences.append(compute_difference(original, actual[name], measure))
-            noises += [compute_difference(original, draw[name], measure) for draw in draws]
-        # np.max instead of max, because it returns nan if there is one.
-        difference = float(np.max(differences))
-        noise = float(np.max(noises)) if noises else None
-        tolerance = tolerances.get(name, tolerances.get("*"))
-        if tolerance is None:
-            if noise is not None and not noise <= LARGEST_NOISE and name not in unprovable:
-                unprovable.append(name)
-            tolerance = _usual_tolerance(precision, noise if is_movable else 0)
-        outputs[name] = OutputDifference(difference, tolerance, noise)
-    return outputs, tuple(unprovable)
-
-
-def _usual_tolerance(precision: Precision, noise: float | None) -> float:
-    """The tolerance of an output without a declared one; ``noise`` is 0 if it was not measured."""
-    return CLIPPED if precision == Precision.FP16 else allow_difference(noise)
-
-
-def _check_recorded(
-    spec: ModelSpec, precision: Precision, recorded: RecordedComparison | None
-) -> dict[str, OutputDifference]:
-    """Compare the outputs in the registry with those of the original as it is read here."""
-    if recorded is None:
-        return {}
-    names = tuple(recorded.recorded[0])
-    outputs, _ = _compare_outputs(
-        spec,
-        Precision.FP32,
-        names,
-        recorded.cases,
-        computed=recorded.recorded,
-        moved=recorded.moved,
-    )
-    # A wrongly read network may amplify roundings, so no output is excepted.
-    if wrong := find_wrong(outputs, ()):
-        name = max(wrong, key=lambda name: outputs[name].difference)
-        worst = outputs[name]
-        raise _create_error(
-            spec,
-            precision,
-            f"comes from a wrong reading of the original: {name} differs by {worst.difference:.1e}"
-            f" of its largest value from what {recorded.runtime} computed, {worst.tolerance:.0e} is"
-            " allowed",
-            hint="nothing was published; posezoo or OpenVINO reads this file wrongly: report it",
-        )
-    return {name: each for name, each in outputs.items() if name not in recorded.inner}
-
-
-def _require_independence(
-    spec: ModelSpec, precision: Precision, reference: ReferenceOutputs | None
-) -> None:
-    """Refuse an original that only the reader read that the IR is made by."""
-    if reference and reference.is_independent:
-        return
-    hint = "nothing was published; without --self_check strict it is, and its record says so"
-    if command := find_missing_runtime(spec):
-        hint = f"a runtime of its format reads it independently: {command}"
-    raise _create_error(spec, precision, _NOT_INDEPENDENT, hint=hint)
-
-
-def _check_decoding(
-    spec: ModelSpec,
-    precision: Precision,
-    case: ReferenceSample,
-    actual: NamedArrays,
-    names: Sequence[str],
-) -> dict[str, OutputDifference]:
-    """Compare the outputs of a decoder in the IR with those of the numpy decoder for the IR's own
-    maps.
-    """
-    if spec.decoding is None:
-        return {}
-    compared = GRAPH_DECODER.part.compare(spec, case.feed, case.prepared, actual, names)
-    for name, (difference, limit) in compared.items():
-        if not difference <= limit:
-            problem = (
-                f"differs from posezoo.decode in {name}: by {difference:.1e}, {limit:.0e} is"
-                " allowed"
-            )
-            raise _create_error(spec, precision, problem, hint="nothing was published")
-    return {name: OutputDifference(*values) for name, values in compared.items()}
-
-
-def find_wrong(outputs: Mapping[str, OutputDifference], unprovable: Sequence[str]) -> list[str]:
-    """The outputs that differ by more than is allowed."""
-    # "not <=" instead of ">", so that nan also counts.
-    return [
-        name
-        for name, output in outputs.items()
-        if not output.difference <= output.tolerance and name not in unprovable
-    ]
-
-
-def _describe_first_difference(
-    spec: ModelSpec, source: VerifiedSource, xml: Path, reference: ReferenceOutputs
-) -> str:
-    original = reference.original
-    case = reference.cases[0]
-    try:
-        if original.inner is None:
-            sizes = {name: values.shape for name, values in case.prepared.items()}
-            original = open_openvino(spec, source, sizes)
-        _, first = compare_nodes(spec, original, xml, case)
-    except (PosezooError, RuntimeError):
-        return ""  # the check's own result is more important
-    if first is None:
-        return f"; each node agrees with {original.name}"
-    return f"; the first node that differs is {first.operation}"
-
-
-def _check_nodes(
-    spec: ModelSpec,
-    precision: Precision,
-    xml: Path,
-    reference: ReferenceOutputs,
-    *,
-    by_nodes: bool,
-) -> NodeProof | None:
-    """Compare the inner tensors with those of an independent runtime, if that was requested."""
-    if not by_nodes:
-        return None
-    if not reference.original.is_independent:
-        return NodeProof(recorded=len(reference.recorded.inner) if reference.recorded else 0)
-    proof, first = compare_nodes(spec, reference.original, xml, reference.cases[0])
-    if first is None:
-        return proof
-    raise _create_error(
-        spec,
-        precision,
-        f"has the outputs of the original, but differs from it inside: first in {first.operation},"
-        f" by {first.difference:.1e} of its largest value, {first.limit:.0e} is allowed (by"
-        f" {reference.runtime})",
-        hint="nothing was published; a conversion that compares outputs only would publish it",
-    )
-
-
-def _create_error(
-    spec: ModelSpec,
-    precision: Precision,
-    problem: str,
-    hint: str = "nothing was published; self_check in model.yml can allow more, with a reason",
-) -> SelfCheckError:
-    problem = f"{spec.full_name}: the {precision} IR {problem}"
-    return SelfCheckError(problem, hint=memory_hint(problem) or hint)
-
-
-def _find_port_mismatch(names: tuple[str, ...], reference: ReferenceOutputs, compiled: Any) -> str:
+def _find_port_mismatch(names: Sequence[str], reference: ReferenceOutputs, compiled: Any) -> str:
     """How inputs or outputs differ in name, order or shape; empty if they do not differ."""
     case = reference.cases[0]
     for name in names:

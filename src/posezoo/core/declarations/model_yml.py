@@ -329,7 +329,7 @@ _PUBLISHER_KEYS = (
     Key("license_note", LINE, "Shown before a download."),
 )
 _EXPORT_ARGUMENTS = FieldType(read_export_arguments, _ARGUMENT_LIST.schema)
-_PLAIN: FieldType[Any] = FieldType(lambda node: node.to_plain(), ref("plain"))
+_PLAIN: FieldType[Any] = FieldType(YamlNode.to_plain, ref("plain"))
 _CONVERSION_KEYS = (
     Key("input_info", INPUT_INFO, "Open Model Zoo's inputs."),
     Key("model_optimizer_args", _ARGUMENT_LIST, "Open Model Zoo's preprocessing and outputs."),
@@ -345,6 +345,7 @@ _CONVERSION_KEYS = (
     Key("quantization", _QUANTIZATION, "How it becomes INT8."),
 )
 MODEL_KEYS = (*_SHARED_KEYS, *_FILE_KEYS, *_USE_KEYS, *_PUBLISHER_KEYS, *_CONVERSION_KEYS)
+_MODEL_NAMES = (*names_of(MODEL_KEYS), "variants")
 #: An input or output of a variant needs only the keys that differ.
 _PORT_KEYS = {"inputs": INPUT_KEYS, "outputs": OUTPUT_KEYS}
 
@@ -371,8 +372,9 @@ COMPOSITE_KEYS = (
     Key("stages", _STAGES, "In the order they run in."),
     Key("stages_order", _STAGES, "Open Model Zoo's word for stages."),
 )
+_COMPOSITE_NAMES = names_of(COMPOSITE_KEYS)
 #: Keys that Open Model Zoo does not have.
-OURS = frozenset((*names_of(MODEL_KEYS), *names_of(COMPOSITE_KEYS), "variants")) - OMZ_KEYS
+OURS = frozenset((*_MODEL_NAMES, *_COMPOSITE_NAMES)) - OMZ_KEYS
 
 
 def read_model(
@@ -388,7 +390,7 @@ def read_model(
     """
     node = read_yaml(path)
     warnings = [] if is_in_our_form(node) else node.collect_unknown_keys()
-    top = node.as_mapping((*names_of(MODEL_KEYS), "variants"))
+    top = node.as_mapping(_MODEL_NAMES)
     variants = top.get("variants")
     if variants is None:
         spec = _read_variant(top, path, family, name, composite=composite)
@@ -526,7 +528,7 @@ def read_composite(path: Path, *, family: model.Family, name: str) -> model.Comp
     """
     node = read_yaml(path)
     warnings = [] if is_in_our_form(node) else node.collect_unknown_keys()
-    top = node.as_mapping(names_of(COMPOSITE_KEYS))
+    top = node.as_mapping(_COMPOSITE_NAMES)
     if "stages" in top and "stages_order" in top:
         raise top["stages_order"].make_error(
             "is given in addition to stages: only one of them is allowed"

@@ -339,6 +339,7 @@ def convert(args: MoArgs, listener: Listener) -> Path:
         requested = Precision.FP16 if args.compress_to_fp16 else Precision.FP32
     if problem := explain_no_file(original):
         raise ConversionError(f"{original}: {problem}")
+    from posezoo.core.convert.conversion_plan import ConversionOptions
     from posezoo.core.convert.reader_process import run_in_reader_process
     from posezoo.omz.file_conversion import convert_file
     from posezoo.omz.offline_transformations import read_transformations
@@ -346,9 +347,10 @@ def convert(args: MoArgs, listener: Listener) -> Path:
     limits = reading_limits(args, original)
     work = partial(
         convert_file,
+        options=ConversionOptions(
+            self_check=args.self_check != "off", is_strict=args.self_check == "strict"
+        ),
         batch=args.batch,
-        self_check=args.self_check != "off",
-        is_strict=args.self_check == "strict",
         transformations=read_transformations(args.transform or ""),
     )
     folders = FlatLayout(
