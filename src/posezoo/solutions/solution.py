@@ -137,7 +137,8 @@ def load_network(name: str, *, without: Sequence[str] = ()) -> CompiledNetwork:
     graph = read_graph(irs[name])
     graph.keep_outputs([output for output in graph.outputs if output not in without])
     (taken,) = graph.inputs
-    graph.embed_preprocessing(taken, Preprocessing())
+    # IRs of the zoo take BGR, and scripts have RGB.
+    graph.embed_preprocessing(taken, Preprocessing(reverse_input_channels=True))
     runtime = default_runtime(to_settings(read_settings({})))
     if runtime.device == "CPU":
         # As in MediaPipe. Two threads take 25 to 50 % more CPU time, and wait for each other where
@@ -149,4 +150,4 @@ def load_network(name: str, *, without: Sequence[str] = ()) -> CompiledNetwork:
 def infer(network: CompiledNetwork, picture: Image) -> Maps:
     """The outputs of a network by name, for an RGB picture of its input's size."""
     (name,) = network.inputs
-    return network({name: np.ascontiguousarray(picture[None, ..., ::-1])})
+    return network({name: picture[None]})
