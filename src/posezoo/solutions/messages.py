@@ -75,8 +75,8 @@ class Repeated(list[Any]):
 
     def add(self, **values: Any) -> ProtoMessage:
         """Append a message with these values, and return it."""
-        self.append(self._field.message(**values))
-        added: ProtoMessage = self[-1]
+        added = self._field.message(**values)
+        super().append(added)
         return added
 
     def append(self, value: Any) -> None:

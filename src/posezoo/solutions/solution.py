@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 
 from posezoo.core.arrays import Array
+from posezoo.core.errors import import_cv2
 from posezoo.poses.decoder_type import Maps
 
 if TYPE_CHECKING:
@@ -137,8 +138,7 @@ def load_network(name: str, *, without: Sequence[str] = ()) -> CompiledNetwork:
     graph = read_graph(irs[name])
     graph.keep_outputs([output for output in graph.outputs if output not in without])
     (taken,) = graph.inputs
-    # IRs of the zoo take BGR, and scripts have RGB.
-    graph.embed_preprocessing(taken, Preprocessing(reverse_input_channels=True))
+    graph.embed_preprocessing(taken, Preprocessing())
     runtime = default_runtime(to_settings(read_settings({})))
     if runtime.device == "CPU":
         # As in MediaPipe. Two threads take 25 to 50 % more CPU time, and wait for each other where
@@ -149,5 +149,6 @@ def load_network(name: str, *, without: Sequence[str] = ()) -> CompiledNetwork:
 
 def infer(network: CompiledNetwork, picture: Image) -> Maps:
     """The outputs of a network by name, for an RGB picture of its input's size."""
+    cv2 = import_cv2()
     (name,) = network.inputs
-    return network({name: picture[None]})
+    return network({name: cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)[None]})
