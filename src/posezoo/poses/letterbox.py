@@ -155,8 +155,8 @@ def _choose_warp(by_opencv: _WarpFunction, as_opencv_4: _WarpFunction, rows: int
     """
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     matrix = np.array([[0.83, 0.36, -7.3], [-0.36, 0.83, 11.7], [1e-9, -1e-9, 1]])[:rows]
-    warped = [warp(image, matrix, (72, 96)) for warp in (by_opencv, as_opencv_4)]
-    return by_opencv if np.array_equal(*warped) else as_opencv_4
+    trusted, exact = (warp(image, matrix, (72, 96)) for warp in (by_opencv, as_opencv_4))
+    return by_opencv if np.array_equal(trusted, exact) else as_opencv_4
 
 
 def _warp(image: Image, matrix: Doubles, size: Size, **border: Any) -> Image:
