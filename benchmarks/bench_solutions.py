@@ -21,6 +21,8 @@ from pathlib import Path
 
 from harness import amount, exit_code, record
 
+from posezoo.solutions.stand_in import RELEASE
+
 ROOT = Path(__file__).resolve().parents[1]
 PHOTOS = ROOT.parent / "shared" / "data" / "photos"
 SCRIPT = Path(__file__).with_name("solutions_process.py")
@@ -71,9 +73,14 @@ def main(*solutions: str) -> int:
             run(sys.executable, solution, PYTHONPATH=str(packages))  # downloads and converts
             pairs = [
                 (run(JUDGE, solution), run(sys.executable, solution, PYTHONPATH=str(packages)))
-                for _ in range(amount(5))
+                for _ in range(amount(3))
             ]
-            row: dict[str, object] = {"solution": solution, "pairs": len(pairs)}
+            row: dict[str, object] = {
+                "solution": solution,
+                "pairs": len(pairs),
+                "mediapipe": RELEASE,
+                "load": round(os.getloadavg()[0], 1),
+            }
             for name in pairs[0][0]:
                 theirs, ours = (
                     statistics.median(pair[place][name] for pair in pairs) for place in (0, 1)

@@ -196,14 +196,19 @@ def test_a_warp_has_the_same_bits_with_each_version_of_opencv(seed, digest):
     assert hashlib.sha256(seen.tobytes()).hexdigest()[:16] == digest
 
 
-def test_both_ways_to_warp_have_the_same_bits_where_opencv_is_trusted():
-    """With OpenCV 5, ``warpAffine`` is not trusted, and would differ."""
-    if not letterbox._warps_as_opencv_4():
+@pytest.mark.parametrize(
+    ("by_opencv", "as_opencv_4", "rows"),
+    [
+        (letterbox._warp_by_opencv, letterbox._warp_as_opencv_4, 2),
+        (letterbox._warp_perspective_by_opencv, letterbox._warp_perspective_as_opencv_4, 3),
+    ],
+)
+def test_both_ways_to_warp_have_the_same_bits_where_opencv_is_trusted(by_opencv, as_opencv_4, rows):
+    """OpenCV 5 is not trusted, and would differ."""
+    if letterbox._choose_warp(by_opencv, as_opencv_4, rows) is as_opencv_4:
         assert not cv2.__version__.startswith("4.")
         return
     for image, matrix, size, border in random_warps(600):
-        by_opencv, by_us = (
-            warp(image, matrix, size, **border)
-            for warp in (letterbox._warp_by_opencv, letterbox._warp_as_opencv_4)
-        )
-        assert np.array_equal(by_opencv, by_us), (matrix, size, border)
+        square = np.vstack([matrix, [0, 0, 1]])[:rows]
+        warped = [warp(image, square, size, **border) for warp in (by_opencv, as_opencv_4)]
+        assert np.array_equal(*warped), (matrix, size, border)

@@ -37,6 +37,7 @@ def blank():
     return np.zeros((100, 100, 3), np.uint8)
 
 
+FINGERS = ("INDEX", "MIDDLE", "RING", "PINKY")
 POINT = DrawingSpec(color=RED_COLOR)
 LINE = DrawingSpec()
 
@@ -153,6 +154,12 @@ def test_connections_are_those_of_mediapipe():
     }
     assert len(pose.POSE_CONNECTIONS) == 35 and len(hands.HAND_CONNECTIONS) == 21
     assert (0, 5) in hands_connections.HAND_PALM_CONNECTIONS
+    # Lines are drawn over each other in this order.
+    fingers = [
+        getattr(hands_connections, f"HAND_{name}_CONNECTIONS")
+        for name in ("PALM", "THUMB", *(f"{each}_FINGER" for each in FINGERS))
+    ]
+    assert list(hands.HAND_CONNECTIONS) == list(frozenset().union(*fingers))
     assert pose.PoseLandmark.RIGHT_FOOT_INDEX == 32 and len(pose.PoseLandmark) == 33
     assert hands.HandLandmark(8).name == "INDEX_FINGER_TIP"
 
@@ -170,3 +177,15 @@ def test_each_landmark_and_connection_has_a_style():
     irises = drawing_styles.get_default_face_mesh_iris_connections_style()
     assert set(irises) == face_mesh_connections.FACEMESH_IRISES
     assert drawing_styles.get_default_face_mesh_tesselation_style().thickness == 1
+
+
+def test_names_that_mediapipe_calls_private_and_scripts_use_are_there():
+    assert drawing_utils._VISIBILITY_THRESHOLD == drawing_utils._PRESENCE_THRESHOLD == 0.5
+    assert drawing_utils._normalize_color((0, 51, 255)) == (1, 0.2, 0)
+    style = drawing_styles.get_default_hand_landmarks_style()
+    for landmark in drawing_styles._INDEX_FINGER_LANDMARKS:
+        spec = DrawingSpec(
+            drawing_styles._PURPLE, drawing_styles._THICKNESS_DOT, drawing_styles._RADIUS
+        )
+        assert style[landmark] == spec and landmark.name.startswith("INDEX_FINGER")
+    assert pose.PoseLandmark.LEFT_HIP in drawing_styles._POSE_LANDMARKS_LEFT

@@ -87,6 +87,19 @@ def test_protobuf_converts_a_message_to_a_dictionary():
     assert location["relativeKeypoints"][0] == {"x": 0.25, "y": 1.0}
 
 
+def test_protobuf_reads_text_and_json_into_a_message():
+    json_format = pytest.importorskip("google.protobuf.json_format", reason="needs protobuf")
+    from google.protobuf import text_format
+
+    face = describe_face(MESSAGES)
+    assert json_format.Parse(json_format.MessageToJson(face), MESSAGES["Detection"]()) == face
+    assert text_format.Parse(str(face), MESSAGES["Detection"]()) == face
+    points = json_format.ParseDict({"landmark": [{"x": 0.5, "y": 0.25}, {}]}, LANDMARKS())
+    assert points == LANDMARKS(landmark=[{"x": 0.5, "y": 0.25}, {}])
+    with pytest.raises(text_format.ParseError, match="no field named"):
+        text_format.Parse("landmark { q: 1 }", LANDMARKS())
+
+
 def test_a_value_is_rounded_to_float32_and_has_presence():
     landmark = LANDMARK(x=0.1)
     assert landmark.x == np.float32(0.1) and landmark.y == 0
@@ -135,6 +148,7 @@ def test_landmarks_are_made_from_rows():
         (lambda: setattr(LANDMARK(), "foo", 1), AttributeError),
         (lambda: setattr(LANDMARKS(), "landmark", []), AttributeError),
         (lambda: LANDMARKS().landmark.append(3), TypeError),
+        (lambda: LANDMARKS(landmark=[{"q": 1}]), ValueError),
         (lambda: LANDMARK().CopyFrom(MESSAGES["Landmark"]()), TypeError),
         (lambda: hash(LANDMARK()), TypeError),
     ],

@@ -13,7 +13,10 @@ import numpy as np
 from posezoo.core.arrays import Array
 from posezoo.core.errors import import_cv2
 
-_LEAST_SEEN = 0.5
+# Scripts import these three from MediaPipe, which calls them private, too.
+_PRESENCE_THRESHOLD = 0.5
+_VISIBILITY_THRESHOLD = 0.5
+_BGR_CHANNELS = 3
 
 WHITE_COLOR = (224, 224, 224)
 BLACK_COLOR = (0, 0, 0)
@@ -43,7 +46,7 @@ Specs = DrawingSpec | Mapping[Any, DrawingSpec]
 
 
 def _require_bgr(image: Array) -> None:
-    if image.ndim != 3 or image.shape[2] != 3:
+    if image.ndim != 3 or image.shape[2] != _BGR_CHANNELS:
         raise ValueError("Input image must contain three channel bgr data.")
 
 
@@ -65,9 +68,10 @@ def _spec_of(specs: Specs, key: Any) -> DrawingSpec:
 
 
 def _is_seen(landmark: Any) -> bool:
+    thresholds = {"visibility": _VISIBILITY_THRESHOLD, "presence": _PRESENCE_THRESHOLD}
     return all(
-        not landmark.HasField(name) or getattr(landmark, name) >= _LEAST_SEEN
-        for name in ("visibility", "presence")
+        not landmark.HasField(name) or getattr(landmark, name) >= threshold
+        for name, threshold in thresholds.items()
     )
 
 
@@ -195,7 +199,7 @@ def draw_axis(
         cv2.arrowedLine(image, pixels[0], end, color, axis_drawing_spec.thickness)
 
 
-def _to_rgb(color: tuple[int, int, int]) -> tuple[float, ...]:
+def _normalize_color(color: tuple[int, int, int]) -> tuple[float, ...]:
     return tuple(value / 255 for value in color[::-1])
 
 
@@ -222,9 +226,9 @@ def plot_landmarks(
     seen = _find_seen(landmark_list, lambda point: (-point.z, point.x, -point.y))
     spec = landmark_drawing_spec
     for x, y, z in seen.values():
-        axes.scatter3D([x], [y], [z], color=_to_rgb(spec.color), linewidth=spec.thickness)
+        axes.scatter3D([x], [y], [z], color=_normalize_color(spec.color), linewidth=spec.thickness)
     spec = connection_drawing_spec
     for start, end in _select(connections, landmark_list, seen):
         pairs = zip(seen[start], seen[end], strict=True)
-        axes.plot3D(*map(list, pairs), color=_to_rgb(spec.color), linewidth=spec.thickness)
+        axes.plot3D(*map(list, pairs), color=_normalize_color(spec.color), linewidth=spec.thickness)
     pyplot.show()

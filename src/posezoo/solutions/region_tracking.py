@@ -119,11 +119,9 @@ class TrackingSolution(Solution):
     def _find(self, image: Image) -> dict[str, Any]:
         squares = self._followed
         if len(squares) < self._most:
-            detected = self._detector.find(image)[: self._most]
-            pairs = zip(detected.boxes, detected.keypoints, strict=True)
-            find_squares = self._network.options.find_squares
-            new_squares = [square for pair in pairs for square in find_squares(*pair)]
-            squares = find_distinct_squares([*new_squares, *squares])
+            squares = [*self._detect(image), *squares]
+        # Also if none is new: two followed squares may have moved onto the same hand or face.
+        squares = find_distinct_squares(squares)
         poses = []
         self._followed = []
         for square in squares:
@@ -134,6 +132,13 @@ class TrackingSolution(Solution):
             if self._is_video:
                 self._followed.append(self._network.follow(pose, square))
         return self._describe(poses, image_size(image)) if poses else {}
+
+    def _detect(self, image: Image) -> list[Box]:
+        """The squares of new detections."""
+        detected = self._detector.find(image)[: self._most]
+        pairs = zip(detected.boxes, detected.keypoints, strict=True)
+        find_squares = self._network.options.find_squares
+        return [square for pair in pairs for square in find_squares(*pair)]
 
     def _describe(self, poses: Sequence[Pose], size: Size) -> dict[str, Any]:
         raise NotImplementedError

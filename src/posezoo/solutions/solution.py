@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 
 from posezoo.core.arrays import Array
+from posezoo.core.errors import import_cv2
 from posezoo.poses.decoder_type import Maps
 
 if TYPE_CHECKING:
@@ -148,5 +149,6 @@ def load_network(name: str, *, without: Sequence[str] = ()) -> CompiledNetwork:
 
 def infer(network: CompiledNetwork, picture: Image) -> Maps:
     """The outputs of a network by name, for an RGB picture of its input's size."""
+    cv2 = import_cv2()
     (name,) = network.inputs
-    return network({name: np.ascontiguousarray(picture[None, ..., ::-1])})
+    return network({name: cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)[None]})

@@ -59,7 +59,7 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted([*globals(), *_MODULES])
+    return sorted({{*globals(), *_MODULES}})
 '''
 _DOC = "posezoo's stand-in for MediaPipe, which runs its solutions on OpenVINO."
 

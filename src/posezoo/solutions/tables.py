@@ -23,10 +23,16 @@ def landmark_names(name: str) -> type[IntEnum]:
 
 
 def connections(module: str) -> dict[str, Any]:
-    """The connections of a module such as ``hands_connections``, by name."""
+    """The connections of a module such as ``hands_connections``, by name.
+
+    They are in MediaPipe's order, in which they are drawn over each other.
+    """
+    # MediaPipe's kind, which decides the order of a union: tuples for fingers, else frozen sets.
+    kind = tuple if module == "hands_connections" else frozenset
     united: dict[str, Any] = {}
     for name, entries in TABLES["connections"][module].items():
-        is_union = isinstance(entries[0], str)
-        parts = [united[entry] for entry in entries] if is_union else [map(tuple, entries)]
-        united[name] = frozenset().union(*parts)
+        if isinstance(entries[0], str):
+            united[name] = frozenset().union(*(united[entry] for entry in entries))
+        else:
+            united[name] = kind(map(tuple, entries))
     return united

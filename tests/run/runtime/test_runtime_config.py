@@ -28,6 +28,10 @@ LATENCY, THROUGHPUT = {"PERFORMANCE_HINT": "LATENCY"}, {"PERFORMANCE_HINT": "THR
             RuntimeConfig(streams="2", threads=3),
             {**LATENCY, **F32, "NUM_STREAMS": "2", "INFERENCE_NUM_THREADS": "3"},
         ),
+        (
+            RuntimeConfig(threads=1),
+            {**LATENCY, **F32, "INFERENCE_NUM_THREADS": "1", "ENABLE_CPU_PINNING": "NO"},
+        ),
         (RuntimeConfig(streams="CPU:2,GPU:1"), {**LATENCY, **F32, "NUM_STREAMS": "2"}),
         (RuntimeConfig("GPU", streams="2", threads=3), {**LATENCY, **F32, "NUM_STREAMS": "2"}),
         (RuntimeConfig("GPU.1", streams="AUTO"), {**LATENCY, **F32, "NUM_STREAMS": "AUTO"}),
