@@ -59,7 +59,7 @@ test-hostile: $(VENV)/.installed-test  ## run the quick tests with settings of g
 # tests/foreign/not_there.txt names the tests whose subject Windows does not have.
 FOREIGN ?= tests/core/files tests/core/workers tests/core/declarations tests/lint tests/cli/test_names_of_windows.py tests/cli/test_on_windows.py
 test-foreign: $(VENV)/.installed-test  ## run quick tests of the core and lint on an imitated Windows
-	PYTHONPATH=tests/foreign $(PYTEST) -m "not slow and not judge" $(FOREIGN)
+	PYTHONPATH=$(CURDIR)/tests/foreign $(PYTEST) -m "not slow and not judge" $(FOREIGN)
 
 # pytest runs all tests where it knows none of those that failed, such as a file that it cannot read.
 test-again: $(VENV)/.installed-test  ## run the tests that failed last time, one after the other

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from fakes.network import HEIGHT, OUTPUT_SHAPE, OUTPUTS, WIDTH, network
-from fakes.zoo import declared_file, model_yml, write_model
+from fakes.waiting import HANG_S
+from fakes.zoo import declared_file, model_yml, omz_yml, write_model
 
 FOREIGN = str(Path(__file__).resolve().parents[1] / "foreign")
 
@@ -38,6 +40,11 @@ def on_windows(*args, cwd, **environ):
 
 def python_on_windows(code, folder):
     return run("-c", code, cwd=folder)
+
+
+def start(*args, cwd):
+    environ = {**os.environ, "PYTHONPATH": FOREIGN}
+    return subprocess.Popen([sys.executable, *args], env=environ, cwd=cwd)
 
 
 def run(*args, cwd, **environ):
@@ -119,7 +126,96 @@ def test_poses_are_found_in_a_photo(shared, tmp_path):
     assert left_behind(tmp_path) == []
 
 
-def test_code_of_authors_is_refused_because_there_is_no_sandbox(tmp_path):
-    code = "from posezoo.omz.sandbox import explain_missing_sandbox as explain; print(explain())"
+def test_a_broken_connection_is_resumed_where_it_broke(tmp_path, server):
+    content = bytes(range(256)) * 400
+    (tmp_path / "net.tflite").write_bytes(content)
+    address = server.serve("net", content, ranges=True)
+    server.serve("net", content, ranges=True, times=1, cut_at=60_000)
+    file = {**declared_file(tmp_path / "net.tflite"), "source": address}
+    write_model(tmp_path / "models", "net", model_yml(files=[file]))
+    args = ("download", "net", "-o", "out", "--models_dir", "models")
+    ended = on_windows(*args, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert [request.headers["Range"] for request in server.requests] == [None, "bytes=60000-"]
+    assert (tmp_path / "out/public/net/net.tflite").read_bytes() == content
+    assert left_behind(tmp_path) == []
+
+
+#: Writes one section of one record again and again.
+WRITER = """
+import sys
+from pathlib import Path
+from posezoo.core.files.file_record import update_record
+for number in range(100):
+    update_record(Path("net.bin"), **{sys.argv[1]: {"number": number}})
+"""
+
+
+def test_two_processes_that_write_one_record_lose_no_section(tmp_path):
+    (tmp_path / "net.bin").write_bytes(b"weights")
+    writers = [start("-c", WRITER, section, cwd=tmp_path) for section in ("verified", "origin")]
+    assert [writer.wait(HANG_S) for writer in writers] == [0, 0]
+    record = json.loads((tmp_path / ".posezoo/net.bin.json").read_text("utf-8"))
+    assert record == {"verified": {"number": 99}, "origin": {"number": 99}}
+    assert left_behind(tmp_path) == []
+
+
+def test_two_commands_that_write_one_lock_lose_no_line(tmp_path):
+    (tmp_path / "net.bin").write_bytes(b"weights")
+    names = [f"net-{number}" for number in range(4)]
+    for name in names:
+        declared = model_yml(files=[declared_file(tmp_path / "net.bin")])
+        write_model(tmp_path / "models", name, declared)
+    flags = ("--models_dir", "models", "-o", "out")
+    assert on_windows("download", "--all", *flags, cwd=tmp_path).returncode == 0
+    writers = [start("-m", "posezoo", "lock", name, *flags, cwd=tmp_path) for name in names]
+    assert [writer.wait(HANG_S) for writer in writers] == [0] * 4
+    lines = (tmp_path / "posezoo.lock").read_text("utf-8").splitlines()
+    assert {json.loads(line)["model"] for line in lines} == set(names)
+    assert left_behind(tmp_path) == []
+
+
+def test_a_file_is_replaced_as_soon_as_no_other_process_reads_it(tmp_path):
+    code = """
+import threading, time
+from pathlib import Path
+from posezoo.core.files.verified_files import write_atomically
+path = Path("card.md")
+write_atomically(path, b"old")
+reader = open(path, "rb")
+threading.Timer(0.2, reader.close).start()
+write_atomically(path, b"new")
+print(path.read_bytes(), reader.closed)
+"""
     ended = python_on_windows(code, tmp_path)
-    assert ended.stdout == "bubblewrap exists only for Linux\n"
+    assert ended.stdout == "b'new' True\n", ended.stderr
+
+
+def test_a_path_of_wsl_is_explained_where_it_is_none(tmp_path):
+    ended = on_windows("run", "--input", "/mnt/c/Users/ann/photo.jpg", cwd=tmp_path)
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr
+    assert "is a path of WSL; on Windows: C:\\Users\\ann\\photo.jpg" in ended.stderr
+    ended = on_windows("get", "blazepose-full", "-o", "/mnt/d/models", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "is a path of WSL; on Windows: D:\\models" in ended.stderr
+
+
+def write_model_with_code(root):
+    """A model of Open Model Zoo that needs its pre-convert.py."""
+    (root / "net.onnx").write_bytes(network("onnx"))
+    files = [declared_file(root / "net.onnx")]
+    words = ["--input_model=$conv_dir/made.onnx", "--output=pafs"]
+    path = write_model(root / "models", "net", omz_yml(files=files, model_optimizer_args=words))
+    path.with_name("pre-convert.py").write_text("open('it-ran', 'w')", "utf-8")
+
+
+@pytest.mark.parametrize("consent", [[], ["--allow_upstream_code"]])
+def test_code_that_comes_with_a_model_is_never_run_without_a_sandbox(tmp_path, consent):
+    write_model_with_code(tmp_path)
+    flags = ("-o", "out", "--models_dir", "models", *consent)
+    ended = on_windows("get", "net", *flags, cwd=tmp_path)
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr
+    assert list(tmp_path.rglob("it-ran")) == []
+    if consent:
+        assert "bubblewrap exists only for Linux" in ended.stderr
+        assert "use Linux, such as in WSL" in ended.stderr

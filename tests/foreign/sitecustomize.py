@@ -7,7 +7,8 @@ tests, pytest and libraries keep the real system. It is a simulation: nothing he
   are neither hard nor symbolic links, as without the right to create them;
 - ``sys.platform`` is win32; msvcrt and the function for the size of the memory are imitated;
 - /proc, /sys and /dev cannot be opened, and neither can folders;
-- a file that this process has open or mapped cannot be renamed, replaced or removed;
+- a file that this process has open or mapped cannot be renamed, replaced or removed, and one that another process has
+  locked cannot be removed;
 - a text file that is opened without an encoding is read and written in cp1252, as are the standard streams;
 - children are started afresh, never forked, and inherit no descriptors.
 """
@@ -15,6 +16,7 @@ tests, pytest and libraries keep the real system. It is a simulation: nothing he
 from __future__ import annotations
 
 import builtins
+import fcntl
 import importlib
 import io
 import os
@@ -105,8 +107,6 @@ class Deceived(ModuleType):
 
 
 def _lock_byte(handle: int, mode: int, _count: int) -> None:
-    import fcntl
-
     fcntl.flock(handle, fcntl.LOCK_UN if mode == 0 else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
@@ -184,7 +184,7 @@ _is_looking = False
 
 def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
     global _is_looking
-    if event not in _RULES or _is_looking or not _asked_by_posezoo():
+    if event not in _RULES or _is_looking or _is_removing or not _asked_by_posezoo():
         return
     _is_looking = True
     try:
@@ -245,6 +245,29 @@ def _text_encoding_there(encoding: Any, stacklevel: int = 2) -> Any:
     return _text_encoding(encoding, stacklevel + 1)
 
 
+_unlink = os.unlink
+_is_regular = os.path.isfile
+
+
+def _unlink_there(path: Any, *, dir_fd: Any = None) -> None:
+    """Remove a file while nobody else can lock it: Windows does not remove what another process has open."""
+    if dir_fd is not None or not _asked_by_posezoo() or not _is_regular(path):
+        _unlink(path, dir_fd=dir_fd)
+        return
+    _refuse("os.remove", (path,))
+    with _open(path, "rb") as locked:
+        try:
+            fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PermissionError(13, "Permission denied (locked, on Windows)", path) from error
+        _is_removing.append(True)
+        try:
+            _unlink(path)
+        finally:
+            _is_removing.pop()
+
+
+_is_removing: list[bool] = []
 _start = subprocess.Popen.__init__
 
 
@@ -265,6 +288,7 @@ def install() -> None:
     builtins.__import__ = _import_there
     builtins.open = io.open = _open_there  # type: ignore[assignment]
     io.text_encoding = _text_encoding_there  # type: ignore[assignment]
+    os.unlink = os.remove = _unlink_there
     subprocess.Popen.__init__ = _start_there  # type: ignore[method-assign]
     sys.addaudithook(_refuse)
     if "posezoo" in sys.orig_argv:

@@ -871,6 +871,30 @@ def add_layer(registry: OciRegistry, name: str, path: str, model: str, content: 
     put_manifest(registry.host, f"{repository}:{tag}", {**manifest, "layers": [*others, layer]})
 
 
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("public/net/CON", "is a name that Windows reserves"),
+        ("public/net/FP16/com1.bin", "is a name that Windows reserves"),
+        ("public/aux/net.onnx", "is a name that Windows reserves"),
+        ("public/net/net.onnx:stream", "contains :"),
+        ("public/net/FP16\\net.bin", "contains \\"),
+        ("public/net/net.", "ends with a blank or a dot"),
+        ("public/net/net ", "ends with a blank or a dot"),
+        ("public/net/NET.onnx", "two files have the same path, at least if case is ignored"),
+    ],
+)
+def test_a_layer_whose_name_is_another_on_windows_is_refused(zoo, registry, path, reason):
+    push(zoo, registry.host, "team/names:1", "net")
+    put_manifest(registry.host, "team/names:2", manifest_of(registry.host, "team/names:1"))
+    add_layer(registry, "team/names:2", path, "net", b"foreign")
+    ended = pull(zoo, registry.host, "team/names:2")
+    assert ended.returncode == 1 and reason in ended.stderr, ended.stderr
+    assert len(ended.stderr.splitlines()) == 2  # the error and its hint
+    assert files_below(zoo / "pulled") == {}
+    assert pull(zoo, registry.host, "team/names:1").returncode == 0
+
+
 FOREIGN = [
     ("public/net/net.onnx", "whole", "is declared"),
     ("public/net/net.onnx", "nobody", "is declared"),

@@ -63,6 +63,8 @@ def test_a_full_disk_is_named(server, tmp_path):
         ("https://host/.hidden", "hidden"),
         ("https://host/", "host"),
         ("https://host/a b;c.jpg#x", "a_b_c.jpg"),
+        ("https://host/con.jpg", "con_.jpg"),
+        ("https://host/C%3A%5Cphoto.", "C_photo"),
     ],
 )
 def test_a_name_never_leads_out_of_the_folder(url, name):

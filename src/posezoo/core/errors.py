@@ -428,9 +428,12 @@ def suggest(word: str, valid: Iterable[str], *, cutoff: float = 0.6) -> str:
 
 
 def explain_windows_path(text: str) -> str:
-    r"""Where a path such as C:\photos is, on a system that has no drives; empty for any other
-    path.
+    r"""Where a path such as C:\photos is, on a system that has no drives, and /mnt/c/photos on
+    Windows; empty for any other path.
     """
+    if IS_WINDOWS and re.match("/mnt/[a-z]/", text):
+        path = text[6:].replace("/", "\\")
+        return f"{text} is a path of WSL; on Windows: {text[5].upper()}:{path}"
     if IS_WINDOWS or not re.match(r"[A-Za-z]:[\\/]", text):
         return ""
     path = text[2:].replace("\\", "/")

@@ -13,6 +13,7 @@ import signal
 import stat
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -130,6 +131,20 @@ def hard_link(source: Path, target: Path, *, mode: int | None = None) -> bool:
     except (OSError, NotImplementedError, AttributeError):
         return False
     return True
+
+
+def replace_file(source: Path, target: Path) -> None:
+    """Rename a file; Windows refuses that while another process reads the target, so wait for it.
+
+    Raises:
+        OSError: it cannot be renamed; on Windows, also not within 2 s.
+    """
+    for _ in range(200 if IS_WINDOWS else 0):
+        with suppress(PermissionError):
+            os.replace(source, target)
+            return
+        time.sleep(0.01)
+    os.replace(source, target)
 
 
 def is_own(status: os.stat_result) -> bool:

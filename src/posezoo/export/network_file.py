@@ -20,6 +20,7 @@ from posezoo.core.declarations.model import (
     Precision,
     SourceFile,
 )
+from posezoo.core.declarations.safe_names import avoid_reserved
 from posezoo.core.declarations.sources import FileSource
 from posezoo.core.errors import DecoderError, ExportError
 from posezoo.core.files.verified_files import compute_digest
@@ -177,7 +178,7 @@ def _with_stated_names(spec: ModelSpec, labels: Collection[str]) -> ModelSpec:
 def _with_files(spec: ModelSpec, graph: Graph) -> ModelSpec:
     """The model with the file as its source, named after it."""
     path = graph.path
-    name = re.sub(r"[^A-Za-z0-9_.]+", "-", path.stem).strip("-.") or "network"
+    name = avoid_reserved(re.sub(r"[^A-Za-z0-9_.]+", "-", path.stem).strip("-.") or "network")
     framework = ORIGINALS.get(path.suffix.lower(), Framework.DLDT)
     folder = ""
     if framework is Framework.DLDT:

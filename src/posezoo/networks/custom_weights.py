@@ -31,7 +31,7 @@ from posezoo.core.declarations.model import (
     Training,
     with_skeleton,
 )
-from posezoo.core.declarations.safe_names import explain_invalid_model_name
+from posezoo.core.declarations.safe_names import avoid_reserved, explain_invalid_model_name
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS, UNKNOWN, skeleton_of
 from posezoo.core.declarations.sources import FileSource
@@ -227,7 +227,7 @@ def spec_of_checkpoint(registry: Registry, checkpoint: Path) -> ModelSpec:
     (pinned,) = spec.files
     assert pinned.checksum
     stem = re.sub(r"[^A-Za-z0-9_.]+", "-", checkpoint.stem).strip("-.") or "checkpoint"
-    name = f"{stem}-{pinned.checksum.value[:8]}"
+    name = avoid_reserved(f"{stem}-{pinned.checksum.value[:8]}")
     file_name = f"{name}{checkpoint.suffix}"
     path = checkpoint.absolute()
     return replace(

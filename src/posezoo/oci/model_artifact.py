@@ -307,7 +307,7 @@ def _read_layers(manifest: Mapping[str, Any]) -> list[ArtifactFile]:
         raise ValueError("it has no list of layers")
     files = [_read_layer(layer, f"layer {number}") for number, layer in enumerate(layers, 1)]
     if len({case_folded(file.path) for file in files}) < len(files):
-        raise ValueError("two files have the same path")
+        raise ValueError("two files have the same path, at least if case is ignored")
     return files
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from posezoo.core.declarations.model import SourceFile
+from posezoo.core.declarations.safe_names import avoid_reserved
 from posezoo.core.download.candidates import ResumeState
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.options import DownloadOptions
@@ -69,4 +70,5 @@ def name_in_url(url: str) -> str:
     'me_too.jpg'
     """
     last = unquote(urlsplit(url).path).rpartition("/")[2]
-    return re.sub(r"[^\w.-]+", "_", last)[-100:].lstrip(".") or urlsplit(url).hostname or "input"
+    name = re.sub(r"[^\w.-]+", "_", last)[-100:].strip(".")
+    return avoid_reserved(name or urlsplit(url).hostname or "input")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from posezoo.core.declarations.safe_names import (
+    avoid_reserved,
     case_folded,
     explain_invalid_model_name,
     explain_unsafe_file_name,
@@ -60,3 +61,12 @@ def test_model_names_that_scripts_could_stumble_over_are_not(name):
 def test_twins_of_case_and_of_unicode_fold_to_one():
     assert case_folded("File.BIN") == case_folded("file.bin")
     assert case_folded("caf\u00e9") == case_folded("cafe\u0301")
+
+
+@pytest.mark.parametrize(
+    ("name", "avoided"),
+    [("con.jpg", "con_.jpg"), ("AUX", "AUX_"), ("nul .tar.gz", "nul _.tar.gz"), ("cone", "cone")],
+)
+def test_a_name_that_windows_reserves_gets_another_beginning(name, avoided):
+    assert avoid_reserved(name) == avoided
+    assert explain_unsafe_file_name(avoid_reserved(name)) == ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -27,6 +26,7 @@ from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.complexity import compute_complexity
 from posezoo.core.ir.provenance import FileContent
 from posezoo.core.layout import ModelLayout
+from posezoo.core.operating_system import replace_file
 from posezoo.core.resolve.resolved import Target
 from posezoo.core.values import frozen
 
@@ -206,15 +206,15 @@ def _replace_ir(ir: StagedIr, listener: Listener) -> None:
     if not is_same:
         _keep_foreign(ir, listener)
         xml.unlink(missing_ok=True)
-        os.replace(ir.xml.with_suffix(".bin"), xml.with_suffix(".bin"))
-        os.replace(ir.xml, xml)
+        replace_file(ir.xml.with_suffix(".bin"), xml.with_suffix(".bin"))
+        replace_file(ir.xml, xml)
         for suffix, content in ir.contents.items() if ir.record is not None else ():
             verified_files.remember_verified(xml.with_suffix(suffix), content.digest)
     if ir.record is not None:
         record = xml.with_name("provenance.json")
         if provenance.read_provenance(record) is None:
             verified_files.set_aside(record, listener)
-        os.replace(ir.xml.with_name("provenance.json"), record)
+        replace_file(ir.xml.with_name("provenance.json"), record)
 
 
 def _keep_foreign(ir: StagedIr, listener: Listener) -> None:

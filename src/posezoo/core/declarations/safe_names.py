@@ -60,9 +60,19 @@ def _explain_unsafe_part(part: str) -> str:
         return "has a part that starts with a blank or ends with a blank or a dot"
     if part.lower().startswith(OWN):
         return f"is in a place that posezoo uses itself: {OWN}"
-    if part.split(".")[0].rstrip().lower() in RESERVED:  # Windows opens aux for "aux .txt"
+    if _is_reserved(part):
         return "is a name that Windows reserves"
     return ""
+
+
+def _is_reserved(part: str) -> bool:
+    return part.split(".")[0].rstrip().lower() in RESERVED  # Windows opens aux for "aux .txt"
+
+
+def avoid_reserved(name: str) -> str:
+    """A name for a new file, made of a file's or an address's: ``con.jpg`` becomes ``con_.jpg``."""
+    first, dot, rest = name.partition(".")
+    return f"{first}_{dot}{rest}" if _is_reserved(name) else name
 
 
 def _explain_unusual_characters(part: str) -> str:

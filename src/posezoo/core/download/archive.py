@@ -8,7 +8,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
 import re
 import stat
 import tarfile
@@ -34,6 +33,7 @@ from posezoo.core.files.verified_files import (
     set_aside,
     writing,
 )
+from posezoo.core.operating_system import replace_file
 
 # The largest archives of Open Model Zoo contain about 1.5 GB, or (source code) about 2000 files.
 MAX_MEMBERS = 20_000
@@ -107,7 +107,7 @@ def unpack_archive(
             unpacked = folder / str(number)
             with writing(target):
                 set_aside(target, listener, _own_digests(unpacked, earlier.get(target)))
-                os.replace(unpacked, target)
+                replace_file(unpacked, target)
     return targets
 
 

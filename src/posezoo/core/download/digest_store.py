@@ -36,7 +36,7 @@ from posezoo.core.errors import SourceError, os_reason, redact_secrets
 from posezoo.core.files.file_lock import ABANDONED_AFTER_S, discard, lock_file, remove_lock
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import has_size
-from posezoo.core.operating_system import hard_link, reflink
+from posezoo.core.operating_system import hard_link, reflink, replace_file
 from posezoo.core.user_folders import show_addresses
 
 _LOCK = ".lock"
@@ -127,7 +127,7 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
             if not hard_link(path, staged):
                 shutil.copyfile(path, staged)
         # Without a sync: an entry that a power failure damages is found when it is read.
-        os.replace(staged, target)
+        replace_file(staged, target)
     except OSError as error:
         context.warn(f"{context.cache_dir}: the cache cannot be written: {os_reason(error)}")
         context.cache_dir = None

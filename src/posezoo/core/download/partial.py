@@ -20,7 +20,14 @@ from posezoo.core.errors import DigestError
 from posezoo.core.files.file_lock import discard, lock_file, remove_stale_parts, unique_part
 from posezoo.core.files.file_record import Json, fingerprint, read_record, update_record
 from posezoo.core.files.verified_files import CHUNK, Hasher, compute_digests, writing
-from posezoo.core.operating_system import WRITE_FLAGS, hard_link, reflink, sync, sync_open_file
+from posezoo.core.operating_system import (
+    WRITE_FLAGS,
+    hard_link,
+    reflink,
+    replace_file,
+    sync,
+    sync_open_file,
+)
 
 # Fewer bytes are downloaded again as fast as a record of them is written.
 _WORTH_A_RECORD = 1 << 15
@@ -81,7 +88,7 @@ class PartialFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        is_kept = self._size > 0 and bool(self._state)
+        is_kept = self._size > 0 and bool(self._state) and self._is_findable
         if not self._published and is_kept:
             self._record_state()
         elif not self._published:
@@ -129,7 +136,7 @@ class PartialFile:
         if start.size == 0:
             self.truncate()
         identity = self._identity or file.checksum
-        if resumable and self._is_findable and identity:
+        if resumable and identity:
             state = {identity.algorithm: identity.value, "source": start.source, "etag": start.etag}
             self._is_recorded &= state == self._state
             self._state = state
@@ -227,7 +234,7 @@ class PartialFile:
                 sections["verified"] = {digest.algorithm: digest.value, **fingerprint(path)}
             # Before the rename, so that a killed run loses no origin. A rename keeps fingerprints.
             update_record(self.target, partial={}, **sections)
-            os.replace(path, self.target)
+            replace_file(path, self.target)
         if self._linked:
             with suppress(OSError):
                 # The rename does nothing if both names are the same file.
@@ -237,7 +244,7 @@ class PartialFile:
         self._is_recorded = False
 
     def _record_state(self) -> None:
-        if not self._is_recorded:
+        if self._is_findable and not self._is_recorded:
             update_record(self.target, partial=self._state)
             self._is_recorded = True
 

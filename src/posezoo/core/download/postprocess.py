@@ -14,6 +14,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from posezoo.core.declarations.model import ModelSpec, RegexReplace, UnpackArchive
+from posezoo.core.declarations.safe_names import case_folded
 from posezoo.core.errors import DownloadError, PosezooError
 from posezoo.core.events import (
     FilePostprocessingStarted,
@@ -122,7 +123,7 @@ class _Placement:
         self._above = step.file.rpartition("/")[0]
         self._spec = spec
         self._layout = layout
-        self._declared = {layout.file_path(spec, file) for file in spec.files}
+        self._declared = {case_folded(str(layout.file_path(spec, file))) for file in spec.files}
         self._contained: Collection[str] = ()
         self._verified: Collection[str] = ()
         for file in spec.files:
@@ -150,7 +151,7 @@ class _Placement:
             return None
         name = f"{self._above}/{member}".lstrip("/")
         path = self._layout.published_path(self._spec, name)
-        if path in self._declared:
+        if case_folded(str(path)) in self._declared:
             problem = f"contains {member}, which model.yml declares as a file of its own"
             raise DownloadError(f"{self._archive}: {problem}")
         require_inside(path, self._layout.roots)

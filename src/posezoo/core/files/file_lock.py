@@ -1,9 +1,7 @@
 """Locks on files and folders; the system releases a lock when its process ends, even if it is
 killed.
 
-The package filelock has two guarantees less: its soft lock, for file systems without locks, stays
-when its process is killed, so that the next run waits for nobody; and it trusts each flock, also on
-file systems where everyone gets the lock. It locks a file of its own, not the part or the folder.
+docs/decisions/0022 says why this is not the package filelock.
 """
 
 from __future__ import annotations
@@ -40,7 +38,7 @@ def exclusive(path: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
     replaced.
 
     A hidden guard file beside it is locked, because the file itself is replaced; the guard is
-    removed again. If the file system has no locks, this does not wait.
+    removed again. If the file system has no locks, this does not wait. Windows has this lock.
 
     Args:
         path: the file; it may be missing, but its folder must exist.
@@ -88,6 +86,10 @@ def lock_file(
         BlockingIOError: the lock was not released within ``wait_s``.
         OSError: the file cannot be opened.
     """
+    if IS_WINDOWS:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        return None
     deadline = time.monotonic() + wait_s
     while True:
         if path.is_symlink():

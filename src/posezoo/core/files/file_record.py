@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.core.declarations.model import Digest
-from posezoo.core.files.file_lock import WAIT_S, discard, lock_file, unique_part
+from posezoo.core.errors import OutputError
+from posezoo.core.files.file_lock import WAIT_S, discard, exclusive, lock_file, unique_part
 from posezoo.core.files.foreign_json import parse_json
+from posezoo.core.operating_system import replace_file
 from posezoo.core.values import frozen
 
 #: Our folder for records, beside the files.
@@ -89,7 +91,7 @@ def update_record(path: Path, **sections: Json) -> None:
     is_led_away = record.parent.is_symlink()
     if is_led_away or change(stored) == stored:
         return
-    with suppress(OSError):
+    with suppress(OSError, OutputError):
         update_json(record, change, indent=None)
 
 
@@ -136,11 +138,28 @@ def update_json(
 
     Raises:
         OSError: the file cannot be written, or its lock was not released within 10 s.
+        OutputError: on Windows, its lock was not released within 10 s.
     """
     part = path.with_name(f".{path.name}.part")
     handle = lock_file(part, wait_s=WAIT_S)
-    if handle is None:
-        part = unique_part(path)
+    if handle is None:  # Windows: no lock on a file that is renamed, but one on another file
+        with exclusive(path):
+            _change_json(path, unique_part(path), None, change, indent=indent)
+        return
+    try:
+        _change_json(path, part, handle, change, indent=indent)
+    finally:
+        os.close(handle)
+
+
+def _change_json(
+    path: Path,
+    part: Path,
+    handle: int | None,
+    change: Callable[[dict[str, Any]], Json],
+    *,
+    indent: int | None,
+) -> None:
     is_left = True
     try:
         before = read_json(path)
@@ -153,10 +172,8 @@ def update_json(
             ) as stream:
                 stream.truncate()
                 stream.write(json.dumps(after, indent=indent).encode())
-            os.replace(part, path)
+            replace_file(part, path)
             is_left = False  # from now on, another writer may use the part's name
     finally:
         if is_left:
             discard(part)
-        if handle is not None:
-            os.close(handle)

@@ -15,7 +15,7 @@ from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.files.file_lock import lock_file, remove_stale_parts, unique_part
 from posezoo.core.files.file_record import fingerprint, read_record, update_record
 from posezoo.core.files.staging import PREFIX, create_parent, output_error
-from posezoo.core.operating_system import OPEN_FILES, sync
+from posezoo.core.operating_system import OPEN_FILES, replace_file, sync
 from posezoo.core.regular_files import open_regular
 
 # 1 MiB: with 1 KiB pieces and a flush after each, 64 MiB took 1850 ms instead of 230 ms.
@@ -270,7 +270,7 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
             if lasting:
                 replace_atomically(part, path)
             else:
-                os.replace(part, path)
+                replace_file(part, path)
         finally:
             part.unlink(missing_ok=True)
             if handle is not None:
@@ -292,7 +292,7 @@ def replace_atomically(part: Path, path: Path) -> None:
         OSError: the file cannot be renamed, or its bytes cannot be written to the disk.
     """
     sync(part)
-    os.replace(part, path)
+    replace_file(part, path)
     sync(path.parent)
 
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.core.declarations.model import CompositeSpec, ModelSpec, Precision, SourceFile
-from posezoo.core.errors import LockError, PosezooError, os_reason
+from posezoo.core.declarations.safe_names import case_folded, explain_unsafe_file_name
+from posezoo.core.errors import LockError, PosezooError, os_reason, sanitize
 from posezoo.core.files.verified_files import compute_digest, is_verified, is_verified_file
 from posezoo.core.ir import provenance
 from posezoo.core.layout import ModelLayout
@@ -221,19 +222,32 @@ def read_entries(path: Path) -> LockEntries:
         hint = "the setting lock names this file"
         raise PosezooError(f"{path}: cannot be read: {reason}", hint=hint) from error
     entries: LockEntries = {}
+    by_folded_key: dict[tuple[str, bool], LockEntry] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         entry = _entry(line)
-        problem = "is not an entry" if entry is None else ""
-        if entry and entries.setdefault(entry.key, entry) != entry:
-            problem = f"contradicts another entry of {entry.model}: {entry.file}"
+        problem = "is not an entry"
+        if entry:
+            problem = _explain_unsafe_entry(entry)
+            entries[entry.key] = entry
+            folded_key = case_folded(f"{entry.model}: {entry.file}"), entry.origin == MADE
+            if by_folded_key.setdefault(folded_key, entry) != entry:
+                problem = f"contradicts another entry of {entry.model}: {entry.file}"
         if problem:
             raise PosezooError(
                 f"{path}:{number}: {problem}",
                 hint="restore the line from version control, or remove it",
             )
     return entries
+
+
+def _explain_unsafe_entry(entry: LockEntry) -> str:
+    """Why its names are no names of a model and a file; empty if they are."""
+    for name in (entry.model, entry.file):
+        if reason := explain_unsafe_file_name(name):
+            return f"{sanitize(name)} {reason}"
+    return ""
 
 
 def _entry(line: str) -> LockEntry | None:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from posezoo.cli.result_files import replacing_own
 from posezoo.core.declarations.model import TRACKING
+from posezoo.core.declarations.safe_names import avoid_reserved, case_folded
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import (
     DiskError,
@@ -314,7 +315,7 @@ class OutputNames:
     def __init__(self, results: Path, inputs: Sequence[Path]) -> None:
         self._folder = results
         self._file = results if is_picture_or_video(results) else None
-        self._taken = {path.resolve() for path in inputs}
+        self._taken = {_place(path) for path in inputs}
 
     def output_path(self, image: Path) -> Path:
         """A new path: ``me.jpg`` becomes ``me_poses.jpg``; formats other than JPEG become PNG."""
@@ -331,13 +332,18 @@ class OutputNames:
 
     def path_for(self, stem: str, suffix: str) -> Path:
         """A new path of a result: ``clip`` becomes ``clip_poses.mp4``."""
-        target = self._folder / f"{stem}_poses{suffix}"
+        target = self._folder / avoid_reserved(f"{stem}_poses{suffix}")
         count = 1
-        while target.resolve() in self._taken:
+        while _place(target) in self._taken:
             count += 1
-            target = self._folder / f"{stem}_poses_{count}{suffix}"
-        self._taken.add(target.resolve())
+            target = self._folder / avoid_reserved(f"{stem}_poses_{count}{suffix}")
+        self._taken.add(_place(target))
         return target
+
+
+def _place(path: Path) -> str:
+    """What is the same for two paths if they are one file on a system that ignores case."""
+    return case_folded(str(path.resolve()))
 
 
 #: Gets the kind and the name of an input, and why it failed.

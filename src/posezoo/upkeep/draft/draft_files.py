@@ -16,7 +16,7 @@ from posezoo.core.convert.frontends import VerifiedSource, read_network
 from posezoo.core.convert.reader_process import limits_for, run_in_reader_process
 from posezoo.core.declarations import model
 from posezoo.core.declarations.model_files import CHECKPOINTS
-from posezoo.core.declarations.safe_names import explain_unsafe_file_name
+from posezoo.core.declarations.safe_names import case_folded, explain_unsafe_file_name
 from posezoo.core.declarations.sources import FileSource, HttpSource, NpmPackageSource
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.model_download import download_model
@@ -82,8 +82,8 @@ def create_draft_spec(
         if reason:
             problem = f"--from: {sanitize(address)}: its name {reason}"
             raise SettingsError(problem, hint="give an address that ends in a file name")
-        if file_name in files:
-            problem = f"--from: two files are called {file_name}"
+        if case_folded(file_name) in map(case_folded, files):
+            problem = f"--from: two files are called {file_name}, at least if case is ignored"
             raise SettingsError(problem, hint="each file needs its own name")
         sources = (_source_of(address),)
         files[file_name] = model.SourceFile(file_name, sources=sources, max_size=MAX_SIZE)
