@@ -366,6 +366,17 @@ def test_the_whole_pipeline_counts_its_people(blazepose, shared, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(blazepose):
+    ended = posezoo(
+        *("benchmark", "--pipeline", "blazepose-full", "--heights", "300", "-q", *SHORT),
+        *("-o", blazepose.output_dir),
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    problem, hint = ended.stderr.splitlines()
+    assert problem == "error: --heights 300: blazepose-full: its input size is fixed"
+    assert hint == "  hint: leave out --heights"
+
+
 def test_a_pipeline_without_an_own_image_uses_the_sample_photos(blazepose, mirror):
     ended = posezoo(
         *("benchmark", "--pipeline", "blazepose-full", *SHORT, "-o", blazepose.output_dir),

@@ -20,6 +20,7 @@ from posezoo.poses.people import ITSELF
 from posezoo.run.images import read_image
 from posezoo.run.machine import Machine
 from posezoo.run.measured import FOUND, SHOWN, TARGET_SIZE, detector_setting
+from posezoo.run.run_flags import name_target_size
 from posezoo.run.runtime.compiled_network import CompiledNetwork
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
@@ -178,7 +179,8 @@ class PipelineWorkload:
         machine = Machine.here()
         image = read_image(self.image)
         start_time = time.perf_counter()
-        estimator = self.compile(LoadOptions(runtime, target_size=self.target_size))
+        with name_target_size("--heights", self.target_size):
+            estimator = self.compile(LoadOptions(runtime, target_size=self.target_size))
         compile_s = time.perf_counter() - start_time
 
         def work() -> None:
