@@ -26,15 +26,14 @@ from pathlib import Path
 
 from posezoo.core.declarations.model import WHOLE_IMAGE, Model, ModelSpec, Precision
 from posezoo.core.errors import import_cv2
-from posezoo.core.operating_system import available_cores
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.core.versions import package_version
-from posezoo.measure.benchmarking.benchmark_result import describe_machine
 from posezoo.pages.facts.comparison import int8_ratio
 from posezoo.poses.people import people_from
 from posezoo.quantize.int8_models import explain_unsupported_int8
 from posezoo.run.load import is_quantized_here
+from posezoo.run.machine import Machine
 from posezoo.run.measured import (
     ANNOTATED_BOXES,
     DETECTOR_PRECISION,
@@ -44,7 +43,6 @@ from posezoo.run.measured import (
     digest_irs,
     load_measurements,
 )
-from posezoo.run.runtime.runtime_config import available_devices
 
 RESULTS = Path("build/measure")
 ANNOTATIONS = "person_keypoints.json"
@@ -85,7 +83,7 @@ class Measurer:
         self._context = open_context(to_settings(read_settings(own)))
         self._openvino = package_version("openvino")
         self._opencv = import_cv2().__version__
-        self._machine = describe_machine({"CPU": available_devices()["CPU"]}, available_cores())
+        self._machine = Machine.here().describe()
         self.notes: list[str] = []
         self.problems: list[str] = []
 

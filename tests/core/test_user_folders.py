@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,10 @@ def test_a_user_without_a_home_folder_has_no_working_copies(monkeypatch):
 
 def _without_home() -> Path:
     raise RuntimeError("no home")
+
+
+def test_what_is_measured_lies_in_the_folder_for_data(home, monkeypatch):
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    assert find_user_folder("data") == Path(os.environ["HOME"]) / ".local" / "share" / "posezoo"
+    monkeypatch.setenv("XDG_DATA_HOME", "/srv/data")
+    assert find_user_folder("data") == Path("/srv/data/posezoo")

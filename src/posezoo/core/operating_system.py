@@ -307,11 +307,11 @@ def peak_memory_mib() -> float | None:
 
 
 def find_system_folder(kind: str, home: Path, environ: Mapping[str, str]) -> Path:
-    """The folder for posezoo's ``config`` or ``cache`` at the usual place of the system."""
+    """The folder for posezoo's ``config``, ``cache`` or ``data`` at the system's usual place."""
     if sys.platform == "win32":
         local = environ.get("LOCALAPPDATA")
         return (Path(local) if local else home / "AppData" / "Local") / "posezoo" / kind
     if sys.platform == "darwin":
-        library = {"config": "Application Support", "cache": "Caches"}
-        return home / "Library" / library[kind] / "posezoo"
-    return home / f".{kind}" / "posezoo"
+        library = "Caches" if kind == "cache" else "Application Support"
+        return home / "Library" / library / "posezoo"
+    return home / {"data": ".local/share"}.get(kind, f".{kind}") / "posezoo"

@@ -51,9 +51,7 @@ MOST_JOBS = 64
 
 
 def user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path:
-    """The user's folder for posezoo's ``config`` or ``cache``, at the usual place of the operating
-    system.
-    """
+    """As ``find_user_folder``; a SettingsError if the user has no home folder."""
     try:
         return find_user_folder(kind, environ)
     except RuntimeError as error:

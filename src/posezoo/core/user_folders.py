@@ -14,8 +14,8 @@ STORES = ("s3", "gs", "az", "sftp")
 
 
 def find_user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path:
-    """The user's folder for posezoo's ``config`` or ``cache``, at the usual place of the operating
-    system.
+    """The user's folder for posezoo's ``config``, ``cache`` or ``data``, at the usual place of the
+    operating system.
 
     Raises:
         RuntimeError: the user has no home folder.

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.declarations.model import Model, ModelSpec, Precision
-from posezoo.core.errors import ImageError
+from posezoo.core.declarations.skeletons import SKELETONS
+from posezoo.core.errors import EvaluationError, ImageError
 from posezoo.core.events import Listener
 from posezoo.core.layout import checkpoint_dir, precision_of
 from posezoo.core.pipeline.for_each import Executor, for_each
@@ -21,9 +22,9 @@ from posezoo.core.values import frozen
 from posezoo.measure.coco import CocoBox, CocoDataset, DatasetImage, ImageId, read_detector_boxes
 from posezoo.measure.evaluation import EvaluationResult, evaluate
 from posezoo.measure.evaluation.evaluation_protocol import EvaluationProtocol, cache_key
-from posezoo.measure.evaluation.image_predictions import ImagePredictions
+from posezoo.measure.evaluation.image_predictions import ImagePredictions, keypoint_indices
 from posezoo.measure.evaluation.run_evaluation import ImagePredictor
-from posezoo.poses.decoders import find_decoder, finds_boxes, named_task
+from posezoo.poses.decoders import MASKS, find_decoder, finds_boxes, named_task
 from posezoo.run import load
 from posezoo.run.measured import ANNOTATED_BOXES
 from posezoo.run.runtime.decoder_matching import require_decoded_task, undeclared_task
@@ -149,6 +150,27 @@ def load_model(
     return LoadedModel(chosen, protocol, load_again)
 
 
+def require_matching_skeleton(model: Model, dataset: CocoDataset, *, of_boxes: bool) -> None:
+    """Make sure that a model finds what is annotated, if both declare their keypoints: a model of
+    hands may find none on photos of people, and its AP of 0 would say nothing.
+
+    Args:
+        of_boxes: whether boxes are compared; those of hands and faces are not those of people.
+
+    Raises:
+        EvaluationError: the model's skeleton lacks annotated keypoints, or it finds no keypoints.
+    """
+    if model.decoder and model.decoder.name == MASKS:
+        raise EvaluationError(
+            f"{model.full_name}: finds the pixels of people, and the annotations have keypoints",
+            hint="name a model of poses",
+        )
+    skeleton = model.own_skeleton or SKELETONS.get(model.skeleton)
+    is_of_people = any(body.keypoints == dataset.keypoints for body in SKELETONS.values())
+    if skeleton and skeleton.keypoints and (is_of_people or not of_boxes):
+        keypoint_indices(skeleton, dataset.keypoints)
+
+
 def evaluate_model(
     loaded: LoadedModel,
     dataset: CocoDataset,
@@ -174,6 +196,7 @@ def evaluate_model(
     protocol = loaded.protocol
     model = protocol.estimator.model
     name = model.full_name
+    require_matching_skeleton(model, dataset, of_boxes=protocol.of_boxes)
     dataset = dataset.described_by(model.own_skeleton)
     boxes, box_files = _read_boxes(loaded.chosen.boxes, dataset)
     heading = cache_key(protocol, *box_files)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag
 from posezoo.cli.parsers import Args
-from posezoo.core.errors import PosezooError
+from posezoo.core.errors import PosezooError, SettingsError
 from posezoo.core.regular_files import is_open_pipe
 
 if TYPE_CHECKING:
     from posezoo.cli.console import Console
     from posezoo.core.declarations.model import Model
     from posezoo.core.registry import Registry
+    from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.run.measured import Measurement
     from posezoo.run.measurement_selection import MeasurementSelection
+    from posezoo.run.own_measurements import OwnSpeeds
 
 
 def _setting(text: str) -> tuple[str, str]:
@@ -89,6 +91,18 @@ def measurement_selection(args: MeasurementArgs, registry: Registry) -> Measurem
         for model, measurement in read_measurements(file, registry):
             measurements.append((model.full_name, measurement))
     return MeasurementSelection(tuple(measurements), args.machine, dict(args.setting))
+
+
+def own_speeds(args: MeasurementArgs, models: Iterable[ModelFacts]) -> OwnSpeeds | None:
+    """What ``posezoo benchmark`` measured for the user on this machine; None with ``--figures``."""
+    from posezoo.run.own_measurements import read_own_speeds
+
+    if args.figures:
+        return None
+    try:
+        return read_own_speeds(facts.model for facts in models)
+    except SettingsError:  # a user without a home folder
+        return None
 
 
 def warn_if_none_matched(args: MeasurementArgs, console: Console) -> None:

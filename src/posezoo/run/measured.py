@@ -260,24 +260,35 @@ def digest_irs(xmls: Iterable[Path]) -> str:
     return sha256(joined.encode()).hexdigest()[:16]
 
 
-def update_measured_yml(path: Path, measurements: Iterable[Measurement]) -> bool:
+def update_measured_yml(
+    path: Path,
+    measurements: Iterable[Measurement],
+    *,
+    note: str = NOTE,
+    most: int | None = None,
+) -> bool:
     """Add measurements to a measured.yml, in place of those with the same key; return whether it
     changed.
+
+    Args:
+        note: the first line of the file.
+        most: how many measurements the file may have, the newest; None for any number.
     """
     from posezoo.core.files.verified_files import write_atomically
 
     by_key = {measurement.key: measurement for measurement in (*read_measured(path), *measurements)}
-    ordered = [by_key[key] for key in sorted(by_key)]
-    content = format_measured_yml(ordered).encode()
+    oldest_first = sorted(by_key, key=lambda key: by_key[key].date)
+    ordered = [by_key[key] for key in sorted(oldest_first[-most:] if most else by_key)]
+    content = format_measured_yml(ordered, note).encode()
     if path.is_file() and path.read_bytes() == content:
         return False
     write_atomically(path, content)
     return True
 
 
-def format_measured_yml(measurements: Collection[Measurement]) -> str:
+def format_measured_yml(measurements: Collection[Measurement], note: str = NOTE) -> str:
     """The text of a measured.yml; the same measurements give the same text."""
-    lines = [NOTE]
+    lines = [note]
     for kind in KINDS:
         rows = [measurement for measurement in measurements if measurement.kind == kind]
         if rows:

@@ -100,9 +100,14 @@ def is_of_pipeline(measurement: Measurement) -> bool:
 
 def format_measurement_setting(measurement: Measurement) -> str:
     """The machine and the settings that comparable measurements share, in one line."""
+    return join(measurement.machine, format_comparable_settings(measurement), separator="; ")
+
+
+def format_comparable_settings(measurement: Measurement) -> str:
+    """The settings that comparable measurements share on all machines, in one line."""
     settings = {}
     for name, value in sorted(measurement.settings.items()):
         is_usual = name == SHOWN and value == USUALLY_SHOWN
         if name not in _MODEL_DEPENDENT and not is_usual:
             settings[name] = value if isinstance(value, str) else json.dumps(value)
-    return join(measurement.machine, format_pairs(settings), separator="; ")
+    return format_pairs(settings)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +20,7 @@ from posezoo.cli.flags import (
     whole_number,
 )
 from posezoo.cli.parsers import OutputFile
-from posezoo.core.errors import InferenceError, os_reason
+from posezoo.core.errors import InferenceError, TargetSizeError, os_reason
 from posezoo.core.regular_files import read_regular_text
 
 if TYPE_CHECKING:
@@ -36,6 +38,16 @@ def _parse_mqtt(text: str) -> MqttTopic:
         return parse_mqtt_topic(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+@contextmanager
+def name_target_size(flag: str, size: int | None) -> Iterator[None]:
+    """Let the error of a size that a model refuses name the flag that the user gave."""
+    try:
+        yield
+    except TargetSizeError as error:
+        problem = f"{flag} {size}: {error.problem}"
+        raise TargetSizeError(problem, hint=f"leave out {flag}") from error
 
 
 #: How people are followed through a video, and where their poses go.

@@ -20,8 +20,9 @@ from fakes.network import network
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 from posezoo.core.declarations.model import Precision
-from posezoo.core.registry import builtin_models_dir
-from posezoo.run.measured import digest_irs, read_measured
+from posezoo.core.registry import builtin_models_dir, open_registry
+from posezoo.run.measured import Measurement, digest_irs, read_measured
+from posezoo.run.own_measurements import MOST, keep_measurements
 
 pytest.importorskip("openvino", reason="needs openvino")
 
@@ -110,6 +111,84 @@ def test_compared_models_run_in_turns(checkout):
     alone = benchmark(checkout, "--compare", "small", "-q")
     assert (alone.returncode, alone.stdout) == (1, "")
     assert "there is nothing to compare" in alone.stderr
+
+
+def kept_speeds(name: str = "small") -> Path:
+    return (
+        Path(os.environ["HOME"])
+        / ".local"
+        / "share"
+        / "posezoo"
+        / "measured"
+        / name
+        / "measured.yml"
+    )
+
+
+def test_the_results_are_kept_for_recommend_once_for_each_condition(checkout):
+    for requests in ("1,2", "1"):
+        ended = benchmark(checkout, "small", "--requests", requests, "-q", "--format", "json")
+        assert (ended.returncode, ended.stderr) == (0, "")
+    (latest,) = json.loads(ended.stdout)["measurements"]
+    one, two = read_measured(kept_speeds())
+    assert (one.settings["requests"], two.settings["requests"]) == (1, 2)
+    assert dict(one.figures) == latest["figures"]
+    assert one.machine == latest["machine"]
+
+
+@pytest.mark.parametrize("flag", ["--no_record", "--dry_run"])
+def test_no_result_is_kept_if_the_user_does_not_want_it(checkout, flag):
+    ended = benchmark(checkout, "small", "-q", flag)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert not kept_speeds().parent.parent.exists()
+
+
+def test_results_are_printed_even_if_the_kept_ones_cannot_be_read(checkout):
+    kept_speeds().parent.mkdir(parents=True)
+    kept_speeds().write_text("speed: [{")
+    ended = benchmark(checkout, "small", "--requests", "1,2", "-q")
+    assert ended.returncode == 1
+    assert "IMAGES/S" in ended.stdout
+    problem, hint = ended.stderr.splitlines()
+    assert problem.startswith(f"error: {kept_speeds()}:2:1: ")
+    assert hint.strip() == "hint: remove that file, and measure again: posezoo benchmark"
+    assert kept_speeds().read_text() == "speed: [{"
+
+
+def test_results_that_cannot_be_kept_are_a_warning(checkout):
+    kept_speeds().mkdir(parents=True)
+    ended = benchmark(checkout, "small", "-q")
+    assert ended.returncode == 0
+    assert "IMAGES/S" in ended.stdout
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"warning: not kept for posezoo recommend: {kept_speeds()}: cannot be ")
+    kept_speeds().rmdir()
+
+
+def test_of_a_model_the_newest_results_are_kept(checkout):
+    model = open_registry([checkout / "models"]).find("small")
+    days = [f"2026-01-{1 + number % 31:02}" for number in range(MOST + 10)]
+    keep_measurements(
+        model,
+        [
+            Measurement(
+                "speed",
+                Precision.FP16,
+                {"rounds": 5},
+                "",
+                "A processor",
+                {"batch": number},
+                date=day,
+            )
+            for number, day in enumerate(days)
+        ],
+    )
+    kept = read_measured(kept_speeds())
+    assert len(kept) == MOST
+    assert min(each.date for each in kept) > "2026-01-01"
+    benchmark(checkout, "small", "-q")
+    assert max(each.date for each in read_measured(kept_speeds())) > "2026-02"
+    assert len(read_measured(kept_speeds())) == MOST
 
 
 @pytest.mark.slow
@@ -287,6 +366,17 @@ def test_the_whole_pipeline_counts_its_people(blazepose, shared, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(blazepose):
+    ended = posezoo(
+        *("benchmark", "--pipeline", "blazepose-full", "--heights", "300", "-q", *SHORT),
+        *("-o", blazepose.output_dir),
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    problem, hint = ended.stderr.splitlines()
+    assert problem == "error: --heights 300: blazepose-full: its input size is fixed"
+    assert hint == "  hint: leave out --heights"
+
+
 def test_a_pipeline_without_an_own_image_uses_the_sample_photos(blazepose, mirror):
     ended = posezoo(
         *("benchmark", "--pipeline", "blazepose-full", *SHORT, "-o", blazepose.output_dir),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,11 @@ import pytest
 from fakes.coco import annotations, person, written
 from fakes.command import posezoo
 from measure.evaluation.test_coco_metrics import pycocotools_says
+from posezoo.core.declarations.skeletons import SKELETONS
+from posezoo.core.errors import EvaluationError
 from posezoo.core.registry import open_registry
+from posezoo.measure import coco
+from posezoo.measure.model_evaluation import require_matching_skeleton
 from posezoo.run.measured import read_measurement_file
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
@@ -216,6 +221,44 @@ def test_own_weights_run_on_annotated_boxes_with_flip_or_on_detector_boxes(evalu
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert len(results) == 2
     assert max(result["score"] for result in results) <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("model", "problem"),
+    [
+        ("hand-landmark-full", "skeleton hand-21 does not match the annotations, which have that"),
+        ("palm-detection-full", "skeleton palm-7 does not match the annotations, which have that"),
+        ("face-landmark", "skeleton face-468 does not match the annotations, which have that"),
+        ("selfie-segmentation", "finds the pixels of people, and the annotations have keypoints"),
+    ],
+)
+def test_a_model_of_something_else_than_is_annotated_is_refused(evaluate, tmp_path, model, problem):
+    result = evaluate("--precision", "FP16", model=model, data=dataset_flags(tmp_path))
+    assert (result.returncode, result.stdout) == (1, "")
+    error, hint = result.stderr.splitlines()
+    assert problem in error
+    assert len(hint) < 500
+    assert not (tmp_path / "cache" / "posezoo" / "models").exists()  # nothing is downloaded
+
+
+def test_a_model_of_hands_matches_annotated_hands_and_no_annotated_bodies(tmp_path):
+    _, path, _, images = dataset_flags(tmp_path)
+    bodies = coco.read(path, images)
+    hands = replace(bodies, keypoints=SKELETONS["hand-21"].keypoints)
+    model = open_registry().find("hand-landmark-full")
+    require_matching_skeleton(model, hands, of_boxes=False)
+    with pytest.raises(EvaluationError):
+        require_matching_skeleton(model, bodies, of_boxes=False)
+
+
+@pytest.mark.parametrize("flag", ["--height", "--heights"])
+def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(evaluate, flag):
+    args = ("--precision", "FP16", "--limit", 1, "--quiet", "--boxes", "truth")
+    result = evaluate(*args, flag, 300, model="movenet-singlepose-lightning-int8")
+    assert result.returncode == 1
+    error, hint = result.stderr.splitlines()[-2:]
+    assert error == f"error: {flag} 300: movenet-singlepose-lightning-int8: its input size is fixed"
+    assert hint.strip() == f"hint: leave out {flag}"
 
 
 def dataset_flags(tmp_path: Path, **changes) -> tuple[object, ...]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +13,9 @@ from fakes.command import posezoo
 from fakes.zoo import model_yml, write_model
 from posezoo.core.declarations.model import Precision
 from posezoo.core.registry import open_registry
-from posezoo.run.measured import Measurement, update_measured_yml
+from posezoo.run.machine import Machine
+from posezoo.run.measured import Measurement, measurement_to_json, update_measured_yml
+from posezoo.run.own_measurements import keep_measurements
 
 
 @pytest.fixture
@@ -52,11 +57,11 @@ def test_the_best_models_are_shown_with_their_reasons_and_the_command(zoo):
     assert ended.stdout.splitlines() == [
         "AP measured here, the highest first:",
         "1. slow",
-        "   AP 0.400 (measured), 40 ms with 1 person (measured), 1.5 GFLOPs, Apache-2.0, people from"
+        "   AP 0.400 (measured), 40 ms with 1 person (measured on A processor), 1.5 GFLOPs, Apache-2.0, people from"
         " nanodet-g",
         "   posezoo run slow --input photo.jpg",
         "2. fast",
-        "   AP 0.300 (measured), 4 ms with 1 person (measured), 1.5 GFLOPs, Apache-2.0, people from"
+        "   AP 0.300 (measured), 4 ms with 1 person (measured on A processor), 1.5 GFLOPs, Apache-2.0, people from"
         " nanodet-g",
         "   posezoo run fast --input photo.jpg",
         "images/s and latency of the whole pipeline: A processor; batch 1, pipeline read, found,"
@@ -65,8 +70,7 @@ def test_the_best_models_are_shown_with_their_reasons_and_the_command(zoo):
         "these may meet the limits, but something is not known:",
         "- new: no latency; AP 0.900 (declared: COCO val2017), 1.5 GFLOPs, Apache-2.0, people from"
         " nanodet-g",
-        "measure them: posezoo benchmark --pipeline NAME --people 1 --requests 1"
-        " --output speed.json, then --figures speed.json",
+        "measure them: posezoo benchmark --pipeline NAME --people 1 --requests 1",
         "in a gallery: index.html#y=AP&x=single_p50_ms&sort=-AP&accuracy_min=0.3&license=Apache-2.0",
     ]
 
@@ -93,7 +97,12 @@ def test_json_has_numbers_and_where_they_are_from(zoo):
     assert [model["name"] for model in answer["models"]] == ["slow", "fast", "new"]
     assert [model["weights_opened"] for model in answer["models"]] == [True, True, False]
     assert answer["ranked_by"] == "AP"
-    assert answer["models"][1]["latency_ms"] == {"number": 4.0, "origin": "measured", "how": ""}
+    assert answer["models"][1]["latency_ms"] == {
+        "number": 4.0,
+        "origin": "measured",
+        "how": "",
+        "machine": "A processor",
+    }
     assert answer["models"][2]["latency_ms"] is None
 
 
@@ -172,10 +181,90 @@ def test_each_size_that_was_measured_is_a_row_with_its_command(zoo):
     ended = recommend(zoo, "--min_ap", ".4", "--max_latency", "1s")
     lines = ended.stdout.splitlines()
     first = lines.index("1. slow at 480")
-    assert lines[first + 1].startswith("   AP 0.450 (measured), 70 ms with 1 person (measured)")
+    assert lines[first + 1].startswith(
+        "   AP 0.450 (measured), 70 ms with 1 person (measured on A processor)"
+    )
     assert lines[first + 2] == "   posezoo run slow --height 480 --input photo.jpg"
     assert "2. slow" in lines
 
     fast = recommend(zoo, "--min_ap", ".4", "--max_latency", "50ms").stdout
     assert "slow at 480" not in fast
     assert "1. slow" in fast
+
+
+def measure_here(zoo, name, latency, **settings):
+    """Keep a speed of a model as ``posezoo benchmark`` keeps it, of this machine."""
+    model = open_registry([zoo / "models"]).find(name)
+    measured = speed(latency, **{"people_from": "nanodet-g", **SPEEDS[0][1], **settings})
+    keep_measurements(model, [replace(measured, machine=Machine.here().describe())])
+
+
+def test_a_speed_of_this_machine_is_preferred_and_the_others_name_their_machine(zoo):
+    pytest.importorskip("openvino", reason="needs openvino")
+    measure_here(zoo, "slow", 11.0)
+    lines = recommend(zoo, "--max_latency", "20ms").stdout.splitlines()
+    assert lines[1:5:3] == ["1. slow", "2. fast"]
+    assert "11 ms with 1 person (measured on this machine)" in lines[2]
+    assert "4 ms with 1 person (measured on A processor)" in lines[5]
+    assert f"this machine: {Machine.here().describe()}" in lines
+
+    answer = json.loads(recommend(zoo, "--format", "json").stdout)
+    machines = {model["name"]: model["latency_ms"] for model in answer["models"]}
+    assert machines["slow"]["machine"] == "this machine"
+    assert machines["fast"]["machine"] == "A processor"
+
+
+def test_a_speed_of_this_machine_in_other_settings_is_not_compared_with_the_others(zoo):
+    pytest.importorskip("openvino", reason="needs openvino")
+    measure_here(zoo, "slow", 11.0, batch=8)
+    ended = recommend(zoo, "--max_latency", "50ms")
+    assert "40 ms with 1 person (measured on A processor)" in ended.stdout
+
+
+def test_a_model_that_only_this_machine_measured_has_its_latency(zoo):
+    pytest.importorskip("openvino", reason="needs openvino")
+    measure_here(zoo, "new", 5.0)
+    ended = recommend(zoo, "--max_latency", "50ms")
+    assert "5 ms with 1 person (measured on this machine)" in ended.stdout
+    assert "something is not known" not in ended.stdout
+
+
+def test_kept_speeds_of_another_machine_are_not_of_this_one(zoo):
+    pytest.importorskip("openvino", reason="needs openvino")
+    model = open_registry([zoo / "models"]).find("slow")
+    measured = speed(1.0, people_from="nanodet-g", **SPEEDS[0][1])
+    keep_measurements(model, [replace(measured, machine="Another processor")])
+    assert recommend(zoo).stdout.count("this machine") == 0
+
+
+def test_the_figures_of_a_file_are_used_in_place_of_those_of_this_machine(zoo):
+    pytest.importorskip("openvino", reason="needs openvino")
+    measure_here(zoo, "slow", 11.0)
+    other = speed(7.0, people_from="nanodet-g", **SPEEDS[0][1])
+    figures = zoo / "speed.json"
+    figures.write_text(json.dumps([measurement_to_json("slow", other)]), encoding="utf-8")
+    ended = recommend(zoo, "--figures", "speed.json")
+    assert "7 ms with 1 person (measured on A processor)" in ended.stdout
+    assert "this machine" not in ended.stdout
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        b"speed: [{",
+        b"\x00\xff",
+        b"speed:\n  - {precision: FP16}\n",
+        b"- a\n",
+        b"a: " + b"b" * (2 << 20),
+    ],
+)
+def test_kept_speeds_that_cannot_be_read_are_one_clear_line(zoo, spoilt):
+    kept = Path(os.environ["HOME"]) / ".local/share/posezoo/measured/slow/measured.yml"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(spoilt)
+    ended = recommend(zoo)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    problem, hint = ended.stderr.splitlines()
+    assert str(kept) in problem
+    assert hint.strip() == "hint: remove that file, and measure again: posezoo benchmark"
+    assert kept.read_bytes() == spoilt

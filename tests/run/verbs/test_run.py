@@ -144,6 +144,14 @@ def test_images_are_named_as_files_folders_and_globs(blazepose, camera, tmp_path
     assert images == ["camera_poses.png", "a_poses.png", "b_poses.png", "a_poses_2.png"]
 
 
+def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(blazepose, camera, tmp_path):
+    ended = run(blazepose, "-i", camera, "-o", tmp_path / "out", "--height", 300)
+    assert ended.returncode == 1
+    problem, hint = ended.stderr.splitlines()[-2:]
+    assert problem == "error: --height 300: blazepose-full: its input size is fixed"
+    assert hint == "  hint: leave out --height"
+
+
 def test_a_quiet_run_prints_nothing(blazepose, camera, tmp_path):
     ended = run(blazepose, "-i", camera, "-o", tmp_path / "out", "--quiet")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")

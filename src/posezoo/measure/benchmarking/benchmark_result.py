@@ -4,23 +4,17 @@ comparisons.
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
-from pathlib import Path
 from statistics import median
 
 import numpy as np
 
 from posezoo.core.declarations.model import Precision
-from posezoo.core.operating_system import PROC
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions
 from posezoo.measure.benchmarking.workloads import BenchmarkCase, NetworkWorkload, WorkloadInfo
 from posezoo.run.measured import WEIGHTS, Measurement, Scalar, digest_irs
-
-#: The instructions that OpenVINO's CPU plug-in chooses its kernels by, as Linux names them.
-INSTRUCTIONS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 
 
 @frozen
@@ -87,8 +81,8 @@ class BenchmarkResult:
 
     @property
     def machine(self) -> str:
-        """Processor, usable cores, operating system, and other used devices, in one line."""
-        return describe_machine(self.info.hardware, self.info.cores)
+        """The machine that it ran on, as ``Machine.describe`` describes it."""
+        return self.info.machine
 
     @property
     def settings(self) -> dict[str, Scalar]:
@@ -150,38 +144,6 @@ class BenchmarkResult:
             date=day.isoformat(),
             irs=irs,
         )
-
-
-def describe_machine(devices: Mapping[str, str], cores: int) -> str:
-    """Processor, usable cores, operating system, and other devices, in one line.
-
-    Args:
-        devices: full names by OpenVINO's names of the devices.
-    """
-    hardware = {device: " ".join(name.split()) for device, name in devices.items()}
-    processor = hardware.pop("CPU", platform.processor() or platform.machine())
-    if details := processor_details(PROC / "cpuinfo"):
-        processor += f" ({details})"
-    others = (f"{device} {name}" for device, name in hardware.items())
-    return ", ".join([processor, f"{cores} core{'s' * (cores != 1)}", platform.system(), *others])
-
-
-def processor_details(cpuinfo: Path) -> str:
-    """What tells two processors of one name apart, as a virtual machine gives it: family, model,
-    stepping, and the instructions with which OpenVINO is faster; empty where Linux does not say it.
-    """
-    if not cpuinfo.is_file():
-        return ""
-    first = cpuinfo.read_text(encoding="utf-8").partition("\n\n")[0]
-    pairs = (line.partition(":") for line in first.splitlines())
-    values = {key.strip(): value.strip() for key, _, value in pairs}
-    numbers = [
-        f"{title} {values[key]}"
-        for key, title in (("cpu family", "family"), ("model", "model"), ("stepping", "stepping"))
-        if key in values
-    ]
-    instructions = set(values.get("flags", "").split())
-    return ", ".join([*numbers, *(each for each in INSTRUCTIONS if each in instructions)])
 
 
 def select_best_batch(results: Sequence[BenchmarkResult]) -> BenchmarkResult | None:

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from posezoo.core.declarations.model import Precision
-from posezoo.core.operating_system import available_cores
 from posezoo.core.values import frozen
 from posezoo.poses.drawing import draw
 from posezoo.poses.letterbox import describe_size
 from posezoo.poses.people import ITSELF
 from posezoo.run.images import read_image
+from posezoo.run.machine import Machine
 from posezoo.run.measured import FOUND, SHOWN, TARGET_SIZE, detector_setting
+from posezoo.run.run_flags import name_target_size
 from posezoo.run.runtime.compiled_network import CompiledNetwork
 from posezoo.run.runtime.graph import Graph
-from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig, available_devices
+from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 if TYPE_CHECKING:
     from posezoo.run.runtime.estimator import Estimator
@@ -44,7 +44,7 @@ class WorkloadInfo:
         device: the device that is used.
         executed_precision: the type of the arithmetic that is used.
         compile_s: the time from the IR on disk to a compiled model, without any cache.
-        hardware: the full names of the CPU and of the used devices.
+        machine: the machine that it runs on, as ``Machine.describe`` describes it.
         settings: other settings that affect the values.
     """
 
@@ -54,9 +54,8 @@ class WorkloadInfo:
     device: str
     executed_precision: str
     compile_s: float
-    hardware: Mapping[str, str]
+    machine: str
     settings: Mapping[str, str | int]
-    cores: int = field(default_factory=available_cores)  # of the machine that it runs on
 
 
 @frozen
@@ -120,7 +119,7 @@ class NetworkWorkload:
         Raises:
             InferenceError: the IR is missing or damaged, or the device or the network refuses it.
         """
-        hardware = available_devices()  # also imports OpenVINO, which is not part of compiling
+        machine = Machine.here()  # also imports OpenVINO, which is not part of compiling
         start_time = time.perf_counter()
         graph = Graph(self.xml)
         was_dynamic = graph.fix_dynamic_sizes(self.size)
@@ -142,7 +141,7 @@ class NetworkWorkload:
         settings = {"batch": self.batch}
         if self.size and was_dynamic:
             settings["height"], settings["width"] = self.size
-        return work, _describe(network, compile_s, hardware, settings, batch=self.batch)
+        return work, _describe(network, compile_s, machine, settings, batch=self.batch)
 
 
 @frozen
@@ -177,10 +176,11 @@ class PipelineWorkload:
             ImageError: the image cannot be read.
             InferenceError: an IR is missing or damaged, or the device refuses it.
         """
-        hardware = available_devices()
+        machine = Machine.here()
         image = read_image(self.image)
         start_time = time.perf_counter()
-        estimator = self.compile(LoadOptions(runtime, target_size=self.target_size))
+        with name_target_size("--heights", self.target_size):
+            estimator = self.compile(LoadOptions(runtime, target_size=self.target_size))
         compile_s = time.perf_counter() - start_time
 
         def work() -> None:
@@ -197,17 +197,16 @@ class PipelineWorkload:
             **({} if estimator.people_from == ITSELF else {"people_from": estimator.people_from}),
             **detector_setting(estimator.detector_precision),
         }
-        return work, _describe(estimator, compile_s, hardware, settings)
+        return work, _describe(estimator, compile_s, machine, settings)
 
 
 def _describe(
     loaded: CompiledNetwork | Estimator,
     compile_s: float,
-    hardware: Mapping[str, str],
+    machine: Machine,
     settings: Mapping[str, str | int],
     batch: int = 1,
 ) -> WorkloadInfo:
-    used = {"CPU", *loaded.device.split(",")}
     return WorkloadInfo(
         batch=batch,
         requests=loaded.requests,
@@ -215,6 +214,6 @@ def _describe(
         device=loaded.device,
         executed_precision=loaded.executed_precision,
         compile_s=compile_s,
-        hardware={device: name for device, name in hardware.items() if device in used},
+        machine=machine.describe(loaded.device),
         settings=settings,
     )

@@ -22,6 +22,7 @@ import numpy as np
 
 from posezoo.core.arrays import Doubles
 from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import EvaluationError
 from posezoo.core.files.file_lock import exclusive
 from posezoo.core.files.staging import create_parent
@@ -122,7 +123,7 @@ def predictions_from_poses(poses: Sequence[Pose], names: tuple[str, ...]) -> Ima
     space: Doubles = np.zeros((len(poses), len(names) if has_space else 0, 3))
     for row, pose in enumerate(poses):
         if names:
-            indices = _keypoint_indices(pose.layout, names)
+            indices = keypoint_indices(pose.layout, names)
             points[row] = to_pixel_indices(pose.keypoints[indices])
             if isinstance(pose, Pose3D):
                 space[row] = 10 * pose.camera[indices]  # from cm
@@ -134,7 +135,12 @@ def predictions_from_poses(poses: Sequence[Pose], names: tuple[str, ...]) -> Ima
 
 
 @cache
-def _keypoint_indices(skeleton: Skeleton, names: tuple[str, ...]) -> list[int]:
+def keypoint_indices(skeleton: Skeleton, names: tuple[str, ...]) -> list[int]:
+    """Where a skeleton has the annotations' keypoints.
+
+    Raises:
+        EvaluationError: it lacks some of them.
+    """
     keypoints = skeleton.keypoints
     if keypoints == tuple(map(str, range(len(names)))):
         return list(range(len(names)))  # they are only numbered, and mean those of the annotations
@@ -145,13 +151,18 @@ def _keypoint_indices(skeleton: Skeleton, names: tuple[str, ...]) -> list[int]:
             hint="evaluate its boxes",
         )
     if lacking:
-        listed = ", ".join(lacking[:5]) + (", ..." if len(lacking) > 5 else "")
+        annotated = next((name for name in SKELETONS if SKELETONS[name].keypoints == names), "")
+        which = f", which have that of {annotated}" if annotated else ""
         raise EvaluationError(
-            f"the model's skeleton {skeleton.name} does not match the annotations: it has no"
-            f" {listed}",
-            hint=f"it has {', '.join(keypoints)}; --skeleton FILE declares another",
+            f"the model's skeleton {skeleton.name} does not match the annotations{which}: it has no"
+            f" {_list(lacking, 5)}",
+            hint=f"it has {_list(keypoints, 33)}; --skeleton FILE declares another",
         )
     return list(map(keypoints.index, names))
+
+
+def _list(names: Sequence[str], most: int) -> str:
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 class PredictionCache:

@@ -30,7 +30,7 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
 from posezoo.cli.run_main import command_line
 from posezoo.core.declarations.model import Precision
-from posezoo.core.errors import InferenceError, PosezooError
+from posezoo.core.errors import InferenceError, OutputError, PosezooError, SettingsError
 from posezoo.core.events import Listener, RunStarted
 from posezoo.core.values import frozen
 from posezoo.run.run_flags import described_options_from_args
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule
     from posezoo.measure.benchmarking.benchmark_result import BenchmarkResult
     from posezoo.measure.benchmarking.workloads import BenchmarkCase
+    from posezoo.run.measured import Measurement
 
 EXAMPLES = """
 posezoo benchmark human-pose-estimation-0001
@@ -148,6 +149,11 @@ FLAGS = (
         "write the measurements to a .json file, for posezoo record or compare --figures",
         output=flags.MEASUREMENTS,
     ),
+    Flag(
+        "--no_record",
+        "do not keep the results in the user's folder, where posezoo recommend reads the speeds of"
+        " this machine",
+    ),
     f"skeleton {flags.DESCRIPTION} detector {flags.INFERENCE} weights_dir {flags.CACHE}",
     f"{flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}",
 )
@@ -170,6 +176,7 @@ class _Args(flags.ConversionArgs, flags.DescriptionArgs):
     rounds: int
     seconds: float
     output: Path | None
+    no_record: bool
 
 
 def run(args: _Args) -> int:
@@ -211,7 +218,9 @@ def run(args: _Args) -> int:
         results = measuring.results
         today = date.today()
         if args.output:
-            _write(args.output, results, today, args.rounds, console=console)
+            _write(args.output, _complete(results, args.rounds), today, console=console)
+        if not args.no_record:
+            _keep(_complete(results, args.rounds), today, planner)
     answer = results_to_json(results, today, is_compared=args.compare)
     answer |= {"interrupted": is_interrupted, "failed": planner.report.failures}
     lines = format_results(results, is_compared=args.compare, rounds=args.rounds)
@@ -349,16 +358,37 @@ class _MeasurementTask:
         return results
 
 
-def _write(
-    path: Path, results: Sequence[BenchmarkResult], today: date, rounds: int, console: Console
-) -> None:
-    """Write the complete results of the zoo's models, in the format that posezoo record reads."""
+def _complete(results: Sequence[BenchmarkResult], rounds: int) -> list[BenchmarkResult]:
+    return [result for result in results if len(result.rounds) == rounds]
+
+
+def _keep(results: Sequence[BenchmarkResult], today: date, planner: BenchmarkPlanner) -> None:
+    """Keep the results of the zoo's models for posezoo recommend; a folder that cannot be written
+    is a warning.
+    """
+    from posezoo.run.own_measurements import keep_measurements
+
+    measured: dict[str, list[Measurement]] = {}
+    for result in results:
+        if result.case.is_recordable:
+            measured.setdefault(result.case.model, []).append(result.to_measurement(today))
+    for name, measurements in measured.items():
+        with planner.report_failure(name):
+            try:
+                model = planner.maker.context.registry.find(name)
+                keep_measurements(model, measurements)
+            except (OutputError, SettingsError) as error:
+                planner.console.warn(f"not kept for posezoo recommend: {error.problem}")
+                return
+
+
+def _write(path: Path, results: Sequence[BenchmarkResult], today: date, console: Console) -> None:
+    """Write the results of the zoo's models, in the format that posezoo record reads."""
     from posezoo.core.files.verified_files import write_atomically
     from posezoo.measure.benchmark_tables import measurements_to_json
 
-    complete = [result for result in results if len(result.rounds) == rounds]
-    recordable = [result for result in complete if result.case.is_recordable]
-    if len(recordable) < len(complete):
+    recordable = [result for result in results if result.case.is_recordable]
+    if len(recordable) < len(results):
         console.warn(f"{path}: contains no results of IR that the zoo does not declare")
     if not recordable:
         console.warn(f"{path}: not written: there is nothing to record")

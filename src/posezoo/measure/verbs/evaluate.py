@@ -47,7 +47,7 @@ from posezoo.measure.dataset_flags import (
     read_dataset,
     refuse_invalid_flags,
 )
-from posezoo.run.run_flags import described_options_from_args
+from posezoo.run.run_flags import described_options_from_args, name_target_size
 
 if TYPE_CHECKING:
     from posezoo.cli.console import Console
@@ -181,6 +181,7 @@ def run(args: _Args) -> int:
     """Run the model on each image that has no predictions yet; write and print the metrics."""
     from posezoo.measure.evaluation.run_evaluation import require_readable
     from posezoo.measure.evaluation_text import print_report, print_sizes
+    from posezoo.measure.model_evaluation import require_matching_skeleton
 
     _refuse_invalid_flags(args)
     for package in ("cv2", "faster_coco_eval"):
@@ -193,7 +194,9 @@ def run(args: _Args) -> int:
         dataset = read_dataset(args, console, keypoints=not chosen.finds_boxes, task=chosen.task)
         if args.limit:
             dataset = dataset.limited_to(args.limit)
-        if not args.skip_unreadable:  # checked before a model is downloaded
+        # Checked before a model is downloaded.
+        require_matching_skeleton(chosen.model, dataset, of_boxes=chosen.finds_boxes)
+        if not args.skip_unreadable:
             require_readable(dataset)
         reports = [
             _evaluate(args, context, chosen, replace(options, target_size=size), dataset, console)
@@ -222,7 +225,8 @@ def _evaluate(
     from posezoo.measure.evaluation.evaluation_report import EvaluationReport, require_own_results
     from posezoo.measure.model_evaluation import evaluate_model, load_model
 
-    loaded = load_model(chosen, options, context, listener=console)
+    with name_target_size(_size_flag(args), options.target_size):
+        loaded = load_model(chosen, options, context, listener=console)
     protocol = loaded.protocol
     _require_resized_side(args.height, args.short_side, protocol.estimator)
     folder = args.output or user_folder("cache") / "evaluations" / loaded.folder_name
@@ -301,6 +305,12 @@ def _load_options(args: _Args, context: Context) -> LoadOptions:
         scales=args.scales,
     )
     return described_options_from_args(args, options, args.model)
+
+
+def _size_flag(args: _Args) -> str:
+    if args.heights:
+        return "--heights"
+    return "--short_side" if args.short_side else "--height"
 
 
 def _require_resized_side(height: int | None, short_side: int | None, estimator: Estimator) -> None:

@@ -6,10 +6,11 @@ were made on one machine with the same settings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from posezoo.cli.json_projection import Json, project
 from posezoo.cli.labels import format_ap, format_conditions, format_pairs, join
@@ -26,11 +27,17 @@ from posezoo.run.measured import (
     WEIGHTS,
     Measurement,
 )
-from posezoo.run.measurement_selection import MeasurementSelection, format_measurement_setting
+from posezoo.run.measurement_selection import MeasurementSelection, format_comparable_settings
+
+if TYPE_CHECKING:
+    from posezoo.run.own_measurements import OwnSpeeds
 
 #: By kind: the precision that INT8 is compared with, and the metric. Speeds of FP32 are not
 #: recorded.
 INT8_BASELINES = {"accuracy": (Precision.FP32, "AP"), "speed": (Precision.FP16, "throughput_fps")}
+
+
+THIS_MACHINE = "this machine"
 
 
 class MetricSource(str, Enum):
@@ -48,18 +55,20 @@ class SourcedMetric:
     """A value in the metric's unit, its origin, and its data set or settings (empty if stated
     elsewhere).
 
-    ``interval`` has the bounds of its 95 % confidence interval, if they were computed.
+    ``interval`` has the bounds of its 95 % confidence interval, if they were computed. ``machine``
+    is where a speed was measured: its description, or ``THIS_MACHINE``.
     """
 
     number: float
     origin: MetricSource
     conditions: str = ""
     interval: tuple[float, float] | None = None
+    machine: str = ""
 
     @property
     def as_json(self) -> Json:
-        """Number, origin, and how it was measured."""
-        return project(self, "number origin how=conditions")
+        """Number, origin, how it was measured, and of a speed, where."""
+        return project(self, "number origin how=conditions" + " machine" * bool(self.machine))
 
 
 #: By the names of ``COLUMNS``, and of accuracies that only a card states.
@@ -222,6 +231,7 @@ def compare_models(
     selection: MeasurementSelection,
     *,
     at_each_size: bool = False,
+    own: OwnSpeeds | None = None,
 ) -> ModelComparison:
     """Compare models and composites: a row for each precision that all parts have, or were
     quantized to.
@@ -231,6 +241,7 @@ def compare_models(
             FP32 and others, else the usual one.
         at_each_size: whether a model also has a row for each other size that its AP was measured
             at.
+        own: speeds of this machine, which are preferred.
     """
     subjects = []
     for facts in models:
@@ -239,28 +250,33 @@ def compare_models(
             subjects += [_Subject(facts, precision, size) for size in (None, *sizes)]
 
     def of_pipeline(kind: str, shown: int = USUALLY_SHOWN) -> _Select:
-        return lambda subject: selection.select_of_pipeline(
+        return lambda subject, selected: selected.select_of_pipeline(
             subject.facts.model, kind, shown, target_size=subject.target_size
         )
 
-    def of_network(subject: _Subject) -> list[Measurement]:
-        return [] if subject.target_size else selection.select_of_network(subject.facts.model)
+    def of_network(subject: _Subject, selected: MeasurementSelection) -> list[Measurement]:
+        return [] if subject.target_size else selected.select_of_network(subject.facts.model)
 
-    speed_setting, speeds = _select_most_common_setting(
-        subjects, of_pipeline("speed"), "throughput_fps"
-    )
-    single_setting, singles = _select_most_common_setting(
-        subjects, of_pipeline("speed", 1), "throughput_fps"
-    )
-    network_setting, networks = _select_most_common_setting(subjects, of_network, "throughput_fps")
-    accuracy_setting, accuracies = _select_most_common_setting(
-        subjects, of_pipeline("accuracy"), "AP"
+    def select_speeds(select: _Select) -> tuple[str, _BySubject]:
+        groups = _group_by_setting(subjects, select, selection, "throughput_fps")
+        if own is None:
+            return _most_common(groups)
+        of_machine = replace(selection, user_measurements=own.measurements)
+        here = _group_by_setting(subjects, select, of_machine, "throughput_fps")
+        return _prefer_own(groups, here)
+
+    speed_setting, speeds = select_speeds(of_pipeline("speed"))
+    single_setting, singles = select_speeds(of_pipeline("speed", 1))
+    network_setting, networks = select_speeds(of_network)
+    accuracy_setting, accuracies = _most_common(
+        _group_by_setting(subjects, of_pipeline("accuracy"), selection, "AP")
     )
     rows = [
         _make_row(
             subject,
             _static_metrics(subject.facts, subject.precision, layout, selection),
             [each.get(subject.key) for each in (speeds, accuracies, singles, networks)],
+            own.machines if own else (),
             _list_proofs(replace(subject.facts, layout=layout), subject.precision),
         )
         for subject in subjects
@@ -274,10 +290,14 @@ def _make_row(
     subject: _Subject,
     metrics: Metrics,
     measured: Sequence[Measurement | None],
+    machines: Collection[str],
     compared_with: tuple[str, ...],
 ) -> ComparisonRow:
     """A row with the static metrics, and those of the measurements of the pipeline's speed with
     several people, its accuracy, its speed with one person, and the network's speed.
+
+    Args:
+        machines: as in ``OwnSpeeds``.
     """
     facts, precision = subject.facts, subject.precision
     speed, accuracy, single, network = measured
@@ -285,10 +305,10 @@ def _make_row(
         metrics["transfer_bytes"] = SourcedMetric(size, MetricSource.DECLARED)
     if subject.target_size or facts.model.target_size:  # they were counted at another size
         metrics.pop("gflops", None)
-    metrics |= _measured_metrics(speed) | _measured_metrics(accuracy)
+    metrics |= _measured_metrics(speed, machines) | _measured_metrics(accuracy)
     if single:
-        metrics["single_p50_ms"] = _measured_metrics(single)["latency_p50_ms"]
-    for name, metric in _measured_metrics(network).items():
+        metrics["single_p50_ms"] = _measured_metrics(single, machines)["latency_p50_ms"]
+    for name, metric in _measured_metrics(network, machines).items():
         if name in _NETWORK_NAMES:
             metrics[_NETWORK_NAMES[name]] = metric
     return ComparisonRow(
@@ -404,15 +424,16 @@ def _ir_size(part: ModelSpec, precision: Precision, layout: ModelLayout) -> Sour
     return None
 
 
-def _measured_metrics(measurement: Measurement | None) -> Metrics:
+def _measured_metrics(measurement: Measurement | None, machines: Collection[str] = ()) -> Metrics:
     if measurement is None:
         return {}
+    machine = THIS_MACHINE if measurement.machine in machines else measurement.machine
     origin = MetricSource.MEASURED if measurement.weights == WEIGHTS[0] else MetricSource.GENERATED
     metrics = {}
     for name, number in measurement.figures.items():
         interval = measurement.intervals.get(name)
         conditions = describe_interval(measurement, name)
-        metrics[name] = SourcedMetric(number, origin, conditions, interval)
+        metrics[name] = SourcedMetric(number, origin, conditions, interval, machine)
     return metrics
 
 
@@ -470,32 +491,55 @@ def _conditions(measurement: Measurement) -> tuple[object, ...]:
     return measurement.kind, measurement.tag, measurement.machine, measurement.weights, settings
 
 
-_Select = Callable[[_Subject], Iterable[Measurement]]
+_Select = Callable[[_Subject, MeasurementSelection], Iterable[Measurement]]
+_BySubject = dict[tuple[str, Precision, int | None], Measurement]
+
+#: By machine and settings, as ``format_comparable_settings`` gives them.
+_Groups = dict[tuple[str, str], _BySubject]
 
 
-def _select_most_common_setting(
-    subjects: Sequence[_Subject], select: _Select, metric: str
-) -> tuple[str, dict[tuple[str, Precision, int | None], Measurement]]:
-    """The setting with which most models were measured, in one line, and the measurement of each
-    subject. So all verbs choose the same, whatever precisions they show.
-
-    If two settings are equally common, the one of the newest measurement is chosen; if a subject
-    has two measurements, the one with the larger metric. The setting is empty if nothing was
-    measured.
-    """
-    by_setting: dict[str, dict[tuple[str, Precision, int | None], Measurement]] = {}
+def _group_by_setting(
+    subjects: Sequence[_Subject], select: _Select, selection: MeasurementSelection, metric: str
+) -> _Groups:
+    """The comparable measurements; of two of a subject, the one with the larger metric."""
+    groups: _Groups = {}
     for subject in subjects:
-        for measurement in select(subject):
+        for measurement in select(subject, selection):
             if measurement.precision is not subject.precision or metric not in measurement.figures:
                 continue
-            setting = format_measurement_setting(measurement)
-            best = by_setting.setdefault(setting, {})
+            setting = (measurement.machine, format_comparable_settings(measurement))
+            best = groups.setdefault(setting, {})
             both = (best.get(subject.key, measurement), measurement)
             best[subject.key] = max(both, key=lambda each: each.figures[metric])
+    return groups
 
-    def rank(setting: str) -> tuple[int, str]:
-        here = by_setting[setting]
+
+def _most_common_setting(groups: _Groups) -> tuple[str, str]:
+    """The machine and settings of the most models; if two are equally common, those of the newest
+    measurement; empty if nothing was measured.
+    """
+
+    def rank(setting: tuple[str, str]) -> tuple[int, str]:
+        here = groups[setting]
         return len({name for name, *_ in here}), max(each.date for each in here.values())
 
-    chosen = max(by_setting, key=rank, default="")
-    return chosen, by_setting.get(chosen, {})
+    return max(groups, key=rank, default=("", ""))
+
+
+def _most_common(groups: _Groups) -> tuple[str, _BySubject]:
+    """The most common setting, in one line, and its measurements. So all verbs choose the same,
+    whatever precisions they show.
+    """
+    setting = _most_common_setting(groups)
+    return join(*setting, separator="; "), groups.get(setting, {})
+
+
+def _prefer_own(groups: _Groups, own: _Groups) -> tuple[str, _BySubject]:
+    """As ``_most_common``, and in place of these, those of this machine with the same settings."""
+    machine, settings = _most_common_setting(groups or own)
+    chosen = {**groups.get((machine, settings), {})}
+    for (_, others), measurements in own.items():
+        if others == settings:
+            chosen |= measurements
+    machines = {each.machine for each in chosen.values()}
+    return join(*machines if len(machines) == 1 else (), settings, separator="; "), chosen

@@ -12,8 +12,8 @@ With ``--format json``, the output is an object::
                          transfer_bytes; of the
                          network alone network_fps and network_p50_ms; published_AP,
                          size_bytes, gflops and mparams. Each is null if unknown, else {number,
-                         origin, how}; origin is measured, measured on generated weights, or
-                         declared
+                         origin, how}, of a speed also machine; origin is measured, measured on
+                         generated weights, or declared
     speed_way     str    machine and settings of the speeds of pipelines, which are the same for all
                          models
     network_way   str    the same for networks alone

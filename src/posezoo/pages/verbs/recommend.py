@@ -4,7 +4,8 @@ With ``--format json``, the output is an object::
 
     models     list    by AP, those whose AP was measured here before those with a published AP:
                        name; ap (a share) and latency_ms (of the whole pipeline, with --people),
-                       each {number, origin, how} or null; command; and the keys of posezoo compare
+                       each {number, origin, how} or null, of a speed also machine: "this machine",
+                       or the name of another; command; and the keys of posezoo compare
     ranked_by  str     the value that decides the order
     unknown    object  for each model that may meet the limits: the values that are not known
     gallery    str     the end of the address that shows these models in ``posezoo gallery``
@@ -27,17 +28,18 @@ from posezoo.pages.measurement_flags import (
     MEASUREMENT_FLAGS,
     MeasurementArgs,
     measurement_selection,
+    own_speeds,
 )
 
 if TYPE_CHECKING:
-    from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison
+    from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison, SourcedMetric
     from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.pages.facts.recommendation import Recommendation, RequiredValues
 
 EXAMPLES = """
 posezoo recommend --min_ap 0.6
 posezoo recommend --min_ap 0.3 --max_latency 60ms --license permissive
-posezoo recommend --max_latency 100ms --people 4 --figures speed.json
+posezoo recommend --max_latency 100ms --people 4
 posezoo recommend --keypoints 133
 posezoo recommend --task detection --license permissive
 """
@@ -69,7 +71,8 @@ FLAGS = (
     ),
     Flag(
         "--max_latency TIME",
-        "the longest time from an image file to drawn poses, such as 60ms, as measured",
+        "the longest time from an image file to drawn poses, such as 60ms, as measured: on this"
+        " machine if posezoo benchmark --pipeline --requests 1 ran here, else on the one named",
         _milliseconds,
     ),
     Flag(
@@ -114,7 +117,7 @@ class _Args(flags.FormatArgs, MeasurementArgs):
 
 def run(args: _Args) -> int:
     """Print the models, the best first, and why."""
-    from posezoo.pages.facts.comparison import compare_models
+    from posezoo.pages.facts.comparison import THIS_MACHINE, compare_models
     from posezoo.pages.facts.model_facts import describe_models
     from posezoo.pages.facts.recommendation import PERMISSIVE, RequiredValues, recommend
 
@@ -130,7 +133,10 @@ def run(args: _Args) -> int:
         selection = select_models(context.registry, None, console)
         models = describe_models(selection, context.registry)
         models = [facts for facts in models if _is_for_task(facts, args.task, args.keypoints)]
-        comparison = compare_models(models, (), context.layout, measurements, at_each_size=True)
+        own = own_speeds(args, models)
+        comparison = compare_models(
+            models, (), context.layout, measurements, at_each_size=True, own=own
+        )
         answer = recommend(comparison.rows, limits)
     gallery = _gallery_address(answer, limits)
     answer_json = {
@@ -139,7 +145,10 @@ def run(args: _Args) -> int:
         "unknown": answer.unknown,
         "gallery": gallery,
     }
-    lines = [*_lines(answer, limits, comparison), f"in a gallery: {gallery}"]
+    lines = [*_lines(answer, limits, comparison)]
+    if own:
+        lines.append(f"{THIS_MACHINE}: {'; '.join(sorted(own.machines))}")
+    lines.append(f"in a gallery: {gallery}")
     print_result(args.format, answer_json, *lines)
     return 0 if answer.rows and not selection.problems else 1
 
@@ -228,8 +237,7 @@ def _unknown_lines(
     if others := names[_MOST_UNKNOWN:]:
         yield f"- and of lower AP: {', '.join(others)}"
     people = "--people 4" if limits.people == 4 else "--people 1"
-    command = f"posezoo benchmark --pipeline NAME {people} --requests 1 --output speed.json"
-    yield f"measure them: {command}, then --figures speed.json"
+    yield f"measure them: posezoo benchmark --pipeline NAME {people} --requests 1"
 
 
 def _describe(row: ComparisonRow, limits: RequiredValues) -> str:
@@ -241,11 +249,15 @@ def _describe(row: ComparisonRow, limits: RequiredValues) -> str:
     network = row.values["network_p50_ms"]
     if latency:
         people = "1 person" if limits.people == 1 else f"{limits.people} people"
-        facts.append(f"{latency.number:.3g} ms with {people} ({latency.origin})")
+        facts.append(f"{latency.number:.3g} ms with {people} ({_origin(latency)})")
     elif network:
-        facts.append(f"{network.number:.3g} ms for the network alone ({network.origin})")
+        facts.append(f"{network.number:.3g} ms for the network alone ({_origin(network)})")
     if gflops := row.values["gflops"]:
         facts.append(f"{gflops.number:.3g} GFLOPs")
     facts.append(row.license or "license unknown")
     facts.append(f"people from {row.people_from}")
     return ", ".join(facts)
+
+
+def _origin(speed: SourcedMetric) -> str:
+    return f"{speed.origin} on {speed.machine}" if speed.machine else str(speed.origin)

@@ -83,9 +83,7 @@ class PipelineConfig:
         """
         if self.options.target_size is not None:
             raise TargetSizeError(
-                f"{self.model.full_name}: its input size is fixed, so the target size "
-                f"{self.options.target_size} cannot be used",
-                hint="leave out the target size",
+                f"{self.model.full_name}: its input size is fixed", hint="leave out target_size"
             )
 
 

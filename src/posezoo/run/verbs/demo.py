@@ -25,7 +25,6 @@ from posezoo.core.declarations.model import ORIGINALS, TRACKING
 from posezoo.core.errors import (
     DecoderError,
     PosezooError,
-    TargetSizeError,
     UnknownModelError,
     printable,
 )
@@ -36,6 +35,7 @@ from posezoo.run.run_flags import (
     VIDEO,
     RunArgs,
     described_options_from_args,
+    name_target_size,
     video_options_from_args,
 )
 
@@ -466,7 +466,8 @@ def _architecture_for(decoder: str) -> str:
 def _compile(prepared: PreparedModel, options: LoadOptions) -> Estimator:
     """Compile the model; errors name the demo's flags."""
     try:
-        return prepared.compile(options)
+        with name_target_size("--tsize", options.target_size):
+            return prepared.compile(options)
     except DecoderError as error:
         hint = error.hint
         if error.fitting:
@@ -474,9 +475,6 @@ def _compile(prepared: PreparedModel, options: LoadOptions) -> Estimator:
         raise DecoderError(
             error.problem, decoder=error.decoder, fitting=error.fitting, hint=hint
         ) from error
-    except TargetSizeError as error:
-        problem = f"--tsize {options.target_size}: {error.problem}"
-        raise TargetSizeError(problem, hint="leave out --tsize") from error
 
 
 def _load_first(

@@ -41,6 +41,7 @@ from posezoo.run.run_flags import (
     VIDEO,
     RunArgs,
     described_options_from_args,
+    name_target_size,
     video_options_from_args,
 )
 
@@ -274,7 +275,9 @@ def _load(
         min_person_score=args.min_person_score,
         whole_image=args.whole_image,
     )
-    return prepared.compile(described_options_from_args(args, options, args.model)), card
+    options = described_options_from_args(args, options, args.model)
+    with name_target_size("--height", args.height):
+        return prepared.compile(options), card
 
 
 def _facts_of_run(estimator: Estimator, runner: InputRunner, precision: str) -> dict[str, Any]:

@@ -1,0 +1,71 @@
+"""The machine that something is measured on, in one line that tells it apart from others."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+
+from posezoo.core.operating_system import PROC, available_cores
+from posezoo.core.values import frozen
+from posezoo.run.runtime.runtime_config import available_devices
+
+#: The instructions that OpenVINO's CPU plug-in chooses its kernels by, as Linux names them.
+INSTRUCTIONS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
+
+
+@frozen
+class Machine:
+    """Hardware that a model can run on.
+
+    Attributes:
+        devices: OpenVINO's devices by name, each with the full name of its hardware.
+        cores: the number of usable CPU cores.
+        details: as ``processor_details``.
+    """
+
+    devices: Mapping[str, str]
+    cores: int
+    details: str
+
+    @classmethod
+    def here(cls) -> Machine:
+        """This machine.
+
+        Raises:
+            MissingPackageError: OpenVINO is not installed or does not load.
+        """
+        return cls(available_devices(), available_cores(), processor_details(PROC / "cpuinfo"))
+
+    def describe(self, device: str = "CPU") -> str:
+        """Processor, usable cores, operating system, and other used devices, in one line.
+
+        Args:
+            device: OpenVINO's names of the used devices, separated by commas.
+        """
+        names = {each: " ".join(name.split()) for each, name in self.devices.items()}
+        processor = names.pop("CPU", platform.processor() or platform.machine())
+        if self.details:
+            processor += f" ({self.details})"
+        cores = f"{self.cores} core{'s' * (self.cores != 1)}"
+        used = device.split(",")
+        others = (f"{each} {name}" for each, name in names.items() if each in used)
+        return ", ".join([processor, cores, platform.system(), *others])
+
+
+def processor_details(cpuinfo: Path) -> str:
+    """What tells two processors of one name apart, as a virtual machine gives it: family, model,
+    stepping, and the instructions with which OpenVINO is faster; empty where Linux does not say it.
+    """
+    if not cpuinfo.is_file():
+        return ""
+    first = cpuinfo.read_text(encoding="utf-8").partition("\n\n")[0]
+    pairs = (line.partition(":") for line in first.splitlines())
+    values = {key.strip(): value.strip() for key, _, value in pairs}
+    numbers = [
+        f"{title} {values[key]}"
+        for key, title in (("cpu family", "family"), ("model", "model"), ("stepping", "stepping"))
+        if key in values
+    ]
+    instructions = set(values.get("flags", "").split())
+    return ", ".join([*numbers, *(each for each in INSTRUCTIONS if each in instructions)])

@@ -1,0 +1,90 @@
+"""The speeds that ``posezoo benchmark`` measured for this user: a measured.yml for each model, in
+the user's folder for data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from posezoo.core.declarations.model import Model
+from posezoo.core.errors import MissingPackageError, SpecError
+from posezoo.core.files.file_lock import exclusive
+from posezoo.core.files.staging import create_parent
+from posezoo.core.files.verified_files import writing
+from posezoo.core.settings import user_folder
+from posezoo.core.values import frozen
+from posezoo.run.machine import Machine
+from posezoo.run.measured import NAME, Measurement, read_measured, update_measured_yml
+
+NOTE = "# written by `posezoo benchmark`: measured, never typed"
+
+#: Of a model, so many measurements are kept, the newest: a measured.yml may have some 250.
+MOST = 150
+
+
+@frozen
+class OwnSpeeds:
+    """What was measured on this machine.
+
+    Attributes:
+        measurements: those of the user's folder, each with the name of its model.
+        machines: the descriptions of this machine, with each of the devices that were used.
+    """
+
+    measurements: tuple[tuple[str, Measurement], ...]
+    machines: Collection[str]
+
+
+def keep_measurements(model: Model, measurements: Iterable[Measurement]) -> None:
+    """Add measurements of a model to the user's, in place of those with the same key.
+
+    Raises:
+        SettingsError: this user has no home folder.
+        SpecError: the file there is not valid; it stays as it is.
+        OutputError: the file cannot be written.
+    """
+    path = _measured_yml(model)
+    with writing(path):
+        create_parent(path)
+        with exclusive(path):
+            _read(path)
+            tagged = [replace(each, tag=model.tag) for each in measurements]
+            update_measured_yml(path, tagged, note=NOTE, most=MOST)
+
+
+def read_own_speeds(models: Iterable[Model]) -> OwnSpeeds | None:
+    """The user's measurements of models on this machine; None if there are none, or if OpenVINO,
+    which names the processor, is not installed.
+
+    Raises:
+        SettingsError, SpecError: as ``keep_measurements``.
+    """
+    measured = []
+    for model in models:
+        for each in _read(_measured_yml(model)):
+            if each.kind == "speed" and each.tag == model.tag:
+                measured.append((model.full_name, each))
+    if not measured:
+        return None
+    try:
+        machine = Machine.here()
+    except MissingPackageError:
+        return None
+    devices = {str(each.settings.get("device", "CPU")) for _, each in measured}
+    machines = frozenset(map(machine.describe, devices))
+    here = tuple(pair for pair in measured if pair[1].machine in machines)
+    return OwnSpeeds(here, machines) if here else None
+
+
+def _measured_yml(model: Model) -> Path:
+    return user_folder("data") / "measured" / model.name / NAME
+
+
+def _read(path: Path) -> tuple[Measurement, ...]:
+    try:
+        return read_measured(path)
+    except SpecError as error:
+        error.hint = "remove that file, and measure again: posezoo benchmark"
+        raise
