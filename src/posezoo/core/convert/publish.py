@@ -127,7 +127,7 @@ def write_checked_irs(
             checked: dict[str, object] = {"mode": "off", "outputs": {}}
             if target.precision in checks:
                 result = checks[target.precision].result()
-                checked = {"mode": "strict" if options.is_strict else "", **result.to_record()}
+                checked = _describe_check(result, options)
                 listener(_passed(spec, target.precision, result))
             contents = hashing.result()
             record = None
@@ -137,6 +137,10 @@ def write_checked_irs(
                 )
             staged.append(StagedIr(paths[target.precision], target, contents, record))
         replace_irs(staged, listener=listener)
+
+
+def _describe_check(result: SelfCheckResult, options: ConversionOptions) -> dict[str, object]:
+    return {"mode": "strict" if options.is_strict else "", **result.to_record()}
 
 
 def _passed(spec: ModelSpec, precision: Precision, result: SelfCheckResult) -> SelfCheckPassed:

@@ -179,14 +179,10 @@ def compute_reference(
         recording = recording.without_inner()
     recorded = None
     try:
-        runtime = _open_runtime(spec, path, recording)
-        cases = runtime and _try_samples(spec, runtime)
-        if runtime is None or not cases:
-            is_needed = recording or spec.decoding or by_openvino or runtime
-            if not is_needed and find_missing_runtime(spec):
-                return None
-            runtime = open_openvino(spec, path, _choose_all_sizes(spec, recording))
-            cases = _run_samples(spec, runtime)
+        computed = _run_original(spec, path, recording, by_openvino=by_openvino)
+        if computed is None:
+            return None
+        runtime, cases = computed
         if recording and not runtime.is_independent:
             recorded = _run_recording(spec, path, runtime, recording)
     except (RuntimeError, ValueError) as error:
@@ -198,6 +194,22 @@ def compute_reference(
     is_independent = runtime.is_independent or recorded is not None
     move = partial(_run_moved, spec, runtime, cases)
     return ReferenceOutputs(runtime, cases, is_independent, recorded, move=move)
+
+
+def _run_original(
+    spec: ModelSpec, path: VerifiedSource, recording: Recording | None, *, by_openvino: bool
+) -> tuple[ReferenceRuntime, tuple[ReferenceSample, ...]] | None:
+    """The samples of the format's own runtime, or else of OpenVINO; None as ``compute_reference``
+    returns it.
+    """
+    runtime = _open_runtime(spec, path, recording)
+    if runtime and (cases := _try_samples(spec, runtime)):
+        return runtime, cases
+    is_needed = recording or spec.decoding or by_openvino or runtime
+    if not is_needed and find_missing_runtime(spec):
+        return None
+    runtime = open_openvino(spec, path, _choose_all_sizes(spec, recording))
+    return runtime, _run_samples(spec, runtime)
 
 
 def find_missing_runtime(spec: ModelSpec) -> str:
