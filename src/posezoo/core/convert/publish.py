@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from posezoo.core.convert import frontends
 from posezoo.core.convert.conversion_plan import ConversionOptions
@@ -29,6 +29,9 @@ from posezoo.core.ir.provenance import FileContent
 from posezoo.core.layout import ModelLayout
 from posezoo.core.resolve.resolved import Target
 from posezoo.core.values import frozen
+
+if TYPE_CHECKING:
+    from openvino import Model
 
 
 @frozen
@@ -58,7 +61,7 @@ def read_contents(xml: Path) -> dict[str, FileContent]:
 
 
 def write_checked_irs(
-    network: Any,
+    network: Model,
     spec: ModelSpec,
     layout: ModelLayout,
     targets: Sequence[Target],
