@@ -42,6 +42,8 @@ from posezoo.core.values import frozen
 from posezoo.core.versions import package_version
 
 if TYPE_CHECKING:
+    from openvino import CompiledModel, Model
+
     from posezoo.core.convert.formats import TensorSignature
 
 #: The seeds of the random images, one for each seed, on which the original and the IR are run.
@@ -511,7 +513,7 @@ def open_openvino(
         run_inner = compile_tensors(network, names, "CPU", EXACT)
         return lambda feed: dict(zip(names, run_inner(feed), strict=True))
 
-    def find_partners(ir: Any) -> dict[Tensor, Partner]:
+    def find_partners(ir: Model) -> dict[Tensor, Partner]:
         ports = [port for node in network.get_ordered_ops() for port in node.outputs()]
         return find_same_names(ir, [name for port in ports for name in sorted(port.names)])
 
@@ -563,7 +565,7 @@ def read_original(
     return cut_outputs(network, spec.output_names, spec.name), inputs
 
 
-def run_compiled(compiled: Any, feed: NamedArrays) -> dict[str, Array]:
+def run_compiled(compiled: CompiledModel, feed: NamedArrays) -> dict[str, Array]:
     """All outputs of an ``openvino.CompiledModel`` by name, copied out of its memory."""
     results = compiled(dict(feed))
     return {name: results[port].copy() for port in compiled.outputs for name in port.names}
