@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from posezoo.core.convert import frontends, preprocess
 from posezoo.core.convert.difference import compute_difference
@@ -24,6 +24,9 @@ from posezoo.core.layout import FlatLayout
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_version
 from posezoo.formats.onnx_writer import write_onnx
+
+if TYPE_CHECKING:
+    from openvino import Model
 
 _HINT = "nothing was written; posezoo converts a layer of this network wrongly: report it"
 
@@ -108,7 +111,11 @@ def convert_to_onnx(
 
 
 def _prove(
-    report: OnnxReport, spec: ModelSpec, source: frontends.VerifiedSource, onnx: Path, network: Any
+    report: OnnxReport,
+    spec: ModelSpec,
+    source: frontends.VerifiedSource,
+    onnx: Path,
+    network: Model,
 ) -> OnnxReport:
     """Compare what ONNX Runtime computes with the original and with the network of the IR."""
     reference = compute_reference(spec, source, by_openvino=True)

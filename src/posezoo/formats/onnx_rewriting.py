@@ -331,21 +331,26 @@ def _rewrite_resize(graph: _OnnxGraph, node: Any) -> list[Any] | None:
     resized = _resize_axes(graph, node, [shape[axis] for axis in axes], attributes)
     if resized is None:
         raise _UnknownSizesError
-    is_nearest = attributes.get("mode", "nearest") == "nearest"
-    steps = []
-    for axis, size in zip(axes, resized, strict=True):
-        if size.output == size.input and size.scale == 1:
-            continue
-        if is_nearest:
-            steps.append(_Step("Gather", {"axis": axis}, find_nearest(size, attributes)))
-        elif axis < len(shape) - 2 or size.input * size.output > _MAX_WEIGHTS:
-            raise _UnknownSizesError
-        else:
-            weights = compute_weights(size, attributes).astype(dtype)
-            is_last = axis == len(shape) - 1
-            weights = np.ascontiguousarray(weights.T) if is_last else weights
-            steps.append(_Step("MatMul", {}, weights, is_left=not is_last))
+    steps = [
+        _resize_axis(axis, len(shape), size, attributes, dtype)
+        for axis, size in zip(axes, resized, strict=True)
+        if size.output != size.input or size.scale != 1
+    ]
     return graph.chain(node, steps) if steps else None
+
+
+def _resize_axis(
+    axis: int, rank: int, size: AxisResize, attributes: Mapping[str, Any], dtype: Any
+) -> _Step:
+    """One axis of a Resize."""
+    if attributes.get("mode", "nearest") == "nearest":
+        return _Step("Gather", {"axis": axis}, find_nearest(size, attributes))
+    if axis < rank - 2 or size.input * size.output > _MAX_WEIGHTS:
+        raise _UnknownSizesError
+    weights = compute_weights(size, attributes).astype(dtype)
+    is_last = axis == rank - 1
+    weights = np.ascontiguousarray(weights.T) if is_last else weights
+    return _Step("MatMul", {}, weights, is_left=not is_last)
 
 
 def _is_misread_resize(attributes: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from posezoo.core.arrays import Array
 from posezoo.core.errors import ConversionError, import_optional, sanitize
 from posezoo.core.ir.openvino_import import fold_constants
 from posezoo.core.versions import version
+
+if TYPE_CHECKING:
+    from openvino import Model, Node, Output
 
 # Also has the opset: 18, the first with Mish, which ONNX Runtime reads since 1.14, and OpenCV 5.
 _FUNCTIONS = Path(__file__).with_name("onnx_functions.txt")
@@ -47,14 +50,14 @@ class _Graph:
         self.constants[name] = array.astype(np.int64 if array.dtype.kind in "iu" else np.float32)
         return name
 
-    def input(self, node: Any, number: int = 0) -> str:
+    def input(self, node: Node, number: int = 0) -> str:
         """The tensor that an operation of OpenVINO reads."""
         source = node.input_value(number)
         if source.get_node().get_type_name() == "Constant":
             return self.constant(source.get_node().data)
         return self._tensors[_place(source)]
 
-    def set_outputs(self, node: Any) -> None:
+    def set_outputs(self, node: Node) -> None:
         """The last node computes what an operation of OpenVINO computes; its outputs get the names
         that they have there.
         """
@@ -65,20 +68,20 @@ class _Graph:
                 made[number] = output.any_name
             self._tensors[_place(output)] = made[number]
 
-    def add_input(self, parameter: Any) -> None:
+    def add_input(self, parameter: Node) -> None:
         self._tensors[_place(parameter.output(0))] = parameter.output(0).any_name
 
 
 #: Adds the nodes that compute what an operation of OpenVINO computes; its outputs are those of the
 #: last.
-_Writer = Callable[[_Graph, Any], None]
+_Writer = Callable[[_Graph, "Node"], None]
 
 
-def _place(output: Any) -> tuple[str, int]:
+def _place(output: Output) -> tuple[str, int]:
     return output.get_node().get_name(), output.get_index()
 
 
-def write_onnx(network: Any, metadata: Mapping[str, str]) -> bytes:
+def write_onnx(network: Model, metadata: Mapping[str, str]) -> bytes:
     """The content of an ONNX file, whose inputs and outputs have the network's names and sizes.
 
     Args:
@@ -128,7 +131,7 @@ def write_onnx(network: Any, metadata: Mapping[str, str]) -> bytes:
     return content
 
 
-def _make_error(node: Any, problem: str) -> ConversionError:
+def _make_error(node: Node, problem: str) -> ConversionError:
     name = sanitize(node.get_friendly_name())
     return ConversionError(f"layer {name} ({node.get_type_name()}): {problem}")
 
@@ -136,7 +139,7 @@ def _make_error(node: Any, problem: str) -> ConversionError:
 def _rename(kind: str, *attributes: str) -> _Writer:
     """An operation that ONNX also has, with the attributes of these names."""
 
-    def write(graph: _Graph, node: Any) -> None:
+    def write(graph: _Graph, node: Node) -> None:
         inputs = [graph.input(node, number) for number in range(node.get_input_size())]
         values = node.get_attributes()
         graph.add(kind, *inputs, **{name: values[name] for name in attributes})
@@ -144,13 +147,13 @@ def _rename(kind: str, *attributes: str) -> _Writer:
     return write
 
 
-def _constant_of(node: Any, number: int) -> Array:
+def _constant_of(node: Node, number: int) -> Array:
     """The values of a constant that an operation reads."""
     values: Array = node.input_value(number).get_node().data
     return values
 
 
-def _write_convolution(graph: _Graph, node: Any) -> None:
+def _write_convolution(graph: _Graph, node: Node) -> None:
     kind = node.get_type_name()
     attributes = node.get_attributes()
     weights = _constant_of(node, 1)
@@ -169,7 +172,7 @@ def _write_convolution(graph: _Graph, node: Any) -> None:
     )
 
 
-def _write_pooling(graph: _Graph, node: Any) -> None:
+def _write_pooling(graph: _Graph, node: Node) -> None:
     attributes = node.get_attributes()
     begin = attributes["pads_begin"]
     window = {"kernel_shape": attributes["kernel"], "strides": attributes["strides"]}
@@ -188,30 +191,30 @@ def _write_pooling(graph: _Graph, node: Any) -> None:
     graph.add("AveragePool", graph.input(node), count_include_pad=counts, **window)
 
 
-def _write_matmul(graph: _Graph, node: Any) -> None:
+def _write_matmul(graph: _Graph, node: Node) -> None:
     weights = _constant_of(node, 1)
     if node.get_attributes()["transpose_b"]:
         weights = weights.T
     graph.add("MatMul", graph.input(node), graph.constant(weights))
 
 
-def _write_reshape(graph: _Graph, node: Any) -> None:
+def _write_reshape(graph: _Graph, node: Node) -> None:
     shape = graph.constant(list(node.get_output_shape(0)))
     graph.add("Reshape", graph.input(node), shape)
 
 
-def _write_transpose(graph: _Graph, node: Any) -> None:
+def _write_transpose(graph: _Graph, node: Node) -> None:
     graph.add("Transpose", graph.input(node), perm=_constant_of(node, 1).tolist())
 
 
-def _write_split(graph: _Graph, node: Any) -> None:
+def _write_split(graph: _Graph, node: Node) -> None:
     axis = int(_constant_of(node, 1))
     sizes = [output.shape[axis] for output in node.outputs()]
     parts = graph.constant(sizes)
     graph.add("Split", graph.input(node), parts, outputs=len(sizes), axis=axis)
 
 
-def _write_prelu(graph: _Graph, node: Any) -> None:
+def _write_prelu(graph: _Graph, node: Node) -> None:
     slopes = _constant_of(node, 1)
     if slopes.size == 1:
         graph.add("LeakyRelu", graph.input(node), alpha=float(slopes.reshape(())))
@@ -220,22 +223,22 @@ def _write_prelu(graph: _Graph, node: Any) -> None:
     graph.add("PRelu", graph.input(node), graph.constant(slopes.reshape(shape)))
 
 
-def _write_clamp(graph: _Graph, node: Any) -> None:
+def _write_clamp(graph: _Graph, node: Node) -> None:
     attributes = node.get_attributes()
     limits = (graph.constant(float(attributes[name])) for name in ("min", "max"))
     graph.add("Clip", graph.input(node), *limits)
 
 
-def _write_hard_sigmoid(graph: _Graph, node: Any) -> None:
+def _write_hard_sigmoid(graph: _Graph, node: Node) -> None:
     graph.add("HardSigmoid", graph.input(node), alpha=1 / 6, beta=0.5)
 
 
-def _write_selu(graph: _Graph, node: Any) -> None:
+def _write_selu(graph: _Graph, node: Node) -> None:
     alpha, gamma = (float(_constant_of(node, number).reshape(())) for number in (1, 2))
     graph.add("Selu", graph.input(node), alpha=alpha, gamma=gamma)
 
 
-def _write_lrn(graph: _Graph, node: Any) -> None:
+def _write_lrn(graph: _Graph, node: Node) -> None:
     attributes = node.get_attributes()
     if _constant_of(node, 1).tolist() == [1]:
         graph.add("LRN", graph.input(node), **attributes)
@@ -246,17 +249,17 @@ def _write_lrn(graph: _Graph, node: Any) -> None:
     graph.add("SpatialLRN", graph.input(node), *values, kernel_shape=[size, size], pads=pads)
 
 
-def _write_normalize(graph: _Graph, node: Any) -> None:
+def _write_normalize(graph: _Graph, node: Node) -> None:
     epsilon = graph.constant(node.get_attributes()["eps"])
     graph.add("NormalizeL2", graph.input(node), graph.input(node, 1), epsilon)
 
 
-def _write_slice(graph: _Graph, node: Any) -> None:
+def _write_slice(graph: _Graph, node: Node) -> None:
     data, start, stop, step, axes = (graph.input(node, number) for number in range(5))
     graph.add("Slice", data, start, stop, axes, step)
 
 
-def _write_enlargement(graph: _Graph, node: Any) -> None:
+def _write_enlargement(graph: _Graph, node: Node) -> None:
     factors = np.divide(node.get_output_shape(0), node.get_input_shape(0))
     graph.add(
         "Resize",
@@ -269,7 +272,7 @@ def _write_enlargement(graph: _Graph, node: Any) -> None:
     )
 
 
-def _write_detections(graph: _Graph, node: Any) -> None:
+def _write_detections(graph: _Graph, node: Node) -> None:
     """The rows have the order and the number of OpenVINO's; the image of the row after the last
     detection is -1.
     """
@@ -308,7 +311,7 @@ def _write_detections(graph: _Graph, node: Any) -> None:
     graph.add("Detections", boxes, scores, *map(graph.constant, parameters))
 
 
-def _write_boxes(graph: _Graph, node: Any, priors: Array) -> str:
+def _write_boxes(graph: _Graph, node: Node, priors: Array) -> str:
     """The corners of all boxes: prior boxes, moved by what the network says."""
     attributes = node.get_attributes()
     corners = priors[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.supported_mo_args import TRANSFORMATIONS_CONFIG
@@ -19,11 +19,14 @@ from posezoo.formats.region_configs import (
     read_region_config,
 )
 
+if TYPE_CHECKING:
+    from openvino import Model, Node, Output
+
 _TO_NCHW = [0, 3, 1, 2]
 _HINT = "a Model Optimizer of OpenVINO 2024.6 may convert it: --mo PATH"
 
 
-def add_regions(network: Any, spec: ModelSpec, source: Path) -> Any:
+def add_regions(network: Model, spec: ModelSpec, source: Path) -> Model:
     """The network with the RegionYolo layers that the model's configuration asks for, sorted by
     their names, as by Model Optimizer.
 
@@ -74,7 +77,7 @@ def _read_config(value: str, spec: ModelSpec, source: Path) -> tuple[Mapping[str
     return config, str(path)
 
 
-def _find_ends(network: Any, kind: str, attributes: Mapping[str, Any]) -> list[Any]:
+def _find_ends(network: Model, kind: str, attributes: Mapping[str, Any]) -> list[Output]:
     """The tensors that become the inputs of the layers."""
     if kind == WITH_OUTPUTS:
         return [result.input_value(0) for result in network.get_results()]
@@ -82,7 +85,7 @@ def _find_ends(network: Any, kind: str, attributes: Mapping[str, Any]) -> list[A
     return [operations[name].input_value(0) for name in attributes["entry_points"]]
 
 
-def _create_region(end: Any, attributes: Mapping[str, Any], mask: Sequence[int]) -> Any:
+def _create_region(end: Output, attributes: Mapping[str, Any], mask: Sequence[int]) -> Node:
     from openvino import opset14 as ops
 
     if len(end.get_partial_shape()) != 4:
@@ -110,7 +113,7 @@ def _create_region(end: Any, attributes: Mapping[str, Any], mask: Sequence[int])
     return import_openvino().op.Result(region.output(0))
 
 
-def _as_nchw(end: Any) -> Any:
+def _as_nchw(end: Output) -> Output:
     """The tensor before the transposition that OpenVINO adds, since TensorFlow has NHWC."""
     from openvino import opset14 as ops
 

@@ -25,6 +25,8 @@ from posezoo.formats.flatbuffers import CustomOperation, FlatBuffer
 from posezoo.formats.tensorflow import cut_at_tensors
 
 if TYPE_CHECKING:
+    from openvino import Model
+
     from posezoo.core.arrays import Array, NamedArrays
 
 _MODULE = "ai_edge_litert.interpreter"
@@ -168,7 +170,7 @@ def _open_inner(
     return partial(_run, interpreter, tensors)
 
 
-def _find_partners(path: Path, interpreter: Any, ir: Any) -> dict[Tensor, Partner]:
+def _find_partners(path: Path, interpreter: Any, ir: Model) -> dict[Tensor, Partner]:
     """The partners of an IR's tensors, which are in FP32.
 
     OpenVINO's frontend drops the name of a tensor if it orders its axes otherwise. So it reads the
@@ -207,7 +209,7 @@ def _find_partners(path: Path, interpreter: Any, ir: Any) -> dict[Tensor, Partne
     return partners
 
 
-def _list_operations(network: Any) -> dict[Tensor, tuple[str, str]]:
+def _list_operations(network: Model) -> dict[Tensor, tuple[str, str]]:
     """Type and shape of the results of a network's operations, in order, but for ``_FORMS``."""
     operations = {}
     for node in network.get_ordered_ops():

@@ -10,19 +10,25 @@ import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import openvino.opset13 as ops
+from numpy.typing import ArrayLike
 
 from posezoo.core.errors import ConversionError
 from posezoo.formats.flatbuffers import CustomOperation, read_options
 
+if TYPE_CHECKING:
+    from openvino import Model, Node, Output
+
 #: Returns a node, from its inputs and the content of its options.
-BuildGraph = Callable[[Sequence[Any], bytes], Any]
+BuildGraph = Callable[[Sequence["Output"], bytes], "Node"]
 
 
-def replace_operations(network: Any, operations: Mapping[int, CustomOperation], path: Path) -> Any:
+def replace_operations(
+    network: Model, operations: Mapping[int, CustomOperation], path: Path
+) -> Model:
     """The network (``openvino.Model``) with graphs in place of custom operations, whose nodes have
     their places as names.
 
@@ -56,19 +62,19 @@ def replace_operations(network: Any, operations: Mapping[int, CustomOperation], 
     return network
 
 
-def _constant(values: Any) -> Any:
+def _constant(values: ArrayLike) -> Node:
     return ops.constant(np.array(values, np.float32))
 
 
-def _integers(*values: int) -> Any:
+def _integers(*values: int) -> Node:
     return ops.constant(np.array(values, np.int64))
 
 
-def _take(data: Any, indices: Sequence[int], axis: int) -> Any:
+def _take(data: Node | Output, indices: Sequence[int], axis: int) -> Node:
     return ops.gather(data, _integers(*indices), _integers(axis))
 
 
-def _convolve_transposed(inputs: Sequence[Any], content: bytes) -> Any:
+def _convolve_transposed(inputs: Sequence[Output], content: bytes) -> Node:
     """Convolution2DTransposeBias: data (N, H, W, C), weights (O, h, w, C) and bias (O,)."""
     is_same, across, down = struct.unpack("<3i", content)
     data, weights, bias = inputs
@@ -90,7 +96,7 @@ def _convolve_transposed(inputs: Sequence[Any], content: bytes) -> Any:
     return ops.add(ops.transpose(maps, _integers(0, 2, 3, 1)), bias)
 
 
-def _find_transform(inputs: Sequence[Any], content: bytes) -> Any:
+def _find_transform(inputs: Sequence[Output], content: bytes) -> Node:
     """Landmarks2TransformMatrix: (1, 4, 4), from an output of ``width`` x ``height`` pixels to the
     turned rectangle around some landmarks (1, K, 3), which is enlarged.
     """
@@ -122,14 +128,14 @@ def _find_transform(inputs: Sequence[Any], content: bytes) -> Any:
     return ops.concat([across_and_down, _constant([[[0, 0, 1, 0], [0, 0, 0, 1]]])], 1)
 
 
-def _transform(points: Any, matrix: Any) -> Any:
+def _transform(points: Node, matrix: Output) -> Node:
     """Points (1, K, 2), moved by the first two rows of a matrix (1, 4, 4)."""
     rows = _take(matrix, (0, 1), 1)
     linear = ops.matmul(points, _take(rows, (0, 1), 2), False, True)
     return linear + ops.transpose(_take(rows, [3], 2), _integers(0, 2, 1))
 
 
-def _transform_landmarks(inputs: Sequence[Any], _content: bytes) -> Any:
+def _transform_landmarks(inputs: Sequence[Output], _content: bytes) -> Node:
     """TransformLandmarks: (1, K, 2) or (1, K, 3), of which z is kept."""
     landmarks, matrix = inputs
     moved = _transform(_take(landmarks, (0, 1), 2), matrix)
@@ -137,7 +143,7 @@ def _transform_landmarks(inputs: Sequence[Any], _content: bytes) -> Any:
     return moved if numbers == 2 else ops.concat([moved, _take(landmarks, [2], 2)], 2)
 
 
-def _transform_tensor(inputs: Sequence[Any], content: bytes) -> Any:
+def _transform_tensor(inputs: Sequence[Output], content: bytes) -> Node:
     """TransformTensorBilinear: (1, H, W, C) sampled at the pixels' centers, 0 outside of it."""
     options = read_options(content)
     data, matrix = inputs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.supported_mo_args import (
@@ -14,6 +14,9 @@ from posezoo.core.declarations.supported_mo_args import (
 from posezoo.core.declarations.upstream_steps import UpstreamSteps
 from posezoo.formats import darknet_files
 from posezoo.formats.region_configs import find_detector, is_region_config
+
+if TYPE_CHECKING:
+    from openvino import Model
 
 
 class _Steps(UpstreamSteps):
@@ -47,7 +50,7 @@ class _Steps(UpstreamSteps):
 
         return read_without_loops(spec, source)
 
-    def change_network(self, network: Any, spec: ModelSpec, source: Path) -> Any:
+    def change_network(self, network: Model, spec: ModelSpec, source: Path) -> Model:
         from posezoo.formats.object_detection import add_detection_output
         from posezoo.formats.regions import add_regions
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from math import isclose
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posezoo.core.declarations.model import Input, ModelSpec, Output, Precision, fits
 from posezoo.core.ir.complexity import compute_complexity
@@ -23,6 +23,9 @@ from posezoo.lint.finding import FileLocation, Finding, RuleViolation, Severity,
 from posezoo.lint.registry_view import ModelView, RegistryView
 from posezoo.lint.rule import RuleInfo
 from posezoo.run.measured import counted_figures
+
+if TYPE_CHECKING:
+    from openvino import Core, Model
 
 _RULES = (
     ("artifact-digest", "Files and IR have the declared or recorded size and digest.",
@@ -75,7 +78,7 @@ def recompute_artifacts(
                 yield create_finding(rule, Severity.ERROR, name, violation)
 
 
-def _check_variant(view: ModelView, spec: ModelSpec, layout: ModelLayout, core: Any) -> Artifacts:
+def _check_variant(view: ModelView, spec: ModelSpec, layout: ModelLayout, core: Core) -> Artifacts:
     yield from _check_digests(view, spec, layout)
     for precision in Precision:
         xml = layout.ir_path(spec, precision)
@@ -144,7 +147,7 @@ def _compare_shapes(shape: tuple[int, ...], partial: Any) -> tuple[str, str]:
 
 
 def _check_complexity(
-    view: ModelView, spec: ModelSpec, precision: Precision, network: Any, xml: Path
+    view: ModelView, spec: ModelSpec, precision: Precision, network: Model, xml: Path
 ) -> Artifacts:
     cost = compute_complexity(network)
     if cost is None:
@@ -168,7 +171,7 @@ def _check_complexity(
             yield "artifact-complexity", violation
 
 
-def _check_precision(view: ModelView, precision: Precision, network: Any, xml: Path) -> Artifacts:
+def _check_precision(view: ModelView, precision: Precision, network: Model, xml: Path) -> Artifacts:
     sizes: Counter[str] = Counter()
     for operation in network.get_ordered_ops():
         if operation.get_type_name() == "Constant":
@@ -181,7 +184,7 @@ def _check_precision(view: ModelView, precision: Precision, network: Any, xml: P
         yield "artifact-precision", violation
 
 
-def _check_rt_info(view: ModelView, spec: ModelSpec, network: Any, xml: Path) -> Artifacts:
+def _check_rt_info(view: ModelView, spec: ModelSpec, network: Model, xml: Path) -> Artifacts:
     """Check what posezoo wrote into an IR; an IR from another tool has no such section."""
     if not network.has_rt_info([SECTION]):
         return

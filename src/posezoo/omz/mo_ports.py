@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from posezoo.core.convert.graph_cutting import find_input, find_output
 from posezoo.core.convert.preprocess import fill_in_inputs, find_others
@@ -12,8 +12,11 @@ from posezoo.core.declarations.model import Input, ModelSpec, Output
 from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import error_text, import_openvino, static_sizes
 
+if TYPE_CHECKING:
+    from openvino import Model
 
-def keep_order(spec: ModelSpec, network: Any) -> ModelSpec:
+
+def keep_order(spec: ModelSpec, network: Model) -> ModelSpec:
     """The model with its outputs in the order of the network, if they are all that it has, as Model
     Optimizer does it.
     """
@@ -26,7 +29,7 @@ def keep_order(spec: ModelSpec, network: Any) -> ModelSpec:
     return spec
 
 
-def move_output_layouts(spec: ModelSpec, network: Any) -> ModelSpec:
+def move_output_layouts(spec: ModelSpec, network: Model) -> ModelSpec:
     """The model with the layouts of its outputs, which Model Optimizer takes among those of the
     inputs.
 
@@ -52,7 +55,7 @@ def move_output_layouts(spec: ModelSpec, network: Any) -> ModelSpec:
     return replace(spec, inputs=inputs, outputs=outputs)
 
 
-def find_transposed_outputs(spec: ModelSpec, network: Any) -> list[Input]:
+def find_transposed_outputs(spec: ModelSpec, network: Model) -> list[Input]:
     """The outputs that get another layout in the IR; they are declared among the inputs, as for
     ``move_output_layouts``.
     """
@@ -60,7 +63,7 @@ def find_transposed_outputs(spec: ModelSpec, network: Any) -> list[Input]:
     return [port for port in spec.inputs if port.to_layout and port.name in ends]
 
 
-def transpose_outputs(network: Any, outputs: Sequence[Input]) -> None:
+def transpose_outputs(network: Model, outputs: Sequence[Input]) -> None:
     """Give the outputs from ``find_transposed_outputs`` their other layout; the network is changed.
 
     Raises:
@@ -80,7 +83,7 @@ def transpose_outputs(network: Any, outputs: Sequence[Input]) -> None:
         ) from error
 
 
-def with_batch(spec: ModelSpec, network: Any, batch: int) -> ModelSpec:
+def with_batch(spec: ModelSpec, network: Model, batch: int) -> ModelSpec:
     """The model with a new size of N, or of the first dimension of inputs without a layout.
 
     The other sizes are those of the network, an ``openvino.Model`` as read.

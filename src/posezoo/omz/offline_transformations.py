@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posezoo.core.errors import ConversionError, sanitize
 from posezoo.core.ir.openvino_import import error_text
 from posezoo.core.values import frozen
+
+if TYPE_CHECKING:
+    from openvino import Model
 
 _TRANSFORMATION = re.compile(r"\s*(\w+)\s*(?:\[(.*?)\])?\s*(?:,|$)")
 
@@ -62,7 +65,7 @@ def _read_transformation(name: str, arguments: str) -> Transformation:
     return Transformation(name, {wanted: parsed})
 
 
-def apply_transformations(network: Any, transformations: Sequence[Transformation]) -> None:
+def apply_transformations(network: Model, transformations: Sequence[Transformation]) -> None:
     """Apply them in their order to an ``openvino.Model``, which is changed.
 
     Raises:
@@ -79,13 +82,13 @@ def apply_transformations(network: Any, transformations: Sequence[Transformation
             ) from error
 
 
-def _apply_low_latency(network: Any, *, use_const_initializer: bool = True) -> None:
+def _apply_low_latency(network: Model, *, use_const_initializer: bool = True) -> None:
     from openvino import _offline_transformations as transformations
 
     transformations.apply_low_latency_transformation(network, use_const_initializer)
 
 
-def _make_stateful(network: Any, *, param_res_names: Mapping[str, str] | None = None) -> None:
+def _make_stateful(network: Model, *, param_res_names: Mapping[str, str] | None = None) -> None:
     from openvino import _offline_transformations as transformations
 
     if not param_res_names:
@@ -93,7 +96,7 @@ def _make_stateful(network: Any, *, param_res_names: Mapping[str, str] | None = 
     transformations.apply_make_stateful_transformation(network, dict(param_res_names))
 
 
-def _prune(network: Any) -> None:
+def _prune(network: Model) -> None:
     from openvino import _offline_transformations as transformations
 
     transformations.apply_pruning_transformation(network)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posezoo.core.errors import import_optional
 from posezoo.core.events import AccuracySearched, Listener
@@ -17,13 +17,16 @@ from posezoo.measure.coco import ImageId
 from posezoo.quantize.accuracy_evaluator import AccuracyEvaluator
 from posezoo.quantize.int8_layers import count_layers, layers_in_float
 
+if TYPE_CHECKING:
+    from openvino import CompiledModel, Model
+
 # Of the evaluations that only rank layers, one in so many is reported.
 _REPORTED = 10
 
 
 def restore_accuracy(
-    network: Any, quantized: Any, samples: int, evaluator: AccuracyEvaluator, listener: Listener
-) -> Any:
+    network: Model, quantized: Model, samples: int, evaluator: AccuracyEvaluator, listener: Listener
+) -> Model:
     """The network of the search that is within the limit, or else the one that drops least.
 
     Args:
@@ -84,7 +87,7 @@ class _Search:
         self._in_float = 0
         self._began = time.monotonic()
 
-    def measure(self, compiled: Any, image_ids: Iterable[ImageId]) -> tuple[float, None]:
+    def measure(self, compiled: CompiledModel, image_ids: Iterable[ImageId]) -> tuple[float, None]:
         """The metric on some images, as NNCF asks for it."""
         self._evaluations += 1
         metric = self._evaluator.compute_metric(compiled, set(image_ids))
@@ -92,7 +95,7 @@ class _Search:
             self.report("ranks layers")
         return metric, None
 
-    def add(self, network: Any, metric: float) -> None:
+    def add(self, network: Model, metric: float) -> None:
         """Remember a network if it is the best until now."""
         drop = self._evaluator.compute_fp32_metric() - metric
         in_float = len(layers_in_float(network))

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from posezoo.core.arrays import Array
 from posezoo.core.declarations.model import Precision
@@ -23,6 +23,9 @@ from posezoo.quantize.quantization_plan import QuantizationPlan
 from posezoo.run.runtime.compiled_network import Outputs
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
+
+if TYPE_CHECKING:
+    from openvino import CompiledModel, Model
 
 #: The names of the metrics in lines and records, by their words in flags.
 METRICS = {"ap": "AP", "map": "mAP", "top1": "top1"}
@@ -92,7 +95,9 @@ class AccuracyEvaluator:
             result = self._evaluate(_compile(self.plan.target.fp32_xml), reverse=True)
         return result.figures.get(self._figure, 0.0)
 
-    def compute_metric(self, compiled: Any, image_ids: Collection[ImageId] | None = None) -> float:
+    def compute_metric(
+        self, compiled: CompiledModel, image_ids: Collection[ImageId] | None = None
+    ) -> float:
         """COCO's AP, or the share of images whose class is right, 0..1.
 
         Args:
@@ -146,7 +151,11 @@ class AccuracyEvaluator:
         return create_estimator(target, options)
 
     def _evaluate(
-        self, compiled: Any, image_ids: Collection[ImageId] | None = None, *, reverse: bool = False
+        self,
+        compiled: CompiledModel,
+        image_ids: Collection[ImageId] | None = None,
+        *,
+        reverse: bool = False,
     ) -> EvaluationResult:
         target = self.plan.target
         port = target.port
@@ -171,7 +180,7 @@ class AccuracyEvaluator:
         )
 
 
-def _compile(network: Any) -> Any:
+def _compile(network: Model) -> CompiledModel:
     core = openvino_core(extra="quantize")
     return core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 

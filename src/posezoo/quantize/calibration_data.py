@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ from posezoo.run import images
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.loading import load_detector, load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
+
+if TYPE_CHECKING:
+    from openvino import Model
 
 #: The types of inputs that are not float32, in OpenVINO's words.
 _TYPES = {"u8": np.uint8, "f16": np.float16}
@@ -150,7 +153,7 @@ def _stretch_to_input(
     return collect
 
 
-def set_labels(network: Any, labels: Iterable[str]) -> None:
+def set_labels(network: Model, labels: Iterable[str]) -> None:
     """Write the names of the classes into a network's metadata, where the pipelines read them."""
     names = (re.sub(r"\s", "_", label) for label in labels)
     network.set_rt_info(" ".join(names), [MODEL_INFO, "labels"])

@@ -5,7 +5,7 @@ FP32.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from posezoo.core.arrays import Array
 from posezoo.core.events import LayerNoise
 from posezoo.core.ir.openvino_import import import_openvino, openvino_core
 from posezoo.quantize.calibration_data import CalibrationSample
+
+if TYPE_CHECKING:
+    from openvino import Model
 
 #: The layers that are compared: quantized layers, and MVN, which divides by its input's standard
 #: deviation.
@@ -67,7 +70,7 @@ class _Probe:
             quantized.
     """
 
-    def __init__(self, network: Any, names: Sequence[str], sources: Sequence[str] = ()) -> None:
+    def __init__(self, network: Model, names: Sequence[str], sources: Sequence[str] = ()) -> None:
         ov = import_openvino()
         copy = network.clone()
         operations = {operation.get_friendly_name(): operation for operation in copy.get_ops()}

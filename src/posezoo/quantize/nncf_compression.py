@@ -26,11 +26,13 @@ from posezoo.quantize.calibration_data import CalibrationSample
 from posezoo.quantize.int8_layers import layers_in_float
 
 if TYPE_CHECKING:
+    from openvino import Model
+
     from posezoo.quantize.accuracy_evaluator import AccuracyEvaluator
 
 
 def quantize_network(
-    network: Any,
+    network: Model,
     samples: Sequence[CalibrationSample],
     settings: QuantizationSettings,
     *,
@@ -104,7 +106,7 @@ def quantize_network(
         console.quiet, logger.disabled = before
 
 
-def float_layer_names(network: Any, float_layers: Sequence[FloatLayers]) -> dict[str, str]:
+def float_layer_names(network: Model, float_layers: Sequence[FloatLayers]) -> dict[str, str]:
     """Why operations stay in floating point, by their names.
 
     Raises:

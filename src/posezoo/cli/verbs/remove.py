@@ -67,13 +67,21 @@ def run(args: _Args) -> int:
             return 1
         if not args.dry_run:
             remove(plan, context.layout)
-    cached = _list_cached(selection, context.settings.cache_dir)
+    cache_dir = context.settings.cache_dir
+    _print_plan(args, plan, _list_cached(selection, cache_dir), cache_dir)
+    is_changed = any(artifact.state != "extra" for artifact in plan.kept)
+    return 1 if is_changed or selection.problems else 0
+
+
+def _print_plan(
+    args: _Args, plan: RemovalPlan, cached: Sequence[CacheEntry], cache_dir: Path
+) -> None:
     answer = {
         "removed": plan.removed,
         "kept": [project(artifact, "path state") for artifact in plan.kept],
         "bytes": plan.size_bytes,
         "cache": {
-            "dir": context.settings.cache_dir,
+            "dir": cache_dir,
             "files": [entry.path for entry in cached],
             "bytes": sum(entry.size for entry in cached),
         },
@@ -84,8 +92,6 @@ def run(args: _Args) -> int:
     lines.append(f"{_count(plan)} {action}")
     lines += _describe_cached(cached)
     print_result(args.format, answer, *lines)
-    is_changed = any(artifact.state != "extra" for artifact in plan.kept)
-    return 1 if is_changed or selection.problems else 0
 
 
 #: Why a file is kept, by its state.

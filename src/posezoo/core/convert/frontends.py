@@ -48,6 +48,7 @@ VerifiedSource = NewType("VerifiedSource", Path)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from openvino import Model
 
 # A round takes a microsecond at least. OpenVINO states -1 rounds for a loop without a number.
 _MAX_ROUNDS = 100_000_000
@@ -236,7 +237,7 @@ def _describe_kind(path: Path) -> str:
 
 def read_network(
     spec: ModelSpec, path: VerifiedSource, *, keep_onnx: Callable[[bytes], None] | None = None
-) -> Any:
+) -> Model:
     """The network (``openvino.Model``) of a verified file, as OpenVINO's own converter reads it.
 
     ``keep_onnx``, if it is given, receives the intermediate ONNX of a checkpoint.
@@ -280,7 +281,7 @@ def read_network(
     return steps.change_network(network, spec, path)
 
 
-def _refuse_large_tensors(network: Any, path: Path) -> None:
+def _refuse_large_tensors(network: Model, path: Path) -> None:
     """Refuse a tensor that alone needs more memory than this process may use, before it is
     computed.
     """
@@ -302,7 +303,7 @@ def _refuse_large_tensors(network: Any, path: Path) -> None:
                 )
 
 
-def _refuse_endless_loops(network: Any, path: Path) -> None:
+def _refuse_endless_loops(network: Model, path: Path) -> None:
     """Refuse loops that the self-check could not run to their end."""
     if (rounds := _count_rounds(network)) > _MAX_ROUNDS:
         raise ConversionError(
@@ -311,7 +312,7 @@ def _refuse_endless_loops(network: Any, path: Path) -> None:
         )
 
 
-def _count_rounds(network: Any) -> int:
+def _count_rounds(network: Model) -> int:
     """How often the bodies of a network's loops run, if each has a known end."""
     rounds = 0
     for node in network.get_ops():
@@ -327,7 +328,9 @@ def _count_rounds(network: Any) -> int:
     return rounds
 
 
-def _keep_node_names(network: Any, model_format: ModelFormat, spec: ModelSpec, path: Path) -> None:
+def _keep_node_names(
+    network: Model, model_format: ModelFormat, spec: ModelSpec, path: Path
+) -> None:
     """Add the names of nodes that the model declares as outputs, if OpenVINO does not know them."""
     from posezoo.core.convert.graph_cutting import find_output
 
@@ -338,7 +341,9 @@ def _keep_node_names(network: Any, model_format: ModelFormat, spec: ModelSpec, p
             port.add_names({name})
 
 
-def _name_outputs(network: Any, declared: Mapping[str, str], spec: ModelSpec, path: Path) -> Any:
+def _name_outputs(
+    network: Model, declared: Mapping[str, str], spec: ModelSpec, path: Path
+) -> Model:
     """Give the outputs the names and the order that the file declares."""
     from posezoo.core.convert.graph_cutting import cut_outputs, find_output
 
@@ -369,7 +374,7 @@ def read_constants(spec: ModelSpec, path: VerifiedSource) -> Iterator[npt.NDArra
 
 def _read(
     model_format: ModelFormat, source: Path | bytes, spec: ModelSpec, outputs: Sequence[str]
-) -> Any:
+) -> Model:
     """Byte for byte the network of ``openvino.convert_model``, in half its time and without its
     guesses.
     """
@@ -391,7 +396,7 @@ def _read(
     return _simplify(network)
 
 
-def _read_onnx(source: Path | bytes) -> Any:
+def _read_onnx(source: Path | bytes) -> Model:
     """The network, without operations that OpenVINO reads wrongly and functions that it lacks."""
     # A frontend that Python calls would not release Python's lock (GIL).
     core = openvino_core()
@@ -408,13 +413,13 @@ def _read_onnx(source: Path | bytes) -> Any:
         return core.read_model(io.BytesIO(readable))
 
 
-def _simplify(network: Any) -> Any:
+def _simplify(network: Model) -> Model:
     for simplify in _simplifications():
         simplify(network)
     return network
 
 
-def _simplifications() -> tuple[Callable[[Any], object], ...]:
+def _simplifications() -> tuple[Callable[[Model], object], ...]:
     """The simplifications that OpenVINO's own converter applies: a detector's 937 operations become
     855.
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +17,14 @@ from posezoo.core.declarations.supported_mo_args import FrozenValue
 from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import error_text, import_openvino, static_sizes
 
+if TYPE_CHECKING:
+    from openvino import Model, Node, Output
+
 #: The most values of a constant that an input can be frozen to; flags and lengths have far fewer.
 MAX_SIZE = 1 << 24
 
 
-def find_input(network: Any, name: str) -> Any | None:
+def find_input(network: Model, name: str) -> Output | None:
     """The input of that name, an ``openvino.Output``; None if there is none.
 
     TensorFlow's tensor ``image:0`` is also found by its operation's name, ``image``, which is then
@@ -30,7 +33,7 @@ def find_input(network: Any, name: str) -> Any | None:
     return _find_port(network.inputs, name)
 
 
-def find_output(network: Any, name: str) -> Any | None:
+def find_output(network: Model, name: str) -> Output | None:
     """The tensor of that name, an ``openvino.Output``: an output of the network, or else an inner
     tensor.
 
@@ -53,7 +56,7 @@ def find_output(network: Any, name: str) -> Any | None:
     return None
 
 
-def _find_port(ports: Iterable[Any], name: str) -> Any | None:
+def _find_port(ports: Iterable[Output], name: str) -> Output | None:
     """The port whose tensor has that name; otherwise the first port of the operation of that
     name.
     """
@@ -69,12 +72,12 @@ def _find_port(ports: Iterable[Any], name: str) -> Any | None:
     return by_operation
 
 
-def join_names(ports: Iterable[Any]) -> str:
+def join_names(ports: Iterable[Output]) -> str:
     """The names of tensors, for a message; those of one tensor are joined by ``=``."""
     return ", ".join("=".join(sorted(port.names)) for port in ports)
 
 
-def cut_outputs(network: Any, names: Sequence[str], title: str) -> Any:
+def cut_outputs(network: Model, names: Sequence[str], title: str) -> Model:
     """A network with these outputs or inner tensors; without names, with all of its own.
 
     The given network, an ``openvino.Model``, must not be used afterwards; ``title`` names the new
@@ -101,7 +104,7 @@ def cut_outputs(network: Any, names: Sequence[str], title: str) -> Any:
     return ov.Model(results, network.get_parameters(), title)
 
 
-def cut_inputs(network: Any, spec: ModelSpec) -> Any:
+def cut_inputs(network: Model, spec: ModelSpec) -> Model:
     """A network with the inputs that a model declares; the caller sets sizes and chooses outputs
     later.
 
@@ -159,7 +162,7 @@ def to_frozen_array(
     return np.ascontiguousarray(np.broadcast_to(array, sizes))
 
 
-def _freeze(network: Any, frozen: Mapping[str, FrozenValue], spec: ModelSpec) -> None:
+def _freeze(network: Model, frozen: Mapping[str, FrozenValue], spec: ModelSpec) -> None:
     for name, value in frozen.items():
         port = find_input(network, name)
         if port is None:
@@ -181,7 +184,7 @@ def _freeze(network: Any, frozen: Mapping[str, FrozenValue], spec: ModelSpec) ->
             target.replace_source_output(constant.output(0))
 
 
-def _insert_parameters(network: Any, inputs: Sequence[Input]) -> list[Any]:
+def _insert_parameters(network: Model, inputs: Sequence[Input]) -> list[Node]:
     """New parameters in place of inner tensors; a later check reports a name that does not
     exist.
     """
@@ -204,7 +207,7 @@ def _insert_parameters(network: Any, inputs: Sequence[Input]) -> list[Any]:
     return parameters
 
 
-def _find_consumers(network: Any, name: str) -> list[Any]:
+def _find_consumers(network: Model, name: str) -> list[Any]:
     """All inputs that read the tensor of that name; ``0:operation`` is the first input of an
     operation.
     """
@@ -223,7 +226,7 @@ def _find_consumers(network: Any, name: str) -> list[Any]:
     return []
 
 
-def _reachable_nodes(results: Sequence[Any]) -> set[str]:
+def _reachable_nodes(results: Sequence[Node]) -> set[str]:
     """OpenVINO's own names of the nodes on which any result depends."""
     visited = set[str]()
     pending = list(results)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert.formats import Tensor
 from posezoo.core.ir.openvino_import import openvino_core
+
+if TYPE_CHECKING:
+    from openvino import Model, Node
 
 
 class OperationOrder:
@@ -19,7 +22,7 @@ class OperationOrder:
         sources: of these operations, those with such results that come next before it.
     """
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Model) -> None:
         self.kinds: dict[str, str] = {}
         self.tensors: dict[str, list[Tensor]] = {}
         self.sources: dict[str, set[str]] = {}
@@ -55,7 +58,7 @@ class OperationOrder:
         return before
 
 
-def _find_real(node: Any) -> list[Tensor]:
+def _find_real(node: Node) -> list[Tensor]:
     """The results of an operation that are in floating point."""
     name = node.get_friendly_name()
     ports = enumerate(node.outputs())
@@ -63,7 +66,7 @@ def _find_real(node: Any) -> list[Tensor]:
 
 
 def compile_tensors(
-    network: Any, tensors: Sequence[Tensor | str], device: str, config: Mapping[str, Any]
+    network: Model, tensors: Sequence[Tensor | str], device: str, config: Mapping[str, Any]
 ) -> Callable[[NamedArrays], list[Array]]:
     """What computes these tensors from the inputs by name; a RuntimeError if the device cannot."""
     part = network.clone()

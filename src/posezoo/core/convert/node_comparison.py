@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert.difference import (
@@ -25,6 +25,9 @@ from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.events import NodeProof
 from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.core.values import frozen
+
+if TYPE_CHECKING:
+    from openvino import Model
 
 #: The bytes of the tensors of one network that are compared at a time; all those of a large network
 #: take gigabytes.
@@ -134,7 +137,7 @@ class _Comparison:
     original: ReferenceRuntime
     inner: InnerTensors
     case: ReferenceSample
-    ir: Any
+    ir: Model
     order: OperationOrder
 
     def split(self) -> Iterator[dict[Tensor, Partner]]:

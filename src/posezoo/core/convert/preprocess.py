@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posezoo.core.convert.formats import image_layout
 from posezoo.core.convert.graph_cutting import (
@@ -35,11 +35,15 @@ from posezoo.core.ir.openvino_import import (
 )
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 
+if TYPE_CHECKING:
+    from openvino import Model, PartialShape, Type
+    from openvino.preprocess import InputInfo, PreProcessSteps
+
 #: The layouts that three channels show, by the number of dimensions and that of the channels.
 _LAYOUTS = {4: {1: "NCHW", 3: "NHWC"}, 5: {1: "NCDHW", 4: "NDHWC"}}
 
 
-def apply_model_yml(network: Any, spec: ModelSpec, *, is_complete: bool = True) -> Any:
+def apply_model_yml(network: Model, spec: ModelSpec, *, is_complete: bool = True) -> Model:
     """Give a network the sizes, the outputs in their order, and the preprocessing that model.yml
     declares.
 
@@ -79,7 +83,7 @@ def apply_model_yml(network: Any, spec: ModelSpec, *, is_complete: bool = True) 
     return network
 
 
-def _refuse_undeclared_inputs(spec: ModelSpec, network: Any) -> None:
+def _refuse_undeclared_inputs(spec: ModelSpec, network: Model) -> None:
     names = {port.name for port in spec.inputs} | UPSTREAM_STEPS.part.added_inputs(spec)
     for port in network.inputs:
         if not names & port.names:
@@ -89,7 +93,7 @@ def _refuse_undeclared_inputs(spec: ModelSpec, network: Any) -> None:
             )
 
 
-def _reshape_inputs(network: Any, spec: ModelSpec) -> None:
+def _reshape_inputs(network: Model, spec: ModelSpec) -> None:
     if any(
         port.reshaped or network.input(port.name).partial_shape.is_dynamic for port in spec.inputs
     ):
@@ -99,7 +103,7 @@ def _reshape_inputs(network: Any, spec: ModelSpec) -> None:
         network.reshape({name: ov.PartialShape(shape) for name, shape in shapes.items()})
 
 
-def _require_static_inputs(spec: ModelSpec, network: Any) -> None:
+def _require_static_inputs(spec: ModelSpec, network: Model) -> None:
     if any(port.partial_shape.is_dynamic for port in network.inputs):
         raise ConversionError(
             f"{spec.full_name}: --static_shape needs a size for every dimension of its inputs",
@@ -107,7 +111,7 @@ def _require_static_inputs(spec: ModelSpec, network: Any) -> None:
         )
 
 
-def fill_in_inputs(spec: ModelSpec, network: Any) -> ModelSpec:
+def fill_in_inputs(spec: ModelSpec, network: Model) -> ModelSpec:
     """The model with its inputs completed from the network; model.yml of Open Model Zoo often omit
     facts.
 
@@ -148,7 +152,7 @@ def _describes_others(inputs: Sequence[Input]) -> bool:
     return all(port.name for port in named) and not any((last.name, last.shape, last.layout))
 
 
-def find_others(spec: ModelSpec, network: Any, names: Iterable[str]) -> list[str]:
+def find_others(spec: ModelSpec, network: Model, names: Iterable[str]) -> list[str]:
     """The names of the inputs that are neither named nor frozen."""
     given_names = {*names, *supported_mo_args.frozen_inputs(spec.mo_args)}
     for name in given_names:
@@ -183,7 +187,7 @@ def _shown_layouts(sizes: Sequence[int]) -> list[str]:
     return [layout for axis, layout in layouts.items() if sizes[axis] == 3]
 
 
-def _image_layout(declared: Input, shape: Any, framework: str) -> str:
+def _image_layout(declared: Input, shape: PartialShape, framework: str) -> str:
     """The layout of an image that is preprocessed; empty if it is none."""
     is_prepared = declared.mean or declared.scale or declared.reverse_input_channels
     if not is_prepared or shape.rank.is_dynamic or len(shape) not in _LAYOUTS:
@@ -195,7 +199,7 @@ def _image_layout(declared: Input, shape: Any, framework: str) -> str:
 
 
 def _check_ports(
-    kind: str, spec: ModelSpec, declared: Sequence[Input | Output], network: Any
+    kind: str, spec: ModelSpec, declared: Sequence[Input | Output], network: Model
 ) -> None:
     """Check that every declared port exists in the network, in the declared shape."""
     for port in declared:
@@ -226,7 +230,7 @@ def _check_ports(
             )
 
 
-def _missing_port_error(kind: str, spec: ModelSpec, name: str, network: Any) -> ConversionError:
+def _missing_port_error(kind: str, spec: ModelSpec, name: str, network: Model) -> ConversionError:
     """The error of a declared port that the network lacks; one without a name is one too many."""
     port = f"{kind} named {name}" if name else f"further {kind}"
     names = join_names(network.inputs if kind == "input" else network.outputs)
@@ -235,7 +239,7 @@ def _missing_port_error(kind: str, spec: ModelSpec, name: str, network: Any) -> 
     )
 
 
-def _prepend_preprocessing(network: Any, spec: ModelSpec) -> Any:
+def _prepend_preprocessing(network: Model, spec: ModelSpec) -> Model:
     ov = import_openvino()
     preparation = ov.preprocess.PrePostProcessor(network)
     for declared in spec.inputs:
@@ -253,7 +257,7 @@ def _prepend_preprocessing(network: Any, spec: ModelSpec) -> Any:
     return preparation.build()
 
 
-def _declare_tensor(port: Any, declared: Input) -> None:
+def _declare_tensor(port: InputInfo, declared: Input) -> None:
     """Say which values, sizes and layout the IR takes."""
     ov = import_openvino()
     if declared.element_type:
@@ -268,7 +272,7 @@ def _declare_tensor(port: Any, declared: Input) -> None:
         port.model().set_layout(ov.Layout(declared.layout))
 
 
-def _convert_and_resize(steps: Any, declared: Input, own_type: Any) -> None:
+def _convert_and_resize(steps: PreProcessSteps, declared: Input, own_type: Type) -> None:
     if declared.element_type:
         steps.convert_element_type(own_type)
     if declared.resize:

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from posezoo.core.convert import frontends
 from posezoo.core.convert.conversion_plan import ConversionOptions
@@ -29,6 +29,9 @@ from posezoo.core.layout import ModelLayout
 from posezoo.core.operating_system import replace_file
 from posezoo.core.resolve.resolved import Target
 from posezoo.core.values import frozen
+
+if TYPE_CHECKING:
+    from openvino import Model
 
 
 @frozen
@@ -58,7 +61,7 @@ def read_contents(xml: Path) -> dict[str, FileContent]:
 
 
 def write_checked_irs(
-    network: Any,
+    network: Model,
     spec: ModelSpec,
     layout: ModelLayout,
     targets: Sequence[Target],
@@ -127,7 +130,7 @@ def write_checked_irs(
             checked: dict[str, object] = {"mode": "off", "outputs": {}}
             if target.precision in checks:
                 result = checks[target.precision].result()
-                checked = {"mode": "strict" if options.is_strict else "", **result.to_record()}
+                checked = _describe_check(result, options)
                 listener(_passed(spec, target.precision, result))
             contents = hashing.result()
             record = None
@@ -137,6 +140,10 @@ def write_checked_irs(
                 )
             staged.append(StagedIr(paths[target.precision], target, contents, record))
         replace_irs(staged, listener=listener)
+
+
+def _describe_check(result: SelfCheckResult, options: ConversionOptions) -> dict[str, object]:
+    return {"mode": "strict" if options.is_strict else "", **result.to_record()}
 
 
 def _passed(spec: ModelSpec, precision: Precision, result: SelfCheckResult) -> SelfCheckPassed:

@@ -42,6 +42,8 @@ from posezoo.core.values import frozen
 from posezoo.core.versions import package_version
 
 if TYPE_CHECKING:
+    from openvino import CompiledModel, Model
+
     from posezoo.core.convert.formats import TensorSignature
 
 #: The seeds of the random images, one for each seed, on which the original and the IR are run.
@@ -179,14 +181,10 @@ def compute_reference(
         recording = recording.without_inner()
     recorded = None
     try:
-        runtime = _open_runtime(spec, path, recording)
-        cases = runtime and _try_samples(spec, runtime)
-        if runtime is None or not cases:
-            is_needed = recording or spec.decoding or by_openvino or runtime
-            if not is_needed and find_missing_runtime(spec):
-                return None
-            runtime = open_openvino(spec, path, _choose_all_sizes(spec, recording))
-            cases = _run_samples(spec, runtime)
+        computed = _run_original(spec, path, recording, by_openvino=by_openvino)
+        if computed is None:
+            return None
+        runtime, cases = computed
         if recording and not runtime.is_independent:
             recorded = _run_recording(spec, path, runtime, recording)
     except (RuntimeError, ValueError) as error:
@@ -198,6 +196,22 @@ def compute_reference(
     is_independent = runtime.is_independent or recorded is not None
     move = partial(_run_moved, spec, runtime, cases)
     return ReferenceOutputs(runtime, cases, is_independent, recorded, move=move)
+
+
+def _run_original(
+    spec: ModelSpec, path: VerifiedSource, recording: Recording | None, *, by_openvino: bool
+) -> tuple[ReferenceRuntime, tuple[ReferenceSample, ...]] | None:
+    """The samples of the format's own runtime, or else of OpenVINO; None as ``compute_reference``
+    returns it.
+    """
+    runtime = _open_runtime(spec, path, recording)
+    if runtime and (cases := _try_samples(spec, runtime)):
+        return runtime, cases
+    is_needed = recording or spec.decoding or by_openvino or runtime
+    if not is_needed and find_missing_runtime(spec):
+        return None
+    runtime = open_openvino(spec, path, _choose_all_sizes(spec, recording))
+    return runtime, _run_samples(spec, runtime)
 
 
 def find_missing_runtime(spec: ModelSpec) -> str:
@@ -499,7 +513,7 @@ def open_openvino(
         run_inner = compile_tensors(network, names, "CPU", EXACT)
         return lambda feed: dict(zip(names, run_inner(feed), strict=True))
 
-    def find_partners(ir: Any) -> dict[Tensor, Partner]:
+    def find_partners(ir: Model) -> dict[Tensor, Partner]:
         ports = [port for node in network.get_ordered_ops() for port in node.outputs()]
         return find_same_names(ir, [name for port in ports for name in sorted(port.names)])
 
@@ -551,7 +565,7 @@ def read_original(
     return cut_outputs(network, spec.output_names, spec.name), inputs
 
 
-def run_compiled(compiled: Any, feed: NamedArrays) -> dict[str, Array]:
+def run_compiled(compiled: CompiledModel, feed: NamedArrays) -> dict[str, Array]:
     """All outputs of an ``openvino.CompiledModel`` by name, copied out of its memory."""
     results = compiled(dict(feed))
     return {name: results[port].copy() for port in compiled.outputs for name in port.names}

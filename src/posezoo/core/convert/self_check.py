@@ -87,6 +87,12 @@ class OutputDifference:
     noise: float | None = None
     rounding: OutputRounding | None = None
 
+    @property
+    def is_noisy(self) -> bool:
+        """Whether the noise is so large that the numbers prove nothing."""
+        # "not <=" instead of ">", so that nan also counts.
+        return self.noise is not None and not self.noise <= LARGEST_NOISE
+
 
 @frozen
 class SelfCheckResult:
@@ -222,36 +228,41 @@ class OutputCheck:
         """
         declared = self.spec.self_check.tolerance
         is_movable = cases[0].moved is not None
+        all_draws = [
+            (case, draw) for case, draws in zip(cases, moved, strict=True) for draw in draws
+        ]
         outputs = {}
         unprovable = []
         for name in names:
             originals = [case.outputs[name] for case in cases]
             results = [each[name] for each in computed]
-            if not all(np.isfinite(result).all() for result in results):
-                raise self.create_error(f"computes inf or nan in {name}")
+            self._require_finite(name, results)
             difference = self._largest_difference(zip(originals, results, strict=True))
-            assert difference is not None
-            noise = self._largest_difference(
-                (original, draw[name])
-                for original, draws in zip(originals, moved, strict=True)
-                for draw in draws
-            )
+            draws = [(case.outputs[name], draw[name]) for case, draw in all_draws]
+            noise = self._largest_difference(draws) if draws else None
             tolerance = declared.get(name, declared.get("*"))
+            outputs[name] = OutputDifference(
+                difference,
+                self._allow(noise if is_movable else 0) if tolerance is None else tolerance,
+                noise,
+            )
             finds_nobody = not any(output.size for output in (*originals, *results))
-            is_noisy = tolerance is None and noise is not None and not noise <= LARGEST_NOISE
-            if finds_nobody or is_noisy:
+            if finds_nobody or (tolerance is None and outputs[name].is_noisy):
                 unprovable.append(name)
-            if tolerance is None:
-                is_fp16 = self.precision == Precision.FP16
-                tolerance = CLIPPED if is_fp16 else allow_difference(noise if is_movable else 0)
-            outputs[name] = OutputDifference(difference, tolerance, noise)
         return OutputComparison(outputs, tuple(unprovable))
 
-    def _largest_difference(self, pairs: Iterable[tuple[Array, Array]]) -> float | None:
+    def _require_finite(self, name: str, values: Sequence[Array | float]) -> None:
+        if not all(np.isfinite(each).all() for each in values):
+            raise self.create_error(f"computes inf or nan in {name}")
+
+    def _allow(self, noise: float | None) -> float:
+        """The tolerance if none is declared; the noise is 0 if it cannot be measured."""
+        return CLIPPED if self.precision == Precision.FP16 else allow_difference(noise)
+
+    def _largest_difference(self, pairs: Iterable[tuple[Array, Array]]) -> float:
         measure = self.spec.self_check.measure
-        differences = [compute_difference(*pair, measure) for pair in pairs]
         # np.max instead of max, because it returns nan if there is one.
-        return float(np.max(differences)) if differences else None
+        return float(np.max([compute_difference(*pair, measure) for pair in pairs]))
 
     def describe_wrong(self, compared: OutputComparison, runtime: str) -> str:
         """The outputs that are wrong, and how far the worst of them is off."""
@@ -403,8 +414,7 @@ class IrCheck(OutputCheck):
             if any(a[name].shape != b[name].shape for a, b in zip(exact, rounded, strict=True)):
                 continue  # another number of people: the rounding cannot be measured
             rounding = measure_rounding(ports.get(name, Output(name, ())), exact, rounded)
-            if not np.isfinite(rounding.absolute):
-                raise self.create_error(f"computes inf or nan in {name}")
+            self._require_finite(name, [rounding.absolute])
             outputs[name] = replace(outputs[name], rounding=rounding)
         return outputs
 
@@ -579,7 +589,7 @@ class IrCheck(OutputCheck):
 
     def _create_unprovable_error(self, name: str, output: OutputDifference) -> SelfCheckError:
         reason = f"{name} finds no person in the test images"
-        if output.noise is not None and not output.noise <= LARGEST_NOISE:
+        if output.is_noisy:
             noise = f"{output.noise:.0%} of its largest value"
             reason = f"a rounding of the input changes {name} by {noise}"
         return self.create_error(

@@ -5,11 +5,14 @@ Model Optimizer, and which a feature does instead.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.supported_mo_args import MoArgumentPairs
 from posezoo.core.plugins import Hook
+
+if TYPE_CHECKING:
+    from openvino import Model
 
 
 class UpstreamSteps:
@@ -51,7 +54,7 @@ class UpstreamSteps:
         """
         return None
 
-    def change_network(self, network: Any, spec: ModelSpec, source: Path) -> Any:  # noqa: ARG002
+    def change_network(self, network: Model, spec: ModelSpec, source: Path) -> Model:  # noqa: ARG002
         """The network (``openvino.Model``) as read from ``source``, with the changes that the
         model's arguments ask for; the one that is passed must not be used afterwards.
 

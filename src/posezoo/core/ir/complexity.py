@@ -13,10 +13,13 @@ from collections.abc import Callable, Collection, Mapping
 from itertools import chain
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posezoo.core.ir.openvino_import import fold_constants, import_openvino
 from posezoo.core.values import frozen
+
+if TYPE_CHECKING:
+    from openvino import Model, Node, Output
 
 
 @frozen
@@ -47,7 +50,7 @@ def read_complexity(
     return complexity
 
 
-def compute_complexity(network: Any) -> Complexity | None:
+def compute_complexity(network: Model) -> Complexity | None:
     """The complexity of an ``openvino.Model``; None if it has dynamic sizes, on which the cost
     depends.
 
@@ -63,11 +66,11 @@ def compute_complexity(network: Any) -> Complexity | None:
     return Complexity(flops / 1e9, weights / 1e6)
 
 
-def _split_operations(network: Any) -> tuple[list[Any], set[str]]:
+def _split_operations(network: Model) -> tuple[list[Node], set[str]]:
     """The operations that depend on an input, and the names of the others: weights and their
     unpacking.
     """
-    operations: list[Any] = []
+    operations: list[Node] = []
     constants: set[str] = set()
     for operation in network.get_ordered_ops():
         kind = operation.get_type_name()
@@ -79,7 +82,7 @@ def _split_operations(network: Any) -> tuple[list[Any], set[str]]:
     return operations, constants
 
 
-def _count_flops(operation: Any) -> float:
+def _count_flops(operation: Node) -> float:
     kind = operation.get_type_name()
     size = sum(map(_size, operation.outputs()))
     if kind in _PER_VALUE:
@@ -89,7 +92,7 @@ def _count_flops(operation: Any) -> float:
     return 0.0
 
 
-def _count_weights(operations: list[Any], constants: set[str]) -> int:
+def _count_weights(operations: list[Node], constants: set[str]) -> int:
     """The values of the weights; a weight that is used twice counts once."""
     weights: dict[str, int] = {}
     for operation in operations:
@@ -105,14 +108,14 @@ def _count_weights(operations: list[Any], constants: set[str]) -> int:
     return sum(weights.values())
 
 
-def _stored_values(node: Any) -> Any:
+def _stored_values(node: Node) -> Any:
     """The node of the stored values, from which a node decompresses a weight."""
     while node.get_type_name() != "Constant" and node.get_input_size():
         node = node.input_value(0).get_node()
     return node
 
 
-def _size(port: Any) -> int:
+def _size(port: Output) -> int:
     # Not from the shape: a list of its sizes takes ten times as long, and a network has thousands
     # of ports.
     return int(port.get_tensor().size // port.get_element_type().size)
@@ -127,15 +130,15 @@ _PER_VALUE: Mapping[str, int] = {
 }  # fmt: skip
 
 
-def _shape(operation: Any, index: int) -> list[int]:
+def _shape(operation: Node, index: int) -> list[int]:
     return list(operation.input_value(index).shape)
 
 
-def _attribute(operation: Any, name: str) -> list[int]:
+def _attribute(operation: Node, name: str) -> list[int]:
     return list(operation.get_attributes()[name])
 
 
-def _transposed(operation: Any, kernel_start: int) -> float:
+def _transposed(operation: Node, kernel_start: int) -> float:
     """Each input value is multiplied by the whole window; the strides give the number of output
     values.
     """
@@ -144,18 +147,18 @@ def _transposed(operation: Any, kernel_start: int) -> float:
     return 2 * shape[kernel_start - 2] * prod(shape[kernel_start:]) / prod(strides)
 
 
-def _pooling(operation: Any) -> float:
+def _pooling(operation: Node) -> float:
     # MaxPool has a second output, the positions of its values, which costs nothing.
     return prod(_attribute(operation, "kernel")) / len(operation.outputs())
 
 
-def _multiplied_row(operation: Any) -> float:
+def _multiplied_row(operation: Node) -> float:
     axis = -2 if operation.get_attributes()["transpose_a"] else -1
     return 2 * _shape(operation, 0)[axis]
 
 
 #: FLOPs for each output value of operations with a window or a row.
-_BY_WINDOW: Mapping[str, Callable[[Any], float]] = {
+_BY_WINDOW: Mapping[str, Callable[[Node], float]] = {
     "Convolution": lambda operation: 2 * prod(_shape(operation, 1)[1:]),  # [out, in, *window]
     # [groups, out, in, *window]
     "GroupConvolution": (lambda operation: 2 * prod(_shape(operation, 1)[2:])),

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posezoo.core.declarations.model import Decoder, Input, ModelSpec, Plain, Precision
 from posezoo.core.declarations.safe_names import OWN
@@ -15,6 +15,9 @@ from posezoo.core.errors import DiskError, OutputError
 from posezoo.core.ir.model_description import MODEL_DESCRIPTION
 from posezoo.core.ir.openvino_import import error_text, import_openvino, static_sizes
 from posezoo.core.ir.provenance import CONVERSION_FORMAT, source_digests
+
+if TYPE_CHECKING:
+    from openvino import Model, Node
 
 #: posezoo's section of an IR's rt_info; read back with ``model.get_rt_info([SECTION, "mean"])``.
 SECTION = "posezoo"
@@ -27,7 +30,7 @@ MODEL_INFO = "model_info"
 _NUMBERED = re.compile(r"[A-Za-z][A-Za-z0-9]*_\d+(?:_.*)?")
 
 
-def prepare_for_writing(network: Any, spec: ModelSpec, decoder: Decoder | None) -> None:
+def prepare_for_writing(network: Model, spec: ModelSpec, decoder: Decoder | None) -> None:
     """Give a network, which is changed, canonical names and the description of its model (rt_info).
 
     Operations that OpenVINO numbered become ``<Type>_<k>``, where k counts in topological order.
@@ -46,7 +49,7 @@ def prepare_for_writing(network: Any, spec: ModelSpec, decoder: Decoder | None) 
         network.set_rt_info(_format_plain(info), [MODEL_INFO])
 
 
-def _read_output_shapes(network: Any, spec: ModelSpec) -> dict[str, tuple[int, ...]]:
+def _read_output_shapes(network: Model, spec: ModelSpec) -> dict[str, tuple[int, ...]]:
     """The shapes of a network's outputs by name; model.yml decides between several names."""
     declared = set(spec.output_names)
     shapes = {}
@@ -57,7 +60,7 @@ def _read_output_shapes(network: Any, spec: ModelSpec) -> dict[str, tuple[int, .
     return shapes
 
 
-def rename_numbered_operations(network: Any) -> None:
+def rename_numbered_operations(network: Model) -> None:
     """Give operations that OpenVINO numbered the same names in each run."""
     numbered = []
     kept_names = set()
@@ -75,7 +78,7 @@ def rename_numbered_operations(network: Any) -> None:
         operation.set_friendly_name(name)
 
 
-def _is_numbered(operation: Any) -> bool:
+def _is_numbered(operation: Node) -> bool:
     """Whether OpenVINO gave an operation its name."""
     kind = operation.get_type_name()
     name = operation.get_friendly_name()
@@ -150,7 +153,7 @@ def _join_numbers(values: tuple[float, ...]) -> str:
     )
 
 
-def write_ir(network: Any, xml: Path, precision: Precision) -> Path:
+def write_ir(network: Model, xml: Path, precision: Precision) -> Path:
     """Write an IR: the .xml, whose folder is created, and the .bin beside it; FP16 weights have 16
     bits.
 

@@ -7,12 +7,15 @@ import sys
 import threading
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from posezoo.core.errors import MissingPackageError, import_optional, pip_command, sanitize
 from posezoo.core.operating_system import IS_WINDOWS
 from posezoo.core.versions import package_version, parse_version
 from posezoo.core.workers.threads import library_threads
+
+if TYPE_CHECKING:
+    from openvino import Model
 
 #: The oldest version; older ones convert MoveNet incorrectly, without an error.
 MINIMUM = (2025, 2)
@@ -75,7 +78,7 @@ def openvino_core(*, extra: str = "convert") -> Any:
     return core
 
 
-def fold_constants(network: Any) -> None:
+def fold_constants(network: Model) -> None:
     """Replace operations that depend on no input, or only on static sizes (ShapeOf), with
     constants.
     """
@@ -86,7 +89,7 @@ def fold_constants(network: Any) -> None:
     manager.run_passes(network)
 
 
-def explain_invalid_names(network: Any) -> str:
+def explain_invalid_names(network: Model) -> str:
     """Which name of an operation or tensor is not UTF-8, or cannot be in XML, as in an IR; empty if
     none.
     """

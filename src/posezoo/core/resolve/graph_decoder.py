@@ -11,6 +11,8 @@ from posezoo.core.plugins import Hook
 from posezoo.core.resolve.input_options import InputOptions
 
 if TYPE_CHECKING:
+    from openvino import Model
+
     from posezoo.core.arrays import Array, NamedArrays
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -36,7 +38,7 @@ class GraphDecoder:
         """
         raise ConversionError(f"{spec.full_name}: no decoder can be put into its IR")
 
-    def append(self, network: Any, spec: ModelSpec) -> Any:
+    def append(self, network: Model, spec: ModelSpec) -> Model:
         """The network (``openvino.Model``), which is changed, with the decoder after its outputs;
         a ConversionError if it does not fit them.
         """
@@ -54,7 +56,7 @@ class GraphDecoder:
         """The names of the network's outputs that the decoder takes, of all with their shapes."""
         raise NotImplementedError
 
-    def add_network_outputs(self, ir: Any, names: Sequence[str]) -> Any:
+    def add_network_outputs(self, ir: Model, names: Sequence[str]) -> Model:
         """An IR with a decoder, with these outputs of its network before its own."""
         raise NotImplementedError
 

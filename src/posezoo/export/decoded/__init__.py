@@ -9,7 +9,7 @@ compares both.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posezoo.core.convert.formats import image_layout
 from posezoo.core.declarations.model import Decoding, ModelSpec
@@ -24,6 +24,8 @@ from posezoo.core.plugins import import_attribute
 from posezoo.export.decoded.decoding_options import find_decoder_network
 
 if TYPE_CHECKING:
+    from openvino import Model, Node
+
     from posezoo.poses.letterbox import Size
 
 #: The outputs of an IR with a decoder: [N, K, 3], or of a detector [N, 4]; and [N].
@@ -63,7 +65,7 @@ def match_roles(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]]) -> dict[
     return names
 
 
-def _input_size(network: Any, spec: ModelSpec) -> Size:
+def _input_size(network: Model, spec: ModelSpec) -> Size:
     """Width and height of the image that the network takes, after a resize in the graph."""
     port = spec.first_input
     shape = port.shape or tuple(static_sizes(network.inputs[0].partial_shape))
@@ -79,7 +81,7 @@ def _input_size(network: Any, spec: ModelSpec) -> Size:
     return sides["W"], sides["H"]
 
 
-def append_decoder(network: Any, spec: ModelSpec) -> Any:
+def append_decoder(network: Model, spec: ModelSpec) -> Model:
     """A network whose outputs are people: ``keypoints`` or ``boxes``, and ``scores``, highest score
     first.
 
@@ -130,7 +132,7 @@ def append_decoder(network: Any, spec: ModelSpec) -> Any:
     return ov.Model(results, network.get_parameters(), network.get_friendly_name())
 
 
-def _find_maps(network: Any, spec: ModelSpec) -> dict[str, Any]:
+def _find_maps(network: Model, spec: ModelSpec) -> dict[str, Node]:
     """The decoder's inputs by role, as floats."""
     from posezoo.export.decoded import nodes
 

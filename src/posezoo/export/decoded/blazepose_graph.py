@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import openvino.opset13 as ops
@@ -35,6 +35,9 @@ from posezoo.poses.blazepose import (
 )
 from posezoo.poses.letterbox import Size
 
+if TYPE_CHECKING:
+    from openvino import Node
+
 
 def build(maps: Maps, size: Size, options: BlazePoseOptions, max_people: int) -> TwoNodes:
     """The person, or the detector's faces, as ``append_decoder`` says."""
@@ -47,7 +50,7 @@ def build(maps: Maps, size: Size, options: BlazePoseOptions, max_people: int) ->
     return ops.concat([points, visibility], 2), reshape(maps["presence"], [1])
 
 
-def _refine(points: Any, heatmaps: Any, size: Size) -> Any:
+def _refine(points: Node, heatmaps: Node, size: Size) -> Node:
     """``refine_landmarks``, of points (1, K, 2) with heatmaps (1, rows, columns, K)."""
     weights = _sigmoid(ops.transpose(heatmaps, integers([0, 3, 1, 2])))
     rows, columns = weights.shape[2:]
@@ -107,5 +110,5 @@ def _build_detector(maps: Maps, options: BlazePoseOptions, max_people: int) -> T
     return ops.concat([keypoints, column], 2), scores
 
 
-def _sigmoid(logits: Any) -> Any:
+def _sigmoid(logits: Node) -> Node:
     return ops.sigmoid(ops.clamp(logits, -LARGEST_LOGIT, LARGEST_LOGIT))

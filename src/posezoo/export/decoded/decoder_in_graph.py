@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import Decoder, Input, ModelSpec
 from posezoo.core.resolve.graph_decoder import GraphDecoder, Shapes
@@ -13,6 +13,8 @@ from posezoo.export import decoded
 from posezoo.export.decoded import decoding_options
 
 if TYPE_CHECKING:
+    from openvino import Model, Node, Type
+
     from posezoo.core.arrays import Array, NamedArrays
 
 
@@ -24,10 +26,10 @@ class _Decoded(GraphDecoder):
     ) -> ModelSpec:
         return decoding_options.with_decoding(spec, decoder, options.max_people, options.min_score)
 
-    def append(self, network: Any, spec: ModelSpec) -> Any:
+    def append(self, network: Model, spec: ModelSpec) -> Model:
         return decoded.append_decoder(network, spec)
 
-    def fit_node(self, spec: ModelSpec, element_type: Any) -> Callable[[Any], Any]:
+    def fit_node(self, spec: ModelSpec, element_type: Type) -> Callable[[Node], Node]:
         from posezoo.export.decoded.frames import FrameFit
 
         return partial(FrameFit.of(spec).fit, element_type=element_type)
@@ -40,7 +42,7 @@ class _Decoded(GraphDecoder):
     def find_outputs(self, spec: ModelSpec, shapes: Shapes) -> Sequence[str]:
         return tuple(decoded.match_roles(spec, shapes).values())
 
-    def add_network_outputs(self, ir: Any, names: Sequence[str]) -> Any:
+    def add_network_outputs(self, ir: Model, names: Sequence[str]) -> Model:
         from posezoo.export.decoded import reference
 
         return reference.add_network_outputs(ir, names)

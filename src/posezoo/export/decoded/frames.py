@@ -7,7 +7,7 @@ stretched.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import openvino.opset13 as ops
@@ -25,6 +25,9 @@ from posezoo.export.decoded.nodes import (
 )
 from posezoo.poses.decoders import fit_to_input, sizing_of_input
 from posezoo.poses.letterbox import KEPT_RESOLUTION, InputSizing, Size
+
+if TYPE_CHECKING:
+    from openvino import Node, Output, Type
 
 
 @frozen
@@ -58,7 +61,7 @@ class FrameFit:
         sizing = sizing_of_input(decoder, port)
         return cls(port.ir_layout, size, stretches, color, sizing)
 
-    def _places(self, frame: Any) -> tuple[Any, Any, Any, Any]:
+    def _places(self, frame: Node) -> tuple[Node, Node, Node, Node]:
         """Nodes, i32 (2,), x before y.
 
         They are the side of the squares of pixels that are averaged, the sides of the averaged
@@ -74,7 +77,7 @@ class FrameFit:
             begin = (target - inner) / integers(2)
         return step, sides / step, inner, begin
 
-    def _scale(self, frame: Any) -> TwoNodes:
+    def _scale(self, frame: Node) -> TwoNodes:
         """The sides of the frame, and the pixels of the input for one of its pixels."""
         axes = [self.layout.index("W"), self.layout.index("H")]
         sides = take(ops.shape_of(frame, "i32"), axes, 0)
@@ -83,7 +86,7 @@ class FrameFit:
             scale = ops.reduce_min(scale, integers([0]), keep_dims=True)
         return sides, scale
 
-    def _whole(self, scale: Any, sides: Any, target: Any) -> Any:
+    def _whole(self, scale: Node, sides: Node, target: Node) -> Node:
         """The sides of the frame in the input, i32 (2,), in whole pixels."""
         if not self.sizing.truncates or self.stretches:
             rounded = ops.round(scale * to_float(sides), "half_to_even")
@@ -93,7 +96,7 @@ class FrameFit:
         other_target = take(target, [1, 0], 0)
         return ops.minimum(target, sides * other_target / other_side)
 
-    def fit(self, frame: Any, element_type: Any) -> Any:
+    def fit(self, frame: Node, element_type: Type) -> Node:
         """A frame in ``layout``, fitted into the input, with values of this type."""
         step, shrunk, inner, begin = self._places(frame)
         across = [take(each, [0], 0) for each in (step, shrunk, inner)]
@@ -121,7 +124,7 @@ class FrameFit:
         frame = ops.convert(frame, element_type.to_string())
         return reshape(frame, shape).output(0)
 
-    def _pad(self, frame: Any, begin: Any, end: Any) -> Any:
+    def _pad(self, frame: Node, begin: Node, end: Node) -> Node:
         """The frame with ``color`` beside it."""
         pads = []
         for amount in (begin, end):
@@ -137,7 +140,7 @@ class FrameFit:
         padded = ops.pad(frame - constant(rest), *pads, "constant", padding)
         return padded + constant(rest)
 
-    def to_frame(self, values: Any, frame: Any) -> Any:
+    def to_frame(self, values: Node, frame: Output) -> Node:
         """Keypoints (N, K, 3) or boxes (N, 4), converted from pixels of the input to pixels of the
         frame.
         """
@@ -154,7 +157,7 @@ class FrameFit:
         return ops.subtract(values, ops.concat(begins, 0)) * ops.concat(scales, 0)
 
 
-def _resample(image: Any, axis: int, channels: int, step: Any, shrunk: Any, inner: Any) -> Any:
+def _resample(image: Node, axis: int, channels: int, step: Node, shrunk: Node, inner: Node) -> Node:
     """The image with ``inner`` rows or columns, interpolated between averages of ``step`` of its
     own.
 
@@ -193,11 +196,11 @@ def _resample(image: Any, axis: int, channels: int, step: Any, shrunk: Any, inne
     return ops.reduce_mean(before + (after - before) * share, integers([axis]))
 
 
-def _reshape_to(values: Any, sides: list[Any]) -> Any:
+def _reshape_to(values: Node, sides: list[Node]) -> Node:
     """The values with these sides, nodes i32 (1,), of which -1 is computed."""
     return ops.reshape(values, ops.concat(sides, 0), False)
 
 
-def _count_to(count: Any) -> Any:
+def _count_to(count: Node) -> Node:
     """0, 1, ... below a number, i32 (1,)."""
     return ops.range(integers(0), ops.squeeze(count, integers([0])), integers(1), "i32")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -27,6 +27,9 @@ from posezoo.export.decoded.nodes import (
 from posezoo.poses import heatmap, peaks
 from posezoo.poses.heatmap import CONVENTIONS, HeatmapOptions
 from posezoo.poses.letterbox import Size
+
+if TYPE_CHECKING:
+    from openvino import Node
 
 
 def build(maps: Maps, size: Size, options: HeatmapOptions, _max_people: int) -> TwoNodes:
@@ -53,7 +56,7 @@ def build(maps: Maps, size: Size, options: HeatmapOptions, _max_people: int) -> 
     return unsqueeze(points, [0]), score
 
 
-def _near(maps: Any, cells: Any, radius: int) -> Any:
+def _near(maps: Node, cells: Node, radius: int) -> Node:
     """(K, (2 radius + 1)^2): the values of maps (1, K, H, W) around cells (K, 2), row by row.
 
     A place outside the map has the value of the nearest cell.
@@ -67,11 +70,11 @@ def _near(maps: Any, cells: Any, radius: int) -> Any:
     return ops.gather_elements(flat, indices, 1)
 
 
-def _clamp(positions: Any, last: int) -> Any:
+def _clamp(positions: Node, last: int) -> Node:
     return ops.minimum(ops.maximum(positions, integers(0)), integers(last))
 
 
-def _inside(maps: Any, cells: Any, first: int, last: int) -> Any:
+def _inside(maps: Node, cells: Node, first: int, last: int) -> Node:
     """(K, 1) bool: whether cells are ``first`` or more from the start of both axes, ``last`` from
     the end.
     """
@@ -82,7 +85,7 @@ def _inside(maps: Any, cells: Any, first: int, last: int) -> Any:
     return ops.reduce_logical_and(both, integers([1]), keep_dims=True)
 
 
-def _quarter(maps: Any, cells: Any, _scores: Any, _blur: int) -> Any:
+def _quarter(maps: Node, cells: Node, _scores: Node, _blur: int) -> Node:
     near = _near(maps, cells, 1)
     slopes = take(near, [5, 7], 1) - take(near, [3, 1], 1)
     offsets = ops.sign(slopes) * constant(peaks.QUARTER)
@@ -90,7 +93,7 @@ def _quarter(maps: Any, cells: Any, _scores: Any, _blur: int) -> Any:
     return keep_where(is_inside, offsets)
 
 
-def _dark(maps: Any, cells: Any, scores: Any, blur: int) -> Any:
+def _dark(maps: Node, cells: Node, scores: Node, blur: int) -> Node:
     smooth = _blur(maps, blur, "constant")
     highest = ops.reduce_max(smooth, integers([0, 2, 3]))
     factors = ops.divide(scores, unsqueeze(highest, [1]))
@@ -101,13 +104,13 @@ def _dark(maps: Any, cells: Any, scores: Any, blur: int) -> Any:
     return keep_where(are_all(is_inside, is_above(scores, 0)), offsets)
 
 
-def _udp(maps: Any, cells: Any, _scores: Any, blur: int) -> Any:
+def _udp(maps: Node, cells: Node, _scores: Node, blur: int) -> Node:
     smooth = _blur(maps, blur, "reflect")
     near = ops.clamp(_near(smooth, cells, 1), *heatmap.UDP_VALUES)
     return _newton(ops.log(near), heatmap.UDP_DIFFERENCES)
 
 
-def _blur(maps: Any, width: int, mode: str) -> Any:
+def _blur(maps: Node, width: int, mode: str) -> Node:
     """The maps, (1, K, H, W), smoothed as by OpenCV's GaussianBlur; beyond the border 0, or
     mirrored.
     """
@@ -126,7 +129,7 @@ def _blur(maps: Any, width: int, mode: str) -> Any:
     return smooth
 
 
-def _newton(log: Any, differences: Any) -> Any:
+def _newton(log: Node, differences: Node) -> Node:
     """(K, 2): as ``poses.heatmap.newton_step``, for the values around each cell."""
     weights = constant(differences.reshape(len(differences), -1))
     derived = ops.matmul(log, weights, False, True)
@@ -142,7 +145,7 @@ def _newton(log: Any, differences: Any) -> Any:
     return keep_where(are_all(is_bent, is_short), step)
 
 
-_REFINEMENTS: dict[object, Callable[[Any, Any, Any, int], Any]] = {
+_REFINEMENTS: dict[object, Callable[[Node, Node, Node, int], Node]] = {
     heatmap.quarter_offsets: _quarter,
     heatmap.dark_offsets: _dark,
     heatmap.udp_offsets: _udp,

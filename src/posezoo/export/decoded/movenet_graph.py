@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import openvino.opset13 as ops
 
@@ -19,6 +19,9 @@ from posezoo.export.decoded.nodes import (
 from posezoo.poses.letterbox import Size
 from posezoo.poses.movenet import JOINTS, MultiPoseOptions
 from posezoo.poses.top_down import TopDownOptions
+
+if TYPE_CHECKING:
+    from openvino import Node
 
 
 def build(maps: Maps, size: Size, _options: TopDownOptions, _max_people: int) -> TwoNodes:
@@ -40,6 +43,6 @@ def build_multipose(
     return _to_pixels(keypoints, size), ops.clamp(scores, 0, 1)
 
 
-def _to_pixels(keypoints: Any, size: Size) -> Any:
+def _to_pixels(keypoints: Node, size: Size) -> Node:
     """Keypoints (N, K, 3): y, x as shares of the sides become x, y in pixels."""
     return take(keypoints, [1, 0, 2], 2) * constant([*size, 1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import openvino.opset13 as ops
@@ -13,10 +13,13 @@ from numpy.typing import ArrayLike
 from posezoo.core.ir.openvino_import import static_sizes
 from posezoo.poses.letterbox import Size
 
-#: The outputs of a network, by role.
-Maps = Mapping[str, Any]
+if TYPE_CHECKING:
+    from openvino import Node
 
-TwoNodes = tuple[Any, Any]
+#: The outputs of a network, by role.
+Maps = Mapping[str, "Node"]
+
+TwoNodes = tuple["Node", "Node"]
 
 #: The most boxes that ``pick_apart`` finds: there are as many steps in the graph.
 MOST_BOXES = 256
@@ -28,7 +31,7 @@ NO_BOX = -30000
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-def constant(values: ArrayLike) -> Any:
+def constant(values: ArrayLike) -> Node:
     """A constant f32 that keeps its values in an IR in FP16: what is rounded away is a second
     constant.
     """
@@ -41,64 +44,64 @@ def constant(values: ArrayLike) -> Any:
     return ops.constant(coarse) + ops.constant(rest)
 
 
-def integers(values: ArrayLike) -> Any:
+def integers(values: ArrayLike) -> Node:
     """A constant i32."""
     return ops.constant(np.asarray(values, np.int32))
 
 
-def to_float(node: Any) -> Any:
+def to_float(node: Node) -> Node:
     """The values as f32."""
     if node.get_element_type().to_string() == "f32":
         return node
     return ops.convert(node, "f32")
 
 
-def is_above(values: Any, limit: ArrayLike) -> Any:
+def is_above(values: Node, limit: ArrayLike) -> Node:
     """Whether values f32 are greater than a constant."""
     return ops.greater(values, constant(limit))
 
 
-def is_at_least(values: Any, limit: ArrayLike) -> Any:
+def is_at_least(values: Node, limit: ArrayLike) -> Node:
     """Whether values f32 are a constant, or greater."""
     return ops.greater_equal(values, constant(limit))
 
 
-def are_all(*conditions: Any) -> Any:
+def are_all(*conditions: Node) -> Node:
     """Where all of these conditions hold."""
     return reduce(ops.logical_and, conditions)
 
 
-def keep_where(condition: Any, values: Any) -> Any:
+def keep_where(condition: Node, values: Node) -> Node:
     """The values where a condition holds, and 0 elsewhere."""
     return ops.select(condition, values, constant(0))
 
 
-def sum_over(values: Any, *axes: int) -> Any:
+def sum_over(values: Node, *axes: int) -> Node:
     """The sums of values over these axes."""
     return ops.reduce_sum(values, integers(axes))
 
 
-def reshape(values: Any, sides: Sequence[int]) -> Any:
+def reshape(values: Node, sides: Sequence[int]) -> Node:
     """The values with other sides, of which -1 is computed."""
     return ops.reshape(values, integers(sides), False)
 
 
-def unsqueeze(values: Any, axes: ArrayLike) -> Any:
+def unsqueeze(values: Node, axes: ArrayLike) -> Node:
     """The values with further axes of length 1."""
     return ops.unsqueeze(values, integers(axes))
 
 
-def without_batch(values: Any) -> Any:
+def without_batch(values: Node) -> Node:
     """The values of the only image of a batch."""
     return ops.squeeze(values, integers([0]))
 
 
-def find_maximum(rows: Any) -> TwoNodes:
+def find_maximum(rows: Node) -> TwoNodes:
     """Of rows (N, L): the index of the first maximum, i32 (N, 1), and its value, (N, 1)."""
     return _rank(rows, 1, 1)
 
 
-def _rank(values: Any, count: int, axis: int) -> TwoNodes:
+def _rank(values: Node, count: int, axis: int) -> TwoNodes:
     """The indices and the values of the highest, in descending order; equal ones in their order."""
     best = ops.topk(
         values, integers(count), axis, "max", sort="value", index_element_type="i32", stable=True
@@ -106,7 +109,7 @@ def _rank(values: Any, count: int, axis: int) -> TwoNodes:
     return best.output(1), best.output(0)
 
 
-def select_highest(scores: Any, limit: int) -> TwoNodes:
+def select_highest(scores: Node, limit: int) -> TwoNodes:
     """The indices and values of the highest scores, (N,), in descending order; equal ones in their
     order.
 
@@ -123,7 +126,7 @@ def select_highest(scores: Any, limit: int) -> TwoNodes:
     return _rank(scores, limit or count, 0)
 
 
-def select_rows(values: Any, scores: Any, limit: int) -> TwoNodes:
+def select_rows(values: Node, scores: Node, limit: int) -> TwoNodes:
     """The rows (N, ...) with the highest scores (N,): (limit, ...), of which the last are zeros if
     there are fewer.
     """
@@ -135,13 +138,13 @@ def select_rows(values: Any, scores: Any, limit: int) -> TwoNodes:
     return take(padded, order, 0), best
 
 
-def pick_boxes_apart(boxes: Any, ranks: Any, max_overlap: float, count: int) -> TwoNodes:
+def pick_boxes_apart(boxes: Node, ranks: Node, max_overlap: float, count: int) -> TwoNodes:
     """As ``pick_apart``, for boxes (N, 4) with their ranks (N,)."""
     sides = [unsqueeze(take(boxes, side, 1), [0]) for side in range(4)]
     return pick_apart(sides, unsqueeze(ranks, [0]), max_overlap, count)
 
 
-def pick_apart(sides: Sequence[Any], ranks: Any, max_overlap: float, count: int) -> TwoNodes:
+def pick_apart(sides: Sequence[Node], ranks: Node, max_overlap: float, count: int) -> TwoNodes:
     """The indices and ranks, (count,), of the best boxes that do not overlap a better one; a rank
     is NO_BOX if there is no further box.
 
@@ -186,7 +189,7 @@ def pick_apart(sides: Sequence[Any], ranks: Any, max_overlap: float, count: int)
     return ops.concat(picked, 0), ops.concat(highest, 0)
 
 
-def find_groups(sides: Sequence[Any], picked: Any, max_overlap: float) -> Any:
+def find_groups(sides: Sequence[Node], picked: Node, max_overlap: float) -> Node:
     """(count, N) bool: the boxes that each box of ``pick_apart`` removed, and itself.
 
     Args:
@@ -205,23 +208,23 @@ def find_groups(sides: Sequence[Any], picked: Any, max_overlap: float) -> Any:
     return ops.logical_or(is_removed, ops.equal(unsqueeze(picked, [1]), every))
 
 
-def _common_area(sides: Sequence[Any], others: Sequence[Any]) -> Any:
+def _common_area(sides: Sequence[Node], others: Sequence[Node]) -> Node:
     low = [ops.maximum(one, other) for one, other in zip(sides[:2], others[:2], strict=True)]
     high = [ops.minimum(one, other) for one, other in zip(sides[2:], others[2:], strict=True)]
     return _area(*low, *high)
 
 
-def _area(left: Any, top: Any, right: Any, bottom: Any) -> Any:
+def _area(left: Node, top: Node, right: Node, bottom: Node) -> Node:
     """The areas of boxes; 0 of those that are inside out."""
     return ops.relu(right - left) * ops.relu(bottom - top)
 
 
-def box_corners(centers: Any, halves: Any) -> Any:
+def box_corners(centers: Node, halves: Node) -> Node:
     """Boxes (N, 4) from their centers and half their sides, (N, 2)."""
     return ops.concat([centers - halves, centers + halves], 1)
 
 
-def clip_boxes(boxes: Any, size: Size) -> TwoNodes:
+def clip_boxes(boxes: Node, size: Size) -> TwoNodes:
     """The parts of boxes (N, 4) inside an image of this width and height; and whether they have a
     size, (N,).
     """
@@ -232,25 +235,25 @@ def clip_boxes(boxes: Any, size: Size) -> TwoNodes:
     return inside, ops.reduce_logical_and(has_sides, integers([1]))
 
 
-def take(values: Any, indices: ArrayLike | Any, axis: int) -> Any:
+def take(values: Node, indices: ArrayLike | Node, axis: int) -> Node:
     """The values at these indices of an axis."""
     if not hasattr(indices, "get_element_type"):
         indices = integers(indices)
     return ops.gather(values, indices, integers(axis))
 
 
-def shift(keypoints: Any, offset: float) -> Any:
+def shift(keypoints: Node, offset: float) -> Node:
     """Keypoints (N, K, 3), moved to the right and down."""
     return ops.add(keypoints, constant([offset, offset, 0]))
 
 
-def are_finite(values: Any) -> Any:
+def are_finite(values: Node) -> Node:
     """(N,) bool: whether all values of a row (N, ...) are finite."""
     is_finite = ops.less_equal(ops.abs(values), constant(_LARGEST))
     return ops.reduce_logical_and(is_finite, integers(range(1, len(values.shape))))
 
 
-def keep_people(values: Any, scores: Any, min_score: float) -> TwoNodes:
+def keep_people(values: Node, scores: Node, min_score: float) -> TwoNodes:
     """Set people with lower scores or values that are not finite, and keypoints without a score, to
     0.
 

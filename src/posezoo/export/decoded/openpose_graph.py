@@ -6,7 +6,7 @@ once: a tensor (L, P, P) has a row for each start and a column for each end of a
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import openvino.opset1 as ops1
@@ -34,6 +34,9 @@ from posezoo.poses.letterbox import Size
 from posezoo.poses.limbs import ENOUGH, SHARES_OF_LIMB, LimbTable, limb_table
 from posezoo.poses.openpose import SKELETON, OpenPoseOptions
 from posezoo.poses.peaks import HUGE, TINY
+
+if TYPE_CHECKING:
+    from openvino import Node
 
 #: How often the starts and ends of limbs exchange messages in ``_match``.
 ROUNDS = 20
@@ -108,7 +111,7 @@ def _split(maps: Maps) -> TwoNodes:
     return take(both, range(19), 1), take(both, range(19, 57), 1)
 
 
-def _find_peaks(joints: Any, radius: int, options: OpenPoseOptions) -> TwoNodes:
+def _find_peaks(joints: Node, radius: int, options: OpenPoseOptions) -> TwoNodes:
     """The flat cell of each peak, i32 (18, P), and its score, highest first; 0 if there is no
     peak.
     """
@@ -136,7 +139,7 @@ def _find_peaks(joints: Any, radius: int, options: OpenPoseOptions) -> TwoNodes:
     return best.output(1), best.output(0)
 
 
-def _refine(joints: Any, peaks: Any) -> TwoNodes:
+def _refine(joints: Node, peaks: Node) -> TwoNodes:
     """x and y of the peaks in cells, (18, P), as ``poses.peaks.refine_subpixel``."""
     _, joint_count, height, width = joints.shape
     count = height * width
@@ -168,7 +171,7 @@ def _refine(joints: Any, peaks: Any) -> TwoNodes:
     return take(points, 0, 0), take(points, 1, 0)
 
 
-def _at_limbs(values: Any, table: LimbTable) -> TwoNodes:
+def _at_limbs(values: Node, table: LimbTable) -> TwoNodes:
     """The values, (K, P), at the starts of the limbs, (L, P, 1), and at their ends, (L, 1, P)."""
     starts = take(values, table.starts, 0)
     ends = take(values, table.ends, 0)
@@ -176,7 +179,7 @@ def _at_limbs(values: Any, table: LimbTable) -> TwoNodes:
 
 
 def _find_candidates(
-    x: Any, y: Any, is_peak: Any, pafs: Any, min_affinity: float, table: LimbTable
+    x: Node, y: Node, is_peak: Node, pafs: Node, min_affinity: float, table: LimbTable
 ) -> TwoNodes:
     """The affinity of each pair, 0 if it is no candidate, and its length in cells; as
     ``poses.limbs``.
@@ -200,7 +203,7 @@ def _find_candidates(
     return is_found * total / ops.maximum(count, constant(1)), length
 
 
-def _sample_axis(positions: Any, side: int, shares: Any, table: LimbTable) -> TwoNodes:
+def _sample_axis(positions: Node, side: int, shares: Node, table: LimbTable) -> TwoNodes:
     """Of x or y: the vectors of all pairs, (L, P, P), and the cells of their samples, i32 (10, L,
     P, P).
     """
@@ -210,7 +213,7 @@ def _sample_axis(positions: Any, side: int, shares: Any, table: LimbTable) -> Tw
     return span, ops.convert(samples, "i32")
 
 
-def _label(is_limb: Any, table: LimbTable, *, is_usual: bool) -> Any:
+def _label(is_limb: Node, table: LimbTable, *, is_usual: bool) -> Node:
     """(K, P): the group of each peak if these limbs are joined: the index of one of the group's
     peaks.
     """
@@ -231,7 +234,7 @@ def _label(is_limb: Any, table: LimbTable, *, is_usual: bool) -> Any:
     return labels
 
 
-def _join(labels: Any, is_limb: Any, limb: int, table: LimbTable) -> Any:
+def _join(labels: Node, is_limb: Node, limb: int, table: LimbTable) -> Node:
     """The labels if the pairs of one limb are joined, unless a group would get two joints of a
     kind.
 
@@ -254,7 +257,7 @@ def _join(labels: Any, is_limb: Any, limb: int, table: LimbTable) -> Any:
     return labels * (constant(1) - is_moved) + given
 
 
-def _members(groups: Any, labels: Any, is_peak: Any) -> Any:
+def _members(groups: Node, labels: Node, is_peak: Node) -> Node:
     """(G, K P): 1 for the peaks of each of the groups, (G,)."""
     rows = reshape(groups, [-1, 1])
     columns = reshape(labels, [1, -1])
@@ -262,21 +265,21 @@ def _members(groups: Any, labels: Any, is_peak: Any) -> Any:
     return to_float(ops.equal(rows, columns)) * peaks
 
 
-def _sums(members: Any, *values: Any) -> list[Any]:
+def _sums(members: Node, *values: Node) -> list[Node]:
     """The sums of values of peaks, (K, P), over the members of each group."""
     columns = [reshape(each, [-1, 1]) for each in values]
     sums = ops.matmul(members, ops.concat(columns, 1), False, False)
     return [take(sums, place, 1) for place in range(len(values))]
 
 
-def _sum_at_starts(values: Any, table: LimbTable) -> Any:
+def _sum_at_starts(values: Node, table: LimbTable) -> Node:
     """(K, P): the sum of values of limbs, (L, P, P), over the limbs that start at each peak."""
     starts = np.equal.outer(np.arange(table.joints), table.starts)
     return ops.matmul(constant(starts), sum_over(values, 2), False, False)
 
 
 def _person_heights(
-    labels: Any, is_limb: Any, length: Any, is_peak: Any, table: LimbTable
+    labels: Node, is_limb: Node, length: Node, is_peak: Node, table: LimbTable
 ) -> TwoNodes:
     """Of each peak, (K, P): the logarithm of its person's height in cells, and 1 if it is
     known.
@@ -293,14 +296,14 @@ def _person_heights(
     return reshape(logs, shape), reshape(is_known, shape)
 
 
-def _lengths(table: LimbTable) -> Any:
+def _lengths(table: LimbTable) -> Node:
     """(L, 1, 1): the usual lengths; 1, which is not used, if they are unknown."""
     return np.nan_to_num(table.lengths, nan=1).reshape(-1, 1, 1)
 
 
 def _weigh(
-    affinity: Any, length: Any, log_heights: Any, is_known: Any, cell: float, table: LimbTable
-) -> Any:
+    affinity: Node, length: Node, log_heights: Node, is_known: Node, cell: float, table: LimbTable
+) -> Node:
     """The weight of each pair, as in ``poses.grouping``."""
     one, other = _at_limbs(log_heights, table)
     is_one, is_other = _at_limbs(is_known, table)
@@ -320,7 +323,7 @@ def _weigh(
     return constant(1) + affinity * bonus - penalty
 
 
-def _match(weights: Any) -> Any:
+def _match(weights: Node) -> Node:
     """1 for the pairs with the largest sum of weights, of which no two share a start or an end.
 
     Each start tells each end how much it would gain by it, compared with its best other end, and
@@ -332,7 +335,7 @@ def _match(weights: Any) -> Any:
         weights: 0 for what is no pair.
     """
 
-    def best_other(gains: Any, axis: int) -> Any:
+    def best_other(gains: Node, axis: int) -> Node:
         best = ops.reduce_max(gains, integers([axis]), keep_dims=True)
         is_best = ops.greater_equal(gains, best)
         others = ops.select(is_best, constant(0), gains)

@@ -5,7 +5,7 @@ self-check.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,13 +20,16 @@ from posezoo.poses.decoders import decode_with_options, find_decoder, resolve_op
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import ImageTransform, Size, letterbox_image
 
+if TYPE_CHECKING:
+    from openvino import Model
+
 #: The allowed differences from the numpy decoder: of coordinates in pixels of the network's input,
 #: of scores.
 PIXELS = 0.2
 SCORE = 1e-4
 
 
-def add_network_outputs(ir: Any, names: Sequence[str]) -> Any:
+def add_network_outputs(ir: Model, names: Sequence[str]) -> Model:
     """An IR with a decoder, with the outputs of its network first; its own are ``decoded 0`` and
     1.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import openvino.opset13 as ops
 
@@ -22,6 +22,9 @@ from posezoo.export.decoded.nodes import (
 )
 from posezoo.poses.letterbox import Size
 from posezoo.poses.rf_detr import EXPONENT, FINDABLE, FIRST, PERSON, SECOND, THIRD, RfDetrOptions
+
+if TYPE_CHECKING:
+    from openvino import Node
 
 
 def build(maps: Maps, size: Size, _options: RfDetrOptions, max_people: int) -> TwoNodes:
@@ -44,7 +47,7 @@ def build(maps: Maps, size: Size, _options: RfDetrOptions, max_people: int) -> T
     return take(keypoints, order, 0), best
 
 
-def _mean_variance(rows: Any, logits: Any) -> Any:
+def _mean_variance(rows: Node, logits: Node) -> Node:
     """(N,): the mean of the traces of the keypoints' covariances, weighted by sigmoid(logits)."""
     first, second, third = (take(rows, place, 2) for place in (FIRST, SECOND, THIRD))
     double = constant(-2)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from openvino import opset14 as ops
@@ -16,6 +16,9 @@ from openvino import opset14 as ops
 from posezoo.core.arrays import Array
 from posezoo.formats.caffe.layer import Layer, LayerBuilder, along_axis, constant, integers, rank_of
 from posezoo.formats.caffe.prototxt import Message
+
+if TYPE_CHECKING:
+    from openvino import Node, Output
 
 _HEIGHT_AND_WIDTH = (2, 3)
 # The words of enumerations, by the numbers that old files have in their place.
@@ -33,7 +36,7 @@ def _spatial(parameters: Message, name: str, default: int) -> list[int]:
     return [height, width]
 
 
-def _build_convolution(layer: Layer) -> Any:
+def _build_convolution(layer: Layer) -> Node:
     declared = layer.declared.message("convolution_param")
     groups = declared.integer("group", 1)
     weights = layer.blob(0)
@@ -61,7 +64,7 @@ def _build_convolution(layer: Layer) -> Any:
     return ops.add(convolved, constant(bias))
 
 
-def _build_pooling(layer: Layer) -> Any:
+def _build_pooling(layer: Layer) -> Node:
     declared = layer.declared.message("pooling_param")
     method = declared.text("pool", "MAX")
     method = _POOLS.get(method, method)
@@ -96,7 +99,7 @@ def _build_pooling(layer: Layer) -> Any:
     return ops.multiply(averages, constant(factors))
 
 
-def _overhang_factors(values: Any, averages: Any, window: Mapping[str, Any]) -> Array:
+def _overhang_factors(values: Output, averages: Node, window: Mapping[str, Any]) -> Array:
     """What averages are multiplied with so that windows count the padding, and nothing beyond it.
 
     With padding, OpenVINO divides by the size of a whole window, also at the end.
@@ -111,7 +114,7 @@ def _overhang_factors(values: Any, averages: Any, window: Mapping[str, Any]) -> 
     return np.asarray(np.multiply.outer(*factors)[None, None])
 
 
-def _build_inner_product(layer: Layer) -> Any:
+def _build_inner_product(layer: Layer) -> Node:
     declared = layer.declared.message("inner_product_param")
     axis = declared.integer("axis", 1)
     weights = layer.blob(0)
@@ -125,13 +128,13 @@ def _build_inner_product(layer: Layer) -> Any:
     return ops.add(product, constant(layer.vector(1)))
 
 
-def _flatten(values: Any, axis: int) -> Any:
+def _flatten(values: Node | Output, axis: int) -> Node:
     """The values with one size in place of those from an axis on."""
     axis %= rank_of(values)
     return ops.reshape(values, integers([0] * axis + [-1]), True)
 
 
-def _build_flatten(layer: Layer) -> Any:
+def _build_flatten(layer: Layer) -> Node:
     declared = layer.declared.message("flatten_param")
     rank = rank_of(layer.input)
     axis = declared.integer("axis", 1) % rank
@@ -144,7 +147,7 @@ def _build_flatten(layer: Layer) -> Any:
     return ops.reshape(layer.input, integers(flat), True)
 
 
-def _build_reshape(layer: Layer) -> Any:
+def _build_reshape(layer: Layer) -> Node:
     declared = layer.declared.message("reshape_param")
     if declared.integer("axis", 0) or declared.integer("num_axes", -1) != -1:
         raise layer.make_error("a part of the sizes is reshaped, which is not supported")
@@ -152,19 +155,19 @@ def _build_reshape(layer: Layer) -> Any:
     return ops.reshape(layer.input, integers(sizes), True)
 
 
-def _build_permute(layer: Layer) -> Any:
+def _build_permute(layer: Layer) -> Node:
     order = layer.declared.message("permute_param").integers("order")
     rest = [axis for axis in range(rank_of(layer.input)) if axis not in order]
     return ops.transpose(layer.input, integers(order + rest))
 
 
-def _build_concat(layer: Layer) -> Any:
+def _build_concat(layer: Layer) -> Node:
     declared = layer.declared.message("concat_param")
     axis = declared.integer("axis", declared.integer("concat_dim", 1))
     return ops.concat(list(layer.require_inputs(1)), axis)
 
 
-def _build_slice(layer: Layer) -> Any:
+def _build_slice(layer: Layer) -> Node:
     declared = layer.declared.message("slice_param")
     axis = declared.integer("axis", declared.integer("slice_dim", 1))
     points = declared.integers("slice_point")
@@ -175,18 +178,18 @@ def _build_slice(layer: Layer) -> Any:
     return ops.variadic_split(layer.input, integers(axis), integers([*sizes, -1]))
 
 
-def _build_relu(layer: Layer) -> Any:
+def _build_relu(layer: Layer) -> Node:
     slope = layer.declared.message("relu_param").number("negative_slope", 0)
     if slope:
         return ops.prelu(layer.input, constant([slope]))
     return ops.relu(layer.input)
 
 
-def _build_prelu(layer: Layer) -> Any:
+def _build_prelu(layer: Layer) -> Node:
     return ops.prelu(layer.input, constant(layer.vector(0)))
 
 
-def _build_power(layer: Layer) -> Any:
+def _build_power(layer: Layer) -> Node:
     declared = layer.declared.message("power_param")
     scale = declared.number("scale", 1)
     shift = declared.number("shift", 0)
@@ -198,12 +201,12 @@ def _build_power(layer: Layer) -> Any:
     return ops.power(linear, constant(power))
 
 
-def _build_softmax(layer: Layer) -> Any:
+def _build_softmax(layer: Layer) -> Node:
     axis = layer.declared.message("softmax_param").integer("axis", 1)
     return ops.softmax(layer.input, axis % rank_of(layer.input))
 
 
-def _build_lrn(layer: Layer) -> Any:
+def _build_lrn(layer: Layer) -> Node:
     declared = layer.declared.message("lrn_param")
     region = declared.text("norm_region", "ACROSS_CHANNELS")
     is_across = _REGIONS.get(region, region) == "ACROSS_CHANNELS"
@@ -215,7 +218,7 @@ def _build_lrn(layer: Layer) -> Any:
     return ops.lrn(layer.input, axes, alpha, beta, bias=bias, size=size)
 
 
-def _build_batch_norm(layer: Layer) -> Any:
+def _build_batch_norm(layer: Layer) -> Node:
     """The normalization with the averages of the training, as a product and a sum."""
     epsilon = layer.declared.message("batch_norm_param").number("eps", 1e-5)
     # The averages are stored as sums, and how much was added up stands beside them.
@@ -228,7 +231,7 @@ def _build_batch_norm(layer: Layer) -> Any:
     return _scale_channels(layer.input, factor, -mean * factor)
 
 
-def _scale_channels(values: Any, factor: Any, offset: Any, axis: int = 1) -> Any:
+def _scale_channels(values: Output, factor: Node, offset: Node, axis: int = 1) -> Node:
     rank = rank_of(values)
     factors = along_axis(factor, rank, axis)
     offsets = along_axis(offset, rank, axis)
@@ -236,7 +239,7 @@ def _scale_channels(values: Any, factor: Any, offset: Any, axis: int = 1) -> Any
     return ops.add(product, constant(offsets))
 
 
-def _build_scale(layer: Layer) -> Any:
+def _build_scale(layer: Layer) -> Node:
     declared = layer.declared.message("scale_param")
     rank = rank_of(layer.input)
     axis = declared.integer("axis", 1) % rank
@@ -248,7 +251,7 @@ def _build_scale(layer: Layer) -> Any:
     return ops.multiply(layer.input, constant(along_axis(factor, rank, axis)))
 
 
-def _multiply_inputs(layer: Layer, axis: int) -> Any:
+def _multiply_inputs(layer: Layer, axis: int) -> Node:
     """The first input times the second, whose sizes are those of the first from an axis on."""
     values, factors = layer.inputs[:2]
     before = axis
@@ -262,7 +265,7 @@ def _multiply_inputs(layer: Layer, axis: int) -> Any:
     return ops.multiply(values, factors)
 
 
-def _build_eltwise(layer: Layer) -> Any:
+def _build_eltwise(layer: Layer) -> Node:
     declared = layer.declared.message("eltwise_param")
     operation = declared.text("operation", "SUM")
     operation = _ELTWISE.get(operation, operation)
@@ -277,7 +280,7 @@ def _build_eltwise(layer: Layer) -> Any:
     return reduce(combine, terms)
 
 
-def _build_axpy(layer: Layer) -> Any:
+def _build_axpy(layer: Layer) -> Node:
     """Of se-resnet: the first input, of one value a channel, times the second, plus the third."""
     factors, values, offset = layer.require_inputs(3)[:3]
     missing = rank_of(values) - rank_of(factors)
@@ -286,13 +289,13 @@ def _build_axpy(layer: Layer) -> Any:
     return ops.add(ops.multiply(factors, values), offset)
 
 
-def _build_swish(layer: Layer) -> Any:
+def _build_swish(layer: Layer) -> Node:
     beta = layer.declared.message("swish_param").number("beta", 1)
     scaled = layer.input if beta == 1 else ops.multiply(layer.input, constant(beta))
     return ops.multiply(layer.input, ops.sigmoid(scaled))
 
 
-def _build_clip(layer: Layer) -> Any:
+def _build_clip(layer: Layer) -> Node:
     declared = layer.declared.message("clip_param")
     return ops.clamp(layer.input, declared.number("min", 0), declared.number("max", 0))
 

@@ -7,7 +7,7 @@ Source: Liu et al., SSD: Single Shot MultiBox Detector, 2016; parameters as in t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from openvino import opset14 as ops
@@ -15,10 +15,13 @@ from openvino import opset14 as ops
 from posezoo.formats.caffe.layer import Layer, LayerBuilder, along_axis, constant, integers
 from posezoo.formats.caffe.prototxt import Message
 
+if TYPE_CHECKING:
+    from openvino import Node, Output
+
 _CODES = {"1": "CORNER", "2": "CENTER_SIZE", "3": "CORNER_SIZE"}
 
 
-def _build_normalize(layer: Layer) -> Any:
+def _build_normalize(layer: Layer) -> Node:
     declared = layer.declared.message("norm_param")
     axes = [1, 2, 3] if declared.flag("across_spatial", True) else [1]
     epsilon = declared.number("eps", 1e-10)
@@ -27,7 +30,7 @@ def _build_normalize(layer: Layer) -> Any:
     return ops.multiply(normalized, constant(factors))
 
 
-def _build_prior_box(layer: Layer) -> Any:
+def _build_prior_box(layer: Layer) -> Node:
     declared = layer.declared.message("prior_box_param")
     _refuse_sides(layer, declared)
     features, image, *_ = layer.require_inputs(2)
@@ -52,12 +55,12 @@ def _refuse_sides(layer: Layer, declared: Message) -> None:
             raise layer.make_error(f"{name} is not supported")
 
 
-def _spatial_sizes(values: Any) -> Any:
+def _spatial_sizes(values: Output) -> Node:
     """Height and width as a tensor, so that the network can get another input size."""
     return ops.gather(ops.shape_of(values), integers([2, 3]), integers(0))
 
 
-def _build_detection_output(layer: Layer) -> Any:
+def _build_detection_output(layer: Layer) -> Node:
     declared = layer.declared.message("detection_output_param")
     suppression = declared.message("nms_param")
     code = declared.text("code_type", "CORNER")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from posezoo.core.arrays import Array
 from posezoo.core.errors import ConversionError, sanitize
 from posezoo.core.values import frozen
 from posezoo.formats.caffe.prototxt import Message
+
+if TYPE_CHECKING:
+    from openvino import Node, Output
 
 
 @frozen
@@ -20,15 +24,15 @@ class Layer:
     name: str
     kind: str
     declared: Message
-    inputs: Sequence[Any]
+    inputs: Sequence[Output]
     blobs: Sequence[Array] = ()
 
     @property
-    def input(self) -> Any:
+    def input(self) -> Output:
         """The first input; a ConversionError if the layer has none."""
         return self.require_inputs(1)[0]
 
-    def require_inputs(self, count: int) -> Sequence[Any]:
+    def require_inputs(self, count: int) -> Sequence[Output]:
         """The inputs; a ConversionError if there are fewer."""
         if len(self.inputs) < count:
             raise self.make_error(f"needs {count} inputs and has {len(self.inputs)}")
@@ -55,17 +59,17 @@ class Layer:
 
 
 #: Adds the operations of a layer, and returns the node with its outputs.
-LayerBuilder = Callable[[Layer], Any]
+LayerBuilder = Callable[[Layer], "Node"]
 
 
-def constant(values: Any) -> Any:
+def constant(values: ArrayLike) -> Node:
     """A constant in FP32."""
     from openvino import opset14 as ops
 
     return ops.constant(np.asarray(values, np.float32))
 
 
-def integers(values: Any) -> Any:
+def integers(values: ArrayLike) -> Node:
     """A constant of whole numbers."""
     from openvino import opset14 as ops
 
@@ -79,6 +83,6 @@ def along_axis(values: Array, rank: int, axis: int) -> Array:
     return values.reshape(shape)
 
 
-def rank_of(output: Any) -> int:
+def rank_of(output: Node | Output) -> int:
     """The number of sizes of an output."""
     return len(output.get_partial_shape())

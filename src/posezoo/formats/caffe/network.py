@@ -18,6 +18,8 @@ from posezoo.formats.caffe.prototxt import Message, read_prototxt
 from posezoo.formats.layers_text import MAX_VALUES
 
 if TYPE_CHECKING:
+    from openvino import Model, Node, Output
+
     from posezoo.formats.activations import Activation
 
 # Layers that change nothing in a network that is only run, and those whose results are not read.
@@ -39,7 +41,7 @@ _MAX_LAYERS = 5000
 _MAX_PORTS = 1000
 
 
-def read_caffe(prototxt: Path, caffemodel: Path, inputs: Sequence[Input] = ()) -> Any:
+def read_caffe(prototxt: Path, caffemodel: Path, inputs: Sequence[Input] = ()) -> Model:
     """The network of both files; its tensors have the names of Caffe's tops, its operations those
     of the layers.
 
@@ -165,7 +167,7 @@ def _find_builders(layers: Sequence[Message]) -> dict[str, LayerBuilder]:
     return builders
 
 
-def _activate(activate: Activation, layer: Layer) -> Any:
+def _activate(activate: Activation, layer: Layer) -> Node:
     parameters = [name for name in layer.declared.fields if name.endswith("_param")]
     if parameters:
         raise layer.make_error(f"its {sanitize(parameters[0])} is not supported")
@@ -194,7 +196,7 @@ def _find_declaration(net: Message, layers: Sequence[Message], top: str) -> Mess
     return next((layer for layer in layers if top in layer.texts("top")), net)
 
 
-def _create_parameter(name: str, shape: Sequence[int]) -> Any:
+def _create_parameter(name: str, shape: Sequence[int]) -> Node:
     ov = import_openvino()
     parameter = ov.op.Parameter(ov.Type.f32, ov.PartialShape(list(shape)))
     parameter.set_friendly_name(name)
@@ -204,9 +206,9 @@ def _create_parameter(name: str, shape: Sequence[int]) -> Any:
 def _build_layer(
     declared: Message,
     builders: dict[str, LayerBuilder],
-    tensors: dict[str, Any],
+    tensors: dict[str, Output],
     weights: dict[str, list[Any]],
-) -> Sequence[Any]:
+) -> Sequence[Output]:
     """The outputs of a layer, in the order of its tops."""
     name = declared.text("name")
     kind = type_of(declared)
@@ -232,5 +234,5 @@ def _build_layer(
         if shape.is_static and math.prod(shape.to_shape()) > MAX_VALUES:
             raise layer.make_error(f"its output {list(shape.to_shape())} is too large")
     node.set_friendly_name(name)
-    outputs: Sequence[Any] = node.outputs()
+    outputs: Sequence[Output] = node.outputs()
     return outputs

@@ -6,15 +6,19 @@ Source: region_layer.cpp and darknet_io.cpp of OpenCV 4, whose rows programs rea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from openvino import opset14 as ops
 
+from posezoo.core.arrays import Array
 from posezoo.formats.darknet.cfg import Section
 
+if TYPE_CHECKING:
+    from openvino import Output
 
-def decode_boxes(layer: Section, maps: Any, image_sizes: Sequence[int]) -> Any:
+
+def decode_boxes(layer: Section, maps: Output, image_sizes: Sequence[int]) -> Output:
     """A row for each box, by row and column of the map and by anchor: x and y of the center, width
     and height, as shares of the image; whether there is an object, 0 to 1; and the score of each
     class, 0 if it is not above the layer's ``thresh``.
@@ -66,7 +70,7 @@ def decode_boxes(layer: Section, maps: Any, image_sizes: Sequence[int]) -> Any:
     return ops.concat([centers, sizes, objects, scores], 1).output(0)
 
 
-def _read_anchors(layer: Section) -> Any:
+def _read_anchors(layer: Section) -> Array:
     """Width and height of each anchor that the layer uses."""
     anchors = layer.numbers("anchors")
     if len(anchors) != 2 * layer.integer("num"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from openvino import opset14 as ops
@@ -22,6 +22,9 @@ from posezoo.formats.darknet.boxes import decode_boxes
 from posezoo.formats.darknet.cfg import Section
 from posezoo.formats.darknet.weights import WeightsReader
 from posezoo.formats.layers_text import MAX_VALUES
+
+if TYPE_CHECKING:
+    from openvino import Model, Node, Output
 
 INPUT = "image_input"
 OPENCV_INPUT = "data"
@@ -56,22 +59,22 @@ class _Progress:
     """
 
     weights: WeightsReader
-    outputs: list[Any]
+    outputs: list[Output]
     epsilon: np.float32
 
-    def find(self, layer: Section, number: int) -> Any:
+    def find(self, layer: Section, number: int) -> Output:
         """The output of a layer; a number below 0 counts back from the layer that reads it."""
         place = number + (len(self.outputs) if number < 0 else 1)
         if not 0 < place < len(self.outputs) or self.outputs[place] is None:
             raise layer.make_error(f"reads the output of layer {number}, which does not exist")
         return self.outputs[place]
 
-    def find_previous(self, layer: Section) -> Any:
+    def find_previous(self, layer: Section) -> Output:
         """The output before a layer; for the first layer, the image."""
         return self.outputs[0] if len(self.outputs) == 1 else self.find(layer, -1)
 
 
-def build_network(sections: Sequence[Section], weights: WeightsReader, names: EndNames) -> Any:
+def build_network(sections: Sequence[Section], weights: WeightsReader, names: EndNames) -> Model:
     """The network of a .cfg; its weights are taken from the reader.
 
     The order of the outputs is that of their names, as in a SavedModel.
@@ -96,14 +99,14 @@ def build_network(sections: Sequence[Section], weights: WeightsReader, names: En
     return _create_model(image, results)
 
 
-def _require_classes(layer: Section, maps: Any) -> None:
+def _require_classes(layer: Section, maps: Output) -> None:
     classes = layer.integer("classes")
     channels = maps.get_shape()[1]
     if channels % (5 + classes):
         raise layer.make_error(f"{classes} classes do not fit {channels} channels", "classes")
 
 
-def build_as_opencv(sections: Sequence[Section], weights: WeightsReader) -> Any:
+def build_as_opencv(sections: Sequence[Section], weights: WeightsReader) -> Model:
     """The network of a .cfg with the input and the outputs that OpenCV 4 gives it: an image in
     NCHW, RGB from 0 to 1, and the rows of each layer of boxes (``decode_boxes``), or the output of
     the last layer if there are none.
@@ -124,7 +127,7 @@ def build_as_opencv(sections: Sequence[Section], weights: WeightsReader) -> Any:
     return _create_model(image, results or {ONLY_OUTPUT: progress.outputs[-1]})
 
 
-def _create_image(net: Section, name: str, axes: Sequence[str]) -> Any:
+def _create_image(net: Section, name: str, axes: Sequence[str]) -> Node:
     """The input, with its sizes along these axes, of one image."""
     sizes = list(map(net.integer, axes))
     if math.prod(sizes) > MAX_VALUES:
@@ -142,7 +145,7 @@ def _build_layers(layers: Sequence[Section], progress: _Progress) -> None:
     progress.weights.require_end()
 
 
-def _create_model(image: Any, ends: Mapping[str, Any]) -> Any:
+def _create_model(image: Node, ends: Mapping[str, Output]) -> Model:
     ov = import_openvino()
     for name, end in ends.items():
         end.set_names({name})
@@ -192,7 +195,7 @@ def _require_known(
     return sections
 
 
-def _build_layer(layer: Section, progress: _Progress) -> Any:
+def _build_layer(layer: Section, progress: _Progress) -> Output:
     """The output of a layer; None for boxes."""
     if layer.kind in _BOXES:
         return None
@@ -207,7 +210,7 @@ def _build_layer(layer: Section, progress: _Progress) -> Any:
     return output
 
 
-def _build_convolutional(layer: Section, progress: _Progress) -> Any:
+def _build_convolutional(layer: Section, progress: _Progress) -> Output:
     image = progress.find_previous(layer)
     filters = layer.integer("filters")
     groups = layer.integer("groups", "1")
@@ -245,7 +248,7 @@ def _take_kernel(
         return kernel * factor.reshape(-1, 1, 1, 1), bias - mean * factor
 
 
-def _build_maxpool(layer: Section, progress: _Progress) -> Any:
+def _build_maxpool(layer: Section, progress: _Progress) -> Output:
     stride = layer.integer("stride", "1")
     size = layer.integer("size", str(stride))
     padding = layer.integer("padding", str(size - 1), least=0)
@@ -257,7 +260,7 @@ def _build_maxpool(layer: Section, progress: _Progress) -> Any:
     ).output(0)
 
 
-def _build_route(layer: Section, progress: _Progress) -> Any:
+def _build_route(layer: Section, progress: _Progress) -> Output:
     parts = [progress.find(layer, number) for number in layer.integers("layers")]
     groups = layer.integer("groups", "1")
     group = layer.integer("group_id", "0", least=0)
@@ -268,7 +271,7 @@ def _build_route(layer: Section, progress: _Progress) -> Any:
     return ops.concat(parts, 1).output(0) if len(parts) > 1 else parts[0]
 
 
-def _take_group(layer: Section, part: Any, group: int, groups: int) -> Any:
+def _take_group(layer: Section, part: Output, group: int, groups: int) -> Output:
     channels = part.get_shape()[1]
     if channels % groups:
         raise layer.make_error(f"{channels} channels in {groups} groups", "groups")
@@ -277,7 +280,7 @@ def _take_group(layer: Section, part: Any, group: int, groups: int) -> Any:
     return ops.slice(part, start, stop, [1], [1]).output(0)
 
 
-def _build_shortcut(layer: Section, progress: _Progress) -> Any:
+def _build_shortcut(layer: Section, progress: _Progress) -> Output:
     last = progress.find_previous(layer)
     number, *others = layer.integers("from")
     if others:
@@ -288,7 +291,7 @@ def _build_shortcut(layer: Section, progress: _Progress) -> Any:
     return _activate(layer, _add_common_channels(last, other).output(0))
 
 
-def _add_common_channels(last: Any, other: Any) -> Any:
+def _add_common_channels(last: Output, other: Output) -> Output:
     """The last output, to whose first channels those of another one are added."""
     channels, others = last.get_shape()[1], other.get_shape()[1]
     if channels == others:
@@ -299,11 +302,11 @@ def _add_common_channels(last: Any, other: Any) -> Any:
     return ops.concat([ops.add(first, other), rest], 1)
 
 
-def _build_average(layer: Section, progress: _Progress) -> Any:
+def _build_average(layer: Section, progress: _Progress) -> Output:
     return ops.reduce_mean(progress.find_previous(layer), [2, 3], keep_dims=True).output(0)
 
 
-def _build_connected(layer: Section, progress: _Progress) -> Any:
+def _build_connected(layer: Section, progress: _Progress) -> Output:
     image = progress.find_previous(layer)
     outputs = layer.integer("output")
     kernel, bias = _take_kernel(layer, progress, (outputs, math.prod(image.get_shape()), 1, 1))
@@ -312,19 +315,19 @@ def _build_connected(layer: Section, progress: _Progress) -> Any:
     return _activate(layer, ops.add(product, bias.reshape(1, -1)).output(0))
 
 
-def _build_product(layer: Section, progress: _Progress) -> Any:
+def _build_product(layer: Section, progress: _Progress) -> Output:
     """The last output times another one, of which each may have a value for each channel."""
     other = progress.find(layer, layer.integer("from", least=-MAX_VALUES))
     product = ops.multiply(other, progress.find_previous(layer)).output(0)
     return _activate(layer, product, "linear")
 
 
-def _pass(layer: Section, progress: _Progress) -> Any:
+def _pass(layer: Section, progress: _Progress) -> Output:
     """Of a layer that only the training uses."""
     return progress.find_previous(layer)
 
 
-def _build_reorg(layer: Section, progress: _Progress) -> Any:
+def _build_reorg(layer: Section, progress: _Progress) -> Output:
     """The values of squares as channels, in the order of Darknet, which is not that of others: it
     first takes them for an image of ``stride`` times the height and width.
     """
@@ -339,11 +342,11 @@ def _build_reorg(layer: Section, progress: _Progress) -> Any:
     return ops.reshape(ordered, shape, False).output(0)
 
 
-def _build_softmax(layer: Section, progress: _Progress) -> Any:
+def _build_softmax(layer: Section, progress: _Progress) -> Output:
     return ops.softmax(progress.find_previous(layer), 1).output(0)
 
 
-def _build_upsample(layer: Section, progress: _Progress) -> Any:
+def _build_upsample(layer: Section, progress: _Progress) -> Output:
     image = progress.find_previous(layer)
     # Scales would be rounded in an FP16 IR, whose shapes would not be static then.
     sizes = ops.gather(ops.shape_of(image), [2, 3], 0)
@@ -359,7 +362,7 @@ def _build_upsample(layer: Section, progress: _Progress) -> Any:
     return enlarged.output(0)
 
 
-def _activate(layer: Section, output: Any, default: str = "") -> Any:
+def _activate(layer: Section, output: Output, default: str = "") -> Output:
     name = layer.text("activation", default)
     activate = find_activation(name)
     if activate is None:
@@ -368,11 +371,11 @@ def _activate(layer: Section, output: Any, default: str = "") -> Any:
     return activated if activated is output else activated.output(0)
 
 
-def _transpose(output: Any, order: Sequence[int]) -> Any:
+def _transpose(output: Output, order: Sequence[int]) -> Output:
     return ops.transpose(output, order).output(0)
 
 
-LayerRecord = tuple[Callable[[Section, _Progress], Any], str]
+LayerRecord = tuple[Callable[[Section, _Progress], "Output"], str]
 
 #: What builds a layer of each type, and the values that it may have.
 _LAYERS: dict[str, LayerRecord] = {

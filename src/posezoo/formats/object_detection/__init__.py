@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.errors import ConversionError
@@ -32,6 +32,9 @@ from posezoo.formats.object_detection.pipeline_config import HINT, DetectionConf
 from posezoo.formats.object_detection.two_stage import join_stages, name_ends, name_starts
 from posezoo.formats.region_configs import SIZE_INPUT, Detector, find_detector
 from posezoo.formats.tensorflow import cut_graph
+
+if TYPE_CHECKING:
+    from openvino import Model
 
 #: An SSD's decoded boxes [N, boxes, 1, 4] with corners as y, x, and scores [N, boxes, classes].
 _BOXES = "Postprocessor/ExpandDims_1"
@@ -62,7 +65,7 @@ def read_without_loops(spec: ModelSpec, source: Path) -> bytes | None:
     return cut_graph(source, ends, starts)
 
 
-def add_detection_output(network: Any, spec: ModelSpec, source: Path) -> Any:
+def add_detection_output(network: Model, spec: ModelSpec, source: Path) -> Model:
     """The network of a detector, joined from its parts, with DetectionOutput.
 
     Another model's network is returned as it is; the parts must not be used afterwards. An SSD's
@@ -104,7 +107,7 @@ def _picture_shape(spec: ModelSpec, pipeline: DetectionConfig) -> tuple[int, ...
     return declared or (1, *pipeline.smallest, 3)
 
 
-def _join(network: Any, detector: Detector, pipeline: DetectionConfig, spec: ModelSpec) -> Any:
+def _join(network: Model, detector: Detector, pipeline: DetectionConfig, spec: ModelSpec) -> Model:
     ov = import_openvino()
     shape = _picture_shape(spec, pipeline)
     if len(shape) != 4 or not pipeline.accepts(*shape[1:3]):
@@ -125,7 +128,7 @@ def _join(network: Any, detector: Detector, pipeline: DetectionConfig, spec: Mod
     return ov.Model(results, [picture, size], spec.name)
 
 
-def _fold_sizes(network: Any) -> Any:
+def _fold_sizes(network: Model) -> Model:
     """The same network from an IR, with constants for what follows from sizes, such as anchors.
 
     In a network from TensorFlow, OpenVINO keeps sizes from being folded. FP16 could then not be

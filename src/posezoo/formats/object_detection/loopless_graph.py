@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from posezoo.core.convert.graph_cutting import find_output
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.formats.object_detection.pipeline_config import Limits
+
+if TYPE_CHECKING:
+    from openvino import Model, Node, Output
 
 
 def loop_input(scope: str, number: int = 0) -> str:
@@ -23,7 +26,7 @@ def loop_output(scope: str) -> str:
     return f"{scope}/TensorArrayStack/TensorArrayGatherV3"
 
 
-def find_tensor(network: Any, name: str) -> Any:
+def find_tensor(network: Model, name: str) -> Output:
     """The tensor of that name, an ``openvino.Output``; a ValueError if there is none."""
     port = find_output(network, name)
     if port is None:
@@ -31,7 +34,7 @@ def find_tensor(network: Any, name: str) -> Any:
     return port
 
 
-def find_boxes(network: Any, names: Sequence[str], classes: int) -> tuple[Any, Any]:
+def find_boxes(network: Model, names: Sequence[str], classes: int) -> tuple[Output, Output]:
     """The tensors of boxes [1, boxes, 1 or classes, 4] and of their scores [1, boxes, classes]; a
     ValueError if they have other shapes.
     """
@@ -44,13 +47,13 @@ def find_boxes(network: Any, names: Sequence[str], classes: int) -> tuple[Any, A
     return boxes, scores
 
 
-def replace_input(network: Any, name: str, port: Any) -> None:
+def replace_input(network: Model, name: str, port: Output) -> None:
     """Give what a tensor computes to all readers of an input, which the network loses by that."""
     for reader in find_tensor(network, name).get_target_inputs():
         reader.replace_source_output(port)
 
 
-def detect(boxes: Any, scores: Any, limits: Limits, **clipping: bool) -> Any:
+def detect(boxes: Output, scores: Output, limits: Limits, **clipping: bool) -> Node:
     """The rows of DetectionOutput, [1, 1, rows, 7], the best first.
 
     Args:
@@ -85,7 +88,7 @@ def detect(boxes: Any, scores: Any, limits: Limits, **clipping: bool) -> Any:
     return _sort_by_score(rows, limits.total)
 
 
-def _sort_by_score(rows: Any, count: int) -> Any:
+def _sort_by_score(rows: Node, count: int) -> Node:
     from openvino import opset11
 
     scores = opset11.gather(rows, np.array(2), np.array(3))
@@ -96,7 +99,7 @@ def _sort_by_score(rows: Any, count: int) -> Any:
     return opset11.gather(rows, indices, np.array(2))
 
 
-def make_output(node: Any, name: str, *names: str) -> Any:
+def make_output(node: Node, name: str, *names: str) -> Node:
     """A Result of a node, with the names of its tensor."""
     node.set_friendly_name(name)
     node.output(0).set_names({name, *names})

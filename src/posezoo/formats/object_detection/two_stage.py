@@ -8,7 +8,7 @@ area is found.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from posezoo.formats.object_detection.loopless_graph import (
 )
 from posezoo.formats.object_detection.pipeline_config import DetectionConfig, Limits
 from posezoo.formats.region_configs import Detector
+
+if TYPE_CHECKING:
+    from openvino import Model, Node, Output
 
 _PROPOSALS = "BatchMultiClassNonMaxSuppression/map"
 _MASKS = "SecondStageBoxPredictor_1/Conv_3/BiasAdd"
@@ -64,8 +67,8 @@ def name_starts(detector: Detector, pipeline: DetectionConfig) -> Mapping[str, t
 
 
 def join_stages(
-    network: Any, detector: Detector, pipeline: DetectionConfig, size: Any
-) -> list[Any]:
+    network: Model, detector: Detector, pipeline: DetectionConfig, size: Node
+) -> list[Node]:
     """The Results of the network: ``detection_output`` [1, 1, rows, 7], or ``masks``
     [rows, classes, height, width] and ``reshape_do_2d`` [rows, 7].
 
@@ -93,8 +96,8 @@ def join_stages(
 
 
 def _join_proposals(
-    network: Any, detector: Detector, pipeline: DetectionConfig, height_width: Any
-) -> Any:
+    network: Model, detector: Detector, pipeline: DetectionConfig, height_width: Node
+) -> Node:
     """Give proposals to the second stage; returns whether each is one, [1, count, 1]: zeros fill
     the rest.
     """
@@ -124,7 +127,7 @@ def _clips_late(detector: Detector) -> bool:
     return detector.release >= _CLIPS_LATE
 
 
-def _propose(rows: Any, scores: Any, limits: Limits) -> tuple[Any, Any]:
+def _propose(rows: Node, scores: Node, limits: Limits) -> tuple[Node, Output]:
     """Boxes [1, limits.total, 4] with corners as y, x from 0 to 1; and how many of them are
     proposals, [1].
     """
@@ -146,8 +149,8 @@ def _propose(rows: Any, scores: Any, limits: Limits) -> tuple[Any, Any]:
 
 
 def _detect_in_proposals(
-    network: Any, detector: Detector, pipeline: DetectionConfig, height_width: Any, is_one: Any
-) -> Any:
+    network: Model, detector: Detector, pipeline: DetectionConfig, height_width: Node, is_one: Node
+) -> Node:
     """The rows of DetectionOutput, [1, 1, rows, 7]."""
     from openvino import opset13 as ops
 
@@ -168,7 +171,7 @@ def _detect_in_proposals(
     return detect(boxes.output(0), scores.output(0), pipeline.detections, **clipping)
 
 
-def _has_area(boxes: Any) -> Any:
+def _has_area(boxes: Node) -> Node:
     """1 for each box with an area, or else 0: the shape of the boxes without its last axis."""
     from openvino import opset13 as ops
 

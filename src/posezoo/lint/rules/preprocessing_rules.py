@@ -167,19 +167,22 @@ def channel_values(view: ModelView) -> Violations:
 
 
 def _find_channel_problem(port: Input) -> str:
-    if min((*port.mean, *port.scale), default=0) < 0:
+    """Why a mean and a scale are not those of a training; empty if they may be."""
+    mean, scale = port.mean, port.scale
+    largest_mean = max(mean, default=0)
+    largest_scale = max(scale, default=1)
+    if min((*mean, *scale)) < 0:
         return "a negative one is of values below 0"
-    if port.scale and not port.mean and is_usual(port.scale) and len({*port.scale}) > 1:
+    if not mean and is_usual(scale) and len(set(scale)) > 1:
         return "there is no mean to this scale"
-    if any(port.mean) and max(port.mean) <= 1:
+    if 0 < largest_mean <= 1:
         return "a mean from 0 to 1 is of values that were divided by 255"
-    if port.scale and max(port.scale) < 1 and not is_factor(port.scale):
+    if largest_scale < 1 and not is_factor(scale):
         return "a scale below 1 is of values that were divided by 255"
-    if port.scale in MEANS or port.scale[::-1] in MEANS or (port.mean and max(port.mean) > 200):
+    if largest_mean > 200 or scale in MEANS or scale[::-1] in MEANS:
         return "they have changed places"
     step = 1 if port.color is ColorOrder.BGR else -1
-    is_other_order = any(values[::step] in MEANS + SCALES for values in (port.mean, port.scale))
-    if port.color is not None and is_other_order:
+    if port.color and (mean[::step] in MEANS + SCALES or scale[::step] in MEANS + SCALES):
         return f"their order is not that of {port.color}"
     return ""
 

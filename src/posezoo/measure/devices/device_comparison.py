@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from posezoo.core.errors import InferenceError
 from posezoo.core.ir.openvino_import import error_text, import_openvino
 from posezoo.core.values import frozen
 from posezoo.run.runtime.runtime_config import RuntimeConfig
+
+if TYPE_CHECKING:
+    from openvino import Model
 
 #: The relative step between two numbers of a precision.
 STEPS = {"f32": 2.0**-23, "f16": 2.0**-10, "bf16": 2.0**-7}
@@ -173,11 +176,13 @@ class DeviceComparison:
                 break
         return measured
 
-    def _run_exact(self, tensors: Sequence[Tensor], network: Any = None) -> list[list[Array]]:
+    def _run_exact(
+        self, tensors: Sequence[Tensor], network: Model | None = None
+    ) -> list[list[Array]]:
         return _run(network or self.exact, tensors, self.feeds, "CPU", config=EXACT)
 
 
-def _find_outputs(network: Any) -> dict[str, Tensor]:
+def _find_outputs(network: Model) -> dict[str, Tensor]:
     """The tensors that are the outputs of a network, by the output's name, in order."""
     outputs = {}
     for result in network.get_results():
@@ -189,7 +194,7 @@ def _find_outputs(network: Any) -> dict[str, Tensor]:
 
 
 def _run(
-    network: Any,
+    network: Model,
     tensors: Sequence[Tensor],
     feeds: Sequence[NamedArrays],
     device: str,
@@ -203,7 +208,7 @@ def _run(
         raise InferenceError(f"{device} cannot run the network: {error_text(error)}") from error
 
 
-def _move_constants(network: Any, step: float, draw: int) -> Any:
+def _move_constants(network: Model, step: float, draw: int) -> Model:
     """The network with each floating-point constant moved by half a step of the precision."""
     ops = import_openvino().opset13
     rng = np.random.default_rng(draw)
@@ -246,7 +251,7 @@ def _describe(exact: Sequence[Array], actual: Sequence[Array], noise: float) -> 
 
 
 def _cut(
-    network: Any, name: str, inner: set[str], order: OperationOrder
+    network: Model, name: str, inner: set[str], order: OperationOrder
 ) -> tuple[Any, list[Tensor]]:
     """The operations ``inner`` of a network, of which ``name`` is the last, as a network; and the
     tensors that are its inputs.

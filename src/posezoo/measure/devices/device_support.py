@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from posezoo.core.errors import PosezooError
 from posezoo.core.ir.openvino_import import error_text, openvino_core
 from posezoo.core.values import frozen
+
+if TYPE_CHECKING:
+    from openvino import Core, Model
 
 #: The device that can be checked although it is not there.
 NPU = "NPU"
@@ -68,7 +71,7 @@ def check_support(xml: Path, device: str) -> DeviceSupport:
     )
 
 
-def _ask(core: Any, network: Any, device: str) -> Collection[str]:
+def _ask(core: Core, network: Model, device: str) -> Collection[str]:
     """The names of the operations that a device supports."""
     try:
         return set(core.query_model(network, device))

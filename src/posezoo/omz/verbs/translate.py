@@ -98,9 +98,6 @@ def _print_result(args: _Args) -> None:
 
 def _arguments_of_mo(args: _Args) -> list[str]:
     """The command line of mo that converts the same file."""
-    from posezoo.networks.pretrained import matching_networks
-    from posezoo.omz.commands import mo
-
     layers = [path for path in args.files if path.suffix in _LAYERS]
     others = [path for path in args.files if path not in layers]
     if len(layers) > 1 or len(others) != 1:
@@ -108,24 +105,33 @@ def _arguments_of_mo(args: _Args) -> list[str]:
             "give one file with weights, and for Caffe or Darknet the one with the layers"
         )
     (original,) = others
-    framework = mo.FRAMEWORKS.get(original.suffix.lower(), "")
-    if not (original.is_dir() or framework) or framework in mo.UNREAD:
-        if original.suffix.lower() in CHECKPOINTS and original.is_file():
-            matching_networks(original)  # its error says what is in a file without weights
-        problem, hint = explain_model_file(str(original))
-        raise ConversionError(
-            problem or f"{original}: the ending of its name is not that of a network",
-            hint=hint or "posezoo translate --help lists the endings",
-        )
+    _refuse_unread(original)
     if args.input_shape and original.suffix == ".weights":
         args.parser.error("--input_shape: the sizes of a Darknet network are in its .cfg")
     words = [f"--input_model={original}", f"--output_dir={args.output.parent}"]
     words += [f"--model_name={args.output.stem}", f"--compress_to_fp16={args.precision == 'FP16'}"]
     words += [f"--input_proto={path}" for path in layers]
-    for flag in ("input_shape", *flags.LIMITS.split()):
-        if getattr(args, flag):
-            words.append(f"--{flag}={getattr(args, flag)}")
-    return words
+    given = {name: getattr(args, name) for name in ("input_shape", *flags.LIMITS.split())}
+    return words + [f"--{name}={value}" for name, value in given.items() if value]
+
+
+def _refuse_unread(original: Path) -> None:
+    """Raise an error if a file is no network, or one that cannot be translated."""
+    from posezoo.networks.pretrained import matching_networks
+    from posezoo.omz.commands import mo
+
+    suffix = original.suffix.lower()
+    framework = mo.FRAMEWORKS.get(suffix, "")
+    is_read = original.is_dir() or bool(framework)
+    if is_read and framework not in mo.UNREAD:
+        return
+    if suffix in CHECKPOINTS and original.is_file():
+        matching_networks(original)  # its error says what is in a file without weights
+    problem, hint = explain_model_file(str(original))
+    raise ConversionError(
+        problem or f"{original}: the ending of its name is not that of a network",
+        hint=hint or "posezoo translate --help lists the endings",
+    )
 
 
 def _write_onnx(args: _Args, spec: ModelSpec, original: Path) -> int:

@@ -145,12 +145,10 @@ def run(args: _Args) -> int:
         is_dry_run=args.dry_run,
     )
     with flags.console_from_args(args) as console:
-        selection = Selection(tuple(target.spec for target in own_irs.values()))
-        if not own_irs:
-            patterns = flags.patterns_from_args(args)
-            selection = select_models(context.registry, patterns, console, takes_checkpoints=True)
-        if args.all:
-            selection = _without_unsupported(selection, context, console)
+        if own_irs:
+            selection = Selection(tuple(target.spec for target in own_irs.values()))
+        else:
+            selection = _select_quantizable(args, context, console)
         report = model_jobs.run_for_each(
             selection,
             work,
@@ -208,10 +206,16 @@ def _describe_own_irs(args: _Args, context: Context) -> dict[Path, QuantizationT
     return {xml: describe_own_ir(xml, metric, like, given) for xml in xmls}
 
 
-def _without_unsupported(selection: Selection, context: Context, console: Console) -> Selection:
-    """The selection without the models that cannot be quantized; a line says why."""
+def _select_quantizable(args: _Args, context: Context, console: Console) -> Selection:
+    """The models that the flags select; of all, those that can be quantized, and a line says why
+    another cannot.
+    """
     from posezoo.quantize.int8_models import explain_unsupported_int8
 
+    patterns = flags.patterns_from_args(args)
+    selection = select_models(context.registry, patterns, console, takes_checkpoints=True)
+    if not args.all:
+        return selection
     quantizable = []
     for spec in selection.models:
         reason = explain_unsupported_int8(spec, context)

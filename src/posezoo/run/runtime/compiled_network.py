@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import LifoQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from posezoo.core.ir.openvino_import import error_text, import_openvino, static_
 from posezoo.core.versions import package_version
 from posezoo.run.runtime.graph import Graph, Shape, format_shape, port_name, read_graph
 from posezoo.run.runtime.runtime_config import RuntimeConfig, require_device
+
+if TYPE_CHECKING:
+    from openvino import CompiledModel, Core
 
 Outputs = NamedArrays
 
@@ -172,7 +175,7 @@ def _shapes_by_name(ports: Any, compiled_ports: Any) -> dict[str, Shape]:
     }
 
 
-def _load_or_compile(graph: Graph, runtime: RuntimeConfig) -> Any:
+def _load_or_compile(graph: Graph, runtime: RuntimeConfig) -> CompiledModel:
     config = runtime.to_openvino_config()
     path = None
     if runtime.cache_dir and runtime.device == "CPU":
@@ -194,7 +197,7 @@ def _load_or_compile(graph: Graph, runtime: RuntimeConfig) -> Any:
     return compiled
 
 
-def _executed_precision(compiled: Any) -> str:
+def _executed_precision(compiled: CompiledModel) -> str:
     """The precision of most heavy layers, from the end of their kernels' names, as in
     brgconv_avx512_1x1_f32.
 
@@ -215,7 +218,7 @@ def _executed_precision(compiled: Any) -> str:
         return "unknown"
 
 
-def _property(compiled: Any, name: str, default: int) -> int:
+def _property(compiled: CompiledModel, name: str, default: int) -> int:
     try:
         return int(compiled.get_property(name))
     except (RuntimeError, TypeError):
@@ -237,7 +240,7 @@ def cache_path(graph: Graph, config: dict[str, Any], folder: Path) -> Path | Non
     return folder / f"{graph.path.stem}-{digest}.compiled"
 
 
-def load_compiled(core: Any, path: Path, config: dict[str, Any]) -> Any:
+def load_compiled(core: Core, path: Path, config: dict[str, Any]) -> CompiledModel | None:
     """The compiled network in a file; None if the file is missing, damaged, or from another
     OpenVINO.
 
@@ -260,7 +263,7 @@ def load_compiled(core: Any, path: Path, config: dict[str, Any]) -> Any:
     return compiled
 
 
-def store_compiled(compiled: Any, path: Path) -> None:
+def store_compiled(compiled: CompiledModel, path: Path) -> None:
     """Write a compiled network to a file, and delete the oldest files if the cache is too large."""
     stream = io.BytesIO(b"0" * _DIGITS)
     stream.seek(_DIGITS)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from functools import cached_property
 from math import isfinite, prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -25,6 +25,9 @@ from posezoo.core.ir.openvino_import import (
 )
 from posezoo.core.regular_files import explain_no_file
 from posezoo.core.values import frozen
+
+if TYPE_CHECKING:
+    from openvino import Core, Model
 
 Shape = tuple[int, ...]
 
@@ -391,7 +394,7 @@ def is_named_original(path: Path) -> bool:
     return path.suffix.lower() in ORIGINALS
 
 
-def _read_model(core: Any, path: Path) -> Any:
+def _read_model(core: Core, path: Path) -> Model:
     """The ``openvino.Model``; of ONNX without operations that OpenVINO reads wrongly."""
     content = None
     if path.suffix.lower() == ".onnx":

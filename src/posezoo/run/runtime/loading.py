@@ -56,9 +56,7 @@ def load_estimator(
         require_masks(decoder.name, model.full_name)
     if description is None:
         irs, description = describe_declared_input(model, irs)
-    overrides = _decoder_overrides(record, options)
-    if description.min_score is not None and record.person_score:
-        overrides.setdefault(record.person_score, description.min_score)
+    overrides = _decoder_overrides(record, options, description)
     if overrides.get("flip"):
         options = replace(options, flip=False)
     decoder_options = resolve_options(decoder, overrides)
@@ -91,10 +89,16 @@ def _refuse_options_of_others(model: Model, options: LoadOptions) -> None:
         )
 
 
-def _decoder_overrides(record: DecoderType, options: LoadOptions) -> dict[str, Any]:
+def _decoder_overrides(
+    record: DecoderType, options: LoadOptions, description: InputDescription
+) -> dict[str, Any]:
+    """The values of the decoder's options that are given or described, by name."""
     overrides = dict(options.decoder_options)
-    if options.min_person_score is not None and record.person_score:
-        overrides[record.person_score] = options.min_person_score
+    if record.person_score:
+        if options.min_person_score is not None:
+            overrides[record.person_score] = options.min_person_score
+        if description.min_score is not None:
+            overrides.setdefault(record.person_score, description.min_score)
     # Top-down decoders that have the option flip mirror each person instead of the image.
     if options.flip and hasattr(record.options, "flip"):
         overrides["flip"] = True

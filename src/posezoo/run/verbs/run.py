@@ -133,17 +133,10 @@ def run(args: _Args) -> int:
     """Load the model, after download and conversion if necessary; find and draw the poses in each
     input.
     """
-    from posezoo.poses.people import noun_of
-    from posezoo.run.images import sample_photos
     from posezoo.run.load import Loader, describe_assumed_skeleton
     from posezoo.run.video.frame_publishers import is_stdout, open_publisher
     from posezoo.run.video.frame_rate import StepTimer
-    from posezoo.run.video.run_inputs import (
-        ImageInput,
-        InputRunner,
-        RunInputs,
-        require_fitting_output,
-    )
+    from posezoo.run.video.run_inputs import InputRunner
 
     _refuse_invalid_flags(args)
     context = flags.context_from_args(args)
@@ -152,15 +145,9 @@ def run(args: _Args) -> int:
         failures = _Failures(console)
         chosen = _choose_model(args, context)
         _require_runnable(chosen, args.detector, context)
-        if args.input:
-            inputs = _open_inputs(args, context, stack, failures)
-        else:
-            photos = sample_photos(noun_of(chosen.model) if chosen.model else "")
-            inputs = RunInputs(tuple(ImageInput(photo, str(photo)) for photo in photos))
+        inputs = _open_inputs(args, chosen, context, stack, failures)
         _require_video(args, inputs)
-        if args.output:
-            require_fitting_output(args.output, inputs)
-            require_own(args.output / "poses.json", _SIGNS, force=args.force)
+        _require_output(args, inputs)
         publisher = open_publisher(args.json_lines, args.mqtt, stack, warn=console.warn)
         loader = Loader(
             context,
@@ -198,22 +185,18 @@ def run(args: _Args) -> int:
             "videos": runner.videos,
             "failed": failures.rows,
             "assumed": describe_assumed_skeleton(estimator.model, runner.skeletons),
-            "card": str(card) if card else None,
+            "card": card,
             "seconds": {name: round(value, 4) for name, value in timer.seconds.items()},
         }
         if runner.has_results and not runner.is_file:
             text = json.dumps(summary, indent=2) + "\n"
             write_output(results / "poses.json", text.encode(), _SIGNS, force=args.force)
-    # If no input could be read, the errors say all there is to say.
     lines = []
-    if runner.has_results:
+    # If no input could be read, the errors say all there is to say.
+    if runner.has_results and not args.quiet:
         ran = _name_ir(summary, precision, chosen, estimator)
         lines = [*_summary_lines(summary, results, ran, estimator, is_file=runner.is_file)]
-    advice = _advise(args, estimator, runner, context)
-    if advice:
-        lines.append(f"hint        {advice}")
-    if args.quiet:
-        lines = []
+        lines += _advise(args, estimator, runner, context)
     print_result(args.format, summary, *lines, is_taken=is_stdout(args.json_lines))
     if runner.ended_by:
         raise runner.ended_by
@@ -231,15 +214,19 @@ def _warn_of_unnamed_classes(estimator: Estimator, runner: InputRunner, console:
         )
 
 
-def _advise(args: _Args, estimator: Estimator, runner: InputRunner, context: Context) -> str:
-    """What to try if people may be missing; else empty."""
+def _advise(
+    args: _Args, estimator: Estimator, runner: InputRunner, context: Context
+) -> Iterator[str]:
+    """A line with what to try if people may be missing; else none."""
     from posezoo.run.load import advise_for_groups, explain_no_people
 
+    advice = ""
     if runner.has_empty_result:
-        return explain_no_people(estimator, context, args.min_person_score, args.input or ())
-    if runner.images and estimator.finds_people:
-        return advise_for_groups(estimator.model, context)
-    return ""
+        advice = explain_no_people(estimator, context, args.min_person_score, args.input or ())
+    elif runner.images and estimator.finds_people:
+        advice = advise_for_groups(estimator.model, context)
+    if advice:
+        yield f"hint        {advice}"
 
 
 def _refuse_invalid_flags(args: _Args) -> None:
@@ -255,8 +242,10 @@ PROOF: Hook[Callable[[PreparedModel], str]] = Hook("device_proof", lambda _prepa
 
 def _load(
     loader: Loader, chosen: ChosenModel, args: _Args, requests: int
-) -> tuple[Estimator, Path | None]:
-    """The estimator, and the card of a model of the zoo; ``requests`` as in ``RuntimeConfig``."""
+) -> tuple[Estimator, str | None]:
+    """The estimator, and the path of the card of a model of the zoo; ``requests`` as in
+    ``RuntimeConfig``.
+    """
     from posezoo.core.pipeline.get import write_sidecars
     from posezoo.run.load import default_runtime
     from posezoo.run.runtime.runtime_config import LoadOptions
@@ -265,7 +254,7 @@ def _load(
     card = None
     if prepared.model and chosen.checkpoint is None:
         written = write_sidecars(prepared.model, loader.context)
-        card = next((path for path in written if path.suffix == ".md"), None)
+        card = next((str(path) for path in written if path.suffix == ".md"), None)
         if loader.context.settings.device != "CPU":
             with loader.time_step("compare the device with the CPU"):
                 PROOF.part(prepared)
@@ -307,12 +296,20 @@ class _Failures:
         self.report("video", error.problem.partition(": ")[0], error)
 
 
-def _open_inputs(args: _Args, context: Context, stack: ExitStack, failures: _Failures) -> RunInputs:
-    from posezoo.run.video.run_inputs import open_inputs
+def _open_inputs(
+    args: _Args, chosen: ChosenModel, context: Context, stack: ExitStack, failures: _Failures
+) -> RunInputs:
+    """What the user names, else the sample photos of what the model finds."""
+    from posezoo.poses.people import noun_of
+    from posezoo.run.images import sample_photos
+    from posezoo.run.video.run_inputs import ImageInput, RunInputs, open_inputs
 
+    if not args.input:
+        photos = sample_photos(noun_of(chosen.model) if chosen.model else "")
+        return RunInputs(tuple(ImageInput(photo, str(photo)) for photo in photos))
     console = failures.console
     return open_inputs(
-        args.input or (),
+        args.input,
         stack.enter_context(temporary_dir()),
         context.download_options,
         listener=console,
@@ -387,6 +384,15 @@ def _require_video(args: _Args, inputs: RunInputs) -> None:
             f"{', '.join(given)}: only for videos, cameras and streams, and there is none",
             hint="name one with --input",
         )
+
+
+def _require_output(args: _Args, inputs: RunInputs) -> None:
+    """Refuse a place for results that does not fit the inputs, or has the files of others."""
+    from posezoo.run.video.run_inputs import require_fitting_output
+
+    if args.output:
+        require_fitting_output(args.output, inputs)
+        require_own(args.output / "poses.json", _SIGNS, force=args.force)
 
 
 def _precision_of(chosen: ChosenModel) -> str:

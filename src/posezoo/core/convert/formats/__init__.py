@@ -21,6 +21,7 @@ from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
     import numpy as np
+    from openvino import Model
 
     from posezoo.core.arrays import Array, NamedArrays
 
@@ -133,7 +134,7 @@ def read_array(path: Path, start: int, end: int, dtype: str, shape: Sequence[int
     return [np.fromfile(path, dtype, math.prod(shape), offset=start).reshape(shape)]
 
 
-def find_same_names(ir: Any, names: Sequence[str]) -> dict[Tensor, Partner]:
+def find_same_names(ir: Model, names: Sequence[str]) -> dict[Tensor, Partner]:
     """The tensors of an IR, an ``openvino.Model``, with names of the original's, which are in its
     order.
 

@@ -41,6 +41,8 @@ from posezoo.core.versions import package_version
 from posezoo.core.workers.threads import library_threads
 
 if TYPE_CHECKING:
+    from openvino import Model
+
     from posezoo.core.arrays import Array, NamedArrays
 
 _MODULE = "onnxruntime"
@@ -313,7 +315,7 @@ def _run(session: Any, names: Sequence[str], feed: NamedArrays) -> dict[str, Arr
         raise RuntimeError(error_text(error)) from error
 
 
-def _find_partners(path: Path, ir: Any) -> dict[Tensor, Partner]:
+def _find_partners(path: Path, ir: Model) -> dict[Tensor, Partner]:
     names = [name for outputs, _ in _read_nodes(path) for name in outputs]
     return find_same_names(ir, names)
 
