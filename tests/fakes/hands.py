@@ -51,3 +51,15 @@ def draw_hand(side: int = 480, angle: float = 0) -> np.ndarray:
     image = cv2.GaussianBlur(image, (0, 0), 1.2 * scale)
     matrix = cv2.getRotationMatrix2D((side / 2, side / 2), angle, 1)
     return cv2.warpAffine(image, matrix, (side, side), borderValue=TABLE) if angle else image
+
+
+def film_meeting_hands() -> list[np.ndarray]:
+    """Two drawn hands; one moves until it covers the other, and stays there."""
+    hand = draw_hand(240)
+    frames = []
+    for place in (320, 260, 200, 150, 110, 80, 55, 35, 20, 8, 0, 0, 0):
+        frame = np.full((240, 560, 3), TABLE, np.uint8)
+        frame[:, :240] = hand
+        frame[:, place : place + 240] = np.maximum(frame[:, place : place + 240], hand)
+        frames.append(frame)
+    return frames

@@ -125,7 +125,7 @@ def test_the_same_landmarks_are_found_where_mediapipe_finds_them(both, solution,
     assert figures["both"] >= least, figures
     if solution.endswith("video"):
         # A landmark that moves by a hundredth of a pixel moves the next region, and so on.
-        assert figures["both"] >= 0.9 * figures["judged"], figures
+        assert figures["both"] >= 0.95 * max(figures["judged"], figures["found"]), figures
         assert np.median(distances) <= VIDEO_PX, figures
     else:
         assert figures["judged"] == figures["found"] == figures["both"], figures
