@@ -70,7 +70,7 @@ def create_draft_spec(
 
     A SettingsError if an address has no safe file name, or two files have the same name.
     """
-    files = {}
+    files: dict[str, model.SourceFile] = {}
     for address in addresses:
         file_name = _file_name(address)
         if framework is model.Framework.DLDT:
