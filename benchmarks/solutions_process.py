@@ -12,6 +12,7 @@ import time
 from importlib import import_module
 from typing import Any
 
+assert sys.platform != "win32", "Windows has no module resource"
 solution, folder = sys.argv[1:]
 start = time.perf_counter()
 mp = import_module("mediapipe")

@@ -296,8 +296,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ranks = {tests / name: rank for rank, name in enumerate(LONGEST)}
     assert all(path.exists() for path in ranks), "LONGEST names a file that is gone"
     for item in items:
-        if reason := _not_there().get(item.nodeid.partition("[")[0]):
-            item.add_marker(pytest.mark.skip(reason=reason))
+        for name in (item.nodeid, item.nodeid.partition("[")[0]):
+            if reason := _not_there().get(name):
+                item.add_marker(pytest.mark.skip(reason=reason))
         if "recorded" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.recorded)
     sizes = Counter(item.path for item in items)

@@ -9,6 +9,12 @@ import pytest
 from fakes.command import posezoo_process
 from posezoo.core.errors import SettingsError
 from posezoo.core.settings import SETTING_TYPES, read_settings, to_settings, user_folder
+from posezoo.core.user_folders import find_user_folder
+
+
+def own_folder(home: Path) -> Path:
+    """Where the user's posezoo.cfg is on this system."""
+    return find_user_folder("config", {"HOME": str(home)})
 
 
 def test_the_defaults_are_in_the_users_cache_folder(tmp_path):
@@ -102,7 +108,7 @@ def test_xdg_folders_are_used():
 def test_code_of_publishers_may_be_allowed_by_a_variable_and_the_users_own_file(tmp_path):
     environ = {"HOME": str(tmp_path), "POSEZOO_ALLOW_UPSTREAM_CODE": "sandboxed"}
     assert to_settings(read_settings({}, environ, tmp_path)).allow_upstream_code
-    own = tmp_path / ".config" / "posezoo" / "posezoo.cfg"
+    own = own_folder(tmp_path) / "posezoo.cfg"
     own.parent.mkdir(parents=True)
     own.write_text("[posezoo]\nallow_upstream_code = sandboxed\n")
     home = {"HOME": str(tmp_path)}
@@ -169,11 +175,11 @@ def test_the_file_of_a_folder_cannot_run_trust_or_send_anything(tmp_path, name, 
     assert caught.value.problem.endswith(
         " in the posezoo.cfg of a folder, which may come from others"
     )
-    assert str(tmp_path / ".config" / "posezoo" / "posezoo.cfg") in caught.value.hint
+    assert str(own_folder(tmp_path) / "posezoo.cfg") in caught.value.hint
 
 
 def test_the_users_own_file_may_set_all(tmp_path, monkeypatch):
-    own = tmp_path / ".config" / "posezoo"
+    own = own_folder(tmp_path)
     own.mkdir(parents=True)
     (own / "ca.pem").touch()
     values = {**NEVER_IN_A_FOLDER, "ca_bundle": str(own / "ca.pem"), "weights_dir": "/elsewhere"}
@@ -185,7 +191,7 @@ def test_the_users_own_file_may_set_all(tmp_path, monkeypatch):
 
 
 def test_a_folder_adds_to_the_users_own_file_and_takes_no_restriction_away(tmp_path):
-    own = tmp_path / ".config" / "posezoo"
+    own = own_folder(tmp_path)
     own.mkdir(parents=True)
     (own / "posezoo.cfg").write_text("[posezoo]\nlocked = yes\ndevice = GPU\njobs = 3\n")
     folder = tmp_path / "folder"

@@ -18,14 +18,14 @@ def home(tmp_path, monkeypatch) -> Path:
 def test_the_working_copy_of_a_path_in_a_store_is_a_plain_path_in_the_cache(home):
     folder = StorePath("s3://zoo/models").working_copy
     assert type(folder) is type(Path())
-    assert folder == home / ".cache/posezoo/stores/s3/zoo/models"
+    assert folder == find_user_folder("cache") / "stores/s3/zoo/models"
     assert StorePath.of(folder / "net" / "net.xml") == StorePath("s3://zoo/models/net/net.xml")
 
 
 @pytest.mark.parametrize("path", ["/local/net.xml", "net.xml", ".cache/posezoo/stores"])
 def test_a_path_elsewhere_is_no_working_copy(home, path):
     assert StorePath.of(Path(path)) is None
-    assert StorePath.of(home / ".cache/posezoo/stores") is None
+    assert StorePath.of(find_user_folder("cache") / "stores") is None
 
 
 def test_texts_show_addresses_instead_of_working_copies(home):

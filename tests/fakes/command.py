@@ -100,7 +100,7 @@ def posezoo_process(
     return subprocess.run(
         [sys.executable, "-m", "posezoo", *map(str, args)],
         capture_output=True,
-        text=True,
+        encoding="cp1252" if hasattr(sys, "is_foreign") else "utf-8",
         cwd=cwd,
         env={**os.environ, **environ},
         timeout=120,

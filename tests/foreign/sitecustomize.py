@@ -26,7 +26,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-MISSING = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
+MISSING = {"fcntl", "grp", "pty", "pwd", "resource", "syslog", "termios", "tty"}
 HIDDEN = {
     "os": {
         *("O_ASYNC", "O_DIRECTORY", "O_NOFOLLOW", "O_NONBLOCK", "O_PATH"),

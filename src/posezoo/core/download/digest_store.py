@@ -33,7 +33,7 @@ from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.origins import entry_path, is_in_store, mirror_folder
 from posezoo.core.download.source_types import find_source_type
 from posezoo.core.errors import SourceError, os_reason, redact_secrets
-from posezoo.core.files.file_lock import ABANDONED_AFTER_S, discard, lock_file, remove_lock
+from posezoo.core.files.file_lock import ABANDONED_AFTER_S, discard, lock_guard, release_guard
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import has_size
 from posezoo.core.operating_system import hard_link, reflink, replace_file
@@ -98,11 +98,11 @@ def cache_entry_lock(file: SourceFile, context: DownloadContext) -> Iterator[Non
         lock = _staging_path(entry, _LOCK)
         waiting = f"{file.name}: waiting for another process that is downloading it into the cache"
         with suppress(OSError):
-            handle = lock_file(lock, lambda: context.warn(waiting))
+            handle = lock_guard(lock, lambda: context.warn(waiting))
     try:
         yield
     finally:
-        remove_lock(lock, handle)
+        release_guard(lock, handle)
 
 
 def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bool) -> None:
@@ -159,12 +159,12 @@ def remove_stale_staging(root: Path) -> None:
                 continue
             lock = path.with_name(ours[1] + _LOCK)
             with suppress(OSError):
-                handle = lock_file(lock, wait_s=0)
+                handle = lock_guard(lock, wait_s=0)
                 try:
                     if handle is not None or _is_old(path):
                         path.unlink(missing_ok=True)
                 finally:
-                    remove_lock(lock, handle)
+                    release_guard(lock, handle)
 
 
 def _is_old(path: Path) -> bool:

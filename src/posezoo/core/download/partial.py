@@ -17,10 +17,19 @@ from pathlib import Path
 from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.download.candidates import ResumeState
 from posezoo.core.errors import DigestError
-from posezoo.core.files.file_lock import discard, lock_file, remove_stale_parts, unique_part
+from posezoo.core.files.file_lock import (
+    discard,
+    guard_of,
+    lock_file,
+    lock_guard,
+    release_guard,
+    remove_stale_parts,
+    unique_part,
+)
 from posezoo.core.files.file_record import Json, fingerprint, read_record, update_record
 from posezoo.core.files.verified_files import CHUNK, Hasher, compute_digests, writing
 from posezoo.core.operating_system import (
+    IS_WINDOWS,
     WRITE_FLAGS,
     hard_link,
     reflink,
@@ -69,7 +78,7 @@ class PartialFile:
         with writing(target):
             if target.is_dir() and not target.is_symlink():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
-            handle = lock_file(self.path, on_wait)
+            self._guard, handle = _open_part(self.path, on_wait)
             # Without locks, a part has a random name. It cannot be resumed: the next run does not
             # find it.
             self._is_findable = handle is not None
@@ -96,10 +105,13 @@ class PartialFile:
             self._close_if_unlocked()
             discard(self.path)
         self._close()
+        if self._guard is not None:
+            release_guard(guard_of(self.path), self._guard)
+            self._guard = None
 
     def _close_if_unlocked(self) -> None:
         """Windows neither renames nor removes an open file; a lock is kept until then."""
-        if not self._is_findable:
+        if self._guard is not None or not self._is_findable:
             self._close()
 
     def _close(self) -> None:
@@ -253,6 +265,22 @@ class PartialFile:
             update_record(self.target, partial={})
         self._state = {}
         self._is_recorded = False
+
+
+def _open_part(path: Path, on_wait: Callable[[], None]) -> tuple[int | None, int | None]:
+    """The handles of the guard, which only Windows needs, and of the locked part; None without
+    locks.
+    """
+    if not IS_WINDOWS:
+        return None, lock_file(path, on_wait)
+    guard = lock_guard(guard_of(path), on_wait)
+    try:
+        if os.path.lexists(path) and (path.is_symlink() or path.stat().st_nlink > 1):
+            path.unlink()
+        return guard, os.open(path, WRITE_FLAGS, 0o666)
+    except OSError:
+        release_guard(guard_of(path), guard)
+        raise
 
 
 def remove_partial(target: Path) -> None:

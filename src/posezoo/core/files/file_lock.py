@@ -48,9 +48,9 @@ def exclusive(path: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
         OutputError: the lock was not released within ``wait_s``.
         OSError: the guard file cannot be created.
     """
-    guard = path.with_name(f".{path.name}.guard")
+    guard = guard_of(path)
     try:
-        handle = _lock_guard(guard, wait_s=wait_s)
+        handle = lock_guard(guard, wait_s=wait_s)
     except BlockingIOError as error:
         raise OutputError(
             f"{path}: another run keeps it locked", hint="end that run, or try again later"
@@ -58,7 +58,7 @@ def exclusive(path: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
     try:
         yield
     finally:
-        _release_guard(guard, handle)
+        release_guard(guard, handle)
 
 
 def _do_nothing() -> None:
@@ -208,13 +208,24 @@ def _still_has_its_name(path: Path, handle: int) -> bool:
     return False
 
 
-def _lock_guard(guard: Path, *, wait_s: float) -> int | None:
+def guard_of(path: Path) -> Path:
+    """The hidden file beside a path that ``lock_guard`` can lock."""
+    return path.with_name(f".{path.name}.guard")
+
+
+def lock_guard(
+    guard: Path, on_wait: Callable[[], None] = _do_nothing, *, wait_s: float = math.inf
+) -> int | None:
+    """As ``lock_file``, for a file that nobody writes or renames: Windows has this lock, too.
+
+    ``release_guard`` releases it.
+    """
     if not IS_WINDOWS:
-        return lock_file(guard, wait_s=wait_s)
+        return lock_file(guard, on_wait, wait_s=wait_s)
     deadline = time.monotonic() + wait_s
     while True:
         try:
-            handle = os.open(guard, WRITE_FLAGS, 0o666)
+            handle = _open_or_create(guard)
         except PermissionError:
             # Windows refuses the name of a removed file until its last user has closed it.
             if not os.access(guard.parent, os.W_OK):
@@ -225,12 +236,15 @@ def _lock_guard(guard: Path, *, wait_s: float) -> int | None:
                 if _still_has_its_name(guard, handle):
                     return handle
             os.close(handle)
+        on_wait()
+        on_wait = _do_nothing
         if time.monotonic() >= deadline:
             raise _blocked(guard)
         time.sleep(_PAUSE_S)
 
 
-def _release_guard(guard: Path, handle: int | None) -> None:
+def release_guard(guard: Path, handle: int | None) -> None:
+    """Remove a file that ``lock_guard`` locked, and release its lock."""
     if IS_WINDOWS and handle is not None:
         lock_byte(handle, locked=False)
         os.close(handle)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, ItemsView, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import field, fields
 from pathlib import Path
 from typing import Any
@@ -141,39 +141,28 @@ def update_json(
         OutputError: on Windows, its lock was not released within 10 s.
     """
     part = path.with_name(f".{path.name}.part")
+    guard: AbstractContextManager[None] = nullcontext()
     handle = lock_file(part, wait_s=WAIT_S)
-    if handle is None:  # Windows: no lock on a file that is renamed, but one on another file
-        with exclusive(path):
-            _change_json(path, unique_part(path), None, change, indent=indent)
-        return
-    try:
-        _change_json(path, part, handle, change, indent=indent)
-    finally:
-        os.close(handle)
-
-
-def _change_json(
-    path: Path,
-    part: Path,
-    handle: int | None,
-    change: Callable[[dict[str, Any]], Json],
-    *,
-    indent: int | None,
-) -> None:
+    if handle is None:
+        part = unique_part(path)
+        guard = exclusive(path)
     is_left = True
     try:
-        before = read_json(path)
-        after = change(before)
-        if not after:
-            path.unlink(missing_ok=True)
-        elif after != before:
-            with (
-                open(part, "wb") if handle is None else os.fdopen(handle, "wb", closefd=False)
-            ) as stream:
-                stream.truncate()
-                stream.write(json.dumps(after, indent=indent).encode())
-            replace_file(part, path)
-            is_left = False  # from now on, another writer may use the part's name
+        with guard:
+            before = read_json(path)
+            after = change(before)
+            if not after:
+                path.unlink(missing_ok=True)
+            elif after != before:
+                with (
+                    open(part, "wb") if handle is None else os.fdopen(handle, "wb", closefd=False)
+                ) as stream:
+                    stream.truncate()
+                    stream.write(json.dumps(after, indent=indent).encode())
+                replace_file(part, path)
+                is_left = False  # from now on, another writer may use the part's name
     finally:
         if is_left:
             discard(part)
+        if handle is not None:
+            os.close(handle)
