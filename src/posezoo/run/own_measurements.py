@@ -80,8 +80,13 @@ def read_own_speeds(models: Iterable[Model]) -> OwnSpeeds | None:
     return OwnSpeeds(here, machines) if here else None
 
 
+def own_folder() -> Path:
+    """The folder with a folder for each measured model; a SettingsError without a home folder."""
+    return user_folder("data") / "measured"
+
+
 def _measured_yml(model: Model) -> Path:
-    return user_folder("data") / "measured" / model.name / NAME
+    return own_folder() / model.name / NAME
 
 
 @contextmanager
