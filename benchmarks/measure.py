@@ -240,7 +240,7 @@ class Measurer:
             )
             return
         output = RESULTS / f"{model.full_name}-speed.json"
-        short = ["--seconds", "0.4", "--attempts", "1", "--output", str(output)]
+        short = ["--seconds", "0.4", "--attempts", "1", "--no_record", "--output", str(output)]
         for attempt in range(ATTEMPTS):
             is_last = attempt == ATTEMPTS - 1
             if error := self._run([*words, *short], next(filter(None, reasons))):

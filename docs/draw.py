@@ -413,6 +413,7 @@ def summary_table() -> str:
     from posezoo.core.registry import open_registry
     from posezoo.pages.cards.markdown import format_table
     from posezoo.pages.facts.comparison import compare_models, int8_ratio
+    from posezoo.run.measured import USUALLY_SHOWN
     from posezoo.run.measurement_selection import MeasurementSelection
 
     models = all_models(open_registry())
@@ -435,6 +436,8 @@ def summary_table() -> str:
         ratios = (int8_ratio(each, alike) for each in alike)
         ratio = next((f"{each:.2f}" for each in ratios if each is not None), "")
         fps = format_figure(speed.number) if speed else "not measured"
+        people = row.people_found.get(USUALLY_SHOWN, USUALLY_SHOWN)
+        fps += f" ({people} found)" if people != USUALLY_SHOWN else ""
         download = format_megabytes(int(size.number) if size else None)
         stated = format_ap(ap.number, ap.interval)
         found = f"{several.number:.2f}"
@@ -454,11 +457,12 @@ def summary_table() -> str:
 SUMMARY = """\
 The models are in alphabetical order: most intervals overlap, so these photos do not rank them. AP and
 images/s are of the same pipeline, which is what `posezoo evaluate MODEL` and `posezoo run MODEL` use. AP
-on 17 photos of COCO with 44 people, in FP16 if no other precision is named, on the CPU in f32, at a
-single scale without flip; in parentheses the 95 % interval, from a bootstrap over the photos. Of several:
+on 17 photos of COCO with 44 people, in FP16 if no other precision is named, on the CPU (quantized
+layers in i8, others in f32), at a single scale without flip; in parentheses the 95 % interval, from a bootstrap over the photos. Of several:
 the share of people who are found (object keypoint similarity of 0.5 or more) on the photos with two people
 or more. "at 480": with `--height 480`, instead of the size that the model declares. INT8 / FP32: the share of its AP that INT8 keeps; the AP of INT8 differs by up to 0.003 between processors.
-Images/s: from an image file with four people to drawn poses, one image at a time{where}. Download: what
+Images/s: from an image file that shows four people to drawn poses, one image at a time{where};
+in parentheses how many were found, if that was not four. Download: what
 `posezoo run` transfers for this precision, with the detector that finds the people.
 """
 

@@ -87,7 +87,9 @@ def of_summary() -> Pairs:
         yield name, (name, people), (row.name, row.people_from)
         yield name, ap, format_ap(measured.number, measured.interval)
         yield name, several, f"{value(row, 'AR50_several'):.2f}"
-        yield name, fps, format_figure(speed) if speed else "not measured"
+        found = row.people_found.get(4, 4)
+        number_found = f" ({found} found)" if found != 4 else ""
+        yield name, fps, format_figure(speed) + number_found if speed else "not measured"
         yield name, download, format_megabytes(value(row, "transfer_bytes"))
 
 

@@ -4,7 +4,8 @@ the user's folder for data.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,11 +47,10 @@ def keep_measurements(model: Model, measurements: Iterable[Measurement]) -> None
         OutputError: the file cannot be written.
     """
     path = _measured_yml(model)
+    tagged = [replace(each, tag=model.tag) for each in measurements]
     with writing(path):
         create_parent(path)
-        with exclusive(path):
-            _read(path)
-            tagged = [replace(each, tag=model.tag) for each in measurements]
+        with exclusive(path), _hint_at_remedy():
             update_measured_yml(path, tagged, note=NOTE, most=MOST)
 
 
@@ -63,7 +63,9 @@ def read_own_speeds(models: Iterable[Model]) -> OwnSpeeds | None:
     """
     measured = []
     for model in models:
-        for each in _read(_measured_yml(model)):
+        with _hint_at_remedy():
+            measurements = read_measured(_measured_yml(model))
+        for each in measurements:
             if each.kind == "speed" and each.tag == model.tag:
                 measured.append((model.full_name, each))
     if not measured:
@@ -78,13 +80,19 @@ def read_own_speeds(models: Iterable[Model]) -> OwnSpeeds | None:
     return OwnSpeeds(here, machines) if here else None
 
 
+def own_folder() -> Path:
+    """The folder with a folder for each measured model; a SettingsError without a home folder."""
+    return user_folder("data") / "measured"
+
+
 def _measured_yml(model: Model) -> Path:
-    return user_folder("data") / "measured" / model.name / NAME
+    return own_folder() / model.name / NAME
 
 
-def _read(path: Path) -> tuple[Measurement, ...]:
+@contextmanager
+def _hint_at_remedy() -> Iterator[None]:
     try:
-        return read_measured(path)
+        yield
     except SpecError as error:
         error.hint = "remove that file, and measure again: posezoo benchmark"
         raise

@@ -165,7 +165,7 @@ def test_no_two_columns_of_a_table_have_the_same_heading(our_pages):
             counted += 1
     assert counted > 100
     thunder = our_pages["models/movenet-thunder.html"].decode()
-    for people in ("1 person", "4 people"):
+    for people in ("1 person shown", "4 people shown"):
         assert f">Latency, {people}, ms, median</th>" in thunder
 
 

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags
 from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag
+from posezoo.cli.labels import format_count
 from posezoo.cli.report import print_result
 from posezoo.cli.run_main import command_line
 from posezoo.core.declarations.model import Precision
@@ -366,7 +367,7 @@ def _keep(results: Sequence[BenchmarkResult], today: date, planner: BenchmarkPla
     """Keep the results of the zoo's models for posezoo recommend; a folder that cannot be written
     is a warning.
     """
-    from posezoo.run.own_measurements import keep_measurements
+    from posezoo.run.own_measurements import keep_measurements, own_folder
 
     measured: dict[str, list[Measurement]] = {}
     for result in results:
@@ -380,6 +381,8 @@ def _keep(results: Sequence[BenchmarkResult], today: date, planner: BenchmarkPla
             except (OutputError, SettingsError) as error:
                 planner.console.warn(f"not kept for posezoo recommend: {error.problem}")
                 return
+            kept = format_count(len(measurements), "measurement")
+            planner.console.print_line(f"{own_folder()}: {kept} of {name}, for posezoo recommend")
 
 
 def _write(path: Path, results: Sequence[BenchmarkResult], today: date, console: Console) -> None:

@@ -8,8 +8,9 @@ With ``--format json``, the output is an object::
                          inner tensors, and devices with the result);
                          and of the whole pipeline AP (a share), AR50_several (the share of people
                          found on images with two or more), throughput_fps and
-                         latency_p50_ms with four people, single_p50_ms with one, and
-                         transfer_bytes; of the
+                         latency_p50_ms of a photo that shows four people, single_p50_ms of one
+                         that shows one, people_found (how many were found there, by the number
+                         that is shown), and transfer_bytes; of the
                          network alone network_fps and network_p50_ms; published_AP,
                          size_bytes, gflops and mparams. Each is null if unknown, else {number,
                          origin, how}, of a speed also machine; origin is measured, measured on

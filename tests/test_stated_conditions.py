@@ -1,0 +1,297 @@
+"""No verb and no page states a figure beside a condition that is not in the record of its run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from fakes.command import posezoo
+from posezoo.cli.labels import format_figure
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import open_registry
+from posezoo.pages.cards.measurement_tables import TITLES
+from posezoo.pages.facts.model_facts import describe_model
+from posezoo.pages.gallery.gallery_data import collect_gallery_data
+from posezoo.poses.people import ITSELF, describe_people
+from posezoo.run.measured import Measurement, measurements_of
+from posezoo.run.measurement_selection import MeasurementSelection
+
+ROOT = Path(__file__).parents[1]
+REGISTRY = open_registry()
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a place states: a figure as it is printed, and the conditions beside it."""
+
+    model: str
+    kind: str
+    metric: str
+    figure: str | float
+    conditions: Mapping[str, object]
+
+
+@cache
+def records(model: str, kind: str) -> list[tuple[Measurement, dict[str, str]]]:
+    """The measurements of a model and of its variants, each with all of its conditions."""
+    found = REGISTRY.find(model)
+    variants = getattr(found, "variants", ())
+    measured = [each for one in (found, *variants) for each in measurements_of(one, kind)]
+    return [(each, conditions_of(each)) for each in measured]
+
+
+def conditions_of(measurement: Measurement) -> dict[str, str]:
+    settings = measurement.settings
+    people = describe_people(
+        str(settings.get("people_from", "")), str(settings.get("detector_precision", ""))
+    )
+    conditions = {
+        "precision": measurement.precision.value,
+        "machine": measurement.machine,
+        "weights": measurement.weights,
+        "date": measurement.date,
+        "shown": "4",
+        "target_size": "None",
+        **{name: str(value) for name, value in settings.items()},
+        **measurement.tools,
+        "people from": people or ITSELF,
+        "found": str(settings.get("people", "")),
+    }
+    if "rounds" in measurement.figures:
+        conditions["rounds"] = f"{measurement.figures['rounds']:g}"
+    return conditions
+
+
+def is_recorded(stated: Stated) -> bool:
+    """Whether a run gave the figure under all of the conditions."""
+    wanted = {name: str(value) for name, value in stated.conditions.items()}
+    return any(
+        _states(stated.figure, measured.figures.get(stated.metric))
+        and wanted.items() <= conditions.items()
+        for measured, conditions in records(stated.model, stated.kind)
+    )
+
+
+def _states(stated: str | float, number: float | None) -> bool:
+    if number is None:
+        return False
+    if isinstance(stated, str):
+        return stated in (format_figure(number), f"{number:.3f}", f"{number:.2f}")
+    return stated == number
+
+
+#: By the columns of ``compare`` and ``recommend``: the metric, and what it is of.
+SPEEDS = {
+    "throughput_fps": ("throughput_fps", {"shown": 4, "pipeline": "read, found, drawn"}),
+    "latency_p50_ms": ("latency_p50_ms", {"shown": 4, "pipeline": "read, found, drawn"}),
+    "single_p50_ms": ("latency_p50_ms", {"shown": 1, "pipeline": "read, found, drawn"}),
+    "network_fps": ("throughput_fps", {}),
+    "network_p50_ms": ("latency_p50_ms", {}),
+}
+ACCURACIES = ("AP", "AR50_several")
+
+
+def of_rows(rows: list[dict]) -> Iterator[Stated]:
+    for row in rows:
+        size = {"precision": row["precision"], "target_size": row["target_size"]}
+        pipeline = {**size, "people from": row["people_from"]}
+        for metric in ACCURACIES:
+            if row[metric]:
+                yield Stated(row["model"], "accuracy", metric, row[metric]["number"], pipeline)
+        for key, (metric, more) in SPEEDS.items():
+            if not (stated := row[key]):
+                continue
+            where = {**more, "machine": stated["machine"]}
+            if more:
+                where |= pipeline | {"found": row["people_found"][str(more["shown"])]}
+            else:
+                where |= size
+            where["weights"] = "generated" if "generated" in stated["origin"] else "published"
+            yield Stated(row["model"], "speed", metric, stated["number"], where)
+
+
+def of_recommend(*words: str) -> Iterator[Stated]:
+    answer = json.loads(posezoo("recommend", *words, "--format", "json").stdout)
+    yield from of_rows(answer["models"])
+    people = 4 if "4" in words else 1
+    for model in answer["models"]:
+        if latency := model["latency_ms"]:
+            conditions = {
+                **{name: model[name] for name in ("precision", "target_size")},
+                "people from": model["people_from"],
+                "shown": people,
+                "found": people,
+                "machine": latency["machine"],
+            }
+            yield Stated(model["name"], "speed", "latency_p50_ms", latency["number"], conditions)
+
+
+def of_compare(*words: str) -> Iterator[Stated]:
+    answer = json.loads(posezoo("compare", "--all", *words, "--format", "json").stdout)
+    yield from of_rows(answer["models"])
+    machine = answer["speed_way"].partition("; ")[0]
+    for row in answer["models"]:
+        if speed := row["throughput_fps"]:
+            conditions = {"machine": machine, "hint": "LATENCY", "device": "CPU"}
+            yield Stated(row["model"], "speed", "throughput_fps", speed["number"], conditions)
+
+
+def of_summary() -> Iterator[Stated]:
+    """Of the accuracy page: what the default command gives."""
+    text = (ROOT / "docs" / "accuracy.md").read_text("utf-8")
+    section = text.partition("\n## What the default command gives\n")[2].partition("\n## ")[0]
+    words = " ".join(section.split())
+    machine = re.search(r"one image at a time on (.*?);", words)[1]
+    for line in re.findall(r"^\| (.* MB) \|$", section, re.MULTILINE):
+        name, people, ap, several, _, speed, _ = line.split(" | ")
+        model, precision, size = re.fullmatch(r"(\S+)(?: \((.*)\))?(?: at (\d+))?", name).groups()
+        conditions = {
+            "precision": precision or "FP16",
+            "target_size": size,
+            "people from": people,
+        }
+        of_photos = {**conditions, "images": 17}
+        yield Stated(model, "accuracy", "AP", ap.partition(" ")[0], of_photos)
+        yield Stated(model, "accuracy", "AR50_several", several, of_photos)
+        fps, _, found = speed.removesuffix(" found)").partition(" (")
+        if fps != "not measured":
+            of_speed = {**conditions, "machine": machine, "requests": 1, "found": found or 4}
+            yield Stated(model, "speed", "throughput_fps", fps, of_speed)
+
+
+#: The columns of the tables of cards that are conditions, and those that are figures.
+CONDITIONS = {
+    "Precision": "precision",
+    "People from": "people_from",
+    "Input": "input",
+    "Precision of the detector": "detector_precision",
+    "Arithmetic": "arithmetic",
+    "Device": "device",
+    "Hint": "hint",
+    "Executed in": "executed_precision",
+    "Requests": "requests",
+}
+FIGURES = {
+    "AP": "AP",
+    "AR": "AR",
+    "PCK": "PCK",
+    "AR50, two people or more": "AR50_several",
+    "AP50": "AP50",
+    "AP75": "AP75",
+    "AR50 single": "AR50_single",
+    "Throughput (images/s)": "throughput_fps",
+    "Median latency (ms)": "latency_p50_ms",
+    "90th percentile (ms)": "latency_p90_ms",
+    "99th percentile (ms)": "latency_p99_ms",
+    "Compilation (s)": "compile_s",
+    "Peak memory (MiB)": "memory_mib",
+    "Median shift (px)": "shift_p50_px",
+    "90th percentile shift (px)": "shift_p90_px",
+}
+
+
+def of_cards() -> Iterator[Stated]:
+    for card in sorted((ROOT / "models").glob("*/*/README.md")):
+        for kind, title in TITLES.items():
+            text = card.read_text("utf-8").replace("\\", "")
+            section = text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+            for table, line in re.findall(
+                r"((?:^\|.*\n)+)\nMeasured with: (.*)\.$", section, re.MULTILINE
+            ):
+                yield from of_table(card.parent.name, kind, table, line)
+
+
+def of_table(owner: str, kind: str, table: str, line: str) -> Iterator[Stated]:
+    headers, _, *rows = (
+        [cell.strip() for cell in row[1:-1].split("|")] for row in table.split("\n")[:-1]
+    )
+    for cells in rows:
+        row = dict(zip(headers, cells, strict=True))
+        model = row.get("Model", owner)
+        stated = {CONDITIONS[name]: row[name] for name in CONDITIONS.keys() & row if row[name]}
+        for name in FIGURES.keys() & row:
+            if figure := row[name].partition(" (")[0]:
+                beside = {**stated, **conditions_in(line, model, kind)}
+                yield Stated(model, kind, FIGURES[name], figure, beside)
+
+
+def conditions_in(line: str, model: str, kind: str) -> dict[str, str]:
+    """The conditions in the line below a table, by the names of the model's records; a condition of
+    no record keeps its own words as its name.
+    """
+    names = {name for _, conditions in records(model, kind) for name in conditions}
+    by_words = {name.replace("_", " "): name for name in names} | {"compared on": "photos"}
+    conditions = {}
+    if kind == "speed":
+        conditions["machine"], _, line = line.partition("; ")
+    separator = rf"; |, (?=(?:{'|'.join(by_words)}) )"
+    for part in re.split(separator, line):
+        words = max((each for each in by_words if part.startswith(f"{each} ")), key=len, default="")
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", part):
+            conditions["date"] = part
+        elif part == "generated (random) weights":
+            conditions["weights"] = "generated"
+        else:
+            value = part.removeprefix(words).strip()
+            conditions[by_words.get(words, part)] = re.sub(r"( other)? photos$", "", value)
+    return conditions
+
+
+def of_gallery() -> Iterator[Stated]:
+    models = [describe_model(REGISTRY.find(name), REGISTRY) for name in REGISTRY.entries]
+    data = collect_gallery_data(models, ModelLayout(ROOT, ROOT), MeasurementSelection())
+    machine = data.comparison.speed_setting.partition("; ")[0]
+    for entry in data.entries:
+        for precision, metrics in entry.measured.items():
+            if speed := metrics.get("throughput_fps"):
+                conditions = {"precision": precision, "machine": machine, "shown": 4}
+                yield Stated(entry.name, "speed", "throughput_fps", speed.number, conditions)
+
+
+def of_card_json() -> Iterator[Stated]:
+    cards = json.loads(posezoo("card", "--all", "--format", "json").stdout)
+    for card in cards:
+        for each in card["measured"]:
+            for metric, number in each["figures"].items():
+                conditions = {
+                    **each.get("settings", {}),
+                    **each.get("tools", {}),
+                    **{name: each[name] for name in ("precision", "machine") if name in each},
+                }
+                yield Stated(each["model"], each["kind"], metric, number, conditions)
+
+
+PLACES = {
+    "recommend": of_recommend,
+    "recommend --people 4": lambda: of_recommend("--people", "4", "--max_latency", "1s"),
+    "recommend --task detection": lambda: of_recommend("--task", "detection"),
+    "compare": of_compare,
+    "compare with two precisions": lambda: of_compare("--precisions", "FP16,FP16-INT8"),
+    "the accuracy page": of_summary,
+    "cards": of_cards,
+    "card.json": of_card_json,
+    "gallery": of_gallery,
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_each_figure_has_one_run_with_all_conditions_that_are_stated_beside_it(place):
+    stated = list(PLACES[place]())
+    assert len(stated) > 10
+    assert [each for each in stated if not is_recorded(each)] == []
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_condition_or_figure_of_another_run_is_noticed(place):
+    for stated in list(PLACES[place]())[:30]:
+        for name in stated.conditions:
+            wrong = replace(stated, conditions={**stated.conditions, name: "of another run"})
+            assert not is_recorded(wrong), name
+        other = f"9{stated.figure}" if isinstance(stated.figure, str) else stated.figure + 1
+        assert not is_recorded(replace(stated, figure=other))
