@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from openvino import opset14 as ops
 
+if TYPE_CHECKING:
+    from openvino import Node, Output
+
 #: Adds the operations of an activation, and returns the node, or the output itself if it is linear.
-Activation = Callable[[Any], Any]
+Activation = Callable[["Output"], "Node | Output"]
 
 
-def _constant(value: float) -> Any:
+def _constant(value: float) -> Node:
     return ops.constant(np.float32(value))
 
 
@@ -24,11 +27,11 @@ def _slope(below: float) -> Activation:
     return lambda output: ops.prelu(output, np.array([below], np.float32))
 
 
-def _swish(output: Any) -> Any:
+def _swish(output: Output) -> Node:
     return ops.multiply(output, ops.sigmoid(output))
 
 
-def _gelu(output: Any) -> Any:
+def _gelu(output: Output) -> Node:
     """Darknet's approximation (activations.h)."""
     cube = ops.multiply(output, ops.multiply(output, output))
     inner = ops.add(
@@ -38,7 +41,7 @@ def _gelu(output: Any) -> Any:
     return ops.multiply(half, ops.add(ops.tanh(inner), _constant(1)))
 
 
-def _selu(output: Any) -> Any:
+def _selu(output: Output) -> Node:
     return ops.selu(output, _constant(1.6732632), _constant(1.0507010))
 
 

@@ -7,9 +7,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from posezoo.core.errors import MissingPackageError, import_optional
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import ModuleType
+
+    from onnx import ModelProto, NodeProto
 
 # A small file can have functions that call each other ten times, ten levels deep.
 _MAX_NODES = 1_000_000
@@ -45,14 +51,14 @@ def inline_functions(source: Path | bytes, problem: str) -> bytes | None:
     return content
 
 
-def _is_bounded(model: Any) -> bool:
+def _is_bounded(model: ModelProto) -> bool:
     """Whether the functions of a file are no more than ``_MAX_NODES`` if they are replaced, and
     none calls itself.
     """
     functions = {(each.domain, each.name): each for each in model.functions}
     sizes: dict[tuple[str, str], int] = {}
 
-    def count(nodes: Any, callers: frozenset[tuple[str, str]]) -> int:
+    def count(nodes: Iterable[NodeProto], callers: frozenset[tuple[str, str]]) -> int:
         total = 0
         for node in nodes:
             key = node.domain, node.op_type
@@ -68,11 +74,11 @@ def _is_bounded(model: Any) -> bool:
     return count(model.graph.node, frozenset()) <= _MAX_NODES
 
 
-def _can_inline_standard(inliner: Any) -> bool:
+def _can_inline_standard(inliner: ModuleType) -> bool:
     """Whether the package is new enough to inline the functions of the standard."""
     arguments = inliner.inline_selected_functions.__code__.co_varnames
     return "inline_schema_functions" in arguments
 
 
-def _count_nodes(model: Any) -> tuple[int, int]:
+def _count_nodes(model: ModelProto) -> tuple[int, int]:
     return len(model.graph.node), len(model.functions)

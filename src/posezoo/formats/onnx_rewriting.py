@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +32,11 @@ from posezoo.core.errors import ConversionError, MissingPackageError, import_opt
 from posezoo.core.values import frozen
 from posezoo.formats.onnx_inlining import inline_functions
 from posezoo.formats.resize_weights import AxisResize, compute_weights, find_nearest
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from onnx import ModelProto, NodeProto
 
 # The types of TensorProto.
 _FLOATS = {1: "f4", 10: "f2", 11: "f8"}
@@ -75,7 +80,7 @@ def rewrite_operations(path: Path) -> bytes | None:
     model = onnx.load(path)
     graph = _OnnxGraph(onnx, model)
     is_changed = _store_bfloat16_as_bytes(graph)
-    nodes: list[Any] = []
+    nodes: list[NodeProto] = []
     for node in model.graph.node:
         replace = _REWRITES.get(node.op_type) if node.domain in ("", "ai.onnx") else None
         try:
@@ -146,7 +151,7 @@ def _read_numbers(buffer: Buffer, *fields: Any) -> list[int]:
 class _OnnxGraph:
     """A graph with what is known of its tensors, to which constants are added."""
 
-    def __init__(self, onnx: Any, model: Any) -> None:
+    def __init__(self, onnx: ModuleType, model: ModelProto) -> None:
         self.onnx = onnx
         self.tensors = model.graph.initializer
         self.constants = {tensor.name: tensor for tensor in self.tensors}
@@ -172,7 +177,7 @@ class _OnnxGraph:
         tensor = self.constants.get(name)
         return None if tensor is None else self.onnx.numpy_helper.to_array(tensor)
 
-    def attributes(self, node: Any) -> dict[str, Any]:
+    def attributes(self, node: NodeProto) -> dict[str, Any]:
         values = {each.name: self.onnx.helper.get_attribute_value(each) for each in node.attribute}
         return {
             name: value.decode("utf-8", "replace") if isinstance(value, bytes) else value
@@ -183,7 +188,7 @@ class _OnnxGraph:
         self.tensors.append(self.onnx.numpy_helper.from_array(values, name))
         return name
 
-    def chain(self, node: Any, steps: Sequence[_Step]) -> list[Any]:
+    def chain(self, node: NodeProto, steps: Sequence[_Step]) -> list[NodeProto]:
         """One node after the other, from a node's first input to its first output."""
         nodes = []
         (value, result) = (node.input[0], node.output[0])
@@ -223,7 +228,7 @@ def _store_bfloat16_as_bytes(graph: _OnnxGraph) -> bool:
     return is_changed
 
 
-def _rewrite_softmax(graph: _OnnxGraph, node: Any) -> list[Any] | None:
+def _rewrite_softmax(graph: _OnnxGraph, node: NodeProto) -> list[NodeProto] | None:
     """A Softmax over several axes, as one over a flat one."""
     if graph.version not in _FLAT_SOFTMAX:
         return None
@@ -241,7 +246,7 @@ def _rewrite_softmax(graph: _OnnxGraph, node: Any) -> list[Any] | None:
     ]
 
 
-def _rewrite_pad(graph: _OnnxGraph, node: Any) -> list[Any] | None:
+def _rewrite_pad(graph: _OnnxGraph, node: NodeProto) -> list[NodeProto] | None:
     """A Pad that continues at the other edge, as Gather."""
     shape = graph.shape(node.input[0])
     pads = graph.values(node.input[1]) if len(node.input) > 1 else None
@@ -261,7 +266,7 @@ def _rewrite_pad(graph: _OnnxGraph, node: Any) -> list[Any] | None:
     return graph.chain(node, steps or [_Step("Identity", {})])
 
 
-def _read_axes(graph: _OnnxGraph, node: Any, place: int, rank: int) -> list[int] | None:
+def _read_axes(graph: _OnnxGraph, node: NodeProto, place: int, rank: int) -> list[int] | None:
     """The axes in an input, or all; None if they are computed."""
     if len(node.input) <= place or not node.input[place]:
         return list(range(rank))
@@ -269,7 +274,7 @@ def _read_axes(graph: _OnnxGraph, node: Any, place: int, rank: int) -> list[int]
     return None if axes is None else [int(axis) % rank for axis in axes]
 
 
-def _rewrite_pool(graph: _OnnxGraph, node: Any) -> list[Any] | None:
+def _rewrite_pool(graph: _OnnxGraph, node: NodeProto) -> list[NodeProto] | None:
     """A pooling with ``ceil_mode``, as one whose padding reaches to the end of the last window.
 
     OpenVINO keeps a last window of MaxPool that begins in the padding, and counts in averages what
@@ -317,7 +322,7 @@ def _rewrite_pool(graph: _OnnxGraph, node: Any) -> list[Any] | None:
     return nodes
 
 
-def _rewrite_resize(graph: _OnnxGraph, node: Any) -> list[Any] | None:
+def _rewrite_resize(graph: _OnnxGraph, node: NodeProto) -> list[NodeProto] | None:
     """A Resize with an attribute that OpenVINO lacks or ignores, as products with weights."""
     attributes = graph.attributes(node)
     shape = graph.shape(node.input[0])
@@ -366,7 +371,7 @@ def _is_misread_resize(attributes: Mapping[str, Any]) -> bool:
 
 
 def _resize_axes(
-    graph: _OnnxGraph, node: Any, sizes: Sequence[int], attributes: Mapping[str, Any]
+    graph: _OnnxGraph, node: NodeProto, sizes: Sequence[int], attributes: Mapping[str, Any]
 ) -> list[AxisResize] | None:
     """How each axis is resized; None if that is computed in the graph, or too large."""
     names = [*node.input, "", "", ""]
@@ -398,7 +403,7 @@ _POLICIES: Mapping[str, Callable[[Sequence[float]], float]] = {
     "not_smaller": max,
 }
 
-_REWRITES: Mapping[str, Callable[[_OnnxGraph, Any], list[Any] | None]] = {
+_REWRITES: Mapping[str, Callable[[_OnnxGraph, NodeProto], list[NodeProto] | None]] = {
     "AveragePool": _rewrite_pool,
     "MaxPool": _rewrite_pool,
     "Pad": _rewrite_pad,

@@ -12,7 +12,7 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -28,7 +28,7 @@ from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.complexity import compute_complexity
 from posezoo.core.ir.openvino_import import error_text, import_openvino
 from posezoo.core.layout import ModelLayout
-from posezoo.core.resolve.resolved import Resolved, Target
+from posezoo.core.resolve.resolved import Resolved
 from posezoo.core.values import frozen
 from posezoo.core.workers.program import find_exception, run_program
 from posezoo.omz.mo_command_line import has_other_original, write_arguments
@@ -97,7 +97,7 @@ class ModelOptimizer:
         """Its name with its version, if that is known."""
         return f"Model Optimizer {self.version}".rstrip()
 
-    def convert(self, resolved: Resolved, layout: ModelLayout, targets: Sequence[Target]) -> None:
+    def convert(self, resolved: Resolved) -> None:
         """Convert a downloaded model to IR.
 
         Current OpenVINO reads each IR and writes it again: this shows that the IR can be loaded,
@@ -108,10 +108,11 @@ class ModelOptimizer:
 
         spec = resolved.source
         decoder = resolved.decoder
+        layout = resolved.layout
         refuse_unsafe_arguments(spec)
         source = frontends.verify_source_model(spec, layout)
         with staging_dir(layout.model_dir(spec)) as staging:
-            for target in targets:
+            for target in resolved.targets:
                 folder = staging / target.precision
                 arguments = build_arguments(
                     spec, layout, source, self, precision=target.precision, folder=folder

@@ -206,7 +206,7 @@ def convert_by_nodes(spec, layout):
     events = []
     options = ConversionOptions(by_nodes=True, force=True)
     resolved = resolved_of(spec, layout, [FP32])
-    convert_with_openvino(resolved, layout, resolved.targets, options, listener=events.append)
+    convert_with_openvino(resolved, options, listener=events.append)
     (event,) = (event for event in events if isinstance(event, SelfCheckPassed))
     return event
 
@@ -315,12 +315,12 @@ def test_strict_refuses_what_only_our_own_reader_has_read(tmp_path):
     with pytest.raises(
         SelfCheckError, match="only the reader that the IR is made by read the original"
     ):
-        convert_with_openvino(resolved, layout, resolved.targets, strict)
+        convert_with_openvino(resolved, strict)
     convert_model(spec, layout, precisions=[FP32])
     (planned,) = plan_irs(resolved, strict)
     assert planned.reason == "its self-check compared it with nothing that another runtime computed"
     resolved = resolved_of(recorded(spec, tmp_path), layout, [FP32])
-    convert_with_openvino(resolved, layout, resolved.targets, strict)
+    convert_with_openvino(resolved, strict)
     assert provenance.read_provenance(layout.provenance_path(spec, FP32)).is_independent
     assert plan_irs(resolved, strict)[0].is_up_to_date
 

@@ -4,7 +4,6 @@ publish.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -20,10 +19,9 @@ from posezoo.core.errors import ConversionError
 from posezoo.core.events import Listener, WarningIssued, ignore_event
 from posezoo.core.files import verified_files
 from posezoo.core.ir.openvino_import import import_openvino
-from posezoo.core.layout import ModelLayout
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.resolve.own_networks import require_network
-from posezoo.core.resolve.resolved import Resolved, Target
+from posezoo.core.resolve.resolved import Resolved
 
 
 def write_onnx(
@@ -60,12 +58,7 @@ def write_onnx(
 
 
 def convert_with_openvino(
-    resolved: Resolved,
-    layout: ModelLayout,
-    targets: Sequence[Target],
-    options: ConversionOptions,
-    *,
-    listener: Listener = ignore_event,
+    resolved: Resolved, options: ConversionOptions, *, listener: Listener = ignore_event
 ) -> None:
     """Convert a downloaded model, whose pins are final, to IR.
 
@@ -82,6 +75,7 @@ def convert_with_openvino(
         MissingPackageError: OpenVINO is not installed, or too old.
     """
     spec = resolved.source
+    layout = resolved.layout
     model_format = frontends.select_format(spec)
     for archive in frontends.removed_archives(spec, layout):
         listener(
@@ -125,7 +119,7 @@ def convert_with_openvino(
             network,
             spec,
             layout,
-            targets,
+            resolved.targets,
             source,
             options,
             find_reference=find_reference,

@@ -4,7 +4,7 @@ does not convert. A feature knows it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,8 +14,7 @@ from posezoo.core.plugins import Hook
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from posezoo.core.layout import ModelLayout
-    from posezoo.core.resolve.resolved import Resolved, Target
+    from posezoo.core.resolve.resolved import Resolved
 
 
 class ConverterProgram(Protocol):
@@ -33,8 +32,8 @@ class ConverterProgram(Protocol):
     def timeout_s(self) -> float:
         """How long it may take for one IR, in seconds."""
 
-    def convert(self, resolved: Resolved, layout: ModelLayout, targets: Sequence[Target]) -> None:
-        """Make IR of a downloaded model.
+    def convert(self, resolved: Resolved) -> None:
+        """Make the IR of a downloaded model.
 
         Raises:
             ConversionError: a file is missing or has another digest, or the program fails.

@@ -299,6 +299,7 @@ def _make_irs(
 
         results = UPSTREAM_CODE.part.run(resolved.spec, resolved.layout, listener)
     with results as layout:  # the results of upstream code exist until the context ends
+        resolved = replace(resolved, layout=layout, targets=tuple(due))
         spec = resolved.source
         source = source_model_path(spec, layout)
         files = {source, *(layout.file_path(spec, file) for file in spec.files)}
@@ -310,8 +311,6 @@ def _make_irs(
             run_in_reader_process(
                 _make_irs_in_reader_process,
                 resolved,
-                layout,
-                due,
                 program,
                 options,
                 source=source,
@@ -326,25 +325,25 @@ def _make_irs(
 
 def _make_irs_in_reader_process(
     resolved: Resolved,
-    layout: ModelLayout,
-    due: Sequence[Target],
     program: ConverterProgram | None,
     options: ConversionOptions,
     *,
     listener: Listener,
 ) -> None:
-    """Convert the file of a model to the IR that are due."""
+    """Convert the file of a model to IR."""
     if program:
-        program.convert(resolved, layout, due)
+        program.convert(resolved)
         return
     from posezoo.core.convert.conversion import convert_with_openvino
 
     if not resolved.source.is_ir:
-        convert_with_openvino(resolved, layout, due, options, listener=listener)
+        convert_with_openvino(resolved, options, listener=listener)
         return
-    for target in due:  # each precision is made from the published IR of the same precision
-        one = replace(resolved, source=resolved.source_of(target))
-        convert_with_openvino(one, layout, [target], options, listener=listener)
+    for (
+        target
+    ) in resolved.targets:  # each precision is made from the published IR of the same precision
+        one = replace(resolved, source=resolved.source_of(target), targets=(target,))
+        convert_with_openvino(one, options, listener=listener)
 
 
 def with_checkpoint_dir(context: Context, model: Model) -> Context:

@@ -87,7 +87,7 @@ class FirstDifference:
     name: str
     kind: str
     tensor: TensorDifference
-    subgraph: Any
+    subgraph: Model
     inputs: NamedArrays
     is_shown: bool
 
@@ -104,8 +104,8 @@ class DeviceComparison:
         feeds: the inputs of each inference, by name.
     """
 
-    exact: Any
-    tested: Any
+    exact: Model
+    tested: Model
     runtime: RuntimeConfig
     precision: str
     feeds: Sequence[NamedArrays]
@@ -252,7 +252,7 @@ def _describe(exact: Sequence[Array], actual: Sequence[Array], noise: float) -> 
 
 def _cut(
     network: Model, name: str, inner: set[str], order: OperationOrder
-) -> tuple[Any, list[Tensor]]:
+) -> tuple[Model, list[Tensor]]:
     """The operations ``inner`` of a network, of which ``name`` is the last, as a network; and the
     tensors that are its inputs.
     """
