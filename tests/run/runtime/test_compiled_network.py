@@ -144,7 +144,7 @@ def test_bytes_are_taken_for_numbers(small_ir, image):
     assert np.array_equal(outputs["double"], 2 * np.floor(image))
 
 
-# With one thread, the caller's computes.
+# With one thread and fixed sizes, the caller's thread computes.
 ONE_THREAD = RuntimeConfig(threads=1)
 
 
