@@ -150,8 +150,8 @@ class CompiledNetwork:
     def _run(self, request: Any, inputs: dict[str, Array]) -> None:
         if self._runs_in_caller:
             # To wake the only other thread takes longer than a small network: where other programs
-            # run, a face took 6 ms instead of 2.5. OpenVINO 2026.4.1 does not report an error there,
-            # which only inputs of other sizes cause.
+            # run, a face took 6 ms instead of 2.5. OpenVINO 2026.4.1 reports no error there, which
+            # only inputs of other sizes cause.
             request.infer(inputs, share_inputs=True)
             return
         request.start_async(inputs, share_inputs=True)
