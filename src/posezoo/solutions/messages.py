@@ -168,9 +168,10 @@ class Field:
 class ProtoMessage:
     """A message; the names of its methods are those of protobuf."""
 
-    __slots__ = ("_values",)
+    __slots__ = ("_rows", "_values")
     fields: ClassVar[dict[str, Field]] = {}
     DESCRIPTOR: ClassVar[Any] = None
+    _rows: Array
     _values: dict[str, Any]
 
     def __init__(self, **values: Any) -> None:
@@ -185,6 +186,14 @@ class ProtoMessage:
                 getattr(self, name).CopyFrom(value)
             else:
                 setattr(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        """Called for ``_values`` that are not set yet: those of ``create_landmarks``."""
+        if name != "_values":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        self._values = {}
+        _add_landmarks(self, self._rows)
+        return self._values
 
     def ListFields(self) -> list[tuple[Field, Any]]:
         """The fields that are set, with their values."""
@@ -467,20 +476,27 @@ _nest()
 def create_landmarks(name: str, rows: Array) -> Any:
     """A list of landmarks, such as ``NormalizedLandmarkList``.
 
+    As in protobuf, they become objects when they are read first: many scripts do not read the world
+    landmarks, for example.
+
     Args:
         rows: (N, 3 or 4): x, y, z, and the visibility.
     """
-    landmarks = MESSAGES[name]()
+    landmarks = MESSAGES[name].__new__(MESSAGES[name])
+    landmarks._rows = rows.astype(np.float32)
+    return landmarks
+
+
+def _add_landmarks(landmarks: Any, rows: Array) -> None:
     kind = landmarks.fields["landmark"].message
     names = tuple(kind.fields)[: rows.shape[1]]
     # Without a copy and a check of each value: a face has 478 landmarks.
     created = []
-    for row in rows.astype("float32").tolist():
+    for row in rows.tolist():
         landmark = kind.__new__(kind)
         landmark._values = dict(zip(names, row))  # noqa: B905 - strict takes half as long again
         created.append(landmark)
-    list.extend(landmarks.landmark, created)  # type: ignore[attr-defined]
-    return landmarks
+    list.extend(landmarks.landmark, created)
 
 
 def normalize(pose: Pose, size: Size) -> Any:

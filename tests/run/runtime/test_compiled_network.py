@@ -144,8 +144,13 @@ def test_bytes_are_taken_for_numbers(small_ir, image):
     assert np.array_equal(outputs["double"], 2 * np.floor(image))
 
 
-def test_threads_do_not_get_one_anothers_results(small_ir):
-    network, wrong = CompiledNetwork(small_ir[0]), []
+# With one thread and fixed sizes, the caller's thread computes.
+ONE_THREAD = RuntimeConfig(threads=1)
+
+
+@pytest.mark.parametrize("runtime", [RuntimeConfig(), ONE_THREAD])
+def test_threads_do_not_get_one_anothers_results(small_ir, runtime):
+    network, wrong = CompiledNetwork(small_ir[0], runtime), []
 
     def ask(value):
         for _ in range(30):
@@ -188,9 +193,10 @@ def choosy_ir(tmp_path):
     return tmp_path / "choosy.xml"
 
 
-def test_a_failed_inference_is_reported_in_one_line_and_gives_its_request_back(choosy_ir):
+@pytest.mark.parametrize("runtime", [RuntimeConfig(requests=2), ONE_THREAD])
+def test_a_failed_inference_is_reported_in_one_line_and_gives_its_request_back(choosy_ir, runtime):
     # OpenVINO 2026.4.1 may report it again at the next inferences, so that none of those is asserted here.
-    network = CompiledNetwork(choosy_ir, RuntimeConfig(requests=2))
+    network = CompiledNetwork(choosy_ir, runtime)
     for _ in range(3):  # more often than there are requests
         with pytest.raises(InferenceError, match=r"choosy\.xml: CPU failed: .*") as caught:
             network({"numbers": np.zeros(5, np.float32)})
