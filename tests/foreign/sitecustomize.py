@@ -9,6 +9,7 @@ tests, pytest and libraries keep the real system. It is a simulation: nothing he
 - /proc, /sys and /dev cannot be opened, and neither can folders;
 - a file that this process has open or mapped cannot be renamed, replaced or removed, and one that another process has
   locked cannot be removed;
+- a file whose path has more than 259 characters, and a folder with more than 247, cannot be created or opened;
 - a text file that is opened without an encoding is read and written in cp1252, as are the standard streams;
 - children are started afresh, never forked, and inherit no descriptors.
 """
@@ -202,6 +203,17 @@ def _refuse_open(path: Any, *_others: Any) -> None:
     if _others and _others[0] is None and os.path.isdir(name):  # by os.open
         raise PermissionError(13, "Permission denied (a folder, on Windows)", name)
 
+    _refuse_long(name, 259)
+
+
+def _refuse_folder(path: Any, *_others: Any) -> None:
+    _refuse_long(os.fsdecode(path), 247)
+
+
+def _refuse_long(name: str, limit: int) -> None:
+    if len(str(Path(name).absolute())) > limit:
+        raise FileNotFoundError(2, "No such file or directory (too long, on Windows)", name)
+
 
 def _refuse_list(path: Any) -> None:
     if str(path).startswith(("/proc", "/sys", "/dev")):
@@ -226,6 +238,7 @@ _RULES = {
     "os.scandir": _refuse_list,
     "os.rename": _refuse_change,
     "os.remove": _refuse_change,
+    "os.mkdir": _refuse_folder,
     "os.link": _refuse_link,
     "os.symlink": _refuse_link,
 }
