@@ -6,7 +6,7 @@ tests, pytest and libraries keep the real system. It is a simulation: nothing he
 - modules that only POSIX has cannot be imported, and ``os`` and ``signal`` lack what Windows lacks; besides, there
   are neither hard nor symbolic links, as without the right to create them;
 - ``sys.platform`` is win32; msvcrt and the function for the size of the memory are imitated;
-- /proc, /sys and /dev cannot be opened, and neither can folders;
+- /proc, /sys and /dev are not there, and folders cannot be opened;
 - a file that this process has open or mapped cannot be renamed, replaced or removed, and one that another process has
   locked cannot be removed;
 - a file whose path has more than 259 characters, and a folder with more than 247, cannot be created or opened;
@@ -27,6 +27,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+OF_LINUX = ("/proc", "/sys", "/dev")
 MISSING = {"fcntl", "grp", "pty", "pwd", "resource", "syslog", "termios", "tty"}
 HIDDEN = {
     "os": {
@@ -198,8 +199,7 @@ def _refuse_open(path: Any, *_others: Any) -> None:
     if isinstance(path, int) or path is None:
         return
     name = os.fsdecode(path)
-    if name.startswith(("/proc/", "/sys/", "/dev/")) and name != os.devnull:
-        raise FileNotFoundError(2, "No such file or directory (on Windows)", name)
+    _refuse_of_linux(name)
     if _others and _others[0] is None and os.path.isdir(name):  # by os.open
         raise PermissionError(13, "Permission denied (a folder, on Windows)", name)
 
@@ -216,8 +216,22 @@ def _refuse_long(name: str, limit: int) -> None:
 
 
 def _refuse_list(path: Any) -> None:
-    if str(path).startswith(("/proc", "/sys", "/dev")):
-        raise FileNotFoundError(2, "No such file or directory (on Windows)", path)
+    _refuse_of_linux(str(path))
+
+
+def _refuse_of_linux(name: str) -> None:
+    if name.startswith(OF_LINUX) and name != os.devnull:
+        raise FileNotFoundError(2, "No such file or directory (on Windows)", name)
+
+
+def _stat_there(path: Any, **options: Any) -> os.stat_result:
+    is_path = not isinstance(path, int) and not _is_looking
+    if is_path and os.fsdecode(path).startswith(OF_LINUX) and _asked_by_posezoo():
+        _refuse_of_linux(os.fsdecode(path))
+    return _stat(path, **options)
+
+
+_stat = os.stat
 
 
 def _refuse_change(*paths: Any) -> None:
@@ -302,6 +316,7 @@ def install() -> None:
     builtins.open = io.open = _open_there  # type: ignore[assignment]
     io.text_encoding = _text_encoding_there  # type: ignore[assignment]
     os.unlink = os.remove = _unlink_there
+    os.stat = _stat_there  # type: ignore[assignment]
     subprocess.Popen.__init__ = _start_there  # type: ignore[method-assign]
     sys.addaudithook(_refuse)
     if "posezoo" in sys.orig_argv:
