@@ -23,6 +23,7 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -318,6 +319,7 @@ def install() -> None:
     os.unlink = os.remove = _unlink_there
     os.stat = _stat_there  # type: ignore[assignment]
     subprocess.Popen.__init__ = _start_there  # type: ignore[method-assign]
+    tempfile.TemporaryFile = tempfile.NamedTemporaryFile  # type: ignore[misc]
     sys.addaudithook(_refuse)
     if "posezoo" in sys.orig_argv:
         for stream in (sys.stdout, sys.stderr):
