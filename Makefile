@@ -57,8 +57,8 @@ test-hostile: $(VENV)/.installed-test  ## run the quick tests with settings of g
 	tests/hostile.sh --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # tests/foreign/not_there.txt names the tests whose subject Windows does not have.
-FOREIGN ?= tests/core/files tests/core/workers tests/core/declarations tests/lint tests/cli/test_names_of_windows.py tests/cli/test_on_windows.py
-test-foreign: $(VENV)/.installed-test  ## run quick tests of the core and lint on an imitated Windows
+FOREIGN ?= tests/core tests/run tests/omz tests/lint tests/cli/test_names_of_windows.py tests/cli/test_on_windows.py
+test-foreign: $(VENV)/.installed-test  ## run the quick tests of the core, run, omz and lint on an imitated Windows
 	PYTHONPATH=$(CURDIR)/tests/foreign $(PYTEST) -m "not slow and not judge" $(FOREIGN)
 
 # pytest runs all tests where it knows none of those that failed, such as a file that it cannot read.

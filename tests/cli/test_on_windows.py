@@ -191,6 +191,19 @@ print(path.read_bytes(), reader.closed)
     assert ended.stdout == "b'new' True\n", ended.stderr
 
 
+@pytest.mark.parametrize("length", [240, 300])
+def test_a_path_that_is_too_long_is_one_error_with_a_hint(zoo, tmp_path, length):
+    folder = tmp_path
+    while len(str(folder)) < length - 1:
+        folder /= "x" * min(50, length - 1 - len(str(folder)))
+    args = ("download", "net", "-o", folder, "--models_dir", zoo / "models")
+    ended = on_windows(*args, cwd=tmp_path)
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr
+    *_, error, hint = ended.stderr.splitlines()
+    assert "cannot be written: No such file or directory" in error
+    assert hint.endswith("with a path so short that no file's has more than 259 characters")
+
+
 def test_a_path_of_wsl_is_explained_where_it_is_none(tmp_path):
     ended = on_windows("run", "--input", "/mnt/c/Users/ann/photo.jpg", cwd=tmp_path)
     assert ended.returncode == 1 and "Traceback" not in ended.stderr

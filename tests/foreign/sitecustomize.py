@@ -6,9 +6,10 @@ tests, pytest and libraries keep the real system. It is a simulation: nothing he
 - modules that only POSIX has cannot be imported, and ``os`` and ``signal`` lack what Windows lacks; besides, there
   are neither hard nor symbolic links, as without the right to create them;
 - ``sys.platform`` is win32; msvcrt and the function for the size of the memory are imitated;
-- /proc, /sys and /dev cannot be opened, and neither can folders;
+- /proc, /sys and /dev are not there, and folders cannot be opened;
 - a file that this process has open or mapped cannot be renamed, replaced or removed, and one that another process has
   locked cannot be removed;
+- a file whose path has more than 259 characters, and a folder with more than 247, cannot be created or opened;
 - a text file that is opened without an encoding is read and written in cp1252, as are the standard streams;
 - children are started afresh, never forked, and inherit no descriptors.
 """
@@ -22,10 +23,12 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+OF_LINUX = ("/proc", "/sys", "/dev")
 MISSING = {"fcntl", "grp", "pty", "pwd", "resource", "syslog", "termios", "tty"}
 HIDDEN = {
     "os": {
@@ -197,15 +200,39 @@ def _refuse_open(path: Any, *_others: Any) -> None:
     if isinstance(path, int) or path is None:
         return
     name = os.fsdecode(path)
-    if name.startswith(("/proc/", "/sys/", "/dev/")) and name != os.devnull:
-        raise FileNotFoundError(2, "No such file or directory (on Windows)", name)
+    _refuse_of_linux(name)
     if _others and _others[0] is None and os.path.isdir(name):  # by os.open
         raise PermissionError(13, "Permission denied (a folder, on Windows)", name)
 
+    _refuse_long(name, 259)
+
+
+def _refuse_folder(path: Any, *_others: Any) -> None:
+    _refuse_long(os.fsdecode(path), 247)
+
+
+def _refuse_long(name: str, limit: int) -> None:
+    if len(str(Path(name).absolute())) > limit:
+        raise FileNotFoundError(2, "No such file or directory (too long, on Windows)", name)
+
 
 def _refuse_list(path: Any) -> None:
-    if str(path).startswith(("/proc", "/sys", "/dev")):
-        raise FileNotFoundError(2, "No such file or directory (on Windows)", path)
+    _refuse_of_linux(str(path))
+
+
+def _refuse_of_linux(name: str) -> None:
+    if name.startswith(OF_LINUX) and name != os.devnull:
+        raise FileNotFoundError(2, "No such file or directory (on Windows)", name)
+
+
+def _stat_there(path: Any, **options: Any) -> os.stat_result:
+    is_path = not isinstance(path, int) and not _is_looking
+    if is_path and os.fsdecode(path).startswith(OF_LINUX) and _asked_by_posezoo():
+        _refuse_of_linux(os.fsdecode(path))
+    return _stat(path, **options)
+
+
+_stat = os.stat
 
 
 def _refuse_change(*paths: Any) -> None:
@@ -226,6 +253,7 @@ _RULES = {
     "os.scandir": _refuse_list,
     "os.rename": _refuse_change,
     "os.remove": _refuse_change,
+    "os.mkdir": _refuse_folder,
     "os.link": _refuse_link,
     "os.symlink": _refuse_link,
 }
@@ -289,7 +317,9 @@ def install() -> None:
     builtins.open = io.open = _open_there  # type: ignore[assignment]
     io.text_encoding = _text_encoding_there  # type: ignore[assignment]
     os.unlink = os.remove = _unlink_there
+    os.stat = _stat_there  # type: ignore[assignment]
     subprocess.Popen.__init__ = _start_there  # type: ignore[method-assign]
+    tempfile.TemporaryFile = tempfile.NamedTemporaryFile  # type: ignore[misc]
     sys.addaudithook(_refuse)
     if "posezoo" in sys.orig_argv:
         for stream in (sys.stdout, sys.stderr):

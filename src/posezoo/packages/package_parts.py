@@ -37,6 +37,7 @@ from posezoo.core.download.digest_store import package_path, store_candidates
 from posezoo.core.download.file_download import download_part
 from posezoo.core.download.transfer import AccessPoint, can_be_in_part
 from posezoo.core.errors import ArchiveError, DigestError, DownloadError, SizeError
+from posezoo.core.files.file_lock import discard
 from posezoo.core.files.verified_files import MAX_DIRECTORY, Hasher, writing
 from posezoo.core.values import frozen
 from posezoo.packages.small_answers import join_pieces
@@ -162,23 +163,24 @@ def open_zip_part(
         end = context.pool.once(key, lambda: _read_end(open_range, size, context))
     path = context.temp_dir() / package.name
     with writing(path):
-        # The bytes between the parts are holes, which take no space on most disks.
-        sparse = tempfile.NamedTemporaryFile(dir=path.parent)  # noqa: SIM115 closed below
-    with sparse:
-        with writing(path):
-            sparse.truncate(size)
-            sparse.seek(end.start)
-            sparse.write(end.content)
-            sparse.flush()
+        handle, name = tempfile.mkstemp(dir=path.parent)
+    # The bytes between the parts are holes, which take no space on most disks.
+    sparse = Path(name)
+    try:
+        with writing(path), open(handle, "wb") as written:
+            written.truncate(size)
+            written.seek(end.start)
+            written.write(end.content)
         with translate_archive_errors(package.name):
-            part = _find_part(Path(sparse.name), member, end.start)
+            part = _find_part(sparse, member, end.start)
         with open_part(package, part, open_range, context) as received:
-            with writing(path), open(received, "rb") as compressed:
-                sparse.seek(part.start)
-                shutil.copyfileobj(compressed, sparse)
-                sparse.flush()
-            with open_member(Path(sparse.name), "zip", package.name, member, file=file) as stream:
+            with writing(path), open(received, "rb") as compressed, open(sparse, "r+b") as written:
+                written.seek(part.start)
+                shutil.copyfileobj(compressed, written)
+            with open_member(sparse, "zip", package.name, member, file=file) as stream:
                 yield stream
+    finally:
+        discard(sparse)
 
 
 def _read_end(open_range: OpenRange, size: int, context: DownloadContext) -> ZipEnd:

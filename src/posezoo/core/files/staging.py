@@ -15,7 +15,7 @@ from pathlib import Path
 
 from posezoo.core.errors import DiskError, OutputError, os_reason
 from posezoo.core.files.file_lock import ABANDONED_AFTER_S, lock_folder
-from posezoo.core.operating_system import is_own
+from posezoo.core.operating_system import IS_WINDOWS, is_own
 
 #: The prefix of the names of such folders.
 PREFIX = ".posezoo-"
@@ -32,7 +32,8 @@ WRITE_HINTS = {
     errno.EROFS: _OTHER_FOLDER,
     errno.EACCES: _OTHER_FOLDER,
     errno.EPERM: _OTHER_FOLDER,
-    errno.ENOENT: _OTHER_FOLDER,
+    errno.ENOENT: _OTHER_FOLDER
+    + (", with a path so short that no file's has more than 259 characters" if IS_WINDOWS else ""),
     errno.ENOTDIR: "move away the file that stands where a folder is needed",
     errno.EEXIST: "move away the file that stands where a folder is needed",
     errno.EISDIR: "move that folder away",
