@@ -82,7 +82,7 @@ def convert_file(
     ir_writer.prepare_for_writing(network, spec, None)
     remove_stale_staging_dirs(layout.output_dir)
     target = Target(precision, layout.converted_ir_path(spec, precision), Converter.OPENVINO)
-    publish = partial(write_checked_irs, network, spec, has_record=False, listener=listener)
+    publish = partial(write_checked_irs, lambda: network, spec, has_record=False, listener=listener)
     filled = preprocess.fill_in_inputs(spec, network)
     check = partial(_publish_checked, publish, filled, path, is_strict=is_strict)
     later = [each.name for each in transformations]

@@ -77,7 +77,7 @@ def publish_as(spec, layout, network, precisions=(FP32,)):
     """Hand in a network as if it were what the spec declares."""
     ir_writer.prepare_for_writing(network, spec, None)
     targets = targets_of(spec, layout, precisions)
-    write_checked_irs(network, spec, layout, targets, frontends.users_file(spec, layout))
+    write_checked_irs(lambda: network, spec, layout, targets, frontends.users_file(spec, layout))
     return {target.precision: target.xml for target in targets}
 
 
@@ -437,7 +437,12 @@ def test_without_another_runtime_nothing_is_run_and_the_line_says_how_to_prove_t
     events: list[Event] = []
     source = frontends.users_file(spec, layout)
     write_checked_irs(
-        baked, spec, layout, targets_of(spec, layout, (FP16,)), source, listener=events.append
+        lambda: baked,
+        spec,
+        layout,
+        targets_of(spec, layout, (FP16,)),
+        source,
+        listener=events.append,
     )
     assert isinstance(events[0], SelfCheckPassed)
     assert (events[0].reference, events[0].difference) == ("", 0)
@@ -448,7 +453,7 @@ def test_without_another_runtime_nothing_is_run_and_the_line_says_how_to_prove_t
     assert (record.was_checked, record.is_independent, record.checks) == (True, False, ())
     with pytest.raises(SelfCheckError, match="cannot be proven: only the reader"):
         write_checked_irs(
-            baked, spec, layout, targets_of(spec, layout, (FP32,)), source, is_strict=True
+            lambda: baked, spec, layout, targets_of(spec, layout, (FP32,)), source, is_strict=True
         )
     assert not layout.ir_path(spec, FP32).exists()
 
@@ -567,7 +572,12 @@ def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_stric
     events: list[Event] = []
     source = frontends.users_file(spec, layout)
     write_checked_irs(
-        right, spec, layout, targets_of(spec, layout, (FP32, FP16)), source, listener=events.append
+        lambda: right,
+        spec,
+        layout,
+        targets_of(spec, layout, (FP32, FP16)),
+        source,
+        listener=events.append,
     )
     assert [event.unprovable for event in events if isinstance(event, SelfCheckPassed)] == [
         ("wave",)
@@ -579,7 +589,7 @@ def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_stric
     assert provenance.read_provenance(layout.provenance_path(spec, FP16)).unprovable == ("wave",)
     with pytest.raises(SelfCheckError, match="cannot be proven by numbers") as refused:
         write_checked_irs(
-            right, spec, layout, targets_of(spec, layout, (FP32,)), source, is_strict=True
+            lambda: right, spec, layout, targets_of(spec, layout, (FP32,)), source, is_strict=True
         )
     assert "without --self_check strict" in refused.value.hint
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -26,6 +26,7 @@ from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.complexity import compute_complexity
 from posezoo.core.ir.provenance import FileContent
 from posezoo.core.layout import ModelLayout
+from posezoo.core.operating_system import release_memory
 from posezoo.core.resolve.resolved import Target
 from posezoo.core.values import frozen
 
@@ -57,7 +58,7 @@ def read_contents(xml: Path) -> dict[str, FileContent]:
 
 
 def write_checked_irs(
-    network: Any,
+    read: Callable[[], Any],
     spec: ModelSpec,
     layout: ModelLayout,
     targets: Sequence[Target],
@@ -74,7 +75,8 @@ def write_checked_irs(
     check.
 
     Args:
-        network: an ``openvino.Model``, with its preprocessing and description.
+        read: makes the network, an ``openvino.Model`` with its preprocessing and description. Its
+            memory is free before an IR is run, unless the caller keeps the network.
         layout: the folders of the model's files.
         source: the original, whose outputs those of the IR are compared with; None to compare
             nothing.
@@ -90,64 +92,67 @@ def write_checked_irs(
         LockError: a strict lock does not list an IR.
         OutputError: a file cannot be written.
     """
+    network = read()
     spec_with_names = fill_in_inputs(spec, network)
     with staging_dir(layout.model_dir(spec)) as folder, ThreadPoolExecutor() as pool:
+        # A published IR keeps the types of its constants, and is compared with itself. An IR in
+        # FP16 is proven by the FP32 IR, which is also written if it was not requested.
+        exact = targets[0].precision if spec.is_ir else Precision.FP32
+        precisions = [target.precision for target in targets]
+        xmls = {
+            precision: ir_writer.write_ir(
+                network,
+                folder / precision / f"{spec.name}.xml",
+                Precision.FP32 if spec.is_ir else precision,
+            )
+            for precision in dict.fromkeys([exact, *precisions] if source else precisions)
+        }
+        complexity = compute_complexity(network)
+        del network
+        release_memory()
         # Most of these steps use one core only, and take seconds for a large network: they run in
         # parallel.
+        checks: dict[Precision, Future[SelfCheckResult]] = {}
         if source:
             reference = reference or pool.submit(
                 compute_reference, spec_with_names, source, by_nodes=by_nodes
             )
-        # A published IR keeps the types of its constants, and is compared with itself.
-        exact = targets[0].precision if spec.is_ir else Precision.FP32
-        precisions = [exact, *(target.precision for target in targets)]
-        paths = {each: folder / each / f"{spec.name}.xml" for each in precisions}
-        checks: dict[Precision, Future[SelfCheckResult]] = {}
-        if source and reference:
-            # An IR in FP16 is proven by the FP32 IR, which is written first, also if it was not
-            # requested.
-            fp32 = ir_writer.write_ir(network, paths[exact], Precision.FP32)
             checks[exact] = pool.submit(
                 check_ir,
                 spec_with_names,
-                fp32,
+                xmls[exact],
                 source,
                 reference,
                 is_strict=is_strict,
                 by_nodes=by_nodes,
             )
-        written = []
-        for target in targets:
-            precision = target.precision
-            xml = paths[target.precision]
-            if precision not in checks:
-                ir_writer.write_ir(network, xml, Precision.FP32 if spec.is_ir else precision)
-                if source and reference:
-                    checks[precision] = pool.submit(
-                        check_fp16,
-                        spec_with_names,
-                        xml,
-                        source,
-                        fp32,
-                        checks[Precision.FP32],
-                        reference,
-                    )
-            written.append((target, xml, pool.submit(read_contents, xml)))
-        complexity = compute_complexity(network)
+            for precision in xmls.keys() - checks:
+                checks[precision] = pool.submit(
+                    check_fp16,
+                    spec_with_names,
+                    xmls[precision],
+                    source,
+                    xmls[exact],
+                    checks[exact],
+                    reference,
+                )
+        hashed = {
+            precision: pool.submit(read_contents, xmls[precision]) for precision in precisions
+        }
         staged = []
-        for target, xml, hashed in written:
+        for target in targets:
             checked: dict[str, object] = {"mode": "off", "outputs": {}}
             if target.precision in checks:
                 result = checks[target.precision].result()
                 checked = _describe_check(result, is_strict=is_strict)
                 listener(_passed(spec, target.precision, result))
-            contents = hashed.result()
+            contents = hashed[target.precision].result()
             record = None
             if has_record:
                 record = provenance.format_provenance(
                     spec, decoder, contents, self_check=checked, complexity=complexity
                 )
-            staged.append(StagedIr(xml, target, contents, record))
+            staged.append(StagedIr(xmls[target.precision], target, contents, record))
         replace_irs(staged, listener=listener)
 
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from posezoo.core.errors import ConversionError
 from posezoo.core.events import Event, Listener, StepStarted, ignore_event
-from posezoo.core.operating_system import call_in_forks
+from posezoo.core.operating_system import call_in_forks, share_heap
 from posezoo.core.workers.processes import (
     ChildPool,
     ProcessEndedError,
@@ -137,6 +137,7 @@ def _call(
 
 
 def _import_libraries() -> None:
+    share_heap()
     from posezoo.core.convert import publish  # noqa: F401
     from posezoo.core.ir.openvino_import import import_openvino
 

@@ -12,7 +12,7 @@ no limit.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Any
@@ -170,18 +170,15 @@ def check_ir(
             output or nothing else read the original.
     """
     _refuse_random_operations(spec, precision, xml)
+    changed = _compare_constants(spec, xml, source, precision)  # while the original is run
     reference = running.result()
     if is_strict:
         _require_independence(spec, precision, reference)
     if reference is None:
-        return _check_declared(spec, xml, source, precision)
+        return _check_declared(spec, xml, precision, changed)
     try:
-        with ThreadPoolExecutor(1) as pool:
-            # Compiling uses one core only.
-            comparing = pool.submit(_compare_constants, spec, xml, source, precision)
-            names = _name_outputs(spec, reference)
-            compiled = _compile_ir(spec, xml, names)
-            changed = comparing.result()
+        names = _name_outputs(spec, reference)
+        compiled = _compile_ir(spec, xml, names)
         recorded = _check_recorded(spec, precision, reference.recorded)
         names = names or tuple(reference.cases[0].outputs)
         if problem := _find_port_mismatch(names, reference, compiled):
@@ -226,11 +223,11 @@ def _describe_changed(changed: str) -> str:
 
 
 def _check_declared(
-    spec: ModelSpec, xml: Path, source: VerifiedSource, precision: Precision
+    spec: ModelSpec, xml: Path, precision: Precision, changed: str
 ) -> SelfCheckResult:
     """Check what can be compared without running the original."""
     network = openvino_core().read_model(xml)
-    problem = _describe_changed(_compare_constants(spec, xml, source, precision))
+    problem = _describe_changed(changed)
     for declared, port in zip(spec.outputs, network.outputs, strict=False):
         shape = list(declared.shape) or port.partial_shape
         if declared.name not in port.names or not port.partial_shape.compatible(
