@@ -32,7 +32,11 @@ from posezoo.core.convert.conversion_plan import ConversionOptions, plan_irs
 from posezoo.core.convert.difference import compute_difference
 from posezoo.core.convert.fp16_check import Fp16Comparison, compare_with_fp32
 from posezoo.core.convert.publish import write_checked_irs
-from posezoo.core.convert.reference_outputs import ReferenceSample, compute_reference
+from posezoo.core.convert.reference_outputs import (
+    ReferenceOutputs,
+    ReferenceSample,
+    compute_reference,
+)
 from posezoo.core.convert.self_check import check_ir
 from posezoo.core.declarations.model import Framework, Output, Precision, SelfCheckSettings
 from posezoo.core.errors import ConversionError, SelfCheckError
@@ -841,14 +845,16 @@ def test_the_noise_is_measured_only_until_the_difference_is_allowed(
     computed = compute_reference(spec, source)
     calls = []
 
-    def move(done):
-        calls.append(done)
-        if done not in noises:
-            return []
-        draws = 4 if done else 1
-        return [
-            [{"heatmaps": case.outputs["heatmaps"] * (1 + noises[done])}] * draws for case in cases
-        ]
+    class Moved(ReferenceOutputs):
+        def move(self, done):
+            calls.append(done)
+            if done not in noises:
+                return []
+            draws = 4 if done else 1
+            return [
+                [{"heatmaps": case.outputs["heatmaps"] * (1 + noises[done])}] * draws
+                for case in cases
+            ]
 
     cases = tuple(
         replace(case, outputs={"heatmaps": case.outputs["heatmaps"] * (1 + off)})
@@ -859,7 +865,8 @@ def test_the_noise_is_measured_only_until_the_difference_is_allowed(
         run=lambda feed: {"heatmaps": computed.original.run(feed)["heatmaps"] * (1 + off)},
     )
     running = Future()
-    running.set_result(replace(computed, original=original, cases=cases, move=move))
+    reference = Moved(spec, computed.runtime, cases, True, None, open=lambda: original)
+    running.set_result(reference)
     right = preprocess.apply_model_yml(read(spec, layout), spec)
     xml = ir_writer.write_ir(right, tmp_path / "net.xml", FP32)
     if 5 in measured:

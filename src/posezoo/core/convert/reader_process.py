@@ -132,12 +132,12 @@ def _call(
     item: tuple[Callable[..., Result], tuple[object, ...], bool, ResourceLimits], listener: Listener
 ) -> Result:
     work, args, reports, limits = item
+    share_heap()
     with limited(limits):
         return work(*args, listener=listener) if reports else work(*args)
 
 
 def _import_libraries() -> None:
-    share_heap()
     from posezoo.core.convert import publish  # noqa: F401
     from posezoo.core.ir.openvino_import import import_openvino
 

@@ -48,6 +48,7 @@ from posezoo.core.errors import (
 from posezoo.core.events import NodeProof
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.core.ir.provenance import OutputRounding
+from posezoo.core.operating_system import release_memory
 from posezoo.core.plugins import Hook
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.values import frozen
@@ -432,6 +433,7 @@ def _compile_ir(spec: ModelSpec, xml: Path, names: Sequence[str]) -> Any:
     network: Any = xml
     if spec.decoding:
         network = GRAPH_DECODER.part.add_network_outputs(openvino_core().read_model(xml), names)
+    release_memory()
     return openvino_core().compile_model(network, "CPU", EXACT)
 
 
