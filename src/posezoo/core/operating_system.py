@@ -40,6 +40,9 @@ WRITE_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os
 # _IOW(0x94, 9, int) of linux/fs.h: for btrfs, XFS, bcachefs, and overlays of them.
 _FICLONE = 0x40049409
 
+# M_ARENA_MAX of malloc.h
+_ARENA_MAX = -8
+
 _PRIVATE_PAGES = re.compile(r"^(?:RssAnon|RssShmem|VmSwap):\s*(\d+) kB", re.MULTILINE)
 
 
@@ -287,6 +290,24 @@ def used_memory(pid: int) -> int:
         for children in (PROC / f"{pid}/task").glob("*/children"):
             used += sum(used_memory(int(child)) for child in children.read_text("ascii").split())
     return used
+
+
+def release_memory() -> None:
+    """Give memory that was freed back to the system, where the C library keeps it."""
+    _call_glibc("malloc_trim", 0)
+
+
+def share_heap() -> None:
+    """Let the threads of this process share one heap: what each keeps in its own is up to 70 MB."""
+    _call_glibc("mallopt", _ARENA_MAX, 1)
+
+
+def _call_glibc(name: str, *args: int) -> None:
+    if IS_LINUX:
+        import ctypes
+
+        with suppress(AttributeError):  # another C library
+            getattr(ctypes.CDLL(None), name)(*args)
 
 
 def peak_memory_mib() -> float | None:

@@ -81,7 +81,7 @@ def convert_file(
     remove_stale_staging_dirs(layout.output_dir)
     target = Target(precision, layout.converted_ir_path(spec, precision), Converter.OPENVINO)
     publish = partial(
-        write_checked_irs, network, spec, source=path, has_record=False, listener=listener
+        write_checked_irs, lambda: network, spec, source=path, has_record=False, listener=listener
     )
     filled = preprocess.fill_in_inputs(spec, network)
     check = partial(_publish_checked, publish, filled, path, options)

@@ -31,7 +31,11 @@ from posezoo.core.convert.conversion_plan import ConversionOptions, plan_irs
 from posezoo.core.convert.difference import compute_difference
 from posezoo.core.convert.fp16_check import Fp16Comparison, compare_with_fp32
 from posezoo.core.convert.publish import write_checked_irs
-from posezoo.core.convert.reference_outputs import ReferenceSample, compute_reference
+from posezoo.core.convert.reference_outputs import (
+    ReferenceOutputs,
+    ReferenceSample,
+    compute_reference,
+)
 from posezoo.core.convert.self_check import IrCheck, OutputCheck
 from posezoo.core.declarations.model import Framework, Output, Precision, SelfCheckSettings
 from posezoo.core.errors import ConversionError, SelfCheckError
@@ -77,7 +81,7 @@ def publish_as(spec, layout, network, precisions=(FP32,)):
     ir_writer.prepare_for_writing(network, spec, None)
     targets = targets_of(spec, layout, precisions)
     source = frontends.users_file(spec, layout)
-    write_checked_irs(network, spec, layout, targets, source, ConversionOptions())
+    write_checked_irs(lambda: network, spec, layout, targets, source, ConversionOptions())
     return {target.precision: target.xml for target in targets}
 
 
@@ -438,7 +442,7 @@ def test_without_another_runtime_nothing_is_run_and_the_line_says_how_to_prove_t
     source = frontends.users_file(spec, layout)
     targets = targets_of(spec, layout, (FP16,))
     write_checked_irs(
-        baked, spec, layout, targets, source, ConversionOptions(), listener=events.append
+        lambda: baked, spec, layout, targets, source, ConversionOptions(), listener=events.append
     )
     assert isinstance(events[0], SelfCheckPassed)
     assert (events[0].reference, events[0].difference) == ("", 0)
@@ -449,7 +453,9 @@ def test_without_another_runtime_nothing_is_run_and_the_line_says_how_to_prove_t
     assert (record.was_checked, record.is_independent, record.checks) == (True, False, ())
     with pytest.raises(SelfCheckError, match="cannot be proven: only the reader"):
         targets = targets_of(spec, layout, (FP32,))
-        write_checked_irs(baked, spec, layout, targets, source, ConversionOptions(is_strict=True))
+        write_checked_irs(
+            lambda: baked, spec, layout, targets, source, ConversionOptions(is_strict=True)
+        )
     assert not layout.ir_path(spec, FP32).exists()
 
     wrong = preprocess.apply_model_yml(
@@ -568,7 +574,7 @@ def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_stric
     source = frontends.users_file(spec, layout)
     targets = targets_of(spec, layout, (FP32, FP16))
     write_checked_irs(
-        right, spec, layout, targets, source, ConversionOptions(), listener=events.append
+        lambda: right, spec, layout, targets, source, ConversionOptions(), listener=events.append
     )
     assert [event.unprovable for event in events if isinstance(event, SelfCheckPassed)] == [
         ("wave",)
@@ -580,7 +586,9 @@ def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_stric
     assert provenance.read_provenance(layout.provenance_path(spec, FP16)).unprovable == ("wave",)
     with pytest.raises(SelfCheckError, match="cannot be proven by numbers") as refused:
         targets = targets_of(spec, layout, (FP32,))
-        write_checked_irs(right, spec, layout, targets, source, ConversionOptions(is_strict=True))
+        write_checked_irs(
+            lambda: right, spec, layout, targets, source, ConversionOptions(is_strict=True)
+        )
     assert "without --self_check strict" in refused.value.hint
 
 
@@ -831,14 +839,16 @@ def test_the_noise_is_measured_only_until_the_difference_is_allowed(
     computed = compute_reference(spec, source)
     calls = []
 
-    def move(done):
-        calls.append(done)
-        if done not in noises:
-            return []
-        draws = 4 if done else 1
-        return [
-            [{"heatmaps": case.outputs["heatmaps"] * (1 + noises[done])}] * draws for case in cases
-        ]
+    class Moved(ReferenceOutputs):
+        def move(self, done):
+            calls.append(done)
+            if done not in noises:
+                return []
+            draws = 4 if done else 1
+            return [
+                [{"heatmaps": case.outputs["heatmaps"] * (1 + noises[done])}] * draws
+                for case in cases
+            ]
 
     cases = tuple(
         replace(case, outputs={"heatmaps": case.outputs["heatmaps"] * (1 + off)})
@@ -848,7 +858,7 @@ def test_the_noise_is_measured_only_until_the_difference_is_allowed(
         computed.original,
         run=lambda feed: {"heatmaps": computed.original.run(feed)["heatmaps"] * (1 + off)},
     )
-    reference = replace(computed, original=original, cases=cases, move=move)
+    reference = Moved(spec, computed.runtime, cases, True, None, open=lambda: original)
     right = preprocess.apply_model_yml(read(spec, layout), spec)
     xml = ir_writer.write_ir(right, tmp_path / "net.xml", FP32)
     check = IrCheck(spec, FP32, xml, source)

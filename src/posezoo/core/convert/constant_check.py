@@ -199,8 +199,8 @@ def _count_changed_filters(kernel: Array, original: Array) -> int | None:
     if np.array_equal(kernel, original):
         return 0
     count = len(kernel)
-    rows = kernel.reshape(count, -1).astype(np.float32)
-    wanted = original.reshape(count, -1).astype(np.float32)
+    rows = kernel.reshape(count, -1).astype(np.float32, copy=False)
+    wanted = original.reshape(count, -1).astype(np.float32, copy=False)
     products = np.einsum("ij,ij->i", rows, wanted)
     squares = np.einsum("ij,ij->i", wanted, wanted)
     factors = np.divide(products, squares, out=np.zeros_like(products), where=squares != 0)

@@ -4,9 +4,11 @@ publish.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from posezoo.core.convert import frontends
 from posezoo.core.convert.conversion_plan import (
@@ -89,34 +91,25 @@ def convert_with_openvino(
         # same time.
         verified = pool.submit(frontends.verify_source_model, spec, layout)
         # Imported here, so that a run with nothing to convert does not load them.
-        from posezoo.core.convert import preprocess
         from posezoo.core.convert.publish import write_checked_irs
         from posezoo.core.convert.reference_outputs import compute_reference
-        from posezoo.core.ir import ir_writer
 
         import_openvino()
         if options.self_check:
             import_runtime(model_format.runtime_module)
         source = verified.result()
         # Reading uses one core only, so the original is run at the same time, if its inputs are
-        # declared.
+        # declared and both fit into little memory.
         is_known = all(
             port.name and port.layout and not port.has_open_layout for port in spec.inputs
         )
         find_reference = None
-        if options.self_check and is_known:
+        if options.self_check and is_known and not frontends.is_large(spec, source):
             computing = pool.submit(compute_reference, spec, source, by_nodes=options.by_nodes)
             find_reference = computing.result
         keep = partial(verified_files.write_keeping, layout.onnx_path(spec), listener=listener)
-        network = preprocess.apply_model_yml(
-            frontends.read_network(spec, source, keep_onnx=keep if options.keep_onnx else None),
-            spec,
-        )
-        if spec.decoding:
-            network = GRAPH_DECODER.part.append(network, spec)
-        ir_writer.prepare_for_writing(network, spec, resolved.decoder)
         write_checked_irs(
-            network,
+            partial(_read_prepared, resolved, source, keep if options.keep_onnx else None),
             spec,
             layout,
             resolved.targets,
@@ -126,3 +119,20 @@ def convert_with_openvino(
             decoder=resolved.decoder,
             listener=listener,
         )
+
+
+def _read_prepared(
+    resolved: Resolved,
+    source: frontends.VerifiedSource,
+    keep_onnx: Callable[[bytes], None] | None,
+) -> Any:
+    """The network (``openvino.Model``) with its preprocessing, decoder and description."""
+    from posezoo.core.convert.preprocess import apply_model_yml
+    from posezoo.core.ir.ir_writer import prepare_for_writing
+
+    spec = resolved.source
+    network = apply_model_yml(frontends.read_network(spec, source, keep_onnx=keep_onnx), spec)
+    if spec.decoding:
+        network = GRAPH_DECODER.part.append(network, spec)
+    prepare_for_writing(network, spec, resolved.decoder)
+    return network

@@ -28,6 +28,9 @@ LARGEST = 65504.0
 # The bits of infinity in FP16 without the sign; those of nan are larger.
 _INFINITE = 0x7C00
 
+# How many values of a constant are compared at a time.
+_BLOCK = 1 << 20
+
 _TYPES = {"f64": "<f8", "f32": "<f4", "f16": "<f2"}
 
 
@@ -69,6 +72,14 @@ class StoredConstant:
         count = self.size // dtype.itemsize
         values = np.fromfile(self.path, dtype, count, offset=self.offset)
         return values.reshape(self.shape) if self.is_float else values
+
+    def read_blocks(self) -> Iterator[Array]:
+        """Its values as ``read`` gives them, in a row and some at a time."""
+        dtype = np.dtype(_TYPES.get(self.element_type, "u1"))
+        for start in range(0, self.size // dtype.itemsize, _BLOCK):
+            offset = self.offset + start * dtype.itemsize
+            count = min(_BLOCK, self.size // dtype.itemsize - start)
+            yield np.fromfile(self.path, dtype, count, offset=offset)
 
 
 @frozen
@@ -133,7 +144,7 @@ class _IrNode:
 
 def compare_with_fp32(fp32_xml: Path, fp16_xml: Path) -> Fp16Comparison:
     """Compare every operation and every value of two IR on disk."""
-    clipped = []
+    clipped: list[str] = []
     is_exact = True
     for node32, node16 in zip_longest(_read_nodes(fp32_xml), _read_nodes(fp16_xml)):
         if node32 is None or node16 is None:
@@ -142,15 +153,17 @@ def compare_with_fp32(fp32_xml: Path, fp16_xml: Path) -> Fp16Comparison:
             return Fp16Comparison(f"it differs first in {node16.name}")
         if node32.constant is None or node16.constant is None:
             continue
-        values32 = node32.constant.read()
-        values16 = node16.constant.read()
-        is_same, is_clipped = _compare_values(values32, values16)
-        if not is_same:
-            return Fp16Comparison(f"it differs first in the constant {node16.name}")
-        if is_clipped:
-            clipped.append(node32.name)
-        is_exact = is_exact and np.array_equal(values32, values16)
-    return Fp16Comparison("", tuple(clipped), is_exact)
+        blocks = zip_longest(
+            node32.constant.read_blocks(), node16.constant.read_blocks(), fillvalue=np.empty(0)
+        )
+        for values32, values16 in blocks:
+            is_same, is_clipped = _compare_values(values32, values16)
+            if not is_same:
+                return Fp16Comparison(f"it differs first in the constant {node16.name}")
+            if is_clipped:
+                clipped.append(node32.name)
+            is_exact = is_exact and np.array_equal(values32, values16)
+    return Fp16Comparison("", tuple(dict.fromkeys(clipped)), is_exact)
 
 
 def _compare_values(values32: Array, values16: Array) -> tuple[bool, bool]:

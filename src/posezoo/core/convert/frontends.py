@@ -46,6 +46,9 @@ from posezoo.core.workers.processes import RAISE_MEMORY_HINT, own_limits
 #: ``users_file`` make it.
 VerifiedSource = NewType("VerifiedSource", Path)
 
+#: The bytes of a large original.
+LARGE = 50_000_000
+
 if TYPE_CHECKING:
     import numpy.typing as npt
     from openvino import Model
@@ -144,6 +147,13 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> VerifiedSource:
                     hint=f"remove it; {hint} unpacks it again",
                 )
     return VerifiedSource(path)
+
+
+def is_large(spec: ModelSpec, path: Path) -> bool:
+    """Whether the original is read, run and compared step by step, so that one copy of its weights
+    is in memory at a time, and not at the same time, which is faster.
+    """
+    return max(path.stat().st_size, sum(file.size or 0 for file in spec.files)) > LARGE
 
 
 def removed_archives(spec: ModelSpec, layout: ModelLayout) -> tuple[SourceFile, ...]:

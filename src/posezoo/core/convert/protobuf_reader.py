@@ -22,6 +22,9 @@ FIXED64 = 1
 LENGTH = 2
 FIXED32 = 5
 
+# After a value of this size, the mapped pages are given back: Linux maps up to 2 MiB at a time.
+_LARGE = 1 << 20
+
 _FIXED_SIZES = {FIXED64: 8, FIXED32: 4}
 
 Buffer = mmap.mmap | bytes
@@ -76,6 +79,8 @@ def read_fields(buffer: Buffer, message: ProtobufField | None = None) -> Iterato
         if not 0 < number < 1 << 29 or stop > end:
             raise ProtobufError
         yield ProtobufField(number, kind, start, stop)
+        if stop - start > _LARGE and hasattr(buffer, "madvise"):
+            buffer.madvise(mmap.MADV_DONTNEED)
         start = stop
 
 

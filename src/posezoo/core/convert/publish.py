@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -26,7 +26,7 @@ from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.complexity import compute_complexity
 from posezoo.core.ir.provenance import FileContent
 from posezoo.core.layout import ModelLayout
-from posezoo.core.operating_system import replace_file
+from posezoo.core.operating_system import release_memory, replace_file
 from posezoo.core.resolve.resolved import Target
 from posezoo.core.values import frozen
 
@@ -61,7 +61,7 @@ def read_contents(xml: Path) -> dict[str, FileContent]:
 
 
 def write_checked_irs(
-    network: Model,
+    read: Callable[[], Model],
     spec: ModelSpec,
     layout: ModelLayout,
     targets: Sequence[Target],
@@ -77,7 +77,8 @@ def write_checked_irs(
     check.
 
     Args:
-        network: an ``openvino.Model``, with its preprocessing and description.
+        read: makes the network, an ``openvino.Model`` with its preprocessing and description. Its
+            memory is free before an IR is run, unless the caller keeps the network.
         layout: the folders of the model's files.
         source: the original, whose outputs those of the IR are compared with.
         options: whether and how they are compared.
@@ -92,27 +93,35 @@ def write_checked_irs(
         LockError: a strict lock does not list an IR.
         OutputError: a file cannot be written.
     """
+    network = read()
     filled = fill_in_inputs(spec, network)
     precisions = [target.precision for target in targets]
     # A published IR keeps the types of its constants, and is compared with itself. Otherwise an IR
-    # in FP16 is proven by the FP32 IR, which is written first, also if it was not requested.
+    # in FP16 is proven by the FP32 IR, which is also written if it was not requested.
     exact = precisions[0] if spec.is_ir else Precision.FP32
     if options.self_check:
         precisions.insert(0, exact)
     with staging_dir(layout.model_dir(spec)) as folder, ThreadPoolExecutor() as pool:
+        xmls = {
+            precision: ir_writer.write_ir(
+                network,
+                folder / precision / f"{spec.name}.xml",
+                Precision.FP32 if spec.is_ir else precision,
+            )
+            for precision in dict.fromkeys(precisions)
+        }
+        complexity = compute_complexity(network)
+        del network
+        release_memory()
         # Most of these steps use one core only, and take seconds for a large network: they run in
         # parallel.
         if options.self_check and find_reference is None:
             computing = pool.submit(compute_reference, filled, source, by_nodes=options.by_nodes)
             find_reference = computing.result
-        paths: dict[Precision, Path] = {}
         checks: dict[Precision, Future[SelfCheckResult]] = {}
-        for precision in dict.fromkeys(precisions):
-            xml = folder / precision / f"{spec.name}.xml"
-            paths[precision] = xml
-            ir_writer.write_ir(network, xml, Precision.FP32 if spec.is_ir else precision)
+        for precision, xml in xmls.items():
             if find_reference is None:
-                continue
+                break
             if precision == exact:
                 check = IrCheck(
                     filled, Precision.FP32, xml, source, options.is_strict, options.by_nodes
@@ -121,10 +130,9 @@ def write_checked_irs(
             else:
                 check = IrCheck(filled, precision, xml, source)
                 checks[precision] = pool.submit(
-                    check.run_as_rounding, paths[exact], checks[exact].result, find_reference
+                    check.run_as_rounding, xmls[exact], checks[exact].result, find_reference
                 )
-        hashed = [pool.submit(read_contents, paths[target.precision]) for target in targets]
-        complexity = compute_complexity(network)
+        hashed = [pool.submit(read_contents, xmls[target.precision]) for target in targets]
         staged = []
         for target, hashing in zip(targets, hashed, strict=True):
             checked: dict[str, object] = {"mode": "off", "outputs": {}}
@@ -138,7 +146,7 @@ def write_checked_irs(
                 record = provenance.format_provenance(
                     spec, decoder, contents, self_check=checked, complexity=complexity
                 )
-            staged.append(StagedIr(paths[target.precision], target, contents, record))
+            staged.append(StagedIr(xmls[target.precision], target, contents, record))
         replace_irs(staged, listener=listener)
 
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from posezoo.core.errors import ConversionError
 from posezoo.core.events import Event, Listener, StepStarted, ignore_event
-from posezoo.core.operating_system import call_in_forks
+from posezoo.core.operating_system import call_in_forks, share_heap
 from posezoo.core.workers.processes import (
     ChildPool,
     ProcessEndedError,
@@ -132,6 +132,7 @@ def _call(
     item: tuple[Callable[..., Result], tuple[object, ...], bool, ResourceLimits], listener: Listener
 ) -> Result:
     work, args, reports, limits = item
+    share_heap()
     with limited(limits):
         return work(*args, listener=listener) if reports else work(*args)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
-from functools import partial
+from functools import cache, partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import Input, ModelSpec, Output
 from posezoo.core.errors import SelfCheckError, install_command
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core, static_sizes
+from posezoo.core.operating_system import release_memory
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_version
@@ -110,21 +111,22 @@ class RecordedComparison:
 class ReferenceOutputs:
     """The outputs that the IR of a model must reproduce, and the runtime that computed them."""
 
-    original: ReferenceRuntime
+    spec: ModelSpec
+    runtime: str  # the name of the runtime, with its version
     cases: tuple[ReferenceSample, ...]
     is_independent: bool  # whether the runtime shares no reader of the original with the conversion
     #: The runtime's outputs for the images whose outputs the registry has; None if it has none, or
     #: if the runtime needs no proof.
     recorded: RecordedComparison | None
-    #: Computes the outputs of each case if its image is moved by other roundings each time. It
-    #: takes how often each image was moved already; empty if it is often enough, or no input can be
-    #: moved.
-    move: Callable[[int], Sequence[Sequence[NamedArrays]]]
+    #: Opens the original in the runtime again, if it was closed.
+    open: Callable[[], ReferenceRuntime | None]
 
     @property
-    def runtime(self) -> str:
-        """The name of the runtime."""
-        return self.original.name
+    def original(self) -> ReferenceRuntime:
+        """The original in the runtime."""
+        original = self.open()
+        assert original
+        return original
 
     def is_random(self) -> bool:
         """Whether the original computes other outputs when it is run again."""
@@ -132,6 +134,28 @@ class ReferenceOutputs:
         again = self.original.run(case.prepared)
         differences = [compute_difference(case.outputs[name], again[name]) for name in case.outputs]
         return max(differences, default=0) > REPEATABLE
+
+    def move(self, done: int) -> list[list[dict[str, Array]]]:
+        """The outputs of each case if its image is moved by other roundings each time.
+
+        Args:
+            done: how often each image was moved already.
+
+        Returns:
+            Those of the next draws by case; empty if it is often enough, or no input can be moved.
+        """
+        end = next((count for count in DRAWS if count > done), done)
+        feeds = []
+        for case in self.cases:
+            for draw in range(done, end):
+                sample = draw_inputs(self.spec, self.original, case.seed, draw)
+                if sample.moved is not None:
+                    feeds.append(sample.moved)
+        if not feeds:
+            return []
+        results = self.original.run_all(feeds)
+        step = end - done
+        return [results[start : start + step] for start in range(0, len(results), step)]
 
     def shows_noise(self) -> bool:
         """Run the original with moved images, and say whether that changes each output.
@@ -180,11 +204,18 @@ def compute_reference(
     if recording and not by_nodes:
         recording = recording.without_inner()
     recorded = None
+    opened = cache(partial(_open_runtime, spec, path, recording))
     try:
-        computed = _run_original(spec, path, recording, by_openvino=by_openvino)
-        if computed is None:
-            return None
-        runtime, cases = computed
+        runtime = opened()
+        cases = runtime and _try_samples(spec, runtime)
+        if runtime is None or not cases:
+            is_needed = recording or spec.decoding or by_openvino or runtime
+            if not is_needed and find_missing_runtime(spec):
+                return None
+            opened = cache(partial(_open_runtime, spec, path, recording, by_openvino=True))
+            runtime = opened()
+            assert runtime
+            cases = _run_samples(spec, runtime)
         if recording and not runtime.is_independent:
             recorded = _run_recording(spec, path, runtime, recording)
     except (RuntimeError, ValueError) as error:
@@ -193,25 +224,13 @@ def compute_reference(
             hint="without the outputs of the original model the IR cannot be checked",
         ) from error
     _require_finite(spec, cases)
+    name = runtime.name
     is_independent = runtime.is_independent or recorded is not None
-    move = partial(_run_moved, spec, runtime, cases)
-    return ReferenceOutputs(runtime, cases, is_independent, recorded, move=move)
-
-
-def _run_original(
-    spec: ModelSpec, path: VerifiedSource, recording: Recording | None, *, by_openvino: bool
-) -> tuple[ReferenceRuntime, tuple[ReferenceSample, ...]] | None:
-    """The samples of the format's own runtime, or else of OpenVINO; None as ``compute_reference``
-    returns it.
-    """
-    runtime = _open_runtime(spec, path, recording)
-    if runtime and (cases := _try_samples(spec, runtime)):
-        return runtime, cases
-    is_needed = recording or spec.decoding or by_openvino or runtime
-    if not is_needed and find_missing_runtime(spec):
-        return None
-    runtime = open_openvino(spec, path, _choose_all_sizes(spec, recording))
-    return runtime, _run_samples(spec, runtime)
+    if frontends.is_large(spec, path):
+        opened.cache_clear()
+        del runtime
+        release_memory()
+    return ReferenceOutputs(spec, name, cases, is_independent, recorded, open=opened)
 
 
 def find_missing_runtime(spec: ModelSpec) -> str:
@@ -223,21 +242,22 @@ def find_missing_runtime(spec: ModelSpec) -> str:
 
 
 def _open_runtime(
-    spec: ModelSpec, path: VerifiedSource, recording: Recording | None
+    spec: ModelSpec, path: VerifiedSource, recording: Recording | None, *, by_openvino: bool = False
 ) -> ReferenceRuntime | None:
-    """The runtime of the model's format; None if the format has none, or it has not all ports."""
+    """OpenVINO, or the runtime of the model's format; None if the format has none, or it has not
+    all ports.
+    """
+    sizes = {port.name: _choose_sizes(port, recording) for port in spec.inputs if port.shape}
+    if by_openvino:
+        return open_openvino(spec, path, sizes)
     open_runtime = frontends.select_format(spec).open_runtime
     if open_runtime is None:
         return None
-    runtime = open_runtime(spec, path, _choose_all_sizes(spec, recording))
+    runtime = open_runtime(spec, path, sizes)
     # If a tensor inside the graph is declared as input or output, only OpenVINO can use it as such.
     if runtime is None or not _has_ports(runtime, spec):
         return None
     return runtime
-
-
-def _choose_all_sizes(spec: ModelSpec, recording: Recording | None) -> dict[str, Shape]:
-    return {port.name: _choose_sizes(port, recording) for port in spec.inputs if port.shape}
 
 
 def _has_ports(runtime: ReferenceRuntime, spec: ModelSpec) -> bool:
@@ -281,24 +301,6 @@ def _require_finite(spec: ModelSpec, cases: Sequence[ReferenceSample]) -> None:
                         " publish"
                     ),
                 )
-
-
-def _run_moved(
-    spec: ModelSpec, runtime: ReferenceRuntime, cases: Sequence[ReferenceSample], done: int
-) -> list[list[dict[str, Array]]]:
-    """The outputs of each case for the next draws of moved images; empty if there are no more."""
-    end = next((count for count in DRAWS if count > done), done)
-    feeds = []
-    for case in cases:
-        for draw in range(done, end):
-            sample = draw_inputs(spec, runtime, case.seed, draw)
-            if sample.moved is not None:
-                feeds.append(sample.moved)
-    if not feeds:
-        return []
-    results = runtime.run_all(feeds)
-    step = end - done
-    return [results[start : start + step] for start in range(0, len(results), step)]
 
 
 def _choose_sizes(port: Input, recording: Recording | None) -> Shape:

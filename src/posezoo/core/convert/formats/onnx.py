@@ -163,9 +163,10 @@ def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[Array]:
                     weights.append(_read_tensor(buffer, value)._replace(name=node.outputs[0]))
         names = {weight.name for weight in weights}
         computed = _find_computed(nodes, names)
-        for weight in weights:
-            if weight.name not in computed:
-                yield from _read_values(path, weight)
+    # Outside of the mapping, whose pages take memory as long as it exists.
+    for weight in weights:
+        if weight.name not in computed:
+            yield from _read_values(path, weight)
 
 
 class _Node(NamedTuple):
@@ -297,6 +298,8 @@ def _open_session(module: Any, path: Path, content: bytes = b"") -> Any:
     options.graph_optimization_level = module.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     options.intra_op_num_threads = library_threads()
+    # Outputs would keep the arena, with the memory of all tensors, after the session has ended.
+    options.enable_cpu_mem_arena = False
     # Idle threads would spin and slow down the compilation of the IR, which runs at the same time.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if content:
