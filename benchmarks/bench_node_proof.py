@@ -20,7 +20,6 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,11 +32,11 @@ from bench_convert import declare
 from harness import IS_TRIAL, amount, exit_code, record
 from torch import nn
 
-from posezoo.core.convert import frontends, preprocess, self_check
+from posezoo.core.convert import frontends, preprocess
 from posezoo.core.convert.check_images import draw_test_image
 from posezoo.core.convert.node_comparison import compare_nodes
 from posezoo.core.convert.reference_outputs import ReferenceOutputs, compute_reference
-from posezoo.core.convert.self_check import check_ir
+from posezoo.core.convert.self_check import IrCheck
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.errors import SelfCheckError
 from posezoo.core.ir import ir_writer
@@ -128,10 +127,9 @@ class Converted:
 
     def check(self, xml: Path, *, by_nodes: bool) -> str:
         """Why the self-check refuses an IR; empty if it accepts it."""
-        running: Future[ReferenceOutputs | None] = Future()
-        running.set_result(self.reference)
+        check = IrCheck(self.spec, Precision.FP32, xml, self.source, by_nodes=by_nodes)
         try:
-            check_ir(self.spec, xml, self.source, running, by_nodes=by_nodes)
+            check.run(lambda: self.reference)
         except SelfCheckError as error:
             return error.problem
         return ""
@@ -417,7 +415,7 @@ def main() -> int:
     args = parser.parse_args()
     torch.set_num_threads(1)  # its threads would wait actively while OpenVINO computes
     # Without inner tensors, it only adds to the message.
-    setattr(self_check, "_describe_first_difference", lambda *_: "")  # noqa: B010
+    setattr(IrCheck, "_describe_first_difference", lambda *_: "")  # noqa: B010
     counts: Counter[str] = Counter()
     problems: list[str] = []
     ends_s = nodes_s = 0.0
