@@ -32,7 +32,7 @@ from bench_convert import declare
 from harness import IS_TRIAL, amount, exit_code, record
 from torch import nn
 
-from posezoo.core.convert import frontends, preprocess, self_check
+from posezoo.core.convert import frontends, preprocess
 from posezoo.core.convert.check_images import draw_test_image
 from posezoo.core.convert.node_comparison import compare_nodes
 from posezoo.core.convert.reference_outputs import ReferenceOutputs, compute_reference
@@ -415,7 +415,7 @@ def main() -> int:
     args = parser.parse_args()
     torch.set_num_threads(1)  # its threads would wait actively while OpenVINO computes
     # Without inner tensors, it only adds to the message.
-    setattr(self_check, "_describe_first_difference", lambda *_: "")  # noqa: B010
+    setattr(IrCheck, "_describe_first_difference", lambda *_: "")  # noqa: B010
     counts: Counter[str] = Counter()
     problems: list[str] = []
     ends_s = nodes_s = 0.0

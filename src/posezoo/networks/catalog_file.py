@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posezoo.core.declarations.model import ColorOrder, Input, SelfCheckSettings
 from posezoo.networks.definition import (
@@ -18,7 +18,10 @@ from posezoo.networks.definition import (
     Tensors,
 )
 
-Adapter = Callable[[Tensors], dict[str, Any]]
+if TYPE_CHECKING:
+    from posezoo.core.arrays import Array
+
+Adapter = Callable[[Tensors], "dict[str, Array]"]
 
 # ImageNet's mean and standard deviation, (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225), times
 # 255.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import Input, SelfCheckSettings
 from posezoo.core.errors import NetworkError, import_optional, suggest
@@ -15,12 +15,14 @@ from posezoo.networks.gluon_names import torch_names
 if TYPE_CHECKING:
     from torch import nn
 
+    from posezoo.core.arrays import Array
+
 ArgumentValue = bool | int | str
 #: The shape of each tensor of a checkpoint, by its key.
 Shapes = Mapping[str, tuple[int, ...]]
 ReadArgument = Callable[[Shapes], ArgumentValue | None]
 #: The numpy arrays of a checkpoint, by its key.
-Tensors = Mapping[str, Any]
+Tensors = Mapping[str, "Array"]
 
 
 @frozen
@@ -60,7 +62,7 @@ class NetworkDefinition:
     #: The positions of these outputs in the published IR, if it has another order.
     ir_order: tuple[int, ...] = ()
     #: From the tensors of published checkpoints to those of the module.
-    adapt_tensors: Callable[[Tensors], dict[str, Any]] = torch_names
+    adapt_tensors: Callable[[Tensors], dict[str, Array]] = torch_names
     #: The pixels of the input for one cell of the outputs, in each direction; 0 if unknown.
     stride: int = 0
 

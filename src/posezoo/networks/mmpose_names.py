@@ -9,11 +9,14 @@ matrix of queries, keys and values into three.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING
 
 from posezoo.networks.definition import Tensors
 from posezoo.networks.gluon_names import torch_names
 from posezoo.networks.vitpose_experts import merge_expert
+
+if TYPE_CHECKING:
+    from posezoo.core.arrays import Array
 
 _PART = re.compile(r"(?:backbone|keypoint_head|head)\.")
 
@@ -44,18 +47,18 @@ _VITPOSE = tuple(
 _QUERY_KEY_VALUE = ".attn.qkv."
 
 
-def adapt_hrnet(tensors: Tensors) -> dict[str, Any]:
+def adapt_hrnet(tensors: Tensors) -> dict[str, Array]:
     """The tensors of HRNet or HigherHRNet by their authors' names."""
     if "backbone.conv1.weight" not in tensors:
         return torch_names(tensors)
     return {_PART.sub("", name, count=1): tensor for name, tensor in tensors.items()}
 
 
-def adapt_vitpose(tensors: Tensors) -> dict[str, Any]:
+def adapt_vitpose(tensors: Tensors) -> dict[str, Array]:
     """The tensors of a plain ViTPose by the names of transformers."""
     if "backbone.pos_embed" not in tensors:
         return merge_expert(tensors)
-    named: dict[str, Any] = {}
+    named: dict[str, Array] = {}
     for name, tensor in tensors.items():
         for pattern, replacement in _VITPOSE:
             name = pattern.sub(replacement, name, count=1)
@@ -68,7 +71,7 @@ def adapt_vitpose(tensors: Tensors) -> dict[str, Any]:
     return merge_expert(named)
 
 
-def _split(name: str, tensor: Any) -> dict[str, Any]:
+def _split(name: str, tensor: Array) -> dict[str, Array]:
     size = len(tensor) // 3
     parts = enumerate(("query", "key", "value"))
     return {
@@ -79,7 +82,7 @@ def _split(name: str, tensor: Any) -> dict[str, Any]:
     }
 
 
-def _with_first_position(positions: Any) -> Any:
+def _with_first_position(positions: Array) -> Array:
     """With the position of a class token, which is added to all others: 0 if there is none."""
     import numpy as np  # only for such a checkpoint: the catalog is read without it
 

@@ -34,7 +34,7 @@ class NetworkCheckpoint:
     arguments: Mapping[str, ArgumentValue]
     #: Numpy arrays by key, most of them views of the file. The tensors of an old .params file have
     #: names without dots, which ``load`` replaces by keys.
-    tensors: Mapping[str, Any]
+    tensors: NamedArrays
 
     def load(self) -> nn.Module:
         """The network in eval mode with float32 copies of these weights; the file may change
@@ -128,7 +128,7 @@ def matching_networks(path: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _network_tensors(arrays: NamedArrays, network: NetworkDefinition) -> dict[str, Any]:
+def _network_tensors(arrays: NamedArrays, network: NetworkDefinition) -> NamedArrays:
     """The tensors by the network's keys, without a prefix that training programs add, such as
     ``model.`` and ``net.`` of a LightningModule.
 
@@ -141,7 +141,7 @@ def _network_tensors(arrays: NamedArrays, network: NetworkDefinition) -> dict[st
     tensors = network.adapt_tensors(arrays)
     if not network.arguments or _count_shown(network, tensors):
         return tensors
-    by_prefix: dict[str, dict[str, Any]] = {}
+    by_prefix: dict[str, NamedArrays] = {}
     for prefix in _prefixes(arrays):
         named = {
             key.removeprefix(prefix): array
@@ -171,13 +171,13 @@ def _prefixes(names: Iterable[str]) -> list[str]:
     return [*prefixes]
 
 
-def _count_shown(network: NetworkDefinition, tensors: Mapping[str, Any]) -> int:
+def _count_shown(network: NetworkDefinition, tensors: NamedArrays) -> int:
     """The number of arguments that these tensors show."""
     shapes = _shapes(tensors)
     return sum(bool(argument.read(shapes)) for argument in network.arguments.values())
 
 
-def _shapes(tensors: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+def _shapes(tensors: NamedArrays) -> dict[str, tuple[int, ...]]:
     return {key: array.shape for key, array in tensors.items()}
 
 

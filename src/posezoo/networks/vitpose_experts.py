@@ -4,22 +4,25 @@ sets of training images.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from posezoo.core.errors import NetworkError
 from posezoo.networks.definition import Tensors
+
+if TYPE_CHECKING:
+    from posezoo.core.arrays import Array
 
 #: The expert of COCO; the published heads have COCO's keypoints only.
 COCO_EXPERT = "experts.0"
 
 
-def merge_expert(tensors: Tensors) -> dict[str, Any]:
+def merge_expert(tensors: Tensors) -> dict[str, Array]:
     """The tensors of a plain ViTPose: COCO's expert is joined to ``fc2``, the others are left out.
 
     Raises:
         NetworkError: the shapes of an expert do not fit.
     """
-    merged: dict[str, Any] = {}
+    merged: dict[str, Array] = {}
     for key, tensor in tensors.items():
         if ".mlp.experts." in key:
             continue
@@ -30,7 +33,7 @@ def merge_expert(tensors: Tensors) -> dict[str, Any]:
     return merged
 
 
-def _join(key: str, tensor: Any, expert: Any) -> Any:
+def _join(key: str, tensor: Array, expert: Array) -> Array:
     import numpy as np  # only if a checkpoint has experts: the catalog is read without it
 
     try:

@@ -85,7 +85,6 @@ def describe_own_ir(
         InferenceError: the IR cannot be read, or no decoder takes its outputs.
         QuantizationError: it does not say how images are prepared, or is in INT8 already.
     """
-    from posezoo.poses.decoders import find_decoder
     from posezoo.quantize.int8_layers import count_layers, layers_in_float
     from posezoo.quantize.quantization_plan import TASKS, QuantizationTarget
     from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded
@@ -114,8 +113,7 @@ def describe_own_ir(
     if spec.decoder or metric:
         spec = _with_own_decoder(spec, graph, metric)
     if spec.decoder:
-        record = find_decoder(spec.decoder.name)
-        description = given.override(describe_stated_input(graph, spec.decoder, record, like))
+        description = given.override(describe_stated_input(graph, spec.decoder, like))
     (name,) = graph.inputs
     port = replace(
         spec.inputs[0],

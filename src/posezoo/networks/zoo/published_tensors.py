@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from posezoo.core.errors import CheckpointError
 from posezoo.networks.definition import Tensors
+
+if TYPE_CHECKING:
+    from posezoo.core.arrays import Array
 
 # The containers around the layers of the text recognizer.
 _CONTAINERS = ("body.components.0.component.0.", "head.")
 
 
-def without_containers(tensors: Tensors) -> dict[str, Any]:
+def without_containers(tensors: Tensors) -> dict[str, Array]:
     """The text recognizer's tensors without the names of containers."""
     renamed = {}
     for key, tensor in tensors.items():
@@ -20,21 +23,21 @@ def without_containers(tensors: Tensors) -> dict[str, Any]:
     return renamed
 
 
-def without_auxiliary_classifier(tensors: Tensors) -> dict[str, Any]:
+def without_auxiliary_classifier(tensors: Tensors) -> dict[str, Array]:
     """Inception v3 without the classifier that only its training used."""
     return _without(tensors, "AuxLogits.")
 
 
-def without_unused_projections(tensors: Tensors) -> dict[str, Any]:
+def without_unused_projections(tensors: Tensors) -> dict[str, Array]:
     """DLA-34 without the projections that its authors' code computes and does not use."""
     return _without(tensors, "level3.project.", "level4.project.")
 
 
-def _without(tensors: Tensors, *prefixes: str) -> dict[str, Any]:
+def _without(tensors: Tensors, *prefixes: str) -> dict[str, Array]:
     return {key: tensor for key, tensor in tensors.items() if not key.startswith(prefixes)}
 
 
-def fuse_branches(tensors: Tensors) -> dict[str, Any]:
+def fuse_branches(tensors: Tensors) -> dict[str, Array]:
     """RepVGG with the branches of each block added up to one 3x3 convolution.
 
     Published checkpoints have a 3x3 convolution, a 1x1 convolution and, if input and output have
@@ -55,7 +58,7 @@ def fuse_branches(tensors: Tensors) -> dict[str, Any]:
     return fused
 
 
-def _fuse_block(tensors: dict[str, Any], block: str) -> tuple[Any, Any]:
+def _fuse_block(tensors: dict[str, Array], block: str) -> tuple[Array, Array]:
     """The kernel and the bias of a block, whose tensors are removed; sums are in float64."""
     import numpy as np
 

@@ -116,28 +116,15 @@ def run(args: _Args) -> int:
     import json
 
     from posezoo.core.files.verified_files import write_atomically
-    from posezoo.quantize.quantization_plan import QuantizationOptions
-    from posezoo.run.load import default_runtime
     from posezoo.run.runtime.runtime_config import require_device
 
     context = flags.context_from_args(args)
     require_device(context.settings.device)
     own_irs = _describe_own_irs(args, context)
-    options = QuantizationOptions(
-        args.precisions,
-        args.target_device,
-        args.force,
-        args.layers,
-        annotations=args.annotations,
-        max_drop=None if args.max_drop is None else args.max_drop / 100,
-        metric=args.metric or "",
-        # Networks that are only measured are not kept.
-        runtime=replace(default_runtime(context.settings), cache_dir=None),
-    )
     photo = next(filter(Path.is_file, dataset_dir.glob("*")), None)
     work = _QuantizationTask(
         context,
-        options,
+        _options_from_args(args, context),
         dataset_dir,
         args.output,
         own_irs=own_irs,
@@ -204,6 +191,23 @@ def _describe_own_irs(args: _Args, context: Context) -> dict[Path, QuantizationT
     metric = args.metric or ""
     xmls = map(Path, _own_xmls(args))
     return {xml: describe_own_ir(xml, metric, like, given) for xml in xmls}
+
+
+def _options_from_args(args: _Args, context: Context) -> QuantizationOptions:
+    from posezoo.quantize.quantization_plan import QuantizationOptions
+    from posezoo.run.load import default_runtime
+
+    return QuantizationOptions(
+        args.precisions,
+        args.target_device,
+        args.force,
+        args.layers,
+        annotations=args.annotations,
+        max_drop=None if args.max_drop is None else args.max_drop / 100,
+        metric=args.metric or "",
+        # Networks that are only measured are not kept.
+        runtime=replace(default_runtime(context.settings), cache_dir=None),
+    )
 
 
 def _select_quantizable(args: _Args, context: Context, console: Console) -> Selection:

@@ -168,19 +168,15 @@ def describe_ir(
         raise InferenceError(
             f"{graph.path}: says itself how images are prepared for it", hint="leave out --as"
         )
-    selected = None
-    record = None
-    if like or not task:
-        selected = _select_decoder(graph, decoder, like, options)
-        record = find_decoder(selected.name)
+    selected = _select_decoder(graph, decoder, like, options) if like or not task else None
     if requires_statement(graph) and not (like or options.states_preprocessing):
         raise _refuse_unstated(graph, selected.name if selected else task)
-    description = options.override(describe_stated_input(graph, selected, record, like))
+    description = options.override(describe_stated_input(graph, selected, like))
     spec = _describe_network(graph, task or "human_pose_estimation", selected)
-    if selected is None or record is None:
+    if selected is None:
         return spec, description
     if options.labels:
-        _require_labels(graph, options.labels, selected, record)
+        _require_labels(graph, options.labels, selected)
     skeleton = options.skeleton or description.skeleton or _read_skeleton(graph, spec.skeleton)
     spec = with_skeleton(spec, skeleton)
     return _with_outputs(spec, graph, selected), description
@@ -202,19 +198,18 @@ def describe_undecoded(graph: Graph, options: LoadOptions) -> tuple[ModelSpec, I
         ),
         outputs=tuple(Output(name, shape) for name, shape in graph.distinct_outputs.items()),
     )
-    return spec, options.override(describe_stated_input(graph, None, None, None))
+    return spec, options.override(describe_stated_input(graph, None, None))
 
 
-def _require_labels(
-    graph: Graph, labels: Sequence[str], decoder: Decoder, record: DecoderType
-) -> None:
+def _require_labels(graph: Graph, labels: Sequence[str], decoder: Decoder) -> None:
     """Refuse names of classes for a network that finds none, or not so many."""
+    record = find_decoder(decoder.name)
     if not (record.finds_boxes or record.finds_classes or record.has_own_boxes):
         raise InferenceError(
             f"{graph.path}: finds keypoints of people, and no classes that have names",
             hint="leave out --labels; --skeleton names keypoints",
         )
-    require_class_names(graph, labels, decoder, record)
+    require_class_names(graph, labels, decoder)
 
 
 def find_similar(graph: Graph, decoder: str) -> ModelSpec | None:

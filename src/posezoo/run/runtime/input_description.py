@@ -18,7 +18,7 @@ from posezoo.core.declarations.skeletons import SKELETONS, skeleton_of
 from posezoo.core.errors import InferenceError, suggest
 from posezoo.core.values import frozen
 from posezoo.poses.decoder_type import DecoderType, NetworkFacts
-from posezoo.poses.decoders import resolve_options
+from posezoo.poses.decoders import find_decoder, resolve_options
 from posezoo.poses.letterbox import CROP, LETTERBOX, STRETCH, InputSizing, Size
 from posezoo.run.model_procs import find_labels
 from posezoo.run.runtime.graph import (
@@ -108,13 +108,13 @@ def describe_declared_input(model: Model, irs: NamedIrs) -> tuple[NamedIrs, Inpu
 
 
 def describe_stated_input(
-    graph: Graph, decoder: Decoder | None, record: DecoderType | None, like: ModelSpec | None
+    graph: Graph, decoder: Decoder | None, like: ModelSpec | None
 ) -> InputDescription:
     """What a file that no model.yml describes says of its input and of the names of its outputs.
 
     Args:
         graph: the file.
-        decoder, record: of its outputs; None if only the preparation of images is needed.
+        decoder: of its outputs; None if only the preparation of images is needed.
         like: a model whose original takes such images; what the file states itself takes
             precedence.
 
@@ -129,12 +129,12 @@ def describe_stated_input(
     if like:
         description = InputDescription(original_preprocessing(like))
     elif graph.ultralytics:
-        description = _describe_ultralytics(graph, record)
+        description = _describe_ultralytics(graph, decoder)
     else:
         description = InputDescription(info.preprocessing())
-    if decoder is None or record is None:
+    if decoder is None:
         return replace(description, labels=description.labels or info.words("labels"))
-    return _with_model_info(description, info, decoder, record)
+    return _with_model_info(description, info, decoder)
 
 
 def states_preprocessing(graph: Graph) -> bool:
@@ -238,11 +238,12 @@ class _ModelInfo:
 
 
 def _with_model_info(
-    description: InputDescription, info: _ModelInfo, decoder: Decoder, record: DecoderType
+    description: InputDescription, info: _ModelInfo, decoder: Decoder
 ) -> InputDescription:
     """A description with the fields of ``model_info`` that say how images are fitted, and what the
     classes or keypoints are called.
     """
+    record = find_decoder(decoder.name)
     sizing = _stated_sizing(info, record) or description.sizing
     size = info.embedded_size()
     if size:
@@ -254,7 +255,7 @@ def _with_model_info(
         names = ()
     labels = names or description.labels
     if names:
-        require_class_names(info.graph, labels, decoder, record)
+        require_class_names(info.graph, labels, decoder)
     return replace(
         description,
         sizing=sizing,
@@ -301,12 +302,13 @@ def _unused_fields(info: _ModelInfo, record: DecoderType) -> Iterator[str]:
         yield f"orig_width {original[0]} and orig_height {original[1]}: its input is {size}"
 
 
-def _describe_ultralytics(graph: Graph, record: DecoderType | None) -> InputDescription:
+def _describe_ultralytics(graph: Graph, decoder: Decoder | None) -> InputDescription:
     """What Ultralytics' predictor does with a model of these metadata."""
     metadata = graph.ultralytics
     preprocessing = Preprocessing(reverse_input_channels=True, scale=(255.0,))
-    if record is None:
+    if decoder is None:
         return InputDescription(preprocessing)
+    record = find_decoder(decoder.name)
     stride = metadata.get("stride") or record.input_sizing.stride
     if not isinstance(stride, int) or stride < 1:
         raise _refuse_ultralytics(graph, "stride", "a whole number above 0")
@@ -432,14 +434,13 @@ def name_keypoints(graph: Graph, names: tuple[str, ...], count: int) -> Skeleton
     return Skeleton("labels", names, flip_pairs=tuple(pairs))
 
 
-def require_class_names(
-    graph: Graph, labels: Collection[str], decoder: Decoder, record: DecoderType
-) -> None:
+def require_class_names(graph: Graph, labels: Collection[str], decoder: Decoder) -> None:
     """Check that outputs whose size follows from the number of classes have so many.
 
     Raises:
         InferenceError: they have more or fewer.
     """
+    record = find_decoder(decoder.name)
     options = resolve_options(decoder)
     roles = record.match_outputs(graph.distinct_outputs)
     if record.finds_classes:
