@@ -116,8 +116,8 @@ class ComparisonRow:
             "model precision target_size license people_from weights_opened=is_opened compared_with"
         )
         described = project(self, keys)
-        found = {str(shown): count for shown, count in self.people_found.items()}
-        return described | {"people_found": found} | values
+        people_found = {str(shown): count for shown, count in self.people_found.items()}
+        return described | {"people_found": people_found} | values
 
 
 @frozen
@@ -232,7 +232,7 @@ def compare_models(
     selection: MeasurementSelection,
     *,
     at_each_size: bool = False,
-    own: OwnSpeeds | None = None,
+    own_speeds: OwnSpeeds | None = None,
 ) -> ModelComparison:
     """Compare models and composites: a row for each precision that all parts have, or were
     quantized to.
@@ -242,7 +242,7 @@ def compare_models(
             FP32 and others, else the usual one.
         at_each_size: whether a model also has a row for each other size that its AP was measured
             at.
-        own: speeds of this machine, which are preferred.
+        own_speeds: those of this machine, which are preferred.
     """
     subjects = []
     for facts in models:
@@ -260,9 +260,9 @@ def compare_models(
 
     def select_speeds(select: _Select) -> tuple[str, _BySubject]:
         groups = _group_by_setting(subjects, select, selection, "throughput_fps")
-        if own is None:
+        if own_speeds is None:
             return _most_common(groups)
-        of_machine = replace(selection, user_measurements=own.measurements)
+        of_machine = replace(selection, user_measurements=own_speeds.measurements)
         here = _group_by_setting(subjects, select, of_machine, "throughput_fps")
         return _prefer_own(groups, here)
 
@@ -277,7 +277,7 @@ def compare_models(
             subject,
             _static_metrics(subject.facts, subject.precision, layout, selection),
             [each.get(subject.key) for each in (speeds, accuracies, singles, networks)],
-            own.machines if own else (),
+            own_speeds.machines if own_speeds else (),
             _list_proofs(replace(subject.facts, layout=layout), subject.precision),
         )
         for subject in subjects
@@ -535,11 +535,11 @@ def _most_common(groups: _Groups) -> tuple[str, _BySubject]:
     return join(*setting, separator="; "), groups.get(setting, {})
 
 
-def _prefer_own(groups: _Groups, own: _Groups) -> tuple[str, _BySubject]:
+def _prefer_own(groups: _Groups, own_groups: _Groups) -> tuple[str, _BySubject]:
     """As ``_most_common``, and in place of these, those of this machine with the same settings."""
-    machine, settings = _most_common_setting(groups or own)
+    machine, settings = _most_common_setting(groups or own_groups)
     chosen = {**groups.get((machine, settings), {})}
-    for (_, others), measurements in own.items():
+    for (_, others), measurements in own_groups.items():
         if others == settings:
             chosen |= measurements
     machines = {each.machine for each in chosen.values()}

@@ -133,9 +133,14 @@ def run(args: _Args) -> int:
         selection = select_models(context.registry, None, console)
         models = describe_models(selection, context.registry)
         models = [facts for facts in models if _is_for_task(facts, args.task, args.keypoints)]
-        own = own_speeds(args, models)
+        speeds_here = own_speeds(args, models)
         comparison = compare_models(
-            models, (), context.layout, measurements, at_each_size=True, own=own
+            models,
+            (),
+            context.layout,
+            measurements,
+            at_each_size=True,
+            own_speeds=speeds_here,
         )
         answer = recommend(comparison.rows, limits)
     gallery = _gallery_address(answer, limits)
@@ -146,8 +151,8 @@ def run(args: _Args) -> int:
         "gallery": gallery,
     }
     lines = [*_lines(answer, limits, comparison)]
-    if own:
-        lines.append(f"{THIS_MACHINE}: {'; '.join(sorted(own.machines))}")
+    if speeds_here:
+        lines.append(f"{THIS_MACHINE}: {'; '.join(sorted(speeds_here.machines))}")
     lines.append(f"in a gallery: {gallery}")
     print_result(args.format, answer_json, *lines)
     return 0 if answer.rows and not selection.problems else 1
