@@ -102,6 +102,28 @@ class Drawing:
 def resnet50() -> tuple[Drawing, bytes]:
     """ResNet-50 (He and others, arXiv 1512.03385) for 1000 classes at 224x224."""
     net = Drawing(50)
+    x = net.add("Flatten", net.add("GlobalAveragePool", _resnet50(net)))
+    x = net.add(
+        "Gemm", x, net.weight(1000, 2048, fan_in=2048), net.weight(1000, fan_in=100), transB=1
+    )
+    return net, net.finish((1, 3, 224, 224), {x: (1, 1000)})
+
+
+def pose_resnet50() -> tuple[Drawing, bytes]:
+    """ResNet-50 with three deconvolutions (Xiao and others, arXiv 1804.06208) at 256x192."""
+    net = Drawing(51)
+    x = _resnet50(net)
+    for into in (2048, 256, 256):
+        kernel = net.weight(into, 256, 4, 4, fan_in=into * 4)
+        bias = net.weight(256, fan_in=100)
+        shape = {"kernel_shape": [4, 4], "strides": [2, 2], "pads": [1] * 4}
+        x = net.add("Relu", net.add("ConvTranspose", x, kernel, bias, **shape))
+    heatmaps = net.conv(x, 256, 17, 1, relu=False)
+    return net, net.finish((1, 3, 256, 192), {heatmaps: (1, 17, 64, 48)})
+
+
+def _resnet50(net: Drawing) -> Node:
+    """The layers before the pooling: 2048 channels, each side a 32nd of the image's."""
     x = net.conv("image", 3, 64, 7, 2)
     x = net.add("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
     into = 64
@@ -109,11 +131,7 @@ def resnet50() -> tuple[Drawing, bytes]:
         for block in range(blocks):
             x = net.bottleneck(x, into, channels, first_stride if block == 0 else 1)
             into = 4 * channels
-    x = net.add("Flatten", net.add("GlobalAveragePool", x))
-    x = net.add(
-        "Gemm", x, net.weight(1000, into, fan_in=into), net.weight(1000, fan_in=100), transB=1
-    )
-    return net, net.finish((1, 3, 224, 224), {x: (1, 1000)})
+    return x
 
 
 def hrnet_w32() -> tuple[Drawing, bytes]:
@@ -189,4 +207,5 @@ def _sum(net: Drawing, terms: list[Node]) -> Node:
 NETWORKS: dict[str, Callable[[], tuple[Drawing, bytes]]] = {
     "hrnet-sized": hrnet_w32,
     "resnet50-sized": resnet50,
+    "pose-resnet50-sized": pose_resnet50,
 }

@@ -6,9 +6,9 @@ from posezoo.core.declarations.model import ModelSpec, Route
 from posezoo.core.declarations.routes import select_route
 
 # Bytes for any model, and for each byte of its files. The measured peaks of 14 models are below:
-# 0.2 to 1.1 GB for files of 2 to 114 MB that OpenVINO reads; 0.7 to 2.6 GB for checkpoints of 20 to
+# 0.2 to 0.5 GB for files of 2 to 136 MB that OpenVINO reads; 0.7 to 2.6 GB for checkpoints of 20 to
 # 275 MB, for which a process with PyTorch runs, too.
-_OPENVINO = (300_000_000, 8)
+_OPENVINO = (300_000_000, 4)
 _PYTORCH = (900_000_000, 8)
 # The bytes of a file whose size is not declared: of the largest file that was measured.
 _UNDECLARED = 275_000_000

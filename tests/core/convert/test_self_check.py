@@ -25,7 +25,12 @@ from fakes.network import (
     spec_of,
 )
 from posezoo.cli.console import result_lines
-from posezoo.core.convert import frontends, preprocess
+from posezoo.core.convert import (
+    fp16_check,
+    frontends,
+    preprocess,
+    protobuf_reader,
+)
 from posezoo.core.convert.constant_check import find_changed_constant
 from posezoo.core.convert.conversion_plan import ConversionOptions, plan_irs
 from posezoo.core.convert.difference import compute_difference
@@ -54,6 +59,14 @@ def model(request, tmp_path):
         return tiny(tmp_path, kind=request.param)
     spec, layout = detector(request.getfixturevalue("mirror"), tmp_path)
     return with_image(spec, mean=MEAN, scale=SCALE), layout
+
+
+@pytest.fixture
+def step_by_step(monkeypatch):
+    """Every original and every constant is treated as a large one."""
+    monkeypatch.setattr(frontends, "LARGE", 0)
+    monkeypatch.setattr(fp16_check, "_BLOCK", 7)
+    monkeypatch.setattr(protobuf_reader, "_LARGE", 0)
 
 
 @pytest.fixture(params=["tflite", "onnx"])
@@ -128,6 +141,24 @@ def replace_constant(node, values):
     new = import_openvino().op.Constant(np.ascontiguousarray(values.astype(node.data.dtype)))
     for target in node.output(0).get_target_inputs():
         target.replace_source_output(new.output(0))
+
+
+@pytest.mark.usefixtures("step_by_step")
+def test_a_large_original_is_proven_or_refused_after_its_runtime_was_closed(model):
+    spec, layout = model
+    computed = compute_reference(spec, frontends.source_model_path(spec, layout))
+    assert computed.open.cache_info().currsize == 0
+    assert not computed.is_random()  # it opens again
+    moved = computed.move(0)
+    assert [len(draws) for draws in moved] == [1] * len(computed.cases)
+    assert publish_as(
+        spec, layout, preprocess.apply_model_yml(read(spec, layout), spec), (FP32, FP16)
+    )[FP16].is_file()
+    wrong = preprocess.apply_model_yml(read(spec, layout), spec)
+    weights = max(floats_of(wrong), key=lambda node: node.data.size)
+    replace_constant(weights, weights.data * 1.01)
+    with pytest.raises(SelfCheckError, match="differs from the original"):
+        publish_as(spec, layout, wrong)
 
 
 def test_the_right_network_is_published(model):
@@ -603,6 +634,7 @@ def test_a_strict_check_makes_an_unproven_ir_again(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.usefixtures("step_by_step")
 def test_an_fp16_ir_is_the_rounding_of_the_fp32_ir(tmp_path, kind):
     spec, layout = tiny(tmp_path, kind=kind)
     irs = publish_as(
