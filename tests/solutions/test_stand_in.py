@@ -114,6 +114,8 @@ import sys
 assert not {"numpy", "cv2", "openvino", "posezoo"} & set(sys.modules)
 from mediapipe.python.solutions import drawing_styles, hands as mp_hands
 from mediapipe.python.solutions.drawing_utils import _normalized_to_pixel_coordinates as to_pixel
+from mediapipe.python.solutions.drawing_utils import _BGR_CHANNELS, _VISIBILITY_THRESHOLD
+from mediapipe.python.solutions.drawing_styles import _POSE_LANDMARKS_LEFT, _THICKNESS_DOT
 from mediapipe.framework.formats import landmark_pb2, detection_pb2, classification_pb2
 import mediapipe.python.solutions.face_mesh_connections as connections
 assert mp_hands is mp.solutions.hands and mp.__version__ == "0.10.21"
@@ -121,6 +123,7 @@ assert mp.solutions.holistic.POSE_CONNECTIONS == mp.solutions.pose.POSE_CONNECTI
 assert mp.solutions.face_mesh.FACEMESH_IRISES == connections.FACEMESH_IRISES
 assert to_pixel(0.5, 0.5, 100, 80) == (50, 40)
 assert landmark_pb2.NormalizedLandmark(x=0.5).x == 0.5
+assert len(set(dir(mp.solutions))) == len(dir(mp.solutions))
 for name in dir(mp.solutions):
     getattr(mp.solutions, name)
 assert "openvino" not in sys.modules
