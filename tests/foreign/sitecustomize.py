@@ -21,6 +21,7 @@ import fcntl
 import importlib
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -320,6 +321,7 @@ def install() -> None:
     os.stat = _stat_there  # type: ignore[assignment]
     subprocess.Popen.__init__ = _start_there  # type: ignore[method-assign]
     tempfile.TemporaryFile = tempfile.NamedTemporaryFile  # type: ignore[misc]
+    shutil._use_fd_functions = False  # type: ignore[attr-defined]
     sys.addaudithook(_refuse)
     if "posezoo" in sys.orig_argv:
         for stream in (sys.stdout, sys.stderr):
