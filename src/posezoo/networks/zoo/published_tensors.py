@@ -80,4 +80,4 @@ def _fuse_block(tensors: dict[str, Array], block: str) -> tuple[Array, Array]:
         scale = weight / np.sqrt(variance + 1e-5)
         kernels.append(kernel * scale[:, None, None, None])
         biases.append(bias - mean * scale)
-    return np.float32(sum(kernels)), np.float32(sum(biases))
+    return np.sum(kernels, axis=0).astype(np.float32), np.sum(biases, axis=0).astype(np.float32)
