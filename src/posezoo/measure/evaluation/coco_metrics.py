@@ -87,10 +87,18 @@ def run_library(
     results: list[dict[str, Any]] = []
     for number, image in enumerate(dataset.images):
         for person in image.people:
-            annotation = _annotation(number, person.keypoints, person.bbox, person.area)
-            annotation["category_id"] = person.category if dataset.categories else PERSON
-            annotation["iscrowd"] = int(person.is_crowd)
-            truth.append({**annotation, "num_keypoints": person.num_keypoints})
+            truth.append(
+                {
+                    "id": len(truth) + 1,
+                    "image_id": number,
+                    "category_id": person.category if dataset.categories else PERSON,
+                    "keypoints": person.keypoints.ravel(),
+                    "bbox": list(person.bbox),
+                    "area": person.area,
+                    "iscrowd": int(person.is_crowd),
+                    "num_keypoints": person.num_keypoints,
+                }
+            )
         predicted = predictions.get(image.id)
         if predicted is None:
             continue
@@ -101,13 +109,23 @@ def run_library(
         for category, score, keypoints, box, area in zip(
             predicted.category_ids,
             predicted.scores.tolist(),
-            predicted.keypoints,
+            predicted.keypoints.reshape(len(predicted), 3 * predicted.keypoints.shape[1]),
             predicted.boxes.tolist(),
             extents.prod(axis=1).tolist(),
             strict=True,
         ):
-            annotation = _annotation(number, keypoints, box, area)
-            results.append({**annotation, "category_id": category, "iscrowd": 0, "score": score})
+            results.append(
+                {
+                    "id": len(results) + 1,
+                    "image_id": number,
+                    "category_id": category,
+                    "keypoints": keypoints,
+                    "bbox": box,
+                    "area": area,
+                    "iscrowd": 0,
+                    "score": score,
+                }
+            )
     indexed_truth = _index(library, dataset, truth)
     indexed_results = _index(library, dataset, results)
     evaluation = library.COCOeval_faster(
@@ -164,16 +182,12 @@ def keypoint_sigmas(dataset: CocoDataset) -> list[float]:
     return [round(10 * (sigma or 0), 2) / 10.0 for sigma in sigmas]
 
 
-def _annotation(image: int, keypoints: Any, box: Any, area: float) -> dict[str, Any]:
-    return {"image_id": image, "keypoints": keypoints.ravel(), "bbox": list(box), "area": area}
-
-
 def _index(library: Any, dataset: CocoDataset, annotations: list[dict[str, Any]]) -> Any:
     ids = dataset.categories.values() or [PERSON]
     index = library.COCO()
     index.dataset = {
         "images": [{"id": number} for number, _ in enumerate(dataset.images)],
-        "annotations": [{"id": number, **each} for number, each in enumerate(annotations, 1)],
+        "annotations": annotations,
         "categories": [{"id": number} for number in ids],
     }
     index.createIndex()
