@@ -30,6 +30,7 @@ from fakes.server import PAGE, Answer, Server
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
 from posezoo.core.errors import DownloadError, PosezooError
+from posezoo.core.files.file_record import read_record
 
 DOWNLOADER = Path(__file__).resolve().parents[3] / "tools" / "downloader" / "downloader.py"
 WEIGHTS = bytes(range(256)) * 256
@@ -319,7 +320,8 @@ def test_a_signal_ends_it_and_the_next_run_goes_on(zoo, server, number, code, jo
     )  # fmt: skip
     part = target.with_name(".net.xml.part")
     until = time.monotonic() + HANG_S
-    while not (part.exists() and part.stat().st_size == 60_000):
+    # The bytes are recorded after they are written.
+    while not (part.exists() and part.stat().st_size == 60_000 and read_record(target).partial):
         assert child.poll() is None and time.monotonic() < until
         time.sleep(0.01)
     child.send_signal(number)
