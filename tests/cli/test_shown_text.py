@@ -253,7 +253,6 @@ def test_only_these_modules_print():
         "cli/run_main.py",
         "cli/verbs/completion.py",  # a script
         "cli/verbs/doctor.py",  # JSON
-        "core/errors.py",
         "omz/commands/converter.py",  # JSON
         "omz/commands/info_dumper.py",  # JSON
         "pages/verbs/card.py",  # JSON

@@ -15,8 +15,9 @@ from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
+from posezoo.cli.run_main import MessageWriter
 from posezoo.core import events
-from posezoo.core.errors import MessageWriter, escape_control_characters, os_reason, printable
+from posezoo.core.errors import escape_control_characters, os_reason, printable
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:

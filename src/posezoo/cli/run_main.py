@@ -11,11 +11,12 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
+from typing import TextIO
 
 from posezoo.core.errors import (
     PosezooError,
-    error_lines,
     hide_passwords,
     os_reason,
     printable,
@@ -25,6 +26,13 @@ from posezoo.core.workers.signals import SignalExit, signals_raise
 
 # The end of the dynamic linker's message if there is no address space for a library.
 _NOT_MAPPED = "failed to map segment from shared object"
+
+
+def error_lines(error: PosezooError, mark: str = "error: ") -> list[str]:
+    """The lines of an error message: the problem, and what to do next."""
+    lines = [f"{mark}{error.problem}", *([f"  hint: {error.hint}"] if error.hint else ())]
+    # A hint or problem may be changed later.
+    return list(map(printable, lines))
 
 
 def print_error(error: PosezooError) -> None:
@@ -37,6 +45,40 @@ def print_to_stderr(line: str, end: str = "\n") -> None:
     """Print a line to the standard error, unless it is closed."""
     with contextlib.suppress(OSError, ValueError):
         print(printable(line), end=end, file=sys.stderr, flush=True)
+
+
+class MessageWriter:
+    """Writes messages to a stream, by default the standard error; if quiet, only warnings and
+    errors.
+    """
+
+    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+        self._stream = stream or sys.stderr
+        self._quiet = quiet
+        self._warnings: set[str] = set()
+        self._lock = threading.RLock()
+
+    def print_line(self, line: str) -> None:
+        """Show a line, unless the writer is quiet."""
+        if not self._quiet:
+            self._write(line)
+
+    def warn(self, message: str) -> None:
+        """Show a warning, even if the writer is quiet; a repeated warning is shown only once."""
+        with self._lock:
+            if message not in self._warnings:
+                self._warnings.add(message)
+                self._write(f"warning: {message}")
+
+    def print_error(self, error: PosezooError) -> None:
+        """Show a failure and its hint, even if the writer is quiet."""
+        with self._lock:
+            for line in error_lines(error):
+                self._write(line)
+
+    def _write(self, line: str) -> None:
+        # A server may have sent a name in the line.
+        print(printable(line), file=self._stream, flush=True)
 
 
 def _prepare_streams() -> None:

@@ -8,13 +8,11 @@ import re
 import shlex
 import shutil
 import sys
-import threading
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import TextIO
 
 from posezoo.core.operating_system import IS_WINDOWS
 from posezoo.core.user_folders import show_addresses
@@ -48,13 +46,6 @@ def _rebuild(
     error.args = args
     error.__dict__.update(state)
     return error
-
-
-def error_lines(error: PosezooError, mark: str = "error: ") -> list[str]:
-    """The lines of an error message: the problem, and what to do next."""
-    lines = [f"{mark}{error.problem}", *([f"  hint: {error.hint}"] if error.hint else ())]
-    # A hint or problem may be changed later.
-    return list(map(printable, lines))
 
 
 class SettingsError(PosezooError):
@@ -362,40 +353,6 @@ def printable(text: str) -> str:
     line, and no control characters.
     """
     return escape_control_characters(show_addresses(hide_passwords(text)))
-
-
-class MessageWriter:
-    """Writes messages to a stream, by default the standard error; if quiet, only warnings and
-    errors.
-    """
-
-    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
-        self._stream = stream or sys.stderr
-        self._quiet = quiet
-        self._warnings: set[str] = set()
-        self._lock = threading.RLock()
-
-    def print_line(self, line: str) -> None:
-        """Show a line, unless the writer is quiet."""
-        if not self._quiet:
-            self._write(line)
-
-    def warn(self, message: str) -> None:
-        """Show a warning, even if the writer is quiet; a repeated warning is shown only once."""
-        with self._lock:
-            if message not in self._warnings:
-                self._warnings.add(message)
-                self._write(f"warning: {message}")
-
-    def print_error(self, error: PosezooError) -> None:
-        """Show a failure and its hint, even if the writer is quiet."""
-        with self._lock:
-            for line in error_lines(error):
-                self._write(line)
-
-    def _write(self, line: str) -> None:
-        # A server may have sent a name in the line.
-        print(printable(line), file=self._stream, flush=True)
 
 
 def sanitize(text: str) -> str:

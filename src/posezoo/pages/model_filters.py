@@ -17,7 +17,7 @@ from posezoo.core.values import frozen
 from posezoo.pages.facts.model_facts import ModelFacts, find_detector
 
 if TYPE_CHECKING:
-    from posezoo.core.errors import MessageWriter
+    from posezoo.cli.run_main import MessageWriter
     from posezoo.core.registry import Registry, Selection
     from posezoo.core.settings import Settings
 

@@ -9,13 +9,13 @@ import pytest
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.server import Server
 from fakes.zoo import declared_file, model_yml, write_model
+from posezoo.cli.lock_entries import collect_entries
 from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ConversionError, DownloadError, LockError
 from posezoo.core.events import ConversionFinished, ConversionUpToDate, DownloadFinished
 from posezoo.core.files import verified_files
 from posezoo.core.layout import ModelLayout
-from posezoo.core.lockfile.entries import collect_entries
 from posezoo.core.pipeline.get import download, get, get_irs
 from posezoo.core.pipeline.plan import make_plan
 from posezoo.core.pipeline.zoo_context import open_context

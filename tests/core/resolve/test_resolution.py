@@ -11,11 +11,11 @@ import pytest
 from fakes.conversion import context_of
 from fakes.network import network, spec_of
 from fakes.zoo import as_yaml, model_yml
+from posezoo.cli.lock_entries import collect_entries
 from posezoo.core.declarations.model import Framework, ModelSpec, Precision, Route
 from posezoo.core.errors import ConversionError, LockError
 from posezoo.core.layout import ModelLayout
 from posezoo.core.lockfile import LockFile
-from posezoo.core.lockfile.entries import collect_entries
 from posezoo.core.registry import Registry, open_registry
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.resolve.resolution import resolve_model

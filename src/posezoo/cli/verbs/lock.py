@@ -115,7 +115,8 @@ def _record(
     console: Console,
 ) -> _Recorded:
     """Record the selected models; ``gone`` are those of the lock that the registry lacks."""
-    from posezoo.core.lockfile.entries import collect_entries, update_entries
+    from posezoo.cli.lock_entries import collect_entries
+    from posezoo.core.lockfile.entries import update_entries
 
     lock = context.lock
     snapshots = []

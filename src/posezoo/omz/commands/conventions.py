@@ -18,9 +18,10 @@ from typing import Any, NoReturn
 from posezoo.cli import flags, parsers, run_main
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_lines
+from posezoo.cli.run_main import error_lines
 from posezoo.cli.selection import read_list_file, select_models, warn_of_deprecated_composites
 from posezoo.core.declarations.model import ModelSpec
-from posezoo.core.errors import PosezooError, error_lines, printable, suggest
+from posezoo.core.errors import PosezooError, printable, suggest
 from posezoo.core.pipeline.zoo_context import registry_from_settings
 from posezoo.core.registry import (
     Selection,

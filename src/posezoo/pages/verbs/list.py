@@ -40,7 +40,7 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.labels import format_megabytes, join
 from posezoo.cli.report import fit_columns, print_json, print_result
-from posezoo.core.errors import MessageWriter
+from posezoo.cli.run_main import MessageWriter
 from posezoo.core.registry import Selection, registry_name, registry_root
 from posezoo.core.settings import WHEEL_REGISTRIES
 from posezoo.pages.facts.model_facts import ModelFacts

@@ -1,0 +1,59 @@
+"""The present state of a model, for a posezoo.lock."""
+
+from __future__ import annotations
+
+from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.files.verified_files import is_verified
+from posezoo.core.ir import provenance
+from posezoo.core.layout import ModelLayout
+from posezoo.core.lockfile.entries import (
+    MADE,
+    LockEntry,
+    ModelSnapshot,
+    declaration_entries,
+    model_key,
+    published_entry,
+)
+from posezoo.core.registry import format_command
+
+
+def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnapshot:
+    """Collect the state of a model; a file is read if its SHA-384 is not declared, or it is not
+    verified yet.
+
+    The model has the pins of the present lock; ``now`` has the format of entries.
+    """
+    entries = list(declaration_entries(spec, now))
+    unpinned = []
+    for file in spec.files:
+        entry = published_entry(spec, file, layout.file_path(spec, file), now)
+        if entry is None:
+            unpinned.append(file.name)
+        else:
+            entries.append(entry)
+    warnings = []
+    for precision in Precision:
+        record = provenance.read_provenance(layout.provenance_path(spec, precision))
+        if record is None:
+            continue
+        xml = layout.converted_ir_path(spec, precision)
+        if record.sources != provenance.source_digests(spec):
+            again = format_command("convert", spec) + provenance.conversion_flags(record, spec)
+            warnings.append(f"{xml}: was converted from another file: {again} converts it again")
+            continue
+        converted = []
+        for suffix, content in record.contents.items():
+            path = xml.with_suffix(suffix)
+            if not is_verified(path, content.size, content.digest):
+                warnings.append(
+                    f"{path}: does not match its record: posezoo verify {spec.full_name}"
+                )
+                break
+            name = f"{precision}/{path.name}"
+            digits = content.digest.value
+            converted.append(
+                LockEntry(model_key(spec), name, content.size, digits, origin=MADE, first_seen=now)
+            )
+        else:
+            entries += converted
+    return ModelSnapshot(tuple(entries), tuple(unpinned), tuple(warnings))
