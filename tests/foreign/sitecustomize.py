@@ -10,6 +10,7 @@ tests, pytest and libraries keep the real system. It is a simulation: nothing he
 - a file that this process has open or mapped cannot be renamed, replaced or removed, and one that another process has
   locked cannot be removed;
 - a file whose path has more than 259 characters, and a folder with more than 247, cannot be created or opened;
+- a name that differs in case only from one in its folder is that file or folder;
 - a text file that is opened without an encoding is read and written in cp1252, as are the standard streams;
 - children are started afresh, never forked, and inherit no descriptors.
 """
@@ -182,6 +183,7 @@ def _is_in_use(path: str) -> bool:
 
 
 _listdir = os.listdir
+_lstat = os.lstat
 _readlink = os.readlink  # pathlib would be asked in turn
 _is_looking = False
 
@@ -244,6 +246,36 @@ def _refuse_change(*paths: Any) -> None:
             )
 
 
+def _as_stored(path: Any) -> Any:
+    """A path as its folders spell it, if that differs in case only."""
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path) or _is_looking:
+        return path
+    try:
+        _lstat(path)
+        return path
+    except (OSError, ValueError):
+        pass
+    folder, name = os.path.split(os.fspath(path).rstrip("/"))
+    folder = _as_stored(folder)
+    try:
+        names = _listdir(folder or ".")
+    except OSError:
+        return path
+    same = (each for each in names if each.casefold() == name.casefold())
+    return os.path.join(folder, next(same, name))
+
+
+def _ignore_case(call: Any, count: int = 1) -> Any:
+    """The function, whose first arguments are paths."""
+
+    def called(*paths: Any, **options: Any) -> Any:
+        if _asked_by_posezoo():
+            paths = (*map(_as_stored, paths[:count]), *paths[count:])
+        return call(*paths, **options)
+
+    return called
+
+
 def _refuse_link(*paths: Any) -> None:
     raise OSError(1, "A required privilege is not held by the client (on Windows)", paths[1])
 
@@ -265,6 +297,8 @@ def _open_there(
 ) -> Any:
     if encoding is None and "b" not in mode and _asked_by_posezoo():
         encoding = "cp1252"
+    if _asked_by_posezoo():
+        file = _as_stored(file)
     return _open(file, mode, buffering, encoding, *others, **more)
 
 
@@ -317,8 +351,12 @@ def install() -> None:
     builtins.__import__ = _import_there
     builtins.open = io.open = _open_there  # type: ignore[assignment]
     io.text_encoding = _text_encoding_there  # type: ignore[assignment]
-    os.unlink = os.remove = _unlink_there
-    os.stat = _stat_there  # type: ignore[assignment]
+    os.unlink = os.remove = _ignore_case(_unlink_there)
+    os.stat = _ignore_case(_stat_there)
+    for name in ("open", "lstat", "mkdir", "rmdir", "scandir", "listdir", "utime", "chmod"):
+        setattr(os, name, _ignore_case(getattr(os, name)))
+    os.rename = _ignore_case(os.rename, 2)
+    os.replace = _ignore_case(os.replace, 2)
     subprocess.Popen.__init__ = _start_there  # type: ignore[method-assign]
     tempfile.TemporaryFile = tempfile.NamedTemporaryFile  # type: ignore[misc]
     shutil._use_fd_functions = False  # type: ignore[attr-defined]
