@@ -262,7 +262,7 @@ def _as_stored(path: Any) -> Any:
     except OSError:
         return path
     same = (each for each in names if each.casefold() == name.casefold())
-    return os.path.join(folder, next(same, name))
+    return str(Path(folder) / next(same, name))
 
 
 def _ignore_case(call: Any, count: int = 1) -> Any:
