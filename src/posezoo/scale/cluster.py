@@ -25,8 +25,7 @@ from concurrent.futures import TimeoutError as NoAnswerError
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import field, replace
 from functools import lru_cache, partial
-from itertools import groupby, takewhile
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -70,8 +69,6 @@ _DASHBOARD_S = 2.0
 _CONNECT_S = 10.0
 # How often the workers are looked at, and how long their scheduler may take to list them.
 _POLL_S = 1.0
-# The most results that one request fetches.
-_FETCHED = 100
 _ANSWER_S = 30.0
 # A child process of a worker ends after this time without work.
 _IDLE_S = 60.0
@@ -125,22 +122,17 @@ def map_on_cluster(
         watch = _Watch(client, address, listener, options.wait_s)
         largest = _prepare_workers(client, address, content, watch, listener=listener)
         client.subscribe_topic(run.topic, lambda event: listener(pickle.loads(event[1])))
-        submit = partial(client.map, partial(_run_item, content), pure=False)
+        submit = partial(client.submit, _run_item, content, pure=False)
         futures: list[Future[Any]] = []
         stack.callback(lambda: _within(_CONNECT_S, partial(client.cancel, futures, force=True)))
-        claims = [_claimed_memory(item, memory(item), largest, listener) for item in items]
-        # One message for all items that follow each other and need the same: half the time of one
-        # for each.
-        for needed, group in groupby(zip(items, claims, strict=True), key=itemgetter(1)):
-            pickled = [_pickle(item, reducers) for item, _ in group]
-            futures += submit(pickled, resources={_MEMORY: needed} if needed else None)
-        fetched: dict[Any, Any] = {}
-        for number, (item, future) in enumerate(zip(items, futures, strict=True)):
+        for item in items:
+            needed = _claimed_memory(item, memory(item), largest, listener)
+            pickled = _pickle(item, reducers)
+            futures.append(submit(pickled, resources={_MEMORY: needed} if needed else None))
+        for item, future in zip(items, futures, strict=True):
             watch.wait_for(future)
             try:
-                if future.key not in fetched:
-                    fetched = _fetch_finished(client, futures[number : number + _FETCHED])
-                worker, content = fetched[future.key] if fetched else future.result()
+                worker, content = future.result()
                 yield worker, pickle.loads(content)
             except KilledWorker as error:
                 ended = f"its worker ended early, {error.allowed_failures + 1} times"
@@ -151,16 +143,6 @@ def map_on_cluster(
             future.release()
         with suppress(PosezooError):  # all results are here
             watch.look()
-
-
-def _fetch_finished(client: Client, futures: Sequence[Future[Any]]) -> dict[Any, Any]:
-    """The results, by key, of those futures before the first that is not finished or has failed.
-
-    One request for each result would take longer than an empty task.
-    """
-    finished = list(takewhile(lambda future: future.status == "finished", futures))
-    results = client.gather(finished) if finished else []  # it asks the scheduler in any case
-    return {future.key: result for future, result in zip(finished, results, strict=True)}
 
 
 def _claimed_memory(item: object, needed: int, largest: int, listener: Listener) -> int:
