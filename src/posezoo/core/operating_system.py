@@ -7,6 +7,7 @@ on Linux; what is for Windows and macOS is checked by the type checker and by si
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import re
 import signal
@@ -295,6 +296,12 @@ def used_memory(pid: int) -> int:
 def release_memory() -> None:
     """Give memory that was freed back to the system, where the C library keeps it."""
     _call_glibc("malloc_trim", 0)
+
+
+def release_pages(mapped: mmap.mmap) -> None:
+    """Give the pages of a mapped file back to the system, which reads them again when needed."""
+    if sys.platform != "win32":
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def share_heap() -> None:

@@ -15,6 +15,8 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from posezoo.core.operating_system import release_pages
+
 #: Wire types of fields (protobuf's encoding guide, "Message Structure"); groups, 3 and 4, are not
 #: used.
 VARINT = 0
@@ -79,8 +81,8 @@ def read_fields(buffer: Buffer, message: ProtobufField | None = None) -> Iterato
         if not 0 < number < 1 << 29 or stop > end:
             raise ProtobufError
         yield ProtobufField(number, kind, start, stop)
-        if stop - start > _LARGE and hasattr(buffer, "madvise"):
-            buffer.madvise(mmap.MADV_DONTNEED)
+        if stop - start > _LARGE and not isinstance(buffer, bytes):
+            release_pages(buffer)
         start = stop
 
 
