@@ -14,7 +14,7 @@ from posezoo.core.convert.difference import compute_difference
 from posezoo.core.convert.formats import Shape
 from posezoo.core.convert.formats.onnx import open_runtime
 from posezoo.core.convert.reference_outputs import EXACT, compute_reference, run_compiled
-from posezoo.core.convert.self_check import OutputCheck
+from posezoo.core.convert.self_check import NetworkCheck
 from posezoo.core.declarations.model import Framework, ModelSpec, Precision
 from posezoo.core.errors import ConversionError, SelfCheckError, import_optional
 from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
@@ -124,7 +124,7 @@ def _prove(
         raise SelfCheckError(f"{spec.full_name}: ONNX Runtime cannot read the ONNX", hint=_HINT)
     names = tuple(report.outputs)
     computed = runtime.run_all([case.feed for case in reference.cases])
-    check = OutputCheck(spec, Precision.FP32)
+    check = NetworkCheck(spec, Precision.FP32)
     compared = check.compare(names, reference, computed)
     if compared.wrong:
         problem = check.describe_wrong(compared, reference.runtime)

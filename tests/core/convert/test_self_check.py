@@ -41,7 +41,7 @@ from posezoo.core.convert.reference_outputs import (
     ReferenceSample,
     compute_reference,
 )
-from posezoo.core.convert.self_check import IrCheck, OutputCheck
+from posezoo.core.convert.self_check import IrCheck, NetworkCheck
 from posezoo.core.declarations.model import Framework, Output, Precision, SelfCheckSettings
 from posezoo.core.errors import ConversionError, SelfCheckError
 from posezoo.core.events import Event, SelfCheckPassed
@@ -925,6 +925,6 @@ def test_people_that_only_the_ir_finds_are_a_difference(tmp_path, rows, unprovab
     spec, _ = tiny(tmp_path)
     original, computed = ({"dets": np.ones((1, count, 5), np.float32)} for count in rows)
     case = ReferenceSample(1, {}, {}, None, original)
-    compared = OutputCheck(spec, FP32).compare_samples(["dets"], [case], [computed], [[]])
+    compared = NetworkCheck(spec, FP32).compare_samples(["dets"], [case], [computed], [[]])
     assert compared.unprovable == unprovable
     assert bool(compared.wrong) == is_wrong

@@ -174,7 +174,7 @@ class OutputComparison:
 
 
 @frozen
-class OutputCheck:
+class NetworkCheck:
     """Compares the outputs of a network with those of its original.
 
     Attributes:
@@ -292,7 +292,7 @@ class OutputCheck:
 
 
 @frozen
-class IrCheck(OutputCheck):
+class IrCheck(NetworkCheck):
     """Compares an IR on disk with its original.
 
     Attributes:
@@ -448,7 +448,7 @@ class IrCheck(OutputCheck):
         if recorded is None:
             return {}
         names = tuple(recorded.recorded[0])
-        compared = OutputCheck(self.spec, Precision.FP32).compare_samples(
+        compared = NetworkCheck(self.spec, Precision.FP32).compare_samples(
             names, recorded.cases, recorded.recorded, recorded.moved
         )
         # A wrongly read network may amplify roundings, so no output is excepted.
