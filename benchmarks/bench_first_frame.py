@@ -21,6 +21,8 @@ from harness import amount, exit_code, machine, record, spread, wall_s
 
 from posezoo.core.settings import DEFAULT_MODEL
 
+assert sys.platform != "win32", "Windows has no module resource"
+
 ROUNDS = amount(7)
 
 #: What OpenVINO takes without posezoo; its arguments are the cache's folder and the .xml.

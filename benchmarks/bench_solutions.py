@@ -23,6 +23,8 @@ from harness import amount, exit_code, record
 
 from posezoo.solutions.stand_in import RELEASE
 
+assert sys.platform != "win32", "the environment of MediaPipe is made on Linux"
+
 ROOT = Path(__file__).resolve().parents[1]
 PHOTOS = ROOT.parent / "shared" / "data" / "photos"
 SCRIPT = Path(__file__).with_name("solutions_process.py")
