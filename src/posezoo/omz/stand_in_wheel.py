@@ -33,7 +33,7 @@ _EXTRAS = {
 # As in setup.cfg. The folder of the models may be an output folder too, so weights must be left
 # out.
 _CODE = (
-    "**/*.py py.typed */verbs/*.json core/declarations/skeletons/*.yml export/templates/*.*"
+    "**/*.py py.typed */verbs/*.json core/declarations/skeletons/**/*.yml export/templates/*.*"
     " formats/*.json formats/*.txt measure/devices/*.txt networks/**/*.json omz/commands/*.json"
     " pages/cards/*.json pages/gallery/*/*.* poses/*.json run/*.txt run/*.yml run/samples/*.*"
     " solutions/*.json"

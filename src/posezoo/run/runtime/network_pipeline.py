@@ -159,8 +159,8 @@ class NetworkPipeline:
         graph.keep_outputs(list(self._roles.values()))
         self._channels_last = _roles_with_channels_last(graph, self._record, self._roles)
         self._is_decoded = bool(graph.decoded_outputs)
-        option = self._record.person_score
-        self.min_person_score: float = getattr(self._options, option) if option else 0.0
+        # The options of an IR that contains its decoder have no such score.
+        self.min_person_score: float = getattr(self._options, self._record.person_score, 0.0)
         self._min_score = 0.0
         if self._is_decoded:
             self._skeleton = self._find_skeleton(graph, config)
