@@ -59,7 +59,7 @@ test-hostile: $(VENV)/.installed-test  ## run the quick tests with settings of g
 # tests/foreign/not_there.txt names the tests whose subject Windows does not have.
 FOREIGN ?= tests/core tests/run tests/omz tests/lint tests/cli/test_names_of_windows.py tests/cli/test_on_windows.py
 test-foreign: $(VENV)/.installed-test  ## run the quick tests of the core, run, omz and lint on an imitated Windows
-	export PYTHONPATH=$(CURDIR)/tests/foreign && $(BIN)/python -c "import sys; sys.is_foreign" && \
+	export PYTHONPATH=$(CURDIR)/tests/foreign; $(BIN)/python -c "import sys; sys.is_foreign" || exit 1; \
 	$(PYTEST) -m "not slow and not judge" $(FOREIGN)
 
 # pytest runs all tests where it knows none of those that failed, such as a file that it cannot read.
