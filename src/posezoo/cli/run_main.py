@@ -190,16 +190,32 @@ def _report_bug(error: Exception) -> int:
     import tempfile
     import traceback
 
-    from posezoo.core.plugins import find_plugin_in_trace
-
     trace = traceback.format_exc()
     with tempfile.NamedTemporaryFile(
         "w", prefix="posezoo-", suffix=".log", delete=False, encoding="utf-8"
     ) as log:
         log.write(hide_passwords(redact_secrets(f"{command_line()}\n\n{trace}")))
-    plugin = find_plugin_in_trace(error)
+    plugin = _find_plugin(error)
     what = trace.strip().splitlines()[-1]
     print_to_stderr(f"error: a bug in {plugin or 'posezoo'}: {what}")
     to_whom = " to its makers" if plugin else ""
     print_to_stderr(f"  hint: the details are in {log.name}: please report them{to_whom}")
     return 3
+
+
+def _find_plugin(error: BaseException) -> str:
+    """The words that name the plug-in whose code raised an error, or called what raised it; else
+    empty.
+    """
+    import re
+    import traceback
+
+    from posezoo.core.plugins import PLUGIN_GROUPS, describe_plugin, installed
+
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    packages = {frame.f_globals["__name__"].partition(".")[0] for frame in frames}
+    for group in PLUGIN_GROUPS:
+        for entry_point in installed(group).values():
+            if re.split("[.:]", entry_point.value)[0] in packages:
+                return describe_plugin(group, entry_point)[1]
+    return ""

@@ -8,11 +8,9 @@ takes 30 ms.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from posezoo.core import features
@@ -57,7 +55,7 @@ class LazyTable(Generic[PartT]):
         entry_point = installed(self.group).get(name)
         if entry_point is None:
             return None
-        package, what = _describe(self.group, entry_point)
+        package, what = describe_plugin(self.group, entry_point)
         try:
             part = entry_point.load()
         except Exception as error:  # whatever a plug-in's import raises
@@ -141,23 +139,10 @@ class FeatureParts(Generic[PartT]):
         return {name: import_attribute(path) for name, path in paths.items()}
 
 
-def _describe(group: str, entry_point: EntryPoint) -> tuple[str, str]:
+def describe_plugin(group: str, entry_point: EntryPoint) -> tuple[str, str]:
     """The package of a plug-in, and the words that name the plug-in in a message."""
     package = entry_point.dist.name if entry_point.dist is not None else entry_point.value
     return package, f"the plug-in {entry_point.name} ({group}) of the package {package}"
-
-
-def find_plugin_in_trace(error: BaseException) -> str:
-    """The words that name the plug-in whose code raised an error, or called what raised it; else
-    empty.
-    """
-    frames = (frame for frame, _ in walk_tb(error.__traceback__))
-    packages = {frame.f_globals["__name__"].partition(".")[0] for frame in frames}
-    for group in PLUGIN_GROUPS:
-        for entry_point in installed(group).values():
-            if re.split("[.:]", entry_point.value)[0] in packages:
-                return _describe(group, entry_point)[1]
-    return ""
 
 
 def import_attribute(path: str) -> Any:

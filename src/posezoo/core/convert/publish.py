@@ -96,20 +96,13 @@ def write_checked_irs(
     network = read()
     filled = fill_in_inputs(spec, network)
     precisions = [target.precision for target in targets]
-    # A published IR keeps the types of its constants, and is compared with itself. Otherwise an IR
-    # in FP16 is proven by the FP32 IR, which is also written if it was not requested.
+    # A published IR is compared with itself. Otherwise an IR in FP16 is proven by the FP32 IR,
+    # which is also written if it was not requested.
     exact = precisions[0] if spec.is_ir else Precision.FP32
     if options.self_check:
         precisions.insert(0, exact)
     with staging_dir(layout.model_dir(spec)) as folder, ThreadPoolExecutor() as pool:
-        xmls = {
-            precision: ir_writer.write_ir(
-                network,
-                folder / precision / f"{spec.name}.xml",
-                Precision.FP32 if spec.is_ir else precision,
-            )
-            for precision in dict.fromkeys(precisions)
-        }
+        xmls = {each: _write_ir(network, spec, folder, each) for each in dict.fromkeys(precisions)}
         complexity = compute_complexity(network)
         del network
         release_memory()
@@ -148,6 +141,12 @@ def write_checked_irs(
                 )
             staged.append(StagedIr(xmls[target.precision], target, contents, record))
         replace_irs(staged, listener=listener)
+
+
+def _write_ir(network: Model, spec: ModelSpec, folder: Path, precision: Precision) -> Path:
+    """Write an IR in a precision; a published one keeps the types of its constants."""
+    stored = Precision.FP32 if spec.is_ir else precision
+    return ir_writer.write_ir(network, folder / precision / f"{spec.name}.xml", stored)
 
 
 def _describe_check(result: SelfCheckResult, options: ConversionOptions) -> dict[str, object]:

@@ -204,18 +204,10 @@ def compute_reference(
     if recording and not by_nodes:
         recording = recording.without_inner()
     recorded = None
-    opened = cache(partial(_open_runtime, spec, path, recording))
     try:
-        runtime = opened()
-        cases = runtime and _try_samples(spec, runtime)
-        if runtime is None or not cases:
-            is_needed = recording or spec.decoding or by_openvino or runtime
-            if not is_needed and find_missing_runtime(spec):
-                return None
-            opened = cache(partial(_open_runtime, spec, path, recording, by_openvino=True))
-            runtime = opened()
-            assert runtime
-            cases = _run_samples(spec, runtime)
+        open_again, runtime, cases = _run_original(spec, path, recording, by_openvino=by_openvino)
+        if runtime is None:
+            return None
         if recording and not runtime.is_independent:
             recorded = _run_recording(spec, path, runtime, recording)
     except (RuntimeError, ValueError) as error:
@@ -224,13 +216,34 @@ def compute_reference(
             hint="without the outputs of the original model the IR cannot be checked",
         ) from error
     _require_finite(spec, cases)
-    name = runtime.name
     is_independent = runtime.is_independent or recorded is not None
-    if frontends.is_large(spec, path):
-        opened.cache_clear()
-        del runtime
-        release_memory()
-    return ReferenceOutputs(spec, name, cases, is_independent, recorded, open=opened)
+    create = partial(ReferenceOutputs, spec, runtime.name, cases, is_independent, recorded)
+    if not frontends.is_large(spec, path):
+        return create(open=lambda: runtime)
+    runtime = None  # the IR needs its memory
+    release_memory()
+    return create(open=cache(open_again))
+
+
+def _run_original(
+    spec: ModelSpec, path: VerifiedSource, recording: Recording | None, *, by_openvino: bool
+) -> tuple[
+    Callable[[], ReferenceRuntime | None], ReferenceRuntime | None, tuple[ReferenceSample, ...]
+]:
+    """What opens the runtime of the format, or else OpenVINO; the runtime, or None as
+    ``compute_reference`` returns it; and the samples that it ran.
+    """
+    sizes = {port.name: _choose_sizes(port, recording) for port in spec.inputs if port.shape}
+    open_own = partial(_open_runtime, spec, path, sizes)
+    runtime = open_own()
+    if runtime and (cases := _try_samples(spec, runtime)):
+        return open_own, runtime, cases
+    is_needed = recording or spec.decoding or by_openvino or runtime
+    if not is_needed and find_missing_runtime(spec):
+        return open_own, None, ()
+    open_other = partial(open_openvino, spec, path, sizes)
+    runtime = open_other()
+    return open_other, runtime, _run_samples(spec, runtime)
 
 
 def find_missing_runtime(spec: ModelSpec) -> str:
@@ -242,14 +255,9 @@ def find_missing_runtime(spec: ModelSpec) -> str:
 
 
 def _open_runtime(
-    spec: ModelSpec, path: VerifiedSource, recording: Recording | None, *, by_openvino: bool = False
+    spec: ModelSpec, path: VerifiedSource, sizes: Mapping[str, Shape]
 ) -> ReferenceRuntime | None:
-    """OpenVINO, or the runtime of the model's format; None if the format has none, or it has not
-    all ports.
-    """
-    sizes = {port.name: _choose_sizes(port, recording) for port in spec.inputs if port.shape}
-    if by_openvino:
-        return open_openvino(spec, path, sizes)
+    """The runtime of the model's format; None if the format has none, or it has not all ports."""
     open_runtime = frontends.select_format(spec).open_runtime
     if open_runtime is None:
         return None
