@@ -15,7 +15,7 @@ from posezoo.core.errors import SettingsError, install_command, pip_command
 from posezoo.core.plugins import PLUGIN_GROUPS, FeatureParts, installed
 from posezoo.core.settings import Setting
 from posezoo.core.values import frozen
-from posezoo.core.versions import explain_nncf_mismatch, package_version, parse_version, version
+from posezoo.core.versions import package_version, parse_version, version
 
 #: Distribution, purpose, the extra that installs it (empty: always installed), the minimum version
 #: (empty: another package decides), and the version that it must stay below (empty: no limit).
@@ -172,10 +172,6 @@ def _package_problems() -> Iterator[DoctorIssue]:
             problem = f"{name} is not installed: {purpose}"
         if problem:
             yield DoctorIssue(problem, f'{pip_command()} install "{requirement}"')
-    reason = explain_nncf_mismatch()
-    if reason:
-        problem = f"nncf: {reason}: models cannot be quantized"
-        yield DoctorIssue(problem, install_command("quantize"))
 
 
 def _is_supported(version: str, lowest: str, below: str) -> bool:

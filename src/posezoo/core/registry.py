@@ -500,21 +500,6 @@ def registry_name(root: Path) -> str:
     return root.parent.name if is_wheel else f"{root}"
 
 
-def is_copy_of_ours(root: Path) -> bool:
-    """Whether a registry is posezoo's own, or a copy of it: it has most of its folders of models.
-
-    Neither the path by which it was named nor an edited model.yml makes a difference.
-    """
-    ours = _builtin_folders()
-    return sum((root / folder).is_dir() for folder in ours) * 2 > len(ours)
-
-
-@cache
-def _builtin_folders() -> frozenset[str]:
-    root = builtin_models_dir()
-    return frozenset(entry.path.parent.relative_to(root).as_posix() for entry in _scan(root))
-
-
 def is_declared(spec: Model) -> bool:
     """Whether a model.yml declares a model; else it is the user's own weights."""
     return spec.path.name.endswith("model.yml")

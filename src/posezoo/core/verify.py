@@ -196,8 +196,7 @@ def _expected_files(spec: ModelSpec, layout: ModelLayout) -> set[Path]:
         expected |= {layout.file_path(spec, file), downloads / file.name}
     for name in _card_images(spec):
         expected.add(layout.model_dir(spec) / name)
-    if spec.recorded_outputs:
-        expected.add(downloads / spec.recorded_outputs.file)
+    expected |= {downloads / beside.file for beside in spec.files_beside}
     for step in spec.postprocessing:
         if isinstance(step, UnpackArchive):
             expected |= archive_record(step, spec, layout).outputs().keys()

@@ -83,24 +83,3 @@ def package_version(name: str) -> str:
 def package_versions(*names: str) -> dict[str, str]:
     """The versions of several distributions, by name; those that are not installed are left out."""
     return {name: version for name in names if (version := package_version(name))}
-
-
-#: Versions that were tested together. NNCF 3.4 fails with OpenVINO 2025.4, which has no
-#: ``ov.Type.u2``.
-NNCF = "3.4.0"
-NNCF_NEEDS_OPENVINO = "2026.4"
-
-
-def explain_nncf_mismatch() -> str:
-    """Why the installed NNCF and OpenVINO are incompatible; empty if they are not, or if NNCF is
-    missing.
-    """
-    nncf = package_version("nncf")
-    openvino = package_version("openvino")
-    if nncf and parse_version(nncf) != parse_version(NNCF):
-        return f"version {nncf} was not tested, {NNCF} was"
-    if nncf and openvino and parse_version(openvino) < parse_version(NNCF_NEEDS_OPENVINO):
-        return (
-            f"version {nncf} needs OpenVINO {NNCF_NEEDS_OPENVINO} or newer, {openvino} is installed"
-        )
-    return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from posezoo.core.versions import package_version
 from posezoo.networks.custom_weights import spec_with_checkpoint, write_random_checkpoint
 
 if TYPE_CHECKING:
+    from posezoo.core.ir.complexity import Complexity
     from posezoo.run.measured import Measurement
 
 _PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
@@ -41,7 +42,6 @@ def count_complexity(
             dynamic.
         MissingPackageError: OpenVINO is not installed, or too old.
     """
-    from posezoo.core.ir.complexity import read_complexity
     from posezoo.core.ir.openvino_import import error_text
     from posezoo.run.measured import Measurement
 
@@ -79,6 +79,29 @@ def count_complexity(
         folder = resolved.layout.ir_path(spec, Precision.FP32).parents[1]
         raise ConversionError(f"{folder}: contains no IR", hint=f"posezoo get {spec.full_name}")
     return tuple(measurements)
+
+
+def read_complexity(
+    xml: Path, shapes: Mapping[str, Collection[int]] | None = None
+) -> Complexity | None:
+    """The complexity of an IR on disk, with other shapes of inputs if these are given by name.
+
+    Raises:
+        MissingPackageError: OpenVINO is not installed, or too old.
+        RuntimeError: there is no IR, or an input cannot have the given shape.
+    """
+    from posezoo.core.ir.complexity import compute_complexity
+    from posezoo.core.ir.openvino_import import fold_constants, import_openvino
+
+    network = import_openvino().Core().read_model(xml)
+    if not shapes:
+        return compute_complexity(network)
+    network.reshape({name: list(shape) for name, shape in shapes.items()})
+    complexity = compute_complexity(network)
+    if complexity is None:
+        fold_constants(network)
+        complexity = compute_complexity(network)
+    return complexity
 
 
 def convert_with_random_weights(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 #: The operations that compute with weights.
-_WEIGHTED = ("Convolution", "ConvolutionBackpropData", "GroupConvolution", "MatMul")
+WEIGHTED = ("Convolution", "ConvolutionBackpropData", "GroupConvolution", "MatMul")
 
 # What NNCF and the conversion put between weights and the operation that takes them.
 _BETWEEN = ("Convert", "FakeQuantize", "Multiply", "Reshape", "Subtract", "Transpose")
@@ -25,7 +25,7 @@ def layers_in_float(network: Any) -> list[str]:
 def _find_weights(network: Any) -> Iterator[tuple[str, bool]]:
     """The name of each operation with weights, and whether these are in floating point."""
     for operation in network.get_ordered_ops():
-        if operation.get_type_name() not in _WEIGHTED:
+        if operation.get_type_name() not in WEIGHTED:
             continue
         source = operation.input_value(1).get_node()
         is_rounded = False

@@ -20,10 +20,10 @@ from posezoo.core.declarations.model import FloatLayers, QuantizationSettings
 from posezoo.core.errors import MissingPackageError, QuantizationError, import_optional
 from posezoo.core.events import CalibrationProgress, Listener
 from posezoo.core.ir.openvino_import import error_text, import_openvino
-from posezoo.core.versions import explain_nncf_mismatch
 from posezoo.quantize.accuracy_control import restore_accuracy
 from posezoo.quantize.calibration_data import CalibrationSample
 from posezoo.quantize.int8_layers import layers_in_float
+from posezoo.quantize.nncf_version import explain_nncf_mismatch
 
 if TYPE_CHECKING:
     from openvino import Model
@@ -47,7 +47,7 @@ def quantize_network(
         network: an ``openvino.Model`` in FP32; it is changed.
         samples: the samples for measuring activations, in this order.
         name: the model's, for the listener.
-        target_device: one of ``core.declarations.model.TARGET_DEVICES``.
+        target_device: one of ``quantization_flags.TARGET_DEVICES``.
         listener: receives the progress.
         evaluator: if it limits the drop of its metric, layers return to floating point until it is
             within the limit. If it never is, the result is the one that drops least.

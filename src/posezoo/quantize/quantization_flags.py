@@ -6,7 +6,9 @@ from pathlib import Path
 
 from posezoo.cli.flags import Flag
 from posezoo.cli.parsers import Args
-from posezoo.core.declarations.model import TARGET_DEVICES
+
+#: The allowed target devices, as NNCF names them.
+TARGET_DEVICES = ("ANY", "CPU", "GPU", "NPU", "CPU_SPR")
 
 QUANTIZATION_FLAGS = (
     Flag(

@@ -160,7 +160,7 @@ class QuantizationOptions:
 
     Attributes:
         precisions: a selection of ``INT8_PRECISIONS``.
-        target_device: one of ``core.declarations.model.TARGET_DEVICES``.
+        target_device: one of ``quantization_flags.TARGET_DEVICES``.
         force: make IR again even if they are up to date.
         compare_layers: report the quantization noise of each layer, even if the result is accepted.
         annotations: what the images show, in COCO's format, or a list of classes. If given, the

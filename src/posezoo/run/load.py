@@ -34,6 +34,7 @@ from posezoo.core.errors import (
     UnknownModelError,
 )
 from posezoo.core.events import Listener, WarningIssued, ignore_event
+from posezoo.core.ir.provenance import ranges_key
 from posezoo.core.layout import precision_of
 from posezoo.core.pipeline.get import CONVERT, DOWNLOAD, TimeStep, get_irs, with_checkpoint_dir
 from posezoo.core.registry import Registry, open_registry
@@ -385,9 +386,10 @@ def detector_irs(
 
     Args:
         precision: of the model's IR; None if unknown. If it is INT8, the detector's is, too, if
-            it was quantized on this machine; otherwise the detector's is FP16, even if its
-            publisher has INT8: with that, person-detection-retail-0013 finds 254 people in 17
-            photos where nobody is, and 4 with FP16.
+            it has ranges in the registry, or was quantized on this machine; otherwise the
+            detector's is FP16, even if its publisher has INT8: with that,
+            person-detection-retail-0013 finds 254 people in 17 photos where nobody is, and 4 with
+            FP16.
         is_video: as for ``select_detector``.
 
     Raises:
@@ -409,14 +411,16 @@ def _get_detector_irs(
 
 
 def is_quantized_here(model: Model, precision: Precision, context: Context) -> bool:
-    """Whether ``posezoo quantize`` made all parts of a model in this precision on this machine, and
-    so compared them with FP32.
+    """Whether all parts of a model have ranges in the registry for this precision, or ``posezoo
+    quantize`` made them in it on this machine, and so compared them with FP32.
     """
     if precision not in INT8_PRECISIONS:
         return False
     layout = context.layout
     sync = folder_sync(layout.output_dir)
     for part in context.registry.parts(model):
+        if ranges_key(part, precision):
+            continue
         sync.bring_irs(part, layout, (precision,))
         if precision in part.precisions or not layout.ir_path(part, precision).is_file():
             return False

@@ -291,11 +291,10 @@ class Mirror:
     def _check_unlocked(self, specs: Iterable[ModelSpec]) -> Iterator[MirroredFile]:
         """The files that are not in the lock, because a model or posezoo itself declares them."""
         for spec in specs:
-            recorded = spec.recorded_outputs
-            if recorded:
-                path = spec.path.parent / recorded.file
-                state = file_state(path, None, recorded.checksum)
-                yield MirroredFile(spec.full_name, recorded.file, path, state)
+            for beside in spec.files_beside:
+                path = spec.path.parent / beside.file
+                state = file_state(path, None, beside.checksum)
+                yield MirroredFile(spec.full_name, beside.file, path, state)
         for owner, file in own_files():
             if file.checksum is None:
                 continue
@@ -337,9 +336,8 @@ class Mirror:
             copies[folder.parent / COMPOSITE_YML] = spec.path.parents[1] / COMPOSITE_YML
         if spec.has_pre_convert:  # never run here, but it determines the model's conversion route
             copies[folder / "pre-convert.py"] = spec.path.with_name("pre-convert.py")
-        if spec.recorded_outputs:
-            name = spec.recorded_outputs.file
-            copies[path_below(folder, name)] = spec.path.parent / name
+        for beside in spec.files_beside:
+            copies[path_below(folder, beside.file)] = spec.path.parent / beside.file
         if read_copyright_line(spec):
             copies[path_below(self.root / "licenses", spec.license.text)] = license_path(spec)
         for target, source in copies.items():

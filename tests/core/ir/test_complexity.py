@@ -8,11 +8,12 @@ import warnings
 import numpy as np
 import pytest
 
-from posezoo.core.ir.complexity import compute_complexity, read_complexity
+from posezoo.core.ir.complexity import compute_complexity
 
 pytest.importorskip("openvino", reason="needs openvino")
 
 from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.measure.complexity_count import read_complexity
 
 ov = import_openvino()
 ops = ov.opset13

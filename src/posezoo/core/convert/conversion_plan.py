@@ -17,7 +17,7 @@ from posezoo.core.ir import provenance
 from posezoo.core.ir.provenance import IsGood
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import format_command
-from posezoo.core.resolve.resolved import Converter, Resolved, Target
+from posezoo.core.resolve.resolved import INT8_PRECISIONS, Converter, Resolved, Target
 from posezoo.core.values import frozen
 
 #: The hint of the error if a file with the same name was made from other weights.
@@ -90,6 +90,8 @@ def plan_irs(
             reason = "" if target.xml.is_file() else "it does not exist yet"
         elif options.force:
             reason = "it was requested"
+        elif target.precision in INT8_PRECISIONS and provenance.was_calibrated(target.xml):
+            reason = ""  # the user's photos replace the ranges in the registry
         else:
             # IR from Model Optimizer are not self-checked. An IR that cannot be made again needs no
             # check.
@@ -123,7 +125,8 @@ def explain_stale_ir(
 ) -> str:
     """Why an IR differs from the one that a conversion would make now; empty if it does not."""
     source = resolved.source_of(target)
-    key = partial(provenance.conversion_key, source, resolved.decoder, model_optimizer=mo_version)
+    ranges = provenance.ranges_key(source, target.precision)
+    key = partial(provenance.conversion_key, source, resolved.decoder, ranges, mo_version)
     return provenance.explain_stale_record(
         target.xml, key, is_good, is_checked=is_checked, is_proven=is_proven, by_nodes=by_nodes
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.core.convert import frontends
 from posezoo.core.convert.conversion_plan import ConversionOptions
+from posezoo.core.convert.int8_maker import INT8_MAKER
 from posezoo.core.convert.preprocess import fill_in_inputs
 from posezoo.core.convert.reference_outputs import (
     FindReference,
@@ -101,11 +102,16 @@ def write_checked_irs(
     exact = precisions[0] if spec.is_ir else Precision.FP32
     if options.self_check:
         precisions.insert(0, exact)
+    int8 = [each for each in precisions if provenance.ranges_key(spec, each)]
+    written = [each for each in precisions if each not in int8] + [Precision.FP16] * len(int8)
     with staging_dir(layout.model_dir(spec)) as folder, ThreadPoolExecutor() as pool:
-        xmls = {each: _write_ir(network, spec, folder, each) for each in dict.fromkeys(precisions)}
+        xmls = {each: _write_ir(network, spec, folder, each) for each in dict.fromkeys(written)}
         complexity = compute_complexity(network)
         del network
         release_memory()
+        for each in int8:
+            xml = folder / each / f"{spec.name}.xml"
+            xmls[each] = INT8_MAKER.part.write(xmls[Precision.FP16], xml, spec, decoder)
         # Most of these steps use one core only, and take seconds for a large network: they run in
         # parallel.
         if options.self_check and find_reference is None:
@@ -122,8 +128,10 @@ def write_checked_irs(
                 checks[precision] = pool.submit(check.run, find_reference)
             else:
                 check = IrCheck(filled, precision, xml, source)
+                run = check.run_as_int8 if precision in int8 else check.run_as_rounding
+                like = Precision.FP16 if precision in int8 else exact
                 checks[precision] = pool.submit(
-                    check.run_as_rounding, xmls[exact], checks[exact].result, find_reference
+                    run, xmls[like], checks[like].result, find_reference
                 )
         hashed = [pool.submit(read_contents, xmls[target.precision]) for target in targets]
         staged = []
@@ -137,7 +145,12 @@ def write_checked_irs(
             record = None
             if has_record:
                 record = provenance.format_provenance(
-                    spec, decoder, contents, self_check=checked, complexity=complexity
+                    spec,
+                    decoder,
+                    contents,
+                    self_check=checked,
+                    complexity=complexity,
+                    int8=provenance.Int8Record(provenance.ranges_key(spec, target.precision)),
                 )
             staged.append(StagedIr(xmls[target.precision], target, contents, record))
         replace_irs(staged, listener=listener)

@@ -9,7 +9,7 @@ not the machine.
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -110,17 +110,6 @@ def limits_for(
     size = sum(path.stat().st_size for path in files if path.is_file())
     memory = memory_gb * 1e9 if memory_gb else _BASE_MEMORY + size * _MEMORY_PER_BYTE
     return ResourceLimits(timeout_s or _BASE_S + size * _S_PER_BYTE, int(memory))
-
-
-def files_beside(source: Path) -> Iterator[Path]:
-    """A file outside of any registry, and those that belong to it by their names: external data of
-    ONNX, and the variables of TensorFlow.
-    """
-    with suppress(OSError):  # the reader reports that it does not exist
-        for path in source.parent.iterdir():
-            if path.name.startswith(source.stem):
-                yield path
-        yield from (source.parent / "variables").glob("*")
 
 
 @cache

@@ -26,6 +26,7 @@ from posezoo.core.convert.difference import LARGEST_NOISE, allow_difference, com
 from posezoo.core.convert.fp16_check import compare_with_fp32, find_layer_types, measure_rounding
 from posezoo.core.convert.frontends import VerifiedSource
 from posezoo.core.convert.graph_cutting import join_names
+from posezoo.core.convert.int8_maker import INT8_MAKER
 from posezoo.core.convert.node_comparison import compare_nodes, find_wide_integer
 from posezoo.core.convert.reference_outputs import (
     EXACT,
@@ -385,15 +386,40 @@ class IrCheck(NetworkCheck):
             # How much this changes can be measured by any reader.
             original = reference or compute_reference(self.spec, self.source, by_openvino=True)
             return self.run(lambda: original)
+        return self._with_rounding(fp32, reference, is_exact=comparison.is_exact)
+
+    def run_as_int8(
+        self,
+        half_xml: Path,
+        find_half: Callable[[], SelfCheckResult],
+        find_reference: FindReference,
+    ) -> SelfCheckResult:
+        """Check that the IR is the FP16 IR in INT8, with the ranges in the registry; the result is
+        as from ``run_as_rounding``.
+
+        Raises:
+            SelfCheckError: it has other ranges, a weight is not rounded correctly, or the check of
+                the FP16 IR fails.
+        """
+        if difference := INT8_MAKER.part.explain_difference(half_xml, self.xml, self.spec):
+            raise self.create_error(f"is not the FP16 IR with the declared ranges: {difference}")
+        return self._with_rounding(find_half(), find_reference())
+
+    def _with_rounding(
+        self, fp32: SelfCheckResult, reference: ReferenceOutputs | None, *, is_exact: bool = False
+    ) -> SelfCheckResult:
+        """The check of an IR that this one was rounded from, with how far that moves its
+        outputs.
+        """
         if reference is None:
             return fp32
         computed = fp32.computed
         names = [name for name in fp32.outputs if name in reference.cases[0].outputs]
-        if not comparison.is_exact:
+        if not is_exact:
             computed = self._compute_outputs(names, reference)
         return replace(
             fp32,
-            reference=f"{fp32.reference}, before rounding to FP16",
+            reference=f"{_name_reference(reference)}, before rounding to {self.precision}",
             outputs=self._measure_rounding(names, fp32, computed),
         )
 

@@ -456,8 +456,13 @@ class RecordedOutputs:
     checksum: Digest
 
 
-#: The allowed target devices, as NNCF names them.
-TARGET_DEVICES = ("ANY", "CPU", "GPU", "NPU", "CPU_SPR")
+@frozen
+class RecordedRanges:
+    """The ranges that make INT8 without photos, in a file beside the model.yml."""
+
+    photos: str  # on which they were measured: their number, and where they are from
+    file: str  # a safetensors file; docs/model_yml.md describes it
+    checksum: Digest
 
 
 @frozen
@@ -533,6 +538,7 @@ class ModelSpec:
     model_info: Mapping[str, Plain] = field(default_factory=dict)
     quantizable: bool = False  # whether Open Model Zoo quantized it
     quantization: QuantizationSettings | None = None  # settings for INT8; None for the defaults
+    int8_ranges: RecordedRanges | None = None  # None if INT8 needs photos
     #: The type that its weights are quantized to; empty if they are not quantized.
     quantized: str = ""
     #: The file to convert, as Open Model Zoo's arguments name it ($dl_dir/net.pb).
@@ -555,6 +561,11 @@ class ModelSpec:
     #: What is assumed about the keypoints of the user's own weights; empty if nothing is.
     assumption: str = ""
     stages: ClassVar[tuple[str, ...]] = ()  # only a composite has some
+
+    @property
+    def files_beside(self) -> list[RecordedOutputs | RecordedRanges]:
+        """The declared files beside the model.yml."""
+        return [each for each in (self.recorded_outputs, self.int8_ranges) if each]
 
     @property
     def full_name(self) -> str:
@@ -630,8 +641,10 @@ class ModelSpec:
         if self.is_ir:
             folders = {file.name.split("/")[0] for file in self.files}
             return tuple(precision for precision in Precision if precision in folders)
-        is_unreadable = self.framework in UNREAD_FRAMEWORKS
-        return () if is_unreadable else (Precision.FP32, Precision.FP16)
+        if self.framework in UNREAD_FRAMEWORKS:
+            return ()
+        both = (Precision.FP32, Precision.FP16)
+        return (*both, Precision.FP16_INT8) if self.int8_ranges else both
 
 
 @frozen

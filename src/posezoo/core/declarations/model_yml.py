@@ -46,7 +46,6 @@ from posezoo.core.declarations.inputs_outputs import (
     OUTPUTS,
 )
 from posezoo.core.declarations.mo_args import ARGUMENT_SCHEMA, read_arguments, read_export_arguments
-from posezoo.core.declarations.quantization_yml import QUANTIZATION_YML, read_quantization_yml
 from posezoo.core.declarations.safe_names import TAG, case_folded
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeleton_yml import SKELETON, read_skeleton
@@ -55,6 +54,7 @@ from posezoo.core.declarations.source_files import FILES, SHA384, STEP
 from posezoo.core.declarations.sources import WEB_URL
 from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
 from posezoo.core.declarations.yaml_nodes import YamlMapping, YamlNode, read_yaml
+from posezoo.core.plugins import Hook
 
 #: Our tasks, and all tasks of both generations of Open Model Zoo.
 TASKS = (
@@ -82,7 +82,8 @@ EXCLUSIVE = (
 )  # fmt: skip
 #: Keys that may differ between variants; all other keys are given once for all variants.
 VARIANT_KEYS = (
-    "files", "checkpoint", "inputs", "outputs", "recorded_outputs", "published", "training",
+    "files", "checkpoint", "inputs", "outputs", "recorded_outputs", "int8_ranges", "published",
+    "training",
 )  # fmt: skip
 #: The largest plausible value by metric: AP is a fraction, MPJPE is in millimetres.
 METRICS = {"AP": 1.0, "MPJPE": 10_000.0}
@@ -93,6 +94,12 @@ MAX_SAMPLES = 10_000
 MAX_SHIFT_PX = 64.0
 #: OpenVINO's names of operations: Convolution, MVN, ROIPooling.
 OPERATION = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
+
+# Open Model Zoo's file beside a model.yml, and what reads it.
+_QUANTIZATION_YML = "quantization.yml"
+_READ_SETTINGS: Hook[Callable[[Path], model.QuantizationSettings]] = Hook(
+    "quantization_yml", lambda _: model.QuantizationSettings()
+)
 
 
 def _read_framework(node: YamlNode) -> model.Framework:
@@ -206,6 +213,12 @@ _SELF_CHECK = record(
 _RECORDED_OUTPUTS = record(
     model.RecordedOutputs,
     required_key("runtime", LINE, "The publisher's runtime that computed them, with its version."),
+    required_key("file", FILE_NAME, "A safetensors file beside model.yml."),
+    required_key("checksum", SHA384, "SHA-384 of the file in hex."),
+)
+_INT8_RANGES = record(
+    model.RecordedRanges,
+    required_key("photos", LINE, "On which they were measured."),
     required_key("file", FILE_NAME, "A safetensors file beside model.yml."),
     required_key("checksum", SHA384, "SHA-384 of the file in hex."),
 )
@@ -343,6 +356,7 @@ _CONVERSION_KEYS = (
     Key("quantizable", OLDER_BOOLEAN),
     Key("quantized", one_of(("INT8",)), "Its weights are INT8 already: it is not quantized again."),
     Key("quantization", _QUANTIZATION, "How it becomes INT8."),
+    Key("int8_ranges", _INT8_RANGES, "With them, INT8 needs no photos."),
 )
 MODEL_KEYS = (*_SHARED_KEYS, *_FILE_KEYS, *_USE_KEYS, *_PUBLISHER_KEYS, *_CONVERSION_KEYS)
 _MODEL_NAMES = (*names_of(MODEL_KEYS), "variants")
@@ -458,9 +472,9 @@ def _read_variant(
         **values,
     )
     _check_references(top, spec)
-    quantization_yml = path.parent / QUANTIZATION_YML
-    if spec.quantization is None and quantization_yml.is_file():
-        spec = replace(spec, quantization=read_quantization_yml(quantization_yml))
+    other_settings = path.with_name(_QUANTIZATION_YML)
+    if spec.quantization is None and other_settings.is_file():
+        spec = replace(spec, quantization=_READ_SETTINGS.part(other_settings))
     return UPSTREAM_STEPS.part.with_original(spec)
 
 

@@ -9,13 +9,11 @@ precision.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from itertools import chain
 from math import prod
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.core.ir.openvino_import import fold_constants, import_openvino
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -28,26 +26,6 @@ class Complexity:
 
     gflops: float  # the number of operations / 10^9
     mparams: float  # the number of weights / 10^6
-
-
-def read_complexity(
-    xml: Path, shapes: Mapping[str, Collection[int]] | None = None
-) -> Complexity | None:
-    """The complexity of an IR on disk, with other shapes of inputs if these are given by name.
-
-    Raises:
-        MissingPackageError: OpenVINO is not installed, or too old.
-        RuntimeError: there is no IR, or an input cannot have the given shape.
-    """
-    network = import_openvino().Core().read_model(xml)
-    if not shapes:
-        return compute_complexity(network)
-    network.reshape({name: list(shape) for name, shape in shapes.items()})
-    complexity = compute_complexity(network)
-    if complexity is None:
-        fold_constants(network)
-        complexity = compute_complexity(network)
-    return complexity
 
 
 def compute_complexity(network: Model) -> Complexity | None:

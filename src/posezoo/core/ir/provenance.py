@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from posezoo.core.declarations.model import Decoder, Digest, Input, ModelSpec
+from posezoo.core.declarations.model import Decoder, Digest, Input, ModelSpec, Precision
 from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
 from posezoo.core.errors import redact_secrets
 from posezoo.core.events import (
@@ -192,6 +192,13 @@ def conversion_key(
     return dict(json.loads(json.dumps(key)))
 
 
+def ranges_key(spec: ModelSpec, precision: Precision) -> dict[str, object] | None:
+    """The key of an IR that is made with the model's ``int8_ranges``; None for any other IR."""
+    if precision != Precision.FP16_INT8 or spec.int8_ranges is None or spec.is_ir:
+        return None
+    return {"ranges": spec.int8_ranges.checksum.value}
+
+
 def _input_arguments(port: Input) -> dict[str, Any]:
     # dynamic and reshaped only change the shape, which is in the key; usual_size changes nothing.
     # Others are omitted if they are not declared, so that keys from versions without them stay
@@ -222,6 +229,13 @@ def read_provenance(path: Path) -> Provenance | None:
     except OSError:
         return None
     return parse_provenance(content)
+
+
+def was_calibrated(xml: Path) -> bool:
+    """Whether an IR was quantized with photos of the user's."""
+    record = read_provenance(xml.with_name("provenance.json"))
+    quantization = record.key.get("quantization") if record else None
+    return isinstance(quantization, Mapping) and "photos" in quantization
 
 
 def parse_provenance(content: bytes) -> Provenance | None:

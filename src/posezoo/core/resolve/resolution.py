@@ -11,6 +11,7 @@ from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import Decoder, Framework, ModelSpec, Precision, Route
 from posezoo.core.declarations.routes import PRECISION, Obstacle, select_route
 from posezoo.core.errors import ConversionError, SpecError, UnknownModelError
+from posezoo.core.ir.provenance import ranges_key
 from posezoo.core.layout import ModelLayout
 from posezoo.core.lockfile import LockFile
 from posezoo.core.resolve.camera_input import with_camera_input
@@ -72,7 +73,9 @@ def resolve_model(
     if spec.own_skeleton:
         OWN_NETWORKS.part.require_fitting_skeleton(spec)
     if inputs and inputs != InputOptions():
-        spec = _with_inputs(spec, inputs, context)
+        spec = replace(_with_inputs(spec, inputs, context), int8_ranges=None)
+    if checkpoint:
+        spec = replace(spec, int8_ranges=None)  # they are of the published weights
     spec = context.lock.with_pins(spec)
     chosen = _choose_route(spec, context)
     layout = replace(context.layout, checkpoint=checkpoint)
@@ -185,7 +188,7 @@ def _made_target(spec: ModelSpec, target: Target, lock: LockFile) -> Target:
     only = supported_mo_args.requested_precision(spec.mo_args) if spec.mo_args else None
     converter = target.converter
     obstacle = target.obstacle
-    if precision in INT8_PRECISIONS and not spec.is_ir:
+    if precision in INT8_PRECISIONS and not spec.is_ir and not ranges_key(spec, precision):
         converter = Converter.QUANTIZATION
         why = f"no conversion makes {precision}, and {target.xml} does not exist"
         hint = f"posezoo quantize {spec.full_name} --dataset_dir PHOTOS"

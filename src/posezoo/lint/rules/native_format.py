@@ -10,7 +10,13 @@ from dataclasses import asdict, replace
 
 from posezoo.core.declarations.model import Input, ModelSpec
 from posezoo.core.declarations.skeletons import SKELETONS
-from posezoo.core.errors import ConversionError, NetworkError, SpecError, UnknownModelError
+from posezoo.core.errors import (
+    ConversionError,
+    NetworkError,
+    QuantizationError,
+    SpecError,
+    UnknownModelError,
+)
 from posezoo.core.registry import license_path, read_copyright_line, registry_root
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
@@ -230,6 +236,23 @@ def recorded_outputs(view: ModelView) -> Violations:
             read_recording(variant)
         except ConversionError as error:
             yield view.declared("recorded_outputs", error.problem)
+
+
+@rule()
+def int8_ranges(view: ModelView) -> Violations:
+    """The file with ranges of INT8 is the declared one.
+
+    Example: the checksum of another model's int8_ranges
+    """
+    for variant in view.variants:
+        if variant.int8_ranges is None:
+            continue
+        from posezoo.quantize.int8_ranges import read_ranges
+
+        try:
+            read_ranges(variant)
+        except QuantizationError as error:
+            yield view.declared("int8_ranges", error.problem)
 
 
 @rule("papers")

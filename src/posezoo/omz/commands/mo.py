@@ -13,7 +13,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -364,12 +364,23 @@ def convert(args: MoArgs, listener: Listener) -> Path:
 
 def reading_limits(args: parsers.Args, original: Path) -> ResourceLimits:
     """The limits for reading a file, from the flags and settings."""
-    from posezoo.core.convert.reader_process import files_beside, limits_for
+    from posezoo.core.convert.reader_process import limits_for
 
     settings = flags.settings_from_args(args)
     return limits_for(
-        files_beside(original), settings.conversion_timeout, settings.conversion_memory
+        _files_beside(original), settings.conversion_timeout, settings.conversion_memory
     )
+
+
+def _files_beside(source: Path) -> Iterator[Path]:
+    """A file outside of any registry, and those that belong to it by their names: external data of
+    ONNX, and the variables of TensorFlow.
+    """
+    with suppress(OSError):  # the reader reports that it does not exist
+        for path in source.parent.iterdir():
+            if path.name.startswith(source.stem):
+                yield path
+        yield from (source.parent / "variables").glob("*")
 
 
 @contextmanager

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
+from functools import cache
 from pathlib import Path
 
 from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE, People, Precision
-from posezoo.core.registry import is_copy_of_ours, is_declared, registry_name, registry_root
+from posezoo.core.registry import (
+    builtin_models_dir,
+    is_declared,
+    open_registry,
+    registry_name,
+    registry_root,
+)
 from posezoo.core.settings import WHEEL_REGISTRIES
 from posezoo.networks.custom_weights import with_known_network
 from posezoo.pages.cards.markdown import (
@@ -178,6 +185,14 @@ def _quantization(facts: ModelFacts) -> Paragraphs:
             names.append(part.full_name)
     if not refused:
         names = [facts.name]
+    photos = _range_photos(facts)
+    if photos:
+        yield (
+            "In INT8, for which you need no photos: the registry has the ranges of its values on"
+            f" {escape(photos)}."
+        )
+        command = f"posezoo get {facts.name} --precisions FP16-INT8"
+        yield format_code_block("sh", [f"{command}{_select_registry(facts)}"])
     if names and _is_quantizable(facts):
         yield "To quantize it to INT8, with photos of people in the folder `photos`:"
         command = f"posezoo quantize {' '.join(names)} --dataset_dir photos"
@@ -189,7 +204,14 @@ def _quantization(facts: ModelFacts) -> Paragraphs:
 def _is_quantizable(facts: ModelFacts) -> bool:
     if facts.model.decoder is None or any(part.quantized for part in facts.parts):
         return False
-    return Precision.FP32 in facts.precisions and Precision.FP16_INT8 not in facts.precisions
+    is_published = Precision.FP16_INT8 in facts.precisions and not _range_photos(facts)
+    return Precision.FP32 in facts.precisions and not is_published
+
+
+def _range_photos(facts: ModelFacts) -> str:
+    """The photos of the ranges that all parts declare; empty if one declares none."""
+    declared = [part.int8_ranges for part in facts.parts]
+    return "; ".join(dict.fromkeys(each.photos for each in declared if each)) * all(declared)
 
 
 def render_performance_hint(facts: ModelFacts) -> Paragraphs:
@@ -240,7 +262,7 @@ def _registry_flag(facts: ModelFacts) -> tuple[str, str]:
     nor of the path by which the folder was named.
     """
     root = registry_root(facts.model)
-    if not is_declared(facts.model) or is_copy_of_ours(root):
+    if not is_declared(facts.model) or _is_copy_of_ours(root):
         return "", ""
     name = registry_name(root)
     if name in WHEEL_REGISTRIES:
@@ -275,3 +297,19 @@ def _python(facts: ModelFacts, precision: Precision) -> list[str]:
         f'for pose in model(cv2.imread("{PHOTO}")):',
         f"    print(pose.score, {expression})  # {comment}",
     ]
+
+
+def _is_copy_of_ours(root: Path) -> bool:
+    """Whether a registry is posezoo's own, or a copy of it: it has most of its folders of models.
+
+    Neither the path by which it was named nor an edited model.yml makes a difference.
+    """
+    ours = _builtin_folders()
+    return sum((root / folder).is_dir() for folder in ours) * 2 > len(ours)
+
+
+@cache
+def _builtin_folders() -> frozenset[str]:
+    root = builtin_models_dir()
+    entries = open_registry().entries.values()
+    return frozenset(entry.path.parent.relative_to(root).as_posix() for entry in entries)

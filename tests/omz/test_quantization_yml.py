@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fakes.command import posezoo
-from posezoo.core.declarations.quantization_yml import read_quantization_yml
 from posezoo.core.errors import SpecError
 from posezoo.core.registry import Registry
+from posezoo.omz.quantization_yml import read_quantization_yml
 
 TEXT = """\
 compression:

@@ -12,9 +12,6 @@ from pathlib import Path
 from posezoo.core.declarations.model import Plain, QuantizationSettings
 from posezoo.core.declarations.yaml_nodes import read_yaml
 
-#: The name of the file, which is beside model.yml.
-QUANTIZATION_YML = "quantization.yml"
-
 _PRESETS = {"performance": "performance", "mixed": "mixed", "accuracy": "mixed"}
 _MAX_SAMPLES = 100_000
 

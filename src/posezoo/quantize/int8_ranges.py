@@ -1,0 +1,346 @@
+"""INT8 without photos: the ranges of activations that NNCF measured once, kept beside the model.yml
+and applied to the published weights.
+
+A file with ranges is a safetensors file with these tensors:
+
+- ``activations/NAME``, f32: the least and the largest value of a quantizer, with 256 levels; NAME
+  says where it is, as NNCF names it: ``OPERATION/fq_output_PORT``, ``OPERATION/fq_input_PORT``.
+- ``weights/OPERATION``, i64: the axes of weights that have a range of their own for each index.
+  Each range is symmetric, with 255 levels, and reaches to the largest absolute value.
+- ``half/OPERATION``: such weights use half of their levels, so that sums of 16 bits do not
+  overflow.
+- ``biases/OPERATION``, f32: what the fast bias correction made of the constant that an Add adds.
+
+Method: Kozlov et al., "Neural Network Compression Framework for fast model inference", 2020,
+arXiv:2002.08679; names, levels and smallest ranges as in NNCF 3.4, ``openvino/graph/
+model_transformer.py`` and ``quantization/fake_quantize.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from posezoo.core.arrays import Array, NamedArrays
+from posezoo.core.convert.int8_maker import Int8Maker
+from posezoo.core.declarations.model import Decoder, ModelSpec, Precision
+from posezoo.core.errors import PosezooError, QuantizationError, import_optional
+from posezoo.core.files.verified_files import compute_digest
+from posezoo.core.ir import ir_writer
+from posezoo.core.ir.openvino_import import error_text, openvino_core
+from posezoo.core.resolve.own_networks import OWN_NETWORKS
+from posezoo.core.values import frozen
+from posezoo.quantize.int8_layers import WEIGHTED
+
+if TYPE_CHECKING:
+    from openvino import Model, Node, Output
+
+ACTIVATION_LEVELS = 256
+WEIGHT_LEVELS = 255
+
+# Of a channel whose weights are nearly zero: a share of the largest range, and a value.
+_LEAST_SHARE = np.float32(0.01)
+_LEAST_RANGE = np.float32(8e-5)
+
+# What a check allows: biases are stored in FP16, and a weight in the middle of two levels may go to
+# either.
+_HALF_ROUNDING = 1e-3
+_MOST_OF_A_STEP = 0.501
+
+_QUANTIZER = re.compile(r"(.+)/fq_(input|output)_(\d+)")
+_WEIGHTS = "{}/fq_weights_1"
+
+
+@frozen
+class Int8Ranges:
+    """The content of a file with ranges.
+
+    Attributes:
+        activations: the least and the largest value by the quantizer's name, f32, [2, ...].
+        weights: the axes with ranges of their own by the name of the operation.
+        half: the operations whose weights use half of their levels.
+        biases: the corrected biases by the name of the Add, f32.
+    """
+
+    activations: NamedArrays
+    weights: Mapping[str, tuple[int, ...]]
+    half: frozenset[str]
+    biases: NamedArrays
+
+    @classmethod
+    def from_tensors(cls, tensors: NamedArrays) -> Int8Ranges:
+        """The ranges in the tensors of a file.
+
+        Raises:
+            ValueError: a tensor is not one of such a file.
+        """
+        groups: dict[str, dict[str, Array]] = {
+            name: {} for name in ("activations", "weights", "half", "biases")
+        }
+        for title, tensor in tensors.items():
+            group, _, name = title.partition("/")
+            if group not in groups:
+                raise ValueError(f"it has a tensor {title}")
+            groups[group][name] = tensor
+        axes = {name: tuple(map(int, each)) for name, each in groups["weights"].items()}
+        return cls(groups["activations"], axes, frozenset(groups["half"]), groups["biases"])
+
+    def to_tensors(self) -> dict[str, Array]:
+        """The tensors of a file with these ranges, by name."""
+        axes = {name: np.array(each, np.int64) for name, each in self.weights.items()}
+        half = {name: np.ones(1, np.float32) for name in sorted(self.half)}
+        groups = {
+            "activations": self.activations,
+            "weights": axes,
+            "half": half,
+            "biases": self.biases,
+        }
+        return {
+            f"{group}/{name}": tensor
+            for group, tensors in groups.items()
+            for name, tensor in tensors.items()
+        }
+
+    def weight_range(self, operation: str, weights: Array) -> Array:
+        """The upper end of the range of each weight; the shape has 1 for the other axes.
+
+        Args:
+            weights: in f32, the second input of the operation.
+        """
+        others = tuple(set(range(weights.ndim)) - set(self.weights[operation]))
+        largest = np.abs(weights).max(axis=others, keepdims=True)
+        smallest = max(largest.max() * _LEAST_SHARE, _LEAST_RANGE)
+        high = np.maximum(largest, smallest)
+        return np.asarray(high * 2 if operation in self.half else high, np.float32)
+
+
+def read_ranges(spec: ModelSpec) -> Int8Ranges:
+    """The ranges of a model that declares some.
+
+    Raises:
+        QuantizationError: the file is missing, has another digest, or is not such a file.
+    """
+    declared = spec.int8_ranges
+    assert declared
+    path = spec.path.parent / declared.file
+    hint = "it comes with model.yml: get both from the same place"
+    if not path.is_file():
+        raise QuantizationError(f"{path}: does not exist", hint=hint)
+    if compute_digest(path) != declared.checksum:
+        raise QuantizationError(f"{path}: its digest differs from the one in model.yml", hint=hint)
+    try:
+        return Int8Ranges.from_tensors(OWN_NETWORKS.part.read_checkpoint(path))
+    except (ValueError, PosezooError) as error:
+        raise QuantizationError(f"{path}: is not a file with ranges: {error}") from error
+
+
+class _Nodes(dict[str, "Node"]):
+    """The operations of a network by their names."""
+
+    def __missing__(self, name: str) -> Node:
+        raise ValueError(f"there is no operation {name}")
+
+
+def apply_ranges(network: Model, ranges: Int8Ranges, name: str) -> None:
+    """Give a network INT8 weights, and quantizers before and after its operations.
+
+    Args:
+        network: an IR in FP16 as it was read; it is changed.
+        name: the model's, for the message.
+
+    Raises:
+        QuantizationError: the ranges do not fit it.
+    """
+    nodes = _Nodes((node.get_friendly_name(), node) for node in network.get_ops())
+    try:
+        for operation in ranges.weights:
+            port = nodes[operation].input(1)
+            high = ranges.weight_range(operation, _read_input(nodes[operation], 1))
+            quantizer = (-high, high, WEIGHT_LEVELS, _WEIGHTS.format(operation))
+            port.replace_source_output(_quantize(port.get_source_output(), *quantizer))
+        for quantizer_name, (low, high) in ranges.activations.items():
+            source, readers = _find_place(quantizer_name, nodes)
+            rounded = _quantize(source, low, high, ACTIVATION_LEVELS, quantizer_name)
+            for reader in readers:
+                reader.replace_source_output(rounded)
+        for operation, values in ranges.biases.items():
+            _replace_constant(nodes[operation], values)
+    except (ValueError, RuntimeError) as error:
+        raise QuantizationError(
+            f"{name}: its int8_ranges do not fit its network: {error_text(error)}",
+            hint="they are those of another network, or of another version of OpenVINO",
+        ) from error
+    transformations = import_optional("openvino._offline_transformations", extra="run")
+    transformations.compress_quantize_weights_transformation(network)
+
+
+def _find_place(name: str, nodes: Mapping[str, Node]) -> tuple[Output, Iterable[Any]]:
+    """The values that a quantizer rounds, and the inputs that take what it rounded."""
+    match = _QUANTIZER.fullmatch(name)
+    if match is None:
+        raise ValueError(f"{name} is not the name of a quantizer")
+    operation, side, number = match.groups()
+    node = nodes[operation]
+    if side == "output":
+        source = node.output(int(number))
+        return source, tuple(source.get_target_inputs())
+    reader = node.input(int(number))
+    return reader.get_source_output(), (reader,)
+
+
+def _quantize(source: Output, low: Array, high: Array, levels: int, name: str) -> Output:
+    """The values, rounded to one of the levels."""
+    operations = import_optional("openvino.opset13", extra="run")
+    ends = {"input_low": low, "input_high": high, "output_low": low, "output_high": high}
+    constants = [
+        operations.constant(value, dtype=np.float32, name=f"{name}/{end}")
+        for end, value in ends.items()
+    ]
+    return operations.fake_quantize(source, *constants, levels, name=name).output(0)
+
+
+def _find_constant(node: Node) -> Node:
+    """The constant that a node is, or that it converts to f32.
+
+    Raises:
+        ValueError: it is computed.
+    """
+    constant = node.input_value(0).get_node() if node.get_type_name() == "Convert" else node
+    if constant.get_type_name() != "Constant":
+        raise ValueError(f"{node.get_friendly_name()} is computed")
+    return constant
+
+
+def _read_constant(node: Node) -> Array:
+    return np.asarray(_find_constant(node).data, np.float32)
+
+
+def _replace_constant(addition: Node, values: Array) -> None:
+    """Give an Add another constant, which is stored in the type of the one that it has."""
+    operations = import_optional("openvino.opset13", extra="run")
+    port = addition.input(1)
+    source = port.get_source_output().get_node()
+    old = _find_constant(source)
+    if tuple(old.shape) != values.shape:
+        raise ValueError(f"{addition.get_friendly_name()} adds {list(old.shape)} values")
+    if old is not source:
+        port = source.input(0)
+    new = operations.constant(values.astype(old.data.dtype), name=old.get_friendly_name())
+    port.replace_source_output(new.output(0))
+
+
+def find_ranges(half: Model, int8: Model) -> Int8Ranges:
+    """The ranges with which ``apply_ranges`` makes an INT8 network again.
+
+    Args:
+        half: the network in FP16.
+        int8: what NNCF made of it.
+
+    Raises:
+        QuantizationError: they cannot describe all that NNCF changed.
+    """
+    nodes = {node.get_friendly_name(): node for node in half.get_ops()}
+    activations: dict[str, Array] = {}
+    biases: dict[str, Array] = {}
+    for node in int8.get_ordered_ops():
+        name = node.get_friendly_name()
+        if node.get_type_name() == "FakeQuantize":
+            activations[name] = np.stack([_read_input(node, port) for port in (1, 2)])
+        elif node.get_type_name() == "Add" and name in nodes:
+            biases |= _find_bias(name, nodes[name], node)
+    axes = {
+        name: tuple(axis for axis, size in enumerate(scales.shape) if size > 1)
+        for name, scales in _find_all_scales(int8)
+    }
+    ranges = Int8Ranges(activations, axes, frozenset(), biases)
+    used_half = frozenset(
+        name
+        for name, scales in _find_all_scales(int8)
+        if _uses_half(scales, ranges.weight_range(name, _read_input(nodes[name], 1)))
+    )
+    return replace(ranges, half=used_half)
+
+
+def _find_all_scales(int8: Model) -> Iterator[tuple[str, Array]]:
+    """The name of each operation with INT8 weights, and their scales."""
+    for node in int8.get_ordered_ops():
+        scales = _find_scales(node)
+        if scales is not None:
+            yield node.get_friendly_name(), scales
+
+
+def _find_scales(node: Node) -> Array | None:
+    """The scales of an operation's INT8 weights; None if its weights are no INT8."""
+    if node.get_type_name() not in WEIGHTED:
+        return None
+    product = node.input_value(1).get_node()
+    if product.get_friendly_name() != _WEIGHTS.format(node.get_friendly_name()):
+        return None
+    return _read_input(product, 1)
+
+
+def _uses_half(scales: Array, high: Array) -> bool:
+    """Whether the weights reach to half of their levels only."""
+    return bool(np.isclose(scales, 4 * high / (WEIGHT_LEVELS - 1)).all())
+
+
+def _find_bias(name: str, before: Node, after: Node) -> Iterator[tuple[str, Array]]:
+    """The name of an Add, and what it adds, if that was changed."""
+    with suppress(ValueError):  # it adds two tensors that the network computes
+        bias = _read_input(after, 1)
+        if not np.array_equal(bias, _read_input(before, 1)):
+            yield name, bias
+
+
+def _read_input(node: Node, port: int) -> Array:
+    return _read_constant(node.input_value(port).get_node())
+
+
+class RangesMaker(Int8Maker):
+    """Makes INT8 with the ranges that a model declares."""
+
+    def write(self, half: Path, xml: Path, spec: ModelSpec, decoder: Decoder | None) -> Path:
+        """See ``Int8Maker``."""
+        network = openvino_core().read_model(half)
+        apply_ranges(network, read_ranges(spec), spec.full_name)
+        ir_writer.prepare_for_writing(network, spec, decoder)
+        return ir_writer.write_ir(network, xml, Precision.FP16_INT8)
+
+    def explain_difference(self, half: Path, xml: Path, spec: ModelSpec) -> str:
+        """See ``Int8Maker``."""
+        networks = [openvino_core().read_model(path) for path in (half, xml)]
+        applied = find_ranges(*networks).to_tensors()
+        declared = read_ranges(spec).to_tensors()
+        if names := applied.keys() ^ declared.keys():
+            return f"only one of them has {min(names)}"
+        for name, tensor in declared.items():
+            actual = applied[name]
+            if actual.shape != tensor.shape or not np.allclose(actual, tensor, _HALF_ROUNDING):
+                return f"it has other {name}"
+        return _find_wrong_weight(*networks)
+
+
+def _find_wrong_weight(half: Model, int8: Model) -> str:
+    """The name of an operation with a weight that is not the nearest level; empty if there is
+    none.
+    """
+    nodes = {node.get_friendly_name(): node for node in half.get_ops()}
+    for node in int8.get_ordered_ops():
+        scales = _find_scales(node)
+        if scales is None:
+            continue
+        name = node.get_friendly_name()
+        levels = _read_input(node.input_value(1).get_node(), 0)
+        error = np.abs(levels * scales - _read_input(nodes[name], 1))
+        if not (error <= _MOST_OF_A_STEP * scales).all():
+            return f"weights of {name}"
+    return ""
+
+
+MAKER = RangesMaker()

