@@ -29,6 +29,8 @@ from posezoo.quantize.int8_ranges import Int8Ranges, apply_ranges, find_ranges
 from posezoo.quantize.quantization_plan import QuantizationOptions
 
 FILE = "int8_ranges.safetensors"
+#: The height and width of an image for a network that takes any.
+SIZE = 257
 
 
 def record(spec: ModelSpec, context: Context, dataset_dir: Path, photos: str) -> str:
@@ -59,7 +61,8 @@ def require_same_outputs(half: Path, int8: Path, ranges: Int8Ranges) -> None:
     made = openvino_core().read_model(half)
     apply_ranges(made, ranges, half.stem)
     networks = [openvino_core().compile_model(each, "CPU") for each in (made, int8)]
-    shape = networks[0].inputs[0].shape
+    sizes = networks[0].inputs[0].partial_shape
+    shape = [SIZE if size.is_dynamic else size.get_length() for size in sizes]
     noise = np.random.default_rng(0).integers(0, 256, shape).astype(np.float32)
     ours, theirs = ([np.array(each) for each in network(noise).values()] for network in networks)
     for our_output, their_output in zip(ours, theirs, strict=True):

@@ -464,6 +464,10 @@ def test_a_model_without_a_card_is_found_if_others_have_one(capsys, zoo):
             },
             "recorded-outputs",
         ),
+        (
+            {"int8_ranges": {"photos": "3", "file": "gone.safetensors", "checksum": "0a" * 48}},
+            "int8-ranges",
+        ),
         ({"outputs": None}, "declared-ends"),
         (
             {

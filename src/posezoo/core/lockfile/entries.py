@@ -129,6 +129,8 @@ def _decisive_digest(spec: ModelSpec, path: Path) -> str:
             "quantization": declared.quantization,
             "arguments": provenance.conversion_key(declared, declared.decoder)["arguments"],
         }
+        if declared.int8_ranges:
+            decides["int8_ranges"] = str(declared.int8_ranges.checksum)
     return hashlib.sha384(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -18,7 +18,7 @@ from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.layout import ModelLayout
 from posezoo.core.values import frozen
 from posezoo.pages.facts.model_facts import ModelFacts
-from posezoo.poses.people import ITSELF, people_from
+from posezoo.poses.people import ITSELF, describe_people, people_from
 from posezoo.run.measured import (
     DETECTOR_PRECISION,
     FOUND,
@@ -86,7 +86,9 @@ class ComparisonRow:
     precision: Precision
     license: str  # an SPDX identifier, or an address if none is declared
     values: Mapping[str, SourcedMetric | None]  # by the names of ``COLUMNS``; None if unknown
-    people_from: str = ITSELF  # the source of the people for AP and speed
+    #: The source of the people for AP and speed; of a detector in another precision than FP16, with
+    #: that.
+    people_from: str = ITSELF
     # By the number of people on the picture of a pipeline's speed: how many were found there.
     people_found: Mapping[int, object] = field(default_factory=dict)
     is_opened: bool = False  # whether the published weights were measured, and not only declared
@@ -317,7 +319,9 @@ def _make_row(
         precision,
         license=", ".join(facts.licenses),
         values={key: metrics.get(key) for key in COLUMNS},
-        people_from=people_from(facts.model) or ITSELF,
+        people_from=describe_people(
+            people_from(facts.model) or ITSELF, _detector_precision(accuracy, speed, single)
+        ),
         people_found={
             shown: each.settings[FOUND]
             for shown, each in ((USUALLY_SHOWN, speed), (1, single))
@@ -329,6 +333,12 @@ def _make_row(
         compared_with=compared_with,
         target_size=subject.target_size,
     )
+
+
+def _detector_precision(*measured: Measurement | None) -> str:
+    """The precision of the detector in measurements of a pipeline, as a record has it."""
+    settings = [each.settings for each in measured if each]
+    return str(next(filter(None, (each.get(DETECTOR_PRECISION) for each in settings)), ""))
 
 
 def _list_precisions(
