@@ -41,9 +41,9 @@ def find_link_out(path: Path, roots: Sequence[Path]) -> Path | None:
     """The link between one of the roots and a path below it that leads out of all roots; None if
     there is none. A root itself, and the path itself, may be links.
     """
-    root = next((root for root in roots if path.is_relative_to(root)), path)
-    for name in [*reversed(path.relative_to(root).parents)][1:]:
-        folder = root / name
+    folders = [*path.parents]
+    root = next((root for root in roots if root in folders), path.parent)
+    for folder in reversed(folders[: folders.index(root)]):
         if folder.is_symlink():
             real = Path(os.path.realpath(folder))
             if not any(real.is_relative_to(os.path.realpath(each)) for each in roots):
