@@ -8,7 +8,7 @@ A part of a composite is one level deeper: ``<root>/public/<composite>/<part>/..
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import field
 from pathlib import Path, PurePath
 
@@ -37,17 +37,16 @@ def path_below(folder: Path, name: PurePath | str) -> Path:
     return folder / relative
 
 
-def find_link_out(path: Path, roots: Iterable[Path]) -> Path | None:
+def find_link_out(path: Path, roots: Sequence[Path]) -> Path | None:
     """The link between one of the roots and a path below it that leads out of all roots; None if
     there is none. A root itself, and the path itself, may be links.
     """
-    root = next((root for root in roots if path.is_relative_to(root)), path)
-    real_roots = [Path(os.path.realpath(root)) for root in roots]
-    for name in [*reversed(path.relative_to(root).parents)][1:]:
-        folder = root / name
+    folders = [*path.parents]
+    root = next((root for root in roots if root in folders), path.parent)
+    for folder in reversed(folders[: folders.index(root)]):
         if folder.is_symlink():
             real = Path(os.path.realpath(folder))
-            if not any(real.is_relative_to(each) for each in real_roots):
+            if not any(real.is_relative_to(os.path.realpath(each)) for each in roots):
                 return folder
     return None
 

@@ -111,9 +111,20 @@ def reflink(source: int, target: int) -> bool:
         import fcntl
 
         fcntl.ioctl(target, _FICLONE, source)
-    except (ImportError, OSError):
+    except (ImportError, OSError) as error:
+        if getattr(error, "errno", None) == errno.EOPNOTSUPP:
+            _WITHOUT_REFLINKS.add(os.fstat(target).st_dev)
         return False
     return True
+
+
+def may_reflink(folder: Path) -> bool:
+    """Whether ``reflink`` has not found yet that the file system of a folder cannot do that."""
+    return folder.stat().st_dev not in _WITHOUT_REFLINKS
+
+
+#: The numbers of the file systems whose files cannot share bytes.
+_WITHOUT_REFLINKS: set[int] = set()
 
 
 def hard_link(source: Path, target: Path, *, mode: int | None = None) -> bool:

@@ -49,8 +49,9 @@ class LazyTable(Generic[PartT]):
         Raises:
             PluginError: it is a plug-in that cannot be imported, or is no part of this type.
         """
-        if name in self.builtin:
-            part: PartT = import_attribute(self.builtin[name])
+        path = self.builtin.get(name)
+        if path:
+            part: PartT = import_attribute(path)
             return part
         entry_point = installed(self.group).get(name)
         if entry_point is None:

@@ -264,7 +264,8 @@ class _ShardTask:
     ) -> list[tuple[DatasetImage, ImagePredictions | ImageError]]:
         estimator = self._estimator = self._estimator or self._load()
         predict = ImagePredictor(estimator, shard.names, self._boxes, self._dataset)
-        with ResultStream(shard.images, predict, estimator.requests) as stream:
+        slots = estimator.requests
+        with ResultStream(shard.images, predict, slots, ahead=slots) as stream:
             return list(stream)
 
 

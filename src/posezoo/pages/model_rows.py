@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.json_projection import project, to_json
@@ -10,11 +11,17 @@ from posezoo.core.registry import Selection, is_declared, registry_name, registr
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
+    from posezoo.core.declarations.model import ModelSpec
     from posezoo.core.download.availability import Availability
+    from posezoo.core.download.options import DownloadOptions
     from posezoo.core.settings import Settings
     from posezoo.pages.facts.model_facts import ModelFacts
 
 _LONGEST_HOST = 32
+
+# For --available, a host that does not answer at once counts as one that does not answer.
+_TIMEOUT_S = 10.0
+_JOBS = 16
 
 #: Keys of a model in JSON.
 _MODEL = (
@@ -52,7 +59,7 @@ def find_weights(
     Args:
         asks_sources: whether sources are asked over the network if they have the files.
     """
-    from posezoo.core.download.availability import find_availability, find_available
+    from posezoo.core.download.availability import find_availability
     from posezoo.core.download.folder_sync import folder_sync
     from posezoo.core.layout import ModelLayout
     from posezoo.core.pipeline.zoo_context import download_options
@@ -67,7 +74,7 @@ def find_weights(
         states[name] = find_availability(part, layout, options, stored)
     available = None
     if asks_sources:
-        available = find_available(tuple(states.values()), options)
+        available = _find_available(tuple(states.values()), options)
     weights = {}
     for facts in models:
         of_parts = [states[part.full_name] for part in facts.parts]
@@ -76,6 +83,33 @@ def find_weights(
             is_available = available.issuperset(each.spec.full_name for each in of_parts)
         weights[facts.name] = _join_weights(of_parts, is_available)
     return weights
+
+
+def _find_available(models: Sequence[Availability], options: DownloadOptions) -> set[str]:
+    """The full names of the models whose files are available: on a disk, or at a source that
+    answers.
+
+    Each source is asked once, with a time limit of 10 seconds; nothing is downloaded.
+    """
+    from posezoo.core.download.availability import REFUSED
+    from posezoo.core.download.source_check import check_sources  # imports requests
+
+    available = {each.spec.full_name for each in models if each.is_local}
+    asked = [each for each in models if not each.is_local and REFUSED not in each.best_places]
+    options = replace(options, jobs=_JOBS, attempts=1, timeout_s=min(options.timeout_s, _TIMEOUT_S))
+    answers = check_sources([each.spec for each in asked], options)
+    good = {(answer.model, answer.file) for answer in answers if answer.state == "good"}
+    for each in asked:
+        if any(_has_answers(each.spec, precision, good) for precision in each.places):
+            available.add(each.spec.full_name)
+    return available
+
+
+def _has_answers(spec: ModelSpec, precision: str, good: Collection[tuple[str, str]]) -> bool:
+    """Whether a source of each file of a precision answered; the empty precision has all files."""
+    folder = f"{precision}/" if precision else ""
+    files = [file.name for file in spec.files if file.name.startswith(folder)]
+    return bool(files) and all((spec.full_name, file) in good for file in files)
 
 
 def _join_weights(parts: Sequence[Availability], is_available: bool | None) -> Weights:

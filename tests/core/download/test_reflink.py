@@ -47,6 +47,22 @@ def test_the_cache_costs_no_second_copy(fetch, file, tmp_path):
     assert fetch.left() == ["net.tflite"]
 
 
+def test_each_file_of_a_run_is_linked_into_the_cache_also_over_a_damaged_entry(
+    server, fetch, tmp_path
+):
+    cache = tmp_path / "cache"
+    for number in range(3):
+        weights = WEIGHTS + bytes([number])
+        file = declared(f"{number}.tflite", weights, server.serve(f"{number}", weights))
+        target = fetch(file, cache=cache)
+        assert target.samefile(kept(cache, file))
+        target.unlink()
+        put(cache, bytes(len(weights)), file)
+        assert fetch(file, cache=cache).samefile(kept(cache, file))
+        assert kept(cache, file).read_bytes() == weights
+    assert list((cache / "1" / "staging").iterdir()) == []
+
+
 def test_where_files_can_share_bytes_each_can_be_changed(server, file, fetch, btrfs):
     fetch.folder, cache = btrfs / "files", btrfs / "cache"
     for _ in range(2):

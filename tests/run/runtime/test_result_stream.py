@@ -41,6 +41,21 @@ def test_the_next_item_is_taken_only_when_a_slot_is_free():
     stream.close()
 
 
+def test_items_after_a_slow_one_are_processed_meanwhile():
+    done = threading.Semaphore(0)
+
+    def work(item):
+        if item == 0:
+            for _ in range(3):
+                assert done.acquire(timeout=HANG_S)
+        else:
+            done.release()
+        return item
+
+    with ResultStream(range(9), work, 2, ahead=2) as stream:
+        assert next(stream) == (0, 0)
+
+
 def test_the_error_of_an_item_is_raised_at_its_place_and_the_next_one_follows():
     def work(item):
         if item == 1:

@@ -1,12 +1,9 @@
-"""Where the published files of models can be read from here: from disk, or from a source that
-answers.
-"""
+"""Where the published files of models can be read from: from a disk, or from which source."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -43,10 +40,6 @@ PACKAGE_INDEXES = frozenset({"npm index", "pip index"})
 
 #: Of a model whose license the settings do not allow.
 REFUSED = "license not allowed"
-
-# For --available, a host that does not answer at once counts as one that does not answer.
-_TIMEOUT_S = 10.0
-_JOBS = 16
 
 
 @frozen
@@ -163,32 +156,6 @@ def _list_copies(file: SourceFile, options: DownloadOptions) -> Iterator[tuple[F
             copy = find_source_type(source).find_local_copy(source)
             if copy and copy.path is not None:
                 yield FileOrigin(copy.kind.value), copy.path
-
-
-def find_available(models: Sequence[Availability], options: DownloadOptions) -> set[str]:
-    """The full names of the models whose files are available: on a disk, or at a source that
-    answers.
-
-    Each source is asked once, with a time limit of 10 seconds; nothing is downloaded.
-    """
-    from posezoo.core.download.source_check import check_sources  # imports requests
-
-    available = {each.spec.full_name for each in models if each.is_local}
-    asked = [each for each in models if not each.is_local and REFUSED not in each.best_places]
-    options = replace(options, jobs=_JOBS, attempts=1, timeout_s=min(options.timeout_s, _TIMEOUT_S))
-    answers = check_sources([each.spec for each in asked], options)
-    good = {(answer.model, answer.file) for answer in answers if answer.state == "good"}
-    for each in asked:
-        if any(_has_answers(each.spec, precision, good) for precision in each.places):
-            available.add(each.spec.full_name)
-    return available
-
-
-def _has_answers(spec: ModelSpec, precision: str, good: Collection[tuple[str, str]]) -> bool:
-    """Whether a source of each file of a precision answered; the empty precision has all files."""
-    folder = f"{precision}/" if precision else ""
-    files = [file.name for file in spec.files if file.name.startswith(folder)]
-    return bool(files) and all((spec.full_name, file) in good for file in files)
 
 
 def _name_place(file: SourceFile, origin: FileOrigin | None, options: DownloadOptions) -> str:

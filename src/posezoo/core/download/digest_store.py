@@ -36,7 +36,7 @@ from posezoo.core.errors import SourceError, os_reason, redact_secrets
 from posezoo.core.files.file_lock import ABANDONED_AFTER_S, discard, lock_guard, release_guard
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import has_size
-from posezoo.core.operating_system import hard_link, reflink, replace_file
+from posezoo.core.operating_system import hard_link, may_reflink, reflink, replace_file
 from posezoo.core.user_folders import show_addresses
 
 _LOCK = ".lock"
@@ -115,11 +115,21 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
     target = _find_entry(file, context)
     if target is None or path == target or (not replace and is_cached(file, context)):
         return
+    try:
+        create_parent(target)
+        # A link is complete at once, but it fails if there is an entry.
+        if may_reflink(target.parent) or not hard_link(path, target):
+            _replace_entry(path, target)
+    except OSError as error:
+        context.warn(f"{context.cache_dir}: the cache cannot be written: {os_reason(error)}")
+        context.cache_dir = None
+
+
+def _replace_entry(path: Path, target: Path) -> None:
     # A name of its own, since file systems without locks let several processes come here.
     staged = _staging_path(target, f".{os.getpid()}-{secrets.token_hex(4)}.new")
     try:
         create_parent(staged)
-        create_parent(target)
         with open(path, "rb") as source, open(staged, "xb") as clone:
             is_cloned = reflink(source.fileno(), clone.fileno())
         if not is_cloned:
@@ -128,9 +138,6 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
                 shutil.copyfile(path, staged)
         # Without a sync: an entry that a power failure damages is found when it is read.
         replace_file(staged, target)
-    except OSError as error:
-        context.warn(f"{context.cache_dir}: the cache cannot be written: {os_reason(error)}")
-        context.cache_dir = None
     finally:
         discard(staged)  # rename does nothing if both names are the same file
 

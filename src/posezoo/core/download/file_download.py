@@ -241,7 +241,7 @@ def _finish(
         origin = describe_origin(candidate, partial.source_url, size, digest)
         context.origins[target] = origin
     # A path in a mirror names its bytes: others there are damaged, and not a file of the user.
-    if file.checksum is None or not target.match(str(entry_path(file.checksum))):
+    if file.checksum is None or not target.as_posix().endswith(f"/{entry_path(file.checksum)}"):
         with writing(target):
             set_aside(target, context.emit)
     partial.replace_target(file.checksum, origin)

@@ -288,6 +288,7 @@ def _reached_addresses(host: str) -> Iterator[ipaddress.IPv4Address | ipaddress.
             yield address.sixtofour
 
 
+@cache
 def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """The IP address of a host, also in the forms of C libraries: 127.1, 0x7f000001, 2130706433."""
     if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, 6.3

@@ -61,7 +61,7 @@ class FileRecord:
 
 def record_path(path: Path) -> Path:
     """The path of a file's record."""
-    return path.parent / RECORDS_DIR / f"{path.name}.json"
+    return path.parent.joinpath(RECORDS_DIR, f"{path.name}.json")
 
 
 def read_record(path: Path) -> FileRecord:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 #: The oldest version; older ones convert MoveNet incorrectly, without an error.
 MINIMUM = (2025, 2)
 
-# https://www.w3.org/TR/xml/#charsets
-_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# https://www.w3.org/TR/xml/#charsets lists all others: a set of them takes 4 ms to compile.
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 # Only one thread at a time may run the first calls.
 _FIRST_CALL = threading.Lock()

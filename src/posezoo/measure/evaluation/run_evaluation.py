@@ -144,7 +144,7 @@ def evaluate(
         cached_count = len(predictions)
         remaining = [image for image in dataset.images if image.id not in predictions]
         predict = ImagePredictor(predictor, names, boxes, dataset)
-        here = ResultStream(remaining, predict, at_once)
+        here = ResultStream(remaining, predict, at_once, ahead=at_once)
         with closing(predict_elsewhere(remaining, names)) if predict_elsewhere else here as stream:
             for count, (image, predicted) in enumerate(stream, cached_count + 1):
                 if isinstance(predicted, ImageError):

@@ -212,10 +212,11 @@ class Estimator:
         """Items with the people in their images, in order; ``requests`` items are processed at the
         same time.
 
-        The next item is read when a slot is free and the caller asks for the next result. If an
-        item fails, its error is raised in place of its result; the caller may then ask for the next
-        result. A caller that stops early must close the stream, which is also a context manager.
-        ``close`` returns when no work is running any more.
+        The next item is read when a slot is free and the caller asks for the next result; of a list
+        or another sequence, as many more are read, which delays none of them. If an item fails, its
+        error is raised in place of its result; the caller may then ask for the next result. A
+        caller that stops early must close the stream, which is also a context manager. ``close``
+        returns when no work is running any more.
 
         OpenCV's threads spin for a while after each resized image, which takes up to 0.8 ms of CPU
         time. Programs that do not need them should call ``cv2.setNumThreads(1)``, as posezoo's
@@ -263,6 +264,7 @@ class Estimator:
             items,
             lambda item: Poses(runner.run((steps or self._pipeline)(open_image(image(item))))),
             self.requests,
+            ahead=self.requests if isinstance(items, Sequence) else 0,
             in_turn=steps is not None,
             finish=finish,
         )

@@ -19,7 +19,9 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
     Args:
         items: the items; they are read in the caller's thread.
         work: returns the result for an item; it is called in several threads at the same time.
-        slots: the maximum number of items that are processed or wait to be returned.
+        slots: the maximum number of items that are processed at the same time.
+        ahead: how many more may wait to be processed or returned. Without them, threads have no
+            work while one item takes longer than those after it, or while the caller works.
         in_turn: process the items in order, one after the other, in one thread.
         finish: returns the final result of an item; it is called in order, in the caller's thread.
     """
@@ -30,12 +32,13 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
         work: Callable[[Item], Result],
         slots: int,
         *,
+        ahead: int = 0,
         in_turn: bool = False,
         finish: Callable[[Item, Result], Result] = lambda _item, result: result,
     ) -> None:
         self._items: Iterator[Item] | None = iter(items)
         self._work = work
-        self._slots = slots
+        self._most_waiting = slots + ahead
         self._finish = finish
         self._waiting: deque[Future[tuple[Item, Result]]] = deque()
         self._pool = ThreadPoolExecutor(1 if in_turn else slots, thread_name_prefix="posezoo")
@@ -46,7 +49,7 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
         Raises:
             PosezooError: the item could not be read or processed.
         """
-        while self._items is not None and len(self._waiting) < self._slots:
+        while self._items is not None and len(self._waiting) < self._most_waiting:
             try:
                 item = next(self._items)
             except StopIteration:
