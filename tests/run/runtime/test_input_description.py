@@ -270,6 +270,16 @@ def test_a_dynamic_export_takes_images_of_its_imgsz(tmp_path, pictures, size, pi
     assert pose["label"] == "person" and pose["score"] == pytest.approx(0.9)
 
 
+@pytest.mark.parametrize("picture", SIZES, ids=str)
+def test_a_dynamic_export_without_an_imgsz_takes_images_of_640_pixels(tmp_path, pictures, picture):
+    """As Ultralytics does where its user names no size."""
+    metadata = {key: value for key, value in ULTRALYTICS.items() if key != "imgsz"}
+    path = write_whole_input(tmp_path / "own.onnx", metadata)
+    (pose,), _ = run(path, pictures[picture], tmp_path)
+    scale, sides, begin = ultralytics_rule(picture, (640, 640))
+    assert points(pose)[0] == pytest.approx((sides - begin) / scale, abs=0.01)
+
+
 @pytest.mark.parametrize("beside", ["onnx", "xml"])
 def test_an_ir_takes_images_of_the_imgsz_in_its_metadata(tmp_path, pictures, beside):
     """In metadata.yaml beside it, or in what it keeps of the ONNX file."""
