@@ -82,7 +82,8 @@ def mutate(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             yield node, f"({ast.unparse(operand)})"
         case ast.Return(value=ast.expr() as value) if ast.unparse(value) != "None":
-            yield value, "None"
+            # As a condition, None is what False is.
+            yield value, {"True": "False", "False": "True"}.get(ast.unparse(value), "None")
         case ast.Expr(value=ast.Call()):
             yield node, "pass"
         case ast.comprehension(ifs=[*tests]):
