@@ -17,7 +17,6 @@ from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import InferenceError
 from posezoo.poses.decoders import DECODERS, find_decoder, resolve_options
 
-
 #: Width and height of an input of any size for a picture of 640x480, and who chose it.
 OPEN_INPUTS = {
     "openpose": (496, 368),  # val.py of Lightweight OpenPose: the height, and multiples of 8
