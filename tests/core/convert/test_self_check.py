@@ -415,6 +415,15 @@ def test_a_declared_median_is_measured(tmp_path):
     assert "(median, by LiteRT" in refusal(spec, layout, wrong)
 
 
+@pytest.mark.parametrize("largest", [1, 255])
+def test_an_image_of_the_check_has_values_from_0_to_the_largest(tmp_path, largest):
+    spec, layout = tiny(tmp_path, self_check=SelfCheckSettings(largest=largest))
+    for case in compute_reference(spec, frontends.source_model_path(spec, layout)).cases:
+        for image in case.feed.values():
+            assert image.min() == 0
+            assert image.max() == pytest.approx(largest)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("inputs", ["noise", "photo"])
 def test_both_kinds_of_image_check_a_network(small_model, inputs):
