@@ -47,6 +47,7 @@ _COMPARISONS = {
     ast.In: ast.NotIn,
     ast.NotIn: ast.In,
 }
+_NO_NONE = {"True": "False", "False": "True", "''": "'mutated'"}
 _OPPOSITES = {ast.And: ast.Or, ast.Or: ast.And, ast.Add: ast.Sub, ast.Sub: ast.Add}
 
 
@@ -82,8 +83,8 @@ def mutate(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             yield node, f"({ast.unparse(operand)})"
         case ast.Return(value=ast.expr() as value) if ast.unparse(value) != "None":
-            # As a condition, None is what False is.
-            yield value, {"True": "False", "False": "True"}.get(ast.unparse(value), "None")
+            # As a condition, None is what False and an empty text are.
+            yield value, _NO_NONE.get(ast.unparse(value), "None")
         case ast.Expr(value=ast.Call()):
             yield node, "pass"
         case ast.comprehension(ifs=[*tests]):
