@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import omz_tool, posezoo
 from fakes.network import network
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 
@@ -192,3 +192,23 @@ def test_the_members_of_an_archive_are_compared_once_it_is_unpacked(tmp_path):
     (folder / "net.pb").write_bytes(b"other")
     (folder / "labels.txt").unlink()
     assert states(tmp_path) == {"a/net.pb": "changed", "a/labels.txt": "missing"}
+
+
+def test_a_precision_of_which_nothing_was_downloaded_is_not_missing(tmp_path):
+    files = []
+    for precision in ("FP16", "FP32"):
+        for suffix in (".xml", ".bin"):
+            content = tmp_path / f"{precision}{suffix}"
+            content.write_bytes(f"{precision} of {suffix}".encode())
+            files.append(declared_file(content, name=f"{precision}/net{suffix}"))
+    write_model(tmp_path / "models", "net", model_yml(framework="dldt", files=files))
+    every = {f"net/{file['name']}": "missing" for file in files}
+    assert states(tmp_path) == every
+    words = ("--name", "net", "--precisions", "FP16", "--models_dir", "models", "-o", "out")
+    assert omz_tool("downloader", *words, cwd=tmp_path).returncode == 0
+    assert states(tmp_path) == {}
+    (folder,) = (tmp_path / "out").rglob("FP16")
+    (folder / "net.bin").unlink()
+    assert states(tmp_path) == {"net/FP16/net.bin": "missing"}
+    (folder / "net.xml").unlink()
+    assert states(tmp_path) == every
