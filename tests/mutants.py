@@ -31,7 +31,11 @@ PACKAGE = ROOT / "src" / "posezoo"
 
 #: Mutants that no test can notice: the file, the mutated text, and why.
 EQUIVALENT: dict[tuple[str, str], str] = {
+    ("core/convert/conversion.py", "(not (options.self_check))"): (
+        "a runtime that is not imported early is imported when it is used"
+    ),
     ("export/decoded/nodes.py", "30001"): "any number below all scores ranks what is no box last",
+    ("networks/pytorch_child.py", "4"): "both processes read the exit code from here",
     ("omz/sandbox.py", "31"): "any limit shows whether systemd can set one",
 }
 
@@ -47,6 +51,7 @@ _COMPARISONS = {
     ast.In: ast.NotIn,
     ast.NotIn: ast.In,
 }
+_NO_NONE = {"True": "False", "False": "True", "''": "'mutated'"}
 _OPPOSITES = {ast.And: ast.Or, ast.Or: ast.And, ast.Add: ast.Sub, ast.Sub: ast.Add}
 
 
@@ -82,7 +87,8 @@ def mutate(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             yield node, f"({ast.unparse(operand)})"
         case ast.Return(value=ast.expr() as value) if ast.unparse(value) != "None":
-            yield value, "None"
+            # As a condition, None is what False and an empty text are.
+            yield value, _NO_NONE.get(ast.unparse(value), "None")
         case ast.Expr(value=ast.Call()):
             yield node, "pass"
         case ast.comprehension(ifs=[*tests]):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
+from fakes.running import SRC
 from fakes.waiting import HANG_S
 from fakes.warps import digest_of_samples
 
@@ -24,9 +25,7 @@ def poses_of(python: Path | str, folder: Path, photos: list[Path]) -> tuple[str,
     code = "import cv2; print(cv2.__version__)"
     version = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
     command = [python, "-m", "posezoo", "run", "blazepose-full", "-i", *photos, "-o", folder]
-    subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, check=True, timeout=300
-    )
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(SRC)}, check=True, timeout=300)
     images = json.loads((folder / "poses.json").read_text("utf-8"))["images"]
     return version.stdout, [image["poses"] for image in images]
 
@@ -44,7 +43,7 @@ def test_opencv_4_and_5_find_the_same_poses(tmp_path, shared, blazepose, monkeyp
 
 def test_opencv_4_and_5_warp_to_the_same_bits():
     code = "from fakes.warps import digest_of_samples; print(digest_of_samples(300))"
-    paths = os.pathsep.join((str(ROOT / "src"), str(ROOT / "tests")))
+    paths = os.pathsep.join((str(SRC), str(ROOT / "tests")))
     warped = subprocess.run(
         [OPENCV_5, "-c", code],
         env={**os.environ, "PYTHONPATH": paths},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentError, ArgumentParser
 
 import pytest
 
@@ -46,7 +46,7 @@ def test_a_precision_may_be_given_in_any_case(parser: ArgumentParser, action):
     if parser.prog.endswith(".py") and not parser.prog.startswith("demo"):
         pytest.skip("read after the parser: the test below")
     assert parse(word.swapcase()) == parse(word)
-    with pytest.raises(Exception, match=r"FP8|f8"):
+    with pytest.raises(ArgumentError, match=r"FP8|f8"):
         parse("FP8" if not is_of_network else "f8")
 
 

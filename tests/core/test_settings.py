@@ -184,10 +184,13 @@ def test_the_users_own_file_may_set_all(tmp_path, monkeypatch):
     (own / "ca.pem").touch()
     values = {**NEVER_IN_A_FOLDER, "ca_bundle": str(own / "ca.pem"), "weights_dir": "/elsewhere"}
     lines = [f"{name} = {value}" for name, value in values.items()]
-    (own / "posezoo.cfg").write_text("\n".join(["[posezoo]", *lines]))
-    read_settings({}, {"HOME": str(tmp_path)}, tmp_path)
+    file = own / "posezoo.cfg"
+    file.write_text("\n".join(["[posezoo]", *lines]))
+    elsewhere = read_settings({}, {"HOME": str(tmp_path)}, tmp_path)
     monkeypatch.chdir(own)  # where it is the file of the working folder, too
-    read_settings({}, {"HOME": str(tmp_path)})
+    for found in (elsewhere, read_settings({}, {"HOME": str(tmp_path)})):
+        assert {found[name].origin for name in values} == {str(file)}
+        assert found["mo"].value == Path("env") and found["conversion_timeout"].value == 3600
 
 
 def test_a_folder_adds_to_the_users_own_file_and_takes_no_restriction_away(tmp_path):

@@ -7,11 +7,12 @@ import os
 import socket
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import omz_tool, posezoo
 from fakes.network import network
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 
@@ -173,3 +174,41 @@ def test_recorded_outputs_beside_the_downloads_are_the_models_own(zoo):
     file = declared_file(zoo / "a.tflite", name="sub/a.tflite")
     write_model(zoo / "models", "a", model_yml(files=[file], recorded_outputs=declared))
     assert states(zoo) == {}
+
+
+def test_the_members_of_an_archive_are_compared_once_it_is_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "net.zip", "w") as archive:
+        archive.writestr("net.pb", b"graph")
+        archive.writestr("labels.txt", b"people")
+    steps = [{"$type": "unpack_archive", "format": "zip", "file": "net.zip"}]
+    declared = model_yml(files=[declared_file(tmp_path / "net.zip")], postprocessing=steps)
+    write_model(tmp_path / "models", "a", declared)
+    assert states(tmp_path) == {"a/net.zip": "missing"}
+    ended = run(tmp_path, "verify", "a")
+    assert (ended.returncode, "Traceback" in ended.stderr) == (1, False)
+    assert run(tmp_path, "download", "a").returncode == 0
+    assert states(tmp_path) == {}
+    folder = tmp_path / "out" / "public" / "a"
+    (folder / "net.pb").write_bytes(b"other")
+    (folder / "labels.txt").unlink()
+    assert states(tmp_path) == {"a/net.pb": "changed", "a/labels.txt": "missing"}
+
+
+def test_a_precision_of_which_nothing_was_downloaded_is_not_missing(tmp_path):
+    files = []
+    for precision in ("FP16", "FP32"):
+        for suffix in (".xml", ".bin"):
+            content = tmp_path / f"{precision}{suffix}"
+            content.write_bytes(f"{precision} of {suffix}".encode())
+            files.append(declared_file(content, name=f"{precision}/net{suffix}"))
+    write_model(tmp_path / "models", "net", model_yml(framework="dldt", files=files))
+    every = {f"net/{file['name']}": "missing" for file in files}
+    assert states(tmp_path) == every
+    words = ("--name", "net", "--precisions", "FP16", "--models_dir", "models", "-o", "out")
+    assert omz_tool("downloader", *words, cwd=tmp_path).returncode == 0
+    assert states(tmp_path) == {}
+    (folder,) = (tmp_path / "out").rglob("FP16")
+    (folder / "net.bin").unlink()
+    assert states(tmp_path) == {"net/FP16/net.bin": "missing"}
+    (folder / "net.xml").unlink()
+    assert states(tmp_path) == every

@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import posezoo
 from posezoo.core.declarations.model import SourceFile
 
-SRC = Path(__file__).resolve().parents[2] / "src"
+#: The folder of the posezoo that the tests import, which may be a changed copy of src.
+SRC = Path(posezoo.__file__).resolve().parents[1]
 
 # One file fetched by a process of its own: address, folder, size, SHA-384.
 CHILD = """

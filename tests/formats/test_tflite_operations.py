@@ -44,8 +44,7 @@ def test_options_are_read_by_their_names():
 @pytest.mark.parametrize("content", [b"", b"\x00", SIZES[:-3], SIZES[10:]])
 def test_options_that_are_cut_are_no_options(content):
     with pytest.raises((struct.error, LookupError, ValueError)):
-        assert read_options(content).keys() >= {"output_height", "output_width"}
-        raise LookupError
+        read_options(content)
 
 
 def test_a_tensor_is_sampled_where_the_transform_says_and_0_outside():

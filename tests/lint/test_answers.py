@@ -281,7 +281,7 @@ def test_one_model_is_checked_alone(zoo):
     assert {finding["model"] for finding in json.loads(ended.stdout)["findings"]} == {"pose-a"}
     unknown = run(zoo, "pose-c")
     assert unknown.returncode == 1
-    assert "no model is called 'pose-c'" in unknown.stderr or "did you mean" in unknown.stderr
+    assert "no model is called 'pose-c'" in unknown.stderr
 
 
 def test_a_rule_is_explained_and_an_unknown_one_is_guessed():

@@ -675,6 +675,29 @@ def test_a_paper_that_cannot_be_cited_is_found(capsys, tmp_path, papers, problem
     assert problem in finding["message"]
 
 
+LEFT_OUT = "left_out: [{names: [other], reason: No weights., instead: [%s]}]"
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        ("aliases: {pose: planted}", ""),
+        (LEFT_OUT % "planted", ""),
+        ("aliases: {pose: plantet}", "no model is called plantet; did you mean planted?"),
+        (LEFT_OUT % "planted, gone", "no model is called gone"),
+        ("aliases: {planted: planted}", "planted is a model of this registry"),
+    ],
+)
+def test_a_name_of_no_model_in_names_yml_is_found(capsys, tmp_path, names, problem):
+    write_model(tmp_path / "models", "planted", model_yml())
+    (tmp_path / "models" / "names.yml").write_text(names)
+    code, findings = check(capsys, tmp_path / "models")
+    assert (code, [each["rule"] for each in findings]) == (
+        (1, ["known-names"]) if problem else (0, [])
+    )
+    assert all(str(each["message"]).startswith(problem) for each in findings)
+
+
 def test_every_rule_has_a_test_and_an_explanation():
     pages = [
         Path(__file__).with_name(name)

@@ -29,6 +29,7 @@ from fakes.checkpoints import (
 )
 from fakes.founding import serve
 from fakes.network import with_weights_beside
+from fakes.running import SRC
 from fakes.server import Server
 from fakes.waiting import HANG_S
 from fakes.zoo import declared_file, model_yml, write_model
@@ -73,7 +74,7 @@ def measured(*command: object) -> Ended:
         text=True,
         timeout=HANG_S,
         check=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        env={**os.environ, "PYTHONPATH": str(SRC)},
     )
     return Ended(*json.loads(ended.stdout))
 

@@ -27,6 +27,7 @@ from fakes.npm import (
     member,
     serve_registry,
 )
+from fakes.running import SRC
 from fakes.server import PAGE, Server
 from posezoo.core.declarations.model import Digest
 from posezoo.core.declarations.sources import NpmPackageSource, PythonPackageSource, Wheel
@@ -45,7 +46,7 @@ WEIGHTS = bytes(range(256)) * 16
 OTHER = WEIGHTS[::-1]
 TGZ = make_tarball({"package.json": b"{}", "models/net.bin": WEIGHTS, "other.bin": OTHER})
 FILE = declared("net.bin", WEIGHTS, member("models/net.bin"))
-SRC = Path(__file__).resolve().parents[2] / "src"
+TESTS = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -173,7 +174,7 @@ with DownloadContext("pose", DownloadOptions(Path(sys.argv[3])), print) as conte
 
 def test_two_processes_download_one_tarball(registry, tmp_path):
     registry.serve(TARBALL, TGZ, ranges=True, silence_s=0.5)
-    arguments = [str(SRC), str(SRC.parent / "tests"), str(tmp_path / "cache")]
+    arguments = [str(SRC), str(TESTS), str(tmp_path / "cache")]
     digits = [str(len(WEIGHTS)), FILE.checksum.value]
     running = [
         subprocess.Popen(

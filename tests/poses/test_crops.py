@@ -77,14 +77,17 @@ def test_a_larger_crop_shows_more(cut):
     [
         Box(0, 0, 640, 480),
         Box(-900, -900, -800, -700),
+        Box(900, 700, 1000, 800),
         Box(639.9, 479.9, 640, 480),
         Box(10, 10, 10.01, 10.01),
         Box(-1e6, 3, 1e6, 4),
     ],
 )
 def test_every_box_has_a_crop(cut, box):
-    taken = cut(box, IMAGE, INPUT, 0).extract(np.full((480, 640, 3), 90, np.uint8))
-    assert taken.shape == (256, 192, 3)
+    crop = cut(box, IMAGE, INPUT, 0)
+    left, top, right, bottom = crop.shown
+    assert 0 <= left < right <= 640 and 0 <= top < bottom <= 480
+    assert crop.extract(np.full((480, 640, 3), 90, np.uint8)).shape == (256, 192, 3)
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)

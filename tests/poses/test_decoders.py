@@ -17,6 +17,24 @@ from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import InferenceError
 from posezoo.poses.decoders import DECODERS, find_decoder, resolve_options
 
+#: Width and height of an input of any size for a picture of 640x480, and who chose it.
+OPEN_INPUTS = {
+    "openpose": (496, 368),  # val.py of Lightweight OpenPose: the height, and multiples of 8
+    "associative_embedding": (704, 512),  # HigherHRNet: the shorter side, and multiples of 32
+    "yolo_pose": (640, 480),  # Ultralytics: the longer side, imgsz=640
+    "rtmo": (864, 640),  # RTMO's publishers test with a height of 640; multiples of 32
+    "lifting_3d": (344, 256),  # its publisher's demo.py: the height, and multiples of 8
+    # docs/decisions/0021 compares sizes of these two.
+    "posenet": (513, 385),
+    "movenet_multipose": (352, 256),
+}
+
+
+@pytest.mark.parametrize("name", OPEN_INPUTS)
+def test_an_input_of_any_size_is_as_large_as_its_publishers_or_as_measured(name):
+    sizing = find_decoder(name).input_sizing
+    assert sizing.input_size(sizing.default_target, (640, 480)) == OPEN_INPUTS[name]
+
 
 def test_a_models_options_override_the_defaults_and_the_callers_override_both():
     declared = Decoder("blazepose", {"min_presence": 0.7, "max_people": 3})

@@ -113,6 +113,8 @@ def test_of_squares_that_overlap_the_last_is_kept_and_one_that_is_followed_is_no
     assert find_distinct_squares([first, other, same]) == [other, same]
     assert find_new_squares([first], [same, other]) == [other]
     assert find_new_squares([], [same]) == [same]
+    half = Box(0, 0, 10, 5)  # MediaPipe drops only what overlaps by more
+    assert find_distinct_squares([first, half]) == [first, half]
 
 
 @pytest.mark.parametrize(("left", "label", "score"), [(0.8, "Left", 0.8), (0.3, "Right", 0.7)])

@@ -13,7 +13,7 @@ import pytest
 from fakes import coco, seeker
 from fakes.command import posezoo
 from posezoo.core.declarations.model import Precision
-from posezoo.core.errors import DatasetError, QuantizationError
+from posezoo.core.errors import DatasetError, EvaluationError, QuantizationError
 from posezoo.core.events import (
     AccuracyCompared,
     AccuracySearched,
@@ -108,7 +108,9 @@ def test_a_model_of_another_skeleton_is_refused(bench):
     content = json.loads(annotations.read_text())
     content["categories"][0]["keypoints"] = [f"point_{n}" for n in range(17)]
     annotations.write_text(json.dumps(content))
-    with pytest.raises(Exception, match=r"skeleton|keypoints"):
+    with pytest.raises(
+        EvaluationError, match="skeleton coco-17 does not match the annotations: it has no point_0"
+    ):
         bench.quantize(annotations=annotations)
     assert not bench.xml.exists()
 

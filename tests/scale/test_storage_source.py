@@ -13,7 +13,7 @@ from fakes.files import declared
 from fakes.server import Server
 from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.declarations.sources import StorageSource
-from posezoo.core.errors import DigestError, SourceError
+from posezoo.core.errors import DigestError, SizeError, SourceError
 from posezoo.scale import stores
 
 fsspec = pytest.importorskip("fsspec", reason="needs fsspec")
@@ -124,7 +124,7 @@ def test_a_store_that_does_not_let_us_in_is_asked_once(bucket, file, fetch):
 def test_other_bytes_and_sizes_are_refused(bucket, fetch):
     with pytest.raises(DigestError):
         fetch(declared("net.onnx", bytes(len(WEIGHTS)), StorageSource(URL)))
-    with pytest.raises(Exception, match="announces 4194304 bytes, 3 are declared"):
+    with pytest.raises(SizeError, match="announces 4194304 bytes, 3 are declared"):
         fetch(declared("net.onnx", b"abc", StorageSource(URL)))
     assert fetch.left() == []
 

@@ -41,7 +41,7 @@ _GRIDS: tuple[Grid, ...] = (((8, 2), (16, 6)), ((4, 1),), ((8, 2), (16, 2), (32,
 # By the number of keypoints.
 _USUAL_SKELETONS = {6: "face-6", 7: "palm-7"}
 
-# Regions with such an intersection over union are of the same person (min_similarity_threshold of
+# Regions with a larger intersection over union are of the same person (min_similarity_threshold of
 # AssociationNormRectCalculator in MediaPipe's graphs).
 _SAME_REGION = 0.5
 
@@ -194,7 +194,7 @@ def find_overlaps(boxes: Array, others: Array) -> Array:
 def are_apart(boxes: Array, others: Array) -> Bools:
     """(N,): whether boxes (N, 4) of regions show nobody whom one of the others, (M, 4), shows."""
     overlaps: Floats = find_overlaps(boxes, others).max(axis=1)
-    return overlaps < _SAME_REGION
+    return overlaps <= _SAME_REGION
 
 
 #: The largest absolute value of a logit: exp(89) overflows in float32.

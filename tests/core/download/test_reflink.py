@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.files import declared, model, put
+from fakes.files import declared, give_away, model, put
 from fakes.waiting import wait_until
 from posezoo.core.download.digest_store import remove_stale_staging
 from posezoo.core.download.model_download import download_model
@@ -118,6 +118,18 @@ def test_an_entry_that_others_may_read_less_of_is_copied(file, fetch, tmp_path):
     target = fetch(file, cache=tmp_path / "cache")
     assert target.stat().st_mode & 0o777 == 0o644
     assert not target.samefile(kept(tmp_path / "cache", file))
+
+
+def test_a_file_of_another_user_is_copied_because_its_owner_may_change_it(fetch, file, tmp_path):
+    target = fetch(file, cache=tmp_path / "cache")
+    kept(tmp_path / "cache", file).unlink()
+    give_away(target)
+    assert not fetch(file, cache=tmp_path / "cache").samefile(kept(tmp_path / "cache", file))
+    target.unlink()
+    give_away(kept(tmp_path / "cache", file))
+    assert not fetch(file, cache=tmp_path / "cache").samefile(kept(tmp_path / "cache", file))
+    assert target.read_bytes() == kept(tmp_path / "cache", file).read_bytes() == WEIGHTS
+    assert fetch.warnings == ""
 
 
 def test_what_is_changed_in_place_is_noticed_and_downloaded_again(server, file, fetch, tmp_path):

@@ -197,6 +197,20 @@ def test_a_part_of_another_file_is_dropped(server, fetch):
     assert ranges(server) == [None]
 
 
+def test_the_part_of_a_killed_run_is_not_taken_for_that_of_the_file_before(server, fetch):
+    file = broken_off(server, fetch)
+    newer = WEIGHTS[::-1]
+    url = server.serve("newer", newer, hang_at=1000, etag=ETAG)
+    child = start_child(declared("net.tflite", newer, url), fetch.folder)
+    part = fetch.folder / ".net.tflite.part"
+    wait_until(lambda: part.read_bytes() == newer[:1000])
+    child.kill()
+    child.communicate()
+    server.requests.clear()
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert ranges(server) == [None]
+
+
 @pytest.mark.parametrize(
     "record",
     [b"", b"[]", b'{"partial": 3}', b'{"partial": {"sha384": 3}}', b"\xff", b"[" * 100_000],

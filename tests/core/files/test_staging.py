@@ -9,6 +9,7 @@ import pytest
 
 from core.convert.test_conversion import tiny
 from fakes.conversion import convert_model
+from fakes.files import give_away
 from posezoo.core.errors import OutputError
 from posezoo.core.files.staging import (
     ABANDONED_AFTER_S,
@@ -66,6 +67,15 @@ def test_where_folders_cannot_be_locked_only_an_old_one_is_removed(tmp_path, mon
     os.utime(folder, (long_ago, long_ago))
     convert_model(spec, layout)
     assert not folder.exists()
+
+
+def test_the_folder_of_another_user_stays_however_old_it_is(tmp_path):
+    for name in ("mine", "theirs"):
+        (tmp_path / f"{PREFIX}{name}").mkdir()
+        os.utime(tmp_path / f"{PREFIX}{name}", (0, 0))
+    give_away(tmp_path / f"{PREFIX}theirs")
+    remove_stale_staging_dirs(tmp_path)
+    assert [folder.name for folder in tmp_path.iterdir()] == [f"{PREFIX}theirs"]
 
 
 def test_a_folder_that_cannot_be_made_is_reported_in_one_line(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 from fakes.command import posezoo
 from fakes.faulty_networks import FORMS, SIDE, Builder
 from fakes.posenet import spot_network
+from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.events import WarningIssued
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
@@ -176,6 +177,17 @@ def test_verify_names_the_devices_that_are_there(spots):
     ended = posezoo("verify", spots, "--device", "NPU")
     assert ended.returncode == 1
     assert "no device 'NPU' was found, only CPU" in ended.stderr
+
+
+def test_get_for_a_device_that_is_not_there_ends_before_the_download(tmp_path):
+    (tmp_path / "net.tflite").write_bytes(b"net")
+    declared = model_yml(files=[declared_file(tmp_path / "net.tflite")])
+    write_model(tmp_path / "models", "net", declared)
+    words = ("get", "net", "--models_dir", "models", "--weights_dir", "out")
+    ended = posezoo(*words, "--device", "NPU", cwd=tmp_path)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: no device 'NPU' was found, only CPU")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

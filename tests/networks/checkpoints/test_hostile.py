@@ -306,10 +306,10 @@ def with_directory(content, at, form, *values):
     return bytes(changed)
 
 
-def with_long_directory():
+def with_long_directory(size=5 << 30):
     """Its end says that the directory is short; what precedes the end, that it has 5 GB."""
     content = zip_of("a/data.pkl")
-    record = b"PK\x06\x06" + bytes(36) + struct.pack("<QQ", 5 << 30, 0)
+    record = b"PK\x06\x06" + bytes(36) + struct.pack("<QQ", size, 0)
     return content[:-22] + record + b"PK\x06\x07" + bytes(16) + content[-22:]
 
 
@@ -534,6 +534,41 @@ for path in map(Path, sys.argv[1:]):
     assert "torch" not in sys.modules
     print(json.dumps([path.name, peak() - before, said]))
 """
+
+
+def steps(count):
+    """A pickle that takes so many steps."""
+    return b"}" + b"N0" * ((count - 2) // 2) + b"N" * (count % 2) + b"."
+
+
+#: What makes a file that declares so much, how much is read, and how more is refused.
+LIMITS = {
+    "a zip directory": (with_long_directory, 4 << 20, "directory of 4194305 bytes"),
+    "a pickle": (lambda size: torch_zip(bytes(size)), 32 << 20, "pickle has 33554433 bytes"),
+    "steps": (lambda count: torch_zip(steps(count)), 1 << 19, "takes more than 524288 steps"),
+    "arrays": (lambda count: params_of([], [], count=count), 1 << 16, "declares 65537 arrays"),
+    "dimensions": (
+        lambda count: params_of([params_head((1,) * count) + bytes(16)], ["a"]),
+        32,
+        "declares 33 dimensions",
+    ),
+    "tensors": (
+        lambda count: safetensors({f"{number}": 0 for number in range(count)}),
+        1 << 16,
+        "declares 65537 tensors",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LIMITS)
+def test_a_file_is_refused_for_its_size_only_beyond_the_limit(tmp_path, kind):
+    make, limit, problem = LIMITS[kind]
+    assert problem in refusal(tmp_path, make(limit + 1))
+    (tmp_path / "net.pth").write_bytes(make(limit))
+    try:
+        checkpoints.read_checkpoint(tmp_path / "net.pth")
+    except CheckpointError as error:  # most of these are no checkpoints, but are read so far
+        assert problem.replace(f"{limit + 1}", f"{limit}") not in error.problem
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakes.command import posezoo
+from fakes.network import network
 from fakes.zoo import declared_file, model_yml, omz_yml, write_model
 
 
@@ -58,6 +59,29 @@ def test_models_with_the_same_text_share_it_and_a_missing_text_is_reported(zoo):
         ("a", "Apache-2.0", "Copyright 2026 The tests", None),
         ("foreign", None, None, "https://models.invalid/LICENSE"),
     ]
+
+
+def test_the_notice_names_the_origin_the_change_and_the_note_of_a_model(zoo):
+    pytest.importorskip("openvino", reason="needs openvino")
+    (zoo / "net.onnx").write_bytes(network("onnx"))
+    declared = model_yml(
+        framework="onnx",
+        files=[declared_file(zoo / "net.onnx")],
+        inputs=[{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
+        outputs=None,
+        origin={"repository": "https://models.invalid/code"},
+        license_note="Ask before you sell it.",
+    )
+    write_model(zoo / "models", "net", declared)
+    lines = [f"- net\n  from {zoo}/net.onnx\n  origin: https://models.invalid/code\n"]
+    lines.append("  note: Ask before you sell it.\n")
+    assert run(zoo, "download", "net", "a").returncode == 0
+    assert "".join(lines) in run(zoo, "licenses").stdout
+    assert run(zoo, "convert", "net").returncode == 0
+    lines.insert(1, "  changed: converted to OpenVINO IR by posezoo\n")
+    text = run(zoo, "licenses").stdout
+    assert "".join(lines) in text
+    assert f"- a\n  from {zoo}/a.tflite\n- net\n" in text  # it has none of these
 
 
 @pytest.mark.parametrize("named", [(), ("b",)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import os
 import re
@@ -20,7 +21,12 @@ from fakes.videos import MJPEG, SIZE, frame, mjpeg, number_of, write_uneven_vide
 from fakes.waiting import HANG_S
 from posezoo.core.errors import ImageError, PosezooError
 from posezoo.run.video import frame_sources
-from posezoo.run.video.frame_sources import FrameSource, Reconnection, open_source
+from posezoo.run.video.frame_sources import (
+    FrameSource,
+    Reconnection,
+    import_quiet_opencv,
+    open_source,
+)
 
 
 @pytest.fixture
@@ -450,3 +456,16 @@ def test_a_frame_that_never_ends_is_not_read_whole(tmp_path, begins_with):
     said, _, peak = run.stdout.partition("VmHWM:")
     assert said.startswith("1" if begins_with == "a good frame" else "0")
     assert int(peak.split()[0]) < 800_000  # in KB; two buffers of 256 MiB at most
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
+def test_ffmpeg_gets_memory_for_a_frame_of_12k_and_no_more_than_256_mib():
+    import_quiet_opencv()
+    mapped = Path("/proc/self/maps").read_text("utf-8")
+    ffmpeg = ctypes.CDLL(re.findall(r"/.*/libavutil[^/\n]*$", mapped, re.MULTILINE)[0])
+    ffmpeg.av_malloc.restype = ctypes.c_void_p
+    ffmpeg.av_free.argtypes = [ctypes.c_void_p]
+    frame = ffmpeg.av_malloc(ctypes.c_size_t(12288 * 6480 * 3))
+    assert frame
+    ffmpeg.av_free(frame)
+    assert not ffmpeg.av_malloc(ctypes.c_size_t((256 << 20) + 1))

@@ -17,6 +17,7 @@ import pytest
 
 from conftest import ROOT, by_digest
 from fakes.desktop import Desktop
+from fakes.running import SRC
 from fakes.scaling_irs import write_ir
 from fakes.waiting import HANG_S, wait_until
 
@@ -58,7 +59,7 @@ class Running:
         self.desktop = desktop
         self._child = subprocess.Popen(
             list(map(str, command)),
-            env={**desktop.environ, "PYTHONPATH": str(ROOT / "src")},
+            env={**desktop.environ, "PYTHONPATH": str(SRC)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -111,7 +112,7 @@ def mode_on(python, tmp_path) -> Callable[[Desktop], str]:
     expected = {}
     for name in ("User specified", "Min latency"):
         file = tmp_path / f"{name}.npy"
-        environ = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+        environ = {**os.environ, "PYTHONPATH": str(SRC)}
         subprocess.run([python, "-c", code, name, file], env=environ, check=True, timeout=HANG_S)
         expected[name] = np.load(file)
 
@@ -198,7 +199,7 @@ def test_a_closed_window_is_noticed_and_does_not_wait_for_keys(python, desktop):
         "    cv2.destroyWindow('posezoo demo')\n"
         "    print(repr(window.wait_for_key()), window.is_open)"
     )
-    environ = {**desktop.environ, "PYTHONPATH": str(ROOT / "src")}
+    environ = {**desktop.environ, "PYTHONPATH": str(SRC)}
     ended = subprocess.run(
         [python, "-c", code], env=environ, capture_output=True, text=True, timeout=HANG_S
     )
@@ -210,7 +211,7 @@ def refused(tmp_path: Path, video: Path, python: str, **environ: str) -> str:
     plain = {name: value for name, value in os.environ.items() if "DISPLAY" not in name}
     ended = subprocess.run(
         [python, "-m", "posezoo", "demo", "-m", network, "-i", video],
-        env={**plain, "PYTHONPATH": str(ROOT / "src"), **environ},
+        env={**plain, "PYTHONPATH": str(SRC), **environ},
         capture_output=True,
         text=True,
         timeout=60,
