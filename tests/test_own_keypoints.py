@@ -14,6 +14,7 @@ import yaml
 
 import posezoo as posezoo_package
 from fakes.command import posezoo
+from fakes.soak import soak
 from fakes.videos import read_video
 from posezoo.core.errors import PosezooError
 from posezoo.networks import build_network
@@ -223,7 +224,10 @@ def fitted_openpose() -> dict[str, torch.Tensor]:
     return network.state_dict()
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(
+    scope="module",
+    params=[soak(name) if name == "hrnet" else name for name in NETWORKS],
+)
 def zoo(request, tmp_path_factory) -> tuple[str, Path]:
     """A team's zoo: a checkpoint, its model.yml, and the skeleton that both of its users name."""
     network = request.param
