@@ -116,10 +116,10 @@ def test_the_blocks_of_a_page_run_as_pasted_and_in_their_order(
 
 @pytest.fixture(scope="module")
 def photos(shared, tmp_path_factory) -> Path:
-    """Every third of the photos, with their annotations: enough for a command to work."""
+    """Every sixth of the photos, with their annotations: enough for a command to work."""
     every = shared / "data" / "photos"
     annotations = json.loads((every / "person_keypoints.json").read_text("utf-8"))
-    annotations["images"] = annotations["images"][::3]
+    annotations["images"] = annotations["images"][::6]
     ids = {image["id"] for image in annotations["images"]}
     annotations["annotations"] = [
         person for person in annotations["annotations"] if person["image_id"] in ids
