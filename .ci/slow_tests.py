@@ -5,7 +5,7 @@
 - of a changed feature: its own, those that import a module that imports what changed, those that
   run a verb among these modules, and the pages with such a verb; the core's, if the core calls one
   of these modules;
-- of a changed page or picture: its own, and those that name it;
+- of a changed page or picture: its own, and those that name it, or that read all cards;
 - of a changed test: itself, and those that name it.
 
 Any other file, such as one of the core or of the helpers of tests, may change all.
@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -148,7 +149,9 @@ def tests_of_file(name: str) -> set[str]:
     if path == GREEN:
         return set()
     if path.suffix in {".md", ".svg", ".jpg"} and top not in {"src", "tests"}:
-        return tests_of_page(path) | {SITE} | tests_with(rf"\b{re.escape(path.name)}\b")
+        readers = rf"\b{re.escape(path.name)}\b"
+        others = tests_named({"lint", "pages"}) if top == "models" else tests_with(readers)
+        return tests_of_page(path) | {SITE} | others
     if around := AROUND.intersection(path.relative_to(ROOT).parts[:2]):
         return tests_with(rf"\b{around.pop()}\b")
     if top == "tests" and path.match("test_*.py"):
@@ -194,11 +197,11 @@ def print_choice() -> None:
     except EverythingChanged as error:
         chosen, reason = set(every), str(error)
     files = {name.partition("::")[0] for name in chosen}
-    left_out = sorted({Path(name).parts[1] for name in every - files})
+    left_out = Counter(Path(name).parent.as_posix() for name in every - files)
     print(*sorted(chosen))
     print(
-        f"== slow tests: {len(files)} of {len(every)} files, because {reason};",
-        f"left out: {' '.join(left_out) or 'none'}",
+        f"== slow tests: {len(files)} of {len(every)} files, because {reason}; left out:",
+        ", ".join(f"{folder} {count}" for folder, count in sorted(left_out.items())) or "none",
         file=sys.stderr,
     )
 
