@@ -24,20 +24,23 @@ from fakes.checkout import git
 from fakes.darknet import yolo_v3_tiny
 from fakes.network import network
 from fakes.oci import OciRegistry, require_programs
-from fakes.pages import ROOT, blocks, commands, environ_of, put_on_path
+from fakes.pages import (
+    OWN_TESTS,
+    PAGES,
+    PASTED,
+    ROOT,
+    SCRIPTS,
+    blocks,
+    commands,
+    environ_of,
+    put_on_path,
+)
 from fakes.stores import S3
 from posezoo.cli.main import VERBS, create_parser
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
 from posezoo.pages.cards.card_reader import parse_card
 
-PAGES = sorted(
-    path
-    for path in ROOT.rglob("*.md")
-    if not path.name.endswith(".in.md")  # a page is drawn of it
-    and not {"build", "quickstart", "node_modules"} & set(path.parts)
-    and not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
-)
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
 
 
@@ -70,25 +73,6 @@ def put_default_model(blazepose: ModelLayout, cache: Path) -> None:
     shutil.copytree(blazepose.output_dir / "public", cache / "posezoo" / "models" / "public")
 
 
-#: The kinds of blocks that the tests of these pages run.
-OWN_TESTS = {
-    "README.md": ("console", "python"),
-    "docs/container.md": ("console",),
-    "docs/first_minutes.md": ("console",),
-    "docs/migrating.md": ("console", "python"),
-    "docs/supply_chain.md": ("console",),
-}
-#: Every other page with commands or Python; the cards have their own tests.
-SCRIPTS = "console|sh|bash|python"
-OTHERS = [
-    page
-    for page in PAGES
-    if not page.is_relative_to(ROOT / "models")
-    and page.relative_to(ROOT).as_posix() not in OWN_TESTS
-    and blocks(page, SCRIPTS)
-]
-
-
 def test_the_tests_run_every_block_that_is_not_marked():
     for name, kinds in OWN_TESTS.items():
         assert len(blocks(ROOT / name, SCRIPTS)) == len(blocks(ROOT / name, "|".join(kinds))), name
@@ -107,7 +91,7 @@ def test_the_tests_run_every_block_that_is_not_marked():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", OTHERS, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PASTED, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_blocks_of_a_page_run_as_pasted_and_in_their_order(
     page, used_desk, mirror, shared, photos
 ):
@@ -132,10 +116,10 @@ def test_the_blocks_of_a_page_run_as_pasted_and_in_their_order(
 
 @pytest.fixture(scope="module")
 def photos(shared, tmp_path_factory) -> Path:
-    """Every third of the photos, with their annotations: enough for a command to work."""
+    """Every sixth of the photos, with their annotations: enough for a command to work."""
     every = shared / "data" / "photos"
     annotations = json.loads((every / "person_keypoints.json").read_text("utf-8"))
-    annotations["images"] = annotations["images"][::3]
+    annotations["images"] = annotations["images"][::6]
     ids = {image["id"] for image in annotations["images"]}
     annotations["annotations"] = [
         person for person in annotations["annotations"] if person["image_id"] in ids

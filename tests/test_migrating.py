@@ -51,6 +51,7 @@ def user(tmp_path, links, mirror):
 
     What the page downloads comes from the mirror, and resnet-50-tf is a small network.
     """
+    pip = pytest.importorskip("pip", reason="needs pip")
     packages = tmp_path / "packages"
     packages.mkdir()
     for path in map(Path, sys.path):
@@ -58,11 +59,14 @@ def user(tmp_path, links, mirror):
             if not each.name.startswith(("posezoo", "__editable__", "pip")):
                 (packages / each.name).symlink_to(each)
     environment = tmp_path / "environment"
-    subprocess.run([sys.executable, "-m", "venv", environment], check=True, timeout=120)
+    # To install pip takes longer than most lines of the page.
+    empty = [sys.executable, "-m", "venv", "--without-pip", environment]
+    subprocess.run(empty, check=True, timeout=120)
     (site,) = environment.glob("lib/python*/site-packages")
-    # Up to Python 3.11, an environment has one that is too old for torch.
-    for old in site.glob("setuptools*"):
-        shutil.rmtree(old)
+    for each in Path(pip.__file__).parents[1].glob("pip*"):
+        (site / each.name).symlink_to(each)
+    (environment / "bin" / "pip").write_text('#!/bin/sh\nexec python -m pip "$@"\n')
+    (environment / "bin" / "pip").chmod(0o755)
     (site / "packages.pth").write_text(f"{packages}\n")
     origin = tmp_path / "resnet_v1-50.pb"
     origin.write_bytes(network("pb"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import yaml
 
 import posezoo as posezoo_package
 from fakes.command import posezoo
+from fakes.soak import soak
 from fakes.videos import read_video
 from posezoo.core.errors import PosezooError
 from posezoo.networks import build_network
@@ -44,6 +46,12 @@ def checkpoint(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("trained") / "mine.pth"
     torch.save(build_network(NETWORK, keypoints=COUNT).state_dict(), path)
     return path
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint, tmp_path_factory) -> Path:
+    """Its IR."""
+    return converted(checkpoint, tmp_path_factory.mktemp("converted"))
 
 
 def converted(checkpoint: Path, folder: Path, *flags: str) -> Path:
@@ -98,8 +106,7 @@ def evaluated(model: Path, annotations: Path, folder: Path) -> tuple[float, list
 
 
 @pytest.mark.slow
-def test_keypoints_of_ones_own_are_converted_run_and_evaluated(checkpoint, tmp_path):
-    model = converted(checkpoint, tmp_path)
+def test_keypoints_of_ones_own_are_converted_run_and_evaluated(model, tmp_path):
     assert len(found(model, tmp_path / "run")) == COUNT
     wrong = [np.tile((5.0, 5.0, 2.0), (COUNT, 1)) for _ in BOXES]
     accuracy, people = evaluated(
@@ -114,8 +121,8 @@ def test_keypoints_of_ones_own_are_converted_run_and_evaluated(checkpoint, tmp_p
 
 
 @pytest.mark.slow
-def test_an_ir_with_its_decoder_finds_the_same_keypoints(checkpoint, tmp_path):
-    plain = found(converted(checkpoint, tmp_path / "plain"), tmp_path / "one")
+def test_an_ir_with_its_decoder_finds_the_same_keypoints(checkpoint, model, tmp_path):
+    plain = found(model, tmp_path / "one")
     decoded = found(converted(checkpoint, tmp_path / "decoded", "--decode"), tmp_path / "two")
     assert np.allclose(plain, decoded, atol=0.01)
 
@@ -183,8 +190,10 @@ def boxed_photo() -> tuple[ImageTransform, np.ndarray]:
     return letterbox_image(photo, (456, 256), sizing.padding, sizing=sizing)
 
 
+@cache
 def fitted_openpose() -> dict[str, torch.Tensor]:
     """Weights that find the person at ``PLACES``: the last layers are fitted by least squares."""
+    torch.manual_seed(0)
     network = built("lightweight_openpose")
     transform, boxed = boxed_photo()
     places = transform.matrix[:, :2] @ np.array(list(PLACES.values())).T
@@ -223,7 +232,10 @@ def fitted_openpose() -> dict[str, torch.Tensor]:
     return network.state_dict()
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(
+    scope="module",
+    params=[soak(name) if name == "hrnet" else name for name in NETWORKS],
+)
 def zoo(request, tmp_path_factory) -> tuple[str, Path]:
     """A team's zoo: a checkpoint, its model.yml, and the skeleton that both of its users name."""
     network = request.param
@@ -355,7 +367,6 @@ def test_a_checkpoint_with_a_skeleton_of_ones_own_takes_every_step(zoo, tmp_path
 
 @pytest.mark.slow
 def test_an_openpose_ir_with_its_decoder_finds_what_the_decoder_finds(tmp_path):
-    torch.manual_seed(0)
     torch.save(fitted_openpose(), tmp_path / "mine.pth")
     (tmp_path / "koerper.yml").write_text(yaml.safe_dump(KOERPER))
     chosen = ("--network", "lightweight_openpose", "--checkpoint", tmp_path / "mine.pth")
@@ -415,7 +426,6 @@ def test_demo_and_get_take_a_skeleton_only_with_a_file_of_ones_own(tmp_path):
 
 @pytest.mark.slow
 def test_demo_and_get_show_and_convert_a_checkpoint_with_a_skeleton(tmp_path):
-    torch.manual_seed(0)
     weights, skeleton = tmp_path / "mine.pth", tmp_path / "koerper.yml"
     torch.save(fitted_openpose(), weights)
     skeleton.write_text(yaml.safe_dump(KOERPER))

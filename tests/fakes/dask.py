@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from fakes.waiting import HANG_S, wait_until
@@ -76,19 +78,20 @@ class Cluster:
                 stderr=log,
                 env={**os.environ, **SETTINGS, "PYTHONPATH": path, **environ},
                 preexec_fn=_limit_memory if limits_memory else None,
+                start_new_session=True,
             )
         self.processes.append(process)
 
     def close(self) -> None:
-        """End all processes, also those that are frozen."""
+        """End all processes, also those that are frozen, and those that they started."""
         for process in reversed(self.processes):
             process.terminate()
         for process in reversed(self.processes):
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(1)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def _limit_memory() -> None:

@@ -9,7 +9,13 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-
+PAGES = sorted(
+    path
+    for path in ROOT.rglob("*.md")
+    if not path.name.endswith(".in.md")  # a page is drawn of it
+    and not {"build", "quickstart", "node_modules"} & set(path.parts)
+    and not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+)
 
 #: Begins the paragraph before a block that the tests do not run; the reason follows.
 MARK = "Not run by the tests: "
@@ -35,6 +41,25 @@ def commands(text: Path | str) -> list[str]:
         for line in lines
         if line.startswith("$ ")
     ]
+
+
+#: The kinds of blocks that the tests of these pages run.
+OWN_TESTS = {
+    "README.md": ("console", "python"),
+    "docs/container.md": ("console",),
+    "docs/first_minutes.md": ("console",),
+    "docs/migrating.md": ("console", "python"),
+    "docs/supply_chain.md": ("console",),
+}
+#: Every other page with commands or Python; the cards have their own tests.
+SCRIPTS = "console|sh|bash|python"
+PASTED = [
+    page
+    for page in PAGES
+    if not page.is_relative_to(ROOT / "models")
+    and page.relative_to(ROOT).as_posix() not in OWN_TESTS
+    and blocks(page, SCRIPTS)
+]
 
 
 def put_on_path(folder: Path, python: str = sys.executable) -> None:

@@ -335,6 +335,7 @@ def test_the_package_openvino_still_works_beside_it(installed):
 
 
 @pytest.mark.slow
+@pytest.mark.soak  # pip installs OpenVINO anew
 def test_a_fresh_environment_installs_it_from_the_users_index_and_converts(
     wheels, tmp_path, mirror
 ):

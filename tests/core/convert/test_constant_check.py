@@ -18,6 +18,7 @@ from fakes.misleading_networks import (
     one_convolution,
     own_mean_and_scale,
 )
+from fakes.soak import soak
 from posezoo.core.convert import frontends, preprocess
 from posezoo.core.convert.constant_check import find_changed_constant
 from posezoo.core.ir.openvino_import import openvino_core
@@ -25,17 +26,22 @@ from posezoo.omz.commands import mo
 
 
 @pytest.mark.slow
-def test_no_right_conversion_is_refused(tmp_path, capsys):
+@pytest.mark.parametrize("third", [0, soak(1), soak(2)])
+def test_no_right_conversion_is_refused(third, tmp_path, capsys):
+    """Each form with a third of the preprocessing, with others than the next form."""
     refused = []
     names = []
-    for name, content, arguments in misleading_networks():
+    for number, (name, content, arguments) in enumerate(misleading_networks()):
+        form, preprocessing = divmod(number, len(PREPROCESSING))
+        if (form + preprocessing) % 3 != third:
+            continue
         names.append(name)
         path = tmp_path / "net.onnx"
         path.write_bytes(content)
         if mo.main(["--input_model", str(path), "-o", str(tmp_path / "ir"), *arguments]):
             refused.append((name, capsys.readouterr().err))
     assert refused == []
-    assert len(set(names)) == len(FORMS) * len(PREPROCESSING) > 200
+    assert len(set(names)) == len(FORMS) * len(PREPROCESSING) // 3 > 70
     assert "not proven" not in capsys.readouterr().err
 
 

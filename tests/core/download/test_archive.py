@@ -302,8 +302,8 @@ def test_the_directory_of_a_zip_is_not_read_if_it_needs_much_memory(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_zip_of_300_000_files_is_refused_after_20_000(tmp_path):
-    archive = zip_of(tmp_path / "x.zip", *((f"f{number}", b"") for number in range(300_000)))
+def test_a_zip_of_30_000_files_is_refused_after_20_000(tmp_path):
+    archive = zip_of(tmp_path / "x.zip", *((f"f{number}", b"") for number in range(30_000)))
     with pytest.raises(ArchiveError, match=r"x\.zip: contains more than 20000 files"):
         unpack_archive(archive, "zip", tmp_path.joinpath)
     assert [path.name for path in tmp_path.iterdir()] == ["x.zip"]

@@ -24,7 +24,7 @@ from fakes.waiting import wait_until
 from fakes.zoo import model_yml, write_model
 
 DOWNLOADER = Path(__file__).resolve().parents[3] / "tools" / "downloader" / "downloader.py"
-MOMENTS = int(os.environ.get("SOAK_MOMENTS", "10"))
+MOMENTS = int(os.environ.get("SOAK_MOMENTS", "6"))
 MODELS, FILES = 4, 5
 
 

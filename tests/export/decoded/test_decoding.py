@@ -546,7 +546,7 @@ def test_frames_are_fitted_as_in_numpy_before_rounding(layout, stretches, sizing
     compiled = ov.Core().compile_model(
         ov.Model([fit.fit(image, ov.Type.f32)], [image]), "CPU", EXACT
     )
-    for size in ((1, 1), (17, 30), (191, 700), (640, 480), (1152, 720), (3072, 2048)):
+    for size in ((1, 1), (17, 30), (191, 700), (640, 480), (1152, 720), (1536, 1024)):
         frame = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)
         wanted = letterbox_image(
             frame.astype(np.float32), SIZE, color, sizing=sizing, stretches=stretches

@@ -35,6 +35,7 @@ FAULTS = [(form, fault) for form in FORMS for fault in faults_of(form)]
 #: Large networks, of layers that smaller ones have, too.
 LARGE = {
     "higher_hrnet",
+    "single_human_pose",
     "alpha_pose_resnet101_v1b_coco",
     "mobile_pose_resnet50_v1b",
     "simple_pose_resnet50_v1d",

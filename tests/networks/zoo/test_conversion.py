@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from fakes.command import omz_tool, posezoo
+from fakes.soak import soak
 from fakes.zoo import declared_file, write_model
 from networks.zoo.judges import torch, with_random_statistics
 from posezoo import networks
@@ -39,8 +40,8 @@ MODELS = {
     "googlenet-v3-pytorch": ("data", (1, 3, 299, 299), {"prob": (1, 1000)}),
 }
 QUICK = "mobilenet-v2-pytorch"
-#: The largest network takes as long as ten others.
-MARKS = {QUICK: (), "text-recognition-resnet-fc": (pytest.mark.slow, pytest.mark.soak)}
+#: The largest network takes as long as ten others; these have the operations of others.
+ALIKE = ("text-recognition-resnet-fc", "resnet-18-pytorch", "regnetx-3.2gf", "rexnet-v1-x1.0")
 
 
 @pytest.fixture
@@ -75,7 +76,15 @@ def ports(xml):
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=MARKS.get(name, pytest.mark.slow)) for name in MODELS],
+    [
+        QUICK,
+        *map(soak, ALIKE),
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in MODELS
+            if name not in (QUICK, *ALIKE)
+        ),
+    ],
 )
 def test_the_ir_has_the_ports_of_model_optimizer_and_passes_its_self_check(
     name, generate, tmp_path

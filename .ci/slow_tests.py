@@ -1,0 +1,222 @@
+"""Print the slow tests of what changed since the last commit that passed all, for pytest.
+
+.ci/green names this commit; ``make test-all`` writes it. .ci/run runs all quick tests, and these:
+
+- of a changed feature: its own, those that import a module that imports what changed, those that
+  run a verb among these modules, and the pages with such a verb; the core's, if the core calls one
+  of these modules;
+- of a changed page or picture: its own, and those that name it, or that read all cards;
+- of a changed test: itself, and those that name it.
+
+Any other file, such as one of the core or of the helpers of tests, may change all.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from fakes.pages import PAGES, PASTED  # noqa: E402
+from test_architecture import PARTS, SOURCE, modules_named_in, name_of, verbs  # noqa: E402
+
+TESTS, GREEN = ROOT / "tests", ROOT / ".ci" / "green"
+FEATURES = {part for part in PARTS if (SOURCE / part).is_dir()} - {"core"}
+#: What is around the package: a test that uses one of them names it.
+AROUND = {"benchmarks", "demos", "golden", "recorded", "tools"}
+DOCS, SITE = "tests/test_docs.py", "tests/test_site.py"
+#: Some pages have a test of their own in tests/test_docs.py, and the others have one in common.
+PAGE_TESTS = {
+    "README.md": "test_every_posezoo_command_of_the_readme_runs_as_pasted",
+    "docs/supply_chain.md": "test_the_commands_of_the_supply_chain_page_run_as_pasted_"
+    "and_in_their_order",
+    "models/public/blazepose-full/README.md": "test_the_commands_of_a_card_run_as_pasted",
+}
+PASTED_TEST = "test_the_blocks_of_a_page_run_as_pasted_and_in_their_order"
+
+
+class EverythingChanged(Exception):
+    """All slow tests have to run; says why."""
+
+
+@cache
+def slow_tests() -> dict[str, str]:
+    """The text of each file with slow tests."""
+    texts = {path: path.read_text("utf-8") for path in sorted(TESTS.rglob("test_*.py"))}
+    return {
+        path.relative_to(ROOT).as_posix(): text
+        for path, text in texts.items()
+        if "mark.slow" in text
+    }
+
+
+def tests_with(pattern: str) -> set[str]:
+    """Those whose text has it."""
+    return {name for name, text in slow_tests().items() if re.search(pattern, text)}
+
+
+def tests_of_pages_with(pattern: str) -> set[str]:
+    """Those of the pages whose text has it."""
+    pages = [page for page in PAGES if re.search(pattern, page.read_text("utf-8"))]
+    return set[str]().union(*map(tests_of_page, pages))
+
+
+def tests_of_page(page: Path) -> set[str]:
+    """The tests that run the blocks of a page, as pytest names them."""
+    name = page.relative_to(ROOT).as_posix()
+    test = PAGE_TESTS.get(name) or (f"{PASTED_TEST}[{name}]" if page in PASTED else "")
+    return {f"{DOCS}::{test}"} if test else set()
+
+
+@cache
+def imports() -> dict[str, set[str]]:
+    """The modules that each module imports, or names as text in a table of parts."""
+    paths = {name_of(path): path for path in SOURCE.rglob("*.py")}
+    codes = {name: path.read_text("utf-8") for name, path in paths.items()}
+    return {
+        name: (modules_named_in(code, set(paths)) | named_in_tables(code)) & set(paths)
+        for name, code in codes.items()
+    }
+
+
+def named_in_tables(code: str) -> set[str]:
+    """The modules of parts such as "posezoo.formats.paddle:PADDLE"."""
+    return set(re.findall(r"\"posezoo\.([\w.]+):", code))
+
+
+def importers_of(modules: set[str]) -> set[str]:
+    """The modules, and those that import one of them, directly or not."""
+    reached, waiting = set[str](), modules
+    while waiting:
+        reached |= waiting
+        waiting = {name for name, used in imports().items() if used & waiting} - reached
+    return reached
+
+
+def modules_in(path: Path) -> set[str]:
+    """The module in a file of a feature; all modules of the feature, if that is gone or none."""
+    part, module = path.relative_to(SOURCE).parts[0], name_of(path)
+    if path.suffix == ".py" and path.stem != "__init__" and module in imports():
+        return {module}
+    return {name for name in imports() if name.partition(".")[0] == part}
+
+
+def tests_of_modules(modules: set[str]) -> set[str]:
+    """The slow tests of changed modules of a feature."""
+    reached, parts = importers_of(modules), {module.partition(".")[0] for module in modules}
+    if "api" not in reached:
+        reached.discard("")  # it names all features, for the core
+    if named_in_tables((SOURCE / "__init__.py").read_text("utf-8")) & reached:
+        parts.add("core")
+    return set[str]().union(tests_named(parts), tests_that_import(reached), tests_that_run(reached))
+
+
+def tests_named(parts: set[str]) -> set[str]:
+    """Those of features: in their folders, or in a file with such a name."""
+    return {name for name in slow_tests() if parts & set(re.split(r"[/_.]", name))}
+
+
+def tests_that_import(modules: set[str]) -> set[str]:
+    """Those that import one of the modules."""
+    every, texts = set(imports()), slow_tests().items()
+    return {name for name, text in texts if modules_named_in(text, every) & modules}
+
+
+def tests_that_run(modules: set[str]) -> set[str]:
+    """Those that run a verb, or a command of Open Model Zoo, that is one of the modules."""
+    programs = {name for name in modules if name in verbs() or name.startswith("omz.commands.")}
+    if not programs:
+        return set()
+    one = "(?:" + "|".join(sorted(name.rpartition(".")[2] for name in programs)) + ")"
+    run = rf"[(\[]\s*[\"']{one}[\"' ]|posezoo {one}\b|omz_{one}\b|\b{one}\.py\b"
+    return tests_with(run) - {DOCS} | tests_of_pages_with(run)
+
+
+def tests_of_file(name: str) -> set[str]:
+    """The slow tests of a changed file.
+
+    Raises:
+        EverythingChanged: if these are all.
+    """
+    path, (top, *_) = ROOT / name, Path(name).parts
+    if path == GREEN:
+        return set()
+    if path.suffix in {".md", ".svg", ".jpg"} and top not in {"src", "tests"}:
+        readers = rf"\b{re.escape(path.name)}\b"
+        others = tests_named({"lint", "pages"}) if top == "models" else tests_with(readers)
+        return tests_of_page(path) | {SITE} | others
+    if around := AROUND.intersection(path.relative_to(ROOT).parts[:2]):
+        return tests_with(rf"\b{around.pop()}\b")
+    if top == "tests" and path.match("test_*.py"):
+        return tests_with(rf"\b{path.stem}\b") | ({name} & slow_tests().keys())
+    if path.is_relative_to(SOURCE) and path.relative_to(SOURCE).parts[0] in FEATURES:
+        return tests_of_modules(modules_in(path))
+    raise EverythingChanged(f"{name} may change any of them")
+
+
+def choose(changed: Iterable[str]) -> set[str]:
+    """The slow tests of changed files."""
+    return set[str]().union(*map(tests_of_file, changed))
+
+
+def git(*words: str) -> str:
+    """What git prints."""
+    command = ["git", "-C", str(ROOT), *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def files_changed() -> list[str]:
+    """Since the last commit that passed all tests, also those that are not committed.
+
+    Raises:
+        EverythingChanged: if no such commit is known.
+    """
+    try:
+        commit = GREEN.read_text("utf-8").strip()
+        changed = git("diff", "--name-only", "--no-renames", "-z", commit)
+        changed += git("ls-files", "--others", "--exclude-standard", "-z")
+    except (OSError, subprocess.CalledProcessError):
+        raise EverythingChanged("no commit is known here that passed all tests") from None
+    return changed.split("\0")[:-1]
+
+
+def print_choice() -> None:
+    """The tests; and on standard error, one line that says what was chosen and why."""
+    every = slow_tests().keys()
+    try:
+        changed = files_changed()
+        chosen = choose(changed)
+        reason = f"{len(changed)} files changed since {GREEN.read_text('utf-8')[:12]}"
+    except EverythingChanged as error:
+        chosen, reason = set(every), str(error)
+    files = {name.partition("::")[0] for name in chosen}
+    left_out = Counter(Path(name).parent.as_posix() for name in every - files)
+    print(*sorted(chosen))
+    print(
+        f"== slow tests: {len(files)} of {len(every)} files, because {reason}; left out:",
+        ", ".join(f"{folder} {count}" for folder, count in sorted(left_out.items())) or "none",
+        file=sys.stderr,
+    )
+
+
+def record() -> None:
+    """Write the commit that passed all tests, if it is what was tested."""
+    try:
+        is_commit = not git("status", "--porcelain")
+        commit = git("rev-parse", "HEAD")
+    except (OSError, subprocess.CalledProcessError):
+        is_commit = False
+    if is_commit:
+        GREEN.write_text(commit, "utf-8")
+    print(".ci/green is written: commit it" if is_commit else ".ci/green stays: this is no commit")
+
+
+if __name__ == "__main__":
+    record() if sys.argv[1:] == ["--record"] else print_choice()
