@@ -387,6 +387,8 @@ def test_a_skeleton_that_contradicts_itself_is_found(models):
 
 
 def test_the_skeletons_of_the_package_contradict_themselves_nowhere(models):
-    for path in (ROOT / "src" / "posezoo" / "spec" / "skeletons").glob("*.yml"):
+    skeletons = [*(ROOT / "src/posezoo/core/declarations/skeletons").rglob("*.yml")]
+    assert skeletons
+    for path in skeletons:
         shutil.copy(path, models / "skeletons" / path.name)
     assert "skeleton-sides" not in {each["rule"] for each in errors_of(models)}

@@ -472,7 +472,7 @@ def test_each_key_has_an_attribute_that_takes_its_value():
     ):
         attributes = {field.name for field in fields(spec_class)}
         missing = {key.attribute or key.name for key in keys} - attributes - replaced
-        assert not missing, f"add to {spec_class.__name__} in spec/model.py: {missing}"
+        assert not missing, f"add to {spec_class.__name__} in core/declarations/model.py: {missing}"
 
 
 def test_the_page_shows_each_key_and_each_type_of_source():
