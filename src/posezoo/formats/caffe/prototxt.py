@@ -121,10 +121,10 @@ def read_prototxt(path: Path) -> Message:
             nested too deeply; the message names the line.
     """
     hint = "the .caffemodel and the .prototxt may be exchanged"
-    return _Parser(path, read_layers_text(path, ".prototxt", MAX_BYTES, hint=hint)).read()
+    return _PrototxtParser(path, read_layers_text(path, ".prototxt", MAX_BYTES, hint=hint)).read()
 
 
-class _Parser:
+class _PrototxtParser:
     def __init__(self, path: Path, text: str) -> None:
         self._file = path
         self._line = 1
