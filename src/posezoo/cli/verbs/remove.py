@@ -39,10 +39,10 @@ posezoo remove "rtmpose-*" --weights_dir weights --yes
 
 FLAGS = (
     Flag("models MODEL", "names or globs of the models", nargs="+"),
-    Flag("--yes", "do not ask; needed if nobody can be asked, because the input is no terminal"),
+    Flag("--yes", "do not ask for confirmation; required if the input is not a terminal"),
     Flag("--dry_run", "only report what would be removed"),
     flags.download_dir_flag(),
-    Flag("--cache_dir DIR", "folder of the cache, whose files stay", flags.folder_or_store),
+    Flag("--cache_dir DIR", "folder of the cache; its files are kept", flags.folder_or_store),
     f"weights_dir {flags.REGISTRY} {flags.FORMAT}",
 )
 

@@ -121,9 +121,9 @@ FLAGS = (
     ),
     Flag(
         "--wheel_version VERSION",
-        "the version that the stand-in satisfies; of openvino-dev, it is also the one whose models"
-        f" --all and --print_all of the commands mean (default: {_USUAL_RELEASE}, and {RELEASE} of"
-        " mediapipe)",
+        "the version that the stand-in satisfies; of openvino-dev, it is also the release whose"
+        " models --all and --print_all of the commands select (default:"
+        f" {_USUAL_RELEASE}, and {RELEASE} of mediapipe)",
     ),
     Flag(
         "--force",

@@ -65,14 +65,15 @@ _TASKS = ("human_pose_estimation", "detection")
 FLAGS = (
     Flag(
         "--min_ap SHARE",
-        "the least AP, such as 0.3: the measured one, or the published one of weights that were not"
-        " measured",
+        "the lowest AP, such as 0.3: the measured one, or the published one of weights that were"
+        " not measured",
         flags.parse_fraction,
     ),
     Flag(
         "--max_latency TIME",
         "the longest time from an image file to drawn poses, such as 60ms, as measured: on this"
-        " machine if posezoo benchmark --pipeline --requests 1 ran here, else on the one named",
+        " machine if posezoo benchmark --pipeline --requests 1 ran here, else on the machine"
+        " that is named",
         _milliseconds,
     ),
     Flag(
