@@ -1260,7 +1260,9 @@ def test_whose_login_service_gets_a_password(host, realm, is_allowed):
         if is_allowed:
             client._require_allowed(realm)
             return
-        with pytest.raises(SourceError, match="which does not get your password unasked"):
+        with pytest.raises(
+            SourceError, match="which does not get your password without your consent"
+        ):
             client._require_allowed(realm)
 
 

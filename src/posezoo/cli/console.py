@@ -206,9 +206,9 @@ EVENT_LINES: dict[type[events.Event], EventLine] = {
 _WORKER_STATES = {
     "joined": "joined the cluster",
     "restarted": "replaces a lost worker",
-    "silent": "does not answer; its model stays there until Dask gives it up",
+    "silent": "does not answer; its model stays there until Dask gives up on it",
     "answers": "answers again",
-    "lost": "is lost; another worker makes its model",
+    "lost": "is lost; another worker takes over its model",
 }
 _ACTIONS = {"unpack": "Unpacking", "replace_text": "Replacing text in"}
 

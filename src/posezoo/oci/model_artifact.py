@@ -76,7 +76,7 @@ _MEDIA_TYPES = {".xml": WEIGHT_CONFIG}
 _RECORD = "provenance.json"
 _LICENSE = "LICENSE"
 _OTHER_ARTIFACT = (
-    "pull another tag, or make the models here with posezoo get; who pushed it can push it again"
+    "pull another tag, or make the models here with posezoo get; its publisher can push it again"
     " with posezoo push"
 )
 

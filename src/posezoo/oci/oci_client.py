@@ -354,7 +354,7 @@ class OciClient:
         host = address.netloc.rpartition("@")[2]
         raise SourceError(
             f"sends its logins to {sanitize(host)}, another host, which does not get your password"
-            " unasked",
+            " without your consent",
             hint=f"if that host belongs to the registry: --login_host {sanitize(host)[1:-1]}",
         )
 

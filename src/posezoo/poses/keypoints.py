@@ -311,7 +311,7 @@ class Poses(list[Pose]):
         counts = {len(pose.keypoints) for pose in self}
         if len(counts) > 1 or 0 in counts:
             raise PosezooError(
-                "supervision.KeyPoints needs the same keypoints of everybody; the poses have"
+                "supervision.KeyPoints needs the same keypoints of all people; the poses have"
                 f" {', '.join(map(str, sorted(counts)))}",
                 hint="a detector finds boxes without keypoints",
             )

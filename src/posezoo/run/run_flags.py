@@ -127,7 +127,7 @@ def video_options_from_args(args: RunArgs, estimator: Estimator) -> VideoOptions
     for name, value in of_people.items():
         if finds_classes and value:
             raise InferenceError(
-                f"{estimator.model.full_name} finds the classes of a whole image, and nobody in it:"
+                f"{estimator.model.full_name} classifies whole images, and finds no people:"
                 f" --{name} is for people and objects",
                 hint=f"leave out --{name}",
             )

@@ -57,7 +57,7 @@ def run(args: _Args) -> int:
 
     is_silent = args.yes or args.dry_run
     if not is_silent and not sys.stdin.isatty():
-        args.parser.error("the input is no terminal, so that nobody can be asked: add --yes")
+        args.parser.error("the input is not a terminal, so no confirmation is possible: add --yes")
     context = flags.context_from_args(args, {"locked": False}, local="remove")
     with flags.console_from_args(args) as console:
         selection = select_models(context.registry, args.models, console)

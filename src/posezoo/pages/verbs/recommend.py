@@ -234,7 +234,7 @@ def _lines(
 def _unknown_lines(
     answer: Recommendation, limits: RequiredValues, comparison: ModelComparison
 ) -> Iterator[str]:
-    yield "these may meet the limits, but something is not known:"
+    yield "these may meet the limits, but some of their values are not known:"
     rows = {row.name: row for row in comparison.rows}
     names = list(answer.unknown)
     for name in names[:_MOST_UNKNOWN]:
