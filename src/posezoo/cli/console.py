@@ -28,7 +28,7 @@ WORST = 12
 
 #: A run over more models than this shows how many are done, and about how long the others take.
 FEW_MODELS = 10
-#: A log gets lines about this only after so many seconds.
+#: A log gets lines about this only after this many seconds.
 LONG_RUN_S = 10.0
 # The key of that progress.
 _ALL_MODELS = ("", "models")

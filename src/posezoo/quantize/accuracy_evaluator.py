@@ -113,7 +113,7 @@ class AccuracyEvaluator:
     def compare(
         self, xml: Path, precision: Precision, calibration_photos: int, listener: Listener
     ) -> AccuracyCompared:
-        """Measure and report the accuracy of an INT8 IR, which was calibrated on so many photos,
+        """Measure and report the accuracy of an INT8 IR, which was calibrated on this many photos,
         and of the FP32 IR; their floating-point layers run in f32.
         """
         after = self._evaluate(_compile(xml))

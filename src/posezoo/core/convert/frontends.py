@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 # A round takes a microsecond at least. OpenVINO states -1 rounds for a loop without a number.
 _MAX_ROUNDS = 100_000_000
 
-# Files that are often found in place of a model, by their first bytes.
+# Files that are often found instead of a model, by their first bytes.
 _OTHER_KINDS = {
     b"PK\x03\x04": "a zip archive",
     b"\x1f\x8b": "a gzip archive",

@@ -44,7 +44,7 @@ posezoo recommend --keypoints 133
 posezoo recommend --task detection --license permissive
 """
 
-# Of so many models of which something is unknown, the figures are printed.
+# Of this many models of which something is unknown, the figures are printed.
 _MOST_UNKNOWN = 15
 
 # COCO-WholeBody has 133 keypoints.

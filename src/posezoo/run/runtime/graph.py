@@ -390,7 +390,7 @@ def _read_ultralytics_yaml(xml: Path) -> str:
 
 
 def is_named_original(path: Path) -> bool:
-    """Whether a file is an original that OpenVINO reads in place of an IR, by its name."""
+    """Whether a file is an original that OpenVINO reads instead of an IR, by its name."""
     return path.suffix.lower() in ORIGINALS
 
 
