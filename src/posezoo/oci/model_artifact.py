@@ -447,7 +447,7 @@ def _plan_model(
     for file in files:
         if file.path not in targets:
             problem = (
-                f"{file.path}: is no file of {model.full_name}: its model.yml does not name it"
+                f"{file.path}: is not a file of {model.full_name}: its model.yml does not name it"
             )
             raise SourceError(problem, hint=_OTHER_ARTIFACT)
         name = file.path.split("/", 2)[2]

@@ -100,7 +100,7 @@ _REASONS = {
     "unknown": "posezoo has no record of it",
     "extra": "posezoo did not write it",
     "symlinked": "it is a link, or behind one that leads out of the folder",
-    "special": "it is no regular file",
+    "special": "it is not a regular file",
 }
 
 

@@ -78,10 +78,10 @@ class Message:
         return numbers[-1] if numbers else default
 
     def integers(self, name: str) -> list[int]:
-        """All values of that name; a ConversionError if one is no whole number."""
+        """All values of that name; a ConversionError if one is not a whole number."""
         numbers = self.numbers(name)
         if not all(number.is_integer() for number in numbers):
-            raise self.make_error(f"{name} is no whole number")
+            raise self.make_error(f"{name} is not a whole number")
         return list(map(int, numbers))
 
     def integer(self, name: str, default: int) -> int:

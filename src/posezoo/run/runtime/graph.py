@@ -425,7 +425,7 @@ def _require_original(path: Path) -> tuple[Path, ...]:
         raise InferenceError(f"{path}: {problem}")
     if not model_format.recognises(path):
         raise InferenceError(
-            f"{path}: is no complete {_KINDS[path.suffix.lower()]} file",
+            f"{path}: is not a complete {_KINDS[path.suffix.lower()]} file",
             hint="export the model again",
         )
     weights = [path.parent / name for name in sorted(model_format.external_files(path))]
