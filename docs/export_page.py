@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from checked_exports import CHECKS
+from checked_exports import check_of
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.errors import ConversionError, ExportError
 from posezoo.core.layout import ModelLayout
@@ -28,13 +28,13 @@ def render_page() -> str:
     sections = []
     for column, (name, target) in enumerate(TARGETS.items(), 1):
         taken = {row[0] for row in rows if row[column] in ("run", "checked")}
-        example = next(each for each in (*CHECKS[name].run_with, *EXAMPLES) if each in taken)
+        example = next(each for each in (*check_of(name).run_with, *EXAMPLES) if each in taken)
         command = target.next_step.format(folder="$PWD/out", name=example)
         sections.append(
             f"## {name}\n\n{target.summary[0].upper()}{target.summary[1:]}.\n\n"
             f"```sh\nposezoo export {example} --to {name} out\n```\n\n"
             "Not run by the tests: it needs the other runtime, or a picture of yours.\n\n"
-            f"```sh\n{command}\n```\n\n{CHECKS[name].text}\n"
+            f"```sh\n{command}\n```\n\n{check_of(name).text}\n"
         )
     notes = "\n".join(f"{number}. {reason}" for reason, number in reasons.items())
     matrix = format_table(("Model", *map(format_code, TARGETS.names())), rows)
@@ -61,7 +61,7 @@ def cells(spec: ModelSpec, registry: Registry, reasons: dict[str, int]) -> Itera
             try:
                 if model is not None and not done:
                     tuple(target.render(model, ExportFolder({})))
-                    done = "run" if spec.name in CHECKS[name].run_with else "checked"
+                    done = "run" if spec.name in check_of(name).run_with else "checked"
                     done += "" if target.inputs or model is plain else ", with `--decode`"
             except ExportError as error:
                 problems.append(error.problem)

@@ -13,7 +13,7 @@ from posezoo.omz.commands import converter, downloader, info_dumper, quantizer, 
 SHARED_DIFFERENCES = {
     "--models_dir": "new: Open Model Zoo reads only its own folder",
     "--registry": (
-        "new; without it, a name that posezoo lacks is looked up in Open Model Zoo by itself"
+        "new; without it, a name that posezoo lacks is looked up in Open Model Zoo automatically"
     ),
     "--print_all": (
         "prints the parts of composites, as 2021.4 did (the newest release prints composites)"
@@ -107,7 +107,7 @@ CONVERTER = {
         "new here: events as JSON, one for each line; the last one lists the failures and "
         "their reasons"
     ),
-    "--checkpoint": "new: weights of your own in place of the published ones",
+    "--checkpoint": "new: weights of your own instead of the published ones",
     "--model_name": "new: requires --checkpoint",
     "--dynamic": "new: an input of any height and width, for posezoo's own networks",
     "--keep_onnx": "new: Open Model Zoo always left the ONNX beside the IR",
@@ -255,7 +255,7 @@ OWN_FILES = """\
 
 `verifier.py` and `posezoo verify` report files that are `changed`, `missing`, `unknown` (no checksum of
 them is known), `extra` (neither declared nor made by posezoo), `symlinked`, or `special` (a pipe, a socket,
-a device, or a folder in place of a file). Beside a model's files and IR, these belong to posezoo and are
+a device, or a folder instead of a file). Beside a model's files and IR, these belong to posezoo and are
 never extra:
 
 | name | what it is |

@@ -15,6 +15,14 @@ class TargetCheck:
     ] = ()  # the models whose export is run; of others, only files are checked
 
 
+def check_of(target: str) -> TargetCheck:
+    """The check of the target with this name."""
+    assert target in CHECKS, (
+        f"add {target} to CHECKS of tests/checked_exports.py: docs/export.md says how it is checked"
+    )
+    return CHECKS[target]
+
+
 CHECKS = {
     "folder": TargetCheck(
         "Tests check the checksums with sha256sum, and run the sample in a process with posezoo and in one"

@@ -213,7 +213,7 @@ def load(
         streams: the number of parallel inferences, ``4`` or ``CPU:4,GPU:2``; empty for the device's
             choice.
         threads: the number of CPU threads; 0 for one per core.
-        whole_image: if the detector finds nobody, the whole image is taken as one person, who is
+        whole_image: if the detector finds no person, the whole image is taken as one person, who is
             kept with this score or more, 0..1; None: as the model declares; 1: never.
         target_size: the size in pixels to which images are resized: the height for OpenPose-like
             networks, the shorter side for those with associative embeddings; None for the size of

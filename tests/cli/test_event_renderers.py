@@ -164,7 +164,7 @@ def test_work_that_starts_again_and_changes_of_workers_are_lines():
         events.WorkerChanged(lost, "lost", 1),
         events.WorkStarted("net", "tcp://10.0.0.2:4000"),
     ) == [
-        "tcp://10.0.0.1:4000: is lost; another worker makes its model (workers that answer: 1)",
+        "tcp://10.0.0.1:4000: is lost; another worker takes over its model (workers that answer: 1)",
         "net: starts again, on worker tcp://10.0.0.2:4000",
     ]
 

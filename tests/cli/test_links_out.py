@@ -62,7 +62,7 @@ def test_nothing_is_written_through_a_link_out_of_the_folder(zoo, name):
     assert ended.returncode == 1
     (error,) = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
     assert f"{name} is a link that leads out of the folder, to {outside}" in error
-    assert "hint: put a folder there in place of the link" in ended.stderr
+    assert "hint: replace the link by a folder" in ended.stderr
     assert zoo.state() == before
 
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-import posezoo
 from fakes.plugin_package import plugin_package
+from posezoo.core.convert.formats import FORMATS
 from posezoo.core.download.source_types import SOURCE_TYPES
 from posezoo.core.errors import PluginError
 from posezoo.core.plugins import LazyTable
 from posezoo.export.targets import TARGETS
 from posezoo.poses.decoders import DECODERS
-
-SOURCE = Path(posezoo.__file__).parent
 
 
 @pytest.fixture
@@ -77,30 +75,48 @@ def test_a_plugin_that_does_not_load_is_named_with_its_package(table, code, prob
     assert caught.value.hint == "update or remove wavy"
 
 
-def records_in(code: str, module: str, names: set[str]) -> Iterator[str]:
-    """``module:NAME`` of each record with one of these names that a module makes."""
+def records_in(code: str) -> list[str]:
+    """The public constants that a module makes by a call, such as ``DECODER = BoxDecoder(...)``."""
+    names = []
     for node in ast.parse(code).body:
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, ast.Call):
             target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
-            if getattr(target, "id", "") in names:
-                yield f"{module}:{target.id}"
+            if getattr(target, "id", "_").isupper() and not target.id.startswith("_"):
+                names.append(target.id)
+    return names
 
 
-@pytest.mark.parametrize("parts", [SOURCE_TYPES, TARGETS, DECODERS], ids=lambda parts: parts.group)
-def test_each_record_has_a_line_in_its_table(parts):
-    named = set(parts.builtin.values())
-    names = {path.partition(":")[2] for path in named}
-    packages = {path.rpartition(".")[0] for path in named}
-    made = set()
-    for path in SOURCE.rglob("*.py"):
-        module = ".".join(["posezoo", *path.relative_to(SOURCE).with_suffix("").parts])
-        if module.rpartition(".")[0] in packages:
-            made |= set(records_in(path.read_text("utf-8"), module, names))
-    missing = made - named
-    assert not missing, f"no table names {missing}: nobody can use it"
-    assert made == named
+def records_beside(parts: LazyTable[object]) -> dict[str, object]:
+    """``module:NAME`` of each record of a table's type in the folders with those that it names."""
+    found = {}
+    for package in {path.partition(":")[0].rpartition(".")[0] for path in parts.builtin.values()}:
+        for path in Path(import_module(package).__file__).parent.glob("*.py"):
+            for name in records_in(path.read_text("utf-8")):
+                part = getattr(import_module(f"{package}.{path.stem}"), name)
+                if isinstance(part, parts.part_type):
+                    found[f"{package}.{path.stem}:{name}"] = part
+    return found
+
+
+@pytest.mark.parametrize(
+    ("parts", "home"),
+    [
+        (DECODERS, "DECODERS of poses/decoders.py"),
+        (SOURCE_TYPES, "SOURCE_TYPES of core/download/source_types.py, or posezoo/__init__.py"),
+        (FORMATS, "posezoo/__init__.py"),
+        (TARGETS, "TARGETS of export/targets.py"),
+    ],
+    ids=lambda each: getattr(each, "group", ""),
+)
+def test_each_record_has_a_line_in_its_table(parts, home):
+    found = records_beside(parts)
+    used = [part for _, part in parts.items()]
+    inner = [other for part in used for other in getattr(part, "by_file_name", {}).values()]
+    missing = {name for name, part in found.items() if part not in [*used, *inner]}
+    assert set(parts.builtin.values()) <= set(found)
+    assert not missing, f"add a line for {missing} to {home}: posezoo does not know it"
 
 
 def test_a_record_without_a_line_would_be_found():
-    code = "A = Kind()\nB: object = Kind()\nC = Kind[int]()\nD = 1\ne = Kind()\n"
-    assert list(records_in(code, "m", {"A", "B", "C", "D"})) == ["m:A", "m:B", "m:C"]
+    code = "A = Kind()\nB: object = Kind()\nC = Kind[int]()\nD = 1\ne = Kind()\n_F = Kind()\n"
+    assert records_in(code) == ["A", "B", "C"]

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import yaml
 
-from checked_exports import CHECKS
+from checked_exports import check_of
 from fakes import triton_backend
 from fakes.exports import DOCUMENTS, documents_of, files_below, renamed
 from posezoo.core.declarations.model import Precision
@@ -65,7 +65,7 @@ def test_an_unknown_target_is_named_with_the_near_one():
 def test_every_target_has_a_record():
     for name, target in TARGETS.items():
         assert target.summary and not target.summary.endswith("."), name
-        assert CHECKS[name].text.endswith("."), name
+        assert check_of(name).text.endswith("."), name
         assert set(re.findall(r"\{(\w+)\}", target.next_step)) <= {"folder", "name"}, name
 
 
@@ -476,7 +476,7 @@ def test_a_model_that_is_no_person_detector_with_seven_numbers_is_refused(
 @pytest.mark.slow
 def test_frigate_would_get_the_boxes_that_we_get(real_model, shared, tmp_path):
     """The tensors are those of frigate/detectors/detection_runners.py and plugins/openvino.py."""
-    ov, model = import_openvino(), real_model(*CHECKS["frigate"].run_with)
+    ov, model = import_openvino(), real_model(*check_of("frigate").run_with)
     export(tmp_path / "out", "frigate", model)
     config = yaml.safe_load((tmp_path / "out" / model.name / "config.yml").read_text())["model"]
     compiled = ov.Core().compile_model(tmp_path / "out" / model.name / f"{model.name}.xml", "CPU")
@@ -582,7 +582,7 @@ def test_the_sample_runs_without_posezoo(make_model, tmp_path, photo, image):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CHECKS["folder"].run_with)
+@pytest.mark.parametrize("name", check_of("folder").run_with)
 def test_the_samples_of_real_models_run_without_posezoo(real_model, tmp_path, photo, name):
     model = real_model(name)
     export(tmp_path / "out", "folder", model)

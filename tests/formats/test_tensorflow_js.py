@@ -365,7 +365,7 @@ def test_weights_that_model_yml_does_not_declare_are_never_read(tmp_path):
     )
     layout.file_path(spec, spec.files[0]).with_name("other.bin").write_bytes(bytes(32))
     with pytest.raises(
-        ConversionError, match=r"keeps weights in 'other\.bin', which is none of the model's"
+        ConversionError, match=r"keeps weights in 'other\.bin', which is not one of the model's"
     ):
         convert_model(spec, layout)
 

@@ -248,7 +248,7 @@ def test_a_deleted_model_touches_all_since_any_may_name_it(zoo):
     shutil.rmtree(zoo / "public" / "pose-a")
     ended = run(zoo, "--changed_since", "HEAD")
     assert "2 models and composites" in ended.stdout
-    assert "which is no model of this registry [index-row]" in ended.stdout
+    assert "which is not a model of this registry [index-row]" in ended.stdout
 
 
 @pytest.mark.parametrize("revision", ["nowhere", "--output=x", "HEAD:models"])

@@ -214,7 +214,7 @@ def test_onnx_with_weights_in_another_folder_is_refused(tmp_path: Path) -> None:
     ended = measured(*CONVERTER, *which, "-d", tmp_path / "out")
     assert ended.code == 1 and ended.stdout.endswith("FAILED:\nnet\n")
     assert (
-        "net.onnx: keeps weights in '../../../secret', which is none of the model's files"
+        "net.onnx: keeps weights in '../../../secret', which is not one of the model's files"
         in ended.stderr
     )
     assert "Traceback" not in ended.stderr

@@ -899,15 +899,15 @@ FOREIGN = [
     ("public/net/net.onnx", "whole", "is declared"),
     ("public/net/net.onnx", "nobody", "is declared"),
     ("public/net/FP16/net.bin", "part", "posezoo.lock has"),
-    ("public/net/FP16/other.bin", "net", "is no file of net"),
+    ("public/net/FP16/other.bin", "net", "is not a file of net"),
     ("public/net/FP16-INT8/net.xml", "net", "FP16-INT8/net.xml is not in"),
     ("public/net/FP16-INT8/provenance.json", "net", "FP16-INT8/net.xml is not in"),
-    ("public/net/model.yml", "net", "is no file of net"),
-    ("public/net/pre-convert.py", "net", "is no file of net"),
-    ("public/net/FP16/pre-convert.py", "net", "is no file of net"),
-    ("public/net/notes.svg", "net", "is no file of net"),
-    ("public/whole/model.yml", "whole", "is no file of whole"),
-    ("public/whole/part/composite-model.yml", "part", "is no file of part"),
+    ("public/net/model.yml", "net", "is not a file of net"),
+    ("public/net/pre-convert.py", "net", "is not a file of net"),
+    ("public/net/FP16/pre-convert.py", "net", "is not a file of net"),
+    ("public/net/notes.svg", "net", "is not a file of net"),
+    ("public/whole/model.yml", "whole", "is not a file of whole"),
+    ("public/whole/part/composite-model.yml", "part", "is not a file of part"),
     ("public/good/model.yml", "net", "no model has the folder public/good"),
     ("public/good/README.md", "whole", "no model has the folder public/good"),
     ("public/good/FP16/good.xml", "good", "no model has the folder public/good"),
@@ -1260,7 +1260,9 @@ def test_whose_login_service_gets_a_password(host, realm, is_allowed):
         if is_allowed:
             client._require_allowed(realm)
             return
-        with pytest.raises(SourceError, match="which does not get your password unasked"):
+        with pytest.raises(
+            SourceError, match="which does not get your password without your consent"
+        ):
             client._require_allowed(realm)
 
 
@@ -1363,4 +1365,4 @@ def test_an_archive_is_pushed_and_pulled_without_its_members(zoo, registry):
     # A layer of an artifact cannot take the place of a member.
     add_layer(registry, "team/packed:1", "public/packed/inner/net.tflite", "packed", b"foreign")
     ended = pull(zoo, registry.host, "team/packed:1")
-    assert ended.returncode == 1 and "is no file of packed" in ended.stderr
+    assert ended.returncode == 1 and "is not a file of packed" in ended.stderr

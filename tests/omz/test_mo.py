@@ -529,7 +529,7 @@ REFUSED = {
     "--saved_model_dir gone": "gone/saved_model.pb: does not exist",
     "": "give one file to convert",
     "--input_model net.onnx --saved_model_dir x": "give one file to convert",
-    "--input_model net.zip": "net.zip: the ending of its name does not tell the framework",
+    "--input_model net.zip": "net.zip: the ending of its name does not show the framework",
     "--input_model net.onnx --framework jax": "--framework 'jax': there is no such framework",
     "--input_model net.tflite --framework onnx": "net.tflite: not an ONNX model, but a TFLite model",
     "--input_model damaged.onnx": "damaged.onnx: not an ONNX model, but something else",

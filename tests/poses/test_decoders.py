@@ -15,7 +15,8 @@ from posezoo import decode
 from posezoo.core.declarations.model import Decoder
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import InferenceError
-from posezoo.poses.decoders import DECODERS, find_decoder, resolve_options
+from posezoo.core.registry import open_registry
+from posezoo.poses.decoders import DECODERS, find_decoder, recognize_decoder, resolve_options
 
 #: Width and height of an input of any size for a picture of 640x480, and who chose it.
 OPEN_INPUTS = {
@@ -90,6 +91,16 @@ def test_every_option_has_a_default_and_every_output_a_role(name):
     options = [field for field in fields(needs.options) if field.name != "skeleton"]
     assert all(type(field.default) in (bool, int, float, str) for field in options)
     assert all(output.role and output.shape for network in needs.networks for output in network)
+
+
+def test_no_rules_take_the_outputs_of_a_model_that_names_another_decoder():
+    taken = {}
+    models = open_registry().select().models
+    for spec in (variant for model in models for variant in (model, *model.variants)):
+        found = recognize_decoder({output.name: output.shape for output in spec.outputs})
+        if found and spec.decoder and found != spec.decoder.name:
+            taken[spec.full_name] = f"{found} instead of {spec.decoder.name}"
+    assert not taken, f"narrow the rules of the decoder, or move its line in DECODERS: {taken}"
 
 
 def zeros(*shape: int) -> np.ndarray:

@@ -28,7 +28,7 @@ WORST = 12
 
 #: A run over more models than this shows how many are done, and about how long the others take.
 FEW_MODELS = 10
-#: A log gets lines about this only after so many seconds.
+#: A log gets lines about this only after this many seconds.
 LONG_RUN_S = 10.0
 # The key of that progress.
 _ALL_MODELS = ("", "models")
@@ -206,9 +206,9 @@ EVENT_LINES: dict[type[events.Event], EventLine] = {
 _WORKER_STATES = {
     "joined": "joined the cluster",
     "restarted": "replaces a lost worker",
-    "silent": "does not answer; its model stays there until Dask gives it up",
+    "silent": "does not answer; its model stays there until Dask gives up on it",
     "answers": "answers again",
-    "lost": "is lost; another worker makes its model",
+    "lost": "is lost; another worker takes over its model",
 }
 _ACTIONS = {"unpack": "Unpacking", "replace_text": "Replacing text in"}
 

@@ -345,8 +345,8 @@ _SHARED = (
     Flag("--all", "all models"),
     Flag(
         "--as MODEL",
-        "for an .xml or .onnx that does not say so itself: prepare its images, and decode its "
-        "outputs, as those of this model's original",
+        "for an .xml or .onnx whose metadata do not say it: prepare its images and decode its"
+        " outputs as for the original of this model",
         dest="like",
     ),
     Flag(
@@ -386,7 +386,7 @@ _SHARED = (
     Flag(
         "--force",
         "convert again, even if the IR is up to date or was made from other weights; also replace"
-        " files that posezoo did not write where results go",
+        " files that have the name of a result and that posezoo did not write",
     ),
     Flag(
         "--inference_precision",
@@ -407,10 +407,13 @@ _SHARED = (
         _parse_layout,
     ),
     Flag("--keep_onnx", "also write the intermediate ONNX file"),
-    Flag("--labels FILE", "the names of the classes, one on each line, if the file has none"),
+    Flag(
+        "--labels FILE",
+        "a file with the names of the classes, one on each line, if the .xml or .onnx has none",
+    ),
     Flag(
         "--log FILE",
-        "append what happens to this file, at once: one JSON object per line with time, event,"
+        "append each event to this file at once: one JSON object per line with time, event,"
         " model, stage, worker, seconds and bytes",
         output=OutputFile(('{"time": "', '"event": "', '"stage": "', '"worker": "'), appends=True),
     ),
@@ -466,11 +469,11 @@ _SHARED = (
         choices=("outputs", "nodes"),
     ),
     Flag("-q, --quiet", "show only warnings and errors"),
-    Flag("--reverse_input_channels", "the input of the .xml is RGB, not BGR"),
+    Flag("--reverse_input_channels", "the input of the .xml or .onnx is RGB, not BGR"),
     *(
         Flag(
             f"{flag} V",
-            f"{verb} these, one for each channel or one for all, such as 127.5 127.5 127.5",
+            f"{verb} these values, one for each channel or one for all, such as 127.5 127.5 127.5",
             parse_numbers,
             nargs="+",
         )
@@ -479,8 +482,8 @@ _SHARED = (
     Flag("--resize", "make an IR that accepts images of any height and width, and resizes them"),
     Flag(
         "--self_check",
-        "strict also refuses an IR if the self-check cannot prove its outputs, or if no other"
-        " runtime than the conversion's own read the original; off skips the self-check, with"
+        "strict also refuses an IR if the self-check cannot prove its outputs, or if only the"
+        " runtime of the conversion read the original; off skips the self-check, with"
         " --checkpoint only",
         choices=("strict", "off"),
     ),
@@ -496,8 +499,9 @@ _SHARED = (
     ),
     Flag(
         "--whole_image S",
-        "if the person detector finds nobody in a photo, take the whole photo as one person, who is"
-        " kept with this score or more, 0 to 1; 1 never (default: as the model declares)",
+        "if the person detector finds no person in a photo, treat the whole photo as one person,"
+        " and keep the pose if its score is at least this, 0 to 1; 1: never (default: as the model"
+        " declares)",
         parse_fraction,
     ),
     Flag("--verify", "read and hash all present files again, even if they were verified before"),
@@ -607,7 +611,9 @@ class DescriptionArgs(SkeletonArgs):
 
 
 #: --force of a command that has it only for its results.
-FORCE = Flag("--force", "replace files that posezoo did not write where results go")
+FORCE = Flag(
+    "--force", "replace files that have the name of a result and that posezoo did not write"
+)
 
 
 def _replaces_files(flags: Sequence[Flag | FlagGroup | str]) -> bool:

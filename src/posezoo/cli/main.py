@@ -31,7 +31,7 @@ Human-pose models for OpenVINO: download, verify, convert and run them.
   posezoo list                   show all models
 """
 
-#: What to use in place of flags of Open Model Zoo's commands, which their users try with our verbs.
+#: What to use instead of flags of Open Model Zoo's commands, which their users try with our verbs.
 OMZ_FLAGS = {
     "--name": "give the names without a flag",
     "--list": "give the names without a flag",
@@ -130,7 +130,7 @@ def _answer_without_verb(words: Sequence[str]) -> NoReturn:
 
 
 def _hint_for_word(word: str) -> str:
-    """What to use in place of a word that is no verb: a verb that is much like it, or its flag."""
+    """What to use instead of a word that is no verb: a verb that is much like it, or its flag."""
     kind, _ = guess_type(word)
     if Path(word).is_file() and (kind or "").startswith(("image/", "video/")):
         return f"to find the poses in it: posezoo run --input {shlex.quote(word)}"
@@ -146,7 +146,7 @@ def _is_near(verb: str, word: str) -> bool:
 def _refuse_unknown(
     unknown: Sequence[str], words: Sequence[str], verb: str, parser: CommandParser
 ) -> NoReturn:
-    """Exit with code 2, and say what to use in place of words that the verb does not have."""
+    """Exit with code 2, and say what to use instead of words that the verb does not have."""
     flags = [word.partition("=")[0] for word in unknown if word.startswith("-")]
     hints = [_hint_for_flag(flag, verb, _shown_flags(parser)) for flag in flags]
     if "--input" in _shown_flags(parser):

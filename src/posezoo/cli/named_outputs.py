@@ -85,7 +85,7 @@ def _is_known(output: NamedOutput) -> bool:
 def _refuse_foreign_lines(output: NamedOutput) -> None:
     if output.path.is_file() and not _is_known(output):
         raise OutputError(
-            f"{output.path}: exists, and its first line is none that {output.flag} writes",
+            f"{output.path}: exists, and its first line is not one that {output.flag} writes",
             hint="append to another file",
         )
 

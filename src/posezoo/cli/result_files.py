@@ -16,7 +16,7 @@ from posezoo.core.files.file_record import fingerprint
 from posezoo.core.files.verified_files import compute_digest, write_atomically
 from posezoo.core.user_folders import find_user_folder
 
-# The signs of a file are within so many of its first bytes.
+# The signs of a file are within this many of its first bytes.
 _HEAD = 4096
 
 

@@ -28,7 +28,7 @@ def shell_script(shell: str) -> str:
 
 
 def answer(top: argparse.ArgumentParser, verbs: Iterable[argparse.ArgumentParser]) -> None:
-    """Tell the shell how its line goes on, and end the process."""
+    """Tell the shell how its line continues, and end the process."""
     import argcomplete
     from argcomplete.completers import DirectoriesCompleter, FilesCompleter
 

@@ -315,7 +315,7 @@ _LOGIN = re.compile(
     r"[^/@:]*:(?!\d{1,5}/)(?P<password>.+)@",
     re.DOTALL,
 )
-# A text that looks like an address, and has a password in place of a port.
+# A text that looks like an address, and has a password instead of a port.
 _NO_PORT = re.compile(r"\s*(?:--?\w+=)?[\w+.-]*://?[^/@:\s]+:(?P<password>(?!\d+(?:/|$))[^/@]+)")
 
 

@@ -61,7 +61,7 @@ def require_inside(path: Path, roots: Sequence[Path]) -> None:
         raise OutputError(
             f"{path}: is not written, since {link} is a link that leads out of the folder, to"
             f" {os.path.realpath(link)}",
-            hint="put a folder there in place of the link, or choose another folder for the models",
+            hint="replace the link by a folder, or choose another folder for the models",
         )
 
 

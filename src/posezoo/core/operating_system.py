@@ -237,7 +237,7 @@ class Lifeline:
 def kill_session(process: subprocess.Popen[bytes]) -> None:
     """Kill a process that was started in its own session, and all that it started there.
 
-    On Windows, what it started goes on.
+    On Windows, its child processes continue.
     """
     with suppress(ProcessLookupError, PermissionError):
         if sys.platform == "win32":

@@ -47,7 +47,7 @@ class LazyTable(Generic[PartT]):
         """The part of this name; None if there is none.
 
         Raises:
-            PluginError: it is a plug-in that cannot be imported, or is no part of this type.
+            PluginError: it is a plug-in that cannot be imported, or is not a part of this type.
         """
         path = self.builtin.get(name)
         if path:
@@ -78,7 +78,7 @@ class LazyTable(Generic[PartT]):
             error: raised, with a hint, if there is no such part.
 
         Raises:
-            PluginError: it is a plug-in that cannot be imported, or is no part of this type.
+            PluginError: it is a plug-in that cannot be imported, or is not a part of this type.
         """
         part = self.find(name)
         if part is not None:

@@ -387,8 +387,8 @@ class Settings:
     stall_timeout: float = _setting(
         _number_up_to(3600, "seconds"),
         30.0,
-        "abort a download attempt after this many seconds without data, and give a server up that"
-        " asks for a longer pause (default: 30)",
+        "abort a download attempt after this many seconds without data, and give up on a server"
+        " that asks for a longer pause (default: 30)",
         "SECONDS",
         in_folder=_any_value,
     )
@@ -413,8 +413,8 @@ class Settings:
     login_host: tuple[str, ...] = _setting(
         _hosts,
         (),
-        "another host, such as auth.example.org, that may get the password of an OCI registry which"
-        " names it for logins",
+        "another host, such as auth.example.org, that may receive the password of an OCI registry"
+        " if the registry names it for logins",
         "HOST",
         repeats=True,
     )
@@ -435,7 +435,7 @@ class Settings:
     conversion_timeout: float | None = _setting(
         _number_up_to(10**6, "seconds"),
         None,
-        "end the conversion of a file after this many seconds (default: 120, and 10 for each MB of"
+        "end the conversion of a file after this many seconds (default: 120, plus 10 for each MB of"
         " the model's files)",
         "SECONDS",
     )
@@ -443,7 +443,7 @@ class Settings:
         _number_up_to(10**6, "GB"),
         None,
         "end the conversion of a file that needs more memory than this many GB; only on Linux"
-        " (default: 4, and 16 times the size of the model's files)",
+        " (default: 4, plus 16 times the size of the model's files)",
         "GB",
     )
     mo: Path | None = _setting(

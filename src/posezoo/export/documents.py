@@ -121,7 +121,7 @@ def _describe_decoding(model: ExportedModel) -> str:
         order = model.model_info.get("labels", "as in the model's card")
         return (
             "`keypoints` has x, y in pixels of the input, and the score, of each keypoint of each"
-            " person; `scores` has those of the people. A row of zeros is no person. The"
+            " person; `scores` has those of the people. A row of zeros is not a person. The"
             f" keypoints: {order}."
         )
     if spec.composite:

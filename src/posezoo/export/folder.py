@@ -63,7 +63,7 @@ def render_sample(model: ExportedModel) -> bytes:
     if model.spec.decoding:
         show = _render_decoded(model) + drawing
     elif model.decoder and not model.spec.composite:
-        extra = "\nFor poses in place of arrays it needs posezoo, too."
+        extra = "\nFor poses instead of arrays it needs posezoo, too."
         show += render("sample_posezoo.py") + drawing
     return render(
         "sample.py",

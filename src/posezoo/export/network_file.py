@@ -1,4 +1,4 @@
-"""The file of a network that a user exports in place of a model: an IR, ONNX or Paddle.
+"""The file of a network that a user exports instead of a model: an IR, ONNX or Paddle.
 
 It becomes a model with this file as its source, so each target takes it like a model of the
 registry. What a model.yml would say comes from the file's metadata and from the user.

@@ -176,7 +176,7 @@ def _write_pooling(graph: _Graph, node: Node) -> None:
     attributes = node.get_attributes()
     begin = attributes["pads_begin"]
     window = {"kernel_shape": attributes["kernel"], "strides": attributes["strides"]}
-    # The padding that the last window reaches, in place of a mode of rounding.
+    # The padding that the last window reaches, instead of a mode of rounding.
     sizes = zip(node.get_input_shape(0)[2:], node.get_output_shape(0)[2:], begin, strict=True)
     end = [
         max(0, (count - 1) * stride + side - size - before)

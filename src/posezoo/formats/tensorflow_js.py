@@ -187,7 +187,7 @@ def _shard_names(path: Path, group: Any) -> list[str]:
     return names
 
 
-class _Weight(NamedTuple):
+class _ManifestWeight(NamedTuple):
     """A weight in a model.json; ``stored`` is its type in the file."""
 
     name: str
@@ -217,7 +217,7 @@ def _read_weights(path: Path, model: Mapping[str, Any]) -> dict[str, Array]:
     return arrays
 
 
-def _read_weight(entry: Mapping[str, Any]) -> _Weight:
+def _read_weight(entry: Mapping[str, Any]) -> _ManifestWeight:
     import numpy as np
 
     quantization = entry.get("quantization") or {}
@@ -231,10 +231,12 @@ def _read_weight(entry: Mapping[str, Any]) -> _Weight:
         raise ValueError(f"{name} has the type {stored} for {kind}, which is not supported")
     if not all(isinstance(size, int) and size >= 0 for size in shape):
         raise ValueError(f"{name} has the shape {shape}")
-    return _Weight(name, tuple(shape), kind, np.dtype(types[stored]), quantization=quantization)
+    return _ManifestWeight(
+        name, tuple(shape), kind, np.dtype(types[stored]), quantization=quantization
+    )
 
 
-def _read_shards(path: Path, group: Any, weights: Sequence[_Weight]) -> bytes:
+def _read_shards(path: Path, group: Any, weights: Sequence[_ManifestWeight]) -> bytes:
     """The bytes of the weights: one may begin in one file and end in the next."""
     shards = _shard_names(path, group)
     try:
@@ -251,7 +253,7 @@ def _read_shards(path: Path, group: Any, weights: Sequence[_Weight]) -> bytes:
     return content
 
 
-def _dequantize(weight: _Weight, content: bytes, start: int) -> Array:
+def _dequantize(weight: _ManifestWeight, content: bytes, start: int) -> Array:
     import numpy as np
 
     values = np.frombuffer(content, weight.stored, weight.size, start).reshape(weight.shape)

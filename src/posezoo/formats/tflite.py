@@ -86,7 +86,7 @@ def _find_custom_operations(path: Path) -> dict[int, CustomOperation]:
 
 
 def _read_network(spec: ModelSpec, path: Path) -> Model:
-    """As OpenVINO's own converter reads a file, with graphs in place of MediaPipe's operations."""
+    """As OpenVINO's own converter reads a file, with graphs instead of MediaPipe's operations."""
     frontend = import_openvino().frontend.FrontEndManager().load_by_framework("tflite")
     input_model = frontend.load(path)
     cut_at_tensors(input_model, spec, spec.output_names)

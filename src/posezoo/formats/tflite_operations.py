@@ -29,7 +29,7 @@ BuildGraph = Callable[[Sequence["Output"], bytes], "Node"]
 def replace_operations(
     network: Model, operations: Mapping[int, CustomOperation], path: Path
 ) -> Model:
-    """The network (``openvino.Model``) with graphs in place of custom operations, whose nodes have
+    """The network (``openvino.Model``) with graphs instead of custom operations, whose nodes have
     their places as names.
 
     Raises:

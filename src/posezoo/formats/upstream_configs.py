@@ -1,4 +1,4 @@
-"""What this package does in place of authors' scripts and of Model Optimizer's configurations."""
+"""What this package does instead of authors' scripts and of Model Optimizer's configurations."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ METADATA_FLAGS = (
     ),
     Flag(
         "--explain RULE",
-        "explain what a rule of --metadata demands and why, with an example; all explains every"
+        "explain what a rule of --metadata requires and why, with an example; all explains every"
         " rule",
     ),
     Flag(

@@ -76,7 +76,7 @@ _MEDIA_TYPES = {".xml": WEIGHT_CONFIG}
 _RECORD = "provenance.json"
 _LICENSE = "LICENSE"
 _OTHER_ARTIFACT = (
-    "pull another tag, or make the models here with posezoo get; who pushed it can push it again"
+    "pull another tag, or make the models here with posezoo get; its publisher can push it again"
     " with posezoo push"
 )
 
@@ -447,7 +447,7 @@ def _plan_model(
     for file in files:
         if file.path not in targets:
             problem = (
-                f"{file.path}: is no file of {model.full_name}: its model.yml does not name it"
+                f"{file.path}: is not a file of {model.full_name}: its model.yml does not name it"
             )
             raise SourceError(problem, hint=_OTHER_ARTIFACT)
         name = file.path.split("/", 2)[2]

@@ -319,7 +319,7 @@ class OciClient:
         if secret:
             self._require_allowed(realm)
         query = {"service": challenge.get("service", ""), "scope": self._scope}
-        if user == "<token>":  # an identity token (OAuth 2.0) in place of a password
+        if user == "<token>":  # an identity token (OAuth 2.0) instead of a password
             form = {"grant_type": "refresh_token", "refresh_token": secret, "client_id": "posezoo"}
             send = partial(
                 send_request, session, "POST", realm, options, headers={}, data=form | query
@@ -354,7 +354,7 @@ class OciClient:
         host = address.netloc.rpartition("@")[2]
         raise SourceError(
             f"sends its logins to {sanitize(host)}, another host, which does not get your password"
-            " unasked",
+            " without your consent",
             hint=f"if that host belongs to the registry: --login_host {sanitize(host)[1:-1]}",
         )
 

@@ -68,7 +68,7 @@ def _read_pip() -> dict[str, str]:
         parser.read(_pip_files(), encoding="utf-8")
     except (Error, ValueError) as error:  # its message quotes the line, which may have a password
         place = f"{getattr(error, 'source', '')}:{getattr(error, 'lineno', '')}".strip(":")
-        problem = f"pip's configuration cannot be read: {place or 'it is no text in UTF-8'}"
+        problem = f"pip's configuration cannot be read: {place or 'it is not UTF-8 text'}"
         raise SourceError(problem) from None
     settings: dict[str, str] = {}
     for section in ("global", "download"):

@@ -1,7 +1,7 @@
 """Read one member of a package without the rest of the package, if its server has range requests.
 
 The digest of the package cannot be checked from a part of it, so the member's own digest is. A
-part that cannot be used is no error: the whole package is downloaded in its place.
+part that cannot be used is not an error: the whole package is downloaded in its place.
 
 Of a zip file, the central directory and the member's own bytes are read:
 https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT (4.3)

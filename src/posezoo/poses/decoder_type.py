@@ -165,7 +165,7 @@ class DecoderType:
             otherwise the box is that around its keypoints.
         finds_boxes: whether it is a detector: it finds boxes, and perhaps a few keypoints.
         finds_masks: whether it finds the pixels that show people, and no keypoints.
-        finds_classes: whether it finds the classes of an image, and nobody's place.
+        finds_classes: whether it finds the classes of an image, without their places.
         labels: the names of the classes of boxes, by their index.
         stretches: whether the network sees images stretched to its input.
         printed: the part of a pose that the example on a model card prints, and its comment.

@@ -147,7 +147,7 @@ class Pose:
             middle of the hips or of the hand; None if the network does not estimate it.
         mask: (H, W) float32: the probability that each pixel of the image shows the person, 0..1;
             None without BlazePose's option ``segmentation``.
-        people_from: "the whole image" if a detector found nobody, and the image was taken as one
+        people_from: "the whole image" if a detector found no person, and the image was taken as one
             person; else empty.
         own_skeleton: the skeleton of the K keypoints; None: that of ``SKELETONS``.
         class_id: the number of the class, of an object that a detector of several classes found,
@@ -197,7 +197,7 @@ class Pose:
         It has ``category_id``, ``keypoints`` (a flat list of 17 times x, y, score; x and y are
         indices of pixels, half a pixel less than ours), ``score``, ``track_id`` if the person has
         one, and ``image_id`` if it is given. If the skeleton lacks some of COCO's keypoints, the
-        list has all of its own, in their order. An object has ``bbox`` in place of ``keypoints``:
+        list has all of its own, in their order. An object has ``bbox`` instead of ``keypoints``:
         left, top, width and height in pixels.
         """
         x0, y0, x1, y1 = map(float, self.box)
@@ -311,7 +311,7 @@ class Poses(list[Pose]):
         counts = {len(pose.keypoints) for pose in self}
         if len(counts) > 1 or 0 in counts:
             raise PosezooError(
-                "supervision.KeyPoints needs the same keypoints of everybody; the poses have"
+                "supervision.KeyPoints needs the same keypoints of all people; the poses have"
                 f" {', '.join(map(str, sorted(counts)))}",
                 hint="a detector finds boxes without keypoints",
             )

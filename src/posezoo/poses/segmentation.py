@@ -26,7 +26,7 @@ class SegmentationOptions(DecoderOptions):
     """Options of the decoder segmentation.
 
     Attributes:
-        min_score: an image whose likeliest pixel has a lower probability shows nobody, 0..1.
+        min_score: an image whose likeliest pixel has a lower probability shows no person, 0..1.
         segmentation: whether the pose has its ``mask``; otherwise only the box around it.
     """
 

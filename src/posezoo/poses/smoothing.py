@@ -94,7 +94,7 @@ def _filter(
     cutoffs = _MIN_CUTOFF + _BETA * total_speeds
     weights = _weight(cutoffs, steps_s[:, None])
     smoothed: Doubles = before + weights[:, :, None] * change
-    # A point that was missing begins anew.
+    # The filter of a point that was missing starts again.
     is_new = ~(is_found & is_known)
     smoothed[is_new] = points[is_new]
     speeds[is_new] = 0

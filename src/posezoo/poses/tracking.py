@@ -231,7 +231,7 @@ class PoseTracker:
     def _is_expected(self, track: _Track, time_s: float) -> bool:
         """Whether a person may appear again; without a number, they must be in each frame.
 
-        Nobody is, if the time goes back, as in a stream that starts again.
+        No person is if the time goes back, as in a stream that starts again.
         """
         if time_s < track.seen_s:
             return False

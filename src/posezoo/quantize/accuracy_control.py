@@ -20,7 +20,7 @@ from posezoo.quantize.int8_layers import count_layers, layers_in_float
 if TYPE_CHECKING:
     from openvino import CompiledModel, Model
 
-# Of the evaluations that only rank layers, one in so many is reported.
+# Of the evaluations that only rank layers, one in this many is reported.
 _REPORTED = 10
 
 

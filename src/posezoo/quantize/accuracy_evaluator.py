@@ -113,7 +113,7 @@ class AccuracyEvaluator:
     def compare(
         self, xml: Path, precision: Precision, calibration_photos: int, listener: Listener
     ) -> AccuracyCompared:
-        """Measure and report the accuracy of an INT8 IR, which was calibrated on so many photos,
+        """Measure and report the accuracy of an INT8 IR, which was calibrated on this many photos,
         and of the FP32 IR; their floating-point layers run in f32.
         """
         after = self._evaluate(_compile(xml))
@@ -208,8 +208,8 @@ def create_accuracy_evaluator(
     if not dataset.person_count(keypoints=target.metric == "ap"):
         noun = "person" if target.metric == "ap" else "annotation"
         raise QuantizationError(
-            f"{dataset.annotations}: has no {noun} in the {len(kept_apart)} photos that are kept"
-            " apart to measure on",
+            f"{dataset.annotations}: has no {noun} in the {len(kept_apart)} photos that are held"
+            " out to measure on",
             hint=f"annotate the photos in {plan.dataset_dir}",
         )
     return AccuracyEvaluator(plan, annotated, dataset)

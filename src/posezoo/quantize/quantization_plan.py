@@ -40,7 +40,7 @@ from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.input_description import InputDescription
 from posezoo.run.runtime.runtime_config import RuntimeConfig
 
-#: One photo in three is used only for comparison; displacements are measured on up to so many.
+#: One photo in three is used only for comparison; displacements are measured on up to this many.
 KEPT_APART = 3
 MAX_MEASURED = 100
 
@@ -342,7 +342,7 @@ def split_photos(
 
 
 def spread(photos: Sequence[Path], size: int) -> list[Path]:
-    """At most so many photos, evenly spread over all of them."""
+    """At most this many photos, evenly spread over all of them."""
     count = min(size, len(photos))
     return [photos[index * len(photos) // count] for index in range(count)]
 

@@ -388,7 +388,7 @@ def detector_irs(
         precision: of the model's IR; None if unknown. If it is INT8, the detector's is, too, if
             it has ranges in the registry, or was quantized on this machine; otherwise the
             detector's is FP16, even if its publisher has INT8: with that,
-            person-detection-retail-0013 finds 254 people in 17 photos where nobody is, and 4 with
+            person-detection-retail-0013 finds 254 people in 17 photos without people, and 4 with
             FP16.
         is_video: as for ``select_detector``.
 

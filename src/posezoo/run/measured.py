@@ -267,7 +267,7 @@ def update_measured_yml(
     note: str = NOTE,
     most: int | None = None,
 ) -> bool:
-    """Add measurements to a measured.yml, in place of those with the same key; return whether it
+    """Add measurements to a measured.yml, which replace those with the same key; return whether it
     changed.
 
     Args:

@@ -21,7 +21,7 @@ from posezoo.run.measured import NAME, Measurement, read_measured, update_measur
 
 NOTE = "# written by `posezoo benchmark`: measured, never typed"
 
-#: Of a model, so many measurements are kept, the newest: a measured.yml may have some 250.
+#: Of a model, this many measurements are kept, the newest: a measured.yml may have some 250.
 MOST = 150
 
 
@@ -39,7 +39,7 @@ class OwnSpeeds:
 
 
 def keep_measurements(model: Model, measurements: Iterable[Measurement]) -> None:
-    """Add measurements of a model to the user's, in place of those with the same key.
+    """Add measurements of a model to the user's; they replace those with the same key.
 
     Raises:
         SettingsError: this user has no home folder.

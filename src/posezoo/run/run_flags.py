@@ -54,8 +54,8 @@ def name_target_size(flag: str, size: int | None) -> Iterator[None]:
 VIDEO = FlagGroup(
     Flag(
         "--track",
-        "number the people, who keep their numbers through the video: in drawings, and as track_id"
-        " in JSON",
+        "give each person a number that stays the same through the video: in drawings, and as"
+        " track_id in JSON",
     ),
     Flag(
         "--smooth",
@@ -63,16 +63,16 @@ VIDEO = FlagGroup(
     ),
     Flag(
         "--detect_every N",
-        "run the person detector on each Nth frame only, and where a person is lost or the camera"
+        "run the person detector on each Nth frame only, and when a person is lost or the camera"
         " has moved by a twentieth of the picture; in between,"
         " people are expected around their last keypoints, and new ones are not found (default: 3"
-        " of MoveNet, 1 of others)",
+        " for MoveNet, 1 for others)",
         whole_number(1),
     ),
     Flag(
         "--reconnect SECONDS",
-        "if a camera or a stream drops, try for so many seconds to open it again; 0 never (default:"
-        " 60 for an address, 0 for a camera)",
+        "if a camera or a stream disconnects, try to open it again for this many seconds; 0: never"
+        " (default: 60 for an address, 0 for a camera)",
         number(0, 86_400),
     ),
     Flag(
@@ -127,7 +127,7 @@ def video_options_from_args(args: RunArgs, estimator: Estimator) -> VideoOptions
     for name, value in of_people.items():
         if finds_classes and value:
             raise InferenceError(
-                f"{estimator.model.full_name} finds the classes of a whole image, and nobody in it:"
+                f"{estimator.model.full_name} classifies whole images, and finds no people:"
                 f" --{name} is for people and objects",
                 hint=f"leave out --{name}",
             )

@@ -119,8 +119,8 @@ def map_on_cluster(
         run = _Run(work, lost, _versions(), probes)
         content = _pickle(run, reducers)
         _check_scheduler(client, address)
-        watch = _Watch(client, address, listener, options.wait_s)
-        largest = _prepare_workers(client, address, content, watch, listener=listener)
+        monitor = _WorkerMonitor(client, address, listener, options.wait_s)
+        largest = _prepare_workers(client, address, content, monitor, listener=listener)
         client.subscribe_topic(run.topic, lambda event: listener(pickle.loads(event[1])))
         submit = partial(client.submit, _run_item, content, pure=False)
         futures: list[Future[Any]] = []
@@ -130,7 +130,7 @@ def map_on_cluster(
             pickled = _pickle(item, reducers)
             futures.append(submit(pickled, resources={_MEMORY: needed} if needed else None))
         for item, future in zip(items, futures, strict=True):
-            watch.wait_for(future)
+            monitor.wait_for(future)
             try:
                 worker, content = future.result()
                 yield worker, pickle.loads(content)
@@ -142,7 +142,7 @@ def map_on_cluster(
                 raise _scheduler_lost(address) from error
             future.release()
         with suppress(PosezooError):  # all results are here
-            watch.look()
+            monitor.look()
 
 
 def _claimed_memory(item: object, needed: int, largest: int, listener: Listener) -> int:
@@ -294,7 +294,7 @@ def _list_workers(dask_scheduler: Scheduler) -> dict[str, _WorkerState]:
     return states
 
 
-class _Watch:
+class _WorkerMonitor:
     """Reports which workers are lost, silent or new, and ends a run that has had none for
     ``wait_s``.
     """
@@ -378,17 +378,17 @@ def _check_scheduler(client: Client, address: str) -> None:
 
 
 def _prepare_workers(
-    client: Client, address: str, content: bytes, watch: _Watch, listener: Listener
+    client: Client, address: str, content: bytes, monitor: _WorkerMonitor, listener: Listener
 ) -> int:
     """Report the cluster, and refuse workers that cannot do this run.
 
     Returns:
         The memory of the largest worker in bytes; 0 if it is not known.
     """
-    workers = watch.wait_for_workers()
+    workers = monitor.wait_for_workers()
     prepare = partial(client.run, _prepare_worker, content, workers=workers, on_error="return")
     answers: dict[str, object] = {}
-    # One is frozen, which the watch reports; each task checks its worker again.
+    # One is frozen, which the monitor reports; each task checks its worker again.
     with suppress(NoAnswerError):
         answers = _within(_ANSWER_S, prepare)
     for worker, answer in answers.items():

@@ -37,7 +37,7 @@ class OneEuroFilter:
         self._raw: Array | None = None
 
     def __call__(self, values: Array, size: float = 1.0, frames: int = 1) -> Array:
-        """The smoothed values, so many frames after the last ones; speeds are relative to the
+        """The smoothed values, this many frames after the last ones; speeds are relative to the
         size.
         """
         step_s = frames * _FRAME_S
@@ -56,8 +56,8 @@ class OneEuroFilter:
 class BodyFilter:
     """Smooths the landmarks of one person.
 
-    If the person is lost, the filters of landmarks begin anew, but not those of world landmarks and
-    visibilities: MediaPipe's calculators of these are not called without landmarks.
+    If the person is lost, the filters of landmarks start again, but not those of world landmarks
+    and visibilities: MediaPipe's calculators of these are not called without landmarks.
     """
 
     def __init__(self) -> None:

@@ -34,7 +34,7 @@ class FaceMesh(TrackingSolution):
 
         Args:
             static_image_mode: whether images are not the frames of a video: faces are then found
-                anew in each.
+                again in each.
             max_num_faces: the maximum number of faces.
             refine_landmarks: whether there are landmarks of the irises, and better ones of lips and
                 eyes.

@@ -38,7 +38,7 @@ class Hands(TrackingSolution):
 
         Args:
             static_image_mode: whether images are not the frames of a video: hands are then found
-                anew in each.
+                again in each.
             max_num_hands: the maximum number of hands.
             model_complexity: 0 for the lite, 1 for the full networks.
             min_detection_confidence: palms with a lower score are not found, 0..1.

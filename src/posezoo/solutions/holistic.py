@@ -88,8 +88,8 @@ class Holistic(PoseSolution):
         self._face_detector = DetectorNetwork("face-detection-short", _MIN_FACE_SCORE)
         hand = load_hand_network("hand-landmark-full", _MIN_PRESENCE)
         face = load_face_network(_MIN_PRESENCE, is_refined=refine_face_landmarks)
-        self._hands = {name: _Part(hand, _HAND_LIMITS) for name in _HANDS}
-        self._face = _Part(face, _FACE_LIMITS)
+        self._hands = {name: _TrackedPart(hand, _HAND_LIMITS) for name in _HANDS}
+        self._face = _TrackedPart(face, _FACE_LIMITS)
         super().__init__(
             static_image_mode,
             model_complexity,
@@ -202,7 +202,7 @@ _HAND_LIMITS = _Limits(rotation=40, translation=0.2, scale=0.4, margin=-0.1)
 _FACE_LIMITS = _Limits(rotation=15, translation=0.1, scale=0.3, margin=-0.2)
 
 
-class _Part:
+class _TrackedPart:
     """Follows a hand or the face of a person."""
 
     def __init__(self, network: LandmarkNetwork, limits: _Limits) -> None:

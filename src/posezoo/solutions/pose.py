@@ -48,7 +48,7 @@ class PoseSolution(Solution):
 
         Args:
             static_image_mode: whether images are not the frames of a video: the person is then
-                found anew in each, and not smoothed.
+                found again in each, and not smoothed.
             model_complexity: 0 for the lite, 1 for the full, 2 for the heavy network.
             smooth_landmarks: whether landmarks are smoothed over the frames of a video.
             enable_segmentation: whether there is a mask.

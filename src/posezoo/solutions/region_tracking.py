@@ -113,7 +113,7 @@ class TrackingSolution(Solution):
         self.reset()
 
     def reset(self) -> None:
-        """Follow nobody."""
+        """Stop following all people."""
         self._followed: list[Box] = []
 
     def _find(self, image: Image) -> dict[str, Any]:

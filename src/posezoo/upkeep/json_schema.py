@@ -19,6 +19,7 @@ from posezoo.core.declarations.field_types import (
     ref,
 )
 from posezoo.core.declarations.yaml_nodes import UNPRINTABLE
+from posezoo.core.download.source_types import SOURCE_TYPES
 from posezoo.core.user_folders import STORES
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -83,12 +84,19 @@ def _definitions() -> dict[str, Schema]:
         "file_name": _file_name(),
         "web_address": _pattern(r"^[hH][tT][tT][pP][sS]?://[^\s/?#:@]\S*$"),
         "address": {"anyOf": [ref("web_address"), file_address, store_address]},
-        "source": sources.SOURCE.schema,
+        "source": _source_schema(),
         "file": source_files.FILE.schema,
         "skeleton": skeleton_yml.SKELETON.schema,
         "published": model_yml.PUBLISHED.schema,
         "training": model_yml.TRAINING.schema,
     }
+
+
+def _source_schema() -> Schema:
+    """A URL, or one of the built-in types: some bring their keys with them."""
+    types = filter(None, map(SOURCE_TYPES.find, SOURCE_TYPES.builtin))
+    added = [each.field_type.schema for each in types if each.field_type]
+    return {"anyOf": [*sources.SOURCE.schema["anyOf"], *added]}
 
 
 def _pattern(pattern: str) -> Schema:

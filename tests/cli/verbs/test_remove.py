@@ -137,7 +137,7 @@ def test_without_a_terminal_it_asks_for_yes_and_removes_nothing(zoo):
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert "the input is no terminal, so that nobody can be asked: add --yes" in ended.stderr
+    assert "the input is not a terminal, so no confirmation is possible: add --yes" in ended.stderr
     assert files_in(zoo) == before
 
 

@@ -127,7 +127,7 @@ def test_weights_in_any_other_file_are_refused_before_openvino_sees_it(tmp_path,
     spec = spec_of(content, tmp_path)
     layout = downloaded(spec, content, tmp_path)
     (layout.model_download_dir(spec) / "weights.bin").write_bytes(bytes(1000))
-    with pytest.raises(ConversionError, match=r"which is none of the model's files$") as failure:
+    with pytest.raises(ConversionError, match=r"which is not one of the model's files$") as failure:
         convert_model(spec, layout)
     assert "tiny.onnx: keeps weights in " in failure.value.problem
     assert failure.value.problem.isprintable()

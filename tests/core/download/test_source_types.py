@@ -5,33 +5,44 @@ from __future__ import annotations
 import subprocess
 import sys
 from contextlib import nullcontext
-from dataclasses import dataclass
 
 import pytest
 
 from fakes.files import declared
+from posezoo.core import features
 from posezoo.core.declarations.field_types import WORD, Key, record
 from posezoo.core.declarations.model import Source
 from posezoo.core.declarations.sources import SOURCE, SOURCES
 from posezoo.core.declarations.yaml_nodes import parse_yaml
 from posezoo.core.download.candidates import ByteStream
 from posezoo.core.download.source_types import SOURCE_TYPES, SourceType, find_source_type
-from posezoo.core.errors import PluginError, SourceError
+from posezoo.core.errors import PluginError, SourceError, SpecError
+from posezoo.core.values import frozen
+from posezoo.upkeep.json_schema import model_schema
 
 
 def test_each_type_has_keys_in_model_yml_and_a_record():
     # A store's URL is a text, which has no keys.
-    assert {*SOURCES, "storage"} == set(SOURCE_TYPES.builtin), (
-        "a source type has its class and keys in SOURCES of core/declarations/sources.py,"
-        " and a line in SOURCE_TYPES of core/download/source_types.py"
+    tags = {"storage": "storage", **{name: tag_of(keys) for name, keys in SOURCES.items()}}
+    for name in SOURCE_TYPES.builtin:
+        field_type = SOURCE_TYPES.find(name).field_type
+        tags |= {name: tag_of(field_type)} if field_type else {}
+    assert tags == {name: name for name in SOURCE_TYPES.builtin}, (
+        "a source type has one name: of its line in a table, and as `tag` of the keys, which are in"
+        " its field_type, or in SOURCES of core/declarations/sources.py"
     )
+
+
+def tag_of(field_type):
+    """The ``$type`` of a record of keys."""
+    return field_type.schema["properties"]["$type"]["const"]
 
 
 @pytest.mark.parametrize("name", SOURCE_TYPES.builtin)
 def test_a_source_is_found_by_the_type_that_its_class_names(name):
     source_class = SOURCE_TYPES.find(name).source_class
     assert source_class.type == name, (
-        f"set type = {name!r} in {source_class.__name__} of core/declarations/sources.py: a source is found by it"
+        f"set type = {name!r} in {source_class.__name__}: a source is found by it"
     )
 
 
@@ -55,8 +66,10 @@ def test_each_record_is_of_a_source_that_model_yml_can_name():
     assert len(set(classes)) == len(classes), "two records are of one class of sources"
 
 
-@dataclass(frozen=True)
-class ShelfSource:
+@frozen
+class ShelfSource(Source):
+    type = "shelf"
+
     book: str
 
     def __str__(self) -> str:
@@ -67,9 +80,28 @@ def open_book(source, file, context, resume):
     return nullcontext(ByteStream(iter([source.book.encode()])))
 
 
+KEYS = record(ShelfSource, Key("book", WORD, required=True), tag="shelf")
+SHELF = SourceType(ShelfSource, open_book, field_type=KEYS)
+
+
+def test_a_feature_adds_a_type_in_one_module(fetch, monkeypatch):
+    types = {**features.PARTS["posezoo.source_types"], "shelf": f"{__name__}:SHELF"}
+    monkeypatch.setitem(features.PARTS, "posezoo.source_types", types)
+    source = SOURCE.read(parse_yaml(b"{$type: shelf, book: weights}", "model.yml"))
+    assert fetch(declared("net.bin", b"weights", source)).read_bytes() == b"weights"
+    assert KEYS.schema in model_schema()["$defs"]["source"]["anyOf"]
+
+
+def test_a_misspelt_key_of_such_a_type_is_reported(monkeypatch):
+    types = {**features.PARTS["posezoo.source_types"], "shelf": f"{__name__}:SHELF"}
+    monkeypatch.setitem(features.PARTS, "posezoo.source_types", types)
+    with pytest.raises(SpecError, match="bok") as caught:
+        SOURCE.read(parse_yaml(b"{$type: shelf, bok: weights}", "model.yml"))
+    assert str(caught.value).startswith("model.yml:1:16: ")
+
+
 def test_a_plug_in_adds_a_type(fetch, monkeypatch):
-    field_type = record(ShelfSource, Key("book", WORD, required=True), tag="shelf")
-    shelf = SourceType(ShelfSource, open_book, field_type=field_type)
+    shelf = SHELF
     monkeypatch.setattr(
         "posezoo.core.plugins.installed", lambda group: {"shelf": _EntryPoint(shelf)}
     )

@@ -64,7 +64,7 @@ def test_an_openvino_without_its_files_is_reported_with_how_to_repair_it(tmp_pat
     (tmp_path / "openvino" / "__init__.py").write_text("")
     said = in_an_environment_with(tmp_path)
     assert said == (
-        "openvino is installed but does not load: files of it are missing, as after uninstalling openvino-dev"
+        "openvino is installed but does not load: some of its files are missing, as after uninstalling openvino-dev"
         f" | {pip_command()} install --force-reinstall --no-deps openvino==2026.4.1"
     )
 

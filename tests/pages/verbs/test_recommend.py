@@ -67,7 +67,7 @@ def test_the_best_models_are_shown_with_their_reasons_and_the_command(zoo):
         "images/s and latency of the whole pipeline: A processor; batch 1, pipeline read, found,"
         " drawn",
         "latency with one person: A processor; batch 1, pipeline read, found, drawn, shown 1",
-        "these may meet the limits, but something is not known:",
+        "these may meet the limits, but some of their values are not known:",
         "- new: no latency; AP 0.900 (declared: COCO val2017), 1.5 GFLOPs, Apache-2.0, people from"
         " nanodet-g",
         "measure them: posezoo benchmark --pipeline NAME --people 1 --requests 1",
@@ -226,7 +226,7 @@ def test_a_model_that_only_this_machine_measured_has_its_latency(zoo):
     measure_here(zoo, "new", 5.0)
     ended = recommend(zoo, "--max_latency", "50ms")
     assert "5 ms with 1 person (measured on this machine)" in ended.stdout
-    assert "something is not known" not in ended.stdout
+    assert "values are not known" not in ended.stdout
 
 
 def test_kept_speeds_of_another_machine_are_not_of_this_one(zoo):

@@ -188,8 +188,8 @@ def test_metadata_beside_an_ir_names_its_license_too(tmp_path):
     ("content", "reason"),
     [
         (None, "no such file, and no model of the zoo"),
-        (b"no network", "is no complete ONNX file"),
-        (b'"\x1b[31mred"', "is no complete ONNX file"),
+        (b"no network", "is not a complete ONNX file"),
+        (b'"\x1b[31mred"', "is not a complete ONNX file"),
         ({}, "does not say how images are prepared for it"),
     ],
 )

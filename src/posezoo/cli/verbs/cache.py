@@ -40,7 +40,7 @@ FLAGS = (
     Flag(
         "what",
         "list: show all files; verify: read all files and show the damaged ones; prune: remove the"
-        " files that belong to no model, and what interrupted runs left",
+        " files that belong to no model, and those that interrupted runs left",
         choices=("list", "verify", "prune"),
     ),
     Flag("--damaged", "with prune: also remove damaged files; all files are read"),

@@ -51,7 +51,7 @@ FLAGS = (
         Flag("--verify_signature KEY", "verify the lock's signature with a public key (PEM)", Path),
     ),
     Flag("--allow_rollback", "accept a model.yml that is older than the lock's"),
-    Flag("--prune", "also remove the models that the registry does not have any more"),
+    Flag("--prune", "also remove the models that the registry no longer has"),
     flags.download_dir_flag(),
     flags.weights_dir_flag("folder of the models' files and IR"),
     f"lock {flags.REGISTRY} dry_run {flags.FORMAT}",
@@ -101,7 +101,7 @@ def _summary(args: _Args, path: Path, recorded: _Recorded) -> str:
     if args.check:
         decisive = [change for change in recorded.changes if not change.is_text_alone]
         same = "" if decisive else ", which change no file and no IR"
-        return f"{path} differs in {lines}{same}; posezoo lock writes the present state"
+        return f"{path} differs in {lines}{same}; posezoo lock records the current state"
     if args.dry_run:
         return f"would write {lines} of {path}"
     return f"{lines} of {path} written"

@@ -39,10 +39,10 @@ posezoo remove "rtmpose-*" --weights_dir weights --yes
 
 FLAGS = (
     Flag("models MODEL", "names or globs of the models", nargs="+"),
-    Flag("--yes", "do not ask; needed if nobody can be asked, because the input is no terminal"),
+    Flag("--yes", "do not ask for confirmation; required if the input is not a terminal"),
     Flag("--dry_run", "only report what would be removed"),
     flags.download_dir_flag(),
-    Flag("--cache_dir DIR", "folder of the cache, whose files stay", flags.folder_or_store),
+    Flag("--cache_dir DIR", "folder of the cache; its files are kept", flags.folder_or_store),
     f"weights_dir {flags.REGISTRY} {flags.FORMAT}",
 )
 
@@ -57,7 +57,7 @@ def run(args: _Args) -> int:
 
     is_silent = args.yes or args.dry_run
     if not is_silent and not sys.stdin.isatty():
-        args.parser.error("the input is no terminal, so that nobody can be asked: add --yes")
+        args.parser.error("the input is not a terminal, so no confirmation is possible: add --yes")
     context = flags.context_from_args(args, {"locked": False}, local="remove")
     with flags.console_from_args(args) as console:
         selection = select_models(context.registry, args.models, console)
@@ -100,7 +100,7 @@ _REASONS = {
     "unknown": "posezoo has no record of it",
     "extra": "posezoo did not write it",
     "symlinked": "it is a link, or behind one that leads out of the folder",
-    "special": "it is no regular file",
+    "special": "it is not a regular file",
 }
 
 

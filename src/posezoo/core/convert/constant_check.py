@@ -43,7 +43,7 @@ SIMILAR = 0.05
 # Operations that a conversion puts before those of the mean and the scale.
 _MOVING = frozenset({"Convert", "Transpose", "Gather", "Interpolate", "Reshape"})
 
-# So many values of so many filters are compared first.
+# This many values of this many filters are compared first.
 _VALUES = 16
 _FILTERS = 3
 

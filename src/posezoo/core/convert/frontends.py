@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 # A round takes a microsecond at least. OpenVINO states -1 rounds for a loop without a number.
 _MAX_ROUNDS = 100_000_000
 
-# Files that are often found in place of a model, by their first bytes.
+# Files that are often found instead of a model, by their first bytes.
 _OTHER_KINDS = {
     b"PK\x03\x04": "a zip archive",
     b"\x1f\x8b": "a gzip archive",
@@ -94,8 +94,8 @@ def source_model_path(spec: ModelSpec, layout: ModelLayout) -> Path:
         return layout.conversions / name.removeprefix(f"{UPSTREAM_RESULTS}/")
     if name.startswith("$") or explain_unsafe_file_name(name):  # $conv_dir/net.onnx
         raise ConversionError(
-            f"{spec.full_name}: cannot be converted yet: {sanitize(name)} is none of its published"
-            " files",
+            f"{spec.full_name}: cannot be converted yet: {sanitize(name)} is not one of its"
+            " published files",
             hint="code that comes with the model would make it: --allow_upstream_code",
         )
     return layout.custom_checkpoint(spec) or layout.download_path(spec, name)
@@ -214,7 +214,7 @@ def open_for_frontend(spec: ModelSpec, path: VerifiedSource) -> Path | bytes:
             is_outside = posixpath.isabs(external) or external.startswith("..")
             hint = "add it to the files in model.yml, if the model comes with it"
             raise ConversionError(
-                f"{path}: keeps weights in {sanitize(external)}, which is none of the model's"
+                f"{path}: keeps weights in {sanitize(external)}, which is not one of the model's"
                 " files",
                 hint="save it again with its weights in a file beside it" if is_outside else hint,
             )

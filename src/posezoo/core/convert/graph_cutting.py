@@ -185,7 +185,7 @@ def _freeze(network: Model, frozen: Mapping[str, FrozenValue], spec: ModelSpec) 
 
 
 def _insert_parameters(network: Model, inputs: Sequence[Input]) -> list[Node]:
-    """New parameters in place of inner tensors; a later check reports a name that does not
+    """New parameters instead of inner tensors; a later check reports a name that does not
     exist.
     """
     ov = import_openvino()

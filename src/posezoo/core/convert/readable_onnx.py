@@ -1,4 +1,4 @@
-"""What OpenVINO reads in place of an ONNX file that it cannot read, or reads wrongly. A feature
+"""What OpenVINO reads instead of an ONNX file that it cannot read, or reads wrongly. A feature
 makes it.
 """
 

@@ -544,7 +544,7 @@ def _accept_floats(port: Any) -> bool:
     """Let an integer input take floats if the network converts it to floats at once.
 
     Otherwise its noise could not be measured, because an image of integers cannot be moved by one
-    rounding. Whether it takes floats now; the caller infers the network's types anew.
+    rounding. Whether it takes floats now; the caller infers the network's types again.
     """
     f32 = import_openvino().Type.f32
     readers = [target.get_node() for target in port.get_target_inputs()]

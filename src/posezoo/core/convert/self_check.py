@@ -445,7 +445,7 @@ class IrCheck(NetworkCheck):
         """Refuse an original that only the reader read that the IR is made by."""
         if reference and reference.is_independent:
             return
-        hint = "nothing was published; without --self_check strict it is, and its record says so"
+        hint = "nothing was published; only --self_check strict refuses such an IR"
         if command := find_missing_runtime(self.spec):
             hint = f"a runtime of its format reads it independently: {command}"
         raise self.create_error(_NOT_INDEPENDENT, hint)
@@ -618,7 +618,7 @@ class IrCheck(NetworkCheck):
             reason = f"a rounding of the input changes {name} by {noise}"
         return self.create_error(
             f"cannot be proven by numbers: {reason}",
-            hint="nothing was published; without --self_check strict it is, and its record says so",
+            hint="nothing was published; only --self_check strict refuses such an IR",
         )
 
 

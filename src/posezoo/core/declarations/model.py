@@ -438,8 +438,8 @@ class People:
     Attributes:
         photo: the name of the model that detects them, or ``WHOLE_IMAGE``.
         video: the same, or ``TRACKING``.
-        whole_image: if the model finds nobody in a photo, the whole image is taken as one person,
-            who is kept with this score or more, 0..1; None: nobody is found then.
+        whole_image: if the model finds no person in a photo, the whole image is taken as one
+            person, who is kept with this score or more, 0..1; None: no person is found then.
     """
 
     photo: str

@@ -1,4 +1,4 @@
-"""What a file is that a user names in place of a model, by the ending of its name, and what to do
+"""What a file is that a user names instead of a model, by the ending of its name, and what to do
 with it.
 """
 

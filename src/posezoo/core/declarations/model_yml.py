@@ -269,7 +269,7 @@ _FLOAT_LAYERS = record(
 _QUANTIZATION = record(
     model.QuantizationSettings,
     Key("preset", one_of(("performance", "mixed"))),
-    Key("subset_size", integer(1, MAX_SAMPLES), "The most samples to calibrate on."),
+    Key("subset_size", integer(1, MAX_SAMPLES), "The largest number of samples for calibration."),
     Key("model_type", one_of(("transformer",))),
     Key("max_shift_px", positive(MAX_SHIFT_PX)),
     Key("min_agreement", positive(1.0)),
@@ -280,7 +280,7 @@ _PEOPLE = record(
     model.People,
     required_key("photo", LINE, f"The model that detects them, or {model.WHOLE_IMAGE}."),
     required_key("video", LINE, f"The same, or {model.TRACKING}."),
-    Key("whole_image", positive(1.0), "The least score of the whole photo, if nobody is found."),
+    Key("whole_image", positive(1.0), "The lowest score of the whole photo, if nobody is found."),
     check=_check_people,
 )
 #: The arguments are read together with the inputs; see ``mo_args``.
@@ -308,11 +308,13 @@ _SHARED_KEYS = (
 )
 _FILE_KEYS = (
     Key("origin", _ORIGIN),
-    Key("revision", integer(1, 1_000_000), "Counts up when the files change."),
+    Key("revision", integer(1, 1_000_000), "Increased when the files change."),
     Key("files", FILES),
     Key("postprocessing", list_of(STEP)),
     Key(
-        "network", _NETWORK, "One of ours, and its arguments: the checkpoint contains its weights."
+        "network",
+        _NETWORK,
+        "A network of posezoo, and its arguments; the weights are in the checkpoint.",
     ),
     Key(
         "checkpoint",

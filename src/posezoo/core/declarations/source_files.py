@@ -104,7 +104,7 @@ def _read_size(node: YamlNode) -> int | None:
 _UNKNOWN_SCHEMA: Schema = {"const": UNKNOWN}
 _SIZE_SCHEMA: Schema = {
     **integer(0, MAX_SIZE).schema,
-    "description": "Bytes: also the most that is ever read.",
+    "description": "In bytes; no more than this is ever read.",
 }
 _SIZE = FieldType(_read_size, {"anyOf": [_SIZE_SCHEMA, _UNKNOWN_SCHEMA]})
 _DIGEST_SCHEMAS = _TAGGED_DIGEST.schema["anyOf"]

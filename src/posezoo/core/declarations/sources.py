@@ -1,6 +1,7 @@
 """The types of sources that model.yml can name: for each a class, and its keys in ``SOURCES``.
 
-``core.download.source_types`` downloads them; a plug-in has class, keys and download in one place.
+``core.download.source_types`` downloads them. A type that few models use, or that a plug-in adds,
+has its class, keys and download in one module, which is imported when a model.yml names it.
 """
 
 from __future__ import annotations
@@ -315,7 +316,7 @@ SOURCES: Mapping[str, FieldType[Source]] = {
     "npm_package": _NPM,
 }
 _TAGGED_SOURCE = tagged(SOURCES)
-#: Types that installed packages add: a ``core.download.source_types.SourceType`` with a
+#: Types of features and of installed packages: a ``core.download.source_types.SourceType`` with a
 #: ``field_type``.
 _ADDED_SOURCES: LazyTable[Any] = LazyTable("posezoo.source_types", object, {})
 

@@ -52,8 +52,8 @@ _MAX_READ = CHUNK
 
 
 @dataclass(slots=True)
-class _Part:
-    """A part of a file, from its current position."""
+class _StreamSlice:
+    """The next bytes of a stream, and no more of it."""
 
     stream: IO[bytes]
     left: int  # in bytes
@@ -65,7 +65,7 @@ class _Part:
 
 
 #: The name, the declared size in bytes and the open stream of each member, in the archive's order.
-Members = Generator[tuple[str, int, IO[bytes] | _Part], None, None]
+Members = Generator[tuple[str, int, IO[bytes] | _StreamSlice], None, None]
 
 
 def unpack_archive(
@@ -185,7 +185,7 @@ class _MemberNames:
         return name
 
 
-def _read_pieces(archive: str, stream: IO[bytes] | _Part) -> Iterator[bytes]:
+def _read_pieces(archive: str, stream: IO[bytes] | _StreamSlice) -> Iterator[bytes]:
     while True:
         with translate_archive_errors(archive):  # an error here is the archive's, not the disk's
             piece = stream.read(CHUNK)
@@ -298,7 +298,7 @@ def _open_packed(path: Path, index: Path) -> Members:
                     f"{index.name}: the member {name[:60]!a} is not inside {path.name}"
                 )
             packed.seek(start)
-            yield name, end - start, _Part(packed, end - start)
+            yield name, end - start, _StreamSlice(packed, end - start)
 
 
 def _read_index(path: Path, index: Path) -> dict[str, Any]:

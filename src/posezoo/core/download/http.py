@@ -296,7 +296,7 @@ def _is_named(url: str, download_options: DownloadOptions) -> bool:
 
 
 def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Is called by requests in place of adding a login, which would replace one in the headers."""
+    """Is called by requests instead of adding a login, which would replace one in the headers."""
     return request
 
 

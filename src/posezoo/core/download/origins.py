@@ -55,7 +55,7 @@ def entry_path(digest: Digest) -> str:
     """The path of a file relative to a store's root, with / as the separator.
 
     Raises:
-        ValueError: the digest is no hexadecimal number, so it would name another place.
+        ValueError: the digest is not a hexadecimal number, so it would name another place.
     """
     if not digest.value.isalnum():
         raise ValueError(f"{digest.value!r} is not a digest")

@@ -196,7 +196,7 @@ def replace_text(name: str, published: Path, steps: Sequence[RegexReplace]) -> s
     """The text of a published file (UTF-8) after all replacements, in order; lines end with a
     newline.
 
-    A DownloadError if it is no text, does not match a pattern, or replacing takes too long.
+    A DownloadError if it is not text, does not match a pattern, or replacing takes too long.
     """
     try:
         if published.stat().st_size > MAX_BYTES:

@@ -33,8 +33,8 @@ class SourceType:
     #: the file; raises DownloadError if they differ, or the source does not have it. If it is None,
     #: the source is opened and its first byte is read.
     check: Callable[[Any, SourceFile, DownloadContext], tuple[str, ...]] | None = None
-    #: Its ``$type`` and its keys in model.yml. Only plug-ins set it; those of the built-in types
-    #: are in ``core.declarations.sources``, which reads model.yml without this package.
+    #: Its ``$type`` and its keys in model.yml; None if they are in ``core.declarations.sources``,
+    #: which reads model.yml without the modules that download.
     field_type: FieldType[Any] | None = None
 
 

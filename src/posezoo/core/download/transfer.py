@@ -36,7 +36,7 @@ ACCESS_POINTS = "access_points.json"
 _MAX_BYTES = 16 << 20
 #: Decompression needs so much of the contents before a point (RFC 1951).
 WINDOW_BYTES = 1 << 15
-#: One compressed byte has at most so many bytes of contents.
+#: One compressed byte has at most this many bytes of contents.
 _MOST_CONTENTS = 1032
 
 

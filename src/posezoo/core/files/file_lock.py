@@ -216,7 +216,7 @@ def guard_of(path: Path) -> Path:
 def lock_guard(
     guard: Path, on_wait: Callable[[], None] = _do_nothing, *, wait_s: float = math.inf
 ) -> int | None:
-    """As ``lock_file``, for a file that nobody writes or renames: Windows has this lock, too.
+    """As ``lock_file``, for a file that is never written or renamed: Windows has this lock, too.
 
     ``release_guard`` releases it.
     """

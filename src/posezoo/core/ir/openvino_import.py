@@ -51,7 +51,7 @@ def import_openvino(*, extra: str = "convert") -> ModuleType:
         module = import_optional("openvino", extra=extra)
         if not hasattr(module, "Core"):
             # Both packages have openvino/__init__.py, and pip removes it with either of them.
-            reason = "files of it are missing, as after uninstalling openvino-dev"
+            reason = "some of its files are missing, as after uninstalling openvino-dev"
             error = MissingPackageError("openvino", extra=extra, reason=reason)
             error.hint = (
                 f"{pip_command()} install --force-reinstall --no-deps openvino=={installed}"
@@ -136,4 +136,4 @@ def error_text(error: BaseException) -> str:
         )
     if not lines:
         return type(error).__name__
-    return lines[-1].rstrip(".").replace("std::bad_alloc", "it needs more memory than there is")
+    return lines[-1].rstrip(".").replace("std::bad_alloc", "it needs more memory than is available")

@@ -127,7 +127,7 @@ class Provenance:
     is_independent: bool = False
     nodes: NodeProof | None = None  # None if inner tensors were not to be compared
     was_checked: bool = False  # whether the self-check was not skipped
-    #: Who vouches for an IR that another machine made, in place of a self-check: ``signed`` or
+    #: Who vouches for an IR that another machine made, instead of a self-check: ``signed`` or
     #: ``locked`` (a posezoo.lock lists it), or ``trusted from HOST``; empty if it was made here.
     trust: str = ""
     received: str = ""  # the SHA-384 of the other machine's record

@@ -280,7 +280,7 @@ class LockFile:
 
     def _require(self, spec: ModelSpec) -> None:
         """Refuse a model whose declaration or files differ from the locked ones."""
-        hint = f"posezoo lock {spec.full_name} records the present files"
+        hint = f"posezoo lock {spec.full_name} records the files as they are now"
         for present in declaration_entries(spec, self.timestamp):
             locked = self.entries.get(present.key)
             if locked is None:
@@ -344,8 +344,8 @@ class AgreedIr:
                     f"{self.model}: {self.files[suffix]} is {content.digest}, "
                     f"{self.lock} has {self.digests[suffix][:12]}…",
                     hint=(
-                        "another OpenVINO or other settings make another IR: use those it was"
-                        " locked with"
+                        "another OpenVINO or other settings make another IR: use those of the"
+                        " locked IR"
                     ),
                 )
 

@@ -327,18 +327,18 @@ class ChildProcess:
         """
         self._is_waiting = True
         self._messages.send((args, listener is not None, _working_folder(), dict(os.environ)))
-        watch = _Watch(self.pid)
-        kind, value = self._receive(check, watch)
+        monitor = _LimitMonitor(self.pid)
+        kind, value = self._receive(check, monitor)
         while kind in ("event", "output", "limits"):
             if kind == "output":
                 sys.stdout.write(value)
                 sys.stdout.flush()
             elif kind == "limits":
-                watch.set_limits(value)
+                monitor.set_limits(value)
             else:
                 assert listener
                 listener(value)
-            kind, value = self._receive(check, watch)
+            kind, value = self._receive(check, monitor)
         self._is_waiting = False
         if kind == "result":
             return value
@@ -347,9 +347,9 @@ class ChildProcess:
             error.__cause__ = RuntimeError(f"in the child process:\n{trace}")
         raise error
 
-    def _receive(self, check: CancelCheck, watch: _Watch) -> Any:
+    def _receive(self, check: CancelCheck, monitor: _LimitMonitor) -> Any:
         while True:
-            if problem := watch.find_excess():
+            if problem := monitor.find_excess():
                 self.kill()
                 raise problem
             try:
@@ -438,7 +438,7 @@ class _Messages:
             self._at_end()
 
 
-class _Watch:
+class _LimitMonitor:
     """Compares what a process uses with the limits that it has announced."""
 
     def __init__(self, pid: int) -> None:

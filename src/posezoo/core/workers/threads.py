@@ -44,7 +44,7 @@ def map_ordered(
     """The results of ``work`` for all items, in the order of the items, computed by ``jobs``
     threads.
 
-    If ``work`` raises for an item, the exception is raised here in place of its result. If the
+    If ``work`` raises for an item, the exception is raised here instead of its result. If the
     caller is interrupted, the threads stop at their next check; they never keep the process alive.
     """
     if jobs == 1 or len(items) < 2:

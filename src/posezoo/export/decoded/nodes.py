@@ -118,7 +118,7 @@ def select_highest(scores: Node, limit: int) -> TwoNodes:
         limit: N; 0 for all, whose number is then known.
 
     Raises:
-        ValueError: there are not so many.
+        ValueError: there are not this many.
     """
     (count,) = static_sizes(scores.get_output_partial_shape(0))
     if 0 <= count < limit:

@@ -167,7 +167,7 @@ def run(args: _Args) -> int:
 def _describe_files(
     args: _Args, options: ExportOptions, context: Context
 ) -> dict[str, NetworkFile]:
-    """The files of networks that the user names in place of models, by the names they get."""
+    """The files of networks that the user names instead of models, by the names they get."""
     from posezoo.run.runtime.runtime_config import LoadOptions
 
     paths = [Path(name) for name in args.models if is_network_file(name)]

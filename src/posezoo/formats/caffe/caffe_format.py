@@ -25,7 +25,7 @@ def find_prototxt(spec: ModelSpec, caffemodel: Path) -> Path:
     """The file with the layers: the one that ``--input_proto`` names, else that of the same name.
 
     Raises:
-        ConversionError: it is none of the model's files, so nothing has verified it.
+        ConversionError: it is not one of the model's files, so nothing has verified it.
     """
     named = dict(spec.mo_args).get(INPUT_PROTO, "").removeprefix("$dl_dir/")
     # It comes with all else out of its archive, which was verified.
@@ -34,7 +34,7 @@ def find_prototxt(spec: ModelSpec, caffemodel: Path) -> Path:
     name = named or f"{posixpath.splitext(spec.source_name)[0]}.prototxt"
     if not (is_unpacked or is_of_mo) and name not in spec.file_names:
         raise ConversionError(
-            f"{spec.full_name}: the file with its layers, {name}, is none of its files",
+            f"{spec.full_name}: the file with its layers, {name}, is not one of its files",
             hint=f"{INPUT_PROTO} names the .prototxt",
         )
     return spec.path_beside_source(caffemodel, name)
@@ -107,7 +107,7 @@ def _is_misread(layer: Message) -> bool:
 
 
 def arrange_detections(rows: Array, count: int) -> Array:
-    """The rows of a detector as OpenVINO has them: by class, then by score, and always so many.
+    """The rows of a detector as OpenVINO has them: by class, then by score, and always this many.
 
     A row is: image, class, score, left, top, right, bottom. The image of the row after the last is
     -1.

@@ -78,10 +78,10 @@ class Message:
         return numbers[-1] if numbers else default
 
     def integers(self, name: str) -> list[int]:
-        """All values of that name; a ConversionError if one is no whole number."""
+        """All values of that name; a ConversionError if one is not a whole number."""
         numbers = self.numbers(name)
         if not all(number.is_integer() for number in numbers):
-            raise self.make_error(f"{name} is no whole number")
+            raise self.make_error(f"{name} is not a whole number")
         return list(map(int, numbers))
 
     def integer(self, name: str, default: int) -> int:
@@ -121,10 +121,10 @@ def read_prototxt(path: Path) -> Message:
             nested too deeply; the message names the line.
     """
     hint = "the .caffemodel and the .prototxt may be exchanged"
-    return _Parser(path, read_layers_text(path, ".prototxt", MAX_BYTES, hint=hint)).read()
+    return _PrototxtParser(path, read_layers_text(path, ".prototxt", MAX_BYTES, hint=hint)).read()
 
 
-class _Parser:
+class _PrototxtParser:
     def __init__(self, path: Path, text: str) -> None:
         self._file = path
         self._line = 1

@@ -389,7 +389,7 @@ def another_name(view: ModelView) -> Violations:
             continue
         similar = get_close_matches(name, own_names, 1, cutoff=0.85)
         if similar:
-            message = f"{name}, which is almost {similar[0]}, is no model of this registry"
+            message = f"{name}, which is almost {similar[0]}, is not a model of this registry"
             yield RuleViolation(place, message, "card", name, expected=similar[0])
 
 

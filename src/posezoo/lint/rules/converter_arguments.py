@@ -53,7 +53,7 @@ def dead_path(view: ModelView) -> Violations:
         for root, name in _PATH.findall(argument.value):
             if not _may_exist(view, argument.flag, root, name.rstrip("/")):
                 path = f"${root}/{name}"
-                message = f"{argument.flag} names {path}, which is no file of the model"
+                message = f"{argument.flag} names {path}, which is not a file of the model"
                 yield RuleViolation(argument.node, message, actual=path)
 
 

@@ -145,7 +145,7 @@ def hash_name(view: ModelView) -> Violations:
 
 @rule(unless=("source-name", "hash-name"))
 def same_source(view: ModelView) -> Violations:
-    """Files with one address are one file, with one size and checksum, and a model declares it
+    """Files with the same address have the same size and checksum, and a model declares such a file
     once. Files with the same checksum have the same size.
 
     Example: two models that download one URL, with two checksums
@@ -213,7 +213,7 @@ def _compare_files(file: SourceFile, other: SourceFile, name: str, *, is_own: bo
 
 @rule()
 def same_package(view: ModelView) -> Violations:
-    """A version of a package has one digest and one size, whichever of its files models need.
+    """A version of a package has one digest and one size, whichever of its files a model uses.
 
     Example: tarball_size: 144509169, and 14450916 for another file of the same package
     """

@@ -46,7 +46,7 @@ PHRASES = {
 
 @rule()
 def license_text(view: ModelView) -> Violations:
-    """The license text exists and begins with the line of its holder: MIT and BSD demand it.
+    """The license text exists and begins with the line of its holder: MIT and BSD require it.
 
     Example: license: {spdx: MIT, text: MIT.txt} without licenses/MIT.txt
     """

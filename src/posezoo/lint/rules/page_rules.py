@@ -48,7 +48,7 @@ def index_row(view: ModelView) -> Violations:
         if is_first:
             others = listed.keys() - view.zoo.registry.entries.keys()
         for name in sorted(others):
-            message = f"{path.name} has a row for {name}, which is no model of this registry"
+            message = f"{path.name} has a row for {name}, which is not a model of this registry"
             yield RuleViolation(FileLocation(str(path), listed[name]), message, "index", name)
 
 

@@ -193,7 +193,7 @@ def example_picture(view: ModelView) -> Violations:
     content = path.read_bytes()
     message = ""
     if not (content.startswith(_JPEG[0]) and content.rstrip(b"\0").endswith(_JPEG[1])):
-        message = f"{PICTURE} is no complete JPEG image"
+        message = f"{PICTURE} is not a complete JPEG image"
     else:
         owners = view.zoo.models_by(_read_picture)[sha256(content).digest()]
         others = [other.name for other in owners if other is not view]

@@ -30,13 +30,13 @@ DEVICE_FLAGS = FlagGroup(
     Flag(
         "--nodes DIR",
         "with --device: if an output differs, name the first operation that does, and write the"
-        " smallest IR that shows it, with its inputs, to this folder, for a report to the device's"
-        " makers",
+        " smallest IR that shows it, with its inputs, to this folder, for a bug report",
     ),
     title="proof on a device",
     description="With --device, each MODEL is the name of a model, an .xml or an .onnx. It runs on"
-    " random images and photos: on the device as in posezoo run, and on the CPU in f32. It may"
-    " differ by five times what rounding its constants in the device's precision changes.",
+    " random images and photos: on the device as in posezoo run, and on the CPU in f32. They"
+    " may differ by five times as much as rounding its constants to the device's precision changes"
+    " the outputs.",
 )
 
 
@@ -197,8 +197,8 @@ PLAN = PlanDetail(
     "device",
     Flag(
         "--device DEVICE",
-        "also say whether this device can run the IR that are there: whether their shapes are"
-        " static, and which operations it refuses; NPU may be checked without one",
+        "also say whether this device can run the existing IR: whether their shapes are static, and"
+        " which operations it refuses; NPU can be checked on a machine without one",
     ),
     _plan_device,
 )

@@ -193,7 +193,7 @@ def _collect_feeds(estimator: Estimator, place: int, images: Sequence[Image]) ->
 def _compare_poses(
     photo: Path, expected: Sequence[Pose], actual: Sequence[Pose]
 ) -> PoseComparison | None:
-    """None if they have no keypoints, or the CPU finds nobody."""
+    """None if they have no keypoints, or the CPU finds no person."""
     if not expected or not len(expected[0].keypoints):
         return None
     similarities = []

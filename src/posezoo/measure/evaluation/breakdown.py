@@ -62,7 +62,7 @@ class ImageScore:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nobody is annotated, not even a crowd or a person without keypoints."""
+        """Whether no person is annotated, not even a crowd or a person without keypoints."""
         return not self.image.people
 
 

@@ -28,7 +28,7 @@ _FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[MappedFile], dict[str, 
 
 _HINT = "a .pth that torch.save wrote, a .safetensors or an MXNet .params can be read"
 
-# Files that are often found in place of a checkpoint: the position of their magic bytes, these
+# Files that are often found instead of a checkpoint: the position of their magic bytes, these
 # bytes, and a name for messages.
 _OTHER_KINDS = (
     (0, b"<", "a web page or XML: the download did not get the file"),

@@ -35,7 +35,7 @@ MAX_DIMENSIONS = 32
 BOOL = "bool"
 BFLOAT16 = "bf16"
 
-# For two types that NumPy cannot read directly: the types that are read in place of them.
+# For two types that NumPy cannot read directly: the types that are read instead of them.
 _STORED = {BOOL: "u1", BFLOAT16: "<u2"}
 
 

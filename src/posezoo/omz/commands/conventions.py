@@ -117,7 +117,7 @@ def _printable_lines(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
 
 
-class _Parser(parsers.SafeParser):
+class _OmzParser(parsers.SafeParser):
     """Reads an abbreviation as Open Model Zoo's parser does, although there are more flags here."""
 
     def _get_option_tuples(self, option_string: str) -> list[Any]:
@@ -163,7 +163,7 @@ class OmzCommand:
 
     def create_parser(self) -> argparse.ArgumentParser:
         """The parser of the command."""
-        parser = _Parser(
+        parser = _OmzParser(
             prog=self.name, description=self.summary, formatter_class=parsers.HelpFormatter
         )
         flags.add_flags(
@@ -271,7 +271,7 @@ def select_omz_models(
     globs = []
     if release:
         globs = list(filter(_is_glob, patterns or ()))
-    search = _Search(settings, patterns or (), globs)
+    search = _ReleaseSearch(settings, patterns or (), globs)
     if release and (patterns is None or globs):
         search.open(_with_release(settings, release))
     if release and patterns is None:
@@ -290,7 +290,7 @@ def _is_glob(pattern: str) -> bool:
     return any(mark in pattern for mark in "*?[")
 
 
-class _Search:
+class _ReleaseSearch:
     """Looks up patterns in Open Model Zoo's releases, and opens those that are needed."""
 
     def __init__(self, settings: Settings, patterns: Sequence[str], globs: Sequence[str]) -> None:

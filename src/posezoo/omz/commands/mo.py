@@ -518,7 +518,7 @@ def _framework(args: MoArgs, original: Path, is_saved_model: bool) -> Framework:
             _, steps = explain_model_file(str(original))
             hint = steps or hint
         raise ConversionError(problem, hint=hint)
-    problem = f"{original}: the ending of its name does not tell the framework"
+    problem = f"{original}: the ending of its name does not show the framework"
     if framework:
         problem = f"--framework {sanitize(framework)}: there is no such framework"
     raise ConversionError(problem, hint=f"give --framework {' or --framework '.join(READ)}")

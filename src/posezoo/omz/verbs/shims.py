@@ -49,7 +49,7 @@ RELEASES = (
 
 _OLD_RELEASE = (
     "It has the commands and models of {release}, but not its OpenVINO: pip installs OpenVINO"
-    " 2025.2 or later and NumPy 1.24 or later, also in place of older ones that an earlier command"
+    " 2025.2 or later and NumPy 1.24 or later, also instead of older ones that an earlier command"
     " installed. Where scripts need those, name them in a file for PIP_CONSTRAINT; then pip takes"
     " the real openvino-dev."
 )
@@ -121,9 +121,9 @@ FLAGS = (
     ),
     Flag(
         "--wheel_version VERSION",
-        "the version that the stand-in satisfies; of openvino-dev, it is also the one whose models"
-        f" --all and --print_all of the commands mean (default: {_USUAL_RELEASE}, and {RELEASE} of"
-        " mediapipe)",
+        "the version that the stand-in satisfies; of openvino-dev, it is also the release whose"
+        " models --all and --print_all of the commands select (default:"
+        f" {_USUAL_RELEASE}, and {RELEASE} of mediapipe)",
     ),
     Flag(
         "--force",

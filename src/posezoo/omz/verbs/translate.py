@@ -1,4 +1,4 @@
-"""posezoo translate: convert one file outside of any registry, to ONNX or IR."""
+"""posezoo translate: convert a file that is in no registry to ONNX or IR."""
 
 from __future__ import annotations
 

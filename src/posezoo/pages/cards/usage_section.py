@@ -108,7 +108,7 @@ def _describe_people(facts: ModelFacts, people: People, *, linked: bool) -> Para
         )
     if people.whole_image is not None:
         yield (
-            "If nobody is found in a photo, the whole photo is taken as one person, who is kept"
+            "If no person is found in a photo, the whole photo is taken as one person, who is kept"
             f" with a score of {people.whole_image:g} or more."
         )
     decoder = DECODERS.find(facts.model.decoder.name) if facts.model.decoder else None

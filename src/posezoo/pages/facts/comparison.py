@@ -546,7 +546,7 @@ def _most_common(groups: _Groups) -> tuple[str, _BySubject]:
 
 
 def _prefer_own(groups: _Groups, own_groups: _Groups) -> tuple[str, _BySubject]:
-    """As ``_most_common``, and in place of these, those of this machine with the same settings."""
+    """As ``_most_common``, and instead of these, those of this machine with the same settings."""
     machine, settings = _most_common_setting(groups or own_groups)
     chosen = {**groups.get((machine, settings), {})}
     for (_, others), measurements in own_groups.items():

@@ -62,7 +62,9 @@ FLAGS = (
     ),
     *MEASUREMENT_FLAGS,
     Flag("--picture FILE", "also draw a chart, as an .svg or .png file", output=flags.RESULT),
-    flags.weights_dir_flag("folder of the IR, to show their sizes, and what proves them"),
+    flags.weights_dir_flag(
+        "folder of the IR, to show their sizes, and what they were compared with"
+    ),
     flags.REGISTRY,
     flags.format_flag(("text", "json", "csv", "markdown")),
     "quiet",

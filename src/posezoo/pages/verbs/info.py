@@ -88,7 +88,7 @@ FLAGS = (
     flags.MODELS,
     Flag(
         "--why_not NAME",
-        "say why the zoo does not have a model, and which ones do the same",
+        "say why the zoo does not have a model, and which models can replace it",
     ),
     FILTER_FLAGS,
     f"{flags.REGISTRY} {flags.FORMAT}",

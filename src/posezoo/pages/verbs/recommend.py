@@ -44,7 +44,7 @@ posezoo recommend --keypoints 133
 posezoo recommend --task detection --license permissive
 """
 
-# Of so many models of which something is unknown, the figures are printed.
+# Of this many models of which something is unknown, the figures are printed.
 _MOST_UNKNOWN = 15
 
 # COCO-WholeBody has 133 keypoints.
@@ -65,14 +65,15 @@ _TASKS = ("human_pose_estimation", "detection")
 FLAGS = (
     Flag(
         "--min_ap SHARE",
-        "the least AP, such as 0.3: the measured one, or the published one of weights that were not"
-        " measured",
+        "the lowest AP, such as 0.3: the measured one, or the published one of weights that were"
+        " not measured",
         flags.parse_fraction,
     ),
     Flag(
         "--max_latency TIME",
         "the longest time from an image file to drawn poses, such as 60ms, as measured: on this"
-        " machine if posezoo benchmark --pipeline --requests 1 ran here, else on the one named",
+        " machine if posezoo benchmark --pipeline --requests 1 ran here, else on the machine"
+        " that is named",
         _milliseconds,
     ),
     Flag(
@@ -233,7 +234,7 @@ def _lines(
 def _unknown_lines(
     answer: Recommendation, limits: RequiredValues, comparison: ModelComparison
 ) -> Iterator[str]:
-    yield "these may meet the limits, but something is not known:"
+    yield "these may meet the limits, but some of their values are not known:"
     rows = {row.name: row for row in comparison.rows}
     names = list(answer.unknown)
     for name in names[:_MOST_UNKNOWN]:

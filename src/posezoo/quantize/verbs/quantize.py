@@ -76,7 +76,7 @@ FLAGS = (
         "--max_drop D",
         "with --annotations or --metric: the largest allowed drop of the accuracy, in points: 0.5"
         " allows AP 0.605 after 0.610. More layers stay in floating point until the drop is small"
-        " enough; if it never is, the exit code is 1, and the best IR is written all the same",
+        " enough; if it never is, the best IR is still written, and the exit code is 1",
         flags.number(0, 100),
     ),
     Flag(

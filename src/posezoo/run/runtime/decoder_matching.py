@@ -202,7 +202,7 @@ def describe_undecoded(graph: Graph, options: LoadOptions) -> tuple[ModelSpec, I
 
 
 def _require_labels(graph: Graph, labels: Sequence[str], decoder: Decoder) -> None:
-    """Refuse names of classes for a network that finds none, or not so many."""
+    """Refuse names of classes for a network that finds none, or not this many."""
     record = find_decoder(decoder.name)
     if not (record.finds_boxes or record.finds_classes or record.has_own_boxes):
         raise InferenceError(

@@ -161,9 +161,9 @@ class Estimator:
         Args:
             tracks_videos: whether ``stream`` still follows one person through a video, without the
                 detector.
-            whole_image: if the other model finds nobody, the whole image is taken as one person,
-                who is kept with this score or more, 0..1; None: nobody is found then. As the score
-                of a box, this person gets the least score of the other model's boxes.
+            whole_image: if the other model finds no person, the whole image is taken as one person,
+                who is kept with this score or more, 0..1; None: no person is found then. As the
+                score of a box, this person gets the least score of the other model's boxes.
 
         Raises:
             InferenceError: this model finds people itself.
@@ -214,7 +214,7 @@ class Estimator:
 
         The next item is read when a slot is free and the caller asks for the next result; of a list
         or another sequence, as many more are read, which delays none of them. If an item fails, its
-        error is raised in place of its result; the caller may then ask for the next result. A
+        error is raised instead of its result; the caller may then ask for the next result. A
         caller that stops early must close the stream, which is also a context manager. ``close``
         returns when no work is running any more.
 
@@ -235,8 +235,8 @@ class Estimator:
                 cut; a person is numbered when they are seen for the second time.
             smooth: also smooth keypoints and boxes over time; it implies ``track``.
             detect_every: the detector runs on every Nth frame, after a frame in which a person is
-                lost, when the camera has moved by a twentieth of the picture, and whenever nobody
-                is followed. In between, people are expected around their
+                lost, when the camera has moved by a twentieth of the picture, and whenever no
+                person is followed. In between, people are expected around their
                 last keypoints, and new ones are not found. If it is above 1, frames are processed
                 one after the other. None: as ``is_video`` says; otherwise 1.
             time_s: returns the time of an item in the video, in seconds; None: there are 30 frames

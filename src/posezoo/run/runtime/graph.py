@@ -390,7 +390,7 @@ def _read_ultralytics_yaml(xml: Path) -> str:
 
 
 def is_named_original(path: Path) -> bool:
-    """Whether a file is an original that OpenVINO reads in place of an IR, by its name."""
+    """Whether a file is an original that OpenVINO reads instead of an IR, by its name."""
     return path.suffix.lower() in ORIGINALS
 
 
@@ -425,7 +425,7 @@ def _require_original(path: Path) -> tuple[Path, ...]:
         raise InferenceError(f"{path}: {problem}")
     if not model_format.recognises(path):
         raise InferenceError(
-            f"{path}: is no complete {_KINDS[path.suffix.lower()]} file",
+            f"{path}: is not a complete {_KINDS[path.suffix.lower()]} file",
             hint="export the model again",
         )
     weights = [path.parent / name for name in sorted(model_format.external_files(path))]

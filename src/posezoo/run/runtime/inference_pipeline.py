@@ -118,7 +118,7 @@ class RegionSteps(Generic[Region]):
     def follow(self, number: int) -> FrameSteps:
         """The steps for the frames of one video, in which people are followed from their landmarks
         in the frame before, as MediaPipe does. The detector runs on each ``number``-th frame and
-        whenever nobody is followed, but not while as many as possible are.
+        whenever no person is followed, but not while as many as possible are.
         """
         followed: list[Region] = []
         frames = count()

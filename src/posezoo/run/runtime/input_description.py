@@ -1,5 +1,5 @@
-"""How images get into a network, and how what it finds is called: one description, whoever states
-it.
+"""How images are prepared for a network, and the names of what it finds: one description for all
+sources.
 
 model.yml, the model of ``--as``, ``model_info`` of Model API (Geti), and Ultralytics' metadata
 become an ``InputDescription``; the pipelines read nothing else.
@@ -408,7 +408,7 @@ def are_channels_last(graph: Graph, maps: Shape) -> bool:
 
 
 def name_keypoints(graph: Graph, names: tuple[str, ...], count: int) -> Skeleton:
-    """The skeleton with these names, for a network that finds so many keypoints.
+    """The skeleton with these names, for a network that finds this many keypoints.
 
     Raises:
         InferenceError: there are more or fewer names, or one occurs twice.
@@ -435,7 +435,7 @@ def name_keypoints(graph: Graph, names: tuple[str, ...], count: int) -> Skeleton
 
 
 def require_class_names(graph: Graph, labels: Collection[str], decoder: Decoder) -> None:
-    """Check that outputs whose size follows from the number of classes have so many.
+    """Check that outputs whose size follows from the number of classes have this many.
 
     Raises:
         InferenceError: they have more or fewer.

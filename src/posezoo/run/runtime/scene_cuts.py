@@ -8,7 +8,7 @@ from posezoo.core.arrays import Doubles
 from posezoo.poses.letterbox import Size, image_size
 from posezoo.run.images import Image
 
-# A frame is compared by so many of its pixels, in blocks. These values were chosen on photos, for
+# A frame is compared by this many of its pixels, in blocks. These values were chosen on photos, for
 # pans by a third of the picture, flashes, and people who walk past the camera.
 _ROWS, _COLUMNS = 48, 64
 _BLOCKS = 4  # in each direction

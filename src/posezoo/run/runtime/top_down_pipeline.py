@@ -127,7 +127,7 @@ class TopDownPipeline(NetworkPipeline):
         return (yield from self._take_whole(image))
 
     def _take_whole(self, image: Image) -> PipelineSteps:
-        """The whole image as one person, if the model does so where the detector finds nobody."""
+        """The whole image as one person, if the model does so when the detector finds no person."""
         if self._whole_image is None:
             return []
         poses = yield from self._estimate_whole(image)
@@ -144,7 +144,7 @@ class TopDownPipeline(NetworkPipeline):
     def detect_every(self, number: int) -> FrameSteps:
         """As ``track``, for any number of people: the detector runs on each ``number``-th frame,
         after a frame in which a person is lost, if the camera has moved so far that others may have
-        come into view, and if nobody is seen. In between, boxes follow from the last keypoints.
+        come into view, and if no person is seen. In between, boxes follow from the last keypoints.
 
         Raises:
             InferenceError: there is no detector.

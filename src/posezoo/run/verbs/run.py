@@ -86,8 +86,8 @@ FLAGS = (
         nargs="+",
     ),
     flags.output_flag(
-        "folder for the drawn images and videos, and poses.json; of one input, also the name of its"
-        " picture or video alone, such as out.mp4",
+        "folder for the drawn images and videos, and poses.json; for one input, also the file to"
+        " write, such as out.mp4",
         "results/MODEL in your cache folder",
     ),
     "precision device",

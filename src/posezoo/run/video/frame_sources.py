@@ -47,20 +47,20 @@ _SILENCE_MS = 10_000
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
 
-# A connection that held for so long had no lasting fault: after it, pauses begin anew.
+# A connection that held for so long had no lasting fault: after it, pauses start again.
 _STEADY_S = 10.0
 
 # The largest piece of memory that FFmpeg may take, in bytes: a frame of 12K in BGR has 239 MB.
 _MAX_FFMPEG_BYTES = 256 << 20
 
-# Containers estimate the number of frames from duration and rate: so many missing frames may be
+# Containers estimate the number of frames from duration and rate: this many missing frames may be
 # rounding.
 _TOLERATED_SHARE = 0.05
 _TOLERATED_FRAMES = 5
 
 
 # Gaps between frames are damage only in a video whose frames are equally far apart otherwise: at
-# most this share of at least so many steps are gaps.
+# most this share of at least this many steps are gaps.
 _MAX_GAPS = 0.05
 _MIN_STEPS = 20
 

@@ -103,7 +103,9 @@ def _source_of(address: str) -> model.Source:
     of_npm = _NPM_ADDRESS.fullmatch(address)
     if of_npm is None and address.startswith("npm:"):
         hint = "expected npm:PACKAGE@VERSION/package/FILE"
-        raise SettingsError(f"--from: {sanitize(address)}: is no file of an npm package", hint=hint)
+        raise SettingsError(
+            f"--from: {sanitize(address)}: is not a file of an npm package", hint=hint
+        )
     if of_npm:
         package, version, member = of_npm.groups()
         return NpmPackageSource(package, version, member)

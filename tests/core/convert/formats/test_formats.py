@@ -21,7 +21,7 @@ from posezoo.formats.tflite import is_tflite
 
 def test_each_format_is_a_framework_of_model_yml():
     missing = set(FORMATS.builtin) - set(Framework)
-    assert not missing, f"add to Framework in spec/model.py: {missing}"
+    assert not missing, f"add to Framework in core/declarations/model.py: {missing}"
 
 
 @pytest.mark.parametrize("name", FORMATS.builtin)

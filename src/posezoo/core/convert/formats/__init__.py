@@ -91,7 +91,7 @@ class ModelFormat:
     external_files: Callable[[Path], Collection[str]] = lambda path: ()
     #: The input of OpenVINO: a path, or the content of a file for its frontend.
     openvino_input: Callable[[ModelSpec, Path], Path | bytes] = lambda spec, path: path
-    #: Reads a verified file as an ``openvino.Model``, in place of a frontend of OpenVINO.
+    #: Reads a verified file as an ``openvino.Model``, instead of a frontend of OpenVINO.
     read_network: Callable[[ModelSpec, Path], Any] | None = None
     #: The outputs that the file itself declares, in its order: the name of each tensor by the
     #: output's title; empty if it declares none.

@@ -210,7 +210,9 @@ def _find_computed(nodes: Sequence[_Node], constants: Collection[str]) -> frozen
     return frozenset(computed)
 
 
-class _Weight(NamedTuple):
+class _StoredTensor(NamedTuple):
+    """The weights of a tensor, and where in the file they are, in bytes."""
+
     name: str
     dtype: str  # empty for a type that is not compared
     shape: list[int]
@@ -219,7 +221,7 @@ class _Weight(NamedTuple):
     external: Mapping[str, str]  # where its values are, if they are in another file
 
 
-def _read_tensor(buffer: Buffer, tensor: ProtobufField) -> _Weight:
+def _read_tensor(buffer: Buffer, tensor: ProtobufField) -> _StoredTensor:
     shape: list[int] = []
     start = end = 0
     dtype = name = ""
@@ -238,10 +240,10 @@ def _read_tensor(buffer: Buffer, tensor: ProtobufField) -> _Weight:
         elif field.number == 13:  # external_data
             (key,), (value,) = read_texts(buffer, field, 1, 2)
             external[key] = value
-    return _Weight(name, dtype, shape, start, end, external)
+    return _StoredTensor(name, dtype, shape, start, end, external)
 
 
-def _read_values(path: Path, weight: _Weight) -> list[Array]:
+def _read_values(path: Path, weight: _StoredTensor) -> list[Array]:
     if not weight.dtype:
         return []
     if not weight.external:
