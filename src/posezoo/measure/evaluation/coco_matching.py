@@ -31,6 +31,8 @@ THRESHOLDS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, 10).tolist())
 ENOUGH_PEOPLE = 500
 
 DRAWS = 1000
+
+_FEWEST_IMAGES = 2
 SEED = 20170917
 
 NAMES = ("AP", "AP50", "AP75", "AR", "AR50", "AR75")
@@ -145,7 +147,12 @@ def bootstrap_intervals(
     Introduction to the Bootstrap, 1993, chapter 13). Whole images are drawn, because people in one
     image are not independent. The matches of an image do not depend on other images, so they are
     computed once. The draws are seeded: the same matches give the same intervals.
+
+    Returns:
+        Empty if fewer than two images have people: all draws would be the same.
     """
+    if sum(image.num_people > 0 for image in matches) < _FEWEST_IMAGES:
+        return {}
     pooled = PooledMatches(matches)
     random = np.random.default_rng(SEED)
     shares = np.full(len(matches), 1 / max(len(matches), 1))

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import field, replace
+from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -134,8 +135,7 @@ def evaluate(
     # The requirements are checked first, because an evaluation may take hours.
     import_optional("faster_coco_eval", extra="evaluate")
     require_people(dataset, boxes=of_boxes)
-    if not skip_unreadable:
-        require_readable(dataset)
+    require_readable(dataset, skip_unreadable=skip_unreadable)
     names = () if of_boxes else dataset.keypoints
 
     unreadable: dict[str, str] = {}
@@ -153,11 +153,12 @@ def evaluate(
                     predictions[image.id] = predicted
                     cache.add(image, predicted)
                 listener(EvaluationProgress(name, count, len(dataset.images)))
-    if unreadable and not skip_unreadable:
+    if unreadable and (not skip_unreadable or len(unreadable) == len(dataset.images)):
         raise EvaluationError(
             f"{len(unreadable)} of {len(dataset.images)} images cannot be used: "
             f"{_join_names(list(unreadable))} ({next(iter(unreadable.values()))})",
-            hint="repair them and run again, or leave them out: --skip_unreadable",
+            hint="repair them and run again"
+            + ("" if skip_unreadable else ", or leave them out: --skip_unreadable"),
         )
     left_out = {image.id for image in dataset.images if image.file_name in unreadable}
     readable = dataset.excluding(left_out)
@@ -298,18 +299,35 @@ def read_dataset_image(image: DatasetImage) -> Image:
     return pixels
 
 
-def require_readable(dataset: CocoDataset) -> None:
-    """Make sure that every image has a file.
+def require_readable(dataset: CocoDataset, *, skip_unreadable: bool = False) -> None:
+    """Make sure that every image has a file; with ``skip_unreadable``, that any has one.
 
     Raises:
         EvaluationError: files are missing; the message gives their number and the first names.
     """
-    if missing := [image.file_name for image in dataset.missing_images()]:
-        raise EvaluationError(
-            f"{dataset.folder}: {len(missing)} of {len(dataset.images)} images are missing: "
-            f"{_join_names(missing)}",
-            hint="posezoo dataset info lists them all; --skip_unreadable evaluates without them",
-        )
+    missing = [image.file_name for image in dataset.missing_images()]
+    is_any_there = len(missing) < len(dataset.images)
+    if not missing or (skip_unreadable and is_any_there):
+        return
+    if not dataset.folder.is_dir():
+        problem = "is not a folder" if dataset.folder.exists() else "no such folder"
+        raise EvaluationError(f"{dataset.folder}: {problem}", hint="--images names that of images")
+    hint = "posezoo dataset info lists them all; --skip_unreadable evaluates without them"
+    if not is_any_there:
+        hint = _name_other_files(dataset.folder, missing[0])
+    raise EvaluationError(
+        f"{dataset.folder}: {len(missing)} of {len(dataset.images)} images are missing: "
+        f"{_join_names(missing)}",
+        hint=hint,
+    )
+
+
+def _name_other_files(folder: Path, name: str) -> str:
+    """What a folder has in place of an image."""
+    files = sorted(path.name for path in folder.iterdir() if images.is_still(path))
+    for similar in get_close_matches(name, files, n=1, cutoff=0):
+        return f"the folder has other names, such as {similar}: file_name is to be one of them"
+    return "the folder has no images: --images names that of the images"
 
 
 def _join_names(names: Sequence[str]) -> str:
