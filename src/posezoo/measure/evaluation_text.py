@@ -37,7 +37,8 @@ def print_report(report: EvaluationReport) -> None:
     print_lines("")
     for name, path in report.files.items():
         print_lines(f"{name:10}{path}")
-    print_lines(f"posezoo record {report.files['accuracy']} adds the metrics to a checkout")
+    if "AP" in report.result.figures:
+        print_lines(f"posezoo record {report.files['accuracy']} adds the metrics to a checkout")
 
 
 def print_sizes(reports: Sequence[EvaluationReport]) -> None:
@@ -49,7 +50,7 @@ def print_sizes(reports: Sequence[EvaluationReport]) -> None:
         interval = " to ".join(f"{bound:.3f}" for bound in result.intervals.get("AP", ()))
         names = ("AR50_single", "AR50_several", "ghosts")
         shares = (f"{result.figures[name]:.2f}" if name in result.figures else "" for name in names)
-        ap = f"{result.figures['AP']:.3f}"
+        ap = f"{result.figures['AP']:.3f}" if "AP" in result.figures else ""
         rows.append((str(settings[TARGET_SIZE]), str(settings["input"]), ap, interval, *shares))
     columns = [index for index in range(len(heading)) if any(row[index] for row in rows[1:])]
     cells = [[row[index] for index in columns] for row in rows]
@@ -99,7 +100,7 @@ def _keypoint_lines(report: EvaluationReport) -> list[str]:
         found = f"{score.found:.2f}" if score.found is not None else ""
         similarity = f"{score.similarity:.2f}" if score.similarity is not None else ""
         rows.append((score.name, f"{score.labelled}", found, similarity, error))
-    if len(rows) <= 1:
+    if len(rows) <= 1 or report.result.dataset.shows_nobody:
         return []
     return align_columns(rows, right=_NUMBERS)
 
@@ -115,7 +116,7 @@ def _group_lines(report: EvaluationReport) -> list[str]:
 
 
 def _worst_image_lines(report: EvaluationReport) -> list[str]:
-    if not report.result.image_scores:
+    if not report.result.image_scores or report.result.dataset.shows_nobody:
         return []
     rows = [("WORST IMAGES", "PEOPLE", "FOUND", "WRONG", "SIMILARITY")]
     for score in worst_images(report.result.image_scores, MOST_ROWS):
@@ -129,7 +130,7 @@ def _metric_lines(report: EvaluationReport) -> list[str]:
     published = _published_values(report)
     rows = [("", "measured", "95 % interval", "published")]
     names: Sequence[str] = BOX_METRICS if report.protocol.of_boxes else KEYPOINT_METRICS
-    if result.dataset.is_classified:
+    if result.dataset.is_classified or result.dataset.shows_nobody:
         names = ()
     for name in dict.fromkeys((*names, *result.figures)):
         if name not in result.figures:

@@ -224,7 +224,7 @@ def evaluate_model(
         name=name,
         listener=listener,
     )
-    if result.image_scores and not any(score.found for score in result.image_scores):
+    if result.people and result.image_scores and not any(s.found for s in result.image_scores):
         listener(
             WarningIssued(
                 f"{dataset.annotations}: none of its {result.people} people was found: are the"

@@ -159,6 +159,9 @@ def test_the_report_shows_the_published_value_and_why_it_may_differ(evaluate):
     )
     assert "measured on the FP16-INT8 IR" in result.stdout
     assert "people from the model" in result.stdout.splitlines()
+    assert "of another size" not in result.stdout
+    smaller = evaluate("--limit", 1, "--height", 256)
+    assert "measured with images of another size, 256" in smaller.stdout
     header, ap = (line.split() for line in result.stdout.splitlines()[4:6])
     assert (header[0], header[-1], ap[0], ap[-1]) == (
         "measured",
@@ -332,6 +335,31 @@ def test_annotations_of_other_images_are_told(evaluate, shared, tmp_path):
     assert "none of its 3 people was found: are the annotations of these images" in wrong.stderr
 
 
+def test_photos_without_people_give_the_ghosts_alone(evaluate, tmp_path):
+    for number in (1, 2):
+        cv2.imwrite(str(tmp_path / f"{number:012}.jpg"), np.full((48, 64, 3), 90, np.uint8))
+    content = annotations(2, [], size=(64, 48))
+    data = ("--annotations", written(tmp_path, content), "--images", tmp_path)
+    ended = evaluate(data=data)
+    assert ended.returncode == 0, ended.stderr
+    assert "warning" not in ended.stderr
+    assert "2 images, 0 people of " in ended.stdout
+    assert [line.split() for line in ended.stdout.splitlines() if "ghosts" in line] == [
+        ["ghosts", "0.000"],
+        ["sure_ghosts", "0.000"],
+    ]
+    for absent in ("AP", "KEYPOINT", "WORST", "posezoo record"):
+        assert absent not in ended.stdout
+    sizes = evaluate("--heights", "64,128", data=data)
+    assert sizes.returncode == 0, sizes.stderr
+    assert "HEIGHT  INPUT" in sizes.stdout
+    crowd = person(1, 1, np.zeros((17, 3)), iscrowd=1)
+    content["annotations"] = [crowd]
+    refused = evaluate(data=("--annotations", written(tmp_path, content), "--images", tmp_path))
+    assert refused.returncode == 1
+    assert "no person to evaluate" in refused.stderr
+
+
 def test_keypoints_that_are_not_annotated_are_named_beside_the_figures(evaluate, shared, tmp_path):
     def without_nose(content):
         content["categories"][0]["keypoints"].remove("nose")
@@ -486,6 +514,8 @@ def test_without_a_dataset_the_error_says_how_to_get_one(tmp_path):
         ("--annotations", "a.json", "--images", "b", "--coco_home", "c"),
         ("--limit", "0"),
         ("--height", "256", "--short_side", "512"),
+        ("--height", "7"),
+        ("--height", "5000"),
         ("--boxes", "truth", "--detector", "none"),
         ("--model_name", "mine"),
     ],

@@ -68,7 +68,8 @@ def read_coco_dataset(
 
     Raises:
         DatasetError: the file cannot be read, has a value with which figures would be wrong, or has
-            no keypoints although they are required; or there are no images or no people.
+            no keypoints although they are required; or there are no images, or annotations, but
+            none of people.
     """
     parser = _AnnotationParser(annotations, _read_object(annotations))
     number, skeleton = parser.read_person_category(keypoints, category)
@@ -206,7 +207,9 @@ class _AnnotationParser:
     def read_annotations(
         self, category: int | None, num_keypoints: int
     ) -> dict[ImageId, list[PersonAnnotation]]:
-        """All annotations of a category, or of all if it is None, by image id."""
+        """All annotations of a category, or of all if it is None, by image id; of people, there may
+        be none at all.
+        """
         people: dict[ImageId, list[PersonAnnotation]] = {}
         seen: dict[object, _Entry] = {}
         others: set[int] = set()
@@ -231,9 +234,10 @@ class _AnnotationParser:
                 self._note(_NO_IMAGE, where)
                 continue
             people.setdefault(image, []).append(self._person(entry, where, num_keypoints))
-        if not people:
+        if not people and (category is None or self._items("annotations")):
             raise self._no_annotations(category, others)
-        self._require_pixels(list(chain.from_iterable(people.values())))
+        if people:  # else the photos show nobody
+            self._require_pixels(list(chain.from_iterable(people.values())))
         return people
 
     def _no_annotations(self, category: int | None, others: Collection[int]) -> DatasetError:

@@ -101,7 +101,9 @@ def match_dataset(
         crowds = [person.is_crowd for person in image.people]
         counts = [bool(boxes or person.num_keypoints) for person in image.people]
         ignored = np.array(crowds, bool) | ~np.array(counts, bool)
-        similarities = np.reshape(all_similarities[number, PERSON], (len(order), len(image.people)))
+        # The library has none at all if nobody is annotated in any image.
+        of_image = all_similarities.get((number, PERSON), ())
+        similarities = np.reshape(of_image, (len(order), len(image.people)))
         matches = [
             _match_greedily(similarities, ignored, crowds, threshold) for threshold in THRESHOLDS
         ]

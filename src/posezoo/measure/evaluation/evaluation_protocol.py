@@ -192,7 +192,9 @@ def explain_difference(
     is_val2017 = "val2017" in result.dataset.name and num_images == VAL2017_IMAGES
     options = protocol.options
     executed = protocol.estimator.executed_precision
-    unannotated = unannotated_keypoints(protocol.estimator.model, result.dataset)
+    model = protocol.estimator.model
+    size = options.target_size if options.target_size != model.target_size else None
+    unannotated = unannotated_keypoints(model, result.dataset)
     differences = (
         (
             not is_val2017,
@@ -204,6 +206,10 @@ def explain_difference(
             published.flip != options.flip,
             f"{'published' if published.flip else 'measured'} with flip: image and mirror image"
             " averaged",
+        ),
+        (
+            bool(size) and f" {size}" not in published.protocol,
+            f"measured with images of another size, {size}",
         ),
         (options.scales != (1.0,), f"measured at {len(options.scales)} scales"),
         (

@@ -55,8 +55,8 @@ class EvaluationResult:
 
     Attributes:
         figures: COCO's metrics, 0..1, by name: those of ``coco_metrics.KEYPOINT_METRICS`` or
-            ``BOX_METRICS`` for which a person in the data set counts; those of
-            ``dataset_parts.compute_part_metrics``; and MPJPE_mm for 3D poses.
+            ``BOX_METRICS`` for which a person in the data set counts, none if it shows nobody;
+            those of ``dataset_parts.compute_part_metrics``; and MPJPE_mm for 3D poses.
         people: number of annotated people, or objects, that count.
         dataset: the data set without unreadable images.
         unreadable: the reason for each unreadable image, by its file name.
@@ -126,15 +126,16 @@ def evaluate(
         listener: receives an event for every image.
 
     Raises:
-        EvaluationError: images are missing or cannot be read, no person counts, or the model's
-            skeleton does not match the annotations.
+        EvaluationError: images are missing or cannot be read, no person counts although some are
+            annotated, or the model's skeleton does not match the annotations.
         OutputError: the file cannot be written.
         MissingPackageError: faster-coco-eval is not installed.
         PosezooError: the model fails.
     """
     # The requirements are checked first, because an evaluation may take hours.
     import_optional("faster_coco_eval", extra="evaluate")
-    require_people(dataset, boxes=of_boxes)
+    if of_boxes or not dataset.shows_nobody:
+        require_people(dataset, boxes=of_boxes)
     require_readable(dataset, skip_unreadable=skip_unreadable)
     names = () if of_boxes else dataset.keypoints
 
@@ -239,8 +240,10 @@ def _compare(
     if dataset.categories:
         compute_metrics = compute_class_metrics if dataset.is_classified else compute_box_metrics
         metrics = compute_metrics(dataset, predictions)
-    else:
+    elif of_boxes or not dataset.shows_nobody:
         metrics = compute_coco_metrics(dataset, predictions, boxes=of_boxes)
+    else:
+        metrics = {}
     people = dataset.person_count(keypoints=not (of_boxes or dataset.categories))
     result = EvaluationResult(
         metrics, people, dataset, unreadable, predictions=predictions, cached_count=cached_count

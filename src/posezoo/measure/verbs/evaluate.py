@@ -96,8 +96,8 @@ FLAGS = (
     FlagGroup(
         Flag(
             "--height PX",
-            "resize images to this height; for the decoders openpose and lifting_3d",
-            flags.whole_number(1),
+            "resize images to this height; for models that find all people at once",
+            flags.whole_number(32, 4096),
         ),
         Flag(
             "--heights PX,PX",
@@ -108,7 +108,7 @@ FLAGS = (
         Flag(
             "--short_side PX",
             "resize the shorter side of images to this; for the decoder associative_embedding",
-            flags.whole_number(1),
+            flags.whole_number(32, 4096),
         ),
     ),
     Flag("--flip", "also run each image mirrored, and average both results"),

@@ -56,8 +56,8 @@ class Recommendation:
     here and AP as published, which are of other data and other people, are not compared.
 
     ``unknown`` has the models that may meet the limits, and the values that are missing: ``AP``,
-    ``latency``; ``miscounting`` those that are left out because they found another number of people,
-    and that number.
+    ``latency``; ``miscounting`` those that are left out because they found another number of
+    people, and that number.
     """
 
     measured: tuple[ComparisonRow, ...]
