@@ -273,8 +273,6 @@ def _unknown_lines(
 
 
 def _describe(row: ComparisonRow, limits: RequiredValues) -> str:
-    from posezoo.poses.people import ITSELF
-
     facts = []
     if ap := row.ap:
         conditions = f": {ap.conditions}" if ap.conditions else ""
@@ -287,10 +285,10 @@ def _describe(row: ComparisonRow, limits: RequiredValues) -> str:
     elif network:
         facts.append(f"{network.number:.3g} ms for the network alone ({_origin(network)})")
     if gflops := row.values["gflops"]:
-        of_one = "" if row.people_from == ITSELF else " for each person"
+        of_one = " for each person" if row.is_counted_alone else ""
         facts.append(f"{gflops.number:.3g} GFLOPs{of_one}")
     facts.append(row.license or "license unknown")
-    facts.append(f"people from {row.people_from}")
+    facts.append(f"people from {row.described_people}")
     return ", ".join(facts)
 
 
