@@ -18,6 +18,7 @@ from posezoo.run.measured import (
     DETECTOR_PRECISION,
     FOUND,
     SHOWN,
+    TARGET_SIZE,
     WEIGHTS,
     measurement_to_json,
 )
@@ -122,7 +123,7 @@ def _row(result: BenchmarkResult) -> tuple[str, ...]:
         info.device,
         info.executed_precision,
         case.precision.value if case.precision else "",
-        f"{case.model}{weights}{pipeline}",
+        f"{case.model}{_size(result)}{weights}{pipeline}",
     )
 
 
@@ -138,9 +139,14 @@ def _best_batches(results: Sequence[BenchmarkResult]) -> Iterator[BenchmarkResul
 
 def _name(result: BenchmarkResult) -> str:
     case = result.case
-    if not case.precision:
-        return case.model
-    return f"{case.model} ({case.precision})"
+    precision = f" ({case.precision})" if case.precision else ""
+    return f"{case.model}{precision}{_size(result)}"
+
+
+def _size(result: BenchmarkResult) -> str:
+    """The size of ``--heights``; empty for that which the model declares."""
+    size = result.info.settings.get(TARGET_SIZE)
+    return f" at {size}" if size else ""
 
 
 def _settings(result: BenchmarkResult) -> str:

@@ -8,6 +8,7 @@ from posezoo.cli.labels import format_conditions, format_count
 from posezoo.cli.report import align_columns, print_lines
 from posezoo.measure.evaluation.breakdown import score_groups, worst_images
 from posezoo.measure.evaluation.coco_metrics import BOX_METRICS, KEYPOINT_METRICS
+from posezoo.measure.evaluation.evaluation_protocol import unannotated_keypoints
 from posezoo.measure.evaluation.evaluation_report import EvaluationReport
 from posezoo.poses.people import describe_people
 from posezoo.run.measured import DETECTOR_PRECISION, TARGET_SIZE
@@ -36,7 +37,8 @@ def print_report(report: EvaluationReport) -> None:
     print_lines("")
     for name, path in report.files.items():
         print_lines(f"{name:10}{path}")
-    print_lines(f"posezoo record {report.files['accuracy']} adds the metrics to a checkout")
+    if "AP" in report.result.figures:
+        print_lines(f"posezoo record {report.files['accuracy']} adds the metrics to a checkout")
 
 
 def print_sizes(reports: Sequence[EvaluationReport]) -> None:
@@ -48,22 +50,26 @@ def print_sizes(reports: Sequence[EvaluationReport]) -> None:
         interval = " to ".join(f"{bound:.3f}" for bound in result.intervals.get("AP", ()))
         names = ("AR50_single", "AR50_several", "ghosts")
         shares = (f"{result.figures[name]:.2f}" if name in result.figures else "" for name in names)
-        ap = f"{result.figures['AP']:.3f}"
+        ap = f"{result.figures['AP']:.3f}" if "AP" in result.figures else ""
         rows.append((str(settings[TARGET_SIZE]), str(settings["input"]), ap, interval, *shares))
     columns = [index for index in range(len(heading)) if any(row[index] for row in rows[1:])]
     cells = [[row[index] for index in columns] for row in rows]
-    print_lines(*_heading(reports[0]), "", *align_columns(cells, right=frozenset({0, 2, 4, 5, 6})))
+    heading_lines = _heading(reports[0], left_out=(TARGET_SIZE, "input"))
+    print_lines(*heading_lines, "", *align_columns(cells, right=frozenset({0, 2, 4, 5, 6})))
     print_lines("", *(f"accuracy  {report.files['accuracy']}" for report in reports))
 
 
-def _heading(report: EvaluationReport) -> Iterator[str]:
+def _heading(report: EvaluationReport, *, left_out: Sequence[str] = ()) -> Iterator[str]:
+    """The model, its settings without those in ``left_out``, and the data set."""
     result = report.result
     protocol = report.protocol
     estimator = protocol.estimator
     pairs = protocol.to_settings().items()
-    shown_below = ("people_from", DETECTOR_PRECISION)
-    settings = ", ".join(f"{key} {value}" for key, value in pairs if key not in shown_below)
+    shown_elsewhere = ("people_from", DETECTOR_PRECISION, *left_out)
+    settings = ", ".join(f"{key} {value}" for key, value in pairs if key not in shown_elsewhere)
     ir = f"{estimator.model.full_name} ({protocol.precision} IR)"
+    if protocol.precision is None:  # as posezoo run names it
+        ir = f"{protocol.irs[0]} (decoder {estimator.decoder})"
     yield f"{ir} on {estimator.device}: {settings}"
     images = format_count(len(result.dataset.images), "image")
     if result.dataset.categories:
@@ -71,6 +77,9 @@ def _heading(report: EvaluationReport) -> Iterator[str]:
     else:
         yield f"people from {describe_people(protocol.people_from, protocol.detector_precision)}"
         yield f"{images}, {result.people} people of {result.dataset.name}"
+    unannotated = unannotated_keypoints(estimator.model, result.dataset)
+    if unannotated and not protocol.of_boxes:
+        yield f"not annotated, so not counted: {', '.join(unannotated)}"
     for name, reason in result.unreadable.items():
         yield f"left out: {name}: {reason}"
 
@@ -88,9 +97,10 @@ def _keypoint_lines(report: EvaluationReport) -> list[str]:
     rows = [("KEYPOINT", "LABELLED", "FOUND", "SIMILARITY", "ERROR PX")]
     for score in report.result.keypoint_scores:
         error = f"{score.error_px:.1f}" if score.error_px is not None else ""
-        shares = (f"{score.found:.2f}", f"{score.similarity:.2f}")
-        rows.append((score.name, f"{score.labelled}", *shares, error))
-    if len(rows) <= 1:
+        found = f"{score.found:.2f}" if score.found is not None else ""
+        similarity = f"{score.similarity:.2f}" if score.similarity is not None else ""
+        rows.append((score.name, f"{score.labelled}", found, similarity, error))
+    if len(rows) <= 1 or report.result.dataset.shows_nobody:
         return []
     return align_columns(rows, right=_NUMBERS)
 
@@ -106,7 +116,7 @@ def _group_lines(report: EvaluationReport) -> list[str]:
 
 
 def _worst_image_lines(report: EvaluationReport) -> list[str]:
-    if not report.result.image_scores:
+    if not report.result.image_scores or report.result.dataset.shows_nobody:
         return []
     rows = [("WORST IMAGES", "PEOPLE", "FOUND", "WRONG", "SIMILARITY")]
     for score in worst_images(report.result.image_scores, MOST_ROWS):
@@ -120,7 +130,7 @@ def _metric_lines(report: EvaluationReport) -> list[str]:
     published = _published_values(report)
     rows = [("", "measured", "95 % interval", "published")]
     names: Sequence[str] = BOX_METRICS if report.protocol.of_boxes else KEYPOINT_METRICS
-    if result.dataset.is_classified:
+    if result.dataset.is_classified or result.dataset.shows_nobody:
         names = ()
     for name in dict.fromkeys((*names, *result.figures)):
         if name not in result.figures:

@@ -13,7 +13,7 @@ from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.declarations.model import Model, ModelSpec, Precision
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import EvaluationError, ImageError
-from posezoo.core.events import Listener
+from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.layout import checkpoint_dir, precision_of
 from posezoo.core.pipeline.for_each import Executor, for_each
 from posezoo.core.pipeline.get import get_irs, with_checkpoint_dir
@@ -96,7 +96,7 @@ class LoadedModel:
         """The folder of its results, below that of all evaluations."""
         model = self.protocol.estimator.model
         name = checkpoint_dir(model) if self.chosen.is_unnamed else Path(model.full_name)
-        return name / self.protocol.precision.value
+        return name / (self.protocol.precision or "")
 
 
 def load_model(
@@ -123,11 +123,14 @@ def load_model(
     if chosen.graph:
         xml = chosen.graph.path
         loader = load.Loader(context, chosen.detector)
-        precision = precision_of(xml) or chosen.precision
         like = chosen.like
         estimator = replace(loader, listener=listener).compile_ir(chosen.graph, options, like)
         name = like.full_name if like else ""
-        protocol = EvaluationProtocol(estimator, precision, options, boxes, irs=[xml], like=name)
+        networks = (network.path for network in estimator.networks)  # also of the detector
+        xmls = [*dict.fromkeys((xml, *networks))]
+        protocol = EvaluationProtocol(
+            estimator, precision_of(xml), options, boxes, irs=xmls, like=name
+        )
         return LoadedModel(chosen, protocol, partial(loader.compile_ir, xml, options, like))
     require_decoded_task(model)
     load.require_detector_used(chosen.detector or boxes, model)
@@ -198,7 +201,7 @@ def evaluate_model(
     name = model.full_name
     require_matching_skeleton(model, dataset, of_boxes=protocol.of_boxes)
     dataset = dataset.described_by(model.own_skeleton)
-    boxes, box_files = _read_boxes(loaded.chosen.boxes, dataset)
+    boxes, box_files = _read_boxes(loaded.chosen.boxes, dataset, listener)
     heading = cache_key(protocol, *box_files)
     key = hashlib.sha256(json.dumps(heading, sort_keys=True).encode()).hexdigest()[:12]
     predictions = folder / f"predictions-{key}.jsonl"
@@ -208,7 +211,7 @@ def evaluate_model(
     if executor:
         task = _ShardTask(loaded.load, boxes, dataset.limited_to(0))
         elsewhere = partial(_predict_elsewhere, executor, task, name, listener)
-    return evaluate(
+    result = evaluate(
         protocol.estimator,
         dataset,
         of_boxes=protocol.of_boxes,
@@ -221,17 +224,36 @@ def evaluate_model(
         name=name,
         listener=listener,
     )
+    if result.people and result.image_scores and not any(s.found for s in result.image_scores):
+        listener(
+            WarningIssued(
+                f"{dataset.annotations}: none of its {result.people} people was found: are the"
+                " annotations of these images, in their pixels?"
+            )
+        )
+    return result
 
 
 def _read_boxes(
-    source: str, dataset: CocoDataset
+    source: str, dataset: CocoDataset, listener: Listener
 ) -> tuple[Mapping[ImageId, Sequence[CocoBox]] | None, list[Path]]:
     """The given boxes by image id, and their file."""
     if not source:
         return None, []
+    annotated = dataset.annotated_boxes()
     if source == TRUTH:
-        return dataset.annotated_boxes(), [dataset.annotations]
-    return read_detector_boxes(Path(source), dataset), [Path(source)]
+        return annotated, [dataset.annotations]
+    boxes = read_detector_boxes(Path(source), dataset)
+    with_people = [image for image, people in annotated.items() if people]
+    without_boxes = [image for image in with_people if not boxes.get(image)]
+    if without_boxes:
+        listener(
+            WarningIssued(
+                f"{source}: has no boxes for {len(without_boxes)} of {len(with_people)} images with"
+                " people: nobody is found there"
+            )
+        )
+    return boxes, [Path(source)]
 
 
 @frozen

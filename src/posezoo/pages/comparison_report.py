@@ -72,7 +72,7 @@ def _table(comparison: ModelComparison) -> list[tuple[str, ...]]:
             cells.append(
                 f"{column.in_words(value.number)}{_MARKS[value.origin.value]}" if value else ""
             )
-        rows.append((row.name, *cells, row.people_from, row.license))
+        rows.append((row.name, *cells, row.described_people, row.license))
     return rows
 
 
@@ -89,4 +89,11 @@ def _notes(comparison: ModelComparison) -> list[str]:
         for row in comparison.rows
         if row.compared_with
     ]
-    return [*marks, *describe_measurement_settings(comparison), *proofs]
+    of_model = [
+        column.heading
+        for key, column in comparison.columns.items()
+        if key in ("size_bytes", "gflops", "mparams")
+        and any(row.is_counted_alone and row.values[key] for row in comparison.rows)
+    ]
+    alone = [f"{', '.join(of_model)}: without the detector that finds the people"] * bool(of_model)
+    return [*marks, *alone, *describe_measurement_settings(comparison), *proofs]

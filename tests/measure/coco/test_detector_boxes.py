@@ -14,7 +14,7 @@ from posezoo.measure.coco import read_coco_dataset, read_detector_boxes
 @pytest.fixture
 def dataset(tmp_path):
     """Images 1 to 8, of 640x480 pixels."""
-    path = written(tmp_path, annotations(8, [person(1, 1, [[1, 1, 2]] * 17)]), "people.json")
+    path = written(tmp_path, annotations(8, [person(1, 1, [[15, 15, 2]] * 17)]), "people.json")
     return read_coco_dataset(path, tmp_path)
 
 

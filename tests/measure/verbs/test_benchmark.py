@@ -388,6 +388,20 @@ def test_a_pipeline_without_an_own_image_uses_the_sample_photos(blazepose, mirro
 
 
 @pytest.mark.slow
+def test_each_row_and_comparison_names_its_height(mirror, tmp_path):
+    name = "human-pose-estimation-0001"
+    model = (name, "--precisions", "FP16-INT8", "-o", tmp_path / "models", "-q")
+    assert posezoo("get", *model, POSEZOO_MIRROR=str(mirror)).returncode == 0
+    flags = ("--pipeline", "--heights", "64,96", "--requests", "1", "--compare", *SHORT)
+    ended = posezoo("benchmark", *model, *flags)
+    assert ended.returncode == 0, ended.stderr
+    for height in (64, 96):
+        assert f"{name} at {height} (whole pipeline: " in ended.stdout
+    assert f"{name} (FP16-INT8) at 96, batch 1, 1 request: " in ended.stdout
+    assert f"times as fast as {name} (FP16-INT8) at 64, batch 1, 1 request" in ended.stdout
+
+
+@pytest.mark.slow
 def test_a_network_without_available_weights_is_measured_on_generated_ones(checkout):
     pytest.importorskip("torch", reason="needs torch")
     name = "mobile_pose_mobilenetv3_small"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -120,6 +121,9 @@ def test_several_heights_give_one_table_and_a_folder_for_each(evaluate, tmp_path
         line.split() for line in ended.stdout.splitlines() if line.strip()[:4] in ("256 ", "368 ")
     ]
     assert [row[:2] for row in rows] == [["256", "456x256"], ["368", "656x368"]]
+    heading = ended.stdout.splitlines()[0]  # of all heights
+    assert "256" not in heading
+    assert "arithmetic" in heading
     for height in ("256", "368"):
         ((name, found),) = read_measurement_file(tmp_path / "out" / height / "accuracy.json")
         assert (name, found.settings["target_size"]) == (MODEL, int(height))
@@ -155,6 +159,9 @@ def test_the_report_shows_the_published_value_and_why_it_may_differ(evaluate):
     )
     assert "measured on the FP16-INT8 IR" in result.stdout
     assert "people from the model" in result.stdout.splitlines()
+    assert "of another size" not in result.stdout
+    smaller = evaluate("--limit", 1, "--height", 256)
+    assert "measured with images of another size, 256" in smaller.stdout
     header, ap = (line.split() for line in result.stdout.splitlines()[4:6])
     assert (header[0], header[-1], ap[0], ap[-1]) == (
         "measured",
@@ -274,8 +281,127 @@ def test_missing_images_are_counted_and_named(evaluate, tmp_path):
         "3 of 3 images are missing: 000000000001.jpg, 000000000002.jpg, 000000000003.jpg"
         in result.stderr
     )
-    assert "--skip_unreadable" in result.stderr
+    assert "the folder has no images" in result.stderr
     assert not (tmp_path / "out" / "accuracy.json").exists()
+
+
+def test_images_of_other_names_or_in_no_folder_are_explained(evaluate, shared, tmp_path):
+    def rename(content):
+        for image in content["images"]:
+            image["file_name"] = image["file_name"].removesuffix(".jpg")
+
+    data = on_photos(shared, tmp_path, rename)
+    for flags in ((), ("--skip_unreadable",)):
+        ended = evaluate(*flags, data=data)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert "17 of 17 images are missing: 000000397133, " in ended.stderr
+        assert "the folder has other names, such as 000000397133.jpg" in ended.stderr
+    (tmp_path / "a_file").touch()
+    for folder, problem in (("none", "no such folder"), ("a_file", "is not a folder")):
+        ended = evaluate(data=(*data[:2], "--images", tmp_path / folder))
+        assert ended.returncode == 1
+        assert f"error: {tmp_path / folder}: {problem}" in ended.stderr
+
+
+def test_images_of_another_size_are_refused_also_after_a_run_that_kept_predictions(
+    evaluate, shared, tmp_path
+):
+    def without_size(content):
+        for image in content["images"]:
+            del image["width"], image["height"]
+
+    def with_others(content):
+        for image in content["images"]:
+            image["width"] += 1
+
+    assert evaluate("--limit", 1, data=on_photos(shared, tmp_path, without_size)).returncode == 0
+    data = on_photos(shared, tmp_path, with_others)
+    ended = evaluate("--limit", 1, "--skip_unreadable", data=data)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "is 640x427, the annotations say 641x427" in ended.stderr
+
+
+def test_annotations_of_other_images_are_told(evaluate, shared, tmp_path):
+    def exchange(content):
+        first, second = (each["id"] for each in content["images"][:2])
+        others = {first: second, second: first}
+        for each in content["annotations"]:
+            each["image_id"] = others.get(each["image_id"], each["image_id"])
+
+    right = evaluate("--limit", 2)
+    assert "warning" not in right.stderr
+    wrong = evaluate("--limit", 2, data=on_photos(shared, tmp_path, exchange))
+    assert wrong.returncode == 0
+    assert "none of its 3 people was found: are the annotations of these images" in wrong.stderr
+
+
+def test_photos_without_people_give_the_ghosts_alone(evaluate, tmp_path):
+    for number in (1, 2):
+        cv2.imwrite(str(tmp_path / f"{number:012}.jpg"), np.full((48, 64, 3), 90, np.uint8))
+    content = annotations(2, [], size=(64, 48))
+    data = ("--annotations", written(tmp_path, content), "--images", tmp_path)
+    ended = evaluate(data=data)
+    assert ended.returncode == 0, ended.stderr
+    assert "warning" not in ended.stderr
+    assert "2 images, 0 people of " in ended.stdout
+    assert [line.split() for line in ended.stdout.splitlines() if "ghosts" in line] == [
+        ["ghosts", "0.000"],
+        ["sure_ghosts", "0.000"],
+    ]
+    for absent in ("AP", "KEYPOINT", "WORST", "posezoo record"):
+        assert absent not in ended.stdout
+    sizes = evaluate("--heights", "64,128", data=data)
+    assert sizes.returncode == 0, sizes.stderr
+    assert "HEIGHT  INPUT" in sizes.stdout
+    crowd = person(1, 1, np.zeros((17, 3)), iscrowd=1)
+    content["annotations"] = [crowd]
+    refused = evaluate(data=("--annotations", written(tmp_path, content), "--images", tmp_path))
+    assert refused.returncode == 1
+    assert "no person to evaluate" in refused.stderr
+
+
+def test_keypoints_that_are_not_annotated_are_named_beside_the_figures(evaluate, shared, tmp_path):
+    def without_nose(content):
+        content["categories"][0]["keypoints"].remove("nose")
+        for each in content["annotations"]:
+            del each["keypoints"][:3]
+
+    assert "not annotated" not in evaluate("--limit", 1).stdout
+    ended = evaluate("--limit", 1, data=on_photos(shared, tmp_path, without_nose))
+    assert ended.returncode == 0, ended.stderr
+    assert "not annotated, so not counted: nose\n" in ended.stdout
+    assert "measured without nose\n" in ended.stdout
+    ((_, found),) = read_measurement_file(tmp_path / "out" / "accuracy.json")
+    assert found.settings["keypoints"] == 16
+
+
+def test_one_image_has_no_interval_and_keypoints_without_labels_no_share(
+    evaluate, shared, tmp_path
+):
+    def without_ears(content):
+        for each in content["annotations"]:
+            each["keypoints"][9:15] = [0] * 6
+
+    ended = evaluate("--limit", 1, data=on_photos(shared, tmp_path, without_ears))
+    assert ended.returncode == 0, ended.stderr
+    assert "95 % interval" not in ended.stdout
+    assert "95 % interval" in evaluate("--limit", 2).stdout
+    (ear,) = (line for line in ended.stdout.splitlines() if line.startswith("left_ear "))
+    assert ear.split() == ["left_ear", "0"]
+
+
+def test_an_ir_is_named_by_its_path_if_its_folder_names_no_precision(evaluate, mirror, tmp_path):
+    words = ("get", MODEL, "--precisions", "FP16-INT8", "-o", tmp_path / "models")
+    assert posezoo(*words, POSEZOO_MIRROR=str(mirror)).returncode == 0
+    (xml,) = (tmp_path / "models").rglob(f"{MODEL}.xml")
+    named = evaluate("--limit", 1, model=xml)
+    assert named.stdout.startswith(f"{MODEL} (FP16-INT8 IR) on CPU: ")
+    own = shutil.copytree(xml.parent, tmp_path / "own") / xml.name
+    ended = evaluate("--limit", 1, model=own)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith(f"{own} (decoder openpose) on CPU: ")
+    report = json.loads(evaluate("--limit", 1, "--format", "json", model=own).stdout)
+    assert report["precision"] is None
 
 
 def test_annotations_without_keypoints_are_refused_also_as_json(evaluate, tmp_path):
@@ -361,6 +487,10 @@ def test_boxes_of_other_images_are_refused(evaluate, shared, tmp_path):
     flags += ("--boxes", written(tmp_path, boxes, "boxes.json"))
     right = evaluate(*flags, model=network)
     assert right.returncode == 0, right.stderr
+    assert "has no boxes" not in right.stderr
+    written(tmp_path, [each for each in boxes if each["image_id"] != 397133], "boxes.json")
+    some = evaluate(*flags, model=network)
+    assert "boxes.json: has no boxes for 1 of 1 images with people" in some.stderr
     for each in boxes:
         each["image_id"] = f"{each['image_id']:012}"
     written(tmp_path, boxes, "boxes.json")
@@ -384,6 +514,8 @@ def test_without_a_dataset_the_error_says_how_to_get_one(tmp_path):
         ("--annotations", "a.json", "--images", "b", "--coco_home", "c"),
         ("--limit", "0"),
         ("--height", "256", "--short_side", "512"),
+        ("--height", "7"),
+        ("--height", "5000"),
         ("--boxes", "truth", "--detector", "none"),
         ("--model_name", "mine"),
     ],

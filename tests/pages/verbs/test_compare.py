@@ -10,6 +10,8 @@ import pytest
 
 from fakes.command import posezoo
 from fakes.zoo import model_yml, write_model
+from posezoo.core.declarations.model import Precision
+from posezoo.run.measured import Measurement, update_measured_yml
 
 SPEED = {
     "kind": "speed",
@@ -58,6 +60,23 @@ def test_the_table_shows_values_and_their_origin(checkout):
         "d: declared",
         "speed of the network alone: A processor, 2 cores; device CPU",
     ]
+
+
+def test_a_detector_in_int8_is_named_and_what_is_without_it(checkout):
+    top_down = {"skeleton": "coco-17", "decoder": {"name": "simcc"}}
+    yml = model_yml(published={"gflops": 1.5}, **top_down)
+    path = write_model(checkout / "models", "of_one", yml)
+    note = "GFLOPS: without the detector that finds the people"
+    for precision, named in (("FP16", "nanodet-g  "), ("FP16-INT8", "nanodet-g (FP16-INT8)  ")):
+        settings = {"people_from": "nanodet-g"}
+        if precision != "FP16":
+            settings["detector_precision"] = precision
+        measured = [Measurement("accuracy", Precision.FP16, {"AP": 0.4}, settings=settings)]
+        update_measured_yml(path.with_name("measured.yml"), measured)
+        table = compare(checkout, "of_one", "light").stdout
+        assert named in table
+        assert note in table.splitlines()
+    assert note not in compare(checkout, "light").stdout.splitlines()
 
 
 def test_unknown_values_are_empty_in_json_and_csv(checkout):

@@ -57,18 +57,18 @@ def test_the_best_models_are_shown_with_their_reasons_and_the_command(zoo):
     assert ended.stdout.splitlines() == [
         "AP measured here, the highest first:",
         "1. slow",
-        "   AP 0.400 (measured), 40 ms with 1 person (measured on A processor), 1.5 GFLOPs, Apache-2.0, people from"
+        "   AP 0.400 (measured), 40 ms with 1 person (measured on A processor), 1.5 GFLOPs for each person, Apache-2.0, people from"
         " nanodet-g",
         "   posezoo run slow --input photo.jpg",
         "2. fast",
-        "   AP 0.300 (measured), 4 ms with 1 person (measured on A processor), 1.5 GFLOPs, Apache-2.0, people from"
+        "   AP 0.300 (measured), 4 ms with 1 person (measured on A processor), 1.5 GFLOPs for each person, Apache-2.0, people from"
         " nanodet-g",
         "   posezoo run fast --input photo.jpg",
         "images/s and latency of the whole pipeline: A processor; batch 1, pipeline read, found,"
         " drawn",
         "latency with one person: A processor; batch 1, pipeline read, found, drawn, shown 1",
         "these may meet the limits, but some of their values are not known:",
-        "- new: no latency; AP 0.900 (declared: COCO val2017), 1.5 GFLOPs, Apache-2.0, people from"
+        "- new: no latency; AP 0.900 (declared: COCO val2017), 1.5 GFLOPs for each person, Apache-2.0, people from"
         " nanodet-g",
         "measure them: posezoo benchmark --pipeline NAME --people 1 --requests 1",
         "in a gallery: index.html#y=AP&x=single_p50_ms&sort=-AP&accuracy_min=0.3&license=Apache-2.0",
@@ -88,8 +88,14 @@ def test_no_pipeline_is_recommended_for_four_people_if_it_found_one_of_them():
         ended = posezoo("recommend", "--people", "4", *words)
         assert ended.returncode == 0
         assert "movenet-thunder" in ended.stdout
-        assert "blazepose" not in ended.stdout
-    assert "blazepose-full" in posezoo("recommend", "--max_latency", "1s").stdout
+        assert "posezoo run blazepose" not in ended.stdout
+        (left_out,) = (line for line in ended.stdout.splitlines() if line.startswith("left out"))
+        assert "found another number of people than 4: " in left_out
+        assert "blazepose-full (" in left_out
+        assert "posenet-mobilenet-v1 (5)" in left_out
+    for_one = posezoo("recommend", "--max_latency", "1s").stdout
+    assert "posezoo run blazepose-full" in for_one
+    assert "left out" not in for_one
 
 
 def test_json_has_numbers_and_where_they_are_from(zoo):
@@ -110,6 +116,34 @@ def test_no_model_within_the_limits_ends_with_1(zoo):
     ended = recommend(zoo, "--min_ap", "0.99")
     assert ended.returncode == 1
     assert ended.stdout.startswith("no model is known to meet these limits\n")
+    assert "here" not in ended.stdout.splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "explained"),
+    [
+        (("--license", "GPL-*"), "licenses here: Apache-2.0"),
+        (("--keypoints", "5"), "no model here finds so many keypoints"),
+    ],
+)
+def test_a_limit_that_no_model_can_meet_is_explained(zoo, words, explained):
+    ended = recommend(zoo, *words)
+    assert ended.returncode == 1
+    assert ended.stdout.splitlines()[1].startswith(explained)
+
+
+def test_flags_that_no_speed_matches_are_told(zoo):
+    assert recommend(zoo, "--machine", "processor").stderr == ""
+    for flags in (("--machine", "nosuch"), ("--setting", "device=NPU")):
+        ended = recommend(zoo, *flags)
+        assert "warning: no speed measurement matches --machine and --setting\n" in ended.stderr
+
+
+def test_models_of_hands_are_recommended_only_by_their_number_of_keypoints(zoo):
+    hand = {"skeleton": "hand-21", "decoder": {"name": "simcc"}}
+    write_model(zoo / "models", "of_hands", model_yml(**hand))
+    assert "of_hands" not in recommend(zoo).stdout
+    assert "of_hands" in recommend(zoo, "--keypoints", "21").stdout
 
 
 @pytest.mark.parametrize(
@@ -118,7 +152,8 @@ def test_no_model_within_the_limits_ends_with_1(zoo):
         (["--min_ap", "60"], "argument --min_ap: expected a number from 0 to 1"),
         (["--min_ap", "nan"], "argument --min_ap: expected a number from 0 to 1"),
         (["--min_ap", "abc"], "argument --min_ap: expected a number from 0 to 1"),
-        (["--keypoints", "many"], "argument --keypoints: invalid int value: 'many'"),
+        (["--keypoints", "many"], "argument --keypoints: expected a whole number"),
+        (["--keypoints", "0"], "argument --keypoints: expected a whole number"),
         (["--max_latency", "30"], "expected a time such as 30ms, got '30'"),
     ],
 )

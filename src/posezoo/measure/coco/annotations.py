@@ -9,7 +9,7 @@ the camera, and 1, or 0 if the position is unknown. COCO-WholeBody (arXiv:2007.1
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -29,7 +29,7 @@ from posezoo.measure.coco.coco_dataset import (
     PersonAnnotation,
 )
 from posezoo.measure.coco.image_paths import ImageFolder
-from posezoo.measure.coco.json_values import read_json, to_number, to_whole_number
+from posezoo.measure.coco.json_values import are_shares, read_json, to_number, to_whole_number
 from posezoo.poses.keypoints import WHOLE_BODY
 
 #: The share of a box that a person fills, if a data set has no areas (from CrowdPose:
@@ -68,7 +68,8 @@ def read_coco_dataset(
 
     Raises:
         DatasetError: the file cannot be read, has a value with which figures would be wrong, or has
-            no keypoints although they are required; or there are no images or no people.
+            no keypoints although they are required; or there are no images, or annotations, but
+            none of people.
     """
     parser = _AnnotationParser(annotations, _read_object(annotations))
     number, skeleton = parser.read_person_category(keypoints, category)
@@ -154,7 +155,9 @@ class _AnnotationParser:
         listed = ", ".join(category.name for category in categories) or "none"
         raise self._error(
             f"no category is called person; the categories: {listed}",
-            hint="--category NAME chooses the one of people" if categories else "",
+            hint="--category NAME chooses the one of people"
+            if categories
+            else 'write one: {"id": 1, "name": "person", "keypoints": ["nose", ...]}',
         )
 
     def read_categories(self) -> dict[str, int]:
@@ -204,12 +207,16 @@ class _AnnotationParser:
     def read_annotations(
         self, category: int | None, num_keypoints: int
     ) -> dict[ImageId, list[PersonAnnotation]]:
-        """All annotations of a category, or of all if it is None, by image id."""
+        """All annotations of a category, or of all if it is None, by image id; of people, there may
+        be none at all.
+        """
         people: dict[ImageId, list[PersonAnnotation]] = {}
         seen: dict[object, _Entry] = {}
+        others: set[int] = set()
         for where, entry in self._items("annotations"):
             number = self._whole_number(entry, "category_id", where)
             if category not in (None, number):
+                others.add(number)
                 continue
             if not entry.get("bbox") and not entry.get("keypoints"):
                 self._note(_NOTHING, where)
@@ -227,9 +234,37 @@ class _AnnotationParser:
                 self._note(_NO_IMAGE, where)
                 continue
             people.setdefault(image, []).append(self._person(entry, where, num_keypoints))
-        if not people:
-            raise self._error("has no annotations" + (" of people" if category is not None else ""))
+        if not people and (category is None or self._items("annotations")):
+            raise self._no_annotations(category, others)
+        if people:  # else the photos show nobody
+            self._require_pixels(list(chain.from_iterable(people.values())))
         return people
+
+    def _no_annotations(self, category: int | None, others: Collection[int]) -> DatasetError:
+        if category is None:
+            return self._error("has no annotations")
+        if not others:
+            return self._error("has no annotations of people")
+        listed = ", ".join(map(str, sorted(others)[:5]))
+        return self._error(
+            f"has no annotations of people, whose category_id is {category}: there are those of"
+            f" category_id {listed}",
+            hint="category_id is the id of a category in the file, or --category names another",
+        )
+
+    def _require_pixels(self, people: Sequence[PersonAnnotation]) -> None:
+        """Refuse positions that are shares of the image."""
+        labelled = [person.keypoints[person.keypoints[:, 2] > 0, :2] for person in people]
+        points = np.concatenate(labelled).ravel().tolist()
+        for name, numbers in (
+            ("bbox", list(chain.from_iterable(person.bbox for person in people))),
+            ("keypoints", points),
+        ):
+            if numbers and are_shares(numbers):
+                raise self._error(
+                    f"all numbers of {name} are from 0 to 1",
+                    hint="they are in pixels: multiply by the image's width and height",
+                )
 
     def _person(self, entry: _Entry, where: str, num_keypoints: int) -> PersonAnnotation:
         left, top, width, height = self._numbers(entry.get("bbox"), 4, f"{where}.bbox")
@@ -293,7 +328,10 @@ class _AnnotationParser:
             flat = list(chain.from_iterable(flat))
         where = f"{where}.keypoints"
         if len(flat) != 3 * count:
-            raise self._error(f"{where}: expected {3 * count} numbers, got {len(flat)}")
+            raise self._error(
+                f"{where}: expected {3 * count} numbers, three for each of the category's {count}"
+                f" keypoints, got {len(flat)}"
+            )
         visible = self._numbers(flat[2::3], count, where)
         for place, visibility in enumerate(visible):
             if visibility <= 0:  # its position does not count, and may be no number

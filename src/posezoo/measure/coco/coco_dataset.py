@@ -102,6 +102,11 @@ class CocoDataset:
             return self
         return replace(self, skeleton=skeleton)
 
+    @property
+    def shows_nobody(self) -> bool:
+        """Whether no image has an annotation: of people who are found, all are ghosts."""
+        return not any(image.people for image in self.images)
+
     def find_category(self, label: str, class_id: int | None) -> int:
         """The id of the category that a model found, by the name or the number of its class; that
         of people if no other categories count; ``ANOTHER`` if the data set has no such category.

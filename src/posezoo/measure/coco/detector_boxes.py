@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from posezoo.core.errors import DatasetError
 from posezoo.measure.coco.coco_dataset import PERSON, CocoBox, CocoDataset, DatasetImage, ImageId
-from posezoo.measure.coco.json_values import read_json, to_number, to_whole_number
+from posezoo.measure.coco.json_values import are_shares, read_json, to_number, to_whole_number
 
 #: Boxes reach beyond the image by this share of its side only if they are not left, top, width and
 #: height: detectors cut their boxes to the image, or nearly so.
@@ -108,7 +109,7 @@ def _name_id(image_id: object, dataset: CocoDataset) -> str:
 
 def _check_unit(path: Path, boxes: Sequence[_Box], dataset: CocoDataset) -> None:
     """Raise a DatasetError if the boxes are shares of the image, or two corners."""
-    if all(max(map(abs, box.values)) <= 1.01 for box in boxes):
+    if are_shares(chain.from_iterable(box.values for box in boxes)):
         raise DatasetError(
             f"{path}: all numbers of its boxes are from 0 to 1, such as {list(boxes[0].values)}",
             hint="bbox is left, top, width, height in pixels: multiply by the image's size",

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from posezoo.core.errors import DatasetError, os_reason
 from posezoo.core.regular_files import read_regular_bytes
+
+#: Shares are from 0 to 1, and some detectors' boxes reach a little beyond the image.
+_LARGEST_SHARE = 1.01
 
 
 def read_json(path: Path, folder_hint: str = "") -> Any:
@@ -48,3 +52,8 @@ def to_whole_number(value: object) -> int | None:
     if isinstance(value, bool) or number is None or not number.is_integer():
         return None
     return int(number)
+
+
+def are_shares(pixels: Iterable[float]) -> bool:
+    """Whether positions, which should be in pixels, are all shares of the image's sides."""
+    return all(abs(number) <= _LARGEST_SHARE for number in pixels)

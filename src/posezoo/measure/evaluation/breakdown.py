@@ -73,16 +73,17 @@ class KeypointScore:
     Attributes:
         labelled: number of people that count and for whom the keypoint is labelled.
         found: the share of these people whose keypoint is found at a similarity of ``FOUND_AT`` or
-            more.
-        similarity: the mean similarity over all these people, 0 if the person was not found.
+            more; None if there are none.
+        similarity: the mean similarity over all these people, 0 if the person was not found; None
+            if there are none.
         error_px: the median distance in image pixels over people who were found; None if there are
             none.
     """
 
     name: str
     labelled: int
-    found: float
-    similarity: float
+    found: float | None
+    similarity: float | None
     error_px: float | None
 
 
@@ -233,15 +234,13 @@ def score_keypoints(
         is_predicted = points[:, 2] > 0
         for keypoint in np.flatnonzero(is_labelled & is_predicted).tolist():
             errors[keypoint].append(float(distances[keypoint]))
-    share = 1 / np.maximum(labelled, 1)
     scores = []
     for i, name in enumerate(dataset.keypoints):
-        found_share = float(num_found[i] * share[i])
-        mean_similarity = float(similarity_sum[i] * share[i])
+        number = int(labelled[i])
+        found = float(num_found[i]) / number if number else None
+        similarity = float(similarity_sum[i]) / number if number else None
         error = float(np.median(errors[i])) if errors[i] else None
-        scores.append(
-            KeypointScore(name, int(labelled[i]), found_share, mean_similarity, error_px=error)
-        )
+        scores.append(KeypointScore(name, number, found, similarity, error_px=error))
     return tuple(scores)
 
 

@@ -31,6 +31,8 @@ THRESHOLDS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, 10).tolist())
 ENOUGH_PEOPLE = 500
 
 DRAWS = 1000
+
+_FEWEST_IMAGES = 2
 SEED = 20170917
 
 NAMES = ("AP", "AP50", "AP75", "AR", "AR50", "AR75")
@@ -99,7 +101,9 @@ def match_dataset(
         crowds = [person.is_crowd for person in image.people]
         counts = [bool(boxes or person.num_keypoints) for person in image.people]
         ignored = np.array(crowds, bool) | ~np.array(counts, bool)
-        similarities = np.reshape(all_similarities[number, PERSON], (len(order), len(image.people)))
+        # The library has none at all if nobody is annotated in any image.
+        of_image = all_similarities.get((number, PERSON), ())
+        similarities = np.reshape(of_image, (len(order), len(image.people)))
         matches = [
             _match_greedily(similarities, ignored, crowds, threshold) for threshold in THRESHOLDS
         ]
@@ -145,7 +149,12 @@ def bootstrap_intervals(
     Introduction to the Bootstrap, 1993, chapter 13). Whole images are drawn, because people in one
     image are not independent. The matches of an image do not depend on other images, so they are
     computed once. The draws are seeded: the same matches give the same intervals.
+
+    Returns:
+        Empty if fewer than two images have people: all draws would be the same.
     """
+    if sum(image.num_people > 0 for image in matches) < _FEWEST_IMAGES:
+        return {}
     pooled = PooledMatches(matches)
     random = np.random.default_rng(SEED)
     shares = np.full(len(matches), 1 / max(len(matches), 1))

@@ -11,11 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from posezoo import poses as pose
-from posezoo.core.declarations.model import Precision, PublishedAccuracy, PublishedMetrics
+from posezoo.core.declarations.model import (
+    Model,
+    Precision,
+    PublishedAccuracy,
+    PublishedMetrics,
+)
+from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import import_cv2
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions
+from posezoo.measure.coco import CocoDataset
 from posezoo.measure.evaluation.run_evaluation import EvaluationResult
 from posezoo.poses.decoders import find_decoder
 from posezoo.poses.letterbox import describe_size
@@ -42,7 +49,7 @@ class EvaluationProtocol:
 
     Attributes:
         estimator: the model.
-        precision: of its IR.
+        precision: of its IR; None if the folder of an .xml does not name it.
         options: how the estimator was loaded: input size, flip, scales, decoder options.
         given_boxes: the source of person boxes that replace those of the detector; empty if there
             are none.
@@ -51,7 +58,7 @@ class EvaluationProtocol:
     """
 
     estimator: Estimator
-    precision: Precision
+    precision: Precision | None
     options: LoadOptions
     given_boxes: str = ""
     irs: Sequence[Path] = ()
@@ -129,6 +136,17 @@ def cache_key(protocol: EvaluationProtocol, *others: Path) -> dict[str, Any]:
     }
 
 
+def unannotated_keypoints(model: Model, dataset: CocoDataset) -> tuple[str, ...]:
+    """The keypoints of a model that do not count, because the annotations name only some of those
+    of a skeleton of posezoo, such as COCO's without a nose.
+    """
+    annotated = set(dataset.keypoints)
+    wider = [known.keypoints for known in SKELETONS.values() if annotated <= set(known.keypoints)]
+    skeleton = model.own_skeleton or SKELETONS.get(model.skeleton)
+    found = skeleton.keypoints if skeleton else ()
+    return tuple(name for name in min(wider, key=len, default=()) if name in set(found) - annotated)
+
+
 def create_accuracy_measurement(
     protocol: EvaluationProtocol, result: EvaluationResult
 ) -> Measurement:
@@ -141,10 +159,12 @@ def create_accuracy_measurement(
     }
     if protocol.of_boxes:
         settings["of"] = "boxes"
+    elif unannotated_keypoints(model, result.dataset):
+        settings["keypoints"] = len(result.dataset.keypoints)
     now = datetime.now(timezone.utc)
     return Measurement(
         "accuracy",
-        protocol.precision,
+        protocol.precision or Precision.FP32,  # as of a speed
         result.figures,
         model.tag,
         settings=settings | protocol.to_settings(),
@@ -172,16 +192,24 @@ def explain_difference(
     is_val2017 = "val2017" in result.dataset.name and num_images == VAL2017_IMAGES
     options = protocol.options
     executed = protocol.estimator.executed_precision
+    model = protocol.estimator.model
+    size = options.target_size if options.target_size != model.target_size else None
+    unannotated = unannotated_keypoints(model, result.dataset)
     differences = (
         (
             not is_val2017,
             f"measured on {num_images} images of {result.dataset.name}, published for"
             f" {published.dataset or 'another set'}",
         ),
+        (bool(unannotated), f"measured without {', '.join(unannotated)}"),
         (
             published.flip != options.flip,
             f"{'published' if published.flip else 'measured'} with flip: image and mirror image"
             " averaged",
+        ),
+        (
+            bool(size) and f" {size}" not in published.protocol,
+            f"measured with images of another size, {size}",
         ),
         (options.scales != (1.0,), f"measured at {len(options.scales)} scales"),
         (
@@ -189,7 +217,7 @@ def explain_difference(
             f"people are from {protocol.people_from}; published with another detector",
         ),
         (
-            protocol.precision not in (Precision.FP32, Precision.FP16),
+            protocol.precision not in (None, Precision.FP32, Precision.FP16),
             f"measured on the {protocol.precision} IR",
         ),
         (executed in ("bf16", "f16"), f"run in {executed}"),

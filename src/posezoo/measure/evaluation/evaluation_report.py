@@ -51,9 +51,9 @@ class EvaluationReport:
 
     def published_comparisons(self) -> list[tuple[PublishedAccuracy, list[str]]]:
         """The published APs, the same flip setting first, and why the measured AP may differ from
-        each.
+        each; empty if none was measured.
         """
-        if self.protocol.of_boxes:
+        if self.protocol.of_boxes or "AP" not in self.result.figures:
             return []
         published = [accuracy for accuracy in self.published.accuracy if accuracy.metric == "AP"]
         published.sort(key=lambda accuracy: accuracy.flip != self.protocol.options.flip)

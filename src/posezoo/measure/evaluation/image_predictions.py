@@ -260,9 +260,11 @@ def _read(
 
 
 def _fingerprint(image: DatasetImage) -> list[int]:
-    """The image file's size and modification time, which show if the file has changed."""
+    """The image file's size and modification time, which show if the file has changed, and the
+    sides that the annotations state, with which it is compared when it is read.
+    """
     try:
         status = image.path.stat()
     except OSError:
         return []
-    return [status.st_size, status.st_mtime_ns]
+    return [status.st_size, status.st_mtime_ns, *(image.size or ())]

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import field, replace
+from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,8 @@ class EvaluationResult:
 
     Attributes:
         figures: COCO's metrics, 0..1, by name: those of ``coco_metrics.KEYPOINT_METRICS`` or
-            ``BOX_METRICS`` for which a person in the data set counts; those of
-            ``dataset_parts.compute_part_metrics``; and MPJPE_mm for 3D poses.
+            ``BOX_METRICS`` for which a person in the data set counts, none if it shows nobody;
+            those of ``dataset_parts.compute_part_metrics``; and MPJPE_mm for 3D poses.
         people: number of annotated people, or objects, that count.
         dataset: the data set without unreadable images.
         unreadable: the reason for each unreadable image, by its file name.
@@ -125,17 +126,17 @@ def evaluate(
         listener: receives an event for every image.
 
     Raises:
-        EvaluationError: images are missing or cannot be read, no person counts, or the model's
-            skeleton does not match the annotations.
+        EvaluationError: images are missing or cannot be read, no person counts although some are
+            annotated, or the model's skeleton does not match the annotations.
         OutputError: the file cannot be written.
         MissingPackageError: faster-coco-eval is not installed.
         PosezooError: the model fails.
     """
     # The requirements are checked first, because an evaluation may take hours.
     import_optional("faster_coco_eval", extra="evaluate")
-    require_people(dataset, boxes=of_boxes)
-    if not skip_unreadable:
-        require_readable(dataset)
+    if of_boxes or not dataset.shows_nobody:
+        require_people(dataset, boxes=of_boxes)
+    require_readable(dataset, skip_unreadable=skip_unreadable)
     names = () if of_boxes else dataset.keypoints
 
     unreadable: dict[str, str] = {}
@@ -153,11 +154,12 @@ def evaluate(
                     predictions[image.id] = predicted
                     cache.add(image, predicted)
                 listener(EvaluationProgress(name, count, len(dataset.images)))
-    if unreadable and not skip_unreadable:
+    if unreadable and (not skip_unreadable or len(unreadable) == len(dataset.images)):
         raise EvaluationError(
             f"{len(unreadable)} of {len(dataset.images)} images cannot be used: "
             f"{_join_names(list(unreadable))} ({next(iter(unreadable.values()))})",
-            hint="repair them and run again, or leave them out: --skip_unreadable",
+            hint="repair them and run again"
+            + ("" if skip_unreadable else ", or leave them out: --skip_unreadable"),
         )
     left_out = {image.id for image in dataset.images if image.file_name in unreadable}
     readable = dataset.excluding(left_out)
@@ -238,8 +240,10 @@ def _compare(
     if dataset.categories:
         compute_metrics = compute_class_metrics if dataset.is_classified else compute_box_metrics
         metrics = compute_metrics(dataset, predictions)
-    else:
+    elif of_boxes or not dataset.shows_nobody:
         metrics = compute_coco_metrics(dataset, predictions, boxes=of_boxes)
+    else:
+        metrics = {}
     people = dataset.person_count(keypoints=not (of_boxes or dataset.categories))
     result = EvaluationResult(
         metrics, people, dataset, unreadable, predictions=predictions, cached_count=cached_count
@@ -298,18 +302,35 @@ def read_dataset_image(image: DatasetImage) -> Image:
     return pixels
 
 
-def require_readable(dataset: CocoDataset) -> None:
-    """Make sure that every image has a file.
+def require_readable(dataset: CocoDataset, *, skip_unreadable: bool = False) -> None:
+    """Make sure that every image has a file; with ``skip_unreadable``, that any has one.
 
     Raises:
         EvaluationError: files are missing; the message gives their number and the first names.
     """
-    if missing := [image.file_name for image in dataset.missing_images()]:
-        raise EvaluationError(
-            f"{dataset.folder}: {len(missing)} of {len(dataset.images)} images are missing: "
-            f"{_join_names(missing)}",
-            hint="posezoo dataset info lists them all; --skip_unreadable evaluates without them",
-        )
+    missing = [image.file_name for image in dataset.missing_images()]
+    is_any_there = len(missing) < len(dataset.images)
+    if not missing or (skip_unreadable and is_any_there):
+        return
+    if not dataset.folder.is_dir():
+        problem = "is not a folder" if dataset.folder.exists() else "no such folder"
+        raise EvaluationError(f"{dataset.folder}: {problem}", hint="--images names that of images")
+    hint = "posezoo dataset info lists them all; --skip_unreadable evaluates without them"
+    if not is_any_there:
+        hint = _name_other_files(dataset.folder, missing[0])
+    raise EvaluationError(
+        f"{dataset.folder}: {len(missing)} of {len(dataset.images)} images are missing: "
+        f"{_join_names(missing)}",
+        hint=hint,
+    )
+
+
+def _name_other_files(folder: Path, name: str) -> str:
+    """What a folder has in place of an image."""
+    files = sorted(path.name for path in folder.iterdir() if images.is_still(path))
+    for similar in get_close_matches(name, files, n=1, cutoff=0):
+        return f"the folder has other names, such as {similar}: file_name is to be one of them"
+    return "the folder has no images: --images names that of the images"
 
 
 def _join_names(names: Sequence[str]) -> str:

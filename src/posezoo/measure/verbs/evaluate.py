@@ -2,7 +2,7 @@
 
 With ``--format json``, the output is one object::
 
-    model, precision, device    str
+    model, precision, device    str     precision: null if the folder of an .xml does not name it
     people_from                 str     a detector, the whole image, the annotated boxes, or the
                                         model
     AP, AP50, ...               float   COCO's metrics, 0..1; a metric is left out if no person
@@ -96,8 +96,8 @@ FLAGS = (
     FlagGroup(
         Flag(
             "--height PX",
-            "resize images to this height; for the decoders openpose and lifting_3d",
-            flags.whole_number(1),
+            "resize images to this height; for models that find all people at once",
+            flags.whole_number(32, 4096),
         ),
         Flag(
             "--heights PX,PX",
@@ -108,7 +108,7 @@ FLAGS = (
         Flag(
             "--short_side PX",
             "resize the shorter side of images to this; for the decoder associative_embedding",
-            flags.whole_number(1),
+            flags.whole_number(32, 4096),
         ),
     ),
     Flag("--flip", "also run each image mirrored, and average both results"),
@@ -196,8 +196,7 @@ def run(args: _Args) -> int:
             dataset = dataset.limited_to(args.limit)
         # Checked before a model is downloaded.
         require_matching_skeleton(chosen.model, dataset, of_boxes=chosen.finds_boxes)
-        if not args.skip_unreadable:
-            require_readable(dataset)
+        require_readable(dataset, skip_unreadable=args.skip_unreadable)
         reports = [
             _evaluate(args, context, chosen, replace(options, target_size=size), dataset, console)
             for size in args.heights or (options.target_size,)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli.json_projection import Json, project
 from posezoo.cli.labels import format_ap, format_conditions, format_pairs, join
-from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.declarations.model import WHOLE_IMAGE, ModelSpec, Precision
 from posezoo.core.layout import ModelLayout
 from posezoo.core.values import frozen
 from posezoo.pages.facts.model_facts import ModelFacts
@@ -86,9 +86,8 @@ class ComparisonRow:
     precision: Precision
     license: str  # an SPDX identifier, or an address if none is declared
     values: Mapping[str, SourcedMetric | None]  # by the names of ``COLUMNS``; None if unknown
-    #: The source of the people for AP and speed; of a detector in another precision than FP16, with
-    #: that.
-    people_from: str = ITSELF
+    people_from: str = ITSELF  # the source of the people for AP and speed
+    detector_precision: str = ""  # of the detector's IR for these, if it is not FP16
     # By the number of people on the picture of a pipeline's speed: how many were found there.
     people_found: Mapping[int, object] = field(default_factory=dict)
     is_opened: bool = False  # whether the published weights were measured, and not only declared
@@ -106,6 +105,16 @@ class ComparisonRow:
         return f"{name} at {self.target_size}" if self.target_size else name
 
     @property
+    def described_people(self) -> str:
+        """The source of the people, with the precision of a detector that is not in FP16."""
+        return describe_people(self.people_from, self.detector_precision)
+
+    @property
+    def is_counted_alone(self) -> bool:
+        """Whether operations, weights and size are without those of the detector."""
+        return self.people_from not in (ITSELF, WHOLE_IMAGE)
+
+    @property
     def ap(self) -> SourcedMetric | None:
         """The AP that was measured here if the weights were opened, else the published one."""
         return self.values["AP" if self.is_opened else "published_AP"]
@@ -115,7 +124,8 @@ class ComparisonRow:
         """The record as ``compare`` and ``recommend`` print it."""
         values = {key: value and value.as_json for key, value in self.values.items()}
         keys = (
-            "model precision target_size license people_from weights_opened=is_opened compared_with"
+            "model precision target_size license people_from detector_precision"
+            " weights_opened=is_opened compared_with"
         )
         described = project(self, keys)
         people_found = {str(shown): count for shown, count in self.people_found.items()}
@@ -319,9 +329,8 @@ def _make_row(
         precision,
         license=", ".join(facts.licenses),
         values={key: metrics.get(key) for key in COLUMNS},
-        people_from=describe_people(
-            people_from(facts.model) or ITSELF, _detector_precision(accuracy, speed, single)
-        ),
+        people_from=people_from(facts.model) or ITSELF,
+        detector_precision=_detector_precision(speed, accuracy, single),
         people_found={
             shown: each.settings[FOUND]
             for shown, each in ((USUALLY_SHOWN, speed), (1, single))
@@ -336,9 +345,9 @@ def _make_row(
 
 
 def _detector_precision(*measured: Measurement | None) -> str:
-    """The precision of the detector in measurements of a pipeline, as a record has it."""
-    settings = [each.settings for each in measured if each]
-    return str(next(filter(None, (each.get(DETECTOR_PRECISION) for each in settings)), ""))
+    """The precision of the detector's IR in some measurements; empty if it is FP16."""
+    named = (each.settings.get(DETECTOR_PRECISION) for each in measured if each)
+    return str(next(filter(None, named), ""))
 
 
 def _list_precisions(

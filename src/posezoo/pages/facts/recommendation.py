@@ -56,12 +56,14 @@ class Recommendation:
     here and AP as published, which are of other data and other people, are not compared.
 
     ``unknown`` has the models that may meet the limits, and the values that are missing: ``AP``,
-    ``latency``.
+    ``latency``; ``miscounting`` those that are left out because they found another number of
+    people, and that number.
     """
 
     measured: tuple[ComparisonRow, ...]
     published: tuple[ComparisonRow, ...]
     unknown: dict[str, list[str]]
+    miscounting: dict[str, object]
 
     @property
     def rows(self) -> tuple[ComparisonRow, ...]:
@@ -79,10 +81,12 @@ def recommend(rows: Iterable[ComparisonRow], limits: RequiredValues) -> Recommen
     """Rank the models that meet all limits."""
     accepted = []
     unknown = {}
+    miscounting = {}
     for row in sorted(rows, key=_rank):
-        if limits.refuses_people_of(row):
-            continue
         if not _is_licensed(row, limits) or _is_outside(row, limits):
+            continue
+        if limits.refuses_people_of(row):
+            miscounting[row.name] = row.people_found.get(limits.people, 1)
             continue
         missing = [] if row.ap else ["AP"]
         if limits.max_latency_ms is not None and limits.latency_of(row) is None:
@@ -93,7 +97,7 @@ def recommend(rows: Iterable[ComparisonRow], limits: RequiredValues) -> Recommen
             accepted.append(row)
     measured = tuple(row for row in accepted if row.is_opened)
     published = tuple(row for row in accepted if not row.is_opened)
-    return Recommendation(measured, published, unknown)
+    return Recommendation(measured, published, unknown, miscounting)
 
 
 def _rank(row: ComparisonRow) -> tuple[bool, float, str]:

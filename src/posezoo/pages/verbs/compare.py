@@ -3,6 +3,7 @@
 With ``--format json``, the output is an object::
 
     models        list   a row for each model and precision: model, precision, license, people_from,
+                         detector_precision (of the detector's IR, if it is not FP16),
                          weights_opened (whether the published weights were measured),
                          compared_with (of IR in --weights_dir: the runtimes of their originals,
                          inner tensors, and devices with the result);

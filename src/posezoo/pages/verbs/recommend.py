@@ -8,6 +8,8 @@ With ``--format json``, the output is an object::
                        or the name of another; command; and the keys of posezoo compare
     ranked_by  str     the value that decides the order
     unknown    object  for each model that may meet the limits: the values that are not known
+    miscounting object for each model that is left out because it found another number of people
+                       than --people: that number
     gallery    str     the end of the address that shows these models in ``posezoo gallery``
 """
 
@@ -29,6 +31,7 @@ from posezoo.pages.measurement_flags import (
     MeasurementArgs,
     measurement_selection,
     own_speeds,
+    warn_if_none_matched,
 )
 
 if TYPE_CHECKING:
@@ -79,7 +82,7 @@ FLAGS = (
     Flag(
         "--people N",
         "the number of people on the image, for --max_latency (default: 1); with 4, models that"
-        " found another number of them are left out",
+        " found another number of them are not recommended, but named",
         default="1",
         choices=("1", "4"),
     ),
@@ -92,8 +95,8 @@ FLAGS = (
     Flag(
         "--keypoints N",
         "the number of keypoints, such as 26 for bodies with feet, or 133 for whole bodies, whose"
-        " AP is of another data set (default: any but whole bodies)",
-        int,
+        " AP is of another data set (default: any of people, but whole bodies)",
+        flags.whole_number(1),
     ),
     Flag(
         "--license GLOB",
@@ -144,11 +147,16 @@ def run(args: _Args) -> int:
             own_speeds=speeds_here,
         )
         answer = recommend(comparison.rows, limits)
+        if not any(
+            (comparison.speed_setting, comparison.single_setting, comparison.network_setting)
+        ):
+            warn_if_none_matched(args, console)
     gallery = _gallery_address(answer, limits)
     answer_json = {
         "models": [_model_json(row, limits) for row in answer.rows],
         "ranked_by": "AP",
         "unknown": answer.unknown,
+        "miscounting": answer.miscounting,
         "gallery": gallery,
     }
     lines = [*_lines(answer, limits, comparison)]
@@ -161,8 +169,10 @@ def run(args: _Args) -> int:
 
 def _is_for_task(facts: ModelFacts, task: str, count: int | None) -> bool:
     """Whether a model, which is no part of a composite, is for this task; one for poses finds this
-    number of keypoints, by default fewer than of a whole body.
+    number of keypoints, by default those of people, and fewer than of a whole body.
     """
+    from posezoo.poses.people import noun_of
+
     if facts.model.composite:
         return False
     if task == "detection":
@@ -170,7 +180,9 @@ def _is_for_task(facts: ModelFacts, task: str, count: int | None) -> bool:
     if facts.skeleton is None:
         return False
     keypoint_count = len(facts.skeleton.keypoints)
-    return keypoint_count == count if count is not None else 0 < keypoint_count < _WHOLE_BODY
+    if count is not None:
+        return keypoint_count == count
+    return noun_of(facts.model) == "person" and 0 < keypoint_count < _WHOLE_BODY
 
 
 def _gallery_address(answer: Recommendation, limits: RequiredValues) -> str:
@@ -220,6 +232,7 @@ def _lines(
 
     if not answer.lists:
         yield "no model is known to meet these limits"
+        yield from _explain_none(answer, limits, comparison)
     for title, rows in answer.lists.items():
         yield f"{title}, the highest first:"
         for place, row in enumerate(rows, 1):
@@ -227,8 +240,22 @@ def _lines(
             yield f"   {_describe(row, limits)}"
             yield f"   {_command(row)}"
     yield from describe_measurement_settings(comparison)
+    if answer.miscounting:
+        found = ", ".join(f"{name} ({count})" for name, count in answer.miscounting.items())
+        yield f"left out, because they found another number of people than {limits.people}: {found}"
     if answer.unknown:
         yield from _unknown_lines(answer, limits, comparison)
+
+
+def _explain_none(
+    answer: Recommendation, limits: RequiredValues, comparison: ModelComparison
+) -> Iterator[str]:
+    """Which values there are, if no model can meet a limit."""
+    if not comparison.rows:
+        yield "no model here finds so many keypoints: posezoo info --all shows how many each finds"
+    elif limits.licenses and not answer.unknown:
+        licenses = sorted({row.license for row in comparison.rows})
+        yield f"licenses here: {'; '.join(licenses)}"
 
 
 def _unknown_lines(
@@ -259,9 +286,10 @@ def _describe(row: ComparisonRow, limits: RequiredValues) -> str:
     elif network:
         facts.append(f"{network.number:.3g} ms for the network alone ({_origin(network)})")
     if gflops := row.values["gflops"]:
-        facts.append(f"{gflops.number:.3g} GFLOPs")
+        of_one = " for each person" if row.is_counted_alone else ""
+        facts.append(f"{gflops.number:.3g} GFLOPs{of_one}")
     facts.append(row.license or "license unknown")
-    facts.append(f"people from {row.people_from}")
+    facts.append(f"people from {row.described_people}")
     return ", ".join(facts)
 
 
