@@ -100,7 +100,10 @@ ACCURACIES = ("AP", "AR50_several")
 def of_rows(rows: list[dict]) -> Iterator[Stated]:
     for row in rows:
         size = {"precision": row["precision"], "target_size": row["target_size"]}
-        pipeline = {**size, "people from": row["people_from"]}
+        pipeline = {
+            **size,
+            "people from": describe_people(row["people_from"], row["detector_precision"] or ""),
+        }
         for metric in ACCURACIES:
             if row[metric]:
                 yield Stated(row["model"], "accuracy", metric, row[metric]["number"], pipeline)

@@ -97,9 +97,9 @@ def _keypoint_lines(report: EvaluationReport) -> list[str]:
     rows = [("KEYPOINT", "LABELLED", "FOUND", "SIMILARITY", "ERROR PX")]
     for score in report.result.keypoint_scores:
         error = f"{score.error_px:.1f}" if score.error_px is not None else ""
-        found = f"{score.found:.2f}" if score.found is not None else ""
+        share = f"{score.found:.2f}" if score.found is not None else ""
         similarity = f"{score.similarity:.2f}" if score.similarity is not None else ""
-        rows.append((score.name, f"{score.labelled}", found, similarity, error))
+        rows.append((score.name, f"{score.labelled}", share, similarity, error))
     if len(rows) <= 1 or report.result.dataset.shows_nobody:
         return []
     return align_columns(rows, right=_NUMBERS)

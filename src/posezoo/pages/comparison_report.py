@@ -54,7 +54,7 @@ def format_csv(comparison: ModelComparison) -> str:
         for key in COLUMNS:
             value = row.values[key]
             cells += (value.number, str(value.origin)) if value else ("", "")
-        writer.writerow([row.model, row.precision.value, *cells, row.license, row.people_from])
+        writer.writerow([row.model, row.precision.value, *cells, row.license, row.described_people])
     return stream.getvalue().removesuffix("\n")
 
 

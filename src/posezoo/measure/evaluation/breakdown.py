@@ -237,10 +237,10 @@ def score_keypoints(
     scores = []
     for i, name in enumerate(dataset.keypoints):
         number = int(labelled[i])
-        found = float(num_found[i]) / number if number else None
+        share = float(num_found[i]) / number if number else None
         similarity = float(similarity_sum[i]) / number if number else None
         error = float(np.median(errors[i])) if errors[i] else None
-        scores.append(KeypointScore(name, number, found, similarity, error_px=error))
+        scores.append(KeypointScore(name, number, share, similarity, error_px=error))
     return tuple(scores)
 
 

@@ -141,10 +141,10 @@ def unannotated_keypoints(model: Model, dataset: CocoDataset) -> tuple[str, ...]
     of a skeleton of posezoo, such as COCO's without a nose.
     """
     annotated = set(dataset.keypoints)
-    wider = [known.keypoints for known in SKELETONS.values() if annotated <= set(known.keypoints)]
+    wider = [each.keypoints for each in SKELETONS.values() if annotated <= set(each.keypoints)]
     skeleton = model.own_skeleton or SKELETONS.get(model.skeleton)
-    found = skeleton.keypoints if skeleton else ()
-    return tuple(name for name in min(wider, key=len, default=()) if name in set(found) - annotated)
+    others = set(skeleton.keypoints if skeleton else ()) - annotated
+    return tuple(name for name in min(wider, key=len, default=()) if name in others)
 
 
 def create_accuracy_measurement(

@@ -241,8 +241,9 @@ def _lines(
             yield f"   {_command(row)}"
     yield from describe_measurement_settings(comparison)
     if answer.miscounting:
-        found = ", ".join(f"{name} ({count})" for name, count in answer.miscounting.items())
-        yield f"left out, because they found another number of people than {limits.people}: {found}"
+        counts = ", ".join(f"{name} ({count})" for name, count in answer.miscounting.items())
+        reason = f"they found another number of people than {limits.people}"
+        yield f"left out, because {reason}: {counts}"
     if answer.unknown:
         yield from _unknown_lines(answer, limits, comparison)
 
