@@ -445,8 +445,9 @@ _SHARED = (
     ),
     Flag(
         "--precision",
-        "precision of the IR: FP32, FP16, or FP16-INT8 if the model is published in it or was"
-        " quantized; the person detector is then INT8, too, if it was quantized (default: FP16)",
+        "precision of the IR: FP32, FP16, or FP16-INT8 if the model has that: published, made with"
+        " ranges in the registry, or quantized. The person detector is then INT8, too, if it was not"
+        " only published (default: FP16)",
         parse_precision,
         default=Precision.FP16,
     ),

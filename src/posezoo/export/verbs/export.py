@@ -56,8 +56,8 @@ posezoo export my/network.xml my/other.onnx --as rtmo-s --to cpp project
 _PRECISION = replace(
     flags.FLAGS["precision"],
     help=(
-        "precision of the IR: FP32, FP16, or FP16-INT8 if the model is published in it or was"
-        " quantized (default: FP16; an .xml has its own)"
+        "precision of the IR: FP32, FP16, or FP16-INT8 if the model has that: published, made with"
+        " ranges in the registry, or quantized (default: FP16; an .xml has its own)"
     ),
     default=None,
 )
