@@ -446,7 +446,7 @@ _SHARED = (
     Flag(
         "--precision",
         "precision of the IR: FP32, FP16, or FP16-INT8 if the model has that: published, made with"
-        " ranges in the registry, or quantized. The person detector is then INT8, too, if it was not"
+        " ranges in the registry, or quantized. The person detector is then INT8, too, unless it is"
         " only published (default: FP16)",
         parse_precision,
         default=Precision.FP16,
