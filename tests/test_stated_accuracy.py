@@ -122,36 +122,58 @@ def cache(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
+@pytest.fixture
+def evaluate(npm_mirror, shared, cache, tmp_path):
+    """The answer of ``evaluate`` on the 17 photos."""
+    photos = shared / "data" / "photos"
+    data = ("--annotations", photos / "person_keypoints.json", "--images", photos)
+    # Which is read in place of the user's.
+    (tmp_path / "posezoo.cfg").touch()
+
+    def run(*words: str) -> dict:
+        # A process of its own: two models come from the user's npm registry, which the process of the tests cannot reach.
+        ended = posezoo_process(
+            *("evaluate", *words, "--format", "json", *data, "--output", tmp_path / "out"),
+            cwd=tmp_path,
+            **ONLINE,
+            POSEZOO_MIRROR=str(npm_mirror),
+            XDG_CACHE_HOME=str(cache),
+        )
+        assert ended.returncode == 0, ended.stderr
+        return json.loads(ended.stdout)
+
+    return run
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "precision", "height", "people", "ap"),
     [pytest.param(*pair, id=f"{pair[0].name}-{pair[1]}{pair[2]}") for pair in stated_pairs()],
 )
 def test_the_command_gives_the_ap_that_the_page_states(
-    model, precision, height, people, ap, npm_mirror, shared, cache, tmp_path
+    evaluate, model, precision, height, people, ap
 ):
-    photos = shared / "data" / "photos"
-    # Which is read in place of the user's.
-    (tmp_path / "posezoo.cfg").touch()
-    # A process of its own: two models come from the user's npm registry, which the process of the tests cannot reach.
-    ended = posezoo_process(
-        *("evaluate", model.name, "--precision", precision, "--format", "json"),
-        *(("--height", height) if height else ()),
-        *(
-            "--annotations",
-            photos / "person_keypoints.json",
-            "--images",
-            photos,
-            "--output",
-            tmp_path / "out",
-        ),
-        cwd=tmp_path,
-        **ONLINE,
-        POSEZOO_MIRROR=str(npm_mirror),
-        XDG_CACHE_HOME=str(cache),
-    )
-    assert ended.returncode == 0, ended.stderr
-    answer = json.loads(ended.stdout)
+    size = ("--height", height) if height else ()
+    answer = evaluate(model.name, "--precision", precision, *size)
     assert answer["people_from"] == people
     tolerance = INT8_TOLERANCE if "INT8" in precision else 0.0005
     assert answer["AP"] == pytest.approx(float(ap), abs=tolerance)
+
+
+def stated_detectors() -> list[tuple[str, str]]:
+    """Where people come from, and the AP in their boxes, in the table of person detectors."""
+    page = (ROOT / "docs" / "accuracy.md").read_text("utf-8")
+    text = page.partition("\n## Person detectors\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\| ([\w -]+) \| (0\.\d{3}) \(", text, re.MULTILINE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("people", "ap"), stated_detectors())
+def test_the_command_gives_the_ap_in_the_boxes_of_a_detector(evaluate, people, ap):
+    flags = {
+        "the annotated boxes": ("--boxes", "truth"),
+        "the whole image": ("--detector", "none"),
+    }.get(people, ("--detector", people))
+    answer = evaluate("movenet-singlepose-lightning-int8", *flags)
+    assert (answer["people_from"], answer["precision"]) == (people, "FP16")
+    assert answer["AP"] == pytest.approx(float(ap), abs=0.0005)

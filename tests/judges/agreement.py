@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from posezoo.core.versions import package_version
 
-#: What docs/explanations/judges.md is drawn from. ``RECORD_JUDGES=1 pytest -n 0 tests/judges`` writes it.
+#: What docs/explanations/judges.md is drawn from. ``RECORD_JUDGES=1 pytest -n 0 -m "" tests/judges`` writes it.
 FIGURES = Path(__file__).with_name("figures.json")
 
 #: Two poses are of the same person if their points are no further apart than this share of the person's larger side,

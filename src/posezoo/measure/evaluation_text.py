@@ -37,7 +37,7 @@ def print_report(report: EvaluationReport) -> None:
     print_lines("")
     for name, path in report.files.items():
         print_lines(f"{name:10}{path}")
-    if "AP" in report.result.figures:
+    if "AP" in report.result.figures and report.protocol.precision:
         print_lines(f"posezoo record {report.files['accuracy']} adds the metrics to a checkout")
 
 

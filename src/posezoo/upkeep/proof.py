@@ -166,7 +166,7 @@ class Proving:
         result = evaluate_model(loaded, self.dataset, folder, listener=listener)
         EvaluationReport(loaded.protocol, result).write(folder, force=self.force)
         record_measurements(model, [create_accuracy_measurement(loaded.protocol, result)])
-        return {"AP": result.figures["AP"]}
+        return {name: value for name, value in result.figures.items() if name == "AP"}
 
 
 def render_table(reports: Mapping[str, Mapping[str, Any]], failures: Mapping[str, str]) -> str:

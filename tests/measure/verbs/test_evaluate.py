@@ -396,10 +396,12 @@ def test_an_ir_is_named_by_its_path_if_its_folder_names_no_precision(evaluate, m
     (xml,) = (tmp_path / "models").rglob(f"{MODEL}.xml")
     named = evaluate("--limit", 1, model=xml)
     assert named.stdout.startswith(f"{MODEL} (FP16-INT8 IR) on CPU: ")
+    assert "posezoo record " in named.stdout
     own = shutil.copytree(xml.parent, tmp_path / "own") / xml.name
     ended = evaluate("--limit", 1, model=own)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith(f"{own} (decoder openpose) on CPU: ")
+    assert "posezoo record " not in ended.stdout
     report = json.loads(evaluate("--limit", 1, "--format", "json", model=own).stdout)
     assert report["precision"] is None
 
