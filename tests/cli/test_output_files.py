@@ -140,6 +140,21 @@ def test_an_input_is_never_replaced_not_even_with_force(folder, capsys, command,
     assert (folder / name).read_bytes() == MINE
 
 
+def test_in_the_folder_of_an_input_only_our_own_files_are_replaced(tmp_path):
+    write_model(tmp_path / "models", "net", model_yml())
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.json").write_bytes(MINE)
+    words = ("verify", "--metadata", "--models_dir", "models", "--artifacts", "out")
+    refused = posezoo(*words, "--write_baseline", "out/mine.json", cwd=tmp_path)
+    assert refused.returncode == 1
+    assert "out/mine.json: is in out, an input of this command" in refused.stderr
+    assert (tmp_path / "out" / "mine.json").read_bytes() == MINE
+    for _ in range(2):
+        written = posezoo(*words, "--write_baseline", "out/ours.json", cwd=tmp_path)
+        assert (written.returncode, written.stderr) == (0, "")
+        assert (tmp_path / "out" / "ours.json").is_file()
+
+
 def test_a_file_of_the_user_in_a_models_folder_is_kept_under_another_name(tmp_path):
     """Neither a download nor a conversion replaces it; our own earlier files are replaced."""
     pytest.importorskip("openvino", reason="needs openvino")

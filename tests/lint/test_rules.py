@@ -335,18 +335,25 @@ def test_a_converted_input_has_the_name_that_the_converter_is_given(capsys, zoo)
     }
 
 
-def test_the_arxiv_number_of_another_paper_is_found(capsys, zoo):
-    papers = [("a", "1801.04381", "One Title of a Paper"), ("b", "1512.02325", "One Title of a Paper"),
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("One Short Title", [("pose-a", "1512.02325")]),
+        ("The paper", []),  # two words name no paper
+    ],
+)
+def test_the_arxiv_number_of_another_paper_is_found(capsys, zoo, title, expected):
+    papers = [("a", "1801.04381", title), ("b", "1512.02325", title),
               ("b", "1801.04381", "Quite Another Title")]  # fmt: skip
-    for name, number, title in papers:
-        link = f"trained for tests. See [{title}](https://arxiv.org/abs/{number})."
+    for name, number, text in papers:
+        link = f"trained for tests. See [{text}](https://arxiv.org/abs/{number})."
         plant(zoo, f"public/pose-{name}/README.md", "trained for tests.", link)
     found = [
         (each["model"], each["expected"])
         for each in check(capsys, zoo)[1]
         if each["rule"] == "paper"
     ]
-    assert found == [("pose-a", "1512.02325")]
+    assert found == expected
 
 
 def test_a_row_of_the_index_with_a_cell_too_many_is_one_finding(capsys, zoo):

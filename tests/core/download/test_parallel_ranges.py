@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from contextlib import nullcontext
 
 import pytest
 
@@ -29,6 +30,20 @@ def test_a_slow_host_is_asked_for_parts_at_once(server, fetch):
     assert requested[0] == f"bytes=0-{RANGE_BYTES - 1}"
     assert requested[-1] == f"bytes={5 * RANGE_BYTES}-{len(WEIGHTS) - 1}"
     assert len(requested) == 6
+
+
+def working_threads() -> set[threading.Thread]:
+    """The threads of pools; the server's may wait for another request."""
+    return {thread for thread in threading.enumerate() if "_work_loop" in thread.name}
+
+
+@pytest.mark.parametrize("damage", [{}, {"wrong_byte": 4 * RANGE_BYTES}])
+def test_no_thread_of_a_download_is_left(server, fetch, damage):
+    before = working_threads()
+    file = declared("net.tflite", WEIGHTS, server.serve("net", WEIGHTS, etag=ETAG, **damage))
+    with pytest.raises(DigestError) if damage else nullcontext():
+        fetch(file, connections=4, attempts=1)
+    wait_until(lambda: working_threads() <= before)
 
 
 def test_a_server_without_ranges_gives_it_by_one(server, fetch):

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from fakes.files import declared, model
-from posezoo.core.declarations.model import Digest, SourceFile
-from posezoo.core.errors import DigestError, PosezooError
+from posezoo.core.declarations.model import Digest, Precision, SourceFile
+from posezoo.core.errors import DigestError, LockError, PosezooError
 from posezoo.core.lockfile import LockFile
 
 LOOSE = SourceFile("net.pth", None, None, (), max_size=100)
@@ -64,6 +64,13 @@ def test_other_bytes_at_a_second_first_use_are_refused(tmp_path):
         DigestError, match=r"SHA-384 222222222222…, .*posezoo.lock has 111111111111…"
     ):
         LockFile(tmp_path / "posezoo.lock").record_first_use(SPEC, LOOSE, 5, TWO)
+
+
+def test_a_strict_lock_allows_no_ir_that_it_does_not_list(tmp_path):
+    assert LockFile(tmp_path / "posezoo.lock").agreed_ir(SPEC, Precision.FP16) is None
+    strict = LockFile(tmp_path / "posezoo.lock", strict=True).agreed_ir(SPEC, Precision.FP16)
+    with pytest.raises(LockError, match=r"pose: FP16/pose\.xml is not in .*, and --locked allows"):
+        strict.require_known()
 
 
 GOOD = {

@@ -64,6 +64,20 @@ def test_events_of_the_processes_reach_the_listener():
     assert sorted(event.message for event in events) == ["works on a", "works on b"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
+def test_processes_that_ended_leave_no_open_file():
+    def run() -> None:
+        list(map_in_processes(work, ["a", "b"], 2, ignore_event, lost))
+
+    def count_open_files() -> int:
+        return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+    run()  # it imports modules
+    before = count_open_files()
+    run()
+    wait_until(lambda: count_open_files() <= before)
+
+
 @pytest.mark.parametrize("work", ["hang", "never-react"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_process_and_what_it_started_ends_with_its_parent(tmp_path, number, work):

@@ -59,16 +59,6 @@ def network_in(folder):
     return ov.Core().read_model(xml)
 
 
-def test_the_notice_of_an_ir_whose_license_nobody_states_says_that_it_is_missing(
-    keypoints, tmp_path
-):
-    assert export(tmp_path, keypoints, "--to", "kserve", "out").returncode == 0
-    (notice,) = (tmp_path / "out").rglob("*NOTICE")
-    text = notice.read_text("utf-8")
-    assert "\nUndeclared license\n" in text
-    assert text.endswith("\nThe text is not available.\n")
-
-
 @pytest.mark.parametrize("target", TARGETS.builtin)
 def test_each_target_takes_an_ir_or_says_what_it_lacks(keypoints, tmp_path, target):
     ended = export(tmp_path, keypoints, "--to", target, "out")

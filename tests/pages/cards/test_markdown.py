@@ -9,6 +9,7 @@ from posezoo.pages.cards.markdown import (
     escape,
     format_code,
     format_link,
+    format_link_with_text,
     format_local_link,
     format_table,
 )
@@ -86,3 +87,17 @@ def test_no_cell_adds_a_column():
         r"| a \| b | x\|y |",
         "| &lt;td&gt; |  |",
     ]
+
+
+@pytest.mark.parametrize(
+    ("address", "text", "drawn"),
+    [
+        ("https://models.invalid/log", "the *log*", r"[the \*log\*](https://models.invalid/log)"),
+        ("https://models.invalid/a_(b)", "log", "[log](<https://models.invalid/a_(b)>)"),
+        ("https://models.invalid/log", "", "<https://models.invalid/log>"),
+        ("javascript:alert(1)", "log", "javascript:alert(1)"),
+        ("", "log", ""),
+    ],
+)
+def test_a_text_links_to_a_web_page_only(address, text, drawn):
+    assert format_link_with_text(address, text) == drawn

@@ -87,7 +87,14 @@ def test_a_registry_is_drawn_in_place_and_stale_pages_are_reported(zoo):
     checked = run(zoo, "part", "--in_place", "--check")
     assert checked.returncode == 1
     assert "part/README.md: stale: posezoo card --in_place draws it" in checked.stderr
-    assert run(zoo, "part", "--in_place").returncode == 0
+    drawn = run(zoo, "part", "--in_place")
+    assert drawn.returncode == 0
+    folder = zoo / "models" / "public" / "whole" / "part"
+    assert {f"drew {folder / name}" for name in ("README.md", "card.json")} <= {
+        *drawn.stderr.splitlines()
+    }
+    again = run(zoo, "part", "--in_place")
+    assert (again.returncode, again.stderr) == (0, "")
     assert run(zoo, "part", "--in_place", "--check").returncode == 0
 
 

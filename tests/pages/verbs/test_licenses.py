@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakes.command import posezoo
+from fakes.irs import write_ir
 from fakes.network import network
 from fakes.zoo import declared_file, model_yml, omz_yml, write_model
 
@@ -82,6 +83,18 @@ def test_the_notice_names_the_origin_the_change_and_the_note_of_a_model(zoo):
     text = run(zoo, "licenses").stdout
     assert "".join(lines) in text
     assert f"- a\n  from {zoo}/a.tflite\n- net\n" in text  # it has none of these
+
+
+def test_the_notice_of_an_ir_whose_license_nobody_states_says_that_it_is_missing(tmp_path):
+    pytest.importorskip("openvino", reason="needs openvino")
+    xml = write_ir(tmp_path / "mine.xml", {"heatmaps": (1, 17, 16, 24)})
+    words = ("--to", "kserve", tmp_path / "out", "-o", tmp_path / "irs")
+    ended = posezoo("export", xml, *words, "--scale_values", "1", "1", "1", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    (notice,) = (tmp_path / "out").rglob("*NOTICE")
+    text = notice.read_text("utf-8")
+    assert "\nUndeclared license\n" in text
+    assert text.endswith("\nThe text is not available.\n")
 
 
 @pytest.mark.parametrize("named", [(), ("b",)])

@@ -11,7 +11,6 @@ import onnx
 import pytest
 
 from fakes.command import posezoo as run_posezoo
-from fakes.irs import write_ir
 from fakes.stated_inputs import (
     GETI_BOXES,
     GETI_KEYPOINTS,
@@ -232,33 +231,6 @@ def test_what_is_stated_and_not_used_is_a_warning(tmp_path, pictures, change, wa
     xml = write_stated(tmp_path / "k.xml", KEYPOINT_INPUT, bins(KEYPOINT_INPUT), info)
     said = run(xml, pictures[300, 300], tmp_path)[1]
     assert said.count("warning") == 1 and warning in said
-
-
-SILENT_HEATMAPS = {"heatmaps": (1, 17, 64, 48)}
-
-
-@pytest.mark.parametrize(
-    ("outputs", "image", "flags", "is_asked"),
-    [
-        (SILENT_HEATMAPS, (1, 3, 256, 192), (), True),
-        (SILENT_HEATMAPS, (1, 3, 256, 192), ("--as", "hrnet-w32"), False),
-        (SILENT_HEATMAPS, (1, 3, 256, 192), ("--mean_values", "0", "0", "0"), False),
-        # No model of the zoo has this size, and the one with these boxes takes images unchanged.
-        (SILENT_HEATMAPS, (1, 3, 128, 96), (), False),
-        ({"output": (1, 3549, 85)}, (1, 3, 416, 416), (), False),
-    ],
-)
-def test_an_ir_that_states_nothing_is_said_to_be_like_a_model_of_the_zoo(
-    tmp_path, pictures, outputs, image, flags, is_asked
-):
-    xml = write_ir(tmp_path / "own.xml", outputs, image=image)
-    _, said = run(xml, pictures[300, 300], tmp_path, *flags)
-    question = (
-        f"warning: {xml}: does not say how images are prepared for it, so it gets them unchanged:"
-        " is it like hrnet-w32? Run with --as hrnet-w32\n"
-    )
-    assert (question in said) == is_asked
-    assert said.count("is it like") == is_asked
 
 
 def test_the_threshold_of_the_file_holds_unless_the_user_names_another(tmp_path, pictures):

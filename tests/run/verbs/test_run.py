@@ -94,6 +94,36 @@ def test_if_the_default_model_is_out_of_reach_the_second_one_runs_and_is_named(m
     assert json.loads((tmp_path / "out" / "poses.json").read_text())["model"] == SECOND_MODEL
 
 
+SILENT_HEATMAPS = {"heatmaps": (1, 17, 64, 48)}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "image", "flags", "is_asked"),
+    [
+        (SILENT_HEATMAPS, (1, 3, 256, 192), (), True),
+        (SILENT_HEATMAPS, (1, 3, 256, 192), ("--as", "hrnet-w32"), False),
+        (SILENT_HEATMAPS, (1, 3, 256, 192), ("--mean_values", "0", "0", "0"), False),
+        # No model of the zoo has this size, and the one with these boxes takes images unchanged.
+        (SILENT_HEATMAPS, (1, 3, 128, 96), (), False),
+        ({"output": (1, 3549, 85)}, (1, 3, 416, 416), (), False),
+    ],
+)
+def test_an_ir_that_states_nothing_is_said_to_be_like_a_model_of_the_zoo(
+    tmp_path, outputs, image, flags, is_asked
+):
+    xml = write_ir(tmp_path / "own.xml", outputs, image=image)
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((300, 300, 3), 128, np.uint8))
+    words = ("--input", tmp_path / "grey.png", "--output", tmp_path / "out", *flags)
+    ended = posezoo("run", xml, *words, POSEZOO_DETECTOR="none")
+    assert ended.returncode == 0, ended.stderr
+    question = (
+        f"warning: {xml}: does not say how images are prepared for it, so it gets them unchanged:"
+        " is it like hrnet-w32? Run with --as hrnet-w32\n"
+    )
+    assert (question in ended.stderr) == is_asked
+    assert ended.stderr.count("is it like") == is_asked
+
+
 def test_a_default_model_with_a_wrong_digest_does_not_give_way_to_another(camera, tmp_path):
     """Somebody may have changed it: that is not a registry that is out of reach."""
     with Server() as server:
