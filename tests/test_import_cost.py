@@ -136,7 +136,7 @@ def test_get_with_nothing_to_do_reads_each_file_once_and_draws_no_card(blazepose
     assert sum(run.opens.values()) <= 30
     assert len({name for name in run.modules if name.startswith("posezoo.")}) <= 117
     assert run.functions <= 338
-    assert run.files <= 55
+    assert run.files <= 56  # with values.py, whose methods dataclass would make without a file
 
 
 def read_twice(run: CountedRun) -> set[str]:
