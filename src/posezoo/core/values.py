@@ -20,8 +20,8 @@ if TYPE_CHECKING:
         """The same for a class with arrays, which ``==`` cannot compare: it only equals itself."""
 
 else:
-    # The methods below are not compiled for each class, as dataclass does: a command makes more
-    # than a hundred classes, and most of them have no value.
+    # dataclass would compile these methods for each class, in 0.17 ms of its 0.41: a command makes
+    # more than a hundred classes, and instances of a few.
     _make = dataclass(frozen=True, repr=False, eq=False, slots=True)
 
     def frozen(cls):

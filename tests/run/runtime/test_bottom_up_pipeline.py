@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -168,3 +170,27 @@ def test_a_frame_that_is_none_does_not_end_the_stream(estimators, photos):
         with pytest.raises(ImageError, match="without pixels"):
             next(stream)
         assert next(stream)[1]
+
+
+def test_a_list_is_read_ahead_and_the_frames_of_a_camera_are_not(estimators, photos):
+    class Photos(Sequence):
+        def __init__(self):
+            self.read = 0
+
+        def __len__(self):
+            return 9
+
+        def __getitem__(self, place):
+            if place >= len(self):
+                raise IndexError
+            self.read += 1
+            return photos[0][0]
+
+    estimator = estimators[OPENPOSE]
+    listed, camera = Photos(), Photos()
+    with estimator.stream(listed) as stream:
+        next(stream)
+        assert listed.read == 2 * estimator.requests
+    with estimator.stream(iter(camera)) as stream:
+        next(stream)
+        assert camera.read == estimator.requests

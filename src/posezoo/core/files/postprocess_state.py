@@ -124,10 +124,10 @@ def is_unpacked(
     """Whether a file is an archive that was unpacked and removed, and all its members are up to
     date.
     """
-    if os.path.lexists(layout.download_path(spec, file.name)):
-        return False
     records = []
     for step in spec.postprocessing:
         if isinstance(step, UnpackArchive) and step.file == file.name:
             records.append(archive_record(step, spec, layout))
-    return bool(records) and all(record.is_up_to_date(rehash=rehash) for record in records)
+    if not records or os.path.lexists(records[0].subject):
+        return False
+    return all(record.is_up_to_date(rehash=rehash) for record in records)
