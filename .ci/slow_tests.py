@@ -58,14 +58,10 @@ def slow_tests() -> dict[str, str]:
 
 
 def tests_with(pattern: str) -> set[str]:
-    """Those whose text has it."""
-    return {name for name, text in slow_tests().items() if re.search(pattern, text)}
-
-
-def tests_of_pages_with(pattern: str) -> set[str]:
-    """Those of the pages whose text has it."""
+    """Those whose text has it; of DOCS, those of pages whose text has it."""
+    files = {name for name, text in slow_tests().items() if re.search(pattern, text)}
     pages = [page for page in PAGES if re.search(pattern, page.read_text("utf-8"))]
-    return set[str]().union(*map(tests_of_page, pages))
+    return (files - {DOCS}).union(*map(tests_of_page, pages))
 
 
 def tests_of_page(page: Path) -> set[str]:
@@ -73,6 +69,16 @@ def tests_of_page(page: Path) -> set[str]:
     name = page.relative_to(ROOT).as_posix()
     test = PAGE_TESTS.get(name) or (f"{PASTED_TEST}[{name}]" if page in PASTED else "")
     return {f"{DOCS}::{test}"} if test else set()
+
+
+def readers_of(name: str) -> set[str]:
+    """The other tests that read a page or a picture: those that name it."""
+    if name.startswith("models/"):
+        return tests_named({"lint", "pages"})
+    if name in PAGE_TESTS:
+        return set()
+    pattern = rf"\b{re.escape(Path(name).name)}\b"
+    return {test for test in tests_with(pattern) if not test.startswith(DOCS)}
 
 
 @cache
@@ -136,7 +142,7 @@ def tests_that_run(modules: set[str]) -> set[str]:
         return set()
     one = "(?:" + "|".join(sorted(name.rpartition(".")[2] for name in programs)) + ")"
     run = rf"[(\[]\s*[\"']{one}[\"' ]|posezoo {one}\b|omz_{one}\b|\b{one}\.py\b"
-    return tests_with(run) - {DOCS} | tests_of_pages_with(run)
+    return tests_with(run)
 
 
 def tests_of_file(name: str) -> set[str]:
@@ -149,9 +155,7 @@ def tests_of_file(name: str) -> set[str]:
     if path == GREEN:
         return set()
     if path.suffix in {".md", ".svg", ".jpg"} and top not in {"src", "tests"}:
-        readers = rf"\b{re.escape(path.name)}\b"
-        others = tests_named({"lint", "pages"}) if top == "models" else tests_with(readers)
-        return tests_of_page(path) | {SITE} | others
+        return tests_of_page(path) | {SITE} | readers_of(name)
     if around := AROUND.intersection(path.relative_to(ROOT).parts[:2]):
         return tests_with(rf"\b{around.pop()}\b")
     if top == "tests" and path.match("test_*.py"):

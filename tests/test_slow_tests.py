@@ -22,6 +22,7 @@ ALL = slow_tests.EverythingChanged
 def test_a_page_chooses_its_own_tests_the_site_and_those_that_name_it():
     (own,) = slow_tests.tests_of_page(ROOT / "docs" / "howto" / "int8.md")
     assert slow_tests.choose(["docs/howto/int8.md"]) == {own, "tests/test_site.py"}
+    assert slow_tests.choose(["docs/cli.md"]) == {"tests/test_site.py"}
     assert "tests/test_migrating.py" in slow_tests.choose(["docs/migrating.md"])
 
 
