@@ -19,6 +19,16 @@ from posezoo.quantize.int8_ranges import MAKER, Int8Ranges, apply_ranges, find_r
 
 NAME = "tiny"
 FILE = "int8_ranges.safetensors"
+FEATURES = "activations/features/fq_output_0"
+STEM = "weights/stem/WithoutBiases"
+
+
+def unit_ranges(*shape: int) -> np.ndarray:
+    """Ranges from 0 to 1 of this shape."""
+    return np.stack([np.zeros(shape, np.float32), np.ones(shape, np.float32)])
+
+
+UNIT = unit_ranges()
 
 
 def image(seed: int) -> np.ndarray:
@@ -213,24 +223,91 @@ def test_a_file_that_is_not_the_declared_one_is_refused(zoo, spoil, problem):
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        (
-            {"activations/elsewhere/fq_output_0": np.zeros((2,), np.float32)},
-            "no operation elsewhere",
-        ),
-        ({"weights/elsewhere": np.zeros((1,), np.int64)}, "no operation elsewhere"),
-        ({"activations/stem": np.zeros((2,), np.float32)}, "stem is not the name of a quantizer"),
-        ({"biases/Relu_0": np.zeros((3,), np.float32)}, "no operation Relu_0"),
-        ({"more": np.zeros((3,), np.float32)}, "it has a tensor more"),
+        ({"activations/elsewhere/fq_output_0": UNIT}, "no operation 'elsewhere'"),
+        ({"weights/elsewhere": np.zeros((1,), np.int64)}, "no operation 'elsewhere'"),
+        ({"activations/stem": UNIT}, "'stem' is not the name of a quantizer"),
+        ({"activations/stem/fq_output_" + "9" * 30: UNIT}, "is not the name of a quantizer"),
+        ({"weights/a\x1b[31m\nb": np.array([0])}, "no operation 'a\\x1b[31m\\nb'"),
+        ({"biases/Relu_0": np.zeros((3,), np.float32)}, "no operation 'Relu_0'"),
+        ({FEATURES: unit_ranges(1, 3, 1, 1)}, "ranges of the shape [1, 3, 1, 1]"),
+        ({FEATURES: unit_ranges(7, 1, 1, 1, 1)}, "ranges of the shape [7, 1, 1, 1, 1]"),
+        ({"activations/heatmaps/fq_output_0": unit_ranges(7, 1, 1, 1)}, "the shape [7, 1, 1, 1]"),
+        ({STEM: np.array([9])}, "do not have the declared axes"),
+        ({STEM: np.array([-1])}, "do not have the declared axes"),
+        ({STEM: np.array([0, 0])}, "do not have the declared axes"),
+        ({"biases/stem": np.full((1, 4, 1, 1), 1e6, np.float32)}, "would add an infinite value"),
+        ({"biases/stem": np.zeros((1, 5, 1, 1), np.float32)}, "adds [1, 4, 1, 1] values"),
     ],
 )
 def test_ranges_of_another_network_are_refused(zoo, changes, problem):
     tensors = find_ranges(read(zoo.half), read(zoo.int8)).to_tensors()
     zoo.declare({**tensors, **changes})
-    ended = zoo.convert()
-    assert ended.returncode == 1
-    assert problem in ended.stderr
-    assert "Traceback" not in ended.stderr
+    refused(zoo.convert(), problem)
     assert not zoo.xml().exists()
+
+
+def refused(ended, problem: str) -> None:
+    assert ended.returncode == 1
+    (error,) = (line for line in ended.stderr.splitlines() if line.startswith("error: "))
+    assert problem in error
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"more": UNIT}, "it has a tensor 'more'"),
+        ({f"module.{STEM}": np.array([0])}, f"it has a tensor 'module.{STEM}'"),
+        *(
+            ({FEATURES: ends}, f"{FEATURES!r} has to be a finite value and a larger one in f32")
+            for ends in (
+                np.array([1, 0], np.float32),
+                np.array([1, 1], np.float32),
+                np.array([np.nan, 1], np.float32),
+                np.array([0, np.inf], np.float32),
+                np.array([-3.4e38, 3.4e38], np.float32),
+                np.array([0, 1, 2], np.float32),
+                np.array(1, np.float32),
+                np.array([0, 1], np.int64),
+            )
+        ),
+        *(
+            ({STEM: axes}, f"{STEM!r} has to be a list of axes in i64")
+            for axes in (np.array(0), np.zeros((2, 2), np.int64), np.array([0], np.float32))
+        ),
+        ({"half/stem": np.zeros(1, np.float32)}, "'half/stem' has to be a 1 in f32"),
+        (
+            {"biases/stem": np.array([np.nan], np.float32)},
+            "'biases/stem' has to be finite values in f32",
+        ),
+    ],
+)
+def test_a_tensor_of_another_form_is_refused(zoo, changes, problem):
+    tensors = find_ranges(read(zoo.half), read(zoo.int8)).to_tensors()
+    zoo.declare({**tensors, **changes})
+    refused(zoo.convert(), f"{zoo.ranges}: is not a file with ranges: {problem}")
+    assert not zoo.xml().exists()
+    checked = posezoo("verify", "--metadata", "--models_dir", zoo.root / "registry")
+    assert checked.returncode == 1
+    assert problem in checked.stdout
+
+
+def test_a_file_that_quantizes_nothing_is_refused(zoo):
+    zoo.declare({FEATURES: UNIT})
+    refused(zoo.convert(), f"{zoo.ranges}: is not a file with ranges: it has no weights")
+
+
+def test_a_file_of_another_format_is_refused(zoo):
+    zoo.declare({STEM: np.array([0])})
+    content = zoo.ranges.read_bytes()
+    for spoilt in (b"", content[:-4], b"PK\3\4" + content):
+        zoo.ranges.write_bytes(spoilt)
+        checksum = compute_digest(zoo.ranges).value
+        write_model(
+            zoo.root / "registry",
+            NAME,
+            yml(zoo.root, int8_ranges={"photos": "6", "file": FILE, "checksum": checksum}),
+        )
+        refused(zoo.convert(), f"{zoo.ranges}: is not a file with ranges: ")
 
 
 def test_the_check_finds_a_range_and_a_weight_that_were_not_declared(zoo):

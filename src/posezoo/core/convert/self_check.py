@@ -402,7 +402,10 @@ class IrCheck(NetworkCheck):
                 the FP16 IR fails.
         """
         if difference := INT8_MAKER.part.explain_difference(half_xml, self.xml, self.spec):
-            raise self.create_error(f"is not the FP16 IR with the declared ranges: {difference}")
+            raise self.create_error(
+                f"is not the FP16 IR with the declared ranges: {difference}",
+                hint=f"posezoo quantize {self.spec.full_name} --dataset_dir PHOTOS makes INT8, too",
+            )
         return self._with_rounding(find_half(), find_reference())
 
     def _with_rounding(
