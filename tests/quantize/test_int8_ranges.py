@@ -149,7 +149,7 @@ def test_get_makes_int8_like_any_other_precision(zoo):
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == f"{zoo.xml()}\n"
     assert "FP16-INT8 self-check passed" in ended.stderr
-    assert "before rounding to FP16-INT8" in ended.stderr
+    assert "before rounding to FP16-INT8\n" in ended.stderr
     types = {node.get_element_type() for node in read(zoo.xml()).get_ops() if is_constant(node)}
     assert ov.Type.i8 in types
     for ours, theirs in zip(outputs(zoo.xml()), outputs(zoo.int8), strict=True):
