@@ -187,18 +187,46 @@ def test_other_ranges_make_it_again(zoo):
     assert zoo.xml().with_suffix(".bin").read_bytes() != before
 
 
-def test_what_was_calibrated_on_the_users_photos_stays(zoo):
+def state_photos(zoo: Zoo) -> Path:
+    """Make INT8 whose record says that it was calibrated on photos; returns the record."""
     assert zoo.convert().returncode == 0
     record = zoo.xml().with_name("provenance.json")
     content = json.loads(record.read_text())
     content["key"]["quantization"] = {"photos": "00"}
     record.write_text(json.dumps(content))
+    return record
+
+
+def test_what_was_calibrated_on_the_users_photos_stays(zoo):
+    record = state_photos(zoo)
     before = record.read_bytes()
     ended = zoo.convert()
     assert (ended.returncode, ended.stdout) == (0, f"{zoo.xml()}\n"), ended.stderr
     assert record.read_bytes() == before
     assert zoo.convert("--force").returncode == 0
     assert record.read_bytes() != before
+
+
+@pytest.mark.parametrize("suffix", [".xml", ".bin"])
+def test_what_is_left_of_a_calibrated_ir_is_not_up_to_date(zoo, suffix):
+    state_photos(zoo)
+    lost = zoo.xml().with_suffix(suffix)
+    lost.unlink()
+    ended = zoo.convert()
+    assert (ended.returncode, ended.stdout) == (0, f"{zoo.xml()}\n"), ended.stderr
+    assert lost.is_file()
+    assert "converting to FP16-INT8" in ended.stderr
+
+
+def test_a_calibrated_ir_that_was_changed_is_kept_under_another_name(zoo):
+    state_photos(zoo)
+    binary = zoo.xml().with_suffix(".bin")
+    content = binary.read_bytes() + b" "
+    binary.write_bytes(content)
+    ended = zoo.convert()
+    assert ended.returncode == 0, ended.stderr
+    assert f"{binary}: is not as posezoo wrote it: kept as {binary.name}.bak1" in ended.stderr
+    assert binary.with_name(f"{binary.name}.bak1").read_bytes() == content
 
 
 @pytest.mark.parametrize(
