@@ -87,7 +87,7 @@ def get(
     Args:
         name: a model or composite of the zoo; with ``checkpoint``, a model that is one of our
             networks, or the name of such a network.
-        precision: ``FP32`` or ``FP16``.
+        precision: ``FP32``, ``FP16``, or ``FP16-INT8`` if the registry has ranges for it.
         tag: one of the model's variants; empty for the default. ``name@tag`` as the name has the
             same effect.
         checkpoint: your own weights, which replace the published ones: a .pth, .safetensors or
@@ -189,10 +189,10 @@ def load(
         name: a model or composite of the zoo that has a decoder; or the .xml of an IR, whose
             metadata or outputs decide on the decoder; or an .onnx that describes its input. None:
             movenet-thunder, or if it cannot be downloaded now, blazepose-full, which has another
-            skeleton.
+            skeleton, and runs in FP16 if INT8 of it cannot be made.
         precision: the precision of a zoo model's IR: ``FP32``, ``FP16``, or one that it is
-            published in or was quantized to; with INT8, that of its person detector is INT8, too,
-            if that was quantized on this machine.
+            published in, has ranges for in the registry, or was quantized to; with INT8, that of
+            its person detector is INT8, too, if it has ranges or was quantized on this machine.
         device: OpenVINO's device; None for the one in the settings, by default CPU.
         inference_precision: ``f32``, ``f16``, ``bf16`` or ``default`` (the device's choice); None
             for the one in the settings, by default f32.

@@ -19,6 +19,16 @@ from posezoo.quantize.int8_ranges import MAKER, Int8Ranges, apply_ranges, find_r
 
 NAME = "tiny"
 FILE = "int8_ranges.safetensors"
+FEATURES = "activations/features/fq_output_0"
+STEM = "weights/stem/WithoutBiases"
+
+
+def unit_ranges(*shape: int) -> np.ndarray:
+    """Ranges from 0 to 1 of this shape."""
+    return np.stack([np.zeros(shape, np.float32), np.ones(shape, np.float32)])
+
+
+UNIT = unit_ranges()
 
 
 def image(seed: int) -> np.ndarray:
@@ -139,7 +149,7 @@ def test_get_makes_int8_like_any_other_precision(zoo):
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == f"{zoo.xml()}\n"
     assert "FP16-INT8 self-check passed" in ended.stderr
-    assert "before rounding to FP16-INT8" in ended.stderr
+    assert "before rounding to FP16-INT8\n" in ended.stderr
     types = {node.get_element_type() for node in read(zoo.xml()).get_ops() if is_constant(node)}
     assert ov.Type.i8 in types
     for ours, theirs in zip(outputs(zoo.xml()), outputs(zoo.int8), strict=True):
@@ -177,18 +187,46 @@ def test_other_ranges_make_it_again(zoo):
     assert zoo.xml().with_suffix(".bin").read_bytes() != before
 
 
-def test_what_was_calibrated_on_the_users_photos_stays(zoo):
+def state_photos(zoo: Zoo) -> Path:
+    """Make INT8 whose record says that it was calibrated on photos; returns the record."""
     assert zoo.convert().returncode == 0
     record = zoo.xml().with_name("provenance.json")
     content = json.loads(record.read_text())
     content["key"]["quantization"] = {"photos": "00"}
     record.write_text(json.dumps(content))
+    return record
+
+
+def test_what_was_calibrated_on_the_users_photos_stays(zoo):
+    record = state_photos(zoo)
     before = record.read_bytes()
     ended = zoo.convert()
     assert (ended.returncode, ended.stdout) == (0, f"{zoo.xml()}\n"), ended.stderr
     assert record.read_bytes() == before
     assert zoo.convert("--force").returncode == 0
     assert record.read_bytes() != before
+
+
+@pytest.mark.parametrize("suffix", [".xml", ".bin"])
+def test_what_is_left_of_a_calibrated_ir_is_not_up_to_date(zoo, suffix):
+    state_photos(zoo)
+    lost = zoo.xml().with_suffix(suffix)
+    lost.unlink()
+    ended = zoo.convert()
+    assert (ended.returncode, ended.stdout) == (0, f"{zoo.xml()}\n"), ended.stderr
+    assert lost.is_file()
+    assert "converting to FP16-INT8" in ended.stderr
+
+
+def test_a_calibrated_ir_that_was_changed_is_kept_under_another_name(zoo):
+    state_photos(zoo)
+    binary = zoo.xml().with_suffix(".bin")
+    content = binary.read_bytes() + b" "
+    binary.write_bytes(content)
+    ended = zoo.convert()
+    assert ended.returncode == 0, ended.stderr
+    assert f"{binary}: is not as posezoo wrote it: kept as {binary.name}.bak1" in ended.stderr
+    assert binary.with_name(f"{binary.name}.bak1").read_bytes() == content
 
 
 @pytest.mark.parametrize(
@@ -213,24 +251,91 @@ def test_a_file_that_is_not_the_declared_one_is_refused(zoo, spoil, problem):
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        (
-            {"activations/elsewhere/fq_output_0": np.zeros((2,), np.float32)},
-            "no operation elsewhere",
-        ),
-        ({"weights/elsewhere": np.zeros((1,), np.int64)}, "no operation elsewhere"),
-        ({"activations/stem": np.zeros((2,), np.float32)}, "stem is not the name of a quantizer"),
-        ({"biases/Relu_0": np.zeros((3,), np.float32)}, "no operation Relu_0"),
-        ({"more": np.zeros((3,), np.float32)}, "it has a tensor more"),
+        ({"activations/elsewhere/fq_output_0": UNIT}, "no operation 'elsewhere'"),
+        ({"weights/elsewhere": np.zeros((1,), np.int64)}, "no operation 'elsewhere'"),
+        ({"activations/stem": UNIT}, "'stem' is not the name of a quantizer"),
+        ({"activations/stem/fq_output_" + "9" * 30: UNIT}, "is not the name of a quantizer"),
+        ({"weights/a\x1b[31m\nb": np.array([0])}, "no operation 'a\\x1b[31m\\nb'"),
+        ({"biases/Relu_0": np.zeros((3,), np.float32)}, "no operation 'Relu_0'"),
+        ({FEATURES: unit_ranges(1, 3, 1, 1)}, "ranges of the shape [1, 3, 1, 1]"),
+        ({FEATURES: unit_ranges(7, 1, 1, 1, 1)}, "ranges of the shape [7, 1, 1, 1, 1]"),
+        ({"activations/heatmaps/fq_output_0": unit_ranges(7, 1, 1, 1)}, "the shape [7, 1, 1, 1]"),
+        ({STEM: np.array([9])}, "do not have the declared axes"),
+        ({STEM: np.array([-1])}, "do not have the declared axes"),
+        ({STEM: np.array([0, 0])}, "do not have the declared axes"),
+        ({"biases/stem": np.full((1, 4, 1, 1), 1e6, np.float32)}, "would add an infinite value"),
+        ({"biases/stem": np.zeros((1, 5, 1, 1), np.float32)}, "adds [1, 4, 1, 1] values"),
     ],
 )
 def test_ranges_of_another_network_are_refused(zoo, changes, problem):
     tensors = find_ranges(read(zoo.half), read(zoo.int8)).to_tensors()
     zoo.declare({**tensors, **changes})
-    ended = zoo.convert()
-    assert ended.returncode == 1
-    assert problem in ended.stderr
-    assert "Traceback" not in ended.stderr
+    refused(zoo.convert(), problem)
     assert not zoo.xml().exists()
+
+
+def refused(ended, problem: str) -> None:
+    assert ended.returncode == 1
+    (error,) = (line for line in ended.stderr.splitlines() if line.startswith("error: "))
+    assert problem in error
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"more": UNIT}, "it has a tensor 'more'"),
+        ({f"module.{STEM}": np.array([0])}, f"it has a tensor 'module.{STEM}'"),
+        *(
+            ({FEATURES: ends}, f"{FEATURES!r} has to be a finite value and a larger one in f32")
+            for ends in (
+                np.array([1, 0], np.float32),
+                np.array([1, 1], np.float32),
+                np.array([np.nan, 1], np.float32),
+                np.array([0, np.inf], np.float32),
+                np.array([-3.4e38, 3.4e38], np.float32),
+                np.array([0, 1, 2], np.float32),
+                np.array(1, np.float32),
+                np.array([0, 1], np.int64),
+            )
+        ),
+        *(
+            ({STEM: axes}, f"{STEM!r} has to be a list of axes in i64")
+            for axes in (np.array(0), np.zeros((2, 2), np.int64), np.array([0], np.float32))
+        ),
+        ({"half/stem": np.zeros(1, np.float32)}, "'half/stem' has to be a 1 in f32"),
+        (
+            {"biases/stem": np.array([np.nan], np.float32)},
+            "'biases/stem' has to be finite values in f32",
+        ),
+    ],
+)
+def test_a_tensor_of_another_form_is_refused(zoo, changes, problem):
+    tensors = find_ranges(read(zoo.half), read(zoo.int8)).to_tensors()
+    zoo.declare({**tensors, **changes})
+    refused(zoo.convert(), f"{zoo.ranges}: is not a file with ranges: {problem}")
+    assert not zoo.xml().exists()
+    checked = posezoo("verify", "--metadata", "--models_dir", zoo.root / "registry")
+    assert checked.returncode == 1
+    assert problem in checked.stdout
+
+
+def test_a_file_that_quantizes_nothing_is_refused(zoo):
+    zoo.declare({FEATURES: UNIT})
+    refused(zoo.convert(), f"{zoo.ranges}: is not a file with ranges: it has no weights")
+
+
+def test_a_file_of_another_format_is_refused(zoo):
+    zoo.declare({STEM: np.array([0])})
+    content = zoo.ranges.read_bytes()
+    for spoilt in (b"", content[:-4], b"PK\3\4" + content):
+        zoo.ranges.write_bytes(spoilt)
+        checksum = compute_digest(zoo.ranges).value
+        write_model(
+            zoo.root / "registry",
+            NAME,
+            yml(zoo.root, int8_ranges={"photos": "6", "file": FILE, "checksum": checksum}),
+        )
+        refused(zoo.convert(), f"{zoo.ranges}: is not a file with ranges: ")
 
 
 def test_the_check_finds_a_range_and_a_weight_that_were_not_declared(zoo):
@@ -268,20 +373,19 @@ def test_without_ranges_the_hint_names_quantize(zoo):
     assert f"posezoo quantize {NAME} --dataset_dir PHOTOS" in ended.stderr
 
 
-def test_ranges_are_those_of_published_weights_and_declared_inputs_only(zoo):
-    ended = posezoo(
-        *(
-            "convert",
-            NAME,
-            "--models_dir",
-            zoo.root / "registry",
-            "--weights_dir",
-            zoo.root / "first",
-        ),
-        *("-o", zoo.root / "other", "--precisions", "FP16-INT8", "--input_layout", "NHWC"),
-    )
-    assert ended.returncode == 1
-    assert "no conversion makes FP16-INT8" in ended.stderr
+@pytest.mark.parametrize("flag", ["--input_layout=NHWC", "--input_type=u8", "--resize"])
+def test_an_int8_ir_of_the_declared_inputs_is_not_taken_for_one_of_others(zoo, flag):
+    """Not even if it exists: it was up to date, whatever inputs were asked for."""
+    assert zoo.convert().returncode == 0
+    before = zoo.xml().read_bytes()
+    for more in ((), ("--dry_run",)):
+        refused(
+            zoo.convert(flag, *more),
+            "tiny: FP16-INT8 is only made with the inputs and outputs that model.yml declares",
+        )
+    assert zoo.xml().read_bytes() == before
+    assert zoo.convert("--input_layout=NCHW").returncode == 0, "it has this layout"
+    assert zoo.convert(flag, "--precisions", "FP16", output="other").returncode == 0
 
 
 def test_a_mirror_holds_the_ranges(zoo):

@@ -7,7 +7,7 @@ A file with ranges is a safetensors file with these tensors:
   says where it is, as NNCF names it: ``OPERATION/fq_output_PORT``, ``OPERATION/fq_input_PORT``.
 - ``weights/OPERATION``, i64: the axes of weights that have a range of their own for each index.
   Each range is symmetric, with 255 levels, and reaches to the largest absolute value.
-- ``half/OPERATION``: such weights use half of their levels, so that sums of 16 bits do not
+- ``half/OPERATION``, f32, 1: such weights use half of their levels, so that sums of 16 bits do not
   overflow.
 - ``biases/OPERATION``, f32: what the fast bias correction made of the constant that an Add adds.
 
@@ -19,7 +19,7 @@ model_transformer.py`` and ``quantization/fake_quantize.py``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -30,12 +30,13 @@ import numpy as np
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert.int8_maker import Int8Maker
 from posezoo.core.declarations.model import Decoder, ModelSpec, Precision
-from posezoo.core.errors import PosezooError, QuantizationError, import_optional
+from posezoo.core.errors import QuantizationError, import_optional, os_reason
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.ir import ir_writer
-from posezoo.core.ir.openvino_import import error_text, openvino_core
-from posezoo.core.resolve.own_networks import OWN_NETWORKS
+from posezoo.core.ir.openvino_import import error_text, openvino_core, static_sizes
 from posezoo.core.values import frozen
+from posezoo.networks.checkpoints.mapped_file import MappedFile, shorten
+from posezoo.networks.checkpoints.safetensors import read_safetensors
 from posezoo.quantize.int8_layers import WEIGHTED
 
 if TYPE_CHECKING:
@@ -53,8 +54,31 @@ _LEAST_RANGE = np.float32(8e-5)
 _HALF_ROUNDING = 1e-3
 _MOST_OF_A_STEP = 0.501
 
-_QUANTIZER = re.compile(r"(.+)/fq_(input|output)_(\d+)")
+_QUANTIZER = re.compile(r"(.+)/fq_(input|output)_(0|[1-9][0-9]?)")
 _WEIGHTS = "{}/fq_weights_1"
+
+
+def _is_range(ends: Array) -> bool:
+    if ends.dtype != np.float32 or ends.shape[:1] != (2,):
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        width = ends[1] - ends[0]
+    return bool(((width > 0) & (width < np.inf)).all())
+
+
+# For each group of tensors: whether a tensor has the right form, and what that is.
+_FORMS: dict[str, tuple[Callable[[Array], bool], str]] = {
+    "activations": (_is_range, "a finite value and a larger one in f32"),
+    "weights": (
+        lambda axes: axes.dtype == np.int64 and axes.ndim == 1,
+        "a list of axes in i64",
+    ),
+    "half": (lambda flag: flag.dtype == np.float32 and flag.tolist() == [1], "a 1 in f32"),
+    "biases": (
+        lambda values: values.dtype == np.float32 and bool(np.isfinite(values).all()),
+        "finite values in f32",
+    ),
+}
 
 
 @frozen
@@ -80,14 +104,17 @@ class Int8Ranges:
         Raises:
             ValueError: a tensor is not one of such a file.
         """
-        groups: dict[str, dict[str, Array]] = {
-            name: {} for name in ("activations", "weights", "half", "biases")
-        }
+        groups: dict[str, dict[str, Array]] = {name: {} for name in _FORMS}
         for title, tensor in tensors.items():
             group, _, name = title.partition("/")
             if group not in groups:
-                raise ValueError(f"it has a tensor {title}")
+                raise ValueError(f"it has a tensor {shorten(title)}")
+            has_form, form = _FORMS[group]
+            if not has_form(tensor):
+                raise ValueError(f"{shorten(title)} has to be {form}")
             groups[group][name] = tensor
+        if not groups["weights"]:
+            raise ValueError("it has no weights")
         axes = {name: tuple(map(int, each)) for name, each in groups["weights"].items()}
         return cls(groups["activations"], axes, frozenset(groups["half"]), groups["biases"])
 
@@ -112,8 +139,14 @@ class Int8Ranges:
 
         Args:
             weights: in f32, the second input of the operation.
+
+        Raises:
+            ValueError: it has no such axes.
         """
-        others = tuple(set(range(weights.ndim)) - set(self.weights[operation]))
+        axes = self.weights[operation]
+        others = tuple(set(range(weights.ndim)) - set(axes))
+        if len(axes) + len(others) != weights.ndim:
+            raise ValueError(f"the weights of {operation} do not have the declared axes")
         largest = np.abs(weights).max(axis=others, keepdims=True)
         smallest = max(largest.max() * _LEAST_SHARE, _LEAST_RANGE)
         high = np.maximum(largest, smallest)
@@ -124,7 +157,7 @@ def read_ranges(spec: ModelSpec) -> Int8Ranges:
     """The ranges of a model that declares some.
 
     Raises:
-        QuantizationError: the file is missing, has another digest, or is not such a file.
+        QuantizationError: the file cannot be read, has another digest, or is not such a file.
     """
     declared = spec.int8_ranges
     assert declared
@@ -132,11 +165,14 @@ def read_ranges(spec: ModelSpec) -> Int8Ranges:
     hint = "it comes with model.yml: get both from the same place"
     if not path.is_file():
         raise QuantizationError(f"{path}: does not exist", hint=hint)
-    if compute_digest(path) != declared.checksum:
-        raise QuantizationError(f"{path}: its digest differs from the one in model.yml", hint=hint)
     try:
-        return Int8Ranges.from_tensors(OWN_NETWORKS.part.read_checkpoint(path))
-    except (ValueError, PosezooError) as error:
+        if compute_digest(path) != declared.checksum:
+            problem = f"{path}: its digest differs from the one in model.yml"
+            raise QuantizationError(problem, hint=hint)
+        return Int8Ranges.from_tensors(read_safetensors(MappedFile(path)))
+    except OSError as error:
+        raise QuantizationError(f"{path}: cannot be read: {os_reason(error)}") from error
+    except ValueError as error:
         raise QuantizationError(f"{path}: is not a file with ranges: {error}") from error
 
 
@@ -144,7 +180,7 @@ class _Nodes(dict[str, "Node"]):
     """The operations of a network by their names."""
 
     def __missing__(self, name: str) -> Node:
-        raise ValueError(f"there is no operation {name}")
+        raise ValueError(f"there is no operation {shorten(name)}")
 
 
 def apply_ranges(network: Model, ranges: Int8Ranges, name: str) -> None:
@@ -184,7 +220,7 @@ def _find_place(name: str, nodes: Mapping[str, Node]) -> tuple[Output, Iterable[
     """The values that a quantizer rounds, and the inputs that take what it rounded."""
     match = _QUANTIZER.fullmatch(name)
     if match is None:
-        raise ValueError(f"{name} is not the name of a quantizer")
+        raise ValueError(f"{shorten(name)} is not the name of a quantizer")
     operation, side, number = match.groups()
     node = nodes[operation]
     if side == "output":
@@ -195,7 +231,15 @@ def _find_place(name: str, nodes: Mapping[str, Node]) -> tuple[Output, Iterable[
 
 
 def _quantize(source: Output, low: Array, high: Array, levels: int, name: str) -> Output:
-    """The values, rounded to one of the levels."""
+    """The values, rounded to one of the levels.
+
+    Raises:
+        ValueError: the ranges are those of another shape.
+    """
+    sizes = static_sizes(source.get_partial_shape())
+    fits = all(end in (1, size) for end, size in zip(low.shape[::-1], sizes[::-1], strict=False))
+    if low.ndim > len(sizes) or not fits:
+        raise ValueError(f"{name} has ranges of the shape {list(low.shape)}")
     operations = import_optional("openvino.opset13", extra="run")
     ends = {"input_low": low, "input_high": high, "output_low": low, "output_high": high}
     constants = [
@@ -222,7 +266,11 @@ def _read_constant(node: Node) -> Array:
 
 
 def _replace_constant(addition: Node, values: Array) -> None:
-    """Give an Add another constant, which is stored in the type of the one that it has."""
+    """Give an Add another constant, which is stored in the type of the one that it has.
+
+    Raises:
+        ValueError: it has another shape, or is too large for the type.
+    """
     operations = import_optional("openvino.opset13", extra="run")
     port = addition.input(1)
     source = port.get_source_output().get_node()
@@ -231,7 +279,11 @@ def _replace_constant(addition: Node, values: Array) -> None:
         raise ValueError(f"{addition.get_friendly_name()} adds {list(old.shape)} values")
     if old is not source:
         port = source.input(0)
-    new = operations.constant(values.astype(old.data.dtype), name=old.get_friendly_name())
+    with np.errstate(over="ignore"):
+        stored = values.astype(old.data.dtype)
+    if not np.isfinite(stored).all():
+        raise ValueError(f"{addition.get_friendly_name()} would add an infinite value")
+    new = operations.constant(stored, name=old.get_friendly_name())
     port.replace_source_output(new.output(0))
 
 

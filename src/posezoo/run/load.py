@@ -206,7 +206,7 @@ class Loader:
         """As ``prepare``, for the default model, or the second one if that is out of reach."""
         registry = self.context.registry
         if DEFAULT_MODEL not in registry.entries:  # such as that of a mirror
-            return self.prepare(ChosenModel(registry.find(SECOND_MODEL), precision))
+            return self._prepare_second(precision)
         options = self.context.download_options
         timeout_s = min(_DEFAULT_TIMEOUT_S, options.timeout_s)
         impatient = replace(options, attempts=1, timeout_s=timeout_s)
@@ -222,7 +222,19 @@ class Loader:
                     f" {error.problem}"
                 )
             )
-        return self.prepare(ChosenModel(registry.find(SECOND_MODEL), precision))
+        return self._prepare_second(precision)
+
+    def _prepare_second(self, precision: Precision) -> PreparedModel:
+        """As ``prepare``, for the second model: in FP16 if INT8 of it cannot be made here."""
+        model = self.context.registry.find(SECOND_MODEL)
+        if precision in INT8_PRECISIONS and not is_quantized_here(model, precision, self.context):
+            self.listener(
+                WarningIssued(
+                    f"{SECOND_MODEL} runs in FP16: it has no {precision} IR, and no ranges for one"
+                )
+            )
+            precision = Precision.FP16
+        return self.prepare(ChosenModel(model, precision))
 
     def _get_detector(self, model: Model, precision: Precision) -> tuple[Loader, dict[str, Path]]:
         """The IR of the detector of a model in this precision, and the loader that names it.

@@ -628,7 +628,7 @@ def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_stric
         write_checked_irs(
             lambda: right, spec, layout, targets, source, ConversionOptions(is_strict=True)
         )
-    assert "without --self_check strict" in refused.value.hint
+    assert "only --self_check strict" in refused.value.hint
 
 
 def test_a_strict_check_makes_an_unproven_ir_again(tmp_path):

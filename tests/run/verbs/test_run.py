@@ -124,6 +124,23 @@ def test_an_ir_that_states_nothing_is_said_to_be_like_a_model_of_the_zoo(
     assert ended.stderr.count("is it like") == is_asked
 
 
+def test_the_second_model_runs_in_fp16_if_int8_of_it_cannot_be_made(mirror, tmp_path):
+    """The user named INT8, but not this model."""
+    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    flags = ("--precision", "FP16-INT8", "-o", tmp_path / "out")
+    ended = posezoo("run", *flags, **environ)
+    assert ended.returncode == 0, ended.stderr
+    assert (
+        f"warning: {SECOND_MODEL} runs in FP16: it has no FP16-INT8 IR, and no ranges for one\n"
+        in ended.stderr
+    )
+    assert f"ran         {SECOND_MODEL} (FP16 IR)" in ended.stdout
+    assert json.loads((tmp_path / "out" / "poses.json").read_text())["precision"] == "FP16"
+    named = posezoo("run", SECOND_MODEL, *flags, **environ)
+    assert named.returncode == 1
+    assert "no conversion makes FP16-INT8" in named.stderr
+
+
 def test_a_default_model_with_a_wrong_digest_does_not_give_way_to_another(camera, tmp_path):
     """Somebody may have changed it: that is not a registry that is out of reach."""
     with Server() as server:

@@ -90,7 +90,7 @@ def plan_irs(
             reason = "" if target.xml.is_file() else "it does not exist yet"
         elif options.force:
             reason = "it was requested"
-        elif target.precision in INT8_PRECISIONS and provenance.was_calibrated(target.xml):
+        elif target.precision in INT8_PRECISIONS and provenance.was_calibrated(target.xml, is_good):
             reason = ""  # the user's photos replace the ranges in the registry
         else:
             # IR from Model Optimizer are not self-checked. An IR that cannot be made again needs no

@@ -231,11 +231,16 @@ def read_provenance(path: Path) -> Provenance | None:
     return parse_provenance(content)
 
 
-def was_calibrated(xml: Path) -> bool:
-    """Whether an IR was quantized with photos of the user's."""
+def was_calibrated(xml: Path, is_good: IsGood) -> bool:
+    """Whether an IR was quantized with photos of the user's, and is complete."""
     record = read_provenance(xml.with_name("provenance.json"))
     quantization = record.key.get("quantization") if record else None
-    return isinstance(quantization, Mapping) and "photos" in quantization
+    if record is None or not isinstance(quantization, Mapping) or "photos" not in quantization:
+        return False
+    return all(
+        is_good(xml.with_suffix(suffix), content.size, content.digest)
+        for suffix, content in record.contents.items()
+    )
 
 
 def parse_provenance(content: bytes) -> Provenance | None:

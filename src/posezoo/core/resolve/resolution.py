@@ -63,7 +63,7 @@ def resolve_model(
         checkpoint: the user's own weights, which replace the published ones.
 
     Raises:
-        ConversionError: the requested inputs do not fit the model.
+        ConversionError: the requested inputs do not fit the model, or INT8 of it would have others.
         PosezooError: an argument for Model Optimizer is unknown or not valid.
         LockError: the lock is strict, and does not list the model as it is declared.
         InferenceError: the model's own skeleton does not fit its network.
@@ -72,8 +72,12 @@ def resolve_model(
         spec = OWN_NETWORKS.part.with_known_network(spec)
     if spec.own_skeleton:
         OWN_NETWORKS.part.require_fitting_skeleton(spec)
-    if inputs and inputs != InputOptions():
-        spec = replace(_with_inputs(spec, inputs, context), int8_ranges=None)
+    precisions = tuple(dict.fromkeys(precisions))
+    if inputs:
+        declared = spec
+        spec = _with_inputs(declared, inputs, context)
+        if spec != declared:
+            _refuse_int8(spec, precisions)
     if checkpoint:
         spec = replace(spec, int8_ranges=None)  # they are of the published weights
     spec = context.lock.with_pins(spec)
@@ -100,6 +104,19 @@ def _with_inputs(spec: ModelSpec, options: InputOptions, context: Context) -> Mo
         spec = GRAPH_DECODER.part.with_decoding(spec, decoder, options)
     spec = with_camera_input(spec, options, context.image_layout(spec.framework))
     return OWN_NETWORKS.part.with_dynamic_shape(spec) if options.dynamic else spec
+
+
+def _refuse_int8(spec: ModelSpec, precisions: Collection[Precision]) -> None:
+    """Refuse INT8 of a model whose inputs or outputs are not the declared ones: neither ranges nor
+    ``posezoo quantize`` make it.
+    """
+    int8 = [each for each in precisions if each in INT8_PRECISIONS]
+    if int8 and not spec.is_ir:
+        raise ConversionError(
+            f"{spec.full_name}: {int8[0]} is only made with the inputs and outputs that model.yml"
+            " declares",
+            hint="name another precision, or leave out the flags that change them",
+        )
 
 
 def _own_decoder(spec: ModelSpec, context: Context) -> Decoder | None:
@@ -151,7 +168,7 @@ def _after_upstream_code(spec: ModelSpec) -> ModelSpec:
 
 def _choose_targets(
     spec: ModelSpec,
-    precisions: Iterable[Precision],
+    requested: tuple[Precision, ...],
     chosen: _ChosenRoute,
     layout: ModelLayout,
     lock: LockFile,
@@ -161,7 +178,6 @@ def _choose_targets(
     Raises:
         ConversionError: a decoder is requested in an IR that posezoo does not convert.
     """
-    requested = tuple(dict.fromkeys(precisions))
     obstacle = chosen.obstacle
     if spec.is_ir:
         published = tuple(each for each in requested if each in spec.precisions)
@@ -177,8 +193,11 @@ def _choose_targets(
         if chosen.converter is not Converter.PUBLISHED:
             target = _made_target(spec, target, lock)
         targets.append(target)
-    if spec.decoding:
-        _refuse_decoding(spec, {chosen.converter, *(target.converter for target in targets)})
+    if spec.decoding and chosen.converter is Converter.MODEL_OPTIMIZER:
+        raise ConversionError(
+            f"{spec.full_name}: no decoder is put into an IR that Model Optimizer makes",
+            hint="remove --decode",
+        )
     return tuple(targets)
 
 
@@ -197,17 +216,4 @@ def _made_target(spec: ModelSpec, target: Target, lock: LockFile) -> Target:
         obstacle = Obstacle(PRECISION, f"its arguments ask for {only} alone", f"choose {only}")
     return Target(
         precision, target.xml, converter, obstacle, agreed=lock.agreed_ir(spec, precision)
-    )
-
-
-def _refuse_decoding(spec: ModelSpec, converters: Collection[Converter]) -> None:
-    if Converter.MODEL_OPTIMIZER in converters:
-        made_by = "Model Optimizer"
-    elif Converter.QUANTIZATION in converters:
-        made_by = "posezoo quantize"
-    else:
-        return
-    raise ConversionError(
-        f"{spec.full_name}: no decoder is put into an IR that {made_by} makes",
-        hint="remove --decode",
     )

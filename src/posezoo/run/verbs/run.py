@@ -178,7 +178,8 @@ def run(args: _Args) -> int:
         runner.run_all()
         if estimator.labels:
             _warn_of_unnamed_classes(estimator, runner, console)
-        precision = _precision_of(chosen)
+        path = estimator.networks[0].path
+        precision = precision_of(path) or ""
         summary = {
             **_facts_of_run(estimator, runner, precision),
             "images": runner.images,
@@ -194,7 +195,9 @@ def run(args: _Args) -> int:
     lines = []
     # If no input could be read, the errors say all there is to say.
     if runner.has_results and not args.quiet:
-        ran = _name_ir(summary, precision, chosen, estimator)
+        ran = f"{summary['model']} ({precision} IR)"
+        if not precision:  # the folder of an .xml does not name it
+            ran = f"{path} (decoder {estimator.decoder})"
         lines = [*_summary_lines(summary, results, ran, estimator, is_file=runner.is_file)]
         lines += _advise(args, estimator, runner, context)
     print_result(args.format, summary, *lines, is_taken=is_stdout(args.json_lines))
@@ -393,21 +396,6 @@ def _require_output(args: _Args, inputs: RunInputs) -> None:
     if args.output:
         require_fitting_output(args.output, inputs)
         require_own(args.output / "poses.json", _SIGNS, force=args.force)
-
-
-def _precision_of(chosen: ChosenModel) -> str:
-    """The precision of the IR; empty if the folder of an .xml does not name it."""
-    precision = precision_of(chosen.xml) if chosen.xml else chosen.precision
-    return precision.value if precision else ""
-
-
-def _name_ir(
-    summary: dict[str, Any], precision: str, chosen: ChosenModel, estimator: Estimator
-) -> str:
-    """By its model and precision; an .xml of no known precision by its path and decoder."""
-    if precision:
-        return f"{summary['model']} ({precision} IR)"
-    return f"{chosen.xml} (decoder {estimator.decoder})"
 
 
 def _summary_lines(
