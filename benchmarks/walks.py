@@ -36,7 +36,7 @@ class Walk:
     """The keypoints of some people in each frame of a video.
 
     Attributes:
-        keypoints: (T, N, 17, 2) in pixels.
+        keypoints: (T, N, 17, 2) in pixels; not a number where they are not known.
         heights: (N,) of the people, in pixels.
         pillars: (P, 2), the left and right edges of what hides everyone behind it, in pixels.
     """
@@ -48,7 +48,7 @@ class Walk:
     @property
     def is_inside(self) -> NDArray[np.bool_]:
         """(T, N), whether the middle of each person is in the picture."""
-        middle = self.keypoints[..., 0].mean(axis=2)
+        middle = np.nanmean(self.keypoints[..., 0], axis=2)
         is_inside: NDArray[np.bool_] = (middle >= 0) & (middle < SIZE[0])
         return is_inside
 
