@@ -103,7 +103,7 @@ def _cut_out(photo: Array, person: dict[str, Any]) -> Cutout:
 def rendered_walk(
     people: list[Cutout], photos: list[Array], *, seed: int, frames: int
 ) -> tuple[Walk, Iterator[Array]]:
-    """A walk, with the keypoints of the people whom its frames show, and the frames, BGR."""
+    """A walk, with the annotated keypoints that are in the frame, and its frames, BGR."""
     rng = np.random.default_rng(seed)
     walked = hidden_walk(frames=frames, seed=seed)
     chosen = [people[rng.integers(len(people))].resize(height) for height in walked.heights]
@@ -111,6 +111,7 @@ def rendered_walk(
     feet = np.stack([walked.keypoints[..., 0, 0], walked.keypoints[..., 15:, 1].max(axis=2)], 2)
     corners = np.round(feet - sizes * [0.5, 1]).astype(int)
     keypoints = corners[:, :, None] + np.stack([each.keypoints for each in chosen])
+    keypoints[((keypoints < 0) | (keypoints >= SIZE)).any(axis=3)] = np.nan
     photo = photos[rng.integers(len(photos))]
     background = cv2.GaussianBlur(cv2.resize(photo, SIZE), None, _BLUR)
     return replace(walked, keypoints=keypoints), _render(walked, chosen, corners, background, rng)

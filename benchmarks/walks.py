@@ -47,9 +47,11 @@ class Walk:
 
     @property
     def is_inside(self) -> NDArray[np.bool_]:
-        """(T, N), whether the middle of each person is in the picture."""
-        middle = np.nanmean(self.keypoints[..., 0], axis=2)
-        is_inside: NDArray[np.bool_] = (middle >= 0) & (middle < SIZE[0])
+        """(T, N), whether the middle of each person's known keypoints is in the picture."""
+        x = self.keypoints[..., 0]
+        number = np.isfinite(x).sum(axis=2)
+        middle = np.nansum(x, axis=2) / number.clip(min=1)
+        is_inside: NDArray[np.bool_] = (number > 0) & (middle >= 0) & (middle < SIZE[0])
         return is_inside
 
 
