@@ -213,7 +213,7 @@ TRACKERS: Trackers = {
     "ByteTrack": track_by_bytetrack,
 }
 #: ByteTrack's thresholds gave its highest IDF1 on the rendered walks for choosing.
-RENDERED_TRACKERS = {**TRACKERS, "ByteTrack": partial(track_by_bytetrack, high=0.5)}
+RENDERED_TRACKERS: Trackers = {**TRACKERS, "ByteTrack": partial(track_by_bytetrack, high=0.5)}
 THRESHOLDS = list(product((0.3, 0.4, 0.5, 0.6, 0.7), (0.2, 0.4, 0.5, 0.6)))
 
 
@@ -272,14 +272,12 @@ def _print(kind: str, means: Means) -> None:
 
 def choose() -> None:
     """Print the figures of all trackers on the walks for choosing."""
-    peers = {
-        f"ByteTrack {activation} {high}": partial(
-            track_by_bytetrack, activation=activation, high=high
-        )
-        for activation, high in THRESHOLDS
-    }
+    trackers: dict[str, Callable[[Frames], Tracked]] = {**TRACKERS}
+    for activation, high in THRESHOLDS:
+        peer = partial(track_by_bytetrack, activation=activation, high=high)
+        trackers[f"ByteTrack {activation} {high}"] = peer
     walks = rendered_walks(CHOOSING, is_reported=False)
-    _print("choosing", _compare(walks, {**TRACKERS, **peers}))
+    _print("choosing", _compare(walks, trackers))
 
 
 def main() -> int:
