@@ -36,7 +36,7 @@ class Walk:
     """The keypoints of some people in each frame of a video.
 
     Attributes:
-        keypoints: (T, N, 17, 2) in pixels.
+        keypoints: (T, N, 17, 2) in pixels; not a number where they are not known.
         heights: (N,) of the people, in pixels.
         pillars: (P, 2), the left and right edges of what hides everyone behind it, in pixels.
     """
@@ -47,9 +47,11 @@ class Walk:
 
     @property
     def is_inside(self) -> NDArray[np.bool_]:
-        """(T, N), whether the middle of each person is in the picture."""
-        middle = self.keypoints[..., 0].mean(axis=2)
-        is_inside: NDArray[np.bool_] = (middle >= 0) & (middle < SIZE[0])
+        """(T, N), whether the middle of each person's known keypoints is in the picture."""
+        x = self.keypoints[..., 0]
+        number = np.isfinite(x).sum(axis=2)
+        middle = np.nansum(x, axis=2) / number.clip(min=1)
+        is_inside: NDArray[np.bool_] = (number > 0) & (middle >= 0) & (middle < SIZE[0])
         return is_inside
 
 

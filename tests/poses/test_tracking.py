@@ -71,6 +71,17 @@ def test_who_turns_while_hidden_keeps_the_number_and_a_smaller_person_there_has_
     assert seen_again(180) == 2
 
 
+@pytest.mark.parametrize(("aside", "number"), [(3, None), (120, 2)], ids=["on them", "beside"])
+def test_a_second_pose_of_somebody_gets_no_number_and_somebody_beside_them_does(aside, number):
+    frames = list(walks.detections(walks.walk(1, 20), miss=0, ghosts=0))
+    for poses, _ in frames[5:]:
+        keypoints = poses[0].keypoints * [1, 1, 0.7] + [aside, 0, 0]
+        poses.append(replace(poses[0], keypoints=keypoints.astype(np.float32)))
+    tracked = follow(frames)
+    assert {poses[0].track_id for poses in tracked} == {1}
+    assert {poses[1].track_id for poses in tracked[6:]} == {number}
+
+
 def test_after_a_cut_everybody_has_another_number_at_once():
     tracker = PoseTracker()
     tracker.update([box(100), box(600)], 0)

@@ -125,7 +125,8 @@ class PoseTracker:
     """Numbers the people in the frames of one video, from 1.
 
     A person gets a number when they are seen for the second time, since few false detections appear
-    twice at the same place; in the first frame, at once. Who was not seen for up to 3 seconds gets
+    twice at the same place, and not while they look like another pose of someone who has one; in
+    the first frame, at once. Who was not seen for up to 3 seconds gets
     the same number again.
 
     Args:
@@ -180,7 +181,7 @@ class PoseTracker:
             matched_sizes = [sizes[place] for place in matched]
             _correct(list(matches.values()), seen[matched], matched_sizes, self._time_s)
         missed = [track for track in expected if track.track_id and track.seen_s < self._time_s]
-        seen_twice = [track for track in matches.values() if track.track_id is None]
+        seen_twice = self._find_seen_twice(list(matches.values()), poses[0].layout)
         self._recognize(seen_twice, missed)
         for track in seen_twice:
             self._number(track)
@@ -188,6 +189,20 @@ class PoseTracker:
         for place, points in enumerate(seen):
             tracks.append(matches.get(place) or self._add(points, sizes[place]))
         return tracks
+
+    def _find_seen_twice(self, tracks: list[_Track], skeleton: Skeleton) -> list[_Track]:
+        """Those without a number, except further poses of a person who has one: networks that find
+        all people at once find some several times.
+        """
+        new = [track for track in tracks if track.track_id is None]
+        numbered = [track for track in tracks if track.track_id]
+        if not (new and numbered):
+            return new
+        seen = np.stack([track.points for track in new])
+        similarity = self._similarity(seen, numbered, _variances(skeleton)).max(axis=1)
+        return [
+            track for track, like in zip(new, similarity, strict=True) if like < _MIN_SIMILARITY
+        ]
 
     def _recognize(self, tracks: list[_Track], missed: list[_Track]) -> None:
         """Give people who were missed, and come back, the numbers that they had."""
