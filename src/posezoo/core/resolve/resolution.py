@@ -73,7 +73,7 @@ def resolve_model(
     if spec.own_skeleton:
         OWN_NETWORKS.part.require_fitting_skeleton(spec)
     precisions = tuple(dict.fromkeys(precisions))
-    if inputs:
+    if inputs and inputs != InputOptions():
         declared = spec
         spec = _with_inputs(declared, inputs, context)
         if spec != declared:
