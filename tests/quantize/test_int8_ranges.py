@@ -381,7 +381,7 @@ def test_an_int8_ir_of_the_declared_inputs_is_not_taken_for_one_of_others(zoo, f
     for more in ((), ("--dry_run",)):
         refused(
             zoo.convert(flag, *more),
-            "tiny: FP16-INT8 is only made with the inputs and outputs that model.yml declares",
+            "tiny: INT8 is only made with the inputs and outputs that model.yml declares",
         )
     assert zoo.xml().read_bytes() == before
     assert zoo.convert("--input_layout=NCHW").returncode == 0, "it has this layout"
