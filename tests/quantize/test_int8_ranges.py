@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -398,6 +399,17 @@ def test_a_mirror_holds_the_ranges(zoo):
     assert posezoo("mirror", "check", mirror).returncode == 0
     copy.write_bytes(b"")
     assert posezoo("mirror", "check", mirror).returncode == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_in_the_place_of_ranges_is_refused_at_once(zoo):
+    zoo.ranges.unlink()
+    os.mkfifo(zoo.ranges)
+    refused(zoo.convert(), f"{zoo.ranges}: is not a regular file")
+    registry = ("--models_dir", zoo.root / "registry")
+    ended = posezoo("mirror", "create", zoo.root / "mirror", NAME, *registry)
+    assert ended.returncode == 1
+    assert f"{zoo.ranges}: cannot be read: it is not a regular file" in ended.stderr
 
 
 def test_the_default_pair_needs_neither_photos_nor_nncf(npm_mirror, tmp_path, monkeypatch):
