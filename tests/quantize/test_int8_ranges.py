@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -381,7 +382,7 @@ def test_an_int8_ir_of_the_declared_inputs_is_not_taken_for_one_of_others(zoo, f
     for more in ((), ("--dry_run",)):
         refused(
             zoo.convert(flag, *more),
-            "tiny: FP16-INT8 is only made with the inputs and outputs that model.yml declares",
+            "tiny: INT8 is only made with the inputs and outputs that model.yml declares",
         )
     assert zoo.xml().read_bytes() == before
     assert zoo.convert("--input_layout=NCHW").returncode == 0, "it has this layout"
@@ -398,6 +399,17 @@ def test_a_mirror_holds_the_ranges(zoo):
     assert posezoo("mirror", "check", mirror).returncode == 0
     copy.write_bytes(b"")
     assert posezoo("mirror", "check", mirror).returncode == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_in_the_place_of_ranges_is_refused_at_once(zoo):
+    zoo.ranges.unlink()
+    os.mkfifo(zoo.ranges)
+    refused(zoo.convert(), f"{zoo.ranges}: is not a regular file")
+    registry = ("--models_dir", zoo.root / "registry")
+    ended = posezoo("mirror", "create", zoo.root / "mirror", NAME, *registry)
+    assert ended.returncode == 1
+    assert f"{zoo.ranges}: cannot be read: it is not a regular file" in ended.stderr
 
 
 def test_the_default_pair_needs_neither_photos_nor_nncf(npm_mirror, tmp_path, monkeypatch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from posezoo.core.declarations.model import ModelSpec, Precision
@@ -84,7 +84,9 @@ def with_export_dir(context: Context, inputs: InputOptions) -> Context:
     """
     if inputs == InputOptions():
         return context
-    return context.with_output_dir(context.layout.output_dir / "exported" / inputs.folder_name)
+    values = [(field.name, getattr(inputs, field.name), field.default) for field in fields(inputs)]
+    folder = "_".join(f"{name}={value}" for name, value, default in values if value != default)
+    return context.with_output_dir(context.layout.output_dir / "exported" / folder)
 
 
 def prepare_export(

@@ -34,6 +34,7 @@ from posezoo.core.errors import QuantizationError, import_optional, os_reason
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.ir import ir_writer
 from posezoo.core.ir.openvino_import import error_text, openvino_core, static_sizes
+from posezoo.core.regular_files import explain_no_file
 from posezoo.core.values import frozen
 from posezoo.networks.checkpoints.mapped_file import MappedFile, shorten
 from posezoo.networks.checkpoints.safetensors import read_safetensors
@@ -163,8 +164,8 @@ def read_ranges(spec: ModelSpec) -> Int8Ranges:
     assert declared
     path = spec.path.parent / declared.file
     hint = "it comes with model.yml: get both from the same place"
-    if not path.is_file():
-        raise QuantizationError(f"{path}: does not exist", hint=hint)
+    if problem := explain_no_file(path):
+        raise QuantizationError(f"{path}: {problem}", hint=hint)
     try:
         if compute_digest(path) != declared.checksum:
             problem = f"{path}: its digest differs from the one in model.yml"

@@ -45,6 +45,7 @@ from posezoo.core.lockfile.entries import (
     update_entries,
 )
 from posezoo.core.registry import license_path, open_registry, read_copyright_line, wheel_of
+from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.values import frozen
 from posezoo.core.verify import file_state, find_untracked_below
 from posezoo.packages.python_package import download_wheel
@@ -343,7 +344,7 @@ class Mirror:
         for target, source in copies.items():
             require_inside(target, [self.root])
             try:
-                content = source.read_bytes()
+                content = read_regular_bytes(source)
             except OSError as error:
                 raise PosezooError(f"{source}: cannot be read: {os_reason(error)}") from error
             if not target.is_file() or target.is_symlink() or target.read_bytes() != content:

@@ -670,7 +670,7 @@ def test_sizes_that_follow_from_the_images_stay_static_in_fp16(tmp_path):
 def test_no_decoder_is_put_into_int8(tmp_path):
     spec, layout = pose_network(tmp_path)
     options = InputOptions(decode=True)
-    with pytest.raises(ConversionError, match="FP16-INT8 is only made with the inputs and outputs"):
+    with pytest.raises(ConversionError, match="INT8 is only made with the inputs and outputs"):
         resolve_model(spec, (Precision.FP16_INT8,), context_of(layout), inputs=options)
 
 

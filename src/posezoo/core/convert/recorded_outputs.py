@@ -89,7 +89,7 @@ def read_recording(spec: ModelSpec) -> Recording:
         raise ConversionError(f"{path}: its digest differs from the one in model.yml", hint=hint)
     try:
         return parse_recording(OWN_NETWORKS.part.read_checkpoint(path))
-    except (KeyError, ValueError, PosezooError) as error:
+    except (KeyError, ValueError, TypeError, OverflowError, PosezooError) as error:
         raise ConversionError(f"{path}: is not a file with recorded outputs: {error}") from error
 
 
@@ -98,7 +98,8 @@ def parse_recording(tensors: NamedArrays) -> Recording:
 
     Raises:
         KeyError: a tensor is missing.
-        ValueError: a tensor has another form, or is not one of such a file.
+        ValueError: a tensor has another form, or is not one of such a file; also TypeError and
+            OverflowError.
     """
     groups: dict[str, dict[str, Array]] = {}
     for title, tensor in tensors.items():

@@ -210,17 +210,19 @@ _SELF_CHECK = record(
     Key("tolerance", mapping_of(_SHARE)),
     required_key("reason", LINE),
 )
+_FILE_BESIDE = (
+    required_key("file", FILE_NAME, "A safetensors file beside model.yml."),
+    required_key("checksum", SHA384, "SHA-384 of the file in hex."),
+)
 _RECORDED_OUTPUTS = record(
     model.RecordedOutputs,
     required_key("runtime", LINE, "The publisher's runtime that computed them, with its version."),
-    required_key("file", FILE_NAME, "A safetensors file beside model.yml."),
-    required_key("checksum", SHA384, "SHA-384 of the file in hex."),
+    *_FILE_BESIDE,
 )
 _INT8_RANGES = record(
     model.RecordedRanges,
     required_key("photos", LINE, "On which they were measured."),
-    required_key("file", FILE_NAME, "A safetensors file beside model.yml."),
-    required_key("checksum", SHA384, "SHA-384 of the file in hex."),
+    *_FILE_BESIDE,
 )
 _DEPRECATED = record(
     model.Deprecation,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 
 from posezoo.core.declarations.mo_args import OTHER_ORIGINALS, TYPED, MoArguments, read_arguments
 from posezoo.core.declarations.model import Input, ModelSpec
@@ -44,12 +44,6 @@ class InputOptions:
     decode: bool = False  # whether the IR contains its decoder
     max_people: int | None = None  # with ``decode``: the number of people in its outputs
     min_score: float | None = None  # with ``decode``: the minimum score of a person
-
-    @property
-    def folder_name(self) -> str:
-        """The name of a folder for IR with these options, which are all named in it."""
-        values = [(field.name, getattr(self, field.name), field.default) for field in fields(self)]
-        return "_".join(f"{name}={value}" for name, value, default in values if value != default)
 
 
 def with_added_mo_args(

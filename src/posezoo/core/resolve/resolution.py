@@ -74,10 +74,7 @@ def resolve_model(
         OWN_NETWORKS.part.require_fitting_skeleton(spec)
     precisions = tuple(dict.fromkeys(precisions))
     if inputs and inputs != InputOptions():
-        declared = spec
-        spec = _with_inputs(declared, inputs, context)
-        if spec != declared:
-            _refuse_int8(spec, precisions)
+        spec = _with_inputs(spec, inputs, precisions, context)
     if checkpoint:
         spec = replace(spec, int8_ranges=None)  # they are of the published weights
     spec = context.lock.with_pins(spec)
@@ -96,27 +93,33 @@ def resolve_model(
     )
 
 
-def _with_inputs(spec: ModelSpec, options: InputOptions, context: Context) -> ModelSpec:
-    """The model, changed so that its IR has these inputs and outputs."""
-    decoder = _own_decoder(spec, context)
-    spec = with_added_mo_args(spec, options.mo_arguments, has_mo=context.has_model_optimizer)
+def _with_inputs(
+    declared: ModelSpec,
+    options: InputOptions,
+    precisions: Collection[Precision],
+    context: Context,
+) -> ModelSpec:
+    """The model, changed so that its IR has these inputs and outputs.
+
+    Raises:
+        ConversionError: as for ``resolve_model``. INT8 with other inputs is made neither of ranges
+            nor by ``posezoo quantize``.
+    """
+    decoder = _own_decoder(declared, context)
+    spec = with_added_mo_args(declared, options.mo_arguments, has_mo=context.has_model_optimizer)
     if options.decode:
         spec = GRAPH_DECODER.part.with_decoding(spec, decoder, options)
     spec = with_camera_input(spec, options, context.image_layout(spec.framework))
-    return OWN_NETWORKS.part.with_dynamic_shape(spec) if options.dynamic else spec
-
-
-def _refuse_int8(spec: ModelSpec, precisions: Collection[Precision]) -> None:
-    """Refuse INT8 of a model whose inputs or outputs are not the declared ones: neither ranges nor
-    ``posezoo quantize`` make it.
-    """
-    int8 = [each for each in precisions if each in INT8_PRECISIONS]
-    if int8 and not spec.is_ir:
+    if options.dynamic:
+        spec = OWN_NETWORKS.part.with_dynamic_shape(spec)
+    has_int8 = any(each in INT8_PRECISIONS for each in precisions)
+    if has_int8 and not spec.is_ir and spec != declared:
         raise ConversionError(
-            f"{spec.full_name}: {int8[0]} is only made with the inputs and outputs that model.yml"
+            f"{spec.full_name}: INT8 is only made with the inputs and outputs that model.yml"
             " declares",
             hint="name another precision, or leave out the flags that change them",
         )
+    return spec
 
 
 def _own_decoder(spec: ModelSpec, context: Context) -> Decoder | None:
@@ -182,9 +185,7 @@ def _choose_targets(
     if spec.is_ir:
         published = tuple(each for each in requested if each in spec.precisions)
         if not published:
-            hint = ""
-            if spec.precisions:
-                hint = f"choose {' or '.join(spec.precisions)}"
+            hint = f"choose {' or '.join(spec.precisions)}" if spec.precisions else ""
             obstacle = Obstacle(PRECISION, f"is not published as {' or '.join(requested)}", hint)
         requested = published or requested
     targets = []
@@ -204,16 +205,13 @@ def _choose_targets(
 def _made_target(spec: ModelSpec, target: Target, lock: LockFile) -> Target:
     """The target of an IR that no publisher made."""
     precision = target.precision
-    only = supported_mo_args.requested_precision(spec.mo_args) if spec.mo_args else None
-    converter = target.converter
-    obstacle = target.obstacle
+    only = supported_mo_args.requested_precision(spec.mo_args)
     if precision in INT8_PRECISIONS and not spec.is_ir and not ranges_key(spec, precision):
-        converter = Converter.QUANTIZATION
         why = f"no conversion makes {precision}, and {target.xml} does not exist"
         hint = f"posezoo quantize {spec.full_name} --dataset_dir PHOTOS"
         obstacle = Obstacle(PRECISION, why, hint)
+        target = replace(target, converter=Converter.QUANTIZATION, obstacle=obstacle)
     elif only not in (None, precision):
         obstacle = Obstacle(PRECISION, f"its arguments ask for {only} alone", f"choose {only}")
-    return Target(
-        precision, target.xml, converter, obstacle, agreed=lock.agreed_ir(spec, precision)
-    )
+        target = replace(target, obstacle=obstacle)
+    return replace(target, agreed=lock.agreed_ir(spec, precision))
