@@ -205,7 +205,7 @@ def _choose_targets(
 def _made_target(spec: ModelSpec, target: Target, lock: LockFile) -> Target:
     """The target of an IR that no publisher made."""
     precision = target.precision
-    only = supported_mo_args.requested_precision(spec.mo_args)
+    only = supported_mo_args.requested_precision(spec.mo_args) if spec.mo_args else None
     if precision in INT8_PRECISIONS and not spec.is_ir and not ranges_key(spec, precision):
         why = f"no conversion makes {precision}, and {target.xml} does not exist"
         hint = f"posezoo quantize {spec.full_name} --dataset_dir PHOTOS"
