@@ -307,25 +307,24 @@ def find_ranges(half: Model, int8: Model) -> Int8Ranges:
             activations[name] = np.stack([_read_input(node, port) for port in (1, 2)])
         elif node.get_type_name() == "Add" and name in nodes:
             biases |= _find_bias(name, nodes[name], node)
+    all_scales = _find_all_scales(int8)
     axes = {
         name: tuple(axis for axis, size in enumerate(scales.shape) if size > 1)
-        for name, scales in _find_all_scales(int8)
+        for name, scales in all_scales.items()
     }
     ranges = Int8Ranges(activations, axes, frozenset(), biases)
     used_half = frozenset(
         name
-        for name, scales in _find_all_scales(int8)
+        for name, scales in all_scales.items()
         if _uses_half(scales, ranges.weight_range(name, _read_input(nodes[name], 1)))
     )
     return replace(ranges, half=used_half)
 
 
-def _find_all_scales(int8: Model) -> Iterator[tuple[str, Array]]:
-    """The name of each operation with INT8 weights, and their scales."""
-    for node in int8.get_ordered_ops():
-        scales = _find_scales(node)
-        if scales is not None:
-            yield node.get_friendly_name(), scales
+def _find_all_scales(int8: Model) -> dict[str, Array]:
+    """The scales of INT8 weights by the name of the operation."""
+    by_name = {node.get_friendly_name(): _find_scales(node) for node in int8.get_ordered_ops()}
+    return {name: scales for name, scales in by_name.items() if scales is not None}
 
 
 def _find_scales(node: Node) -> Array | None:
@@ -383,14 +382,12 @@ def _find_wrong_weight(half: Model, int8: Model) -> str:
     """The name of an operation with a weight that is not the nearest level; empty if there is
     none.
     """
-    nodes = {node.get_friendly_name(): node for node in half.get_ops()}
-    for node in int8.get_ordered_ops():
-        scales = _find_scales(node)
-        if scales is None:
-            continue
-        name = node.get_friendly_name()
-        levels = _read_input(node.input_value(1).get_node(), 0)
-        error = np.abs(levels * scales - _read_input(nodes[name], 1))
+    exact, rounded = (
+        {node.get_friendly_name(): node for node in network.get_ops()} for network in (half, int8)
+    )
+    for name, scales in _find_all_scales(int8).items():
+        levels = _read_input(rounded[name].input_value(1).get_node(), 0)
+        error = np.abs(levels * scales - _read_input(exact[name], 1))
         if not (error <= _MOST_OF_A_STEP * scales).all():
             return f"weights of {name}"
     return ""

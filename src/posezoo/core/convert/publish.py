@@ -117,22 +117,9 @@ def write_checked_irs(
         if options.self_check and find_reference is None:
             computing = pool.submit(compute_reference, filled, source, by_nodes=options.by_nodes)
             find_reference = computing.result
-        checks: dict[Precision, Future[SelfCheckResult]] = {}
-        for precision, xml in xmls.items():
-            if find_reference is None:
-                break
-            if precision == exact:
-                check = IrCheck(
-                    filled, Precision.FP32, xml, source, options.is_strict, options.by_nodes
-                )
-                checks[precision] = pool.submit(check.run, find_reference)
-            else:
-                check = IrCheck(filled, precision, xml, source)
-                run = check.run_as_int8 if precision in int8 else check.run_as_rounding
-                like = Precision.FP16 if precision in int8 else exact
-                checks[precision] = pool.submit(
-                    run, xmls[like], checks[like].result, find_reference
-                )
+        checks = {}
+        if find_reference:
+            checks = _start_checks(pool, filled, source, options, find_reference, xmls, exact)
         hashed = [pool.submit(read_contents, xmls[target.precision]) for target in targets]
         staged = []
         for target, hashing in zip(targets, hashed, strict=True):
@@ -154,6 +141,30 @@ def write_checked_irs(
                 )
             staged.append(StagedIr(xmls[target.precision], target, contents, record))
         replace_irs(staged, listener=listener)
+
+
+def _start_checks(
+    pool: ThreadPoolExecutor,
+    spec: ModelSpec,
+    source: frontends.VerifiedSource,
+    options: ConversionOptions,
+    find_reference: FindReference,
+    xmls: Mapping[Precision, Path],
+    exact: Precision,
+) -> dict[Precision, Future[SelfCheckResult]]:
+    """The running checks of IR in a staging folder; one that another proves comes after that."""
+    checks: dict[Precision, Future[SelfCheckResult]] = {}
+    for precision, xml in xmls.items():
+        if precision == exact:
+            check = IrCheck(spec, Precision.FP32, xml, source, options.is_strict, options.by_nodes)
+            checks[precision] = pool.submit(check.run, find_reference)
+            continue
+        check = IrCheck(spec, precision, xml, source)
+        is_int8 = provenance.ranges_key(spec, precision) is not None
+        run = check.run_as_int8 if is_int8 else check.run_as_rounding
+        like = Precision.FP16 if is_int8 else exact
+        checks[precision] = pool.submit(run, xmls[like], checks[like].result, find_reference)
+    return checks
 
 
 def _write_ir(network: Model, spec: ModelSpec, folder: Path, precision: Precision) -> Path:
