@@ -172,7 +172,8 @@ def test_a_frame_that_is_none_does_not_end_the_stream(estimators, photos):
         assert next(stream)[1]
 
 
-def test_a_list_is_read_ahead_and_the_frames_of_a_camera_are_not(estimators, photos):
+@pytest.mark.parametrize(("requests", "read"), [(1, 2), (2, 5)])
+def test_a_list_is_read_ahead_and_the_frames_of_a_camera_are_not(parts, photos, requests, read):
     class Photos(Sequence):
         def __init__(self):
             self.read = 0
@@ -186,11 +187,12 @@ def test_a_list_is_read_ahead_and_the_frames_of_a_camera_are_not(estimators, pho
             self.read += 1
             return photos[0][0]
 
-    estimator = estimators[OPENPOSE]
+    spec, irs = parts[OPENPOSE]
+    estimator = load_estimator(spec, irs, LoadOptions(RuntimeConfig(requests=requests)))
     listed, camera = Photos(), Photos()
     with estimator.stream(listed) as stream:
         next(stream)
-        assert listed.read == 2 * estimator.requests
+        assert listed.read == read
     with estimator.stream(iter(camera)) as stream:
         next(stream)
-        assert camera.read == estimator.requests
+        assert camera.read == requests

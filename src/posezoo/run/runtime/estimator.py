@@ -212,8 +212,10 @@ class Estimator:
         """Items with the people in their images, in order; ``requests`` items are processed at the
         same time.
 
-        The next item is read when a slot is free and the caller asks for the next result; of a list
-        or another sequence, as many more are read, which delays none of them. If an item fails, its
+        The next item is read when a slot is free and the caller asks for the next result. A list or
+        another sequence is read ahead, which delays none of its items: if several requests run, one
+        item more is processed, so that the device has work while one is read or decoded; and as
+        many as there are requests wait to be processed or returned. If an item fails, its
         error is raised instead of its result; the caller may then ask for the next result. A
         caller that stops early must close the stream, which is also a context manager. ``close``
         returns when no work is running any more.
@@ -260,11 +262,12 @@ class Estimator:
         steps = self._steps_of_video(is_video, detect_every)
         # If images are processed at the same time, these requests are in use.
         runner = _Runner(self.requests if steps else 1)
+        is_listed = isinstance(items, Sequence)
         return ResultStream(
             items,
             lambda item: Poses(runner.run((steps or self._pipeline)(open_image(image(item))))),
-            self.requests,
-            ahead=self.requests if isinstance(items, Sequence) else 0,
+            self.requests + (is_listed and self.requests > 1),
+            ahead=self.requests if is_listed else 0,
             in_turn=steps is not None,
             finish=finish,
         )
