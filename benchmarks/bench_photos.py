@@ -9,6 +9,8 @@ case divided by that of its base in the same round.
 - ``run``: as ``posezoo run`` does it, several at the same time.
 - A photo of four people from file to drawing, with one request (LATENCY), by the precision of the
   pose network and of the detector, against both in FP16.
+- A video of eight people, as ``posezoo run --detect_every 10`` does it with one request, against
+  the inferences that it makes, one after the other.
 - A crop of 256x256 by OpenCV's ``warpAffine``, against the form with equal bits for OpenCV 5.
 - The crops of that photo at the same time, against one by one, where the device has streams.
 
@@ -22,7 +24,9 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +34,7 @@ import cv2
 import numpy as np
 from harness import amount, exit_code, machine, record, spread
 
+from posezoo.core.arrays import NamedArrays
 from posezoo.core.declarations.model import Precision
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.pipeline.get import get_irs
@@ -37,21 +42,28 @@ from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import DEFAULT_DETECTOR, DEFAULT_MODEL, read_settings, to_settings
 from posezoo.poses import letterbox
 from posezoo.poses.drawing import draw
+from posezoo.poses.letterbox import Image
 from posezoo.run import load
 from posezoo.run.images import SAMPLE_PHOTOS, read_image, write_image
+from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 from posezoo.run.video.frame_publishers import FramePublisher
 from posezoo.run.video.frame_rate import StepTimer
-from posezoo.run.video.run_inputs import ImageInput, InputRunner, RunInputs
+from posezoo.run.video.frame_sources import open_source
+from posezoo.run.video.run_inputs import ImageInput, InputRunner, RunInputs, VideoInput
 from posezoo.run.video.video_options import VideoOptions
 
 ROUNDS = amount(5)
 PHOTOS = amount(60, trial=6)
+FRAMES = amount(60, trial=6)
+DETECT_EVERY = 10
 FP16, INT8 = Precision.FP16, Precision.FP16_INT8
 
 #: The largest ratio of wall and of CPU time of ``run`` to the networks alone.
 BARS = {"wall": 1.15, "cpu": 1.12}
+#: The largest ratio of CPU time of a video to its inferences.
+VIDEO_BAR = 1.3
 
 Seconds = dict[str, float]
 
@@ -110,16 +122,17 @@ class Bare:
             queue.wait_all()
 
 
-def runner(estimator: Estimator, photos: Sequence[Path], folder: Path) -> InputRunner:
-    """What ``posezoo run`` does with photos."""
-    inputs = RunInputs(tuple(ImageInput(photo, photo.name) for photo in photos))
+def runner(
+    estimator: Estimator, inputs: RunInputs, folder: Path, video: VideoOptions
+) -> InputRunner:
+    """What ``posezoo run`` does with photos and videos."""
     return InputRunner(
         estimator,
         inputs,
         folder / "out",
         min_score=0.3,
         limit=None,
-        video=VideoOptions(),
+        video=video,
         publish=FramePublisher(()),
         timer=StepTimer(),
         report_failure=lambda *problem: sys.exit(str(problem)),
@@ -168,6 +181,7 @@ def measure_photos(zoo: Zoo, folder: Path, count: int, rounds: int) -> dict[str,
     """Many photos, against the networks alone."""
     photos = sorted(folder.glob("photo-*"))[:count]
     one, several = zoo.estimator(FP16, FP16, 1), zoo.estimator(FP16, FP16, 0)
+    inputs = RunInputs(tuple(ImageInput(photo, photo.name) for photo in photos))
     people = one_by_one(one, photos, folder)
     xmls = [zoo.irs[zoo.detector.name, FP16], zoo.irs[zoo.model.name, FP16]]
     bare = Bare(xmls, [len(photos), people])
@@ -175,7 +189,7 @@ def measure_photos(zoo: Zoo, folder: Path, count: int, rounds: int) -> dict[str,
     cases: dict[str, Callable[[], object]] = {
         "the networks alone": bare.run,
         "one by one": lambda: one_by_one(one, photos, folder),
-        "run": lambda: runner(several, photos, folder).run_all(),
+        "run": lambda: runner(several, inputs, folder, VideoOptions()).run_all(),
     }
     return compare(cases, rounds)
 
@@ -204,6 +218,62 @@ def measure_crowd(zoo: Zoo, crowd: Path, rounds: int) -> dict[str, Any]:
     return metrics | compare(cases, 4 * rounds)
 
 
+class CountedInferences:
+    """How many inferences each network makes while this context lasts."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[CompiledNetwork] = Counter()
+        self._infer = CompiledNetwork.infer
+
+    def __enter__(self) -> CountedInferences:
+        def infer(network: CompiledNetwork, inputs: NamedArrays) -> AbstractContextManager[Outputs]:
+            self.counts[network] += 1
+            return self._infer(network, inputs)
+
+        CompiledNetwork.infer = infer  # type: ignore[method-assign, assignment]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        CompiledNetwork.infer = self._infer  # type: ignore[method-assign]
+
+    def repeat(self) -> None:
+        for network, count in self.counts.items():
+            inputs = {name: np.zeros(shape, np.uint8) for name, shape in network.inputs.items()}
+            for _ in range(count):
+                with network.infer(inputs):
+                    pass
+
+
+def write_video(path: Path, crowd: Image) -> None:
+    """Twice the people of a picture, one above the other, whom the camera circles."""
+    scene = np.pad(np.vstack([crowd, crowd[:, ::-1]]), ((20, 20), (20, 20), (0, 0)), "reflect")
+    height, width = scene.shape[0] - 40, scene.shape[1] - 40
+    codec = cv2.VideoWriter.fourcc(*"MJPG")
+    video = cv2.VideoWriter(str(path), codec, 30, (width, height))
+    for number in range(FRAMES):
+        x, y = round(20 + 15 * np.sin(number / 15)), round(20 + 15 * np.cos(number / 15))
+        video.write(np.ascontiguousarray(scene[y : y + height, x : x + width]))
+    video.release()
+
+
+def measure_video(zoo: Zoo, crowd: Path, rounds: int) -> dict[str, Any]:
+    """A video of eight people, against its inferences."""
+    path = crowd.with_suffix(".avi")
+    write_video(path, read_image(crowd))
+    estimator = zoo.estimator(FP16, FP16, 1)
+    options = VideoOptions(track=True, detect_every=DETECT_EVERY)
+
+    def run() -> None:
+        source = open_source(str(path), report_error=lambda problem: sys.exit(str(problem)))
+        inputs = RunInputs((), (VideoInput(source, path.stem, is_live=False),))
+        runner(estimator, inputs, crowd.parent, options).run_all()
+
+    with CountedInferences() as inferences:
+        run()
+    print(f"{FRAMES} frames, {sorted(inferences.counts.values())} inferences")
+    return compare({"inferences of a video": inferences.repeat, "video": run}, rounds)
+
+
 def measure_crop(photo: Path, rounds: int) -> dict[str, Any]:
     """A crop, repeated 20 times, in both ways."""
     image = read_image(photo)
@@ -220,7 +290,7 @@ def measure_crop(photo: Path, rounds: int) -> dict[str, Any]:
 
 
 def main(rounds: int = ROUNDS, count: int = PHOTOS) -> int:
-    """Run all cases, and compare ``run`` with the bars."""
+    """Run all cases, and compare ``run`` and the video with the bars."""
     print(machine())
     cv2.setNumThreads(1)
     zoo = Zoo()
@@ -234,11 +304,13 @@ def main(rounds: int = ROUNDS, count: int = PHOTOS) -> int:
             write_image(folder / f"photo-{number:03}.jpg", picture)
         cases = measure_photos(zoo, folder, count, rounds)
         cases |= measure_crowd(zoo, crowd, rounds)
+        cases |= measure_video(zoo, crowd, rounds)
         cases |= measure_crop(crowd, rounds)
+    bars = [("run", kind, bar) for kind, bar in BARS.items()] + [("video", "cpu", VIDEO_BAR)]
     missed = [
-        f"run: {cases['run'][f'{kind}_ratio']['median']:.2f} of {bar} in {kind} time"
-        for kind, bar in BARS.items()
-        if cases["run"][f"{kind}_ratio"]["median"] > bar
+        f"{name}: {cases[name][f'{kind}_ratio']['median']:.2f} of {bar} in {kind} time"
+        for name, kind, bar in bars
+        if cases[name][f"{kind}_ratio"]["median"] > bar
     ]
     record("bench_photos", {"rounds": rounds, "photos": count, "cases": cases, "missed": missed})
     for line in missed:
