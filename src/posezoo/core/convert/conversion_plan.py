@@ -138,7 +138,11 @@ def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[
     Raises:
         LockError: a strict lock does not list an IR, or lists another one than exists.
     """
-    if up_to_date := [ir.target for ir in irs if ir.is_up_to_date]:
+    up_to_date: list[Target] = []
+    due: list[Target] = []
+    for ir in irs:
+        (up_to_date if ir.is_up_to_date else due).append(ir.target)
+    if up_to_date:
         listener(ConversionUpToDate(name, tuple(target.precision for target in up_to_date)))
     for target in up_to_date:
         if target.agreed is None:
@@ -146,7 +150,6 @@ def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[
         record = provenance.read_provenance(target.xml.with_name("provenance.json"))
         if record:
             target.agreed.require(record.contents)
-    due = [ir.target for ir in irs if not ir.is_up_to_date]
     for target in due:
         if target.agreed:  # checked before hours of work, and before upstream code runs
             target.agreed.require_known()

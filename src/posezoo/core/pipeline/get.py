@@ -238,7 +238,7 @@ def convert(
     if not spec.is_converted:
         listener(ConversionSkipped(spec.full_name, "published as IR"))
         return _published_irs(resolved, plan)
-    irs = {ir.precision: ir.xml for ir in plan.irs}
+    irs = {target.precision: target.xml for target in resolved.targets}
     due = select_due(spec.full_name, plan.irs, listener)
     for target in due:
         require_inside(target.xml, layout.roots)
