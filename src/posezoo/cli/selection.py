@@ -51,10 +51,10 @@ def select_models(
         UnknownModelError: a pattern matches no name.
         CheckpointError: a checkpoint cannot be read, or not only one network reads it.
     """
-    checkpoints: list[Path] = []
+    checkpoints: list[str] = []
     if takes_checkpoints and patterns:
-        checkpoints = [Path(name) for name in patterns if is_checkpoint_file(name)]
-        patterns = [name for name in patterns if Path(name) not in checkpoints]
+        checkpoints = list(filter(is_checkpoint_file, patterns))
+        patterns = [name for name in patterns if name not in checkpoints]
     selection = _with_checkpoints(registry.select(patterns), registry, checkpoints)
     if registry.empty_message:
         output.warn(registry.empty_message)
@@ -71,7 +71,7 @@ def select_models(
 
 
 def _with_checkpoints(
-    selection: Selection, registry: Registry, checkpoints: Sequence[Path]
+    selection: Selection, registry: Registry, checkpoints: Sequence[str]
 ) -> Selection:
     """The selection with the models of checkpoints; two files with the same weights are one."""
     if not checkpoints:
@@ -80,7 +80,7 @@ def _with_checkpoints(
 
     models = {spec.full_name: spec for spec in selection.models}
     for checkpoint in checkpoints:
-        spec = spec_of_checkpoint(registry, checkpoint)
+        spec = spec_of_checkpoint(registry, Path(checkpoint))
         models.setdefault(spec.full_name, spec)
     return replace(selection, models=tuple(models.values()))
 

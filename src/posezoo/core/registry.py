@@ -447,7 +447,7 @@ def _has_models(root: Path) -> bool:
 def _folders(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as children:
-            return sorted(folder / child.name for child in children if child.is_dir())
+            return sorted(map(Path, filter(os.DirEntry.is_dir, children)))
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
