@@ -65,8 +65,9 @@ def select_models(
         selection = replace(selection, problems=())
     for error in selection.problems:
         output.print_error(error)
-    for warning in selection.warnings:
-        output.warn(warning)
+    for spec in selection.all:
+        for warning in spec.warnings:
+            output.warn(warning)
     return selection
 
 

@@ -108,11 +108,6 @@ class Selection:
         return *self.composites, *self.models
 
     @property
-    def warnings(self) -> tuple[str, ...]:
-        """The unknown keys that were left out of these models and composites."""
-        return tuple(warning for spec in self.all for warning in spec.warnings)
-
-    @property
     def tops(self) -> list[Model]:
         """The composites, and the models that are in none of them."""
         parts = set(chain.from_iterable(composite.stages for composite in self.composites))

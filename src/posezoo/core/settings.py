@@ -162,7 +162,7 @@ def _models_dirs(value: object) -> tuple[Path, ...]:
     # Addresses contain the separator, too: sftp://host:2222/x.
     if isinstance(value, str) and "://" in value:
         value = re.split(rf"{os.pathsep}(?!//|\d+/|[^:/]*@)", value)
-    return tuple(map(parse_folder, _split_list(value, os.pathsep)))
+    return tuple(map(parse_folder, _split_texts(value, os.pathsep)))
 
 
 def _registry_names(value: object) -> tuple[str, ...]:
@@ -194,15 +194,9 @@ def _license_globs(value: object) -> tuple[str, ...]:
 
 
 def _split_texts(value: object, separator: str = ",") -> list[str]:
-    return list(map(str, _split_list(value, separator)))
-
-
-def _split_list(value: object, separator: str) -> list[object]:
-    if isinstance(value, (list, tuple)):
-        return list(value)
-    if not isinstance(value, str):
-        return [value]
-    return [part.strip() for part in value.split(separator) if part.strip()]
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(separator) if part.strip()]
+    return list(map(str, value if isinstance(value, (list, tuple)) else (value,)))
 
 
 def _text(value: object) -> str:
