@@ -55,7 +55,9 @@ def select_models(
     if takes_checkpoints and patterns:
         checkpoints = list(filter(is_checkpoint_file, patterns))
         patterns = [name for name in patterns if name not in checkpoints]
-    selection = _with_checkpoints(registry.select(patterns), registry, checkpoints)
+    selection = registry.select(patterns)
+    if checkpoints:
+        selection = _with_checkpoints(selection, registry, checkpoints)
     if registry.empty_message:
         output.warn(registry.empty_message)
     if filtered and selection.problems:
@@ -75,8 +77,6 @@ def _with_checkpoints(
     selection: Selection, registry: Registry, checkpoints: Sequence[str]
 ) -> Selection:
     """The selection with the models of checkpoints; two files with the same weights are one."""
-    if not checkpoints:
-        return selection
     from posezoo.networks.custom_weights import spec_of_checkpoint
 
     models = {spec.full_name: spec for spec in selection.models}
