@@ -61,10 +61,11 @@ _KEYS = (
     Key("sigmas", list_of(positive(1.0)), "For each keypoint; by default COCO's, by the name."),
     Key("fields", list_of(_FIELD), "OpenPose: the part affinity field of each limb."),
 )
+_NAMES = names_of(_KEYS)
 
 
 def _read(node: YamlNode) -> Skeleton:
-    values = read_keys(node.as_mapping(names_of(_KEYS)), _KEYS)
+    values = read_keys(node.as_mapping(_NAMES), _KEYS)
     keypoints = values["keypoints"]
     index = {keypoint: place for place, keypoint in enumerate(keypoints)}
     limbs = [pair for chain in values.get("limbs", ()) for pair in pairwise(chain)]

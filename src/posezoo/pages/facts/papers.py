@@ -37,6 +37,7 @@ _KEYS = (
     Key("journal", LINE),
     required_key("year", integer(1900, 2100)),
 )
+_NAMES = names_of(_KEYS)
 _ARXIV = re.compile(r"https?://arxiv\.org/abs/(\d{4}\.\d{4,5})")
 
 
@@ -71,8 +72,7 @@ def _parse_papers(content: bytes, file: str) -> Mapping[str, Paper]:
     for address, node in parse_yaml(content, file).as_mapping().items():
         if not re.fullmatch(r"https?://[^\s{}]+", address):
             raise node.make_error("the key of a paper is its address, http(s)://...")
-        fields = node.as_mapping(names_of(_KEYS))
-        papers[address] = Paper(address, **read_keys(fields, _KEYS))
+        papers[address] = Paper(address, **read_keys(node.as_mapping(_NAMES), _KEYS))
     return papers
 
 
