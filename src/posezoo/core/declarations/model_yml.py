@@ -45,7 +45,12 @@ from posezoo.core.declarations.inputs_outputs import (
     OUTPUT_KEYS,
     OUTPUTS,
 )
-from posezoo.core.declarations.mo_args import ARGUMENT_SCHEMA, read_arguments, read_export_arguments
+from posezoo.core.declarations.mo_args import (
+    ARGUMENT_SCHEMA,
+    MoArguments,
+    read_arguments,
+    read_export_arguments,
+)
 from posezoo.core.declarations.safe_names import TAG, case_folded
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeleton_yml import SKELETON, read_skeleton
@@ -453,9 +458,9 @@ def _read_variant(
     top["files"]
     values = read_keys(top, MODEL_KEYS)
     _give_to_decoder(values, top)
-    arguments = read_arguments(
-        values.pop("model_optimizer_args", None), values.pop("input_info", ())
-    )
+    arguments = MoArguments(values.pop("input_info", ()))
+    if "model_optimizer_args" in values:
+        arguments = read_arguments(values.pop("model_optimizer_args"), arguments.inputs)
     has_pre_convert = (path.parent / "pre-convert.py").is_file()
     input_model = arguments.input_model
     if values.get("checkpoint", "").startswith("$conv_dir/"):  # upstream code makes it

@@ -408,6 +408,9 @@ def write_sidecars(model: Model, context: Context) -> list[Path]:
     sync = folder_sync(layout.output_dir)
     for part in context.registry.parts(model):  # another machine may have made its IR
         sync.bring_irs(part, layout, ())
-    files = [file for sidecar in SIDECARS for file in sidecar.write(model, context)]
+    files: list[Path] = []
+    for sidecar in SIDECARS:
+        if sidecar.write:
+            files += sidecar.write(model, context)
     sync.publish(files, layout.limits)
     return files
