@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import filterfalse
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -54,7 +55,7 @@ def select_models(
     checkpoints: list[str] = []
     if takes_checkpoints and patterns:
         checkpoints = list(filter(is_checkpoint_file, patterns))
-        patterns = [name for name in patterns if name not in checkpoints]
+        patterns = list(filterfalse(is_checkpoint_file, patterns))
     selection = registry.select(patterns)
     if checkpoints:
         selection = _with_checkpoints(selection, registry, checkpoints)
