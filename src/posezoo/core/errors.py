@@ -35,17 +35,8 @@ class PosezooError(Exception):
         super().__init__(self.problem)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle the state, since the arguments of ``__init__`` differ from class to class."""
-        return _rebuild, (type(self), self.args, self.__dict__)
-
-
-def _rebuild(
-    kind: type[PosezooError], args: tuple[object, ...], state: dict[str, object]
-) -> PosezooError:
-    error = kind.__new__(kind, *args)
-    error.args = args
-    error.__dict__.update(state)
-    return error
+        """Pickle without calling ``__init__``, whose parameters differ from class to class."""
+        return Exception.__new__, (type(self), *self.args), self.__dict__
 
 
 class SettingsError(PosezooError):
