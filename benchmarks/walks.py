@@ -1,4 +1,4 @@
-"""Generated walks of people who cross each other, as a pose network would see them."""
+"""Synthetic keypoints of people who walk and cross each other, as a pose network would find."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from posezoo.poses.keypoints import Pose, bounding_box
 SIZE = (1280, 720)
 FPS = 30.0
 
-#: x and y of COCO's keypoints of a standing person, in body heights from the middle between the
-#: feet.
+#: x and y of COCO's 17 keypoints of a standing person, in body heights. The origin is on the ground
+#: between the feet.
 _STANDING = np.array(
     [
         *[(0.0, -0.93), (0.02, -0.95), (-0.02, -0.95), (0.04, -0.94), (-0.04, -0.94)],
@@ -23,11 +23,11 @@ _STANDING = np.array(
         *[(0.08, -0.03), (-0.08, -0.03)],
     ]
 )
-#: How far each keypoint swings to the front and back in a step, in body heights; left and right
-#: swing in turn.
+#: How far each keypoint moves forward and back in a step, in body heights; left and right keypoints
+#: move in opposite directions.
 _SWING = np.array([0, 0, 0, 0, 0, 0, 0, -0.03, 0.03, -0.09, 0.09, 0, 0, 0.06, -0.06, 0.15, -0.15])
 
-#: A person walks at 1.4 m/s and is 1.7 m tall: so many body heights a second.
+#: The walking speed in body heights per second, for 1.4 m/s and a height of 1.7 m.
 WALKING = 1.4 / 1.7
 
 
@@ -36,9 +36,10 @@ class Walk:
     """The keypoints of some people in each frame of a video.
 
     Attributes:
-        keypoints: (T, N, 17, 2) in pixels; not a number where they are not known.
-        heights: (N,) of the people, in pixels.
-        pillars: (P, 2), the left and right edges of what hides everyone behind it, in pixels.
+        keypoints: (T, N, 17, 2) in pixels; NaN if unknown.
+        heights: (N,), the height of each person in pixels.
+        pillars: (P, 2), the x of the left and right edge of each pillar in pixels; pillars hide the
+            people behind them.
     """
 
     keypoints: NDArray[np.float64]
@@ -47,7 +48,7 @@ class Walk:
 
     @property
     def is_inside(self) -> NDArray[np.bool_]:
-        """(T, N), whether the middle of each person's known keypoints is in the picture."""
+        """(T, N): whether the mean x of each person's known keypoints is inside the image."""
         x = self.keypoints[..., 0]
         number = np.isfinite(x).sum(axis=2)
         middle = np.nansum(x, axis=2) / number.clip(min=1)
@@ -56,7 +57,9 @@ class Walk:
 
 
 def walk(people: int = 10, frames: int = 300, *, seed: int = 0, speed: float = WALKING) -> Walk:
-    """People who walk to and fro on lines of their own; at a speed of 0 they stand still."""
+    """People who walk to the right and back, or stand still if ``speed`` is 0. Each has another
+    distance from the camera.
+    """
     rng = np.random.default_rng(seed)
     heights = rng.uniform(150, 320, people)
     feet = _feet(heights, rng)
@@ -64,7 +67,7 @@ def walk(people: int = 10, frames: int = 300, *, seed: int = 0, speed: float = W
     pace = speed * rng.uniform(0.6, 1.2, people) * rng.choice([-1, 1], people)
     reach = SIZE[0] - 160
     way = np.pi * (rng.uniform(-1, 1, people) + times[:, None] * pace * heights / reach)
-    # To one side, and back: a triangle wave, with corners that are turns of half a second.
+    # A smoothed triangle wave: people walk at a constant speed, and turn around in half a second.
     x = SIZE[0] / 2 + reach / np.pi * np.arcsin(0.97 * np.sin(way))
     drift = 25 * np.sin(times[:, None] * rng.uniform(0.3, 0.8, people)) * (speed > 0)
     phase = 2 * np.pi * 0.9 * times[:, None] * (speed > 0) + rng.uniform(0, 6, people)
@@ -73,10 +76,11 @@ def walk(people: int = 10, frames: int = 300, *, seed: int = 0, speed: float = W
 
 
 def hidden_walk(walkers: int = 10, frames: int = 300, *, seed: int = 0) -> Walk:
-    """People who cross a place with two pillars, where they are hidden for 0.5 to 2.5 seconds.
+    """People who walk behind two pillars, each of which hides them for 0.5 to 2.5 seconds.
 
-    Some turn back behind a pillar, and some wait there. Six are there at first; the others enter
-    at the sides, and all leave. Two more, near to the camera, walk slowly and hide those behind.
+    Some turn around behind a pillar, and some wait there. Six people are visible in the first
+    frame, the others enter at the sides, and all leave the image. Two more people near the camera
+    walk slowly and hide those behind them.
     """
     rng = np.random.default_rng(seed)
     heights = np.append(rng.uniform(150, 320, walkers), rng.uniform(340, 420, 2))
@@ -110,7 +114,7 @@ def _way(
     frames: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """(T,), where someone is who goes on, waits or turns at each stop."""
+    """(T,): the x of a person who walks on, waits or turns around at each stop."""
     x = np.full(frames, start)
     wait = 0
     for frame in range(max(enters, 1), frames):
@@ -129,7 +133,7 @@ def _way(
 
 
 def _bodies(people: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """(N, 17, 2), in body heights: adults differ in breadth and in the length of their legs."""
+    """(N, 17, 2) in body heights: bodies of different widths and leg lengths."""
     bodies = np.repeat(_STANDING[None], people, axis=0)
     for body, breadth, legs in zip(
         bodies, rng.normal(1, 0.08, people), rng.normal(1, 0.03, people), strict=True
@@ -140,7 +144,7 @@ def _bodies(people: int, rng: np.random.Generator) -> NDArray[np.float64]:
 
 
 def _feet(heights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Those who are nearer are larger, and their feet are lower in the image."""
+    """(N,), the y of the feet: taller people are nearer to the camera, so lower in the image."""
     return 380 + 320 * (heights - 150) / 170 + rng.normal(0, 15, len(heights))
 
 
@@ -150,7 +154,7 @@ def _place(
     feet: NDArray[np.float64],
     phase: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """(T, N, 17, 2): bodies, (N, 17, 2) in pixels, that swing their limbs where they are."""
+    """(T, N, 17, 2): bodies, (N, 17, 2) in pixels, at their positions and with moving limbs."""
     points = np.repeat(bodies[None], len(x), axis=0)
     heights = -bodies[:, 0, 1] / 0.93
     points[..., 0] += np.sin(phase)[..., None] * _SWING * heights[:, None] + x[..., None]
@@ -161,15 +165,16 @@ def _place(
 def detections(
     walked: Walk, *, seed: int = 0, noise: float = 0.008, miss: float = 0.05, ghosts: float = 0.1
 ) -> Iterator[tuple[list[Pose], list[int]]]:
-    """The poses of each frame, and the person whom each shows (-1 for nobody), in no order.
+    """The poses that a network finds in each frame, in random order, and the index of the person of
+    each pose (-1 for a false positive).
 
-    People in front cover those behind: covered keypoints have low scores and are less exact, and a
-    person who is mostly covered is not found.
+    People in front occlude those behind: occluded keypoints have low scores and larger errors, and
+    a person who is mostly occluded is not found.
 
     Args:
-        noise: the standard deviation of keypoints, in body heights.
-        miss: the share of people who are not found although they can be seen.
-        ghosts: the number of poses of nobody in a frame.
+        noise: the standard deviation of the keypoints, in body heights.
+        miss: the share of visible people who are not found.
+        ghosts: the mean number of false positives in a frame.
     """
     rng = np.random.default_rng(seed + 1)
     for points, is_inside in zip(walked.keypoints, walked.is_inside, strict=True):
@@ -196,7 +201,7 @@ def detections(
 def _covered(
     points: NDArray[np.float64], heights: NDArray[np.float64], person: int
 ) -> NDArray[np.bool_]:
-    """(17,) which keypoints of a person are behind a larger one."""
+    """(17,): whether each keypoint of a person is inside the bounding box of a taller one."""
     covered = np.zeros(17, bool)
     for other in np.flatnonzero(heights > heights[person]):
         low = points[other].min(axis=0)

@@ -45,10 +45,10 @@ if TYPE_CHECKING:
 
 def parse_precisions(text: str) -> tuple[Precision, ...]:
     """An argparse type: precisions of an IR in any case, separated by commas."""
-    words = {word.strip().upper() for word in text.split(",")} - {""}
+    words = {*re.split(r"\s*,\s*", text.strip().upper())} - {""}
     if not words or not words <= set(Precision):
         raise argparse.ArgumentTypeError(f"expected some of {', '.join(Precision)}, got {text!r}")
-    return tuple(precision for precision in Precision if precision in words)
+    return tuple(filter(words.__contains__, Precision))
 
 
 def parse_precision(text: str) -> Precision:
@@ -617,25 +617,8 @@ FORCE = Flag(
 )
 
 
-def _replaces_files(flags: Sequence[Flag | FlagGroup | str]) -> bool:
-    """Whether a flag names a file that is replaced, and none of them is --force."""
-    flat: list[Flag] = []
-    for flag in flags:
-        if isinstance(flag, Flag):
-            flat.append(flag)
-        elif isinstance(flag, FlagGroup):
-            flat += flag.flags
-        else:
-            flat += map(FLAGS.__getitem__, filter(FLAGS.__contains__, flag.split()))
-    outputs = [flag.output for flag in flat if flag.output]
-    has_force = any("--force" in flag.spellings for flag in flat)
-    return not has_force and any(not output.appends for output in outputs)
-
-
 def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -> None:
     """Add flags to a parser; a text contains names of flags in ``FLAGS``, separated by spaces."""
-    if _replaces_files(flags):
-        flags = (*flags, FORCE)
     in_sections = " ".join(SECTIONS.values()).split()
     named = []
     for flag in flags:
@@ -651,6 +634,9 @@ def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -
             named.append(name)
             if name not in in_sections:
                 FLAGS[name].add_to(parser)
+    results = filter(None, (getattr(action, "output", None) for action in parser._actions))
+    if "--force" not in parser._option_string_actions and not all(each.appends for each in results):
+        FORCE.add_to(parser)
     for title, names in SECTIONS.items():
         members = [FLAGS[name] for name in names.split() if name in named]
         if members:

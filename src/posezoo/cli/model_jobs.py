@@ -177,9 +177,9 @@ def run_selected(
         if selection is None:
             selection = _select(args, context, console, takes_checkpoints=takes_checkpoints)
         else:
-            assumptions = (spec.assumption for spec in selection.models)
-            for text in filter(None, (*selection.warnings, *assumptions)):
-                console.warn(text)
+            for spec in selection.models:
+                for text in filter(None, (*spec.warnings, spec.assumption)):
+                    console.warn(text)
         return run_for_each(selection, work, console, skip_unpinned=args.all, executor=executor)
 
 

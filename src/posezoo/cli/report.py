@@ -113,8 +113,8 @@ def align_columns(
 
     The columns whose indices are in ``right`` are aligned to the right.
     """
-    cells = [[escape_control_characters(cell) for cell in row] for row in rows]
-    widths = [max(display_width(row[index]) for row in cells) for index in range(len(cells[0]) - 1)]
+    cells = [list(map(escape_control_characters, row)) for row in rows]
+    widths = [max(map(display_width, column)) for column in zip(*cells, strict=True)][:-1]
     lines = []
     for row in cells:
         filled = []

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import filterfalse
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -51,11 +52,13 @@ def select_models(
         UnknownModelError: a pattern matches no name.
         CheckpointError: a checkpoint cannot be read, or not only one network reads it.
     """
-    checkpoints: list[Path] = []
+    checkpoints: list[str] = []
     if takes_checkpoints and patterns:
-        checkpoints = [Path(name) for name in patterns if is_checkpoint_file(name)]
-        patterns = [name for name in patterns if Path(name) not in checkpoints]
-    selection = _with_checkpoints(registry.select(patterns), registry, checkpoints)
+        checkpoints = list(filter(is_checkpoint_file, patterns))
+        patterns = list(filterfalse(is_checkpoint_file, patterns))
+    selection = registry.select(patterns)
+    if checkpoints:
+        selection = _with_checkpoints(selection, registry, checkpoints)
     if registry.empty_message:
         output.warn(registry.empty_message)
     if filtered and selection.problems:
@@ -65,22 +68,21 @@ def select_models(
         selection = replace(selection, problems=())
     for error in selection.problems:
         output.print_error(error)
-    for warning in selection.warnings:
-        output.warn(warning)
+    for spec in selection.all:
+        for warning in spec.warnings:
+            output.warn(warning)
     return selection
 
 
 def _with_checkpoints(
-    selection: Selection, registry: Registry, checkpoints: Sequence[Path]
+    selection: Selection, registry: Registry, checkpoints: Sequence[str]
 ) -> Selection:
     """The selection with the models of checkpoints; two files with the same weights are one."""
-    if not checkpoints:
-        return selection
     from posezoo.networks.custom_weights import spec_of_checkpoint
 
     models = {spec.full_name: spec for spec in selection.models}
     for checkpoint in checkpoints:
-        spec = spec_of_checkpoint(registry, checkpoint)
+        spec = spec_of_checkpoint(registry, Path(checkpoint))
         models.setdefault(spec.full_name, spec)
     return replace(selection, models=tuple(models.values()))
 

@@ -21,8 +21,8 @@ from posezoo.core.user_folders import show_addresses
 class PosezooError(Exception):
     """A failure that the user can act on.
 
-    The text is made ``printable``, since a server, a file or another program may have sent parts of
-    it.
+    Both texts are made ``printable``, because parts of them may come from a server, a file or
+    another program.
 
     Args:
         problem: what went wrong and where, in one line.
@@ -35,17 +35,8 @@ class PosezooError(Exception):
         super().__init__(self.problem)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle the state, since the arguments of ``__init__`` differ from class to class."""
-        return _rebuild, (type(self), self.args, self.__dict__)
-
-
-def _rebuild(
-    kind: type[PosezooError], args: tuple[object, ...], state: dict[str, object]
-) -> PosezooError:
-    error = kind.__new__(kind, *args)
-    error.args = args
-    error.__dict__.update(state)
-    return error
+        """Pickle without calling ``__init__``, whose parameters differ from class to class."""
+        return Exception.__new__, (type(self), *self.args), self.__dict__
 
 
 class SettingsError(PosezooError):
@@ -114,7 +105,7 @@ class UnpinnedFileError(DownloadError):
 
 
 class LicenseError(DownloadError):
-    """The setting allow_licenses does not name the model's license; no request was sent."""
+    """The setting allow_licenses does not contain the model's license; nothing was downloaded."""
 
 
 class ArchiveError(DownloadError):
@@ -126,7 +117,7 @@ class NetworkError(PosezooError):
 
 
 class ConversionError(PosezooError):
-    """The original could not be converted to an IR."""
+    """A model could not be converted to an IR."""
 
 
 class SelfCheckError(ConversionError):
@@ -134,11 +125,11 @@ class SelfCheckError(ConversionError):
 
 
 class RandomNetworkError(SelfCheckError):
-    """The network draws random numbers, so it has no outputs to compare."""
+    """The network draws random numbers: its outputs differ in each run, and cannot be compared."""
 
 
 class WideIntegerError(SelfCheckError):
-    """The network computes with integers of more than 32 bits, which OpenVINO does not."""
+    """The network needs integers of more than 32 bits, and OpenVINO computes with 32 bits."""
 
 
 class QuantizationError(ConversionError):
@@ -159,7 +150,7 @@ class DecoderError(InferenceError):
     Args:
         problem: what the decoder needs, and what the outputs are.
         decoder: the decoder that was requested; empty if none was.
-        fitting: the decoder that probably fits these outputs; empty if none does.
+        fitting: a decoder that probably fits these outputs; empty if none does.
         hint: what to do next.
     """
 
@@ -184,7 +175,7 @@ class DatasetError(PosezooError):
 
 
 class EvaluationError(PosezooError):
-    """Nothing could be measured, or not what was requested."""
+    """The requested values could not be measured."""
 
 
 class OutputError(PosezooError):
@@ -196,7 +187,7 @@ class DiskError(OutputError):
 
 
 class ExportError(PosezooError):
-    """A target of ``posezoo export`` does not exist, or cannot take a model."""
+    """``posezoo export`` has no such target, or the target does not support the model."""
 
 
 class PluginError(PosezooError):
@@ -231,7 +222,7 @@ def memory_hint(reason: object) -> str:
 
 
 def install_command(extra: str) -> str:
-    """The command that installs an extra: if posezoo runs in a checkout, from there, else by
+    """The pip command that installs an extra, from the checkout that posezoo runs in or by its
     name.
     """
     checkout = Path(__file__).resolve().parents[3]
@@ -241,8 +232,8 @@ def install_command(extra: str) -> str:
 
 
 def pip_command() -> str:
-    """``pip``; this Python with ``-m pip`` if the shell would take the pip of another environment;
-    that of uv in an environment without pip.
+    """How a shell calls pip for this environment: ``pip``; ``python -m pip`` if ``pip`` belongs to
+    another environment; ``uv pip`` if pip is not installed.
     """
     beside_python = Path(sys.executable).with_name("pip")
     if shutil.which("pip") == str(beside_python):
@@ -269,7 +260,7 @@ def import_optional(package: str, *, extra: str) -> ModuleType:
 
 
 def import_cv2() -> ModuleType:
-    """OpenCV, which reads, resizes and draws images; it raises as ``import_optional`` does."""
+    """Import OpenCV; it raises as ``import_optional`` does."""
     return import_optional("cv2", extra="run")
 
 
@@ -280,13 +271,13 @@ _SECRET_PARAMETERS = (
     "sig|key|key-pair-id|auth|jwt|code|otp|ticket|policy|session|sid|pwd|pass|passwd|passphrase|user|user[-_]?name"
     "|login|email|account"
 )
-# A value that begins with 24 letters and digits is probably a key of another name.
+# A value that begins with 24 letters and digits is probably a key, whatever the parameter's name.
 _RANDOM_VALUE = r"(?=[A-Za-z_%+=]*[0-9])(?=[0-9_%+=]*[A-Za-z])[\w%+=]{24,}[^&;\s\"'#]*"
 _SECRET = rf"[\w-]{{0,40}}(?:{_SECRET_WORDS})[\w-]{{0,40}}"
 
 
 def redact_secrets(text: str) -> str:
-    """Replace the secrets in URLs and headers by ``***``, so that the text can be shown and logged.
+    """Replace the secrets in URLs and headers with ``***``, so that the text can be logged.
 
     >>> redact_secrets("https://reader:secret@example.org/models?X-Amz-Signature=12ab&part=1")
     'https://example.org/models?X-Amz-Signature=***&part=1'
@@ -298,30 +289,30 @@ def redact_secrets(text: str) -> str:
 
 
 def escape_control_characters(text: str) -> str:
-    """Replace control, invisible and direction-changing characters by escapes.
+    """Replace control characters, invisible characters and those that change the writing direction
+    with escapes.
 
-    Names from downloaded files need this: such characters could, for example, move the terminal's
-    cursor.
+    Names in downloaded files may contain such characters, which could move the terminal's cursor.
     """
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
-# An address with a user and a password, also one that is malformed: with one slash or none, no
-# scheme, a slash in the password, or no host.
+# A URL with a user and a password. It may be malformed: one slash or none after the scheme, no
+# scheme, no host, or a slash in the password.
 _LOGIN = re.compile(
     r"\s*(?:--?\w+=)?(?!npm:[^:]*$)(?:[\w+.-]*:?//?|[\w+.-]+:(?=[^@]*:))?"
     r"[^/@:]*:(?!\d{1,5}/)(?P<password>.+)@",
     re.DOTALL,
 )
-# A text that looks like an address, and has a password instead of a port.
+# A malformed URL, with a password where the port should be.
 _NO_PORT = re.compile(r"\s*(?:--?\w+=)?[\w+.-]*://?[^/@:\s]+:(?P<password>(?!\d+(?:/|$))[^/@]+)")
 
 
 def hide_passwords(text: str) -> str:
-    """Replace the passwords in the addresses of the command line by ``***``, wherever a text quotes
-    them, since a malformed address is quoted in an error message.
+    """Replace the passwords of URLs on the command line with ``***``, because error messages quote
+    malformed URLs.
     """
     for password in _passwords_in(tuple(sys.argv[1:])):
         text = text.replace(password, "***")
@@ -330,7 +321,9 @@ def hide_passwords(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _passwords_in(words: Sequence[str]) -> tuple[str, ...]:
-    """The passwords in words, and their spellings in Python and in addresses, the longest first."""
+    """The passwords in the words of a command line, also as Python and URLs escape them, the
+    longest first.
+    """
     from urllib.parse import quote
 
     passwords: set[str] = set()
@@ -349,8 +342,8 @@ def _in_python(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """One line for the user: it shows paths in stores as addresses, no passwords of the command
-    line, and no control characters.
+    """The text as one line for the user, without control characters and passwords; a local copy of
+    a folder in a store is shown as its URL.
     """
     return escape_control_characters(show_addresses(hide_passwords(text)))
 
@@ -362,13 +355,15 @@ def sanitize(text: str) -> str:
 
 
 def os_reason(error: OSError) -> str:
-    """Why the system refused: No such file or directory."""
+    """The operating system's reason, such as ``No such file or directory``."""
     return error.strerror or str(error)
 
 
 def suggest(word: str, valid: Iterable[str], *, cutoff: float = 0.6) -> str:
-    """A hint with the valid words of which a part is given, or else with the most similar one;
-    empty if none. Words are similar from ``cutoff`` on, which is 1 for equal words.
+    """A hint that names the valid words that begin with ``word``, or else the most similar one.
+
+    It is empty if none is similar enough: ``cutoff`` is the least similarity, 0..1, and 1 means
+    equal.
 
     >>> suggest("chekpoint", ["checkpoint", "files"])
     'did you mean checkpoint?'
@@ -385,7 +380,7 @@ def suggest(word: str, valid: Iterable[str], *, cutoff: float = 0.6) -> str:
 
 
 def explain_windows_path(text: str) -> str:
-    r"""Where a path such as C:\photos is, on a system that has no drives, and /mnt/c/photos on
+    r"""A hint for a path of another system: C:\photos if this is not Windows, and /mnt/c/photos on
     Windows; empty for any other path.
     """
     if IS_WINDOWS and re.match("/mnt/[a-z]/", text):

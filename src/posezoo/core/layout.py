@@ -113,7 +113,7 @@ class ModelLayout:
         The model with the user's own weights has a file without a source. Files of other models,
         such as a detector, must never be written to the path of this checkpoint.
         """
-        is_own = bool(spec.files) and not any(file.sources for file in spec.files)
+        is_own = self.checkpoint and spec.files and not any(file.sources for file in spec.files)
         return self.checkpoint if is_own else None
 
     def model_dir(self, spec: Model) -> Path:

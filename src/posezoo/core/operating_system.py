@@ -207,11 +207,8 @@ class Lifeline:
 
     def __init__(self) -> None:
         self._reading, self._writing = os.pipe() if IS_LINUX else (-1, -1)
-
-    @property
-    def descriptors(self) -> tuple[int, ...]:
-        """What the process must inherit."""
-        return (self._reading,) if IS_LINUX else ()
+        #: What the process must inherit.
+        self.descriptors = (self._reading,) if IS_LINUX else ()
 
     def tie(self, process: subprocess.Popen[bytes]) -> None:
         """Tie the process, which has inherited the pipe, to this one."""

@@ -126,7 +126,7 @@ class FeatureParts(Generic[PartT]):
     name: str  # the key in ``features.PARTS``
 
     def __iter__(self) -> Iterator[PartT]:
-        yield from self.by_name().values()
+        return map(import_attribute, features.PARTS.get(self.name, {}).values())
 
     def find(self, name: str) -> PartT | None:
         """The part of this name; None if there is none. No other is imported."""

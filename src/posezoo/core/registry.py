@@ -108,11 +108,6 @@ class Selection:
         return *self.composites, *self.models
 
     @property
-    def warnings(self) -> tuple[str, ...]:
-        """The unknown keys that were left out of these models and composites."""
-        return tuple(warning for spec in self.all for warning in spec.warnings)
-
-    @property
     def tops(self) -> list[Model]:
         """The composites, and the models that are in none of them."""
         parts = set(chain.from_iterable(composite.stages for composite in self.composites))
@@ -447,7 +442,7 @@ def _has_models(root: Path) -> bool:
 def _folders(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as children:
-            return sorted(folder / child.name for child in children if child.is_dir())
+            return sorted(map(Path, filter(os.DirEntry.is_dir, children)))
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:

@@ -61,18 +61,12 @@ def user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path:
         ) from error
 
 
-def config_file(environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Path | None:
-    """The first posezoo.cfg in use: the working folder's, else the user's; None if neither
-    exists.
-    """
-    return next(iter(_config_files(environ, folder)), None)
-
-
 def _users_config(environ: Mapping[str, str]) -> Path:
     return user_folder("config", environ) / "posezoo.cfg"
 
 
-def _config_files(environ: Mapping[str, str], folder: Path | None) -> list[Path]:
+def config_files(environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> list[Path]:
+    """The posezoo.cfg in use: the folder's (None: the working folder's), then the user's."""
     candidates = dict.fromkeys(((folder or Path()) / "posezoo.cfg", _users_config(environ)))
     return list(filter(os.path.isfile, candidates))
 
@@ -168,7 +162,7 @@ def _models_dirs(value: object) -> tuple[Path, ...]:
     # Addresses contain the separator, too: sftp://host:2222/x.
     if isinstance(value, str) and "://" in value:
         value = re.split(rf"{os.pathsep}(?!//|\d+/|[^:/]*@)", value)
-    return tuple(map(parse_folder, _split_list(value, os.pathsep)))
+    return tuple(map(parse_folder, _split_texts(value, os.pathsep)))
 
 
 def _registry_names(value: object) -> tuple[str, ...]:
@@ -200,15 +194,9 @@ def _license_globs(value: object) -> tuple[str, ...]:
 
 
 def _split_texts(value: object, separator: str = ",") -> list[str]:
-    return list(map(str, _split_list(value, separator)))
-
-
-def _split_list(value: object, separator: str) -> list[object]:
-    if isinstance(value, (list, tuple)):
-        return list(value)
-    if not isinstance(value, str):
-        return [value]
-    return [part.strip() for part in value.split(separator) if part.strip()]
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(separator) if part.strip()]
+    return list(map(str, value if isinstance(value, (list, tuple)) else (value,)))
 
 
 def _text(value: object) -> str:
@@ -289,10 +277,6 @@ class SettingType:
     in_folder: Callable[[Path, str], str] | None = None
     #: Whether it restricts: the user's own posezoo.cfg comes before that of a folder.
     restricts: bool = False
-
-    def default_value(self, environ: Mapping[str, str]) -> Any:
-        """The value that is used if the setting is not set."""
-        return self.default(environ) if callable(self.default) else self.default
 
 
 def _setting(*definition: Any, **named: Any) -> Any:
@@ -462,7 +446,7 @@ class Settings:
     )
     lock: Path = _setting(
         _file,
-        lambda environ: (config_file(environ) or Path("posezoo.cfg")).with_name("posezoo.lock"),
+        lambda environ: [*config_files(environ), Path("posezoo.cfg")][0].with_name("posezoo.lock"),
         "lock file, which records the accepted digests, also those of files that were trusted on"
         " first use (default: posezoo.lock beside the posezoo.cfg in use, else in the working"
         " folder)",
@@ -512,10 +496,15 @@ class Setting:
     origin: str
 
 
+def _refuse(error: SettingsError) -> None:
+    raise error
+
+
 def read_settings(
     flags: Mapping[str, object] | None = None,
     environ: Mapping[str, str] = os.environ,
     folder: Path | None = None,
+    report: Callable[[SettingsError], None] = _refuse,
 ) -> dict[str, Setting]:
     """Read every setting, with its origin.
 
@@ -523,15 +512,28 @@ def read_settings(
         flags: the values that the command line or a caller gives; None counts as not given.
         environ: the environment.
         folder: the folder that is searched for posezoo.cfg first; None means the working folder.
+        report: receives the error of a setting that is invalid, which then gets its default.
 
     Raises:
-        SettingsError: a value is invalid, or posezoo.cfg cannot be read; the problem says where.
+        SettingsError: without ``report``: a value is invalid, or posezoo.cfg cannot be read; the
+            problem says where.
     """
-
-    def refuse(error: SettingsError) -> None:
-        raise error
-
-    return _read_each(flags or {}, environ, folder, refuse)
+    configured: list[_ConfigFile] = []
+    for path in config_files(environ, folder):
+        try:
+            values = _read_config(path)
+        except SettingsError as error:
+            report(error)
+            continue
+        if not _is_same_file(path, _users_config(environ)):
+            for refused in _refuse_untrusted(values, path, environ):
+                report(refused)
+        configured.append((str(path), values))
+    settings = {}
+    for name, kind in SETTING_TYPES.items():
+        files = configured[::-1] if kind.restricts else configured
+        settings[name] = _read_one(name, kind, flags or {}, environ, files, report=report)
+    return settings
 
 
 def read_settings_leniently() -> tuple[dict[str, Setting], list[SettingsError]]:
@@ -539,7 +541,7 @@ def read_settings_leniently() -> tuple[dict[str, Setting], list[SettingsError]]:
     returned.
     """
     problems = list(unknown_variables(os.environ))
-    return _read_each({}, os.environ, None, problems.append), problems
+    return read_settings(report=problems.append), problems
 
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[SettingsError]:
@@ -554,36 +556,6 @@ def unknown_variables(environ: Mapping[str, str]) -> Iterator[SettingsError]:
 def to_settings(settings: Mapping[str, Setting]) -> Settings:
     """The values without their origins."""
     return Settings(**{name: setting.value for name, setting in settings.items()})
-
-
-def _read_each(
-    flags: Mapping[str, object],
-    environ: Mapping[str, str],
-    folder: Path | None,
-    report: Callable[[SettingsError], None],
-) -> dict[str, Setting]:
-    """Every setting; a setting that cannot be read is reported and gets its default."""
-    configured: list[_ConfigFile] = []
-    for path in _config_files(environ, folder):
-        try:
-            values = _read_config(path)
-        except SettingsError as error:
-            report(error)
-            continue
-        if not _is_same_file(path, _users_config(environ)):
-            for refused in _refuse_untrusted(values, path, environ):
-                report(refused)
-        configured.append((str(path), values))
-    settings = {}
-    for name, kind in SETTING_TYPES.items():
-        setting = None
-        files = configured[::-1] if kind.restricts else configured
-        try:
-            setting = _read_one(name, kind, flags, environ, configured=files)
-        except SettingsError as error:
-            report(error)
-        settings[name] = setting or Setting(name, kind.default_value(environ), "default")
-    return settings
 
 
 def _is_same_file(one: Path, other: Path) -> bool:
@@ -621,8 +593,11 @@ def _read_one(
     flags: Mapping[str, object],
     environ: Mapping[str, str],
     configured: Iterable[_ConfigFile],
-) -> Setting | None:
-    """A setting from the first place that has it; None if no place does."""
+    report: Callable[[SettingsError], None],
+) -> Setting:
+    """A setting from the first place that has it; the default if no place does, or if the value is
+    invalid, which is reported.
+    """
     flag = kind.flag or f"--{name}"
     names = list(filter(None, (name, kind.former_name)))
     candidates = [(flags.get(each), flag, flag) for each in names]
@@ -635,10 +610,12 @@ def _read_one(
             continue
         try:
             parsed = kind.parse(value.strip() if isinstance(value, str) else value)
+            return Setting(name, parsed, origin)
         except ValueError as error:
-            raise SettingsError(f"{where}: {error}") from error
-        return Setting(name, parsed, origin)
-    return None
+            report(SettingsError(f"{where}: {error}"))
+            break
+    default = kind.default(environ) if callable(kind.default) else kind.default
+    return Setting(name, default, "default")
 
 
 def _variable(name: str) -> str:

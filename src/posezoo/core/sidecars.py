@@ -20,7 +20,8 @@ class Sidecar:
     list_own: Callable[[Model, ModelLayout, Iterable[Path]], Iterable[Path]]
     #: Writes the files of a model whose IR were made, if they are not up to date, and returns all
     #: of them in the order in which a store gets them. An OutputError if one cannot be written.
-    write: Callable[[Model, Context], Sequence[Path]] = lambda _model, _context: ()
+    #: None: another command writes them.
+    write: Callable[[Model, Context], Sequence[Path]] | None = None
 
 
 SIDECARS: FeatureParts[Sidecar] = FeatureParts("sidecars")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,14 +63,11 @@ def in_store(path: Path | None) -> bool:
 
 def show_addresses(text: str) -> str:
     """Write the paths of working copies in a text as the addresses that the user knows."""
-    if not any(f"{os.sep}{store}{os.sep}" in text for store in STORES):
-        return text  # most lines have none
-    try:
-        folder = f"{_working_copies()}{os.sep}"
-    except RuntimeError:
-        return text
-    for store in STORES:
-        text = text.replace(f"{folder}{store}{os.sep}", f"{store}://")
+    with suppress(RuntimeError):  # there is no home folder
+        for store in STORES:
+            inside = f"{os.sep}{store}{os.sep}"
+            if inside in text:  # most lines have none
+                text = text.replace(f"{_working_copies()}{inside}", f"{store}://")
     return text
 
 

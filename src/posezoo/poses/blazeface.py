@@ -33,16 +33,17 @@ from posezoo.poses.keypoints import Pose, create_poses, sort_descending
 from posezoo.poses.letterbox import ImageTransform, Size
 from posezoo.poses.ssd_detection import BOX_PRINTED, box_corners
 
-#: Strides in pixels, and anchors per cell. MediaPipe's SSD options list layers of two anchors each;
-#: those of the same stride share one grid. Then one for each cell, of the detector of far faces.
+#: The stride in pixels and the anchors per cell of each layer. MediaPipe lists layers with two
+#: anchors; those of the same stride are one layer here.
 Grid = tuple[tuple[int, int], ...]
+# Of the detectors of near faces and of palms; of far faces; and of people.
 _GRIDS: tuple[Grid, ...] = (((8, 2), (16, 6)), ((4, 1),), ((8, 2), (16, 2), (32, 6)))
 
 # By the number of keypoints.
 _USUAL_SKELETONS = {6: "face-6", 7: "palm-7"}
 
-# Regions with a larger intersection over union are of the same person (min_similarity_threshold of
-# AssociationNormRectCalculator in MediaPipe's graphs).
+# Regions with a larger intersection over union show the same person. This is the
+# min_similarity_threshold of AssociationNormRectCalculator in MediaPipe's graphs.
 _SAME_REGION = 0.5
 
 
@@ -66,7 +67,7 @@ class SuppressionOptions(DecoderOptions):
 
 @frozen
 class BlazeFaceOptions(SuppressionOptions):
-    """Options of the decoder blazeface: those of suppression, and
+    """Options of the decoder blazeface, in addition to those of ``SuppressionOptions``.
 
     Attributes:
         skeleton: the names of the keypoints.
@@ -97,13 +98,19 @@ class Detections:
         return Detections(self.boxes[index], self.keypoints[index], self.scores[index])
 
     def to_image(self, transform: ImageTransform) -> Detections:
-        """The same in image pixels; ``transform`` maps from the image to the detector's input."""
+        """These detections in image pixels.
+
+        Args:
+            transform: maps from the image to the detector's input.
+        """
         corners = transform.to_image(self.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
         return Detections(corners, transform.to_image(self.keypoints), self.scores)
 
     def to_poses(self, skeleton: Skeleton | None, size: Size) -> list[Pose]:
-        """Poses whose keypoints have the score of the detection; boxes may be outside an input of
-        this width and height.
+        """Poses whose keypoints have the scores of their detections.
+
+        Args:
+            size: the width and height of the input. Boxes are not clipped to it.
         """
         count = self.keypoints.shape[1]
         column = np.broadcast_to(self.scores[:, None, None], (len(self), count, 1))
@@ -116,8 +123,8 @@ class Detections:
 
 @lru_cache(maxsize=8)
 def generate_anchors(size: Size, grid: Grid) -> Floats:
-    """(N, 2) float32: the centers of the anchors, to which boxes and keypoints are relative, in
-    pixels.
+    """(N, 2) float32: the centers of the anchors in pixels; boxes and keypoints are relative to
+    them.
     """
     width, height = size
     layers = []
@@ -131,7 +138,7 @@ def generate_anchors(size: Size, grid: Grid) -> Floats:
 def decode_detections(
     raw_boxes: Floats, raw_scores: Floats, anchors: Floats, options: SuppressionOptions
 ) -> Detections:
-    """The detections among a network's candidates, one for each anchor.
+    """The detections in the outputs of a network, which has one candidate for each anchor.
 
     Args:
         raw_boxes: (N, 4 + 2 K): center, size and K keypoints; positions are relative to the
@@ -155,8 +162,11 @@ def decode_detections(
 
 
 def suppress_non_maxima(candidates: Detections, options: SuppressionOptions) -> Detections:
-    """One detection for each group of overlapping ones, with the group's highest score, highest
-    score first.
+    """One detection for each group of overlapping candidates, with the group's highest score.
+
+    Args:
+        candidates: highest score first, as is the result.
+        options: which candidates overlap, and whether they are averaged.
     """
     boxes = candidates.boxes.copy()
     keypoints = candidates.keypoints.copy()
@@ -192,7 +202,7 @@ def find_overlaps(boxes: Array, others: Array) -> Array:
 
 
 def are_apart(boxes: Array, others: Array) -> Bools:
-    """(N,): whether boxes (N, 4) of regions show nobody whom one of the others, (M, 4), shows."""
+    """(N,): whether each of the boxes, (N, 4), shows another person than all others, (M, 4)."""
     overlaps: Floats = find_overlaps(boxes, others).max(axis=1)
     return overlaps <= _SAME_REGION
 
@@ -216,10 +226,13 @@ def logit(probability: float) -> float:
 
 
 def decode_maps(maps: Maps, size: Size, options: BlazeFaceOptions) -> Detections:
-    """The detections in outputs by role, in pixels of an input of this width and height.
+    """The detections in a network's outputs, in pixels of an input of this width and height.
+
+    Args:
+        maps: the outputs by role.
 
     Raises:
-        InferenceError: there are not as many rows as known detectors have anchors.
+        InferenceError: no known detector has as many anchors as there are rows.
     """
     count = maps["boxes"].shape[-2]
     for grid in _GRIDS:

@@ -29,12 +29,11 @@ import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert.int8_maker import Int8Maker
+from posezoo.core.convert.recorded_outputs import verify_file_beside
 from posezoo.core.declarations.model import Decoder, ModelSpec, Precision
-from posezoo.core.errors import QuantizationError, import_optional, os_reason
-from posezoo.core.files.verified_files import compute_digest
+from posezoo.core.errors import ConversionError, QuantizationError, import_optional
 from posezoo.core.ir import ir_writer
 from posezoo.core.ir.openvino_import import error_text, openvino_core, static_sizes
-from posezoo.core.regular_files import explain_no_file
 from posezoo.core.values import frozen
 from posezoo.networks.checkpoints.mapped_file import MappedFile, shorten
 from posezoo.networks.checkpoints.safetensors import read_safetensors
@@ -158,23 +157,14 @@ def read_ranges(spec: ModelSpec) -> Int8Ranges:
     """The ranges of a model that declares some.
 
     Raises:
-        QuantizationError: the file cannot be read, has another digest, or is not such a file.
+        ConversionError: as for ``verify_file_beside``, or it is not such a file.
     """
-    declared = spec.int8_ranges
-    assert declared
-    path = spec.path.parent / declared.file
-    hint = "it comes with model.yml: get both from the same place"
-    if problem := explain_no_file(path):
-        raise QuantizationError(f"{path}: {problem}", hint=hint)
+    assert spec.int8_ranges
+    path = verify_file_beside(spec, spec.int8_ranges)
     try:
-        if compute_digest(path) != declared.checksum:
-            problem = f"{path}: its digest differs from the one in model.yml"
-            raise QuantizationError(problem, hint=hint)
         return Int8Ranges.from_tensors(read_safetensors(MappedFile(path)))
-    except OSError as error:
-        raise QuantizationError(f"{path}: cannot be read: {os_reason(error)}") from error
-    except ValueError as error:
-        raise QuantizationError(f"{path}: is not a file with ranges: {error}") from error
+    except (OSError, ValueError) as error:
+        raise ConversionError(f"{path}: is not a file with ranges: {error}") from error
 
 
 class _Nodes(dict[str, "Node"]):

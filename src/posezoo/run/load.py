@@ -63,13 +63,14 @@ if TYPE_CHECKING:
     from posezoo.run.runtime.graph import Graph, NamedIrs
     from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
-# The time limit for an answer about the default model.
+# How long to wait for the default model's server before the second model is used.
 _DEFAULT_TIMEOUT_S = 5.0
 
-#: The model to try if no person was found: it needs no detector, and finds people whom others miss.
+#: The model to suggest if no person was found: it needs no detector, and finds people whom others
+#: miss.
 FALLBACK_MODEL = "posenet-mobilenet-v1"
 
-# Not a wrong digest or license: then the user has to decide.
+# After these errors another model is used. After others, such as a wrong digest, the user decides.
 _UNAVAILABLE = (SourceError, DownloadError)
 
 
@@ -84,8 +85,9 @@ class ChosenModel:
     precision: Precision = Precision.FP16  # of the IR of a model
     xml: Path | None = None  # the IR; None for a model
     checkpoint: Path | None = None  # the user's own weights
-    like: ModelSpec | None = None  # a model that an IR is like, if its metadata say nothing
-    #: Whether the IR of these weights do not take the place of the published model's.
+    like: ModelSpec | None = None  # the model that describes an IR without metadata
+    #: Whether the IR of these weights have a folder of their own, so that they do not replace those
+    #: of the published model.
     is_unnamed: bool = True
 
 
@@ -94,14 +96,14 @@ class Loader:
     """Makes the IR of a model and of its detector, which are downloaded if they are missing.
 
     Attributes:
-        context: names the detector.
+        context: the registry, the folders and the settings, which name the detector.
         named_detector: the detector that the user named for this model.
-        decoder: the decoder of its outputs; None if the model, or else its outputs, decide.
+        decoder: the decoder to use; None for the one that the model declares or its outputs fit.
         is_video: as for ``select_detector``.
         conversion: how IR are made; None for the defaults.
         with_both: as for ``get_irs``.
         masks: whether poses get their ``mask``.
-        time_step: measures the steps of ``get``, and ``compile``.
+        time_step: measures the time of each step of ``get``, and of ``compile``.
     """
 
     context: Context
@@ -120,8 +122,8 @@ class Loader:
         Raises:
             FetchError: a file cannot be downloaded.
             ConversionError: an IR cannot be made, or was not published in this precision.
-            InferenceError: the model finds people itself, but a detector is named; or it has no
-                masks, but they are wanted.
+            InferenceError: a detector is named, and the model finds people itself; or masks are
+                requested, and it has none.
         """
         if chosen.xml:
             return PreparedModel(self, xml=chosen.xml, like=chosen.like)
@@ -137,7 +139,7 @@ class Loader:
             require_masks(model.decoder.name if model.decoder else "", model.full_name)
         irs = self._get_irs(chosen, model)
         if chosen.checkpoint and model.decoder is None:
-            return PreparedModel(self, xml=irs[model.name])  # the outputs decide on the decoder
+            return PreparedModel(self, xml=irs[model.name])  # its outputs determine the decoder
         model = with_found_decoder(model, irs)
         require_detector_used(self.named_detector, model)
         with self.time_step(DOWNLOAD):
@@ -147,18 +149,17 @@ class Loader:
     def compile_ir(
         self, xml: Path | Graph, options: LoadOptions | None = None, like: ModelSpec | None = None
     ) -> Estimator:
-        """Compile an IR that no model.yml describes, and its detector, which is downloaded if it is
-        missing.
+        """Compile an IR without a model.yml, and its detector, which is downloaded if missing.
 
         Args:
-            xml: its path, or the graph that was read from it, which is read again if it was
-                compiled before.
+            xml: its path, or the graph that was read from it. A graph that was compiled before is
+                read again.
             options: where and how it runs; None for the device in the settings.
             like: as in ``ChosenModel``.
 
         Raises:
-            InferenceError: it cannot be read or compiled, no decoder is known for its outputs, or
-                it finds people itself although a detector is named.
+            InferenceError: it cannot be read or compiled, no decoder fits its outputs, or a
+                detector is named, and it finds people itself.
             FetchError: a file of the detector cannot be downloaded.
         """
         from posezoo.run.runtime.decoder_matching import AGPL, describe_ir, find_similar
@@ -203,14 +204,14 @@ class Loader:
         return _with_detector(estimator, context, options, get_detector, is_video=self.is_video)
 
     def _prepare_default(self, precision: Precision) -> PreparedModel:
-        """As ``prepare``, for the default model, or the second one if that is out of reach."""
+        """As ``prepare``, for the default model, or the second one if it cannot be downloaded."""
         registry = self.context.registry
-        if DEFAULT_MODEL not in registry.entries:  # such as that of a mirror
+        if DEFAULT_MODEL not in registry.entries:  # for example in a mirror's registry
             return self._prepare_second(precision)
         options = self.context.download_options
         timeout_s = min(_DEFAULT_TIMEOUT_S, options.timeout_s)
-        impatient = replace(options, attempts=1, timeout_s=timeout_s)
-        first = replace(self, context=replace(self.context, download_options=impatient))
+        one_attempt = replace(options, attempts=1, timeout_s=timeout_s)
+        first = replace(self, context=replace(self.context, download_options=one_attempt))
         try:
             return first.prepare(ChosenModel(registry.find(DEFAULT_MODEL), precision))
         except DownloadError as error:
@@ -225,7 +226,7 @@ class Loader:
         return self._prepare_second(precision)
 
     def _prepare_second(self, precision: Precision) -> PreparedModel:
-        """As ``prepare``, for the second model: in FP16 if INT8 of it cannot be made here."""
+        """As ``prepare``, for the second model; in FP16 if its INT8 cannot be made here."""
         model = self.context.registry.find(SECOND_MODEL)
         if precision in INT8_PRECISIONS and not is_quantized_here(model, precision, self.context):
             self.listener(
@@ -237,9 +238,9 @@ class Loader:
         return self.prepare(ChosenModel(model, precision))
 
     def _get_detector(self, model: Model, precision: Precision) -> tuple[Loader, dict[str, Path]]:
-        """The IR of the detector of a model in this precision, and the loader that names it.
+        """The IR of a model's detector in this precision, and a loader whose settings name it.
 
-        If the detector that the model declares is out of reach, it is the default one.
+        If the detector that the model declares cannot be downloaded, the default one is used.
         """
         get_irs_of = partial(
             detector_irs,
@@ -257,7 +258,7 @@ class Loader:
             if is_named or people is None or people.photo == DEFAULT_DETECTOR:
                 raise
             detector = _find_detector(people, self.context.registry, self.is_video)
-            # Nobody stands in for a detector of hands or faces, which finds keypoints of them.
+            # The default detector cannot replace one that also finds keypoints, of hands or faces.
             if type(error) not in _UNAVAILABLE or (detector and detector.skeleton):
                 raise
             self.listener(
@@ -289,13 +290,14 @@ class PreparedModel:
 
     loader: Loader
     model: Model | None = None
-    #: Also of the detector; empty for an IR. Compiling prepares a graph that was read for images.
+    #: By name, with those of the detector; empty for an IR. Compiling a graph that was read adds
+    #: preprocessing to it.
     irs: NamedIrs = field(default_factory=dict)
     xml: Path | Graph | None = None
     like: ModelSpec | None = None  # as in ``ChosenModel``
 
     def compile(self, options: LoadOptions | None = None) -> Estimator:
-        """Compile it and its detector; None for the device of the settings.
+        """Compile it and its detector. Without options, it runs on the device in the settings.
 
         Raises:
             InferenceError: as for ``compile_estimator`` and ``Loader.compile_ir``.
@@ -316,16 +318,17 @@ class PreparedModel:
 def select_detector(
     context: Context, model: Model, decoder: str = "", *, is_video: bool = False
 ) -> Model | None:
-    """The person detector that the settings name, else the model's own; None if it needs none.
+    """The person detector in the settings, or else the model's own; None if it needs no detector.
 
     Args:
         decoder: the decoder in use; empty for the one that the model declares.
-        is_video: whether it is for the frames of one video, in which some models track a person.
+        is_video: whether it runs on the frames of one video, in which some models track a person
+            without a detector.
 
     Raises:
-        UnknownModelError: neither this registry nor posezoo's own has a model of the detector's
+        UnknownModelError: neither this registry nor posezoo's own has a model with the detector's
             name.
-        InferenceError: the named model is not a detector, but itself takes images of one person.
+        InferenceError: the named model is not a detector, and needs one itself.
     """
     people = resolve_people(model, context.settings.detector, decoder)
     return _find_detector(people, context.registry, is_video)
@@ -357,7 +360,7 @@ def _find_detector(people: People | None, registry: Registry, is_video: bool) ->
 def require_detector_used(detector: str | None, model: Model, decoder: str = "") -> None:
     """Refuse a detector that the user named for a model that needs none.
 
-    A detector from the settings, which are for all models, is not refused.
+    A detector in the settings is allowed for every model, because they apply to all models.
 
     Args:
         detector: the detector named for this model; None, ``none`` and ``usual`` are allowed for
@@ -373,8 +376,8 @@ def require_detector_used(detector: str | None, model: Model, decoder: str = "")
 
 
 def with_found_decoder(model: Model, irs: NamedIrs) -> Model:
-    """A model of poses that declares no decoder, such as those of Open Model Zoo, with the one that
-    the outputs of its IR fit; any other model as it is.
+    """The model with the decoder that fits the outputs of its IR, if it finds poses and declares no
+    decoder, as the models of Open Model Zoo; any other model is returned unchanged.
 
     Raises:
         InferenceError: no decoder takes its outputs.
@@ -397,11 +400,10 @@ def detector_irs(
     """The .xml of each part of a model's detector by its name; empty if the model has no detector.
 
     Args:
-        precision: of the model's IR; None if unknown. If it is INT8, the detector's is, too, if
-            it has ranges in the registry, or was quantized on this machine; otherwise the
-            detector's is FP16, even if its publisher has INT8: with that,
-            person-detection-retail-0013 finds 254 people in 17 photos without people, and 4 with
-            FP16.
+        precision: the precision of the model's IR; None if unknown. The detector is in INT8 if this
+            is INT8 and ``is_quantized_here`` is true for it, else in FP16. Its publisher's INT8 is
+            not used: with it, person-detection-retail-0013 finds 254 people in 17 photos without
+            people, and with FP16 4.
         is_video: as for ``select_detector``.
 
     Raises:
@@ -423,8 +425,8 @@ def _get_detector_irs(
 
 
 def is_quantized_here(model: Model, precision: Precision, context: Context) -> bool:
-    """Whether all parts of a model have ranges in the registry for this precision, or ``posezoo
-    quantize`` made them in it on this machine, and so compared them with FP32.
+    """Whether each part of a model has an INT8 IR that was compared with FP32: its ranges are in
+    the registry, or ``posezoo quantize`` made it on this machine.
     """
     if precision not in INT8_PRECISIONS:
         return False
@@ -451,9 +453,9 @@ def compile_estimator(
     image.
 
     Args:
-        context: names the detector.
-        irs: the .xml of each part of the model and of its detector, by name, or the graph that was
-            read from it.
+        context: the settings name the detector.
+        irs: the .xml of each part of the model and of its detector, or the graph that was read from
+            it, by name.
         options: where and how it runs; None for the device in the settings.
         is_video: as for ``select_detector``.
 
@@ -504,12 +506,12 @@ def explain_no_people(
     min_person_score: float | None,
     inputs: Sequence[str] = (),
 ) -> str:
-    """Why a model found no person, and what to try, for a user of the command line.
+    """Why a model found no person, and what a user of the command line can try.
 
     Args:
-        context: names the detector.
+        context: the settings name the detector.
         min_person_score: the minimum score that the user chose; None for the decoder's.
-        inputs: the values of the flag ``--input``, for a command to paste.
+        inputs: the values of ``--input``, for the command in the text.
     """
     noun = noun_of(estimator.model) if estimator.finds_people else "object"
     detector = None
@@ -540,8 +542,7 @@ def explain_no_people(
 
 
 def describe_assumed_skeleton(model: Model, skeletons: Iterable[Skeleton]) -> str:
-    """What is assumed about the keypoints of poses, if the model declares no skeleton; else
-    empty.
+    """What is assumed about the keypoints of a model that declares no skeleton; else empty.
 
     Args:
         model: as in ``Estimator.model``.
@@ -571,14 +572,16 @@ def advise_for_groups(model: Model, context: Context) -> str:
     if format_measurement_setting(own_found) != format_measurement_setting(other_found):
         return ""
     return (
-        f"does it miss people? On photos of several, {FALLBACK_MODEL} finds"
+        f"does it miss people? In photos of several people, {FALLBACK_MODEL} finds"
         f" {other_found.figures['AR50_several']:.0%} of them, and {model.full_name}"
         f" {own_found.figures['AR50_several']:.0%}: posezoo run {FALLBACK_MODEL}"
     )
 
 
 def _pipeline_accuracy(model: Model) -> Measurement | None:
-    """The measured accuracy, with people found as usual, that has bounds: of FP16, or any."""
+    """The measured accuracy of a model with its usual detector, if confidence intervals are known:
+    of FP16, or else of any precision.
+    """
     from posezoo.run.measurement_selection import MeasurementSelection
 
     measured = [
@@ -591,14 +594,14 @@ def _pipeline_accuracy(model: Model) -> Measurement | None:
 
 
 def default_runtime(settings: Settings) -> RuntimeConfig:
-    """The device and precision of the settings, and the folder for networks compiled for the
-    CPU.
+    """The device and precision in the settings, and the folder that caches networks compiled for
+    the CPU.
     """
     from posezoo.run.runtime.runtime_config import RuntimeConfig
 
     cache_dir = None
     if settings.device == "CPU":
-        with suppress(SettingsError):  # a user without a home folder
+        with suppress(SettingsError):  # the user has no home folder
             cache_dir = user_folder("cache") / "compiled"
     return RuntimeConfig(
         device=settings.device,

@@ -125,6 +125,7 @@ _KEYS = (
     Key("tools", mapping_of(LINE)),
     Key("date", matching(re.compile(r"\d{4}-\d{2}-\d{2}"), "a date such as 2026-01-31")),
 )
+_NAMES = names_of(_KEYS)
 _PRECISIONS = tuple(Precision)
 
 
@@ -232,7 +233,7 @@ def read_measurement_file(path: Path) -> tuple[tuple[str, Measurement], ...]:
     root = read_yaml(path)  # the YAML reader also reads JSON, and reports the place of an error
     measurements = []
     for node in root.as_list() if isinstance(root.value, list) else (root,):
-        fields = node.as_mapping(("model", "kind", *names_of(_KEYS[1:])))
+        fields = node.as_mapping(("model", "kind", *_NAMES[1:]))
         model = fields["model"].text()
         kind = fields["kind"].choice(KINDS)
         measurements.append((model, _read_measurement(node, kind, ("model", "kind"))))
@@ -347,7 +348,7 @@ def _format_value(value: Any) -> str:
 
 
 def _read_measurement(node: YamlNode, kind: str, more_keys: Collection[str] = ()) -> Measurement:
-    fields = node.as_mapping((*names_of(_KEYS), *more_keys))
+    fields = node.as_mapping((*_NAMES, *more_keys))
     definition = KINDS[kind]
     values = read_keys(fields, _KEYS)
     if values.get("weights") == "generated" and not definition.any_weights:

@@ -1,7 +1,7 @@
-"""Files in stores: what the stages of a model need is brought before them, and what they made is
-published after them.
+"""Download from a store what a stage of a model needs before it starts, and upload its results
+after it.
 
-The stages work with local files, and only this module knows that these are working copies.
+The stages work with local files, and only this module knows that these are copies of the store's.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class StoreSync(FolderSync):
-    """Brings and publishes the files of folders in stores; of a local folder, nothing is done."""
+    """Downloads and uploads the files of folders in stores; it ignores local folders."""
 
     def observe(
         self, spec: ModelSpec, layout: ModelLayout, options: DownloadOptions
@@ -144,7 +144,7 @@ def _pull(
     *,
     afresh: bool = False,
 ) -> Mapping[Path, Info]:
-    """``stores.pull``, while no other process changes the working copy."""
+    """As ``stores.pull``, and no other process changes the working copy meanwhile."""
     if not in_store(folder):
         return {}
     with STORE_SYNC.exclusive_copy(folder):
@@ -161,8 +161,8 @@ def _is_of_irs(name: str, precisions: Collection[Precision]) -> bool:
 
 
 def _publish_entry(entry: Path, limits: RequestLimits) -> None:
-    """Publish a file of the cache if the store has none of its size, or a damaged one was
-    replaced.
+    """Upload a file of the cache if the store has no file of its size, or if it replaces a damaged
+    file.
     """
     if not entry.is_file():
         return
@@ -173,7 +173,9 @@ def _publish_entry(entry: Path, limits: RequestLimits) -> None:
 
 
 def _cache_entries(files: Iterable[SourceFile], options: DownloadOptions) -> Iterator[Path]:
-    """The paths of files, and of the packages that contain them, in a cache that is in a store."""
+    """The paths of files, and of the packages that contain them, in a cache in a store; none if the
+    cache is local.
+    """
     if options.cache_dir is None or not in_store(options.cache_dir):
         return
     for file in files:
@@ -183,7 +185,7 @@ def _cache_entries(files: Iterable[SourceFile], options: DownloadOptions) -> Ite
 
 
 def observe_mirror(mirror: Mirror, limits: RequestLimits) -> Mapping[Path, int]:
-    """As ``StoreSync.observe``, for the files of a mirror."""
+    """``StoreSync.observe`` for the files of a mirror."""
     return _sizes(_pull(mirror.root, limits, lambda _name: False))
 
 
@@ -191,9 +193,9 @@ def observe_mirror(mirror: Mirror, limits: RequestLimits) -> Mapping[Path, int]:
 def shared_mirror(
     mirror: Mirror, files: Iterable[SourceFile], options: DownloadOptions, listener: Listener
 ) -> Iterator[None]:
-    """Bring what a mirror has before files are added to it, and publish what it got.
+    """Download a mirror's files before others are added to it, and upload the new files afterwards.
 
-    If another machine replaced the mirror's lock meanwhile, the entries are added to that lock.
+    If another machine changes the mirror's lock meanwhile, the new entries are added to that lock.
     """
     root = mirror.root
     limits = options.limits
@@ -211,7 +213,7 @@ def shared_mirror(
 
 
 def _list_changed(root: Path) -> list[Path]:
-    """The files of a working copy that are not in the store yet."""
+    """The files of a working copy that are new or changed, and not in the store yet."""
     changed: list[Path] = []
     if not in_store(root):
         return changed
@@ -226,7 +228,7 @@ def _list_changed(root: Path) -> list[Path]:
 
 
 def _publish_lock(mirror: Mirror, present: Sequence[LockEntry], limits: RequestLimits) -> None:
-    """Add entries to the lock in the store, and again if another machine replaces it meanwhile."""
+    """Add entries to the lock in the store, again if another machine replaces it meanwhile."""
     if not in_store(mirror.root):
         return
     for _ in range(limits.attempts):

@@ -11,7 +11,7 @@ from typing import Any
 from posezoo.core.errors import redact_secrets
 from posezoo.core.pipeline.zoo_context import model_roots
 from posezoo.core.resolve.stage_context import Context
-from posezoo.core.settings import Settings, config_file, read_settings, to_settings
+from posezoo.core.settings import Settings, config_files, read_settings, to_settings
 from posezoo.core.user_folders import in_store
 
 
@@ -37,7 +37,7 @@ def _open_on_worker(values: dict[str, Any], declared: Sequence[Path]) -> Context
     Args:
         declared: the files of that registry that the worker needs.
     """
-    path = config_file()
+    path = next(iter(config_files()), None)
     worker_settings = _worker_settings(path, path.stat().st_mtime_ns if path else 0)
     by_shown_address = {redact_secrets(mirror): mirror for mirror in worker_settings.mirror}
     settings = values["settings"]

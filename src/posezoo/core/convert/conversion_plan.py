@@ -84,33 +84,42 @@ def plan_irs(
     """
     irs = []
     for target in resolved.targets:
-        if target.converter is Converter.PUBLISHED:
-            reason = "" if target.obstacle is None else "it is not published"
-        elif target.converter is Converter.QUANTIZATION:
-            reason = "" if target.xml.is_file() else "it does not exist yet"
-        elif options.force:
-            reason = "it was requested"
-        elif target.precision in INT8_PRECISIONS and provenance.was_calibrated(target.xml, is_good):
-            reason = ""  # the user's photos replace the ranges in the registry
-        else:
-            # IR from Model Optimizer are not self-checked. An IR that cannot be made again needs no
-            # check.
-            can_check = target.converter is Converter.OPENVINO and target.obstacle is None
-            is_checked = options.self_check and can_check
-            reason = explain_stale_ir(
-                resolved,
-                target,
-                is_good,
-                is_checked=is_checked,
-                is_proven=is_checked and options.is_strict,
-                by_nodes=is_checked and options.by_nodes,
-                mo_version=mo_version,
-            )
+        reason = _explain_due(resolved, target, options, is_good, mo_version)
         irs.append(PlannedIr(target, reason))
-    replaces = resolved.spec.is_converted and any(ir.reason for ir in irs)
+    replaces = resolved.spec.is_converted and not all(ir.is_up_to_date for ir in irs)
     if replaces and not options.force:
         refuse_to_replace(resolved.source, resolved.layout)
     return tuple(irs)
+
+
+def _explain_due(
+    resolved: Resolved,
+    target: Target,
+    options: ConversionOptions,
+    is_good: IsGood,
+    mo_version: str,
+) -> str:
+    """Why an IR has to be made; empty if it is up to date."""
+    if target.converter is Converter.PUBLISHED:
+        return "" if target.obstacle is None else "it is not published"
+    if target.converter is Converter.QUANTIZATION:
+        return "" if target.xml.is_file() else "it does not exist yet"
+    if options.force:
+        return "it was requested"
+    if target.precision in INT8_PRECISIONS and provenance.was_calibrated(target.xml, is_good):
+        return ""  # the user's photos replace the ranges in the registry
+    # IR from Model Optimizer are not self-checked. An IR that cannot be made again needs no check.
+    can_check = target.converter is Converter.OPENVINO and target.obstacle is None
+    is_checked = options.self_check and can_check
+    return explain_stale_ir(
+        resolved,
+        target,
+        is_good,
+        is_checked=is_checked,
+        is_proven=is_checked and options.is_strict,
+        by_nodes=is_checked and options.by_nodes,
+        mo_version=mo_version,
+    )
 
 
 def explain_stale_ir(
@@ -138,7 +147,11 @@ def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[
     Raises:
         LockError: a strict lock does not list an IR, or lists another one than exists.
     """
-    if up_to_date := [ir.target for ir in irs if ir.is_up_to_date]:
+    up_to_date: list[Target] = []
+    due: list[Target] = []
+    for ir in irs:
+        (up_to_date if ir.is_up_to_date else due).append(ir.target)
+    if up_to_date:
         listener(ConversionUpToDate(name, tuple(target.precision for target in up_to_date)))
     for target in up_to_date:
         if target.agreed is None:
@@ -146,7 +159,6 @@ def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[
         record = provenance.read_provenance(target.xml.with_name("provenance.json"))
         if record:
             target.agreed.require(record.contents)
-    due = [ir.target for ir in irs if not ir.is_up_to_date]
     for target in due:
         if target.agreed:  # checked before hours of work, and before upstream code runs
             target.agreed.require_known()

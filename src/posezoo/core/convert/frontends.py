@@ -103,7 +103,7 @@ def source_model_path(spec: ModelSpec, layout: ModelLayout) -> Path:
 
 def _source_name(spec: ModelSpec) -> str:
     name = spec.source_name
-    if any(flag == SAVED_MODEL_DIR for flag, _ in spec.mo_args):
+    if SAVED_MODEL_DIR in dict(spec.mo_args):
         return posixpath.join("" if name == "$dl_dir" else name, SAVED_MODEL_FILE)
     return name
 

@@ -17,7 +17,7 @@ class Int8Maker:
         """Write the FP16-INT8 IR of a checked FP16 IR to ``xml``, which is returned.
 
         Raises:
-            QuantizationError: the ranges cannot be read, or are those of another network.
+            ConversionError: the ranges cannot be read, or are those of another network.
             OutputError: the IR cannot be written.
         """
         raise NotImplementedError

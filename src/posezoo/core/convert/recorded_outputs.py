@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
-from posezoo.core.declarations.model import ModelSpec
-from posezoo.core.errors import ConversionError, PosezooError
+from posezoo.core.declarations.model import ModelSpec, RecordedOutputs, RecordedRanges
+from posezoo.core.errors import ConversionError, PosezooError, os_reason
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.resolve.own_networks import OWN_NETWORKS
 from posezoo.core.values import frozen
@@ -73,24 +74,38 @@ class Recording:
         return replace(self, inner={}, values=values)
 
 
-def read_recording(spec: ModelSpec) -> Recording:
-    """The recorded outputs of a model that declares some.
+def read_recording(spec: ModelSpec) -> Recording | None:
+    """The recorded outputs of a model; None if it declares none.
 
     Raises:
-        ConversionError: the file is missing, has another digest, or is not such a file.
+        ConversionError: as for ``verify_file_beside``, or it is not such a file.
     """
-    declared = spec.recorded_outputs
-    assert declared
-    path = spec.path.parent / declared.file
-    hint = "it comes with model.yml: get both from the same place"
-    if not path.is_file():
-        raise ConversionError(f"{path}: does not exist", hint=hint)
-    if compute_digest(path) != declared.checksum:
-        raise ConversionError(f"{path}: its digest differs from the one in model.yml", hint=hint)
+    if spec.recorded_outputs is None:
+        return None
+    path = verify_file_beside(spec, spec.recorded_outputs)
     try:
         return parse_recording(OWN_NETWORKS.part.read_checkpoint(path))
-    except (KeyError, ValueError, TypeError, OverflowError, PosezooError) as error:
+    except KeyError as error:
+        raise ConversionError(f"{path}: has no recorded {error}") from error
+    except (ValueError, TypeError, OverflowError, PosezooError) as error:
         raise ConversionError(f"{path}: is not a file with recorded outputs: {error}") from error
+
+
+def verify_file_beside(spec: ModelSpec, declared: RecordedOutputs | RecordedRanges) -> Path:
+    """The path of a file that a model declares beside its model.yml.
+
+    Raises:
+        ConversionError: it is missing, cannot be read, or has another digest.
+    """
+    path = spec.path.parent / declared.file
+    try:
+        if compute_digest(path) == declared.checksum:
+            return path
+        problem = "its digest differs from the one in model.yml"
+    except OSError as error:
+        problem = f"cannot be read: {os_reason(error)}"
+    hint = "it comes with model.yml: get both from the same place"
+    raise ConversionError(f"{path}: {problem}", hint=hint)
 
 
 def parse_recording(tensors: NamedArrays) -> Recording:

@@ -99,7 +99,7 @@ def record(
         schema: additional parts of the JSON Schema.
     """
     if tag:
-        type_name = FieldType(lambda node: node.choice((tag,)), {"const": tag})
+        type_name = FieldType(one_of((tag,)).read, {"const": tag})
         keys = (required_key("$type", type_name), *keys)
     names = [key.name for key in keys]
 

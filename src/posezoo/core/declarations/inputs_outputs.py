@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from operator import attrgetter
 
 from posezoo.core.declarations.field_types import (
     BOOLEAN,
@@ -165,8 +166,9 @@ OUTPUT_KEYS = (
 )
 _INPUT = record(Input, *INPUT_KEYS, check=_check_input)
 _OUTPUT = record(Output, *OUTPUT_KEYS, check=_check_layout)
-INPUTS = list_of(_INPUT, unique=lambda port: port.name)
-OUTPUTS = list_of(_OUTPUT, unique=lambda port: port.name)
+_name_of = attrgetter("name")
+INPUTS = list_of(_INPUT, unique=_name_of)
+OUTPUTS = list_of(_OUTPUT, unique=_name_of)
 
 
 def _make_input(name: str, shape: tuple[int, ...] = (), layout: str = "") -> Input:
@@ -181,4 +183,4 @@ _INFO = record(
     check=_check_layout,
 )
 #: Open Model Zoo's inputs: their names, and their shapes and layouts if known.
-INPUT_INFO = list_of(_INFO, unique=lambda port: port.name)
+INPUT_INFO = list_of(_INFO, unique=_name_of)

@@ -136,14 +136,12 @@ class MoArguments:
     kept: tuple[tuple[str, str], ...] = ()
 
 
-def read_arguments(node: YamlNode | None, inputs: Inputs) -> MoArguments:
+def read_arguments(node: YamlNode, inputs: Inputs) -> MoArguments:
     """The meaning of ``model_optimizer_args``, added to the ``inputs`` that ``input_info``
     declares.
 
     A SpecError if an argument has no valid form, is given twice, or contradicts the inputs.
     """
-    if node is None:
-        return MoArguments(inputs)
     given: dict[str, _FlagValue] = {}
     kept = []
     originals = []

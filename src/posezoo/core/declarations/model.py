@@ -640,7 +640,7 @@ class ModelSpec:
         """The precisions of its IR: the published ones, otherwise those that a conversion makes."""
         if self.is_ir:
             folders = {file.name.split("/")[0] for file in self.files}
-            return tuple(precision for precision in Precision if precision in folders)
+            return tuple(filter(folders.__contains__, Precision))
         if self.framework in UNREAD_FRAMEWORKS:
             return ()
         both = (Precision.FP32, Precision.FP16)

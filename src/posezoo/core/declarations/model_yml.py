@@ -45,7 +45,12 @@ from posezoo.core.declarations.inputs_outputs import (
     OUTPUT_KEYS,
     OUTPUTS,
 )
-from posezoo.core.declarations.mo_args import ARGUMENT_SCHEMA, read_arguments, read_export_arguments
+from posezoo.core.declarations.mo_args import (
+    ARGUMENT_SCHEMA,
+    MoArguments,
+    read_arguments,
+    read_export_arguments,
+)
 from posezoo.core.declarations.safe_names import TAG, case_folded
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeleton_yml import SKELETON, read_skeleton
@@ -134,7 +139,7 @@ def _check_values(fields: YamlMapping, accuracy: model.PublishedAccuracy) -> Non
     for name in ("value", "converted"):
         node = fields.get(name)
         if node:
-            positive(METRICS[accuracy.metric]).read(node)
+            _METRICS[accuracy.metric].read(node)
 
 
 def _check_layers(fields: YamlMapping, layers: model.FloatLayers) -> None:
@@ -229,7 +234,8 @@ _DEPRECATED = record(
     required_key("since", WORD, "A date or a version."),
     Key("use", MODEL_NAME, "The model to use instead."),
 )
-_AP = positive(METRICS["AP"])
+_METRICS = {name: positive(most) for name, most in METRICS.items()}
+_AP = _METRICS["AP"]
 _METRIC = positive(max(METRICS.values()))
 _HAS_A_VALUE: Schema = {"anyOf": [{"required": ["value"]}, {"required": ["converted"]}]}
 _ACCURACY = record(
@@ -452,17 +458,18 @@ def _read_variant(
     top["files"]
     values = read_keys(top, MODEL_KEYS)
     _give_to_decoder(values, top)
-    arguments = read_arguments(
-        values.pop("model_optimizer_args", None), values.pop("input_info", ())
-    )
+    arguments = MoArguments(values.pop("input_info", ()))
+    if "model_optimizer_args" in values:
+        arguments = read_arguments(values.pop("model_optimizer_args"), arguments.inputs)
     has_pre_convert = (path.parent / "pre-convert.py").is_file()
     input_model = arguments.input_model
     if values.get("checkpoint", "").startswith("$conv_dir/"):  # upstream code makes it
         input_model = values.pop("checkpoint")
     # Two models of Open Model Zoo name a downloaded file so: its own tools use one folder for both.
-    downloads = {f"$conv_dir/{file.name}": f"$dl_dir/{file.name}" for file in values["files"]}
-    if not has_pre_convert:
-        input_model = downloads.get(input_model, input_model)
+    folder, _, made = input_model.partition("/")
+    is_made = folder == "$conv_dir" and not has_pre_convert
+    if is_made and any(file.name == made for file in values["files"]):
+        input_model = f"$dl_dir/{made}"
     spec = model.ModelSpec(
         name=name,
         family=family,

@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import replace
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any
 
 from posezoo.core.declarations.field_types import (
     WORD,
@@ -26,44 +25,49 @@ from posezoo.core.declarations.skeleton import LimbField, Skeleton
 from posezoo.core.declarations.yaml_nodes import YamlNode, parse_yaml, read_yaml
 from posezoo.core.errors import SpecError
 
-
-def _pair_of(joint: FieldType[Any]) -> FieldType[tuple[Any, Any]]:
-    def read(node: YamlNode) -> tuple[Any, Any]:
-        nodes = node.as_list()
-        if len(nodes) != 2 or nodes[0].value == nodes[1].value:
-            raise node.make_error("expected two different keypoints")
-        return joint.read(nodes[0]), joint.read(nodes[1])
-
-    schema = {"type": "array", "items": joint.schema, "minItems": 2, "maxItems": 2}
-    return FieldType(read, schema)
-
-
 _KEYPOINTS = required_key("keypoints", list_of(WORD, unique=str), "In the order of the network.")
 
 
-def _keys(joint: FieldType[Any]) -> tuple[Key, ...]:
-    """The keys of a skeleton, whose keypoints are read by this type."""
-    pair = _pair_of(joint)
-    field = record(
-        LimbField,
-        required_key("limb", pair, "Where it starts and ends."),
-        required_key("channel", integer(0, 10_000), "The first of its two channels."),
-        Key("length", positive(1.0), "Relative to the body's height; used if all limbs have one."),
-    )
-    return (
-        _KEYPOINTS,
-        Key("limbs", list_of(list_of(joint)), "Chains of keypoints, which drawings connect."),
-        Key("flips", list_of(pair), "Left and right, if the names do not say left and right."),
-        Key("sigmas", list_of(positive(1.0)), "For each keypoint; by default COCO's, by the name."),
-        Key("fields", list_of(field), "OpenPose: the part affinity field of each limb."),
-    )
+def _read_joint(node: YamlNode) -> int:
+    """The place of a keypoint in the list of its skeleton, which was read before."""
+    above = node.parent
+    while above and _KEYPOINTS.name not in (above.value or ()):
+        above = above.parent
+    assert above
+    keypoints = [each.text() for each in above.as_mapping()[_KEYPOINTS.name].as_list()]
+    return keypoints.index(node.choice(keypoints))
+
+
+def _read_pair(node: YamlNode) -> tuple[int, int]:
+    nodes = node.as_list()
+    if len(nodes) != 2 or nodes[0].value == nodes[1].value:
+        raise node.make_error("expected two different keypoints")
+    return _read_joint(nodes[0]), _read_joint(nodes[1])
+
+
+_JOINT = FieldType(_read_joint, WORD.schema)
+_PAIR_SCHEMA = {"type": "array", "items": WORD.schema, "minItems": 2, "maxItems": 2}
+_PAIR = FieldType(_read_pair, _PAIR_SCHEMA)
+_FIELD = record(
+    LimbField,
+    required_key("limb", _PAIR, "Where it starts and ends."),
+    required_key("channel", integer(0, 10_000), "The first of its two channels."),
+    Key("length", positive(1.0), "Relative to the body's height; used if all limbs have one."),
+)
+_KEYS = (
+    _KEYPOINTS,
+    Key("limbs", list_of(list_of(_JOINT)), "Chains of keypoints, which drawings connect."),
+    Key("flips", list_of(_PAIR), "Left and right, if the names do not say left and right."),
+    Key("sigmas", list_of(positive(1.0)), "For each keypoint; by default COCO's, by the name."),
+    Key("fields", list_of(_FIELD), "OpenPose: the part affinity field of each limb."),
+)
+_NAMES = names_of(_KEYS)
 
 
 def _read(node: YamlNode) -> Skeleton:
-    keypoints = _KEYPOINTS.type.read(node.as_mapping(names_of(_keys(WORD)))[_KEYPOINTS.name])
+    values = read_keys(node.as_mapping(_NAMES), _KEYS)
+    keypoints = values["keypoints"]
     index = {keypoint: place for place, keypoint in enumerate(keypoints)}
-    joint = FieldType(lambda name: index[name.choice(index)], WORD.schema)
-    values = read_keys(node.as_mapping(), _keys(joint))
     limbs = [pair for chain in values.get("limbs", ()) for pair in pairwise(chain)]
     flips = values.get("flips", ())
     for place, times in Counter(chain.from_iterable(flips)).items():
@@ -90,7 +94,7 @@ def _read(node: YamlNode) -> Skeleton:
 
 
 #: A skeleton without its name, which is that of its file.
-SKELETON: FieldType[Skeleton] = FieldType(_read, mapping_schema(_keys(WORD)))
+SKELETON: FieldType[Skeleton] = FieldType(_read, mapping_schema(_KEYS))
 
 
 def read_skeleton(path: Path) -> Skeleton:

@@ -113,7 +113,7 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
     and size is damaged, and is replaced.
     """
     target = _find_entry(file, context)
-    if target is None or path == target or (not replace and is_cached(file, context)):
+    if target is None or path == target or (not replace and has_size(target, file.size)):
         return
     try:
         create_parent(target)

@@ -67,10 +67,11 @@ def record_path(path: Path) -> Path:
 def read_record(path: Path) -> FileRecord:
     """The record of a file; an empty one if it is missing or cannot be read."""
     stored = read_json(record_path(path))
-    sections = (each.name for each in fields(FileRecord))
-    return FileRecord(
-        **{name: stored[name] for name in sections if isinstance(stored.get(name), dict)}
-    )
+    sections = {}
+    for each in fields(FileRecord):
+        if isinstance(stored.get(each.name), dict):
+            sections[each.name] = stored[each.name]
+    return FileRecord(**sections)
 
 
 def update_record(path: Path, **sections: Json) -> None:

@@ -97,7 +97,7 @@ def for_each(
     """
     attempt = partial(_attempt, task)
     if executor == Executor():  # one after the other
-        return (attempt(item, listener) for item in items)
+        return map(partial(attempt, listener=listener), items)
     return executor.map(attempt, items, listener, memory)
 
 

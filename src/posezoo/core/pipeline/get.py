@@ -238,7 +238,7 @@ def convert(
     if not spec.is_converted:
         listener(ConversionSkipped(spec.full_name, "published as IR"))
         return _published_irs(resolved, plan)
-    irs = {ir.precision: ir.xml for ir in plan.irs}
+    irs = {target.precision: target.xml for target in resolved.targets}
     due = select_due(spec.full_name, plan.irs, listener)
     for target in due:
         require_inside(target.xml, layout.roots)
@@ -408,6 +408,9 @@ def write_sidecars(model: Model, context: Context) -> list[Path]:
     sync = folder_sync(layout.output_dir)
     for part in context.registry.parts(model):  # another machine may have made its IR
         sync.bring_irs(part, layout, ())
-    files = [file for sidecar in SIDECARS for file in sidecar.write(model, context)]
+    files: list[Path] = []
+    for sidecar in SIDECARS:
+        if sidecar.write:
+            files += sidecar.write(model, context)
     sync.publish(files, layout.limits)
     return files

@@ -115,9 +115,10 @@ def make_plan(
     irs = plan_irs(
         resolved, options, mo_version=program.version if program else "", is_good=is_good
     )
-    obstacle = next((ir.target.obstacle for ir in irs if ir.reason and ir.target.obstacle), None)
+    obstacles = [ir.target.obstacle for ir in irs if not ir.is_up_to_date]
+    obstacle = next(filter(None, obstacles), None)
     plan = Plan(resolved, irs, obstacle=obstacle, program=program, stored=stored)
-    is_done = resolved.spec.is_converted and not plan.is_due
+    is_done = resolved.spec.is_converted and not obstacles
     if obstacle or is_done:
         return plan
     if resolved.runs_upstream_code:

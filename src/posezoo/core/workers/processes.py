@@ -303,11 +303,6 @@ class ChildProcess:
         self._is_waiting = False  # for the answer of a call
         self._messages.send((work, threads, idle_s, prepare))
 
-    @property
-    def pid(self) -> int:
-        """The number of the process."""
-        return self._process.pid
-
     def is_ready(self) -> bool:
         """Whether the process runs, and waits for a call."""
         return self._process.poll() is None and not self._is_waiting
@@ -327,7 +322,7 @@ class ChildProcess:
         """
         self._is_waiting = True
         self._messages.send((args, listener is not None, _working_folder(), dict(os.environ)))
-        monitor = _LimitMonitor(self.pid)
+        monitor = _LimitMonitor(self._process.pid)
         kind, value = self._receive(check, monitor)
         while kind in ("event", "output", "limits"):
             if kind == "output":

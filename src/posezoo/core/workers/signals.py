@@ -39,23 +39,20 @@ def signals_raise(*names: str) -> Iterator[None]:
     Python ignores what is raised in a finalizer and in the callback of a weak reference, of which
     imports have many. A signal that was lost so, or a ^C, is sent again.
     """
-    before: dict[str, signal._HANDLER] = {}
+    before: dict[int, signal._HANDLER] = {}
     hook = sys.unraisablehook
     sys.unraisablehook = _send_again
     for name in names:
-        if hasattr(signal, name) and _is_heeded(getattr(signal, name)):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             with contextlib.suppress(ValueError):  # raised outside of the main thread
-                before[name] = signal.signal(getattr(signal, name), _raise)
+                before[number] = signal.signal(number, _raise)
     try:
         yield
     finally:
         sys.unraisablehook = hook
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)
-
-
-def _is_heeded(number: int) -> bool:
-    return signal.getsignal(number) is not signal.SIG_IGN
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _raise(number: int, _frame: FrameType | None) -> None:

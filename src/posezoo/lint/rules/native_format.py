@@ -5,18 +5,12 @@ measurements.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 
 from posezoo.core.declarations.model import Input, ModelSpec
 from posezoo.core.declarations.skeletons import SKELETONS
-from posezoo.core.errors import (
-    ConversionError,
-    NetworkError,
-    QuantizationError,
-    SpecError,
-    UnknownModelError,
-)
+from posezoo.core.errors import ConversionError, NetworkError, SpecError, UnknownModelError
 from posezoo.core.registry import license_path, read_copyright_line, registry_root
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
@@ -227,15 +221,10 @@ def recorded_outputs(view: ModelView) -> Violations:
 
     Example: the checksum of another model's recorded_outputs
     """
-    for variant in view.variants:
-        if variant.recorded_outputs is None:
-            continue
-        from posezoo.core.convert.recorded_outputs import read_recording
+    from posezoo.core.convert.recorded_outputs import read_recording
 
-        try:
-            read_recording(variant)
-        except ConversionError as error:
-            yield view.declared("recorded_outputs", error.problem)
+    declaring = [variant for variant in view.variants if variant.recorded_outputs]
+    yield from _check_files_beside(view, "recorded_outputs", declaring, read_recording)
 
 
 @rule()
@@ -244,15 +233,24 @@ def int8_ranges(view: ModelView) -> Violations:
 
     Example: the checksum of another model's int8_ranges
     """
-    for variant in view.variants:
-        if variant.int8_ranges is None:
-            continue
-        from posezoo.quantize.int8_ranges import read_ranges
+    from posezoo.quantize.int8_ranges import read_ranges
 
+    declaring = [variant for variant in view.variants if variant.int8_ranges]
+    yield from _check_files_beside(view, "int8_ranges", declaring, read_ranges)
+
+
+def _check_files_beside(
+    view: ModelView,
+    field: str,
+    declaring: Sequence[ModelSpec],
+    read: Callable[[ModelSpec], object],
+) -> Violations:
+    """A violation for each model whose declared file cannot be read."""
+    for spec in declaring:
         try:
-            read_ranges(variant)
-        except QuantizationError as error:
-            yield view.declared("int8_ranges", error.problem)
+            read(spec)
+        except ConversionError as error:
+            yield view.declared(field, error.problem)
 
 
 @rule("papers")

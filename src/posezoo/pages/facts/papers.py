@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 from posezoo.core.declarations.field_types import (
@@ -13,7 +13,8 @@ from posezoo.core.declarations.field_types import (
     integer,
     list_of,
     matching,
-    record,
+    names_of,
+    read_keys,
     required_key,
 )
 from posezoo.core.declarations.model import ModelSpec
@@ -36,6 +37,7 @@ _KEYS = (
     Key("journal", LINE),
     required_key("year", integer(1900, 2100)),
 )
+_NAMES = names_of(_KEYS)
 _ARXIV = re.compile(r"https?://arxiv\.org/abs/(\d{4}\.\d{4,5})")
 
 
@@ -70,7 +72,7 @@ def _parse_papers(content: bytes, file: str) -> Mapping[str, Paper]:
     for address, node in parse_yaml(content, file).as_mapping().items():
         if not re.fullmatch(r"https?://[^\s{}]+", address):
             raise node.make_error("the key of a paper is its address, http(s)://...")
-        papers[address] = record(partial(Paper, address), *_KEYS).read(node)
+        papers[address] = Paper(address, **read_keys(node.as_mapping(_NAMES), _KEYS))
     return papers
 
 

@@ -1,5 +1,5 @@
-"""Top-down: a detector processes the whole image, the pose network a crop of each person it
-finds.
+"""Top-down pose estimation: a detector finds the people in an image, and the pose network runs on a
+crop of each.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ from posezoo.run.runtime.network_pipeline import NetworkPipeline, PipelineConfig
 
 _BLACK: Color = (0, 0, 0)
 
-# The detector of MoveNet runs on each third frame of a video.
+# By default, the detector runs on each third frame of a video.
 _USUALLY_DETECT_EVERY = 3
 
-# The detector also runs when the camera has brought such a share of a frame's width or height into
-# view since it ran: six of ten people in photos of COCO are wider than this stripe.
+# The detector also runs if the camera has moved by this share of the frame's width or height since
+# it last ran, as new people may be visible. Six of ten people in COCO's photos are wider than this.
 _NEW_VIEW = 0.05
 
-# COCO's boxes reach so far beyond the keypoints, as a share of the longer side (median of 12 people
-# in photos whose keypoints are nearly all labelled: 0.07 to 0.10).
+# How far COCO's boxes extend beyond the keypoints, as a share of the longer side: the medians of 12
+# people in photos, nearly all of whose keypoints are labelled, are 0.07 to 0.10.
 _MARGIN = 0.1
 
-# As mmpose: with fewer keypoints, a person cannot be recognized in the next frame.
+# As in mmpose: a person with fewer visible keypoints is not tracked to the next frame.
 _MIN_VISIBLE = 3
 
 
 @frozen
 class _SeenPeople:
-    """What is known of the people in a frame of a video.
+    """The people found in a frame of a video.
 
     Attributes:
         boxes: where to look for them in the next frame.
-        number: of those of whom enough is seen to recognize them there.
+        number: of those with enough visible keypoints to be tracked there.
         frames_left: the number of frames until the detector runs.
     """
 
@@ -65,8 +65,8 @@ class TopDownPipeline(NetworkPipeline):
     """Runs a network on one person at a time.
 
     Attributes:
-        follows_one_person: whether it does so without a detector: the crop of a person follows from
-            the last frame.
+        follows_one_person: whether it tracks one person through a video without a detector: the
+            crop is computed from the keypoints in the last frame.
     """
 
     _options: TopDownOptions
@@ -89,7 +89,7 @@ class TopDownPipeline(NetworkPipeline):
 
     @property
     def can_track(self) -> bool:
-        """Whether ``track`` follows people through a video."""
+        """Whether the crop of a person can be computed from the keypoints in the last frame."""
         return self._next_crop is not None
 
     def with_detector(
@@ -103,11 +103,10 @@ class TopDownPipeline(NetworkPipeline):
         """A pipeline of the same network that runs on the boxes from another pipeline.
 
         Args:
-            tracks_videos: whether one person is still followed through a video, without the
-                detector.
+            tracks_videos: whether one person is still tracked through a video without the detector.
             whole_image: as in ``core.declarations.model.People``.
-            whole_score: the score of the whole image as a box: the detector's least, since it found
-                nobody with that.
+            whole_score: the score of the whole image as a box: the detector's threshold, since it
+                found no person with a higher score.
         """
         pipeline = copy(self)
         pipeline._detector = detector
@@ -127,7 +126,7 @@ class TopDownPipeline(NetworkPipeline):
         return (yield from self._take_whole(image))
 
     def _take_whole(self, image: Image) -> PipelineSteps:
-        """The whole image as one person, if the model does so when the detector finds no person."""
+        """The pose in the whole image, for a model that uses it if the detector finds no person."""
         if self._whole_image is None:
             return []
         poses = yield from self._estimate_whole(image)
@@ -142,16 +141,18 @@ class TopDownPipeline(NetworkPipeline):
         return (yield from self._estimate(image, [whole], padding=1))
 
     def detect_every(self, number: int) -> FrameSteps:
-        """As ``track``, for any number of people: the detector runs on each ``number``-th frame,
-        after a frame in which a person is lost, if the camera has moved so far that others may have
-        come into view, and if no person is seen. In between, boxes follow from the last keypoints.
+        """The steps for the frames of one video with any number of people.
+
+        The detector runs on each ``number``-th frame; it also runs after a frame in which a person
+        is lost, if no person is visible, and if the camera has moved so far that new people may be
+        visible. On the other frames, the boxes are computed from the last keypoints.
 
         Raises:
             InferenceError: there is no detector.
         """
         if self._detector is None:
             raise InferenceError(
-                "no detector runs, so it cannot run on each Nth frame",
+                "--detect_every needs a detector, and this model runs without one",
                 hint="name a --detector, such as nanodet-g",
             )
         last = _SeenPeople()
@@ -179,7 +180,7 @@ class TopDownPipeline(NetworkPipeline):
 
     def _expect(self, people: Sequence[tuple[Pose, Box]], frames_left: int) -> _SeenPeople:
         """Where to look for people in the next frame: around their keypoints, or in the same box if
-        too few of them are visible.
+        too few keypoints are visible.
         """
         boxes = []
         number = 0
@@ -202,8 +203,8 @@ class TopDownPipeline(NetworkPipeline):
         return sorted(boxes, key=lambda box: -box.score)[: self._options.max_people]
 
     def track(self) -> FrameSteps:
-        """The steps for the frames of one video: people are followed, and the detector runs on each
-        third frame; or the crop follows one person.
+        """The steps for the frames of one video: of one person if the model can track one without a
+        detector, else as ``detect_every`` for each third frame.
         """
         if not self.follows_one_person:
             return self.detect_every(_USUALLY_DETECT_EVERY)
@@ -247,7 +248,7 @@ class TopDownPipeline(NetworkPipeline):
     def _estimate_person(
         self, image: Image, box: Box, padding: float
     ) -> Steps[tuple[list[Pose], Box, float]]:
-        """The pose in a box, or several, with the box and the area of the crop."""
+        """The poses in a box, the box, and the area of its crop."""
         size = image_size(image)
         crop = self._crop(box, size, self._size, padding)
         picture = crop.extract(image, self._blank)
@@ -261,7 +262,7 @@ class TopDownPipeline(NetworkPipeline):
         return scored, box, crop.area
 
     def _is_found(self, pose: Pose) -> bool:
-        """Whether enough of a person is seen to expect them there in the next frame."""
+        """Whether enough keypoints of a person are visible to track them to the next frame."""
         visible = int((pose.keypoints[:, 2] >= self._visible_score).sum())
         return visible >= _MIN_VISIBLE
 
@@ -271,7 +272,7 @@ def _poses(people: Sequence[tuple[Pose, Box]]) -> list[Pose]:
 
 
 def _next_box(pose: Pose, score: float, visible_score: float) -> Box:
-    """The box around the visible keypoints of a person, which are inside the body's outline."""
+    """The box around a person's visible keypoints, with a margin, as the body is larger."""
     points = pose.keypoints[pose.keypoints[:, 2] >= visible_score, :2]
     x0, y0 = points.min(axis=0).tolist()
     x1, y1 = points.max(axis=0).tolist()
@@ -280,7 +281,7 @@ def _next_box(pose: Pose, score: float, visible_score: float) -> Box:
 
 
 def _mean_color(config: PipelineConfig) -> Color:
-    """The color, BGR, that the network sees as zero."""
+    """The mean color in BGR, which preprocessing turns into zeros."""
     preprocessing = config.description.preprocessing
     mean = preprocessing.mean
     is_rgb = preprocessing.reverse_input_channels

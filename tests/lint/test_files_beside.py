@@ -1,0 +1,98 @@
+"""The files with recorded outputs and with ranges, which lie beside a model.yml."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fakes.command import posezoo
+from posezoo.core.files.verified_files import compute_digest
+
+ROOT = Path(__file__).parents[2]
+FILES = {
+    "recorded-outputs": "recorded_outputs.safetensors",
+    "int8-ranges": "int8_ranges.safetensors",
+}
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """The folder of a model with both files, in a copy of its registry."""
+    for name in ("movenet-thunder", "nanodet-g"):
+        shutil.copytree(ROOT / "models/public" / name, tmp_path / "models/public" / name)
+    shutil.copytree(ROOT / "licenses", tmp_path / "licenses")
+    return tmp_path / "models/public/movenet-thunder"
+
+
+def check(model: Path) -> tuple[int, list[str]]:
+    """The exit code, and the lines about the files."""
+    ended = posezoo("verify", "--metadata", "movenet-thunder", "--models_dir", model.parents[1])
+    assert "Traceback" not in ended.stderr
+    lines = ended.stdout.splitlines()
+    return ended.returncode, [line for line in lines if any(f"[{rule}]" in line for rule in FILES)]
+
+
+def empty(path: Path) -> None:
+    """A file of another form, with its checksum in model.yml."""
+    before = compute_digest(path).value
+    path.write_bytes(b"\2\0\0\0\0\0\0\0{}")
+    declaration = path.with_name("model.yml")
+    text = declaration.read_text("utf-8")
+    assert before in text
+    declaration.write_text(text.replace(before, compute_digest(path).value), "utf-8")
+
+
+def put_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def append(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\0")
+
+
+def test_the_declared_files_are_silent(model):
+    assert check(model)[1] == []
+
+
+@pytest.mark.parametrize("rule", FILES)
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (Path.unlink, "cannot be read: No such file or directory"),
+        (put_folder, "cannot be read: Is a directory"),
+        (append, "its digest differs from the one in model.yml"),
+        pytest.param(
+            lambda path: (path.unlink(), os.mkfifo(path)),
+            "cannot be read: it is not a regular file",
+            marks=pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes"),
+        ),
+    ],
+)
+def test_both_files_are_checked_alike(
+    model, rule: str, spoil: Callable[[Path], object], problem: str
+):
+    path = model / FILES[rule]
+    spoil(path)
+    code, (line,) = check(model)
+    assert code == 1
+    assert f"error: {path}: {problem} [{rule}]" in line
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        ("recorded-outputs", "has no recorded 'output'"),
+        ("int8-ranges", "is not a file with ranges: it has no weights"),
+    ],
+)
+def test_a_file_without_tensors_is_an_error(model, rule: str, problem: str):
+    path = model / FILES[rule]
+    empty(path)
+    code, (line,) = check(model)
+    assert code == 1
+    assert f"error: {path}: {problem} [{rule}]" in line
