@@ -108,9 +108,14 @@ class JobReport:
         return 1 if self.failures else 0
 
     @property
-    def plan_lines(self) -> list[str]:
-        """The lines of a dry run."""
-        return [f"{name}: {line}" for name, answer in self.answers for line in answer.plan or ()]
+    def lines(self) -> list[str]:
+        """The steps of a dry run, or the paths of the results."""
+        lines: list[str] = []
+        for name, answer in self.answers:
+            for step in answer.plan or ():
+                lines.append(f"{name}: {step}")
+            lines += map(str, (*(answer.files or ()), *(answer.irs or {}).values()))
+        return lines
 
     def to_json(self) -> dict[str, list[Any]]:
         """The answers and the failures."""
@@ -124,9 +129,7 @@ class JobReport:
         if style == "json":
             print_json(self.to_json())
             return self.exit_code
-        print_lines(*self.plan_lines)
-        for _, answer in self.answers:
-            print_lines(*(answer.files or ()), *(answer.irs or {}).values())
+        print_lines(*self.lines)
         return self.exit_code
 
 

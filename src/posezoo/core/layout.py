@@ -42,7 +42,7 @@ def find_link_out(path: Path, roots: Sequence[Path]) -> Path | None:
     there is none. A root itself, and the path itself, may be links.
     """
     folders = [*path.parents]
-    root = next((root for root in roots if root in folders), path.parent)
+    root = next(filter(folders.__contains__, roots), path.parent)
     for folder in reversed(folders[: folders.index(root)]):
         if folder.is_symlink():
             real = Path(os.path.realpath(folder))

@@ -295,9 +295,9 @@ def used_memory(pid: int) -> int:
     used = 0
     with suppress(OSError):  # it has just ended, or the system is not Linux
         status = (PROC / f"{pid}/status").read_text("ascii", "replace")
-        used = sum(int(size) << 10 for size in _PRIVATE_PAGES.findall(status))
+        used = sum(map(int, _PRIVATE_PAGES.findall(status))) << 10
         for children in (PROC / f"{pid}/task").glob("*/children"):
-            used += sum(used_memory(int(child)) for child in children.read_text("ascii").split())
+            used += sum(map(used_memory, map(int, children.read_text("ascii").split())))
     return used
 
 

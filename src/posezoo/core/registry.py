@@ -92,15 +92,12 @@ class RegistryEntry:
 
 @frozen
 class Selection:
-    """The models and composites that a user asked for, and the files that cannot be read.
-
-    ``also_in`` has, for a name, the later registries that have it too; their model is not used.
-    """
+    """The models and composites that a user asked for, and the files that cannot be read."""
 
     models: tuple[ModelSpec, ...]
     composites: tuple[CompositeSpec, ...] = ()
     problems: tuple[SpecError, ...] = ()
-    also_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    entries: Mapping[str, RegistryEntry] = field(default_factory=dict)  # of the whole registry
 
     @property
     def all(self) -> tuple[Model, ...]:
@@ -300,9 +297,11 @@ class Registry:
                     composites[spec.name] = spec
                 for part in parts:
                     models.setdefault(part.full_name, part)
-        also_in = {name: entry.also_in for name, entry in self.entries.items() if entry.also_in}
         return Selection(
-            tuple(models.values()), tuple(composites.values()), tuple(problems.values()), also_in
+            tuple(models.values()),
+            tuple(composites.values()),
+            tuple(problems.values()),
+            entries=self.entries,
         )
 
     def has_name(self, pattern: str) -> bool:

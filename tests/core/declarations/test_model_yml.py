@@ -152,7 +152,7 @@ def test_open_model_zoos_form_is_read_into_the_same_values(tmp_path):
         ("image", (1, 3, 4, 6), "NCHW")
     ]
     assert [output.name for output in spec.outputs] == ["heatmaps"]
-    assert spec.source_model is spec.files[0]
+    assert spec.source_name == spec.files[0].name
 
 
 def test_the_publishers_own_source_is_tried_last(tmp_path):
@@ -220,7 +220,7 @@ def test_what_is_done_to_the_files_is_read_in_its_order(tmp_path):
         RegexReplace("sub/a.py", "dim: 12", "dim: 7", 1),
         RegexReplace("sub/a.py", "import cv2", ""),
     )
-    assert spec.source_model == "sub/a.pb"
+    assert spec.source_name == "sub/a.pb"
 
 
 def test_a_packed_data_file_names_the_script_that_lists_its_members(tmp_path):
@@ -241,7 +241,7 @@ def test_of_several_files_the_original_is_the_one_that_the_arguments_name(tmp_pa
     files = [{**FILE, "name": name} for name in ("net.prototxt", "net.caffemodel")]
     arguments = ["--input_proto=$dl_dir/net.prototxt", "--input_model=$dl_dir/net.caffemodel"]
     spec = omz_spec_of(tmp_path, files=files, model_optimizer_args=arguments, framework="caffe")
-    assert spec.source_model is spec.files[1]
+    assert spec.source_name == spec.files[1].name
     assert spec.mo_args == (("--input_proto", "$dl_dir/net.prototxt"),)
 
 
@@ -253,7 +253,7 @@ def test_a_checkpoint_of_one_of_our_networks_is_the_original(tmp_path):
     assert spec.network == NetworkChoice(
         "higher_hrnet", {"width": 32, "deep": True, "mode": "nearest"}
     )
-    assert spec.source_model is spec.files[1]
+    assert spec.source_name == spec.files[1].name
 
 
 def test_a_network_in_an_archive_is_named_as_the_file_to_convert(tmp_path):
@@ -264,7 +264,7 @@ def test_a_network_in_an_archive_is_named_as_the_file_to_convert(tmp_path):
         framework="onnx",
         checkpoint="20230831/net/end2end.onnx",
     )
-    assert spec.source_model == "20230831/net/end2end.onnx" and spec.network is None
+    assert spec.source_name == "20230831/net/end2end.onnx" and spec.network is None
 
 
 def test_a_checkpoint_may_lie_in_an_archive_and_wins_over_what_upstreams_code_would_make(tmp_path):
@@ -276,7 +276,7 @@ def test_a_checkpoint_may_lie_in_an_archive_and_wins_over_what_upstreams_code_wo
         network={"name": "higher_hrnet"},
         checkpoint="sub/w.pth",
     )
-    assert spec.source_model == spec.checkpoint == "sub/w.pth"
+    assert spec.source_name == spec.checkpoint == "sub/w.pth"
 
 
 def test_a_checkpoint_that_upstream_code_makes_needs_its_consent(tmp_path):
@@ -362,14 +362,14 @@ def test_what_upstreams_code_would_make_is_named_and_never_run(tmp_path):
     )
     assert spec.has_pre_convert
     assert spec.upstream_export == tuple(export)
-    assert spec.source_model == "$conv_dir/net.onnx"
+    assert spec.source_name == "$conv_dir/net.onnx"
     assert not (tmp_path / "ran").exists()
 
 
 def test_a_downloaded_file_may_be_named_in_the_folder_of_what_upstreams_code_makes(tmp_path):
     spec = omz_spec_of(tmp_path, model_optimizer_args=["--input_model=$conv_dir/net.onnx"])
     assert spec.input_model == "$dl_dir/net.onnx"
-    assert spec.source_model is spec.files[0]
+    assert spec.source_name == spec.files[0].name
 
 
 def test_what_is_written_into_the_ir_keeps_its_types(tmp_path):

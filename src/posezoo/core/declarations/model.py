@@ -578,23 +578,17 @@ class ModelSpec:
         return self.decoder.skeleton if self.decoder else None
 
     @property
-    def source_model(self) -> SourceFile | str:
-        """The file to convert: a published file, or the path of another file.
-
-        If the model uses one of our networks, this is the checkpoint. A path in the model's folder
-        comes from an unpacked archive. A file whose path starts with ``$conv_dir/`` is written by
-        upstream code (``upstream_export``, pre-convert.py), which runs only with consent.
-        """
-        path = self.checkpoint or self.input_model.removeprefix("$dl_dir/")
-        if not path:
-            return self.files[0]
-        return next((file for file in self.files if file.name == path), path)
-
-    @property
     def source_name(self) -> str:
-        """The name of the file to convert; empty if the model has no files."""
-        source = self.source_model if self.files else ""
-        return source if isinstance(source, str) else source.name
+        """The path of the file to convert in the model's folder; empty if the model has no files.
+
+        If the model uses one of our networks, this is the checkpoint. A file that is not a
+        published one comes from an unpacked archive. Upstream code (``upstream_export``,
+        pre-convert.py), which runs only with consent, writes one whose path starts with
+        ``$conv_dir/``.
+        """
+        if not self.files:
+            return ""
+        return self.checkpoint or self.input_model.removeprefix("$dl_dir/") or self.files[0].name
 
     def path_beside_source(self, source: Path, name: str) -> Path:
         """The path of another file of the model, from the path of the file to convert.

@@ -30,11 +30,11 @@ _KEYPOINTS = required_key("keypoints", list_of(WORD, unique=str), "In the order 
 
 def _read_joint(node: YamlNode) -> int:
     """The place of a keypoint in the list of its skeleton, which was read before."""
-    above = node.parent
-    while above and _KEYPOINTS.name not in (above.value or ()):
+    above = node
+    while not isinstance(above.value, dict) or _KEYPOINTS.name not in above.value:
+        assert above.parent
         above = above.parent
-    assert above
-    keypoints = [each.text() for each in above.as_mapping()[_KEYPOINTS.name].as_list()]
+    keypoints = [f"{each.value}" for each in above.value[_KEYPOINTS.name].as_list()]
     return keypoints.index(node.choice(keypoints))
 
 

@@ -189,8 +189,8 @@ def parse_integrity(text: str) -> Digest | None:
     >>> parse_integrity("sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk= md5-x")
     Digest(algorithm='sha1', value='da39a3ee5e6b4b0d3255bfef95601890afd80709')
     """
-    hashes = [part.partition("?")[0] for part in text.split()]
-    hashes = sorted(filter(_INTEGRITY.fullmatch, hashes), key=len)
+    without_options = re.sub(r"\?\S*", "", text)
+    hashes = sorted(filter(_INTEGRITY.fullmatch, without_options.split()), key=len)
     if not hashes:
         return None
     algorithm, _, value = hashes[-1].partition("-")

@@ -110,8 +110,10 @@ def download_model(
         listener(DownloadFinished(spec.full_name, False, error.problem))
         raise
     listener(DownloadFinished(spec.full_name, True))
-    left_out = set(spec.file_names) - {file.name for file in files}
-    postprocess(spec, layout, left_out=left_out, rehash=download_options.verify, listener=listener)
+    if spec.postprocessing:
+        left_out = [file.name for file in spec.files if file not in files]
+        rehash = download_options.verify
+        postprocess(spec, layout, left_out=left_out, rehash=rehash, listener=listener)
     return Downloaded(spec, targets)
 
 

@@ -70,7 +70,7 @@ class PartialFile:
         self._identity = identity
         self._algorithms = algorithms
         self._hasher = Hasher(algorithms)
-        self.path = _part_of(target)
+        self.path = _beside(target, "part")
         self.source_url = ""
         self.digests: list[Digest] = []
         self._published = False
@@ -87,7 +87,7 @@ class PartialFile:
                 self.path = unique_part(target)
                 handle = os.open(self.path, WRITE_FLAGS | os.O_EXCL, 0o666)
         self._handle = handle
-        self._link = _link_of(target) if self._is_findable else _link_of(self.path)
+        self._link = _beside(target if self._is_findable else self.path, "link")
         discard(self._link)
         self._size = os.fstat(handle).st_size
         self._state = self._read_state() if self._size else {}
@@ -285,18 +285,14 @@ def _open_part(path: Path, on_wait: Callable[[], None]) -> tuple[int | None, int
 
 def remove_partial(target: Path) -> None:
     """Remove the part and the link of a file that is complete now."""
-    discard(_link_of(target))
+    discard(_beside(target, "link"))
     with suppress(OSError):  # usually there is none
-        _part_of(target).unlink()
+        _beside(target, "part").unlink()
         update_record(target, partial={})
 
 
-def _part_of(target: Path) -> Path:
-    return target.with_name(f".{target.name}.part")
-
-
-def _link_of(target: Path) -> Path:
-    """The path of a temporary hard link to a cache entry; only the owner of the part's lock creates
-    it.
+def _beside(target: Path, ending: str) -> Path:
+    """The path of the ``part`` of a target, or of a temporary hard ``link`` to a cache entry, which
+    only the owner of the part's lock creates.
     """
-    return target.with_name(f".{target.name}.link")
+    return target.with_name(f".{target.name}.{ending}")

@@ -23,7 +23,7 @@ from typing import Any
 from posezoo.core.declarations.model import ModelSpec, Precision, SourceFile
 from posezoo.core.declarations.sources import NpmPackageSource, PackageSource, PythonPackageSource
 from posezoo.core.registry import registry_root
-from posezoo.core.regular_files import read_regular_text
+from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.values import frozen
 
 #: Of a package up to this size, the requests for a part take longer than all of it.
@@ -148,4 +148,4 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 @lru_cache(maxsize=4)
 def _parse(path: Path, _changed: int) -> Mapping[str, Any]:
-    return dict(json.loads(read_regular_text(path)))
+    return dict(json.loads(read_regular_bytes(path)))

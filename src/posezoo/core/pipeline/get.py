@@ -194,10 +194,9 @@ def download(
     from posezoo.core.convert.reader_process import start_reader_process
     from posezoo.core.download.model_download import download_model
 
-    if any(not ir.is_up_to_date for ir in plan.irs):
-        start_reader_process()
-
     spec = resolved.spec
+    if spec.is_converted:
+        start_reader_process()
     precisions = resolved.published_precisions
     layout = resolved.layout
     options = context.download_options

@@ -155,7 +155,7 @@ def run(args: _Args) -> int:
         selection = _select(args, files, context, console)
         report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all)
         changes = write_exports(exported, options)
-        lines = report.plan_lines
+        lines = report.lines
         if exported:
             _tell_next(options, exported[0], console)
             lines += _describe_changes(changes, options)

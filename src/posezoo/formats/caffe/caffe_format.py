@@ -29,7 +29,7 @@ def find_prototxt(spec: ModelSpec, caffemodel: Path) -> Path:
     """
     named = dict(spec.mo_args).get(INPUT_PROTO, "").removeprefix("$dl_dir/")
     # It comes with all else out of its archive, which was verified.
-    is_unpacked = isinstance(spec.source_model, str)
+    is_unpacked = spec.source_name not in spec.file_names
     is_of_mo = posixpath.isabs(named)  # a model.yml names files of the model alone
     name = named or f"{posixpath.splitext(spec.source_name)[0]}.prototxt"
     if not (is_unpacked or is_of_mo) and name not in spec.file_names:
