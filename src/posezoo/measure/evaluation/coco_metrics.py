@@ -28,7 +28,12 @@ BOX_METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR", "ARs", "ARm", "A
 
 
 def require_people(dataset: CocoDataset, *, boxes: bool = False) -> None:
-    """Raise an ``EvaluationError`` if a data set has no people to evaluate."""
+    """Raise an ``EvaluationError`` if a data set has no people to evaluate.
+
+    Without any annotations it is allowed for keypoints: then only false positives are counted.
+    """
+    if dataset.shows_nobody and not boxes:
+        return
     if not dataset.person_count(keypoints=not boxes):
         kind = "outside of crowds" if boxes else "with labelled keypoints"
         raise EvaluationError(
