@@ -23,7 +23,7 @@ from posezoo.poses.mask_encoding import encode_mask
 
 Color = tuple[int, int, int]
 
-#: What a coordinate of ours is more than COCO's, which is the index of a pixel.
+#: Our coordinates minus COCO's, which are indices of pixels.
 HALF_PIXEL = 0.5
 
 #: The default threshold: keypoints with this score or more count.

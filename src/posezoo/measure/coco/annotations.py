@@ -302,7 +302,7 @@ class _AnnotationParser:
         return bool(number)
 
     def _num_labelled(self, entry: _Entry, where: str, keypoints: Doubles) -> int:
-        """The number of labelled keypoints as the file states it: by it, COCO's figures count."""
+        """The number of labelled keypoints as the file states it, which COCO's metrics use."""
         marked = int((keypoints[:, 2] > 0).sum())
         declared = entry.get("num_keypoints")
         if declared is None or not len(keypoints) or self.is_whole_body:

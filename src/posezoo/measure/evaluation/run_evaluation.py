@@ -192,8 +192,8 @@ def _heading(
 
 @frozen
 class ImagePredictor:
-    """Reads an image of a data set, and predicts its people; an image that cannot be read gives its
-    error.
+    """Reads an image of a data set, and predicts its people; for an image that cannot be read, it
+    returns the error.
 
     Attributes:
         predictor, boxes: as for ``evaluate``.
@@ -273,7 +273,7 @@ def _compare(
 
 
 def _require_known_categories(dataset: CocoDataset, predictions: Predictions) -> None:
-    """Refuse a data set of which the model found no category, perhaps for another name of it."""
+    """Refuse a data set if the model found none of its categories: their names may differ."""
     predicted = set(chain.from_iterable(each.categories for each in predictions.values()))
     if predicted != {ANOTHER}:
         return
@@ -324,7 +324,7 @@ def require_readable(dataset: CocoDataset, *, skip_unreadable: bool = False) -> 
 
 
 def _name_other_files(folder: Path, name: str) -> str:
-    """What a folder has in place of an image."""
+    """A hint for a missing image: the file in the folder with the most similar name."""
     files = sorted(path.name for path in folder.iterdir() if images.is_still(path))
     for similar in get_close_matches(name, files, n=1, cutoff=0):
         return f"the folder has other names, such as {similar}: file_name is to be one of them"

@@ -93,20 +93,20 @@ class VideoPipeline(Protocol):
         ...
 
 
-#: Where a network sees a person, hand or face: as each pipeline describes it.
+#: The region of a person, hand or face that a network processes, in the form of each pipeline.
 Region = TypeVar("Region")
 
 
 @frozen
 class RegionSteps(Generic[Region]):
-    """The steps of a pipeline whose detector finds the regions that its last network sees.
+    """The steps of a pipeline whose detector finds the regions that its last network processes.
 
     Attributes:
         detect: the steps to the regions in an image.
         estimate: the steps to the pose in each region, and to its region in the next frame of a
             video, or None.
-        find_new: of the regions that were followed, and those that were detected: the detected
-            ones that show somebody else.
+        find_new: takes the tracked and the detected regions, and returns the detected ones that
+            show another person.
         most: the maximum number of regions in a frame.
     """
 

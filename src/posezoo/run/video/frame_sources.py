@@ -47,7 +47,7 @@ _SILENCE_MS = 10_000
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
 
-# A connection that held for so long had no lasting fault: after it, pauses start again.
+# After a connection that lasted this long, the pauses start again with the shortest one.
 _STEADY_S = 10.0
 
 # The largest piece of memory that FFmpeg may take, in bytes: a frame of 12K in BGR has 239 MB.
@@ -283,7 +283,7 @@ class FrameSteps:
         self._counts[round(1000 * step_s)] += 1
 
     def count_lost(self) -> int:
-        """How many frames the gaps lack; 0 if the frames are not equally far apart otherwise."""
+        """The number of frames missing in gaps; 0 if the others are not equally far apart."""
         total = self._counts.total()
         if total < _MIN_STEPS:
             return 0

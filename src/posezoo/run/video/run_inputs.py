@@ -342,7 +342,7 @@ class OutputNames:
 
 
 def _place(path: Path) -> str:
-    """What is the same for two paths if they are one file on a system that ignores case."""
+    """A text that is equal for two paths of one file, also on a system that ignores case."""
     return case_folded(str(path.resolve()))
 
 
