@@ -100,7 +100,7 @@ def flip_order_of(count: int, skeleton: Skeleton | None) -> list[int]:
     skeleton = skeleton or SKELETONS[skeleton_of(count)]
     if not skeleton.flip_pairs:
         raise InferenceError(
-            f"of {count} keypoints, left and right are not known",
+            f"left and right are not known for {count} keypoints",
             hint="run it without flip, or declare a skeleton with flips",
         )
     return list(skeleton.flip_order)

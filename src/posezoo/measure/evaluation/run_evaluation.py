@@ -312,7 +312,8 @@ def require_readable(dataset: CocoDataset, *, skip_unreadable: bool = False) -> 
         return
     if not dataset.folder.is_dir():
         problem = "is not a folder" if dataset.folder.exists() else "no such folder"
-        raise EvaluationError(f"{dataset.folder}: {problem}", hint="--images names that of images")
+        hint = "--images names the folder of the images"
+        raise EvaluationError(f"{dataset.folder}: {problem}", hint=hint)
     hint = "posezoo dataset info lists them all; --skip_unreadable evaluates without them"
     if not is_any_there:
         hint = _name_other_files(dataset.folder, missing[0])
@@ -327,8 +328,8 @@ def _name_other_files(folder: Path, name: str) -> str:
     """A hint for a missing image: the file in the folder with the most similar name."""
     files = sorted(path.name for path in folder.iterdir() if images.is_still(path))
     for similar in get_close_matches(name, files, n=1, cutoff=0):
-        return f"the folder has other names, such as {similar}: file_name is to be one of them"
-    return "the folder has no images: --images names that of the images"
+        return f"the folder has other names, such as {similar}: file_name must be one of them"
+    return "it has no images: --images names the folder that has them"
 
 
 def _join_names(names: Sequence[str]) -> str:

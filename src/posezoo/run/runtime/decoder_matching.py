@@ -166,7 +166,7 @@ def describe_ir(
     options = options or LoadOptions()
     if like and states_preprocessing(graph):
         raise InferenceError(
-            f"{graph.path}: says itself how images are prepared for it", hint="leave out --as"
+            f"{graph.path}: already states how images are prepared for it", hint="leave out --as"
         )
     selected = _select_decoder(graph, decoder, like, options) if like or not task else None
     if requires_statement(graph) and not (like or options.states_preprocessing):

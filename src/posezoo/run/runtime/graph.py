@@ -363,7 +363,7 @@ class Graph:
             self.model = prepared.build()
         except RuntimeError as error:
             raise InferenceError(
-                f"{self.path}: its input {name} cannot take images so: {error_text(error)}"
+                f"{self.path}: input {name} does not fit the preprocessing: {error_text(error)}"
             ) from error
 
 
