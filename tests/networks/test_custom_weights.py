@@ -182,7 +182,7 @@ def test_a_known_number_of_keypoints_is_assumed_and_said(tmp_path):
     path.write_bytes(params({"final_layer.weight": np.zeros((14, 32, 1, 1), np.float32)}))
     mine = spec_with_checkpoint("hrnet", path)
     assert mine.skeleton == "crowdpose-14"
-    assert "its 14 keypoints are taken for crowdpose-14" in mine.assumption
+    assert "its 14 keypoints are assumed to be crowdpose-14" in mine.assumption
 
 
 def test_openpose_needs_the_fields_of_its_limbs(tmp_path):

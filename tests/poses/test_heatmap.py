@@ -50,7 +50,7 @@ def test_any_number_of_keypoints_is_decoded(count, skeleton):
 
 def test_of_unknown_keypoints_a_mirrored_image_is_refused():
     maps = hills(somewhere()[:12])
-    with pytest.raises(InferenceError, match="of 12 keypoints, left and right are not known"):
+    with pytest.raises(InferenceError, match="left and right are not known for 12 keypoints"):
         decode("heatmap", {"heatmaps": maps, "flipped_heatmaps": maps}, SIZE)
 
 

@@ -106,7 +106,7 @@ def test_a_split_that_cannot_be_meant_is_refused(split):
     [
         (17, {"flipped_simcc_y": None}, "the outputs for the mirrored person have other shapes"),
         (17, {"flipped_simcc_x": 9}, "the outputs for the mirrored person have other shapes"),
-        (20, {}, "of 20 keypoints, left and right are not known"),
+        (20, {}, "left and right are not known for 20 keypoints"),
     ],
 )
 def test_mirrored_outputs_that_do_not_fit_are_refused(count, changes, problem):

@@ -184,7 +184,7 @@ class CaseMaker:
     def _cases_of_poses(self, model: Model, precision: Precision) -> Iterator[BenchmarkCase]:
         if model.decoder is None:
             raise InferenceError(
-                f"{model.full_name}: finds no poses alone: it has no decoder",
+                f"{model.full_name}: finds no poses: it has no decoder",
                 hint=f"name {model.composite}" if model.composite else "",
             )
         own_irs = get_irs(model, precision, self.context, listener=self.listener)

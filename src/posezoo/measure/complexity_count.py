@@ -68,7 +68,7 @@ def count_complexity(
         if cost is None:
             hint = "give the height and width: --size H,W, or usual_size in model.yml"
             if not dynamic:
-                hint = "its outputs have as many rows as it finds"
+                hint = "its outputs have a row for each object that it finds"
             problem = "its sizes are dynamic, so no single number is right"
             raise ConversionError(f"{target.xml}: {problem}", hint=hint)
         measurement = Measurement(

@@ -250,7 +250,7 @@ def _read_boxes(
         listener(
             WarningIssued(
                 f"{source}: has no boxes for {len(without_boxes)} of {len(with_people)} images with"
-                " people: nobody is found there"
+                " people: no person is found in these"
             )
         )
     return boxes, [Path(source)]

@@ -286,7 +286,7 @@ def _with_keypoints(
         require_fitting_skeleton(model, arguments)
         return model
     assumed = SKELETONS[skeleton_of(count)]
-    so = f"keypoints are taken for {assumed.name}"
+    so = f"keypoints are assumed to be {assumed.name}"
     if assumed.name.startswith(UNKNOWN):
         so = "keypoints are only numbered"
     if decoder.name == "openpose":

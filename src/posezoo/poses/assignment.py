@@ -116,7 +116,7 @@ def match_pairs(starts: list[int], ends: list[int], weights: list[float]) -> lis
 
 
 class _Matching:
-    """The best partners of the starts that were added so far, and the prices that prove it."""
+    """The optimal partners of the starts added so far, and the dual variables (prices)."""
 
     def __init__(self, pairs_of: dict[int, list[tuple[float, int, int]]]) -> None:
         # The end of each start, and the index of the pair.

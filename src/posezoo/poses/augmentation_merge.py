@@ -39,7 +39,7 @@ def merge_openpose(
     Z. Cao et al., arXiv:1611.08050, average over scales.
 
     Raises:
-        InferenceError: a pass is mirrored, and the skeleton does not say what it becomes.
+        InferenceError: a pass is mirrored, and the skeleton does not declare mirrored limbs.
     """
     size = _finest_size(passes)
     heatmaps = []

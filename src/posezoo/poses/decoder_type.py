@@ -20,7 +20,7 @@ from posezoo.poses.letterbox import InputSizing, Size
 #: Output arrays by role.
 Maps = Mapping[str, Floats]
 Shape = tuple[int, ...]
-#: Of an output; nan for any size. A size may be a fraction, which networks round up or down.
+#: The sizes of an output; nan for any size. Networks round a fraction up or down.
 Sizes = tuple[float, ...]
 #: x0, y0, x1, y1 in image pixels.
 Corners = tuple[float, float, float, float]
@@ -75,7 +75,7 @@ def require_equal_rows(name: str, maps: Maps) -> None:
 
 @frozen
 class NetworkFacts:
-    """What the sizes of a network's outputs follow from.
+    """The facts about a network that determine the sizes of its outputs.
 
     A number that is not known is nan: then so is every size that is computed from it.
 
@@ -298,7 +298,7 @@ class Range:
     contains: Callable[[float], bool]
 
 
-#: The types of options of which not every number is valid.
+#: The types of options for which only a range of numbers is valid.
 Count = Annotated[int, Range("1 or more", lambda value: value >= 1)]
 Positive = Annotated[float, Range("above 0", lambda value: value > 0)]
 PositiveShare = Annotated[float, Range("above 0 to 1", lambda value: 0 < value <= 1)]

@@ -25,7 +25,7 @@ from posezoo.poses.top_down import crop_stretch
 
 Option = str | int | float | bool
 
-#: The option of a decoder whose poses have ``mask`` then.
+#: The option with which a decoder adds ``mask`` to its poses.
 MASKS = "segmentation"
 
 #: The order matters: an IR is assigned to the first decoder that its outputs fit. For example, the

@@ -184,7 +184,7 @@ def write_text(
     width = max(1, round(1.6 * scale))
     left, bottom = position
     moves = [(x, y, edge) for x in (-width, 0, width) for y in (-width, 0, width)]
-    # The edge is the text at other places: thicker letters have other places in OpenCV 5.
+    # The outline is the text at shifted positions: OpenCV 5 places thicker letters differently.
     for x, y, paint in (*moves, (0, 0, color)):
         cv2.putText(
             canvas,

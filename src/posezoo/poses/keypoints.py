@@ -23,7 +23,7 @@ from posezoo.poses.mask_encoding import encode_mask
 
 Color = tuple[int, int, int]
 
-#: What a coordinate of ours is more than COCO's, which is the index of a pixel.
+#: Our coordinates minus COCO's, which are indices of pixels.
 HALF_PIXEL = 0.5
 
 #: The default threshold: keypoints with this score or more count.
@@ -100,7 +100,7 @@ def flip_order_of(count: int, skeleton: Skeleton | None) -> list[int]:
     skeleton = skeleton or SKELETONS[skeleton_of(count)]
     if not skeleton.flip_pairs:
         raise InferenceError(
-            f"of {count} keypoints, left and right are not known",
+            f"left and right are not known for {count} keypoints",
             hint="run it without flip, or declare a skeleton with flips",
         )
     return list(skeleton.flip_order)

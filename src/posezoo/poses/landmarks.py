@@ -1,5 +1,5 @@
-"""Decoders of MediaPipe's landmark networks of hands, faces and eyes, and the turned squares in
-which these networks see them upright.
+"""Decoders of MediaPipe's landmark networks of hands, faces and eyes, and the rotated squares
+of the image in which they are upright.
 
 F. Zhang et al., MediaPipe Hands, 2020, arXiv:2006.10214; Y. Kartynnik et al., Real-time Facial
 Surface Geometry, 2019, arXiv:1907.06724. The steps and their constants are from MediaPipe 0.10.21,
@@ -57,8 +57,8 @@ _RIGHT_CORNER, _LEFT_CORNER = 33, 263
 _IRIS = 5
 _EYE_EDGE = 16
 
-# The corners of an eye in its contour. Its width is about this share of the distance of the eyes,
-# and the square is so much larger.
+# The corners of an eye in its contour; the width of an eye, relative to the distance between the
+# eyes; and the side of the square, relative to the width of the eye.
 _OUTER, _INNER = 0, 8
 _EYE_SHARE = 0.45
 _EYE_SCALE = 2.3
@@ -75,7 +75,7 @@ class Region:
     Attributes:
         points: the number of keypoints that the detector finds.
         start, end: the keypoints whose direction is known when the square is upright.
-        direction: this direction, in radians against the clock from the right.
+        direction: this direction, in radians, counterclockwise from the x axis.
         shift: of the box's center along its height, relative to it, before it is enlarged.
         scale: the side relative to the box's longer side.
     """
@@ -93,13 +93,13 @@ _FACE_REGION = Region(6, 0, 1, 0, shift=0, scale=1.5)
 
 
 def find_turn(start: Array, end: Array, direction: float) -> float:
-    """By how much a square is turned clockwise, -pi to pi, to have a direction upright."""
+    """The clockwise angle, -pi to pi, by which a square is rotated to make a direction upright."""
     dx, dy = (end - start).tolist()
     return (direction + math.atan2(dy, dx) + math.pi) % (2 * math.pi) - math.pi
 
 
 def turned_square(box: Sequence[float], angle: float, shift: float, scale: float) -> Box:
-    """The turned square around the box, which is already turned around its center."""
+    """The rotated square around the box, which is rotated by ``angle`` around its center."""
     x0, y0, x1, y1 = box
     height = y1 - y0
     x = (x0 + x1) / 2 - shift * height * math.sin(angle)
@@ -144,13 +144,13 @@ def _bounds(squares: Sequence[Box]) -> Array:
 
 @frozen
 class LandmarkOptions(TopDownOptions):
-    """Options of a decoder of landmarks: those of top-down decoders, and
+    """Options of the decoders of landmarks, in addition to those of top-down decoders.
 
     Attributes:
         skeleton: the names of the keypoints.
     """
 
-    #: Whether the landmarks in the square of a detection only give a better square.
+    #: Whether the landmarks in the first square are used only to compute a better square.
     refines_squares: ClassVar[bool] = False
 
     skeleton: Skeleton | None = None
@@ -171,7 +171,7 @@ class LandmarkOptions(TopDownOptions):
 
 @frozen
 class HandOptions(LandmarkOptions):
-    """Options of the decoder hand_landmarks: those of landmarks, and
+    """Options of the decoder hand_landmarks, in addition to ``LandmarkOptions``.
 
     Attributes:
         min_presence: hands with a lower presence are left out, 0..1.
@@ -180,11 +180,11 @@ class HandOptions(LandmarkOptions):
     min_presence: Share = 0.5
 
     def find_squares(self, box: Array, keypoints: Array) -> list[Box]:
-        """From a palm."""
+        """The square from a palm."""
         return [_find_square(_PALM_REGION, box, keypoints)]
 
     def follow(self, points: Array, square: Box) -> Box:  # noqa: ARG002
-        """Around the palm, turned as it is."""
+        """The square around the palm, rotated as the hand is."""
         palm = points[_PALM]
         knuckles = ((points[_INDEX] + points[_RING]) / 2 + points[_MIDDLE]) / 2
         angle = find_turn(points[_WRIST], knuckles, math.pi / 2)
@@ -200,7 +200,7 @@ class HandOptions(LandmarkOptions):
 
 @frozen
 class FaceOptions(LandmarkOptions):
-    """Options of the decoder face_landmarks: those of landmarks, and
+    """Options of the decoder face_landmarks, in addition to ``LandmarkOptions``.
 
     Attributes:
         min_presence: faces with a lower presence are left out, 0..1.
@@ -209,11 +209,11 @@ class FaceOptions(LandmarkOptions):
     min_presence: Share = 0.5
 
     def find_squares(self, box: Array, keypoints: Array) -> list[Box]:
-        """From a face and its eyes."""
+        """The square from a face and its eyes."""
         return [_find_square(_FACE_REGION, box, keypoints)]
 
     def follow(self, points: Array, square: Box) -> Box:  # noqa: ARG002
-        """Around all landmarks, with level eyes."""
+        """The square around all landmarks, rotated so that the eyes are level."""
         angle = find_turn(points[_RIGHT_CORNER], points[_LEFT_CORNER], 0)
         box = [*points.min(axis=0), *points.max(axis=0)]
         return turned_square(box, angle, shift=0, scale=1.5)

@@ -470,7 +470,7 @@ def to_image_pixels(
 
 def convert_depths(pose: Pose, transform: ImageTransform, image: Size) -> Pose:
     """A pose whose keypoints are in image pixels, with ``z``, ``world`` and ``mask`` converted from
-    the input, a turned square of the image.
+    the input, a rotated square of the image.
     """
     scale, _ = transform.scales
     z = None if pose.z is None else pose.z / np.float32(scale)

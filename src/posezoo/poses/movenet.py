@@ -40,7 +40,7 @@ _MIN_SCORE = 0.2
 # center.
 _TORSO_MARGIN = 1.9
 _BODY_MARGIN = 1.2
-# The share of the new crop in the crop that is used; the rest is the crop before.
+# The weight of the new crop in the crop that is used; the rest is the previous crop's weight.
 _NEW_SHARE = 0.9
 
 

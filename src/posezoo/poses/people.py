@@ -16,7 +16,7 @@ ITSELF = "the model"
 _PARTS = ("hand", "palm", "face", "eye")
 
 #: What tells the user of ``TRACKING`` how all people are found.
-ONE_IS_FOLLOWED = f"one person is followed; --detector {DEFAULT_DETECTOR} finds all"
+ONE_IS_FOLLOWED = f"one person is tracked; --detector {DEFAULT_DETECTOR} finds all"
 
 
 def declared_people(model: Model, decoder: str = "") -> People | None:

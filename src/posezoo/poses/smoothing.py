@@ -18,7 +18,7 @@ from posezoo.core.arrays import Bools, Doubles
 from posezoo.poses.keypoints import Pose
 
 # In Hz: the cutoff of a point at rest, what it gains for each body size a second, and that of the
-# speed itself. Chosen on generated walks (benchmarks/bench_tracking.py).
+# speed itself. Chosen on synthetic walks (benchmarks/bench_tracking.py).
 _MIN_CUTOFF = 0.3
 _BETA = 25.0
 _SPEED_CUTOFF = 1.0
@@ -26,7 +26,7 @@ _SPEED_CUTOFF = 1.0
 
 @dataclass(slots=True)
 class PoseFilter:
-    """What smoothing knows about one person.
+    """The state of the filter for one person.
 
     Attributes:
         time_s: of the last frame with the person.

@@ -40,7 +40,7 @@ PERSON = 1
 class Box:
     """The box of a person: left, top, right and bottom in image pixels, and the score, 0..1.
 
-    It may be turned around its center by ``angle``, clockwise, in radians, and seen in a mirror.
+    It may be rotated around its center by ``angle``, clockwise, in radians, and mirrored.
     """
 
     x0: float
@@ -91,7 +91,7 @@ class DetectionOptions(DecoderOptions):
 
 @frozen
 class OverlapOptions(DetectionOptions):
-    """Options of a decoder that suppresses overlapping boxes: those of detection, and
+    """Options of a decoder that suppresses overlapping boxes, in addition to ``DetectionOptions``.
 
     Attributes:
         max_overlap: of boxes with a larger intersection over union, only the best is kept, 0..1.

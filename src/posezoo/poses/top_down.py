@@ -162,7 +162,7 @@ def crop_as_stated(
 
 
 def crop_square(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:
-    """The square of the box's longer side, turned and mirrored as the box is; outside of the image,
+    """The square of the box's longer side, rotated and mirrored as the box is; outside the image,
     its edges are repeated (MediaPipe).
     """
     side = max(box.width, box.height) * (padding or 1)

@@ -1,10 +1,11 @@
-"""Follow people through the frames of a video: each keeps a number of their own.
+"""Track people through the frames of a video: each person keeps a number.
 
-A pose is compared with the poses that are expected from earlier frames, by COCO's object keypoint
-similarity: the last keypoints of each person, moved on by a Kalman filter with the body's velocity.
-The tolerance is the annotators' (sigmas) and the filter's uncertainty. Who was hidden, and may have
-waited or turned, is known by size and way when they are seen for the second time: few false
-detections appear twice at the same place.
+A Kalman filter with the velocity of the body predicts the keypoints of each person. The poses of a
+frame are assigned to the predicted poses by COCO's object keypoint similarity, whose tolerance is
+that of the annotators (sigmas) plus the uncertainty of the filter.
+
+A person who was hidden, and may have waited or turned around, is recognized by size and path. This
+is done when they are seen in two frames, because few false detections appear twice at one place.
 """
 
 from __future__ import annotations
@@ -21,33 +22,33 @@ from posezoo.poses.assignment import solve_assignment
 from posezoo.poses.keypoints import USUAL_SIGMA, Pose, usual_sigmas
 from posezoo.poses.smoothing import PoseFilter, smooth_poses
 
-# Less similar poses are not of the same person. These values were chosen on generated walks
-# (benchmarks/bench_tracking.py).
+# Poses with a lower similarity are not of the same person. The values here were chosen on synthetic
+# walks (benchmarks/bench_tracking.py).
 _MIN_SIMILARITY = 0.13
 
-# A person is expected again for so long after they were last seen.
+# How long a person may be hidden and keep their number.
 _MAX_GAP_S = 3.0
 
-# Who was seen so recently is expected first; after that, a person is hidden.
+# Poses are first assigned to people who were seen within this time; the others count as hidden.
 _RECENT_S = 0.24
 
-# Who comes back is as large as before, up to this standard deviation of the size's logarithm, and
-# on the way on which they were expected, up to these in x and y, in body sizes: at once, and for
-# each second. Feet stay on the ground.
+# Standard deviations for people who come back: of the logarithm of their size; and of x and y from
+# their expected path in body sizes, at the start and for each second. That of y is smaller, because
+# feet stay on the ground.
 _GROWTH = 0.09
 _ASIDE = np.array([0.2, 0.05])
 _ASIDE_IN_A_SECOND = np.array([0.2, 0.12])
 
-# Half of the square of a distance in standard deviations: those further away are other people.
+# The largest distance of a person who comes back: half of the square of standard deviations.
 _MAX_DISTANCE = 4.5
 
 # The area of a person as a share of the square of their size: COCO's people cover 0.53 of a box,
 # whose width is about 0.4 of its height.
 _AREA = 0.2
 
-# Standard deviations in body sizes: of the velocity of a new person in a second (people run at 3
-# sizes a second), of the change of a velocity in a second, of a measured position, and of the pose
-# after a second.
+# Standard deviations in body sizes: of a new person's velocity per second (people run at 3 sizes a
+# second), of the change of the velocity per second, of a measured position, and of the pose after a
+# second.
 _NEW_VELOCITY = 1.0
 _ACCELERATION = 1.0
 _POSITION = 0.017
@@ -124,10 +125,9 @@ def _correct(
 class PoseTracker:
     """Numbers the people in the frames of one video, from 1.
 
-    A person gets a number when they are seen for the second time, since few false detections appear
-    twice at the same place, and not while they look like another pose of someone who has one; in
-    the first frame, at once. Who was not seen for up to 3 seconds gets
-    the same number again.
+    In the first frame, all people get numbers. Later a person gets a number when they are seen for
+    the second time, because few false detections appear twice at the same place; a second pose of a
+    person with a number gets none. A person who comes back within 3 seconds gets the same number.
 
     Args:
         smooth: whether the poses of each person are smoothed.
@@ -141,7 +141,7 @@ class PoseTracker:
         self._is_first = True
 
     def begin_scene(self) -> None:
-        """Forget everybody, as at a cut of the video: the next frame has new numbers."""
+        """Forget all people, as after a cut of the video: the people in the next frame are new."""
         self._tracks = []
         self._is_first = True
 
@@ -172,7 +172,7 @@ class PoseTracker:
     def _find_tracks(
         self, poses: Sequence[Pose], expected: list[_Track], recent: list[_Track]
     ) -> list[_Track]:
-        """The person of each pose, also new ones."""
+        """The track of each pose; a new one for a person who was not expected."""
         seen = _points(poses)
         sizes = [_size(pose) for pose in poses]
         matches = self._match(seen, poses[0].layout, recent)
@@ -191,8 +191,8 @@ class PoseTracker:
         return tracks
 
     def _find_seen_twice(self, tracks: list[_Track], skeleton: Skeleton) -> list[_Track]:
-        """Those without a number, except further poses of a person who has one: networks that find
-        all people at once find some several times.
+        """The tracks that get a number now: those without one, except duplicates of a person who
+        has one, because networks that find all people at once find some of them twice.
         """
         new = [track for track in tracks if track.track_id is None]
         numbered = [track for track in tracks if track.track_id]
@@ -205,7 +205,7 @@ class PoseTracker:
         ]
 
     def _recognize(self, tracks: list[_Track], missed: list[_Track]) -> None:
-        """Give people who were missed, and come back, the numbers that they had."""
+        """Give people who come back the numbers that they had before."""
         if not (tracks and missed):
             return
         columns = _assign(self._distances(tracks, missed), _MAX_DISTANCE)
@@ -215,11 +215,13 @@ class PoseTracker:
                 track.filter = missed[column].filter
 
     def _distances(self, tracks: list[_Track], missed: list[_Track]) -> Doubles:
-        """(N, M): how far each track is from being that of each person who was missed."""
+        """(N, M): the distance of each track from the expected path of each missed person, and of
+        their sizes, as half of the square of standard deviations.
+        """
         seen, expected = (np.stack([track.points for track in each]) for each in (tracks, missed))
         away, growth = _changes(seen, expected)
         gaps_s = self._time_s - np.array([[track.seen_s] for track in missed])
-        # Who is hidden may wait or turn: all places on the expected way are as likely.
+        # A hidden person may wait or turn around: all places on the path are equally likely.
         way = np.stack([track.motion.velocity for track in missed]) * gaps_s
         share = ((away + way) * way).sum(axis=2) / ((way * way).sum(axis=1) + 1e-9)
         aside = away + way - share.clip(0, 1)[:, :, None] * way
@@ -240,13 +242,12 @@ class PoseTracker:
             track.track_id = self._count
 
     def _is_recent(self, track: _Track, time_s: float) -> bool:
-        """Whether a person was seen in the frame before, or just before it."""
+        """Whether a person was seen in the last frame, or within ``_RECENT_S``."""
         return track.seen_s == self._time_s or time_s - track.seen_s <= _RECENT_S
 
     def _is_expected(self, track: _Track, time_s: float) -> bool:
-        """Whether a person may appear again; without a number, they must be in each frame.
-
-        No person is if the time goes back, as in a stream that starts again.
+        """Whether a person may be in this frame. One without a number must have been in the last
+        frame. If the time goes back, as when a stream starts again, no person is expected.
         """
         if time_s < track.seen_s:
             return False
@@ -255,14 +256,14 @@ class PoseTracker:
         return time_s - track.seen_s <= _MAX_GAP_S
 
     def _match(self, seen: Doubles, skeleton: Skeleton, recent: list[_Track]) -> dict[int, _Track]:
-        """The people whom poses, (N, K, 3), show, by the place of the pose; without new people."""
+        """The known person of each pose, (N, K, 3), by the index of the pose."""
         if not recent:
             return {}
         columns = _assign(-self._similarity(seen, recent, _variances(skeleton)), -_MIN_SIMILARITY)
         return {place: recent[column] for place, column in enumerate(columns) if column is not None}
 
     def _similarity(self, seen: Doubles, tracks: list[_Track], variances: Doubles) -> Doubles:
-        """(N, T), 0 to 1: how well each pose, (N, K, 3), fits each expected one."""
+        """(N, T), 0..1: the similarity of each pose, (N, K, 3), to each expected pose."""
         expected = np.stack([track.points for track in tracks])
         sizes = np.array([track.size for track in tracks])
         moved = np.array([track.motion.position_variance for track in tracks])
@@ -272,7 +273,7 @@ class PoseTracker:
         difference = seen[:, None, :, :2] - expected[:, :, :2]
         squared = (difference * difference).sum(axis=3)
         likeness = np.exp(squared / (-2 * widened * sizes[:, None] ** 2))
-        # Where much is tolerated, a fit says less: people seen just now come first.
+        # A large tolerance lowers the similarity, so people who were seen recently come first.
         likeness *= (variances / widened) ** 0.25
         weights = (seen[:, None, :, 2] * expected[:, :, 2]) ** 2 + 1e-9
         similarity: Doubles = (weights * likeness).sum(axis=2) / weights.sum(axis=2)
@@ -280,9 +281,9 @@ class PoseTracker:
 
 
 def _assign(costs: Doubles, limit: float) -> list[int | None]:
-    """The column for each row of (N, M) costs, or None, if that would cost more than the limit."""
+    """The column for each row of (N, M) costs; None if its cost would be above the limit."""
     rows, columns = costs.shape
-    # A further column for each row stands for none.
+    # An additional column for each row stands for no assignment.
     chosen = solve_assignment(np.hstack([costs, np.full((rows, rows), limit)]))
     return [
         column if column < columns and costs[row, column] <= limit else None
@@ -291,10 +292,10 @@ def _assign(costs: Doubles, limit: float) -> list[int | None]:
 
 
 def _changes(seen: Doubles, expected: Doubles) -> tuple[Doubles, Doubles]:
-    """What makes expected poses, (T, K, 3), those seen, (N, K, 3).
+    """The differences of seen poses, (N, K, 3), from expected poses, (T, K, 3).
 
     Returns:
-        How far they are moved: (N, T, 2) in pixels. How unlikely their change of size is: (N, T),
+        The differences of the positions, (N, T, 2), in pixels; and those of the sizes, (N, T), as
         half of the square of standard deviations.
     """
     weights = (seen[:, None, :, 2] * expected[:, :, 2]) ** 2 + 1e-9

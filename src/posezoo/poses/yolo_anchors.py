@@ -111,7 +111,7 @@ def _read_anchors(text: str, maps: int) -> Array:
 
 
 def _apply_logistic(rows: Floats) -> Floats:
-    """Rows of all but logarithms of sizes as shares."""
+    """Apply the logistic function to all rows but the logarithms of sizes."""
     shares = sigmoid(rows)
     shares[..., 2:4] = rows[..., 2:4]
     return shares

@@ -65,7 +65,7 @@ def restore_accuracy(
     except KeyboardInterrupt:
         if search.best is None:
             raise
-        step = "was interrupted; its best is taken until a new run searches again"
+        step = "was interrupted; the best result so far is used, and a new run searches again"
         search.report(step, is_interrupted=True)
     return search.best if search.best is not None else quantized
 

@@ -1,7 +1,7 @@
 """Read and write image files as 8-bit BGR.
 
-The header is checked before OpenCV decodes a file: an incomplete file would become an image with a
-grey rest, and a file with too many pixels would need too much memory.
+The header is checked before OpenCV decodes a file: OpenCV would fill the missing part of an
+incomplete file with grey, and a file with too many pixels would need too much memory.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _HAND = SAMPLE_PHOTOS[0].with_name("hand.png")
 
 
 def sample_photos(noun: str) -> tuple[Path, ...]:
-    """The pictures that show what a model finds that ``poses.people.noun_of`` names so."""
+    """The sample photos of what a model finds, as ``poses.people.noun_of`` names it."""
     return (_HAND,) if noun in ("hand", "palm") else SAMPLE_PHOTOS
 
 
 # 256 Mi: more than the largest sensors of phones (200 million); 768 MiB when decoded.
 MAX_PIXELS = 1 << 28
 
-# The size of this number of pixels, 4 bytes each, in a format without compression.
+# The file size of this number of pixels, 4 bytes each, without compression.
 MAX_BYTES = MAX_PIXELS * 4
 
 

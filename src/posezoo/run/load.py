@@ -553,7 +553,7 @@ def describe_assumed_skeleton(model: Model, skeletons: Iterable[Skeleton]) -> st
         if skeleton.name.startswith(UNKNOWN):
             return f"the {count} keypoints are numbered, and drawn as points"
         if not model.skeleton and skeleton.name not in ("box", "class", "coco-17"):
-            return f"{count} keypoints are taken for {skeleton.name}"
+            return f"{count} keypoints are assumed to be {skeleton.name}"
     return ""
 
 

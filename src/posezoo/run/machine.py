@@ -1,4 +1,4 @@
-"""The machine that something is measured on, in one line that tells it apart from others."""
+"""Describe the machine on which something is measured, in one line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from posezoo.core.operating_system import PROC, available_cores
 from posezoo.core.values import frozen
 from posezoo.run.runtime.runtime_config import available_devices
 
-#: The instructions that OpenVINO's CPU plug-in chooses its kernels by, as Linux names them.
+#: The instruction sets by which OpenVINO's CPU plug-in chooses its kernels, as Linux names them.
 INSTRUCTIONS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 
 
@@ -54,8 +54,9 @@ class Machine:
 
 
 def processor_details(cpuinfo: Path) -> str:
-    """What tells two processors of one name apart, as a virtual machine gives it: family, model,
-    stepping, and the instructions with which OpenVINO is faster; empty where Linux does not say it.
+    """What distinguishes processors that have the same name, as in virtual machines: family, model,
+    stepping, and the instruction sets with which OpenVINO is faster; empty if Linux does not state
+    them.
     """
     if not cpuinfo.is_file():
         return ""

@@ -93,8 +93,8 @@ KINDS: Mapping[str, MeasurementKind] = {
 #: measurement.
 MAX_SPREAD = 0.15
 
-#: The settings of a pipeline's speed: how many people its picture shows (without it, four; 0 for a
-#: picture of the user), and how many are found there.
+#: The settings of a pipeline's speed: the number of people in its image (4 if it is not stated, 0
+#: for the user's own image), and how many of them are found.
 SHOWN = "shown"
 USUALLY_SHOWN = 4
 FOUND = "people"
@@ -206,7 +206,7 @@ def read_measured(path: Path) -> tuple[Measurement, ...]:
     return _parse_measured(read_yaml_bytes(path), str(path))
 
 
-# Each card compares its model with all others, so that a registry's pages need a file many times.
+# Cached, because each card compares its model with all others, and so reads all files.
 @lru_cache(maxsize=1024)
 def _parse_measured(content: bytes, file: str) -> tuple[Measurement, ...]:
     from posezoo.core.declarations.yaml_nodes import parse_yaml

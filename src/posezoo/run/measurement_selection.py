@@ -57,9 +57,9 @@ class MeasurementSelection:
         *,
         target_size: int | None = None,
     ) -> list[Measurement]:
-        """Those of the whole pipeline, with people found as the model does by default, at one
-        target size; of speeds, those on a picture that shows this number of people. If INT8 was
-        measured with a detector in INT8, too, it is that.
+        """The measurements of the whole pipeline with the model's usual detector at one target
+        size. Speeds are those on an image with this number of people; for INT8, those with a
+        detector in INT8 if there are any.
 
         Args:
             target_size: that of ``run --height``; None for the declared size.
@@ -94,7 +94,7 @@ class MeasurementSelection:
 
 
 def is_of_pipeline(measurement: Measurement) -> bool:
-    """Whether a measurement is of the way from an image to poses, and not of a network alone."""
+    """Whether the whole pipeline was measured, from an image to poses, and not a network alone."""
     return measurement.kind == "accuracy" or "pipeline" in measurement.settings
 
 

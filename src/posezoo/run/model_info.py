@@ -1,9 +1,10 @@
 """The section ``model_info`` of an IR: how Model API and DL Streamer prepare images and read the
 outputs.
 
-It describes what is left to do. Mean and scale are in the IR, so they are never named: both readers
-apply nothing then, while zeros and ones would cost an operation in Model API and a slower path in
-DL Streamer. The reasons for each word are in docs/decisions/0012-what-an-ir-says-about-itself.md.
+It describes the steps that the IR does not do itself. Mean and scale are in the IR, so they are
+left out: both readers then apply nothing, while values of 0 and 1 would cost an operation in Model
+API and a slower path in DL Streamer. The reasons for each word are in
+docs/decisions/0012-what-an-ir-says-about-itself.md.
 """
 
 from __future__ import annotations

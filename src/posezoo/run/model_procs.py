@@ -47,7 +47,7 @@ def find_labels(spec: ModelSpec, shapes: Iterable[Sequence[int]]) -> list[str]:
     """The classes of a model of Open Model Zoo, in the order of its outputs, values last; empty if
     they are not known, or if the weights are the user's own.
 
-    ImageNet's have the first of their names, as in ``model_info`` of Open Model Zoo.
+    Of ImageNet's classes only the first name is used, as in ``model_info`` of Open Model Zoo.
 
     Args:
         spec: the model.

@@ -21,7 +21,7 @@ from posezoo.run.measured import NAME, Measurement, read_measured, update_measur
 
 NOTE = "# written by `posezoo benchmark`: measured, never typed"
 
-#: Of a model, this many measurements are kept, the newest: a measured.yml may have some 250.
+#: The newest measurements of each model are kept, up to this number: a measured.yml may have 250.
 MOST = 150
 
 

@@ -42,7 +42,7 @@ def _parse_mqtt(text: str) -> MqttTopic:
 
 @contextmanager
 def name_target_size(flag: str, size: int | None) -> Iterator[None]:
-    """Let the error of a size that a model refuses name the flag that the user gave."""
+    """If a model refuses a target size, name the user's flag in the error."""
     try:
         yield
     except TargetSizeError as error:
@@ -50,7 +50,7 @@ def name_target_size(flag: str, size: int | None) -> Iterator[None]:
         raise TargetSizeError(problem, hint=f"leave out {flag}") from error
 
 
-#: How people are followed through a video, and where their poses go.
+#: How people are tracked through a video, and where their poses are written.
 VIDEO = FlagGroup(
     Flag(
         "--track",
@@ -109,7 +109,7 @@ class RunArgs(DescriptionArgs, FormatArgs):
 
 
 def video_options_from_args(args: RunArgs, estimator: Estimator) -> VideoOptions:
-    """How the people in videos are followed, from ``VIDEO``.
+    """How the people in videos are tracked, from ``VIDEO``.
 
     Raises:
         InferenceError: the model finds the classes of images, and a flag is for people.

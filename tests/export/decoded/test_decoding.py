@@ -717,7 +717,7 @@ def test_blazeposes_real_detector_finds_the_same_faces(mirror, shared, tmp_path)
         ]
         irs[each.decode] = ov.Core().compile_model(ov.Core().read_model(xml), "CPU", EXACT)
     with pytest.raises(
-        InferenceError, match="finds no poses alone: its people have 4 keypoints, not 33"
+        InferenceError, match="finds no poses by itself: its people have 4 keypoints, not 33"
     ):
         load_ir(xml)
     found = 0

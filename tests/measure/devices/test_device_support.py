@@ -52,7 +52,7 @@ def test_another_device_that_is_not_here_is_an_error(tmp_path):
 def test_a_plan_says_what_an_npu_refuses(tmp_path):
     words = ["plan", "nanodet-g", "--weights_dir", tmp_path, "--device", "NPU"]
     before = posezoo(*words, cwd=tmp_path)
-    assert "  NPU: not known before there is an IR" in before.stdout.splitlines()
+    assert "  NPU: unknown until the model is converted to an IR" in before.stdout.splitlines()
     write_ir(tmp_path / "public" / "nanodet-g" / "FP16" / "nanodet-g.xml", [1, 8])
     after = posezoo(*words, cwd=tmp_path)
     line = "  NPU: static shapes; refused operations: SearchSorted (1); by "

@@ -242,7 +242,7 @@ def test_an_own_ir_is_measured_but_not_recorded(checkout):
         (("small", "--device", "NPU"), "error: no device 'NPU' was found, only CPU"),
         (("small", "--precisions", "FP16-INT8"), "small: is not available in FP16-INT8"),
         (("small", "--streams", "many"), "streams: expected a number, AUTO"),
-        (("--pipeline", "small"), "small: finds no poses alone: it has no decoder"),
+        (("--pipeline", "small"), "small: finds no poses: it has no decoder"),
         (("smal",), "no model is called 'smal'\n  hint: did you mean small?"),
     ],
 )

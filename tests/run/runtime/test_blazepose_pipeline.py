@@ -379,7 +379,7 @@ def test_a_model_without_a_decoder_is_refused(model):
 
 def test_a_part_names_its_composite(model):
     with pytest.raises(
-        InferenceError, match="finds no poses alone: it is a part of blazepose-full"
+        InferenceError, match="finds no poses by itself: it is a part of blazepose-full"
     ) as caught:
         load_estimator(replace(model, composite="blazepose-full"), {})
     assert "blazepose-full" in caught.value.hint

@@ -195,7 +195,7 @@ def test_channels_are_reversed_if_requested(tmp_path):
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"mean": [1, 2]}, "its input image cannot take images so"),
+        ({"mean": [1, 2]}, "input image does not fit the preprocessing"),
         ({"scale": [1, 0, 1]}, "cannot be normalized by mean \\(\\) and scale \\(1, 0, 1\\)"),
         ({"mean": [float("nan")]}, "cannot be normalized by mean \\(nan,\\)"),
         ({"layout": "NCWH"}, "layout: expected NCHW or NHWC"),

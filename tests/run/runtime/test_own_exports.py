@@ -280,7 +280,7 @@ def test_a_model_that_an_export_is_not_like_is_refused(tmp_path, words, reason):
 def test_an_export_that_states_its_preprocessing_is_like_no_other(tmp_path):
     own = write_onnx(tmp_path / "own.onnx", columns(), **METADATA)
     ended = run_posezoo("run", own, "--as", "rtmpose-m", "--output", tmp_path / "results")
-    assert ended.returncode == 1 and "says itself how images are prepared" in ended.stderr
+    assert ended.returncode == 1 and "already states how images are prepared" in ended.stderr
     ended = run_posezoo("run", "movenet-thunder", "--as", "rtmpose-m")
     assert ended.returncode == 2 and "--as: only for an .xml or .onnx" in ended.stderr
 

@@ -238,7 +238,7 @@ def test_a_broken_video_keeps_the_results_so_far(demo, tiny, tmp_path):
     video.write_bytes(video.read_bytes()[: video.stat().st_size * 2 // 3])
     ended = demo("-m", tiny, "-i", video, "-o", tmp_path / "out.avi", "--json", tmp_path / "k.json")
     assert ended.code == 1
-    assert "v.mkv: is cut short or damaged: it ended after" in ended.err
+    assert "v.mkv: is truncated or damaged: it ended after" in ended.err
     frames = json.loads((tmp_path / "k.json").read_text())["frames"]
     assert 0 < len(frames) == len(read_video(tmp_path / "out.avi")) < 30
 
@@ -542,7 +542,7 @@ def test_without_a_detector_movenet_follows_one_person_one_frame_after_the_other
     told = json.loads(ended.out)
     assert (told["tracking"], told["requests"], told["frames"]) == (is_tracking, requests, 12)
     assert told["people_from"] == ("tracking" if is_tracking else "the whole image")
-    note = "people from tracking: one person is followed; --detector nanodet-g finds all"
+    note = "people from tracking: one person is tracked; --detector nanodet-g finds all"
     assert (note in ended.err) == is_tracking
 
 

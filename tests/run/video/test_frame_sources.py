@@ -174,7 +174,7 @@ def test_a_camera_that_drops_is_opened_again(reported, monkeypatch):
     assert [number_of(each.image) for each in frames].count(0) == 3
     assert [each.index for each in frames] == list(range(12))
     assert len(warnings) == 2
-    assert re.search(r"was disconnected after \d frames; it is opened again$", warnings[0])
+    assert re.search(r"was disconnected after \d frames; trying to connect again$", warnings[0])
     assert not reported
 
 
@@ -323,7 +323,7 @@ def test_a_video_that_is_cut_short_is_reported(tmp_path, reported, name):
     read = len(numbers(open_source(str(path), rounds=None, report_error=reported.append)))
     assert 0 < read < 25
     assert [error.problem for error in reported] == [
-        f"{path}: is cut short or damaged: it ended after {read} frames of about 30"
+        f"{path}: is truncated or damaged: it ended after {read} frames of about 30"
     ]
 
 

@@ -47,7 +47,7 @@ _Entry = Mapping[str, Any]
 
 # What is unusual, for warnings.
 _NO_AREA = "area is 0, so almost no prediction counts as right there: remove the key, or write it"
-_STALE_COUNT = "num_keypoints is not the number of labelled keypoints; figures count by it"
+_STALE_COUNT = "num_keypoints is not the number of labelled keypoints, and the metrics use it"
 _NOTHING = "has neither bbox nor keypoints; left out"
 _REPEATED = "an annotation with this id is listed before; both count"
 _COPIED = "is listed twice with the same values; read once"
@@ -127,7 +127,7 @@ class _AnnotationParser:
         if keypoints and not skeleton.keypoints:
             raise self._error(
                 f"has no keypoints: its category {person.name} names none",
-                hint="COCO's are in person_keypoints_*.json, not in instances_*.json",
+                hint="COCO's keypoints are in person_keypoints_*.json, not in instances_*.json",
             )
         return person.id, skeleton
 
@@ -188,7 +188,7 @@ class _AnnotationParser:
             raise self._error(f"{where}: a name is listed twice")
         if not names and self._has_keypoints_of_coco(category):
             names = SKELETONS["coco-17"].keypoints
-            self._note("names no keypoints; taken for COCO's 17, in their order", category.where)
+            self._note("names no keypoints; COCO's 17 in their order are assumed", category.where)
         sigmas = category.entry.get("sigmas") or ()
         if sigmas:  # not COCO's, but that of other data sets, such as mmpose's
             sigmas = self._numbers(sigmas, len(names), f"{category.where}.sigmas")
@@ -302,7 +302,7 @@ class _AnnotationParser:
         return bool(number)
 
     def _num_labelled(self, entry: _Entry, where: str, keypoints: Doubles) -> int:
-        """The number of labelled keypoints as the file states it: by it, COCO's figures count."""
+        """The number of labelled keypoints as the file states it, which COCO's metrics use."""
         marked = int((keypoints[:, 2] > 0).sum())
         declared = entry.get("num_keypoints")
         if declared is None or not len(keypoints) or self.is_whole_body:

@@ -104,7 +104,7 @@ class CocoDataset:
 
     @property
     def shows_nobody(self) -> bool:
-        """Whether no image has an annotation: of people who are found, all are ghosts."""
+        """Whether no image has an annotation: all people who are found are false positives."""
         return not any(image.people for image in self.images)
 
     def find_category(self, label: str, class_id: int | None) -> int:

@@ -171,7 +171,7 @@ def _plan_device(plan: Plan, layout: ModelLayout, device: str | None) -> tuple[J
 
 def _describe_support(support: DeviceSupport | None, device: str) -> str:
     if support is None:
-        return f"{device}: not known before there is an IR"
+        return f"{device}: unknown until the model is converted to an IR"
     shapes = (
         f"dynamic sizes of {', '.join(support.dynamic)}" if support.dynamic else "static shapes"
     )

@@ -26,7 +26,7 @@ def report_devices(settings: Mapping[str, Setting]) -> Findings:
         if devices:
             require_device(setting.value)
     except PosezooError as error:
-        # Without devices OpenVINO does not start, so the setting is not to blame.
+        # Without any device OpenVINO does not start, whatever the setting is.
         subject = f"device ({setting.origin}): " if devices else ""
         problems.append(DoctorIssue(f"{subject}{error.problem}", error.hint))
     proofs = tuple(list_proofs(settings["weights_dir"].value))

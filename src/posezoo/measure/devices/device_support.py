@@ -28,7 +28,7 @@ class DeviceSupport:
         device: its name in OpenVINO.
         dynamic: the inputs and outputs with a dynamic size. An NPU needs static ones.
         refused: the number of operations that are not supported, by their types.
-        source: who says so.
+        source: the plug-in or the list that states this.
     """
 
     device: str

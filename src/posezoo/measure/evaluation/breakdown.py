@@ -19,7 +19,7 @@ from posezoo.measure.evaluation.image_predictions import Predictions
 #: A keypoint counts as found at this similarity or more.
 FOUND_AT = 0.5
 
-#: The score of a ghost, a person who is found where there is none, that few programs would hide.
+#: A ghost is a person who is found where there is none; with this score, programs usually show it.
 SURE_AT = 0.3
 
 #: PCK@0.2: the distance of a correct keypoint, as a share of the longer side of the person's box

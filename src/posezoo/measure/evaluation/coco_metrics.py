@@ -28,7 +28,12 @@ BOX_METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR", "ARs", "ARm", "A
 
 
 def require_people(dataset: CocoDataset, *, boxes: bool = False) -> None:
-    """Raise an ``EvaluationError`` if a data set has no people to evaluate."""
+    """Raise an ``EvaluationError`` if a data set has no people to evaluate.
+
+    Without any annotations it is allowed for keypoints: then only false positives are counted.
+    """
+    if dataset.shows_nobody and not boxes:
+        return
     if not dataset.person_count(keypoints=not boxes):
         kind = "outside of crowds" if boxes else "with labelled keypoints"
         raise EvaluationError(
@@ -77,10 +82,9 @@ def run_library(
 ) -> Any:
     """faster-coco-eval's evaluation, with the arguments and errors of ``compute_coco_metrics``.
 
-    Its ``stats`` are the metrics. Its ``ious`` have by image, numbered in the order of the data
-    set, and category the similarity of each
-    prediction that counts, by descending score, to each annotation; they are empty if there is none
-    of either.
+    Its ``stats`` are the metrics. Its ``ious``, by image and category, are the similarities of the
+    predictions that count, by descending score, to the annotations; they are empty if there are no
+    predictions or no annotations. Images are numbered in the order of the data set.
     """
     library = import_optional("faster_coco_eval", extra="evaluate")
     truth: list[dict[str, Any]] = []

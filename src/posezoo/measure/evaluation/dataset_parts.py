@@ -13,7 +13,7 @@ from posezoo.measure.evaluation.coco_metrics import compute_coco_metrics, keypoi
 from posezoo.measure.evaluation.image_predictions import Predictions
 from posezoo.poses.keypoints import WHOLE_BODY
 
-#: The least crowd index of the images of a level (CrowdPose's evaluation: crowdposetools).
+#: The lowest crowd index of the images of each level (CrowdPose's evaluation: crowdposetools).
 CROWD_LEVELS = {"easy": 0.0, "medium": 0.2, "hard": 0.8}
 
 #: The keypoints of the parts (COCO-WholeBody, arXiv:2007.11858).

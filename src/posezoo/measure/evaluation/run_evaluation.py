@@ -134,12 +134,12 @@ def evaluate(
     """
     # The requirements are checked first, because an evaluation may take hours.
     import_optional("faster_coco_eval", extra="evaluate")
-    if of_boxes or not dataset.shows_nobody:
-        require_people(dataset, boxes=of_boxes)
+    require_people(dataset, boxes=of_boxes)
     require_readable(dataset, skip_unreadable=skip_unreadable)
     names = () if of_boxes else dataset.keypoints
 
     unreadable: dict[str, str] = {}
+    left_out: set[ImageId] = set()
     with open_prediction_cache(keep, _heading(dataset, names, heading), len(names)) as cache:
         predictions = cache.select(dataset.images)
         cached_count = len(predictions)
@@ -150,18 +150,18 @@ def evaluate(
             for count, (image, predicted) in enumerate(stream, cached_count + 1):
                 if isinstance(predicted, ImageError):
                     unreadable[image.file_name] = predicted.problem
+                    left_out.add(image.id)
                 else:
                     predictions[image.id] = predicted
                     cache.add(image, predicted)
                 listener(EvaluationProgress(name, count, len(dataset.images)))
-    if unreadable and (not skip_unreadable or len(unreadable) == len(dataset.images)):
+    allowed = len(dataset.images) - 1 if skip_unreadable else 0
+    if len(unreadable) > allowed:
         raise EvaluationError(
             f"{len(unreadable)} of {len(dataset.images)} images cannot be used: "
             f"{_join_names(list(unreadable))} ({next(iter(unreadable.values()))})",
-            hint="repair them and run again"
-            + ("" if skip_unreadable else ", or leave them out: --skip_unreadable"),
+            hint="repair them and run again; --skip_unreadable leaves out some, but not all",
         )
-    left_out = {image.id for image in dataset.images if image.file_name in unreadable}
     readable = dataset.excluding(left_out)
     result = _compare(readable, predictions, unreadable, cached_count, of_boxes=of_boxes)
     return result if of_part else _complete(result, of_boxes=of_boxes)
@@ -192,8 +192,8 @@ def _heading(
 
 @frozen
 class ImagePredictor:
-    """Reads an image of a data set, and predicts its people; an image that cannot be read gives its
-    error.
+    """Reads an image of a data set, and predicts its people; for an image that cannot be read, it
+    returns the error.
 
     Attributes:
         predictor, boxes: as for ``evaluate``.
@@ -240,10 +240,8 @@ def _compare(
     if dataset.categories:
         compute_metrics = compute_class_metrics if dataset.is_classified else compute_box_metrics
         metrics = compute_metrics(dataset, predictions)
-    elif of_boxes or not dataset.shows_nobody:
-        metrics = compute_coco_metrics(dataset, predictions, boxes=of_boxes)
     else:
-        metrics = {}
+        metrics = compute_coco_metrics(dataset, predictions, boxes=of_boxes)
     people = dataset.person_count(keypoints=not (of_boxes or dataset.categories))
     result = EvaluationResult(
         metrics, people, dataset, unreadable, predictions=predictions, cached_count=cached_count
@@ -275,7 +273,7 @@ def _compare(
 
 
 def _require_known_categories(dataset: CocoDataset, predictions: Predictions) -> None:
-    """Refuse a data set of which the model found no category, perhaps for another name of it."""
+    """Refuse a data set if the model found none of its categories: their names may differ."""
     predicted = set(chain.from_iterable(each.categories for each in predictions.values()))
     if predicted != {ANOTHER}:
         return
@@ -314,7 +312,8 @@ def require_readable(dataset: CocoDataset, *, skip_unreadable: bool = False) -> 
         return
     if not dataset.folder.is_dir():
         problem = "is not a folder" if dataset.folder.exists() else "no such folder"
-        raise EvaluationError(f"{dataset.folder}: {problem}", hint="--images names that of images")
+        hint = "--images names the folder of the images"
+        raise EvaluationError(f"{dataset.folder}: {problem}", hint=hint)
     hint = "posezoo dataset info lists them all; --skip_unreadable evaluates without them"
     if not is_any_there:
         hint = _name_other_files(dataset.folder, missing[0])
@@ -326,11 +325,11 @@ def require_readable(dataset: CocoDataset, *, skip_unreadable: bool = False) -> 
 
 
 def _name_other_files(folder: Path, name: str) -> str:
-    """What a folder has in place of an image."""
+    """A hint for a missing image: the file in the folder with the most similar name."""
     files = sorted(path.name for path in folder.iterdir() if images.is_still(path))
     for similar in get_close_matches(name, files, n=1, cutoff=0):
-        return f"the folder has other names, such as {similar}: file_name is to be one of them"
-    return "the folder has no images: --images names that of the images"
+        return f"the folder has other names, such as {similar}: file_name must be one of them"
+    return "it has no images: --images names the folder that has them"
 
 
 def _join_names(names: Sequence[str]) -> str:

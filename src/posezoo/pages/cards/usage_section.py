@@ -114,9 +114,9 @@ def _describe_people(facts: ModelFacts, people: People, *, linked: bool) -> Para
     decoder = DECODERS.find(facts.model.decoder.name) if facts.model.decoder else None
     if decoder and decoder.next_crop and people.video != TRACKING:
         yield (
-            "In a video, people are followed, and the detector runs on each third frame"
+            "In a video, people are tracked, and the detector runs on each third frame"
             f" ({format_code('--detect_every N')} changes that); with"
-            f" {format_code('--detector none')}, one person is followed."
+            f" {format_code('--detector none')}, one person is tracked."
         )
     if people.video == TRACKING:
         yield (

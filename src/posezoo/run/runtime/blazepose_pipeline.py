@@ -1,5 +1,5 @@
-"""BlazePose: a detector processes the whole image, a landmark network a region for each person it
-finds.
+"""BlazePose: a detector finds the people in an image, and a landmark network runs on the region of
+each.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class BlazePosePipeline:
     """Runs BlazePose's two networks.
 
     Attributes:
-        can_track: people are followed through a video.
+        can_track: people are tracked through a video.
     """
 
     can_track = True
@@ -72,7 +72,7 @@ class BlazePosePipeline:
         return self.detect_every(1)
 
     def detect_every(self, number: int) -> FrameSteps:
-        """The steps for the frames of one video, as ``RegionSteps`` follows people."""
+        """The steps for the frames of one video, in which ``RegionSteps`` tracks people."""
         steps = RegionSteps(
             self._detect,
             partial(self._estimate, is_video=True),

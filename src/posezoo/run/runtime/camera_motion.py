@@ -10,8 +10,8 @@ from posezoo.poses.letterbox import Size, image_size
 from posezoo.run.images import Image
 from posezoo.run.runtime.scene_cuts import sample_pixels
 
-# Of cv2.phaseCorrelate, 0..1: pans over photos have 0.45 to 1, and frames that have nothing in
-# common less than 0.2.
+# The least response of cv2.phaseCorrelate, 0..1, for a shift to count: pans over photos have 0.45
+# to 1, and frames with nothing in common less than 0.2.
 _LEAST_RESPONSE = 0.3
 
 
@@ -24,12 +24,12 @@ class CameraMotion:
         self._gray: NDArray[np.float32] = np.zeros((0, 0), np.float32)
 
     def begin(self) -> None:
-        """From now on, only what follows is new."""
+        """Start again: nothing of the last frame counts as new."""
         self._moved[:] = 0
 
     def add(self, image: Image) -> float:
         """The share of the next frame's width or height that the camera has brought into view since
-        ``begin``. Frames that have too little in common count as if it stood still.
+        ``begin``. Frames that have too little in common count as no motion.
         """
         cv2 = import_cv2()
         last_size, last_gray = self._size, self._gray

@@ -152,9 +152,9 @@ class CompiledNetwork:
 
     def _run(self, request: Any, inputs: dict[str, Array]) -> None:
         if self._runs_in_caller:
-            # To wake the only other thread takes longer than a small network: where other programs
-            # run, a face took 6 ms instead of 2.5. OpenVINO 2026.4.1 reports no error there, which
-            # only inputs of other sizes cause.
+            # Waking OpenVINO's thread takes longer than running a small network: beside other
+            # programs, a face took 6 ms instead of 2.5. In this call OpenVINO 2026.4.1 does not
+            # report errors, but only inputs of other sizes cause any.
             request.infer(inputs, share_inputs=True)
             return
         request.start_async(inputs, share_inputs=True)

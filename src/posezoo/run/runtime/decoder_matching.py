@@ -166,7 +166,7 @@ def describe_ir(
     options = options or LoadOptions()
     if like and states_preprocessing(graph):
         raise InferenceError(
-            f"{graph.path}: says itself how images are prepared for it", hint="leave out --as"
+            f"{graph.path}: already states how images are prepared for it", hint="leave out --as"
         )
     selected = _select_decoder(graph, decoder, like, options) if like or not task else None
     if requires_statement(graph) and not (like or options.states_preprocessing):
@@ -388,8 +388,8 @@ def _refuse_model_type(graph: Graph, model_type: str, record: DecoderType) -> De
 def _with_classes(
     decoder: Decoder, graph: Graph, like: ModelSpec | None = None, *, has_labels: bool = False
 ) -> Decoder:
-    """A decoder of people; it finds all classes if the IR names them, or has not those of the model
-    that it is like.
+    """The decoder, for objects of all classes if the IR names its classes, or if its outputs have
+    other sizes than those of the model that it is like.
     """
     record = find_decoder(decoder.name)
     is_other = False

@@ -273,7 +273,7 @@ class Estimator:
         )
 
     def _steps_of_video(self, is_video: bool, detect_every: int | None) -> FrameSteps | None:
-        """The steps for the next frame, if it is processed with what the last one had."""
+        """The steps for the frames of a video; None if each frame is processed alone."""
         is_followed = is_video and self.can_track
         if detect_every is None or (detect_every == 1 and not is_followed):
             return restart_at_each_scene(self._require_video().track) if is_followed else None

@@ -111,8 +111,8 @@ class Graph:
         self._resizes = self._disable_resize()
 
     def _disable_resize(self) -> frozenset[str]:
-        """Give inputs the network's size if the IR resizes images itself (convert --resize); their
-        names.
+        """Set the inputs of an IR that resizes images itself (convert --resize) to the network's
+        size, and return their names.
 
         Our letterbox keeps the aspect of images, and a resize in the graph does not.
         """
@@ -363,7 +363,7 @@ class Graph:
             self.model = prepared.build()
         except RuntimeError as error:
             raise InferenceError(
-                f"{self.path}: its input {name} cannot take images so: {error_text(error)}"
+                f"{self.path}: input {name} does not fit the preprocessing: {error_text(error)}"
             ) from error
 
 

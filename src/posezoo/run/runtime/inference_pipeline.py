@@ -79,7 +79,7 @@ class VideoPipeline(Protocol):
         ...
 
     def track(self) -> FrameSteps:
-        """The steps for the frames of one video, in which people are followed. Frames have the same
+        """The steps for the frames of one video, in which people are tracked. Frames have the same
         size, and must not overlap.
         """
         ...
@@ -93,20 +93,20 @@ class VideoPipeline(Protocol):
         ...
 
 
-#: Where a network sees a person, hand or face: as each pipeline describes it.
+#: The region of a person, hand or face that a network processes, in the form of each pipeline.
 Region = TypeVar("Region")
 
 
 @frozen
 class RegionSteps(Generic[Region]):
-    """The steps of a pipeline whose detector finds the regions that its last network sees.
+    """The steps of a pipeline whose detector finds the regions that its last network processes.
 
     Attributes:
         detect: the steps to the regions in an image.
         estimate: the steps to the pose in each region, and to its region in the next frame of a
             video, or None.
-        find_new: of the regions that were followed, and those that were detected: the detected
-            ones that show somebody else.
+        find_new: takes the tracked and the detected regions, and returns the detected ones that
+            show another person.
         most: the maximum number of regions in a frame.
     """
 
@@ -116,7 +116,7 @@ class RegionSteps(Generic[Region]):
     most: int
 
     def follow(self, number: int) -> FrameSteps:
-        """The steps for the frames of one video, in which people are followed from their landmarks
+        """The steps for the frames of one video, in which people are tracked from their landmarks
         in the frame before, as MediaPipe does. The detector runs on each ``number``-th frame and
         whenever no person is followed, but not while as many as possible are.
         """
@@ -143,7 +143,7 @@ def best_first(poses: Iterable[Pose]) -> list[Pose]:
 
 
 def restart_at_each_scene(start: Callable[[], FrameSteps]) -> FrameSteps:
-    """The steps for a video in which people are followed through frames of the same scene and size.
+    """The steps for a video in which people are tracked through frames of the same scene and size.
 
     Args:
         start: returns the steps for the frames of one scene.

@@ -42,7 +42,7 @@ RESIZE_TYPES = {
 #: Its models that are ``standard`` if they state no ``resize_type``.
 _STANDARD_MODELS = ("keypoint_detection", "ssd")
 
-#: What changes its results, but is not used here, with the values that change nothing.
+#: Keys that change its results and are not used here, with the values that change nothing.
 _NEUTRAL = {
     "apply_softmax": ("False", "NO"),
     "input_dtype": ("u8",),
@@ -60,7 +60,7 @@ _FLAGS = {"true": True, "yes": True, "1": True, "": False, "false": False, "no":
 
 @frozen
 class InputDescription:
-    """How images get into a network, and how what it finds is called.
+    """How images are prepared for a network, and the names of its classes and keypoints.
 
     Attributes:
         preprocessing: layout, order of colors, mean and scale, which are added to the graph.
@@ -145,12 +145,12 @@ def states_preprocessing(graph: Graph) -> bool:
 
 
 def requires_statement(graph: Graph) -> bool:
-    """Whether somebody has to say how images are prepared: IR get them unchanged, as ever."""
+    """Whether the user has to state how images are prepared; an IR gets unchanged images."""
     return is_named_original(graph.path) and not states_preprocessing(graph)
 
 
 def original_preprocessing(model: ModelSpec) -> Preprocessing:
-    """What the original of a model leaves to the caller."""
+    """The preprocessing that the original of a model leaves to the caller."""
     image = model.inputs[0]
     is_rgb = image.color is ColorOrder.RGB
     if image.color is None:  # as in Open Model Zoo

@@ -1,7 +1,7 @@
 """MediaPipe's networks for hands, faces and masks.
 
-A detector processes the whole image, a landmark network a turned square for each hand or face that
-it finds.
+A detector finds the hands or faces in an image, and a landmark network runs on a rotated square
+around each.
 """
 
 from __future__ import annotations
@@ -76,13 +76,13 @@ class MaskPipeline(NetworkPipeline):
 
 
 class LandmarkPipeline(TopDownPipeline):
-    """Runs a landmark network on the turned square around each hand or face."""
+    """Runs a landmark network on the rotated square around each hand or face."""
 
     _options: LandmarkOptions
 
     @property
     def can_track(self) -> bool:
-        """Whether a detector runs, whose hands or faces are then followed through a video."""
+        """Whether a detector runs; its hands or faces are then tracked through a video."""
         return self._detector is not None
 
     def steps_for_boxes(self, image: Image, boxes: Sequence[Box]) -> PipelineSteps:
@@ -109,7 +109,7 @@ class LandmarkPipeline(TopDownPipeline):
         return self.detect_every(1)
 
     def detect_every(self, number: int) -> FrameSteps:
-        """The steps for the frames of one video, as ``RegionSteps`` follows hands or faces."""
+        """The steps for the frames of one video, in which ``RegionSteps`` tracks hands or faces."""
         if self._detector is None:
             return super().detect_every(number)
         steps = RegionSteps(

@@ -110,7 +110,7 @@ def _require_decoder(model: Model) -> Decoder:
         return model.decoder
     if model.composite:
         raise InferenceError(
-            f"{model.name} finds no poses alone: it is a part of {model.composite}",
+            f"{model.name} finds no poses by itself: it is a part of {model.composite}",
             hint=f"run {model.composite}",
         )
     raise InferenceError(

@@ -189,7 +189,7 @@ class NetworkPipeline:
         needed = len(skeleton.keypoints)
         if count not in (0, needed):
             raise InferenceError(
-                f"{graph.path}: finds no poses alone: its people have {count} keypoints, not"
+                f"{graph.path}: finds no poses by itself: its people have {count} keypoints, not"
                 f" {needed}",
                 hint="run the model that it is a part of",
             )

@@ -13,9 +13,9 @@ from posezoo.run.images import Image
 _ROWS, _COLUMNS = 48, 64
 _BLOCKS = 4  # in each direction
 
-# At a cut, more than this share of the pixels changes to a color that others do not leave, ...
+# At a cut, the histogram of colors changes for more than this share of the pixels, ...
 _NEW_COLORS = 0.26
-# ... and less than this share of the blocks still shows the same, which light does not change.
+# ... and less than this share of the blocks keeps its pattern, which does not depend on the light.
 _SAME_BLOCKS = 0.3
 _SAME_CORRELATION = 0.6
 
@@ -26,8 +26,8 @@ _EMPTY = 12.0
 class SceneCuts:
     """Finds the frames of one video in which another scene begins.
 
-    A fast pan keeps the colors of the picture. A flash, or a lamp, keeps what is seen in its parts;
-    someone who passes by, in some of them.
+    A fast pan keeps the colors of the image. A flash or a lamp keeps the pattern in all of its
+    blocks, and a person who passes by in some of them.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class SceneCuts:
     def begins(self, image: Image) -> bool:
         """Whether the next frame, (H, W, 3) uint8, shows another scene than the frame before.
 
-        A frame of another size does. Frames that show nothing, such as black ones, are passed over.
+        A frame of another size does. Frames that show nothing, such as black ones, are ignored.
         """
         size = image_size(image)
         pixels = sample_pixels(image)

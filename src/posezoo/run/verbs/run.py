@@ -158,9 +158,7 @@ def run(args: _Args) -> int:
             listener=console,
             time_step=timer.time_step,
         )
-        # Many photos are processed at the same time; a few, or a video, one after the other.
-        requests = 0 if len(inputs.images) >= _MANY_PHOTOS and not inputs.videos else 1
-        estimator, card = _load(loader, chosen, args, requests)
+        estimator, card = _load(loader, chosen, args, _choose_requests(inputs))
         name = _name_of(chosen) or estimator.model.full_name
         results = args.output or user_folder("cache") / "results" / name
         runner = InputRunner(
@@ -176,14 +174,9 @@ def run(args: _Args) -> int:
             force=args.force,
         )
         runner.run_all()
-        if estimator.labels:
-            _warn_of_unnamed_classes(estimator, runner, console)
-        path = estimator.networks[0].path
-        precision = precision_of(path) or ""
+        _warn_of_unnamed_classes(runner, console)
         summary = {
-            **_facts_of_run(estimator, runner, precision),
-            "images": runner.images,
-            "videos": runner.videos,
+            **_facts_of_run(runner),
             "failed": failures.rows,
             "assumed": describe_assumed_skeleton(estimator.model, runner.skeletons),
             "card": card,
@@ -192,22 +185,32 @@ def run(args: _Args) -> int:
         if runner.has_results and not runner.is_file:
             text = json.dumps(summary, indent=2) + "\n"
             write_output(results / "poses.json", text.encode(), _SIGNS, force=args.force)
-    lines = []
-    # If no input could be read, the errors say all there is to say.
+    lines: list[str] = []
+    # If no input could be read, the errors have been printed, and there is nothing to summarize.
     if runner.has_results and not args.quiet:
-        ran = f"{summary['model']} ({precision} IR)"
-        if not precision:  # the folder of an .xml does not name it
-            ran = f"{path} (decoder {estimator.decoder})"
-        lines = [*_summary_lines(summary, results, ran, estimator, is_file=runner.is_file)]
-        lines += _advise(args, estimator, runner, context)
+        lines = [
+            *_result_lines(summary, runner),
+            *_model_lines(summary, runner.estimator),
+            *_advise(args, runner, context),
+        ]
     print_result(args.format, summary, *lines, is_taken=is_stdout(args.json_lines))
     if runner.ended_by:
         raise runner.ended_by
     return 1 if failures.rows else 0
 
 
-def _warn_of_unnamed_classes(estimator: Estimator, runner: InputRunner, console: Console) -> None:
+def _choose_requests(inputs: RunInputs) -> int:
+    """``RuntimeConfig.requests``: many photos are processed at the same time; a few photos, or a
+    video, one after the other.
+    """
+    return 0 if len(inputs.images) >= _MANY_PHOTOS and not inputs.videos else 1
+
+
+def _warn_of_unnamed_classes(runner: InputRunner, console: Console) -> None:
+    estimator = runner.estimator
     count = len(estimator.labels)
+    if not count:
+        return
     class_ids = {pose.get("class_id") for image in runner.images for pose in image["poses"]}
     unnamed = sorted(number for number in class_ids - {None} if number >= count)
     if unnamed:
@@ -217,12 +220,11 @@ def _warn_of_unnamed_classes(estimator: Estimator, runner: InputRunner, console:
         )
 
 
-def _advise(
-    args: _Args, estimator: Estimator, runner: InputRunner, context: Context
-) -> Iterator[str]:
+def _advise(args: _Args, runner: InputRunner, context: Context) -> Iterator[str]:
     """A line with what to try if people may be missing; else none."""
     from posezoo.run.load import advise_for_groups, explain_no_people
 
+    estimator = runner.estimator
     advice = ""
     if runner.has_empty_result:
         advice = explain_no_people(estimator, context, args.min_person_score, args.input or ())
@@ -272,15 +274,19 @@ def _load(
         return prepared.compile(options), card
 
 
-def _facts_of_run(estimator: Estimator, runner: InputRunner, precision: str) -> dict[str, Any]:
+def _facts_of_run(runner: InputRunner) -> dict[str, Any]:
+    """What ran, and what it found."""
+    estimator = runner.estimator
     is_detector_used = estimator.people_from in runner.people_from
     return {
         "model": estimator.model.full_name,
         "people_from": ", ".join(runner.people_from),
         "detector_precision": estimator.detector_precision if is_detector_used else "",
-        "precision": precision or "unknown",
+        "precision": precision_of(estimator.networks[0].path) or "unknown",
         "device": estimator.device,
         "executed_precision": estimator.executed_precision,
+        "images": runner.images,
+        "videos": runner.videos,
     }
 
 
@@ -398,12 +404,12 @@ def _require_output(args: _Args, inputs: RunInputs) -> None:
         require_own(args.output / "poses.json", _SIGNS, force=args.force)
 
 
-def _summary_lines(
-    summary: dict[str, Any], results: Path, ran: str, estimator: Estimator, *, is_file: bool
-) -> Iterator[str]:
+def _result_lines(summary: dict[str, Any], runner: InputRunner) -> Iterator[str]:
+    """What was found in each input, and where the results are."""
     from posezoo.poses.decoders import find_decoder
-    from posezoo.poses.people import ONE_IS_FOLLOWED, noun_of, plural_of
+    from posezoo.poses.people import noun_of
 
+    estimator = runner.estimator
     finds_people = estimator.finds_people
     finds_classes = find_decoder(estimator.decoder).finds_classes
     kind = "keypoints" if finds_people else "results"
@@ -418,21 +424,30 @@ def _summary_lines(
         yield f"{video['video']}: {frames} -> {video['picture']}"
         if video["keypoints"]:
             yield f"{video['video']}: {kind} of each frame -> {video['keypoints']}"
-    if not is_file:
-        yield f"{kind:11} {results / 'poses.json'}"
+    if not runner.is_file:
+        yield f"{kind:11} {runner.results / 'poses.json'}"
+
+
+def _model_lines(summary: dict[str, Any], estimator: Estimator) -> Iterator[str]:
+    """What ran, what found the people, and the time of each step."""
+    from posezoo.poses.people import ONE_IS_FOLLOWED, describe_people, noun_of, plural_of
+
     if summary["assumed"]:
         yield f"skeleton    none is declared: {summary['assumed']}; --skeleton FILE declares one"
     if summary["card"]:
         yield f"model card  {summary['card']}"
+    path = estimator.networks[0].path
+    precision = precision_of(path)  # None if the path does not name it
+    ran = f"{path} (decoder {estimator.decoder})"
+    if precision:
+        ran = f"{summary['model']} ({precision} IR)"
     yield f"ran         {ran} on {summary['device']} in {summary['executed_precision']}"
-    if finds_people:
-        from posezoo.poses.people import ONE_IS_FOLLOWED, describe_people
-
+    if estimator.finds_people:
         usual = estimator.people_from
         described = describe_people(usual, summary["detector_precision"])
         people_from = summary["people_from"].replace(usual, described)
         note = f": {ONE_IS_FOLLOWED}" if TRACKING in people_from else ""
-        yield f"{plural_of(noun)} from {people_from}{note}"
+        yield f"{plural_of(noun_of(estimator.model))} from {people_from}{note}"
     for name, seconds in summary["seconds"].items():
         yield f"{seconds:9.2f} s  {name}"
 

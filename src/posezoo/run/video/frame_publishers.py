@@ -1,4 +1,4 @@
-"""The poses of each frame as they are found: as JSON lines, and as messages of MQTT.
+"""Publish the poses of each frame as soon as they are found, as JSON lines and MQTT messages.
 
 Each line is a JSON object: ``time`` (UTC, when the frame was read), ``seconds`` (its time in the
 video), and the keys of ``frame_to_json``.
@@ -34,7 +34,7 @@ PASSWORD = "MQTT_PASSWORD"
 _TOPIC = "posezoo"
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
-# A broker that does not answer for so long is taken for absent.
+# How long to wait for an answer of the broker.
 _ANSWER_S = 10
 
 

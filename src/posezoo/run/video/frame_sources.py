@@ -47,7 +47,7 @@ _SILENCE_MS = 10_000
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
 
-# A connection that held for so long had no lasting fault: after it, pauses start again.
+# After a connection that lasted this long, the pauses start again with the shortest one.
 _STEADY_S = 10.0
 
 # The largest piece of memory that FFmpeg may take, in bytes: a frame of 12K in BGR has 239 MB.
@@ -283,7 +283,7 @@ class FrameSteps:
         self._counts[round(1000 * step_s)] += 1
 
     def count_lost(self) -> int:
-        """How many frames the gaps lack; 0 if the frames are not equally far apart otherwise."""
+        """The number of frames missing in gaps; 0 if the others are not equally far apart."""
         total = self._counts.total()
         if total < _MIN_STEPS:
             return 0
@@ -349,7 +349,7 @@ class VideoSource(FrameSource):
         width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         if width <= 0 or height <= 0:
-            raise ImageError(f"{self.name}: does not say how large its frames are")
+            raise ImageError(f"{self.name}: does not state the size of its frames")
         if width * height > MAX_PIXELS:
             raise ImageError(
                 f"{self.name}: {width} x {height} pixels are too many: at most {MAX_PIXELS:,}"
@@ -390,7 +390,7 @@ class VideoSource(FrameSource):
             if lost := self._steps.count_lost():
                 missing = f"{format_count(lost, 'frame')} missing in the middle"
                 self._reconnection.warn(
-                    f"{self.name}: is damaged or was filmed unevenly: {missing}"
+                    f"{self.name}: is damaged, or its frame rate varies: {missing}"
                 )
 
     def _frames_of_rounds(self) -> Generator[Frame, None, None]:
@@ -410,7 +410,7 @@ class VideoSource(FrameSource):
                 if self._stated_frames > 0:
                     announced = f" of about {self._stated_frames:.0f}"
                 ended = f"it ended after {format_count(read, 'frame')}{announced}"
-                self._report_error(ImageError(f"{self.name}: is cut short or damaged: {ended}"))
+                self._report_error(ImageError(f"{self.name}: is truncated or damaged: {ended}"))
                 return
 
     def _frames_until_end(
@@ -470,7 +470,7 @@ class VideoSource(FrameSource):
         self._capture.release()
         for attempt, pause_s in enumerate(pauses):
             if not attempt:
-                self._reconnection.warn(f"{dropped}; it is opened again")
+                self._reconnection.warn(f"{dropped}; trying to connect again")
             time.sleep(pause_s)
             try:
                 self._capture = self._open()

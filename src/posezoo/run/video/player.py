@@ -70,7 +70,7 @@ class Player:
         modes: the first one runs first; Tab switches to the next.
         is_video: whether the model may use that frames follow each other, as ``Estimator.stream``
             says.
-        video: how the people are followed.
+        video: how the people are tracked.
         monitors: they are drawn into frames; their keys show and hide them.
         min_score: poses and keypoints with a lower score are not drawn.
         within: the maximum width and height of drawn frames; None: no limit.

@@ -342,7 +342,7 @@ class OutputNames:
 
 
 def _place(path: Path) -> str:
-    """What is the same for two paths if they are one file on a system that ignores case."""
+    """A text that is equal for two paths of one file, also on a system that ignores case."""
     return case_folded(str(path.resolve()))
 
 
@@ -377,9 +377,9 @@ class InputRunner:
     Args:
         results: the folder of the annotated images and videos; or the picture or video itself, and
             nothing else is written.
-        min_score: of keypoints that are drawn.
+        min_score: the minimum score of keypoints that are drawn.
         limit: the number of frames of a video; None for all.
-        video: how the people in videos are followed.
+        video: how the people in videos are tracked.
         publish: receives the source, each frame of a video, and its poses.
         report_failure: receives ``image``, its name, and why it could not be read or written.
         force: whether files are replaced that posezoo did not write.

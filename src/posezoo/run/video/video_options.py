@@ -1,4 +1,4 @@
-"""How the people in a video are followed."""
+"""How the people in a video are tracked."""
 
 from __future__ import annotations
 
