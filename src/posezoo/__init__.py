@@ -109,6 +109,7 @@ features.PARTS.update(
             "compared_rows": "posezoo.poses.compared_rows:select_compared_rows",
             "converter_program": "posezoo.omz.model_optimizer:FINDER",
             "device_proof": "posezoo.measure.devices.device_proof:prove_once",
+            "file_explanation": "posezoo.cli.file_kinds:explain_model_file",
             "graph_decoder": "posezoo.export.decoded.decoder_in_graph:DECODER",
             "int8_maker": "posezoo.quantize.int8_ranges:MAKER",
             "model_description": "posezoo.run.ir_description:DESCRIPTION",
