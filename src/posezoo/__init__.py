@@ -71,11 +71,11 @@ _OWN_NAMES = {"list": "list_models"}
 features.PARTS.update(
     {
         "posezoo.formats": {
-            "tf": "posezoo.formats.tensorflow:FROZEN_GRAPH",
-            "tflite": "posezoo.formats.tflite:TFLITE",
-            "paddle": "posezoo.formats.paddle:PADDLE",
-            "pytorch": "posezoo.networks.pytorch_format:PYTORCH",
-            "caffe": "posezoo.formats.caffe.caffe_format:CAFFE",
+            "tf": "posezoo.formats.tensorflow:FORMAT",
+            "tflite": "posezoo.formats.tflite:FORMAT",
+            "paddle": "posezoo.formats.paddle:FORMAT",
+            "pytorch": "posezoo.networks.pytorch_format:FORMAT",
+            "caffe": "posezoo.formats.caffe.caffe_format:FORMAT",
         },
         # Those that are read out of wheels; of one zoo, the latest release first.
         "registries": {

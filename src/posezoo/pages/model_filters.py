@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from posezoo.cli.flags import Flag, FlagGroup, parse_framework
 from posezoo.cli.parsers import Args
 from posezoo.cli.selection import select_models
-from posezoo.core.declarations.model import Precision, list_frameworks
+from posezoo.core.declarations.model import Framework, Precision, list_frameworks
 from posezoo.core.values import frozen
 from posezoo.pages.facts.model_facts import ModelFacts, find_detector
 
@@ -74,7 +74,7 @@ class FilterArgs(Args):
     """The values of ``FILTER_FLAGS``."""
 
     task: list[str] | None
-    framework: list[str] | None
+    framework: list[Framework] | None
     precision: list[str] | None
     license: list[str] | None
     search: str | None

@@ -9,7 +9,7 @@ from pathlib import Path
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_lines, print_result
-from posezoo.core.declarations.model import Family, License, ModelSpec, list_frameworks
+from posezoo.core.declarations.model import Family, Framework, License, ModelSpec, list_frameworks
 from posezoo.core.errors import OutputError, PosezooError, SettingsError
 from posezoo.core.registry import Registry, builtin_models_dir
 from posezoo.core.regular_files import is_open_pipe, read_regular_bytes
@@ -67,7 +67,7 @@ class _Args(flags.FormatArgs):
     license: str
     license_text: Path | None
     task: str
-    framework: str | None
+    framework: Framework | None
     family: str
 
 
