@@ -164,7 +164,7 @@ def test_models_are_listed_by_an_added_format(installed, registry, tmp_path):
     assert "masked-net" in posezoo_process(*words, "masked", cwd=tmp_path, **installed).stdout
     misspelt = posezoo_process(*words, "maskd", cwd=tmp_path, **installed)
     assert misspelt.returncode == 2
-    assert "--framework: expected one of caffe, " in misspelt.stderr
+    assert "--framework: invalid choice: 'maskd' (choose from 'caffe', " in misspelt.stderr
 
 
 def test_files_of_another_framework_than_an_added_one_are_found(installed, registry, tmp_path):

@@ -105,8 +105,9 @@ def parse_framework(text: str) -> Framework:
     try:
         return Framework(text)
     except ValueError:
-        words = ", ".join(list_frameworks())
-        raise argparse.ArgumentTypeError(f"expected one of {words}, got {text!r}") from None
+        choices = ", ".join(map(repr, map(str, list_frameworks())))
+        problem = f"invalid choice: {text!r} (choose from {choices})"
+        raise argparse.ArgumentTypeError(problem) from None
 
 
 def parse_image_size(text: str) -> tuple[int, int]:
