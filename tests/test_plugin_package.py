@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -127,6 +128,52 @@ def test_a_model_of_an_added_format_from_an_added_source_becomes_ir(installed, r
     ended = posezoo_process("get", "masked-net", *places, cwd=tmp_path, **installed)
     assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "out" / "public" / "masked-net" / "FP16" / "masked-net.xml").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("posezoo", "translate", "net.masked", "-o", "net.xml"),
+        ("posezoo.omz.commands.mo", "--input_model", "net.masked"),
+    ],
+    ids=["translate", "mo"],
+)
+def test_a_file_of_an_added_format_becomes_ir(installed, tmp_path, words):
+    pytest.importorskip("openvino", reason="needs openvino")
+
+    def run():
+        command = [sys.executable, "-m", *words]
+        environ = {**os.environ, **installed}
+        return subprocess.run(
+            command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=HANG_S
+        )
+
+    (tmp_path / "net.masked").write_bytes(bytes(byte ^ 0xFF for byte in network("onnx")))
+    ended = run()
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "net.xml").is_file()
+    (tmp_path / "net.masked").write_bytes(b"spoilt")
+    ended = run()
+    assert ended.returncode == 1
+    assert "net.masked: not a masked ONNX file, but something else" in ended.stderr
+
+
+def test_models_are_listed_by_an_added_format(installed, registry, tmp_path):
+    words = ("list", "--models_dir", registry, "--framework")
+    assert "masked-net" in posezoo_process(*words, "masked", cwd=tmp_path, **installed).stdout
+    misspelt = posezoo_process(*words, "maskd", cwd=tmp_path, **installed)
+    assert misspelt.returncode == 2
+    assert "--framework: invalid choice: 'maskd' (choose from 'caffe', " in misspelt.stderr
+
+
+def test_files_of_another_framework_than_an_added_one_are_found(installed, registry, tmp_path):
+    words = ("verify", "--metadata", "--models_dir", registry)
+    assert "framework-files" not in posezoo_process(*words, cwd=tmp_path, **installed).stdout
+    path = next(registry.rglob("model.yml"))
+    path.write_text(path.read_text().replace("net.masked", "net.tflite"))
+    shown = posezoo_process(*words, cwd=tmp_path, **installed).stdout
+    assert "framework is masked, but .tflite is of tflite [framework-files]" in shown
 
 
 @pytest.mark.slow

@@ -71,11 +71,11 @@ _OWN_NAMES = {"list": "list_models"}
 features.PARTS.update(
     {
         "posezoo.formats": {
-            "tf": "posezoo.formats.tensorflow:FROZEN_GRAPH",
-            "tflite": "posezoo.formats.tflite:TFLITE",
-            "paddle": "posezoo.formats.paddle:PADDLE",
-            "pytorch": "posezoo.networks.pytorch_format:PYTORCH",
-            "caffe": "posezoo.formats.caffe.caffe_format:CAFFE",
+            "tf": "posezoo.formats.tensorflow:FORMAT",
+            "tflite": "posezoo.formats.tflite:FORMAT",
+            "paddle": "posezoo.formats.paddle:FORMAT",
+            "pytorch": "posezoo.networks.pytorch_format:FORMAT",
+            "caffe": "posezoo.formats.caffe.caffe_format:FORMAT",
         },
         # Those that are read out of wheels; of one zoo, the latest release first.
         "registries": {
@@ -109,6 +109,7 @@ features.PARTS.update(
             "compared_rows": "posezoo.poses.compared_rows:select_compared_rows",
             "converter_program": "posezoo.omz.model_optimizer:FINDER",
             "device_proof": "posezoo.measure.devices.device_proof:prove_once",
+            "file_explanation": "posezoo.cli.file_kinds:explain_model_file",
             "graph_decoder": "posezoo.export.decoded.decoder_in_graph:DECODER",
             "int8_maker": "posezoo.quantize.int8_ranges:MAKER",
             "model_description": "posezoo.run.ir_description:DESCRIPTION",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli.parsers import Args, NamedOutput, OutputFile
-from posezoo.core.declarations.model import Precision
+from posezoo.core.declarations.model import Framework, Precision, list_frameworks
 from posezoo.core.errors import PluginError, SettingsError, explain_windows_path
 from posezoo.core.settings import (
     INFERENCE_PRECISIONS,
@@ -98,6 +98,16 @@ def whole_numbers(lowest: int, highest: int) -> Callable[[str], tuple[int, ...]]
         return tuple(dict.fromkeys(parse_one(word) for word in text.split(",")))
 
     return parse
+
+
+def parse_framework(text: str) -> Framework:
+    """An argparse type: a framework of model.yml, also one that an installed package adds."""
+    try:
+        return Framework(text)
+    except ValueError:
+        choices = ", ".join(map(repr, map(str, list_frameworks())))
+        problem = f"invalid choice: {text!r} (choose from {choices})"
+        raise argparse.ArgumentTypeError(problem) from None
 
 
 def parse_image_size(text: str) -> tuple[int, int]:

@@ -32,7 +32,7 @@ def answer(top: argparse.ArgumentParser, verbs: Iterable[argparse.ArgumentParser
     import argcomplete
     from argcomplete.completers import DirectoriesCompleter, FilesCompleter
 
-    from posezoo.core.declarations.model import Precision
+    from posezoo.core.declarations.model import Precision, list_frameworks
     from posezoo.core.declarations.model_yml import TASKS
 
     # By the placeholder in help texts; any other value cannot be completed.
@@ -41,6 +41,7 @@ def answer(top: argparse.ArgumentParser, verbs: Iterable[argparse.ArgumentParser
         **dict.fromkeys(("FILE", "IMAGE", "PHOTO", "INPUT", "PATH", "DIR|URL"), FilesCompleter()),
         **dict.fromkeys(("MODEL", "MODEL|FILE", "MODEL|XML", "MODEL|XML|FILE"), _model_names),
         **dict.fromkeys(("precision", "P[,P]"), lambda **_: tuple(Precision)),
+        "FRAMEWORK": lambda **_: tuple(list_frameworks()),
         "TASK": lambda **_: tuple(TASKS),
         **_COMPLETERS.by_name(),
     }

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field, replace
 from fnmatch import fnmatchcase
@@ -32,7 +32,7 @@ from posezoo.core.errors import (
     sanitize,
     suggest,
 )
-from posezoo.core.plugins import FeatureParts
+from posezoo.core.plugins import FeatureParts, Hook
 from posezoo.core.settings import WHEEL_REGISTRIES, user_folder
 from posezoo.core.values import frozen
 
@@ -48,6 +48,9 @@ STAND_IN_DATA = "posezoo_openvino_dev_data"
 
 #: The wheels of the registries that are read out of wheels.
 _WHEELS: FeatureParts[PythonPackageSource] = FeatureParts("registries")
+
+#: What a file is that is named instead of a model, and what to do with it; else two empty texts.
+_EXPLAIN_FILE: Hook[Callable[[str], tuple[str, str]]] = Hook("file_explanation", lambda _: ("", ""))
 
 
 @frozen
@@ -364,9 +367,9 @@ class Registry:
         return parsed
 
     def _unknown(self, name: str) -> UnknownModelError:
-        from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS, explain_model_file
+        from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS
 
-        problem, hint = explain_model_file(name)
+        problem, hint = _EXPLAIN_FILE.part(name)
         if problem:
             return UnknownModelError(problem, hint=hint)
         if Path(name).suffix and Path(name).is_file():

@@ -36,7 +36,7 @@ def _find_parameters(path: Path) -> Collection[str]:
     return ()
 
 
-PADDLE = ModelFormat(
+FORMAT = ModelFormat(
     "a PaddlePaddle model",
     _is_program,
     frontend="paddle",

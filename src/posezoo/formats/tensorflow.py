@@ -207,7 +207,7 @@ def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[Array]:
             yield from read_array(path, parts[4].start, parts[4].end, "<f4", sizes)
 
 
-FROZEN_GRAPH = ModelFormat(
+FORMAT = ModelFormat(
     "a frozen TensorFlow graph",
     is_frozen_graph,
     frontend="tf",

@@ -221,7 +221,7 @@ def _list_operations(network: Model) -> dict[Tensor, tuple[str, str]]:
     return operations
 
 
-TFLITE = ModelFormat(
+FORMAT = ModelFormat(
     "a TFLite model",
     is_tflite,
     frontend="tflite",

@@ -162,7 +162,7 @@ def _run_child(
     return result.output
 
 
-PYTORCH = ModelFormat(
+FORMAT = ModelFormat(
     "a checkpoint",
     is_checkpoint,
     frontend="onnx",

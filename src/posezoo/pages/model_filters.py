@@ -9,10 +9,10 @@ from fnmatch import fnmatchcase
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from posezoo.cli.flags import Flag, FlagGroup
+from posezoo.cli.flags import Flag, FlagGroup, parse_framework
 from posezoo.cli.parsers import Args
 from posezoo.cli.selection import select_models
-from posezoo.core.declarations.model import Framework, Precision
+from posezoo.core.declarations.model import Framework, Precision, list_frameworks
 from posezoo.core.values import frozen
 from posezoo.pages.facts.model_facts import ModelFacts, find_detector
 
@@ -74,7 +74,7 @@ class FilterArgs(Args):
     """The values of ``FILTER_FLAGS``."""
 
     task: list[str] | None
-    framework: list[str] | None
+    framework: list[Framework] | None
     precision: list[str] | None
     license: list[str] | None
     search: str | None
@@ -152,10 +152,10 @@ def _task(text: str) -> str:
 FILTER_FLAGS = FlagGroup(
     Flag("--task TASK", "the model's task, such as human_pose_estimation", _task, repeats=True),
     Flag(
-        "--framework NAME",
-        f"framework of the published files: {', '.join(Framework)} (dldt: published as IR)",
+        "--framework FRAMEWORK",
+        f"framework of the published files: {', '.join(list_frameworks())} (dldt: published as IR)",
+        parse_framework,
         repeats=True,
-        choices=tuple(map(str, Framework)),
     ),
     Flag(
         "--precision P",

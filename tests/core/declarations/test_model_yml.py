@@ -12,7 +12,6 @@ import pytest
 from fakes.bad_files import ALL, FILE, INPUT, NPM, WHEEL
 from fakes.waiting import HANG_S
 from fakes.zoo import as_yaml, model_yml, omz_yml, write_model
-from posezoo.core.convert.formats import FORMATS
 from posezoo.core.declarations.field_types import mapping_schema, names_of
 from posezoo.core.declarations.model import (
     ColorOrder,
@@ -476,10 +475,10 @@ def test_each_key_has_an_attribute_that_takes_its_value():
         assert not missing, f"add to {spec_class.__name__} in core/declarations/model.py: {missing}"
 
 
-def test_the_page_shows_each_key_and_each_type_of_source_and_format():
+def test_the_page_shows_each_key_and_each_type_of_source():
     page = (Path(__file__).parents[3] / "docs" / "model_yml.md").read_text("utf-8")
     names = {*names_of(COMPOSITE_KEYS), *_keys_in(mapping_schema(MODEL_KEYS))}
-    names |= {*SOURCE_TYPES.builtin, *FORMATS.builtin}
+    names |= {*SOURCE_TYPES.builtin}
     missing = sorted(name for name in names if not re.search(rf"(?<!\w){re.escape(name)}\b", page))
     assert not missing, f"show them in an example of docs/model_yml.md: {missing}"
 

@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from posezoo.core.plugins import installed
+from posezoo.core.plugins import LazyTable, installed
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -30,8 +30,11 @@ class Family(_StrEnum):
     INTEL = "intel"
 
 
+_ADDED_FORMATS: LazyTable[object] = LazyTable("posezoo.formats", object, {})
+
+
 class Framework(_StrEnum):
-    """The framework of the published file."""
+    """The framework of the published file: those that code names; ``list_frameworks`` has all."""
 
     CAFFE = "caffe"
     CAFFE2 = "caffe2"
@@ -45,14 +48,21 @@ class Framework(_StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Framework | None:
-        """A framework whose format an installed package adds; see ``plugins``."""
-        if not isinstance(value, str) or value not in installed("posezoo.formats"):
+        """A framework whose format a feature or an installed package adds."""
+        formats = _ADDED_FORMATS
+        if value not in formats.builtin and value not in installed(formats.group):
             return None
+        assert isinstance(value, str)
         member = str.__new__(cls, value)
         member._name_ = value.upper()
         member._value_ = value
         cls._value2member_map_[value] = member
         return member
+
+
+def list_frameworks() -> list[Framework]:
+    """All but those that installed packages add."""
+    return list(dict.fromkeys(map(Framework, (*Framework, *_ADDED_FORMATS.builtin))))
 
 
 #: By the ending of its name, a file that OpenVINO also runs without a conversion.

@@ -111,7 +111,7 @@ def _read_framework(node: YamlNode) -> model.Framework:
     try:
         return model.Framework(node.text())  # also a framework that a plug-in adds
     except ValueError:
-        return _FRAMEWORK.read(node)
+        return model.Framework(node.choice(_FRAMEWORKS))
 
 
 def _read_network_argument(node: YamlNode) -> str | int | bool:
@@ -176,7 +176,8 @@ def _named(
     return FieldType(read, schema)
 
 
-_FRAMEWORK = one_of(model.Framework)
+_FRAMEWORKS = [*map(str, model.list_frameworks())]
+_FRAMEWORK = FieldType(_read_framework, {"enum": _FRAMEWORKS})
 _SPDX_LICENSE = record(model.License, required_key("spdx", WORD), required_key("text", FILE_NAME))
 
 
@@ -303,11 +304,10 @@ _ORIGIN = record(
     Key("paper", WEB_URL),
     Key("framework", _FRAMEWORK, "In which it was trained, if its files are published as IR."),
 )
-_ANY_FRAMEWORK = FieldType(_read_framework, _FRAMEWORK.schema)
 _SHARED_KEYS = (
     required_key("description", LINE, "What it finds, and its architecture in two sentences."),
     required_key("task_type", one_of(TASKS), attribute="task"),
-    required_key("framework", _ANY_FRAMEWORK),
+    required_key("framework", _FRAMEWORK),
     required_key("license", _LICENSE, "The license of the weights: {spdx, text}, or a URL."),
     Key("decoder", _named(model.Decoder, SCALAR)),
     Key("skeleton", _SKELETON, "A name: of a file in skeletons/, or of posezoo's. Or its keys."),

@@ -128,7 +128,7 @@ def arrange_detections(rows: Array, count: int) -> Array:
     return arranged.reshape(1, 1, -1, 7)
 
 
-CAFFE = ModelFormat(
+FORMAT = ModelFormat(
     "a Caffe network",
     is_caffemodel,
     frontend="",

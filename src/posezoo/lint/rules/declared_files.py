@@ -13,6 +13,7 @@ from posezoo.core.declarations.model import CompositeSpec, SourceFile
 from posezoo.core.declarations.sources import HttpSource, NpmPackageSource
 from posezoo.core.declarations.yaml_nodes import YamlNode
 from posezoo.core.errors import SpecError, redact_secrets
+from posezoo.formats import list_endings
 from posezoo.lint.accuracy_check_yml import list_leaves, text_below
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations, describe_error
 from posezoo.lint.registry_view import ModelView
@@ -25,11 +26,10 @@ _WARNING = re.compile(r":([0-9]+):([0-9]+): (\S+): unknown key, left out; (.*)$"
 _HASH = re.compile(r"-(?=[0-9]{0,7}[a-f])([0-9a-f]{8})(?=\.[a-z])")
 #: Each file is compared with this many others with the same address or checksum.
 MAX_COMPARED = 20
-#: The frameworks that write files of each kind; .json is a graph model of TensorFlow.js.
-FRAMEWORKS = {
-    ".xml": "dldt", ".tflite": "tflite", ".caffemodel": "caffe", ".pb": "tf caffe2",
-    ".onnx": "onnx pytorch", ".pth": "pytorch", ".pt": "pytorch", ".params": "mxnet pytorch",
-    ".pdmodel": "paddle", ".json": "tf mxnet pytorch", ".safetensors": "pytorch",
+#: The files that several frameworks write; .json is a graph model of TensorFlow.js.
+_SHARED_ENDINGS = {
+    ".pb": "tf caffe2", ".onnx": "onnx pytorch", ".params": "mxnet pytorch",
+    ".json": "tf mxnet pytorch", ".ckpt": "tf pytorch",
 }  # fmt: skip
 _PRECISION = re.compile(r"(?:^|/)(FP(?:32|16)(?:-INT(?:8|1))?)/")
 
@@ -262,7 +262,8 @@ def framework_files(view: ModelView) -> Violations:
     Example: framework: tf and a file net.tflite
     """
     spec = view.spec
-    if spec.framework.value not in " ".join(FRAMEWORKS.values()).split():
+    frameworks = list_endings() | _SHARED_ENDINGS
+    if spec.framework.value not in " ".join(frameworks.values()).split():
         return
     if spec.has_pre_convert:  # the framework is that of the file it makes
         return
@@ -270,10 +271,10 @@ def framework_files(view: ModelView) -> Violations:
         spec.checkpoint,
         *(name for file in spec.files for name in (file.name, *file.contains)),
     ]
-    suffixes = sorted({name[name.rfind(".") :] for name in names} & FRAMEWORKS.keys())
+    suffixes = sorted(each for each in frameworks if any(name.endswith(each) for name in names))
     allowed = "pytorch"
     if spec.network is None:
-        allowed = " ".join(FRAMEWORKS[suffix] for suffix in suffixes)
+        allowed = " ".join(frameworks[suffix] for suffix in suffixes)
     if any(name.endswith(".json") and f"{name[:-5]}.bin" in names for name in names):
         allowed = "tf"  # a graph model of TensorFlow.js
     if allowed and spec.framework.value not in allowed.split():

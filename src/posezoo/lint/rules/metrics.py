@@ -11,7 +11,13 @@ from dataclasses import replace
 from math import isclose
 from typing import Any
 
-from posezoo.core.declarations.model import Framework, ModelSpec, Precision, PublishedAccuracy
+from posezoo.core.declarations.model import (
+    Framework,
+    ModelSpec,
+    Precision,
+    PublishedAccuracy,
+    list_frameworks,
+)
 from posezoo.core.errors import (
     MissingPackageError,
     NetworkError,
@@ -54,7 +60,7 @@ UNCOUNTED = 3.0
 #: A value counted in Mi (2**20) is too small by this factor.
 MEBI = 2**20 / 1e6
 #: The names of the frameworks on cards. Files in ONNX's format come from any framework.
-FRAMEWORKS = {name: name for name in (*Framework, "onnx")} | {
+FRAMEWORKS = {simplify(name): name for name in list_frameworks()} | {
     "tensorflow": Framework.TF, "keras": Framework.TF, "tensorflowjs": Framework.TF,
 }  # fmt: skip
 #: GFLOPs and MParams that differ by less than this share were computed again or rounded

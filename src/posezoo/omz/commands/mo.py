@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from posezoo.cli import flags, parsers, run_main
 from posezoo.cli.console import result_lines
+from posezoo.cli.file_kinds import explain_model_file
 from posezoo.cli.report import print_lines
 from posezoo.cli.result_files import has_signs, replacing_own
 from posezoo.core import events
+from posezoo.core.convert.formats import FORMATS
 from posezoo.core.declarations.model import (
     Family,
     Framework,
@@ -33,7 +35,7 @@ from posezoo.core.declarations.model import (
     SelfCheckSettings,
     SourceFile,
 )
-from posezoo.core.declarations.model_files import CHECKPOINTS, explain_model_file
+from posezoo.core.declarations.model_files import CHECKPOINTS
 from posezoo.core.declarations.safe_names import MAX_LENGTH
 from posezoo.core.declarations.supported_mo_args import (
     INPUT_PROTO,
@@ -47,6 +49,7 @@ from posezoo.core.layout import FlatLayout
 from posezoo.core.regular_files import explain_no_file
 from posezoo.core.resolve.input_options import read_given_arguments
 from posezoo.core.versions import version
+from posezoo.formats import find_framework
 from posezoo.formats.region_configs import REGION_CONFIGS, find_detector, is_region_config
 
 if TYPE_CHECKING:
@@ -81,10 +84,8 @@ CARRIED_OUT: dict[str, str] = _ARGUMENTS["carried_out"]
 WITHOUT_EFFECT: dict[str, str] = _ARGUMENTS["without_effect"]
 #: Arguments that are refused, and why.
 REFUSED: dict[str, str] = _ARGUMENTS["refused"]
-#: The framework of a file, by the ending of its name.
-FRAMEWORKS: dict[str, str] = _ARGUMENTS["frameworks"]
-#: The frameworks whose files are read.
-READ = ("onnx", "tf", "tflite", "caffe", "paddle")
+#: The framework of a file, by the ending of its name, as Model Optimizer knows it.
+_FRAMEWORKS: dict[str, str] = _ARGUMENTS["frameworks"]
 #: What to do with a file of another framework.
 UNREAD = {
     "kaldi": _REAL_MO,
@@ -506,10 +507,17 @@ def _named_file(args: MoArgs) -> Path:
     return Path(given[0])
 
 
+def framework_of(original: Path) -> str:
+    """The framework of a file by the ending of its name; empty if the ending does not show it."""
+    # All formats are imported only for a file that Model Optimizer did not know.
+    framework = _FRAMEWORKS.get(original.suffix.lower()) or find_framework(original.name)
+    return "" if framework == Framework.DLDT else framework  # an IR needs no conversion
+
+
 def _framework(args: MoArgs, original: Path, is_saved_model: bool) -> Framework:
-    by_suffix = "tf" if is_saved_model else FRAMEWORKS.get(original.suffix.lower(), "")
-    framework = args.framework or by_suffix
-    if framework in READ or framework == Framework.DLDT:  # a network in memory was saved as IR
+    framework = args.framework or ("tf" if is_saved_model else framework_of(original))
+    # A network in memory was saved as IR, whose framework is dldt.
+    if framework not in UNREAD and FORMATS.find(framework):
         return Framework(framework)
     if framework in UNREAD:
         problem = f"{original}: files of {framework} are not read here"
@@ -521,7 +529,8 @@ def _framework(args: MoArgs, original: Path, is_saved_model: bool) -> Framework:
     problem = f"{original}: the ending of its name does not show the framework"
     if framework:
         problem = f"--framework {sanitize(framework)}: there is no such framework"
-    raise ConversionError(problem, hint=f"give --framework {' or --framework '.join(READ)}")
+    readable = [name for name in FORMATS.names() if name not in (*UNREAD, Framework.DLDT)]
+    raise ConversionError(problem, hint=f"give --framework {' or --framework '.join(readable)}")
 
 
 def _model_name(args: MoArgs, original: Path) -> str:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.console import Console
+from posezoo.cli.file_kinds import explain_model_file
 from posezoo.cli.flags import Flag
 from posezoo.cli.parsers import Args
 from posezoo.cli.report import print_lines
-from posezoo.core.declarations.model_files import CHECKPOINTS, explain_model_file
+from posezoo.core.declarations.model_files import CHECKPOINTS
 from posezoo.core.errors import ConversionError, SelfCheckError
 
 if TYPE_CHECKING:
@@ -120,12 +121,11 @@ def _refuse_unread(original: Path) -> None:
     from posezoo.networks.pretrained import matching_networks
     from posezoo.omz.commands import mo
 
-    suffix = original.suffix.lower()
-    framework = mo.FRAMEWORKS.get(suffix, "")
+    framework = mo.framework_of(original)
     is_read = original.is_dir() or bool(framework)
     if is_read and framework not in mo.UNREAD:
         return
-    if suffix in CHECKPOINTS and original.is_file():
+    if original.suffix.lower() in CHECKPOINTS and original.is_file():
         matching_networks(original)  # its error says what is in a file without weights
     problem, hint = explain_model_file(str(original))
     raise ConversionError(

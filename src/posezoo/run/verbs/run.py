@@ -25,13 +25,14 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
 from posezoo.cli.console import Console
+from posezoo.cli.file_kinds import explain_model_file
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.labels import format_count
 from posezoo.cli.model_argument import find_named_model
 from posezoo.cli.report import print_result
 from posezoo.cli.result_files import require_own, write_output
 from posezoo.core.declarations.model import TRACKING
-from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS, explain_model_file
+from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS
 from posezoo.core.errors import PosezooError, UnknownModelError, import_cv2
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.layout import precision_of

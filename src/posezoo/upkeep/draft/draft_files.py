@@ -27,6 +27,7 @@ from posezoo.core.files.verified_files import set_aside, writing
 from posezoo.core.ir.openvino_import import explain_invalid_names, static_sizes
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
+from posezoo.formats import list_endings
 from posezoo.networks.custom_weights import spec_of_checkpoint
 from posezoo.packages.npm_package import NpmClient
 
@@ -43,10 +44,9 @@ def guess_framework(addresses: Sequence[str]) -> model.Framework:
     """The framework of published files by the ends of their names; a SettingsError if none is
     known.
     """
-    endings: tuple[str, ...] = ()
-    for framework, model_format in FORMATS.items():
-        endings += model_format.endings
-        if any(_is_to_convert(_file_name(address), model_format) for address in addresses):
+    endings = list_endings()
+    for ending, framework in endings.items():
+        if any(_file_name(address).lower().endswith(ending) for address in addresses):
             return model.Framework(framework)
     raise SettingsError(
         f"--from: {sanitize(addresses[0])}: its suffix is not that of a known model format",

@@ -9,7 +9,7 @@ from pathlib import Path
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_lines, print_result
-from posezoo.core.declarations.model import Family, Framework, License, ModelSpec
+from posezoo.core.declarations.model import Family, Framework, License, ModelSpec, list_frameworks
 from posezoo.core.errors import OutputError, PosezooError, SettingsError
 from posezoo.core.registry import Registry, builtin_models_dir
 from posezoo.core.regular_files import is_open_pipe, read_regular_bytes
@@ -46,9 +46,10 @@ FLAGS = (
         default="human_pose_estimation",
     ),
     Flag(
-        "--framework",
-        "the framework of the files, if their names do not show it",
-        choices=[str(framework) for framework in Framework],
+        "--framework FRAMEWORK",
+        "the framework of the files, if their names do not show it:"
+        f" {', '.join(list_frameworks())}",
+        flags.parse_framework,
     ),
     Flag(
         "--family",
@@ -66,7 +67,7 @@ class _Args(flags.FormatArgs):
     license: str
     license_text: Path | None
     task: str
-    framework: str | None
+    framework: Framework | None
     family: str
 
 
@@ -85,7 +86,7 @@ def run(args: _Args) -> int:
     flags.require_local("new", context.layout.output_dir, *context.registry.roots)
     root = _writable_root(context.registry)
     _check_arguments(args, context.registry)
-    framework = Framework(args.framework) if args.framework else guess_framework(args.addresses)
+    framework = args.framework or guess_framework(args.addresses)
     license = License(spdx=args.license, text=f"{args.license}-{args.name}.txt")
     spec = create_draft_spec(
         args.name, args.addresses, framework, Family(args.family), task=args.task, license=license

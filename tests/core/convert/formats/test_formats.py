@@ -10,23 +10,60 @@ from onnx import helper, numpy_helper
 
 from fakes.network import network
 from fakes.plugin_package import plugin_package
+from posezoo.cli.file_kinds import explain_model_file
+from posezoo.cli.flags import parse_framework
+from posezoo.core import features
 from posezoo.core.convert.formats import FORMATS, image_layout
 from posezoo.core.convert.formats.onnx import external_data_files, is_onnx
 from posezoo.core.convert.protobuf_reader import LENGTH, VARINT, ProtobufError, read_fields
-from posezoo.core.declarations.model import Framework
+from posezoo.core.declarations.model import Framework, list_frameworks
 from posezoo.core.errors import ConversionError
+from posezoo.formats import find_framework
 from posezoo.formats.tensorflow import is_frozen_graph
 from posezoo.formats.tflite import is_tflite
 
 
-def test_each_format_is_a_framework_of_model_yml():
-    missing = set(FORMATS.builtin) - set(Framework)
-    assert not missing, f"add to Framework in core/declarations/model.py: {missing}"
-
-
 @pytest.mark.parametrize("name", FORMATS.builtin)
 def test_each_format_names_the_endings_of_its_files(name):
-    assert FORMATS.find(name).endings, f"posezoo new finds {name} by the endings in its record"
+    endings = FORMATS.find(name).endings
+    assert endings, f"new, translate, mo and lint find {name} by the endings in its record"
+    assert {find_framework(f"net{ending}") for ending in endings} == {name}
+
+
+@pytest.fixture
+def perceptron(tmp_path, monkeypatch):
+    """A format that features add by one line in the table; its module is in a folder."""
+    (tmp_path / "tiny_perceptron.py").write_text(PERCEPTRON)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    formats = {**features.PARTS["posezoo.formats"], "perceptron": "tiny_perceptron:FORMAT"}
+    monkeypatch.setitem(features.PARTS, "posezoo.formats", formats)
+
+
+PERCEPTRON = """
+from posezoo.core.convert.formats import ModelFormat
+
+FORMAT = ModelFormat("a perceptron", lambda path: True, "", "", endings=(".layers.json",))
+"""
+
+
+@pytest.mark.usefixtures("perceptron")
+def test_a_line_in_the_table_of_features_makes_a_format_known():
+    assert list_frameworks() == [*Framework, Framework("perceptron")]
+    assert parse_framework("perceptron") == "perceptron"
+    assert find_framework("net.layers.json") == "perceptron"  # and model.json is TensorFlow.js
+    assert find_framework("model.json") == "tf"
+    with pytest.raises(ValueError, match="perceptro"):
+        Framework("perceptro")
+
+
+@pytest.mark.usefixtures("perceptron")
+def test_a_file_of_an_added_format_is_explained(tmp_path):
+    path = tmp_path / "net.layers.json"
+    path.write_text("[]")
+    assert explain_model_file(str(path)) == (
+        f"{path}: is a perceptron, which is not read here",
+        f"posezoo translate {path} -o {tmp_path}/net.layers.xml makes an IR, which can be run",
+    )
 
 
 def outside(name, location):
