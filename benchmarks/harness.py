@@ -85,7 +85,7 @@ def wall_s(command: Sequence[str], exit_codes: Sequence[int] = (0,), **environ: 
 def used_s(command: Sequence[str], **environ: str) -> dict[str, float]:
     """The ``wall`` time of a process as above, and its ``cpu`` time with that of its children."""
     before = os.times()
-    wall = wall_s(command, **environ)
+    wall = wall_s(command, (0,), **environ)
     after = os.times()
     return {"wall": wall, "cpu": sum(after[2:4]) - sum(before[2:4])}
 
