@@ -10,18 +10,15 @@ in turn. The exit code is 1 if a start with the cache takes as long as one witho
 
 from __future__ import annotations
 
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from harness import amount, exit_code, machine, record, spread, wall_s
+from harness import amount, exit_code, machine, record, spread, used_s
 
 from posezoo.core.settings import DEFAULT_MODEL
-
-assert sys.platform != "win32", "Windows has no module resource"
 
 ROUNDS = amount(7)
 
@@ -42,13 +39,9 @@ for xml in sys.argv[2:]:
 """
 
 
-def used_s(command: list[str], home: Path) -> dict[str, float]:
+def used_at_home_s(command: list[str], home: Path) -> dict[str, float]:
     """Wall and CPU seconds of a process, from its start to its end."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    wall = wall_s(command, HOME=str(home), XDG_CACHE_HOME=str(home / "cache"))
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"wall": wall, "cpu": cpu}
+    return used_s(command, HOME=str(home), XDG_CACHE_HOME=str(home / "cache"))
 
 
 def find_irs(home: Path) -> list[str]:
@@ -63,7 +56,7 @@ def main() -> int:
         home = Path(parent)
         run = [sys.executable, "-m", "posezoo", "run", "-o", str(home / "out"), "-q"]
         try:
-            used_s(run, home)  # downloads and converts
+            used_at_home_s(run, home)  # downloads and converts
         except SystemExit as error:
             print(f"left out: {DEFAULT_MODEL} cannot be made here: {error}", file=sys.stderr)
             return 0
@@ -72,15 +65,15 @@ def main() -> int:
         bare = [sys.executable, "-c", BARE]
         rounds: list[dict[str, dict[str, float]]] = []
         for _ in range(ROUNDS):
-            found = {"python -c pass": used_s([sys.executable, "-c", "pass"], home)}
+            found = {"python -c pass": used_at_home_s([sys.executable, "-c", "pass"], home)}
             shutil.rmtree(compiled, ignore_errors=True)
-            found["run, first start"] = used_s(run, home)
-            found["run, compiled networks cached"] = used_s(run, home)
-            found["OpenVINO alone"] = used_s([*bare, "", *find_irs(home)], home)
+            found["run, first start"] = used_at_home_s(run, home)
+            found["run, compiled networks cached"] = used_at_home_s(run, home)
+            found["OpenVINO alone"] = used_at_home_s([*bare, "", *find_irs(home)], home)
             shutil.rmtree(of_openvino, ignore_errors=True)
             cached = [*bare, str(of_openvino), *find_irs(home)]
             subprocess.run(cached, check=True)
-            found["OpenVINO alone, its model cache"] = used_s(cached, home)
+            found["OpenVINO alone, its model cache"] = used_at_home_s(cached, home)
             rounds.append(found)
     metrics: dict[str, object] = {"model": DEFAULT_MODEL, "rounds": ROUNDS}
     for name in rounds[0]:

@@ -21,6 +21,7 @@ from fakes.misleading_networks import (
 from fakes.soak import soak
 from posezoo.core.convert import frontends, preprocess
 from posezoo.core.convert.constant_check import find_changed_constant
+from posezoo.core.convert.fp16_check import IrLayers
 from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.omz.commands import mo
 
@@ -50,7 +51,8 @@ def find_changed(original: Path, xml: Path, *words: str) -> str:
     arguments = mo.create_parser().parse_args(["--input_model", str(original), *words])
     spec, _ = mo.read_command_line(arguments)
     spec = preprocess.fill_in_inputs(spec, openvino_core().read_model(xml))
-    return find_changed_constant(spec, frontends.read_constants(spec, original), xml)
+    constants = frontends.read_constants(spec, original)
+    return find_changed_constant(spec, constants, IrLayers.read(xml))
 
 
 def write_ir(original: Path, *words: str) -> Path:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -99,6 +100,21 @@ def test_if_one_record_cannot_be_written_neither_precision_is_replaced(tmp_path,
     with pytest.raises(OutputError, match="cannot be written"):
         convert_model(changed(spec), layout, listener=spoil)
     assert [pair_of(layout.ir_path(spec, precision)) for precision in PRECISIONS] == before
+
+
+def test_an_ir_that_does_not_reach_the_disk_is_not_published(
+    tmp_path, in_this_process, monkeypatch
+):
+    spec, layout = tiny(tmp_path)
+    before = pair_of(convert_model(spec, layout, precisions=[FP16]).irs[FP16])
+
+    def fail(handle):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OutputError, match="cannot be written: Input/output error"):
+        convert_model(changed(spec), layout, precisions=[FP16])
+    assert pair_of(layout.ir_path(spec, FP16)) == before
 
 
 def test_a_folder_in_the_place_of_an_ir_is_to_be_moved_away(tmp_path, in_this_process):

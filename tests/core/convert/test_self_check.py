@@ -34,7 +34,7 @@ from posezoo.core.convert import (
 from posezoo.core.convert.constant_check import find_changed_constant
 from posezoo.core.convert.conversion_plan import ConversionOptions, plan_irs
 from posezoo.core.convert.difference import compute_difference
-from posezoo.core.convert.fp16_check import Fp16Comparison, compare_with_fp32
+from posezoo.core.convert.fp16_check import Fp16Comparison, IrLayers, compare_with_fp32
 from posezoo.core.convert.publish import write_checked_irs
 from posezoo.core.convert.reference_outputs import (
     ReferenceOutputs,
@@ -798,7 +798,9 @@ def test_filters_may_be_scaled_and_negated(tmp_path):
         spec = replace(tiny(tmp_path)[0], inputs=())
         # As TensorFlow Lite stores it: the input channels are last.
         return find_changed_constant(
-            spec, [np.zeros((8, 4, 3, 3), np.float32), original.transpose(0, 2, 3, 1)], xml
+            spec,
+            [np.zeros((8, 4, 3, 3), np.float32), original.transpose(0, 2, 3, 1)],
+            IrLayers.read(xml),
         )
 
     assert not changed(folded)

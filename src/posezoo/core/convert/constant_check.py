@@ -14,12 +14,11 @@ import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
-from pathlib import Path
 
 import numpy as np
 
 from posezoo.core.arrays import Array
-from posezoo.core.convert.fp16_check import IrLayers, StoredConstant, list_constants
+from posezoo.core.convert.fp16_check import IrLayers, StoredConstant
 from posezoo.core.declarations.model import Input, ModelSpec
 
 #: The fewest values of a kernel and of one of its filters that can be matched.
@@ -76,14 +75,13 @@ class _Kernels:
                 self.changes[number] = changed if fewest is None else min(changed, fewest)
 
 
-def find_changed_constant(spec: ModelSpec, originals: Iterable[Array], xml: Path) -> str:
+def find_changed_constant(spec: ModelSpec, originals: Iterable[Array], ir: IrLayers) -> str:
     """Which constant of an IR in FP32 differs from those of the original, and how; empty if none
     does.
     """
-    changed = _find_changed_preprocessing(spec, IrLayers.read(xml))
-    if changed:
+    if changed := _find_changed_preprocessing(spec, ir):
         return changed
-    constants = [constant for constant in list_constants(xml) if constant.is_float]
+    constants = [constant for constant in ir.list_constants() if constant.is_float]
     is_reversed = any(port.reverse_input_channels for port in spec.inputs)
     return _find_changed_kernel(originals, constants, is_reversed=is_reversed)
 

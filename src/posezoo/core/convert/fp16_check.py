@@ -6,7 +6,7 @@ OpenVINO stores a constant in FP16 followed by a conversion to FP32, or keeps it
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -69,17 +69,15 @@ class StoredConstant:
     def read(self) -> Array:
         """Its values; those of other types than floats are bytes in one row."""
         dtype = np.dtype(_TYPES.get(self.element_type, "u1"))
-        count = self.size // dtype.itemsize
-        values = np.fromfile(self.path, dtype, count, offset=self.offset)
+        values = np.fromfile(self.path, dtype, self.size // dtype.itemsize, offset=self.offset)
         return values.reshape(self.shape) if self.is_float else values
 
     def read_blocks(self) -> Iterator[Array]:
         """Its values as ``read`` gives them, in a row and some at a time."""
         dtype = np.dtype(_TYPES.get(self.element_type, "u1"))
         for start in range(0, self.size // dtype.itemsize, _BLOCK):
-            offset = self.offset + start * dtype.itemsize
             count = min(_BLOCK, self.size // dtype.itemsize - start)
-            yield np.fromfile(self.path, dtype, count, offset=offset)
+            yield np.fromfile(self.path, dtype, count, offset=self.offset + start * dtype.itemsize)
 
 
 @frozen
@@ -87,19 +85,21 @@ class IrLayers:
     """The layers of an IR, as elements of its .xml, and how they are connected.
 
     Attributes:
-        layers: each layer by its number.
+        graph: the root of the .xml.
+        layers: each layer by its number, without those of its bodies.
         sources: the inputs of each layer: the port, and the layer and port before it.
         readers: the layers after each layer.
     """
 
     xml: Path
+    graph: Any
     layers: Mapping[str, Any]
     sources: Mapping[str, Sequence[tuple[str, str, str]]]
     readers: Mapping[str, Sequence[str]]
 
     @classmethod
     def read(cls, xml: Path) -> IrLayers:
-        """The layers of an IR, without those of its bodies."""
+        """The layers of an IR on disk."""
         graph = _read_xml(xml)
         layers = {layer.get("id"): layer for layer in graph.iterfind("layers/layer")}
         sources = _find_sources(graph)
@@ -107,7 +107,16 @@ class IrLayers:
         for number, inputs in sources.items():
             for _, source, _ in inputs:
                 readers.setdefault(source, []).append(number)
-        return cls(xml, layers, sources, readers)
+        return cls(xml, graph, layers, sources, readers)
+
+    def find_types(self, types: Set[str]) -> list[str]:
+        """Which of these types the layers have, also in bodies."""
+        return sorted(types & {layer.get("type") for layer in self.graph.iter("layer")})
+
+    def list_constants(self) -> list[StoredConstant]:
+        """The constants, also in bodies, in the order of the file."""
+        constants = self.graph.iterfind(".//layer[@type='Const']")
+        return [_describe_constant(each, self.xml) for each in constants]
 
     def find_input(self, name: str) -> Any:
         """The input of this name; None if there is none."""
@@ -201,18 +210,6 @@ def measure_rounding(
         largest = max(largest, float(np.abs(values).max(initial=0)))
     relative = moved / largest if largest else moved
     return OutputRounding(relative, moved, port.unit)
-
-
-def list_constants(xml: Path) -> list[StoredConstant]:
-    """The constants of an IR, in the order of its file."""
-    layers = _read_xml(xml).iter("layer")
-    return [_describe_constant(layer, xml) for layer in layers if layer.get("type") == "Const"]
-
-
-def find_layer_types(xml: Path, types: Collection[str]) -> list[str]:
-    """Which of these types the layers of an IR have, also in its bodies."""
-    layer_types = {layer.get("type") for layer in _read_xml(xml).iter("layer")}
-    return sorted(layer_types.intersection(types))
 
 
 def _read_nodes(xml: Path) -> list[_IrNode]:

@@ -27,12 +27,17 @@ from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.complexity import compute_complexity
 from posezoo.core.ir.provenance import FileContent
 from posezoo.core.layout import ModelLayout
-from posezoo.core.operating_system import release_memory, replace_file
+from posezoo.core.operating_system import release_memory, replace_file, sync
 from posezoo.core.resolve.resolved import Target
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
     from openvino import Model
+
+
+# How many steps run at the same time: the original, and the checks of both IR until they need its
+# outputs. Files are hashed after the original was run: one core is free while an IR is compiled.
+_STEPS = 3
 
 
 @frozen
@@ -53,12 +58,18 @@ class StagedIr:
 
 
 def read_contents(xml: Path) -> dict[str, FileContent]:
-    """Size and digest of the two files of an IR, by suffix."""
-    paths = {suffix: xml.with_suffix(suffix) for suffix in provenance.SUFFIXES}
-    return {
-        suffix: FileContent(path.stat().st_size, verified_files.compute_digest(path))
-        for suffix, path in paths.items()
-    }
+    """Size and digest of the two files of an IR, by suffix, once their bytes are on the disk.
+
+    Raises:
+        OutputError: they cannot be written to the disk.
+    """
+    contents = {}
+    for suffix in provenance.SUFFIXES:
+        path = xml.with_suffix(suffix)
+        with verified_files.writing(path):
+            sync(path)  # while others compute: else the recording of the digest waits for it
+        contents[suffix] = FileContent(path.stat().st_size, verified_files.compute_digest(path))
+    return contents
 
 
 def write_checked_irs(
@@ -104,7 +115,7 @@ def write_checked_irs(
         precisions.insert(0, exact)
     int8 = [each for each in precisions if provenance.ranges_key(spec, each)]
     written = [each for each in precisions if each not in int8] + [Precision.FP16] * len(int8)
-    with staging_dir(layout.model_dir(spec)) as folder, ThreadPoolExecutor() as pool:
+    with staging_dir(layout.model_dir(spec)) as folder, ThreadPoolExecutor(_STEPS) as pool:
         xmls = {each: _write_ir(network, spec, folder, each) for each in dict.fromkeys(written)}
         complexity = compute_complexity(network)
         del network

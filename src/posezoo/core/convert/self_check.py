@@ -23,7 +23,7 @@ from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert import frontends
 from posezoo.core.convert.constant_check import find_changed_constant
 from posezoo.core.convert.difference import LARGEST_NOISE, allow_difference, compute_difference
-from posezoo.core.convert.fp16_check import compare_with_fp32, find_layer_types, measure_rounding
+from posezoo.core.convert.fp16_check import IrLayers, compare_with_fp32, measure_rounding
 from posezoo.core.convert.frontends import VerifiedSource
 from posezoo.core.convert.graph_cutting import join_names
 from posezoo.core.convert.int8_maker import INT8_MAKER
@@ -324,8 +324,6 @@ class IrCheck(NetworkCheck):
                 read here differs from the recorded outputs; or the check is strict, and numbers
                 cannot prove an output or nothing else read the original.
         """
-        if kinds := find_layer_types(self.xml, _RANDOM):
-            raise self.create_random_error(f"it has the operation {', '.join(kinds)}")
         changed = self._find_changed_constant()  # while the original is run
         reference = find_reference()
         if self.is_strict:
@@ -506,10 +504,13 @@ class IrCheck(NetworkCheck):
         return tuple(GRAPH_DECODER.part.find_outputs(self.spec, shapes))
 
     def _find_changed_constant(self) -> str:
+        layers = IrLayers.read(self.xml)
+        if kinds := layers.find_types(_RANDOM):
+            raise self.create_random_error(f"it has the operation {', '.join(kinds)}")
         if self.precision == Precision.FP16:
             return ""  # compare_with_fp32 compared them
         originals = frontends.read_constants(self.spec, self.source)
-        return find_changed_constant(self.spec, originals, self.xml)
+        return find_changed_constant(self.spec, originals, layers)
 
     def _compute_outputs(
         self, names: Sequence[str], reference: ReferenceOutputs

@@ -21,7 +21,7 @@ from posezoo.core.regular_files import open_regular
 # 1 MiB: with 1 KiB pieces and a flush after each, 64 MiB took 1850 ms instead of 230 ms.
 CHUNK = 1 << 20
 
-_LARGE = 16 << 20
+_LARGE = 4 << 20
 
 #: The largest member of an archive that is hashed, in bytes.
 MAX_MEMBER = 4 << 30
@@ -62,7 +62,8 @@ def compute_digest(path: Path, algorithm: str = "sha384") -> Digest:
 def compute_digests(path: Path, algorithms: Iterable[str]) -> list[Digest]:
     """Several digests of a file, which is read once; as ``compute_digest``."""
     hasher = Hasher(algorithms)
-    # Large pieces, because after each piece the thread has to wait for the GIL.
+    # Large pieces, because after each piece the thread has to wait for the GIL; not larger, because
+    # IR are hashed while one of them is compiled, which needs most memory.
     piece = memoryview(bytearray(min(_LARGE, max(1, path.stat().st_size))))
     with open_regular(path) as stream:
         while length := stream.readinto(piece):
