@@ -130,7 +130,7 @@ def map_on_cluster(
             needed = _claimed_memory(item, memory(item), largest, listener)
             pickled = _pickle(item, reducers)
             futures.append(submit(pickled, resources={_MEMORY: needed} if needed else None))
-        fetched: dict[str, Any] = {}
+        fetched: dict[object, Any] = {}
         for number, (item, future) in enumerate(zip(items, futures, strict=True)):
             if future.key not in fetched:
                 monitor.wait_for(future)
@@ -149,16 +149,16 @@ def map_on_cluster(
             monitor.look()
 
 
-def _fetch_finished(client: Client, futures: Iterable[Future[Any]]) -> dict[str, Any]:
+def _fetch_finished(client: Client, futures: Iterable[Future[Any]]) -> dict[object, Any]:
     """The results of the first futures, as far as they are finished, by their keys.
 
     One request for each would take longer than a short task. If one of them is lost meanwhile, none
     is fetched: each future has its own error.
     """
     finished = [*takewhile(lambda future: future.status == "finished", futures)]
-    keys = [future.key for future in finished]
     with suppress(Exception):
-        return dict(zip(keys, client.gather(finished), strict=True))
+        results = client.gather(finished)
+        return {future.key: result for future, result in zip(finished, results, strict=True)}
     return {}
 
 
