@@ -54,7 +54,8 @@ def timed(command: Sequence[object]) -> Run:
         [str(word) for word in command],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "NO_PROXY": "127.0.0.1"},
+        # As after an installation, the modules are compiled before, if only by the first round.
+        env={**os.environ, "NO_PROXY": "127.0.0.1", "PYTHONDONTWRITEBYTECODE": ""},
     )
     if sys.platform == "win32":
         raise OSError("Windows does not say what a child used")

@@ -19,12 +19,13 @@ import threading
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future as ThreadFuture
 from concurrent.futures import TimeoutError as NoAnswerError
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import field, replace
 from functools import lru_cache, partial
+from itertools import islice, takewhile
 from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
@@ -129,10 +130,13 @@ def map_on_cluster(
             needed = _claimed_memory(item, memory(item), largest, listener)
             pickled = _pickle(item, reducers)
             futures.append(submit(pickled, resources={_MEMORY: needed} if needed else None))
-        for item, future in zip(items, futures, strict=True):
-            monitor.wait_for(future)
+        fetched: dict[object, Any] = {}
+        for number, (item, future) in enumerate(zip(items, futures, strict=True)):
+            if future.key not in fetched:
+                monitor.wait_for(future)
+                fetched = _fetch_finished(client, islice(futures, number, None))
             try:
-                worker, content = future.result()
+                worker, content = fetched.get(future.key) or future.result()
                 yield worker, pickle.loads(content)
             except KilledWorker as error:
                 ended = f"its worker ended early, {error.allowed_failures + 1} times"
@@ -143,6 +147,19 @@ def map_on_cluster(
             future.release()
         with suppress(PosezooError):  # all results are here
             monitor.look()
+
+
+def _fetch_finished(client: Client, futures: Iterable[Future[Any]]) -> dict[object, Any]:
+    """The results of the first futures, as far as they are finished, by their keys.
+
+    One request for each would take longer than a short task. If one of them is lost meanwhile, none
+    is fetched: each future has its own error.
+    """
+    finished = [*takewhile(lambda future: future.status == "finished", futures)]
+    with suppress(Exception):
+        results = client.gather(finished)
+        return {future.key: result for future, result in zip(finished, results, strict=True)}
+    return {}
 
 
 def _claimed_memory(item: object, needed: int, largest: int, listener: Listener) -> int:

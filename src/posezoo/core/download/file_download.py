@@ -418,7 +418,7 @@ def _write_pieces(stream: ByteStream, file: SourceFile, partial: PartialFile) ->
 
 def _require_expected(file: SourceFile, partial: PartialFile) -> None:
     """Raise an error if a complete download is not the expected file."""
-    size = partial.path.stat().st_size
+    size = partial.size
     actual = partial.digests[0]
     if file.size is not None and size < file.size:
         raise SizeError(f"sends {size} bytes, {file.size} are declared")

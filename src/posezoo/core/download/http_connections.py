@@ -405,11 +405,12 @@ def _shutdown_at_deadline(connection: HTTPConnection | HTTPSConnection) -> Itera
     """Shut a socket down at its deadline, from another thread; its own timeout restarts with every
     byte.
     """
-    expired = threading.Event()
+    expired = False
     sock: Any = connection.sock
 
     def expire() -> None:
-        expired.set()
+        nonlocal expired
+        expired = True
         # TypeError: there is no socket yet, or it is TLS in TLS, which is not a socket.
         with suppress(OSError, TypeError):
             socket.socket.shutdown(sock or connection.sock, socket.SHUT_RDWR)
@@ -418,9 +419,9 @@ def _shutdown_at_deadline(connection: HTTPConnection | HTTPSConnection) -> Itera
     try:
         yield
     except (OSError, http.client.HTTPException):
-        if not expired.is_set():
+        if not expired:
             raise
     finally:
         timer.cancel()
-    if expired.is_set():
+    if expired:
         raise TimeoutError("connecting, or receiving the response headers, took too long")

@@ -49,7 +49,8 @@ class PartialFile:
     Missing parent folders are created. ``on_wait`` is called once if another process or thread has
     the lock. ``identity`` is a digest that later runs find the bytes by, if they have none of their
     own. ``path`` is its path before it is renamed to ``target``, ``source_url`` the URL that
-    its last bytes came from, ``digests`` those of all its bytes, by the ``algorithms``.
+    its last bytes came from, ``size`` how many bytes were written, ``digests`` those of all its
+    bytes, by the ``algorithms``.
 
     The record of the target names the file of a part, if the part is large or is kept: if a process
     is killed, less than 32 KiB are downloaded again.
@@ -89,15 +90,15 @@ class PartialFile:
         self._handle = handle
         self._link = _beside(target if self._is_findable else self.path, "link")
         discard(self._link)
-        self._size = os.fstat(handle).st_size
-        self._state = self._read_state() if self._size else {}
+        self.size = os.fstat(handle).st_size
+        self._state = self._read_state() if self.size else {}
         self._is_recorded = bool(self._state)
 
     def __enter__(self) -> PartialFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        is_kept = self._size > 0 and bool(self._state) and self._is_findable
+        is_kept = self.size > 0 and bool(self._state) and self._is_findable
         if not self._published and is_kept:
             self._record_state()
         elif not self._published:
@@ -134,9 +135,9 @@ class PartialFile:
         """
         identity = self._identity or file.checksum
         is_same = identity is not None and self._state.get(identity.algorithm) == identity.value
-        if is_same and 0 < self._size <= file.read_limit:
+        if is_same and 0 < self.size <= file.read_limit:
             source, etag = (str(self._state.get(key, "")) for key in ("source", "etag"))
-            return ResumeState(self._size, source, etag)
+            return ResumeState(self.size, source, etag)
         self.truncate()
         return ResumeState()
 
@@ -161,7 +162,7 @@ class PartialFile:
                 self._hasher.update(os.read(self._handle, min(CHUNK, start.size - at)))
             os.ftruncate(self._handle, start.size)
             os.lseek(self._handle, start.size, os.SEEK_SET)
-            self._size = start.size
+            self.size = start.size
 
     def truncate(self) -> None:
         """Remove all bytes of earlier attempts and runs."""
@@ -170,10 +171,10 @@ class PartialFile:
             if self._linked:
                 self._linked.unlink(missing_ok=True)
                 self._linked = None
-            if self._size:
+            if self.size:
                 os.lseek(self._handle, 0, os.SEEK_SET)
                 os.ftruncate(self._handle, 0)
-                self._size = 0
+                self.size = 0
 
     def write(self, piece: bytes) -> None:
         """Append bytes."""
@@ -181,10 +182,10 @@ class PartialFile:
         with writing(self.target):
             while rest:
                 written = os.write(self._handle, rest)
-                self._size += written
+                self.size += written
                 rest = rest[written:]
         self._hasher.update(piece)
-        if self._size >= _WORTH_A_RECORD and self._state:
+        if self.size >= _WORTH_A_RECORD and self._state:
             self._record_state()
 
     def finish(self) -> None:
@@ -208,7 +209,7 @@ class PartialFile:
         with open(path, "rb") as source:
             cloned = reflink(source.fileno(), self._handle)
         status = os.fstat(self._handle)
-        self._size = status.st_size
+        self.size = status.st_size
         if not cloned and not hard_link(path, link, mode=stat.S_IMODE(status.st_mode)):
             return False
         self._linked = None if cloned else link

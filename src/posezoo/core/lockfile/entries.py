@@ -21,7 +21,6 @@ from posezoo.core.declarations.model import CompositeSpec, ModelSpec, SourceFile
 from posezoo.core.declarations.safe_names import case_folded, explain_unsafe_file_name
 from posezoo.core.errors import LockError, PosezooError, os_reason, sanitize
 from posezoo.core.files.verified_files import compute_digest, is_verified_file
-from posezoo.core.ir import provenance
 from posezoo.core.registry import RegistryEntry
 from posezoo.core.regular_files import read_regular_text
 from posezoo.core.values import frozen
@@ -121,13 +120,15 @@ def _decisive_digest(spec: ModelSpec, path: Path) -> str:
         (declared,) = (
             variant for variant in (declared, *declared.variants) if variant.tag == spec.tag
         )
+        from posezoo.core.ir.provenance import conversion_key  # a download needs none of it
+
         decides = {
             "files": [(file.name, file.size, str(file.checksum)) for file in declared.files],
             "postprocessing": declared.postprocessing,
             "input_model": declared.input_model,
             "checkpoint": declared.checkpoint,
             "quantization": declared.quantization,
-            "arguments": provenance.conversion_key(declared, declared.decoder)["arguments"],
+            "arguments": conversion_key(declared, declared.decoder)["arguments"],
         }
         if declared.int8_ranges:
             decides["int8_ranges"] = str(declared.int8_ranges.checksum)

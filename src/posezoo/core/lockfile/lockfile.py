@@ -10,13 +10,13 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import Digest, ModelSpec, Precision, SourceFile
 from posezoo.core.errors import DigestError, LockError
 from posezoo.core.files.file_lock import exclusive
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import write_atomically, writing
-from posezoo.core.ir.provenance import SUFFIXES, FileContent
 from posezoo.core.lockfile.entries import (
     COMPOSITE_YML,
     FIRST_USE,
@@ -38,6 +38,9 @@ from posezoo.core.lockfile.entries import (
 from posezoo.core.registry import Registry
 from posezoo.core.regular_files import is_open_pipe
 from posezoo.core.values import frozen
+
+if TYPE_CHECKING:  # a download needs none of it
+    from posezoo.core.ir.provenance import FileContent
 
 
 def _now() -> datetime:
@@ -141,6 +144,8 @@ class LockFile:
             )
 
     def _listed_ir(self, spec: ModelSpec, precision: Precision) -> AgreedIr:
+        from posezoo.core.ir.provenance import SUFFIXES
+
         files = {suffix: f"{precision}/{spec.name}{suffix}" for suffix in SUFFIXES}
         digests = {}
         for suffix, file in files.items():
