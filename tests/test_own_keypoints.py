@@ -17,6 +17,7 @@ import posezoo as posezoo_package
 from fakes.command import posezoo
 from fakes.soak import soak
 from fakes.videos import read_video
+from fakes.when_used import import_when_used
 from posezoo.core.errors import PosezooError
 from posezoo.networks import build_network
 from posezoo.poses.letterbox import ImageTransform, letterbox_image
@@ -24,7 +25,7 @@ from posezoo.poses.openpose import DECODER
 from posezoo.run.images import SAMPLE_PHOTOS, read_image
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
-torch = pytest.importorskip("torch", reason="needs torch")
+torch = import_when_used("torch")
 
 NETWORK = "mobile_pose_mobilenetv3_small"
 COUNT = 12

@@ -10,13 +10,15 @@ import onnxruntime
 import pytest
 
 from fakes.published_models import MEAN, SCALE, Place, place_of
-from fakes.rtmdet import RTMDet
-from fakes.rtmo import rtmdet_onnx, rtmo_onnx, yolox_onnx
-from fakes.rtmpose import RTMPose, drawn_scene, rtmpose_onnx
-from fakes.yolox_networks import YOLOX, generate_onnx
+from fakes.when_used import import_when_used
 from posezoo import load
 from posezoo.core.registry import open_registry
 from posezoo.poses.keypoints import to_pixel_indices
+
+rtmdet_network = import_when_used("fakes.rtmdet")
+heads = import_when_used("fakes.rtmo")
+rtmpose_network = import_when_used("fakes.rtmpose")
+yolox_networks = import_when_used("fakes.yolox_networks")
 
 #: Parameters as MMPose's tables state them, in millions; of 26 keypoints as well.
 PUBLISHED = {
@@ -28,7 +30,7 @@ PUBLISHED = {
 
 @pytest.mark.parametrize("shape", PUBLISHED, ids=str)
 def test_our_rtmpose_has_the_published_number_of_parameters(shape):
-    network = RTMPose(*shape)
+    network = rtmpose_network.RTMPose(*shape)
     count = sum(parameter.numel() for parameter in network.parameters())
     assert count == round(1e6 * PUBLISHED[shape])
     declared = {
@@ -43,21 +45,23 @@ YOLOX_PARAMETERS = {"n": 0.91, "t": 5.06, "s": 9.0, "m": 25.3, "l": 54.2}
 
 @pytest.mark.parametrize("size", YOLOX_PARAMETERS)
 def test_our_yolox_has_the_published_number_of_parameters(size):
-    network = YOLOX(size, 416, [])
+    network = yolox_networks.YOLOX(size, 416, [])
     millions = sum(parameter.numel() for parameter in network.parameters()) / 1e6
     assert millions == pytest.approx(YOLOX_PARAMETERS[size], rel=0.005)
 
 
 def test_our_rtmdet_has_the_published_number_of_parameters():
     """0.99 million, as MMPose's table states the nano size."""
-    millions = sum(parameter.numel() for parameter in RTMDet(320, []).parameters()) / 1e6
+    millions = (
+        sum(parameter.numel() for parameter in rtmdet_network.RTMDet(320, []).parameters()) / 1e6
+    )
     assert round(millions, 2) == 0.99
 
 
 @pytest.mark.slow
 def test_our_rtmo_is_as_large_as_the_published_file(tmp_path):
     """RTMO-s; its layers decide how long it takes, and the values of its weights do not."""
-    onnx = generate_onnx(tmp_path, "rtmo-s", 640, [(0.1, 0.1, 0.3, 0.8)])
+    onnx = yolox_networks.generate_onnx(tmp_path, "rtmo-s", 640, [(0.1, 0.1, 0.3, 0.8)])
     assert len(onnx) == pytest.approx(39_617_685, rel=0.002)
 
 
@@ -70,7 +74,7 @@ def place(tmp_path_factory):
 @pytest.fixture(scope="module")
 def rtmpose(place):
     """rtmpose-t from the archive with its dated folder, as FP32 and FP16, with what the command said."""
-    place.publish("rtmpose-t", rtmpose_onnx(place.models.parent, "t", 17, 256, 192))
+    place.publish("rtmpose-t", rtmpose_network.rtmpose_onnx(place.models.parent, "t", 17, 256, 192))
     said = place.run("get", "rtmpose-t", "-o", place.out, "--precisions", "FP32,FP16")
     return place, said
 
@@ -85,7 +89,7 @@ def test_an_archive_with_a_dated_folder_becomes_proven_ir(rtmpose):
 
 def test_rtmpose_finds_what_its_network_computes(rtmpose, tmp_path):
     place, _ = rtmpose
-    image = drawn_scene()
+    image = rtmpose_network.drawn_scene()
     box = (100, 50, 260, 400)
     (pose,) = load(place.ir("rtmpose-t"), detector=None)(image, boxes=[box])
     # The published crop and bins, with OpenCV and ONNX Runtime alone.
@@ -119,7 +123,7 @@ def test_rtmposes_decoder_can_be_in_the_graph(rtmpose, tmp_path):
     said = place.run("convert", "rtmpose-t", "-d", place.out, "-o", tmp_path, "--decode")
     assert "self-check passed" in said
     decoded = tmp_path / "public/rtmpose-t/FP32/rtmpose-t.xml"
-    image = drawn_scene()
+    image = rtmpose_network.drawn_scene()
     box = [(100, 50, 260, 400)]
     (alone,) = load(place.ir("rtmpose-t"), detector=None)(image, boxes=box)
     (pose,) = load(decoded, detector=None)(image, boxes=box)
@@ -144,9 +148,9 @@ def test_rtmpose_becomes_int8(rtmpose, tmp_path):
 def test_only_rtmos_rows_of_people_are_compared(place, tmp_path, shift):
     """ONNX Runtime fills the row after the people with the last anchor, OpenVINO with zeros."""
     other = Place(tmp_path, place.server)
-    other.publish("rtmo-t", rtmo_onnx(tmp_path, 416, shift))
+    other.publish("rtmo-t", heads.rtmo_onnx(tmp_path, 416, shift))
     said = other.run("get", "rtmo-t", "-o", other.out, "--precisions", "FP32,FP16")
-    image = drawn_scene()
+    image = rtmpose_network.drawn_scene()
     poses = load(other.ir("rtmo-t"))(image)
     if shift == -50:
         assert "cannot be proven by numbers" in said and poses == []
@@ -173,22 +177,22 @@ def test_only_rtmos_rows_of_people_are_compared(place, tmp_path, shift):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("detector", "draw", "side"),
-    [("yolox-nano-coco", yolox_onnx, 416), ("rtmdet-nano", rtmdet_onnx, 320)],
+    [("yolox-nano-coco", "yolox_onnx", 416), ("rtmdet-nano", "rtmdet_onnx", 320)],
 )
 def test_a_detector_of_2026_finds_the_people_for_rtmpose(rtmpose, tmp_path, detector, draw, side):
     place, _ = rtmpose
     # The folder of RTMDet's member is not known: model.yml names it without one.
-    place.publish(detector, draw(tmp_path, side), "20230831/rtmdet/end2end.onnx")
+    place.publish(detector, getattr(heads, draw)(tmp_path, side), "20230831/rtmdet/end2end.onnx")
     said = place.run("get", detector, "-o", place.out, "--precisions", "FP32,FP16")
     assert "FP32 self-check passed" in said and "compared with ONNX Runtime" in said
     scene = tmp_path / "scene.png"
-    cv2.imwrite(str(scene), drawn_scene())
+    cv2.imwrite(str(scene), rtmpose_network.drawn_scene())
     results = tmp_path / "results"
     options = ("--detector", detector, "--weights_dir", place.out)
     place.run("run", "rtmpose-t", "-i", scene, "-o", results, *options)
     found = json.loads((results / "poses.json").read_text("utf-8"))
     assert found["people_from"] == detector
-    boxes = load(place.ir(detector))(drawn_scene())
+    boxes = load(place.ir(detector))(rtmpose_network.drawn_scene())
     assert boxes and all(pose.skeleton == "box" for pose in boxes)
 
 
@@ -198,7 +202,9 @@ def test_only_people_are_found_by_a_detectors_decoder_in_the_graph(rtmpose, tmp_
     place, _ = rtmpose
     said = place.run("convert", detector, "-d", place.out, "-o", tmp_path, "--decode")
     assert "self-check passed" in said
-    decoded = load(tmp_path / f"public/{detector}/FP32/{detector}.xml")(drawn_scene())
-    alone = load(place.ir(detector))(drawn_scene())[: len(decoded)]
+    decoded = load(tmp_path / f"public/{detector}/FP32/{detector}.xml")(
+        rtmpose_network.drawn_scene()
+    )
+    alone = load(place.ir(detector))(rtmpose_network.drawn_scene())[: len(decoded)]
     assert len(decoded) == len(alone) > 0
     assert np.abs(np.array([a.box for a in alone]) - [b.box for b in decoded]).max() <= 0.1

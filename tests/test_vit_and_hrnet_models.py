@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from fakes.published_models import MEAN, SCALE, place_of
-from fakes.rtmpose import drawn_scene
+from fakes.when_used import import_when_used
 from networks.published import torch
 from networks.test_vitpose import tensors_of
 from posezoo import load, networks
 from posezoo.networks.vitpose_experts import merge_expert
 from posezoo.poses.keypoints import to_pixel_indices
+
+rtmpose = import_when_used("fakes.rtmpose")
 
 NAME = "vitpose-plus-small"
 
@@ -46,7 +48,7 @@ def test_the_published_file_of_experts_becomes_proven_ir(vitpose):
 @pytest.mark.slow
 def test_vitpose_finds_what_its_network_computes(vitpose, tmp_path):
     place, _ = vitpose
-    image = drawn_scene()
+    image = rtmpose.drawn_scene()
     (pose,) = load(place.ir(NAME), detector=None)(image, boxes=[(100, 50, 260, 400)])
     # The published crop (UDP) and cells, with OpenCV and PyTorch alone.
     size = np.array([192, 256])
@@ -79,7 +81,7 @@ def test_vitpose_finds_what_its_network_computes(vitpose, tmp_path):
 def test_vitpose_runs_from_the_command_line(vitpose, tmp_path):
     place, _ = vitpose
     scene = tmp_path / "scene.png"
-    cv2.imwrite(str(scene), drawn_scene())
+    cv2.imwrite(str(scene), rtmpose.drawn_scene())
     results = tmp_path / "results"
     place.run(
         "run", NAME, "-i", scene, "-o", results, "--weights_dir", place.out, "--precision", "FP32"
@@ -98,7 +100,9 @@ def test_hrnet_from_a_checkpoint_with_a_description_becomes_proven_ir(place):
     place.publish("hrnet-w32", file.getvalue())
     said = place.run("get", "hrnet-w32", "-o", place.out, "--precisions", "FP32")
     assert "FP32 self-check passed" in said
-    (pose,) = load(place.ir("hrnet-w32"), detector=None)(drawn_scene(), boxes=[(100, 50, 260, 400)])
+    (pose,) = load(place.ir("hrnet-w32"), detector=None)(
+        rtmpose.drawn_scene(), boxes=[(100, 50, 260, 400)]
+    )
     assert pose.keypoints.shape == (17, 3)
 
 

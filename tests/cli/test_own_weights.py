@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from fakes.command import posezoo
+from fakes.when_used import import_when_used
 from fakes.zoo import declared_file, model_yml, write_model
 
-pytest.importorskip("torch", reason="needs torch")
+import_when_used("torch")
 
 NETWORK = "mobile_pose_mobilenetv3_small"
 FP32 = ("--precisions", "FP32", "-q")

@@ -15,14 +15,16 @@ from conftest import by_digest
 from fakes.founding import checkpoint_of
 from fakes.irs import write_ir
 from fakes.publishers import task_file
-from fakes.rtmo import rtmdet_onnx, rtmo_onnx, yolox_onnx
-from fakes.rtmpose import rtmpose_onnx
 from fakes.weights import conditioned, torch
+from fakes.when_used import import_when_used
 from judges.packages import mediapipe_files
 from networks.test_vitpose import tensors_of
 from posezoo import networks
 from posezoo.core.declarations.model import Framework, ModelSpec
 from posezoo.core.registry import open_registry
+
+rtmpose = import_when_used("fakes.rtmpose")
+rtmo = import_when_used("fakes.rtmo")
 
 #: MediaPipe's networks of other sizes have the inputs and outputs of this one.
 LANDMARKS = "pose-landmark-full-mediapipe"
@@ -49,7 +51,7 @@ def _network(spec: ModelSpec, folder: Path) -> bytes:
     height, width = spec.inputs[0].shape[2:]
     assert spec.decoder is not None
     if spec.decoder.name == "simcc":
-        return rtmpose_onnx(folder, "t", spec.outputs[0].shape[1], height, width)
+        return rtmpose.rtmpose_onnx(folder, "t", spec.outputs[0].shape[1], height, width)
     return _ONNX[spec.decoder.name](folder, height)
 
 
@@ -73,9 +75,9 @@ _CHECKPOINTS: Mapping[str, Callable[[ModelSpec], bytes]] = {
     "vitpose": _vitpose,
 }
 _ONNX: Mapping[str, Callable[[Path, int], bytes]] = {
-    "rtmo": lambda folder, side: rtmo_onnx(folder, side, -3.2),
-    "rtmdet": rtmdet_onnx,
-    "yolox": yolox_onnx,
+    "rtmo": lambda folder, side: rtmo.rtmo_onnx(folder, side, -3.2),
+    "rtmdet": lambda folder, side: rtmo.rtmdet_onnx(folder, side),
+    "yolox": lambda folder, side: rtmo.yolox_onnx(folder, side),
 }
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import shutil
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +13,6 @@ from pathlib import Path
 import yaml
 
 from fakes.command import posezoo as run_posezoo
-from fakes.rtmpose import openmmlab_archive
 from fakes.server import Server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,3 +63,14 @@ def place_of(folder: Path) -> Iterator[Place]:
     """A place whose server runs."""
     with Server() as server:
         yield Place(folder, server)
+
+
+def openmmlab_archive(member: str, onnx: bytes) -> bytes:
+    """A zip with the members of OpenMMLab's, which has no license text."""
+    archive = io.BytesIO()
+    folder = member.rpartition("/")[0]
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr(member, onnx)
+        for name in ("pipeline.json", "deploy.json", "detail.json"):
+            packed.writestr(f"{folder}/{name}".lstrip("/"), "{}")
+    return archive.getvalue()

@@ -23,7 +23,7 @@ import pytest
 from fakes.command import posezoo
 from fakes.founding import packed
 from fakes.npm import integrity, make_tarball
-from fakes.rtmpose import openmmlab_archive
+from fakes.published_models import openmmlab_archive
 from fakes.server import Server
 from fakes.tunnel import Tunnel
 from fakes.wheels import make_wheel

@@ -5,10 +5,8 @@ CSPNeXt: C. Lyu et al., RTMDet, arXiv:2212.07784; the head: T. Jiang et al., RTM
 
 from __future__ import annotations
 
-import io
 import math
 import warnings
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -205,17 +203,6 @@ def rtmpose_onnx(folder: Path, size: str, keypoints: int, height: int, width: in
             dynamo=False,
         )
     return path.read_bytes()
-
-
-def openmmlab_archive(member: str, onnx: bytes) -> bytes:
-    """A zip with the members of OpenMMLab's, which has no license text."""
-    archive = io.BytesIO()
-    folder = member.rpartition("/")[0]
-    with zipfile.ZipFile(archive, "w") as packed:
-        packed.writestr(member, onnx)
-        for name in ("pipeline.json", "deploy.json", "detail.json"):
-            packed.writestr(f"{folder}/{name}".lstrip("/"), "{}")
-    return archive.getvalue()
 
 
 def drawn_scene(height: int = 480, width: int = 640) -> np.ndarray:

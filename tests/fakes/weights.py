@@ -6,16 +6,13 @@ changes grows with it: an IR that is right would be off by 5 to 50 %.
 
 from __future__ import annotations
 
-import pytest
-
+from fakes.when_used import import_when_used
 from posezoo.core.convert.check_images import draw_test_image
 from posezoo.core.convert.reference_outputs import preprocess
 from posezoo.networks import build_network, find_network
 
-torch = pytest.importorskip("torch", reason="needs torch")
-nn = torch.nn
-
-_LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+torch = import_when_used("torch")
+nn = import_when_used("torch.nn")
 
 #: Offset of each normalization. At 0, ReLU drops half of the numbers, and the next normalization enlarges
 #: what is left, rounding included: mobilenet1.0, 27 layers deep, is off by 7.5 % in FP16. At 1, by 0.3 %.
@@ -30,7 +27,8 @@ def conditioned(name: str, seed: int = 0):
     """
     torch.manual_seed(seed)
     network = build_network(name)
-    hooks = [_drawn(layer) for layer in network.modules() if isinstance(layer, _LAYERS)]
+    layers = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+    hooks = [_drawn(layer) for layer in network.modules() if isinstance(layer, layers)]
     for norm in network.modules():
         if isinstance(norm, nn.BatchNorm2d):
             norm.momentum = 1.0

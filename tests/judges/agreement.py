@@ -9,7 +9,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from posezoo.core.versions import package_version
 
@@ -103,6 +102,8 @@ def record(name: str, figures: dict[str, object]) -> None:
 
 def pairs(judged: list[np.ndarray], found: list[np.ndarray]) -> list[tuple[int, int]]:
     """Who is who: the places of the same person in both lists."""
+    from scipy.optimize import linear_sum_assignment  # 26 MiB in each worker
+
     if not judged or not found:
         return []
     distances = np.array([[_mean_distance(one, other) for other in found] for one in judged])

@@ -9,17 +9,19 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from fakes.disc_people import draw_people, rf_detr_discs
 from fakes.published_models import MEAN, SCALE
 from fakes.recorded_answers import People
+from fakes.when_used import import_when_used
 from judges.agreement import Agreement
 from judges.packages import check_version, rfdetr_module
 from posezoo.core.convert.reference_outputs import EXACT
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.run.runtime.loading import load_ir
+
+disc_people = import_when_used("fakes.disc_people")
+torch = import_when_used("torch")
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +36,7 @@ THRESHOLD = 0.5
 def network(tmp_path_factory):
     """As rfdetr exports it."""
     folder = tmp_path_factory.mktemp("rfdetr")
-    return ov.Core().read_model(rf_detr_discs(folder, SIDE))
+    return ov.Core().read_model(disc_people.rf_detr_discs(folder, SIDE))
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +74,7 @@ def ask_rfdetr(network: ov.Model, pictures: list[np.ndarray]) -> People:
 def test_rf_detr_finds_the_people_of_rfdetr(recorded, network, estimator, pictures):
     """Both stretch the picture to the input; rfdetr does not round its values to whole numbers."""
     assert estimator.decoder == "rf_detr"
-    every = [*pictures, *[draw_people(seed) for seed in range(20)]]
+    every = [*pictures, *[disc_people.draw_people(seed) for seed in range(20)]]
     answer = recorded.people("rfdetr", RFDETR, lambda: ask_rfdetr(network, every))
     agreement = Agreement(answer.by)
     for picture, judged in zip(every, answer.people, strict=True):

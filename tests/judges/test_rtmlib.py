@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fakes.colored_discs import COLORS, SimccDiscs, check_drawn_discs, discs_onnx
+from fakes.when_used import import_when_used
 from judges.agreement import Agreement
 from judges.packages import judge
 from judges.photos import pixel_indices, random_boxes
@@ -18,6 +18,8 @@ from posezoo.poses.letterbox import letterbox_image
 from posezoo.poses.ssd_detection import Box
 from posezoo.poses.top_down import crop_affine
 from posezoo.poses.yolox_boxes import TOP_LEFT_ON_GREY
+
+colored_discs = import_when_used("fakes.colored_discs")
 
 INPUT = (192, 256)
 
@@ -90,7 +92,9 @@ def test_pose_networks_see_the_same_crop(rtmlib, pictures):
 @pytest.fixture(scope="module")
 def discs(place):
     """RTMPose's IR and the ONNX file that it was made from."""
-    onnx = discs_onnx(SimccDiscs(17), place.models.parent, 256, 192, "simcc_x", "simcc_y")
+    onnx = colored_discs.discs_onnx(
+        colored_discs.SimccDiscs(17), place.models.parent, 256, 192, "simcc_x", "simcc_y"
+    )
     place.publish("rtmpose-t", onnx)
     place.run("get", "rtmpose-t", "-o", place.out, "--precisions", "FP32")
     return load(place.ir("rtmpose-t"), detector=None), next(place.out.rglob("end2end.onnx"))
@@ -122,22 +126,24 @@ def test_rtmpose_finds_the_keypoints_of_rtmlib(recorded, pictures, discs):
 def test_rtmpose_finds_a_disc_where_it_was_drawn(discs):
     """A bin is a twentieth of a pixel."""
     estimator, _ = discs
-    for keypoint in range(len(COLORS)):
-        check_drawn_discs(estimator, keypoint)
+    for keypoint in range(len(colored_discs.COLORS)):
+        colored_discs.check_drawn_discs(estimator, keypoint)
 
 
 @pytest.mark.slow
 def test_a_coco_file_states_the_pixel_that_was_drawn(discs):
     """A square of 5 x 5 whole pixels: its middle is the pixel in the third column and row."""
     estimator, _ = discs
-    for keypoint in range(len(COLORS)):
+    for keypoint in range(len(colored_discs.COLORS)):
         check_drawn_square(estimator, keypoint)
 
 
 def check_drawn_square(estimator, keypoint):
     column, row = 40 + 3 * keypoint, 52
     image = np.zeros((100, 100, 3), np.uint8)
-    image[row - 2 : row + 3, column - 2 : column + 3] = 255 * np.array(COLORS[keypoint][::-1])
+    image[row - 2 : row + 3, column - 2 : column + 3] = 255 * np.array(
+        colored_discs.COLORS[keypoint][::-1]
+    )
     (pose,) = estimator(image, boxes=[(column - 9, row - 12, column + 9, row + 12)])
     stated = pose.to_coco()["keypoints"][3 * keypoint : 3 * keypoint + 2]
     assert np.abs(np.array(stated) - (column, row)).max() <= 0.05

@@ -14,8 +14,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fakes.colored_discs import SimccDiscs, discs_onnx
-from fakes.disc_people import draw_people, rtmdet_discs, rtmo_discs, yolox_discs
+from fakes.when_used import import_when_used
 from judges.agreement import Agreement, pairs
 from judges.packages import judge
 from judges.photos import corners, cut_square, pixel_indices
@@ -24,12 +23,15 @@ from posezoo import load
 from posezoo.run.runtime.loading import load_ir
 from posezoo.run.runtime.runtime_config import LoadOptions
 
+disc_people = import_when_used("fakes.disc_people")
+colored_discs = import_when_used("fakes.colored_discs")
+
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def scenes():
-    return [draw_people(seed) for seed in range(20)]
+    return [disc_people.draw_people(seed) for seed in range(20)]
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +43,15 @@ def squares(pictures, scenes):
 def models(place):
     """The IR and the ONNX file of each model."""
     folder = place.models.parent
-    place.publish("rtmo-s", rtmo_discs(folder, 640))
-    place.publish("rtmdet-nano", rtmdet_discs(folder, 320))
-    place.publish("yolox-tiny-coco", yolox_discs(folder, 416))
-    place.publish("rtmw-l", discs_onnx(SimccDiscs(133), folder, 256, 192, "simcc_x", "simcc_y"))
+    place.publish("rtmo-s", disc_people.rtmo_discs(folder, 640))
+    place.publish("rtmdet-nano", disc_people.rtmdet_discs(folder, 320))
+    place.publish("yolox-tiny-coco", disc_people.yolox_discs(folder, 416))
+    place.publish(
+        "rtmw-l",
+        colored_discs.discs_onnx(
+            colored_discs.SimccDiscs(133), folder, 256, 192, "simcc_x", "simcc_y"
+        ),
+    )
     names = "rtmo-s", "rtmdet-nano", "yolox-tiny-coco", "rtmw-l"
     place.run("get", *names, "-o", place.out, "--precisions", "FP32")
     onnx = {name: next((place.out / "public" / name).rglob("*.onnx")) for name in names}

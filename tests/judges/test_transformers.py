@@ -6,11 +6,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 import yaml
 
-from fakes.colored_discs import COLORS, HeatmapDiscs, check_drawn_discs, discs_onnx
 from fakes.recorded_answers import People
+from fakes.when_used import import_when_used
 from judges.agreement import Agreement
 from judges.packages import judge
 from judges.photos import pixel_indices, random_boxes
@@ -18,6 +17,9 @@ from posezoo.poses.ssd_detection import Box
 from posezoo.poses.top_down import crop_align
 from posezoo.run.runtime.loading import load_ir
 from posezoo.run.runtime.runtime_config import LoadOptions
+
+colored_discs = import_when_used("fakes.colored_discs")
+torch = import_when_used("torch")
 
 INPUT = (192, 256)
 
@@ -57,7 +59,9 @@ def test_vitpose_sees_the_same_crop(pictures):
 @pytest.fixture(scope="module")
 def vitpose(place):
     """The IR of a small network in ViTPose's form."""
-    content = discs_onnx(HeatmapDiscs(17), place.models.parent, 256, 192, "heatmaps")
+    content = colored_discs.discs_onnx(
+        colored_discs.HeatmapDiscs(17), place.models.parent, 256, 192, "heatmaps"
+    )
     place.publish("rtmpose-t", content)
     path = place.models / "public" / "rtmpose-t" / "model.yml"
     declared = yaml.safe_load(path.read_text("utf-8"))
@@ -70,7 +74,7 @@ def vitpose(place):
 
 def ask_transformers(pictures: list[np.ndarray], boxes: list[np.ndarray]) -> People:
     """The keypoints of the person in each box of each picture."""
-    processor, network = load_processor(), HeatmapDiscs(17).eval()
+    processor, network = load_processor(), colored_discs.HeatmapDiscs(17).eval()
 
     def find(picture: np.ndarray, box: np.ndarray) -> np.ndarray:
         places = [[corner_and_sides(box)]]
@@ -121,5 +125,5 @@ def test_vitpose_smooths_maps_as_its_authors(recorded, pictures, vitpose):
 def test_a_heatmap_network_finds_a_disc_where_it_was_drawn(vitpose):
     """A cell is half a pixel."""
     estimator = load_ir(vitpose)
-    for keypoint in range(len(COLORS)):
-        check_drawn_discs(estimator, keypoint)
+    for keypoint in range(len(colored_discs.COLORS)):
+        colored_discs.check_drawn_discs(estimator, keypoint)

@@ -13,9 +13,11 @@ import onnx
 import onnxruntime
 import pytest
 
-from fakes.disc_people import draw_people, yolo_pose_discs
+from fakes.when_used import import_when_used
 from judges.agreement import Agreement
 from posezoo import load
+
+disc_people = import_when_used("fakes.disc_people")
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +29,7 @@ MIN_SCORE, MAX_OVERLAP, MOST = 0.25, 0.7, 300
 def exported(tmp_path_factory):
     """A file with the metadata that Ultralytics writes."""
     folder = tmp_path_factory.mktemp("ultralytics")
-    model = onnx.load_from_string(yolo_pose_discs(folder, SIDE))
+    model = onnx.load_from_string(disc_people.yolo_pose_discs(folder, SIDE))
     onnx.helper.set_model_props(model, {"author": "Ultralytics", "task": "pose"})
     onnx.save(model, folder / "own.onnx")
     return folder / "own.onnx"
@@ -79,7 +81,7 @@ def test_yolo_pose_finds_the_people_of_ultralytics_formulas(exported, pictures):
     estimator = load(exported, listener=None)
     published = Published(str(exported))
     agreement = Agreement("the formulas of Ultralytics 8.4.190")
-    for picture in [*pictures, *[draw_people(seed) for seed in range(20)]]:
+    for picture in [*pictures, *[disc_people.draw_people(seed) for seed in range(20)]]:
         found = [pose.keypoints[:, :2] for pose in estimator(picture)]
         agreement.add(published(picture), found)
     agreement.check("yolo_pose")

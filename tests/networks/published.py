@@ -10,12 +10,12 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
-import pytest
 
+from fakes.when_used import import_when_used
 from posezoo import networks
 from posezoo.networks.gluon_names import torch_names
 
-torch = pytest.importorskip("torch", reason="needs torch")
+torch = import_when_used("torch")
 
 
 #: One network of each kind; the others are deeper ones of the same blocks.

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fakes.soak import soak
+from fakes.when_used import import_when_used
 from networks.published import outputs_of, torch
 from posezoo import networks
 from posezoo.core.declarations.model import ColorOrder
@@ -19,7 +20,7 @@ from posezoo.networks import NETWORKS
 from posezoo.networks.catalog_file import read_definition
 from posezoo.networks.gluon_names import torch_names
 
-nn = torch.nn
+nn = import_when_used("torch.nn")
 
 #: The keys file of each published form of a network, with what its keys say of the arguments.
 FORMS = {

@@ -32,11 +32,12 @@ from fakes.network import with_weights_beside
 from fakes.running import SRC
 from fakes.server import Server
 from fakes.waiting import HANG_S
+from fakes.when_used import import_when_used
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.registry import open_registry
 
-torch = pytest.importorskip("torch", reason="needs torch")
+torch = import_when_used("torch")
 pytest.importorskip("resource", reason="needs POSIX's measure of a process")
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,7 +96,6 @@ def saved(value: object, *, zipped: bool = True) -> bytes:
     return stream.getvalue()
 
 
-WEIGHTS = {"a": torch.ones(1000)}
 TWO = np.ones(2, np.float32)
 HOSTILE: dict[str, tuple[Callable[[Path], bytes], str]] = {
     "a command, zip": (lambda folder: saved({"a": Command(folder)}), "refers to 'posix.system'"),
@@ -105,8 +105,8 @@ HOSTILE: dict[str, tuple[Callable[[Path], bytes], str]] = {
     ),
     "a whole module, zip": (lambda _: saved(torch.nn.ReLU()), "refers to 'torch.nn.modules.activation.ReLU'"),
     "a whole module, legacy": (lambda _: saved(torch.nn.ReLU(), zipped=False), "torch.nn.modules.activation"),
-    "cut short, zip": (lambda _: saved(WEIGHTS)[:-1000], "a zip archive without its directory"),
-    "cut short, legacy": (lambda _: saved(WEIGHTS, zipped=False)[:-1000], "extend beyond the file's"),
+    "cut short, zip": (lambda _: saved({"a": torch.ones(1000)})[:-1000], "a zip archive without its directory"),
+    "cut short, legacy": (lambda _: saved({"a": torch.ones(1000)}, zipped=False)[:-1000], "extend beyond the file's"),
     "cut short, params": (lambda _: params({"a": TWO})[:70], "extend beyond the file's"),
     "cut short, safetensors": (
         lambda _: safetensors({"a": entry("F32", [2], 0, 8)}, bytes(4)),

@@ -6,12 +6,13 @@ import pytest
 from fakes.checkpoints import params
 from fakes.founding import gluon_names
 from fakes.weights import conditioned
+from fakes.when_used import import_when_used
 from posezoo import networks
 from posezoo.core.errors import CheckpointError, NetworkError
 from posezoo.networks import pretrained
 from posezoo.networks.gluon_names import rename_tensors
 
-torch = pytest.importorskip("torch", reason="needs torch")
+torch = import_when_used("torch")
 
 NAME = "lightweight_openpose"
 

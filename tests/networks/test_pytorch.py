@@ -17,6 +17,7 @@ import onnx
 import pytest
 
 from fakes.conversion import convert_model, is_up_to_date, plan_conversion, resolved_of
+from fakes.when_used import import_when_used
 from posezoo.core.convert.conversion import write_onnx
 from posezoo.core.convert.reference_outputs import compute_reference
 from posezoo.core.declarations.model import (
@@ -39,7 +40,7 @@ from posezoo.networks import pytorch_format as pytorch
 from posezoo.networks.custom_weights import spec_with_checkpoint
 from posezoo.networks.pretrained import read_network_checkpoint
 
-pytest.importorskip("torch", reason="needs torch")
+import_when_used("torch")
 
 FP32, FP16 = Precision.FP32, Precision.FP16
 SMALL = "mobile_pose_mobilenetv3_small"
@@ -249,7 +250,7 @@ def test_an_image_of_another_kind_is_refused_before_pytorch_starts(params):
 def test_weights_that_are_nan_are_detected_by_the_self_check(tmp_path):
     from posezoo import networks
 
-    torch = pytest.importorskip("torch", reason="needs torch")
+    torch = import_when_used("torch")
     state = networks.build_network(SMALL).state_dict()
     next(iter(state.values())).fill_(float("nan"))
     checkpoint = tmp_path / "net.pth"

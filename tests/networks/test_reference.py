@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from fakes.when_used import import_when_used
 from networks.published import REFERENCES, torch
 from posezoo import networks
-from posezoo.networks import higher_hrnet
 
-nn = torch.nn
+nn = import_when_used("torch.nn")
 
 
 @pytest.mark.parametrize("name", REFERENCES)
@@ -100,7 +100,7 @@ def test_a_fault_is_detected(name, fault, published):
 @pytest.mark.slow
 def test_another_window_is_detected(published, monkeypatch):
     reference = REFERENCES["higher_hrnet, deployed"]
-    monkeypatch.setattr(higher_hrnet, "WINDOW", 3)
+    monkeypatch.setattr("posezoo.networks.higher_hrnet.WINDOW", 3)
     differences = published.differences(published.network(reference), reference)
     assert not differences["heatmaps"][-1]
     assert differences["embeddings"][-1]

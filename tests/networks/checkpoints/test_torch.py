@@ -13,10 +13,11 @@ from pathlib import PurePosixPath
 import numpy as np
 import pytest
 
+from fakes.when_used import import_when_used
 from posezoo.core.errors import CheckpointError
 from posezoo.networks import checkpoints
 
-torch = pytest.importorskip("torch", reason="needs torch")
+torch = import_when_used("torch")
 
 FORMS = {"zip": True, "legacy": False}
 KINDS = [

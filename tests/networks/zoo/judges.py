@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="needs torch")
+from fakes.when_used import import_when_used
+
+torch = import_when_used("torch")
 
 BUILD = Path(__file__).resolve().parents[3] / "build"
 FOLDERS = [BUILD / "network-judges", BUILD / "judges"]

@@ -205,16 +205,16 @@ def test_the_projections_that_dla_34_does_not_use_may_be_left_over(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("key", "change"),
-    [("stage1.0.rbr_1x1.bn.bias", None), ("stage0.rbr_dense.bn.weight", torch.zeros(3))],
+    ("key", "size"),
+    [("stage1.0.rbr_1x1.bn.bias", None), ("stage0.rbr_dense.bn.weight", 3)],
 )
-def test_a_block_of_repvgg_that_cannot_be_fused_is_named(tmp_path, key, change):
+def test_a_block_of_repvgg_that_cannot_be_fused_is_named(tmp_path, key, size):
     published = judged(JUDGES["repvgg_a0"])
     state = REPVGG(published)
-    if change is None:
+    if size is None:
         del state[key]
     else:
-        state[key] = change
+        state[key] = torch.zeros(size)
     torch.save(state, tmp_path / "net.pth")
     with pytest.raises(CheckpointError, match=rf"net\.pth: does not fit the network: {key[:6]}"):
         read_network_checkpoint(tmp_path / "net.pth", "repvgg_a0")

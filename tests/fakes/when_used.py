@@ -1,0 +1,33 @@
+"""Modules that are imported when a test first uses them, so that to collect the tests imports no PyTorch.
+
+It takes 160 MiB and more than a second in each worker, also in those that run no test of it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+
+
+class _Module:
+    """A module by its name: its attributes are those of the module."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        # pytest looks at each name of a test module for fixtures, marks and what a decorator wrapped.
+        if attribute.startswith(("_", "pytest")):
+            raise AttributeError(attribute)
+        return getattr(import_module(self._name), attribute)
+
+
+def import_when_used(name: str) -> Any:
+    """A module; the tests that ask for it are skipped if its package is not installed."""
+    package = name.partition(".")[0]
+    if find_spec(package) is None:
+        pytest.skip(f"needs {package}", allow_module_level=True)
+    return _Module(name)
