@@ -48,11 +48,13 @@ PASTED_TEST = "test_the_blocks_of_a_page_run_as_pasted_and_in_their_order"
 #: others: the quick tests of these features, and the slow ones of conversions, stores, downloads,
 #: networks, formats and commands. Kills, failing servers and hostile files are among those.
 NIGHTLY = (
-    # Figures of real models: other programs, photos, devices, INT8.
+    # Real and large models: other programs, photos, devices, INT8.
     "tests/export/decoded",
     "tests/export/test_programs.py",
     "tests/judges",
     "tests/measure/devices",
+    "tests/networks/test_export.py",
+    "tests/networks/zoo/test_conversion.py",
     "tests/quantize/test_accuracy_evaluator.py",
     "tests/quantize/test_real_models.py",
     "tests/run/runtime",
