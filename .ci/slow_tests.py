@@ -51,6 +51,7 @@ NIGHTLY = (
     # Real and large models: other programs, photos, devices, INT8.
     "tests/export/decoded",
     "tests/export/test_programs.py",
+    "tests/formats/test_onnx_writer.py",
     "tests/judges",
     "tests/measure/devices",
     "tests/networks/test_export.py",
@@ -58,6 +59,7 @@ NIGHTLY = (
     "tests/quantize/test_accuracy_evaluator.py",
     "tests/quantize/test_real_models.py",
     "tests/run/runtime",
+    "tests/run/video/test_window.py",
     "tests/run/verbs/test_demo.py",
     "tests/test_measure.py",
     "tests/test_opencv_versions.py",
