@@ -7,11 +7,11 @@
   of these modules;
 - of a changed page or picture: its own, and those that name it, or that read all cards;
 - of a changed test: itself, and those that name it; of a changed conftest.py: those beside it;
-- of a changed model: those that name it, and the everyday tests.
+- of any other file, such as one of the core or of the helpers of tests: those that name it, or its
+  model, and the everyday tests, which are all but NIGHTLY.
 
-Any other file, such as one of the core or of the helpers of tests, may change all: the everyday
-tests are chosen, which are all but NIGHTLY. Where no commit is known that passed all tests, these
-are chosen, and the tests of what the last commit changed. .ci/nightly runs all.
+Where no commit is known that passed all tests, the everyday tests are chosen, and those of what the
+last commit changed. .ci/nightly runs all.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ NIGHTLY = (
     # Real and large models: other programs, photos, devices, INT8.
     "tests/export/decoded",
     "tests/export/test_programs.py",
+    "tests/export/test_targets.py",
     "tests/formats/test_onnx_writer.py",
     "tests/judges",
     "tests/measure/devices",
@@ -61,9 +62,11 @@ NIGHTLY = (
     "tests/quantize/test_int8_comparison.py",
     "tests/quantize/test_own_boxes.py",
     "tests/quantize/test_own_ir.py",
+    "tests/quantize/test_quantization.py",
     "tests/quantize/test_real_models.py",
     "tests/quantize/test_undecoded_ir.py",
     "tests/run/runtime",
+    "tests/run/test_load.py",
     "tests/run/video/test_window.py",
     "tests/run/verbs/test_demo.py",
     "tests/test_measure.py",
@@ -79,7 +82,7 @@ NIGHTLY = (
     "tests/omz/test_stand_in_wheel.py",
     "tests/omz/test_whole_models.py",
     "tests/test_migrating.py",
-    # Pages, and what maintainers are told.
+    # Pages, packages, and what maintainers are told.
     "tests/lint/test_answers.py",
     "tests/lint/test_decoder_mistakes.py",
     "tests/lint/test_injected_mistakes.py",
@@ -89,6 +92,7 @@ NIGHTLY = (
     "tests/pages/gallery/test_index_in_a_browser.py",
     "tests/pages/gallery/test_reading_in_a_browser.py",
     "tests/test_growth.py",
+    "tests/test_packaging.py",
     "tests/test_site.py",
     # A cluster and a store: scale/test_cluster_flag.py kills a worker, and lets a store fail.
     "tests/scale/test_cluster.py",
@@ -221,9 +225,8 @@ def tests_of_file(name: str) -> set[str]:
         return tests_beside(path)
     if path.is_relative_to(SOURCE) and path.relative_to(SOURCE).parts[0] in FEATURES:
         return tests_of_modules(modules_in(path))
-    if path.name == "model.yml":
-        return everyday_tests() | tests_with(rf"\b{re.escape(path.parent.name)}\b")
-    return everyday_tests()
+    named = path.parent.name if path.name == "model.yml" else path.name
+    return everyday_tests() | (tests_with(rf"\b{re.escape(named)}\b") if path.suffix else set())
 
 
 def tests_beside(conftest: Path) -> set[str]:

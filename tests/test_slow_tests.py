@@ -95,9 +95,16 @@ def test_a_feature_chooses_its_tests_of_the_night_beside_a_change_of_the_core():
     assert own in slow_tests.choose([core, feature])
 
 
-def test_a_changed_model_chooses_the_tests_that_name_it():
-    chosen = slow_tests.choose(["models/public/blazepose-full/model.yml"])
-    assert "tests/run/runtime/test_blazepose_pipeline.py" in chosen
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("models/public/blazepose-full/model.yml", "tests/run/runtime/test_blazepose_pipeline.py"),
+        ("setup.cfg", "tests/test_packaging.py"),
+    ],
+)
+def test_a_model_or_another_file_chooses_the_tests_of_the_night_that_name_it(name, own):
+    assert own not in slow_tests.everyday_tests()
+    assert own in slow_tests.choose([name])
 
 
 def test_fixtures_of_a_folder_choose_its_tests():
