@@ -48,13 +48,14 @@ PASTED_TEST = "test_the_blocks_of_a_page_run_as_pasted_and_in_their_order"
 #: others: the quick tests of these features, and the slow ones of conversions, stores, downloads,
 #: networks, formats and commands. Kills, failing servers and hostile files are among those.
 NIGHTLY = (
-    # Real and large models: other programs, photos, devices, INT8.
+    # Real and large models: other programs, photos, devices, INT8, weights of a training.
+    "tests/cli/test_own_weights.py",
     "tests/export/decoded",
     "tests/export/test_programs.py",
     "tests/export/test_targets.py",
     "tests/formats/test_onnx_writer.py",
     "tests/judges",
-    "tests/measure/devices",
+    "tests/measure",
     "tests/networks/test_export.py",
     "tests/networks/zoo/test_conversion.py",
     "tests/poses",
@@ -74,6 +75,7 @@ NIGHTLY = (
     "tests/test_own_keypoints.py",
     "tests/test_pose_models_of_2026.py",
     "tests/test_stated_accuracy.py",
+    "tests/test_task_files.py",
     "tests/test_undeclared_decoders.py",
     "tests/test_vit_and_hrnet_models.py",
     "tests/upkeep",
