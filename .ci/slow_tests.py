@@ -6,9 +6,12 @@
   run a verb among these modules, and the pages with such a verb; the core's, if the core calls one
   of these modules;
 - of a changed page or picture: its own, and those that name it, or that read all cards;
-- of a changed test: itself, and those that name it.
+- of a changed test: itself, and those that name it; of a changed conftest.py: those beside it;
+- of any other file, such as one of the core or of the helpers of tests: those that name it, or its
+  model, and the everyday tests, which are all but NIGHTLY.
 
-Any other file, such as one of the core or of the helpers of tests, may change all.
+Where no commit is known that passed all tests, the everyday tests are chosen, and those of what the
+last commit changed. .ci/nightly runs all.
 """
 
 from __future__ import annotations
@@ -40,10 +43,64 @@ PAGE_TESTS = {
     "models/public/blazepose-full/README.md": "test_the_commands_of_a_card_run_as_pasted",
 }
 PASTED_TEST = "test_the_blocks_of_a_page_run_as_pasted_and_in_their_order"
-
-
-class EverythingChanged(Exception):
-    """All slow tests have to run; says why."""
+#: What a change of the core, or of helpers of tests, leaves to the night: each takes long, and its
+#: subject is a feature, which chooses it when it changes. What breaks in the core is seen by
+#: others: the quick tests of these features, and the slow ones of conversions, stores, downloads,
+#: networks, formats and commands. Kills, failing servers and hostile files are among those.
+NIGHTLY = (
+    # Real and large models: other programs, photos, devices, INT8, weights of a training.
+    "tests/cli/test_own_weights.py",
+    "tests/export/decoded",
+    "tests/export/test_programs.py",
+    "tests/export/test_targets.py",
+    "tests/formats/test_onnx_writer.py",
+    "tests/judges",
+    "tests/measure",
+    "tests/networks/test_export.py",
+    "tests/networks/zoo/test_conversion.py",
+    "tests/poses",
+    "tests/quantize/test_accuracy_evaluator.py",
+    "tests/quantize/test_int8_comparison.py",
+    "tests/quantize/test_own_boxes.py",
+    "tests/quantize/test_own_ir.py",
+    "tests/quantize/test_quantization.py",
+    "tests/quantize/test_real_models.py",
+    "tests/quantize/test_undecoded_ir.py",
+    "tests/run/runtime",
+    "tests/run/test_load.py",
+    "tests/run/video/test_window.py",
+    "tests/run/verbs/test_demo.py",
+    "tests/test_measure.py",
+    "tests/test_opencv_versions.py",
+    "tests/test_own_keypoints.py",
+    "tests/test_pose_models_of_2026.py",
+    "tests/test_stated_accuracy.py",
+    "tests/test_task_files.py",
+    "tests/test_undeclared_decoders.py",
+    "tests/test_vit_and_hrnet_models.py",
+    "tests/upkeep",
+    # Whole flows of Open Model Zoo, each of whose commands is tried by others.
+    "tests/omz/test_service.py",
+    "tests/omz/test_stand_in_wheel.py",
+    "tests/omz/test_whole_models.py",
+    "tests/test_migrating.py",
+    # Pages, packages, and what maintainers are told.
+    "tests/lint/test_answers.py",
+    "tests/lint/test_decoder_mistakes.py",
+    "tests/lint/test_injected_mistakes.py",
+    "tests/lint/test_open_model_zoo.py",
+    "tests/lint/test_recomputation.py",
+    "tests/pages/gallery/test_chart_in_a_browser.py",
+    "tests/pages/gallery/test_index_in_a_browser.py",
+    "tests/pages/gallery/test_reading_in_a_browser.py",
+    "tests/test_growth.py",
+    "tests/test_packaging.py",
+    "tests/test_site.py",
+    # A cluster and a store: scale/test_cluster_flag.py kills a worker, and lets a store fail.
+    "tests/scale/test_cluster.py",
+    "tests/scale/test_stores.py",
+)
+EVERYDAY_PAGES = ("README.md", "docs/tutorials/one_person.md")
 
 
 @cache
@@ -69,6 +126,16 @@ def tests_of_page(page: Path) -> set[str]:
     name = page.relative_to(ROOT).as_posix()
     test = PAGE_TESTS.get(name) or (f"{PASTED_TEST}[{name}]" if page in PASTED else "")
     return {f"{DOCS}::{test}"} if test else set()
+
+
+def everyday_tests() -> set[str]:
+    """Those that run whenever the core changed: all but NIGHTLY, and of the pages some."""
+    files = {
+        name
+        for name in slow_tests()
+        if name != DOCS and not any(map(Path(name).is_relative_to, NIGHTLY))
+    }
+    return files.union(*(tests_of_page(ROOT / page) for page in EVERYDAY_PAGES))
 
 
 def readers_of(name: str) -> set[str]:
@@ -146,11 +213,7 @@ def tests_that_run(modules: set[str]) -> set[str]:
 
 
 def tests_of_file(name: str) -> set[str]:
-    """The slow tests of a changed file.
-
-    Raises:
-        EverythingChanged: if these are all.
-    """
+    """The slow tests of a changed file."""
     path, (top, *_) = ROOT / name, Path(name).parts
     if path == GREEN:
         return set()
@@ -160,9 +223,19 @@ def tests_of_file(name: str) -> set[str]:
         return tests_with(rf"\b{around.pop()}\b")
     if top == "tests" and path.match("test_*.py"):
         return tests_with(rf"\b{path.stem}\b") | ({name} & slow_tests().keys())
+    if path.name == "conftest.py":
+        return tests_beside(path)
     if path.is_relative_to(SOURCE) and path.relative_to(SOURCE).parts[0] in FEATURES:
         return tests_of_modules(modules_in(path))
-    raise EverythingChanged(f"{name} may change any of them")
+    named = path.parent.name if path.name == "model.yml" else path.name
+    return everyday_tests() | (tests_with(rf"\b{re.escape(named)}\b") if path.suffix else set())
+
+
+def tests_beside(conftest: Path) -> set[str]:
+    """Those that use the fixtures of a conftest.py; the everyday ones of them, if it is of all."""
+    if conftest.parent == TESTS:
+        return everyday_tests()
+    return {name for name in slow_tests() if (ROOT / name).is_relative_to(conftest.parent)}
 
 
 def choose(changed: Iterable[str]) -> set[str]:
@@ -176,30 +249,31 @@ def git(*words: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def files_changed() -> list[str]:
-    """Since the last commit that passed all tests, also those that are not committed.
+def files_changed_since(commit: str) -> list[str]:
+    """Also those that are not committed."""
+    changed = git("diff", "--name-only", "--no-renames", "-z", commit)
+    changed += git("ls-files", "--others", "--exclude-standard", "-z")
+    return changed.split("\0")[:-1]
 
-    Raises:
-        EverythingChanged: if no such commit is known.
-    """
+
+def choose_now() -> tuple[set[str], str]:
+    """The tests of what changed since the last commit that passed all, and why they are chosen."""
     try:
         commit = GREEN.read_text("utf-8").strip()
-        changed = git("diff", "--name-only", "--no-renames", "-z", commit)
-        changed += git("ls-files", "--others", "--exclude-standard", "-z")
+        changed = files_changed_since(commit)
+        return choose(changed), f"{len(changed)} files changed since {commit[:12]}"
     except (OSError, subprocess.CalledProcessError):
-        raise EverythingChanged("no commit is known here that passed all tests") from None
-    return changed.split("\0")[:-1]
+        reason = "no commit is known here that passed all tests"
+    try:
+        return everyday_tests() | choose(files_changed_since("HEAD^")), reason
+    except (OSError, subprocess.CalledProcessError):
+        return everyday_tests(), reason  # the first commit, or a clone without history
 
 
 def print_choice() -> None:
     """The tests; and on standard error, one line that says what was chosen and why."""
     every = slow_tests().keys()
-    try:
-        changed = files_changed()
-        chosen = choose(changed)
-        reason = f"{len(changed)} files changed since {GREEN.read_text('utf-8')[:12]}"
-    except EverythingChanged as error:
-        chosen, reason = set(every), str(error)
+    chosen, reason = choose_now()
     files = {name.partition("::")[0] for name in chosen}
     left_out = Counter(Path(name).parent.as_posix() for name in every - files)
     print(*sorted(chosen))

@@ -16,8 +16,6 @@ _spec = importlib.util.spec_from_file_location("slow_tests", ROOT / ".ci" / "slo
 slow_tests = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(slow_tests)
 
-ALL = slow_tests.EverythingChanged
-
 
 def test_a_page_chooses_its_own_tests_the_site_and_those_that_name_it():
     (own,) = slow_tests.tests_of_page(ROOT / "docs" / "howto" / "int8.md")
@@ -73,15 +71,51 @@ def test_what_is_no_module_of_a_feature_changes_all_of_them(name):
         "Makefile",
         "tests/conftest.py",
         "tests/fakes/zoo.py",
-        "tests/quantize/conftest.py",
         ".ci/run",
         "unknown.txt",
         "unknown/test_it.py",
     ],
 )
-def test_what_may_change_all_chooses_all(name):
-    with pytest.raises(ALL, match=name):
-        slow_tests.choose(["docs/cli.md", name])
+def test_what_may_change_all_chooses_the_everyday_tests(name):
+    assert slow_tests.everyday_tests() <= slow_tests.choose([name])
+
+
+def test_everyday_tests_are_all_but_those_of_the_night_and_of_some_pages():
+    chosen = slow_tests.choose(["src/posezoo/core/layout.py"])
+    assert {"tests/core/download/test_kills.py", "tests/scale/test_cluster_flag.py"} < chosen
+    assert "tests/test_site.py" not in chosen and "tests/judges/test_mediapipe.py" not in chosen
+    pages = {name for name in chosen if name.startswith("tests/test_docs.py")}
+    assert len(pages) == 2 and all("::" in page for page in pages)
+
+
+def test_a_feature_chooses_its_tests_of_the_night_beside_a_change_of_the_core():
+    feature, core = "src/posezoo/measure/devices/device_proof.py", "src/posezoo/core/layout.py"
+    own = "tests/measure/devices/test_device_proof.py"
+    assert own not in slow_tests.choose([core])
+    assert own in slow_tests.choose([core, feature])
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("models/public/blazepose-full/model.yml", "tests/run/runtime/test_blazepose_pipeline.py"),
+        ("setup.cfg", "tests/test_packaging.py"),
+    ],
+)
+def test_a_model_or_another_file_chooses_the_tests_of_the_night_that_name_it(name, own):
+    assert own not in slow_tests.everyday_tests()
+    assert own in slow_tests.choose([name])
+
+
+def test_fixtures_of_a_folder_choose_its_tests():
+    chosen = slow_tests.choose(["tests/quantize/conftest.py"])
+    assert "tests/quantize/test_real_models.py" in chosen
+    assert all(name.startswith("tests/quantize/") for name in chosen)
+
+
+def test_each_line_of_the_night_has_slow_tests():
+    for line in slow_tests.NIGHTLY:
+        assert any(Path(name).is_relative_to(line) for name in slow_tests.slow_tests()), line
 
 
 def test_a_changed_test_is_chosen_and_the_record_of_a_green_commit_chooses_none():
@@ -100,6 +134,7 @@ def test_the_tests_of_pages_exist():
 @pytest.fixture
 def clone(tmp_path, monkeypatch) -> Path:
     """A repository of one commit that passed all tests, which the next one says."""
+    slow_tests.slow_tests()  # those of this checkout are kept
     monkeypatch.setattr(slow_tests, "ROOT", tmp_path)
     monkeypatch.setattr(slow_tests, "GREEN", tmp_path / "green")
     git(tmp_path, "init", "-q")
@@ -115,26 +150,42 @@ def commit(folder: Path) -> None:
     git(folder, "-c", "user.name=a", "-c", "user.email=a@a.invalid", "commit", "-qm", "a")
 
 
+def files_changed() -> list[str]:
+    return slow_tests.files_changed_since(slow_tests.GREEN.read_text().strip())
+
+
 def test_what_changed_is_committed_or_not_and_what_is_new_counts(clone):
-    assert slow_tests.files_changed() == ["green"]
+    assert files_changed() == ["green"]
     (clone / "page.md").write_text("b")
     commit(clone)
     (clone / "new file.md").write_text("c")
     (clone / "green").write_text(f"{(clone / 'green').read_text()}\n")
-    assert sorted(slow_tests.files_changed()) == ["green", "new file.md", "page.md"]
+    assert sorted(files_changed()) == ["green", "new file.md", "page.md"]
 
 
 @pytest.mark.parametrize("known", ["", "0" * 40, None])
-def test_without_a_known_commit_all_may_have_changed(clone, known, capsys):
+def test_without_a_known_commit_the_everyday_tests_run_and_those_of_the_last_change(
+    clone, known, capsys
+):
+    (clone / "tests").mkdir()
+    (clone / "tests" / "test_site.py").write_text("changed")
     (clone / "green").unlink()
     if known is not None:
         (clone / "green").write_text(known)
-    with pytest.raises(ALL, match="no commit is known"):
-        slow_tests.files_changed()
+    commit(clone)
     slow_tests.print_choice()
     said = capsys.readouterr()
-    assert set(said.out.split()) == slow_tests.slow_tests().keys()
-    assert "no commit is known" in said.err and said.err.endswith("left out: none\n")
+    assert set(said.out.split()) == slow_tests.everyday_tests() | {"tests/test_site.py"}
+    assert "because no commit is known" in said.err
+
+
+def test_a_clone_without_history_runs_the_everyday_tests(clone, tmp_path_factory, monkeypatch):
+    folder = tmp_path_factory.mktemp("shallow")
+    git(folder, "clone", "-q", "--depth=1", clone.as_uri(), ".")
+    monkeypatch.setattr(slow_tests, "ROOT", folder)
+    monkeypatch.setattr(slow_tests, "GREEN", folder / "green")
+    chosen, reason = slow_tests.choose_now()
+    assert chosen == slow_tests.everyday_tests() and reason.startswith("no commit is known")
 
 
 def test_only_a_commit_is_recorded(clone, capsys):
@@ -146,7 +197,8 @@ def test_only_a_commit_is_recorded(clone, capsys):
 
 
 def test_one_line_says_what_was_chosen_why_and_what_was_left_out(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(slow_tests, "files_changed", lambda: ["tests/test_growth.py"])
+    changed = ["tests/test_growth.py"]
+    monkeypatch.setattr(slow_tests, "files_changed_since", lambda commit: changed)
     monkeypatch.setattr(slow_tests, "GREEN", tmp_path / "green")
     (tmp_path / "green").write_text("0123456789abcdef\n")
     slow_tests.print_choice()

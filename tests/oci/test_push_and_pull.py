@@ -662,6 +662,7 @@ def test_a_registry_that_is_down_is_named(zoo):
 
 
 @pytest.mark.slow
+@pytest.mark.soak  # one model and a composite make it each time
 def test_all_models_at_hand_survive_the_round_trip(mirror, registry, tmp_path):
     """The files of every model in the mirror, and the IR of the default model."""
     offline = {

@@ -116,11 +116,6 @@ def test_workers_without_a_common_disk_share_a_store_that_fails_and_one_is_kille
     zoo, tmp_path_factory, monkeypatch
 ):
     pytest.importorskip("s3fs", reason="needs posezoo[storage]")
-    names = [f"net-{number}" for number in range(3)]
-    for name in names:
-        write_model(
-            zoo / "models", name, (zoo / "models" / "public" / "first" / "model.yml").read_text()
-        )
     serial = posezoo_process(*command(zoo, "get", "serial"))
     assert serial.returncode == 0, serial.stderr
     with S3() as server:
@@ -147,7 +142,7 @@ def test_workers_without_a_common_disk_share_a_store_that_fails_and_one_is_kille
                 stderr=subprocess.PIPE,
                 text=True,
             )
-            wait_until(lambda: sum("FP16/provenance" in name for name in server.names("out/")) >= 2)
+            wait_until(lambda: any("FP16/provenance" in name for name in server.names("out/")))
             cluster.processes[-1].kill()
             _, said = process.communicate(timeout=3 * HANG_S)
             assert process.returncode == 0, said

@@ -11,6 +11,7 @@ import pytest
 
 from fakes.command import posezoo
 from fakes.conversion import convert_model, get_model, with_camera_input
+from fakes.soak import soak
 from posezoo.api import load
 from posezoo.core.declarations.model import Precision
 from posezoo.core.download.model_download import download_model
@@ -48,7 +49,7 @@ def off_by(reference, actual, measure=np.max):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("precision", "tolerance"), [(FP32, 1e-3), (FP16, 2e-2)])
+@pytest.mark.parametrize(("precision", "tolerance"), [(FP32, 1e-3), soak(FP16, 2e-2)])
 def test_tf_pose_computes_tensorflow_s_outputs_for_noise_and_a_photo(
     zoo, shared, precision, tolerance
 ):
@@ -73,7 +74,7 @@ def test_tf_pose_takes_an_image_of_any_size(zoo):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", [FP32, FP16])
+@pytest.mark.parametrize("precision", [FP32, soak(FP16)])
 def test_movenet_computes_what_litert_computed_and_finds_people_in_bgr(zoo, shared, precision):
     irs, events = made(zoo, "movenet-singlepose-lightning-int8", precision)
     assert all(
@@ -177,7 +178,7 @@ def overlap(box, other):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", [FP32, FP16])
+@pytest.mark.parametrize("precision", [soak(FP32), FP16])
 def test_the_detector_finds_the_large_people_in_17_photos(zoo, shared, precision):
     irs, _ = made(zoo, "person-detection-retail-0013", precision)
     network = CompiledNetwork(irs[precision])

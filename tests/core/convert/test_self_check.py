@@ -24,6 +24,7 @@ from fakes.network import (
     network,
     spec_of,
 )
+from fakes.soak import soak
 from posezoo.cli.console import result_lines
 from posezoo.core.convert import (
     fp16_check,
@@ -303,7 +304,7 @@ def test_one_percent_in_any_weight_tensor_of_a_small_network_is_detected(tmp_pat
 
 @pytest.mark.slow
 def test_one_percent_in_weight_tensors_of_blazepose_is_detected(mirror, tmp_path):
-    """One in 20 of the 140 tensors; tried on all of them, 130 are caught.
+    """One in 60 of the 140 tensors; tried on all of them, 130 are caught.
 
     The other ten are the last biases, and two layers of an output part that was hardly trained:
     what they give is next to nothing beside the largest value of their output.
@@ -313,7 +314,7 @@ def test_one_percent_in_weight_tensors_of_blazepose_is_detected(mirror, tmp_path
         number for number, node in enumerate(floats_of(read(spec, layout))) if node.data.size >= 96
     ]
     assert len(kernels) > 100
-    for number in kernels[::20]:
+    for number in kernels[::60]:
         wrong = read(spec, layout)
         weights = floats_of(wrong)[number]
         replace_constant(weights, weights.data.astype(np.float32) * 1.01)
@@ -641,7 +642,7 @@ def test_a_strict_check_makes_an_unproven_ir_again(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [KINDS[0], *map(soak, KINDS[1:])])
 @pytest.mark.usefixtures("step_by_step")
 def test_an_fp16_ir_is_the_rounding_of_the_fp32_ir(tmp_path, kind):
     spec, layout = tiny(tmp_path, kind=kind)

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from fakes.server import Server
+from fakes.soak import soak
 from fakes.waiting import wait_until
 from fakes.zoo import model_yml, write_model
 
@@ -123,7 +124,7 @@ def ended_well(place: Place) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [soak(1), 2])
 def test_kills_at_random_moments_leave_nothing_wrong_and_nothing_behind(place, processes):
     dice = random.Random(2026)
     whole = 0

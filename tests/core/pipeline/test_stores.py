@@ -310,6 +310,7 @@ def test_a_cache_that_cannot_be_written_is_only_a_warning(s3, zoo, machine, tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.soak  # scale/test_cluster_flag.py converts small ones on such a server each time
 def test_real_models_are_converted_on_a_server_that_fails_one_request_in_ten(
     s3, machine, mirror, tmp_path
 ):

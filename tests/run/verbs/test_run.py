@@ -21,6 +21,7 @@ from fakes.irs import write_ir
 from fakes.mosquitto import Broker, subscriber
 from fakes.moving_camera import SIZE, pan
 from fakes.server import Server
+from fakes.soak import soak
 from fakes.videos import MJPEG, mjpeg, read_video
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import model_yml, write_model
@@ -278,7 +279,7 @@ def test_a_model_without_a_decoder_is_refused(blazepose, camera):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after_s", [0.4, 0.9, 1.4])
+@pytest.mark.parametrize("after_s", [soak(0.4), 0.9, soak(1.4)])
 def test_a_kill_at_any_moment_leaves_no_incomplete_file_under_a_final_name(
     mirror, tmp_path, after_s
 ):
