@@ -164,28 +164,23 @@ def test_what_changed_is_committed_or_not_and_what_is_new_counts(clone):
 
 
 @pytest.mark.parametrize("known", ["", "0" * 40, None])
-def test_without_a_known_commit_the_everyday_tests_run_and_those_of_the_last_change(
-    clone, known, capsys
-):
-    (clone / "tests").mkdir()
-    (clone / "tests" / "test_site.py").write_text("changed")
+def test_without_a_known_commit_all_slow_tests_run(clone, known, capsys):
     (clone / "green").unlink()
     if known is not None:
         (clone / "green").write_text(known)
-    commit(clone)
     slow_tests.print_choice()
     said = capsys.readouterr()
-    assert set(said.out.split()) == slow_tests.everyday_tests() | {"tests/test_site.py"}
-    assert "because no commit is known" in said.err
+    assert set(said.out.split()) == slow_tests.slow_tests().keys()
+    assert "because no commit is known" in said.err and said.err.endswith("left out: none\n")
 
 
-def test_a_clone_without_history_runs_the_everyday_tests(clone, tmp_path_factory, monkeypatch):
+def test_a_clone_without_history_runs_all_slow_tests(clone, tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("shallow")
     git(folder, "clone", "-q", "--depth=1", clone.as_uri(), ".")
     monkeypatch.setattr(slow_tests, "ROOT", folder)
     monkeypatch.setattr(slow_tests, "GREEN", folder / "green")
     chosen, reason = slow_tests.choose_now()
-    assert chosen == slow_tests.everyday_tests() and reason.startswith("no commit is known")
+    assert chosen == slow_tests.slow_tests().keys() and reason.startswith("no commit is known")
 
 
 def test_only_a_commit_is_recorded(clone, capsys):
