@@ -26,5 +26,5 @@ def find_framework(file_name: str) -> str:
         PluginError: a plug-in cannot be imported.
     """
     endings = list_endings()
-    known = [each for each in endings if file_name.lower().endswith(each)]
-    return endings[max(known, key=len)] if known else ""
+    matching = [each for each in endings if file_name.lower().endswith(each)]
+    return endings[max(matching, key=len)] if matching else ""

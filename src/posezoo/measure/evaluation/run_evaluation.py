@@ -329,7 +329,7 @@ def _name_other_files(folder: Path, name: str) -> str:
     files = sorted(path.name for path in folder.iterdir() if images.is_still(path))
     for similar in get_close_matches(name, files, n=1, cutoff=0):
         return f"the folder has other names, such as {similar}: file_name must be one of them"
-    return "it has no images: --images names the folder that has them"
+    return "the folder has no images: --images names the folder that has them"
 
 
 def _join_names(names: Sequence[str]) -> str:
