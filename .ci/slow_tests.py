@@ -48,7 +48,6 @@ PASTED_TEST = "test_the_blocks_of_a_page_run_as_pasted_and_in_their_order"
 #: networks, formats and commands. Kills, failing servers and hostile files are among those.
 NIGHTLY = (
     # Real and large models: other programs, photos, devices, INT8, weights of a training.
-    "tests/cli/test_own_weights.py",
     "tests/export/decoded",
     "tests/export/test_programs.py",
     "tests/export/test_targets.py",
@@ -92,7 +91,6 @@ NIGHTLY = (
     "tests/pages/gallery/test_chart_in_a_browser.py",
     "tests/pages/gallery/test_index_in_a_browser.py",
     "tests/pages/gallery/test_reading_in_a_browser.py",
-    "tests/test_growth.py",
     "tests/test_packaging.py",
     "tests/test_site.py",
     # A cluster and a store: scale/test_cluster_flag.py kills a worker, and lets a store fail.

@@ -102,6 +102,11 @@ class Selection:
     problems: tuple[SpecError, ...] = ()
     entries: Mapping[str, RegistryEntry] = field(default_factory=dict)  # of the whole registry
 
+    def also_in(self, name: str) -> tuple[str, ...]:
+        """The later registries that have a name, too; none for a model that no registry has."""
+        entry = self.entries.get(name)
+        return entry.also_in if entry else ()
+
     @property
     def all(self) -> tuple[Model, ...]:
         """The composites, then the models."""

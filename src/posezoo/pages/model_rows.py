@@ -133,6 +133,6 @@ def model_to_json(facts: ModelFacts, selection: Selection, weights: Weights) -> 
         "license": " ".join(facts.licenses),
         **project(facts, _MODEL),
         "registry": registry_name(registry_root(model)) if is_declared(model) else None,
-        "also_in": list(selection.entries[model.name].also_in),
+        "also_in": list(selection.also_in(model.name)),
         **project(weights, "weights_from=origins available"),
     }

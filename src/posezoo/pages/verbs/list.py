@@ -130,7 +130,7 @@ def _row(facts: ModelFacts, selection: Selection, weights: Weights) -> tuple[str
 def _note(facts: ModelFacts, selection: Selection) -> str:
     """What is special about a model: its registry, revision or deprecation."""
     registry = registry_name(registry_root(facts.model))
-    others = ", ".join(selection.entries[facts.model.name].also_in)
+    others = ", ".join(selection.also_in(facts.model.name))
     return join(
         registry if registry in WHEEL_REGISTRIES else "",
         f"also in {others}" if others else "",
