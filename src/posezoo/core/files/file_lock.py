@@ -92,6 +92,8 @@ def lock_file(
         return None
     deadline = time.monotonic() + wait_s
     while True:
+        if path.is_symlink():
+            path.unlink()
         handle = _open_or_create(path)
         is_ours = False
         try:
@@ -119,11 +121,7 @@ def _open_or_create(path: Path) -> int:
         return os.open(path, WRITE_FLAGS, 0o666)
     except (FileNotFoundError, NotADirectoryError):
         path.parent.mkdir(parents=True, exist_ok=True)  # names the file that is in the way
-    except OSError:  # its number for a symbolic link differs between systems
-        if not path.is_symlink():
-            raise
-        path.unlink()
-    return os.open(path, WRITE_FLAGS, 0o666)
+        return os.open(path, WRITE_FLAGS, 0o666)
 
 
 def unique_part(target: Path) -> Path:
