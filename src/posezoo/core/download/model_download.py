@@ -111,7 +111,7 @@ def download_model(
         raise
     listener(DownloadFinished(spec.full_name, True))
     if spec.postprocessing:
-        left_out = [file.name for file in spec.files if file not in files]
+        left_out = set(spec.file_names) - {file.name for file in files}
         rehash = download_options.verify
         postprocess(spec, layout, left_out=left_out, rehash=rehash, listener=listener)
     return Downloaded(spec, targets)
