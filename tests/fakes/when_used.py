@@ -1,4 +1,4 @@
-"""Modules that are imported when a test first uses them, so that to collect the tests imports no PyTorch.
+"""Modules that are imported when a test first uses them, so that collecting the tests does not import PyTorch.
 
 It takes 160 MiB and more than a second in each worker, also in those that run no test of it.
 """

@@ -324,7 +324,7 @@ class IrCheck(NetworkCheck):
                 read here differs from the recorded outputs; or the check is strict, and numbers
                 cannot prove an output or nothing else read the original.
         """
-        changed = self._find_changed_constant()  # while the original is run
+        changed = self._check_layers()  # while the original is run
         reference = find_reference()
         if self.is_strict:
             self._require_independence(reference)
@@ -503,7 +503,13 @@ class IrCheck(NetworkCheck):
         shapes = {name: each.shape for name, each in originals.items()}
         return tuple(GRAPH_DECODER.part.find_outputs(self.spec, shapes))
 
-    def _find_changed_constant(self) -> str:
+    def _check_layers(self) -> str:
+        """Which constant differs from those of the original, and how; empty if none does. The .xml
+        is in memory only here.
+
+        Raises:
+            RandomNetworkError: a layer draws random numbers.
+        """
         layers = IrLayers.read(self.xml)
         if kinds := layers.find_types(_RANDOM):
             raise self.create_random_error(f"it has the operation {', '.join(kinds)}")

@@ -49,10 +49,11 @@ class Framework(_StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> Framework | None:
         """A framework whose format a feature or an installed package adds."""
+        if not isinstance(value, str):
+            return None
         formats = _ADDED_FORMATS
         if value not in formats.builtin and value not in installed(formats.group):
             return None
-        assert isinstance(value, str)
         member = str.__new__(cls, value)
         member._name_ = value.upper()
         member._value_ = value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field, replace
+from operator import attrgetter
 from pathlib import Path
 
 from posezoo.core.convert.conversion_plan import (
@@ -115,10 +116,10 @@ def make_plan(
     irs = plan_irs(
         resolved, options, mo_version=program.version if program else "", is_good=is_good
     )
-    obstacles = [ir.target.obstacle for ir in irs if not ir.is_up_to_date]
-    obstacle = next(filter(None, obstacles), None)
+    due = [ir.target for ir in irs if not ir.is_up_to_date]
+    obstacle = next(filter(None, map(attrgetter("obstacle"), due)), None)
     plan = Plan(resolved, irs, obstacle=obstacle, program=program, stored=stored)
-    is_done = resolved.spec.is_converted and not obstacles
+    is_done = resolved.spec.is_converted and not due
     if obstacle or is_done:
         return plan
     if resolved.runs_upstream_code:

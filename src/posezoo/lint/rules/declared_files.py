@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from urllib.parse import urlsplit
 
 from posezoo.core.declarations.model import CompositeSpec, SourceFile
@@ -267,10 +268,8 @@ def framework_files(view: ModelView) -> Violations:
         return
     if spec.has_pre_convert:  # the framework is that of the file it makes
         return
-    names = [
-        spec.checkpoint,
-        *(name for file in spec.files for name in (file.name, *file.contains)),
-    ]
+    contained = chain.from_iterable(file.contains for file in spec.files)
+    names = [spec.checkpoint, *spec.file_names, *contained]
     suffixes = sorted(each for each in frameworks if any(name.endswith(each) for name in names))
     allowed = "pytorch"
     if spec.network is None:
