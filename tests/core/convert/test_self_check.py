@@ -150,6 +150,9 @@ def replace_constant(node, values):
         target.replace_source_output(new.output(0))
 
 
+@pytest.mark.parametrize(
+    "model", [*KINDS, pytest.param("blazepose-detector", marks=pytest.mark.slow)], indirect=True
+)
 @pytest.mark.usefixtures("step_by_step")
 def test_a_large_original_is_proven_or_refused_after_its_runtime_was_closed(model):
     spec, layout = model
