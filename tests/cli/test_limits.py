@@ -346,7 +346,7 @@ def piped(text: str, descriptor: int) -> Iterator[None]:
     [
         (PEOPLE, "dataset info --images . --annotations {}"),
         ("movenet-thunder", "mirror create m --dry_run --list {}"),
-        ('{"findings": []}', "verify --metadata movenet-thunder --baseline {}"),
+        ('{"findings": []}', "verify --metadata net --models_dir models --baseline {}"),
         ("[]", "recommend --figures {}"),
         ("[]", "record {}"),
         ("", "verify movenet-thunder --weights_dir . --lock {}"),
@@ -354,6 +354,7 @@ def piped(text: str, descriptor: int) -> Iterator[None]:
 )
 def test_a_pipe_of_the_shell_is_read_like_a_file(tmp_path, file, command):
     (tmp_path / "file.json").write_text(file)
+    write_model(tmp_path / "models", "net", model_yml())
     expected = posezoo(*command.format("file.json").split(), cwd=tmp_path)
     for name, descriptor in {"/dev/fd/63": 63, "/dev/stdin": 0}.items():
         with piped(file, descriptor):
