@@ -28,7 +28,7 @@ from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import open_registry
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.settings import read_settings, to_settings
-from posezoo.core.workers import processes
+from posezoo.core.workers import processes, retries
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -82,9 +82,10 @@ def fetch(tmp_path: Path) -> Fetch:
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch, tmp_path_factory):
-    """No internet, a home folder of its own, and the working folder of all tests."""
+    """No internet, short pauses, a home folder of its own, and the working folder of all tests."""
     monkeypatch.setattr(socket.socket, "connect", _connect_locally)
     monkeypatch.setattr(socket, "getaddrinfo", _resolve_locally)
+    monkeypatch.setattr(retries, "_FIRST_PAUSE_S", 0.01)
     monkeypatch.setenv("HOME", tempfile.mkdtemp(prefix="home", dir=tmp_path_factory.getbasetemp()))
     yield
     os.chdir(ROOT)  # a test may have gone to a folder that is removed now
