@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -204,6 +205,102 @@ def test_a_quiet_run_prints_nothing(blazepose, camera, tmp_path):
     ended = run(blazepose, "-i", camera, "-o", tmp_path / "out", "--quiet")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     assert (tmp_path / "out" / "poses.json").is_file()
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A disk of 1 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("cannot mount a tmpfs here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def copies_of(photo: Path, folder: Path, count: int) -> Path:
+    folder.mkdir()
+    for number in range(count):
+        shutil.copy(photo, folder / f"{number:02}.png")
+    return folder
+
+
+def test_a_full_disk_keeps_the_poses_of_the_pictures_that_are_there(
+    blazepose, camera, small_disk, tmp_path
+):
+    photos = copies_of(camera, tmp_path / "photos", 12)
+    ended = run(blazepose, "-i", photos, "-o", small_disk / "out")
+    assert ended.returncode == 1
+    pictures = sorted((small_disk / "out").glob("*.png"))
+    poses = json.loads((small_disk / "out" / "poses.json").read_text())
+    assert len(pictures) > 1
+    assert [Path(each["picture"]) for each in poses["images"]] == pictures
+    missing = [Path(each["image"]).name for each in poses["failed"]]
+    assert missing == [f"{number:02}.png" for number in range(len(pictures), 12)]
+    assert "poses.png: cannot be written: No space left on device" in ended.stderr
+    count = 12 - len(pictures)
+    named = f"{count} inputs without a complete result: {photos / missing[0]}, "
+    assert named in ended.stderr and f" and {count - 3} more\n" in ended.stderr
+
+
+def test_on_a_full_disk_the_last_picture_makes_room_for_the_poses(
+    blazepose, camera, small_disk, tmp_path
+):
+    """All pictures fit, but poses.json does not."""
+    photos = copies_of(camera, tmp_path / "photos", 2)
+    small = run(blazepose, "-i", photos, "-o", tmp_path / "out")
+    assert small.returncode == 0
+    used = sum(-(-path.stat().st_size // 4096) for path in (tmp_path / "out").glob("*.png"))
+    (small_disk / "other").write_bytes(bytes((1 << 20) - (used + 1) * 4096))
+    ended = run(blazepose, "-i", photos, "-o", small_disk / "out")
+    assert ended.returncode == 1
+    assert f"error: {small_disk}/out/poses.json: cannot be written: No space left" in ended.stderr
+    assert f"1 input without a complete result: {photos / '01.png'}\n" in ended.stderr
+    poses = json.loads((small_disk / "out" / "poses.json").read_text())
+    assert [Path(each["image"]).name for each in poses["images"]] == ["00.png"]
+    assert sorted(path.name for path in (small_disk / "out").iterdir()) == [
+        "00_poses.png",
+        "poses.json",
+    ]
+
+
+@pytest.mark.parametrize("left", [300_000, 40_000])
+def test_a_video_on_a_full_disk_keeps_the_keypoints_of_its_first_frames(
+    blazepose, camera, small_disk, tmp_path, left
+):
+    (small_disk / "other").write_bytes(bytes((1 << 20) - left))
+    clip = video_of(camera, tmp_path / "clip.avi", 100)
+    ended = run(blazepose, "-i", clip, "-o", small_disk / "out")
+    assert ended.returncode == 1
+    assert "cannot be written: No space left on device" in ended.stderr
+    (row,) = json.loads((small_disk / "out" / "poses.json").read_text())["videos"]
+    frames = json.loads(Path(row["keypoints"]).read_text("utf-8"))["frames"]
+    assert row["picture"] is None and 0 < len(frames) == row["frames"] < 100
+    assert sorted(path.name for path in (small_disk / "out").iterdir()) == [
+        "clip_poses.json",
+        "poses.json",
+    ]
+
+
+def test_an_interrupt_between_photos_keeps_those_that_are_done(blazepose, camera, tmp_path):
+    photos = copies_of(camera, tmp_path / "photos", 300)
+    words = ["run", "blazepose-full", "--download_dir", blazepose.output_dir]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "posezoo", *words, "-i", photos, "-o", tmp_path / "out"],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,
+    )
+    wait_until(lambda: len(list((tmp_path / "out").glob("*.png"))) > 3)
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=HANG_S)
+    assert child.returncode == 130
+    poses = json.loads((tmp_path / "out" / "poses.json").read_text())
+    done = [Path(each["picture"]) for each in poses["images"]]
+    assert len(done) > 1 and set(done) <= set((tmp_path / "out").glob("*.png"))
+    assert len(poses["failed"]) == 300 - len(done)
+    assert f"{300 - len(done)} inputs without a complete result: " in errors
 
 
 def test_an_unreadable_photo_is_reported_and_the_others_are_processed(blazepose, camera, tmp_path):

@@ -405,7 +405,12 @@ class InputRunner:
         self.images: list[dict[str, Any]] = []
         self.videos: list[dict[str, Any]] = []
         self.skeletons: set[Skeleton] = set()  # of the poses
-        self.ended_by: BaseException | None = None  # ^C, which ends a camera
+        #: The kind and the name of each input that has no result so far, and was not reported.
+        self.missing = [("image", image.name) for image in self.inputs.images]
+        self.missing += [("video", video.source.name) for video in self.inputs.videos]
+        #: What ended the run early, and is raised once its results are written: ^C, which ends a
+        #: camera, or a disk that is full.
+        self.ended_by: BaseException | None = None
 
     @property
     def people_from(self) -> list[str]:
@@ -427,14 +432,28 @@ class InputRunner:
         return has_empty_image or any(not video["people"] for video in self.videos)
 
     def run_all(self) -> None:
-        """Run the model on the images, then on the videos."""
+        """Run the model on the images, then on the videos.
+
+        What ends the run early is raised if there are no results, and else kept in ``ended_by``.
+        """
         # A folder that cannot be written is one error, not one for each image.
         with staging_dir(self.results.parent if self.is_file else self.results):
             pass
-        self._run_on_images()
-        for video in self.inputs.videos:
-            if self.ended_by is None:
-                self._run_on_video(video)
+        try:
+            self._run_on_images()
+            for video in self.inputs.videos:
+                if self.ended_by is None:
+                    self._run_on_video(video)
+        except (PosezooError, KeyboardInterrupt, SignalExit) as error:
+            if not self.has_results:
+                raise
+            self.ended_by = error
+
+    def drop_last_image(self) -> None:
+        """Remove the picture and the poses of the last image: it is missing then."""
+        row = self.images.pop()
+        Path(row["picture"]).unlink(missing_ok=True)
+        self.missing.insert(0, ("image", row["image"]))
 
     def _run_on_images(self) -> None:
         """Read the next images, and find their poses, while one is drawn and written."""
@@ -449,6 +468,7 @@ class InputRunner:
                     raise
                 except (ImageError, OutputError) as error:
                     self.report_failure("image", image.input.name, error)
+                self.missing.pop(0)
 
     def _write_image(self, image: ImageInput, pixels: Image, poses: Sequence[Pose]) -> None:
         self.skeletons |= {pose.layout for pose in poses}
@@ -469,13 +489,50 @@ class InputRunner:
         )
 
     def _run_on_video(self, video: VideoInput) -> None:
-        """Write the annotated video and the keypoints of each frame; ^C ends it, and keeps what is
-        done.
+        """Write the annotated video and the keypoints of each frame; what ends it early, such as
+        ^C, keeps what is done.
         """
         source = video.source
         target = self._names.video_path(video.stem)
         keypoints = None if self.is_file else self._names.path_for(video.stem, ".json")
-        frames = people = 0
+        people_from = self.estimator.people_from
+        if self.estimator.follows_one_person:
+            people_from = TRACKING
+        width, height = source.size
+        row: dict[str, Any] = {
+            "video": source.name,
+            "picture": str(target),
+            "keypoints": str(keypoints) if keypoints else None,
+            "frames": 0,
+            "people": 0,
+            "people_from": people_from,
+            "width": width,
+            "height": height,
+        }
+        try:
+            self._write_video(video, target, keypoints, row)
+        except DiskError:
+            row["picture"] = None
+            raise
+        except (ImageError, OutputError) as error:
+            row["picture"] = None
+            self.report_failure("video", source.name, error)
+        except (KeyboardInterrupt, SignalExit) as signal:
+            if not row["frames"]:
+                raise
+            self.ended_by = signal
+        finally:
+            if row["frames"]:
+                self.videos.append(row)
+        self.missing.pop(0)
+
+    def _write_video(
+        self, video: VideoInput, target: Path, keypoints: Path | None, row: dict[str, Any]
+    ) -> None:
+        """Write the annotated video and, if they have a file, the keypoints; ``row`` counts the
+        frames, and the most people in one.
+        """
+        source = video.source
         with ExitStack() as stack:
             stack.enter_context(self.timer.time_step("videos"))
             written = None
@@ -486,45 +543,23 @@ class InputRunner:
             output = open_output(target, source, may_drop=video.is_live, force=self.force)
             stack.callback(output.close)
             read = stack.enter_context(closing(source.frames()))
-            try:
-                results = self.estimator.stream(
-                    islice(read, self.limit),
-                    attrgetter("image"),
-                    is_video=True,
-                    track=self.video.track,
-                    smooth=self.video.smooth,
-                    detect_every=self.video.detect_every,
-                    time_s=source.time_s,
+            results = self.estimator.stream(
+                islice(read, self.limit),
+                attrgetter("image"),
+                is_video=True,
+                track=self.video.track,
+                smooth=self.video.smooth,
+                detect_every=self.video.detect_every,
+                time_s=source.time_s,
+            )
+            stack.enter_context(closing(results))
+            for frame, poses in results:
+                self.skeletons |= {pose.layout for pose in poses}
+                self.publish(source, frame, poses)
+                if written:
+                    written.append(frame_to_json(frame, poses))
+                output.write(
+                    frame, draw(frame.image, poses, min_score=self.min_score, in_place=True)
                 )
-                with closing(results):
-                    for frame, poses in results:
-                        self.skeletons |= {pose.layout for pose in poses}
-                        self.publish(source, frame, poses)
-                        if written:
-                            written.append(frame_to_json(frame, poses))
-                        output.write(
-                            frame,
-                            draw(frame.image, poses, min_score=self.min_score, in_place=True),
-                        )
-                        frames += 1
-                        people = max(people, len(poses))
-            except (KeyboardInterrupt, SignalExit) as signal:
-                self.ended_by = signal
-        if not frames:
-            return
-        people_from = self.estimator.people_from
-        if self.estimator.follows_one_person:
-            people_from = TRACKING
-        width, height = source.size
-        self.videos.append(
-            {
-                "video": source.name,
-                "picture": str(target),
-                "keypoints": str(keypoints) if keypoints else None,
-                "frames": frames,
-                "people": people,
-                "people_from": people_from,
-                "width": width,
-                "height": height,
-            }
-        )
+                row["frames"] += 1
+                row["people"] = max(row["people"], len(poses))
