@@ -6,6 +6,7 @@ incomplete file with grey, and a file with too many pixels would need too much m
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import struct
@@ -26,6 +27,12 @@ SUFFIXES = frozenset({".avif", ".bmp", ".jp2", ".jpeg", ".jpg", ".png", ".tif", 
 
 # The suffixes of cameras' raw photos: in some of them, OpenCV would read only a small preview.
 _RAW_SUFFIXES = frozenset({".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".raw", ".rw2"})
+
+#: The suffixes of images that are not read: those in a folder are named in a warning.
+UNREAD_SUFFIXES = _RAW_SUFFIXES | {
+    *(".exr", ".gif", ".hdr", ".heic", ".heif", ".hif", ".ico", ".jfif", ".jxl", ".pbm", ".pgm"),
+    *(".pnm", ".ppm", ".psd", ".svg", ".tga"),
+}
 
 #: Two free photos of 512 x 512 pixels: a portrait in colour, and a man behind a camera in grey.
 #: README.txt beside them credits them.
@@ -107,10 +114,26 @@ def _read_file(path: Path) -> bytes:
             )
         data = path.read_bytes()
     except OSError as error:
-        raise ImageError(f"{path}: cannot be read: {os_reason(error)}") from error
+        reason = explain_link(path) or f"cannot be read: {os_reason(error)}"
+        raise ImageError(f"{path}: {reason}") from error
     if not data:
         raise ImageError(f"{path}: the file is empty", hint="copy or download the file again")
     return data
+
+
+def explain_link(path: Path) -> str:
+    """Why a symbolic link leads to no file; empty if it leads to one, or is no link."""
+    if not path.is_symlink():
+        return ""
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "is a link that leads back to itself"
+        if error.errno == errno.ENOENT:
+            return f"is a link that leads nowhere: there is no {path.readlink()}"
+        return f"is a link to {path.readlink()}: {os_reason(error)}"
+    return ""
 
 
 def is_still(path: Path) -> bool:

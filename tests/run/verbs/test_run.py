@@ -193,6 +193,39 @@ def test_images_are_named_as_files_folders_and_globs(blazepose, camera, tmp_path
     assert images == ["camera_poses.png", "a_poses.png", "b_poses.png", "a_poses_2.png"]
 
 
+def test_hidden_files_of_a_folder_are_left_out_and_broken_links_are_named(
+    blazepose, camera, tmp_path
+):
+    photos = copies_of(camera, tmp_path / "photos", 1)
+    clean = run(blazepose, "-i", photos, "-o", tmp_path / "out")
+    assert (clean.returncode, clean.stderr) == (0, "")
+    shutil.copy(camera, photos / ".hidden.png")
+    (photos / "._00.png").write_bytes(b"what macOS puts beside a file")
+    (photos / "gone.png").symlink_to("nowhere.png")
+    left_out = "1 left out: gone.png (is a link that leads nowhere: there is no nowhere.png)"
+    ended = run(blazepose, "-i", photos, "-o", tmp_path / "out", "--format", "json")
+    assert (ended.returncode, ended.stderr) == (0, f"warning: {photos}: {left_out}\n")
+    assert [image["image"] for image in json.loads(ended.stdout)["images"]] == [
+        str(photos / "00.png")
+    ]
+
+
+@pytest.mark.parametrize("verb", ["run", "demo"])
+@pytest.mark.parametrize(
+    ("target", "problem"),
+    [
+        ("nowhere.jpg", "is a link that leads nowhere: there is no nowhere.jpg"),
+        ("link.jpg", "is a link that leads back to itself"),
+    ],
+)
+def test_a_link_that_leads_to_no_file_is_said_to_be_one(tmp_path, verb, target, problem):
+    (tmp_path / "link.jpg").symlink_to(target)
+    silent = ("-no_show",) if verb == "demo" else ()
+    ended = posezoo(verb, "--input", "link.jpg", *silent, cwd=tmp_path)
+    assert ended.returncode == 1
+    assert problem in ended.stderr and "did you mean" not in ended.stderr
+
+
 def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(blazepose, camera, tmp_path):
     ended = run(blazepose, "-i", camera, "-o", tmp_path / "out", "--height", 300)
     assert ended.returncode == 1

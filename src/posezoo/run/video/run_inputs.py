@@ -5,11 +5,9 @@ and the names of its results.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import KW_ONLY, dataclass
-from glob import glob
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
@@ -35,7 +33,7 @@ from posezoo.core.workers.signals import SignalExit
 from posezoo.poses.drawing import draw
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Image
-from posezoo.run.images import read_image, require_image, write_image
+from posezoo.run.images import explain_link, read_image, require_image, write_image
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.video.frame_outputs import (
     CODECS,
@@ -46,18 +44,13 @@ from posezoo.run.video.frame_outputs import (
 )
 from posezoo.run.video.frame_publishers import FramePublisher
 from posezoo.run.video.frame_rate import StepTimer
+from posezoo.run.video.frame_sources import ANNOTATED, VIDEO_SUFFIXES, list_images
 from posezoo.run.video.video_options import VideoOptions
 
 if TYPE_CHECKING:
     from posezoo.core.download.options import DownloadOptions
     from posezoo.core.events import Listener
     from posezoo.run.video.frame_sources import FrameSource
-
-_ANNOTATED = re.compile(r".*_poses(_\d+)?")
-
-#: The suffixes of videos that are downloaded before they are played; any other address is a live
-#: stream.
-VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
 
 # A network camera that restarts answers again within a minute.
 _RECONNECT_S = 60.0
@@ -223,24 +216,20 @@ def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> lis
     """The images that files, folders and globs name; the images of a folder are in alphabetical
     order.
 
-    For folders and globs, annotated images of an earlier run are left out. A name without images
-    causes a warning, no images at all an ImageError.
+    For folders and globs, annotated images of an earlier run are left out, without a warning. A
+    name without images causes a warning, no images at all an ImageError.
     """
-    from posezoo.run.images import SUFFIXES
-
     images = []
     for name in names:
-        candidates = _list_candidates(name)
-        if candidates is None:
+        listed = list_images(name)
+        if listed is None:
             images.append(Path(name))
             continue
-        matches = sorted(
-            file
-            for file in candidates
-            if os.path.isfile(file) and not _ANNOTATED.fullmatch(file.stem)
-        )
+        if listed.left_out:
+            warn(f"{name}: {listed.describe_left_out()}")
+        matches = [file for file in listed.images if not ANNOTATED.fullmatch(file.stem)]
         if not matches:
-            warn(f"{name}: no images there (looked for {' '.join(sorted(SUFFIXES))})")
+            warn(f"{name}: no images there ({listed.hint})")
         images += matches
     # A name without a suffix is probably that of a model, which stands before --input.
     unknown = [path for path in images if not path.suffix and not os.path.exists(path)]
@@ -263,6 +252,8 @@ def _explain_missing(name: str) -> str:
     if explanation := explain_windows_path(name):
         return explanation
     path = Path(name)
+    if problem := explain_link(path):
+        return f"it {problem}"
     if path.is_dir():
         return "name images, folders or quoted globs"
     neighbours = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
@@ -274,17 +265,6 @@ def _explain_missing(name: str) -> str:
             f"there is no such file; a model stands before --input: posezoo run {name} --input FILE"
         )
     return "there is no such file: name images, folders or quoted globs"
-
-
-def _list_candidates(name: str) -> list[Path] | None:
-    """The files that a folder or glob names; None if the name is that of a file."""
-    from posezoo.run.images import SUFFIXES
-
-    if os.path.isdir(name):
-        return [file for file in Path(name).iterdir() if file.suffix.lower() in SUFFIXES]
-    if any(character in name for character in "*?[") and not os.path.exists(name):
-        return list(map(Path, glob(name, recursive=True)))
-    return None
 
 
 def require_fitting_output(output: Path, inputs: RunInputs) -> None:
