@@ -220,6 +220,23 @@ def test_what_cannot_be_meant_is_answered_with_a_hint():
         posezoo.get("blazepose-full", outputdir="x")
 
 
+@pytest.mark.parametrize(
+    ("name", "precision", "hint"),
+    [
+        ("movenet-thunder", "INT8", "did you mean FP16-INT8?"),
+        (None, "INT8", "did you mean FP16-INT8?"),
+        ("blazepose-full", "INT8", "blazepose-full has FP32, FP16"),
+        ("blazepose-full", "FP61", "did you mean FP16?"),
+    ],
+)
+def test_a_precision_is_suggested_that_the_model_has(name, precision, hint):
+    for function in (posezoo.load, *((posezoo.get,) if name else ())):
+        with pytest.raises(posezoo.PosezooError) as caught:
+            function(name, precision=precision)
+        assert caught.value.problem == f"no precision is called {precision!r}"
+        assert caught.value.hint == hint
+
+
 def test_weights_of_one_s_own_become_ir_where_the_command_line_puts_them(shared, tmp_path):
     pytest.importorskip("torch", reason="needs torch")
     name = "mobile_pose_mobilenetv3_small"

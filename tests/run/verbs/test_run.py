@@ -174,6 +174,27 @@ def run(blazepose, *args: object, model: str = "blazepose-full", **environ: str)
     return posezoo("run", model, *places, *args, **environ)
 
 
+def test_int8_that_a_model_does_not_have_leads_to_the_one_that_it_has(tmp_path):
+    environ = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    quantize = "posezoo quantize {} --dataset_dir PHOTOS"
+    for model, start in (("movenet-thunder", "choose FP16-INT8; or: "), ("movenet-lightning", "")):
+        ended = posezoo("run", model, "--precision", "FP32-INT8", **environ)
+        assert ended.returncode == 1
+        assert f"no conversion makes FP32-INT8, and {tmp_path}" in ended.stderr
+        assert ended.stderr.endswith(f"  hint: {start}{quantize.format(model)}\n")
+
+
+def test_precision_may_also_be_spelled_as_the_flag_of_get_and_be_abbreviated(
+    blazepose, camera, tmp_path
+):
+    for flag in ("--precision", "--precisions", "--prec"):
+        ended = run(blazepose, "-i", camera, "-o", tmp_path / "out", flag, "FP32")
+        assert ended.returncode == 0, ended.stderr
+        assert "ran         blazepose-full (FP32 IR)" in ended.stdout
+        wrong = posezoo("verify", "blazepose-full", flag, "FP32,FP8")
+        assert wrong.returncode == 2 and "got 'FP32,FP8'" in wrong.stderr
+
+
 def test_images_are_named_as_files_folders_and_globs(blazepose, camera, tmp_path):
     (tmp_path / "folder").mkdir()
     shutil.copy(camera, tmp_path / "folder" / "a.png")
