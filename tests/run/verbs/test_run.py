@@ -740,6 +740,19 @@ def write_clip(frames: list[np.ndarray], folder: Path) -> tuple[Path, Path]:
     return clip, stills
 
 
+@pytest.mark.parametrize("verb", [("run",), ("demo", "-no_show", "-m")])
+def test_without_a_detector_it_cannot_run_on_each_nth_frame(camera, tmp_path, verb):
+    xml = write_ir(tmp_path / "own.xml", SILENT_HEATMAPS, image=(1, 3, 256, 192))
+    clip = video_of(camera, tmp_path / "clip.avi")
+    words = ("-i", clip, "-o", tmp_path / "out.mp4", "--as", "hrnet-w32", "--detector", "none")
+    ended = posezoo(*verb, xml, *words, "--detect_every", 2)
+    assert ended.returncode == 1
+    assert "error: --detect_every needs a detector, and own runs without one\n" in ended.stderr
+    assert not (tmp_path / "out.mp4").exists()
+    assert posezoo(*verb, xml, *words).returncode == 0
+    assert len(read_video(tmp_path / "out.mp4")) == 6
+
+
 @pytest.mark.slow
 def test_who_enters_a_video_is_found_within_three_frames_and_who_leaves_goes(
     npm_mirror, photos, tmp_path

@@ -389,8 +389,7 @@ def _choose_model(args: _Args, context: Context) -> ChosenModel:
 
 def _kind_of_input(text: str, suffix: str) -> str:
     """What a name that is no model probably names; empty if it is no input either."""
-    from posezoo.run.images import SUFFIXES
-    from posezoo.run.video.frame_sources import VIDEO_SUFFIXES
+    from posezoo.run.images import SUFFIXES, VIDEO_SUFFIXES
 
     if suffix in VIDEO_SUFFIXES:
         return "a video"

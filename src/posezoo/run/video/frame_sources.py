@@ -39,15 +39,12 @@ from posezoo.run.images import (
     MAX_PIXELS,
     SUFFIXES,
     UNREAD_SUFFIXES,
+    VIDEO_SUFFIXES,
     Image,
     explain_link,
     is_still,
 )
 from posezoo.run.runtime.estimator import USUAL_FPS
-
-#: The suffixes of videos that are downloaded before they are played; any other address is a live
-#: stream.
-VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
 
 #: The stems of annotated images and videos.
 ANNOTATED = re.compile(r".*_poses(_\d+)?")

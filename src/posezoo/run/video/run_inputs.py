@@ -33,7 +33,15 @@ from posezoo.core.workers.signals import SignalExit
 from posezoo.poses.drawing import draw
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Image
-from posezoo.run.images import explain_link, read_image, require_image, write_image
+from posezoo.run.images import (
+    SUFFIXES,
+    VIDEO_SUFFIXES,
+    explain_link,
+    is_still,
+    read_image,
+    require_image,
+    write_image,
+)
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.video.frame_outputs import (
     CODECS,
@@ -44,7 +52,7 @@ from posezoo.run.video.frame_outputs import (
 )
 from posezoo.run.video.frame_publishers import FramePublisher
 from posezoo.run.video.frame_rate import StepTimer
-from posezoo.run.video.frame_sources import ANNOTATED, VIDEO_SUFFIXES, list_images
+from posezoo.run.video.frame_sources import ANNOTATED, list_images
 from posezoo.run.video.video_options import VideoOptions
 
 if TYPE_CHECKING:
@@ -167,8 +175,6 @@ def reconnect_seconds(name: str, chosen_s: float | None) -> float:
 
 
 def _is_file_address(name: str) -> bool:
-    from posezoo.run.images import SUFFIXES
-
     suffix = Path(urlsplit(name).path).suffix.lower() if _is_http(name) else ""
     return suffix in SUFFIXES or suffix in VIDEO_SUFFIXES
 
@@ -188,8 +194,6 @@ def _is_live(name: str) -> bool:
 
 def _is_video(path: Path) -> bool:
     """Whether a file is played rather than read as an image, which may also have no suffix."""
-    from posezoo.run.images import is_still
-
     return bool(path.suffix) and not is_still(path)
 
 
