@@ -413,6 +413,28 @@ def test_an_empty_folder_an_unknown_device_and_a_full_folder_are_one_line_each(
         assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
+def test_a_picture_goes_through_a_pipe_which_is_not_replaced(blazepose, camera, tmp_path):
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    with (tmp_path / "received.png").open("wb") as received:
+        reader = subprocess.Popen(["cat", pipe], stdout=received)
+        ended = run(blazepose, "-i", camera, "-o", pipe)
+        assert reader.wait(timeout=HANG_S) == 0
+    assert ended.returncode == 0, ended.stderr
+    assert pipe.is_fifo() and cv2.imread(str(tmp_path / "received.png")).shape == (512, 512, 3)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
+def test_an_output_that_is_a_link_to_itself_is_one_line_of_error(blazepose, camera, tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    for words in (("run", "blazepose-full"), ("demo", "-no_show", "-m", "blazepose-full")):
+        places = ("--weights_dir", blazepose.output_dir)
+        ended = posezoo(*words, *places, "-i", camera, "-o", tmp_path / "loop" / "out")
+        assert ended.returncode == 1
+        assert "link" in ended.stderr and ended.stderr.count("error: ") == 1
+
+
 def test_a_folder_that_cannot_be_written_is_one_error_and_not_one_for_each_image(
     blazepose, camera, tmp_path
 ):

@@ -310,9 +310,7 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
         self._count = 0
         self.rest: dict[str, object] = {}
         # A device or a pipe must not be replaced by a file.
-        self._is_stream = is_device(path) or (
-            path.exists() and not path.is_file() and not path.is_dir()
-        )
+        self._is_stream = is_device(path)
         self._part = path if self._is_stream else path.with_name(f".{path.name}.{os.getpid()}.part")
         with writing(self.path):
             create_parent(path)
