@@ -389,6 +389,27 @@ def test_a_damaged_photo_is_one_line_of_error(blazepose, tmp_path):
     assert ended.stdout == ""
 
 
+def test_a_broken_video_is_reported_and_the_others_are_played_also_those_of_a_glob(
+    blazepose, camera, tmp_path
+):
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    video_of(camera, clips / "good.avi")
+    (clips / "broken.avi").write_bytes(bytes(10_000))
+    problem = f"error: {clips}/broken.avi: is not an image, and not a video that FFmpeg can play\n"
+    for inputs in ([clips / "broken.avi", clips / "good.avi"], [clips / "*.avi"]):
+        ended = run(blazepose, "-i", *inputs, "-o", tmp_path / "out", "--format", "json")
+        assert ended.returncode == 1 and problem in ended.stderr
+        told = json.loads(ended.stdout)
+        assert [(video["video"], video["frames"]) for video in told["videos"]] == [
+            (str(clips / "good.avi"), 6)
+        ]
+        assert [failed["video"] for failed in told["failed"]] == [str(clips / "broken.avi")]
+    alone = run(blazepose, "-i", clips / "broken.avi", "-o", tmp_path / "none")
+    assert (alone.returncode, alone.stdout) == (1, "") and problem in alone.stderr
+    assert not (tmp_path / "none").exists()
+
+
 def test_an_input_is_never_overwritten_by_its_annotated_image(blazepose, camera, tmp_path):
     actual = camera.rename(tmp_path / "camera_poses.png")
     before = actual.read_bytes()

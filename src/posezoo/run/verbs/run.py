@@ -327,8 +327,11 @@ class _Failures:
         self.console.print_error(error)
         self.rows.append({kind: name, "reason": error.problem})
 
-    def report_video(self, error: PosezooError) -> None:
-        self.report("video", error.problem.partition(": ")[0], error)
+    def report_input(self, error: PosezooError) -> None:
+        from posezoo.run.images import is_still
+
+        name = error.problem.partition(": ")[0]
+        self.report("image" if is_still(Path(name)) else "video", name, error)
 
 
 def _open_inputs(
@@ -349,7 +352,7 @@ def _open_inputs(
         context.download_options,
         listener=console,
         warn=console.warn,
-        report_error=failures.report_video,
+        report_error=failures.report_input,
         reconnect_s=args.reconnect,
     )
 

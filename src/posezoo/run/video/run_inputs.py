@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
@@ -20,6 +20,7 @@ from posezoo.core.declarations.safe_names import avoid_reserved, case_folded
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import (
     DiskError,
+    DownloadError,
     ImageError,
     OutputError,
     PosezooError,
@@ -52,7 +53,7 @@ from posezoo.run.video.frame_outputs import (
 )
 from posezoo.run.video.frame_publishers import FramePublisher
 from posezoo.run.video.frame_rate import StepTimer
-from posezoo.run.video.frame_sources import ANNOTATED, list_images
+from posezoo.run.video.frame_sources import ANNOTATED, list_images, open_source
 from posezoo.run.video.video_options import VideoOptions
 
 if TYPE_CHECKING:
@@ -114,46 +115,79 @@ def open_inputs(
         options: how they are downloaded.
         listener: receives the events of downloads.
         warn: receives a warning for each name without images, and if a live source drops.
-        report_error: receives the reason if a video ends too early.
+        report_error: receives the reason if a file cannot be downloaded, or a video cannot be
+            opened or ends too early; the others are opened.
         reconnect_s: for how many seconds a live source that dropped is opened again.
 
     Raises:
-        ImageError: a video cannot be opened, or no file is an image.
-        SourceError: a file cannot be downloaded.
+        ImageError: no input can be opened, or no file is an image.
+        SourceError: the first file cannot be downloaded, and no other input can be opened.
     """
-    from posezoo.run.video.frame_sources import open_source
-
-    images = []
-    videos = []
-    plain = []
-    for name in names:
-        if _is_file_address(name):
-            path = _download(name, folder, options, listener)
-            shown = redact_secrets(name)
-            if _is_video(path):
-                source = open_source(str(path), report_error=report_error)
-                source.name = shown
-                videos.append(VideoInput(source, path.stem, is_live=False))
-            else:
-                images.append(ImageInput(path, shown))
-        elif _is_live(name):
-            source = open_source(
-                name,
-                report_error=report_error,
-                reconnect_s=reconnect_seconds(name, reconnect_s),
-                warn=warn,
-            )
-            videos.append(VideoInput(source, _stem_of_live(name), is_live=True))
-        elif os.path.isfile(name) and _is_video(Path(name)):
-            source = open_source(name, report_error=report_error)
-            videos.append(VideoInput(source, Path(name).stem, is_live=False))
-        else:
-            plain.append(name)
+    opened = _OpenedInputs(folder, options, listener, warn, report_error, reconnect_s)
+    plain = [name for name in names if not opened.add(name)]
     if plain:
-        images += [ImageInput(path, str(path)) for path in expand_image_paths(plain, warn)]
+        for path in expand_image_paths(plain, warn):
+            if not opened.add(str(path)):
+                opened.images.append(ImageInput(path, str(path)))
+    images = opened.images
+    videos = opened.videos
+    if not images and not videos:
+        raise opened.errors[0]
+    for error in opened.errors:
+        report_error(error)
     if images and not videos:
         _require_one_image(images)
     return RunInputs(tuple(images), tuple(videos))
+
+
+@dataclass
+class _OpenedInputs:
+    """The inputs so far, and why others could not be opened; as for ``open_inputs``."""
+
+    folder: Path
+    options: DownloadOptions
+    listener: Listener
+    warn: Callable[[str], None]
+    report_error: Callable[[PosezooError], None]
+    reconnect_s: float | None
+    images: list[ImageInput] = field(default_factory=list)
+    videos: list[VideoInput] = field(default_factory=list)
+    errors: list[PosezooError] = field(default_factory=list)
+
+    def add(self, name: str) -> bool:
+        """Open an address, a camera or a video; False if the name is none of these."""
+        is_file_address = _is_file_address(name)
+        is_live = not is_file_address and _is_live(name)
+        if not (is_file_address or is_live or (os.path.isfile(name) and _is_video(Path(name)))):
+            return False
+        try:
+            if is_file_address:
+                self._add_download(name)
+            elif is_live:
+                self._add_video(name, _stem_of_live(name), is_live=True)
+            else:
+                self._add_video(name, Path(name).stem)
+        except (ImageError, DownloadError) as error:
+            self.errors.append(error)
+        return True
+
+    def _add_download(self, url: str) -> None:
+        path = _download(url, self.folder, self.options, self.listener)
+        shown = redact_secrets(url)
+        if _is_video(path):
+            self._add_video(str(path), path.stem, shown=shown)
+        else:
+            self.images.append(ImageInput(path, shown))
+
+    def _add_video(self, name: str, stem: str, *, is_live: bool = False, shown: str = "") -> None:
+        source = open_source(
+            name,
+            report_error=self.report_error,
+            reconnect_s=reconnect_seconds(name, self.reconnect_s) if is_live else 0.0,
+            warn=self.warn,
+        )
+        source.name = shown or source.name
+        self.videos.append(VideoInput(source, stem, is_live))
 
 
 def _require_one_image(images: Sequence[ImageInput]) -> None:
@@ -220,8 +254,9 @@ def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> lis
     """The images that files, folders and globs name; the images of a folder are in alphabetical
     order.
 
-    For folders and globs, annotated images of an earlier run are left out, without a warning. A
-    name without images causes a warning, no images at all an ImageError.
+    For folders and globs, annotated images of an earlier run are left out, without a warning.
+    Globs also give files that are no images, such as videos. A name without images causes a
+    warning, no images at all an ImageError.
     """
     images = []
     for name in names:
