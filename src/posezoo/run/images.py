@@ -133,7 +133,8 @@ def _read_file(path: Path) -> bytes:
 
 def explain_link(path: Path) -> str:
     """Why a symbolic link leads to no file; empty if it leads to one, or is no link."""
-    if not path.is_symlink():
+    # Path.is_symlink fails in a folder that may not be read.
+    if not os.path.islink(path):  # noqa: PTH114
         return ""
     try:
         path.stat()

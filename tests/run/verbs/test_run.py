@@ -434,6 +434,17 @@ def test_an_empty_folder_an_unknown_device_and_a_full_folder_are_one_line_each(
         assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize("name", ["out.gif", "out.webm"])
+def test_a_format_that_is_not_written_does_not_become_a_folder(blazepose, camera, tmp_path, name):
+    ended = run(blazepose, "-i", camera, "-o", tmp_path / name)
+    assert ended.returncode == 1
+    assert f"error: {tmp_path / name}: files with suffix {name[3:]} cannot be" in ended.stderr
+    assert not (tmp_path / name).exists()
+    (tmp_path / name).mkdir()
+    assert run(blazepose, "-i", camera, "-o", tmp_path / name).returncode == 0
+    assert (tmp_path / name / "camera_poses.png").is_file()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
 def test_a_picture_goes_through_a_pipe_which_is_not_replaced(blazepose, camera, tmp_path):
     pipe = tmp_path / "pipe.png"

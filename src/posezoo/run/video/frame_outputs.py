@@ -123,19 +123,23 @@ def open_output(
 
 def _require_one_image(path: Path, source: FrameSource) -> Path:
     """The only image of a source that is written to an image."""
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        suffixes = " ".join(sorted({*CODECS, *SUFFIXES}))
-        raise OutputError(
-            f"{path}: files with suffix {suffix} cannot be written",
-            hint=f"name a folder, or one of {suffixes}",
-        )
+    if path.suffix.lower() not in SUFFIXES:
+        raise unwritten_format(path)
     if len(source.image_paths) != 1:
         raise OutputError(
             f"{path}: is one image, and {source.name} gives several",
             hint="name a folder, or a video (" + " ".join(sorted(CODECS)) + ")",
         )
     return source.image_paths[0]
+
+
+def unwritten_format(path: Path) -> OutputError:
+    """The error about a picture or video of a format that is not written."""
+    suffixes = " ".join(sorted({*CODECS, *SUFFIXES}))
+    return OutputError(
+        f"{path}: files with suffix {path.suffix.lower()} cannot be written",
+        hint=f"name a folder, or one of {suffixes}",
+    )
 
 
 def _name_images(folder: Path, images: Sequence[Path]) -> dict[str, Path]:

@@ -36,6 +36,7 @@ from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Image
 from posezoo.run.images import (
     SUFFIXES,
+    UNREAD_SUFFIXES,
     VIDEO_SUFFIXES,
     explain_link,
     is_still,
@@ -50,6 +51,7 @@ from posezoo.run.video.frame_outputs import (
     frame_to_json,
     is_picture_or_video,
     open_output,
+    unwritten_format,
 )
 from posezoo.run.video.frame_publishers import FramePublisher
 from posezoo.run.video.frame_rate import StepTimer
@@ -268,7 +270,8 @@ def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> lis
             warn(f"{name}: {listed.describe_left_out()}")
         matches = [file for file in listed.images if not ANNOTATED.fullmatch(file.stem)]
         if not matches:
-            warn(f"{name}: no images there ({listed.hint})")
+            kind = "no images but annotated ones" if listed.images else "no images"
+            warn(f"{name}: {kind} there ({listed.hint})")
         images += matches
     # A name without a suffix is probably that of a model, which stands before --input.
     unknown = [path for path in images if not path.suffix and not os.path.exists(path)]
@@ -310,9 +313,12 @@ def require_fitting_output(output: Path, inputs: RunInputs) -> None:
     """Check that a picture or video, if it is one, fits the input.
 
     Raises:
-        OutputError: there are several inputs, or the only one is of the other kind.
+        OutputError: there are several inputs, or the only one is of the other kind; or it is of a
+            format that is not written.
     """
     if not is_picture_or_video(output):
+        if output.suffix.lower() in UNREAD_SUFFIXES | VIDEO_SUFFIXES and not output.is_dir():
+            raise unwritten_format(output)
         return
     is_video = output.suffix.lower() in CODECS
     kind, count = ("video", len(inputs.videos)) if is_video else ("picture", len(inputs.images))
