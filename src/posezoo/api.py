@@ -31,7 +31,14 @@ from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import TAG_MARK
 from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.stage_context import Context
-from posezoo.core.settings import SETTING_NAMES, SETTING_TYPES, read_settings, to_settings
+from posezoo.core.settings import (
+    DEFAULT_MODEL,
+    SECOND_MODEL,
+    SETTING_NAMES,
+    SETTING_TYPES,
+    read_settings,
+    to_settings,
+)
 from posezoo.networks import build_network, is_network
 from posezoo.networks.custom_weights import find_with_checkpoint, with_known_network
 from posezoo.run.load import ChosenModel, Loader, default_runtime
@@ -126,7 +133,7 @@ def get(
     conversion = ConversionOptions(force=force)
     return get_irs(
         model,
-        _precision(precision),
+        _precision(precision, model, context),
         context,
         checkpoint=weights,
         options=conversion,
@@ -259,7 +266,8 @@ def load(
     conversion = ConversionOptions(force=force)
     loader = Loader(context, detector, conversion=conversion, listener=listener)
     if name is None:
-        return loader.prepare(ChosenModel(precision=_precision(precision))).compile(options)
+        chosen = ChosenModel(precision=_precision(precision, None, context))
+        return loader.prepare(chosen).compile(options)
     if not isinstance(name, str) or name.endswith((".xml", *ORIGINALS)):
         if checkpoint is not None or model_name or tag or force:
             raise PosezooError(
@@ -275,7 +283,10 @@ def load(
         context, name, tag, weights, model_name=model_name, skeleton=options.skeleton
     )
     chosen = ChosenModel(
-        model, _precision(precision), checkpoint=weights, is_unnamed=not model_name
+        model,
+        _precision(precision, model, context),
+        checkpoint=weights,
+        is_unnamed=not model_name,
     )
     return loader.prepare(chosen).compile(options)
 
@@ -388,9 +399,17 @@ def _open(flags: dict[str, Any], trust_on_first_use: bool) -> Context:
     return open_context(to_settings(read_settings(flags)), trust_on_first_use=trust_on_first_use)
 
 
-def _precision(text: str) -> Precision:
+def _precision(text: str, model: Model | None, context: Context) -> Precision:
+    """The precision of this name; an error names those of the model (None: the default model)."""
     try:
         return Precision(text)
     except ValueError as error:
-        hint = suggest(str(text).upper(), Precision) or f"use one of {', '.join(Precision)}"
+        registry = context.registry
+        if model is None:
+            has_default = DEFAULT_MODEL in registry.entries
+            model = registry.find(DEFAULT_MODEL if has_default else SECOND_MODEL)
+        parts = registry.parts(model)
+        own = [each for each in Precision if all(each in part.precisions for part in parts)]
+        hint = f"{model.full_name} has {', '.join(own) or 'none'}"
+        hint = suggest(str(text).upper(), own) or hint
         raise PosezooError(f"no precision is called {text!r}", hint=hint) from error
