@@ -413,7 +413,9 @@ def _precision(text: str, model: Model | None, context: Context) -> Precision:
             has_default = DEFAULT_MODEL in registry.entries
             model = registry.find(DEFAULT_MODEL if has_default else SECOND_MODEL)
         parts = registry.parts(model)
-        own = [each for each in Precision if all(each in part.precisions for part in parts)]
-        hint = f"{model.full_name} has {', '.join(own) or 'none'}"
-        hint = suggest(str(text).upper(), own) or hint
+        own_precisions = [
+            each for each in Precision if all(each in part.precisions for part in parts)
+        ]
+        hint = f"{model.full_name} has {', '.join(own_precisions) or 'none'}"
+        hint = suggest(str(text).upper(), own_precisions) or hint
         raise PosezooError(f"no precision is called {text!r}", hint=hint) from error
