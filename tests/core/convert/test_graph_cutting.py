@@ -215,6 +215,21 @@ def test_an_inner_tensor_with_a_wrong_shape_is_reported_in_one_line(tmp_path):
     assert "\n" not in refused.value.problem
 
 
+@pytest.mark.parametrize(
+    ("value", "shape", "expected"),
+    [
+        ([1, 2, 3, 4], (2, 2), [[1, 2], [3, 4]]),
+        ([1, 2], (2, 2), [[1, 2], [1, 2]]),
+        ([1, 2], (-1,), [1, 2]),
+        (5, (-1, 2), [[5, 5]]),
+        (5, None, 5),
+    ],
+)
+def test_a_constant_has_the_shape_of_its_input(value, shape, expected):
+    constant = to_frozen_array(value, shape, np.dtype(np.int64))
+    assert constant.tolist() == expected
+
+
 def test_a_constant_that_would_fill_the_memory_is_refused():
     with pytest.raises(ValueError, match="1"):
         to_frozen_array(1.0, (1 << 20, 1 << 20), np.dtype(np.float32))
