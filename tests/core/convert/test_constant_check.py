@@ -91,16 +91,29 @@ def test_a_scale_that_is_slightly_wrong_is_found(tmp_path):
     assert not find_changed(original, xml, "--scale_values", "[127.5001]", *mean)
 
 
-@pytest.mark.parametrize("is_external", [False, True])
-def test_one_wrong_value_of_a_kernel_is_found_also_if_another_kernel_is_near(tmp_path, is_external):
+@pytest.mark.parametrize(
+    ("is_external", "axes"),
+    [(False, None), (True, None), (False, (3, 2, 0, 1))],
+    ids=["in the file", "beside it", "transposed in the graph"],
+)
+def test_one_wrong_value_of_a_kernel_is_found_also_if_another_kernel_is_near(
+    tmp_path, is_external, axes
+):
     kernel = np.random.default_rng(0).normal(size=(16, 3, 3, 3))
     other = kernel * 1.0005 + 1e-5
     wrong = other.copy()
     wrong[-1, 0, 0, 0] *= 1.01
 
     def write(name: str, second: Any) -> Path:
+        def weights(net: Graph, values: Any) -> Any:
+            if axes is None:
+                return values
+            stored = net.constant(np.transpose(values, np.argsort(axes)))
+            return net.node("Transpose", stored, perm=axes)
+
         def twins(net: Graph) -> str:
-            return net.node("Add", *(net.convolve("image", each) for each in (kernel, second)))
+            convolved = [net.convolve("image", weights(net, each)) for each in (kernel, second)]
+            return net.node("Add", *convolved)
 
         path = write_network(tmp_path / name, twins)
         if is_external:
