@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
+import pathlib
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -95,6 +98,118 @@ def test_a_model_takes_paths_and_lists_of_images(tmp_path):
         model([first, "nope.jpg"])
     with pytest.raises(posezoo.PosezooError, match="boxes are for one image"):
         model([first], boxes=[(0, 0, 1, 1)])
+
+
+IMAGE = np.full((32, 64, 3), 128, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem", "expression"),
+    [
+        (IMAGE / 255, "those of this one float64", "(frame * 255).astype(numpy.uint8)"),
+        (IMAGE.astype(np.float32), "those of this one float32", "frame.astype(numpy.uint8)"),
+        (IMAGE > 5, "those of this one bool", "frame.astype(numpy.uint8) * 255"),
+        (IMAGE.astype(np.uint16) << 8, "this one uint16", "(frame >> 8).astype(numpy.uint8)"),
+        (IMAGE.transpose(2, 0, 1), "this one 3x32x64", "frame.transpose(1, 2, 0)"),
+        (IMAGE[None], "this one 1x32x64x3", "list(frames)"),
+        (
+            IMAGE.transpose(2, 0, 1)[None],
+            "this one 1x3x32x64",
+            "list(frames.transpose(0, 2, 3, 1))",
+        ),
+        (
+            cv2.imencode(".png", IMAGE)[1].tobytes(),
+            "not bytes",
+            "cv2.imdecode(numpy.frombuffer(data, numpy.uint8), cv2.IMREAD_COLOR)",
+        ),
+        (cv2.imencode(".png", IMAGE)[1], "this one ", "cv2.imdecode(data, cv2.IMREAD_COLOR)"),
+    ],
+)
+def test_the_hint_for_another_array_makes_it_a_frame(tmp_path, given, problem, expression):
+    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+    with pytest.raises(posezoo.PosezooError, match=problem) as caught:
+        model(given)
+    assert expression in caught.value.hint
+    names = dict.fromkeys(("frame", "frames", "data"), given)
+    assert model(eval(expression, {"numpy": np, "cv2": cv2, **names}))
+
+
+def test_a_bad_image_of_a_list_is_named_by_its_index(tmp_path):
+    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+    for bad, problem in ((None, "a frame is a numpy array"), ("nope.jpg", "nope.jpg: cannot be")):
+        for images in ([IMAGE, bad, IMAGE], (IMAGE, bad), iter([IMAGE, bad])):
+            function = model if isinstance(images, (list, tuple)) else model.batch
+            with pytest.raises(posezoo.PosezooError) as caught:
+                function(images)
+            assert caught.value.problem.startswith(f"images[1]: {problem}")
+    assert len(model([IMAGE, IMAGE])) == 2
+
+
+def test_one_image_in_place_of_several_and_several_in_place_of_one_are_explained(tmp_path):
+    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+    for images in (IMAGE, "me.jpg", tmp_path):
+        for function in (model.batch, model.stream):
+            with pytest.raises(posezoo.PosezooError, match="and this is one") as caught:
+                function(images)
+            assert caught.value.hint.startswith("model(image) takes one image or path")
+    with pytest.raises(posezoo.PosezooError, match="not generator") as caught:
+        model(image for image in [IMAGE])
+    assert caught.value.hint.startswith("model.stream(frames) takes an iterator")
+    assert len(list(model.stream(image for image in [IMAGE]))) == 1
+    with pytest.raises(posezoo.PosezooError, match="not bool") as caught:
+        model((True, IMAGE))  # as cv2.VideoCapture.read returns it
+    assert "is_read, frame = video.read()" in caught.value.hint
+
+
+def test_a_path_that_is_no_image_is_explained(tmp_path):
+    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+    write_image(tmp_path / "a.jpg", IMAGE)
+    video = cv2.VideoWriter(str(tmp_path / "a.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 32))
+    video.write(IMAGE)
+    video.release()
+    hints = {}
+    for path in (tmp_path, tmp_path / "*.jpg", tmp_path / "a.avi", "https://host/a.jpg"):
+        with pytest.raises(posezoo.PosezooError) as caught:
+            model(path)
+        hints[path] = caught.value.hint
+    folder, pattern, video_hint, address = hints.values()
+    names = {"model": model, "pathlib": pathlib, "glob": glob, "cv2": cv2}
+    for hint in (folder, pattern):
+        (poses,) = eval(hint[hint.index("model(") :], names)
+        assert len(poses) == 1
+    exec(video_hint.removeprefix("for its first frame: "), names)
+    assert names["is_read"] and len(model(names["frame"])) == 1
+    assert address.startswith("download it first")
+
+
+def test_a_tensor_of_pytorch_is_made_an_array(tmp_path):
+    torch = pytest.importorskip("torch", reason="needs torch")
+    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+    last = torch.from_numpy(IMAGE)
+    for tensor in (last, last.permute(2, 0, 1)):
+        with pytest.raises(posezoo.PosezooError, match="not Tensor") as caught:
+            model(tensor)
+        expression = caught.value.hint.partition(" makes one")[0]
+        assert len(model(eval(expression, {"tensor": tensor}))) == 1
+
+
+def test_a_higher_minimum_score_leaves_people_out(tmp_path):
+    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
+    picture = np.zeros((32, 64, 3), np.uint8)
+    (pose,) = posezoo.load(path, listener=None)(picture)
+    for least, count in ((pose.score - 0.01, 1), (pose.score + 0.01, 0)):
+        model = posezoo.load(path, min_person_score=least, listener=None)
+        assert model.min_person_score == pytest.approx(least)
+        assert len(model(picture)) == count
+
+
+def test_a_model_may_be_called_in_several_threads_at_once(blazepose, mirror):
+    model = posezoo.load("blazepose-full", output_dir=blazepose.output_dir, listener=None)
+    image = read_image(by_digest(mirror, ASTRONAUT))
+    (expected,) = model(image)
+    with ThreadPoolExecutor(3) as pool:
+        for poses in pool.map(model, [image] * 6):
+            assert np.array_equal(poses[0].keypoints, expected.keypoints)
 
 
 def test_without_supervision_the_error_names_the_package(tmp_path, monkeypatch):
@@ -218,6 +333,23 @@ def test_what_cannot_be_meant_is_answered_with_a_hint():
         posezoo.get("blazepose-full", precision="FP64")
     with pytest.raises(posezoo.PosezooError, match="unknown setting 'outputdir'"):
         posezoo.get("blazepose-full", outputdir="x")
+
+
+@pytest.mark.parametrize(
+    ("name", "precision", "hint"),
+    [
+        ("movenet-thunder", "INT8", "did you mean FP16-INT8?"),
+        (None, "INT8", "did you mean FP16-INT8?"),
+        ("blazepose-full", "INT8", "blazepose-full has FP32, FP16"),
+        ("blazepose-full", "FP61", "did you mean FP16?"),
+    ],
+)
+def test_a_precision_is_suggested_that_the_model_has(name, precision, hint):
+    for function in (posezoo.load, *((posezoo.get,) if name else ())):
+        with pytest.raises(posezoo.PosezooError) as caught:
+            function(name, precision=precision)
+        assert caught.value.problem == f"no precision is called {precision!r}"
+        assert caught.value.hint == hint
 
 
 def test_weights_of_one_s_own_become_ir_where_the_command_line_puts_them(shared, tmp_path):

@@ -31,7 +31,14 @@ from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import TAG_MARK
 from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.stage_context import Context
-from posezoo.core.settings import SETTING_NAMES, SETTING_TYPES, read_settings, to_settings
+from posezoo.core.settings import (
+    DEFAULT_MODEL,
+    SECOND_MODEL,
+    SETTING_NAMES,
+    SETTING_TYPES,
+    read_settings,
+    to_settings,
+)
 from posezoo.networks import build_network, is_network
 from posezoo.networks.custom_weights import find_with_checkpoint, with_known_network
 from posezoo.run.load import ChosenModel, Loader, default_runtime
@@ -126,7 +133,7 @@ def get(
     conversion = ConversionOptions(force=force)
     return get_irs(
         model,
-        _precision(precision),
+        _precision(precision, model, context),
         context,
         checkpoint=weights,
         options=conversion,
@@ -173,6 +180,7 @@ def load(
     requests: int = 1,
     streams: str = "",
     threads: int = 0,
+    min_person_score: float | None = None,
     whole_image: float | None = None,
     target_size: int | None = None,
     aspect: tuple[int, int] | None = None,
@@ -213,6 +221,8 @@ def load(
         streams: the number of parallel inferences, ``4`` or ``CPU:4,GPU:2``; empty for the device's
             choice.
         threads: the number of CPU threads; 0 for one per core.
+        min_person_score: the minimum score of a person, 0..1; of the person detector if one runs.
+            None for the decoder's default.
         whole_image: if the detector finds no person, the whole image is taken as one person, who is
             kept with this score or more, 0..1; None: as the model declares; 1: never.
         target_size: the size in pixels to which images are resized: the height for OpenPose-like
@@ -233,7 +243,7 @@ def load(
     Returns:
         A callable that takes the path of an image, or a uint8 image (height, width, 3), BGR unless
         ``color="RGB"`` is given, and returns ``Poses``, a list of ``Pose``; for a list of images,
-        it returns a list of them.
+        it returns a list of them. It may be called in several threads at the same time.
 
     Raises:
         PosezooError: it cannot be downloaded, converted or compiled, its decoder has no such
@@ -250,6 +260,7 @@ def load(
         replace(
             default_runtime(context.settings), requests=requests, streams=streams, threads=threads
         ),
+        min_person_score=min_person_score,
         whole_image=whole_image,
         target_size=target_size,
         aspect_size=aspect,
@@ -259,7 +270,8 @@ def load(
     conversion = ConversionOptions(force=force)
     loader = Loader(context, detector, conversion=conversion, listener=listener)
     if name is None:
-        return loader.prepare(ChosenModel(precision=_precision(precision))).compile(options)
+        chosen = ChosenModel(precision=_precision(precision, None, context))
+        return loader.prepare(chosen).compile(options)
     if not isinstance(name, str) or name.endswith((".xml", *ORIGINALS)):
         if checkpoint is not None or model_name or tag or force:
             raise PosezooError(
@@ -275,7 +287,10 @@ def load(
         context, name, tag, weights, model_name=model_name, skeleton=options.skeleton
     )
     chosen = ChosenModel(
-        model, _precision(precision), checkpoint=weights, is_unnamed=not model_name
+        model,
+        _precision(precision, model, context),
+        checkpoint=weights,
+        is_unnamed=not model_name,
     )
     return loader.prepare(chosen).compile(options)
 
@@ -388,9 +403,19 @@ def _open(flags: dict[str, Any], trust_on_first_use: bool) -> Context:
     return open_context(to_settings(read_settings(flags)), trust_on_first_use=trust_on_first_use)
 
 
-def _precision(text: str) -> Precision:
+def _precision(text: str, model: Model | None, context: Context) -> Precision:
+    """The precision of this name; an error names those of the model (None: the default model)."""
     try:
         return Precision(text)
     except ValueError as error:
-        hint = suggest(str(text).upper(), Precision) or f"use one of {', '.join(Precision)}"
+        registry = context.registry
+        if model is None:
+            has_default = DEFAULT_MODEL in registry.entries
+            model = registry.find(DEFAULT_MODEL if has_default else SECOND_MODEL)
+        parts = registry.parts(model)
+        own_precisions = [
+            each for each in Precision if all(each in part.precisions for part in parts)
+        ]
+        hint = f"{model.full_name} has {', '.join(own_precisions) or 'none'}"
+        hint = suggest(str(text).upper(), own_precisions) or hint
         raise PosezooError(f"no precision is called {text!r}", hint=hint) from error

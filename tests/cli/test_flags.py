@@ -73,9 +73,11 @@ def test_an_invalid_value_is_wrong_usage(capsys, words, problem):
 
 
 def test_switches_and_defaults():
-    args = parse("--dry_run", names=("dry_run", "force", "precision", "precisions"))
+    args = parse("--dry_run", names=("dry_run", "force", "precision"))
     assert (args.dry_run, args.force) == (True, False)
     assert args.precision is Precision.FP16
+    # --precision also takes this spelling, so no verb has both.
+    args = parse(names=("precisions",))
     assert args.precisions == (Precision.FP32, Precision.FP16)
 
 

@@ -171,7 +171,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     with pytest.raises(ImageError, match=r"nothing\.png: cannot be read: No such file"):
         images.read_image(tmp_path / "nothing.png")
-    with pytest.raises(ImageError, match="is not a file"):
+    with pytest.raises(ImageError, match="is a folder"):
         images.read_image(tmp_path)
 
 

@@ -460,6 +460,7 @@ _SHARED = (
         " only published (default: FP16)",
         parse_precision,
         default=Precision.FP16,
+        former="--precisions",
     ),
     Flag(
         "--precisions P[,P]",

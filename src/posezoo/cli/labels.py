@@ -30,6 +30,12 @@ def format_count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def name_first(names: Sequence[str], count: int = 3) -> str:
+    """The first few names: ``a, b, c and 2 more``."""
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(names[:count]) + more
+
+
 def format_megabytes(size: int | None) -> str:
     """A size in bytes: ``9.4 MB``."""
     return "unknown" if size is None else f"{size / 1e6:.1f} MB"

@@ -99,6 +99,11 @@ class SafeParser(argparse.ArgumentParser):
                     namespace.__dict__.setdefault(action.dest, action.default)
         return super().parse_known_args(args, namespace)
 
+    def _get_option_tuples(self, option_string: str) -> Any:
+        """The flags that an abbreviation can mean; two spellings of a flag are one of them."""
+        matches = super()._get_option_tuples(option_string)
+        return list({match[0].dest: match for match in reversed(matches)}.values())
+
     def error(self, message: str) -> NoReturn:
         """Exit with code 2."""
         super().error(printable(message))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY
 from functools import partial
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -202,10 +203,17 @@ def parse_boxes(boxes: Iterable[Sequence[float] | Box]) -> list[Box]:
     """Boxes from a user: (x0, y0, x1, y1), optionally followed by a score.
 
     Raises:
-        InferenceError: a box does not have four or five finite numbers, its width or height is not
-            above 0, or its score is not 0 to 1.
+        InferenceError: there is one box instead of a list; or a box does not have four or five
+            finite numbers, its width or height is not above 0, or its score is not 0 to 1.
     """
-    return [box if isinstance(box, Box) else _parse_box(box) for box in boxes]
+    rows = list(boxes) if isinstance(boxes, Iterable) else []
+    is_one_box = len(rows) in (4, 5) and all(isinstance(side, Real) for side in rows)
+    if is_one_box or not isinstance(boxes, Iterable):
+        raise InferenceError(
+            f"boxes is a list of boxes, not {boxes!r}",
+            hint="one box is a list, too: boxes=[(x0, y0, x1, y1)]",
+        )
+    return [box if isinstance(box, Box) else _parse_box(box) for box in rows]
 
 
 def _parse_box(sides: Sequence[float]) -> Box:

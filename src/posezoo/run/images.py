@@ -6,15 +6,18 @@ incomplete file with grey, and a file with too many pixels would need too much m
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from glob import has_magic
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posezoo.core.arrays import Array
 from posezoo.core.errors import ImageError, import_cv2, os_reason
 from posezoo.core.files.verified_files import write_atomically
 from posezoo.core.values import frozen
@@ -27,11 +30,24 @@ SUFFIXES = frozenset({".avif", ".bmp", ".jp2", ".jpeg", ".jpg", ".png", ".tif", 
 # The suffixes of cameras' raw photos: in some of them, OpenCV would read only a small preview.
 _RAW_SUFFIXES = frozenset({".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".raw", ".rw2"})
 
+#: The suffixes of images that are not read: those in a folder are named in a warning.
+UNREAD_SUFFIXES = _RAW_SUFFIXES | {
+    *(".exr", ".gif", ".hdr", ".heic", ".heif", ".hif", ".ico", ".jfif", ".jxl", ".pbm", ".pgm"),
+    *(".pnm", ".ppm", ".psd", ".svg", ".tga"),
+}
+
 #: Two free photos of 512 x 512 pixels: a portrait in colour, and a man behind a camera in grey.
 #: README.txt beside them credits them.
 SAMPLE_PHOTOS = tuple(
     Path(__file__).with_name("samples") / name for name in ("astronaut.png", "camera.png")
 )
+
+#: The suffixes of videos that are downloaded before they are played; any other address is a live
+#: stream.
+VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
+
+# The numbers of channels that an image may have.
+_CHANNELS = (1, 3, 4)
 
 _HAND = SAMPLE_PHOTOS[0].with_name("hand.png")
 
@@ -100,17 +116,35 @@ def _read_file(path: Path) -> bytes:
         # Before it is opened: a pipe would wait for a writer, a device never ends.
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise ImageError(f"{path}: is not a file")
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a file"
+            raise ImageError(f"{path}: is {kind}")
         if status.st_size > MAX_BYTES:
             raise ImageError(
                 f"{path}: {status.st_size:,} bytes are too many: the limit is {MAX_BYTES:,}"
             )
         data = path.read_bytes()
     except OSError as error:
-        raise ImageError(f"{path}: cannot be read: {os_reason(error)}") from error
+        reason = explain_link(path) or f"cannot be read: {os_reason(error)}"
+        raise ImageError(f"{path}: {reason}") from error
     if not data:
         raise ImageError(f"{path}: the file is empty", hint="copy or download the file again")
     return data
+
+
+def explain_link(path: Path) -> str:
+    """Why a symbolic link leads to no file; empty if it leads to one, or is no link."""
+    # Path.is_symlink fails in a folder that may not be read.
+    if not os.path.islink(path):  # noqa: PTH114
+        return ""
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "is a link that leads back to itself"
+        if error.errno == errno.ENOENT:
+            return f"is a link that leads nowhere: there is no {path.readlink()}"
+        return f"is a link to {path.readlink()}: {os_reason(error)}"
+    return ""
 
 
 def is_still(path: Path) -> bool:
@@ -166,9 +200,27 @@ def open_image(image: object, color: str = "BGR") -> Image:
     Raises:
         ImageError: as for ``read_image`` and ``to_bgr``.
     """
-    if isinstance(image, (str, os.PathLike)):
-        return read_image(Path(os.fspath(image)))
-    return to_bgr(image, color)
+    if not isinstance(image, (str, os.PathLike)):
+        return to_bgr(image, color)
+    text = os.fspath(image)
+    try:
+        return read_image(Path(text))
+    except ImageError as error:
+        raise ImageError(error.problem, hint=_hint_for_path(text) or error.hint) from error
+
+
+def _hint_for_path(text: str) -> str:
+    """How Python gets the images of a path that is not an image; empty if it is none of these."""
+    if os.path.isdir(text):
+        return f"for all images of a folder: model(sorted(pathlib.Path({text!r}).glob('*.jpg')))"
+    if "://" in text:
+        return "download it first; posezoo run --input takes addresses, too"
+    is_video = Path(text).suffix.lower() in VIDEO_SUFFIXES | {".gif"}
+    if is_video and os.path.isfile(text):
+        return f"for its first frame: is_read, frame = cv2.VideoCapture({text!r}).read()"
+    if has_magic(text) and not os.path.lexists(text):
+        return f"for all that it matches: model(sorted(glob.glob({text!r})))"
+    return ""
 
 
 def to_bgr(frame: object, color: str = "BGR") -> Image:
@@ -184,28 +236,90 @@ def to_bgr(frame: object, color: str = "BGR") -> Image:
     if color not in ("BGR", "RGB"):
         raise ImageError(f"the color order of a frame is BGR or RGB, not {color!r}")
     if not isinstance(frame, np.ndarray):
-        hint = ""
-        if frame is None:
-            hint = "cv2.imread gives None for a file that it cannot read"
-        elif hasattr(frame, "__array_interface__"):  # such as an image of Pillow
-            hint = "numpy.asarray(image) makes one; an image of Pillow is RGB: color='RGB'"
-        raise ImageError(f"a frame is a numpy array, not {type(frame).__name__}", hint=hint)
+        raise ImageError(
+            f"a frame is a numpy array, not {type(frame).__name__}", hint=_hint_for_object(frame)
+        )
     if frame.dtype != np.uint8:
         raise ImageError(
             f"the values of a frame are uint8 from 0 to 255, those of this one {frame.dtype}",
-            hint="scale and convert it first",
+            hint=_hint_for_values(frame),
         )
-    is_image = frame.ndim == 2 or (frame.ndim == 3 and frame.shape[2] in (1, 3, 4))
+    is_image = frame.ndim == 2 or (frame.ndim == 3 and frame.shape[2] in _CHANNELS)
     if not is_image:
         raise ImageError(
             "a frame is HxW, HxWx3 or HxWx4, this one"
-            f" {'x'.join(map(str, frame.shape)) or 'a scalar'}"
+            f" {'x'.join(map(str, frame.shape)) or 'a scalar'}",
+            hint=_hint_for_shape(frame.shape),
         )
     if frame.size == 0:
         raise ImageError(f"a frame without pixels: {frame.shape[1]} wide, {frame.shape[0]} high")
     if frame.ndim == 2 or frame.shape[2] == 1:
         return np.repeat(frame.reshape(*frame.shape[:2], 1), 3, axis=2)
     return np.ascontiguousarray(frame[..., :3] if color == "BGR" else frame[..., 2::-1])
+
+
+def _hint_for_object(frame: object) -> str:
+    """How an object that is no array becomes one; empty if that is unknown."""
+    for types, hint in _HINTS_BY_TYPE:
+        if isinstance(frame, types):
+            return hint
+    is_tensor = hasattr(frame, "permute") and hasattr(frame, "cpu")  # of PyTorch
+    if is_tensor and _is_channels_first(tuple(getattr(frame, "shape", ()))):
+        return "tensor.permute(1, 2, 0).cpu().numpy() makes one; if it is RGB: color='RGB'"
+    if is_tensor:
+        return "tensor.cpu().numpy() makes one; if it is RGB: color='RGB'"
+    if hasattr(frame, "__array_interface__"):  # such as an image of Pillow
+        return "numpy.asarray(image) makes one; an image of Pillow is RGB: color='RGB'"
+    if hasattr(frame, "__array__"):
+        return "numpy.asarray(image) makes one"
+    return ""
+
+
+_HINTS_BY_TYPE: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    (type(None), "cv2.imread gives None for a file that it cannot read"),
+    (
+        (bytes, bytearray),
+        "cv2.imdecode(numpy.frombuffer(data, numpy.uint8), cv2.IMREAD_COLOR) decodes an image file",
+    ),
+    (bool, "cv2.VideoCapture.read gives two values: is_read, frame = video.read()"),
+    (int, "for a camera: is_read, frame = cv2.VideoCapture(number).read()"),
+    (Iterator, "model.stream(frames) takes an iterator, and gives each frame with its poses"),
+    ((list, tuple), "numpy.array(rows, numpy.uint8) makes one of lists of numbers"),
+)
+
+
+def _hint_for_values(frame: Array) -> str:
+    """How values of another type become uint8 from 0 to 255."""
+    if frame.dtype == bool:
+        return "frame.astype(numpy.uint8) * 255"
+    if frame.size == 0 or frame.dtype.kind not in "fiu":
+        return "scale and convert it first"
+    low, high = float(frame.min()), float(frame.max())
+    if frame.dtype.kind == "f" and 0 <= low <= high <= 1:
+        return "(frame * 255).astype(numpy.uint8)"
+    if 0 <= low <= high <= 255:
+        return "frame.astype(numpy.uint8)"
+    if frame.dtype == np.uint16:
+        return "(frame >> 8).astype(numpy.uint8)"
+    return "undo its normalization, which posezoo does itself, and convert it to uint8"
+
+
+def _hint_for_shape(shape: tuple[int, ...]) -> str:
+    """How an array of another shape becomes a frame, or several."""
+    if len(shape) == 1:
+        return "cv2.imdecode(data, cv2.IMREAD_COLOR) decodes the bytes of an image file"
+    if _is_channels_first(shape):
+        return "frame.transpose(1, 2, 0) puts the channels last"
+    if len(shape) != 4:
+        return ""
+    frames = "frames"
+    if shape[3] not in _CHANNELS and shape[1] in _CHANNELS:
+        frames = "frames.transpose(0, 2, 3, 1)"
+    return f"this is a batch, and a list is one: model(list({frames}))"
+
+
+def _is_channels_first(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 3 and shape[0] in _CHANNELS and shape[2] not in _CHANNELS
 
 
 def _png(data: bytes) -> ImageHeader:

@@ -112,7 +112,8 @@ def video_options_from_args(args: RunArgs, estimator: Estimator) -> VideoOptions
     """How the people in videos are tracked, from ``VIDEO``.
 
     Raises:
-        InferenceError: the model finds the classes of images, and a flag is for people.
+        InferenceError: the model finds the classes of images, and a flag is for people; or it runs
+            without a detector, and a flag is for one.
     """
     from posezoo.poses.decoders import find_decoder
     from posezoo.run.video.video_options import VideoOptions
@@ -131,6 +132,8 @@ def video_options_from_args(args: RunArgs, estimator: Estimator) -> VideoOptions
                 f" --{name} is for people and objects",
                 hint=f"leave out --{name}",
             )
+    if args.detect_every and (args.detect_every > 1 or estimator.can_track):
+        estimator.require_detector("--detect_every")
     return VideoOptions(args.track, args.smooth, args.detect_every)
 
 

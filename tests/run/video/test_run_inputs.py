@@ -27,6 +27,34 @@ def test_a_folder_gives_its_images_in_alphabetical_order(tmp_path):
     ]
 
 
+@pytest.fixture
+def mixed(tmp_path) -> Path:
+    """A folder with one image, and entries that are no images though they have such names."""
+    folder = touch(tmp_path / "mixed", "a.jpg", ".hidden.jpg", "._a.jpg", "notes.txt", "b.HEIC")
+    (folder / "gone.jpg").symlink_to("nowhere.jpg")
+    (folder / "loop.jpg").symlink_to("loop.jpg")
+    (folder / "folder.jpg").mkdir()
+    (folder / "sub").mkdir()
+    os.mkfifo(folder / "pipe.jpg")
+    return folder
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
+def test_what_looks_like_an_image_and_is_none_is_named_in_one_warning(mixed):
+    warnings: list[str] = []
+    assert expand_image_paths([str(mixed)], warnings.append) == [mixed / "a.jpg"]
+    assert warnings == [
+        f"{mixed}: 5 left out: b.HEIC (is of a format that is not read), folder.jpg (is a folder),"
+        " gone.jpg (is a link that leads nowhere: there is no nowhere.jpg),"
+        " loop.jpg (is a link that leads back to itself), pipe.jpg (is not a file)"
+    ]
+    touch(mixed, "clip.mp4", "a_poses.mp4", "a_poses.jpg")
+    expand_image_paths([str(mixed)], warnings.append)
+    assert "6 left out: " in warnings[1] and " and 1 more" in warnings[1]
+    expand_image_paths([str(mixed / "*.jpg")], warnings.append)
+    assert warnings[2].startswith(f"{mixed}/*.jpg: 4 left out: folder.jpg (is a folder), gone.jpg")
+
+
 def test_annotated_images_are_left_out_of_folders_and_globs_but_not_of_named_files(tmp_path):
     touch(tmp_path, "a.jpg", "a_poses.jpg", "a_poses_2.jpg")
     for name in (str(tmp_path), str(tmp_path / "*.jpg")):

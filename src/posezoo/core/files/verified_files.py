@@ -279,8 +279,12 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
 
 
 def is_device(path: Path) -> bool:
-    """Whether a path is a device or an open file, such as /dev/stdout, which is never replaced."""
-    return path.parent in OPEN_FILES and path.exists()
+    """Whether a path is a device, a pipe or an open file, such as /dev/stdout, which is never
+    replaced.
+    """
+    if not path.exists():
+        return False
+    return path.parent in OPEN_FILES or not (path.is_file() or path.is_dir())
 
 
 def replace_atomically(part: Path, path: Path) -> None:

@@ -209,6 +209,8 @@ def _made_target(spec: ModelSpec, target: Target, lock: LockFile) -> Target:
     if precision in INT8_PRECISIONS and not spec.is_ir and not ranges_key(spec, precision):
         why = f"no conversion makes {precision}, and {target.xml} does not exist"
         hint = f"posezoo quantize {spec.full_name} --dataset_dir PHOTOS"
+        if spec.int8_ranges:
+            hint = f"choose {Precision.FP16_INT8}; or: {hint}"
         obstacle = Obstacle(PRECISION, why, hint)
         target = replace(target, converter=Converter.QUANTIZATION, obstacle=obstacle)
     elif only not in (None, precision):

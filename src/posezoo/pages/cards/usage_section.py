@@ -188,7 +188,7 @@ def _quantization(facts: ModelFacts) -> Paragraphs:
     photos = _range_photos(facts)
     if photos:
         yield (
-            "In INT8, for which you need no photos: the registry has the ranges of its values on"
+            "INT8 needs no photos: the registry has the ranges of its values, measured on"
             f" {escape(photos)}."
         )
         command = f"posezoo get {facts.name} --precisions FP16-INT8"

@@ -14,7 +14,7 @@ import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.declarations.model import WHOLE_IMAGE, Decoder, Model
-from posezoo.core.errors import InferenceError
+from posezoo.core.errors import ImageError, InferenceError
 from posezoo.core.layout import precision_of
 from posezoo.core.values import frozen
 from posezoo.poses.decoders import find_decoder, named_task, require_top_down
@@ -22,7 +22,7 @@ from posezoo.poses.keypoints import Pose, Poses
 from posezoo.poses.people import ITSELF
 from posezoo.poses.ssd_detection import Box, parse_boxes
 from posezoo.poses.tracking import PoseTracker
-from posezoo.run.images import open_image, to_bgr
+from posezoo.run.images import Image, open_image, to_bgr
 from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs
 from posezoo.run.runtime.inference_pipeline import (
     FrameSteps,
@@ -189,13 +189,18 @@ class Estimator:
             color: the order of the channels of arrays.
 
         Raises:
-            ImageError: an image has another type or shape, or cannot be read.
+            ImageError: an image has another type or shape, or cannot be read; it names its index.
             InferenceError: the device fails.
         """
+        _require_images(images)
+        numbered = enumerate(images)
+        # A list is read ahead.
+        items = list(numbered) if isinstance(images, Sequence) else numbered
+        open_item = partial(_open_item, color=color)
         if any(network.supports_batching for network in self._pipeline.networks):
-            steps = [self._pipeline(open_image(image, color)) for image in images]
+            steps = [self._pipeline(open_item(item)) for item in items]
             return list(map(Poses, _BatchRunner().run(steps)))
-        with self.stream(images, lambda image: open_image(image, color)) as stream:
+        with self.stream(items, open_item) as stream:
             return [Poses(poses) for _, poses in stream]
 
     def stream(
@@ -247,6 +252,7 @@ class Estimator:
         Raises:
             InferenceError: ``detect_every`` is given for a video, or above 1, and no detector runs.
         """
+        _require_images(items)
         tracker = PoseTracker(smooth=smooth) if track or smooth else None
         cuts = SceneCuts()
         frames = count()
@@ -275,15 +281,36 @@ class Estimator:
     def _steps_of_video(self, is_video: bool, detect_every: int | None) -> FrameSteps | None:
         """The steps for the frames of a video; None if each frame is processed alone."""
         is_followed = is_video and self.can_track
+        if detect_every is None and is_followed:
+            assert isinstance(self._pipeline, VideoPipeline)
+            return restart_at_each_scene(self._pipeline.track)
         if detect_every is None or (detect_every == 1 and not is_followed):
-            return restart_at_each_scene(self._require_video().track) if is_followed else None
-        return restart_at_each_scene(partial(self._require_video().detect_every, detect_every))
+            return None
+        pipeline = self.require_detector("detect_every")
+        return restart_at_each_scene(partial(pipeline.detect_every, detect_every))
 
-    def _require_video(self) -> VideoPipeline:
-        if isinstance(self._pipeline, VideoPipeline):
-            return self._pipeline
+    def require_detector(self, argument: str) -> VideoPipeline:
+        """The pipeline, in which a detector can run on some frames only.
+
+        Args:
+            argument: the argument or flag that the user gave for it, which an error names.
+
+        Raises:
+            InferenceError: no detector runs.
+        """
+        pipeline = self._pipeline
         name = self.model.full_name
-        raise InferenceError(f"{name} finds people itself, without a detector of its own")
+        if not isinstance(pipeline, VideoPipeline):
+            raise InferenceError(
+                f"{argument}: {name} finds people itself, without a detector of its own",
+                hint=f"leave out {argument}",
+            )
+        if self.people_from == WHOLE_IMAGE:
+            raise InferenceError(
+                f"{argument} needs a detector, and {name} runs without one",
+                hint="name a detector, such as nanodet-g",
+            )
+        return pipeline
 
     def with_network_override(
         self, infer: InferFunction, place: int
@@ -328,6 +355,27 @@ class Estimator:
 
         _Runner(network=network, infer=infer).run(steps)
         return collected
+
+
+def _require_images(images: object) -> None:
+    """Raise an ImageError if one image, or its path, is given for several."""
+    is_image = False
+    if isinstance(images, np.ndarray):
+        is_image = images.dtype == np.uint8 and images.ndim < 4
+    if is_image or isinstance(images, (str, bytes, os.PathLike)):
+        raise ImageError(
+            f"several images are expected, and this is one {type(images).__name__}",
+            hint="model(image) takes one image or path; or put it in a list",
+        )
+
+
+def _open_item(item: tuple[int, object], color: str) -> Image:
+    """The image of an index and an image; an error names the index."""
+    index, image = item
+    try:
+        return open_image(image, color)
+    except ImageError as error:
+        raise ImageError(f"images[{index}]: {error.problem}", hint=error.hint) from error
 
 
 @frozen

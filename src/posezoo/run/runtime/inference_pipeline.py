@@ -85,11 +85,7 @@ class VideoPipeline(Protocol):
         ...
 
     def detect_every(self, number: int) -> FrameSteps:
-        """As ``track``; the detector runs on each ``number``-th frame.
-
-        Raises:
-            InferenceError: there is no detector.
-        """
+        """As ``track``; the detector, which there must be, runs on each ``number``-th frame."""
         ...
 
 

@@ -110,8 +110,6 @@ class LandmarkPipeline(TopDownPipeline):
 
     def detect_every(self, number: int) -> FrameSteps:
         """The steps for the frames of one video, in which ``RegionSteps`` tracks hands or faces."""
-        if self._detector is None:
-            return super().detect_every(number)
         steps = RegionSteps(
             self._detect, self._estimate_and_follow, find_new_squares, self._options.max_people
         )

@@ -12,7 +12,6 @@ from functools import partial
 import numpy as np
 
 from posezoo.core.declarations.model import WHOLE_IMAGE, ColorOrder, ModelSpec
-from posezoo.core.errors import InferenceError
 from posezoo.core.values import frozen
 from posezoo.poses.decoder_type import Corners
 from posezoo.poses.keypoints import Pose
@@ -145,16 +144,9 @@ class TopDownPipeline(NetworkPipeline):
 
         The detector runs on each ``number``-th frame; it also runs after a frame in which a person
         is lost, if no person is visible, and if the camera has moved so far that new people may be
-        visible. On the other frames, the boxes are computed from the last keypoints.
-
-        Raises:
-            InferenceError: there is no detector.
+        visible. On the other frames, the boxes are computed from the last keypoints. There must be
+        a detector.
         """
-        if self._detector is None:
-            raise InferenceError(
-                "--detect_every needs a detector, and this model runs without one",
-                hint="name a --detector, such as nanodet-g",
-            )
         last = _SeenPeople()
         motion = CameraMotion()
 

@@ -4,9 +4,9 @@ The results folder then has an annotated image for each image, an annotated vide
 with the keypoints of each frame for each video, and poses.json, which ``--format json`` prints::
 
     images    list    image, picture, width, height, poses
-    videos    list    video, picture, keypoints (a file: frames with frame, width, height, poses;
-                      null if --output names the video), frames, people (the most in one frame),
-                      people_from, width, height
+    videos    list    video, picture (null if it could not be written), keypoints (a file: frames
+                      with frame, width, height, poses; null if --output names the video), frames,
+                      people (the most in one frame), people_from, width, height
     failed    list    image or video, and reason
     assumed   str     what is assumed about the keypoints; empty if a skeleton is declared
 """
@@ -27,13 +27,13 @@ from posezoo.cli import flags
 from posezoo.cli.console import Console
 from posezoo.cli.file_kinds import explain_model_file
 from posezoo.cli.flags import Flag, FlagGroup
-from posezoo.cli.labels import format_count
+from posezoo.cli.labels import format_count, name_first
 from posezoo.cli.model_argument import find_named_model
 from posezoo.cli.report import print_result
 from posezoo.cli.result_files import require_own, write_output
 from posezoo.core.declarations.model import TRACKING
 from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS
-from posezoo.core.errors import PosezooError, UnknownModelError, import_cv2
+from posezoo.core.errors import DiskError, PosezooError, UnknownModelError, import_cv2
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.layout import precision_of
 from posezoo.core.plugins import Hook
@@ -176,16 +176,12 @@ def run(args: _Args) -> int:
         )
         runner.run_all()
         _warn_of_unnamed_classes(runner, console)
-        summary = {
-            **_facts_of_run(runner),
-            "failed": failures.rows,
+        facts = {
             "assumed": describe_assumed_skeleton(estimator.model, runner.skeletons),
             "card": card,
             "seconds": {name: round(value, 4) for name, value in timer.seconds.items()},
         }
-        if runner.has_results and not runner.is_file:
-            text = json.dumps(summary, indent=2) + "\n"
-            write_output(results / "poses.json", text.encode(), _SIGNS, force=args.force)
+        summary = _write_summary(runner, failures, facts)
     lines: list[str] = []
     # If no input could be read, the errors have been printed, and there is nothing to summarize.
     if runner.has_results and not args.quiet:
@@ -275,6 +271,35 @@ def _load(
         return prepared.compile(options), card
 
 
+def _write_summary(
+    runner: InputRunner, failures: _Failures, facts: dict[str, Any]
+) -> dict[str, Any]:
+    """Write poses.json, if there are results and a folder, and return what is in it.
+
+    If the pictures filled the disk, the last ones make room for it: they can be drawn again.
+    """
+    while True:
+        missing = runner.missing if runner.ended_by else []
+        not_reached = [{kind: name, "reason": "the run ended early"} for kind, name in missing]
+        summary = {**_facts_of_run(runner), "failed": failures.rows + not_reached, **facts}
+        try:
+            if runner.has_results and not runner.is_file:
+                text = json.dumps(summary, indent=2) + "\n"
+                path = runner.results / "poses.json"
+                write_output(path, text.encode(), _SIGNS, force=runner.force)
+        except DiskError as error:
+            if len(runner.images) < 2:
+                raise
+            runner.drop_last_image()
+            runner.ended_by = runner.ended_by or error
+            continue
+        if missing:
+            names = name_first([name for _, name in missing])
+            count = format_count(len(missing), "input")
+            failures.console.warn(f"{count} without a complete result: {names}")
+        return summary
+
+
 def _facts_of_run(runner: InputRunner) -> dict[str, Any]:
     """What ran, and what it found."""
     estimator = runner.estimator
@@ -302,8 +327,11 @@ class _Failures:
         self.console.print_error(error)
         self.rows.append({kind: name, "reason": error.problem})
 
-    def report_video(self, error: PosezooError) -> None:
-        self.report("video", error.problem.partition(": ")[0], error)
+    def report_input(self, error: PosezooError) -> None:
+        from posezoo.run.images import is_still
+
+        name = error.problem.partition(": ")[0]
+        self.report("image" if is_still(Path(name)) else "video", name, error)
 
 
 def _open_inputs(
@@ -324,7 +352,7 @@ def _open_inputs(
         context.download_options,
         listener=console,
         warn=console.warn,
-        report_error=failures.report_video,
+        report_error=failures.report_input,
         reconnect_s=args.reconnect,
     )
 
@@ -364,8 +392,7 @@ def _choose_model(args: _Args, context: Context) -> ChosenModel:
 
 def _kind_of_input(text: str, suffix: str) -> str:
     """What a name that is no model probably names; empty if it is no input either."""
-    from posezoo.run.images import SUFFIXES
-    from posezoo.run.video.run_inputs import VIDEO_SUFFIXES
+    from posezoo.run.images import SUFFIXES, VIDEO_SUFFIXES
 
     if suffix in VIDEO_SUFFIXES:
         return "a video"
@@ -422,7 +449,7 @@ def _result_lines(summary: dict[str, Any], runner: InputRunner) -> Iterator[str]
         frames = format_count(video["frames"], "frame")
         if not finds_classes:
             frames += f", at most {_count_found(video['people'], noun)} in one"
-        yield f"{video['video']}: {frames} -> {video['picture']}"
+        yield f"{video['video']}: {frames} -> {video['picture'] or 'no video'}"
         if video["keypoints"]:
             yield f"{video['video']}: {kind} of each frame -> {video['keypoints']}"
     if not runner.is_file:

@@ -15,8 +15,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from posezoo.cli.result_files import replacing_own, require_own
 from posezoo.core.errors import OutputError
@@ -122,19 +123,23 @@ def open_output(
 
 def _require_one_image(path: Path, source: FrameSource) -> Path:
     """The only image of a source that is written to an image."""
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        suffixes = " ".join(sorted({*CODECS, *SUFFIXES}))
-        raise OutputError(
-            f"{path}: files with suffix {suffix} cannot be written",
-            hint=f"name a folder, or one of {suffixes}",
-        )
+    if path.suffix.lower() not in SUFFIXES:
+        raise unwritten_format(path)
     if len(source.image_paths) != 1:
         raise OutputError(
             f"{path}: is one image, and {source.name} gives several",
             hint="name a folder, or a video (" + " ".join(sorted(CODECS)) + ")",
         )
     return source.image_paths[0]
+
+
+def unwritten_format(path: Path) -> OutputError:
+    """The error about a picture or video of a format that is not written."""
+    suffixes = " ".join(sorted({*CODECS, *SUFFIXES}))
+    return OutputError(
+        f"{path}: files with suffix {path.suffix.lower()} cannot be written",
+        hint=f"name a folder, or one of {suffixes}",
+    )
 
 
 def _name_images(folder: Path, images: Sequence[Path]) -> dict[str, Path]:
@@ -305,26 +310,27 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
     def __init__(self, path: Path, key: str = "") -> None:
         self.path = path
         self._key = key
+        self._before_item = f'{{"{key}": [\n' if key else "[\n"
         self._count = 0
         self.rest: dict[str, object] = {}
         # A device or a pipe must not be replaced by a file.
-        self._is_stream = is_device(path) or (
-            path.exists() and not path.is_file() and not path.is_dir()
-        )
+        self._is_stream = is_device(path)
         self._part = path if self._is_stream else path.with_name(f".{path.name}.{os.getpid()}.part")
         with writing(self.path):
             create_parent(path)
-            self._stream: TextIO = open(self._part, "w", encoding="utf-8")  # noqa: SIM115
-            self._stream.write(f'{{"{key}": [' if key else "[")
+            # Without a buffer, the file is known to end with a complete item.
+            self._stream: FileIO = open(self._part, "wb", buffering=0)  # noqa: SIM115
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             with writing(self.path):
                 with self._stream:
+                    start = "" if self._count else self._before_item.strip()
                     more = "".join(
                         f',\n"{name}": {json.dumps(value)}' for name, value in self.rest.items()
                     )
-                    self._stream.write(f"\n]{more}}}\n" if self._key else "\n]\n")
+                    end = f"\n]{more}}}\n" if self._key else "\n]\n"
+                    self._write(start + end)
                 if not self._is_stream and (kind is None or self._count):
                     os.replace(self._part, self.path)
         finally:
@@ -335,11 +341,29 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
         """Write one item.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: it cannot be written; the file then ends with the item before.
         """
         with writing(self.path):
-            self._stream.write((",\n" if self._count else "\n") + json.dumps(value))
+            self._write(self._before_item + json.dumps(value))
+        self._before_item = ",\n"
         self._count += 1
+
+    def _write(self, text: str) -> None:
+        """Write all of a text or, unless this is a stream, nothing.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        end = 0 if self._is_stream else self._stream.tell()
+        rest = memoryview(text.encode())
+        try:
+            while rest:
+                rest = rest[self._stream.write(rest) :]
+        except BaseException:
+            if not self._is_stream:
+                self._stream.truncate(end)
+                self._stream.seek(end)
+            raise
 
 
 def frame_to_json(frame: Frame, poses: Sequence[Pose]) -> dict[str, Any]:

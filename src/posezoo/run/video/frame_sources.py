@@ -22,7 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from posezoo.cli.labels import format_count
+from posezoo.cli.labels import format_count, name_first
 from posezoo.core.errors import (
     ImageError,
     PosezooError,
@@ -35,8 +35,19 @@ from posezoo.core.operating_system import PROC
 from posezoo.core.values import frozen, frozen_with_arrays
 from posezoo.poses.letterbox import Size, image_size
 from posezoo.run import images
-from posezoo.run.images import MAX_PIXELS, SUFFIXES, Image, is_still
+from posezoo.run.images import (
+    MAX_PIXELS,
+    SUFFIXES,
+    UNREAD_SUFFIXES,
+    VIDEO_SUFFIXES,
+    Image,
+    explain_link,
+    is_still,
+)
 from posezoo.run.runtime.estimator import USUAL_FPS
+
+#: The stems of annotated images and videos.
+ANNOTATED = re.compile(r".*_poses(_\d+)?")
 
 ReportError = Callable[[PosezooError], None]
 
@@ -140,21 +151,20 @@ def open_source(
     reconnection = Reconnection(reconnect_s, warn)
     if "://" in text:
         return VideoSource(text, rounds, report_error, reconnection)
-    if os.path.isdir(path):
-        return ImageSource(text, _images_in(path), rounds, report_error)
-    if os.path.exists(path):
+    if os.path.lexists(path) and not os.path.isdir(path):
+        if problem := explain_link(path):
+            raise ImageError(f"{text}: {problem}")
         if is_still(path):
             return ImageSource(text, [path], rounds, report_error)
         return VideoSource(text, rounds, report_error, reconnection)
     if text.isdecimal():
         return VideoSource(int(text), rounds, report_error, reconnection)
-    if has_magic(text):
-        paths = sorted(Path(match) for match in glob(text, recursive=True) if os.path.isfile(match))
-        if not paths:
-            raise ImageError(
-                f"{text}: matches no file", hint="put it in quotes; ** matches subfolders"
-            )
-        return ImageSource(text, paths, rounds, report_error)
+    if listed := list_images(text):
+        if listed.left_out:
+            warn(f"{text}: {listed.describe_left_out()}")
+        if not listed.images:
+            raise ImageError(f"{text}: no images there", hint=listed.hint)
+        return ImageSource(text, listed.images, rounds, report_error)
     raise ImageError(
         f"{text}: no such file or folder",
         hint=explain_windows_path(text)
@@ -162,18 +172,70 @@ def open_source(
     )
 
 
-def _images_in(folder: Path) -> list[Path]:
-    try:
-        paths = [file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES]
-    except OSError as error:
-        raise ImageError(f"{folder}: cannot be read: {os_reason(error)}") from error
-    images = sorted(filter(os.path.isfile, paths))
-    if not images:
-        suffixes = " ".join(sorted(SUFFIXES))
-        raise ImageError(
-            f"{folder}: no images there", hint=f"looked for {suffixes}, not in subfolders"
-        )
-    return images
+@frozen
+class ListedImages:
+    """What a folder or a glob has.
+
+    Attributes:
+        images: the paths of the images, in alphabetical order.
+        left_out: what else could be meant as an input: its name, and why it is left out.
+        hint: what to do if there are no images.
+    """
+
+    images: tuple[Path, ...]
+    left_out: tuple[tuple[str, str], ...]
+    hint: str
+
+    def describe_left_out(self) -> str:
+        """How many are left out; the first few by name, with the reasons."""
+        names = name_first([f"{name} ({reason})" for name, reason in self.left_out], 5)
+        return f"{len(self.left_out)} left out: {names}"
+
+
+def list_images(text: str) -> ListedImages | None:
+    """The images in a folder, or those that a glob matches; None if the text is neither.
+
+    Hidden files of a folder are left out, as a shell does: macOS puts a ``._me.jpg``, which is no
+    image, beside ``me.jpg``. A glob also matches files whose suffix is not that of an image.
+
+    Raises:
+        ImageError: the folder cannot be read.
+    """
+    is_folder = os.path.isdir(text)
+    if is_folder:
+        try:
+            paths = [path for path in Path(text).iterdir() if not path.name.startswith(".")]
+        except OSError as error:
+            raise ImageError(f"{text}: cannot be read: {os_reason(error)}") from error
+        hint = f"looked for {' '.join(sorted(SUFFIXES))}, not in subfolders"
+    elif has_magic(text) and not os.path.lexists(text):
+        paths = list(map(Path, glob(text, recursive=True)))
+        hint = "put it in quotes; ** matches subfolders"
+    else:
+        return None
+    images = []
+    left_out = []
+    for path in sorted(paths):
+        if reason := _why_left_out(path, is_folder=is_folder):
+            left_out.append((path.name, reason))
+        elif path.is_file() and (path.suffix.lower() in SUFFIXES or not is_folder):
+            images.append(path)
+    return ListedImages(tuple(images), tuple(left_out), hint)
+
+
+def _why_left_out(path: Path, *, is_folder: bool) -> str:
+    """Why a path that may be meant as an input is left out; empty for other paths, and images."""
+    if problem := explain_link(path):
+        return problem
+    suffix = path.suffix.lower()
+    is_image = suffix in SUFFIXES | UNREAD_SUFFIXES
+    if path.is_dir():
+        return "is a folder" if is_image else ""
+    if not path.is_file():
+        return "is not a file"
+    if is_folder and suffix in VIDEO_SUFFIXES and not ANNOTATED.fullmatch(path.stem):
+        return "is played only if it is named itself"
+    return "is of a format that is not read" if is_folder and suffix in UNREAD_SUFFIXES else ""
 
 
 def import_quiet_opencv() -> ModuleType:

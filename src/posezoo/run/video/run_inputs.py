@@ -5,11 +5,9 @@ and the names of its results.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import KW_ONLY, dataclass
-from glob import glob
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
@@ -22,6 +20,7 @@ from posezoo.core.declarations.safe_names import avoid_reserved, case_folded
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import (
     DiskError,
+    DownloadError,
     ImageError,
     OutputError,
     PosezooError,
@@ -35,7 +34,16 @@ from posezoo.core.workers.signals import SignalExit
 from posezoo.poses.drawing import draw
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Image
-from posezoo.run.images import read_image, require_image, write_image
+from posezoo.run.images import (
+    SUFFIXES,
+    UNREAD_SUFFIXES,
+    VIDEO_SUFFIXES,
+    explain_link,
+    is_still,
+    read_image,
+    require_image,
+    write_image,
+)
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.video.frame_outputs import (
     CODECS,
@@ -43,21 +51,17 @@ from posezoo.run.video.frame_outputs import (
     frame_to_json,
     is_picture_or_video,
     open_output,
+    unwritten_format,
 )
 from posezoo.run.video.frame_publishers import FramePublisher
 from posezoo.run.video.frame_rate import StepTimer
+from posezoo.run.video.frame_sources import ANNOTATED, list_images, open_source
 from posezoo.run.video.video_options import VideoOptions
 
 if TYPE_CHECKING:
     from posezoo.core.download.options import DownloadOptions
     from posezoo.core.events import Listener
     from posezoo.run.video.frame_sources import FrameSource
-
-_ANNOTATED = re.compile(r".*_poses(_\d+)?")
-
-#: The suffixes of videos that are downloaded before they are played; any other address is a live
-#: stream.
-VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
 
 # A network camera that restarts answers again within a minute.
 _RECONNECT_S = 60.0
@@ -113,46 +117,79 @@ def open_inputs(
         options: how they are downloaded.
         listener: receives the events of downloads.
         warn: receives a warning for each name without images, and if a live source drops.
-        report_error: receives the reason if a video ends too early.
+        report_error: receives the reason if a file cannot be downloaded, or a video cannot be
+            opened or ends too early; the others are opened.
         reconnect_s: for how many seconds a live source that dropped is opened again.
 
     Raises:
-        ImageError: a video cannot be opened, or no file is an image.
-        SourceError: a file cannot be downloaded.
+        ImageError: no input can be opened, or no file is an image.
+        SourceError: the first file cannot be downloaded, and no other input can be opened.
     """
-    from posezoo.run.video.frame_sources import open_source
-
-    images = []
-    videos = []
-    plain = []
-    for name in names:
-        if _is_file_address(name):
-            path = _download(name, folder, options, listener)
-            shown = redact_secrets(name)
-            if _is_video(path):
-                source = open_source(str(path), report_error=report_error)
-                source.name = shown
-                videos.append(VideoInput(source, path.stem, is_live=False))
-            else:
-                images.append(ImageInput(path, shown))
-        elif _is_live(name):
-            source = open_source(
-                name,
-                report_error=report_error,
-                reconnect_s=reconnect_seconds(name, reconnect_s),
-                warn=warn,
-            )
-            videos.append(VideoInput(source, _stem_of_live(name), is_live=True))
-        elif os.path.isfile(name) and _is_video(Path(name)):
-            source = open_source(name, report_error=report_error)
-            videos.append(VideoInput(source, Path(name).stem, is_live=False))
-        else:
-            plain.append(name)
+    opened = _OpenedInputs(folder, options, listener, warn, report_error, reconnect_s)
+    plain = [name for name in names if not opened.add(name)]
     if plain:
-        images += [ImageInput(path, str(path)) for path in expand_image_paths(plain, warn)]
+        for path in expand_image_paths(plain, warn):
+            if not opened.add(str(path)):
+                opened.images.append(ImageInput(path, str(path)))
+    images = opened.images
+    videos = opened.videos
+    if not images and not videos:
+        raise opened.errors[0]
+    for error in opened.errors:
+        report_error(error)
     if images and not videos:
         _require_one_image(images)
     return RunInputs(tuple(images), tuple(videos))
+
+
+@dataclass
+class _OpenedInputs:
+    """The inputs so far, and why others could not be opened; as for ``open_inputs``."""
+
+    folder: Path
+    options: DownloadOptions
+    listener: Listener
+    warn: Callable[[str], None]
+    report_error: Callable[[PosezooError], None]
+    reconnect_s: float | None
+    images: list[ImageInput] = field(default_factory=list)
+    videos: list[VideoInput] = field(default_factory=list)
+    errors: list[PosezooError] = field(default_factory=list)
+
+    def add(self, name: str) -> bool:
+        """Open an address, a camera or a video; False if the name is none of these."""
+        is_file_address = _is_file_address(name)
+        is_live = not is_file_address and _is_live(name)
+        if not (is_file_address or is_live or (os.path.isfile(name) and _is_video(Path(name)))):
+            return False
+        try:
+            if is_file_address:
+                self._add_download(name)
+            elif is_live:
+                self._add_video(name, _stem_of_live(name), is_live=True)
+            else:
+                self._add_video(name, Path(name).stem)
+        except (ImageError, DownloadError) as error:
+            self.errors.append(error)
+        return True
+
+    def _add_download(self, url: str) -> None:
+        path = _download(url, self.folder, self.options, self.listener)
+        shown = redact_secrets(url)
+        if _is_video(path):
+            self._add_video(str(path), path.stem, shown=shown)
+        else:
+            self.images.append(ImageInput(path, shown))
+
+    def _add_video(self, name: str, stem: str, *, is_live: bool = False, shown: str = "") -> None:
+        source = open_source(
+            name,
+            report_error=self.report_error,
+            reconnect_s=reconnect_seconds(name, self.reconnect_s) if is_live else 0.0,
+            warn=self.warn,
+        )
+        source.name = shown or source.name
+        self.videos.append(VideoInput(source, stem, is_live))
 
 
 def _require_one_image(images: Sequence[ImageInput]) -> None:
@@ -174,8 +211,6 @@ def reconnect_seconds(name: str, chosen_s: float | None) -> float:
 
 
 def _is_file_address(name: str) -> bool:
-    from posezoo.run.images import SUFFIXES
-
     suffix = Path(urlsplit(name).path).suffix.lower() if _is_http(name) else ""
     return suffix in SUFFIXES or suffix in VIDEO_SUFFIXES
 
@@ -195,8 +230,6 @@ def _is_live(name: str) -> bool:
 
 def _is_video(path: Path) -> bool:
     """Whether a file is played rather than read as an image, which may also have no suffix."""
-    from posezoo.run.images import is_still
-
     return bool(path.suffix) and not is_still(path)
 
 
@@ -223,24 +256,22 @@ def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> lis
     """The images that files, folders and globs name; the images of a folder are in alphabetical
     order.
 
-    For folders and globs, annotated images of an earlier run are left out. A name without images
-    causes a warning, no images at all an ImageError.
+    For folders and globs, annotated images of an earlier run are left out, without a warning.
+    Globs also give files that are no images, such as videos. A name without images causes a
+    warning, no images at all an ImageError.
     """
-    from posezoo.run.images import SUFFIXES
-
     images = []
     for name in names:
-        candidates = _list_candidates(name)
-        if candidates is None:
+        listed = list_images(name)
+        if listed is None:
             images.append(Path(name))
             continue
-        matches = sorted(
-            file
-            for file in candidates
-            if os.path.isfile(file) and not _ANNOTATED.fullmatch(file.stem)
-        )
+        if listed.left_out:
+            warn(f"{name}: {listed.describe_left_out()}")
+        matches = [file for file in listed.images if not ANNOTATED.fullmatch(file.stem)]
         if not matches:
-            warn(f"{name}: no images there (looked for {' '.join(sorted(SUFFIXES))})")
+            kind = "no images but annotated ones" if listed.images else "no images"
+            warn(f"{name}: {kind} there ({listed.hint})")
         images += matches
     # A name without a suffix is probably that of a model, which stands before --input.
     unknown = [path for path in images if not path.suffix and not os.path.exists(path)]
@@ -263,6 +294,8 @@ def _explain_missing(name: str) -> str:
     if explanation := explain_windows_path(name):
         return explanation
     path = Path(name)
+    if problem := explain_link(path):
+        return f"it {problem}"
     if path.is_dir():
         return "name images, folders or quoted globs"
     neighbours = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
@@ -276,24 +309,16 @@ def _explain_missing(name: str) -> str:
     return "there is no such file: name images, folders or quoted globs"
 
 
-def _list_candidates(name: str) -> list[Path] | None:
-    """The files that a folder or glob names; None if the name is that of a file."""
-    from posezoo.run.images import SUFFIXES
-
-    if os.path.isdir(name):
-        return [file for file in Path(name).iterdir() if file.suffix.lower() in SUFFIXES]
-    if any(character in name for character in "*?[") and not os.path.exists(name):
-        return list(map(Path, glob(name, recursive=True)))
-    return None
-
-
 def require_fitting_output(output: Path, inputs: RunInputs) -> None:
     """Check that a picture or video, if it is one, fits the input.
 
     Raises:
-        OutputError: there are several inputs, or the only one is of the other kind.
+        OutputError: there are several inputs, or the only one is of the other kind; or it is of a
+            format that is not written.
     """
     if not is_picture_or_video(output):
+        if output.suffix.lower() in UNREAD_SUFFIXES | VIDEO_SUFFIXES and not output.is_dir():
+            raise unwritten_format(output)
         return
     is_video = output.suffix.lower() in CODECS
     kind, count = ("video", len(inputs.videos)) if is_video else ("picture", len(inputs.images))
@@ -405,7 +430,12 @@ class InputRunner:
         self.images: list[dict[str, Any]] = []
         self.videos: list[dict[str, Any]] = []
         self.skeletons: set[Skeleton] = set()  # of the poses
-        self.ended_by: BaseException | None = None  # ^C, which ends a camera
+        #: The kind and the name of each input that has no result so far, and was not reported.
+        self.missing = [("image", image.name) for image in self.inputs.images]
+        self.missing += [("video", video.source.name) for video in self.inputs.videos]
+        #: What ended the run early, and is raised once its results are written: ^C, which ends a
+        #: camera, or a disk that is full.
+        self.ended_by: BaseException | None = None
 
     @property
     def people_from(self) -> list[str]:
@@ -427,14 +457,28 @@ class InputRunner:
         return has_empty_image or any(not video["people"] for video in self.videos)
 
     def run_all(self) -> None:
-        """Run the model on the images, then on the videos."""
+        """Run the model on the images, then on the videos.
+
+        What ends the run early is raised if there are no results, and else kept in ``ended_by``.
+        """
         # A folder that cannot be written is one error, not one for each image.
         with staging_dir(self.results.parent if self.is_file else self.results):
             pass
-        self._run_on_images()
-        for video in self.inputs.videos:
-            if self.ended_by is None:
-                self._run_on_video(video)
+        try:
+            self._run_on_images()
+            for video in self.inputs.videos:
+                if self.ended_by is None:
+                    self._run_on_video(video)
+        except (PosezooError, KeyboardInterrupt, SignalExit) as error:
+            if not self.has_results:
+                raise
+            self.ended_by = error
+
+    def drop_last_image(self) -> None:
+        """Remove the picture and the poses of the last image: it is missing then."""
+        row = self.images.pop()
+        Path(row["picture"]).unlink(missing_ok=True)
+        self.missing.insert(0, ("image", row["image"]))
 
     def _run_on_images(self) -> None:
         """Read the next images, and find their poses, while one is drawn and written."""
@@ -449,6 +493,7 @@ class InputRunner:
                     raise
                 except (ImageError, OutputError) as error:
                     self.report_failure("image", image.input.name, error)
+                self.missing.pop(0)
 
     def _write_image(self, image: ImageInput, pixels: Image, poses: Sequence[Pose]) -> None:
         self.skeletons |= {pose.layout for pose in poses}
@@ -469,13 +514,50 @@ class InputRunner:
         )
 
     def _run_on_video(self, video: VideoInput) -> None:
-        """Write the annotated video and the keypoints of each frame; ^C ends it, and keeps what is
-        done.
+        """Write the annotated video and the keypoints of each frame; what ends it early, such as
+        ^C, keeps what is done.
         """
         source = video.source
         target = self._names.video_path(video.stem)
         keypoints = None if self.is_file else self._names.path_for(video.stem, ".json")
-        frames = people = 0
+        people_from = self.estimator.people_from
+        if self.estimator.follows_one_person:
+            people_from = TRACKING
+        width, height = source.size
+        row: dict[str, Any] = {
+            "video": source.name,
+            "picture": str(target),
+            "keypoints": str(keypoints) if keypoints else None,
+            "frames": 0,
+            "people": 0,
+            "people_from": people_from,
+            "width": width,
+            "height": height,
+        }
+        try:
+            self._write_video(video, target, keypoints, row)
+        except DiskError:
+            row["picture"] = None
+            raise
+        except (ImageError, OutputError) as error:
+            row["picture"] = None
+            self.report_failure("video", source.name, error)
+        except (KeyboardInterrupt, SignalExit) as signal:
+            if not row["frames"]:
+                raise
+            self.ended_by = signal
+        finally:
+            if row["frames"]:
+                self.videos.append(row)
+        self.missing.pop(0)
+
+    def _write_video(
+        self, video: VideoInput, target: Path, keypoints: Path | None, row: dict[str, Any]
+    ) -> None:
+        """Write the annotated video and, if they have a file, the keypoints; ``row`` counts the
+        frames, and the most people in one.
+        """
+        source = video.source
         with ExitStack() as stack:
             stack.enter_context(self.timer.time_step("videos"))
             written = None
@@ -486,45 +568,23 @@ class InputRunner:
             output = open_output(target, source, may_drop=video.is_live, force=self.force)
             stack.callback(output.close)
             read = stack.enter_context(closing(source.frames()))
-            try:
-                results = self.estimator.stream(
-                    islice(read, self.limit),
-                    attrgetter("image"),
-                    is_video=True,
-                    track=self.video.track,
-                    smooth=self.video.smooth,
-                    detect_every=self.video.detect_every,
-                    time_s=source.time_s,
+            results = self.estimator.stream(
+                islice(read, self.limit),
+                attrgetter("image"),
+                is_video=True,
+                track=self.video.track,
+                smooth=self.video.smooth,
+                detect_every=self.video.detect_every,
+                time_s=source.time_s,
+            )
+            stack.enter_context(closing(results))
+            for frame, poses in results:
+                self.skeletons |= {pose.layout for pose in poses}
+                self.publish(source, frame, poses)
+                if written:
+                    written.append(frame_to_json(frame, poses))
+                output.write(
+                    frame, draw(frame.image, poses, min_score=self.min_score, in_place=True)
                 )
-                with closing(results):
-                    for frame, poses in results:
-                        self.skeletons |= {pose.layout for pose in poses}
-                        self.publish(source, frame, poses)
-                        if written:
-                            written.append(frame_to_json(frame, poses))
-                        output.write(
-                            frame,
-                            draw(frame.image, poses, min_score=self.min_score, in_place=True),
-                        )
-                        frames += 1
-                        people = max(people, len(poses))
-            except (KeyboardInterrupt, SignalExit) as signal:
-                self.ended_by = signal
-        if not frames:
-            return
-        people_from = self.estimator.people_from
-        if self.estimator.follows_one_person:
-            people_from = TRACKING
-        width, height = source.size
-        self.videos.append(
-            {
-                "video": source.name,
-                "picture": str(target),
-                "keypoints": str(keypoints) if keypoints else None,
-                "frames": frames,
-                "people": people,
-                "people_from": people_from,
-                "width": width,
-                "height": height,
-            }
-        )
+                row["frames"] += 1
+                row["people"] = max(row["people"], len(poses))
