@@ -67,10 +67,11 @@ def has_model_api():
     pytest.importorskip("model_api.models", reason="needs openvino-model-api")
 
 
-@pytest.fixture
-def simcc(tmp_path):
-    """The facts of a SimCC network's IR."""
-    return facts_of(convert_simcc(tmp_path), simcc_spec(tmp_path, simcc_network()))
+@pytest.fixture(scope="module")
+def simcc(tmp_path_factory):
+    """The facts of a SimCC network's IR, which no test changes."""
+    folder = tmp_path_factory.mktemp("simcc")
+    return facts_of(convert_simcc(folder), simcc_spec(folder, simcc_network()))
 
 
 # --- modelapi

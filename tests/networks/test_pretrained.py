@@ -148,7 +148,12 @@ def test_the_prefix_of_a_training_program_is_removed(tmp_path, kind):
     assert found.arguments == {"keypoints": 12}
     loaded = found.load().state_dict()
     assert all(torch.equal(tensor, loaded[key]) for key, tensor in state.items())
-    assert SMALL in pretrained.matching_networks(tmp_path / "net.pth")
+
+
+def test_the_network_of_weights_with_a_prefix_is_recognized(tmp_path):
+    state = networks.build_network(SMALL, keypoints=12).state_dict()
+    torch.save(PREFIXED["of two words"](state), tmp_path / "net.pth")
+    assert pretrained.matching_networks(tmp_path / "net.pth") == (SMALL,)
 
 
 def test_weights_with_two_prefixes_are_refused(tmp_path):
