@@ -6,16 +6,23 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted(
-    path
-    for path in ROOT.rglob("*.md")
-    if not path.name.endswith(".in.md")  # a page is drawn of it
-    and not {"build", "quickstart", "node_modules"} & set(path.parts)
-    and not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
-)
+
+
+def _find_pages() -> Iterator[Path]:
+    for folder, folders, files in os.walk(ROOT):
+        no_pages = {"build", "quickstart", "node_modules"}
+        folders[:] = (name for name in folders if name not in no_pages and name[0] != ".")
+        for name in files:
+            # A page is drawn of a .in.md.
+            if name.endswith(".md") and not name.endswith(".in.md") and name[0] != ".":
+                yield Path(folder, name)
+
+
+PAGES = sorted(_find_pages())
 
 #: Begins the paragraph before a block that the tests do not run; the reason follows.
 MARK = "Not run by the tests: "
