@@ -6,12 +6,14 @@ import gc
 import hashlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from fakes.fetch import Fetch
 from fakes.recorded_answers import RecordedAnswers
 from fakes.server import Server
 from posezoo.core.declarations.model import Precision
+from posezoo.core.files.file_lock import lock_file
 from posezoo.core.layout import ModelLayout
 from posezoo.core.pipeline.get import get
 from posezoo.core.pipeline.zoo_context import open_context
@@ -66,6 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if workerinput is not None:
         fence.ONLINE.update(workerinput["online"])
         fence.skips_are_errors = workerinput["skips_are_errors"]
+    gc.disable()  # until all tests are collected: what is imported for them stays
 
 
 @pytest.fixture
@@ -182,14 +186,32 @@ def by_digest(mirror: Path, sha384: str) -> Path:
 def blazepose(mirror: Path, tmp_path_factory) -> ModelLayout:
     """Where the default model's files and IR lie, made once from the mirror; needs ../shared."""
     pytest.importorskip("openvino", reason="needs openvino")
-    folder = tmp_path_factory.mktemp("blazepose")
+    made = _folder_of_all_workers(tmp_path_factory) / "blazepose"
+    lock = lock_file(made.with_suffix(".lock"))
+    if not made.exists():
+        new = tmp_path_factory.mktemp("new")
+        _get_blazepose(mirror, new)
+        with suppress(OSError):  # another worker made it, where there are no locks
+            new.rename(made)
+    if lock is not None:
+        os.close(lock)
+    folder = tmp_path_factory.mktemp("workers") / "blazepose"
+    shutil.copytree(made, folder)  # its tests draw cards there
+    return ModelLayout(folder, folder)
+
+
+def _folder_of_all_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+def _get_blazepose(mirror: Path, folder: Path) -> None:
     settings = read_settings(
         {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
     )
     context = open_context(to_settings(settings))
     for part in context.registry.parts(context.registry.find("blazepose-full")):
         get(resolve_model(part, (Precision.FP32, Precision.FP16), context), context)
-    return context.layout
 
 
 @pytest.fixture(scope="session")
@@ -341,6 +363,7 @@ def pytest_collection_finish() -> None:
     """What was imported and collected stays to the end: the garbage collector need not look at it again."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)

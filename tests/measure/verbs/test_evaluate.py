@@ -25,13 +25,19 @@ from posezoo.run.measured import read_measurement_file
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 
 MODEL = "human-pose-estimation-0001"
+pytestmark = pytest.mark.usefixtures("networks_stay_compiled")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("models")
 
 
 @pytest.fixture
-def evaluate(mirror, shared, tmp_path):
+def evaluate(mirror, models, shared, tmp_path):
     """``evaluate(*args)`` on the first photos, with everything that it needs from the mirror."""
     photos = shared / "data" / "photos"
-    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environ = {"POSEZOO_MIRROR": str(mirror), "POSEZOO_OUTPUT_DIR": str(models)}
 
     def run(
         *args,
@@ -240,13 +246,15 @@ def test_own_weights_run_on_annotated_boxes_with_flip_or_on_detector_boxes(evalu
         ("selfie-segmentation", "finds the pixels of people, and the annotations have keypoints"),
     ],
 )
-def test_a_model_of_something_else_than_is_annotated_is_refused(evaluate, tmp_path, model, problem):
+def test_a_model_of_something_else_than_is_annotated_is_refused(
+    evaluate, models, tmp_path, model, problem
+):
     result = evaluate("--precision", "FP16", model=model, data=dataset_flags(tmp_path))
     assert (result.returncode, result.stdout) == (1, "")
     error, hint = result.stderr.splitlines()
     assert problem in error
     assert len(hint) < 500
-    assert not (tmp_path / "cache" / "posezoo" / "models").exists()  # nothing is downloaded
+    assert not [*models.rglob(f"*{model}*")]  # nothing is downloaded
 
 
 def test_a_model_of_hands_matches_annotated_hands_and_no_annotated_bodies(tmp_path):

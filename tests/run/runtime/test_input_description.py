@@ -32,25 +32,32 @@ KEYPOINT_INPUT = (192, 256)
 RESIZE_TYPES = ("", "standard", "fit_to_window", "fit_to_window_letterbox")
 
 
-@pytest.fixture
-def pictures(tmp_path):
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
     """Smooth pictures, whose mean hardly depends on how they are resized."""
+    folder = tmp_path_factory.mktemp("pictures")
     paths = {}
     for width, height in SIZES:
         shades = np.tile(np.linspace(0, 200, width), (height, 1))
         picture = np.stack([shades, np.full((height, width), 60), 220 - shades], axis=2)
-        paths[width, height] = tmp_path / f"{width}.png"
+        paths[width, height] = folder / f"{width}.png"
         cv2.imwrite(str(paths[width, height]), picture.astype(np.uint8))
     return paths
 
 
 def run(path, picture, folder, *flags):
     """The poses that posezoo run finds in a picture, and its standard error."""
-    command = ("run", path, "--input", picture, "--output", folder / "results", *flags)
+    (poses,), said = run_on_all(path, [picture], folder, *flags)
+    return poses, said
+
+
+def run_on_all(path, pictures, folder, *flags):
+    """The poses that posezoo run finds in each of the pictures, and its standard error."""
+    command = ("run", path, "--input", *pictures, "--output", folder / "results", *flags)
     ended = run_posezoo(*command, POSEZOO_DETECTOR="none")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     summary = json.loads((folder / "results" / "poses.json").read_text("utf-8"))
-    return summary["images"][0]["poses"], ended.stderr
+    return [image["poses"] for image in summary["images"]], ended.stderr
 
 
 def refused(path, picture, folder, *flags):
@@ -68,6 +75,10 @@ def points(pose):
 
 def run_model_api(xml, picture):
     """What openvino-model-api finds."""
+    return model_of_model_api(xml)(cv2.imread(str(picture)))
+
+
+def model_of_model_api(xml):
     if sys.version_info < (3, 11):
         pytest.skip("openvino-model-api needs Python 3.11")
     models = pytest.importorskip("model_api.models", reason="needs openvino-model-api")
@@ -76,38 +87,42 @@ def run_model_api(xml, picture):
     config = {"INFERENCE_PRECISION_HINT": "f32"}
     core = import_openvino().Core()
     adapter = OpenvinoAdapter(core, str(xml), device="CPU", plugin_config=config)
-    return models.Model.create_model(adapter)(cv2.imread(str(picture)))
+    return models.Model.create_model(adapter)
 
 
 def stated(info, resize_type, **more):
     return {**info, **({"resize_type": resize_type} if resize_type else {}), **more}
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("resize_type", RESIZE_TYPES)
-def test_keypoints_of_geti_are_those_of_model_api(tmp_path, pictures, resize_type, size):
+def test_keypoints_of_geti_are_those_of_model_api(tmp_path, pictures, resize_type):
     """Its coordinates are indices of pixels, which are half a pixel less than ours."""
     info = stated(GETI_KEYPOINTS, resize_type)
     xml = write_stated(tmp_path / "k.xml", KEYPOINT_INPUT, bins(KEYPOINT_INPUT), info)
-    (pose,), said = run(xml, pictures[size], tmp_path)
-    expected = run_model_api(xml, pictures[size])
-    assert points(pose) == pytest.approx(expected.keypoints + 0.5, abs=0.01)
-    scores = [keypoint["score"] for keypoint in pose["keypoints"]]
-    assert scores == pytest.approx(expected.scores, abs=1e-3)
-    assert [keypoint["name"] for keypoint in pose["keypoints"]] == KEYPOINTS.split()
+    found, said = run_on_all(xml, pictures.values(), tmp_path)
+    model = model_of_model_api(xml)
+    for (size, picture), (pose,) in zip(pictures.items(), found, strict=True):
+        expected = model(cv2.imread(str(picture)))
+        assert points(pose) == pytest.approx(expected.keypoints + 0.5, abs=0.01), size
+        scores = [keypoint["score"] for keypoint in pose["keypoints"]]
+        assert scores == pytest.approx(expected.scores, abs=1e-3), size
+        assert [keypoint["name"] for keypoint in pose["keypoints"]] == KEYPOINTS.split()
     assert "warning" not in said
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("resize_type", RESIZE_TYPES)
-def test_boxes_of_geti_are_those_of_model_api(tmp_path, pictures, resize_type, size):
+def test_boxes_of_geti_are_those_of_model_api(tmp_path, pictures, resize_type):
     info = stated(GETI_BOXES, resize_type)
     xml = write_stated(tmp_path / "b.xml", (416, 416), boxes((416, 416)), info)
-    (pose,), said = run(xml, pictures[size], tmp_path)  # the dog is below the threshold
-    expected = run_model_api(xml, pictures[size])
-    assert pose["box"] == pytest.approx(expected.bboxes[0], abs=0.6)  # it rounds boxes
-    assert pose["score"] == pytest.approx(float(expected.scores[0]), abs=1e-3)
-    assert pose["label"] == "cat" and "warning" not in said
+    found, said = run_on_all(xml, pictures.values(), tmp_path)
+    model = model_of_model_api(xml)
+    for (size, picture), (pose,) in zip(pictures.items(), found, strict=True):
+        # The dog is below the threshold.
+        expected = model(cv2.imread(str(picture)))
+        assert pose["box"] == pytest.approx(expected.bboxes[0], abs=0.6), size  # it rounds boxes
+        assert pose["score"] == pytest.approx(float(expected.scores[0]), abs=1e-3), size
+        assert pose["label"] == "cat"
+    assert "warning" not in said
 
 
 @pytest.mark.parametrize("reverse", ["True", "NO"])
@@ -256,28 +271,28 @@ def ultralytics_rule(picture, size, stride=32):
     return scale, np.add(inner, pads), np.array(begin)
 
 
-@pytest.mark.parametrize("picture", SIZES, ids=str)
 @pytest.mark.parametrize(
     "size", [(320, 320), (640, 640), (1280, 1280), (500, 500), (384, 640)], ids=str
 )
-def test_a_dynamic_export_takes_images_of_its_imgsz(tmp_path, pictures, size, picture):
+def test_a_dynamic_export_takes_images_of_its_imgsz(tmp_path, pictures, size):
     metadata = {**ULTRALYTICS, "imgsz": str([*size])}
     path = write_whole_input(tmp_path / "own.onnx", metadata)
-    (pose,), _ = run(path, pictures[picture], tmp_path)
-    scale, sides, begin = ultralytics_rule(picture, size)
-    assert points(pose)[0] == pytest.approx((sides - begin) / scale, abs=0.01)
-    assert pose["box"] == pytest.approx([0, 0, *picture])  # the network's own
-    assert pose["label"] == "person" and pose["score"] == pytest.approx(0.9)
+    found, _ = run_on_all(path, pictures.values(), tmp_path)
+    for picture, (pose,) in zip(pictures, found, strict=True):
+        scale, sides, begin = ultralytics_rule(picture, size)
+        assert points(pose)[0] == pytest.approx((sides - begin) / scale, abs=0.01), picture
+        assert pose["box"] == pytest.approx([0, 0, *picture])  # the network's own
+        assert pose["label"] == "person" and pose["score"] == pytest.approx(0.9)
 
 
-@pytest.mark.parametrize("picture", SIZES, ids=str)
-def test_a_dynamic_export_without_an_imgsz_takes_images_of_640_pixels(tmp_path, pictures, picture):
+def test_a_dynamic_export_without_an_imgsz_takes_images_of_640_pixels(tmp_path, pictures):
     """As Ultralytics does where its user names no size."""
     metadata = {key: value for key, value in ULTRALYTICS.items() if key != "imgsz"}
     path = write_whole_input(tmp_path / "own.onnx", metadata)
-    (pose,), _ = run(path, pictures[picture], tmp_path)
-    scale, sides, begin = ultralytics_rule(picture, (640, 640))
-    assert points(pose)[0] == pytest.approx((sides - begin) / scale, abs=0.01)
+    found, _ = run_on_all(path, pictures.values(), tmp_path)
+    for picture, (pose,) in zip(pictures, found, strict=True):
+        scale, sides, begin = ultralytics_rule(picture, (640, 640))
+        assert points(pose)[0] == pytest.approx((sides - begin) / scale, abs=0.01), picture
 
 
 @pytest.mark.parametrize("beside", ["onnx", "xml"])
