@@ -125,6 +125,7 @@ def tests_of_page(page: Path) -> set[str]:
     return {f"{DOCS}::{test}"} if test else set()
 
 
+@cache
 def everyday_tests() -> set[str]:
     """Those that run whenever the core changed: all but NIGHTLY, and of the pages some."""
     files = {

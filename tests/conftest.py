@@ -28,7 +28,8 @@ from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import open_registry
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.settings import read_settings, to_settings
-from posezoo.core.workers import processes
+from posezoo.core.user_folders import find_user_folder
+from posezoo.core.workers import processes, retries
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -82,12 +83,26 @@ def fetch(tmp_path: Path) -> Fetch:
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch, tmp_path_factory):
-    """No internet, a home folder of its own, and the working folder of all tests."""
+    """No internet, short pauses, a home folder of its own, and the working folder of all tests."""
     monkeypatch.setattr(socket.socket, "connect", _connect_locally)
     monkeypatch.setattr(socket, "getaddrinfo", _resolve_locally)
+    monkeypatch.setattr(retries, "_FIRST_PAUSE_S", 0.01)
     monkeypatch.setenv("HOME", tempfile.mkdtemp(prefix="home", dir=tmp_path_factory.getbasetemp()))
     yield
     os.chdir(ROOT)  # a test may have gone to a folder that is removed now
+
+
+@pytest.fixture(scope="session")
+def _compiled(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture
+def networks_stay_compiled(_alone, _compiled):
+    """The user's folder of compiled networks is that of the earlier tests: one of the same IR is compiled once."""
+    cache = find_user_folder("cache")
+    cache.mkdir(parents=True)
+    (cache / "compiled").symlink_to(_compiled)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,11 +9,11 @@ import ast
 import configparser
 import re
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
+from fakes.source import imports_in, nodes_in
+
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "posezoo"
-parse = cache(ast.parse)
 
 #: From the ground up: the core, the command line, then features. A part imports only parts above its own row.
 PARTS = (
@@ -64,14 +64,14 @@ def part_of(path: Path, top: Path = SOURCE) -> str:
 def parts_named_in(code: str, package: str = "posezoo") -> list[str]:
     """What is imported from directly below a package, once for each import."""
     used: list[str] = []
-    for node in ast.walk(parse(code)):
+    for node in imports_in(code):
         if isinstance(node, ast.ImportFrom):
             module = f"{node.module}."
             if module == f"{package}.":
                 used += [alias.name for alias in node.names]
             elif module.startswith(f"{package}."):
                 used.append(module.removeprefix(f"{package}.").split(".")[0])
-        elif isinstance(node, ast.Import):
+        else:
             names = (alias.name for alias in node.names)
             used += [
                 name.removeprefix(f"{package}.").split(".")[0]
@@ -156,14 +156,14 @@ def modules_named_in(code: str, modules: set[str]) -> set[str]:
     ``from package import module`` names that module, not the package.
     """
     used: set[str] = set()
-    for node in ast.walk(parse(code)):
+    for node in imports_in(code):
         if isinstance(node, ast.ImportFrom):
             assert not node.level, "relative imports are not read"
             top, _, package = (node.module or "").partition(".")
             if top == "posezoo":
                 named = {f"{package}.{alias.name}".removeprefix(".") for alias in node.names}
                 used |= {name if name in modules else package for name in named}
-        elif isinstance(node, ast.Import):
+        else:
             names = (alias.name.partition(".") for alias in node.names)
             used |= {name for top, _, name in names if top == "posezoo"}
     return used
@@ -230,7 +230,7 @@ def test_a_cycle_is_found_over_several_modules():
 
 def test_every_module_says_what_it_is_for():
     for path in SOURCE.rglob("*.py"):
-        assert ast.get_docstring(parse(path.read_text("utf-8"))), path
+        assert ast.get_docstring(nodes_in(path.read_text("utf-8"))[0]), path
 
 
 #: What only some systems have, or what tells them apart; all of it is in one module. The sandbox exists only on Linux.
@@ -288,11 +288,11 @@ def system_name(node: ast.AST) -> str:
 
 def system_names_in(code: str) -> set[str]:
     """The same of a whole module, with its imports."""
-    used = {system_name(node) for node in ast.walk(parse(code))} - {""}
-    for node in ast.walk(parse(code)):
+    used = {system_name(node) for node in nodes_in(code)} - {""}
+    for node in imports_in(code):
         if isinstance(node, ast.Import):
             used |= SYSTEM_MODULES & {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
+        else:
             used |= SYSTEM_MODULES & {str(node.module)}
             names = {alias.name for alias in node.names}
             used |= {
@@ -338,13 +338,13 @@ def opens_without_encoding(node: ast.AST) -> bool:
 
 def test_each_text_is_read_and_written_in_a_stated_encoding():
     for path in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(parse(path.read_text("utf-8"))):
+        for node in nodes_in(path.read_text("utf-8")):
             assert not opens_without_encoding(node), f"{path.relative_to(SOURCE)}:{node.lineno}"
 
 
 def test_a_text_without_a_stated_encoding_is_seen():
     def is_seen(code: str) -> bool:
-        return any(map(opens_without_encoding, ast.walk(ast.parse(code))))
+        return any(map(opens_without_encoding, nodes_in(code)))
 
     assert all(map(is_seen, ["p.read_text()", "p.write_text(x)", "subprocess.run(c, text=True)"]))
     assert not any(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.source import nodes_in
 from posezoo.cli import flags
 from posezoo.cli.main import VERBS, create_parser
 
@@ -131,16 +132,11 @@ def former(verb: str) -> set[str]:
 
 
 @cache
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"))
-
-
-@cache
 def texts(path: Path) -> list[tuple[int, str]]:
     """The texts of a module with their lines; what an f-string inserts is known, or a model's name."""
-    tree = parsed(path)
+    nodes = nodes_in(path.read_text("utf-8"))
     assigned: dict[str, list[ast.expr]] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Assign):
             pairs = zip(
                 *(getattr(side, "elts", [side]) for side in (node.targets[0], node.value)),
@@ -149,7 +145,7 @@ def texts(path: Path) -> list[tuple[int, str]]:
             for name, value in pairs:
                 assigned.setdefault(ast.unparse(name), []).append(value)
     found, inner = [], set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.JoinedStr):
             inner |= {id(child) for child in ast.walk(node) if child is not node}
             for text in forms(node, assigned):
@@ -281,7 +277,7 @@ def test_every_command_of_the_pages_and_cards_parses(capsys):
 def hints_of(path: Path) -> list[tuple[int, str]]:
     """The hints in a module: what is given as ``hint`` or to ``Obstacle``, or has such a name."""
     places = set()
-    for node in ast.walk(parsed(path)):
+    for node in nodes_in(path.read_text("utf-8")):
         values: list[ast.expr] = []
         match node:
             case ast.keyword(arg="hint", value=value):

@@ -9,6 +9,7 @@ import sys
 import numpy
 import pytest
 
+from fakes.command import posezoo
 from fakes.counted_run import CountedRun, count_run
 from posezoo.cli.main import VERBS
 
@@ -123,7 +124,7 @@ def test_list_takes_no_step_that_it_does_not_show():
 
 def test_get_with_nothing_to_do_reads_each_file_once_and_draws_no_card(blazepose):
     args = ["get", "blazepose-full", "--output_dir", str(blazepose.output_dir), "--quiet"]
-    count_run(*args)  # the cards are drawn if no other test had them drawn
+    posezoo(*args)  # the cards are drawn if no other test had them drawn
     run = count_run(*args)
     assert not set(HEAVY) & run.modules
     assert "posezoo.pages.cards.model_card" not in run.modules
@@ -149,11 +150,11 @@ def test_run_with_nothing_to_convert_imports_no_network_code(blazepose, tmp_path
     cv2.imwrite(str(photo), numpy.zeros((64, 64, 3), numpy.uint8))
     folders = ["--weights_dir", str(blazepose.output_dir), "--output", str(tmp_path / "out")]
     args = ["run", "blazepose-full", "--input", str(photo), *folders, "--quiet"]
-    count_run(*args)
+    posezoo(*args)
     run = count_run(*args)
     assert set(HEAVY) & run.modules <= {"numpy", "openvino", "cv2"}
-    assert run.functions <= 503
-    assert run.files <= 75
+    assert run.functions <= 509
+    assert run.files <= 76
 
 
 def test_a_verb_does_not_import_the_other_verbs():

@@ -6,13 +6,15 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 
+from fakes.source import nodes_in
+
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "posezoo"
-parse = cache(ast.parse)
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 #: Words that no name may contain, each with what to write instead.
 REFUSED_WORDS = {
@@ -60,11 +62,11 @@ def refused_names_in(code: str) -> Iterator[str]:
 
     The names of classes, functions, parameters and annotated fields are read.
     """
-    for node in ast.walk(parse(code)):
+    for node in nodes_in(code):
         name, others = "", {}
         if isinstance(node, ast.ClassDef):
             name, others = node.name, REFUSED_WORDS_OF_CLASSES
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        elif isinstance(node, FUNCTIONS):
             name = node.name
         elif isinstance(node, ast.arg):
             name = node.arg
@@ -72,22 +74,23 @@ def refused_names_in(code: str) -> Iterator[str]:
                 yield f"{node.lineno}: {name}: write {REFUSED_PARAMETERS[name]}"
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             name = node.target.id
+        else:
+            continue
         for word in words_of(name):
-            if instead := (REFUSED_WORDS | others).get(word):
+            if instead := REFUSED_WORDS.get(word) or others.get(word):
                 yield f"{node.lineno}: {name}: {word} is refused, write {instead}"
 
 
 def vague_variables_in(code: str) -> Iterator[str]:
     """Each variable and parameter with a vague name, and its line; a field's class explains it."""
-    tree = parse(code)
-    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    classes = [node for node in nodes_in(code) if isinstance(node, ast.ClassDef)]
     fields = {
         statement.target
         for of_class in classes
         for statement in of_class.body
         if isinstance(statement, ast.AnnAssign)
     }
-    for node in ast.walk(tree):
+    for node in nodes_in(code):
         if isinstance(node, ast.arg):
             name = node.arg
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -129,7 +132,7 @@ def test_no_two_public_classes_have_the_same_name():
     classes = (
         (node.name, path)
         for path in SOURCE.rglob("*.py")
-        for node in ast.walk(parse(path.read_text("utf-8")))
+        for node in nodes_in(path.read_text("utf-8"))
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
     assert not repeated(classes)

@@ -6,7 +6,6 @@ import json
 
 import cv2
 import numpy as np
-import onnxruntime
 import pytest
 
 from fakes.published_models import MEAN, SCALE, Place, place_of
@@ -14,6 +13,8 @@ from fakes.when_used import import_when_used
 from posezoo import load
 from posezoo.core.registry import open_registry
 from posezoo.poses.keypoints import to_pixel_indices
+
+onnxruntime = import_when_used("onnxruntime")
 
 rtmdet_network = import_when_used("fakes.rtmdet")
 heads = import_when_used("fakes.rtmo")

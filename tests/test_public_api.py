@@ -8,6 +8,7 @@ import json
 import pathlib
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -190,6 +191,25 @@ def test_a_tensor_of_pytorch_is_made_an_array(tmp_path):
             model(tensor)
         expression = caught.value.hint.partition(" makes one")[0]
         assert len(model(eval(expression, {"tensor": tensor}))) == 1
+
+
+def test_a_higher_minimum_score_leaves_people_out(tmp_path):
+    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
+    picture = np.zeros((32, 64, 3), np.uint8)
+    (pose,) = posezoo.load(path, listener=None)(picture)
+    for least, count in ((pose.score - 0.01, 1), (pose.score + 0.01, 0)):
+        model = posezoo.load(path, min_person_score=least, listener=None)
+        assert model.min_person_score == pytest.approx(least)
+        assert len(model(picture)) == count
+
+
+def test_a_model_may_be_called_in_several_threads_at_once(blazepose, mirror):
+    model = posezoo.load("blazepose-full", output_dir=blazepose.output_dir, listener=None)
+    image = read_image(by_digest(mirror, ASTRONAUT))
+    (expected,) = model(image)
+    with ThreadPoolExecutor(3) as pool:
+        for poses in pool.map(model, [image] * 6):
+            assert np.array_equal(poses[0].keypoints, expected.keypoints)
 
 
 def test_without_supervision_the_error_names_the_package(tmp_path, monkeypatch):

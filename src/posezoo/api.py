@@ -180,6 +180,7 @@ def load(
     requests: int = 1,
     streams: str | int = "",
     threads: int = 0,
+    min_person_score: float | None = None,
     whole_image: float | None = None,
     target_size: int | None = None,
     aspect: tuple[int, int] | None = None,
@@ -220,6 +221,8 @@ def load(
         streams: the number of parallel inferences, ``4`` or ``CPU:4,GPU:2``; empty for the device's
             choice.
         threads: the number of CPU threads; 0 for one per core.
+        min_person_score: the minimum score of a person, 0..1; of the person detector if one runs.
+            None for the decoder's default.
         whole_image: if the detector finds no person, the whole image is taken as one person, who is
             kept with this score or more, 0..1; None: as the model declares; 1: never.
         target_size: the size in pixels to which images are resized: the height for OpenPose-like
@@ -240,7 +243,7 @@ def load(
     Returns:
         A callable that takes the path of an image, or a uint8 image (height, width, 3), BGR unless
         ``color="RGB"`` is given, and returns ``Poses``, a list of ``Pose``; for a list of images,
-        it returns a list of them.
+        it returns a list of them. It may be called in several threads at the same time.
 
     Raises:
         PosezooError: it cannot be downloaded, converted or compiled, its decoder has no such
@@ -260,6 +263,7 @@ def load(
             streams=str(streams),
             threads=threads,
         ),
+        min_person_score=min_person_score,
         whole_image=whole_image,
         target_size=target_size,
         aspect_size=aspect,
@@ -418,7 +422,9 @@ def _precision(text: str, model: Model | None, context: Context) -> Precision:
             has_default = DEFAULT_MODEL in registry.entries
             model = registry.find(DEFAULT_MODEL if has_default else SECOND_MODEL)
         parts = registry.parts(model)
-        own = [each for each in Precision if all(each in part.precisions for part in parts)]
-        hint = f"{model.full_name} has {', '.join(own) or 'none'}"
-        hint = suggest(str(text).upper(), own) or hint
+        own_precisions = [
+            each for each in Precision if all(each in part.precisions for part in parts)
+        ]
+        hint = f"{model.full_name} has {', '.join(own_precisions) or 'none'}"
+        hint = suggest(str(text).upper(), own_precisions) or hint
         raise PosezooError(f"no precision is called {text!r}", hint=hint) from error

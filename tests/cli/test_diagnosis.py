@@ -8,14 +8,16 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy
 import pytest
 
 import posezoo as posezoo_package
-from fakes.command import posezoo_process
+from fakes.command import posezoo, posezoo_process
 from posezoo.core.errors import pip_command
-from posezoo.core.plugins import PLUGIN_GROUPS
+from posezoo.core.plugins import PLUGIN_GROUPS, installed
+from posezoo.core.versions import package_version
 
 
 def install(site: Path, name: str, version: str) -> None:
@@ -25,9 +27,20 @@ def install(site: Path, name: str, version: str) -> None:
     (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
 
 
+@pytest.fixture(autouse=True)
+def _looked_up_again():
+    """Each test has other packages."""
+    for cached in (package_version, installed):
+        cached.cache_clear()
+    yield
+    for cached in (package_version, installed):
+        cached.cache_clear()
+
+
 def doctor(*args: object, site: Path | None = None, **environ: str):
-    environ = {**environ, **({"PYTHONPATH": str(site)} if site else {})}
-    return posezoo_process("doctor", *args, **environ)
+    """Its report; with a folder before those with the installed packages if one is given."""
+    with patch.object(sys, "path", [*([str(site)] if site else []), *sys.path]):
+        return posezoo("doctor", *args, **environ)
 
 
 def problems(ended) -> dict[str, str]:
@@ -36,7 +49,7 @@ def problems(ended) -> dict[str, str]:
 
 def test_a_sound_installation_is_reported_with_every_setting_and_its_origin(tmp_path):
     # Without bubblewrap, which some containers have but do not let start.
-    ended = doctor(POSEZOO_ATTEMPTS="7", PATH=str(tmp_path))
+    ended = posezoo_process("doctor", POSEZOO_ATTEMPTS="7", PATH=str(tmp_path))
     assert ended.returncode == 0, ended.stdout
     assert ended.stdout.endswith("no problems found\n")
     assert "attempts             7 " in ended.stdout
@@ -149,7 +162,7 @@ def test_a_folder_that_cannot_be_made_is_found(tmp_path):
 
 def test_settings_that_are_not_valid_are_problems_and_the_rest_is_still_reported(tmp_path):
     (tmp_path / "posezoo.cfg").write_text("[posezoo]\ndevise = GPU\n")
-    ended = posezoo_process(
+    ended = posezoo(
         "doctor", "--format", "json", cwd=tmp_path, POSEZOO_ATTEMPTS="many", POSEZOO_WEIGHTSDIR="/x"
     )
     reported = problems(ended)
@@ -271,7 +284,7 @@ def test_the_plugins_of_every_table_are_listed():
 
 
 def test_a_bubblewrap_that_does_not_start_is_a_problem_and_a_missing_one_is_not(tmp_path):
-    missing = doctor("--format", "json", PATH=str(tmp_path))
+    missing = posezoo_process("doctor", "--format", "json", PATH=str(tmp_path))
     assert missing.returncode == 0, missing.stdout
     packages = {each["name"]: each["version"] for each in json.loads(missing.stdout)["packages"]}
     assert packages["bubblewrap"] == ""
@@ -280,7 +293,7 @@ def test_a_bubblewrap_that_does_not_start_is_a_problem_and_a_missing_one_is_not(
         '#!/bin/sh\n[ "$1" = --version ] && echo bubblewrap 0.8.0 && exit\necho no namespaces >&2\nexit 1\n'
     )
     program.chmod(0o755)
-    broken = doctor("--format", "json", PATH=str(tmp_path))
+    broken = posezoo_process("doctor", "--format", "json", PATH=str(tmp_path))
     packages = {each["name"]: each["version"] for each in json.loads(broken.stdout)["packages"]}
     assert packages["bubblewrap"] == "0.8.0"
     (message,) = problems(broken)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import heed_interrupts, posezoo_process
+from fakes.command import heed_interrupts, posezoo
 from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_model
@@ -58,9 +58,7 @@ def download(zoo, *flags):
 def test_each_line_says_when_where_and_how_long(zoo):
     started = datetime.now().astimezone()
     assert (
-        posezoo_process(
-            *download(zoo, "--header", "models.invalid=Authorization: secret-word")
-        ).returncode
+        posezoo(*download(zoo, "--header", "models.invalid=Authorization: secret-word")).returncode
         == 1
     )
     log = lines(zoo / "run.jsonl")
@@ -107,13 +105,13 @@ def test_a_file_of_a_source_has_its_bytes_and_seconds(tmp_path):
 
 @pytest.mark.slow
 def test_two_runs_share_a_file(zoo):
-    posezoo_process(*download(zoo))
-    posezoo_process(*download(zoo))
+    posezoo(*download(zoo))
+    posezoo(*download(zoo))
     assert [line["event"] for line in lines(zoo / "run.jsonl")].count("run_end") == 2
 
 
 def test_a_dry_run_is_not_in_the_file(zoo):
-    assert posezoo_process(*download(zoo, "--dry_run")).returncode == 0
+    assert posezoo(*download(zoo, "--dry_run")).returncode == 0
     assert not (zoo / "run.jsonl").exists()
 
 
@@ -146,7 +144,7 @@ def test_the_file_of_a_run_that_was_ended_says_what_was_done(zoo, number):
 
 
 def test_a_log_that_cannot_be_opened_is_an_error_before_the_run(zoo):
-    ended = posezoo_process(*download(zoo)[:-2], "--log", zoo / "no" / "folder" / "log")
+    ended = posezoo(*download(zoo)[:-2], "--log", zoo / "no" / "folder" / "log")
     assert (ended.returncode, ended.stderr.count("\n")) == (1, 2), ended.stderr
     assert "no/folder/log: cannot be written" in ended.stderr
     with pytest.raises(OutputError):
@@ -169,4 +167,4 @@ def test_a_full_disk_ends_the_log_and_not_the_run(capsys):
     "verb", ["get", "convert", "quantize", "evaluate", "benchmark", "record", "verify", "export"]
 )
 def test_the_verbs_that_handle_models_have_the_flag(verb, capsys):
-    assert "--log FILE" in posezoo_process(verb, "--help").stdout
+    assert "--log FILE" in posezoo(verb, "--help").stdout

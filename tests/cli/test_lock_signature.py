@@ -6,30 +6,29 @@ from pathlib import Path
 
 import pytest
 
+from fakes.when_used import import_when_used, require_installed
 from posezoo.cli.lock_signature import require_signature, sign, signature_path
 from posezoo.core.errors import LockError
 
-pytest.importorskip("model_signing", reason="needs model-signing")
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    KeySerializationEncryption,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
+require_installed("model_signing")
+ec = import_when_used("cryptography.hazmat.primitives.asymmetric.ec")
+rsa = import_when_used("cryptography.hazmat.primitives.asymmetric.rsa")
+keys_as_bytes = import_when_used("cryptography.hazmat.primitives.serialization")
 
 
-def write_key(
-    folder: Path, name: str, key, encryption: KeySerializationEncryption | None = None
-) -> tuple[Path, Path]:
+def write_key(folder: Path, name: str, key, encryption=None) -> tuple[Path, Path]:
     private, public = folder / f"{name}.key", folder / f"{name}.pub"
     private.write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption())
+        key.private_bytes(
+            keys_as_bytes.Encoding.PEM,
+            keys_as_bytes.PrivateFormat.PKCS8,
+            encryption or keys_as_bytes.NoEncryption(),
+        )
     )
     public.write_bytes(
-        key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        key.public_key().public_bytes(
+            keys_as_bytes.Encoding.PEM, keys_as_bytes.PublicFormat.SubjectPublicKeyInfo
+        )
     )
     return private, public
 
@@ -96,7 +95,10 @@ def test_an_unusable_key_is_named_and_the_earlier_signature_stays(lock, keys, tm
     before = sign(lock, keys[0]).read_bytes()
     rsa_key, _ = write_key(tmp_path, "rsa", rsa.generate_private_key(65537, 2048))
     locked, _ = write_key(
-        tmp_path, "locked", ec.generate_private_key(ec.SECP256R1()), BestAvailableEncryption(b"x")
+        tmp_path,
+        "locked",
+        ec.generate_private_key(ec.SECP256R1()),
+        keys_as_bytes.BestAvailableEncryption(b"x"),
     )
     for key in (keys[1], rsa_key, locked, lock):
         with pytest.raises(LockError, match="is not a usable private key"):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import heed_interrupts, posezoo_process
+from fakes.command import heed_interrupts, posezoo, posezoo_process
 from fakes.plugin_package import plugin_package
 from fakes.server import Server
 from fakes.waiting import HANG_S, sizes_of_parts, wait_until
@@ -31,14 +31,14 @@ def shown_verbs(text: str) -> list[str]:
 
 
 def test_help_shows_the_daily_verbs_and_where_the_others_are():
-    shown = posezoo_process("--help")
+    shown = posezoo("--help")
     assert shown.returncode == 0
     assert shown_verbs(shown.stdout) == list(verbs.DAILY)
     assert "posezoo help --all shows all verbs" in " ".join(shown.stdout.split())
 
 
 def test_help_all_shows_every_verb_below_its_heading():
-    shown = posezoo_process("help", "--all")
+    shown = posezoo("help", "--all")
     assert shown.returncode == 0
     modules = {path.stem for path in SOURCE.glob("*/verbs/[a-z]*.py")}
     assert sorted(command_line.VERBS) == sorted(modules), (
@@ -50,8 +50,8 @@ def test_help_all_shows_every_verb_below_its_heading():
 
 
 def test_help_of_a_verb_is_that_of_its_flag():
-    assert posezoo_process("help", "list").stdout == posezoo_process("list", "--help").stdout
-    unknown = posezoo_process("help", "fly")
+    assert posezoo("help", "list").stdout == posezoo("list", "--help").stdout
+    unknown = posezoo("help", "fly")
     assert (unknown.returncode, unknown.stderr) == (
         2,
         "posezoo: error: no verb is called 'fly'\n  hint: posezoo help --all shows all verbs\n",
@@ -161,8 +161,8 @@ def test_the_help_of_a_verb_shows_its_own_flags_before_those_that_many_verbs_sha
 
 @pytest.mark.parametrize("verb", ["run", "demo"])
 def test_help_of_a_verb_explains_the_flags_that_decide_and_names_all_others(verb):
-    short = posezoo_process(verb, "--help").stdout
-    full = posezoo_process("help", verb, "--all").stdout
+    short = posezoo(verb, "--help").stdout
+    full = posezoo("help", verb, "--all").stdout
     assert len(short.splitlines()) < 100 < len(full.splitlines())
     parser = command_line.verb_parsers(command_line.create_parser([verb]))[verb]
     shown = [action for action in parser._actions if action.help != argparse.SUPPRESS]
@@ -179,9 +179,9 @@ def test_help_of_a_verb_explains_the_flags_that_decide_and_names_all_others(verb
 
 
 def test_help_of_a_verb_without_more_flags_is_all_there_is():
-    short = posezoo_process("completion", "--help").stdout
-    assert posezoo_process("help", "completion", "--all").stdout == short
-    unknown = posezoo_process("help", "fly", "--all")
+    short = posezoo("completion", "--help").stdout
+    assert posezoo("help", "completion", "--all").stdout == short
+    unknown = posezoo("help", "fly", "--all")
     assert (unknown.returncode, unknown.stderr) == (
         2,
         "posezoo: error: no verb is called 'fly'\n  hint: posezoo help --all shows all verbs\n",
@@ -194,7 +194,7 @@ def test_examples_of_every_verb_are_below_its_flags():
 
 
 def test_no_hint_names_a_spelling_of_earlier_versions():
-    ended = posezoo_process("list", "--output_dir", "x")
+    ended = posezoo("list", "--output_dir", "x")
     assert ended.returncode == 2
     assert ended.stderr.endswith("hint: posezoo list --help shows its usage\n")
 
@@ -252,7 +252,7 @@ def test_the_version_is_that_of_the_package():
     ],
 )
 def test_wrong_flags_end_with_2_and_are_named(args, problem):
-    ended = posezoo_process(*args)
+    ended = posezoo(*args)
     assert ended.returncode == 2
     assert problem in ended.stderr
     error, hint = ended.stderr.splitlines()
@@ -287,7 +287,7 @@ def test_flags_may_be_anywhere_after_the_verb(monkeypatch, words, expected):
 
 
 def test_an_unknown_model_ends_with_1_and_a_hint():
-    ended = posezoo_process("info", "blazepose-ful")
+    ended = posezoo("info", "blazepose-ful")
     assert ended.returncode == 1
     assert (
         ended.stderr

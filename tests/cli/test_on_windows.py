@@ -162,14 +162,14 @@ def test_two_processes_that_write_one_record_lose_no_section(tmp_path):
 
 def test_two_commands_that_write_one_lock_lose_no_line(tmp_path):
     (tmp_path / "net.bin").write_bytes(b"weights")
-    names = [f"net-{number}" for number in range(4)]
+    names = ["first", "second"]
     for name in names:
         declared = model_yml(files=[declared_file(tmp_path / "net.bin")])
         write_model(tmp_path / "models", name, declared)
     flags = ("--models_dir", "models", "-o", "out")
     assert on_windows("download", "--all", *flags, cwd=tmp_path).returncode == 0
     writers = [start("-m", "posezoo", "lock", name, *flags, cwd=tmp_path) for name in names]
-    assert [writer.wait(HANG_S) for writer in writers] == [0] * 4
+    assert [writer.wait(HANG_S) for writer in writers] == [0, 0]
     lines = (tmp_path / "posezoo.lock").read_text("utf-8").splitlines()
     assert {json.loads(line)["model"] for line in lines} == set(names)
     assert left_behind(tmp_path) == []

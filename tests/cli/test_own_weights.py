@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import omz_tool, posezoo
 from fakes.when_used import import_when_used
 from fakes.zoo import declared_file, model_yml, write_model
 
@@ -73,12 +72,15 @@ def test_a_network_and_a_checkpoint_are_converted(converted):
     assert float(mparams) == pytest.approx(numbers_of_the_network() / 1e6, rel=1e-3)
 
 
-def test_the_onnx_of_an_ir_that_is_up_to_date_is_written_if_requested(checkpoint, tmp_path):
+def test_the_onnx_of_an_ir_that_is_up_to_date_is_written_if_requested(
+    converted, checkpoint, tmp_path
+):
+    shutil.copytree(converted[0], tmp_path, dirs_exist_ok=True)
     ours = ("convert", "--network", NETWORK, "--checkpoint", checkpoint, "-o", tmp_path, *FP32)
     onnx = tmp_path / "public" / NETWORK / f"{NETWORK}.onnx"
-    for _ in range(2):
-        assert posezoo(*ours).returncode == 0
-        assert not onnx.exists()
+    onnx.unlink()
+    assert posezoo(*ours).returncode == 0
+    assert not onnx.exists()
     xml = tmp_path / "public" / NETWORK / "FP32" / f"{NETWORK}.xml"
     made_ns = xml.stat().st_mtime_ns
     assert posezoo(*ours, "--keep_onnx").returncode == 0
@@ -185,18 +187,11 @@ def zoo(tmp_path, checkpoint):
     return tmp_path / "models"
 
 
-def omz_converter(*words):
-    code = "import sys; from posezoo.omz.commands.converter import main; sys.exit(main())"
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True, check=False
-    )
-
-
 def test_a_model_takes_custom_weights_in_both_commands(zoo, checkpoint, tmp_path):
     said = ("--models_dir", zoo, "-o", tmp_path / "ir", "--checkpoint", checkpoint, "--dry_run")
     planned = posezoo("convert", "small", *said, "--precisions", "FP32")
     assert planned.stdout.endswith(f"{tmp_path}/ir/public/small/FP32/small.xml\n")
-    ended = omz_converter("--name", "small", *said, "--precisions", "FP32")
+    ended = omz_tool("converter", "--name", "small", *said, "--precisions", "FP32")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert f"{tmp_path}/ir/public/small/FP32/small.xml" in ended.stdout
 
@@ -205,11 +200,11 @@ def test_a_skeleton_goes_with_custom_weights_in_both_commands(zoo, checkpoint, t
     said = ("--models_dir", zoo, "-o", tmp_path / "ir", "--skeleton", "coco-17", "--dry_run")
     own = ("--checkpoint", checkpoint)
     assert posezoo("convert", "small", *said, *own).returncode == 0
-    ended = omz_converter("--name", "small", *said, *own)
+    ended = omz_tool("converter", "--name", "small", *said, *own)
     assert (ended.returncode, ended.stderr) == (0, "")
 
     assert posezoo("convert", "small", *said).returncode == 2
-    ended = omz_converter("--name", "small", *said)
+    ended = omz_tool("converter", "--name", "small", *said)
     assert (ended.returncode, ended.stderr.splitlines()[-1]) == (
         2,
         "converter.py: error: --skeleton requires --checkpoint",
@@ -255,11 +250,9 @@ def test_the_published_model_runs_as_before_after_own_weights_were_evaluated(
 
 @pytest.mark.slow
 def test_open_model_zoos_converter_converts_custom_weights(zoo, checkpoint, tmp_path):
-    code = "import sys; from posezoo.omz.commands.converter import main; sys.exit(main())"
-    ended = subprocess.run(
-        [sys.executable, "-c", code, "--name=small", f"--models_dir={zoo}", f"-o={tmp_path}/ir", "--precisions=FP16",
-         f"--checkpoint={checkpoint}", "--dynamic"],
-        capture_output=True, text=True, check=False,
+    ended = omz_tool(
+        "converter", "--name=small", f"--models_dir={zoo}", f"-o={tmp_path}/ir", "--precisions=FP16",
+        f"--checkpoint={checkpoint}", "--dynamic",
     )  # fmt: skip
     assert (ended.returncode, ended.stderr) == (0, "")
     assert (tmp_path / "ir" / "public" / "small" / "FP16" / "small.bin").is_file()
@@ -320,14 +313,16 @@ def test_a_dry_run_of_onnx_only_fails_as_the_run_would(zoo, tmp_path):
     )
 
 
-def test_the_checkpoint_of_a_training_is_converted_as_it_is(other, tmp_path):
+def test_the_checkpoint_of_a_training_is_converted_as_it_is(converted, checkpoint, tmp_path):
     """What Lightning and torch.compile save beside and around the weights does not matter."""
     import argparse
 
     import numpy as np
     import torch
 
-    plain = torch.load(other)
+    from posezoo.networks.pretrained import read_network_checkpoint
+
+    plain = read_network_checkpoint(checkpoint, NETWORK).load().state_dict()
     content = {
         "state_dict": {
             "model._orig_mod." + key.replace(".", "._checkpoint_wrapped_module.", 1): tensor
@@ -338,14 +333,14 @@ def test_the_checkpoint_of_a_training_is_converted_as_it_is(other, tmp_path):
     }
     torch.save(content, tmp_path / "last.ckpt")
     ours = ("convert", "--network", NETWORK, "-o", tmp_path / "out", *FP32)
-    names = ("--model_name", "plain", "--checkpoint", other)
-    assert posezoo(*ours, *names).returncode == 0
     ended = posezoo(*ours, "--model_name", "last", "--checkpoint", tmp_path / "last.ckpt")
     assert (ended.returncode, ended.stderr) == (0, "")
+    folders = {NETWORK: converted[0], "last": tmp_path / "out"}
     weights = [
-        tmp_path / "out" / "public" / name / "FP32" / f"{name}.bin" for name in ("plain", "last")
+        (folder / "public" / name / "FP32" / f"{name}.bin").read_bytes()
+        for name, folder in folders.items()
     ]
-    assert weights[0].read_bytes() == weights[1].read_bytes()
+    assert weights[0] == weights[1]
 
 
 def test_a_saved_object_is_refused_with_the_line_that_saves_its_weights(tmp_path):
@@ -375,9 +370,11 @@ def twelve(tmp_path_factory):
 
 
 def test_a_checkpoint_alone_is_converted_for_the_only_network_that_reads_it(twelve, tmp_path):
-    ended = posezoo("convert", twelve, "--model_name", "limbs", "-o", tmp_path, *FP32)
+    named = ("--model_name", "limbs", "-o", tmp_path)
+    ended = posezoo("convert", twelve, *named, *FP32, "--dry_run")
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout == f"{tmp_path}/public/limbs/FP32/limbs.xml\n"
+    path = f"{tmp_path}/public/limbs/FP32/limbs.xml"
+    assert ended.stdout == f"limbs: would convert to FP32, since it does not exist yet: {path}\n"
     missing = posezoo("convert", tmp_path / "none.pth")
     assert missing.returncode == 1
     assert "no model is called" in missing.stderr and "there is no such file" in missing.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,20 @@ def test_the_defaults_are_in_the_users_cache_folder(tmp_path):
     assert settings.weights_dir.is_relative_to("/home/ann")
     assert settings.inference_precision == "f32"
     assert settings.mirror == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "stated"),
+    [
+        (name, stated[1])
+        for name, setting in SETTING_TYPES.items()
+        if (stated := re.search(r"\(default: ([\w.]+)\)", setting.help))
+    ],
+)
+def test_the_default_is_the_one_that_the_help_states(name, stated):
+    settings = to_settings(read_settings(environ={"HOME": "/home/ann"}))
+    default = getattr(settings, name)
+    assert (default if isinstance(default, str) else f"{default:g}") == stated
 
 
 def test_a_flag_wins_over_the_environment_the_file_and_the_default(tmp_path):

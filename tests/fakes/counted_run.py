@@ -50,12 +50,15 @@ def _main(source: str, *args: str) -> None:
         is_function = code.co_flags & 1  # CO_OPTIMIZED: neither a module nor the body of a class
         if event != "call" or not is_function or not code.co_filename.startswith(source):
             return
+        function = (code.co_filename, code.co_name, code.co_firstlineno)
+        if function in called:
+            return
         outer = frame.f_back
         while outer is not None:
             if outer.f_code.co_name == "<module>" and outer.f_code.co_filename.startswith(source):
                 return
             outer = outer.f_back
-        called.add((code.co_filename, code.co_name, code.co_firstlineno))
+        called.add(function)
 
     def note_open(event, details):
         if event == "open" and isinstance(details[0], str):

@@ -194,7 +194,7 @@ def _short_networks() -> Iterator[tuple[str, DarknetNet]]:
         scale_x_y=2,
     )
     yield "scaled YOLOv4", net
-    yield "YOLOv2", yolo_v2_tiny()
+    yield "YOLOv2", yolo_v2_tiny(32)
 
 
 def _classifier() -> DarknetNet:

@@ -1,4 +1,4 @@
-"""A real registry (Debian's docker-registry) in a process of its own, and a proxy before it that misbehaves."""
+"""A real registry (Debian's docker-registry) in a process of its own and its memory, and a proxy before it that misbehaves."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class OciRegistry:
         folder.mkdir(parents=True)
         (folder / "config.yml").write_text(
             f"version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n"
-            f"storage: {{filesystem: {{rootdirectory: {folder}/store}}}}\n"
+            "storage: {inmemory: {}}\n"
             f"http: {{addr: '127.0.0.1:{self.port}'{', ' + more if more.startswith('tls') else ''}}}\n"
             + ("" if more.startswith("tls") else more)
         )
@@ -53,9 +53,6 @@ class OciRegistry:
         except OSError:
             return False
         return True
-
-    def blobs(self) -> list[Path]:
-        return sorted((self.folder / "store" / "docker/registry/v2/blobs").rglob("data"))
 
 
 def require_programs() -> None:

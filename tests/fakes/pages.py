@@ -6,16 +6,22 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted(
-    path
-    for path in ROOT.rglob("*.md")
-    if not path.name.endswith(".in.md")  # a page is drawn of it
-    and not {"build", "quickstart", "node_modules"} & set(path.parts)
-    and not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
-)
+LEFT_OUT = {"build", "quickstart", "node_modules"}
+
+
+def _find_pages() -> Iterator[Path]:
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if name not in LEFT_OUT and name[0] != "."]
+        # A page is drawn of an .in.md.
+        pages = (name for name in names if name.endswith(".md") and not name.endswith(".in.md"))
+        yield from (Path(folder, name) for name in pages if name[0] != ".")
+
+
+PAGES = sorted(_find_pages())
 
 #: Begins the paragraph before a block that the tests do not run; the reason follows.
 MARK = "Not run by the tests: "

@@ -1,6 +1,7 @@
-"""Modules that are imported when a test first uses them, so that collecting the tests does not import PyTorch.
+"""Modules that are imported when a test first uses them, so that collecting the tests does not import them.
 
-It takes 160 MiB and more than a second in each worker, also in those that run no test of it.
+PyTorch takes 160 MiB and more than a second in each worker, also in those that run no test of it; signatures and stores
+take 60 MiB.
 """
 
 from __future__ import annotations
@@ -27,7 +28,12 @@ class _Module:
 
 def import_when_used(name: str) -> Any:
     """A module; the tests that ask for it are skipped if its package is not installed."""
-    package = name.partition(".")[0]
-    if find_spec(package) is None:
-        pytest.skip(f"needs {package}", allow_module_level=True)
+    require_installed(name.partition(".")[0])
     return _Module(name)
+
+
+def require_installed(*packages: str) -> None:
+    """Skip the tests of a file if one of these packages is not installed; none is imported."""
+    for package in packages:
+        if find_spec(package) is None:
+            pytest.skip(f"needs {package}", allow_module_level=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import onnxruntime
 import pytest
 
 from fakes.caffe import CaffeNet
 from fakes.darknet import DarknetNet
+from fakes.when_used import import_when_used
 from posezoo.cli.main import main
+
+onnxruntime = import_when_used("onnxruntime")
 
 
 def sigmoid(x):

@@ -6,11 +6,13 @@ import itertools
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
+from fakes.when_used import import_when_used
 from posezoo.cli.main import main
 from posezoo.core.ir.openvino_import import openvino_core
+
+onnxruntime = import_when_used("onnxruntime")
 
 helper = onnx.helper
 node = helper.make_node

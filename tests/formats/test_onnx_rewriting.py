@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
+from fakes.when_used import import_when_used
 from posezoo.cli.main import main
 from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.formats.onnx_rewriting import rewrite_operations
+
+onnxruntime = import_when_used("onnxruntime")
 
 helper = onnx.helper
 node = helper.make_node

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
 import pytest
 from openvino import opset14 as ops
 
 from fakes.caffe import CaffeNet, detector
 from fakes.layer_networks import caffe_networks, darknet_networks, draw_image, run_in_opencv_5
 from fakes.opencv import needs_opencv_4
+from fakes.when_used import import_when_used
 from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.formats.caffe.caffe_format import arrange_detections
@@ -24,6 +24,8 @@ from posezoo.formats.darknet.darknet_layers import _LAYERS, _LAYERS_OF_OPENCV, b
 from posezoo.formats.darknet.weights import WeightsReader
 from posezoo.formats.onnx_writer import write_onnx
 from test_opencv_versions import OPENCV_5
+
+onnxruntime = import_when_used("onnxruntime")
 
 pytestmark = needs_opencv_4
 

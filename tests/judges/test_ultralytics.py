@@ -10,12 +10,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
 from fakes.when_used import import_when_used
 from judges.agreement import Agreement
 from posezoo import load
+
+onnxruntime = import_when_used("onnxruntime")
 
 disc_people = import_when_used("fakes.disc_people")
 

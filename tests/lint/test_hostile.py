@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -40,6 +41,17 @@ HOSTILE = {
     "a product with zero": lambda: "## Input\n\nshape - `1, 2, 3, 4`, format is `B, N*0, H, W`",
 }
 
+#: Each in a model of its own.
+HOSTILE_YAML = (
+    "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n",
+    "[" * 100_000,
+    "x: " + "y" * 3_000_000,
+    "models: [{name: pose-b, launchers: 1, datasets: {}}]\n",
+    "\x1b[2J: \u202e\n",
+    "models:\n" + "  - name: pose-b\n" * 9_000,
+    "{description: [], task_type: {}, files: 7, framework: ~, license: 1}",
+)
+
 
 @pytest.fixture
 def zoo(tmp_path):
@@ -71,24 +83,15 @@ def test_a_hostile_card_ends_in_time_with_a_finding(zoo, name):
 
 
 @pytest.mark.parametrize("file", ["accuracy-check.yml", "model.yml"])
-@pytest.mark.parametrize(
-    "text",
-    [
-        "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n",
-        "[" * 100_000,
-        "x: " + "y" * 3_000_000,
-        "models: [{name: pose-b, launchers: 1, datasets: {}}]\n",
-        "\x1b[2J: \u202e\n",
-        "models:\n" + "  - name: pose-b\n" * 9_000,
-        "{description: [], task_type: {}, files: 7, framework: ~, license: 1}",
-    ],
-)
-def test_a_hostile_yaml_ends_in_time_and_other_models_are_checked(zoo, file, text):
-    (zoo / "public" / "pose-a" / file).write_text(text, "utf-8")
+def test_hostile_yaml_ends_in_time_and_other_models_are_checked(zoo, file):
+    for number, text in enumerate(HOSTILE_YAML):
+        folder = shutil.copytree(zoo / "public" / "pose-a", zoo / "public" / f"hostile-{number}")
+        (folder / file).write_text(text, "utf-8")
     card = zoo / "public" / "pose-b" / "README.md"
     card.write_text(card.read_text().replace("TODO", "").replace("28.6180", "82.6180"), "utf-8")
     kilobytes, findings = verify(zoo)
-    assert any(finding["model"] == "pose-b" for finding in findings)
+    models = {finding["model"] for finding in findings}
+    assert models >= {"pose-b", *(f"hostile-{number}" for number in range(len(HOSTILE_YAML)))}
     assert all("\x1b" not in finding["message"] for finding in findings)
     assert kilobytes < BOUND_KB
 

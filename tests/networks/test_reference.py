@@ -75,15 +75,17 @@ def a_coarse_branch_left_out(network):
 
 
 FAULTS = (
-    ("single_human_pose", nearest_for_bilinear),
+    pytest.param("single_human_pose", nearest_for_bilinear, marks=pytest.mark.slow),
     ("lightweight_openpose", no_dilation),
     ("mobile_pose_mobilenetv2_1.0", another_eps),
-    ("simple_pose_resnet50_v1d", stride_on_the_first_convolution),
+    pytest.param(
+        "simple_pose_resnet50_v1d", stride_on_the_first_convolution, marks=pytest.mark.slow
+    ),
     ("simple_pose_resnet50_v1d", stride_for_the_mean),
     ("mobile_pose_mobilenetv2_1.0", relu_for_relu6),
     ("mobile_pose_mobilenetv2_1.0", a_block_that_adds_nothing),
     ("mobile_pose_mobilenetv3_small", swish_for_hard_swish),
-    ("higher_hrnet", a_coarse_branch_left_out),
+    pytest.param("higher_hrnet", a_coarse_branch_left_out, marks=pytest.mark.slow),
 )
 
 

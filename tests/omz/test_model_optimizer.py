@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import stat
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 
 from fakes.caffe import caffe_model
-from fakes.command import posezoo_process
+from fakes.command import omz_tool, posezoo
 from fakes.model_optimizer import ENVIRONMENT, needs_mo
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.zoo import declared_file, omz_yml, write_model
@@ -70,19 +69,8 @@ def zoo(tmp_path):
 
 
 def converter(zoo, *args, **environ):
-    return subprocess.run(
-        [
-            sys.executable,
-            ROOT / "tools" / "downloader" / "converter.py",
-            *("--models_dir", zoo / "models", "-d", zoo / "downloads", "-o", zoo / "out"),
-            *("--name", "net", *map(str, args)),
-        ],
-        env={**os.environ, **environ},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    places = ("--models_dir", zoo / "models", "-d", zoo / "downloads", "-o", zoo / "out")
+    return omz_tool("converter", *places, "--name", "net", *args, **environ)
 
 
 def irs(zoo):
@@ -109,7 +97,7 @@ def test_a_stale_flag_is_a_warning_if_no_model_needs_model_optimizer(zoo, verb):
 
     def run(*flags, **environ):
         dry = () if verb == "plan" else ("--dry_run",)
-        return posezoo_process(verb, "published", *dry, *places, *flags, **environ)
+        return posezoo(verb, "published", *dry, *places, *flags, **environ)
 
     warned, alone = run("--mo", zoo / "nope"), run()
     assert warned.stderr.startswith(f"warning: --mo {zoo}/nope: there is no such file")
@@ -238,7 +226,7 @@ def test_a_strict_lock_accepts_only_the_ir_that_it_has(zoo):
     mo, lock = ("--mo", ENVIRONMENT, "--precisions", "FP32"), ("--lock", zoo / "posezoo.lock")
     places = ("--models_dir", zoo / "models", "-d", zoo / "downloads", "-o", zoo / "out")
     assert converter(zoo, *mo).returncode == 0
-    assert posezoo_process("lock", "net", *lock, *places).returncode == 0
+    assert posezoo("lock", "net", *lock, *places).returncode == 0
     again = converter(zoo, *mo, *lock, "--locked", "--force")
     assert again.returncode == 0, again.stderr
     before = (zoo / "out/public/net/FP32/net.xml").read_bytes()

@@ -7,16 +7,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
 from fakes.caffe import CaffeNet, squeeze_net, write_layer
 from fakes.darknet import DarknetNet, yolo_v4
 from fakes.network import network
 from fakes.opencv import needs_opencv_4
+from fakes.when_used import import_when_used
 from posezoo.cli.main import main
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.omz.commands import mo
+
+onnxruntime = import_when_used("onnxruntime")
 
 
 @pytest.fixture

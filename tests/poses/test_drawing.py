@@ -66,6 +66,13 @@ def test_an_image_that_cannot_be_drawn_into_is_refused_but_its_copy_is_not(view)
     assert (draw(image, people) != image).any()
 
 
+@pytest.mark.parametrize("image", ["photo.jpg", None, [np.zeros((9, 9, 3), np.uint8)]])
+def test_what_is_no_array_is_refused_by_its_type(image):
+    with pytest.raises(ImageError, match=f"not into {type(image).__name__}$") as caught:
+        draw(image, [])
+    assert "cv2.imread" in caught.value.hint
+
+
 def test_a_part_of_an_image_can_be_drawn_into():
     whole = np.zeros((600, 800, 3), np.uint8)
     draw(whole[60:540, 80:720], [person((640, 480), 320, 60, 380)], in_place=True)

@@ -17,12 +17,13 @@ import pytest
 from fakes.dask import Cluster
 from fakes.items import is_running, lost, work
 from fakes.waiting import HANG_S, wait_until
+from fakes.when_used import import_when_used
 from posezoo.core.errors import PosezooError
 from posezoo.core.events import ClusterJoined, WarningIssued, WorkerChanged, ignore_event
 from posezoo.core.user_folders import StorePath
-from posezoo.scale import cluster as cluster_module
-from posezoo.scale.cluster import ClusterOptions, map_on_cluster
-from posezoo.scale.cluster_executor import ClusterExecutor
+
+dask = import_when_used("posezoo.scale.cluster")
+executors = import_when_used("posezoo.scale.cluster_executor")
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -50,8 +51,8 @@ def start(tmp_path):
 
 
 def run(cluster, items, listener=ignore_event, memory=lambda _item: 0, **settings):
-    options = ClusterOptions(cluster.address, **settings)
-    results = map_on_cluster(work, items, options, listener, lost, memory=memory)
+    options = dask.ClusterOptions(cluster.address, **settings)
+    results = dask.map_on_cluster(work, items, options, listener, lost, memory=memory)
     return [result for _worker, result in results]
 
 
@@ -161,7 +162,7 @@ def test_a_worker_that_comes_late_does_the_work(start):
 def test_an_error_names_the_worker_where_it_happened(start):
     from posezoo.core.pipeline.for_each import for_each
 
-    executor = ClusterExecutor(scheduler=start(1).address)
+    executor = executors.ClusterExecutor(scheduler=start(1).address)
     (outcome,) = for_each(["refuse"], work, executor=executor)
     with pytest.raises(
         RuntimeError, match=r"ValueError\('raise'\) on the worker tcp://127.0.0.1:\d+$"
@@ -183,7 +184,7 @@ def test_an_item_without_enough_memory_fails_alone(start):
     cluster = start(0)
     cluster.add_worker(limits_memory=True)
     cluster.wait_for_workers(1)
-    executor = ClusterExecutor(scheduler=cluster.address)
+    executor = executors.ClusterExecutor(scheduler=cluster.address)
     first, second = for_each([f"allocate {64 << 30}", "a"], work, executor=executor)
     assert first.error.problem.startswith(
         f"allocate {64 << 30}: there is not enough memory (on the worker "
@@ -232,7 +233,7 @@ def test_the_end_of_the_scheduler_is_an_error(start, tmp_path, monkeypatch):
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "no-such-host.invalid:8786"])
 def test_an_address_without_a_scheduler_is_an_error(address):
     with pytest.raises(PosezooError, match="no Dask scheduler answers") as error:
-        list(map_on_cluster(work, ["a"], ClusterOptions(address), ignore_event, lost))
+        list(dask.map_on_cluster(work, ["a"], dask.ClusterOptions(address), ignore_event, lost))
     assert error.value.problem.startswith(address)
 
 
@@ -299,14 +300,18 @@ def test_items_wait_for_the_memory_that_they_need(start, tmp_path):
 
 
 def test_looking_at_the_workers_again_and_again_leaves_no_threads():
+    from posezoo.scale.cluster import _within
+
     before = threading.active_count()
-    assert [cluster_module._within(HANG_S, lambda: 1) for _ in range(20)] == [1] * 20
+    assert [_within(HANG_S, lambda: 1) for _ in range(20)] == [1] * 20
     wait_until(lambda: threading.active_count() <= before)
 
 
 def test_each_machine_has_its_own_working_copies_of_stores(monkeypatch, tmp_path):
+    from posezoo.scale.cluster import _pickle
+
     monkeypatch.setenv("HOME", str(tmp_path / "here"))
-    sent = cluster_module._pickle([StorePath("s3://zoo/models").working_copy, Path("/local")])
+    sent = _pickle([StorePath("s3://zoo/models").working_copy, Path("/local")])
     monkeypatch.setenv("HOME", str(tmp_path / "there"))
     assert pickle.loads(sent) == [StorePath("s3://zoo/models").working_copy, Path("/local")]
     assert str(tmp_path).encode() not in sent

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("s3fs", reason="needs posezoo[storage]")
-pytest.importorskip("moto", reason="needs moto")
-
 from fakes.stores import S3
+from fakes.when_used import require_installed
 from posezoo.core.errors import OutputError, PosezooError, SourceError
 from posezoo.core.settings import Settings, parse_folder, read_settings, to_settings
 from posezoo.core.user_folders import show_addresses
 from posezoo.core.workers.retries import RequestLimits
 from posezoo.scale import stores
 from posezoo.scale.stores import has_file, publish, pull
+
+require_installed("s3fs", "moto")
 
 
 def no_pause(_seconds: float) -> None:

@@ -45,10 +45,11 @@ def draw(
         in_place: draw into the image itself and return it.
 
     Raises:
-        ImageError: ``in_place``, and the image is read-only, or a view whose channels are not
-            contiguous.
+        ImageError: the image is no array; or ``in_place``, and it is read-only, or a view whose
+            channels are not contiguous.
         MissingPackageError: OpenCV is not installed.
     """
+    _require_image(image)
     # OpenCV can draw into an array with gaps between its rows, but not between its pixels.
     is_drawable = image.flags.writeable and image.strides[1:] == (3, 1) and image.strides[0] > 0
     if in_place and not is_drawable:
@@ -70,6 +71,14 @@ def draw(
         for place, pose in enumerate(group):
             _draw_words(canvas, pose, line=0 if skeleton.name == BOXES else place)
     return canvas
+
+
+def _require_image(image: object) -> None:
+    if not isinstance(image, np.ndarray):
+        raise ImageError(
+            f"poses are drawn into a numpy array, not into {type(image).__name__}",
+            hint="cv2.imread reads a file as an array, and gives None if it cannot",
+        )
 
 
 def _draw_words(canvas: Image, pose: Pose, line: int) -> None:

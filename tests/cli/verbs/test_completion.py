@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from fakes.command import posezoo_process
+from fakes.command import posezoo
 from fakes.soak import soak
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_composite, write_model
@@ -208,13 +208,13 @@ def test_a_models_dir_below_the_home_folder_is_found_as_it_is_typed(tmp_path):
     [((), "required: {bash,zsh,fish}"), (("tcsh",), "invalid choice: 'tcsh'")],
 )
 def test_an_unknown_shell_is_answered_with_the_known_ones(args, problem):
-    ended = posezoo_process("completion", *args)
+    ended = posezoo("completion", *args)
     assert ended.returncode == 2
     assert problem in ended.stderr
     assert "fish" in ended.stderr
 
 
 def test_the_help_shows_how_to_set_each_shell_up():
-    help_text = posezoo_process("completion", "--help").stdout
+    help_text = posezoo("completion", "--help").stdout
     for shell in SHELLS:
         assert f"posezoo completion {shell} >" in help_text

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 
 from core.convert.test_graph_cutting import FP16, FP32, converted, gated, model, sized
@@ -22,11 +21,14 @@ from fakes.model_optimizer import (
     run_model_optimizer,
 )
 from fakes.network import network, spec_of
+from fakes.when_used import import_when_used
 from posezoo.core.declarations.model import Framework, Input, NetworkChoice, Precision
 from posezoo.core.errors import SpecError
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.networks import build_network
 from posezoo.networks.pytorch_format import export_to_onnx
+
+onnxruntime = import_when_used("onnxruntime")
 
 pytestmark = pytest.mark.slow
 

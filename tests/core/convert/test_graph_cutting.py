@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from fakes.conversion import convert_model, plan_conversion
 from fakes.graphs import pair, words
 from fakes.network import HEIGHT, WIDTH, downloaded, network, saved_model, source_file, spec_of
+from fakes.when_used import import_when_used
 from posezoo.core.convert.graph_cutting import to_frozen_array
 from posezoo.core.declarations.mo_args import read_arguments
 from posezoo.core.declarations.model import Framework, Input, Precision
 from posezoo.core.declarations.yaml_nodes import parse_yaml
 from posezoo.core.errors import ConversionError, SpecError
 from posezoo.core.ir.openvino_import import import_openvino
+
+onnxruntime = import_when_used("onnxruntime")
 
 FP32, FP16 = Precision.FP32, Precision.FP16
 NETWORKS_SHAPE = (1, 3, HEIGHT, WIDTH)

@@ -62,11 +62,17 @@ def model(request, tmp_path):
     return with_image(spec, mean=MEAN, scale=SCALE), layout
 
 
+@pytest.fixture(params=KINDS)
+def small_network(request, tmp_path):
+    """The same of a small network for each framework."""
+    return tiny(tmp_path, kind=request.param)
+
+
 @pytest.fixture
 def step_by_step(monkeypatch):
-    """Every original and every constant is treated as a large one."""
+    """Every original and every large constant is read in pieces; a small network has one of 108."""
     monkeypatch.setattr(frontends, "LARGE", 0)
-    monkeypatch.setattr(fp16_check, "_BLOCK", 7)
+    monkeypatch.setattr(fp16_check, "_BLOCK", 97)
     monkeypatch.setattr(protobuf_reader, "_LARGE", 0)
 
 
@@ -144,6 +150,9 @@ def replace_constant(node, values):
         target.replace_source_output(new.output(0))
 
 
+@pytest.mark.parametrize(
+    "model", [*KINDS, pytest.param("blazepose-detector", marks=pytest.mark.slow)], indirect=True
+)
 @pytest.mark.usefixtures("step_by_step")
 def test_a_large_original_is_proven_or_refused_after_its_runtime_was_closed(model):
     spec, layout = model
@@ -176,8 +185,8 @@ def test_swapped_mean_and_scale_are_detected(small_model):
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
-def test_a_missing_reversal_is_detected(model):
-    spec, layout = model
+def test_a_missing_reversal_is_detected(small_network):
+    spec, layout = small_network
     wrong = preprocess.apply_model_yml(
         read(spec, layout), with_image(spec, reverse_input_channels=False)
     )
@@ -223,8 +232,8 @@ def test_scale_before_mean_is_detected(small_model):
 OTHER_LAYOUT = {"NHWC": "NCHW", "NCHW": "NHWC"}
 
 
-def test_a_wrong_layout_is_detected(model):
-    spec, layout = model
+def test_a_wrong_layout_is_detected(small_network):
+    spec, layout = small_network
     right = spec.inputs[0].layout
     ov = import_openvino()
     preparation = ov.preprocess.PrePostProcessor(
@@ -255,8 +264,8 @@ def test_reversed_rows_instead_of_channels_are_detected(small_model):
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
-def test_swapped_outputs_are_detected(model):
-    spec, layout = model
+def test_swapped_outputs_are_detected(small_network):
+    spec, layout = small_network
     wrong = preprocess.apply_model_yml(read(spec, layout), spec)
     names = [port.names for port in wrong.outputs]
     for port in wrong.outputs:
@@ -279,8 +288,8 @@ def test_swapped_outputs_of_equal_shape_are_detected_by_their_values(tmp_path, k
     assert "differs from the original in heatmaps, pafs" in refusal(spec, layout, network)
 
 
-def test_outputs_in_another_order_are_detected(model):
-    spec, layout = model
+def test_outputs_in_another_order_are_detected(small_network):
+    spec, layout = small_network
     ports = read(spec, layout).outputs
     declared = tuple(Output(port.any_name, tuple(port.shape)) for port in reversed(ports))
     wrong = preprocess.apply_model_yml(read(spec, layout), spec)
@@ -337,8 +346,8 @@ def test_a_weight_too_large_for_fp16_is_detected_and_fp32_is_not_published_eithe
     ].is_file()
 
 
-def test_an_infinite_weight_is_detected(model):
-    spec, layout = model
+def test_an_infinite_weight_is_detected(small_network):
+    spec, layout = small_network
     wrong = preprocess.apply_model_yml(read(spec, layout), spec)
     weights = floats_of(wrong)[-1]
     replace_constant(weights, np.full_like(weights.data, np.inf))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo_process
+from fakes.command import posezoo
 from fakes.files import declared, model
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
@@ -150,7 +150,7 @@ def test_our_own_verb_takes_jobs_too_and_says_the_same_in_json(server, tmp_path)
         "--cache_dir",
         tmp_path / "cache",
     )
-    ended = posezoo_process("download", "--all", "--jobs", 4, "--format", "json", *places)
+    ended = posezoo("download", "--all", "--jobs", 4, "--format", "json", *places)
     assert ended.returncode == 1
     said = json.loads(ended.stdout)
     assert [answer["name"] for answer in said["models"]] == sorted(set(bodies(12)) - {"n7"})

@@ -304,7 +304,7 @@ def test_a_stall_after_a_good_beginning_is_given_up(server, fetch):
 
 
 def test_100_kb_a_second_are_fast_enough(server, fetch):
-    weights = WEIGHTS * 32
+    weights = WEIGHTS * 16
     url = server.serve("net.tflite", weights, body_drip_s=0.01, drip_bytes=1000)
     assert (
         fetch(declared("net.tflite", weights, url), attempts=1, timeout_s=0.4).read_bytes()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo_process
+from fakes.command import omz_tool, posezoo
 from fakes.files import declared
 from fakes.zoo import model_yml, write_model
 
@@ -41,9 +41,8 @@ def places(server, tmp_path) -> list[str]:
 
 def run(way: str, places: list[str], *more: str) -> subprocess.CompletedProcess[str]:
     if way == "posezoo":
-        return posezoo_process("download", "net", *places, *more)
-    command = [sys.executable, str(DOWNLOADER), "--name", "net", *places, *more]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return posezoo("download", "net", *places, *more)
+    return omz_tool("downloader", "--name", "net", *places, *more)
 
 
 @pytest.mark.slow

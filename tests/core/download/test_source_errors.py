@@ -49,6 +49,7 @@ class Fault:
         asked: how many requests that takes; None where it does not matter.
         body: what is served instead of the file.
         api: whether it is tried through the Python API too.
+        stall_s: how many seconds the server may be silent.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Fault:
     asked: int | None = 1
     body: bytes = WEIGHTS
     api: bool = False
+    stall_s: float = 1
 
 
 def packed(encoding: str, **more: object) -> dict[str, object]:
@@ -85,12 +87,12 @@ FAULTS = [
     Fault("the connection reset, always", {"resets": True}, "no connection", asked=2),
     # stalls and drips
     Fault("silence, once", {"silence_s": 3.0, "times": 1}, asked=2),
-    Fault("silence, always", {"silence_s": 9.0}, "no answer within 1 s (2 attempts)", asked=2),
-    Fault("headers that drip", {"header_drip_s": 0.1}, "no answer within 1 s", asked=2),
+    Fault("silence, always", {"silence_s": 9.0}, "no answer within 0.3 s (2 attempts)", asked=2, stall_s=0.3),
+    Fault("headers that drip", {"header_drip_s": 0.1}, "no answer within 0.3 s", asked=2, stall_s=0.3),
     Fault("a stall in the body, once", {"hang_at": 1000, "times": 1}, asked=2, api=True),
-    Fault("a stall in the body, always", {"hang_at": 1000}, "1 s after 1000 of 65536 bytes", asked=2),
-    Fault("a body that drips", {"body_drip_s": 0.1}, "sent only", asked=2, api=True),
-    Fault("a chunk size that drips", {"chunk_size_drip_s": 0.1}, "no answer within 1 s", asked=2),
+    Fault("a stall in the body, always", {"hang_at": 1000}, "0.3 s after 1000 of 65536 bytes", asked=2, stall_s=0.3),
+    Fault("a body that drips", {"body_drip_s": 0.1}, "sent only", asked=2, api=True, stall_s=0.3),
+    Fault("a chunk size that drips", {"chunk_size_drip_s": 0.1}, "no answer within 0.3 s", asked=2, stall_s=0.3),
     # cuts
     Fault("a cut, once", {"cut_at": 1000, "times": 1}, asked=2),
     Fault("a cut, once, gone on with", {"cut_at": 60_000, "times": 1, "etag": ETAG}, asked=2, api=True),
@@ -184,7 +186,7 @@ def left(target: Path) -> list[str]:
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_through_the_script(fault, zoo, server):
     target = declare(zoo, server.serve("net", fault.body, **fault.faults))
-    ended = download(zoo)
+    ended = download(zoo, "--stall_timeout", fault.stall_s)
     assert "Traceback" not in ended.stderr
     assert ended.returncode == (1 if fault.says else 0), ended.stderr
     assert fault.says in ended.stderr
@@ -204,7 +206,7 @@ def test_through_the_python_api(fault, zoo, server):
     places = {"models_dir": (zoo / "models",), "output_dir": zoo, "cache_dir": zoo / "cache"}
     failed = ""
     try:
-        posezoo.get("net", stall_timeout=1, attempts=2, **places)
+        posezoo.get("net", stall_timeout=fault.stall_s, attempts=2, **places)
     except DownloadError as error:
         failed = error.problem
     except PosezooError:

@@ -9,13 +9,10 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("s3fs", reason="needs posezoo[storage]")
-pytest.importorskip("moto", reason="needs moto")
-pytest.importorskip("openvino", reason="needs openvino")
-
 from fakes.command import posezoo, posezoo_process
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.stores import S3
+from fakes.when_used import require_installed
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.declarations.model import Precision
 from posezoo.core.files.verified_files import compute_digest
@@ -24,6 +21,8 @@ from posezoo.core.pipeline.plan import make_plan
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.settings import read_settings, to_settings
+
+require_installed("s3fs", "moto", "openvino")
 
 INPUTS = [{"name": "image", "shape": [1, HEIGHT, WIDTH, 3], "layout": "NHWC", "color": "RGB"}]
 

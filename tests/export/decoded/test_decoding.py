@@ -362,10 +362,20 @@ def faces(rng: np.random.Generator) -> Maps:
     return {"boxes": boxes.astype(np.float32), "scores": logits.astype(np.float32)}
 
 
-@pytest.mark.parametrize("precision", [Precision.FP32, Precision.FP16])
-@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize(
+    ("weighted", "precision", "scenes"),
+    [
+        (True, Precision.FP32, 30),
+        (False, Precision.FP16, 30),
+        *(
+            pytest.param(weighted, precision, SCENES, marks=pytest.mark.slow)
+            for weighted in (True, False)
+            for precision in (Precision.FP32, Precision.FP16)
+        ),
+    ],
+)
 def test_the_graph_of_blazeposes_detector_finds_the_same_faces_as_numpy(
-    precision, weighted, tmp_path
+    weighted, precision, scenes, tmp_path
 ):
     maps = faces(np.random.default_rng(0))
     spec, decoder = described("blazepose", maps, tmp_path, weighted=weighted)
@@ -375,7 +385,7 @@ def test_the_graph_of_blazeposes_detector_finds_the_same_faces_as_numpy(
         write_ir(model, tmp_path / "decoder.xml", precision), "CPU", EXACT
     )
     options, found = resolve_options(decoder), 0
-    for seed in range(SCENES):
+    for seed in range(scenes):
         maps = faces(np.random.default_rng(seed))
         values, scores = compiled(dict(maps)).values()
         poses = decode_faces(maps["boxes"], maps["scores"], options).to_poses(None, (224, 224))[
@@ -386,7 +396,7 @@ def test_the_graph_of_blazeposes_detector_finds_the_same_faces_as_numpy(
         for row, pose in zip(values, poses, strict=False):
             assert np.abs(row - pose.keypoints).max() <= 0.01, seed
         found += len(poses)
-    assert found > 5 * SCENES
+    assert found > 5 * scenes
 
 
 def test_the_number_of_faces_is_a_choice(tmp_path):

@@ -252,32 +252,30 @@ def write_brightness_network(folder, convention):
     write_model(folder / "models", "net", content)
 
 
-@pytest.mark.parametrize("size", [(80, 120), (500, 90), (96, 64)])
-@pytest.mark.parametrize("convention", ["argmax", "gluoncv"])
-def test_the_sample_finds_in_a_picture_of_any_shape_what_posezoo_finds(tmp_path, size, convention):
-    """The place of a disc, alone and with posezoo. GluonCV's networks get stretched pictures."""
-    write_brightness_network(tmp_path, convention)
+@pytest.fixture(scope="module", params=["argmax", "gluoncv"])
+def brightness(request, tmp_path_factory):
+    """Where this network is exported with its decoder, and without. GluonCV's get stretched pictures."""
+    folder = tmp_path_factory.mktemp("brightness")
+    write_brightness_network(folder, request.param)
+    exports = []
+    for flags in (["--decode"], []):
+        exports.append(folder / f"out{len(flags)}")
+        where = ("--to", "folder", exports[-1], "--models_dir", folder / "models")
+        ended = posezoo("export", "net", *where, *flags, cwd=folder)
+        assert ended.returncode == 0, ended.stderr
+    return exports
+
+
+@pytest.mark.parametrize("size", [(80, 120), (500, 90)])
+def test_the_sample_finds_in_a_picture_of_any_shape_what_posezoo_finds(brightness, tmp_path, size):
+    """The place of a disc."""
     picture = np.zeros((*size[::-1], 3), np.uint8)
     center = (size[0] * 3 // 4, size[1] // 3)
     cv2.circle(picture, center, max(size) // 14, (255, 255, 255), -1)
     photo = tmp_path / "disc.png"
     cv2.imwrite(str(photo), picture)
-    for decoding in ("--decode", ""):
-        out = tmp_path / (decoding or "arrays")
-        flags = [decoding] if decoding else []
-        ended = posezoo(
-            "export",
-            "net",
-            "--to",
-            "folder",
-            out,
-            "--models_dir",
-            tmp_path / "models",
-            *flags,
-            cwd=tmp_path,
-        )
-        assert ended.returncode == 0, ended.stderr
-        drawing = out / "drawing.png"
+    for out in brightness:
+        drawing = tmp_path / "drawing.png"
         ended = subprocess.run(
             [sys.executable, out / "net" / "sample.py", photo, drawing],
             capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False,
@@ -287,3 +285,4 @@ def test_the_sample_finds_in_a_picture_of_any_shape_what_posezoo_finds(tmp_path,
         x, y = re.search(r"^  nose: x (\S+), y (\S+), ", ended.stdout, re.MULTILINE).groups()
         assert (float(x), float(y)) == pytest.approx(center, abs=max(size) / 12)
         assert (cv2.imread(str(drawing)) != picture).any()
+        drawing.unlink()

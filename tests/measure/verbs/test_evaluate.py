@@ -13,6 +13,7 @@ import pytest
 
 from fakes.coco import annotations, person, written
 from fakes.command import posezoo
+from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from measure.evaluation.test_coco_metrics import pycocotools_says
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import EvaluationError
@@ -539,3 +540,20 @@ def test_an_ir_has_the_same_figures_at_several_heights_as_at_each(evaluate, mirr
     for height, report in zip((256, 368), json.loads(both.stdout)["sizes"], strict=True):
         alone = evaluate("--height", height, *flags, "--fresh", "--format", "json", model=xml)
         assert json.loads(alone.stdout)["AP"] == report["AP"]
+
+
+def test_an_onnx_is_measured_like_an_ir(evaluate, tmp_path):
+    """A network whose one person is the whole image: its box is right if the person is that large."""
+    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
+    cv2.imwrite(str(tmp_path / f"{1:012}.jpg"), np.zeros((64, 64, 3), np.uint8))
+    corner = person(1, 1, [63.5, 63.5, 2] * 17, bbox=(0, 0, 64, 64))
+    file = written(tmp_path, annotations(1, [corner], size=(64, 64)))
+    data = ("--annotations", file, "--images", tmp_path)
+    for _ in ("measured", "from the kept predictions"):
+        ended = evaluate("--format", "json", model=path, data=data)
+        assert ended.returncode == 0, ended.stderr
+        assert json.loads(ended.stdout)["AP"] == 1
+    path.write_bytes(path.read_bytes()[:100])
+    ended = evaluate(model=path, data=data)
+    assert ended.returncode == 1
+    assert "own.onnx: is not a complete ONNX file" in ended.stderr

@@ -39,7 +39,7 @@ MODELS = {
     "text-recognition-resnet-fc": ("input", (1, 1, 32, 100), {"output": (1, 26, 37)}),
     "googlenet-v3-pytorch": ("data", (1, 3, 299, 299), {"prob": (1, 1000)}),
 }
-QUICK = "mobilenet-v2-pytorch"
+QUICK = "shufflenet-v2-x1.0"
 #: The largest network takes as long as ten others; these have the operations of others.
 ALIKE = ("text-recognition-resnet-fc", "resnet-18-pytorch", "regnetx-3.2gf", "rexnet-v1-x1.0")
 

@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import pytest
 
-from fakes.command import posezoo, posezoo_process
+from fakes.command import posezoo
 
 #: Without a folder, the commands mean Open Model Zoo's models; in tests, no index has them.
 NO_INDEX = (
@@ -162,13 +162,13 @@ def test_wheels_that_would_replace_an_older_openvino_are_refused(tmp_path):
     metadata.parent.mkdir(parents=True)
     metadata.write_text("Metadata-Version: 2.1\nName: openvino\nVersion: 2023.0.1\n")
     old = {"PYTHONPATH": str(tmp_path / "site")}
-    ended = posezoo_process("shims", "--wheel", tmp_path / "wheels", **old)
+    ended = posezoo("shims", "--wheel", tmp_path / "wheels", **old)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith(
         "error: this environment has openvino 2023.0.1, which pip would replace"
     )
     assert not (tmp_path / "wheels").exists()
-    forced = posezoo_process("shims", "--wheel", tmp_path / "wheels", "--force", **old)
+    forced = posezoo("shims", "--wheel", tmp_path / "wheels", "--force", **old)
     assert forced.returncode == 0
 
 

@@ -17,12 +17,10 @@ def _browser(tmp_path_factory):
 
 @pytest.fixture
 def browser(_browser):
-    """A wide, light window on an empty page; what a test leaves in the console is that test's failure."""
+    """A wide, light window; what a test leaves in the console is that test's failure."""
     _browser.emulate()
     yield _browser
-    complaints = _browser.complaints()
-    _browser.driver.get("about:blank")
-    assert complaints == []
+    assert _browser.complaints() == []
 
 
 @pytest.fixture(scope="session")

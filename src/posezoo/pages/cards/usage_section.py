@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE, People, Precision
 from posezoo.core.registry import (
-    builtin_models_dir,
     is_declared,
     open_registry,
     registry_name,
@@ -188,7 +188,7 @@ def _quantization(facts: ModelFacts) -> Paragraphs:
     photos = _range_photos(facts)
     if photos:
         yield (
-            "In INT8, for which you need no photos: the registry has the ranges of its values on"
+            "INT8 needs no photos: the registry has the ranges of its values, measured on"
             f" {escape(photos)}."
         )
         command = f"posezoo get {facts.name} --precisions FP16-INT8"
@@ -305,11 +305,17 @@ def _is_copy_of_ours(root: Path) -> bool:
     Neither the path by which it was named nor an edited model.yml makes a difference.
     """
     ours = _builtin_folders()
-    return sum((root / folder).is_dir() for folder in ours) * 2 > len(ours)
+    theirs = set[tuple[str, str]]()
+    for family in {family for family, _ in ours}:
+        with suppress(OSError):  # it has no such family
+            theirs.update((family, folder.name) for folder in (root / family).iterdir())
+    return len(ours & theirs) * 2 > len(ours)
 
 
 @cache
-def _builtin_folders() -> frozenset[str]:
-    root = builtin_models_dir()
-    entries = open_registry().entries.values()
-    return frozenset(entry.path.parent.relative_to(root).as_posix() for entry in entries)
+def _builtin_folders() -> frozenset[tuple[str, str]]:
+    """The family and the name of each model and composite that is no part of another."""
+    folders = (
+        entry.path.parent for entry in open_registry().entries.values() if not entry.composite
+    )
+    return frozenset((folder.parent.name, folder.name) for folder in folders)

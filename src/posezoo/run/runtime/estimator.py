@@ -193,9 +193,9 @@ class Estimator:
             InferenceError: the device fails.
         """
         _require_images(images)
-        places = enumerate(images)
+        numbered = enumerate(images)
         # A list is read ahead.
-        items = list(places) if isinstance(images, Sequence) else places
+        items = list(numbered) if isinstance(images, Sequence) else numbered
         open_item = partial(_open_item, color=color)
         if any(network.supports_batching for network in self._pipeline.networks):
             steps = [self._pipeline(open_item(item)) for item in items]

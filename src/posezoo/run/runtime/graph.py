@@ -90,7 +90,7 @@ class Graph:
         self.path = xml
         self.core = openvino_core(extra="run")
         # Otherwise OpenVINO tries all its readers and prints errors.
-        self.files = _require_original(xml) if is_named_original(xml) else _require_ir(xml)
+        self.files = network_files(xml)
         try:
             self.model = _read_model(self.core, xml)
         except RuntimeError as error:
@@ -402,6 +402,15 @@ def _read_model(core: Core, path: Path) -> Model:
 
         content = ONNX_REWRITING.part.before_reading(path)
     return core.read_model(path if content is None else io.BytesIO(content))
+
+
+def network_files(path: Path) -> tuple[Path, ...]:
+    """The files of a network: the .xml and .bin of an IR, or an original and its weights.
+
+    Raises:
+        InferenceError: one is missing, or the first is not such a network.
+    """
+    return _require_original(path) if is_named_original(path) else _require_ir(path)
 
 
 def _require_ir(xml: Path) -> tuple[Path, ...]:

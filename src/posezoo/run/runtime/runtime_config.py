@@ -16,8 +16,10 @@ from posezoo.core.versions import package_version
 from posezoo.poses.decoders import Option
 from posezoo.run.runtime.input_description import InputDescription
 
-# OpenVINO's plug-ins that distribute work to real devices.
-VIRTUAL_DEVICES = ("AUTO", "BATCH", "HETERO", "MULTI")
+# OpenVINO's plug-ins that give work to real devices; BATCH gives it to one, whose properties it
+# takes as its own.
+_DISTRIBUTING = ("AUTO", "HETERO", "MULTI")
+VIRTUAL_DEVICES = (*_DISTRIBUTING, "BATCH")
 
 _DRIVERS = "its driver is not part of OpenVINO; posezoo doctor lists the devices that are found"
 
@@ -71,22 +73,18 @@ class RuntimeConfig:
             config["INFERENCE_PRECISION_HINT"] = self.inference_precision
         if self.cache_dir and self.device != "CPU":
             config["CACHE_DIR"] = str(self.cache_dir)
-        if self.device.split(":")[0] in VIRTUAL_DEVICES:
+        if self.device.split(":")[0] in _DISTRIBUTING:
             for device, properties in self._device_properties().items():
                 config[f"DEVICE_PROPERTIES_{device}"] = properties
         else:
-            config |= self._device_properties().get(self.device, {})
+            config |= self._device_properties().get(_real_devices(self.device)[0], {})
         return config
 
     def _device_properties(self) -> dict[str, dict[str, str]]:
         """Properties by real device."""
         properties: dict[str, dict[str, str]] = {}
-        if self.threads and "CPU" in _real_devices(self.device):
-            properties["CPU"] = {"INFERENCE_NUM_THREADS": str(self.threads)}
-        if self.threads == 1 and "CPU" in properties:
-            # OpenVINO would bind it to the first core, where other programs may run: with a load of
-            # 13 on two cores, a frame took 20 % longer.
-            properties["CPU"]["ENABLE_CPU_PINNING"] = "NO"
+        if "CPU" in _real_devices(self.device) and (cpu := self._cpu_properties()):
+            properties["CPU"] = cpu
         parts = self.streams.split(",") if self.streams else []
         if _is_number(self.streams):
             parts = [f"{device}:{self.streams}" for device in _real_devices(self.device)]
@@ -99,6 +97,15 @@ class RuntimeConfig:
                     hint="4, or CPU:4,GPU:2",
                 )
             properties.setdefault(device, {})["NUM_STREAMS"] = number
+        return properties
+
+    def _cpu_properties(self) -> dict[str, str]:
+        properties = {"INFERENCE_NUM_THREADS": str(self.threads)} if self.threads else {}
+        # OpenVINO binds each network's threads to the first cores. One thread waits there for other
+        # programs: with a load of 13 on two cores, a frame took 20 % longer. Several requests of a
+        # detector and of a pose network wait there for each other.
+        if self.threads == 1 or self.requests != 1:
+            properties["ENABLE_CPU_PINNING"] = "NO"
         return properties
 
 
