@@ -182,7 +182,8 @@ def run(args: _Args) -> int:
             "seconds": {name: round(value, 4) for name, value in timer.seconds.items()},
         }
         summary = _write_summary(runner, failures, facts)
-        _report_early_end(runner, console)
+        if runner.ended_by:
+            _report_early_end(runner, console)
     lines: list[str] = []
     # If no input could be read, the errors have been printed, and there is nothing to summarize.
     if runner.has_results and not args.quiet:
@@ -308,7 +309,7 @@ def _rows_of_missing(runner: InputRunner) -> list[dict[str, str]]:
 
 def _report_early_end(runner: InputRunner, console: Console) -> None:
     """Show what a run that ended early has no complete result of, and why; ^C needs no words."""
-    if runner.ended_by and runner.missing:
+    if runner.missing:
         names = name_first([name for _, name in runner.missing])
         count = format_count(len(runner.missing), "input")
         console.warn(f"{count} without a complete result: {names}")
