@@ -336,6 +336,32 @@ def test_what_cannot_be_meant_is_answered_with_a_hint():
 
 
 @pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({"inference_precision": "fp16"}, "inference_precision: expected one of f32"),
+        ({"weights_dir": 5}, "weights_dir: expected a folder, got 5"),
+        ({"whole_image": 5}, "whole_image: expected 0 to 1, got 5"),
+    ],
+)
+def test_an_invalid_argument_is_named_as_python_spells_it(tmp_path, arguments, problem):
+    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
+    with pytest.raises(posezoo.PosezooError) as caught:
+        posezoo.load(path, listener=None, **arguments)
+    assert caught.value.problem.startswith(problem)
+
+
+def test_streams_may_be_a_number_and_a_name_a_path(tmp_path, blazepose):
+    path = write_whole_input(tmp_path / "own.onnx", ULTRALYTICS)
+    assert posezoo.load(path, streams=1, listener=None).streams == 1
+    places = {"weights_dir": blazepose.output_dir, "listener": None}
+    model = posezoo.load(Path("blazepose-full"), **places)
+    assert model.model.name == "blazepose-full"
+    for every in (0, -1):
+        with pytest.raises(posezoo.PosezooError, match="detect_every: expected 1 or more, got"):
+            model.stream([IMAGE], detect_every=every)
+
+
+@pytest.mark.parametrize(
     ("name", "precision", "hint"),
     [
         ("movenet-thunder", "INT8", "did you mean FP16-INT8?"),

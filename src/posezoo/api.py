@@ -178,7 +178,7 @@ def load(
     inference_precision: str | None = None,
     detector: str | None = "usual",
     requests: int = 1,
-    streams: str = "",
+    streams: str | int = "",
     threads: int = 0,
     min_person_score: float | None = None,
     whole_image: float | None = None,
@@ -258,7 +258,10 @@ def load(
 
     options = LoadOptions(
         replace(
-            default_runtime(context.settings), requests=requests, streams=streams, threads=threads
+            default_runtime(context.settings),
+            requests=requests,
+            streams=str(streams),
+            threads=threads,
         ),
         min_person_score=min_person_score,
         whole_image=whole_image,
@@ -272,6 +275,8 @@ def load(
     if name is None:
         chosen = ChosenModel(precision=_precision(precision, None, context))
         return loader.prepare(chosen).compile(options)
+    if str(name) in context.registry.entries:  # also as a pathlib.Path
+        name = str(name)
     if not isinstance(name, str) or name.endswith((".xml", *ORIGINALS)):
         if checkpoint is not None or model_name or tag or force:
             raise PosezooError(
@@ -400,7 +405,11 @@ def _open(flags: dict[str, Any], trust_on_first_use: bool) -> Context:
     for name in flags:
         if name not in SETTING_NAMES:
             raise SettingsError(f"unknown setting {name!r}", hint=suggest(name, SETTING_TYPES))
-    return open_context(to_settings(read_settings(flags)), trust_on_first_use=trust_on_first_use)
+    try:
+        settings = to_settings(read_settings(flags))
+    except SettingsError as error:  # which names the flag of an argument
+        raise SettingsError(error.problem.removeprefix("--"), hint=error.hint) from error
+    return open_context(settings, trust_on_first_use=trust_on_first_use)
 
 
 def _precision(text: str, model: Model | None, context: Context) -> Precision:

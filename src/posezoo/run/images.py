@@ -126,6 +126,8 @@ def _read_file(path: Path) -> bytes:
     except OSError as error:
         reason = explain_link(path) or f"cannot be read: {os_reason(error)}"
         raise ImageError(f"{path}: {reason}") from error
+    except ValueError as error:
+        raise ImageError(f"{path}: is not a path: {error}") from error
     if not data:
         raise ImageError(f"{path}: the file is empty", hint="copy or download the file again")
     return data

@@ -207,7 +207,7 @@ def test_input_flags_are_refused_for_a_model_of_the_zoo(demo, video, flag):
     [
         ("missing.mp4", "missing.mp4: no such file or folder"),
         ("empty", "empty: no images there"),
-        ("*.jpg", "*.jpg: matches no file"),
+        ("*.jpg", "*.jpg: no images there"),
         ("noise.mp4", "noise.mp4: is not an image, and not a video that FFmpeg can play"),
     ],
 )

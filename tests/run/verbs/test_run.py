@@ -293,15 +293,16 @@ def test_a_full_disk_keeps_the_poses_of_the_pictures_that_are_there(
     blazepose, camera, small_disk, tmp_path
 ):
     photos = copies_of(camera, tmp_path / "photos", 12)
-    ended = run(blazepose, "-i", photos, "-o", small_disk / "out")
+    ended = run(blazepose, "-i", photos, "-o", small_disk / "out", "--format", "json")
     assert ended.returncode == 1
     pictures = sorted((small_disk / "out").glob("*.png"))
     poses = json.loads((small_disk / "out" / "poses.json").read_text())
+    assert json.loads(ended.stdout) == poses
     assert len(pictures) > 1
     assert [Path(each["picture"]) for each in poses["images"]] == pictures
     missing = [Path(each["image"]).name for each in poses["failed"]]
     assert missing == [f"{number:02}.png" for number in range(len(pictures), 12)]
-    assert "poses.png: cannot be written: No space left on device" in ended.stderr
+    assert ended.stderr.count("poses.png: cannot be written: No space left on device") == 1
     count = 12 - len(pictures)
     named = f"{count} inputs without a complete result: {photos / missing[0]}, "
     assert named in ended.stderr and f" and {count - 3} more\n" in ended.stderr
@@ -675,7 +676,7 @@ def test_an_interrupt_ends_a_stream_and_keeps_its_frames(blazepose, tmp_path):
         )
         parts = tmp_path / "out"
         wait_until(
-            lambda: any(path.stat().st_size > 100 for path in parts.glob(".camera_poses.json*"))
+            lambda: any(path.stat().st_size > 2000 for path in parts.glob(".camera_poses.json*"))
         )
         child.send_signal(signal.SIGINT)
         out, _ = child.communicate(timeout=HANG_S)

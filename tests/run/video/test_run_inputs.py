@@ -55,6 +55,15 @@ def test_what_looks_like_an_image_and_is_none_is_named_in_one_warning(mixed):
     assert warnings[2].startswith(f"{mixed}/*.jpg: 4 left out: folder.jpg (is a folder), gone.jpg")
 
 
+def test_a_glob_gives_an_image_once_also_if_a_link_leads_to_a_folder_above(tmp_path):
+    touch(tmp_path, "b.jpg")
+    touch(tmp_path / "sub", "a.jpg")
+    (tmp_path / "again").symlink_to(".")
+    (tmp_path / "other.jpg").symlink_to("b.jpg")
+    images = expand_image_paths([str(tmp_path / "**" / "*.jpg")], pytest.fail)
+    assert images == [tmp_path / "b.jpg", tmp_path / "other.jpg", tmp_path / "sub" / "a.jpg"]
+
+
 def test_annotated_images_are_left_out_of_folders_and_globs_but_not_of_named_files(tmp_path):
     touch(tmp_path, "a.jpg", "a_poses.jpg", "a_poses_2.jpg")
     for name in (str(tmp_path), str(tmp_path / "*.jpg")):

@@ -250,7 +250,8 @@ class Estimator:
                 a second.
 
         Raises:
-            InferenceError: ``detect_every`` is given for a video, or above 1, and no detector runs.
+            InferenceError: ``detect_every`` is below 1; or it is given for a video, or above 1, and
+                no detector runs.
         """
         _require_images(items)
         tracker = PoseTracker(smooth=smooth) if track or smooth else None
@@ -287,6 +288,8 @@ class Estimator:
         if detect_every is None or (detect_every == 1 and not is_followed):
             return None
         pipeline = self.require_detector("detect_every")
+        if detect_every < 1:
+            raise InferenceError(f"detect_every: expected 1 or more, got {detect_every}")
         return restart_at_each_scene(partial(pipeline.detect_every, detect_every))
 
     def require_detector(self, argument: str) -> VideoPipeline:

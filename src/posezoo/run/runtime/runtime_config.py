@@ -139,7 +139,7 @@ class LoadOptions:
         labels: the names of the classes; empty: as the model declares.
 
     Raises:
-        InferenceError: a size is below 1, or the layout is unknown.
+        InferenceError: a size is below 1, a score is not 0..1, or the layout is unknown.
     """
 
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
@@ -164,6 +164,10 @@ class LoadOptions:
                 f"expected a target size and an aspect above 0, got {self.target_size} and"
                 f" {self.aspect_size}"
             )
+        for name in ("min_person_score", "whole_image"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise InferenceError(f"{name}: expected 0 to 1, got {value:g}")
         if self.layout not in ("", "NCHW", "NHWC"):
             raise InferenceError(f"layout: expected NCHW or NHWC, got {self.layout!r}")
 

@@ -182,6 +182,8 @@ def run(args: _Args) -> int:
             "seconds": {name: round(value, 4) for name, value in timer.seconds.items()},
         }
         summary = _write_summary(runner, failures, facts)
+        if runner.ended_by:
+            _report_early_end(runner, console)
     lines: list[str] = []
     # If no input could be read, the errors have been printed, and there is nothing to summarize.
     if runner.has_results and not args.quiet:
@@ -191,9 +193,9 @@ def run(args: _Args) -> int:
             *_advise(args, runner, context),
         ]
     print_result(args.format, summary, *lines, is_taken=is_stdout(args.json_lines))
-    if runner.ended_by:
+    if runner.ended_by and not isinstance(runner.ended_by, PosezooError):
         raise runner.ended_by
-    return 1 if failures.rows else 0
+    return 1 if failures.rows or runner.ended_by else 0
 
 
 def _choose_requests(inputs: RunInputs) -> int:
@@ -279,25 +281,40 @@ def _write_summary(
     If the pictures filled the disk, the last ones make room for it: they can be drawn again.
     """
     while True:
-        missing = runner.missing if runner.ended_by else []
-        not_reached = [{kind: name, "reason": "the run ended early"} for kind, name in missing]
-        summary = {**_facts_of_run(runner), "failed": failures.rows + not_reached, **facts}
+        failed = failures.rows + _rows_of_missing(runner)
+        summary = {**_facts_of_run(runner), "failed": failed, **facts}
+        if runner.is_file or not runner.has_results:
+            return summary
+        text = json.dumps(summary, indent=2) + "\n"
+        path = runner.results / "poses.json"
         try:
-            if runner.has_results and not runner.is_file:
-                text = json.dumps(summary, indent=2) + "\n"
-                path = runner.results / "poses.json"
-                write_output(path, text.encode(), _SIGNS, force=runner.force)
+            write_output(path, text.encode(), _SIGNS, force=runner.force)
+            return summary
         except DiskError as error:
             if len(runner.images) < 2:
                 raise
             runner.drop_last_image()
             runner.ended_by = runner.ended_by or error
-            continue
-        if missing:
-            names = name_first([name for _, name in missing])
-            count = format_count(len(missing), "input")
-            failures.console.warn(f"{count} without a complete result: {names}")
-        return summary
+
+
+def _rows_of_missing(runner: InputRunner) -> list[dict[str, str]]:
+    """The inputs without a complete result because the run ended early, and why it did."""
+    if runner.ended_by is None:
+        return []
+    reason = "the run ended early"
+    if isinstance(runner.ended_by, PosezooError):
+        reason += f": {runner.ended_by.problem}"
+    return [{kind: name, "reason": reason} for kind, name in runner.missing]
+
+
+def _report_early_end(runner: InputRunner, console: Console) -> None:
+    """Show what a run that ended early has no complete result of, and why; ^C needs no words."""
+    if runner.missing:
+        names = name_first([name for _, name in runner.missing])
+        count = format_count(len(runner.missing), "input")
+        console.warn(f"{count} without a complete result: {names}")
+    if isinstance(runner.ended_by, PosezooError):
+        console.print_error(runner.ended_by)
 
 
 def _facts_of_run(runner: InputRunner) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import stat
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from glob import glob, has_magic
@@ -209,7 +209,7 @@ def list_images(text: str) -> ListedImages | None:
             raise ImageError(f"{text}: cannot be read: {os_reason(error)}") from error
         hint = f"looked for {' '.join(sorted(SUFFIXES))}, not in subfolders"
     elif has_magic(text) and not os.path.lexists(text):
-        paths = list(map(Path, glob(text, recursive=True)))
+        paths = _without_repetitions(map(Path, glob(text, recursive=True)))
         hint = "put it in quotes; ** matches subfolders"
     else:
         return None
@@ -221,6 +221,16 @@ def list_images(text: str) -> ListedImages | None:
         elif path.is_file() and (path.suffix.lower() in SUFFIXES or not is_folder):
             images.append(path)
     return ListedImages(tuple(images), tuple(left_out), hint)
+
+
+def _without_repetitions(paths: Iterable[Path]) -> list[Path]:
+    """The shortest path of each entry: through a link to a folder above it, ``**`` matches an entry
+    again and again.
+    """
+    shortest: dict[tuple[str, str], Path] = {}
+    for path in sorted(paths, key=lambda path: len(path.parts)):
+        shortest.setdefault((os.path.realpath(path.parent), path.name), path)
+    return list(shortest.values())
 
 
 def _why_left_out(path: Path, *, is_folder: bool) -> str:
