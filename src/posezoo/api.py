@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.console import show_progress
+from posezoo.cli.model_argument import is_checkpoint_file
 from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.declarations.model import ORIGINALS, Model, ModelSpec, NetworkChoice, Precision
 from posezoo.core.declarations.skeleton import Skeleton
@@ -33,7 +34,11 @@ from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import SETTING_NAMES, SETTING_TYPES, read_settings, to_settings
 from posezoo.networks import build_network, is_network
-from posezoo.networks.custom_weights import find_with_checkpoint, with_known_network
+from posezoo.networks.custom_weights import (
+    find_fitting_network,
+    find_with_checkpoint,
+    with_known_network,
+)
 from posezoo.run.load import ChosenModel, Loader, default_runtime
 
 if TYPE_CHECKING:
@@ -78,7 +83,7 @@ def get(
     model_name: str = "",
     force: bool = False,
     trust_on_first_use: bool = False,
-    skeleton: Skeleton | str | None = None,
+    skeleton: Skeleton | str | os.PathLike[str] | None = None,
     listener: Listener | None = show_progress,
     **settings: Any,
 ) -> dict[str, Path]:
@@ -171,7 +176,7 @@ def load(
     inference_precision: str | None = None,
     detector: str | None = "usual",
     requests: int = 1,
-    streams: str = "",
+    streams: str | int = "",
     threads: int = 0,
     min_person_score: float | None = None,
     whole_image: float | None = None,
@@ -179,7 +184,7 @@ def load(
     aspect: tuple[int, int] | None = None,
     decoder_options: Mapping[str, Option] | None = None,
     like: str = "",
-    skeleton: Skeleton | str | None = None,
+    skeleton: Skeleton | str | os.PathLike[str] | None = None,
     listener: Listener | None = show_progress,
     **settings: Any,
 ) -> Estimator:
@@ -188,7 +193,8 @@ def load(
 
     Args:
         name: a model or composite of the zoo that has a decoder; or the .xml of an IR, whose
-            metadata or outputs decide on the decoder; or an .onnx that describes its input. None:
+            metadata or outputs decide on the decoder; or an .onnx that describes its input; or a
+            checkpoint that one of our networks reads, as for ``checkpoint``. None:
             movenet-thunder, or if it cannot be downloaded now, blazepose-full, which has another
             skeleton, and runs in FP16 if INT8 of it cannot be made.
         precision: the precision of a zoo model's IR: ``FP32``, ``FP16``, or one that it is
@@ -211,7 +217,7 @@ def load(
             it.
         requests: the number of images that ``stream`` processes at the same time; 0 for the
             device's optimum.
-        streams: the number of parallel inferences, ``4`` or ``CPU:4,GPU:2``; empty for the device's
+        streams: the number of parallel inferences, 4 or ``CPU:4,GPU:2``; empty for the device's
             choice.
         threads: the number of CPU threads; 0 for one per core.
         min_person_score: the minimum score of a person, 0..1; of the person detector if one runs.
@@ -251,7 +257,10 @@ def load(
 
     options = LoadOptions(
         replace(
-            default_runtime(context.settings), requests=requests, streams=streams, threads=threads
+            default_runtime(context.settings),
+            requests=requests,
+            streams=str(streams),
+            threads=threads,
         ),
         min_person_score=min_person_score,
         whole_image=whole_image,
@@ -264,6 +273,10 @@ def load(
     loader = Loader(context, detector, conversion=conversion, listener=listener)
     if name is None:
         return loader.prepare(ChosenModel(precision=_precision(precision))).compile(options)
+    weights = None if checkpoint is None else Path(checkpoint)
+    if weights is None and is_checkpoint_file(os.fspath(name)):
+        weights = Path(name)
+        name = find_fitting_network(weights)
     if not isinstance(name, str) or name.endswith((".xml", *ORIGINALS)):
         if checkpoint is not None or model_name or tag or force:
             raise PosezooError(
@@ -274,7 +287,6 @@ def load(
         return loader.prepare(ChosenModel(xml=Path(name), like=original)).compile(options)
     if like:
         raise PosezooError("like is only for an .xml or .onnx", hint="leave out like")
-    weights = None if checkpoint is None else Path(checkpoint)
     model = _find_model(
         context, name, tag, weights, model_name=model_name, skeleton=options.skeleton
     )
@@ -343,8 +355,10 @@ def network(
     return read_network_checkpoint(Path(pretrained), choice.name, assumed=choice.arguments).load()
 
 
-def _as_skeleton(skeleton: Skeleton | str | None) -> Skeleton | None:
-    return find_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
+def _as_skeleton(skeleton: Skeleton | str | os.PathLike[str] | None) -> Skeleton | None:
+    if skeleton is None or isinstance(skeleton, Skeleton):
+        return skeleton
+    return find_skeleton(os.fspath(skeleton))
 
 
 def _find_model(
