@@ -80,8 +80,8 @@ model in a hundred takes five times as long; the scheduler takes {dispatch_ms:.1
 {simulated}
 
 A machine-hour is an hour of one machine, whether it works or waits. The bottleneck is the resource that
-alone would need the longest: up to there, more machines make a run shorter at nearly the same cost; beyond
-it they only wait.
+alone would need the longest. More machines make a run shorter at nearly the same cost, until the store is
+the bottleneck; further machines only wait.
 
 What follows:
 

@@ -181,12 +181,9 @@ models, for Open Model Zoo's, and with `--models_dir` for any folder of Open Mod
 run from a checkout (`python tools/downloader/downloader.py`), whether posezoo is installed or not. `posezoo
 shims DIR` writes the commands `omz_downloader`, `omz_converter`, `omz_quantizer` and `omz_info_dumper`.
 
-If a script or a Dockerfile installs openvino-dev itself, `posezoo shims --wheel DIR` writes a stand-in for
-it. With `PIP_FIND_LINKS=DIR` (for uv `UV_FIND_LINKS`), `pip install "openvino-dev[onnx]==2024.6.0"` installs
-these commands with a current OpenVINO, and a `mo` that converts what posezoo can and refuses the rest.
-`--wheel_version 2022.1.0` writes a stand-in for that version. Do not publish the wheels. A line that also
-asks for openvino before 2025.2, or Python before 3.10, still gets the real openvino-dev. Take a new
-environment: if pip replaces the real openvino-dev, it also removes files of the package openvino.
+If a script or a Dockerfile installs openvino-dev itself, [a stand-in](../../docs/migrating.md) replaces it.
+Install it in a new environment: if pip replaces the real openvino-dev, it also removes files of the package
+openvino.
 
 ```sh
 python tools/downloader/downloader.py --print_all

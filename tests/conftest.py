@@ -69,7 +69,6 @@ def pytest_configure(config: pytest.Config) -> None:
     if workerinput is not None:
         fence.ONLINE.update(workerinput["online"])
         fence.skips_are_errors = workerinput["skips_are_errors"]
-    gc.disable()  # until all tests are collected: what is imported for them stays
 
 
 @pytest.fixture
@@ -363,7 +362,6 @@ def pytest_collection_finish() -> None:
     """What was imported and collected stays to the end: the garbage collector need not look at it again."""
     gc.collect()
     gc.freeze()
-    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)

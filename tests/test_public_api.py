@@ -469,6 +469,24 @@ def test_weights_of_one_s_own_are_ready_to_use_by_the_model_s_name_and_by_the_ne
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
+def test_the_file_of_one_s_own_weights_is_loaded_like_a_model(shared, tmp_path):
+    pytest.importorskip("torch", reason="needs torch")
+    file = shared / "data" / "checkpoints" / "mobile_pose_mobilenetv3_small.params"
+    skeleton = tmp_path / "numbered.yml"
+    skeleton.write_text(f"keypoints: [{', '.join(f'point_{n}' for n in range(17))}]\n", "utf-8")
+    for path in (file, str(file)):
+        model = posezoo.load(
+            path, detector=None, skeleton=skeleton, streams=1, listener=None, output_dir=tmp_path
+        )
+        (pose,) = model(np.full((64, 48, 3), 128, np.uint8))
+        assert pose.layout.keypoints[3] == "point_3"
+    other = tmp_path / "other.params"
+    other.write_bytes(params({"x": np.zeros(3, np.float32)}))
+    with pytest.raises(posezoo.PosezooError, match="no network of the zoo reads it"):
+        posezoo.load(other)
+
+
 def test_what_cannot_be_meant_of_one_s_own_weights_is_one_line(tmp_path):
     for name, flags, said in (
         ("higher_hrnet", {"checkpoint": "nowhere.pth"}, "nowhere.pth: does not exist"),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.console import show_progress
+from posezoo.cli.model_argument import is_checkpoint_file
 from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.declarations.model import ORIGINALS, Model, ModelSpec, NetworkChoice, Precision
 from posezoo.core.declarations.skeleton import Skeleton
@@ -40,7 +41,11 @@ from posezoo.core.settings import (
     to_settings,
 )
 from posezoo.networks import build_network, is_network
-from posezoo.networks.custom_weights import find_with_checkpoint, with_known_network
+from posezoo.networks.custom_weights import (
+    find_fitting_network,
+    find_with_checkpoint,
+    with_known_network,
+)
 from posezoo.run.load import ChosenModel, Loader, default_runtime
 
 if TYPE_CHECKING:
@@ -85,7 +90,7 @@ def get(
     model_name: str = "",
     force: bool = False,
     trust_on_first_use: bool = False,
-    skeleton: Skeleton | str | None = None,
+    skeleton: Skeleton | str | os.PathLike[str] | None = None,
     listener: Listener | None = show_progress,
     **settings: Any,
 ) -> dict[str, Path]:
@@ -186,7 +191,7 @@ def load(
     aspect: tuple[int, int] | None = None,
     decoder_options: Mapping[str, Option] | None = None,
     like: str = "",
-    skeleton: Skeleton | str | None = None,
+    skeleton: Skeleton | str | os.PathLike[str] | None = None,
     listener: Listener | None = show_progress,
     **settings: Any,
 ) -> Estimator:
@@ -195,7 +200,8 @@ def load(
 
     Args:
         name: a model or composite of the zoo that has a decoder; or the .xml of an IR, whose
-            metadata or outputs decide on the decoder; or an .onnx that describes its input. None:
+            metadata or outputs decide on the decoder; or an .onnx that describes its input; or a
+            checkpoint that one of our networks reads, as for ``checkpoint``. None:
             movenet-thunder, or if it cannot be downloaded now, blazepose-full, which has another
             skeleton, and runs in FP16 if INT8 of it cannot be made.
         precision: the precision of a zoo model's IR: ``FP32``, ``FP16``, or one that it is
@@ -218,7 +224,7 @@ def load(
             it.
         requests: the number of images that ``stream`` processes at the same time; 0 for the
             device's optimum.
-        streams: the number of parallel inferences, ``4`` or ``CPU:4,GPU:2``; empty for the device's
+        streams: the number of parallel inferences, 4 or ``CPU:4,GPU:2``; empty for the device's
             choice.
         threads: the number of CPU threads; 0 for one per core.
         min_person_score: the minimum score of a person, 0..1; of the person detector if one runs.
@@ -277,6 +283,10 @@ def load(
         return loader.prepare(chosen).compile(options)
     if str(name) in context.registry.entries:  # also as a pathlib.Path
         name = str(name)
+    weights = None if checkpoint is None else Path(checkpoint)
+    if weights is None and is_checkpoint_file(os.fspath(name)):
+        weights = Path(name)
+        name = find_fitting_network(weights)
     if not isinstance(name, str) or name.endswith((".xml", *ORIGINALS)):
         if checkpoint is not None or model_name or tag or force:
             raise PosezooError(
@@ -287,7 +297,6 @@ def load(
         return loader.prepare(ChosenModel(xml=Path(name), like=original)).compile(options)
     if like:
         raise PosezooError("like is only for an .xml or .onnx", hint="leave out like")
-    weights = None if checkpoint is None else Path(checkpoint)
     model = _find_model(
         context, name, tag, weights, model_name=model_name, skeleton=options.skeleton
     )
@@ -359,8 +368,10 @@ def network(
     return read_network_checkpoint(Path(pretrained), choice.name, assumed=choice.arguments).load()
 
 
-def _as_skeleton(skeleton: Skeleton | str | None) -> Skeleton | None:
-    return find_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
+def _as_skeleton(skeleton: Skeleton | str | os.PathLike[str] | None) -> Skeleton | None:
+    if skeleton is None or isinstance(skeleton, Skeleton):
+        return skeleton
+    return find_skeleton(os.fspath(skeleton))
 
 
 def _find_model(

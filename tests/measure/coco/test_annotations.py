@@ -37,6 +37,19 @@ def test_images_come_with_their_people_and_licenses(tmp_path):
     assert dataset.annotated_boxes() == {1: (), 2: ((10.0, 10.0, 90.0, 170.0, 1.0),)}
 
 
+def test_paths_may_be_text(tmp_path):
+    file = written(tmp_path, annotations(1, [person(1, 1, SEEN)]))
+    (tmp_path / "classes.txt").write_text("1.jpg 3\n")
+    for read_dataset in (coco.read, coco.read_object_dataset):
+        (image,) = read_dataset(str(file), str(tmp_path)).images
+        assert image.path == tmp_path / "000000000001.jpg"
+    listed = tmp_path / "classes.txt"
+    named = coco.read_class_dataset(str(tmp_path), str(listed))
+    assert named.name == coco.read_class_dataset(tmp_path, listed).name == "classes"
+    with pytest.raises(DatasetError, match=r"nope\.json"):
+        coco.read("nope.json", str(tmp_path))
+
+
 def test_other_categories_than_person_are_left_out(tmp_path):
     content = annotations(1, [person(1, 1, SEEN)])
     content["categories"].append({"id": 2, "name": "bicycle"})

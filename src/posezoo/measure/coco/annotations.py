@@ -56,7 +56,7 @@ _NO_SIZE = "width and height are not above 0; the size of the picture is not che
 
 
 def read_coco_dataset(
-    annotations: Path, images: Path, *, keypoints: bool = True, category: str = ""
+    annotations: Path | str, images: Path | str, *, keypoints: bool = True, category: str = ""
 ) -> CocoDataset:
     """Read a data set from an annotation file and a folder of images; the images are not read.
 
@@ -71,23 +71,23 @@ def read_coco_dataset(
             no keypoints although they are required; or there are no images, or annotations, but
             none of people.
     """
-    parser = _AnnotationParser(annotations, _read_object(annotations))
+    parser = _open(Path(annotations))
     number, skeleton = parser.read_person_category(keypoints, category)
     people = parser.read_annotations(number, len(skeleton.keypoints))
-    return parser.read_dataset(images, people, skeleton=skeleton)
+    return parser.read_dataset(Path(images), people, skeleton=skeleton)
 
 
-def read_object_dataset(annotations: Path, images: Path) -> CocoDataset:
+def read_object_dataset(annotations: Path | str, images: Path | str) -> CocoDataset:
     """As ``read_coco_dataset``, also in its errors, with the objects of all categories, and without
     keypoints.
     """
-    parser = _AnnotationParser(annotations, _read_object(annotations))
+    parser = _open(Path(annotations))
     categories = parser.read_categories()
     objects = parser.read_annotations(None, 0)
-    return parser.read_dataset(images, objects, categories=categories)
+    return parser.read_dataset(Path(images), objects, categories=categories)
 
 
-def _read_object(annotations: Path) -> _Entry:
+def _open(annotations: Path) -> _AnnotationParser:
     content = read_json(annotations, "name the file of annotations")
     if not isinstance(content, dict):
         raise DatasetError(
@@ -95,7 +95,7 @@ def _read_object(annotations: Path) -> _Entry:
             " annotations and categories",
             hint="this list looks like COCO results" if isinstance(content, list) else "",
         )
-    return content
+    return _AnnotationParser(annotations, content)
 
 
 class _Category(NamedTuple):

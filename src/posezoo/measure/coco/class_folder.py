@@ -19,7 +19,7 @@ _WORDNET_ID = re.compile(r"n\d{8}")
 SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".webp"}
 
 
-def read_class_dataset(images: Path, annotations: Path | None = None) -> CocoDataset:
+def read_class_dataset(images: Path | str, annotations: Path | str | None = None) -> CocoDataset:
     """Read a data set in which each image has one class; the images are not read.
 
     Args:
@@ -31,10 +31,12 @@ def read_class_dataset(images: Path, annotations: Path | None = None) -> CocoDat
     Raises:
         DatasetError: the list or the folder cannot be read, or there are no images.
     """
-    rows = _list_folders(images) if annotations is None else _read_list(annotations)
+    images = Path(images)
+    source = images if annotations is None else Path(annotations)
+    rows = _list_folders(images) if annotations is None else _read_list(source)
     if not rows:
         raise DatasetError(
-            f"{annotations or images}: has no images with a class",
+            f"{source}: has no images with a class",
             hint="expected a folder of images for each class, or a list of images and classes",
         )
     names = sorted({name for _, name in rows})
@@ -57,8 +59,8 @@ def read_class_dataset(images: Path, annotations: Path | None = None) -> CocoDat
         path = images / file_name
         dataset_images.append(DatasetImage(number, path, file_name, None, people=(label,)))
     return CocoDataset(
-        (annotations or images).stem,
-        annotations or images,
+        source.stem,
+        source,
         images,
         (),
         images=tuple(dataset_images),

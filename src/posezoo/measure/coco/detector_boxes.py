@@ -25,7 +25,9 @@ class _Box(NamedTuple):
     score: float
 
 
-def read_detector_boxes(path: Path, dataset: CocoDataset) -> Mapping[ImageId, Sequence[CocoBox]]:
+def read_detector_boxes(
+    path: Path | str, dataset: CocoDataset
+) -> Mapping[ImageId, Sequence[CocoBox]]:
     """Read the person boxes of a detector, by image id; other categories than 1, person, are left
     out.
 
@@ -39,6 +41,7 @@ def read_detector_boxes(path: Path, dataset: CocoDataset) -> Mapping[ImageId, Se
         DatasetError: the file is not such a list, or its boxes are of other images or not in
             pixels.
     """
+    path = Path(path)
     content = read_json(path)
     if not isinstance(content, list):
         raise DatasetError(f"{path}: is not a file of COCO results: expected a list")
