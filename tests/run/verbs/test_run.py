@@ -449,11 +449,15 @@ def test_a_result_with_a_name_that_is_too_long_is_reported_and_the_others_are_wr
 ):
     photos = copies_of(camera, tmp_path / "photos", 1)
     shutil.copy(camera, photos / f"{'n' * 251}.png")
-    ended = run(blazepose, "-i", photos, "-o", tmp_path / "out")
+    clip = video_of(camera, tmp_path / "clip.avi", 2)
+    long = shutil.copy(clip, tmp_path / f"{'n' * 251}.avi")
+    ended = run(blazepose, "-i", photos, long, clip, "-o", tmp_path / "out")
     assert ended.returncode == 1
+    assert "n_poses.json: cannot be written: File name too long\n" in ended.stderr
     assert "n_poses.png: cannot be written: File name too long\n" in ended.stderr
     assert "hint: choose a shorter name" in ended.stderr
-    assert len(json.loads((tmp_path / "out" / "poses.json").read_text())["images"]) == 1
+    told = json.loads((tmp_path / "out" / "poses.json").read_text())
+    assert [len(told["images"]), len(told["videos"]), len(told["failed"])] == [1, 1, 2]
 
 
 @pytest.mark.parametrize("name", ["out.gif", "out.webm"])
