@@ -88,7 +88,8 @@ def write_output(
 
 def _is_recognized(path: Path, signs: Sequence[str]) -> bool:
     """Whether a file is ours, or none, without a record."""
-    is_empty = not path.is_file() or not path.stat().st_size
+    # Path.is_file fails for a name that is too long, which the writer reports.
+    is_empty = not os.path.isfile(path) or not path.stat().st_size
     return is_empty or _is_in_cache(path) or has_signs(path, signs)
 
 

@@ -444,6 +444,22 @@ def test_an_empty_folder_an_unknown_device_and_a_full_folder_are_one_line_each(
         assert "Traceback" not in ended.stderr
 
 
+def test_a_result_with_a_name_that_is_too_long_is_reported_and_the_others_are_written(
+    blazepose, camera, tmp_path
+):
+    photos = copies_of(camera, tmp_path / "photos", 1)
+    shutil.copy(camera, photos / f"{'n' * 251}.png")
+    clip = video_of(camera, tmp_path / "clip.avi", 2)
+    long = shutil.copy(clip, tmp_path / f"{'n' * 251}.avi")
+    ended = run(blazepose, "-i", photos, long, clip, "-o", tmp_path / "out")
+    assert ended.returncode == 1
+    assert "n_poses.json: cannot be written: File name too long\n" in ended.stderr
+    assert "n_poses.png: cannot be written: File name too long\n" in ended.stderr
+    assert "hint: choose a shorter name" in ended.stderr
+    told = json.loads((tmp_path / "out" / "poses.json").read_text())
+    assert [len(told["images"]), len(told["videos"]), len(told["failed"])] == [1, 1, 2]
+
+
 @pytest.mark.parametrize("name", ["out.gif", "out.webm"])
 def test_a_format_that_is_not_written_does_not_become_a_folder(blazepose, camera, tmp_path, name):
     ended = run(blazepose, "-i", camera, "-o", tmp_path / name)

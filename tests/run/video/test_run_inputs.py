@@ -35,6 +35,7 @@ def mixed(tmp_path) -> Path:
     (folder / "loop.jpg").symlink_to("loop.jpg")
     (folder / "folder.jpg").mkdir()
     (folder / "sub").mkdir()
+    (folder / "README").symlink_to("nowhere")
     os.mkfifo(folder / "pipe.jpg")
     return folder
 

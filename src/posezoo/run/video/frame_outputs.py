@@ -313,10 +313,12 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
         self._before_item = f'{{"{key}": [\n' if key else "[\n"
         self._count = 0
         self.rest: dict[str, object] = {}
-        # A device or a pipe must not be replaced by a file.
-        self._is_stream = is_device(path)
-        self._part = path if self._is_stream else path.with_name(f".{path.name}.{os.getpid()}.part")
         with writing(self.path):
+            # A device or a pipe must not be replaced by a file.
+            self._is_stream = is_device(path)
+            self._part = path
+            if not self._is_stream:
+                self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
             create_parent(path)
             # Without a buffer, the file is known to end with a complete item.
             self._stream: FileIO = open(self._part, "wb", buffering=0)  # noqa: SIM115

@@ -235,15 +235,18 @@ def _without_repetitions(paths: Iterable[Path]) -> list[Path]:
 
 def _why_left_out(path: Path, *, is_folder: bool) -> str:
     """Why a path that may be meant as an input is left out; empty for other paths, and images."""
-    if problem := explain_link(path):
-        return problem
     suffix = path.suffix.lower()
     is_image = suffix in SUFFIXES | UNREAD_SUFFIXES
+    is_video = suffix in VIDEO_SUFFIXES and not ANNOTATED.fullmatch(path.stem)
+    if is_folder and not (is_image or is_video):
+        return ""
+    if problem := explain_link(path):
+        return problem
     if path.is_dir():
         return "is a folder" if is_image else ""
     if not path.is_file():
         return "is not a file"
-    if is_folder and suffix in VIDEO_SUFFIXES and not ANNOTATED.fullmatch(path.stem):
+    if is_folder and is_video:
         return "is played only if it is named itself"
     return "is of a format that is not read" if is_folder and suffix in UNREAD_SUFFIXES else ""
 

@@ -469,7 +469,7 @@ class InputRunner:
             for video in self.inputs.videos:
                 if self.ended_by is None:
                     self._run_on_video(video)
-        except (PosezooError, KeyboardInterrupt, SignalExit) as error:
+        except (PosezooError, OSError, KeyboardInterrupt, SignalExit) as error:
             if not self.has_results:
                 raise
             self.ended_by = error
