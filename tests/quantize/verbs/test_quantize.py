@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,6 +120,17 @@ def test_without_photos_in_the_folder_nothing_is_downloaded(place):
     assert ended.returncode == 1
     assert f"{place.root / 'photos'}: is not a folder" in ended.stderr
     assert not (fp32 / "seeker.xml").exists()
+
+
+def test_without_its_packages_nothing_is_measured(place, monkeypatch):
+    monkeypatch.setitem(sys.modules, "nncf", None)
+    flags = (*place.flags, "--metric", "ap")
+    ended = posezoo("quantize", "seeker", *flags)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: nncf is not installed\n")
+    assert "[quantize,evaluate]" in ended.stderr
+    planned = posezoo("quantize", "seeker", *flags, "--dry_run")
+    assert planned.returncode == 0, planned.stderr
 
 
 @pytest.mark.parametrize(

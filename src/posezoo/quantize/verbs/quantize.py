@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.model_jobs import Answer
 from posezoo.cli.selection import select_models
 from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.errors import MissingPackageError
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.registry import Selection
 from posezoo.core.values import frozen
@@ -113,6 +115,7 @@ def run(args: _Args) -> int:
     """Quantize, and print the paths of the IR."""
     dataset_dir = require_dataset_dir(args)
     _refuse_invalid_flags(args)
+    _require_packages(args)
     import json
 
     from posezoo.core.files.verified_files import write_atomically
@@ -175,6 +178,16 @@ def _refuse_invalid_flags(args: _Args) -> None:
     if xmls and (xmls != args.models or args.all or args.measure_only):
         args.parser.error("name either .xml files, or models; --measure_only is for models")
     flags.refuse_description(args, *args.models)
+
+
+def _require_packages(args: _Args) -> None:
+    """Refuse before anything is downloaded what would fail after the photos were measured."""
+    needed = {} if args.measure_only else {"nncf": "quantize"}
+    if args.metric in ("ap", "map"):
+        needed["faster_coco_eval"] = "evaluate"
+    for package in needed:
+        if not args.dry_run and find_spec(package) is None:
+            raise MissingPackageError(package, extra=",".join(needed.values()))
 
 
 def _own_xmls(args: _Args) -> list[str]:
