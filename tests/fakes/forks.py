@@ -57,7 +57,8 @@ _STARTED_BY = subprocess.Popen  # before a test replaces it
 #: The process of the tests, with which templates end.
 _owner = os.getpid()
 _python = sys.executable
-_import_path = {str(Path(entry).absolute()) for entry in sys.path if entry}
+#: Without what an editable installation adds, which is no file: it is another one for each folder that a test works in.
+_import_path = {str(Path(entry).absolute()) for entry in sys.path if entry and Path(entry).exists()}
 
 
 class Popen(subprocess.Popen):
