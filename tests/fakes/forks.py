@@ -42,6 +42,8 @@ SHADOWED = ("numpy", "onnx", "openvino", "posezoo", "torch")
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 #: The options of a process that a copy heeds.
 OPTIONS = {"stdin", "stdout", "stderr", "env", "start_new_session", "pass_fds"}
+#: The streams, the folder, and others that a copy inherits.
+MOST_DESCRIPTORS = 32
 #: Coverage is measured in processes that are started, only Linux has names for sockets that are no files, and an
 #: imitated Windows (tests/foreign) starts each child afresh.
 ARE_COPIED = (
@@ -55,7 +57,8 @@ _STARTED_BY = subprocess.Popen  # before a test replaces it
 #: The process of the tests, with which templates end.
 _owner = os.getpid()
 _python = sys.executable
-_import_path = {str(Path(entry).absolute()) for entry in sys.path if entry}
+#: Without what an editable installation adds, which is no file: it is another one for each folder that a test works in.
+_import_path = {str(Path(entry).absolute()) for entry in sys.path if entry and Path(entry).exists()}
 
 
 class Popen(subprocess.Popen):
@@ -65,7 +68,7 @@ class Popen(subprocess.Popen):
         self._parent = os.getpid()
         self._command = args
         self._options = options
-        is_plain = not further and options.keys() <= OPTIONS and not options.get("pass_fds")
+        is_plain = not further and options.keys() <= OPTIONS
         self._function = _function_of(args) if is_plain and ARE_COPIED else None
         super().__init__(args, *further, **options)
 
@@ -78,7 +81,9 @@ class Popen(subprocess.Popen):
         streams = [number if end == -1 else end for number, end in enumerate(ends)]
         environment = self._options.get("env")
         folder = os.open(".", os.O_PATH)
+        inherited = list(self._options.get("pass_fds", ()))
         request = {
+            "inherited": inherited,
             "umask": _umask(),
             "cores": sorted(os.sched_getaffinity(0)),
             "environment": dict(os.environ if environment is None else environment),
@@ -87,7 +92,8 @@ class Popen(subprocess.Popen):
         }
         self._template = _connect(self._function)
         content = json.dumps(request).encode()
-        socket.send_fds(self._template, [len(content).to_bytes(8, "little")], [*streams, folder])
+        sent = [*streams, folder, *inherited]
+        socket.send_fds(self._template, [len(content).to_bytes(8, "little")], sent)
         os.close(folder)
         self._template.sendall(content)
         self.pid = int.from_bytes(receive(self._template, 8), "little")
@@ -210,15 +216,13 @@ def _import_libraries(function: tuple[str, str]) -> None:
 def _copy_and_wait(connection: socket.socket, function: tuple[str, str]) -> NoReturn:
     """Start a copy, and tell its number and how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    header, descriptors, *_ = socket.recv_fds(connection, 8, 4)
+    header, descriptors, *_ = socket.recv_fds(connection, 8, MOST_DESCRIPTORS)
     request = json.loads(receive(connection, int.from_bytes(header, "little")))
     reading, writing = os.pipe()
     copy = os.fork()
     if not copy:
-        _become(request, descriptors)
-        os.closerange(3, writing)
-        os.closerange(writing + 1, os.sysconf("SC_OPEN_MAX"))
-        os.close(writing)
+        _become(request, descriptors[:4])
+        _keep_only(dict(zip(request["inherited"], descriptors[4:], strict=True)))
         _run(function)
     for descriptor in (writing, *descriptors):
         os.close(descriptor)
@@ -246,6 +250,21 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> None:
         os.dup2(stream, target)
     sys.argv[1:] = [request["argument"]]
     sys.path[:] = json.loads(request["argument"])
+
+
+def _keep_only(inherited: dict[int, int]) -> None:
+    """Close all but the streams and these descriptors, which get the numbers that they had where they come from."""
+    import fcntl  # Windows has none
+
+    above = max([2, *inherited]) + 1
+    moved = {
+        number: fcntl.fcntl(descriptor, fcntl.F_DUPFD, above)
+        for number, descriptor in inherited.items()
+    }
+    os.closerange(3, above)
+    for number, descriptor in moved.items():
+        os.dup2(descriptor, number)
+    os.closerange(above, os.sysconf("SC_OPEN_MAX"))
 
 
 def _run(function: tuple[str, str]) -> NoReturn:
