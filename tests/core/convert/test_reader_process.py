@@ -14,6 +14,7 @@ import pytest
 
 import posezoo
 from conftest import by_digest
+from fakes.command import posezoo as posezoo_here
 from fakes.command import posezoo_process as command
 from fakes.damaged import crashing_network, flip_bit
 from fakes.items import children_of, is_running
@@ -102,7 +103,8 @@ def test_one_flipped_bit_of_a_real_model_is_one_error(mirror, tmp_path):
 
 def test_a_file_that_changed_after_its_download_is_never_parsed(tmp_path):
     write_registry(tmp_path, net=network("tflite"))
-    assert run(tmp_path, "download", "net").returncode == 0
+    folders = ("--models_dir", tmp_path / "models", "--weights_dir", tmp_path / "out")
+    assert posezoo_here("download", "net", *folders).returncode == 0
     downloaded = tmp_path / "out" / "public" / "net" / "net.tflite"
     right = downloaded.read_bytes()
     # Parsed, it would end the process. It has the declared size, and is as old as the right one.
@@ -110,7 +112,6 @@ def test_a_file_that_changed_after_its_download_is_never_parsed(tmp_path):
     changed_ns = downloaded.stat().st_mtime_ns
     downloaded.write_bytes(attack.ljust(len(right), b"\0"))
     os.utime(downloaded, ns=(changed_ns, changed_ns))
-    folders = ("--models_dir", tmp_path / "models", "--weights_dir", tmp_path / "out")
     convert = ("convert", "net", "--precisions", "FP32", *folders)
     refused = command(*convert)
     assert refused.returncode == 1
