@@ -96,16 +96,17 @@ def _alone(monkeypatch, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def _compiled(tmp_path_factory) -> Path:
+def compiled_networks(tmp_path_factory) -> Path:
+    """A folder in which compiled networks are cached."""
     return tmp_path_factory.mktemp("compiled")
 
 
 @pytest.fixture
-def networks_stay_compiled(_alone, _compiled):
+def networks_stay_compiled(_alone, compiled_networks):
     """The user's folder of compiled networks is that of the earlier tests: one of the same IR is compiled once."""
     cache = find_user_folder("cache")
     cache.mkdir(parents=True)
-    (cache / "compiled").symlink_to(_compiled)
+    (cache / "compiled").symlink_to(compiled_networks)
 
 
 @pytest.fixture(scope="session", autouse=True)

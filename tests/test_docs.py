@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -39,14 +40,19 @@ from fakes.stores import S3
 from posezoo.cli.main import VERBS, create_parser
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
-from posezoo.pages.cards.card_reader import parse_card
+from posezoo.pages.cards.card_reader import ParsedCard, parse_card
 
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
 
 
+@cache
+def parsed(page: Path) -> ParsedCard:
+    return parse_card(page.read_text("utf-8"))
+
+
 def test_no_two_columns_of_a_table_have_the_same_heading():
     for path in PAGES:
-        for table in parse_card(path.read_text("utf-8")).tables:
+        for table in parsed(path).tables:
             headings = list(filter(None, table.headers))
             assert len({*headings}) == len(headings), f"{path.relative_to(ROOT)}: {headings}"
 
@@ -319,7 +325,7 @@ def test_every_file_of_the_project_that_a_make_verb_names_exists():
 def test_every_relative_link_has_a_target():
     dead = []
     for page in PAGES:
-        for link in parse_card(page.read_text("utf-8")).links:
+        for link in parsed(page).links:
             is_relative = not re.match(r"[a-z]+:|#", link.target)
             if is_relative and not (page.parent / unquote(link.target.partition("#")[0])).exists():
                 dead.append(f"{page}:{link.line}: {link.target}")

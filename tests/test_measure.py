@@ -21,8 +21,9 @@ MODEL = "person-detection-retail-0013"
 
 @pytest.fixture
 def measure(mirror, tmp_path):
-    """measure(...) -> exit code and output, for one detector in a copy of the zoo; its records are removed."""
-    shutil.copytree(builtin_models_dir(), tmp_path / "models")
+    """measure(...) -> exit code and output, for one detector in a zoo of its own; its records are removed."""
+    of_model = Path("intel", MODEL)
+    shutil.copytree(builtin_models_dir() / of_model, tmp_path / "models" / of_model)
     record(tmp_path).unlink()
 
     def run(*args, photos):

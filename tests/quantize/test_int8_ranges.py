@@ -118,9 +118,25 @@ def measured(tmp_path_factory) -> Zoo:
 
 @pytest.fixture
 def zoo(measured, tmp_path) -> Zoo:
-    shutil.copytree(measured.root, tmp_path / "zoo")
-    root = tmp_path / "zoo"
-    return Zoo(root, root / measured.half.relative_to(measured.root), root / "int8.xml")
+    return copy_to(tmp_path / "zoo", measured)
+
+
+@pytest.fixture(scope="module")
+def converted(measured, tmp_path_factory) -> Zoo:
+    zoo = copy_to(tmp_path_factory.mktemp("converted") / "zoo", measured)
+    assert zoo.convert().returncode == 0
+    return zoo
+
+
+@pytest.fixture
+def made(converted, tmp_path) -> Zoo:
+    """It has its INT8 IR."""
+    return copy_to(tmp_path / "zoo", converted)
+
+
+def copy_to(root: Path, zoo: Zoo) -> Zoo:
+    shutil.copytree(zoo.root, root)
+    return Zoo(root, root / zoo.half.relative_to(zoo.root), root / "int8.xml")
 
 
 def read(xml: Path) -> ov.Model:
@@ -175,22 +191,20 @@ def test_it_is_made_in_the_same_bytes_beside_other_precisions(zoo):
     assert zoo.xml("both", "FP16").is_file()
 
 
-def test_other_ranges_make_it_again(zoo):
-    assert zoo.convert().returncode == 0
-    tensors = find_ranges(read(zoo.half), read(zoo.int8)).to_tensors()
+def test_other_ranges_make_it_again(made):
+    tensors = find_ranges(read(made.half), read(made.int8)).to_tensors()
     wider = {
         name: 2 * values if name.startswith("activations/") else values
         for name, values in tensors.items()
     }
-    before = zoo.xml().with_suffix(".bin").read_bytes()
-    zoo.declare(wider)
-    assert zoo.convert().returncode == 0
-    assert zoo.xml().with_suffix(".bin").read_bytes() != before
+    before = made.xml().with_suffix(".bin").read_bytes()
+    made.declare(wider)
+    assert made.convert().returncode == 0
+    assert made.xml().with_suffix(".bin").read_bytes() != before
 
 
 def state_photos(zoo: Zoo) -> Path:
-    """Make INT8 whose record says that it was calibrated on photos; returns the record."""
-    assert zoo.convert().returncode == 0
+    """Let the record of its INT8 say that it was calibrated on photos; returns the record."""
     record = zoo.xml().with_name("provenance.json")
     content = json.loads(record.read_text())
     content["key"]["quantization"] = {"photos": "00"}
@@ -198,33 +212,33 @@ def state_photos(zoo: Zoo) -> Path:
     return record
 
 
-def test_what_was_calibrated_on_the_users_photos_stays(zoo):
-    record = state_photos(zoo)
+def test_what_was_calibrated_on_the_users_photos_stays(made):
+    record = state_photos(made)
     before = record.read_bytes()
-    ended = zoo.convert()
-    assert (ended.returncode, ended.stdout) == (0, f"{zoo.xml()}\n"), ended.stderr
+    ended = made.convert()
+    assert (ended.returncode, ended.stdout) == (0, f"{made.xml()}\n"), ended.stderr
     assert record.read_bytes() == before
-    assert zoo.convert("--force").returncode == 0
+    assert made.convert("--force").returncode == 0
     assert record.read_bytes() != before
 
 
 @pytest.mark.parametrize("suffix", [".xml", ".bin"])
-def test_what_is_left_of_a_calibrated_ir_is_not_up_to_date(zoo, suffix):
-    state_photos(zoo)
-    lost = zoo.xml().with_suffix(suffix)
+def test_what_is_left_of_a_calibrated_ir_is_not_up_to_date(made, suffix):
+    state_photos(made)
+    lost = made.xml().with_suffix(suffix)
     lost.unlink()
-    ended = zoo.convert()
-    assert (ended.returncode, ended.stdout) == (0, f"{zoo.xml()}\n"), ended.stderr
+    ended = made.convert()
+    assert (ended.returncode, ended.stdout) == (0, f"{made.xml()}\n"), ended.stderr
     assert lost.is_file()
     assert "converting to FP16-INT8" in ended.stderr
 
 
-def test_a_calibrated_ir_that_was_changed_is_kept_under_another_name(zoo):
-    state_photos(zoo)
-    binary = zoo.xml().with_suffix(".bin")
+def test_a_calibrated_ir_that_was_changed_is_kept_under_another_name(made):
+    state_photos(made)
+    binary = made.xml().with_suffix(".bin")
     content = binary.read_bytes() + b" "
     binary.write_bytes(content)
-    ended = zoo.convert()
+    ended = made.convert()
     assert ended.returncode == 0, ended.stderr
     assert f"{binary}: is not as posezoo wrote it: kept as {binary.name}.bak1" in ended.stderr
     assert binary.with_name(f"{binary.name}.bak1").read_bytes() == content
@@ -339,26 +353,25 @@ def test_a_file_of_another_format_is_refused(zoo):
         refused(zoo.convert(), f"{zoo.ranges}: is not a file with ranges: ")
 
 
-def test_the_check_finds_a_range_and_a_weight_that_were_not_declared(zoo):
-    assert zoo.convert().returncode == 0
-    spec = declared(zoo)
-    assert MAKER.explain_difference(zoo.half, zoo.xml(), spec) == ""
-    binary = zoo.xml().with_suffix(".bin")
+def test_the_check_finds_a_range_and_a_weight_that_were_not_declared(made):
+    spec = declared(made)
+    assert MAKER.explain_difference(made.half, made.xml(), spec) == ""
+    binary = made.xml().with_suffix(".bin")
     content = bytearray(binary.read_bytes())
     weights = next(
         node
-        for node in read(zoo.xml()).get_ops()
+        for node in read(made.xml()).get_ops()
         if is_constant(node) and node.get_element_type() == ov.Type.i8
     )
     start = bytes(content).index(weights.data.tobytes())
     content[start] = (content[start] + 5) % 128
     binary.write_bytes(content)
-    assert "weights of" in MAKER.explain_difference(zoo.half, zoo.xml(), spec)
-    tensors = find_ranges(read(zoo.half), read(zoo.int8)).to_tensors()
-    assert zoo.convert("--force").returncode == 0
+    assert "weights of" in MAKER.explain_difference(made.half, made.xml(), spec)
+    tensors = find_ranges(read(made.half), read(made.int8)).to_tensors()
+    assert made.convert("--force").returncode == 0
     name = next(name for name in tensors if name.startswith("activations/"))
-    zoo.declare({**tensors, name: 2 * tensors[name]})
-    assert MAKER.explain_difference(zoo.half, zoo.xml(), declared(zoo)) == f"it has other {name}"
+    made.declare({**tensors, name: 2 * tensors[name]})
+    assert MAKER.explain_difference(made.half, made.xml(), declared(made)) == f"it has other {name}"
 
 
 def declared(zoo: Zoo):
@@ -375,18 +388,17 @@ def test_without_ranges_the_hint_names_quantize(zoo):
 
 
 @pytest.mark.parametrize("flag", ["--input_layout=NHWC", "--input_type=u8", "--resize"])
-def test_an_int8_ir_of_the_declared_inputs_is_not_taken_for_one_of_others(zoo, flag):
+def test_an_int8_ir_of_the_declared_inputs_is_not_taken_for_one_of_others(made, flag):
     """Not even if it exists: it was up to date, whatever inputs were asked for."""
-    assert zoo.convert().returncode == 0
-    before = zoo.xml().read_bytes()
+    before = made.xml().read_bytes()
     for more in ((), ("--dry_run",)):
         refused(
-            zoo.convert(flag, *more),
+            made.convert(flag, *more),
             "tiny: INT8 is only made with the inputs and outputs that model.yml declares",
         )
-    assert zoo.xml().read_bytes() == before
-    assert zoo.convert("--input_layout=NCHW").returncode == 0, "it has this layout"
-    assert zoo.convert(flag, "--precisions", "FP16", output="other").returncode == 0
+    assert made.xml().read_bytes() == before
+    assert made.convert("--input_layout=NCHW").returncode == 0, "it has this layout"
+    assert made.convert(flag, "--precisions", "FP16", output="other").returncode == 0
 
 
 def test_a_mirror_holds_the_ranges(zoo):

@@ -132,52 +132,52 @@ assert "openvino" not in sys.modules
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-@pytest.mark.parametrize(
-    ("code", "name"),
-    [
-        ("mediapipe.tasks", "tasks"),
-        ("mediapipe.Image", "Image"),
-        ("mediapipe.solutions.objectron", "python.solutions.objectron"),
-        ("from mediapipe.tasks import python", "tasks"),
-        ("from mediapipe.python.solution_base import SolutionBase", "python.solution_base"),
-        ("import mediapipe.python.solutions.objectron", "python.solutions.objectron"),
-    ],
-)
-def test_what_is_not_there_is_named_in_one_line(installed, code, name):
-    ended = python(installed, f"import mediapipe\n{code}")
-    assert ended.returncode == 1
-    last = ended.stderr.splitlines()[-1]
-    assert re.match(rf"(Attribute|Import)Error: mediapipe\.{re.escape(name)} {NOT_HERE}", last)
+def errors_of(installed: dict[str, str], *statements: str) -> list[str]:
+    """The error of each statement, as Python shows it."""
+    code = f"""
+import sys, traceback
+import mediapipe
+for statement in {statements!r}:
+    try:
+        exec(statement)
+    except Exception:
+        print(traceback.format_exc().splitlines()[-1])
+    else:
+        sys.exit(f"no error: {{statement}}")
+"""
+    ended = python(installed, code)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return ended.stdout.splitlines()
+
+
+def test_what_is_not_there_is_named_in_one_line(installed):
+    names = {
+        "mediapipe.tasks": "tasks",
+        "mediapipe.Image": "Image",
+        "mediapipe.solutions.objectron": "python.solutions.objectron",
+        "from mediapipe.tasks import python": "tasks",
+        "from mediapipe.python.solution_base import SolutionBase": "python.solution_base",
+        "import mediapipe.python.solutions.objectron": "python.solutions.objectron",
+    }
+    for name, error in zip(names.values(), errors_of(installed, *names), strict=True):
+        assert re.match(rf"(Attribute|Import)Error: mediapipe\.{re.escape(name)} {NOT_HERE}", error)
 
 
 def test_an_unknown_name_is_an_attribute_error_as_of_any_module(installed):
-    ended = python(installed, "import mediapipe as mp\nmp.solutions.nothing")
-    assert ended.stderr.splitlines()[-1] == (
+    assert errors_of(installed, "mediapipe.solutions.nothing") == [
         "AttributeError: module mediapipe.python.solutions has no attribute 'nothing'"
-    )
+    ]
 
 
-@pytest.mark.parametrize(
-    ("code", "error"),
-    [
-        ("hands.Hands(model_complexity=3)", "ValueError: model_complexity must be 0 or 1, not 3"),
-        (
-            "pose.Pose(model_complexity='a')",
-            "ValueError: model_complexity must be 0 or 1 or 2, not 'a'",
-        ),
-        (
-            "selfie_segmentation.SelfieSegmentation(2)",
-            "ValueError: model_selection must be 0 or 1, not 2",
-        ),
-        (
-            "pose.Pose(min_detection_confidence=2)",
-            "ValueError: min_detection_confidence must be 0 to 1, not 2",
-        ),
-    ],
-)
-def test_a_wrong_option_is_named(installed, code, error):
-    ended = python(installed, f"import mediapipe as mp\nmp.solutions.{code}")
-    assert ended.stderr.splitlines()[-1] == error
+def test_a_wrong_option_is_named(installed):
+    errors = {
+        "hands.Hands(model_complexity=3)": "model_complexity must be 0 or 1, not 3",
+        "pose.Pose(model_complexity='a')": "model_complexity must be 0 or 1 or 2, not 'a'",
+        "selfie_segmentation.SelfieSegmentation(2)": "model_selection must be 0 or 1, not 2",
+        "pose.Pose(min_detection_confidence=2)": "min_detection_confidence must be 0 to 1, not 2",
+    }
+    calls = (f"mediapipe.solutions.{call}" for call in errors)
+    assert errors_of(installed, *calls) == [f"ValueError: {text}" for text in errors.values()]
 
 
 def test_a_machine_without_network_is_told_what_to_fetch(installed):

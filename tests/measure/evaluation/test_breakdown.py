@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from functools import partial
 
 import pytest
 
@@ -22,6 +23,10 @@ from posezoo.measure.evaluation.coco_matching import match_dataset
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 
 
+#: Annotations of 100 images, and results.
+crowd = partial(crowded, 100, people=250, found=2000)
+
+
 def recall(path, folder, results) -> float | None:
     dataset = coco.read_coco_dataset(path, folder)
     matches = match_dataset(dataset, predictions_of(results))
@@ -29,7 +34,7 @@ def recall(path, folder, results) -> float | None:
 
 
 def test_the_recall_of_several_people_is_ar50_of_the_images_with_two_or_more(tmp_path):
-    truth, results = crowded()
+    truth, results = crowd()
     counted = Counter(
         each["image_id"]
         for each in truth["annotations"]
@@ -49,7 +54,7 @@ def test_the_recall_of_several_people_is_ar50_of_the_images_with_two_or_more(tmp
 
 
 def test_without_an_image_of_several_people_there_is_no_such_recall(tmp_path):
-    truth, results = crowded()
+    truth, results = crowd()
     first = {each["image_id"]: each for each in reversed(truth["annotations"])}
     alone = {**truth, "annotations": [{**each, "id": key + 1} for key, each in first.items()]}
     assert recall(written(tmp_path, alone), tmp_path, results) is None
@@ -62,7 +67,7 @@ def scored(path, folder, results):
 
 
 def test_ghosts_are_the_people_found_in_images_without_people(tmp_path):
-    truth, results = crowded()
+    truth, results = crowd()
     shown = {each["image_id"] for each in truth["annotations"]}
     truth["images"] = [each for each in truth["images"] if each["id"] in shown]
     results = [each for each in results if each["image_id"] in shown]
@@ -81,7 +86,7 @@ def test_ghosts_are_the_people_found_in_images_without_people(tmp_path):
 
 
 def test_the_groups_have_all_people_that_count(tmp_path):
-    truth, results = crowded()
+    truth, results = crowd()
     _, _, scores = scored(written(tmp_path, truth), tmp_path, results)
     groups = score_groups(scores)
     assert sum(each.people for each in groups) == sum(score.people for score in scores) > 0
@@ -89,7 +94,7 @@ def test_the_groups_have_all_people_that_count(tmp_path):
 
 
 def test_pck_is_one_for_the_annotations_and_falls_as_keypoints_move_away(tmp_path):
-    truth, _ = crowded()
+    truth, _ = crowd()
     perfect = [
         {"image_id": each["image_id"], "score": 1.0, "category_id": 1, "keypoints": keypoints}
         for each in truth["annotations"]

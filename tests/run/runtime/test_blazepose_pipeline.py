@@ -77,8 +77,21 @@ def photos(mirror):
 
 
 @pytest.fixture(scope="session")
-def estimator(blazepose_irs):
-    return load_estimator(BLAZEPOSE, blazepose_irs)
+def load(blazepose_irs, compiled_networks):
+    """``load(**options)`` with options of the decoder; its networks are compiled once."""
+    runtime = RuntimeConfig(cache_dir=compiled_networks)
+
+    def load_with(**options):
+        return load_estimator(
+            BLAZEPOSE, blazepose_irs, LoadOptions(runtime, decoder_options=options)
+        )
+
+    return load_with
+
+
+@pytest.fixture(scope="session")
+def estimator(load):
+    return load()
 
 
 def place(pose: Pose, name: str) -> Any:
@@ -101,10 +114,9 @@ def test_the_only_person_of_a_photo_is_found(estimator, photos, name):
     assert 0 <= x0 < x1 <= 512 and 0 <= y0 < y1 <= 512
 
 
-def test_the_mask_is_computed_only_if_it_is_wanted(estimator, blazepose_irs, photos):
+def test_the_mask_is_computed_only_if_it_is_wanted(estimator, load, photos):
     """The astronaut's face and suit are inside, the corner above her right shoulder is not."""
-    options = LoadOptions(decoder_options={"segmentation": True})
-    segmenting = load_estimator(BLAZEPOSE, blazepose_irs, options)
+    segmenting = load(segmentation=True)
     (plain,), (pose,) = estimator(photos["astronaut"]), segmenting(photos["astronaut"])
     assert plain.mask is None and np.allclose(pose.keypoints, plain.keypoints, atol=0.1)
     assert pose.mask[120, 225] > 0.9 and pose.mask[400, 200] > 0.9 and pose.mask[20, 20] < 0.1
@@ -133,10 +145,9 @@ def test_a_turned_photo_has_its_pose_at_the_turned_places(estimator, photos, qua
     assert moved(turned, back) < 20
 
 
-def test_two_people_side_by_side_are_two(blazepose_irs, photos):
+def test_two_people_side_by_side_are_two(load, photos):
     """So small, the left one has a score of 0.49."""
-    options = LoadOptions(decoder_options={"min_detection_score": 0.4})
-    poses = load_estimator(BLAZEPOSE, blazepose_irs, options)(np.hstack([photos["astronaut"]] * 2))
+    poses = load(min_detection_score=0.4)(np.hstack([photos["astronaut"]] * 2))
     left, right = sorted(poses, key=lambda pose: pose.box[0])
     offset = place(right, "nose") - place(left, "nose")
     assert offset == pytest.approx((512, 0), abs=30)
@@ -292,10 +303,9 @@ def counts(stream) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def sceptic(blazepose_irs):
+def sceptic(load):
     """Its detector is sure of large faces only."""
-    options = LoadOptions(decoder_options={"min_detection_score": 0.75})
-    return load_estimator(BLAZEPOSE, blazepose_irs, options)
+    return load(min_detection_score=0.75)
 
 
 def test_a_person_who_becomes_too_small_for_the_detector_is_followed_in_a_video(sceptic, photos):
@@ -318,11 +328,10 @@ def test_frames_of_another_size_and_independent_images_are_processed_whole(scept
 
 
 def test_the_detector_of_blazepose_looks_for_new_people_on_each_nth_frame(
-    blazepose_irs, photos, monkeypatch
+    load, photos, monkeypatch
 ):
     """And whenever nobody is followed."""
-    options = LoadOptions(decoder_options={"min_detection_score": 0.4})
-    estimator = load_estimator(BLAZEPOSE, blazepose_irs, options)
+    estimator = load(min_detection_score=0.4)
     detector = estimator._pipeline.networks[0]
     infer, searched = type(detector).infer, []
 
@@ -345,17 +354,9 @@ def test_the_detector_of_blazepose_looks_for_new_people_on_each_nth_frame(
     assert found[3] == ([1, 1, 1, 2, 2, 0, 0, 1], 4)
 
 
-def test_candidates_of_one_face_are_separate_people_without_suppression(blazepose_irs, photos):
+def test_candidates_of_one_face_are_separate_people_without_suppression(load, photos):
     """With nothing suppressed the same person comes once for every guess."""
-    everything: dict[str, Any] = {"max_overlap": 1.0, "max_similarity": 1.0}
-    assert (
-        len(
-            load_estimator(BLAZEPOSE, blazepose_irs, LoadOptions(decoder_options=everything))(
-                photos["astronaut"]
-            )
-        )
-        > 1
-    )
+    assert len(load(max_overlap=1.0, max_similarity=1.0)(photos["astronaut"])) > 1
 
 
 @pytest.fixture

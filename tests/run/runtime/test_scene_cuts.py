@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise, permutations
 
 import cv2
@@ -25,8 +26,12 @@ def cuts(*frames: np.ndarray) -> list[bool]:
 
 
 def noisy(image: np.ndarray, seed: int = 0) -> np.ndarray:
-    noise = np.random.default_rng(seed).normal(0, 8, image.shape)
-    return np.clip(image + noise, 0, 255).astype(np.uint8)
+    return np.clip(image + noise(seed), 0, 255).astype(np.uint8)
+
+
+@cache
+def noise(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, 8, (*SIZE[::-1], 3))
 
 
 def test_nineteen_of_twenty_cuts_from_a_photo_to_another_are_seen(scenes):

@@ -21,7 +21,7 @@ from posezoo.poses.heatmap import CONVENTIONS
 from posezoo.poses.ssd_detection import Box
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.loading import load_estimator, load_ir
-from posezoo.run.runtime.runtime_config import LoadOptions
+from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 pytest.importorskip("cv2")
 
@@ -38,12 +38,13 @@ def networks(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def dots(networks) -> Loader:
+def dots(networks, compiled_networks) -> Loader:
+    runtime = RuntimeConfig(cache_dir=compiled_networks)
+
     def load(convention: str = "dark", **options) -> Estimator:
         xml = networks / ("aligned.xml" if convention == "udp" else "dots.xml")
-        return load_ir(
-            xml, "heatmap", LoadOptions(decoder_options={**options, "convention": convention})
-        )
+        decoder_options = {**options, "convention": convention}
+        return load_ir(xml, "heatmap", LoadOptions(runtime, decoder_options=decoder_options))
 
     return load
 
