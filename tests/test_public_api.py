@@ -134,6 +134,26 @@ def test_the_hint_for_another_array_makes_it_a_frame(tmp_path, given, problem, e
     assert model(eval(expression, {"numpy": np, "cv2": cv2, **names}))
 
 
+def test_a_video_that_is_open_is_no_image(tmp_path):
+    model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
+    path = str(tmp_path / "walk.avi")
+    writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"MJPG"), 30, (64, 32))
+    writer.write(IMAGE)
+    writer.release()
+    video = cv2.VideoCapture(path)
+    with pytest.raises(posezoo.PosezooError, match="not VideoCapture") as caught:
+        model(video)
+    names = {"video": video}
+    exec(caught.value.hint.removesuffix(" reads one"), names)
+    assert model(names["frame"])
+    with (
+        pytest.raises(posezoo.PosezooError, match="not VideoCapture") as caught,
+        model.stream(video),
+    ):
+        pass
+    assert "docs/tutorials/video.md" in caught.value.hint
+
+
 def test_a_bad_image_of_a_list_is_named_by_its_index(tmp_path):
     model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
     for bad, problem in ((None, "a frame is a numpy array"), ("nope.jpg", "nope.jpg: cannot be")):

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.core.arrays import Array
-from posezoo.core.errors import ImageError, import_cv2, os_reason
+from posezoo.core.errors import ImageError, import_cv2, os_reason, suggest
 from posezoo.core.files.verified_files import write_atomically
 from posezoo.core.values import frozen
 
@@ -236,7 +236,8 @@ def to_bgr(frame: object, color: str = "BGR") -> Image:
         ImageError: the frame has another type or shape, or no pixels.
     """
     if color not in ("BGR", "RGB"):
-        raise ImageError(f"the color order of a frame is BGR or RGB, not {color!r}")
+        hint = suggest(str(color).upper(), ("BGR", "RGB"))
+        raise ImageError(f"the color order of a frame is BGR or RGB, not {color!r}", hint=hint)
     if not isinstance(frame, np.ndarray):
         raise ImageError(
             f"a frame is a numpy array, not {type(frame).__name__}", hint=_hint_for_object(frame)
@@ -270,6 +271,8 @@ def _hint_for_object(frame: object) -> str:
         return "tensor.permute(1, 2, 0).cpu().numpy() makes one; if it is RGB: color='RGB'"
     if is_tensor:
         return "tensor.cpu().numpy() makes one; if it is RGB: color='RGB'"
+    if hasattr(frame, "isOpened"):  # cv2.VideoCapture
+        return "is_read, frame = video.read() reads one"
     if hasattr(frame, "__array_interface__"):  # such as an image of Pillow
         return "numpy.asarray(image) makes one; an image of Pillow is RGB: color='RGB'"
     if hasattr(frame, "__array__"):

@@ -361,7 +361,7 @@ class Estimator:
 
 
 def _require_images(images: object) -> None:
-    """Raise an ImageError if one image, or its path, is given for several."""
+    """Raise an ImageError unless these can be several images: one, or its path, cannot."""
     is_image = False
     if isinstance(images, np.ndarray):
         is_image = images.dtype == np.uint8 and images.ndim < 4
@@ -369,6 +369,11 @@ def _require_images(images: object) -> None:
         raise ImageError(
             f"several images are expected, and this is one {type(images).__name__}",
             hint="model(image) takes one image or path; or put it in a list",
+        )
+    if not isinstance(images, Iterable):
+        raise ImageError(
+            f"several images are expected, not {type(images).__name__}",
+            hint="a list of frames, or a generator: that of docs/tutorials/video.md reads a video",
         )
 
 
