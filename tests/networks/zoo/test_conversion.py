@@ -100,7 +100,6 @@ def test_the_ir_has_the_ports_of_model_optimizer_and_passes_its_self_check(
     assert record["key"]["arguments"]["network"]["name"] in NETWORKS
 
 
-@pytest.mark.slow
 def test_open_model_zoo_s_own_commands_convert_it_too(generate, tmp_path):
     generate(QUICK)
     where = ("--name", QUICK, "--models_dir", tmp_path / "models", "--output_dir", tmp_path / "out")
