@@ -35,6 +35,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 _connect = socket.socket.connect
 _getaddrinfo = socket.getaddrinfo
+FIRST_PAUSE_S = retries._FIRST_PAUSE_S
 
 
 def _is_local(host: object) -> bool:
@@ -103,6 +104,12 @@ def networks_stay_compiled(_alone, _compiled):
     cache = find_user_folder("cache")
     cache.mkdir(parents=True)
     (cache / "compiled").symlink_to(_compiled)
+
+
+@pytest.fixture
+def pauses_of_users(monkeypatch, _alone):
+    """A source is asked again as late as for users: for tests of these pauses."""
+    monkeypatch.setattr(retries, "_FIRST_PAUSE_S", FIRST_PAUSE_S)
 
 
 @pytest.fixture(scope="session", autouse=True)
