@@ -38,6 +38,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 _connect = socket.socket.connect
 _getaddrinfo = socket.getaddrinfo
+FIRST_PAUSE_S = retries._FIRST_PAUSE_S
 
 
 def _is_local(host: object) -> bool:
@@ -107,6 +108,12 @@ def networks_stay_compiled(_alone, compiled_networks):
     cache = find_user_folder("cache")
     cache.mkdir(parents=True)
     (cache / "compiled").symlink_to(compiled_networks)
+
+
+@pytest.fixture
+def pauses_of_users(monkeypatch, _alone):
+    """A source is asked again as late as for users: for tests of these pauses."""
+    monkeypatch.setattr(retries, "_FIRST_PAUSE_S", FIRST_PAUSE_S)
 
 
 @pytest.fixture(scope="session", autouse=True)

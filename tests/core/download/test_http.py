@@ -33,6 +33,9 @@ from posezoo.core.versions import version
 
 WEIGHTS = bytes(range(256)) * 16
 
+# ``fetch`` keeps the pauses, and does not wait for them.
+pytestmark = pytest.mark.usefixtures("pauses_of_users")
+
 
 def test_a_file_comes_over_http(server, fetch):
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))

@@ -7,15 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from posezoo.core.download.candidates import RateLimitedError
-from posezoo.core.workers import retries
 from posezoo.core.workers.retries import RequestLimits, TransientSourceError, ask_again
 
-FIRST_PAUSE_S = retries._FIRST_PAUSE_S
-
-
-@pytest.fixture(autouse=True)
-def _pauses_of_users(monkeypatch):
-    monkeypatch.setattr(retries, "_FIRST_PAUSE_S", FIRST_PAUSE_S)
+pytestmark = pytest.mark.usefixtures("pauses_of_users")
 
 
 class Source:
