@@ -462,8 +462,10 @@ def test_an_ir_is_evaluated_as_it_is_described_and_read_once(tmp_path, monkeypat
     (tmp_path / "names.txt").write_text("lynx\nwolf\n", "utf-8")
     data = write_annotations(tmp_path, "lynx", (160, 160, 480, 427))
     reads = []
-    read = graph._require_ir
-    monkeypatch.setattr(graph, "_require_ir", lambda path: [reads.append(path), read(path)][1])
+    read = graph._read_model
+    monkeypatch.setattr(
+        graph, "_read_model", lambda core, path: [reads.append(path), read(core, path)][1]
+    )
     command = ("evaluate", xml, *data, "--format", "json", "--output", tmp_path / "out")
     ended = run_posezoo(*command, "--labels", tmp_path / "names.txt", "--mean_values", "0")
     assert ended.returncode == 0, ended.stderr
