@@ -329,6 +329,26 @@ def test_on_a_full_disk_the_last_picture_makes_room_for_the_poses(
     ]
 
 
+def test_pictures_that_are_too_small_to_make_room_for_the_poses_stay(
+    blazepose, camera, small_disk, tmp_path
+):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    small = cv2.resize(cv2.imread(str(camera)), (128, 128), interpolation=cv2.INTER_AREA)
+    for name in ("0.jpg", "1.jpg"):
+        cv2.imwrite(str(photos / name), small)
+    assert run(blazepose, "-i", photos, "-o", tmp_path / "out").returncode == 0
+    pictures = [path.name for path in sorted((tmp_path / "out").glob("*.jpg"))]
+    sizes = [(tmp_path / "out" / name).stat().st_size for name in pictures]
+    assert sum(sizes) < (tmp_path / "out" / "poses.json").stat().st_size
+    used = sum(-(-size // 4096) for size in sizes)
+    (small_disk / "other").write_bytes(bytes((1 << 20) - (used + 1) * 4096))
+    ended = run(blazepose, "-i", photos, "-o", small_disk / "out")
+    assert ended.returncode == 1
+    assert f"error: {small_disk}/out/poses.json: cannot be written: No space left" in ended.stderr
+    assert sorted(path.name for path in (small_disk / "out").iterdir()) == pictures
+
+
 @pytest.mark.parametrize("left", [300_000, 40_000])
 def test_a_video_on_a_full_disk_keeps_the_keypoints_of_its_first_frames(
     blazepose, camera, small_disk, tmp_path, left

@@ -280,21 +280,33 @@ def _write_summary(
 
     If the pictures filled the disk, the last ones make room for it: they can be drawn again.
     """
-    while True:
-        failed = failures.rows + _rows_of_missing(runner)
-        summary = {**_facts_of_run(runner), "failed": failed, **facts}
-        if runner.is_file or not runner.has_results:
-            return summary
-        text = json.dumps(summary, indent=2) + "\n"
-        path = runner.results / "poses.json"
-        try:
-            write_output(path, text.encode(), _SIGNS, force=runner.force)
-            return summary
-        except DiskError as error:
-            if len(runner.images) < 2:
-                raise
-            runner.drop_last_image()
-            runner.ended_by = runner.ended_by or error
+    summary = _summarize(runner, failures, facts)
+    if runner.is_file or not runner.has_results:
+        return summary
+    try:
+        _write_poses(runner, summary)
+    except DiskError as error:
+        # Twice its size: the disk gives whole blocks, and each missing picture adds a reason.
+        if not runner.drop_last_images(2 * len(_to_text(summary))):
+            raise
+        runner.ended_by = runner.ended_by or error
+        summary = _summarize(runner, failures, facts)
+        _write_poses(runner, summary)
+    return summary
+
+
+def _summarize(runner: InputRunner, failures: _Failures, facts: dict[str, Any]) -> dict[str, Any]:
+    failed = failures.rows + _rows_of_missing(runner)
+    return {**_facts_of_run(runner), "failed": failed, **facts}
+
+
+def _write_poses(runner: InputRunner, summary: dict[str, Any]) -> None:
+    path = runner.results / "poses.json"
+    write_output(path, _to_text(summary).encode(), _SIGNS, force=runner.force)
+
+
+def _to_text(summary: dict[str, Any]) -> str:
+    return json.dumps(summary, indent=2) + "\n"
 
 
 def _rows_of_missing(runner: InputRunner) -> list[dict[str, str]]:
