@@ -247,8 +247,7 @@ def to_bgr(frame: object, color: str = "BGR") -> Image:
             f"the values of a frame are uint8 from 0 to 255, those of this one {frame.dtype}",
             hint=_hint_for_values(frame),
         )
-    is_image = frame.ndim == 2 or (frame.ndim == 3 and frame.shape[2] in _CHANNELS)
-    if not is_image:
+    if not is_image_shape(frame.shape):
         raise ImageError(
             "a frame is HxW, HxWx3 or HxWx4, this one"
             f" {'x'.join(map(str, frame.shape)) or 'a scalar'}",
@@ -259,6 +258,11 @@ def to_bgr(frame: object, color: str = "BGR") -> Image:
     if frame.ndim == 2 or frame.shape[2] == 1:
         return np.repeat(frame.reshape(*frame.shape[:2], 1), 3, axis=2)
     return np.ascontiguousarray(frame[..., :3] if color == "BGR" else frame[..., 2::-1])
+
+
+def is_image_shape(shape: tuple[int, ...]) -> bool:
+    """Whether an array of this shape is one image: (H, W), or (H, W, C) with 1, 3 or 4 channels."""
+    return len(shape) == 2 or (len(shape) == 3 and shape[2] in _CHANNELS)
 
 
 def _hint_for_object(frame: object) -> str:
