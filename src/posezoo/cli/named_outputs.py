@@ -2,7 +2,7 @@
 
 Before a command runs, the file that such a flag names must be ours, and none of the command's
 inputs. After it, the files that it wrote are recorded as ours. What a command writes into a folder
-is checked where it is written, by ``core.files.outputs``.
+is checked where it is written, by ``cli.result_files``.
 """
 
 from __future__ import annotations

@@ -504,6 +504,22 @@ def test_a_picture_goes_through_a_pipe_which_is_not_replaced(blazepose, camera, 
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
+@pytest.mark.parametrize(
+    "words", [("run", "blazepose-full"), ("demo", "-no_show", "-m", "blazepose-full")]
+)
+def test_a_video_does_not_go_through_a_pipe_which_is_not_replaced(
+    blazepose, camera, tmp_path, words
+):
+    clip = video_of(camera, tmp_path / "clip.avi", 2)
+    pipe = tmp_path / "pipe.mp4"
+    os.mkfifo(pipe)
+    ended = posezoo(*words, "--weights_dir", blazepose.output_dir, "-i", clip, "-o", pipe)
+    assert ended.returncode == 1
+    assert f"error: {pipe}: is a pipe or a device, and a video needs a file\n" in ended.stderr
+    assert pipe.is_fifo()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
 def test_an_output_that_is_a_link_to_itself_is_one_line_of_error(blazepose, camera, tmp_path):
     (tmp_path / "loop").symlink_to("loop")
     for words in (("run", "blazepose-full"), ("demo", "-no_show", "-m", "blazepose-full")):
