@@ -186,17 +186,20 @@ def test_one_image_in_place_of_several_and_several_in_place_of_one_are_explained
 def test_a_path_that_is_no_image_is_explained(tmp_path):
     model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
     write_image(tmp_path / "a.jpg", IMAGE)
+    (tmp_path / "drawn").mkdir()
+    write_image(tmp_path / "drawn" / "a.png", IMAGE)
     video = cv2.VideoWriter(str(tmp_path / "a.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 32))
     video.write(IMAGE)
     video.release()
     hints = {}
-    for path in (tmp_path, tmp_path / "*.jpg", tmp_path / "a.avi", "https://host/a.jpg"):
+    still = (tmp_path, tmp_path / "drawn", tmp_path / "*.jpg")
+    for path in (*still, tmp_path / "a.avi", "https://host/a.jpg"):
         with pytest.raises(posezoo.PosezooError) as caught:
             model(path)
         hints[path] = caught.value.hint
-    folder, pattern, video_hint, address = hints.values()
+    *still_hints, video_hint, address = hints.values()
     names = {"model": model, "pathlib": pathlib, "glob": glob, "cv2": cv2}
-    for hint in (folder, pattern):
+    for hint in still_hints:
         (poses,) = eval(hint[hint.index("model(") :], names)
         assert len(poses) == 1
     exec(video_hint.removeprefix("for its first frame: "), names)

@@ -214,7 +214,9 @@ def open_image(image: object, color: str = "BGR") -> Image:
 def _hint_for_path(text: str) -> str:
     """How Python gets the images of a path that is not an image; empty if it is none of these."""
     if os.path.isdir(text):
-        return f"for all images of a folder: model(sorted(pathlib.Path({text!r}).glob('*.jpg')))"
+        suffixes = (path.suffix for path in Path(text).glob("*.*"))
+        suffix = next((each for each in suffixes if each.lower() in SUFFIXES), ".jpg")
+        return f"for all its images: model(sorted(pathlib.Path({text!r}).glob('*{suffix}')))"
     if "://" in text:
         return "download it first; posezoo run --input takes addresses, too"
     is_video = Path(text).suffix.lower() in VIDEO_SUFFIXES | {".gif"}
