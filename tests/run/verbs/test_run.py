@@ -526,6 +526,7 @@ def test_an_output_that_is_a_link_to_itself_is_one_line_of_error(blazepose, came
         places = ("--weights_dir", blazepose.output_dir)
         ended = posezoo(*words, *places, "-i", camera, "-o", tmp_path / "loop" / "out")
         assert ended.returncode == 1
+        assert ended.stderr.startswith(f"error: {tmp_path}/loop/out")
         assert "link" in ended.stderr and ended.stderr.count("error: ") == 1
 
 
