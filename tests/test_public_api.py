@@ -176,6 +176,8 @@ def test_one_image_in_place_of_several_and_several_in_place_of_one_are_explained
         model(image for image in [IMAGE])
     assert caught.value.hint.startswith("model.stream(frames) takes an iterator")
     assert len(list(model.stream(image for image in [IMAGE]))) == 1
+    for batch in (np.stack([IMAGE] * 3), np.stack([IMAGE[..., 0]] * 3)):
+        assert len(model.batch(batch)) == 3
     with pytest.raises(posezoo.PosezooError, match="not bool") as caught:
         model((True, IMAGE))  # as cv2.VideoCapture.read returns it
     assert "is_read, frame = video.read()" in caught.value.hint
@@ -184,17 +186,20 @@ def test_one_image_in_place_of_several_and_several_in_place_of_one_are_explained
 def test_a_path_that_is_no_image_is_explained(tmp_path):
     model = posezoo.load(write_whole_input(tmp_path / "own.onnx", ULTRALYTICS), listener=None)
     write_image(tmp_path / "a.jpg", IMAGE)
+    (tmp_path / "drawn").mkdir()
+    write_image(tmp_path / "drawn" / "a.png", IMAGE)
     video = cv2.VideoWriter(str(tmp_path / "a.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 32))
     video.write(IMAGE)
     video.release()
     hints = {}
-    for path in (tmp_path, tmp_path / "*.jpg", tmp_path / "a.avi", "https://host/a.jpg"):
+    still = (tmp_path, tmp_path / "drawn", tmp_path / "*.jpg")
+    for path in (*still, tmp_path / "a.avi", "https://host/a.jpg"):
         with pytest.raises(posezoo.PosezooError) as caught:
             model(path)
         hints[path] = caught.value.hint
-    folder, pattern, video_hint, address = hints.values()
+    *still_hints, video_hint, address = hints.values()
     names = {"model": model, "pathlib": pathlib, "glob": glob, "cv2": cv2}
-    for hint in (folder, pattern):
+    for hint in still_hints:
         (poses,) = eval(hint[hint.index("model(") :], names)
         assert len(poses) == 1
     exec(video_hint.removeprefix("for its first frame: "), names)
@@ -495,16 +500,26 @@ def test_the_file_of_one_s_own_weights_is_loaded_like_a_model(shared, tmp_path):
     file = shared / "data" / "checkpoints" / "mobile_pose_mobilenetv3_small.params"
     skeleton = tmp_path / "numbered.yml"
     skeleton.write_text(f"keypoints: [{', '.join(f'point_{n}' for n in range(17))}]\n", "utf-8")
-    for path in (file, str(file)):
+    for named in ({"name": file}, {"name": str(file)}, {"checkpoint": file}):
         model = posezoo.load(
-            path, detector=None, skeleton=skeleton, streams=1, listener=None, output_dir=tmp_path
+            **named, detector=None, skeleton=skeleton, streams=1, listener=None, output_dir=tmp_path
         )
         (pose,) = model(np.full((64, 48, 3), 128, np.uint8))
         assert pose.layout.keypoints[3] == "point_3"
     other = tmp_path / "other.params"
     other.write_bytes(params({"x": np.zeros(3, np.float32)}))
-    with pytest.raises(posezoo.PosezooError, match="no network of the zoo reads it"):
-        posezoo.load(other)
+    for named in ({"name": other}, {"checkpoint": other}):
+        with pytest.raises(posezoo.PosezooError, match="no network of the zoo reads it"):
+            posezoo.load(**named)
+
+
+def test_weights_that_are_not_there_are_never_replaced_by_the_default_model():
+    for missing in ("mine.pth", Path("mine.pth")):
+        with pytest.raises(posezoo.PosezooError, match=r"no model is called 'mine\.pth'") as caught:
+            posezoo.load(missing)
+        assert caught.value.hint == "and there is no such file"
+        with pytest.raises(posezoo.PosezooError, match=r"mine\.pth: does not exist"):
+            posezoo.load(checkpoint=missing)
 
 
 def test_what_cannot_be_meant_of_one_s_own_weights_is_one_line(tmp_path):

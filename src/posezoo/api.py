@@ -201,9 +201,10 @@ def load(
     Args:
         name: a model or composite of the zoo that has a decoder; or the .xml of an IR, whose
             metadata or outputs decide on the decoder; or an .onnx that describes its input; or a
-            checkpoint that one of our networks reads, as for ``checkpoint``. None:
-            movenet-thunder, or if it cannot be downloaded now, blazepose-full, which has another
-            skeleton, and runs in FP16 if INT8 of it cannot be made.
+            checkpoint that one of our networks reads, as for ``checkpoint``. None: the network that
+            reads ``checkpoint``; without that, movenet-thunder, or if it cannot be downloaded now,
+            blazepose-full, which has another skeleton, and runs in FP16 if INT8 of it cannot be
+            made.
         precision: the precision of a zoo model's IR: ``FP32``, ``FP16``, or one that it is
             published in, has ranges for in the registry, or was quantized to; with INT8, that of
             its person detector is INT8, too, if it has ranges or was quantized on this machine.
@@ -278,27 +279,28 @@ def load(
     )
     conversion = ConversionOptions(force=force)
     loader = Loader(context, detector, conversion=conversion, listener=listener)
-    if name is None:
+    if name is None and checkpoint is None:
         chosen = ChosenModel(precision=_precision(precision, None, context))
         return loader.prepare(chosen).compile(options)
-    if str(name) in context.registry.entries:  # also as a pathlib.Path
-        name = str(name)
+    text = "" if name is None else os.fspath(name)
     weights = None if checkpoint is None else Path(checkpoint)
-    if weights is None and is_checkpoint_file(os.fspath(name)):
-        weights = Path(name)
-        name = find_fitting_network(weights)
-    if not isinstance(name, str) or name.endswith((".xml", *ORIGINALS)):
+    if weights is None and is_checkpoint_file(text):
+        weights = Path(text)
+        text = ""
+    if weights and not text:
+        text = find_fitting_network(weights)
+    if text.endswith((".xml", *ORIGINALS)):
         if checkpoint is not None or model_name or tag or force:
             raise PosezooError(
-                f"{name}: is an IR already",
+                f"{text}: is an IR already",
                 hint="checkpoint, model_name, tag and force are only for the name of a model",
             )
         original = context.registry.find_single(like) if like else None
-        return loader.prepare(ChosenModel(xml=Path(name), like=original)).compile(options)
+        return loader.prepare(ChosenModel(xml=Path(text), like=original)).compile(options)
     if like:
         raise PosezooError("like is only for an .xml or .onnx", hint="leave out like")
     model = _find_model(
-        context, name, tag, weights, model_name=model_name, skeleton=options.skeleton
+        context, text, tag, weights, model_name=model_name, skeleton=options.skeleton
     )
     chosen = ChosenModel(
         model,

@@ -2,7 +2,7 @@
 
 Before a command runs, the file that such a flag names must be ours, and none of the command's
 inputs. After it, the files that it wrote are recorded as ours. What a command writes into a folder
-is checked where it is written, by ``core.files.outputs``.
+is checked where it is written, by ``cli.result_files``.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from glob import iglob
+from glob import has_magic
 from pathlib import Path
 
+from posezoo.cli.globs import expand_glob
 from posezoo.cli.parsers import Args, NamedOutput
 from posezoo.cli.result_files import has_signs, is_own, replacing_own
 from posezoo.core.errors import OutputError
@@ -108,5 +109,5 @@ def _paths_in(value: object) -> Iterator[Path]:
             yield from _paths_in(each)
     elif isinstance(value, Path) or (isinstance(value, str) and os.path.exists(value)):
         yield Path(value)
-    elif isinstance(value, str) and any(mark in value for mark in "*?["):
-        yield from map(Path, iglob(value, recursive=True))
+    elif isinstance(value, str) and has_magic(value):
+        yield from expand_glob(Path(value))

@@ -166,8 +166,8 @@ def _find_system_limit(error: Exception) -> PosezooError | None:
             hint="raise the limit (ulimit -u), or use fewer threads: --jobs 1",
         )
     if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop from "):
-        path = str(error).removeprefix("Symlink loop from ")
-        return PosezooError(f"{path}: is a link that leads back to itself")
+        path = str(error).removeprefix("Symlink loop from ").strip("'")
+        return PosezooError(f"{path}: a link in this path leads back to itself")
     if isinstance(error, UnicodeEncodeError) and error.encoding == sys.getfilesystemencoding():
         name = error.object[max(0, error.start - 20) : error.end + 20]
         return PosezooError(

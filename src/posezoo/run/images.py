@@ -214,7 +214,9 @@ def open_image(image: object, color: str = "BGR") -> Image:
 def _hint_for_path(text: str) -> str:
     """How Python gets the images of a path that is not an image; empty if it is none of these."""
     if os.path.isdir(text):
-        return f"for all images of a folder: model(sorted(pathlib.Path({text!r}).glob('*.jpg')))"
+        suffixes = (path.suffix for path in Path(text).glob("*.*"))
+        suffix = next((each for each in suffixes if each.lower() in SUFFIXES), ".jpg")
+        return f"for all its images: model(sorted(pathlib.Path({text!r}).glob('*{suffix}')))"
     if "://" in text:
         return "download it first; posezoo run --input takes addresses, too"
     is_video = Path(text).suffix.lower() in VIDEO_SUFFIXES | {".gif"}
@@ -247,8 +249,7 @@ def to_bgr(frame: object, color: str = "BGR") -> Image:
             f"the values of a frame are uint8 from 0 to 255, those of this one {frame.dtype}",
             hint=_hint_for_values(frame),
         )
-    is_image = frame.ndim == 2 or (frame.ndim == 3 and frame.shape[2] in _CHANNELS)
-    if not is_image:
+    if not is_image_shape(frame.shape):
         raise ImageError(
             "a frame is HxW, HxWx3 or HxWx4, this one"
             f" {'x'.join(map(str, frame.shape)) or 'a scalar'}",
@@ -259,6 +260,11 @@ def to_bgr(frame: object, color: str = "BGR") -> Image:
     if frame.ndim == 2 or frame.shape[2] == 1:
         return np.repeat(frame.reshape(*frame.shape[:2], 1), 3, axis=2)
     return np.ascontiguousarray(frame[..., :3] if color == "BGR" else frame[..., 2::-1])
+
+
+def is_image_shape(shape: tuple[int, ...]) -> bool:
+    """Whether an array of this shape is one image: (H, W), or (H, W, C) with 1, 3 or 4 channels."""
+    return len(shape) == 2 or (len(shape) == 3 and shape[2] in _CHANNELS)
 
 
 def _hint_for_object(frame: object) -> str:

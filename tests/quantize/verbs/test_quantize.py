@@ -123,12 +123,18 @@ def test_without_photos_in_the_folder_nothing_is_downloaded(place):
 
 
 def test_without_its_packages_nothing_is_measured(place, monkeypatch):
-    monkeypatch.setitem(sys.modules, "nncf", None)
     flags = (*place.flags, "--metric", "ap")
-    ended = posezoo("quantize", "seeker", *flags)
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("error: nncf is not installed\n")
-    assert "[quantize,evaluate]" in ended.stderr
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "nncf", None)
+        ended = posezoo("quantize", "seeker", *flags)
+        assert ended.returncode == 1
+        assert ended.stderr.startswith("error: nncf is not installed\n")
+        assert "[quantize,evaluate]" in ended.stderr
+    monkeypatch.setitem(sys.modules, "faster_coco_eval", None)
+    for words in (("--metric", "map"), ("--annotations", place.root / "people.json")):
+        ended = posezoo("quantize", "seeker", *place.flags, *words)
+        assert ended.returncode == 1
+        assert ended.stderr.startswith("error: faster_coco_eval is not installed\n")
     planned = posezoo("quantize", "seeker", *flags, "--dry_run")
     assert planned.returncode == 0, planned.stderr
 

@@ -329,6 +329,26 @@ def test_on_a_full_disk_the_last_picture_makes_room_for_the_poses(
     ]
 
 
+def test_pictures_that_are_too_small_to_make_room_for_the_poses_stay(
+    blazepose, camera, small_disk, tmp_path
+):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    small = cv2.resize(cv2.imread(str(camera)), (128, 128), interpolation=cv2.INTER_AREA)
+    for name in ("0.jpg", "1.jpg"):
+        cv2.imwrite(str(photos / name), small)
+    assert run(blazepose, "-i", photos, "-o", tmp_path / "out").returncode == 0
+    pictures = [path.name for path in sorted((tmp_path / "out").glob("*.jpg"))]
+    sizes = [(tmp_path / "out" / name).stat().st_size for name in pictures]
+    assert sum(sizes) < (tmp_path / "out" / "poses.json").stat().st_size
+    used = sum(-(-size // 4096) for size in sizes)
+    (small_disk / "other").write_bytes(bytes((1 << 20) - (used + 1) * 4096))
+    ended = run(blazepose, "-i", photos, "-o", small_disk / "out")
+    assert ended.returncode == 1
+    assert f"error: {small_disk}/out/poses.json: cannot be written: No space left" in ended.stderr
+    assert sorted(path.name for path in (small_disk / "out").iterdir()) == pictures
+
+
 @pytest.mark.parametrize("left", [300_000, 40_000])
 def test_a_video_on_a_full_disk_keeps_the_keypoints_of_its_first_frames(
     blazepose, camera, small_disk, tmp_path, left
@@ -484,12 +504,29 @@ def test_a_picture_goes_through_a_pipe_which_is_not_replaced(blazepose, camera, 
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
+@pytest.mark.parametrize(
+    "words", [("run", "blazepose-full"), ("demo", "-no_show", "-m", "blazepose-full")]
+)
+def test_a_video_does_not_go_through_a_pipe_which_is_not_replaced(
+    blazepose, camera, tmp_path, words
+):
+    clip = video_of(camera, tmp_path / "clip.avi", 2)
+    pipe = tmp_path / "pipe.mp4"
+    os.mkfifo(pipe)
+    ended = posezoo(*words, "--weights_dir", blazepose.output_dir, "-i", clip, "-o", pipe)
+    assert ended.returncode == 1
+    assert f"error: {pipe}: is a pipe or a device, and a video needs a file\n" in ended.stderr
+    assert pipe.is_fifo()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
 def test_an_output_that_is_a_link_to_itself_is_one_line_of_error(blazepose, camera, tmp_path):
     (tmp_path / "loop").symlink_to("loop")
     for words in (("run", "blazepose-full"), ("demo", "-no_show", "-m", "blazepose-full")):
         places = ("--weights_dir", blazepose.output_dir)
         ended = posezoo(*words, *places, "-i", camera, "-o", tmp_path / "loop" / "out")
         assert ended.returncode == 1
+        assert ended.stderr.startswith(f"error: {tmp_path}/loop/out")
         assert "link" in ended.stderr and ended.stderr.count("error: ") == 1
 
 

@@ -390,6 +390,13 @@ def test_hidden_files_are_left_out_of_a_folder_and_broken_links_are_warned_of(tm
     ]
 
 
+def test_a_folder_with_the_name_of_a_camera_is_the_folder(tmp_path, reported, monkeypatch):
+    (tmp_path / "0").mkdir()
+    cv2.imwrite(str(tmp_path / "0" / "a.png"), np.zeros((8, 8, 3), np.uint8))
+    monkeypatch.chdir(tmp_path)
+    assert open_source("0", report_error=reported.append).image_paths == (Path("0/a.png"),)
+
+
 @pytest.mark.parametrize(
     ("name", "problem"),
     [

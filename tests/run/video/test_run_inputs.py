@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -59,10 +61,38 @@ def test_what_looks_like_an_image_and_is_none_is_named_in_one_warning(mixed):
 def test_a_glob_gives_an_image_once_also_if_a_link_leads_to_a_folder_above(tmp_path):
     touch(tmp_path, "b.jpg")
     touch(tmp_path / "sub", "a.jpg")
-    (tmp_path / "again").symlink_to(".")
+    for name in ("again", "and_again", "and_once_more"):
+        (tmp_path / name).symlink_to(".")
     (tmp_path / "other.jpg").symlink_to("b.jpg")
     images = expand_image_paths([str(tmp_path / "**" / "*.jpg")], pytest.fail)
     assert images == [tmp_path / "b.jpg", tmp_path / "other.jpg", tmp_path / "sub" / "a.jpg"]
+
+
+def test_a_glob_finds_the_images_behind_a_link_and_none_in_hidden_folders(tmp_path):
+    touch(tmp_path / "disk", "a.jpg")
+    touch(tmp_path / "photos")
+    touch(tmp_path / "photos" / ".hidden", "b.jpg")
+    (tmp_path / "photos" / "link").symlink_to(tmp_path / "disk")
+    for pattern in ("photos/**/*.jpg", "photos/**", "photos/link/**/*.jpg", "**/link/*"):
+        images = expand_image_paths([str(tmp_path / pattern)], pytest.fail)
+        assert images == [tmp_path / "photos" / "link" / "a.jpg"]
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs a POSIX system")
+def test_a_folder_that_is_listed_but_not_entered_is_a_warning():
+    closed = touch(Path(tempfile.mkdtemp(prefix="closed ")), "a.jpg")  # all may enter its parent
+    closed.chmod(0o444)
+    warnings: list[str] = []
+    user = os.geteuid()
+    os.seteuid(user or 12345)
+    try:
+        with pytest.raises(ImageError, match="no image to work on"):
+            expand_image_paths([str(closed)], warnings.append)
+    finally:
+        os.seteuid(user)
+        closed.chmod(0o755)
+        shutil.rmtree(closed)
+    assert f"{closed}: 1 left out: a.jpg (cannot be read: Permission denied)" in warnings
 
 
 def test_annotated_images_are_left_out_of_folders_and_globs_but_not_of_named_files(tmp_path):

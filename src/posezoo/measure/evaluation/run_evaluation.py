@@ -13,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from posezoo.cli.labels import name_first
 from posezoo.core.errors import EvaluationError, ImageError, import_optional
 from posezoo.core.events import EvaluationProgress, Listener, ignore_event
 from posezoo.core.values import frozen, frozen_with_arrays
@@ -159,7 +160,7 @@ def evaluate(
     if len(unreadable) > allowed:
         raise EvaluationError(
             f"{len(unreadable)} of {len(dataset.images)} images cannot be used: "
-            f"{_join_names(list(unreadable))} ({next(iter(unreadable.values()))})",
+            f"{name_first(list(unreadable), 5)} ({next(iter(unreadable.values()))})",
             hint="repair them and run again; --skip_unreadable leaves out some, but not all",
         )
     readable = dataset.excluding(left_out)
@@ -279,7 +280,7 @@ def _require_known_categories(dataset: CocoDataset, predictions: Predictions) ->
         return
     raise EvaluationError(
         f"{dataset.annotations}: the model found nothing of its categories:"
-        f" {_join_names(list(dataset.categories))}",
+        f" {name_first(list(dataset.categories), 5)}",
         hint="posezoo run shows the names of the model's classes: the categories need the same",
     )
 
@@ -319,7 +320,7 @@ def require_readable(dataset: CocoDataset, *, skip_unreadable: bool = False) -> 
         hint = _name_other_files(dataset.folder, missing[0])
     raise EvaluationError(
         f"{dataset.folder}: {len(missing)} of {len(dataset.images)} images are missing: "
-        f"{_join_names(missing)}",
+        f"{name_first(missing, 5)}",
         hint=hint,
     )
 
@@ -330,7 +331,3 @@ def _name_other_files(folder: Path, name: str) -> str:
     for similar in get_close_matches(name, files, n=1, cutoff=0):
         return f"the folder has other names, such as {similar}: file_name must be one of them"
     return "the folder has no images: --images names the folder that has them"
-
-
-def _join_names(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f", and {len(names) - 5} more" if len(names) > 5 else "")

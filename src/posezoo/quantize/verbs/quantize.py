@@ -182,11 +182,14 @@ def _refuse_invalid_flags(args: _Args) -> None:
 
 def _require_packages(args: _Args) -> None:
     """Refuse before anything is downloaded what would fail after the photos were measured."""
+    if args.dry_run:
+        return
     needed = {} if args.measure_only else {"nncf": "quantize"}
-    if args.metric in ("ap", "map"):
+    is_coco = args.annotations is not None and args.annotations.suffix == ".json"
+    if args.metric in ("ap", "map") or (args.metric is None and is_coco):
         needed["faster_coco_eval"] = "evaluate"
     for package in needed:
-        if not args.dry_run and find_spec(package) is None:
+        if find_spec(package) is None:
             raise MissingPackageError(package, extra=",".join(needed.values()))
 
 

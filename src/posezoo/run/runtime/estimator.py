@@ -22,7 +22,7 @@ from posezoo.poses.keypoints import Pose, Poses
 from posezoo.poses.people import ITSELF
 from posezoo.poses.ssd_detection import Box, parse_boxes
 from posezoo.poses.tracking import PoseTracker
-from posezoo.run.images import Image, open_image, to_bgr
+from posezoo.run.images import Image, is_image_shape, open_image, to_bgr
 from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs
 from posezoo.run.runtime.inference_pipeline import (
     FrameSteps,
@@ -364,7 +364,8 @@ def _require_images(images: object) -> None:
     """Raise an ImageError unless these can be several images: one, or its path, cannot."""
     is_image = False
     if isinstance(images, np.ndarray):
-        is_image = images.dtype == np.uint8 and images.ndim < 4
+        is_one = images.ndim == 1 or is_image_shape(images.shape)  # else a batch
+        is_image = images.dtype == np.uint8 and is_one
     if is_image or isinstance(images, (str, bytes, os.PathLike)):
         raise ImageError(
             f"several images are expected, and this is one {type(images).__name__}",

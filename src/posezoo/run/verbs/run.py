@@ -280,31 +280,33 @@ def _write_summary(
 
     If the pictures filled the disk, the last ones make room for it: they can be drawn again.
     """
-    while True:
-        failed = failures.rows + _rows_of_missing(runner)
-        summary = {**_facts_of_run(runner), "failed": failed, **facts}
-        if runner.is_file or not runner.has_results:
-            return summary
+    summary = _summarize(runner, failures, facts)
+    if runner.is_file or not runner.has_results:
+        return summary
+    path = runner.results / "poses.json"
+    text = json.dumps(summary, indent=2) + "\n"
+    try:
+        write_output(path, text.encode(), _SIGNS, force=runner.force)
+    except DiskError as error:
+        # Twice its size: the disk gives whole blocks, and each missing picture adds a reason.
+        if not runner.drop_last_images(2 * len(text)):
+            raise
+        runner.ended_by = runner.ended_by or error
+        summary = _summarize(runner, failures, facts)
         text = json.dumps(summary, indent=2) + "\n"
-        path = runner.results / "poses.json"
-        try:
-            write_output(path, text.encode(), _SIGNS, force=runner.force)
-            return summary
-        except DiskError as error:
-            if len(runner.images) < 2:
-                raise
-            runner.drop_last_image()
-            runner.ended_by = runner.ended_by or error
+        write_output(path, text.encode(), _SIGNS, force=runner.force)
+    return summary
 
 
-def _rows_of_missing(runner: InputRunner) -> list[dict[str, str]]:
-    """The inputs without a complete result because the run ended early, and why it did."""
-    if runner.ended_by is None:
-        return []
-    reason = "the run ended early"
-    if isinstance(runner.ended_by, PosezooError):
-        reason += f": {runner.ended_by.problem}"
-    return [{kind: name, "reason": reason} for kind, name in runner.missing]
+def _summarize(runner: InputRunner, failures: _Failures, facts: dict[str, Any]) -> dict[str, Any]:
+    """What poses.json has; if the run ended early, also the inputs without a complete result."""
+    failed = list(failures.rows)
+    if runner.ended_by is not None:
+        reason = "the run ended early"
+        if isinstance(runner.ended_by, PosezooError):
+            reason += f": {runner.ended_by.problem}"
+        failed += [{kind: name, "reason": reason} for kind, name in runner.missing]
+    return {**_facts_of_run(runner), "failed": failed, **facts}
 
 
 def _report_early_end(runner: InputRunner, console: Console) -> None:

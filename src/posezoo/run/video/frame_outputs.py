@@ -203,6 +203,8 @@ class VideoOutput(FrameOutput):
         self._thread = ThreadPoolExecutor(1, "video writer")
         self._waiting: deque[Future[None]] = deque()
         with writing(path):
+            if is_device(path):
+                raise OutputError(f"{path}: is a pipe or a device, and a video needs a file")
             create_parent(path)
             # A folder that cannot be written is reported before anything is computed.
             _require_space(path)

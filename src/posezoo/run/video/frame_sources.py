@@ -13,15 +13,16 @@ import stat
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
-from glob import glob, has_magic
+from glob import has_magic
 from itertools import count, islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from posezoo.cli.globs import expand_glob
 from posezoo.cli.labels import format_count, name_first
 from posezoo.core.errors import (
     ImageError,
@@ -157,14 +158,14 @@ def open_source(
         if is_still(path):
             return ImageSource(text, [path], rounds, report_error)
         return VideoSource(text, rounds, report_error, reconnection)
-    if text.isdecimal():
-        return VideoSource(int(text), rounds, report_error, reconnection)
     if listed := list_images(text):
         if listed.left_out:
             warn(f"{text}: {listed.describe_left_out()}")
         if not listed.images:
             raise ImageError(f"{text}: no images there", hint=listed.hint)
         return ImageSource(text, listed.images, rounds, report_error)
+    if text.isdecimal():
+        return VideoSource(int(text), rounds, report_error, reconnection)
     raise ImageError(
         f"{text}: no such file or folder",
         hint=explain_windows_path(text)
@@ -204,12 +205,12 @@ def list_images(text: str) -> ListedImages | None:
     is_folder = os.path.isdir(text)
     if is_folder:
         try:
-            paths = [path for path in Path(text).iterdir() if not path.name.startswith(".")]
+            paths = {path for path in Path(text).iterdir() if not path.name.startswith(".")}
         except OSError as error:
             raise ImageError(f"{text}: cannot be read: {os_reason(error)}") from error
         hint = f"looked for {' '.join(sorted(SUFFIXES))}, not in subfolders"
     elif has_magic(text) and not os.path.lexists(text):
-        paths = _without_repetitions(map(Path, glob(text, recursive=True)))
+        paths = expand_glob(Path(text))
         hint = "put it in quotes; ** matches subfolders"
     else:
         return None
@@ -218,19 +219,9 @@ def list_images(text: str) -> ListedImages | None:
     for path in sorted(paths):
         if reason := _why_left_out(path, is_folder=is_folder):
             left_out.append((path.name, reason))
-        elif path.is_file() and (path.suffix.lower() in SUFFIXES or not is_folder):
+        elif os.path.isfile(path) and (path.suffix.lower() in SUFFIXES or not is_folder):
             images.append(path)
     return ListedImages(tuple(images), tuple(left_out), hint)
-
-
-def _without_repetitions(paths: Iterable[Path]) -> list[Path]:
-    """The shortest path of each entry: through a link to a folder above it, ``**`` matches an entry
-    again and again.
-    """
-    shortest: dict[tuple[str, str], Path] = {}
-    for path in sorted(paths, key=lambda path: len(path.parts)):
-        shortest.setdefault((os.path.realpath(path.parent), path.name), path)
-    return list(shortest.values())
 
 
 def _why_left_out(path: Path, *, is_folder: bool) -> str:
@@ -240,11 +231,13 @@ def _why_left_out(path: Path, *, is_folder: bool) -> str:
     is_video = suffix in VIDEO_SUFFIXES and not ANNOTATED.fullmatch(path.stem)
     if is_folder and not (is_image or is_video):
         return ""
-    if problem := explain_link(path):
-        return problem
-    if path.is_dir():
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        return explain_link(path) or f"cannot be read: {os_reason(error)}"
+    if stat.S_ISDIR(mode):
         return "is a folder" if is_image else ""
-    if not path.is_file():
+    if not stat.S_ISREG(mode):
         return "is not a file"
     if is_folder and is_video:
         return "is played only if it is named itself"

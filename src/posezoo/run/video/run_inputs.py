@@ -29,6 +29,7 @@ from posezoo.core.errors import (
     suggest,
 )
 from posezoo.core.files.staging import staging_dir
+from posezoo.core.files.verified_files import is_device
 from posezoo.core.values import frozen
 from posezoo.core.workers.signals import SignalExit
 from posezoo.poses.drawing import draw
@@ -47,6 +48,7 @@ from posezoo.run.images import (
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.video.frame_outputs import (
     CODECS,
+    FrameOutput,
     JsonListWriter,
     frame_to_json,
     is_picture_or_video,
@@ -474,11 +476,31 @@ class InputRunner:
                 raise
             self.ended_by = error
 
-    def drop_last_image(self) -> None:
-        """Remove the picture and the poses of the last image: it is missing then."""
-        row = self.images.pop()
-        Path(row["picture"]).unlink(missing_ok=True)
-        self.missing.insert(0, ("image", row["image"]))
+    def drop_last_images(self, size: int) -> bool:
+        """Remove the last pictures, of ``size`` bytes together or more, and their poses: the images
+        are missing then.
+
+        Returns:
+            Whether they were removed. All stay if those after the first have fewer bytes.
+
+        Raises:
+            OSError: a picture cannot be removed.
+        """
+        kept = len(self.images)
+        freed = 0
+        while kept > 1 and freed < size:
+            kept -= 1
+            freed += Path(self.images[kept]["picture"]).stat().st_size
+        if freed < size:
+            return False
+        dropped = self.images[kept:]
+        for row in dropped:
+            picture = Path(row["picture"])
+            if not is_device(picture):
+                picture.unlink()
+        del self.images[kept:]
+        self.missing[:0] = [("image", row["image"]) for row in dropped]
+        return True
 
     def _run_on_images(self) -> None:
         """Read the next images, and find their poses, while one is drawn and written."""
@@ -526,7 +548,7 @@ class InputRunner:
         width, height = source.size
         row: dict[str, Any] = {
             "video": source.name,
-            "picture": str(target),
+            "picture": None,
             "keypoints": str(keypoints) if keypoints else None,
             "frames": 0,
             "people": 0,
@@ -537,10 +559,8 @@ class InputRunner:
         try:
             self._write_video(video, target, keypoints, row)
         except DiskError:
-            row["picture"] = None
             raise
         except (ImageError, OutputError) as error:
-            row["picture"] = None
             self.report_failure("video", source.name, error)
         except (KeyboardInterrupt, SignalExit) as signal:
             if not row["frames"]:
@@ -555,7 +575,7 @@ class InputRunner:
         self, video: VideoInput, target: Path, keypoints: Path | None, row: dict[str, Any]
     ) -> None:
         """Write the annotated video and, if they have a file, the keypoints; ``row`` counts the
-        frames, and the most people in one.
+        frames, and the most people in one, and names the video once it is there.
         """
         source = video.source
         with ExitStack() as stack:
@@ -566,7 +586,7 @@ class InputRunner:
                 written = stack.enter_context(JsonListWriter(keypoints, "frames"))
             stack.enter_context(replacing_own(target, force=self.force))
             output = open_output(target, source, may_drop=video.is_live, force=self.force)
-            stack.callback(output.close)
+            stack.callback(_finish_video, output, target, row)
             read = stack.enter_context(closing(source.frames()))
             results = self.estimator.stream(
                 islice(read, self.limit),
@@ -588,3 +608,8 @@ class InputRunner:
                 )
                 row["frames"] += 1
                 row["people"] = max(row["people"], len(poses))
+
+
+def _finish_video(output: FrameOutput, target: Path, row: dict[str, Any]) -> None:
+    output.close()
+    row["picture"] = str(target)
