@@ -304,18 +304,22 @@ def _is_copy_of_ours(root: Path) -> bool:
 
     Neither the path by which it was named nor an edited model.yml makes a difference.
     """
-    ours = _builtin_folders()
-    theirs = set[tuple[str, str]]()
-    for family in {family for family, _ in ours}:
+    ours = _builtin_names()
+    shared = 0
+    for family, names in ours.items():
         with suppress(OSError):  # it has no such family
-            theirs.update((family, folder.name) for folder in (root / family).iterdir())
-    return len(ours & theirs) * 2 > len(ours)
+            # Path.iterdir would make a path of each model of the registry, for each command.
+            there = os.listdir(root / family)  # noqa: PTH208
+            shared += len(names.intersection(there))
+    return shared * 2 > sum(map(len, ours.values()))
 
 
 @cache
-def _builtin_folders() -> frozenset[tuple[str, str]]:
-    """The family and the name of each model and composite that is no part of another."""
-    folders = (
-        entry.path.parent for entry in open_registry().entries.values() if not entry.composite
-    )
-    return frozenset((folder.parent.name, folder.name) for folder in folders)
+def _builtin_names() -> dict[str, set[str]]:
+    """By family, the names of the models and composites that are no part of another."""
+    names: dict[str, set[str]] = {}
+    for entry in open_registry().entries.values():
+        if not entry.composite:
+            folder = entry.path.parent
+            names.setdefault(folder.parent.name, set()).add(folder.name)
+    return names
