@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from fakes.exports import files_below
+from fakes.small_disk import small_disk
 from posezoo.core.errors import OutputError
 from posezoo.export import export_writer
 from posezoo.export.export_writer import MANIFEST, write_export
@@ -147,36 +148,31 @@ def test_a_new_version_appears_by_one_rename(tmp_path, weights, monkeypatch):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("cannot mount a tmpfs here")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+def disk_of_64_kb(tmp_path):
+    with small_disk(tmp_path / "disk", "64k") as disk:
+        yield disk
 
 
-def test_a_full_disk_leaves_nothing_half_written(small_disk, tmp_path):
-    write(small_disk, {"config.json": b"{}"})
-    before = files_below(small_disk)
+def test_a_full_disk_leaves_nothing_half_written(disk_of_64_kb, tmp_path):
+    write(disk_of_64_kb, {"config.json": b"{}"})
+    before = files_below(disk_of_64_kb)
     large = tmp_path / "large.bin"
     large.write_bytes(bytes(200_000))
     with pytest.raises(
         OutputError, match=r"net/1/net.bin: cannot be written: No space left on device"
     ) as error:
-        write(small_disk, {"config.json": b"{new}", "net/1/net.bin": large})
+        write(disk_of_64_kb, {"config.json": b"{new}", "net/1/net.bin": large})
     assert "free some space" in error.value.hint
-    assert files_below(small_disk) == before
-    assert sorted(path.name for path in small_disk.iterdir()) == ["config.json", MANIFEST]
+    assert files_below(disk_of_64_kb) == before
+    assert sorted(path.name for path in disk_of_64_kb.iterdir()) == ["config.json", MANIFEST]
 
 
-def test_a_read_only_folder_is_named(small_disk):
-    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+def test_a_read_only_folder_is_named(disk_of_64_kb):
+    subprocess.run(["mount", "-o", "remount,ro", disk_of_64_kb], check=True)
     with pytest.raises(
-        OutputError, match=rf"{small_disk}.*: cannot be written: Read-only file system"
+        OutputError, match=rf"{disk_of_64_kb}.*: cannot be written: Read-only file system"
     ) as error:
-        write(small_disk, {"a": b"a"})
+        write(disk_of_64_kb, {"a": b"a"})
     assert "choose a folder that can be written" in error.value.hint
 
 

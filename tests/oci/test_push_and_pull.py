@@ -23,6 +23,7 @@ from fakes.command import posezoo
 from fakes.network import network
 from fakes.oci import FaultyProxy, OciRegistry, require_programs
 from fakes.server import Server
+from fakes.small_disk import small_disk
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 from posezoo.core.errors import SourceError
@@ -375,20 +376,13 @@ def test_a_killed_pull_leaves_nothing_wrong_and_is_continued(zoo, registry):
 
 
 def test_a_full_disk_is_one_error(zoo, registry):
-    where = zoo / "pulled"
-    where.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(where)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("cannot mount a tmpfs here")
-    try:
+    with small_disk(zoo / "pulled", "512k") as where:
         push(zoo, registry.host, "team/full:1", "whole")
         ended = pull(zoo, registry.host, "team/full:1")
         assert ended.returncode == 1
         assert "part.tflite: cannot be written: No space left on device" in ended.stderr
         assert "Traceback" not in ended.stderr
         assert not (where / "public/whole/part/part.tflite").exists()
-    finally:
-        subprocess.run(["umount", str(where)], check=True)
 
 
 @pytest.mark.slow

@@ -5,15 +5,14 @@ import hashlib
 import os
 import re
 import signal
-import subprocess
 import sys
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
 from core.convert.test_conversion import in_a_child, tiny
 from fakes.conversion import PRECISIONS, convert_model, is_up_to_date
+from fakes.small_disk import small_disk
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ConversionError, OutputError
 from posezoo.core.events import SelfCheckPassed
@@ -143,21 +142,6 @@ def test_an_ir_in_use_stays_usable_while_it_is_replaced(tmp_path):
     model = ov.Core().read_model(convert_model(spec, layout, precisions=[FP16]).irs[FP16])
     convert_model(changed(spec), layout, precisions=[FP16])
     assert ov.Core().compile_model(model, "CPU") is not None
-
-
-@contextmanager
-def small_disk(folder, size):
-    """A file system of our own; the test is skipped where that is not allowed."""
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True
-    )
-    if mounted.returncode != 0:
-        pytest.skip("needs the right to mount a tmpfs")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("free", [0, 4096, 16384])

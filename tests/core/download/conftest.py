@@ -10,17 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from fakes.small_disk import small_disk
+
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 64 KiB."""
-    where = tmp_path / "disk"
-    where.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(where)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("cannot mount a tmpfs here")
-    yield where
-    subprocess.run(["umount", str(where)], check=True)
+    with small_disk(tmp_path / "disk", "64k") as disk:
+        yield disk
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 
 import pytest
 
+from fakes.small_disk import small_disk
 from posezoo.core.errors import OutputError
 from posezoo.pages.gallery.site_writer import MANIFEST, plan_site, write_site
 
@@ -132,14 +132,7 @@ def test_an_interrupted_site_is_recognized_and_completed(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
 def test_a_full_disk_leaves_no_partial_page(tmp_path):
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", tmp_path],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip("cannot mount a tmpfs here")
-    try:
+    with small_disk(tmp_path, "64k"):
         pages = {f"models/{number}.html": bytes([number]) * 9000 for number in range(20)}
         with pytest.raises(OutputError, match="cannot be written") as failure:
             write_site(tmp_path / "site", pages)
@@ -147,5 +140,3 @@ def test_a_full_disk_leaves_no_partial_page(tmp_path):
         there = files(tmp_path / "site")
         there.pop(MANIFEST)
         assert there and all(pages[name] == content for name, content in there.items())
-    finally:
-        subprocess.run(["umount", tmp_path], check=True)

@@ -22,6 +22,7 @@ from fakes.irs import write_ir
 from fakes.mosquitto import Broker, subscriber
 from fakes.moving_camera import SIZE, pan
 from fakes.server import Server
+from fakes.small_disk import small_disk
 from fakes.soak import soak
 from fakes.videos import MJPEG, mjpeg, read_video
 from fakes.waiting import HANG_S, wait_until
@@ -271,15 +272,9 @@ def test_a_quiet_run_prints_nothing(blazepose, camera, tmp_path):
 
 
 @pytest.fixture
-def small_disk(tmp_path) -> Iterator[Path]:
-    """A disk of 1 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("cannot mount a tmpfs here")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+def disk_of_1_mb(tmp_path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk", "1m") as disk:
+        yield disk
 
 
 def copies_of(photo: Path, folder: Path, count: int) -> Path:
@@ -290,13 +285,13 @@ def copies_of(photo: Path, folder: Path, count: int) -> Path:
 
 
 def test_a_full_disk_keeps_the_poses_of_the_pictures_that_are_there(
-    blazepose, camera, small_disk, tmp_path
+    blazepose, camera, disk_of_1_mb, tmp_path
 ):
     photos = copies_of(camera, tmp_path / "photos", 12)
-    ended = run(blazepose, "-i", photos, "-o", small_disk / "out", "--format", "json")
+    ended = run(blazepose, "-i", photos, "-o", disk_of_1_mb / "out", "--format", "json")
     assert ended.returncode == 1
-    pictures = sorted((small_disk / "out").glob("*.png"))
-    poses = json.loads((small_disk / "out" / "poses.json").read_text())
+    pictures = sorted((disk_of_1_mb / "out").glob("*.png"))
+    poses = json.loads((disk_of_1_mb / "out" / "poses.json").read_text())
     assert json.loads(ended.stdout) == poses
     assert len(pictures) > 1
     assert [Path(each["picture"]) for each in poses["images"]] == pictures
@@ -309,28 +304,28 @@ def test_a_full_disk_keeps_the_poses_of_the_pictures_that_are_there(
 
 
 def test_on_a_full_disk_the_last_picture_makes_room_for_the_poses(
-    blazepose, camera, small_disk, tmp_path
+    blazepose, camera, disk_of_1_mb, tmp_path
 ):
     """All pictures fit, but poses.json does not."""
     photos = copies_of(camera, tmp_path / "photos", 2)
     small = run(blazepose, "-i", photos, "-o", tmp_path / "out")
     assert small.returncode == 0
     used = sum(-(-path.stat().st_size // 4096) for path in (tmp_path / "out").glob("*.png"))
-    (small_disk / "other").write_bytes(bytes((1 << 20) - (used + 1) * 4096))
-    ended = run(blazepose, "-i", photos, "-o", small_disk / "out")
+    (disk_of_1_mb / "other").write_bytes(bytes((1 << 20) - (used + 1) * 4096))
+    ended = run(blazepose, "-i", photos, "-o", disk_of_1_mb / "out")
     assert ended.returncode == 1
-    assert f"error: {small_disk}/out/poses.json: cannot be written: No space left" in ended.stderr
+    assert f"error: {disk_of_1_mb}/out/poses.json: cannot be written: No space left" in ended.stderr
     assert f"1 input without a complete result: {photos / '01.png'}\n" in ended.stderr
-    poses = json.loads((small_disk / "out" / "poses.json").read_text())
+    poses = json.loads((disk_of_1_mb / "out" / "poses.json").read_text())
     assert [Path(each["image"]).name for each in poses["images"]] == ["00.png"]
-    assert sorted(path.name for path in (small_disk / "out").iterdir()) == [
+    assert sorted(path.name for path in (disk_of_1_mb / "out").iterdir()) == [
         "00_poses.png",
         "poses.json",
     ]
 
 
 def test_pictures_that_are_too_small_to_make_room_for_the_poses_stay(
-    blazepose, camera, small_disk, tmp_path
+    blazepose, camera, disk_of_1_mb, tmp_path
 ):
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -342,26 +337,26 @@ def test_pictures_that_are_too_small_to_make_room_for_the_poses_stay(
     sizes = [(tmp_path / "out" / name).stat().st_size for name in pictures]
     assert sum(sizes) < (tmp_path / "out" / "poses.json").stat().st_size
     used = sum(-(-size // 4096) for size in sizes)
-    (small_disk / "other").write_bytes(bytes((1 << 20) - (used + 1) * 4096))
-    ended = run(blazepose, "-i", photos, "-o", small_disk / "out")
+    (disk_of_1_mb / "other").write_bytes(bytes((1 << 20) - (used + 1) * 4096))
+    ended = run(blazepose, "-i", photos, "-o", disk_of_1_mb / "out")
     assert ended.returncode == 1
-    assert f"error: {small_disk}/out/poses.json: cannot be written: No space left" in ended.stderr
-    assert sorted(path.name for path in (small_disk / "out").iterdir()) == pictures
+    assert f"error: {disk_of_1_mb}/out/poses.json: cannot be written: No space left" in ended.stderr
+    assert sorted(path.name for path in (disk_of_1_mb / "out").iterdir()) == pictures
 
 
 @pytest.mark.parametrize("left", [300_000, 40_000])
 def test_a_video_on_a_full_disk_keeps_the_keypoints_of_its_first_frames(
-    blazepose, camera, small_disk, tmp_path, left
+    blazepose, camera, disk_of_1_mb, tmp_path, left
 ):
-    (small_disk / "other").write_bytes(bytes((1 << 20) - left))
+    (disk_of_1_mb / "other").write_bytes(bytes((1 << 20) - left))
     clip = video_of(camera, tmp_path / "clip.avi", 100)
-    ended = run(blazepose, "-i", clip, "-o", small_disk / "out")
+    ended = run(blazepose, "-i", clip, "-o", disk_of_1_mb / "out")
     assert ended.returncode == 1
     assert "cannot be written: No space left on device" in ended.stderr
-    (row,) = json.loads((small_disk / "out" / "poses.json").read_text())["videos"]
+    (row,) = json.loads((disk_of_1_mb / "out" / "poses.json").read_text())["videos"]
     frames = json.loads(Path(row["keypoints"]).read_text("utf-8"))["frames"]
     assert row["picture"] is None and 0 < len(frames) == row["frames"] < 100
-    assert sorted(path.name for path in (small_disk / "out").iterdir()) == [
+    assert sorted(path.name for path in (disk_of_1_mb / "out").iterdir()) == [
         "clip_poses.json",
         "poses.json",
     ]
