@@ -435,6 +435,16 @@ def test_a_broken_video_is_reported_and_the_others_are_played_also_those_of_a_gl
     assert not (tmp_path / "none").exists()
 
 
+def test_a_broken_input_has_its_whole_name_among_those_that_failed(blazepose, camera, tmp_path):
+    broken = tmp_path / "walk: second take.avi"
+    broken.write_bytes(bytes(10_000))
+    ended = run(blazepose, "-i", camera, broken, "-o", tmp_path / "out", "--format", "json")
+    assert ended.returncode == 1
+    (failed,) = json.loads(ended.stdout)["failed"]
+    assert failed["video"] == str(broken)
+    assert failed["reason"].startswith(f"{broken}: is not an image")
+
+
 def test_an_input_is_never_overwritten_by_its_annotated_image(blazepose, camera, tmp_path):
     actual = camera.rename(tmp_path / "camera_poses.png")
     before = actual.read_bytes()

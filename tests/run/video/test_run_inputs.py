@@ -121,7 +121,7 @@ def test_files_of_which_none_is_an_image_are_refused_before_a_model_is_loaded(tm
     text = tmp_path / "text.jpg"
     text.write_text("no image")
     names = [str(text), os.devnull]
-    told = dict.fromkeys(("listener", "warn", "report_error"), pytest.fail)
+    told = dict.fromkeys(("listener", "warn", "report_failure"), pytest.fail)
     with pytest.raises(ImageError, match=r"text\.jpg: is not an image of a known format"):
         open_inputs(names, tmp_path, DownloadOptions(None), **told)
 

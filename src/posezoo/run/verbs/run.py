@@ -346,12 +346,6 @@ class _Failures:
         self.console.print_error(error)
         self.rows.append({kind: name, "reason": error.problem})
 
-    def report_input(self, error: PosezooError) -> None:
-        from posezoo.run.images import is_still
-
-        name = error.problem.partition(": ")[0]
-        self.report("image" if is_still(Path(name)) else "video", name, error)
-
 
 def _open_inputs(
     args: _Args, chosen: ChosenModel, context: Context, stack: ExitStack, failures: _Failures
@@ -371,7 +365,7 @@ def _open_inputs(
         context.download_options,
         listener=console,
         warn=console.warn,
-        report_error=failures.report_input,
+        report_failure=failures.report,
         reconnect_s=args.reconnect,
     )
 

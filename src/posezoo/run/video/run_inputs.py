@@ -108,7 +108,7 @@ def open_inputs(
     *,
     listener: Listener,
     warn: Callable[[str], None],
-    report_error: Callable[[PosezooError], None],
+    report_failure: ReportFailure,
     reconnect_s: float | None = None,
 ) -> RunInputs:
     """Open the inputs that the user names, in the order of their names; images come first.
@@ -119,15 +119,15 @@ def open_inputs(
         options: how they are downloaded.
         listener: receives the events of downloads.
         warn: receives a warning for each name without images, and if a live source drops.
-        report_error: receives the reason if a file cannot be downloaded, or a video cannot be
-            opened or ends too early; the others are opened.
+        report_failure: receives ``image`` or ``video``, its name, and the reason if a file cannot
+            be downloaded, or a video cannot be opened or ends too early; the others are opened.
         reconnect_s: for how many seconds a live source that dropped is opened again.
 
     Raises:
         ImageError: no input can be opened, or no file is an image.
         SourceError: the first file cannot be downloaded, and no other input can be opened.
     """
-    opened = _OpenedInputs(folder, options, listener, warn, report_error, reconnect_s)
+    opened = _OpenedInputs(folder, options, listener, warn, report_failure, reconnect_s)
     plain = [name for name in names if not opened.add(name)]
     if plain:
         for path in expand_image_paths(plain, warn):
@@ -136,9 +136,9 @@ def open_inputs(
     images = opened.images
     videos = opened.videos
     if not images and not videos:
-        raise opened.errors[0]
-    for error in opened.errors:
-        report_error(error)
+        raise opened.failures[0][2]
+    for failure in opened.failures:
+        report_failure(*failure)
     if images and not videos:
         _require_one_image(images)
     return RunInputs(tuple(images), tuple(videos))
@@ -152,11 +152,11 @@ class _OpenedInputs:
     options: DownloadOptions
     listener: Listener
     warn: Callable[[str], None]
-    report_error: Callable[[PosezooError], None]
+    report_failure: ReportFailure
     reconnect_s: float | None
     images: list[ImageInput] = field(default_factory=list)
     videos: list[VideoInput] = field(default_factory=list)
-    errors: list[PosezooError] = field(default_factory=list)
+    failures: list[tuple[str, str, PosezooError]] = field(default_factory=list)
 
     def add(self, name: str) -> bool:
         """Open an address, a camera or a video; False if the name is none of these."""
@@ -172,7 +172,11 @@ class _OpenedInputs:
             else:
                 self._add_video(name, Path(name).stem)
         except (ImageError, DownloadError) as error:
-            self.errors.append(error)
+            path = urlsplit(name).path if is_file_address else name
+            kind = "image" if is_still(Path(path)) else "video"
+            is_camera = is_live and name.isdecimal()
+            shown = f"camera {name}" if is_camera else redact_secrets(name)
+            self.failures.append((kind, shown, error))
         return True
 
     def _add_download(self, url: str) -> None:
@@ -186,7 +190,7 @@ class _OpenedInputs:
     def _add_video(self, name: str, stem: str, *, is_live: bool = False, shown: str = "") -> None:
         source = open_source(
             name,
-            report_error=self.report_error,
+            report_error=lambda error: self.report_failure("video", source.name, error),
             reconnect_s=reconnect_seconds(name, self.reconnect_s) if is_live else 0.0,
             warn=self.warn,
         )
