@@ -45,7 +45,23 @@ def explain_no_file(path: Path) -> str:
         return "does not exist"
     if path.is_dir():
         return "is a folder"
-    return "is not a regular file" if path.exists() else "is a link to a file that does not exist"
+    return explain_link(path) or "is not a regular file"
+
+
+def explain_link(path: Path) -> str:
+    """Why a symbolic link leads to no file; empty if it leads to one, or is no link."""
+    # Path.is_symlink fails in a folder that may not be read.
+    if not os.path.islink(path):  # noqa: PTH114
+        return ""
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "is a link that leads back to itself"
+        if error.errno == errno.ENOENT:
+            return f"is a link that leads nowhere: there is no {path.readlink()}"
+        return f"is a link to {path.readlink()}: {error.strerror or error}"
+    return ""
 
 
 def is_open_pipe(path: Path) -> bool:

@@ -6,7 +6,6 @@ incomplete file with grey, and a file with too many pixels would need too much m
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import struct
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from posezoo.core.arrays import Array
 from posezoo.core.errors import ImageError, import_cv2, os_reason, suggest
 from posezoo.core.files.verified_files import write_atomically
+from posezoo.core.regular_files import explain_link
 from posezoo.core.values import frozen
 
 Image = NDArray[np.uint8]
@@ -131,22 +131,6 @@ def _read_file(path: Path) -> bytes:
     if not data:
         raise ImageError(f"{path}: the file is empty", hint="copy or download the file again")
     return data
-
-
-def explain_link(path: Path) -> str:
-    """Why a symbolic link leads to no file; empty if it leads to one, or is no link."""
-    # Path.is_symlink fails in a folder that may not be read.
-    if not os.path.islink(path):  # noqa: PTH114
-        return ""
-    try:
-        path.stat()
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            return "is a link that leads back to itself"
-        if error.errno == errno.ENOENT:
-            return f"is a link that leads nowhere: there is no {path.readlink()}"
-        return f"is a link to {path.readlink()}: {os_reason(error)}"
-    return ""
 
 
 def is_still(path: Path) -> bool:

@@ -33,6 +33,7 @@ from posezoo.core.errors import (
     redact_secrets,
 )
 from posezoo.core.operating_system import PROC
+from posezoo.core.regular_files import explain_link
 from posezoo.core.values import frozen, frozen_with_arrays
 from posezoo.poses.letterbox import Size, image_size
 from posezoo.run import images
@@ -42,7 +43,6 @@ from posezoo.run.images import (
     UNREAD_SUFFIXES,
     VIDEO_SUFFIXES,
     Image,
-    explain_link,
     is_still,
 )
 from posezoo.run.runtime.estimator import USUAL_FPS

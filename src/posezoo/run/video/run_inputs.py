@@ -30,6 +30,7 @@ from posezoo.core.errors import (
 )
 from posezoo.core.files.staging import staging_dir
 from posezoo.core.files.verified_files import is_device
+from posezoo.core.regular_files import explain_link
 from posezoo.core.values import frozen
 from posezoo.core.workers.signals import SignalExit
 from posezoo.poses.drawing import draw
@@ -39,7 +40,6 @@ from posezoo.run.images import (
     SUFFIXES,
     UNREAD_SUFFIXES,
     VIDEO_SUFFIXES,
-    explain_link,
     is_still,
     read_image,
     require_image,
