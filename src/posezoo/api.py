@@ -282,15 +282,9 @@ def load(
     if name is None and checkpoint is None:
         chosen = ChosenModel(precision=_precision(precision, None, context))
         return loader.prepare(chosen).compile(options)
-    text = "" if name is None else os.fspath(name)
-    weights = None if checkpoint is None else Path(checkpoint)
-    if weights is None and is_checkpoint_file(text):
-        weights = Path(text)
-        text = ""
-    if weights and not text:
-        text = find_fitting_network(weights)
+    text, weights = _as_name_and_weights(name, checkpoint)
     if text.endswith((".xml", *ORIGINALS)):
-        if checkpoint is not None or model_name or tag or force:
+        if weights or model_name or tag or force:
             raise PosezooError(
                 f"{text}: is an IR already",
                 hint="checkpoint, model_name, tag and force are only for the name of a model",
@@ -368,6 +362,25 @@ def network(
     if pretrained is False:
         return build_network(choice.name, **choice.arguments)
     return read_network_checkpoint(Path(pretrained), choice.name, assumed=choice.arguments).load()
+
+
+def _as_name_and_weights(
+    name: str | os.PathLike[str] | None, checkpoint: str | os.PathLike[str] | None
+) -> tuple[str, Path | None]:
+    """The model and the checkpoint that a user names; one of them may be left out.
+
+    A checkpoint without a model, or in its place, is read by the network that fits.
+
+    Raises:
+        PosezooError: no network fits, or several do.
+    """
+    text = "" if name is None else os.fspath(name)
+    if checkpoint is None and not is_checkpoint_file(text):
+        return text, None
+    if checkpoint is None:
+        return find_fitting_network(Path(text)), Path(text)
+    weights = Path(checkpoint)
+    return text or find_fitting_network(weights), weights
 
 
 def _as_skeleton(skeleton: Skeleton | str | os.PathLike[str] | None) -> Skeleton | None:
