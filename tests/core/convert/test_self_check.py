@@ -49,6 +49,7 @@ from posezoo.core.events import Event, SelfCheckPassed
 from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.resolve.resolved import Converter, Target
+from posezoo.omz.commands import mo
 
 FP32, FP16 = Precision.FP32, Precision.FP16
 
@@ -344,6 +345,30 @@ def test_a_weight_too_large_for_fp16_is_detected_and_fp32_is_not_published_eithe
     assert publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec))[
         FP32
     ].is_file()
+
+
+def test_a_constant_too_large_for_fp16_that_changes_no_output_is_accepted(tmp_path):
+    image = onnx.helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, (1, 3, 8, 8))
+    output = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
+    # FP16 has 65504 in place of the first.
+    bounds = np.array([1e5, 300, 300], np.float32).reshape(1, 3, 1, 1)
+    node = onnx.helper.make_node("Min", ["image", "bounds"], ["y"])
+    graph = onnx.helper.make_graph(
+        [node], "net", [image], [output], [onnx.numpy_helper.from_array(bounds, "bounds")]
+    )
+    opsets = [onnx.helper.make_opsetid("", 17)]
+    original = tmp_path / "net.onnx"
+    original.write_bytes(
+        onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+    )
+    assert mo.main(["--input_model", str(original), "-o", str(tmp_path / "ir")]) == 0
+    ov = import_openvino()
+    (constant,) = (
+        each
+        for each in ov.Core().read_model(tmp_path / "ir" / "net.xml").get_ops()
+        if each.get_type_name() == "Constant"
+    )
+    assert constant.data.dtype == np.float16 and constant.data.max() == 65504
 
 
 def test_an_infinite_weight_is_detected(small_network):

@@ -251,6 +251,21 @@ def test_another_recipe_is_carried_out_again_from_the_published_bytes(spec, fetc
     ).read_text() == "import wget\npose = 1\n"
 
 
+def test_a_member_of_an_archive_is_changed_later_and_as_it_was_published_after_that(
+    spec, fetch, tmp_path
+):
+    unpack, *_, change = spec.postprocessing
+    member = tmp_path / "out" / "public" / "pose" / "sub" / "code" / "util.py"
+    for steps, content in (
+        ((unpack,), SCRIPT),
+        ((unpack, change), SCRIPT.replace(b"import", b"# import")),
+        ((unpack,), SCRIPT),
+    ):
+        fetch(replace(spec, postprocessing=steps))
+        assert member.read_bytes() == content
+        assert done(fetch(replace(spec, postprocessing=steps))) == []
+
+
 def test_a_failing_step_is_reported_with_its_reason(spec, fetch, tmp_path):
     told: list[object] = []
     layout = ModelLayout(tmp_path / "out", tmp_path / "out")
