@@ -222,11 +222,11 @@ def _copy_and_wait(connection: socket.socket, function: tuple[str, str]) -> NoRe
     copy = os.fork()
     if not copy:
         _become(request, descriptors[:4])
-        _keep_only(dict(zip(request["inherited"], descriptors[4:], strict=True)))
+        _keep_only(dict(zip(request["inherited"], descriptors[4:], strict=True)), writing)
         _run(function)
     for descriptor in (writing, *descriptors):
         os.close(descriptor)
-    os.read(reading, 1)  # it has a session of its own from now on
+    os.read(reading, 1)  # it has a session and descriptors of its own from now on
     with suppress(OSError):
         connection.sendall(copy.to_bytes(8, "little"))
     _, status = os.waitpid(copy, 0)
@@ -252,8 +252,11 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> None:
     sys.path[:] = json.loads(request["argument"])
 
 
-def _keep_only(inherited: dict[int, int]) -> None:
-    """Close all but the streams and these descriptors, which get the numbers that they had where they come from."""
+def _keep_only(inherited: dict[int, int], last: int) -> None:
+    """Close all but the streams and these descriptors, which get the numbers that they had where they come from.
+
+    The ``last`` one is closed when this is done.
+    """
     import fcntl  # Windows has none
 
     above = max([2, *inherited]) + 1
@@ -261,6 +264,7 @@ def _keep_only(inherited: dict[int, int]) -> None:
         number: fcntl.fcntl(descriptor, fcntl.F_DUPFD, above)
         for number, descriptor in inherited.items()
     }
+    fcntl.fcntl(last, fcntl.F_DUPFD, above)
     os.closerange(3, above)
     for number, descriptor in moved.items():
         os.dup2(descriptor, number)
