@@ -32,6 +32,13 @@ def test_a_copy_of_a_calibration_photo_is_not_kept_apart(tmp_path):
     assert names(photos.measured) == ["05.png"]
 
 
+def test_a_hidden_file_is_no_photo(tmp_path):
+    seeker.write_photos(tmp_path, 2)
+    (tmp_path / "._00.png").write_bytes(b"Mac OS X")
+    photos = split_photos(tmp_path, 300)
+    assert (names(photos.calibration), names(photos.measured)) == (["00.png"], ["01.png"])
+
+
 def test_a_subset_of_many_photos_is_spread_evenly(tmp_path):
     photos = split_photos(seeker.write_photos(tmp_path, 12), 4)
     assert names(photos.calibration) == ["00.png", "03.png", "06.png", "09.png"]

@@ -303,7 +303,8 @@ def split_photos(
     folder: Path, subset_size: int, max_measured: int | None = MAX_MEASURED
 ) -> PhotoSplit:
     """Choose photos in a folder and its subfolders: one in three is for comparison; no content is
-    used twice.
+    used twice. Hidden files are left out, such as the ``._me.jpg`` that macOS puts beside
+    ``me.jpg``.
 
     INT8 is better than usual on the photos that it was calibrated on. The same files with the same
     names give the same choice.
@@ -317,8 +318,8 @@ def split_photos(
     """
     if not folder.is_dir():
         raise QuantizationError(f"{folder}: is not a folder", hint=PHOTOS_HINT)
-    paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in images.SUFFIXES]
-    photos = [path for path in paths if path.is_file()]
+    paths = [path for path in sorted(folder.rglob("[!.]*")) if path.is_file()]
+    photos = [path for path in paths if path.suffix.lower() in images.SUFFIXES]
     if len(photos) < 2:
         suffixes = " ".join(sorted(images.SUFFIXES))
         few = "only one image" if photos else f"no images (looked for {suffixes})"
