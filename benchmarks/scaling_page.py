@@ -47,14 +47,14 @@ PAGE = """\
 # Beyond one machine
 
 `--cluster local:N` works in N processes of this machine, `--cluster ADDRESS` on the workers of a Dask
-cluster. [Work on several machines](../howto/cluster.md) says how to start one. This page says what a
-run costs, what limits it, and how many machines are worth it.
+cluster. [Work on several machines](../howto/cluster.md) says how to start a cluster. This page gives the cost
+of a run, its limits, and the useful number of machines.
 
-## What a model costs
+## The cost of a model
 
-Measured by `benchmarks/bench_cluster.py` on {processor}, {cores} cores, OpenVINO {openvino}: a conversion
-to FP32 and FP16 with the self-check, by one worker with one thread. Memory is the peak of the whole
-process. A worker needs {start_s:.1f} s to start, with the command.
+`benchmarks/bench_cluster.py` measured these costs on {processor}, {cores} cores, OpenVINO {openvino}: a
+conversion to FP32 and FP16 with the self-check, by one worker with one thread. Memory is the peak of the
+whole process. A worker needs {start_s:.1f} s to start, with the command.
 
 {costs}
 
@@ -63,7 +63,7 @@ both cores have a worker, each conversion takes {slowdown:.2f} times as long.
 
 ## Forty models, measured and predicted
 
-The same 40 models ({kinds}) were converted three times. The simulation knew only the costs above.
+We converted the same 40 models ({kinds}) three times. The simulation knew only the costs above.
 
 {runs}
 
@@ -79,22 +79,22 @@ model in a hundred takes five times as long; the scheduler takes {dispatch_ms:.1
 
 {simulated}
 
-A machine-hour is an hour of one machine, whether it works or waits. The bottleneck is the resource that
-alone would need the longest. More machines make a run shorter at nearly the same cost, until the store is
-the bottleneck; further machines only wait.
+A machine-hour is an hour of one machine, also if it waits. The bottleneck is the resource that alone would
+need the longest. More machines make a run shorter at nearly the same cost, until the store is the bottleneck;
+further machines only wait.
 
-What follows:
+Conclusions:
 
 - Start with one machine: it converts 10,000 models in {one_machine}.
-- Start one worker with one thread for each core: more do not make it faster.
+- Start one worker with one thread for each core: more workers do not make a run faster.
 - With many machines the store limits a run. Files that are already in each machine's `--cache_dir` need no
   transfer.
-- Failures cost little, since only the model of a lost worker starts again.
+- Failures cost little, because only the model of a lost worker starts again.
 
 ## Not covered
 
 The simulation has one kind of machine, no limit on the requests of a store, and no downloads from the
-internet. Only one machine with two cores was measured; no run with several machines was.
+internet. We measured only one machine with two cores, and no run with several machines.
 """  # noqa: E501
 
 

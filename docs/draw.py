@@ -153,8 +153,8 @@ def decisions_page() -> str:
     titles = (page.read_text("utf-8").partition("\n")[0].removeprefix("# ") for page in pages)
     lines = [f"- [{title}]({page.name})" for title, page in zip(titles, pages, strict=True)]
     text = (
-        "Each says what was known, what was chosen, and what would change our mind."
-        " The number of a decision that another one replaced stays unused."
+        "Each page has the facts, the choice, and the reasons that would change our mind."
+        " If another decision replaced one, its number stays unused."
     )
     return "\n".join(["<!-- drawn by `make docs` -->", "# Decisions", "", text, "", *lines, ""])
 

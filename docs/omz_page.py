@@ -26,46 +26,46 @@ DOWNLOADER = {
     **dict.fromkeys(("--mirror", "--connections", "--lock", "--locked"), "new"),
     "--print_all": (
         "prints the parts of composites, as 2021.4 did (the newest release prints composites); "
-        "reads no model.yml, so an invalid one is no obstacle"
+        "reads no model.yml, so it also works with an invalid one"
     ),
     "--name": "a part that is matched twice is downloaded once; the hint gives the nearest name",
-    "--list": "a file that cannot be read leads to one line of error, not to a traceback",
+    "--list": "a file that cannot be read gives one line of error, not a traceback",
     "--all": (
-        "a model.yml that cannot be read fails alone: the other models are downloaded, exit code 1"
+        "if a model.yml cannot be read, the other models are downloaded, and the exit code is 1"
     ),
     "--output_dir": (
-        "a verified file that is there is not downloaded again, and a failed download never"
-        " replaces it; an archive stays beside its contents, so that it can be verified;"
-        " provenance.json says where each file came from"
+        "a verified file is not downloaded again, and a failed download never replaces it; an"
+        " archive stays beside its contents, so that it can be verified; provenance.json has the"
+        " source of each file"
     ),
-    "--cache_dir": "the same layout; without it nothing is cached, as in Open Model Zoo",
+    "--cache_dir": "the same layout; without this flag nothing is cached, as in Open Model Zoo",
     "--num_attempts": (
         "5 instead of 1: a source that fails temporarily is tried again after 0.5 to 8 s (10 s "
         "in Open Model Zoo); a 404 is final"
     ),
     "--stall_timeout": (
-        "new: Open Model Zoo waits endlessly for a server that sends nothing, or almost nothing"
+        "new: Open Model Zoo waits forever for a server that sends nothing, or almost nothing"
     ),
     "--header": "new: `~/.netrc` works too, as in Open Model Zoo",
     "--ca_bundle": "new; REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE work too",
     "--allow_http": "new: Open Model Zoo accepts plain http for all files",
     "--allow_private_redirects": "new: Open Model Zoo follows every redirect",
     "--progress_format": (
-        "each end that is not successful has a reason; files that are here already have "
-        "file events too, beside model_file_up_to_date or model_file_retrieved"
+        "each `_end` event that is not successful has a reason; files that are already there have"
+        " the file events, and also model_file_up_to_date or model_file_retrieved"
     ),
     "--jobs": (
-        "the number of files at once, also of one model (in Open Model Zoo of models); the lines of"
-        " one model stay together"
+        "the number of files at once, also of one model (in Open Model Zoo: of models at once); the"
+        " lines of one model stay together"
     ),
-    "--verify": "new: Open Model Zoo hashes a file that is here every time",
+    "--verify": "new: Open Model Zoo hashes a present file in every run",
     "--trust_on_first_use": (
-        "new: without it a model whose publisher states no checksum is not downloaded; "
-        "with --all such models are listed below `SKIPPED (no pin):`, exit code 1"
+        "new: without this flag, a model whose publisher states no checksum is not downloaded; "
+        "--all lists such models below `SKIPPED (no pin):`, with exit code 1"
     ),
     "--precisions": (
-        "a model without any of them is skipped, as in 2024.6; human-pose-estimation-0001 also "
-        "has FP16-INT8, as in 2021.4"
+        "a model in none of these precisions is skipped, as in 2024.6; human-pose-estimation-0001"
+        " also has FP16-INT8, as in 2021.4"
     ),
 }
 
@@ -75,17 +75,15 @@ CONVERTER = {
         ("--lock", "--locked", "--no_card", "--force", "--input_layout", "--resize"), "new"
     ),
     "--output_dir": (
-        "a card (README.md, card.json) and provenance.json lie beside an IR, which was compared"
-        " with its original; an IR that is up to date is not converted again. Its bytes are those"
-        " of a current OpenVINO"
+        "a card (README.md, card.json) and provenance.json are written beside an IR; each IR is"
+        " compared with its original; an IR that is up to date is not converted again. The bytes"
+        " are those of a current OpenVINO"
     ),
-    "--precisions": "FP32 and FP16 are made from one reading of the model, not by one process each",
-    "--python": (
-        "only starts Model Optimizer, if there is no Python beside --mo or --mo is not given"
-    ),
+    "--precisions": "one process reads the model once for FP32 and FP16; in Open Model Zoo, one for each",
+    "--python": ("used only for Model Optimizer, if there is no Python beside --mo or no --mo"),
     "--mo": (
-        "converts only models that today's OpenVINO does not read (`posezoo info` says which). It"
-        " may be an environment's folder, too; POSEZOO_MO sets it for all commands. The mo of the"
+        "used only for models that today's OpenVINO does not read (`posezoo info` says which). The"
+        " folder of an environment works, too; POSEZOO_MO sets it for all commands. The mo of the"
         " stand-in is ignored"
     ),
     "--add_mo_arg": (
@@ -96,12 +94,12 @@ CONVERTER = {
         " not ignored"
     ),
     "--dry_run": (
-        "prints the plan that a real run carries out, and works on a model that was not converted "
-        "before (the newest one crashes)"
+        "prints the plan of a real run, also for a model that was not converted before (the newest"
+        " release crashes)"
     ),
     "--jobs": (
-        "the number of processes, each of which converts one model after the other; the lines of"
-        " one model stay together"
+        "the number of processes; each converts one model after the other; the lines of one model"
+        " stay together"
     ),
     "--progress_format": (
         "new here: events as JSON, one for each line; the last one lists the failures and "
@@ -109,13 +107,13 @@ CONVERTER = {
     ),
     "--checkpoint": "new: weights of your own instead of the published ones",
     "--model_name": "new: requires --checkpoint",
-    "--dynamic": "new: an input of any height and width, for posezoo's own networks",
+    "--dynamic": "new",
     "--keep_onnx": "new: Open Model Zoo always left the ONNX beside the IR",
     "--allow_upstream_code": (
-        "new: Open Model Zoo always runs the code that comes with a model, with all "
-        "rights of the user; here it is run only with this flag, in a sandbox"
+        "new: Open Model Zoo always runs the code that comes with a model, with all rights of the"
+        " user; posezoo runs it only with this flag, in a sandbox"
     ),
-    "--input_type": "new: the IR may take the bytes of a camera's frame as they are",
+    "--input_type": "new",
 }
 
 QUANTIZER = {
@@ -124,16 +122,15 @@ QUANTIZER = {
     "--name": "as in 2021.4, the last release with this command, which quantized no pose model",
     "--model_dir": "FP16-INT8 is also made from the FP32 IR: no FP16 IR is needed",
     "--dataset_dir": (
-        "any folder of photos, without annotations: one of three photos is not used for"
-        " calibration, but for a comparison with FP32; if keypoints or boxes are too far apart, no"
-        " IR is written"
+        "any folder of photos, without annotations; if keypoints or boxes of INT8 and FP32 are too"
+        " far apart, no IR is written"
     ),
     "--output_dir": (
         "a card (README.md, card.json) and provenance.json are written beside an IR; an IR that "
         "is up to date is kept"
     ),
     "--target_device": "the names of NNCF; VPU of 2021.4 means NPU",
-    "--dry_run": "prints the plan that a real run carries out",
+    "--dry_run": "prints the plan of a real run",
     **{f"--{flag}": reason for flag, reason in quantizer.UNUSED_FLAGS.items()},
 }
 
@@ -144,7 +141,7 @@ INFO_DUMPER = {
         " checksum and sources; mean, scale and reverse_input_channels of each input; the published"
         " accuracy, gflops and mparams. A size_bytes or checksum that is not declared is null"
     ),
-    "--name": "the name of a composite gives its parts, as in 2021.4; so model_stages is empty",
+    "--name": "for the name of a composite, its parts, as in 2021.4; so model_stages is empty",
 }
 
 VERIFIER = dict.fromkeys(
@@ -174,7 +171,7 @@ DIFFERENCES: dict[ModuleType, dict[str, str]] = {
 }
 
 INTRODUCTION = """\
-# Open Model Zoo's commands, over posezoo
+# Open Model Zoo's commands in posezoo
 
 `downloader.py --name X` and `converter.py --name X` work as before, with current OpenVINO: for posezoo's own
 models, for Open Model Zoo's, and with `--models_dir` for any folder of Open Model Zoo's model.yml files. They
@@ -195,36 +192,36 @@ python tools/downloader/verifier.py --name blazepose-full --output_dir models
 ```
 
 Files go to `DIR/<public|intel>/<name>/<file>`, IR to `DIR/<public|intel>/<name>/<precision>/<name>.xml`.
-Settings such as `POSEZOO_MIRROR` and `POSEZOO_MODELS_DIR`, and those of a `posezoo.cfg`, are used; but the
-output folder is the one of the flags, or the working folder. There is no telemetry.
+The commands read settings such as `POSEZOO_MIRROR` and `POSEZOO_MODELS_DIR`, and a `posezoo.cfg`; but only a
+flag sets the output folder, by default the working folder. There is no telemetry.
 
 ## Open Model Zoo's models
 
-A name that posezoo's own registry lacks is looked up in the metadata of Open Model Zoo 2024.6, then 2022.1,
-then 2021.4, and one line on the standard error says so:
+If posezoo's own registry lacks a name, the commands look it up in the metadata of Open Model Zoo 2024.6, then
+2022.1, then 2021.4, and say so on the standard error:
 
 ```text
 ########## Warning: resnet-50-tf: not among posezoo's own models; taken from --registry omz
 ```
 
-The metadata is read once from a wheel of openvino-dev (5 to 6 MB), which comes from the package index that
-pip is configured for, or from a mirror (`POSEZOO_MIRROR`). It is kept in the user's cache folder, and later
-runs need no network for it. posezoo contains the SHA-256 of the wheel. Nothing of the wheel is installed or
-run. If it cannot be read, the command ends with `No matching models: "X"` and exit code 1; the hint says why.
+posezoo reads the metadata once from a wheel of openvino-dev (5 to 6 MB), from the package index that pip is
+configured for, or from a mirror (`POSEZOO_MIRROR`). It stays in the user's cache folder, so later runs need no
+network for it. posezoo knows the SHA-256 of the wheel, and neither installs nor runs any part of it. If the
+metadata cannot be read, the command ends with `No matching models: "X"` and exit code 1; the hint says why.
 
-To a script, the commands that `posezoo shims` writes, and those of the stand-in wheel, are openvino-dev:
-without a folder or registry they mean the models of its release, 2024.6 or that of `--wheel_version`. The
-scripts in this folder, and posezoo's verbs, mean posezoo's own models.
+The commands that `posezoo shims` writes, and those of the stand-in wheel, replace openvino-dev: without a
+folder or registry, they use the models of its release, 2024.6 or that of `--wheel_version`. The scripts in
+this folder, and posezoo's verbs, use posezoo's own models.
 
-| what is given | the stand-in, the shims | the scripts in this folder |
+| flags | the stand-in, the shims | the scripts in this folder |
 | --- | --- | --- |
 | `--name X`, a line of `--list` | posezoo's own X, else Open Model Zoo's | the same |
 | a glob: `--name 'face-*'` | posezoo's own and the release's | posezoo's own, else Open Model Zoo's |
 | `--all`, `--print_all` | the release's (2024.6: 248) | posezoo's own; this needs no network |
 
-| with | which models are meant |
+| flag | models |
 | --- | --- |
-| `--registry omz` | posezoo's own and Open Model Zoo's; of two with the same name, posezoo's own |
+| `--registry omz` | posezoo's own and Open Model Zoo's; if both have a name, posezoo's own |
 | `--models_dir DIR` | only the models in that folder, besides those of a `--registry` |
 | `--registry posezoo` | only posezoo's own models; an unknown name then needs no network |
 
@@ -236,15 +233,15 @@ After a glob, the stand-in says how many models came from which registry, and wh
 ```
 
 All models of Open Model Zoo 2024.6 are 39 GB (264 files of model.yml). `posezoo list --registry omz` shows
-where each model comes from, and which names are in both.
+the registry of each model, and the names that are in both.
 
 ## Exit codes
 
 0 everything is done or skipped · 1 something failed, or no model matched · 2 wrong flags · 3 a bug of
 posezoo; a log is written · 130, 143, 129 ended by ^C, SIGTERM, SIGHUP.
 
-The tests run the command lines in `tests/omz/table.py` with openvino-dev 2024.6 and with these tools, and
-give the reason for each difference.
+The tests run the command lines in `tests/omz/table.py` with openvino-dev 2024.6 and with these tools; the
+table gives the reason for each difference.
 """
 
 OWN_FILES = """\
@@ -257,24 +254,24 @@ never extra:
 
 | name | what it is |
 | --- | --- |
-| `provenance.json` | where each file came from; beside an IR: from what and how it was made |
+| `provenance.json` | the source of each file; beside an IR: its original and the conversion |
 | `README.md`, `card.json` | the model's card |
-| `.posezoo/` | the state of each file: whether it is verified, what was unpacked, how much was downloaded |
+| `.posezoo/` | the state of each file: verified or not, unpacked files, downloaded bytes |
 | `.NAME.part` | the downloaded beginning of the file NAME; the next run resumes it |
 | `.posezoo-*/` | a temporary folder; the next run removes one that was left behind |
 | `NAME.orig` | a published text file, if model.yml changes its text |
 | `NAME.onnx` | the intermediate ONNX file, with `--keep_onnx` |
 | `model.yml`, `composite-model.yml`, `measured.yml` | a registry's files, if it is also the output folder |
 
-An archive may be removed after it is unpacked: the files from it are checked instead.
+You may remove an archive after it is unpacked: posezoo then checks the files from it.
 """
 
 EVENTS = """\
 ## Lines and events
 
 Headings of models and steps, `FAILED:` and the names below it go to the standard output. Errors with their
-reasons, and warnings, go to the standard error, as `########## Error:` and `########## Warning:`. A key
-that Open Model Zoo's model.yml does not have leads to such a warning; Open Model Zoo's tools ignore it.
+reasons, and warnings, go to the standard error, as `########## Error:` and `########## Warning:`. An
+unknown key in a model.yml gives such a warning; Open Model Zoo's tools ignore it.
 
 With `--progress_format json` each line of the standard output is an object, with `$type` first:
 `model_download_begin` {model, num_files; revision, if it is not the first}, `model_download_end` {model,

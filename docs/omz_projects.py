@@ -263,34 +263,34 @@ PAGE = """\
 [omz/command_lines.tsv](omz/command_lines.tsv) has {lines} command lines of {projects} public projects, read
 in November 2026: of scripts, Dockerfiles, notebooks, pages and issues. Its column `note` names the variables
 that were replaced by values. {commands} of the lines call the downloader, the converter, the quantizer or the
-information dumper, and {parsed} of these parse; a test checks each of them. The first tables say which
-models the lines find, the last section what the lines did in a replay beside openvino-dev 2024.6.
+information dumper, and {parsed} of these parse; a test checks each line. The first tables show which models
+the lines find. In the last section, the lines ran with posezoo and with openvino-dev 2024.6.
 
 - {own} lines find all their models in posezoo's own registry.
 - {newest} lines need the models of Open Model Zoo 2024.6.
 - {older} lines need models that only 2022.1 or 2021.4 has.
 - {unnamed} lines name no model: `--all`, `--print_all`, or a list that was not read. The registry decides
   which models `--all` means.
-- {cannot} lines cannot run; the last table says why.
-- {optimizer} lines call Model Optimizer itself, which converts a file; posezoo's `mo` carries out {converted}
-  of them.
+- {cannot} lines cannot run; [a table](#lines-that-cannot-run-and-why) says why.
+- {optimizer} lines call Model Optimizer itself, which converts a file; posezoo's `mo` runs {converted} of them.
 
-The commands look up a name that posezoo lacks in the metadata of these releases by themselves
+If posezoo lacks a name, the commands look it up in the metadata of these releases
 ([how](../tools/downloader/README.md)). `--models_dir DIR` makes them read any folder of model.yml files.
 
 ## Lines by project
 
-The projects are repositories on GitHub. A column says where lines find all their models: in posezoo's own
-registry, or in which release of Open Model Zoo.
+The projects are repositories on GitHub. The columns give the registry in which lines find all their models:
+posezoo's own, or a release of Open Model Zoo.
 
 {table}
 
 ## Lines that call Model Optimizer
 
-The stand-in wheel of `posezoo shims --wheel DIR` has a command `mo`, which converts ONNX, TensorFlow and
-TFLite files with current OpenVINO. It names the format or the argument that it cannot carry out. The scripts
-`mo_onnx.py`, `mo_tf.py` and `mo_caffe.py` of old releases are read as `mo --framework`. A test runs each line
-with generated files of these names and shapes.
+The stand-in wheel of `posezoo shims --wheel DIR` has a command `mo`, which converts all
+[formats that posezoo reads](migrating.md#formats-that-posezoo-converts) with current OpenVINO. If it does not
+support a format or an argument, the error names it. The test reads the scripts `mo_onnx.py`, `mo_tf.py` and
+`mo_caffe.py` of old releases as `mo --framework`, and runs each line with generated files of these names and
+shapes.
 
 {by_mo}
 
@@ -300,33 +300,33 @@ with generated files of these names and shapes.
 
 ## What a replay found
 
-`make judge` runs each of the {replayed} lines by `sh`, the lines of a script in their order and in one
-folder: with the commands of openvino-dev 2024.6, and beside it in a fresh environment into which pip
-installed the wheel of `posezoo shims --wheel DIR`. Both download from a server on this machine, which
-has the models that the lines name with their published names, file trees and arguments, but with small
-generated files. A converter that has nothing to convert gets the models downloaded first, and a list that was
-not read has two models. openvino-dev is changed in two places: it accepts the frameworks of older releases,
-and finds a module named tensorflow, which its Model Optimizer imports only to ask what type a path has.
+`make judge` runs each of the {replayed} lines with `sh`, the lines of a script in their order and in one
+folder. It runs them with the commands of openvino-dev 2024.6, and in a fresh environment in which pip
+installed the wheel of `posezoo shims --wheel DIR`. Both download from a local server. Its models have the
+published names, file trees and arguments, but small generated files. The models of a converter are downloaded
+first, and a list that was not read has two models. The test changes openvino-dev in two places: it accepts
+the frameworks of older releases, and finds a module named tensorflow, which its Model Optimizer imports only
+to ask for the type of a path.
 
-Compared are folders, file names, digests of downloads, the inputs of each IR, exit codes, and the names of
-models that are printed. What may differ is explained at the flags in the
-[README](../tools/downloader/README.md) that the column `differences` of [omz/replay.tsv](omz/replay.tsv)
-names. `STORE_REPLAY=1` writes that table; the test holds every run against it.
+The test compares folders, file names, digests of downloads, the inputs of each IR, exit codes, and the
+printed names of models. The column `differences` of [omz/replay.tsv](omz/replay.tsv) names flags; the
+[README](../tools/downloader/README.md) explains what may differ for each flag. `STORE_REPLAY=1` writes that
+table; the test compares every run with it.
 
-- Every flag that a release since 2019 had is understood, and each of the {found} names and patterns of models
-  that a release had is found.
-- {same} of {compared} compared lines ({percent} %) leave the same.
+- posezoo knows every flag of a release since 2019, and finds each of the {found} names and patterns of models
+  of a release.
+- {same} of {compared} compared lines ({percent} %) have the same result.
 - {unchanged} of all {replayed} lines run unchanged.
 - {unconverted} lines convert models that neither side can convert from generated files: PyTorch models and
   those with a pre-convert.py need the code of their authors, and Model Optimizer rewrites only the real
-  networks of TensorFlow's object detection and of YOLO. Both sides end with exit code 1 and leave no IR.
-- {refused} lines are refused by both, for a flag or a name that 2024.6 does not know.
+  networks of TensorFlow's object detection and of YOLO. Both sides end with exit code 1 and write no IR.
+- Both refuse {refused} lines, for a flag or a name that 2024.6 does not know.
 - {alone} lines call the quantizer, which 2024.6 no longer has.
 
-What lines need: `POSEZOO_MO` names a Model Optimizer of 2024.6, for Caffe networks and for those that a
-program inside it rewrites. `POSEZOO_REGISTRIES=omz` makes `--all` and `--print_all` include Open Model Zoo's
-models; the replay runs `--all` with a zoo of three models. `--allow_upstream_code`, or
-the variable `POSEZOO_ALLOW_UPSTREAM_CODE=sandboxed`, allows that the authors' code runs, in a sandbox.
+Some lines need more. `POSEZOO_MO` names a Model Optimizer of 2024.6, for graphs that only a program inside it
+rewrites. `POSEZOO_REGISTRIES=omz` makes `--all` and `--print_all` include Open Model Zoo's models; the replay
+runs `--all` with a zoo of three models. `--allow_upstream_code`, or the variable
+`POSEZOO_ALLOW_UPSTREAM_CODE=sandboxed`, lets the authors' code run, in a sandbox.
 
 {verdicts}
 

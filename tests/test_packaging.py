@@ -135,7 +135,7 @@ def test_posezoo_that_is_not_installed_is_not_packed(tmp_path):
     assert ended.returncode == 1
     problem, hint = ended.stderr.splitlines()
     assert problem == (
-        "error: posezoo is not installed in this Python, so that a wheel of it would lack its requirements"
+        "error: posezoo is not installed in this Python, so its wheel would lack the requirements"
     )
     assert hint.startswith("  hint: ") and hint.endswith(f"pip install -e {ROOT}")
     assert not (tmp_path / "wheels").exists()

@@ -431,9 +431,9 @@ def test_the_function_converts_a_module_of_pytorch(folder):
         (None, {}, "give one file to convert"),
         (object(), {}, "OpenVINO cannot read this object: "),
         ("net.onnx", {"colour": "red"}, "convert_model has no argument colour"),
-        ("net.onnx", {"example_input": 1}, "--example_input: is not carried out here: it is for PyTorch modules"),
+        ("net.onnx", {"example_input": 1}, "--example_input: is not supported: it is for PyTorch modules"),
         ("net.h5", {}, "net.h5: files of keras are not read here"),
-        ("net.onnx", {"transformations_config": "x.json"}, "--transformations_config: is not carried out here"),
+        ("net.onnx", {"transformations_config": "x.json"}, "--transformations_config: is not supported"),
         ("net.onnx", {"batch": "two"}, "batch"),
     ],
 )  # fmt: skip
@@ -582,7 +582,7 @@ def test_an_argument_that_is_not_carried_out_is_refused_by_name(folder, capfd, u
     for value in (["x"], []):
         code, out, err = run(capfd, "--input_model", "net.onnx", flag, *value)
         assert (code, out) == (1, "")
-        assert err.startswith(f"[ ERROR ]  {flag}: is not carried out here: ")
+        assert err.startswith(f"[ ERROR ]  {flag}: is not supported: ")
     assert not (folder / "net.xml").exists()
 
 
@@ -627,7 +627,7 @@ def test_a_line_of_a_public_project_is_converted_or_refused_by_name(folder, capf
     if (outcome := line.outcome_of_mo()) != omz_projects.CONVERTED:
         assert (code, out) == (1, "")
         assert err.startswith(f"[ ERROR ]  {outcome}\n  hint: ")
-        assert any(word in outcome for word in ("mxnet", "_config: is not carried out"))
+        assert any(word in outcome for word in ("mxnet", "_config: is not supported"))
         return
     assert (code, err) == (0, "")
     name = args.model_name or original.stem
@@ -730,15 +730,15 @@ def test_a_file_with_the_name_of_model_optimizers_and_another_content_is_refused
     (folder / "yolo_v3.json").write_text(json.dumps([{**CONFIG, "id": "Other"}]))
     line = "--input_model=net.pb --transformations_config=yolo_v3.json"
     code, _, err = run(capfd, *line.split())
-    assert (code, "--transformations_config: is not carried out here" in err) == (1, True)
+    assert (code, "--transformations_config: is not supported" in err) == (1, True)
 
 
 @pytest.mark.parametrize(
     ("args", "problem"),
     [
-        ("--transformations_config gone.json", "is not carried out here: it needs a graph of TensorFlow"),
+        ("--transformations_config gone.json", "is not supported: it needs a graph of TensorFlow"),
         ("--transformations_config ssd_v2_support.json", "beside it a pipeline.config in --tensorflow_object_"),
-        ("--tensorflow_object_detection_api_pipeline_config p", "--transformations_config: is not carried out"),
+        ("--tensorflow_object_detection_api_pipeline_config p", "--transformations_config: is not supported"),
         (
             "--transformations_config ssd_v2_support.json --tensorflow_object_detection_api_pipeline_config gone",
             "/gone: does not exist\n  hint: the network cannot be read without it",

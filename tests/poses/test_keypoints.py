@@ -191,7 +191,7 @@ def test_a_skeleton_of_ones_own_has_all_its_keypoints_in_cocos_form_and_none_of_
     hand = Pose(points, "hand-2", 1.0, (0, 0, 1, 1), own_skeleton=skeleton)
     assert hand.to_coco()["keypoints"] == [0.5, 1.5, 0.5, 2.5, 3.5, 0.25]
     assert [each["name"] for each in hand.to_json()["keypoints"]] == ["thumb", "index"]
-    with pytest.raises(PosezooError, match="hand-2 has no COCO form") as caught:
+    with pytest.raises(PosezooError, match="hand-2 cannot be written in COCO's format") as caught:
         hand.coco_keypoints()
     assert "to_json" in caught.value.hint
 

@@ -87,7 +87,7 @@ def test_annotations_of_other_photos_are_refused(bench):
     for entry in content["images"]:
         entry["file_name"] = f"other-{entry['file_name']}"
     annotations.write_text(json.dumps(content))
-    with pytest.raises(QuantizationError, match="has no person in the 3 photos that are held out"):
+    with pytest.raises(QuantizationError, match="has no person in the 3 photos that are not used"):
         bench.quantize(annotations=annotations)
     assert not bench.xml.exists()
 

@@ -109,7 +109,7 @@ def test_a_store_that_falls_silent_is_given_up(bucket, file, fetch):
 
 
 def test_a_file_that_is_not_there_is_named(bucket, fetch):
-    with pytest.raises(SourceError, match=r"s3://models/none\.onnx: does not have it"):
+    with pytest.raises(SourceError, match=r"s3://models/none\.onnx: does not have the file"):
         fetch(declared("net.onnx", WEIGHTS, StorageSource("s3://models/none.onnx")))
 
 

@@ -94,8 +94,8 @@ def test_it_satisfies_the_release_that_a_script_requires(tmp_path, release):
 @pytest.mark.parametrize(
     ("release", "problem"),
     [
-        ("1.0", "mediapipe 1.0 has no solutions: 0.8 to 0.10.21 have"),
-        ("0.10.30", "mediapipe 0.10.30 has no solutions: 0.8 to 0.10.21 have"),
+        ("1.0", "mediapipe 1.0 has no solutions; 0.8 to 0.10.21 have them"),
+        ("0.10.30", "mediapipe 0.10.30 has no solutions; 0.8 to 0.10.21 have them"),
         ("new", "expected a release such as 0.10.21, got 'new'"),
         ("", "expected a release such as 0.10.21, got ''"),
     ],
@@ -185,6 +185,6 @@ def test_a_machine_without_network_is_told_what_to_fetch(installed):
     ended = python(installed, "import mediapipe as mp\nmp.solutions.hands.Hands()")
     assert ended.returncode == 1
     assert (
-        "DownloadError: palm-detection-full is downloaded once, which is not possible now; where"
-        " there is a network, run: posezoo get palm-detection-full --precisions FP32."
+        "DownloadError: palm-detection-full cannot be downloaded now; on a machine with"
+        " a network, run: posezoo get palm-detection-full --precisions FP32."
     ) in ended.stderr.splitlines()[-1]

@@ -355,8 +355,8 @@ _SHARED = (
     Flag("--all", "all models"),
     Flag(
         "--as MODEL",
-        "for an .xml or .onnx whose metadata do not say it: prepare its images and decode its"
-        " outputs as for the original of this model",
+        "for an .xml or .onnx without such metadata: prepare its images and decode its outputs as"
+        " for the original of this model",
         dest="like",
     ),
     Flag(
@@ -368,7 +368,7 @@ _SHARED = (
         "--cluster ADDRESS|local[:N]",
         "work in several processes: N of this machine (default: its number of cores), or the"
         " workers of a Dask scheduler, such as tcp://HOST:8786; each process computes with one"
-        " thread, so that as many processes as cores use them all",
+        " thread, so use one process for each core",
         _parse_cluster,
     ),
     Flag(
@@ -390,8 +390,8 @@ _SHARED = (
     ),
     Flag(
         "--dynamic",
-        "make the sizes dynamic that model.yml names, or height and width if it names none; only"
-        " for posezoo's own networks",
+        "make the sizes dynamic that model.yml names (default: height and width); only for"
+        " posezoo's own networks",
     ),
     Flag(
         "--force",
@@ -429,7 +429,7 @@ _SHARED = (
     ),
     Flag(
         "--masks",
-        "also find which pixels show each person, draw them, and write them to JSON as COCO's"
+        "also find the pixels of each person, draw them, and write them to JSON as COCO's"
         " run-length encoding; for BlazePose",
     ),
     Flag(
@@ -456,8 +456,8 @@ _SHARED = (
     Flag(
         "--precision",
         "precision of the IR: FP32, FP16, or FP16-INT8 if the model has that: published, made with"
-        " ranges in the registry, or quantized. The person detector is then INT8, too, unless it is"
-        " only published (default: FP16)",
+        " ranges in the registry, or quantized. The person detector is then INT8, too, if it has"
+        " ranges or was quantized, else FP16 (default: FP16)",
         parse_precision,
         default=Precision.FP16,
         former="--precisions",

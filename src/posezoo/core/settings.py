@@ -350,7 +350,7 @@ class Settings:
         "usual",
         "person detector for models that process one person at a time: the name of a model, or none"
         " to treat the whole image as one person, whom MoveNet follows through a video (default:"
-        " usual, as the model's card says)",
+        " usual, the detector on the model's card)",
         "MODEL",
         in_folder=_any_value,
     )
@@ -441,8 +441,8 @@ class Settings:
         _consent,
         False,
         "run code that a model's publisher wrote, if only that code can create the file to convert;"
-        " the code is announced first, and runs in a sandbox, which needs Linux and bubblewrap; the"
-        " variable POSEZOO_ALLOW_UPSTREAM_CODE=sandboxed allows it, too",
+        " posezoo first reports the code, and runs it in a sandbox, which needs Linux and"
+        " bubblewrap; the variable POSEZOO_ALLOW_UPSTREAM_CODE=sandboxed allows it, too",
     )
     lock: Path = _setting(
         _file,

@@ -73,8 +73,8 @@ class NetworkFile:
         if inputs.decode and self.undecoded:
             raise ExportError(
                 self.undecoded,
-                hint="--as MODEL names one with such outputs; --to folder, ovms, triton and kserve"
-                " without --decode take any outputs",
+                hint="--as MODEL names a model with such outputs; --to folder, ovms, triton and"
+                " kserve without --decode take any outputs",
             )
         if inputs.decode and self.spec.first_input.resize_type == "crop":
             raise ExportError(

@@ -26,7 +26,7 @@ DATASET_FLAGS = (
     Flag(
         "--annotations FILE",
         "JSON file in COCO's format with the keypoints of the people in --images, or the boxes of"
-        " objects; for a classifier, a list of images and classes, as ImageNet's val.txt",
+        " objects; for a classifier, a list of images and classes, such as ImageNet's val.txt",
     ),
     Flag(
         "--images DIR",
@@ -41,8 +41,8 @@ DATASET_FLAGS = (
     ),
     Flag(
         "--category NAME",
-        "the category of people in the annotations, if several have keypoints or none is called"
-        " person",
+        "the category of people in the annotations, if several categories have keypoints, or none"
+        " is called person",
         default="",
     ),
 )

@@ -277,8 +277,7 @@ def _installed_posezoo() -> Distribution:
         if distribution.read_text("METADATA"):
             return distribution
     raise PosezooError(
-        "posezoo is not installed in this Python, so that a wheel of it would lack its"
-        " requirements",
+        "posezoo is not installed in this Python, so its wheel would lack the requirements",
         hint=f"{pip_command()} install -e {Path(__file__).resolve().parents[3]}",
     )
 

@@ -58,8 +58,7 @@ class NpmConfig:
         url = self.get(_registry_key(scope)) or self.get("registry") or default_registry()
         if not url:
             raise LocalSettingsError(
-                "no npm registry is configured, and npm is not installed, whose default would be"
-                " used",
+                "no npm registry is configured, and npm, which has a default, is not installed",
                 hint="install npm, or write registry=URL to ~/.npmrc",
             )
         try:

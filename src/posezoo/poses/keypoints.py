@@ -185,8 +185,8 @@ class Pose:
         order = coco_order(self.layout)
         if order is None:
             raise PosezooError(
-                f"a pose of skeleton {self.skeleton} has no COCO form: it lacks some of COCO's"
-                " keypoints",
+                f"a pose of skeleton {self.skeleton} cannot be written in COCO's format: it lacks"
+                " some of COCO's keypoints",
                 hint="to_json() writes any skeleton",
             )
         return self.keypoints[order]

@@ -208,8 +208,8 @@ def create_accuracy_evaluator(
     if not dataset.person_count(keypoints=target.metric == "ap"):
         noun = "person" if target.metric == "ap" else "annotation"
         raise QuantizationError(
-            f"{dataset.annotations}: has no {noun} in the {len(kept_apart)} photos that are held"
-            " out to measure on",
+            f"{dataset.annotations}: has no {noun} in the {len(kept_apart)} photos that are not"
+            " used for calibration",
             hint=f"annotate the photos in {plan.dataset_dir}",
         )
     return AccuracyEvaluator(plan, annotated, dataset)

@@ -119,5 +119,5 @@ def _check_classes(evaluator: AccuracyEvaluator, photos: PhotoSplit) -> None:
             raise QuantizationError(
                 f"the class {name} is in {in_both[number]} of {len(photos.measured)} images to"
                 f" measure on, and in none of the {len(photos.calibration)} for calibration",
-                hint="every third image by name is measured on: mix the classes by their names",
+                hint="every third image, by name, is measured on: rename images to mix the classes",
             )

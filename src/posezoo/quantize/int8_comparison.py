@@ -90,7 +90,7 @@ def select_output_reader(target: QuantizationTarget) -> OutputReader:
             raise QuantizationError(
                 f"{target.fp32_xml}: the decoder {decoder.name} does not fit its outputs {shapes}:"
                 f" {reason}",
-                hint="--as MODEL of an .xml, or decoder in model.yml, names one with such outputs",
+                hint="name a decoder for such outputs: decoder in model.yml, or --as for an .xml",
             ) from error
         if not poses:
             return DetectedPoints(np.empty((0, 0, 2), np.float32), np.empty((0, 0), bool))

@@ -145,7 +145,7 @@ def _with_own_decoder(spec: ModelSpec, graph: Graph, metric: str) -> ModelSpec:
         try:
             return with_task_decoder(spec, {spec.name: graph})[0]
         except InferenceError as error:
-            hint = "--as MODEL names one that has such outputs, but for the number of classes"
+            hint = "--as MODEL names a model with such outputs; the number of classes may differ"
             raise InferenceError(error.problem, hint=hint) from error
     record = find_decoder(spec.decoder.name)
     if metric and record.task != TASKS.get(metric, ""):

@@ -213,7 +213,7 @@ class _QuantizationJob:
             way = "--max_drop D" if target.is_own else "quantization.in_float in model.yml"
             raise QuantizationError(
                 problem,
-                hint=f"nothing was published; {way} keeps the layers with the most noise in"
+                hint=f"no IR was written; {way} keeps the layers with the most noise in"
                 " floating point",
             )
         return displacement, measured

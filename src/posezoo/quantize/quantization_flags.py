@@ -13,8 +13,8 @@ TARGET_DEVICES = ("ANY", "CPU", "GPU", "NPU", "CPU_SPR")
 QUANTIZATION_FLAGS = (
     Flag(
         "--dataset, --dataset_dir DIR",
-        "folder of photos with people, or of what the model finds: two thirds are used for"
-        " calibration, every third one by name to compare INT8 with FP32",
+        "folder of photos with people, or with the objects of the model: every third photo, by"
+        " name, is used to compare INT8 with FP32, the others for calibration",
         dest="dataset_dir",
     ),
     Flag(

@@ -180,7 +180,8 @@ class Loader:
             similar = find_similar(graph, model.decoder.name)
         estimator = load_estimator(model, {model.name: graph}, options, description=description)
         for unused in description.unused:
-            listener(WarningIssued(f"{graph.path}: its metadata state {unused}: this is not used"))
+            problem = f"its metadata state {unused}, which posezoo does not use"
+            listener(WarningIssued(f"{graph.path}: {problem}"))
         if similar and original_preprocessing(similar) != Preprocessing():
             listener(
                 WarningIssued(

@@ -64,9 +64,8 @@ VIDEO = FlagGroup(
     Flag(
         "--detect_every N",
         "run the person detector on each Nth frame only, and when a person is lost or the camera"
-        " has moved by a twentieth of the picture; in between,"
-        " people are expected around their last keypoints, and new ones are not found (default: 3"
-        " for MoveNet, 1 for others)",
+        " has moved by a twentieth of the picture; on other frames, only people near their last"
+        " keypoints are found (default: 3 for MoveNet, 1 for others)",
         whole_number(1),
     ),
     Flag(
@@ -83,8 +82,8 @@ VIDEO = FlagGroup(
     ),
     Flag(
         "--mqtt HOST[:PORT][/TOPIC]",
-        "send the lines of --json_lines to this MQTT broker (default topic: posezoo); with mqtts://"
-        " before it, encrypted. MQTT_USERNAME and MQTT_PASSWORD, or ~/.netrc, have the login",
+        "send the lines of --json_lines to this MQTT broker (default topic: posezoo); mqtts://"
+        " before it encrypts them. The login is in MQTT_USERNAME and MQTT_PASSWORD, or ~/.netrc",
         _parse_mqtt,
     ),
     title="videos, cameras and streams",

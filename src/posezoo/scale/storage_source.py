@@ -44,7 +44,7 @@ def open_storage(
     with _naming_file_once(address):
         size = stores.file_size(address, limits)
     if size is None:
-        raise NotFoundError("does not have it")
+        raise NotFoundError("does not have the file")
     if file.size not in (None, size):
         raise SizeError(f"announces {size} bytes, {file.size} are declared")
 

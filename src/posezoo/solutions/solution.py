@@ -132,8 +132,8 @@ def load_network(name: str, *, without: Sequence[str] = ()) -> CompiledNetwork:
         if type(error) not in (DownloadError, SourceError):
             raise  # a wrong digest, for example
         raise DownloadError(
-            f"{name} is downloaded once, which is not possible now; where there is a network, run:"
-            f" posezoo get {name} --precisions FP32. {error.problem}"
+            f"{name} cannot be downloaded now; on a machine with a network, run: posezoo get"
+            f" {name} --precisions FP32. {error.problem}"
         ) from error
     graph = read_graph(irs[name])
     graph.keep_outputs([output for output in graph.outputs if output not in without])

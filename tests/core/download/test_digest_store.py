@@ -167,7 +167,7 @@ def test_the_password_of_a_mirror_is_never_shown(server, fetch):
 
 
 def test_offline_a_mirror_without_the_file_is_named(fetch, tmp_path):
-    with pytest.raises(DownloadError, match=f"net.tflite: {tmp_path}: does not have it"):
+    with pytest.raises(DownloadError, match=f"net.tflite: {tmp_path}: does not have the file"):
         fetch(declared("net.tflite", WEIGHTS), mirrors=(str(tmp_path),))
 
 

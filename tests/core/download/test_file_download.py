@@ -131,7 +131,7 @@ def test_when_all_fail_each_is_named_with_its_reason(server, fetch, tmp_path):
         fetch(file, cache=tmp_path / "cache", mirrors=(str(mirror),))
     problem = caught.value.problem
     assert problem.startswith(
-        f"net.tflite: every source failed: {mirror}: does not have it; {moved}: HTTP 404"
+        f"net.tflite: every source failed: {mirror}: does not have the file; {moved}: HTTP 404"
     )
     assert f"{changed}: the digest of the download is SHA-384" in problem
     assert "cache" not in problem

@@ -103,7 +103,7 @@ def broken(**changes):
         (broken(annotations=[{**person(1, 1, SEEN), "bbox": [1, 2, 3]}]), r"annotations\[0\].bbox: expected 4 numbers, got 3"),
         (broken(annotations=[{**person(1, 1, SEEN), "bbox": None}]), "bbox: expected 4 numbers, got none"),
         (broken(annotations=[{**person(1, 1, SEEN), "keypoints": [1, 2, 3]}]), "keypoints: expected 51 numbers, three for each of the category's 17 keypoints, got 3"),
-        (broken(annotations=[{**person(1, 1, SEEN), "category_id": 7}]), "no annotations of people, whose category_id is 1: there are those of category_id 7"),
+        (broken(annotations=[{**person(1, 1, SEEN), "category_id": 7}]), "no annotations of people, whose category_id is 1; it has annotations with category_id 7"),
         (broken(annotations=[person(1, 1, SEEN, bbox=(0.1, 0.2, 0.3, 0.9))]), "all numbers of bbox are from 0 to 1"),
         (broken(annotations=[person(1, 1, [[0.5, 0.9, 2]] * 17)]), "all numbers of keypoints are from 0 to 1"),
         (broken(annotations=[{**person(1, 1, SEEN), "keypoints": ["a"] * 51}]), "expected numbers, got 'a'"),

@@ -81,7 +81,7 @@ def test_a_command_of_somebody_else_is_never_replaced(tmp_path, force):
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"error: {reference}: exists already, and is not from posezoo\n")
     assert (
-        "  hint: pip uninstall openvino-dev, if it is from there; or choose another folder"
+        "  hint: if it is from openvino-dev: pip uninstall openvino-dev; or choose another folder"
         in ended.stderr
     )
     assert [path.name for path in tmp_path.iterdir()] == ["omz_info_dumper"]

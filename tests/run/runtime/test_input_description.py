@@ -235,10 +235,13 @@ def test_boxes_that_are_stated_as_keypoints_are_an_error(tmp_path, pictures):
 @pytest.mark.parametrize(
     ("change", "warning"),
     [
-        ({"interpolation_mode": "CUBIC"}, "interpolation_mode CUBIC: this is not used"),
-        ({"intensity_mode": "percentile"}, "intensity_mode percentile: this is not used"),
-        ({"apply_softmax": "True"}, "apply_softmax True: this is not used"),
-        ({"orig_width": "64", "orig_height": "48"}, "its input is 192x256: this is not used"),
+        ({"interpolation_mode": "CUBIC"}, "interpolation_mode CUBIC, which posezoo does not use"),
+        ({"intensity_mode": "percentile"}, "intensity_mode percentile, which posezoo does not use"),
+        ({"apply_softmax": "True"}, "apply_softmax True, which posezoo does not use"),
+        (
+            {"orig_width": "64", "orig_height": "48"},
+            "its input is 192x256, which posezoo does not use",
+        ),
     ],
 )
 def test_what_is_stated_and_not_used_is_a_warning(tmp_path, pictures, change, warning):
@@ -324,7 +327,7 @@ def test_a_static_export_takes_images_of_its_own_size_and_says_if_imgsz_is_anoth
     write_whole_input(path, ULTRALYTICS, (640, 384))
     (same,), said = run(path, pictures[640, 427], tmp_path)
     assert points(same) == pytest.approx(points(pose))
-    assert "imgsz of 640x640 pixels: its input is 640x384: this is not used" in said
+    assert "imgsz of 640x640 pixels: its input is 640x384, which posezoo does not use" in said
 
 
 def test_names_of_keypoints_of_ultralytics_are_used(tmp_path, pictures):

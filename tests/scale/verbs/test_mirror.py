@@ -443,7 +443,7 @@ def test_a_file_in_the_place_of_the_mirror_is_reported_once(zoo):
     assert ended.returncode == 1
     assert (
         ended.stderr
-        == f"error: {zoo}/m: is not a folder\n  hint: name a folder; a missing one is created\n"
+        == f"error: {zoo}/m: is not a folder\n  hint: name a folder; posezoo creates a missing one\n"
     )
     assert (zoo / "m").read_text() == "x"
 

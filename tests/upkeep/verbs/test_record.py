@@ -108,7 +108,7 @@ def test_no_recorded_speed_of_our_models_was_disturbed():
         ({"model": "alon"}, "speed.json: no model is called 'alon'\n  hint: did you mean alone?"),
         (
             {"model": "whole", "kind": "complexity", "figures": {"gflops": 1}},
-            "speed.json: whole: is a composite, whose parts are counted\n  hint: name part",
+            "speed.json: whole: is a composite; only its parts are counted\n  hint: name part",
         ),
         ({"kind": "weight"}, "speed.json:1:29: [0].kind: expected one of complexity"),
         ({"figures": {}}, "figures: is empty"),

@@ -46,12 +46,12 @@ posezoo get blazepose-full --locked
 FLAGS = (
     flags.MODELS,
     FlagGroup(
-        Flag("--check", "only report what differs from the lock; exit code 1 if anything does"),
+        Flag("--check", "only report differences from the lock; exit code 1 if there are any"),
         Flag("--sign KEY", "sign the lock with an elliptic-curve private key (PEM)", Path),
         Flag("--verify_signature KEY", "verify the lock's signature with a public key (PEM)", Path),
     ),
     Flag("--allow_rollback", "accept a model.yml that is older than the lock's"),
-    Flag("--prune", "also remove the models that the registry no longer has"),
+    Flag("--prune", "also remove models from the lock that the registry no longer has"),
     flags.download_dir_flag(),
     flags.weights_dir_flag("folder of the models' files and IR"),
     f"lock {flags.REGISTRY} dry_run {flags.FORMAT}",

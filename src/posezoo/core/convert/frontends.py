@@ -317,7 +317,7 @@ def _refuse_endless_loops(network: Model, path: Path) -> None:
     """Refuse loops that the self-check could not run to their end."""
     if (rounds := _count_rounds(network)) > _MAX_ROUNDS:
         raise ConversionError(
-            f"{path}: its loops run {rounds:,} times, at most {_MAX_ROUNDS:,} are run here",
+            f"{path}: its loops run {rounds:,} times; the limit is {_MAX_ROUNDS:,}",
             hint="the number of rounds of a Loop is too large, or its condition is always true",
         )
 

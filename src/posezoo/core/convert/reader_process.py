@@ -30,7 +30,7 @@ from posezoo.core.workers.processes import (
 
 Result = TypeVar("Result")
 
-_HINT = "it was read; without its self-check (--self_check off), only the reading has to work"
+_HINT = "the file was read, and only its self-check failed: --self_check off leaves that out"
 
 # The process keeps OpenVINO in memory: it ends after this time without work.
 _IDLE_S = 10.0

@@ -372,7 +372,7 @@ def _require_recorded_shapes(spec: ModelSpec, computed: NamedArrays, recording: 
                 f"{spec.full_name}: the original has {name} in the shape"
                 f" {list(computed[name].shape)}, {spec.recorded_outputs.runtime} computed"
                 f" {list(shape)}",
-                hint="the file is read in a wrong way, or is another one",
+                hint="this is another file, or posezoo reads it wrongly",
             )
 
 

@@ -277,7 +277,7 @@ class NetworkCheck:
     def create_error(
         self,
         problem: str,
-        hint: str = "nothing was published; self_check in model.yml can allow more, with a reason",
+        hint: str = "no IR was written; self_check in model.yml can allow more, with a reason",
     ) -> SelfCheckError:
         """The error that an IR has a problem."""
         problem = f"{self.spec.full_name}: the {self.precision} IR {problem}"
@@ -448,7 +448,7 @@ class IrCheck(NetworkCheck):
         """Refuse an original that only the reader read that the IR is made by."""
         if reference and reference.is_independent:
             return
-        hint = "nothing was published; only --self_check strict refuses such an IR"
+        hint = "no IR was written; only --self_check strict refuses such an IR"
         if command := find_missing_runtime(self.spec):
             hint = f"a runtime of its format reads it independently: {command}"
         raise self.create_error(_NOT_INDEPENDENT, hint)
@@ -488,8 +488,7 @@ class IrCheck(NetworkCheck):
                 f"comes from a wrong reading of the original: {name} differs by"
                 f" {worst.difference:.1e} of its largest value from what {recorded.runtime}"
                 f" computed, {worst.tolerance:.0e} is allowed",
-                hint="nothing was published; posezoo or OpenVINO reads this file wrongly: report"
-                " it",
+                hint="no IR was written; posezoo or OpenVINO reads this file wrongly: report it",
             )
         return {name: each for name, each in compared.outputs.items() if name not in recorded.inner}
 
@@ -554,8 +553,8 @@ class IrCheck(NetworkCheck):
             f"{self.spec.full_name}: the {self.precision} IR differs from the original: in that,"
             f" {name} has the integer {value:,}, and OpenVINO computes integers in 32 bits (by"
             f" {reference.runtime})",
-            hint="nothing was published; let the network compute such numbers in floating point,"
-            " and export it again",
+            hint="no IR was written; let the network compute such numbers in floating point, and"
+            " export it again",
         )
 
     def _describe_first_difference(self, reference: ReferenceOutputs) -> str:
@@ -583,7 +582,7 @@ class IrCheck(NetworkCheck):
             f"has the outputs of the original, but differs from it inside: first in"
             f" {first.operation}, by {first.difference:.1e} of its largest value,"
             f" {first.limit:.0e} is allowed (by {reference.runtime})",
-            hint="nothing was published; a conversion that compares outputs only would publish it",
+            hint="no IR was written; the outputs alone would not show this difference",
         )
 
     def _check_decoding(
@@ -604,7 +603,7 @@ class IrCheck(NetworkCheck):
                     raise self.create_error(
                         f"differs from posezoo.decode in {name}: by {difference:.1e}, {limit:.0e}"
                         " is allowed",
-                        hint="nothing was published",
+                        hint="no IR was written",
                     )
                 outputs[name] = OutputDifference(difference, limit)
         return outputs
@@ -630,7 +629,7 @@ class IrCheck(NetworkCheck):
             reason = f"a rounding of the input changes {name} by {noise}"
         return self.create_error(
             f"cannot be proven by numbers: {reason}",
-            hint="nothing was published; only --self_check strict refuses such an IR",
+            hint="no IR was written; only --self_check strict refuses such an IR",
         )
 
 

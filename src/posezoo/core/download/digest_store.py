@@ -193,5 +193,5 @@ def _open_folder(root: Path, path: Path, resume: ResumeState) -> AbstractContext
                 ),
             )
     if not os.path.exists(path):
-        raise NotFoundError("does not have it")
+        raise NotFoundError("does not have the file")
     return open_local_file(path, resume)

@@ -60,7 +60,7 @@ _LABELS = re.compile(r"\b[a-z0-9]+_([0-9]{2,5})cl(_bkgr)?\.txt")
 @rule()
 def license_project(view: ModelView) -> Violations:
     """The license is that of a project that the card or the sources name; for a published IR, which
-    may be licensed apart from its base, another project on the card is a warning.
+    may have another license than its base, another project on the card is a warning.
 
     Example: license: .../CSAILVision/.../LICENSE, and a card whose license is .../HRNet/.../LICENSE
     """
@@ -216,8 +216,8 @@ def _read_license_answer(view: ModelView) -> Iterator[tuple[Path, bool]]:
 
 @rule()
 def paper(view: ModelView) -> Violations:
-    """Papers with the same title have the same arXiv number on all cards; a number that other
-    papers have, too, is the wrong one.
+    """Papers with the same title have the same arXiv number on all cards; a number that also
+    belongs to other papers is wrong.
 
     Example: [Single-Shot multibox Detection](https://arxiv.org/abs/1801.04381), which is
     MobileNetV2
@@ -375,7 +375,8 @@ def _read_headings(view: ModelView) -> set[str]:
 
 @rule()
 def another_name(view: ModelView) -> Violations:
-    """A card names models that exist: a name that is almost its own was copied or has a slip.
+    """A card names models that exist: a name that is almost the card's own was copied or has
+    a typing mistake.
 
     Example: the output for `octave-resnext-50-0.125` on the card of octave-resnext-50-0.25
     """

@@ -56,7 +56,7 @@ _BRANCH = re.compile(
 
 @rule()
 def usual_size(view: ModelView) -> Violations:
-    """The usual size of an input is one that the limits of the model allow.
+    """The limits of the model allow the usual size of an input.
 
     Example: usual_size: [385, 512], where sides are multiples of 16 pixels plus 1
     """
@@ -75,8 +75,8 @@ def usual_size(view: ModelView) -> Violations:
 
 @rule()
 def moving_source(view: ModelView) -> Violations:
-    """An address leads to one version of a file: that of the latest release changes with each
-    release. An address on a branch is a warning.
+    """An address leads to one version of a file: an address of the latest release changes its file
+    with each release. An address on a branch is a warning.
 
     Example: source: https://github.com/owner/project/releases/latest/download/net.onnx
     """
@@ -110,8 +110,8 @@ def page_source(view: ModelView) -> Violations:
 
 @rule()
 def source_of_another(view: ModelView) -> Violations:
-    """A file, and the command and the log of a training, come from an address of this model, and
-    not of another one of the registry.
+    """The addresses of files, and of the command and the log of a training, belong to this model,
+    not to another one of the registry.
 
     Example: source: .../public/movenet-lightning/net.bin in movenet-thunder
     """

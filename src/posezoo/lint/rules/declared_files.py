@@ -49,7 +49,7 @@ def readable(view: ModelView) -> Violations:
 
 @rule()
 def too_large(view: ModelView) -> Violations:
-    """A card is not larger than what is read of it: text after the limit is not checked.
+    """A card is not larger than the limit: posezoo does not check the text after it.
 
     Example: a README.md of ten megabytes
     """
@@ -78,8 +78,8 @@ def known_keys(view: ModelView) -> Violations:
 @rule()
 def safe_sources(view: ModelView) -> Violations:
     """Files are downloaded over https, without a login in the address: with http, an attacker on
-    the network could change them. An original_source, which is tried last and often only documents
-    the origin, is a warning.
+    the network could change them. For an original_source, which is tried last and often only
+    documents the origin, this is a warning.
 
     Example: source: http://download.example.org/net.pb
     """
@@ -214,7 +214,7 @@ def _compare_files(file: SourceFile, other: SourceFile, name: str, *, is_own: bo
 
 @rule()
 def same_package(view: ModelView) -> Violations:
-    """A version of a package has one digest and one size, whichever of its files a model uses.
+    """A version of a package has one digest and one size, for all models that use its files.
 
     Example: tarball_size: 144509169, and 14450916 for another file of the same package
     """
@@ -258,7 +258,7 @@ def ir_pairs(view: ModelView) -> Violations:
 
 @rule()
 def framework_files(view: ModelView) -> Violations:
-    """The framework is one that writes files of this kind.
+    """The framework fits the kind of its files.
 
     Example: framework: tf and a file net.tflite
     """

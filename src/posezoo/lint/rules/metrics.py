@@ -334,8 +334,8 @@ def _read_figures(view: ModelView, kind: str) -> list[Statement]:
 
 @fact(agree=lambda one, other: abs(one / other - 1) <= COUNTED, unless=("known-network",))
 def counted_figures(view: ModelView) -> Facts:
-    """The published GFLOPs and MParams, and the parameters of the network, are near those that were
-    counted on the IR; a network that takes arguments is checked if PyTorch is installed.
+    """The published GFLOPs and MParams, and the parameters of the network, are near the counts on
+    the IR; a network that takes arguments is checked if PyTorch is installed.
 
     Example: gflops: 9.9, and 5.9206 were counted
     """

@@ -56,8 +56,8 @@ def license_text(view: ModelView) -> Violations:
 
 @rule(severity=Severity.WARNING)
 def license_name(view: ModelView) -> Violations:
-    """Terms have the name that SPDX lists, or LicenseRef-NAME; a name that is much like one that
-    SPDX lists is an error.
+    """A license has its name in SPDX's list, or LicenseRef-NAME; a name that is similar to one in
+    the list is an error.
 
     Example: license: {spdx: Apache2, text: Apache-2.0-Intel.txt}
     """
@@ -71,8 +71,7 @@ def license_name(view: ModelView) -> Violations:
 
 @rule(unless=("moving-source",))
 def license_kind(view: ModelView) -> Violations:
-    """The license text is that of the license that is named, and of a project that the model comes
-    from.
+    """The license text is that of the named license, and of a project from which the model comes.
 
     Example: license: {spdx: MIT, text: Apache-2.0-Intel.txt}
     """

@@ -34,7 +34,7 @@ class ChangedLine(NamedTuple):
 @rule()
 def index_row(view: ModelView) -> Violations:
     """index.md and device_support.md have a row for each model of their folder, or for its
-    composite or parts, and none for another name; a page that posezoo drew has a rule of its own.
+    composite or parts, and none for another name; another rule checks a page that posezoo drew.
 
     Example: a new model that index.md does not list
     """

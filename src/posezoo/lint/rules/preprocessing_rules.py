@@ -103,8 +103,9 @@ def untold_color(view: ModelView) -> Violations:
 
 @rule()
 def unusual_constant(view: ModelView) -> Violations:
-    """Means and scales are those that networks are trained with, in every digit: a slip costs
-    accuracy and is hard to notice. A scale divides: one far below 1 was meant to multiply.
+    """Means and scales are values with which networks are trained, in every digit: a typing mistake
+    costs accuracy and is hard to notice. A scale divides: a value far below 1 was meant to
+    multiply.
 
     Example: [58.624, 57.12, 57.375], where 58.395 is meant
     """
@@ -151,7 +152,7 @@ def _find_intended(values: Numbers) -> Numbers:
 def channel_values(view: ModelView) -> Violations:
     # The inputs of one of our networks are compared with those of the network.
     """A declared mean and scale are for values from 0 to 255, in the colour order of the network,
-    and have not changed places.
+    and are not exchanged.
 
     Example: color: BGR, mean: [123.675, 116.28, 103.53], which is the order of RGB
     """
@@ -189,8 +190,8 @@ def _find_channel_problem(port: Input) -> str:
 
 @rule(unless=("channel-values",))
 def reversed_channels(view: ModelView) -> Violations:
-    """The IR of a model takes images in the colour order that those of almost all models of the
-    registry take: a camera gives BGR, so that a network for RGB has reverse_input_channels.
+    """The IR of a model takes images in the same colour order as the IR of almost all models of the
+    registry: a camera gives BGR, so a network for RGB has reverse_input_channels.
 
     Example: color: RGB without reverse_input_channels, in a registry whose IR take BGR
     """

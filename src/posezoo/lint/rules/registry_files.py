@@ -124,8 +124,9 @@ def _mapping(node: YamlNode | None) -> dict[str, YamlNode]:
 
 @rule()
 def skeleton_sides(view: ModelView) -> Violations:
-    """The keypoints of a skeleton come in pairs: each left one has its right one, the pairs in
-    flips are of one body part, and both of a pair have the same sigma, if almost all pairs have.
+    """The keypoints of a skeleton come in pairs: each left keypoint has a right one, and the pairs
+    in flips are of one body part. If both sigmas are equal in almost all pairs, they
+    are in all.
 
     Example: flips: [[left_eye, right_ear]]
     """
@@ -183,7 +184,7 @@ def _find_wrong_sigmas(skeleton: Skeleton) -> Iterator[tuple[str, str]]:
 
 @rule()
 def example_picture(view: ModelView) -> Violations:
-    """The picture beside a model.yml is a JPEG image, and that of no other model.
+    """The picture beside a model.yml is a JPEG image, and no other model has the same.
 
     Example: an example.jpg that was cut, or copied with the folder of another model
     """

@@ -177,8 +177,8 @@ def _format_shape(shape: Shape) -> str:
 
 @rule()
 def part_shapes(view: ModelView) -> Violations:
-    """A tensor that one part of a composite writes and another reads has the same shape in both on
-    the card.
+    """A tensor that one part of a composite writes and another part reads has one shape on the
+    card.
 
     Example: `1, 20, 75, 512` for the encoder's features, and `1, 20, 175, 512` for the decoder's
     """

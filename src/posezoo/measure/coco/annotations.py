@@ -247,8 +247,8 @@ class _AnnotationParser:
             return self._error("has no annotations of people")
         listed = ", ".join(map(str, sorted(others)[:5]))
         return self._error(
-            f"has no annotations of people, whose category_id is {category}: there are those of"
-            f" category_id {listed}",
+            f"has no annotations of people, whose category_id is {category}; it has annotations"
+            f" with category_id {listed}",
             hint="category_id is the id of a category in the file, or --category names another",
         )
 

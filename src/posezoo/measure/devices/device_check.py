@@ -29,14 +29,14 @@ DEVICE_FLAGS = FlagGroup(
     Flag("--inputs FILE", "with --device: your photos (default: two sample photos)", nargs="+"),
     Flag(
         "--nodes DIR",
-        "with --device: if an output differs, name the first operation that does, and write the"
-        " smallest IR that shows it, with its inputs, to this folder, for a bug report",
+        "with --device: if an output differs, name the first operation that differs, and write"
+        " the smallest IR that shows it, with its inputs, to this folder, for a bug report",
     ),
     title="proof on a device",
     description="With --device, each MODEL is the name of a model, an .xml or an .onnx. It runs on"
-    " random images and photos: on the device as in posezoo run, and on the CPU in f32. They"
-    " may differ by five times as much as rounding its constants to the device's precision changes"
-    " the outputs.",
+    " random images and photos: on the device as in posezoo run, and on the CPU in f32. The"
+    " outputs may differ by five times the change that they get if the model's constants are"
+    " rounded to the device's precision.",
 )
 
 

@@ -74,7 +74,7 @@ FLAGS = (
     Flag("--pipeline", "measure the whole pipeline: read an image, find the poses, and draw them"),
     Flag(
         "-i, --input IMAGE",
-        "with --pipeline: the image (default: people, made from the two sample photos)",
+        "with --pipeline: the image (default: people from the two sample photos)",
         Path,
     ),
     Flag(
@@ -143,7 +143,7 @@ FLAGS = (
         default=5,
     ),
     Flag(
-        "--seconds S", "how long a round takes (default: 1)", flags.number(0.01, 600), default=1.0
+        "--seconds S", "the duration of a round (default: 1)", flags.number(0.01, 600), default=1.0
     ),
     Flag(
         "--output, --report FILE",

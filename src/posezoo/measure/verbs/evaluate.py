@@ -102,7 +102,7 @@ FLAGS = (
         Flag(
             "--heights PX,PX",
             "evaluate at each of these heights, or shorter sides, and print the metrics by size;"
-            " results are in a folder for each",
+            " each height has its own folder of results",
             flags.whole_numbers(32, 4096),
         ),
         Flag(

@@ -249,7 +249,7 @@ def _save_network(network: object, example: object, folder: Path) -> Path:
     except Exception as error:
         raise ConversionError(
             f"OpenVINO cannot read this {type(network).__name__}: {error}",
-            hint="give example_input, which a module of PyTorch is traced with; or a file",
+            hint="give example_input, to trace a module of PyTorch; or give a file",
         ) from error
     path = folder / "model.xml"
     openvino.save_model(read, path, compress_to_fp16=False)
@@ -480,7 +480,7 @@ def _transformation_arguments(args: MoArgs, framework: Framework) -> tuple[tuple
     if is_known and framework is Framework.TF:
         return tuple(arguments)
     raise ConversionError(
-        f"{TRANSFORMATIONS_CONFIG}: is not carried out here: {_EXPECTED_CONFIG}", hint=_REAL_MO
+        f"{TRANSFORMATIONS_CONFIG}: is not supported: {_EXPECTED_CONFIG}", hint=_REAL_MO
     )
 
 
@@ -490,7 +490,7 @@ def _refuse_arguments(args: MoArgs) -> None:
     for usage, why in REFUSED.items():
         flag = usage.split()[0].rstrip(",")
         if values[flag.lstrip("-")] is not None:
-            raise ConversionError(f"{flag}: is not carried out here: {why}", hint=_REAL_MO)
+            raise ConversionError(f"{flag}: is not supported: {why}", hint=_REAL_MO)
     for one, other in (("batch", "input_shape"), ("data_type", "compress_to_fp16")):
         if values[one] is not None and values[other] is not None:
             raise ConversionError(f"give either --{one} or --{other}")

@@ -72,7 +72,7 @@ def _mediapipe_release(text: str) -> str:
     """Raises: ValueError: it is no release of mediapipe that has the solutions."""
     version = _parse_release(text, RELEASE)
     if not (0, 8) <= version.release < (0, 10, 30):
-        raise ValueError(f"mediapipe {text} has no solutions: 0.8 to 0.10.21 have")
+        raise ValueError(f"mediapipe {text} has no solutions; 0.8 to 0.10.21 have them")
     return str(version)
 
 
@@ -109,7 +109,7 @@ def _registry_of(release: str) -> str:
 FLAGS = (
     Flag(
         "folder DIR",
-        f"the folder to write {', '.join(COMMANDS)} to; it should be on PATH. The word mediapipe"
+        f"the folder for {', '.join(COMMANDS)}; it should be on PATH. The word mediapipe"
         " means a stand-in for MediaPipe, whose solutions then run on OpenVINO",
         Path,
         nargs="?",
@@ -121,9 +121,9 @@ FLAGS = (
     ),
     Flag(
         "--wheel_version VERSION",
-        "the version that the stand-in satisfies; of openvino-dev, it is also the release whose"
-        " models --all and --print_all of the commands select (default:"
-        f" {_USUAL_RELEASE}, and {RELEASE} of mediapipe)",
+        "the version that the stand-in satisfies; for openvino-dev, also the release whose models"
+        " --all and --print_all of the commands select (default:"
+        f" {_USUAL_RELEASE}; {RELEASE} for mediapipe)",
     ),
     Flag(
         "--force",
@@ -261,7 +261,7 @@ def _write_commands(folder: Path, release: str, *, replaces: bool) -> list[str]:
             raise OutputError(
                 f"{path}: exists already, and is not from posezoo",
                 hint=(
-                    "pip uninstall openvino-dev, if it is from there; "
+                    "if it is from openvino-dev: pip uninstall openvino-dev; "
                     "or choose another folder, and put it first on PATH"
                 ),
             )

@@ -21,7 +21,7 @@ FLAGS = (
     flags.MODELS,
     Flag(
         "--output FILE",
-        "write it to this file (default: print it)",
+        "write the bill of materials to this file (default: print it)",
         output=OutputFile(signs=('"bomFormat": "CycloneDX"', '"name": "posezoo"')),
     ),
     flags.weights_dir_flag("folder of the models' files and IR"),

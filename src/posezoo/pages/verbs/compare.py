@@ -57,8 +57,8 @@ FLAGS = (
     flags.MODELS,
     Flag(
         "--precisions P[,P]",
-        "precisions of the IR; each that a model is available in has its own row (default: the best"
-        " one of each model, whose AP was measured)",
+        "precisions of the IR: one row for each of them in which a model is available (default:"
+        " one row for each model, in the precision whose AP was measured)",
         default=(),
     ),
     *MEASUREMENT_FLAGS,

@@ -68,21 +68,20 @@ _TASKS = ("human_pose_estimation", "detection")
 FLAGS = (
     Flag(
         "--min_ap SHARE",
-        "the lowest AP, such as 0.3: the measured one, or the published one of weights that were"
-        " not measured",
+        "the minimum AP, such as 0.3: measured, or published if the weights were not measured",
         flags.parse_fraction,
     ),
     Flag(
         "--max_latency TIME",
-        "the longest time from an image file to drawn poses, such as 60ms, as measured: on this"
+        "the maximum time from an image file to drawn poses, such as 60ms, as measured: on this"
         " machine if posezoo benchmark --pipeline --requests 1 ran here, else on the machine"
-        " that is named",
+        " in the output",
         _milliseconds,
     ),
     Flag(
         "--people N",
         "the number of people on the image, for --max_latency (default: 1); with 4, models that"
-        " found another number of them are not recommended, but named",
+        " found another number of people are not recommended, only named",
         default="1",
         choices=("1", "4"),
     ),
@@ -95,7 +94,7 @@ FLAGS = (
     Flag(
         "--keypoints N",
         "the number of keypoints, such as 26 for bodies with feet, or 133 for whole bodies, whose"
-        " AP is of another data set (default: any of people, but whole bodies)",
+        " AP is of another data set (default: any number, but no whole-body models)",
         flags.whole_number(1),
     ),
     Flag(

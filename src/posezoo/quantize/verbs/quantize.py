@@ -64,14 +64,14 @@ FLAGS = (
     ),
     Flag(
         "--annotations FILE",
-        "what the photos show, as a file in COCO's format, or a list of images and classes: also"
+        "annotations of the photos, in COCO's format, or a list of images and classes: also"
         " report the accuracy of FP32 and INT8, on the photos that are not used for calibration",
     ),
     Flag(
         "--metric",
         "report the accuracy, with the annotations in the folder of the photos: AP of keypoints,"
         " mAP of boxes (a file of annotations in COCO's format), or top1 of classes (a folder for"
-        " each class). For an .xml, it says what the outputs are",
+        " each class). For an .xml, it also names the kind of the outputs",
         choices=("ap", "map", "top1"),
     ),
     Flag(

@@ -121,7 +121,7 @@ FLAGS = (
     ),
     Flag(
         "-o, --output PATH",
-        "where to write annotated frames: an image, a folder or a video, as the input is",
+        "the image, folder or video for annotated frames, of the same kind as the input",
         output=flags.RESULT,
     ),
     Flag(

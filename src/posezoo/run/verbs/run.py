@@ -94,8 +94,8 @@ FLAGS = (
     "precision device",
     Flag(
         "--height PX",
-        "resize images to this height, or the shorter side, as the decoder does; for models that"
-        " find all people at once (default: as the model declares)",
+        "resize images to this height, or their shorter side to it, depending on the decoder; for"
+        " models that find all people at once (default: as the model declares)",
         flags.whole_number(32, 4096),
     ),
     Flag(

@@ -79,7 +79,8 @@ def run(args: _Args) -> int:
         _refuse_invalid_selection(args, patterns)
         if args.folder.exists() and not args.folder.is_dir():
             raise OutputError(
-                f"{args.folder}: is not a folder", hint="name a folder; a missing one is created"
+                f"{args.folder}: is not a folder",
+                hint="name a folder; posezoo creates a missing one",
             )
         context = flags.context_from_args(args)
         selection = select_models(context.registry, patterns or None, console)

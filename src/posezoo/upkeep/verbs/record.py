@@ -127,7 +127,7 @@ def _figures(context: Context, file: Path) -> Iterator[tuple[Model, Measurement]
         if measurement.kind == "complexity" and spec.stages:
             hint = f"name {' or '.join(spec.stages)}"
             raise PosezooError(
-                f"{file}: {spec.name}: is a composite, whose parts are counted", hint=hint
+                f"{file}: {spec.name}: is a composite; only its parts are counted", hint=hint
             )
         yield spec, replace(measurement, tag=spec.tag)
 

@@ -75,12 +75,12 @@ FLAGS = (
     flags.MODELS,
     Flag(
         "-j, --jobs N",
-        f"how many sources are asked at once (default: {_JOBS})",
+        f"number of sources to ask at the same time (default: {_JOBS})",
         flags.whole_number(1, 64),
     ),
     Flag(
         "--attempts N",
-        f"how often a source is asked (default: {_ATTEMPTS})",
+        f"number of attempts for a source (default: {_ATTEMPTS})",
         flags.whole_number(1, 100),
     ),
     f"stall_timeout header ca_bundle allow_private_redirects {flags.REGISTRY}",
