@@ -221,10 +221,10 @@ def test_a_missing_source_is_one_line_and_a_hint(demo, tiny, tmp_path, name, sai
 
 
 def test_an_unreadable_image_is_reported_and_left_out_with_exit_code_1(
-    demo, real, photos, tmp_path
+    demo, tiny, photos, tmp_path
 ):
     (photos / "b.png").write_bytes((photos / "a.png").read_bytes()[:5000])
-    ended = demo(*REAL, "-i", photos, "-o", tmp_path / "out")
+    ended = demo("-m", tiny, "-i", photos, "-o", tmp_path / "out")
     assert ended.code == 1
     assert ended.err.count("b.png: the image file is incomplete") == 1
     assert ended.out.startswith("2 frames\n")
