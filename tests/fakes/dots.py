@@ -41,10 +41,17 @@ def dots_network(folder: Path, *, aligned: bool = False, colors: np.ndarray = CO
     like = ops.relu(ops.constant(np.float32(1)) - _convolved(apart, sums / _TOLERANCE))
     reach = np.arange(-24, 25)
     bell = np.exp(-(reach**2) / (2 * SIGMA**2)).astype(np.float32)
-    kernel = np.tile(np.outer(bell, bell)[None, None, None] / 60, (17, 1, 1, 1, 1))
+    down, across = (
+        np.tile((bell / np.float32(60**0.5)).reshape(1, 1, 1, *shape), (17, 1, 1, 1, 1))
+        for shape in ((-1, 1), (1, -1))
+    )
     step = 1 if aligned else STRIDE
+    # One axis after the other: both at once take 25 times as long.
+    columns = ops.group_convolution(
+        like, ops.constant(down), [step, 1], [24, 0], [24, 0], [1, 1], name="columns"
+    )
     maps = ops.group_convolution(
-        like, ops.constant(kernel), [step, step], [24, 24], [24, 24], [1, 1], name="maps"
+        columns, ops.constant(across), [1, step], [0, 24], [0, 24], [1, 1], name="maps"
     )
     if aligned:
         sizes = ops.constant(np.array([SIZE[1] // STRIDE, SIZE[0] // STRIDE], np.int64))

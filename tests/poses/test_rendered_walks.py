@@ -59,7 +59,7 @@ def test_keypoints_are_on_the_person_in_each_frame_unless_a_pillar_hides_them(
 ):
     people, _ = rendered_walks.read_cutouts(photos, is_reported=True)
     wall = np.full((90, 160, 3), WALL, np.uint8)
-    walked, frames = rendered_walks.rendered_walk(people, [wall], seed=1, frames=20)
+    walked, frames = rendered_walks.rendered_walk(people, [wall], seed=1, frames=8)
     seen = 0
     for points, frame in zip(walked.keypoints, frames, strict=True):
         assert frame.shape == (*walks.SIZE[::-1], 3)
@@ -69,7 +69,7 @@ def test_keypoints_are_on_the_person_in_each_frame_unless_a_pillar_hides_them(
                 continue
             seen += 1
             np.testing.assert_allclose(frame[int(y), int(x)], PERSON, atol=40)
-    assert seen > 1000
+    assert seen > 400
 
 
 def test_keypoints_that_are_not_annotated_are_not_known(rendered_walks, photos):

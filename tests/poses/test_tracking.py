@@ -50,10 +50,10 @@ def test_ten_people_who_cross_switch_their_numbers_at_most_twice_in_300_frames(s
 
 def test_people_who_are_hidden_for_up_to_two_and_a_half_seconds_keep_their_numbers():
     total = 0
-    for seed in range(4):
+    for seed in range(2):
         frames = list(walks.detections(walks.hidden_walk(seed=seed), seed=seed))
         total += sum(map(switches, numbers_by_person(frames, follow(frames)).values()))
-    assert total <= 4 * 2
+    assert total <= 2 * 2
 
 
 def test_who_turns_while_hidden_keeps_the_number_and_a_smaller_person_there_has_another():

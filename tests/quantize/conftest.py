@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.quantize import int8_models
+from posezoo.quantize.displacement import KeypointDisplacement
 from posezoo.quantize.quantization import Quantized, quantize
 from posezoo.quantize.quantization_plan import QuantizationOptions
 
@@ -29,6 +31,7 @@ class Bench:
     photos: Path
     output_dir: Path
     received: list[events.Event] = field(default_factory=list)
+    displacements: Mapping[Precision, KeypointDisplacement] = field(default_factory=dict)
 
     @property
     def xml(self) -> Path:
@@ -62,16 +65,23 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path) -> Callable[..., Bench]:
     pytest.importorskip("nncf", reason="needs nncf")
+    return partial(make_bench, tmp_path)
 
-    def make(*, loud: bool = False, **changes: object) -> Bench:
-        home = tmp_path / "models" / "public" / seeker.NAME
-        ir = seeker.write_ir(home / "FP32", loud=loud)
-        write_model(tmp_path / "registry", seeker.NAME, seeker.model_yml(ir, **changes))
-        settings = read_settings(
-            {"models_dir": (tmp_path / "registry",), "output_dir": tmp_path / "models"}
-        )
-        context = open_context(to_settings(settings))
-        photos = seeker.write_photos(tmp_path / "photos")
-        return Bench(context, context.registry.find(seeker.NAME), photos, tmp_path / "int8")
 
-    return make
+@pytest.fixture(scope="module")
+def quantized(tmp_path_factory) -> Bench:
+    """It has its INT8 IR, and the events of quantizing; tests only read them."""
+    pytest.importorskip("nncf", reason="needs nncf")
+    bench = make_bench(tmp_path_factory.mktemp("quantized"))
+    bench.displacements = bench.quantize().displacements
+    return bench
+
+
+def make_bench(root: Path, *, loud: bool = False, **changes: object) -> Bench:
+    home = root / "models" / "public" / seeker.NAME
+    ir = seeker.write_ir(home / "FP32", loud=loud)
+    write_model(root / "registry", seeker.NAME, seeker.model_yml(ir, **changes))
+    settings = read_settings({"models_dir": (root / "registry",), "output_dir": root / "models"})
+    context = open_context(to_settings(settings))
+    photos = seeker.write_photos(root / "photos")
+    return Bench(context, context.registry.find(seeker.NAME), photos, root / "int8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from fakes.command import posezoo
 from fakes.network import HEIGHT, OUTPUTS, WIDTH, network
 from fakes.zoo import as_yaml, declared_file, model_yml, write_model
+from posezoo.core.errors import QuantizationError
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.quantize.int8_ranges import MAKER, Int8Ranges, apply_ranges, find_ranges
 
@@ -116,6 +118,12 @@ def measured(tmp_path_factory) -> Zoo:
     return zoo
 
 
+@pytest.fixture(scope="module")
+def tensors(measured) -> dict[str, np.ndarray]:
+    """The content of the file with ranges."""
+    return find_ranges(read(measured.half), read(measured.int8)).to_tensors()
+
+
 @pytest.fixture
 def zoo(measured, tmp_path) -> Zoo:
     return copy_to(tmp_path / "zoo", measured)
@@ -191,8 +199,7 @@ def test_it_is_made_in_the_same_bytes_beside_other_precisions(zoo):
     assert zoo.xml("both", "FP16").is_file()
 
 
-def test_other_ranges_make_it_again(made):
-    tensors = find_ranges(read(made.half), read(made.int8)).to_tensors()
+def test_other_ranges_make_it_again(made, tensors):
     wider = {
         name: 2 * values if name.startswith("activations/") else values
         for name, values in tensors.items()
@@ -282,10 +289,15 @@ def test_a_file_that_is_not_the_declared_one_is_refused(zoo, spoil, problem):
         ({"biases/stem": np.zeros((1, 5, 1, 1), np.float32)}, "adds [1, 4, 1, 1] values"),
     ],
 )
-def test_ranges_of_another_network_are_refused(zoo, changes, problem):
-    tensors = find_ranges(read(zoo.half), read(zoo.int8)).to_tensors()
-    zoo.declare({**tensors, **changes})
-    refused(zoo.convert(), problem)
+def test_ranges_of_another_network_are_refused(measured, tensors, changes, problem):
+    ranges = Int8Ranges.from_tensors({**tensors, **changes})
+    with pytest.raises(QuantizationError, match=re.escape(problem)):
+        apply_ranges(read(measured.half), ranges, NAME)
+
+
+def test_get_makes_nothing_of_ranges_of_another_network(zoo, tensors):
+    zoo.declare({**tensors, "weights/a\x1b[31m\nb": np.array([0])})
+    refused(zoo.convert(), "no operation 'a\\x1b[31m\\nb'")
     assert not zoo.xml().exists()
 
 
@@ -324,9 +336,14 @@ def refused(ended, problem: str) -> None:
         ),
     ],
 )
-def test_a_tensor_of_another_form_is_refused(zoo, changes, problem):
-    tensors = find_ranges(read(zoo.half), read(zoo.int8)).to_tensors()
-    zoo.declare({**tensors, **changes})
+def test_a_tensor_of_another_form_is_refused(tensors, changes, problem):
+    with pytest.raises(ValueError, match=f"^{re.escape(problem)}"):
+        Int8Ranges.from_tensors({**tensors, **changes})
+
+
+def test_get_and_verify_refuse_a_file_with_another_tensor(zoo, tensors):
+    zoo.declare({**tensors, "more": UNIT})
+    problem = "it has a tensor 'more'"
     refused(zoo.convert(), f"{zoo.ranges}: is not a file with ranges: {problem}")
     assert not zoo.xml().exists()
     checked = posezoo("verify", "--metadata", "--models_dir", zoo.root / "registry")
@@ -353,7 +370,7 @@ def test_a_file_of_another_format_is_refused(zoo):
         refused(zoo.convert(), f"{zoo.ranges}: is not a file with ranges: ")
 
 
-def test_the_check_finds_a_range_and_a_weight_that_were_not_declared(made):
+def test_the_check_finds_a_range_and_a_weight_that_were_not_declared(made, tensors):
     spec = declared(made)
     assert MAKER.explain_difference(made.half, made.xml(), spec) == ""
     binary = made.xml().with_suffix(".bin")
@@ -367,7 +384,6 @@ def test_the_check_finds_a_range_and_a_weight_that_were_not_declared(made):
     content[start] = (content[start] + 5) % 128
     binary.write_bytes(content)
     assert "weights of" in MAKER.explain_difference(made.half, made.xml(), spec)
-    tensors = find_ranges(read(made.half), read(made.int8)).to_tensors()
     assert made.convert("--force").returncode == 0
     name = next(name for name in tensors if name.startswith("activations/"))
     made.declare({**tensors, name: 2 * tensors[name]})

@@ -45,14 +45,13 @@ IN_FLOAT = [
 ]
 
 
-def test_int8_finds_what_fp32_finds_and_its_record_contains_the_displacement(bench):
-    bench = bench()
-    (displacement,) = bench.quantize().displacements.values()
+def test_int8_finds_what_fp32_finds_and_its_record_contains_the_displacement(quantized):
+    (displacement,) = quantized.displacements.values()
     assert displacement.found_both == displacement.found_fp32 == displacement.found_int8 == 3
     assert 0 < displacement.shift_p50_px < 2
-    assert b'element_type="i8"' in bench.pair[0]
-    assert len(bench.pair[1]) < bench.fp32.with_suffix(".bin").stat().st_size
-    record = json.loads(bench.xml.with_name("provenance.json").read_text())
+    assert b'element_type="i8"' in quantized.pair[0]
+    assert len(quantized.pair[1]) < quantized.fp32.with_suffix(".bin").stat().st_size
+    record = json.loads(quantized.xml.with_name("provenance.json").read_text())
     assert record["shift"]["shift_p50_px"] == displacement.shift_p50_px
     assert (record["shift"]["calibration_photos"], record["shift"]["measured_photos"]) == (6, 3)
 
@@ -71,9 +70,8 @@ def test_the_reported_displacement_is_that_of_the_published_ir(bench):
     assert displacement.shift_p50_px == pytest.approx(np.median(moved), rel=1e-3)
 
 
-def test_the_events_of_a_quantization(bench):
-    bench = bench()
-    bench.quantize()
+def test_the_events_of_a_quantization(quantized):
+    bench = quantized
     assert bench.of(QuantizationStarted) == [QuantizationStarted("seeker", ("FP16-INT8",), 6, 3)]
     assert [event.samples for event in bench.of(CalibrationProgress)][-1] == 6
     (measured,) = bench.of(DisplacementMeasured)

@@ -15,7 +15,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.utils import parse_wheel_filename
 
-from fakes.command import posezoo, posezoo_process
+from fakes.command import posezoo
 from fakes.waiting import HANG_S
 
 STAND_IN = "mediapipe-0.10.21+posezoo-py3-none-any.whl"
@@ -26,7 +26,7 @@ NOT_HERE = "is not in posezoo's stand-in for mediapipe: "
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("wheels")
-    written = posezoo_process("shims", "mediapipe", cwd=folder)
+    written = posezoo("shims", "mediapipe", cwd=folder)
     assert (written.returncode, written.stderr) == (0, "")
     first, second, use, warning = written.stdout.splitlines()
     assert (first, second) == (f"wheels/{POSEZOO}", f"wheels/{STAND_IN}")

@@ -40,11 +40,15 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path) -> Place:
+    return make_place(tmp_path)
+
+
+def make_place(root: Path) -> Place:
     pytest.importorskip("nncf", reason="needs nncf")
-    ir = seeker.write_ir(tmp_path / "models" / "public" / "seeker" / "FP32")
-    write_model(tmp_path / "registry", "seeker", seeker.model_yml(ir))
-    seeker.write_photos(tmp_path / "photos")
-    return Place(tmp_path)
+    ir = seeker.write_ir(root / "models" / "public" / "seeker" / "FP32")
+    write_model(root / "registry", "seeker", seeker.model_yml(ir))
+    seeker.write_photos(root / "photos")
+    return Place(root)
 
 
 def quantizer(*args: object) -> subprocess.CompletedProcess[str]:
@@ -71,9 +75,18 @@ def test_beside_the_fp32_ir_unless_another_folder_is_named(place):
     assert ended.stderr == ""
 
 
-def test_a_report_can_be_recorded(place, tmp_path):
-    file = tmp_path / "shift.json"
-    assert posezoo("quantize", "seeker", *place.flags, "--report", file).returncode == 0
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> tuple[Path, str]:
+    """The file of a report, and what was said when it was written."""
+    place = make_place(tmp_path_factory.mktemp("report"))
+    file = place.root / "shift.json"
+    ended = posezoo("quantize", "seeker", *place.flags, "--report", file, "--layers")
+    assert ended.returncode == 0, ended.stderr
+    return file, ended.stderr
+
+
+def test_a_report_can_be_recorded(place, report):
+    file, _ = report
     ended = posezoo("record", file, "--models_dir", place.root / "registry")
     assert ended.returncode == 0, ended.stderr
     (recorded,) = (place.root / "registry").rglob("measured.yml")
@@ -187,10 +200,10 @@ def test_a_model_whose_int8_loses_too_much_is_refused_with_the_figure(place):
     assert "Skipping seeker (quantization not supported)\nINT8 keeps 5 % of its AP." in ended.stdout
 
 
-def test_layers_are_shown_on_request(place):
-    ended = posezoo("quantize", "seeker", *place.flags, "--layers")
-    assert "the 2 of 2 layers with the most noise" in ended.stderr
-    assert [line.split()[0] for line in ended.stderr.splitlines() if "Convolution" in line] == [
+def test_layers_are_shown_on_request(report):
+    _, said = report
+    assert "the 2 of 2 layers with the most noise" in said
+    assert [line.split()[0] for line in said.splitlines() if "Convolution" in line] == [
         "stem",
         "head",
     ]

@@ -19,14 +19,19 @@ OUTPUTS = {
 }
 
 
-@pytest.fixture(params=OUTPUTS)
+@pytest.fixture(scope="module", params=OUTPUTS)
 def decoder(request):
     return request.param
 
 
-@pytest.fixture
-def estimator(tmp_path, decoder):
-    return load_ir(write_ir(tmp_path / "net.xml", OUTPUTS[decoder]))
+@pytest.fixture(scope="module")
+def xml(tmp_path_factory, decoder):
+    return write_ir(tmp_path_factory.mktemp("net") / "net.xml", OUTPUTS[decoder])
+
+
+@pytest.fixture(scope="module")
+def estimator(xml):
+    return load_ir(xml)
 
 
 @pytest.mark.parametrize(
@@ -63,9 +68,8 @@ def test_frames_of_every_shape_are_processed(estimator, decoder, shape):
 
 
 @pytest.mark.parametrize("scale", [1e-50, 1e-40])
-def test_outputs_that_are_not_finite_give_no_people(tmp_path, decoder, scale):
+def test_outputs_that_are_not_finite_give_no_people(xml, scale):
     """Black over nothing, which 1e-50 is in float32, is no number; grey over nothing is infinite."""
-    xml = write_ir(tmp_path / "net.xml", OUTPUTS[decoder])
     estimator = load_ir(xml, options=LoadOptions(scale=[scale]))
     for value in (0, 102):
         for pose in estimator(np.full((64, 96, 3), value, np.uint8)):

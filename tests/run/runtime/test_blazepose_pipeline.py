@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,10 @@ def photos(mirror):
 
 @pytest.fixture(scope="session")
 def load(blazepose_irs, compiled_networks):
-    """``load(**options)`` with options of the decoder; its networks are compiled once."""
+    """``load(**options)`` with options of the decoder: once with each, and its networks are compiled once."""
     runtime = RuntimeConfig(cache_dir=compiled_networks)
 
+    @cache
     def load_with(**options):
         return load_estimator(
             BLAZEPOSE, blazepose_irs, LoadOptions(runtime, decoder_options=options)
@@ -179,12 +181,12 @@ def test_colours_matter(estimator, photos):
 def test_a_large_photo_has_its_pose_at_the_large_places(estimator, photos):
     (small,) = estimator(photos["astronaut"])
     (large,) = estimator(
-        cv2.resize(photos["astronaut"], (4096, 4096), interpolation=cv2.INTER_CUBIC)
+        cv2.resize(photos["astronaut"], (2048, 2048), interpolation=cv2.INTER_CUBIC)
     )
-    assert moved(replace(large, keypoints=large.keypoints / 8), small) < 15
+    assert moved(replace(large, keypoints=large.keypoints / 4), small) < 15
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 5000, 3), (5000, 1), (6000, 8000), (2, 70000, 3)])
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 5000, 3), (5000, 1), (3000, 4000), (2, 70000, 3)])
 def test_images_of_any_size_are_processed(estimator, shape):
     assert estimator(np.full(shape, 80, np.uint8)) == []
 
@@ -288,7 +290,6 @@ def test_the_quarters_show_small_people(blazepose_irs, estimator, photos):
         assert np.array_equal(first.keypoints, alone.keypoints)
 
 
-@pytest.mark.slow
 def away(photo: np.ndarray, share: float, left: int = 0) -> np.ndarray:
     """A frame of 1024 x 512 with the photo, reduced to a share of its sides."""
     frame = np.full((512, 1024, 3), 127, np.uint8)
@@ -296,6 +297,11 @@ def away(photo: np.ndarray, share: float, left: int = 0) -> np.ndarray:
     height, width = reduced.shape[:2]
     frame[:height, left : left + width] = reduced
     return frame
+
+
+def leaving(photo: np.ndarray) -> list[np.ndarray]:
+    """Frames of a person who goes away from the camera."""
+    return [away(photo, share) for share in np.linspace(1, 0.3, 10)]
 
 
 def counts(stream) -> list[int]:
@@ -310,19 +316,20 @@ def sceptic(load):
 
 def test_a_person_who_becomes_too_small_for_the_detector_is_followed_in_a_video(sceptic, photos):
     assert sceptic.can_track
-    frames = [away(photos["astronaut"], share) for share in np.linspace(1, 0.3, 20)]
-    assert counts(sceptic.stream(frames))[-1] == 0
-    *_, (_, (pose,)) = sceptic.stream(frames, is_video=True)
+    frames = leaving(photos["astronaut"])
+    assert sceptic(frames[-1]) == []
+    # In the end she is expected where she was, and is not there.
+    ending = [away(photos["astronaut"], 0.3, left=700), frames[0]]
+    *_, last, gone, back = sceptic.stream([*frames, *ending], is_video=True)
+    (pose,) = last[1]
     x, y, _ = (0.3 * each for each in SEEN["astronaut"]["nose"])
     assert math.dist(place(pose, "nose"), (x, y)) < 10
-    # She is expected where she was, and is not there.
-    left = [*frames, away(photos["astronaut"], 0.3, left=700), frames[0]]
-    assert counts(sceptic.stream(left, is_video=True))[-2:] == [0, 1]
+    assert counts([gone, back]) == [0, 1]
 
 
 def test_frames_of_another_size_and_independent_images_are_processed_whole(sceptic, photos):
-    small = away(photos["astronaut"], 0.3)
-    frames = [away(photos["astronaut"], share) for share in np.linspace(1, 0.3, 20)]
+    frames = leaving(photos["astronaut"])
+    small = frames[-1]
     assert counts(sceptic.stream([*frames, small[:500]], is_video=True))[-1] == 0
     assert counts(sceptic.stream([*frames, small], detect_every=1))[-1] == 0
 

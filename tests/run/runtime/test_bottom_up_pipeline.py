@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fakes.people import likeness
+from fakes.scaling_irs import write_ir
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ImageError, InferenceError
 from posezoo.core.pipeline.get import get_irs
@@ -117,7 +118,7 @@ def test_the_embeddings_target_is_the_shorter_side_in_steps_of_32():
     assert fit.input_size(500, (640, 640)) == (512, 512)
 
 
-@pytest.mark.parametrize("size", [(5000, 1), (1, 5000), (70000, 2)])
+@pytest.mark.parametrize("size", [(5000, 1), (1, 5000)])
 def test_a_strip_of_pixels_does_not_fill_the_memory(estimators, size):
     for fit in (decoder.input_sizing for _, decoder in DECODERS.items()):
         assert max(fit.input_size(100, size)) <= 416
@@ -173,7 +174,7 @@ def test_a_frame_that_is_none_does_not_end_the_stream(estimators, photos):
 
 
 @pytest.mark.parametrize(("requests", "read"), [(1, 2), (2, 5)])
-def test_a_list_is_read_ahead_and_the_frames_of_a_camera_are_not(parts, photos, requests, read):
+def test_a_list_is_read_ahead_and_the_frames_of_a_camera_are_not(tmp_path, requests, read):
     class Photos(Sequence):
         def __init__(self):
             self.read = 0
@@ -185,10 +186,10 @@ def test_a_list_is_read_ahead_and_the_frames_of_a_camera_are_not(parts, photos, 
             if place >= len(self):
                 raise IndexError
             self.read += 1
-            return photos[0][0]
+            return np.zeros((48, 64, 3), np.uint8)
 
-    spec, irs = parts[OPENPOSE]
-    estimator = load_estimator(spec, irs, LoadOptions(RuntimeConfig(requests=requests)))
+    xml = write_ir(tmp_path / "tiny.xml", {"heatmaps": 19, "pafs": 38})
+    estimator = load_ir(xml, options=LoadOptions(RuntimeConfig(requests=requests)))
     listed, camera = Photos(), Photos()
     with estimator.stream(listed) as stream:
         next(stream)

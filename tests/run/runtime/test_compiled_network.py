@@ -42,6 +42,11 @@ def small_ir(tmp_path_factory):
     return xml, weights[:, :, 0, 0]
 
 
+@pytest.fixture(scope="module")
+def network(small_ir):
+    return CompiledNetwork(small_ir[0])
+
+
 @pytest.fixture
 def image():
     return np.random.default_rng(1).uniform(0, 255, (1, 8, 8, 3)).astype(np.float32)
@@ -53,9 +58,8 @@ def copied(xml: Path, folder: Path) -> Path:
     return folder / "small.xml"
 
 
-def test_outputs_come_by_name(small_ir, image):
-    xml, weights = small_ir
-    network = CompiledNetwork(xml)
+def test_outputs_come_by_name(small_ir, network, image):
+    _, weights = small_ir
     assert network.inputs == {"image": (1, 8, 8, 3)}
     assert network.outputs == {"sums": (1, 8, 8, 4), "double": (1, 8, 8, 3)}
     outputs = network({"image": image})
@@ -63,8 +67,7 @@ def test_outputs_come_by_name(small_ir, image):
     assert np.allclose(outputs["sums"], image @ weights.T, rtol=1e-4, atol=1e-3)
 
 
-def test_outputs_are_the_callers_own(small_ir, image):
-    network = CompiledNetwork(small_ir[0])
+def test_outputs_are_the_callers_own(network, image):
     first = network({"image": image})["double"]
     network({"image": image * 0})
     assert np.allclose(first, 2 * image)
@@ -139,8 +142,8 @@ def test_each_decoder_finds_outputs_that_openvino_merges_with_other_tensors(tmp_
     assert estimator.decoder == name and estimator(np.zeros((64, 64, 3), np.uint8)) == []
 
 
-def test_bytes_are_taken_for_numbers(small_ir, image):
-    outputs = CompiledNetwork(small_ir[0])({"image": image.astype(np.uint8)})
+def test_bytes_are_taken_for_numbers(network, image):
+    outputs = network({"image": image.astype(np.uint8)})
     assert np.array_equal(outputs["double"], 2 * np.floor(image))
 
 
@@ -174,9 +177,9 @@ def test_threads_do_not_get_one_anothers_results(small_ir, runtime):
         ({"image": np.zeros((8, 8, 3))}, "expected the shape 1x8x8x3, got 8x8x3"),
     ],
 )
-def test_inputs_that_do_not_fit_are_refused(small_ir, inputs, problem):
+def test_inputs_that_do_not_fit_are_refused(network, inputs, problem):
     with pytest.raises(InferenceError, match=problem):
-        CompiledNetwork(small_ir[0])(inputs)
+        network(inputs)
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def test_two_of_three_people_are_found(detector, photos):
 
 
 def test_boxes_are_in_the_image_the_surest_first_and_know_no_keypoints(detector, photos):
-    for photo, _ in photos:
+    for photo, _ in photos[:4]:
         boxes = detector(photo)
         height, width = photo.shape[:2]
         assert all(

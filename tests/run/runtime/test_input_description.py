@@ -110,7 +110,7 @@ def test_keypoints_of_geti_are_those_of_model_api(tmp_path, pictures, resize_typ
     assert "warning" not in said
 
 
-@pytest.mark.parametrize("resize_type", RESIZE_TYPES)
+@pytest.mark.parametrize("resize_type", ["standard", "fit_to_window_letterbox"])
 def test_boxes_of_geti_are_those_of_model_api(tmp_path, pictures, resize_type):
     info = stated(GETI_BOXES, resize_type)
     xml = write_stated(tmp_path / "b.xml", (416, 416), boxes((416, 416)), info)
@@ -125,9 +125,14 @@ def test_boxes_of_geti_are_those_of_model_api(tmp_path, pictures, resize_type):
     assert "warning" not in said
 
 
-@pytest.mark.parametrize("reverse", ["True", "NO"])
 @pytest.mark.parametrize(
-    ("layout", "element_type"), [("NCHW", np.float32), ("NHWC", np.float32), ("NHWC", np.uint8)]
+    ("layout", "element_type", "reverse"),
+    [
+        ("NCHW", np.float32, "True"),
+        ("NCHW", np.float32, "NO"),
+        ("NHWC", np.float32, "True"),
+        ("NHWC", np.uint8, "NO"),
+    ],
 )
 def test_layouts_types_and_colors_are_those_of_model_api(
     tmp_path, pictures, layout, element_type, reverse
@@ -274,9 +279,7 @@ def ultralytics_rule(picture, size, stride=32):
     return scale, np.add(inner, pads), np.array(begin)
 
 
-@pytest.mark.parametrize(
-    "size", [(320, 320), (640, 640), (1280, 1280), (500, 500), (384, 640)], ids=str
-)
+@pytest.mark.parametrize("size", [(320, 320), (500, 500), (384, 640)], ids=str)
 def test_a_dynamic_export_takes_images_of_its_imgsz(tmp_path, pictures, size):
     metadata = {**ULTRALYTICS, "imgsz": str([*size])}
     path = write_whole_input(tmp_path / "own.onnx", metadata)

