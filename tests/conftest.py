@@ -23,6 +23,7 @@ from fakes import fence, forks  # the fence before posezoo: it hides the tester'
 from fakes.fetch import Fetch
 from fakes.recorded_answers import RecordedAnswers
 from fakes.server import Server
+from fakes.when_used import compile_grammars_when_used
 from posezoo.core.declarations.model import Precision
 from posezoo.core.files.file_lock import lock_file
 from posezoo.core.layout import ModelLayout
@@ -39,6 +40,7 @@ SHARED = ROOT.parent / "shared"
 _connect = socket.socket.connect
 _getaddrinfo = socket.getaddrinfo
 FIRST_PAUSE_S = retries._FIRST_PAUSE_S
+compile_grammars_when_used()
 
 
 def _is_local(host: object) -> bool:

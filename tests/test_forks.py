@@ -4,8 +4,11 @@ seconds more, and nothing else shows it.
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,3 +39,60 @@ def test_a_child_is_a_copy_in_any_folder_and_inherits_what_a_process_would(
         os.close(descriptor)
     assert status["PPid"] != str(os.getpid())
     assert descriptors >= inherited
+
+
+SEEN = """
+import json, os, sys
+import posezoo
+seen = {"words": sys.argv[1:], "folder": os.getcwd(), "tested": os.environ["TESTED"], "name": __name__}
+print(json.dumps(seen))
+sys.stdout.flush()
+sys.stdin.readline()
+sys.exit("it ends")
+"""
+
+
+def test_a_program_has_its_words_its_folder_and_its_environment(tmp_path):
+    """Its exit code, too, and an error that is no number is printed."""
+    program = forks.Program(
+        [sys.executable, "-c", SEEN, "one", 2],
+        cwd=tmp_path,
+        env={**os.environ, "TESTED": "here"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    printed, errors = program.communicate("\n")
+    assert json.loads(printed) == {
+        "words": ["one", "2"],
+        "folder": str(tmp_path),
+        "tested": "here",
+        "name": "__main__",
+    }
+    assert (program.returncode, errors) == (1, "it ends\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_program_ends_by_the_signal_that_it_does_not_handle(number):
+    code = "import time; print('begun', flush=True); time.sleep(600)"
+    program = forks.Program([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert program.stdout.readline() == b"begun\n"
+    assert program.poll() is None
+    program.send_signal(number)
+    program.communicate()
+    assert program.returncode == -number
+
+
+def test_a_program_may_be_the_command_of_posezoo_or_a_file(tmp_path):
+    (tmp_path / "script.py").write_text("print(__file__)")
+    for words, printed in (
+        (("-m", "posezoo", "--version"), "posezoo "),
+        ((tmp_path / "script.py",), str(tmp_path / "script.py")),
+    ):
+        program = forks.Program(
+            [sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        output, errors = program.communicate()
+        assert output.startswith(printed)
+        assert (program.returncode, errors) == (0, "")

@@ -18,15 +18,15 @@ import yaml
 
 from fakes.command import omz_tool
 from fakes.founding import assert_ir_is_as_the_original, checkpoint_of, serve
+from fakes.own_registry import own_registry
 from fakes.server import Server
 from fakes.soak import soak
 from fakes.weights import conditioned, torch
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.sources import HttpSource
-from posezoo.core.registry import open_registry
 
 ROOT = Path(__file__).resolve().parents[1]
-REGISTRY = open_registry()
+REGISTRY = own_registry()
 
 # Those of 2026 are on Hugging Face, and have tests of their own.
 FOUNDING = [

@@ -3,6 +3,8 @@
 To import PyTorch takes such a child 2 s, and OpenVINO 0.5 s: more than the rest of what most tests let it do. A
 template imports them once, and is copied for each child of the tests' process and of its children. A copy has an
 environment, a folder, streams, a session and an exit code of its own.
+
+The same is offered for programs of tests: ``Program`` runs one in a copy of a Python that has imported posezoo.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import atexit
 import gc
 import json
 import os
+import runpy
 import select
 import signal
 import socket
@@ -19,6 +22,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -36,12 +40,24 @@ LIBRARIES = {
     ),
     ("posezoo.networks.pytorch_child", "main"): ("torch", "torch.onnx.utils", "onnx"),
 }
+#: What runs a ``Program``, and what most of them import.
+PROGRAM = ("fakes.forks", "run_program")
+LIBRARIES_OF_PROGRAMS = (
+    "requests",
+    "posezoo.cli.main",
+    "posezoo.cli.verbs.download",
+    "posezoo.core.download.http",
+    "posezoo.core.download.parallel_ranges",
+    "posezoo.omz.commands.downloader",
+)
 #: What must not be found first in a folder that a test adds to the import path.
 SHADOWED = ("numpy", "onnx", "openvino", "posezoo", "torch")
 #: As the children of the second kind have it.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 #: The options of a process that a copy heeds.
 OPTIONS = {"stdin", "stdout", "stderr", "env", "start_new_session", "pass_fds"}
+#: A program has these, too.
+OPTIONS_OF_PROGRAMS = {*OPTIONS, "cwd", "text", "encoding"}
 #: The streams, the folder, and others that a copy inherits.
 MOST_DESCRIPTORS = 32
 #: Coverage is measured in processes that are started, only Linux has names for sockets that are no files, and an
@@ -68,9 +84,19 @@ class Popen(subprocess.Popen):
         self._parent = os.getpid()
         self._command = args
         self._options = options
-        is_plain = not further and options.keys() <= OPTIONS
-        self._function = _function_of(args) if is_plain and ARE_COPIED else None
+        self._function = self._find_function(args, further, options) if ARE_COPIED else None
         super().__init__(args, *further, **options)
+
+    def _find_function(
+        self, command: object, further: Sequence[object], options: Mapping[str, object]
+    ) -> tuple[str, str] | None:
+        """What a copy of a template calls; None if the process is started."""
+        is_plain = not further and options.keys() <= OPTIONS
+        return _function_of(command) if is_plain else None
+
+    def _arguments(self) -> list[str]:
+        """What the function finds in ``sys.argv``: the import path."""
+        return [self._command[-1]]
 
     def _execute_child(self, *arguments: Any) -> None:
         if self._function is None:
@@ -80,7 +106,7 @@ class Popen(subprocess.Popen):
         ends = (pipes[0], pipes[3], pipes[5])
         streams = [number if end == -1 else end for number, end in enumerate(ends)]
         environment = self._options.get("env")
-        folder = os.open(".", os.O_PATH)
+        folder = os.open(self._options.get("cwd") or ".", os.O_PATH)
         inherited = list(self._options.get("pass_fds", ()))
         request = {
             "inherited": inherited,
@@ -88,7 +114,7 @@ class Popen(subprocess.Popen):
             "cores": sorted(os.sched_getaffinity(0)),
             "environment": dict(os.environ if environment is None else environment),
             "has_session": self._options.get("start_new_session", False),
-            "argument": self._command[-1],
+            "arguments": self._arguments(),
         }
         self._template = _connect(self._function)
         content = json.dumps(request).encode()
@@ -127,6 +153,62 @@ class Popen(subprocess.Popen):
             process, status = self._try_wait(os.WNOHANG)
             if process:
                 self._handle_exitstatus(status)
+
+
+class Program(Popen):
+    """A Python of a test's own that uses posezoo, started with ``sys.executable`` and ``-c CODE``, ``-m posezoo`` or a
+    file: a copy of a process that has imported posezoo.
+
+    It is for tests of several processes and of signals, which it heeds. It takes a tenth of the time of
+    ``subprocess.Popen``, which is for tests whose subject is the start of a process, or what it imports.
+    """
+
+    def __init__(self, command: list[object], **options: Any) -> None:
+        if not ARE_COPIED and not hasattr(sys, "is_foreign"):
+            from fakes.command import heed_interrupts
+
+            options["preexec_fn"] = heed_interrupts
+        super().__init__(list(map(str, command)), **options)
+
+    def _find_function(
+        self, command: Any, further: Sequence[object], options: Mapping[str, object]
+    ) -> tuple[str, str]:
+        assert command[0] == sys.executable, command
+        assert not further and options.keys() <= OPTIONS_OF_PROGRAMS, options
+        return PROGRAM
+
+    def _arguments(self) -> list[str]:
+        return self._command[1:]
+
+
+def run_program() -> int:
+    """Do what Python does with the words after its own name."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    _open_streams()
+    kind, *words = sys.argv[1:]
+    if kind == "-c":
+        sys.argv[:] = ["-c", *words[1:]]
+        exec(compile(words[0], "<string>", "exec"), {"__name__": "__main__"})
+    elif kind == "-m":
+        sys.argv[:] = words
+        sys.modules.pop(f"{words[0]}.__main__", None)
+        runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv[:] = [kind, *words]
+        sys.path.insert(0, str(Path(kind).parent))
+        runpy.run_path(kind, run_name="__main__")
+    return 0
+
+
+def _open_streams() -> None:
+    """Those of the template may be of another kind: a file has a position, and a terminal shows each line at once."""
+    sys.stdin = os.fdopen(0, "r", encoding="utf-8", closefd=False)
+    sys.stdout = os.fdopen(
+        1, "w", 1 if os.isatty(1) else -1, encoding="utf-8", errors="strict", closefd=False
+    )
+    sys.stderr = os.fdopen(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 def _umask() -> int:
@@ -205,7 +287,8 @@ def make_copies(owner: int, function: tuple[str, str]) -> None:
 
 
 def _import_libraries(function: tuple[str, str]) -> None:
-    for name in (function[0], *LIBRARIES[function]):
+    libraries = LIBRARIES_OF_PROGRAMS if function == PROGRAM else LIBRARIES[function]
+    for name in (function[0], *libraries):
         with suppress(ImportError):  # the copy says what is missing
             module = import_module(name)
             getattr(module, "import_openvino", int)()
@@ -223,6 +306,8 @@ def _copy_and_wait(connection: socket.socket, function: tuple[str, str]) -> NoRe
     if not copy:
         _become(request, descriptors[:4])
         _keep_only(dict(zip(request["inherited"], descriptors[4:], strict=True)), writing)
+        if function != PROGRAM:
+            sys.path[:] = json.loads(sys.argv[1])
         _run(function)
     for descriptor in (writing, *descriptors):
         os.close(descriptor)
@@ -248,8 +333,7 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> None:
         os.setsid()
     for target, stream in enumerate(streams):
         os.dup2(stream, target)
-    sys.argv[1:] = [request["argument"]]
-    sys.path[:] = json.loads(request["argument"])
+    sys.argv[1:] = request["arguments"]
 
 
 def _keep_only(inherited: dict[int, int], last: int) -> None:
@@ -275,14 +359,22 @@ def _run(function: tuple[str, str]) -> NoReturn:
     """Call the function, and end as Python does."""
     subprocess.Popen = Popen
     code = 1
+    is_interrupted = False
     try:
         code = getattr(sys.modules[function[0]], function[1])()
     except SystemExit as ended:
         code = ended.code
-    except BaseException:  # noqa: BLE001 Python shows it and ends
+        if isinstance(code, str):
+            sys.stderr.write(f"{code}\n")
+            code = 1
+    except BaseException as error:  # noqa: BLE001 Python shows it and ends
         traceback.print_exc()
+        is_interrupted = isinstance(error, KeyboardInterrupt)
     threading._shutdown()
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
+    if is_interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
     os._exit(code or 0)

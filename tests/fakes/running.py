@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import posezoo
+from fakes import forks
 from posezoo.core.declarations.model import SourceFile
 
 #: The folder of the posezoo that the tests import, which may be a changed copy of src.
@@ -16,6 +17,7 @@ SRC = Path(posezoo.__file__).resolve().parents[1]
 # One file fetched by a process of its own: address, folder, size, SHA-384.
 CHILD = """
 import signal, sys
+from functools import partial
 from pathlib import Path
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.options import DownloadOptions
@@ -25,18 +27,30 @@ from posezoo.core.declarations.sources import HttpSource
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
 url, folder, size, sha384 = sys.argv[1:]
 file = SourceFile("net.tflite", int(size), Digest("sha384", sha384), (HttpSource(url),))
-with DownloadContext("pose", DownloadOptions(None), print) as errand:
+with DownloadContext("pose", DownloadOptions(None), partial(print, flush=True)) as errand:
     download_file(file, Path(folder) / file.name, errand)
 print("requests" in sys.modules)
 """
 
 
 def start_child(file: SourceFile, folder: Path) -> subprocess.Popen[str]:
-    arguments = [str(file.sources[0]), str(folder), str(file.size), file.checksum.value]
+    """A copy of a process that has imported posezoo."""
+    return forks.Program(
+        _command(file, folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def start_child_afresh(file: SourceFile, folder: Path) -> subprocess.Popen[str]:
+    """A process with no imports but its own."""
     return subprocess.Popen(
-        [sys.executable, "-c", CHILD, *arguments],
-        env={**os.environ, "PYTHONPATH": str(SRC), "PYTHONUNBUFFERED": "1"},
+        _command(file, folder),
+        env={**os.environ, "PYTHONPATH": str(SRC)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def _command(file: SourceFile, folder: Path) -> list[str]:
+    arguments = [str(file.sources[0]), str(folder), str(file.size), file.checksum.value]
+    return [sys.executable, "-c", CHILD, *arguments]

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
     """Writes what stands twice twice, since our reader refuses aliases."""
 
     def ignore_aliases(self, data: object) -> bool:

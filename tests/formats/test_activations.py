@@ -59,21 +59,33 @@ def folder(tmp_path, monkeypatch):
 
 
 def run_onnx(image):
-    (result,) = onnxruntime.InferenceSession("net.onnx").run(None, {"data": image})
-    return result
+    """Each output by its name."""
+    session = onnxruntime.InferenceSession("net.onnx")
+    names = [port.name for port in session.get_outputs()]
+    return dict(zip(names, session.run(names, {"data": image}), strict=True))
 
 
-@pytest.mark.parametrize("name", FORMULAS)
-def test_an_activation_of_darknet_computes_its_formula(folder, name):
+def test_the_activations_of_darknet_compute_their_formulas(folder):
+    """One convolution for each, of which a last layer takes the channels."""
     net = DarknetNet(8, 8)
-    net.convolve(3, 4, size=1, activation=name, normalize=False)
+    net.convolve(3, 3, size=1, activation="linear", normalize=False)
+    for name in FORMULAS:
+        net.add("route", layers=0)
+        net.convolve(3, 4, size=1, activation=name, normalize=False)
+    net.add("route", layers=",".join(str(2 + 2 * number) for number in range(len(FORMULAS))))
     net.save(folder)
     assert main(["translate", "net.cfg", "net.weights", "-o", "net.onnx"]) == 0
     image = np.random.default_rng(1).normal(0, 3, (1, 3, 8, 8)).astype(np.float32)
-    bias, kernel = net.arrays
-    values = np.einsum("ock,ncj->noj", kernel[..., 0], image.reshape(1, 3, -1))
-    expected = FORMULAS[name](values.reshape(1, 4, 8, 8) + bias.reshape(1, 4, 1, 1))
-    np.testing.assert_allclose(run_onnx(image), expected, rtol=1e-4, atol=1e-5)
+    first, *branches = zip(net.arrays[::2], net.arrays[1::2], strict=True)
+    (computed,) = run_onnx(image).values()
+    parts = np.split(computed, len(FORMULAS), axis=1)
+    for name, part, branch in zip(FORMULAS, parts, branches, strict=True):
+        expected = FORMULAS[name](convolve(convolve(image, *first), *branch))
+        np.testing.assert_allclose(part, expected, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def convolve(image, bias, kernel):
+    return np.einsum("oc,nchw->nohw", kernel[..., 0, 0], image) + bias.reshape(1, -1, 1, 1)
 
 
 CAFFE = {
@@ -82,31 +94,26 @@ CAFFE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", CAFFE)
-def test_a_layer_of_caffe_computes_its_formula(folder, kind):
+#: Their parameters, too.
+CAFFE_FORMULAS = {
+    **{kind: (kind, "", FORMULAS[name]) for kind, name in CAFFE.items()},
+    "Swish of beta": ("Swish", "swish_param { beta: 1.7 }", lambda x: x * sigmoid(1.7 * x)),
+    "Clip": ("Clip", "clip_param { min: -0.5 max: 2 }", lambda x: np.clip(x, -0.5, 2)),
+}
+
+
+def test_the_activations_of_caffe_compute_their_formulas(folder):
     net = CaffeNet((1, 3, 8, 8))
-    net.add(kind, "data", "out")
+    for name, (kind, parameters, _) in CAFFE_FORMULAS.items():
+        net.add(kind, "data", f"the {name}", parameters)
     net.save(folder)
     assert main(["translate", "net.prototxt", "net.caffemodel", "-o", "net.onnx"]) == 0
     image = net.draw(1, 3, 8, 8) * 3
-    expected = FORMULAS[CAFFE[kind]](image)
-    np.testing.assert_allclose(run_onnx(image), expected, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("kind", "parameters", "formula"),
-    [
-        ("Swish", "swish_param { beta: 1.7 }", lambda x: x * sigmoid(1.7 * x)),
-        ("Clip", "clip_param { min: -0.5 max: 2 }", lambda x: np.clip(x, -0.5, 2)),
-    ],
-)
-def test_a_parameter_of_a_layer_of_caffe_counts(folder, kind, parameters, formula):
-    net = CaffeNet((1, 3, 8, 8))
-    net.add(kind, "data", "out", parameters)
-    net.save(folder)
-    assert main(["translate", "net.prototxt", "net.caffemodel", "-o", "net.onnx"]) == 0
-    image = net.draw(1, 3, 8, 8) * 3
-    np.testing.assert_allclose(run_onnx(image), formula(image), rtol=1e-4, atol=1e-5)
+    computed = run_onnx(image)
+    for name, (_, _, formula) in CAFFE_FORMULAS.items():
+        expected = formula(image)
+        actual = computed[f"the {name}"]
+        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
 @pytest.mark.parametrize("kind", ["Stair", "Relu", "HardSwish with a parameter"])

@@ -15,6 +15,7 @@ import posezoo
 from conftest import by_digest
 from fakes.command import posezoo as posezoo_command
 from fakes.dots import dots_network
+from fakes.own_registry import own_registry
 from posezoo.core.declarations.model import (
     TRACKING,
     WHOLE_IMAGE,
@@ -30,7 +31,7 @@ from posezoo.core.errors import DownloadError, InferenceError, UnknownModelError
 from posezoo.core.events import WarningIssued
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
-from posezoo.core.registry import builtin_models_dir, open_registry
+from posezoo.core.registry import builtin_models_dir
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import DEFAULT_DETECTOR, DEFAULT_MODEL, read_settings, to_settings
@@ -163,7 +164,7 @@ def test_if_the_host_of_a_detector_is_dead_the_default_one_finds_the_people(npm_
 
 DECLARE_ANOTHER_DETECTOR = [
     spec
-    for spec in open_registry().select(None).models
+    for spec in own_registry().select(None).models
     if spec.people is not None and spec.people.photo != DEFAULT_DETECTOR
 ]
 OF_HANDS_OR_FACES = {"palm-detection-full", "palm-detection-lite", "face-detection-short"}

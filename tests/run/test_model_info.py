@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from fakes.model_api import FRAMES, SIMCC, SIZE, convert_simcc, simcc_network, simcc_spec
+from fakes.own_registry import own_registry
 from fakes.soak import soak_repeated
 from posezoo.core.declarations.model import (
     OWN_CHECKPOINT,
@@ -24,7 +25,6 @@ from posezoo.core.ir.model_description import ModelDescription
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.ir.provenance import conversion_key
 from posezoo.core.plugins import Hook
-from posezoo.core.registry import open_registry
 from posezoo.export.decoded.decoding_options import with_decoding
 from posezoo.run.model_info import build_model_info
 from posezoo.run.model_procs import find_labels, find_model_proc
@@ -52,7 +52,7 @@ def model_with(decoder: Decoder, tmp_path, *outputs: Output, **changes):
 # --- every model
 
 
-REGISTRY = open_registry()
+REGISTRY = own_registry()
 OWN = {spec.full_name: spec for names in (None, ["*@*"]) for spec in REGISTRY.select(names).models}
 #: It finds no poses: mp.solutions.holistic finds the crop of a hand with it.
 del OWN["hand-recrop"]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import heed_interrupts, posezoo_process
+from fakes.command import heed_interrupts, posezoo, posezoo_process
 from fakes.dask import Cluster
 from fakes.items import children_of
 from fakes.network import network
@@ -269,7 +269,7 @@ def test_the_end_of_the_scheduler_is_one_line(zoo):
 
 @pytest.mark.parametrize("value", ["local:0", "local:x", "somewhere", "tcp://host", ""])
 def test_another_value_is_refused_with_what_is_expected(value):
-    ended = posezoo_process("get", "--all", f"--cluster={value}")
+    ended = posezoo("get", "--all", f"--cluster={value}")
     assert ended.returncode == 2
     assert "expected local, local:N" in ended.stderr
 

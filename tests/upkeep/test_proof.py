@@ -11,6 +11,7 @@ import pytest
 
 from fakes.founding import assert_ir_is_as_the_original, assert_peaks_are_the_same
 from fakes.generated_models import generate
+from fakes.own_registry import own_registry
 from fakes.publishers import Publishers, host_of, publishers_of
 from fakes.soak import soak_repeated
 from fakes.weights import conditioned
@@ -19,7 +20,7 @@ from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import builtin_models_dir, open_registry
 from posezoo.run.measured import load_measurements, read_measured
 
-MODELS = open_registry().select(None).models
+MODELS = own_registry().select(None).models
 GLUON = "mobile_pose_mobilenetv3_small"
 #: To convert them takes a tenth of the time, in tests of what is the same for all models.
 NANO, YOLOX = "rtmdet-nano", "yolox-nano-coco"

@@ -22,7 +22,7 @@ from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.omz import mo_ports
 
-FP16 = Precision.FP16
+FP32 = Precision.FP32
 IMAGE = Input("image", (1, HEIGHT, WIDTH, 3), "NHWC", ColorOrder.RGB, MEAN, SCALE, True)
 
 
@@ -55,10 +55,14 @@ def test_a_declared_inner_tensor_becomes_an_output(tmp_path):
     outputs = (Output("pafs", ()), Output("features", (1, 4, HEIGHT, WIDTH), "NCHW"))
     spec = spec_of(content, tmp_path, outputs=outputs)
     layout = downloaded(spec, content, tmp_path)
-    model = import_openvino().Core().read_model(convert_model(spec, layout).irs[FP16])
+    model = (
+        import_openvino()
+        .Core()
+        .read_model(convert_model(spec, layout, precisions=[FP32]).irs[FP32])
+    )
     assert [port.any_name for port in model.outputs] == ["pafs", "features"]
     assert str(model.output("features").node.layout) == "[N,C,H,W]"
-    assert "reading the original" in layout.provenance_path(spec, FP16).read_text()
+    assert "reading the original" in layout.provenance_path(spec, FP32).read_text()
 
 
 def test_an_inner_tensor_in_another_shape_is_refused(tmp_path):
@@ -76,7 +80,11 @@ def test_tensorflows_tensors_can_be_named_by_their_operation(tmp_path):
         outputs = tuple(Output(f"{name}{suffix}", OUTPUT_SHAPE) for name in ("pafs", "heatmaps"))
         spec = spec_of(content, tmp_path, inputs=(image,), outputs=outputs)
         layout = downloaded(spec, content, tmp_path)
-        model = import_openvino().Core().read_model(convert_model(spec, layout).irs[FP16])
+        model = (
+            import_openvino()
+            .Core()
+            .read_model(convert_model(spec, layout, precisions=[FP32]).irs[FP32])
+        )
         assert f"image{suffix}" in model.input().names
         assert [f"pafs{suffix}" in port.names for port in model.outputs] == [True, False]
 
@@ -99,7 +107,7 @@ def test_a_network_gets_another_shape_if_model_yml_says_that_it_is_reshaped(tmp_
     model = (
         import_openvino()
         .Core()
-        .read_model(convert_model(spec, layout, precisions=[FP16]).irs[FP16])
+        .read_model(convert_model(spec, layout, precisions=[FP32]).irs[FP32])
     )
     assert str(model.input().partial_shape) == f"[1,{'?' if height < 0 else height},{WIDTH},3]"
 
@@ -155,7 +163,7 @@ def test_an_open_size_takes_the_declared_one_or_stays_open(tmp_path, kind):
         model = (
             import_openvino()
             .Core()
-            .read_model(convert_model(spec, layout, precisions=[FP16]).irs[FP16])
+            .read_model(convert_model(spec, layout, precisions=[FP32]).irs[FP32])
         )
         assert str(model.input().partial_shape) == text(height, 3)
         # OpenVINO knows that there will be one row at least.
@@ -166,7 +174,11 @@ def test_an_undeclared_open_size_is_checked_at_a_usual_size(tmp_path):
     content = network("onnx", open_sizes=True)
     spec = spec_of(content, tmp_path, inputs=(), outputs=())
     layout = downloaded(spec, content, tmp_path)
-    model = import_openvino().Core().read_model(convert_model(spec, layout).irs[FP16])
+    model = (
+        import_openvino()
+        .Core()
+        .read_model(convert_model(spec, layout, precisions=[FP32]).irs[FP32])
+    )
     assert str(model.input().partial_shape) == f"[1,3,?,{WIDTH}]"
 
 
@@ -176,7 +188,7 @@ def test_a_model_that_declares_no_ports_keeps_the_network_as_it_is(tmp_path):
     model = (
         import_openvino()
         .Core()
-        .read_model(convert_model(spec, layout, precisions=[FP16]).irs[FP16])
+        .read_model(convert_model(spec, layout, precisions=[FP32]).irs[FP32])
     )
     assert [port.any_name for port in model.outputs] == ["heatmaps", "pafs"]
     assert not [

@@ -30,7 +30,8 @@ from posezoo.core.events import SelfCheckPassed, StepStarted, WarningIssued
 DETECTOR = "4c90f7348ab99aff5b7b9290d6b4d0336a7fc8540dbc93e5d2708545a2f05f7fef22870a5e59cd75734f5c8d0a46a95b"
 DETECTOR_BIT = (2_958_379, 7)
 
-pytestmark = pytest.mark.usefixtures("no_copies")
+#: As users have it, and not as a copy, which most tests take: there is no difference but in time.
+with_a_process_of_users = pytest.mark.usefixtures("no_copies")
 
 
 def write_registry(folder: Path, **contents: bytes) -> Path:
@@ -45,7 +46,7 @@ def write_registry(folder: Path, **contents: bytes) -> Path:
     return folder / "models"
 
 
-def run(folder: Path, *words: object):
+def run(folder: Path, *words: object, command=command):
     places = (
         "--models_dir",
         folder / "models",
@@ -81,6 +82,7 @@ def crash_in_step(step, *, listener):
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
+@with_a_process_of_users
 @pytest.mark.parametrize("step", ["", "running the IR on the CPU for the self-check"])
 def test_an_error_says_what_crashed(step):
     reported = []
@@ -113,19 +115,20 @@ def test_a_file_that_changed_after_its_download_is_never_parsed(tmp_path):
     downloaded.write_bytes(attack.ljust(len(right), b"\0"))
     os.utime(downloaded, ns=(changed_ns, changed_ns))
     convert = ("convert", "net", "--precisions", "FP32", *folders)
-    refused = command(*convert)
+    refused = posezoo_here(*convert)
     assert refused.returncode == 1
     assert "net.tflite: its digest differs from the one in model.yml" in refused.stderr
     assert "reading it failed" not in refused.stderr
     downloaded.write_bytes(right)
-    assert command(*convert).returncode == 0
+    assert posezoo_here(*convert).returncode == 0
 
 
 def test_a_draft_of_such_a_file_is_an_error(tmp_path):
     write_registry(tmp_path, other=network("tflite"))
     source = tmp_path / "mine.tflite"
     source.write_bytes(crashing_network("SIGFPE"))
-    ended = run(tmp_path, "new", "mine", "--from", f"file://{source}", "--license", "MIT")
+    words = ("new", "mine", "--from", f"file://{source}", "--license", "MIT")
+    ended = run(tmp_path, *words, command=posezoo_here)
     assert ended.returncode == 1
     assert "mine.tflite: reading it failed: its process was ended by SIGFPE" in ended.stderr
     assert not (tmp_path / "models" / "public" / "mine").exists()
@@ -144,6 +147,7 @@ def test_the_stand_in_for_model_optimizer_reports_such_a_file(tmp_path):
 
 
 @pytest.mark.slow
+@with_a_process_of_users
 def test_the_python_api_raises_one_error_and_works_on(tmp_path, monkeypatch):
     models = write_registry(tmp_path, broken=crashing_network("SIGFPE"), good=network("tflite"))
     monkeypatch.chdir(tmp_path)
@@ -215,6 +219,7 @@ def no_reader(monkeypatch):
     reader_process._pool().close()
 
 
+@with_a_process_of_users
 def test_a_process_that_was_started_early_serves_the_first_call(no_reader):
     start_reader_process()
     children = children_of(os.getpid())

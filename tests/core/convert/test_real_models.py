@@ -201,6 +201,7 @@ def test_the_detectors_published_fp16_int8_runs_and_is_known_to_be_broken(zoo, s
     assert sum(len(detections(network, read_image(path))) for path in photos) > 100
 
 
+@pytest.mark.slow
 def test_a_converted_model_is_up_to_date_the_second_time(zoo):
     made(zoo, "tf-pose-mobilenet-v2-small", FP32)
     spec = zoo.registry.find("tf-pose-mobilenet-v2-small")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import NamedTuple
 
 import pytest
 
 from fakes.bad_files import ALL
+from fakes.command import posezoo
 from fakes.server import Server
 from fakes.waiting import HANG_S
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
@@ -32,22 +32,9 @@ sys.exit(code)
 """
 
 
-class Run(NamedTuple):
-    code: int
-    errors: list[str]
-    peak_mib: float
-
-
-@pytest.fixture
-def posezoo(tmp_path):
-    def run(*args: object) -> Run:
-        ended = subprocess.run(
-            [sys.executable, "-c", SCRIPT, *map(str, args)], cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S
-        )  # fmt: skip
-        peak_kib = int((tmp_path / "measured").read_text())
-        return Run(ended.returncode, ended.stderr.splitlines(), peak_kib / 1024)
-
-    return run
+def errors_of(ended: subprocess.CompletedProcess[str]) -> list[str]:
+    """The lines of its errors, without the hints."""
+    return [line for line in ended.stderr.splitlines() if not line.startswith("  hint:")]
 
 
 @pytest.fixture
@@ -65,21 +52,34 @@ def root(tmp_path):
     return tmp_path / "models"
 
 
-@pytest.mark.parametrize("name", REPRESENTATIVE)
-def test_a_bad_file_is_one_line_in_a_small_process(name, root, posezoo):
-    write_model(root, "bad", ALL[name].content)
-    ran = posezoo("list", "--models_dir", root)
-    assert ran.code == 1
-    lines = [line for line in ran.errors if not line.startswith("  hint:")]
-    assert len(lines) == 1
-    assert lines[0].startswith(f"error: {root}/public/bad/model.yml:")
-    assert ALL[name].problem in lines[0]
-    assert all(line.isprintable() for line in ran.errors)
-    assert ran.peak_mib < MOST_MIB
+def test_each_bad_file_is_one_line_in_a_small_process(root, tmp_path):
+    folders = {name: f"bad{number}" for number, name in enumerate(REPRESENTATIVE)}
+    for name, folder in folders.items():
+        write_model(root, folder, ALL[name].content)
+    ended = subprocess.run(
+        [sys.executable, "-c", SCRIPT, "list", "--models_dir", root],
+        cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    lines = errors_of(ended)
+    assert len(lines) == len(folders)
+    for name, folder in folders.items():
+        (line,) = (each for each in lines if f"{root}/public/{folder}/model.yml:" in each)
+        assert ALL[name].problem in line
+    assert all(line.isprintable() for line in ended.stderr.splitlines())
+    assert int((tmp_path / "measured").read_text()) / 1024 < MOST_MIB
+
+
+def test_a_bad_file_alone_is_an_error(root):
+    write_model(root, "bad", ALL["null"].content)
+    ended = posezoo("list", "--models_dir", root)
+    assert ended.returncode == 1
+    (line,) = errors_of(ended)
+    assert line.startswith(f"error: {root}/public/bad/model.yml:")
 
 
 @pytest.mark.slow
-def test_the_bad_one_selected_fails_before_any_request(root, posezoo, server: Server):
+def test_the_bad_one_selected_fails_before_any_request(root, server: Server):
     server.serve("net.tflite", b"net")
     file = {
         "name": "net.tflite",
@@ -92,41 +92,44 @@ def test_the_bad_one_selected_fails_before_any_request(root, posezoo, server: Se
         ran = posezoo(
             "download", *selection, "--models_dir", root, "--output_dir", root.parent / "out"
         )
-        assert ran.code == 1
-        assert any("96 hex digits" in line for line in ran.errors)
+        assert ran.returncode == 1
+        assert any("96 hex digits" in line for line in errors_of(ran))
     assert server.requests == []
 
 
-def test_a_good_one_beside_it_works(root, posezoo):
+def test_a_good_one_beside_it_works(root):
     write_model(root, "bad", "files: [")
     ran = posezoo("download", "good", "--models_dir", root, "--output_dir", root.parent / "out")
-    assert ran.code == 0
+    assert ran.returncode == 0
     assert (root.parent / "out" / "public" / "good" / "net.tflite").read_bytes() == b"net"
-    assert not [line for line in ran.errors if "model.yml" in line]
+    assert not [line for line in errors_of(ran) if "model.yml" in line]
 
 
-@pytest.mark.parametrize("folder", ["a\nb", "a\x1b[2Jb", "\u202egnp", "a b", "CON", "x" * 200])
-def test_a_folder_with_an_unsafe_name_is_told_harmlessly(root, posezoo, folder):
-    write_model(root, folder, model_yml())
-    ran = posezoo("list", "--models_dir", root)
-    assert ran.code == 1
-    assert "is not a model name" in ran.errors[0]
-    assert all(line.isprintable() for line in ran.errors)
+def test_folders_with_unsafe_names_are_told_harmlessly(root):
+    folders = ["a\nb", "a\x1b[2Jb", "\u202egnp", "a b", "CON", "x" * 200]
+    for folder in folders:
+        write_model(root, folder, model_yml())
+    ended = posezoo("list", "--models_dir", root)
+    assert ended.returncode == 1
+    lines = errors_of(ended)
+    assert len(lines) == len(folders)
+    assert all("is not a model name" in line for line in lines)
+    assert all(line.isprintable() for line in ended.stderr.splitlines())
 
 
-def test_one_name_in_both_families_is_told_and_neither_is_used(root, posezoo):
+def test_one_name_in_both_families_is_told_and_neither_is_used(root):
     write_model(root, "twin", model_yml(), family="public")
     write_model(root, "twin", model_yml(), family="intel")
     ran = posezoo("info", "twin", "--models_dir", root)
-    assert ran.code == 1
-    assert f"the name twin is also used by {root}/intel/twin/model.yml" in ran.errors[0]
-    assert posezoo("info", "good", "--models_dir", root).code == 0
+    assert ran.returncode == 1
+    assert f"the name twin is also used by {root}/intel/twin/model.yml" in errors_of(ran)[0]
+    assert posezoo("info", "good", "--models_dir", root).returncode == 0
 
 
-def test_one_part_in_two_composites_is_told(root, posezoo):
+def test_one_part_in_two_composites_is_told(root):
     for composite in ("one", "two"):
         write_composite(root, composite, ["part"])
         write_model(root, f"{composite}/part", model_yml())
     ran = posezoo("list", "--models_dir", root)
-    assert ran.code == 1
-    assert "the name part is also used by" in ran.errors[0]
+    assert ran.returncode == 1
+    assert "the name part is also used by" in errors_of(ran)[0]

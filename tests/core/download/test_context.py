@@ -14,9 +14,11 @@ import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from fakes import forks
 from fakes.command import posezoo
 from fakes.files import declared, model
 from fakes.waiting import HANG_S
@@ -45,25 +47,22 @@ def declare(zoo: Path, server, count: int, **faults: object) -> None:
         write_model(zoo / "models", name, model_yml(files=[{**entry, "source": url}]))
 
 
-def script(zoo: Path, *more: object, **options: object) -> subprocess.CompletedProcess[str]:
+def script(
+    zoo: Path, *more: object, start: type[subprocess.Popen[str]] = forks.Program, **options: Any
+) -> subprocess.CompletedProcess[str]:
     command = [
         sys.executable,
-        DOWNLOADER,
+        str(DOWNLOADER),
         "--all",
         "--models_dir",
-        zoo / "models",
+        str(zoo / "models"),
         "--output_dir",
-        zoo,
-        *more,
+        str(zoo),
+        *map(str, more),
     ]
-    return subprocess.run(
-        [str(word) for word in command],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        **options,
-    )
+    ended = start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    output, errors = ended.communicate(timeout=60)
+    return subprocess.CompletedProcess(command, ended.returncode, output, errors)
 
 
 def test_the_files_of_one_model_come_at_once(server, tmp_path):
@@ -98,7 +97,8 @@ def test_few_handles_are_enough(server, tmp_path):
     def few_handles() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48))
 
-    ended = script(tmp_path, "-j", 8, "--cache_dir", tmp_path / "cache", preexec_fn=few_handles)
+    more = ("-j", 8, "--cache_dir", tmp_path / "cache")
+    ended = script(tmp_path, *more, start=subprocess.Popen, preexec_fn=few_handles)
     assert ended.returncode == 0, ended.stderr
     assert "open files" not in ended.stderr
 
@@ -251,7 +251,7 @@ def test_a_terminal_shows_a_bar_for_each_file(server, tmp_path):
         "--cache_dir",
         tmp_path / "c",
     ]
-    child = subprocess.Popen(list(map(str, command)), stderr=terminal, stdout=subprocess.DEVNULL)
+    child = forks.Program(list(map(str, command)), stderr=terminal, stdout=subprocess.DEVNULL)
     os.close(terminal)
     said = b""
     try:

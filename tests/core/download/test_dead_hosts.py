@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from fakes.own_registry import own_registry
 from fakes.publishers import host_of, publishers_of
 from fakes.soak import soak_repeated
 from posezoo.core.declarations.model import ModelSpec
-from posezoo.core.registry import open_registry
 
-MODELS = open_registry().select(None).models
+MODELS = own_registry().select(None).models
 
 
 def hosts_of(spec: ModelSpec) -> list[set[str]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes import forks
 from fakes.waiting import HANG_S
 from posezoo.core.files.file_record import (
     FileRecord,
@@ -34,7 +35,7 @@ for number in range(int(sys.argv[3])):
 
 def start_writer(path: Path, section: str, times: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", WRITE, str(path), section, str(times)]
-    writer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    writer = forks.Program(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert writer.stdout is not None
     assert writer.stdout.readline() == b"ready\n"
     return writer

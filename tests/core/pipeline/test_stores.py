@@ -251,7 +251,8 @@ def test_a_second_mirror_writer_keeps_the_models_of_the_first(s3, zoo, machine, 
     ],
     ids=lambda words: words[0],
 )
-def test_commands_that_need_local_folders_say_so(s3, zoo, machine, words, monkeypatch):
+def test_commands_that_need_local_folders_say_so(zoo, machine, words, monkeypatch):
+    """They do not ask the store, which is not there."""
     if "--models_dir" not in words and words[0] != "dataset":
         monkeypatch.setenv("POSEZOO_MODELS_DIR", str(zoo))
     done = posezoo(*words)
