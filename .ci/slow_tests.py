@@ -114,10 +114,16 @@ def slow_tests() -> dict[str, str]:
     }
 
 
+@cache
+def page_texts() -> dict[Path, str]:
+    """The text of each page."""
+    return {page: page.read_text("utf-8") for page in PAGES}
+
+
 def tests_with(pattern: str) -> set[str]:
     """Those whose text has it; of DOCS, those of pages whose text has it."""
     files = {name for name, text in slow_tests().items() if re.search(pattern, text)}
-    pages = [page for page in PAGES if re.search(pattern, page.read_text("utf-8"))]
+    pages = [page for page, text in page_texts().items() if re.search(pattern, text)]
     return (files - {DOCS}).union(*map(tests_of_page, pages))
 
 

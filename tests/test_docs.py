@@ -287,18 +287,18 @@ def test_the_commands_of_the_supply_chain_page_run_as_pasted_and_in_their_order(
     )
 
 
-def test_the_python_of_the_readme_runs_as_pasted(desk, mirror):
+def test_the_python_of_the_readme_runs_as_pasted(used_desk, mirror):
     (code,) = blocks(ROOT / "README.md", "python")
     ended = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=desk,
-        env=environ_of(desk, mirror),
+        cwd=used_desk,
+        env=environ_of(used_desk, mirror),
         capture_output=True,
         text=True,
         timeout=120,
     )
     assert ended.returncode == 0, ended.stderr
-    assert (desk / "poses.jpg").is_file()
+    assert (used_desk / "poses.jpg").is_file()
 
 
 def test_the_readme_names_make_verbs_that_exist():

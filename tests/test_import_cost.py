@@ -59,29 +59,38 @@ def test_the_importer_of_a_heavy_package_is_named():
     )
 
 
-@pytest.mark.parametrize(
-    "args",
-    [
+def in_turn(commands: list[list[str]], wrong: str = "()") -> str:
+    """Code that runs the commands in one process. After each, the expression ``wrong`` has to be empty.
+
+    What one of them imports stays imported: if nothing is there at the end, none of them has imported it.
+    """
+    return f"""
+import sys
+from posezoo.cli.main import main
+for args in {commands!r}:
+    try: main(args)
+    except SystemExit: pass
+    wrong = {wrong}
+    assert not wrong, (args, wrong)
+"""
+
+
+def test_these_commands_import_nothing_heavy():
+    commands = [
         *(["--help"], ["--version"], ["list"], ["info", "--all"], ["plan", "--all"]),
         *(["get", "--help"], ["quantize", "--help"], ["export", "--help"]),
-    ],
-)
-def test_these_commands_import_nothing_heavy(args):
-    run = f"from posezoo.cli.main import main\ntry: main({args!r})\nexcept SystemExit: pass"
-    assert imported(run) == set()
+    ]
+    assert imported(in_turn(commands)) == set()
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "export"])
-def test_the_help_of_a_verb_reads_no_yaml(verb):
-    code = f"from posezoo.cli.main import main\ntry: main([{verb!r}, '--help'])\nexcept SystemExit: pass"
-    assert imported(f"{code}\nassert 'yaml' not in sys.modules") == set()
+def test_the_help_of_a_verb_reads_no_yaml():
+    helps = [[verb, "--help"] for verb in VERBS if verb != "export"]
+    assert imported(in_turn(helps, '{"yaml"} & sys.modules.keys()')) == set()
 
 
-@pytest.mark.parametrize("args", [["--help"], ["--version"], [], ["fly"]])
-def test_the_help_of_all_verbs_imports_none_of_them(args):
-    code = f"from posezoo.cli.main import main\ntry: main({args!r})\nexcept SystemExit: pass"
+def test_the_help_of_all_verbs_imports_none_of_them():
     also = "{name for name in sys.modules if name.startswith(('posezoo.core.declarations', 'posezoo.core.settings', 'posezoo.cli.verbs.'))}"
-    assert imported(f"{code}\nassert not {also}, {also}") == set()
+    assert imported(in_turn([["--help"], ["--version"], [], ["fly"]], also)) == set()
 
 
 def test_the_modules_of_source_types_import_nothing_heavy():

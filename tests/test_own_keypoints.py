@@ -386,23 +386,28 @@ def test_an_openpose_ir_with_its_decoder_finds_what_the_decoder_finds(tmp_path):
         assert np.allclose(one.keypoints, other.keypoints, atol=1)
 
 
-def test_what_cannot_be_run_is_refused_before_it_is_converted(tmp_path):
+@pytest.fixture(scope="module")
+def limbless(tmp_path_factory) -> Path:
+    """Weights of a bottom-up network, which do not say what its limbs are."""
     network = build_network("lightweight_openpose", **NETWORKS["lightweight_openpose"])
-    torch.save(network.state_dict(), tmp_path / "mine.pth")
-    refused = posezoo("run", tmp_path / "mine.pth", "--output", tmp_path / "run")
+    path = tmp_path_factory.mktemp("limbless") / "mine.pth"
+    torch.save(network.state_dict(), path)
+    return path
+
+
+def test_what_cannot_be_run_is_refused_before_it_is_converted(limbless, tmp_path):
+    refused = posezoo("run", limbless, "--output", tmp_path / "run")
     assert refused.returncode == 1 and "their limbs are unknown; --skeleton FILE" in refused.stderr
     assert "self-check" not in refused.stderr
     (tmp_path / "short.yml").write_text("keypoints: [a, b]\nlimbs: [[a, c]]\n")
-    refused = posezoo("run", tmp_path / "mine.pth", "--skeleton", tmp_path / "short.yml")
+    refused = posezoo("run", limbless, "--skeleton", tmp_path / "short.yml")
     assert "short.yml:2:13: limbs[0][1]: expected one of a, b, got 'c'" in refused.stderr
 
 
 def test_convert_refuses_weights_whose_limbs_are_unknown_and_says_that_others_are_numbered(
-    checkpoint, tmp_path
+    checkpoint, limbless, tmp_path
 ):
-    network = build_network("lightweight_openpose", **NETWORKS["lightweight_openpose"])
-    torch.save(network.state_dict(), tmp_path / "mine.pth")
-    own = ("--network", "lightweight_openpose", "--checkpoint", tmp_path / "mine.pth")
+    own = ("--network", "lightweight_openpose", "--checkpoint", limbless)
     refused = posezoo("convert", *own, "--model_name", "lop", "--weights_dir", tmp_path / "ir")
     assert refused.returncode == 1 and "their limbs are unknown; --skeleton FILE" in refused.stderr
     assert not (tmp_path / "ir").exists()
@@ -412,16 +417,14 @@ def test_convert_refuses_weights_whose_limbs_are_unknown_and_says_that_others_ar
     assert f"warning: {NETWORK}: its 12 keypoints are only numbered" in planned.stderr
 
 
-def test_demo_and_get_take_a_skeleton_only_with_a_file_of_ones_own(tmp_path):
+def test_demo_and_get_take_a_skeleton_only_with_a_file_of_ones_own(limbless, tmp_path):
     chosen = ("--skeleton", "coco-17", "-i", SAMPLE_PHOTOS[0], "-no_show")
     refused = posezoo("demo", *chosen)
     assert refused.returncode == 2 and "requires a checkpoint or an IR" in refused.stderr
     with pytest.raises(PosezooError, match="only for a checkpoint"):
         posezoo_package.get("hrnet-w32", skeleton="coco-17", weights_dir=tmp_path, listener=None)
     assert not list(tmp_path.iterdir())
-    network = build_network("lightweight_openpose", **NETWORKS["lightweight_openpose"])
-    torch.save(network.state_dict(), tmp_path / "mine.pth")
-    refused = posezoo("demo", "-m", tmp_path / "mine.pth", *chosen)
+    refused = posezoo("demo", "-m", limbless, *chosen)
     assert refused.returncode == 1 and "self-check" not in refused.stderr
 
 

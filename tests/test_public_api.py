@@ -228,6 +228,7 @@ def test_a_higher_minimum_score_leaves_people_out(tmp_path):
         assert len(model(picture)) == count
 
 
+@pytest.mark.usefixtures("networks_stay_compiled")
 def test_a_model_may_be_called_in_several_threads_at_once(blazepose, mirror):
     model = posezoo.load("blazepose-full", output_dir=blazepose.output_dir, listener=None)
     image = read_image(by_digest(mirror, ASTRONAUT))
@@ -265,6 +266,7 @@ def test_supervision_takes_poses(tmp_path, monkeypatch):
         posezoo.Poses([box]).to_supervision()
 
 
+@pytest.mark.usefixtures("networks_stay_compiled")
 def test_load_gives_a_callable_from_image_to_poses(blazepose, mirror):
     model = posezoo.load(
         "blazepose-full", precision="FP16", device="CPU", output_dir=blazepose.output_dir
@@ -283,6 +285,7 @@ def test_load_gives_a_callable_from_image_to_poses(blazepose, mirror):
     assert pose.mask is None
 
 
+@pytest.mark.usefixtures("networks_stay_compiled")
 def test_load_takes_options_of_the_decoder(blazepose, mirror):
     def load(**options):
         return posezoo.load(

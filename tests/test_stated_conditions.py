@@ -283,16 +283,21 @@ PLACES = {
 }
 
 
+@cache
+def stated_in(place: str) -> list[Stated]:
+    return list(PLACES[place]())
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_each_figure_has_one_run_with_all_conditions_that_are_stated_beside_it(place):
-    stated = list(PLACES[place]())
+    stated = stated_in(place)
     assert len(stated) > 10
     assert [each for each in stated if not is_recorded(each)] == []
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_condition_or_figure_of_another_run_is_noticed(place):
-    for stated in list(PLACES[place]())[:30]:
+    for stated in stated_in(place)[:30]:
         for name in stated.conditions:
             wrong = replace(stated, conditions={**stated.conditions, name: "of another run"})
             assert not is_recorded(wrong), name

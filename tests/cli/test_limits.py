@@ -364,19 +364,23 @@ def test_a_pipe_of_the_shell_is_read_like_a_file(tmp_path, file, command):
         assert ended.stdout.replace(name, "file.json") == expected.stdout
 
 
-@needs_bash
 @pytest.mark.parametrize(
-    "command",
+    ("text", "command"),
     [
-        "dataset info --images . --annotations <(echo [)",
-        "mirror create m --dry_run --list <(yes)",
-        "translate <(cat net.onnx) -o made.xml",
-        "run movenet-thunder --input <(echo)",
+        ("[", "dataset info --images . --annotations /dev/fd/63"),
+        ("", "translate /dev/fd/63 -o made.xml"),
+        ("\n", "run movenet-thunder --input /dev/fd/63"),
     ],
 )
-def test_a_pipe_of_the_shell_that_cannot_be_used_is_one_line(tmp_path, command):
-    (tmp_path / "net.onnx").touch()
-    assert_one_line(run_in_a_shell(tmp_path, command), "/dev/fd/63")
+def test_a_pipe_of_the_shell_that_cannot_be_used_is_one_line(tmp_path, text, command):
+    with piped(text, 63):
+        assert_one_line(posezoo(*command.split(), cwd=tmp_path), "/dev/fd/63")
+
+
+@needs_bash
+def test_a_pipe_of_the_shell_that_never_ends_is_one_line(tmp_path):
+    ended = run_in_a_shell(tmp_path, "mirror create m --dry_run --list <(yes)")
+    assert_one_line(ended, "/dev/fd/63")
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])

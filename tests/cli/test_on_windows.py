@@ -77,21 +77,14 @@ def left_behind(folder):
     return [path.name for path in folder.rglob("*") if path.suffix in (".part", ".guard", ".link")]
 
 
-def test_posezoo_is_imported(tmp_path):
-    ended = python_on_windows("import posezoo, posezoo.api; print('imported')", tmp_path)
-    assert (ended.stdout, ended.stderr) == ("imported\n", "")
-
-
-def test_the_imitation_takes_effect(tmp_path):
-    code = f"exec({PROBE!r}, {{'__name__': 'posezoo.probe'}})"
+def test_posezoo_is_imported_and_the_imitation_takes_effect(tmp_path):
+    code = f"import posezoo, posezoo.api; exec({PROBE!r}, {{'__name__': 'posezoo.probe'}})"
     ended = python_on_windows(code, tmp_path)
     seen = ["no fcntl", "win32 False", "cp1252", "in use"]
-    assert ended.stdout.splitlines() == seen, ended.stderr
+    assert (ended.stdout.splitlines(), ended.stderr) == (seen, "")
 
 
-@pytest.mark.parametrize(
-    "args", [["list"], ["info", "blazepose-full"], ["plan", "blazepose-full"], ["doctor"]]
-)
+@pytest.mark.parametrize("args", [["list"], ["plan", "blazepose-full"], ["doctor"]])
 def test_a_verb_that_only_shows_something_works(args, tmp_path):
     ended = on_windows(*args, cwd=tmp_path)
     assert "Traceback" not in ended.stderr
@@ -222,13 +215,12 @@ def write_model_with_code(root):
     path.with_name("pre-convert.py").write_text("open('it-ran', 'w')", "utf-8")
 
 
-@pytest.mark.parametrize("consent", [[], ["--allow_upstream_code"]])
-def test_code_that_comes_with_a_model_is_never_run_without_a_sandbox(tmp_path, consent):
+def test_code_that_comes_with_a_model_is_never_run_without_a_sandbox(tmp_path):
+    """Also if the user allows it."""
     write_model_with_code(tmp_path)
-    flags = ("-o", "out", "--models_dir", "models", *consent)
+    flags = ("-o", "out", "--models_dir", "models", "--allow_upstream_code")
     ended = on_windows("get", "net", *flags, cwd=tmp_path)
     assert ended.returncode == 1 and "Traceback" not in ended.stderr
     assert list(tmp_path.rglob("it-ran")) == []
-    if consent:
-        assert "bubblewrap exists only for Linux" in ended.stderr
-        assert "use Linux, such as in WSL" in ended.stderr
+    assert "bubblewrap exists only for Linux" in ended.stderr
+    assert "use Linux, such as in WSL" in ended.stderr

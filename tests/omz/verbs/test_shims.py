@@ -51,10 +51,9 @@ def test_the_commands_are_ours_under_their_old_names(tmp_path):
 
 
 def test_a_quiet_run_prints_only_warnings(tmp_path):
-    for flag in ("-q", "--quiet"):
-        ended = posezoo("shims", tmp_path / "bin", "--wheel", tmp_path / "wheels", flag)
-        assert (ended.returncode, ended.stdout) == (0, "")
-        assert ended.stderr.startswith("warning: ")
+    ended = posezoo("shims", tmp_path / "bin", "--wheel", tmp_path / "wheels", "-q")
+    assert (ended.returncode, ended.stdout) == (0, "")
+    assert ended.stderr.startswith("warning: ")
     assert len(list((tmp_path / "wheels").iterdir())) == 2
 
 
@@ -139,21 +138,20 @@ def test_without_a_folder_both_kinds_are_named():
     assert "name a folder for the commands, or --wheel DIR" in ended.stderr
 
 
-def test_a_stand_in_for_an_older_release_lies_beside_the_others(tmp_path):
-    for release in ("2022.1.0", "2023.0"):
-        assert posezoo("shims", "--wheel", tmp_path, "--wheel_version", release).returncode == 0
+def test_a_stand_in_for_an_older_release_lies_beside_the_others_and_says_what_it_cannot_do(
+    tmp_path,
+):
+    older = posezoo("shims", "--wheel", tmp_path, "--wheel_version", "2023.0.1")
+    usual = posezoo("shims", "--wheel", tmp_path)
+    assert older.returncode == usual.returncode == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "openvino_dev-2022.1.0+posezoo-py3-none-any.whl",
-        "openvino_dev-2023.0+posezoo-py3-none-any.whl",
+        "openvino_dev-2023.0.1+posezoo-py3-none-any.whl",
+        "openvino_dev-2024.6.0+posezoo-py3-none-any.whl",
         f"posezoo-{version('posezoo')}-py3-none-any.whl",
     ]
-
-
-def test_what_the_stand_in_of_an_old_release_cannot_do_is_said(tmp_path):
-    said = posezoo("shims", "--wheel", tmp_path, "--wheel_version", "2023.0.1").stdout
-    assert "the commands and models of 2023.0.1, but not its OpenVINO" in said
-    assert "PIP_CONSTRAINT" in said
-    assert "but not its OpenVINO" not in posezoo("shims", "--wheel", tmp_path).stdout
+    assert "the commands and models of 2023.0.1, but not its OpenVINO" in older.stdout
+    assert "PIP_CONSTRAINT" in older.stdout
+    assert "but not its OpenVINO" not in usual.stdout
 
 
 @pytest.mark.slow
