@@ -73,9 +73,11 @@ def test_a_filter_shows_the_models_with_its_value(browser, site):
         ("license", "https://example.org/terms", ["a-detector"]),
         ("collection", "intel", ["a-detector"]),
     ):
-        check(browser, facet, value)
+        # Another test clicks with the mouse, which takes twice the time.
+        box = f"#facet-{facet} input[data-value='{facet}:{value}']"
+        browser.run("document.querySelector(arguments[0]).click()", box)
         assert sorted(names(browser)) == left, (facet, value)
-        check(browser, facet, value)
+        browser.run("document.querySelector(arguments[0]).click()", box)
         assert sorted(names(browser)) == ALL, (facet, value)
 
 
