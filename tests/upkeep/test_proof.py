@@ -28,6 +28,7 @@ NANO, YOLOX = "rtmdet-nano", "yolox-nano-coco"
 UPSTREAM = {"rf-detr-keypoint"}
 
 
+BY_NAME = {spec.full_name: spec for spec in MODELS}
 SMALLEST_FIRST = sorted(
     (spec for spec in MODELS if spec.name not in UPSTREAM),
     key=lambda spec: sum(file.size or file.max_size or 0 for file in spec.files),
@@ -36,7 +37,7 @@ SMALLEST_FIRST = sorted(
 
 def way_of(name: str) -> tuple[object, ...]:
     """The models of one way have the same kinds of files, and go through the same code."""
-    spec = open_registry().find(name)
+    spec = BY_NAME[name]
     sources = {type(source) for file in spec.files for source in file.sources}
     network = spec.network.name.partition("_")[0] if spec.network else ""
     decoder = spec.decoder.name if spec.decoder else ""
