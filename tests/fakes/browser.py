@@ -58,6 +58,8 @@ class Browser:
             options.add_argument(flag)
         options.binary_location = chromium
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        # Only what is requested is read of that log.
+        options.add_experimental_option("perfLoggingPrefs", {"enablePage": False})
         service = webdriver.ChromeService(driver, env={**os.environ, "HOME": str(profile)})
         self.driver = webdriver.Chrome(options=options, service=service)
 
@@ -66,7 +68,8 @@ class Browser:
 
     def open(self, address: str) -> None:
         """A page anew, whatever was open before; as soon as it has drawn itself."""
-        self.driver.get("about:blank")
+        if "#" in address:  # of the page that is open, it would not be loaded again
+            self.driver.get("about:blank")
         self.forget()
         self.driver.get(address)
         self.settle()

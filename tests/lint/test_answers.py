@@ -19,12 +19,20 @@ ROOT = Path(__file__).resolve().parents[2]
 KEYS = {"rule", "severity", "model", "file", "line", "field", "found", "expected", "message"}
 
 
-@pytest.fixture
-def zoo(tmp_path):
-    """A registry with one mistake that is not committed to its Git repository."""
-    root = write_omz_zoo(tmp_path / "models")
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory):
+    """A Git repository with a registry."""
+    folder = tmp_path_factory.mktemp("committed")
+    write_omz_zoo(folder / "models")
     for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "in order"]):
-        git(tmp_path, *words)
+        git(folder, *words)
+    return folder
+
+
+@pytest.fixture
+def zoo(committed, tmp_path):
+    """A registry with one mistake that is not committed to its Git repository."""
+    root = shutil.copytree(committed, tmp_path, dirs_exist_ok=True) / "models"
     plant(root)
     return root
 

@@ -22,10 +22,11 @@ from posezoo.lint.recomputation import ARTIFACT_RULES, recompute_artifacts
 NAME = "tiny-pose"
 
 
-@pytest.fixture
-def zoo(tmp_path):
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory):
     """A model that is declared as it is, and its IR."""
-    origin = tmp_path / "tiny.tflite"
+    folder = tmp_path_factory.mktemp("converted")
+    origin = folder / "tiny.tflite"
     origin.write_bytes(network())
     image = {
         "name": "image", "shape": [1, HEIGHT, WIDTH, 3], "layout": "NHWC", "color": "RGB",
@@ -35,17 +36,23 @@ def zoo(tmp_path):
         {"name": name, "shape": [1, HEIGHT, WIDTH, 2], "layout": "NHWC"}
         for name in ("heatmaps", "pafs")
     ]
-    declare(tmp_path, files=[declared_file(origin)], inputs=[image], outputs=outputs)
+    declare(folder, files=[declared_file(origin)], inputs=[image], outputs=outputs)
 
     said = {
-        "models_dir": (tmp_path / "models",),
-        "output_dir": tmp_path / "out",
-        "cache_dir": tmp_path / "cache",
+        "models_dir": (folder / "models",),
+        "output_dir": folder / "out",
+        "cache_dir": folder / "cache",
     }
     made = open_context(to_settings(read_settings(said)))
     precisions = (Precision.FP32, Precision.FP16)
     get(resolve_model(made.registry.find(NAME), precisions, made), made)
-    return tmp_path
+    return folder
+
+
+@pytest.fixture
+def zoo(converted, tmp_path):
+    """A copy of them that a test may change."""
+    return shutil.copytree(converted, tmp_path, dirs_exist_ok=True)
 
 
 def declare(folder, **changes):

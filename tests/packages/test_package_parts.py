@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -138,16 +137,34 @@ class Package:
         return [path.read_bytes() for path in downloaded.files]
 
 
-def make_wheel_package(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
-    path = make_wheel(folder / "made", MEMBERS)
+@pytest.fixture(scope="module")
+def wheel_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel of the members, which is only read."""
+    return make_wheel(tmp_path_factory.mktemp("made"), MEMBERS)
+
+
+@pytest.fixture(scope="module")
+def split_tarball() -> tuple[bytes, dict[str, object]]:
+    """A tarball of the members, and its points, which are only read."""
+    return make_split_tarball(MEMBERS)
+
+
+def make_wheel_package(
+    server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch, path: Path
+) -> Package:
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.setenv("PIP_INDEX_URL", serve_index(server, path, ranges=True))
     files = tuple(declared(name, body, member_of(path, name)) for name, body in BODIES.items())
     return Package(server, folder, f"files/{NAME}", path.read_bytes(), files)
 
 
-def make_npm_package(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
-    content, points = make_split_tarball(MEMBERS)
+def make_npm_package(
+    server: Server,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    split_tarball: tuple[bytes, dict[str, object]],
+) -> Package:
+    content, points = split_tarball
     monkeypatch.setenv("npm_config_registry", serve_registry(server, content))
     (folder / "models").mkdir()
     (folder / "models" / ACCESS_POINTS).write_text(json.dumps(points))
@@ -158,25 +175,26 @@ def make_npm_package(server: Server, folder: Path, monkeypatch: pytest.MonkeyPat
     return Package(server, folder, TARBALL, content, tuple(files))
 
 
-@pytest.fixture(params=[make_wheel_package, make_npm_package], ids=["wheel", "npm"])
-def package(
-    request: pytest.FixtureRequest,
+@pytest.fixture
+def wheel(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wheel_file: Path
+) -> Package:
+    return make_wheel_package(server, tmp_path, monkeypatch, wheel_file)
+
+
+@pytest.fixture
+def tarball(
     server: Server,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    split_tarball: tuple[bytes, dict[str, object]],
 ) -> Package:
-    make: Callable[[Server, Path, pytest.MonkeyPatch], Package] = request.param
-    return make(server, tmp_path, monkeypatch)
+    return make_npm_package(server, tmp_path, monkeypatch, split_tarball)
 
 
-@pytest.fixture
-def wheel(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
-    return make_wheel_package(server, tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def tarball(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
-    return make_npm_package(server, tmp_path, monkeypatch)
+@pytest.fixture(params=["wheel", "tarball"], ids=["wheel", "npm"])
+def package(request: pytest.FixtureRequest) -> Package:
+    return request.getfixturevalue(request.param)
 
 
 def test_only_the_parts_with_the_files_are_downloaded(package):

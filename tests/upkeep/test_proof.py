@@ -29,6 +29,7 @@ NANO, YOLOX = "rtmdet-nano", "yolox-nano-coco"
 UPSTREAM = {"rf-detr-keypoint"}
 
 
+BY_NAME = {spec.full_name: spec for spec in MODELS}
 SMALLEST_FIRST = sorted(
     (spec for spec in MODELS if spec.name not in UPSTREAM),
     key=lambda spec: sum(file.size or file.max_size or 0 for file in spec.files),
@@ -37,7 +38,7 @@ SMALLEST_FIRST = sorted(
 
 def way_of(name: str) -> tuple[object, ...]:
     """The models of one way have the same kinds of files, and go through the same code."""
-    spec = open_registry().find(name)
+    spec = BY_NAME[name]
     sources = {type(source) for file in spec.files for source in file.sources}
     network = spec.network.name.partition("_")[0] if spec.network else ""
     decoder = spec.decoder.name if spec.decoder else ""
@@ -66,17 +67,29 @@ def publish(world: Publishers, name: str, mirror=None) -> ModelSpec:
     return spec
 
 
+#: A second source of a file.
+COPY = f"""
+      - $type: huggingface
+        repository: somebody/yolox
+        file: yolox_nano.onnx
+        revision: {"c" * 40}
+"""
+
+
 def test_models_are_proven_from_their_publishers_and_completed(world):
     shipped = publish(world, GLUON)
-    publish(world, "rtmpose-t")
+    path = world.models / publish(world, YOLOX).path.relative_to(builtin_models_dir())
+    text = path.read_text("utf-8")
+    (source,) = re.findall("source: (.*)\n", text)
+    path.write_text(text.replace(f" {source}\n", f"\n      - {source}{COPY}"), "utf-8")
     world.tunnel.dead = {"huggingface.co"}
     ended = world.prove("--all", "--format", "json")
     assert ended.returncode == 1, ended.stdout + ended.stderr
     reports = {model["name"]: model for model in json.loads(ended.stdout)["models"]}
-    assert set(reports) == {GLUON, "rtmpose-t"}
+    assert set(reports) == {GLUON, YOLOX}
     assert reports[GLUON]["bad_sources"] == [] and reports[GLUON]["irs"] == ["FP32", "FP16"]
-    assert "huggingface.co" in reports["rtmpose-t"]["bad_sources"][0]
-    assert "| rtmpose-t | 1 of 2 | 0 | FP32, FP16 |" in world.page()
+    assert "huggingface.co" in reports[YOLOX]["bad_sources"][0]
+    assert f"| {YOLOX} | 1 of 2 | 0 | FP32, FP16 |" in world.page()
     assert (world.proof / f"{GLUON}.jpg").stat().st_size > 5000
 
     spec = open_registry((world.models,)).find(GLUON)

@@ -312,9 +312,8 @@ def test_each_command_on_each_card_in_our_zoo_can_be_parsed():
     tools = {"downloader": downloader.create_parser(), "converter": converter.create_parser()}
     for name, entry in registry.entries.items():
         model = entry.read()
-        lines = "".join(
-            fenced(render_card(ModelFacts(model, registry.parts(model))), "sh")
-        ).splitlines()
+        card = model.path.with_name("README.md").read_text("utf-8")
+        lines = "".join(fenced(card, "sh")).splitlines()
         assert any(line.startswith(f"posezoo download {name}") for line in lines)
         for line in lines:
             command, *words = shlex.split(line)

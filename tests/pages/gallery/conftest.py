@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fakes.browser import Browser
-from fakes.sites import pose_zoo, written_site
+from fakes.sites import gathered, pose_zoo, written_site
+from posezoo.core.registry import builtin_models_dir
+from posezoo.pages.gallery.gallery_pages import render_gallery_pages
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +29,9 @@ def browser(_browser):
 def site(tmp_path_factory) -> str:
     """The address of a small zoo's index, opened from its folder."""
     return written_site(tmp_path_factory.mktemp("site"), pose_zoo(tmp_path_factory.mktemp("zoo")))
+
+
+@pytest.fixture(scope="session")
+def our_pages():
+    """The pages of our own models, which are only read."""
+    return render_gallery_pages(gathered(builtin_models_dir()), first="blazepose-full")

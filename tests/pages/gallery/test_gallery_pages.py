@@ -20,12 +20,6 @@ PAGE_BYTES = 15_000
 MEASURED_PAGE_BYTES = 33_000  # with all measurements of a composite and its parts
 
 
-@pytest.fixture(scope="module")
-def our_pages():
-    """The pages of our own models."""
-    return render_gallery_pages(gathered(builtin_models_dir()), first="blazepose-full")
-
-
 def compressed(page: bytes) -> int:
     return len(gzip.compress(page, mtime=0))
 

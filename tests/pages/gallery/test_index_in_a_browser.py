@@ -48,7 +48,7 @@ def test_opened_models_come_first_by_name_because_accuracies_with_intervals_are_
 
 def test_a_search_shows_the_models_with_all_its_words(browser, site):
     browser.open(site)
-    browser.type("#q", "pose tensorflow")
+    browser.type("#q", "pose tensor")
     assert sorted(names(browser)) == [
         "first-part",
         "light_pose_a",
@@ -56,7 +56,7 @@ def test_a_search_shows_the_models_with_all_its_words(browser, site):
         "pair",
         "second-part",
     ]
-    browser.type("#q", " nothing")
+    browser.type("#q", " zz")
     assert names(browser) == []
     assert browser.texts("#none") == ["No model passes these filters."]
 
@@ -73,9 +73,11 @@ def test_a_filter_shows_the_models_with_its_value(browser, site):
         ("license", "https://example.org/terms", ["a-detector"]),
         ("collection", "intel", ["a-detector"]),
     ):
-        check(browser, facet, value)
+        # Another test clicks with the mouse, which takes twice the time.
+        box = f"#facet-{facet} input[data-value='{facet}:{value}']"
+        browser.run("document.querySelector(arguments[0]).click()", box)
         assert sorted(names(browser)) == left, (facet, value)
-        check(browser, facet, value)
+        browser.run("document.querySelector(arguments[0]).click()", box)
         assert sorted(names(browser)) == ALL, (facet, value)
 
 
@@ -222,10 +224,8 @@ def test_going_back_closes_the_comparison(browser, site):
 @pytest.mark.parametrize(
     "nonsense",
     [
-        "x=nothing&y=__proto__",
-        "sort=<b>&color=constructor&bubble=1",
-        "compare=none&compare=%FF",
-        "accuracy_min=x&task=%00",
+        "x=nothing&y=__proto__&sort=<b>&color=constructor&bubble=1",
+        "accuracy_min=x&task=%00&compare=none&compare=%FF",
         "%%%",
     ],
 )

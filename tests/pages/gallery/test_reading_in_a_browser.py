@@ -5,9 +5,6 @@ from __future__ import annotations
 import pytest
 
 from fakes.browser import BROKEN_NAMES
-from fakes.sites import gathered
-from posezoo.core.registry import builtin_models_dir
-from posezoo.pages.gallery.gallery_pages import render_gallery_pages
 from posezoo.pages.gallery.site_writer import write_site
 
 PAGES = (
@@ -19,10 +16,10 @@ NAMES = "h1, h2 a, tbody th a, .entry span, .choices span, header p a, ol a"
 
 
 @pytest.fixture(scope="module")
-def zoo_site(tmp_path_factory):
+def zoo_site(our_pages, tmp_path_factory):
     """The folder of the site of our own models."""
     folder = tmp_path_factory.mktemp("zoo")
-    write_site(folder, render_gallery_pages(gathered(builtin_models_dir()), first="blazepose-full"))
+    write_site(folder, our_pages)
     return folder
 
 
