@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from fakes import scaling_irs
 from fakes.coco import annotations, person, written
 from fakes.command import posezoo
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
@@ -349,7 +350,8 @@ def test_photos_without_people_give_the_ghosts_alone(evaluate, tmp_path):
         cv2.imwrite(str(tmp_path / f"{number:012}.jpg"), np.full((48, 64, 3), 90, np.uint8))
     content = annotations(2, [], size=(64, 48))
     data = ("--annotations", written(tmp_path, content), "--images", tmp_path)
-    ended = evaluate(data=data)
+    model = scaling_irs.write_ir(tmp_path / "tiny.xml", {"heatmaps": 19, "pafs": 38})
+    ended = evaluate(model=model, data=data)
     assert ended.returncode == 0, ended.stderr
     assert "warning" not in ended.stderr
     assert "2 images, 0 people of " in ended.stdout
@@ -359,7 +361,7 @@ def test_photos_without_people_give_the_ghosts_alone(evaluate, tmp_path):
     ]
     for absent in ("AP", "KEYPOINT", "WORST", "posezoo record"):
         assert absent not in ended.stdout
-    sizes = evaluate("--heights", "64,128", data=data)
+    sizes = evaluate("--heights", "64,128", model=model, data=data)
     assert sizes.returncode == 0, sizes.stderr
     assert "HEIGHT  INPUT" in sizes.stdout
     crowd = person(1, 1, np.zeros((17, 3)), iscrowd=1)
@@ -399,10 +401,9 @@ def test_one_image_has_no_interval_and_keypoints_without_labels_no_share(
     assert ear.split() == ["left_ear", "0"]
 
 
-def test_an_ir_is_named_by_its_path_if_its_folder_names_no_precision(evaluate, mirror, tmp_path):
-    words = ("get", MODEL, "--precisions", "FP16-INT8", "-o", tmp_path / "models")
-    assert posezoo(*words, POSEZOO_MIRROR=str(mirror)).returncode == 0
-    (xml,) = (tmp_path / "models").rglob(f"{MODEL}.xml")
+def test_an_ir_is_named_by_its_path_if_its_folder_names_no_precision(evaluate, models, tmp_path):
+    assert evaluate("--limit", 1).returncode == 0
+    (xml,) = models.rglob(f"{MODEL}.xml")
     named = evaluate("--limit", 1, model=xml)
     assert named.stdout.startswith(f"{MODEL} (FP16-INT8 IR) on CPU: ")
     assert "posezoo record " in named.stdout
