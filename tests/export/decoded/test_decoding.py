@@ -301,12 +301,19 @@ def expected(name: str, maps: Maps, shape: tuple[int, ...], **options):
     return values, scores
 
 
+#: With as many people, these have the operations of a case before them, whose graph is built for 20.
+FEWER_PEOPLE = {
+    "yolox/with boxes outside": 5,
+    "yolo_pose/of 26 keypoints": 5,
+    "yolo_pose/of two classes": 5,
+}
 FP16_CASES = ("heatmap/dark", "heatmap/udp", "detection", "openpose")
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_graph_finds_the_same_people_as_numpy_in_a_few_scenes(case, tmp_path):
-    assert find_the_same_people(case, Precision.FP32, 5, tmp_path) > 0
+    people = FEWER_PEOPLE.get(case)
+    assert find_the_same_people(case, Precision.FP32, 5, tmp_path, people) > 0
 
 
 @pytest.mark.slow
@@ -323,12 +330,14 @@ def test_a_graph_finds_the_same_people_as_numpy(case, precision, tmp_path):
     assert find_the_same_people(case, precision, SCENES, tmp_path) > SCENES / 3
 
 
-def find_the_same_people(case: str, precision: Precision, scenes: int, tmp_path: Path) -> int:
+def find_the_same_people(
+    case: str, precision: Precision, scenes: int, tmp_path: Path, max_people: int | None = None
+) -> int:
     """How many people numpy finds in these scenes; an AssertionError if the graph finds others."""
     draw, options = CASES[case]
     name = case.split("/")[0]
     spec, decoder = described(name, draw(np.random.default_rng(0)), tmp_path, **options)
-    spec = with_decoding(spec, decoder)
+    spec = with_decoding(spec, decoder, max_people=max_people)
     model = graph_of(spec, draw(np.random.default_rng(0)))
     assert not any(port.partial_shape.is_dynamic for port in model.outputs)
     assert not any(port.partial_shape.is_dynamic for op in model.get_ops() for port in op.outputs())
