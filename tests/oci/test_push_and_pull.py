@@ -38,7 +38,7 @@ from posezoo.oci.model_artifact import (
 )
 from posezoo.oci.oci_client import MANIFEST, OciAddress, read_docker_login
 
-BIG = 3_000_000
+BIG = 2_000_000
 
 
 @pytest.fixture(scope="module")

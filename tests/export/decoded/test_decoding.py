@@ -375,8 +375,8 @@ def faces(rng: np.random.Generator) -> Maps:
 @pytest.mark.parametrize(
     ("weighted", "precision", "scenes"),
     [
-        (True, Precision.FP32, 30),
-        (False, Precision.FP16, 30),
+        (True, Precision.FP32, 10),
+        (False, Precision.FP16, 10),
         *(
             pytest.param(weighted, precision, SCENES, marks=pytest.mark.slow)
             for weighted in (True, False)
