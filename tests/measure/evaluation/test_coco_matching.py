@@ -128,7 +128,7 @@ def test_the_interval_is_that_of_2_5_to_97_5_percent_of_the_resampled_metrics(tm
         for _ in range(2000)
     ]
     assert bootstrap_intervals(matches)["AP"] == pytest.approx(
-        np.percentile(aps, (2.5, 97.5)), abs=0.02
+        np.percentile(aps, (2.5, 97.5)), abs=0.008
     )
 
 
