@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import runpy
 import signal
 import struct
 import subprocess
@@ -38,6 +39,18 @@ def omz_tool(
     return _call(module.main, [f"{name}.py", *map(str, args)], cwd, environ)
 
 
+def python_file(
+    path: Path, *args: object, cwd: Path | None = None, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a Python file in this process in the same way, as ``python FILE ARGS`` would."""
+
+    def run_file(_: list[str]) -> int:
+        runpy.run_path(str(path), run_name="__main__")
+        return 0
+
+    return _call(run_file, [str(path), *map(str, args)], cwd, environ)
+
+
 def _call(
     program: Callable[[list[str]], int],
     command: list[str],
@@ -54,7 +67,7 @@ def _call(
         try:
             code = program(command[1:])
         except SystemExit as ended:
-            code = ended.code
+            code = 0 if ended.code is None else ended.code
         printed = [_written(stream) for stream in (stdout, stderr)]
     return subprocess.CompletedProcess(command, code, *printed)
 

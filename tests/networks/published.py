@@ -27,6 +27,10 @@ KINDS = tuple(
 )
 
 
+#: Of how many networks the weights are kept.
+MOST_DRAWN = 4
+
+
 class Reference(NamedTuple):
     """Outputs of the published code, and how to get the same ones from our module."""
 
@@ -128,6 +132,7 @@ class Published:
     def __init__(self, facts: Path) -> None:
         self.facts = facts
         self.fill = _module(facts / "reference" / "fill.py")
+        self._drawn: dict[str, Mapping[str, Any]] = {}
 
     def table(self, file: str) -> dict[str, Any]:
         """A keys file as it is."""
@@ -139,16 +144,29 @@ class Published:
 
     def network(self, reference: Reference):
         """Our network with the weights that the reference's outputs were made with."""
-        network = networks.build_network(reference.network, **reference.arguments)
-        calibration = self.facts / "reference" / "calib" / f"{reference.calibration}.npz"
-        if not reference.calibration.startswith("gluon_"):
-            return self.fill.fill_torch(network, calibration)
-        values = self.fill.state_dict(self.shapes(reference.calibration), calibration)
-        network.load_state_dict(
-            torch_names({key: torch.from_numpy(value) for key, value in values.items()}),
-            strict=True,
-        )
+        with torch.device("meta"):
+            network = networks.build_network(reference.network, **reference.arguments)
+        shapes = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
+        weights = self._weights(reference.calibration, shapes)
+        copies = {key: tensor.clone() for key, tensor in weights.items()}
+        network.load_state_dict(copies, strict=True, assign=True)
         return network
+
+    def _weights(self, calibration: str, shapes: dict[str, tuple[int, ...]]):
+        """The weights for a network whose tensors have these shapes; to draw them takes longest."""
+        if calibration in self._drawn:
+            return self._drawn[calibration]
+        file = self.facts / "reference" / "calib" / f"{calibration}.npz"
+        is_gluon = calibration.startswith("gluon_")
+        values = self.fill.state_dict(self.shapes(calibration) if is_gluon else shapes, file)
+        weights = {
+            key: torch.from_numpy(value).reshape(value.shape) for key, value in values.items()
+        }
+        # Those of all networks would take half a gigabyte.
+        while len(self._drawn) >= MOST_DRAWN:
+            del self._drawn[next(iter(self._drawn))]
+        self._drawn[calibration] = torch_names(weights) if is_gluon else weights
+        return self._drawn[calibration]
 
     def differences(self, network, reference: Reference) -> dict[str, tuple[float, float, bool]]:
         """For each output: largest difference, mean of the published magnitudes, whether it is near enough."""

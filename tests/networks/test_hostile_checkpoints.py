@@ -27,6 +27,7 @@ from fakes.checkpoints import (
     torch_legacy,
     torch_zip,
 )
+from fakes.command import posezoo
 from fakes.founding import serve
 from fakes.network import with_weights_beside
 from fakes.running import SRC
@@ -142,26 +143,32 @@ def is_one_line(stderr: str, path: Path) -> bool:
     )
 
 
+#: These claim to be large, or run a command: they are read by a process of their own.
+MEASURED = (
+    "a command, zip",
+    "sizes beyond the file",
+    "sizes of 2^60",
+    "a header of 2^60",
+    "a billion arrays",
+)
+
+
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_harmful_weights_are_refused(tmp_path: Path, kind: str) -> None:
     make, problem = HOSTILE[kind]
     path = tmp_path / "net.pth"
     path.write_bytes(make(tmp_path))
-    ended = measured(
-        *POSEZOO,
-        "convert",
-        "--network",
-        NETWORK,
-        "--checkpoint",
-        path,
-        "-o",
-        tmp_path / "out",
-        "-q",
-    )
-    assert (ended.code, ended.stdout) == (1, "")
-    assert is_one_line(ended.stderr, path) and problem in ended.stderr, ended.stderr
+    words = ("convert", "--network", NETWORK, "--checkpoint", path, "-o", tmp_path / "out", "-q")
+    if kind in MEASURED:
+        ended = measured(*POSEZOO, *words)
+        assert ended.peak_mib < MOST_MIB
+        code, stdout, stderr = ended.code, ended.stdout, ended.stderr
+    else:
+        here = posezoo(*words)
+        code, stdout, stderr = here.returncode, here.stdout, here.stderr
+    assert (code, stdout) == (1, "")
+    assert is_one_line(stderr, path) and problem in stderr, stderr
     assert [each.name for each in tmp_path.iterdir()] == ["net.pth"]
-    assert ended.peak_mib < MOST_MIB
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ from posezoo.oci.model_artifact import (
 )
 from posezoo.oci.oci_client import MANIFEST, OciAddress, read_docker_login
 
-BIG = 3_000_000
+BIG = 2_000_000
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +78,19 @@ def zoo(made, tmp_path) -> Path:
     """A copy of it, of which each test may do with as it likes."""
     shutil.copytree(made, tmp_path / "zoo")
     return tmp_path / "zoo"
+
+
+@pytest.fixture(scope="module")
+def pushed(made, registry) -> dict[str, dict]:
+    """What push said of both models, and of each alone, under team/both:1, team/net:1 and team/whole:1.
+
+    They are pushed once, so a test that changes an artifact gives it another tag.
+    """
+    artifacts = {"both": ("net", "whole"), "net": ("net",), "whole": ("whole",)}
+    return {
+        name: push(made, registry.host, f"team/{name}:1", *models)
+        for name, models in artifacts.items()
+    }
 
 
 def run(
@@ -167,18 +180,17 @@ def test_what_was_pushed_is_pulled_byte_for_byte_through_another_registry(zoo, r
     assert push(zoo, registry.host, "team/pose:3")["digest"] == pushed["digest"]
 
 
-def test_the_artifact_is_a_model_pack(zoo, registry):
-    pushed = push(zoo, registry.host, "team/spec:1")
-    manifest = manifest_of(registry.host, "team/spec:1")
+def test_the_artifact_is_a_model_pack(pushed, registry):
+    manifest = manifest_of(registry.host, "team/both:1")
     assert (manifest["schemaVersion"], manifest["mediaType"]) == (2, MANIFEST)
     assert (manifest["artifactType"], manifest["config"]["mediaType"]) == (MODEL_PACK, CONFIG)
     kinds = {}
-    for layer, file in zip(manifest["layers"], pushed["files"], strict=True):
+    for layer, file in zip(manifest["layers"], pushed["both"]["files"], strict=True):
         path = layer["annotations"]["org.cncf.model.filepath"]
         assert path == file["path"] == layer["annotations"]["org.opencontainers.image.title"]
         kinds[path] = layer["mediaType"]
         # The digests of a file that posezoo knows by its SHA-384.
-        content = blob_of(registry.host, "team/spec", layer["digest"])
+        content = blob_of(registry.host, "team/both", layer["digest"])
         assert (
             hashlib.sha256(content).hexdigest()
             == layer["digest"].partition(":")[2]
@@ -194,7 +206,7 @@ def test_the_artifact_is_a_model_pack(zoo, registry):
     assert kinds["public/net/FP16/net.xml"] == WEIGHT_CONFIG
     documents = ("FP16/provenance.json", "README.md", "card.json", "LICENSE")
     assert {kinds[f"public/net/{name}"] for name in documents} == {DOCUMENT}
-    config = json.loads(blob_of(registry.host, "team/spec", manifest["config"]["digest"]))
+    config = json.loads(blob_of(registry.host, "team/both", manifest["config"]["digest"]))
     # https://github.com/modelpack/model-spec/blob/main/schema/config-schema.json: these keys, and no others.
     assert config.keys() == {"descriptor", "config", "modelfs"}
     assert config["descriptor"]["licenses"] == ["Apache-2.0"]
@@ -217,11 +229,10 @@ def test_another_client_reads_the_artifact(zoo, registry, tmp_path, monkeypatch)
     assert {name: there[name] for name in expected} == expected
 
 
-def test_a_part_of_the_artifact_can_be_pulled_and_the_files_alone_be_pushed(zoo, registry):
-    push(zoo, registry.host, "team/some:1")
-    assert pull(zoo, registry.host, "team/some:1", "whol*").returncode == 0
+def test_a_part_of_the_artifact_can_be_pulled_and_the_files_alone_be_pushed(zoo, registry, pushed):
+    assert pull(zoo, registry.host, "team/both:1", "whol*").returncode == 0
     assert {name.split("/")[1] for name in files_below(zoo / "pulled")} == {"whole"}
-    wrong = pull(zoo, registry.host, "team/some:1", "nett")
+    wrong = pull(zoo, registry.host, "team/both:1", "nett")
     assert wrong.returncode == 1
     assert "has no model nett\n  hint: did you mean net?" in wrong.stderr
     run(zoo, "push", f"oci://{registry.host}/team/some:2", "net", "--without_ir")
@@ -246,7 +257,7 @@ def test_a_second_push_uploads_no_file_and_a_second_pull_downloads_none(zoo, reg
         assert len(proxy.asked("GET", "/blobs/")) == downloads
 
 
-def test_a_dry_run_changes_nothing(zoo, registry):
+def test_a_dry_run_changes_nothing(zoo, registry, pushed):
     before = files_below(zoo)
     planned = run(zoo, "push", f"oci://{registry.host}/team/dry:1", "net", "--dry_run")
     assert planned.returncode == 0 and "would push" in planned.stdout
@@ -255,13 +266,11 @@ def test_a_dry_run_changes_nothing(zoo, registry):
     missing = pull(zoo, registry.host, "team/dry:1")
     assert missing.returncode == 1
     assert f"error: oci://{registry.host}/team/dry:1: HTTP 404" in missing.stderr
-    push(zoo, registry.host, "team/dry:1", "net")
-    assert "would download" in pull(zoo, registry.host, "team/dry:1", "--dry_run").stdout
+    assert "would download" in pull(zoo, registry.host, "team/net:1", "--dry_run").stdout
     assert not (zoo / "pulled").exists()
 
 
-def test_a_broken_connection_is_continued(zoo, registry):
-    push(zoo, registry.host, "team/cut:1", "whole")
+def test_a_broken_connection_is_continued(zoo, registry, pushed):
     digest = hashlib.sha256((zoo / "part.tflite").read_bytes()).hexdigest()
     cuts = [1_000_000, 500_000]
 
@@ -269,7 +278,7 @@ def test_a_broken_connection_is_continued(zoo, registry):
         return {"cut": cuts.pop()} if cuts and method == "GET" and path.endswith(digest) else None
 
     with FaultyProxy(registry, fault) as proxy:
-        ended = pull(zoo, proxy.host, "team/cut:1")
+        ended = pull(zoo, proxy.host, "team/whole:1")
         ranges = [headers.get("Range") for headers in proxy.asked("GET", digest)]
     assert ended.returncode == 0, ended.stderr
     assert ranges == [None, "bytes=500000-", "bytes=1500000-"]
@@ -375,10 +384,9 @@ def test_a_killed_pull_leaves_nothing_wrong_and_is_continued(zoo, registry):
     assert {path: Path(path).read_bytes() for path in right} == right
 
 
-def test_a_full_disk_is_one_error(zoo, registry):
+def test_a_full_disk_is_one_error(zoo, registry, pushed):
     with small_disk(zoo / "pulled", "512k") as where:
-        push(zoo, registry.host, "team/full:1", "whole")
-        ended = pull(zoo, registry.host, "team/full:1")
+        ended = pull(zoo, registry.host, "team/whole:1")
         assert ended.returncode == 1
         assert "part.tflite: cannot be written: No space left on device" in ended.stderr
         assert "Traceback" not in ended.stderr
@@ -517,11 +525,10 @@ def test_nothing_that_differs_from_model_yml_or_its_record_is_pushed(zoo, regist
     assert "nowhere: has no file of net\n  hint: posezoo get" in ended.stderr
 
 
-def test_a_file_that_model_yml_declares_otherwise_is_refused(zoo, registry):
-    push(zoo, registry.host, "team/other:1", "whole")
+def test_a_file_that_model_yml_declares_otherwise_is_refused(zoo, registry, pushed):
     (zoo / "part.tflite").write_bytes(os.urandom(BIG))
     write_model(zoo / "models", "whole/part", model_yml(files=[declared_file(zoo / "part.tflite")]))
-    ended = pull(zoo, registry.host, "team/other:1")
+    ended = pull(zoo, registry.host, "team/whole:1")
     assert ended.returncode == 1
     assert "part.tflite" in ended.stderr and "is declared" in ended.stderr
     assert not (zoo / "pulled/public/whole/part/part.tflite").exists()
@@ -540,12 +547,11 @@ def test_a_strict_lock_allows_only_what_it_lists(zoo, registry):
     assert ended.returncode == 1 and "FP16/net.xml is SHA-384" in ended.stderr
 
 
-def test_a_card_of_the_user_s_own_is_kept(zoo, registry):
-    push(zoo, registry.host, "team/card:1", "net")
+def test_a_card_of_the_user_s_own_is_kept(zoo, registry, pushed):
     own = zoo / "pulled/public/net/README.md"
     own.parent.mkdir(parents=True)
     own.write_text("mine\n")
-    assert "posezoo did not write it" in pull(zoo, registry.host, "team/card:1").stderr
+    assert "posezoo did not write it" in pull(zoo, registry.host, "team/net:1").stderr
     assert own.read_text() == "mine\n"
 
 
@@ -585,6 +591,13 @@ def test_other_artifacts_are_refused(zoo, registry):
         ("public/net.bin", "is not in the folder of a model"),
         ("public/net/.posezoo/net.bin.json", "is in a place that posezoo uses itself"),
         ("public/net/a\\b", "contains"),
+        ("public/net/CON", "is a name that Windows reserves"),
+        ("public/net/FP16/com1.bin", "is a name that Windows reserves"),
+        ("public/aux/net.onnx", "is a name that Windows reserves"),
+        ("public/net/net.onnx:stream", "contains :"),
+        ("public/net/FP16\\net.bin", "contains \\"),
+        ("public/net/net.", "ends with a blank or a dot"),
+        ("public/net/net ", "ends with a blank or a dot"),
     ],
 )
 def test_no_path_leads_out_of_the_folder_of_a_model(path, reason):
@@ -853,9 +866,14 @@ def push_blob(registry: OciRegistry, repository: str, content: bytes) -> dict[st
     return {"mediaType": WEIGHTS, "digest": sha256, "size": len(content), "annotations": notes}
 
 
-def add_layer(registry: OciRegistry, name: str, path: str, model: str, content: bytes) -> None:
-    """Put a foreign layer for a path into an artifact, in place of that path's own."""
-    repository, _, tag = name.rpartition(":")
+def add_layer(
+    registry: OciRegistry, name: str, path: str, model: str, content: bytes, *, tag: str = ""
+) -> None:
+    """Put a foreign layer for a path into an artifact, in place of that path's own.
+
+    The result has the tag of the artifact, or another one.
+    """
+    repository, _, own_tag = name.rpartition(":")
     manifest, layer = manifest_of(registry.host, name), push_blob(registry, repository, content)
     layer["annotations"] |= {"org.cncf.model.filepath": path, "posezoo.model": model}
     others = [
@@ -863,31 +881,19 @@ def add_layer(registry: OciRegistry, name: str, path: str, model: str, content: 
         for each in manifest["layers"]
         if each["annotations"]["org.cncf.model.filepath"] != path
     ]
-    put_manifest(registry.host, f"{repository}:{tag}", {**manifest, "layers": [*others, layer]})
+    changed = {**manifest, "layers": [*others, layer]}
+    put_manifest(registry.host, f"{repository}:{tag or own_tag}", changed)
 
 
-@pytest.mark.parametrize(
-    ("path", "reason"),
-    [
-        ("public/net/CON", "is a name that Windows reserves"),
-        ("public/net/FP16/com1.bin", "is a name that Windows reserves"),
-        ("public/aux/net.onnx", "is a name that Windows reserves"),
-        ("public/net/net.onnx:stream", "contains :"),
-        ("public/net/FP16\\net.bin", "contains \\"),
-        ("public/net/net.", "ends with a blank or a dot"),
-        ("public/net/net ", "ends with a blank or a dot"),
-        ("public/net/NET.onnx", "two files have the same path, at least if case is ignored"),
-    ],
-)
-def test_a_layer_whose_name_is_another_on_windows_is_refused(zoo, registry, path, reason):
-    push(zoo, registry.host, "team/names:1", "net")
-    put_manifest(registry.host, "team/names:2", manifest_of(registry.host, "team/names:1"))
-    add_layer(registry, "team/names:2", path, "net", b"foreign")
-    ended = pull(zoo, registry.host, "team/names:2")
-    assert ended.returncode == 1 and reason in ended.stderr, ended.stderr
+def test_a_layer_whose_name_is_another_on_windows_is_refused(zoo, registry, pushed):
+    path = "public/net/NET.onnx"
+    add_layer(registry, "team/net:1", path, "net", b"foreign", tag="names")
+    ended = pull(zoo, registry.host, "team/net:names")
+    assert ended.returncode == 1
+    assert "two files have the same path, at least if case is ignored" in ended.stderr
     assert len(ended.stderr.splitlines()) == 2  # the error and its hint
     assert files_below(zoo / "pulled") == {}
-    assert pull(zoo, registry.host, "team/names:1").returncode == 0
+    assert pull(zoo, registry.host, "team/net:1").returncode == 0
 
 
 FOREIGN = [
@@ -950,15 +956,14 @@ def test_cards_pictures_and_licenses_are_drawn_here_and_not_taken_from_an_artifa
     assert {name: drawn[name] for name in names[2:]} == {name: right[name] for name in names[2:]}
 
 
-def test_a_locked_pull_keeps_of_a_record_only_what_the_lock_confirms(zoo, registry):
-    push(zoo, registry.host, "team/claims:1", "net")
+def test_a_locked_pull_keeps_of_a_record_only_what_the_lock_confirms(zoo, registry, pushed):
     run(zoo, "lock", "net")
     path = "public/net/FP16/provenance.json"
-    record = json.loads(blob_of_file(registry, "team/claims:1", path))
+    record = json.loads(blob_of_file(registry, "team/net:1", path))
     record["complexity"] = {"gflops": 0.001, "mparams": 0.001}
     record["self_check"]["is_independent"] = True
-    add_layer(registry, "team/claims:1", path, "net", json.dumps(record).encode())
-    assert pull(zoo, registry.host, "team/claims:1", "--locked").returncode == 0
+    add_layer(registry, "team/net:1", path, "net", json.dumps(record).encode(), tag="claims")
+    assert pull(zoo, registry.host, "team/net:claims", "--locked").returncode == 0
     pulled = json.loads((zoo / "pulled" / path).read_text())
     assert (pulled["self_check"], pulled["complexity"]) == (None, None)
     assert (pulled["key"], pulled["files"]) == (record["key"], record["files"])
@@ -968,15 +973,16 @@ def test_a_locked_pull_keeps_of_a_record_only_what_the_lock_confirms(zoo, regist
     assert "is up to date" in again.stdout and "would" not in again.stdout, again.stdout
     # An IR that the lock lists was not made from other files.
     record["key"]["sources"] = {"net.onnx": f"sha384:{'0' * 96}"}
-    add_layer(registry, "team/claims:1", path, "net", json.dumps(record).encode())
-    ended = pull(zoo, registry.host, "team/claims:1", "--locked")
+    add_layer(registry, "team/net:1", path, "net", json.dumps(record).encode(), tag="claims")
+    ended = pull(zoo, registry.host, "team/net:claims", "--locked")
     assert ended.returncode == 1 and "states other published files than" in ended.stderr
 
 
-def test_without_a_lock_the_registry_is_trusted_and_named_wherever_the_ir_is_shown(zoo, registry):
+def test_without_a_lock_the_registry_is_trusted_and_named_wherever_the_ir_is_shown(
+    zoo, registry, pushed
+):
     """The self-check of the machine that pushed the IR is never shown as one of this machine."""
-    push(zoo, registry.host, "team/trust:1")
-    ended = pull(zoo, registry.host, "team/trust:1")
+    ended = pull(zoo, registry.host, "team/both:1")
     trust = f"trusted from {registry.host}"
     assert ended.stderr.count("not checked against a lock") == 1
     assert f"not checked against a lock: {trust}" in ended.stderr
@@ -993,28 +999,28 @@ def test_without_a_lock_the_registry_is_trusted_and_named_wherever_the_ir_is_sho
     assert verified.returncode == 0
     assert sum(line.endswith(f", {trust})") for line in verified.stdout.splitlines()) == 4
     # What this machine made stays its own.
-    assert run(zoo, "pull", f"oci://{registry.host}/team/trust:1", "net").returncode == 0
+    assert run(zoo, "pull", f"oci://{registry.host}/team/both:1", "net").returncode == 0
     assert "trusted" not in (zoo / "out/public/net/FP16/provenance.json").read_text()
 
 
-def test_a_lock_that_lists_the_ir_vouches_for_it_also_if_it_is_not_required(zoo, registry):
-    push(zoo, registry.host, "team/vouched:1", "net")
+def test_a_lock_that_lists_the_ir_vouches_for_it_also_if_it_is_not_required(zoo, registry, pushed):
     run(zoo, "lock", "net")
-    ended = pull(zoo, registry.host, "team/vouched:1")
+    ended = pull(zoo, registry.host, "team/net:1")
     assert ended.returncode == 0 and "not checked against a lock" not in ended.stderr
     record = zoo / "pulled/public/net/FP16/provenance.json"
     assert json.loads(record.read_text())["trust"] == "locked"
 
 
 @pytest.mark.parametrize("name", ["net.onnx", "FP16/net.bin"])
-def test_a_lock_that_lists_other_digests_refuses_also_if_it_is_not_strict(zoo, registry, name):
-    push(zoo, registry.host, "team/other:1", "net")
+def test_a_lock_that_lists_other_digests_refuses_also_if_it_is_not_strict(
+    zoo, registry, pushed, name
+):
     run(zoo, "lock", "net")
     lines = [json.loads(line) for line in (zoo / "posezoo.lock").read_text().splitlines()]
     for line in lines:
         line["sha384"] = "0" * 96 if line["file"] == name else line["sha384"]
     (zoo / "posezoo.lock").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    ended = pull(zoo, registry.host, "team/other:1")
+    ended = pull(zoo, registry.host, "team/net:1")
     assert ended.returncode == 1 and f"net: {name} is SHA-384" in ended.stderr
     assert "posezoo.lock has 000000000000…" in ended.stderr
     assert files_below(zoo / "pulled") == {}
@@ -1047,53 +1053,48 @@ def test_a_signed_lock_is_named_if_its_key_is_given(zoo, registry):
     ],
 )
 def test_an_ir_that_its_record_does_not_state_is_refused_before_any_file(
-    zoo, registry, path, content
+    zoo, registry, pushed, path, content
 ):
-    push(zoo, registry.host, "team/record:1")
-    add_layer(registry, "team/record:1", path, "net", content)
-    ended = pull(zoo, registry.host, "team/record:1")
+    add_layer(registry, "team/both:1", path, "net", content, tag="record")
+    ended = pull(zoo, registry.host, "team/both:record")
     assert ended.returncode == 1
     assert "net.xml: the artifact has no record that states this IR" in ended.stderr
     assert files_below(zoo / "pulled") == {}
 
 
-def test_an_ir_without_a_record_is_refused(zoo, registry):
-    push(zoo, registry.host, "team/none:1")
-    manifest = manifest_of(registry.host, "team/none:1")
+def test_an_ir_without_a_record_is_refused(zoo, registry, pushed):
+    manifest = manifest_of(registry.host, "team/both:1")
     record = layer_of(manifest, "public/net/FP16/provenance.json")
     layers = [each for each in manifest["layers"] if each is not record]
-    put_manifest(registry.host, "team/none:1", {**manifest, "layers": layers})
-    ended = pull(zoo, registry.host, "team/none:1")
+    put_manifest(registry.host, "team/both:none", {**manifest, "layers": layers})
+    ended = pull(zoo, registry.host, "team/both:none")
     assert (ended.returncode, "no record that states this IR" in ended.stderr) == (1, True)
     assert files_below(zoo / "pulled") == {}
 
 
-def test_what_is_not_asked_for_does_not_matter(zoo, registry):
-    push(zoo, registry.host, "team/more:1")
-    add_layer(registry, "team/more:1", "public/good/good.bin", "net", b"foreign")
-    assert pull(zoo, registry.host, "team/more:1", "net").returncode == 0
-    assert pull(zoo, registry.host, "team/more:1", "go*").returncode == 1
+def test_what_is_not_asked_for_does_not_matter(zoo, registry, pushed):
+    add_layer(registry, "team/both:1", "public/good/good.bin", "net", b"foreign", tag="more")
+    assert pull(zoo, registry.host, "team/both:more", "net").returncode == 0
+    assert pull(zoo, registry.host, "team/both:more", "go*").returncode == 1
 
 
-def test_an_allowed_license_does_not_open_the_gate_for_another_model(zoo, registry):
-    push(zoo, registry.host, "team/gate:1")
-    manifest = manifest_of(registry.host, "team/gate:1")
+def test_an_allowed_license_does_not_open_the_gate_for_another_model(zoo, registry, pushed):
+    manifest = manifest_of(registry.host, "team/both:1")
     for layer in manifest["layers"]:
         layer["annotations"]["posezoo.model"] = "nobody"
-    put_manifest(registry.host, "team/gate:1", manifest)
-    words = ["pull", f"oci://{registry.host}/team/gate:1"]
+    put_manifest(registry.host, "team/both:gate", manifest)
+    words = ["pull", f"oci://{registry.host}/team/both:gate"]
     ended = run(zoo, *words, out="pulled", POSEZOO_ALLOW_LICENSES="MIT")
     assert ended.returncode == 1 and "its license is Apache-2.0" in ended.stderr
     assert not (zoo / "pulled").exists()
 
 
 @pytest.mark.parametrize("key", ["digest", "sha384"])
-def test_a_digest_of_the_manifest_that_is_wrong_leaves_no_file(zoo, registry, key):
+def test_a_digest_of_the_manifest_that_is_wrong_leaves_no_file(zoo, registry, pushed, key):
     """The registry sends other bytes, which are those of model.yml, than the manifest promises."""
-    push(zoo, registry.host, "team/stated:1", "whole")
-    manifest = manifest_of(registry.host, "team/stated:1")
+    manifest = manifest_of(registry.host, "team/whole:1")
     layer = layer_of(manifest, "public/whole/part/part.tflite")
-    content = blob_of(registry.host, "team/stated", layer["digest"])
+    content = blob_of(registry.host, "team/whole", layer["digest"])
     if key == "digest":
         layer["digest"] = f"sha256:{'0' * 64}"
     else:
@@ -1106,14 +1107,14 @@ def test_a_digest_of_the_manifest_that_is_wrong_leaves_no_file(zoo, registry, ke
     write_model(zoo / "models", "whole/part", model_yml(files=[declared]))
     with Server() as server:
         server.serve("v2/", b"{}")
-        server.serve("v2/team/stated/manifests/1", json.dumps(manifest).encode())
+        server.serve("v2/team/whole/manifests/1", json.dumps(manifest).encode())
         for each in manifest["layers"]:
             body = (
-                content if each is layer else blob_of(registry.host, "team/stated", each["digest"])
+                content if each is layer else blob_of(registry.host, "team/whole", each["digest"])
             )
-            server.serve(f"v2/team/stated/blobs/{each['digest']}", body)
+            server.serve(f"v2/team/whole/blobs/{each['digest']}", body)
         host = server.url().removeprefix("http://").rstrip("/")
-        ended = pull(zoo, host, "team/stated:1")
+        ended = pull(zoo, host, "team/whole:1")
         assert ended.returncode == 1 and "part.tflite" in ended.stderr and "000000" in ended.stderr
         left = [name for name in files_below(zoo / "pulled") if "part.tflite" in name]
         assert left == []
@@ -1121,7 +1122,7 @@ def test_a_digest_of_the_manifest_that_is_wrong_leaves_no_file(zoo, registry, ke
         own = zoo / "pulled/public/whole/part/part.tflite"
         own.parent.mkdir(parents=True, exist_ok=True)
         own.write_bytes(content)
-        assert pull(zoo, host, "team/stated:1").returncode == 1
+        assert pull(zoo, host, "team/whole:1").returncode == 1
         assert own.read_bytes() == content
 
 
@@ -1274,11 +1275,11 @@ def test_whose_login_service_gets_a_password(host, realm, is_allowed):
         b'"t"',
     ],
 )
-def test_what_is_no_token_is_one_error(zoo, token_registry, answer):
+def test_what_is_no_token_is_one_error(token_registry, answer):
     server, host = token_registry
     ask_for_token(server, server.url("token"))
     server.serve(TOKEN_QUERY, answer)
-    ended = run(zoo, "pull", f"oci://{host}/team/net:1", "--attempts", 1)
+    ended = posezoo("pull", f"oci://{host}/team/net:1", "--attempts", 1)
     assert ended.returncode == 1 and "its login service sends no token" in ended.stderr
     assert "secret" not in ended.stderr
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 
 import cv2
 import numpy as np
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import posezoo, python_file
 from fakes.exports import files_below
 from fakes.network import network
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
@@ -276,11 +273,8 @@ def test_the_sample_finds_in_a_picture_of_any_shape_what_posezoo_finds(brightnes
     cv2.imwrite(str(photo), picture)
     for out in brightness:
         drawing = tmp_path / "drawing.png"
-        ended = subprocess.run(
-            [sys.executable, out / "net" / "sample.py", photo, drawing],
-            capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False,
-            env={**os.environ, "POSEZOO_DETECTOR": "none"},
-        )  # fmt: skip
+        sample = out / "net" / "sample.py"
+        ended = python_file(sample, photo, drawing, cwd=tmp_path, POSEZOO_DETECTOR="none")
         assert ended.returncode == 0, ended.stderr
         x, y = re.search(r"^  nose: x (\S+), y (\S+), ", ended.stdout, re.MULTILINE).groups()
         assert (float(x), float(y)) == pytest.approx(center, abs=max(size) / 12)

@@ -23,8 +23,8 @@ from posezoo.measure.evaluation.coco_matching import match_dataset
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 
 
-#: Annotations of 100 images, and results.
-crowd = partial(crowded, 100, people=250, found=2000)
+#: Annotations of 40 images, and results.
+crowd = partial(crowded, 40, people=100, found=800)
 
 
 def recall(path, folder, results) -> float | None:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from fakes import scaling_irs
 from fakes.coco import annotations, person, written
 from fakes.command import posezoo
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
@@ -31,6 +32,13 @@ pytestmark = pytest.mark.usefixtures("networks_stay_compiled")
 @pytest.fixture(scope="module")
 def models(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> Path:
+    """An IR that is faster than a real one, and finds nobody: for what does not depend on the people."""
+    path = tmp_path_factory.mktemp("tiny") / "tiny.xml"
+    return scaling_irs.write_ir(path, {"heatmaps": 19, "pafs": 38})
 
 
 @pytest.fixture
@@ -313,7 +321,7 @@ def test_images_of_other_names_or_in_no_folder_are_explained(evaluate, shared, t
 
 
 def test_images_of_another_size_are_refused_also_after_a_run_that_kept_predictions(
-    evaluate, shared, tmp_path
+    evaluate, tiny, shared, tmp_path
 ):
     def without_size(content):
         for image in content["images"]:
@@ -323,9 +331,10 @@ def test_images_of_another_size_are_refused_also_after_a_run_that_kept_predictio
         for image in content["images"]:
             image["width"] += 1
 
-    assert evaluate("--limit", 1, data=on_photos(shared, tmp_path, without_size)).returncode == 0
+    data = on_photos(shared, tmp_path, without_size)
+    assert evaluate("--limit", 1, model=tiny, data=data).returncode == 0
     data = on_photos(shared, tmp_path, with_others)
-    ended = evaluate("--limit", 1, "--skip_unreadable", data=data)
+    ended = evaluate("--limit", 1, "--skip_unreadable", model=tiny, data=data)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "is 640x427, the annotations say 641x427" in ended.stderr
 
@@ -344,12 +353,12 @@ def test_annotations_of_other_images_are_told(evaluate, shared, tmp_path):
     assert "none of its 3 people was found: are the annotations of these images" in wrong.stderr
 
 
-def test_photos_without_people_give_the_ghosts_alone(evaluate, tmp_path):
+def test_photos_without_people_give_the_ghosts_alone(evaluate, tiny, tmp_path):
     for number in (1, 2):
         cv2.imwrite(str(tmp_path / f"{number:012}.jpg"), np.full((48, 64, 3), 90, np.uint8))
     content = annotations(2, [], size=(64, 48))
     data = ("--annotations", written(tmp_path, content), "--images", tmp_path)
-    ended = evaluate(data=data)
+    ended = evaluate(model=tiny, data=data)
     assert ended.returncode == 0, ended.stderr
     assert "warning" not in ended.stderr
     assert "2 images, 0 people of " in ended.stdout
@@ -359,7 +368,7 @@ def test_photos_without_people_give_the_ghosts_alone(evaluate, tmp_path):
     ]
     for absent in ("AP", "KEYPOINT", "WORST", "posezoo record"):
         assert absent not in ended.stdout
-    sizes = evaluate("--heights", "64,128", data=data)
+    sizes = evaluate("--heights", "64,128", model=tiny, data=data)
     assert sizes.returncode == 0, sizes.stderr
     assert "HEIGHT  INPUT" in sizes.stdout
     crowd = person(1, 1, np.zeros((17, 3)), iscrowd=1)
@@ -385,24 +394,23 @@ def test_keypoints_that_are_not_annotated_are_named_beside_the_figures(evaluate,
 
 
 def test_one_image_has_no_interval_and_keypoints_without_labels_no_share(
-    evaluate, shared, tmp_path
+    evaluate, tiny, shared, tmp_path
 ):
     def without_ears(content):
         for each in content["annotations"]:
             each["keypoints"][9:15] = [0] * 6
 
-    ended = evaluate("--limit", 1, data=on_photos(shared, tmp_path, without_ears))
+    ended = evaluate("--limit", 1, model=tiny, data=on_photos(shared, tmp_path, without_ears))
     assert ended.returncode == 0, ended.stderr
     assert "95 % interval" not in ended.stdout
-    assert "95 % interval" in evaluate("--limit", 2).stdout
+    assert "95 % interval" in evaluate("--limit", 2, model=tiny).stdout
     (ear,) = (line for line in ended.stdout.splitlines() if line.startswith("left_ear "))
     assert ear.split() == ["left_ear", "0"]
 
 
-def test_an_ir_is_named_by_its_path_if_its_folder_names_no_precision(evaluate, mirror, tmp_path):
-    words = ("get", MODEL, "--precisions", "FP16-INT8", "-o", tmp_path / "models")
-    assert posezoo(*words, POSEZOO_MIRROR=str(mirror)).returncode == 0
-    (xml,) = (tmp_path / "models").rglob(f"{MODEL}.xml")
+def test_an_ir_is_named_by_its_path_if_its_folder_names_no_precision(evaluate, models, tmp_path):
+    assert evaluate("--limit", 1).returncode == 0
+    (xml,) = models.rglob(f"{MODEL}.xml")
     named = evaluate("--limit", 1, model=xml)
     assert named.stdout.startswith(f"{MODEL} (FP16-INT8 IR) on CPU: ")
     assert "posezoo record " in named.stdout
@@ -461,26 +469,26 @@ def test_annotations_as_tools_write_them_give_the_same_figures(evaluate, shared,
     assert "changed.json: images[17]: is listed twice" in result.stderr
 
 
-def test_areas_of_0_are_told(evaluate, shared, tmp_path):
+def test_areas_of_0_are_told(evaluate, tiny, shared, tmp_path):
     def change(content):
         for each in content["annotations"]:
             each["area"] = 0
 
-    result = evaluate("--limit", 1, data=on_photos(shared, tmp_path, change))
+    result = evaluate("--limit", 1, model=tiny, data=on_photos(shared, tmp_path, change))
     assert "annotations[0] and 88 more: area is 0" in result.stderr
 
 
-def test_one_of_two_categories_with_keypoints_is_chosen(evaluate, shared, tmp_path):
+def test_one_of_two_categories_with_keypoints_is_chosen(evaluate, tiny, shared, tmp_path):
     def change(content):
         (person,) = content["categories"]
         content["categories"] = [{**person, "name": "player"}, {**person, "id": 2, "name": "coach"}]
 
     data = on_photos(shared, tmp_path, change)
-    refused = evaluate("--limit", 1, data=data)
+    refused = evaluate("--limit", 1, model=tiny, data=data)
     assert refused.returncode == 1
     assert "2 categories have keypoints: player, coach" in refused.stderr
     assert "hint: choose one: --category player" in refused.stderr
-    chosen = evaluate("--limit", 1, "--category", "player", data=data)
+    chosen = evaluate("--limit", 1, "--category", "player", model=tiny, data=data)
     assert chosen.returncode == 0, chosen.stderr
 
 

@@ -184,8 +184,8 @@ class PooledMatches:
         positives = [image.true_positives() for image in matches]
         correct, counted = (np.concatenate(rows, axis=1) for rows in zip(*positives, strict=True))
         self._image_indices = image_indices[order]
-        self._correct = correct[:, order]
-        self._counted = counted[:, order]
+        self._correct = correct[:, order].astype(np.float64)
+        self._wrong = (counted & ~correct)[:, order].astype(np.float64)
 
     def resampled_metrics(self, repeats: Array) -> tuple[float, ...] | None:
         """The metrics of ``NAMES`` if each image occurs ``repeats`` times; None if no person
@@ -195,17 +195,19 @@ class PooledMatches:
         if not people:
             return None
         weights = repeats[self._image_indices]
-        right = np.cumsum(weights * self._correct, axis=1, dtype=np.float64)
-        wrong = np.cumsum(weights * (self._counted & ~self._correct), axis=1, dtype=np.float64)
+        right = np.cumsum(weights * self._correct, axis=1)
+        wrong = np.cumsum(weights * self._wrong, axis=1)
         recall = right / people
-        precision = np.zeros((len(THRESHOLDS), len(_RECALLS)))
-        for row in range(len(THRESHOLDS)):
-            # The best precision at each of COCO's recalls or above; 0 if the recall is not reached.
-            so_far = right[row] / (right[row] + wrong[row] + np.spacing(1))
-            highest = np.maximum.accumulate(so_far[::-1])[::-1]
-            best = np.append(highest, 0.0)
-            indices = np.searchsorted(recall[row], _RECALLS, side="left")
-            precision[row] = best[indices]
+        # The best precision at each of COCO's recalls or above; 0 if the recall is not reached.
+        so_far = right / (right + wrong + np.spacing(1))
+        best = np.zeros((len(THRESHOLDS), recall.shape[1] + 1))
+        best[:, :-1] = np.maximum.accumulate(so_far[:, ::-1], axis=1)[:, ::-1]
+        precision = np.array(
+            [
+                row[np.searchsorted(reached, _RECALLS)]
+                for row, reached in zip(best, recall, strict=True)
+            ]
+        )
         ap = precision.mean(axis=1)
         ar = recall[:, -1] if recall.shape[1] else np.zeros(len(THRESHOLDS))
         # The sixth threshold is 0.75.
