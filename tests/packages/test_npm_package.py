@@ -472,7 +472,8 @@ def test_a_missing_home_is_passed_over(project, monkeypatch):
     monkeypatch.setattr("shutil.which", lambda _name, **_: "/node")
     assert read_npm_config().find_registries()[0].url == ""
     with pytest.raises(
-        SourceError, match="no npm registry is configured, and npm is not installed"
+        SourceError,
+        match="no npm registry is configured, and npm, which has a default, is not installed",
     ):
         read_npm_config().registry_for("pose")
 
