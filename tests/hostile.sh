@@ -11,7 +11,7 @@ place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 checkout="$place/a folder/posezoo"
 home="$place/home"
-mkdir -p "$checkout" "$home/.config/posezoo" "$home/.config/pip" "$home/.docker" "$place/bin" "$place/tmp"
+mkdir -p "$checkout" "$home/.config/posezoo" "$home/.config/pip" "$home/.docker" "$place/bin"
 
 git -C "$root" ls-files -z --cached --others --exclude-standard |
   tar -C "$root" --null --files-from - --ignore-failed-read -cf - | tar -C "$checkout" -xf -
@@ -35,7 +35,7 @@ ln -s "$(cd "$(dirname "$python")/.." && pwd)" "$place/a folder/environment"
 python="$place/a folder/environment/bin/$(basename "$python")"
 
 hostile=(
-  HOME="$home" XDG_CONFIG_HOME="$home/.config" TMPDIR="$place/tmp" PATH="$place/bin:$PATH"
+  HOME="$home" XDG_CONFIG_HOME="$home/.config" PATH="$place/bin:$PATH"
   PYTHONPATH="$checkout/src" CI=true GITHUB_ACTIONS=true
   GIT_DIR="$place/repository/.git" GIT_WORK_TREE="$place/repository" GIT_INDEX_FILE="$place/repository/.git/index"
   AWS_PROFILE=work DOCKER_CONFIG="$home/.docker" NETRC="$home/.netrc"
@@ -43,7 +43,7 @@ hostile=(
   COLUMNS=40 FORCE_COLOR=1 SOURCE_DATE_EPOCH=1 TZ=Pacific/Auckland LC_ALL=C
   POSEZOO_CACHE_DIR="$home/cache" POSEZOO_MODELS_DIR="$home/models"
 )
-command=(env -u PYTHONDONTWRITEBYTECODE -u POSEZOO_ALL_TESTS "${hostile[@]}"
+command=(env -u TMPDIR -u PYTHONDONTWRITEBYTECODE -u POSEZOO_ALL_TESTS "${hostile[@]}"
   bash -c 'umask 077 && exec "$@"' hostile "$python" -m pytest -m "not slow and not judge" "$@")
 
 # Python may be in a folder that only root may enter; then that folder is hidden, all but Python.

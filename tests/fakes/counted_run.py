@@ -8,6 +8,7 @@ command has to read; comprehensions count, too.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -75,7 +76,7 @@ def _main(source: str, *args: str) -> None:
         code = stopped.code
     finally:
         sys.setprofile(None)
-    code_files = (sys.prefix, sys.base_prefix, source, "/proc/", "/sys/", "/dev/")
+    code_files = (sys.prefix, sys.base_prefix, source, "/proc/", "/sys/", os.devnull)
     report = {
         "functions": sorted(called),
         "modules": sorted(sys.modules),
