@@ -140,8 +140,7 @@ def run_sandboxed(
         # Read-only, because root owns the kernel's settings in /proc/sys, with or without
         # capabilities.
         *("--proc", "/proc", "--remount-ro", "/proc"),
-        # Read-only, because /dev and /dev/shm lie in memory, without a limit.
-        *("--dev", "/dev", "--remount-ro", "/dev"),
+        *("--dev", "/dev"),
     ]
     for name in _BUS:
         command += ["--unsetenv", name]
@@ -167,7 +166,9 @@ def _bindings(reads: Sequence[Path], writes: Sequence[Path]) -> Iterator[str]:
         yield from ("--ro-bind-try", str(path), str(path))
     for path in writes:
         yield from ("--bind", str(path), str(path))
-    yield from ("--remount-ro", "/")
+    # Read-only, because /dev and /dev/shm lie in memory, without a limit. Not before the folders
+    # are there: one of them may lie below /dev/shm.
+    yield from ("--remount-ro", "/dev", "--remount-ro", "/")
 
 
 @contextmanager
