@@ -283,7 +283,8 @@ def test_the_commands_of_the_supply_chain_page_run_as_pasted_and_in_their_order(
     )
     assert (
         ended.returncode == 1
-        and f"Hash mismatch for '{changed.parent.name}/{changed.name}'" in ended.stderr
+        and f"Hash mismatch for '{changed.parent.name}/{changed.name}'"
+        in ended.stderr.replace("\\", "")
     )
 
 

@@ -167,7 +167,7 @@ PREPARE: dict[str, Callable[[Desk], object]] = {
     "A full disk": partial(mounted, "disk", "size=64k"),
     "A folder that is read-only": partial(mounted, "share", "ro"),
     "A corrupt photo": broken_photos,
-    "A mirror that is stale": stale_mirror,
+    "A mirror that is out of date": stale_mirror,
     "A wrong checkpoint": own_weights,
 }
 
