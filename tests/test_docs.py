@@ -281,13 +281,13 @@ def test_the_commands_of_the_supply_chain_page_run_as_pasted_and_in_their_order(
         text=True,
         timeout=120,
     )
-    assert (
-        ended.returncode == 1
-        and f"Hash mismatch for '{changed.parent.name}/{changed.name}'"
-        in ended.stderr.replace("\\", "")
-    )
+    assert ended.returncode == 1
+    # Some digests begin with a digit, and then it escapes its quotes.
+    told = ended.stderr.replace("\\", "")
+    assert f"Hash mismatch for '{changed.parent.name}/{changed.name}'" in told
 
 
+@pytest.mark.slow
 def test_the_python_of_the_readme_runs_as_pasted(used_desk, mirror):
     (code,) = blocks(ROOT / "README.md", "python")
     ended = subprocess.run(

@@ -83,6 +83,15 @@ def convert_model(
     return convert(resolved, plan, options, listener=listener)
 
 
+def convert_to_fp16(
+    spec: ModelSpec, layout: ModelLayout, *, decoder: Decoder | None = None
+) -> Path:
+    """The .xml of a model in FP16, without a self-check."""
+    precision = Precision.FP16
+    made = convert_model(spec, layout, precisions=[precision], self_check=False, decoder=decoder)
+    return made.irs[precision]
+
+
 def is_up_to_date(
     spec: ModelSpec, layout: ModelLayout, precision: Precision, *, decoder: Decoder | None = None
 ) -> bool:

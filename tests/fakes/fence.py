@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from unittest import mock
 
@@ -76,7 +76,7 @@ def _put_up() -> None:
     # A tester may install for a user, which a virtual environment refuses.
     ONLINE["PIP_USER"] = "0"
     if "TMPDIR" not in clean and _has_room_in_memory():
-        tempfile.tempdir = clean["TMPDIR"] = ONLINE["TMPDIR"] = _make_folder("", IN_MEMORY)
+        tempfile.tempdir = clean["TMPDIR"] = ONLINE["TMPDIR"] = _make_folder_in_memory()
         os.chmod(tempfile.tempdir, 0o755)  # some tests start programs as another user
     home = _make_folder("home-")
     os.environ.clear()
@@ -111,6 +111,23 @@ def _has_room_in_memory() -> bool:
     available = next((int(line.split()[1]) for line in lines if "MemAvailable" in line), 0) << 10
     is_usable = os.access(IN_MEMORY, os.W_OK) and not status.f_flag & os.ST_NOEXEC
     return is_usable and min(available, status.f_bavail * status.f_frsize) > NEEDED_BYTES
+
+
+def _make_folder_in_memory() -> str:
+    """A folder that this process keeps locked; those of killed runs, whose locks are gone, are removed."""
+    import fcntl  # Windows has none
+
+    parent = os.open(IN_MEMORY, os.O_RDONLY)
+    fcntl.flock(parent, fcntl.LOCK_EX)  # until the new folder is locked, too
+    for left in Path(IN_MEMORY).glob("posezoo-tests-*"):
+        with suppress(OSError):  # of a run that goes on, or of another user
+            folder = os.open(left, os.O_RDONLY)
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left, ignore_errors=True)
+    made = _make_folder("", IN_MEMORY)
+    fcntl.flock(os.open(made, os.O_RDONLY), fcntl.LOCK_EX)
+    os.close(parent)
+    return made
 
 
 def _make_folder(prefix: str, parent: str | None = None) -> str:

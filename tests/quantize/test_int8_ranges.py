@@ -440,6 +440,7 @@ def test_a_pipe_in_the_place_of_ranges_is_refused_at_once(zoo):
     assert f"{zoo.ranges}: cannot be read: it is not a regular file" in ended.stderr
 
 
+@pytest.mark.slow
 def test_the_default_pair_needs_neither_photos_nor_nncf(npm_mirror, tmp_path, monkeypatch):
     (tmp_path / "nncf.py").write_text("raise ImportError('nobody needs it')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))

@@ -147,6 +147,7 @@ def npm_context(npm_mirror, folder) -> Context:
     return open_context(to_settings(read_settings(flags)))
 
 
+@pytest.mark.slow
 def test_if_the_host_of_a_detector_is_dead_the_default_one_finds_the_people(npm_context):
     spec = replace(npm_context.registry.find(MOVENET), people=People(OUT_OF_REACH, OUT_OF_REACH))
     events: list[object] = []

@@ -76,6 +76,7 @@ COPY = f"""
 """
 
 
+@pytest.mark.slow
 def test_models_are_proven_from_their_publishers_and_completed(world):
     shipped = publish(world, GLUON)
     path = world.models / publish(world, YOLOX).path.relative_to(builtin_models_dir())
@@ -125,6 +126,7 @@ def test_a_run_continues_where_an_earlier_one_failed_and_asks_nobody_twice(world
     assert len(world.server.requests) > before
 
 
+@pytest.mark.slow
 def test_the_ap_of_annotated_images_is_recorded(world, mirror, shared):
     movenet = "movenet-singlepose-lightning-int8"
     folder = world.models / "public" / movenet

@@ -13,7 +13,13 @@ import numpy as np
 import pytest
 
 import posezoo
-from fakes.conversion import PRECISIONS, convert_model, is_up_to_date, plan_conversion
+from fakes.conversion import (
+    PRECISIONS,
+    convert_model,
+    convert_to_fp16,
+    is_up_to_date,
+    plan_conversion,
+)
 from fakes.network import (
     HEIGHT,
     KINDS,
@@ -152,30 +158,20 @@ def test_declared_outputs_may_be_a_subset_or_in_another_order(tmp_path):
     spec, layout = tiny(
         tmp_path, outputs=tuple(Output(name, OUTPUT_SHAPE, "NHWC") for name in reversed(OUTPUTS))
     )
-    model = (
-        import_openvino()
-        .Core()
-        .read_model(convert_model(spec, layout, precisions=[FP16], self_check=False).irs[FP16])
-    )
+    model = import_openvino().Core().read_model(convert_to_fp16(spec, layout))
     assert [port.any_name for port in model.outputs] == ["pafs", "heatmaps"]
     assert [str(port.node.layout) for port in model.outputs] == ["[N,H,W,C]", "[N,H,W,C]"]
     assert str(model.input("image").node.layout) == "[N,H,W,C]"
 
     one = replace(spec, outputs=(Output("heatmaps", OUTPUT_SHAPE),))
-    model = (
-        import_openvino()
-        .Core()
-        .read_model(convert_model(one, layout, precisions=[FP16], self_check=False).irs[FP16])
-    )
+    model = import_openvino().Core().read_model(convert_to_fp16(one, layout))
     assert [port.any_name for port in model.outputs] == ["heatmaps"]
 
 
 def test_the_ir_describes_itself(tmp_path):
     spec, layout = tiny(tmp_path, skeleton="coco-17")
     decoder = Decoder("openpose", {"threshold": 0.1, "stride": 8})
-    xml = convert_model(spec, layout, precisions=[FP16], decoder=decoder, self_check=False).irs[
-        FP16
-    ]
+    xml = convert_to_fp16(spec, layout, decoder=decoder)
     model = import_openvino().Core().read_model(xml)
     facts = {
         name: model.get_rt_info(["posezoo", name]).astype(str)
@@ -352,13 +348,10 @@ print(json.dumps([events, heavy]))
 )
 def test_a_changed_argument_converts_again(tmp_path, changes):
     spec, layout = tiny(tmp_path)
-    old = convert_model(spec, layout, precisions=[FP16], self_check=False).irs[FP16].read_bytes()
+    old = convert_to_fp16(spec, layout).read_bytes()
     changed = replace(spec, **changes)
     assert not is_up_to_date(changed, layout, FP16)
-    assert (
-        convert_model(changed, layout, precisions=[FP16], self_check=False).irs[FP16].read_bytes()
-        != old
-    )
+    assert convert_to_fp16(changed, layout).read_bytes() != old
     assert is_up_to_date(changed, layout, FP16)
 
 
@@ -537,11 +530,7 @@ def test_model_info_is_written_into_the_ir_as_open_model_zoo_does(tmp_path):
     }
     spec = spec_of(content, tmp_path, model_info=info)
     layout = downloaded(spec, content, tmp_path)
-    ir = (
-        import_openvino()
-        .Core()
-        .read_model(convert_model(spec, layout, precisions=[FP32], self_check=False).irs[FP32])
-    )
+    ir = import_openvino().Core().read_model(convert_to_fp16(spec, layout))
     said = {name: ir.get_rt_info(["model_info", name]).value for name in info}
     assert said == {
         "model_type": "SSD",
@@ -551,7 +540,7 @@ def test_model_info_is_written_into_the_ir_as_open_model_zoo_does(tmp_path):
     }
     changed = replace(spec, model_info={**info, "model_type": "YOLO"})
     assert {
-        step.reason for step in plan_conversion(changed, layout, [FP32], self_check=False).irs
+        step.reason for step in plan_conversion(changed, layout, [FP16], self_check=False).irs
     } == {"model.yml or the flags have changed"}
 
 

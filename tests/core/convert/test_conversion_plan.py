@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core.convert.test_conversion import tiny
-from fakes.conversion import convert_model, plan_conversion
+from fakes.conversion import convert_model, convert_to_fp16, plan_conversion
 from fakes.network import network, source_file
 from posezoo.core.declarations.model import Decoder, Framework, Precision
 from posezoo.core.declarations.routes import Obstacle
@@ -35,7 +35,7 @@ def test_a_plan_lists_the_conversions_and_changes_nothing(tmp_path):
 
 def test_a_plan_gives_the_reason_why_an_ir_is_stale(tmp_path):
     spec, layout = tiny(tmp_path)
-    xml = convert_model(spec, layout, precisions=[FP16], self_check=False).irs[FP16]
+    xml = convert_to_fp16(spec, layout)
 
     def why(spec=spec, **options):
         return plan_conversion(spec, layout, [FP16], **options).irs[0].reason

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from core.convert.test_conversion import in_a_child, tiny
-from fakes.conversion import PRECISIONS, convert_model, is_up_to_date
+from fakes.conversion import PRECISIONS, convert_model, convert_to_fp16, is_up_to_date
 from fakes.small_disk import small_disk
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ConversionError, OutputError
@@ -105,14 +105,14 @@ def test_an_ir_that_does_not_reach_the_disk_is_not_published(
     tmp_path, in_this_process, monkeypatch
 ):
     spec, layout = tiny(tmp_path)
-    before = pair_of(convert_model(spec, layout, precisions=[FP16], self_check=False).irs[FP16])
+    before = pair_of(convert_to_fp16(spec, layout))
 
     def fail(handle):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OutputError, match="cannot be written: Input/output error"):
-        convert_model(changed(spec), layout, precisions=[FP16], self_check=False)
+        convert_to_fp16(changed(spec), layout)
     assert pair_of(layout.ir_path(spec, FP16)) == before
 
 
@@ -128,7 +128,7 @@ def test_the_files_have_the_permissions_of_the_umask(tmp_path, in_this_process):
     spec, layout = tiny(tmp_path)
     mask = os.umask(0o027)
     try:
-        xml = convert_model(spec, layout, precisions=[FP16], self_check=False).irs[FP16]
+        xml = convert_to_fp16(spec, layout)
     finally:
         os.umask(mask)
     for path in (xml, xml.with_suffix(".bin"), xml.with_name("provenance.json")):
@@ -139,10 +139,8 @@ def test_an_ir_in_use_stays_usable_while_it_is_replaced(tmp_path):
     """OpenVINO maps weights into memory: writing over them would kill the process that runs them."""
     spec, layout = tiny(tmp_path)
     ov = import_openvino()
-    model = ov.Core().read_model(
-        convert_model(spec, layout, precisions=[FP16], self_check=False).irs[FP16]
-    )
-    convert_model(changed(spec), layout, precisions=[FP16], self_check=False)
+    model = ov.Core().read_model(convert_to_fp16(spec, layout))
+    convert_to_fp16(changed(spec), layout)
     assert ov.Core().compile_model(model, "CPU") is not None
 
 
@@ -151,7 +149,7 @@ def test_on_a_full_disk_the_earlier_ir_stays(tmp_path, free):
     spec, downloads = tiny(tmp_path / "downloads")
     with small_disk(tmp_path / "disk", "256k") as disk:
         layout = ModelLayout(downloads.download_dir, disk)
-        xml = convert_model(spec, layout, precisions=[FP16], self_check=False).irs[FP16]
+        xml = convert_to_fp16(spec, layout)
         old = pair_of(xml)
         space = os.statvfs(disk)
         (disk / "ballast").write_bytes(bytes(space.f_bavail * space.f_frsize - free))
@@ -164,7 +162,7 @@ def test_on_a_full_disk_the_earlier_ir_stays(tmp_path, free):
         assert is_up_to_date(spec, layout, FP16)
         assert not list(disk.rglob(f"{PREFIX}*"))
         (disk / "ballast").unlink()
-        new = convert_model(changed(spec), layout, precisions=[FP16], self_check=False).irs[FP16]
+        new = convert_to_fp16(changed(spec), layout)
         assert pair_of(new) != old
 
 
@@ -172,7 +170,7 @@ def test_a_file_that_ends_early_is_not_published(tmp_path):
     """A limit on the size of files stops a write where a full disk would, here without a self-check behind it."""
     pytest.importorskip("resource")
     spec, layout = tiny(tmp_path)
-    old = pair_of(convert_model(spec, layout, precisions=[FP16], self_check=False).irs[FP16])
+    old = pair_of(convert_to_fp16(spec, layout))
     script = """
 import json, resource, signal, sys
 from pathlib import Path

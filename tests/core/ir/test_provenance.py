@@ -5,7 +5,7 @@ import json
 import pytest
 
 from core.convert.test_conversion import tiny
-from fakes.conversion import convert_model, is_up_to_date
+from fakes.conversion import convert_model, convert_to_fp16, is_up_to_date
 from posezoo.core.declarations.model import Precision
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.ir import provenance
@@ -82,7 +82,7 @@ def test_a_record_that_cannot_be_read_is_none(tmp_path, nonsense):
 
 def test_a_newer_model_optimizer_makes_the_ir_stale(tmp_path):
     spec, layout = tiny(tmp_path)
-    xml = convert_model(spec, layout, precisions=[FP16], self_check=False).irs[FP16]
+    xml = convert_to_fp16(spec, layout)
 
     def why(version):
         key = provenance.conversion_key(spec, None, model_optimizer=version)

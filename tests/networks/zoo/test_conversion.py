@@ -39,7 +39,7 @@ MODELS = {
     "text-recognition-resnet-fc": ("input", (1, 1, 32, 100), {"output": (1, 26, 37)}),
     "googlenet-v3-pytorch": ("data", (1, 3, 299, 299), {"prob": (1, 1000)}),
 }
-QUICK = "shufflenet-v2-x1.0"
+SMALL = "shufflenet-v2-x1.0"
 #: The largest network takes as long as ten others; these have the operations of others.
 ALIKE = ("text-recognition-resnet-fc", "resnet-18-pytorch", "regnetx-3.2gf", "rexnet-v1-x1.0")
 
@@ -74,18 +74,8 @@ def ports(xml):
     return image.get_any_name(), tuple(image.shape), outputs
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        QUICK,
-        *map(soak, ALIKE),
-        *(
-            pytest.param(name, marks=pytest.mark.slow)
-            for name in MODELS
-            if name not in (QUICK, *ALIKE)
-        ),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [soak(name) if name in ALIKE else name for name in MODELS])
 def test_the_ir_has_the_ports_of_model_optimizer_and_passes_its_self_check(
     name, generate, tmp_path
 ):
@@ -100,12 +90,13 @@ def test_the_ir_has_the_ports_of_model_optimizer_and_passes_its_self_check(
     assert record["key"]["arguments"]["network"]["name"] in NETWORKS
 
 
+@pytest.mark.slow
 def test_open_model_zoo_s_own_commands_convert_it_too(generate, tmp_path):
-    generate(QUICK)
-    where = ("--name", QUICK, "--models_dir", tmp_path / "models", "--output_dir", tmp_path / "out")
+    generate(SMALL)
+    where = ("--name", SMALL, "--models_dir", tmp_path / "models", "--output_dir", tmp_path / "out")
     assert omz_tool("downloader", *where).returncode == 0
     ended = omz_tool(
         "converter", *where, "--precisions", "FP32", "--download_dir", tmp_path / "out"
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert ports(tmp_path / "out" / "public" / QUICK / "FP32" / f"{QUICK}.xml") == MODELS[QUICK]
+    assert ports(tmp_path / "out" / "public" / SMALL / "FP32" / f"{SMALL}.xml") == MODELS[SMALL]

@@ -8,6 +8,8 @@ import pytest
 
 from fakes.sites import pose_zoo, written_site
 
+pytestmark = pytest.mark.slow
+
 ARROW_RIGHT, ARROW_LEFT, END = "\ue014", "\ue012", "\ue010"
 
 
@@ -142,7 +144,6 @@ def test_a_whisker_shows_the_interval_of_a_measured_accuracy(browser, site):
     ]
 
 
-@pytest.mark.slow
 def test_a_click_on_the_legend_hides_a_family_with_shift_all_others(browser, site):
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys

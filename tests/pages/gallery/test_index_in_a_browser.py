@@ -12,6 +12,8 @@ from fakes.command import posezoo
 from fakes.sites import written_site
 from fakes.zoo import model_yml, omz_yml, write_model
 
+pytestmark = pytest.mark.slow
+
 CONTROLS = ("button", "checkbox", "combobox", "link", "searchbox", "spinbutton", "textbox")
 
 ALL = [
@@ -131,7 +133,6 @@ def test_a_value_is_marked_as_measured_or_published(browser, site):
     assert (cells["heavy_pose_a"], cells["heavy_pose_b"]) == ("0.700p", "0.650p")
 
 
-@pytest.mark.slow
 def test_models_are_compared_side_by_side_at_most_four(browser, site):
     browser.open(site)
     assert not browser.one("#tray").is_displayed()
@@ -158,7 +159,6 @@ def test_models_are_compared_side_by_side_at_most_four(browser, site):
     assert not browser.one("#tray").is_displayed()
 
 
-@pytest.mark.slow
 def test_an_address_restores_everything_that_was_chosen(browser, site):
     browser.open(site)
     browser.type("#q", "pose")
@@ -234,7 +234,6 @@ def test_invalid_parts_of_an_address_are_ignored(browser, site, nonsense):
     assert browser.texts("#chart-title") == ["Measured AP versus throughput, whole pipeline"]
 
 
-@pytest.mark.slow
 def test_the_focus_stays_when_a_choice_redraws_the_page(browser, site):
     browser.open(site)
     for selector in (

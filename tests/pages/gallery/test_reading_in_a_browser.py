@@ -7,6 +7,8 @@ import pytest
 from fakes.browser import BROKEN_NAMES
 from posezoo.pages.gallery.site_writer import write_site
 
+pytestmark = pytest.mark.slow
+
 PAGES = (
     *("index.html", "side_by_side.html", "models/movenet-thunder.html"),
     *("models/simple_pose_resnet152_v1d@2f544338.html", "models/blazepose-full.html"),
@@ -23,7 +25,6 @@ def zoo_site(our_pages, tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1200])
 def test_no_page_is_wider_than_the_screen_and_no_name_breaks_inside_a_word(
     browser, zoo_site, width
@@ -57,7 +58,6 @@ def test_a_phone_shows_twenty_models_as_cards_and_the_others_on_request(browser,
     assert browser.run(f"return {display}") == "table-row"
 
 
-@pytest.mark.slow
 def test_picture_and_command_are_on_the_first_screen(browser, zoo_site):
     bottom = "return document.querySelector(arguments[0]).getBoundingClientRect().bottom"
     for width, height in ((1200, 900), (390, 844)):

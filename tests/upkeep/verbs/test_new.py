@@ -98,6 +98,11 @@ def test_a_draft_of_a_checkpoint_has_all_that_run_finds_in_it(zoo, twelve):
     assert written["skeleton"] == "keypoints-12"
     assert "network and checkpoint" not in ended.stdout
     assert "skeleton: what its 12 keypoints are" in ended.stdout
+
+
+@pytest.mark.slow
+def test_a_draft_of_a_checkpoint_is_converted(zoo, twelve):
+    assert new(zoo, "mine", "--from", twelve, "--license", "MIT").returncode == 0
     converted = run(zoo, "get", "mine", "--precisions", "FP32")
     assert converted.returncode == 0, converted.stderr
     assert "self-check passed" in converted.stderr
