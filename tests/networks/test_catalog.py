@@ -208,7 +208,13 @@ SHAPES = {
 OTHER_SIZES = {"higher_hrnet": (160, 96), "hrnet": (160, 96), "vitpose": (256, 192)}
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name == "higher_hrnet" else name
+        for name in CASES
+    ],
+)
 def test_outputs_have_the_paper_s_shapes_at_any_size_and_the_stated_stride(name):
     network = NETWORKS[name]
     size = network.input.shape[2:]

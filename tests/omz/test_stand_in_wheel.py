@@ -201,6 +201,7 @@ def test_a_script_finds_the_package_and_its_commands(installed):
         assert run(command, "--no_such_flag", **installed).returncode == 2
 
 
+@pytest.mark.slow
 def test_a_script_calls_the_commands_as_functions(installed, tmp_path):
     code = """
 from omz_tools import omz_converter, omz_downloader, omz_info_dumper

@@ -58,6 +58,7 @@ def test_what_a_killed_run_was_writing_is_removed_but_not_what_another_writes(zo
     assert [left.exists(), used.exists()] == [False, True]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
 def test_four_runs_at_once_succeed_where_locks_do_nothing(zoo):
     library = zoo.folder / "no_locks.so"

@@ -82,6 +82,7 @@ def beginning(clear, place: int, count: int) -> list[np.ndarray]:
     return [image for image, _ in islice(film(photo, person, FRAMES), count)]
 
 
+@pytest.mark.slow
 def test_at_a_cut_the_crop_and_the_numbers_begin_anew(movenet, clear):
     scenes = [beginning(clear, place, 4) for place in (0, 3)]
     options = {"is_video": True, "track": True}
