@@ -277,12 +277,23 @@ def test_incompatible_flags_are_wrong_usage(args, said):
     assert said in ended.stderr
 
 
-@pytest.mark.slow
-def test_onnx_of_other_weights_is_replaced_only_with_force(converted, checkpoint, other, tmp_path):
+def test_onnx_is_not_written_beside_an_ir_of_other_weights(converted, other):
+    folder, _ = converted
+    onnx = folder / "public" / NETWORK / f"{NETWORK}.onnx"
+    before = onnx.read_bytes()
+    onnx.unlink()
     ours = ("convert", "--network", NETWORK, "--onnx_only")
-    beside_their_ir = posezoo(*ours, "--checkpoint", other, "-o", converted[0])
-    assert beside_their_ir.returncode == 1
-    assert f"{NETWORK}.xml: is the IR of another checkpoint" in beside_their_ir.stderr
+    ended = posezoo(*ours, "--checkpoint", other, "-o", folder)
+    was_written = onnx.exists()
+    onnx.write_bytes(before)
+    assert ended.returncode == 1
+    assert f"{NETWORK}.xml: is the IR of another checkpoint" in ended.stderr
+    assert not was_written
+
+
+@pytest.mark.slow
+def test_onnx_of_other_weights_is_replaced_only_with_force(checkpoint, other, tmp_path):
+    ours = ("convert", "--network", NETWORK, "--onnx_only")
     here = ("-o", tmp_path)
     first = posezoo(*ours, "--checkpoint", checkpoint, *here)
     onnx = tmp_path / "public" / NETWORK / f"{NETWORK}.onnx"

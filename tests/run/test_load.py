@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -95,6 +96,21 @@ def test_the_default_detector_is_found_beside_another_registry(one_at_a_time, tm
         resolve_model(part, (Precision.FP16,), each).decoder.name for each in (context, own)
     }
     assert found == "nanodet"
+
+
+def test_a_detector_is_blamed_if_nobody_is_found_only_where_there_is_one(tmp_path):
+    context = open_context(to_settings(read_settings({"output_dir": tmp_path})))
+    spec = context.registry.find("hrnet-w32")
+    named = {}
+    for source in (spec.people.photo, WHOLE_IMAGE):
+        estimator = SimpleNamespace(
+            model=spec, people_from=source, finds_people=True, decoder=spec.decoder.name
+        )
+        named[source], _, _ = load.explain_no_people(estimator, context, None).partition(" found")
+    assert named == {
+        "yolox-tiny-coco": "the person detector yolox-tiny-coco",
+        WHOLE_IMAGE: "hrnet-w32",
+    }
 
 
 def asked(context: Context, detector: str) -> Context:

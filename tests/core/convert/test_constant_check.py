@@ -13,6 +13,7 @@ import pytest
 from fakes.misleading_networks import (
     FORMS,
     PREPROCESSING,
+    SIDE,
     Graph,
     misleading_networks,
     one_convolution,
@@ -89,6 +90,21 @@ def test_a_scale_that_is_slightly_wrong_is_found(tmp_path):
     problem = find_changed(original, xml, "--scale_values", "[127.5]", *mean)
     assert problem.endswith("is not the declared scale")
     assert not find_changed(original, xml, "--scale_values", "[127.5001]", *mean)
+
+
+def test_a_wrong_value_of_a_fully_connected_layer_is_found(tmp_path):
+    right = np.random.default_rng(0).normal(size=(SIDE, SIDE))
+    wrong = right.copy()
+    wrong[3, 5] *= 1.01
+
+    def write(name: str, values: Any) -> Path:
+        return write_network(
+            tmp_path / name, lambda net: net.node("MatMul", "image", net.constant(values))
+        )
+
+    original = write("right.onnx", right)
+    assert not find_changed(original, write_ir(original))
+    assert find_changed(original, write_ir(write("wrong.onnx", wrong)))
 
 
 @pytest.mark.parametrize(

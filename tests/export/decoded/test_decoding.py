@@ -663,15 +663,14 @@ def test_more_people_than_the_network_finds_are_refused(tmp_path):
     assert [list(port.shape) for port in model.outputs] == [[2, 17, 3], [2]]
 
 
-def test_an_input_of_any_size_gets_the_usual_one(tmp_path):
+def test_an_input_of_any_size_gets_the_usual_one_and_outputs_those_that_follow(tmp_path):
     image = Input("image", (1, 3, -1, -1), "NCHW", usual_size=(256, 352))
     spec, decoder = described("movenet_multipose", people(np.random.default_rng(0)), tmp_path)
-    assert with_decoding(replace(spec, inputs=(image,)), decoder).inputs[0].shape == (
-        1,
-        3,
-        256,
-        352,
-    )
+    (fixed,) = spec.outputs
+    following = Output("rows", (1, -1, 56))
+    decoding = with_decoding(replace(spec, inputs=(image,), outputs=(fixed, following)), decoder)
+    assert decoding.inputs[0].shape == (1, 3, 256, 352)
+    assert [port.shape for port in decoding.outputs] == [fixed.shape, ()]
 
 
 def test_sizes_that_follow_from_the_images_stay_static_in_fp16(tmp_path):

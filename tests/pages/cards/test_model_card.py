@@ -18,7 +18,7 @@ from conftest import by_digest
 from fakes.command import posezoo
 from fakes.zoo import as_yaml, model_yml, omz_yml, write_composite, write_model
 from posezoo.cli.main import create_parser
-from posezoo.core.declarations.model import Digest
+from posezoo.core.declarations.model import Digest, Precision
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import Registry, open_registry
 from posezoo.omz.commands import converter, downloader
@@ -366,6 +366,23 @@ def test_the_python_of_a_card_runs_as_pasted(blazepose, mirror, tmp_path, monkey
         exec(program, names)
     assert capsys.readouterr().out.startswith("0.9")
     assert names["irs"]["pose-detection-mediapipe"].is_file()
+
+
+def test_inner_tensors_that_were_compared_are_counted_in_the_card(blazepose, tmp_path):
+    folder = shutil.copytree(blazepose.output_dir, tmp_path / "out")
+    layout = ModelLayout(folder, folder)
+    registry = open_registry()
+    model = registry.find("blazepose-full")
+    facts = ModelFacts(model, registry.parts(model), layout)
+    assert "The tensors inside" not in render_card(facts)
+    record = layout.provenance_path(facts.parts[0], Precision.FP32)
+    content = json.loads(record.read_text("utf-8"))
+    content["self_check"]["nodes"] = {"equal": 120, "within_noise": 7, "no_partner": 3}
+    record.write_text(json.dumps(content), "utf-8")
+    card = render_card(facts)
+    assert "| pose-detection-mediapipe | FP32 | 120 | 7 | 0 | 3 | 0 |" in section(
+        card, "Self-Check"
+    )
 
 
 def test_the_card_beside_an_ir_describes_it_and_is_not_rewritten_without_changes(

@@ -427,9 +427,10 @@ def test_an_older_registry_does_not_fill_a_newer_mirror(zoo):
 
 
 def test_a_folder_that_is_no_mirror_and_missing_names_are_reported(zoo):
-    none = posezoo("mirror", "check", "nowhere", cwd=zoo)
-    assert none.returncode == 1
-    assert none.stderr.startswith("error: nowhere: is not a mirror: it has no posezoo.lock\n")
+    for models in ((), ("a",)):
+        none = posezoo("mirror", "check", "nowhere", *models, cwd=zoo)
+        assert none.returncode == 1
+        assert none.stderr.startswith("error: nowhere: is not a mirror: it has no posezoo.lock\n")
     assert run(zoo, "mirror", "create", "m").returncode == 2
     assert run(zoo, "mirror", "create", "m", "--all", "--name", "a").returncode == 2
     assert run(zoo, "mirror", "create", "m", "--list", _list(zoo, "# none\n")).returncode == 2
