@@ -39,7 +39,7 @@ WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 PYTEST  = unset PYTHONDONTWRITEBYTECODE; $(BIN)/python -m compileall -q src tools demos && \
   $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-test: $(VENV)/.installed-test  ## run the quick tests (about 6 minutes on 2 cores)
+test: $(VENV)/.installed-test  ## run the quick tests (about 4 minutes on 2 cores)
 	$(PYTEST) -m "not slow and not judge"
 
 # What breaks beside thousands of others has to pass alone.

@@ -34,12 +34,16 @@ FEATURES = {part for part in PARTS if (SOURCE / part).is_dir()} - {"core"}
 #: What is around the package: a test that uses one of them names it.
 AROUND = {"benchmarks", "demos", "golden", "recorded", "tools"}
 DOCS, SITE = "tests/test_docs.py", "tests/test_site.py"
-#: Some pages have a test of their own in tests/test_docs.py, and the others have one in common.
+#: Some pages have tests of their own in tests/test_docs.py, and the others have one in common.
 PAGE_TESTS = {
-    "README.md": "test_every_posezoo_command_of_the_readme_runs_as_pasted",
-    "docs/supply_chain.md": "test_the_commands_of_the_supply_chain_page_run_as_pasted_"
-    "and_in_their_order",
-    "models/public/blazepose-full/README.md": "test_the_commands_of_a_card_run_as_pasted",
+    "README.md": (
+        "test_every_posezoo_command_of_the_readme_runs_as_pasted",
+        "test_the_python_of_the_readme_runs_as_pasted",
+    ),
+    "docs/supply_chain.md": (
+        "test_the_commands_of_the_supply_chain_page_run_as_pasted_and_in_their_order",
+    ),
+    "models/public/blazepose-full/README.md": ("test_the_commands_of_a_card_run_as_pasted",),
 }
 PASTED_TEST = "test_the_blocks_of_a_page_run_as_pasted_and_in_their_order"
 #: What a change of the core, or of helpers of tests, leaves to the night: each takes long, and its
@@ -130,8 +134,8 @@ def tests_with(pattern: str) -> set[str]:
 def tests_of_page(page: Path) -> set[str]:
     """The tests that run the blocks of a page, as pytest names them."""
     name = page.relative_to(ROOT).as_posix()
-    test = PAGE_TESTS.get(name) or (f"{PASTED_TEST}[{name}]" if page in PASTED else "")
-    return {f"{DOCS}::{test}"} if test else set()
+    common = (f"{PASTED_TEST}[{name}]",) if page in PASTED else ()
+    return {f"{DOCS}::{test}" for test in PAGE_TESTS.get(name, common)}
 
 
 @cache

@@ -88,6 +88,7 @@ def test_an_archive_with_a_dated_folder_becomes_proven_ir(rtmpose):
     assert place.ir("rtmpose-t").is_file() and place.ir("rtmpose-t", "FP16").is_file()
 
 
+@pytest.mark.slow
 def test_rtmpose_finds_what_its_network_computes(rtmpose, tmp_path):
     place, _ = rtmpose
     image = rtmpose_network.drawn_scene()

@@ -13,6 +13,8 @@ from fakes.zoo import model_yml, omz_yml, write_composite, write_model
 from posezoo.core.declarations.model import Precision
 from posezoo.run.measured import Measurement, update_measured_yml
 
+pytestmark = pytest.mark.slow
+
 END = "\ue010"
 
 TRICKS = (
@@ -100,7 +102,6 @@ def assert_harmless(browser):
     )
 
 
-@pytest.mark.slow
 def test_an_index_shows_hostile_text_as_text(browser, hostile):
     browser.open(hostile)
     assert sorted(browser.texts("#rows th a")) == [
@@ -120,7 +121,6 @@ def test_an_index_shows_hostile_text_as_text(browser, hostile):
     assert_harmless(browser)
 
 
-@pytest.mark.slow
 def test_hostile_text_in_an_address_is_harmless(browser, hostile):
     from urllib.parse import quote
 
@@ -162,7 +162,6 @@ def test_no_request_leaves_a_site_opened_from_its_folder(browser, site):
     assert browser.requests() == [site, f"{folder}models/light_pose_b.html"]
 
 
-@pytest.mark.slow
 def test_only_pages_are_requested_from_a_server(browser, tmp_path):
     written_site(tmp_path / "site", pose_zoo(tmp_path))
     requested = []
