@@ -1325,6 +1325,7 @@ def test_a_credential_helper_that_answers_something_else_is_one_error(
         read_docker_login("registry.invalid")
 
 
+@pytest.mark.slow
 def test_a_credential_helper_that_never_answers_is_ended_with_what_it_started(
     tmp_path, monkeypatch
 ):

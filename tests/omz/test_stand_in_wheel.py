@@ -253,6 +253,7 @@ print([port.any_name for port in Core().read_model(sys.argv[2]).outputs])
     assert (tmp_path / "b.xml").is_file()
 
 
+@pytest.mark.slow
 def test_the_old_name_of_the_package_openvino_is_an_alias(installed):
     pytest.importorskip("openvino")
     code = """

@@ -187,6 +187,7 @@ DECLARE_ANOTHER_DETECTOR = [
 OF_HANDS_OR_FACES = {"palm-detection-full", "palm-detection-lite", "face-detection-short"}
 
 
+@pytest.mark.slow
 def test_the_default_detector_stands_in_for_that_of_each_model_that_declares_another(npm_context):
     named = {spec.people.photo for spec in DECLARE_ANOTHER_DETECTOR}
     assert named - OF_HANDS_OR_FACES == {"rtmdet-nano", "yolox-tiny-coco"}

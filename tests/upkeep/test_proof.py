@@ -105,6 +105,7 @@ def test_models_are_proven_from_their_publishers_and_completed(world):
     assert ended.returncode == 0, ended.stderr
 
 
+@pytest.mark.slow
 def test_a_run_continues_where_an_earlier_one_failed_and_asks_nobody_twice(world):
     publish(world, NANO)
     (address,) = world.server.answers
