@@ -324,21 +324,31 @@ needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash
 
 
 @contextmanager
-def piped(text: str, descriptor: int) -> Iterator[None]:
-    """A pipe with this text has a number in this process, as bash's <(...) has 63."""
+def piped(text: str) -> Iterator[str]:
+    """The name of a pipe with this text in this process, as bash's <(...) gives it: /dev/fd/63, or the next one."""
+    import fcntl  # Windows has none
+
     reading, writing = os.pipe()
     os.write(writing, text.encode())
     os.close(writing)
-    before = os.dup(descriptor) if descriptor == 0 else None
-    os.dup2(reading, descriptor)
+    descriptor = fcntl.fcntl(reading, fcntl.F_DUPFD, 63)
     os.close(reading)
     try:
-        yield
+        yield f"/dev/fd/{descriptor}"
     finally:
         os.close(descriptor)
-        if before is not None:
-            os.dup2(before, descriptor)
-            os.close(before)
+
+
+@contextmanager
+def piped_to_standard_input(text: str) -> Iterator[str]:
+    before = os.dup(0)
+    with piped(text) as name:
+        os.dup2(int(Path(name).name), 0)
+    try:
+        yield "/dev/stdin"
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
 
 
 @pytest.mark.parametrize(
@@ -356,8 +366,8 @@ def test_a_pipe_of_the_shell_is_read_like_a_file(tmp_path, file, command):
     (tmp_path / "file.json").write_text(file)
     write_model(tmp_path / "models", "net", model_yml())
     expected = posezoo(*command.format("file.json").split(), cwd=tmp_path)
-    for name, descriptor in {"/dev/fd/63": 63, "/dev/stdin": 0}.items():
-        with piped(file, descriptor):
+    for pipe in (piped, piped_to_standard_input):
+        with pipe(file) as name:
             ended = posezoo(*command.format(name).split(), cwd=tmp_path)
         assert "Traceback" not in ended.stderr
         assert ended.returncode == expected.returncode, ended.stderr
@@ -367,14 +377,14 @@ def test_a_pipe_of_the_shell_is_read_like_a_file(tmp_path, file, command):
 @pytest.mark.parametrize(
     ("text", "command"),
     [
-        ("[", "dataset info --images . --annotations /dev/fd/63"),
-        ("", "translate /dev/fd/63 -o made.xml"),
-        ("\n", "run movenet-thunder --input /dev/fd/63"),
+        ("[", "dataset info --images . --annotations {}"),
+        ("", "translate {} -o made.xml"),
+        ("\n", "run movenet-thunder --input {}"),
     ],
 )
 def test_a_pipe_of_the_shell_that_cannot_be_used_is_one_line(tmp_path, text, command):
-    with piped(text, 63):
-        assert_one_line(posezoo(*command.split(), cwd=tmp_path), "/dev/fd/63")
+    with piped(text) as name:
+        assert_one_line(posezoo(*command.format(name).split(), cwd=tmp_path), name)
 
 
 @needs_bash

@@ -224,7 +224,9 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.hang_at is not None:
             stopping.wait()
         whole = answer.chunked or not (answer.without_length or answer.length)
-        self.close_connection = not whole or answer.cut_at is not None or stopping.is_set()
+        # A client reuses a connection whose end was not announced, and fails if it ends just then.
+        was_cut = answer.cut_at is not None and (answer.chunked or stop < len(body))
+        self.close_connection = not whole or was_cut or stopping.is_set()
 
     def _write_body(self, answer: Answer, body: bytes, stop: int) -> None:
         """The body up to ``stop``, as fast and in the pieces that the answer asks for."""
