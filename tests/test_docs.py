@@ -283,8 +283,8 @@ def test_the_commands_of_the_supply_chain_page_run_as_pasted_and_in_their_order(
     )
     assert ended.returncode == 1
     # Some digests begin with a digit, and then it escapes its quotes.
-    told = ended.stderr.replace("\\", "")
-    assert f"Hash mismatch for '{changed.parent.name}/{changed.name}'" in told
+    shown = ended.stderr.replace("\\", "")
+    assert f"Hash mismatch for '{changed.parent.name}/{changed.name}'" in shown
 
 
 @pytest.mark.slow

@@ -119,12 +119,12 @@ def _make_folder_in_memory() -> str:
 
     parent = os.open(IN_MEMORY, os.O_RDONLY)
     fcntl.flock(parent, fcntl.LOCK_EX)  # until the new folder is locked, too
-    for left in Path(IN_MEMORY).glob("posezoo-tests-*"):
-        with suppress(OSError):  # of a run that goes on, or of another user
-            folder = os.open(left, os.O_RDONLY)
+    for left in Path(IN_MEMORY).glob("posezoo-tests-locked-*"):
+        with suppress(OSError):  # of a run that goes on, of another user, or no folder
+            folder = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(left, ignore_errors=True)
-    made = _make_folder("", IN_MEMORY)
+    made = _make_folder("locked-", IN_MEMORY)
     fcntl.flock(os.open(made, os.O_RDONLY), fcntl.LOCK_EX)
     os.close(parent)
     return made

@@ -98,7 +98,7 @@ def test_the_default_detector_is_found_beside_another_registry(one_at_a_time, tm
     assert found == "nanodet"
 
 
-def test_a_detector_is_blamed_if_nobody_is_found_only_where_there_is_one(tmp_path):
+def test_if_no_person_is_found_the_detector_is_named_where_there_is_one(tmp_path):
     context = open_context(to_settings(read_settings({"output_dir": tmp_path})))
     spec = context.registry.find("hrnet-w32")
     named = {}

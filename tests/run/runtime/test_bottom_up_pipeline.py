@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import pytest
@@ -28,31 +29,21 @@ OPENPOSE, TF_POSE, MOVENET = (
 MODELS = {OPENPOSE: ("FP16-INT8", 22), TF_POSE: ("FP32", 12), MOVENET: ("FP32", 10)}
 
 
-class MadeWhenUsed(dict):
-    """What a test asks for by the name of a model; each is made once."""
-
-    def __init__(self, make: Callable[[str], object]) -> None:
-        super().__init__()
-        self._make = make
-
-    def __missing__(self, name: str) -> object:
-        return self.setdefault(name, self._make(name))
-
-
 @pytest.fixture(scope="session")
 def parts(zoo):
-    """Each model, and its IR by name."""
+    """Gives a model and its IR by its name, which are made once."""
 
+    @cache
     def get_model(name):
         spec = zoo.registry.find(name)
         return spec, get_irs(spec, Precision(MODELS[name][0]), zoo)
 
-    return MadeWhenUsed(get_model)
+    return get_model
 
 
 @pytest.fixture(scope="session")
 def estimators(parts):
-    return MadeWhenUsed(lambda name: load_estimator(*parts[name]))
+    return cache(lambda name: load_estimator(*parts(name)))
 
 
 @pytest.mark.slow
@@ -61,7 +52,7 @@ def test_people_of_real_photos_are_at_their_annotations(estimators, photos, name
     found = sum(
         any(likeness(pose, person) > 0.5 for pose in poses)
         for photo, people in photos
-        for poses in [estimators[name](photo)]
+        for poses in [estimators(name)(photo)]
         for person in people
     )
     assert found >= MODELS[name][1]
@@ -79,7 +70,7 @@ def best_of(estimator, photo, person, offset=(0, 0)) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_coordinates_are_the_images_whatever_lies_around_it(estimators, photos, name):
-    estimator = estimators[name]
+    estimator = estimators(name)
     alone = [(photo, people[0]) for photo, people in photos if len(people) == 1]
     photo, person = max(alone, key=lambda each: best_of(estimator, *each))
     framed = np.pad(photo, ((60, 0), (30, 90), (0, 0)))
@@ -91,14 +82,14 @@ def test_coordinates_are_the_images_whatever_lies_around_it(estimators, photos, 
 def test_the_color_order_is_respected(estimators, photos, name):
     photo = photos[0][0]
     same = zip(
-        estimators[name](photo), estimators[name](photo[..., ::-1], color="RGB"), strict=True
+        estimators(name)(photo), estimators(name)(photo[..., ::-1], color="RGB"), strict=True
     )
     assert all(np.array_equal(one.keypoints, other.keypoints) for one, other in same)
 
 
 @pytest.mark.slow
 def test_a_network_has_its_publishers_size_or_its_own_unless_asked(estimators):
-    assert [estimators[name].input_size for name in MODELS] == [(656, 368), None, (192, 192)]
+    assert [estimators(name).input_size for name in MODELS] == [(656, 368), None, (192, 192)]
 
 
 @pytest.mark.slow
@@ -117,7 +108,7 @@ def test_a_network_has_its_publishers_size_or_its_own_unless_asked(estimators):
 def test_the_target_size_is_the_height_and_the_aspect_gives_the_width(
     parts, photos, name, requested, size
 ):
-    spec, irs = parts[name]
+    spec, irs = parts(name)
     estimator = load_estimator(spec, irs, LoadOptions(**requested))
     assert estimator.input_size == size
     assert isinstance(estimator(photos[0][0]), list)
@@ -136,11 +127,11 @@ def test_the_embeddings_target_is_the_shorter_side_in_steps_of_32():
 def test_a_strip_of_pixels_does_not_fill_the_memory(estimators, size):
     for fit in (decoder.input_sizing for _, decoder in DECODERS.items()):
         assert max(fit.input_size(100, size)) <= 416
-    assert estimators[TF_POSE](np.zeros((size[1], size[0], 3), np.uint8)) == []
+    assert estimators(TF_POSE)(np.zeros((size[1], size[0], 3), np.uint8)) == []
 
 
 def test_a_network_of_one_size_refuses_another(parts):
-    spec, irs = parts[MOVENET]
+    spec, irs = parts(MOVENET)
     with pytest.raises(
         InferenceError,
         match=r"movenet.*: its input size is fixed",
@@ -151,19 +142,19 @@ def test_a_network_of_one_size_refuses_another(parts):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_an_ir_alone_is_recognized(parts, estimators, photos, name):
-    (xml,) = parts[name][1].values()
+    (xml,) = parts(name)[1].values()
     # Only model.yml knows the size that a model was published with.
-    alone = load_ir(xml, options=LoadOptions(target_size=parts[name][0].target_size))
-    assert alone.decoder == estimators[name].decoder == parts[name][0].decoder.name
+    alone = load_ir(xml, options=LoadOptions(target_size=parts(name)[0].target_size))
+    assert alone.decoder == estimators(name).decoder == parts(name)[0].decoder.name
     photo = photos[0][0]
-    same = zip(alone(photo), estimators[name](photo), strict=True)
+    same = zip(alone(photo), estimators(name)(photo), strict=True)
     assert all(np.array_equal(one.keypoints, other.keypoints) for one, other in same)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_a_stream_and_a_batch_return_the_results_of_calls(parts, estimators, photos, name):
-    spec, irs = parts[name]
+    spec, irs = parts(name)
     several = load_estimator(spec, irs, LoadOptions(RuntimeConfig(requests=3)))
     assert several.requests == 3
     numbered = [(place, photo) for place, (photo, _) in enumerate(photos[:6])]
@@ -171,7 +162,7 @@ def test_a_stream_and_a_batch_return_the_results_of_calls(parts, estimators, pho
     assert [item[0] for item, _ in streamed] == list(range(6))
     batch = several.batch([photo for _, photo in numbered])
     for (_, photo), (_, poses), together in zip(numbered, streamed, batch, strict=True):
-        alone = estimators[name](photo)
+        alone = estimators(name)(photo)
         assert len(alone) == len(poses) == len(together)
         for one, other, third in zip(alone, poses, together, strict=True):
             assert np.allclose(one.keypoints, other.keypoints, atol=0.1)
@@ -180,7 +171,7 @@ def test_a_stream_and_a_batch_return_the_results_of_calls(parts, estimators, pho
 
 def test_a_frame_that_is_none_does_not_end_the_stream(estimators, photos):
     frames = [photos[0][0], np.zeros((0, 0, 3), np.uint8), photos[0][0]]
-    with estimators[TF_POSE].stream(frames) as stream:
+    with estimators(TF_POSE).stream(frames) as stream:
         next(stream)
         with pytest.raises(ImageError, match="without pixels"):
             next(stream)
