@@ -92,21 +92,11 @@ def convert_with_openvino(
         verified = pool.submit(frontends.verify_source_model, spec, layout)
         # Imported here, so that a run with nothing to convert does not load them.
         from posezoo.core.convert.publish import write_checked_irs
-        from posezoo.core.convert.reference_outputs import compute_reference
 
         import_openvino()
         if options.self_check:
             import_runtime(model_format.runtime_module)
         source = verified.result()
-        # Reading uses one core only, so the original is run at the same time, if its inputs are
-        # declared and both fit into little memory.
-        is_known = all(
-            port.name and port.layout and not port.has_open_layout for port in spec.inputs
-        )
-        find_reference = None
-        if options.self_check and is_known and not frontends.is_large(spec, source):
-            computing = pool.submit(compute_reference, spec, source, by_nodes=options.by_nodes)
-            find_reference = computing.result
         keep = partial(verified_files.write_keeping, layout.onnx_path(spec), listener=listener)
         write_checked_irs(
             partial(_read_prepared, resolved, source, keep if options.keep_onnx else None),
@@ -115,7 +105,6 @@ def convert_with_openvino(
             resolved.targets,
             source,
             options,
-            find_reference=find_reference,
             decoder=resolved.decoder,
             listener=listener,
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.arrays import Array, NamedArrays
+from posezoo.core.convert.check_extent import reshape_to
 from posezoo.core.convert.difference import (
     LARGEST_NOISE,
     OFFSET,
@@ -74,8 +75,7 @@ def compare_nodes(
     if original.inner is None:
         return NodeProof(), None
     ir = openvino_core().read_model(xml)
-    if ir.is_dynamic():
-        ir.reshape({name: list(values.shape) for name, values in case.feed.items()})
+    reshape_to(ir, case.feed)
     order = OperationOrder(ir)
     comparison = _Comparison(spec, original, original.inner, case, ir=ir, order=order)
     compared: list[InnerDifference] = []

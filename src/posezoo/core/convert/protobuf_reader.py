@@ -152,10 +152,15 @@ def read_varint(buffer: Buffer, at: int, end: int) -> tuple[int, int]:
 def encode_field(number: int, value: bytes | int | float) -> bytes:
     """A field of a protobuf message."""
     if isinstance(value, bytes):
-        return _encode_varint(number << 3 | LENGTH) + _encode_varint(len(value)) + value
+        return encode_head(number, len(value)) + value
     if isinstance(value, float):
         return _encode_varint(number << 3 | FIXED32) + struct.pack("<f", value)
     return _encode_varint(number << 3 | VARINT) + _encode_varint(value & (1 << 64) - 1)
+
+
+def encode_head(number: int, size: int) -> bytes:
+    """What is before the bytes of a field of this size."""
+    return _encode_varint(number << 3 | LENGTH) + _encode_varint(size)
 
 
 def _encode_varint(value: int) -> bytes:

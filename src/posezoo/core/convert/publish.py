@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.convert import frontends
+from posezoo.core.convert.check_extent import WHOLE, choose_extent
 from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.convert.int8_maker import INT8_MAKER
 from posezoo.core.convert.preprocess import fill_in_inputs
@@ -94,8 +95,7 @@ def write_checked_irs(
         layout: the folders of the model's files.
         source: the original, whose outputs those of the IR are compared with.
         options: whether and how they are compared.
-        find_reference: waits for the outputs of the original, if the caller has already started to
-            compute them.
+        find_reference: gives the outputs of the original, if the caller has computed them.
         decoder: the decoder that the record names.
         has_record: whether a provenance.json is written beside each IR.
         listener: receives an event for each IR that passed the check.
@@ -107,6 +107,7 @@ def write_checked_irs(
     """
     network = read()
     filled = fill_in_inputs(spec, network)
+    extent = choose_extent(network, filled) if options.self_check else WHOLE
     precisions = [target.precision for target in targets]
     # A published IR is compared with itself. Otherwise an IR in FP16 is proven by the FP32 IR,
     # which is also written if it was not requested.
@@ -115,7 +116,11 @@ def write_checked_irs(
         precisions.insert(0, exact)
     int8 = [each for each in precisions if provenance.ranges_key(spec, each)]
     written = [each for each in precisions if each not in int8] + [Precision.FP16] * len(int8)
+    compute = partial(compute_reference, filled, source, extent, by_nodes=options.by_nodes)
     with staging_dir(layout.model_dir(spec)) as folder, ThreadPoolExecutor(_STEPS) as pool:
+        if options.self_check and find_reference is None and not frontends.is_large(spec, source):
+            # Writing uses one core only.
+            find_reference = pool.submit(compute).result
         xmls = {each: _write_ir(network, spec, folder, each) for each in dict.fromkeys(written)}
         complexity = compute_complexity(network)
         del network
@@ -126,8 +131,7 @@ def write_checked_irs(
         # Most of these steps use one core only, and take seconds for a large network: they run in
         # parallel.
         if options.self_check and find_reference is None:
-            computing = pool.submit(compute_reference, filled, source, by_nodes=options.by_nodes)
-            find_reference = computing.result
+            find_reference = pool.submit(compute).result
         checks = {}
         if find_reference:
             checks = _start_checks(pool, filled, source, options, find_reference, xmls, exact)

@@ -8,6 +8,7 @@ independently.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import field, replace
 from functools import cache, partial
 from itertools import zip_longest
@@ -17,6 +18,7 @@ import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert import frontends
+from posezoo.core.convert.check_extent import ONE_IMAGE, WHOLE, CheckExtent
 from posezoo.core.convert.check_images import draw_test_image
 from posezoo.core.convert.difference import compute_difference
 from posezoo.core.convert.formats import (
@@ -46,9 +48,6 @@ if TYPE_CHECKING:
     from openvino import CompiledModel, Model
 
     from posezoo.core.convert.formats import TensorSignature
-
-#: The seeds of the random images, one for each seed, on which the original and the IR are run.
-SEEDS = (1, 2)
 
 #: The comparison needs f32 arithmetic, but CPUs with AMX or AVX512-BF16 run f32 networks in bf16 by
 #: default. With pinning, the threads of two networks that are checked at the same time would share
@@ -120,6 +119,7 @@ class ReferenceOutputs:
     recorded: RecordedComparison | None
     #: Opens the original in the runtime again, if it was closed.
     open: Callable[[], ReferenceRuntime | None]
+    extent: CheckExtent = WHOLE  # on which images it was run
 
     @property
     def original(self) -> ReferenceRuntime:
@@ -184,11 +184,15 @@ FindReference = Callable[[], ReferenceOutputs | None]
 def compute_reference(
     spec: ModelSpec,
     path: VerifiedSource,
+    extent: CheckExtent = WHOLE,
     *,
     by_openvino: bool = False,
     by_nodes: bool = False,
 ) -> ReferenceOutputs | None:
     """Run the original on seeded images.
+
+    Args:
+        extent: on which images; one of the declared size if the original takes no smaller ones.
 
     Returns:
         The outputs; None if a runtime that reads the original is not installed, so that only the
@@ -205,45 +209,93 @@ def compute_reference(
         recording = recording.without_inner()
     recorded = None
     try:
-        open_again, runtime, cases = _run_original(spec, path, recording, by_openvino=by_openvino)
-        if runtime is None:
+        run = _run_original(spec, path, recording, extent, by_openvino=by_openvino)
+        if run is None:
             return None
-        if recording and not runtime.is_independent:
-            recorded = _run_recording(spec, path, runtime, recording)
+        if recording and not run.runtime.is_independent:
+            recorded = _run_recording(spec, path, run.runtime, recording)
     except (RuntimeError, ValueError) as error:
         raise SelfCheckError(
             f"{spec.full_name}: the original cannot be run: {error_text(error)}",
             hint="without the outputs of the original model the IR cannot be checked",
         ) from error
-    _require_finite(spec, cases)
-    is_independent = runtime.is_independent or recorded is not None
-    create = partial(ReferenceOutputs, spec, runtime.name, cases, is_independent, recorded)
+    _require_finite(spec, run.cases)
+    runtime = run.runtime
+    create = partial(
+        ReferenceOutputs,
+        spec,
+        runtime.name,
+        run.cases,
+        is_independent=runtime.is_independent or recorded is not None,
+        extent=run.extent,
+        recorded=recorded,
+    )
     if not frontends.is_large(spec, path):
         return create(open=lambda: runtime)
-    runtime = None  # the IR needs its memory
+    open_again = cache(run.open)
+    del run, runtime  # the IR needs its memory
     release_memory()
-    return create(open=cache(open_again))
+    return create(open=open_again)
+
+
+@frozen
+class _Run:
+    """What an original computed, and what ran it.
+
+    Attributes:
+        open: opens the original in this runtime again.
+    """
+
+    open: Callable[[], ReferenceRuntime | None]
+    runtime: ReferenceRuntime
+    cases: tuple[ReferenceSample, ...]
+    extent: CheckExtent
 
 
 def _run_original(
-    spec: ModelSpec, path: VerifiedSource, recording: Recording | None, *, by_openvino: bool
-) -> tuple[
-    Callable[[], ReferenceRuntime | None], ReferenceRuntime | None, tuple[ReferenceSample, ...]
-]:
-    """What opens the runtime of the format, or else OpenVINO; the runtime, or None as
-    ``compute_reference`` returns it; and the samples that it ran.
+    spec: ModelSpec,
+    path: VerifiedSource,
+    recording: Recording | None,
+    extent: CheckExtent,
+    *,
+    by_openvino: bool,
+) -> _Run | None:
+    """What the runtime of the format computes, or else OpenVINO; None as for
+    ``compute_reference``.
     """
     sizes = {port.name: _choose_sizes(port, recording) for port in spec.inputs if port.shape}
-    open_own = partial(_open_runtime, spec, path, sizes)
-    runtime = open_own()
-    if runtime and (cases := _try_samples(spec, runtime)):
-        return open_own, runtime, cases
-    is_needed = recording or spec.decoding or by_openvino or runtime
+    if extent.sizes:
+        with suppress(RuntimeError, ValueError):  # an operation of the original needs its own size
+            smaller = _run_own(spec, path, {**sizes, **extent.sizes}, extent)
+            if smaller and smaller.cases:
+                return smaller
+        extent = ONE_IMAGE
+    own = _run_own(spec, path, sizes, extent)
+    if own and own.cases:
+        return own
+    is_needed = recording or spec.decoding or by_openvino or own
     if not is_needed and find_missing_runtime(spec):
-        return open_own, None, ()
+        return None
     open_other = partial(open_openvino, spec, path, sizes)
     runtime = open_other()
-    return open_other, runtime, _run_samples(spec, runtime)
+    return _Run(open_other, runtime, _run_samples(spec, runtime, extent.seeds), extent)
+
+
+def _run_own(
+    spec: ModelSpec, path: VerifiedSource, sizes: Mapping[str, Shape], extent: CheckExtent
+) -> _Run | None:
+    """What the runtime of the format computes; None without one. It has no samples if the runtime
+    reads a layer that it cannot run.
+    """
+    open_own = partial(_open_runtime, spec, path, sizes)
+    runtime = open_own()
+    if runtime is None:
+        return None
+    try:
+        cases = _run_samples(spec, runtime, extent.seeds)
+    except RuntimeError:
+        cases = ()
+    return _Run(open_own, runtime, cases, extent)
 
 
 def find_missing_runtime(spec: ModelSpec) -> str:
@@ -275,16 +327,10 @@ def _has_ports(runtime: ReferenceRuntime, spec: ModelSpec) -> bool:
     return inputs <= set(runtime.inputs) and outputs <= set(runtime.outputs)
 
 
-def _try_samples(spec: ModelSpec, runtime: ReferenceRuntime) -> tuple[ReferenceSample, ...]:
-    """The samples; none if the runtime reads a layer that it cannot run."""
-    try:
-        return _run_samples(spec, runtime)
-    except RuntimeError:
-        return ()
-
-
-def _run_samples(spec: ModelSpec, runtime: ReferenceRuntime) -> tuple[ReferenceSample, ...]:
-    samples = [draw_inputs(spec, runtime, seed) for seed in SEEDS]
+def _run_samples(
+    spec: ModelSpec, runtime: ReferenceRuntime, seeds: Sequence[int]
+) -> tuple[ReferenceSample, ...]:
+    samples = [draw_inputs(spec, runtime, seed) for seed in seeds]
     feeds = [sample.prepared for sample in samples]
     if runtime.run_several:
         # It takes longer to start PyTorch's process again than to run a network once more.

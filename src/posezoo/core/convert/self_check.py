@@ -21,6 +21,7 @@ import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert import frontends
+from posezoo.core.convert.check_extent import reshape_to
 from posezoo.core.convert.constant_check import find_changed_constant
 from posezoo.core.convert.difference import LARGEST_NOISE, allow_difference, compute_difference
 from posezoo.core.convert.fp16_check import IrLayers, compare_with_fp32, measure_rounding
@@ -106,6 +107,7 @@ class SelfCheckResult:
             read here; empty if the registry has none, or another runtime was available.
         is_independent: whether something else than the reader that the IR is made by read the
             original.
+        reduction: what was left out of the whole check, in words; empty if nothing was.
         nodes: the comparison of inner tensors; None if it was not requested.
         computed: the outputs of the IR for each image; they are not recorded.
     """
@@ -118,6 +120,7 @@ class SelfCheckResult:
     unprovable: tuple[str, ...] = ()
     recorded: Mapping[str, OutputDifference] = field(default_factory=dict)
     is_independent: bool = True
+    reduction: str = ""
     nodes: NodeProof | None = None
     computed: Sequence[NamedArrays] = field(default=(), repr=False, compare=False)
 
@@ -352,6 +355,7 @@ class IrCheck(NetworkCheck):
             unprovable=compared.unprovable,
             recorded=recorded,
             is_independent=reference.is_independent,
+            reduction=reference.extent.reduction,
             nodes=nodes,
             computed=computed,
         )
@@ -414,13 +418,16 @@ class IrCheck(NetworkCheck):
         """
         if reference is None:
             return fp32
+        runtime = f"{_name_reference(reference)}, before rounding to {self.precision}"
         computed = fp32.computed
         names = [name for name in fp32.outputs if name in reference.cases[0].outputs]
+        if not reference.extent.runs_rounded:
+            return replace(fp32, reference=runtime)
         if not is_exact:
             computed = self._compute_outputs(names, reference)
         return replace(
             fp32,
-            reference=f"{_name_reference(reference)}, before rounding to {self.precision}",
+            reference=runtime,
             outputs=self._measure_rounding(names, fp32, computed),
         )
 
@@ -528,6 +535,9 @@ class IrCheck(NetworkCheck):
             if self.spec.decoding:
                 network = openvino_core().read_model(self.xml)
                 network = GRAPH_DECODER.part.add_network_outputs(network, names)
+            elif reference.extent.sizes:
+                network = openvino_core().read_model(self.xml)
+                reshape_to(network, reference.cases[0].feed)
             release_memory()
             compiled = openvino_core().compile_model(network, "CPU", EXACT)
             if problem := _find_port_mismatch(names, reference, compiled):

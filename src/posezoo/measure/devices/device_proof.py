@@ -17,7 +17,7 @@ from posezoo.cli.json_projection import project
 from posezoo.cli.result_files import replacing_own
 from posezoo.core.arrays import NamedArrays
 from posezoo.core.convert.check_images import IMAGE_KINDS, draw_test_image
-from posezoo.core.convert.reference_outputs import SEEDS
+from posezoo.core.convert.check_extent import SEEDS
 from posezoo.core.declarations.model import Precision
 from posezoo.core.events import WarningIssued
 from posezoo.core.files.verified_files import writing

@@ -26,6 +26,7 @@ from posezoo.core.convert.protobuf_reader import (
     ProtobufError,
     ProtobufField,
     encode_field,
+    encode_head,
     find_messages,
     has_fields,
     map_file,
@@ -36,6 +37,7 @@ from posezoo.core.convert.protobuf_reader import (
 )
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.errors import ConversionError
+from posezoo.core.files.staging import temporary_dir
 from posezoo.core.ir.openvino_import import error_text
 from posezoo.core.versions import package_version
 from posezoo.core.workers.threads import library_threads
@@ -82,6 +84,9 @@ _PASSING = frozenset(
 )
 _LINEAR = frozenset({"Add", "Sub", "Mul", "Div"})
 _REORDERING = frozenset({"GRU", "LSTM", "RNN"})
+
+# How many bytes of a file are copied at a time.
+_CHUNK = 1 << 20
 
 _TYPES = {
     "tensor(float)": "f4", "tensor(float16)": "f2", "tensor(double)": "f8", "tensor(uint8)": "u1",
@@ -269,15 +274,13 @@ def open_runtime(
     import numpy as np
 
     inputs = {}
+    changed = _find_other_shapes(path, sizes)
     try:
-        session = _open_session(module, path)
+        session = _open_session(module, path, changed)
         for port in session.get_inputs():
             # A dynamic size is a name or None instead of a number.
             declared = [size if isinstance(size, int) else -1 for size in port.shape]
             shape = sizes.get(port.name) or with_default_sizes(declared, "")
-            pairs = zip(declared, shape, strict=True)
-            if any(size not in (-1, requested) for size, requested in pairs):
-                return None  # --input_shape may request sizes that only OpenVINO accepts
             inputs[port.name] = shape, np.dtype(_TYPES[port.type])
     except Exception:  # noqa: BLE001 one of its many: it lacks an operation that OpenVINO knows
         return None
@@ -288,13 +291,15 @@ def open_runtime(
         outputs,
         partial(_run, session, outputs),
         inner=InnerTensors(
-            partial(_find_partners, path), partial(_open_inner, module, path, outputs)
+            partial(_find_partners, path), partial(_open_inner, module, path, changed, outputs)
         ),
     )
 
 
-def _open_session(module: Any, path: Path, content: bytes = b"") -> Any:
-    """The file in ONNX Runtime; ``content`` in its place if it is given."""
+def _open_session(
+    module: Any, path: Path, shapes: Mapping[str, Shape], outputs: Sequence[str] = ()
+) -> Any:
+    """The file in ONNX Runtime, with other input shapes, by name, and more outputs."""
     options = module.SessionOptions()
     # Without optimizations it computes the nodes exactly as they are in the file.
     options.graph_optimization_level = module.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -304,13 +309,19 @@ def _open_session(module: Any, path: Path, content: bytes = b"") -> Any:
     options.enable_cpu_mem_arena = False
     # Idle threads would spin and slow down the compilation of the IR, which runs at the same time.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if content:
-        options.add_session_config_entry(
-            "session.model_external_initializers_file_folder_path", str(path.parent)
-        )
-    return module.InferenceSession(
-        content or str(path), options, providers=["CPUExecutionProvider"]
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", str(path.parent)
     )
+    open_file = partial(
+        module.InferenceSession, sess_options=options, providers=["CPUExecutionProvider"]
+    )
+    if not shapes and not outputs:
+        return open_file(str(path))
+    with temporary_dir() as folder:  # a session that is opened from bytes would keep these
+        edited = folder / "edited.onnx"
+        with open(edited, "wb") as stream:
+            stream.writelines(_edit_graph(path, shapes, outputs))
+        return open_file(str(edited))
 
 
 def _run(session: Any, names: Sequence[str], feed: NamedArrays) -> dict[str, Array]:
@@ -328,23 +339,93 @@ def _find_partners(path: Path, ir: Model) -> dict[Tensor, Partner]:
 def _open_inner(
     module: Any,
     path: Path,
+    shapes: Mapping[str, Shape],
     outputs: Sequence[str],
     names: Sequence[str],
 ) -> Callable[[NamedArrays], dict[str, Array]]:
-    """Open the model with more outputs: messages that follow each other are one message, with the
-    fields of both.
-    """
-    added = b""
-    for name in names:
-        if name not in outputs:
-            added += encode_field(12, encode_field(1, name.encode()))
-    with map_file(path) as buffer:
-        content = b"".join((buffer, encode_field(7, added)))
+    added = [name for name in names if name not in outputs]
     try:
-        session = _open_session(module, path, content)
+        session = _open_session(module, path, shapes, added)
     except Exception as error:
         raise RuntimeError(error_text(error)) from error
     return partial(_run, session, names)
+
+
+def _find_other_shapes(path: Path, sizes: Mapping[str, Shape]) -> dict[str, Shape]:
+    """The requested shapes, by name, of the inputs for which the file has another fixed size."""
+    shapes = {}
+    with map_file(path) as buffer:
+        for port in find_messages(buffer, 7, 11):  # the graph, its inputs
+            name = _read_name(buffer, port)
+            # Its type, that of a tensor, the shape, the sizes: a name or a number each.
+            sides = find_messages(buffer, 2, 1, 2, 1, within=port)
+            for side, requested in zip(sides, sizes.get(name, ()), strict=False):
+                for field in read_fields(buffer, side):
+                    if field.kind == VARINT and read_integers(buffer, field) != [requested]:
+                        shapes[name] = sizes[name]
+    return shapes
+
+
+def _edit_graph(
+    path: Path, shapes: Mapping[str, Shape], outputs: Sequence[str]
+) -> Iterator[bytes]:
+    """The parts of a file whose graph has other input shapes, by name, and more outputs."""
+    with map_file(path) as buffer:
+        copied = 0
+        for start, end, new in _find_edits(buffer, shapes):
+            yield from _read_chunks(buffer, copied, start)
+            yield new
+            copied = end
+        yield from _read_chunks(buffer, copied, len(buffer))
+    # Messages that follow each other are one message, with the fields of both.
+    added = b"".join(encode_field(12, encode_field(1, name.encode())) for name in outputs)
+    yield encode_field(7, added)
+
+
+def _find_edits(buffer: Buffer, shapes: Mapping[str, Shape]) -> Iterator[tuple[int, int, bytes]]:
+    """Where a file is edited, in order: the start and the end of what is replaced, and the new
+    bytes.
+    """
+    before = 0
+    for field in read_fields(buffer):
+        if field.number == 7:  # the graph
+            edits = list(_replace_inputs(buffer, field, shapes))
+            growth = sum(len(new) - (end - start) for start, end, new in edits)
+            yield before, field.start, encode_head(7, field.end - field.start + growth)
+            yield from edits
+        before = field.end
+
+
+def _replace_inputs(
+    buffer: Buffer, graph: ProtobufField, shapes: Mapping[str, Shape]
+) -> Iterator[tuple[int, int, bytes]]:
+    """The edits that give the inputs with these names other shapes."""
+    before = graph.start
+    for field in read_fields(buffer, graph):
+        shape = shapes.get(_read_name(buffer, field)) if field.number == 11 else None
+        if shape:
+            yield before, field.end, encode_field(11, _declare_input(buffer, field, shape))
+        before = field.end
+
+
+def _read_chunks(buffer: Buffer, start: int, end: int) -> Iterator[bytes]:
+    for at in range(start, end, _CHUNK):
+        yield buffer[at : min(at + _CHUNK, end)]
+
+
+def _read_name(buffer: Buffer, port: ProtobufField) -> str:
+    return "".join(*read_texts(buffer, port, 1))
+
+
+def _declare_input(buffer: Buffer, port: ProtobufField, shape: Shape) -> bytes:
+    """The same input of another shape."""
+    (tensor,) = find_messages(buffer, 2, 1, within=port)  # its type
+    kind = next(field for field in read_fields(buffer, tensor) if field.number == 1)
+    (number,) = read_integers(buffer, kind)
+    sides = b"".join(encode_field(1, encode_field(1, size)) for size in shape)
+    new_type = encode_field(1, encode_field(1, number) + encode_field(2, sides))
+    name = _read_name(buffer, port).encode()
+    return encode_field(1, name) + encode_field(2, new_type)
 
 
 ONNX = ModelFormat(
