@@ -96,23 +96,26 @@ def _describe_rounding(event: events.SelfCheckPassed) -> str:
 
 
 def _self_check_lines(event: events.SelfCheckPassed) -> Iterator[str]:
-    if not event.reference:
-        yield f"{event.precision} not proven: only OpenVINO read the original ({event.proof})"
-        return
+    reduction = f", {event.reduction}" if event.reduction else ""
     if event.unprovable:
         yield (
             f"{event.precision} cannot be proven by numbers: a rounding of the input changes "
             f"{', '.join(event.unprovable)} by more than 5 %, or the test images show no person;"
             f" difference {event.difference:.1e}, compared with {event.reference}"
-            f"{_describe_rounding(event)}"
+            f"{_describe_rounding(event)}{reduction}"
         )
         return
     yield (
         f"{event.precision} self-check passed: difference {event.difference:.1e}, "
-        f"{event.tolerance:.0e} allowed, compared with {event.reference}{_describe_rounding(event)}"
+        f"{event.tolerance:.0e} allowed, compared with {event.reference}"
+        f"{_describe_rounding(event)}{reduction}"
     )
     if event.nodes:
         yield f"{event.precision} {event.nodes}"
+
+
+def _duration_line(event: events.SelfCheckFinished) -> Iterator[str]:
+    yield f"the self-check took {event.seconds:.1f} s"
 
 
 def _own_text(event: events.Event) -> Iterator[str]:
@@ -136,6 +139,7 @@ def _noise_lines(event: events.LayerNoiseMeasured) -> Iterator[str]:
 #: The lines about a self-check or a comparison with FP32; they do not name the model.
 RESULT_LINES: dict[type[events.Event], Callable[[Any], Iterator[str]]] = {
     events.SelfCheckPassed: _self_check_lines,
+    events.SelfCheckFinished: _duration_line,
     **dict.fromkeys(
         (
             events.DisplacementMeasured,

@@ -252,10 +252,9 @@ class SelfCheckPassed(ModelEvent):
     """An IR and its original compute the same outputs.
 
     ``difference`` is the largest difference of all outputs, as a share of that output's largest
-    value; ``reference`` names the runtime that ran the original. If it is empty, only constants and
-    outputs were compared with those declared, and ``proof`` is the command that installs such a
-    runtime. ``unprovable`` lists the outputs whose numbers prove nothing, because a rounding of the
-    input changes them by more than 5 % of their largest value.
+    value; ``reference`` names the runtime that ran the original. ``reduction`` is what was left out
+    of the check of a costly network. ``unprovable`` lists the outputs whose numbers prove nothing,
+    because a rounding of the input changes them by more than 5 % of their largest value.
 
     ``rounding`` is the largest change of an output by the rounding of the constants to FP16, as a
     share of the output's largest value, and ``rounded_output`` is this output. If it has a
@@ -274,8 +273,15 @@ class SelfCheckPassed(ModelEvent):
     rounded_output: str = ""
     rounding_in_unit: float | None = None
     unit: str = ""
-    proof: str = ""
+    reduction: str = ""
     nodes: NodeProof | None = None
+
+
+@frozen
+class SelfCheckFinished(ModelEvent):
+    """All IR of a model passed the self-check, which took ``seconds`` after they were written."""
+
+    seconds: float
 
 
 class ConversionFinished(TaskFinished):
@@ -596,6 +602,7 @@ EVENT_TYPES: dict[type[Event], tuple[str, str]] = {
     ConversionStarted: ("conversion", "model_conversion_begin"),
     StepStarted: ("conversion", "model_step_begin"),
     SelfCheckPassed: ("conversion", "model_self_checked"),
+    SelfCheckFinished: ("conversion", "model_self_check_end"),
     ConversionFinished: ("conversion", "model_conversion_end"),
     QuantizationStarted: ("quantization", "model_quantization_begin"),
     CalibrationProgress: ("quantization", "model_calibration_progress"),

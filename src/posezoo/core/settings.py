@@ -430,6 +430,12 @@ class Settings:
         " (default: 4, plus 16 times the size of the model's files)",
         "GB",
     )
+    require_proof: bool = _setting(
+        _switch,
+        False,
+        "refuse an IR if nothing but the reader that made it read its original, or if its outputs"
+        " prove nothing",
+    )
     mo: Path | None = _setting(
         _file,
         None,

@@ -20,6 +20,7 @@ from posezoo.core.layout import FlatLayout
 from posezoo.core.resolve.resolved import Converter, Target
 
 if TYPE_CHECKING:
+    from posezoo.core.convert.check_extent import CheckExtent
     from posezoo.core.convert.reference_outputs import ReferenceOutputs
     from posezoo.omz.offline_transformations import Transformation
 
@@ -59,6 +60,7 @@ def convert_file(
     model_format = frontends.select_format(spec)
     path = frontends.users_file(spec, layout)
     from posezoo.core.convert import preprocess
+    from posezoo.core.convert.check_extent import choose_extent
     from posezoo.core.convert.publish import write_checked_irs
     from posezoo.core.ir import ir_writer
     from posezoo.omz import mo_ports
@@ -80,11 +82,10 @@ def convert_file(
     ir_writer.prepare_for_writing(network, spec, None)
     remove_stale_staging_dirs(layout.output_dir)
     target = Target(precision, layout.converted_ir_path(spec, precision), Converter.OPENVINO)
-    publish = partial(
-        write_checked_irs, lambda: network, spec, source=path, has_record=False, listener=listener
-    )
+    publish = partial(write_checked_irs, lambda: network, spec, source=path, has_record=False)
     filled = preprocess.fill_in_inputs(spec, network)
-    check = partial(_publish_checked, publish, filled, path, options)
+    extent = choose_extent(network, filled)
+    check = partial(_publish_checked, publish, filled, path, extent, options)
     later = [each.name for each in transformations]
     if transposed:
         later.insert(0, "the layouts of its outputs")
@@ -104,7 +105,9 @@ def convert_file(
         apply_transformations(network, transformations)
         ir_writer.rename_numbered_operations(network)
     if not is_published:
-        publish(layout, [target], options=replace(options, self_check=False))
+        report = ignore_event if options.self_check else listener
+        unchecked = replace(options, self_check=False)
+        publish(layout, [target], options=unchecked, listener=report)
     return target.xml
 
 
@@ -112,6 +115,7 @@ def _publish_checked(
     publish: Callable[..., None],
     spec: ModelSpec,
     path: frontends.VerifiedSource,
+    extent: CheckExtent,
     options: ConversionOptions,
     layout: FlatLayout,
     target: Target,
@@ -127,10 +131,16 @@ def _publish_checked(
     is_run = False
     try:
         listener(StepStarted(spec.full_name, "running the original for the self-check"))
-        reference = compute_reference(spec, path)
+        reference = compute_reference(spec, path, extent)
         is_run = True
         listener(StepStarted(spec.full_name, "running the IR on the CPU for the self-check"))
-        publish(layout, [target], options=options, find_reference=lambda: reference)
+        publish(
+            layout,
+            [target],
+            options=options,
+            find_reference=lambda: reference,
+            listener=listener,
+        )
     except (RandomNetworkError, WideIntegerError):
         raise
     except SelfCheckError as error:

@@ -45,7 +45,7 @@ from posezoo.core.convert.reference_outputs import (
 from posezoo.core.convert.self_check import IrCheck, NetworkCheck
 from posezoo.core.declarations.model import Framework, Output, Precision, SelfCheckSettings
 from posezoo.core.errors import ConversionError, SelfCheckError
-from posezoo.core.events import Event, SelfCheckPassed
+from posezoo.core.events import Event, SelfCheckFinished, SelfCheckPassed, WarningIssued
 from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.resolve.resolved import Converter, Target
@@ -502,7 +502,7 @@ def test_operations_that_onnx_runtime_does_not_know_are_left_to_openvino(tmp_pat
 @pytest.mark.parametrize(
     ("kind", "runtime"), [("tflite", "ai_edge_litert.interpreter"), ("onnx", "onnxruntime")]
 )
-def test_without_another_runtime_nothing_is_run_and_the_line_says_how_to_prove_the_ir(
+def test_without_another_runtime_nothing_is_run_and_a_warning_says_what_to_install(
     tmp_path, monkeypatch, kind, runtime
 ):
     monkeypatch.setitem(sys.modules, runtime, None)  # as where it is not installed
@@ -515,14 +515,14 @@ def test_without_another_runtime_nothing_is_run_and_the_line_says_how_to_prove_t
     write_checked_irs(
         lambda: baked, spec, layout, targets, source, ConversionOptions(), listener=events.append
     )
-    assert isinstance(events[0], SelfCheckPassed)
-    assert (events[0].reference, events[0].difference) == ("", 0)
-    assert "[proof]" in events[0].proof
-    (line,) = result_lines(events[0])
-    assert line == f"FP16 not proven: only OpenVINO read the original ({events[0].proof})"
+    warning, finished = events
+    assert isinstance(warning, WarningIssued) and isinstance(finished, SelfCheckFinished)
+    assert warning.message.startswith(f"{spec.full_name}: not compared with its original, because")
+    assert "is installed" in warning.message and "[proof]" in warning.message
     record = provenance.read_provenance(layout.provenance_path(spec, FP16))
-    assert (record.was_checked, record.is_independent, record.checks) == (True, False, ())
-    with pytest.raises(SelfCheckError, match="cannot be proven: only the reader"):
+    assert (record.was_checked, record.checks) == (True, ())
+    assert warning.message == f"{spec.full_name}: {record.dependence}"
+    with pytest.raises(SelfCheckError, match="was not compared with its original, because"):
         targets = targets_of(spec, layout, (FP32,))
         write_checked_irs(
             lambda: baked, spec, layout, targets, source, ConversionOptions(is_strict=True)
@@ -660,7 +660,7 @@ def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_stric
         write_checked_irs(
             lambda: right, spec, layout, targets, source, ConversionOptions(is_strict=True)
         )
-    assert "only --self_check strict" in refused.value.hint
+    assert "only --require_proof" in refused.value.hint
 
 
 def test_a_strict_check_makes_an_unproven_ir_again(tmp_path):

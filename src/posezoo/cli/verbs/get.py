@@ -16,14 +16,15 @@ posezoo get movenet-multipose --decode --max_people 3 --weights_dir decoded
 FLAGS = (
     f"{flags.MODELS} weights_dir {flags.CACHE} {flags.DOWNLOAD} {flags.CONVERSION}",
     (
-        f"{flags.CAMERA_INPUT} {flags.DECODE} force proof {flags.REGISTRY} {flags.CLUSTER} dry_run"
-        f" {flags.FORMAT}"
+        f"{flags.CAMERA_INPUT} {flags.DECODE} force proof self_check {flags.REGISTRY}"
+        f" {flags.CLUSTER} dry_run {flags.FORMAT}"
     ),
 )
 
 
 class _Args(flags.ConversionArgs, flags.InputArgs):
     proof: str | None
+    self_check: str | None
 
 
 def run(args: _Args) -> int:

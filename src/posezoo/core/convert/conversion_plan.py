@@ -6,6 +6,7 @@ This module imports neither OpenVINO nor numpy, so that a run with nothing to do
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from posezoo.core.ir.provenance import IsGood
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.resolved import INT8_PRECISIONS, Converter, Resolved, Target
+from posezoo.core.settings import Settings
 from posezoo.core.values import frozen
 
 #: The hint of the error if a file with the same name was made from other weights.
@@ -36,11 +38,24 @@ class ConversionOptions:
     self_check: bool = True
     #: Also write the intermediate ONNX of a checkpoint, as ``<name>.onnx`` in the model's folder.
     keep_onnx: bool = False
-    is_strict: bool = False  # also refuse an IR whose outputs the self-check cannot prove
+    #: Also refuse an IR whose outputs the self-check cannot prove, or whose original nothing else
+    #: read; the setting ``require_proof`` asks for it, too.
+    is_strict: bool = False
     by_nodes: bool = False  # also compare the tensors inside of the networks
     #: The settings ``conversion_timeout`` and ``conversion_memory``; None for their defaults.
     timeout_s: float | None = None
     memory_gb: float | None = None
+
+
+def with_settings(options: ConversionOptions | None, settings: Settings) -> ConversionOptions:
+    """The options, or the defaults, with what the settings decide."""
+    options = options or ConversionOptions()
+    return replace(
+        options,
+        is_strict=options.is_strict or settings.require_proof,
+        timeout_s=settings.conversion_timeout,
+        memory_gb=settings.conversion_memory,
+    )
 
 
 @frozen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -17,11 +18,16 @@ from posezoo.core.convert.preprocess import fill_in_inputs
 from posezoo.core.convert.reference_outputs import (
     FindReference,
     compute_reference,
-    find_missing_runtime,
 )
 from posezoo.core.convert.self_check import IrCheck, SelfCheckResult
 from posezoo.core.declarations.model import Decoder, ModelSpec, Precision
-from posezoo.core.events import Listener, SelfCheckPassed, ignore_event
+from posezoo.core.events import (
+    Listener,
+    SelfCheckFinished,
+    SelfCheckPassed,
+    WarningIssued,
+    ignore_event,
+)
 from posezoo.core.files import verified_files
 from posezoo.core.files.staging import create_parent, output_error, staging_dir
 from posezoo.core.ir import ir_writer, provenance
@@ -35,6 +41,10 @@ from posezoo.core.values import frozen
 if TYPE_CHECKING:
     from openvino import Model
 
+
+_NOT_CHECKED = SelfCheckResult(
+    "", "", "", (), outputs={}, not_compared="--self_check off was given"
+)
 
 # How many steps run at the same time: the original, and the checks of both IR until they need its
 # outputs. Files are hashed after the original was run: one core is free while an IR is compiled.
@@ -118,9 +128,6 @@ def write_checked_irs(
     written = [each for each in precisions if each not in int8] + [Precision.FP16] * len(int8)
     compute = partial(compute_reference, filled, source, extent, by_nodes=options.by_nodes)
     with staging_dir(layout.model_dir(spec)) as folder, ThreadPoolExecutor(_STEPS) as pool:
-        if options.self_check and find_reference is None and not frontends.is_large(spec, source):
-            # Writing uses one core only.
-            find_reference = pool.submit(compute).result
         xmls = {each: _write_ir(network, spec, folder, each) for each in dict.fromkeys(written)}
         complexity = compute_complexity(network)
         del network
@@ -130,19 +137,19 @@ def write_checked_irs(
             xmls[each] = INT8_MAKER.part.write(xmls[Precision.FP16], xml, spec, decoder)
         # Most of these steps use one core only, and take seconds for a large network: they run in
         # parallel.
-        if options.self_check and find_reference is None:
-            find_reference = pool.submit(compute).result
+        start_time = time.monotonic()
         checks = {}
-        if find_reference:
-            checks = _start_checks(pool, filled, source, options, find_reference, xmls, exact)
+        if options.self_check:
+            find = find_reference or pool.submit(compute).result
+            checks = _start_checks(pool, filled, source, options, find, xmls, exact)
         hashed = [pool.submit(read_contents, xmls[target.precision]) for target in targets]
         staged = []
+        results = []
         for target, hashing in zip(targets, hashed, strict=True):
-            checked: dict[str, object] = {"mode": "off", "outputs": {}}
-            if target.precision in checks:
-                result = checks[target.precision].result()
-                checked = _describe_check(result, options)
-                listener(_passed(spec, target.precision, result))
+            check = checks.get(target.precision)
+            result = check.result() if check else _NOT_CHECKED
+            results.append(result)
+            _report_passed(spec, target.precision, result, listener)
             contents = hashing.result()
             record = None
             if has_record:
@@ -150,11 +157,16 @@ def write_checked_irs(
                     spec,
                     decoder,
                     contents,
-                    self_check=checked,
+                    self_check=_describe_check(result, options),
                     complexity=complexity,
                     int8=provenance.Int8Record(provenance.ranges_key(spec, target.precision)),
                 )
             staged.append(StagedIr(xmls[target.precision], target, contents, record))
+        for reason in filter(None, dict.fromkeys(result.not_compared for result in results)):
+            problem = f"not compared with its original, because {reason}"
+            listener(WarningIssued(f"{spec.full_name}: {problem}"))
+        if checks:
+            listener(SelfCheckFinished(spec.full_name, time.monotonic() - start_time))
         replace_irs(staged, listener=listener)
 
 
@@ -189,10 +201,17 @@ def _write_ir(network: Model, spec: ModelSpec, folder: Path, precision: Precisio
 
 
 def _describe_check(result: SelfCheckResult, options: ConversionOptions) -> dict[str, object]:
+    if result is _NOT_CHECKED:
+        return {"mode": "off", "outputs": {}, "not_compared": result.not_compared}
     return {"mode": "strict" if options.is_strict else "", **result.to_record()}
 
 
-def _passed(spec: ModelSpec, precision: Precision, result: SelfCheckResult) -> SelfCheckPassed:
+def _report_passed(
+    spec: ModelSpec, precision: Precision, result: SelfCheckResult, listener: Listener
+) -> None:
+    """Report the values of a check, unless nothing was run."""
+    if not result.reference:
+        return
     worst = result.worst_difference
     passed = SelfCheckPassed(
         spec.full_name,
@@ -201,19 +220,19 @@ def _passed(spec: ModelSpec, precision: Precision, result: SelfCheckResult) -> S
         worst.tolerance,
         reference=result.reference,
         unprovable=result.unprovable,
-        proof="" if result.reference else find_missing_runtime(spec),
+        reduction=result.reduction,
         nodes=result.nodes,
     )
-    if result.largest_rounding is None:
-        return passed
-    output, rounding = result.largest_rounding
-    return replace(
-        passed,
-        rounding=rounding.relative,
-        rounded_output=output,
-        rounding_in_unit=rounding.absolute if rounding.unit else None,
-        unit=rounding.unit,
-    )
+    if result.largest_rounding:
+        output, rounding = result.largest_rounding
+        passed = replace(
+            passed,
+            rounding=rounding.relative,
+            rounded_output=output,
+            rounding_in_unit=rounding.absolute if rounding.unit else None,
+            unit=rounding.unit,
+        )
+    listener(passed)
 
 
 def replace_irs(staged: Sequence[StagedIr], *, listener: Listener = ignore_event) -> None:

@@ -39,7 +39,6 @@ from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import Input, ModelSpec, Output
 from posezoo.core.errors import SelfCheckError, install_command
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core, static_sizes
-from posezoo.core.operating_system import release_memory
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_version
@@ -221,21 +220,17 @@ def compute_reference(
         ) from error
     _require_finite(spec, run.cases)
     runtime = run.runtime
-    create = partial(
-        ReferenceOutputs,
+    # A large original is closed, because the IR needs its memory.
+    open_again = cache(run.open) if frontends.is_large(spec, path) else lambda: runtime
+    return ReferenceOutputs(
         spec,
         runtime.name,
         run.cases,
-        is_independent=runtime.is_independent or recorded is not None,
-        extent=run.extent,
-        recorded=recorded,
+        runtime.is_independent or recorded is not None,
+        recorded,
+        open_again,
+        run.extent,
     )
-    if not frontends.is_large(spec, path):
-        return create(open=lambda: runtime)
-    open_again = cache(run.open)
-    del run, runtime  # the IR needs its memory
-    release_memory()
-    return create(open=open_again)
 
 
 @frozen
@@ -304,6 +299,17 @@ def find_missing_runtime(spec: ModelSpec) -> str:
     if not module or import_runtime(module):
         return ""
     return install_command("run" if module == "cv2" else "proof")
+
+
+def explain_dependence(spec: ModelSpec) -> str:
+    """Why nothing but the reader that makes the IR read the original, and what to install."""
+    model_format = frontends.select_format(spec)
+    if command := find_missing_runtime(spec):
+        return f"no other runtime that reads {model_format.kind} is installed: {command}"
+    if model_format.runtime_module:
+        name, _, _ = model_format.runtime_module.partition(".")
+        return f"{name} cannot run it"
+    return f"nothing but the reader that made the IR reads {model_format.kind} here"
 
 
 def _open_runtime(

@@ -36,7 +36,7 @@ from posezoo.core.convert.reference_outputs import (
     ReferenceOutputs,
     ReferenceSample,
     compute_reference,
-    find_missing_runtime,
+    explain_dependence,
     open_openvino,
     run_compiled,
 )
@@ -65,11 +65,6 @@ _RANDOM = frozenset({"Multinomial", "RandomUniform"})
 #: Selects the rows of outputs that must be alike: those of people, and not padding.
 _SELECT_ROWS: Hook[Callable[[ModelSpec, NamedArrays], NamedArrays]] = Hook(
     "compared_rows", lambda _spec, outputs: outputs
-)
-
-_NOT_INDEPENDENT = (
-    "cannot be proven: only the reader that the IR is made by read the original, and the registry"
-    " has no outputs of another runtime"
 )
 
 
@@ -105,8 +100,8 @@ class SelfCheckResult:
         unprovable: the outputs that a rounding changes so much that their numbers prove nothing.
         recorded: the differences of the outputs in the registry from those of the original as it is
             read here; empty if the registry has none, or another runtime was available.
-        is_independent: whether something else than the reader that the IR is made by read the
-            original.
+        not_compared: why nothing but the reader that the IR is made by read the original; empty if
+            something else did.
         reduction: what was left out of the whole check, in words; empty if nothing was.
         nodes: the comparison of inner tensors; None if it was not requested.
         computed: the outputs of the IR for each image; they are not recorded.
@@ -119,7 +114,7 @@ class SelfCheckResult:
     outputs: Mapping[str, OutputDifference]
     unprovable: tuple[str, ...] = ()
     recorded: Mapping[str, OutputDifference] = field(default_factory=dict)
-    is_independent: bool = True
+    not_compared: str = ""
     reduction: str = ""
     nodes: NodeProof | None = None
     computed: Sequence[NamedArrays] = field(default=(), repr=False, compare=False)
@@ -354,7 +349,7 @@ class IrCheck(NetworkCheck):
             outputs=outputs,
             unprovable=compared.unprovable,
             recorded=recorded,
-            is_independent=reference.is_independent,
+            not_compared="" if reference.is_independent else explain_dependence(self.spec),
             reduction=reference.extent.reduction,
             nodes=nodes,
             computed=computed,
@@ -455,10 +450,10 @@ class IrCheck(NetworkCheck):
         """Refuse an original that only the reader read that the IR is made by."""
         if reference and reference.is_independent:
             return
-        hint = "no IR was written; only --self_check strict refuses such an IR"
-        if command := find_missing_runtime(self.spec):
-            hint = f"a runtime of its format reads it independently: {command}"
-        raise self.create_error(_NOT_INDEPENDENT, hint)
+        raise self.create_error(
+            f"was not compared with its original, because {explain_dependence(self.spec)}",
+            hint="no IR was written; only --require_proof refuses such an IR",
+        )
 
     def _check_declared(self, changed: str) -> SelfCheckResult:
         """Check what can be compared without running the original."""
@@ -476,7 +471,12 @@ class IrCheck(NetworkCheck):
             raise self._create_constant_error(changed)
         settings = self.spec.self_check
         return SelfCheckResult(
-            "", settings.measure, settings.inputs, (), outputs={}, is_independent=False
+            "",
+            settings.measure,
+            settings.inputs,
+            (),
+            outputs={},
+            not_compared=explain_dependence(self.spec),
         )
 
     def _check_recorded(self, recorded: RecordedComparison | None) -> dict[str, OutputDifference]:
@@ -639,7 +639,7 @@ class IrCheck(NetworkCheck):
             reason = f"a rounding of the input changes {name} by {noise}"
         return self.create_error(
             f"cannot be proven by numbers: {reason}",
-            hint="no IR was written; only --self_check strict refuses such an IR",
+            hint="no IR was written; only --require_proof refuses such an IR",
         )
 
 

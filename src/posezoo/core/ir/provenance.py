@@ -123,8 +123,9 @@ class Provenance:
     shift: Mapping[str, float] = field(default_factory=dict)
     #: The outputs whose numbers prove nothing (``self_check.LARGEST_NOISE``).
     unprovable: tuple[str, ...] = ()
-    #: Whether another reader than the conversion's own read the original.
-    is_independent: bool = False
+    #: Why no other reader than the conversion's own read the original; empty if one did.
+    not_compared: str = ""
+    reduction: str = ""  # what was left out of the self-check of a costly network
     nodes: NodeProof | None = None  # None if inner tensors were not to be compared
     was_checked: bool = False  # whether the self-check was not skipped
     #: Who vouches for an IR that another machine made, instead of a self-check: ``signed`` or
@@ -136,6 +137,13 @@ class Provenance:
     outputs: OutputsCompared | None = None  # if no decoder reads the outputs of an INT8 IR
     in_float: FloatLayersKept | None = None
     search: AccuracySearched | None = None  # the end of the search for layers in floating point
+
+    @property
+    def dependence(self) -> str:
+        """That the IR was not compared with its original, and why; empty if it was."""
+        if self.trust or not self.not_compared:
+            return ""
+        return f"not compared with its original, because {self.not_compared}"
 
     @property
     def sources(self) -> Mapping[str, object]:
@@ -270,7 +278,8 @@ def parse_provenance(content: bytes) -> Provenance | None:
             _read_figures(record, "complexity", ("gflops", "mparams")),
             shift=_read_figures(record, "shift", SHIFT),
             unprovable=tuple(map(str, check.get("unprovable", ()))),
-            is_independent=check.get("is_independent") is True,
+            not_compared=_read_dependence(check),
+            reduction=str(check.get("reduction", "")),
             nodes=NodeProof(**check["nodes"]) if check.get("nodes") else None,
             was_checked="reference" in check,
             trust=str(record.get("trust", "")),
@@ -279,6 +288,12 @@ def parse_provenance(content: bytes) -> Provenance | None:
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
+
+
+def _read_dependence(check: Mapping[str, Any]) -> str:
+    if check.get("is_independent") is True:  # as 0.1.0 recorded it
+        return ""
+    return str(check.get("not_compared", "its record names nothing else that read the original"))
 
 
 def _read_int8(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -361,8 +376,8 @@ def explain_stale_record(
         (is_proven, not record.unprovable, "its self-check could not prove its outputs"),
         (
             is_proven,
-            record.is_independent,
-            "its self-check compared it with nothing that another runtime computed",
+            not record.not_compared,
+            "it was not compared with its original",
         ),
         (by_nodes, record.nodes is not None, "its self-check compared outputs only"),
     )

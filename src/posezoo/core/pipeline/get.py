@@ -8,7 +8,7 @@ from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
-from posezoo.core.convert.conversion_plan import ConversionOptions, select_due
+from posezoo.core.convert.conversion_plan import ConversionOptions, select_due, with_settings
 from posezoo.core.convert.converter_program import ConverterProgram
 from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, Precision
 from posezoo.core.download.context import ConnectionPool
@@ -136,12 +136,7 @@ def get(
     """
     check_own_weights(resolved.spec, listener)
     layout = resolved.layout
-    settings = context.settings
-    options = replace(
-        options or ConversionOptions(),
-        timeout_s=settings.conversion_timeout,
-        memory_gb=settings.conversion_memory,
-    )
+    options = with_settings(options, context.settings)
     with time_step(DOWNLOAD):
         plan = make_plan(resolved, context, options, downloads=downloads)
         if plan.stored and plan.precisions_to_bring:

@@ -12,6 +12,7 @@ from posezoo.core.convert.conversion_plan import (
     PlannedIr,
     explain_stale_ir,
     plan_irs,
+    with_settings,
 )
 from posezoo.core.convert.converter_program import FINDER, ConverterProgram
 from posezoo.core.declarations.model import Digest, Precision
@@ -101,7 +102,7 @@ def make_plan(
             exist, or an argument could make it run code.
         LicenseError: the license of the model is not allowed.
     """
-    options = options or ConversionOptions()
+    options = with_settings(options, context.settings)
     program = _find_program(resolved, context, is_dry_run=is_dry_run)
     layout = resolved.layout
     download_options = context.download_options

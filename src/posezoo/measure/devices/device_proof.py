@@ -16,8 +16,8 @@ import numpy as np
 from posezoo.cli.json_projection import project
 from posezoo.cli.result_files import replacing_own
 from posezoo.core.arrays import NamedArrays
-from posezoo.core.convert.check_images import IMAGE_KINDS, draw_test_image
 from posezoo.core.convert.check_extent import SEEDS
+from posezoo.core.convert.check_images import IMAGE_KINDS, draw_test_image
 from posezoo.core.declarations.model import Precision
 from posezoo.core.events import WarningIssued
 from posezoo.core.files.verified_files import writing

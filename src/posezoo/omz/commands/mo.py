@@ -340,17 +340,18 @@ def convert(args: MoArgs, listener: Listener) -> Path:
         requested = Precision.FP16 if args.compress_to_fp16 else Precision.FP32
     if problem := explain_no_file(original):
         raise ConversionError(f"{original}: {problem}")
-    from posezoo.core.convert.conversion_plan import ConversionOptions
+    from posezoo.core.convert.conversion_plan import ConversionOptions, with_settings
     from posezoo.core.convert.reader_process import run_in_reader_process
     from posezoo.omz.file_conversion import convert_file
     from posezoo.omz.offline_transformations import read_transformations
 
     limits = reading_limits(args, original)
+    options = ConversionOptions(
+        self_check=args.self_check != "off", is_strict=args.self_check == "strict"
+    )
     work = partial(
         convert_file,
-        options=ConversionOptions(
-            self_check=args.self_check != "off", is_strict=args.self_check == "strict"
-        ),
+        options=with_settings(options, flags.settings_from_args(args)),
         batch=args.batch,
         transformations=read_transformations(args.transform or ""),
     )

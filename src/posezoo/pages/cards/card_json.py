@@ -49,13 +49,16 @@ or changes its meaning::
     made          list          the IR beside the card; empty in a registry: model, precision,
                                 openvino (its version), files (suffix, size, checksum), gflops and
                                 mparams (or null), checks (output, difference, tolerance, reference,
-                                rounding: relative, absolute, unit; or null), nodes (inner tensors:
-                                equal, within_noise, unprovable, no_partner, recorded; null without
-                                --proof nodes), shift (INT8 compared with FP32, or null), accuracy,
-                                speed and in_float (of INT8: as in provenance.json, or null), trust
-                                (who vouches for an IR of another machine: signed, locked, or
-                                trusted from HOST; empty if it was made here), devices (compared
-                                with the CPU: device, verdict: agrees, proves nothing or differs)
+                                rounding: relative, absolute, unit; or null), not_compared (why
+                                nothing but the reader that made the IR read its original; empty if
+                                something else did), reduction (what was left out of the self-check
+                                of a costly network), nodes (inner tensors: equal, within_noise,
+                                unprovable, no_partner, recorded; null without --proof nodes), shift
+                                (INT8 compared with FP32, or null), accuracy, speed and in_float (of
+                                INT8: as in provenance.json, or null), trust (who vouches for an IR
+                                of another machine: signed, locked, or trusted from HOST; empty if
+                                it was made here), devices (compared with the CPU: device, verdict:
+                                agrees, proves nothing or differs)
     variants      list          only for the default variant: the facts of the other variants
 
 In ``files``, ``inputs``, ``outputs``, ``accuracy``, ``complexity`` and ``measured`` the key
@@ -191,7 +194,8 @@ def _made(facts: ModelFacts, part: ModelSpec, precision: Precision, record: Prov
         "files": files,
         "gflops": record.complexity.get("gflops"),
         "mparams": record.complexity.get("mparams"),
-        **project(record, "checks nodes? shift? accuracy? speed? in_float? trust"),
+        **project(record, "checks not_compared reduction nodes? shift? accuracy? speed?"),
+        **project(record, "in_float? trust"),
         "devices": [
             {"device": proof["device"], "verdict": proof["verdict"]}
             for proof in facts.device_proofs(part, precision)

@@ -137,6 +137,7 @@ def _render_checks(facts: ModelFacts) -> Iterator[str]:
     checks: list[tuple[str, ...]] = []
     nodes: list[tuple[str, ...]] = []
     devices: list[tuple[str, ...]] = []
+    remarks: dict[str, None] = {}
     for part, precision, record in facts.ir_records():
         ir = (part.full_name, precision.value)
         for proof in facts.device_proofs(part, precision):
@@ -146,15 +147,19 @@ def _render_checks(facts: ModelFacts) -> Iterator[str]:
             checks.append(
                 (*ir, check.output, *values, _format_rounding(check.rounding), check.reference)
             )
+        for remark in filter(None, (record.dependence, record.reduction)):
+            remarks[f"{part.full_name} {precision}: {remark}."] = None
         if record.nodes:
             nodes.append((*ir, *map(str, astuple(record.nodes))))
-    if checks:
+    if checks or remarks:
         yield "## Self-Check"
+    if checks:
         yield (
             "The difference of each output from the original's, and how far the rounding of the"
             " constants to FP16 moves it. Both are relative to its largest value."
         )
         yield format_table(CHECK_HEADERS, checks)
+    yield from map(escape, remarks)
     if nodes:
         yield (
             "The tensors inside of the IR. Equal are those within 1e-5 of their largest value."

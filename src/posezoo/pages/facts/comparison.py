@@ -372,6 +372,8 @@ def _list_proofs(facts: ModelFacts, precision: Precision) -> tuple[str, ...]:
         if made is not precision:
             continue
         proofs |= dict.fromkeys(check.reference for check in record.checks)
+        if record.dependence:
+            proofs[record.dependence] = None
         if record.nodes is not None:
             proofs[str(record.nodes)] = None
         for proof in facts.device_proofs(part, precision):

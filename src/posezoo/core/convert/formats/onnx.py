@@ -366,9 +366,7 @@ def _find_other_shapes(path: Path, sizes: Mapping[str, Shape]) -> dict[str, Shap
     return shapes
 
 
-def _edit_graph(
-    path: Path, shapes: Mapping[str, Shape], outputs: Sequence[str]
-) -> Iterator[bytes]:
+def _edit_graph(path: Path, shapes: Mapping[str, Shape], outputs: Sequence[str]) -> Iterator[bytes]:
     """The parts of a file whose graph has other input shapes, by name, and more outputs."""
     with map_file(path) as buffer:
         copied = 0

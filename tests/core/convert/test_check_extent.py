@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import onnxruntime
+import pytest
+from onnx import helper
+
+from core.convert.test_conversion import tiny
+from core.convert.test_self_check import publish_as, read, replace_constant
+from fakes.conversion import convert_model
+from fakes.graphs import FLOAT, written
+from posezoo.core.convert import frontends, preprocess
+from posezoo.core.convert.check_extent import MAX_TENSOR, SEEDS, choose_extent
+from posezoo.core.convert.formats import onnx as onnx_format
+from posezoo.core.convert.reference_outputs import compute_reference
+from posezoo.core.declarations.model import Input, Output, Precision
+from posezoo.core.errors import SelfCheckError
+from posezoo.core.events import SelfCheckPassed
+
+FP32, FP16 = Precision.FP32, Precision.FP16
+CHANNELS = 16
+#: The smallest side, a multiple of 96 pixels, whose tensors of 16 channels are too large.
+SIDE = 768
+
+
+def layers(*, side=SIDE, grid=False, form=False, stride=1):
+    """A convolution and a ReLU, with a value for each pixel, or a Reshape that changes nothing."""
+    rng = np.random.default_rng(3)
+    constants = {"kernel": rng.normal(size=(CHANNELS, 3, 3, 3)).astype(np.float32)}
+    pads = {"pads": [1, 1, 1, 1], "strides": [stride, stride]}
+    nodes = [helper.make_node("Conv", ["image", "kernel"], ["seen"], "seen", **pads)]
+    last = "seen"
+    shape = (1, CHANNELS, side // stride, side // stride)
+    if grid:
+        constants["grid"] = rng.normal(size=(1, 1, *shape[2:])).astype(np.float32)
+        nodes.append(helper.make_node("Add", [last, "grid"], ["placed"], "placed"))
+        last = "placed"
+    if form:
+        constants["shape"] = np.array(shape, np.int64)
+        nodes.append(helper.make_node("Reshape", [last, "shape"], ["formed"], "formed"))
+        last = "formed"
+    nodes.append(helper.make_node("Relu", [last], ["bright"], "bright"))
+    constants["head"] = rng.normal(size=(2, CHANNELS, 1, 1)).astype(np.float32)
+    nodes.append(helper.make_node("Conv", ["bright", "head"], ["heatmaps"], "heatmaps"))
+    ports = [("image", FLOAT, (1, 3, side, side)), ("heatmaps", FLOAT, (1, 2, *shape[2:]))]
+    return written("layers", nodes, ports[:1], ports[1:], constants)
+
+
+def model(tmp_path, content, *, side=SIDE):
+    image = Input("image", (1, 3, side, side), "NCHW", mean=(100.0, 120.0, 140.0))
+    return tiny(tmp_path, content=content, inputs=(image,), outputs=(Output("heatmaps", ()),))
+
+
+def extent_of(spec, layout):
+    return choose_extent(preprocess.apply_model_yml(read(spec, layout), spec), spec)
+
+
+def test_a_network_with_many_pixels_is_compared_on_smaller_images_and_the_line_says_so(tmp_path):
+    assert 4 * CHANNELS * SIDE**2 > MAX_TENSOR
+    spec, layout = model(tmp_path, layers())
+    events = []
+    convert_model(spec, layout, listener=events.append)
+    passed = [event for event in events if isinstance(event, SelfCheckPassed)]
+    assert [event.reduction for event in passed] == ["on images of 672 x 672 pixels"] * 2
+    assert passed[0].reference.startswith("ONNX Runtime")
+    record = json.loads(layout.provenance_path(spec, FP16).read_text("utf-8"))["self_check"]
+    assert record["reduction"] == passed[0].reduction
+    assert record["seeds"] == list(SEEDS)
+
+
+def test_a_wrong_ir_is_found_on_smaller_images(tmp_path):
+    spec, layout = model(tmp_path, layers())
+    network = preprocess.apply_model_yml(read(spec, layout), spec)
+    (relu,) = [node for node in network.get_ops() if node.get_type_name() == "Relu"]
+    relu.output(0).replace(relu.input_value(0))
+    with pytest.raises(SelfCheckError, match="differs from the original in heatmaps"):
+        publish_as(spec, layout, network)
+    assert not layout.ir_path(spec, FP32).exists()
+
+
+@pytest.mark.parametrize("content", [{"grid": True}, {"form": True}])
+def test_a_costly_network_that_needs_its_own_size_runs_on_one_image_and_not_in_fp16(
+    tmp_path, content
+):
+    spec, layout = model(tmp_path, layers(**content))
+    events = []
+    convert_model(spec, layout, listener=events.append)
+    passed = [event for event in events if isinstance(event, SelfCheckPassed)]
+    assert [event.reduction for event in passed] == ["on one image, and in FP32 only"] * 2
+    assert passed[1].rounding is None
+    record = json.loads(layout.provenance_path(spec, FP32).read_text("utf-8"))["self_check"]
+    assert record["seeds"] == [SEEDS[0]]
+
+
+@pytest.mark.parametrize("content", [{"grid": True}, {"form": True}])
+def test_a_wrong_weight_is_found_on_one_image(tmp_path, content):
+    spec, layout = model(tmp_path, layers(**content))
+    network = preprocess.apply_model_yml(read(spec, layout), spec)
+    nodes = [node for node in network.get_ops() if node.get_type_name() == "Constant"]
+    (head,) = [node for node in nodes if list(node.shape) == [2, CHANNELS, 1, 1]]
+    replace_constant(head, np.array(head.data) * [[[[1.0]]], [[[1.001]]]])
+    with pytest.raises(SelfCheckError):
+        publish_as(spec, layout, network)
+
+
+def test_a_small_network_is_compared_on_two_images_of_its_own_size(tmp_path):
+    spec, layout = model(tmp_path, layers(side=96), side=96)
+    extent = extent_of(spec, layout)
+    assert (extent.seeds, extent.sizes, extent.reduction) == (SEEDS, {}, "")
+    assert extent.runs_rounded
+
+
+@pytest.mark.parametrize(("height", "width"), [(1000, 1500), (768, 1280), (900, 97)])
+def test_a_side_becomes_smaller_by_multiples_of_96_pixels(tmp_path, height, width):
+    spec, layout = model(tmp_path, layers())
+    network = preprocess.apply_model_yml(read(spec, layout), spec)
+    network.reshape([1, 3, height, width])
+    image = replace(spec.inputs[0], shape=(1, 3, height, width))
+    extent = choose_extent(network, replace(spec, inputs=(image,)))
+    if height * width * CHANNELS * 4 <= MAX_TENSOR:
+        assert extent.sizes == {}
+        return
+    _, _, *sides = extent.sizes["image"]
+    assert sides < [height, width]
+    assert (height - sides[0]) % 96 == (width - sides[1]) % 96 == 0
+    assert 4 * CHANNELS * sides[0] * sides[1] <= MAX_TENSOR
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_onnx_runtime_runs_a_file_in_other_sizes_than_it_declares(tmp_path, stride):
+    spec, layout = model(tmp_path, layers(side=96, stride=stride), side=96)
+    source = frontends.source_model_path(spec, layout)
+    runtime = onnx_format.open_runtime(spec, source, {"image": (1, 3, 192, 192)})
+    assert runtime.inputs["image"][0] == (1, 3, 192, 192)
+    image = np.random.default_rng(0).random((1, 3, 192, 192), np.float32)
+    larger = onnxruntime.InferenceSession(layers(side=192, stride=stride))
+    (expected,) = larger.run(None, {"image": image})
+    heatmaps = runtime.run({"image": image})["heatmaps"]
+    assert np.allclose(heatmaps, expected, rtol=1e-4, atol=1e-4)
+    inner = runtime.inner.open(["bright"])({"image": image})
+    assert inner["bright"].shape == (1, CHANNELS, 192 // stride, 192 // stride)
+
+
+def test_requested_sizes_are_those_of_the_comparison_with_onnx_runtime(tmp_path):
+    spec, layout = model(tmp_path, layers(side=96), side=192)
+    spec = replace(spec, inputs=(replace(spec.inputs[0], reshaped=True),))
+    reference = compute_reference(spec, frontends.source_model_path(spec, layout))
+    assert reference.runtime.startswith("ONNX Runtime")
+    assert reference.cases[0].outputs["heatmaps"].shape == (1, 2, 192, 192)
