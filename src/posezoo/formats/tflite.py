@@ -216,6 +216,9 @@ def _find_partners(path: Path, interpreter: Any, ir: Model) -> dict[Tensor, Part
             named[port.get_node().get_friendly_name(), port.get_index()] = name, order
         if number >= len(outputs):  # it would change the order of operations
             network.remove_result(result)
+    if network.is_dynamic():  # operations are found by their sizes, too
+        inputs = interpreter.get_input_details()
+        network.reshape({port["name"]: list(map(int, port["shape"])) for port in inputs})
     before, after = _list_operations(network), _list_operations(ir)
     matcher = SequenceMatcher(None, list(before.values()), list(after.values()), autojunk=False)
     partners = {}
