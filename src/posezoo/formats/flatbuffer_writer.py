@@ -28,9 +28,9 @@ class Kept:
 
 @frozen
 class NewTable:
-    """A table, by the indices of its fields: integers of at most 4 bytes, and other parts."""
+    """A table."""
 
-    fields: Mapping[int, int | Part]
+    fields: Fields
 
 
 @frozen
@@ -48,12 +48,15 @@ class NewBytes:
 
 
 Part = Kept | NewTable | NewVector | NewBytes
+#: By the indices of fields: integers of at most 4 bytes, and other parts.
+Fields = Mapping[int, int | Part]
 
 
-def keep_fields(file: FlatBuffer, table: int, *indices: int) -> dict[int, int | Part]:
-    """What fields of a table refer to, without those that it lacks."""
+def keep_fields(file: FlatBuffer, table: int, indices: Sequence[int], new: Fields) -> NewTable:
+    """A table with what fields of an old one refer to, if it has them, and with new fields."""
     found = {index: file.follow(table, index) for index in indices}
-    return {index: Kept(position) for index, position in found.items() if position}
+    kept = {index: Kept(position) for index, position in found.items() if position}
+    return NewTable({**kept, **new})
 
 
 def replace_root(file: FlatBuffer, root: NewTable) -> bytes:
@@ -90,7 +93,7 @@ class _Writer:
             return self._write_bytes(part.content)
         return 0
 
-    def _write_table(self, fields: Mapping[int, int | Part]) -> int:
+    def _write_table(self, fields: Fields) -> int:
         indices = sorted(fields)
         # In the order of their indices, each in 4 bytes, after the offset of the list of offsets.
         offsets = [0] * (indices[-1] + 1)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from posezoo.core.errors import ConversionError, sanitize
 from posezoo.formats.flatbuffer_writer import (
+    Fields,
     Kept,
     NewBytes,
     NewTable,
@@ -85,25 +86,26 @@ class _Rewriting:
             return None
         addition = NewTable({0: _ADD, 2: 1, 3: _ADD})
         zero = NewTable({0: NewBytes(bytes(4))})
-        fields = keep_fields(file, file.root, 3, 5, 6, 7) | {
+        fields: Fields = {
             0: file.read_field(file.root, 0, "I"),
             1: NewVector([*map(Kept, self.codes), addition]),
             2: NewVector(graphs),
             4: NewVector([*map(Kept, self.buffers), zero]),
         }
-        return replace_root(file, NewTable(fields))
+        # Without the weights in other files, which OpenVINO does not read.
+        return replace_root(file, keep_fields(file, file.root, (3, 5, 6, 7), fields))
 
     def _rewrite_graph(self, graph: int) -> NewTable:
-        tensors: list[int | Part] = [*map(Kept, self.file.read_tables(graph, 0))]
-        operations: list[int | Part] = []
+        tensors = _Tensors(self.file.read_tables(graph, 0))
+        operations: list[Part] = []
         for operation in self.file.read_tables(graph, 3):
             replaced = self._replace(operation, tensors)
             self.is_changed |= bool(replaced)
             operations += replaced or [Kept(operation)]
-        fields = keep_fields(self.file, graph, 1, 2, 4)
-        return NewTable(fields | {0: NewVector(tensors), 3: NewVector(operations)})
+        fields: Fields = {0: tensors.to_vector(), 3: NewVector(operations)}
+        return keep_fields(self.file, graph, (1, 2, 4), fields)
 
-    def _replace(self, operation: int, tensors: list[int | Part]) -> list[int | Part]:
+    def _replace(self, operation: int, tensors: _Tensors) -> list[NewTable]:
         """What replaces an operation; empty if it is read right."""
         file = self.file
         code = self.codes[file.read_field(operation, 0, "I")]
@@ -114,70 +116,82 @@ class _Rewriting:
         name, field = FUSING[number]
         options = file.follow(operation, 4)
         fused = file.read_field(options, field, "b") if options else 0
+        result = tensors.old[self._read_integers(operation, 2)[0]]
+        title = file.read_bytes(result, 3).decode("utf-8", "replace")
         if fused:
-            self._require_computed(name, fused, operation, tensors)
-        if number == _TRANSPOSE_CONV:
-            return self._split(operation, options, fused, tensors)
-        return []
+            self._require_computed(fused, name, title)
+        if number != _TRANSPOSE_CONV:
+            return []
+        inputs = self._read_integers(operation, 1)
+        has_bias = len(inputs) > 3 and inputs[3] >= 0
+        if not has_bias and not fused:
+            return []
+        bias = inputs[3] if has_bias else self._add_zero(title, tensors)
+        maps: Fields = {1: _FLOAT32, 3: NewBytes(f"{title}/without_bias".encode())}
+        between = tensors.add(keep_fields(file, result, (0, 7), maps))  # of the same shape
+        return [
+            self._make_convolution(operation, options, inputs[:3], between),
+            self._make_addition(operation, [between, bias], fused),
+        ]
 
-    def _require_computed(
-        self, name: str, fused: int, operation: int, tensors: Sequence[int | Part]
-    ) -> None:
+    def _require_computed(self, fused: int, name: str, title: str) -> None:
         activation = _ACTIVATIONS[fused] if 0 < fused < len(_ACTIVATIONS) else str(fused)
         if activation in _COMPUTED and name not in _WITHOUT_ACTIVATION:
             return
-        _, title = self._read_output(operation, tensors)
         raise ConversionError(
             f"{self.path}: the {name} {sanitize(title)} has the fused activation {activation},"
             " which LiteRT does not compute",
             hint="make the activation an operation of its own where the file is made",
         )
 
-    def _read_output(self, operation: int, tensors: Sequence[int | Part]) -> tuple[int, str]:
-        """The table of an operation's first output, and its name."""
-        output = tensors[self._read_integers(operation, 2)[0]]
-        assert isinstance(output, Kept)
-        name = self.file.read_bytes(output.position, 3).decode("utf-8", "replace")
-        return output.position, name
-
     def _read_integers(self, table: int, index: int) -> list[int]:
         return [self.file.read("i", at) for at in self.file.read_vector(table, index)]
 
-    def _split(
-        self, operation: int, options: int, activation: int, tensors: list[int | Part]
-    ) -> list[int | Part]:
-        """A transposed convolution, and the addition of its bias with its activation; empty if it
-        has neither.
-        """
-        file = self.file
-        inputs = self._read_integers(operation, 1)
-        bias = inputs[3] if len(inputs) > 3 else -1
-        if bias < 0 and not activation:
-            return []
-        output, name = self._read_output(operation, tensors)
-        if bias < 0:
-            bias = len(tensors)
-            title = NewBytes(f"{name}/zero".encode())
-            fields: dict[int, int | Part] = {0: NewVector([1]), 1: _FLOAT32, 3: title}
-            tensors.append(NewTable(fields | {2: len(self.buffers)}))
-        maps = len(tensors)
-        title = NewBytes(f"{name}/without_bias".encode())
-        shape = keep_fields(file, output, 0, 7)
-        tensors.append(NewTable(shape | {1: _FLOAT32, 3: title}))
+    def _add_zero(self, title: str, tensors: _Tensors) -> int:
+        name = NewBytes(f"{title}/zero".encode())
+        fields: Fields = {0: NewVector([1]), 1: _FLOAT32, 2: len(self.buffers), 3: name}
+        return tensors.add(NewTable(fields))
+
+    def _make_convolution(
+        self, operation: int, options: int, inputs: Sequence[int], output: int
+    ) -> NewTable:
+        """A transposed convolution without bias and activation."""
         # Its padding and strides.
-        kept = {index: file.read_field(options, index, kind) for index, kind in enumerate("bii")}
-        convolution: dict[int, int | Part] = {
-            0: file.read_field(operation, 0, "I"),
-            1: NewVector(inputs[:3]),
-            2: NewVector([maps]),
-            3: _TRANSPOSE_CONV_OPTIONS,
-            4: NewTable(kept),
+        kept = {
+            index: self.file.read_field(options, index, kind) for index, kind in enumerate("bii")
         }
-        addition: dict[int, int | Part] = {
+        return NewTable(
+            {
+                0: self.file.read_field(operation, 0, "I"),
+                1: NewVector(inputs),
+                2: NewVector([output]),
+                3: _TRANSPOSE_CONV_OPTIONS,
+                4: NewTable(kept),
+            }
+        )
+
+    def _make_addition(self, operation: int, inputs: Sequence[int], activation: int) -> NewTable:
+        """An addition with the output of an operation."""
+        fields: Fields = {
             0: len(self.codes),
-            1: NewVector([maps, bias]),
+            1: NewVector(inputs),
             3: _ADD_OPTIONS,
             4: NewTable({0: activation}),
         }
-        addition |= keep_fields(file, operation, 2)
-        return [NewTable(convolution), NewTable(addition)]
+        return keep_fields(self.file, operation, (2,), fields)
+
+
+class _Tensors:
+    """The tensors of a graph, to which others are added."""
+
+    def __init__(self, old: Sequence[int]) -> None:
+        self.old = old
+        self.added: list[NewTable] = []
+
+    def add(self, tensor: NewTable) -> int:
+        """The number of a new tensor."""
+        self.added.append(tensor)
+        return len(self.old) + len(self.added) - 1
+
+    def to_vector(self) -> NewVector:
+        return NewVector([*map(Kept, self.old), *self.added])
