@@ -54,8 +54,8 @@ Fields = Mapping[int, int | Part]
 
 def keep_fields(file: FlatBuffer, table: int, indices: Sequence[int], new: Fields) -> NewTable:
     """A table with what fields of an old one refer to, if it has them, and with new fields."""
-    found = {index: file.follow(table, index) for index in indices}
-    kept = {index: Kept(position) for index, position in found.items() if position}
+    positions = {index: file.follow(table, index) for index in indices}
+    kept = {index: Kept(position) for index, position in positions.items() if position}
     return NewTable({**kept, **new})
 
 
@@ -73,13 +73,13 @@ class _Writer:
     def write(self, content: bytes, root: NewTable) -> bytes:
         self._append(root)
         self.written += content[4:8]  # the identifier of the format
-        places = {}
+        part_positions = {}
         for at, part in self.links:  # writing a part adds those that it refers to
-            places[at] = self._write_part(part)
+            part_positions[at] = self._write_part(part)
         self._align(_ALIGNMENT)
         shift = len(self.written)
         for at, part in self.links:
-            target = shift + part.position if isinstance(part, Kept) else places[at]
+            target = shift + part.position if isinstance(part, Kept) else part_positions[at]
             struct.pack_into("<I", self.written, at, target - at)
         return bytes(self.written) + content
 
