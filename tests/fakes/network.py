@@ -13,12 +13,12 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import flatbuffers
 import numpy as np
 import onnx
 from ai_edge_litert import schema_py_generated as tflite
 from onnx import helper, numpy_helper
 
+from fakes.tflite_writer import TfliteWriter, options_of
 from posezoo.core.declarations.model import (
     ColorOrder,
     Digest,
@@ -71,13 +71,13 @@ def network(
 
 
 def _tflite(kernels: list[Array], biases: list[Array], open_sizes: bool) -> bytes:
-    writer = _Writer(open_sizes)
+    writer = TfliteWriter(open_axis=1 if open_sizes else None)
     image = writer.tensor("image", (1, HEIGHT, WIDTH, 3))
     features = writer.tensor("features", (1, HEIGHT, WIDTH, 4))
     heads = [writer.tensor(name, OUTPUT_SHAPE) for name in OUTPUTS]
-    writer.convolution(image, features, kernels[0], biases[0], relu=True)
-    writer.convolution(features, heads[0], kernels[1], biases[1])
-    writer.convolution(features, heads[1], kernels[2], biases[2])
+    _add_convolution(writer, image, features, kernels[0], biases[0], relu=True)
+    _add_convolution(writer, features, heads[0], kernels[1], biases[1])
+    _add_convolution(writer, features, heads[1], kernels[2], biases[2])
     return writer.finish([image], heads)
 
 
@@ -252,68 +252,26 @@ def downloaded(spec: ModelSpec, content: bytes, root: Path) -> ModelLayout:
     return layout
 
 
-class _Writer:
-    """One subgraph, written with the schema's own classes."""
-
-    def __init__(self, open_sizes: bool) -> None:
-        self.open_sizes = open_sizes
-        self.tensors: list[object] = []
-        self.operators: list[object] = []
-        self.buffers = [tflite.BufferT()]  # the first one is empty by convention: "no data"
-
-    def tensor(self, name: str, shape: tuple[int, ...], values: Array | None = None) -> int:
-        tensor = tflite.TensorT()
-        tensor.name, tensor.shape, tensor.type = name, list(shape), tflite.TensorType.FLOAT32
-        tensor.buffer = 0
-        if self.open_sizes and values is None:
-            tensor.shapeSignature = [shape[0], -1, *shape[2:]]
-        if values is not None:
-            buffer = tflite.BufferT()
-            buffer.data = np.frombuffer(values.astype("<f4").tobytes(), np.uint8)
-            self.buffers.append(buffer)
-            tensor.buffer = len(self.buffers) - 1
-        self.tensors.append(tensor)
-        return len(self.tensors) - 1
-
-    def convolution(
-        self, source: int, target: int, kernel: Array, bias: Array, *, relu: bool = False
-    ) -> None:
-        options = tflite.Conv2DOptionsT()
-        options.padding, options.strideH, options.strideW = tflite.Padding.SAME, 1, 1
-        options.fusedActivationFunction = (
-            tflite.ActivationFunctionType.RELU if relu else tflite.ActivationFunctionType.NONE
-        )
-        operator = tflite.OperatorT()
-        operator.opcodeIndex = 0
-        operator.inputs = [
-            source,
-            self.tensor(f"kernel{target}", kernel.shape, kernel),
-            self.tensor(f"bias{target}", bias.shape, bias),
-        ]
-        operator.outputs = [target]
-        operator.builtinOptionsType, operator.builtinOptions = (
-            tflite.BuiltinOptions.Conv2DOptions,
-            options,
-        )
-        self.operators.append(operator)
-
-    def finish(self, inputs: list[int], outputs: list[int]) -> bytes:
-        code = tflite.OperatorCodeT()
-        code.builtinCode = code.deprecatedBuiltinCode = tflite.BuiltinOperator.CONV_2D
-        code.version = 1
-        graph = tflite.SubGraphT()
-        graph.tensors, graph.operators = self.tensors, self.operators
-        graph.inputs, graph.outputs, graph.name = inputs, outputs, "main"
-        model = tflite.ModelT()
-        model.version, model.operatorCodes, model.subgraphs, model.buffers = (
-            3,
-            [code],
-            [graph],
-            self.buffers,
-        )
-        builder = flatbuffers.Builder(1 << 16)
-        builder.Finish(model.Pack(builder), b"TFL3")
-        return bytes(builder.Output())
+def _add_convolution(
+    writer: TfliteWriter,
+    source: int,
+    target: int,
+    kernel: Array,
+    bias: Array,
+    *,
+    relu: bool = False,
+) -> None:
+    activations = tflite.ActivationFunctionType
+    options = options_of(
+        "Conv2DOptions",
+        padding=tflite.Padding.SAME,
+        strideH=1,
+        strideW=1,
+        fusedActivationFunction=activations.RELU if relu else activations.NONE,
+    )
+    weights = writer.tensor(f"kernel{target}", kernel.shape, kernel)
+    biases = writer.tensor(f"bias{target}", bias.shape, bias)
+    writer.operator("CONV_2D", options, [source, weights, biases], [target])
 
 
 def saved_model() -> tuple[bytes, bytes]:

@@ -53,11 +53,8 @@ class FlatBuffer:
 
     def read_vector(self, table: int, index: int) -> range:
         """The positions of the elements of a vector, each of 4 bytes."""
-        field = self.find_field(table, index)
-        if not field:
-            return range(0)
-        start = field + self.read("I", field)
-        return range(start + 4, start + 4 + 4 * self.read("I", start), 4)
+        start = self.follow(table, index)
+        return range(start + 4, start + 4 + 4 * self.read("I", start), 4) if start else range(0)
 
     def read_tables(self, table: int, index: int) -> list[int]:
         """The tables of a vector."""
@@ -65,11 +62,13 @@ class FlatBuffer:
 
     def read_bytes(self, table: int, index: int) -> bytes:
         """The bytes of a vector, or the letters of a text."""
+        start = self.follow(table, index)
+        return self.content[start + 4 : start + 4 + self.read("I", start)] if start else b""
+
+    def follow(self, table: int, index: int) -> int:
+        """The position of the table, vector or text that a field refers to; 0 if it lacks one."""
         field = self.find_field(table, index)
-        if not field:
-            return b""
-        start = field + self.read("I", field)
-        return self.content[start + 4 : start + 4 + self.read("I", start)]
+        return field + self.read("I", field) if field else 0
 
 
 def read_options(content: bytes) -> Mapping[str, Any]:

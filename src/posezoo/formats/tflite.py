@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import SequenceMatcher
 from functools import partial
 from pathlib import Path
@@ -19,10 +20,12 @@ from posezoo.core.convert.formats import (
     read_array,
 )
 from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.files.staging import temporary_dir
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.versions import package_version
 from posezoo.formats.flatbuffers import CustomOperation, FlatBuffer
 from posezoo.formats.tensorflow import cut_at_tensors
+from posezoo.formats.tflite_rewriting import rewrite_operations
 
 if TYPE_CHECKING:
     from openvino import Model
@@ -69,9 +72,8 @@ def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[Array]:
         yield from read_array(path, start + 4, end, ("<f4", "<f2")[kind], shape)
 
 
-def _find_custom_operations(path: Path) -> dict[int, CustomOperation]:
+def _find_custom_operations(file: FlatBuffer) -> dict[int, CustomOperation]:
     """The custom operations of a file by their places in its first graph."""
-    file = FlatBuffer(path.read_bytes())
     codes = [
         (file.read_bytes(code, 1).decode(), file.read_field(code, 2, "i", 1))
         for code in file.read_tables(file.root, 1)
@@ -85,19 +87,36 @@ def _find_custom_operations(path: Path) -> dict[int, CustomOperation]:
     return operations
 
 
+@contextmanager
+def _load(path: Path) -> Iterator[tuple[Any, Any, FlatBuffer]]:
+    """OpenVINO's frontend, its InputModel of a file, and the content that it read: without
+    operations that it reads wrongly.
+    """
+    frontend = import_openvino().frontend.FrontEndManager().load_by_framework("tflite")
+    input_model = frontend.load(path)  # it reports what is wrong with a damaged file
+    file = FlatBuffer(path.read_bytes())
+    content = rewrite_operations(path, file)
+    if content is None:
+        yield frontend, input_model, file
+        return
+    with temporary_dir() as folder:
+        rewritten = folder / path.name
+        rewritten.write_bytes(content)
+        yield frontend, frontend.load(rewritten), FlatBuffer(content)
+
+
 def _read_network(spec: ModelSpec, path: Path) -> Model:
     """As OpenVINO's own converter reads a file, with graphs instead of MediaPipe's operations."""
-    frontend = import_openvino().frontend.FrontEndManager().load_by_framework("tflite")
-    input_model = frontend.load(path)
-    cut_at_tensors(input_model, spec, spec.output_names)
-    operations = _find_custom_operations(path)
-    if not operations:
-        return frontend.convert(input_model)
-    from posezoo.formats.tflite_operations import GRAPHS, replace_operations
+    with _load(path) as (frontend, input_model, file):
+        cut_at_tensors(input_model, spec, spec.output_names)
+        operations = _find_custom_operations(file)
+        if not operations:
+            return frontend.convert(input_model)
+        from posezoo.formats.tflite_operations import GRAPHS, replace_operations
 
-    if not {(each.name, each.version) for each in operations.values()} <= GRAPHS.keys():
-        return frontend.convert(input_model)  # its error names the operation
-    return replace_operations(frontend.convert_partially(input_model), operations, path)
+        if not {(each.name, each.version) for each in operations.values()} <= GRAPHS.keys():
+            return frontend.convert(input_model)  # its error names the operation
+        return replace_operations(frontend.convert_partially(input_model), operations, path)
 
 
 def _open_runtime(
@@ -111,7 +130,7 @@ def _open_runtime(
     try:
         interpreter = _open_interpreter(module, path, sizes)
     except RuntimeError:  # it lacks a custom operation
-        if _find_custom_operations(path):
+        if _find_custom_operations(FlatBuffer(path.read_bytes())):
             return None
         raise
     inputs = interpreter.get_input_details()
@@ -179,13 +198,12 @@ def _find_partners(path: Path, interpreter: Any, ir: Model) -> dict[Tensor, Part
     """
     details = interpreter.get_tensor_details()
     names = [port["name"] for port in details if port["dtype"].__name__ == "float32"]
-    frontend = import_openvino().frontend.FrontEndManager().load_by_framework("tflite")
-    model = frontend.load(path)
-    outputs = model.get_outputs()
-    declared = {name for place in outputs for name in place.get_names()}
-    inner = [model.get_place_by_tensor_name(name) for name in names if name not in declared]
-    model.override_all_outputs([*outputs, *filter(None, inner)])
-    network = frontend.convert(model)
+    with _load(path) as (frontend, model, _):
+        outputs = model.get_outputs()
+        declared = {name for place in outputs for name in place.get_names()}
+        inner = [model.get_place_by_tensor_name(name) for name in names if name not in declared]
+        model.override_all_outputs([*outputs, *filter(None, inner)])
+        network = frontend.convert(model)
     named: dict[Tensor, Partner] = {}
     for number, result in enumerate(network.get_results()):
         port = result.input_value(0)
@@ -198,6 +216,9 @@ def _find_partners(path: Path, interpreter: Any, ir: Model) -> dict[Tensor, Part
             named[port.get_node().get_friendly_name(), port.get_index()] = name, order
         if number >= len(outputs):  # it would change the order of operations
             network.remove_result(result)
+    if network.is_dynamic():  # operations are found by their sizes, too
+        inputs = interpreter.get_input_details()
+        network.reshape({port["name"]: list(map(int, port["shape"])) for port in inputs})
     before, after = _list_operations(network), _list_operations(ir)
     matcher = SequenceMatcher(None, list(before.values()), list(after.values()), autojunk=False)
     partners = {}

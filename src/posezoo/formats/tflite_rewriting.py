@@ -1,0 +1,197 @@
+"""Replace operations of a TFLite file that OpenVINO reads wrongly.
+
+Many operations of TFLite (schema.fbs) have a fused activation. OpenVINO drops that of a transposed
+convolution, and before version 2026.1 also its bias, without a word. So a transposed convolution
+becomes one without both, and an addition with them, which all versions read right.
+
+Of other activations than ``_COMPUTED``, LiteRT and OpenVINO differ, and no converter writes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from posezoo.core.errors import ConversionError, sanitize
+from posezoo.formats.flatbuffer_writer import (
+    Fields,
+    Kept,
+    NewBytes,
+    NewTable,
+    NewVector,
+    Part,
+    keep_fields,
+    replace_root,
+)
+from posezoo.formats.flatbuffers import FlatBuffer
+
+#: The fused activations that LiteRT computes, and OpenVINO if it does not drop them.
+_COMPUTED = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6")
+_ACTIVATIONS = (*_COMPUTED, "TANH", "SIGN_BIT")
+
+_ADD = 0
+_TRANSPOSE_CONV = 67
+
+#: The operations that OpenVINO reads and that can have a fused activation, by their numbers: their
+#: names, and the index of that field in their options.
+FUSING = {
+    _ADD: ("ADD", 0),
+    1: ("AVERAGE_POOL_2D", 5),
+    2: ("CONCATENATION", 1),
+    3: ("CONV_2D", 3),
+    4: ("DEPTHWISE_CONV_2D", 4),
+    9: ("FULLY_CONNECTED", 0),
+    11: ("L2_NORMALIZATION", 0),
+    17: ("MAX_POOL_2D", 5),
+    18: ("MUL", 0),
+    41: ("SUB", 0),
+    42: ("DIV", 0),
+    _TRANSPOSE_CONV: ("TRANSPOSE_CONV", 3),
+    132: ("CONV_3D", 4),
+}
+# LiteRT refuses each activation of these, and OpenVINO drops it.
+_WITHOUT_ACTIVATION = ("CONCATENATION", "L2_NORMALIZATION")
+
+# The types of options.
+_ADD_OPTIONS = 11
+_TRANSPOSE_CONV_OPTIONS = 49
+
+_FLOAT32 = 0
+
+
+def rewrite_operations(path: Path, file: FlatBuffer) -> bytes | None:
+    """The content of a TFLite file without operations that OpenVINO reads wrongly; None if it has
+    none.
+
+    Raises:
+        ConversionError: LiteRT and OpenVINO differ in the fused activation of an operation.
+    """
+    return _Rewriting(path, file).rewrite()
+
+
+class _Rewriting:
+    """A file, and the lists of its parts."""
+
+    def __init__(self, path: Path, file: FlatBuffer) -> None:
+        self.path = path
+        self.file = file
+        self.codes = file.read_tables(file.root, 1)
+        self.buffers = file.read_tables(file.root, 4)
+        self.is_changed = False
+
+    def rewrite(self) -> bytes | None:
+        file = self.file
+        graphs = [self._rewrite_graph(graph) for graph in file.read_tables(file.root, 2)]
+        if not self.is_changed:
+            return None
+        addition = NewTable({0: _ADD, 2: 1, 3: _ADD})
+        zero = NewTable({0: NewBytes(bytes(4))})
+        fields: Fields = {
+            0: file.read_field(file.root, 0, "I"),
+            1: NewVector([*map(Kept, self.codes), addition]),
+            2: NewVector(graphs),
+            4: NewVector([*map(Kept, self.buffers), zero]),
+        }
+        # Without the weights in other files, which OpenVINO does not read.
+        return replace_root(file, keep_fields(file, file.root, (3, 5, 6, 7), fields))
+
+    def _rewrite_graph(self, graph: int) -> NewTable:
+        tensors = _Tensors(self.file.read_tables(graph, 0))
+        operations: list[Part] = []
+        for operation in self.file.read_tables(graph, 3):
+            replaced = self._replace(operation, tensors)
+            self.is_changed |= bool(replaced)
+            operations += replaced or [Kept(operation)]
+        fields: Fields = {0: tensors.to_vector(), 3: NewVector(operations)}
+        return keep_fields(self.file, graph, (1, 2, 4), fields)
+
+    def _replace(self, operation: int, tensors: _Tensors) -> list[NewTable]:
+        """What replaces an operation; empty if it is read right."""
+        file = self.file
+        code = self.codes[file.read_field(operation, 0, "I")]
+        # The first field cannot hold the numbers of newer operations.
+        number = max(file.read_field(code, 0, "b"), file.read_field(code, 3, "i"))
+        if number not in FUSING:
+            return []
+        name, field = FUSING[number]
+        options = file.follow(operation, 4)
+        fused = file.read_field(options, field, "b") if options else 0
+        result = tensors.old[self._read_integers(operation, 2)[0]]
+        title = file.read_bytes(result, 3).decode("utf-8", "replace")
+        if fused:
+            self._require_computed(fused, name, title)
+        if number != _TRANSPOSE_CONV:
+            return []
+        inputs = self._read_integers(operation, 1)
+        has_bias = len(inputs) > 3 and inputs[3] >= 0
+        if not has_bias and not fused:
+            return []
+        bias = inputs[3] if has_bias else self._add_zero(title, tensors)
+        maps: Fields = {1: _FLOAT32, 3: NewBytes(f"{title}/without_bias".encode())}
+        between = tensors.add(keep_fields(file, result, (0, 7), maps))  # of the same shape
+        return [
+            self._make_convolution(operation, options, inputs[:3], between),
+            self._make_addition(operation, [between, bias], fused),
+        ]
+
+    def _require_computed(self, fused: int, name: str, title: str) -> None:
+        activation = _ACTIVATIONS[fused] if 0 < fused < len(_ACTIVATIONS) else str(fused)
+        if activation in _COMPUTED and name not in _WITHOUT_ACTIVATION:
+            return
+        raise ConversionError(
+            f"{self.path}: the {name} {sanitize(title)} has the fused activation {activation},"
+            " which LiteRT does not compute",
+            hint="make the activation an operation of its own where the file is made",
+        )
+
+    def _read_integers(self, table: int, index: int) -> list[int]:
+        return [self.file.read("i", at) for at in self.file.read_vector(table, index)]
+
+    def _add_zero(self, title: str, tensors: _Tensors) -> int:
+        name = NewBytes(f"{title}/zero".encode())
+        fields: Fields = {0: NewVector([1]), 1: _FLOAT32, 2: len(self.buffers), 3: name}
+        return tensors.add(NewTable(fields))
+
+    def _make_convolution(
+        self, operation: int, options: int, inputs: Sequence[int], output: int
+    ) -> NewTable:
+        """A transposed convolution without bias and activation."""
+        # Its padding and strides.
+        kept = {
+            index: self.file.read_field(options, index, kind) for index, kind in enumerate("bii")
+        }
+        return NewTable(
+            {
+                0: self.file.read_field(operation, 0, "I"),
+                1: NewVector(inputs),
+                2: NewVector([output]),
+                3: _TRANSPOSE_CONV_OPTIONS,
+                4: NewTable(kept),
+            }
+        )
+
+    def _make_addition(self, operation: int, inputs: Sequence[int], activation: int) -> NewTable:
+        """An addition with the output of an operation."""
+        fields: Fields = {
+            0: len(self.codes),
+            1: NewVector(inputs),
+            3: _ADD_OPTIONS,
+            4: NewTable({0: activation}),
+        }
+        return keep_fields(self.file, operation, (2,), fields)
+
+
+class _Tensors:
+    """The tensors of a graph, to which others are added."""
+
+    def __init__(self, old: Sequence[int]) -> None:
+        self.old = old
+        self.added: list[NewTable] = []
+
+    def add(self, tensor: NewTable) -> int:
+        """The number of a new tensor."""
+        self.added.append(tensor)
+        return len(self.old) + len(self.added) - 1
+
+    def to_vector(self) -> NewVector:
+        return NewVector([*map(Kept, self.old), *self.added])

@@ -1,0 +1,361 @@
+"""Fused activations of TFLite's operators are computed in the IR as LiteRT computes them."""
+
+from __future__ import annotations
+
+import json
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as tflite
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from fakes.conversion import convert_model
+from fakes.fused_activations import OPERATORS, SAME, write_heatmap_network, write_operator
+from fakes.network import downloaded, spec_of
+from fakes.tflite_writer import TfliteWriter, options_of
+from posezoo.core.convert import frontends, preprocess
+from posezoo.core.convert.reference_outputs import compute_reference
+from posezoo.core.convert.self_check import IrCheck
+from posezoo.core.declarations.model import Input, Output, Precision
+from posezoo.core.errors import ConversionError, SelfCheckError
+from posezoo.core.events import NodeProof
+from posezoo.core.ir import ir_writer
+from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.formats.flatbuffers import FlatBuffer
+from posezoo.formats.tflite_rewriting import FUSING, rewrite_operations
+from posezoo.omz.commands import mo
+
+COMPUTED = ["NONE", "RELU", "RELU_N1_TO_1", "RELU6"]
+#: LiteRT does not run these with an activation.
+WITHOUT_ACTIVATION = ["CONCATENATION", "L2_NORMALIZATION"]
+CALCULATING = sorted(OPERATORS.keys() - set(WITHOUT_ACTIVATION))
+TRANSPOSED = [title for title in CALCULATING if title.startswith("TRANSPOSE_CONV")]
+
+
+def read(folder: Path, content: bytes, *outputs: str):
+    """The ``openvino.Model`` of a file, before its preprocessing."""
+    ports = tuple(Output(name, ()) for name in outputs)
+    spec = spec_of(content, folder, inputs=(), outputs=ports)
+    layout = downloaded(spec, content, folder)
+    return frontends.read_network(spec, frontends.users_file(spec, layout))
+
+
+def by_openvino(network, **feed: np.ndarray) -> np.ndarray:
+    core = import_openvino().Core()
+    compiled = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return compiled(feed)[0]
+
+
+def by_litert(content: bytes, feed: np.ndarray) -> np.ndarray:
+    interpreter = Interpreter(
+        model_content=content,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    (port,) = interpreter.get_input_details()
+    interpreter.resize_tensor_input(port["index"], feed.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(port["index"], feed)
+    interpreter.invoke()
+    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+
+
+def draw_image(content: bytes) -> np.ndarray:
+    interpreter = Interpreter(model_content=content)
+    shape = interpreter.get_input_details()[0]["shape"]
+    return np.random.default_rng(1).normal(scale=5, size=shape).astype(np.float32)
+
+
+def differ(actual: np.ndarray, expected: np.ndarray) -> float:
+    """The largest difference, relative to the largest value."""
+    assert actual.shape == expected.shape
+    return np.abs(actual - expected).max() / np.abs(expected).max()
+
+
+def test_the_operators_have_the_numbers_of_the_schema():
+    numbers = {name: number for number, (name, _) in FUSING.items()}
+    assert numbers == {name: getattr(tflite.BuiltinOperator, name) for name in numbers}
+    assert numbers.keys() == {title.partition(" ")[0] for title in OPERATORS}
+
+
+@pytest.mark.parametrize("activation", COMPUTED)
+@pytest.mark.parametrize("title", CALCULATING)
+def test_an_activation_is_computed_as_by_litert(tmp_path, title, activation):
+    content = write_operator(title, activation)
+    image = draw_image(content)
+    expected = by_litert(content, image)
+    if activation != "NONE":
+        plain = by_litert(write_operator(title, "NONE"), image)
+        assert differ(plain, expected) > 0.1  # else it would not show
+    network = read(tmp_path, content)
+    assert [port.names for port in network.outputs] == [{"result"}]
+    assert differ(by_openvino(network, image=image), expected) < 1e-5
+
+
+@pytest.mark.parametrize("title", WITHOUT_ACTIVATION)
+def test_an_operator_without_an_activation_is_read(tmp_path, title):
+    content = write_operator(title, "NONE")
+    image = draw_image(content)
+    network = read(tmp_path, content)
+    assert differ(by_openvino(network, image=image), by_litert(content, image)) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("title", "activation"),
+    [
+        *((title, name) for title in OPERATORS for name in ("TANH", "SIGN_BIT")),
+        *((title, name) for title in WITHOUT_ACTIVATION for name in COMPUTED[1:]),
+    ],
+)
+def test_an_activation_that_litert_does_not_compute_is_refused(tmp_path, title, activation):
+    """OpenVINO computes TANH, which LiteRT ignores, and drops others, which LiteRT refuses."""
+    content = write_operator(title, activation)
+    kind = title.partition(" ")[0]
+    problem = f"the {kind} 'result' has the fused activation {activation}, which LiteRT"
+    with pytest.raises(ConversionError, match=problem):
+        read(tmp_path, content)
+
+
+def test_litert_ignores_or_refuses_what_is_refused():
+    for title in OPERATORS:
+        content = write_operator(title, "TANH")
+        image = draw_image(write_operator(title, "NONE"))
+        try:
+            ignored = by_litert(content, image)
+        except RuntimeError:
+            continue
+        assert np.array_equal(ignored, by_litert(write_operator(title, "NONE"), image)), title
+
+
+def test_an_unknown_activation_is_named_by_its_number(tmp_path):
+    options = options_of("AddOptions", fusedActivationFunction=9)
+    writer = TfliteWriter()
+    image, result = (writer.tensor(name, (1, 3)) for name in ("image", "result"))
+    writer.operator("ADD", options, [image, image], [result])
+    with pytest.raises(ConversionError, match="fused activation 9,"):
+        read(tmp_path, writer.finish([image], [result]))
+
+
+def test_a_file_without_transposed_convolutions_stays_as_it_is(tmp_path):
+    for title in sorted(OPERATORS.keys() - set(TRANSPOSED)):
+        file = FlatBuffer(write_operator(title, "NONE"))
+        assert rewrite_operations(tmp_path, file) is None
+    plain = FlatBuffer(write_operator("TRANSPOSE_CONV without bias", "NONE"))
+    assert rewrite_operations(tmp_path, plain) is None
+
+
+@pytest.mark.parametrize("title", TRANSPOSED)
+def test_litert_computes_the_same_from_the_file_that_openvino_reads(tmp_path, title):
+    content = write_operator(title, "RELU6")
+    rewritten = rewrite_operations(tmp_path, FlatBuffer(content))
+    assert rewritten is not None
+    image = draw_image(content)
+    assert differ(by_litert(rewritten, image), by_litert(content, image)) < 1e-6
+
+
+def test_an_image_may_have_any_size(tmp_path):
+    content = write_heatmap_network(open_axis=0)
+    network = read(tmp_path, content)
+    image = np.random.default_rng(2).uniform(0, 255, (1, 8, 12, 3)).astype(np.float32)
+    assert network.input(0).partial_shape[0].is_dynamic
+    assert differ(by_openvino(network, image=image), by_litert(content, image)) < 1e-5
+
+
+@pytest.mark.parametrize("has_bias", [False, True])
+@pytest.mark.parametrize("activation", COMPUTED)
+def test_an_activation_of_integers_is_computed_as_by_litert(tmp_path, activation, has_bias):
+    """The range of the output does not express it here: it has negative and large numbers."""
+    content = write_integers(activation, has_bias)
+    image = np.random.default_rng(3).integers(-128, 128, (1, 5, 6, 3)).astype(np.int8)
+    expected = by_litert(content, image).astype(int)
+    actual = by_openvino(read(tmp_path, content), image=image).astype(int)
+    assert len(np.unique(expected)) > 5
+    assert np.abs(actual - expected).max() <= 1  # of 256 numbers: they round differently
+
+
+def write_integers(activation: str, has_bias: bool) -> bytes:
+    """A transposed convolution in int8, with an output of -31.74 to 26.91."""
+    rng = np.random.default_rng(4)
+    writer = TfliteWriter()
+    image = writer.tensor("image", (1, 5, 6, 3), dtype="int8", scales=[0.05], zero=3)
+    result = writer.tensor("result", (1, 10, 12, 4), dtype="int8", scales=[0.23], zero=10)
+    size = writer.tensor("size", (4,), np.array([1, 10, 12, 4]), dtype="int32")
+    values = rng.integers(-127, 128, (4, 3, 3, 3))
+    kernel = writer.tensor("kernel", values.shape, values, dtype="int8", scales=[0.02] * 4)
+    inputs = [size, kernel, image]
+    if has_bias:
+        bias = np.array([2000, -3000, 1500, 800])
+        inputs.append(writer.tensor("bias", (4,), bias, dtype="int32", scales=[0.001] * 4))
+    options = options_of(
+        "TransposeConvOptions",
+        **SAME,
+        strideH=2,
+        strideW=2,
+        fusedActivationFunction=getattr(tflite.ActivationFunctionType, activation),
+    )
+    writer.operator("TRANSPOSE_CONV", options, inputs, [result])
+    return writer.finish([image], [result])
+
+
+def test_a_custom_operation_is_found_behind_a_replaced_one(tmp_path):
+    """It is known by its place, which the new addition changes."""
+    networks = []
+    for activation in ("NONE", "RELU"):
+        writer = TfliteWriter()
+        image = writer.tensor("image", (1, 4, 4, 2))
+        maps = writer.tensor("maps", (1, 8, 8, 2))
+        result = writer.tensor("result", (1, 16, 16, 2))
+        size = writer.tensor("size", (4,), np.array([1, 8, 8, 2]), dtype="int32")
+        weights = np.random.default_rng(5).normal(size=(2, 3, 3, 2))
+        kernel = writer.tensor("kernel", weights.shape, weights)
+        bias = writer.tensor("bias", (2,), np.array([1, 2]))
+        options = options_of(
+            "TransposeConvOptions",
+            **SAME,
+            strideH=2,
+            strideW=2,
+            fusedActivationFunction=getattr(tflite.ActivationFunctionType, activation),
+        )
+        writer.operator("TRANSPOSE_CONV", options, [size, kernel, image], [maps])
+        content = struct.pack("<3i", 1, 2, 2)
+        name = "Convolution2DTransposeBias"
+        writer.custom_operator(name, content, [maps, kernel, bias], [result])
+        folder = tmp_path / activation
+        folder.mkdir()
+        networks.append(read(folder, writer.finish([image], [result])))
+    image = np.random.default_rng(6).normal(size=(1, 4, 4, 2)).astype(np.float32)
+    plain, fused = (by_openvino(network, image=image) for network in networks)
+    assert plain.shape == fused.shape == (1, 16, 16, 2)
+    assert differ(plain, fused) > 0.1
+
+
+def test_a_network_may_end_at_the_activation(tmp_path):
+    content = write_heatmap_network()
+    image = np.random.default_rng(7).uniform(0, 255, (1, 8, 12, 3)).astype(np.float32)
+    network = read(tmp_path, content, "maps")
+    assert [port.names for port in network.outputs] == [{"maps"}]
+    interpreter = Interpreter(model_content=content, experimental_preserve_all_tensors=True)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(0, image)
+    interpreter.invoke()
+    (maps,) = (port for port in interpreter.get_tensor_details() if port["name"] == "maps")
+    expected = interpreter.get_tensor(maps["index"])
+    assert expected.min() == 0
+    assert differ(by_openvino(network, image=image), expected) < 1e-5
+
+
+def heatmap_model(folder: Path, content: bytes):
+    """Its specification and its files."""
+    image = Input("image", (1, 8, 12, 3), "NHWC")
+    heatmaps = Output("heatmaps", (1, 16, 24, 2))
+    spec = spec_of(content, folder, inputs=(image,), outputs=(heatmaps,))
+    return spec, downloaded(spec, content, folder)
+
+
+@pytest.mark.parametrize("open_axis", [None, 0])
+def test_the_activation_is_proven_by_nodes(tmp_path, open_axis):
+    spec, layout = heatmap_model(tmp_path, write_heatmap_network(open_axis=open_axis))
+    converted = convert_model(spec, layout, precisions=[Precision.FP32], by_nodes=True)
+    xml = converted.irs[Precision.FP32]
+    record = json.loads(xml.with_name("provenance.json").read_text())
+    proof = NodeProof(**record["self_check"]["nodes"])
+    # features, maps and heatmaps
+    assert (proof.equal, proof.within_noise, proof.unprovable) == (3, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "other", "said"),
+    [
+        # The last of these has no partner in the original, as its type is another one.
+        ("ReLU", "Sigmoid", "; the first node that differs is "),
+        ("Add", "Subtract", "; 2 tensors inside agree with LiteRT"),
+    ],
+)
+def test_a_refusal_says_which_nodes_agree(tmp_path, kind, other, said):
+    spec, layout = heatmap_model(tmp_path, write_heatmap_network(open_axis=0))
+    assert said in refuse_changed(spec, layout, kind, other)
+
+
+def test_a_refusal_does_not_say_that_nodes_agree_if_none_was_compared(tmp_path):
+    content = write_operator("TRANSPOSE_CONV", "RELU")
+    image = Input("image", (1, 5, 6, 3), "NHWC")
+    result = Output("result", (1, 10, 12, 4))
+    spec = spec_of(content, tmp_path, inputs=(image,), outputs=(result,))
+    layout = downloaded(spec, content, tmp_path)
+    assert "agree" not in refuse_changed(spec, layout, "ReLU", "Sigmoid")
+
+
+def refuse_changed(spec, layout, kind: str, other: str) -> str:
+    """Why an IR is refused whose last operation of one kind is of another kind."""
+    source = frontends.users_file(spec, layout)
+    network = preprocess.apply_model_yml(frontends.read_network(spec, source), spec)
+    xml = ir_writer.write_ir(network, layout.output_dir / "ir.xml", Precision.FP32)
+    before, found, after = xml.read_text().rpartition(f'type="{kind}"')
+    assert found
+    xml.write_text(f'{before}type="{other}"{after}')
+    with pytest.raises(SelfCheckError) as refused:
+        IrCheck(spec, Precision.FP32, xml, source).run(lambda: compute_reference(spec, source))
+    return refused.value.problem
+
+
+def run_mo(capfd, *args: str) -> tuple[int, str]:
+    """The exit code and the standard error."""
+    capfd.readouterr()
+    try:
+        code = mo.main(args)
+    except SystemExit as ended:
+        code = ended.code
+    return code, capfd.readouterr().err
+
+
+@pytest.mark.parametrize("has_litert", [True, False])
+def test_mo_writes_the_activation(tmp_path, capfd, monkeypatch, in_this_process, has_litert):
+    content = write_heatmap_network("RELU6", open_axis=0)
+    (tmp_path / "net.tflite").write_bytes(content)
+    image = np.random.default_rng(8).uniform(0, 255, (1, 8, 12, 3)).astype(np.float32)
+    expected = by_litert(content, image)
+    if not has_litert:
+        monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    monkeypatch.chdir(tmp_path)
+    for folder in ("first", "second"):
+        code, _ = run_mo(
+            capfd, "--input_model", "net.tflite", "--output_dir", folder, "--data_type", "float"
+        )
+        assert code == 0
+    network = import_openvino().Core().read_model(tmp_path / "first" / "net.xml")
+    assert differ(by_openvino(network, image=image), expected) < 1e-5
+    for name in ("net.xml", "net.bin"):
+        contents = [(tmp_path / folder / name).read_bytes() for folder in ("first", "second")]
+        assert contents[0] == contents[1]
+
+
+def test_mo_refuses_an_activation_that_litert_does_not_compute(tmp_path, capfd, monkeypatch):
+    (tmp_path / "net.tflite").write_bytes(write_heatmap_network("TANH"))
+    monkeypatch.chdir(tmp_path)
+    code, err = run_mo(capfd, "--input_model", "net.tflite")
+    assert code == 1
+    assert "the TRANSPOSE_CONV 'maps' has the fused activation TANH" in err
+    assert "hint: make the activation an operation of its own" in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "net.xml").exists()
+
+
+def test_keras_conv2dtranspose_has_the_outputs_of_litert(tmp_path, capfd, monkeypatch, shared):
+    folder = shared / "data" / "strangers" / "t6-self-check"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared")
+    monkeypatch.chdir(tmp_path)
+    model = str(folder / "heat_f32.tflite")
+    code, err = run_mo(capfd, "--input_model", model, "--data_type", "float")
+    assert (code, err) == (0, "")
+    with np.load(folder / "heat_f32.npz") as arrays:
+        expected = dict(arrays)
+    core = import_openvino().Core()
+    network = core.read_model(tmp_path / "heat_f32.xml")
+    compiled = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    results = compiled([expected["x"]])
+    by_channels = {each.shape[-1]: each for each in results.values()}
+    for name in ("y0", "y1"):
+        assert differ(by_channels[expected[name].shape[-1]], expected[name]) < 1e-5
