@@ -14,9 +14,10 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def main() -> int:
     problem = ""
     hint = ""
     try:
-        content = _run(job, images)
+        _run(job, images, result)
     except PosezooError as error:
         code = REFUSED
         error_class = type(error).__name__
@@ -60,18 +61,20 @@ def main() -> int:
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         code = REFUSED
         problem = f"{job['checkpoint']}: PyTorch cannot {job['task']} it: {first_line}"
-    if code:
-        content = json.dumps({"kind": error_class, "problem": problem, "hint": hint}).encode()
     with result:
-        result.write(content)
+        if code:
+            refusal = {"kind": error_class, "problem": problem, "hint": hint}
+            result.write(json.dumps(refusal).encode())
     return code
 
 
-def _run(job: dict[str, Any], images: bytes) -> bytes:
+def _run(job: dict[str, Any], images: bytes, result: BinaryIO) -> None:
     checkpoint = pretrained.read_network_checkpoint(
         Path(job["checkpoint"]), job["network"], job["arguments"], names=job["names"]
     )
     module = checkpoint.load()
+    # The module has copies of the weights: the pages of the file need not stay in memory.
+    checkpoint = replace(checkpoint, tensors={})
     import torch
 
     # One thread adds in a fixed order: the numbers do not depend on the number of cores.
@@ -79,7 +82,8 @@ def _run(job: dict[str, Any], images: bytes) -> bytes:
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns that it is deprecated
         if job["task"] == "export":
-            return _export(checkpoint, module, job["shape"])
+            _export(checkpoint, module, job["shape"], result)
+            return
         names = checkpoint.network.module_outputs(**checkpoint.arguments)
         results = {}
         with np.load(io.BytesIO(images), allow_pickle=False) as arrays:
@@ -90,10 +94,11 @@ def _run(job: dict[str, Any], images: bytes) -> bytes:
                     results[f"{number}/{name}"] = tensor.numpy()
     npz = io.BytesIO()
     np.savez(npz, **results)
-    return npz.getvalue()
+    result.write(npz.getvalue())
 
 
-def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int]) -> bytes:
+def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int], file: Any) -> None:
+    """Write the ONNX; PyTorch accepts a stream, although its types say otherwise."""
     import torch
 
     network = checkpoint.network
@@ -104,7 +109,6 @@ def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int]) ->
         default if size < 0 else size
         for size, default in zip(shape, network.input.shape, strict=True)
     ]
-    file: Any = io.BytesIO()  # the exporter accepts it, although its types say otherwise
     sys.modules["onnx"] = _onnx_without_functions()
     with _convolutions_without_values():
         torch.onnx.export(
@@ -118,8 +122,6 @@ def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int]) ->
             output_names=list(outputs),
             dynamic_axes=dict.fromkeys((network.input.name, *outputs), axes) if axes else None,
         )
-    content: bytes = file.getvalue()
-    return content
 
 
 def _onnx_without_functions() -> Any:
