@@ -20,11 +20,14 @@ from pathlib import Path
 from bench_convert import MO, ours, prepare, theirs
 from harness import amount, exit_code, machine, record, spread
 
+from posezoo.networks import build_network
+
 ROUNDS = amount(3)
 CONVERTER = Path(__file__).resolve().parents[1] / "tools" / "downloader" / "converter.py"
 
-#: The most MiB in the median of the rounds: of the largest process, or of all together.
-BARS = {"one": 450, "--jobs 2": 800}
+#: The most MiB in the median of the rounds: of the largest process of an ONNX, and of all processes
+#: of two at the same time, or of a checkpoint.
+BARS = {"one": 450, "--jobs 2": 800, "checkpoint": 600}
 
 _SAMPLED_S = 0.02
 
@@ -76,6 +79,14 @@ def _memory_kib(pid: int) -> tuple[int, int]:
     return sizes["Rss:"], sizes["Pss:"]
 
 
+def save_checkpoint(path: Path) -> None:
+    """Write weights of HRNet-W32 as PyTorch does."""
+    import torch
+
+    torch.manual_seed(0)
+    torch.save(build_network("hrnet").state_dict(), path)
+
+
 def measure(name: str, command: Sequence[str], folder: Path) -> dict[str, dict[str, float]]:
     """The spread of a command's peaks; prints them."""
     rounds = []
@@ -100,7 +111,7 @@ def main() -> int:
     print(machine())
     missed = False
     metrics: dict[str, object] = {"rounds": ROUNDS}
-    names = ("hrnet-sized", "pose-resnet50-sized")
+    names = ("hrnet-sized", "pose-resnet50-sized", "higher-hrnet-sized", "many-pixels")
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent)
         for name in names:
@@ -113,6 +124,15 @@ def main() -> int:
             metrics[f"mo, {size}"] = measure(
                 f"mo, one precision, {size}", theirs(name, folder, original)[0], folder
             )
+        checkpoint = folder / "hrnet.pth"
+        save_checkpoint(checkpoint)
+        command = [sys.executable, "-m", "posezoo", "convert", "--network", "hrnet", "-q"]
+        command += ["--checkpoint", str(checkpoint), "-o", str(folder / "ours")]
+        size = f"{checkpoint.stat().st_size / 1e6:.0f} MB"
+        found = measure(f"posezoo, a checkpoint of HRNet-W32, {size}", command, folder)
+        missed |= found["all processes"]["median"] > BARS["checkpoint"]
+        metrics["posezoo, a checkpoint of HRNet-W32"] = found
+        names = names[:2]
         flags = ["--models_dir", folder / "models", "-d", folder / "downloads"]
         command = [sys.executable, str(CONVERTER), "--name", ",".join(names), "-j", "2"]
         command += [*map(str, flags), "-o", str(folder / "ours")]

@@ -141,6 +141,33 @@ def hrnet_w32() -> tuple[Drawing, bytes]:
     return net, net.finish((1, 3, 256, 192), {heatmaps: (1, 17, 64, 48)})
 
 
+def higher_hrnet_w32() -> tuple[Drawing, bytes]:
+    """HigherHRNet-W32 (Cheng and others, arXiv 1908.10357) for several people at 512x512."""
+    net = Drawing(32)
+    x = _hrnet_w32(net)
+    low = net.conv(x, 32, 34, 1, relu=False)
+    kernel = net.weight(66, 32, 4, 4, fan_in=66 * 4)
+    high = net.add("Concat", x, low, axis=1)
+    high = net.add(
+        "ConvTranspose", high, kernel, kernel_shape=[4, 4], strides=[2, 2], pads=[1, 1, 1, 1]
+    )
+    high = net.add("Relu", high)
+    for _ in range(4):
+        high = net.basic(high, 32)
+    heatmaps = net.conv(high, 32, 17, 1, relu=False)
+    return net, net.finish((1, 3, 512, 512), {low: (1, 34, 128, 128), heatmaps: (1, 17, 256, 256)})
+
+
+def many_pixels() -> tuple[Drawing, bytes]:
+    """Ten convolutions that keep the size of an image of 768x768: 1.2 MB of weights."""
+    net = Drawing(10)
+    x = net.conv("image", 3, 64)
+    for _ in range(8):
+        x = net.conv(x, 64, 64)
+    heatmaps = net.conv(x, 64, 17, 1, relu=False)
+    return net, net.finish((1, 3, 768, 768), {heatmaps: (1, 17, 768, 768)})
+
+
 def small() -> tuple[Drawing, bytes]:
     """Twelve layers at 64 x 64: 2 MB of weights."""
     net = Drawing(3)
@@ -203,9 +230,11 @@ def _sum(net: Drawing, terms: list[Node]) -> Node:
     return total
 
 
-#: By name: 28.5 and 25.5 million parameters.
+#: By name: 28.5, 25.5, 34.0, 28.6 and 0.3 million parameters.
 NETWORKS: dict[str, Callable[[], tuple[Drawing, bytes]]] = {
     "hrnet-sized": hrnet_w32,
     "resnet50-sized": resnet50,
     "pose-resnet50-sized": pose_resnet50,
+    "higher-hrnet-sized": higher_hrnet_w32,
+    "many-pixels": many_pixels,
 }

@@ -106,13 +106,11 @@ def numbers_of_the_network():
 def test_the_self_check_of_own_weights_can_be_strict_or_off(checkpoint, tmp_path):
     ours = ("--network", NETWORK, "--checkpoint", checkpoint, "-o", tmp_path, *FP32)
     record = tmp_path / "public" / NETWORK / "FP32" / "provenance.json"
-    for mode in ("off", "strict"):
+    unchecked = "not compared with its original, because --self_check off was given"
+    for mode, warning in (("off", f"warning: {NETWORK}: {unchecked}\n"), ("strict", "")):
         ended = posezoo("convert", *ours, "--self_check", mode)
-        assert (ended.returncode, ended.stderr) == (0, "")
+        assert (ended.returncode, ended.stderr) == (0, warning)
         assert json.loads(record.read_text())["self_check"]["mode"] == mode
-    refused = posezoo("convert", "blazepose-full", "--self_check", "off")
-    assert refused.returncode == 2
-    assert "--self_check off requires --checkpoint" in refused.stderr
 
 
 def test_the_ir_of_other_weights_is_replaced_only_with_force(converted, other):

@@ -159,7 +159,9 @@ def test_the_picture_of_the_default_model_is_what_it_finds_today(blazepose, mirr
     jpeg = base64.b64decode(re.findall(r'"data:image/jpeg;base64,([^"]*)"', page)[0])
     today = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     kept = cv2.imread(str(builtin_models_dir() / "public" / "blazepose-full" / "example.jpg"))
-    assert np.abs(today.astype(int) - kept).max() < 64
+    # Another processor moves a joint by a part of a pixel (0.2 % of the picture); without the poses
+    # 2 % of it would differ.
+    assert (np.abs(today.astype(int) - kept).max(axis=2) >= 64).mean() < 0.005
 
 
 @pytest.mark.parametrize(

@@ -308,8 +308,8 @@ def explain_dependence(spec: ModelSpec) -> str:
         return f"no other runtime that reads {model_format.kind} is installed: {command}"
     if model_format.runtime_module:
         name, _, _ = model_format.runtime_module.partition(".")
-        return f"{name} cannot run it"
-    return f"nothing but the reader that made the IR reads {model_format.kind} here"
+        return f"{name} cannot run it with these inputs and outputs"
+    return f"only the reader that made the IR reads {model_format.kind} here"
 
 
 def _open_runtime(

@@ -144,8 +144,7 @@ def create_parser() -> argparse.ArgumentParser:
         choices=("strict", "off"),
         help=(
             "off: write the IR without comparing its outputs with those of the original; by default"
-            " an IR that differs is refused; strict: also refuse what cannot be proven (posezoo's"
-            " own argument)"
+            " an IR that differs is refused; strict is --require_proof (posezoo's own argument)"
         ),
     )
     for name in flags.LIMITS.split():
@@ -567,7 +566,7 @@ def _print_error(error: PosezooError) -> None:
         hint = _REAL_MO
     if isinstance(error, OutputError) and "--force" in hint:  # a flag of posezoo's verbs
         hint = "give another --output_dir, or another --model_name"
-    if isinstance(error, SelfCheckError) and "strict" not in (hint or ""):
+    if isinstance(error, SelfCheckError) and "--require_proof" not in (hint or ""):
         hint = "nothing was written; --self_check off writes the IR without this comparison"
     run_main.print_to_stderr(f"[ ERROR ]  {error.problem}")
     if hint:
