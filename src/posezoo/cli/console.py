@@ -95,7 +95,21 @@ def _describe_rounding(event: events.SelfCheckPassed) -> str:
     return f", which moves {event.rounded_output} by up to {event.rounding:.1e}{in_unit}"
 
 
+def _int8_line(event: events.SelfCheckPassed, compared: events.Int8Comparison) -> str:
+    """What INT8 was compared with, and what that was compared with."""
+    half = f"compared with {event.reference}"
+    if not event.reference:
+        half = f"not proven: only OpenVINO read the original ({event.proof})"
+    elif event.unprovable:
+        half += f", but numbers prove nothing of {', '.join(event.unprovable)}"
+    passed = "self-check passed: " if compared.photos else ""
+    return f"{event.precision} {passed}{compared}; {half}"
+
+
 def _self_check_lines(event: events.SelfCheckPassed) -> Iterator[str]:
+    if event.int8:
+        yield _int8_line(event, event.int8)
+        return
     if not event.reference:
         yield f"{event.precision} not proven: only OpenVINO read the original ({event.proof})"
         return

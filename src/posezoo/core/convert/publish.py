@@ -199,6 +199,7 @@ def _passed(spec: ModelSpec, precision: Precision, result: SelfCheckResult) -> S
         unprovable=result.unprovable,
         proof="" if result.reference else find_missing_runtime(spec),
         nodes=result.nodes,
+        int8=result.int8,
     )
     if result.largest_rounding is None:
         return passed

@@ -24,6 +24,7 @@ from posezoo.core.events import (
     AccuracySearched,
     Event,
     FloatLayersKept,
+    Int8Comparison,
     NodeProof,
     OutputsCompared,
     SpeedCompared,
@@ -126,7 +127,11 @@ class Provenance:
     #: Whether another reader than the conversion's own read the original.
     is_independent: bool = False
     nodes: NodeProof | None = None  # None if inner tensors were not to be compared
+    int8: Int8Comparison | None = None  # of INT8 that was made with declared ranges
     was_checked: bool = False  # whether the self-check was not skipped
+    #: The runtime that the self-check compared the IR with, or, of INT8, the IR before rounding;
+    #: empty if there was none.
+    reference: str = ""
     #: Who vouches for an IR that another machine made, instead of a self-check: ``signed`` or
     #: ``locked`` (a posezoo.lock lists it), or ``trusted from HOST``; empty if it was made here.
     trust: str = ""
@@ -272,13 +277,24 @@ def parse_provenance(content: bytes) -> Provenance | None:
             unprovable=tuple(map(str, check.get("unprovable", ()))),
             is_independent=check.get("is_independent") is True,
             nodes=NodeProof(**check["nodes"]) if check.get("nodes") else None,
+            int8=_read_comparison(check),
             was_checked="reference" in check,
+            reference=str(check.get("reference", "")),
             trust=str(record.get("trust", "")),
             received=str(record.get("received", "")),
             **(_read_int8(record) if "in_float" in record else {}),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
+
+
+def _read_comparison(check: Mapping[str, Any]) -> Int8Comparison | None:
+    """The comparison of INT8 with FP16 in a self-check; None if it has none."""
+    if not check.get("int8"):
+        return None
+    comparison = Int8Comparison(**check["int8"])
+    str(comparison)  # a value of another type is an error
+    return comparison
 
 
 def _read_int8(record: Mapping[str, Any]) -> dict[str, Any]:

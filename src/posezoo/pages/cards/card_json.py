@@ -51,7 +51,9 @@ or changes its meaning::
                                 mparams (or null), checks (output, difference, tolerance, reference,
                                 rounding: relative, absolute, unit; or null), nodes (inner tensors:
                                 equal, within_noise, unprovable, no_partner, recorded; null without
-                                --proof nodes), shift (INT8 compared with FP32, or null), accuracy,
+                                --proof nodes), int8 (INT8 of declared ranges compared with FP16:
+                                limit, photos, deviation of each output; or null), shift (INT8
+                                compared with FP32, or null), accuracy,
                                 speed and in_float (of INT8: as in provenance.json, or null), trust
                                 (who vouches for an IR of another machine: signed, locked, or
                                 trusted from HOST; empty if it was made here), devices (compared
@@ -191,7 +193,7 @@ def _made(facts: ModelFacts, part: ModelSpec, precision: Precision, record: Prov
         "files": files,
         "gflops": record.complexity.get("gflops"),
         "mparams": record.complexity.get("mparams"),
-        **project(record, "checks nodes? shift? accuracy? speed? in_float? trust"),
+        **project(record, "checks nodes? int8? shift? accuracy? speed? in_float? trust"),
         "devices": [
             {"device": proof["device"], "verdict": proof["verdict"]}
             for proof in facts.device_proofs(part, precision)
