@@ -102,8 +102,8 @@ def _int8_line(event: events.SelfCheckPassed, compared: events.Int8Comparison) -
         half = f"not proven: only OpenVINO read the original ({event.proof})"
     elif event.unprovable:
         half += f", but numbers prove nothing of {', '.join(event.unprovable)}"
-    passed = "self-check passed: " if compared.photos else ""
-    return f"{event.precision} {passed}{compared}; {half}"
+    passed = f"{event.precision} self-check passed: " if compared.photos else ""
+    return f"{passed}{compared}; {half}"
 
 
 def _self_check_lines(event: events.SelfCheckPassed) -> Iterator[str]:
