@@ -14,7 +14,7 @@ import numpy as np
 import openvino as ov
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import omz_tool, posezoo
 from fakes.network import HEIGHT, OUTPUTS, WIDTH, network
 from fakes.zoo import as_yaml, declared_file, model_yml, write_model
 from posezoo.core.errors import QuantizationError
@@ -494,6 +494,72 @@ def test_a_pipe_in_the_place_of_ranges_is_refused_at_once(zoo):
     ended = posezoo("mirror", "create", zoo.root / "mirror", NAME, *registry)
     assert ended.returncode == 1
     assert f"{zoo.ranges}: cannot be read: it is not a regular file" in ended.stderr
+
+
+def omz(zoo: Zoo, command: str, *flags: object):
+    """One of Open Model Zoo's commands; files are in ``omz``."""
+    folder = zoo.root / "omz"
+    folder.mkdir(exist_ok=True)
+    registry = ("--models_dir", zoo.root / "registry")
+    return omz_tool(command, "--name", NAME, *registry, *flags, cwd=folder)
+
+
+def test_open_model_zoos_converter_makes_int8_if_it_is_named(zoo):
+    assert omz(zoo, "downloader", "--precisions", "FP16-INT8").returncode == 0
+    ended = omz(zoo, "converter", "--precisions", "FP16-INT8")
+    assert ended.returncode == 0, ended.stderr
+    first, second = ended.stdout.splitlines()[:2]
+    assert first == "========== Converting tiny to IR (FP16-INT8)"
+    assert second.startswith("FP16-INT8 self-check passed: on 2 photos within ")
+    for ours, theirs in zip(outputs(zoo.xml("omz")), outputs(zoo.int8), strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+def test_open_model_zoos_converter_makes_fp16_and_fp32_by_default(zoo):
+    omz(zoo, "downloader")
+    ended = omz(zoo, "converter")
+    assert ended.returncode == 0, ended.stderr
+    assert zoo.xml("omz", "FP32").is_file()
+    assert not zoo.xml("omz").exists()
+
+
+def test_open_model_zoos_converter_skips_int8_without_ranges(zoo):
+    write_model(zoo.root / "registry", NAME, yml(zoo.root))
+    omz(zoo, "downloader")
+    ended = omz(zoo, "converter", "--precisions", "FP16-INT8")
+    assert ended.returncode == 0
+    assert ended.stdout == "========== Skipping tiny (no conversion makes FP16-INT8)\n\n"
+    both = omz(zoo, "converter", "--precisions", "FP16,FP16-INT8")
+    assert "========== Converting tiny to IR (FP16)\n" in both.stdout
+
+
+def test_open_model_zoos_quantizer_needs_no_photos_of_a_model_with_ranges(zoo):
+    omz(zoo, "downloader")
+    plan = omz(zoo, "quantizer", "--dry_run")
+    assert "(DRY RUN) Quantizing tiny from FP32 to FP16-INT8" in plan.stdout
+    assert not zoo.xml("omz").exists()
+    ended = omz(zoo, "quantizer")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("========== Quantizing tiny from FP32 to FP16-INT8\n")
+    assert zoo.xml("omz").is_file()
+    assert "Keeping tiny (FP16-INT8): it is up to date" in omz(zoo, "quantizer").stdout
+    other = omz(zoo, "quantizer", "--precisions", "FP32-INT8")
+    assert "Skipping tiny (without --dataset_dir, no quantization makes FP32-INT8)" in other.stdout
+
+
+def test_open_model_zoos_quantizer_refuses_spoilt_ranges(zoo, tensors):
+    zoo.declare(scaled(tensors, 10_000))
+    omz(zoo, "downloader")
+    ended = omz(zoo, "quantizer")
+    assert ended.returncode == 1
+    assert "is too far from the FP16 IR" in ended.stderr
+
+
+def test_open_model_zoos_quantizer_asks_for_photos_without_ranges(zoo):
+    write_model(zoo.root / "registry", NAME, yml(zoo.root))
+    ended = omz(zoo, "quantizer")
+    assert ended.returncode == 2
+    assert "the following arguments are required: --dataset_dir" in ended.stderr
 
 
 @pytest.mark.slow
