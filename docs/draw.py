@@ -476,7 +476,7 @@ on 17 photos of COCO with 44 people, in FP16 if no other precision is named, on 
 layers in i8, others in f32), at a single scale without flip; in parentheses the 95 % interval, from a bootstrap over the photos. Of several:
 the share of people who are found (object keypoint similarity of 0.5 or more) on the photos with two people
 or more. "at 480": with `--height 480`, instead of the size that the model declares. INT8 / FP32: the share of its AP that INT8 keeps, where `posezoo get MODEL --precisions
-FP16-INT8` makes it without photos; 12 of the 17 photos calibrated it. The AP of INT8 differs by up to 0.003 between processors.
+FP16-INT8` makes it without photos; 12 of the 17 photos calibrated it. Between a processor with AVX-512 VNNI and one with AVX2 alone, the AP of INT8 differs by up to 0.012.
 Images/s: from an image file that shows four people to drawn poses, one image at a time{where};
 in parentheses how many were found, if that was not four. Download: what
 `posezoo run` transfers for this precision, with the detector that finds the people.

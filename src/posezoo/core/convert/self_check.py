@@ -421,10 +421,10 @@ class IrCheck(NetworkCheck):
         reference = find_reference()
         if not compared.photos:
             self._with_rounding(half, reference)  # at least it can be run
-        proof = f"{_name_reference(reference)}, before rounding to {self.precision}"
-        return replace(
-            half, reference=proof if reference else "", outputs={}, recorded={}, int8=compared
-        )
+        proof = ""
+        if reference:
+            proof = f"{_name_reference(reference)}, before rounding to {self.precision}"
+        return replace(half, reference=proof, outputs={}, recorded={}, int8=compared)
 
     def _with_rounding(
         self, fp32: SelfCheckResult, reference: ReferenceOutputs | None, *, is_exact: bool = False
