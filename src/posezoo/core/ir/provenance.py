@@ -277,7 +277,7 @@ def parse_provenance(content: bytes) -> Provenance | None:
             unprovable=tuple(map(str, check.get("unprovable", ()))),
             is_independent=check.get("is_independent") is True,
             nodes=NodeProof(**check["nodes"]) if check.get("nodes") else None,
-            int8=_read_comparison(check),
+            int8=_read_comparison(check["int8"]) if check.get("int8") else None,
             was_checked="reference" in check,
             reference=str(check.get("reference", "")),
             trust=str(record.get("trust", "")),
@@ -288,11 +288,9 @@ def parse_provenance(content: bytes) -> Provenance | None:
         return None
 
 
-def _read_comparison(check: Mapping[str, Any]) -> Int8Comparison | None:
-    """The comparison of INT8 with FP16 in a self-check; None if it has none."""
-    if not check.get("int8"):
-        return None
-    comparison = Int8Comparison(**check["int8"])
+def _read_comparison(recorded: Mapping[str, Any]) -> Int8Comparison:
+    """The comparison of INT8 with FP16 in a self-check."""
+    comparison = Int8Comparison(**recorded)
     str(comparison)  # a value of another type is an error
     return comparison
 
