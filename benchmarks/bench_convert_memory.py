@@ -132,9 +132,9 @@ def main() -> int:
         found = measure(f"posezoo, a checkpoint of HRNet-W32, {size}", command, folder)
         missed |= found["all processes"]["median"] > BARS["checkpoint"]
         metrics["posezoo, a checkpoint of HRNet-W32"] = found
-        names = names[:2]
+        pair = ",".join(names[:2])
         flags = ["--models_dir", folder / "models", "-d", folder / "downloads"]
-        command = [sys.executable, str(CONVERTER), "--name", ",".join(names), "-j", "2"]
+        command = [sys.executable, str(CONVERTER), "--name", pair, "-j", "2"]
         command += [*map(str, flags), "-o", str(folder / "ours")]
         found = measure("posezoo, both with --jobs 2", command, folder)
         missed |= found["all processes"]["median"] > BARS["--jobs 2"]

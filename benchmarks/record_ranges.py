@@ -2,7 +2,7 @@
 everybody makes the same INT8 of the published weights, without photos.
 
     python benchmarks/record_ranges.py movenet-thunder nanodet-g --dataset_dir photos
-    --photos "12 of COCO's val2017"
+    --photos "12 of COCO's (7 of val2017, 5 of train2017)"
 
 It quantizes each model as ``posezoo quantize`` does, writes the file beside model.yml, makes INT8
 with it, and compares the outputs of both. The lines for model.yml are printed.

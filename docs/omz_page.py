@@ -123,7 +123,8 @@ QUANTIZER = {
     "--model_dir": "FP16-INT8 is also made from the FP32 IR: no FP16 IR is needed",
     "--dataset_dir": (
         "any folder of photos, without annotations; if keypoints or boxes of INT8 and FP32 are too"
-        " far apart, no IR is written"
+        " far apart, no IR is written. Without it, FP16-INT8 is made of models whose model.yml has"
+        " int8_ranges, from their files in --model_dir"
     ),
     "--output_dir": (
         "a card (README.md, card.json) and provenance.json are written beside an IR; an IR that "

@@ -118,6 +118,7 @@ features.PARTS.update(
             "quantization_yml": "posezoo.omz.quantization_yml:read_quantization_yml",
             "remote_executor": "posezoo.scale.cluster_executor:cluster_executor",
             "remote_folders": "posezoo.scale.store_transfers:STORE_SYNC",
+            "sample_photos": "posezoo.run.images:read_sample_photos",
             "upstream_code": "posezoo.omz.upstream_code:SANDBOXED_CODE",
             "upstream_steps": "posezoo.formats.upstream_configs:STEPS",
             "wheel_registry": "posezoo.packages.wheel_registry:read_wheel_registry",

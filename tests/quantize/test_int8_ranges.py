@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy as np
 import openvino as ov
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import omz_tool, posezoo
 from fakes.network import HEIGHT, OUTPUTS, WIDTH, network
 from fakes.zoo import as_yaml, declared_file, model_yml, write_model
 from posezoo.core.errors import QuantizationError
@@ -35,7 +36,8 @@ UNIT = unit_ranges()
 
 
 def image(seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).normal(0, 1, (1, 3, HEIGHT, WIDTH)).astype(np.float32)
+    """Values of a photo, 0..255: the ranges hold for these."""
+    return np.random.default_rng(seed).uniform(0, 255, (1, 3, HEIGHT, WIDTH)).astype(np.float32)
 
 
 def outputs(model: ov.Model | Path) -> list[np.ndarray]:
@@ -56,7 +58,7 @@ class Zoo:
         return self.root / "registry" / "public" / NAME / FILE
 
     def declare(self, tensors: dict[str, np.ndarray], **changes: object) -> None:
-        """Write the file with ranges and the model.yml that names it."""
+        """Write the file with ranges and the model.yml that names it, with other inputs if given."""
         save_file = pytest.importorskip("safetensors.numpy", reason="needs safetensors").save_file
         save_file(tensors, self.ranges)
         declared = {
@@ -64,9 +66,7 @@ class Zoo:
             "file": FILE,
             "checksum": compute_digest(self.ranges).value,
         }
-        write_model(
-            self.root / "registry", NAME, yml(self.root, int8_ranges={**declared, **changes})
-        )
+        write_model(self.root / "registry", NAME, yml(self.root, int8_ranges=declared, **changes))
 
     def convert(self, *flags: object, output: str = "irs"):
         return posezoo(
@@ -87,14 +87,12 @@ class Zoo:
 
 def yml(root: Path, **changes: object) -> dict[str, object]:
     shape = [1, 2, HEIGHT, WIDTH]
+    image = {"name": "image", "shape": [1, 3, HEIGHT, WIDTH], "layout": "NCHW", "color": "BGR"}
     return model_yml(
         framework="onnx",
         files=[declared_file(root / "net.onnx")],
-        inputs=[
-            {"name": "image", "shape": [1, 3, HEIGHT, WIDTH], "layout": "NCHW", "color": "BGR"}
-        ],
         outputs=[{"name": name, "shape": shape} for name in OUTPUTS],
-        **changes,
+        **{"inputs": [image], **changes},
     )
 
 
@@ -173,8 +171,12 @@ def test_get_makes_int8_like_any_other_precision(zoo):
     ended = zoo.convert()
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == f"{zoo.xml()}\n"
-    assert "FP16-INT8 self-check passed" in ended.stderr
-    assert "before rounding to FP16-INT8\n" in ended.stderr
+    line = next(line for line in ended.stderr.splitlines() if "self-check" in line)
+    assert re.fullmatch(
+        r"tiny: FP16-INT8 self-check passed: on 2 photos within \d+\.\d% of FP16, 80% allowed;"
+        r" compared with .+, before rounding to FP16-INT8",
+        line,
+    )
     types = {node.get_element_type() for node in read(zoo.xml()).get_ops() if is_constant(node)}
     assert ov.Type.i8 in types
     for ours, theirs in zip(outputs(zoo.xml()), outputs(zoo.int8), strict=True):
@@ -184,6 +186,64 @@ def test_get_makes_int8_like_any_other_precision(zoo):
 
 def is_constant(node: ov.Node) -> bool:
     return bool(node.get_type_name() == "Constant")
+
+
+def scaled(tensors: dict[str, np.ndarray], factor: float) -> dict[str, np.ndarray]:
+    """The ranges of all values, times a factor."""
+    return {
+        name: values * np.float32(factor) if name.startswith("activations/") else values
+        for name, values in tensors.items()
+    }
+
+
+@pytest.mark.parametrize("factor", [0.001, 10_000])
+def test_get_refuses_ranges_of_another_scale(zoo, tensors, factor):
+    zoo.declare(scaled(tensors, factor))
+    refused(zoo.convert(), "tiny: the FP16-INT8 IR is too far from the FP16 IR: on 2 photos, ")
+    assert not zoo.xml().exists()
+
+
+def test_get_refuses_biases_of_another_scale(zoo, tensors):
+    zoo.declare({**tensors, "biases/stem": np.full((1, 4, 1, 1), 1e4, np.float32)})
+    refused(zoo.convert(), "tiny: the FP16-INT8 IR is too far from the FP16 IR: on 2 photos, ")
+
+
+def test_int8_says_everywhere_what_it_was_compared_with(made):
+    folders = ("--models_dir", made.root / "registry", "--weights_dir", made.root / "irs")
+    record = json.loads(made.xml().with_name("provenance.json").read_text())["self_check"]
+    assert record["int8"]["photos"] == 2
+    assert record["int8"]["deviation"].keys() == set(OUTPUTS)
+    assert record["outputs"] == {}, "those of FP32 are not those of INT8"
+    checked = posezoo("verify", NAME, *folders)
+    assert checked.returncode == 0
+    (line,) = (each for each in checked.stdout.splitlines() if f"{NAME}.xml" in each)
+    assert ", on 2 photos within " in line
+    card = made.xml().parents[1] / "README.md"
+    assert "| Deviation | Allowed | Photos |" in card.read_text("utf-8")
+    compared = posezoo("compare", NAME, *folders, "--precision", "FP16-INT8", "--format", "json")
+    assert "on 2 photos within " in compared.stdout
+    assert "before rounding to FP16-INT8" in compared.stdout
+
+
+def test_an_input_that_takes_no_photo_is_not_compared(zoo, tensors):
+    shape = [1, 3, HEIGHT, WIDTH]
+    zoo.declare(tensors, inputs=[{"name": "image", "shape": shape}])
+    ended = zoo.convert()
+    assert ended.returncode == 0, ended.stderr
+    assert "tiny: INT8 not compared: " in ended.stderr
+
+
+def test_without_opencv_int8_is_not_compared(zoo, in_this_process, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    ended = zoo.convert()
+    assert ended.returncode == 0, ended.stderr
+    assert "tiny: INT8 not compared: " in ended.stderr
+    assert "self-check passed" not in ended.stderr
+    checked = posezoo(
+        *("verify", NAME, "--models_dir", zoo.root / "registry"),
+        *("--weights_dir", zoo.root / "irs"),
+    )
+    assert "INT8 not compared" in checked.stdout
 
 
 def test_it_is_made_in_the_same_bytes_beside_other_precisions(zoo):
@@ -200,12 +260,8 @@ def test_it_is_made_in_the_same_bytes_beside_other_precisions(zoo):
 
 
 def test_other_ranges_make_it_again(made, tensors):
-    wider = {
-        name: 2 * values if name.startswith("activations/") else values
-        for name, values in tensors.items()
-    }
     before = made.xml().with_suffix(".bin").read_bytes()
-    made.declare(wider)
+    made.declare(scaled(tensors, 2))
     assert made.convert().returncode == 0
     assert made.xml().with_suffix(".bin").read_bytes() != before
 
@@ -438,6 +494,72 @@ def test_a_pipe_in_the_place_of_ranges_is_refused_at_once(zoo):
     ended = posezoo("mirror", "create", zoo.root / "mirror", NAME, *registry)
     assert ended.returncode == 1
     assert f"{zoo.ranges}: cannot be read: it is not a regular file" in ended.stderr
+
+
+def omz(zoo: Zoo, command: str, *flags: object):
+    """One of Open Model Zoo's commands; files are in ``omz``."""
+    folder = zoo.root / "omz"
+    folder.mkdir(exist_ok=True)
+    registry = ("--models_dir", zoo.root / "registry")
+    return omz_tool(command, "--name", NAME, *registry, *flags, cwd=folder)
+
+
+def test_open_model_zoos_converter_makes_int8_if_it_is_named(zoo):
+    assert omz(zoo, "downloader", "--precisions", "FP16-INT8").returncode == 0
+    ended = omz(zoo, "converter", "--precisions", "FP16-INT8")
+    assert ended.returncode == 0, ended.stderr
+    first, second = ended.stdout.splitlines()[:2]
+    assert first == "========== Converting tiny to IR (FP16-INT8)"
+    assert second.startswith("FP16-INT8 self-check passed: on 2 photos within ")
+    for ours, theirs in zip(outputs(zoo.xml("omz")), outputs(zoo.int8), strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+def test_open_model_zoos_converter_makes_fp16_and_fp32_by_default(zoo):
+    omz(zoo, "downloader")
+    ended = omz(zoo, "converter")
+    assert ended.returncode == 0, ended.stderr
+    assert zoo.xml("omz", "FP32").is_file()
+    assert not zoo.xml("omz").exists()
+
+
+def test_open_model_zoos_converter_skips_int8_without_ranges(zoo):
+    write_model(zoo.root / "registry", NAME, yml(zoo.root))
+    omz(zoo, "downloader")
+    ended = omz(zoo, "converter", "--precisions", "FP16-INT8")
+    assert ended.returncode == 0
+    assert ended.stdout == "========== Skipping tiny (no conversion makes FP16-INT8)\n\n"
+    both = omz(zoo, "converter", "--precisions", "FP16,FP16-INT8")
+    assert "========== Converting tiny to IR (FP16)\n" in both.stdout
+
+
+def test_open_model_zoos_quantizer_needs_no_photos_of_a_model_with_ranges(zoo):
+    omz(zoo, "downloader")
+    plan = omz(zoo, "quantizer", "--dry_run")
+    assert "(DRY RUN) Quantizing tiny from FP32 to FP16-INT8" in plan.stdout
+    assert not zoo.xml("omz").exists()
+    ended = omz(zoo, "quantizer")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("========== Quantizing tiny from FP32 to FP16-INT8\n")
+    assert zoo.xml("omz").is_file()
+    assert "Keeping tiny (FP16-INT8): it is up to date" in omz(zoo, "quantizer").stdout
+    other = omz(zoo, "quantizer", "--precisions", "FP32-INT8")
+    assert "Skipping tiny (without --dataset_dir, no quantization makes FP32-INT8)" in other.stdout
+
+
+def test_open_model_zoos_quantizer_refuses_spoilt_ranges(zoo, tensors):
+    zoo.declare(scaled(tensors, 10_000))
+    omz(zoo, "downloader")
+    ended = omz(zoo, "quantizer")
+    assert ended.returncode == 1
+    assert "is too far from the FP16 IR" in ended.stderr
+
+
+def test_open_model_zoos_quantizer_asks_for_photos_without_ranges(zoo):
+    write_model(zoo.root / "registry", NAME, yml(zoo.root))
+    ended = omz(zoo, "quantizer")
+    assert ended.returncode == 2
+    assert "the following arguments are required: --dataset_dir" in ended.stderr
 
 
 @pytest.mark.slow

@@ -69,7 +69,7 @@ def run_artifact_check(
 def _line(artifact: ArtifactState) -> str:
     detail = f"{artifact.path}"
     if artifact.state == "good":
-        detail = ", ".join(filter(None, (artifact.expected, artifact.trust)))
+        detail = ", ".join(filter(None, (artifact.expected, artifact.trust, artifact.int8)))
     return f"{artifact.state:8} {artifact.model}: {artifact.artifact} ({detail})"
 
 

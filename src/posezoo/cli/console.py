@@ -95,7 +95,21 @@ def _describe_rounding(event: events.SelfCheckPassed) -> str:
     return f", which moves {event.rounded_output} by up to {event.rounding:.1e}{in_unit}"
 
 
+def _int8_line(event: events.SelfCheckPassed, compared: events.Int8Comparison) -> str:
+    """What INT8 was compared with, and what that was compared with."""
+    half = "FP16 was not compared with its original"
+    if event.reference:
+        half = f"compared with {event.reference}"
+    if event.unprovable:
+        half += f", but numbers prove nothing of {', '.join(event.unprovable)}"
+    passed = f"{event.precision} self-check passed: " if compared.photos else ""
+    return f"{passed}{compared}; {half}"
+
+
 def _self_check_lines(event: events.SelfCheckPassed) -> Iterator[str]:
+    if event.int8:
+        yield _int8_line(event, event.int8)
+        return
     reduction = f", {event.reduction}" if event.reduction else ""
     if event.unprovable:
         yield (

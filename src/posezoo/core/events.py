@@ -7,7 +7,9 @@ Model Zoo, since scripts read them: fields may be added, never removed or rename
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from dataclasses import field
 
 from posezoo.core.values import frozen
 
@@ -238,6 +240,44 @@ class NodeProof:
 
 
 @frozen
+class Int8Comparison:
+    """How far the outputs of INT8 that was made with declared ranges are from those of FP16.
+
+    Attributes:
+        limit: the largest deviation that is allowed.
+        photos: the number of photos that both were run on; 0 if INT8 was not compared.
+        deviation: by the outputs' names, the root mean square of the differences, divided by the
+            standard deviation of FP16's values; nan if INT8 computes inf or nan.
+    """
+
+    limit: float
+    photos: int = 0
+    deviation: Mapping[str, float] = field(default_factory=dict)
+
+    def explain_difference(self) -> str:
+        """Which output is too far off, and how far; empty if none is."""
+        for name, deviation in self.deviation.items():
+            if math.isnan(deviation):
+                return f"computes inf or nan in {name} on {self.photos} photos"
+        worst = max(self.deviation, key=lambda name: self.deviation[name], default="")
+        if not worst or self.deviation[worst] <= self.limit:
+            return ""
+        return (
+            f"is too far from the FP16 IR: on {self.photos} photos, {worst} differs by"
+            f" {format_noise(self.deviation[worst])} of its standard deviation, {self.limit:.0%}"
+            " is allowed"
+        )
+
+    def __str__(self) -> str:
+        if not self.photos:
+            return "INT8 not compared: this needs one input for images, and OpenCV to read photos"
+        return (
+            f"on {self.photos} photos within {format_noise(max(self.deviation.values()))} of FP16,"
+            f" {self.limit:.0%} allowed"
+        )
+
+
+@frozen
 class StepStarted(ModelEvent):
     """A step of a conversion starts in which OpenVINO or another runtime may end the process.
 
@@ -262,6 +302,10 @@ class SelfCheckPassed(ModelEvent):
     was not measured.
 
     ``nodes`` is the comparison of inner tensors; None if it was not requested.
+
+    ``int8`` is the comparison of INT8, made with declared ranges, with FP16; None for another IR.
+    ``difference`` and ``tolerance`` are then its largest deviation and limit, and ``reference`` is
+    what FP16 was compared with.
     """
 
     precision: str
@@ -275,6 +319,7 @@ class SelfCheckPassed(ModelEvent):
     unit: str = ""
     reduction: str = ""
     nodes: NodeProof | None = None
+    int8: Int8Comparison | None = None
 
 
 @frozen

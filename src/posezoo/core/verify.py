@@ -13,6 +13,7 @@ from posezoo.core.declarations.model import (
     CompositeSpec,
     Digest,
     ModelSpec,
+    Precision,
     RegexReplace,
     SourceFile,
     UnpackArchive,
@@ -56,6 +57,7 @@ class ArtifactState:
     flags: str = ""  # the conversion flags that change the input images, with a space before each
     #: Who vouches for an IR that another machine made (``Provenance.trust``); empty for others.
     trust: str = ""
+    int8: str = ""  # of INT8 that was made with declared ranges: how far it was from FP16
 
 
 def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
@@ -134,10 +136,24 @@ def _check_converted_irs(spec: ModelSpec, layout: ModelLayout) -> Iterator[Artif
                     expected=str(content.digest),
                     flags=flags,
                     trust=record.trust,
+                    int8=_describe_int8(spec, xml, record),
                 )
             elif path.exists() and not spec.is_ir:
                 # The IR of a model published as IR was downloaded.
                 yield ArtifactState(name, artifact, path, "unknown", converted=True)
+
+
+def _describe_int8(spec: ModelSpec, xml: Path, record: provenance.Provenance) -> str:
+    """How far INT8 that was made with declared ranges was from FP16; empty for any other IR.
+
+    A record without the comparison is that of another machine, of an earlier version, or of a
+    conversion without a self-check.
+    """
+    precision = Precision.FP16_INT8
+    key = provenance.ranges_key(spec, precision)
+    if xml.parent.name != precision or key is None or record.key.get("quantization") != key:
+        return ""
+    return str(record.int8) if record.int8 else "INT8 not compared"
 
 
 def check_composite(composite: CompositeSpec, layout: ModelLayout) -> Iterator[ArtifactState]:

@@ -78,6 +78,8 @@ def _ir_files(xml: Path, precision: Precision, record: Provenance) -> Iterator[_
     made = dict(record.key)
     made.pop("sources", None)
     made["self_check"] = list(map(asdict, record.checks))
+    if record.int8 is not None:
+        made["int8"] = asdict(record.int8)
     maker = record.trust or "made by posezoo"
     how = f"{maker}: {json.dumps(made)}"
     made_from = {}

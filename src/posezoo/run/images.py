@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.core.arrays import Array
-from posezoo.core.errors import ImageError, import_cv2, os_reason, suggest
+from posezoo.core.errors import ImageError, MissingPackageError, import_cv2, os_reason, suggest
 from posezoo.core.files.verified_files import write_atomically
 from posezoo.core.regular_files import explain_link
 from posezoo.core.values import frozen
@@ -55,6 +55,14 @@ _HAND = SAMPLE_PHOTOS[0].with_name("hand.png")
 def sample_photos(noun: str) -> tuple[Path, ...]:
     """The sample photos of what a model finds, as ``poses.people.noun_of`` names it."""
     return (_HAND,) if noun in ("hand", "palm") else SAMPLE_PHOTOS
+
+
+def read_sample_photos() -> tuple[Image, ...]:
+    """The sample photos; none if OpenCV is not installed."""
+    try:
+        return tuple(map(read_image, SAMPLE_PHOTOS))
+    except MissingPackageError:
+        return ()
 
 
 # 256 Mi: more than the largest sensors of phones (200 million); 768 MiB when decoded.

@@ -210,7 +210,7 @@ def _report_passed(
     spec: ModelSpec, precision: Precision, result: SelfCheckResult, listener: Listener
 ) -> None:
     """Report the values of a check, unless nothing was run."""
-    if not result.reference:
+    if not (result.reference or result.int8):
         return
     worst = result.worst_difference
     passed = SelfCheckPassed(
@@ -222,6 +222,7 @@ def _report_passed(
         unprovable=result.unprovable,
         reduction=result.reduction,
         nodes=result.nodes,
+        int8=result.int8,
     )
     if result.largest_rounding:
         output, rounding = result.largest_rounding

@@ -27,6 +27,7 @@ from posezoo.core.convert.difference import LARGEST_NOISE, allow_difference, com
 from posezoo.core.convert.fp16_check import IrLayers, compare_with_fp32, measure_rounding
 from posezoo.core.convert.frontends import VerifiedSource
 from posezoo.core.convert.graph_cutting import join_names
+from posezoo.core.convert.int8_check import compare_with_half
 from posezoo.core.convert.int8_maker import INT8_MAKER
 from posezoo.core.convert.node_comparison import compare_nodes, find_wide_integer
 from posezoo.core.convert.reference_outputs import (
@@ -48,7 +49,7 @@ from posezoo.core.errors import (
     WideIntegerError,
     memory_hint,
 )
-from posezoo.core.events import NodeProof
+from posezoo.core.events import Int8Comparison, NodeProof
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.core.ir.provenance import OutputRounding
 from posezoo.core.operating_system import release_memory
@@ -104,6 +105,8 @@ class SelfCheckResult:
             something else did.
         reduction: what was left out of the whole check, in words; empty if nothing was.
         nodes: the comparison of inner tensors; None if it was not requested.
+        int8: the comparison of INT8 with FP16; None for another IR. ``outputs`` is then empty: the
+            reference was compared with the IR before it was rounded to INT8.
         computed: the outputs of the IR for each image; they are not recorded.
     """
 
@@ -117,12 +120,16 @@ class SelfCheckResult:
     not_compared: str = ""
     reduction: str = ""
     nodes: NodeProof | None = None
+    int8: Int8Comparison | None = None
     computed: Sequence[NamedArrays] = field(default=(), repr=False, compare=False)
 
     @property
     def worst_difference(self) -> OutputDifference:
-        """The output with the largest difference; 0 if none was compared."""
+        """The output with the largest difference, of INT8 from FP16; 0 if none was compared."""
         differences = [*self.outputs.values(), *self.recorded.values()]
+        if self.int8:
+            limit = self.int8.limit
+            differences = [OutputDifference(each, limit) for each in self.int8.deviation.values()]
         none = OutputDifference(0, 0)
         return max(differences, key=lambda output: output.difference, default=none)
 
@@ -391,19 +398,32 @@ class IrCheck(NetworkCheck):
         find_half: Callable[[], SelfCheckResult],
         find_reference: FindReference,
     ) -> SelfCheckResult:
-        """Check that the IR is the FP16 IR in INT8, with the ranges in the registry, and that it
-        runs; the result has the differences of the FP32 IR.
+        """Check that the IR is the FP16 IR in INT8, with the ranges in the registry, and that its
+        outputs for photos are near those of FP16.
 
         Raises:
-            SelfCheckError: it has other ranges, a weight is not rounded correctly, or the check of
-                the FP16 IR fails.
+            SelfCheckError: it has other ranges, a weight is not rounded correctly, an output is far
+                from that of FP16 or contains inf or nan, or the check of the FP16 IR fails.
         """
+        hint = f"posezoo quantize {self.spec.full_name} --dataset_dir PHOTOS makes INT8, too"
         if difference := INT8_MAKER.part.explain_difference(half_xml, self.xml, self.spec):
-            raise self.create_error(
-                f"is not the FP16 IR with the declared ranges: {difference}",
-                hint=f"posezoo quantize {self.spec.full_name} --dataset_dir PHOTOS makes INT8, too",
-            )
-        return self._with_rounding(find_half(), find_reference())
+            problem = f"is not the FP16 IR with the declared ranges: {difference}"
+            raise self.create_error(problem, hint)
+        try:
+            compared = compare_with_half(self.spec, half_xml, self.xml)
+        except RuntimeError as error:
+            raise self.create_error(f"cannot be run: {error_text(error)}") from error
+        if problem := compared.explain_difference():
+            hint = f"no IR was written; the ranges may be those of another network; {hint}"
+            raise self.create_error(problem, hint)
+        half = find_half()
+        reference = find_reference()
+        if not compared.photos:
+            self._with_rounding(half, reference)  # at least it can be run
+        proof = ""
+        if reference:
+            proof = f"{_name_reference(reference)}, before rounding to {self.precision}"
+        return replace(half, reference=proof, outputs={}, recorded={}, int8=compared)
 
     def _with_rounding(
         self, fp32: SelfCheckResult, reference: ReferenceOutputs | None, *, is_exact: bool = False

@@ -24,6 +24,7 @@ from posezoo.core.events import (
     AccuracySearched,
     Event,
     FloatLayersKept,
+    Int8Comparison,
     NodeProof,
     OutputsCompared,
     SpeedCompared,
@@ -127,7 +128,11 @@ class Provenance:
     not_compared: str = ""
     reduction: str = ""  # what was left out of the self-check of a costly network
     nodes: NodeProof | None = None  # None if inner tensors were not to be compared
+    int8: Int8Comparison | None = None  # of INT8 that was made with declared ranges
     was_checked: bool = False  # whether the self-check was not skipped
+    #: The runtime that the self-check compared the IR with, or, of INT8, the IR before rounding;
+    #: empty if there was none.
+    reference: str = ""
     #: Who vouches for an IR that another machine made, instead of a self-check: ``signed`` or
     #: ``locked`` (a posezoo.lock lists it), or ``trusted from HOST``; empty if it was made here.
     trust: str = ""
@@ -281,7 +286,9 @@ def parse_provenance(content: bytes) -> Provenance | None:
             not_compared=_read_dependence(check),
             reduction=str(check.get("reduction", "")),
             nodes=NodeProof(**check["nodes"]) if check.get("nodes") else None,
+            int8=_read_comparison(check["int8"]) if check.get("int8") else None,
             was_checked="reference" in check,
+            reference=str(check.get("reference", "")),
             trust=str(record.get("trust", "")),
             received=str(record.get("received", "")),
             **(_read_int8(record) if "in_float" in record else {}),
@@ -294,6 +301,13 @@ def _read_dependence(check: Mapping[str, Any]) -> str:
     if check.get("is_independent") is True:  # as 0.1.0 recorded it
         return ""
     return str(check.get("not_compared", "its record names nothing else that read the original"))
+
+
+def _read_comparison(recorded: Mapping[str, Any]) -> Int8Comparison:
+    """The comparison of INT8 with FP16 in a self-check."""
+    comparison = Int8Comparison(**recorded)
+    str(comparison)  # a value of another type is an error
+    return comparison
 
 
 def _read_int8(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,8 +20,9 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_lines
 from posezoo.cli.run_main import error_lines
 from posezoo.cli.selection import read_list_file, select_models, warn_of_deprecated_composites
-from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.errors import PosezooError, printable, suggest
+from posezoo.core.ir.provenance import ranges_key
 from posezoo.core.pipeline.zoo_context import registry_from_settings
 from posezoo.core.registry import (
     Selection,
@@ -411,6 +412,18 @@ def precisions_from_args(args: PrecisionsArgs) -> frozenset[str]:
             hint=f"known: {', '.join(PRECISIONS)}",
         )
     return requested
+
+
+def convertible_precisions(spec: ModelSpec) -> frozenset[str]:
+    """The precisions that the converter makes if they are named: FP16 and FP32, and FP16-INT8 of a
+    model with ranges; none of a published IR.
+    """
+    if spec.is_ir:
+        return frozenset()
+    made = {Precision.FP16, Precision.FP32}
+    if ranges_key(spec, Precision.FP16_INT8):
+        made.add(Precision.FP16_INT8)
+    return frozenset(made)
 
 
 def available_precisions(spec: ModelSpec) -> frozenset[str]:

@@ -45,7 +45,11 @@ def _jobs(text: str) -> int:
 FLAGS = (
     flags.download_dir_flag("the working folder"),
     conventions.output_dir_flag("where the IR go", "the folder of the published files"),
-    Flag("--precisions PREC[,PREC...]", "precisions of the IR: FP16, FP32 (default: both)"),
+    Flag(
+        "--precisions PREC[,PREC...]",
+        "precisions of the IR: FP16, FP32 (default: both), and FP16-INT8 of the models whose"
+        " model.yml has int8_ranges",
+    ),
     Flag(
         "-p, --python PYTHON",
         "the Python that runs Model Optimizer (default: the one in its environment)",
@@ -103,9 +107,12 @@ def _run(args: _Args) -> int:
     )
     selection = _with_checkpoint(args, selection)
     jobs = 1 if args.dry_run else args.jobs
+    precisions = [Precision.FP16, Precision.FP32]
+    if args.precisions is not None:  # as in Open Model Zoo, those by default are in floating point
+        precisions.append(Precision.FP16_INT8)
     conversion = ConversionTask(
         context,
-        [each for each in (Precision.FP16, Precision.FP32) if each in requested],
+        [each for each in precisions if each in requested],
         flags.conversion_options_from_args(args),
         flags.input_options_from_args(args),
         checkpoint=args.checkpoint,
@@ -245,7 +252,9 @@ class _ReportedConversion:
         """
         from posezoo.core.pipeline.plan import make_plan
 
-        conversion = self.conversion
+        makes = conventions.convertible_precisions(spec)
+        precisions = [each for each in self.conversion.precisions if each in makes]
+        conversion = replace(self.conversion, precisions=precisions)
         if spec.is_ir:
             lines.start_step(f"Skipping {spec.full_name} (no conversions defined)\n")
             return False

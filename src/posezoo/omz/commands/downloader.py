@@ -126,7 +126,9 @@ class _ReportedDownload:
             lines = TextReporter(paper, layout.model_download_dir(spec), options.cache_dir)
             group = conventions.GROUP
             paper.write_out(f"{group} Downloading {spec.full_name} {group[::-1]}\n")
-        if self.precisions.isdisjoint(conventions.available_precisions(spec)):
+        if self.precisions.isdisjoint(
+            conventions.available_precisions(spec) | conventions.convertible_precisions(spec)
+        ):
             if isinstance(lines, TextReporter):
                 names = " or ".join(sorted(self.precisions))
                 lines.start_step(f"Skipping {spec.full_name} (there is none in {names})\n")

@@ -1,4 +1,8 @@
-"""quantizer.py, omz_quantizer: quantize FP32 IR to INT8, with Open Model Zoo's flags and output."""
+"""quantizer.py, omz_quantizer: quantize FP32 IR to INT8, with Open Model Zoo's flags and output.
+
+Without photos, INT8 is made with the ranges that a model.yml declares: as ``posezoo convert`` does
+it, from the model's files in ``--model_dir``.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.events import ConversionStarted, Event
+from posezoo.core.ir.provenance import ranges_key
 from posezoo.core.values import frozen
 from posezoo.omz.commands import conventions
 from posezoo.omz.commands.event_output import TextReporter, print_planned_ir
@@ -59,8 +65,12 @@ class _Args(conventions.PrecisionsArgs, QuantizationArgs):
 
 
 def _run(args: _Args) -> int:
-    dataset_dir = require_dataset_dir(args)
     settings, selection = conventions.select_omz_models(args)
+    with_ranges = [
+        spec for spec in selection.models if ranges_key(spec, Precision.FP16_INT8) is not None
+    ]
+    uses_ranges = args.dataset_dir is None and with_ranges == list(selection.models)
+    dataset_dir = None if uses_ranges else require_dataset_dir(args)
     requested = conventions.precisions_from_args(args)
     output = conventions.LineBuffer()
     for flag, value in (("python", args.python), ("pot", args.pot)):
@@ -87,7 +97,7 @@ class _ReportedQuantization:
 
     context: Context
     requested: frozenset[str]  # the precisions
-    dataset_dir: Path
+    dataset_dir: Path | None  # None: the models have ranges, and need no photos
     args: _Args
 
     def __call__(self, spec: ModelSpec, _listener: Listener) -> None:
@@ -96,7 +106,10 @@ class _ReportedQuantization:
 
         folder = self.context.layout.model_download_dir(spec)
         lines = TextReporter(conventions.LineBuffer(), folder)
-        plan = self._plan(spec, lines)
+        if self.dataset_dir is None:
+            self._apply_ranges(spec, lines)
+            return
+        plan = self._plan(spec, self.dataset_dir, lines)
         if plan is None:
             return
         if self.args.dry_run:
@@ -108,7 +121,38 @@ class _ReportedQuantization:
         write_sidecars(spec, self.context.with_output_dir(self.args.output_dir))
         lines.print_line("")
 
-    def _plan(self, spec: ModelSpec, lines: TextReporter) -> QuantizationPlan | None:
+    def _apply_ranges(self, spec: ModelSpec, lines: TextReporter) -> None:
+        """Make FP16-INT8 with the declared ranges, or print the plan."""
+        from posezoo.core.convert.conversion_plan import ConversionOptions
+        from posezoo.core.pipeline.get import ConversionTask
+
+        int8 = Precision.FP16_INT8
+        if int8 not in self.requested:
+            names = " or ".join(sorted(self.requested))
+            reason = f"without --dataset_dir, no quantization makes {names}"
+            lines.start_step(f"Skipping {spec.full_name} ({reason})\n")
+            return
+        context = self.context.with_output_dir(self.args.output_dir)
+        options = ConversionOptions(force=self.args.force)
+        task = ConversionTask(context, [int8], options, downloads=False)
+        heading = f"Quantizing {spec.full_name} from FP32 to {int8}"
+        if self.args.dry_run:
+            for ir in task.plan(spec).irs:
+                print_planned_ir(lines, spec.full_name, ir, heading)
+            return
+
+        def report(event: Event) -> None:
+            if isinstance(event, ConversionStarted):
+                lines.start_step(heading)
+            else:
+                lines(event)
+
+        task(spec, report)
+        lines.print_line("")
+
+    def _plan(
+        self, spec: ModelSpec, dataset_dir: Path, lines: TextReporter
+    ) -> QuantizationPlan | None:
         """The plan; None, and a line that says why, if the model is skipped."""
         from posezoo.quantize.int8_models import explain_unsupported_int8, plan_int8
         from posezoo.quantize.quantization_plan import QuantizationOptions
@@ -126,7 +170,7 @@ class _ReportedQuantization:
             return None
         args = self.args
         options = QuantizationOptions(precisions, args.target_device, args.force)
-        return plan_int8(spec, self.context, self.dataset_dir, options, output_dir=args.output_dir)
+        return plan_int8(spec, self.context, dataset_dir, options, output_dir=args.output_dir)
 
 
 COMMAND = conventions.OmzCommand(

@@ -53,8 +53,10 @@ or changes its meaning::
                                 nothing but the reader that made the IR read its original; empty if
                                 something else did), reduction (what was left out of the self-check
                                 of a costly network), nodes (inner tensors: equal, within_noise,
-                                unprovable, no_partner, recorded; null without --proof nodes), shift
-                                (INT8 compared with FP32, or null), accuracy, speed and in_float (of
+                                unprovable, no_partner, recorded; null without --proof nodes), int8
+                                (INT8 of declared ranges compared with FP16: limit, photos,
+                                deviation of each output; or null), shift (INT8 compared with FP32,
+                                or null), accuracy, speed and in_float (of
                                 INT8: as in provenance.json, or null), trust (who vouches for an IR
                                 of another machine: signed, locked, or trusted from HOST; empty if
                                 it was made here), devices (compared with the CPU: device, verdict:
@@ -194,7 +196,7 @@ def _made(facts: ModelFacts, part: ModelSpec, precision: Precision, record: Prov
         "files": files,
         "gflops": record.complexity.get("gflops"),
         "mparams": record.complexity.get("mparams"),
-        **project(record, "checks not_compared reduction nodes? shift? accuracy? speed?"),
+        **project(record, "checks not_compared reduction nodes? int8? shift? accuracy? speed?"),
         **project(record, "in_float? trust"),
         "devices": [
             {"device": proof["device"], "verdict": proof["verdict"]}

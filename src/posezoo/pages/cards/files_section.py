@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import astuple
 
 from posezoo.core.declarations.model import Digest, SourceFile
+from posezoo.core.events import format_noise
 from posezoo.core.ir.provenance import OutputRounding
 from posezoo.pages.cards.markdown import (
     Markdown,
@@ -19,6 +20,7 @@ from posezoo.pages.cards.markdown import (
 from posezoo.pages.cards.measurement_tables import SHIFT_LEGEND
 from posezoo.pages.facts.model_facts import ModelFacts
 
+DEVIATION_HEADERS = ("Model", "Precision", "Output", "Deviation", "Allowed", "Photos")
 CHECK_HEADERS = (
     "Model",
     "Precision",
@@ -160,6 +162,7 @@ def _render_checks(facts: ModelFacts) -> Iterator[str]:
         )
         yield format_table(CHECK_HEADERS, checks)
     yield from map(escape, remarks)
+    yield from _render_comparisons(facts)
     if nodes:
         yield (
             "The tensors inside of the IR. Equal are those within 1e-5 of their largest value."
@@ -172,6 +175,27 @@ def _render_checks(facts: ModelFacts) -> Iterator[str]:
         yield "## Devices"
         yield "What the IR compute on devices, compared with the CPU in f32."
         yield format_table(("Model", "Precision", "Device", "Result"), devices)
+
+
+def _render_comparisons(facts: ModelFacts) -> Paragraphs:
+    """How far INT8 that was made with declared ranges is from FP16."""
+    deviations: list[tuple[str, ...]] = []
+    for part, precision, record in facts.ir_records():
+        if record.int8 is None:
+            continue
+        ir = (part.full_name, precision.value)
+        limit = f"{record.int8.limit:.0%}"
+        for output, deviation in record.int8.deviation.items():
+            photos = f"{record.int8.photos}"
+            deviations.append((*ir, output, format_noise(deviation), limit, photos))
+        if not record.int8.photos:
+            yield f"{part.full_name}: {record.int8}."
+    if deviations:
+        yield (
+            "How far INT8, made with the declared ranges, is from FP16 on photos: the root mean"
+            " square of the differences, as a share of the standard deviation of FP16's values."
+        )
+        yield format_table(DEVIATION_HEADERS, deviations)
 
 
 def _render_int8(facts: ModelFacts) -> Paragraphs:

@@ -371,7 +371,10 @@ def _list_proofs(facts: ModelFacts, precision: Precision) -> tuple[str, ...]:
     for part, made, record in facts.ir_records():
         if made is not precision:
             continue
-        proofs |= dict.fromkeys(check.reference for check in record.checks)
+        if record.reference:
+            proofs[record.reference] = None
+        if record.int8 is not None:
+            proofs[str(record.int8)] = None
         if record.dependence:
             proofs[record.dependence] = None
         if record.nodes is not None:

@@ -1,0 +1,62 @@
+"""The deviation of INT8's outputs from FP16's, and how photos come to a network."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from posezoo.core.convert.int8_check import PhotoInput, measure_deviation
+from posezoo.core.events import Int8Comparison
+
+WAVE = np.sin(np.arange(100, dtype=np.float32))
+
+
+def test_equal_outputs_deviate_by_0_and_a_constant_by_1():
+    exact = 7 + WAVE
+    assert measure_deviation([(exact, exact)]) == 0
+    constant = np.full_like(exact, exact.mean())
+    assert measure_deviation([(exact, constant)]) == pytest.approx(1, rel=1e-5)
+    assert measure_deviation([(exact, exact), (WAVE, WAVE)]) == 0
+
+
+def test_an_output_of_one_value_or_a_constant_is_measured_against_its_size():
+    for exact in (np.full((1, 1), 0.5), np.full((1, 9), 0.5)):
+        assert measure_deviation([(exact, exact * 1.1)]) == pytest.approx(0.1)
+
+
+def test_what_cannot_be_divided_is_not_taken_for_equal():
+    zeros = np.zeros(3)
+    assert measure_deviation([(zeros, zeros)]) == 0
+    assert measure_deviation([(zeros, zeros + 1)]) == math.inf
+    for value in (np.nan, np.inf, -np.inf):
+        assert math.isnan(measure_deviation([(WAVE, np.full_like(WAVE, value))]))
+
+
+@pytest.mark.parametrize(
+    ("deviation", "problem"),
+    [
+        ({"heatmaps": 0.8}, ""),
+        ({}, ""),
+        ({"pafs": 0.1, "heatmaps": 0.81}, "heatmaps differs by 81.0% of its standard deviation"),
+        ({"heatmaps": math.inf}, "heatmaps differs by more than 1000% of its standard deviation"),
+        ({"pafs": math.nan, "heatmaps": 0.1}, "computes inf or nan in pafs on 2 photos"),
+    ],
+)
+def test_the_worst_output_is_named(deviation, problem):
+    assert problem in Int8Comparison(0.8, 2, deviation).explain_difference()
+    assert bool(problem) == bool(Int8Comparison(0.8, 2, deviation).explain_difference())
+
+
+def test_a_photo_is_stretched_into_the_networks_layout_and_colours():
+    photo = np.zeros((8, 6, 3), np.uint8)
+    photo[4:, :, 0] = 255  # the lower half is blue
+    sizes = {"N": 2, "C": 3, "H": 4, "W": -1}
+    taken = PhotoInput("image", "NCHW", sizes, np.dtype(np.float32), is_rgb=True, largest=1)
+    image = taken.fit(photo)["image"]
+    assert image.shape == (2, 3, 4, 6), "the width is the photo's"
+    assert image.flags.c_contiguous
+    assert (image[:, 2, 2:] == 1).all(), "blue is the last channel"
+    assert not image[:, :2].any()
+    assert not image[:, :, :2].any()
