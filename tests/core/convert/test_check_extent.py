@@ -13,7 +13,7 @@ from core.convert.test_self_check import publish_as, read, replace_constant
 from fakes.conversion import convert_model
 from fakes.graphs import FLOAT, written
 from posezoo.core.convert import frontends, preprocess
-from posezoo.core.convert.check_extent import MAX_TENSOR, SEEDS, choose_extent
+from posezoo.core.convert.check_extent import MAX_TENSOR, ONE_IMAGE, SEEDS, choose_extent
 from posezoo.core.convert.formats import onnx as onnx_format
 from posezoo.core.convert.reference_outputs import compute_reference
 from posezoo.core.declarations.model import Input, Output, Precision
@@ -111,6 +111,12 @@ def test_a_small_network_is_compared_on_two_images_of_its_own_size(tmp_path):
     extent = extent_of(spec, layout)
     assert (extent.seeds, extent.sizes, extent.reduction) == (SEEDS, {}, "")
     assert extent.runs_rounded
+
+
+def test_a_costly_network_that_resizes_images_of_any_size_runs_on_one_image(tmp_path):
+    spec, layout = model(tmp_path, layers())
+    spec = replace(spec, inputs=(replace(spec.inputs[0], resize=True),))
+    assert extent_of(spec, layout) == ONE_IMAGE
 
 
 @pytest.mark.parametrize(("height", "width"), [(1000, 1500), (768, 1280), (900, 97)])

@@ -109,6 +109,7 @@ def _find_largest(network: Model) -> int:
         for node in network.get_ops()
         if node.get_type_name() != "Constant"
         for port in node.outputs()
+        if port.get_partial_shape().is_static  # an IR may take images of any size, and resize them
     )
     return 4 * max(sizes, default=1)
 
