@@ -120,7 +120,9 @@ def _put_faults_in(title: str, network: Any, form: Callable[[Any], Any]) -> Iter
         preprocessing = PREPROCESSING[number % len(PREPROCESSING)]
         yield Case(f"{title}, {fault}", file, Expected.REFUSED, preprocessing, misread=wrong)
     for edit in EDITED.get(title, ()):
-        yield Case(f"{title}, {edit} in the IR", file, Expected.REFUSED, PREPROCESSING[1], edit=edit)
+        yield Case(
+            f"{title}, {edit} in the IR", file, Expected.REFUSED, PREPROCESSING[1], edit=edit
+        )
 
 
 def write_registry(cases: Sequence[Case], folder: Path) -> dict[str, dict[str, str]]:

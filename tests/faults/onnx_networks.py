@@ -145,9 +145,7 @@ def pyramid(net: OnnxNetwork) -> str:
     low = net.node("LeakyRelu", net.same(low, 8, 8), alpha=alpha)
     mode = net.pick("coordinates of a linear resize", "half_pixel", "asymmetric")
     scales = net.constant([1, 1, 2, 2])
-    smooth = net.node(
-        "Resize", low, "", scales, mode="linear", coordinate_transformation_mode=mode
-    )
+    smooth = net.node("Resize", low, "", scales, mode="linear", coordinate_transformation_mode=mode)
     mode = net.pick("corners of a linear resize", "align_corners", "half_pixel")
     sizes = net.integers(1, 8, 20, 28)
     corners = net.node(
@@ -378,7 +376,9 @@ def masked_twin(net: OnnxNetwork) -> str:
 
 def adapted(net: OnnxNetwork) -> str:
     """A kernel plus the product of two small matrices, as LoRA writes it."""
-    x = net.node("Flatten", net.node("AveragePool", net.stem(), kernel_shape=[5, 7], strides=[5, 7]))
+    x = net.node(
+        "Flatten", net.node("AveragePool", net.stem(), kernel_shape=[5, 7], strides=[5, 7])
+    )
     update = net.node("MatMul", net.constant(net.draw(128, 2, gain=0.01)),
                       net.constant(net.draw(2, 6)))  # fmt: skip
     return str(net.node("MatMul", x, net.node("Add", net.constant(net.draw(128, 6)), update)))

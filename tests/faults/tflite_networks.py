@@ -167,9 +167,7 @@ def fused(net: TfliteNetwork) -> list[int]:
     x = net.node(kind, x, **options)
     bias_values = net.bias(5)
     wrong = 0 * bias_values
-    first = net.convolve(
-        x, net.draw(5, 1, 1, 16), net.pick("bias dropped", bias_values, wrong)
-    )
+    first = net.convolve(x, net.draw(5, 1, 1, 16), net.pick("bias dropped", bias_values, wrong))
     heads = [first, net.same(x, 16, 5, 1)]
     return net.pick("two outputs swapped", heads, heads[::-1])
 
@@ -178,7 +176,9 @@ def borders(net: TfliteNetwork) -> int:
     """Borders, strides and dilations."""
     x = net.node("MUL", net.image, net.constant(1 / 128))
     mode = net.pick("mode of a border", 0, 1)  # reflect or symmetric
-    x = net.node("MIRROR_PAD", x, net.constant([[0, 0], [1, 2], [2, 1], [0, 0]], np.int32), mode=mode)
+    x = net.node(
+        "MIRROR_PAD", x, net.constant([[0, 0], [1, 2], [2, 1], [0, 0]], np.int32), mode=mode
+    )
     x = net.convolve(x, net.draw(8, 3, 3, 3), net.bias(8), stride=(2, 2), padding=VALID)
     side = net.pick("border at the other side", [0, 1], [1, 0])
     x = net.node("PAD", x, net.constant([[0, 0], side, side, [0, 0]], np.int32))

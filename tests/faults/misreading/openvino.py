@@ -49,7 +49,9 @@ def misread(source: Any) -> Any:
 
 def replace_reading(owner: Any, name: str) -> None:
     read = getattr(owner, name)
-    setattr(owner, name, lambda self, source, *more, **keys: read(self, misread(source), *more, **keys))
+    setattr(
+        owner, name, lambda self, source, *more, **keys: read(self, misread(source), *more, **keys)
+    )
 
 
 def save_edited(network: Any, xml: Any, *more: Any, **keys: Any) -> None:
@@ -74,16 +76,23 @@ def constants(network: Any, *kinds: str) -> list[tuple[Any, int, Any]]:
     return found
 
 
+def constant(name: str, values: Any) -> Any:
+    """A constant with a name, as OpenVINO would number it otherwise."""
+    node = ov.opset13.constant(np.asarray(values))
+    node.set_friendly_name(name)
+    return node
+
+
 def replace(operation: Any, place: int, values: Any) -> None:
     old = operation.input_value(place).get_node()
-    new = ov.opset13.constant(np.ascontiguousarray(values))
-    new.set_friendly_name(old.get_friendly_name())
+    new = constant(old.get_friendly_name(), np.ascontiguousarray(values))
     operation.input(place).replace_source_output(new.output(0))
 
 
 def preprocessing(network: Any, *kinds: str) -> tuple[Any, int, Any]:
     """The first operation of these kinds with one value for each channel."""
-    return [each for each in constants(network, *kinds) if each[2].size == 3][0]
+    (found, *_) = (each for each in constants(network, *kinds) if each[2].size == 3)
+    return found
 
 
 def kernels(network: Any) -> list[tuple[Any, int, Any]]:
@@ -112,8 +121,8 @@ def reverse_channels(network: Any) -> None:
     (image,) = network.get_parameters()
     readers = list(image.output(0).get_target_inputs())
     axis = list(image.output(0).get_shape()).index(3)
-    ops = ov.opset13
-    turned = ops.gather(image, ops.constant(np.array([2, 1, 0])), ops.constant(np.array(axis)))
+    turned = ov.opset13.gather(image, constant("order", [2, 1, 0]), constant("axis", axis))
+    turned.set_friendly_name("turned")
     for reader in readers:
         reader.replace_source_output(turned.output(0))
 
@@ -149,8 +158,8 @@ def saturate(network: Any) -> None:
     operations = [op for op in network.get_ordered_ops() if op.get_type_name() == "Relu"]
     last = operations[-1]
     readers = list(last.output(0).get_target_inputs())
-    limited = ov.opset13.minimum(last, ov.opset13.constant(np.float32(1)))
-    limited.set_friendly_name(f"{last.get_friendly_name()}/limit")
+    limited = ov.opset13.minimum(last, constant("limit", np.float32(1)))
+    limited.set_friendly_name("limited")
     for reader in readers:
         reader.replace_source_output(limited.output(0))
 
