@@ -13,7 +13,7 @@ QUIET  := $(shell test -t 2 || echo --quiet)
 PIP     = $(BIN)/python -m pip --disable-pip-version-check $(QUIET)
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all test-slow test-release test-hostile test-foreign test-again judge coverage check zoo cards site docs examples mo-env demo-env bench bench-once measure resolve \
+.PHONY: help quickstart test test-all test-slow test-release test-hostile test-foreign test-again judge coverage check zoo cards site docs examples readme-env faults mo-env demo-env bench bench-once measure resolve \
         posenet-env judges network-judges onnx-judges npm-models node-env soak release image clean
 
 help:  ## list the verbs
@@ -27,6 +27,15 @@ $(VENV)/.installed-%: setup.cfg pyproject.toml constraints.txt
 	@echo "installing posezoo and what its extra '$*' names into $(VENV)"
 	$(PIP) install $(PIN) --editable '.[$*]'
 	@touch $@
+
+# In an environment of its own, with nothing but what README's first command installs. The bars are what was counted on
+# 2026-11-27 (docs/explanations/proof.md).
+README_ENV = build/readme-env
+readme-env:  ## an environment with what README's first command installs, and nothing else: build/readme-env
+	$(MAKE) --no-print-directory $(README_ENV)/.installed-run VENV=$(README_ENV)
+
+faults: readme-env  ## convert right and wrong networks there: how many faults the self-check finds, how many right ones it refuses
+	PYTHONPATH=tests $(README_ENV)/bin/python -m faults --found 94 --refused 6
 
 quickstart: $(VENV)/.installed-run  ## install, then find the poses in two photos: pictures in quickstart/
 	$(BIN)/posezoo run --output quickstart

@@ -1,10 +1,10 @@
 """Convert the corpus by the command that users type, and count what the self-check finds.
 
-    PYTHONPATH=tests python -m faults --python build/readme-env/bin/python
+    PYTHONPATH=tests python -m faults [--python OTHER_ENVIRONMENT/bin/python]
 
-This Python writes the networks, and needs the packages of the tests; ``--python`` has posezoo. The
-exit code is 1 if fewer faults are found than ``--found``, or more right networks are refused than
-``--refused``.
+This Python writes the networks, by onnx and LiteRT; ``--python`` has posezoo. Without ``--only``,
+it also translates a Caffe network. The exit code is 1 if fewer faults are found than ``--found``,
+or more right networks are refused than ``--refused``.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import openvino
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from fakes.caffe import squeeze_net
 
 from .corpus import Case, Expected, all_cases, write_registry
 
@@ -94,22 +97,31 @@ def is_wrong(case: Case, folder: Path) -> bool:
 
 def convert_and_judge(
     python: str, cases: Sequence[Case], folder: Path
-) -> Iterator[tuple[Case, str, str]]:
+) -> list[tuple[Case, str, str]]:
     """Each case, what became of it, and why it was refused."""
-    folder.mkdir()
     failures = convert(python, cases, folder)
-    for case in cases:
-        reason = failures.get(case.name)
-        yield case, judge(case, reason, folder), reason or ""
+    return [
+        (case, judge(case, failures.get(case.name), folder), failures.get(case.name, ""))
+        for case in cases
+    ]
 
 
 def summarize(verdicts: Mapping[str, int]) -> str:
-    faults = verdicts["found"] + verdicts["missed"]
+    faults = verdicts["found"] + verdicts["missed"] + verdicts["broken"]
     right = verdicts["accepted"] + verdicts["refused"]
     return (
         f"{verdicts['found']} of {faults} faults found, {verdicts['refused']} of {right} right"
-        f" networks refused"
+        " networks refused"
     )
+
+
+def translates(python: str, folder: Path) -> bool:
+    """Whether ``posezoo translate`` makes ONNX of a Caffe network."""
+    folder.mkdir()
+    squeeze_net().save(folder)
+    command = [python, "-m", "posezoo", "translate", "net.prototxt", "net.caffemodel", "-o"]
+    done = subprocess.run([*command, "net.onnx"], cwd=folder, check=False)
+    return done.returncode == 0 and (folder / "net.onnx").is_file()
 
 
 def main() -> int:
@@ -121,27 +133,20 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only cases whose title has this text")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="commands at a time")
     args = parser.parse_args()
+    python = str(Path.cwd() / args.python)  # a link stays: it tells the environment
     cases = [case for case in all_cases() if args.only in case.title]
+    parts = [cases[number :: args.jobs] for number in range(min(args.jobs, len(cases)))]
     verdicts: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(args.jobs) as pool:
-        parts = [
-            pool.submit(
-                lambda number: list(
-                    convert_and_judge(
-                        args.python, cases[number :: args.jobs], Path(folder) / str(number)
-                    )
-                ),
-                number,
-            )
-            for number in range(min(args.jobs, len(cases)))
-        ]
-        for part in parts:
-            for case, verdict, reason in part.result():
+    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(args.jobs) as pool:
+        folders = [Path(name) / f"part{number}" for number in range(len(parts))]
+        for judged in pool.map(partial(convert_and_judge, python), parts, folders):
+            for case, verdict, reason in judged:
                 verdicts[verdict] += 1
                 print(f"{verdict:8}  {case.title}  {reason}")
+        is_translated = bool(args.only) or translates(python, Path(name) / "caffe")
     print(summarize(verdicts))
     is_enough = verdicts["found"] >= args.found and verdicts["refused"] <= args.refused
-    return int(not is_enough or verdicts["broken"] > 0)
+    return int(not is_enough or not is_translated or verdicts["broken"] > 0)
 
 
 if __name__ == "__main__":

@@ -549,9 +549,47 @@ def written_out(net: OnnxNetwork) -> str:
     return net.same(net.node("Div", x, net.constant(6)), 8, 4)
 
 
+def flat_softmax(net: OnnxNetwork) -> str:
+    """The softmax of older exporters: over all axes from the second on."""
+    net.opset = 11
+    return str(net.node("Softmax", net.same(net.stem(), 8, 4), axis=1))
+
+
+def half_windows(net: OnnxNetwork) -> str:
+    """A pooling whose last windows are not whole."""
+    options = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [0, 0, 1, 1], "ceil_mode": 1}
+    return net.same(net.node("MaxPool", net.stem(), **options), 8, 4)
+
+
+def antialiased(net: OnnxNetwork) -> str:
+    """A smaller image whose pixels are means of all pixels below them."""
+    net.opset = 18
+    scales = net.constant([1, 1, 0.4, 0.35])
+    return str(net.node("Resize", net.stem(), "", scales, mode="linear", antialias=1))
+
+
+def around(net: OnnxNetwork) -> str:
+    """A border from the other side of the image."""
+    net.opset = 19
+    x = net.node("Pad", net.stem(), net.integers(0, 0, 1, 2, 0, 0, 2, 1), mode="wrap")
+    return net.same(x, 8, 4)
+
+
+def symmetric_pixels(net: OnnxNetwork) -> str:
+    """A resize whose corners are as far outside on both sides."""
+    net.opset = 19
+    scales = net.constant([1, 1, 1.25, 1.75])
+    mode = "half_pixel_symmetric"
+    return str(
+        net.node("Resize", net.stem(), "", scales, mode="linear",
+                 coordinate_transformation_mode=mode)
+    )  # fmt: skip
+
+
 UNUSUAL: tuple[Form, ...] = (
     folded, twins, masked_twin, adapted, shared_kernel, constant_output, dead_output,
     infinite_output, tiny_weights, subnormal_weights, huge_values, noisy, flat_image,
     group_normalization, bytes_input, open_sizes, quantized, half_weights, channels_last, left_out,
     recurrent, einsum, best_places, conditions, written_out,
+    flat_softmax, half_windows, antialiased, around, symmetric_pixels,
 )  # fmt: skip

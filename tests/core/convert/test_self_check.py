@@ -517,7 +517,7 @@ def test_without_another_runtime_nothing_is_run_and_the_line_says_how_to_prove_t
     )
     assert isinstance(events[0], SelfCheckPassed)
     assert (events[0].reference, events[0].difference) == ("", 0)
-    assert "[proof]" in events[0].proof
+    assert "[convert]" in events[0].proof
     (line,) = result_lines(events[0])
     assert line == f"FP16 not proven: only OpenVINO read the original ({events[0].proof})"
     record = provenance.read_provenance(layout.provenance_path(spec, FP16))
