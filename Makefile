@@ -261,16 +261,19 @@ measure: $(VENV)/.installed-test  ## measure AP, INT8 and speed where measured.y
 	  status=$$?; $(BIN)/python docs/draw.py && exit $$status
 
 # OpenVINO 2026.4 needs glibc 2.35 on ARM, and ONNX Runtime macOS 14.
-SYSTEMS = x86_64-manylinux_2_28 aarch64-manylinux_2_35 x86_64-pc-windows-msvc aarch64-apple-darwin
-resolve: $(VENV)/.installed-check  ## do all extras resolve to wheels for Linux, Windows and macOS, on every Python from 3.10 to 3.14?
+SYSTEMS = x86_64-manylinux_2_28 aarch64-manylinux_2_35 x86_64-pc-windows-msvc aarch64-apple-darwin x86_64-apple-darwin
+resolve: $(VENV)/.installed-check  ## do all extras resolve to wheels for Linux, Windows and macOS, and run for an Intel Mac, on every Python from 3.10 to 3.14?
 	rm -rf build/resolve && $(BIN)/python -m build --quiet --wheel --outdir build/resolve
 	$(MAKE) --no-print-directory --jobs 4 --output-sync $(foreach system,$(SYSTEMS),$(foreach minor,10 11 12 13 14,resolve-3.$(minor)-$(system)))
 
 # uv reads the metadata of the wheels, where pip downloads the wheels. It does not read pip's configuration.
 PIP_INDEX = $${PIP_INDEX_URL:-$$($(PIP) config get global.index-url 2>/dev/null)}
 resolve-%: SYSTEM = $(patsubst $(firstword $(subst -, ,$*))-%,%,$*)
+resolve-%: RESOLVED = all,test
+# It has no OpenVINO 2026, which INT8 needs, and no PyTorch.
+resolve-%-x86_64-apple-darwin: RESOLVED = run
 resolve-%:
-	@index="$(PIP_INDEX)"; echo "posezoo[all,test] @ file://$$(ls $(CURDIR)/build/resolve/*.whl)" | \
+	@index="$(PIP_INDEX)"; echo "posezoo[$(RESOLVED)] @ file://$$(ls $(CURDIR)/build/resolve/*.whl)" | \
 	  UV_PYTHON_DOWNLOADS=never MACOSX_DEPLOYMENT_TARGET=14.0 $(BIN)/uv pip compile --quiet --only-binary :all: --python-version $(firstword $(subst -, ,$*)) --python-platform $(SYSTEM) \
 	  --output-file build/resolve/python-$* $${index:+--default-index "$$index"} -
 	@echo "Python $(firstword $(subst -, ,$*)), $(SYSTEM): $$(grep -c == build/resolve/python-$*) packages"
