@@ -13,7 +13,7 @@ QUIET  := $(shell test -t 2 || echo --quiet)
 PIP     = $(BIN)/python -m pip --disable-pip-version-check $(QUIET)
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all test-slow test-release test-hostile test-foreign test-again judge coverage check zoo cards site docs examples mo-env demo-env bench bench-once measure resolve \
+.PHONY: help quickstart test test-all test-slow test-release test-hostile test-foreign test-again judge coverage check zoo cards site docs examples readme-env faults mo-env demo-env bench bench-once measure resolve \
         posenet-env judges network-judges onnx-judges npm-models node-env soak release image clean
 
 help:  ## list the verbs
@@ -27,6 +27,15 @@ $(VENV)/.installed-%: setup.cfg pyproject.toml constraints.txt
 	@echo "installing posezoo and what its extra '$*' names into $(VENV)"
 	$(PIP) install $(PIN) --editable '.[$*]'
 	@touch $@
+
+# In an environment of its own, with nothing but what README's first command installs. The bars are what was counted on
+# 2026-11-27 (docs/explanations/proof.md).
+README_ENV = build/readme-env
+readme-env:  ## an environment with what README's first command installs, and nothing else: build/readme-env
+	$(MAKE) --no-print-directory $(README_ENV)/.installed-run VENV=$(README_ENV)
+
+faults: readme-env  ## convert right and wrong networks there: how many faults the self-check finds, how many right ones it refuses
+	PYTHONPATH=tests $(README_ENV)/bin/python -m faults --found 94 --refused 6
 
 quickstart: $(VENV)/.installed-run  ## install, then find the poses in two photos: pictures in quickstart/
 	$(BIN)/posezoo run --output quickstart
@@ -252,16 +261,19 @@ measure: $(VENV)/.installed-test  ## measure AP, INT8 and speed where measured.y
 	  status=$$?; $(BIN)/python docs/draw.py && exit $$status
 
 # OpenVINO 2026.4 needs glibc 2.35 on ARM, and ONNX Runtime macOS 14.
-SYSTEMS = x86_64-manylinux_2_28 aarch64-manylinux_2_35 x86_64-pc-windows-msvc aarch64-apple-darwin
-resolve: $(VENV)/.installed-check  ## do all extras resolve to wheels for Linux, Windows and macOS, on every Python from 3.10 to 3.14?
+SYSTEMS = x86_64-manylinux_2_28 aarch64-manylinux_2_35 x86_64-pc-windows-msvc aarch64-apple-darwin x86_64-apple-darwin
+resolve: $(VENV)/.installed-check  ## do all extras resolve to wheels for Linux, Windows and macOS, and run for an Intel Mac, on every Python from 3.10 to 3.14?
 	rm -rf build/resolve && $(BIN)/python -m build --quiet --wheel --outdir build/resolve
 	$(MAKE) --no-print-directory --jobs 4 --output-sync $(foreach system,$(SYSTEMS),$(foreach minor,10 11 12 13 14,resolve-3.$(minor)-$(system)))
 
 # uv reads the metadata of the wheels, where pip downloads the wheels. It does not read pip's configuration.
 PIP_INDEX = $${PIP_INDEX_URL:-$$($(PIP) config get global.index-url 2>/dev/null)}
 resolve-%: SYSTEM = $(patsubst $(firstword $(subst -, ,$*))-%,%,$*)
+resolve-%: RESOLVED = all,test
+# It has no OpenVINO 2026, which INT8 needs, and no PyTorch.
+resolve-%-x86_64-apple-darwin: RESOLVED = run
 resolve-%:
-	@index="$(PIP_INDEX)"; echo "posezoo[all,test] @ file://$$(ls $(CURDIR)/build/resolve/*.whl)" | \
+	@index="$(PIP_INDEX)"; echo "posezoo[$(RESOLVED)] @ file://$$(ls $(CURDIR)/build/resolve/*.whl)" | \
 	  UV_PYTHON_DOWNLOADS=never MACOSX_DEPLOYMENT_TARGET=14.0 $(BIN)/uv pip compile --quiet --only-binary :all: --python-version $(firstword $(subst -, ,$*)) --python-platform $(SYSTEM) \
 	  --output-file build/resolve/python-$* $${index:+--default-index "$$index"} -
 	@echo "Python $(firstword $(subst -, ,$*)), $(SYSTEM): $$(grep -c == build/resolve/python-$*) packages"

@@ -114,23 +114,34 @@ OPENCV, OPENVINO = ("cv2", "opencv_"), ("openvino-", "openvino", "nncf")
 
 
 @pytest.mark.parametrize(
-    ("prefixes", "missing"),
+    ("prefixes", "missing", "extra"),
     [
-        (OPENCV, "OpenCV is not installed: models can be converted, but not run on images"),
+        (OPENCV, "OpenCV is not installed: models can be converted, but not run on images", "run"),
         (
             OPENVINO,
             "openvino is not installed: models can be downloaded, but not converted or run",
+            "run",
+        ),
+        (
+            ("onnxruntime",),
+            "onnxruntime is not installed: IR of ONNX models are not compared with these",
+            "convert",
+        ),
+        (
+            ("ai_edge_litert",),
+            "ai-edge-litert is not installed: IR of TFLite models are not compared with these",
+            "convert",
         ),
     ],
 )
-def test_an_extra_that_is_not_installed_is_no_problem(without, prefixes, missing):
+def test_an_extra_that_is_not_installed_is_no_problem(without, prefixes, missing, extra):
     """Such as in an environment of the stand-in for openvino-dev, whose commands need no OpenCV."""
     ended = without(*prefixes)
     assert (ended.returncode, ended.stderr) == (0, "")
     report = json.loads(ended.stdout)
     assert report["problems"] == []
     assert [each["message"] for each in report["not_installed"]] == [missing]
-    assert "[run]" in report["not_installed"][0]["mend"]
+    assert f"[{extra}]" in report["not_installed"][0]["mend"]
 
 
 def test_a_package_that_every_verb_needs_is_a_problem(without):

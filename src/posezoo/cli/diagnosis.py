@@ -25,13 +25,17 @@ PACKAGES = (
     ("requests", "downloads over http", "", "2.31", ""),
     ("tqdm", "progress bars", "", "4.64", ""),
     ("openvino", "conversion and inference", "convert", "2025.2", ""),
+    ("ai-edge-litert", "independent self-check of TFLite models", "convert", "2.1", ""),
+    ("onnxruntime", "independent self-check of ONNX models", "convert", "1.17", ""),
+    ("onnx", "operations of ONNX that OpenVINO reads wrongly", "convert", "1.16", ""),
     ("opencv-python-headless", "reading and drawing images", "run", "4.8", "6"),
     ("opencv-python", "images and windows", "window", "4.8", "6"),
     ("faster-coco-eval", "COCO's metrics", "evaluate", "1.6", ""),
-    ("ai-edge-litert", "independent self-check of TFLite models", "proof", "2.1", ""),
     ("nncf", "quantization to INT8", "quantize", "", ""),
     ("model-signing", "signing a posezoo.lock", "sign", "1.1", ""),
 )
+#: The packages that read the original for the self-check, and the models that each reads.
+_COMPARED = {"ai-edge-litert": "TFLite", "onnxruntime": "ONNX"}
 OPENCV = (
     "opencv-python-headless", "opencv-python",
     "opencv-contrib-python", "opencv-contrib-python-headless",
@@ -195,9 +199,14 @@ def _missing_extras() -> Iterator[DoctorIssue]:
     if not package_version("openvino"):
         message = "openvino is not installed: models can be downloaded, but not converted or run"
         yield DoctorIssue(message, install_command("run"))
-    elif not any(map(package_version, OPENCV)):
+        return
+    if not any(map(package_version, OPENCV)):
         message = "OpenCV is not installed: models can be converted, but not run on images"
         yield DoctorIssue(message, install_command("run"))
+    for name, kind in _COMPARED.items():
+        if not package_version(name):
+            message = f"{name} is not installed: IR of {kind} models are not compared with these"
+            yield DoctorIssue(message, install_command("convert"))
 
 
 def _folder_problems(settings: dict[str, Setting]) -> Iterator[DoctorIssue]:

@@ -78,7 +78,7 @@ def convert_to_onnx(
         OutputError: the file cannot be written.
         MissingPackageError: OpenVINO, onnx or onnxruntime is not installed.
     """
-    import_optional("onnxruntime", extra="onnx")
+    import_optional("onnxruntime", extra="convert")
     path = frontends.users_file(spec, layout)
     model_format = frontends.select_format(spec)
     if model_format.read_network is None or spec.framework not in _PREPROCESSING:

@@ -31,8 +31,8 @@ def inline_functions(source: Path | bytes, problem: str) -> bytes | None:
         problem: what OpenVINO says, with the names of the operations.
     """
     try:
-        onnx = import_optional("onnx", extra="onnx")
-        inliner = import_optional("onnx.inliner", extra="onnx")
+        onnx = import_optional("onnx", extra="convert")
+        inliner = import_optional("onnx.inliner", extra="convert")
     except MissingPackageError:
         return None
     is_path = isinstance(source, Path)

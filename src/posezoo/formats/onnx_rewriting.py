@@ -73,7 +73,7 @@ def rewrite_operations(path: Path) -> bytes | None:
     if not misread:
         return None
     try:
-        onnx = import_optional("onnx", extra="onnx")
+        onnx = import_optional("onnx", extra="convert")
     except MissingPackageError as error:
         _require_comparison(path, misread, error)
         return None
@@ -114,7 +114,7 @@ def _require_comparison(
     raise ConversionError(
         f"{path}: OpenVINO may read its {operation} wrongly: {reason}, and ONNX Runtime, which"
         " the IR would be compared with, is not installed",
-        hint=MissingPackageError("onnxruntime", extra="onnx").hint,
+        hint=MissingPackageError("onnxruntime", extra="convert").hint,
     )
 
 

@@ -92,8 +92,8 @@ def write_onnx(network: Model, metadata: Mapping[str, str]) -> bytes:
         ConversionError: an operation cannot be written; the error names the layer.
         MissingPackageError: the package onnx is not installed.
     """
-    onnx = import_optional("onnx", extra="onnx")
-    inliner = import_optional("onnx.inliner", extra="onnx")
+    onnx = import_optional("onnx", extra="convert")
+    inliner = import_optional("onnx.inliner", extra="convert")
     fold_constants(network)
     model = onnx.parser.parse_model(_FUNCTIONS.read_text("utf-8"))
     graph = _Graph(onnx.helper.make_node, [function.name for function in model.functions])

@@ -20,13 +20,11 @@ from posezoo.core.registry import STAND_IN_DATA, builtin_models_dir
 from posezoo.omz.model_optimizer import STAND_IN_MODULE, STAND_IN_VERSION
 from posezoo.solutions.stand_in import REQUIRED, write_modules
 
-# The extras of openvino-dev from 2021.4 to 2024.6, and the extra of posezoo that each installs.
-# ONNX Runtime compares an IR with its ONNX file, and only PyTorch reads checkpoints. OpenVINO
-# itself reads TensorFlow and Paddle, and posezoo Caffe; models of Kaldi and MXNet cannot be
-# converted here, whatever is installed.
+# The extras of openvino-dev from 2021.4 to 2024.6, and the extra of posezoo that each installs
+# beside convert. Only PyTorch reads checkpoints. OpenVINO itself reads ONNX, TensorFlow and Paddle,
+# and posezoo Caffe; models of Kaldi and MXNet cannot be converted here, whatever is installed.
 _EXTRAS = {
-    **dict.fromkeys(("caffe", "kaldi", "mxnet", "paddle", "tensorflow", "tensorflow2")),
-    "onnx": "proof",
+    **dict.fromkeys(("caffe", "kaldi", "mxnet", "onnx", "paddle", "tensorflow", "tensorflow2")),
     "pytorch": "torch",
 }
 

@@ -518,7 +518,7 @@ def test_without_another_runtime_nothing_is_run_and_a_warning_says_what_to_insta
     warning, finished = events
     assert isinstance(warning, WarningIssued) and isinstance(finished, SelfCheckFinished)
     assert warning.message.startswith(f"{spec.full_name}: not compared with its original, because")
-    assert "is installed" in warning.message and "[proof]" in warning.message
+    assert "is installed" in warning.message and "[convert]" in warning.message
     record = provenance.read_provenance(layout.provenance_path(spec, FP16))
     assert (record.was_checked, record.checks) == (True, ())
     assert warning.message == f"{spec.full_name}: {record.dependence}"

@@ -61,7 +61,7 @@ def test_an_operation_that_nothing_replaces_or_compares_is_refused(
     ended = translate_without("onnx", "onnxruntime")
     assert ended.returncode == 1
     assert f"OpenVINO may read its {operation} wrongly" in ended.stderr
-    assert "hint: " in ended.stderr and "[onnx]" in ended.stderr
+    assert "hint: " in ended.stderr and "[convert]" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert not (tmp_path / "net.xml").exists()
 

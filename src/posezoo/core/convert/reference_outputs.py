@@ -298,7 +298,7 @@ def find_missing_runtime(spec: ModelSpec) -> str:
     module = frontends.select_format(spec).runtime_module
     if not module or import_runtime(module):
         return ""
-    return install_command("run" if module == "cv2" else "proof")
+    return install_command("run" if module == "cv2" else "convert")
 
 
 def explain_dependence(spec: ModelSpec) -> str:

@@ -1,0 +1,74 @@
+"""A part of the corpus in this process; ``make faults`` converts all of it in README's environment."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+
+import openvino
+import pytest
+
+from fakes.command import posezoo
+from fakes.pages import ROOT
+from faults.__main__ import judge
+from faults.corpus import Expected, all_cases, write_registry
+
+#: One fault and one right network of each format, and one fault that the outputs do not show.
+CHOSEN = {
+    "onnx pyramid, coordinates of a linear resize": "found",
+    "onnx faint_branch, ReLU dropped": "missed",
+    "onnx masked_twin 0": "accepted",
+    "tflite fused, fused RELU6 for RELU": "found",
+    "tflite rounded 0": "accepted",
+}
+
+
+@pytest.fixture(scope="module")
+def cases():
+    return list(all_cases())
+
+
+def test_the_corpus_is_as_large_as_that_of_the_examiners(cases):
+    counts = Counter(case.expected for case in cases)
+    assert counts[Expected.REFUSED] >= 54
+    assert counts[Expected.ACCEPTED] >= 151
+    assert len({case.name for case in cases}) == len(cases)
+
+
+def test_each_fault_is_another_file_of_the_same_ports(cases):
+    for case in cases:
+        if case.misread:
+            assert case.misread != case.file.content, case.title
+
+
+def test_faults_are_found_and_right_networks_accepted(
+    cases, tmp_path, monkeypatch, in_this_process
+):
+    chosen = [case for case in cases if case.title in CHOSEN]
+    misread = write_registry(chosen, tmp_path)["misread"]
+    for owner, name in ((openvino.Core, "read_model"), (openvino.frontend.FrontEnd, "load")):
+        read = getattr(owner, name)
+        monkeypatch.setattr(
+            owner,
+            name,
+            lambda self, source, *, _read=read: _read(self, misread.get(str(source), source)),
+        )
+    names = [case.name for case in chosen]
+    models, downloads, irs = (tmp_path / each for each in ("models", "downloads", "irs"))
+    folders = ["--models_dir", models, "--download_dir", downloads, "--weights_dir", irs]
+    ended = posezoo("convert", *names, "--format", "json", "--precisions", "FP32", *folders)
+    reasons = {each["name"]: each["reason"] for each in json.loads(ended.stdout)["failed"]}
+    verdicts = {case.title: judge(case, reasons.get(case.name), tmp_path) for case in chosen}
+    assert verdicts == CHOSEN
+
+
+def test_the_counts_of_the_page_are_the_bars_of_make_faults(cases):
+    (bars,) = re.findall(
+        r"-m faults --found (\d+) --refused (\d+)", (ROOT / "Makefile").read_text()
+    )
+    page = " ".join((ROOT / "docs" / "explanations" / "proof.md").read_text("utf-8").split())
+    counts = Counter(case.expected for case in cases)
+    faults = len(cases) - counts[Expected.ACCEPTED]
+    assert f"{bars[0]} of {faults} faults" in page
+    assert f"{bars[1]} of {counts[Expected.ACCEPTED]} right" in page

@@ -1,0 +1,370 @@
+"""Small TFLite networks, each right or with one fault; as ``onnx_networks``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter
+
+from .network import HEIGHT, WIDTH, Array, Network, Port, Written
+
+SAME, VALID = schema.Padding.SAME, schema.Padding.VALID
+ACTIVATIONS = schema.ActivationFunctionType
+_TYPES = {"f": "FLOAT32", "e": "FLOAT16", "i": "INT32", "b": "INT8", "B": "UINT8", "q": "INT64"}
+
+#: The classes of the options of operators, where the operator's name does not tell them.
+_OPTIONS = {
+    "CONV_2D": "Conv2D", "DEPTHWISE_CONV_2D": "DepthwiseConv2D", "AVERAGE_POOL_2D": "Pool2D",
+    "MAX_POOL_2D": "Pool2D", "L2_NORMALIZATION": "L2Norm", "MEAN": "Reducer",
+    "REDUCE_MAX": "Reducer", "MAXIMUM": "MaximumMinimum", "BATCH_MATMUL": "BatchMatMul",
+    "PADV2": "PadV2",
+}  # fmt: skip
+#: The versions of operators with what is used here, where it is not the first.
+_VERSIONS = {
+    "RESIZE_BILINEAR": 3, "RESIZE_NEAREST_NEIGHBOR": 3, "TRANSPOSE_CONV": 4, "DEQUANTIZE": 3,
+}  # fmt: skip
+#: Operators without options.
+_PLAIN = {"PRELU", "LOGISTIC", "RELU", "RELU6", "RSQRT", "ROUND", "FLOOR", "TANH", "ELU"}
+
+
+class TfliteNetwork(Network):
+    """Writes operators of a TFLite graph; its input is ``image``."""
+
+    def __init__(self, fault: str = "", seed: int = 0) -> None:
+        super().__init__(fault, seed)
+        self.model = schema.ModelT()
+        self.model.version = 3
+        self.model.operatorCodes = []
+        # The first buffer is empty: tensors without data have it.
+        self.model.buffers = [schema.BufferT()]
+        self.graph = schema.SubGraphT()
+        self.graph.tensors, self.graph.operators = [], []
+        self.model.subgraphs = [self.graph]
+        self.image = self.tensor("image", (1, HEIGHT, WIDTH, 3))
+
+    def tensor(self, name: str, shape: Sequence[int] = (), kind: str = "f", buffer: int = 0) -> int:
+        tensor = schema.TensorT()
+        tensor.name, tensor.shape, tensor.buffer = name, list(shape), buffer
+        tensor.type = getattr(schema.TensorType, _TYPES[kind])
+        self.graph.tensors.append(tensor)
+        return len(self.graph.tensors) - 1
+
+    def constant(self, values: object, dtype: Any = np.float32) -> int:
+        array = np.asarray(values, dtype)
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(array.tobytes(), np.uint8)
+        self.model.buffers.append(buffer)
+        number = len(self.model.buffers) - 1
+        return self.tensor(f"constant_{number}", array.shape, array.dtype.char[0], number)
+
+    def integers(self, *values: int) -> int:
+        return self.constant(values, np.int32)
+
+    def node(self, kind: str, *inputs: int, type_char: str = "f", **options: Any) -> int:
+        """The number of the node's output tensor."""
+        output = self.tensor(f"{kind.lower()}_{len(self.graph.operators)}", kind=type_char)
+        operator = schema.OperatorT()
+        operator.inputs, operator.outputs = list(inputs), [output]
+        operator.opcodeIndex = self._code(kind)
+        if kind not in _PLAIN:
+            title = _OPTIONS.get(kind, kind.title().replace("_", "")) + "Options"
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, title)
+            operator.builtinOptions = getattr(schema, f"{title}T")()
+            for name, value in options.items():
+                assert hasattr(operator.builtinOptions, name), name
+                setattr(operator.builtinOptions, name, value)
+        self.graph.operators.append(operator)
+        return output
+
+    def quantize(self, x: int, scale: float) -> int:
+        """The tensor in 8 bits."""
+        output = self.node("QUANTIZE", x, type_char="b")
+        quantization = schema.QuantizationParametersT()
+        quantization.scale, quantization.zeroPoint = [scale], [0]
+        self.graph.tensors[output].quantization = quantization
+        return output
+
+    def _code(self, kind: str) -> int:
+        number = getattr(schema.BuiltinOperator, kind)
+        codes = [code.builtinCode for code in self.model.operatorCodes]
+        if number not in codes:
+            code = schema.OperatorCodeT()
+            code.builtinCode, code.deprecatedBuiltinCode = number, min(number, 127)
+            code.version = _VERSIONS.get(kind, 1)
+            self.model.operatorCodes.append(code)
+            codes.append(number)
+        return codes.index(number)
+
+    def convolve(
+        self, x: int, kernel: Array, bias: Array, *, stride: tuple[int, int] = (1, 1),
+        kind: str = "CONV_2D", padding: int = SAME, **options: Any,
+    ) -> int:  # fmt: skip
+        return self.node(
+            kind, x, self.constant(kernel), self.constant(bias), strideH=stride[0],
+            strideW=stride[1], padding=padding, **options,
+        )  # fmt: skip
+
+    def same(self, x: int, inputs: int, channels: int, side: int = 3, **options: Any) -> int:
+        kernel = self.draw(channels, side, side, inputs)
+        return self.convolve(x, kernel, self.bias(channels), **options)
+
+    def stem(self, channels: int = 8) -> int:
+        """The image at half of its size, in so many channels."""
+        x = self.node("MUL", self.image, self.constant(1 / 128))
+        kernel = self.draw(channels, 3, 3, 3)
+        return self.convolve(
+            x, kernel, self.bias(channels), stride=(2, 2), fusedActivationFunction=ACTIVATIONS.RELU
+        )
+
+    def finish(self, outputs: int | Sequence[int]) -> Written:
+        """The file, with the sizes that LiteRT finds; its outputs are ``out_0`` and so on."""
+        numbers = [outputs] if isinstance(outputs, int) else list(outputs)
+        for place, number in enumerate(numbers):
+            self.graph.tensors[number].name = f"out_{place}"
+        self.graph.inputs, self.graph.outputs = [self.image], numbers
+        interpreter = Interpreter(model_content=self._pack())
+        interpreter.allocate_tensors()
+        for number, tensor in enumerate(self.graph.tensors):
+            if not tensor.buffer:
+                details = interpreter._get_tensor_details(number, 0)
+                tensor.shape = list(map(int, details["shape"]))
+        ports = [
+            Port(tensor.name, tuple(tensor.shape))
+            for tensor in (self.graph.tensors[number] for number in (self.image, *numbers))
+        ]
+        return Written("tflite", self._pack(), (ports[0],), tuple(ports[1:]), tuple(self.faults))
+
+    def _pack(self) -> bytes:
+        builder = flatbuffers.Builder(1 << 16)
+        builder.Finish(self.model.Pack(builder), b"TFL3")
+        return bytes(builder.Output())
+
+
+Form = Callable[[TfliteNetwork], "int | list[int]"]
+
+
+def fused(net: TfliteNetwork) -> list[int]:
+    """Activations that are part of another operator, convolutions by channel, two heads."""
+    x = net.stem()
+    kernel = net.draw(1, 3, 3, 16, gain=9)
+    turned = kernel.swapaxes(1, 2)
+    limit = net.pick("fused RELU6 for RELU", ACTIVATIONS.RELU6, ACTIVATIONS.RELU)
+    x = net.convolve(
+        x, net.pick("kernel by channel transposed", kernel, turned), net.bias(16),
+        kind="DEPTHWISE_CONV_2D", depthMultiplier=2, fusedActivationFunction=limit,
+    )  # fmt: skip
+    activation = net.pick("fused ReLU dropped", ACTIVATIONS.RELU, ACTIVATIONS.NONE)
+    y = net.same(x, 16, 16, fusedActivationFunction=activation)
+    activation = net.pick("fused ReLU of a sum dropped", ACTIVATIONS.RELU, ACTIVATIONS.NONE)
+    bias = net.constant(-np.ones(16))
+    x = net.node("ADD", net.node("ADD", x, y), bias, fusedActivationFunction=activation)
+    options = {"filterHeight": 3, "filterWidth": 3, "strideH": 1, "strideW": 1, "padding": SAME}
+    kind = net.pick("kind of pooling", "AVERAGE_POOL_2D", "MAX_POOL_2D")
+    x = net.node(kind, x, **options)
+    bias_values = net.bias(5)
+    wrong = 0 * bias_values
+    first = net.convolve(x, net.draw(5, 1, 1, 16), net.pick("bias dropped", bias_values, wrong))
+    heads = [first, net.same(x, 16, 5, 1)]
+    return net.pick("two outputs swapped", heads, heads[::-1])
+
+
+def borders(net: TfliteNetwork) -> int:
+    """Borders, strides and dilations."""
+    x = net.node("MUL", net.image, net.constant(1 / 128))
+    mode = net.pick("mode of a border", 0, 1)  # reflect or symmetric
+    x = net.node(
+        "MIRROR_PAD", x, net.constant([[0, 0], [1, 2], [2, 1], [0, 0]], np.int32), mode=mode
+    )
+    x = net.convolve(x, net.draw(8, 3, 3, 3), net.bias(8), stride=(2, 2), padding=VALID)
+    side = net.pick("border at the other side", [0, 1], [1, 0])
+    x = net.node("PAD", x, net.constant([[0, 0], side, side, [0, 0]], np.int32))
+    x = net.convolve(x, net.draw(8, 3, 3, 8), net.bias(8), stride=(2, 2), padding=VALID)
+    alpha = net.pick("slope of LEAKY_RELU", 0.3, 0.01)
+    x = net.node("LEAKY_RELU", x, alpha=alpha)
+    rates = net.pick("dilation", (2, 1), (1, 2))
+    return net.same(x, 8, 6, dilationHFactor=rates[0], dilationWFactor=rates[1])
+
+
+def resizes(net: TfliteNetwork) -> int:
+    """Resizes in their modes, and what is joined after them."""
+    x = net.stem()
+    low = net.same(x, 8, 8, stride=(2, 2))
+    size = net.integers(20, 28)
+    half = net.pick("coordinates of a linear resize", True, False)
+    smooth = net.node("RESIZE_BILINEAR", low, size, halfPixelCenters=half)
+    corner = net.pick("corners of a linear resize", True, False)
+    corners = net.node("RESIZE_BILINEAR", low, size, alignCorners=corner)
+    odd = net.integers(13, 17)
+    near = net.node(
+        "RESIZE_NEAREST_NEIGHBOR", x, odd,
+        alignCorners=net.pick("corners of the nearest pixel", False, True),
+    )  # fmt: skip
+    near = net.node("RESIZE_NEAREST_NEIGHBOR", near, size)
+    slopes = net.rng.uniform(0.1, 0.6, (1, 1, 8))
+    slopes = net.pick("slopes of PRELU", slopes, slopes[..., ::-1])
+    smooth = net.node("PRELU", smooth, net.constant(slopes))
+    parts = [x, smooth, corners, near]
+    parts = net.pick("order of a concatenation", parts, [smooth, x, corners, near])
+    return net.same(net.node("CONCATENATION", *parts, axis=3), 32, 4)
+
+
+def slices(net: TfliteNetwork) -> int:
+    """Crops, interleaved pixels, chosen channels and other orders of axes."""
+    x = net.node("MUL", net.image, net.constant(1 / 128))
+    begin = net.pick("begin of a crop", (0, 2, 1, 0), (0, 3, 1, 0))
+    end = (0, 99, 99, 0)
+    x = net.node(
+        "STRIDED_SLICE", x, net.integers(*begin), net.integers(*end), net.integers(1, 2, 2, 1),
+        beginMask=9, endMask=9,
+    )  # fmt: skip
+    x = net.node("SLICE", x, net.integers(0, 1, 0, 0), net.integers(1, 16, 24, 3))
+    x = net.node("SPACE_TO_DEPTH", x, blockSize=2)
+    chosen = net.pick("gathered index", [11, 0, 5, 2, 7, 8, 1, 3], [11, 0, 5, 2, 7, 8, 1, 4])
+    x = net.node("GATHER", x, net.integers(*chosen), axis=3)
+    x = net.same(x, 8, 8, fusedActivationFunction=ACTIVATIONS.RELU)
+    order = net.pick("order of axes", [0, 3, 1, 2], [0, 3, 2, 1])
+    x = net.node("TRANSPOSE", x, net.integers(*order))
+    x = net.node("RESHAPE", x, net.integers(1, 8, 96), newShape=[1, 8, 96])
+    kernel = net.draw(6, 96)
+    other = kernel.copy()
+    other[2] *= 1.03
+    kernel = net.pick("one row larger by 3 %", kernel, other)
+    return net.node(
+        "FULLY_CONNECTED", x, net.constant(kernel), net.constant(net.bias(6)), keepNumDims=True
+    )
+
+
+def attention(net: TfliteNetwork) -> int:
+    """A layer of a transformer, whose normalization is written out."""
+    x = net.node("MUL", net.image, net.constant(1 / 128))
+    x = net.convolve(x, net.draw(16, 8, 8, 3), net.bias(16), stride=(8, 8), padding=VALID)
+    x = net.node("RESHAPE", x, net.integers(1, 35, 16), newShape=[1, 35, 16])
+    axis = net.integers(2)
+    centred = net.node("SUB", x, net.node("MEAN", x, axis, keepDims=True))
+    variance = net.node("MEAN", net.node("MUL", centred, centred), axis, keepDims=True)
+    epsilon = net.pick("epsilon of a normalization", 0.5, 1e-3)
+    inverse = net.node("RSQRT", net.node("ADD", variance, net.constant([epsilon])))
+    y = net.node("MUL", centred, inverse)
+    query, key, value = (
+        net.node("FULLY_CONNECTED", y, net.constant(net.draw(16, 16)), net.constant(net.bias(16)),
+                 keepNumDims=True)
+        for _ in range(3)
+    )  # fmt: skip
+    scores = net.node("BATCH_MATMUL", query, key, adjY=True)
+    scores = net.node("SOFTMAX", scores, beta=net.pick("beta of SOFTMAX", 0.25, 1.0))
+    x = net.node("ADD", x, net.node("BATCH_MATMUL", scores, value))
+    x = net.node(net.pick("HARD_SWISH for LOGISTIC", "LOGISTIC", "HARD_SWISH"), x)
+    return net.node("FULLY_CONNECTED", x, net.constant(net.draw(3, 16)), net.constant(net.bias(3)),
+                    keepNumDims=True)  # fmt: skip
+
+
+def deconvolution(net: TfliteNetwork) -> int:
+    """A transposed convolution, a norm, and the mean of the image as factors."""
+    x = net.stem()
+    kernel = net.draw(6, 3, 3, 8)
+    turned = kernel[:, ::-1, ::-1]
+    kernel = net.pick("kernel of a deconvolution turned", kernel, turned)
+    x = net.node(
+        "TRANSPOSE_CONV", net.integers(1, 40, 56, 6), net.constant(kernel), x,
+        strideH=2, strideW=2, padding=SAME,
+    )  # fmt: skip
+    x = net.node("ADD", x, net.constant(net.bias(6)))
+    x = net.node("RELU", x)
+    factors = net.node("MEAN", x, net.integers(1, 2), keepDims=True)
+    factors = net.node("LOGISTIC", net.same(factors, 6, 6, 1))
+    x = net.node(net.pick("MAXIMUM for MUL", "MUL", "MAXIMUM"), x, factors)
+    x = net.node("L2_NORMALIZATION", net.node("ADD", x, net.constant(net.bias(6))))
+    return net.same(x, 6, 4, 1)
+
+
+def faint_branch(net: TfliteNetwork) -> int:
+    """A branch that adds a hundred-thousandth to a sum."""
+    x = net.stem()
+    activation = net.pick("fused ReLU dropped", ACTIVATIONS.RELU, ACTIVATIONS.NONE)
+    y = net.same(x, 8, 8, fusedActivationFunction=activation)
+    y = net.node("MUL", y, net.constant(1e-5))
+    return net.same(net.node("ADD", net.same(x, 8, 8), y), 8, 5, 1)
+
+
+FORMS: tuple[Form, ...] = (
+    fused, borders, resizes, slices, attention, deconvolution, faint_branch,
+)  # fmt: skip
+
+
+def constant_factors(net: TfliteNetwork) -> int:
+    """Factors and sums that a reader may fold into the convolution before them."""
+    x = net.node("MUL", net.same(net.stem(), 8, 8), net.constant(net.bias(8) + 1))
+    x = net.node("SUB", x, net.constant(net.bias(8)))
+    return net.same(net.node("RELU6", net.node("DIV", x, net.constant(3))), 8, 4)
+
+
+def half_weights(net: TfliteNetwork) -> int:
+    """Weights in half float, which an operator turns into floats."""
+    kernel = net.constant(net.draw(6, 3, 3, 8), np.float16)
+    bias = net.constant(net.bias(6), np.float16)
+    floats = [net.node("DEQUANTIZE", each) for each in (kernel, bias)]
+    return net.node("CONV_2D", net.stem(), *floats, strideH=1, strideW=1, padding=SAME)
+
+
+def rounded(net: TfliteNetwork) -> int:
+    """A tensor in 8 bits between floats: a rounding may tip over."""
+    x = net.same(net.stem(), 8, 4)
+    x = net.quantize(x, scale=1 / 16)
+    return net.same(net.node("DEQUANTIZE", x), 4, 4, 1)
+
+
+def extreme_weights(net: TfliteNetwork) -> int:
+    """Weights of 1e-30, whose results are divided by as much."""
+    x = net.convolve(net.stem(), net.draw(4, 3, 3, 8) * 1e-30, net.bias(4) * 1e-30)
+    return net.node("DIV", x, net.constant(1e-30))
+
+
+def dead_output(net: TfliteNetwork) -> list[int]:
+    """An output that is 0 for each image."""
+    x = net.stem()
+    dead = net.node("RELU", net.node("SUB", net.node("LOGISTIC", x), net.constant(2)))
+    return [net.same(x, 8, 3), dead]
+
+
+def forms_of_axes(net: TfliteNetwork) -> int:
+    """Orders of axes that a reader may join or leave out."""
+    x = net.node("TRANSPOSE", net.stem(), net.integers(0, 3, 1, 2))
+    x = net.node("RESHAPE", x, net.integers(1, 8, 560), newShape=[1, 8, 560])
+    x = net.node("TRANSPOSE", x, net.integers(0, 2, 1))
+    x = net.node("RESHAPE", x, net.integers(1, 20, 28, 8), newShape=[1, 20, 28, 8])
+    return net.node("SOFTMAX", net.same(x, 8, 4), beta=1.0)
+
+
+UNUSUAL: tuple[Form, ...] = (
+    constant_factors, half_weights, rounded, extreme_weights, dead_output, forms_of_axes,
+)  # fmt: skip
+
+
+def half_pixels(net: TfliteNetwork) -> int:
+    """The nearest pixel of halves, which OpenVINO 2026.4 takes for whole ones."""
+    size = net.integers(13, 17)
+    return net.node("RESIZE_NEAREST_NEIGHBOR", net.stem(), size, halfPixelCenters=True)
+
+
+def fused_deconvolution(net: TfliteNetwork) -> int:
+    """A ReLU in a transposed convolution, which OpenVINO 2026.4 drops."""
+    kernel = net.draw(6, 3, 3, 8)
+    x = net.node(
+        "TRANSPOSE_CONV", net.integers(1, 40, 56, 6), net.constant(kernel), net.stem(),
+        strideH=2, strideW=2, padding=SAME, fusedActivationFunction=ACTIVATIONS.RELU,
+    )  # fmt: skip
+    return net.same(x, 6, 4, 1)
+
+
+def small_norms(net: TfliteNetwork) -> int:
+    """Vectors of a length of 0.0005, which OpenVINO 2026.4 divides by 0.001."""
+    x = net.node("MUL", net.stem(), net.constant(1e-4))
+    return net.node("L2_NORMALIZATION", net.node("ADD", x, net.constant(1e-4)))
+
+
+#: OpenVINO itself reads these wrongly: they must be refused, or be right.
+MISREAD: tuple[Form, ...] = (half_pixels, fused_deconvolution, small_norms)
