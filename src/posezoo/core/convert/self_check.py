@@ -37,7 +37,6 @@ from posezoo.core.convert.reference_outputs import (
     compute_reference,
     find_missing_runtime,
     open_openvino,
-    run_compiled,
 )
 from posezoo.core.declarations.model import ModelSpec, Output, Precision
 from posezoo.core.errors import (
@@ -48,6 +47,7 @@ from posezoo.core.errors import (
     memory_hint,
 )
 from posezoo.core.events import NodeProof
+from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.core.ir.provenance import OutputRounding
 from posezoo.core.operating_system import release_memory
