@@ -164,7 +164,7 @@ def test_the_precision_is_that_of_the_arguments(folder, capfd, args, expected):
 def test_the_arguments_of_a_long_line_are_carried_out(folder, capfd):
     line = (
         "-m net.onnx --fram onnx -n n --input image --input_shape [1,3,18,24] --output pafs --data_type FP32"
-        " --mean_values [100,110,120] --scale_v image[50,60,70] --reverse_input_channels --layout nchw->nhwc"
+        " --mean_values image[100,110,120] --scale_v image[50,60,70] --reverse_input_channels --layout nchw->nhwc"
         " --log_level ERROR --silent --progress"
     )
     code, _, err = run(capfd, *line.split())
@@ -343,12 +343,12 @@ def from_the_line(tmp_path_factory) -> np.ndarray:
     [
         {
             "input_shape": [1, 3, 18, 24],
-            "mean_values": [100, 110, 120],
+            "mean_values": {"image": [100, 110, 120]},
             "scale_values": {"image": [50, 60, 70]},
         },
         {
             "input_shape": "[1,3,18,24]",
-            "mean_values": "[100,110,120]",
+            "mean_values": "image[100,110,120]",
             "scale_values": "image[50,60,70]",
         },
         {
@@ -358,7 +358,7 @@ def from_the_line(tmp_path_factory) -> np.ndarray:
         },
         {
             "input": ["image[1,3,18,24]"],
-            "mean_values": {"image": [100, 110, 120]},
+            "mean_values": [[100, 110, 120]],
             "scale_values": [50, 60, 70],
         },
     ],

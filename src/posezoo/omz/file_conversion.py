@@ -31,6 +31,7 @@ def convert_file(
     options: ConversionOptions,
     *,
     batch: int | None = None,
+    needs_all_inputs: bool = False,
     transformations: Sequence[Transformation] = (),
     listener: Listener = ignore_event,
 ) -> Path:
@@ -45,6 +46,7 @@ def convert_file(
             receives a warning; if the check is strict, that is an error instead.
         batch: the first size of all inputs, or that of N if they declare a layout; None for the
             file's own.
+        needs_all_inputs: whether the inputs, which have no names, must be all of the network's.
         transformations: what is applied to the network after the self-check.
 
     Returns:
@@ -71,6 +73,8 @@ def convert_file(
             spec, files=(*spec.files, *(SourceFile(name, None, None, ()) for name in external))
         )
     network = frontends.read_network(spec, path)
+    if needs_all_inputs:
+        mo_ports.require_all_inputs(spec, network)
     transposed = mo_ports.find_transposed_outputs(spec, network)
     spec = mo_ports.move_output_layouts(spec, network)
     spec = mo_ports.keep_order(spec, network)

@@ -18,7 +18,7 @@ import pytest
 
 from conftest import ROOT, by_digest
 from fakes.command import heed_interrupts
-from fakes.picky_networks import write_pictures, write_picky_pose_ir
+from fakes.picky_networks import write_picky_pose_ir, write_pictures
 from fakes.scaling_irs import write_ir
 from fakes.server import Server
 from fakes.videos import MJPEG, mjpeg, read_video, write_video

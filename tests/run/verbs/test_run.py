@@ -22,7 +22,7 @@ from fakes.command import heed_interrupts, posezoo, posezoo_process
 from fakes.irs import write_ir
 from fakes.mosquitto import Broker, subscriber
 from fakes.moving_camera import SIZE, pan
-from fakes.picky_networks import write_pictures, write_picky_pose_ir
+from fakes.picky_networks import write_picky_pose_ir, write_pictures
 from fakes.server import Server
 from fakes.small_disk import small_disk
 from fakes.soak import soak

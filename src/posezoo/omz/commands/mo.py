@@ -101,6 +101,9 @@ _TEXTS = (
     "input", "output", "input_shape", "layout", "mean_values", "scale_values", "scale",
     "freeze_placeholder_with_value", "data_type", "source_layout", "target_layout",
 )  # fmt: skip
+_FOR_EACH_INPUT = (
+    "input_shape", "layout", "mean_values", "scale_values", "source_layout", "target_layout",
+)  # fmt: skip
 _OFTEN_EMPTY = ("layout", "mean_values", "scale_values", "source_layout", "target_layout")
 _SWITCHES = ("reverse_input_channels", "static_shape")
 
@@ -352,6 +355,7 @@ def convert(args: MoArgs, listener: Listener) -> Path:
             self_check=args.self_check != "off", is_strict=args.self_check == "strict"
         ),
         batch=args.batch,
+        needs_all_inputs=_has_parts_without_names(args, spec),
         transformations=read_transformations(args.transform or ""),
     )
     folders = FlatLayout(
@@ -361,6 +365,13 @@ def convert(args: MoArgs, listener: Listener) -> Path:
     return run_in_reader_process(
         work, spec, folders, precision, source=original, limits=limits, listener=listener
     )
+
+
+def _has_parts_without_names(args: MoArgs, spec: ModelSpec) -> bool:
+    """Whether values, shapes or layouts are given in the order of the inputs."""
+    values = vars(args)
+    is_given = any(values[name] for name in _FOR_EACH_INPUT)
+    return is_given and not any(port.name for port in spec.inputs)
 
 
 def reading_limits(args: parsers.Args, original: Path) -> ResourceLimits:
