@@ -16,6 +16,7 @@ from fakes import graphs
 from fakes.caffe import caffe_model
 from fakes.conversion import convert_model
 from fakes.network import network, saved_model
+from fakes.one_cpu import needs_affinity, run_on_one_cpu
 from fakes.paddle import write_paddle
 from fakes.ssd import PIPELINE as SSD_PIPELINE
 from fakes.ssd import SIZE, Ssd
@@ -482,6 +483,34 @@ def test_a_network_that_cannot_be_run_is_converted_with_a_warning(folder, capfd)
     )
     assert "[ SUCCESS ] XML file" in out
     assert run(capfd, "--input_model", "net.onnx", "--self_check", "off")[2] == ""
+
+
+def picky() -> bytes:
+    """A network that fails as it runs: it keeps the values above 128, and expects 1000 of them."""
+    nodes = [
+        onnx.helper.make_node("Greater", ["image", "limit"], ["is_bright"]),
+        onnx.helper.make_node("NonZero", ["is_bright"], ["axes"]),
+        onnx.helper.make_node("Transpose", ["axes"], ["places"], perm=[1, 0]),
+        onnx.helper.make_node("GatherND", ["image", "places"], ["values"]),
+        onnx.helper.make_node("Reshape", ["values", "shape"], ["y"]),
+    ]
+    constants = {"limit": np.array(128, np.float32), "shape": np.array([1, 1000])}
+    image = ("image", graphs.FLOAT, (1, 3, 8, 8))
+    return graphs.written("picky", nodes, [image], [("y", graphs.FLOAT, (1, 1000))], constants)
+
+
+@pytest.mark.slow
+@needs_affinity
+def test_on_one_cpu_an_original_that_fails_as_it_runs_is_an_error(folder):
+    (folder / "picky.onnx").write_bytes(picky())
+    program = "import sys; from posezoo.omz.commands.mo import main; sys.exit(main(sys.argv[1:]))"
+    ended = run_on_one_cpu(
+        program, "--input_model", "picky.onnx", "--self_check", "strict", cwd=folder
+    )
+    assert ended.returncode == 1
+    assert "picky: the original cannot be run: " in ended.stderr
+    assert "conflicts with the reshape pattern" in ended.stderr
+    assert not (folder / "picky.xml").exists()
 
 
 def test_strict_writes_only_what_another_runtime_has_read(folder, capfd):

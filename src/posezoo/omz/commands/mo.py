@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from posezoo.cli import flags, parsers, run_main
 from posezoo.cli.console import result_lines
-from posezoo.cli.file_kinds import explain_model_file
+from posezoo.cli.file_kinds import explain_model_file, is_paddle_3
 from posezoo.cli.report import print_lines
 from posezoo.cli.result_files import has_signs, replacing_own
 from posezoo.core import events
@@ -370,7 +370,8 @@ def convert(args: MoArgs, listener: Listener) -> Path:
 def _has_parts_without_names(args: MoArgs, spec: ModelSpec) -> bool:
     """Whether values, shapes or layouts are given in the order of the inputs."""
     values = vars(args)
-    is_given = any(values[name] for name in _FOR_EACH_INPUT)
+    # The program for a detector adds inputs, such as image_info, that the file does not have.
+    is_given = not args.transformations_config and any(values[name] for name in _FOR_EACH_INPUT)
     return is_given and not any(port.name for port in spec.inputs)
 
 
@@ -520,6 +521,8 @@ def _named_file(args: MoArgs) -> Path:
 
 def framework_of(original: Path) -> str:
     """The framework of a file by the ending of its name; empty if the ending does not show it."""
+    if is_paddle_3(original):
+        return ""
     # All formats are imported only for a file that Model Optimizer did not know.
     framework = _FRAMEWORKS.get(original.suffix.lower()) or find_framework(original.name)
     return "" if framework == Framework.DLDT else framework  # an IR needs no conversion
@@ -527,6 +530,8 @@ def framework_of(original: Path) -> str:
 
 def _framework(args: MoArgs, original: Path, is_saved_model: bool) -> Framework:
     framework = args.framework or ("tf" if is_saved_model else framework_of(original))
+    if is_paddle_3(original):
+        framework = ""  # also if --framework says paddle
     # A network in memory was saved as IR, whose framework is dldt.
     if framework not in UNREAD and FORMATS.find(framework):
         return Framework(framework)
@@ -536,6 +541,9 @@ def _framework(args: MoArgs, original: Path, is_saved_model: bool) -> Framework:
         if original.suffix.lower() not in CHECKPOINTS:
             _, steps = explain_model_file(str(original))
             hint = steps or hint
+        raise ConversionError(problem, hint=hint)
+    problem, hint = explain_model_file(str(original))
+    if problem and not framework:
         raise ConversionError(problem, hint=hint)
     problem = f"{original}: the ending of its name does not show the framework"
     if framework:
