@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
+from pathlib import Path
+
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import omz_tool, posezoo
 
 KINDS = {
     "net.h5": ("a network of Keras", "keras.models.load_model('net.h5').export('net')"),
@@ -32,6 +36,68 @@ def test_a_file_of_another_program_is_named(tmp_path, verb, name):
     assert f"error: {name}: is {kind}" in ended.stderr
     assert advice in ended.stderr
     assert "no model is called" not in ended.stderr
+
+
+def write_paddle_3(path: Path) -> None:
+    """A network of one input, as PaddlePaddle 3.3.1 writes it."""
+    data = {"#": "1.data", "A": [{"AT": {"#": "0.a_str", "D": "x"}, "N": "name"}], "I": [], "O": []}
+    block = {"#": "block_0", "args": [], "ops": [data]}
+    network = {
+        "base_code": {"magic": "pir", "trainable": True, "version": 4},
+        "program": {"regions": [{"#": "region_0", "blocks": [block]}]},
+    }
+    path.write_text(json.dumps(network, separators=(",", ":")), encoding="utf-8")
+
+
+def write_exported(path: Path) -> None:
+    """An archive with the members that torch.export writes (PyTorch 2.13)."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("net/archive_format", "pt2")
+        archive.writestr("net/models/model.json", "{}")
+        archive.writestr("net/data/sample_inputs/model.pt", b"PK")
+
+
+NEW_KINDS = {
+    "inference.json": (
+        write_paddle_3,
+        "a network of PaddlePaddle 3 in its new format (PIR)",
+        "FLAGS_enable_pir_api=0",
+    ),
+    "net.pt2": (write_exported, "a network that torch.export wrote", "torch.onnx.export"),
+}
+COMMANDS = {
+    "mo": ["--input_model"],
+    "mo with the framework": ["--framework=pytorch", "--input_model"],
+    "translate": ["translate", "-o", "net.xml"],
+    "run": ["run"],
+    "convert": ["convert"],
+}
+
+
+@pytest.mark.parametrize("name", NEW_KINDS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_new_formats_of_frameworks_are_named(tmp_path, command, name):
+    write, kind, advice = NEW_KINDS[name]
+    write(tmp_path / name)
+    words = [*COMMANDS[command], name]
+    ended = (
+        omz_tool("mo", *words, cwd=tmp_path) if "mo" in command else posezoo(*words, cwd=tmp_path)
+    )
+    assert ended.returncode == 1
+    if "framework" not in command:
+        assert f"{name}: is {kind}, which is not read here" in ended.stderr
+    assert advice in ended.stderr
+    assert not list(tmp_path.glob("*.xml"))
+
+
+@pytest.mark.parametrize("name", NEW_KINDS)
+def test_a_draft_says_which_new_format_it_cannot_read(tmp_path, name):
+    write, kind, _ = NEW_KINDS[name]
+    write(tmp_path / name)
+    ended = posezoo(
+        "new", "net", "--models_dir", ".", "--from", name, "--license", "MIT", cwd=tmp_path
+    )
+    assert kind in ended.stderr
 
 
 @pytest.mark.parametrize("verb", ["run", "evaluate", "info"])

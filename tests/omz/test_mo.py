@@ -16,6 +16,7 @@ from fakes import graphs
 from fakes.caffe import caffe_model
 from fakes.conversion import convert_model
 from fakes.network import network, saved_model
+from fakes.one_cpu import needs_affinity, run_on_one_cpu
 from fakes.paddle import write_paddle
 from fakes.ssd import PIPELINE as SSD_PIPELINE
 from fakes.ssd import SIZE, Ssd
@@ -171,7 +172,7 @@ def test_the_precision_is_that_of_the_arguments(folder, capfd, args, expected):
 def test_the_arguments_of_a_long_line_are_carried_out(folder, capfd):
     line = (
         "-m net.onnx --fram onnx -n n --input image --input_shape [1,3,18,24] --output pafs --data_type FP32"
-        " --mean_values [100,110,120] --scale_v image[50,60,70] --reverse_input_channels --layout nchw->nhwc"
+        " --mean_values image[100,110,120] --scale_v image[50,60,70] --reverse_input_channels --layout nchw->nhwc"
         " --log_level ERROR --silent --progress"
     )
     code, _, err = run(capfd, *line.split())
@@ -351,12 +352,12 @@ def from_the_line(tmp_path_factory) -> np.ndarray:
     [
         {
             "input_shape": [1, 3, 18, 24],
-            "mean_values": [100, 110, 120],
+            "mean_values": {"image": [100, 110, 120]},
             "scale_values": {"image": [50, 60, 70]},
         },
         {
             "input_shape": "[1,3,18,24]",
-            "mean_values": "[100,110,120]",
+            "mean_values": "image[100,110,120]",
             "scale_values": "image[50,60,70]",
         },
         {
@@ -366,7 +367,7 @@ def from_the_line(tmp_path_factory) -> np.ndarray:
         },
         {
             "input": ["image[1,3,18,24]"],
-            "mean_values": {"image": [100, 110, 120]},
+            "mean_values": [[100, 110, 120]],
             "scale_values": [50, 60, 70],
         },
     ],
@@ -492,6 +493,34 @@ def test_a_network_that_cannot_be_run_is_converted_with_a_warning(folder, capfd)
     assert run(capfd, "--input_model", "net.onnx", "--self_check", "off")[2] == (
         "[ WARNING ]  net: not compared with its original, because --self_check off was given\n"
     )
+
+
+def picky() -> bytes:
+    """A network that fails as it runs: it keeps the values above 128, and expects 1000 of them."""
+    nodes = [
+        onnx.helper.make_node("Greater", ["image", "limit"], ["is_bright"]),
+        onnx.helper.make_node("NonZero", ["is_bright"], ["axes"]),
+        onnx.helper.make_node("Transpose", ["axes"], ["places"], perm=[1, 0]),
+        onnx.helper.make_node("GatherND", ["image", "places"], ["values"]),
+        onnx.helper.make_node("Reshape", ["values", "shape"], ["y"]),
+    ]
+    constants = {"limit": np.array(128, np.float32), "shape": np.array([1, 1000])}
+    image = ("image", graphs.FLOAT, (1, 3, 8, 8))
+    return graphs.written("picky", nodes, [image], [("y", graphs.FLOAT, (1, 1000))], constants)
+
+
+@pytest.mark.slow
+@needs_affinity
+def test_on_one_cpu_an_original_that_fails_as_it_runs_is_an_error(folder):
+    (folder / "picky.onnx").write_bytes(picky())
+    program = "import sys; from posezoo.omz.commands.mo import main; sys.exit(main(sys.argv[1:]))"
+    ended = run_on_one_cpu(
+        program, "--input_model", "picky.onnx", "--self_check", "strict", cwd=folder
+    )
+    assert ended.returncode == 1
+    assert "picky: the original cannot be run: " in ended.stderr
+    assert "conflicts with the reshape pattern" in ended.stderr
+    assert not (folder / "picky.xml").exists()
 
 
 @pytest.mark.parametrize("strict", [("--self_check", "strict"), ("--require_proof",)])

@@ -47,7 +47,15 @@ def test_a_stateful_network_keeps_its_state_between_runs(folder, capsys):
     assert len(openvino_core().read_model("net.xml").inputs) == 1
 
 
-@pytest.mark.parametrize("arguments", ["", "[use_const_initializer=False]"])
+def test_no_states_make_no_network_stateful(folder):
+    assert convert("--transform", "MakeStateful[param_res_names={}]") == 0
+    network = openvino_core().read_model("net.xml")
+    assert len(network.inputs) == 2 and not network.get_sinks()
+
+
+@pytest.mark.parametrize(
+    "arguments", ["", "[use_const_initializer=False]", "[use_const_initializer=on]"]
+)
 def test_a_recurrent_layer_keeps_its_state_with_low_latency(folder, arguments):
     random = np.random.default_rng(0)
     weights = [
@@ -77,6 +85,8 @@ def test_an_empty_value_is_no_value(folder, words):
         ("MakeStateful[param_res_names=__import__('os')]", "needs param_res_names"),
         ("Pruning[all=True]", "takes no argument"),
         ("LowLatency2[", "cannot be read"),
+        ("LowLatency2[]", "cannot be read"),
+        ("LowLatency2, Pruning", "cannot be read"),
     ],
 )
 def test_what_cannot_be_applied_is_refused_and_nothing_is_written(folder, capsys, text, problem):

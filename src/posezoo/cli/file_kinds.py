@@ -9,7 +9,7 @@ import shlex
 from pathlib import Path
 
 from posezoo.core.convert.formats import FORMATS
-from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS
+from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS, PADDLE_3
 from posezoo.core.regular_files import explain_no_file
 from posezoo.core.values import frozen
 
@@ -36,6 +36,12 @@ _CORE_ML = FileKind("a network of Core ML", _SOURCE)
 _PADDLE = FileKind(
     "the weights of a network of PaddlePaddle",
     "name the .pdmodel beside it",
+)
+#: Measured with PaddlePaddle 3.3.1: with the setting, it writes the format that OpenVINO reads.
+_PADDLE_3 = FileKind(
+    "a network of PaddlePaddle 3 in its new format (PIR)",
+    "where PaddlePaddle is installed, run the program that saves it with FLAGS_enable_pir_api=0"
+    " in the environment: it writes a .pdmodel, which posezoo translate reads",
 )
 _NCNN = FileKind("a network of ncnn", _SOURCE)
 _CAFFE = FileKind(
@@ -69,8 +75,8 @@ _KINDS = {
     **dict.fromkeys((".h5", ".hdf5", ".keras"), _KERAS),
     ".pt2": FileKind(
         "a network that torch.export wrote",
-        "write it as ONNX: python -c \"import torch; torch.onnx.export(torch.export.load('{file}'),"
-        " f='{stem}.onnx')\"",
+        "write it as ONNX where PyTorch is installed, if you trust it, as it may run code: python"
+        " -c \"import torch; torch.onnx.export(torch.export.load('{file}'), f='{stem}.onnx')\"",
     ),
     **dict.fromkeys((".engine", ".plan", ".trt"), _TENSORRT),
     **dict.fromkeys((".mlpackage", ".mlmodel", ".mlmodelc"), _CORE_ML),
@@ -128,6 +134,14 @@ def find_irs(folder: Path) -> list[str]:
     return [f"{xml}" for xml in irs if xml.with_suffix(".bin").is_file()][:3]
 
 
+def is_paddle_3(path: Path) -> bool:
+    """Whether a file is a network of PaddlePaddle 3 in its new format, which is JSON."""
+    if path.suffix.lower() != ".json" or explain_no_file(path):
+        return False
+    with path.open("rb") as stream:
+        return stream.read(len(PADDLE_3)) == PADDLE_3
+
+
 def _find_format(path: Path) -> FileKind | None:
     """The kind of a file in a format that posezoo or an installed package can convert."""
     for _, model_format in FORMATS.items():
@@ -152,6 +166,8 @@ def explain_model_file(name: str) -> tuple[str, str]:
         )
     if os.path.isdir(name) and (path / "saved_model.pb").is_file():
         kind = FileKind("a SavedModel of TensorFlow", _TRANSLATE)
+    if is_paddle_3(path):
+        kind = _PADDLE_3
     if kind is None and path.is_file():
         kind = _find_format(path)
     if kind is None and (irs := find_irs(path)):

@@ -13,12 +13,13 @@ from posezoo.core.convert import frontends, preprocess
 from posezoo.core.convert.difference import compute_difference
 from posezoo.core.convert.formats import Shape
 from posezoo.core.convert.formats.onnx import open_runtime
-from posezoo.core.convert.reference_outputs import EXACT, compute_reference, run_compiled
+from posezoo.core.convert.reference_outputs import EXACT, compute_reference
 from posezoo.core.convert.self_check import NetworkCheck
 from posezoo.core.declarations.model import Framework, ModelSpec, Precision
 from posezoo.core.errors import ConversionError, SelfCheckError, import_optional
 from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
 from posezoo.core.files.verified_files import compute_digest, replace_atomically, writing
+from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.core.layout import FlatLayout
 from posezoo.core.values import frozen

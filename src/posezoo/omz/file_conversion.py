@@ -32,6 +32,7 @@ def convert_file(
     options: ConversionOptions,
     *,
     batch: int | None = None,
+    needs_all_inputs: bool = False,
     transformations: Sequence[Transformation] = (),
     listener: Listener = ignore_event,
 ) -> Path:
@@ -46,6 +47,7 @@ def convert_file(
             receives a warning; if the check is strict, that is an error instead.
         batch: the first size of all inputs, or that of N if they declare a layout; None for the
             file's own.
+        needs_all_inputs: whether the inputs, which have no names, must be all of the network's.
         transformations: what is applied to the network after the self-check.
 
     Returns:
@@ -57,7 +59,6 @@ def convert_file(
         OutputError: the IR cannot be written.
         MissingPackageError: OpenVINO is not installed, or too old.
     """
-    model_format = frontends.select_format(spec)
     path = frontends.users_file(spec, layout)
     from posezoo.core.convert import preprocess
     from posezoo.core.convert.check_extent import choose_extent
@@ -66,13 +67,10 @@ def convert_file(
     from posezoo.omz import mo_ports
     from posezoo.omz.offline_transformations import apply_transformations
 
-    if model_format.recognises(path):  # files with weights in the same folder belong to it
-        names = map(posixpath.normpath, model_format.external_files(path))
-        external = (name for name in names if not explain_unsafe_file_name(name))
-        spec = replace(
-            spec, files=(*spec.files, *(SourceFile(name, None, None, ()) for name in external))
-        )
+    spec = _with_files_beside(spec, path)
     network = frontends.read_network(spec, path)
+    if needs_all_inputs:
+        mo_ports.require_all_inputs(spec, network)
     transposed = mo_ports.find_transposed_outputs(spec, network)
     spec = mo_ports.move_output_layouts(spec, network)
     spec = mo_ports.keep_order(spec, network)
@@ -109,6 +107,17 @@ def convert_file(
         unchecked = replace(options, self_check=False)
         publish(layout, [target], options=unchecked, listener=report)
     return target.xml
+
+
+def _with_files_beside(spec: ModelSpec, path: frontends.VerifiedSource) -> ModelSpec:
+    """The model with the files in the same folder that have weights of the file."""
+    model_format = frontends.select_format(spec)
+    if not model_format.recognises(path):
+        return spec
+    names = map(posixpath.normpath, model_format.external_files(path))
+    external = [name for name in names if not explain_unsafe_file_name(name)]
+    files = [SourceFile(name, None, None, ()) for name in external]
+    return replace(spec, files=(*spec.files, *files))
 
 
 def _publish_checked(

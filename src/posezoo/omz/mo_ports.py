@@ -9,11 +9,28 @@ from typing import TYPE_CHECKING
 from posezoo.core.convert.graph_cutting import find_input, find_output
 from posezoo.core.convert.preprocess import fill_in_inputs, find_others
 from posezoo.core.declarations.model import Input, ModelSpec, Output
-from posezoo.core.errors import ConversionError
+from posezoo.core.errors import ConversionError, sanitize
 from posezoo.core.ir.openvino_import import error_text, import_openvino, static_sizes
 
 if TYPE_CHECKING:
     from openvino import Model
+
+
+def require_all_inputs(spec: ModelSpec, network: Model) -> None:
+    """Refuse means, shapes or layouts without names for fewer inputs than the network has, as Model
+    Optimizer does.
+
+    Raises:
+        ConversionError: it has more inputs.
+    """
+    names = find_others(spec, network, ())
+    if len(spec.inputs) < len(names):
+        raise ConversionError(
+            f"{spec.full_name}: the network has {len(names)} inputs, and the arguments have values,"
+            f" shapes or layouts without names for {len(spec.inputs)}",
+            hint=f"give the names, such as {sanitize(names[0])}[...]; the inputs:"
+            f" {', '.join(map(sanitize, names))}",
+        )
 
 
 def keep_order(spec: ModelSpec, network: Model) -> ModelSpec:

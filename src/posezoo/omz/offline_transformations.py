@@ -14,7 +14,13 @@ from posezoo.core.values import frozen
 if TYPE_CHECKING:
     from openvino import Model
 
-_TRANSFORMATION = re.compile(r"\s*(\w+)\s*(?:\[(.*?)\])?\s*(?:,|$)")
+# As Model Optimizer 2024.6 reads them: without spaces, and with no empty brackets.
+_TRANSFORMATION = re.compile(r"([a-zA-Z0-9]+)(?:\[([^\]]+)\])?(?:,|$)")
+#: The words that Model Optimizer reads as True or False.
+_TRUTHS = {
+    **dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "off", "0"), False),
+}
 
 
 @frozen
@@ -33,7 +39,7 @@ def read_transformations(text: str) -> tuple[Transformation, ...]:
     """
     read = []
     at = 0
-    while at < len(text.rstrip()):
+    while at < len(text):
         match = _TRANSFORMATION.match(text, at)
         if match is None:
             raise ConversionError(
@@ -51,18 +57,27 @@ def _read_transformation(name: str, arguments: str) -> Transformation:
             f"--transform: the transformation {sanitize(name)} is not available",
             hint=f"the transformations: {', '.join(_TRANSFORMATIONS)}",
         )
-    wanted, _ = _TRANSFORMATIONS[name]
+    wanted, read, _ = _TRANSFORMATIONS[name]
     argument, _, value = arguments.partition("=")
     if not arguments:
         return Transformation(name, {})
-    try:
-        parsed = ast.literal_eval(value.strip())
-    except (ValueError, SyntaxError):
-        parsed = None
-    if argument.strip() != wanted or not isinstance(parsed, _TYPES.get(wanted, ())):
+    parsed = read(value)
+    if argument != wanted or parsed is None:
         example = _EXAMPLES.get(name, "takes no argument")
         raise ConversionError(f"--transform: {name}: {sanitize(arguments)}: {example}")
     return Transformation(name, {wanted: parsed})
+
+
+def _read_truth(text: str) -> bool | None:
+    return _TRUTHS.get(text.lower())
+
+
+def _read_names(text: str) -> Mapping[str, str] | None:
+    try:
+        parsed = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return None
+    return parsed if isinstance(parsed, dict) else None
 
 
 def apply_transformations(network: Model, transformations: Sequence[Transformation]) -> None:
@@ -72,7 +87,7 @@ def apply_transformations(network: Model, transformations: Sequence[Transformati
         ConversionError: one does not fit the network.
     """
     for transformation in transformations:
-        _, apply = _TRANSFORMATIONS[transformation.name]
+        _, _, apply = _TRANSFORMATIONS[transformation.name]
         try:
             apply(network, **transformation.arguments)
             network.validate_nodes_and_infer_types()
@@ -91,7 +106,7 @@ def _apply_low_latency(network: Model, *, use_const_initializer: bool = True) ->
 def _make_stateful(network: Model, *, param_res_names: Mapping[str, str] | None = None) -> None:
     from openvino import _offline_transformations as transformations
 
-    if not param_res_names:
+    if param_res_names is None:
         raise RuntimeError(_EXAMPLES["MakeStateful"])
     transformations.apply_make_stateful_transformation(network, dict(param_res_names))
 
@@ -102,13 +117,13 @@ def _prune(network: Model) -> None:
     transformations.apply_pruning_transformation(network)
 
 
-#: By name: the name of the argument, and what applies it.
-_TRANSFORMATIONS: Mapping[str, tuple[str, Callable[..., None]]] = {
-    "LowLatency2": ("use_const_initializer", _apply_low_latency),
-    "MakeStateful": ("param_res_names", _make_stateful),
-    "Pruning": ("", _prune),
+#: By name: the name of the argument, what reads it (None if it is not valid), and what applies the
+#: transformation.
+_TRANSFORMATIONS: Mapping[str, tuple[str, Callable[[str], Any], Callable[..., None]]] = {
+    "LowLatency2": ("use_const_initializer", _read_truth, _apply_low_latency),
+    "MakeStateful": ("param_res_names", _read_names, _make_stateful),
+    "Pruning": ("", lambda _text: None, _prune),
 }
-_TYPES: Mapping[str, type] = {"use_const_initializer": bool, "param_res_names": dict}
 _EXAMPLES = {
     "LowLatency2": "takes use_const_initializer=True or use_const_initializer=False",
     "MakeStateful": "needs param_res_names={'INPUT':'OUTPUT'}, the names of each state",

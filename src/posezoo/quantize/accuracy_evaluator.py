@@ -14,6 +14,7 @@ from posezoo.core.arrays import Array
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import DatasetError, QuantizationError
 from posezoo.core.events import AccuracyCompared, Listener, WarningIssued
+from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.measure.coco import CocoDataset, ImageId, read_class_dataset, read_task_dataset
 from posezoo.measure.evaluation import EvaluationResult, evaluate
@@ -164,8 +165,7 @@ class AccuracyEvaluator:
             (image,) = inputs.values()
             if reverse:
                 image = image[..., ::-1]
-            outputs = compiled(CalibrationSample(image, port, target.is_own).inputs())
-            return {name: array for output, array in outputs.items() for name in output.names}
+            return run_compiled(compiled, CalibrationSample(image, port, target.is_own).inputs())
 
         predictor = self._estimator.with_network_override(infer, target.network_index)
         dataset = self.dataset

@@ -11,6 +11,7 @@ import numpy as np
 
 from posezoo.core.arrays import Array
 from posezoo.core.events import LayerNoise
+from posezoo.core.ir.inference import run_request
 from posezoo.core.ir.openvino_import import import_openvino, openvino_core
 from posezoo.quantize.calibration_data import CalibrationSample
 
@@ -89,8 +90,7 @@ class _Probe:
         self._request = compiled.create_infer_request()
 
     def __call__(self, inputs: Sequence[Array]) -> list[Array]:
-        self._request.infer(dict(enumerate(inputs)))
-        return [np.array(tensor.data) for tensor in self._request.output_tensors]
+        return [output.copy() for output in run_request(self._request, dict(enumerate(inputs)))]
 
 
 def _activations(int8: Any) -> list[tuple[Any, Any]]:

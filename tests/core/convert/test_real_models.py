@@ -96,7 +96,8 @@ def test_movenet_computes_what_litert_computed_and_finds_people_in_bgr(zoo, shar
         labelled = true[:, 2] > 0
         near += list(np.hypot(*(keypoints[:, 1::-1] - true[:, :2])[labelled].T) < 0.1)
     assert np.median(medians) < 0.02
-    assert max(medians) < 0.05
+    # A processor without VNNI gives 0.071, because its sums of 8-bit products saturate.
+    assert max(medians) < 0.1
     assert np.mean(near) > 0.85
 
 

@@ -50,7 +50,7 @@ def test_means_are_read_in_every_form_that_is_found(text):
 
 
 def test_one_value_stands_for_all_channels():
-    (image,) = read("--mean_values=image[127.5]", "--scale_values=[128]").inputs
+    (image,) = read("--mean_values=image[127.5]", "--scale_values=image[128]").inputs
     assert image.mean == (127.5, 127.5, 127.5)
     assert image.scale == (128.0, 128.0, 128.0)
 
@@ -75,6 +75,13 @@ def test_values_with_names_go_to_their_inputs_alone():
 def test_values_without_names_go_to_the_inputs_in_their_order():
     image, mask = read("--mean_values=[1,2,3],[7]", inputs=(IMAGE, MASK)).inputs
     assert (image.mean, mask.mean) == ((1.0, 2.0, 3.0), (7.0,))
+
+
+def test_with_means_for_all_inputs_fewer_scales_go_to_the_first_ones():
+    means = "--mean_values=[1,2,3],[7]"
+    for arguments in ((means, "--scale_values=[2]"), ("--input=image,mask", "--scale_values=[2]")):
+        image, mask = read(*arguments, inputs=(IMAGE, MASK)).inputs
+        assert (image.scale, mask.scale) == ((2.0, 2.0, 2.0), ())
 
 
 def test_channels_are_reversed_where_there_are_three():

@@ -123,7 +123,7 @@ def test_an_onnx_of_ultralytics_runs_with_its_colors_and_one_word_on_its_license
     assert ended.stderr.count("AGPL-3.0") == 1 and "AGPL" not in ended.stdout
     assert f"ran         {onnx_file} (decoder yolo_pose) on CPU in " in ended.stdout
     (pose,) = load(onnx_file, listener=None)(red)
-    assert pose.score == pytest.approx(0.7, abs=1e-4)
+    assert pose.score == pytest.approx(0.7, abs=1e-3)  # a processor without AVX512 has 0.6999
 
 
 def own_keypoints(count: int, values: int, classes: int) -> np.ndarray:

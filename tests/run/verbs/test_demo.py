@@ -18,6 +18,7 @@ import pytest
 
 from conftest import ROOT, by_digest
 from fakes.command import heed_interrupts
+from fakes.picky_networks import write_picky_pose_ir, write_pictures
 from fakes.scaling_irs import write_ir
 from fakes.server import Server
 from fakes.videos import MJPEG, mjpeg, read_video, write_video
@@ -232,6 +233,17 @@ def test_an_unreadable_image_is_reported_and_left_out_with_exit_code_1(
         "000000000042.png",
         "a.png",
     ]
+
+
+@pytest.mark.parametrize("args", [("-nthreads", 1), ("-nireq", 3, "-nstreams", 1)])
+def test_a_picture_on_which_the_network_fails_is_an_error_with_its_name(demo, tmp_path, args):
+    picky = write_picky_pose_ir(tmp_path / "picky.xml")
+    pictures = write_pictures(tmp_path / "pictures")
+    movenet = ("-m", picky, "--as", "movenet-lightning", "--detector", "none")
+    ended = demo(*movenet, "-i", pictures, "-r", *args)
+    assert ended.code == 1
+    assert f"error: {pictures / 'b.png'}: {picky}: CPU failed: " in ended.err
+    assert len(ended.out.splitlines()) == 1  # only a.png has a pose
 
 
 def test_a_broken_video_keeps_the_results_so_far(demo, tiny, tmp_path):

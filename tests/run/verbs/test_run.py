@@ -22,6 +22,7 @@ from fakes.command import heed_interrupts, posezoo, posezoo_process
 from fakes.irs import write_ir
 from fakes.mosquitto import Broker, subscriber
 from fakes.moving_camera import SIZE, pan
+from fakes.picky_networks import write_picky_pose_ir, write_pictures
 from fakes.server import Server
 from fakes.small_disk import small_disk
 from fakes.soak import soak
@@ -419,6 +420,23 @@ def test_an_unreadable_photo_is_reported_and_the_others_are_processed(seeker_ir,
         "camera_poses.png",
         "poses.json",
     ]
+
+
+def test_a_picture_on_which_the_network_fails_is_reported_and_the_others_are_processed(tmp_path):
+    picky = write_picky_pose_ir(tmp_path / "picky.xml")
+    pictures = write_pictures(tmp_path / "pictures")
+    movenet = (picky, "--as", "movenet-lightning", "--detector", "none")
+    ended = run(*movenet, "-i", pictures, "-o", tmp_path / "out", "--format", "json")
+    assert ended.returncode == 1
+    (failed,) = json.loads(ended.stdout)["failed"]
+    assert failed["image"] == str(pictures / "b.png")
+    assert failed["reason"].startswith(f"{pictures / 'b.png'}: {picky}: CPU failed: ")
+    assert f"error: {failed['reason']}\n" in ended.stderr
+    noses = {
+        Path(row["image"]).stem: row["poses"][0]["keypoints"][0]["score"]
+        for row in json.loads(ended.stdout)["images"]
+    }
+    assert noses == {"a": pytest.approx(200 / 255), "c": pytest.approx(100 / 255)}
 
 
 def test_a_damaged_photo_is_one_line_of_error(seeker_ir, tmp_path):

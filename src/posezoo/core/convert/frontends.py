@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NewType
 from posezoo.core.convert.formats import FORMATS, ModelFormat
 from posezoo.core.convert.readable_onnx import ONNX_REWRITING
 from posezoo.core.declarations.model import ModelSpec, SourceFile, UnpackArchive
+from posezoo.core.declarations.model_files import PADDLE_3
 from posezoo.core.declarations.routes import describe_obstacle, select_route
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
 from posezoo.core.declarations.supported_mo_args import SAVED_MODEL_DIR, SAVED_MODEL_FILE
@@ -63,6 +64,7 @@ _OTHER_KINDS = {
     b"<": "a web page or XML",
     b"version https://git-lfs": "a Git LFS pointer: the file itself was not downloaded",
     b"%PDF": "a PDF",
+    PADDLE_3: "a network of PaddlePaddle 3 in its new format (PIR)",
 }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert.formats import Tensor
+from posezoo.core.ir.inference import run_request
 from posezoo.core.ir.openvino_import import openvino_core
 
 if TYPE_CHECKING:
@@ -74,10 +75,10 @@ def compile_tensors(
     names = [port.get_node().get_friendly_name() for port in part.add_outputs(list(tensors))]
     results = [port.get_node().get_friendly_name() for port in part.outputs]
     columns = list(map(results.index, names))
-    compiled = openvino_core().compile_model(part, device, dict(config))
+    request = openvino_core().compile_model(part, device, dict(config)).create_infer_request()
 
     def run(feed: NamedArrays) -> list[Array]:
-        values = compiled(dict(feed)).to_tuple()
+        values = run_request(request, feed)
         return [values[column].copy() for column in columns]
 
     return run

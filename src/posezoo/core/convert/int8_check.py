@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
-from posezoo.core.convert.reference_outputs import EXACT, resize, run_compiled
+from posezoo.core.convert.reference_outputs import EXACT, resize
 from posezoo.core.declarations.model import ColorOrder, ModelSpec
 from posezoo.core.events import Int8Comparison
+from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import openvino_core, static_sizes
 from posezoo.core.plugins import Hook
 from posezoo.core.values import frozen

@@ -38,13 +38,14 @@ from posezoo.core.convert.recorded_outputs import Recording, draw_feed, read_rec
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import Input, ModelSpec, Output
 from posezoo.core.errors import SelfCheckError, install_command
+from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core, static_sizes
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_version
 
 if TYPE_CHECKING:
-    from openvino import CompiledModel, Model
+    from openvino import Model
 
     from posezoo.core.convert.formats import TensorSignature
 
@@ -265,10 +266,10 @@ def _run_original(
             if smaller and smaller.cases:
                 return smaller
         extent = ONE_IMAGE
-    own = _run_own(spec, path, sizes, extent)
-    if own and own.cases:
-        return own
-    is_needed = recording or spec.decoding or by_openvino or own
+    run = _run_own(spec, path, sizes, extent)
+    if run and run.cases:
+        return run
+    is_needed = recording or spec.decoding or by_openvino or run
     if not is_needed and find_missing_runtime(spec):
         return None
     open_other = partial(open_openvino, spec, path, sizes)
@@ -625,9 +626,3 @@ def read_original(
         inputs[name] = shape, port.element_type.to_dtype()
     network.reshape({name: ov.PartialShape(list(shape)) for name, (shape, _) in inputs.items()})
     return cut_outputs(network, spec.output_names, spec.name), inputs
-
-
-def run_compiled(compiled: CompiledModel, feed: NamedArrays) -> dict[str, Array]:
-    """All outputs of an ``openvino.CompiledModel`` by name, copied out of its memory."""
-    results = compiled(dict(feed))
-    return {name: results[port].copy() for port in compiled.outputs for name in port.names}

@@ -39,7 +39,6 @@ from posezoo.core.convert.reference_outputs import (
     compute_reference,
     explain_dependence,
     open_openvino,
-    run_compiled,
 )
 from posezoo.core.declarations.model import ModelSpec, Output, Precision
 from posezoo.core.errors import (
@@ -50,6 +49,7 @@ from posezoo.core.errors import (
     memory_hint,
 )
 from posezoo.core.events import Int8Comparison, NodeProof
+from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.core.ir.provenance import OutputRounding
 from posezoo.core.operating_system import release_memory

@@ -30,9 +30,12 @@ from posezoo.core.values import frozen
 
 ArgumentT = TypeVar("ArgumentT")
 Inputs = tuple[Input, ...]
+_ValueSets = Sequence[tuple[str, tuple[float, ...]]]
 
 #: Flags that describe inputs.
 INPUT_FLAGS = ("--input", "--input_shape", "--layout", "--mean_values", "--scale_values")
+#: Flags that give each input its own numbers.
+VALUE_FLAGS = ("--mean_values", "--scale_values")
 _LAYOUT_FLAGS = ("--layout", "--source_layout", "--target_layout")
 #: Flags that become fields of a ModelSpec, with their short forms.
 TYPED = {
@@ -327,12 +330,13 @@ def _read_size(size: str, given: _FlagValue, text: str) -> int:
 
 def _with_channel_values(inputs: Inputs, given: Given) -> Inputs:
     """The inputs with their means, divisors and reversed channels."""
-    means = _numbers_for_each(inputs, given.get("--mean_values"))
     scale = given.get("--scale")
     scales = given.get("--scale_values")
     if scale is not None and scales is not None:
         raise scale.node.make_error("--scale and --scale_values exclude each other")
-    divisors = _numbers_for_each(inputs, scales)
+    sets = {flag: _value_sets(given[flag]) for flag in VALUE_FLAGS if flag in given}
+    _require_a_set_for_each(inputs, given, sets)
+    means, divisors = (_numbers_for_each(inputs, given, sets, flag) for flag in VALUE_FLAGS)
     if scale is not None:
         divisors = [_numbers(scale, scale.text)] * len(inputs)
     inputs = tuple(
@@ -355,17 +359,52 @@ def _with_reversed_channels(inputs: Inputs, given: _FlagValue | None) -> Inputs:
     return inputs
 
 
-def _numbers_for_each(inputs: Inputs, given: _FlagValue | None) -> list[tuple[float, ...]]:
-    """The numbers of a flag for each input; none if there are none for it."""
-    if given is None:
-        return [()] * len(inputs)
+def _value_sets(given: _FlagValue) -> _ValueSets:
+    """The name and the numbers of each set of a flag; the name is empty if it has none."""
     values = [(name, _numbers(given, text)) for name, text in _bracketed(given)]
     firsts = [numbers[0] for name, numbers in values if not name]
     if firsts != sorted(firsts):
         raise given.node.make_error(
             "Model Optimizer would sort these sets: give their inputs' names"
         )
-    return [numbers or () for _, numbers in _assigned(given, inputs, values)]
+    return values
+
+
+def _require_a_set_for_each(inputs: Inputs, given: Given, sets: Mapping[str, _ValueSets]) -> None:
+    """Refuse what Model Optimizer refuses: names in one flag only, and too few sets without names.
+
+    Without --input, one of the flags must have a set for each input, and the other may have fewer.
+    With it, one flag alone may have fewer, and two may not.
+    """
+    unnamed = [flag for flag, values in sets.items() if not any(name for name, _ in values)]
+    if not unnamed:
+        return
+    if len(unnamed) < len(sets):
+        problem = f"names no inputs, and {({*sets} - {*unnamed}).pop()} does"
+        raise given[unnamed[0]].node.make_error(problem, hint="give the names in both")
+    if "--input" in given:
+        required = unnamed if len(unnamed) > 1 else []
+    else:
+        required = [max(unnamed, key=lambda flag: len(sets[flag]))]
+    for flag in required:
+        if len(sets[flag]) < len(inputs):
+            raise given[flag].node.make_error(_explain_number_of_sets(sets[flag], inputs))
+
+
+def _explain_number_of_sets(values: Sequence[object], inputs: Inputs) -> str:
+    return f"gives {len(values)} sets of values without names for {len(inputs)} inputs"
+
+
+def _numbers_for_each(
+    inputs: Inputs, given: Given, sets: Mapping[str, _ValueSets], flag: str
+) -> list[tuple[float, ...]]:
+    """The numbers of a flag for each input; none if there are none for it."""
+    if flag not in sets:
+        return [()] * len(inputs)
+    values = sets[flag]
+    if not any(name for name, _ in values):
+        values = [*values, *[("", ())] * (len(inputs) - len(values))]
+    return [numbers or () for _, numbers in _assigned(given[flag], inputs, values)]
 
 
 def _numbers(given: _FlagValue, text: str) -> tuple[float, ...]:
@@ -496,9 +535,7 @@ def _assigned(
         by_name = dict(values)
         return [(port, by_name.get(port.name)) for port in inputs]
     if len(values) != len(inputs):
-        raise given.node.make_error(
-            f"gives {len(values)} sets of values without names for {len(inputs)} inputs"
-        )
+        raise given.node.make_error(_explain_number_of_sets(values, inputs))
     return [(port, value) for port, (_, value) in zip(inputs, values, strict=True)]
 
 

@@ -129,7 +129,9 @@ private:
     std::vector<Pose> find_people(Image& image) {
         const ov::Shape shape{1, image.height, image.width, 3};
         request_.set_input_tensor(ov::Tensor(ov::element::u8, shape, image.bgr.data()));
-        request_.infer();
+        // On one CPU, infer() reports no failure.
+        request_.start_async();
+        request_.wait();
         const ov::Tensor values = request_.get_tensor("keypoints"), scores = request_.get_tensor("scores");
         std::vector<Pose> poses;
         const float* value = values.data<float>();

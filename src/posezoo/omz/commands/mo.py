@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from posezoo.cli import flags, parsers, run_main
 from posezoo.cli.console import result_lines
-from posezoo.cli.file_kinds import explain_model_file
+from posezoo.cli.file_kinds import explain_model_file, is_paddle_3
 from posezoo.cli.report import print_lines
 from posezoo.cli.result_files import has_signs, replacing_own
 from posezoo.core import events
@@ -100,6 +100,9 @@ UNREAD = {
 _TEXTS = (
     "input", "output", "input_shape", "layout", "mean_values", "scale_values", "scale",
     "freeze_placeholder_with_value", "data_type", "source_layout", "target_layout",
+)  # fmt: skip
+_FOR_EACH_INPUT = (
+    "input_shape", "layout", "mean_values", "scale_values", "source_layout", "target_layout",
 )  # fmt: skip
 _OFTEN_EMPTY = ("layout", "mean_values", "scale_values", "source_layout", "target_layout")
 _SWITCHES = ("reverse_input_channels", "static_shape")
@@ -352,6 +355,7 @@ def convert(args: MoArgs, listener: Listener) -> Path:
         convert_file,
         options=with_settings(options, flags.settings_from_args(args)),
         batch=args.batch,
+        needs_all_inputs=_has_parts_without_names(args, spec),
         transformations=read_transformations(args.transform or ""),
     )
     folders = FlatLayout(
@@ -361,6 +365,14 @@ def convert(args: MoArgs, listener: Listener) -> Path:
     return run_in_reader_process(
         work, spec, folders, precision, source=original, limits=limits, listener=listener
     )
+
+
+def _has_parts_without_names(args: MoArgs, spec: ModelSpec) -> bool:
+    """Whether values, shapes or layouts are given in the order of the inputs."""
+    values = vars(args)
+    # The program for a detector adds inputs, such as image_info, that the file does not have.
+    is_given = not args.transformations_config and any(values[name] for name in _FOR_EACH_INPUT)
+    return is_given and not any(port.name for port in spec.inputs)
 
 
 def reading_limits(args: parsers.Args, original: Path) -> ResourceLimits:
@@ -509,6 +521,8 @@ def _named_file(args: MoArgs) -> Path:
 
 def framework_of(original: Path) -> str:
     """The framework of a file by the ending of its name; empty if the ending does not show it."""
+    if is_paddle_3(original):
+        return ""
     # All formats are imported only for a file that Model Optimizer did not know.
     framework = _FRAMEWORKS.get(original.suffix.lower()) or find_framework(original.name)
     return "" if framework == Framework.DLDT else framework  # an IR needs no conversion
@@ -516,6 +530,8 @@ def framework_of(original: Path) -> str:
 
 def _framework(args: MoArgs, original: Path, is_saved_model: bool) -> Framework:
     framework = args.framework or ("tf" if is_saved_model else framework_of(original))
+    if is_paddle_3(original):
+        framework = ""  # also if --framework says paddle
     # A network in memory was saved as IR, whose framework is dldt.
     if framework not in UNREAD and FORMATS.find(framework):
         return Framework(framework)
@@ -525,6 +541,9 @@ def _framework(args: MoArgs, original: Path, is_saved_model: bool) -> Framework:
         if original.suffix.lower() not in CHECKPOINTS:
             _, steps = explain_model_file(str(original))
             hint = steps or hint
+        raise ConversionError(problem, hint=hint)
+    problem, hint = explain_model_file(str(original))
+    if problem and not framework:
         raise ConversionError(problem, hint=hint)
     problem = f"{original}: the ending of its name does not show the framework"
     if framework:

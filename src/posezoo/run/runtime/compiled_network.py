@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from queue import LifoQueue
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ import numpy as np
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.errors import InferenceError, OutputError, memory_hint, suggest
 from posezoo.core.files.verified_files import write_atomically
+from posezoo.core.ir.inference import run_request
 from posezoo.core.ir.openvino_import import error_text, import_openvino, static_sizes
 from posezoo.core.versions import package_version
 from posezoo.run.runtime.graph import Graph, Shape, format_shape, port_name, read_graph
@@ -83,16 +86,13 @@ class CompiledNetwork:
             self.streams = sum(int(properties.get("NUM_STREAMS", 0)) for properties in devices)
         except (RuntimeError, AttributeError):
             self.streams = _property(compiled, "NUM_STREAMS", 0)
-        has_one_thread = runtime.device == "CPU" and runtime.threads == 1
-        sizes = [
-            size for shape in (*self.inputs.values(), *self.outputs.values()) for size in shape
-        ]
-        self._runs_in_caller = has_one_thread and -1 not in sizes
         self._process = os.getpid()
-        self._compiled = compiled  # it also keeps the cache file mapped
-        self._idle: LifoQueue[Any] = LifoQueue()
+        self._compile = partial(_load_or_compile, graph, runtime)
+        self._lock = threading.Lock()
+        self._compiled: CompiledModel | None = compiled  # None after a failed inference
+        self._idle: LifoQueue[_Slot] = LifoQueue()
         for _ in range(self.requests):
-            self._idle.put(compiled.create_infer_request())
+            self._idle.put(_Slot(compiled))
 
     @property
     def supports_batching(self) -> bool:
@@ -128,37 +128,43 @@ class CompiledNetwork:
                     " multiprocessing's spawn"
                 ),
             )
-        request = self._idle.get()
+        slot = self._idle.get()
         try:
-            # openvino.AsyncInferQueue is not used: it does not report a failed inference
-            # (2026.4.1).
             try:
-                self._run(request, dict(inputs))
-                outputs = {
-                    name: request.get_output_tensor(place).data
-                    for place, name in enumerate(self.outputs)
-                }
+                arrays = self._run(slot, inputs)
             except (RuntimeError, TypeError, ValueError) as error:
                 raise InferenceError(
                     f"{self.path}: {self.device} failed: {error_text(error)}"
                 ) from error
-            yield outputs
-        except InferenceError:
-            # A failed request sometimes reports its error again at the next inference (2026.4.1).
-            request = self._compiled.create_infer_request()
-            raise
+            yield dict(zip(self.outputs, arrays, strict=True))
         finally:
-            self._idle.put(request)
+            self._idle.put(slot)
 
-    def _run(self, request: Any, inputs: dict[str, Array]) -> None:
-        if self._runs_in_caller:
-            # Waking OpenVINO's thread takes longer than running a small network: beside other
-            # programs, a face took 6 ms instead of 2.5. In this call OpenVINO 2026.4.1 does not
-            # report errors, but only inputs of other sizes cause any.
-            request.infer(inputs, share_inputs=True)
-            return
-        request.start_async(inputs, share_inputs=True)
-        request.wait()
+    def _run(self, slot: _Slot, inputs: NamedArrays) -> list[Array]:
+        # If the sizes inside of a network do not fit, OpenVINO 2026.4.1 reports that again for each
+        # further input, also in new requests, until the network is compiled again.
+        slot.use(self._current())
+        try:
+            return run_request(slot.request, inputs, share_inputs=True)
+        except RuntimeError:
+            self._discard(slot.compiled)
+            if self.requests == 1:
+                raise
+        # The error may be that of an inference which ran at the same time: this input decides
+        # in a network of its own.
+        slot.use(self._compile())
+        return run_request(slot.request, inputs, share_inputs=True)
+
+    def _current(self) -> CompiledModel:
+        with self._lock:
+            if self._compiled is None:
+                self._compiled = self._compile()
+            return self._compiled
+
+    def _discard(self, failed: CompiledModel) -> None:
+        with self._lock:
+            if self._compiled is failed:
+                self._compiled = None
 
     def _check(self, inputs: NamedArrays) -> None:
         for name in inputs.keys() - self.inputs.keys():
@@ -176,6 +182,25 @@ class CompiledNetwork:
                     f"{self.path}: input {name}: expected the shape {format_shape(shape)}, "
                     f"got {format_shape(given)}"
                 )
+
+
+class _Slot:
+    """One of the inferences that may run at the same time.
+
+    Attributes:
+        compiled: the network that it runs; it also keeps the cache file mapped.
+        request: the ``openvino.InferRequest``.
+    """
+
+    def __init__(self, compiled: CompiledModel) -> None:
+        self.compiled = compiled
+        self.request: Any = compiled.create_infer_request()
+
+    def use(self, compiled: CompiledModel) -> None:
+        """Run this network from now on."""
+        if compiled is not self.compiled:
+            self.compiled = compiled
+            self.request = compiled.create_infer_request()
 
 
 def _shapes_by_name(ports: Any, compiled_ports: Any) -> dict[str, Shape]:

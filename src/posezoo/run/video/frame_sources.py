@@ -26,6 +26,7 @@ from posezoo.cli.globs import expand_glob
 from posezoo.cli.labels import format_count, name_first
 from posezoo.core.errors import (
     ImageError,
+    InferenceError,
     PosezooError,
     explain_windows_path,
     import_cv2,
@@ -95,6 +96,11 @@ class Frame:
     image: Image
     begun: float
     shown_s: float | None = None
+
+
+def name_frame(error: InferenceError, name: str) -> InferenceError:
+    """The error of a model, with the name of the image or video on which it failed."""
+    return InferenceError(f"{name}: {error.problem}", hint=error.hint)
 
 
 class FrameSource(ABC):

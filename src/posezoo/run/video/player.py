@@ -9,7 +9,7 @@ finished, and the next mode continues with the following frames.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from posezoo.cli.labels import format_count
-from posezoo.core.errors import PosezooError, import_cv2
+from posezoo.core.errors import InferenceError, PosezooError, import_cv2
 from posezoo.poses.drawing import draw, write_text
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Size, image_size
@@ -28,7 +28,7 @@ from posezoo.run.images import Image
 from posezoo.run.runtime.scene_cuts import SceneCuts
 from posezoo.run.video.frame_outputs import FrameOutput
 from posezoo.run.video.frame_rate import FrameRateMeter, StepTimer
-from posezoo.run.video.frame_sources import Frame, FrameSource
+from posezoo.run.video.frame_sources import Frame, FrameSource, name_frame
 from posezoo.run.video.utilization_monitor import UtilizationMonitor
 from posezoo.run.video.video_options import VideoOptions
 from posezoo.run.video.window import ESCAPE, TAB, Window
@@ -101,8 +101,8 @@ class Player:
     _is_quitting: bool = False
     _is_switching: bool = False
     _cuts: SceneCuts = field(default_factory=SceneCuts)
-    # When the model got a frame, by its index.
-    _submitted: dict[int, float] = field(default_factory=dict)
+    # The frames that the model has, and when it got them, by their index.
+    _submitted: dict[int, tuple[Frame, float]] = field(default_factory=dict)
 
     @cached_property
     def _tracker(self) -> PoseTracker:
@@ -137,12 +137,19 @@ class Player:
                     detect_every=self.video.detect_every,
                 )
                 with closing(results):
-                    for frame, poses in results:
-                        self.steps.add(
-                            "find poses", time.perf_counter() - self._submitted.pop(frame.index)
-                        )
-                        self._finish(frame, poses)
+                    self._finish_all(results)
                 self._mode_index += self._is_switching
+
+    def _finish_all(self, results: Iterable[tuple[Frame, list[Pose]]]) -> None:
+        try:
+            for frame, poses in results:
+                _, begun = self._submitted.pop(frame.index)
+                self.steps.add("find poses", time.perf_counter() - begun)
+                self._finish(frame, poses)
+        except InferenceError as error:
+            # The results are in order: it failed on the first frame that has none.
+            frame, _ = self._submitted[min(self._submitted)]
+            raise name_frame(error, frame.name) from error
 
     def _read_frames(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         while not (self._is_quitting or self._is_switching):
@@ -151,7 +158,7 @@ class Player:
             if frame is None:
                 self._is_exhausted = True
                 return
-            self._submitted[frame.index] = time.perf_counter()
+            self._submitted[frame.index] = frame, time.perf_counter()
             yield frame
             # Start no other frame: its latency would include the wait for a key.
             if self._waits_for_key:

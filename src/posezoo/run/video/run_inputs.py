@@ -22,6 +22,7 @@ from posezoo.core.errors import (
     DiskError,
     DownloadError,
     ImageError,
+    InferenceError,
     OutputError,
     PosezooError,
     explain_windows_path,
@@ -57,7 +58,7 @@ from posezoo.run.video.frame_outputs import (
 )
 from posezoo.run.video.frame_publishers import FramePublisher
 from posezoo.run.video.frame_rate import StepTimer
-from posezoo.run.video.frame_sources import ANNOTATED, list_images, open_source
+from posezoo.run.video.frame_sources import ANNOTATED, list_images, name_frame, open_source
 from posezoo.run.video.video_options import VideoOptions
 
 if TYPE_CHECKING:
@@ -517,6 +518,9 @@ class InputRunner:
                     self._write_image(image.input, image.take(), poses)
                 except DiskError:
                     raise
+                except InferenceError as error:
+                    name = image.input.name
+                    self.report_failure("image", name, name_frame(error, name))
                 except (ImageError, OutputError) as error:
                     self.report_failure("image", image.input.name, error)
                 self.missing.pop(0)
@@ -564,6 +568,8 @@ class InputRunner:
             self._write_video(video, target, keypoints, row)
         except DiskError:
             raise
+        except InferenceError as error:
+            self.report_failure("video", source.name, name_frame(error, source.name))
         except (ImageError, OutputError) as error:
             self.report_failure("video", source.name, error)
         except (KeyboardInterrupt, SignalExit) as signal:

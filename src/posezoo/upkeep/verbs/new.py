@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 from posezoo.cli import flags
+from posezoo.cli.file_kinds import explain_model_file
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_lines, print_result
 from posezoo.core.declarations.model import Family, Framework, License, ModelSpec, list_frameworks
@@ -86,7 +87,13 @@ def run(args: _Args) -> int:
     flags.require_local("new", context.layout.output_dir, *context.registry.roots)
     root = _writable_root(context.registry)
     _check_arguments(args, context.registry)
-    framework = args.framework or guess_framework(args.addresses)
+    try:
+        framework = args.framework or guess_framework(args.addresses)
+    except SettingsError as error:
+        problem, hint = explain_model_file(args.addresses[0])
+        if problem:
+            raise SettingsError(problem, hint=hint) from error
+        raise
     license = License(spdx=args.license, text=f"{args.license}-{args.name}.txt")
     spec = create_draft_spec(
         args.name, args.addresses, framework, Family(args.family), task=args.task, license=license
