@@ -931,6 +931,7 @@ def test_the_noise_is_measured_only_until_the_difference_is_allowed(
     original = replace(
         computed.original,
         run=lambda feed: {"heatmaps": computed.original.run(feed)["heatmaps"] * (1 + off)},
+        open_double=lambda: None,
     )
     reference = Moved(spec, computed.runtime, cases, True, None, open=lambda: original)
     right = preprocess.apply_model_yml(read(spec, layout), spec)

@@ -20,6 +20,10 @@ WITHOUT_NOISE = 1e-3
 #: If the noise is larger, the outputs of a correct IR and of a wrong one cannot be distinguished.
 LARGEST_NOISE = 0.05
 
+#: What a runtime's own rounding changes counts as noise up to this: the limit is then 1e-3. If it
+#: changes more, the runtime computes something in another way, and that is no measure for OpenVINO.
+LARGEST_OWN_ROUNDING = 2e-4
+
 #: The statistics that can summarise the differences of an output's values.
 MEASURES: dict[str, Callable[[Array], Any]] = {
     "max": np.max,

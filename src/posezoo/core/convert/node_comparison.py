@@ -5,7 +5,7 @@ A fault in a branch that adds 0.1 % to an output is as large there as anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from math import prod
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert.difference import (
     LARGEST_NOISE,
+    LARGEST_OWN_ROUNDING,
     OFFSET,
     allow_difference,
     compute_difference,
@@ -187,26 +188,40 @@ class _Comparison:
         expected: NamedArrays,
         run_original: Callable[[NamedArrays], NamedArrays],
     ) -> dict[Tensor, float]:
-        """What a rounding of the input changes in the tensors whose difference needs it."""
+        """What roundings change in the tensors whose difference needs it."""
         noises: dict[Tensor, float] = {}
-        for draw in range(DRAWS[-1]):
-            # Each draw can only raise a limit, so there are only as many as needed.
-            unsure = [
-                tensor
-                for tensor, difference in differences.items()
-                if not difference <= self._allow(batch[tensor], noises.get(tensor))
-            ]
-            if not unsure:
-                break
-            moved = draw_inputs(self.spec, self.original, self.case.seed, draw).moved
-            if moved is None:
-                return dict.fromkeys(unsure, 0.0)
-            others = run_original(moved)
+        unsure = list(differences)
+        varied = self._vary([name for name, _ in batch.values()], run_original)
+        # Each draw can only raise a limit, so there are only as many as needed.
+        while unsure := [
+            tensor
+            for tensor in unsure
+            if not differences[tensor] <= self._allow(batch[tensor], noises.get(tensor))
+        ]:
+            others, largest = next(varied, (None, 0.0))
+            if others is None:
+                return dict.fromkeys(unsure, 0.0) | noises
             for tensor in unsure:
                 name, _ = batch[tensor]
                 noise = self._compute(expected[name], others[name])
-                noises[tensor] = max(noises.get(tensor, 0.0), noise)
+                if noise <= largest:
+                    noises[tensor] = max(noises.get(tensor, 0.0), noise)
         return noises
+
+    def _vary(
+        self, names: Sequence[str], run_original: Callable[[NamedArrays], NamedArrays]
+    ) -> Iterator[tuple[NamedArrays, float]]:
+        """The original's tensors, changed by roundings: of the input, and at last inside; and how
+        large a change counts. There are none if no input can be moved.
+        """
+        for draw in range(DRAWS[-1]):
+            moved = draw_inputs(self.spec, self.original, self.case.seed, draw).moved
+            if moved is None:
+                return
+            yield run_original(moved), float("inf")
+        single = self.original.single
+        if single and single.inner:
+            yield single.inner.open(names)(self.case.prepared), LARGEST_OWN_ROUNDING
 
     def _allow(self, partner: Partner, noise: float | None) -> float:
         declared = self.spec.self_check.tolerance

@@ -65,6 +65,10 @@ class ReferenceRuntime:
     is_independent: bool = True  # whether it shares no reader of the original with the conversion
     float_inputs: Collection[str] = ()  # the integer inputs that also take float32
     inner: InnerTensors | None = None  # None if it gives outputs only
+    #: Opens the original in the same runtime, in double precision where it has that; returns None
+    #: if the runtime cannot run it so.
+    open_double: Callable[[], ReferenceRuntime | None] = lambda: None
+    single: ReferenceRuntime | None = None  # of one in double precision: that in single precision
 
     def run_all(self, feeds: Sequence[NamedArrays]) -> list[dict[str, Array]]:
         """All outputs by name, for each of several inputs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,6 +20,7 @@ from posezoo.core.convert.formats import (
     read_array,
     with_default_sizes,
 )
+from posezoo.core.convert.formats.double_onnx import compute_in_double
 from posezoo.core.convert.protobuf_reader import (
     LENGTH,
     VARINT,
@@ -282,7 +284,7 @@ def open_runtime(
     except Exception:  # noqa: BLE001 one of its many: it lacks an operation that OpenVINO knows
         return None
     outputs = [port.name for port in session.get_outputs()]
-    return ReferenceRuntime(
+    runtime = ReferenceRuntime(
         f"ONNX Runtime {package_version('onnxruntime')}",
         inputs,
         outputs,
@@ -290,6 +292,33 @@ def open_runtime(
         inner=InnerTensors(
             partial(_find_partners, path), partial(_open_inner, module, path, outputs)
         ),
+    )
+    return replace(runtime, open_double=partial(_open_double, module, path, runtime))
+
+
+def _open_double(module: Any, path: Path, single: ReferenceRuntime) -> ReferenceRuntime | None:
+    """The model in double precision, where ONNX Runtime has it; None if it cannot run that."""
+    outputs = list(single.outputs)
+    names = [name for made, _ in _read_nodes(path) for name in made if name]
+    with map_file(path) as buffer:
+        try:
+            described = _open_session(module, path, _add_outputs(buffer, outputs, names))
+            ranks = {
+                port.name: len(port.shape)
+                for port in described.get_outputs()
+                if port.type == "tensor(float)"
+            }
+            content = compute_in_double(buffer, ranks)
+            session = _open_session(module, path, content)
+        except Exception:  # noqa: BLE001 one of its many: an operation lacks a variant
+            return None
+    inner = partial(_open_inner, module, path, outputs, content=content)
+    return replace(
+        single,
+        name=f"{single.name} in double precision",
+        run=partial(_run, session, outputs),
+        inner=InnerTensors(partial(_find_partners, path), inner),
+        single=single,
     )
 
 
@@ -326,25 +355,27 @@ def _find_partners(path: Path, ir: Model) -> dict[Tensor, Partner]:
 
 
 def _open_inner(
-    module: Any,
-    path: Path,
-    outputs: Sequence[str],
-    names: Sequence[str],
+    module: Any, path: Path, outputs: Sequence[str], names: Sequence[str], *, content: bytes = b""
 ) -> Callable[[NamedArrays], dict[str, Array]]:
-    """Open the model with more outputs: messages that follow each other are one message, with the
+    """Open the model, or ``content`` in its place, with these tensors as outputs, too."""
+    with map_file(path) as buffer:
+        content = _add_outputs(content or buffer, outputs, names)
+    try:
+        session = _open_session(module, path, content)
+    except Exception as error:
+        raise RuntimeError(error_text(error)) from error
+    return partial(_run, session, names)
+
+
+def _add_outputs(buffer: Buffer, outputs: Sequence[str], names: Sequence[str]) -> bytes:
+    """The model with more outputs: messages that follow each other are one message, with the
     fields of both.
     """
     added = b""
     for name in names:
         if name not in outputs:
             added += encode_field(12, encode_field(1, name.encode()))
-    with map_file(path) as buffer:
-        content = b"".join((buffer, encode_field(7, added)))
-    try:
-        session = _open_session(module, path, content)
-    except Exception as error:
-        raise RuntimeError(error_text(error)) from error
-    return partial(_run, session, names)
+    return b"".join((buffer, encode_field(7, added)))
 
 
 ONNX = ModelFormat(
