@@ -257,6 +257,8 @@ def _add_nodes(graph: Any, xml: Path, nodes: list[_IrNode]) -> dict[str, int]:
             # A constant has the output 0, its conversion from FP16 the output 1.
             is_constant = layers[source].get("type") == "Const" or source in compressed
             inputs.append((port, numbers[source], "" if is_constant else end))
+            if source in compressed:
+                _correct_precision(layer, port)
         nodes.append(_IrNode(layer.get("name"), ()))
         parts = _describe_parts(layer, xml, nodes)
         facts = (layer.get("type"), layer.get("version"), inputs, *parts)
@@ -277,6 +279,14 @@ def _is_decompression(layer: Any) -> bool:
     """Whether an operation converts a constant from FP16."""
     attribute = "rt_info/attribute[@name='decompression']"
     return layer.get("type") == "Convert" and layer.find(attribute) is not None
+
+
+def _correct_precision(layer: Any, port: str) -> None:
+    """Let the input of a layer have the precision that it has: if a constant is an output, OpenVINO
+    writes the precision before the conversion.
+    """
+    for described in layer.iterfind(f"input/port[@id='{port}']"):
+        described.set("precision", "FP32")
 
 
 def _describe_parts(
