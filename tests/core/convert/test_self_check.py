@@ -35,6 +35,7 @@ from posezoo.core.convert import (
 from posezoo.core.convert.constant_check import find_changed_constant
 from posezoo.core.convert.conversion_plan import ConversionOptions, plan_irs
 from posezoo.core.convert.difference import compute_difference
+from posezoo.core.convert.formats import OriginalConstant
 from posezoo.core.convert.fp16_check import Fp16Comparison, IrLayers, compare_with_fp32
 from posezoo.core.convert.publish import write_checked_irs
 from posezoo.core.convert.reference_outputs import (
@@ -831,7 +832,7 @@ def test_filters_may_be_scaled_and_negated(tmp_path):
         # As TensorFlow Lite stores it: the input channels are last.
         return find_changed_constant(
             spec,
-            [np.zeros((8, 4, 3, 3), np.float32), original.transpose(0, 2, 3, 1)],
+            map(OriginalConstant, [np.zeros((8, 4, 3, 3)), original.transpose(0, 2, 3, 1)]),
             IrLayers.read(xml),
         )
 
@@ -849,7 +850,7 @@ def test_filters_may_be_scaled_and_negated(tmp_path):
 def test_the_kernels_of_an_original_are_read(tmp_path, kind):
     spec, layout = tiny(tmp_path, kind=kind)
     path = layout.file_path(spec, spec.files[0])
-    arrays = list(frontends.read_constants(spec, path))
+    arrays = [constant.values for constant in frontends.read_constants(spec, path)]
     shapes = sorted(tuple(sorted(array.shape)) for array in arrays if array.ndim == 4)
     assert shapes == [(1, 1, 2, 4), (1, 1, 2, 4), (3, 3, 3, 4)]
     stored = np.concatenate([np.sort(array.reshape(-1)) for array in arrays if array.ndim == 4])

@@ -52,6 +52,8 @@ class StoredConstant:
 
     Attributes:
         path: the .bin, in which the values are ``size`` bytes from ``offset`` on.
+        tensors: the names that the original has for these values; empty if a conversion computed
+            them.
     """
 
     name: str
@@ -60,6 +62,7 @@ class StoredConstant:
     element_type: str
     offset: int
     size: int
+    tensors: frozenset[str] = frozenset()
 
     @property
     def is_float(self) -> bool:
@@ -312,7 +315,12 @@ def _describe_constant(constant: Any, xml: Path) -> StoredConstant:
     shape = tuple(int(side) for side in data.get("shape").split(",") if side.strip())
     binary = xml.with_suffix(".bin")
     kind = data.get("element_type")
-    return StoredConstant(constant.get("name"), shape, binary, kind, offset=offset, size=size)
+    port = constant.find("output/port")
+    names = "" if port is None else port.get("names", "")
+    tensors = frozenset(filter(None, names.split(",")))
+    return StoredConstant(
+        constant.get("name"), shape, binary, kind, offset=offset, size=size, tensors=tensors
+    )
 
 
 def _facts_of(element: Any, inner: Mapping[str, int]) -> tuple[object, ...]:

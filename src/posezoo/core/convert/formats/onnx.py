@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from posezoo.core.convert.formats import (
     InnerTensors,
     ModelFormat,
+    OriginalConstant,
     Partner,
     ReferenceRuntime,
     Shape,
@@ -153,8 +154,10 @@ def _read_nodes(path: Path) -> Iterator[Sequence[list[str]]]:
             yield read_texts(buffer, node, 2, 3)
 
 
-def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[Array]:
-    """The float weights that an IR has as they are in the file, and not after a computation."""
+def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[OriginalConstant]:
+    """The float weights, and whether an IR has them as they are in the file, or computes with
+    them.
+    """
     with map_file(path) as buffer:
         nodes = [_read_node(buffer, field) for field in find_messages(buffer, 7, 1)]
         # The graph, its initializers.
@@ -166,9 +169,11 @@ def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[Array]:
         names = {weight.name for weight in weights}
         computed = _find_computed(nodes, names)
     # Outside of the mapping, whose pages take memory as long as it exists.
+    tensors = _find_same(nodes, names)
     for weight in weights:
-        if weight.name not in computed:
-            yield from _read_values(path, weight)
+        is_computed_from = weight.name in computed
+        for values in _read_values(path, weight):
+            yield OriginalConstant(values, tensors[weight.name], is_computed_from)
 
 
 class _Node(NamedTuple):
@@ -210,6 +215,18 @@ def _find_computed(nodes: Sequence[_Node], constants: Collection[str]) -> frozen
         if node.kind not in _PASSING or not computed.isdisjoint(node.outputs):
             computed.update(node.inputs)
     return frozenset(computed)
+
+
+def _find_same(nodes: Sequence[_Node], constants: Collection[str]) -> dict[str, frozenset[str]]:
+    """For each constant the names of the tensors with its values, its own among them."""
+    origins = {name: name for name in constants}
+    for node in nodes:
+        if node.kind in _PASSING and node.inputs and node.inputs[0] in origins:
+            origins |= dict.fromkeys(node.outputs, origins[node.inputs[0]])
+    same: dict[str, set[str]] = {name: set() for name in constants}
+    for name, origin in origins.items():
+        same[origin].add(name)
+    return {name: frozenset(tensors) for name, tensors in same.items()}
 
 
 class _StoredTensor(NamedTuple):
