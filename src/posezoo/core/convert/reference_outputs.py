@@ -251,7 +251,7 @@ def compute_reference(
             f"{spec.full_name}: the original cannot be run: {error_text(error)}",
             hint="without the outputs of the original model the IR cannot be checked",
         ) from error
-    _require_finite(spec, cases)
+    _require_numbers(spec, path, cases)
     is_independent = runtime.is_independent or recorded is not None
     create = partial(ReferenceOutputs, spec, runtime.name, cases, is_independent, recorded)
     if not frontends.is_large(spec, path):
@@ -334,10 +334,18 @@ def _run_samples(spec: ModelSpec, runtime: ReferenceRuntime) -> tuple[ReferenceS
     )
 
 
-def _require_finite(spec: ModelSpec, cases: Sequence[ReferenceSample]) -> None:
+def _require_numbers(
+    spec: ModelSpec, path: VerifiedSource, cases: Sequence[ReferenceSample]
+) -> None:
+    """Refuse outputs with nan, and with infinities that prove nothing: all values are infinite, or
+    a weight is.
+    """
     for case in cases:
         for name, values in case.outputs.items():
-            if not np.isfinite(values).all():
+            is_finite = np.isfinite(values)
+            if is_finite.all():
+                continue
+            if np.isnan(values).any() or not is_finite.any() or _has_infinite_weight(spec, path):
                 raise SelfCheckError(
                     f"{spec.full_name}: the original itself computes inf or nan in {name}",
                     hint=(
@@ -345,6 +353,14 @@ def _require_finite(spec: ModelSpec, cases: Sequence[ReferenceSample]) -> None:
                         " publish"
                     ),
                 )
+
+
+def _has_infinite_weight(spec: ModelSpec, path: VerifiedSource) -> bool:
+    """Whether a constant of the original has infinite values, and is no mask of those and 0."""
+    return any(
+        values[np.isfinite(values)].any() and not np.isfinite(values).all()
+        for values in (constant.values for constant in frontends.read_constants(spec, path))
+    )
 
 
 def _choose_sizes(port: Input, recording: Recording | None) -> Shape:
