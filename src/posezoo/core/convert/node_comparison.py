@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert.difference import (
     LARGEST_NOISE,
-    LARGEST_OWN_ROUNDING,
     OFFSET,
     allow_difference,
+    allow_own_rounding,
     compute_difference,
 )
 from posezoo.core.convert.formats import InnerTensors, Partner, ReferenceRuntime, Tensor
@@ -173,12 +173,15 @@ class _Comparison:
                 arranged = actual.transpose(order) if order else actual
                 differences[tensor] = self._compute(expected[name], arranged)
         noises = self._measure_noises(batch, differences, expected, run_original)
+        limits = {tensor: self._allow(batch[tensor], noises.get(tensor)) for tensor in differences}
+        wrong = [tensor for tensor, limit in limits.items() if not differences[tensor] <= limit]
+        for tensor, own in self._measure_own_roundings(batch, wrong, expected).items():
+            limits[tensor] += allow_own_rounding(own)
         compared = []
         for tensor, difference in differences.items():
             operation = f"{tensor[0]} ({self.order.kinds[tensor[0]]})"
-            limit = self._allow(batch[tensor], noises.get(tensor))
             noise = noises.get(tensor, 0.0)
-            compared.append(InnerDifference(operation, difference, noise, limit))
+            compared.append(InnerDifference(operation, difference, noise, limits[tensor]))
         return compared
 
     def _measure_noises(
@@ -188,40 +191,41 @@ class _Comparison:
         expected: NamedArrays,
         run_original: Callable[[NamedArrays], NamedArrays],
     ) -> dict[Tensor, float]:
-        """What roundings change in the tensors whose difference needs it."""
+        """What a rounding of the input changes in the tensors whose difference needs it."""
         noises: dict[Tensor, float] = {}
-        unsure = list(differences)
-        varied = self._vary([name for name, _ in batch.values()], run_original)
-        # Each draw can only raise a limit, so there are only as many as needed.
-        while unsure := [
-            tensor
-            for tensor in unsure
-            if not differences[tensor] <= self._allow(batch[tensor], noises.get(tensor))
-        ]:
-            others, largest = next(varied, (None, 0.0))
-            if others is None:
-                return dict.fromkeys(unsure, 0.0) | noises
+        for draw in range(DRAWS[-1]):
+            # Each draw can only raise a limit, so there are only as many as needed.
+            unsure = [
+                tensor
+                for tensor, difference in differences.items()
+                if not difference <= self._allow(batch[tensor], noises.get(tensor))
+            ]
+            if not unsure:
+                break
+            moved = draw_inputs(self.spec, self.original, self.case.seed, draw).moved
+            if moved is None:
+                return dict.fromkeys(unsure, 0.0)
+            others = run_original(moved)
             for tensor in unsure:
                 name, _ = batch[tensor]
                 noise = self._compute(expected[name], others[name])
-                if noise <= largest:
-                    noises[tensor] = max(noises.get(tensor, 0.0), noise)
+                noises[tensor] = max(noises.get(tensor, 0.0), noise)
         return noises
 
-    def _vary(
-        self, names: Sequence[str], run_original: Callable[[NamedArrays], NamedArrays]
-    ) -> Iterator[tuple[NamedArrays, float]]:
-        """The original's tensors, changed by roundings: of the input, and at last inside; and how
-        large a change counts. There are none if no input can be moved.
+    def _measure_own_roundings(
+        self, batch: Mapping[Tensor, Partner], tensors: Sequence[Tensor], expected: NamedArrays
+    ) -> dict[Tensor, float]:
+        """How far the original in single precision differs in these tensors; empty if ``original``
+        is in single precision.
         """
-        for draw in range(DRAWS[-1]):
-            moved = draw_inputs(self.spec, self.original, self.case.seed, draw).moved
-            if moved is None:
-                return
-            yield run_original(moved), float("inf")
         single = self.original.single
-        if single and single.inner:
-            yield single.inner.open(names)(self.case.prepared), LARGEST_OWN_ROUNDING
+        if not tensors or single is None or single.inner is None:
+            return {}
+        names = {tensor: batch[tensor][0] for tensor in tensors}
+        rounded = single.inner.open(list(names.values()))(self.case.prepared)
+        return {
+            tensor: self._compute(expected[name], rounded[name]) for tensor, name in names.items()
+        }
 
     def _allow(self, partner: Partner, noise: float | None) -> float:
         declared = self.spec.self_check.tolerance

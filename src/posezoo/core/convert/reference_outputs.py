@@ -18,7 +18,7 @@ import numpy as np
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert import frontends
 from posezoo.core.convert.check_images import draw_test_image
-from posezoo.core.convert.difference import LARGEST_OWN_ROUNDING, compute_difference
+from posezoo.core.convert.difference import compute_difference
 from posezoo.core.convert.formats import (
     InnerTensors,
     Partner,
@@ -85,6 +85,8 @@ class ReferenceSample:
     outputs: NamedArrays = field(default_factory=dict)  # the original's outputs
     #: The original's outputs for ``moved``; None if they were not computed yet.
     moved_outputs: NamedArrays | None = None
+    #: If ``outputs`` were computed in double precision: those in single precision.
+    single_outputs: NamedArrays | None = None
 
 
 @frozen
@@ -136,8 +138,7 @@ class ReferenceOutputs:
         return max(differences, default=0) > REPEATABLE
 
     def move(self, done: int) -> list[list[dict[str, Array]]]:
-        """The outputs of each case if its image is moved by other roundings each time; and at last,
-        if the runtime computes in double precision, those in single precision.
+        """The outputs of each case if its image is moved by other roundings each time.
 
         Args:
             done: how often each image was moved already.
@@ -145,8 +146,6 @@ class ReferenceOutputs:
         Returns:
             Those of the next draws by case; empty if it is often enough, or no input can be moved.
         """
-        if done == DRAWS[-1]:
-            return self._round_inside()
         end = next((count for count in DRAWS if count > done), done)
         feeds = []
         for case in self.cases:
@@ -160,22 +159,6 @@ class ReferenceOutputs:
         step = end - done
         return [results[start : start + step] for start in range(0, len(results), step)]
 
-    def _round_inside(self) -> list[list[dict[str, Array]]]:
-        """The outputs of each case in single precision; empty if these are in single precision, or
-        if they differ so much that this is more than rounding.
-        """
-        single = self.original.single
-        if single is None:
-            return []
-        rounded = single.run_all([case.prepared for case in self.cases])
-        measure = self.spec.self_check.measure
-        for case, outputs in zip(self.cases, rounded, strict=True):
-            for name, values in case.outputs.items():
-                own = compute_difference(values, outputs[name], measure)
-                if not own <= LARGEST_OWN_ROUNDING:
-                    return []
-        return [[outputs] for outputs in rounded]
-
     def compute_in_double(self) -> ReferenceOutputs | None:
         """The outputs for the same images, computed in double precision where the runtime can;
         None if it has none.
@@ -188,7 +171,7 @@ class ReferenceOutputs:
         except RuntimeError:
             return None
         cases = tuple(
-            replace(case, outputs=values, moved_outputs=None)
+            replace(case, outputs=values, single_outputs=case.outputs, moved_outputs=None)
             for case, values in zip(self.cases, outputs, strict=True)
         )
         return replace(self, runtime=original.name, cases=cases, open=lambda: original)
