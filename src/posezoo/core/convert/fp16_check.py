@@ -283,7 +283,8 @@ def _find_sources(graph: Any) -> dict[str, list[tuple[str, str, str]]]:
 
 
 def _is_half_constant(layer: Any) -> bool:
-    return layer.get("type") == "Const" and layer.find("data").get("element_type") == "f16"
+    is_half: bool = layer.get("type") == "Const" and layer.find("data").get("element_type") == "f16"
+    return is_half
 
 
 def _correct_precision(layer: Any, port: str) -> None:

@@ -174,6 +174,11 @@ class OutputComparison:
         ]
 
     @property
+    def is_noisy(self) -> bool:
+        """Whether the noise of an output is so large that it proves nothing."""
+        return any(self.outputs[name].is_noisy for name in self.unprovable)
+
+    @property
     def worst(self) -> tuple[str, OutputDifference]:
         """The wrong output with the largest difference; there must be one."""
         name = max(self.wrong, key=lambda name: self.outputs[name].difference)
@@ -348,7 +353,8 @@ class IrCheck(NetworkCheck):
         names = self._name_outputs(reference)
         computed = self._compute_outputs(names, reference)
         compared = self.compare(names, reference, computed)
-        if compared.wrong and (exact := reference.compute_in_double()):
+        is_proven = not (compared.wrong or compared.is_noisy)
+        if not is_proven and (exact := reference.compute_in_double()):
             # The original's runtime may be the less exact one.
             reference = exact
             compared = self.compare(names, reference, computed)

@@ -30,7 +30,7 @@ _DOUBLE = frozenset(
     {
         "Abs", "Add", "BatchNormalization", "Cos", "Div", "Exp", "Gemm", "LayerNormalization",
         "Log", "LogSoftmax", "MatMul", "Mul", "Neg", "Pow", "RMSNormalization", "Reciprocal",
-        "Relu", "Sigmoid", "Sin", "Softmax", "Sqrt", "Sub", "Tanh",
+        "Relu", "Sin", "Softmax", "Sqrt", "Sub", "Tanh",
     }
 )  # fmt: skip
 
@@ -132,6 +132,10 @@ class _Rewriting:
             return self._add(kind, *map(self._to_double, inputs), own=own)
         if kind in _ALONG_AXES:
             return self._add(kind, self._to_double(inputs[0]), *inputs[1:], own=own)
+        if kind == "Sigmoid":
+            # In double precision, too, ONNX Runtime's own is 0 instead of 1e-17.
+            power = self._add("Exp", self._add("Neg", self._to_double(inputs[0])))
+            return self._add("Reciprocal", self._add("Add", power, self._constant(np.float64(1))))
         if kind == "GlobalAveragePool" and rank > 2:
             return self._mean(self._to_double(inputs[0]), rank)
         if kind == "InstanceNormalization" and rank > 2:
