@@ -4,7 +4,8 @@ The IR is read from disk and run on random images, unless a runtime that reads t
 installed: OpenVINO in its place would prove little for the time. Its outputs must have the
 original's names and shapes. They may differ by five times what one rounding of the input changes in
 the original's outputs: correct programs that add in another order differ by up to 2.2 times as
-much. All differences are relative to the output's largest value. An IR in FP16 must be the FP32 IR
+much. Before an IR is refused, the original is run in double precision if its runtime has that,
+since it can be the less exact one. All differences are relative to the output's largest value. An IR in FP16 must be the FP32 IR
 with rounded constants (``fp16_check``). How far the rounding moves the outputs is measured, and has
 no limit.
 """

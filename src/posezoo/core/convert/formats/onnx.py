@@ -316,19 +316,12 @@ def open_runtime(
 def _open_double(module: Any, path: Path, single: ReferenceRuntime) -> ReferenceRuntime | None:
     """The model in double precision, where ONNX Runtime has it; None if it cannot run that."""
     outputs = list(single.outputs)
-    names = [name for made, _ in _read_nodes(path) for name in made if name]
-    with map_file(path) as buffer:
-        try:
-            described = _open_session(module, path, _add_outputs(buffer, outputs, names))
-            ranks = {
-                port.name: len(port.shape)
-                for port in described.get_outputs()
-                if port.type == "tensor(float)"
-            }
-            content = compute_in_double(buffer, ranks)
-            session = _open_session(module, path, content)
-        except Exception:  # noqa: BLE001 one of its many: an operation lacks a variant
-            return None
+    try:
+        with map_file(path) as buffer:
+            content = compute_in_double(buffer, _find_ranks(module, path, buffer, outputs))
+        session = _open_session(module, path, content)
+    except Exception:  # noqa: BLE001 one of its many: an operation lacks a variant
+        return None
     inner = partial(_open_inner, module, path, outputs, content=content)
     return replace(
         single,
@@ -337,6 +330,15 @@ def _open_double(module: Any, path: Path, single: ReferenceRuntime) -> Reference
         inner=InnerTensors(partial(_find_partners, path), inner),
         single=single,
     )
+
+
+def _find_ranks(module: Any, path: Path, buffer: Buffer, outputs: Sequence[str]) -> dict[str, int]:
+    """The number of axes of each tensor in float32 that a node of the graph computes."""
+    names = [name for made, _ in _read_nodes(path) for name in made if name]
+    session = _open_session(module, path, _add_outputs(buffer, outputs, names))
+    return {
+        port.name: len(port.shape) for port in session.get_outputs() if port.type == "tensor(float)"
+    }
 
 
 def _open_session(module: Any, path: Path, content: bytes = b"") -> Any:
