@@ -5,9 +5,9 @@ installed: OpenVINO in its place would prove little for the time. Its outputs mu
 original's names and shapes. They may differ by five times what one rounding of the input changes in
 the original's outputs: correct programs that add in another order differ by up to 2.2 times as
 much. Before an IR is refused, the original is run in double precision if its runtime has that,
-since it can be the less exact one. All differences are relative to the output's largest value. An IR in FP16 must be the FP32 IR
-with rounded constants (``fp16_check``). How far the rounding moves the outputs is measured, and has
-no limit.
+since it can be the less exact one. All differences are relative to the output's largest value. An
+IR in FP16 must be the FP32 IR with rounded constants (``fp16_check``). How far the rounding moves
+the outputs is measured, and has no limit.
 """
 
 from __future__ import annotations
