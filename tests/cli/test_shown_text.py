@@ -133,7 +133,9 @@ def value_of(kind: object, name: str) -> object:
     if isinstance(kind, type) and is_dataclass(kind):
         return filled(kind)
     some = next((each for each in (float, int, bool) if each in (kind, *get_args(kind))), None)
-    return some(1) if some else filled(events.NodeProof)
+    if some:
+        return some(1)
+    return filled(next(each for each in get_args(kind) if is_dataclass(each)))
 
 
 def subclasses(kind: type) -> list[type]:

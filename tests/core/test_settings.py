@@ -157,6 +157,7 @@ NEVER_IN_A_FOLDER = {
     # They protect this machine.
     "conversion_timeout": "3600",
     "conversion_memory": "64",
+    "require_proof": "no",
 }
 
 

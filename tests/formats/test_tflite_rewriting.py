@@ -270,7 +270,7 @@ def test_the_activation_is_proven_by_nodes(tmp_path, open_axis):
     [
         # The last of these has no partner in the original, as its type is another one.
         ("ReLU", "Sigmoid", "; the first node that differs is "),
-        ("Add", "Subtract", "; 2 tensors inside agree with LiteRT"),
+        ("Add", "Subtract", "; for the first image, 2 tensors inside agree with LiteRT"),
     ],
 )
 def test_a_refusal_says_which_nodes_agree(tmp_path, kind, other, said):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from posezoo.core.convert.formats import ModelFormat, read_array
+from posezoo.core.convert.formats import ModelFormat, OriginalConstant, read_array
 from posezoo.core.convert.protobuf_reader import (
     LENGTH,
     VARINT,
@@ -26,9 +26,6 @@ from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.formats.darknet.darknet_format import DARKNET
 from posezoo.formats.region_configs import find_detector
 from posezoo.formats.tensorflow_js import GRAPH_MODEL, Operation, encode_node
-
-if TYPE_CHECKING:
-    from posezoo.core.arrays import Array
 
 # GraphDef of tensorflow/core/framework/graph.proto; its nodes are field 1.
 _GRAPH = {1: LENGTH, 2: LENGTH, 3: VARINT, 4: LENGTH, 5: LENGTH}
@@ -192,7 +189,7 @@ def _read_nodes(path: Path) -> dict[str, _GraphNode]:
     return nodes
 
 
-def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[Array]:
+def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[OriginalConstant]:
     """The float constants whose values are in the file as they are in memory."""
     with map_file(path) as buffer:
         # The nodes, their attributes, values, tensors.
@@ -204,7 +201,8 @@ def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[Array]:
             for dim in read_fields(buffer, parts[2]):
                 for field in read_fields(buffer, dim):
                     sizes += read_integers(buffer, field) if field.number == 1 else []
-            yield from read_array(path, parts[4].start, parts[4].end, "<f4", sizes)
+            arrays = read_array(path, parts[4].start, parts[4].end, "<f4", sizes)
+            yield from map(OriginalConstant, arrays)
 
 
 FORMAT = ModelFormat(

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from posezoo.core.convert.formats import ModelFormat
+from posezoo.core.convert.formats import ModelFormat, OriginalConstant
 from posezoo.core.convert.protobuf_reader import encode_field
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
@@ -264,10 +264,9 @@ def _dequantize(weight: _ManifestWeight, content: bytes, start: int) -> Array:
     return values.astype(_WEIGHTS[weight.kind])
 
 
-def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
-    return [
-        array for array in _read_weights(path, _read_json(path)).values() if array.dtype.kind == "f"
-    ]
+def _read_constants(_spec: ModelSpec, path: Path) -> list[OriginalConstant]:
+    weights = _read_weights(path, _read_json(path)).values()
+    return [OriginalConstant(array) for array in weights if array.dtype.kind == "f"]
 
 
 def _unfuse(node: Operation) -> list[Operation]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from posezoo.core.convert.formats import (
     InnerTensors,
     ModelFormat,
+    OriginalConstant,
     Partner,
     ReferenceRuntime,
     Shape,
@@ -55,7 +56,7 @@ def is_tflite(path: Path) -> bool:
         return stream.read(8)[4:] == b"TFL3"
 
 
-def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[Array]:
+def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[OriginalConstant]:
     """The float constants, read from the tables of FlatBuffers (schema.fbs)."""
     file = FlatBuffer(path.read_bytes())
     buffers = file.read_tables(file.root, 4)
@@ -69,7 +70,8 @@ def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[Array]:
             continue
         start = data + file.read("I", data)
         end = start + 4 + file.read("I", start)
-        yield from read_array(path, start + 4, end, ("<f4", "<f2")[kind], shape)
+        arrays = read_array(path, start + 4, end, ("<f4", "<f2")[kind], shape)
+        yield from map(OriginalConstant, arrays)
 
 
 def _find_custom_operations(file: FlatBuffer) -> dict[int, CustomOperation]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core import errors
-from posezoo.core.convert.formats import ModelFormat, ReferenceRuntime, Shape
+from posezoo.core.convert.formats import ModelFormat, OriginalConstant, ReferenceRuntime, Shape
 from posezoo.core.declarations.model import ModelSpec, NetworkChoice
 from posezoo.core.declarations.model_files import CHECKPOINTS
 from posezoo.core.errors import ConversionError, MissingPackageError
@@ -97,8 +97,8 @@ def _open_runtime(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Re
     return ReferenceRuntime(runtime, inputs, names, run, run_several=run_several)
 
 
-def _read_constants(spec: ModelSpec, path: Path) -> list[Array]:
-    return list(_read_checkpoint(spec, path).tensors.values())
+def _read_constants(spec: ModelSpec, path: Path) -> list[OriginalConstant]:
+    return list(map(OriginalConstant, _read_checkpoint(spec, path).tensors.values()))
 
 
 def _read_checkpoint(spec: ModelSpec, path: Path) -> NetworkCheckpoint:

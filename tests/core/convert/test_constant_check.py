@@ -107,6 +107,40 @@ def test_a_wrong_value_of_a_fully_connected_layer_is_found(tmp_path):
     assert find_changed(original, write_ir(write("wrong.onnx", wrong)))
 
 
+def with_adapted_twin(kind: str, wrong: float = 1) -> Callable[[Graph], str]:
+    """A network with a kernel twice, one of them adapted in the file; ``wrong`` is a factor of one
+    value of the other.
+    """
+
+    def form(net: Graph) -> str:
+        kernel = net.draw(16, 3, 3, 3)
+        first = kernel.copy()
+        first[-1, 0, 0, 0] *= wrong
+        factor = np.where(np.arange(16) % 4, 1, 0.5).reshape(16, 1, 1, 1)
+        adapted = net.node(kind, net.constant(kernel), net.constant(factor))
+        x = net.convolve("image", first)
+        if kind == "Sub":  # then neither kernel keeps its name
+            x = net.normalize(x, 16)
+            return net.node("Add", x, net.normalize(net.convolve("image", adapted), 16))
+        return net.node("Add", x, net.convolve("image", adapted))
+
+    return form
+
+
+@pytest.mark.parametrize("kind", ["Mul", "Div", "Pow", "Sub"])
+def test_a_twin_that_the_graph_adapts_is_not_taken_for_its_twin(tmp_path, kind):
+    original = write_network(tmp_path / "net.onnx", with_adapted_twin(kind))
+    assert not find_changed(original, write_ir(original))
+
+
+@pytest.mark.parametrize("kind", ["Mul", "Div", "Pow"])
+def test_one_wrong_value_is_found_beside_a_twin_that_the_graph_adapts(tmp_path, kind):
+    original = write_network(tmp_path / "right.onnx", with_adapted_twin(kind))
+    wrong = write_network(tmp_path / "wrong.onnx", with_adapted_twin(kind, wrong=1.001))
+    problem = find_changed(original, write_ir(wrong))
+    assert problem.endswith("differs from the original's in 1 of 16 filters")
+
+
 @pytest.mark.parametrize(
     ("is_external", "axes"),
     [(False, None), (True, None), (False, (3, 2, 0, 1))],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import sys
 from dataclasses import replace
 
@@ -35,6 +36,7 @@ from posezoo.core.convert import (
 from posezoo.core.convert.constant_check import find_changed_constant
 from posezoo.core.convert.conversion_plan import ConversionOptions, plan_irs
 from posezoo.core.convert.difference import compute_difference
+from posezoo.core.convert.formats import OriginalConstant
 from posezoo.core.convert.fp16_check import Fp16Comparison, IrLayers, compare_with_fp32
 from posezoo.core.convert.publish import write_checked_irs
 from posezoo.core.convert.reference_outputs import (
@@ -424,7 +426,7 @@ def test_the_median_ignores_a_difference_that_the_maximum_shows():
     assert compute_difference(reference, actual, "max") == pytest.approx(50 / 101)
     assert compute_difference(reference, actual, "median") == 0
     assert compute_difference(reference, reference + 5, "median") == pytest.approx(5 / 101)
-    assert compute_difference(np.zeros(3), np.ones(3)) == np.inf
+    assert compute_difference(np.zeros(3), np.ones(3)) > 1e20
     assert compute_difference(np.zeros(3), np.zeros(3)) == 0
 
 
@@ -556,17 +558,21 @@ def amplifying(tmp_path, factor):
     return one_weight(tmp_path, nodes, factor)
 
 
-def one_weight(tmp_path, nodes, weight):
+def one_weight(tmp_path, nodes, weight, outputs=("wave",)):
     """A network with the input ``image``, one constant ``weight`` and the output ``wave``."""
+    shapes = dict.fromkeys(("image", "wave"), (1, 3, HEIGHT, WIDTH))
     ports = [
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, (1, 3, HEIGHT, WIDTH))
-        for name in ("image", "wave")
+        onnx.helper.make_tensor_value_info(
+            name, onnx.TensorProto.FLOAT, shapes.get(name, np.shape(weight))
+        )
+        for name in ("image", *outputs)
     ]
     constant = onnx.numpy_helper.from_array(np.array(weight, np.float32), "weight")
     graph = onnx.helper.make_graph(nodes, "waves", ports[:1], ports[1:], [constant])
     opsets = [onnx.helper.make_opsetid("", 13)]
     content = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
-    spec = replace(spec_of(content, tmp_path), outputs=(Output("wave", (1, 3, HEIGHT, WIDTH)),))
+    declared = tuple(Output(name, shapes.get(name, np.shape(weight))) for name in outputs)
+    spec = replace(spec_of(content, tmp_path), outputs=declared)
     return spec, downloaded(spec, content, tmp_path)
 
 
@@ -625,6 +631,97 @@ def test_a_constant_that_rounds_to_zero_in_fp16_and_is_divided_by_is_refused(tmp
     spec, layout = one_weight(tmp_path, nodes, np.array([1, 1, 1e-9]).reshape(3, 1, 1))
     network = preprocess.apply_model_yml(read(spec, layout), spec)
     assert "the FP16 IR computes inf or nan in wave" in refusal(spec, layout, network, (FP32, FP16))
+
+
+def tail_of_a_sigmoid(tmp_path):
+    """ONNX Runtime takes the sigmoid of -20 for 0, and its logarithm for -inf."""
+    nodes = [
+        onnx.helper.make_node("Mul", ["image", "weight"], ["scaled"], "scaled"),
+        onnx.helper.make_node("Sigmoid", ["scaled"], ["share"], "share"),
+        onnx.helper.make_node("Log", ["share"], ["wave"], "wave"),
+    ]
+    spec, layout = one_weight(tmp_path, nodes, -0.2)
+    return with_image(spec, mean=(), scale=()), layout
+
+
+def test_an_ir_that_is_more_exact_than_the_originals_runtime_is_published(tmp_path):
+    spec, layout = tail_of_a_sigmoid(tmp_path)
+    publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec), (FP32, FP16))
+    record = json.loads(layout.provenance_path(spec, FP32).read_text("utf-8"))["self_check"]
+    assert record["reference"].endswith("in double precision")
+
+
+@pytest.mark.parametrize("off", [5e-5, 1e-3])
+def test_a_fault_is_found_also_if_the_originals_runtime_is_less_exact(tmp_path, off):
+    spec, layout = tail_of_a_sigmoid(tmp_path)
+    wrong = preprocess.apply_model_yml(read(spec, layout), spec)
+    (weight,) = floats_of(wrong)
+    replace_constant(weight, weight.data * (1 + off))
+    problem = refusal(spec, layout, wrong)
+    assert "differs from the original in wave" in problem
+    assert "in double precision" in problem
+
+
+def masked(tmp_path, mask):
+    """A network that adds a mask to an image."""
+    spec, layout = one_weight(
+        tmp_path, [onnx.helper.make_node("Add", ["image", "weight"], ["wave"])], mask
+    )
+    return with_image(spec, mean=(), scale=()), layout
+
+
+MASK = np.where(np.arange(HEIGHT * WIDTH) % 3, 0, -np.inf).reshape(HEIGHT, WIDTH)
+
+
+def test_infinities_of_the_original_are_kept_also_in_fp16(tmp_path):
+    spec, layout = masked(tmp_path, MASK)
+    network = preprocess.apply_model_yml(read(spec, layout), spec)
+    irs = publish_as(spec, layout, network, (FP32, FP16))
+    image = np.ones((1, 3, HEIGHT, WIDTH), np.float32)
+    for xml in irs.values():
+        assert np.array_equal(infer(xml, {"image": image})["wave"][0, 0], 1 + MASK)
+
+
+@pytest.mark.parametrize("other", [0, 100, np.inf], ids=str)
+def test_another_value_in_place_of_an_infinity_is_found(tmp_path, other):
+    spec, layout = masked(tmp_path, MASK)
+    wrong = preprocess.apply_model_yml(read(spec, layout), spec)
+    (mask,) = floats_of(wrong)
+    values = mask.data.copy()
+    values[np.unravel_index(0, values.shape)] = other
+    replace_constant(mask, values)
+    assert "wave" in refusal(spec, layout, wrong)
+
+
+@pytest.mark.parametrize("value", [-np.inf, np.nan])
+def test_an_output_of_infinities_alone_or_with_nan_proves_nothing(tmp_path, value):
+    spec, layout = masked(tmp_path, np.full((HEIGHT, WIDTH), value))
+    network = preprocess.apply_model_yml(read(spec, layout), spec)
+    assert "the original itself computes inf or nan in wave" in refusal(spec, layout, network)
+
+
+def test_weights_that_openvino_takes_for_zero_are_accepted(tmp_path):
+    spec, layout = one_weight(
+        tmp_path, [onnx.helper.make_node("Mul", ["image", "weight"], ["wave"])], 3e-39
+    )
+    publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec), (FP32, FP16))
+
+
+def test_a_constant_output_is_rounded_as_other_constants(tmp_path):
+    nodes = [
+        onnx.helper.make_node("Relu", ["image"], ["relu"]),
+        onnx.helper.make_node("Add", ["relu", "weight"], ["wave"]),
+        onnx.helper.make_node("Identity", ["weight"], ["table"]),
+    ]
+    spec, layout = one_weight(tmp_path, nodes, [0.1], outputs=("wave", "table"))
+    network = preprocess.apply_model_yml(read(spec, layout), spec)
+    publish_as(spec, layout, network, (FP32, FP16))
+    xmls = [layout.ir_path(spec, precision) for precision in (FP32, FP16)]
+    assert compare_with_fp32(*xmls) == Fp16Comparison("", (), is_exact=False)
+    content = bytearray(xmls[1].with_suffix(".bin").read_bytes())
+    content[0] ^= 1
+    xmls[1].with_suffix(".bin").write_bytes(content)
+    assert "constant" in compare_with_fp32(*xmls).difference
 
 
 def test_a_tame_network_may_differ_by_little(tmp_path):
@@ -831,7 +928,7 @@ def test_filters_may_be_scaled_and_negated(tmp_path):
         # As TensorFlow Lite stores it: the input channels are last.
         return find_changed_constant(
             spec,
-            [np.zeros((8, 4, 3, 3), np.float32), original.transpose(0, 2, 3, 1)],
+            map(OriginalConstant, [np.zeros((8, 4, 3, 3)), original.transpose(0, 2, 3, 1)]),
             IrLayers.read(xml),
         )
 
@@ -849,7 +946,7 @@ def test_filters_may_be_scaled_and_negated(tmp_path):
 def test_the_kernels_of_an_original_are_read(tmp_path, kind):
     spec, layout = tiny(tmp_path, kind=kind)
     path = layout.file_path(spec, spec.files[0])
-    arrays = list(frontends.read_constants(spec, path))
+    arrays = [constant.values for constant in frontends.read_constants(spec, path)]
     shapes = sorted(tuple(sorted(array.shape)) for array in arrays if array.ndim == 4)
     assert shapes == [(1, 1, 2, 4), (1, 1, 2, 4), (3, 3, 3, 4)]
     stored = np.concatenate([np.sort(array.reshape(-1)) for array in arrays if array.ndim == 4])
@@ -931,6 +1028,7 @@ def test_the_noise_is_measured_only_until_the_difference_is_allowed(
     original = replace(
         computed.original,
         run=lambda feed: {"heatmaps": computed.original.run(feed)["heatmaps"] * (1 + off)},
+        open_double=lambda: None,
     )
     reference = Moved(spec, computed.runtime, cases, True, None, open=lambda: original)
     right = preprocess.apply_model_yml(read(spec, layout), spec)

@@ -1,10 +1,13 @@
 """Compare the constants of an IR with those of its original, if they can be matched.
 
-The outputs do not show a weight that hardly affects them. A kernel of the IR belongs to a kernel of
-the original if most of its filters are similar up to a factor: a normalization that is folded into
-a convolution leaves such factors, and a scale of the image leaves factors by channel. Then all of
-its filters must be equal up to such factors. The declared mean and scale must be the constants of
-the first subtraction and multiplication after their input.
+The outputs do not show a weight that hardly affects them. A kernel of the IR belongs to the kernel
+of the original that has its name. A conversion that computes a kernel leaves it without a name:
+such a kernel belongs to each kernel of the original with which most of its filters are similar up
+to a factor. A normalization that is folded into a convolution leaves such factors, and a scale of
+the image leaves factors by channel. Then all of its filters must be equal up to such factors, to
+those of one original at least. From some originals the graph itself computes others, such as a
+kernel with a mask: a kernel that is similar to one of these is not compared. The declared mean and
+scale must be the constants of the first subtraction and multiplication after their input.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from itertools import permutations
 import numpy as np
 
 from posezoo.core.arrays import Array
+from posezoo.core.convert.formats import OriginalConstant
 from posezoo.core.convert.fp16_check import IrLayers, StoredConstant
 from posezoo.core.declarations.model import Input, ModelSpec
 
@@ -62,20 +66,34 @@ class _Kernels:
     directions: list[Array] = field(default_factory=list)
     changes: dict[int, int] = field(default_factory=dict)
 
-    def compare(self, original: Array) -> None:
-        """Compare each kernel with an original of this shape."""
-        is_near = np.abs(self.directions - _directions(original)).max(-1) < 2 * SIMILAR_FILTER
+    def compare(self, values: Array, original: OriginalConstant) -> None:
+        """Compare each kernel with an original.
+
+        Args:
+            values: those of the original with its axes in the order of this shape.
+        """
+        is_near = np.abs(self.directions - _directions(values)).max(-1) < 2 * SIMILAR_FILTER
         for number in map(int, np.flatnonzero(2 * is_near.sum(-1) > is_near.shape[-1])):
             fewest = self.changes.get(number)
-            if fewest == 0:
+            constant = self.constants[number]
+            if fewest == 0 or not _can_belong(constant, original):
                 continue
-            kernel = self.constants[number].read().squeeze()
-            changed = _count_changed_filters(kernel, original)
+            changed = _count_changed_filters(constant.read().squeeze(), values)
             if changed is not None:
+                if original.is_computed_from and not constant.tensors:
+                    changed = 0
                 self.changes[number] = changed if fewest is None else min(changed, fewest)
 
 
-def find_changed_constant(spec: ModelSpec, originals: Iterable[Array], ir: IrLayers) -> str:
+def _can_belong(constant: StoredConstant, original: OriginalConstant) -> bool:
+    if not constant.tensors or not original.names:
+        return True
+    return not constant.tensors.isdisjoint(original.names)
+
+
+def find_changed_constant(
+    spec: ModelSpec, originals: Iterable[OriginalConstant], ir: IrLayers
+) -> str:
     """Which constant of an IR in FP32 differs from those of the original, and how; empty if none
     does.
     """
@@ -131,19 +149,19 @@ def _is_changed(constant: StoredConstant, declared: Array) -> bool:
 
 
 def _find_changed_kernel(
-    originals: Iterable[Array], constants: Sequence[StoredConstant], *, is_reversed: bool
+    originals: Iterable[OriginalConstant], constants: Sequence[StoredConstant], *, is_reversed: bool
 ) -> str:
     groups = _group_kernels(constants)
-    for array in originals:
-        original = array.squeeze()
-        if original.size < MIN_SIZE or original.ndim < 2 or original.dtype.kind != "f":
+    for original in originals:
+        values = original.values.squeeze()
+        if values.size < MIN_SIZE or values.ndim < 2 or values.dtype.kind != "f":
             continue
         for kernels in groups:
-            for view in _oriented(original, kernels.shape):
-                kernels.compare(view)
+            for view in _oriented(values, kernels.shape):
+                kernels.compare(view, original)
                 # The reversal of the image's channels is folded into the first kernel.
                 if is_reversed and view.shape[1] == 3:
-                    kernels.compare(view[:, ::-1])
+                    kernels.compare(view[:, ::-1], original)
     changes = {
         kernels.constants[number].name: (changed, kernels.shape[0])
         for kernels in groups

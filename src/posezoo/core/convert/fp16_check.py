@@ -17,13 +17,12 @@ from xml.etree import ElementTree
 import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
+from posezoo.core.convert.difference import find_same_infinities
 from posezoo.core.declarations.model import Output
 from posezoo.core.errors import ConversionError
+from posezoo.core.ir.ir_writer import LARGEST_HALF
 from posezoo.core.ir.provenance import OutputRounding
 from posezoo.core.values import frozen
-
-#: The largest number of FP16; OpenVINO replaces larger ones with it.
-LARGEST = 65504.0
 
 # The bits of infinity in FP16 without the sign; those of nan are larger.
 _INFINITE = 0x7C00
@@ -52,6 +51,8 @@ class StoredConstant:
 
     Attributes:
         path: the .bin, in which the values are ``size`` bytes from ``offset`` on.
+        tensors: the names that the original has for these values; empty if a conversion computed
+            them.
     """
 
     name: str
@@ -60,6 +61,7 @@ class StoredConstant:
     element_type: str
     offset: int
     size: int
+    tensors: frozenset[str] = frozenset()
 
     @property
     def is_float(self) -> bool:
@@ -184,10 +186,12 @@ def _compare_values(values32: Array, values16: Array) -> tuple[bool, bool]:
     with np.errstate(over="ignore", invalid="ignore"):
         rounded = values32.astype(np.float16)
     # np.isfinite takes five times as long.
-    is_clipped = bool((rounded.view(np.uint16) & 0x7FFF).max(initial=0) >= _INFINITE)
-    if is_clipped:
-        rounded = np.clip(values32, -LARGEST, LARGEST).astype(np.float16)
-        rounded[np.isnan(values32)] = values16[np.isnan(values32)]
+    if not bool((rounded.view(np.uint16) & 0x7FFF).max(initial=0) >= _INFINITE):
+        return np.array_equal(rounded.view(np.uint16), values16.view(np.uint16)), False
+    finite = np.clip(values32, -LARGEST_HALF, LARGEST_HALF)
+    rounded = np.where(np.isinf(values32), values32, finite).astype(np.float16)
+    rounded[np.isnan(values32)] = values16[np.isnan(values32)]
+    is_clipped = bool((np.abs(values32[np.isfinite(values32)]) > LARGEST_HALF).any())
     return np.array_equal(rounded.view(np.uint16), values16.view(np.uint16)), is_clipped
 
 
@@ -204,9 +208,11 @@ def measure_rounding(
     moved = 0.0
     largest = 0.0
     for exact, rounded in zip(fp32, fp16, strict=True):
-        values = exact[port.name].astype(np.float64)
+        is_compared = ~find_same_infinities(exact[port.name], rounded[port.name])
+        values = exact[port.name][is_compared].astype(np.float64)
+        others = rounded[port.name][is_compared]
         # np.fmax would ignore nan.
-        moved = float(np.maximum(moved, np.abs(rounded[port.name] - values).max(initial=0)))
+        moved = float(np.maximum(moved, np.abs(others - values).max(initial=0)))
         largest = max(largest, float(np.abs(values).max(initial=0)))
     relative = moved / largest if largest else moved
     return OutputRounding(relative, moved, port.unit)
@@ -237,9 +243,10 @@ def _add_nodes(graph: Any, xml: Path, nodes: list[_IrNode]) -> dict[str, int]:
     sources = _find_sources(graph)
     # Constants in FP16 by the number of their conversion.
     compressed = {
-        number: layers[sources[number][0][1]]
+        number: source
         for number, layer in layers.items()
-        if _is_decompression(layer)
+        if layer.get("type") == "Convert"
+        and _is_half_constant(source := layers[sources[number][0][1]])
     }
     skipped = {constant.get("id") for constant in compressed.values()}
     numbers: dict[str, int] = {}
@@ -257,6 +264,8 @@ def _add_nodes(graph: Any, xml: Path, nodes: list[_IrNode]) -> dict[str, int]:
             # A constant has the output 0, its conversion from FP16 the output 1.
             is_constant = layers[source].get("type") == "Const" or source in compressed
             inputs.append((port, numbers[source], "" if is_constant else end))
+            if source in compressed:
+                _correct_precision(layer, port)
         nodes.append(_IrNode(layer.get("name"), ()))
         parts = _describe_parts(layer, xml, nodes)
         facts = (layer.get("type"), layer.get("version"), inputs, *parts)
@@ -273,10 +282,17 @@ def _find_sources(graph: Any) -> dict[str, list[tuple[str, str, str]]]:
     return sources
 
 
-def _is_decompression(layer: Any) -> bool:
-    """Whether an operation converts a constant from FP16."""
-    attribute = "rt_info/attribute[@name='decompression']"
-    return layer.get("type") == "Convert" and layer.find(attribute) is not None
+def _is_half_constant(layer: Any) -> bool:
+    is_half: bool = layer.get("type") == "Const" and layer.find("data").get("element_type") == "f16"
+    return is_half
+
+
+def _correct_precision(layer: Any, port: str) -> None:
+    """Let the input of a layer have the precision that it has: if a constant is an output, OpenVINO
+    writes the precision before the conversion.
+    """
+    for described in layer.iterfind(f"input/port[@id='{port}']"):
+        described.set("precision", "FP32")
 
 
 def _describe_parts(
@@ -302,7 +318,12 @@ def _describe_constant(constant: Any, xml: Path) -> StoredConstant:
     shape = tuple(int(side) for side in data.get("shape").split(",") if side.strip())
     binary = xml.with_suffix(".bin")
     kind = data.get("element_type")
-    return StoredConstant(constant.get("name"), shape, binary, kind, offset=offset, size=size)
+    port = constant.find("output/port")
+    names = "" if port is None else port.get("names", "")
+    tensors = frozenset(filter(None, names.split(",")))
+    return StoredConstant(
+        constant.get("name"), shape, binary, kind, offset=offset, size=size, tensors=tensors
+    )
 
 
 def _facts_of(element: Any, inner: Mapping[str, int]) -> tuple[object, ...]:

@@ -16,9 +16,9 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NewType
+from typing import TYPE_CHECKING, NewType
 
-from posezoo.core.convert.formats import FORMATS, ModelFormat
+from posezoo.core.convert.formats import FORMATS, ModelFormat, OriginalConstant
 from posezoo.core.convert.readable_onnx import ONNX_REWRITING
 from posezoo.core.declarations.model import ModelSpec, SourceFile, UnpackArchive
 from posezoo.core.declarations.model_files import PADDLE_3
@@ -51,7 +51,6 @@ VerifiedSource = NewType("VerifiedSource", Path)
 LARGE = 50_000_000
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     from openvino import Model
 
 # A round takes a microsecond at least. OpenVINO states -1 rounds for a loop without a number.
@@ -370,7 +369,7 @@ def _name_outputs(
     return cut_outputs(network, list(dict.fromkeys(declared.values())), spec.name)
 
 
-def read_constants(spec: ModelSpec, path: VerifiedSource) -> Iterator[npt.NDArray[Any]]:
+def read_constants(spec: ModelSpec, path: VerifiedSource) -> Iterator[OriginalConstant]:
     """The constants of a verified file; some may be missing. A ConversionError if the file is
     malformed.
     """

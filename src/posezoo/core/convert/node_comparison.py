@@ -5,7 +5,7 @@ A fault in a branch that adds 0.1 % to an output is as large there as anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from math import prod
 from pathlib import Path
@@ -17,6 +17,7 @@ from posezoo.core.convert.difference import (
     LARGEST_NOISE,
     OFFSET,
     allow_difference,
+    allow_own_rounding,
     compute_difference,
 )
 from posezoo.core.convert.formats import InnerTensors, Partner, ReferenceRuntime, Tensor
@@ -172,12 +173,15 @@ class _Comparison:
                 arranged = actual.transpose(order) if order else actual
                 differences[tensor] = self._compute(expected[name], arranged)
         noises = self._measure_noises(batch, differences, expected, run_original)
+        limits = {tensor: self._allow(batch[tensor], noises.get(tensor)) for tensor in differences}
+        wrong = [tensor for tensor, limit in limits.items() if not differences[tensor] <= limit]
+        for tensor, own in self._measure_own_roundings(batch, wrong, expected).items():
+            limits[tensor] += allow_own_rounding(own)
         compared = []
         for tensor, difference in differences.items():
             operation = f"{tensor[0]} ({self.order.kinds[tensor[0]]})"
-            limit = self._allow(batch[tensor], noises.get(tensor))
             noise = noises.get(tensor, 0.0)
-            compared.append(InnerDifference(operation, difference, noise, limit))
+            compared.append(InnerDifference(operation, difference, noise, limits[tensor]))
         return compared
 
     def _measure_noises(
@@ -207,6 +211,21 @@ class _Comparison:
                 noise = self._compute(expected[name], others[name])
                 noises[tensor] = max(noises.get(tensor, 0.0), noise)
         return noises
+
+    def _measure_own_roundings(
+        self, batch: Mapping[Tensor, Partner], tensors: Sequence[Tensor], expected: NamedArrays
+    ) -> dict[Tensor, float]:
+        """How far the original in single precision differs in these tensors; empty if ``original``
+        is in single precision.
+        """
+        single = self.original.single
+        if not tensors or single is None or single.inner is None:
+            return {}
+        names = {tensor: batch[tensor][0] for tensor in tensors}
+        rounded = single.inner.open(list(names.values()))(self.case.prepared)
+        return {
+            tensor: self._compute(expected[name], rounded[name]) for tensor, name in names.items()
+        }
 
     def _allow(self, partner: Partner, noise: float | None) -> float:
         declared = self.spec.self_check.tolerance

@@ -84,6 +84,8 @@ class ReferenceSample:
     outputs: NamedArrays = field(default_factory=dict)  # the original's outputs
     #: The original's outputs for ``moved``; None if they were not computed yet.
     moved_outputs: NamedArrays | None = None
+    #: If ``outputs`` were computed in double precision: those in single precision.
+    single_outputs: NamedArrays | None = None
 
 
 @frozen
@@ -157,6 +159,23 @@ class ReferenceOutputs:
         step = end - done
         return [results[start : start + step] for start in range(0, len(results), step)]
 
+    def compute_in_double(self) -> ReferenceOutputs | None:
+        """The outputs for the same images, computed in double precision where the runtime can;
+        None if it has none.
+        """
+        try:
+            original = self.original.open_double()
+            if original is None:
+                return None
+            outputs = original.run_all([case.prepared for case in self.cases])
+        except RuntimeError:
+            return None
+        cases = tuple(
+            replace(case, outputs=values, single_outputs=case.outputs, moved_outputs=None)
+            for case, values in zip(self.cases, outputs, strict=True)
+        )
+        return replace(self, runtime=original.name, cases=cases, open=lambda: original)
+
     def shows_noise(self) -> bool:
         """Run the original with moved images, and say whether that changes each output.
 
@@ -219,7 +238,7 @@ def compute_reference(
             f"{spec.full_name}: the original cannot be run: {error_text(error)}",
             hint="without the outputs of the original model the IR cannot be checked",
         ) from error
-    _require_finite(spec, run.cases)
+    _require_numbers(spec, path, run.cases)
     runtime = run.runtime
     # A large original is closed, because the IR needs its memory.
     open_again = cache(run.open) if frontends.is_large(spec, path) else lambda: runtime
@@ -351,10 +370,18 @@ def _run_samples(
     )
 
 
-def _require_finite(spec: ModelSpec, cases: Sequence[ReferenceSample]) -> None:
+def _require_numbers(
+    spec: ModelSpec, path: VerifiedSource, cases: Sequence[ReferenceSample]
+) -> None:
+    """Refuse outputs with nan, and with infinities that prove nothing: all values are infinite, or
+    a weight is.
+    """
     for case in cases:
         for name, values in case.outputs.items():
-            if not np.isfinite(values).all():
+            is_finite = np.isfinite(values)
+            if is_finite.all():
+                continue
+            if np.isnan(values).any() or not is_finite.any() or _has_infinite_weight(spec, path):
                 raise SelfCheckError(
                     f"{spec.full_name}: the original itself computes inf or nan in {name}",
                     hint=(
@@ -362,6 +389,14 @@ def _require_finite(spec: ModelSpec, cases: Sequence[ReferenceSample]) -> None:
                         " publish"
                     ),
                 )
+
+
+def _has_infinite_weight(spec: ModelSpec, path: VerifiedSource) -> bool:
+    """Whether a constant of the original has infinite values, and is no mask of those and 0."""
+    return any(
+        values[np.isfinite(values)].any() and not np.isfinite(values).all()
+        for values in (constant.values for constant in frontends.read_constants(spec, path))
+    )
 
 
 def _choose_sizes(port: Input, recording: Recording | None) -> Shape:

@@ -4,9 +4,10 @@ The IR is read from disk and run on random images, unless a runtime that reads t
 installed: OpenVINO in its place would prove little for the time. Its outputs must have the
 original's names and shapes. They may differ by five times what one rounding of the input changes in
 the original's outputs: correct programs that add in another order differ by up to 2.2 times as
-much. All differences are relative to the output's largest value. An IR in FP16 must be the FP32 IR
-with rounded constants (``fp16_check``). How far the rounding moves the outputs is measured, and has
-no limit.
+much. Before an IR is refused, the original is run in double precision if its runtime has that,
+since it can be the less exact one. All differences are relative to the output's largest value. An
+IR in FP16 must be the FP32 IR with rounded constants (``fp16_check``). How far the rounding moves
+the outputs is measured, and has no limit.
 """
 
 from __future__ import annotations
@@ -23,7 +24,13 @@ from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert import frontends
 from posezoo.core.convert.check_extent import reshape_to
 from posezoo.core.convert.constant_check import find_changed_constant
-from posezoo.core.convert.difference import LARGEST_NOISE, allow_difference, compute_difference
+from posezoo.core.convert.difference import (
+    LARGEST_NOISE,
+    allow_difference,
+    allow_own_rounding,
+    compute_difference,
+    find_same_infinities,
+)
 from posezoo.core.convert.fp16_check import IrLayers, compare_with_fp32, measure_rounding
 from posezoo.core.convert.frontends import VerifiedSource
 from posezoo.core.convert.graph_cutting import join_names
@@ -173,6 +180,11 @@ class OutputComparison:
         ]
 
     @property
+    def is_noisy(self) -> bool:
+        """Whether the noise of an output is so large that it proves nothing."""
+        return any(self.outputs[name].is_noisy for name in self.unprovable)
+
+    @property
     def worst(self) -> tuple[str, OutputDifference]:
         """The wrong output with the largest difference; there must be one."""
         name = max(self.wrong, key=lambda name: self.outputs[name].difference)
@@ -204,7 +216,7 @@ class NetworkCheck:
             SelfCheckError: an output contains inf or nan.
         """
         select = partial(_SELECT_ROWS.part, self.spec)
-        cases = [replace(case, outputs=select(case.outputs)) for case in reference.cases]
+        cases = [_select_outputs(case, select) for case in reference.cases]
         computed = list(map(select, computed))
         moved = [
             [] if case.moved_outputs is None else [select(case.moved_outputs)] for case in cases
@@ -242,28 +254,36 @@ class NetworkCheck:
         for name in names:
             originals = [case.outputs[name] for case in cases]
             results = [each[name] for each in computed]
-            self._require_finite(name, results)
+            if not all(map(_is_like, originals, results)):
+                raise self._create_infinity_error(name)
             difference = self._largest_difference(zip(originals, results, strict=True))
             draws = [(case.outputs[name], draw[name]) for case, draw in all_draws]
             noise = self._largest_difference(draws) if draws else None
             tolerance = declared.get(name, declared.get("*"))
-            outputs[name] = OutputDifference(
-                difference,
-                self._allow(noise if is_movable else 0) if tolerance is None else tolerance,
-                noise,
-            )
+            is_declared = tolerance is not None
+            if tolerance is None:
+                tolerance = self._allow(noise if is_movable else 0)
+                tolerance += self._allow_own_rounding(name, cases)
+            outputs[name] = OutputDifference(difference, tolerance, noise)
             finds_nobody = not any(output.size for output in (*originals, *results))
-            if finds_nobody or (tolerance is None and outputs[name].is_noisy):
+            if finds_nobody or (not is_declared and outputs[name].is_noisy):
                 unprovable.append(name)
         return OutputComparison(outputs, tuple(unprovable))
 
-    def _require_finite(self, name: str, values: Sequence[Array | float]) -> None:
-        if not all(np.isfinite(each).all() for each in values):
-            raise self.create_error(f"computes inf or nan in {name}")
+    def _create_infinity_error(self, name: str) -> SelfCheckError:
+        return self.create_error(f"computes inf or nan in {name}")
 
     def _allow(self, noise: float | None) -> float:
         """The tolerance if none is declared; the noise is 0 if it cannot be measured."""
         return CLIPPED if self.precision == Precision.FP16 else allow_difference(noise)
+
+    def _allow_own_rounding(self, name: str, cases: Sequence[ReferenceSample]) -> float:
+        own = [
+            (case.outputs[name], case.single_outputs[name])
+            for case in cases
+            if case.single_outputs is not None
+        ]
+        return allow_own_rounding(self._largest_difference(own)) if own else 0.0
 
     def _largest_difference(self, pairs: Iterable[tuple[Array, Array]]) -> float:
         measure = self.spec.self_check.measure
@@ -339,6 +359,11 @@ class IrCheck(NetworkCheck):
         names = self._name_outputs(reference)
         computed = self._compute_outputs(names, reference)
         compared = self.compare(names, reference, computed)
+        is_proven = not (compared.wrong or compared.is_noisy)
+        if not is_proven and (exact := reference.compute_in_double()):
+            # The original's runtime may be the less exact one.
+            reference = exact
+            compared = self.compare(names, reference, computed)
         if compared.wrong:
             raise self._create_difference_error(compared, changed, reference)
         if changed:
@@ -460,7 +485,8 @@ class IrCheck(NetworkCheck):
             if any(a[name].shape != b[name].shape for a, b in zip(exact, rounded, strict=True)):
                 continue  # another number of people: the rounding cannot be measured
             rounding = measure_rounding(ports.get(name, Output(name, ())), exact, rounded)
-            self._require_finite(name, [rounding.absolute])
+            if not np.isfinite(rounding.absolute):
+                raise self._create_infinity_error(name)
             # That of INT8 says nothing: its ranges are those of photos, and the images are noise.
             is_half = self.precision == Precision.FP16
             outputs[name] = replace(outputs[name], rounding=rounding if is_half else None)
@@ -600,13 +626,22 @@ class IrCheck(NetworkCheck):
         if first:
             return f"; the first node that differs is {first.operation}"
         agreeing = proof.equal + proof.within_noise
-        return f"; {agreeing} tensors inside agree with {original.name}" if agreeing else ""
+        if not agreeing:
+            return ""
+        # One image is compared, and the outputs may differ for another.
+        return (
+            f"; for the first image, {agreeing} tensors inside agree with {original.name}, and"
+            f" {proof.no_partner + proof.unprovable} cannot be compared"
+        )
 
     def _check_nodes(self, reference: ReferenceOutputs) -> NodeProof:
         """Compare the inner tensors with those of an independent runtime."""
         if not reference.original.is_independent:
             return NodeProof(recorded=len(reference.recorded.inner) if reference.recorded else 0)
-        proof, first = compare_nodes(self.spec, reference.original, self.xml, reference.cases[0])
+        case = reference.cases[0]
+        proof, first = compare_nodes(self.spec, reference.original, self.xml, case)
+        if first and (exact := reference.original.open_double()):
+            proof, first = compare_nodes(self.spec, exact, self.xml, case)
         if first is None:
             return proof
         raise self.create_error(
@@ -662,6 +697,25 @@ class IrCheck(NetworkCheck):
             f"cannot be proven by numbers: {reason}",
             hint="no IR was written; only --require_proof refuses such an IR",
         )
+
+
+def _select_outputs(
+    case: ReferenceSample, select: Callable[[NamedArrays], NamedArrays]
+) -> ReferenceSample:
+    single = case.single_outputs
+    return replace(
+        case,
+        outputs=select(case.outputs),
+        single_outputs=None if single is None else select(single),
+    )
+
+
+def _is_like(original: Array, computed: Array) -> bool:
+    """Whether an output is finite where the original's is not the same infinity."""
+    is_finite = np.isfinite(computed)
+    if original.shape == computed.shape:
+        is_finite |= find_same_infinities(original, computed)
+    return bool(is_finite.all())
 
 
 def _name_reference(reference: ReferenceOutputs) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from posezoo.core.declarations.model import Decoder, Input, ModelSpec, Plain, Precision
 from posezoo.core.declarations.safe_names import OWN
 from posezoo.core.errors import DiskError, OutputError
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 #: posezoo's section of an IR's rt_info; read back with ``model.get_rt_info([SECTION, "mean"])``.
 SECTION = "posezoo"
+
+#: The largest number of FP16; OpenVINO replaces larger ones with it.
+LARGEST_HALF = 65504.0
 
 #: The section of an IR's rt_info that other programs read.
 MODEL_INFO = "model_info"
@@ -153,6 +158,33 @@ def _join_numbers(values: tuple[float, ...]) -> str:
     )
 
 
+def _keep_infinities(network: Model) -> Model:
+    """The network with its infinite constants in FP16 already: OpenVINO would write 65504 for
+    infinity, so a mask of -inf would let something through.
+    """
+    ov = import_openvino()
+    infinite = [
+        node.get_friendly_name()
+        for node in network.get_ops()
+        if node.get_type_name() == "Constant"
+        and node.get_element_type() == ov.Type.f32
+        and np.isinf(node.data).any()
+    ]
+    if not infinite:
+        return network
+    kept = network.clone()
+    for node in kept.get_ops():
+        if node.get_friendly_name() not in infinite:
+            continue
+        finite = np.clip(node.data, -LARGEST_HALF, LARGEST_HALF)
+        half = np.where(np.isinf(node.data), node.data, finite).astype(np.float16)
+        rounded = ov.opset13.convert(ov.op.Constant(half), "f32", name=node.get_friendly_name())
+        rounded.output(0).set_names(node.output(0).names)
+        for reader in node.output(0).get_target_inputs():
+            reader.replace_source_output(rounded.output(0))
+    return kept
+
+
 def write_ir(network: Model, xml: Path, precision: Precision) -> Path:
     """Write an IR: the .xml, whose folder is created, and the .bin beside it; FP16 weights have 16
     bits.
@@ -162,7 +194,9 @@ def write_ir(network: Model, xml: Path, precision: Precision) -> Path:
     """
     try:
         xml.parent.mkdir(parents=True, exist_ok=True)
-        import_openvino().save_model(network, xml, compress_to_fp16=precision == Precision.FP16)
+        is_half = precision == Precision.FP16
+        written = _keep_infinities(network) if is_half else network
+        import_openvino().save_model(written, xml, compress_to_fp16=is_half)
     except (OSError, RuntimeError) as error:
         kind = OutputError
         reason = error_text(error)

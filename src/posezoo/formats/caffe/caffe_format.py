@@ -7,7 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.core.convert.formats import ModelFormat, ReferenceRuntime, Shape, import_runtime
+from posezoo.core.convert.formats import (
+    ModelFormat,
+    OriginalConstant,
+    ReferenceRuntime,
+    Shape,
+    import_runtime,
+)
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.supported_mo_args import INPUT_PROTO
 from posezoo.core.errors import ConversionError
@@ -46,8 +52,8 @@ def _read_network(spec: ModelSpec, path: Path) -> Any:
     return read_caffe(find_prototxt(spec, path), path, spec.inputs)
 
 
-def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
-    return [blob for blobs in read_weights(path).values() for blob in blobs]
+def _read_constants(_spec: ModelSpec, path: Path) -> list[OriginalConstant]:
+    return [OriginalConstant(blob) for blobs in read_weights(path).values() for blob in blobs]
 
 
 def _open_runtime(

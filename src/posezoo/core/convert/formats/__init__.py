@@ -65,6 +65,10 @@ class ReferenceRuntime:
     is_independent: bool = True  # whether it shares no reader of the original with the conversion
     float_inputs: Collection[str] = ()  # the integer inputs that also take float32
     inner: InnerTensors | None = None  # None if it gives outputs only
+    #: Opens the original in the same runtime, in double precision where it has that; returns None
+    #: if the runtime cannot run it so.
+    open_double: Callable[[], ReferenceRuntime | None] = lambda: None
+    single: ReferenceRuntime | None = None  # of one in double precision: that in single precision
 
     def run_all(self, feeds: Sequence[NamedArrays]) -> list[dict[str, Array]]:
         """All outputs by name, for each of several inputs."""
@@ -76,6 +80,21 @@ class ReferenceRuntime:
 #: Opens a verified file with these input shapes (by name); returns None if the runtime is missing
 #: or cannot run the file.
 OpenRuntime = Callable[[ModelSpec, Path, Mapping[str, Shape]], ReferenceRuntime | None]
+
+
+@frozen
+class OriginalConstant:
+    """A constant of an original.
+
+    Attributes:
+        names: those of the tensors with these values, also in another shape; empty if the format
+            has none.
+        is_computed_from: whether a conversion computes other constants from it.
+    """
+
+    values: Array
+    names: frozenset[str] = frozenset()
+    is_computed_from: bool = False
 
 
 @frozen
@@ -106,8 +125,8 @@ class ModelFormat:
     shared_reading: str = "reading the original as it did for the IR"
     runtime_module: str = ""  # the module of a runtime other than OpenVINO; empty if there is none
     open_runtime: OpenRuntime | None = None  # opens the original in that runtime
-    #: Arrays of the constants that a file contains; it may leave out some.
-    read_constants: Callable[[ModelSpec, Path], Iterable[Array]] = lambda spec, path: ()
+    #: The constants that a file contains; it may leave out some.
+    read_constants: Callable[[ModelSpec, Path], Iterable[OriginalConstant]] = lambda spec, path: ()
     #: The ends of the names of files to convert, in lower case, for ``posezoo new``.
     endings: tuple[str, ...] = ()
     #: Other formats of the same framework, by the last characters of their files' names.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from posezoo.core.convert.formats import (
     InnerTensors,
     ModelFormat,
+    OriginalConstant,
     Partner,
     ReferenceRuntime,
     Shape,
@@ -19,6 +22,7 @@ from posezoo.core.convert.formats import (
     read_array,
     with_default_sizes,
 )
+from posezoo.core.convert.formats.double_onnx import compute_in_double
 from posezoo.core.convert.protobuf_reader import (
     LENGTH,
     VARINT,
@@ -88,6 +92,9 @@ _REORDERING = frozenset({"GRU", "LSTM", "RNN"})
 # How many bytes of a file are copied at a time.
 _CHUNK = 1 << 20
 
+#: Reads the parts of a model one after the other.
+ReadParts = Callable[[], Iterable[bytes]]
+
 _TYPES = {
     "tensor(float)": "f4", "tensor(float16)": "f2", "tensor(double)": "f8", "tensor(uint8)": "u1",
     "tensor(int8)": "i1", "tensor(int32)": "i4", "tensor(int64)": "i8", "tensor(bool)": "?",
@@ -156,8 +163,10 @@ def _read_nodes(path: Path) -> Iterator[Sequence[list[str]]]:
             yield read_texts(buffer, node, 2, 3)
 
 
-def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[Array]:
-    """The float weights that an IR has as they are in the file, and not after a computation."""
+def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[OriginalConstant]:
+    """The float weights, and whether an IR has them as they are in the file, or computes with
+    them.
+    """
     with map_file(path) as buffer:
         nodes = [_read_node(buffer, field) for field in find_messages(buffer, 7, 1)]
         # The graph, its initializers.
@@ -169,9 +178,11 @@ def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[Array]:
         names = {weight.name for weight in weights}
         computed = _find_computed(nodes, names)
     # Outside of the mapping, whose pages take memory as long as it exists.
+    tensors = _find_same(nodes, names)
     for weight in weights:
-        if weight.name not in computed:
-            yield from _read_values(path, weight)
+        is_computed_from = weight.name in computed
+        for values in _read_values(path, weight):
+            yield OriginalConstant(values, tensors[weight.name], is_computed_from)
 
 
 class _Node(NamedTuple):
@@ -213,6 +224,18 @@ def _find_computed(nodes: Sequence[_Node], constants: Collection[str]) -> frozen
         if node.kind not in _PASSING or not computed.isdisjoint(node.outputs):
             computed.update(node.inputs)
     return frozenset(computed)
+
+
+def _find_same(nodes: Sequence[_Node], constants: Collection[str]) -> dict[str, frozenset[str]]:
+    """For each constant the names of the tensors with its values, its own among them."""
+    origins = {name: name for name in constants}
+    for node in nodes:
+        if node.kind in _PASSING and node.inputs and node.inputs[0] in origins:
+            origins |= dict.fromkeys(node.outputs, origins[node.inputs[0]])
+    same: dict[str, set[str]] = {name: set() for name in constants}
+    for name, origin in origins.items():
+        same[origin].add(name)
+    return {name: frozenset(tensors) for name, tensors in same.items()}
 
 
 class _StoredTensor(NamedTuple):
@@ -275,8 +298,9 @@ def open_runtime(
 
     inputs = {}
     changed = _find_other_shapes(path, sizes)
+    read = partial(_edit_graph, path, changed)
     try:
-        session = _open_session(module, path, changed)
+        session = _open_session(module, path, read() if changed else ())
         for port in session.get_inputs():
             # A dynamic size is a name or None instead of a number.
             declared = [size if isinstance(size, int) else -1 for size in port.shape]
@@ -285,21 +309,50 @@ def open_runtime(
     except Exception:  # noqa: BLE001 one of its many: it lacks an operation that OpenVINO knows
         return None
     outputs = [port.name for port in session.get_outputs()]
-    return ReferenceRuntime(
+    runtime = ReferenceRuntime(
         f"ONNX Runtime {package_version('onnxruntime')}",
         inputs,
         outputs,
         partial(_run, session, outputs),
         inner=InnerTensors(
-            partial(_find_partners, path), partial(_open_inner, module, path, changed, outputs)
+            partial(_find_partners, path), partial(_open_inner, module, path, read, outputs)
         ),
+    )
+    return replace(runtime, open_double=partial(_open_double, module, path, read, runtime))
+
+
+def _open_double(
+    module: Any, path: Path, read: ReadParts, single: ReferenceRuntime
+) -> ReferenceRuntime | None:
+    """The model in double precision, where ONNX Runtime has it; None if it cannot run that."""
+    outputs = list(single.outputs)
+    content = b"".join(read())
+    try:
+        content = compute_in_double(content, _find_ranks(module, path, content, outputs))
+        session = _open_session(module, path, [content])
+    except Exception:  # noqa: BLE001 one of its many: an operation lacks a variant
+        return None
+    inner = partial(_open_inner, module, path, lambda: [content], outputs)
+    return replace(
+        single,
+        name=f"{single.name} in double precision",
+        run=partial(_run, session, outputs),
+        inner=InnerTensors(partial(_find_partners, path), inner),
+        single=single,
     )
 
 
-def _open_session(
-    module: Any, path: Path, shapes: Mapping[str, Shape], outputs: Sequence[str] = ()
-) -> Any:
-    """The file in ONNX Runtime, with other input shapes, by name, and more outputs."""
+def _find_ranks(module: Any, path: Path, content: bytes, outputs: Sequence[str]) -> dict[str, int]:
+    """The number of axes of each tensor in float32 that a node of the graph computes."""
+    names = [name for made, _ in _read_nodes(path) for name in made if name]
+    session = _open_session(module, path, [content, _declare_outputs(names, outputs)])
+    return {
+        port.name: len(port.shape) for port in session.get_outputs() if port.type == "tensor(float)"
+    }
+
+
+def _open_session(module: Any, path: Path, parts: Iterable[bytes] = ()) -> Any:
+    """The file in ONNX Runtime; ``parts`` of another model in its place if they are given."""
     options = module.SessionOptions()
     # Without optimizations it computes the nodes exactly as they are in the file.
     options.graph_optimization_level = module.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -315,12 +368,12 @@ def _open_session(
     open_file = partial(
         module.InferenceSession, sess_options=options, providers=["CPUExecutionProvider"]
     )
-    if not shapes and not outputs:
+    if not parts:
         return open_file(str(path))
     with temporary_dir() as folder:  # a session that is opened from bytes would keep these
         edited = folder / "edited.onnx"
         with open(edited, "wb") as stream:
-            stream.writelines(_edit_graph(path, shapes, outputs))
+            stream.writelines(parts)
         return open_file(str(edited))
 
 
@@ -337,18 +390,24 @@ def _find_partners(path: Path, ir: Model) -> dict[Tensor, Partner]:
 
 
 def _open_inner(
-    module: Any,
-    path: Path,
-    shapes: Mapping[str, Shape],
-    outputs: Sequence[str],
-    names: Sequence[str],
+    module: Any, path: Path, read: ReadParts, outputs: Sequence[str], names: Sequence[str]
 ) -> Callable[[NamedArrays], dict[str, Array]]:
-    added = [name for name in names if name not in outputs]
+    """Open the model with these tensors as outputs, too."""
     try:
-        session = _open_session(module, path, shapes, added)
+        session = _open_session(module, path, chain(read(), [_declare_outputs(names, outputs)]))
     except Exception as error:
         raise RuntimeError(error_text(error)) from error
     return partial(_run, session, names)
+
+
+def _declare_outputs(names: Sequence[str], present: Sequence[str]) -> bytes:
+    """A part that adds outputs to a model: messages that follow each other are one message, with
+    the fields of both.
+    """
+    added = [name for name in names if name not in present]
+    return encode_field(
+        7, b"".join(encode_field(12, encode_field(1, name.encode())) for name in added)
+    )
 
 
 def _find_other_shapes(path: Path, sizes: Mapping[str, Shape]) -> dict[str, Shape]:
@@ -366,8 +425,8 @@ def _find_other_shapes(path: Path, sizes: Mapping[str, Shape]) -> dict[str, Shap
     return shapes
 
 
-def _edit_graph(path: Path, shapes: Mapping[str, Shape], outputs: Sequence[str]) -> Iterator[bytes]:
-    """The parts of a file whose graph has other input shapes, by name, and more outputs."""
+def _edit_graph(path: Path, shapes: Mapping[str, Shape]) -> Iterator[bytes]:
+    """The parts of a file whose graph has other input shapes, by name."""
     with map_file(path) as buffer:
         copied = 0
         for start, end, new in _find_edits(buffer, shapes):
@@ -375,9 +434,6 @@ def _edit_graph(path: Path, shapes: Mapping[str, Shape], outputs: Sequence[str])
             yield new
             copied = end
         yield from _read_chunks(buffer, copied, len(buffer))
-    # Messages that follow each other are one message, with the fields of both.
-    added = b"".join(encode_field(12, encode_field(1, name.encode())) for name in outputs)
-    yield encode_field(7, added)
 
 
 def _find_edits(buffer: Buffer, shapes: Mapping[str, Shape]) -> Iterator[tuple[int, int, bytes]]:
