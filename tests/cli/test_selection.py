@@ -6,7 +6,7 @@ import pytest
 
 from fakes.zoo import model_yml, write_composite, write_model
 from posezoo.cli.selection import read_list_file, select_models
-from posezoo.core.errors import PosezooError
+from posezoo.core.errors import PosezooError, UnknownModelError
 from posezoo.core.registry import open_registry
 
 
@@ -59,10 +59,10 @@ def test_files_that_cannot_be_read_pass_no_filter_and_share_one_warning(registry
     assert line.endswith("(and 2 more)")
 
 
-def test_an_empty_registry_is_a_warning(tmp_path):
-    output = Output()
-    assert not select_models(open_registry([tmp_path]), None, output).models
-    assert f"no model found in {tmp_path}" in output.lines[0]
+def test_a_registry_without_models_is_an_error(tmp_path):
+    with pytest.raises(UnknownModelError, match=f"no model found in {tmp_path}") as raised:
+        select_models(open_registry([tmp_path]), None, Output())
+    assert raised.value.hint == "check --models_dir"
 
 
 def test_a_list_file_has_a_pattern_at_the_start_of_each_line(tmp_path):

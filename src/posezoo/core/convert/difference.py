@@ -45,11 +45,11 @@ def allow_difference(noise: float | None) -> float:
     return WITHOUT_NOISE if noise == 0 else FACTOR * (noise or 0) + OFFSET
 
 
-def allow_own_rounding(own: float) -> float:
+def allow_own_rounding(rounding: float) -> float:
     """How much more a value may differ if a runtime's own rounding changes it by this."""
-    if not own <= LARGEST_OWN_ROUNDING:
+    if not rounding <= LARGEST_OWN_ROUNDING:
         return 0.0
-    return min(FACTOR * own, LARGEST_OWN_ROUNDING)
+    return min(FACTOR * rounding, LARGEST_OWN_ROUNDING)
 
 
 def compute_difference(reference: Array, actual: Array, measure: str = "max") -> float:

@@ -175,8 +175,8 @@ class _Comparison:
         noises = self._measure_noises(batch, differences, expected, run_original)
         limits = {tensor: self._allow(batch[tensor], noises.get(tensor)) for tensor in differences}
         wrong = [tensor for tensor, limit in limits.items() if not differences[tensor] <= limit]
-        for tensor, own in self._measure_own_roundings(batch, wrong, expected).items():
-            limits[tensor] += allow_own_rounding(own)
+        for tensor, rounding in self._measure_own_roundings(batch, wrong, expected).items():
+            limits[tensor] += allow_own_rounding(rounding)
         compared = []
         for tensor, difference in differences.items():
             operation = f"{tensor[0]} ({self.order.kinds[tensor[0]]})"

@@ -278,12 +278,12 @@ class NetworkCheck:
         return CLIPPED if self.precision == Precision.FP16 else allow_difference(noise)
 
     def _allow_own_rounding(self, name: str, cases: Sequence[ReferenceSample]) -> float:
-        own = [
+        pairs = [
             (case.outputs[name], case.single_outputs[name])
             for case in cases
             if case.single_outputs is not None
         ]
-        return allow_own_rounding(self._largest_difference(own)) if own else 0.0
+        return allow_own_rounding(self._largest_difference(pairs)) if pairs else 0.0
 
     def _largest_difference(self, pairs: Iterable[tuple[Array, Array]]) -> float:
         measure = self.spec.self_check.measure

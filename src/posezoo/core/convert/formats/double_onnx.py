@@ -127,11 +127,13 @@ class _Rewriting:
         self, kind: str, inputs: Sequence[str], attributes: Sequence[ProtobufField], rank: int
     ) -> str | None:
         """Compute a node in double precision; None if that is not possible."""
-        own = b"".join(encode_field(5, self._buffer[each.start : each.end]) for each in attributes)
+        encoded = b"".join(
+            encode_field(5, self._buffer[each.start : each.end]) for each in attributes
+        )
         if kind in _DOUBLE:
-            return self._add(kind, *map(self._to_double, inputs), own=own)
+            return self._add(kind, *map(self._to_double, inputs), attributes=encoded)
         if kind in _ALONG_AXES:
-            return self._add(kind, self._to_double(inputs[0]), *inputs[1:], own=own)
+            return self._add(kind, self._to_double(inputs[0]), *inputs[1:], attributes=encoded)
         if kind == "Sigmoid":
             # In double precision, too, ONNX Runtime's own is 0 instead of 1e-17.
             power = self._add("Exp", self._add("Neg", self._to_double(inputs[0])))
@@ -164,7 +166,7 @@ class _Rewriting:
         """The mean over all axes but the first two, which stay with size 1."""
         axes = np.arange(2, rank)
         if self._version < _AXES_ARE_INPUT:
-            return self._add("ReduceMean", values, own=_encode_axes(axes))
+            return self._add("ReduceMean", values, attributes=_encode_axes(axes))
         return self._add("ReduceMean", values, self._constant(axes))
 
     def _to_double(self, name: str) -> str:
@@ -178,22 +180,24 @@ class _Rewriting:
         tensor = b"".join(encode_field(1, size) for size in array.shape)
         tensor += encode_field(2, _DATA_TYPES[array.dtype]) + encode_field(9, array.tobytes())
         value = encode_field(1, b"value") + encode_field(5, tensor) + encode_field(20, _TENSOR)
-        return self._add("Constant", own=encode_field(5, value))
+        return self._add("Constant", attributes=encode_field(5, value))
 
-    def _add(self, kind: str, *inputs: str, output: str = "", own: bytes = b"", to: int = 0) -> str:
+    def _add(
+        self, kind: str, *inputs: str, output: str = "", attributes: bytes = b"", to: int = 0
+    ) -> str:
         """Add a node; returns the name of its output.
 
         Args:
-            own: its attributes, encoded.
+            attributes: its attributes, encoded.
             to: the attribute of a Cast.
         """
         self._count += 1
         output = output or f"posezoo:{self._count}"
         if to:
             attribute = encode_field(1, b"to") + encode_field(3, to) + encode_field(20, _INTEGER)
-            own = encode_field(5, attribute)
+            attributes = encode_field(5, attribute)
         encoded = b"".join(encode_field(1, name.encode()) for name in inputs)
-        encoded += encode_field(2, output.encode()) + encode_field(4, kind.encode()) + own
+        encoded += encode_field(2, output.encode()) + encode_field(4, kind.encode()) + attributes
         self._new.append(encoded)
         return output
 
