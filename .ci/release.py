@@ -256,7 +256,7 @@ def try_release(release: Release, made: Path, version: str, python: Path, folder
         run(pip, "install", "--no-index", "--find-links", wheels, f"{file}[run]", cwd=home)
         run(pip, "check")
         if not mirror.exists():
-            create = ("mirror", "create", mirror, "blazepose-full", "--samples")
+            create = ("mirror", "create", mirror, "blazepose-full")
             run(posezoo, *create, "--cache_dir", home / "mirror", cwd=home)
         # No settings, caches or variables of the user who runs this, and not the checkout.
         alone = {"HOME": str(home), "PATH": os.defpath, "POSEZOO_MIRROR": str(mirror)}

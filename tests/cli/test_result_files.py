@@ -8,6 +8,7 @@ import pytest
 
 from posezoo.cli.result_files import is_own, replacing_own, write_output
 from posezoo.core.errors import OutputError
+from posezoo.core.user_folders import find_user_folder
 
 
 def test_what_posezoo_wrote_is_replaced_again(tmp_path):
@@ -58,3 +59,13 @@ def test_what_was_written_before_a_failure_is_known(tmp_path):
     with pytest.raises(KeyboardInterrupt), replacing_own(path):
         fail()
     assert is_own(path)
+
+
+def test_a_path_that_leaves_the_cache_names_a_file_of_the_user(tmp_path):
+    cache = find_user_folder("cache")
+    cache.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "mine.jpg").write_bytes(b"mine")
+    above = Path(*[".."] * (len(cache.parts) - 1))
+    with pytest.raises(OutputError, match="exists, and is not as posezoo wrote it"):
+        write_output(cache / above / (tmp_path / "mine.jpg").relative_to("/"), b"other")
+    assert (tmp_path / "mine.jpg").read_bytes() == b"mine"

@@ -35,6 +35,20 @@ def run(zoo, *args):
     return posezoo(*args, "--models_dir", zoo / "models", cwd=zoo)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("download --all", "convert --all", "get --all", "prove --all", "plan --all"),
+        *("info --all", "card --all", "list", "verify --metadata", "verify --all"),
+    ],
+)
+def test_a_folder_without_models_is_an_error(tmp_path, words):
+    ended = posezoo(*words.split(), "--models_dir", tmp_path, cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert f"no model found in {tmp_path}; a model must be at public/NAME/model.yml" in ended.stderr
+    assert "check --models_dir" in ended.stderr
+
+
 def test_download_prints_the_paths_and_downloads_nothing_twice(zoo):
     first = run(zoo, "download", "a", "whole", "-o", zoo / "out")
     assert first.returncode == 0

@@ -116,6 +116,21 @@ def test_an_invalid_variable_is_named(tmp_path):
         read_settings({}, {"HOME": str(tmp_path), "POSEZOO_ATTEMPTS": "0"}, tmp_path)
 
 
+@pytest.mark.parametrize("name", SETTING_TYPES)
+@pytest.mark.parametrize(
+    "value", ["https://user:secret@host", "https:/user:secret@host,b", "user:secret@host/x"]
+)
+def test_no_message_shows_the_password_of_a_misplaced_address(tmp_path, name, value):
+    problems = []
+    read_settings(
+        {},
+        {"HOME": str(tmp_path), f"POSEZOO_{name.upper()}": value},
+        tmp_path,
+        report=problems.append,
+    )
+    assert "secret" not in "".join(problem.problem + problem.hint for problem in problems)
+
+
 def test_xdg_folders_are_used():
     assert user_folder("cache", {"XDG_CACHE_HOME": "/x", "HOME": "/h"}) == Path("/x/posezoo")
 
@@ -178,6 +193,11 @@ def test_a_folder_sets_what_its_records_allow():
         ("mirror", "https://host.invalid/mirror"),
         ("mirror", "local,sftp://host.invalid/mirror"),
         ("models_dir", "gs://bucket/models"),
+        # Windows sends the user's name, and what proves the password, to such servers.
+        ("models_dir", r"\\host\share"),
+        ("mirror", "local,//host/share"),
+        ("weights_dir", r"\\host\share"),
+        ("lock", r"\\?\UNC\host\share\posezoo.lock"),
     ],
 )
 def test_the_file_of_a_folder_cannot_run_trust_or_send_anything(tmp_path, name, value):

@@ -146,6 +146,23 @@ def test_only_models_that_a_change_touches_are_checked(zoo):
     assert {finding["model"] for finding in json.loads(later.stdout)["findings"]} == {"pose-a"}
 
 
+def test_the_configuration_of_the_repository_starts_no_program(zoo, tmp_path):
+    sign = tmp_path / "started"
+    program = tmp_path / "program.sh"
+    program.write_text(f'#!/bin/sh\ntouch "{sign}"\ncat\n')
+    program.chmod(0o755)
+    for setting in ("core.fsmonitor", "diff.external", "filter.own.clean", "filter.own.process"):
+        git(zoo.parent, "config", setting, str(program))
+    git(zoo.parent, "config", "filter.own.required", "true")
+    (zoo.parent / ".git/info/attributes").write_text("* filter=own diff=own\n")
+    for file in zoo.rglob("*.yml"):
+        file.touch()  # Git reads it again
+    sign.unlink(missing_ok=True)
+    ended = run(zoo, "--changed_since", "HEAD", "--format", "json")
+    assert {finding["model"] for finding in json.loads(ended.stdout)["findings"]} == {"pose-a"}
+    assert not sign.exists()
+
+
 def test_a_change_that_touches_no_model_says_so(zoo):
     git(zoo.parent, "checkout", "-q", "--", ".")
     (zoo.parent / "notes.txt").write_text("no model")

@@ -121,5 +121,5 @@ def _fingerprint(path: Path) -> dict[str, int]:
 
 def _is_in_cache(path: Path) -> bool:
     with suppress(RuntimeError):  # the user has no home folder
-        return path.absolute().is_relative_to(find_user_folder("cache"))
+        return path.resolve().is_relative_to(find_user_folder("cache").resolve())
     return False

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from posezoo.cli.model_argument import is_checkpoint_file
-from posezoo.core.errors import PosezooError, os_reason
+from posezoo.core.errors import PosezooError, UnknownModelError, os_reason
 from posezoo.core.regular_files import open_regular
 
 if TYPE_CHECKING:
@@ -49,18 +49,18 @@ def select_models(
     there is one warning for all of them.
 
     Raises:
-        UnknownModelError: a pattern matches no name.
+        UnknownModelError: the registry has no models, or a pattern matches no name.
         CheckpointError: a checkpoint cannot be read, or not only one network reads it.
     """
     checkpoints: list[str] = []
     if takes_checkpoints and patterns:
         checkpoints = list(filter(is_checkpoint_file, patterns))
         patterns = list(filterfalse(is_checkpoint_file, patterns))
+    if registry.empty_message and not checkpoints:  # a wrong folder is no folder without work
+        raise UnknownModelError(registry.empty_message, hint="check --models_dir")
     selection = registry.select(patterns)
     if checkpoints:
         selection = _with_checkpoints(selection, registry, checkpoints)
-    if registry.empty_message:
-        output.warn(registry.empty_message)
     if filtered and selection.problems:
         first, *others = selection.problems
         more = f" (and {len(others)} more)" if others else ""

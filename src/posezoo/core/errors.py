@@ -310,16 +310,16 @@ _LOGIN = re.compile(
 _NO_PORT = re.compile(r"\s*(?:--?\w+=)?[\w+.-]*://?[^/@:\s]+:(?P<password>(?!\d+(?:/|$))[^/@]+)")
 
 
-def hide_passwords(text: str) -> str:
-    """Replace the passwords of URLs on the command line with ``***``, because error messages quote
-    malformed URLs.
+def hide_passwords(text: str, words: Sequence[str] = ()) -> str:
+    """Replace the passwords of URLs on the command line, and in other words, with ``***``, because
+    error messages quote malformed URLs.
     """
-    for password in _passwords_in(tuple(sys.argv[1:])):
+    for password in (*_passwords_in(tuple(words)), *_passwords_in(tuple(sys.argv[1:]))):
         text = text.replace(password, "***")
     return text
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _passwords_in(words: Sequence[str]) -> tuple[str, ...]:
     """The passwords in the words of a command line, also as Python and URLs escape them, the
     longest first.

@@ -22,7 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.core import features
-from posezoo.core.errors import SettingsError, explain_windows_path, redact_secrets, suggest
+from posezoo.core.errors import (
+    SettingsError,
+    explain_windows_path,
+    hide_passwords,
+    redact_secrets,
+    suggest,
+)
 from posezoo.core.http_headers import HostHeader, parse_header
 from posezoo.core.user_folders import STORES, StorePath, find_user_folder, show_addresses
 from posezoo.core.values import frozen
@@ -247,11 +253,20 @@ def _any_value(_folder: Path, _value: str) -> str:
 
 
 def _local_paths(_folder: Path, value: str) -> str:
-    is_address = any("://" in each for each in re.split(r"[,\n]", value))
+    is_address = any("://" in each or _is_on_server(each) for each in re.split(r"[,\n]", value))
     return "may only name local folders" if is_address else ""
 
 
+def _is_on_server(path: str) -> bool:
+    r"""Whether it is a path such as \\server\share. As soon as such a path is looked at, Windows
+    sends that server the user's name and a digest of the password.
+    """
+    return re.match(r"\s*[\\/]{2}", path) is not None
+
+
 def _below_folder(folder: Path, value: str) -> str:
+    if _is_on_server(value):
+        return "may only name what is below the folder"
     base = os.path.realpath(folder)
     path = os.path.realpath(Path(base, value))
     if value.startswith("~") or "://" in value or os.path.commonpath([base, path]) != base:
@@ -618,7 +633,8 @@ def _read_one(
             parsed = kind.parse(value.strip() if isinstance(value, str) else value)
             return Setting(name, parsed, origin)
         except ValueError as error:
-            report(SettingsError(f"{where}: {error}"))
+            problem = hide_passwords(f"{where}: {error}", re.split(r"[,\s]+", str(value)))
+            report(SettingsError(redact_secrets(problem)))
             break
     default = kind.default(environ) if callable(kind.default) else kind.default
     return Setting(name, default, "default")
@@ -643,7 +659,8 @@ def _read_config(path: Path) -> dict[str, str]:
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path}: is not UTF-8 text", hint="save it as UTF-8") from error
     except (OSError, configparser.Error) as error:
-        raise SettingsError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+        reason = redact_secrets(" ".join(str(error).split()))
+        raise SettingsError(f"{path}: cannot be read: {reason}") from error
     for section in parser.sections():
         if section != "posezoo":
             raise SettingsError(

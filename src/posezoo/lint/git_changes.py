@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,8 @@ from posezoo.pages.facts import outside_references
 from posezoo.pages.facts.papers import NAME as PAPERS
 
 TIMEOUT_S = 60
+# The configuration of an unpacked repository can name programs that Git starts.
+_NO_PROGRAMS = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
 DECLARATIONS = ("model.yml", "composite-model.yml")
 #: The files of a registry or of a family, which concern all models beside or below them.
 REGISTRY_FILES = (
@@ -83,13 +86,30 @@ def _is_touched(entry: RegistryEntry, paths: set[Path], touched: set[Path]) -> b
     return folder in touched or bool(in_composite) or is_below
 
 
+def _switch_filters_off(folder: Path) -> Iterator[str]:
+    """The flags without which Git would start the programs that convert files, as the repository's
+    configuration names them.
+    """
+    names = _start_git(folder, "config", "--null", "--name-only", "--get-regexp", r"^filter\.")
+    for name in filter(None, names.stdout.split("\0")):
+        if "=" in name:  # Git could not switch it off
+            raise SettingsError(
+                f"--changed_since: the repository's configuration has a filter called {name!a}",
+                hint="remove it from .git/config",
+            )
+        yield from ("-c", f"{name}=")
+
+
 def _list_changed_paths(root: Path, revision: str) -> Iterator[Path]:
     """The files of a registry's repository that differ from a revision, and untracked ones."""
     top = Path(_run_git(root, "rev-parse", "--show-toplevel").strip())
     commit = f"{revision}^{{commit}}"
     _run_git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", commit)
     names_only = ("--no-renames", "--name-only", "-z")  # of a renamed file, both names count
-    changed = _run_git(top, "diff", *names_only, "--end-of-options", revision, "--")
+    without_programs = ("--no-ext-diff", "--ignore-submodules=all")
+    changed = _run_git(
+        top, "diff", *names_only, *without_programs, "--end-of-options", revision, "--"
+    )
     listing = ("ls-files", "--others", "--exclude-standard", "--full-name", "-z", "--", ".")
     untracked = _run_git(root, *listing)
     for name in filter(None, (changed + untracked).split("\0")):
@@ -112,13 +132,7 @@ def _named_files(spec: ModelSpec) -> set[Path]:
 
 
 def _run_git(folder: Path, *words: str) -> str:
-    command = [find_program("git") or "/git", "-C", str(folder), *words]
-    try:
-        result = subprocess.run(
-            command, capture_output=True, encoding="utf-8", timeout=TIMEOUT_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise SettingsError(f"git {words[0]}: {error}", hint="--changed_since needs Git") from error
+    result = _start_git(folder, *_switch_filters_off(folder), *words)
     if result.returncode:
         reasons = result.stderr.strip().splitlines() or [
             f"no revision {words[-1].partition('^')[0]!r}"
@@ -127,3 +141,18 @@ def _run_git(folder: Path, *words: str) -> str:
             f"--changed_since: {reasons[0]}", hint="name a commit, a branch or a tag"
         )
     return result.stdout
+
+
+def _start_git(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    git = find_program("git") or "/git"
+    try:
+        return subprocess.run(
+            [git, "--no-pager", "-C", str(folder), *_NO_PROGRAMS, *words],
+            capture_output=True,
+            encoding="utf-8",
+            env={**os.environ, "GIT_NO_LAZY_FETCH": "1"},
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SettingsError(f"git {words[0]}: {error}", hint="--changed_since needs Git") from error

@@ -205,7 +205,7 @@ def test_a_registry_without_models_is_reported(tmp_path):
     (tmp_path / "models").mkdir()
     ended = gallery(tmp_path)
     assert ended.returncode == 1
-    assert "error: there is no model to show" in ended.stderr
+    assert f"error: no model found in {tmp_path}" in ended.stderr
 
 
 def test_a_site_is_drawn_without_a_network_stack_or_any_runtime(checkout):

@@ -69,6 +69,28 @@ def test_a_cached_network_is_of_one_ir_with_its_changes_and_runtime(ir, tmp_path
     assert loaded(ir, folder).outputs == {"sums": (1, 17, 9, 12)}
 
 
+def test_other_weights_of_the_same_size_and_date_are_another_network(ir, tmp_path):
+    loaded(ir, tmp_path / "cache")
+    before = {file: file.stat() for file in (ir, ir.with_suffix(".bin"))}
+    weights = ir.with_suffix(".bin").read_bytes()
+    scale, other = (np.float32(value).tobytes() for value in (255, 127.5))
+    assert weights.count(scale) == 1
+    ir.with_suffix(".bin").write_bytes(weights.replace(scale, other))
+    for file, state in before.items():
+        os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert answer(loaded(ir, tmp_path / "cache")) == pytest.approx(0.4)
+
+
+def test_a_folder_that_was_moved_keeps_its_compiled_network(ir, tmp_path):
+    loaded(ir, tmp_path / "cache")
+    written = stamps(tmp_path / "cache")
+    (tmp_path / "moved").mkdir()
+    for file in (ir, ir.with_suffix(".bin")):
+        file.rename(tmp_path / "moved" / file.name)
+    loaded(tmp_path / "moved" / ir.name, tmp_path / "cache")
+    assert stamps(tmp_path / "cache") == written
+
+
 DAMAGES = {
     "empty": lambda data: b"",
     "half": lambda data: data[: len(data) // 2],

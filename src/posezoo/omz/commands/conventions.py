@@ -21,7 +21,7 @@ from posezoo.cli.report import print_lines
 from posezoo.cli.run_main import error_lines
 from posezoo.cli.selection import read_list_file, select_models, warn_of_deprecated_composites
 from posezoo.core.declarations.model import ModelSpec, Precision
-from posezoo.core.errors import PosezooError, printable, suggest
+from posezoo.core.errors import PosezooError, UnknownModelError, printable, suggest
 from posezoo.core.ir.provenance import ranges_key
 from posezoo.core.pipeline.zoo_context import registry_from_settings
 from posezoo.core.registry import (
@@ -221,7 +221,7 @@ def _all_names(args: OmzArgs) -> list[str]:
         return _names_of_release(release)
     registry = registry_from_settings(settings)
     if registry.empty_message:
-        LineBuffer().warn(registry.empty_message)
+        raise UnknownModelError(registry.empty_message, hint="check --models_dir")
     return registry.names()  # parts but not composites
 
 

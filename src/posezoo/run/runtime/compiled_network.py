@@ -18,7 +18,7 @@ import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.errors import InferenceError, OutputError, memory_hint, suggest
-from posezoo.core.files.verified_files import write_atomically
+from posezoo.core.files.verified_files import compute_digest, write_atomically
 from posezoo.core.ir.inference import run_request
 from posezoo.core.ir.openvino_import import error_text, import_openvino, static_sizes
 from posezoo.core.versions import package_version
@@ -267,14 +267,13 @@ def _property(compiled: CompiledModel, name: str, default: int) -> int:
 def cache_path(graph: Graph, config: dict[str, Any], folder: Path) -> Path | None:
     """The cache file for a graph and a configuration on this CPU; None if the IR cannot be read."""
     try:
-        states = [file.stat() for file in graph.files]
+        # Archives and `cp -p` give other weights of a network the same size and date.
+        digests = [compute_digest(file, "sha256").value for file in graph.files]
     except OSError:
         return None
     processor = graph.core.get_property("CPU", "FULL_DEVICE_NAME")
-    versions = [(state.st_size, state.st_mtime_ns) for state in states]
-    path = str(graph.path.resolve())
     openvino = package_version("openvino")
-    facts = (openvino, processor, path, versions, graph.changes, sorted(config.items()))
+    facts = (openvino, processor, digests, graph.changes, sorted(config.items()))
     digest = hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
     return folder / f"{graph.path.stem}-{digest}.compiled"
 
