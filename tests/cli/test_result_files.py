@@ -16,7 +16,7 @@ def test_what_posezoo_wrote_is_replaced_again(tmp_path):
     write_output(path, b"[1]")
     write_output(path, b"[2]")
     assert path.read_bytes() == b"[2]"
-    assert list(path.parent.iterdir()) == [path]  # the record is elsewhere
+    assert [entry.name for entry in path.parent.glob("[!.]*")] == ["report.json"]
 
 
 def test_a_file_of_the_user_is_replaced_only_on_request(tmp_path):
@@ -69,3 +69,20 @@ def test_a_path_that_leaves_the_cache_names_a_file_of_the_user(tmp_path):
     with pytest.raises(OutputError, match="exists, and is not as posezoo wrote it"):
         write_output(cache / above / (tmp_path / "mine.jpg").relative_to("/"), b"other")
     assert (tmp_path / "mine.jpg").read_bytes() == b"mine"
+
+
+def test_whoever_runs_posezoo_replaces_an_unchanged_result(tmp_path, monkeypatch):
+    write_output(tmp_path / "a" / "report.json", b"[1]")
+    (tmp_path / "a").rename(tmp_path / "b")
+    monkeypatch.setenv("HOME", str(tmp_path / "another user"))
+    write_output(tmp_path / "b" / "report.json", b"[2]")
+    assert (tmp_path / "b" / "report.json").read_bytes() == b"[2]"
+
+
+def test_a_result_with_signs_that_the_user_changed_is_the_users(tmp_path):
+    path = tmp_path / "report.json"
+    write_output(path, b'{"kind": 1}', ('"kind": ',))
+    path.write_bytes(b'{"kind": 1, "mine": 2}')
+    with pytest.raises(OutputError, match="is not as posezoo wrote it") as raised:
+        write_output(path, b"[2]", ('"kind": ',))
+    assert "--force" in raised.value.hint

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from posezoo.cli.json_projection import project
@@ -15,7 +15,7 @@ from posezoo.core.events import Listener, WorkFinished, WorkStarted
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from posezoo.core.declarations.model import ModelSpec
+    from posezoo.core.declarations.model import ModelSpec, Precision
     from posezoo.core.layout import ModelLayout
     from posezoo.core.lockfile import LockFile
     from posezoo.core.registry import Selection
@@ -147,6 +147,13 @@ def _check_model(
                 agreed = lock.agreed_ir(spec, precision)
                 if record and agreed:
                     agreed.require(record.contents)
+                    states = [_accept(state, precision) for state in states]
     except LockError as error:
         return states, error
     return states, None
+
+
+def _accept(state: ArtifactState, precision: Precision) -> ArtifactState:
+    """The state of a file of an IR that a strict lock lists."""
+    is_listed = state.converted and state.artifact.startswith(f"{precision}/")
+    return replace(state, trust="locked") if is_listed and state.trust else state

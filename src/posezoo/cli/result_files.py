@@ -1,20 +1,21 @@
-"""Results that a user asks for: a file that posezoo did not write is never replaced.
+"""Results that a user asks for: a file that posezoo did not write, or that was changed since, is
+never replaced.
 
-A file is ours if it has the signs that all such files have near their beginning, or if it is
-unchanged since posezoo wrote it, which a record in the cache folder says.
+The record beside a result has its digest. Whoever runs posezoo there may replace the result while
+it has this digest, also after the folder was moved or copied.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from posezoo.core.errors import OutputError
-from posezoo.core.files.file_record import fingerprint
+from posezoo.core.errors import DiskError, OutputError
+from posezoo.core.files.file_record import fingerprint, read_result_digest, update_record
 from posezoo.core.files.verified_files import compute_digest, write_atomically
-from posezoo.core.user_folders import find_user_folder
+from posezoo.core.user_folders import find_user_folder, is_in_cache
 
 # The signs of a file are within this many of its first bytes.
 _HEAD = 4096
@@ -25,7 +26,8 @@ def require_own(path: Path, signs: Sequence[str] = (), *, force: bool = False) -
 
     Args:
         path: the file, which may be missing.
-        signs: texts that each such result has near its beginning; empty: only its record tells.
+        signs: texts that each such result has near its beginning, if such results are kept under
+            version control, where they lose their records; empty for others.
         force: whether the user allows to replace files of others.
 
     Raises:
@@ -43,10 +45,14 @@ def is_own(path: Path, signs: Sequence[str] = ()) -> bool:
     """Whether posezoo wrote a file; also true if nothing is lost with it: an empty file, a device,
     or a file in the cache folder.
     """
-    if _is_recognized(path, signs):
+    # Path.is_file fails for a name that is too long, which the writer reports.
+    if not os.path.isfile(path) or not path.stat().st_size or is_in_cache(path):
         return True
-    with suppress(OSError, RuntimeError):
-        return _record_path(path).read_text("ascii") == compute_digest(path).value
+    recorded = read_result_digest(path) or _read_old_record(path)
+    if not recorded:
+        return has_signs(path, signs)
+    with suppress(OSError):
+        return compute_digest(path).value == recorded
     return False
 
 
@@ -69,9 +75,12 @@ def replacing_own(path: Path, signs: Sequence[str] = (), *, force: bool = False)
     before = _fingerprint(path)
     try:
         yield
-    finally:
-        if _fingerprint(path) != before and not _is_recognized(path, signs):
-            _record(path)
+    except DiskError:
+        raise  # the other results need the space more than a record
+    except BaseException:
+        _record_if_changed(path, before)
+        raise
+    _record_if_changed(path, before)
 
 
 def write_output(
@@ -86,40 +95,25 @@ def write_output(
         write_atomically(path, content)
 
 
-def _is_recognized(path: Path, signs: Sequence[str]) -> bool:
-    """Whether a file is ours, or none, without a record."""
-    # Path.is_file fails for a name that is too long, which the writer reports.
-    is_empty = not os.path.isfile(path) or not path.stat().st_size
-    return is_empty or _is_in_cache(path) or has_signs(path, signs)
-
-
-def _record(path: Path) -> None:
+def _record_if_changed(path: Path, before: Mapping[str, int]) -> None:
     """Record the digest of a result; if that is not possible, the next run needs --force."""
-    with suppress(OSError, RuntimeError, OutputError):
-        digest = compute_digest(path).value
-        record = _record_path(path)
-        if not record.is_file() or record.read_text("ascii") != digest:
-            write_atomically(record, digest.encode(), lasting=False)
+    if _fingerprint(path) != before and os.path.isfile(path) and not is_in_cache(path):
+        with suppress(OSError):
+            update_record(path, result={"sha384": compute_digest(path).value})
 
 
-def _record_path(path: Path) -> Path:
-    """Where the digest of a result is recorded: in the cache folder, since users list the folder of
-    the result.
-    """
+def _read_old_record(path: Path) -> str:
+    """The digest that 0.1.0 recorded in the cache folder; empty if there is none."""
     import hashlib  # not needed by commands without results
 
     place = path.parent.resolve() / path.name
     name = hashlib.sha256(os.fsencode(place)).hexdigest()[:32]
-    return find_user_folder("cache") / "outputs" / name
+    with suppress(OSError, RuntimeError):
+        return (find_user_folder("cache") / "outputs" / name).read_text("ascii")
+    return ""
 
 
 def _fingerprint(path: Path) -> dict[str, int]:
     with suppress(OSError):
         return fingerprint(path)
     return {}
-
-
-def _is_in_cache(path: Path) -> bool:
-    with suppress(RuntimeError):  # the user has no home folder
-        return path.resolve().is_relative_to(find_user_folder("cache").resolve())
-    return False

@@ -56,6 +56,13 @@ class StorePath:
         return _working_copies() / self.address.replace("://", "/", 1)
 
 
+def is_in_cache(path: Path) -> bool:
+    """Whether a file is in the user's cache folder, where only posezoo writes."""
+    with suppress(RuntimeError):  # there is no home folder
+        return path.resolve().is_relative_to(find_user_folder("cache").resolve())
+    return False
+
+
 def in_store(path: Path | None) -> bool:
     """Whether a path is a working copy of something in a store."""
     return path is not None and StorePath.of(path) is not None

@@ -47,6 +47,7 @@ from posezoo.core.ir.provenance import (
     format_received_record,
     parse_provenance,
     read_provenance,
+    remember_written,
     source_digests,
 )
 from posezoo.core.layout import DECODED, ModelLayout, require_inside
@@ -510,7 +511,9 @@ def read_records(
             if not ir_files:
                 continue
             path, provenance, received = _read_record(ir_files, record, client)
-            if is_verified(path, None, Digest("sha384", received)):  # the IR was made here
+            present = read_provenance(path)
+            is_made_here = present and not present.trust
+            if is_made_here and is_verified(path, None, Digest("sha384", received)):
                 continue
             trust = f"trusted from {host}"
             if precision in plan.locked:
@@ -597,6 +600,7 @@ def pull_files(
         if read_provenance(path) is None:
             set_aside(path, context.emit)
         write_atomically(path, content)
+        remember_written(path)
     if isinstance(spec, ModelSpec):
         if _LICENSE in plan.documents and read_copyright_line(spec):
             target = layout.model_dir(spec) / _LICENSE

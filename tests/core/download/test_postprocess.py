@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +31,7 @@ from posezoo.core.events import (
     PostprocessingStarted,
     WarningIssued,
 )
+from posezoo.core.files.file_record import RECORDS_DIR, fingerprint, read_record, update_record
 from posezoo.core.files.staging import PREFIX
 from posezoo.core.layout import ModelLayout
 from posezoo.core.verify import check_artifacts
@@ -227,16 +228,27 @@ def test_an_archive_that_was_deleted_is_wanted_again_when_another_one_is_declare
     ).read_bytes() == b"another graph"
 
 
+def hide_damage(path: Path, folder: Path) -> None:
+    """Make the records match the file that changed."""
+    for record in folder.rglob(f"{RECORDS_DIR}/*.json"):
+        subject = record.parents[1] / record.stem
+        outputs = read_record(subject).outputs
+        for name, entry in outputs.get("files", {}).items():
+            if (subject.parent / name).resolve() == path.resolve():
+                entry |= fingerprint(path)
+        update_record(subject, outputs=outputs)
+
+
 @pytest.mark.parametrize("name", ["sub/net.pb", "run.py"])
 def test_damage_that_no_record_shows_is_repaired_if_everything_is_read_again(
     spec, fetch, tmp_path, name
 ):
     fetch(spec)
     path = tmp_path / "out" / "public" / "pose" / name
-    good, before = path.read_bytes(), path.stat()
+    good = path.read_bytes()
     with open(path, "r+b") as file:
         file.write(bytes(len(good)))
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    hide_damage(path, tmp_path / "out")
     assert done(fetch(spec)) == []
     layout = ModelLayout(tmp_path / "out", tmp_path / "out")
     download_model(spec, layout, DownloadOptions(cache_dir=None, verify=True))

@@ -12,6 +12,7 @@ from fakes.running import start_child
 from fakes.waiting import HANG_S, wait_until
 from posezoo.core.errors import DigestError, SourceError
 from posezoo.core.events import FileDownloadProgress
+from posezoo.core.files.file_record import fingerprint, update_record
 
 WEIGHTS = bytes(range(256)) * 16
 ETAG = '"v1"'
@@ -69,8 +70,10 @@ def test_a_run_that_was_ended_by_a_signal_is_resumed(server, fetch, number):
 def test_a_complete_file_that_a_killed_run_did_not_rename_is_not_downloaded_again(server, fetch):
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, etag=ETAG))
     target = fetch(file)
+    part = target.with_name(".net.tflite.part")
+    target.rename(part)
     # The record is written before the rename.
-    target.rename(target.with_name(".net.tflite.part"))
+    update_record(target, verified={"sha384": file.checksum.value, **fingerprint(part)})
     server.requests.clear()
     assert fetch(file).read_bytes() == WEIGHTS
     assert server.requests == []

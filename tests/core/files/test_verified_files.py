@@ -12,11 +12,13 @@ import pytest
 
 from posezoo.core.declarations.model import Digest
 from posezoo.core.errors import OutputError
-from posezoo.core.files.file_record import record_path
+from posezoo.core.files.file_record import read_record, record_path
+from posezoo.core.files.machine_key import authentication_code
 from posezoo.core.files.verified_files import (
     compute_digest,
     compute_digests,
     is_verified,
+    record_digest,
     write_atomically,
 )
 
@@ -60,18 +62,33 @@ def test_other_bytes_of_the_same_size_are_found(file):
 
 def test_a_good_file_is_hashed_once_while_it_does_not_change(file):
     assert is_verified(file, len(CONTENT), GOOD)
-    before = file.stat()
-    # Only someone who sets the clock back can fool a stamp; that nobody read the bytes shows so.
     file.write_bytes(bytes(len(CONTENT)))
-    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    record_digest(file, GOOD)  # the record is wrong: that nobody notices shows that nobody read
     assert is_verified(file, len(CONTENT), GOOD)
     assert not is_verified(file, len(CONTENT), GOOD, trust_record=False)
 
 
 def test_a_file_that_changed_after_its_record_is_hashed_again(file):
     assert is_verified(file, len(CONTENT), GOOD)
+    before = file.stat()
     file.write_bytes(bytes(len(CONTENT)))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))  # as `cp -p` and archives do
     assert not is_verified(file, len(CONTENT), GOOD)
+
+
+def test_the_record_of_another_user_is_not_believed(file, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path / "another"))
+    file.write_bytes(bytes(len(CONTENT)))
+    record_digest(file, GOOD)
+    assert is_verified(file, len(CONTENT), GOOD)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert not is_verified(file, len(CONTENT), GOOD)
+
+
+def test_without_a_home_a_file_is_hashed_by_each_process(file, monkeypatch):
+    monkeypatch.setenv("HOME", "/dev/null")
+    assert is_verified(file, len(CONTENT), GOOD)
+    assert read_record(file).describes(file.stat(), GOOD)
 
 
 def test_a_record_of_one_digest_says_nothing_of_another(file):
@@ -134,6 +151,8 @@ def test_bytes_reach_the_disk_before_their_name_and_then_the_name(tmp_path, step
     not Path("/proc/self/fd").exists(), reason="asks /proc which file a descriptor is of"
 )
 def test_bytes_reach_the_disk_before_the_record_that_they_are_good(file, steps):
+    authentication_code({})  # makes the key
+    steps.clear()
     # Else a file of the right size and zeros, as a power failure may leave it, would count as verified.
     assert is_verified(file, len(CONTENT), GOOD)
     assert steps == [

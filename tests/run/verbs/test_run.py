@@ -29,6 +29,7 @@ from fakes.soak import soak
 from fakes.videos import MJPEG, mjpeg, read_video
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import model_yml, write_model
+from posezoo.core.files.file_record import record_path
 from posezoo.core.settings import DEFAULT_DETECTOR, DEFAULT_MODEL, SECOND_MODEL
 from posezoo.run.load import FALLBACK_MODEL
 
@@ -296,6 +297,21 @@ def disk_of_1_mb(tmp_path) -> Iterator[Path]:
         yield disk
 
 
+def shown_names(folder: Path) -> list[str]:
+    """The names in a folder, without the hidden ones."""
+    return sorted(path.name for path in folder.glob("[!.]*"))
+
+
+def blocks_before_poses(folder: Path) -> int:
+    """How many blocks the results of a run take before poses.json is written."""
+    images = json.loads((folder / "poses.json").read_text())["images"]
+    sizes = [sum(len(json.dumps(each)) + 1 for each in images)]
+    for each in images:
+        picture = Path(each["picture"])
+        sizes += [picture.stat().st_size, record_path(picture).stat().st_size]
+    return sum(-(-size // 4096) for size in sizes)
+
+
 def copies_of(photo: Path, folder: Path, count: int) -> Path:
     folder.mkdir()
     for number in range(count):
@@ -329,18 +345,15 @@ def test_on_a_full_disk_the_last_picture_makes_room_for_the_poses(
     photos = copies_of(camera, tmp_path / "photos", 2)
     roomy = run(seeker_ir, "-i", photos, "-o", tmp_path / "out")
     assert roomy.returncode == 0
-    used = sum(-(-path.stat().st_size // 4096) for path in (tmp_path / "out").glob("*.png"))
-    (disk_of_1_mb / "other").write_bytes(bytes((1 << 20) - (used + 1) * 4096))
+    used = blocks_before_poses(tmp_path / "out")
+    (disk_of_1_mb / "other").write_bytes(bytes((1 << 20) - used * 4096))
     ended = run(seeker_ir, "-i", photos, "-o", disk_of_1_mb / "out")
     assert ended.returncode == 1
     assert f"error: {disk_of_1_mb}/out/poses.json: cannot be written: No space left" in ended.stderr
     assert f"1 input without a complete result: {photos / '01.png'}\n" in ended.stderr
     poses = json.loads((disk_of_1_mb / "out" / "poses.json").read_text())
     assert [Path(each["image"]).name for each in poses["images"]] == ["00.png"]
-    assert sorted(path.name for path in (disk_of_1_mb / "out").iterdir()) == [
-        "00_poses.png",
-        "poses.json",
-    ]
+    assert shown_names(disk_of_1_mb / "out") == ["00_poses.png", "poses.json"]
 
 
 def test_pictures_that_are_too_small_to_make_room_for_the_poses_stay(
@@ -355,12 +368,15 @@ def test_pictures_that_are_too_small_to_make_room_for_the_poses_stay(
     pictures = [path.name for path in sorted((tmp_path / "out").glob("*.jpg"))]
     sizes = [(tmp_path / "out" / name).stat().st_size for name in pictures]
     assert sum(sizes) < (tmp_path / "out" / "poses.json").stat().st_size
-    used = sum(-(-size // 4096) for size in sizes)
-    (disk_of_1_mb / "other").write_bytes(bytes((1 << 20) - (used + 1) * 4096))
+    used = blocks_before_poses(tmp_path / "out")
+    (disk_of_1_mb / "other").write_bytes(bytes((1 << 20) - used * 4096))
     ended = run(seeker_ir, "-i", photos, "-o", disk_of_1_mb / "out")
     assert ended.returncode == 1
     assert f"error: {disk_of_1_mb}/out/poses.json: cannot be written: No space left" in ended.stderr
-    assert sorted(path.name for path in (disk_of_1_mb / "out").iterdir()) == pictures
+    # The poses are in the lines that were written as they were found.
+    assert shown_names(disk_of_1_mb / "out") == [*pictures, "poses.jsonl"]
+    lines = (disk_of_1_mb / "out" / "poses.jsonl").read_text().splitlines()
+    assert [Path(json.loads(line)["picture"]).name for line in lines] == pictures
 
 
 @pytest.mark.parametrize("left", [300_000, 40_000])
@@ -375,10 +391,7 @@ def test_a_video_on_a_full_disk_keeps_the_keypoints_of_its_first_frames(
     (row,) = json.loads((disk_of_1_mb / "out" / "poses.json").read_text())["videos"]
     frames = json.loads(Path(row["keypoints"]).read_text("utf-8"))["frames"]
     assert row["picture"] is None and 0 < len(frames) == row["frames"] < 100
-    assert sorted(path.name for path in (disk_of_1_mb / "out").iterdir()) == [
-        "clip_poses.json",
-        "poses.json",
-    ]
+    assert shown_names(disk_of_1_mb / "out") == ["clip_poses.json", "poses.json"]
 
 
 def test_an_interrupt_between_photos_keeps_those_that_are_done(seeker_ir, camera, tmp_path):
@@ -401,6 +414,50 @@ def test_an_interrupt_between_photos_keeps_those_that_are_done(seeker_ir, camera
     assert f"{300 - len(done)} inputs without a complete result: " in errors
 
 
+def test_a_killed_run_leaves_the_poses_of_the_photos_that_are_done(seeker_ir, camera, tmp_path):
+    photos = copies_of(camera, tmp_path / "photos", 300)
+    words = ["run", seeker_ir, "--detector", "none", "-i", photos, "-o", tmp_path / "out"]
+    child = subprocess.Popen([sys.executable, "-m", "posezoo", *words])
+    wait_until(lambda: len(list((tmp_path / "out").glob("*.png"))) > 3)
+    child.kill()
+    child.wait(HANG_S)
+    lines = (tmp_path / "out" / "poses.jsonl").read_text().splitlines()
+    told = list(map(json.loads, lines))
+    assert len(told) >= 3
+    assert all(Path(each["picture"]).is_file() and each["poses"] for each in told)
+    # The next run replaces the pictures, and leaves the lines of the killed one.
+    ended = run(seeker_ir, "-i", photos / "00.png", "-o", tmp_path / "out")
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "out" / "poses.jsonl").read_text().splitlines() == lines
+
+
+def test_poses_that_the_user_edited_are_kept(seeker_ir, camera, tmp_path):
+    assert run(seeker_ir, "-i", camera, "-o", tmp_path / "out").returncode == 0
+    path = tmp_path / "out" / "poses.json"
+    edited = json.dumps({**json.loads(path.read_text()), "my_labels": ["hours of work"]})
+    path.write_text(edited)
+    ended = run(seeker_ir, "-i", camera, "-o", tmp_path / "out")
+    assert ended.returncode == 1
+    assert f"{path}: exists, and is not as posezoo wrote it" in ended.stderr
+    assert "--force" in ended.stderr
+    assert path.read_text() == edited
+    assert run(seeker_ir, "-i", camera, "-o", tmp_path / "out", "--force").returncode == 0
+
+
+def test_poses_of_a_version_without_records_are_kept_under_another_name(
+    seeker_ir, camera, tmp_path
+):
+    assert run(seeker_ir, "-i", camera, "-o", tmp_path / "out").returncode == 0
+    path = tmp_path / "out" / "poses.json"
+    told = json.loads(path.read_text())
+    images = told.pop("images")
+    path.write_text(json.dumps({**told, "images": images}, indent=2) + "\n")  # as 0.1.0 did
+    (path.parent / ".posezoo" / "poses.json.json").unlink()
+    ended = run(seeker_ir, "-i", camera, "-o", tmp_path / "out")
+    assert ended.returncode == 0, ended.stderr
+    assert f"{path}: is not as posezoo wrote it: kept as poses.json.bak1" in ended.stderr
+
+
 def test_an_unreadable_photo_is_reported_and_the_others_are_processed(seeker_ir, camera, tmp_path):
     (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8 no photo")
     ended = run(
@@ -416,10 +473,7 @@ def test_an_unreadable_photo_is_reported_and_the_others_are_processed(seeker_ir,
     assert f"error: {tmp_path}/bad.jpg: " in ended.stderr
     assert f"error: {tmp_path}/missing.png: " in ended.stderr
     assert "Traceback" not in ended.stderr
-    assert [path.name for path in sorted((tmp_path / "out").iterdir())] == [
-        "camera_poses.png",
-        "poses.json",
-    ]
+    assert shown_names(tmp_path / "out") == ["camera_poses.png", "poses.json"]
 
 
 def test_a_picture_on_which_the_network_fails_is_reported_and_the_others_are_processed(tmp_path):
@@ -742,7 +796,7 @@ def test_an_address_of_an_image_or_a_video_is_downloaded(seeker_ir, camera, tmp_
     assert ended.returncode == 0, ended.stderr
     assert f"{photo}: 1 person -> {tmp_path / 'out' / 'me_poses.png'}" in ended.stdout
     assert f"{video.replace('0123', '***')}: 2 frames" in ended.stdout
-    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    names = shown_names(tmp_path / "out")
     assert names == ["clip_poses.json", "clip_poses.mp4", "me_poses.png", "poses.json"]
     assert missing.returncode == 1
     assert missing.stderr.startswith(f"error: {server.url('missing.png')}: HTTP 404")

@@ -56,7 +56,7 @@ def test_a_folder_becomes_a_folder_with_the_same_names(tmp_path):
     source = source_of(tmp_path, "a.png", "b.jpg")
     output = open_output(tmp_path / "out", source)
     write_all(output, source)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.jpg"]
+    assert sorted(path.name for path in (tmp_path / "out").glob("[!.]*")) == ["a.png", "b.jpg"]
     assert number_of(cv2.imread(str(tmp_path / "out" / "b.jpg"))) == 1
     assert (output.written, output.dropped) == (2, 0)
 
@@ -67,7 +67,9 @@ def test_images_with_one_name_in_several_folders_get_different_names(tmp_path):
         cv2.imwrite(str(tmp_path / folder / "a.png"), frame(number))
     source = open_source(str(tmp_path / "*" / "a.png"), report_error=print)
     write_all(open_output(tmp_path / "out", source), source)
-    written = {path.name: number_of(cv2.imread(str(path))) for path in (tmp_path / "out").iterdir()}
+    written = {
+        path.name: number_of(cv2.imread(str(path))) for path in (tmp_path / "out").glob("[!.]*")
+    }
     assert written == {"a.png": 0, "a_2.png": 1}
 
 
@@ -109,7 +111,7 @@ def test_no_more_frames_than_the_limit_are_written(tmp_path, limit):
         output.close()
         assert output.written == (limit or 8)
     assert len(read_video(tmp_path / "out.avi")) == (limit or 8)
-    assert len(list((tmp_path / "folder").iterdir())) == (limit or 8)
+    assert len(list((tmp_path / "folder").glob("[!.]*"))) == (limit or 8)
 
 
 class SlowEncoder:
@@ -299,7 +301,7 @@ def test_an_image_of_the_right_size_is_returned_itself():
 def test_the_frames_of_a_video_go_to_a_folder_by_number(tmp_path):
     source = open_source(str(write_video(tmp_path / "v.avi", 3)), report_error=print)
     write_all(open_output(tmp_path / "out", source), source)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+    assert sorted(path.name for path in (tmp_path / "out").glob("[!.]*")) == [
         "000000.jpg",
         "000001.jpg",
         "000002.jpg",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from posezoo.core.declarations.model import OWN_CHECKPOINT, ModelSpec, Precision
 from posezoo.core.errors import ConversionError
-from posezoo.core.events import ConversionUpToDate, Listener
+from posezoo.core.events import ConversionUpToDate, Listener, WarningIssued
 from posezoo.core.files import verified_files
 from posezoo.core.ir import provenance
 from posezoo.core.ir.provenance import IsGood
@@ -169,15 +169,23 @@ def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[
     if up_to_date:
         listener(ConversionUpToDate(name, tuple(target.precision for target in up_to_date)))
     for target in up_to_date:
-        if target.agreed is None:
-            continue
         record = provenance.read_provenance(target.xml.with_name("provenance.json"))
-        if record:
+        if record and target.agreed:
             target.agreed.require(record.contents)
+        elif record and record.trust == provenance.CAME_WITH_FOLDER:
+            listener(WarningIssued(_describe_claim(name, target)))
     for target in due:
         if target.agreed:  # checked before hours of work, and before upstream code runs
             target.agreed.require_known()
     return due
+
+
+def _describe_claim(name: str, target: Target) -> str:
+    """What is known of an IR that this user did not make on this machine."""
+    return (
+        f"{name}: the IR in {target.precision} came with the folder, and was not checked on this"
+        f" machine: posezoo convert {name} --force makes it here; a strict posezoo.lock accepts it"
+    )
 
 
 def refuse_to_replace(model: ModelSpec, layout: ModelLayout) -> None:

@@ -288,6 +288,7 @@ def _replace_ir(ir: StagedIr, listener: Listener) -> None:
         if provenance.read_provenance(record) is None:
             verified_files.set_aside(record, listener)
         replace_file(ir.xml.with_name("provenance.json"), record)
+        provenance.remember_written(record)
 
 
 def _keep_foreign(ir: StagedIr, listener: Listener) -> None:

@@ -53,6 +53,7 @@ from posezoo.core.files.verified_files import (
     compute_digests,
     explain_wrong_members,
     is_verified_file,
+    record_digest,
     set_aside,
     writing,
 )
@@ -249,6 +250,8 @@ def _finish(
     # If a killed run left a complete part, no candidate is asked, and the one returned may not be
     # the one that sent the bytes.
     store(target, file, context, replace=candidate.kind is not CandidateKind.CACHE)
+    if file.checksum:  # a rename and a hard link set the time in the record of the part
+        record_digest(target, file.checksum)
 
 
 def unpinned_error(files: Sequence[SourceFile]) -> UnpinnedFileError:

@@ -245,7 +245,7 @@ class PartialFile:
             sections = {"origin": origin} if origin else {}
             if digest:
                 sections["verified"] = {digest.algorithm: digest.value, **fingerprint(path)}
-            # Before the rename, so that a killed run loses no origin. A rename keeps fingerprints.
+            # Before the rename, so that a killed run loses no origin.
             update_record(self.target, partial={}, **sections)
             replace_file(path, self.target)
         if self._linked:

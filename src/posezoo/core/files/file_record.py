@@ -1,7 +1,8 @@
 """The record of a file: ``.posezoo/NAME.json`` beside it.
 
 A record contains only facts that can be determined again, but it saves work: while the file's size,
-time of change and inode match the record, the file is not hashed again.
+times and inode match the record, the file is not hashed again. What another user or machine
+recorded counts as missing (``machine_key``): it could state a digest that its file has not.
 """
 
 from __future__ import annotations
@@ -18,11 +19,15 @@ from posezoo.core.declarations.model import Digest
 from posezoo.core.errors import OutputError
 from posezoo.core.files.file_lock import WAIT_S, discard, exclusive, lock_file, unique_part
 from posezoo.core.files.foreign_json import parse_json
+from posezoo.core.files.machine_key import authentication_code, is_authentic
 from posezoo.core.operating_system import replace_file
 from posezoo.core.values import frozen
 
 #: Our folder for records, beside the files.
 RECORDS_DIR = ".posezoo"
+
+# The key of a record's authentication code.
+_CODE = "hmac"
 
 Json = Mapping[str, Any]
 
@@ -40,6 +45,8 @@ class FileRecord:
             name.
         stored: the version of the file in its store, and the fingerprint of this copy of it.
         drawn: of a card: the digest of what it was drawn from.
+        made: of an IR's provenance.json: the digest that it had when it was written.
+        result: of a result that a user asked for: the digest that it had when it was written.
     """
 
     verified: Json = field(default_factory=dict)
@@ -48,6 +55,8 @@ class FileRecord:
     outputs: Json = field(default_factory=dict)
     stored: Json = field(default_factory=dict)
     drawn: Json = field(default_factory=dict)
+    made: Json = field(default_factory=dict)
+    result: Json = field(default_factory=dict)
 
     def describes(self, status: os.stat_result, digest: Digest) -> bool:
         """Whether a file with this status has this digest, and is unchanged since it was
@@ -65,13 +74,31 @@ def record_path(path: Path) -> Path:
 
 
 def read_record(path: Path) -> FileRecord:
-    """The record of a file; an empty one if it is missing or cannot be read."""
-    stored = read_json(record_path(path))
+    """The record of a file; an empty one if it is missing or cannot be read, and without most
+    sections if another user or machine wrote it.
+    """
+    stored = _authentic_sections(read_json(record_path(path)))
     sections = {}
     for each in fields(FileRecord):
         if isinstance(stored.get(each.name), dict):
             sections[each.name] = stored[each.name]
     return FileRecord(**sections)
+
+
+def read_result_digest(path: Path) -> str:
+    """The SHA-384 that a result had when some user wrote it; empty if there is no record."""
+    recorded = read_json(record_path(path)).get("result")
+    return str(recorded.get("sha384", "")) if isinstance(recorded, dict) else ""
+
+
+def _authentic_sections(stored: Json) -> dict[str, Any]:
+    """The sections of a record as it was stored; if another user or machine wrote it, only that of
+    a partial download, whose bytes are verified in the end.
+    """
+    sections = {name: section for name, section in stored.items() if name != _CODE}
+    if is_authentic(sections, stored.get(_CODE)):
+        return sections
+    return {name: section for name, section in sections.items() if name == "partial"}
 
 
 def update_record(path: Path, **sections: Json) -> None:
@@ -84,12 +111,14 @@ def update_record(path: Path, **sections: Json) -> None:
             kept.
     """
 
-    def change(stored: dict[str, Any]) -> dict[str, Any]:
-        return {name: section for name, section in (stored | sections).items() if section}
+    def change(stored: Json) -> dict[str, Any]:
+        merged = _authentic_sections(stored) | sections
+        kept = {name: section for name, section in merged.items() if section}
+        return {**kept, _CODE: authentication_code(kept)} if kept else {}
 
     record = record_path(path)
-    stored = read_json(record)
     is_led_away = record.parent.is_symlink()
+    stored = read_json(record)
     if is_led_away or change(stored) == stored:
         return
     with suppress(OSError, OutputError):
@@ -97,7 +126,7 @@ def update_record(path: Path, **sections: Json) -> None:
 
 
 def fingerprint(path: Path) -> dict[str, int]:
-    """Size, time of change and inode of a file; if these are the same, the file is taken as
+    """Size, times of change and inode of a file; if these are the same, the file is taken as
     unchanged.
 
     Raises:
@@ -111,6 +140,8 @@ def _print_of(status: os.stat_result) -> ItemsView[str, int]:
     return {
         "size": status.st_size,
         "mtime_ns": status.st_mtime_ns,
+        # `cp -p` and archives set the time above, but nothing sets this one.
+        "ctime_ns": status.st_ctime_ns,
         "inode": status.st_ino,
     }.items()
 

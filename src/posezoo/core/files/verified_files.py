@@ -144,6 +144,12 @@ def remember_verified(path: Path, digest: Digest) -> None:
     """
     with suppress(OSError):
         sync(path)
+    record_digest(path, digest)
+
+
+def record_digest(path: Path, digest: Digest) -> None:
+    """``remember_verified`` for a file whose bytes are on the disk."""
+    with suppress(OSError):
         update_record(path, verified={digest.algorithm: digest.value, **fingerprint(path)})
 
 
@@ -181,8 +187,7 @@ def write_keeping(
     with writing(path):
         set_aside(path, listener, [*accepted, *digests])
     write_atomically(path, content)
-    verified = {digests[0].algorithm: digests[0].value, **fingerprint(path)}
-    update_record(path, verified=verified)
+    record_digest(path, digests[0])
 
 
 class ZipReader(io.BufferedReader):

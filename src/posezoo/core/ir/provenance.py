@@ -11,7 +11,8 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, field
+from contextlib import suppress
+from dataclasses import asdict, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,11 @@ from posezoo.core.events import (
     OutputsCompared,
     SpeedCompared,
 )
+from posezoo.core.files.file_record import read_record, update_record
 from posezoo.core.ir.complexity import Complexity
 from posezoo.core.ir.model_description import MODEL_DESCRIPTION
 from posezoo.core.regular_files import read_regular_bytes
+from posezoo.core.user_folders import in_store, is_in_cache
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_version, version
 
@@ -71,6 +74,9 @@ _CHANGES = {
     "model_optimizer": "it was made by another version of Model Optimizer",
     "quantization": "it was made from other photos, settings, FP32 IR or NNCF",
 }
+
+#: ``Provenance.trust`` of an IR whose record this user did not write on this machine.
+CAME_WITH_FOLDER = "came with the folder"
 
 _TOOLS = ("openvino", "numpy", "ai-edge-litert", "onnxruntime", "torch", "nncf")
 
@@ -134,7 +140,8 @@ class Provenance:
     #: empty if there was none.
     reference: str = ""
     #: Who vouches for an IR that another machine made, instead of a self-check: ``signed`` or
-    #: ``locked`` (a posezoo.lock lists it), or ``trusted from HOST``; empty if it was made here.
+    #: ``locked`` (a posezoo.lock lists it), ``trusted from HOST``, or ``CAME_WITH_FOLDER``: nobody
+    #: does; empty if it was made here.
     trust: str = ""
     received: str = ""  # the SHA-384 of the other machine's record
     accuracy: AccuracyCompared | None = None  # of an INT8 IR, if it was measured
@@ -236,12 +243,35 @@ def source_digests(spec: ModelSpec) -> dict[str, str]:
 
 
 def read_provenance(path: Path) -> Provenance | None:
-    """The record in a file; None if the file is missing or not a valid record."""
+    """The record in a file; None if the file is missing or not a valid record.
+
+    What a record says of checks is only true if it was written here: ``trust`` tells.
+    """
     try:
         content = read_regular_bytes(path)
     except OSError:
         return None
-    return parse_provenance(content)
+    record = parse_provenance(content)
+    if record is None or _was_written_here(path, content):
+        return record
+    return replace(record, trust=CAME_WITH_FOLDER)
+
+
+def remember_written(path: Path) -> None:
+    """Remember that this user wrote a provenance.json on this machine."""
+    with suppress(OSError):
+        update_record(path, made=_digest_of(path.read_bytes()))
+
+
+def _was_written_here(path: Path, content: bytes) -> bool:
+    made = read_record(path).made
+    if made:
+        return made == _digest_of(content)
+    return is_in_cache(path) and not in_store(path)  # 0.1.0 did not remember what it wrote
+
+
+def _digest_of(content: bytes) -> dict[str, str]:
+    return {"sha384": hashlib.sha384(content).hexdigest()}
 
 
 def was_calibrated(xml: Path, is_good: IsGood) -> bool:
@@ -393,6 +423,7 @@ def explain_stale_record(
             not record.not_compared,
             "it was not compared with its original",
         ),
+        (is_proven, record.trust != CAME_WITH_FOLDER, "this machine did not compare it"),
         (by_nodes, record.nodes is not None, "its self-check compared outputs only"),
     )
     for is_required, is_met, reason in requirements:

@@ -30,11 +30,12 @@ from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.labels import format_count, name_first
 from posezoo.cli.model_argument import find_named_model
 from posezoo.cli.report import print_result
-from posezoo.cli.result_files import require_own, write_output
+from posezoo.cli.result_files import has_signs, is_own, replacing_own, require_own
 from posezoo.core.declarations.model import TRACKING
 from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS
 from posezoo.core.errors import DiskError, PosezooError, UnknownModelError, import_cv2
 from posezoo.core.files.staging import temporary_dir
+from posezoo.core.files.verified_files import set_aside
 from posezoo.core.layout import precision_of
 from posezoo.core.plugins import Hook
 from posezoo.core.settings import DEFAULT_MODEL, SECOND_MODEL, user_folder
@@ -69,8 +70,8 @@ posezoo run mine.onnx --as rtmpose-m --input me.jpg
 # With fewer, all cores work on one photo after the other: a device may have a stream for each core.
 _MANY_PHOTOS = 8
 
-# Texts near the beginning of each poses.json.
-_SIGNS = ('"people_from": ', '"executed_precision": ', '"images": ')
+# Texts near the beginning of each poses.json of 0.1.0, which kept no record of it.
+_OLD_SIGNS = ('"people_from": ', '"executed_precision": ', '"images": ')
 
 FLAGS = (
     Flag(
@@ -182,6 +183,9 @@ def run(args: _Args) -> int:
             "seconds": {name: round(value, 4) for name, value in timer.seconds.items()},
         }
         summary = _write_summary(runner, failures, facts)
+        if args.format == "json":
+            summary["images"] = list(runner.lines.read(len(runner.images)))
+        runner.lines.remove()
         if runner.ended_by:
             _report_early_end(runner, console)
     lines: list[str] = []
@@ -276,7 +280,8 @@ def _load(
 def _write_summary(
     runner: InputRunner, failures: _Failures, facts: dict[str, Any]
 ) -> dict[str, Any]:
-    """Write poses.json, if there are results and a folder, and return what is in it.
+    """Write poses.json, if there are results and a folder, and return what is in it, without the
+    keypoints in images.
 
     If the pictures filled the disk, the last ones make room for it: they can be drawn again.
     """
@@ -284,18 +289,29 @@ def _write_summary(
     if runner.is_file or not runner.has_results:
         return summary
     path = runner.results / "poses.json"
-    text = json.dumps(summary, indent=2) + "\n"
+    if not runner.force and has_signs(path, _OLD_SIGNS) and not is_own(path):
+        set_aside(path, failures.console)
     try:
-        write_output(path, text.encode(), _SIGNS, force=runner.force)
+        _write_poses(path, runner, summary)
     except DiskError as error:
         # Twice its size: the disk gives whole blocks, and each missing picture adds a reason.
-        if not runner.drop_last_images(2 * len(text)):
+        size = runner.lines.size + len(json.dumps(facts))
+        if not runner.drop_last_images(2 * size):
             raise
         runner.ended_by = runner.ended_by or error
         summary = _summarize(runner, failures, facts)
-        text = json.dumps(summary, indent=2) + "\n"
-        write_output(path, text.encode(), _SIGNS, force=runner.force)
+        _write_poses(path, runner, summary)
     return summary
+
+
+def _write_poses(path: Path, runner: InputRunner, summary: dict[str, Any]) -> None:
+    """Write poses.json: a line for each image, then what ``_summarize`` says."""
+    from posezoo.run.video.frame_outputs import JsonListWriter
+
+    with replacing_own(path, force=runner.force), JsonListWriter(path, "images") as written:
+        for row in runner.lines.read(len(runner.images)):
+            written.append(row)
+        written.rest = {name: value for name, value in summary.items() if name != "images"}
 
 
 def _summarize(runner: InputRunner, failures: _Failures, facts: dict[str, Any]) -> dict[str, Any]:
@@ -442,7 +458,7 @@ def _require_output(args: _Args, inputs: RunInputs) -> None:
 
     if args.output:
         require_fitting_output(args.output, inputs)
-        require_own(args.output / "poses.json", _SIGNS, force=args.force)
+        require_own(args.output / "poses.json", _OLD_SIGNS, force=args.force)
 
 
 def _result_lines(summary: dict[str, Any], runner: InputRunner) -> Iterator[str]:

@@ -6,16 +6,18 @@ complete.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from io import FileIO
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -368,6 +370,71 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
                 self._stream.truncate(end)
                 self._stream.seek(end)
             raise
+
+
+class ResultLines:
+    """The results of images, on disk instead of in memory: poses.jsonl has one in each line.
+
+    A run that ends removes the file; a run that is killed leaves it to the user.
+
+    Args:
+        folder: where the file is; None: the lines stay in memory.
+
+    Attributes:
+        size: that of all lines, in bytes.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.size = 0
+        self._folder = folder
+        self._path: Path | None = None
+        self._lines: list[str] = []
+
+    def append(self, value: object) -> None:
+        """Add a result.
+
+        Raises:
+            OutputError: it cannot be written; then the file ends with the line before.
+        """
+        line = json.dumps(value) + "\n"
+        if self._folder is None:
+            self._lines.append(line)
+            return
+        path = self._path or self._create(self._folder)
+        with writing(path):
+            try:
+                with open(path, "ab", buffering=0) as stream:
+                    stream.write(line.encode())
+                if path.stat().st_size != self.size + len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                os.truncate(path, self.size)
+                raise
+        self.size += len(line)
+
+    def read(self, number: int) -> Iterator[Any]:
+        """The first ``number`` results."""
+        if self._path is None:
+            yield from map(json.loads, self._lines[:number])
+            return
+        with open(self._path, encoding="ascii") as stream:
+            yield from map(json.loads, islice(stream, number))
+
+    def remove(self) -> None:
+        """Remove the file; the results are elsewhere now."""
+        if self._path:
+            discard(self._path)
+
+    def _create(self, folder: Path) -> Path:
+        """Create the file; that of a killed run, and one of the user, are kept."""
+        create_parent(folder / "poses.jsonl")
+        for number in count(1):
+            path = folder / (f"poses.{number}.jsonl" if number > 1 else "poses.jsonl")
+            with writing(path), suppress(FileExistsError):
+                open(path, "xb").close()
+                self._path = path
+                return path
+        raise AssertionError("a name is free")
 
 
 def frame_to_json(frame: Frame, poses: Sequence[Pose]) -> dict[str, Any]:

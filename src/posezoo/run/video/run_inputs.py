@@ -29,6 +29,7 @@ from posezoo.core.errors import (
     redact_secrets,
     suggest,
 )
+from posezoo.core.files.file_lock import discard
 from posezoo.core.files.staging import staging_dir
 from posezoo.core.files.verified_files import is_device
 from posezoo.core.regular_files import explain_link
@@ -51,6 +52,7 @@ from posezoo.run.video.frame_outputs import (
     CODECS,
     FrameOutput,
     JsonListWriter,
+    ResultLines,
     frame_to_json,
     is_picture_or_video,
     open_output,
@@ -434,7 +436,9 @@ class InputRunner:
         paths = [*(image.path for image in self.inputs.images), *videos]
         self._names = OutputNames(self.results, paths)
         self.is_file = is_picture_or_video(self.results)
+        #: Each image with its results, but without their keypoints, which ``lines`` have.
         self.images: list[dict[str, Any]] = []
+        self.lines = ResultLines(None if self.is_file else self.results)
         self.videos: list[dict[str, Any]] = []
         self.skeletons: set[Skeleton] = set()  # of the poses
         #: The kind and the name of each input that has no result so far, and was not reported.
@@ -533,15 +537,23 @@ class InputRunner:
             replacing_own(target, force=self.force),
         ):
             write_image(target, draw(pixels, poses, min_score=self.min_score, in_place=True))
-        self.images.append(
-            {
-                "image": image.name,
-                "picture": str(target),
-                "width": pixels.shape[1],
-                "height": pixels.shape[0],
-                "poses": [pose.to_json() for pose in poses],
-            }
-        )
+        described = [pose.to_json() for pose in poses]
+        row = {
+            "image": image.name,
+            "picture": str(target),
+            "width": pixels.shape[1],
+            "height": pixels.shape[0],
+            "poses": described,
+        }
+        try:
+            self.lines.append(row)
+        except OutputError:
+            if not is_device(target):
+                discard(target)
+            raise
+        for pose in described:
+            del pose["keypoints"]
+        self.images.append(row)
 
     def _run_on_video(self, video: VideoInput) -> None:
         """Write the annotated video and the keypoints of each frame; what ends it early, such as
