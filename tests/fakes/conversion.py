@@ -56,11 +56,12 @@ def plan_conversion(
     *,
     self_check: bool = True,
     force: bool = False,
+    require_proof: bool = False,
     decoder: Decoder | None = None,
 ) -> Plan:
     """The plan of a dry run."""
     resolved = resolved_of(spec, layout, precisions, decoder=decoder)
-    options = ConversionOptions(force, self_check)
+    options = ConversionOptions(force, self_check, is_strict=require_proof)
     return make_plan(resolved, context_of(layout), options, downloads=False, is_dry_run=True)
 
 

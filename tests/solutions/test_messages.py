@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import copy
 import pickle
+import random
 
 import numpy as np
 import pytest
 
-from posezoo.solutions.messages import MESSAGES, DecodeError, create_landmarks, messages_of
+from posezoo.solutions.messages import (
+    MESSAGES,
+    DecodeError,
+    ProtoMessage,
+    create_landmarks,
+    messages_of,
+)
 from posezoo.solutions.tables import TABLES
 
 LANDMARK = MESSAGES["NormalizedLandmark"]
@@ -173,3 +180,52 @@ def test_modules_have_the_messages_of_mediapipe():
     location = messages_of("location_data_pb2")["LocationData"]
     assert location.RELATIVE_BOUNDING_BOX == 2
     assert location.RelativeKeypoint(x=1).x == 1
+
+
+def read(kinds, name, content, errors):
+    """What a message says, without fields that it does not know; or that it is none."""
+    try:
+        message = kinds[name].FromString(content)
+    except errors:
+        return "is no message"
+    if not isinstance(message, ProtoMessage):
+        message.DiscardUnknownFields()
+    return message.SerializeToString(), str(message)
+
+
+def test_damaged_bytes_are_read_as_protobuf_reads_them(protobuf):
+    message = pytest.importorskip("google.protobuf.message", reason="needs protobuf")
+    draw = random.Random(76)
+    whole = describe_face(MESSAGES).SerializeToString()
+    names = [name for name in MESSAGES if not name.startswith("LocationData")]  # has enumerations
+    for _ in range(3000):
+        name = draw.choice(names)
+        content = bytearray(whole[: draw.randrange(1, len(whole))])
+        for _ in range(draw.randrange(6)):
+            content[draw.randrange(len(content))] = draw.randrange(256)
+        if name == "Detection" and 34 in content:  # the field location_data
+            continue
+        ours = read(MESSAGES, name, bytes(content), DecodeError)
+        assert ours == read(protobuf, name, bytes(content), message.DecodeError), content.hex()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\x80" * 1_000_000, b"\x0a\xff\xff\xff\xff\x7f", b"\x0b" * 1_000_000, b"\x07", b"\x00\x01"],
+    ids=["a number without an end", "a long text", "groups without an end", "a type", "a number"],
+)
+def test_what_is_no_message_is_refused_at_once(content):
+    with pytest.raises(DecodeError):
+        MESSAGES["Detection"].FromString(content)
+
+
+def test_a_value_of_another_type_is_ignored_as_an_unknown_field():
+    assert (
+        MESSAGES["Detection"].FromString(b"\x22\x00\x20\xff\xff\xff\xff\x03")
+        == MESSAGES["Detection"]()
+    )
+
+
+def test_a_number_is_no_message():
+    with pytest.raises(TypeError):
+        MESSAGES["Detection"].FromString(1 << 40)

@@ -7,6 +7,7 @@ the format and the methods. The fields are in ``tables.json``.
 from __future__ import annotations
 
 import json
+import re
 import struct
 from array import array
 from collections.abc import Callable, Iterable, Iterator
@@ -21,8 +22,12 @@ from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Size
 from posezoo.solutions.tables import TABLES
 
-_VARINT, _BYTES, _FLOAT = 0, 2, 5
+# Wire types.
+_VARINT, _BYTES, _GROUP, _END_OF_GROUP, _FLOAT = 0, 2, 3, 4, 5
 _SIZES = {1: 8, _FLOAT: 4}  # bytes of other values, by wire type
+# Protobuf refuses a number of more bytes, and messages that are nested more deeply.
+_LONGEST_VARINT = 10
+_DEEPEST = 100
 #: ``LocationData.format``.
 FORMATS = ("GLOBAL", "BOUNDING_BOX", "RELATIVE_BOUNDING_BOX", "MASK")
 
@@ -258,27 +263,43 @@ class ProtoMessage:
         return self.MergeFromString(content)
 
     def MergeFromString(self, content: bytes) -> int:
-        """Add the values in these bytes."""
-        by_number = {field.number: field for field in self.fields.values()}
+        """Add the values in these bytes.
+
+        Raises:
+            DecodeError: they are no message.
+            TypeError: they are no bytes.
+        """
         try:
-            for number, wire_type, value in _split(bytes(content)):
-                if number in by_number:
-                    self._merge(by_number[number], wire_type, value)
-        except (IndexError, struct.error, UnicodeDecodeError) as error:
+            self._merge(bytes(memoryview(content)), _DEEPEST)
+        except (IndexError, struct.error) as error:
             raise DecodeError("Error parsing message") from error
         return len(content)
 
-    def _merge(self, field: Field, wire_type: int, value: Any) -> None:
-        if field.is_message:
-            values = getattr(self, field.name)
-            target = values.add() if field.is_repeated else values
-            target.MergeFromString(value)
-            return
-        is_packed = wire_type == _BYTES and field.kind != "string"
-        values = _unpack(field, value) if is_packed else [_decode(field, value)]
+    def _merge(self, content: bytes, depth: int) -> None:
+        if not depth:
+            raise DecodeError("Error parsing message: it is nested too deeply")
+        by_number = {field.number: field for field in self.fields.values()}
+        for number, wire_type, value in _split(content):
+            field = by_number.get(number)
+            if field is None:
+                continue
+            usual = _wire_type_of(field)
+            if wire_type == usual and field.is_message:
+                values = getattr(self, field.name)
+                target = values.add() if field.is_repeated else values
+                target._merge(value, depth - 1)
+            elif wire_type == usual:
+                self._merge_values(field, [_decode(field, value)])
+            elif wire_type == _BYTES and field.is_repeated:
+                self._merge_values(field, _unpack(field, value))
+            # Protobuf ignores a value of another type.
+
+    def _merge_values(self, field: Field, values: list[Any]) -> None:
+        if field.kind == "enum":
+            values = [value for value in values if 0 <= value < len(FORMATS)]
         if field.is_repeated:
             getattr(self, field.name).extend(values)
-        else:
+        elif values:
             self._values[field.name] = values[-1]
 
     def _has(self, name: str) -> bool:
@@ -333,7 +354,8 @@ def _format(field: Field, value: Any) -> str:
     if field.kind == "enum":
         return FORMATS[value]
     if field.kind == "string":
-        return json.dumps(value, ensure_ascii=False)
+        quoted = json.dumps(value, ensure_ascii=False)
+        return re.sub("[\udc80-\udcff]", lambda found: f"\\{ord(found[0]) - 0xDC00:o}", quoted)
     if field.kind != "float":
         return str(value)
     short = f"{value:.6g}"
@@ -345,13 +367,17 @@ def _encode(field: Field, value: Any) -> Iterator[bytes]:
         content = b"".join(_encode_value(field, each) for each in value)
         yield _key(field, _BYTES) + _varint(len(content)) + content
         return
-    wire_type = _BYTES
-    if not field.is_message and field.kind != "string":
-        wire_type = _FLOAT if field.kind == "float" else _VARINT
+    wire_type = _wire_type_of(field)
     for each in value if field.is_repeated else [value]:
         content = _encode_value(field, each)
         length = _varint(len(content)) if wire_type == _BYTES else b""
         yield _key(field, wire_type) + length + content
+
+
+def _wire_type_of(field: Field) -> int:
+    if field.is_message or field.kind == "string":
+        return _BYTES
+    return _FLOAT if field.kind == "float" else _VARINT
 
 
 def _key(field: Field, wire_type: int) -> bytes:
@@ -362,7 +388,7 @@ def _encode_value(field: Field, value: Any) -> bytes:
     if isinstance(value, ProtoMessage):
         return value.SerializeToString()
     if isinstance(value, str):
-        return value.encode()
+        return value.encode(errors="surrogateescape")
     return struct.pack("<f", value) if field.kind == "float" else _varint(value)
 
 
@@ -377,40 +403,62 @@ def _varint(number: int) -> bytes:
 
 
 def _read_varint(content: bytes, at: int) -> tuple[int, int]:
-    number = shift = 0
-    while True:
-        number |= (content[at] & 127) << shift
-        at += 1
-        shift += 7
-        if content[at - 1] < 128:
-            return number, at
+    """A number, and where the next value is; an IndexError if it has no end."""
+    number = 0
+    for index in range(_LONGEST_VARINT):
+        byte = content[at + index]
+        number |= (byte & 127) << 7 * index
+        if byte < 128:
+            return number & 2**64 - 1, at + index + 1
+    raise IndexError
 
 
 def _split(content: bytes) -> Iterator[tuple[int, int, Any]]:
-    """Number, wire type and value of each field in a message."""
+    """Number, wire type and value of each field in a message, without groups."""
     at = 0
+    groups: list[int] = []  # the numbers of those that have begun
     while at < len(content):
         key, at = _read_varint(content, at)
-        wire_type = key & 7
+        number, wire_type = key >> 3, key & 7
+        if not 0 < number < 2**29:
+            raise DecodeError(f"Error parsing message: a field has the number {number}")
+        value: Any = None
         if wire_type == _VARINT:
             value, at = _read_varint(content, at)
-            yield key >> 3, wire_type, value
+        elif wire_type == _GROUP:
+            groups.append(number)
+        elif wire_type == _END_OF_GROUP:
+            if not groups or groups.pop() != number:
+                raise DecodeError("Error parsing message: a group ends that has not begun")
             continue
-        size = _SIZES.get(wire_type, 0)
-        if wire_type == _BYTES:
-            size, at = _read_varint(content, at)
-        if not size + (wire_type == _BYTES) or at + size > len(content):
-            raise IndexError
-        yield key >> 3, wire_type, content[at : at + size]
-        at += size
+        else:
+            size, at = _read_size(wire_type, content, at)
+            value = content[at : at + size]
+            at += size
+        if not groups:
+            yield number, wire_type, value
+    if groups:
+        raise DecodeError("Error parsing message: a group has no end")
+
+
+def _read_size(wire_type: int, content: bytes, at: int) -> tuple[int, int]:
+    """The bytes of a value, and where it begins; an IndexError if they are not there."""
+    size = _SIZES.get(wire_type)
+    if size is None and wire_type == _BYTES:
+        size, at = _read_varint(content, at)
+    if size is None or at + size > len(content):
+        raise IndexError
+    return size, at
 
 
 def _decode(field: Field, value: Any) -> Any:
     if field.kind == "float":
         return struct.unpack("<f", value)[0]
     if field.kind == "string":
-        return value.decode()
-    return value - 2**64 if value >> 63 else value
+        return value.decode(errors="surrogateescape")  # protobuf keeps such bytes, too
+    bits = 64 if field.kind == "int64" else 32
+    value &= (1 << bits) - 1
+    return value - (1 << bits) if value >> bits - 1 else value
 
 
 def _unpack(field: Field, content: bytes) -> list[Any]:
