@@ -6,7 +6,6 @@ the format and the methods. The fields are in ``tables.json``.
 
 from __future__ import annotations
 
-import json
 import re
 import struct
 from array import array
@@ -28,6 +27,9 @@ _SIZES = {1: 8, _FLOAT: 4}  # bytes of other values, by wire type
 # Protobuf refuses a number of more bytes, and messages that are nested more deeply.
 _LONGEST_VARINT = 10
 _DEEPEST = 100
+_ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t", '"': r"\"", "'": r"\'", "\\": r"\\"}
+# Also bytes that are no UTF-8, as "surrogateescape" reads them.
+_TO_ESCAPE = re.compile(r"""[\x00-\x1f"'\\\x7f\udc80-\udcff]""")
 #: ``LocationData.format``.
 FORMATS = ("GLOBAL", "BOUNDING_BOX", "RELATIVE_BOUNDING_BOX", "MASK")
 
@@ -350,12 +352,17 @@ def _parse(name: str, content: bytes) -> Any:
     return MESSAGES[name].FromString(content)
 
 
+def _escape(found: re.Match[str]) -> str:
+    """A character as protobuf's text format writes it."""
+    character = found[0]
+    return _ESCAPES.get(character) or f"\\{ord(character) & 255:03o}"
+
+
 def _format(field: Field, value: Any) -> str:
     if field.kind == "enum":
         return FORMATS[value]
     if field.kind == "string":
-        quoted = json.dumps(value, ensure_ascii=False)
-        return re.sub("[\udc80-\udcff]", lambda found: f"\\{ord(found[0]) - 0xDC00:o}", quoted)
+        return f'"{_TO_ESCAPE.sub(_escape, value)}"'
     if field.kind != "float":
         return str(value)
     short = f"{value:.6g}"
