@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from fakes.processor import needs_vnni
 from fakes.published_models import MEAN, SCALE, Place, place_of
 from fakes.when_used import import_when_used
 from posezoo import load
@@ -132,6 +133,7 @@ def test_rtmposes_decoder_can_be_in_the_graph(rtmpose, tmp_path):
     assert np.abs(pose.keypoints - alone.keypoints).max() <= 0.1
 
 
+@needs_vnni
 @pytest.mark.slow
 def test_rtmpose_becomes_int8(rtmpose, tmp_path):
     place, _ = rtmpose

@@ -13,6 +13,7 @@ import pytest
 
 from fakes.command import posezoo, posezoo_process
 from fakes.fence import ONLINE
+from fakes.processor import HAS_VNNI, needs_vnni
 from fakes.rows import best_rows
 from posezoo.core.declarations.model import Model, Precision
 from posezoo.core.registry import open_registry
@@ -27,8 +28,9 @@ ROW = re.compile(
     r"^\| ([\w.-]+)(?: \((FP16-INT8)\))?(?: at (\d+))? \| ([\w -]+) \| (0\.\d{3}) \(", re.MULTILINE
 )
 
-#: How far the AP of one INT8 IR may differ between processors; 0.002 was seen.
-INT8_TOLERANCE = 0.003
+#: How far the AP of one INT8 IR may differ between processors: 0.002 was seen among those with VNNI,
+#: and 0.011 without it.
+INT8_TOLERANCE = 0.003 if HAS_VNNI else 0.012
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +169,7 @@ def stated_detectors() -> list[tuple[str, str]]:
     return re.findall(r"^\| ([\w -]+) \| (0\.\d{3}) \(", text, re.MULTILINE)
 
 
+@needs_vnni
 @pytest.mark.slow
 @pytest.mark.parametrize(("people", "ap"), stated_detectors())
 def test_the_command_gives_the_ap_in_the_boxes_of_a_detector(evaluate, people, ap):

@@ -23,6 +23,7 @@ from posezoo.core.files.postprocess_state import text_record
 from posezoo.core.ir.provenance import read_provenance
 from posezoo.core.layout import ModelLayout, find_link_out
 from posezoo.core.registry import license_path
+from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.sidecars import SIDECARS
 from posezoo.core.values import frozen
 from posezoo.core.verify import ArtifactState, check_artifacts
@@ -113,7 +114,7 @@ def _list_documents(model: Model, layout: ModelLayout, removed: Sequence[Path]) 
         yield from sidecar.list_own(model, layout, ir_folders)
     if isinstance(model, ModelSpec) and model.license.text:
         with suppress(OSError):
-            if (folder / _LICENSE).read_bytes() == license_path(model).read_bytes():
+            if read_regular_bytes(folder / _LICENSE) == read_regular_bytes(license_path(model)):
                 yield folder / _LICENSE
 
 

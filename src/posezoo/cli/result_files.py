@@ -15,6 +15,7 @@ from pathlib import Path
 from posezoo.core.errors import DiskError, OutputError
 from posezoo.core.files.file_record import fingerprint, read_result_digest, update_record
 from posezoo.core.files.verified_files import compute_digest, write_atomically
+from posezoo.core.regular_files import read_beginning
 from posezoo.core.user_folders import find_user_folder, is_in_cache
 
 # The signs of a file are within this many of its first bytes.
@@ -59,11 +60,10 @@ def is_own(path: Path, signs: Sequence[str] = ()) -> bool:
 def has_signs(path: Path, signs: Sequence[str]) -> bool:
     """Whether a file has all these texts near its beginning; false if there are none."""
     try:
-        with open(path, "rb") as stream:
-            head = stream.read(_HEAD)
+        head = read_beginning(path, _HEAD)
     except OSError:
         return False
-    return bool(signs) and all(sign.encode() in head for sign in signs)
+    return bool(signs) and all(sign in head for sign in signs)
 
 
 @contextmanager

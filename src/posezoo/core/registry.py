@@ -33,6 +33,7 @@ from posezoo.core.errors import (
     suggest,
 )
 from posezoo.core.plugins import FeatureParts, Hook
+from posezoo.core.regular_files import read_beginning
 from posezoo.core.settings import WHEEL_REGISTRIES, user_folder
 from posezoo.core.values import frozen
 
@@ -541,10 +542,10 @@ def license_path(spec: ModelSpec) -> Path:
 def read_copyright_line(spec: ModelSpec) -> str:
     """The copyright line at the start of a model's license text; empty if there is none."""
     try:
-        with open(license_path(spec), encoding="utf-8") as text:
-            first = text.readline(1000).strip()
-    except (OSError, UnicodeDecodeError):
+        text = read_beginning(license_path(spec), 1000)
+    except OSError:
         return ""
+    first = text.partition("\n")[0].strip()
     if not first.startswith("Copyright ") or _BLANK.search(first):
         return ""
     holder = first.removeprefix("Copyright ").replace("(c)", "").replace("(C)", "")

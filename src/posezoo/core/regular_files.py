@@ -84,6 +84,14 @@ def read_regular_bytes(path: Path) -> bytes:
         return stream.read()
 
 
+def read_beginning(path: Path, size: int) -> str:
+    """The text in the first ``size`` bytes of a regular file; what is not UTF-8 is replaced. As
+    ``open_regular``.
+    """
+    with open_regular(path) as stream:
+        return stream.read(size).decode("utf-8", "replace")
+
+
 def read_regular_text(path: Path) -> str:
     """The text of a regular file in UTF-8; as ``open_regular``.
 

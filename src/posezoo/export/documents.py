@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from posezoo.core.declarations.model import WHOLE_IMAGE
+from posezoo.core.regular_files import read_regular_bytes
 from posezoo.export.target_type import ExportedModel, ExportFile, ExportTarget, Port, render
 from posezoo.pages.license_notice import collect_license_terms, format_notice
 from posezoo.poses.decoders import find_decoder
@@ -70,7 +71,7 @@ def render_texts(model: ExportedModel, target: ExportTarget, card: str = "") -> 
     texts = {"README.md": readme, "NOTICE": format_notice(terms).encode()}
     for each in terms:
         if each.text:
-            texts["LICENSE"] = each.text.read_bytes()
+            texts["LICENSE"] = read_regular_bytes(each.text)
     if model.labels:
         texts[LABELS] = "".join(f"{label}\n" for label in model.labels).encode()
     return texts

@@ -12,6 +12,7 @@ from pathlib import Path
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
 from posezoo.core.files.foreign_json import parse_json
 from posezoo.core.files.verified_files import compute_digest, write_atomically
+from posezoo.core.regular_files import open_regular
 
 #: The limit in bytes; a manifest of 10,000 files has 1 MB.
 MAX_MANIFEST = 16 << 20
@@ -20,7 +21,7 @@ MAX_MANIFEST = 16 << 20
 def read_manifest(path: Path) -> dict[str, str] | None:
     """The SHA-256 of each file by its path below the folder; None if there is no valid manifest."""
     try:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             files = parse_json(stream.read(MAX_MANIFEST))["files"]
         return {
             name: digest

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fakes.people import likeness
+from fakes.processor import HAS_VNNI
 from fakes.scaling_irs import write_ir
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ImageError, InferenceError
@@ -49,6 +50,8 @@ def estimators(parts):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_people_of_real_photos_are_at_their_annotations(estimators, photos, name):
+    if name == MOVENET and not HAS_VNNI:
+        pytest.skip("needs a CPU with VNNI")
     found = sum(
         any(likeness(pose, person) > 0.5 for pose in poses)
         for photo, people in photos

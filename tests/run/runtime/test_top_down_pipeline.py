@@ -14,6 +14,7 @@ import pytest
 
 from fakes.dots import COLORS, boxes_network, dots_network, dotted
 from fakes.people import likeness
+from fakes.processor import HAS_VNNI
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import InferenceError
 from posezoo.core.pipeline.get import get_irs
@@ -406,6 +407,8 @@ def test_a_network_of_one_size_refuses_another(networks):
 
 @pytest.fixture(scope="session")
 def movenet(zoo) -> Estimator:
+    if not HAS_VNNI:
+        pytest.skip("needs a CPU with VNNI")
     spec = zoo.registry.find("movenet-singlepose-lightning-int8")
     return load_estimator(spec, get_irs(spec, Precision.FP32, zoo))
 

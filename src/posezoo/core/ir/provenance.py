@@ -34,7 +34,7 @@ from posezoo.core.files.file_record import read_record, update_record
 from posezoo.core.ir.complexity import Complexity
 from posezoo.core.ir.model_description import MODEL_DESCRIPTION
 from posezoo.core.regular_files import read_regular_bytes
-from posezoo.core.user_folders import in_store, is_in_cache
+from posezoo.core.user_folders import is_in_cache
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_version, version
 
@@ -267,7 +267,9 @@ def _was_written_here(path: Path, content: bytes) -> bool:
     made = read_record(path).made
     if made:
         return made == _digest_of(content)
-    return is_in_cache(path) and not in_store(path)  # 0.1.0 did not remember what it wrote
+    # 0.1.0 did not remember what it wrote. A store has no records: machines that may write there
+    # make its IR for each other.
+    return is_in_cache(path)
 
 
 def _digest_of(content: bytes) -> dict[str, str]:

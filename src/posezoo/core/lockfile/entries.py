@@ -22,7 +22,7 @@ from posezoo.core.declarations.safe_names import case_folded, explain_unsafe_fil
 from posezoo.core.errors import LockError, PosezooError, os_reason, sanitize
 from posezoo.core.files.verified_files import compute_digest, is_verified_file
 from posezoo.core.registry import RegistryEntry
-from posezoo.core.regular_files import read_regular_text
+from posezoo.core.regular_files import read_regular_bytes, read_regular_text
 from posezoo.core.values import frozen
 
 NAME = "posezoo.lock"
@@ -93,7 +93,7 @@ def declaration_entries(spec: ModelSpec, now: str) -> Iterator[LockEntry]:
         declarations.append((spec.composite, spec.path.parents[1] / COMPOSITE_YML, 0))
     for model, path, revision in declarations:
         try:
-            content = path.read_bytes()
+            content = read_regular_bytes(path)
         except OSError as error:
             raise LockError(f"{path}: cannot be read: {os_reason(error)}") from error
         yield LockEntry(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.errors import import_optional
+from posezoo.core.regular_files import read_beginning
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -176,8 +177,7 @@ def read_text(path: Path) -> str | None:
     recognized.
     """
     try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return stream.read(MAX_CHARACTERS + 1)
+        return read_beginning(path, 4 * MAX_CHARACTERS)[: MAX_CHARACTERS + 1]
     except (OSError, ValueError):
         return None
 

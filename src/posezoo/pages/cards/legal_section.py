@@ -11,6 +11,7 @@ from pathlib import Path
 from posezoo.cli.labels import join
 from posezoo.core.declarations.model import License, ModelSpec
 from posezoo.core.registry import license_path, read_copyright_line
+from posezoo.core.regular_files import read_beginning
 from posezoo.pages.cards.markdown import (
     Paragraphs,
     escape,
@@ -100,9 +101,8 @@ def _terms(license: License, part: ModelSpec, folder: Path | None) -> str:
 def _short_text(part: ModelSpec) -> str:
     """The license text without the copyright line; empty if it is too long or cannot be read."""
     try:
-        with open(license_path(part), encoding="utf-8") as file:
-            text = file.read(SHORT + 1)
-    except (OSError, UnicodeDecodeError):
+        text = read_beginning(license_path(part), 2 * SHORT)
+    except OSError:
         return ""
     if len(text) > SHORT or not read_copyright_line(part):
         return ""

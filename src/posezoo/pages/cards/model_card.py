@@ -18,6 +18,7 @@ from posezoo.core.declarations.model import CompositeSpec, ModelSpec, Precision
 from posezoo.core.files.verified_files import write_atomically
 from posezoo.core.layout import find_link_out
 from posezoo.core.registry import is_declared, registry_root
+from posezoo.core.regular_files import read_beginning
 from posezoo.networks.custom_weights import with_known_network
 from posezoo.pages.cards.card_json import card_json
 from posezoo.pages.cards.files_section import render_files_section, render_ir_section
@@ -155,8 +156,7 @@ def render_facts(facts: ModelFacts) -> str:
 def has_note(path: Path, note: str) -> bool:
     """Whether a file begins with the note that marks it as generated."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return note in file.read(_HEAD)
+        return note in read_beginning(path, _HEAD)
     except OSError:
         return False
 
