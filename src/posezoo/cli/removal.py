@@ -13,6 +13,7 @@ from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, Reg
 from posezoo.core.download import provenance_json
 from posezoo.core.download.provenance_json import NAME as PROVENANCE
 from posezoo.core.errors import OutputError, os_reason
+from posezoo.core.files.file_lock import is_part_of
 from posezoo.core.files.file_record import (
     RECORDS_DIR,
     fingerprint,
@@ -91,7 +92,7 @@ def _list_intermediate_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[P
     """Partial downloads, and texts that were changed."""
     for file in spec.files:
         path = layout.file_path(spec, file)
-        yield from path.parent.glob(f".{path.name}.*.part")
+        yield from (part for part in path.parent.glob(".*.part") if is_part_of(part, path))
     replaced = [step for step in spec.postprocessing if isinstance(step, RegexReplace)]
     for name in {step.file for step in replaced}:
         steps = [step for step in replaced if step.file == name]

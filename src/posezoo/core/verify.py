@@ -19,6 +19,7 @@ from posezoo.core.declarations.model import (
     UnpackArchive,
 )
 from posezoo.core.download.provenance_json import NAME
+from posezoo.core.files.file_lock import is_part_of
 from posezoo.core.files.file_record import RECORDS_DIR
 from posezoo.core.files.postprocess_state import archive_record, is_unpacked
 from posezoo.core.files.staging import PREFIX
@@ -246,10 +247,7 @@ def find_untracked_below(
 
 
 def _is_partial_download(path: Path, tracked: set[Path]) -> bool:
-    if not path.name.startswith(".") or not path.name.endswith(".part"):
-        return False
-    siblings = (file for file in tracked if file.parent == path.parent)
-    return any(path.name.startswith(f".{file.name}.") for file in siblings)
+    return path.name.endswith(".part") and any(is_part_of(path, file) for file in tracked)
 
 
 def _entries(folder: Path) -> Iterator[tuple[Path, str]]:

@@ -93,14 +93,16 @@ def measurement_selection(args: MeasurementArgs, registry: Registry) -> Measurem
     return MeasurementSelection(tuple(measurements), args.machine, dict(args.setting))
 
 
-def own_speeds(args: MeasurementArgs, models: Iterable[ModelFacts]) -> OwnSpeeds | None:
+def own_speeds(
+    args: MeasurementArgs, models: Iterable[ModelFacts], console: Console
+) -> OwnSpeeds | None:
     """What ``posezoo benchmark`` measured for the user on this machine; None with ``--figures``."""
     from posezoo.run.own_measurements import read_own_speeds
 
     if args.figures:
         return None
     try:
-        return read_own_speeds(facts.model for facts in models)
+        return read_own_speeds((facts.model for facts in models), console.warn)
     except SettingsError:  # a user without a home folder
         return None
 

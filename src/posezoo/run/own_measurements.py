@@ -4,7 +4,7 @@ the user's folder for data.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -54,17 +54,21 @@ def keep_measurements(model: Model, measurements: Iterable[Measurement]) -> None
             update_measured_yml(path, tagged, note=NOTE, most=MOST)
 
 
-def read_own_speeds(models: Iterable[Model]) -> OwnSpeeds | None:
+def read_own_speeds(models: Iterable[Model], warn: Callable[[str], None]) -> OwnSpeeds | None:
     """The user's measurements of models on this machine; None if there are none, or if OpenVINO,
-    which names the processor, is not installed.
+    which names the processor, is not installed. ``warn`` receives why those of a model cannot be
+    read.
 
     Raises:
-        SettingsError, SpecError: as ``keep_measurements``.
+        SettingsError: this user has no home folder.
     """
     measured = []
     for model in models:
-        with _hint_at_remedy():
+        try:
             measurements = read_measured(_measured_yml(model))
+        except SpecError as error:  # the others are right
+            warn(f"{error}: its measurements are left out")
+            continue
         for each in measurements:
             if each.kind == "speed" and each.tag == model.tag:
                 measured.append((model.full_name, each))

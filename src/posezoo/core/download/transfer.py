@@ -33,7 +33,7 @@ SMALL_PACKAGE_BYTES = 1 << 20
 ACCESS_POINTS = "access_points.json"
 
 #: Ours has 340 kB; a larger file is not read.
-_MAX_BYTES = 16 << 20
+MAX_ACCESS_POINTS_BYTES = 16 << 20
 #: Decompression needs so much of the contents before a point (RFC 1951).
 WINDOW_BYTES = 1 << 15
 #: One compressed byte has at most this many bytes of contents.
@@ -143,7 +143,7 @@ def _unpack_window(packed: str) -> bytes:
 
 def _read(path: Path) -> Mapping[str, Any]:
     status = path.stat()
-    return {} if status.st_size > _MAX_BYTES else _parse(path, status.st_mtime_ns)
+    return {} if status.st_size > MAX_ACCESS_POINTS_BYTES else _parse(path, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=4)

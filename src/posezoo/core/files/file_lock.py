@@ -129,6 +129,15 @@ def unique_part(target: Path) -> Path:
     return target.with_name(f".{target.name[:64]}.{os.getpid()}-{secrets.token_hex(4)}.part")
 
 
+def is_part_of(part: Path, target: Path) -> bool:
+    """Whether a file has the name of a partial download, or of new bytes, of a file beside it."""
+    if part.parent != target.parent:
+        return False
+    rest = _PART.sub(".part", part.name)
+    is_cut = rest != part.name and rest == f".{target.name[:64]}.part"
+    return is_cut or part.name == f".{target.name}.part"
+
+
 @cache  # a run may write thousands of files into one folder
 def remove_stale_parts(folder: Path) -> None:
     """Remove what writers that were killed left in a folder under names of ``unique_part``.

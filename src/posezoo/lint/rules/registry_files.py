@@ -18,8 +18,9 @@ from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeleton_yml import read_skeleton
 from posezoo.core.declarations.skeletons import FOLDER
 from posezoo.core.declarations.yaml_nodes import YamlNode
-from posezoo.core.download.transfer import ACCESS_POINTS
+from posezoo.core.download.transfer import ACCESS_POINTS, MAX_ACCESS_POINTS_BYTES
 from posezoo.core.errors import SpecError, suggest
+from posezoo.core.regular_files import read_regular_bytes
 from posezoo.lint.accuracy_check_yml import find_node, list_below
 from posezoo.lint.finding import FileLocation, Place, RuleViolation, Violations, describe_error
 from posezoo.lint.registry_view import USUAL_SHARE, ModelView, read_tree
@@ -74,8 +75,10 @@ def _read_access_points(path: Path) -> None:
     """Raise a ValueError if a member starts nowhere."""
     if not path.is_file():
         return
+    if path.stat().st_size > MAX_ACCESS_POINTS_BYTES:
+        raise ValueError(f"it has more than {MAX_ACCESS_POINTS_BYTES >> 20} MiB, so it is not read")
     try:
-        for package in json.loads(path.read_bytes()).values():
+        for package in json.loads(read_regular_bytes(path)).values():
             for member, point in package["members"].items():
                 if f"{point['start']}" not in package["windows"]:
                     raise ValueError(

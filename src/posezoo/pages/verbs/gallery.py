@@ -48,7 +48,7 @@ posezoo gallery --pictures me.jpg --output site/
 
 FLAGS = (
     Flag("models MODEL", "names or globs (default: all)", nargs="*"),
-    Flag("--output DIR", "write the site to this folder (default: site)", default=Path("site")),
+    Flag("-o, --output DIR", "write the site to this folder (default: site)", default=Path("site")),
     Flag(
         "--pictures PHOTO",
         "run each pose model whose files can be downloaded, and show what it finds on these photos"
@@ -63,7 +63,7 @@ FLAGS = (
         " are replaced",
     ),
     *MEASUREMENT_FLAGS,
-    flags.weights_dir_flag("folder of the IR, to show their sizes on the site"),
+    flags.weights_dir_flag("folder of the IR, to show their sizes on the site", former=""),
     f"{flags.REGISTRY} dry_run {flags.FORMAT}",
 )
 

@@ -136,7 +136,7 @@ def run(args: _Args) -> int:
         selection = select_models(context.registry, None, console)
         models = describe_models(selection, context.registry)
         models = [facts for facts in models if _is_for_task(facts, args.task, args.keypoints)]
-        speeds_here = own_speeds(args, models)
+        speeds_here = own_speeds(args, models, console)
         comparison = compare_models(
             models,
             (),
